@@ -1,0 +1,93 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+const isInstalled = (): Promise<boolean> =>
+  run('redis-server', ['--version']).then(
+    () => true,
+    () => false,
+  );
+
+/**
+ * Finds `redis-server` on the PATH or installs it with the machine's package manager.
+ * @throws when neither works; the message says what to install.
+ */
+export async function ensureRedisServer(): Promise<void> {
+  if (await isInstalled()) return;
+  const installers: [string, string[]][] = [
+    ['sh', ['-c', 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server']],
+    ['sh', ['-c', 'sudo -n apt-get update -qq && sudo -n apt-get install -y -qq redis-server']],
+    ['brew', ['install', 'redis']],
+  ];
+  for (const [command, args] of installers) {
+    say(`redis-server is not installed; trying: ${command} ${args.join(' ')}`);
+    await run(command, args).catch(() => undefined);
+    if (await isInstalled()) return say('redis-server is installed.');
+  }
+  throw new Error('The tests need redis-server. Install it (Debian: apt-get install redis-server) and run them again.');
+}
+
+/** A Redis of one test's own. `stop` and `start` keep the port, so that clients see it go away and come back. */
+export interface TestRedis {
+  url: string;
+  port: number;
+  start(): Promise<void>;
+  /** Ends it at once (SIGKILL), as an outage would. */
+  stop(): Promise<void>;
+  /** Ends it and removes its directory. */
+  dispose(): Promise<void>;
+}
+
+/** A TCP port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no TCP address');
+  return address.port;
+}
+
+/** Starts a Redis server with no persistence on a free loopback port. */
+export async function startRedis(): Promise<TestRedis> {
+  const directory = await mkdtemp(join(tmpdir(), 'general-socket-redis-'));
+  const port = await freePort();
+  let child: ReturnType<typeof spawn> | undefined;
+
+  const start = async (): Promise<void> => {
+    child = spawn('redis-server', [
+      ...['--port', String(port), '--bind', '127.0.0.1', '--dir', directory],
+      ...['--save', '', '--appendonly', 'no', '--daemonize', 'no'],
+    ]);
+    const started = child;
+    await new Promise<void>((resolve, reject) => {
+      let output = '';
+      started.stdout?.on('data', (chunk: Buffer) => {
+        output += chunk.toString();
+        if (output.includes('Ready to accept connections')) resolve();
+      });
+      started.once('error', reject);
+      started.once('exit', () => reject(new Error(`redis-server ended before it was ready:\n${output}`)));
+    });
+  };
+  const stop = async (): Promise<void> => {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  };
+  const dispose = async (): Promise<void> => {
+    await stop();
+    await rm(directory, { recursive: true, force: true });
+  };
+  await start();
+  return { url: `redis://127.0.0.1:${port}`, port, start, stop, dispose };
+}
