@@ -1,0 +1,99 @@
+import type { Document } from './bson/values.js';
+
+/** The errors a client can be told, by mongod's name and number. */
+export const ERROR_CODES = {
+  InternalError: 1,
+  BadValue: 2,
+  NoSuchKey: 4,
+  UnknownError: 8,
+  FailedToParse: 9,
+  Unauthorized: 13,
+  TypeMismatch: 14,
+  Overflow: 15,
+  InvalidLength: 16,
+  AuthenticationFailed: 18,
+  IllegalOperation: 20,
+  LockTimeout: 24,
+  NamespaceNotFound: 26,
+  IndexNotFound: 27,
+  PathNotViable: 28,
+  ConflictingUpdateOperators: 40,
+  CursorNotFound: 43,
+  NoMatchingDocument: 47,
+  NamespaceExists: 48,
+  MaxTimeMSExpired: 50,
+  DollarPrefixedFieldName: 52,
+  InvalidIdField: 53,
+  NotSingleValueField: 54,
+  InvalidDBRef: 55,
+  EmptyFieldName: 56,
+  DottedFieldName: 57,
+  CommandNotFound: 59,
+  ImmutableField: 66,
+  CannotCreateIndex: 67,
+  IndexAlreadyExists: 68,
+  InvalidOptions: 72,
+  InvalidNamespace: 73,
+  IndexOptionsConflict: 85,
+  IndexKeySpecsConflict: 86,
+  ShutdownInProgress: 91,
+  UnsatisfiableWriteConcern: 100,
+  WriteConflict: 112,
+  CommandNotSupported: 115,
+  DocumentValidationFailure: 121,
+  CappedPositionLost: 136,
+  ExceededMemoryLimit: 146,
+  CannotIndexParallelArrays: 171,
+  TransactionTooOld: 225,
+  CursorKilled: 237,
+  SnapshotTooOld: 239,
+  NoSuchTransaction: 251,
+  TransactionCommitted: 256,
+  TransactionTooLarge: 257,
+  OperationNotSupportedInTransaction: 263,
+  QueryExceededMemoryLimitNoDiskUseAllowed: 292,
+  BSONObjectTooLarge: 10334,
+  DuplicateKey: 11000,
+  InterruptedAtShutdown: 11600,
+  Interrupted: 11601,
+  OutOfDiskSpace: 14031,
+} as const;
+
+/** A name of the table, or `Location<number>`: mongod's spelling of an error that has only a number. */
+export type CodeName = keyof typeof ERROR_CODES | `Location${number}`;
+
+const toCode = (codeName: CodeName): number =>
+  codeName in ERROR_CODES
+    ? ERROR_CODES[codeName as keyof typeof ERROR_CODES]
+    : Number.parseInt(codeName.slice('Location'.length), 10);
+
+/** An error with the number, name and text a driver reads. `extra` is merged into the reply (`keyPattern`, …). */
+export class DatabaseError extends Error {
+  readonly code: number;
+  readonly codeName: string;
+  readonly extra: Document | undefined;
+  /** What a driver may do about it: `TransientTransactionError`, `RetryableWriteError`, … */
+  errorLabels: string[] = [];
+
+  constructor(codeName: CodeName, message: string, extra?: Document) {
+    super(message);
+    this.name = 'DatabaseError';
+    this.code = toCode(codeName);
+    this.codeName = codeName;
+    this.extra = extra;
+  }
+}
+
+/** Throws the named error. */
+export const fail = (codeName: CodeName, message: string, extra?: Document): never => {
+  throw new DatabaseError(codeName, message, extra);
+};
+
+/** Any thrown value as a DatabaseError: what is not one is a fault of this server (InternalError, code 1). */
+export const toDatabaseError = (error: unknown): DatabaseError => {
+  if (error instanceof DatabaseError) return error;
+  if (error instanceof RangeError && /call stack/i.test(error.message)) {
+    return new DatabaseError('Overflow', 'The document or expression is nested too deeply');
+  }
+  return new DatabaseError('InternalError', error instanceof Error ? error.message : String(error));
+};
