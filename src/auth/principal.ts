@@ -1,0 +1,33 @@
+/** Who a verified credential says the caller is. The only source of identity in the gateway. */
+export type Principal = UserPrincipal | VisitorPrincipal | AnonymousPrincipal;
+
+/** A user of the platform, from a JWT. Claims as the platform issues them; `uid` may be called `userId` or `sub`. */
+export interface UserPrincipal {
+  readonly kind: 'user';
+  readonly userId: string;
+  /** `''` when the token names none. */
+  readonly accountId: string;
+  readonly workspaceId: string;
+  readonly scopes: readonly string[];
+  readonly assignment: unknown;
+  /** Unix time in milliseconds; `Infinity` for a token without `exp`. */
+  readonly expiresAt: number;
+}
+
+/** A visitor of a live chat, from a visitor JWT. Opens only the conversations that the token names. */
+export interface VisitorPrincipal {
+  readonly kind: 'visitor';
+  readonly visitorId: string;
+  readonly accountId: string;
+  readonly conversationIds: readonly string[];
+  readonly expiresAt: number;
+}
+
+/** Nobody was asked (the lead finder): known by network address alone. */
+export interface AnonymousPrincipal {
+  readonly kind: 'anonymous';
+  readonly expiresAt: number;
+}
+
+/** The one anonymous principal: it carries nothing of its own. */
+export const anonymous: AnonymousPrincipal = Object.freeze({ kind: 'anonymous', expiresAt: Number.POSITIVE_INFINITY });

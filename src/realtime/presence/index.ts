@@ -1,0 +1,55 @@
+/**
+ * Who is connected, over all nodes.
+ *
+ * Each socket of an authenticated user is registered under a lease that its node renews in the background. A node that is
+ * killed stops renewing; its sockets are gone within {@link PRESENCE_LIMIT_MS}, and a surviving node reports them.
+ * "First in" and "last out" are decided in the store, atomically. A user whose last socket left counts as offline only
+ * after a grace time without a return, so that a page reload is no event.
+ */
+
+/** A killed node's sockets are gone within this time. */
+export const PRESENCE_LIMIT_MS = 15_000;
+
+/** A user as the store knows them. */
+export interface Presence {
+  userId: string;
+  online: boolean;
+  /** Number of sockets on all nodes. */
+  connections: number;
+  /** Unix time in milliseconds of the oldest socket that is still connected; `null` when offline. */
+  since: number | null;
+}
+
+/** One connected socket. */
+export interface PresenceEntry {
+  userId: string;
+  socketId: string;
+  /** Unix time in milliseconds. */
+  connectedAt: number;
+  /** Kept with the user and handed back when they go offline, because no socket is left to ask. */
+  accountId: string;
+}
+
+/** What the store reports; each happens on exactly one node. */
+export interface PresenceEvents {
+  /** A user has had no socket anywhere for the grace time. */
+  offline(user: { userId: string; accountId: string }): void;
+  /** Sockets of a node that died without removing them. */
+  lost(sockets: { userId: string; socketId: string }[]): void;
+  /** This node's own sockets were registered again, after the store had forgotten them. */
+  restored(sockets: PresenceEntry[]): void;
+}
+
+/** The contract of both versions; one conformance suite runs against each. */
+export interface PresenceStore {
+  /** Begins to renew leases and to report. @returns `isAlone`: no other node was alive, so whatever is stored elsewhere about live sockets is stale. */
+  start(events: PresenceEvents): Promise<{ isAlone: boolean }>;
+  /** @returns `isFirst`: the user had no socket anywhere and was not within the grace time. */
+  add(entry: PresenceEntry): Promise<{ isFirst: boolean }>;
+  /** Unknown sockets are ignored. @returns `isLast`: none is left anywhere; the grace time begins. */
+  remove(entry: PresenceEntry): Promise<{ isLast: boolean }>;
+  /** In the order asked, one entry each. @throws GatewayError `UNAVAILABLE` when the store cannot be reached. */
+  get(userIds: readonly string[]): Promise<Presence[]>;
+  /** Stops renewing and gives up this node's lease; sockets that are still registered are removed. */
+  stop(): Promise<void>;
+}
