@@ -1,0 +1,44 @@
+import { GatewayError } from '../errors.js';
+import type { Clock } from '../platform/clock.js';
+
+const MAX_SESSION_ID_LENGTH = 128;
+
+/** The sessions of the platform's API, by whose id a client may name its access token. */
+export interface ApiSessions {
+  /**
+   * @returns the session's access token; `undefined` for an unknown or expired session
+   * @throws GatewayError `UNAVAILABLE` when the database does not answer
+   */
+  findToken(sessionId: string): Promise<string | undefined>;
+}
+
+/** What is read of the Mongoose model `ApiSession` (collection `_api.sessions`, `_id` is the session's id). */
+export interface ApiSessionModel {
+  findById(id: string, projection: string): { lean(): PromiseLike<ApiSessionFields | null> };
+}
+
+interface ApiSessionFields {
+  access_token?: string | null | undefined;
+  expires_at?: Date | null | undefined;
+}
+
+export function createApiSessions({ model, clock }: { model: ApiSessionModel; clock: Clock }): ApiSessions {
+  return {
+    async findToken(sessionId) {
+      // The type alone does not keep a query object out: the id comes from a client.
+      if (typeof sessionId !== 'string' || sessionId === '' || sessionId.length > MAX_SESSION_ID_LENGTH)
+        return undefined;
+      const session = await read(model, sessionId);
+      if (session?.expires_at && session.expires_at.getTime() <= clock.now()) return undefined;
+      return session?.access_token ?? undefined;
+    },
+  };
+}
+
+async function read(model: ApiSessionModel, sessionId: string): Promise<ApiSessionFields | null> {
+  try {
+    return await model.findById(sessionId, 'access_token expires_at').lean();
+  } catch (cause) {
+    throw new GatewayError('UNAVAILABLE', {}, { cause });
+  }
+}

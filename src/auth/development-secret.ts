@@ -1,0 +1,55 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { link, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const FILE_NAME = 'jwt-secret';
+
+/**
+ * The secret that signs tokens on a developer's machine when none is configured: 32 random bytes in hex, made once and
+ * kept in `<directory>/jwt-secret`, readable by the owner alone.
+ *
+ * @throws Error when the file holds something else, or the directory cannot be written
+ */
+export async function ensureDevelopmentSecret(directory: string): Promise<string> {
+  const path = join(directory, FILE_NAME);
+  return (await readSecret(path)) ?? (await makeSecret(directory, path));
+}
+
+async function makeSecret(directory: string, path: string): Promise<string> {
+  await mkdir(directory, { recursive: true });
+  const draft = join(directory, `${FILE_NAME}.${randomUUID()}`);
+  try {
+    await writeDurably(draft, randomBytes(32).toString('hex'));
+    // A link is made whole or not at all and never replaces: of two processes one wins, and the other reads its secret.
+    await link(draft, path).catch(ignoreCode('EEXIST'));
+  } finally {
+    await rm(draft, { force: true });
+  }
+  const secret = await readSecret(path);
+  if (secret === undefined) throw new Error(`${path} vanished while it was made`);
+  return secret;
+}
+
+async function readSecret(path: string): Promise<string | undefined> {
+  const text = await readFile(path, 'utf8').catch(ignoreCode('ENOENT'));
+  if (text === undefined) return undefined;
+  const secret = text.trim();
+  if (!/^[0-9a-f]{64}$/.test(secret)) throw new Error(`${path} is not a secret made here; remove it to get a new one`);
+  return secret;
+}
+
+async function writeDurably(path: string, text: string): Promise<void> {
+  const file = await open(path, 'wx', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+const ignoreCode =
+  (code: string) =>
+  (error: unknown): undefined => {
+    if ((error as NodeJS.ErrnoException).code !== code) throw error;
+  };

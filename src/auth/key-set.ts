@@ -1,0 +1,116 @@
+import { createLocalJWKSet, errors, type JWTVerifyGetKey, type LocalJWKSet } from 'jose';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import { GatewayError } from '../errors.js';
+import type { Clock } from '../platform/clock.js';
+
+const REFRESH_INTERVAL_MS = 10 * 60_000;
+/** An unknown key id asks for a new key set at most this often, so that forged tokens cannot make us flood its server. */
+const UNKNOWN_KEY_COOLDOWN_MS = 30_000;
+/** While there are no keys at all the server is asked again after this time. */
+const RETRY_DELAY_MS = 1_000;
+const FETCH_TIMEOUT_MS = 5_000;
+const MAX_BODY_BYTES = 256 * 1024;
+
+const keySetBody = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) });
+
+export interface KeySetOptions {
+  /** Address of the JWKS (RFC 7517). */
+  url: string;
+  clock: Clock;
+  logger: Pick<Logger, 'warn'>;
+  fetch?: typeof globalThis.fetch;
+}
+
+/** The public keys of whoever issues the tokens, kept current. */
+export interface KeySet {
+  /**
+   * The key for a token's header.
+   *
+   * @throws GatewayError `UNAVAILABLE` when no keys could be loaded yet
+   * @throws JOSEError when no key matches
+   */
+  findKey: JWTVerifyGetKey;
+  /** Ends the refreshing and a download that is under way. */
+  close(): void;
+}
+
+/**
+ * A cache over a JWKS: loaded on first use, refreshed in the background, and reloaded when a token names a key that is not
+ * in it (rotation). Callers that need a load share one. A load that fails leaves the keys as they are and is logged.
+ */
+export function createKeySet({ url, clock, logger, fetch = globalThis.fetch }: KeySetOptions): KeySet {
+  const closing = new AbortController();
+  let keys: LocalJWKSet | undefined;
+  let loading: Promise<void> | undefined;
+  let attemptedAt = Number.NEGATIVE_INFINITY;
+
+  const load = async (): Promise<void> => {
+    attemptedAt = clock.now();
+    const timeout = new AbortController();
+    const cancelTimeout = clock.after(FETCH_TIMEOUT_MS, () => timeout.abort(new Error('the JWKS took too long')));
+    try {
+      const signal = AbortSignal.any([closing.signal, timeout.signal]);
+      keys = createLocalJWKSet(await download(url, { fetch, signal }));
+    } catch (err) {
+      if (!closing.signal.aborted) logger.warn({ err }, 'The JWKS could not be loaded');
+    } finally {
+      cancelTimeout();
+    }
+  };
+  const refresh = (): Promise<void> => {
+    loading ??= load().finally(() => {
+      loading = undefined;
+    });
+    return loading;
+  };
+  /** Joins a load that is under way; begins one when the last is long enough ago. @returns whether there was one */
+  const refreshUnlessWithin = async (delayMs: number): Promise<boolean> => {
+    if (closing.signal.aborted || (loading === undefined && clock.now() - attemptedAt < delayMs)) return false;
+    await refresh();
+    return true;
+  };
+  const stopRefreshing = clock.every(REFRESH_INTERVAL_MS, () => void refresh());
+
+  return {
+    async findKey(header, token) {
+      if (keys === undefined) await refreshUnlessWithin(RETRY_DELAY_MS);
+      if (keys === undefined) throw new GatewayError('UNAVAILABLE', { retryAfterMs: RETRY_DELAY_MS });
+      try {
+        return await keys(header, token);
+      } catch (error) {
+        const isUnknown = error instanceof errors.JWKSNoMatchingKey;
+        if (!isUnknown || !(await refreshUnlessWithin(UNKNOWN_KEY_COOLDOWN_MS))) throw error;
+        return await keys(header, token);
+      }
+    },
+    close() {
+      stopRefreshing();
+      closing.abort();
+    },
+  };
+}
+
+async function download(
+  url: string,
+  { fetch, signal }: { fetch: typeof globalThis.fetch; signal: AbortSignal },
+): Promise<z.infer<typeof keySetBody>> {
+  // A redirect is an error: it would let whoever answers once choose another source of keys.
+  const response = await fetch(url, { signal, redirect: 'error', headers: { accept: 'application/json' } });
+  if (!response.ok) {
+    await response.body?.cancel();
+    throw new Error(`the JWKS answered ${response.status}`);
+  }
+  return keySetBody.parse(JSON.parse(await readBounded(response)));
+}
+
+async function readBounded(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.byteLength;
+    if (size > MAX_BODY_BYTES) throw new Error(`the JWKS is larger than ${MAX_BODY_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

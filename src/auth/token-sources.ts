@@ -1,0 +1,48 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { readBearer } from './bearer.js';
+import { invalidToken } from './invalid-token.js';
+
+/** What a client presents: the id of an API session, or a token. */
+export type Credential = { readonly sessionId: string } | { readonly token: string };
+
+/** The part of a Socket.IO handshake that can hold a credential. */
+export interface Handshake {
+  readonly auth: Readonly<Record<string, unknown>>;
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** The part of an event's data that can hold a credential. */
+export interface EventCredentials {
+  readonly session_id?: unknown;
+  readonly token?: unknown;
+}
+
+/**
+ * The credential of an event's data, `session_id` before `token`. `null` counts as absent, as everywhere in JSON.
+ *
+ * @throws GatewayError `INVALID_TOKEN` when the first one present is no string: it is never passed over for a later one
+ */
+export function selectEventCredential({ session_id, token }: EventCredentials): Credential | undefined {
+  if (session_id != null) return { sessionId: ensureString(session_id) };
+  if (token != null) return { token: ensureString(token) };
+  return undefined;
+}
+
+/**
+ * The credential of a handshake: `auth.session_id`, `auth.token`, the query's `token`, the header `x-token`,
+ * `Authorization: Bearer`; the first one present counts alone.
+ *
+ * @throws GatewayError `INVALID_TOKEN` when that one is no string (a query's `token` given twice is a list)
+ */
+export function selectHandshakeCredential({ auth, query, headers }: Handshake): Credential | undefined {
+  const credential = selectEventCredential(auth);
+  if (credential !== undefined) return credential;
+  const token = query['token'] ?? headers['x-token'] ?? readBearer(headers.authorization);
+  return token == null ? undefined : { token: ensureString(token) };
+}
+
+function ensureString(value: unknown): string {
+  if (typeof value !== 'string') throw invalidToken('a credential that is not a string');
+  return value;
+}

@@ -1,0 +1,67 @@
+import type { Clock } from '../platform/clock.js';
+import type { ApiSessions } from './api-session.js';
+import { invalidToken } from './invalid-token.js';
+import type { UserPrincipal } from './principal.js';
+import {
+  type Credential,
+  type EventCredentials,
+  type Handshake,
+  selectEventCredential,
+  selectHandshakeCredential,
+} from './token-sources.js';
+import type { TokenVerifier } from './verifier.js';
+
+export interface UserAuthOptions {
+  verifier: TokenVerifier;
+  apiSessions: ApiSessions;
+  clock: Clock;
+}
+
+/**
+ * Says which user is calling. Every method rejects with `INVALID_TOKEN`, or with `UNAVAILABLE` when the database or the
+ * key set that is needed for the answer cannot be reached.
+ */
+export interface UserAuth {
+  /** The user whose credential the handshake carries. */
+  atHandshake(handshake: Handshake): Promise<UserPrincipal>;
+  /**
+   * Holds when `principal` has not expired and the credential in the event's data, if there is one, is the same user's.
+   * The credential changes nothing else: the connection's principal stays who is calling.
+   */
+  forEvent(principal: UserPrincipal, credentials: EventCredentials): Promise<void>;
+  /** The principal to go on with after `refresh_token`: from a newer token of the same user. */
+  refresh(principal: UserPrincipal, credentials: EventCredentials): Promise<UserPrincipal>;
+}
+
+export function createUserAuth({ verifier, apiSessions, clock }: UserAuthOptions): UserAuth {
+  const identify = async (credential: Credential | undefined): Promise<UserPrincipal> => {
+    if (credential === undefined) throw invalidToken('no credential');
+    if ('token' in credential) return verifier.verifyUser(credential.token);
+    const token = await apiSessions.findToken(credential.sessionId);
+    if (token === undefined) throw invalidToken('unknown or expired session');
+    return verifier.verifyUser(token);
+  };
+  const ensureCurrent = (principal: UserPrincipal): void => {
+    if (principal.expiresAt <= clock.now()) throw invalidToken('the token of the connection has expired');
+  };
+  const identifySame = async (principal: UserPrincipal, credential: Credential | undefined): Promise<UserPrincipal> => {
+    const other = await identify(credential);
+    if (other.userId !== principal.userId || other.accountId !== principal.accountId) {
+      throw invalidToken('a credential of another user');
+    }
+    return other;
+  };
+
+  return {
+    atHandshake: async (handshake) => identify(selectHandshakeCredential(handshake)),
+    async forEvent(principal, credentials) {
+      ensureCurrent(principal);
+      const credential = selectEventCredential(credentials);
+      if (credential !== undefined) await identifySame(principal, credential);
+    },
+    async refresh(principal, credentials) {
+      ensureCurrent(principal);
+      return identifySame(principal, selectEventCredential(credentials));
+    },
+  };
+}

@@ -1,0 +1,97 @@
+import { createSecretKey } from 'node:crypto';
+import { errors, jwtVerify } from 'jose';
+import jwt from 'jsonwebtoken';
+import { GatewayError } from '../errors.js';
+import type { Clock } from '../platform/clock.js';
+import { toUserPrincipal } from './claims.js';
+import { invalidToken } from './invalid-token.js';
+import type { KeySet } from './key-set.js';
+import type { UserPrincipal, VisitorPrincipal } from './principal.js';
+import { toVisitorPrincipal } from './visitor.js';
+
+/** Longer than any token of ours (a visitor's 500 conversations); bounds what is decoded before the signature is known. */
+const MAX_TOKEN_LENGTH = 128 * 1024;
+
+/** Public-key algorithms only: a shared-secret one would accept a token signed with the published key. */
+const KEY_SET_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384'];
+
+/** Where the keys come from: a shared secret (HS256), or a key set, which then is the only source. */
+export interface TokenVerifierOptions {
+  secret?: string | undefined;
+  jwks?: KeySet | undefined;
+  clock: Clock;
+}
+
+/**
+ * Turns a JWT into a principal. With a shared secret both answer at once and throw; with a key set they answer by a
+ * promise. `await` covers both.
+ *
+ * Errors: `INVALID_TOKEN` with the reason as its cause (never the token), `UNAVAILABLE` when no key set could be loaded yet.
+ */
+export interface TokenVerifier {
+  /** Anything but a valid user's token is refused, a visitor's token too. */
+  verifyUser(token: unknown): UserPrincipal | Promise<UserPrincipal>;
+  /** Anything but a valid visitor's token is refused, a user's token too. */
+  verifyVisitor(token: unknown): VisitorPrincipal | Promise<VisitorPrincipal>;
+}
+
+/** @throws Error when neither a secret nor a key set is given */
+export function createTokenVerifier({ secret, jwks, clock }: TokenVerifierOptions): TokenVerifier {
+  if (jwks !== undefined) {
+    return {
+      verifyUser: async (token) => toUserPrincipal(await verifyWithKeySet(token, jwks, clock)),
+      verifyVisitor: async (token) => toVisitorPrincipal(await verifyWithKeySet(token, jwks, clock)),
+    };
+  }
+  if (!secret) throw new Error('A token verifier needs a secret or a key set');
+  const verify = createSecretVerifier(secret, clock);
+  return {
+    verifyUser: (token) => toUserPrincipal(verify(token)),
+    verifyVisitor: (token) => toVisitorPrincipal(verify(token)),
+  };
+}
+
+function createSecretVerifier(secret: string, clock: Clock): (token: unknown) => unknown {
+  // Made once: from a string the library would first try to read a public key, for every token.
+  const key = createSecretKey(secret, 'utf8');
+  return (token) => {
+    ensureTokenShape(token);
+    try {
+      const { header, payload } = jwt.verify(token, key, {
+        algorithms: ['HS256'],
+        clockTimestamp: clock.now() / 1000,
+        complete: true,
+      });
+      // RFC 7515, 4.1.11: what a token calls critical must be understood; the library does not look.
+      if ('crit' in header) throw invalidToken('unsupported critical header');
+      return payload;
+    } catch (error) {
+      throw toInvalidToken(error);
+    }
+  };
+}
+
+async function verifyWithKeySet(token: unknown, jwks: KeySet, clock: Clock): Promise<unknown> {
+  ensureTokenShape(token);
+  try {
+    const { payload } = await jwtVerify(token, jwks.findKey, {
+      algorithms: KEY_SET_ALGORITHMS,
+      currentDate: new Date(clock.now()),
+    });
+    return payload;
+  } catch (error) {
+    throw toInvalidToken(error);
+  }
+}
+
+function ensureTokenShape(token: unknown): asserts token is string {
+  if (typeof token !== 'string') throw invalidToken('no token');
+  if (token.length > MAX_TOKEN_LENGTH) throw invalidToken('token too long');
+}
+
+function toInvalidToken(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error;
+  // The messages of these two families are fixed sentences; others (a JSON error) quote what they read.
+  if (error instanceof jwt.JsonWebTokenError || error instanceof errors.JOSEError) return invalidToken(error.message);
+  return invalidToken(error instanceof Error ? `malformed (${error.name})` : 'malformed');
+}
