@@ -14,14 +14,14 @@ export const expiryClaim = z.number().nullish();
 const optionalIdClaim = z.string().max(MAX_ID_LENGTH).nullish();
 
 const userClaims = z.object({
-  type: z.unknown(),
-  uid: z.unknown(),
-  userId: z.unknown(),
-  sub: z.unknown(),
+  type: z.unknown().optional(),
+  uid: z.unknown().optional(),
+  userId: z.unknown().optional(),
+  sub: z.unknown().optional(),
   account_id: optionalIdClaim,
   workspace_id: optionalIdClaim,
   scope: z.string().nullish(),
-  assignment: z.unknown(),
+  assignment: z.unknown().optional(),
   exp: expiryClaim,
 });
 

@@ -1,7 +1,7 @@
 import type { Clock } from '../platform/clock.js';
 import type { ApiSessions } from './api-session.js';
 import { invalidToken } from './invalid-token.js';
-import type { UserPrincipal } from './principal.js';
+import type { Principal, UserPrincipal } from './principal.js';
 import {
   type Credential,
   type EventCredentials,
@@ -29,8 +29,8 @@ export interface UserAuth {
    * The credential changes nothing else: the connection's principal stays who is calling.
    */
   forEvent(principal: UserPrincipal, credentials: EventCredentials): Promise<void>;
-  /** The principal to go on with after `refresh_token`: from a newer token of the same user. */
-  refresh(principal: UserPrincipal, credentials: EventCredentials): Promise<UserPrincipal>;
+  /** The principal to go on with after `refresh_token`: what another token of the same user says. */
+  renewed(principal: Principal, token: unknown): Promise<UserPrincipal>;
 }
 
 export function createUserAuth({ verifier, apiSessions, clock }: UserAuthOptions): UserAuth {
@@ -41,15 +41,8 @@ export function createUserAuth({ verifier, apiSessions, clock }: UserAuthOptions
     if (token === undefined) throw invalidToken('unknown or expired session');
     return verifier.verifyUser(token);
   };
-  const ensureCurrent = (principal: UserPrincipal): void => {
+  const ensureCurrent = (principal: Principal): void => {
     if (principal.expiresAt <= clock.now()) throw invalidToken('the token of the connection has expired');
-  };
-  const identifySame = async (principal: UserPrincipal, credential: Credential | undefined): Promise<UserPrincipal> => {
-    const other = await identify(credential);
-    if (other.userId !== principal.userId || other.accountId !== principal.accountId) {
-      throw invalidToken('a credential of another user');
-    }
-    return other;
   };
 
   return {
@@ -57,11 +50,19 @@ export function createUserAuth({ verifier, apiSessions, clock }: UserAuthOptions
     async forEvent(principal, credentials) {
       ensureCurrent(principal);
       const credential = selectEventCredential(credentials);
-      if (credential !== undefined) await identifySame(principal, credential);
+      if (credential !== undefined) ensureSameUser(principal, await identify(credential));
     },
-    async refresh(principal, credentials) {
+    async renewed(principal, token) {
       ensureCurrent(principal);
-      return identifySame(principal, selectEventCredential(credentials));
+      const renewed = await verifier.verifyUser(token);
+      ensureSameUser(principal, renewed);
+      return renewed;
     },
   };
+}
+
+function ensureSameUser(principal: Principal, other: UserPrincipal): void {
+  const isSame =
+    principal.kind === 'user' && principal.userId === other.userId && principal.accountId === other.accountId;
+  if (!isSame) throw invalidToken('a credential of another user');
 }
