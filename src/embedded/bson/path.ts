@@ -9,29 +9,37 @@ export const toPath = (dotted: string): Path => dotted.split('.');
 export const toArrayIndex = (segment: string): number => (/^(?:0|[1-9]\d{0,9})$/.test(segment) ? Number(segment) : -1);
 
 /**
- * Visits what a dotted path means in a document, with MongoDB's array semantics: an array on the way is entered element
+ * Compiles the visit of what a dotted path means in a document, with MongoDB's array semantics: an array on the way is entered element
  * by element (its embedded documents only), and by position where the next segment is a number. Missing ends are
  * visited as `undefined`; an array's elements that are no documents are passed over.
  *
- * @param visit - gets each end value (an array as a whole; see {@link testLeaves} for its elements) and the position in
- *   the outermost array entered on the way; true stops the walk
- * @returns whether a visit stopped the walk
+ * @param visit - gets each end value, an array as a whole
+ * @returns a function that tells whether a visit stopped the walk
  */
-export const walkPath = (
-  document: Document,
-  path: Path,
-  visit: (value: unknown, position: number | undefined) => boolean,
-): boolean => walkDocument(document, { path, visit }, { depth: 0, position: undefined });
+export const createWalk = (path: Path, visit: Visit): ((document: Document) => boolean) => {
+  const [only] = path;
+  if (only !== undefined && path.length === 1) return (document) => visit(fieldOf(document, only), undefined);
+  const walk: Walk = { path, visit };
+  return (document) => walkDocument(document, walk, START);
+};
+
+/** {@link createWalk} for one walk. */
+export const walkPath = (document: Document, path: Path, visit: Visit): boolean => createWalk(path, visit)(document);
+
+/** Gets an end value and the position in the outermost array entered on the way; true stops the walk. */
+export type Visit = (value: unknown, position: number | undefined) => boolean;
 
 interface Walk {
   readonly path: Path;
-  readonly visit: (value: unknown, position: number | undefined) => boolean;
+  readonly visit: Visit;
 }
 
 interface Place {
   readonly depth: number;
   readonly position: number | undefined;
 }
+
+const START: Place = { depth: 0, position: undefined };
 
 const walkDocument = (document: Document, walk: Walk, { depth, position }: Place): boolean => {
   const { path, visit } = walk;
