@@ -1,0 +1,127 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { type ApiKeyRequest, createApiKeyGuard } from '../../src/auth/api-key.js';
+import { expectRefusal } from './tokens.js';
+
+const KEY = 'a-key-of-forty-characters-0123456789abcd';
+const OLD_KEY = 'an older key';
+const guard = createApiKeyGuard({ keys: [OLD_KEY, KEY], mode: 'keys' });
+
+const request = (
+  headers: ApiKeyRequest['headers'],
+  remoteAddress: string | undefined = '127.0.0.1',
+): ApiKeyRequest => ({
+  headers,
+  socket: { remoteAddress },
+});
+
+/** Runs the guard on a real request with exactly these header lines. @returns whether the caller was let in */
+async function isLetIn(check: (request: IncomingMessage) => void, lines: string[]): Promise<boolean> {
+  const server = createServer((incoming, response) => {
+    try {
+      check(incoming);
+      response.writeHead(200).end();
+    } catch {
+      response.writeHead(401).end();
+    }
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  socket.write(Buffer.from(['GET / HTTP/1.1', 'Host: x', 'Connection: close', ...lines, '', ''].join('\r\n'), 'utf8'));
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  socket.destroy();
+  server.close();
+  return answer.toString().startsWith('HTTP/1.1 200');
+}
+
+describe('with keys', () => {
+  it.each<[string, ApiKeyRequest['headers']]>([
+    ['in x-api-key', { 'x-api-key': KEY }],
+    ['as a bearer', { authorization: `Bearer ${KEY}` }],
+    ['that is another of them', { 'x-api-key': OLD_KEY }],
+    ['beside somebody else’s bearer', { 'x-api-key': KEY, authorization: 'Bearer other' }],
+  ])('a key %s is accepted', (_case, headers) => {
+    expect(() => guard(request(headers, '203.0.113.7'))).not.toThrow();
+  });
+
+  it.each<[string, ApiKeyRequest['headers']]>([
+    ['none', {}],
+    ['an empty one', { 'x-api-key': '' }],
+    ['another one', { 'x-api-key': 'other' }],
+    ['the beginning of one', { 'x-api-key': KEY.slice(0, -1) }],
+    ['one and more', { 'x-api-key': `${KEY}x` }],
+    ['another case', { 'x-api-key': KEY.toUpperCase() }],
+    ['both in one', { 'x-api-key': `${OLD_KEY}, ${KEY}` }],
+    ['a list', { 'x-api-key': [KEY] }],
+    ['a wrong one beside a good bearer', { 'x-api-key': 'other', authorization: `Bearer ${KEY}` }],
+    ['a list beside a good bearer', { 'x-api-key': [], authorization: `Bearer ${KEY}` }],
+    ['a good one under Basic', { authorization: `Basic ${KEY}` }],
+    ['a good one without a scheme', { authorization: KEY }],
+  ])('%s is refused, from this machine too', async (_case, headers) => {
+    await expectRefusal(() => guard(request(headers)), 'INVALID_API_KEY');
+  });
+
+  it('a header that is sent twice is refused', async () => {
+    expect(await isLetIn(guard, [`X-Api-Key: ${KEY}`])).toBe(true);
+    expect(await isLetIn(guard, [`X-Api-Key: ${KEY}`, `X-Api-Key: ${KEY}`])).toBe(false);
+    expect(await isLetIn(guard, [`Authorization: Bearer ${KEY}`])).toBe(true);
+    expect(await isLetIn(guard, [`Authorization: Bearer ${KEY}`, 'Authorization: Bearer other'])).toBe(false);
+  });
+
+  it('a key may hold any letters', async () => {
+    const letters = createApiKeyGuard({ keys: ['schlüssel-鍵'], mode: 'keys' });
+    expect(await isLetIn(letters, ['X-Api-Key: schlüssel-鍵'])).toBe(true);
+    expect(await isLetIn(letters, ['X-Api-Key: schlussel-鍵'])).toBe(false);
+  });
+
+  it.each([[[]], [['']], [[KEY, '']]])('there is no guard for the keys %j', (keys) => {
+    expect(() => createApiKeyGuard({ keys, mode: 'keys' })).toThrow('needs keys');
+  });
+});
+
+describe('on loopback', () => {
+  const local = createApiKeyGuard({ keys: [], mode: 'loopback' });
+
+  it.each(['127.0.0.1', '127.255.0.9', '::1', '::ffff:127.0.0.1', '::FFFF:127.1.2.3'])('%s is let in', (address) => {
+    expect(() => local(request({}, address))).not.toThrow();
+  });
+
+  it.each([
+    '128.0.0.1',
+    '10.0.0.1',
+    '203.0.113.127',
+    '::ffff:10.0.0.1',
+    '::',
+    '::2',
+    'fe80::1',
+    '::1%eth0',
+    '127.0.0.1.example.org',
+    '1127.0.0.1',
+    '',
+  ])('%s is refused', async (address) => {
+    await expectRefusal(() => local(request({}, address)), 'INVALID_API_KEY');
+  });
+
+  it('a peer without an address is refused', async () => {
+    await expectRefusal(() => local({ headers: {}, socket: {} }), 'INVALID_API_KEY');
+  });
+
+  it.each([{ forwarded: 'for=127.0.0.1' }, { 'x-forwarded-for': '127.0.0.1' }, { 'x-forwarded-for': '' }])(
+    'a caller that a proxy speaks for is refused: %j',
+    async (headers) => {
+      await expectRefusal(() => local(request(headers)), 'INVALID_API_KEY');
+    },
+  );
+
+  it('a real local request is let in', async () => {
+    expect(await isLetIn(local, [])).toBe(true);
+    expect(await isLetIn(local, ['X-Forwarded-For: 127.0.0.1'])).toBe(false);
+  });
+});
+
+it('with none everybody is let in', () => {
+  const open = createApiKeyGuard({ keys: [], mode: 'none' });
+  expect(() => open(request({ forwarded: 'for=203.0.113.7' }, '203.0.113.7'))).not.toThrow();
+});

@@ -1,0 +1,70 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { ensureDevelopmentSecret } from '../../src/auth/development-secret.js';
+
+const moduleUrl = new URL('../../src/auth/development-secret.ts', import.meta.url);
+const root = fileURLToPath(new URL('../..', import.meta.url));
+let parent: string;
+let directory: string;
+
+beforeEach(async () => {
+  parent = await mkdtemp(join(tmpdir(), 'development-secret-'));
+  directory = join(parent, 'data');
+});
+
+afterEach(() => rm(parent, { recursive: true, force: true }));
+
+it('makes a secret once, for its owner alone', async () => {
+  const secret = await ensureDevelopmentSecret(directory);
+  expect(secret).toMatch(/^[0-9a-f]{64}$/);
+  expect(await ensureDevelopmentSecret(directory)).toBe(secret);
+  expect(await readFile(join(directory, 'jwt-secret'), 'utf8')).toBe(secret);
+  expect((await stat(join(directory, 'jwt-secret'))).mode & 0o777).toBe(0o600);
+  expect(await readdir(directory)).toEqual(['jwt-secret']);
+});
+
+it('makes another one in another directory', async () => {
+  expect(await ensureDevelopmentSecret(directory)).not.toBe(await ensureDevelopmentSecret(join(parent, 'other')));
+});
+
+it('is one secret for all who start at once', async () => {
+  const secrets = await Promise.all(Array.from({ length: 50 }, () => ensureDevelopmentSecret(directory)));
+  expect(new Set(secrets).size).toBe(1);
+  expect(await readdir(directory)).toEqual(['jwt-secret']);
+});
+
+it('is one secret for processes that start at once', async () => {
+  const script = `import { ensureDevelopmentSecret } from '${moduleUrl}';
+    process.stdout.write(await ensureDevelopmentSecret(process.argv[1]));`;
+  const run = promisify(execFile);
+  const outputs = await Promise.all(
+    Array.from({ length: 3 }, () =>
+      run(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script, directory], { cwd: root }),
+    ),
+  );
+  const secrets = new Set(outputs.map(({ stdout }) => stdout));
+  expect([...secrets]).toEqual([await ensureDevelopmentSecret(directory)]);
+});
+
+it('takes a secret that an editor ended with a line break', async () => {
+  const secret = await ensureDevelopmentSecret(directory);
+  await writeFile(join(directory, 'jwt-secret'), `${secret}\n`);
+  expect(await ensureDevelopmentSecret(directory)).toBe(secret);
+});
+
+it.each(['', 'short', 'x'.repeat(64)])('neither uses nor replaces a file that holds "%s"', async (text) => {
+  await ensureDevelopmentSecret(directory);
+  await writeFile(join(directory, 'jwt-secret'), text);
+  await expect(ensureDevelopmentSecret(directory)).rejects.toThrow('remove it to get a new one');
+  expect(await readFile(join(directory, 'jwt-secret'), 'utf8')).toBe(text);
+});
+
+it('says so when the directory cannot be made', async () => {
+  await writeFile(join(parent, 'file'), '');
+  await expect(ensureDevelopmentSecret(join(parent, 'file', 'data'))).rejects.toThrow('ENOTDIR');
+});

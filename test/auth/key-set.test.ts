@@ -1,0 +1,232 @@
+import { createSecretKey } from 'node:crypto';
+import { once } from 'node:events';
+import jwt from 'jsonwebtoken';
+import { type Logger, pino } from 'pino';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createKeySet, type KeySet } from '../../src/auth/key-set.js';
+import { createTokenVerifier, type TokenVerifier } from '../../src/auth/verifier.js';
+import { createTestClock, type TestClock } from '../support/clock.js';
+import { answerKeys, createJwksServer, createSigningKey, type JwksServer, type SigningKey } from './jwks-server.js';
+import { assemble, expectRefusal, SECRET, secondsAt, sign, userClaims, visitorClaims } from './tokens.js';
+
+const MINUTE_MS = 60_000;
+let first: SigningKey;
+let second: SigningKey;
+let server: JwksServer;
+let clock: TestClock;
+let warnings: string[];
+let logger: Logger;
+let keySet: KeySet;
+let verifier: TokenVerifier;
+
+beforeAll(async () => {
+  [first, second] = await Promise.all([createSigningKey('RS256', 'first'), createSigningKey('ES256', 'second')]);
+});
+
+beforeEach(async () => {
+  server = await createJwksServer(answerKeys(first));
+  clock = createTestClock();
+  warnings = [];
+  logger = pino({}, { write: (line: string) => warnings.push(line) });
+  keySet = createKeySet({ url: server.url, clock, logger });
+  verifier = createTokenVerifier({ jwks: keySet, secret: SECRET, clock });
+});
+
+afterEach(async () => {
+  keySet.close();
+  await server.close();
+});
+
+const verify = async (key: SigningKey, claims: Record<string, unknown> = userClaims) =>
+  verifier.verifyUser(await key.sign(claims));
+
+describe('tokens of a key set', () => {
+  it.each(['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384'])('%s is accepted', async (algorithm) => {
+    const key = await createSigningKey(algorithm, 'k');
+    server.answer = answerKeys(key);
+    expect(await verify(key, { ...userClaims, exp: secondsAt(clock, 60) })).toMatchObject({
+      userId: '64abc123def',
+      scopes: ['conversation', 'contacts'],
+      expiresAt: secondsAt(clock, 60) * 1000,
+    });
+    expect(await verifier.verifyVisitor(await key.sign(visitorClaims))).toMatchObject({ visitorId: 'visitor-1' });
+  });
+
+  it.each(['ES512', 'EdDSA'])('%s is not one of the accepted algorithms', async (algorithm) => {
+    const key = await createSigningKey(algorithm, 'k');
+    server.answer = answerKeys(key);
+    await expectRefusal(() => verify(key));
+  });
+
+  it('are refused when signed by a shared secret, be it the public key or the secret of the other mode', async () => {
+    const shared: SigningKey = {
+      jwk: { kty: 'oct', k: Buffer.from(SECRET).toString('base64url'), kid: 'first', alg: 'HS256' },
+      sign: async () => sign(userClaims),
+    };
+    const pem = jwt.sign(userClaims, createSecretKey(JSON.stringify(first.jwk), 'utf8'), { keyid: 'first' });
+    await expectRefusal(() => verifier.verifyUser(pem));
+    await expectRefusal(() => verify(shared));
+    server.answer = answerKeys(shared);
+    await expectRefusal(() => verify(shared));
+  });
+
+  it.each<[string, () => unknown]>([
+    ['none', () => undefined],
+    ['a list', () => [sign(userClaims)]],
+    ['garbage', () => 'garbage'],
+    ['alg none', () => assemble({ alg: 'none', kid: 'first' }, userClaims)],
+    ['expired', () => first.sign({ ...userClaims, exp: secondsAt(clock, -1) })],
+    ['not yet valid', () => first.sign({ ...userClaims, nbf: secondsAt(clock, 60) })],
+    ['without an id', () => first.sign({})],
+    ['a scope that is a number', () => first.sign({ uid: 'u', scope: 1 })],
+    ['a visitor token', () => first.sign(visitorClaims)],
+  ])('are refused: %s', async (_case, makeToken) => {
+    const token = await makeToken();
+    await expectRefusal(() => verifier.verifyUser(token));
+  });
+
+  it('are refused when another key signed under a known id', async () => {
+    const impostor = await createSigningKey('RS256', 'first');
+    expect(await expectRefusal(() => verify(impostor))).toBe('signature verification failed');
+  });
+
+  it('are refused when the matching key cannot be used', async () => {
+    server.answer = (response) => response.end('{"keys":[{"kty":"RSA","kid":"first","alg":"RS256","n":"","e":""}]}');
+    await expectRefusal(() => verify(first));
+  });
+
+  it('need no key id while only one key fits', async () => {
+    const key = await createSigningKey('RS256');
+    server.answer = answerKeys(key, second);
+    expect(await verify(key)).toMatchObject({ userId: '64abc123def' });
+    server.answer = answerKeys(key, first);
+    clock.advance(10 * MINUTE_MS);
+    await expectRefusal(() => verify(second));
+    expect(await expectRefusal(() => verify(key))).toBe('multiple matching keys found in the JSON Web Key Set');
+  });
+});
+
+describe('a key set', () => {
+  it('is asked for on first use, once for all who wait', async () => {
+    expect(server.requests).toEqual([]);
+    const token = await first.sign(userClaims);
+    await Promise.all(Array.from({ length: 20 }, () => verifier.verifyUser(token)));
+    expect(server.requests).toEqual(['/jwks']);
+  });
+
+  it('learns a new key when a token names it, and forgets one that was withdrawn', async () => {
+    await verify(first);
+    server.answer = answerKeys(second);
+    clock.advance(30_000);
+    expect(await verify(second)).toMatchObject({ userId: '64abc123def' });
+    await expectRefusal(() => verify(first));
+    expect(server.requests).toHaveLength(2);
+  });
+
+  it('is asked for an unknown key at most once in 30 seconds', async () => {
+    await verify(first);
+    await expectRefusal(() => verify(second));
+    clock.advance(29_999);
+    await expectRefusal(() => verify(second));
+    expect(server.requests).toHaveLength(1);
+    clock.advance(1);
+    await Promise.all(Array.from({ length: 10 }, () => expectRefusal(() => verify(second))));
+    await expectRefusal(() => verify(second));
+    expect(server.requests).toHaveLength(2);
+  });
+
+  it('is refreshed every ten minutes without being asked', async () => {
+    await verify(first);
+    server.answer = answerKeys(second);
+    const refreshed = server.nextRequest();
+    clock.advance(10 * MINUTE_MS);
+    await refreshed;
+    expect(await verify(second)).toMatchObject({ userId: '64abc123def' });
+    expect(server.requests).toHaveLength(2);
+  });
+
+  it('goes on with the old keys when its server is gone, and says so in the log', async () => {
+    await verify(first);
+    await server.close();
+    clock.advance(10 * MINUTE_MS);
+    await expectRefusal(() => verify(second));
+    expect(await verify(first)).toMatchObject({ userId: '64abc123def' });
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toContain('The JWKS could not be loaded');
+  });
+
+  it('that was never loaded is UNAVAILABLE, and is asked again after a second', async () => {
+    server.answer = (response) => response.writeHead(503).end();
+    await expectRefusal(() => verify(first), 'UNAVAILABLE');
+    server.answer = answerKeys(first);
+    await expectRefusal(() => verify(first), 'UNAVAILABLE');
+    expect(server.requests).toHaveLength(1);
+    clock.advance(1_000);
+    expect(await verify(first)).toMatchObject({ userId: '64abc123def' });
+  });
+
+  it.each<[string, JwksServer['answer']]>([
+    ['no JSON', (response) => response.end('<html>')],
+    ['no body', (response) => response.end()],
+    ['another JSON', (response) => response.end('{"keys":"none"}')],
+    ['keys without a type', (response) => response.end('{"keys":[{}]}')],
+    ['null', (response) => response.end('null')],
+    ['a 404 with keys', (response) => answerKeys(first)(Object.assign(response, { statusCode: 404 }))],
+    ['a body that breaks off', (response) => response.write('{"keys":[', () => response.destroy())],
+  ])('that answers %s keeps the old keys', async (_case, answer) => {
+    await verify(first);
+    server.answer = answer;
+    clock.advance(10 * MINUTE_MS);
+    await expectRefusal(() => verify(second));
+    expect(await verify(first)).toMatchObject({ userId: '64abc123def' });
+    expect(server.requests).toHaveLength(2);
+    expect(warnings).toHaveLength(1);
+  });
+
+  it('that never ends its answer is cut off', async () => {
+    server.answer = (response) => {
+      const pour = (): void => {
+        while (response.write('x'.repeat(64 * 1024)));
+      };
+      response.on('drain', pour);
+      pour();
+    };
+    const request = server.nextRequest().then((response) => once(response, 'close'));
+    await expectRefusal(() => verify(first), 'UNAVAILABLE');
+    await request;
+    expect(warnings[0]).toContain('larger than 262144 bytes');
+  });
+
+  it.each<[string, JwksServer['answer']]>([
+    ['does not answer', () => undefined],
+    ['begins an answer and stops', (response) => response.write('{"keys":[')],
+  ])('that %s is given up after five seconds', async (_case, answer) => {
+    server.answer = answer;
+    const request = server.nextRequest();
+    const refusal = expectRefusal(() => verify(first), 'UNAVAILABLE');
+    const closed = once(await request, 'close');
+    clock.advance(5_000);
+    await Promise.all([refusal, closed]);
+    expect(warnings[0]).toContain('took too long');
+  });
+
+  it('is not followed to another address', async () => {
+    server.answer = (response, request) =>
+      request.url === '/jwks' ? response.writeHead(302, { location: '/elsewhere' }).end() : answerKeys(first)(response);
+    await expectRefusal(() => verify(first), 'UNAVAILABLE');
+    expect(server.requests).toEqual(['/jwks']);
+  });
+
+  it('closes at once, without a word and for good', async () => {
+    server.answer = () => undefined;
+    const request = server.nextRequest();
+    const refusal = expectRefusal(() => verify(first), 'UNAVAILABLE');
+    const closed = once(await request, 'close');
+    keySet.close();
+    await Promise.all([refusal, closed]);
+    clock.advance(20 * MINUTE_MS);
+    await expectRefusal(() => verify(first), 'UNAVAILABLE');
+    expect(server.requests).toHaveLength(1);
+    expect(warnings).toEqual([]);
+  });
+});

@@ -1,0 +1,164 @@
+import mongoose from 'mongoose';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { type ApiSessionModel, createApiSessions } from '../../src/auth/api-session.js';
+import { anonymous } from '../../src/auth/principal.js';
+import { createUserAuth, type UserAuth } from '../../src/auth/user.js';
+import { createTokenVerifier } from '../../src/auth/verifier.js';
+import { createTestClock, type TestClock } from '../support/clock.js';
+import { expectRefusal, SECRET, secondsAt, sign, userClaims, visitorClaims } from './tokens.js';
+
+type Sessions = Map<string, { access_token?: string | null; expires_at?: Date | null }>;
+
+/** The one query that is asked of the model, over a map. */
+const modelOf = (sessions: Sessions, asked: string[]): ApiSessionModel => ({
+  findById(id) {
+    asked.push(id);
+    return { lean: async () => sessions.get(id) ?? null };
+  },
+});
+
+let clock: TestClock;
+let sessions: Sessions;
+let asked: string[];
+let userAuth: UserAuth;
+
+beforeEach(() => {
+  clock = createTestClock();
+  sessions = new Map([['session-1', { access_token: sign(userClaims) }]]);
+  asked = [];
+  userAuth = makeUserAuth(modelOf(sessions, asked));
+});
+
+const makeUserAuth = (model: ApiSessionModel): UserAuth =>
+  createUserAuth({
+    verifier: createTokenVerifier({ secret: SECRET, clock }),
+    apiSessions: createApiSessions({ model, clock }),
+    clock,
+  });
+
+const atHandshake = (auth: Record<string, unknown>) => userAuth.atHandshake({ auth, query: {}, headers: {} });
+
+describe('at the handshake', () => {
+  it('a token says who is calling, wherever it stands', async () => {
+    const token = sign(userClaims);
+    const user = { kind: 'user', userId: '64abc123def', accountId: 'acme' };
+    expect(await atHandshake({ token })).toMatchObject(user);
+    expect(await userAuth.atHandshake({ auth: {}, query: { token }, headers: {} })).toMatchObject(user);
+    expect(await userAuth.atHandshake({ auth: {}, query: {}, headers: { 'x-token': token } })).toMatchObject(user);
+    expect(asked).toEqual([]);
+  });
+
+  it('a session does so by its access token', async () => {
+    expect(await atHandshake({ session_id: 'session-1' })).toMatchObject({ userId: '64abc123def' });
+  });
+
+  it('a session counts until it expires', async () => {
+    sessions.set('session-2', { access_token: sign(userClaims), expires_at: new Date(clock.now() + 1) });
+    expect(await atHandshake({ session_id: 'session-2' })).toMatchObject({ userId: '64abc123def' });
+    clock.advance(1);
+    await expectRefusal(() => atHandshake({ session_id: 'session-2' }));
+  });
+
+  it.each<[string, Record<string, unknown>]>([
+    ['no credential', {}],
+    ['a visitor token', { token: sign(visitorClaims) }],
+    ['an unknown session', { session_id: 'nobody' }],
+    ['an unknown session beside a good token', { session_id: 'nobody', token: sign(userClaims) }],
+    ['an empty session', { session_id: '' }],
+    ['a session that is a query', { session_id: { $ne: null } }],
+  ])('%s is refused', async (_case, auth) => {
+    await expectRefusal(() => atHandshake(auth));
+  });
+
+  it.each([
+    ['no token', {}],
+    ['a null token', { access_token: null }],
+    ['a forged token', { access_token: sign(userClaims, 'another secret') }],
+    ['an expired token', { access_token: sign({ ...userClaims, exp: 1 }) }],
+  ])('a session with %s is refused', async (_case, session) => {
+    sessions.set('session-2', session);
+    await expectRefusal(() => atHandshake({ session_id: 'session-2' }));
+  });
+
+  it('the database is not asked for what cannot be a session', async () => {
+    await expectRefusal(() => atHandshake({ session_id: 'x'.repeat(129) }));
+    await expectRefusal(() => atHandshake({ session_id: '' }));
+    expect(asked).toEqual([]);
+  });
+
+  it('a database that cannot be reached makes sessions UNAVAILABLE, and leaves tokens alone', async () => {
+    const connection = mongoose.createConnection();
+    const schema = new mongoose.Schema(
+      { _id: String, access_token: String, expires_at: Date },
+      { bufferCommands: false },
+    );
+    userAuth = makeUserAuth(connection.model('ApiSession', schema));
+    await expectRefusal(() => atHandshake({ session_id: 'session-1' }), 'UNAVAILABLE');
+    expect(await atHandshake({ token: sign(userClaims) })).toMatchObject({ userId: '64abc123def' });
+  });
+});
+
+describe('for an event', () => {
+  it('nothing is needed, and a credential of the same user is fine', async () => {
+    const principal = await atHandshake({ token: sign(userClaims) });
+    await userAuth.forEvent(principal, {});
+    await userAuth.forEvent(principal, { token: null });
+    await userAuth.forEvent(principal, { token: sign({ sub: userClaims.uid, account_id: 'acme', scope: 'other' }) });
+    await userAuth.forEvent(principal, { session_id: 'session-1' });
+  });
+
+  it.each<[string, Record<string, unknown>]>([
+    ['another user', { token: sign({ ...userClaims, uid: 'other' }) }],
+    ['the same user of another account', { token: sign({ ...userClaims, account_id: 'other' }) }],
+    ['a forged token', { token: sign(userClaims, 'another secret') }],
+    ['an expired token', { token: sign({ ...userClaims, exp: 1 }) }],
+    ['a visitor', { token: sign(visitorClaims) }],
+    ['an empty token', { token: '' }],
+    ['a number', { token: 1 }],
+    ['an unknown session', { session_id: 'nobody' }],
+    ['a session of another user', { session_id: 'session-other' }],
+    ['a session of another user beside a good token', { session_id: 'session-other', token: sign(userClaims) }],
+  ])('%s is refused', async (_case, credentials) => {
+    sessions.set('session-other', { access_token: sign({ ...userClaims, uid: 'other' }) });
+    const principal = await atHandshake({ token: sign(userClaims) });
+    await expectRefusal(() => userAuth.forEvent(principal, credentials));
+  });
+
+  it('a connection whose token has expired is refused, whatever the event carries', async () => {
+    const principal = await atHandshake({ token: sign({ ...userClaims, exp: secondsAt(clock, 60) }) });
+    await userAuth.forEvent(principal, {});
+    clock.advance(60_000);
+    await expectRefusal(() => userAuth.forEvent(principal, {}));
+    await expectRefusal(() => userAuth.forEvent(principal, { token: sign(userClaims) }));
+  });
+});
+
+describe('renewed', () => {
+  it('is what the newer token of the same user says', async () => {
+    const principal = await atHandshake({ token: sign({ ...userClaims, exp: secondsAt(clock, 60) }) });
+    const token = sign({ ...userClaims, scope: 'less', exp: secondsAt(clock, 3600) });
+    expect(await userAuth.renewed(principal, token)).toMatchObject({
+      userId: '64abc123def',
+      scopes: ['less'],
+      expiresAt: secondsAt(clock, 3600) * 1000,
+    });
+  });
+
+  it.each<[string, unknown]>([
+    ['none', undefined],
+    ['garbage', 'garbage'],
+    ['another user', sign({ ...userClaims, uid: 'other' })],
+    ['another account', sign({ uid: userClaims.uid })],
+    ['a visitor', sign(visitorClaims)],
+  ])('is refused with a token of %s', async (_case, token) => {
+    const principal = await atHandshake({ token: sign(userClaims) });
+    await expectRefusal(() => userAuth.renewed(principal, token));
+  });
+
+  it('is refused after the end, and for callers that are no users', async () => {
+    const principal = await atHandshake({ token: sign({ ...userClaims, exp: secondsAt(clock, 60) }) });
+    clock.advance(60_000);
+    await expectRefusal(() => userAuth.renewed(principal, sign(userClaims)));
+    await expectRefusal(() => userAuth.renewed(anonymous, sign(userClaims)));
+  });
+});

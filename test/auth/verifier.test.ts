@@ -1,0 +1,181 @@
+import { createHmac, createSecretKey, generateKeyPairSync } from 'node:crypto';
+import jwt from 'jsonwebtoken';
+import { describe, expect, it } from 'vitest';
+import { createTokenVerifier } from '../../src/auth/verifier.js';
+import { createTestClock } from '../support/clock.js';
+import { assemble, expectRefusal, SECRET, secondsAt, sign, userClaims, visitorClaims } from './tokens.js';
+
+const clock = createTestClock();
+const verifier = createTokenVerifier({ secret: SECRET, clock });
+const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const publicPem = publicKey.export({ type: 'spki', format: 'pem' });
+
+/** Signed with the right secret, whatever the header and payload say. */
+function signRaw(header: object, payload: unknown): string {
+  const unsigned = assemble(header, payload).slice(0, -1);
+  return `${unsigned}.${createHmac('sha256', SECRET).update(unsigned).digest('base64url')}`;
+}
+
+describe('a user token', () => {
+  it('says who the user is', () => {
+    expect(verifier.verifyUser(sign({ ...userClaims, exp: secondsAt(clock, 60) }))).toEqual({
+      kind: 'user',
+      userId: '64abc123def',
+      accountId: 'acme',
+      workspaceId: 'main',
+      scopes: ['conversation', 'contacts'],
+      assignment: { teams: ['sales'] },
+      expiresAt: secondsAt(clock, 60) * 1000,
+    });
+  });
+
+  it('needs nothing but an id', () => {
+    expect(verifier.verifyUser(sign({ uid: 'u' }))).toEqual({
+      kind: 'user',
+      userId: 'u',
+      accountId: '',
+      workspaceId: '',
+      scopes: [],
+      assignment: undefined,
+      expiresAt: Number.POSITIVE_INFINITY,
+    });
+  });
+
+  it.each([
+    ['uid first', { uid: 'a', userId: 'b', sub: 'c' }, 'a'],
+    ['then userId', { userId: 'b', sub: 'c' }, 'b'],
+    ['then sub', { sub: 'c' }, 'c'],
+    ['uid beside a sub that is no id of ours', { uid: 'a', sub: 'x'.repeat(500) }, 'a'],
+    ['userId after a null', { uid: null, userId: 'b' }, 'b'],
+    ['the longest id', { uid: 'x'.repeat(128) }, 'x'.repeat(128)],
+  ])('names the user by %s', (_case, claims, userId) => {
+    expect(verifier.verifyUser(sign(claims))).toMatchObject({ userId });
+  });
+
+  it.each([
+    ['tabs and line ends', 'a\tb\nc', ['a', 'b', 'c']],
+    ['blanks around', '  a  b ', ['a', 'b']],
+    ['an empty string', '', []],
+    ['null', null, []],
+  ])('splits a scope with %s', (_case, scope, scopes) => {
+    expect(verifier.verifyUser(sign({ uid: 'u', scope }))).toMatchObject({ scopes });
+  });
+
+  it('is good until the moment it expires, and from the moment it begins', async () => {
+    const local = createTestClock();
+    const { verifyUser } = createTokenVerifier({ secret: SECRET, clock: local });
+    const token = sign({ uid: 'u', nbf: secondsAt(local, 10), exp: secondsAt(local, 20) });
+    expect(await expectRefusal(() => verifyUser(token))).toBe('jwt not active');
+    local.advance(10_000);
+    expect(verifyUser(token)).toMatchObject({ userId: 'u' });
+    local.advance(9_000);
+    expect(verifyUser(token)).toMatchObject({ userId: 'u' });
+    local.advance(1_000);
+    expect(await expectRefusal(() => verifyUser(token))).toBe('jwt expired');
+  });
+});
+
+describe('is refused as a user token', () => {
+  it.each<[string, unknown]>([
+    ['none', undefined],
+    ['null', null],
+    ['a number', 1],
+    ['an object', { token: sign(userClaims) }],
+    ['a list', [sign(userClaims)]],
+    ['an empty string', ''],
+    ['garbage', 'garbage'],
+    ['garbage in three parts', 'a.b.c'],
+    ['more parts', `${sign(userClaims)}.x`],
+    ['a longer one than any of ours', sign({ ...userClaims, assignment: 'x'.repeat(130_000) })],
+    ['one with a changed payload', sign(userClaims).replace(/\.[^.]+\./, `.${btoa('{"uid":"other"}')}.`)],
+    ['one without its signature', sign(userClaims).replace(/[^.]+$/, '')],
+    ['another secret', sign(userClaims, 'another secret')],
+    ['HS384 with the right secret', sign(userClaims, SECRET, 'HS384')],
+    ['HS512 with the right secret', sign(userClaims, SECRET, 'HS512')],
+    ['alg none', assemble({ alg: 'none', typ: 'JWT' }, userClaims)],
+    ['alg None', assemble({ alg: 'None', typ: 'JWT' }, userClaims)],
+    ['alg none with a signature', signRaw({ alg: 'none', typ: 'JWT' }, userClaims)],
+    ['no alg', signRaw({ typ: 'JWT' }, userClaims)],
+    ['RS256', jwt.sign(userClaims, privateKey, { algorithm: 'RS256' })],
+    ['HS256 signed with a public key', jwt.sign(userClaims, createSecretKey(publicPem.toString(), 'utf8'))],
+    ['a critical header nobody understands', signRaw({ alg: 'HS256', typ: 'JWT', crit: ['x'], x: 1 }, userClaims)],
+    ['a payload that is text', signRaw({ alg: 'HS256' }, 'text')],
+    ['a payload that is null', signRaw({ alg: 'HS256' }, null)],
+    ['a payload that is a list', signRaw({ alg: 'HS256' }, [userClaims])],
+    ['expired', sign({ ...userClaims, exp: secondsAt(clock, -1) })],
+    ['expired now', sign({ ...userClaims, exp: secondsAt(clock) })],
+    ['an exp that is text', signRaw({ alg: 'HS256' }, { ...userClaims, exp: '9999999999' })],
+    ['not yet valid', sign({ ...userClaims, nbf: secondsAt(clock, 60) })],
+    ['without an id', sign({ account_id: 'acme' })],
+    ['an empty id', sign({ uid: '' })],
+    ['an empty id before a good one', sign({ uid: '', sub: 'u' })],
+    ['an id that is too long', sign({ uid: 'x'.repeat(129) })],
+    ['an id that is a number', sign({ uid: 7 })],
+    ['an id that is an object', sign({ uid: { $ne: null } })],
+    ['an id from a prototype', signRaw({ alg: 'HS256' }, JSON.parse('{"__proto__":{"uid":"u"}}'))],
+    ['an account that is a number', sign({ uid: 'u', account_id: 7 })],
+    ['an account that is too long', sign({ uid: 'u', account_id: 'x'.repeat(129) })],
+    ['a workspace that is an object', sign({ uid: 'u', workspace_id: {} })],
+    ['a scope that is a number', sign({ uid: 'u', scope: 1 })],
+    ['a scope that is a list', sign({ uid: 'u', scope: ['conversation'] })],
+    ['a visitor token', sign(visitorClaims)],
+    ['a visitor token with an id', sign({ ...visitorClaims, uid: 'u' })],
+  ])('%s', async (_case, token) => {
+    const reason = await expectRefusal(() => verifier.verifyUser(token));
+    expect(reason).not.toBe('');
+  });
+
+  it('with a reason that quotes neither the token nor its claims', async () => {
+    const secretive = `${Buffer.from('{"alg":"HS256","typ":"JWT"}').toString('base64url')}.${btoa('private-text')}.x`;
+    expect(await expectRefusal(() => verifier.verifyUser(secretive))).toBe('malformed (SyntaxError)');
+    const wrong = await expectRefusal(() => verifier.verifyUser(sign({ uid: 'u', scope: ['private-scope'] })));
+    expect(wrong).toMatch(/^scope: /);
+    expect(wrong).not.toContain('private');
+  });
+});
+
+describe('a visitor token', () => {
+  it('says which conversations it opens', () => {
+    expect(verifier.verifyVisitor(sign({ ...visitorClaims, exp: secondsAt(clock, 60) }))).toEqual({
+      kind: 'visitor',
+      visitorId: 'visitor-1',
+      accountId: 'acme',
+      conversationIds: ['c1', 'c2'],
+      expiresAt: secondsAt(clock, 60) * 1000,
+    });
+  });
+
+  it('opens up to 500 conversations with the longest ids', () => {
+    const conversation_ids = Array.from({ length: 500 }, (_, index) => String(index).padStart(128, 'c'));
+    expect(verifier.verifyVisitor(sign({ ...visitorClaims, conversation_ids }))).toMatchObject({
+      conversationIds: conversation_ids,
+    });
+  });
+
+  it.each<[string, unknown]>([
+    ['none', undefined],
+    ['a user token', sign(userClaims)],
+    ['a user token with a visitor in it', sign({ ...visitorClaims, type: 'user', uid: 'u' })],
+    ['one without a type', sign({ ...visitorClaims, type: undefined })],
+    ['another secret', sign(visitorClaims, 'another secret')],
+    ['alg none', assemble({ alg: 'none' }, visitorClaims)],
+    ['expired', sign({ ...visitorClaims, exp: secondsAt(clock, -1) })],
+    ['without a visitor', sign({ ...visitorClaims, visitor_id: undefined })],
+    ['an empty visitor', sign({ ...visitorClaims, visitor_id: '' })],
+    ['without an account', sign({ ...visitorClaims, account_id: undefined })],
+    ['without conversations', sign({ ...visitorClaims, conversation_ids: undefined })],
+    ['conversations as text', sign({ ...visitorClaims, conversation_ids: 'c1' })],
+    ['a conversation that is an object', sign({ ...visitorClaims, conversation_ids: [{}] })],
+    ['an empty conversation id', sign({ ...visitorClaims, conversation_ids: [''] })],
+    ['501 conversations', sign({ ...visitorClaims, conversation_ids: Array.from({ length: 501 }, String) })],
+  ])('is refused: %s', async (_case, token) => {
+    await expectRefusal(() => verifier.verifyVisitor(token));
+  });
+});
+
+it.each([
+  ['nothing', {}],
+  ['an empty secret', { secret: '' }],
+])('a verifier is not made from %s', (_case, options) => {
+  expect(() => createTokenVerifier({ ...options, clock })).toThrow('needs a secret or a key set');
+});
