@@ -1,0 +1,56 @@
+import type { Clock } from '../../platform/clock.js';
+import type { Presence, PresenceEntry, PresenceEvents, PresenceStore } from './index.js';
+
+/** Presence of one node, kept in its memory. @param graceMs how long a user may be away without counting as offline */
+export function createMemoryPresence({ clock, graceMs }: { clock: Clock; graceMs: number }): PresenceStore {
+  const users = new Map<string, Map<string, PresenceEntry>>();
+  /** Cancels the end of the grace time of each user who has just left. */
+  const leaving = new Map<string, () => void>();
+  let events: PresenceEvents | undefined;
+
+  const toPresence = (userId: string): Presence => {
+    const sockets = [...(users.get(userId)?.values() ?? [])];
+    const since = sockets.reduce((oldest, { connectedAt }) => Math.min(oldest, connectedAt), Number.POSITIVE_INFINITY);
+    const online = sockets.length > 0;
+    return { userId, online, connections: sockets.length, since: online ? since : null };
+  };
+
+  return {
+    async start(listener) {
+      events = listener;
+      return { isAlone: true };
+    },
+    async add(entry) {
+      const sockets = users.get(entry.userId);
+      if (sockets !== undefined) {
+        sockets.set(entry.socketId, entry);
+        return { isFirst: false };
+      }
+      users.set(entry.userId, new Map([[entry.socketId, entry]]));
+      const cancel = leaving.get(entry.userId);
+      leaving.delete(entry.userId);
+      cancel?.();
+      return { isFirst: cancel === undefined };
+    },
+    async remove({ userId, accountId, socketId }) {
+      const sockets = users.get(userId);
+      if (sockets === undefined || !sockets.delete(socketId) || sockets.size > 0) return { isLast: false };
+      users.delete(userId);
+      const cancel = clock.after(graceMs, () => {
+        leaving.delete(userId);
+        events?.offline({ userId, accountId });
+      });
+      leaving.set(userId, cancel);
+      return { isLast: true };
+    },
+    async get(userIds) {
+      return userIds.map(toPresence);
+    },
+    async stop() {
+      for (const cancel of leaving.values()) cancel();
+      leaving.clear();
+      users.clear();
+      events = undefined;
+    },
+  };
+}

@@ -1,0 +1,139 @@
+import type { Model } from 'mongoose';
+import type { Socket } from '#shared/models/socket.js';
+import { type Clock, systemClock } from '../../platform/clock.js';
+import type { Logger } from '../../platform/logger.js';
+
+/** A socket as the directory knows it. */
+export interface SocketRef {
+  userId: string;
+  socketId: string;
+}
+
+/** Keeps the `Socket` documents: by which sockets each user is active. */
+export interface SocketDirectory {
+  /** Adds a socket; again is fine. @throws when the database does */
+  join(userId: string, socketId: string): Promise<void>;
+  /** Takes a socket out, later if the database is away. Never rejects. */
+  leave(userId: string, socketId: string): Promise<void>;
+  /** As {@link SocketDirectory.leave}, for the sockets of a node that died. */
+  forget(sockets: readonly SocketRef[]): Promise<void>;
+  /** Takes out all sockets, when no other node is alive and so none is real. @throws when the database does */
+  clear(): Promise<void>;
+  /** Tries once more what is still to be taken out, and stops trying. */
+  close(): Promise<void>;
+}
+
+/** What {@link createSocketDirectory} needs. */
+export interface SocketDirectoryOptions {
+  model: Model<Socket>;
+  logger: Pick<Logger, 'error' | 'warn'>;
+  clock?: Clock;
+}
+
+const DUPLICATE_KEY = 11_000;
+const CHUNK = 500;
+const RETRY_AFTER_MS = 2_000;
+/** Sockets remembered while the database is away; about 30 MB. */
+const WAITING_MAX = 200_000;
+
+/**
+ * Makes the directory. A socket that has left is remembered until the database has taken it out, because nobody else would
+ * ever do it while this node lives.
+ */
+export function createSocketDirectory(options: SocketDirectoryOptions): SocketDirectory {
+  const { model, logger, clock = systemClock } = options;
+  /** Sockets to take out: socket → user. */
+  const waiting = new Map<string, string>();
+  /** A driver may send two commands over two connections, so taking a socket out waits for its coming in. */
+  const joining = new Map<string, Promise<unknown>>();
+  let flushing: Promise<void> | undefined;
+  let cancelRetry: (() => void) | undefined;
+  let isClosed = false;
+
+  const remember = (sockets: readonly SocketRef[]): void => {
+    for (const { userId, socketId } of sockets) waiting.set(socketId, userId);
+    let dropped = 0;
+    for (const socketId of waiting.keys()) {
+      if (waiting.size <= WAITING_MAX) break;
+      waiting.delete(socketId);
+      dropped += 1;
+    }
+    if (dropped > 0) logger.error({ dropped }, 'Sockets that left stay in the directory: too many while it was away');
+  };
+
+  const takeOut = async (sockets: readonly (readonly [string, string])[]): Promise<void> => {
+    const idsByUser = new Map<string, string[]>();
+    for (const [socketId, userId] of sockets) idsByUser.set(userId, [...(idsByUser.get(userId) ?? []), socketId]);
+    const updates = [...idsByUser].map(([user, ids]) => ({
+      updateOne: { filter: { user }, update: { $pull: { socket_ids: { $in: ids } } } },
+    }));
+    await model.bulkWrite(updates, { ordered: false });
+    for (const [socketId] of sockets) waiting.delete(socketId);
+  };
+
+  const flush = async (): Promise<void> => {
+    if (waiting.size > 0) await (flushing ??= flushAll());
+  };
+
+  const flushAll = async (): Promise<void> => {
+    cancelRetry?.();
+    cancelRetry = undefined;
+    try {
+      while (waiting.size > 0) {
+        const chunk = firstOf(waiting, CHUNK);
+        await Promise.all(chunk.map(([socketId]) => joining.get(socketId)));
+        await takeOut(chunk);
+      }
+    } catch (err) {
+      logger.warn({ err, waiting: waiting.size }, 'Sockets could not be taken out of the directory; trying again');
+      if (!isClosed) cancelRetry = clock.after(RETRY_AFTER_MS, () => void flush());
+    } finally {
+      flushing = undefined;
+    }
+  };
+
+  const addOnce = (user: string, socketId: string): Promise<unknown> =>
+    model.updateOne({ user }, { $addToSet: { socket_ids: socketId } }, { upsert: true });
+
+  return {
+    async join(userId, socketId) {
+      // Two first sockets of a user race to insert the document; the loser finds it the second time.
+      const joined = addOnce(userId, socketId).catch((error: unknown) => {
+        if (!isDuplicateKey(error)) throw error;
+        return addOnce(userId, socketId);
+      });
+      const settled = joined.catch(() => undefined).finally(() => joining.delete(socketId));
+      joining.set(socketId, settled);
+      await joined;
+    },
+    leave(userId, socketId) {
+      remember([{ userId, socketId }]);
+      return flush();
+    },
+    forget(sockets) {
+      remember(sockets);
+      return flush();
+    },
+    async clear() {
+      await model.updateMany({ 'socket_ids.0': { $exists: true } }, { $set: { socket_ids: [] } });
+    },
+    async close() {
+      isClosed = true;
+      await flushing;
+      await flush();
+      cancelRetry?.();
+    },
+  };
+}
+
+function firstOf<K, V>(map: ReadonlyMap<K, V>, count: number): [K, V][] {
+  const first: [K, V][] = [];
+  for (const pair of map) {
+    if (first.length === count) break;
+    first.push(pair);
+  }
+  return first;
+}
+
+const isDuplicateKey = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === DUPLICATE_KEY;
