@@ -56,29 +56,10 @@ const toBuffer = (message: string | Uint8Array): string | Buffer =>
   typeof message === 'string' || Buffer.isBuffer(message) ? message : Buffer.from(message);
 
 /**
- * Wraps `client` for the adapter, which neither waits for a subscription nor looks whether it failed, and which throws on
- * a message it cannot read. Thrown into node-redis that would break the connection, so whoever can publish to our
- * channels could stop delivery; here such a message is dropped.
+ * Wraps `client` for the adapter, which does not look whether a subscription failed. One whose connection breaks before it
+ * is answered is not repeated by node-redis; here it is, as soon as Redis is back.
  */
 export function toSubscriber(client: RedisClient, logger: Pick<Logger, 'warn'>): AdapterSubscriber {
-  const guards = new WeakMap<MessageListener, MessageListener>();
-  const guarded = (listener: MessageListener): MessageListener => {
-    const known = guards.get(listener);
-    if (known !== undefined) return known;
-    const guard: MessageListener = (message, channel) => {
-      const drop = (err: unknown): void =>
-        logger.warn({ err, channel: channel.toString() }, 'Unreadable message dropped');
-      try {
-        Promise.resolve(listener(message, channel)).catch(drop);
-      } catch (err) {
-        drop(err);
-      }
-    };
-    guards.set(listener, guard);
-    return guard;
-  };
-  // A connection that breaks between the command and its answer leaves the subscription undone, and node-redis does not
-  // repeat it.
   const persist = async (attempt: () => Promise<void>): Promise<void> => {
     try {
       await attempt();
@@ -90,9 +71,9 @@ export function toSubscriber(client: RedisClient, logger: Pick<Logger, 'warn'>):
   return {
     on: client.on.bind(client),
     off: client.off.bind(client),
-    subscribe: (channels, listener) => persist(() => client.subscribe(channels, guarded(listener), true)),
-    unsubscribe: (channels, listener) => persist(() => client.unsubscribe(channels, guarded(listener), true)),
-    pSubscribe: (patterns, listener) => persist(() => client.pSubscribe(patterns, guarded(listener), true)),
-    pUnsubscribe: (patterns, listener) => persist(() => client.pUnsubscribe(patterns, guarded(listener), true)),
+    subscribe: (channels, listener) => persist(() => client.subscribe(channels, listener, true)),
+    unsubscribe: (channels, listener) => persist(() => client.unsubscribe(channels, listener, true)),
+    pSubscribe: (patterns, listener) => persist(() => client.pSubscribe(patterns, listener, true)),
+    pUnsubscribe: (patterns, listener) => persist(() => client.pUnsubscribe(patterns, listener, true)),
   };
 }

@@ -17,6 +17,8 @@ export interface SocketDirectory {
   leave(userId: string, socketId: string): Promise<void>;
   /** As {@link SocketDirectory.leave}, for the sockets of a node that died. */
   forget(sockets: readonly SocketRef[]): Promise<void>;
+  /** Adds those of `sockets` that joined on this node, after another node took it for dead and removed them. */
+  restore(sockets: readonly SocketRef[]): Promise<void>;
   /** Takes out all sockets, when no other node is alive and so none is real. @throws when the database does */
   clear(): Promise<void>;
   /** Tries once more what is still to be taken out, and stops trying. */
@@ -46,6 +48,8 @@ export function createSocketDirectory(options: SocketDirectoryOptions): SocketDi
   const waiting = new Map<string, string>();
   /** A driver may send two commands over two connections, so taking a socket out waits for its coming in. */
   const joining = new Map<string, Promise<unknown>>();
+  /** Sockets of this node that joined and have not left. */
+  const joined = new Set<string>();
   let flushing: Promise<void> | undefined;
   let cancelRetry: (() => void) | undefined;
   let isClosed = false;
@@ -72,7 +76,9 @@ export function createSocketDirectory(options: SocketDirectoryOptions): SocketDi
   };
 
   const flush = async (): Promise<void> => {
-    if (waiting.size > 0) await (flushing ??= flushAll());
+    if (waiting.size === 0) return;
+    flushing ??= flushAll();
+    await flushing;
   };
 
   const flushAll = async (): Promise<void> => {
@@ -98,21 +104,27 @@ export function createSocketDirectory(options: SocketDirectoryOptions): SocketDi
   return {
     async join(userId, socketId) {
       // Two first sockets of a user race to insert the document; the loser finds it the second time.
-      const joined = addOnce(userId, socketId).catch((error: unknown) => {
+      joined.add(socketId);
+      const added = addOnce(userId, socketId).catch((error: unknown) => {
         if (!isDuplicateKey(error)) throw error;
         return addOnce(userId, socketId);
       });
-      const settled = joined.catch(() => undefined).finally(() => joining.delete(socketId));
+      const settled = added.catch(() => undefined).finally(() => joining.delete(socketId));
       joining.set(socketId, settled);
-      await joined;
+      await added;
     },
     leave(userId, socketId) {
+      if (!joined.delete(socketId)) return Promise.resolve();
       remember([{ userId, socketId }]);
       return flush();
     },
     forget(sockets) {
       remember(sockets);
       return flush();
+    },
+    async restore(sockets) {
+      const here = sockets.filter(({ socketId }) => joined.has(socketId));
+      await Promise.all(here.map(({ userId, socketId }) => addOnce(userId, socketId)));
     },
     async clear() {
       await model.updateMany({ 'socket_ids.0': { $exists: true } }, { $set: { socket_ids: [] } });
