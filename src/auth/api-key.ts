@@ -1,5 +1,6 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Config } from '../config.js';
 import { GatewayError } from '../errors.js';
 import { readBearer } from './bearer.js';
 
@@ -31,6 +32,12 @@ export function createApiKeyGuard({ keys, mode }: ApiKeyGuardOptions): (request:
   return (request) => {
     if (!isAllowed(request)) throw new GatewayError('INVALID_API_KEY');
   };
+}
+
+/** The guard that the configuration asks for: keys when there are any, else this machine only, unless REST is to be open. */
+export function configureApiKeyGuard({ apiKeys, isRestOpen }: Config['auth']): (request: ApiKeyRequest) => void {
+  const mode = apiKeys.length > 0 ? 'keys' : isRestOpen ? 'none' : 'loopback';
+  return createApiKeyGuard({ keys: apiKeys, mode });
 }
 
 function createCheck(keys: readonly string[], mode: ApiKeyMode): (request: ApiKeyRequest) => boolean {

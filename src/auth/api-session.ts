@@ -22,6 +22,10 @@ interface ApiSessionFields {
   expires_at?: Date | null | undefined;
 }
 
+/** Other services write the collection and nothing casts what is read: a time that cannot be read is over. */
+const isExpired = ({ expires_at }: ApiSessionFields, now: number): boolean =>
+  expires_at != null && !(new Date(expires_at).getTime() > now);
+
 export function createApiSessions({ model, clock }: { model: ApiSessionModel; clock: Clock }): ApiSessions {
   return {
     async findToken(sessionId) {
@@ -29,8 +33,8 @@ export function createApiSessions({ model, clock }: { model: ApiSessionModel; cl
       if (typeof sessionId !== 'string' || sessionId === '' || sessionId.length > MAX_SESSION_ID_LENGTH)
         return undefined;
       const session = await read(model, sessionId);
-      if (session?.expires_at && session.expires_at.getTime() <= clock.now()) return undefined;
-      return session?.access_token ?? undefined;
+      if (session === null || isExpired(session, clock.now())) return undefined;
+      return session.access_token ?? undefined;
     },
   };
 }

@@ -1,3 +1,5 @@
+import { GatewayError } from '../errors.js';
+
 /** Who a verified credential says the caller is. The only source of identity in the gateway. */
 export type Principal = UserPrincipal | VisitorPrincipal | AnonymousPrincipal;
 
@@ -31,3 +33,12 @@ export interface AnonymousPrincipal {
 
 /** The one anonymous principal: it carries nothing of its own. */
 export const anonymous: AnonymousPrincipal = Object.freeze({ kind: 'anonymous', expiresAt: Number.POSITIVE_INFINITY });
+
+/**
+ * The principal of a namespace that only users enter.
+ * @throws GatewayError `INVALID_TOKEN` for anybody else
+ */
+export function ensureUser(principal: Principal): UserPrincipal {
+  if (principal.kind !== 'user') throw new GatewayError('INVALID_TOKEN');
+  return principal;
+}

@@ -1,0 +1,66 @@
+import type { z } from 'zod';
+
+/** How much of one event a caller may send: `points` in each window of `windowMs`. */
+export interface EventLimit {
+  readonly points: number;
+  readonly windowMs: number;
+}
+
+/** An event that a client sends. */
+export interface ClientEvent {
+  readonly summary: string;
+  /** Its data. Unknown fields are dropped, so this is all a handler ever sees. */
+  readonly payload: z.ZodType;
+  /** The `data` of its answer; absent: the answer has none. */
+  readonly answer?: z.ZodType;
+  /** Scopes of which the caller needs one; absent: those of the namespace. */
+  readonly scopes?: readonly string[];
+  /** Beside the limit over all events. */
+  readonly limit?: EventLimit;
+  /** A read: its answer is also sent to the caller as an event of the same name. */
+  readonly isEchoed?: boolean;
+  /** The `token` in its data is what the event is about, not a credential to check first. */
+  readonly ownsToken?: boolean;
+}
+
+/** An event that the server sends: the arguments that follow its name. */
+export interface ServerEvent {
+  readonly summary: string;
+  readonly payload?: z.ZodType;
+}
+
+/** A REST route. The body is read as JSON; unknown query parameters are ignored. */
+export interface Route {
+  readonly summary: string;
+  readonly method: 'get' | 'post' | 'put' | 'delete';
+  readonly path: string;
+  readonly params?: z.ZodType;
+  readonly query?: z.ZodType;
+  readonly body?: z.ZodType;
+  /** The `data` of its answer; absent: the answer has none. */
+  readonly answer?: z.ZodType;
+}
+
+/** One integration's part of the wire. Wire types only: ids and times are strings. */
+export interface Contract {
+  readonly name: string;
+  readonly clientEvents: Readonly<Record<string, ClientEvent>>;
+  readonly serverEvents: Readonly<Record<string, ServerEvent>>;
+  readonly routes: Readonly<Record<string, Route>>;
+}
+
+/** Declares a contract; what is left out is empty. */
+export const defineContract = <const C extends Partial<Contract> & { name: string }>(
+  contract: C,
+): C & Omit<{ clientEvents: Empty; serverEvents: Empty; routes: Empty }, keyof C> =>
+  ({ clientEvents: {}, serverEvents: {}, routes: {}, ...contract }) as never;
+
+type Empty = Readonly<Record<never, never>>;
+
+/** What a handler gets: the parsed payload. */
+export type PayloadOf<E extends { payload: z.ZodType }> = z.output<E['payload']>;
+
+/** What a handler returns: a promise of the `data` of the answer, or of nothing. */
+export type AnswerOf<E extends { answer?: z.ZodType }> = E extends { answer: infer A extends z.ZodType }
+  ? Promise<z.input<A>>
+  : Promise<void>;

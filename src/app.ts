@@ -1,0 +1,110 @@
+import { createServer } from 'node:http';
+import { defineModels } from '#shared/models/index.js';
+import { configureApiKeyGuard } from './auth/api-key.js';
+import { createApiSessions } from './auth/api-session.js';
+import { createExpiryWatch } from './auth/expiry.js';
+import { createUserAuth } from './auth/user.js';
+import { configureVerifier } from './auth/verification.js';
+import type { Config } from './config.js';
+import { createIntegrations } from './integrations/index.js';
+import { createCleanup } from './platform/cleanup.js';
+import { type Clock, systemClock } from './platform/clock.js';
+import { createHealth } from './platform/health.js';
+import { createLogger, type Logger } from './platform/logger.js';
+import { createMetrics } from './platform/metrics.js';
+import { connectMongo } from './platform/mongo.js';
+import { joinCluster } from './realtime/cluster.js';
+import { createEmitter } from './realtime/emitter.js';
+import { createSocketDirectory } from './realtime/presence/socket-directory.js';
+import { beginPresence, createPresenceTracker } from './realtime/presence/tracker.js';
+import { createDispatch } from './transport/dispatch.js';
+import { openNamespaces } from './transport/doors.js';
+import { drainConnections } from './transport/drain.js';
+import { createHttpApp } from './transport/http.js';
+import { closeServer, listen } from './transport/listen.js';
+import { attach, createSocketServer, everySocket } from './transport/socket.js';
+
+/** What a test puts in the place of the real thing. */
+export interface Overrides {
+  clock?: Clock;
+  logger?: Logger;
+}
+
+/** A gateway: one HTTP server with one Socket.IO server. Two of them can live in one process. */
+export interface App {
+  /** Connects what it stands on, then listens. @returns where */
+  start(): Promise<{ port: number }>;
+  /** Lets clients go in waves, finishes what is in flight, closes everything. */
+  close(): Promise<void>;
+}
+
+/** Wires a gateway. Nothing connects or listens before `start`. */
+export function createApp(config: Config, overrides: Overrides = {}): App {
+  const clock = overrides.clock ?? systemClock;
+  const logger = overrides.logger ?? createLogger({ level: config.logLevel, isPretty: !config.isProduction });
+  const cleanup = createCleanup(logger);
+  const metrics = createMetrics();
+  const health = createHealth(metrics);
+
+  async function connect(): Promise<{ port: number }> {
+    const mongo = await connectMongo({ ...config.storage, startupTimeoutMs: config.startupTimeoutMs, logger });
+    cleanup.add('database', mongo.close);
+    const models = defineModels(mongo.connection);
+    await Promise.all(Object.values(models).map((model) => model.createIndexes()));
+    const cluster = await joinCluster(config, { clock, logger, metrics, cleanup });
+    health.watch({ mongo, redis: cluster });
+
+    const verifier = await configureVerifier(config, { clock, logger, cleanup });
+    const apiSessions = createApiSessions({ model: models.ApiSession, clock });
+    const userAuth = createUserAuth({ verifier, apiSessions, clock });
+
+    const io = createSocketServer(config, cluster.adapter);
+    const emitter = createEmitter(io, metrics);
+    const sockets = createSocketDirectory({ model: models.Socket, logger });
+    cleanup.add('socket directory', sockets.close);
+    const presence = cluster.presence;
+    const integrations = createIntegrations({ clock, logger, models, emitter, presence, sockets });
+    await beginPresence({ presence, sockets, integrations, logger });
+    cleanup.add('presence', presence.stop);
+
+    const expiry = createExpiryWatch(clock, () => everySocket(io));
+    cleanup.add('expiry watch', expiry.stop);
+    const tracker = createPresenceTracker({ presence, sockets, logger });
+    const mounts = integrations.flatMap((integration) => integration.mounts);
+    const { limiter } = cluster;
+    const dispatch = createDispatch(mounts, {
+      clock,
+      logger,
+      metrics,
+      limiter,
+      limit: config.sockets.limit,
+      userAuth,
+      expiry,
+    });
+    const { trustedProxies } = config.http;
+    openNamespaces(io, { clock, logger, metrics, userAuth, dispatch, tracker, expiry, trustedProxies });
+
+    const routes = integrations.flatMap((integration) => integration.routes);
+    const ensureApiKey = configureApiKeyGuard(config.auth);
+    const server = createServer(createHttpApp({ config: config.http, logger, metrics, routes, ensureApiKey, health }));
+    attach(io, server, { config, metrics, isDraining: health.isDraining });
+    const port = await listen(server, config.http);
+    cleanup.add('http', () => closeServer(server));
+    cleanup.add('socket server', () => io.close());
+    cleanup.add('connections', () => drainConnections(io, { clock, durationMs: config.shutdown.drainMs }));
+    cleanup.add('readiness', health.beginDraining);
+    return { port };
+  }
+
+  return {
+    async start() {
+      try {
+        return await connect();
+      } catch (error) {
+        await cleanup.run();
+        throw error;
+      }
+    },
+    close: cleanup.run,
+  };
+}

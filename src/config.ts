@@ -1,0 +1,144 @@
+import { z } from 'zod';
+
+/**
+ * Every variable of the environment the gateway reads: its form, its default, and what it is for.
+ * `.env.example` is compared with this table by a test. An empty value counts as absent.
+ */
+export const environment = z.object({
+  NODE_ENV: z
+    .enum(['development', 'production', 'test'])
+    .default('development')
+    .describe('production refuses to start without secrets'),
+  PORT: integer(0, 65_535).default(4000).describe('port of HTTP and Socket.IO; 0 picks a free one'),
+  HOST: z.string().default('0.0.0.0').describe('address to listen on'),
+  DATA_DIR: z.string().default('data').describe('where the embedded database and the development secret live'),
+  MONGODB_URL: z
+    .url({ protocol: /^mongodb(\+srv)?$/ })
+    .optional()
+    .describe('MongoDB; unset: the embedded database'),
+  REDIS_URL: z
+    .url({ protocol: /^rediss?$/ })
+    .optional()
+    .describe('Redis; unset: one node, everything in memory'),
+  REDIS_PREFIX: z.string().default('general-socket').describe('first part of every Redis key and channel'),
+  STARTUP_TIMEOUT_MS: integer(1000).default(30_000).describe('how long to wait for MongoDB and Redis at the start'),
+
+  JWT_SECRET: z.string().optional().describe('HS256 secret of the user tokens; unset in development: made once'),
+  JWKS_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('public keys (RS256, ES256 …) of the user tokens, instead of JWT_SECRET'),
+  EMIT_API_KEYS: list().describe('keys of the backends that may call REST, comma-separated; any of them is accepted'),
+  EMIT_AUTH: z
+    .enum(['keys', 'none'])
+    .default('keys')
+    .describe('none: REST is open to everybody who reaches it; only behind a private network'),
+
+  CORS_ORIGINS: list().describe('origins that may connect, comma-separated; empty: any'),
+  TRUST_PROXY: integer(0).default(0).describe('number of reverse proxies in front, whose X-Forwarded-For is believed'),
+  BODY_LIMIT: integer(1).default(1_048_576).describe('largest REST body in bytes'),
+
+  SOCKET_TRANSPORTS: list(['websocket', 'polling'])
+    .prefault('websocket')
+    .describe('websocket, or websocket,polling (polling needs sticky sessions)'),
+  SOCKET_MESSAGE_MAX: integer(1024).default(1_048_576).describe('largest frame of a client in bytes'),
+  SOCKET_BUFFER_MAX: integer(1024).default(1_048_576).describe('bytes waiting for a slow client before it is closed'),
+  PING_INTERVAL_MS: integer(100).default(25_000).describe('time between heartbeats'),
+  PING_TIMEOUT_MS: integer(100).default(20_000).describe('how long a heartbeat may stay unanswered'),
+  EVENT_LIMIT: integer(1).default(300).describe('events one user may send in EVENT_LIMIT_WINDOW_MS, over all sockets'),
+  EVENT_LIMIT_WINDOW_MS: integer(100).default(10_000).describe('window of EVENT_LIMIT'),
+  PRESENCE_GRACE_MS: integer(0).default(5000).describe('how long a user may be gone before they count as offline'),
+
+  SHUTDOWN_TIMEOUT_MS: integer(1).default(10_000).describe('hard limit of a graceful stop'),
+  SHUTDOWN_DRAIN_MS: integer(0).default(3000).describe('over how long clients are let go in waves'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('what the log says'),
+});
+
+function integer(minimum: number, maximum: number = Number.MAX_SAFE_INTEGER) {
+  return z.coerce.number({ error: 'must be a number' }).int().min(minimum).max(maximum);
+}
+
+function list(allowed?: readonly string[]) {
+  return z
+    .string()
+    .default('')
+    .transform((text) => text.split(',').map((item) => item.trim()))
+    .transform((items) => items.filter((item) => item !== ''))
+    .refine((items) => allowed === undefined || items.every((item) => allowed.includes(item)), {
+      error: `may hold only ${allowed?.join(', ')}`,
+    });
+}
+
+/** The gateway's settings: read once, frozen, passed to whoever needs a part. */
+export type Config = ReturnType<typeof toConfig>;
+
+/** The environment is unusable. The message names every bad variable and what to do about each. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/**
+ * Reads the settings.
+ * @throws ConfigError naming all bad variables at once
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = environment.safeParse(present);
+  const problems = parsed.success
+    ? missingInProduction(parsed.data)
+    : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  if (!parsed.success || problems.length > 0) {
+    throw new ConfigError(`The environment needs attention:\n${problems.map((line) => `  ${line}`).join('\n')}`);
+  }
+  return toConfig(parsed.data);
+}
+
+type Variables = z.output<typeof environment>;
+
+function missingInProduction(variables: Variables): string[] {
+  if (variables.NODE_ENV !== 'production') return [];
+  const problems: string[] = [];
+  if (variables.JWT_SECRET === undefined && variables.JWKS_URL === undefined) {
+    problems.push('JWT_SECRET: production needs the secret of the user tokens (or JWKS_URL)');
+  }
+  if (variables.EMIT_API_KEYS.length === 0 && variables.EMIT_AUTH !== 'none') {
+    problems.push('EMIT_API_KEYS: production needs at least one key for REST (or EMIT_AUTH=none if it is to be open)');
+  }
+  return problems;
+}
+
+function toConfig(variables: Variables) {
+  return Object.freeze({
+    isProduction: variables.NODE_ENV === 'production',
+    logLevel: variables.LOG_LEVEL,
+    startupTimeoutMs: variables.STARTUP_TIMEOUT_MS,
+    http: {
+      host: variables.HOST,
+      port: variables.PORT,
+      corsOrigins: variables.CORS_ORIGINS,
+      trustedProxies: variables.TRUST_PROXY,
+      bodyLimitBytes: variables.BODY_LIMIT,
+    },
+    sockets: {
+      transports: variables.SOCKET_TRANSPORTS as ('websocket' | 'polling')[],
+      messageMaxBytes: variables.SOCKET_MESSAGE_MAX,
+      bufferMaxBytes: variables.SOCKET_BUFFER_MAX,
+      pingIntervalMs: variables.PING_INTERVAL_MS,
+      pingTimeoutMs: variables.PING_TIMEOUT_MS,
+      limit: { points: variables.EVENT_LIMIT, windowMs: variables.EVENT_LIMIT_WINDOW_MS },
+      presenceGraceMs: variables.PRESENCE_GRACE_MS,
+    },
+    auth: {
+      jwtSecret: variables.JWT_SECRET,
+      jwksUrl: variables.JWKS_URL,
+      apiKeys: variables.EMIT_API_KEYS,
+      isRestOpen: variables.EMIT_AUTH === 'none',
+    },
+    storage: { directory: variables.DATA_DIR, mongodbUrl: variables.MONGODB_URL },
+    redis: { url: variables.REDIS_URL, prefix: variables.REDIS_PREFIX },
+    shutdown: { timeoutMs: variables.SHUTDOWN_TIMEOUT_MS, drainMs: variables.SHUTDOWN_DRAIN_MS },
+  });
+}

@@ -1,0 +1,12 @@
+import { emitApi } from '#shared/contracts/emit-api.js';
+import type { Context } from '../../realtime/context.js';
+import { type Integration, mountRoutes } from '../../realtime/integration.js';
+import { createRoutes } from './routes.js';
+import { createEmitService } from './service.js';
+
+/** The REST by which backends reach users: emit, broadcast, disconnect, presence. */
+export const createEmitApi = (context: Context): Integration => ({
+  name: emitApi.name,
+  mounts: [],
+  routes: mountRoutes(emitApi, createRoutes(createEmitService(context))),
+});

@@ -1,0 +1,20 @@
+import type { leadFinder } from '#shared/contracts/lead-finder.js';
+import { invalid } from '../../errors.js';
+import type { Handlers } from '../../realtime/integration.js';
+import { rooms } from '../../realtime/rooms.js';
+
+/** Scrapers that one socket may follow. */
+const SCRAPERS_MAX = 10;
+
+/** The events of the lead finder. The rooms of its sockets are their own and those of scrapers. */
+export const handlers: Handlers<typeof leadFinder> = {
+  join: async ({ scraper_id }, { socketId, rooms: entered, enter }) => {
+    const room = rooms.scraper(scraper_id);
+    const followed = [...entered].filter((name) => name !== socketId);
+    if (!followed.includes(room) && followed.length >= SCRAPERS_MAX) {
+      throw invalid('scraper_id', `at most ${SCRAPERS_MAX} scrapers can be followed by one socket`);
+    }
+    enter(room);
+  },
+  leave: async ({ scraper_id }, { leave }) => leave(rooms.scraper(scraper_id)),
+};

@@ -1,0 +1,81 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+const LATENCY_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+/** Everything the gateway counts. Labels take only names the code knows, so no client can add a time series. */
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** One registry for each application, so that two can live in one process. */
+export function createMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  return {
+    registry,
+    connections: new Gauge({
+      name: 'gateway_connections',
+      help: 'Sockets connected now',
+      labelNames: ['namespace'] as const,
+      registers,
+    }),
+    refusals: new Counter({
+      name: 'gateway_connection_refusals_total',
+      help: 'Connections refused by the authentication of a namespace',
+      labelNames: ['namespace', 'code'] as const,
+      registers,
+    }),
+    events: new Counter({
+      name: 'gateway_events_total',
+      help: 'Events of clients by outcome; an event no contract knows counts as "unknown"',
+      labelNames: ['namespace', 'event', 'code'] as const,
+      registers,
+    }),
+    eventSeconds: new Histogram({
+      name: 'gateway_event_seconds',
+      help: 'Time from the arrival of an event to its acknowledgement',
+      labelNames: ['namespace'] as const,
+      buckets: LATENCY_BUCKETS_S,
+      registers,
+    }),
+    requestSeconds: new Histogram({
+      name: 'gateway_request_seconds',
+      help: 'Time from the arrival of a REST call to its answer',
+      labelNames: ['route', 'status'] as const,
+      buckets: LATENCY_BUCKETS_S,
+      registers,
+    }),
+    emits: new Counter({
+      name: 'gateway_emits_total',
+      help: 'Events that were sent towards a room or a namespace',
+      labelNames: ['namespace'] as const,
+      registers,
+    }),
+    deliveries: new Counter({
+      name: 'gateway_deliveries_total',
+      help: 'Events handed to sockets of this node',
+      labelNames: ['namespace'] as const,
+      registers,
+    }),
+    slowClients: new Counter({
+      name: 'gateway_slow_clients_closed_total',
+      help: 'Connections closed because more waited for them than SOCKET_BUFFER_MAX',
+      registers,
+    }),
+    slowClientBytes: new Counter({
+      name: 'gateway_slow_client_dropped_bytes_total',
+      help: 'Bytes that waited for those connections and were dropped',
+      registers,
+    }),
+    publishFailures: new Counter({
+      name: 'gateway_redis_publish_failures_total',
+      help: 'Events that reached this node only, because Redis was away',
+      registers,
+    }),
+    dependencyUp: new Gauge({
+      name: 'gateway_dependency_up',
+      help: '1 while a dependency can be reached',
+      labelNames: ['dependency'] as const,
+      registers,
+    }),
+  };
+}

@@ -1,0 +1,70 @@
+import { randomUUID } from 'node:crypto';
+import type { Server } from 'socket.io';
+import type { Config } from '../config.js';
+import type { Cleanup } from '../platform/cleanup.js';
+import type { Clock } from '../platform/clock.js';
+import type { Logger } from '../platform/logger.js';
+import type { Metrics } from '../platform/metrics.js';
+import { connectRedis } from '../platform/redis.js';
+import { createRedisAdapter } from '../platform/redis-adapter.js';
+import type { PresenceStore } from './presence/index.js';
+import { createMemoryPresence } from './presence/memory.js';
+import { createRedisPresence } from './presence/redis.js';
+import { createRateLimiter, type RateLimiter } from './rate-limit.js';
+
+/** What the nodes have in common. Without Redis there is one node, and all of it is in its memory. */
+export interface Cluster {
+  /** Carries events to the other nodes; `undefined` for Socket.IO's own, which knows one node. */
+  readonly adapter: Parameters<Server['adapter']>[0] | undefined;
+  readonly presence: PresenceStore;
+  readonly limiter: RateLimiter;
+  /** @throws when what the nodes have in common cannot be reached */
+  ping(): Promise<void>;
+}
+
+interface Dependencies {
+  clock: Clock;
+  logger: Logger;
+  metrics: Metrics;
+  cleanup: Cleanup;
+}
+
+/** Joins the cluster of `REDIS_URL`, or makes one of a single node. */
+export const joinCluster = (config: Config, dependencies: Dependencies): Promise<Cluster> =>
+  config.redis.url === undefined
+    ? singleNode(config, dependencies)
+    : overRedis(config, { ...dependencies, url: config.redis.url });
+
+async function singleNode(config: Config, { clock, logger }: Dependencies): Promise<Cluster> {
+  logger.info('no REDIS_URL: this is the only node');
+  return {
+    adapter: undefined,
+    presence: createMemoryPresence({ clock, graceMs: config.sockets.presenceGraceMs }),
+    limiter: createRateLimiter({ clock, keyPrefix: '' }),
+    ping: async () => undefined,
+  };
+}
+
+async function overRedis(
+  config: Config,
+  { url, clock, logger, metrics, cleanup }: Dependencies & { url: string },
+): Promise<Cluster> {
+  const { startupTimeoutMs } = config;
+  const keyPrefix = `${config.redis.prefix}:`;
+  const onPublishFailed = (): void => metrics.publishFailures.inc();
+  const redis = await connectRedis({ url, startupTimeoutMs, logger, onPublishFailed });
+  cleanup.add('redis', () => redis.close());
+  return {
+    adapter: createAdapter(redis.publisher, redis.subscriber, { key: config.redis.prefix }),
+    presence: createRedisPresence({
+      redis,
+      logger,
+      clock,
+      nodeId: randomUUID(),
+      keyPrefix,
+      graceMs: config.sockets.presenceGraceMs,
+    }),
+    limiter: createRateLimiter({ redis, clock, keyPrefix }),
+    ping: () => redis.ping(),
+  };
+}

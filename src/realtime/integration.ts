@@ -1,0 +1,94 @@
+import type { Request, Response } from 'express';
+import type { z } from 'zod';
+import type { AnswerOf, ClientEvent, Contract, PayloadOf, Route } from '#shared/contracts/contract.js';
+import type { Principal } from '../auth/principal.js';
+import type { NamespaceName } from './namespaces.js';
+
+/** One event of one socket, as a handler sees it: who, and which rooms. Rooms are entered only after a service said yes. */
+export interface EventContext {
+  readonly principal: Principal;
+  readonly socketId: string;
+  readonly namespace: NamespaceName;
+  /** The rooms that the socket is in. */
+  readonly rooms: ReadonlySet<string>;
+  enter(room: string): void;
+  leave(room: string): void;
+  /** Puts a newer credential of the same user in the place of the old one. @throws GatewayError `INVALID_TOKEN` */
+  renew(token: string): Promise<void>;
+}
+
+/** A handler for every event of a contract; a missing or unknown one does not compile. */
+export type Handlers<C extends Pick<Contract, 'clientEvents'>> = {
+  readonly [Name in keyof C['clientEvents']]: (
+    data: PayloadOf<C['clientEvents'][Name]>,
+    context: EventContext,
+  ) => AnswerOf<C['clientEvents'][Name]>;
+};
+
+/** One REST call, parsed. */
+export interface RouteContext<R extends Route> {
+  readonly params: Parsed<R, 'params'>;
+  readonly query: Parsed<R, 'query'>;
+  readonly body: Parsed<R, 'body'>;
+  readonly request: Request;
+  readonly response: Response;
+}
+
+type Parsed<R extends Route, Part extends 'params' | 'query' | 'body'> = R[Part] extends z.ZodType
+  ? z.output<R[Part]>
+  : undefined;
+
+/** A handler for every route of a contract. What it returns becomes `{ success, message, data }`. */
+export type RouteHandlers<C extends Pick<Contract, 'routes'>> = {
+  readonly [Name in keyof C['routes']]: (call: RouteContext<C['routes'][Name]>) => AnswerOf<C['routes'][Name]>;
+};
+
+/** What an integration adds to one or more namespaces. Several may share a namespace; their events must not collide. */
+export interface Mount {
+  readonly namespaces: readonly NamespaceName[];
+  readonly events: Readonly<Record<string, MountedEvent>>;
+}
+
+/** A client event with the function that does it. */
+export interface MountedEvent {
+  readonly event: ClientEvent;
+  readonly handle: (data: never, context: EventContext) => Promise<unknown>;
+}
+
+/** A route with the function that does it. */
+export interface MountedRoute {
+  readonly route: Route;
+  readonly handle: (call: never) => Promise<unknown>;
+}
+
+/** What every folder of `integrations` exports: its part of the wire, tied to what does it. */
+export interface Integration {
+  readonly name: string;
+  readonly mounts: readonly Mount[];
+  readonly routes: readonly MountedRoute[];
+  /** A user has had no socket anywhere for the grace time. Called on one node. */
+  readonly onUserOffline?: (user: { userId: string; accountId: string }) => Promise<void>;
+}
+
+/** Ties a contract's events to their handlers on the given namespaces. */
+export function mountEvents<C extends Contract>(
+  contract: C,
+  handlers: Handlers<C>,
+  { namespaces }: Pick<Mount, 'namespaces'>,
+): Mount {
+  const events = Object.entries(contract.clientEvents).map(([name, event]) => {
+    const handle = (handlers as Record<string, MountedEvent['handle']>)[name];
+    if (handle === undefined) throw new Error(`${contract.name} has no handler for ${name}`);
+    return [name, { event, handle }] as const;
+  });
+  return { namespaces, events: Object.fromEntries(events) };
+}
+
+/** Ties a contract's routes to their handlers. */
+export function mountRoutes<C extends Contract>(contract: C, handlers: RouteHandlers<C>): MountedRoute[] {
+  return Object.entries(contract.routes).map(([name, route]) => {
+    const handle = (handlers as Record<string, MountedRoute['handle']>)[name];
+    if (handle === undefined) throw new Error(`${contract.name} has no handler for the route ${name}`);
+    return { route, handle };
+  });
+}

@@ -1,0 +1,57 @@
+import type { Logger } from '../../platform/logger.js';
+import type { GatewaySocket } from '../../transport/dispatch.js';
+import type { Integration } from '../integration.js';
+import type { PresenceEntry, PresenceStore } from './index.js';
+import type { SocketDirectory } from './socket-directory.js';
+
+/** Told of every socket that is let in and of every one that leaves. */
+export interface PresenceTracker {
+  connected(socket: GatewaySocket): void;
+  disconnected(socket: GatewaySocket): void;
+}
+
+/** Registers the sockets of users in the presence store while they live, and takes them out of the directory after. */
+export function createPresenceTracker(dependencies: {
+  presence: PresenceStore;
+  sockets: SocketDirectory;
+  logger: Logger;
+}): PresenceTracker {
+  const { presence, sockets, logger } = dependencies;
+  const report = (error: unknown): void => logger.error({ err: error }, 'presence could not be kept');
+  return {
+    connected(socket) {
+      const entry = toEntry(socket);
+      if (entry !== undefined) presence.add(entry).catch(report);
+    },
+    disconnected(socket) {
+      const entry = toEntry(socket);
+      if (entry === undefined) return;
+      presence.remove(entry).catch(report);
+      sockets.leave(entry.userId, entry.socketId).catch(report);
+    },
+  };
+}
+
+function toEntry({ id, data: { principal, connectedAt } }: GatewaySocket): PresenceEntry | undefined {
+  if (principal.kind !== 'user') return undefined;
+  return { userId: principal.userId, accountId: principal.accountId, socketId: id, connectedAt };
+}
+
+/** Starts the presence store and carries what it reports to whoever has to know. */
+export async function beginPresence(dependencies: {
+  presence: PresenceStore;
+  sockets: SocketDirectory;
+  integrations: readonly Integration[];
+  logger: Logger;
+}): Promise<void> {
+  const { presence, sockets, integrations, logger } = dependencies;
+  const report = (error: unknown): void => logger.error({ err: error }, 'a change of presence could not be handled');
+  const { isAlone } = await presence.start({
+    offline: (user) => {
+      for (const integration of integrations) integration.onUserOffline?.(user).catch(report);
+    },
+    lost: (lost) => void sockets.forget(lost).catch(report),
+    restored: (restored) => void sockets.restore(restored).catch(report),
+  });
+  if (isAlone) await sockets.clear();
+}

@@ -1,0 +1,115 @@
+import cors from 'cors';
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import helmet from 'helmet';
+import nocache from 'nocache';
+import type { Config } from '../config.js';
+import { GatewayError, invalid } from '../errors.js';
+import type { Health } from '../platform/health.js';
+import type { Logger } from '../platform/logger.js';
+import type { Metrics } from '../platform/metrics.js';
+import type { MountedRoute } from '../realtime/integration.js';
+import { ensureShallow, parse } from '../validation.js';
+import { toGatewayError, toRequestFailure, toSuccess } from './reply.js';
+
+interface Dependencies {
+  config: Config['http'];
+  logger: Logger;
+  metrics: Metrics;
+  routes: readonly MountedRoute[];
+  /** @throws GatewayError `INVALID_API_KEY` */
+  ensureApiKey(request: express.Request): void;
+  health: Health;
+}
+
+/** The Express application: the documented middleware, the health routes, then the routes of the integrations. */
+export function createHttpApp(dependencies: Dependencies): Express {
+  const { config, metrics } = dependencies;
+  const app = express();
+  app.disable('etag');
+  app.disable('x-powered-by');
+  app.set('trust proxy', config.trustedProxies);
+  app.set('query parser', 'simple');
+
+  // The order is documented: cors, JSON body, helmet, nocache.
+  app.use(cors(config.corsOrigins.length === 0 ? {} : { origin: config.corsOrigins }));
+  app.use(express.json({ limit: config.bodyLimitBytes, strict: false }));
+  app.use(helmet());
+  app.use(nocache());
+
+  app.get('/status', (_request, response) => {
+    response.json({ success: true, message: 'General socket is running' });
+  });
+  app.get('/health/live', (_request, response) => {
+    response.json({ success: true, message: 'SUCCESS' });
+  });
+  app.get('/health/ready', async (_request, response) => {
+    const missing = await dependencies.health.missing();
+    if (missing.length === 0) response.json({ success: true, message: 'SUCCESS' });
+    else response.status(503).json(toRequestFailure(new GatewayError('UNAVAILABLE', { missing })));
+  });
+  app.get('/metrics', async (request, response) => {
+    dependencies.ensureApiKey(request);
+    response.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+  });
+  for (const mounted of dependencies.routes) {
+    app[mounted.route.method](mounted.route.path, toRequestHandler(mounted, dependencies));
+  }
+  app.use(() => {
+    throw new GatewayError('NOT_FOUND');
+  });
+  app.use(toErrorHandler(dependencies.logger));
+  return app;
+}
+
+/** Authenticates, parses, handles, answers; measures all of it. */
+function toRequestHandler({ route, handle }: MountedRoute, dependencies: Dependencies): RequestHandler {
+  return async (request, response) => {
+    const startedAt = performance.now();
+    response.once('finish', () => {
+      const labels = { route: route.path, status: response.statusCode };
+      dependencies.metrics.requestSeconds.observe(labels, (performance.now() - startedAt) / 1000);
+    });
+    dependencies.ensureApiKey(request);
+    const call = {
+      params: route.params && parse(route.params, request.params),
+      query: route.query && parse(route.query, request.query),
+      body: route.body && parse(route.body, bodyOf(request)),
+      request,
+      response,
+    };
+    response.json(toSuccess(await handle(call as never)));
+  };
+}
+
+/** JSON that fits in this many bytes cannot be nested too deeply to encode. */
+const SURELY_SHALLOW_BYTES = 256;
+
+/** The parsed body; a request without one counts as `{}`. */
+function bodyOf(request: express.Request): unknown {
+  const length = Number(request.headers['content-length'] ?? Number.POSITIVE_INFINITY);
+  if (request.body === undefined) {
+    if (length === 0 || request.headers['transfer-encoding'] === undefined) return {};
+    throw invalid('', 'Content-Type must be application/json');
+  }
+  if (length > SURELY_SHALLOW_BYTES) ensureShallow(request.body);
+  return request.body;
+}
+
+function toErrorHandler(logger: Logger): ErrorRequestHandler {
+  return (thrown, request, response, next) => {
+    if (response.headersSent) return next(thrown);
+    const error = fromHttpError(thrown);
+    if (error.status >= 500) logger.error({ err: error.cause ?? error, path: request.route?.path }, 'a request failed');
+    response.status(error.status).json(toRequestFailure(error));
+  };
+}
+
+/** Errors of Express and its body parser carry an HTTP status. */
+function fromHttpError(thrown: unknown): GatewayError {
+  const status = thrown instanceof GatewayError ? undefined : (thrown as { status?: unknown } | null)?.status;
+  if (status === 413) return new GatewayError('PAYLOAD_TOO_LARGE');
+  if (typeof status === 'number' && status >= 400 && status < 500) {
+    return invalid('', status === 415 ? 'the encoding of the body is not supported' : 'the request cannot be parsed');
+  }
+  return toGatewayError(thrown);
+}

@@ -1,0 +1,52 @@
+import { type ErrorCode, GatewayError } from '../errors.js';
+
+/** The answer to an event, or the body of a REST call, that succeeded. */
+export interface Success {
+  success: true;
+  message: 'SUCCESS';
+  data?: unknown;
+}
+
+/** The answer to an event that failed. Without an acknowledgement it is sent as `event_error`, with the event's name. */
+export interface EventFailure {
+  success: false;
+  event?: string;
+  message: ErrorCode;
+  additional_info: { errno: number; [key: string]: unknown };
+}
+
+/** The body of a REST call that failed. */
+export interface RequestFailure {
+  success: false;
+  errno: number;
+  message: ErrorCode;
+  [key: string]: unknown;
+}
+
+/** What a handler returned, as the caller sees it. */
+export const toSuccess = (data: unknown): Success =>
+  data === undefined ? { success: true, message: 'SUCCESS' } : { success: true, message: 'SUCCESS', data };
+
+/** An error as the caller of an event sees it. */
+export const toEventFailure = (error: GatewayError, event?: string): EventFailure => ({
+  success: false,
+  ...(event === undefined ? {} : { event }),
+  message: error.code,
+  additional_info: { errno: error.status, ...error.info },
+});
+
+/** An error as the caller of a REST route sees it. */
+export const toRequestFailure = (error: GatewayError): RequestFailure => ({
+  success: false,
+  errno: error.status,
+  message: error.code,
+  ...error.info,
+});
+
+/** An error as a refused connection sees it: `message` is the code, `data` is `{ errno, message }`. */
+export const toConnectError = (error: GatewayError): Error & { data: unknown } =>
+  Object.assign(new Error(error.code), { data: { errno: error.status, message: error.code } });
+
+/** What is not ours to tell becomes `INTERNAL_ERROR`; the log gets the original. */
+export const toGatewayError = (error: unknown): GatewayError =>
+  error instanceof GatewayError ? error : new GatewayError('INTERNAL_ERROR', {}, { cause: error });

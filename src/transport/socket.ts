@@ -1,0 +1,76 @@
+import type { Server as HttpServer } from 'node:http';
+import { Server } from 'socket.io';
+import type { Config } from '../config.js';
+import { GatewayError } from '../errors.js';
+import type { Metrics } from '../platform/metrics.js';
+import type { GatewaySocket } from './dispatch.js';
+import { slimRequest } from './handshake.js';
+import { toConnectError } from './reply.js';
+import { createWriteBufferBound } from './write-buffer.js';
+
+type Adapter = Parameters<Server['adapter']>[0] | undefined;
+type None = Record<never, never>;
+
+/** The gateway's Socket.IO server; event names and payloads are checked against the contracts, not by these types. */
+export type GatewayServer = Server<
+  Record<string, never>,
+  Record<string, (...args: unknown[]) => void>,
+  None,
+  GatewaySocket['data']
+>;
+
+/** How long a connection may stay without entering a namespace. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** The one Socket.IO server of an application; it takes connections once {@link attach} has tied it to HTTP. */
+export function createSocketServer({ sockets, http }: Config, adapter: Adapter): GatewayServer {
+  const io: GatewayServer = new Server({
+    transports: sockets.transports,
+    cors: {
+      origin: http.corsOrigins.length === 0 ? '*' : http.corsOrigins,
+      methods: ['GET', 'POST'],
+      allowedHeaders: ['x-token'],
+      credentials: true,
+    },
+    serveClient: false,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    maxHttpBufferSize: sockets.messageMaxBytes,
+    pingInterval: sockets.pingIntervalMs,
+    pingTimeout: sockets.pingTimeoutMs,
+    ...(adapter === undefined ? {} : { adapter }),
+  });
+  // Socket.IO always has this namespace. Nobody is let in until an integration opens it.
+  io.of('/').use((_socket, next) => next(toConnectError(new GatewayError('NOT_FOUND'))));
+  return io;
+}
+
+/**
+ * Ties the Socket.IO server to HTTP. After the request listener of HTTP is set, because Socket.IO passes on to that what
+ * is not its own.
+ */
+export function attach(
+  io: GatewayServer,
+  http: HttpServer,
+  { config, metrics, isDraining }: { config: Config; metrics: Metrics; isDraining: () => boolean },
+): void {
+  const origins = config.http.corsOrigins;
+  io.attach(http, {
+    ...io._opts,
+    allowRequest: (request, answer) => {
+      const { origin } = request.headers;
+      // CORS does not bind websockets, so a narrowed list of origins is enforced here.
+      const isAllowed = origins.length === 0 || origin === undefined || origins.includes(origin);
+      answer(isDraining() ? 'draining' : isAllowed ? undefined : 'origin not allowed', isAllowed && !isDraining());
+    },
+  });
+  const boundWriteBuffer = createWriteBufferBound(config.sockets.bufferMaxBytes, metrics);
+  io.engine.on('connection', (connection) => {
+    slimRequest(connection);
+    boundWriteBuffer(connection);
+  });
+}
+
+/** Every socket of every namespace on this node. */
+export function* everySocket(io: GatewayServer): Generator<GatewaySocket> {
+  for (const namespace of io._nsps.values()) yield* namespace.sockets.values();
+}

@@ -1,0 +1,41 @@
+import type { Metrics } from '../platform/metrics.js';
+
+/** The part of an Engine.IO connection that this file uses. */
+interface EngineConnection {
+  readonly writeBuffer: readonly unknown[];
+  readonly transport: { readonly name: string; readonly socket?: { readonly bufferedAmount?: number } };
+  on(event: 'packetCreate', listener: (this: EngineConnection, packet: { data?: unknown }) => void): void;
+  close(discard: boolean): void;
+}
+
+const waitingBytes = Symbol('bytes in the write buffer');
+type Counted = EngineConnection & { [waitingBytes]?: number };
+
+/**
+ * Bounds what waits for a slow client. Socket.IO queues without end while a client does not read: here the connection is
+ * closed as soon as more than `maxBytes` wait; it comes back by itself, and its mailbox keeps what was durable. Volatile
+ * events never wait. A client that keeps up costs one length check for each packet.
+ */
+export function createWriteBufferBound(maxBytes: number, metrics: Metrics): (connection: EngineConnection) => void {
+  // One function for all connections, so that an idle one costs no closure.
+  function countPacket(this: Counted, packet: { data?: unknown }): void {
+    // The queue is handed over whole when the socket can take it, so an empty queue means that counting starts again.
+    const before = this.writeBuffer.length === 0 ? 0 : (this[waitingBytes] ?? 0);
+    const waiting = before + sizeOf(packet.data);
+    this[waitingBytes] = waiting;
+    if (this.writeBuffer.length === 0) return;
+    const total = waiting + (this.transport.socket?.bufferedAmount ?? 0);
+    if (total <= maxBytes) return;
+    metrics.slowClients.inc();
+    metrics.slowClientBytes.inc(total);
+    // Not in the middle of a broadcast, which is iterating over the room.
+    process.nextTick(() => this.close(true));
+  }
+  return (connection) => connection.on('packetCreate', countPacket);
+}
+
+/** Bytes at least: a string's characters take one to three bytes each. */
+function sizeOf(data: unknown): number {
+  if (typeof data === 'string') return data.length;
+  return data instanceof Uint8Array ? data.byteLength : 0;
+}

@@ -1,0 +1,92 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import jwt from 'jsonwebtoken';
+import { onTestFinished } from 'vitest';
+import { type App, createApp, type Overrides } from '../../src/app.js';
+import { readConfig } from '../../src/config.js';
+import { createLogger } from '../../src/platform/logger.js';
+
+/** The secret of every gateway under test. */
+export const SECRET = 'a secret of the tests, and of nothing else';
+/** The key of the REST routes of every gateway under test. */
+export const API_KEY = 'key-of-the-tests';
+
+/** A gateway that listens on a free port. */
+export interface TestGateway {
+  readonly url: string;
+  readonly port: number;
+  readonly app: App;
+  /** A REST call with the API key. */
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<TestResponse>;
+  close(): Promise<void>;
+}
+
+/** An answer, read. */
+export interface TestResponse {
+  status: number;
+  headers: Headers;
+  text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: a test looks into an answer without declaring its form again
+  json: any;
+}
+
+/** A directory that is gone after the test. */
+export async function temporaryDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/**
+ * Starts a gateway with its own embedded database, unless `env` names another. It is closed by whoever started it, in
+ * `afterAll` or by `onTestFinished`.
+ */
+export async function startGateway(env: Record<string, string> = {}, overrides: Overrides = {}): Promise<TestGateway> {
+  const directory = env['DATA_DIR'] ?? (await mkdtemp(join(tmpdir(), 'general-socket-')));
+  const config = readConfig({
+    NODE_ENV: 'test',
+    HOST: '127.0.0.1',
+    PORT: '0',
+    JWT_SECRET: SECRET,
+    EMIT_API_KEYS: API_KEY,
+    DATA_DIR: directory,
+    SHUTDOWN_DRAIN_MS: '0',
+    LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
+    ...env,
+  });
+  const logger = createLogger({ level: config.logLevel, isPretty: true });
+  const app = createApp(config, { logger, ...overrides });
+  const { port } = await app.start();
+  const url = `http://127.0.0.1:${port}`;
+  return {
+    url,
+    port,
+    app,
+    async call(method, path, body, headers = {}) {
+      const response = await fetch(url + path, {
+        method,
+        headers: {
+          'x-api-key': API_KEY,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      });
+      const text = await response.text();
+      const isJson = response.headers.get('content-type')?.startsWith('application/json') === true;
+      return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : undefined };
+    },
+    async close() {
+      await app.close();
+      if (env['DATA_DIR'] === undefined) await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A user token; `claims` replace or, as `undefined`, remove the defaults. */
+export function signToken(claims: Record<string, unknown> = {}, options: jwt.SignOptions = {}): string {
+  const all = { uid: 'user-1', account_id: 'account-1', workspace_id: 'workspace-1', scope: 'conversation', ...claims };
+  const isExpirySet = 'exp' in all || options.expiresIn !== undefined;
+  return jwt.sign(JSON.parse(JSON.stringify(all)), SECRET, isExpirySet ? options : { expiresIn: '1h', ...options });
+}
