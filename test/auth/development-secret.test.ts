@@ -32,8 +32,13 @@ it('makes another one in another directory', async () => {
   expect(await ensureDevelopmentSecret(directory)).not.toBe(await ensureDevelopmentSecret(join(parent, 'other')));
 });
 
-it('is one secret for all who start at once', async () => {
-  const secrets = await Promise.all(Array.from({ length: 50 }, () => ensureDevelopmentSecret(directory)));
+it('is one secret for all who start while it is made', async () => {
+  /** Begins some file operations later, so that the starters meet the maker at each of its steps. */
+  const startAfter = async (operations: number): Promise<string> => {
+    for (let done = 0; done < operations; done += 1) await stat(parent);
+    return ensureDevelopmentSecret(directory);
+  };
+  const secrets = await Promise.all(Array.from({ length: 50 }, (_, index) => startAfter(index)));
   expect(new Set(secrets).size).toBe(1);
   expect(await readdir(directory)).toEqual(['jwt-secret']);
 });

@@ -1,5 +1,6 @@
-import mongoose from 'mongoose';
+import { Mongoose } from 'mongoose';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { defineApiSession } from '#shared/models/api-session.js';
 import { type ApiSessionModel, createApiSessions } from '../../src/auth/api-session.js';
 import { anonymous } from '../../src/auth/principal.js';
 import { createUserAuth, type UserAuth } from '../../src/auth/user.js';
@@ -73,6 +74,8 @@ describe('at the handshake', () => {
   it.each([
     ['no token', {}],
     ['a null token', { access_token: null }],
+    ['a time that cannot be read', { access_token: sign(userClaims), expires_at: 'soon' as never }],
+    ['a token that is an object', { access_token: { $ne: null } as never }],
     ['a forged token', { access_token: sign(userClaims, 'another secret') }],
     ['an expired token', { access_token: sign({ ...userClaims, exp: 1 }) }],
   ])('a session with %s is refused', async (_case, session) => {
@@ -87,12 +90,8 @@ describe('at the handshake', () => {
   });
 
   it('a database that cannot be reached makes sessions UNAVAILABLE, and leaves tokens alone', async () => {
-    const connection = mongoose.createConnection();
-    const schema = new mongoose.Schema(
-      { _id: String, access_token: String, expires_at: Date },
-      { bufferCommands: false },
-    );
-    userAuth = makeUserAuth(connection.model('ApiSession', schema));
+    const unconnected = new Mongoose({ bufferCommands: false }).createConnection();
+    userAuth = makeUserAuth(defineApiSession(unconnected));
     await expectRefusal(() => atHandshake({ session_id: 'session-1' }), 'UNAVAILABLE');
     expect(await atHandshake({ token: sign(userClaims) })).toMatchObject({ userId: '64abc123def' });
   });
