@@ -1,0 +1,129 @@
+import { pino } from 'pino';
+import { afterEach, describe, expect, it } from 'vitest';
+import { GatewayError } from '../../src/errors.js';
+import { connectRedis, type Redis } from '../../src/platform/redis.js';
+import { createRateLimiter, type Limit, type RateLimiter } from '../../src/realtime/rate-limit.js';
+import { createTestClock } from '../support/clock.js';
+import { startRedis, type TestRedis } from '../support/redis-server.js';
+import { until } from '../support/until.js';
+
+const undo: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
+});
+
+const limit: Limit = { points: 3, windowMs: 60_000 };
+
+/** Uses it until refused. @returns how many were let through, and the refusal */
+async function exhaust(limiter: RateLimiter, key: string): Promise<{ uses: number; error: GatewayError }> {
+  for (let uses = 0; ; uses++) {
+    try {
+      await limiter.consume('emit', key, limit);
+    } catch (error) {
+      if (error instanceof GatewayError) return { uses, error };
+      throw error;
+    }
+  }
+}
+
+describe('one node', () => {
+  it('refuses what is beyond the limit and says how long', async () => {
+    const clock = createTestClock();
+    const limiter = createRateLimiter({ clock, keyPrefix: '' });
+    expect((await exhaust(limiter, 'ann')).uses).toBe(3);
+    clock.advance(20_000);
+    const { uses, error } = await exhaust(limiter, 'ann');
+    expect(uses).toBe(0);
+    expect(error.code).toBe('RATE_LIMITED');
+    expect(error.info.retryAfterMs).toBe(40_000);
+  });
+
+  it('counts callers, names and limits apart', async () => {
+    const limiter = createRateLimiter({ clock: createTestClock(), keyPrefix: '' });
+    await exhaust(limiter, 'ann');
+    await limiter.consume('emit', 'bob', limit);
+    await limiter.consume('typing', 'ann', limit);
+    await limiter.consume('emit', 'ann', { ...limit, windowMs: 1_000 });
+  });
+
+  it('begins anew when the window is over', async () => {
+    const clock = createTestClock();
+    const limiter = createRateLimiter({ clock, keyPrefix: '' });
+    await exhaust(limiter, 'ann');
+    clock.advance(60_000);
+    expect((await exhaust(limiter, 'ann')).uses).toBe(3);
+  });
+
+  it('forgets the oldest callers rather than grow without bound', async () => {
+    const limiter = createRateLimiter({ clock: createTestClock(), keyPrefix: '' });
+    await exhaust(limiter, 'oldest');
+    for (let i = 0; i < 50_000; i++) await limiter.consume('emit', `a${i}`, limit);
+    await exhaust(limiter, 'recent');
+    for (let i = 0; i < 50_000; i++) await limiter.consume('emit', `b${i}`, limit);
+    expect((await exhaust(limiter, 'recent')).uses).toBe(0);
+    expect((await exhaust(limiter, 'oldest')).uses).toBe(3);
+  });
+});
+
+describe('two nodes over Redis', () => {
+  async function startNodes(): Promise<{ server: TestRedis; redis: Redis[]; limiters: [RateLimiter, RateLimiter] }> {
+    const server = await startRedis();
+    undo.push(() => server.dispose());
+    const open = async (): Promise<Redis> => {
+      const redis = await connectRedis({ url: server.url, startupTimeoutMs: 10_000, logger: pino({ enabled: false }) });
+      undo.push(() => redis.close());
+      return redis;
+    };
+    const redis = [await open(), await open()];
+    const [a, b] = redis.map((one) => createRateLimiter({ redis: one, keyPrefix: 'test:' }));
+    if (a === undefined || b === undefined) throw new Error('two nodes');
+    return { server, redis, limiters: [a, b] };
+  }
+
+  it('share one count', async () => {
+    const { limiters } = await startNodes();
+    const uses = Array.from({ length: 20 }, async (_, i) =>
+      limiters[i % 2 === 0 ? 0 : 1].consume('emit', 'ann', limit),
+    );
+    const results = await Promise.allSettled(uses);
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(3);
+  });
+
+  it('begin anew when the window is over', async () => {
+    const { limiters } = await startNodes();
+    const short = { points: 1, windowMs: 50 };
+    await limiters[0].consume('emit', 'ann', short);
+    await until(async () => {
+      try {
+        await limiters[1].consume('emit', 'ann', short);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+  });
+
+  it('do not ask Redis about a caller who is over the limit', async () => {
+    const { redis, limiters } = await startNodes();
+    await exhaust(limiters[0], 'ann');
+    const before = await redis[0]?.commands.info('commandstats');
+    for (let i = 0; i < 100; i++) expect(() => limiters[0].consume('emit', 'ann', limit)).toThrow(GatewayError);
+    const calls = (stats: string | undefined): string | undefined =>
+      /cmdstat_evalsha:calls=(\d+)/.exec(stats ?? '')?.[1];
+    expect(calls(await redis[0]?.commands.info('commandstats'))).toBe(calls(before));
+    expect(calls(before)).toBeDefined();
+  });
+
+  it('go on alone while Redis is away, and together when it is back', async () => {
+    const { server, redis, limiters } = await startNodes();
+    await limiters[0].consume('emit', 'ann', limit);
+    await server.stop();
+    // At once, also before the connection is known to be gone.
+    expect((await exhaust(limiters[0], 'ann')).uses).toBe(3);
+    expect((await exhaust(limiters[1], 'ann')).uses).toBe(3);
+    await server.start();
+    await until(() => redis.every((one) => one.isReady()));
+    await limiters[0].consume('emit', 'bob', limit);
+    expect((await exhaust(limiters[1], 'bob')).uses).toBe(2);
+  });
+});
