@@ -1,7 +1,9 @@
+import { compileExpression } from '../aggregate/expressions.js';
 import type { Collation } from '../bson/collation.js';
 import { toPath } from '../bson/path.js';
 import { type Document, isDocument } from '../bson/values.js';
 import { fail } from '../errors.js';
+import { isTruthy } from './element-operators.js';
 import { allOf, anyOf, type Condition, noneOf, onPath } from './operations.js';
 import { compileField, type OperatorContext } from './operators.js';
 
@@ -104,8 +106,13 @@ const collectTopLevel = (operator: string, operand: unknown, { context, into }: 
       into.conditions.push(noneOf(branches.map(toCondition)));
       return;
     }
-    case '$comment':
+    case '$expr': {
+      const { collation, variables } = context.options;
+      const evaluate = compileExpression(operand, { collation, variables });
+      into.conditions.push({ test: (document) => isTruthy(evaluate(document)), positionOf: () => undefined });
       return;
+    }
+    case '$comment':
     case '$alwaysTrue':
       return;
     case '$alwaysFalse':
