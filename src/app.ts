@@ -63,28 +63,26 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     const sockets = createSocketDirectory({ model: models.Socket, logger });
     cleanup.add('socket directory', sockets.close);
     const presence = cluster.presence;
-    const integrations = createIntegrations({ clock, logger, models, emitter, presence, sockets });
+    const integrations = createIntegrations({ clock, logger, models, userAuth, emitter, presence, sockets });
+    const namespaces = integrations.flatMap((integration) => integration.namespaces ?? []);
+    const mounts = integrations.flatMap((integration) => integration.mounts ?? []);
+    const routes = integrations.flatMap((integration) => integration.routes ?? []);
     await beginPresence({ presence, sockets, integrations, logger });
     cleanup.add('presence', presence.stop);
 
     const expiry = createExpiryWatch(clock, () => everySocket(io));
     cleanup.add('expiry watch', expiry.stop);
-    const tracker = createPresenceTracker({ presence, sockets, logger });
-    const mounts = integrations.flatMap((integration) => integration.mounts);
     const { limiter } = cluster;
-    const dispatch = createDispatch(mounts, {
-      clock,
-      logger,
-      metrics,
-      limiter,
-      limit: config.sockets.limit,
-      userAuth,
-      expiry,
-    });
+    const { limit } = config.sockets;
+    const dispatch = createDispatch(
+      { namespaces, mounts },
+      { clock, logger, metrics, limiter, limit, userAuth, expiry },
+    );
+    const tracker = createPresenceTracker({ presence, sockets, logger });
+    const listeners = [tracker, expiry, ...integrations.flatMap((integration) => integration.listener ?? [])];
     const { trustedProxies } = config.http;
-    openNamespaces(io, { clock, logger, metrics, userAuth, dispatch, tracker, expiry, trustedProxies });
+    openNamespaces(io, namespaces, { clock, logger, metrics, dispatch, listeners, trustedProxies });
 
-    const routes = integrations.flatMap((integration) => integration.routes);
     const ensureApiKey = configureApiKeyGuard(config.auth);
     const server = createServer(createHttpApp({ config: config.http, logger, metrics, routes, ensureApiKey, health }));
     attach(io, server, { config, metrics, isDraining: health.isDraining });

@@ -9,8 +9,10 @@ export interface EventLimit {
 /** An event that a client sends. */
 export interface ClientEvent {
   readonly summary: string;
-  /** Its data. Unknown fields are dropped, so this is all a handler ever sees. */
+  /** Its data, the first argument. Unknown fields are dropped, so this is all a handler ever sees. */
   readonly payload: z.ZodType;
+  /** `payload` describes the array of all arguments instead. */
+  readonly takesAllArguments?: boolean;
   /** The `data` of its answer; absent: the answer has none. */
   readonly answer?: z.ZodType;
   /** Scopes of which the caller needs one; absent: those of the namespace. */

@@ -28,7 +28,7 @@ const presence = z.object({
 });
 
 /** One item of a batch; `options` apply to it alone. */
-export const emitItem = options.extend({ userId, event: eventName, payload: z.unknown() });
+export const emitItem = options.extend({ userId, event: eventName, payload: z.unknown().default({}) });
 
 /** The REST routes by which backends reach the sockets of users. */
 export const emitApi = defineContract({

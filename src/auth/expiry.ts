@@ -15,8 +15,10 @@ export interface ExpiringSocket {
 
 /** Warns clients whose token is about to expire and closes those whose token has expired. */
 export interface ExpiryWatch {
-  /** Has to be called for each new socket and after each renewal. */
+  /** Has to be called after each renewal. */
   watch(socket: ExpiringSocket): void;
+  connected(socket: ExpiringSocket): void;
+  disconnected(): void;
   stop(): void;
 }
 
@@ -49,7 +51,7 @@ export function createExpiryWatch(clock: Clock, sockets: () => Iterable<Expiring
     cancel = clock.after(dueAt - now, pass);
   };
 
-  return { watch, stop: () => cancel() };
+  return { watch, connected: watch, disconnected: () => undefined, stop: () => cancel() };
 }
 
 /** When something is to be done about a socket next; never, once it has been told that its token has expired. */

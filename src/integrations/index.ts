@@ -8,7 +8,7 @@ import { createSharedEvents } from './shared-events/index.js';
 
 /** Every integration, in mount order. A new one is a folder beside these and a line here. */
 export const createIntegrations = (context: Context): Integration[] => [
-  createSession(),
+  createSession(context),
   createConversation(context),
   createLeadFinder(context),
   createSharedEvents(context),

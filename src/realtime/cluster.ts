@@ -55,7 +55,7 @@ async function overRedis(
   const redis = await connectRedis({ url, startupTimeoutMs, logger, onPublishFailed });
   cleanup.add('redis', () => redis.close());
   return {
-    adapter: createAdapter(redis.publisher, redis.subscriber, { key: config.redis.prefix }),
+    adapter: createRedisAdapter({ redis, keyPrefix: config.redis.prefix, logger }),
     presence: createRedisPresence({
       redis,
       logger,

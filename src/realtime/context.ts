@@ -1,4 +1,5 @@
 import type { Models } from '#shared/models/index.js';
+import type { UserAuth } from '../auth/user.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Emitter } from './emitter.js';
@@ -10,6 +11,7 @@ export interface Context {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly models: Models;
+  readonly userAuth: UserAuth;
   readonly emitter: Emitter;
   readonly presence: PresenceStore;
   readonly sockets: SocketDirectory;

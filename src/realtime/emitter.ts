@@ -1,11 +1,10 @@
 import type { Metrics } from '../platform/metrics.js';
 import type { GatewayServer } from '../transport/socket.js';
-import type { NamespaceName } from './namespaces.js';
 import { rooms } from './rooms.js';
 
 /** Where an event goes: a room, or without one everybody, on each of the namespaces. */
 export interface Target {
-  readonly namespaces: readonly NamespaceName[];
+  readonly namespaces: readonly string[];
   readonly room?: string;
   /** Not to this socket. */
   readonly exceptSocketId?: string;
@@ -22,7 +21,7 @@ export interface Emitter {
   /** @returns sockets reached on this node; other nodes may have reached more */
   emit(target: Target, outgoing: OutgoingEvent): number;
   /** Ends every connection of a user, on every node. */
-  disconnectUser(userId: string, namespaces: readonly NamespaceName[]): void;
+  disconnectUser(userId: string, namespaces: readonly string[]): void;
 }
 
 /** The only caller of `io.to`. */

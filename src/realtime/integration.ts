@@ -2,17 +2,22 @@ import type { Request, Response } from 'express';
 import type { z } from 'zod';
 import type { AnswerOf, ClientEvent, Contract, PayloadOf, Route } from '#shared/contracts/contract.js';
 import type { Principal } from '../auth/principal.js';
-import type { NamespaceName } from './namespaces.js';
+import type { Handshake } from '../auth/token-sources.js';
+import type { GatewayError } from '../errors.js';
+import type { GatewaySocket } from '../transport/dispatch.js';
+import type { OutgoingEvent } from './emitter.js';
 
 /** One event of one socket, as a handler sees it: who, and which rooms. Rooms are entered only after a service said yes. */
 export interface EventContext {
   readonly principal: Principal;
   readonly socketId: string;
-  readonly namespace: NamespaceName;
+  readonly namespace: string;
   /** The rooms that the socket is in. */
   readonly rooms: ReadonlySet<string>;
   enter(room: string): void;
   leave(room: string): void;
+  /** Sends an event to this socket alone. */
+  send(outgoing: OutgoingEvent): void;
   /** Puts a newer credential of the same user in the place of the old one. @throws GatewayError `INVALID_TOKEN` */
   renew(token: string): Promise<void>;
 }
@@ -43,10 +48,47 @@ export type RouteHandlers<C extends Pick<Contract, 'routes'>> = {
   readonly [Name in keyof C['routes']]: (call: RouteContext<C['routes'][Name]>) => AnswerOf<C['routes'][Name]>;
 };
 
+/** A namespace: who may enter it. Declared by one integration; others may mount events on it too. */
+export interface Namespace {
+  readonly name: string;
+  /** Scopes of which a user needs one to enter, and again for each event. Empty: none is needed. */
+  readonly scopes: readonly string[];
+  /** @throws GatewayError which the client gets as its `connect_error` */
+  authenticate(handshake: Handshake): Principal | Promise<Principal>;
+  /** The words of a refusal; absent: the code. */
+  readonly toRefusal?: (error: GatewayError) => Error;
+}
+
+/** How answers are worded. The general one is in `transport/reply.ts`. */
+export interface Dialect {
+  /** The acknowledgement of an event that succeeded. */
+  toSuccess(data: unknown): unknown;
+  /** The acknowledgement of an event that failed. */
+  toFailure(error: GatewayError): unknown;
+  /** The event that tells of a failure; `undefined` when the acknowledgement says enough. */
+  toErrorEvent(error: GatewayError, call: FailedCall): OutgoingEvent | undefined;
+}
+
+/** What is known of an event that failed. */
+export interface FailedCall {
+  readonly event: string;
+  /** As the client sent it. */
+  readonly data: unknown;
+  readonly isAcknowledged: boolean;
+}
+
 /** What an integration adds to one or more namespaces. Several may share a namespace; their events must not collide. */
 export interface Mount {
-  readonly namespaces: readonly NamespaceName[];
+  readonly namespaces: readonly string[];
   readonly events: Readonly<Record<string, MountedEvent>>;
+  /** Absent: the general one. */
+  readonly dialect?: Dialect;
+}
+
+/** Told of every socket that is let in and of every one that leaves, synchronously. */
+export interface SocketListener {
+  connected(socket: GatewaySocket): void;
+  disconnected(socket: GatewaySocket): void;
 }
 
 /** A client event with the function that does it. */
@@ -64,8 +106,11 @@ export interface MountedRoute {
 /** What every folder of `integrations` exports: its part of the wire, tied to what does it. */
 export interface Integration {
   readonly name: string;
-  readonly mounts: readonly Mount[];
-  readonly routes: readonly MountedRoute[];
+  /** The namespaces that it opens. */
+  readonly namespaces?: readonly Namespace[];
+  readonly mounts?: readonly Mount[];
+  readonly routes?: readonly MountedRoute[];
+  readonly listener?: SocketListener;
   /** A user has had no socket anywhere for the grace time. Called on one node. */
   readonly onUserOffline?: (user: { userId: string; accountId: string }) => Promise<void>;
 }
@@ -74,14 +119,14 @@ export interface Integration {
 export function mountEvents<C extends Contract>(
   contract: C,
   handlers: Handlers<C>,
-  { namespaces }: Pick<Mount, 'namespaces'>,
+  where: Pick<Mount, 'namespaces' | 'dialect'>,
 ): Mount {
   const events = Object.entries(contract.clientEvents).map(([name, event]) => {
     const handle = (handlers as Record<string, MountedEvent['handle']>)[name];
     if (handle === undefined) throw new Error(`${contract.name} has no handler for ${name}`);
     return [name, { event, handle }] as const;
   });
-  return { namespaces, events: Object.fromEntries(events) };
+  return { ...where, events: Object.fromEntries(events) };
 }
 
 /** Ties a contract's routes to their handlers. */

@@ -7,11 +7,10 @@ import { type ErrorCode, GatewayError } from '../errors.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
-import type { EventContext, Mount, MountedEvent } from '../realtime/integration.js';
-import { type Access, type NamespaceName, namespaces } from '../realtime/namespaces.js';
+import type { Dialect, EventContext, Mount, MountedEvent, Namespace } from '../realtime/integration.js';
 import type { Limit, RateLimiter } from '../realtime/rate-limit.js';
 import { parse } from '../validation.js';
-import { toEventFailure, toGatewayError, toSuccess } from './reply.js';
+import { generalDialect, toGatewayError } from './reply.js';
 
 /** What the gateway remembers of one socket; gone with it. */
 export interface SocketState {
@@ -61,44 +60,27 @@ export type Dispatch = (socket: GatewaySocket, packet: readonly unknown[]) => Pr
  * The one event pipeline: limit → parse → authenticate and scope → handle → acknowledge.
  * Whatever a client sends ends in exactly one answer.
  */
-export function createDispatch(mounts: readonly Mount[], dependencies: Dependencies): Dispatch {
+export function createDispatch(
+  { namespaces, mounts }: { namespaces: readonly Namespace[]; mounts: readonly Mount[] },
+  dependencies: Dependencies,
+): Dispatch {
   const { clock, logger, metrics, limiter, userAuth, expiry } = dependencies;
-  const table = toTable(mounts);
+  const tables = new Map(namespaces.map((namespace) => [namespace.name, toTable(namespace, mounts)]));
 
   const contextOf = (socket: GatewaySocket): EventContext => ({
     principal: socket.data.principal,
     socketId: socket.id,
-    namespace: socket.nsp.name as NamespaceName,
+    namespace: socket.nsp.name,
     rooms: socket.rooms,
     enter: (room) => void socket.join(room),
     leave: (room) => void socket.leave(room),
+    send: ({ event, payload }) => void socket.emit(event, payload),
     async renew(token) {
       socket.data.principal = await userAuth.renewed(socket.data.principal, token);
       socket.data.isWarned = false;
       expiry.watch(socket);
     },
   });
-
-  async function handle(
-    socket: GatewaySocket,
-    name: string,
-    data: unknown,
-  ): Promise<{ entry: MountedEvent; answer: unknown }> {
-    const state = socket.data;
-    const entry = table.get(socket.nsp.name)?.get(name);
-    if (state.inFlight > IN_FLIGHT_MAX) throw new GatewayError('RATE_LIMITED', { retryAfterMs: 1000 });
-    await limiter.consume('events', callerOf(state), dependencies.limit);
-    if (entry === undefined) throw new GatewayError('NOT_FOUND');
-    if (entry.event.limit !== undefined) await limiter.consume(`event:${name}`, callerOf(state), entry.event.limit);
-
-    const payload = parse(entry.event.payload, data ?? {});
-    if (state.principal.expiresAt <= clock.now()) throw new GatewayError('INVALID_TOKEN');
-    if (entry.event.ownsToken !== true) await ensureSameUser(state.principal, data);
-    const access: Access = namespaces[socket.nsp.name as NamespaceName];
-    if (access.who === 'user') ensureScope(state.principal, entry.event.scopes ?? access.scopes);
-
-    return { entry, answer: await entry.handle(payload as never, contextOf(socket)) };
-  }
 
   /** A credential inside the data is verified and must be the same user's. */
   async function ensureSameUser(principal: Principal, data: unknown): Promise<void> {
@@ -108,54 +90,98 @@ export function createDispatch(mounts: readonly Mount[], dependencies: Dependenc
     await userAuth.forEvent(principal, credentials);
   }
 
+  async function handle(socket: GatewaySocket, { name, args, entry, scopes }: Call): Promise<unknown> {
+    const state = socket.data;
+    const caller = callerOf(state);
+    if (state.inFlight > IN_FLIGHT_MAX) throw new GatewayError('RATE_LIMITED', { retryAfterMs: 1000 });
+    await limiter.consume('events', caller, dependencies.limit);
+    if (entry === undefined) throw new GatewayError('NOT_FOUND');
+    const { event } = entry;
+    if (event.limit !== undefined) await limiter.consume(`event:${name}`, caller, event.limit);
+
+    const payload = parse(event.payload, event.takesAllArguments === true ? args : (args[0] ?? {}));
+    if (state.principal.expiresAt <= clock.now()) throw new GatewayError('INVALID_TOKEN');
+    if (event.ownsToken !== true) await ensureSameUser(state.principal, args[0]);
+    ensureScope(state.principal, event.scopes ?? scopes);
+
+    return entry.handle(payload as never, contextOf(socket));
+  }
+
   return async (socket, packet) => {
     const startedAt = performance.now();
-    const name = String(packet[0]);
-    const last = packet.at(-1);
-    const acknowledge = typeof last === 'function' ? (last as (answer: unknown) => void) : undefined;
-    const data = packet.length > (acknowledge === undefined ? 1 : 2) ? packet[1] : undefined;
+    const namespace = socket.nsp.name;
+    const table = tables.get(namespace);
+    const call = toCall(packet, table);
+    const { name, entry, acknowledge, dialect } = call;
     let code: ErrorCode | 'SUCCESS' = 'SUCCESS';
     socket.data.inFlight += 1;
     try {
-      const { entry, answer } = await handle(socket, name, data);
-      const reply = toSuccess(answer);
+      const reply = dialect.toSuccess(await handle(socket, call));
       acknowledge?.(reply);
-      if (entry.event.isEchoed === true) socket.emit(name, reply);
+      if (entry?.event.isEchoed === true) socket.emit(name, reply);
     } catch (thrown) {
       const error = toGatewayError(thrown);
       code = error.code;
-      if (error.status >= 500) logger.error({ err: error.cause ?? error, event: nameForLog(name) }, 'an event failed');
-      if (acknowledge === undefined) socket.emit('event_error', toEventFailure(error, name.slice(0, 128)));
-      else acknowledge(toEventFailure(error));
+      if (error.status >= 500) logger.error({ err: error.cause ?? error, namespace, event: name }, 'an event failed');
+      acknowledge?.(dialect.toFailure(error));
+      const isAcknowledged = acknowledge !== undefined;
+      const told = dialect.toErrorEvent(error, { event: name, data: call.args[0], isAcknowledged });
+      if (told !== undefined) socket.emit(told.event, told.payload);
     } finally {
       socket.data.inFlight -= 1;
       if (socket.data.inFlight === 0) socket.data.onIdle?.();
-      const namespace = socket.nsp.name;
-      const event = table.get(namespace)?.has(name) === true ? name : 'unknown';
-      metrics.events.inc({ namespace, event, code });
+      metrics.events.inc({ namespace, event: entry === undefined ? 'unknown' : name, code });
       metrics.eventSeconds.observe({ namespace }, (performance.now() - startedAt) / 1000);
     }
   };
 }
 
-/** Who pays for an event: the user over all sockets and nodes, or else the address. */
-const callerOf = ({ principal, address }: SocketState): string =>
-  principal.kind === 'user' ? `user:${principal.userId}` : `address:${address}`;
+/** Longer names are no event's; they are cut before they are logged or sent back. */
+const NAME_MAX = 128;
 
-const nameForLog = (name: string): string => name.slice(0, 128);
+/** An event of a client, taken apart. */
+interface Call {
+  readonly name: string;
+  readonly args: readonly unknown[];
+  readonly acknowledge: ((answer: unknown) => void) | undefined;
+  readonly entry: MountedEvent | undefined;
+  readonly dialect: Dialect;
+  /** What the namespace asks for unless the event has its own. */
+  readonly scopes: readonly string[];
+}
 
-/** Namespace → event → what does it. Two integrations on one namespace must not use the same name. */
-function toTable(mounts: readonly Mount[]): Map<string, Map<string, MountedEvent>> {
-  const table = new Map<string, Map<string, MountedEvent>>();
-  for (const mount of mounts) {
-    for (const namespace of mount.namespaces) {
-      const events = table.get(namespace) ?? new Map<string, MountedEvent>();
-      for (const [name, entry] of Object.entries(mount.events)) {
-        if (events.has(name)) throw new Error(`two handlers for ${name} on ${namespace}`);
-        events.set(name, entry);
-      }
-      table.set(namespace, events);
+function toCall(packet: readonly unknown[], table: Table | undefined): Call {
+  const name = String(packet[0]).slice(0, NAME_MAX);
+  const last = packet.at(-1);
+  const acknowledge = typeof last === 'function' ? (last as Call['acknowledge']) : undefined;
+  const args = packet.slice(1, acknowledge === undefined ? undefined : -1);
+  const row = table?.events.get(name);
+  const dialect = row?.dialect ?? table?.dialect ?? generalDialect;
+  return { name, args, acknowledge, entry: row?.entry, dialect, scopes: table?.scopes ?? [] };
+}
+
+/** Who pays for an event: the user over all sockets and nodes, or else the visitor or the address. */
+function callerOf({ principal, address }: SocketState): string {
+  if (principal.kind === 'user') return `user:${principal.userId}`;
+  return principal.kind === 'visitor' ? `visitor:${principal.visitorId}` : `address:${address}`;
+}
+
+/** The events of one namespace, and how those that it does not know are answered. */
+interface Table {
+  readonly scopes: readonly string[];
+  readonly dialect: Dialect;
+  readonly events: ReadonlyMap<string, { entry: MountedEvent; dialect: Dialect }>;
+}
+
+/** @throws Error when two integrations use the same name */
+function toTable({ name, scopes }: Namespace, mounts: readonly Mount[]): Table {
+  const own = mounts.filter(({ namespaces }) => namespaces.includes(name));
+  const events = new Map<string, { entry: MountedEvent; dialect: Dialect }>();
+  for (const { events: mounted, dialect = generalDialect } of own) {
+    for (const [event, entry] of Object.entries(mounted)) {
+      if (events.has(event)) throw new Error(`two handlers for ${event} on ${name}`);
+      events.set(event, { entry, dialect });
     }
   }
-  return table;
+  return { scopes, dialect: own[0]?.dialect ?? generalDialect, events };
 }

@@ -1,13 +1,9 @@
-import type { ExpiryWatch } from '../auth/expiry.js';
-import { anonymous, type Principal } from '../auth/principal.js';
 import { ensureScope } from '../auth/scope.js';
-import type { UserAuth } from '../auth/user.js';
 import { GatewayError } from '../errors.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
-import { type Access, type NamespaceName, namespaces } from '../realtime/namespaces.js';
-import type { PresenceTracker } from '../realtime/presence/tracker.js';
+import type { Namespace, SocketListener } from '../realtime/integration.js';
 import { rooms } from '../realtime/rooms.js';
 import type { Dispatch, GatewaySocket } from './dispatch.js';
 import { addressOf, forgetCredentials } from './handshake.js';
@@ -18,72 +14,72 @@ interface Dependencies {
   clock: Clock;
   logger: Logger;
   metrics: Metrics;
-  userAuth: UserAuth;
   dispatch: Dispatch;
-  tracker: PresenceTracker;
-  expiry: ExpiryWatch;
+  listeners: readonly SocketListener[];
   trustedProxies: number;
 }
 
-/** Opens every namespace of the table: who may enter is decided here, what they may do by the dispatcher. */
-export function openNamespaces(io: GatewayServer, dependencies: Dependencies): void {
-  const { clock, logger, metrics, userAuth, dispatch, tracker, expiry } = dependencies;
+/** Opens the namespaces: who may enter is decided here, what they may do by the dispatcher. */
+export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace[], dependencies: Dependencies): void {
+  const { clock, logger, metrics, dispatch, listeners, trustedProxies } = dependencies;
   /** Namespaces that a connection is entering: a client that asks twice at once is not waiting for an answer. */
   const entering = new WeakMap<object, Set<string>>();
 
-  const authenticate = async (socket: GatewaySocket, access: Access): Promise<Principal> => {
-    if (access.who === 'anyone') return anonymous;
-    const principal = await userAuth.atHandshake(socket.handshake);
-    ensureScope(principal, access.scopes);
-    return principal;
-  };
-
-  const enter = async (socket: GatewaySocket, name: NamespaceName): Promise<void> => {
+  const enter = async (socket: GatewaySocket, { name, scopes, authenticate }: Namespace): Promise<void> => {
     const pending = entering.get(socket.conn) ?? new Set();
     if (pending.has(name)) throw new GatewayError('CONFLICT');
     entering.set(socket.conn, pending.add(name));
     try {
-      const principal = await authenticate(socket, namespaces[name]);
-      const address = addressOf(socket.handshake, dependencies.trustedProxies);
-      const state = { inFlight: 0, isWarned: false };
-      socket.data = { principal, address, connectedAt: clock.now(), ...state };
+      const principal = await authenticate(socket.handshake);
+      ensureScope(principal, scopes);
+      const address = addressOf(socket.handshake, trustedProxies);
+      socket.data = { principal, address, connectedAt: clock.now(), inFlight: 0, isWarned: false };
     } finally {
       pending.delete(name);
     }
   };
 
-  for (const name of Object.keys(namespaces) as NamespaceName[]) {
-    const namespace = io.of(name);
+  const refuse = ({ name, toRefusal = toConnectError }: Namespace, thrown: unknown): Error => {
+    const error = toGatewayError(thrown);
+    metrics.refusals.inc({ namespace: name, code: error.code });
+    const level = error.status >= 500 ? 'error' : 'debug';
+    logger[level]({ namespace: name, code: error.code, err: error.cause }, 'a connection was refused');
+    return toRefusal(error);
+  };
+
+  for (const definition of namespaces) {
+    const connections = metrics.connections.labels(definition.name);
+    const namespace = io.of(definition.name);
     namespace.use((socket, next) => {
-      enter(socket, name).then(
+      enter(socket, definition).then(
         () => next(),
-        (thrown: unknown) => {
-          const error = toGatewayError(thrown);
-          metrics.refusals.inc({ namespace: name, code: error.code });
-          const level = error.status >= 500 ? 'error' : 'debug';
-          logger[level]({ namespace: name, code: error.code, err: error.cause }, 'a connection was refused');
-          next(toConnectError(error));
-        },
+        (thrown: unknown) => next(refuse(definition, thrown)),
       );
     });
     // Synchronous throughout: the client's first event may be in the same packet as its connection.
     namespace.on('connection', (socket) => {
-      const { principal } = socket.data;
       forgetCredentials(socket);
-      if (principal.kind === 'user') {
-        void socket.join(rooms.user(principal.userId));
-        if (principal.accountId !== '') void socket.join(rooms.account(principal.accountId));
-      }
+      enterOwnRooms(socket);
       // No listener is registered and `next` is never called, so no event name reaches Node's EventEmitter.
       socket.use((packet) => void dispatch(socket, packet));
-      const connections = metrics.connections.labels(name);
       socket.on('disconnect', () => {
         connections.dec();
-        tracker.disconnected(socket);
+        for (const listener of listeners) listener.disconnected(socket);
       });
       connections.inc();
-      tracker.connected(socket);
-      expiry.watch(socket);
+      for (const listener of listeners) listener.connected(socket);
     });
   }
+  // Socket.IO always has this namespace. Nobody is let in until an integration opens it.
+  if (!namespaces.some(({ name }) => name === '/')) {
+    io.of('/').use((_socket, next) => next(toConnectError(new GatewayError('NOT_FOUND'))));
+  }
+}
+
+/** A user receives their own events from the moment they are connected. */
+function enterOwnRooms(socket: GatewaySocket): void {
+  const { principal } = socket.data;
+  if (principal.kind !== 'user') return;
+  void socket.join(rooms.user(principal.userId));
+  if (principal.accountId !== '') void socket.join(rooms.account(principal.accountId));
 }

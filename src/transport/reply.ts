@@ -1,4 +1,5 @@
 import { type ErrorCode, GatewayError } from '../errors.js';
+import type { Dialect } from '../realtime/integration.js';
 
 /** The answer to an event, or the body of a REST call, that succeeded. */
 export interface Success {
@@ -34,6 +35,14 @@ export const toEventFailure = (error: GatewayError, event?: string): EventFailur
   message: error.code,
   additional_info: { errno: error.status, ...error.info },
 });
+
+/** The wording of the general socket: without an acknowledgement the failure is sent as `event_error`. */
+export const generalDialect: Dialect = {
+  toSuccess: (data) => toSuccess(data),
+  toFailure: (error) => toEventFailure(error),
+  toErrorEvent: (error, { event, isAcknowledged }) =>
+    isAcknowledged ? undefined : { event: 'event_error', payload: toEventFailure(error, event) },
+};
 
 /** An error as the caller of a REST route sees it. */
 export const toRequestFailure = (error: GatewayError): RequestFailure => ({

@@ -1,11 +1,9 @@
 import type { Server as HttpServer } from 'node:http';
 import { Server } from 'socket.io';
 import type { Config } from '../config.js';
-import { GatewayError } from '../errors.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { GatewaySocket } from './dispatch.js';
 import { slimRequest } from './handshake.js';
-import { toConnectError } from './reply.js';
 import { createWriteBufferBound } from './write-buffer.js';
 
 type Adapter = Parameters<Server['adapter']>[0] | undefined;
@@ -24,7 +22,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 
 /** The one Socket.IO server of an application; it takes connections once {@link attach} has tied it to HTTP. */
 export function createSocketServer({ sockets, http }: Config, adapter: Adapter): GatewayServer {
-  const io: GatewayServer = new Server({
+  return new Server({
     transports: sockets.transports,
     cors: {
       origin: http.corsOrigins.length === 0 ? '*' : http.corsOrigins,
@@ -39,9 +37,6 @@ export function createSocketServer({ sockets, http }: Config, adapter: Adapter):
     pingTimeout: sockets.pingTimeoutMs,
     ...(adapter === undefined ? {} : { adapter }),
   });
-  // Socket.IO always has this namespace. Nobody is let in until an integration opens it.
-  io.of('/').use((_socket, next) => next(toConnectError(new GatewayError('NOT_FOUND'))));
-  return io;
 }
 
 /**

@@ -11,7 +11,6 @@ export const createConversation = (context: Context): Integration => {
   return {
     name: conversation.name,
     mounts: [mountEvents(conversation, createHandlers(context, activeStatus), { namespaces: conversationNamespaces })],
-    routes: [],
     onUserOffline: (user) => activeStatus.set(user, 'away'),
   };
 };

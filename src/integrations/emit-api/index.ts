@@ -7,6 +7,5 @@ import { createEmitService } from './service.js';
 /** The REST by which backends reach users: emit, broadcast, disconnect, presence. */
 export const createEmitApi = (context: Context): Integration => ({
   name: emitApi.name,
-  mounts: [],
   routes: mountRoutes(emitApi, createRoutes(createEmitService(context))),
 });

@@ -1,14 +1,14 @@
 import { GatewayError } from '../../errors.js';
 import type { Context } from '../../realtime/context.js';
-import { type NamespaceName, userNamespaces } from '../../realtime/namespaces.js';
+import { userNamespaces } from '../../realtime/namespaces.js';
 import type { Presence } from '../../realtime/presence/index.js';
 import { rooms } from '../../realtime/rooms.js';
 
 interface Emit {
   event: string;
   payload: unknown;
-  /** `*`: all namespaces of users. */
-  namespace: NamespaceName | '*';
+  /** One, or `*`: all namespaces of users. */
+  namespace: string;
 }
 
 /** What the emit API does. */
@@ -45,8 +45,7 @@ export function createEmitService({ emitter, presence }: Context) {
   };
 }
 
-const spread = (namespace: NamespaceName | '*'): readonly NamespaceName[] =>
-  namespace === '*' ? userNamespaces : [namespace];
+const spread = (namespace: string): readonly string[] => (namespace === '*' ? userNamespaces : [namespace]);
 
 const toWire = ({ since, ...rest }: Presence) => ({
   ...rest,

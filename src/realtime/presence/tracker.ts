@@ -1,21 +1,15 @@
 import type { Logger } from '../../platform/logger.js';
 import type { GatewaySocket } from '../../transport/dispatch.js';
-import type { Integration } from '../integration.js';
+import type { Integration, SocketListener } from '../integration.js';
 import type { PresenceEntry, PresenceStore } from './index.js';
 import type { SocketDirectory } from './socket-directory.js';
-
-/** Told of every socket that is let in and of every one that leaves. */
-export interface PresenceTracker {
-  connected(socket: GatewaySocket): void;
-  disconnected(socket: GatewaySocket): void;
-}
 
 /** Registers the sockets of users in the presence store while they live, and takes them out of the directory after. */
 export function createPresenceTracker(dependencies: {
   presence: PresenceStore;
   sockets: SocketDirectory;
   logger: Logger;
-}): PresenceTracker {
+}): SocketListener {
   const { presence, sockets, logger } = dependencies;
   const report = (error: unknown): void => logger.error({ err: error }, 'presence could not be kept');
   return {
