@@ -13,6 +13,7 @@ import { createHealth } from './platform/health.js';
 import { createLogger, type Logger } from './platform/logger.js';
 import { createMetrics } from './platform/metrics.js';
 import { connectMongo } from './platform/mongo.js';
+import { noPush } from './platform/push.js';
 import { joinCluster } from './realtime/cluster.js';
 import { createEmitter } from './realtime/emitter.js';
 import { createSocketDirectory } from './realtime/presence/socket-directory.js';
@@ -62,8 +63,9 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     const emitter = createEmitter(io, metrics);
     const sockets = createSocketDirectory({ model: models.Socket, logger });
     cleanup.add('socket directory', sockets.close);
-    const presence = cluster.presence;
-    const integrations = createIntegrations({ clock, logger, models, userAuth, emitter, presence, sockets });
+    const { presence, limiter } = cluster;
+    const primitives = { limiter, emitter, presence, sockets, push: noPush };
+    const integrations = createIntegrations({ config, clock, logger, metrics, models, userAuth, ...primitives });
     const namespaces = integrations.flatMap((integration) => integration.namespaces ?? []);
     const mounts = integrations.flatMap((integration) => integration.mounts ?? []);
     const routes = integrations.flatMap((integration) => integration.routes ?? []);
@@ -72,7 +74,6 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
 
     const expiry = createExpiryWatch(clock, () => everySocket(io));
     cleanup.add('expiry watch', expiry.stop);
-    const { limiter } = cluster;
     const { limit } = config.sockets;
     const dispatch = createDispatch(
       { namespaces, mounts },

@@ -1,18 +1,26 @@
 import type { Models } from '#shared/models/index.js';
 import type { UserAuth } from '../auth/user.js';
+import type { Config } from '../config.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
+import type { Metrics } from '../platform/metrics.js';
+import type { Push } from '../platform/push.js';
 import type { Emitter } from './emitter.js';
 import type { PresenceStore } from './presence/index.js';
 import type { SocketDirectory } from './presence/socket-directory.js';
+import type { RateLimiter } from './rate-limit.js';
 
 /** What an integration may use: the primitives, the models and the outside world. Made once by `app.ts`. */
 export interface Context {
+  readonly config: Config;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics: Metrics;
   readonly models: Models;
   readonly userAuth: UserAuth;
+  readonly limiter: RateLimiter;
   readonly emitter: Emitter;
   readonly presence: PresenceStore;
   readonly sockets: SocketDirectory;
+  readonly push: Push;
 }

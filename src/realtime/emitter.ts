@@ -1,11 +1,11 @@
 import type { Metrics } from '../platform/metrics.js';
 import type { GatewayServer } from '../transport/socket.js';
-import { rooms } from './rooms.js';
 
-/** Where an event goes: a room, or without one everybody, on each of the namespaces. */
+/** Where an event goes: rooms, or without any everybody, on each of the namespaces. */
 export interface Target {
   readonly namespaces: readonly string[];
-  readonly room?: string;
+  /** A socket in several of them gets the event once. */
+  readonly rooms?: readonly string[];
   /** Not to this socket. */
   readonly exceptSocketId?: string;
 }
@@ -20,31 +20,53 @@ export interface OutgoingEvent {
 export interface Emitter {
   /** @returns sockets reached on this node; other nodes may have reached more */
   emit(target: Target, outgoing: OutgoingEvent): number;
-  /** Ends every connection of a user, on every node. */
-  disconnectUser(userId: string, namespaces: readonly string[]): void;
+  /** Puts the sockets of a target into a room, on every node. Only after a service has decided that they may read it. */
+  admit(target: Target, room: string): void;
+  /** Takes the sockets of a target out of a room, on every node. */
+  evict(target: Target, room: string): void;
+  /** Ends the connections of the sockets of a target, on every node. */
+  disconnect(target: Target): void;
 }
 
 /** The only caller of `io.to`. */
 export function createEmitter(io: GatewayServer, metrics: Metrics): Emitter {
+  /** Socket.IO takes "to no room" for "to everybody"; here no room is nobody. */
+  const select = ({ namespaces, rooms, exceptSocketId }: Target) => {
+    if (rooms?.length === 0) return [];
+    const everyone = namespaces.map((name) => io.of(name).to([...(rooms ?? [])]));
+    return exceptSocketId === undefined ? everyone : everyone.map((operator) => operator.except(exceptSocketId));
+  };
+
+  const countHere = (name: string, { rooms, exceptSocketId }: Target): number => {
+    const { sockets, adapter } = io.of(name);
+    const groups: readonly { size: number; has(id: string): boolean; keys(): Iterable<string> }[] =
+      rooms === undefined ? [sockets] : rooms.flatMap((room) => adapter.rooms.get(room) ?? []);
+    const [only] = groups;
+    if (only === undefined) return 0;
+    const members = groups.length === 1 ? only : new Set(groups.flatMap((group) => [...group.keys()]));
+    return members.size - (exceptSocketId !== undefined && members.has(exceptSocketId) ? 1 : 0);
+  };
+
   return {
-    emit({ namespaces, room, exceptSocketId }, { event, payload }) {
+    emit(target, { event, payload }) {
+      for (const operator of select(target)) operator.emit(event, payload);
       let reached = 0;
-      for (const name of namespaces) {
-        const namespace = io.of(name);
-        const everyone = room === undefined ? namespace.compress(false) : namespace.to(room);
-        const operator = exceptSocketId === undefined ? everyone : everyone.except(exceptSocketId);
-        operator.emit(event, payload);
-        const members = room === undefined ? namespace.sockets : namespace.adapter.rooms.get(room);
-        const isExcepted = exceptSocketId !== undefined && (members?.has(exceptSocketId) ?? false);
-        const here = (members?.size ?? 0) - (isExcepted ? 1 : 0);
+      for (const name of target.namespaces) {
+        const here = countHere(name, target);
         metrics.emits.inc({ namespace: name });
         metrics.deliveries.inc({ namespace: name }, here);
         reached += here;
       }
       return reached;
     },
-    disconnectUser(userId, namespaces) {
-      for (const name of namespaces) io.of(name).in(rooms.user(userId)).disconnectSockets(true);
+    admit(target, room) {
+      for (const operator of select(target)) operator.socketsJoin(room);
+    },
+    evict(target, room) {
+      for (const operator of select(target)) operator.socketsLeave(room);
+    },
+    disconnect(target) {
+      for (const operator of select(target)) operator.disconnectSockets(true);
     },
   };
 }

@@ -23,7 +23,7 @@ export const createActiveStatus = ({ models, emitter }: Context): ActiveStatus =
     emitter.emit(
       {
         namespaces: conversationNamespaces,
-        room: rooms.account(accountId),
+        rooms: [rooms.account(accountId)],
         ...(exceptSocketId === undefined ? {} : { exceptSocketId }),
       },
       { event: 'active_status', payload: { userID: userId, conversation_active_status: status } },

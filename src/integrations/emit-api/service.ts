@@ -18,21 +18,21 @@ export type EmitService = ReturnType<typeof createEmitService>;
 export function createEmitService({ emitter, presence }: Context) {
   return {
     toUser: ({ userId, event, payload, namespace }: Emit & { userId: string }): { sockets: number } => ({
-      sockets: emitter.emit({ namespaces: spread(namespace), room: rooms.user(userId) }, { event, payload }),
+      sockets: emitter.emit({ namespaces: spread(namespace), rooms: [rooms.user(userId)] }, { event, payload }),
     }),
 
     toEveryone({ event, payload, namespace, account }: Emit & { account: string | undefined }): { sockets: number } {
       const target = {
         namespaces: spread(namespace),
-        ...(account === undefined ? {} : { room: rooms.account(account) }),
+        ...(account === undefined ? {} : { rooms: [rooms.account(account)] }),
       };
       return { sockets: emitter.emit(target, { event, payload }) };
     },
 
     async disconnect(userId: string, reason: string | undefined): Promise<void> {
-      const everywhere = { namespaces: userNamespaces, room: rooms.user(userId) };
+      const everywhere = { namespaces: userNamespaces, rooms: [rooms.user(userId)] };
       emitter.emit(everywhere, { event: 'disconnected', payload: { reason: reason ?? null } });
-      emitter.disconnectUser(userId, userNamespaces);
+      emitter.disconnect(everywhere);
     },
 
     async presenceOf(userId: string) {

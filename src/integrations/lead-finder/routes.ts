@@ -7,7 +7,7 @@ import { rooms } from '../../realtime/rooms.js';
 /** The REST of the lead finder. */
 export const createRoutes = ({ emitter }: Context): RouteHandlers<typeof leadFinder> => ({
   emit: async ({ params: { scraperId, event }, body }) => {
-    const target = { namespaces: [leadFinderNamespace], room: rooms.scraper(scraperId) };
+    const target = { namespaces: [leadFinderNamespace], rooms: [rooms.scraper(scraperId)] };
     return { sockets: emitter.emit(target, { event, payload: body }) };
   },
 });
