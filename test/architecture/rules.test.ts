@@ -1,0 +1,50 @@
+import { readdir } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { rules } from './rules.js';
+import { readSources, type Source, toSource } from './sources.js';
+
+const sources = await readSources(['src', 'shared', 'scripts', 'test']);
+const read = sources.filter(({ path }) => path !== 'test/architecture/rules.ts');
+
+for (const { name, findIn, violation } of rules) {
+  test(name, () => {
+    const broken = read.flatMap((source) => findIn(source).map((found) => `${source.path}: ${found}`));
+    expect(broken).toEqual([]);
+    expect(findIn(toSource(violation.path, violation.text)), 'the rule does not see its own violation').not.toEqual([]);
+  });
+}
+
+test('every integration is in the list', async () => {
+  const entries = await readdir(new URL('../../src/integrations/', import.meta.url), { withFileTypes: true });
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  const list = sources.find(({ path }) => path === 'src/integrations/index.ts');
+  const listed = list?.imports.map(({ target }) => target) ?? [];
+  expect(folders.filter((name) => !listed.includes(`src/integrations/${name}/index.ts`))).toEqual([]);
+});
+
+test('no two modules need each other to load', () => {
+  // Not the embedded database: there, operators hold operators.
+  expect(findCycle(sources.filter(({ path }) => !path.startsWith('src/embedded/')))).toEqual([]);
+  const planted = [
+    toSource('src/a.ts', "import { b } from './b.js';"),
+    toSource('src/b.ts', "import { a } from './a.js';"),
+  ];
+  expect(findCycle(planted)).toEqual(['src/a.ts', 'src/b.ts', 'src/a.ts']);
+});
+
+/** The files of the first circle of imports that are left after compilation; empty when there is none. */
+function findCycle(files: readonly Source[]): string[] {
+  const byPath = new Map(files.map((source) => [source.path, source]));
+  const finished = new Set<string>();
+  const visit = (path: string, trail: readonly string[]): string[] => {
+    if (trail.includes(path)) return [...trail.slice(trail.indexOf(path)), path];
+    if (finished.has(path)) return [];
+    for (const { target, isTypeOnly } of byPath.get(path)?.imports ?? []) {
+      const cycle = isTypeOnly ? [] : visit(target, [...trail, path]);
+      if (cycle.length > 0) return cycle;
+    }
+    finished.add(path);
+    return [];
+  };
+  return files.map(({ path }) => visit(path, [])).find((cycle) => cycle.length > 0) ?? [];
+}

@@ -1,0 +1,139 @@
+import type { Source } from './sources.js';
+
+/** Something that holds for every source file, with one text that breaks it, by which the rule itself is tested. */
+export interface Rule {
+  readonly name: string;
+  /** What in the file breaks the rule; empty when it holds. */
+  readonly findIn: (source: Source) => readonly string[];
+  readonly violation: { readonly path: string; readonly text: string };
+}
+
+/** The rules of the architecture that can be seen in one file. */
+export const rules: readonly Rule[] = [
+  {
+    name: 'the environment is read by the process that starts, and nowhere else',
+    findIn: (source) =>
+      isIn(source, 'src/main.ts', 'src/embedded/', 'scripts/', 'test/') ? [] : search(source, /\bprocess\.env\b/g),
+    violation: { path: 'src/platform/redis.ts', text: 'const url = process.env.REDIS_URL;' },
+  },
+  {
+    name: 'a process ends itself in its entry point only',
+    findIn: (source) =>
+      isIn(source, 'src/main.ts', 'src/embedded/main.ts', 'scripts/', 'test/')
+        ? []
+        : search(source, /\bprocess\.exit\b/g),
+    violation: { path: 'src/transport/drain.ts', text: 'process.exit(0);' },
+  },
+  {
+    name: 'only the emitter sends to rooms and namespaces',
+    findIn: (source) => (isIn(source, 'src/realtime/emitter.ts', 'scripts/', 'test/') ? [] : search(source, TO_A_ROOM)),
+    violation: { path: 'src/integrations/x/service.ts', text: "io.of('/v1/shared').to(room).emit('x');" },
+  },
+  {
+    name: 'only rooms.ts spells the names of rooms',
+    findIn: (source) => (isIn(source, 'src/realtime/rooms.ts', 'scripts/', 'test/') ? [] : search(source, ROOM_NAME)),
+    violation: { path: 'src/integrations/x/handlers.ts', text: 'enter(`scraper:' + '$' + '{id}`);' },
+  },
+  {
+    name: 'nothing waits for every node',
+    findIn: (source) => search(source, /\.(?:fetchSockets|serverSideEmit|serverSideEmitWithAck|allSockets)\b/g),
+    violation: { path: 'src/realtime/emitter.ts', text: 'await io.of(name).fetchSockets();' },
+  },
+  {
+    name: 'the embedded database knows nothing of the gateway',
+    findIn: (source) =>
+      source.path.startsWith('src/embedded/')
+        ? importsThat(source, (target) => isOurs(target) && !target.startsWith('src/embedded/'))
+        : [],
+    violation: { path: 'src/embedded/wire/server.ts', text: "import { GatewayError } from '../../errors.js';" },
+  },
+  {
+    name: 'the gateway enters the embedded database by its front door, in one place',
+    findIn: (source) => {
+      if (isIn(source, 'src/embedded/', 'scripts/', 'test/')) return [];
+      const isDoor = source.path === 'src/platform/mongo.ts';
+      return importsThat(
+        source,
+        (target) => target.startsWith('src/embedded/') && !(isDoor && target === 'src/embedded/index.ts'),
+      );
+    },
+    violation: { path: 'src/platform/mongo.ts', text: "import { x } from '../embedded/launcher.js';" },
+  },
+  {
+    name: 'mingo evaluates expressions and nothing else: the aggregation operators alone import it',
+    findIn: (source) =>
+      isIn(source, 'src/embedded/aggregate/expressions.ts', 'src/embedded/aggregate/operators/')
+        ? []
+        : importsThat(source, (target) => /^mingo(?:\/|$)/.test(target)),
+    violation: { path: 'src/embedded/query/match.ts', text: "import { Query } from 'mingo';" },
+  },
+  {
+    name: 'an integration is entered by its index',
+    findIn: (source) => {
+      if (isIn(source, 'test/')) return [];
+      const own = /^src\/integrations\/[^/]+\//.exec(source.path)?.[0];
+      return importsThat(source, (target) => {
+        const folder = /^src\/integrations\/[^/]+\//.exec(target)?.[0];
+        return folder !== undefined && folder !== own && target !== `${folder}index.ts`;
+      });
+    },
+    violation: { path: 'src/integrations/x/handlers.ts', text: "import { y } from '../y/service.js';" },
+  },
+  {
+    name: 'the outside world does not know who uses it',
+    findIn: (source) =>
+      source.path.startsWith('src/platform/')
+        ? importsThat(source, (target) => /^src\/(?:app|main|transport|auth|realtime|integrations)\b/.test(target))
+        : [],
+    violation: { path: 'src/platform/redis.ts', text: "import { rooms } from '../realtime/rooms.js';" },
+  },
+  {
+    name: 'what is shared with other services stands alone',
+    findIn: (source) =>
+      source.path.startsWith('shared/')
+        ? importsThat(source, (target) => isOurs(target) && !target.startsWith('shared/'))
+        : [],
+    violation: { path: 'shared/models/user.ts', text: "import { rooms } from '../../src/realtime/rooms.js';" },
+  },
+  {
+    name: 'a service knows neither sockets nor requests',
+    findIn: (source) =>
+      /^src\/integrations\/.*service\.ts$/.test(source.path)
+        ? importsThat(source, (target) => /^(?:express|socket\.io|src\/transport\/.*)$/.test(target))
+        : [],
+    violation: { path: 'src/integrations/x/service.ts', text: "import type { Request } from 'express';" },
+  },
+  {
+    name: 'exports have names',
+    findIn: (source) => search(source, /^export default\b/gm),
+    violation: { path: 'src/x.ts', text: 'export default 1;' },
+  },
+  {
+    name: 'no folder is for things without a place',
+    findIn: ({ path }) => (/^src\/(?:.*\/)?(?:utils|helpers|common|misc)\//.test(path) ? [path] : []),
+    violation: { path: 'src/utils/strings.ts', text: '' },
+  },
+  {
+    name: 'every test runs',
+    findIn: (source) => search(source, /\b(?:test|it|describe)\.(?:only|skip|todo|fails)\b/g),
+    violation: { path: 'test/x.test.ts', text: `test.${'skip'}('x', () => {});` },
+  },
+];
+
+const SENDERS = '(?:to|in|except|emit|send|local|volatile|timeout|socketsJoin|socketsLeave|disconnectSockets)';
+const TO_A_ROOM = new RegExp(
+  String.raw`\b(?:io|nsp|namespace)\.${SENDERS}\b|\.of\([^)]*\)\s*\.${SENDERS}\b|\bsocket\.(?:to|in|except|broadcast)\b`,
+  'g',
+);
+const ROOM_NAME = /\b(?:socket\.join|socket\.leave|enter|leave)\(\s*['"`]|\broom:\s*['"`]|\brooms?\.has\(\s*['"`]/g;
+
+const isOurs = (target: string): boolean => /^(?:src|shared|scripts|test)\//.test(target);
+
+/** Whether the file is one of these, or below one of these folders. */
+const isIn = ({ path }: Source, ...places: readonly string[]): boolean =>
+  places.some((place) => (place.endsWith('/') ? path.startsWith(place) : path === place));
+
+const search = ({ code }: Source, pattern: RegExp): string[] => [...code.matchAll(pattern)].map(([found]) => found);
+
+const importsThat = ({ imports }: Source, isForbidden: (target: string) => boolean): string[] =>
+  imports.map(({ target }) => target).filter(isForbidden);

@@ -1,0 +1,64 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { posix, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** A source file of the project. */
+export interface Source {
+  /** From the root of the project, with `/`. */
+  readonly path: string;
+  /** Without its comments: a rule is about what the code does, and comments may speak of what it must not do. */
+  readonly code: string;
+  readonly imports: readonly Import[];
+}
+
+/** One module that a file imports. */
+export interface Import {
+  /** Path of a file of the project, or the name of a package. */
+  readonly target: string;
+  /** Gone after compilation. */
+  readonly isTypeOnly: boolean;
+}
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Every TypeScript file below the folders, in the order of paths. */
+export async function readSources(folders: readonly string[]): Promise<Source[]> {
+  const paths = await Promise.all(folders.map(filesBelow));
+  return Promise.all(
+    paths
+      .flat()
+      .sort()
+      .map(async (path) => toSource(path, await readFile(root + path, 'utf8'))),
+  );
+}
+
+async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(root + folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => relative(root, `${entry.parentPath}/${entry.name}`).replaceAll(sep, '/'));
+}
+
+/** Reads what a rule looks at out of the text of a file. */
+export function toSource(path: string, text: string): Source {
+  const code = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '$1');
+  return { path, code, imports: [...importsOf(path, code)] };
+}
+
+const STATEMENT = /^(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?['"]([^'"]+)['"]/gm;
+const DYNAMIC = /\bimport\(\s*['"]([^'"]+)['"]/g;
+
+function* importsOf(path: string, code: string): Generator<Import> {
+  for (const [, type, specifier = ''] of code.matchAll(STATEMENT)) {
+    yield { target: resolve(path, specifier), isTypeOnly: type !== undefined };
+  }
+  for (const [, specifier = ''] of code.matchAll(DYNAMIC)) {
+    yield { target: resolve(path, specifier), isTypeOnly: false };
+  }
+}
+
+function resolve(path: string, specifier: string): string {
+  if (specifier.startsWith('#shared/')) return specifier.slice(1).replace(/\.js$/, '.ts');
+  if (!specifier.startsWith('.')) return specifier;
+  return posix.join(posix.dirname(path), specifier).replace(/\.js$/, '.ts');
+}
