@@ -43,9 +43,10 @@ export const addSocket = script(`
   if redis.call('HGET', key('generations'), node) ~= generation then return -1 end
   local sockets = redis.call('HLEN', key('user:' .. user))
   local was_leaving = redis.call('ZREM', key('leaving'), user)
+  local was_gone = redis.call('ZREM', key('gone'), user)
   redis.call('HSET', key('user:' .. user), node .. ':' .. socket, value)
   redis.call('SADD', key('sockets:' .. node), socket .. ' ' .. user)
-  if was_leaving == 1 then redis.call('HDEL', key('accounts'), user) end
+  if was_leaving + was_gone > 0 then redis.call('HDEL', key('accounts'), user) end
   return (sockets == 0 and was_leaving == 0) and 1 or 0
 `);
 
@@ -98,9 +99,10 @@ export const readUsers = script(`
 
 /**
  * Renews the lease and takes on what is due. Arguments: node, generation, lease in milliseconds, most users to take on.
- * A user who is back is not reported even if nobody confirmed that they had been.
- * @returns epoch, whether the lease still ran (1, 0), number of other live nodes, the dead nodes, the users to report
- *   as offline with their accounts (flat), milliseconds until the next grace time ends (-1: none)
+ * A user in `leaving` or `gone` has no socket, because adding one takes them out.
+ * @returns epoch, whether the lease still ran (1, 0), number of other live nodes, the dead nodes, the users whose offline
+ *   event nobody confirmed, those who are newly offline (both with their accounts, flat), milliseconds until the next
+ *   grace time ends (-1: none)
  */
 export const tick = script(`
   local node, generation, lease_ms, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -117,26 +119,23 @@ export const tick = script(`
   local others = redis.call('ZCOUNT', key('nodes'), '(' .. text(at), '+inf') - 1
   local dead = redis.call('ZRANGEBYSCORE', key('nodes'), '-inf', text(at), 'LIMIT', 0, 16)
 
-  local offline = {}
   local function take_on(zset)
+    local users = {}
     for _, user in ipairs(redis.call('ZRANGEBYSCORE', key(zset), '-inf', text(at), 'LIMIT', 0, limit)) do
       redis.call('ZREM', key(zset), user)
-      if redis.call('HLEN', key('user:' .. user)) == 0 then
-        redis.call('ZADD', key('gone'), text(at + lease_ms), user)
-        table.insert(offline, user)
-        table.insert(offline, redis.call('HGET', key('accounts'), user) or '')
-      elseif not redis.call('ZSCORE', key('leaving'), user) then
-        redis.call('HDEL', key('accounts'), user)
-      end
+      redis.call('ZADD', key('gone'), text(at + lease_ms), user)
+      table.insert(users, user)
+      table.insert(users, redis.call('HGET', key('accounts'), user) or '')
     end
+    return users
   end
-  take_on('gone')
-  take_on('leaving')
+  local unconfirmed = take_on('gone')
+  local offline = take_on('leaving')
 
   local next_due = -1
   local first = redis.call('ZRANGE', key('leaving'), 0, 0, 'WITHSCORES')
   if first[2] then next_due = math.max(0, tonumber(first[2]) - at) end
-  return { redis.call('GET', key('epoch')), was_alive, others, dead, offline, next_due }
+  return { redis.call('GET', key('epoch')), was_alive, others, dead, unconfirmed, offline, next_due }
 `);
 
 /** Arguments: users whose offline event has been reported. */
