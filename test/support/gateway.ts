@@ -2,7 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import jwt from 'jsonwebtoken';
-import { onTestFinished } from 'vitest';
 import { type App, createApp, type Overrides } from '../../src/app.js';
 import { readConfig } from '../../src/config.js';
 import { createLogger } from '../../src/platform/logger.js';
@@ -29,13 +28,6 @@ export interface TestResponse {
   text: string;
   // biome-ignore lint/suspicious/noExplicitAny: a test looks into an answer without declaring its form again
   json: any;
-}
-
-/** A directory that is gone after the test. */
-export async function temporaryDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
-  return directory;
 }
 
 /**

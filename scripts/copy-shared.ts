@@ -1,0 +1,111 @@
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const USAGE = `Copies shared/ (contracts, models, utilities) into another service, or checks the copies.
+
+  npm run copySharedFiles <directory>              copies; what is no longer shared is removed there
+  npm run copySharedFiles -- --check <directory>   changes nothing; exit code 1 names stale, missing and extra copies
+`;
+
+const SHARED = fileURLToPath(new URL('../shared/', import.meta.url));
+/** By the beginning of its first line a copy is told from a file of the service's own. */
+const MARK = '// Do not edit: a copy of general-socket/shared/';
+
+/** Path below `shared/`, the same below the other service's directory → text. */
+type Files = ReadonlyMap<string, string>;
+
+/** What has to happen in a directory so that its copies are those of now. */
+interface Difference {
+  missing: string[];
+  stale: string[];
+  /** Copies of what is no longer shared. */
+  extra: string[];
+  /** Files of the service's own, where a copy should be. */
+  inTheWay: string[];
+}
+
+const mark = (path: string): string => `${MARK}${path}; change it there and run npm run copySharedFiles.\n`;
+
+/** Every TypeScript file below a directory; none where there is no directory. */
+async function readTypeScript(directory: string): Promise<Map<string, string>> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(ifAbsent);
+  const files = new Map<string, string>();
+  for (const entry of entries) {
+    if (!entry.isFile() || !entry.name.endsWith('.ts')) continue;
+    const path = join(entry.parentPath, entry.name);
+    files.set(relative(directory, path).replaceAll(sep, '/'), await readFile(path, 'utf8'));
+  }
+  return files;
+}
+
+function ifAbsent(error: NodeJS.ErrnoException): [] {
+  if (error.code === 'ENOENT') return [];
+  throw error;
+}
+
+/** What is in the folders of a service that are also folders of `shared/`. */
+async function readCopies(directory: string, folders: ReadonlySet<string>): Promise<Map<string, string>> {
+  const copies = new Map<string, string>();
+  for (const folder of folders) {
+    for (const [path, text] of await readTypeScript(join(directory, folder))) copies.set(`${folder}/${path}`, text);
+  }
+  return copies;
+}
+
+function compare(wanted: Files, found: Files): Difference {
+  const isOwn = (path: string): boolean => found.get(path)?.startsWith(MARK) === false;
+  const paths = [...wanted.keys()].filter((path) => found.get(path) !== wanted.get(path));
+  return {
+    missing: paths.filter((path) => !found.has(path)),
+    stale: paths.filter((path) => found.has(path) && !isOwn(path)),
+    extra: [...found.keys()].filter((path) => !wanted.has(path) && !isOwn(path)),
+    inTheWay: paths.filter(isOwn),
+  };
+}
+
+async function apply(directory: string, wanted: Files, { missing, stale, extra }: Difference): Promise<void> {
+  for (const path of [...missing, ...stale]) {
+    const target = join(directory, path);
+    await mkdir(dirname(target), { recursive: true });
+    await writeFile(target, wanted.get(path) ?? '');
+  }
+  for (const path of extra) await rm(join(directory, path));
+}
+
+const report = ({ missing, stale, extra, inTheWay }: Difference): string[] => [
+  ...missing.map((path) => `missing: ${path}`),
+  ...stale.map((path) => `stale: ${path}`),
+  ...extra.map((path) => `extra: ${path}`),
+  ...inTheWay.map((path) => `not a copy: ${path}`),
+];
+
+const { values, positionals } = parseArgs({
+  options: { check: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
+const [directory] = positionals;
+if (values.help || directory === undefined || positionals.length > 1) {
+  process.stderr.write(USAGE);
+  process.exit(values.help ? 0 : 2);
+}
+
+const shared = await readTypeScript(SHARED);
+const wanted = new Map([...shared].map(([path, text]) => [path, mark(path) + text]));
+const folders = new Set([...wanted.keys()].map((path) => path.slice(0, path.indexOf('/'))));
+const difference = compare(wanted, await readCopies(directory, folders));
+const lines = report(difference);
+
+if (values.check) {
+  for (const line of lines) process.stdout.write(`${line}\n`);
+  process.exitCode = lines.length === 0 ? 0 : 1;
+} else if (difference.inTheWay.length > 0) {
+  process.stderr.write(
+    `Nothing was copied: these files are the service's own.\n  ${difference.inTheWay.join('\n  ')}\n`,
+  );
+  process.exitCode = 1;
+} else {
+  await apply(directory, wanted, difference);
+  process.stdout.write(`${wanted.size} files are up to date, ${lines.length} of them changed or removed.\n`);
+}
