@@ -1,0 +1,35 @@
+import { mkdirSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { toUrl } from '../src/embedded/address.js';
+import { serveDirectory } from '../src/embedded/serve.js';
+
+/*
+ * The embedded database alone, for several gateways, mongosh or Compass to share:
+ *   npm run db -- --port 27117 [--data directory] [--host 127.0.0.1] [--repair]
+ */
+const { values } = parseArgs({
+  options: {
+    port: { type: 'string', default: '27117' },
+    host: { type: 'string', default: '127.0.0.1' },
+    data: { type: 'string', default: 'data/db' },
+    repair: { type: 'boolean', default: false },
+  },
+});
+
+const directory = resolve(values.data);
+mkdirSync(directory, { recursive: true, mode: 0o700 });
+
+try {
+  const server = await serveDirectory(
+    { directory, address: { host: values.host, port: Number(values.port) }, isRepairing: values.repair },
+    (message) => process.stderr.write(`${message}\n`),
+  );
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void server.stop().then(() => process.exit(0)));
+  }
+  process.stdout.write(`${toUrl(server.address)}\n`);
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exitCode = 1;
+}

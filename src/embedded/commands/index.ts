@@ -1,0 +1,162 @@
+import { Binary } from 'bson';
+import { toNumber } from '../bson/numbers.js';
+import { type Document, fieldOf, isDocument, isNumeric } from '../bson/values.js';
+import { type DatabaseError, fail, toDatabaseError } from '../errors.js';
+import type { Message } from '../wire/message.js';
+import type { CommandHandler, Connection } from '../wire/server.js';
+import { adminCommands } from './admin.js';
+import { aggregateCommands } from './aggregate.js';
+import { bulkWriteCommands } from './bulk-write.js';
+import { describe, explainCommands, isExplainedAggregate } from './explain.js';
+import type { Failure } from './fail-point.js';
+import { handshakeCommands } from './handshake.js';
+import { indexCommands } from './indexes.js';
+import { readCommands } from './read.js';
+import { type Command, createDeadline, NO_DEADLINE, type Request, type ServerState, sessionIdOf } from './request.js';
+import { abortSessionTransaction, enterTransaction, transactionCommands } from './transactions.js';
+import { writeCommands } from './write.js';
+
+const COMMANDS: ReadonlyMap<string, Command> = new Map(
+  Object.entries({
+    ...handshakeCommands,
+    ...readCommands,
+    ...writeCommands,
+    ...bulkWriteCommands,
+    ...aggregateCommands,
+    ...explainCommands,
+    ...indexCommands,
+    ...adminCommands,
+    ...transactionCommands,
+  }),
+);
+
+/** Fields any command may carry. Reads always see the last committed state, so a read concern asks for nothing more. */
+const COMMON_FIELDS: ReadonlySet<string> = new Set([
+  '$db',
+  'lsid',
+  'txnNumber',
+  'autocommit',
+  'startTransaction',
+  'stmtId',
+  'stmtIds',
+  '$readPreference',
+  '$clusterTime',
+  '$query',
+  'readConcern',
+  'writeConcern',
+  'maxTimeMS',
+  'comment',
+  'apiVersion',
+  'apiStrict',
+  'apiDeprecationErrors',
+  'maxTimeMSOpOnly',
+  'mayBypassWriteBlocking',
+  'databaseVersion',
+  'shardVersion',
+  'rawData',
+]);
+
+const commandOf = (name: string): Command =>
+  COMMANDS.get(name) ?? fail('CommandNotFound', `no such command: '${name}'`);
+
+const ensureFieldsKnown = (name: string, command: Document, { fields }: Command): void => {
+  for (const field of Object.keys(command)) {
+    if (field === name || fields.has(field) || COMMON_FIELDS.has(field)) continue;
+    fail('Location40415', `BSON field '${name}.${field}' is an unknown field.`);
+  }
+};
+
+const ensureWriteConcern = (command: Document): { isJournaled: boolean } => {
+  const concern = fieldOf(command, 'writeConcern');
+  if (!isDocument(concern)) return { isJournaled: false };
+  const { w, j } = concern;
+  if (isNumeric(w) && toNumber(w) > 1) {
+    fail('UnsatisfiableWriteConcern', 'Not enough data-bearing nodes');
+  }
+  if (typeof w === 'string' && w !== 'majority') {
+    fail('UnknownReplWriteConcern', `No write concern mode named '${w}' found in replica set configuration`);
+  }
+  return { isJournaled: j === true };
+};
+
+/** Application names by connection, which a fail point may be limited to. */
+const appNames = new WeakMap<Connection, string>();
+
+const rememberClient = (connection: Connection, command: Document): void => {
+  const client = fieldOf(command, 'client');
+  const application = isDocument(client) ? client['application'] : undefined;
+  if (isDocument(application) && typeof application['name'] === 'string') {
+    appNames.set(connection, application['name']);
+  }
+};
+
+const NOT_FAILING: Failure = { closesConnection: false, blockMs: 0, error: undefined, writeConcernError: undefined };
+
+const toReply = (error: DatabaseError): Document => ({
+  ...error.extra,
+  ok: 0,
+  errmsg: error.message,
+  code: error.code,
+  codeName: error.codeName,
+  ...(error.errorLabels.length > 0 && { errorLabels: error.errorLabels }),
+});
+
+/** Runs commands against the engine: checks, session, transaction, time limit, and the wait for the log. */
+export const createCommandHandler = (state: ServerState): CommandHandler => {
+  const run = async (message: Message, connection: Connection): Promise<Document> => {
+    const { command, database } = message;
+    const [name = ''] = Object.keys(command);
+    state.counters.commands += 1;
+    rememberClient(connection, command);
+    const failure = state.failPoint.failureOf(name, appNames.get(connection)) ?? NOT_FAILING;
+    if (failure.blockMs > 0) await new Promise((resolve) => setTimeout(resolve, failure.blockMs));
+    if (failure.closesConnection) throw new Error('closed by a fail point');
+    if (failure.error) return toReply(failure.error);
+    const reply = await execute(state, { name, command, database, connection });
+    if (failure.writeConcernError) reply['writeConcernError'] = failure.writeConcernError;
+    return reply;
+  };
+  return run;
+};
+
+const execute = async (
+  state: ServerState,
+  {
+    name,
+    command,
+    database,
+    connection,
+  }: { name: string; command: Document; database: string; connection: Connection },
+): Promise<Document> => {
+  let request: Request | undefined;
+  try {
+    const definition = commandOf(name);
+    ensureFieldsKnown(name, command, definition);
+    const { isJournaled } = ensureWriteConcern(command);
+    const lsid = sessionIdOf(command);
+    const session = lsid instanceof Binary ? state.engine.sessions.open(lsid) : undefined;
+    const scope = enterTransaction(state.engine, session, { name, command });
+    if (scope.transaction && !definition.isTransactional) {
+      fail('OperationNotSupportedInTransaction', `Cannot run '${name}' in a multi-document transaction.`);
+    }
+    const maxTimeMs = fieldOf(command, 'maxTimeMS');
+    const deadline = isNumeric(maxTimeMs) && name !== 'getMore' ? createDeadline(toNumber(maxTimeMs)) : NO_DEADLINE;
+    request = { name, command, database, state, connection, session, ...scope, deadline };
+    const reply = isExplainedAggregate(request) ? describe(request, 'queryPlanner') : await definition.run(request);
+    if (scope.transaction && reply['writeErrors'] !== undefined && session) abortSessionTransaction(session);
+    const { log } = state.engine;
+    await (isJournaled ? log.synced() : log.written());
+    return reply;
+  } catch (error) {
+    return failedReply(state, request, error);
+  }
+};
+
+const failedReply = async (state: ServerState, request: Request | undefined, thrown: unknown): Promise<Document> => {
+  const error = toDatabaseError(thrown);
+  if (request?.transaction && request.session) abortSessionTransaction(request.session);
+  state.engine.recoverLog();
+  // What the command did before it failed must be written before anyone hears of the failure.
+  await state.engine.log.written()?.catch(() => {});
+  return toReply(error);
+};

@@ -1,0 +1,189 @@
+import { BSONRegExp } from 'bson';
+import type { Collation } from '../bson/collation.js';
+import { toKeyString } from '../bson/key-string.js';
+import { rankOf } from '../bson/order.js';
+import { isDocument } from '../bson/values.js';
+import type { FieldPredicate } from '../query/match.js';
+import { flipKey } from './collection-index.js';
+
+/**
+ * A stretch of one field's keys, given by prefixes: including a prefix means including every key that starts with it.
+ * That holds for whole keys (none is a prefix of another), for a type's mark, and for the empty string: everything.
+ */
+export interface Interval {
+  readonly low: string;
+  readonly isLowIncluded: boolean;
+  readonly high: string;
+  readonly isHighIncluded: boolean;
+}
+
+/** Above every key that starts with the prefix it is put behind. */
+const ABOVE = '\uffff\uffff\uffff\uffff';
+
+const NULL_KEY = toKeyString(null);
+const EVERYTHING: Interval = { low: '', isLowIncluded: true, high: '', isHighIncluded: true };
+
+export const EVERYTHING_BOUNDS: readonly Interval[] = [EVERYTHING];
+
+const pointOf = (key: string): Interval => ({ low: key, isLowIncluded: true, high: key, isHighIncluded: true });
+
+/** Whether an interval is one key. */
+export const isPoint = ({ low, high, isLowIncluded, isHighIncluded }: Interval): boolean =>
+  low === high && low.length > 1 && isLowIncluded && isHighIncluded;
+
+/** Whether the null key, under which missing values are, lies inside. */
+export const includesNull = (intervals: readonly Interval[]): boolean =>
+  intervals.some((interval) => startOf(interval) <= NULL_KEY && NULL_KEY < endOf(interval));
+
+/** The first key inside, for comparison. */
+export const startOf = ({ low, isLowIncluded }: Interval): string => (isLowIncluded ? low : low + ABOVE);
+
+/** The first key behind. */
+export const endOf = ({ high, isHighIncluded }: Interval): string => (isHighIncluded ? high + ABOVE : high);
+
+/** The interval as it lies in a field that is stored in descending order. */
+export const flipInterval = ({ low, isLowIncluded, high, isHighIncluded }: Interval): Interval => ({
+  low: flipKey(high),
+  isLowIncluded: isHighIncluded,
+  high: flipKey(low),
+  isHighIncluded: isLowIncluded,
+});
+
+/** What an index of simple strings cannot compare for a query with a collation, and the other way round. */
+const dependsOnCollation = (value: unknown): boolean => {
+  if (typeof value !== 'object' || value === null) return typeof value === 'string';
+  return isDocument(value) || Array.isArray(value) || rankOf(value) === 15;
+};
+
+export interface BoundsOptions {
+  readonly collation: Collation | undefined;
+  /** Whether query and index compare strings alike. */
+  readonly isSameCollation: boolean;
+}
+
+/**
+ * Where, in an index on the path, every document that satisfies the predicate has at least one key. It may hold more:
+ * the filter is applied to what is found.
+ * @returns undefined when nothing can be said
+ */
+export const boundsOf = ({ op, value }: FieldPredicate, options: BoundsOptions): readonly Interval[] | undefined => {
+  if (!options.isSameCollation && dependsOnCollation(value) && op !== '$in') return undefined;
+  switch (op) {
+    case '$eq':
+      return equalityBounds(value, options);
+    case '$in':
+      return inBounds(value, options);
+    case '$gt':
+    case '$gte':
+    case '$lt':
+    case '$lte':
+      return rangeBounds(op, value, options);
+    case '$regex':
+      return value instanceof BSONRegExp ? regexBounds(value, options) : undefined;
+    case '$exists':
+      return value === false ? [pointOf(NULL_KEY)] : undefined;
+    default:
+      return undefined;
+  }
+};
+
+const equalityBounds = (value: unknown, { collation }: BoundsOptions): readonly Interval[] | undefined => {
+  // An array is equal to a whole array, whose elements are indexed one by one.
+  if (Array.isArray(value) || value === undefined) return undefined;
+  return [pointOf(toKeyString(value, collation))];
+};
+
+const inBounds = (values: unknown, options: BoundsOptions): readonly Interval[] | undefined => {
+  if (!Array.isArray(values)) return undefined;
+  const intervals: Interval[] = [];
+  for (const value of values) {
+    if (!options.isSameCollation && dependsOnCollation(value)) return undefined;
+    const bounds = value instanceof BSONRegExp ? regexBounds(value, options) : equalityBounds(value, options);
+    if (!bounds) return undefined;
+    intervals.push(...bounds);
+  }
+  return mergeIntervals(intervals);
+};
+
+/** Types whose values are only compared with values of the same type, and that a range can be laid over. */
+const RANGE_RANKS: ReadonlySet<number> = new Set([10, 15, 20, 30, 35, 40, 45, 47]);
+
+const rangeBounds = (
+  op: '$gt' | '$gte' | '$lt' | '$lte',
+  value: unknown,
+  { collation }: BoundsOptions,
+): readonly Interval[] | undefined => {
+  if (value === null) return op === '$gte' || op === '$lte' ? [pointOf(NULL_KEY)] : undefined;
+  const rank = rankOf(value);
+  if (!RANGE_RANKS.has(rank)) return undefined;
+  const type = String.fromCharCode(rank);
+  const key = toKeyString(value, collation);
+  const isIncluded = op === '$gte' || op === '$lte';
+  return op === '$gt' || op === '$gte'
+    ? [{ low: key, isLowIncluded: isIncluded, high: type, isHighIncluded: true }]
+    : [{ low: type, isLowIncluded: true, high: key, isHighIncluded: isIncluded }];
+};
+
+const STRING_MARK = String.fromCharCode(15);
+const STRING_TYPE: Interval = { low: STRING_MARK, isLowIncluded: true, high: STRING_MARK, isHighIncluded: true };
+/** Text of a pattern that stands for itself. */
+const LITERAL_PREFIX = /^(?:\^|\\A)([\w \-@:;,/=!"'#%&<>~`]+)/;
+
+const regexBounds = (value: BSONRegExp, { collation }: BoundsOptions): readonly Interval[] => {
+  // A stored regular expression matches itself.
+  const itself = pointOf(toKeyString(value));
+  const prefix = collation === undefined ? literalPrefixOf(value) : '';
+  if (prefix === '') return mergeIntervals([STRING_TYPE, itself]);
+  const mark = STRING_MARK + prefix;
+  return mergeIntervals([{ low: mark, isLowIncluded: true, high: mark, isHighIncluded: true }, itself]);
+};
+
+const literalPrefixOf = ({ pattern, options }: BSONRegExp): string => {
+  if (/[imx]/.test(options) || pattern.includes('|')) return '';
+  const match = LITERAL_PREFIX.exec(pattern);
+  if (!match?.[1]) return '';
+  const isRepeated = /^[?*+{]/.test(pattern.slice(match[0].length));
+  return isRepeated ? match[1].slice(0, -1) : match[1];
+};
+
+/** Sorts intervals and joins those that touch. */
+export const mergeIntervals = (intervals: readonly Interval[]): readonly Interval[] => {
+  if (intervals.length < 2) return intervals;
+  const sorted = [...intervals].sort((left, right) => compare(startOf(left), startOf(right)));
+  const merged: Interval[] = [];
+  for (const interval of sorted) {
+    const last = merged.at(-1);
+    if (last && startOf(interval) < endOf(last)) {
+      if (endOf(interval) > endOf(last)) {
+        merged[merged.length - 1] = { ...last, high: interval.high, isHighIncluded: interval.isHighIncluded };
+      }
+    } else {
+      merged.push(interval);
+    }
+  }
+  return merged;
+};
+
+/** The keys in both lists; each list is sorted and without overlaps. */
+export const intersectIntervals = (left: readonly Interval[], right: readonly Interval[]): readonly Interval[] => {
+  const common: Interval[] = [];
+  for (let i = 0, j = 0; i < left.length && j < right.length; ) {
+    const a = left[i] as Interval;
+    const b = right[j] as Interval;
+    const from = startOf(a) >= startOf(b) ? a : b;
+    const to = endOf(a) <= endOf(b) ? a : b;
+    if (startOf(from) < endOf(to)) {
+      common.push({
+        low: from.low,
+        isLowIncluded: from.isLowIncluded,
+        high: to.high,
+        isHighIncluded: to.isHighIncluded,
+      });
+    }
+    if (to === a) i += 1;
+    else j += 1;
+  }
+  return common;
+};
+
+const compare = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0);

@@ -1,0 +1,199 @@
+import type { Collation } from '../bson/collation.js';
+import { toKeyString } from '../bson/key-string.js';
+import { type Path, toPath } from '../bson/path.js';
+import { type Document, fieldOf } from '../bson/values.js';
+import type { Matcher } from '../query/match.js';
+import { toIndexTuples } from './index-keys.js';
+import { type KeyRange, OrderedIndex } from './ordered-index.js';
+
+/** A document with its place in a collection. The document is never changed, only replaced. */
+export interface StoredRecord {
+  /** Rises with every insert: natural order, and what tells entries of one key apart. */
+  readonly sequence: number;
+  /** The key string of `_id`. */
+  readonly key: string;
+  document: Document;
+  /** Bytes as BSON. */
+  byteLength: number;
+}
+
+/** An index as it was asked for, checked. */
+export interface IndexDefinition {
+  readonly name: string;
+  /** Path and direction, in order. */
+  readonly fields: readonly { readonly path: string; readonly direction: 1 | -1 }[];
+  readonly isUnique: boolean;
+  readonly isSparse: boolean;
+  readonly isHidden: boolean;
+  readonly collation: Collation | undefined;
+  readonly partialFilter: Document | undefined;
+  readonly partialMatcher: Matcher | undefined;
+  readonly expireAfterSeconds: number | undefined;
+  /** What `listIndexes` shows and the log keeps. */
+  readonly spec: Document;
+}
+
+interface Entries {
+  readonly keys: readonly string[];
+  readonly isMultikey: readonly boolean[] | undefined;
+}
+
+const NO_ENTRIES: Entries = { keys: [], isMultikey: undefined };
+
+/** Turns the order of a key around: the complement of each unit (no key is a prefix of another, so this is exact). */
+export const flipKey = (key: string): string => {
+  let flipped = '';
+  for (let index = 0; index < key.length; index += 1) flipped += String.fromCharCode(0xffff - key.charCodeAt(index));
+  return flipped;
+};
+
+/**
+ * One index of a collection. Entries are stored in the order of the first field's direction turned to ascending; only
+ * fields that run against the first one have their keys flipped.
+ */
+export class CollectionIndex {
+  readonly definition: IndexDefinition;
+  readonly isFlipped: readonly boolean[];
+  readonly #paths: readonly Path[];
+  readonly #topLevelFields: readonly string[];
+  readonly #multikeyCounts: number[];
+  #tree = new OrderedIndex<StoredRecord>();
+
+  constructor(definition: IndexDefinition) {
+    const { fields } = definition;
+    this.definition = definition;
+    this.isFlipped = fields.map(({ direction }) => direction !== fields[0]?.direction);
+    this.#paths = fields.map(({ path }) => toPath(path));
+    this.#topLevelFields = this.#paths.map(([first]) => first ?? '');
+    this.#multikeyCounts = fields.map(() => 0);
+  }
+
+  get name(): string {
+    return this.definition.name;
+  }
+
+  get size(): number {
+    return this.#tree.size;
+  }
+
+  /** Whether any document has an array on the path of the field. */
+  isMultikeyAt(field: number): boolean {
+    return (this.#multikeyCounts[field] ?? 0) > 0;
+  }
+
+  get isMultikey(): boolean {
+    return this.#multikeyCounts.some((count) => count > 0);
+  }
+
+  count(range: KeyRange): number {
+    return this.#tree.count(range);
+  }
+
+  scan(range: KeyRange, isReversed: boolean, visit: (record: StoredRecord, key: string) => boolean): boolean {
+    return this.#tree.scan(range, isReversed, visit);
+  }
+
+  /** Whether replacing one document by the other leaves the entries as they are, as far as that is cheap to see. */
+  isUntouched(before: Document, after: Document): boolean {
+    if (this.definition.partialMatcher) return false;
+    return this.#topLevelFields.every((field) => fieldOf(before, field) === fieldOf(after, field));
+  }
+
+  /** The keys under which a document is found here. */
+  keysOf(document: Document): readonly string[] {
+    return this.#entriesOf(document).keys;
+  }
+
+  /** A record other than `except` that holds one of the document's keys. */
+  conflictOf(document: Document, except: (record: StoredRecord) => boolean): StoredRecord | undefined {
+    let conflict: StoredRecord | undefined;
+    for (const key of this.keysOf(document)) {
+      this.#tree.some(key, (record) => {
+        if (except(record)) return false;
+        conflict = record;
+        return true;
+      });
+      if (conflict) break;
+    }
+    return conflict;
+  }
+
+  insert(record: StoredRecord, document: Document): void {
+    const { keys, isMultikey } = this.#entriesOf(document);
+    for (const key of keys) this.#tree.insert(key, record);
+    if (isMultikey) this.#countMultikey(isMultikey, 1);
+  }
+
+  delete(record: StoredRecord, document: Document): void {
+    const { keys, isMultikey } = this.#entriesOf(document);
+    for (const key of keys) this.#tree.delete(key, record);
+    if (isMultikey) this.#countMultikey(isMultikey, -1);
+  }
+
+  /**
+   * Fills an empty index.
+   * @returns two records of one key, if the index is unique and there are such
+   */
+  build(records: Iterable<StoredRecord>): readonly [StoredRecord, StoredRecord] | undefined {
+    const entries: { key: string; value: StoredRecord }[] = [];
+    for (const record of records) {
+      const { keys, isMultikey } = this.#entriesOf(record.document);
+      for (const key of keys) entries.push({ key, value: record });
+      if (isMultikey) this.#countMultikey(isMultikey, 1);
+    }
+    entries.sort((left, right) =>
+      left.key < right.key ? -1 : left.key > right.key ? 1 : left.value.sequence - right.value.sequence,
+    );
+    this.#tree = OrderedIndex.fromSorted(entries);
+    return this.definition.isUnique ? firstDuplicate(entries) : undefined;
+  }
+
+  #countMultikey(isMultikey: readonly boolean[], by: number): void {
+    for (let field = 0; field < isMultikey.length; field += 1) {
+      if (isMultikey[field]) this.#multikeyCounts[field] = (this.#multikeyCounts[field] ?? 0) + by;
+    }
+  }
+
+  #entriesOf(document: Document): Entries {
+    const { collation, partialMatcher, isSparse } = this.definition;
+    if (partialMatcher && !partialMatcher.matches(document)) return NO_ENTRIES;
+    const [path] = this.#paths;
+    if (this.#paths.length === 1 && path?.length === 1) {
+      const value = fieldOf(document, path[0] as string);
+      if (!Array.isArray(value)) {
+        return isSparse && value === undefined
+          ? NO_ENTRIES
+          : { keys: [toKeyString(value ?? null, collation)], isMultikey: undefined };
+      }
+    }
+    const { tuples, isMultikey, isMissing } = toIndexTuples(document, this.#paths);
+    if (isSparse && isMissing) return NO_ENTRIES;
+    const keys = tuples.map((tuple) => this.#join(tuple, collation));
+    return {
+      keys: keys.length > 1 ? [...new Set(keys)] : keys,
+      isMultikey: isMultikey.includes(true) ? isMultikey : undefined,
+    };
+  }
+
+  #join(tuple: readonly unknown[], collation: Collation | undefined): string {
+    let joined = '';
+    for (let field = 0; field < tuple.length; field += 1) {
+      const key = toKeyString(tuple[field], collation);
+      joined += this.isFlipped[field] ? flipKey(key) : key;
+    }
+    return joined;
+  }
+}
+
+const firstDuplicate = (
+  entries: readonly { key: string; value: StoredRecord }[],
+): readonly [StoredRecord, StoredRecord] | undefined => {
+  for (let index = 1; index < entries.length; index += 1) {
+    const previous = entries[index - 1];
+    const current = entries[index];
+    if (previous && current && previous.key === current.key && previous.value !== current.value) {
+      return [previous.value, current.value];
+    }
+  }
+  return undefined;
+};

@@ -1,0 +1,76 @@
+import { indexKeysAt } from '../bson/path.js';
+import type { Document } from '../bson/values.js';
+import { boundsOf, endOf, startOf } from './bounds.js';
+import type { Collection } from './collection.js';
+import type { CollectionIndex } from './collection-index.js';
+import type { Database } from './database.js';
+import { LockedError } from './transaction.js';
+import { DirectWriter } from './writer.js';
+
+/** How many expired documents go in one frame; the rest waits for the next turn of the event loop. */
+const BATCH = 1000;
+
+/**
+ * Deletes the documents whose time is over, as their indexes with `expireAfterSeconds` say.
+ * @param now - milliseconds since the epoch
+ * @returns how many were deleted
+ */
+export const deleteExpired = async (database: Database, now: number): Promise<number> => {
+  let deleted = 0;
+  for (const name of database.databaseNames()) {
+    for (const collection of database.collectionsOf(name)) {
+      for (const index of collection.indexes.values()) {
+        if (index.definition.expireAfterSeconds !== undefined)
+          deleted += await expire(database, { collection, index, now });
+      }
+    }
+  }
+  return deleted;
+};
+
+interface Expiry {
+  readonly collection: Collection;
+  readonly index: CollectionIndex;
+  readonly now: number;
+}
+
+const expire = async (database: Database, { collection, index, now }: Expiry): Promise<number> => {
+  const path = index.definition.fields[0]?.path ?? '';
+  const limit = new Date(now - (index.definition.expireAfterSeconds ?? 0) * 1000);
+  const options = { collation: index.definition.collation, isSameCollation: true };
+  const [interval] = boundsOf({ path, op: '$lte', value: limit }, options) ?? [];
+  if (!interval) return 0;
+  const range = { low: startOf(interval), high: endOf(interval) };
+  let deleted = 0;
+  for (;;) {
+    const expired: Document[] = [];
+    index.scan(range, false, ({ document, key }) => {
+      // What a transaction holds is looked at again the next time.
+      if (!collection.locks.has(key) && isExpired(document, path, limit)) expired.push(document);
+      return expired.length < BATCH;
+    });
+    if (expired.length === 0) return deleted;
+    deleted += removeAll(database, collection, expired);
+    await (database.log.written() ?? new Promise(setImmediate));
+  }
+};
+
+/** Of several dates the earliest counts. */
+const isExpired = (document: Document, path: string, limit: Date): boolean =>
+  indexKeysAt(document, path).values.some((value) => value instanceof Date && value <= limit);
+
+const removeAll = (database: Database, collection: Collection, documents: readonly Document[]): number => {
+  const writer = new DirectWriter(database);
+  let removed = 0;
+  try {
+    for (const document of new Set(documents)) {
+      writer.remove(collection, document);
+      removed += 1;
+    }
+  } catch (error) {
+    if (!(error instanceof LockedError)) throw error;
+  } finally {
+    writer.commit();
+  }
+  return removed;
+};

@@ -1,0 +1,116 @@
+import { type Path, toArrayIndex } from '../bson/path.js';
+import { type Document, fieldOf, isDocument } from '../bson/values.js';
+import { fail } from '../errors.js';
+
+/** What one document gives to an index: a list of values per entry, in the order of the index's fields. */
+export interface IndexTuples {
+  readonly tuples: readonly (readonly unknown[])[];
+  /** Per field, whether an array lies on its path. */
+  readonly isMultikey: readonly boolean[];
+  /** Nothing is stored at any of the fields, which a sparse index leaves out. */
+  readonly isMissing: boolean;
+}
+
+interface Collector {
+  readonly paths: readonly Path[];
+  readonly tuples: unknown[][];
+  readonly isMultikey: boolean[];
+  isMissing: boolean;
+}
+
+/**
+ * The entries of a document in an index over the given paths. An array gives an entry per element; fields that go
+ * through the same array are taken from the same element; two different arrays cannot be indexed together.
+ * A missing value is null and an empty array is `undefined`, which is how MongoDB keys them.
+ * @throws DatabaseError CannotIndexParallelArrays
+ */
+export const toIndexTuples = (document: Document, paths: readonly Path[]): IndexTuples => {
+  const collector: Collector = { paths, tuples: [], isMultikey: paths.map(() => false), isMissing: true };
+  const starts: Start[] = paths.map((_path, field) => ({ field, depth: 0, from: document }));
+  collect(collector, starts, new Array(paths.length).fill(null));
+  return collector;
+};
+
+/** Where a field's path is still to be followed from. */
+interface Start {
+  readonly field: number;
+  readonly depth: number;
+  readonly from: unknown;
+}
+
+/** A path that ended, or stopped in front of an array. */
+interface Reached {
+  readonly field: number;
+  readonly depth: number;
+  readonly value: unknown;
+}
+
+const follow = (collector: Collector, { field, depth, from }: Start): Reached => {
+  const path = collector.paths[field] as Path;
+  let value = from;
+  for (let index = depth; ; index += 1) {
+    if (Array.isArray(value)) {
+      const position = index < path.length ? toArrayIndex(path[index] as string) : -1;
+      if (position < 0 || position >= value.length) return { field, depth: index, value };
+      value = value[position];
+      continue;
+    }
+    if (index === path.length) return { field, depth: index, value };
+    if (!isDocument(value)) return { field, depth: path.length, value: undefined };
+    value = fieldOf(value, path[index] as string);
+  }
+};
+
+const collect = (collector: Collector, starts: readonly Start[], fixed: readonly unknown[]): void => {
+  const tuple = [...fixed];
+  const inArray: Reached[] = [];
+  let array: unknown[] | undefined;
+  for (const start of starts) {
+    const reached = follow(collector, start);
+    if (reached.value !== undefined && reached.depth === (collector.paths[reached.field] as Path).length) {
+      collector.isMissing = false;
+    }
+    if (!Array.isArray(reached.value)) {
+      tuple[reached.field] = reached.value ?? null;
+      continue;
+    }
+    if (array && array !== reached.value) failOnParallelArrays(collector, reached.field, inArray[0]?.field ?? 0);
+    array = reached.value;
+    collector.isMultikey[reached.field] = true;
+    inArray.push(reached);
+  }
+  if (!array) {
+    collector.tuples.push(tuple);
+    return;
+  }
+  if (array.length === 0) {
+    for (const { field, depth } of inArray) {
+      tuple[field] = depth === (collector.paths[field] as Path).length ? undefined : null;
+    }
+    collector.tuples.push(tuple);
+    return;
+  }
+  for (const element of array) collectElement(collector, { element, inArray, tuple });
+};
+
+const collectElement = (
+  collector: Collector,
+  { element, inArray, tuple }: { element: unknown; inArray: readonly Reached[]; tuple: readonly unknown[] },
+): void => {
+  const next = [...tuple];
+  const starts: Start[] = [];
+  for (const { field, depth } of inArray) {
+    const isEnd = depth === (collector.paths[field] as Path).length;
+    // An array inside an array is a value of its own at the end of a path, and is not entered on the way.
+    if (isEnd) next[field] = element;
+    else if (isDocument(element)) starts.push({ field, depth, from: element });
+    else next[field] = null;
+  }
+  if (starts.length === 0) collector.tuples.push(next);
+  else collect(collector, starts, next);
+};
+
+const failOnParallelArrays = ({ paths }: Collector, left: number, right: number): never => {
+  const name = (field: number): string => (paths[field] as Path).join('.');
+  return fail('CannotIndexParallelArrays', `cannot index parallel arrays [${name(left)}] [${name(right)}]`);
+};

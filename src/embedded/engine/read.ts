@@ -1,0 +1,148 @@
+import type { Document } from '../bson/values.js';
+import type { Matcher } from '../query/match.js';
+import { parseSort, sortDocuments } from '../query/sort.js';
+import type { Collection } from './collection.js';
+import type { CollectionIndex, StoredRecord } from './collection-index.js';
+import { type Plan, planRead } from './planner.js';
+import type { Transaction } from './transaction.js';
+
+/** What `explain` counts. */
+export interface ReadStatistics {
+  keysExamined: number;
+  documentsExamined: number;
+}
+
+export interface ReadRequest {
+  readonly matcher: Matcher;
+  readonly sort?: Document | undefined;
+  readonly skip?: number | undefined;
+  /** 0 and undefined: all. */
+  readonly limit?: number | undefined;
+  readonly hint?: CollectionIndex | 'natural' | 'naturalReversed' | undefined;
+  readonly transaction?: Transaction | undefined;
+  /** Throws when the command has run out of time. */
+  readonly checkTime: () => void;
+  readonly statistics?: ReadStatistics;
+}
+
+/** How often the clock is looked at. */
+const DOCUMENTS_PER_CHECK = 1024;
+/** Beyond so many more matches than wanted, the best are sorted out and the rest is forgotten. */
+const SORT_SLACK = 4096;
+
+/** The plan for a request. */
+export const planOf = (collection: Collection, { matcher, sort, skip = 0, limit = 0, hint }: ReadRequest): Plan => {
+  const isSorting = sort !== undefined && Object.keys(sort).length > 0;
+  return planRead(collection, {
+    matcher,
+    sort: isSorting ? parseSort(sort) : undefined,
+    limit: limit > 0 ? limit + skip : undefined,
+    hint,
+  });
+};
+
+/** The documents a request asks for, in its order. They are the stored ones: not to be changed. */
+export const readDocuments = (collection: Collection, request: ReadRequest): Document[] => {
+  const { sort, skip = 0, limit = 0, transaction, matcher } = request;
+  const overlay = transaction?.overlayOf(collection);
+  const plan = planOf(collection, request);
+  const wanted = limit > 0 ? skip + limit : Number.POSITIVE_INFINITY;
+  const isSorting = sort !== undefined && Object.keys(sort).length > 0;
+  // What a transaction sees instead of the committed state is not in the index, hence not in its order.
+  const isOrdered = !isSorting || (plan.isSorted && !overlay);
+  const found: Found = { documents: [], sort: isOrdered ? undefined : sort, wanted, matcher };
+  walkPlan(collection, plan, request, (record) => {
+    if (overlay?.has(record.key) || !matcher.matches(record.document)) return true;
+    return keep(found, record.document);
+  });
+  if (overlay) {
+    for (const document of overlay.values()) {
+      if (document && matcher.matches(document) && !keep(found, document)) break;
+    }
+  }
+  const documents = found.sort ? sortDocuments(found.documents, found.sort, matcher.collation) : found.documents;
+  return skip === 0 && documents.length <= wanted ? documents : documents.slice(skip, wanted);
+};
+
+interface Found {
+  documents: Document[];
+  /** Set when the documents come in another order than is wanted. */
+  readonly sort: Document | undefined;
+  readonly wanted: number;
+  readonly matcher: Matcher;
+}
+
+/** @returns false when nothing more is wanted */
+const keep = (found: Found, document: Document): boolean => {
+  const { documents, sort, wanted, matcher } = found;
+  documents.push(document);
+  if (!sort) return documents.length < wanted;
+  if (documents.length >= wanted * 2 + SORT_SLACK) {
+    found.documents = sortDocuments(documents, sort, matcher.collation).slice(0, wanted);
+  }
+  return true;
+};
+
+type Visit = (record: StoredRecord) => boolean;
+
+/** Visits each record the plan leads to once, until the visitor has enough. */
+const walkPlan = (collection: Collection, plan: Plan, { statistics, checkTime }: ReadRequest, visit: Visit): void => {
+  let sinceCheck = 0;
+  const examine: Visit = (record) => {
+    sinceCheck += 1;
+    if (sinceCheck === DOCUMENTS_PER_CHECK) {
+      sinceCheck = 0;
+      checkTime();
+    }
+    if (statistics) statistics.documentsExamined += 1;
+    return visit(record);
+  };
+  walk(collection, plan, { visit: mayRepeat(plan) ? once(examine) : examine, statistics });
+};
+
+const mayRepeat = (plan: Plan): boolean => plan.kind === 'union' || (plan.kind === 'index' && plan.mayRepeat);
+
+const once = (visit: Visit): Visit => {
+  const seen = new Set<StoredRecord>();
+  return (record) => {
+    if (seen.has(record)) return true;
+    seen.add(record);
+    return visit(record);
+  };
+};
+
+interface Walk {
+  readonly visit: Visit;
+  readonly statistics: ReadStatistics | undefined;
+}
+
+/** @returns false when the visitor has enough */
+const walk = (collection: Collection, plan: Plan, { visit, statistics }: Walk): boolean => {
+  switch (plan.kind) {
+    case 'key': {
+      const record = collection.records.get(plan.key);
+      if (statistics && record) statistics.keysExamined += 1;
+      return record ? visit(record) : true;
+    }
+    case 'scan':
+      return walkAll(collection, plan.isReversed, visit);
+    case 'index': {
+      const counting: Visit = statistics
+        ? (record) => {
+            statistics.keysExamined += 1;
+            return visit(record);
+          }
+        : visit;
+      const ranges = plan.isReversed ? [...plan.ranges].reverse() : plan.ranges;
+      return ranges.every((range) => plan.index.scan(range, plan.isReversed, counting));
+    }
+    default:
+      return plan.plans.every((branch) => walk(collection, branch, { visit, statistics }));
+  }
+};
+
+const walkAll = (collection: Collection, isReversed: boolean, visit: Visit): boolean => {
+  const records = isReversed ? [...collection.records.values()].reverse() : collection.records.values();
+  for (const record of records) if (!visit(record)) return false;
+  return true;
+};

@@ -1,0 +1,102 @@
+import { type Binary, Long } from 'bson';
+import type { Document } from '../bson/values.js';
+import type { Transaction } from './transaction.js';
+
+/** What a client's session remembers. */
+export interface Session {
+  readonly key: string;
+  readonly id: Binary;
+  /** The newest transaction number seen; -1 for none. */
+  txnNumber: number;
+  /** Of the retryable write with that number: per statement, what it did. */
+  readonly statements: Map<number, Document>;
+  transaction: Transaction | undefined;
+  transactionState: 'none' | 'open' | 'committed' | 'aborted';
+  /** When the open transaction is given up. */
+  transactionDeadline: number;
+  lastUsedAt: number;
+}
+
+/** How long an idle session is kept, as `hello` tells the driver. */
+export const SESSION_TIMEOUT_MINUTES = 30;
+
+/** The sessions of all clients, and what of them must outlive a restart: the answers to retried writes. */
+export class SessionStore {
+  readonly #sessions = new Map<string, Session>();
+
+  /** The session with this id, begun now if it is new. */
+  open(id: Binary): Session {
+    const key = Buffer.from(id.buffer).toString('latin1', 0, id.position);
+    let session = this.#sessions.get(key);
+    if (!session) {
+      session = {
+        key,
+        id,
+        txnNumber: -1,
+        statements: new Map(),
+        transaction: undefined,
+        transactionState: 'none',
+        transactionDeadline: 0,
+        lastUsedAt: 0,
+      };
+      this.#sessions.set(key, session);
+    }
+    session.lastUsedAt = Date.now();
+    return session;
+  }
+
+  values(): Iterable<Session> {
+    return this.#sessions.values();
+  }
+
+  end(session: Session): void {
+    session.transaction?.end();
+    this.#sessions.delete(session.key);
+  }
+
+  /** Ends sessions that were not used for the session timeout. */
+  expire(now: number): void {
+    for (const session of this.#sessions.values()) {
+      if (now - session.lastUsedAt > SESSION_TIMEOUT_MINUTES * 60_000) this.end(session);
+    }
+  }
+
+  /** The log's entries from which {@link restore} makes the sessions again. */
+  *describe(): Iterable<Document> {
+    for (const session of this.#sessions.values()) {
+      const { statements, transactionState } = session;
+      if (statements.size === 0 && transactionState !== 'committed') continue;
+      yield describeSession(session, [...statements]);
+    }
+  }
+
+  /** Takes in what {@link describe} or a write has put in the log. */
+  restore(entry: Document): void {
+    const session = this.open(entry['id'] as Binary);
+    const txnNumber = (entry['txn'] as Long).toNumber();
+    if (txnNumber < session.txnNumber) return;
+    if (txnNumber > session.txnNumber) {
+      session.statements.clear();
+      session.transactionState = 'none';
+    }
+    session.txnNumber = txnNumber;
+    if (entry['committed'] === true) session.transactionState = 'committed';
+    const results = entry['results'] as Document[];
+    for (const [position, statement] of (entry['statements'] as number[]).entries()) {
+      const result = results[position];
+      if (result) session.statements.set(statement, result);
+    }
+  }
+}
+
+/** The log entry that lets a session answer these statements again, or its commit. */
+export const describeSession = (
+  { id, txnNumber, transactionState }: Session,
+  statements: readonly (readonly [number, Document])[],
+): Document => ({
+  id,
+  txn: Long.fromNumber(txnNumber),
+  committed: transactionState === 'committed',
+  statements: statements.map(([statement]) => statement),
+  results: statements.map(([, result]) => result),
+});

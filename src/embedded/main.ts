@@ -1,0 +1,46 @@
+import { type ServeOptions, serveDirectory } from './serve.js';
+import type { RunningServer } from './server.js';
+import type { ListenAddress } from './wire/server.js';
+
+/*
+ * The child process. Its options come as JSON in the first argument; it tells its parent when it serves, and ends when
+ * the parent says so or is gone.
+ */
+
+/** What the child tells its parent. */
+export type ChildMessage =
+  | { readonly kind: 'ready'; readonly address: ListenAddress }
+  | { readonly kind: 'failed'; readonly reason: string }
+  | { readonly kind: 'problem'; readonly message: string };
+
+const tell = (message: ChildMessage): void => {
+  if (process.connected) process.send?.(message);
+};
+
+const runAsChild = async (options: ServeOptions): Promise<void> => {
+  // A terminal, or a service manager, signals every process of the group: when to end is the parent's decision.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+  let server: RunningServer | undefined;
+  let isParentGone = false;
+  const end = async (): Promise<void> => {
+    isParentGone = true;
+    if (!server) return;
+    await server.stop();
+    process.exit(0);
+  };
+  process.on('disconnect', () => void end());
+  process.on('message', (message) => {
+    if (message === 'stop') void end();
+  });
+  try {
+    server = await serveDirectory(options, (message) => tell({ kind: 'problem', message }));
+    tell({ kind: 'ready', address: server.address });
+    if (isParentGone) await end();
+  } catch (error) {
+    tell({ kind: 'failed', reason: (error as Error).message });
+    process.exitCode = 1;
+    process.disconnect?.();
+  }
+};
+
+await runAsChild(JSON.parse(process.argv[2] ?? '{}') as ServeOptions);

@@ -1,0 +1,92 @@
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const LOCK_NAME = 'lock';
+
+/** A running process, told apart from a later one of the same number. */
+interface Owner {
+  readonly pid: number;
+  readonly startedAt: string;
+}
+
+/** Gives the directory to the next one. */
+export type ReleaseLock = () => void;
+
+/**
+ * Makes this process the one owner of a data directory. A lock left by a process that no longer runs is taken over.
+ * @throws Error naming the owner's pid
+ */
+export const lockDirectory = (directory: string): ReleaseLock => {
+  const path = join(directory, LOCK_NAME);
+  const own: Owner = { pid: process.pid, startedAt: startOf(process.pid) ?? '' };
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, JSON.stringify(own), { mode: 0o600 });
+  try {
+    // A link appears with its content, or not at all when there is one already.
+    while (!tryLink(draft, path)) takeOver(directory, path);
+  } finally {
+    rmSync(draft, { force: true });
+  }
+  return () => {
+    if (readOwner(path)?.pid === process.pid) rmSync(path, { force: true });
+  };
+};
+
+const tryLink = (draft: string, path: string): boolean => {
+  try {
+    linkSync(draft, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+};
+
+const takeOver = (directory: string, path: string): void => {
+  const owner = readOwner(path);
+  if (owner && isRunning(owner)) {
+    throw new Error(`The data directory ${directory} is in use by the process with the pid ${owner.pid}`);
+  }
+  // Renamed before it is deleted: of two who find it abandoned, one gets it, and the other looks again.
+  const aside = `${path}.abandoned-${process.pid}`;
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw error;
+  }
+  const moved = readOwner(aside);
+  if (moved && isRunning(moved)) renameSync(aside, path);
+  else rmSync(aside, { force: true });
+};
+
+const readOwner = (path: string): Owner | undefined => {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Owner;
+  } catch {
+    return undefined;
+  }
+};
+
+const isRunning = ({ pid, startedAt }: Owner): boolean => {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // EPERM: it runs, as another user.
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
+  }
+  const now = startOf(pid);
+  return now === undefined || startedAt === '' || now === startedAt;
+};
+
+/** When a process started, in ticks since boot and with the boot's id; undefined where the system does not tell. */
+const startOf = (pid: number): string | undefined => {
+  try {
+    const status = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The command's name, in parentheses, may hold anything; the start time is the 20th field behind it.
+    const fields = status.slice(status.lastIndexOf(')') + 2).split(' ');
+    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}-${fields[19]}`;
+  } catch {
+    return undefined;
+  }
+};

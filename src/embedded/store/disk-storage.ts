@@ -1,0 +1,74 @@
+import {
+  closeSync,
+  fdatasync,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { LogFile, Storage } from './storage.js';
+
+const syncData = promisify(fdatasync);
+
+/** Files in a directory that exists. */
+export const createDiskStorage = (directory: string): Storage => ({
+  open: (name) => openLogFile(join(directory, name)),
+  replace: (from, to) => {
+    renameSync(join(directory, from), join(directory, to));
+    syncDirectory(directory);
+  },
+  remove: (name) => rmSync(join(directory, name), { force: true }),
+  keepAside: (name, bytes) => writeFileSync(join(directory, name), bytes, { mode: 0o600 }),
+});
+
+/** A renamed or created file survives a power failure only when its directory was synced too. */
+const syncDirectory = (directory: string): void => {
+  const descriptor = openSync(directory, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+};
+
+const openLogFile = (path: string): LogFile => {
+  const descriptor = openSync(path, 'a+', 0o600);
+  let size = fstatSync(descriptor).size;
+  return {
+    get size() {
+      return size;
+    },
+    append: (bytes) => {
+      for (let offset = 0; offset < bytes.length; ) {
+        const written = writeSync(descriptor, bytes, offset, bytes.length - offset);
+        offset += written;
+        size += written;
+      }
+    },
+    read: (position, length) => {
+      const buffer = Buffer.allocUnsafe(length);
+      let filled = 0;
+      while (filled < length) {
+        const count = readSync(descriptor, buffer, filled, length - filled, position + filled);
+        if (count === 0) break;
+        filled += count;
+      }
+      return buffer.subarray(0, filled);
+    },
+    truncate: (newSize) => {
+      ftruncateSync(descriptor, newSize);
+      size = newSize;
+    },
+    sync: () => syncData(descriptor),
+    syncNow: () => fdatasyncSync(descriptor),
+    close: () => closeSync(descriptor),
+  };
+};

@@ -1,0 +1,102 @@
+import { crc32 } from 'node:zlib';
+import type { LogFile } from './storage.js';
+
+/**
+ * A frame of the log: what one write did, whole or not at all.
+ *
+ *     magic (4) · crc32 of all that follows (4) · payload length (4) · durable size (8, a double) · payload
+ *
+ * The durable size is how long the log was known to be on disk when the frame was written. A damaged frame before that
+ * point is data that was promised and is gone; after it, it is what a power failure leaves of the last moments.
+ */
+export const HEADER_BYTES = 20;
+const MAGIC = Buffer.from([0xe7, 0x47, 0x53, 0x0a]);
+/** Above any command's writes: a length beyond it is damage, and must not be allocated. */
+const MAX_PAYLOAD_BYTES = 1_000_000_000;
+const READ_CHUNK_BYTES = 4 * 1024 * 1024;
+
+/** The bytes of one frame. */
+export const encodeFrame = (payload: readonly Uint8Array[], durableSize: number): Buffer => {
+  let length = 0;
+  for (const part of payload) length += part.length;
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + length);
+  MAGIC.copy(frame);
+  frame.writeUInt32LE(length, 8);
+  frame.writeDoubleLE(durableSize, 12);
+  let offset = HEADER_BYTES;
+  for (const part of payload) {
+    frame.set(part, offset);
+    offset += part.length;
+  }
+  frame.writeUInt32LE(crc32(frame.subarray(8)), 4);
+  return frame;
+};
+
+/** A frame that was read, and how long it is with its header. */
+export interface Frame {
+  readonly payload: Buffer;
+  readonly byteLength: number;
+  readonly durableSize: number;
+}
+
+/** A window on the file, so that opening a log does not need memory for all of it. */
+const createWindow = (file: LogFile): ((position: number, length: number) => Buffer) => {
+  let start = 0;
+  let bytes: Buffer = Buffer.alloc(0);
+  return (position, length) => {
+    if (position < start || position + length > start + bytes.length) {
+      start = position;
+      bytes = file.read(position, Math.max(length, READ_CHUNK_BYTES));
+    }
+    return bytes.subarray(position - start, position - start + length);
+  };
+};
+
+const readFrameAt = (read: (position: number, length: number) => Buffer, position: number): Frame | undefined => {
+  const header = read(position, HEADER_BYTES);
+  if (header.length < HEADER_BYTES || header.compare(MAGIC, 0, 4, 0, 4) !== 0) return undefined;
+  const length = header.readUInt32LE(8);
+  if (length === 0 || length > MAX_PAYLOAD_BYTES) return undefined;
+  const checksum = header.readUInt32LE(4);
+  const durableSize = header.readDoubleLE(12);
+  const body = read(position + 8, HEADER_BYTES - 8 + length);
+  if (body.length < HEADER_BYTES - 8 + length || crc32(body) !== checksum) return undefined;
+  return { payload: body.subarray(HEADER_BYTES - 8), byteLength: HEADER_BYTES + length, durableSize };
+};
+
+/** Where reading stopped: the end of the last good frame, and what lies behind it. */
+export interface ReadResult {
+  readonly goodSize: number;
+  /** Whether a later frame proves that the damaged part had been on disk. */
+  readonly isPromisedDataLost: boolean;
+}
+
+/** Hands over every good frame from the start of the file until the first damaged one. */
+export const readFrames = (file: LogFile, visit: (payload: Buffer) => void): ReadResult => {
+  const read = createWindow(file);
+  let position = 0;
+  for (;;) {
+    const frame = readFrameAt(read, position);
+    if (!frame) break;
+    visit(frame.payload);
+    position += frame.byteLength;
+  }
+  return { goodSize: position, isPromisedDataLost: isDurableBeyond(file, position) };
+};
+
+const isDurableBeyond = (file: LogFile, damagedAt: number): boolean => {
+  const read = createWindow(file);
+  for (let position = damagedAt + 1; position < file.size; ) {
+    const chunk = read(position, Math.min(READ_CHUNK_BYTES, file.size - position));
+    const found = chunk.indexOf(MAGIC);
+    if (found === -1) {
+      // The magic may lie across two chunks.
+      position += Math.max(1, chunk.length - MAGIC.length + 1);
+      continue;
+    }
+    const frame = readFrameAt(read, position + found);
+    if (frame && frame.durableSize > damagedAt) return true;
+    position += found + (frame ? frame.byteLength : 1);
+  }
+  return false;
+};
