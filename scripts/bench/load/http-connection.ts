@@ -1,0 +1,61 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+
+const HEAD_END = '\r\n\r\n';
+
+/** A connection that asks one thing after another, with as little work as can be: the load must not be the bottleneck. */
+export interface HttpConnection {
+  /** Sends a request that was made before. @returns the body of the answer; @throws Error unless it is a 200 */
+  send(request: Buffer): Promise<string>;
+  close(): void;
+}
+
+/** A request as it goes over the wire. */
+export function toRequest(path: string, { body, headers }: { body: string; headers: Record<string, string> }): Buffer {
+  const all = { host: 'localhost', 'content-type': 'application/json', ...headers };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  return Buffer.from(
+    `POST ${path} HTTP/1.1\r\n${lines.join('')}content-length: ${Buffer.byteLength(body)}${HEAD_END}${body}`,
+  );
+}
+
+/** Opens a keep-alive connection to this machine. */
+export async function openHttpConnection(port: number): Promise<HttpConnection> {
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  await once(socket, 'connect');
+  return createConnection(socket);
+}
+
+function createConnection(socket: Socket): HttpConnection {
+  let received = '';
+  let settle: { resolve(body: string): void; reject(error: Error): void } | undefined;
+
+  // Bytes as characters, so that content-length counts characters.
+  socket.setEncoding('latin1');
+  socket.on('data', (chunk: string) => {
+    received += chunk;
+    const headEnd = received.indexOf(HEAD_END);
+    if (headEnd === -1) return;
+    const head = received.slice(0, headEnd);
+    const length = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? Number.NaN);
+    const bodyStart = headEnd + HEAD_END.length;
+    if (received.length < bodyStart + length) return;
+    const body = received.slice(bodyStart);
+    received = '';
+    const { resolve, reject } = settle ?? { resolve() {}, reject() {} };
+    settle = undefined;
+    if (head.startsWith('HTTP/1.1 200 ') && body.length === length) resolve(body);
+    else reject(new Error(`unexpected answer: ${head}${HEAD_END}${body}`));
+  });
+  socket.on('error', (error) => settle?.reject(error));
+  socket.on('close', () => settle?.reject(new Error('the server closed the connection')));
+
+  return {
+    send: (request) =>
+      new Promise((resolve, reject) => {
+        settle = { resolve, reject };
+        socket.write(request);
+      }),
+    close: () => void socket.destroy(),
+  };
+}

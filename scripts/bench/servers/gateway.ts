@@ -1,0 +1,9 @@
+import { createApp } from '../../../src/app.js';
+import { readConfig } from '../../../src/config.js';
+import { reportUsage } from './report-usage.js';
+
+/** The gateway with the settings of the environment, as in production; only its usage is told besides. */
+const app = createApp(readConfig(process.env));
+const { port } = await app.start();
+reportUsage(port);
+process.once('SIGTERM', () => void app.close().then(() => process.exit(0)));

@@ -1,0 +1,28 @@
+/** What repeated measurements of one thing say. */
+export interface Summary {
+  median: number;
+  /** Half of the measurements lie between these two. */
+  lowerQuartile: number;
+  upperQuartile: number;
+  samples: number[];
+}
+
+/** @throws RangeError without samples */
+export function summarize(samples: readonly number[]): Summary {
+  const sorted = [...samples].sort((a, b) => a - b);
+  return {
+    median: quantile(sorted, 0.5),
+    lowerQuartile: quantile(sorted, 0.25),
+    upperQuartile: quantile(sorted, 0.75),
+    samples: [...samples],
+  };
+}
+
+/** Between two measurements the value lies on the line that joins them. */
+function quantile(sorted: readonly number[], share: number): number {
+  const position = (sorted.length - 1) * share;
+  const below = sorted[Math.floor(position)];
+  const above = sorted[Math.ceil(position)];
+  if (below === undefined || above === undefined) throw new RangeError('no samples');
+  return below + (above - below) * (position - Math.floor(position));
+}

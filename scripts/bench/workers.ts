@@ -1,0 +1,64 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Envelope, Reply } from './wire.js';
+
+/** A process that answers questions. */
+export interface Worker<Question, Answer> {
+  ask(question: Question): Promise<Answer>;
+  /** Ends it and waits for its end. */
+  stop(): Promise<void>;
+}
+
+/** The build, because that is what runs in production, and because a loader of TypeScript would be measured too. */
+const BUILD = new URL('../../dist/scripts/bench/', import.meta.url);
+
+/**
+ * Starts a process of the build.
+ * @param script path from `scripts/bench`, without its ending
+ * @returns it and what it said first
+ * @throws Error with what it printed when it ends before it is ready
+ */
+export async function startWorker<Question, Answer, Ready = unknown>(
+  script: string,
+  env: Record<string, string> = {},
+): Promise<{ worker: Worker<Question, Answer>; ready: Ready }> {
+  const child = fork(fileURLToPath(new URL(`${script}.js`, BUILD)), {
+    env: { PATH: process.env['PATH'], NODE_ENV: 'production', ...env },
+    execArgv: ['--expose-gc', '--enable-source-maps', ...(process.env['BENCH_NODE_OPTIONS']?.split(' ') ?? [])],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
+  let complaints = '';
+  child.stderr?.on('data', (chunk: Buffer) => {
+    complaints = (complaints + chunk.toString()).slice(-4000);
+  });
+
+  const pending = new Map<number, { resolve(answer: unknown): void; reject(error: Error): void }>();
+  const wait = <T>(id: number): Promise<T> =>
+    new Promise((resolve, reject) => pending.set(id, { resolve: resolve as (answer: unknown) => void, reject }));
+  child.on('message', (reply: Reply) => {
+    const asked = pending.get(reply.id);
+    pending.delete(reply.id);
+    if ('error' in reply) asked?.reject(new Error(`${script}: ${reply.error}`));
+    else asked?.resolve(reply.answer);
+  });
+  child.once('exit', (code, signal) => {
+    for (const { reject } of pending.values()) reject(new Error(`${script} ended (${code ?? signal})\n${complaints}`));
+  });
+
+  const ready = await wait<Ready>(0);
+  let lastId = 0;
+  const ask = (content: Question): Promise<Answer> => {
+    lastId += 1;
+    const answer = wait<Answer>(lastId);
+    child.send({ id: lastId, content } satisfies Envelope<Question>);
+    return answer;
+  };
+  const stop = async (): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    await ended;
+  };
+  return { worker: { ask, stop }, ready };
+}
