@@ -122,8 +122,10 @@ const toFieldPath = (text: string): string[] => {
   return path;
 };
 
-/** What `$redact` decides with. */
-export const REDACT_VERDICTS: ReadonlySet<string> = new Set(['DESCEND', 'PRUNE', 'KEEP']);
+/** What `$redact` decides with: no value a document could hold. */
+export const REDACT = { DESCEND: Symbol('DESCEND'), PRUNE: Symbol('PRUNE'), KEEP: Symbol('KEEP') } as const;
+
+const isRedactVerdict = (name: string): name is keyof typeof REDACT => Object.hasOwn(REDACT, name);
 
 const compileVariable = (name: string, context: ExpressionContext): Evaluate => {
   if (context.names.has(name)) {
@@ -138,7 +140,7 @@ const compileVariable = (name: string, context: ExpressionContext): Evaluate => 
   if (name === 'CURRENT') return (scope) => scope.current;
   if (name === 'NOW' || name === 'CLUSTER_TIME') return () => context.now;
   if (name === 'REMOVE') return () => undefined;
-  if (REDACT_VERDICTS.has(name)) return () => name.toLowerCase();
+  if (isRedactVerdict(name)) return () => REDACT[name];
   if (Object.hasOwn(context.constants, name)) return () => fieldOf(context.constants, name);
   return fail('Location17276', `Use of undefined variable: ${name}`);
 };

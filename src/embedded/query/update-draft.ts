@@ -1,0 +1,108 @@
+import { describe } from '../bson/describe.js';
+import { toArrayIndex } from '../bson/path.js';
+import { type Document, fieldOf, isDocument, setField } from '../bson/values.js';
+import { fail } from '../errors.js';
+
+/** How far past its end an array may be written: a single update must not fill the memory with nulls. */
+const MAX_PADDING = 1_500_000;
+
+/** A stored document being changed: what is written is copied first, once, and the rest is shared. */
+export interface Draft {
+  /** The document as it is now; the one it started from as long as nothing has changed. */
+  readonly document: Document;
+  /** The value at a path, positions by number; `undefined` where there is none. */
+  get(path: readonly string[]): unknown;
+  /** Writes, making the embedded documents on the way. @throws DatabaseError PathNotViable through a scalar */
+  set(path: readonly string[], value: unknown): void;
+  /** Removes a field; an array's element becomes null, for the others keep their positions. */
+  remove(path: readonly string[]): void;
+  /** Whether an array lies on the way to the path's end. */
+  crossesArray(path: readonly string[]): boolean;
+}
+
+type Container = Document | unknown[];
+
+/** Starts changing a document. */
+export const createDraft = (original: Document): Draft => {
+  const owned = new Set<Container>();
+  let root = original;
+
+  const own = (container: Container): Container => {
+    if (owned.has(container)) return container;
+    const copy = Array.isArray(container) ? [...container] : { ...container };
+    owned.add(copy);
+    return copy;
+  };
+
+  const parentOf = (path: readonly string[]): Container => {
+    root = own(root) as Document;
+    let container: Container = root;
+    for (const [index, name] of path.slice(0, -1).entries()) {
+      const child = readChild(container, name);
+      const next: Container = isContainer(child) ? own(child) : missingContainer(child, path, index);
+      owned.add(next);
+      writeChild(container, name, { value: next, path });
+      container = next;
+    }
+    return container;
+  };
+
+  const get = (path: readonly string[]): unknown => {
+    let value: unknown = root;
+    for (const name of path) {
+      if (!isContainer(value)) return undefined;
+      value = readChild(value, name);
+    }
+    return value;
+  };
+
+  return {
+    get document() {
+      return root;
+    },
+    get,
+    set: (path, value) => {
+      writeChild(parentOf(path), path.at(-1) as string, { value, path });
+    },
+    remove: (path) => {
+      if (get(path) === undefined) return;
+      const parent = parentOf(path);
+      const name = path.at(-1) as string;
+      if (Array.isArray(parent)) parent[toArrayIndex(name)] = null;
+      else delete parent[name];
+    },
+    crossesArray: (path) => path.some((_, index) => Array.isArray(get(path.slice(0, index)))),
+  };
+};
+
+const isContainer = (value: unknown): value is Container => Array.isArray(value) || isDocument(value);
+
+const readChild = (container: Container, name: string): unknown =>
+  Array.isArray(container) ? container[toArrayIndex(name)] : fieldOf(container, name);
+
+const missingContainer = (child: unknown, path: readonly string[], index: number): Document => {
+  if (child === undefined) return {};
+  return fail(
+    'PathNotViable',
+    `Cannot create field '${path[index + 1]}' in element {${path[index]}: ${describe(child)}}`,
+  );
+};
+
+const writeChild = (
+  container: Container,
+  name: string,
+  { value, path }: { value: unknown; path: readonly string[] },
+): void => {
+  if (!Array.isArray(container)) {
+    setField(container, name, value);
+    return;
+  }
+  const position = toArrayIndex(name);
+  if (position < 0) {
+    const holder = path[path.indexOf(name) - 1] ?? '';
+    fail('PathNotViable', `Cannot create field '${name}' in element {${holder}: ${describe(container)}}`);
+  }
+  if (position - container.length > MAX_PADDING) fail('BadValue', `can't backfill more than ${MAX_PADDING} elements`);
+  while (container.length < position) container.push(null);
+  container[position] = value;
+};
