@@ -15,21 +15,28 @@ export interface Interval {
   readonly isLowIncluded: boolean;
   readonly high: string;
   readonly isHighIncluded: boolean;
+  /** Whether this is one whole key. */
+  readonly isPoint: boolean;
 }
 
 /** Above every key that starts with the prefix it is put behind. */
 const ABOVE = '\uffff\uffff\uffff\uffff';
 
 const NULL_KEY = toKeyString(null);
-const EVERYTHING: Interval = { low: '', isLowIncluded: true, high: '', isHighIncluded: true };
+/** The keys that start with a prefix which is no whole key. */
+const prefixed = (prefix: string): Interval => ({
+  low: prefix,
+  isLowIncluded: true,
+  high: prefix,
+  isHighIncluded: true,
+  isPoint: false,
+});
+
+const EVERYTHING = prefixed('');
 
 export const EVERYTHING_BOUNDS: readonly Interval[] = [EVERYTHING];
 
-const pointOf = (key: string): Interval => ({ low: key, isLowIncluded: true, high: key, isHighIncluded: true });
-
-/** Whether an interval is one key. */
-export const isPoint = ({ low, high, isLowIncluded, isHighIncluded }: Interval): boolean =>
-  low === high && low.length > 1 && isLowIncluded && isHighIncluded;
+const pointOf = (key: string): Interval => ({ ...prefixed(key), isPoint: true });
 
 /** Whether the null key, under which missing values are, lies inside. */
 export const includesNull = (intervals: readonly Interval[]): boolean =>
@@ -42,7 +49,8 @@ export const startOf = ({ low, isLowIncluded }: Interval): string => (isLowInclu
 export const endOf = ({ high, isHighIncluded }: Interval): string => (isHighIncluded ? high + ABOVE : high);
 
 /** The interval as it lies in a field that is stored in descending order. */
-export const flipInterval = ({ low, isLowIncluded, high, isHighIncluded }: Interval): Interval => ({
+export const flipInterval = ({ low, isLowIncluded, high, isHighIncluded, isPoint }: Interval): Interval => ({
+  isPoint,
   low: flipKey(high),
   isLowIncluded: isHighIncluded,
   high: flipKey(low),
@@ -120,12 +128,11 @@ const rangeBounds = (
   const key = toKeyString(value, collation);
   const isIncluded = op === '$gte' || op === '$lte';
   return op === '$gt' || op === '$gte'
-    ? [{ low: key, isLowIncluded: isIncluded, high: type, isHighIncluded: true }]
-    : [{ low: type, isLowIncluded: true, high: key, isHighIncluded: isIncluded }];
+    ? [{ ...prefixed(type), low: key, isLowIncluded: isIncluded }]
+    : [{ ...prefixed(type), high: key, isHighIncluded: isIncluded }];
 };
 
 const STRING_MARK = String.fromCharCode(15);
-const STRING_TYPE: Interval = { low: STRING_MARK, isLowIncluded: true, high: STRING_MARK, isHighIncluded: true };
 /** Text of a pattern that stands for itself. */
 const LITERAL_PREFIX = /^(?:\^|\\A)([\w \-@:;,/=!"'#%&<>~`]+)/;
 
@@ -133,9 +140,7 @@ const regexBounds = (value: BSONRegExp, { collation }: BoundsOptions): readonly 
   // A stored regular expression matches itself.
   const itself = pointOf(toKeyString(value));
   const prefix = collation === undefined ? literalPrefixOf(value) : '';
-  if (prefix === '') return mergeIntervals([STRING_TYPE, itself]);
-  const mark = STRING_MARK + prefix;
-  return mergeIntervals([{ low: mark, isLowIncluded: true, high: mark, isHighIncluded: true }, itself]);
+  return mergeIntervals([prefixed(STRING_MARK + prefix), itself]);
 };
 
 const literalPrefixOf = ({ pattern, options }: BSONRegExp): string => {
@@ -155,7 +160,12 @@ export const mergeIntervals = (intervals: readonly Interval[]): readonly Interva
     const last = merged.at(-1);
     if (last && startOf(interval) < endOf(last)) {
       if (endOf(interval) > endOf(last)) {
-        merged[merged.length - 1] = { ...last, high: interval.high, isHighIncluded: interval.isHighIncluded };
+        merged[merged.length - 1] = {
+          ...last,
+          high: interval.high,
+          isHighIncluded: interval.isHighIncluded,
+          isPoint: false,
+        };
       }
     } else {
       merged.push(interval);
@@ -173,12 +183,9 @@ export const intersectIntervals = (left: readonly Interval[], right: readonly In
     const from = startOf(a) >= startOf(b) ? a : b;
     const to = endOf(a) <= endOf(b) ? a : b;
     if (startOf(from) < endOf(to)) {
-      common.push({
-        low: from.low,
-        isLowIncluded: from.isLowIncluded,
-        high: to.high,
-        isHighIncluded: to.isHighIncluded,
-      });
+      const { low, isLowIncluded } = from;
+      const { high, isHighIncluded } = to;
+      common.push({ low, isLowIncluded, high, isHighIncluded, isPoint: a.isPoint || b.isPoint });
     }
     if (to === a) i += 1;
     else j += 1;

@@ -9,7 +9,6 @@ import {
   type Interval,
   includesNull,
   intersectIntervals,
-  isPoint,
   startOf,
 } from './bounds.js';
 import type { Collection } from './collection.js';
@@ -196,7 +195,7 @@ const fieldBounds = (index: CollectionIndex, { predicates, collation }: Matcher)
     bounds.push(intervals);
     hasBoundedArray ||= isMultikey;
     // Behind a real range the next field's bounds no longer narrow anything.
-    if (!intervals.every(isPoint)) break;
+    if (!intervals.every(({ isPoint }) => isPoint)) break;
   }
   return bounds;
 };
@@ -213,7 +212,11 @@ const intervalsOf = (
     if (!found) continue;
     if (!intervals) intervals = found;
     else if (!isMultikey) intervals = intersectIntervals(intervals, found);
-    else if (found.every(isPoint) && found.length < intervals.length + 1 && !intervals.every(isPoint))
+    else if (
+      found.every(({ isPoint }) => isPoint) &&
+      found.length < intervals.length + 1 &&
+      !intervals.every(({ isPoint }) => isPoint)
+    )
       intervals = found;
   }
   return intervals;
@@ -265,7 +268,7 @@ const fixedFields = (index: CollectionIndex, bounds: readonly (readonly Interval
   for (const [position, intervals] of bounds.entries()) {
     const [only] = intervals;
     // Several points in front are read one after another: what follows is in order within each only.
-    if (intervals.length !== 1 || !only || !isPoint(only)) break;
+    if (intervals.length !== 1 || !only || !only.isPoint) break;
     fixed.add(index.definition.fields[position]?.path ?? '');
   }
   return fixed;
