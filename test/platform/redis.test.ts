@@ -133,13 +133,13 @@ async function startNode(namespace = '/'): Promise<{ io: Server; redis: Redis; c
 }
 
 /** Emits from one node until the client of the other hears it: right after a (re)connect nobody may listen yet. */
-async function ensureCrossing(from: Server, to: Client): Promise<void> {
+async function ensureCrossing(from: Server, to: Client, namespace = '/'): Promise<void> {
   let isHeard = false;
   to.once('hello', () => {
     isHeard = true;
   });
   await until(() => {
-    from.to('all').emit('hello');
+    from.of(namespace).to('all').emit('hello');
     return isHeard;
   });
 }
@@ -158,23 +158,30 @@ describe('the adapter of Socket.IO', () => {
     expect(await a.io.of('/').adapter.serverCount()).toBe(2);
   });
 
-  it('carries messages of a namespace that was opened during the outage', async () => {
-    const [a, b] = [await startNode(), await startNode()];
-    await server.stop();
-    await Promise.all([stateOf(a.redis, false), stateOf(b.redis, false)]);
-    for (const { io } of [a, b]) io.of('/late').on('connection', (socket) => void socket.join('all'));
+  it.each(['killed', 'hanging'])('carries messages of a namespace that was opened with Redis %s', async (how) => {
+    const nodes = [await startNode(), await startNode()] as const;
+    const [a, b] = nodes;
+    const areReady = (isReady: boolean) => Promise.all(nodes.map(({ redis }) => stateOf(redis, isReady)));
+    const processId = await processIdOf(a.redis);
+    if (how === 'killed') {
+      await server.stop();
+      await areReady(false);
+    } else {
+      process.kill(processId, 'SIGSTOP');
+      undo.push(() => process.kill(processId, 'SIGCONT'));
+    }
+    // While it hangs the subscription is sent, and lost with its connection; while it is away it has to wait.
+    for (const { io } of nodes) io.of('/late').on('connection', (socket) => void socket.join('all'));
     const client = connect(`${b.url}/late`, { transports: ['websocket'], forceNew: true });
     undo.push(() => client.close());
     await new Promise<void>((resolve) => client.on('connect', resolve));
-    await server.start();
-    let isHeard = false;
-    client.once('hello', () => {
-      isHeard = true;
-    });
-    await until(() => {
-      a.io.of('/late').to('all').emit('hello');
-      return isHeard;
-    });
+    if (how === 'killed') await server.start();
+    else {
+      await areReady(false);
+      process.kill(processId, 'SIGCONT');
+    }
+    await areReady(true);
+    await ensureCrossing(a.io, client, '/late');
   });
 
   it('survives whatever is published on its channels', async () => {

@@ -41,8 +41,14 @@ interface Node {
   kill(): Promise<void>;
 }
 
-async function startNode(): Promise<Node> {
+async function openRedis(): Promise<Redis> {
   const redis = await connectRedis({ url: server.url, startupTimeoutMs: 10_000, logger });
+  undo.push(() => redis.close());
+  return redis;
+}
+
+async function startNode(): Promise<Node> {
+  const redis = await openRedis();
   let isPaused = false;
   const whileAwake = (task: () => void) => () => {
     if (!isPaused) task();
@@ -52,8 +58,13 @@ async function startNode(): Promise<Node> {
     after: (delayMs, task) => systemClock.after(delayMs, whileAwake(task)),
     every: (intervalMs, task) => systemClock.every(intervalMs, whileAwake(task)),
   };
+  const onStateChange: Redis['onStateChange'] = (listener) =>
+    redis.onStateChange((isReady) => {
+      if (!isPaused) listener(isReady);
+    });
   const nodeId = randomUUID();
-  const store = createRedisPresence({ redis, clock, logger, nodeId, keyPrefix, graceMs: GRACE_MS, leaseMs: LEASE_MS });
+  const options = { redis: { ...redis, onStateChange }, nodeId };
+  const store = createRedisPresence({ ...options, clock, logger, keyPrefix, graceMs: GRACE_MS, leaseMs: LEASE_MS });
   const [offline, lost, restored]: [string[], string[], string[]] = [[], [], []];
   const { isAlone } = await store.start({
     offline: ({ userId }) => offline.push(userId),
@@ -67,10 +78,7 @@ async function startNode(): Promise<Node> {
     isPaused = true;
     await redis.close();
   };
-  undo.push(async () => {
-    await store.stop();
-    await redis.close();
-  });
+  undo.push(() => store.stop());
   return { store, redis, isAlone, offline, lost, restored, setPaused, kill };
 }
 
@@ -86,6 +94,7 @@ const connectionsOf = async ({ store }: Node, userId: string): Promise<number> =
 async function ensureReported(nodes: readonly Node[], on: Node): Promise<void> {
   const barrier = socketOf(`barrier-${randomUUID()}`);
   await on.store.add(barrier);
+  await until(async () => (await connectionsOf(on, barrier.userId).catch(() => 0)) === 1);
   await on.store.remove(barrier);
   await until(() => nodes.some(({ offline }) => offline.includes(barrier.userId)));
 }
@@ -248,30 +257,53 @@ describe('a Redis that is killed', () => {
     expect(reports).not.toContain('bob-elsewhere');
     expect(reportsOf(nodes, 'lost')).toEqual([]);
   });
+});
 
-  it('again and again leaves no socket behind and forgets none', async () => {
+/** Adds and removes sockets on both nodes, `interrupt`s in the midst of it. @returns the sockets that stay, per user */
+async function churn(nodes: readonly [Node, Node], interrupt: () => Promise<unknown>): Promise<Map<string, number>> {
+  const live = new Map<string, number>();
+  const pending: Promise<unknown>[] = [];
+  for (let i = 0; i < 200; i++) {
+    const node = nodes[i % 2 === 0 ? 0 : 1];
+    const entry = socketOf(`user-${i % 20}`);
+    pending.push(node.store.add(entry));
+    if (i % 3 === 0) pending.push(node.store.remove(entry));
+    else live.set(entry.userId, (live.get(entry.userId) ?? 0) + 1);
+    // Some commands are answered by now, some are not, and some will never be sent.
+    if (i === 100) pending.push(interrupt());
+    if (i % 50 === 0) await connectionsOf(node, entry.userId).catch(() => undefined);
+  }
+  await Promise.all(pending);
+  return live;
+}
+
+async function ensureCounted(node: Node, live: ReadonlyMap<string, number>): Promise<void> {
+  await until(async () => {
+    const answer = await node.store.get([...live.keys()]).catch(() => []);
+    return answer.length > 0 && answer.every(({ userId, connections }) => connections === live.get(userId));
+  });
+}
+
+describe('traffic', () => {
+  it('during which Redis is killed leaves no socket behind and forgets none', async () => {
     const nodes = [await startNode(), await startNode()] as const;
+    const live = await churn([...nodes], () => server.stop());
+    await server.start();
+    await ensureCounted(nodes[0], live);
+  });
+
+  it('during which all connections break, again and again, leaves no socket behind and forgets none', async () => {
+    const nodes = [await startNode(), await startNode()] as const;
+    const { commands } = await openRedis();
     const live = new Map<string, number>();
-    for (let round = 0; round < 5; round++) {
-      const pending: Promise<unknown>[] = [];
-      for (let i = 0; i < 100; i++) {
-        const node = nodes[i % 2 === 0 ? 0 : 1];
-        const entry = socketOf(`user-${i % 10}`);
-        pending.push(node.store.add(entry));
-        if (i % 3 === 0) pending.push(node.store.remove(entry));
-        else live.set(entry.userId, (live.get(entry.userId) ?? 0) + 1);
-        // In the midst of traffic, so that some commands are answered, some not, and some never sent.
-        if (i === 50) pending.push(server.stop());
-      }
-      await Promise.all(pending);
-      await server.start();
-      await stateOf(nodes, true);
+    for (let round = 0; round < 10; round++) {
+      const added = await churn([...nodes], () => commands.sendCommand(['CLIENT', 'KILL', 'TYPE', 'normal']));
+      for (const [userId, count] of added) live.set(userId, (live.get(userId) ?? 0) + count);
     }
-    const userIds = [...live.keys()];
-    await until(async () => {
-      const answer = await nodes[0].store.get(userIds).catch(() => []);
-      return answer.length > 0 && answer.every(({ userId, connections }) => connections === live.get(userId));
-    });
+    await stateOf(nodes, true);
+    await ensureCounted(nodes[0], live);
+    await ensureReported(nodes, nodes[0]);
+    expect(reportsOf(nodes, 'lost')).toEqual([]);
   });
 });
 
@@ -296,6 +328,33 @@ describe('a Redis that hangs', () => {
     for (const userId of ['eve', 'moe']) expect(await connectionsOf(b, userId)).toBe(0);
     const reports = reportsOf(nodes, 'offline').filter((userId) => userId !== 'moe');
     expect(reports).toEqual(['eve']);
+    expect(reportsOf(nodes, 'lost')).toEqual([]);
+  });
+
+  it('waits for the other node before it takes anything of it for gone', async () => {
+    const nodes = [await startNode(), await startNode()] as const;
+    const [a, b] = nodes;
+    const [leaves, stays] = [socketOf('ann'), socketOf('bob')];
+    await b.store.add(stays);
+    await a.store.add(leaves);
+    // A renewal that is on its way when Redis stops would be carried out when it goes on.
+    for (const node of nodes) node.setPaused(true);
+    await a.store.remove(leaves);
+    const processId = await processIdOf(a.redis);
+    process.kill(processId, 'SIGSTOP');
+    undo.push(() => process.kill(processId, 'SIGCONT'));
+    await stateOf(nodes, false);
+    // Back on the other node, which cannot say so yet, and is the later of the two to find Redis again.
+    await b.store.add(socketOf('ann'));
+    a.setPaused(false);
+    process.kill(processId, 'SIGCONT');
+    await a.store.add(socketOf('joe'));
+    await until(async () => (await connectionsOf(a, 'joe').catch(() => 0)) === 1);
+    b.setPaused(false);
+    await until(async () => (await connectionsOf(a, 'ann')) === 1);
+    await ensureReported(nodes, a);
+    expect(await connectionsOf(a, 'bob')).toBe(1);
+    expect(reportsOf(nodes, 'offline')).toEqual([]);
     expect(reportsOf(nodes, 'lost')).toEqual([]);
   });
 

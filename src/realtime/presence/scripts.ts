@@ -112,6 +112,8 @@ export const tick = script(`
     redis.call('SET', key('epoch'), time[1] .. '.' .. time[2] .. '.' .. node)
   end
   local was_alive = lease_of(node) > at and 1 or 0
+  -- This node may have sockets of those users that it has yet to register.
+  if was_alive == 0 then limit = 0 end
   if generation > tonumber(redis.call('HGET', key('generations'), node) or -1) then
     redis.call('HSET', key('generations'), node, ARGV[2])
   end
