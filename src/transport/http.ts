@@ -3,6 +3,7 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler } 
 import helmet from 'helmet';
 import nocache from 'nocache';
 import type { Config } from '../config.js';
+import { documents } from '../documents/index.js';
 import { GatewayError, invalid } from '../errors.js';
 import type { Health } from '../platform/health.js';
 import type { Logger } from '../platform/logger.js';
@@ -51,6 +52,12 @@ export function createHttpApp(dependencies: Dependencies): Express {
     dependencies.ensureApiKey(request);
     response.type(metrics.registry.contentType).send(await metrics.registry.metrics());
   });
+  for (const { path, text } of documents) {
+    app.get(path, (request, response) => {
+      dependencies.ensureApiKey(request);
+      response.type('json').send(text());
+    });
+  }
   for (const mounted of dependencies.routes) {
     app[mounted.route.method](mounted.route.path, toRequestHandler(mounted, dependencies));
   }

@@ -1,0 +1,47 @@
+import type { Contract } from './contract.js';
+import { conversation } from './conversation.js';
+import { emitApi } from './emit-api.js';
+import { leadFinder } from './lead-finder.js';
+import { session } from './session.js';
+import { sharedEvents } from './shared-events.js';
+
+/** Version of the wire: the first number rises when a client that was right before would be wrong. */
+export const wireVersion = '1.0.0';
+
+/** A namespace as a client sees it. */
+export interface PublishedNamespace {
+  readonly summary: string;
+  /** Scopes of which the token needs one; `undefined`: nobody is asked for a token. */
+  readonly scopes?: readonly string[];
+}
+
+/** A contract and where it is spoken. */
+export interface PublishedContract {
+  readonly contract: Contract;
+  /** Empty for one that is REST alone. */
+  readonly namespaces: readonly (keyof typeof publishedNamespaces)[];
+}
+
+/** Every namespace that can be entered. */
+export const publishedNamespaces = {
+  '/v1/conversation': { summary: 'The conversations of a team.', scopes: ['conversation'] },
+  '/v1/conversation/live': { summary: 'The same, for the live chat.', scopes: ['conversation'] },
+  '/v1/shared': {
+    summary: 'The events of the platform. Beside those listed, whatever a backend emits arrives here by its own name.',
+    scopes: ['conversation'],
+  },
+  '/v1/lead-finder': {
+    summary: 'The progress of scrapers. Beside those listed, whatever a backend emits arrives here by its own name.',
+  },
+} as const satisfies Record<string, PublishedNamespace>;
+
+const conversationNamespaces = ['/v1/conversation', '/v1/conversation/live'] as const;
+
+/** Everything the gateway says and understands; OpenAPI and AsyncAPI are made from it. */
+export const publishedContracts: readonly PublishedContract[] = [
+  { contract: session, namespaces: [...conversationNamespaces, '/v1/shared'] },
+  { contract: conversation, namespaces: conversationNamespaces },
+  { contract: leadFinder, namespaces: ['/v1/lead-finder'] },
+  { contract: sharedEvents, namespaces: ['/v1/shared'] },
+  { contract: emitApi, namespaces: [] },
+];

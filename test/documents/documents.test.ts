@@ -1,0 +1,120 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import asyncApiSpecifications from '@asyncapi/specs';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { Ajv } from 'ajv';
+import addFormats from 'ajv-formats';
+import { expect, test } from 'vitest';
+import type { Contract } from '#shared/contracts/contract.js';
+import { type PublishedNamespace, publishedContracts, publishedNamespaces } from '#shared/contracts/index.js';
+import { createAsyncApi } from '../../src/documents/async-api.js';
+import { createOpenApi } from '../../src/documents/open-api.js';
+import { createIntegrations } from '../../src/integrations/index.js';
+import { projectDirectory, runScript } from '../support/script.js';
+import { temporaryDirectory } from '../support/temporary-directory.js';
+
+const asJson = <T>(document: T): T => JSON.parse(JSON.stringify(document));
+
+/** Everything that `context` could be asked for while integrations are declared, before anything is done with it. */
+// biome-ignore lint/suspicious/noExplicitAny: it stands for every type
+const anything: any = new Proxy(() => anything, { get: () => anything, apply: () => anything });
+const integrations = createIntegrations(anything);
+
+test('the OpenAPI document is one', async () => {
+  expect(await new Validator().validate(asJson(createOpenApi()))).toMatchObject({ valid: true });
+  const broken = { ...asJson(createOpenApi()), info: {} };
+  expect(await new Validator().validate(broken)).toMatchObject({ valid: false });
+});
+
+test('the AsyncAPI document is one', () => {
+  // The specification brings its own copy of the meta-schema.
+  const ajv = addFormats.default(new Ajv({ strict: false, meta: false, validateSchema: false }));
+  const validate = ajv.compile(asyncApiSpecifications.schemas['3.0.0'] as object);
+  validate(asJson(createAsyncApi()));
+  expect(validate.errors).toBe(null);
+  expect(validate({ ...asJson(createAsyncApi()), channels: [] })).toBe(false);
+});
+
+test('every reference within a document leads somewhere', () => {
+  for (const document of [asJson(createOpenApi()), asJson(createAsyncApi())]) {
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(
+      ([, reference = '']) => reference,
+    );
+    expect(references).not.toEqual([]);
+    expect(references.filter((reference) => follow(document, reference) === undefined)).toEqual([]);
+  }
+});
+
+function follow(document: unknown, reference: string): unknown {
+  const keys = reference.slice(2).split('/');
+  return keys.reduce((part, key) => (part as Record<string, unknown> | undefined)?.[key], document);
+}
+
+test('the documents describe the routes and events that are mounted, all of them, and no other', () => {
+  const mountedRoutes = integrations.flatMap(({ routes = [] }) => routes.map(({ route }) => route));
+  const publishedRoutes = publishedContracts.flatMap(({ contract }) => Object.values(contract.routes));
+  expect(new Set(publishedRoutes)).toEqual(new Set(mountedRoutes));
+
+  const mounted = integrations.flatMap(({ mounts = [] }) =>
+    mounts.flatMap(({ namespaces, events }) =>
+      namespaces.flatMap((namespace) => Object.keys(events).map((event) => `${namespace} ${event}`)),
+    ),
+  );
+  const published = publishedContracts.flatMap(({ contract, namespaces }) =>
+    namespaces.flatMap((namespace) => Object.keys(contract.clientEvents).map((event) => `${namespace} ${event}`)),
+  );
+  expect(published.sort()).toEqual(mounted.sort());
+  const received = Object.values(createAsyncApi().operations).filter(({ action }) => action === 'receive');
+  expect(received).toHaveLength(mounted.length);
+});
+
+test('the documents describe the namespaces that are open, and the scopes they ask for', () => {
+  const open = integrations.flatMap(({ namespaces = [] }) => namespaces.map(({ name, scopes }) => ({ name, scopes })));
+  const published = Object.entries<PublishedNamespace>(publishedNamespaces).map(([name, { scopes }]) => ({
+    name,
+    scopes: scopes ?? [],
+  }));
+  const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
+  expect(published.sort(byName)).toEqual(open.sort(byName));
+});
+
+test('every contract is published', async () => {
+  const folder = join(projectDirectory, 'shared/contracts/');
+  const files = (await readdir(folder)).filter((name) => name !== 'index.ts' && name !== 'contract.ts');
+  const modules: object[] = await Promise.all(files.map((name) => import(folder + name)));
+  const isContract = (value: unknown): value is Contract =>
+    typeof value === 'object' && value !== null && 'clientEvents' in value && 'routes' in value;
+  const declared = modules.flatMap((module) => Object.values(module)).filter(isContract);
+  expect(new Set(publishedContracts.map(({ contract }) => contract))).toEqual(new Set(declared));
+});
+
+test('a batch is described by what it really takes', () => {
+  const { paths } = asJson(createOpenApi());
+  expect(paths['/emit']).toMatchObject({
+    post: {
+      requestBody: {
+        required: true,
+        content: { 'application/json': { schema: { required: ['items'], properties: { items: { maxItems: 1000 } } } } },
+      },
+    },
+  });
+  expect(paths['/emit/{userId}/{event}']).toMatchObject({
+    post: {
+      requestBody: { required: false },
+      parameters: [
+        { name: 'userId', in: 'path', required: true, schema: { type: 'string', maxLength: 128 } },
+        { name: 'event', in: 'path', required: true },
+        { name: 'namespace', in: 'query', required: false, schema: { default: '/v1/shared' } },
+      ],
+    },
+  });
+});
+
+test('the script prints a document or writes both', async () => {
+  const directory = await temporaryDirectory();
+  expect(await runScript('scripts/contracts.ts', ['--out', directory])).toMatchObject({ code: 0 });
+  expect(JSON.parse(await readFile(join(directory, 'asyncapi.json'), 'utf8'))).toEqual(asJson(createAsyncApi()));
+  const { stdout } = await runScript('scripts/contracts.ts', ['openapi']);
+  expect(stdout).toBe(await readFile(join(directory, 'openapi.json'), 'utf8'));
+  expect(await runScript('scripts/contracts.ts', ['swagger'])).toMatchObject({ code: 2, stdout: '' });
+});
