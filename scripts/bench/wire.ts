@@ -65,10 +65,14 @@ export const SECRET = 'the secret of the benchmark, and of nothing else';
 export const PING_INTERVAL_MS = 600_000;
 
 /**
- * Answers the questions of the process that started this one, until that goes away.
+ * Answers the questions of the process that started this one, until that goes away or lets go; then ends the process.
  * @param answer a throw becomes a failure of whoever asked
+ * @param stop what is to be done before the end
  */
-export function answerQuestions<Question>(answer: (question: Question) => unknown): void {
+export function answerQuestions<Question>(
+  answer: (question: Question) => unknown,
+  stop: () => Promise<void> = async () => undefined,
+): void {
   process.on('message', ({ id, content }: Envelope<Question>) => {
     void (async () => {
       let reply: Reply;
@@ -80,5 +84,7 @@ export function answerQuestions<Question>(answer: (question: Question) => unknow
       process.send?.(reply);
     })();
   });
-  process.once('disconnect', () => process.exit(0));
+  process.once('disconnect', () => {
+    void stop().finally(() => process.exit(0));
+  });
 }

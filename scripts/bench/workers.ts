@@ -57,7 +57,7 @@ export async function startWorker<Question, Answer, Ready = unknown>(
   const stop = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, 'exit');
-    child.kill('SIGTERM');
+    child.disconnect();
     await ended;
   };
   return { worker: { ask, stop }, ready };

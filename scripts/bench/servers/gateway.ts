@@ -5,5 +5,4 @@ import { reportUsage } from './report-usage.js';
 /** The gateway with the settings of the environment, as in production; only its usage is told besides. */
 const app = createApp(readConfig(process.env));
 const { port } = await app.start();
-reportUsage(port);
-process.once('SIGTERM', () => void app.close().then(() => process.exit(0)));
+reportUsage(port, app.close);

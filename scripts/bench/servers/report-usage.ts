@@ -4,8 +4,8 @@ import { answerQuestions, type ServerQuestion, type Usage } from '../wire.js';
 /** Full collections in a row: what the finalizers of one make unreachable, the next frees. */
 const COLLECTIONS = 4;
 
-/** Says that the server listens on `port`, then answers what it has used. Needs `--expose-gc`. */
-export function reportUsage(port: number): void {
+/** Says that the server listens on `port`, then answers what it has used. Needs `--expose-gc`. @param stop ends it */
+export function reportUsage(port: number, stop?: () => Promise<void>): void {
   answerQuestions<ServerQuestion>(async ({ kind }): Promise<Usage> => {
     if (kind === 'usageAfterCollection') {
       for (let run = 0; run < COLLECTIONS; run += 1) {
@@ -16,7 +16,7 @@ export function reportUsage(port: number): void {
     const { user, system } = process.cpuUsage();
     const { heapUsed, rss } = process.memoryUsage();
     return { cpuMicros: user + system, heapBytes: heapUsed, rssBytes: rss, connections: countConnections() };
-  });
+  }, stop);
   process.send?.({ id: 0, answer: { port } });
 }
 
