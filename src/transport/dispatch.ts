@@ -3,7 +3,7 @@ import type { ExpiryWatch } from '../auth/expiry.js';
 import type { Principal } from '../auth/principal.js';
 import { ensureScope } from '../auth/scope.js';
 import type { UserAuth } from '../auth/user.js';
-import { type ErrorCode, GatewayError } from '../errors.js';
+import { type ErrorCode, GatewayError, invalid } from '../errors.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
@@ -99,7 +99,7 @@ export function createDispatch(
     const { event } = entry;
     if (event.limit !== undefined) await limiter.consume(`event:${name}`, caller, event.limit);
 
-    const payload = parse(event.payload, event.takesAllArguments === true ? args : (args[0] ?? {}));
+    const payload = parse(event.payload, event.takesAllArguments === true ? args : dataOf(args));
     if (state.principal.expiresAt <= clock.now()) throw new GatewayError('INVALID_TOKEN');
     if (event.ownsToken !== true) await ensureSameUser(state.principal, args[0]);
     ensureScope(state.principal, event.scopes ?? scopes);
@@ -158,6 +158,12 @@ function toCall(packet: readonly unknown[], table: Table | undefined): Call {
   const row = table?.events.get(name);
   const dialect = row?.dialect ?? table?.dialect ?? generalDialect;
   return { name, args, acknowledge, entry: row?.entry, dialect, scopes: table?.scopes ?? [] };
+}
+
+/** An event's data; none is `{}`. @throws GatewayError for bytes, which a schema would take for an object without fields */
+function dataOf([data]: Call['args']): unknown {
+  if (ArrayBuffer.isView(data)) throw invalid('', 'must not be binary');
+  return data ?? {};
 }
 
 /** Who pays for an event: the user over all sockets and nodes, or else the visitor or the address. */

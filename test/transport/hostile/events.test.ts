@@ -1,0 +1,166 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import type { ClientEvent } from '#shared/contracts/contract.js';
+import { publishedContracts, publishedNamespaces } from '#shared/contracts/index.js';
+import { catalogue } from '../../../src/errors.js';
+import { connect, type TestClient } from '../../support/client.js';
+import { useStage } from './stage.js';
+
+const MEGABYTE = 'x'.repeat(1_000_000);
+const nested = (levels: number): unknown => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`);
+
+/** What is no event's data. */
+const WRONG_DATA: Record<string, unknown> = {
+  'a number': 7,
+  'a string': 'join',
+  'a boolean': true,
+  'an array': [{}],
+  'a megabyte': MEGABYTE,
+  '1000 levels': nested(1000),
+  'a hundred thousand items': Array(100_000).fill(0),
+  binary: Buffer.from('{}'),
+};
+
+/** What counts as `{}`, or has nothing that a contract knows. */
+const EMPTY_DATA: Record<string, readonly unknown[]> = {
+  'no argument': [],
+  null: [null],
+  'a function': [() => undefined],
+  'unknown fields': [{ unknown: 1, constructor: 1, hasOwnProperty: null, toString: 'x', length: -1 }],
+  'a key __proto__': [JSON.parse('{"__proto__":{"isPolluted":true},"constructor":{"prototype":{"isPolluted":true}}}')],
+  'an unknown field of 1000 levels': [{ deep: nested(1000) }],
+  'binary in an unknown field': [{ file: Buffer.alloc(1000) }],
+  'more arguments': [{}, 'and', ['more']],
+};
+
+/** What is put into each field that a contract knows. */
+const FIELD_VALUES: Record<string, unknown> = {
+  null: null,
+  'a number': -1.5,
+  'an empty string': '',
+  'a megabyte': MEGABYTE,
+  'a lone surrogate': '\ud800',
+  'control characters': '\u0000\u001b\u007f',
+  'a query': { $gt: '', $where: 'while (true) {}' },
+  'an array': [[]],
+  '1000 levels': nested(1000),
+  'a long list': Array(300_000).fill({}),
+  'a key __proto__': JSON.parse('{"__proto__":{"isPolluted":true}}'),
+  binary: Buffer.alloc(24),
+};
+
+const current = useStage();
+const clients = new Map<string, TestClient>();
+
+beforeAll(async () => {
+  for (const namespace of Object.keys(publishedNamespaces)) {
+    clients.set(namespace, await connect(current().gateway, { namespace, claims: { uid: 'attacker' } }));
+  }
+});
+afterAll(() => {
+  for (const client of clients.values()) client.close();
+});
+
+function clientOf(namespace: string): TestClient {
+  const client = clients.get(namespace);
+  if (client === undefined) throw new Error(`no client on ${namespace}`);
+  return client;
+}
+
+const fieldsOf = (event: ClientEvent): string[] => {
+  const schema = z.toJSONSchema(event.payload, { io: 'input', unrepresentable: 'any' });
+  return Object.keys(schema.properties ?? {});
+};
+
+/** A `VALIDATION_ERROR`, letter for letter, and no field beside. */
+function expectRefused(answer: unknown): void {
+  const { details } = (answer as { additional_info: { details: unknown } }).additional_info;
+  expect(answer).toStrictEqual({
+    success: false,
+    message: 'VALIDATION_ERROR',
+    additional_info: { errno: 400, details },
+  });
+  const detail = z.strictObject({ path: z.string().max(256), message: z.string().min(1).max(256) });
+  z.array(detail).min(1).max(20).parse(details);
+}
+
+/** What the contract accepts gets any documented answer but that something broke; the rest is refused. */
+function expectDocumented(answer: { success: boolean; message: string }, isAccepted: boolean): void {
+  const { INTERNAL_ERROR: _, ...documented } = catalogue;
+  if (isAccepted) expect(answer.success ? ['SUCCESS'] : Object.keys(documented)).toContain(answer.message);
+  else expectRefused(answer);
+}
+
+const events = publishedContracts.flatMap(({ contract, namespaces }) =>
+  namespaces.flatMap((namespace) =>
+    Object.entries<ClientEvent>(contract.clientEvents)
+      .filter(([, event]) => event.takesAllArguments !== true)
+      .map(([name, event]) => ({ namespace, name, event })),
+  ),
+);
+
+describe.each(events)('$name on $namespace', ({ namespace, name, event }) => {
+  it.each(Object.entries(WRONG_DATA))('refuses %s', async (_name, data) => {
+    expectRefused(await clientOf(namespace).ask(name, data));
+    await current().expectUnharmed();
+  });
+
+  it.each(Object.entries(EMPTY_DATA))('takes %s for {}', async (_name, args) => {
+    const answer = await clientOf(namespace).ask(name, ...args);
+    expectDocumented(answer, event.payload.safeParse({}).success);
+    expect({}).not.toHaveProperty('isPolluted');
+    await current().expectUnharmed();
+  });
+
+  it('answers whatever its fields hold', async () => {
+    for (const field of fieldsOf(event)) {
+      for (const value of Object.values(FIELD_VALUES)) {
+        const data = { [field]: value };
+        const isAccepted = event.payload.safeParse(JSON.parse(JSON.stringify(data))).success;
+        expectDocumented(await clientOf(namespace).ask(name, data), isAccepted);
+      }
+    }
+    expect({}).not.toHaveProperty('isPolluted');
+    await current().expectUnharmed();
+  });
+
+  it('tells of a failure by event_error when no answer was asked for', async () => {
+    const client = clientOf(namespace);
+    client.socket.emit(name, 7);
+    const [failure] = await client.next('event_error');
+    const { event: told, ...rest } = failure;
+    expect(told).toBe(name);
+    expectRefused(rest);
+    await current().expectUnharmed();
+  });
+});
+
+describe.each(Object.keys(publishedNamespaces))('names nobody knows on %s', (namespace) => {
+  const NAMES: Record<string, string> = {
+    error: 'error',
+    'a name of objects': 'constructor',
+    'the name of the prototype': '__proto__',
+    'an empty name': '',
+    'a name of Engine.IO': 'close',
+    'our own events': 'event_error',
+    'control characters': 'a\u0000b\u001b[31m',
+    unicode: 'événement 🚀 ‮',
+  };
+
+  it.each(Object.entries(NAMES))('answers %s with NOT_FOUND', async (_name, name) => {
+    const client = clientOf(namespace);
+    const failure = { success: false, message: 'NOT_FOUND', additional_info: { errno: 404 } };
+    expect(await client.ask(name, { a: 1 })).toStrictEqual(failure);
+    client.socket.emit(name);
+    expect(await client.next('event_error')).toStrictEqual([{ ...failure, event: name }]);
+    await current().expectUnharmed();
+  });
+
+  it('cuts a name of 100,000 characters before it repeats it', async () => {
+    const client = clientOf(namespace);
+    client.socket.emit('n'.repeat(100_000));
+    const [failure] = await client.next('event_error');
+    expect(failure.event).toBe('n'.repeat(128));
+    await current().expectUnharmed();
+  });
+});

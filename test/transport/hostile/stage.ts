@@ -1,0 +1,57 @@
+import { afterAll, beforeAll, expect } from 'vitest';
+import type { Overrides } from '../../../src/app.js';
+import { connect, type TestClient } from '../../support/client.js';
+import { startGateway, type TestGateway } from '../../support/gateway.js';
+
+/** A gateway that gets bad input, and somebody else who must not notice. */
+export interface Stage {
+  readonly gateway: TestGateway;
+  /**
+   * Holds when the process and everybody else are as before: an emit still reaches a bystander, `/status` answers, and
+   * nothing was thrown that nobody caught.
+   */
+  expectUnharmed(): Promise<void>;
+}
+
+/** Sets the stage for the tests of a file. @returns the stage, once the tests run */
+export function useStage(env: Record<string, string> = {}, overrides: Overrides = {}): () => Stage {
+  const faults: unknown[] = [];
+  const noteFault = (reason: unknown): void => void faults.push(reason);
+  let stage: Stage | undefined;
+  let bystander: TestClient | undefined;
+
+  beforeAll(async () => {
+    process.on('uncaughtException', noteFault);
+    process.on('unhandledRejection', noteFault);
+    // The limit is a matter of its own; here it would hide what lies behind it.
+    const gateway = await startGateway({ EVENT_LIMIT: '1000000', ...env }, overrides);
+    bystander = await connect(gateway, { claims: { uid: 'bystander' } });
+    stage = { gateway, expectUnharmed: createBarrier(gateway, bystander, faults) };
+  });
+  afterAll(async () => {
+    bystander?.close();
+    await stage?.gateway.close();
+    process.off('uncaughtException', noteFault);
+    process.off('unhandledRejection', noteFault);
+    expect(faults).toEqual([]);
+  });
+  return () => {
+    if (stage === undefined) throw new Error('the stage is set in beforeAll');
+    return stage;
+  };
+}
+
+function createBarrier(gateway: TestGateway, bystander: TestClient, faults: readonly unknown[]): () => Promise<void> {
+  let round = 0;
+  return async () => {
+    round += 1;
+    const [emitted, status] = await Promise.all([
+      gateway.call('POST', '/emit/bystander/still_here', { round }),
+      gateway.call('GET', '/status'),
+    ]);
+    expect(emitted.json).toEqual({ success: true, message: 'SUCCESS', data: { sockets: 1 } });
+    expect(status.json).toEqual({ success: true, message: 'General socket is running' });
+    expect(await bystander.next('still_here')).toEqual([{ round }]);
+    expect(faults).toEqual([]);
+  };
+}
