@@ -1,4 +1,5 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { createCounter, createHistogram } from './series.js';
 
 const LATENCY_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
@@ -18,43 +19,47 @@ export function createMetrics() {
       labelNames: ['namespace'] as const,
       registers,
     }),
-    refusals: new Counter({
+    refusals: createCounter({
       name: 'gateway_connection_refusals_total',
       help: 'Connections refused by the authentication of a namespace',
-      labelNames: ['namespace', 'code'] as const,
-      registers,
+      labelNames: ['namespace', 'code'],
+      registry,
     }),
-    events: new Counter({
+    events: createCounter({
       name: 'gateway_events_total',
       help: 'Events of clients by outcome; an event no contract knows counts as "unknown"',
-      labelNames: ['namespace', 'event', 'code'] as const,
-      registers,
+      labelNames: ['namespace', 'event', 'code'],
+      registry,
     }),
-    eventSeconds: new Histogram({
-      name: 'gateway_event_seconds',
-      help: 'Time from the arrival of an event to its acknowledgement',
-      labelNames: ['namespace'] as const,
-      buckets: LATENCY_BUCKETS_S,
-      registers,
-    }),
-    requestSeconds: new Histogram({
-      name: 'gateway_request_seconds',
-      help: 'Time from the arrival of a REST call to its answer',
-      labelNames: ['route', 'status'] as const,
-      buckets: LATENCY_BUCKETS_S,
-      registers,
-    }),
-    emits: new Counter({
+    eventSeconds: createHistogram(
+      {
+        name: 'gateway_event_seconds',
+        help: 'Time from the arrival of an event to its acknowledgement',
+        labelNames: ['namespace'],
+        registry,
+      },
+      LATENCY_BUCKETS_S,
+    ),
+    requestSeconds: createHistogram(
+      {
+        name: 'gateway_request_seconds',
+        help: 'Time from the arrival of a REST call to its answer',
+        labelNames: ['route', 'status'],
+        registry,
+      },
+      LATENCY_BUCKETS_S,
+    ),
+    emits: createCounter({
       name: 'gateway_emits_total',
       help: 'Events that were sent towards a room or a namespace',
-      labelNames: ['namespace'] as const,
-      registers,
+      labelNames: ['namespace'],
+      registry,
     }),
-    deliveries: new Counter({
+    deliveries: createCounter({
       name: 'gateway_deliveries_total',
       help: 'Events handed to sockets of this node',
-      labelNames: ['namespace'] as const,
-      registers,
+      labelNames: ['namespace'],
+      registry,
     }),
     slowClients: new Counter({
       name: 'gateway_slow_clients_closed_total',

@@ -1,0 +1,98 @@
+import type { Histogram, Registry } from 'prom-client';
+
+/** A value for each label. They take only names the code knows, so their combinations are few. */
+type Labels<Name extends string> = Readonly<Record<Name, string | number>>;
+
+interface SeriesOptions<Name extends string> {
+  name: string;
+  help: string;
+  labelNames: readonly Name[];
+  registry: Registry;
+}
+
+/** Counts, in plain numbers. */
+export interface FastCounter<Name extends string> {
+  inc(labels: Labels<Name>, by?: number): void;
+}
+
+/** Counts how often a value was at most so much. */
+export interface FastHistogram<Name extends string> {
+  observe(labels: Labels<Name>, value: number): void;
+}
+
+/**
+ * A counter for hot paths. The library's own checks, sorts and joins the labels for each use, which costs as much as
+ * the rest of a small request; here that is done when somebody asks for the metrics.
+ */
+export function createCounter<Name extends string>(options: SeriesOptions<Name>): FastCounter<Name> {
+  const seriesOf = createSeries(options.labelNames, () => ({ count: 0 }));
+  register(options, {
+    type: 'counter',
+    values: () => seriesOf.all().map(({ labels, state }) => ({ labels, value: state.count })),
+  });
+  return {
+    inc(labels, by = 1) {
+      seriesOf(labels).count += by;
+    },
+  };
+}
+
+/** A histogram for hot paths, as {@link createCounter}. @param bounds upper bounds of the buckets, rising */
+export function createHistogram<Name extends string>(
+  options: SeriesOptions<Name>,
+  bounds: readonly number[],
+): FastHistogram<Name> {
+  const { name, labelNames } = options;
+  const limits = [...bounds, Number.POSITIVE_INFINITY];
+  const seriesOf = createSeries(labelNames, () => ({ sum: 0, buckets: limits.map(() => 0) }));
+
+  const toValues = ({ labels, state }: { labels: Labels<Name>; state: { sum: number; buckets: number[] } }) => {
+    let count = 0;
+    const buckets = state.buckets.map((inBucket, index) => {
+      count += inBucket;
+      const limit = limits[index] ?? Number.POSITIVE_INFINITY;
+      const le = limit === Number.POSITIVE_INFINITY ? '+Inf' : limit;
+      return { metricName: `${name}_bucket`, labels: { le, ...labels }, value: count };
+    });
+    return [
+      ...buckets,
+      { metricName: `${name}_sum`, labels, value: state.sum },
+      { metricName: `${name}_count`, labels, value: count },
+    ];
+  };
+  register(options, { type: 'histogram', values: () => seriesOf.all().flatMap(toValues) });
+
+  return {
+    observe(labels, value) {
+      const state = seriesOf(labels);
+      let index = 0;
+      while (value > (limits[index] ?? value)) index += 1;
+      state.sum += value;
+      state.buckets[index] = (state.buckets[index] ?? 0) + 1;
+    },
+  };
+}
+
+/** Finds the state that belongs to a combination of labels, and makes it at the first use. */
+function createSeries<Name extends string, State>(labelNames: readonly Name[], create: () => State) {
+  const known = new Map<string, { labels: Labels<Name>; state: State }>();
+  const find = (labels: Labels<Name>): State => {
+    let key = '';
+    for (const name of labelNames) key += `${labels[name]}\n`;
+    const found = known.get(key);
+    if (found !== undefined) return found.state;
+    const state = create();
+    known.set(key, { labels: { ...labels }, state });
+    return state;
+  };
+  return Object.assign(find, { all: () => [...known.values()] });
+}
+
+/** All a registry asks of a metric is its name and, when somebody reads the metrics, its values. */
+function register(
+  { registry, name, help }: Pick<SeriesOptions<string>, 'registry' | 'name' | 'help'>,
+  { type, values }: { type: 'counter' | 'histogram'; values: () => unknown[] },
+): void {
+  const metric = { name, help, get: async () => ({ name, help, type, values: values(), aggregator: 'sum' }) };
+  registry.registerMetric(metric as unknown as Histogram);
+}
