@@ -151,7 +151,9 @@ interface Call {
 }
 
 function toCall(packet: readonly unknown[], table: Table | undefined): Call {
-  const name = String(packet[0]).slice(0, NAME_MAX);
+  const [first] = packet;
+  // The protocol lets through numbers, and packets without any content, where only the acknowledgement is left.
+  const name = typeof first === 'string' || typeof first === 'number' ? String(first).slice(0, NAME_MAX) : '';
   const last = packet.at(-1);
   const acknowledge = typeof last === 'function' ? (last as Call['acknowledge']) : undefined;
   const args = packet.slice(1, acknowledge === undefined ? undefined : -1);

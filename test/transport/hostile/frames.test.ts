@@ -1,0 +1,262 @@
+import { once } from 'node:events';
+import { connect as connectTcp } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { signToken } from '../../support/gateway.js';
+import { enterRaw, openRaw, type RawConnection } from './raw-connection.js';
+import { useStage } from './stage.js';
+
+const current = useStage();
+
+const NAMESPACE = '/v1/shared';
+const SUCCESS = '{"success":true,"message":"SUCCESS"}';
+const nested = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels);
+
+/** Holds when the connection is still open and in its namespace. */
+async function expectOpen(connection: RawConnection): Promise<void> {
+  connection.send(`42${NAMESPACE},99["join"]`);
+  expect(await connection.next()).toBe(`43${NAMESPACE},99[${SUCCESS}]`);
+}
+
+/** Frames that break the protocol: the connection that sent them is closed. */
+const BREAKING: Record<string, readonly (string | Buffer)[]> = {
+  'no packet': [''],
+  garbage: ['\u0000\ufffd garbage \ud83d'],
+  'an unknown type of Engine.IO': ['9'],
+  'an Engine.IO packet of the server': ['0{"sid":"1"}', '2'],
+  'a ping, which is the server\u2019s to send': ['2'],
+  'a probe': ['2probe'],
+  'no packet of Socket.IO': ['4'],
+  'an unknown type of Socket.IO': ['47'],
+  'a type that is no number': ['4x'],
+  'a namespace nobody is in': ['42/v1/conversation,["join"]'],
+  'an event cut off': [`42${NAMESPACE},["join",{"a"`],
+  'an event that is an object': [`42${NAMESPACE},{"0":"join"}`],
+  'an event without a name': [`42${NAMESPACE},[]`],
+  'an event whose name is null': [`42${NAMESPACE},[null]`],
+  'an event whose name is an object': [`42${NAMESPACE},[{"toString":1}]`],
+  'the event connect': [`42${NAMESPACE},["connect"]`],
+  'the event connect_error': [`42${NAMESPACE},["connect_error"]`],
+  'the event disconnect': [`42${NAMESPACE},["disconnect"]`],
+  'the event disconnecting': [`42${NAMESPACE},["disconnecting"]`],
+  'the event newListener': [`42${NAMESPACE},["newListener",1]`],
+  'the event removeListener': [`42${NAMESPACE},["removeListener"]`],
+  'a second CONNECT': [`40${NAMESPACE},`],
+  'a CONNECT whose credentials are a list': ['40/v1/conversation,["token"]'],
+  'a CONNECT whose credentials are null': ['40/v1/conversation,null'],
+  'a CONNECT_ERROR': [`44${NAMESPACE},{"message":"no"}`],
+  'a DISCONNECT with data': [`41${NAMESPACE},{}`],
+  'an acknowledgement that is no list': [`43${NAMESPACE},1{}`],
+  'more attachments than anybody needs': [`451000000-${NAMESPACE},["join",{"_placeholder":true,"num":0}]`],
+  'a negative number of attachments': [`45-1-${NAMESPACE},["join"]`],
+  'attachments without a number': [`45${NAMESPACE},["join"]`],
+  'binary that nobody announced': [Buffer.from('join')],
+  'binary announced, then text': [`451-${NAMESPACE},["join",{"_placeholder":true,"num":0}]`, `42${NAMESPACE},["join"]`],
+  'a placeholder for binary that is not there': [
+    `451-${NAMESPACE},["join",{"_placeholder":true,"num":7}]`,
+    Buffer.from('x'),
+  ],
+  'a placeholder for the prototype': [
+    `451-${NAMESPACE},["join",{"_placeholder":true,"num":"__proto__"}]`,
+    Buffer.from('x'),
+  ],
+  'placeholders nested beyond the stack': [
+    `451-${NAMESPACE},["join",${nested(400_000)},{"_placeholder":true,"num":0}]`,
+    Buffer.from('x'),
+  ],
+  'a frame larger than SOCKET_MESSAGE_MAX': ['x'.repeat(1_100_000)],
+};
+
+describe('a frame that breaks the protocol', () => {
+  it.each(Object.entries(BREAKING))('closes its own connection: %s', async (_name, frames) => {
+    const connection = await enterRaw(current().gateway, { claims: { uid: 'attacker' } });
+    for (const frame of frames) connection.send(frame);
+    expect(await connection.next()).toBeUndefined();
+    await connection.closed;
+    await current().expectUnharmed();
+  });
+});
+
+/** Frames that mean nothing, or are answered, and the answer. */
+const HARMLESS: Record<string, { frames: readonly (string | Buffer)[]; answer?: string }> = {
+  'a pong nobody asked for': { frames: ['3'] },
+  'an Engine.IO noop': { frames: ['6'] },
+  'an Engine.IO upgrade': { frames: ['5'] },
+  'an acknowledgement nobody asked for': { frames: [`43${NAMESPACE},12345[]`, `43${NAMESPACE},[{}]`] },
+  'an acknowledgement with binary': {
+    frames: [`461-${NAMESPACE},7[{"_placeholder":true,"num":0}]`, Buffer.from('x')],
+  },
+  'an event whose name is a number': {
+    frames: [`42${NAMESPACE},1[0]`],
+    answer: `43${NAMESPACE},1[{"success":false,"message":"NOT_FOUND","additional_info":{"errno":404}}]`,
+  },
+  'an event whose name is infinite': {
+    frames: [`42${NAMESPACE},1[1e400,{}]`],
+    answer: `43${NAMESPACE},1[{"success":false,"message":"NOT_FOUND","additional_info":{"errno":404}}]`,
+  },
+  'an event of nothing at all': {
+    frames: [`42${NAMESPACE},`],
+    answer: `42${NAMESPACE},["event_error",{"success":false,"event":"","message":"NOT_FOUND","additional_info":{"errno":404}}]`,
+  },
+  'an event of nothing but the wish for an answer': {
+    frames: [`42${NAMESPACE},1`],
+    answer: `43${NAMESPACE},1[{"success":false,"message":"NOT_FOUND","additional_info":{"errno":404}}]`,
+  },
+  'a lone surrogate for a name': {
+    frames: [`42${NAMESPACE},["\\ud800"]`],
+    answer: `42${NAMESPACE},["event_error",{"success":false,"event":"\\ud800","message":"NOT_FOUND","additional_info":{"errno":404}}]`,
+  },
+  'data nested to 400,000 levels': {
+    frames: [`42${NAMESPACE},1["join",{"deep":${nested(400_000)}}]`],
+    answer: `43${NAMESPACE},1[${SUCCESS}]`,
+  },
+  'arguments nested to 400,000 levels': {
+    frames: [`42${NAMESPACE},1["join",{},${nested(400_000)}]`],
+    answer: `43${NAMESPACE},1[${SUCCESS}]`,
+  },
+  'the same key a hundred thousand times': {
+    frames: [`42${NAMESPACE},1["join",{${Array(100_000).fill('"a":1').join(',')}}]`],
+    answer: `43${NAMESPACE},1[${SUCCESS}]`,
+  },
+  'a hundred thousand arguments': {
+    frames: [`42${NAMESPACE},1["join",{}${',0'.repeat(100_000)}]`],
+    answer: `43${NAMESPACE},1[${SUCCESS}]`,
+  },
+  'an unknown namespace': {
+    frames: ['40/v1/nowhere,{}'],
+    answer: '44/v1/nowhere,{"message":"Invalid namespace"}',
+  },
+  'the namespace that nobody opened': {
+    frames: ['40'],
+    answer: '44{"message":"NOT_FOUND","data":{"errno":404,"message":"NOT_FOUND"}}',
+  },
+  'a CONNECT without credentials': {
+    frames: ['40/v1/conversation,'],
+    answer: '44/v1/conversation,{"message":"INVALID_TOKEN","data":{"errno":401,"message":"INVALID_TOKEN"}}',
+  },
+  'a CONNECT with a key __proto__': {
+    frames: [`40/v1/conversation,{"__proto__":{"token":${JSON.stringify(signToken())}}}`],
+    answer: '44/v1/conversation,{"message":"INVALID_TOKEN","data":{"errno":401,"message":"INVALID_TOKEN"}}',
+  },
+  'a CONNECT with a token of 500,000 characters': {
+    frames: [`40/v1/conversation,{"token":"${'x'.repeat(500_000)}"}`],
+    answer: '44/v1/conversation,{"message":"INVALID_TOKEN","data":{"errno":401,"message":"INVALID_TOKEN"}}',
+  },
+};
+
+describe('a frame that means nothing', () => {
+  it.each(Object.entries(HARMLESS))('costs nobody the connection: %s', async (_name, { frames, answer }) => {
+    const connection = await enterRaw(current().gateway, { claims: { uid: 'attacker' } });
+    for (const frame of frames) connection.send(frame);
+    if (answer !== undefined) expect(await connection.next()).toBe(answer);
+    await expectOpen(connection);
+    connection.close();
+    await current().expectUnharmed();
+  });
+});
+
+describe('a connection', () => {
+  it('ends with an announcement of binary that never comes', async () => {
+    const connection = await enterRaw(current().gateway, { claims: { uid: 'attacker' } });
+    connection.send(`4510-${NAMESPACE},["join",{"_placeholder":true,"num":0}]`);
+    for (let sent = 0; sent < 9; sent += 1) connection.send(Buffer.alloc(1_000_000));
+    connection.close();
+    await connection.closed;
+    await current().expectUnharmed();
+  });
+
+  it('is refused anything but CONNECT before it is in a namespace', async () => {
+    for (const frame of [`42${NAMESPACE},["join"]`, `41${NAMESPACE},`, `43${NAMESPACE},1[]`]) {
+      const connection = await openRaw(current().gateway);
+      connection.send(frame);
+      expect(await connection.next()).toBeUndefined();
+    }
+    await current().expectUnharmed();
+  });
+});
+
+const UPGRADE = [
+  'GET /socket.io/?EIO=4&transport=websocket HTTP/1.1',
+  ...['host: gateway', 'connection: upgrade', 'upgrade: websocket'],
+  ...['sec-websocket-version: 13', 'sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==', '', ''],
+].join('\r\n');
+
+/** Bytes that are no WebSocket frames (RFC 6455, section 5.2). */
+const BYTES: Record<string, Buffer> = {
+  'a frame cut off in its header': Buffer.from([0x81]),
+  'a frame cut off in its payload': Buffer.from([0x81, 0xfe, 0x10, 0x00, 1, 2, 3, 4, 0x34]),
+  'a frame without a mask': Buffer.from([0x81, 0x01, 0x33]),
+  'a reserved opcode': Buffer.from([0x83, 0x80, 0, 0, 0, 0]),
+  'reserved bits': Buffer.from([0xf1, 0x80, 0, 0, 0, 0]),
+  'a fragmented control frame': Buffer.from([0x09, 0x80, 0, 0, 0, 0]),
+  'a continuation of nothing': Buffer.from([0x80, 0x80, 0, 0, 0, 0]),
+  'a length of 2^63': Buffer.from([0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+  'text that is not UTF-8': Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0xc3, 0x28]),
+  'a close frame of one byte': Buffer.from([0x88, 0x81, 0, 0, 0, 0, 1]),
+  'a close code that does not exist': Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x00, 0x01]),
+  HTTP: Buffer.from('GET /status HTTP/1.1\r\n\r\n'),
+};
+
+describe('bytes that are no frame', () => {
+  it.each(Object.entries(BYTES))('harm nobody: %s', async (_name, bytes) => {
+    const tcp = connectTcp(current().gateway.port, '127.0.0.1');
+    tcp.on('error', () => undefined);
+    tcp.write(UPGRADE);
+    const [head] = await once(tcp, 'data');
+    expect(String(head)).toContain('101 Switching Protocols');
+    tcp.resume();
+    tcp.end(bytes);
+    await once(tcp, 'close');
+    await current().expectUnharmed();
+  });
+});
+
+/** Requests for a connection that are not granted, and how. */
+const HANDSHAKES: Record<string, { query: string; code: number; message: string }> = {
+  'polling, which is not allowed': { query: 'EIO=4&transport=polling', code: 0, message: 'Transport unknown' },
+  'an unknown transport': { query: 'EIO=4&transport=carrier-pigeon', code: 0, message: 'Transport unknown' },
+  'a transport called __proto__': { query: 'EIO=4&transport=__proto__', code: 0, message: 'Transport unknown' },
+  'two transports': { query: 'EIO=4&transport=websocket&transport=polling', code: 0, message: 'Transport unknown' },
+  'no transport': { query: 'EIO=4', code: 0, message: 'Transport unknown' },
+  'an unknown session': { query: 'EIO=4&transport=websocket&sid=nobody', code: 1, message: 'Session ID unknown' },
+  'a session called __proto__': {
+    query: 'EIO=4&transport=websocket&sid=__proto__',
+    code: 1,
+    message: 'Session ID unknown',
+  },
+  'a session called constructor': {
+    query: 'EIO=4&transport=websocket&sid=constructor',
+    code: 1,
+    message: 'Session ID unknown',
+  },
+  'a websocket without an upgrade': { query: 'EIO=4&transport=websocket', code: 3, message: 'Bad request' },
+};
+
+describe('a handshake that is not granted', () => {
+  it.each(Object.entries(HANDSHAKES))('is answered: %s', async (_name, { query, code, message }) => {
+    const response = await fetch(`${current().gateway.url}/socket.io/?${query}`);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toEqual({ code, message });
+    await current().expectUnharmed();
+  });
+});
+
+describe('an upgrade that is not granted', () => {
+  it.each([
+    ['an unknown session', 'EIO=4&transport=websocket&sid=nobody', 'Session ID unknown'],
+    ['another transport', 'EIO=4&transport=polling', 'Transport unknown'],
+  ])('is answered: %s', async (_name, query, message) => {
+    const socket = new WebSocket(`${current().gateway.url}/socket.io/?${query}`);
+    const [, response] = await once(socket, 'unexpected-response');
+    expect(response.statusCode).toBe(400);
+    expect(await text(response)).toBe(message);
+    await current().expectUnharmed();
+  });
+
+  it.each(['EIO=3', 'EIO=', 'EIO=5', 'EIO=4x', 'EIO=__proto__'])('ends at once: %s', async (query) => {
+    const connection = await openRaw(current().gateway, query);
+    expect(await connection.next()).toBeUndefined();
+    await current().expectUnharmed();
+  });
+});
