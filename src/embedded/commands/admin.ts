@@ -59,7 +59,8 @@ const create = (request: Request): Document => {
       `namespace ${database}.${name} already exists, but with different options: ${JSON.stringify(existing.options)}`,
     );
   }
-  state.engine.createCollection(database, name, options);
+  const created = state.engine.createCollection(database, name, options);
+  request.transaction?.created.push(created);
   return { ok: 1 };
 };
 

@@ -6,7 +6,7 @@ import { fail, toDatabaseError } from '../errors.js';
 import { MAX_WRITE_BATCH_SIZE } from './handshake.js';
 import { type Command, collationOf, isSet, type Request, requiredDocuments, variablesOf } from './request.js';
 import { createProgress, createStatementRunner, performDelete, performUpdate, withId } from './statements.js';
-import { isFatal, isReplacement, toArrayFilters, toUpdate } from './write.js';
+import { ensureTarget, isFatal, isReplacement, toArrayFilters, toUpdate } from './write.js';
 
 type Kind = 'insert' | 'update' | 'delete';
 
@@ -39,7 +39,7 @@ const collectionsOf = (request: Request): Collection[] =>
     const namespace = String(ns);
     const dot = namespace.indexOf('.');
     if (dot <= 0) return fail('InvalidNamespace', `Invalid namespace specified '${namespace}'`);
-    return request.state.engine.ensureCollection(namespace.slice(0, dot), namespace.slice(dot + 1));
+    return ensureTarget({ ...request, database: namespace.slice(0, dot) }, namespace.slice(dot + 1));
   });
 
 const toOperation = (given: Document, collections: readonly Collection[]): Operation => {

@@ -141,14 +141,10 @@ const takeBatch = (
   const batch: Document[] = [];
   let bytes = 0;
   let next = position;
-  // Small batches cannot reach the limit of a reply, and measuring costs as much as serialising.
-  const isMeasured = Math.min(size, documents.length - position) > 0;
   while (next < documents.length && batch.length < size) {
     const result = toResult(documents[next] as Document);
-    if (isMeasured) {
-      bytes += roughSizeOf(result);
-      if (bytes > MAX_BATCH_BYTES && batch.length > 0) break;
-    }
+    bytes += roughSizeOf(result);
+    if (bytes > MAX_BATCH_BYTES && batch.length > 0) break;
     batch.push(result);
     next += 1;
   }

@@ -1,4 +1,5 @@
 import type { Binary } from 'bson';
+import { evaluateVariables } from '../aggregate/expressions.js';
 import { type Collation, parseCollation } from '../bson/collation.js';
 import { toNumber } from '../bson/numbers.js';
 import { type Document, fieldOf, isDocument, isNumeric } from '../bson/values.js';
@@ -135,7 +136,10 @@ export const collationOf = (given: unknown, collection: Collection | undefined):
   given === undefined || given === null ? collection?.collation : parseCollation(given);
 
 /** The command's `let`. */
-export const variablesOf = (request: Request): Document | undefined => optionalDocument(request, 'let');
+export const variablesOf = (request: Request): Document | undefined => {
+  const variables = optionalDocument(request, 'let');
+  return variables && evaluateVariables(variables);
+};
 
 export const sessionIdOf = (command: Document): Binary | undefined => {
   const lsid = fieldOf(command, 'lsid');

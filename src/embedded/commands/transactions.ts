@@ -135,6 +135,7 @@ const commitTransaction = (request: Request): Document => {
     throw error;
   }
   writer.commit(session);
+  transaction.created.length = 0;
   transaction.end();
   session.transaction = undefined;
   return { ok: 1 };

@@ -26,8 +26,13 @@ import {
 } from './statements.js';
 
 /** The collection a write goes to; it comes into being with the first write. */
-export const ensureTarget = (request: Request, name: string): Collection =>
-  request.state.engine.ensureCollection(request.database, name);
+export const ensureTarget = ({ state, database, transaction }: Request, name: string): Collection => {
+  const existing = state.engine.collection(database, name);
+  if (existing) return existing;
+  const created = state.engine.createCollection(database, name, {});
+  transaction?.created.push(created);
+  return created;
+};
 
 /** Whether an error is about the whole command, not about the one statement it came up in. */
 export const isFatal = (error: DatabaseError): boolean =>

@@ -1,7 +1,8 @@
 import { calculateObjectSize } from 'bson';
 import { type Collation, parseCollation } from '../bson/collation.js';
 import { toKeyString } from '../bson/key-string.js';
-import type { Document } from '../bson/values.js';
+import { toNumber } from '../bson/numbers.js';
+import { type Document, isNumeric } from '../bson/values.js';
 import { CollectionIndex, type IndexDefinition, type StoredRecord } from './collection-index.js';
 import { idIndexDefinition } from './index-definition.js';
 import type { Transaction } from './transaction.js';
@@ -52,6 +53,22 @@ export class Collection {
 
   get namespace(): string {
     return `${this.database}.${this.name}`;
+  }
+
+  get isCapped(): boolean {
+    return this.options['capped'] === true;
+  }
+
+  /** How many documents a capped collection keeps. */
+  get maxDocuments(): number {
+    const { max } = this.options;
+    return isNumeric(max) && toNumber(max) > 0 ? toNumber(max) : Number.POSITIVE_INFINITY;
+  }
+
+  /** How many bytes of documents a capped collection keeps. */
+  get maxBytes(): number {
+    const { size } = this.options;
+    return isNumeric(size) ? toNumber(size) : Number.POSITIVE_INFINITY;
   }
 
   /** The key string under which the document with this `_id` is kept. */

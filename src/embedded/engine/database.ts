@@ -157,6 +157,7 @@ export class Database {
     void transaction.ended.then(() => {
       this.#transactions.delete(transaction);
       this.#forgetHistory();
+      for (const collection of transaction.created) this.#dropUnused(collection);
     });
     return transaction;
   }
@@ -218,6 +219,15 @@ export class Database {
     if (collections?.size === 0) this.#collections.delete(collection.database);
     this.#byId.delete(collection.id);
     collection.isDropped = true;
+  }
+
+  #dropUnused(collection: Collection): void {
+    if (collection.isDropped || collection.records.size > 0 || collection.locks.size > 0) return;
+    try {
+      this.dropCollection(collection);
+    } catch {
+      // The disk takes nothing now; an empty collection is left behind.
+    }
   }
 
   #forgetHistory(): void {

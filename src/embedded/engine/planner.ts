@@ -135,6 +135,10 @@ const countOf = ({ index, ranges }: IndexPlan): number => {
   return counted < ranges.length ? (count * ranges.length) / counted : count;
 };
 
+/** Entries lie in ascending order of the first field: without a sort, a descending index is read from its end. */
+const isReadReversed = (index: CollectionIndex, order: ReturnType<typeof orderOf>): boolean =>
+  order === undefined ? index.definition.fields[0]?.direction === -1 : order === 'reversed';
+
 /** An index read from end to end: for a hint, or for its order. */
 const wholeIndex = (index: CollectionIndex, { sort }: PlanRequest): IndexPlan => {
   const order = sort ? orderOf(index, [], sort) : undefined;
@@ -143,7 +147,7 @@ const wholeIndex = (index: CollectionIndex, { sort }: PlanRequest): IndexPlan =>
     index,
     bounds: [],
     ranges: [{ low: '', high: '\uffff\uffff\uffff\uffff' }],
-    isReversed: order === 'reversed',
+    isReversed: isReadReversed(index, order),
     isSorted: !sort || order !== undefined,
     mayRepeat: index.isMultikey,
   };
@@ -164,7 +168,7 @@ const planIndex = (collection: Collection, index: CollectionIndex, request: Plan
     index,
     bounds: bounds.slice(0, fields.length),
     ranges,
-    isReversed: order === 'reversed',
+    isReversed: isReadReversed(index, order),
     isSorted: !sort || order !== undefined,
     mayRepeat: index.isMultikey && collection.records.size > 0,
   };

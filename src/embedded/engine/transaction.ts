@@ -44,6 +44,8 @@ export class Transaction {
   readonly ended: Promise<void>;
   byteLength = 0;
   isOpen = true;
+  /** Collections that came into being for it, and go with it when it is aborted. */
+  readonly created: Collection[] = [];
   readonly #perspectives = new Map<Collection, Perspective>();
   readonly #locked: { collection: Collection; name: string }[] = [];
   #end: () => void = () => {};

@@ -66,6 +66,7 @@ export class DirectWriter implements Writer {
     if (collection.records.has(key)) throw describeDuplicateId(collection, document);
     this.#ensureUnique(collection, key, document);
     this.#put(collection, { key, before: undefined, after: document, byteLength: bytes.length }, bytes);
+    if (collection.isCapped) this.#evict(collection);
   }
 
   replace(collection: Collection, before: Document, after: Document): void {
@@ -128,6 +129,15 @@ export class DirectWriter implements Writer {
     this.#payload.push(...encodeEntry(change.after ? ENTRY.put : ENTRY.remove, collection.id, bytes));
     const undone = { key: change.key, before: change.after, after: change.before, byteLength: previousLength };
     this.#undo.push({ collection, change: undone });
+  }
+
+  /** Deletes the oldest documents of a capped collection until it is within its bounds. */
+  #evict(collection: Collection): void {
+    const { maxDocuments, maxBytes, records } = collection;
+    for (const { document } of records.values()) {
+      if (records.size <= maxDocuments && collection.dataBytes <= maxBytes) return;
+      this.remove(collection, document);
+    }
   }
 
   #ensureUnlocked(collection: Collection, name: string): void {
