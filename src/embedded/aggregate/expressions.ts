@@ -1,5 +1,5 @@
 import type { Collation } from '../bson/collation.js';
-import type { Document } from '../bson/values.js';
+import { type Document, setField } from '../bson/values.js';
 import { compile, type ExpressionContext, type OperatorCompiler, scopeOf } from './compile.js';
 import { arithmeticOperators } from './operators/arithmetic.js';
 import { arrayOperators } from './operators/array.js';
@@ -14,7 +14,7 @@ import { stringOperators } from './operators/string.js';
 import { summaryOperators } from './operators/summary.js';
 import { trigonometryOperators } from './operators/trigonometry.js';
 import { typeOperators } from './operators/type.js';
-import { variableOperators } from './operators/variable.js';
+import { ensureName, variableOperators } from './operators/variable.js';
 
 /** Options of {@link compileExpression}. */
 export interface ExpressionOptions {
@@ -45,6 +45,19 @@ export const compileExpression = (
 ): ((document: Document) => unknown) => {
   const evaluate = compile(expression, createExpressionContext(options));
   return (document) => evaluate(scopeOf(document));
+};
+
+/**
+ * Evaluates a command's `let`: constant expressions by name, each of which may use those before it.
+ * @throws DatabaseError FailedToParse for a name that a variable cannot have
+ */
+export const evaluateVariables = (variables: Document, collation?: Collation): Document => {
+  const evaluated: Document = {};
+  for (const [name, expression] of Object.entries(variables)) {
+    const value = compileExpression(expression, { collation, variables: evaluated })({});
+    setField(evaluated, ensureName(name), value ?? null);
+  }
+  return evaluated;
 };
 
 const OPERATORS: ReadonlyMap<string, OperatorCompiler> = new Map<string, OperatorCompiler>([

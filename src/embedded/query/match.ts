@@ -5,7 +5,7 @@ import { type Document, isDocument } from '../bson/values.js';
 import { fail } from '../errors.js';
 import { isTruthy } from './element-operators.js';
 import { allOf, anyOf, type Condition, noneOf, onPath } from './operations.js';
-import { compileField, type OperatorContext } from './operators.js';
+import { compileField, DBREF_FIELDS, type OperatorContext } from './operators.js';
 
 /** What a filter requires of one path, for the planner to look an index up with. */
 export interface FieldPredicate {
@@ -72,7 +72,7 @@ const createContext = (options: FilterOptions): Context => ({
 
 const collect = (filter: Document, context: Context, into: Collector): void => {
   for (const [key, value] of Object.entries(filter)) {
-    if (key.startsWith('$')) collectTopLevel(key, value, { context, into });
+    if (key.startsWith('$') && !DBREF_FIELDS.has(key)) collectTopLevel(key, value, { context, into });
     else collectField(key, value, { context, into });
   }
 };

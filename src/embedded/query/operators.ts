@@ -31,7 +31,8 @@ export const isOperatorDocument = (value: unknown): value is Document => {
   return first?.startsWith('$') === true && !DBREF_FIELDS.has(first);
 };
 
-const DBREF_FIELDS: ReadonlySet<string> = new Set(['$ref', '$id', '$db']);
+/** The fields of a DBRef, the only names of fields that begin like operators. */
+export const DBREF_FIELDS: ReadonlySet<string> = new Set(['$ref', '$id', '$db']);
 
 /**
  * Compiles what a filter says of one path: operators, a regular expression, or a value to equal.

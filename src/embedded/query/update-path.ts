@@ -4,6 +4,7 @@ import { toArrayIndex } from '../bson/path.js';
 import { type Document, fieldOf, isDocument } from '../bson/values.js';
 import { fail } from '../errors.js';
 import { compileFilter } from './match.js';
+import { DBREF_FIELDS } from './operators.js';
 
 /** A part of an update's path: a field or position, `$`, `$[]`, or `$[identifier]`. */
 export type UpdateSegment =
@@ -102,8 +103,7 @@ const parseSegment = ({ name, index, text }: RawSegment, filters: ReadonlyMap<st
   if (name === '$') return { kind: 'matched' };
   if (name === '$[]') return { kind: 'every' };
   const identifier = /^\$\[(.+)\]$/.exec(name)?.[1];
-  // A DBRef's own fields may be updated like any other.
-  if (identifier === undefined) return index > 0 ? { kind: 'field', name } : dollarPrefixed(name, text);
+  if (identifier === undefined) return { kind: 'field', name };
   const filter = filters.get(identifier);
   if (filter === undefined)
     return fail('BadValue', `No array filter found for identifier '${identifier}' in path '${text}'`);
@@ -111,8 +111,17 @@ const parseSegment = ({ name, index, text }: RawSegment, filters: ReadonlyMap<st
   return { kind: 'filtered', identifier, matches: filter.matches };
 };
 
-const dollarPrefixed = (name: string, text: string): never =>
-  fail('DollarPrefixedFieldName', `The dollar ($) prefixed field '${name}' in '${text}' is not valid for storage.`);
+/**
+ * Checks what may be written to a document that exists already: an upsert may insert a field such as `$price`, but an
+ * update must not add one at the top.
+ * @throws DatabaseError DollarPrefixedFieldName
+ */
+export const ensureStorable = ({ names, text }: UpdatePath): void => {
+  const [first] = names;
+  if (first?.startsWith('$') === true && !DBREF_FIELDS.has(first)) {
+    fail('DollarPrefixedFieldName', `The dollar ($) prefixed field '${first}' in '${text}' is not valid for storage.`);
+  }
+};
 
 /**
  * The paths that a path with array operators means in a document.

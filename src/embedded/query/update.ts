@@ -15,6 +15,7 @@ import {
   comparePaths,
   compileArrayFilters,
   ensureNoConflicts,
+  ensureStorable,
   expandPath,
   parseUpdatePath,
   type UpdatePath,
@@ -148,6 +149,7 @@ const fromOperators = (update: Document, options: UpdateOptions): Update => {
   return {
     isReplacement: false,
     apply: (document) => {
+      for (const { path } of onUpdate) ensureStorable(path);
       const changed = applySteps(onUpdate, document, options.matcher);
       if (changed !== document) ensureIdKept(document, changed);
       return changed;
