@@ -69,7 +69,7 @@ export function createRateLimiter({ redis, clock = systemClock, keyPrefix }: Rat
         const window = local.count(key);
         ensureWithin(window.uses, limit, window.endsAt - clock.now());
       };
-      if (redis === undefined || !redis.isReady()) return countHere();
+      if (redis === undefined || !redis.commands.isReady) return countHere();
 
       const block = blocked.get(key);
       if (block !== undefined) return ensureWithin(Number.POSITIVE_INFINITY, limit, block.endsAt - clock.now());
@@ -91,42 +91,43 @@ interface Window {
 }
 
 /**
- * Counts per key in windows that end by themselves. A `Map` keeps the order of insertion and all windows are about equally
- * long, so the ones that are over, and the oldest when there are too many, are at its front: no timer, no scan.
+ * Counts per key in windows that end by themselves. Two generations of windows take turns: whenever a window's length is
+ * over, or the newer one is full, the older is dropped as a whole. So nothing is scanned, no key needs a timer, and a
+ * window outlives its end by little.
  */
 class Windows {
-  readonly #windows = new Map<string, Window>();
+  #newer = new Map<string, Window>();
+  #older = new Map<string, Window>();
+  #turnedAt: number;
   readonly #windowMs: number;
   readonly #clock: Clock;
 
   constructor(windowMs: number, clock: Clock) {
     this.#windowMs = windowMs;
     this.#clock = clock;
+    this.#turnedAt = clock.now();
   }
 
   get(key: string): Window | undefined {
-    const window = this.#windows.get(key);
+    const window = this.#newer.get(key) ?? this.#older.get(key);
     return window !== undefined && window.endsAt > this.#clock.now() ? window : undefined;
   }
 
-  /** @param windowMs length of the window if one begins now */
+  /** @param windowMs length of the window if one begins now, not above that of all */
   count(key: string, windowMs: number = this.#windowMs): Window {
     const current = this.get(key);
     if (current !== undefined) {
       current.uses += 1;
       return current;
     }
-    const window = { uses: 1, endsAt: this.#clock.now() + windowMs };
-    this.#windows.delete(key);
-    this.#windows.set(key, window);
-    this.#forgetOldest();
-    return window;
-  }
-
-  #forgetOldest(): void {
-    for (const [key, window] of this.#windows) {
-      if (window.endsAt > this.#clock.now() && this.#windows.size <= WINDOWS_MAX) return;
-      this.#windows.delete(key);
+    const now = this.#clock.now();
+    if (this.#newer.size >= WINDOWS_MAX / 2 || now - this.#turnedAt >= this.#windowMs) {
+      this.#older = this.#newer;
+      this.#newer = new Map();
+      this.#turnedAt = now;
     }
+    const window = { uses: 1, endsAt: now + windowMs };
+    this.#newer.set(key, window);
+    return window;
   }
 }

@@ -26,9 +26,10 @@ export class Departures {
     // Deleted first, so that the order is that of leaving.
     this.#users.delete(userId);
     this.#users.set(userId, { accountId, until });
-    for (const [oldest, departure] of this.#users) {
-      if (departure.until > this.#clock.now() && this.#users.size <= DEPARTURES_MAX) break;
+    if (this.#users.size <= DEPARTURES_MAX) return;
+    for (const oldest of this.#users.keys()) {
       this.#users.delete(oldest);
+      break;
     }
   }
 
@@ -41,9 +42,11 @@ export class Departures {
     this.#users.delete(userId);
   }
 
-  /** Redis has been told of everyone: those it had not been told of are forgotten. */
+  /** Redis has been told of everyone: those it had not been told of, and those whose time is over, are forgotten. */
   settle(): void {
-    for (const [userId, { until }] of this.#users) if (until === Number.POSITIVE_INFINITY) this.#users.delete(userId);
+    for (const [userId, { until }] of this.#users) {
+      if (until === Number.POSITIVE_INFINITY || until <= this.#clock.now()) this.#users.delete(userId);
+    }
   }
 
   list(): Departure[] {

@@ -182,6 +182,8 @@ export function createRedisPresence(options: RedisPresenceOptions): PresenceStor
       departures.delete(user.userId);
       listener.offline(user);
     }
+    // There may be more, which need not wait for the next grace time to end.
+    if (offline.length === CHUNK) isTickWanted = true;
     const users = [...unconfirmed, ...offline];
     await commands.confirm(users);
     for (const { userId } of users) reported.delete(userId);

@@ -56,13 +56,14 @@ export function createSocketDirectory(options: SocketDirectoryOptions): SocketDi
 
   const remember = (sockets: readonly SocketRef[]): void => {
     for (const { userId, socketId } of sockets) waiting.set(socketId, userId);
+    if (waiting.size <= WAITING_MAX) return;
     let dropped = 0;
     for (const socketId of waiting.keys()) {
       if (waiting.size <= WAITING_MAX) break;
       waiting.delete(socketId);
       dropped += 1;
     }
-    if (dropped > 0) logger.error({ dropped }, 'Sockets that left stay in the directory: too many while it was away');
+    logger.error({ dropped }, 'Sockets that left stay in the directory: too many while it was away');
   };
 
   const takeOut = async (sockets: readonly (readonly [string, string])[]): Promise<void> => {
@@ -98,20 +99,27 @@ export function createSocketDirectory(options: SocketDirectoryOptions): SocketDi
     }
   };
 
-  const addOnce = (user: string, socketId: string): Promise<unknown> =>
-    model.updateOne({ user }, { $addToSet: { socket_ids: socketId } }, { upsert: true });
+  const add = async (user: string, socketId: string): Promise<void> => {
+    const addOnce = (): Promise<unknown> =>
+      model.updateOne({ user }, { $addToSet: { socket_ids: socketId } }, { upsert: true });
+    // Two first sockets of a user race to insert the document; the loser finds it the second time.
+    const added = addOnce().catch((error: unknown) => {
+      if (!isDuplicateKey(error)) throw error;
+      return addOnce();
+    });
+    const settled = added
+      .catch(() => undefined)
+      .finally(() => {
+        if (joining.get(socketId) === settled) joining.delete(socketId);
+      });
+    joining.set(socketId, settled);
+    await added;
+  };
 
   return {
-    async join(userId, socketId) {
-      // Two first sockets of a user race to insert the document; the loser finds it the second time.
+    join(userId, socketId) {
       joined.add(socketId);
-      const added = addOnce(userId, socketId).catch((error: unknown) => {
-        if (!isDuplicateKey(error)) throw error;
-        return addOnce(userId, socketId);
-      });
-      const settled = added.catch(() => undefined).finally(() => joining.delete(socketId));
-      joining.set(socketId, settled);
-      await added;
+      return add(userId, socketId);
     },
     leave(userId, socketId) {
       if (!joined.delete(socketId)) return Promise.resolve();
@@ -124,7 +132,7 @@ export function createSocketDirectory(options: SocketDirectoryOptions): SocketDi
     },
     async restore(sockets) {
       const here = sockets.filter(({ socketId }) => joined.has(socketId));
-      await Promise.all(here.map(({ userId, socketId }) => addOnce(userId, socketId)));
+      await Promise.all(here.map(({ userId, socketId }) => add(userId, socketId)));
     },
     async clear() {
       await model.updateMany({ 'socket_ids.0': { $exists: true } }, { $set: { socket_ids: [] } });
