@@ -18,7 +18,7 @@ export type ReleaseLock = () => void;
  */
 export const lockDirectory = (directory: string): ReleaseLock => {
   const path = join(directory, LOCK_NAME);
-  const own: Owner = { pid: process.pid, startedAt: startOf(process.pid) ?? '' };
+  const own: Owner = { pid: process.pid, startedAt: statusOf(process.pid)?.startedAt ?? '' };
   const draft = `${path}.${process.pid}`;
   writeFileSync(draft, JSON.stringify(own), { mode: 0o600 });
   try {
@@ -75,17 +75,20 @@ const isRunning = ({ pid, startedAt }: Owner): boolean => {
     // EPERM: it runs, as another user.
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
-  const now = startOf(pid);
-  return now === undefined || startedAt === '' || now === startedAt;
+  const status = statusOf(pid);
+  if (status === undefined) return true;
+  return !status.hasEnded && (startedAt === '' || startedAt === status.startedAt);
 };
 
-/** When a process started, in ticks since boot and with the boot's id; undefined where the system does not tell. */
-const startOf = (pid: number): string | undefined => {
+/** What the system tells of a process; undefined where it does not. */
+const statusOf = (pid: number): { startedAt: string; hasEnded: boolean } | undefined => {
   try {
     const status = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The command's name, in parentheses, may hold anything; the start time is the 20th field behind it.
+    // The command's name, in parentheses, may hold anything; behind it come the state and, 20th, the start time.
     const fields = status.slice(status.lastIndexOf(')') + 2).split(' ');
-    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}-${fields[19]}`;
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    // A zombie waits for its parent to take note of its end, which in a container may never happen.
+    return { startedAt: `${boot}-${fields[19]}`, hasEnded: fields[0] === 'Z' || fields[0] === 'X' };
   } catch {
     return undefined;
   }

@@ -7,6 +7,9 @@ import { toUrl } from '../../../src/embedded/address.js';
 import { type RunningServer, type ServerOptions, startServer } from '../../../src/embedded/server.js';
 import { createMemoryStorage, type MemoryStorage } from '../../../src/embedded/store/memory-storage.js';
 
+/** How long `expect.poll` waits for what must happen: a busy machine is no failure. */
+export const PATIENT = { timeout: 20_000 };
+
 /** A directory that is gone when the test is over. */
 export const createTemporaryDirectory = (): string => {
   const directory = mkdtempSync(join(tmpdir(), 'embedded-'));
