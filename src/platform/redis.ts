@@ -86,7 +86,10 @@ export async function connectRedis(options: RedisOptions): Promise<Redis> {
     const reason = lastError instanceof Error ? lastError.message || ('code' in lastError && lastError.code) : cause;
     throw new Error(`Redis at ${address} could not be reached within ${options.startupTimeoutMs} ms: ${reason}`);
   });
-  const watches = clients.map((client) => watch(client));
+  const noteHung = (): void => {
+    lastError = new Error(`no answer within ${HUNG_AFTER_MS} ms`);
+  };
+  const watches = clients.map((client) => watch(client, noteHung));
 
   return {
     commands,
@@ -139,7 +142,7 @@ async function connectAll(clients: readonly RedisClient[], timeoutMs: number): P
  * Drops a connection that stands but does not answer: half-open, or Redis itself is stuck. The time limits of node-redis
  * end when a command is written, and an idle time-out never comes while we keep writing; a ping of our own tells.
  */
-function watch(client: RedisClient): () => void {
+function watch(client: RedisClient, onHung: () => void): () => void {
   let isPinging = false;
   const timer = setInterval(() => {
     if (isPinging || !client.isReady) return;
@@ -158,6 +161,7 @@ function watch(client: RedisClient): () => void {
   // Only a ready client is restarted: one that is reconnecting already would do so twice.
   const reconnect = (): void => {
     if (!client.isReady) return;
+    onHung();
     client.destroy();
     client.connect().catch(() => undefined);
   };

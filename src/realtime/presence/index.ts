@@ -10,7 +10,7 @@
 /** A killed node's sockets are gone within this time. */
 export const PRESENCE_LIMIT_MS = 15_000;
 
-/** A user as the store knows them. */
+/** A user as the store knows them. The grace time delays events only: without a socket a user is not online. */
 export interface Presence {
   userId: string;
   online: boolean;
@@ -36,7 +36,7 @@ export interface PresenceEvents {
   offline(user: { userId: string; accountId: string }): void;
   /** Sockets of a node that died without removing them. */
   lost(sockets: { userId: string; socketId: string }[]): void;
-  /** This node's own sockets were registered again, after the store had forgotten them. */
+  /** This node's own sockets were registered again, after its lease had run out or the store had forgotten them. */
   restored(sockets: PresenceEntry[]): void;
 }
 
@@ -44,9 +44,12 @@ export interface PresenceEvents {
 export interface PresenceStore {
   /** Begins to renew leases and to report. @returns `isAlone`: no other node was alive, so whatever is stored elsewhere about live sockets is stale. */
   start(events: PresenceEvents): Promise<{ isAlone: boolean }>;
-  /** @returns `isFirst`: the user had no socket anywhere and was not within the grace time. */
+  /**
+   * Never rejects: what the store cannot be told now it is told later, and `isFirst` is `false` then.
+   * @returns `isFirst`: the user had no socket anywhere and was not within the grace time.
+   */
   add(entry: PresenceEntry): Promise<{ isFirst: boolean }>;
-  /** Unknown sockets are ignored. @returns `isLast`: none is left anywhere; the grace time begins. */
+  /** Unknown sockets are ignored. Never rejects, as `add`. @returns `isLast`: none is left anywhere; the grace time begins. */
   remove(entry: PresenceEntry): Promise<{ isLast: boolean }>;
   /** In the order asked, one entry each. @throws GatewayError `UNAVAILABLE` when the store cannot be reached. */
   get(userIds: readonly string[]): Promise<Presence[]>;
