@@ -22,16 +22,19 @@ export interface RunningServer {
 const HOUSEKEEPING_INTERVAL_MS = 1000;
 const EXPIRY_INTERVAL_MS = 60_000;
 
+/** What the commands share, new. */
+export const createServerState = (engine: Database): ServerState => ({
+  engine,
+  cursors: new CursorStore(),
+  failPoint: createFailPoint(),
+  startedAt: Date.now(),
+  counters: { commands: 0, connections: 0 },
+});
+
 /** Opens the data and serves it. */
 export const startServer = async (options: ServerOptions): Promise<RunningServer> => {
   const engine = new Database(options);
-  const state: ServerState = {
-    engine,
-    cursors: new CursorStore(),
-    failPoint: createFailPoint(),
-    startedAt: Date.now(),
-    counters: { commands: 0, connections: 0 },
-  };
+  const state = createServerState(engine);
   const wire = createWireServer(createCommandHandler(state), {
     onConnectionStart: () => {
       state.counters.connections += 1;

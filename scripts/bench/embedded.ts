@@ -1,0 +1,190 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ObjectId } from 'bson';
+import { mongo } from 'mongoose';
+import type { Document } from '../../src/embedded/bson/values.js';
+import { createCommandHandler } from '../../src/embedded/commands/index.js';
+import type { ServerState } from '../../src/embedded/commands/request.js';
+import { Database } from '../../src/embedded/engine/database.js';
+import { startEmbedded } from '../../src/embedded/index.js';
+import { createServerState } from '../../src/embedded/server.js';
+import { createDiskStorage } from '../../src/embedded/store/disk-storage.js';
+
+/*
+ * What the embedded database costs. "Engine" is a command from document to reply document in one process, the log
+ * written to a real disk: parsing, planning, index, log. "Driver" is the same through mongodb's driver over the socket.
+ */
+
+const DOCUMENTS = 100_000;
+const REPEATS = 10_000;
+const DRIVER_REPEATS = 2000;
+
+/** One measured line. */
+export interface Measurement {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  /** The bound it is held to, if there is one. */
+  readonly target?: number;
+}
+
+const createDocument = (n: number): Document => ({
+  _id: new ObjectId(),
+  key: `user-${n}`,
+  room: `room-${n % 1000}`,
+  n,
+  text: 'The quick brown fox jumps over the lazy dog.',
+  read: n % 2 === 0,
+  createdAt: new Date(1_700_000_000_000 + n * 1000),
+  meta: { source: 'bench', tags: ['a', 'b'] },
+});
+
+type Send = (command: Document) => Promise<Document>;
+
+const openEngine = (directory: string): { state: ServerState; send: Send } => {
+  const engine = new Database({ storage: createDiskStorage(directory), onProblem: () => {} });
+  const state = createServerState(engine);
+  const handle = createCommandHandler(state);
+  const connection = { id: 1, localAddress: 'bench' };
+  const send: Send = async (command) => {
+    const message = { requestId: 1, command, database: 'bench', isFireAndForget: false, isLegacy: false };
+    const reply = await handle(message, connection);
+    if (reply['ok'] !== 1) throw new Error(String(reply['errmsg']));
+    return reply;
+  };
+  return { state, send };
+};
+
+const fill = async (send: Send): Promise<void> => {
+  const indexes = [
+    { key: { key: 1 }, name: 'key_1', unique: true },
+    { key: { room: 1, createdAt: -1 }, name: 'room_1_createdAt_-1' },
+  ];
+  await send({ createIndexes: 'documents', indexes });
+  for (let start = 0; start < DOCUMENTS; start += 1000) {
+    const documents = Array.from({ length: 1000 }, (_, position) => createDocument(start + position));
+    await send({ insert: 'documents', documents });
+  }
+};
+
+/** Milliseconds a step takes on average, sixteen of them under way at a time as many clients' would be. */
+const timePerStep = async (count: number, step: (n: number) => Promise<unknown>): Promise<number> => {
+  const run = async (from: number, to: number): Promise<void> => {
+    for (let n = from; n < to; n += 16) {
+      await Promise.all(Array.from({ length: Math.min(16, to - n) }, (_, offset) => step(n + offset)));
+    }
+  };
+  await run(0, Math.floor(count / 10));
+  const startedAt = performance.now();
+  await run(0, count);
+  return (performance.now() - startedAt) / count;
+};
+
+const at = (n: number): number => (n * 7919) % DOCUMENTS;
+const keyAt = (n: number): string => `user-${at(n)}`;
+
+const measureEngine = async (send: Send): Promise<Measurement[]> => {
+  const target = 0.05;
+  const line = async (name: string, step: (n: number) => Promise<unknown>): Promise<Measurement> => ({
+    name: `engine: ${name}`,
+    value: await timePerStep(REPEATS, step),
+    unit: 'ms',
+    target,
+  });
+  let inserted = DOCUMENTS;
+  return [
+    await line('find by unique key', (n) =>
+      send({ find: 'documents', filter: { key: keyAt(n) }, limit: 1, singleBatch: true }),
+    ),
+    await line('update by unique key', (n) =>
+      send({ update: 'documents', updates: [{ q: { key: keyAt(n) }, u: { $inc: { n: 1 } } }] }),
+    ),
+    await line('insert', () => {
+      inserted += 1;
+      return send({ insert: 'documents', documents: [createDocument(inserted)] });
+    }),
+    await line('20 newest of a room, by index order', (n) =>
+      send({
+        find: 'documents',
+        filter: { room: `room-${n % 1000}` },
+        sort: { createdAt: -1 },
+        limit: 20,
+        singleBatch: true,
+      }),
+    ),
+  ];
+};
+
+const measureIn = async (send: Send): Promise<Measurement> => {
+  const keys = Array.from({ length: 1000 }, (_, n) => keyAt(n));
+  const value = await timePerStep(20, () =>
+    send({ find: 'documents', filter: { key: { $in: keys } }, batchSize: 1000 }),
+  );
+  return { name: 'engine: $in of 1,000 keys', value, unit: 'ms', target: 100 };
+};
+
+const measureDriver = async (directory: string): Promise<Measurement[]> => {
+  const database = await startEmbedded({ directory });
+  const client = await new mongo.MongoClient(database.url).connect();
+  try {
+    const documents = client.db('bench').collection('documents');
+    const line = async (name: string, step: (n: number) => Promise<unknown>): Promise<Measurement> => ({
+      name: `driver: ${name}`,
+      value: await timePerStep(DRIVER_REPEATS, step),
+      unit: 'ms',
+    });
+    return [
+      await line('find by unique key', (n) => documents.findOne({ key: keyAt(n) })),
+      await line('update by unique key', (n) => documents.updateOne({ key: keyAt(n) }, { $inc: { n: 1 } })),
+      await line('insert', (n) =>
+        documents.insertOne(createDocument(DOCUMENTS * 2 + n + Math.floor(Math.random() * 1e12))),
+      ),
+    ];
+  } finally {
+    await client.close();
+    await database.stop();
+  }
+};
+
+const heapUsed = (): number => {
+  (globalThis as { gc?: () => void }).gc?.();
+  return process.memoryUsage().heapUsed;
+};
+
+/** Measures, and prints a line each. */
+export const run = async (): Promise<void> => {
+  for (const { name, value, unit, target } of await measure()) {
+    const bound = target === undefined ? '' : `  (at most ${target})`;
+    process.stdout.write(`${name.padEnd(48)}${value.toFixed(unit === 'ms' ? 4 : 0).padStart(12)} ${unit}${bound}\n`);
+  }
+};
+
+/** Measures the engine in this process, then the same through the driver. */
+export const measure = async (): Promise<Measurement[]> => {
+  const directory = mkdtempSync(join(tmpdir(), 'bench-embedded-'));
+  try {
+    const heapBefore = heapUsed();
+    const { state, send } = openEngine(directory);
+    const filledFrom = performance.now();
+    await fill(send);
+    const fillMs = performance.now() - filledFrom;
+    const heapPerDocument = (heapUsed() - heapBefore) / DOCUMENTS;
+    const measurements = [...(await measureEngine(send)), await measureIn(send)];
+    await state.engine.close();
+    const openedFrom = performance.now();
+    const reopened = openEngine(directory);
+    const openMs = performance.now() - openedFrom;
+    const documents = reopened.state.engine.collection('bench', 'documents')?.records.size ?? 0;
+    await reopened.state.engine.close();
+    return [
+      ...measurements,
+      { name: `open a log of ${documents} documents`, value: openMs, unit: 'ms', target: 3000 },
+      { name: 'insert 100,000 documents by 1,000', value: fillMs, unit: 'ms' },
+      { name: 'heap per document, three indexes included', value: heapPerDocument, unit: 'bytes' },
+      ...(await measureDriver(directory)),
+    ];
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+};
