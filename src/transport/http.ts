@@ -10,6 +10,7 @@ import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { MountedRoute } from '../realtime/integration.js';
 import { ensureShallow, parse } from '../validation.js';
+import { setAlways } from './headers.js';
 import { toGatewayError, toRequestFailure, toSuccess } from './reply.js';
 
 interface Dependencies {
@@ -22,7 +23,7 @@ interface Dependencies {
   health: Health;
 }
 
-/** The Express application: the documented middleware, the health routes, then the routes of the integrations. */
+/** The Express application: the documented middleware, the routes of the integrations, then those of the process. */
 export function createHttpApp(dependencies: Dependencies): Express {
   const { config, metrics } = dependencies;
   const app = express();
@@ -34,9 +35,11 @@ export function createHttpApp(dependencies: Dependencies): Express {
   // The order is documented: cors, JSON body, helmet, nocache.
   app.use(cors(config.corsOrigins.length === 0 ? {} : { origin: config.corsOrigins }));
   app.use(express.json({ limit: config.bodyLimitBytes, strict: false }));
-  app.use(helmet());
-  app.use(nocache());
+  app.use(setAlways(helmet(), nocache()));
 
+  for (const mounted of dependencies.routes) {
+    app[mounted.route.method](mounted.route.path, toRequestHandler(mounted, dependencies));
+  }
   app.get('/status', (_request, response) => {
     response.json({ success: true, message: 'General socket is running' });
   });
@@ -58,9 +61,6 @@ export function createHttpApp(dependencies: Dependencies): Express {
       response.type('json').send(text());
     });
   }
-  for (const mounted of dependencies.routes) {
-    app[mounted.route.method](mounted.route.path, toRequestHandler(mounted, dependencies));
-  }
   app.use(() => {
     throw new GatewayError('NOT_FOUND');
   });
@@ -72,19 +72,22 @@ export function createHttpApp(dependencies: Dependencies): Express {
 function toRequestHandler({ route, handle }: MountedRoute, dependencies: Dependencies): RequestHandler {
   return async (request, response) => {
     const startedAt = performance.now();
-    response.once('finish', () => {
+    try {
+      dependencies.ensureApiKey(request);
+      const call = {
+        params: route.params && parse(route.params, request.params),
+        query: route.query && parse(route.query, request.query),
+        body: route.body && parse(route.body, bodyOf(request)),
+        request,
+        response,
+      };
+      sendJson(response, toSuccess(await handle(call as never)));
+    } catch (thrown) {
+      answerFailure(thrown, { request, response, logger: dependencies.logger });
+    } finally {
       const labels = { route: route.path, status: response.statusCode };
       dependencies.metrics.requestSeconds.observe(labels, (performance.now() - startedAt) / 1000);
-    });
-    dependencies.ensureApiKey(request);
-    const call = {
-      params: route.params && parse(route.params, request.params),
-      query: route.query && parse(route.query, request.query),
-      body: route.body && parse(route.body, bodyOf(request)),
-      request,
-      response,
-    };
-    response.json(toSuccess(await handle(call as never)));
+    }
   };
 }
 
@@ -102,14 +105,31 @@ function bodyOf(request: express.Request): unknown {
   return request.body;
 }
 
-function toErrorHandler(logger: Logger): ErrorRequestHandler {
-  return (thrown, request, response, next) => {
-    if (response.headersSent) return next(thrown);
-    const error = fromHttpError(thrown);
-    if (error.status >= 500) logger.error({ err: error.cause ?? error, path: request.route?.path }, 'a request failed');
-    response.status(error.status).json(toRequestFailure(error));
-  };
+/** What `response.json` does, without the settings of the application, which are the same for all of our answers. */
+function sendJson(response: express.Response, body: unknown): void {
+  const text = JSON.stringify(body);
+  response.setHeader('Content-Type', 'application/json; charset=utf-8');
+  response.setHeader('Content-Length', Buffer.byteLength(text));
+  response.end(text);
 }
+
+function answerFailure(
+  thrown: unknown,
+  { request, response, logger }: { request: express.Request; response: express.Response; logger: Logger },
+): void {
+  const error = fromHttpError(thrown);
+  if (error.status >= 500) logger.error({ err: error.cause ?? error, path: request.route?.path }, 'a request failed');
+  response.statusCode = error.status;
+  sendJson(response, toRequestFailure(error));
+}
+
+/** For what fails outside of a route of an integration. */
+const toErrorHandler =
+  (logger: Logger): ErrorRequestHandler =>
+  (thrown, request, response, next) => {
+    if (response.headersSent) return next(thrown);
+    answerFailure(thrown, { request, response, logger });
+  };
 
 /** Errors of Express and its body parser carry an HTTP status. */
 function fromHttpError(thrown: unknown): GatewayError {
