@@ -2,6 +2,7 @@ import type { Server as HttpServer } from 'node:http';
 import { Server } from 'socket.io';
 import type { Config } from '../config.js';
 import type { Metrics } from '../platform/metrics.js';
+import { joinBroadcastFrames } from './broadcast-frame.js';
 import type { GatewaySocket } from './dispatch.js';
 import { slimRequest } from './handshake.js';
 import { createWriteBufferBound } from './write-buffer.js';
@@ -22,7 +23,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 
 /** The one Socket.IO server of an application; it takes connections once {@link attach} has tied it to HTTP. */
 export function createSocketServer({ sockets, http }: Config, adapter: Adapter): GatewayServer {
-  return new Server({
+  const io: GatewayServer = new Server({
     transports: sockets.transports,
     cors: {
       origin: http.corsOrigins.length === 0 ? '*' : http.corsOrigins,
@@ -37,6 +38,9 @@ export function createSocketServer({ sockets, http }: Config, adapter: Adapter):
     pingTimeout: sockets.pingTimeoutMs,
     ...(adapter === undefined ? {} : { adapter }),
   });
+  joinBroadcastFrames(io.of('/'));
+  io.on('new_namespace', joinBroadcastFrames);
+  return io;
 }
 
 /**
