@@ -94,6 +94,7 @@ const cheapest = (collection: Collection, request: PlanRequest): Plan => {
   for (const index of collection.indexes.values()) {
     if (index.definition.isHidden) continue;
     const plan = planIndex(collection, index, request);
+    if (plan && findsOne(plan)) return plan;
     if (plan) plans.push(plan);
   }
   const scan: Plan = { kind: 'scan', isReversed: false, isSorted: !sort };
@@ -113,6 +114,14 @@ const cheapest = (collection: Collection, request: PlanRequest): Plan => {
   const union = unionPlan(collection, matcher, { total, below: best.cost });
   return union ? union.plan : best.plan;
 };
+
+/** Whether a plan leads to one document at most: nothing can be cheaper. */
+const findsOne = ({ index, bounds, ranges, isSorted }: IndexPlan): boolean =>
+  isSorted &&
+  ranges.length === 1 &&
+  index.definition.isUnique &&
+  bounds.length === index.definition.fields.length &&
+  bounds.every(([only]) => only?.isPoint === true);
 
 const sortCost = (count: number): number => (count > 1 ? count * Math.log2(count) * 0.2 : 0);
 
@@ -156,6 +165,7 @@ const wholeIndex = (index: CollectionIndex, { sort }: PlanRequest): IndexPlan =>
 const planIndex = (collection: Collection, index: CollectionIndex, request: PlanRequest): IndexPlan | undefined => {
   const { matcher, sort } = request;
   const { partialFilter, isSparse, fields } = index.definition;
+  if (!sort && !partialFilter && !matcher.predicates.some(({ path }) => path === fields[0]?.path)) return undefined;
   if (partialFilter && !isImplied(partialFilter, matcher)) return undefined;
   const bounds = fieldBounds(index, matcher);
   if (isSparse && !bounds.some((intervals) => !includesNull(intervals))) return undefined;
