@@ -95,14 +95,16 @@ function toRequestHandler({ route, handle }: MountedRoute, dependencies: Depende
 const SURELY_SHALLOW_BYTES = 256;
 
 /** The parsed body; a request without one counts as `{}`. */
-function bodyOf(request: express.Request): unknown {
-  const length = Number(request.headers['content-length'] ?? Number.POSITIVE_INFINITY);
-  if (request.body === undefined) {
-    if (length === 0 || request.headers['transfer-encoding'] === undefined) return {};
+function bodyOf({ headers, body }: express.Request): unknown {
+  const isChunked = headers['transfer-encoding'] !== undefined;
+  const length = isChunked ? Number.POSITIVE_INFINITY : Number(headers['content-length'] ?? 0);
+  if (body === undefined) {
+    if (length === 0) return {};
     throw invalid('', 'Content-Type must be application/json');
   }
-  if (length > SURELY_SHALLOW_BYTES) ensureShallow(request.body);
-  return request.body;
+  // The length of compressed JSON says nothing about its depth.
+  if (length > SURELY_SHALLOW_BYTES || headers['content-encoding'] !== undefined) ensureShallow(body);
+  return body;
 }
 
 /** What `response.json` does, without the settings of the application, which are the same for all of our answers. */

@@ -45,13 +45,14 @@ function createBarrier(gateway: TestGateway, bystander: TestClient, faults: read
   let round = 0;
   return async () => {
     round += 1;
+    const event = `still_here_${round}`;
     const [emitted, status] = await Promise.all([
-      gateway.call('POST', '/emit/bystander/still_here', { round }),
+      gateway.call('POST', `/emit/bystander/${event}`, { round }),
       gateway.call('GET', '/status'),
     ]);
     expect(emitted.json).toEqual({ success: true, message: 'SUCCESS', data: { sockets: 1 } });
     expect(status.json).toEqual({ success: true, message: 'General socket is running' });
-    expect(await bystander.next('still_here')).toEqual([{ round }]);
+    expect(await bystander.next(event)).toEqual([{ round }]);
     expect(faults).toEqual([]);
   };
 }
