@@ -4,6 +4,8 @@ import type { Document } from './bson/values.js';
 export const ERROR_CODES = {
   InternalError: 1,
   BadValue: 2,
+  HostUnreachable: 6,
+  HostNotFound: 7,
   NoSuchKey: 4,
   UnknownError: 8,
   FailedToParse: 9,
@@ -39,16 +41,19 @@ export const ERROR_CODES = {
   IndexKeySpecsConflict: 86,
   ShutdownInProgress: 91,
   UnknownReplWriteConcern: 79,
+  NetworkTimeout: 89,
   UnsatisfiableWriteConcern: 100,
   WriteConflict: 112,
   ConflictingOperationInProgress: 117,
   CommandNotSupported: 115,
   DocumentValidationFailure: 121,
   CappedPositionLost: 136,
+  ReadConcernMajorityNotAvailableYet: 134,
   ExceededMemoryLimit: 146,
   CannotIndexParallelArrays: 171,
   InvalidIndexSpecificationOption: 197,
   IncompleteTransactionHistory: 217,
+  PrimarySteppedDown: 189,
   TransactionTooOld: 225,
   CursorKilled: 237,
   SnapshotTooOld: 239,
@@ -56,16 +61,28 @@ export const ERROR_CODES = {
   TransactionCommitted: 256,
   TransactionTooLarge: 257,
   OperationNotSupportedInTransaction: 263,
+  ExceededTimeLimit: 262,
   QueryExceededMemoryLimitNoDiskUseAllowed: 292,
   BSONObjectTooLarge: 10334,
+  SocketException: 9001,
+  NotWritablePrimary: 10107,
   DuplicateKey: 11000,
   InterruptedAtShutdown: 11600,
   Interrupted: 11601,
+  InterruptedDueToReplStateChange: 11602,
+  NotPrimaryNoSecondaryOk: 13435,
+  NotPrimaryOrSecondary: 13436,
   OutOfDiskSpace: 14031,
 } as const;
 
 /** A name of the table, or `Location<number>`: mongod's spelling of an error that has only a number. */
 export type CodeName = keyof typeof ERROR_CODES | `Location${number}`;
+
+/** The name of a number, as far as there is one. */
+export const codeNameOf = (code: number): CodeName => {
+  for (const [name, known] of Object.entries(ERROR_CODES)) if (known === code) return name as CodeName;
+  return `Location${code}`;
+};
 
 const toCode = (codeName: CodeName): number =>
   codeName in ERROR_CODES

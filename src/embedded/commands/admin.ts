@@ -59,8 +59,7 @@ const create = (request: Request): Document => {
       `namespace ${database}.${name} already exists, but with different options: ${JSON.stringify(existing.options)}`,
     );
   }
-  const created = state.engine.createCollection(database, name, options);
-  request.transaction?.created.push(created);
+  state.engine.createCollectionIn(request.transaction, { database, name }, options);
   return { ok: 1 };
 };
 
@@ -114,6 +113,7 @@ const listCollections = (request: Request): Document => {
   const isNameOnly = isSet(command, 'nameOnly');
   const documents = state.engine
     .collectionsOf(database)
+    .filter(({ createdBy }) => createdBy === undefined)
     .map((collection) => ({
       name: collection.name,
       type: 'collection',

@@ -70,13 +70,27 @@ export interface AggregatePlan {
   readonly read: ReadRequest;
 }
 
+/** `$listLocalSessions` reads from the server, not from a collection: what it lists is given as documents. */
+const withSessions = ({ state }: Request, stages: Document[]): Document[] => {
+  const [first, ...rest] = stages;
+  if (first?.['$listLocalSessions'] === undefined) return stages;
+  const sessions = [...state.engine.sessions.values()].map(({ id, lastUsedAt }) => ({
+    _id: { id },
+    lastUse: new Date(lastUsedAt),
+  }));
+  return [{ $documents: { $literal: sessions } }, ...rest];
+};
+
 /** Reads an aggregate command's fields. */
 export const toAggregatePlan = (request: Request, statistics?: ReadStatistics): AggregatePlan => {
   const { command, state, database, transaction, deadline } = request;
   const name = sourceName(request);
   const collection = name === undefined ? undefined : state.engine.collection(database, name);
   const collation = collationOf(command['collation'], collection);
-  const pipeline = compilePipeline(requiredDocuments(request, 'pipeline'), createContext(request, collation));
+  const pipeline = compilePipeline(
+    withSessions(request, requiredDocuments(request, 'pipeline')),
+    createContext(request, collation),
+  );
   return {
     collection,
     pipeline,

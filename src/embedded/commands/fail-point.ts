@@ -1,87 +1,124 @@
 import { toNumber } from '../bson/numbers.js';
 import { type Document, isDocument, isNumeric } from '../bson/values.js';
-import { DatabaseError, fail } from '../errors.js';
+import { codeNameOf, DatabaseError, fail } from '../errors.js';
 
 /** What an armed fail point does to a command. */
 export interface Failure {
   readonly closesConnection: boolean;
+  /** The command runs, and only its reply is lost with the connection. */
+  readonly closesAfterwards: boolean;
   readonly blockMs: number;
   /** The error to answer instead of running the command. */
   readonly error: DatabaseError | undefined;
   /** The command runs, and this is added to its reply. */
   readonly writeConcernError: Document | undefined;
+  /** The labels to answer with, where they are not to be found from the code. */
+  readonly labels: readonly string[] | undefined;
 }
 
-/** mongod's `failCommand`, by which the drivers' specifications (and our own tests) make a server misbehave. */
+/** What decides whether a command fails. */
+export interface FailureQuery {
+  readonly name: string;
+  readonly appName: string | undefined;
+  /** Whether it is a retryable write that has not been done yet. */
+  readonly isNewRetryableWrite: boolean;
+}
+
+/** mongod's fail points, by which the drivers' specifications (and our own tests) make a server misbehave. */
 export interface FailPoint {
   configure(command: Document): void;
-  failureOf(commandName: string, appName: string | undefined): Failure | undefined;
+  failureOf(query: FailureQuery): Failure | undefined;
 }
 
-const KNOWN_DATA: ReadonlySet<string> = new Set([
-  'failCommands',
-  'closeConnection',
-  'errorCode',
-  'errorLabels',
-  'writeConcernError',
-  'blockConnection',
-  'blockTimeMS',
-  'appName',
-]);
+const KNOWN_DATA: Readonly<Record<string, ReadonlySet<string>>> = {
+  failCommand: new Set([
+    'failCommands',
+    'closeConnection',
+    'errorCode',
+    'errorLabels',
+    'writeConcernError',
+    'blockConnection',
+    'blockTimeMS',
+    'appName',
+  ]),
+  onPrimaryTransactionalWrite: new Set(['closeConnection', 'failBeforeCommitExceptionCode']),
+};
+
+interface Armed {
+  readonly name: string;
+  readonly data: Document;
+  remaining: number;
+  toSkip: number;
+}
 
 export const createFailPoint = (): FailPoint => {
-  let data: Document | undefined;
-  let remaining = 0;
-  let toSkip = 0;
+  let armed: Armed | undefined;
   return {
     configure: (command) => {
-      if (command['configureFailPoint'] !== 'failCommand') {
-        fail(
-          'CommandNotSupported',
-          `the fail point ${String(command['configureFailPoint'])} is not supported by this database`,
-        );
-      }
-      const mode = command['mode'];
-      data = isDocument(command['data']) ? command['data'] : {};
-      for (const option of Object.keys(data)) {
-        if (!KNOWN_DATA.has(option))
-          fail('CommandNotSupported', `failCommand's ${option} is not supported by this database`);
-      }
-      toSkip = isDocument(mode) && isNumeric(mode['skip']) ? toNumber(mode['skip']) : 0;
-      if (isDocument(mode)) remaining = isNumeric(mode['times']) ? toNumber(mode['times']) : Number.POSITIVE_INFINITY;
-      else remaining = mode === 'alwaysOn' ? Number.POSITIVE_INFINITY : 0;
+      armed = toArmed(command);
     },
-    failureOf: (name, appName) => {
-      if (remaining <= 0 || !data) return undefined;
-      if (!(data['failCommands'] as string[] | undefined)?.includes(name)) return undefined;
-      if (typeof data['appName'] === 'string' && data['appName'] !== appName) return undefined;
-      if (toSkip > 0) {
-        toSkip -= 1;
+    failureOf: (query) => {
+      if (!armed || armed.remaining <= 0 || !isMeant(armed, query)) return undefined;
+      if (armed.toSkip > 0) {
+        armed.toSkip -= 1;
         return undefined;
       }
-      remaining -= 1;
-      return toFailure(data);
+      armed.remaining -= 1;
+      return armed.name === 'failCommand' ? toFailure(armed.data) : toWriteFailure(armed.data);
     },
   };
 };
 
-/** Errors after which a driver may send a write again. */
-const RETRYABLE_CODES: ReadonlySet<number> = new Set([
-  6, 7, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436,
-]);
+const toArmed = (command: Document): Armed => {
+  const name = String(command['configureFailPoint']);
+  const known = KNOWN_DATA[name];
+  if (!known) return fail('CommandNotSupported', `the fail point ${name} is not supported by this database`);
+  const { mode } = command;
+  const data = isDocument(command['data']) ? command['data'] : {};
+  for (const option of Object.keys(data)) {
+    if (!known.has(option)) fail('CommandNotSupported', `${name}'s ${option} is not supported by this database`);
+  }
+  const counts = isDocument(mode) ? mode : {};
+  const times = isNumeric(counts['times']) ? toNumber(counts['times']) : Number.POSITIVE_INFINITY;
+  return {
+    name,
+    data,
+    remaining: isDocument(mode) ? times : mode === 'alwaysOn' ? Number.POSITIVE_INFINITY : 0,
+    toSkip: isNumeric(counts['skip']) ? toNumber(counts['skip']) : 0,
+  };
+};
+
+const isMeant = ({ name, data }: Armed, query: FailureQuery): boolean => {
+  if (name !== 'failCommand') return query.isNewRetryableWrite;
+  const { failCommands, appName } = data;
+  if (!Array.isArray(failCommands) || !failCommands.includes(query.name)) return false;
+  return typeof appName !== 'string' || appName === query.appName;
+};
 
 const toFailure = (data: Document): Failure => ({
   closesConnection: data['closeConnection'] === true,
+  closesAfterwards: false,
   blockMs: data['blockConnection'] === true && isNumeric(data['blockTimeMS']) ? toNumber(data['blockTimeMS']) : 0,
-  error: isNumeric(data['errorCode']) ? toError(toNumber(data['errorCode']), data) : undefined,
-  writeConcernError: isDocument(data['writeConcernError']) ? toWriteConcernError(data['writeConcernError']) : undefined,
+  error: isNumeric(data['errorCode']) ? toError(toNumber(data['errorCode'])) : undefined,
+  writeConcernError: isDocument(data['writeConcernError'])
+    ? { errmsg: 'failCommand', ...data['writeConcernError'] }
+    : undefined,
+  labels: Array.isArray(data['errorLabels']) ? data['errorLabels'].map(String) : undefined,
 });
 
-const toError = (code: number, { errorLabels }: Document): DatabaseError => {
-  const error = new DatabaseError(`Location${code}`, "Failing command via 'failCommand' failpoint");
-  if (Array.isArray(errorLabels)) error.errorLabels = errorLabels.map(String);
-  else if (RETRYABLE_CODES.has(code)) error.errorLabels = ['RetryableWriteError'];
-  return error;
+/** Fails a retryable write before it is done, or its connection after. */
+const toWriteFailure = (data: Document): Failure => {
+  const code = data['failBeforeCommitExceptionCode'];
+  const isClosing = data['closeConnection'] !== false;
+  return {
+    closesConnection: isClosing && isNumeric(code),
+    closesAfterwards: isClosing && !isNumeric(code),
+    blockMs: 0,
+    error: isNumeric(code) ? toError(toNumber(code)) : undefined,
+    writeConcernError: undefined,
+    labels: undefined,
+  };
 };
 
-const toWriteConcernError = (given: Document): Document => ({ errmsg: 'failCommand', ...given });
+const toError = (code: number): DatabaseError =>
+  new DatabaseError(codeNameOf(code), "Failing command via 'failCommand' failpoint");

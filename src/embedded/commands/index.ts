@@ -11,6 +11,7 @@ import { describe, explainCommands, isExplainedAggregate } from './explain.js';
 import type { Failure } from './fail-point.js';
 import { handshakeCommands } from './handshake.js';
 import { indexCommands } from './indexes.js';
+import { labelsOf } from './labels.js';
 import { readCommands } from './read.js';
 import { type Command, createDeadline, NO_DEADLINE, type Request, type ServerState, sessionIdOf } from './request.js';
 import { abortSessionTransaction, enterTransaction, transactionCommands } from './transactions.js';
@@ -66,17 +67,22 @@ const ensureFieldsKnown = (name: string, command: Document, { fields }: Command)
   }
 };
 
-const ensureWriteConcern = (command: Document): { isJournaled: boolean } => {
+interface WriteConcern {
+  readonly isJournaled: boolean;
+  /** What to add to the reply: the write is done, but not as widely as was asked. */
+  readonly error: Document | undefined;
+}
+
+const toWriteConcern = (command: Document): WriteConcern => {
   const concern = fieldOf(command, 'writeConcern');
-  if (!isDocument(concern)) return { isJournaled: false };
+  if (!isDocument(concern)) return { isJournaled: false, error: undefined };
   const { w, j } = concern;
-  if (isNumeric(w) && toNumber(w) > 1) {
-    fail('UnsatisfiableWriteConcern', 'Not enough data-bearing nodes');
-  }
   if (typeof w === 'string' && w !== 'majority') {
     fail('UnknownReplWriteConcern', `No write concern mode named '${w}' found in replica set configuration`);
   }
-  return { isJournaled: j === true };
+  const isUnsatisfiable = isNumeric(w) && toNumber(w) > 1;
+  const error = { code: 100, codeName: 'UnsatisfiableWriteConcern', errmsg: 'Not enough data-bearing nodes' };
+  return { isJournaled: j === true, error: isUnsatisfiable ? error : undefined };
 };
 
 /** Application names by connection, which a fail point may be limited to. */
@@ -90,7 +96,30 @@ const rememberClient = (connection: Connection, command: Document): void => {
   }
 };
 
-const NOT_FAILING: Failure = { closesConnection: false, blockMs: 0, error: undefined, writeConcernError: undefined };
+const NOT_FAILING: Failure = {
+  closesConnection: false,
+  closesAfterwards: false,
+  blockMs: 0,
+  error: undefined,
+  writeConcernError: undefined,
+  labels: undefined,
+};
+
+/** Whether the command is a retryable write of which nothing is remembered. */
+const isNewRetryableWrite = ({ engine }: ServerState, command: Document): boolean => {
+  const { txnNumber, autocommit } = command;
+  const lsid = sessionIdOf(command);
+  if (!isNumeric(txnNumber) || autocommit !== undefined || !(lsid instanceof Binary)) return false;
+  const session = engine.sessions.open(lsid);
+  return toNumber(txnNumber) > session.txnNumber || session.statements.size === 0;
+};
+
+const withLabels = (command: Document, reply: Document, given?: readonly string[]): Document => {
+  if (reply['ok'] === 1 && reply['writeConcernError'] === undefined) return reply;
+  const own = (reply['errorLabels'] as string[] | undefined) ?? [];
+  const labels = given ?? [...new Set([...own, ...labelsOf(command, reply)])];
+  return labels.length > 0 ? { ...reply, errorLabels: labels } : reply;
+};
 
 const toReply = (error: DatabaseError): Document => ({
   ...error.extra,
@@ -108,13 +137,20 @@ export const createCommandHandler = (state: ServerState): CommandHandler => {
     const [name = ''] = Object.keys(command);
     state.counters.commands += 1;
     rememberClient(connection, command);
-    const failure = state.failPoint.failureOf(name, appNames.get(connection)) ?? NOT_FAILING;
+    const failure =
+      state.failPoint.failureOf({
+        name,
+        appName: appNames.get(connection),
+        isNewRetryableWrite: isNewRetryableWrite(state, command),
+      }) ?? NOT_FAILING;
     if (failure.blockMs > 0) await new Promise((resolve) => setTimeout(resolve, failure.blockMs));
     if (failure.closesConnection) throw new Error('closed by a fail point');
-    if (failure.error) return toReply(failure.error);
+    if (failure.error) return withLabels(command, toReply(failure.error), failure.labels);
     const reply = await execute(state, { name, command, database, connection });
-    if (failure.writeConcernError) reply['writeConcernError'] = failure.writeConcernError;
-    return reply;
+    if (failure.closesAfterwards) throw new Error('closed by a fail point');
+    if (!failure.writeConcernError) return withLabels(command, reply);
+    // A copy: the reply of a findAndModify is also what a retry is answered with.
+    return withLabels(command, { ...reply, writeConcernError: failure.writeConcernError }, failure.labels);
   };
   return run;
 };
@@ -132,7 +168,7 @@ const execute = async (
   try {
     const definition = commandOf(name);
     ensureFieldsKnown(name, command, definition);
-    const { isJournaled } = ensureWriteConcern(command);
+    const concern = toWriteConcern(command);
     const lsid = sessionIdOf(command);
     const session = lsid instanceof Binary ? state.engine.sessions.open(lsid) : undefined;
     const scope = enterTransaction(state.engine, session, { name, command });
@@ -145,8 +181,8 @@ const execute = async (
     const reply = isExplainedAggregate(request) ? describe(request, 'queryPlanner') : await definition.run(request);
     if (scope.transaction && reply['writeErrors'] !== undefined && session) abortSessionTransaction(session);
     const { log } = state.engine;
-    await (isJournaled ? log.synced() : log.written());
-    return reply;
+    await (concern.isJournaled ? log.synced() : log.written());
+    return concern.error ? { ...reply, writeConcernError: concern.error } : reply;
   } catch (error) {
     return failedReply(state, request, error);
   }

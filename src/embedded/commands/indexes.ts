@@ -83,7 +83,8 @@ const createIndexes = (request: Request): Document => {
   const specs = requiredDocuments(request, 'indexes');
   if (specs.length === 0) fail('BadValue', 'Must specify at least one index to create');
   const existing = targetCollection(request);
-  const collection = existing ?? engine.ensureCollection(request.database, targetName(request));
+  const namespace = { database: request.database, name: targetName(request) };
+  const collection = existing ?? engine.createCollectionIn(request.transaction, namespace, {});
   const before = collection.indexes.size;
   const wanted = specs.filter((spec) => existingIndex(collection, spec) === undefined);
   if (before + wanted.length > MAX_INDEXES) {
@@ -127,6 +128,7 @@ const dropIndexes = (request: Request): Document => {
 
 const listIndexes = (request: Request): Document => {
   const collection = ensureCollection(request);
+  if (collection.createdBy) return fail('NamespaceNotFound', `ns does not exist: ${collection.namespace}`);
   const { cursor, ...options } = request.command;
   const batchSize =
     isDocument(cursor) && isNumeric(cursor['batchSize']) ? toNumber(cursor['batchSize']) : MAX_INDEXES + 1;

@@ -18,6 +18,10 @@ export const writeOutput = async (
   if (request.transaction) {
     fail('OperationNotSupportedInTransaction', `${output.kind} cannot be used in a transaction`);
   }
+  const concern = request.command['readConcern'];
+  if (isDocument(concern) && concern['level'] === 'linearizable') {
+    fail('InvalidOptions', `${output.kind} cannot be used with a 'linearizable' read concern level`);
+  }
   if (output.kind === '$out') replaceCollection(request, output, results);
   else await mergeInto(request, output, results);
 };

@@ -135,7 +135,7 @@ const commitTransaction = (request: Request): Document => {
     throw error;
   }
   writer.commit(session);
-  transaction.created.length = 0;
+  for (const collection of transaction.created.splice(0)) collection.createdBy = undefined;
   transaction.end();
   session.transaction = undefined;
   return { ok: 1 };

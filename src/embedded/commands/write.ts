@@ -28,10 +28,7 @@ import {
 /** The collection a write goes to; it comes into being with the first write. */
 export const ensureTarget = ({ state, database, transaction }: Request, name: string): Collection => {
   const existing = state.engine.collection(database, name);
-  if (existing) return existing;
-  const created = state.engine.createCollection(database, name, {});
-  transaction?.created.push(created);
-  return created;
+  return existing ?? state.engine.createCollectionIn(transaction, { database, name }, {});
 };
 
 /** Whether an error is about the whole command, not about the one statement it came up in. */

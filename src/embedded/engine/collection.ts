@@ -38,6 +38,8 @@ export class Collection {
   history: HistoryEntry[] = [];
   historyStart = 0;
   isDropped = false;
+  /** The open transaction it was made by; until that commits, others do not see it listed. */
+  createdBy: Transaction | undefined;
   /** Bytes of all documents as BSON. */
   dataBytes = 0;
   #lastSequence = 0;

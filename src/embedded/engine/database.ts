@@ -86,6 +86,18 @@ export class Database {
     return collection;
   }
 
+  /** Makes a collection that goes again when the transaction is aborted. */
+  createCollectionIn(
+    transaction: Transaction | undefined,
+    namespace: { database: string; name: string },
+    options: Document,
+  ): Collection {
+    const collection = this.createCollection(namespace.database, namespace.name, options);
+    collection.createdBy = transaction;
+    transaction?.created.push(collection);
+    return collection;
+  }
+
   dropCollection(collection: Collection): void {
     this.#log.ensureWritable();
     this.#detach(collection);
