@@ -5,17 +5,24 @@ export const RESERVED_EVENTS: readonly string[] = [
   ...['connect', 'connect_error', 'disconnect', 'disconnecting', 'newListener', 'removeListener'],
 ];
 
-/** A user's id: opaque, whatever the platform issues. */
-export const userId = z.string().min(1).max(128);
-
-/** The id of an account. */
-export const accountId = z.string().min(1).max(128);
-
-/** The name of an application event: 1–128 characters, none of control, not reserved, not starting with `_`. */
-export const eventName = z
+/** Text of 1–128 characters. Half a surrogate pair is none: in UTF-8 all of them become one and the same. */
+const shortText = z
   .string()
   .min(1)
   .max(128)
+  .refine((text) => !/\p{Surrogate}/u.test(text), 'must be well-formed Unicode');
+
+/** An id of whatever kind, opaque, as the platform issues it. */
+export const opaqueId = shortText;
+
+/** A user's id. */
+export const userId = opaqueId;
+
+/** The id of an account. */
+export const accountId = opaqueId;
+
+/** The name of an application event: 1–128 characters, none of control, not reserved, not starting with `_`. */
+export const eventName = shortText
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
   .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/, 'must not hold control characters')
   .refine((name) => !RESERVED_EVENTS.includes(name), 'is reserved by Socket.IO')

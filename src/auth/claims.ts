@@ -1,17 +1,15 @@
 import { z } from 'zod';
+import { opaqueId } from '#shared/contracts/primitives.js';
 import { invalidToken } from './invalid-token.js';
 import type { UserPrincipal } from './principal.js';
 
-/** The longest id of anybody or anything that a token may name, in characters. */
-export const MAX_ID_LENGTH = 128;
-
-/** An id that a token must name: opaque, 1–{@link MAX_ID_LENGTH} characters. */
-export const idClaim = z.string().min(1).max(MAX_ID_LENGTH);
+/** An id that a token must name. */
+export const idClaim = opaqueId;
 
 /** Seconds since 1970, as JWT times are; `null` counts as absent. */
 export const expiryClaim = z.number().nullish();
 
-const optionalIdClaim = z.string().max(MAX_ID_LENGTH).nullish();
+const optionalIdClaim = z.literal('').or(idClaim).nullish();
 
 const userClaims = z.object({
   type: z.unknown().optional(),
@@ -39,10 +37,22 @@ export function toUserPrincipal(payload: unknown): UserPrincipal {
     userId: parseClaims(idClaim, claims.uid ?? claims.userId ?? claims.sub),
     accountId: claims.account_id ?? '',
     workspaceId: claims.workspace_id ?? '',
-    scopes: (claims.scope ?? '').split(/\s+/).filter((scope) => scope !== ''),
+    scopes: toScopes(claims.scope ?? ''),
     assignment: claims.assignment,
     expiresAt: toExpiry(claims.exp),
   };
+}
+
+/** Texts of scopes that were seen, with their lists: users share a few, so each connection need not keep its own. */
+const knownScopes = new Map<string, readonly string[]>();
+const KNOWN_SCOPES_MAX = 1000;
+
+function toScopes(text: string): readonly string[] {
+  const known = knownScopes.get(text);
+  if (known !== undefined) return known;
+  const scopes = Object.freeze(text.split(/\s+/).filter((scope) => scope !== ''));
+  if (knownScopes.size < KNOWN_SCOPES_MAX) knownScopes.set(text, scopes);
+  return scopes;
 }
 
 /** Unix time in milliseconds of an `exp` claim; `Infinity` without one. */

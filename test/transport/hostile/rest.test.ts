@@ -154,6 +154,19 @@ describe('names', () => {
     await current().expectUnharmed();
   });
 
+  it('are refused when they are no text', async () => {
+    const items = [
+      { userId: '\ud800', event: 'news' },
+      { userId: 'bystander', event: 'a\udfffb' },
+    ];
+    const { json } = await current().gateway.call('POST', '/emit', JSON.stringify({ items }));
+    expect(json.data.items).toMatchObject([
+      { message: 'VALIDATION_ERROR', details: [{ path: 'userId' }] },
+      { message: 'VALIDATION_ERROR', details: [{ path: 'event' }] },
+    ]);
+    expectInvalid(await current().gateway.call('POST', '/presence', '{"userIds":["\\ud800"]}'), 'userIds.0');
+  });
+
   it('of users are refused when they are too long', async () => {
     const long = 'u'.repeat(129);
     expectInvalid(await current().gateway.call('POST', `/emit/${long}/news`, {}), 'userId');
@@ -161,30 +174,21 @@ describe('names', () => {
     expectInvalid(await current().gateway.call('POST', `/broadcast/news?account=${long}`, {}), 'account');
   });
 
-  it.each([
-    '*',
-    ':',
-    'user:bystander',
-    'a/b',
-    'bystander*',
-    '#',
-    '?',
-    'ü 🚀',
-    '\u0000',
-    '__proto__',
-    'constructor',
-  ])('of users are opaque: %j', async (uid) => {
-    const { gateway } = current();
-    const client = await connect(gateway, { claims: { uid } });
-    const user = encodeURIComponent(uid);
-    const emitted = await gateway.call('POST', `/emit/${user}/news`, { for: uid });
-    expect(emitted.json).toEqual({ success: true, message: 'SUCCESS', data: { sockets: 1 } });
-    expect(await client.next('news')).toEqual([{ for: uid }]);
-    const presence = await gateway.call('GET', `/users/${user}/presence`);
-    expect(presence.json.data).toMatchObject({ userId: uid, online: true, connections: 1 });
-    client.close();
-    await current().expectUnharmed();
-  });
+  it.each(['*', ':', 'user:bystander', 'a/b', 'bystander*', '#', '?', 'ü 🚀', '\u0000', '__proto__', 'constructor'])(
+    'of users are opaque: %j',
+    async (uid) => {
+      const { gateway } = current();
+      const client = await connect(gateway, { claims: { uid } });
+      const user = encodeURIComponent(uid);
+      const emitted = await gateway.call('POST', `/emit/${user}/news`, { for: uid });
+      expect(emitted.json).toEqual({ success: true, message: 'SUCCESS', data: { sockets: 1 } });
+      expect(await client.next('news')).toEqual([{ for: uid }]);
+      const presence = await gateway.call('GET', `/users/${user}/presence`);
+      expect(presence.json.data).toMatchObject({ userId: uid, online: true, connections: 1 });
+      client.close();
+      await current().expectUnharmed();
+    },
+  );
 
   it('of events may be anything else', async () => {
     const { gateway } = current();
