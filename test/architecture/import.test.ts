@@ -12,7 +12,8 @@ const PROBE = `
   // The streams of the process are opened by whoever asks first, and the compiler by the first module.
   const [first, ...paths] = process.argv.slice(1);
   const streams = [process.stdin, process.stdout, process.stderr, await import(first)];
-  const open = () => process.getActiveResourcesInfo().sort().join(' ');
+  // Files are read by the loader itself.
+  const open = () => process.getActiveResourcesInfo().filter((kind) => !kind.startsWith('FSReq')).sort().join(' ');
   let before = open();
   const found = [];
   for (const path of paths) {

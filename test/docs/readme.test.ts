@@ -83,6 +83,12 @@ test('every command is explained, and no other', async () => {
   );
 });
 
+test('a signal to npm start reaches the gateway', async () => {
+  const { scripts } = JSON.parse(await readFile(join(projectDirectory, 'package.json'), 'utf8'));
+  // npm passes signals on to its shell alone, which would die and leave the gateway behind.
+  expect(scripts.start).toMatch(/^exec node /);
+});
+
 test('links within the README lead somewhere', () => {
   const anchors = [...readme.text.matchAll(/^#+ (.+)$/gm)].map(
     ([, heading = '']) => `#${heading.toLowerCase().replaceAll(' ', '-')}`,
