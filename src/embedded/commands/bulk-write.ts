@@ -86,7 +86,7 @@ const perform = (request: Request, { kind, given, collection }: Operation, write
     isUpsert: isSet(given, 'upsert'),
     sort: isDocument(given['sort']) ? given['sort'] : undefined,
     arrayFilters: toArrayFilters(given['arrayFilters']),
-    variables: { ...common.variables, ...(isDocument(given['constants']) ? given['constants'] : {}) },
+    variables: isDocument(given['constants']) ? { ...common.variables, ...given['constants'] } : common.variables,
   };
   const { matched, modified, upserted } = performUpdate(request, collection, { statement, writer });
   return {

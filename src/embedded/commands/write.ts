@@ -153,7 +153,7 @@ const toUpdateStatement = (request: Request, collection: Collection, given: Docu
     hint: given['hint'],
     arrayFilters: toArrayFilters(given['arrayFilters']),
     collation: collationOf(given['collation'], collection),
-    variables: { ...variablesOf(request), ...(isDocument(given['c']) ? given['c'] : {}) },
+    variables: isDocument(given['c']) ? { ...variablesOf(request), ...given['c'] } : variablesOf(request),
     progress: createProgress(),
   };
 };
