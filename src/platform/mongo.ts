@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Connection, createConnection } from 'mongoose';
+import { type Connection, createConnection, mongo as driver, MongooseError } from 'mongoose';
 import { startEmbedded } from '../embedded/index.js';
 import type { Logger } from './logger.js';
 
@@ -78,4 +78,20 @@ async function open(
       logger.warn('database: not reachable yet, trying again');
     }
   }
+}
+
+/** Codes of a server that is there but cannot serve: shutting down, not primary, out of disk. */
+const SERVER_AWAY_CODES = new Set<unknown>([91, 189, 10107, 11600, 11602, 13435, 13436, 14031]);
+
+/** The database could not be reached, or could not serve; the same operation may succeed later. */
+export function isDatabaseAway(error: unknown): boolean {
+  if (error instanceof driver.MongoServerError) return SERVER_AWAY_CODES.has(error.code);
+  return (
+    error instanceof driver.MongoNetworkError ||
+    error instanceof driver.MongoServerSelectionError ||
+    error instanceof driver.MongoNotConnectedError ||
+    error instanceof driver.MongoTopologyClosedError ||
+    // Mongoose's own word for the same, when commands are not buffered.
+    (error instanceof MongooseError && /ServerSelection|initial connection/.test(`${error.name} ${error.message}`))
+  );
 }

@@ -1,4 +1,5 @@
 import { type ErrorCode, GatewayError } from '../errors.js';
+import { isDatabaseAway } from '../platform/mongo.js';
 import type { Dialect } from '../realtime/integration.js';
 
 /** The answer to an event, or the body of a REST call, that succeeded. */
@@ -56,6 +57,8 @@ export const toRequestFailure = (error: GatewayError): RequestFailure => ({
 export const toConnectError = (error: GatewayError): Error & { data: unknown } =>
   Object.assign(new Error(error.code), { data: { errno: error.status, message: error.code } });
 
-/** What is not ours to tell becomes `INTERNAL_ERROR`; the log gets the original. */
-export const toGatewayError = (error: unknown): GatewayError =>
-  error instanceof GatewayError ? error : new GatewayError('INTERNAL_ERROR', {}, { cause: error });
+/** What is not ours to tell becomes `INTERNAL_ERROR`, or `UNAVAILABLE` while the database is away; the log gets the original. */
+export function toGatewayError(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error;
+  return new GatewayError(isDatabaseAway(error) ? 'UNAVAILABLE' : 'INTERNAL_ERROR', {}, { cause: error });
+}

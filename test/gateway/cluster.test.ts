@@ -1,0 +1,117 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Embedded, startEmbedded } from '../../src/embedded/index.js';
+import { connect } from '../support/client.js';
+import { startGateway, type TestGateway } from '../support/gateway.js';
+import { startRedis, type TestRedis } from '../support/redis-server.js';
+import { until } from '../support/until.js';
+
+let redis: TestRedis;
+let database: Embedded;
+let directory: string;
+let a: TestGateway;
+let b: TestGateway;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
+  [redis, database] = await Promise.all([startRedis(), startEmbedded({ directory })]);
+  const env = { REDIS_URL: redis.url, MONGODB_URL: database.url };
+  a = await startGateway(env);
+  b = await startGateway(env);
+});
+afterAll(async () => {
+  await Promise.all([a.close(), b.close()]);
+  await Promise.all([redis.dispose(), database.stop()]);
+  await rm(directory, { recursive: true, force: true });
+});
+
+/** Both nodes hear each other. */
+const isWhole = async (): Promise<boolean> => {
+  const probe = await connect(b, { claims: { uid: 'probe' } });
+  const heard = probe.next('probe');
+  await a.call('POST', '/emit/probe/probe', {});
+  const barrier = probe.ask('join').then(() => probe.ask('join'));
+  const isHeard = await Promise.race([heard.then(() => true), barrier.then(() => false)]);
+  probe.close();
+  return isHeard;
+};
+
+test('an emit on one node reaches the user, the account and everybody on the other', async () => {
+  const claims = { uid: 'far', account_id: 'far-account' };
+  const [far, stranger] = await Promise.all([connect(b, { claims }), connect(b, { claims: { uid: 'other' } })]);
+  await a.call('POST', '/emit/far/user', { n: 1 });
+  await a.call('POST', '/broadcast/account?account=far-account', { n: 2 });
+  await a.call('POST', '/emit', { items: [{ userId: 'far', event: 'item', payload: { n: 3 } }] });
+  await a.call('POST', '/broadcast/everybody', { n: 4 });
+  for (const [index, event] of ['user', 'account', 'item', 'everybody'].entries()) {
+    expect(await far.next(event)).toEqual([{ n: index + 1 }]);
+  }
+  expect(await stranger.next('everybody')).toEqual([{ n: 4 }]);
+  expect([...stranger.received('user'), ...stranger.received('account'), ...stranger.received('item')]).toEqual([]);
+  far.close();
+  stranger.close();
+});
+
+test('presence is that of all nodes', async () => {
+  const clients = [await connect(a, { claims: { uid: 'both' } }), await connect(b, { claims: { uid: 'both' } })];
+  const connections = async (node: TestGateway) =>
+    (await node.call('GET', '/users/both/presence')).json.data.connections;
+  await until(async () => (await connections(a)) === 2 && (await connections(b)) === 2);
+  clients[0]?.close();
+  await until(async () => (await connections(b)) === 1);
+  clients[1]?.close();
+  await until(async () => (await connections(a)) === 0);
+});
+
+test('disconnect ends the sockets on every node', async () => {
+  const clients = [await connect(a, { claims: { uid: 'gone' } }), await connect(b, { claims: { uid: 'gone' } })];
+  await a.call('POST', '/users/gone/disconnect', {});
+  for (const client of clients) {
+    expect(await client.next('disconnected')).toEqual([{ reason: null }]);
+    expect(await client.closed).toBe('io server disconnect');
+  }
+});
+
+test('a limit counts what a user does on all nodes', async () => {
+  const env = { REDIS_URL: redis.url, MONGODB_URL: database.url, EVENT_LIMIT: '4', EVENT_LIMIT_WINDOW_MS: '60000' };
+  const nodes = await Promise.all([startGateway(env), startGateway(env)]);
+  const clients = await Promise.all(nodes.map((node) => connect(node, { claims: { uid: 'busy' } })));
+  const answers: string[] = [];
+  for (const client of [...clients, ...clients, ...clients]) answers.push((await client.ask('join')).message);
+  expect(answers).toEqual([...Array.from({ length: 4 }, () => 'SUCCESS'), 'RATE_LIMITED', 'RATE_LIMITED']);
+  for (const client of clients) client.close();
+  await Promise.all(nodes.map((node) => node.close()));
+});
+
+test('while Redis is away each node serves its own clients; afterwards all is as before', async () => {
+  const [near, far] = await Promise.all([
+    connect(a, { claims: { uid: 'outage' } }),
+    connect(b, { claims: { uid: 'outage' } }),
+  ]);
+  await redis.stop();
+  await until(async () => (await a.call('GET', '/health/ready')).status === 503);
+  const ready = await a.call('GET', '/health/ready');
+  expect(ready.json).toEqual({ success: false, errno: 503, message: 'UNAVAILABLE', missing: ['redis'] });
+  expect((await a.call('GET', '/status')).status).toBe(200);
+  expect((await a.call('POST', '/emit/outage/during', { n: 1 })).status).toBe(200);
+  expect(await near.next('during')).toEqual([{ n: 1 }]);
+  expect(await near.ask('join')).toEqual({ success: true, message: 'SUCCESS' });
+  const newcomer = await connect(a, { claims: { uid: 'newcomer' } });
+  expect(await newcomer.ask('join')).toEqual({ success: true, message: 'SUCCESS' });
+  expect((await a.call('GET', '/users/outage/presence')).json).toMatchObject({ errno: 503, message: 'UNAVAILABLE' });
+  expect((await a.call('GET', '/metrics')).text).toMatch(/gateway_redis_publish_failures_total [1-9]/);
+
+  await redis.start();
+  await until(async () => (await a.call('GET', '/health/ready')).status === 200);
+  await until(async () => (await b.call('GET', '/health/ready')).status === 200);
+  await until(isWhole);
+  await b.call('POST', '/emit/outage/after', { n: 2 });
+  expect(await near.next('after')).toEqual([{ n: 2 }]);
+  expect(await far.next('after')).toEqual([{ n: 2 }]);
+  expect(far.received('during')).toEqual([]);
+  const present = async (user: string) => (await b.call('GET', `/users/${user}/presence`)).json.data?.connections;
+  await until(async () => (await present('outage')) === 2 && (await present('newcomer')) === 1);
+  for (const client of [near, far, newcomer]) client.close();
+});

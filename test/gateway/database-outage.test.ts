@@ -1,0 +1,32 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { startEmbedded } from '../../src/embedded/index.js';
+import { connect } from '../support/client.js';
+import { startGateway } from '../support/gateway.js';
+import { until } from '../support/until.js';
+
+test('while the database is away clients and emits go on, what needs it says so, and it comes back by itself', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
+  const database = await startEmbedded({ directory });
+  const gateway = await startGateway({ MONGODB_URL: database.url });
+  const client = await connect(gateway, { claims: { uid: 'patient' } });
+  await database.stop();
+  await until(async () => (await gateway.call('GET', '/health/ready')).status === 503);
+  expect((await gateway.call('GET', '/health/ready')).json.missing).toEqual(['mongo']);
+  expect((await gateway.call('POST', '/emit/patient/during', {})).status).toBe(200);
+  expect(await client.next('during')).toEqual([{}]);
+  expect(await client.ask('join')).toEqual({ success: false, message: 'UNAVAILABLE', additional_info: { errno: 503 } });
+  const newcomer = await connect(gateway, { claims: { uid: 'newcomer' } });
+
+  const again = await startEmbedded({ directory });
+  await until(async () => (await gateway.call('GET', '/health/ready')).status === 200);
+  expect(await client.ask('join')).toEqual({ success: true, message: 'SUCCESS' });
+  expect(await newcomer.ask('join')).toEqual({ success: true, message: 'SUCCESS' });
+  client.close();
+  newcomer.close();
+  await gateway.close();
+  await again.stop();
+  await rm(directory, { recursive: true, force: true });
+});
