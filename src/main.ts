@@ -16,13 +16,15 @@ function loadConfig(): Config {
 async function main(): Promise<void> {
   const config = loadConfig();
   const app = createApp(config);
-  const stop = (signal: NodeJS.Signals): void => {
+  let isStopping = false;
+  const stop = (): void => {
     // A second signal ends it at once, as does the time limit.
-    process.once(signal, () => process.exit(1));
+    if (isStopping) process.exit(1);
+    isStopping = true;
     setTimeout(() => process.exit(1), config.shutdown.timeoutMs).unref();
     app.close().then(() => process.exit(0), fail);
   };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop(signal));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
 
   const { port } = await app.start();
   const token = 'npm run token -- --uid 64abc123def --scope conversation';

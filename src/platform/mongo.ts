@@ -11,6 +11,8 @@ export interface Mongo {
   close(): Promise<void>;
 }
 
+/** The embedded database holds this one alone. */
+const DATABASE = 'general-socket';
 /** How long an operation waits for a server before it fails. */
 const SELECTION_TIMEOUT_MS = 2000;
 /** How long a readiness check waits. */
@@ -28,7 +30,9 @@ export async function connectMongo(options: {
 }): Promise<Mongo> {
   const { logger, directory } = options;
   const embedded =
-    options.mongodbUrl === undefined ? await startEmbedded({ directory: join(directory, 'db') }) : undefined;
+    options.mongodbUrl === undefined
+      ? await startEmbedded({ directory: join(directory, 'db'), database: DATABASE, logger })
+      : undefined;
   const url = options.mongodbUrl ?? embedded?.url ?? '';
   const connection = createConnection();
   connection.on('error', (error: Error) => logger.error({ err: error }, 'database: connection error'));
