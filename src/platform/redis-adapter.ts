@@ -18,6 +18,15 @@ interface Readers {
 }
 
 /**
+ * How events travel between nodes: as the JSON that clients get, so that it says the same on every node. The adapter's own
+ * encoding loses keys called `__proto__`, integers beyond 2^63 and lone surrogates. Nothing that is emitted here is binary.
+ */
+const json = {
+  encode: (message: unknown): string => JSON.stringify(message),
+  decode: (message: Buffer): unknown => JSON.parse(message.toString()),
+};
+
+/**
  * The Redis adapter of Socket.IO, which carries events to the other nodes. It throws on a message it cannot read: into
  * node-redis, whose connection then loses its place, or into a promise that nobody holds, which ends the process. So
  * whoever can publish on its channels could stop every node; here such a message is dropped.
@@ -29,7 +38,11 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
 
   return class GuardedAdapter extends RedisAdapter {
     constructor(namespace: unknown) {
-      super(namespace, redis.publisher, redis.subscriber, { key: keyPrefix, publishOnSpecificResponseChannel: true });
+      super(namespace, redis.publisher, redis.subscriber, {
+        key: keyPrefix,
+        publishOnSpecificResponseChannel: true,
+        parser: json,
+      });
       const readers = this as unknown as Readers;
       const { onmessage, onrequest } = readers;
       readers.onmessage = (pattern, channel, message) => {
