@@ -5,8 +5,9 @@ import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { Namespace, SocketListener } from '../realtime/integration.js';
 import { rooms } from '../realtime/rooms.js';
+import { compactConnection } from './compact.js';
 import type { Dispatch, GatewaySocket } from './dispatch.js';
-import { addressOf, forgetCredentials } from './handshake.js';
+import { addressOf, forgetHandshake } from './handshake.js';
 import { toConnectError, toGatewayError } from './reply.js';
 import type { GatewayServer } from './socket.js';
 
@@ -36,6 +37,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
       socket.data = { principal, address, connectedAt: clock.now(), inFlight: 0, isWarned: false };
     } finally {
       pending.delete(name);
+      if (pending.size === 0) entering.delete(socket.conn);
     }
   };
 
@@ -49,6 +51,11 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
 
   for (const definition of namespaces) {
     const connections = metrics.connections.labels(definition.name);
+    // One function for all sockets, so that an idle one costs no closure.
+    function leave(this: GatewaySocket): void {
+      connections.dec();
+      for (const listener of listeners) listener.disconnected(this);
+    }
     const namespace = io.of(definition.name);
     namespace.use((socket, next) => {
       enter(socket, definition).then(
@@ -58,16 +65,14 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
     });
     // Synchronous throughout: the client's first event may be in the same packet as its connection.
     namespace.on('connection', (socket) => {
-      forgetCredentials(socket);
+      forgetHandshake(socket);
       enterOwnRooms(socket);
       // No listener is registered and `next` is never called, so no event name reaches Node's EventEmitter.
       socket.use((packet) => void dispatch(socket, packet));
-      socket.on('disconnect', () => {
-        connections.dec();
-        for (const listener of listeners) listener.disconnected(socket);
-      });
+      socket.on('disconnect', leave);
       connections.inc();
       for (const listener of listeners) listener.connected(socket);
+      compactConnection(socket);
     });
   }
   // Socket.IO always has this namespace. Nobody is let in until an integration opens it.

@@ -4,6 +4,9 @@ import type { Socket } from 'socket.io';
 /** Headers that a namespace may ask for after the connection was made. */
 const KEPT_HEADERS = ['authorization', 'origin', 'x-forwarded-for', 'x-token'] as const;
 
+/** Parameters of the query that are Engine.IO's own. */
+const PROTOCOL_PARAMETERS = new Set(['EIO', 'transport', 'sid', 't', 'b64', 'j']);
+
 /** Socket.IO adds the parsed query. */
 type HandshakeRequest = IncomingMessage & { _query?: Record<string, unknown> };
 
@@ -13,26 +16,48 @@ type HandshakeRequest = IncomingMessage & { _query?: Record<string, unknown> };
  */
 export function slimRequest(connection: { request: IncomingMessage }): void {
   const request: HandshakeRequest = connection.request;
-  const headers: Record<string, string> = {};
-  for (const name of KEPT_HEADERS) {
-    const value = request.headers[name];
-    if (typeof value === 'string') headers[name] = value;
-  }
+  const headers = toObject(KEPT_HEADERS.map((name) => [name, request.headers[name]]));
+  const isOwn = ([name]: [string, unknown]): boolean => !PROTOCOL_PARAMETERS.has(name);
+  const _query = toObject(Object.entries(request._query ?? {}).filter(isOwn));
   const isEncrypted = 'encrypted' in request.socket;
-  const slim = { headers, _query: request._query ?? {}, connection: isEncrypted ? ENCRYPTED : PLAIN };
-  connection.request = slim as unknown as IncomingMessage;
+  const slim = { headers, _query, connection: isEncrypted ? ENCRYPTED : PLAIN };
+  const kept = headers === NOTHING && _query === NOTHING ? SLIMMEST[`${isEncrypted}`] : slim;
+  connection.request = kept as unknown as IncomingMessage;
 }
 
+/** Most handshakes leave nothing to keep; they all share this. */
+const NOTHING: Readonly<Record<string, unknown>> = Object.freeze({});
 const ENCRYPTED = { encrypted: true };
 const PLAIN = { encrypted: false };
+const SLIMMEST = {
+  true: Object.freeze({ headers: NOTHING, _query: NOTHING, connection: ENCRYPTED }),
+  false: Object.freeze({ headers: NOTHING, _query: NOTHING, connection: PLAIN }),
+} as const;
 
-/** Credentials are not kept longer than they are needed. */
-export function forgetCredentials(socket: Pick<Socket, 'handshake'>): void {
-  const { auth } = socket.handshake;
-  for (const name of ['token', 'session_id']) {
-    if (name in auth) delete auth[name];
-  }
+function toObject(entries: readonly (readonly [string, unknown])[]): Readonly<Record<string, unknown>> {
+  const present = entries.filter(([, value]) => value !== undefined);
+  return present.length === 0 ? NOTHING : Object.fromEntries(present);
 }
+
+/**
+ * Takes the handshake from a socket that was let in: credentials are not kept longer than they are needed, and the rest
+ * was put into `socket.data`.
+ */
+export function forgetHandshake(socket: { handshake: Socket['handshake'] }): void {
+  socket.handshake = FORGOTTEN;
+}
+
+const FORGOTTEN: Socket['handshake'] = Object.freeze({
+  headers: {},
+  time: '',
+  address: '',
+  xdomain: false,
+  secure: false,
+  issued: 0,
+  url: '',
+  query: {},
+  auth: {},
+});
 
 /**
  * The client's address: that of the connection, or what the nearest of `trustedProxies` reverse proxies says it is.

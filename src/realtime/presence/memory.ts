@@ -3,13 +3,14 @@ import type { Presence, PresenceEntry, PresenceEvents, PresenceStore } from './i
 
 /** Presence of one node, kept in its memory. @param graceMs how long a user may be away without counting as offline */
 export function createMemoryPresence({ clock, graceMs }: { clock: Clock; graceMs: number }): PresenceStore {
-  const users = new Map<string, Map<string, PresenceEntry>>();
+  /** Lists: nearly everybody has one socket, for which a map of its own would be several times larger. */
+  const users = new Map<string, PresenceEntry[]>();
   /** Cancels the end of the grace time of each user who has just left. */
   const leaving = new Map<string, () => void>();
   let events: PresenceEvents | undefined;
 
   const toPresence = (userId: string): Presence => {
-    const sockets = [...(users.get(userId)?.values() ?? [])];
+    const sockets = users.get(userId) ?? [];
     const since = sockets.reduce((oldest, { connectedAt }) => Math.min(oldest, connectedAt), Number.POSITIVE_INFINITY);
     const online = sockets.length > 0;
     return { userId, online, connections: sockets.length, since: online ? since : null };
@@ -23,18 +24,21 @@ export function createMemoryPresence({ clock, graceMs }: { clock: Clock; graceMs
     async add(entry) {
       const sockets = users.get(entry.userId);
       if (sockets !== undefined) {
-        sockets.set(entry.socketId, entry);
+        const others = sockets.filter(({ socketId }) => socketId !== entry.socketId);
+        users.set(entry.userId, [...others, entry]);
         return { isFirst: false };
       }
-      users.set(entry.userId, new Map([[entry.socketId, entry]]));
+      users.set(entry.userId, [entry]);
       const cancel = leaving.get(entry.userId);
       leaving.delete(entry.userId);
       cancel?.();
       return { isFirst: cancel === undefined };
     },
     async remove({ userId, accountId, socketId }) {
-      const sockets = users.get(userId);
-      if (sockets === undefined || !sockets.delete(socketId) || sockets.size > 0) return { isLast: false };
+      const sockets = users.get(userId) ?? [];
+      const left = sockets.filter((entry) => entry.socketId !== socketId);
+      if (left.length > 0) users.set(userId, left);
+      if (left.length > 0 || sockets.length === 0) return { isLast: false };
       users.delete(userId);
       const cancel = clock.after(graceMs, () => {
         leaving.delete(userId);
