@@ -39,11 +39,7 @@ export function createEmitter(io: GatewayServer, metrics: Metrics): Emitter {
 
   const countHere = (name: string, { rooms, exceptSocketId }: Target): number => {
     const { sockets, adapter } = io.of(name);
-    const groups: readonly { size: number; has(id: string): boolean; keys(): Iterable<string> }[] =
-      rooms === undefined ? [sockets] : rooms.flatMap((room) => adapter.rooms.get(room) ?? []);
-    const [only] = groups;
-    if (only === undefined) return 0;
-    const members = groups.length === 1 ? only : new Set(groups.flatMap((group) => [...group.keys()]));
+    const members = rooms === undefined ? sockets : membersOf(rooms, adapter.rooms);
     return members.size - (exceptSocketId !== undefined && members.has(exceptSocketId) ? 1 : 0);
   };
 
@@ -69,4 +65,14 @@ export function createEmitter(io: GatewayServer, metrics: Metrics): Emitter {
       for (const operator of select(target)) operator.disconnectSockets(true);
     },
   };
+}
+
+const NOBODY: ReadonlySet<string> = new Set();
+
+/** The sockets in any of the rooms, each once. Nearly always it is one room, whose own set does. */
+function membersOf(rooms: readonly string[], known: ReadonlyMap<string, ReadonlySet<string>>): ReadonlySet<string> {
+  const [first = '', ...others] = rooms;
+  const members = known.get(first) ?? NOBODY;
+  if (others.length === 0) return members;
+  return new Set([...members, ...others.flatMap((room) => [...(known.get(room) ?? NOBODY)])]);
 }

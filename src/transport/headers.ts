@@ -14,7 +14,7 @@ export function setAlways(...middleware: readonly RequestHandler[]): RequestHand
   };
   let passed = 0;
   for (const handle of middleware) {
-    void handle({} as Request, recorder as unknown as Response, (error?: unknown) => {
+    void handle({ headers: {} } as Request, recorder as unknown as Response, (error?: unknown) => {
       passed += error === undefined ? 1 : 0;
     });
   }

@@ -33,7 +33,7 @@ export function createHttpApp(dependencies: Dependencies): Express {
   app.set('query parser', 'simple');
 
   // The order is documented: cors, JSON body, helmet, nocache.
-  app.use(cors(config.corsOrigins.length === 0 ? {} : { origin: config.corsOrigins }));
+  app.use(config.corsOrigins.length === 0 ? openCors() : cors({ origin: config.corsOrigins }));
   app.use(express.json({ limit: config.bodyLimitBytes, strict: false }));
   app.use(setAlways(helmet(), nocache()));
 
@@ -66,6 +66,14 @@ export function createHttpApp(dependencies: Dependencies): Express {
   });
   app.use(toErrorHandler(dependencies.logger));
   return app;
+}
+
+/** `cors` for any origin: only a preflight is answered according to what it asks. */
+function openCors(): RequestHandler {
+  const answerPreflight = cors();
+  const allowAnyone = setAlways(answerPreflight);
+  return (request, response, next) =>
+    (request.method === 'OPTIONS' ? answerPreflight : allowAnyone)(request, response, next);
 }
 
 /** Authenticates, parses, handles, answers; measures all of it. */
