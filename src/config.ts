@@ -49,6 +49,12 @@ export const environment = z.object({
   EVENT_LIMIT_WINDOW_MS: integer(100).default(10_000).describe('window of EVENT_LIMIT'),
   PRESENCE_GRACE_MS: integer(0).default(5000).describe('how long a user may be gone before they count as offline'),
 
+  DEVICE_TTL: integer(0).default(3600).describe('seconds the queue of a device that is gone is kept; 0: for ever'),
+  MAILBOX_MAX: integer(1)
+    .default(10_000)
+    .describe('messages that may wait for one device; beyond that the oldest are lost'),
+  RECEIPT_TTL: integer(1).default(3600).describe('seconds the state of a durable emit can be asked for after its end'),
+
   SHUTDOWN_TIMEOUT_MS: integer(1).default(10_000).describe('hard limit of a graceful stop'),
   SHUTDOWN_DRAIN_MS: integer(0).default(3000).describe('over how long clients are let go in waves'),
   LOG_LEVEL: z
@@ -139,6 +145,11 @@ function toConfig(variables: Variables) {
     },
     storage: { directory: variables.DATA_DIR, mongodbUrl: variables.MONGODB_URL },
     redis: { url: variables.REDIS_URL, prefix: variables.REDIS_PREFIX },
+    delivery: {
+      deviceTtlMs: variables.DEVICE_TTL * 1000,
+      mailboxMax: variables.MAILBOX_MAX,
+      receiptTtlMs: variables.RECEIPT_TTL * 1000,
+    },
     shutdown: { timeoutMs: variables.SHUTDOWN_TIMEOUT_MS, drainMs: variables.SHUTDOWN_DRAIN_MS },
   });
 }

@@ -3,22 +3,43 @@ import { defineContract } from './contract.js';
 import { accountId, eventName, isoTime, userId } from './primitives.js';
 
 /** Where an emit goes: one namespace, or `*`, all that authenticate users. */
-const options = z.object({
-  namespace: z.enum(['/v1/shared', '/v1/conversation', '/v1/conversation/live', '*']).default('/v1/shared'),
-  durable: later('durable'),
-  ttl: later('ttl'),
-  push: later('push'),
+const namespace = z.enum(['/v1/shared', '/v1/conversation', '/v1/conversation/live', '*']).default('/v1/shared');
+
+/** Yes or no, in a query or in JSON. */
+const flag = z.union([z.boolean(), z.enum(['true', 'false', '1', '0', ''])]);
+
+/** A number of seconds, in a query or in JSON. */
+const seconds = z.union([
+  z.number().int().min(1).max(31_536_000),
+  z.string().regex(/^[1-9]\d{0,7}$/, 'must be a number'),
+]);
+
+/** Options that are refused rather than ignored, because nothing would come of them. */
+const unavailable = (name: string) => z.undefined({ error: `${name} is not available here` }).optional();
+
+/** Options of an emit to one user. */
+const emitOptions = z.object({
+  namespace,
+  /** Stored until each of the user's devices has acknowledged it. */
+  durable: flag.optional(),
+  /** Seconds after which a durable message is not delivered any more. */
+  ttl: seconds.optional(),
+  push: unavailable('push'),
 });
 
-/** Options of acknowledged delivery: refused rather than ignored while a message would not survive. */
-function later(name: string) {
-  return z.undefined({ error: `${name} is not available: this gateway does not store messages` }).optional();
-}
+/** Names a call that may be repeated without being done twice. */
+export const idempotencyKey = z.string().min(1).max(128);
 
 const reached = z.object({
   /** Sockets reached on the node that answered; other nodes may have reached more. */
   sockets: z.number().int(),
 });
+
+/** The states of a durable message. */
+const state = z.enum(['queued', 'sent', 'acked', 'pushed', 'expired']);
+
+/** What an emit came to; `id` and `state` when it was durable. */
+const emitted = reached.extend({ id: z.string().optional(), state: state.optional() });
 
 const presence = z.object({
   userId,
@@ -27,8 +48,13 @@ const presence = z.object({
   since: isoTime.nullable(),
 });
 
-/** One item of a batch; `options` apply to it alone. */
-export const emitItem = options.extend({ userId, event: eventName, payload: z.unknown().default({}) });
+/** One item of a batch; its options apply to it alone. */
+export const emitItem = emitOptions.extend({
+  idempotencyKey: idempotencyKey.optional(),
+  userId,
+  event: eventName,
+  payload: z.unknown().default({}),
+});
 
 /** The REST routes by which backends reach the sockets of users. */
 export const emitApi = defineContract({
@@ -39,9 +65,23 @@ export const emitApi = defineContract({
       method: 'post',
       path: '/emit/:userId/:event',
       params: z.object({ userId, event: eventName }),
-      query: options,
+      query: emitOptions,
       body: z.unknown(),
-      answer: reached,
+      answer: emitted,
+    },
+    emitStatus: {
+      summary: 'What became of a durable emit, device by device.',
+      method: 'get',
+      path: '/emit/:id',
+      params: z.object({ id: z.string().regex(/^[0-9a-f]{24}$/, 'must be the id of an answer') }),
+      answer: z.object({
+        id: z.string(),
+        userId,
+        event: z.string(),
+        state,
+        createdAt: isoTime,
+        devices: z.array(z.object({ deviceId: z.string(), state, at: isoTime })),
+      }),
     },
     emitBatch: {
       summary: 'Sends up to 1000 events; one result per item, in order. A bad item does not stop the rest.',
@@ -51,7 +91,7 @@ export const emitApi = defineContract({
       answer: z.object({
         items: z.array(
           z.union([
-            z.object({ success: z.literal(true), message: z.literal('SUCCESS'), data: reached }),
+            z.object({ success: z.literal(true), message: z.literal('SUCCESS'), data: emitted }),
             z.object({ success: z.literal(false), errno: z.number(), message: z.string() }).loose(),
           ]),
         ),
@@ -62,7 +102,13 @@ export const emitApi = defineContract({
       method: 'post',
       path: '/broadcast/:event',
       params: z.object({ event: eventName }),
-      query: options.extend({ account: accountId.optional() }),
+      query: z.object({
+        namespace,
+        account: accountId.optional(),
+        durable: unavailable('durable'),
+        ttl: unavailable('ttl'),
+        push: unavailable('push'),
+      }),
       body: z.unknown(),
       answer: reached,
     },

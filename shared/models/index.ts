@@ -1,5 +1,6 @@
 import type { Connection } from 'mongoose';
 import { defineApiSession } from './api-session.js';
+import { defineDelivery } from './delivery.js';
 import { defineSocket } from './socket.js';
 import { defineUser } from './user.js';
 
@@ -8,6 +9,7 @@ export type Models = ReturnType<typeof defineModels>;
 
 /** Makes the models; builds no index and sends nothing. */
 export const defineModels = (connection: Connection) => ({
+  ...defineDelivery(connection),
   ApiSession: defineApiSession(connection),
   Socket: defineSocket(connection),
   User: defineUser(connection),

@@ -7,6 +7,7 @@ import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import { connectRedis } from '../platform/redis.js';
 import { createRedisAdapter } from '../platform/redis-adapter.js';
+import { type Bus, createRedisBus, silentBus } from './bus.js';
 import type { PresenceStore } from './presence/index.js';
 import { createMemoryPresence } from './presence/memory.js';
 import { createRedisPresence } from './presence/redis.js';
@@ -18,6 +19,7 @@ export interface Cluster {
   readonly adapter: Parameters<Server['adapter']>[0] | undefined;
   readonly presence: PresenceStore;
   readonly limiter: RateLimiter;
+  readonly bus: Bus;
   /** @throws when what the nodes have in common cannot be reached */
   ping(): Promise<void>;
 }
@@ -41,6 +43,7 @@ async function singleNode(config: Config, { clock, logger }: Dependencies): Prom
     adapter: undefined,
     presence: createMemoryPresence({ clock, graceMs: config.sockets.presenceGraceMs }),
     limiter: createRateLimiter({ clock, keyPrefix: '' }),
+    bus: silentBus,
     ping: async () => undefined,
   };
 }
@@ -54,17 +57,19 @@ async function overRedis(
   const onPublishFailed = (): void => metrics.publishFailures.inc();
   const redis = await connectRedis({ url, startupTimeoutMs, logger, onPublishFailed });
   cleanup.add('redis', () => redis.close());
+  const nodeId = randomUUID();
   return {
     adapter: createRedisAdapter({ redis, keyPrefix: config.redis.prefix, logger }),
     presence: createRedisPresence({
       redis,
       logger,
       clock,
-      nodeId: randomUUID(),
+      nodeId,
       keyPrefix,
       graceMs: config.sockets.presenceGraceMs,
     }),
     limiter: createRateLimiter({ redis, clock, keyPrefix }),
+    bus: createRedisBus({ redis, nodeId, keyPrefix, logger }),
     ping: () => redis.ping(),
   };
 }

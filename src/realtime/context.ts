@@ -5,6 +5,7 @@ import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { Push } from '../platform/push.js';
+import type { Delivery } from './delivery/index.js';
 import type { Emitter } from './emitter.js';
 import type { PresenceStore } from './presence/index.js';
 import type { SocketDirectory } from './presence/socket-directory.js';
@@ -22,5 +23,6 @@ export interface Context {
   readonly emitter: Emitter;
   readonly presence: PresenceStore;
   readonly sockets: SocketDirectory;
+  readonly delivery: Delivery;
   readonly push: Push;
 }

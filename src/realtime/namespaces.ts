@@ -8,4 +8,4 @@ export const sharedNamespace = '/v1/shared';
 export const leadFinderNamespace = '/v1/lead-finder';
 
 /** The namespaces where a socket belongs to a user of the platform: what `*` means to the emit API. */
-export const userNamespaces = [sharedNamespace, ...conversationNamespaces] as const;
+export const userNamespaces: readonly string[] = [sharedNamespace, ...conversationNamespaces];

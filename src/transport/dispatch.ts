@@ -17,6 +17,8 @@ export interface SocketState {
   principal: Principal;
   /** Network address of the client, which stands for it where nobody is asked who they are. */
   address: string;
+  /** Which of the user's devices; `''` when the client does not say. */
+  deviceId: string;
   /** Unix time in milliseconds. */
   connectedAt: number;
   /** Events being handled. */

@@ -7,7 +7,7 @@ import type { Namespace, SocketListener } from '../realtime/integration.js';
 import { rooms } from '../realtime/rooms.js';
 import { compactConnection } from './compact.js';
 import type { Dispatch, GatewaySocket } from './dispatch.js';
-import { addressOf, forgetHandshake } from './handshake.js';
+import { addressOf, deviceIdOf, forgetHandshake } from './handshake.js';
 import { toConnectError, toGatewayError } from './reply.js';
 import type { GatewayServer } from './socket.js';
 
@@ -34,7 +34,8 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
       const principal = await authenticate(socket.handshake);
       ensureScope(principal, scopes);
       const address = addressOf(socket.handshake, trustedProxies);
-      socket.data = { principal, address, connectedAt: clock.now(), inFlight: 0, isWarned: false };
+      const deviceId = deviceIdOf(socket.handshake);
+      socket.data = { principal, address, deviceId, connectedAt: clock.now(), inFlight: 0, isWarned: false };
     } finally {
       pending.delete(name);
       if (pending.size === 0) entering.delete(socket.conn);

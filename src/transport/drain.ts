@@ -22,7 +22,7 @@ export async function drainConnections(
   }
   const waveSize = Math.ceil(connections.length / WAVES);
   for (let start = 0; start < connections.length; start += waveSize) {
-    await pause(clock, durationMs / WAVES);
+    if (durationMs > 0) await pause(clock, durationMs / WAVES);
     for (const [connection, sockets] of connections.slice(start, start + waveSize)) closeIfIdle(connection, sockets);
   }
   await Promise.all(connections.map(([connection]) => closed(connection)));

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'socket.io';
+import { invalid } from '../errors.js';
 
 /** Headers that a namespace may ask for after the connection was made. */
 const KEPT_HEADERS = ['authorization', 'origin', 'x-forwarded-for', 'x-token'] as const;
@@ -58,6 +59,16 @@ const FORGOTTEN: Socket['handshake'] = Object.freeze({
   query: {},
   auth: {},
 });
+
+/** Longer ids are no device's. */
+const DEVICE_ID_MAX = 128;
+
+/** Which device of the user connects. @throws GatewayError `VALIDATION_ERROR` for what cannot be an id */
+export function deviceIdOf({ auth, query }: Socket['handshake']): string {
+  const deviceId: unknown = auth['deviceId'] ?? query['deviceId'] ?? '';
+  if (typeof deviceId === 'string' && deviceId.length <= DEVICE_ID_MAX) return deviceId;
+  throw invalid('deviceId', `must be one string of at most ${DEVICE_ID_MAX} characters`);
+}
 
 /**
  * The client's address: that of the connection, or what the nearest of `trustedProxies` reverse proxies says it is.

@@ -105,6 +105,8 @@ test('a batch is described by what it really takes', () => {
         { name: 'userId', in: 'path', required: true, schema: { type: 'string', maxLength: 128 } },
         { name: 'event', in: 'path', required: true },
         { name: 'namespace', in: 'query', required: false, schema: { default: '/v1/shared' } },
+        { name: 'durable', in: 'query', required: false },
+        { name: 'ttl', in: 'query', required: false },
       ],
     },
   });

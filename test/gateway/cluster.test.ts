@@ -2,14 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Embedded, startEmbedded } from '../../src/embedded/index.js';
+import { type EmbeddedDatabase, startEmbedded } from '../../src/embedded/index.js';
 import { connect } from '../support/client.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';
 
 let redis: TestRedis;
-let database: Embedded;
+let database: EmbeddedDatabase;
 let directory: string;
 let a: TestGateway;
 let b: TestGateway;

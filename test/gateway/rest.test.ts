@@ -101,12 +101,15 @@ test('a broadcast reaches the namespace, or one account of it', async () => {
   for (const client of [a1, a2, b]) client.close();
 });
 
-test.each(['durable=true', 'ttl=5', 'push=true'])('%s says that it is not available', async (option) => {
-  const { status, json } = await gateway.call('POST', `/emit/u/e?${option}`, {});
-  expect(status).toBe(400);
-  expect(json).toMatchObject(failure(400, 'VALIDATION_ERROR'));
-  expect(json.details[0].message).toContain('not available');
-});
+test.each(['/emit/u/e?push=true', '/broadcast/e?durable=true', '/broadcast/e?ttl=5', '/broadcast/e?push=true'])(
+  '%s says that it is not available',
+  async (path) => {
+    const { status, json } = await gateway.call('POST', path, {});
+    expect(status).toBe(400);
+    expect(json).toMatchObject(failure(400, 'VALIDATION_ERROR'));
+    expect(json.details[0].message).toContain('not available');
+  },
+);
 
 test('disconnect ends every socket of the user and says why', async () => {
   const clients = await Promise.all(

@@ -1,4 +1,6 @@
-import { type emitApi, emitItem } from '#shared/contracts/emit-api.js';
+import type { z } from 'zod';
+import { type emitApi, emitItem, idempotencyKey } from '#shared/contracts/emit-api.js';
+import { invalid } from '../../errors.js';
 import type { RouteHandlers } from '../../realtime/integration.js';
 import { toGatewayError, toRequestFailure, toSuccess } from '../../transport/reply.js';
 import { parse } from '../../validation.js';
@@ -6,11 +8,17 @@ import type { EmitService } from './service.js';
 
 /** The REST of the emit API. */
 export const createRoutes = (service: EmitService): RouteHandlers<typeof emitApi> => ({
-  emit: async ({ params: { userId, event }, query: { namespace }, body }) =>
-    service.toUser({ userId, event, payload: body, namespace }),
-  emitBatch: async ({ body: { items } }) => ({
-    items: items.map((item) => answerOf(() => service.toUser(parse(emitItem, item)))),
-  }),
+  async emit({ params: { userId, event }, query, body, request, response }) {
+    const header = request.headers['idempotency-key'];
+    const key = header === undefined ? undefined : parse(idempotencyKey, header);
+    const { answer, isReplay } = await service.toUser(toEmit({ ...query, userId, event, payload: body }), key);
+    if (isReplay) response.setHeader('Idempotent-Replay', 'true');
+    return answer;
+  },
+  emitStatus: ({ params: { id } }) => service.statusOf(id),
+  async emitBatch({ body: { items } }) {
+    return { items: await Promise.all(items.map((item) => toItemAnswer(service, item))) };
+  },
   broadcast: async ({ params: { event }, query: { namespace, account }, body }) =>
     service.toEveryone({ event, payload: body, namespace, account }),
   disconnect: async ({ params: { userId }, body }) => service.disconnect(userId, body?.reason),
@@ -19,10 +27,20 @@ export const createRoutes = (service: EmitService): RouteHandlers<typeof emitApi
 });
 
 /** The answer to one item of a batch: what the call alone would have answered. */
-function answerOf<T>(call: () => T) {
+async function toItemAnswer(service: EmitService, item: unknown) {
   try {
-    return { ...toSuccess(undefined), data: call() };
+    const { idempotencyKey: key, ...emit } = parse(emitItem, item);
+    const { answer } = await service.toUser(toEmit(emit), key);
+    return { ...toSuccess(undefined), data: answer };
   } catch (error) {
     return toRequestFailure(toGatewayError(error));
   }
+}
+
+/** An emit as the service has it. @throws GatewayError `VALIDATION_ERROR` for a time to live of what is not kept */
+function toEmit({ userId, event, payload, namespace, durable, ttl }: z.output<typeof emitItem>) {
+  const isDurable = durable === true || durable === 'true' || durable === '1';
+  if (!isDurable && ttl !== undefined) throw invalid('ttl', 'needs durable=true');
+  const emit = { userId, event, payload, namespace };
+  return isDurable ? { ...emit, durable: ttl === undefined ? {} : { ttlMs: Number(ttl) * 1000 } } : emit;
 }

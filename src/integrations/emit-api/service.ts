@@ -1,5 +1,7 @@
 import { GatewayError } from '../../errors.js';
 import type { Context } from '../../realtime/context.js';
+import { createIdempotency, type Once } from '../../realtime/delivery/idempotency.js';
+import { GENERAL_SITE } from '../../realtime/delivery/message.js';
 import { userNamespaces } from '../../realtime/namespaces.js';
 import type { Presence } from '../../realtime/presence/index.js';
 import { rooms } from '../../realtime/rooms.js';
@@ -11,15 +13,62 @@ interface Emit {
   namespace: string;
 }
 
+/** An emit to one user. */
+interface UserEmit extends Emit {
+  userId: string;
+  /** Absent: fire and forget. */
+  durable?: { ttlMs?: number };
+}
+
+/** What came of it. */
+interface Emitted {
+  sockets: number;
+  id?: string;
+  state?: 'queued' | 'sent';
+}
+
 /** What the emit API does. */
 export type EmitService = ReturnType<typeof createEmitService>;
 
-/** Fire and forget: what is emitted reaches the sockets that are connected now, and is not stored. */
-export function createEmitService({ emitter, presence }: Context) {
+/**
+ * What is emitted reaches the sockets that are connected now; what is durable is stored first, and reaches those that
+ * come later too.
+ */
+export function createEmitService({ emitter, presence, delivery, models, clock }: Context) {
+  const idempotency = createIdempotency({ model: models.DeliveryKey, clock });
+
+  const toUser = async (emit: UserEmit, id?: string): Promise<Emitted> => {
+    const { userId, event, payload, namespace, durable } = emit;
+    if (durable !== undefined) {
+      const recipient = { site: GENERAL_SITE, userId };
+      const message = { recipient, namespace, event, args: [payload], keepsReceipt: true, ...durable };
+      const sent = await delivery.send(id === undefined ? message : { ...message, id });
+      return { ...sent, state: sent.sockets > 0 || (await isElsewhere(userId)) ? 'sent' : 'queued' };
+    }
+    const target = { namespaces: spread(namespace), rooms: [rooms.user(userId)] };
+    return { sockets: emitter.emit(target, { event, payload }) };
+  };
+
+  /** Connected to another node. While that cannot be known the message counts as waiting. */
+  const isElsewhere = async (userId: string): Promise<boolean> => {
+    const found = await presence.get([userId]).catch(() => []);
+    return found.some(({ online }) => online);
+  };
+
   return {
-    toUser: ({ userId, event, payload, namespace }: Emit & { userId: string }): { sockets: number } => ({
-      sockets: emitter.emit({ namespaces: spread(namespace), rooms: [rooms.user(userId)] }, { event, payload }),
-    }),
+    /** A key makes it happen once, however often and on whichever node it is called. */
+    async toUser(emit: UserEmit, key?: string): Promise<Once<Emitted>> {
+      if (key === undefined) return { answer: await toUser(emit), isReplay: false };
+      return idempotency.once(JSON.stringify([GENERAL_SITE, key]), emit, (id) => toUser(emit, id));
+    },
+
+    /** @throws GatewayError `NOT_FOUND` for what was never durable, or ended too long ago */
+    async statusOf(id: string) {
+      const status = await delivery.statusOf(id);
+      if (status === undefined || status.site !== GENERAL_SITE) throw new GatewayError('NOT_FOUND');
+      const { site: _site, ...told } = status;
+      return told;
+    },
 
     toEveryone({ event, payload, namespace, account }: Emit & { account: string | undefined }): { sockets: number } {
       const target = {

@@ -1,0 +1,94 @@
+import { type Connection, type InferSchemaType, type Model, Schema } from 'mongoose';
+
+const recipientSchema = new Schema(
+  {
+    /** Site and user; made by the gateway in one place. */
+    _id: String,
+    /** The last number that was given to a message. Numbers only rise; some are never used. */
+    seq: { type: Number, required: true, default: 0 },
+    /** Which write took the last number; tells another that came between. */
+    batch: String,
+    devices: { type: [{ _id: false, id: String, seenAt: Date }], required: true },
+    /** Devices that lost messages and have not been told. */
+    cuts: { type: [String], required: true },
+  },
+  { collection: 'delivery.recipients' },
+);
+recipientSchema.index({ 'devices.seenAt': 1 });
+
+const entrySchema = new Schema(
+  {
+    message: { type: String, required: true },
+    recipient: { type: String, required: true },
+    /** `null`: no device was known; the first that comes takes it. */
+    device: { type: String, default: null },
+    seq: { type: Number, required: true },
+    /** Where it is heard; `*`: everywhere on the site. */
+    namespace: { type: String, required: true },
+    /** JSON of `[event, ...arguments]`: exactly what the sender sent, whatever its keys are called. */
+    body: { type: String, required: true },
+    isPending: { type: Boolean, required: true },
+    state: { type: String, enum: ['queued', 'sent', 'acked', 'pushed', 'expired'], required: true },
+    at: { type: Date, required: true },
+    createdAt: { type: Date, required: true },
+    /** Not delivered after this. */
+    expireAt: Date,
+    isResync: Boolean,
+    /** Kept for a while after its end, because somebody may ask for its state. */
+    keepsReceipt: Boolean,
+    purgeAt: Date,
+  },
+  { collection: 'delivery.entries' },
+);
+entrySchema.index({ recipient: 1, device: 1, seq: 1 }, { partialFilterExpression: { isPending: true } });
+entrySchema.index({ message: 1 });
+entrySchema.index({ expireAt: 1 }, { partialFilterExpression: { isPending: true } });
+entrySchema.index({ purgeAt: 1 }, { expireAfterSeconds: 0 });
+
+const keySchema = new Schema(
+  {
+    /** Site and idempotency key. */
+    _id: String,
+    bodyHash: { type: String, required: true },
+    message: { type: String, required: true },
+    /** JSON of the answer, once there is one. */
+    answer: String,
+    /** Until when whoever took the key may be at work. */
+    leasedUntil: { type: Date, required: true },
+    purgeAt: { type: Date, required: true },
+  },
+  { collection: 'delivery.keys' },
+);
+keySchema.index({ purgeAt: 1 }, { expireAfterSeconds: 0 });
+
+const pushSchema = new Schema(
+  {
+    /** The message. */
+    _id: String,
+    userId: { type: String, required: true },
+    event: { type: String, required: true },
+    title: { type: String, required: true },
+    body: { type: String, required: true },
+    /** When it is to be pushed unless it is acknowledged; moved forward by whoever is pushing it. */
+    dueAt: { type: Date, required: true },
+  },
+  { collection: 'delivery.pushes' },
+);
+pushSchema.index({ dueAt: 1 });
+
+/** A mailbox: who it belongs to and by which devices. */
+export type DeliveryRecipient = InferSchemaType<typeof recipientSchema>;
+/** One message for one device. */
+export type DeliveryEntry = InferSchemaType<typeof entrySchema>;
+/** An idempotency key and what was answered. */
+export type DeliveryKey = InferSchemaType<typeof keySchema>;
+/** A push that is sent unless its message is acknowledged before. */
+export type DeliveryPush = InferSchemaType<typeof pushSchema>;
+
+/** The models of acknowledged delivery on one connection. */
+export const defineDelivery = (connection: Connection) => ({
+  DeliveryRecipient: connection.model('DeliveryRecipient', recipientSchema) as Model<DeliveryRecipient>,
+  DeliveryEntry: connection.model('DeliveryEntry', entrySchema) as Model<DeliveryEntry>,
+  DeliveryKey: connection.model('DeliveryKey', keySchema) as Model<DeliveryKey>,
+  DeliveryPush: connection.model('DeliveryPush', pushSchema) as Model<DeliveryPush>,
+});

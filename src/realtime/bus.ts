@@ -1,0 +1,35 @@
+import type { Logger } from '../platform/logger.js';
+import type { Redis } from '../platform/redis.js';
+
+/** A word to the other nodes. It may be lost: whoever uses it has another way to make good. */
+export interface Bus {
+  /** To every other node that listens to the topic. */
+  publish(topic: string, message: unknown): void;
+  /** @param listener gets messages of other nodes */
+  subscribe(topic: string, listener: (message: unknown) => void): void;
+}
+
+/** Nobody else is there. */
+export const silentBus: Bus = { publish: () => undefined, subscribe: () => undefined };
+
+/** Over Redis; messages are JSON and carry the id of their node, so that it does not hear itself. */
+export function createRedisBus(options: { redis: Redis; nodeId: string; keyPrefix: string; logger: Logger }): Bus {
+  const { redis, nodeId, keyPrefix, logger } = options;
+  const channelOf = (topic: string): string => `${keyPrefix}bus:${topic}`;
+  return {
+    publish(topic, message) {
+      void redis.publisher.publish(channelOf(topic), JSON.stringify([nodeId, message]));
+    },
+    subscribe(topic, listener) {
+      const receive = (bytes: Buffer): void => {
+        const parsed: unknown = JSON.parse(bytes.toString());
+        if (!Array.isArray(parsed)) throw new Error('not a message of the bus');
+        const [sender, message]: unknown[] = parsed;
+        if (sender !== nodeId) listener(message);
+      };
+      redis.subscriber
+        .subscribe(channelOf(topic), receive, true)
+        .catch((error: unknown) => logger.error({ err: error, topic }, 'bus: not subscribed'));
+    },
+  };
+}

@@ -1,0 +1,244 @@
+/**
+ * Delivery that is acknowledged.
+ *
+ * A message is stored for each device of its recipient, then sent, and taken away when the device has acknowledged it.
+ * Its way has five steps:
+ *
+ * 1. **Number** (`numbers.ts`). The message takes the next number of its recipient's mailbox; the same database call
+ *    tells which devices there are. Numbers only rise, on whatever node: what is sent after an earlier message was
+ *    answered has the higher number. Numbers may be left unused.
+ * 2. **Store** (`mailbox.ts`). One entry for each device, or one for nobody yet when no device is known. Everything that
+ *    arrives in one turn of the event loop is one insert. Only now does the caller get its answer, so an answer means
+ *    that the message survives the end of every node.
+ * 3. **Offer**. The entries are offered to the outboxes of this node, and told to the other nodes, which offer them to
+ *    theirs. This word may be lost: every few seconds each node compares the last number of the mailboxes of its own
+ *    sockets with what it has sent, and looks for what is missing.
+ * 4. **Send** (`outbox.ts`). What waited when a socket connected goes out in batches, what comes later by itself, in
+ *    order of the numbers: a gap is looked into before anything overtakes it.
+ * 5. **Acknowledge**. The entry leaves the queue of that device alone; all acknowledgements of one turn are one write.
+ *    What is never acknowledged comes again at the next connect.
+ *
+ * So a device gets every message at least once and in order, and twice only if its acknowledgement was lost. What is cut
+ * off by a limit is said: the device gets `_resync` at its next connect.
+ */
+import type { Models } from '#shared/models/index.js';
+import { GatewayError } from '../../errors.js';
+import type { Clock } from '../../platform/clock.js';
+import type { Logger } from '../../platform/logger.js';
+import type { GatewaySocket } from '../../transport/dispatch.js';
+import type { Bus } from '../bus.js';
+import { createDevices } from './devices.js';
+import { createMailbox, type MessageStatus } from './mailbox.js';
+import { type Entry, keyOf, newId, type OutgoingMessage, type Recipient } from './message.js';
+import { type Device, Outbox, type OutboxDependencies } from './outbox.js';
+
+export type { OutgoingMessage, Recipient } from './message.js';
+
+/** How often a node makes good for words that were lost. Well under the 10 s that are promised. */
+const LOOK_INTERVAL_MS = 4000;
+/** How often the devices that are connected here are noted as being there. */
+const REFRESH_INTERVAL_MS = 30_000;
+/** Mailboxes that one query asks for their last number. */
+const LOOK_CHUNK = 1000;
+/** Entries told to the other nodes at once are told with their content up to this size; beyond it they look themselves. */
+const HINT_MAX_BYTES = 65_536;
+const TOPIC = 'delivery';
+
+/** What became of a message that was stored. */
+export interface SentMessage {
+  readonly id: string;
+  /** Sockets of this node that were offered it. */
+  readonly sockets: number;
+}
+
+/** The mailbox of every recipient, and what goes out of it over the sockets of this node. */
+export interface Delivery {
+  /** Stores, then sends. @throws GatewayError `UNAVAILABLE` when the database cannot be reached: nothing was sent */
+  send(message: OutgoingMessage): Promise<SentMessage>;
+  /**
+   * Ties a socket to its mailbox until {@link Delivery.disconnect}. The first thing it gets is what waited.
+   * @param onReady called before that, when the database has answered
+   */
+  connect(socket: GatewaySocket, device: Recipient & { deviceId: string }, onReady?: () => void): void;
+  /** The socket is gone; others that were never tied are ignored. */
+  disconnect(socket: GatewaySocket): void;
+  /** Begins to listen to the other nodes and to make good. */
+  start(): void;
+  stop(): void;
+  /** What became of a message whose receipt is kept; `undefined` for one that is unknown or too long ago. */
+  statusOf(id: string): Promise<MessageStatus | undefined>;
+}
+
+interface Dependencies {
+  models: Models;
+  clock: Clock;
+  logger: Logger;
+  bus: Bus;
+  settings: { deviceTtlMs: number; mailboxMax: number; receiptTtlMs: number };
+  /** A message has been acknowledged by a device. */
+  onAcknowledged?(messages: readonly string[]): void;
+}
+
+/** Delivery over the database of the models. */
+export function createDelivery(dependencies: Dependencies): Delivery {
+  const { models, clock, logger, bus, settings } = dependencies;
+  /** The outboxes of this node by recipient. */
+  const outboxes = new Map<string, Set<Outbox>>();
+  const openSockets = new Map<string, Outbox>();
+  const isHere = (recipient: string, deviceId: string): boolean => outboxesOf({ recipient, deviceId }).length > 0;
+  const mailbox = createMailbox({ models, clock, isHere, ...settings });
+  const devices = createDevices({ model: models.DeliveryRecipient, mailbox, clock, ttlMs: settings.deviceTtlMs });
+  const stops: (() => void)[] = [];
+  const report = (error: unknown): void => logger.warn({ err: error }, 'delivery: the database failed; trying again');
+
+  const outboxesOf = ({ recipient, deviceId }: Device): Outbox[] =>
+    [...(outboxes.get(recipient) ?? [])].filter((outbox) => outbox.device.deviceId === deviceId);
+
+  /** Offers an entry to the sockets of its device here. @returns how many there are */
+  const offer = (entry: Entry): number => {
+    const here = outboxes.get(entry.recipient);
+    if (here === undefined) return 0;
+    // Stored before any device was known: the first that is here takes it.
+    const addressed = entry.device === null ? [...here].slice(0, 1) : outboxesOf({ ...entry, deviceId: entry.device });
+    for (const outbox of addressed) {
+      if (entry.device === null) outbox.look(entry.seq);
+      else outbox.offer(entry);
+    }
+    return addressed.length;
+  };
+
+  const acknowledge = async (outbox: Outbox, entries: readonly Entry[]): Promise<void> => {
+    const overtaken = overtakenBy(outbox, entries);
+    for (const sibling of outboxesOf(outbox.device)) for (const entry of entries) sibling.settle(entry);
+    await Promise.all(entries.map(mailbox.acknowledge));
+    dependencies.onAcknowledged?.(entries.map(({ message }) => message));
+    // Another socket of the device may have acknowledged it meanwhile.
+    if (overtaken !== undefined && (await mailbox.isPending(overtaken))) await startOver(outbox.device);
+  };
+
+  /** The device has missed something that it cannot do without: its queue is of no use any more. */
+  const startOver = async (device: Device): Promise<void> => {
+    await mailbox.lose({ recipient: device.recipient, device: device.deviceId });
+    for (const outbox of outboxesOf(device)) {
+      outbox.unacknowledged.clear();
+      outbox.socket.emit('_resync');
+    }
+  };
+
+  const outboxDependencies: OutboxDependencies = {
+    mailbox,
+    now: clock.now,
+    acknowledge: (outbox, entries) => void acknowledge(outbox, entries).catch(report),
+    sent: (entry) => void mailbox.markSent(entry).catch(report),
+    failed: report,
+  };
+
+  /** Tries until the database has answered or the socket is gone. */
+  const open = async (outbox: Outbox, onReady: () => void): Promise<void> => {
+    const { device, socket } = outbox;
+    const { last, isCut, isOnly } = await devices.register(device);
+    onReady();
+    if (isCut && (await devices.takeCut(device))) socket.emit('_resync');
+    if (isOnly && last > 0) await mailbox.claim(device.recipient, device.deviceId);
+    await outbox.catchUp(last);
+  };
+
+  const openWithRetry = (outbox: Outbox, onReady: () => void): void => {
+    open(outbox, onReady).catch((error: unknown) => {
+      report(error);
+      if (outbox.socket.connected) clock.after(LOOK_INTERVAL_MS, () => openWithRetry(outbox, onReady));
+    });
+  };
+
+  /** Makes good for words that were lost. */
+  const lookAll = async (): Promise<void> => {
+    const all = [...outboxes.keys()];
+    for (let start = 0; start < all.length; start += LOOK_CHUNK) {
+      const lasts = await devices.lastOf(all.slice(start, start + LOOK_CHUNK));
+      for (const [recipient, last] of lasts) for (const outbox of outboxes.get(recipient) ?? []) outbox.look(last);
+    }
+  };
+
+  const refreshAll = async (): Promise<void> => {
+    const connected = [...outboxes.values()].flatMap((set) => [...set].map(({ device }) => device));
+    for (let start = 0; start < connected.length; start += LOOK_CHUNK) {
+      await devices.refresh(connected.slice(start, start + LOOK_CHUNK));
+    }
+    await devices.giveUp();
+    await mailbox.expire();
+  };
+
+  return {
+    async send(message) {
+      const id = message.id ?? newId();
+      const entries = await mailbox.store({ ...message, id }).catch((cause: unknown) => {
+        throw new GatewayError('UNAVAILABLE', {}, { cause });
+      });
+      const sockets = entries.reduce((sum, entry) => sum + offer(entry), 0);
+      const [first, ...others] = entries;
+      if (first !== undefined) bus.publish(TOPIC, toHint([first, ...others]));
+      return { id, sockets };
+    },
+
+    connect(socket, { deviceId, ...recipient }, onReady = () => undefined) {
+      const key = keyOf(recipient);
+      const outbox = new Outbox(socket, { recipient: key, deviceId }, outboxDependencies);
+      const set = outboxes.get(key) ?? new Set();
+      outboxes.set(key, set.add(outbox));
+      openSockets.set(socket.id, outbox);
+      openWithRetry(outbox, onReady);
+    },
+
+    disconnect(socket) {
+      const outbox = openSockets.get(socket.id);
+      if (outbox === undefined) return;
+      const { recipient } = outbox.device;
+      openSockets.delete(socket.id);
+      outbox.close();
+      outboxes.get(recipient)?.delete(outbox);
+      if (outboxes.get(recipient)?.size === 0) outboxes.delete(recipient);
+      devices.left(outbox.device).catch(report);
+    },
+
+    start() {
+      bus.subscribe(TOPIC, (hint) => {
+        const { entries, recipient, last } = hint as Hint;
+        for (const entry of entries) offer(entry);
+        if (entries.length === 0) for (const outbox of outboxes.get(recipient) ?? []) outbox.look(last);
+      });
+      stops.push(clock.every(LOOK_INTERVAL_MS, () => void lookAll().catch(report)));
+      stops.push(clock.every(REFRESH_INTERVAL_MS, () => void refreshAll().catch(report)));
+    },
+
+    stop() {
+      for (const stop of stops) stop();
+    },
+    statusOf: mailbox.statusOf,
+  };
+}
+
+/** What the other nodes are told of a message. Without the entries they look themselves. */
+interface Hint {
+  readonly recipient: string;
+  readonly last: number;
+  readonly entries: readonly Entry[];
+}
+
+function toHint(entries: readonly [Entry, ...Entry[]]): Hint {
+  const [first] = entries;
+  const isSmall = first.body.length * entries.length <= HINT_MAX_BYTES;
+  return { recipient: first.recipient, last: first.seq, entries: isSmall ? entries : [] };
+}
+
+/** The oldest message of the same event that an acknowledgement has overtaken, when that calls for a fresh start. */
+function overtakenBy({ unacknowledged }: Outbox, [acknowledged]: readonly Entry[]): Entry | undefined {
+  if (acknowledged === undefined || !acknowledged.isResync) return undefined;
+  const event = eventOf(acknowledged);
+  for (const entry of unacknowledged.values()) {
+    if (entry.seq >= acknowledged.seq) return undefined;
+    if (eventOf(entry) === event) return entry;
+  }
+  return undefined;
+}
+
+const eventOf = ({ body }: Entry): string => (JSON.parse(body) as [string])[0];

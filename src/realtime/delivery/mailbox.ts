@@ -1,0 +1,247 @@
+import { Types } from 'mongoose';
+import type { Models } from '#shared/models/index.js';
+import type { Clock } from '../../platform/clock.js';
+import { createGroup } from './group.js';
+import { type Entry, keyOf, newId, type OutgoingMessage } from './message.js';
+import { createNumbers, type Taken } from './numbers.js';
+
+/** Messages that one database call stores, and acknowledgements that one takes away. */
+const GROUP_MAX = 1000;
+
+/** A device's queue is cut to its limit each time this share of the limit was added. */
+const TRIM_SHARE = 100;
+
+interface Options {
+  models: Models;
+  clock: Clock;
+  /** Messages a device may have waiting; beyond that the oldest are lost, and the device is told. */
+  mailboxMax: number;
+  /** How long the state of a message can be asked for after its end. */
+  receiptTtlMs: number;
+  /** A socket of this device is connected to this node. */
+  isHere(recipient: string, device: string): boolean;
+}
+
+/** What is stored for each recipient and device, in order. All of it is in the database. */
+export type Mailbox = ReturnType<typeof createMailbox>;
+
+/** The mailbox over the delivery collections. */
+export function createMailbox({ models, clock, mailboxMax, receiptTtlMs, isHere }: Options) {
+  const { collection } = models.DeliveryEntry;
+  const recipients = models.DeliveryRecipient.collection;
+  const numbers = createNumbers(models.DeliveryRecipient);
+  const trimEvery = Math.max(1, Math.floor(mailboxMax / TRIM_SHARE));
+
+  const storeAll = async (messages: readonly OutgoingMessage[]): Promise<Entry[][]> => {
+    const counts = new Map<string, number>();
+    for (const { recipient } of messages) counts.set(keyOf(recipient), (counts.get(keyOf(recipient)) ?? 0) + 1);
+    const taken = await numbers.take(counts);
+    const used = new Map<string, number>();
+    const now = clock.now();
+    const stored = messages.map((message) => {
+      const key = keyOf(message.recipient);
+      const { first, devices } = taken.get(key) as Taken;
+      const offset = used.get(key) ?? 0;
+      used.set(key, offset + 1);
+      const addressees = devices.length === 0 ? [null] : devices;
+      return addressees.map((device) => {
+        const isSent = device !== null && isHere(key, device);
+        return toEntry(message, { recipient: key, device, seq: first + offset, isSent, now });
+      });
+    });
+    await collection.insertMany(
+      stored.flat().map((entry) => toDocument(entry, now)),
+      { ordered: false },
+    );
+    await Promise.all([...taken].map(([key, numbersOf]) => trimIfDue(key, numbersOf, counts.get(key) ?? 0)));
+    return stored;
+  };
+
+  const trimIfDue = async (recipient: string, { first, devices }: Taken, count: number): Promise<void> => {
+    if (Math.floor((first + count - 1) / trimEvery) === Math.floor((first - 1) / trimEvery)) return;
+    await Promise.all([...devices, null].map((device) => trim(recipient, device)));
+  };
+
+  /** Cuts a queue to its limit. */
+  const trim = async (recipient: string, device: string | null): Promise<void> => {
+    const queue = { recipient, device, isPending: true };
+    const excess = (await collection.countDocuments(queue)) - mailboxMax;
+    if (excess <= 0) return;
+    const [last] = await collection
+      .find(queue)
+      .sort({ seq: 1 })
+      .skip(excess - 1)
+      .limit(1)
+      .project({ seq: 1 })
+      .toArray();
+    if (last !== undefined) await lose({ ...queue, seq: { $lte: last['seq'] } });
+    if (device !== null) await markCut(recipient, device);
+  };
+
+  /** The device is told of a loss at its next connect. */
+  const markCut = async (recipient: string, device: string): Promise<void> => {
+    await recipients.updateOne({ _id: recipient as never }, { $addToSet: { cuts: device } });
+  };
+
+  /** Ends entries without delivery. @returns how many */
+  const lose = async (filter: Record<string, unknown>): Promise<number> => {
+    const now = clock.now();
+    const purgeAt = new Date(now + receiptTtlMs);
+    const end = { isPending: false, state: 'expired', at: new Date(now), purgeAt };
+    const { modifiedCount } = await collection.updateMany({ ...filter, isPending: true }, { $set: end });
+    return modifiedCount;
+  };
+
+  const endAll = async (entries: readonly Entry[]): Promise<boolean[]> => {
+    const now = clock.now();
+    const idsOf = (keepsReceipt: boolean) =>
+      entries.filter((entry) => entry.keepsReceipt === keepsReceipt).map(({ id }) => new Types.ObjectId(id));
+    const [kept, deleted] = [idsOf(true), idsOf(false)];
+    const end = { isPending: false, state: 'acked', at: new Date(now), purgeAt: new Date(now + receiptTtlMs) };
+    await Promise.all([
+      kept.length > 0 && collection.updateMany({ _id: { $in: kept }, isPending: true }, { $set: end }),
+      deleted.length > 0 && collection.deleteMany({ _id: { $in: deleted } }),
+    ]);
+    return entries.map(() => true);
+  };
+  const acknowledge = createGroup(endAll, GROUP_MAX);
+
+  return {
+    /** Stores one message for each of its devices. Resolves when the database has it. */
+    store: createGroup(storeAll, GROUP_MAX),
+    /** Takes an entry out of its device's queue. */
+    acknowledge,
+    trim,
+    lose,
+    markCut,
+
+    /** What waits for a device on a namespace after `seq`, in order. */
+    async pending(query: PendingQuery): Promise<Entry[]> {
+      const { recipient, device, namespace, limit } = query;
+      const seq = query.seqs === undefined ? { $gt: query.after } : { $in: [...query.seqs] };
+      const queue = { recipient, device, isPending: true, seq, namespace: { $in: [namespace, '*'] } };
+      const documents = await collection.find(queue).sort({ seq: 1 }).limit(limit).toArray();
+      const now = clock.now();
+      return documents
+        .map((document) => fromDocument(document as unknown as Stored))
+        .filter((entry) => !isOver(entry, now));
+    },
+
+    /** Gives what was sent before any device was known to this one. */
+    async claim(recipient: string, device: string): Promise<void> {
+      await collection.updateMany({ recipient, device: null, isPending: true }, { $set: { device } });
+    },
+
+    /** Neither acknowledged nor lost. */
+    async isPending({ id }: Entry): Promise<boolean> {
+      const found = await collection.findOne(
+        { _id: new Types.ObjectId(id), isPending: true },
+        { projection: { _id: 1 } },
+      );
+      return found !== null;
+    },
+
+    /** A socket of its device has been offered it. */
+    markSent: createGroup(async (entries: readonly Entry[]) => {
+      const ids = entries.map(({ id }) => new Types.ObjectId(id));
+      const isQueued = { _id: { $in: ids }, isPending: true, state: 'queued' };
+      await collection.updateMany(isQueued, { $set: { state: 'sent', at: new Date(clock.now()) } });
+      return entries;
+    }, GROUP_MAX),
+
+    /** Ends what has outlived its own time; the devices are told at their next connect. */
+    async expire(): Promise<void> {
+      const isDue = { isPending: true, expireAt: { $lte: new Date(clock.now()) } };
+      const due = await collection.find(isDue).project({ recipient: 1, device: 1 }).limit(GROUP_MAX).toArray();
+      if (due.length === 0) return;
+      await lose({ _id: { $in: due.map(({ _id }) => _id) } });
+      for (const { recipient, device } of due) if (device !== null) await markCut(recipient, device);
+    },
+
+    /** What became of a message; `undefined` for one that is unknown or too long ago. */
+    async statusOf(message: string): Promise<MessageStatus | undefined> {
+      const entries = await models.DeliveryEntry.find({ message }, 'recipient device body state at createdAt').lean();
+      const [first] = entries;
+      if (first === undefined) return undefined;
+      const [site, userId] = JSON.parse(first.recipient) as [string, string];
+      const [event] = JSON.parse(first.body) as [string];
+      const state = STATES.find((candidate) => entries.some((entry) => entry.state === candidate)) ?? 'queued';
+      const devices = entries.flatMap((entry) => {
+        if (typeof entry.device !== 'string') return [];
+        return [{ deviceId: entry.device, state: entry.state, at: entry.at.toISOString() }];
+      });
+      return { id: message, site, userId, event, state, createdAt: first.createdAt.toISOString(), devices };
+    },
+  };
+}
+
+/** The states of a message, the one that says most first. */
+const STATES = ['acked', 'pushed', 'sent', 'queued', 'expired'] as const;
+
+/** What became of a message. */
+export interface MessageStatus {
+  readonly id: string;
+  readonly site: string;
+  readonly userId: string;
+  readonly event: string;
+  /** The furthest that any device got. */
+  readonly state: (typeof STATES)[number];
+  readonly createdAt: string;
+  readonly devices: { deviceId: string; state: (typeof STATES)[number]; at: string }[];
+}
+
+/** Which waiting entries: those after a number, or those with given numbers. */
+export interface PendingQuery {
+  readonly recipient: string;
+  readonly device: string;
+  readonly namespace: string;
+  readonly after: number;
+  readonly seqs?: readonly number[];
+  readonly limit: number;
+}
+
+/** Its own time is over. */
+export const isOver = ({ expireAt }: Entry, now: number): boolean => expireAt !== null && expireAt <= now;
+
+function toEntry(
+  { id = newId(), event, args, namespace, ttlMs, isResync = false, keepsReceipt = false }: OutgoingMessage,
+  { now, ...address }: Pick<Entry, 'recipient' | 'device' | 'seq' | 'isSent'> & { now: number },
+): Entry {
+  const body = JSON.stringify([event, ...args]);
+  const expireAt = ttlMs === undefined ? null : now + ttlMs;
+  return { id: newId(), message: id, ...address, namespace, body, isResync, keepsReceipt, expireAt };
+}
+
+interface Stored {
+  _id: Types.ObjectId;
+  message: string;
+  recipient: string;
+  device: string | null;
+  seq: number;
+  namespace: string;
+  body: string;
+  isResync?: boolean;
+  keepsReceipt?: boolean;
+  expireAt?: Date;
+  state: string;
+}
+
+const toDocument = ({ id, expireAt, isResync, keepsReceipt, isSent, ...entry }: Entry, now: number) => ({
+  _id: new Types.ObjectId(id),
+  ...entry,
+  isPending: true,
+  state: isSent ? 'sent' : 'queued',
+  at: new Date(now),
+  createdAt: new Date(now),
+  ...(expireAt === null ? {} : { expireAt: new Date(expireAt) }),
+  ...(isResync ? { isResync } : {}),
+  ...(keepsReceipt ? { keepsReceipt } : {}),
+});
+
+const fromDocument = ({ _id, message, recipient, device, seq, namespace, body, ...rest }: Stored): Entry => ({
+  ...{ id: _id.toHexString(), message, recipient, device, seq, namespace, body },
+  isResync: rest.isResync === true,
+  keepsReceipt: rest.keepsReceipt === true,
+  expireAt: rest.expireAt?.getTime() ?? null,
+  isSent: rest.state === 'sent',
+});

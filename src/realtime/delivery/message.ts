@@ -1,0 +1,58 @@
+import { Types } from 'mongoose';
+
+/** The general namespaces are one site. */
+export const GENERAL_SITE = '';
+
+/** Whose mailbox. A site never sees anything of another. */
+export interface Recipient {
+  /** `''`: the general namespaces, which are one site; else the name of a push site. */
+  readonly site: string;
+  readonly userId: string;
+}
+
+/** A message on its way into the mailbox. */
+export interface OutgoingMessage {
+  readonly recipient: Recipient;
+  /** Given by the idempotency key; else made here. */
+  readonly id?: string;
+  /** Where it is heard; `*`: everywhere on the site. */
+  readonly namespace: string;
+  readonly event: string;
+  readonly args: readonly unknown[];
+  /** Not delivered after this many milliseconds; absent: until the mailbox itself forgets. */
+  readonly ttlMs?: number;
+  /** An acknowledgement out of order clears the device's queue. */
+  readonly isResync?: boolean;
+  /** Its state can be asked for. */
+  readonly keepsReceipt?: boolean;
+  /** Shown by push when nobody has acknowledged it by then. */
+  readonly push?: { readonly title: string; readonly body: string; readonly afterMs: number };
+}
+
+/** One message for one device, as it is stored and as nodes tell each other. */
+export interface Entry {
+  readonly id: string;
+  readonly message: string;
+  readonly recipient: string;
+  /** `null`: no device was known. */
+  readonly device: string | null;
+  readonly seq: number;
+  readonly namespace: string;
+  /** JSON of `[event, ...arguments]`. */
+  readonly body: string;
+  readonly isResync: boolean;
+  readonly keepsReceipt: boolean;
+  /** Unix time in milliseconds; `null`: no limit of its own. */
+  readonly expireAt: number | null;
+  /** A socket of its device has been offered it. */
+  readonly isSent: boolean;
+}
+
+/** The key of a recipient: no two of them share one, whatever characters sites and users are named by. */
+export const keyOf = ({ site, userId }: Recipient): string => JSON.stringify([site, userId]);
+
+/** A new id of a message or an entry. */
+export const newId = (): string => new Types.ObjectId().toHexString();
+
+/** The event's name and its arguments. */
+export const contentOf = ({ body }: Entry): [string, ...unknown[]] => JSON.parse(body);
