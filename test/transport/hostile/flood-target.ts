@@ -1,0 +1,66 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
+import { connect, type TestClient } from '../../support/client.js';
+import { until } from '../../support/until.js';
+import { type GatewayProcess, startGatewayProcess } from './gateway-process.js';
+import { enterRaw, type RawConnection } from './raw-connection.js';
+
+/** What a flood may leave behind or hold at once; each of them sends many times as much. */
+const BOUND_BYTES = 24 * 2 ** 20;
+
+/** A gateway in a process of its own, which is flooded. After each test somebody else must be served as before. */
+export interface FloodTarget {
+  readonly gateway: GatewayProcess;
+  /** Holds when the process uses hardly more memory than before the test. */
+  expectBounded(): Promise<void>;
+}
+
+/** Starts the target for the tests of a file. @returns it, once the tests run */
+export function useFloodTarget(): () => FloodTarget {
+  let gateway: GatewayProcess | undefined;
+  let bystander: TestClient | undefined;
+  let before = 0;
+  let round = 0;
+
+  const running = (): GatewayProcess => {
+    if (gateway === undefined) throw new Error('the gateway is started in beforeAll');
+    return gateway;
+  };
+  const expectUnharmed = async (): Promise<void> => {
+    round += 1;
+    const event = `still_here_${round}`;
+    expect(await running().ask('POST', `/emit/bystander/${event}`, { round })).toContain('"sockets":1');
+    expect(await bystander?.next(event)).toEqual([{ round }]);
+    expect(await running().ask('GET', '/status')).toContain('"success":true');
+    expect([running().ended, running().stderr]).toEqual([undefined, '']);
+  };
+  beforeAll(async () => {
+    gateway = await startGatewayProcess();
+    bystander = await connect(gateway, { claims: { uid: 'bystander' } });
+    // What is compiled and cached once is no leak.
+    (await enterRaw(gateway, { claims: { uid: 'warm' } })).close();
+    await expectUnharmed();
+  });
+  afterAll(async () => {
+    bystander?.close();
+    await gateway?.close();
+  });
+  beforeEach(async () => {
+    before = await running().measure();
+  });
+  afterEach(expectUnharmed);
+
+  return () => ({
+    gateway: running(),
+    expectBounded: async () => expect((await running().measure()) - before).toBeLessThan(BOUND_BYTES),
+  });
+}
+
+/** Sends without reading, until the gateway has had enough or all of it was taken. */
+export async function sendUnread({ socket }: RawConnection, count: number, send: () => void): Promise<void> {
+  socket.pause();
+  for (let sent = 0; sent < count && socket.readyState === socket.OPEN; sent += 1) {
+    send();
+    if (socket.bufferedAmount <= 2 ** 20) continue;
+    await until(() => socket.bufferedAmount < 2 ** 16 || socket.readyState !== socket.OPEN);
+  }
+}

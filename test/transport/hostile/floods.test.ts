@@ -1,0 +1,197 @@
+import { once } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { signToken } from '../../support/gateway.js';
+import { until } from '../../support/until.js';
+import { sendUnread, useFloodTarget } from './flood-target.js';
+import { enterRaw, openRaw, type RawConnection } from './raw-connection.js';
+
+const target = useFloodTarget();
+
+/** Takes frames until the gateway has closed the connection, or has answered this many times. */
+async function answersOf(connection: RawConnection, count = Number.POSITIVE_INFINITY): Promise<string[]> {
+  const answers: string[] = [];
+  while (answers.length < count) {
+    const frame = await connection.next();
+    if (frame === undefined) break;
+    if (frame !== '2') answers.push(frame);
+  }
+  return answers;
+}
+
+const connectionsOf = async (namespace: string): Promise<number> => {
+  const metrics = await target().gateway.ask('GET', '/metrics');
+  return Number(new RegExp(`^gateway_connections\\{namespace="${namespace}"\\} (\\d+)$`, 'm').exec(metrics)?.[1] ?? 0);
+};
+
+describe('a burst of CONNECT', () => {
+  it.each(['/v1/shared', '/v1/lead-finder'])('enters %s once, however often it asks', async (namespace) => {
+    const connected = await connectionsOf(namespace);
+    const connection = await openRaw(target().gateway);
+    const frame = `40${namespace},${JSON.stringify({ token: signToken({ uid: 'attacker' }) })}`;
+    for (let sent = 0; sent < 10_000; sent += 1) connection.send(frame);
+    const answers = await answersOf(connection);
+    expect(answers.filter((answer) => answer.startsWith(`40${namespace}`)).length).toBeLessThanOrEqual(1);
+    const conflict = `44${namespace},{"message":"CONFLICT","data":{"errno":409,"message":"CONFLICT"}}`;
+    expect(answers.filter((answer) => !answer.startsWith('40') && answer !== conflict)).toEqual([]);
+    await until(async () => (await connectionsOf(namespace)) === connected);
+    await target().expectBounded();
+  });
+
+  it('to namespaces that do not exist leaves nothing behind', async () => {
+    const connection = await openRaw(target().gateway);
+    for (let sent = 0; sent < 10_000; sent += 1) connection.send(`40/nowhere/${sent},{"a":"${'x'.repeat(500)}"}`);
+    const answers = await answersOf(connection, 10_000);
+    expect(answers).toHaveLength(10_000);
+    expect(answers.filter((answer) => !answer.endsWith('{"message":"Invalid namespace"}'))).toEqual([]);
+    await target().expectBounded();
+    connection.close();
+  });
+
+  it('with tokens that are wrong leaves nothing behind', async () => {
+    const connection = await openRaw(target().gateway);
+    const refused = '44/v1/shared,{"message":"INVALID_TOKEN","data":{"errno":401,"message":"INVALID_TOKEN"}}';
+    for (let sent = 0; sent < 2000; sent += 1) {
+      connection.send('40/v1/shared,{"token":"x.y.z"}');
+      // One after the other: those that come too early are not looked at.
+      expect(await connection.next()).toBe(refused);
+    }
+    await target().expectBounded();
+    connection.close();
+  });
+
+  it('with a megabyte each keeps none of it', async () => {
+    const connections: RawConnection[] = [];
+    for (let opened = 0; opened < 60; opened += 1) {
+      const connection = await openRaw(target().gateway);
+      connection.send(`40/v1/lead-finder,{"ballast":"${'b'.repeat(900_000)}"}`);
+      connections.push(connection);
+    }
+    for (const connection of connections) {
+      expect(await connection.next()).toMatch(/^40\/v1\/lead-finder,/);
+    }
+    await target().expectBounded();
+    for (const connection of connections) connection.close();
+  });
+});
+
+describe('a burst of events', () => {
+  it('gets one answer each, and beyond the limit that one', async () => {
+    const connection = await enterRaw(target().gateway, { claims: { uid: 'attacker' } });
+    const answers = answersOf(connection, 100_000);
+    for (let sent = 0; sent < 100_000; sent += 1) connection.send(`42/v1/shared,${sent}["unknown",{"n":${sent}}]`);
+    const all = await answers;
+    expect(new Set(all.map((answer) => answer.slice(0, answer.indexOf('[')))).size).toBe(100_000);
+    const limited = all.filter((answer) => answer.includes('"message":"RATE_LIMITED"'));
+    expect(limited.length).toBeGreaterThan(90_000);
+    const form =
+      /^43\/v1\/shared,\d+\[\{"success":false,"message":"RATE_LIMITED","additional_info":\{"errno":429,"retryAfterMs":\d+\}\}\]$/;
+    expect(limited.filter((answer) => !form.test(answer))).toEqual([]);
+    await target().expectBounded();
+    connection.close();
+  });
+
+  it('of a megabyte each is bounded too', async () => {
+    const connection = await enterRaw(target().gateway, { claims: { uid: 'attacker-2' } });
+    const answers = answersOf(connection, 60);
+    const data = JSON.stringify(Array(60_000).fill({ a: [] }));
+    for (let sent = 0; sent < 60; sent += 1) connection.send(`42/v1/shared,${sent}["unknown",${data}]`);
+    expect(await answers).toHaveLength(60);
+    await target().expectBounded();
+    connection.close();
+  });
+
+  it('on many connections of one user is one burst', async () => {
+    const connections: RawConnection[] = [];
+    for (let opened = 0; opened < 20; opened += 1) {
+      connections.push(await enterRaw(target().gateway, { claims: { uid: 'attacker-3' } }));
+    }
+    const bursts = connections.map((connection) => {
+      for (let sent = 0; sent < 500; sent += 1) connection.send(`42/v1/shared,${sent}["unknown"]`);
+      return answersOf(connection, 500);
+    });
+    const all = (await Promise.all(bursts)).flat();
+    expect(all).toHaveLength(10_000);
+    expect(all.filter((answer) => answer.includes('RATE_LIMITED')).length).toBeGreaterThan(9000);
+    for (const connection of connections) connection.close();
+  });
+});
+
+describe('a burst of nothing', () => {
+  it('costs nothing as pongs and acknowledgements nobody asked for', async () => {
+    const connection = await enterRaw(target().gateway, { claims: { uid: 'attacker-4' } });
+    for (let sent = 0; sent < 100_000; sent += 1) {
+      connection.send('3');
+      connection.send(`43/v1/shared,${sent}[{}]`);
+    }
+    connection.send('42/v1/shared,1["join"]');
+    expect(await connection.next()).toBe('43/v1/shared,1[{"success":true,"message":"SUCCESS"}]');
+    await target().expectBounded();
+    connection.close();
+  });
+
+  it('is answered as 100,000 pings of the WebSocket', async () => {
+    const connection = await enterRaw(target().gateway, { claims: { uid: 'attacker-5' } });
+    let pongs = 0;
+    connection.socket.on('pong', () => {
+      pongs += 1;
+    });
+    for (let sent = 0; sent < 100_000; sent += 1) connection.socket.ping('x');
+    await until(() => pongs === 100_000);
+    await target().expectBounded();
+    connection.close();
+  });
+});
+
+describe('a client that sends and never reads', () => {
+  it('is closed for the answers it does not take', async () => {
+    const connection = await enterRaw(target().gateway, { claims: { uid: 'attacker-6' } });
+    let sent = 0;
+    await sendUnread(connection, 200_000, () => {
+      sent += 1;
+      connection.send(`42/v1/shared,${sent}["unknown"]`);
+    });
+    await target().expectBounded();
+    connection.socket.resume();
+    await connection.closed;
+  });
+
+  it('is closed for the refusals it does not take', async () => {
+    const connection = await openRaw(target().gateway);
+    const name = `/nowhere/${'n'.repeat(10_000)}`;
+    await sendUnread(connection, 5000, () => connection.send(`40${name},{}`));
+    await target().expectBounded();
+    connection.socket.resume();
+    await connection.closed;
+  });
+});
+
+describe('many connections', () => {
+  it('that are refused leave nothing behind', async () => {
+    for (let batch = 0; batch < 8; batch += 1) {
+      const connections = await Promise.all(Array.from({ length: 100 }, () => openRaw(target().gateway)));
+      for (const connection of connections) connection.send('40/v1/shared,{"token":"x"}');
+      for (const connection of connections) {
+        expect(await connection.next()).toContain('INVALID_TOKEN');
+        connection.close();
+        await connection.closed;
+      }
+    }
+    await target().expectBounded();
+  });
+
+  it('that break off leave nothing behind', async () => {
+    const connected = await connectionsOf('/v1/shared');
+    for (let batch = 0; batch < 6; batch += 1) {
+      const connections = await Promise.all(
+        Array.from({ length: 50 }, () => enterRaw(target().gateway, { claims: { uid: 'attacker-8' } })),
+      );
+      for (const connection of connections) {
+        connection.send('451-/v1/shared,["join",{"_placeholder":true,"num":0}]');
+        connection.close();
+        await once(connection.socket, 'close').catch(() => undefined);
+      }
+    }
+    await until(async () => (await connectionsOf('/v1/shared')) === connected);
+    await target().expectBounded();
+  });
+});
