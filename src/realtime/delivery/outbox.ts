@@ -8,8 +8,8 @@ const BATCH_MAX_BYTES = 262_144;
 /** Live messages a client may leave unacknowledged; the rest waits in the database. */
 const UNACKNOWLEDGED_MAX = 500;
 /** Numbers that may yet turn up late, and for how long; what is later still is found at the next connect. */
-const MISSING_MAX = 1000;
-const MISSING_TTL_MS = 60_000;
+const MISSING_MAX = 256;
+const MISSING_TTL_MS = 15_000;
 
 /** Whose outbox. */
 export interface Device {
@@ -77,7 +77,7 @@ export class Outbox {
       if (batch.length > 0) {
         await this.#sendBatch(batch);
       } else if (!this.#isBehind) {
-        this.#advanceTo(last);
+        this.#skipTo(last);
         this.#phase = 'live';
       }
     }
@@ -137,10 +137,11 @@ export class Outbox {
           this.#isBehind = true;
           return;
         }
-        this.#advanceTo(entry.seq);
+        this.#skipTo(entry.seq - 1);
+        this.#cursor = entry.seq;
         this.#send(entry);
       }
-      if (entries.length === 0 && !this.#isBehind) return this.#advanceTo(last);
+      if (entries.length === 0 && !this.#isBehind) return this.#skipTo(last);
     }
   }
 
@@ -163,14 +164,14 @@ export class Outbox {
     return this.#dependencies.mailbox.pending(this.#query);
   }
 
-  /** Moves the cursor; what lies between was given to a message that is not stored, or not stored yet. */
-  #advanceTo(seq: number): void {
+  /** Moves the cursor past numbers of which nothing is stored, or not yet: a write of the same moment may follow. */
+  #skipTo(last: number): void {
     const givenUpAt = this.#dependencies.now() + MISSING_TTL_MS;
-    for (let number = Math.max(this.#cursor + 1, seq - MISSING_MAX); number < seq; number += 1) {
+    for (let number = Math.max(this.#cursor, last - MISSING_MAX) + 1; number <= last; number += 1) {
       this.#missing ??= new Map();
       this.#missing.set(number, givenUpAt);
     }
-    this.#cursor = Math.max(this.#cursor, seq);
+    this.#cursor = Math.max(this.#cursor, last);
   }
 
   #send(entry: Entry): void {
@@ -189,7 +190,8 @@ export class Outbox {
   /** Resolves with the acknowledgement; never, when there is none. */
   #sendBatch(batch: readonly Entry[]): Promise<void> {
     for (const entry of batch) {
-      this.#cursor = Math.max(this.#cursor, entry.seq);
+      this.#skipTo(entry.seq - 1);
+      this.#cursor = entry.seq;
       this.#note(entry);
     }
     return new Promise((resolve) => {
