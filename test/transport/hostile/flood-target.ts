@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { connect, type TestClient } from '../../support/client.js';
 import { until } from '../../support/until.js';
@@ -58,8 +59,10 @@ export function useFloodTarget(): () => FloodTarget {
 /** Sends without reading, until the gateway has had enough or all of it was taken. */
 export async function sendUnread({ socket }: RawConnection, count: number, send: () => void): Promise<void> {
   socket.pause();
-  for (let sent = 0; sent < count && socket.readyState === socket.OPEN; sent += 1) {
+  for (let sent = 1; sent <= count && socket.readyState === socket.OPEN; sent += 1) {
     send();
+    // A turn of the event loop, in which the end of the connection is seen, and others are served.
+    if (sent % 500 === 0) await setImmediate();
     if (socket.bufferedAmount <= 2 ** 20) continue;
     await until(() => socket.bufferedAmount < 2 ** 16 || socket.readyState !== socket.OPEN);
   }

@@ -155,6 +155,14 @@ describe('a client that sends and never reads', () => {
     await connection.closed;
   });
 
+  it('is closed for the pongs it does not take', async () => {
+    const connection = await enterRaw(target().gateway, { claims: { uid: 'attacker-7' } });
+    await sendUnread(connection, 500_000, () => connection.socket.ping('p'.repeat(125)));
+    await target().expectBounded();
+    connection.socket.resume();
+    await connection.closed;
+  });
+
   it('is closed for the refusals it does not take', async () => {
     const connection = await openRaw(target().gateway);
     const name = `/nowhere/${'n'.repeat(10_000)}`;
