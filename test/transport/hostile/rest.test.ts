@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import type { Route } from '#shared/contracts/contract.js';
+import { publishedContracts } from '#shared/contracts/index.js';
 import { connect } from '../../support/client.js';
 import { API_KEY, type TestResponse } from '../../support/gateway.js';
 import { useStage } from './stage.js';
@@ -259,7 +261,8 @@ describe('a query', () => {
     ['namespace[]=/v1/shared&namespace=', 'namespace'],
     ['namespace=/v1/lead-finder', 'namespace'],
     ['namespace=__proto__', 'namespace'],
-    ['durable=true', 'durable'],
+    ['durable=perhaps', 'durable'],
+    ['durable=true&durable=true', 'durable'],
   ])('of the wrong form is refused: %s', async (query, path) => {
     expectInvalid(await current().gateway.call('POST', `/emit/bystander/news?${query}`, {}), path);
     await current().expectUnharmed();
@@ -275,6 +278,31 @@ describe('a query', () => {
     const response = await current().gateway.call('POST', `/emit/nobody/news?${query}`, {});
     expect(response.json).toEqual({ success: true, message: 'SUCCESS', data: { sockets: 0 } });
     expect({}).not.toHaveProperty('isPolluted');
+    await current().expectUnharmed();
+  });
+});
+
+const routes = publishedContracts.flatMap(({ contract }) => Object.values<Route>(contract.routes));
+
+describe.each(routes)('$method $path', ({ method, path, params, body }) => {
+  const fill = (value: string): string => path.replace(/:\w+/g, value);
+
+  it('is closed without a key', async () => {
+    const response = await current().gateway.call(method, fill('x'), undefined, { 'x-api-key': '' });
+    expect([response.status, response.json]).toStrictEqual([401, failure(401, 'INVALID_API_KEY')]);
+  });
+
+  it('refuses what it cannot read', async () => {
+    const { gateway } = current();
+    if (params !== undefined) {
+      const response = await gateway.call(method, fill('x'.repeat(2000)));
+      expect([response.status, response.json.message]).toEqual([400, 'VALIDATION_ERROR']);
+    }
+    if (body === undefined) return;
+    for (const text of ['{', nested(400_000), `{"a":${nested(400_000)}}`]) {
+      const response = await gateway.call(method, fill('x'.repeat(20)), text);
+      expect([response.status, response.json.message]).toEqual([400, 'VALIDATION_ERROR']);
+    }
     await current().expectUnharmed();
   });
 });

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import type { ClientEvent } from '#shared/contracts/contract.js';
+import { publishedContracts } from '#shared/contracts/index.js';
+
+/** A JSON Schema, as much of it as is looked at. */
+interface Node {
+  type?: string;
+  maxItems?: number;
+  maxLength?: number;
+  [key: string]: unknown;
+}
+
+const incoming = publishedContracts.flatMap(({ contract }) => [
+  ...Object.entries<ClientEvent>(contract.clientEvents).map(([name, { payload }]) => [
+    `${contract.name}: ${name}`,
+    payload,
+  ]),
+  ...Object.values(contract.routes).flatMap(({ method, path, params, query, body }) =>
+    [params, query, body].flatMap((schema) => (schema === undefined ? [] : [[`${method} ${path}`, schema]])),
+  ),
+]) as [string, z.ZodType][];
+
+/** Every part of a schema, however deep. */
+function* partsOf(value: unknown): Generator<Node> {
+  if (value === null || typeof value !== 'object') return;
+  if (!Array.isArray(value)) yield value as Node;
+  for (const part of Object.values(value)) yield* partsOf(part);
+}
+
+// A list without a bound is read to its end: half a million wrong items cost more than a second of everybody's time. With
+// one, a list that is too long is refused unread.
+describe.each(incoming)('%s', (_name, schema) => {
+  const parts = [...partsOf(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }))];
+
+  it('bounds every list it takes', () => {
+    const lists = parts.filter(({ type }) => type === 'array');
+    expect(lists.filter(({ maxItems, prefixItems }) => maxItems === undefined && prefixItems === undefined)).toEqual(
+      [],
+    );
+  });
+
+  it('takes no record of any number of keys', () => {
+    const records = parts.filter(({ type, additionalProperties }) => {
+      const isOpen = typeof additionalProperties === 'object' && additionalProperties !== null;
+      return type === 'object' && isOpen && Object.keys(additionalProperties).length > 0;
+    });
+    expect(records.filter(({ maxProperties }) => maxProperties === undefined)).toEqual([]);
+  });
+});
