@@ -25,6 +25,11 @@ export const session = defineContract({
       summary: 'This node is about to stop; the connection is closed soon and may be opened again after that time.',
       payload: z.object({ retry_after_ms: z.number().int().min(0) }),
     },
+    _batch: {
+      summary: 'Durable messages that waited, each `[event, ...arguments]`, in order; to be acknowledged as a whole.',
+      payload: z.array(z.array(z.unknown()).min(1)),
+    },
+    _resync: { summary: 'Durable messages were lost to a limit; load everything again.' },
     event_error: {
       summary: 'An event without an acknowledgement failed.',
       payload: z.object({
