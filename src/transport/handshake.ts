@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'socket.io';
-import { invalid } from '../errors.js';
+import { z } from 'zod';
+import { opaqueId } from '#shared/contracts/primitives.js';
+import { parse } from '../validation.js';
 
 /** Headers that a namespace may ask for after the connection was made. */
 const KEPT_HEADERS = ['authorization', 'origin', 'x-forwarded-for', 'x-token'] as const;
@@ -60,15 +62,11 @@ const FORGOTTEN: Socket['handshake'] = Object.freeze({
   auth: {},
 });
 
-/** Longer ids are no device's. */
-const DEVICE_ID_MAX = 128;
+const device = z.object({ deviceId: opaqueId.or(z.literal('')) });
 
 /** Which device of the user connects. @throws GatewayError `VALIDATION_ERROR` for what cannot be an id */
-export function deviceIdOf({ auth, query }: Socket['handshake']): string {
-  const deviceId: unknown = auth['deviceId'] ?? query['deviceId'] ?? '';
-  if (typeof deviceId === 'string' && deviceId.length <= DEVICE_ID_MAX) return deviceId;
-  throw invalid('deviceId', `must be one string of at most ${DEVICE_ID_MAX} characters`);
-}
+export const deviceIdOf = ({ auth, query }: Socket['handshake']): string =>
+  parse(device, { deviceId: auth['deviceId'] ?? query['deviceId'] ?? '' }).deviceId;
 
 /**
  * The client's address: that of the connection, or what the nearest of `trustedProxies` reverse proxies says it is.

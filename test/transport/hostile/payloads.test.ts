@@ -1,4 +1,8 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type EmbeddedDatabase, startEmbedded } from '../../../src/embedded/index.js';
 import { connect, type TestClient } from '../../support/client.js';
 import { startGateway, type TestGateway } from '../../support/gateway.js';
 import { startRedis, type TestRedis } from '../../support/redis-server.js';
@@ -33,6 +37,8 @@ const PAYLOADS: Record<string, string> = {
 };
 
 let redis: TestRedis;
+let database: EmbeddedDatabase;
+let directory: string;
 const nodes: TestGateway[] = [];
 const clients: TestClient[] = [];
 const faults: unknown[] = [];
@@ -41,17 +47,19 @@ const noteFault = (reason: unknown): void => void faults.push(reason);
 beforeAll(async () => {
   process.on('uncaughtException', noteFault);
   process.on('unhandledRejection', noteFault);
-  redis = await startRedis();
+  directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
+  [redis, database] = await Promise.all([startRedis(), startEmbedded({ directory })]);
   for (let node = 0; node < 2; node += 1) {
-    const gateway = await startGateway({ REDIS_URL: redis.url });
+    const gateway = await startGateway({ REDIS_URL: redis.url, MONGODB_URL: database.url });
     nodes.push(gateway);
-    clients.push(await connect(gateway, { claims: { uid: 'reader' } }));
+    clients.push(await connect(gateway, { claims: { uid: 'reader' }, query: { deviceId: `device-${node}` } }));
   }
 });
 afterAll(async () => {
   for (const client of clients) client.close();
   for (const gateway of nodes) await gateway.close();
-  await redis?.dispose();
+  await Promise.all([redis?.dispose(), database?.stop()]);
+  await rm(directory, { recursive: true, force: true });
   process.off('uncaughtException', noteFault);
   process.off('unhandledRejection', noteFault);
 });
@@ -63,13 +71,19 @@ async function deliver(path: string, body: string): Promise<string[]> {
   const received = await Promise.all(clients.map((client) => client.next('news')));
   expect({}).not.toHaveProperty('isPolluted');
   expect(faults).toEqual([]);
-  return received.map((args) => JSON.stringify(args));
+  return received.map((args) => {
+    const acknowledge = args.at(-1);
+    if (typeof acknowledge !== 'function') return JSON.stringify(args);
+    acknowledge();
+    return JSON.stringify(args.slice(0, -1));
+  });
 }
 
 describe('a payload arrives as it was sent, on the node that was asked and on the other', () => {
   it.each(Object.entries(PAYLOADS))('%s', async (_name, text) => {
     const sent = `[${JSON.stringify(JSON.parse(text))}]`;
     expect(await deliver('/emit/reader/news', text)).toEqual([sent, sent]);
+    expect(await deliver('/emit/reader/news?durable=true', text)).toEqual([sent, sent]);
     expect(await deliver('/broadcast/news', text)).toEqual([sent, sent]);
     expect(await deliver('/broadcast/news?account=account-1', text)).toEqual([sent, sent]);
     const items = `{"items":[{"userId":"reader","event":"news","payload":${text}}]}`;

@@ -108,6 +108,21 @@ describe.each(authenticated)('the handshake of %s', (namespace) => {
   );
 });
 
+describe('the device of a handshake', () => {
+  it('has an id that is text, or none', async () => {
+    for (const deviceId of [7, {}, ['phone'], true, 'd'.repeat(129), '\ud800']) {
+      const error = await refusal(current().gateway, { claims: null, auth: { token: signToken(claims), deviceId } });
+      const data = { errno: 400, message: 'VALIDATION_ERROR' };
+      expect([error.message, error.data]).toStrictEqual(['VALIDATION_ERROR', data]);
+    }
+    for (const deviceId of [null, '', '\u0000', '__proto__', 'ü 🚀', '$set']) {
+      const auth = { token: signToken(claims), deviceId };
+      (await connect(current().gateway, { claims: null, auth })).close();
+    }
+    await current().expectUnharmed();
+  });
+});
+
 describe.each(authenticated)('an event of %s', (namespace) => {
   let client: TestClient;
   beforeAll(async () => {
