@@ -16,6 +16,7 @@ import { connectMongo } from './platform/mongo.js';
 import { noPush } from './platform/push.js';
 import { joinCluster } from './realtime/cluster.js';
 import { createDelivery } from './realtime/delivery/index.js';
+import { createMailboxSockets } from './realtime/delivery/sockets.js';
 import { createEmitter } from './realtime/emitter.js';
 import { createSocketDirectory } from './realtime/presence/socket-directory.js';
 import { beginPresence, createPresenceTracker } from './realtime/presence/tracker.js';
@@ -65,7 +66,14 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     const sockets = createSocketDirectory({ model: models.Socket, logger });
     cleanup.add('socket directory', sockets.close);
     const { presence, limiter } = cluster;
-    const delivery = createDelivery({ models, clock, logger, bus: cluster.bus, settings: config.delivery });
+    const delivery = createDelivery({
+      sockets: createMailboxSockets(io),
+      models,
+      clock,
+      logger,
+      bus: cluster.bus,
+      settings: config.delivery,
+    });
     delivery.start();
     cleanup.add('delivery', delivery.stop);
     const primitives = { delivery, limiter, emitter, presence, sockets, push: noPush };

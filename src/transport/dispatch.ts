@@ -7,6 +7,7 @@ import { type ErrorCode, GatewayError, invalid } from '../errors.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
+import type { Outbox } from '../realtime/delivery/outbox.js';
 import type { Dialect, EventContext, Mount, MountedEvent, Namespace } from '../realtime/integration.js';
 import type { Limit, RateLimiter } from '../realtime/rate-limit.js';
 import { parse } from '../validation.js';
@@ -19,6 +20,8 @@ export interface SocketState {
   address: string;
   /** Which of the user's devices; `''` when the client does not say. */
   deviceId: string;
+  /** What goes out of the user's mailbox; `undefined` while nothing does. */
+  outbox: Outbox | undefined;
   /** Unix time in milliseconds. */
   connectedAt: number;
   /** Events being handled. */

@@ -35,7 +35,15 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
       ensureScope(principal, scopes);
       const address = addressOf(socket.handshake, trustedProxies);
       const deviceId = deviceIdOf(socket.handshake);
-      socket.data = { principal, address, deviceId, connectedAt: clock.now(), inFlight: 0, isWarned: false };
+      socket.data = {
+        principal,
+        address,
+        deviceId,
+        outbox: undefined,
+        connectedAt: clock.now(),
+        inFlight: 0,
+        isWarned: false,
+      };
     } finally {
       pending.delete(name);
       if (pending.size === 0) entering.delete(socket.conn);

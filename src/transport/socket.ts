@@ -73,3 +73,11 @@ export function attach(
 export function* everySocket(io: GatewayServer): Generator<GatewaySocket> {
   for (const namespace of io._nsps.values()) yield* namespace.sockets.values();
 }
+
+/** The sockets of this node that are in a room of one of the namespaces. */
+export function socketsIn(io: GatewayServer, room: string, namespaces: readonly string[]): GatewaySocket[] {
+  return namespaces.flatMap((name) => {
+    const { adapter, sockets } = io.of(name);
+    return [...(adapter.rooms.get(room) ?? [])].flatMap((id) => sockets.get(id) ?? []);
+  });
+}

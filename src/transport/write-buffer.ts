@@ -45,14 +45,18 @@ export function createWriteBufferBound(maxBytes: number, metrics: Metrics): (con
     report(this.bufferedAmount);
     this.terminate();
   }
+  const closing = new WeakSet<object>();
   function countPacket(this: Counted, packet: { data?: unknown }): void {
     // The queue is handed over whole when the socket can take it, so an empty queue means that counting starts again.
-    const before = this.writeBuffer.length === 0 ? 0 : (this[waitingBytes] ?? 0);
-    const waiting = before + sizeOf(packet.data);
+    if (this.writeBuffer.length === 0) {
+      if (this[waitingBytes] !== undefined) this[waitingBytes] = 0;
+      return;
+    }
+    const waiting = (this[waitingBytes] ?? 0) + sizeOf(packet.data);
     this[waitingBytes] = waiting;
-    if (this.writeBuffer.length === 0) return;
     const total = waiting + (this.transport.socket?.bufferedAmount ?? 0);
-    if (total <= maxBytes) return;
+    if (total <= maxBytes || closing.has(this)) return;
+    closing.add(this);
     report(total);
     // Not in the middle of a broadcast, which is iterating over the room.
     process.nextTick(() => this.close(true));

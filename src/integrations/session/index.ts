@@ -1,8 +1,9 @@
 import { session } from '#shared/contracts/session.js';
 import type { Context } from '../../realtime/context.js';
-import { GENERAL_SITE } from '../../realtime/delivery/message.js';
+import { GENERAL_SITE, type Recipient } from '../../realtime/delivery/message.js';
 import { type Integration, mountEvents } from '../../realtime/integration.js';
 import { userNamespaces } from '../../realtime/namespaces.js';
+import type { GatewaySocket } from '../../transport/dispatch.js';
 import { handlers } from './handlers.js';
 
 /** Lets the users of the platform into their namespaces, and keeps the token of an open socket fresh. */
@@ -15,11 +16,14 @@ export const createSession = ({ userAuth, delivery }: Context): Integration => (
   })),
   mounts: [mountEvents(session, handlers, { namespaces: userNamespaces })],
   listener: {
-    connected(socket) {
-      const { principal, deviceId } = socket.data;
-      if (principal.kind !== 'user' || !userNamespaces.includes(socket.nsp.name)) return;
-      delivery.connect(socket, { site: GENERAL_SITE, userId: principal.userId, deviceId });
-    },
-    disconnected: (socket) => delivery.disconnect(socket),
+    connected: (socket) => withRecipient(socket, delivery.connect),
+    disconnected: (socket) => withRecipient(socket, delivery.disconnect),
   },
 });
+
+/** The sockets of the platform's users have a mailbox. */
+function withRecipient(socket: GatewaySocket, act: (socket: GatewaySocket, recipient: Recipient) => void): void {
+  const { principal } = socket.data;
+  if (principal.kind !== 'user' || !userNamespaces.includes(socket.nsp.name)) return;
+  act(socket, { site: GENERAL_SITE, userId: principal.userId });
+}

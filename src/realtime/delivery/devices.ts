@@ -10,6 +10,10 @@ const GROUP_MAX = 1000;
 /** Mailboxes that one pass looks at for devices which have not come back. */
 const PASS_MAX = 100;
 
+/** Devices of one user. Another one is not listed until one of them has been given up, so that ids made up without end cost nothing. */
+const DEVICES_MAX = 100;
+const LAST_PLACE = `devices.${DEVICES_MAX - 1}`;
+
 /** What a device finds when it connects. */
 export interface Registered {
   /** The highest number given so far. */
@@ -46,7 +50,7 @@ export function createDevices(options: {
       },
       {
         updateOne: {
-          filter: { _id: recipient as never, 'devices.id': { $ne: deviceId } },
+          filter: { _id: recipient as never, 'devices.id': { $ne: deviceId }, [LAST_PLACE]: { $exists: false } },
           update: { $push: { devices: { id: deviceId, seenAt } } },
         },
       },

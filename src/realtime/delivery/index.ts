@@ -29,8 +29,8 @@ import type { GatewaySocket } from '../../transport/dispatch.js';
 import type { Bus } from '../bus.js';
 import { createDevices } from './devices.js';
 import { createMailbox, type MessageStatus } from './mailbox.js';
-import { type Entry, keyOf, newId, type OutgoingMessage, type Recipient } from './message.js';
-import { type Device, Outbox, type OutboxDependencies } from './outbox.js';
+import { type Entry, keyOf, newId, type OutgoingMessage, type Recipient, recipientOf } from './message.js';
+import { type Device, Outbox } from './outbox.js';
 
 export type { OutgoingMessage, Recipient } from './message.js';
 
@@ -38,8 +38,8 @@ export type { OutgoingMessage, Recipient } from './message.js';
 const LOOK_INTERVAL_MS = 4000;
 /** How often the devices that are connected here are noted as being there. */
 const REFRESH_INTERVAL_MS = 30_000;
-/** Mailboxes that one query asks for their last number. */
-const LOOK_CHUNK = 1000;
+/** Mailboxes that one query of a pass asks for. */
+const PASS_CHUNK = 1000;
 /** Entries told to the other nodes at once are told with their content up to this size; beyond it they look themselves. */
 const HINT_MAX_BYTES = 65_536;
 const TOPIC = 'delivery';
@@ -56,12 +56,12 @@ export interface Delivery {
   /** Stores, then sends. @throws GatewayError `UNAVAILABLE` when the database cannot be reached: nothing was sent */
   send(message: OutgoingMessage): Promise<SentMessage>;
   /**
-   * Ties a socket to its mailbox until {@link Delivery.disconnect}. The first thing it gets is what waited.
+   * Ties a socket to the mailbox of its user. The first thing it gets is what waited.
    * @param onReady called before that, when the database has answered
    */
-  connect(socket: GatewaySocket, device: Recipient & { deviceId: string }, onReady?: () => void): void;
-  /** The socket is gone; others that were never tied are ignored. */
-  disconnect(socket: GatewaySocket): void;
+  connect(socket: GatewaySocket, recipient: Recipient, onReady?: () => void): void;
+  /** The socket is gone. */
+  disconnect(socket: GatewaySocket, recipient: Recipient): void;
   /** Begins to listen to the other nodes and to make good. */
   start(): void;
   stop(): void;
@@ -69,7 +69,14 @@ export interface Delivery {
   statusOf(id: string): Promise<MessageStatus | undefined>;
 }
 
+/** The sockets of this node that have a mailbox. */
+export interface MailboxSockets {
+  of(recipient: Recipient): GatewaySocket[];
+  all(): Iterable<{ recipient: Recipient; socket: GatewaySocket }>;
+}
+
 interface Dependencies {
+  sockets: MailboxSockets;
   models: Models;
   clock: Clock;
   logger: Logger;
@@ -81,27 +88,32 @@ interface Dependencies {
 
 /** Delivery over the database of the models. */
 export function createDelivery(dependencies: Dependencies): Delivery {
-  const { models, clock, logger, bus, settings } = dependencies;
-  /** The outboxes of this node by recipient. */
-  const outboxes = new Map<string, Set<Outbox>>();
-  const openSockets = new Map<string, Outbox>();
-  const isHere = (recipient: string, deviceId: string): boolean => outboxesOf({ recipient, deviceId }).length > 0;
+  const { sockets, models, clock, logger, bus, settings } = dependencies;
+  const isHere = (recipient: string, deviceId: string): boolean => socketsOf({ recipient, deviceId }).length > 0;
   const mailbox = createMailbox({ models, clock, isHere, ...settings });
   const devices = createDevices({ model: models.DeliveryRecipient, mailbox, clock, ttlMs: settings.deviceTtlMs });
   const stops: (() => void)[] = [];
   const report = (error: unknown): void => logger.warn({ err: error }, 'delivery: the database failed; trying again');
 
-  const outboxesOf = ({ recipient, deviceId }: Device): Outbox[] =>
-    [...(outboxes.get(recipient) ?? [])].filter((outbox) => outbox.device.deviceId === deviceId);
+  const socketsOf = ({ recipient, deviceId }: Device): GatewaySocket[] =>
+    sockets.of(recipientOf(recipient)).filter((socket) => socket.data.deviceId === deviceId);
+
+  /** An idle socket has no outbox. One that is made later knows of nothing, so its first message makes it look. */
+  const outboxOf = (socket: GatewaySocket, recipient: string): Outbox => {
+    const device = { recipient, deviceId: socket.data.deviceId };
+    socket.data.outbox ??= new Outbox(socket, device, { ...outboxDependencies, phase: 'live' });
+    return socket.data.outbox;
+  };
+  const outboxesOf = (device: Device): Outbox[] => socketsOf(device).flatMap(({ data }) => data.outbox ?? []);
 
   /** Offers an entry to the sockets of its device here. @returns how many there are */
   const offer = (entry: Entry): number => {
-    const here = outboxes.get(entry.recipient);
-    if (here === undefined) return 0;
+    const { recipient, device, seq } = entry;
+    const here = sockets.of(recipientOf(recipient));
     // Stored before any device was known: the first that is here takes it.
-    const addressed = entry.device === null ? [...here].slice(0, 1) : outboxesOf({ ...entry, deviceId: entry.device });
-    for (const outbox of addressed) {
-      if (entry.device === null) outbox.look(entry.seq);
+    const addressed = device === null ? here.slice(0, 1) : here.filter(({ data }) => data.deviceId === device);
+    for (const outbox of addressed.map((socket) => outboxOf(socket, recipient))) {
+      if (device === null) outbox.look(seq);
       else outbox.offer(entry);
     }
     return addressed.length;
@@ -125,15 +137,14 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     }
   };
 
-  const outboxDependencies: OutboxDependencies = {
+  const outboxDependencies = {
     mailbox,
     now: clock.now,
-    acknowledge: (outbox, entries) => void acknowledge(outbox, entries).catch(report),
-    sent: (entry) => void mailbox.markSent(entry).catch(report),
+    acknowledge: (outbox: Outbox, entries: readonly Entry[]) => void acknowledge(outbox, entries).catch(report),
+    sent: (entry: Entry) => void mailbox.markSent(entry).catch(report),
     failed: report,
   };
 
-  /** Tries until the database has answered or the socket is gone. */
   const open = async (outbox: Outbox, onReady: () => void): Promise<void> => {
     const { device, socket } = outbox;
     const { last, isCut, isOnly } = await devices.register(device);
@@ -141,8 +152,10 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     if (isCut && (await devices.takeCut(device))) socket.emit('_resync');
     if (isOnly && last > 0) await mailbox.claim(device.recipient, device.deviceId);
     await outbox.catchUp(last);
+    if (outbox.isUnused) socket.data.outbox = undefined;
   };
 
+  /** Tries until the database has answered or the socket is gone. */
   const openWithRetry = (outbox: Outbox, onReady: () => void): void => {
     open(outbox, onReady).catch((error: unknown) => {
       report(error);
@@ -152,18 +165,18 @@ export function createDelivery(dependencies: Dependencies): Delivery {
 
   /** Makes good for words that were lost. */
   const lookAll = async (): Promise<void> => {
-    const all = [...outboxes.keys()];
-    for (let start = 0; start < all.length; start += LOOK_CHUNK) {
-      const lasts = await devices.lastOf(all.slice(start, start + LOOK_CHUNK));
-      for (const [recipient, last] of lasts) for (const outbox of outboxes.get(recipient) ?? []) outbox.look(last);
+    const recipients = new Set<string>();
+    for (const { recipient } of sockets.all()) recipients.add(keyOf(recipient));
+    for (const chunk of chunksOf([...recipients], PASS_CHUNK)) {
+      for (const [recipient, last] of await devices.lastOf(chunk)) {
+        if (last > 0) for (const socket of sockets.of(recipientOf(recipient))) outboxOf(socket, recipient).look(last);
+      }
     }
   };
 
   const refreshAll = async (): Promise<void> => {
-    const connected = [...outboxes.values()].flatMap((set) => [...set].map(({ device }) => device));
-    for (let start = 0; start < connected.length; start += LOOK_CHUNK) {
-      await devices.refresh(connected.slice(start, start + LOOK_CHUNK));
-    }
+    const connected = [...sockets.all()].map(({ recipient, socket }) => toDevice(recipient, socket));
+    for (const chunk of chunksOf(connected, PASS_CHUNK)) await devices.refresh(chunk);
     await devices.giveUp();
     await mailbox.expire();
   };
@@ -174,37 +187,29 @@ export function createDelivery(dependencies: Dependencies): Delivery {
       const entries = await mailbox.store({ ...message, id }).catch((cause: unknown) => {
         throw new GatewayError('UNAVAILABLE', {}, { cause });
       });
-      const sockets = entries.reduce((sum, entry) => sum + offer(entry), 0);
+      const offered = entries.reduce((sum, entry) => sum + offer(entry), 0);
       const [first, ...others] = entries;
       if (first !== undefined) bus.publish(TOPIC, toHint([first, ...others]));
-      return { id, sockets };
+      return { id, sockets: offered };
     },
 
-    connect(socket, { deviceId, ...recipient }, onReady = () => undefined) {
-      const key = keyOf(recipient);
-      const outbox = new Outbox(socket, { recipient: key, deviceId }, outboxDependencies);
-      const set = outboxes.get(key) ?? new Set();
-      outboxes.set(key, set.add(outbox));
-      openSockets.set(socket.id, outbox);
+    connect(socket, recipient, onReady = () => undefined) {
+      const outbox = new Outbox(socket, toDevice(recipient, socket), { ...outboxDependencies, phase: 'catching up' });
+      socket.data.outbox = outbox;
       openWithRetry(outbox, onReady);
     },
 
-    disconnect(socket) {
-      const outbox = openSockets.get(socket.id);
-      if (outbox === undefined) return;
-      const { recipient } = outbox.device;
-      openSockets.delete(socket.id);
-      outbox.close();
-      outboxes.get(recipient)?.delete(outbox);
-      if (outboxes.get(recipient)?.size === 0) outboxes.delete(recipient);
-      devices.left(outbox.device).catch(report);
+    disconnect(socket, recipient) {
+      socket.data.outbox?.close();
+      devices.left(toDevice(recipient, socket)).catch(report);
     },
 
     start() {
       bus.subscribe(TOPIC, (hint) => {
         const { entries, recipient, last } = hint as Hint;
         for (const entry of entries) offer(entry);
-        if (entries.length === 0) for (const outbox of outboxes.get(recipient) ?? []) outbox.look(last);
+        if (entries.length > 0) return;
+        for (const socket of sockets.of(recipientOf(recipient))) outboxOf(socket, recipient).look(last);
       });
       stops.push(clock.every(LOOK_INTERVAL_MS, () => void lookAll().catch(report)));
       stops.push(clock.every(REFRESH_INTERVAL_MS, () => void refreshAll().catch(report)));
@@ -215,6 +220,15 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     },
     statusOf: mailbox.statusOf,
   };
+}
+
+const toDevice = (recipient: Recipient, { data }: GatewaySocket): Device => ({
+  recipient: keyOf(recipient),
+  deviceId: data.deviceId,
+});
+
+function* chunksOf<T>(items: readonly T[], size: number): Generator<T[]> {
+  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
 }
 
 /** What the other nodes are told of a message. Without the entries they look themselves. */

@@ -2,7 +2,7 @@ import { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { Clock } from '../../platform/clock.js';
 import { createGroup } from './group.js';
-import { type Entry, keyOf, newId, type OutgoingMessage } from './message.js';
+import { type Entry, keyOf, newId, type OutgoingMessage, recipientOf } from './message.js';
 import { createNumbers, type Taken } from './numbers.js';
 
 /** Messages that one database call stores, and acknowledgements that one takes away. */
@@ -163,7 +163,7 @@ export function createMailbox({ models, clock, mailboxMax, receiptTtlMs, isHere 
       const entries = await models.DeliveryEntry.find({ message }, 'recipient device body state at createdAt').lean();
       const [first] = entries;
       if (first === undefined) return undefined;
-      const [site, userId] = JSON.parse(first.recipient) as [string, string];
+      const { site, userId } = recipientOf(first.recipient);
       const [event] = JSON.parse(first.body) as [string];
       const state = STATES.find((candidate) => entries.some((entry) => entry.state === candidate)) ?? 'queued';
       const devices = entries.flatMap((entry) => {

@@ -51,6 +51,12 @@ export interface Entry {
 /** The key of a recipient: no two of them share one, whatever characters sites and users are named by. */
 export const keyOf = ({ site, userId }: Recipient): string => JSON.stringify([site, userId]);
 
+/** The recipient of a key. */
+export function recipientOf(key: string): Recipient {
+  const [site, userId] = JSON.parse(key) as [string, string];
+  return { site, userId };
+}
+
 /** A new id of a message or an entry. */
 export const newId = (): string => new Types.ObjectId().toHexString();
 

@@ -20,6 +20,8 @@ export interface Device {
 
 /** What an outbox needs of those around it. */
 export interface OutboxDependencies {
+  /** In which phase it begins. */
+  readonly phase: 'catching up' | 'live';
   readonly mailbox: Mailbox;
   now(): number;
   /** The client has acknowledged. */
@@ -51,7 +53,7 @@ export class Outbox {
   /** Number → when it is given up. */
   #missing: Map<number, number> | undefined;
   #cursor = 0;
-  #phase: 'catching up' | 'live' | 'looking' = 'catching up';
+  #phase: 'catching up' | 'live' | 'looking';
   /** Something was offered that did not go out. */
   #isBehind = false;
   #isClosed = false;
@@ -60,6 +62,12 @@ export class Outbox {
     this.socket = socket;
     this.device = device;
     this.#dependencies = dependencies;
+    this.#phase = dependencies.phase;
+  }
+
+  /** Nothing ever went through it: another one would be the same. */
+  get isUnused(): boolean {
+    return this.#phase === 'live' && this.#cursor === 0 && !this.#isBehind && this.unacknowledged.size === 0;
   }
 
   close(): void {
