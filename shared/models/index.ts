@@ -1,6 +1,12 @@
 import type { Connection } from 'mongoose';
 import { defineApiSession } from './api-session.js';
+import { defineCommunication } from './communication.js';
+import { defineContact } from './contact.js';
+import { defineConversations } from './conversation.js';
+import { defineCounter } from './counter.js';
 import { defineDelivery } from './delivery.js';
+import { defineMember } from './member.js';
+import { defineMessage } from './message.js';
 import { defineSocket } from './socket.js';
 import { defineUser } from './user.js';
 
@@ -9,8 +15,14 @@ export type Models = ReturnType<typeof defineModels>;
 
 /** Makes the models; builds no index and sends nothing. */
 export const defineModels = (connection: Connection) => ({
+  ...defineConversations(connection),
   ...defineDelivery(connection),
   ApiSession: defineApiSession(connection),
+  Communication: defineCommunication(connection),
+  Contact: defineContact(connection),
+  Counter: defineCounter(connection),
+  Member: defineMember(connection),
+  Message: defineMessage(connection),
   Socket: defineSocket(connection),
   User: defineUser(connection),
 });

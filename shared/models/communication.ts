@@ -1,0 +1,42 @@
+import { type Connection, type Model, Schema, type Types } from 'mongoose';
+
+/** What a communication is: said by the contact, said to the contact, or a note for the team alone. */
+export const communicationTypes = ['INCOMING', 'OUTGOING', 'NOTE'] as const;
+
+/** Something said with a contact. It may belong to several conversations. Other services write this collection too. */
+export interface Communication {
+  _id: Types.ObjectId;
+  UUID?: string;
+  account: Types.ObjectId;
+  conversation_id: Types.ObjectId[];
+  type: (typeof communicationTypes)[number];
+  data: string;
+  /** The contact when it is `INCOMING`, else a user. */
+  sent_by: Types.ObjectId;
+  createdAt: Date;
+}
+
+const { ObjectId } = Schema.Types;
+
+const schema = new Schema<Communication>(
+  {
+    UUID: String,
+    account: { type: ObjectId, required: true },
+    conversation_id: { type: [ObjectId], required: true },
+    type: { type: String, enum: communicationTypes, required: true },
+    data: { type: String, default: '' },
+    sent_by: { type: ObjectId },
+    createdAt: { type: Date, default: () => new Date() },
+  },
+  { collection: 'communications' },
+);
+schema.index({ conversation_id: 1, createdAt: -1, _id: -1 });
+// Notes alone: what other services write is theirs to keep apart.
+schema.index(
+  { conversation_id: 1, sent_by: 1, UUID: 1 },
+  { unique: true, partialFilterExpression: { type: 'NOTE', UUID: { $type: 'string' } } },
+);
+
+/** The model on one connection. */
+export const defineCommunication = (connection: Connection): Model<Communication> =>
+  connection.model<Communication>('Communication', schema);
