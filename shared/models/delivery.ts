@@ -86,9 +86,17 @@ export type DeliveryKey = InferSchemaType<typeof keySchema>;
 export type DeliveryPush = InferSchemaType<typeof pushSchema>;
 
 /** The models of acknowledged delivery on one connection. */
-export const defineDelivery = (connection: Connection) => ({
-  DeliveryRecipient: connection.model('DeliveryRecipient', recipientSchema) as Model<DeliveryRecipient>,
-  DeliveryEntry: connection.model('DeliveryEntry', entrySchema) as Model<DeliveryEntry>,
-  DeliveryKey: connection.model('DeliveryKey', keySchema) as Model<DeliveryKey>,
-  DeliveryPush: connection.model('DeliveryPush', pushSchema) as Model<DeliveryPush>,
+export const defineDelivery = (connection: Connection): DeliveryModels => ({
+  DeliveryRecipient: connection.model<DeliveryRecipient>('DeliveryRecipient', recipientSchema),
+  DeliveryEntry: connection.model<DeliveryEntry>('DeliveryEntry', entrySchema),
+  DeliveryKey: connection.model<DeliveryKey>('DeliveryKey', keySchema),
+  DeliveryPush: connection.model<DeliveryPush>('DeliveryPush', pushSchema),
 });
+
+/** What {@link defineDelivery} makes. */
+export interface DeliveryModels {
+  readonly DeliveryRecipient: Model<DeliveryRecipient>;
+  readonly DeliveryEntry: Model<DeliveryEntry>;
+  readonly DeliveryKey: Model<DeliveryKey>;
+  readonly DeliveryPush: Model<DeliveryPush>;
+}
