@@ -61,36 +61,18 @@ const keySchema = new Schema(
 );
 keySchema.index({ purgeAt: 1 }, { expireAfterSeconds: 0 });
 
-const pushSchema = new Schema(
-  {
-    /** The message. */
-    _id: String,
-    userId: { type: String, required: true },
-    event: { type: String, required: true },
-    title: { type: String, required: true },
-    body: { type: String, required: true },
-    /** When it is to be pushed unless it is acknowledged; moved forward by whoever is pushing it. */
-    dueAt: { type: Date, required: true },
-  },
-  { collection: 'delivery.pushes' },
-);
-pushSchema.index({ dueAt: 1 });
-
 /** A mailbox: who it belongs to and by which devices. */
 export type DeliveryRecipient = InferSchemaType<typeof recipientSchema>;
 /** One message for one device. */
 export type DeliveryEntry = InferSchemaType<typeof entrySchema>;
 /** An idempotency key and what was answered. */
 export type DeliveryKey = InferSchemaType<typeof keySchema>;
-/** A push that is sent unless its message is acknowledged before. */
-export type DeliveryPush = InferSchemaType<typeof pushSchema>;
 
 /** The models of acknowledged delivery on one connection. */
 export const defineDelivery = (connection: Connection): DeliveryModels => ({
   DeliveryRecipient: connection.model<DeliveryRecipient>('DeliveryRecipient', recipientSchema),
   DeliveryEntry: connection.model<DeliveryEntry>('DeliveryEntry', entrySchema),
   DeliveryKey: connection.model<DeliveryKey>('DeliveryKey', keySchema),
-  DeliveryPush: connection.model<DeliveryPush>('DeliveryPush', pushSchema),
 });
 
 /** What {@link defineDelivery} makes. */
@@ -98,5 +80,4 @@ export interface DeliveryModels {
   readonly DeliveryRecipient: Model<DeliveryRecipient>;
   readonly DeliveryEntry: Model<DeliveryEntry>;
   readonly DeliveryKey: Model<DeliveryKey>;
-  readonly DeliveryPush: Model<DeliveryPush>;
 }

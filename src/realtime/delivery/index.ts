@@ -82,8 +82,6 @@ interface Dependencies {
   logger: Logger;
   bus: Bus;
   settings: { deviceTtlMs: number; mailboxMax: number; receiptTtlMs: number };
-  /** A message has been acknowledged by a device. */
-  onAcknowledged?(messages: readonly string[]): void;
 }
 
 /** Delivery over the database of the models. */
@@ -123,7 +121,6 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     const overtaken = overtakenBy(outbox, entries);
     for (const sibling of outboxesOf(outbox.device)) for (const entry of entries) sibling.settle(entry);
     await Promise.all(entries.map(mailbox.acknowledge));
-    dependencies.onAcknowledged?.(entries.map(({ message }) => message));
     // Another socket of the device may have acknowledged it meanwhile.
     if (overtaken !== undefined && (await mailbox.isPending(overtaken))) await startOver(outbox.device);
   };

@@ -25,8 +25,6 @@ export interface OutgoingMessage {
   readonly isResync?: boolean;
   /** Its state can be asked for. */
   readonly keepsReceipt?: boolean;
-  /** Shown by push when nobody has acknowledged it by then. */
-  readonly push?: { readonly title: string; readonly body: string; readonly afterMs: number };
 }
 
 /** One message for one device, as it is stored and as nodes tell each other. */
