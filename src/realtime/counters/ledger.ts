@@ -1,0 +1,108 @@
+import type { ClientSession } from 'mongoose';
+import { type Counter, type Counters, counterNames } from '#shared/models/counter.js';
+import type { Models } from '#shared/models/index.js';
+import { conversationKinds } from '#shared/models/member.js';
+import { addTo, areEqual, type Countable, emptyTallies, isZero, type Tallies, toCounters } from './tally.js';
+
+/** What a counter is called on the wire. */
+export interface Push {
+  readonly userId: string;
+  readonly channelId: string;
+  readonly counters: Counters;
+  readonly version: number;
+}
+
+/** Collects what a transaction does to members. */
+export interface Ledger {
+  /** A member as it was and as it is now; `undefined`: there was none, or there is none any more. */
+  record(before: Countable | undefined, after: Countable | undefined): void;
+  /** The differences, by user. */
+  readonly differences: ReadonlyMap<string, Tallies>;
+}
+
+/** An empty one. */
+export function createLedger(): Ledger {
+  const differences = new Map<string, Tallies>();
+  const add = (member: Countable, by: 1 | -1): void => {
+    const userId = member.user.toHexString();
+    const tallies: Tallies = differences.get(userId) ?? new Map();
+    differences.set(userId, tallies);
+    addTo(tallies, member, by);
+  };
+  return {
+    record(before, after) {
+      if (before !== undefined) add(before, -1);
+      if (after !== undefined) add(after, 1);
+    },
+    differences,
+  };
+}
+
+/** The numbers of a counter by kind, of which a document of another service may lack some. */
+export function talliesOf(counter: Partial<Counter> | undefined): ReturnType<typeof emptyTallies> {
+  const tallies = emptyTallies();
+  for (const kind of conversationKinds) Object.assign(tallies[kind], counter?.[kind]);
+  return tallies;
+}
+
+/** The five numbers of a counter; without one they are zero. */
+export const countersOf = (counter: Partial<Counter> | undefined): Counters =>
+  Object.fromEntries(counterNames.map((name) => [name, counter?.[name] ?? 0])) as Counters;
+
+/**
+ * Adds differences to the stored counters, within the transaction that made them.
+ * @returns the counters of which people see something
+ */
+export async function applyDifferences(
+  { Counter: model }: Pick<Models, 'Counter'>,
+  differences: Ledger['differences'],
+  session: ClientSession,
+): Promise<Push[]> {
+  const changes = [...differences].flatMap(([userId, tallies]) =>
+    [...tallies].flatMap(([channelId, by]) => (isZero(by) ? [] : [{ userId, channelId, by }])),
+  );
+  if (changes.length === 0) return [];
+  const users = [...new Set(changes.map(({ userId }) => userId))];
+  const channels = [...new Set(changes.map(({ channelId }) => channelId))];
+  const stored = await model
+    .find({ user: { $in: users }, channel_id: { $in: channels } })
+    .session(session)
+    .lean();
+  const byKey = new Map(stored.map((counter) => [keyOf(counter.user.toHexString(), counter.channel_id), counter]));
+  const written = changes.map(({ userId, channelId, by }) => {
+    const before = byKey.get(keyOf(userId, channelId));
+    const tallies = talliesOf(before);
+    for (const kind of conversationKinds) {
+      for (const name of Object.keys(by[kind]) as (keyof typeof by.team)[]) tallies[kind][name] += by[kind][name];
+    }
+    return toWrite({ userId, channelId, tallies, before });
+  });
+  await model.bulkWrite(
+    written.map(({ operation }) => operation),
+    { session, timestamps: false },
+  );
+  return written.flatMap(({ push }) => push ?? []);
+}
+
+const keyOf = (userId: string, channelId: string): string => `${userId} ${channelId}`;
+
+/** A counter to store, and what to tell of it: nothing when people see no difference. */
+export function toWrite(change: {
+  userId: string;
+  channelId: string;
+  tallies: ReturnType<typeof emptyTallies>;
+  before: Counter | undefined;
+  recountedAt?: Date | undefined;
+}) {
+  const { userId, channelId, tallies, before, recountedAt } = change;
+  const counters = toCounters(tallies);
+  const isSeen = !areEqual(counters, countersOf(before));
+  const version = (before?.version ?? 0) + (isSeen ? 1 : 0);
+  const update = { ...counters, ...tallies, version, ...(recountedAt && { recounted_at: recountedAt }) };
+  return {
+    operation: {
+      updateOne: { filter: { user: userId, channel_id: channelId }, update: { $set: update }, upsert: true },
+    },
+    push: isSeen ? { userId, channelId, counters, version } : undefined,
+  };
+}
