@@ -83,6 +83,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     const routes = integrations.flatMap((integration) => integration.routes ?? []);
     await beginPresence({ presence, sockets, integrations, logger });
     cleanup.add('presence', presence.stop);
+    for (const { name, start } of integrations) if (start !== undefined) cleanup.add(name, start());
 
     const expiry = createExpiryWatch(clock, () => everySocket(io));
     cleanup.add('expiry watch', expiry.stop);

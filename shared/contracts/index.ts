@@ -2,6 +2,7 @@ import type { Contract } from './contract.js';
 import { conversation } from './conversation.js';
 import { emitApi } from './emit-api.js';
 import { leadFinder } from './lead-finder.js';
+import { prospect } from './prospect.js';
 import { session } from './session.js';
 import { sharedEvents } from './shared-events.js';
 
@@ -41,6 +42,7 @@ const conversationNamespaces = ['/v1/conversation', '/v1/conversation/live'] as 
 export const publishedContracts: readonly PublishedContract[] = [
   { contract: session, namespaces: [...conversationNamespaces, '/v1/shared'] },
   { contract: conversation, namespaces: conversationNamespaces },
+  { contract: prospect, namespaces: conversationNamespaces },
   { contract: leadFinder, namespaces: ['/v1/lead-finder'] },
   { contract: sharedEvents, namespaces: ['/v1/shared'] },
   { contract: emitApi, namespaces: [] },

@@ -15,6 +15,9 @@ const shortText = z
 /** An id of whatever kind, opaque, as the platform issues it. */
 export const opaqueId = shortText;
 
+/** The id of a document of the platform. */
+export const objectId = z.string().regex(/^[0-9a-fA-F]{24}$/, 'must be an id');
+
 /** A user's id. */
 export const userId = opaqueId;
 

@@ -1,16 +1,21 @@
 import type { Context } from '../realtime/context.js';
 import type { Integration } from '../realtime/integration.js';
-import { createConversation } from './conversation/index.js';
+import { createConversation, createConversationServices } from './conversation/index.js';
 import { createEmitApi } from './emit-api/index.js';
 import { createLeadFinder } from './lead-finder/index.js';
+import { createProspect } from './prospect/index.js';
 import { createSession } from './session/index.js';
 import { createSharedEvents } from './shared-events/index.js';
 
 /** Every integration, in mount order. A new one is a folder beside these and a line here. */
-export const createIntegrations = (context: Context): Integration[] => [
-  createSession(context),
-  createConversation(context),
-  createLeadFinder(context),
-  createSharedEvents(context),
-  createEmitApi(context),
-];
+export const createIntegrations = (context: Context): Integration[] => {
+  const conversations = createConversationServices(context);
+  return [
+    createSession(context),
+    createConversation(context, conversations),
+    createProspect(context, conversations),
+    createLeadFinder(context),
+    createSharedEvents(context),
+    createEmitApi(context),
+  ];
+};

@@ -113,6 +113,8 @@ export interface Integration {
   readonly listener?: SocketListener;
   /** A user has had no socket anywhere for the grace time. Called on one node. */
   readonly onUserOffline?: (user: { userId: string; accountId: string }) => Promise<void>;
+  /** Begins what it does by itself. @returns ends it; called while the database can still be reached */
+  start?(): () => Promise<void>;
 }
 
 /** Ties a contract's events to their handlers on the given namespaces. */

@@ -3,13 +3,45 @@ import { ensureUser } from '../../auth/principal.js';
 import type { Context } from '../../realtime/context.js';
 import type { Handlers } from '../../realtime/integration.js';
 import type { ActiveStatus } from './active-status.js';
+import { toViewer } from './core/index.js';
+import { type ConversationServices, createChannelView, createSay } from './service.js';
+
+interface Services extends ConversationServices {
+  activeStatus: ActiveStatus;
+}
 
 /** The events of the conversation contract. */
-export const createHandlers = ({ sockets }: Context, activeStatus: ActiveStatus): Handlers<typeof conversation> => ({
-  join: async (_data, { principal, socketId }) => {
-    const user = ensureUser(principal);
-    await sockets.join(user.userId, socketId);
-    await activeStatus.set(user, 'active', socketId);
-  },
-  active_status: ({ status }, { principal, socketId }) => activeStatus.set(ensureUser(principal), status, socketId),
-});
+export const createHandlers = (context: Context, services: Services): Handlers<typeof conversation> => {
+  const { activeStatus, team } = services;
+  const viewChannel = createChannelView(services);
+  const say = createSay(team, context);
+  return {
+    join: async (_data, { principal, socketId }) => {
+      const user = ensureUser(principal);
+      await context.sockets.join(user.userId, socketId);
+      await activeStatus.set(user, 'active', socketId);
+    },
+    active_status: ({ status }, { principal, socketId }) => activeStatus.set(ensureUser(principal), status, socketId),
+
+    add_conversation: async (data, caller) => ({ conversation: await team.membership.create(toViewer(caller), data) }),
+    list_conversation: (data, caller) => team.lists.list(toViewer(caller), data),
+    conversation_filter: (data, caller) => team.lists.list(toViewer(caller), data),
+    get_conversation_by_id: async ({ conversation_id }, caller) => ({
+      conversation: await team.get(toViewer(caller), conversation_id),
+    }),
+    list_message: (data, caller) => team.messages.list(toViewer(caller), data),
+    list_message_by_id: (data, caller) => team.messages.around(toViewer(caller), data),
+    channel: (data, caller) => viewChannel(toViewer(caller), data),
+    typing: (data, caller) => team.typing(toViewer(caller), data),
+    read: (data, caller) => team.read(toViewer(caller), data),
+    snooze: async (data, caller) => ({ conversation: await team.changes.snooze(toViewer(caller), data) }),
+    archive: async (data, caller) => ({ conversation: await team.changes.archive(toViewer(caller), data) }),
+    show_on_top: async (data, caller) => ({ conversation: await team.changes.showOnTop(toViewer(caller), data) }),
+    open: async (data, caller) => ({ conversation: await team.changes.open(toViewer(caller), data) }),
+    edit_conversation: async (data, caller) => ({ conversation: await team.changes.edit(toViewer(caller), data) }),
+    add_participant: async (data, caller) => ({
+      conversation: await team.membership.addParticipants(toViewer(caller), data),
+    }),
+    message: async (data, caller) => ({ message: await say(toViewer(caller), data) }),
+  };
+};

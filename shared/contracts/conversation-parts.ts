@@ -1,0 +1,199 @@
+import { z } from 'zod';
+import { isoTime, objectId, opaqueId } from './primitives.js';
+
+/*
+ * What conversations of both kinds are made of: the forms that come and go under the names of `conversation.ts` and
+ * `prospect.ts`.
+ */
+
+/** People that one conversation, or one call, may name. */
+export const USERS_MAX = 500;
+
+/** Whether a team member is at the desk. */
+export const activeStatus = z.enum(['active', 'away']);
+
+/** A channel, as the platform names it. */
+export const channelId = opaqueId;
+
+const users = z.array(objectId).min(1).max(USERS_MAX);
+const title = z.string().max(200);
+const url = z.string().min(1).max(2048);
+const image = z.union([url, z.array(url).max(20)]);
+
+/** Text of a message. */
+export const messageText = z.string().min(1).max(10_000);
+
+/** The client's own id of a message: the same one again is the same message. */
+export const messageUuid = z.string().min(1).max(128);
+
+const attachment = z.union([
+  url,
+  z.object({
+    url,
+    name: z.string().max(256).optional(),
+    type: z.string().max(128).optional(),
+    size: z.number().int().min(0).optional(),
+  }),
+]);
+
+/** A page of a list: newest first. */
+const page = {
+  page: z.number().int().min(1).max(1_000_000).default(1),
+  limit: z.number().int().min(1).max(100).default(20),
+};
+
+const conversationId = { conversation_id: objectId };
+
+/** Data of the events, by what they do. */
+export const payloads = {
+  nothing: z.object({}),
+  /** A conversation with these users, and whoever makes it. */
+  create: z.object({ users, channel_id: channelId, title: title.optional(), image: image.optional() }),
+  createProspect: z.object({
+    contact_id: objectId,
+    channel_id: channelId,
+    users: users.optional(),
+    title: title.optional(),
+  }),
+  list: z.object({
+    channel_id: channelId.optional(),
+    ...page,
+    search: z.string().max(200).optional(),
+    message_limit: z.number().int().min(0).max(100).default(1),
+  }),
+  filter: z.object({
+    channel_id: channelId.optional(),
+    ...page,
+    search: z.string().max(200).optional(),
+    message_limit: z.number().int().min(0).max(100).default(1),
+    status: z.enum(['open', 'closed', 'unread', 'priority', 'snoozed', 'archived']).optional(),
+    users: z.array(objectId).max(50).optional(),
+    from: isoTime.optional(),
+    to: isoTime.optional(),
+  }),
+  channel: z.object({
+    channel_id: channelId.optional(),
+    ...page,
+    message_limit: z.number().int().min(0).max(100).default(1),
+  }),
+  conversation: z.object(conversationId),
+  /** `before`: a message, or a time; only what is older than that. */
+  messages: z.object({ ...conversationId, ...page, before: z.union([objectId, isoTime]).optional() }),
+  messagesAround: z.object({ ...conversationId, message_id: objectId, limit: page.limit }),
+  typing: z.object({ ...conversationId, is_typing: z.boolean().default(true) }),
+  read: z.object({ ...conversationId, message_id: objectId.optional() }),
+  snooze: z.object({ ...conversationId, until: isoTime.nullable() }),
+  archive: z.object({ ...conversationId, archive: z.boolean().default(true) }),
+  pin: z.object({ ...conversationId, show_on_top: z.boolean().default(true) }),
+  open: z.object({ ...conversationId, is_open: z.boolean() }),
+  edit: z.object({ ...conversationId, title: title.optional(), image: image.optional() }),
+  addParticipants: z.object({ ...conversationId, users }),
+  message: z.object({
+    ...conversationId,
+    data: messageText,
+    type: z.string().min(1).max(32).default('text'),
+    UUID: messageUuid.optional(),
+    mentions: z.array(objectId).max(USERS_MAX).default([]),
+    attachments: z.array(attachment).max(20).default([]),
+  }),
+  note: z.object({ ...conversationId, data: messageText, UUID: messageUuid.optional() }),
+};
+
+const person = z.object({
+  _id: z.string(),
+  name: z.string(),
+  email: z.string().nullable(),
+  image: z.string().nullable(),
+});
+
+/** Somebody who takes part. */
+export const participant = person.extend({ conversation_active_status: activeStatus });
+
+/** A message of a team's conversation, as one of its participants sees it. */
+export const teamMessage = z.object({
+  _id: z.string(),
+  UUID: z.string().nullable(),
+  conversation_id: z.string(),
+  data: z.string(),
+  type: z.string(),
+  sent_by: person.omit({ email: true }),
+  mentions: z.array(z.string()),
+  attachments: z.array(attachment),
+  is_sender: z.boolean(),
+  createdAt: isoTime,
+});
+
+/** Something said with a contact, or a note about them; `sent_by` is the contact when it is `INCOMING`. */
+export const prospectMessage = z.object({
+  _id: z.string(),
+  UUID: z.string().nullable(),
+  type: z.enum(['INCOMING', 'OUTGOING', 'NOTE']),
+  data: z.string(),
+  sent_by: person.omit({ image: true }),
+  conversation_id: z.string(),
+  is_sender: z.boolean(),
+  createdAt: isoTime,
+});
+
+/** A conversation as one of its participants sees it. */
+const conversationOf = <M extends z.ZodType>(message: M) =>
+  z.object({
+    _id: z.string(),
+    title: z.string(),
+    image: z.array(z.string()),
+    users: z.array(participant),
+    channel_id: z.string(),
+    created_by: z.string(),
+    is_open: z.boolean(),
+    show_on_top: z.boolean(),
+    snoozed_until: isoTime.nullable(),
+    archived: z.boolean(),
+    mentioned: z.boolean(),
+    unread_count: z.number().int(),
+    last_activity: message.nullable(),
+    createdAt: isoTime,
+    updatedAt: isoTime,
+  });
+
+/** A team's conversation. */
+export const teamConversation = conversationOf(teamMessage);
+
+/** A conversation about a contact. */
+export const prospectConversation = conversationOf(prospectMessage).extend({
+  contact_id: person.extend({ phone: z.string().nullable() }).nullable(),
+});
+
+const paging = z.object({
+  page: z.number().int(),
+  limit: z.number().int(),
+  total: z.number().int(),
+  has_next: z.boolean(),
+});
+
+/** The numbers of a channel. */
+export const counters = z.object({
+  open: z.number().int(),
+  unread: z.number().int(),
+  closed: z.number().int(),
+  priority: z.number().int(),
+  snoozed: z.number().int(),
+});
+
+/** Answers of the events, for one kind of conversation. */
+export const answersOf = <C extends z.ZodType, M extends z.ZodType>(conversation: C, message: M) => {
+  const list = z.object({
+    conversation: z.array(conversation),
+    messageList: z.record(z.string(), z.array(message)),
+    paging,
+  });
+  return {
+    conversation: z.object({ conversation }),
+    list,
+    messages: z.object({ conversation, messageList: z.array(message), paging }),
+    message: z.object({ message }),
+  };
+};
+
+/** Payload of `update_conversation`. */
+export const updateOf = <C extends z.ZodType>(conversation: C) =>
+  z.object({ success: z.literal(true), message: z.literal('SUCCESS'), data: z.object({ conversation }) });

@@ -1,0 +1,74 @@
+import type { ClientSession } from 'mongoose';
+import type { Conversation } from '#shared/models/conversation.js';
+import type { Models } from '#shared/models/index.js';
+import type { Member } from '#shared/models/member.js';
+import { GatewayError } from '../../../errors.js';
+import type { ConversationKind } from './kind.js';
+import type { Viewer } from './viewer.js';
+
+/** A conversation with the viewer's own state in it. */
+export interface Access {
+  readonly conversation: Conversation;
+  readonly member: Member;
+}
+
+/** The same with everybody who takes part, the viewer too. */
+export interface FullAccess extends Access {
+  readonly members: Member[];
+}
+
+type Kind = Pick<ConversationKind, 'conversations'>;
+
+/**
+ * The conversations that a viewer may know of: those of their account that name them. This, and a member document, is all
+ * that access is; both are read again for every event, so whoever is taken out of either is out at once, on every node.
+ */
+export const accessibleTo = ({ userId, accountId }: Viewer) => ({ account: accountId, users: userId });
+
+/** @throws GatewayError `NOT_FOUND` for a conversation that is not there, or not for this viewer */
+export async function ensureAccess(
+  { Member }: Pick<Models, 'Member'>,
+  { conversations }: Kind,
+  { viewer, id, session = null }: { viewer: Viewer; id: string; session?: ClientSession | null },
+): Promise<Access> {
+  const readConversation = () =>
+    conversations
+      .findOne({ _id: id, ...accessibleTo(viewer) })
+      .session(session)
+      .lean();
+  const readMember = () => Member.findOne({ conversation: id, user: viewer.userId }).session(session).lean();
+  // A session does one thing at a time.
+  const [conversation, member] =
+    session === null
+      ? await Promise.all([readConversation(), readMember()])
+      : [await readConversation(), await readMember()];
+  if (conversation === null || member === null) throw new GatewayError('NOT_FOUND');
+  return { conversation, member };
+}
+
+/** As {@link ensureAccess}, with all who take part. */
+export async function ensureFullAccess(
+  { Member }: Pick<Models, 'Member'>,
+  { conversations }: Kind,
+  { viewer, id, session }: { viewer: Viewer; id: string; session: ClientSession },
+): Promise<FullAccess> {
+  const conversation = await conversations
+    .findOne({ _id: id, ...accessibleTo(viewer) })
+    .session(session)
+    .lean();
+  if (conversation === null) throw new GatewayError('NOT_FOUND');
+  return withMembers(conversation, await Member.find({ conversation: id }).session(session).lean(), viewer);
+}
+
+/** @throws GatewayError `NOT_FOUND` when the viewer is not among the members */
+export function withMembers(conversation: Conversation, members: Member[], viewer: Viewer): FullAccess {
+  const member = members.find(({ user }) => user.equals(viewer.userId));
+  if (member === undefined) throw new GatewayError('NOT_FOUND');
+  return { conversation, member, members };
+}
+
+/** Those members whom the conversation names: whoever was taken out of either is told nothing. */
+export function participantsOf({ conversation, members }: Pick<FullAccess, 'conversation' | 'members'>): Member[] {
+  const named = new Set(conversation.users.map((id) => id.toHexString()));
+  return members.filter(({ user }) => named.has(user.toHexString()));
+}

@@ -1,0 +1,170 @@
+import { Types } from 'mongoose';
+import { USERS_MAX } from '#shared/contracts/conversation-parts.js';
+import type { Conversation } from '#shared/models/conversation.js';
+import type { Models } from '#shared/models/index.js';
+import type { Member } from '#shared/models/member.js';
+import { GatewayError, invalid } from '../../../errors.js';
+import type { Clock } from '../../../platform/clock.js';
+import { type CountedTransaction, type CounterStore, specialChannels } from '../../../realtime/counters/index.js';
+import { ensureFullAccess, participantsOf } from './access.js';
+import { type Announce, toUpdate } from './announce.js';
+import type { ConversationKind, Description, WireMessage } from './kind.js';
+import { type ConversationView, prepareToShow } from './to-wire.js';
+import { isSomebody, type Viewer } from './viewer.js';
+
+interface Dependencies<D extends Description, M extends WireMessage> {
+  models: Models;
+  kind: ConversationKind<D, M>;
+  counters: CounterStore;
+  announce: Announce;
+  clock: Clock;
+}
+
+/** A conversation to be made. */
+export interface Draft {
+  readonly users: readonly string[];
+  readonly channel_id: string;
+  readonly title?: string | undefined;
+  readonly image?: string | string[] | undefined;
+  /** What it is found by besides. */
+  readonly searchTitle?: string;
+  /** Fields of its kind. */
+  readonly more?: object;
+}
+
+/** Makes conversations, and lets more people in. */
+export function createMembership<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
+  const { models, kind, counters, announce, clock } = dependencies;
+
+  /** @throws GatewayError `NOT_FOUND` unless all are users of the viewer's account */
+  const ensureColleagues = async ({ accountId, id }: Viewer, users: readonly string[]): Promise<string[]> => {
+    const others = [...new Set(users.map((user) => user.toLowerCase()))].filter((user) => user !== id);
+    const known = await models.User.countDocuments({ _id: { $in: others }, account: accountId });
+    if (known !== others.length) throw new GatewayError('NOT_FOUND');
+    return others;
+  };
+
+  const insertMembers = async (
+    conversation: Conversation & { searchTitle?: string | undefined },
+    users: readonly string[],
+    { session, record }: CountedTransaction,
+  ): Promise<Member[]> => {
+    const members = users.map(
+      (user): Member => ({
+        _id: new Types.ObjectId(),
+        conversation: conversation._id,
+        kind: kind.name,
+        user: new Types.ObjectId(user),
+        account: conversation.account,
+        channel_id: conversation.channel_id,
+        unread_count: 0,
+        show_on_top: false,
+        snoozed_until: null,
+        archived: false,
+        mentioned: false,
+        last_read: conversation.last_activity,
+        last_read_at: conversation.last_activity === null ? null : conversation.last_activity_at,
+        is_open: conversation.is_open,
+        last_activity_at: conversation.last_activity_at,
+        title: conversation.searchTitle ?? conversation.title,
+      }),
+    );
+    await models.Member.insertMany(members, { session });
+    for (const member of members) record(undefined, member);
+    return members;
+  };
+
+  return {
+    /** Gives those whom a conversation names, and who lack it, a state of their own in it. */
+    async ensureMembers(conversation: Conversation): Promise<void> {
+      const id = conversation._id;
+      const named = conversation.users.map((user) => user.toHexString());
+      const known = await models.Member.countDocuments({ conversation: id, user: { $in: named } });
+      if (known === named.length) return;
+      await counters.transact([id.toHexString()], async (transaction) => {
+        const members = await models.Member.find({ conversation: id }, { user: 1 }).session(transaction.session).lean();
+        const present = new Set(members.map(({ user }) => user.toHexString()));
+        const missing = named.filter((user) => !present.has(user));
+        if (missing.length > 0) await insertMembers(conversation, missing, transaction);
+      });
+    },
+
+    /** Makes a conversation, tells everybody in it. @throws GatewayError `NOT_FOUND` for users who are not of the account */
+    async create(viewer: Viewer, draft: Draft): Promise<ConversationView<D, M>> {
+      if (!isSomebody(viewer)) throw new GatewayError('NOT_FOUND');
+      if (specialChannels.some((name) => name === draft.channel_id))
+        throw invalid('channel_id', 'is a view on all channels');
+      const users = [viewer.id, ...(await ensureColleagues(viewer, draft.users))];
+      if (users.length > USERS_MAX) throw invalid('users', `at most ${USERS_MAX} can take part`);
+      const now = new Date(clock.now());
+      const conversation: Conversation = {
+        _id: new Types.ObjectId(),
+        account: viewer.accountId,
+        users: users.map((id) => new Types.ObjectId(id)),
+        title: draft.title ?? '',
+        image: [draft.image ?? []].flat(),
+        channel_id: draft.channel_id,
+        created_by: viewer.userId,
+        is_open: true,
+        last_activity: null,
+        last_activity_at: now,
+        createdAt: now,
+        updatedAt: now,
+        ...draft.more,
+      };
+      const members = await counters.transact(users, async (transaction) => {
+        await kind.conversations.insertMany([conversation], { session: transaction.session });
+        return insertMembers({ ...conversation, searchTitle: draft.searchTitle }, users, transaction);
+      });
+      const toWire = await prepareToShow(models, kind, [conversation]);
+      for (const member of members) {
+        const payload = toWire(conversation, member);
+        announce([member.user.toHexString()], { event: kind.events.added, payload });
+      }
+      const [own] = members;
+      if (own === undefined) throw new GatewayError('INTERNAL_ERROR');
+      return toWire(conversation, own);
+    },
+
+    /** Lets more users in; those who are in already stay as they are. */
+    async addParticipants(
+      viewer: Viewer,
+      { conversation_id: id, users }: { conversation_id: string; users: string[] },
+    ) {
+      const others = await ensureColleagues(viewer, users);
+      const { conversation, members, added } = await counters.transact([id, ...others], async (transaction) => {
+        const { session } = transaction;
+        const before = await ensureFullAccess(models, kind, { viewer, id, session });
+        const present = new Set(before.members.map(({ user }) => user.toHexString()));
+        const named = new Set(before.conversation.users.map((user) => user.toHexString()));
+        const invited = others.filter((user) => !named.has(user));
+        if (named.size + invited.length > USERS_MAX) throw invalid('users', `at most ${USERS_MAX} can take part`);
+        const after = await kind.conversations
+          .findOneAndUpdate(
+            { _id: id },
+            { $addToSet: { users: { $each: invited } } },
+            { session, returnDocument: 'after' },
+          )
+          .lean();
+        if (after === null) throw new GatewayError('NOT_FOUND');
+        const searchTitle = before.member.title;
+        const missing = others.filter((user) => !present.has(user));
+        const inserted = await insertMembers({ ...after, searchTitle }, missing, transaction);
+        return {
+          conversation: after,
+          members: [...before.members, ...inserted],
+          added: new Set([...invited, ...missing]),
+        };
+      });
+      const toWire = await prepareToShow(models, kind, [conversation]);
+      for (const member of participantsOf({ conversation, members })) {
+        const user = member.user.toHexString();
+        const payload = toWire(conversation, member);
+        announce([user], added.has(user) ? { event: kind.events.added, payload } : toUpdate(payload));
+      }
+      const own = members.find(({ user }) => user.equals(viewer.userId));
+      if (own === undefined) throw new GatewayError('NOT_FOUND');
+      return toWire(conversation, own);
+    },
+  };
+}

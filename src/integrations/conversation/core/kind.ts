@@ -1,0 +1,53 @@
+import type { Model, Types } from 'mongoose';
+import type { Conversation } from '#shared/models/conversation.js';
+import type { ConversationKindName } from '#shared/models/member.js';
+
+/** A stored message, as far as all kinds are alike. */
+export interface StoredMessage {
+  _id: Types.ObjectId;
+  UUID?: string;
+  /** The conversation, or for a communication all of them. */
+  conversation_id: Types.ObjectId | Types.ObjectId[];
+  sent_by: Types.ObjectId;
+  data: string;
+  createdAt: Date;
+}
+
+/** A message of which conversation, and in whose eyes. */
+export interface MessageView {
+  readonly conversationId: string;
+  readonly viewerId: string;
+}
+
+/** What every message on the wire has. */
+export interface WireMessage {
+  readonly _id: string;
+  readonly data: string;
+  readonly sent_by: { readonly name: string };
+  readonly createdAt: string;
+}
+
+/** The fields of a conversation that only its kind knows how to show. */
+export interface Description {
+  readonly title: string;
+  readonly image: string[];
+}
+
+/**
+ * What differs between the kinds of conversation. All the rest, access, lists, messages, counters, is done once for all of
+ * them.
+ *
+ * @typeParam D how a conversation is described on the wire
+ * @typeParam M a message on the wire
+ */
+export interface ConversationKind<D extends Description = Description, M extends WireMessage = WireMessage> {
+  readonly name: ConversationKindName;
+  readonly conversations: Model<Conversation>;
+  readonly messages: Model<StoredMessage>;
+  /** The names of what others are told. */
+  readonly events: { readonly added: string; readonly message: string; readonly read: string };
+  /** Reads what it takes to show these conversations. */
+  describe(conversations: readonly Conversation[]): Promise<(conversation: Conversation) => D>;
+  /** Reads what it takes to show these messages. */
+  describeMessages(messages: readonly StoredMessage[]): Promise<(message: StoredMessage, view: MessageView) => M>;
+}

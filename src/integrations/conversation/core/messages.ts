@@ -1,0 +1,144 @@
+import { Types } from 'mongoose';
+import type { Models } from '#shared/models/index.js';
+import { GatewayError } from '../../../errors.js';
+import { ensureAccess } from './access.js';
+import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
+import { type Pages, readBehind } from './pages.js';
+import { prepareToShow } from './to-wire.js';
+import type { Viewer } from './viewer.js';
+
+interface Dependencies<D extends Description, M extends WireMessage> {
+  models: Models;
+  kind: ConversationKind<D, M>;
+  pages: Pages;
+}
+
+const ORDER = ['createdAt', '_id'] as const;
+const NEWEST_FIRST = { createdAt: -1, _id: -1 } as const;
+const OLDEST_FIRST = { createdAt: 1, _id: 1 } as const;
+
+/** Reads the messages of one conversation, newest first. */
+export function createMessageLists<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
+  const { models, kind, pages } = dependencies;
+
+  const readNewest = (conversation: string, range: object, { limit, skip }: { limit: number; skip: number }) =>
+    kind.messages
+      .find({ $and: [{ conversation_id: conversation }, range] })
+      .sort(NEWEST_FIRST)
+      .skip(skip)
+      .limit(limit)
+      .lean<StoredMessage[]>();
+
+  /** Where a list that begins `before` something begins. @throws GatewayError `NOT_FOUND` for an unknown message */
+  const positionOf = async (conversation: string, before: string): Promise<object> => {
+    if (!Types.ObjectId.isValid(before)) return { createdAt: { $lt: new Date(before) } };
+    const message = await findMessage(kind, conversation, before);
+    const { createdAt, _id } = message;
+    // The first bounds the index; the second only leaves out what was sent at the same moment.
+    return { createdAt: { $lte: createdAt }, $nor: [{ createdAt, _id: { $gte: _id } }] };
+  };
+
+  const show = async (messages: readonly StoredMessage[], conversationId: string, viewer: Viewer) => {
+    const toWire = await kind.describeMessages(messages);
+    return messages.map((message) => toWire(message, { conversationId, viewerId: viewer.id }));
+  };
+
+  const withConversation = async (viewer: Viewer, id: string) => {
+    const { conversation, member } = await ensureAccess(models, kind, { viewer, id });
+    return (await prepareToShow(models, kind, [conversation]))(conversation, member);
+  };
+
+  return {
+    /** A page of messages with its conversation. */
+    async list(
+      viewer: Viewer,
+      query: { conversation_id: string; page: number; limit: number; before?: string | undefined },
+    ) {
+      const { conversation_id: id, page, limit, before } = query;
+      const conversation = await withConversation(viewer, id);
+      const bound = before === undefined ? {} : await positionOf(id, before);
+      const list = {
+        key: `messages ${viewer.id} ${id} ${limit} ${before ?? ''}`,
+        order: ORDER,
+        read: (range: object, bounds: { limit: number; skip: number }) =>
+          readNewest(id, { $and: [bound, range] }, bounds),
+      };
+      const [{ items, hasNext }, total] = await Promise.all([
+        pages.read(list, { page, limit }),
+        kind.messages.countDocuments({ conversation_id: id }),
+      ]);
+      return {
+        conversation,
+        messageList: await show(items, id, viewer),
+        paging: { page, limit, total, has_next: hasNext },
+      };
+    },
+
+    /** The messages around one, half of the limit on either side. */
+    async around(viewer: Viewer, query: { conversation_id: string; message_id: string; limit: number }) {
+      const { conversation_id: id, message_id, limit } = query;
+      const conversation = await withConversation(viewer, id);
+      const middle = await findMessage(kind, id, message_id);
+      const newerMax = Math.floor((limit - 1) / 2);
+      const olderMax = limit - 1 - newerMax;
+      const behind = {
+        order: ORDER,
+        read: (range: object, bounds: { limit: number; skip: number }) => readNewest(id, range, bounds),
+      };
+      const [newer, older, total] = await Promise.all([
+        readNewer(kind, middle, { id, limit: newerMax }),
+        readBehind(behind, [middle.createdAt, middle._id], olderMax + 1),
+        kind.messages.countDocuments({ conversation_id: id }),
+      ]);
+      const items = [...newer, middle, ...older.slice(0, olderMax)];
+      return {
+        conversation,
+        messageList: await show(items, id, viewer),
+        paging: { page: 1, limit, total, has_next: older.length > olderMax },
+      };
+    },
+
+    /** The newest messages of several conversations. The caller has seen to access. */
+    async newestOf(viewer: Viewer, ids: readonly string[], limit: number): Promise<Record<string, M[]>> {
+      const lists = await Promise.all(ids.map((id) => readNewest(id, {}, { limit, skip: 0 })));
+      const toWire = await kind.describeMessages(lists.flat());
+      return Object.fromEntries(
+        ids.map((conversationId, index) => [
+          conversationId,
+          (lists[index] ?? []).map((message) => toWire(message, { conversationId, viewerId: viewer.id })),
+        ]),
+      );
+    },
+  };
+}
+
+/** @throws GatewayError `NOT_FOUND` for a message that is not in the conversation */
+export async function findMessage(
+  { messages }: Pick<ConversationKind, 'messages'>,
+  conversation: string,
+  id: string,
+): Promise<StoredMessage> {
+  const message = await messages.findOne({ _id: id, conversation_id: conversation }).lean<StoredMessage>();
+  if (message === null) throw new GatewayError('NOT_FOUND');
+  return message;
+}
+
+/** The messages after one, those next to it, newest first. */
+async function readNewer(
+  { messages }: Pick<ConversationKind, 'messages'>,
+  { createdAt, _id }: StoredMessage,
+  { id, limit }: { id: string; limit: number },
+): Promise<StoredMessage[]> {
+  if (limit === 0) return [];
+  const read = (range: object) =>
+    messages
+      .find({ conversation_id: id, ...range })
+      .sort(OLDEST_FIRST)
+      .limit(limit)
+      .lean<StoredMessage[]>();
+  const [atOnce, later] = await Promise.all([
+    read({ createdAt, _id: { $gt: _id } }),
+    read({ createdAt: { $gt: createdAt } }),
+  ]);
+  return [...atOnce, ...later].slice(0, limit).reverse();
+}

@@ -1,0 +1,67 @@
+import { randomUUID } from 'node:crypto';
+import { Types } from 'mongoose';
+import type { z } from 'zod';
+import type { payloads } from '#shared/contracts/conversation-parts.js';
+import type { Attachment, Message } from '#shared/models/message.js';
+import type { Context } from '../../realtime/context.js';
+import { type CounterStore, createCounterStore } from '../../realtime/counters/index.js';
+import { type Conversations, createConversations, type Viewer } from './core/index.js';
+import { createProspectKind, type ProspectDescription, type ProspectMessage } from './prospects.js';
+import { createTeamKind, type TeamDescription, type TeamMessage } from './team.js';
+
+/** Conversations of a team. */
+export type TeamConversations = Conversations<TeamDescription, TeamMessage>;
+
+/** Conversations of a team about a contact. */
+export type ProspectConversations = Conversations<ProspectDescription, ProspectMessage>;
+
+/** Both kinds of conversation, and what is counted of them together. */
+export interface ConversationServices {
+  readonly counters: CounterStore;
+  readonly team: TeamConversations;
+  readonly prospects: ProspectConversations;
+}
+
+/** Made once: work on the same conversation takes turns. */
+export function createConversationServices(context: Context): ConversationServices {
+  const counters = createCounterStore(context);
+  return {
+    counters,
+    team: createConversations(context, { counters, kind: createTeamKind(context.models) }),
+    prospects: createConversations(context, { counters, kind: createProspectKind(context.models) }),
+  };
+}
+
+/** Says something in a conversation of a team. */
+export const createSay =
+  ({ send }: TeamConversations, { clock }: Pick<Context, 'clock'>) =>
+  (viewer: Viewer, data: z.output<typeof payloads.message>): Promise<TeamMessage> => {
+    const { conversation_id, UUID = randomUUID(), mentions, attachments } = data;
+    const message: Message & { UUID: string } = {
+      _id: new Types.ObjectId(),
+      UUID,
+      conversation_id: new Types.ObjectId(conversation_id),
+      data: data.data,
+      type: data.type,
+      sent_by: viewer.userId,
+      mentions: mentions.map((id) => new Types.ObjectId(id)),
+      attachments: attachments as Attachment[],
+      createdAt: new Date(clock.now()),
+    };
+    return send(viewer, { conversationId: conversation_id, message, mentions });
+  };
+
+/**
+ * What a user sees of a channel. Snoozes that are over come back first, and what other services have changed is counted.
+ */
+export const createChannelView =
+  ({ counters, team, prospects }: ConversationServices) =>
+  async (viewer: Viewer, query: z.output<typeof payloads.channel>) => {
+    const { channel_id } = query;
+    for (const { snoozes } of [team, prospects]) await snoozes.wake(viewer.userId);
+    await counters.refresh(viewer.userId);
+    if (channel_id === undefined) return { channels: Object.fromEntries(await counters.read(viewer.userId)) };
+    const { lists } = channel_id === 'prospect' ? prospects : team;
+    const [numbers, list] = await Promise.all([counters.readOne(viewer.userId, channel_id), lists.list(viewer, query)]);
+    return { channel_id, counters: numbers, ...list };
+  };
