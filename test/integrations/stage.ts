@@ -1,0 +1,106 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createConnection, Types } from 'mongoose';
+import { defineModels, type Models } from '#shared/models/index.js';
+import type { Overrides } from '../../src/app.js';
+import { startEmbedded } from '../../src/embedded/index.js';
+import { type ClientOptions, connect, type TestClient } from '../support/client.js';
+import { startGateway, type TestGateway } from '../support/gateway.js';
+import { startRedis } from '../support/redis-server.js';
+
+/** A user of the platform, in the database. */
+export interface TestUser {
+  readonly id: string;
+  readonly accountId: string;
+  readonly name: string;
+}
+
+/** Gateways on one database that the test can look into. */
+export interface Stage {
+  readonly nodes: readonly TestGateway[];
+  readonly models: Models;
+  /** Makes users of one new account. */
+  people(...names: string[]): Promise<TestUser[]>;
+  /** Connects a user to a node. */
+  open(user: TestUser, options?: ClientOptions & { node?: number }): Promise<TestClient>;
+  close(): Promise<void>;
+}
+
+/** Starts `nodes` gateways; two or more share a Redis. */
+export async function openStage({
+  nodes = 1,
+  overrides = {},
+}: {
+  nodes?: number;
+  overrides?: Overrides;
+} = {}): Promise<Stage> {
+  const undo: (() => unknown)[] = [];
+  const directory = await temporary(undo);
+  const database = await startEmbedded({ directory });
+  undo.push(() => database.stop());
+  const connection = await createConnection(database.url, { autoIndex: false }).asPromise();
+  undo.push(() => connection.close());
+  const redis = nodes > 1 ? await startRedis() : undefined;
+  if (redis !== undefined) undo.push(() => redis.dispose());
+  const env = {
+    MONGODB_URL: database.url,
+    EVENT_LIMIT: '1000000',
+    ...(redis === undefined ? {} : { REDIS_URL: redis.url }),
+  };
+  const gateways: TestGateway[] = [];
+  for (let node = 0; node < nodes; node += 1) {
+    const gateway = await startGateway(env, overrides);
+    undo.push(() => gateway.close());
+    gateways.push(gateway);
+  }
+  const models = defineModels(connection);
+  const clients: TestClient[] = [];
+  undo.push(() => {
+    for (const client of clients) client.close();
+  });
+
+  return {
+    nodes: gateways,
+    models,
+    async people(...names) {
+      const accountId = new Types.ObjectId();
+      const users = names.map((name) => ({
+        _id: new Types.ObjectId(),
+        account: accountId,
+        name,
+        email: `${name.toLowerCase()}@example.com`,
+        image: `https://example.com/${name.toLowerCase()}.png`,
+      }));
+      await models.User.insertMany(users);
+      return users.map(({ _id, name }) => ({ id: String(_id), accountId: String(accountId), name }));
+    },
+    async open(user, { node = 0, ...options } = {}) {
+      const gateway = gateways[node];
+      if (gateway === undefined) throw new Error(`there is no node ${node}`);
+      const client = await connect(gateway, {
+        namespace: '/v1/conversation',
+        claims: { uid: user.id, account_id: user.accountId },
+        ...options,
+      });
+      clients.push(client);
+      return client;
+    },
+    async close() {
+      for (const step of undo.splice(0).reverse()) await step();
+    },
+  };
+}
+
+async function temporary(undo: (() => unknown)[]): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
+  undo.push(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** The `data` of an answer. @throws Error for a failure */
+// biome-ignore lint/suspicious/noExplicitAny: a test looks into an answer without declaring its form again
+export function dataOf(answer: any): any {
+  if (answer.success !== true) throw new Error(JSON.stringify(answer));
+  return answer.data;
+}
