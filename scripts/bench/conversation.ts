@@ -1,0 +1,341 @@
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import jwt from 'jsonwebtoken';
+import { createConnection, Types } from 'mongoose';
+import { io, type Socket } from 'socket.io-client';
+import { defineModels, type Models } from '#shared/models/index.js';
+import type { BenchOptions } from './main.js';
+import { beginReport, type Measurement, publish, type ScenarioResult, toResult } from './results.js';
+import { PING_INTERVAL_MS, SECRET, type ServerQuestion, type Usage } from './wire.js';
+import { startWorker, type Worker } from './workers.js';
+
+/*
+ * What conversations cost: a message until its acknowledgement and until the last of ten participants has it, and whether
+ * lists and counters cost the same for a user with a hundred conversations and with a hundred thousand.
+ */
+
+const { startEmbedded } = (await import(
+  new URL('../../dist/src/embedded/index.js', import.meta.url).href
+)) as typeof import('../../src/embedded/index.js');
+
+const PARTICIPANTS = 10;
+const MESSAGES = 300;
+const SIZES = [100, 10_000, 100_000] as const;
+const READS = 40;
+const SEED_BATCH = 2000;
+
+/** What is measured on: a gateway and its database, each a process of its own. */
+interface Rig {
+  readonly label: string;
+  readonly port: number;
+  readonly models: Models;
+  /** Processor time of gateway and database so far, in microseconds; of a database elsewhere it is unknown. */
+  cpu(): Promise<{ gateway: number; database: number }>;
+  stop(): Promise<void>;
+}
+
+/** Measures on the embedded database, and on MongoDB when `MONGODB_URL` is set; publishes a report. */
+export async function run({ rounds, only }: BenchOptions): Promise<void> {
+  const report = beginReport('conversation', [
+    `${PARTICIPANTS} participants of a conversation, each with one socket; ${MESSAGES} messages a round, medians of ${rounds} rounds.`,
+    'A list is the first page of 20 with its last messages; a counter update is pinning a conversation or unpinning it.',
+  ]);
+  const url = process.env['MONGODB_URL'];
+  for (const label of ['embedded', ...(url === undefined ? [] : ['MongoDB'])]) {
+    const rig = await startRig(label, label === 'MongoDB' ? url : undefined);
+    try {
+      for (const scenario of [measureMessages, measureSizes]) {
+        report.scenarios.push(...(await scenario(rig, { rounds, only })));
+      }
+    } finally {
+      await rig.stop();
+    }
+  }
+  await publish(report);
+}
+
+async function startRig(label: string, mongodbUrl: string | undefined): Promise<Rig> {
+  const directory = await mkdtemp(join(tmpdir(), 'general-socket-bench-'));
+  const embedded = mongodbUrl === undefined ? await startEmbedded({ directory: join(directory, 'db') }) : undefined;
+  const url = mongodbUrl ?? embedded?.url ?? '';
+  const gateway: { worker: Worker<ServerQuestion, Usage>; ready: { port: number } } = await startWorker(
+    'servers/gateway',
+    {
+      NODE_ENV: 'production',
+      HOST: '127.0.0.1',
+      PORT: '0',
+      DATA_DIR: directory,
+      MONGODB_URL: url,
+      JWT_SECRET: SECRET,
+      EMIT_API_KEYS: SECRET,
+      EVENT_LIMIT: '100000000',
+      PING_INTERVAL_MS: String(PING_INTERVAL_MS),
+      SHUTDOWN_DRAIN_MS: '0',
+    },
+  );
+  const connection = await createConnection(url, { autoIndex: false }).asPromise();
+  return {
+    label,
+    port: gateway.ready.port,
+    models: defineModels(connection),
+    async cpu() {
+      const { cpuMicros } = await gateway.worker.ask({ kind: 'usage' });
+      return { gateway: cpuMicros, database: embedded?.pid === undefined ? Number.NaN : cpuOfProcess(embedded.pid) };
+    },
+    async stop() {
+      await connection.close();
+      await gateway.worker.stop();
+      await embedded?.stop();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** User and system time of another process in microseconds; Linux counts it in hundredths of a second. */
+function cpuOfProcess(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+}
+
+/** A connected user. */
+interface Client {
+  readonly id: string;
+  readonly socket: Socket;
+  /** @throws Error when the answer is a failure */
+  // biome-ignore lint/suspicious/noExplicitAny: answers are looked into without declaring their forms again
+  ask(event: string, data: object): Promise<any>;
+  close(): void;
+}
+
+async function connect({ port }: Rig, user: { id: string; accountId: string }): Promise<Client> {
+  const claims = { uid: user.id, account_id: user.accountId, scope: 'conversation' };
+  const socket = io(`http://127.0.0.1:${port}/v1/conversation`, {
+    transports: ['websocket'],
+    forceNew: true,
+    reconnection: false,
+    auth: { token: jwt.sign(claims, SECRET, { expiresIn: '8h' }) },
+  });
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve);
+    socket.once('connect_error', reject);
+  });
+  return {
+    id: user.id,
+    socket,
+    async ask(event, data) {
+      const answer = await socket.emitWithAck(event, data);
+      if (answer.success !== true) throw new Error(`${event}: ${JSON.stringify(answer)}`);
+      return answer.data;
+    },
+    close: () => void socket.close(),
+  };
+}
+
+async function addUsers({ models }: Rig, count: number): Promise<{ id: string; accountId: string }[]> {
+  const account = new Types.ObjectId();
+  const users = Array.from({ length: count }, (_, n) => ({ _id: new Types.ObjectId(), account, name: `User ${n}` }));
+  await models.User.insertMany(users);
+  return users.map(({ _id }) => ({ id: String(_id), accountId: String(account) }));
+}
+
+type Options = Pick<BenchOptions, 'rounds' | 'only'>;
+
+async function measureMessages(rig: Rig, { rounds, only }: Options): Promise<ScenarioResult[]> {
+  const name = `a message to ${PARTICIPANTS} participants, ${rig.label}`;
+  if (!name.includes(only)) return [];
+  const users = await addUsers(rig, PARTICIPANTS);
+  const clients = await Promise.all(users.map((user) => connect(rig, user)));
+  const [sender, ...others] = clients;
+  if (sender === undefined) throw new Error('nobody is there');
+  const conversationIds: string[] = [];
+  for (let n = 0; n < PARTICIPANTS; n += 1) {
+    const { conversation } = await sender.ask('add_conversation', {
+      users: others.map(({ id }) => id),
+      channel_id: 'x',
+    });
+    conversationIds.push(conversation._id);
+  }
+  const say = createSay(others);
+  const results: ScenarioResult[] = [];
+  for (const { label, inFlight, isReadAtOnce } of [
+    { label: '1 in flight', inFlight: 1, isReadAtOnce: false },
+    { label: `${PARTICIPANTS} in flight, a conversation each`, inFlight: PARTICIPANTS, isReadAtOnce: false },
+    { label: '1 in flight, everybody reads each', inFlight: 1, isReadAtOnce: true },
+  ]) {
+    const samples: Record<string, number[]> = {};
+    const add = (line: string, value: number) => {
+      samples[line] = [...(samples[line] ?? []), value];
+    };
+    for (let round = -1; round < rounds; round += 1) {
+      const before = await rig.cpu();
+      const startedAt = performance.now();
+      const acked: number[] = [];
+      const arrived: number[] = [];
+      const lane = async (first: number): Promise<void> => {
+        for (let n = first; n < MESSAGES; n += inFlight) {
+          const conversation_id = conversationIds[first] ?? '';
+          const timing = await say(sender, conversation_id);
+          acked.push(timing.ackedMs);
+          arrived.push(timing.arrivedMs);
+          if (isReadAtOnce) await Promise.all(others.map((other) => other.ask('read', { conversation_id })));
+        }
+      };
+      await Promise.all(Array.from({ length: inFlight }, (_, first) => lane(first)));
+      const durationMs = performance.now() - startedAt;
+      const after = await rig.cpu();
+      if (round < 0) continue;
+      add('to ack, p50 ms', quantile(acked, 0.5));
+      add('to ack, p99 ms', quantile(acked, 0.99));
+      add('to the last participant, p50 ms', quantile(arrived, 0.5));
+      add('to the last participant, p99 ms', quantile(arrived, 0.99));
+      add('messages per second', (MESSAGES / durationMs) * 1000);
+      add('CPU of the gateway, ms', (after.gateway - before.gateway) / MESSAGES / 1000);
+      add('CPU of the database, ms', (after.database - before.database) / MESSAGES / 1000);
+    }
+    const lines = Object.entries(samples).map(([line, values]) => ({ label: line, samples: values }));
+    results.push(toResult({ name: `${name}, ${label}`, unit: 'per message', lines, comparisons: [] }));
+  }
+  for (const client of clients) client.close();
+  return results;
+}
+
+/** Says something and measures when it is acknowledged, and when everybody else has it. */
+function createSay(others: readonly Client[]) {
+  const waiting = new Map<string, { left: number; done(): void }>();
+  for (const { socket } of others) {
+    socket.on('message', ({ UUID }: { UUID: string }) => {
+      const entry = waiting.get(UUID);
+      if (entry === undefined) return;
+      entry.left -= 1;
+      if (entry.left === 0) entry.done();
+    });
+  }
+  let count = 0;
+  return async (sender: Client, conversation_id: string) => {
+    count += 1;
+    const UUID = `m${count}`;
+    const startedAt = performance.now();
+    const arrived = new Promise<number>((resolve) => {
+      waiting.set(UUID, { left: others.length, done: () => resolve(performance.now() - startedAt) });
+    });
+    await sender.ask('message', { conversation_id, data: 'The quick brown fox jumps over the lazy dog.', UUID });
+    const ackedMs = performance.now() - startedAt;
+    const arrivedMs = await arrived;
+    waiting.delete(UUID);
+    return { ackedMs, arrivedMs };
+  };
+}
+
+async function measureSizes(rig: Rig, { rounds, only }: Options): Promise<ScenarioResult[]> {
+  const name = `by the number of the user's conversations, ${rig.label}`;
+  if (!name.includes(only)) return [];
+  const subjects: { size: number; client: Client; pinned: string; deepPage: number }[] = [];
+  for (const size of SIZES) {
+    const [user, other] = await addUsers(rig, 2);
+    if (user === undefined || other === undefined) throw new Error('nobody is there');
+    const newest = await addConversations(rig.models, { user, other, count: size });
+    const client = await connect(rig, user);
+    // The first look counts everything once.
+    await client.ask('channel', { channel_id: 'x' });
+    subjects.push({ size, client, pinned: newest, deepPage: size / 20 });
+  }
+  const kinds: [string, (subject: (typeof subjects)[number], n: number) => Promise<unknown>][] = [
+    ['channel', ({ client }) => client.ask('channel', { channel_id: 'x' })],
+    ['channel without an id', ({ client }) => client.ask('channel', {})],
+    ['list_conversation', ({ client }) => client.ask('list_conversation', {})],
+    ['conversation_filter, unread', ({ client }) => client.ask('conversation_filter', { status: 'unread' })],
+    [
+      'counter update',
+      ({ client, pinned }, n) => client.ask('show_on_top', { conversation_id: pinned, show_on_top: n % 2 === 0 }),
+    ],
+  ];
+  const results: ScenarioResult[] = [];
+  for (const [kind, ask] of kinds) {
+    const lines = subjects.map((subject) => ({
+      subject,
+      label: `${subject.size} conversations`,
+      samples: [] as number[],
+    }));
+    for (let round = -1; round < rounds; round += 1) {
+      for (const { subject, samples } of lines) {
+        const times: number[] = [];
+        for (let n = 0; n < READS; n += 1) {
+          const startedAt = performance.now();
+          await ask(subject, n);
+          times.push(performance.now() - startedAt);
+        }
+        if (round >= 0) samples.push(quantile(times, 0.5));
+      }
+    }
+    const [smallest, , largest] = lines.map(({ label }) => label);
+    const measurement: Measurement = {
+      name: `${kind}, ${name}`,
+      unit: 'ms, p50',
+      lines: lines.map(({ label, samples }) => ({ label, samples })),
+      comparisons: [{ of: largest ?? '', against: smallest ?? '', bound: 2 }],
+    };
+    results.push(toResult(measurement));
+  }
+  for (const { client } of subjects) client.close();
+  return results;
+}
+
+/** Stores conversations of two people as other services would. @returns the id of the newest */
+async function addConversations(
+  { Conversation, Member, Message }: Models,
+  { user, other, count }: { user: { id: string; accountId: string }; other: { id: string }; count: number },
+): Promise<string> {
+  const account = new Types.ObjectId(user.accountId);
+  const users = [user.id, other.id].map((id) => new Types.ObjectId(id));
+  const [own] = users;
+  if (own === undefined) throw new Error('nobody is there');
+  let newest = '';
+  for (let start = 0; start < count; start += SEED_BATCH) {
+    const conversations = Array.from({ length: Math.min(SEED_BATCH, count - start) }, (_, n) => {
+      const at = new Date(1_700_000_000_000 + (start + n) * 1000);
+      const _id = new Types.ObjectId();
+      const shared = { account, channel_id: 'x', is_open: true, last_activity_at: at, title: `Talk ${start + n}` };
+      return {
+        _id,
+        users,
+        ...shared,
+        image: [],
+        created_by: own,
+        last_activity: new Types.ObjectId(),
+        createdAt: at,
+        updatedAt: at,
+      };
+    });
+    newest = String(conversations.at(-1)?._id);
+    await Conversation.collection.insertMany(conversations);
+    await Message.collection.insertMany(
+      conversations.map(({ _id, last_activity, createdAt }) => {
+        const message = { data: 'Hello', type: 'text', mentions: [], attachments: [], UUID: String(last_activity) };
+        return { _id: last_activity, conversation_id: _id, sent_by: own, createdAt, ...message };
+      }),
+    );
+    await Member.collection.insertMany(
+      conversations.map(({ _id, channel_id, is_open, last_activity_at, title }, n) => ({
+        ...{
+          _id: new Types.ObjectId(),
+          conversation: _id,
+          kind: 'team' as const,
+          user: own,
+          account,
+          channel_id,
+          is_open,
+        },
+        ...{ last_activity_at, title, unread_count: n % 4 === 0 ? 1 : 0, show_on_top: false, snoozed_until: null },
+        ...{ archived: false, mentioned: false, last_read: null, last_read_at: null },
+      })),
+    );
+  }
+  return newest;
+}
+
+function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
