@@ -92,7 +92,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
       { namespaces, mounts },
       { clock, logger, metrics, limiter, limit, userAuth, expiry },
     );
-    const tracker = createPresenceTracker({ presence, sockets, logger });
+    const tracker = createPresenceTracker({ presence, sockets, integrations, logger });
     const listeners = [tracker, expiry, ...integrations.flatMap((integration) => integration.listener ?? [])];
     const { trustedProxies } = config.http;
     openNamespaces(io, namespaces, { clock, logger, metrics, dispatch, listeners, trustedProxies });

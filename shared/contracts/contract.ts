@@ -34,6 +34,12 @@ export interface ServerEvent {
 /** A REST route. The body is read as JSON; unknown query parameters are ignored. */
 export interface Route {
   readonly summary: string;
+  /** Who calls it: a backend, with an API key (when absent), or a user, with their own token. */
+  readonly caller?: 'backend' | 'user';
+  /** HTTP status of success; absent: 200. */
+  readonly status?: 200 | 201;
+  /** The `message` of success; absent: `SUCCESS`. */
+  readonly message?: string;
   readonly method: 'get' | 'post' | 'put' | 'delete';
   readonly path: string;
   readonly params?: z.ZodType;

@@ -1,3 +1,4 @@
+import { chats } from './chats.js';
 import type { Contract } from './contract.js';
 import { conversation } from './conversation.js';
 import { emitApi } from './emit-api.js';
@@ -34,13 +35,15 @@ export const publishedNamespaces = {
   '/v1/lead-finder': {
     summary: 'The progress of scrapers. Beside those listed, whatever a backend emits arrives here by its own name.',
   },
+  '/': { summary: 'The support chat and the community chat, for users who may enter and for visitors.', scopes: [] },
 } as const satisfies Record<string, PublishedNamespace>;
 
 const conversationNamespaces = ['/v1/conversation', '/v1/conversation/live'] as const;
 
 /** Everything the gateway says and understands; OpenAPI and AsyncAPI are made from it. */
 export const publishedContracts: readonly PublishedContract[] = [
-  { contract: session, namespaces: [...conversationNamespaces, '/v1/shared'] },
+  { contract: session, namespaces: [...conversationNamespaces, '/v1/shared', '/'] },
+  { contract: chats, namespaces: ['/'] },
   { contract: conversation, namespaces: conversationNamespaces },
   { contract: prospect, namespaces: conversationNamespaces },
   { contract: leadFinder, namespaces: ['/v1/lead-finder'] },

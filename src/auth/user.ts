@@ -9,7 +9,7 @@ import {
   selectEventCredential,
   selectHandshakeCredential,
 } from './token-sources.js';
-import type { TokenVerifier } from './verifier.js';
+import type { AnyonePrincipal, TokenVerifier } from './verifier.js';
 
 export interface UserAuthOptions {
   verifier: TokenVerifier;
@@ -24,6 +24,8 @@ export interface UserAuthOptions {
 export interface UserAuth {
   /** The user whose credential the handshake carries. */
   atHandshake(handshake: Handshake): Promise<UserPrincipal>;
+  /** The user or visitor whose credential the handshake carries. */
+  anyoneAtHandshake(handshake: Handshake): Promise<AnyonePrincipal>;
   /**
    * Holds when `principal` has not expired and the credential in the event's data, if there is one, is the same user's.
    * The credential changes nothing else: the connection's principal stays who is calling.
@@ -34,19 +36,22 @@ export interface UserAuth {
 }
 
 export function createUserAuth({ verifier, apiSessions, clock }: UserAuthOptions): UserAuth {
-  const identify = async (credential: Credential | undefined): Promise<UserPrincipal> => {
+  const tokenOf = async (credential: Credential | undefined): Promise<string> => {
     if (credential === undefined) throw invalidToken('no credential');
-    if ('token' in credential) return verifier.verifyUser(credential.token);
+    if ('token' in credential) return credential.token;
     const token = await apiSessions.findToken(credential.sessionId);
     if (token === undefined) throw invalidToken('unknown or expired session');
-    return verifier.verifyUser(token);
+    return token;
   };
+  const identify = async (credential: Credential | undefined): Promise<UserPrincipal> =>
+    verifier.verifyUser(await tokenOf(credential));
   const ensureCurrent = (principal: Principal): void => {
     if (principal.expiresAt <= clock.now()) throw invalidToken('the token of the connection has expired');
   };
 
   return {
     atHandshake: async (handshake) => identify(selectHandshakeCredential(handshake)),
+    anyoneAtHandshake: async (handshake) => verifier.verifyAnyone(await tokenOf(selectHandshakeCredential(handshake))),
     async forEvent(principal, credentials) {
       ensureCurrent(principal);
       const credential = selectEventCredential(credentials);

@@ -33,7 +33,12 @@ export interface TokenVerifier {
   verifyUser(token: unknown): UserPrincipal | Promise<UserPrincipal>;
   /** Anything but a valid visitor's token is refused, a user's token too. */
   verifyVisitor(token: unknown): VisitorPrincipal | Promise<VisitorPrincipal>;
+  /** Takes both; the token says which it is. */
+  verifyAnyone(token: unknown): AnyonePrincipal | Promise<AnyonePrincipal>;
 }
+
+/** Whoever a token can name. */
+export type AnyonePrincipal = UserPrincipal | VisitorPrincipal;
 
 /** @throws Error when neither a secret nor a key set is given */
 export function createTokenVerifier({ secret, jwks, clock }: TokenVerifierOptions): TokenVerifier {
@@ -41,6 +46,7 @@ export function createTokenVerifier({ secret, jwks, clock }: TokenVerifierOption
     return {
       verifyUser: async (token) => toUserPrincipal(await verifyWithKeySet(token, jwks, clock)),
       verifyVisitor: async (token) => toVisitorPrincipal(await verifyWithKeySet(token, jwks, clock)),
+      verifyAnyone: async (token) => toAnyone(await verifyWithKeySet(token, jwks, clock)),
     };
   }
   if (!secret) throw new Error('A token verifier needs a secret or a key set');
@@ -48,8 +54,12 @@ export function createTokenVerifier({ secret, jwks, clock }: TokenVerifierOption
   return {
     verifyUser: (token) => toUserPrincipal(verify(token)),
     verifyVisitor: (token) => toVisitorPrincipal(verify(token)),
+    verifyAnyone: (token) => toAnyone(verify(token)),
   };
 }
+
+const toAnyone = (payload: unknown): AnyonePrincipal =>
+  (payload as { type?: unknown } | null)?.type === 'visitor' ? toVisitorPrincipal(payload) : toUserPrincipal(payload);
 
 function createSecretVerifier(secret: string, clock: Clock): (token: unknown) => unknown {
   // Made once: from a string the library would first try to read a public key, for every token.

@@ -22,11 +22,15 @@ const information = {
 };
 
 /** The answer to an event or a REST call that succeeded, around what the contract calls its answer. */
-export const successSchema = (answer: z.ZodType | undefined, dialect: SchemaDialect): JsonSchema => ({
+export const successSchema = (
+  answer: z.ZodType | undefined,
+  dialect: SchemaDialect,
+  message = 'SUCCESS',
+): JsonSchema => ({
   type: 'object',
   properties: {
     success: { const: true },
-    message: { const: 'SUCCESS' },
+    message: { const: message },
     ...(answer === undefined ? {} : { data: toJsonSchema(answer, dialect) }),
   },
   required: ['success', 'message', ...(answer === undefined ? [] : ['data'])],

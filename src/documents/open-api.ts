@@ -26,6 +26,7 @@ export function createOpenApi() {
       securitySchemes: {
         apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'One of EMIT_API_KEYS.' },
         bearer: { type: 'http', scheme: 'bearer', description: 'The same key, as a bearer token.' },
+        user: { type: 'http', scheme: 'bearer', description: 'The token of a user of the chats, or of a visitor.' },
       },
       responses: {
         Failure: { description: 'The call failed; `message` says why.', content: json(requestFailureSchema) },
@@ -46,7 +47,14 @@ function toOperation(operationId: string, tag: string, route: Route) {
     summary: route.summary,
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(route.body === undefined ? {} : { requestBody: toRequestBody(route.body) }),
-    responses: { '200': { description: 'Done.', content: json(successSchema(route.answer, DIALECT)) }, ...failure },
+    ...(route.caller === 'user' ? { security: [{ user: [] }] } : {}),
+    responses: {
+      [route.status ?? 200]: {
+        description: 'Done.',
+        content: json(successSchema(route.answer, DIALECT, route.message)),
+      },
+      ...failure,
+    },
   };
 }
 

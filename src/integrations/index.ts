@@ -1,5 +1,6 @@
 import type { Context } from '../realtime/context.js';
 import type { Integration } from '../realtime/integration.js';
+import { createChatServices, createChats } from './chats/index.js';
 import { createConversation, createConversationServices } from './conversation/index.js';
 import { createEmitApi } from './emit-api/index.js';
 import { createLeadFinder } from './lead-finder/index.js';
@@ -10,7 +11,9 @@ import { createSharedEvents } from './shared-events/index.js';
 /** Every integration, in mount order. A new one is a folder beside these and a line here. */
 export const createIntegrations = (context: Context): Integration[] => {
   const conversations = createConversationServices(context);
+  const chats = createChatServices(context);
   return [
+    createChats(context, chats, []),
     createSession(context),
     createConversation(context, conversations),
     createProspect(context, conversations),

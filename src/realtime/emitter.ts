@@ -8,6 +8,8 @@ export interface Target {
   readonly rooms?: readonly string[];
   /** Not to this socket. */
   readonly exceptSocketId?: string;
+  /** Not to the sockets in this room. */
+  readonly exceptRoom?: string;
 }
 
 /** An event as it leaves. */
@@ -31,16 +33,23 @@ export interface Emitter {
 /** The only caller of `io.to`. */
 export function createEmitter(io: GatewayServer, metrics: Metrics): Emitter {
   /** Socket.IO takes "to no room" for "to everybody"; here no room is nobody. */
-  const select = ({ namespaces, rooms, exceptSocketId }: Target) => {
+  const select = ({ namespaces, rooms, exceptSocketId, exceptRoom }: Target) => {
     if (rooms?.length === 0) return [];
     const everyone = namespaces.map((name) => io.of(name).to([...(rooms ?? [])]));
-    return exceptSocketId === undefined ? everyone : everyone.map((operator) => operator.except(exceptSocketId));
+    // The room of one socket is named by its id.
+    const except = [exceptSocketId, exceptRoom].filter((room) => room !== undefined);
+    return except.length === 0 ? everyone : everyone.map((operator) => operator.except(except));
   };
 
-  const countHere = (name: string, { rooms, exceptSocketId }: Target): number => {
+  const countHere = (name: string, { rooms, exceptSocketId, exceptRoom }: Target): number => {
     const { sockets, adapter } = io.of(name);
     const members = rooms === undefined ? sockets : membersOf(rooms, adapter.rooms);
-    return members.size - (exceptSocketId !== undefined && members.has(exceptSocketId) ? 1 : 0);
+    let left = 0;
+    if (exceptSocketId !== undefined && members.has(exceptSocketId)) left += 1;
+    if (exceptRoom !== undefined) {
+      for (const id of adapter.rooms.get(exceptRoom) ?? NOBODY) if (id !== exceptSocketId && members.has(id)) left += 1;
+    }
+    return members.size - left;
   };
 
   return {

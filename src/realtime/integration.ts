@@ -35,6 +35,8 @@ export interface RouteContext<R extends Route> {
   readonly params: Parsed<R, 'params'>;
   readonly query: Parsed<R, 'query'>;
   readonly body: Parsed<R, 'body'>;
+  /** Who calls; of a route for backends it is nobody. */
+  readonly principal: Principal;
   readonly request: Request;
   readonly response: Response;
 }
@@ -55,6 +57,11 @@ export interface Namespace {
   readonly scopes: readonly string[];
   /** @throws GatewayError which the client gets as its `connect_error` */
   authenticate(handshake: Handshake): Principal | Promise<Principal>;
+  /**
+   * The rooms that a socket is in from its first moment, beside those of its own user.
+   * @throws GatewayError when it may not enter after all
+   */
+  roomsOf?(principal: Principal, handshake: Handshake): readonly string[] | Promise<readonly string[]>;
   /** The words of a refusal; absent: the code. */
   readonly toRefusal?: (error: GatewayError) => Error;
 }
@@ -85,6 +92,13 @@ export interface Mount {
   readonly dialect?: Dialect;
 }
 
+/** People with whom a user shares something. */
+export interface Acquaintances {
+  readonly userIds: readonly string[];
+  /** Rooms of whole groups of them. */
+  readonly rooms: readonly string[];
+}
+
 /** Told of every socket that is let in and of every one that leaves, synchronously. */
 export interface SocketListener {
   connected(socket: GatewaySocket): void;
@@ -97,8 +111,16 @@ export interface MountedEvent {
   readonly handle: (data: never, context: EventContext) => Promise<unknown>;
 }
 
+/** How the routes of an integration know their callers, and word what went wrong. */
+export interface RouteManner {
+  /** Who calls a route that is for users. @throws GatewayError when nobody may */
+  readonly authenticate?: (request: Request) => Promise<Principal>;
+  /** The body of an answer that is an error; absent: the general one. */
+  readonly toFailure?: (error: GatewayError) => unknown;
+}
+
 /** A route with the function that does it. */
-export interface MountedRoute {
+export interface MountedRoute extends RouteManner {
   readonly route: Route;
   readonly handle: (call: never) => Promise<unknown>;
 }
@@ -111,8 +133,12 @@ export interface Integration {
   readonly mounts?: readonly Mount[];
   readonly routes?: readonly MountedRoute[];
   readonly listener?: SocketListener;
+  /** A user has their first socket anywhere. Called on the node of the socket. */
+  readonly onUserOnline?: (user: { userId: string; accountId: string }) => Promise<void>;
   /** A user has had no socket anywhere for the grace time. Called on one node. */
   readonly onUserOffline?: (user: { userId: string; accountId: string }) => Promise<void>;
+  /** With whom a user shares something here; they are told when the user comes and goes. */
+  readonly acquaintancesOf?: (userId: string) => Promise<Acquaintances>;
   /** Begins what it does by itself. @returns ends it; called while the database can still be reached */
   start?(): () => Promise<void>;
 }
@@ -132,10 +158,17 @@ export function mountEvents<C extends Contract>(
 }
 
 /** Ties a contract's routes to their handlers. */
-export function mountRoutes<C extends Contract>(contract: C, handlers: RouteHandlers<C>): MountedRoute[] {
-  return Object.entries(contract.routes).map(([name, route]) => {
+export function mountRoutes<C extends Contract>(
+  contract: C,
+  handlers: RouteHandlers<C>,
+  manner: RouteManner = {},
+): MountedRoute[] {
+  return Object.entries<Route>(contract.routes).map(([name, route]) => {
     const handle = (handlers as Record<string, MountedRoute['handle']>)[name];
     if (handle === undefined) throw new Error(`${contract.name} has no handler for the route ${name}`);
-    return { route, handle };
+    if (route.caller === 'user' && manner.authenticate === undefined) {
+      throw new Error(`nobody says who calls the route ${name} of ${contract.name}`);
+    }
+    return { ...manner, route, handle };
   });
 }

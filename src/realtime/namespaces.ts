@@ -7,5 +7,14 @@ export const sharedNamespace = '/v1/shared';
 /** The namespace of the lead finder, where nobody is asked who they are. */
 export const leadFinderNamespace = '/v1/lead-finder';
 
+/** The namespace that the support chat and the community chat share, as their originals have it. */
+export const chatNamespace = '/';
+
+/** The namespace of the agents of a department. */
+export const departmentNamespace = '/department';
+
+/** Where chats are. */
+export const chatNamespaces: readonly string[] = [chatNamespace, departmentNamespace];
+
 /** The namespaces where a socket belongs to a user of the platform: what `*` means to the emit API. */
 export const userNamespaces: readonly string[] = [sharedNamespace, ...conversationNamespaces];

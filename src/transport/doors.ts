@@ -26,7 +26,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
   /** Namespaces that a connection is entering: a client that asks twice at once is not waiting for an answer. */
   const entering = new WeakMap<object, Set<string>>();
 
-  const enter = async (socket: GatewaySocket, { name, scopes, authenticate }: Namespace): Promise<void> => {
+  const enter = async (socket: GatewaySocket, { name, scopes, authenticate, roomsOf }: Namespace): Promise<void> => {
     const pending = entering.get(socket.conn) ?? new Set();
     if (pending.has(name)) throw new GatewayError('CONFLICT');
     entering.set(socket.conn, pending.add(name));
@@ -44,6 +44,8 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
         inFlight: 0,
         isWarned: false,
       };
+      // Nothing is heard in a room before the socket is in the namespace.
+      if (roomsOf !== undefined) void socket.join([...(await roomsOf(principal, socket.handshake))]);
     } finally {
       pending.delete(name);
       if (pending.size === 0) entering.delete(socket.conn);

@@ -2,6 +2,7 @@ import cors from 'cors';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import nocache from 'nocache';
+import { anonymous } from '../auth/principal.js';
 import type { Config } from '../config.js';
 import { documents } from '../documents/index.js';
 import { GatewayError, invalid } from '../errors.js';
@@ -77,7 +78,13 @@ function openCors(): RequestHandler {
 }
 
 /** Authenticates, parses, handles, answers; measures all of it. */
-function toRequestHandler({ route, handle }: MountedRoute, dependencies: Dependencies): RequestHandler {
+function toRequestHandler(mounted: MountedRoute, dependencies: Dependencies): RequestHandler {
+  const { route, handle, toFailure = toRequestFailure } = mounted;
+  const ofBackend = (request: express.Request) => {
+    dependencies.ensureApiKey(request);
+    return anonymous;
+  };
+  const authenticate = (route.caller === 'user' ? mounted.authenticate : undefined) ?? ofBackend;
   // Most calls have no query, and what comes of none is always the same.
   const noQuery = route.query?.safeParse({}).data;
   const queryOf = (request: express.Request): unknown =>
@@ -87,17 +94,25 @@ function toRequestHandler({ route, handle }: MountedRoute, dependencies: Depende
   return async (request, response) => {
     const startedAt = performance.now();
     try {
-      dependencies.ensureApiKey(request);
+      // Only what has to be waited for is: most callers are backends, whose key is looked at in passing.
+      const known = authenticate(request);
+      const principal = known instanceof Promise ? await known : known;
       const call = {
+        principal,
         params: route.params && parse(route.params, request.params),
         query: queryOf(request),
         body: route.body && parse(route.body, bodyOf(request)),
         request,
         response,
       };
-      sendJson(response, toSuccess(await handle(call as never)));
+      const data = await handle(call as never);
+      // A file has gone out by itself.
+      if (response.headersSent) return;
+      response.statusCode = route.status ?? 200;
+      const { message } = route;
+      sendJson(response, message === undefined ? toSuccess(data) : { ...toSuccess(data), message });
     } catch (thrown) {
-      answerFailure(thrown, { request, response, logger: dependencies.logger });
+      answerFailure(thrown, { request, response, logger: dependencies.logger, toFailure });
     } finally {
       const labels = { route: route.path, status: response.statusCode };
       dependencies.metrics.requestSeconds.observe(labels, (performance.now() - startedAt) / 1000);
@@ -129,14 +144,20 @@ function sendJson(response: express.Response, body: unknown): void {
   response.end(text);
 }
 
-function answerFailure(
-  thrown: unknown,
-  { request, response, logger }: { request: express.Request; response: express.Response; logger: Logger },
-): void {
+interface FailedRequest {
+  request: express.Request;
+  response: express.Response;
+  logger: Logger;
+  toFailure?: (error: GatewayError) => unknown;
+}
+
+function answerFailure(thrown: unknown, failed: FailedRequest): void {
+  const { request, response, logger, toFailure = toRequestFailure } = failed;
   const error = fromHttpError(thrown);
   if (error.status >= 500) logger.error({ err: error.cause ?? error, path: request.route?.path }, 'a request failed');
+  if (response.headersSent) return void response.destroy();
   response.statusCode = error.status;
-  sendJson(response, toRequestFailure(error));
+  sendJson(response, toFailure(error));
 }
 
 /** For what fails outside of a route of an integration. */

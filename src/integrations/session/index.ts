@@ -6,6 +6,8 @@ import { userNamespaces } from '../../realtime/namespaces.js';
 import type { GatewaySocket } from '../../transport/dispatch.js';
 import { handlers } from './handlers.js';
 
+export { handlers as sessionHandlers } from './handlers.js';
+
 /** Lets the users of the platform into their namespaces, and keeps the token of an open socket fresh. */
 export const createSession = ({ userAuth, delivery }: Context): Integration => ({
   name: session.name,

@@ -8,14 +8,21 @@ import type { SocketDirectory } from './socket-directory.js';
 export function createPresenceTracker(dependencies: {
   presence: PresenceStore;
   sockets: SocketDirectory;
+  integrations: readonly Integration[];
   logger: Logger;
 }): SocketListener {
-  const { presence, sockets, logger } = dependencies;
+  const { presence, sockets, integrations, logger } = dependencies;
   const report = (error: unknown): void => logger.error({ err: error }, 'presence could not be kept');
+  const add = async (entry: PresenceEntry): Promise<void> => {
+    const { isFirst } = await presence.add(entry);
+    if (!isFirst) return;
+    const { userId, accountId } = entry;
+    await Promise.all(integrations.map(({ onUserOnline }) => onUserOnline?.({ userId, accountId })));
+  };
   return {
     connected(socket) {
       const entry = toEntry(socket);
-      if (entry !== undefined) presence.add(entry).catch(report);
+      if (entry !== undefined) add(entry).catch(report);
     },
     disconnected(socket) {
       const entry = toEntry(socket);

@@ -2,7 +2,7 @@ import type { Clock } from '../../../platform/clock.js';
 
 /** A list that is read in pages, in a descending order that tells any two of its entries apart. */
 export interface OrderedList<T extends object> {
-  /** Names the list, whoever asks and whatever they filter by. */
+  /** Names the list: the socket that walks through it, and whatever it filters by. */
   readonly key: string;
   /** The fields of the order. */
   readonly order: readonly (keyof T & string)[];
@@ -24,27 +24,37 @@ export interface Pages {
 /** Where a list is continued: the values of the order's fields in the last entry before. */
 type Position = readonly unknown[];
 
-const LISTS_MAX = 5000;
-const POSITIONS_MAX = 2000;
+/** Positions remembered on this node; beyond that the lists that were not read for longest are forgotten. */
+const POSITIONS_MAX = 100_000;
+/** Of one list. */
+const POSITIONS_OF_LIST_MAX = 2000;
 const REMEMBERED_MS = 600_000;
 
 /**
  * Pages by number at the cost of a cursor. The end of every page that was read is remembered for a while, so the page behind
- * it is a range of the index wherever it lies, and whoever walks through a list meets every entry once, even while new ones
- * come in at its head. A first page begins anew. A jump to a page that nobody has walked to skips over the index.
+ * it is a range of the index wherever it lies, and a socket that walks through a list meets every entry once, even while
+ * new ones come in at its head. A first page begins anew. A jump to a page that was not walked to skips over the index.
  */
 export function createPages(clock: Clock): Pages {
   const remembered = new Map<string, { positions: Map<number, Position>; usedAt: number }>();
+  let positionCount = 0;
+
+  const forget = (key: string): void => {
+    // A list without positions counts too.
+    positionCount -= 1 + (remembered.get(key)?.positions.size ?? -1);
+    remembered.delete(key);
+  };
 
   const positionsOf = (key: string, isFirstPage: boolean): Map<number, Position> => {
     const found = remembered.get(key);
     const isFresh = found !== undefined && !isFirstPage && clock.now() - found.usedAt <= REMEMBERED_MS;
     const positions = isFresh ? found.positions : new Map<number, Position>();
-    remembered.delete(key);
+    forget(key);
     remembered.set(key, { positions, usedAt: clock.now() });
+    positionCount += 1 + positions.size;
     for (const oldest of remembered.keys()) {
-      if (remembered.size <= LISTS_MAX) break;
-      remembered.delete(oldest);
+      if (positionCount <= POSITIONS_MAX) break;
+      forget(oldest);
     }
     return positions;
   };

@@ -1,0 +1,70 @@
+import { session } from '#shared/contracts/session.js';
+import type { Context } from '../../realtime/context.js';
+import { type Integration, mountEvents } from '../../realtime/integration.js';
+import { chatNamespace, chatNamespaces } from '../../realtime/namespaces.js';
+import { rooms } from '../../realtime/rooms.js';
+import { sessionHandlers } from '../session/index.js';
+import { commonDialect, toRefusal } from './dialect.js';
+import { createEntrance, type Entrance } from './entrance.js';
+import { createPeople, type People } from './people.js';
+import { createChatPresence } from './presence.js';
+import { createWatch } from './watch.js';
+
+export { ChatError, wordsOf } from './chat-error.js';
+export { chatDialect, toRefusal, toRequestFailure } from './dialect.js';
+export type { Caller, Entrance, UserCaller, VisitorCaller } from './entrance.js';
+export type { People, Person } from './people.js';
+
+/** What the support chat and the community chat stand on together. */
+export interface ChatServices {
+  readonly people: People;
+  readonly entrance: Entrance;
+}
+
+export function createChatServices({ models, clock, userAuth, emitter }: Context): ChatServices {
+  const people = createPeople({ models, clock });
+  return { people, entrance: createEntrance({ userAuth, people, emitter }) };
+}
+
+/**
+ * The namespace `/`: who is let in, who may stay, and who is told of their coming and going.
+ * @param chats the integrations that say who shares something with whom
+ */
+export function createChats(
+  context: Context,
+  { people, entrance }: ChatServices,
+  chats: readonly Integration[],
+): Integration {
+  const presence = createChatPresence(context, chats);
+  const watch = createWatch(context, people);
+  return {
+    name: 'chats',
+    namespaces: [
+      {
+        name: chatNamespace,
+        scopes: [],
+        authenticate: entrance.authenticate,
+        async roomsOf(principal) {
+          if (principal.kind === 'visitor') return [rooms.visitor(principal.visitorId)];
+          const caller = await entrance.userOf(principal);
+          return caller.groups.map(rooms.group);
+        },
+        toRefusal,
+      },
+    ],
+    mounts: [mountEvents(session, sessionHandlers, { namespaces: chatNamespaces, dialect: commonDialect })],
+    listener: {
+      connected(socket) {
+        watch.listener.connected(socket);
+        const { principal } = socket.data;
+        if (socket.nsp.name === chatNamespace && principal.kind === 'user') {
+          void presence.snapshot(socket, principal.userId);
+        }
+      },
+      disconnected: watch.listener.disconnected,
+    },
+    onUserOnline: ({ userId }) => presence.online(userId),
+    onUserOffline: ({ userId }) => presence.offline(userId),
+    start: watch.start,
+  };
+}
