@@ -64,7 +64,8 @@ export function createEntrance(dependencies: { userAuth: UserAuth; people: Peopl
 
   const authenticate = async (handshake: Handshake): Promise<AnyonePrincipal> => {
     const preferred = preferOwnSources(handshake);
-    if (selectHandshakeCredential(preferred) === undefined) {
+    const credential = selectHandshakeCredential(preferred);
+    if (credential === undefined || ('token' in credential && credential.token === '')) {
       throw new ChatError('INVALID_TOKEN', 'Authentication token required');
     }
     const principal = await userAuth.anyoneAtHandshake(preferred);

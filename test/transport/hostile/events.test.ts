@@ -4,7 +4,8 @@ import type { ClientEvent } from '#shared/contracts/contract.js';
 import { publishedContracts, publishedNamespaces } from '#shared/contracts/index.js';
 import { catalogue } from '../../../src/errors.js';
 import { connect, type TestClient } from '../../support/client.js';
-import { useStage } from './stage.js';
+import { ATTACKER, useStage } from './stage.js';
+import { wordingOf } from './wording.js';
 
 const MEGABYTE = 'x'.repeat(1_000_000);
 const nested = (levels: number): unknown => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`);
@@ -54,7 +55,7 @@ const clients = new Map<string, TestClient>();
 
 beforeAll(async () => {
   for (const namespace of Object.keys(publishedNamespaces)) {
-    clients.set(namespace, await connect(current().gateway, { namespace, claims: { uid: 'attacker' } }));
+    clients.set(namespace, await connect(current().gateway, { namespace, claims: { uid: ATTACKER } }));
   }
 });
 afterAll(() => {
@@ -73,22 +74,17 @@ const fieldsOf = (event: ClientEvent): string[] => {
 };
 
 /** A `VALIDATION_ERROR`, letter for letter, and no field beside. */
-function expectRefused(answer: unknown): void {
-  const { details } = (answer as { additional_info: { details: unknown } }).additional_info;
-  expect(answer).toStrictEqual({
-    success: false,
-    message: 'VALIDATION_ERROR',
-    additional_info: { errno: 400, details },
-  });
+function expectRefused(namespace: string, answer: unknown): void {
+  const details = wordingOf(namespace).detailsOf(answer);
   const detail = z.strictObject({ path: z.string().max(256), message: z.string().min(1).max(256) });
   z.array(detail).min(1).max(20).parse(details);
 }
 
 /** What the contract accepts gets any documented answer but that something broke; the rest is refused. */
-function expectDocumented(answer: { success: boolean; message: string }, isAccepted: boolean): void {
+function expectDocumented(namespace: string, answer: unknown, isAccepted: boolean): void {
   const { INTERNAL_ERROR: _, ...documented } = catalogue;
-  if (isAccepted) expect(answer.success ? ['SUCCESS'] : Object.keys(documented)).toContain(answer.message);
-  else expectRefused(answer);
+  if (isAccepted) expect(['SUCCESS', ...Object.keys(documented)]).toContain(wordingOf(namespace).codeOf(answer));
+  else expectRefused(namespace, answer);
 }
 
 const events = publishedContracts.flatMap(({ contract, namespaces }) =>
@@ -101,13 +97,13 @@ const events = publishedContracts.flatMap(({ contract, namespaces }) =>
 
 describe.each(events)('$name on $namespace', ({ namespace, name, event }) => {
   it.each(Object.entries(WRONG_DATA))('refuses %s', async (_name, data) => {
-    expectRefused(await clientOf(namespace).ask(name, data));
+    expectRefused(namespace, await clientOf(namespace).ask(name, data));
     await current().expectUnharmed();
   });
 
   it.each(Object.entries(EMPTY_DATA))('takes %s for {}', async (_name, args) => {
     const answer = await clientOf(namespace).ask(name, ...args);
-    expectDocumented(answer, event.payload.safeParse({}).success);
+    expectDocumented(namespace, answer, event.payload.safeParse({}).success);
     expect({}).not.toHaveProperty('isPolluted');
     await current().expectUnharmed();
   });
@@ -117,20 +113,20 @@ describe.each(events)('$name on $namespace', ({ namespace, name, event }) => {
       for (const value of Object.values(FIELD_VALUES)) {
         const data = { [field]: value };
         const isAccepted = event.payload.safeParse(JSON.parse(JSON.stringify(data))).success;
-        expectDocumented(await clientOf(namespace).ask(name, data), isAccepted);
+        expectDocumented(namespace, await clientOf(namespace).ask(name, data), isAccepted);
       }
     }
     expect({}).not.toHaveProperty('isPolluted');
     await current().expectUnharmed();
   });
 
-  it('tells of a failure by event_error when no answer was asked for', async () => {
-    const client = clientOf(namespace);
+  it('tells of a failure by an event when no answer was asked for', async () => {
+    const client = await connect(current().gateway, { namespace, claims: { uid: ATTACKER } });
     client.socket.emit(name, 7);
-    const [failure] = await client.next('event_error');
-    const { event: told, ...rest } = failure;
-    expect(told).toBe(name);
-    expectRefused(rest);
+    const { event: told, answer } = await wordingOf(namespace).nextFailure(client);
+    expect(told ?? name).toBe(name);
+    expectRefused(namespace, answer);
+    client.close();
     await current().expectUnharmed();
   });
 });
@@ -148,19 +144,20 @@ describe.each(Object.keys(publishedNamespaces))('names nobody knows on %s', (nam
   };
 
   it.each(Object.entries(NAMES))('answers %s with NOT_FOUND', async (_name, name) => {
-    const client = clientOf(namespace);
-    const failure = { success: false, message: 'NOT_FOUND', additional_info: { errno: 404 } };
-    expect(await client.ask(name, { a: 1 })).toStrictEqual(failure);
+    const client = await connect(current().gateway, { namespace, claims: { uid: ATTACKER } });
+    const { notFound, nextFailure } = wordingOf(namespace);
+    expect(await client.ask(name, { a: 1 })).toStrictEqual(notFound);
     client.socket.emit(name);
-    expect(await client.next('event_error')).toStrictEqual([{ ...failure, event: name }]);
+    expect(await nextFailure(client)).toStrictEqual({ event: name, answer: notFound });
+    client.close();
     await current().expectUnharmed();
   });
 
   it('cuts a name of 100,000 characters before it repeats it', async () => {
-    const client = clientOf(namespace);
+    const client = await connect(current().gateway, { namespace, claims: { uid: ATTACKER } });
     client.socket.emit('n'.repeat(100_000));
-    const [failure] = await client.next('event_error');
-    expect(failure.event).toBe('n'.repeat(128));
+    expect((await wordingOf(namespace).nextFailure(client)).event).toBe('n'.repeat(128));
+    client.close();
     await current().expectUnharmed();
   });
 });

@@ -127,9 +127,9 @@ const HARMLESS: Record<string, { frames: readonly (string | Buffer)[]; answer?: 
     frames: ['40/v1/nowhere,{}'],
     answer: '44/v1/nowhere,{"message":"Invalid namespace"}',
   },
-  'the namespace that nobody opened': {
+  'the namespace of the chats without credentials': {
     frames: ['40'],
-    answer: '44{"message":"NOT_FOUND","data":{"errno":404,"message":"NOT_FOUND"}}',
+    answer: '44{"message":"Authentication token required","data":{"errno":401,"message":"INVALID_TOKEN"}}',
   },
   'a CONNECT without credentials': {
     frames: ['40/v1/conversation,'],

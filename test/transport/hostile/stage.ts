@@ -1,11 +1,19 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createConnection } from 'mongoose';
 import { afterAll, beforeAll, expect } from 'vitest';
+import { defineModels, type Models } from '#shared/models/index.js';
 import type { Overrides } from '../../../src/app.js';
+import { startEmbedded } from '../../../src/embedded/index.js';
 import { connect, type TestClient } from '../../support/client.js';
 import { startGateway, type TestGateway } from '../../support/gateway.js';
 
 /** A gateway that gets bad input, and somebody else who must not notice. */
 export interface Stage {
   readonly gateway: TestGateway;
+  /** What the gateway stores, to be prepared. */
+  readonly models: Models;
   /**
    * Holds when the process and everybody else are as before: an emit still reaches a bystander, `/status` answers, and
    * nothing was thrown that nobody caught.
@@ -13,24 +21,36 @@ export interface Stage {
   expectUnharmed(): Promise<void>;
 }
 
+/** The attacker, where a user has to be in the database. */
+export const ATTACKER = 'aaaaaaaaaaaaaaaaaaaaaaaa';
+
 /** Sets the stage for the tests of a file. @returns the stage, once the tests run */
 export function useStage(env: Record<string, string> = {}, overrides: Overrides = {}): () => Stage {
   const faults: unknown[] = [];
   const noteFault = (reason: unknown): void => void faults.push(reason);
   let stage: Stage | undefined;
-  let bystander: TestClient | undefined;
+  const undo: (() => unknown)[] = [];
 
   beforeAll(async () => {
     process.on('uncaughtException', noteFault);
     process.on('unhandledRejection', noteFault);
+    const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
+    undo.push(() => rm(directory, { recursive: true, force: true }));
+    const database = await startEmbedded({ directory });
+    undo.push(() => database.stop());
+    const connection = await createConnection(database.url, { autoIndex: false }).asPromise();
+    undo.push(() => connection.close());
+    const models = defineModels(connection);
+    await models.User.create({ _id: ATTACKER, firstName: 'Mallory' });
     // The limit is a matter of its own; here it would hide what lies behind it.
-    const gateway = await startGateway({ EVENT_LIMIT: '1000000', ...env }, overrides);
-    bystander = await connect(gateway, { claims: { uid: 'bystander' } });
-    stage = { gateway, expectUnharmed: createBarrier(gateway, bystander, faults) };
+    const gateway = await startGateway({ EVENT_LIMIT: '1000000', MONGODB_URL: database.url, ...env }, overrides);
+    undo.push(() => gateway.close());
+    const bystander = await connect(gateway, { claims: { uid: 'bystander' } });
+    undo.push(() => bystander.close());
+    stage = { gateway, models, expectUnharmed: createBarrier(gateway, bystander, faults) };
   });
   afterAll(async () => {
-    bystander?.close();
-    await stage?.gateway.close();
+    for (const step of undo.splice(0).reverse()) await step();
     process.off('uncaughtException', noteFault);
     process.off('unhandledRejection', noteFault);
     expect(faults).toEqual([]);

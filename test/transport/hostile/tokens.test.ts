@@ -57,7 +57,7 @@ const REFUSED = { errno: 401, message: 'INVALID_TOKEN' };
 const INVALID_TOKEN = { success: false, message: 'INVALID_TOKEN', additional_info: { errno: 401 } };
 
 const authenticated = Object.entries<PublishedNamespace>(publishedNamespaces)
-  .filter(([, { scopes }]) => scopes !== undefined)
+  .filter(([, { scopes = [] }]) => scopes.length > 0)
   .map(([name]) => name);
 
 describe.each(authenticated)('the handshake of %s', (namespace) => {
@@ -106,6 +106,44 @@ describe.each(authenticated)('the handshake of %s', (namespace) => {
       expect([error.message, error.data]).toStrictEqual(['NOT_ENOUGH_SCOPE', data]);
     },
   );
+});
+
+describe('the handshake of the chats', () => {
+  const { empty, ...present } = TOKENS;
+
+  it.each(Object.entries(present))('refuses a token that is %s', async (_name, token) => {
+    const error = await refusal(current().gateway, { namespace: '/', claims: null, auth: { token } });
+    expect([error.message, error.data]).toStrictEqual(['Authentication failed', REFUSED]);
+    await current().expectUnharmed();
+  });
+
+  it('refuses whoever brings none', async () => {
+    const token = signToken(claims);
+    for (const options of [
+      {},
+      { auth: { token: empty } },
+      { auth: { Token: token } },
+      { query: { 'x-token': token } },
+    ]) {
+      const error = await refusal(current().gateway, { namespace: '/', claims: null, ...options });
+      expect([error.message, error.data]).toStrictEqual(['Authentication token required', REFUSED]);
+    }
+  });
+
+  it('refuses users who are not there or may not enter', async () => {
+    const words = 'Invalid token or user access denied';
+    const { User } = current().models;
+    const later = new Date(Date.now() + 60_000);
+    const locked = [{ isActive: false }, { status: 'blocked' }, { status: 'deactivated' }, { blockedUntil: later }];
+    const ids = (await User.create(locked)).map(({ _id }) => String(_id));
+    for (const uid of ['attacker', '__proto__', 'b'.repeat(24), ...ids]) {
+      const error = await refusal(current().gateway, { namespace: '/', claims: { uid } });
+      expect([error.message, error.data]).toStrictEqual([words, REFUSED]);
+    }
+    const earlier = new Date(Date.now() - 60_000);
+    const { _id } = await User.create({ status: 'blocked', blockedUntil: earlier });
+    (await connect(current().gateway, { namespace: '/', claims: { uid: String(_id) } })).close();
+  });
 });
 
 describe('the device of a handshake', () => {

@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import type { TestClient } from '../../support/client.js';
+
+/** How a namespace words its answers to events. */
+export interface Wording {
+  /** `SUCCESS`, or the code of the failure. */
+  codeOf(answer: unknown): string;
+  /** The `details` of a `VALIDATION_ERROR`. @throws when it is none, or has anything beside them */
+  detailsOf(answer: unknown): unknown;
+  /** The answer to what nobody knows. */
+  readonly notFound: object;
+  /** The next event that tells of a failure: as the answer would have been, and which event failed, if it says so. */
+  nextFailure(client: TestClient): Promise<{ event: string | undefined; answer: unknown }>;
+}
+
+const general: Wording = {
+  codeOf: (answer) => z.looseObject({ message: z.string() }).parse(answer).message,
+  detailsOf: (answer) =>
+    z
+      .strictObject({
+        success: z.literal(false),
+        message: z.literal('VALIDATION_ERROR'),
+        additional_info: z.strictObject({ errno: z.literal(400), details: z.unknown() }),
+      })
+      .parse(answer).additional_info.details,
+  notFound: { success: false, message: 'NOT_FOUND', additional_info: { errno: 404 } },
+  async nextFailure(client) {
+    const [{ event, ...answer }] = await client.next('event_error');
+    return { event, answer };
+  },
+};
+
+const ofChats: Wording = {
+  codeOf(answer) {
+    const { success, code } = z.looseObject({ success: z.boolean(), code: z.string().optional() }).parse(answer);
+    return success ? 'SUCCESS' : (code ?? 'no code');
+  },
+  detailsOf: (answer) =>
+    z
+      .strictObject({
+        success: z.literal(false),
+        error: z.string().min(1),
+        code: z.literal('VALIDATION_ERROR'),
+        details: z.unknown(),
+      })
+      .parse(answer).details,
+  notFound: { success: false, error: 'Not found or access denied', code: 'NOT_FOUND' },
+  async nextFailure(client) {
+    // The support chat has an event of its own; it and the community chat call the words by different names.
+    const told = await Promise.race([client.next('error'), client.next('message_error')]);
+    const [{ event, message, error = message, ...rest }] = told;
+    return { event, answer: { success: false, error, ...rest } };
+  },
+};
+
+/** The wording of a namespace. */
+export const wordingOf = (namespace: string): Wording =>
+  namespace === '/' || namespace === '/department' ? ofChats : general;
