@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { type FileSettings, readSettings } from './config/settings.js';
+import { readSites, type Site } from './config/sites.js';
 
 /**
  * Every variable of the environment the gateway reads: its form, its default, and what it is for.
@@ -43,6 +45,10 @@ export const environment = z.object({
     .describe('websocket, or websocket,polling (polling needs sticky sessions)'),
   SOCKET_MESSAGE_MAX: integer(1024).default(1_048_576).describe('largest frame of a client in bytes'),
   SOCKET_BUFFER_MAX: integer(1024).default(1_048_576).describe('bytes waiting for a slow client before it is closed'),
+  ALLOW_EIO3: z
+    .enum(['true', 'false'])
+    .default('false')
+    .describe('true: clients of Socket.IO 2 are let in too; most of them need polling among SOCKET_TRANSPORTS'),
   PING_INTERVAL_MS: integer(100).default(25_000).describe('time between heartbeats'),
   PING_TIMEOUT_MS: integer(100).default(20_000).describe('how long a heartbeat may stay unanswered'),
   EVENT_LIMIT: integer(1).default(300).describe('events one user may send in EVENT_LIMIT_WINDOW_MS, over all sockets'),
@@ -54,6 +60,19 @@ export const environment = z.object({
     .default(10_000)
     .describe('messages that may wait for one device; beyond that the oldest are lost'),
   RECEIPT_TTL: integer(1).default(3600).describe('seconds the state of a durable emit can be asked for after its end'),
+
+  SITE_NAME: z.string().optional().describe('a push site, whose namespace is /SITE_NAME; several: see SITES_FILE'),
+  AUTH_URL: z.string().optional().describe('answers GET with the list of rooms of whoever holds the token'),
+  AUTH_SCHEME: z.string().default('Bearer').describe('first word of the Authorization header that AUTH_URL gets'),
+  API_KEY: z.string().optional().describe('key by which the site sends'),
+  USER_ROOM_PREFIX: z
+    .string()
+    .optional()
+    .describe('what rooms of a single user begin with; unset: nothing is stored for anybody'),
+  UPDATE_USER_URL: z.string().optional().describe('told by PUT when a user comes or goes; :id stands for the user'),
+  PUBLIC_CHANNEL: z.string().optional().describe('room that is open to everybody without a token'),
+  SITES_FILE: z.string().default('sites.yml').describe('the push sites, when there are several'),
+  CONFIG_FILE: z.string().default('config.yml').describe('settings by NODE_ENV; the environment wins over it'),
 
   SHUTDOWN_TIMEOUT_MS: integer(1).default(10_000).describe('hard limit of a graceful stop'),
   SHUTDOWN_DRAIN_MS: integer(0).default(3000).describe('over how long clients are let go in waves'),
@@ -87,20 +106,33 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads the settings.
+ * Reads the settings: the environment, and the files beside it.
  * @throws ConfigError naming all bad variables at once
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
-  const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
-  const parsed = environment.safeParse(present);
-  const problems = parsed.success
-    ? missingInProduction(parsed.data)
-    : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  const present = Object.fromEntries(Object.entries(env).filter(isSet));
+  const settings = readSettings(present, (name) => Object.hasOwn(environment.shape, name));
+  const variables = { ...settings.variables, ...present };
+  const parsed = environment.safeParse(variables);
+  const { sites, problems: siteProblems } = readSites(variables);
+  const problems = [
+    ...settings.problems,
+    ...(parsed.success
+      ? missingInProduction(parsed.data)
+      : parsed.error.issues.map((issue) => toLine(issue, settings))),
+    ...siteProblems,
+  ];
   if (!parsed.success || problems.length > 0) {
     throw new ConfigError(`The environment needs attention:\n${problems.map((line) => `  ${line}`).join('\n')}`);
   }
-  return toConfig(parsed.data);
+  return toConfig(parsed.data, sites);
 }
+
+/** An empty value counts as absent. */
+const isSet = (pair: [string, string | undefined]): pair is [string, string] => pair[1] !== undefined && pair[1] !== '';
+
+const toLine = ({ path, message }: z.core.$ZodIssue, { placeOf }: FileSettings): string =>
+  `${placeOf(path.join('.'))}: ${message}`;
 
 type Variables = z.output<typeof environment>;
 
@@ -116,7 +148,7 @@ function missingInProduction(variables: Variables): string[] {
   return problems;
 }
 
-function toConfig(variables: Variables) {
+function toConfig(variables: Variables, sites: readonly Site[]) {
   return Object.freeze({
     isProduction: variables.NODE_ENV === 'production',
     logLevel: variables.LOG_LEVEL,
@@ -132,6 +164,7 @@ function toConfig(variables: Variables) {
       transports: variables.SOCKET_TRANSPORTS as ('websocket' | 'polling')[],
       messageMaxBytes: variables.SOCKET_MESSAGE_MAX,
       bufferMaxBytes: variables.SOCKET_BUFFER_MAX,
+      allowsOldClients: variables.ALLOW_EIO3 === 'true',
       pingIntervalMs: variables.PING_INTERVAL_MS,
       pingTimeoutMs: variables.PING_TIMEOUT_MS,
       limit: { points: variables.EVENT_LIMIT, windowMs: variables.EVENT_LIMIT_WINDOW_MS },
@@ -150,6 +183,7 @@ function toConfig(variables: Variables) {
       mailboxMax: variables.MAILBOX_MAX,
       receiptTtlMs: variables.RECEIPT_TTL * 1000,
     },
+    sites,
     shutdown: { timeoutMs: variables.SHUTDOWN_TIMEOUT_MS, drainMs: variables.SHUTDOWN_DRAIN_MS },
   });
 }

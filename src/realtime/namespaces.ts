@@ -18,3 +18,9 @@ export const chatNamespaces: readonly string[] = [chatNamespace, departmentNames
 
 /** The namespaces where a socket belongs to a user of the platform: what `*` means to the emit API. */
 export const userNamespaces: readonly string[] = [sharedNamespace, ...conversationNamespaces];
+
+/** The namespace of a push site. */
+export const siteNamespace = (site: string): string => `/${site}`;
+
+/** What no site may be called, in lower case: the first parts of the gateway's own namespaces and paths. */
+export const reservedSiteNames: readonly string[] = ['v1', 'department', 'admin', 'socket', 'socket.io', 'health'];

@@ -22,7 +22,7 @@ function documentedByCode(): Variable[] {
 
 /** What `text` documents: `# description` on the line above `#NAME=default`. */
 function readExample(text: string): Variable[] {
-  const variables = [...text.matchAll(/^# (.+)\n#([A-Z_]+)=(.*)$/gm)].map(
+  const variables = [...text.matchAll(/^# (.+)\n#([A-Z0-9_]+)=(.*)$/gm)].map(
     ([, description = '', name = '', defaultText = '']) => ({ name, defaultText, description }),
   );
   return byName(variables);

@@ -1,0 +1,122 @@
+import { z } from 'zod';
+import { reservedSiteNames } from '../realtime/namespaces.js';
+import { isMap, readYamlFile } from './yaml-file.js';
+
+const httpUrl = z
+  .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+  .refine((url) => !/^https?:\/\/[^/]*@/.test(url), 'must not hold a user or a password');
+
+const siteKeys = z.strictObject({
+  /** Answers which rooms the holder of a token may enter. */
+  authUrl: httpUrl,
+  /** The first word of the `Authorization` header. */
+  authScheme: z
+    .string()
+    .regex(/^[\w!#$%&'*+.^`|~-]+$/, 'must be one word')
+    .default('Bearer'),
+  /** What the site shows when it sends. */
+  apiKey: z.string().max(256),
+  /** What the names of rooms of a single user begin with; absent: nothing is stored, all rooms are plain. */
+  userRoomPrefix: z.string().max(64).optional(),
+  /** Told when users come and go; `:id` is what follows the prefix. */
+  updateUserUrl: httpUrl.refine((url) => url.includes(':id'), 'must hold :id').optional(),
+  /** The room that needs no token. */
+  publicChannel: z.string().max(256).optional(),
+});
+
+/** A push site: a namespace of its own, whose users its own website knows. */
+export type Site = Readonly<{ name: string } & z.output<typeof siteKeys>>;
+
+/** The sites, and what is wrong with those that are none. */
+export interface Sites {
+  readonly sites: readonly Site[];
+  readonly problems: readonly string[];
+}
+
+/** What the keys of a site are called in the environment. */
+const VARIABLES: Readonly<Record<keyof z.output<typeof siteKeys>, string>> = {
+  authUrl: 'AUTH_URL',
+  authScheme: 'AUTH_SCHEME',
+  apiKey: 'API_KEY',
+  userRoomPrefix: 'USER_ROOM_PREFIX',
+  updateUserUrl: 'UPDATE_USER_URL',
+  publicChannel: 'PUBLIC_CHANNEL',
+};
+
+/** Reads the site of the environment and those of `sites.yml`, or of the file that `SITES_FILE` names. */
+export function readSites(env: Readonly<Record<string, string>>): Sites {
+  const path = env['SITES_FILE'] ?? 'sites.yml';
+  const file = readYamlFile(path, env['SITES_FILE'] !== undefined);
+  const own = fromEnvironment(env);
+  const listed = Object.entries(file.content ?? {}).map(([name, keys]) =>
+    toSite(name, keys, (key) => `${path}: ${key === undefined ? name : `${name}.${key}`}`),
+  );
+  const found = [...own, ...listed];
+  const sites = found.flatMap(({ site }) => site ?? []);
+  const isTwice = new Set(sites.map(({ name }) => name)).size < sites.length;
+  return {
+    sites,
+    problems: [
+      ...file.problems,
+      ...found.flatMap(({ problems }) => problems),
+      ...(isTwice ? [`SITE_NAME: ${path} has a site of this name too`] : []),
+    ],
+  };
+}
+
+interface Found {
+  readonly site?: Site;
+  readonly problems: readonly string[];
+}
+
+function fromEnvironment(env: Readonly<Record<string, string>>): Found[] {
+  const name = env['SITE_NAME'];
+  if (name === undefined) {
+    return env['AUTH_URL'] === undefined ? [] : [{ problems: ['SITE_NAME: AUTH_URL is of no use without it'] }];
+  }
+  const keys = Object.fromEntries(Object.entries(VARIABLES).map(([key, variable]) => [key, env[variable]]));
+  return [
+    toSite(name, keys, (key) =>
+      key === undefined ? 'SITE_NAME' : ((VARIABLES as Record<string, string>)[key] ?? key),
+    ),
+  ];
+}
+
+/** @param placeOf where a key is written; without one, where the name is */
+function toSite(name: string, keys: unknown, placeOf: (key?: string) => string): Found {
+  const problems = nameProblems(name).map((problem) => `${placeOf()}: ${problem}`);
+  if (!isMap(keys)) return { problems: [...problems, `${placeOf()}: must be a map`] };
+  // As in the environment, an empty value counts as absent.
+  const present = Object.fromEntries(Object.entries(keys).filter(([, value]) => value !== '' && value !== undefined));
+  const parsed = siteKeys.safeParse(present);
+  if (!parsed.success) {
+    return { problems: [...problems, ...parsed.error.issues.flatMap((issue) => toLines(issue, present, placeOf))] };
+  }
+  const conflicts = conflictsOf(parsed.data).map(([key, problem]) => `${placeOf(key)}: ${problem}`);
+  if (problems.length + conflicts.length > 0) return { problems: [...problems, ...conflicts] };
+  return { site: Object.freeze({ name, ...parsed.data }), problems: [] };
+}
+
+function toLines(issue: z.core.$ZodIssue, keys: object, placeOf: (key?: string) => string): string[] {
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${placeOf(key)}: no such key`);
+  const key = String(issue.path[0] ?? '');
+  return [`${placeOf(key)}: ${Object.hasOwn(keys, key) ? issue.message : 'missing'}`];
+}
+
+function nameProblems(name: string): string[] {
+  if (!/^[A-Za-z0-9_-]{1,64}$/.test(name) || name === '__proto__') {
+    return ['the name of a site is 1 to 64 characters of A-Z a-z 0-9 _ -'];
+  }
+  return reservedSiteNames.includes(name.toLowerCase()) ? ['this name is taken by the gateway itself'] : [];
+}
+
+function conflictsOf({ userRoomPrefix, updateUserUrl, publicChannel }: z.output<typeof siteKeys>): [string, string][] {
+  const conflicts: [string, string][] = [];
+  if (updateUserUrl !== undefined && userRoomPrefix === undefined) {
+    conflicts.push(['updateUserUrl', 'needs a userRoomPrefix, by which users are known']);
+  }
+  if (userRoomPrefix !== undefined && publicChannel?.startsWith(userRoomPrefix)) {
+    conflicts.push(['publicChannel', 'must not begin with the userRoomPrefix']);
+  }
+  return conflicts;
+}

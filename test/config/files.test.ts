@@ -1,0 +1,210 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { readConfig } from '../../src/config.js';
+import { temporaryDirectory } from '../support/temporary-directory.js';
+
+/** Writes a file of its own. @returns its path */
+async function file(name: string, text: string): Promise<string> {
+  const path = join(await temporaryDirectory(), name);
+  await writeFile(path, text);
+  return path;
+}
+
+/** What the start says about these settings, line by line, without the paths of the files. */
+function complaintsAbout(env: Record<string, string>): string[] {
+  try {
+    readConfig(env);
+  } catch (error) {
+    const [, ...lines] = (error as Error).message.split('\n');
+    return lines.map((line) => line.trim().replace(/\S*[/\\](?=(?:sites|config)\.yml)/, ''));
+  }
+  return [];
+}
+
+test('without files and variables there are no sites', () => {
+  expect(readConfig({}).sites).toEqual([]);
+});
+
+test('one site comes from the environment', () => {
+  const env = {
+    SITE_NAME: 'goodcity',
+    AUTH_URL: 'https://example.org/api/v1/auth/current_user_rooms',
+    API_KEY: '54321',
+    USER_ROOM_PREFIX: 'user_',
+    UPDATE_USER_URL: 'https://example.org/api/v1/users/:id',
+    PUBLIC_CHANNEL: 'browse',
+  };
+  expect(readConfig(env).sites).toEqual([
+    {
+      name: 'goodcity',
+      authUrl: env.AUTH_URL,
+      authScheme: 'Bearer',
+      apiKey: '54321',
+      userRoomPrefix: 'user_',
+      updateUserUrl: env.UPDATE_USER_URL,
+      publicChannel: 'browse',
+    },
+  ]);
+  expect(complaintsAbout({ SITE_NAME: 'goodcity', AUTH_URL: 'ftp://x', AUTH_SCHEME: 'a b' })).toEqual([
+    'AUTH_URL: must be an http or https URL',
+    'AUTH_SCHEME: must be one word',
+    'API_KEY: missing',
+  ]);
+  expect(complaintsAbout({ AUTH_URL: 'http://x' })).toEqual(['SITE_NAME: AUTH_URL is of no use without it']);
+});
+
+test('several sites come from sites.yml, and a key is the text that was written', async () => {
+  const SITES_FILE = await file(
+    'sites.yml',
+    `defaults: &defaults
+  authUrl: http://newsite.com/socketrooms
+  apiKey: 054321
+newsite:
+  <<: *defaults
+  authScheme: Token
+  userRoomPrefix: user_
+  updateUserUrl: http://newsite.com/users/:id
+other:
+  authUrl: http://127.0.0.1:3000/rooms
+  apiKey: 1e5
+  publicChannel:
+`,
+  );
+  const { sites } = readConfig({ SITES_FILE, SITE_NAME: 'mine', AUTH_URL: 'http://x', API_KEY: 'k' });
+  expect(sites.map(({ name, apiKey }) => [name, apiKey])).toEqual([
+    ['mine', 'k'],
+    ['defaults', '054321'],
+    ['newsite', '054321'],
+    ['other', '1e5'],
+  ]);
+  expect(sites[3]).toEqual({
+    name: 'other',
+    authUrl: 'http://127.0.0.1:3000/rooms',
+    authScheme: 'Bearer',
+    apiKey: '1e5',
+  });
+});
+
+test('whatever is wrong with the sites is said at once', async () => {
+  const SITES_FILE = await file(
+    'sites.yml',
+    `v1: { authUrl: http://x, apiKey: k }
+Admin: { authUrl: http://x, apiKey: k }
+department: { authUrl: http://x, apiKey: k }
+a/b: { authUrl: http://x, apiKey: k }
+"": { authUrl: http://x, apiKey: k }
+__proto__: { authUrl: http://x, apiKey: k }
+site with spaces: { authUrl: http://x, apiKey: k }
+empty: {}
+text: hello
+list: [1]
+nothing:
+unknown: { authUrl: http://x, apiKey: k, authurl: http://x, port: 1 }
+urls: { authUrl: socketrooms, apiKey: k, userRoomPrefix: u, updateUserUrl: http://x/users }
+secret: { authUrl: "http://user:password@x", apiKey: k }
+forms: { authUrl: [http://x], apiKey: { a: 1 }, authScheme: "Bearer token" }
+prefixless: { authUrl: http://x, apiKey: k, updateUserUrl: "http://x/:id" }
+public: { authUrl: http://x, apiKey: k, userRoomPrefix: user_, publicChannel: user_1 }
+twice: { authUrl: http://x, apiKey: k }
+good: { authUrl: http://x, apiKey: k }
+`,
+  );
+  const name = 'the name of a site is 1 to 64 characters of A-Z a-z 0-9 _ -';
+  const taken = 'this name is taken by the gateway itself';
+  expect(complaintsAbout({ SITES_FILE, SITE_NAME: 'twice', AUTH_URL: 'http://x', API_KEY: 'k', PORT: 'x' })).toEqual([
+    'PORT: must be a number',
+    `sites.yml: v1: ${taken}`,
+    `sites.yml: Admin: ${taken}`,
+    `sites.yml: department: ${taken}`,
+    `sites.yml: a/b: ${name}`,
+    `sites.yml: : ${name}`,
+    `sites.yml: __proto__: ${name}`,
+    `sites.yml: site with spaces: ${name}`,
+    'sites.yml: empty.authUrl: missing',
+    'sites.yml: empty.apiKey: missing',
+    'sites.yml: text: must be a map',
+    'sites.yml: list: must be a map',
+    'sites.yml: nothing: must be a map',
+    'sites.yml: unknown.authurl: no such key',
+    'sites.yml: unknown.port: no such key',
+    'sites.yml: urls.authUrl: must be an http or https URL',
+    'sites.yml: urls.updateUserUrl: must hold :id',
+    'sites.yml: secret.authUrl: must not hold a user or a password',
+    'sites.yml: forms.authUrl: must be an http or https URL',
+    'sites.yml: forms.authScheme: must be one word',
+    'sites.yml: forms.apiKey: Invalid input: expected string, received object',
+    'sites.yml: prefixless.updateUserUrl: needs a userRoomPrefix, by which users are known',
+    'sites.yml: public.publicChannel: must not begin with the userRoomPrefix',
+    'SITE_NAME: sites.yml has a site of this name too',
+  ]);
+});
+
+test.each([
+  ['a: [1', 'Flow sequence in block collection must be sufficiently indented'],
+  ['a: 1\na: 2', 'Map keys must be unique at line 2, column 1'],
+  ['- a', 'must hold a map'],
+  ['text', 'must hold a map'],
+  ['a: *nowhere', 'its aliases lead nowhere, or too far'],
+])('a sites.yml that is no map of sites is refused: %j', async (text, complaint) => {
+  const [line = '', ...others] = complaintsAbout({ SITES_FILE: await file('sites.yml', text) });
+  expect(others.every((other) => other.startsWith('sites.yml: '))).toBe(true);
+  expect(line).toContain(`sites.yml: ${complaint.slice(0, 20)}`);
+});
+
+test('a file that was named has to be there', () => {
+  expect(complaintsAbout({ SITES_FILE: '/nowhere/sites.yml', CONFIG_FILE: '/nowhere/config.yml' })).toEqual([
+    'config.yml: cannot be read (ENOENT)',
+    'sites.yml: cannot be read (ENOENT)',
+  ]);
+});
+
+test('config.yml holds settings by NODE_ENV; production counts when that is unset, and the environment wins', async () => {
+  const CONFIG_FILE = await file(
+    'config.yml',
+    `production:
+  port: 81
+  device_ttl: 60
+  redis:
+    url: rediss://:password@example.org:6380/1
+  flakeid:
+    datacenter: 0
+    worker: 0
+  io:
+    pingTimeout: 60000
+    transports: [websocket, polling]
+  servers:
+    - deployer@server1.example.com
+    - deployer@server2.example.com
+  LOG_LEVEL: warn
+test:
+  port: 82
+`,
+  );
+  const config = readConfig({ CONFIG_FILE, PORT: '83' });
+  expect(config.http.port).toBe(83);
+  expect(config.delivery.deviceTtlMs).toBe(60_000);
+  expect(config.redis.url).toBe('rediss://:password@example.org:6380/1');
+  expect(config.sockets).toMatchObject({ pingTimeoutMs: 60_000, transports: ['websocket', 'polling'] });
+  expect(config.logLevel).toBe('warn');
+  expect(readConfig({ CONFIG_FILE, NODE_ENV: 'test' })).toMatchObject({
+    http: { port: 82 },
+    redis: { url: undefined },
+  });
+  expect(readConfig({ CONFIG_FILE, NODE_ENV: 'development' }).http.port).toBe(4000);
+});
+
+test('what config.yml cannot say is named by its place in the file', async () => {
+  const CONFIG_FILE = await file(
+    'config.yml',
+    'test: { prot: 1, port: x, redis: { url: http://x }, io: { pingtimeout: 1 }, NODE_ENV: [a], __proto__: 1 }\ndevelopment: text\n',
+  );
+  expect(complaintsAbout({ CONFIG_FILE, NODE_ENV: 'test' })).toEqual([
+    'config.yml: test.prot: no such setting',
+    'config.yml: test.io.pingtimeout: no such setting',
+    'config.yml: test.__proto__: no such setting',
+    'config.yml: test.port: must be a number',
+    'config.yml: test.redis.url: Invalid URL',
+  ]);
+  expect(complaintsAbout({ CONFIG_FILE, NODE_ENV: 'development' })).toEqual(['config.yml: development: must be a map']);
+});
