@@ -22,7 +22,7 @@ export interface ApiKeyGuardOptions {
 
 /**
  * The guard of the backend's routes. `keys`: one in `x-api-key`, or as `Authorization: Bearer` when there is no `x-api-key`.
- * `loopback`: a peer on a loopback address that did not come through a proxy. `none`: everybody.
+ * `loopback`: a peer on a loopback address that did not come through a proxy and is no page of another site. `none`: everybody.
  *
  * @returns throws GatewayError `INVALID_API_KEY` for a caller that is not let in
  * @throws Error when the mode is `keys` and there is none, or an empty one
@@ -75,8 +75,15 @@ function readKey(request: ApiKeyRequest): string | undefined {
 
 const LOOPBACK_ADDRESS = /^(?:::1|(?:::ffff:)?127(?:\.\d{1,3}){3})$/i;
 
-/** A proxy on this machine makes every caller look local; it tells so in these headers. */
+const LOCAL_ORIGIN = /^https?:\/\/(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
+
+/** A proxy on this machine makes every caller look local, and so does a browser on it; both tell so in their headers. */
 const isLocal = ({ headers, socket }: ApiKeyRequest): boolean =>
   headers.forwarded === undefined &&
   headers['x-forwarded-for'] === undefined &&
+  !isOfForeignPage(headers) &&
   LOOPBACK_ADDRESS.test(socket.remoteAddress ?? '');
+
+/** Any page of the web may send requests to this machine from a browser that runs here. */
+const isOfForeignPage = (headers: IncomingHttpHeaders): boolean =>
+  headers['sec-fetch-site'] === 'cross-site' || (headers.origin !== undefined && !LOCAL_ORIGIN.test(headers.origin));

@@ -108,6 +108,22 @@ describe('on loopback', () => {
     await expectRefusal(() => local({ headers: {}, socket: {} }), 'INVALID_API_KEY');
   });
 
+  it.each([
+    { origin: 'https://example.com' },
+    { origin: 'http://localhost.example.com' },
+    { origin: 'null' },
+    { 'sec-fetch-site': 'cross-site' },
+  ])('refuses a page of another site in a browser on this machine: %j', (headers) => {
+    expect(() => local(request(headers, '127.0.0.1'))).toThrow('INVALID_API_KEY');
+  });
+
+  it.each([{ origin: 'http://localhost:3000' }, { origin: 'http://[::1]' }, { 'sec-fetch-site': 'none' }])(
+    'lets a page of this machine in: %j',
+    (headers) => {
+      expect(() => local(request(headers, '127.0.0.1'))).not.toThrow();
+    },
+  );
+
   it.each([{ forwarded: 'for=127.0.0.1' }, { 'x-forwarded-for': '127.0.0.1' }, { 'x-forwarded-for': '' }])(
     'a caller that a proxy speaks for is refused: %j',
     async (headers) => {
