@@ -34,12 +34,16 @@ export interface ServerEvent {
 /** A REST route. The body is read as JSON; unknown query parameters are ignored. */
 export interface Route {
   readonly summary: string;
-  /** Who calls it: a backend, with an API key (when absent), or a user, with their own token. */
-  readonly caller?: 'backend' | 'user';
+  /** Who calls it: a backend, with an API key (when absent), a user, with their own token, or a push site, with its own key. */
+  readonly caller?: 'backend' | 'user' | 'site';
   /** HTTP status of success; absent: 200. */
   readonly status?: 200 | 201;
   /** The `message` of success; absent: `SUCCESS`. */
   readonly message?: string;
+  /** What success is answered with, instead of JSON. */
+  readonly text?: string;
+  /** The body may be a form (`application/x-www-form-urlencoded`) too. */
+  readonly takesForm?: boolean;
   readonly method: 'get' | 'post' | 'put' | 'delete';
   readonly path: string;
   readonly params?: z.ZodType;

@@ -4,6 +4,7 @@ import { conversation } from './conversation.js';
 import { emitApi } from './emit-api.js';
 import { leadFinder } from './lead-finder.js';
 import { prospect } from './prospect.js';
+import { pushSites } from './push-sites.js';
 import { session } from './session.js';
 import { sharedEvents } from './shared-events.js';
 
@@ -49,4 +50,5 @@ export const publishedContracts: readonly PublishedContract[] = [
   { contract: leadFinder, namespaces: ['/v1/lead-finder'] },
   { contract: sharedEvents, namespaces: ['/v1/shared'] },
   { contract: emitApi, namespaces: [] },
+  { contract: pushSites, namespaces: [] },
 ];

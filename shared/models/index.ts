@@ -7,6 +7,7 @@ import { defineCounter } from './counter.js';
 import { defineDelivery } from './delivery.js';
 import { defineMember } from './member.js';
 import { defineMessage } from './message.js';
+import { defineSiteMember } from './site-member.js';
 import { defineSocket } from './socket.js';
 import { defineUser } from './user.js';
 
@@ -23,6 +24,7 @@ export const defineModels = (connection: Connection) => ({
   Counter: defineCounter(connection),
   Member: defineMember(connection),
   Message: defineMessage(connection),
+  SiteMember: defineSiteMember(connection),
   Socket: defineSocket(connection),
   User: defineUser(connection),
 });

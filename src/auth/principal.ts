@@ -1,7 +1,7 @@
 import { GatewayError } from '../errors.js';
 
 /** Who a verified credential says the caller is. The only source of identity in the gateway. */
-export type Principal = UserPrincipal | VisitorPrincipal | AnonymousPrincipal;
+export type Principal = UserPrincipal | VisitorPrincipal | SitePrincipal | AnonymousPrincipal;
 
 /** A user of the platform, from a JWT. Claims as the platform issues them; `uid` may be called `userId` or `sub`. */
 export interface UserPrincipal {
@@ -22,6 +22,19 @@ export interface VisitorPrincipal {
   readonly visitorId: string;
   readonly accountId: string;
   readonly conversationIds: readonly string[];
+  readonly expiresAt: number;
+}
+
+/** A client of a push site, as the site's own website knows it. */
+export interface SitePrincipal {
+  readonly kind: 'site';
+  readonly site: string;
+  /** What follows the prefix of the user's own room; `undefined`: no single user. */
+  readonly userId: string | undefined;
+  /** What the website answered, without the room of the user. */
+  readonly rooms: readonly string[];
+  /** What the website knows the client by: the headers of the call that let it in. */
+  readonly credentials: Readonly<Record<string, string>>;
   readonly expiresAt: number;
 }
 

@@ -26,6 +26,8 @@ export function createOpenApi() {
       securitySchemes: {
         apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'One of EMIT_API_KEYS.' },
         bearer: { type: 'http', scheme: 'bearer', description: 'The same key, as a bearer token.' },
+        site: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'The key of a push site.' },
+        siteInQuery: { type: 'apiKey', in: 'query', name: 'apiKey', description: 'The same key.' },
         user: { type: 'http', scheme: 'bearer', description: 'The token of a user of the chats, or of a visitor.' },
       },
       responses: {
@@ -46,17 +48,22 @@ function toOperation(operationId: string, tag: string, route: Route) {
     tags: [tag],
     summary: route.summary,
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(route.body === undefined ? {} : { requestBody: toRequestBody(route.body) }),
-    ...(route.caller === 'user' ? { security: [{ user: [] }] } : {}),
+    ...(route.body === undefined ? {} : { requestBody: toRequestBody(route.body, route.takesForm === true) }),
+    ...securityOf(route),
     responses: {
-      [route.status ?? 200]: {
-        description: 'Done.',
-        content: json(successSchema(route.answer, DIALECT, route.message)),
-      },
+      [route.status ?? 200]: { description: 'Done.', content: answerOf(route) },
       ...failure,
     },
   };
 }
+
+function securityOf({ caller }: Route) {
+  if (caller === 'user') return { security: [{ user: [] }] };
+  return caller === 'site' ? { security: [{ site: [] }, { siteInQuery: [] }] } : {};
+}
+
+const answerOf = ({ answer, message, text }: Route) =>
+  text === undefined ? json(successSchema(answer, DIALECT, message)) : { 'text/plain': { schema: { const: text } } };
 
 const parametersOf = (schema: z.ZodType | undefined, place: 'path' | 'query') =>
   schema === undefined
@@ -69,10 +76,11 @@ const parametersOf = (schema: z.ZodType | undefined, place: 'path' | 'query') =>
       }));
 
 /** A call without a body counts as one with `{}`. */
-const toRequestBody = (body: z.ZodType) => ({
-  required: !body.safeParse({}).success,
-  content: json(toJsonSchema(body, DIALECT)),
-});
+function toRequestBody(body: z.ZodType, takesForm: boolean) {
+  const schema = toJsonSchema(body, DIALECT);
+  const form = takesForm ? { 'application/x-www-form-urlencoded': { schema } } : {};
+  return { required: !body.safeParse({}).success, content: { ...json(schema), ...form } };
+}
 
 const open = (summary: string, responses: object) => ({
   get: { tags: ['operation'], summary, security: [], responses },
@@ -99,6 +107,9 @@ const fixedPaths: Record<string, object> = {
         required: ['success', 'message'],
       }),
     },
+  }),
+  '/healthcheck': open('The same, in one word.', {
+    '200': { description: 'It runs.', content: { 'text/plain': { schema: { const: 'ok' } } } },
   }),
   '/health/live': open('Whether the process can serve.', isWell),
   '/health/ready': open('Whether the process should get traffic; 503 names what is missing.', {

@@ -5,6 +5,7 @@ import { createConversation, createConversationServices } from './conversation/i
 import { createEmitApi } from './emit-api/index.js';
 import { createLeadFinder } from './lead-finder/index.js';
 import { createProspect } from './prospect/index.js';
+import { createPushSites } from './push-sites/index.js';
 import { createSession } from './session/index.js';
 import { createSharedEvents } from './shared-events/index.js';
 
@@ -20,5 +21,6 @@ export const createIntegrations = (context: Context): Integration[] => {
     createLeadFinder(context),
     createSharedEvents(context),
     createEmitApi(context),
+    createPushSites(context),
   ];
 };

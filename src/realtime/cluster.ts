@@ -18,6 +18,8 @@ export interface Cluster {
   /** Carries events to the other nodes; `undefined` for Socket.IO's own, which knows one node. */
   readonly adapter: Parameters<Server['adapter']>[0] | undefined;
   readonly presence: PresenceStore;
+  /** That of the users of push sites, who have no grace time: their websites are told at once. */
+  readonly sitePresence: PresenceStore;
   readonly limiter: RateLimiter;
   readonly bus: Bus;
   /** @throws when what the nodes have in common cannot be reached */
@@ -42,6 +44,7 @@ async function singleNode(config: Config, { clock, logger }: Dependencies): Prom
   return {
     adapter: undefined,
     presence: createMemoryPresence({ clock, graceMs: config.sockets.presenceGraceMs }),
+    sitePresence: createMemoryPresence({ clock, graceMs: 0 }),
     limiter: createRateLimiter({ clock, keyPrefix: '' }),
     bus: silentBus,
     ping: async () => undefined,
@@ -67,6 +70,10 @@ async function overRedis(
       nodeId,
       keyPrefix,
       graceMs: config.sockets.presenceGraceMs,
+    }),
+    sitePresence: createRedisPresence({
+      ...{ redis, logger, clock, nodeId, graceMs: 0 },
+      keyPrefix: `${keyPrefix}site-presence:`,
     }),
     limiter: createRateLimiter({ redis, clock, keyPrefix }),
     bus: createRedisBus({ redis, nodeId, keyPrefix, logger }),

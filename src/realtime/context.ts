@@ -22,6 +22,8 @@ export interface Context {
   readonly limiter: RateLimiter;
   readonly emitter: Emitter;
   readonly presence: PresenceStore;
+  /** Who of the users of push sites is connected; begun and ended by their integration. */
+  readonly sitePresence: PresenceStore;
   readonly sockets: SocketDirectory;
   readonly delivery: Delivery;
   readonly push: Push;

@@ -8,14 +8,17 @@ export interface Target {
   readonly rooms?: readonly string[];
   /** Not to this socket. */
   readonly exceptSocketId?: string;
-  /** Not to the sockets in this room. */
-  readonly exceptRoom?: string;
+  /** Not to the sockets in this room, or in any of these. */
+  readonly exceptRoom?: string | readonly string[];
 }
 
 /** An event as it leaves. */
 export interface OutgoingEvent {
   readonly event: string;
-  readonly payload: unknown;
+  /** Its one argument. */
+  readonly payload?: unknown;
+  /** All of its arguments, where there may be none or several. */
+  readonly args?: readonly unknown[];
 }
 
 /** The only way an event reaches a room: on this node at once, on the others over the adapter. */
@@ -37,7 +40,7 @@ export function createEmitter(io: GatewayServer, metrics: Metrics): Emitter {
     if (rooms?.length === 0) return [];
     const everyone = namespaces.map((name) => io.of(name).to([...(rooms ?? [])]));
     // The room of one socket is named by its id.
-    const except = [exceptSocketId, exceptRoom].filter((room) => room !== undefined);
+    const except = [exceptSocketId, exceptRoom].flat().filter((room) => room !== undefined);
     return except.length === 0 ? everyone : everyone.map((operator) => operator.except(except));
   };
 
@@ -47,14 +50,15 @@ export function createEmitter(io: GatewayServer, metrics: Metrics): Emitter {
     let left = 0;
     if (exceptSocketId !== undefined && members.has(exceptSocketId)) left += 1;
     if (exceptRoom !== undefined) {
-      for (const id of adapter.rooms.get(exceptRoom) ?? NOBODY) if (id !== exceptSocketId && members.has(id)) left += 1;
+      for (const id of membersOf([exceptRoom].flat(), adapter.rooms))
+        if (id !== exceptSocketId && members.has(id)) left += 1;
     }
     return members.size - left;
   };
 
   return {
-    emit(target, { event, payload }) {
-      for (const operator of select(target)) operator.emit(event, payload);
+    emit(target, { event, payload, args = [payload] }) {
+      for (const operator of select(target)) operator.emit(event, ...args);
       let reached = 0;
       for (const name of target.namespaces) {
         const here = countHere(name, target);

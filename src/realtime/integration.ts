@@ -64,6 +64,8 @@ export interface Namespace {
   roomsOf?(principal: Principal, handshake: Handshake): readonly string[] | Promise<readonly string[]>;
   /** The words of a refusal; absent: the code. */
   readonly toRefusal?: (error: GatewayError) => Error;
+  /** A connection that was refused is closed, unless it is in another namespace. */
+  readonly closesRefused?: boolean;
 }
 
 /** How answers are worded. The general one is in `transport/reply.ts`. */
@@ -111,10 +113,21 @@ export interface MountedEvent {
   readonly handle: (data: never, context: EventContext) => Promise<unknown>;
 }
 
+/** An answer that is not JSON. */
+export interface TextAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
 /** How the routes of an integration know their callers, and word what went wrong. */
 export interface RouteManner {
   /** Who calls a route that is for users. @throws GatewayError when nobody may */
   readonly authenticate?: (request: Request) => Promise<Principal>;
+  /**
+   * Who calls a route that is for sites: asked before anything of the body is read.
+   * @returns what somebody who may not call is told; `undefined`: go on
+   */
+  readonly admit?: (request: Request) => TextAnswer | undefined;
   /** The body of an answer that is an error; absent: the general one. */
   readonly toFailure?: (error: GatewayError) => unknown;
 }
@@ -168,6 +181,9 @@ export function mountRoutes<C extends Contract>(
     if (handle === undefined) throw new Error(`${contract.name} has no handler for the route ${name}`);
     if (route.caller === 'user' && manner.authenticate === undefined) {
       throw new Error(`nobody says who calls the route ${name} of ${contract.name}`);
+    }
+    if (route.caller === 'site' && manner.admit === undefined) {
+      throw new Error(`nobody says which site calls the route ${name} of ${contract.name}`);
     }
     return { ...manner, route, handle };
   });

@@ -176,6 +176,7 @@ function dataOf([data]: Call['args']): unknown {
 /** Who pays for an event: the user over all sockets and nodes, or else the visitor or the address. */
 function callerOf({ principal, address }: SocketState): string {
   if (principal.kind === 'user') return `user:${principal.userId}`;
+  if (principal.kind === 'site' && principal.userId !== undefined) return `site:${principal.site}:${principal.userId}`;
   return principal.kind === 'visitor' ? `visitor:${principal.visitorId}` : `address:${address}`;
 }
 

@@ -1,3 +1,4 @@
+import { anonymous, type Principal } from '../auth/principal.js';
 import { ensureScope } from '../auth/scope.js';
 import { GatewayError } from '../errors.js';
 import type { Clock } from '../platform/clock.js';
@@ -6,7 +7,7 @@ import type { Metrics } from '../platform/metrics.js';
 import type { Namespace, SocketListener } from '../realtime/integration.js';
 import { rooms } from '../realtime/rooms.js';
 import { compactConnection } from './compact.js';
-import type { Dispatch, GatewaySocket } from './dispatch.js';
+import type { Dispatch, GatewaySocket, SocketState } from './dispatch.js';
 import { addressOf, deviceIdOf, forgetHandshake } from './handshake.js';
 import { toConnectError, toGatewayError } from './reply.js';
 import type { GatewayServer } from './socket.js';
@@ -35,15 +36,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
       ensureScope(principal, scopes);
       const address = addressOf(socket.handshake, trustedProxies);
       const deviceId = deviceIdOf(socket.handshake);
-      socket.data = {
-        principal,
-        address,
-        deviceId,
-        outbox: undefined,
-        connectedAt: clock.now(),
-        inFlight: 0,
-        isWarned: false,
-      };
+      socket.data = toState({ principal, address, deviceId, connectedAt: clock.now() });
       // Nothing is heard in a room before the socket is in the namespace.
       if (roomsOf !== undefined) void socket.join([...(await roomsOf(principal, socket.handshake))]);
     } finally {
@@ -60,7 +53,17 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
     return toRefusal(error);
   };
 
-  for (const definition of namespaces) {
+  const turnAway = (socket: GatewaySocket, definition: Namespace, thrown: unknown): Error | undefined => {
+    if (takesRefusalForItsOwn(socket)) {
+      socket.data = toState({ principal: bystander, address: '', deviceId: '', connectedAt: clock.now() });
+      return undefined;
+    }
+    // After the refusal has been written, which Socket.IO does on the next tick.
+    if (definition.closesRefused === true) setImmediate(() => entering.has(socket.conn) || closeUnlessUsed(socket));
+    return refuse(definition, thrown);
+  };
+
+  for (const definition of isRootOpen(namespaces) ? namespaces : [...namespaces, closedRoot]) {
     const connections = metrics.connections.labels(definition.name);
     // One function for all sockets, so that an idle one costs no closure.
     function leave(this: GatewaySocket): void {
@@ -71,12 +74,13 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
     namespace.use((socket, next) => {
       enter(socket, definition).then(
         () => next(),
-        (thrown: unknown) => next(refuse(definition, thrown)),
+        (thrown: unknown) => next(turnAway(socket, definition, thrown)),
       );
     });
     // Synchronous throughout: the client's first event may be in the same packet as its connection.
     namespace.on('connection', (socket) => {
       forgetHandshake(socket);
+      if (socket.data.principal === bystander) return standBy(socket);
       enterOwnRooms(socket);
       // No listener is registered and `next` is never called, so no event name reaches Node's EventEmitter.
       socket.use((packet) => void dispatch(socket, packet));
@@ -86,10 +90,46 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
       compactConnection(socket);
     });
   }
-  // Socket.IO always has this namespace. Nobody is let in until an integration opens it.
-  if (!namespaces.some(({ name }) => name === '/')) {
-    io.of('/').use((_socket, next) => next(toConnectError(new GatewayError('NOT_FOUND'))));
-  }
+}
+
+const isRootOpen = (namespaces: readonly Namespace[]): boolean => namespaces.some(({ name }) => name === '/');
+
+/** Socket.IO always has this namespace. Nobody is let in until an integration opens it. */
+const closedRoot: Namespace = {
+  name: '/',
+  scopes: [],
+  authenticate() {
+    throw new GatewayError('NOT_FOUND');
+  },
+};
+
+const toState = (known: Pick<SocketState, 'principal' | 'address' | 'deviceId' | 'connectedAt'>): SocketState => ({
+  ...known,
+  outbox: undefined,
+  inFlight: 0,
+  isWarned: false,
+});
+
+/**
+ * A client of Socket.IO 2 is in `/` before it asks for anything, and takes a refusal there for one of the namespace that
+ * it did ask for. It is let pass as this: in no room, and nobody listens to it.
+ */
+const bystander: Principal = Object.freeze({ ...anonymous });
+const OLD_PROTOCOL = 3;
+
+const takesRefusalForItsOwn = ({ nsp, conn }: GatewaySocket): boolean =>
+  nsp.name === '/' && conn.protocol === OLD_PROTOCOL;
+
+function standBy(socket: GatewaySocket): void {
+  // Out of its own room too, which is what a broadcast to the whole namespace goes by.
+  void socket.nsp.adapter.delAll(socket.id);
+  socket.use(() => undefined);
+}
+
+/** Ends a connection that has nothing left to do. */
+function closeUnlessUsed({ client, conn }: GatewaySocket): void {
+  const { sockets } = client as unknown as { sockets: ReadonlyMap<string, GatewaySocket> };
+  if ([...sockets.values()].every(({ data }) => data.principal === bystander)) conn.close();
 }
 
 /** A user receives their own events from the moment they are connected. */

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'socket.io';
 import { z } from 'zod';
 import { opaqueId } from '#shared/contracts/primitives.js';
+import type { Handshake } from '../auth/token-sources.js';
 import { parse } from '../validation.js';
 
 /** Headers that a namespace may ask for after the connection was made. */
@@ -65,7 +66,7 @@ const FORGOTTEN: Socket['handshake'] = Object.freeze({
 const device = z.object({ deviceId: opaqueId.or(z.literal('')) });
 
 /** Which device of the user connects. @throws GatewayError `VALIDATION_ERROR` for what cannot be an id */
-export const deviceIdOf = ({ auth, query }: Socket['handshake']): string =>
+export const deviceIdOf = ({ auth, query }: Pick<Handshake, 'auth' | 'query'>): string =>
   parse(device, { deviceId: auth['deviceId'] ?? query['deviceId'] ?? '' }).deviceId;
 
 /**

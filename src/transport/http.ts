@@ -9,7 +9,7 @@ import { GatewayError, invalid } from '../errors.js';
 import type { Health } from '../platform/health.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
-import type { MountedRoute } from '../realtime/integration.js';
+import type { MountedRoute, TextAnswer } from '../realtime/integration.js';
 import { ensureShallow, parse } from '../validation.js';
 import { setAlways } from './headers.js';
 import { toGatewayError, toRequestFailure, toSuccess } from './reply.js';
@@ -35,14 +35,32 @@ export function createHttpApp(dependencies: Dependencies): Express {
 
   // The order is documented: cors, JSON body, helmet, nocache.
   app.use(config.corsOrigins.length === 0 ? openCors() : cors({ origin: config.corsOrigins }));
-  app.use(express.json({ limit: config.bodyLimitBytes, strict: false }));
-  app.use(setAlways(helmet(), nocache()));
+  const readJson = express.json({ limit: config.bodyLimitBytes, strict: false });
+  const secure = setAlways(helmet(), nocache());
+  const [early, late] = [
+    dependencies.routes.filter(isForSites),
+    dependencies.routes.filter((route) => !isForSites(route)),
+  ];
+  for (const mounted of early) {
+    const { method, path } = mounted.route;
+    const readForm = express.urlencoded({
+      limit: config.bodyLimitBytes,
+      extended: true,
+      parameterLimit: FORM_FIELDS_MAX,
+    });
+    app[method](path, secure, toAdmission(mounted), readJson, readForm, toRequestHandler(mounted, dependencies));
+  }
+  app.use(readJson);
+  app.use(secure);
 
-  for (const mounted of dependencies.routes) {
+  for (const mounted of late) {
     app[mounted.route.method](mounted.route.path, toRequestHandler(mounted, dependencies));
   }
   app.get('/status', (_request, response) => {
     response.json({ success: true, message: 'General socket is running' });
+  });
+  app.get('/healthcheck', (_request, response) => {
+    sendText(response, { status: 200, text: 'ok' });
   });
   app.get('/health/live', (_request, response) => {
     response.json({ success: true, message: 'SUCCESS' });
@@ -77,6 +95,17 @@ function openCors(): RequestHandler {
     (request.method === 'OPTIONS' ? answerPreflight : allowAnyone)(request, response, next);
 }
 
+const isForSites = ({ route }: MountedRoute): boolean => route.caller === 'site';
+
+/** Turns away whoever may not call, before anything of the body is read. */
+const toAdmission =
+  ({ admit }: MountedRoute): RequestHandler =>
+  (request, response, next) => {
+    const refusal = admit?.(request);
+    if (refusal === undefined) next();
+    else sendText(response, refusal);
+  };
+
 /** Authenticates, parses, handles, answers; measures all of it. */
 function toRequestHandler(mounted: MountedRoute, dependencies: Dependencies): RequestHandler {
   const { route, handle, toFailure = toRequestFailure } = mounted;
@@ -84,7 +113,9 @@ function toRequestHandler(mounted: MountedRoute, dependencies: Dependencies): Re
     dependencies.ensureApiKey(request);
     return anonymous;
   };
-  const authenticate = (route.caller === 'user' ? mounted.authenticate : undefined) ?? ofBackend;
+  const authenticate = isForSites(mounted)
+    ? () => anonymous
+    : ((route.caller === 'user' ? mounted.authenticate : undefined) ?? ofBackend);
   // Most calls have no query, and what comes of none is always the same.
   const noQuery = route.query?.safeParse({}).data;
   const queryOf = (request: express.Request): unknown =>
@@ -109,7 +140,8 @@ function toRequestHandler(mounted: MountedRoute, dependencies: Dependencies): Re
       // A file has gone out by itself.
       if (response.headersSent) return;
       response.statusCode = route.status ?? 200;
-      const { message } = route;
+      const { message, text } = route;
+      if (text !== undefined) return sendText(response, { status: response.statusCode, text });
       sendJson(response, message === undefined ? toSuccess(data) : { ...toSuccess(data), message });
     } catch (thrown) {
       answerFailure(thrown, { request, response, logger: dependencies.logger, toFailure });
@@ -119,6 +151,9 @@ function toRequestHandler(mounted: MountedRoute, dependencies: Dependencies): Re
     }
   };
 }
+
+/** Fields of a form: as many as a message has rooms, and some. */
+const FORM_FIELDS_MAX = 5000;
 
 /** JSON that fits in this many bytes cannot be nested too deeply to encode. */
 const SURELY_SHALLOW_BYTES = 256;
@@ -140,6 +175,13 @@ function bodyOf({ headers, body }: express.Request): unknown {
 function sendJson(response: express.Response, body: unknown): void {
   const text = JSON.stringify(body);
   response.setHeader('Content-Type', 'application/json; charset=utf-8');
+  response.setHeader('Content-Length', Buffer.byteLength(text));
+  response.end(text);
+}
+
+function sendText(response: express.Response, { status, text }: TextAnswer): void {
+  response.statusCode = status;
+  response.setHeader('Content-Type', 'text/plain; charset=utf-8');
   response.setHeader('Content-Length', Buffer.byteLength(text));
   response.end(text);
 }

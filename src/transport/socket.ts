@@ -25,6 +25,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 export function createSocketServer({ sockets, http }: Config, adapter: Adapter): GatewayServer {
   const io: GatewayServer = new Server({
     transports: sockets.transports,
+    allowEIO3: sockets.allowsOldClients,
     cors: {
       origin: http.corsOrigins.length === 0 ? '*' : http.corsOrigins,
       methods: ['GET', 'POST'],

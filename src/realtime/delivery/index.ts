@@ -56,6 +56,11 @@ export interface Delivery {
   /** Stores, then sends. @throws GatewayError `UNAVAILABLE` when the database cannot be reached: nothing was sent */
   send(message: OutgoingMessage): Promise<SentMessage>;
   /**
+   * A device is about to connect: from now on messages are kept for it, so that none is lost between its being let in
+   * and its mailbox being open.
+   */
+  expect(recipient: Recipient, deviceId: string): Promise<void>;
+  /**
    * Ties a socket to the mailbox of its user. The first thing it gets is what waited.
    * @param onReady called before that, when the database has answered
    */
@@ -188,6 +193,10 @@ export function createDelivery(dependencies: Dependencies): Delivery {
       const [first, ...others] = entries;
       if (first !== undefined) bus.publish(TOPIC, toHint([first, ...others]));
       return { id, sockets: offered };
+    },
+
+    async expect(recipient, deviceId) {
+      await devices.register({ recipient: keyOf(recipient), deviceId });
     },
 
     connect(socket, recipient, onReady = () => undefined) {

@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import { defineContract } from './contract.js';
+import { eventName } from './primitives.js';
+
+/** The most rooms that one client is in, and that one message is sent to. */
+export const ROOMS_MAX = 1000;
+
+/** The name of a room, as the site issues it; compared exactly. */
+export const roomName = z
+  .string()
+  .min(1)
+  .max(256)
+  .refine((name) => !/\p{Surrogate}/u.test(name), 'must be well-formed Unicode');
+
+/** What the website of a site answers when it is asked about a client. */
+export const siteRooms = z.array(roomName).max(ROOMS_MAX);
+
+/** The push sites: each is a namespace `/<site>`, whose clients its own website lets in. */
+export const pushSites = defineContract({
+  name: 'push-sites',
+  serverEvents: {
+    _settings: {
+      summary: 'The first event on the namespace of a site: for how many seconds messages wait for a device.',
+      payload: z.object({ device_ttl: z.number().int().min(0) }),
+    },
+  },
+  routes: {
+    send: {
+      summary: 'Sends an event to the clients of a site that are in any of the rooms.',
+      caller: 'site',
+      text: 'OK',
+      takesForm: true,
+      method: 'post',
+      path: '/send',
+      query: z.object({
+        site: z.string(),
+        /** May come as `x-api-key` instead. */
+        apiKey: z.string().optional(),
+        /** Anything but `false`, `0` or nothing: a device that loses its place starts over. */
+        resync: z.string().max(16).default(''),
+      }),
+      body: z.object({
+        rooms: z.union([roomName, z.array(roomName).min(1).max(ROOMS_MAX)]),
+        event: eventName,
+        /** A list: the arguments; anything else: the one argument. */
+        args: z.unknown().optional(),
+      }),
+    },
+  },
+});

@@ -1,0 +1,130 @@
+import { siteRooms } from '#shared/contracts/push-sites.js';
+import type { Site } from '../config/sites.js';
+import { type ErrorCode, GatewayError } from '../errors.js';
+import type { Clock } from '../platform/clock.js';
+import { createLane, type Lane } from '../platform/lane.js';
+import { type SiteAnswer, SiteFault, type SitesClient } from '../platform/sites-client.js';
+import type { SitePrincipal } from './principal.js';
+import type { Handshake } from './token-sources.js';
+
+/** Calls to one website at a time, of how many waiting, and for how long a client waits for its turn. */
+const CALLS_MAX = 32;
+const WAITING_MAX = 10_000;
+const WAIT_MS = 5000;
+/** How long an answer holds for the next client with the same token: tabs that open together, a page that reloads. */
+const ANSWER_TTL_MS = 1000;
+const ANSWERS_MAX = 10_000;
+/** What is sent on as a header. */
+const HEADER_MAX = 8192;
+
+/** Says who connects to a push site. */
+export interface SiteAuth {
+  /** @throws GatewayError whose `info.reason` is what the client is told */
+  atHandshake(site: Site, handshake: Handshake): Promise<SitePrincipal>;
+}
+
+/** Asks the website of each site; never the same question twice at a time, and never more than a few at a time. */
+export function createSiteAuth({ client, clock }: { client: SitesClient; clock: Clock }): SiteAuth {
+  const lanes = new Map<string, Lane>();
+  const answers = new Map<string, Promise<SiteAnswer>>();
+
+  /** A website that is slow holds up nobody else. */
+  const laneOf = (site: Site): Lane => {
+    const refusal = (): Error => new SiteFault('too many clients at once');
+    const lane =
+      lanes.get(site.name) ??
+      createLane({ clock, width: CALLS_MAX, waitingMax: WAITING_MAX, waitMs: WAIT_MS, refusal });
+    lanes.set(site.name, lane);
+    return lane;
+  };
+
+  const ask = (site: Site, credentials: Record<string, string>): Promise<SiteAnswer> => {
+    const key = JSON.stringify([site.name, credentials]);
+    const known = answers.get(key);
+    if (known !== undefined) return known;
+    const headers = { accept: 'application/json', ...credentials };
+    const answer = laneOf(site).run(() => client.call({ method: 'GET', url: site.authUrl, headers }));
+    answers.set(key, answer);
+    const forget = (): void => void answers.delete(key);
+    answer.then(() => (answers.size > ANSWERS_MAX ? forget() : clock.after(ANSWER_TTL_MS, forget)), forget);
+    return answer;
+  };
+
+  return {
+    async atHandshake(site, handshake) {
+      const token = presented(handshake, 'token');
+      if (token === undefined) return toVisitor(site);
+      const meta = presented(handshake, 'meta');
+      const credentials = {
+        authorization: `${site.authScheme} ${token}`,
+        ...(meta === undefined ? {} : { 'x-meta': meta }),
+      };
+      const answer = await ask(site, credentials).catch((fault: unknown) => {
+        throw refusal('UNAVAILABLE', `Auth error: ${fault instanceof SiteFault ? fault.message : 'no answer'}`);
+      });
+      return toPrincipal(site, credentials, answer);
+    },
+  };
+}
+
+/** What a client of a site is told when it is refused. */
+export function toSiteRefusal({ code, info }: GatewayError): Error {
+  const { reason, details } = info;
+  if (typeof reason === 'string') return new Error(reason);
+  return new Error(`Auth error: ${details?.[0] === undefined ? code : `${details[0].path} is not valid`}`);
+}
+
+const refusal = (code: ErrorCode, reason: string): GatewayError => new GatewayError(code, { reason });
+
+/** The old clients' query of the namespace counts as `auth`. An empty text counts as absent. */
+function presented({ auth, query }: Handshake, name: 'token' | 'meta'): string | undefined {
+  const value = auth[name] ?? query[name] ?? '';
+  if (value === '') return undefined;
+  const isHeader = typeof value === 'string' && value.length <= HEADER_MAX && /^[\x20-\x7e]+$/.test(value);
+  if (!isHeader) throw refusal('INVALID_TOKEN', `Auth error: the ${name} cannot be sent`);
+  return value;
+}
+
+/** Somebody without a token, who hears the public channel and nothing else. */
+function toVisitor({ name, publicChannel }: Site): SitePrincipal {
+  if (publicChannel === undefined) throw refusal('INVALID_TOKEN', 'Auth error: no token');
+  return toSitePrincipal({ site: name, userId: undefined, rooms: [publicChannel], credentials: {} });
+}
+
+function toPrincipal(site: Site, credentials: Record<string, string>, { status, body }: SiteAnswer): SitePrincipal {
+  if (status === 401 || status === 403) throw refusal('INVALID_TOKEN', 'Authentication failed');
+  if (status !== 200) throw refusal('UNAVAILABLE', `Auth ${status} error`);
+  const listed = parseRooms(body);
+  const userIds = listed.map((room) => userIdOf(site, room));
+  const userId = userIds.find((id) => id !== undefined);
+  const isPublic = site.publicChannel !== undefined && listed.includes(site.publicChannel);
+  if (site.userRoomPrefix !== undefined && userId === undefined && !isPublic) {
+    throw refusal('INVALID_TOKEN', 'User is missing a private room');
+  }
+  const rooms = listed.filter((_room, index) => userIds[index] === undefined);
+  return toSitePrincipal({ site: site.name, userId, rooms: [...new Set(rooms)], credentials });
+}
+
+function parseRooms(body: string): string[] {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(body);
+  } catch {
+    throw refusal('UNAVAILABLE', 'Auth error: the answer is not JSON');
+  }
+  const parsed = siteRooms.safeParse(answer);
+  if (!parsed.success) throw refusal('UNAVAILABLE', 'Auth error: the answer is no list of room names');
+  return parsed.data;
+}
+
+const toSitePrincipal = (principal: Omit<SitePrincipal, 'kind' | 'expiresAt'>): SitePrincipal => ({
+  kind: 'site',
+  ...principal,
+  expiresAt: Number.POSITIVE_INFINITY,
+});
+
+/** The user whose own room this is; `undefined` for a room that is not a single user's. */
+export function userIdOf({ userRoomPrefix }: Pick<Site, 'userRoomPrefix'>, room: string): string | undefined {
+  if (userRoomPrefix === undefined || room.length === userRoomPrefix.length) return undefined;
+  return room.startsWith(userRoomPrefix) ? room.slice(userRoomPrefix.length) : undefined;
+}

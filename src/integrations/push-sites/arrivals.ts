@@ -1,0 +1,80 @@
+import type { SitePrincipal } from '../../auth/principal.js';
+import type { Site } from '../../config/sites.js';
+import type { Clock } from '../../platform/clock.js';
+import type { Logger } from '../../platform/logger.js';
+import { keyOf, type Recipient, recipientOf } from '../../realtime/delivery/message.js';
+import type { PresenceEntry, PresenceStore } from '../../realtime/presence/index.js';
+import { createSeal } from './credentials.js';
+import type { UserUpdates } from './updates.js';
+
+interface Dependencies {
+  sites: ReadonlyMap<string, Site>;
+  presence: PresenceStore;
+  updates: UserUpdates;
+  clock: Clock;
+  logger: Logger;
+}
+
+/** One client of a site. */
+export interface SiteSocket {
+  readonly id: string;
+  readonly principal: SitePrincipal;
+  /** Unix time in milliseconds. */
+  readonly connectedAt: number;
+}
+
+/**
+ * Notices the first connection of a user and the end of the last, on whatever nodes, also when a node dies: presence
+ * decides that, and the website of the site is told.
+ */
+export function createArrivals({ sites, presence, updates, clock, logger }: Dependencies) {
+  const seals = new Map([...sites].map(([name, site]) => [name, createSeal(site)]));
+  const report = (error: unknown): void => logger.error({ err: error }, 'push sites: presence could not be kept');
+
+  const toEntry = ({ id, principal, connectedAt }: SiteSocket, user: Recipient): PresenceEntry => ({
+    userId: keyOf(user),
+    socketId: id,
+    connectedAt,
+    // Handed back when nobody is left who could show it.
+    accountId: seals.get(user.site)?.seal(principal.credentials) ?? '',
+  });
+
+  /** The site of a user whose website wants to be told. */
+  const listeningSiteOf = ({ site }: Recipient): Site | undefined => {
+    const known = sites.get(site);
+    return known?.updateUserUrl === undefined ? undefined : known;
+  };
+
+  const left = (user: Recipient, sealed: string): void => {
+    const site = listeningSiteOf(user);
+    const credentials = seals.get(user.site)?.open(sealed) ?? {};
+    if (site === undefined) return;
+    updates.push(site, { userId: user.userId, field: 'last_disconnected', at: clock.now(), credentials });
+  };
+
+  return {
+    connected(socket: SiteSocket, user: Recipient): void {
+      const site = listeningSiteOf(user);
+      if (site === undefined) return;
+      const { connectedAt: at, principal } = socket;
+      presence.add(toEntry(socket, user)).then(({ isFirst }) => {
+        if (!isFirst) return;
+        updates.push(site, { userId: user.userId, field: 'last_connected', at, credentials: principal.credentials });
+      }, report);
+    },
+
+    disconnected(socket: SiteSocket, user: Recipient): void {
+      if (listeningSiteOf(user) !== undefined) presence.remove(toEntry(socket, user)).catch(report);
+    },
+
+    /** Begins only when there is somebody to tell. */
+    start(): void {
+      if (![...sites.values()].some(({ updateUserUrl }) => updateUserUrl !== undefined)) return;
+      const offline = ({ userId, accountId }: { userId: string; accountId: string }): void =>
+        left(recipientOf(userId), accountId);
+      presence.start({ offline, lost: () => undefined, restored: () => undefined }).catch(report);
+    },
+
+    stop: () => presence.stop(),
+  };
+}

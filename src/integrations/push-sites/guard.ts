@@ -1,0 +1,33 @@
+import { hash, timingSafeEqual } from 'node:crypto';
+import type { Request } from 'express';
+import type { Site } from '../../config/sites.js';
+import type { TextAnswer } from '../../realtime/integration.js';
+
+const MISSING: TextAnswer = { status: 400, text: "Missing query param 'site' or 'apiKey'." };
+const INVALID: TextAnswer = { status: 401, text: 'ApiKey invalid.' };
+
+/**
+ * Lets in whoever shows the key of the site that the query names, as its `apiKey` or in the header `x-api-key`. A site that
+ * does not exist is answered like a wrong key.
+ */
+export function createSiteGuard(sites: ReadonlyMap<string, Site>) {
+  const digests = new Map([...sites].map(([name, { apiKey }]) => [name, digest(Buffer.from(apiKey))]));
+  return ({ query, headers }: Request): TextAnswer | undefined => {
+    const site = textOf(query['site']);
+    const inQuery = textOf(query['apiKey']);
+    const inHeader = textOf(headers['x-api-key']);
+    if (site === undefined || (inQuery === undefined && inHeader === undefined)) return MISSING;
+    // Node.js reads headers as latin1: this gives back the bytes that were sent.
+    const presented = inQuery === undefined ? Buffer.from(inHeader ?? '', 'latin1') : Buffer.from(inQuery);
+    const expected = digests.get(site);
+    // Compared in any case, so that the time does not tell which sites there are.
+    const isSame = timingSafeEqual(expected ?? NO_DIGEST, digest(presented));
+    return expected !== undefined && isSame ? undefined : INVALID;
+  };
+}
+
+const digest = (bytes: Buffer): Buffer => hash('sha256', bytes, 'buffer');
+const NO_DIGEST = Buffer.alloc(32);
+
+/** A parameter that was given twice is a list, and none. */
+const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);

@@ -1,0 +1,95 @@
+import { pushSites } from '#shared/contracts/push-sites.js';
+import type { Principal } from '../../auth/principal.js';
+import { createSiteAuth, toSiteRefusal } from '../../auth/site.js';
+import type { Handshake } from '../../auth/token-sources.js';
+import type { Site } from '../../config/sites.js';
+import { createSitesClient } from '../../platform/sites-client.js';
+import type { Context } from '../../realtime/context.js';
+import type { Recipient } from '../../realtime/delivery/message.js';
+import { type Integration, mountRoutes, type Namespace } from '../../realtime/integration.js';
+import { siteNamespace } from '../../realtime/namespaces.js';
+import { rooms } from '../../realtime/rooms.js';
+import type { GatewaySocket } from '../../transport/dispatch.js';
+import { deviceIdOf } from '../../transport/handshake.js';
+import { createArrivals, type SiteSocket } from './arrivals.js';
+import { createSiteGuard } from './guard.js';
+import { createMembers } from './members.js';
+import { createRoutes } from './routes.js';
+import { createSiteService } from './service.js';
+import { createUserUpdates } from './updates.js';
+
+/** `/<site>` and `POST /send`: websites that send to their own users, whom they let in themselves. */
+export function createPushSites(context: Context): Integration {
+  const { config, clock, logger, delivery, emitter, models, sitePresence } = context;
+  const sites = new Map([...config.sites].map((site) => [site.name, site]));
+  const client = createSitesClient(clock);
+  const auth = createSiteAuth({ client, clock });
+  const members = createMembers(models.SiteMember);
+  const updates = createUserUpdates({ client, clock, logger });
+  const arrivals = createArrivals({ sites, presence: sitePresence, updates, clock, logger });
+  const service = createSiteService({ delivery, emitter, members });
+  const settings = { device_ttl: config.delivery.deviceTtlMs / 1000 };
+
+  /** Stored before the client is let in: from then on it misses nothing. */
+  const roomsOf = async (site: Site, principal: Principal, handshake: Handshake): Promise<readonly string[]> => {
+    if (principal.kind !== 'site') return [];
+    const user = userOf(principal);
+    if (user === undefined) return principal.rooms.map(rooms.site);
+    await Promise.all([members.remember(user, principal.rooms), delivery.expect(user, deviceIdOf(handshake))]);
+    // What is sent to the other rooms of users comes by their mailboxes.
+    return [rooms.user(user.userId), ...principal.rooms.filter((room) => room === site.publicChannel).map(rooms.site)];
+  };
+
+  const toNamespace = (site: Site): Namespace => ({
+    name: siteNamespace(site.name),
+    scopes: [],
+    authenticate(handshake) {
+      // Looked at first: nobody is asked about a client that is refused in any case.
+      deviceIdOf(handshake);
+      return auth.atHandshake(site, handshake);
+    },
+    roomsOf: (principal, handshake) => roomsOf(site, principal, handshake),
+    toRefusal: toSiteRefusal,
+    closesRefused: true,
+  });
+
+  return {
+    name: pushSites.name,
+    namespaces: [...sites.values()].map(toNamespace),
+    routes: mountRoutes(pushSites, createRoutes(sites, service), { admit: createSiteGuard(sites) }),
+    listener: {
+      connected(socket) {
+        const known = toSiteSocket(socket);
+        if (known === undefined) return;
+        socket.emit('_settings', settings);
+        const user = userOf(known.principal);
+        if (user === undefined) return;
+        delivery.connect(socket, user);
+        arrivals.connected(known, user);
+      },
+      disconnected(socket) {
+        const known = toSiteSocket(socket);
+        const user = known === undefined ? undefined : userOf(known.principal);
+        if (known === undefined || user === undefined) return;
+        delivery.disconnect(socket, user);
+        arrivals.disconnected(known, user);
+      },
+    },
+    start() {
+      arrivals.start();
+      return async () => {
+        await updates.stop();
+        await arrivals.stop();
+        client.close();
+      };
+    },
+  };
+}
+
+function toSiteSocket({ id, data: { principal, connectedAt } }: GatewaySocket): SiteSocket | undefined {
+  return principal.kind === 'site' ? { id, principal, connectedAt } : undefined;
+}
+
+function userOf({ site, userId }: SiteSocket['principal']): Recipient | undefined {
+  return userId === undefined ? undefined : { site, userId };
+}

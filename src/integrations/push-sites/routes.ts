@@ -1,0 +1,26 @@
+import type { pushSites } from '#shared/contracts/push-sites.js';
+import type { Site } from '../../config/sites.js';
+import { GatewayError } from '../../errors.js';
+import type { RouteHandlers } from '../../realtime/integration.js';
+import type { SiteService } from './service.js';
+
+/** The REST of the push sites. Who calls is known before: see `guard.ts`. */
+export const createRoutes = (
+  sites: ReadonlyMap<string, Site>,
+  service: SiteService,
+): RouteHandlers<typeof pushSites> => ({
+  async send({ query, body: { rooms, event, args } }) {
+    const site = sites.get(query.site);
+    if (site === undefined) throw new GatewayError('INVALID_API_KEY');
+    const isResync = !OFF.includes(query.resync);
+    await service.send(site, { rooms: [rooms].flat(), event, args: toArguments(args), isResync });
+  },
+});
+
+const OFF = ['', 'false', '0'];
+
+/** Nothing is no argument; a list is all of them; anything else is the only one. */
+function toArguments(args: unknown): readonly unknown[] {
+  if (args === undefined) return [];
+  return Array.isArray(args) ? args : [args];
+}

@@ -1,0 +1,62 @@
+import { userIdOf } from '../../auth/site.js';
+import type { Site } from '../../config/sites.js';
+import type { Context } from '../../realtime/context.js';
+import { siteNamespace } from '../../realtime/namespaces.js';
+import { rooms as roomNames } from '../../realtime/rooms.js';
+import type { Members } from './members.js';
+
+/** Users who are sent to at once, and bytes that are held for them. */
+const USERS_MAX = 1000;
+const BYTES_MAX = 16 * 1024 * 1024;
+
+/** What a site sends. */
+export interface SiteMessage {
+  /** Compared exactly; a room named twice counts once. */
+  readonly rooms: readonly string[];
+  readonly event: string;
+  readonly args: readonly unknown[];
+  /** A device that acknowledges it before an earlier one of the same event starts over. */
+  readonly isResync: boolean;
+}
+
+/** What the sites may ask for. */
+export type SiteService = ReturnType<typeof createSiteService>;
+
+/**
+ * A message to a user, or to a shared room of users, goes through the mailboxes of those users: it is stored before the
+ * call is answered. What is for everybody, and all of a site that knows no single users, is sent and forgotten.
+ */
+export function createSiteService({
+  delivery,
+  emitter,
+  members,
+}: Pick<Context, 'delivery' | 'emitter'> & { members: Members }) {
+  const store = async ({ name }: Site, userIds: readonly string[], message: SiteMessage): Promise<void> => {
+    const { event, args, isResync } = message;
+    const bytes = Buffer.byteLength(JSON.stringify(args));
+    const atOnce = Math.max(1, Math.min(USERS_MAX, Math.floor(BYTES_MAX / bytes)));
+    for (let start = 0; start < userIds.length; start += atOnce) {
+      const chunk = userIds.slice(start, start + atOnce).map((userId) => ({ site: name, userId }));
+      const namespace = siteNamespace(name);
+      await Promise.all(chunk.map((recipient) => delivery.send({ recipient, namespace, event, args, isResync })));
+    }
+  };
+
+  return {
+    /** @throws GatewayError `UNAVAILABLE` when the database cannot be reached */
+    async send(site: Site, message: SiteMessage): Promise<void> {
+      const named = [...new Set(message.rooms)].map((room) => ({ room, userId: userIdOf(site, room) }));
+      const users = named.flatMap(({ userId }) => userId ?? []);
+      const others = named.flatMap(({ room, userId }) => (userId === undefined ? room : []));
+      const shared = site.userRoomPrefix === undefined ? [] : others.filter((room) => room !== site.publicChannel);
+      const addressed = [...new Set([...users, ...(await members.in(site.name, shared))])];
+      await store(site, addressed, message);
+
+      // Users have their copy; in these rooms are, beside users in the public channel, clients that are no single user.
+      const isPublic = shared.length < others.length;
+      const exceptRoom = isPublic ? addressed.map(roomNames.user) : [];
+      const target = { namespaces: [siteNamespace(site.name)], rooms: others.map(roomNames.site), exceptRoom };
+      emitter.emit(target, { event: message.event, args: message.args });
+    },
+  };
+}

@@ -1,0 +1,128 @@
+import type { Site } from '../../config/sites.js';
+import type { Clock } from '../../platform/clock.js';
+import { createLane, type Lane } from '../../platform/lane.js';
+import type { Logger } from '../../platform/logger.js';
+import type { SitesClient } from '../../platform/sites-client.js';
+import { keyOf } from '../../realtime/delivery/message.js';
+import type { Credentials } from './credentials.js';
+
+/** Calls to one website at a time. */
+const CALLS_MAX = 8;
+/** Users of whom something is to be told. Beyond that it is left out, and said in the log. */
+const USERS_MAX = 10_000;
+/** When a call that failed is made again. */
+const RETRY_DELAYS_MS = [1000, 2000, 4000];
+/** How long a stop waits for what is still to be told. */
+const STOP_LIMIT_MS = 2000;
+
+/** What a website is told about one of its users. */
+export interface UserUpdate {
+  readonly userId: string;
+  readonly field: 'last_connected' | 'last_disconnected';
+  /** Unix time in milliseconds. */
+  readonly at: number;
+  readonly credentials: Credentials;
+}
+
+interface Dependencies {
+  client: SitesClient;
+  clock: Clock;
+  logger: Logger;
+}
+
+/** Tells the websites of the sites when their users come and go. */
+export type UserUpdates = ReturnType<typeof createUserUpdates>;
+
+/**
+ * Nobody waits for an update. Those of one user are told one after the other; of each kind the newest alone waits, so a
+ * user who comes and goes all the time while the website is away costs no more than one who does not.
+ */
+export function createUserUpdates({ client, clock, logger }: Dependencies) {
+  /** Users of whom something is being told, with what is to be told after it. */
+  const waiting = new Map<string, readonly UserUpdate[]>();
+  const lanes = new Map<string, Lane>();
+  const sleeping = new Set<() => void>();
+  let isStopping = false;
+  let onIdle = (): void => undefined;
+
+  const laneOf = ({ name }: Site): Lane => {
+    const refusal = (): Error => new Error('not told: too many others were waiting');
+    const options = { clock, width: CALLS_MAX, waitingMax: USERS_MAX, waitMs: Number.POSITIVE_INFINITY, refusal };
+    const lane = lanes.get(name) ?? createLane(options);
+    lanes.set(name, lane);
+    return lane;
+  };
+
+  const pause = (delayMs: number): Promise<void> =>
+    new Promise((resolve) => {
+      const wake = (): void => {
+        cancel();
+        sleeping.delete(wake);
+        resolve();
+      };
+      const cancel = clock.after(delayMs, wake);
+      sleeping.add(wake);
+    });
+
+  const tell = async (site: Site, update: UserUpdate): Promise<void> => {
+    const call = toCall(site, update);
+    for (let attempt = 0; ; attempt += 1) {
+      const failure = await laneOf(site)
+        .run(() => client.call(call))
+        .then(
+          ({ status }) => (status >= 200 && status < 300 ? undefined : String(status)),
+          (error: unknown) => (error instanceof Error ? error.message : 'no answer'),
+        );
+      if (failure === undefined) return;
+      const delayMs = RETRY_DELAYS_MS[attempt];
+      if (delayMs === undefined || isStopping) {
+        return logger.warn({ site: site.name, field: update.field, failure }, 'a website was not told of a user');
+      }
+      await pause(delayMs);
+    }
+  };
+
+  const work = async (site: Site, key: string): Promise<void> => {
+    for (;;) {
+      const [next, ...others] = waiting.get(key) ?? [];
+      if (next === undefined) break;
+      waiting.set(key, others);
+      await tell(site, next);
+    }
+    waiting.delete(key);
+    if (waiting.size === 0) onIdle();
+  };
+
+  return {
+    push(site: Site, update: UserUpdate): void {
+      const key = keyOf({ site: site.name, userId: update.userId });
+      const others = waiting.get(key);
+      if (others !== undefined) {
+        waiting.set(key, [...others.filter(({ field }) => field !== update.field), update]);
+      } else if (waiting.size >= USERS_MAX) {
+        logger.warn({ site: site.name, field: update.field }, 'a website was not told of a user: too many are waiting');
+      } else {
+        waiting.set(key, [update]);
+        void work(site, key);
+      }
+    },
+
+    /** What is still to be told is tried once more. */
+    async stop(): Promise<void> {
+      isStopping = true;
+      for (const wake of [...sleeping]) wake();
+      if (waiting.size === 0) return;
+      await new Promise<void>((resolve) => {
+        onIdle = resolve;
+        clock.after(STOP_LIMIT_MS, resolve);
+      });
+    },
+  };
+}
+
+function toCall({ updateUserUrl = '' }: Site, { userId, field, at, credentials }: UserUpdate) {
+  // A function, because a text could hold signs that stand for what was found.
+  const url = updateUserUrl.replaceAll(':id', () => encodeURIComponent(userId));
+  const body = JSON.stringify({ id: userId, user: { [field]: new Date(at).toISOString() } });
+  return { method: 'PUT', url, headers: { 'content-type': 'application/json', ...credentials }, body } as const;
+}

@@ -1,0 +1,57 @@
+import type { Clock } from './clock.js';
+
+/** Lets so many through at a time; the others wait in line. */
+export interface Lane {
+  /** @throws whatever `refusal` makes, when the line is full or it took too long to get to the front */
+  run<T>(work: () => Promise<T>): Promise<T>;
+}
+
+interface Options {
+  clock: Clock;
+  /** How many at a time. */
+  width: number;
+  /** How many may wait, and for how long. */
+  waitingMax: number;
+  waitMs: number;
+  refusal: () => Error;
+}
+
+/** Bounds how much is done at a time, and how much waits to be done. */
+export function createLane({ clock, width, waitingMax, waitMs, refusal }: Options): Lane {
+  const waiting = new Set<() => void>();
+  let running = 0;
+
+  const wait = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const enter = (): void => {
+        cancel();
+        resolve();
+      };
+      const cancel = clock.after(waitMs, () => {
+        waiting.delete(enter);
+        reject(refusal());
+      });
+      waiting.add(enter);
+    });
+
+  const leave = (): void => {
+    // The place goes to the next without becoming free, so that nobody gets before those who wait.
+    const [next] = waiting;
+    if (next === undefined) running -= 1;
+    else waiting.delete(next);
+    next?.();
+  };
+
+  return {
+    async run(work) {
+      if (running < width) running += 1;
+      else if (waiting.size < waitingMax) await wait();
+      else throw refusal();
+      try {
+        return await work();
+      } finally {
+        leave();
+      }
+    },
+  };
+}

@@ -1,0 +1,124 @@
+import type { Clock } from './clock.js';
+
+/** One call takes no longer than this, whatever it waits for. */
+const CALL_LIMIT_MS = 5000;
+const REDIRECTS_MAX = 5;
+const REDIRECT_STATUSES = new Set([301, 302, 303, 307, 308]);
+/** What a website may answer. */
+const BODY_MAX_BYTES = 262_144;
+
+/** A call to a website. */
+export interface SiteCall {
+  readonly method: 'GET' | 'PUT';
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+/** What the website answered; the body of a success alone is read. */
+export interface SiteAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** There was no answer, or none that may be read. The message is short, and holds neither address nor token. */
+export class SiteFault extends Error {
+  override readonly name = 'SiteFault';
+}
+
+/** Calls the websites whose users are connected. */
+export interface SitesClient {
+  /**
+   * A `GET` follows redirects, a few, and shows its credentials to nobody but the host that was called; when the network
+   * fails it is tried once more. A `PUT` does neither.
+   * @throws SiteFault
+   */
+  call(call: SiteCall): Promise<SiteAnswer>;
+  /** Breaks off what is under way. */
+  close(): void;
+}
+
+/** A client over `fetch`. Time is that of the clock. */
+export function createSitesClient(clock: Clock): SitesClient {
+  const pending = new Set<AbortController>();
+
+  const withinLimit = async <T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> => {
+    const controller = new AbortController();
+    const cancel = clock.after(CALL_LIMIT_MS, () => controller.abort(new SiteFault('no answer in time')));
+    pending.add(controller);
+    try {
+      return await work(controller.signal);
+    } catch (error) {
+      const reason: unknown = controller.signal.aborted ? controller.signal.reason : error;
+      throw reason instanceof SiteFault ? reason : new SiteFault('no connection', { cause: reason });
+    } finally {
+      cancel();
+      pending.delete(controller);
+    }
+  };
+
+  return {
+    call: (call) =>
+      withinLimit(async (signal) => {
+        try {
+          return await follow(call, signal);
+        } catch (error) {
+          if (call.method !== 'GET' || error instanceof SiteFault || signal.aborted) throw error;
+          return follow(call, signal);
+        }
+      }),
+    close() {
+      for (const controller of pending) controller.abort(new SiteFault('the gateway stops'));
+    },
+  };
+}
+
+async function follow(call: SiteCall, signal: AbortSignal): Promise<SiteAnswer> {
+  const seen = new Set<string>();
+  const { hostname, protocol } = new URL(call.url);
+  let { url, headers } = call;
+  for (;;) {
+    const { method, body } = call;
+    const response = await fetch(url, {
+      method,
+      headers,
+      signal,
+      redirect: 'manual',
+      ...(body === undefined ? {} : { body }),
+    });
+    const location = response.headers.get('location');
+    if (method !== 'GET' || !REDIRECT_STATUSES.has(response.status) || location === null) return read(response);
+    await response.body?.cancel();
+    seen.add(url);
+    const next = resolve(location, url);
+    if (seen.has(next.href)) throw new SiteFault('it redirects in a circle');
+    if (seen.size > REDIRECTS_MAX) throw new SiteFault('too many redirects');
+    // Another host, or whoever listens to a connection that is not encrypted any more, is not who the token is for.
+    const isTrusted = next.hostname === hostname && (next.protocol === protocol || next.protocol === 'https:');
+    if (!isTrusted) headers = {};
+    url = next.href;
+  }
+}
+
+function resolve(location: string, base: string): URL {
+  const url = URL.canParse(location, base) ? new URL(location, base) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) throw new SiteFault('it redirects to no website');
+  url.hash = '';
+  return url;
+}
+
+async function read(response: Response): Promise<SiteAnswer> {
+  const { status } = response;
+  if (!response.ok) {
+    await response.body?.cancel();
+    return { status, body: '' };
+  }
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.byteLength;
+    if (size > BODY_MAX_BYTES) throw new SiteFault('the answer is too large');
+    chunks.push(chunk);
+  }
+  return { status, body: new TextDecoder().decode(Buffer.concat(chunks)) };
+}
