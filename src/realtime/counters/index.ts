@@ -1,4 +1,4 @@
-import type { ClientSession, Types } from 'mongoose';
+import { type ClientSession, Types } from 'mongoose';
 import type { Counters, Tally } from '#shared/models/counter.js';
 import type { ConversationKindName } from '#shared/models/member.js';
 import type { Context } from '../context.js';
@@ -48,6 +48,8 @@ export interface CountedTransaction {
   readonly session: ClientSession;
   /** Has to be told of every member that is written. */
   readonly record: Ledger['record'];
+  /** Has to be told of every member that is deleted because its user was taken out; the user is not told. */
+  readonly forget: Ledger['forget'];
 }
 
 /** Up to this many conversations are counted whenever a user looks. */
@@ -65,6 +67,17 @@ export function createCounterStore({ models, emitter, clock, logger }: Context):
       { namespaces: conversationNamespaces, rooms: [rooms.user(userId)] },
       { event: 'counters', payload: { channel_id: channelId, counters, version } },
     );
+  };
+
+  /** Counts what a transaction has changed: by its differences, or for who was never counted, from the beginning. */
+  const settle = async (ledger: Ledger, session: ClientSession): Promise<Push[]> => {
+    const { pushes, uncounted } = await applyDifferences(models, ledger, session);
+    for (const userId of uncounted) {
+      const user = new Types.ObjectId(userId);
+      const counted = await recount(models, { user, session, at: new Date(clock.now()) });
+      if (!ledger.untold.has(userId)) pushes.push(...counted);
+    }
+    return pushes;
   };
 
   const countAll = async (user: Types.ObjectId): Promise<void> => {
@@ -88,8 +101,8 @@ export function createCounterStore({ models, emitter, clock, logger }: Context):
           connection,
           async (session) => {
             const ledger = createLedger();
-            const result = await work({ session, record: ledger.record });
-            return { result, pushes: await applyDifferences(models, ledger.differences, session) };
+            const result = await work({ session, record: ledger.record, forget: ledger.forget });
+            return { result, pushes: await settle(ledger, session) };
           },
           // Two transactions that both make the first counter of a user and channel.
           (error) => isDuplicateOf(error, 'channel_id'),

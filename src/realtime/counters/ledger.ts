@@ -16,6 +16,10 @@ export interface Push {
 export interface Ledger {
   /** A member as it was and as it is now; `undefined`: there was none, or there is none any more. */
   record(before: Countable | undefined, after: Countable | undefined): void;
+  /** A member that there is no more, of which its user shall not be told. */
+  forget(member: Countable): void;
+  /** Users who are not told. */
+  readonly untold: ReadonlySet<string>;
   /** The differences, by user. */
   readonly differences: ReadonlyMap<string, Tallies>;
 }
@@ -23,6 +27,7 @@ export interface Ledger {
 /** An empty one. */
 export function createLedger(): Ledger {
   const differences = new Map<string, Tallies>();
+  const untold = new Set<string>();
   const add = (member: Countable, by: 1 | -1): void => {
     const userId = member.user.toHexString();
     const tallies: Tallies = differences.get(userId) ?? new Map();
@@ -32,8 +37,16 @@ export function createLedger(): Ledger {
   return {
     record(before, after) {
       if (before !== undefined) add(before, -1);
-      if (after !== undefined) add(after, 1);
+      if (after === undefined) return;
+      add(after, 1);
+      // Taken out before, but in again now.
+      untold.delete(after.user.toHexString());
     },
+    forget(member) {
+      add(member, -1);
+      untold.add(member.user.toHexString());
+    },
+    untold,
     differences,
   };
 }
@@ -51,37 +64,46 @@ export const countersOf = (counter: Partial<Counter> | undefined): Counters =>
 
 /**
  * Adds differences to the stored counters, within the transaction that made them.
- * @returns the counters of which people see something
+ * @returns the counters of which people see something and may be told, and the users who were never counted, to whose
+ *   numbers nothing can be added
  */
 export async function applyDifferences(
   { Counter: model }: Pick<Models, 'Counter'>,
-  differences: Ledger['differences'],
+  { differences, untold }: Pick<Ledger, 'differences' | 'untold'>,
   session: ClientSession,
-): Promise<Push[]> {
+): Promise<{ pushes: Push[]; uncounted: string[] }> {
   const changes = [...differences].flatMap(([userId, tallies]) =>
     [...tallies].flatMap(([channelId, by]) => (isZero(by) ? [] : [{ userId, channelId, by }])),
   );
-  if (changes.length === 0) return [];
+  if (changes.length === 0) return { pushes: [], uncounted: [] };
   const users = [...new Set(changes.map(({ userId }) => userId))];
-  const channels = [...new Set(changes.map(({ channelId }) => channelId))];
+  const channels = [...new Set(['you', ...changes.map(({ channelId }) => channelId)])];
   const stored = await model
     .find({ user: { $in: users }, channel_id: { $in: channels } })
     .session(session)
     .lean();
   const byKey = new Map(stored.map((counter) => [keyOf(counter.user.toHexString(), counter.channel_id), counter]));
-  const written = changes.map(({ userId, channelId, by }) => {
-    const before = byKey.get(keyOf(userId, channelId));
-    const tallies = talliesOf(before);
-    for (const kind of conversationKinds) {
-      for (const name of Object.keys(by[kind]) as (keyof typeof by.team)[]) tallies[kind][name] += by[kind][name];
-    }
-    return toWrite({ userId, channelId, tallies, before });
-  });
-  await model.bulkWrite(
-    written.map(({ operation }) => operation),
-    { session, timestamps: false },
-  );
-  return written.flatMap(({ push }) => push ?? []);
+  const isCounted = (userId: string): boolean => (byKey.get(keyOf(userId, 'you'))?.recounted_at ?? null) !== null;
+  const written = changes
+    .filter(({ userId }) => isCounted(userId))
+    .map(({ userId, channelId, by }) => {
+      const before = byKey.get(keyOf(userId, channelId));
+      const tallies = talliesOf(before);
+      for (const kind of conversationKinds) {
+        for (const name of Object.keys(by[kind]) as (keyof typeof by.team)[]) tallies[kind][name] += by[kind][name];
+      }
+      return toWrite({ userId, channelId, tallies, before });
+    });
+  if (written.length > 0) {
+    await model.bulkWrite(
+      written.map(({ operation }) => operation),
+      { session, timestamps: false },
+    );
+  }
+  return {
+    pushes: written.flatMap(({ push }) => (push === undefined || untold.has(push.userId) ? [] : push)),
+    uncounted: users.filter((userId) => !isCounted(userId)),
+  };
 }
 
 const keyOf = (userId: string, channelId: string): string => `${userId} ${channelId}`;

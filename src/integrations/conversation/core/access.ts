@@ -3,6 +3,7 @@ import type { Conversation } from '#shared/models/conversation.js';
 import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
 import { GatewayError } from '../../../errors.js';
+import type { CountedTransaction } from '../../../realtime/counters/index.js';
 import type { ConversationKind } from './kind.js';
 import type { Viewer } from './viewer.js';
 
@@ -48,22 +49,38 @@ export async function ensureAccess(
 
 /** As {@link ensureAccess}, with all who take part. */
 export async function ensureFullAccess(
-  { Member }: Pick<Models, 'Member'>,
+  models: Pick<Models, 'Member'>,
   { conversations }: Kind,
-  { viewer, id, session }: { viewer: Viewer; id: string; session: ClientSession },
+  { viewer, id, transaction }: { viewer: Viewer; id: string; transaction: CountedTransaction },
 ): Promise<FullAccess> {
   const conversation = await conversations
     .findOne({ _id: id, ...accessibleTo(viewer) })
-    .session(session)
+    .session(transaction.session)
     .lean();
   if (conversation === null) throw new GatewayError('NOT_FOUND');
-  return withMembers(conversation, await Member.find({ conversation: id }).session(session).lean(), viewer);
+  return withMembers(models, conversation, { viewer, transaction });
 }
 
-/** @throws GatewayError `NOT_FOUND` when the viewer is not among the members */
-export function withMembers(conversation: Conversation, members: Member[], viewer: Viewer): FullAccess {
+/**
+ * Adds all who take part. Other services take people out of a conversation and leave their state in it: it ends here, so
+ * that nothing that happens from now on is counted for them, and they are not told of that either.
+ * @throws GatewayError `NOT_FOUND` when the viewer does not take part
+ */
+export async function withMembers(
+  { Member }: Pick<Models, 'Member'>,
+  conversation: Conversation,
+  { viewer, transaction }: { viewer: Viewer; transaction: CountedTransaction },
+): Promise<FullAccess> {
+  const { session, forget } = transaction;
+  const stored = await Member.find({ conversation: conversation._id }).session(session).lean();
+  const members = participantsOf({ conversation, members: stored });
   const member = members.find(({ user }) => user.equals(viewer.userId));
   if (member === undefined) throw new GatewayError('NOT_FOUND');
+  if (members.length < stored.length) {
+    const departed = stored.filter((one) => !members.includes(one));
+    await Member.deleteMany({ _id: { $in: departed.map(({ _id }) => _id) } }, { session });
+    for (const one of departed) forget(one);
+  }
   return { conversation, member, members };
 }
 

@@ -5,7 +5,7 @@ import type { Member } from '#shared/models/member.js';
 import { GatewayError, invalid } from '../../../errors.js';
 import type { Clock } from '../../../platform/clock.js';
 import type { CounterStore } from '../../../realtime/counters/index.js';
-import { ensureAccess, ensureFullAccess, participantsOf } from './access.js';
+import { ensureAccess, ensureFullAccess } from './access.js';
 import { type Announce, toUpdate } from './announce.js';
 import type { ConversationKind, Description, WireMessage } from './kind.js';
 import { type ConversationView, prepareToShow } from './to-wire.js';
@@ -45,8 +45,9 @@ export function createChanges<D extends Description, M extends WireMessage>(depe
     id: string,
     change: { conversation: UpdateQuery<Conversation>; member: Partial<Pick<Member, 'is_open' | 'title'>> },
   ): Promise<ConversationView<D, M>> => {
-    const { conversation, members } = await counters.transact([id], async ({ session, record }) => {
-      const before = await ensureFullAccess(models, kind, { viewer, id, session });
+    const { conversation, members } = await counters.transact([id], async (transaction) => {
+      const { session, record } = transaction;
+      const before = await ensureFullAccess(models, kind, { viewer, id, transaction });
       const after = await kind.conversations
         .findOneAndUpdate({ _id: id }, { $set: change.conversation }, { session, returnDocument: 'after' })
         .lean<Conversation>();
@@ -58,11 +59,10 @@ export function createChanges<D extends Description, M extends WireMessage>(depe
       return { conversation: after, members: changed };
     });
     const toWire = await prepareToShow(models, kind, [conversation]);
-    const participants = participantsOf({ conversation, members });
-    for (const member of participants) {
+    for (const member of members) {
       announce([member.user.toHexString()], toUpdate(toWire(conversation, member)));
     }
-    const own = participants.find(({ user }) => user.equals(viewer.userId));
+    const own = members.find(({ user }) => user.equals(viewer.userId));
     if (own === undefined) throw new GatewayError('NOT_FOUND');
     return toWire(conversation, own);
   };

@@ -6,7 +6,7 @@ import type { Member } from '#shared/models/member.js';
 import { GatewayError, invalid } from '../../../errors.js';
 import type { Clock } from '../../../platform/clock.js';
 import { type CountedTransaction, type CounterStore, specialChannels } from '../../../realtime/counters/index.js';
-import { ensureFullAccess, participantsOf } from './access.js';
+import { ensureFullAccess } from './access.js';
 import { type Announce, toUpdate } from './announce.js';
 import type { ConversationKind, Description, WireMessage } from './kind.js';
 import { type ConversationView, prepareToShow } from './to-wire.js';
@@ -89,6 +89,21 @@ export function createMembership<D extends Description, M extends WireMessage>(d
       });
     },
 
+    /** Ends the state that a viewer still has in conversations that no longer name them. @returns how many it ended */
+    end: (viewer: Viewer, members: readonly Member[]): Promise<number> =>
+      counters.transact([viewer.id], async ({ session, record }) => {
+        let ended = 0;
+        for (const { _id, conversation } of members) {
+          const isNamed = await kind.conversations.exists({ _id: conversation, users: viewer.userId }).session(session);
+          if (isNamed !== null) continue;
+          const member = await models.Member.findOneAndDelete({ _id }, { session }).lean();
+          if (member === null) continue;
+          record(member, undefined);
+          ended += 1;
+        }
+        return ended;
+      }),
+
     /** Makes a conversation, tells everybody in it. @throws GatewayError `NOT_FOUND` for users who are not of the account */
     async create(viewer: Viewer, draft: Draft): Promise<ConversationView<D, M>> {
       if (!isSomebody(viewer)) throw new GatewayError('NOT_FOUND');
@@ -134,7 +149,7 @@ export function createMembership<D extends Description, M extends WireMessage>(d
       const others = await ensureColleagues(viewer, users);
       const { conversation, members, added } = await counters.transact([id, ...others], async (transaction) => {
         const { session } = transaction;
-        const before = await ensureFullAccess(models, kind, { viewer, id, session });
+        const before = await ensureFullAccess(models, kind, { viewer, id, transaction });
         const present = new Set(before.members.map(({ user }) => user.toHexString()));
         const named = new Set(before.conversation.users.map((user) => user.toHexString()));
         const invited = others.filter((user) => !named.has(user));
@@ -157,7 +172,7 @@ export function createMembership<D extends Description, M extends WireMessage>(d
         };
       });
       const toWire = await prepareToShow(models, kind, [conversation]);
-      for (const member of participantsOf({ conversation, members })) {
+      for (const member of members) {
         const user = member.user.toHexString();
         const payload = toWire(conversation, member);
         announce([user], added.has(user) ? { event: kind.events.added, payload } : toUpdate(payload));

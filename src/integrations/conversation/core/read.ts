@@ -4,7 +4,7 @@ import type { Member } from '#shared/models/member.js';
 import { GatewayError } from '../../../errors.js';
 import type { Clock } from '../../../platform/clock.js';
 import type { CounterStore } from '../../../realtime/counters/index.js';
-import { ensureFullAccess, participantsOf } from './access.js';
+import { ensureFullAccess } from './access.js';
 import { type Announce, toUpdate } from './announce.js';
 import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
 import { prepareToShow } from './to-wire.js';
@@ -73,24 +73,22 @@ export function createRead<D extends Description, M extends WireMessage>(depende
 
   return async (viewer: Viewer, data: { conversation_id: string; message_id?: string | undefined }): Promise<void> => {
     const { conversation_id: id, message_id } = data;
-    const { conversation, participants, member } = await counters.transact(
-      [id, viewer.id],
-      async ({ session, record }) => {
-        const access = await ensureFullAccess(models, kind, { viewer, id, session });
-        const { last_activity } = access.conversation;
-        const target = await findTarget({ id, last_activity }, message_id, session);
-        const isEverything = message_id === undefined || last_activity?.equals(message_id) === true;
-        const after = await toRead(access.member, target, { isEverything, session });
-        const { unread_count, last_read, last_read_at } = after;
-        await models.Member.updateOne(
-          { _id: after._id },
-          { $set: { unread_count, last_read, last_read_at } },
-          { session },
-        );
-        record(access.member, after);
-        return { conversation: access.conversation, participants: participantsOf(access), member: after };
-      },
-    );
+    const { conversation, participants, member } = await counters.transact([id, viewer.id], async (transaction) => {
+      const { session, record } = transaction;
+      const access = await ensureFullAccess(models, kind, { viewer, id, transaction });
+      const { last_activity } = access.conversation;
+      const target = await findTarget({ id, last_activity }, message_id, session);
+      const isEverything = message_id === undefined || last_activity?.equals(message_id) === true;
+      const after = await toRead(access.member, target, { isEverything, session });
+      const { unread_count, last_read, last_read_at } = after;
+      await models.Member.updateOne(
+        { _id: after._id },
+        { $set: { unread_count, last_read, last_read_at } },
+        { session },
+      );
+      record(access.member, after);
+      return { conversation: access.conversation, participants: access.members, member: after };
+    });
     const others = participants.map(({ user }) => user.toHexString()).filter((user) => user !== viewer.id);
     const payload = {
       conversation_id: id,

@@ -3,7 +3,7 @@ import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
 import { GatewayError } from '../../../errors.js';
 import { type CounterStore, isDuplicateOf } from '../../../realtime/counters/index.js';
-import { accessibleTo, participantsOf, withMembers } from './access.js';
+import { accessibleTo, withMembers } from './access.js';
 import type { Announce } from './announce.js';
 import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
 import type { Notify } from './notify.js';
@@ -38,7 +38,8 @@ export function createSend<D extends Description, M extends WireMessage>(depende
   const { models, kind, counters, announce, notify } = dependencies;
 
   const store = (viewer: Viewer, { conversationId: id, message: draft, mentions }: Draft) =>
-    counters.transact([id], async ({ session, record }) => {
+    counters.transact([id], async (transaction) => {
+      const { session, record } = transaction;
       const conversation = await kind.conversations
         .findOneAndUpdate({ _id: id, ...accessibleTo(viewer) }, toActivity(draft), {
           session,
@@ -49,10 +50,8 @@ export function createSend<D extends Description, M extends WireMessage>(depende
       if (conversation === null) throw new GatewayError('NOT_FOUND');
       const at = conversation.last_activity_at;
       const message = { ...draft, createdAt: at };
-      const stored = await models.Member.find({ conversation: id }).session(session).lean();
-      const { members } = withMembers(conversation, stored, viewer);
-      const participants = participantsOf({ conversation, members });
-      const mentioned = toMentioned(participants, mentions);
+      const { members } = await withMembers(models, conversation, { viewer, transaction });
+      const mentioned = toMentioned(members, mentions);
 
       await kind.messages.insertMany([message], { session });
       await models.Member.bulkWrite(toOperations(id, { sender: viewer.userId, mentioned, at }), { session });
@@ -61,7 +60,7 @@ export function createSend<D extends Description, M extends WireMessage>(depende
         const unread_count = member.unread_count + (member.user.equals(viewer.userId) ? 0 : 1);
         record(member, { ...member, mentioned: isMentioned, unread_count });
       }
-      return { conversation, participants, message };
+      return { conversation, members, message };
     });
 
   /** What the same call has stored before. */
@@ -84,9 +83,9 @@ export function createSend<D extends Description, M extends WireMessage>(depende
       if (before === null) throw new GatewayError('CONFLICT');
       return toWire(before, view);
     }
-    const { conversation, participants, message } = stored;
+    const { conversation, members, message } = stored;
     const own = toWire(message, view);
-    const others = participants.map(({ user }) => user.toHexString()).filter((id) => id !== viewer.id);
+    const others = members.map(({ user }) => user.toHexString()).filter((id) => id !== viewer.id);
     const { message: event } = kind.events;
     announce([viewer.id], { event, payload: own }, viewer.socketId);
     if (others.length > 0) {
