@@ -38,18 +38,12 @@ const shared = {
   last_activity_at: { type: Date, default: () => new Date() },
 } satisfies SchemaDefinition;
 
-/** Finds the conversations that people have in common, newest first. */
-const commonIndex = { users: 1, last_activity_at: -1 } as const;
-
 const teamSchema = new Schema<Conversation>(shared, { collection: 'conversations', timestamps: true });
-teamSchema.index(commonIndex);
 
 const prospectSchema = new Schema<ConversationProspect>(
   { ...shared, contact_id: { type: ObjectId, required: true } },
   { collection: 'conversation.prospects', timestamps: true },
 );
-prospectSchema.index(commonIndex);
-prospectSchema.index({ contact_id: 1 });
 
 const defineConversation = (connection: Connection): Model<Conversation> =>
   connection.model<Conversation>('Conversation', teamSchema);

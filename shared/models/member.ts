@@ -74,8 +74,8 @@ export const memberLists = {
 /** The name of a list. */
 export type MemberList = keyof typeof memberLists;
 
-/** The lists that have an index for each channel too, because a user lives in them. */
-const channelLists: readonly MemberList[] = ['listed', 'open', 'closed', 'unread'];
+/** The lists that have an index for each channel too, because they grow long. */
+const channelLists: readonly MemberList[] = ['listed', 'open', 'closed', 'unread', 'archived'];
 
 /** The index that serves a list, of one channel or of all. */
 export const memberIndexOf = (list: MemberList, isOfChannel: boolean): string =>

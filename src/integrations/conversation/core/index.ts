@@ -17,7 +17,7 @@ import { prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
 
 export type { ConversationKind, MessageView, StoredMessage } from './kind.js';
-export { type Person, readPeople } from './people.js';
+export { type Person, readPeople, textOr } from './people.js';
 export { toViewer, type Viewer } from './viewer.js';
 
 /** What can be done with conversations of one kind. */
@@ -39,7 +39,7 @@ export function createConversations<D extends Description, M extends WireMessage
     kind,
     announce,
     snoozes: createSnoozes(basis),
-    lists: createConversationLists({ ...basis, messages }),
+    lists: createConversationLists({ ...basis, messages, membership }),
     messages,
     membership,
     republish: createRepublish({ ...basis, membership }),

@@ -1,12 +1,13 @@
-import type { Types } from 'mongoose';
 import type { Conversation } from '#shared/models/conversation.js';
 import type { Tally } from '#shared/models/counter.js';
 import type { Models } from '#shared/models/index.js';
 import { type Member, type MemberList, memberIndexOf, memberLists } from '#shared/models/member.js';
 import type { CounterStore } from '../../../realtime/counters/index.js';
+import type { createMembership } from './create.js';
 import type { ConversationKind, Description, WireMessage } from './kind.js';
 import type { createMessageLists } from './messages.js';
 import type { Pages } from './pages.js';
+import { createSearch, type SearchQuery, SORT } from './search.js';
 import { type ConversationView, prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
 
@@ -16,20 +17,17 @@ interface Dependencies<D extends Description, M extends WireMessage> {
   pages: Pages;
   counters: CounterStore;
   messages: ReturnType<typeof createMessageLists<D, M>>;
+  membership: ReturnType<typeof createMembership<D, M>>;
 }
 
 /** Which conversations. */
-export interface ListQuery {
+export interface ListQuery extends SearchQuery {
   readonly channel_id?: string | undefined;
   readonly page: number;
   readonly limit: number;
-  /** Part of the title, or of the name of somebody who takes part. */
-  readonly search?: string | undefined;
   /** How many of the newest messages of each conversation to give along. */
   readonly message_limit: number;
   readonly status?: Exclude<MemberList, 'listed' | 'mentioned'> | undefined;
-  /** Who takes part too, all of them. */
-  readonly users?: readonly string[] | undefined;
   /** First and last moment of the last activity, ISO 8601. */
   readonly from?: string | undefined;
   readonly to?: string | undefined;
@@ -43,48 +41,18 @@ export interface ConversationList<D extends Description, M extends WireMessage> 
 }
 
 const ORDER = ['show_on_top', 'last_activity_at', '_id'] as const;
-const SORT = { show_on_top: -1, last_activity_at: -1, _id: -1 } as const;
-/** Searching by people looks at so many of their newest conversations with the viewer, and at so many people. */
-const COMMON_MAX = 1000;
-const PEOPLE_MAX = 100;
+/** Totals of lists between two moments end here; those of whole lists are stored numbers. */
+const TOTAL_MAX = 10_000;
 
 /** Lists the conversations of a user: every list is a range of one index, its total a stored number. */
 export function createConversationLists<D extends Description, M extends WireMessage>(
   dependencies: Dependencies<D, M>,
 ) {
-  const { models, kind, pages, counters, messages } = dependencies;
+  const { models, kind, pages, counters, messages, membership } = dependencies;
+  const search = createSearch(models, kind);
 
-  /** Ids of the newest conversations that the viewer has with some people. */
-  const common = async ({ accountId, userId }: Viewer, users: object): Promise<Types.ObjectId[]> => {
-    const found = await kind.conversations
-      .find({ account: accountId, $and: [{ users: userId }, { users }] }, { _id: 1 })
-      .sort({ last_activity_at: -1 })
-      .limit(COMMON_MAX)
-      .lean();
-    return found.map(({ _id }) => _id);
-  };
-
-  const searchFilter = async (viewer: Viewer, search: string): Promise<object> => {
-    const pattern = { $regex: escapePattern(search), $options: 'i' };
-    const people = await models.User.find({ account: viewer.accountId, name: pattern }, { _id: 1 })
-      .limit(PEOPLE_MAX)
-      .lean();
-    const others = people.map(({ _id }) => _id).filter((id) => !viewer.userId.equals(id));
-    const ids = others.length === 0 ? [] : await common(viewer, { $in: others });
-    return { $or: [{ title: pattern }, { conversation: { $in: ids } }] };
-  };
-
-  /** What is asked for beyond a list and a channel: it has no index of its own, but one that holds no other's documents. */
-  const extraFilters = async (viewer: Viewer, { search, users, from, to }: ListQuery): Promise<object[]> => [
-    ...(search === undefined || search === '' ? [] : [await searchFilter(viewer, search)]),
-    ...(users === undefined || users.length === 0
-      ? []
-      : [{ conversation: { $in: await common(viewer, { $all: users }) } }]),
-    ...(from === undefined ? [] : [{ last_activity_at: { $gte: new Date(from) } }]),
-    ...(to === undefined ? [] : [{ last_activity_at: { $lte: new Date(to) } }]),
-  ];
-
-  const show = async (viewer: Viewer, members: readonly Member[]): Promise<ConversationView<D, M>[]> => {
+  /** @returns besides: the members of conversations that another service took the viewer out of, and left them behind */
+  const show = async (viewer: Viewer, members: readonly Member[]) => {
     const found: Conversation[] =
       members.length === 0
         ? []
@@ -93,43 +61,48 @@ export function createConversationLists<D extends Description, M extends WireMes
             .lean();
     const byId = new Map(found.map((conversation) => [conversation._id.toHexString(), conversation]));
     const toWire = await prepareToShow(models, kind, found);
-    return members.flatMap((member) => {
+    const departed: Member[] = [];
+    const conversations = members.flatMap((member) => {
       const conversation = byId.get(member.conversation.toHexString());
-      // Taken out by another service that left the member behind.
-      const isIn = conversation?.users.some((id) => id.equals(viewer.userId)) === true;
-      return conversation !== undefined && isIn ? [toWire(conversation, member)] : [];
+      if (conversation === undefined) return [];
+      if (conversation.users.some((id) => id.equals(viewer.userId))) return [toWire(conversation, member)];
+      departed.push(member);
+      return [];
     });
+    return { conversations, departed };
   };
 
-  return {
-    /** A page of conversations, pinned ones first, then the newest. */
-    async list(viewer: Viewer, query: ListQuery): Promise<ConversationList<D, M>> {
-      const { page, limit } = query;
-      const { list, channel, filter, hint } = toSelection(query);
-      const extra = await extraFilters(viewer, query);
-      const own = { user: viewer.userId, kind: kind.name, ...filter };
-      const read = (range: object, { limit: count, skip }: { limit: number; skip: number }) =>
-        models.Member.find({ $and: [own, ...extra, range] })
-          .sort(SORT)
-          .skip(skip)
-          .limit(count)
-          .hint(hint)
-          .lean();
-      const key = `${kind.name} ${viewer.id} ${JSON.stringify({ ...query, page: 0 })}`;
-      const [{ items, hasNext }, total] = await Promise.all([
-        pages.read({ key, order: ORDER, read }, { page, limit }),
-        extra.length === 0
-          ? counters.sizes(viewer.userId, channel ?? 'you', kind.name).then((sizes) => sizes[list])
-          : models.Member.countDocuments({ $and: [own, ...extra] }).hint(hint),
-      ]);
-      const conversation = await show(viewer, items);
-      return {
-        conversation,
-        messageList: await readMessages(viewer, conversation, query.message_limit),
-        paging: { page, limit, total, has_next: hasNext },
-      };
-    },
+  /** A page of conversations, pinned ones first, then the newest. */
+  const list = async (viewer: Viewer, query: ListQuery): Promise<ConversationList<D, M>> => {
+    const { page, limit } = query;
+    const { name, channel, filter, hint } = toSelection(query);
+    const activity = toActivityRange(query);
+    const own = [{ user: viewer.userId, kind: kind.name, ...filter }, ...activity];
+    const condition = await search.toCondition(viewer, { filters: own, hint }, query);
+    const key = `${kind.name} ${viewer.socketId} ${JSON.stringify({ ...query, page: 0 })}`;
+    const read = (range: object, bounds: { limit: number; skip: number }): Promise<Member[]> => {
+      const filters = [...own, range];
+      if (condition !== undefined) return search.read({ filters, hint }, condition, bounds);
+      return models.Member.find({ $and: filters }).sort(SORT).skip(bounds.skip).limit(bounds.limit).hint(hint).lean();
+    };
+    const count = async (): Promise<number> => {
+      if (condition !== undefined) return search.count({ filters: own, hint }, condition);
+      if (activity.length > 0) return models.Member.countDocuments({ $and: own }).hint(hint).limit(TOTAL_MAX);
+      return (await counters.sizes(viewer.userId, channel ?? 'you', kind.name))[name];
+    };
+    const [{ items, hasNext }, total] = await Promise.all([
+      pages.read({ key, order: ORDER, read }, { page, limit }),
+      count(),
+    ]);
+    const { conversations, departed } = await show(viewer, items);
+    if (departed.length > 0 && (await membership.end(viewer, departed)) > 0) return list(viewer, query);
+    return {
+      conversation: conversations,
+      messageList: await readMessages(viewer, conversations, query.message_limit),
+      paging: { page, limit, total, has_next: hasNext },
+    };
   };
+  return { list };
 
   async function readMessages(
     viewer: Viewer,
@@ -149,16 +122,22 @@ export function createConversationLists<D extends Description, M extends WireMes
 
 /** The list that a query names, as a filter and the index that serves it. */
 function toSelection({ status, channel_id }: ListQuery) {
-  const list: keyof Tally = status ?? 'listed';
+  const name: keyof Tally = status ?? 'listed';
   const channel = channel_id === 'you' || channel_id === 'prospect' ? undefined : channel_id;
   if (channel === 'mentions') {
-    const hint = list === 'archived' ? list : 'mentioned';
-    return { list, channel, hint, filter: { ...memberLists[list], mentioned: true } };
+    const hint = name === 'archived' ? name : 'mentioned';
+    return { name, channel, hint, filter: { ...memberLists[name], mentioned: true } };
   }
-  const hint = memberIndexOf(list, channel !== undefined);
-  return { list, channel, hint, filter: { ...memberLists[list], ...(channel && { channel_id: channel }) } };
+  const hint = memberIndexOf(name, channel !== undefined);
+  return { name, channel, hint, filter: { ...memberLists[name], ...(channel && { channel_id: channel }) } };
 }
 
-/** Text as a pattern that matches just this text. */
-const escapePattern = (text: string): string =>
-  text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('\0', '\\x00');
+/** The time of the last activity. Pinned or not is named too, because the index is ordered by that first. */
+const toActivityRange = ({ from, to }: ListQuery): object[] => {
+  if (from === undefined && to === undefined) return [];
+  const bounds = {
+    ...(from !== undefined && { $gte: new Date(from) }),
+    ...(to !== undefined && { $lte: new Date(to) }),
+  };
+  return [{ show_on_top: { $in: [true, false] }, last_activity_at: bounds }];
+};

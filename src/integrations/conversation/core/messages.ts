@@ -15,6 +15,8 @@ interface Dependencies<D extends Description, M extends WireMessage> {
 
 const ORDER = ['createdAt', '_id'] as const;
 const NEWEST_FIRST = { createdAt: -1, _id: -1 } as const;
+/** Totals end here: counting costs something for each message. */
+const TOTAL_MAX = 10_000;
 const OLDEST_FIRST = { createdAt: 1, _id: 1 } as const;
 
 /** Reads the messages of one conversation, newest first. */
@@ -28,6 +30,9 @@ export function createMessageLists<D extends Description, M extends WireMessage>
       .skip(skip)
       .limit(limit)
       .lean<StoredMessage[]>();
+
+  const countMessages = (id: string): Promise<number> =>
+    kind.messages.countDocuments({ conversation_id: id }).limit(TOTAL_MAX).exec();
 
   /** Where a list that begins `before` something begins. @throws GatewayError `NOT_FOUND` for an unknown message */
   const positionOf = async (conversation: string, before: string): Promise<object> => {
@@ -58,15 +63,12 @@ export function createMessageLists<D extends Description, M extends WireMessage>
       const conversation = await withConversation(viewer, id);
       const bound = before === undefined ? {} : await positionOf(id, before);
       const list = {
-        key: `messages ${viewer.id} ${id} ${limit} ${before ?? ''}`,
+        key: `messages ${viewer.socketId} ${id} ${limit} ${before ?? ''}`,
         order: ORDER,
         read: (range: object, bounds: { limit: number; skip: number }) =>
           readNewest(id, { $and: [bound, range] }, bounds),
       };
-      const [{ items, hasNext }, total] = await Promise.all([
-        pages.read(list, { page, limit }),
-        kind.messages.countDocuments({ conversation_id: id }),
-      ]);
+      const [{ items, hasNext }, total] = await Promise.all([pages.read(list, { page, limit }), countMessages(id)]);
       return {
         conversation,
         messageList: await show(items, id, viewer),
@@ -88,7 +90,7 @@ export function createMessageLists<D extends Description, M extends WireMessage>
       const [newer, older, total] = await Promise.all([
         readNewer(kind, middle, { id, limit: newerMax }),
         readBehind(behind, [middle.createdAt, middle._id], olderMax + 1),
-        kind.messages.countDocuments({ conversation_id: id }),
+        countMessages(id),
       ]);
       const items = [...newer, middle, ...older.slice(0, olderMax)];
       return {

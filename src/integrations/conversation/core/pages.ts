@@ -1,3 +1,4 @@
+import { invalid } from '../../../errors.js';
 import type { Clock } from '../../../platform/clock.js';
 
 /** A list that is read in pages, in a descending order that tells any two of its entries apart. */
@@ -18,43 +19,38 @@ export interface Page<T extends object> {
 
 /** Reads pages by number. */
 export interface Pages {
+  /** @throws GatewayError `VALIDATION_ERROR` for a page that is too far to jump to */
   read<T extends object>(list: OrderedList<T>, bounds: { page: number; limit: number }): Promise<Page<T>>;
 }
 
 /** Where a list is continued: the values of the order's fields in the last entry before. */
 type Position = readonly unknown[];
 
-/** Positions remembered on this node; beyond that the lists that were not read for longest are forgotten. */
-const POSITIONS_MAX = 100_000;
-/** Of one list. */
-const POSITIONS_OF_LIST_MAX = 2000;
+/** Lists remembered on this node; beyond that those that were not read for longest are forgotten. */
+const LISTS_MAX = 5000;
+/** Positions remembered of one list: a walk goes on from the last, and back a little. */
+const POSITIONS_MAX = 50;
 const REMEMBERED_MS = 600_000;
+/** Entries that a jump may skip, each of which costs. Who wants to go further walks, or narrows the list. */
+const SKIPPED_MAX = 10_000;
 
 /**
  * Pages by number at the cost of a cursor. The end of every page that was read is remembered for a while, so the page behind
  * it is a range of the index wherever it lies, and a socket that walks through a list meets every entry once, even while
- * new ones come in at its head. A first page begins anew. A jump to a page that was not walked to skips over the index.
+ * new ones come in at its head. A first page begins anew. A jump to a page that was not walked to skips over the index, not far.
  */
 export function createPages(clock: Clock): Pages {
   const remembered = new Map<string, { positions: Map<number, Position>; usedAt: number }>();
-  let positionCount = 0;
-
-  const forget = (key: string): void => {
-    // A list without positions counts too.
-    positionCount -= 1 + (remembered.get(key)?.positions.size ?? -1);
-    remembered.delete(key);
-  };
 
   const positionsOf = (key: string, isFirstPage: boolean): Map<number, Position> => {
     const found = remembered.get(key);
     const isFresh = found !== undefined && !isFirstPage && clock.now() - found.usedAt <= REMEMBERED_MS;
     const positions = isFresh ? found.positions : new Map<number, Position>();
-    forget(key);
+    remembered.delete(key);
     remembered.set(key, { positions, usedAt: clock.now() });
-    positionCount += 1 + positions.size;
     for (const oldest of remembered.keys()) {
-      if (positionCount <= POSITIONS_MAX) break;
-      forget(oldest);
+      if (remembered.size <= LISTS_MAX) break;
+      remembered.delete(oldest);
     }
     return positions;
   };
@@ -67,19 +63,33 @@ export function createPages(clock: Clock): Pages {
       // One more than asked for tells whether there is a next page.
       const found =
         position === undefined
-          ? await list.read({}, { limit: limit + 1, skip: offset })
+          ? await jump(list, { limit: limit + 1, skip: offset })
           : await readBehind(list, position, limit + 1);
       const items = found.slice(0, limit);
       const last = items.at(-1);
-      if (last !== undefined && positions.size < POSITIONS_MAX) {
+      if (last !== undefined) {
         positions.set(
           offset + items.length,
           list.order.map((field) => last[field]),
         );
+        for (const oldest of positions.keys()) {
+          if (positions.size <= POSITIONS_MAX) break;
+          positions.delete(oldest);
+        }
       }
       return { items, hasNext: found.length > limit };
     },
   };
+}
+
+async function jump<T extends object>(
+  { read }: Pick<OrderedList<T>, 'read'>,
+  { limit, skip }: { limit: number; skip: number },
+): Promise<T[]> {
+  if (skip <= SKIPPED_MAX) return read({}, { limit, skip });
+  const [first] = await read({}, { limit: 1, skip: SKIPPED_MAX });
+  if (first !== undefined) throw invalid('page', 'is too far from the pages before');
+  return [];
 }
 
 /** Reads on from a position. */
