@@ -17,14 +17,26 @@ export const channelId = opaqueId;
 
 const users = z.array(objectId).min(1).max(USERS_MAX);
 const title = z.string().max(200);
-const url = z.string().min(1).max(2048);
+/**
+ * Where an image or a file is: on the web, or relative to the platform. Other schemes run code or read what is the reader's
+ * own when they are followed; browsers overlook blanks and control characters in them, so those are overlooked here too.
+ */
+const url = z
+  .string()
+  .min(1)
+  .max(2048)
+  .refine((text) => {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what a browser overlooks
+    const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text.replaceAll(/[\u0000-\u0020\u007f-\u009f]/g, ''))?.[1];
+    return scheme === undefined || /^https?$/i.test(scheme);
+  }, 'must be http, https or relative');
 const image = z.union([url, z.array(url).max(20)]);
 
 /** Text of a message. */
 export const messageText = z.string().min(1).max(10_000);
 
 /** The client's own id of a message: the same one again is the same message. */
-export const messageUuid = z.string().min(1).max(128);
+export const messageUuid = opaqueId;
 
 const attachment = z.union([
   url,

@@ -23,14 +23,24 @@ const channelAnswers = answersOf(
   z.union([prospectMessage, teamMessage]),
 );
 
+/** What a user says of themselves goes to everybody of their account. */
+const TOLD_TO_ACCOUNT = { points: 120, windowMs: 60_000 };
+/** Clients say it once in a few seconds, for each conversation that the user types in. */
+const TYPING = { points: 150, windowMs: 10_000 };
+
 /** `/v1/conversation` and `/v1/conversation/live`. */
 export const conversation = defineContract({
   name: 'conversation',
   clientEvents: {
-    join: { summary: 'Says that the socket is active and tells the account.', payload: payloads.nothing },
+    join: {
+      summary: 'Says that the socket is active and tells the account.',
+      payload: payloads.nothing,
+      limit: TOLD_TO_ACCOUNT,
+    },
     active_status: {
       summary: 'Tells the account whether the user is active or away.',
       payload: z.object({ status: activeStatus }),
+      limit: TOLD_TO_ACCOUNT,
     },
     add_conversation: {
       summary: 'Makes a conversation of the caller and these users, who are told.',
@@ -76,7 +86,11 @@ export const conversation = defineContract({
       ]),
       isEchoed: true,
     },
-    typing: { summary: 'Tells the others that the caller is typing, or not any more.', payload: payloads.typing },
+    typing: {
+      summary: 'Tells the others that the caller is typing, or not any more.',
+      payload: payloads.typing,
+      limit: TYPING,
+    },
     read: { summary: 'The caller has read everything, or everything up to a message.', payload: payloads.read },
     snooze: {
       summary: 'Hides the conversation from the caller until then; `null`: shows it again.',

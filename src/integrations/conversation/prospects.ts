@@ -5,7 +5,7 @@ import type { Communication } from '#shared/models/communication.js';
 import type { Contact } from '#shared/models/contact.js';
 import type { Conversation, ConversationProspect } from '#shared/models/conversation.js';
 import type { Models } from '#shared/models/index.js';
-import { type ConversationKind, readPeople, type StoredMessage } from './core/index.js';
+import { type ConversationKind, readPeople, type StoredMessage, textOr } from './core/index.js';
 
 /** How a conversation about a contact is described: by the contact, where it says nothing itself. */
 export interface ProspectDescription {
@@ -33,8 +33,8 @@ export const createProspectKind = (models: Models): ConversationKind<ProspectDes
       const found = contact((conversation as ConversationProspect).contact_id);
       const { title, image } = conversation;
       return {
-        title: title === '' ? (found?.name ?? '') : title,
-        image: image.length === 0 ? [found?.image ?? []].flat() : image,
+        title: title === '' ? textOr(found?.name, '') : title,
+        image: image.length === 0 ? [textOr(found?.image, [])].flat() : image,
         contact_id: found === undefined ? null : toWire(found),
       };
     };
@@ -79,8 +79,8 @@ async function readContacts(
 
 const toWire = ({ _id, name, email, phone, image }: ShownContact) => ({
   _id: _id.toHexString(),
-  name: name ?? '',
-  email: email ?? null,
-  phone: phone ?? null,
-  image: image ?? null,
+  name: textOr(name, ''),
+  email: textOr(email, null),
+  phone: textOr(phone, null),
+  image: textOr(image, null),
 });

@@ -44,7 +44,7 @@ export const createSay =
       data: data.data,
       type: data.type,
       sent_by: viewer.userId,
-      mentions: mentions.map((id) => new Types.ObjectId(id)),
+      mentions: [...new Set(mentions.map((id) => id.toLowerCase()))].map((id) => new Types.ObjectId(id)),
       attachments: attachments as Attachment[],
       createdAt: new Date(clock.now()),
     };

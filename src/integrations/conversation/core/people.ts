@@ -26,15 +26,18 @@ export async function readPeople(
         id,
         {
           _id: id,
-          name: name ?? '',
-          email: email ?? null,
-          image: image ?? null,
-          conversation_active_status: conversation_active_status ?? 'away',
+          name: textOr(name, ''),
+          email: textOr(email, null),
+          image: textOr(image, null),
+          conversation_active_status: conversation_active_status === 'active' ? 'active' : 'away',
         },
       ];
     }),
   );
   return (id) => people.get(id.toHexString()) ?? { ...unknown, _id: id.toHexString() };
 }
+
+/** What another service has stored, if it is text. */
+export const textOr = <T>(value: unknown, otherwise: T): string | T => (typeof value === 'string' ? value : otherwise);
 
 const unknown = { name: '', email: null, image: null, conversation_active_status: 'away' } as const;

@@ -71,7 +71,10 @@ export function createSnoozes<D extends Description, M extends WireMessage>(depe
   const wakeDue = async (): Promise<void> => {
     while (!isStopped) {
       const due = await findDue({});
-      for (const member of due) await wakeOne(member);
+      const failed: unknown[] = [];
+      // One that cannot be woken must not keep the others asleep.
+      for (const member of due) await wakeOne(member).catch((error: unknown) => failed.push(error));
+      if (failed.length > 0) throw failed[0];
       if (due.length < BATCH) return;
     }
   };

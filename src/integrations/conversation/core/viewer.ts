@@ -31,4 +31,4 @@ const nobody = { userId: NOBODY, accountId: NOBODY, id: NOBODY.toHexString() };
 export const isSomebody = ({ userId, accountId }: Viewer): boolean => userId !== NOBODY && accountId !== NOBODY;
 
 const toObjectId = (id: string): Types.ObjectId | undefined =>
-  /^[0-9a-fA-F]{24}$/.test(id) ? new Types.ObjectId(id) : undefined;
+  /^[0-9a-f]{24}$/.test(id) ? new Types.ObjectId(id) : undefined;
