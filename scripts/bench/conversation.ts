@@ -25,6 +25,8 @@ const MESSAGES = 300;
 const SIZES = [100, 10_000, 100_000] as const;
 const READS = 40;
 const SEED_BATCH = 2000;
+/** When the oldest of what is stored beforehand happened, Unix time in milliseconds. */
+const BEGINNING = 1_700_000_000_000;
 
 /** What is measured on: a gateway and its database, each a process of its own. */
 interface Rig {
@@ -46,7 +48,7 @@ export async function run({ rounds, only }: BenchOptions): Promise<void> {
   for (const label of ['embedded', ...(url === undefined ? [] : ['MongoDB'])]) {
     const rig = await startRig(label, label === 'MongoDB' ? url : undefined);
     try {
-      for (const scenario of [measureMessages, measureSizes]) {
+      for (const scenario of [measureMessages, measureSizes, measureMessageLists]) {
         report.scenarios.push(...(await scenario(rig, { rounds, only })));
       }
     } finally {
@@ -231,7 +233,7 @@ function createSay(others: readonly Client[]) {
 async function measureSizes(rig: Rig, { rounds, only }: Options): Promise<ScenarioResult[]> {
   const name = `by the number of the user's conversations, ${rig.label}`;
   if (!name.includes(only)) return [];
-  const subjects: { size: number; client: Client; pinned: string; deepPage: number }[] = [];
+  const subjects: Subject[] = [];
   for (const size of SIZES) {
     const [user, other] = await addUsers(rig, 2);
     if (user === undefined || other === undefined) throw new Error('nobody is there');
@@ -239,23 +241,96 @@ async function measureSizes(rig: Rig, { rounds, only }: Options): Promise<Scenar
     const client = await connect(rig, user);
     // The first look counts everything once.
     await client.ask('channel', { channel_id: 'x' });
-    subjects.push({ size, client, pinned: newest, deepPage: size / 20 });
+    for (let page = 1; page <= deepPageOf(size); page += 1) await client.ask('list_conversation', { page, limit: 100 });
+    subjects.push({ size, client, newest, otherId: other.id });
   }
-  const kinds: [string, (subject: (typeof subjects)[number], n: number) => Promise<unknown>][] = [
+  const kinds: Kind[] = [
     ['channel', ({ client }) => client.ask('channel', { channel_id: 'x' })],
     ['channel without an id', ({ client }) => client.ask('channel', {})],
     ['list_conversation', ({ client }) => client.ask('list_conversation', {})],
     ['conversation_filter, unread', ({ client }) => client.ask('conversation_filter', { status: 'unread' })],
+    ['conversation_filter, a day long ago', ({ client }) => client.ask('conversation_filter', LONG_AGO)],
+    ['conversation_filter, somebody', ({ client, otherId }) => client.ask('conversation_filter', { users: [otherId] })],
+    ['search, found at once', ({ client }) => client.ask('list_conversation', { search: 'talk' })],
+    ['search, found nowhere', ({ client }) => client.ask('list_conversation', { search: 'nothing is called so' })],
+    ['search for a person', ({ client }) => client.ask('list_conversation', { search: 'user 1' })],
+    ['pages 2 to 4, one after another', ({ client }, n) => client.ask('list_conversation', { page: 2 + (n % 3) })],
+    [
+      'a deep page, walked to',
+      ({ client, size }) => client.ask('list_conversation', { page: deepPageOf(size), limit: 100 }),
+    ],
+    [
+      'a deep page, jumped to',
+      ({ client, size }) => client.ask('list_conversation', { page: Math.min(size / 20, 500) }),
+    ],
     [
       'counter update',
-      ({ client, pinned }, n) => client.ask('show_on_top', { conversation_id: pinned, show_on_top: n % 2 === 0 }),
+      ({ client, newest }, n) => client.ask('show_on_top', { conversation_id: newest, show_on_top: n % 2 === 0 }),
     ],
   ];
+  const results = await measureKinds(kinds, subjects, { name, unit: 'conversations', rounds });
+  for (const { client } of subjects) client.close();
+  return results;
+}
+
+/** A user with so many conversations, or with one of so many messages. */
+interface Subject {
+  readonly size: number;
+  readonly client: Client;
+  /** The newest conversation. */
+  readonly newest: string;
+  readonly otherId: string;
+}
+
+/** The page of a hundred in the middle of so many. */
+const deepPageOf = (size: number): number => Math.max(1, size / 200);
+
+type Kind = [name: string, ask: (subject: Subject, n: number) => Promise<unknown>];
+
+/** The first twenty seconds of what {@link addConversations} makes. */
+const LONG_AGO = { from: '2023-11-14T00:00:00Z', to: '2023-11-14T22:13:40Z' };
+
+async function measureMessageLists(rig: Rig, { rounds, only }: Options): Promise<ScenarioResult[]> {
+  const name = `by the number of the conversation's messages, ${rig.label}`;
+  if (!name.includes(only)) return [];
+  const subjects: Subject[] = [];
+  for (const size of SIZES) {
+    const [user, other] = await addUsers(rig, 2);
+    if (user === undefined || other === undefined) throw new Error('nobody is there');
+    const newest = await addConversations(rig.models, { user, other, count: 1 });
+    await addMessages(rig.models, { conversation: newest, sender: other.id, count: size });
+    subjects.push({ size, client: await connect(rig, user), newest, otherId: other.id });
+  }
+  const kinds: Kind[] = [
+    ['list_message', ({ client, newest }) => client.ask('list_message', { conversation_id: newest })],
+    [
+      'list_message, before a message long ago',
+      ({ client, newest }) => client.ask('list_message', { conversation_id: newest, before: '2023-11-14T22:13:30Z' }),
+    ],
+    [
+      'list_message, a deep page, jumped to',
+      ({ client, newest, size }) =>
+        client.ask('list_message', { conversation_id: newest, page: Math.min(size / 20, 500) }),
+    ],
+    ['read', ({ client, newest }) => client.ask('read', { conversation_id: newest })],
+    ['message', ({ client, newest }) => client.ask('message', { conversation_id: newest, data: 'Hello' })],
+  ];
+  const results = await measureKinds(kinds, subjects, { name, unit: 'messages', rounds });
+  for (const { client } of subjects) client.close();
+  return results;
+}
+
+/** Measures every kind for every subject in turns; the largest may take twice as long as the smallest. */
+async function measureKinds(
+  kinds: readonly Kind[],
+  subjects: readonly Subject[],
+  { name, unit, rounds }: { name: string; unit: string; rounds: number },
+): Promise<ScenarioResult[]> {
   const results: ScenarioResult[] = [];
   for (const [kind, ask] of kinds) {
     const lines = subjects.map((subject) => ({
       subject,
-      label: `${subject.size} conversations`,
+      label: `${subject.size} ${unit}`,
       samples: [] as number[],
     }));
     for (let round = -1; round < rounds; round += 1) {
@@ -278,7 +353,6 @@ async function measureSizes(rig: Rig, { rounds, only }: Options): Promise<Scenar
     };
     results.push(toResult(measurement));
   }
-  for (const { client } of subjects) client.close();
   return results;
 }
 
@@ -294,7 +368,7 @@ async function addConversations(
   let newest = '';
   for (let start = 0; start < count; start += SEED_BATCH) {
     const conversations = Array.from({ length: Math.min(SEED_BATCH, count - start) }, (_, n) => {
-      const at = new Date(1_700_000_000_000 + (start + n) * 1000);
+      const at = new Date(BEGINNING + (start + n) * 1000);
       const _id = new Types.ObjectId();
       const shared = { account, channel_id: 'x', is_open: true, last_activity_at: at, title: `Talk ${start + n}` };
       return {
@@ -333,6 +407,25 @@ async function addConversations(
     );
   }
   return newest;
+}
+
+/** Stores messages, one in a second. */
+async function addMessages(
+  { Message }: Models,
+  { conversation, sender, count }: { conversation: string; sender: string; count: number },
+): Promise<void> {
+  const said = { data: 'Hello', type: 'text', mentions: [], attachments: [], sent_by: new Types.ObjectId(sender) };
+  for (let start = 0; start < count; start += SEED_BATCH) {
+    await Message.collection.insertMany(
+      Array.from({ length: Math.min(SEED_BATCH, count - start) }, (_, n) => ({
+        _id: new Types.ObjectId(),
+        conversation_id: new Types.ObjectId(conversation),
+        UUID: `m${start + n}`,
+        createdAt: new Date(BEGINNING + (start + n) * 1000),
+        ...said,
+      })),
+    );
+  }
 }
 
 function quantile(values: readonly number[], share: number): number {
