@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import jwt from 'jsonwebtoken';
-import { ensureDevelopmentSecret } from '../src/auth/development-secret.js';
 import { readConfig } from '../src/config.js';
+import { createSignToken } from './sign-token.js';
 
 const USAGE = `Prints a token signed with JWT_SECRET, or with the development secret.
 
@@ -25,12 +24,11 @@ if (values.help === true || values.uid === undefined) {
 }
 
 if (existsSync('.env')) process.loadEnvFile('.env');
-const { auth, storage } = readConfig(process.env);
-if (auth.jwksUrl !== undefined) {
-  process.stderr.write('JWKS_URL is set: tokens come from the issuer of those keys, none can be made here.\n');
-  process.exit(1);
+try {
+  const signToken = await createSignToken(readConfig(process.env));
+  const claims = { uid: values.uid, scope: values.scope, account_id: values.account, workspace_id: values.workspace };
+  process.stdout.write(`${signToken(claims, values.expires)}\n`);
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exitCode = 1;
 }
-const secret = auth.jwtSecret ?? (await ensureDevelopmentSecret(storage.directory));
-const claims = { uid: values.uid, scope: values.scope, account_id: values.account, workspace_id: values.workspace };
-const expiresIn = values.expires as NonNullable<jwt.SignOptions['expiresIn']>;
-process.stdout.write(`${jwt.sign(JSON.parse(JSON.stringify(claims)), secret, { expiresIn })}\n`);

@@ -12,7 +12,7 @@ export interface Mongo {
 }
 
 /** The embedded database holds this one alone. */
-const DATABASE = 'general-socket';
+export const embeddedDatabase = 'general-socket';
 /** How long an operation waits for a server before it fails. */
 const SELECTION_TIMEOUT_MS = 2000;
 /** How long a readiness check waits. */
@@ -31,7 +31,7 @@ export async function connectMongo(options: {
   const { logger, directory } = options;
   const embedded =
     options.mongodbUrl === undefined
-      ? await startEmbedded({ directory: join(directory, 'db'), database: DATABASE, logger })
+      ? await startEmbedded({ directory: join(directory, 'db'), database: embeddedDatabase, logger })
       : undefined;
   const url = options.mongodbUrl ?? embedded?.url ?? '';
   const connection = createConnection();

@@ -61,6 +61,16 @@ test('what the README tells a newcomer to do works, word for word', async () => 
   const listener = startNode(['listen.mjs', token.trim()], directory);
   expect(await listener.line(/^joined/)).toContain('success: true');
 
+  const { stdout: seeded } = await runScript('scripts/seed.ts', [], settings);
+  const tokenOf = (name: string) => new RegExp(`^${name}.*\n(.+)$`, 'm').exec(seeded)?.[1] ?? '';
+  await writeFile(join(directory, 'talk.mjs'), here(readme.blocks('js')[1] ?? ''));
+  const ben = startNode(['talk.mjs', tokenOf('Ben')], directory);
+  expect(await ben.line(/^Launch/)).toBe('Launch: 1 unread, last: Then Tuesday it is.');
+  await ben.line(/^sent/);
+  const ada = startNode(['talk.mjs', tokenOf('Ada'), 'Good morning'], directory);
+  expect(await ada.line(/^Launch/)).toBe('Launch: 3 unread, last: Hello');
+  expect(await ben.line(/^Ada/)).toBe('Ada Adams: Good morning');
+
   const commands = readme.blocks('sh').filter((block) => block.startsWith('curl '));
   expect(commands.length).toBeGreaterThan(5);
   for (const command of commands) {
