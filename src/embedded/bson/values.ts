@@ -5,14 +5,12 @@ import {
   Code,
   DBRef,
   Decimal128,
-  type DeserializeOptions,
   Double,
   Int32,
   Long,
   MaxKey,
   MinKey,
   ObjectId,
-  type SerializeOptions,
   Timestamp,
 } from 'bson';
 
@@ -27,21 +25,6 @@ import {
  * - a DBRef stays the plain document it is on the wire; `undefined` (the deprecated BSON type 6) is read as null.
  */
 export type Document = Record<string, unknown>;
-
-/** For the rare caller that uses the `bson` package itself; documents come from {@link ./codec.ts}. */
-export const DESERIALIZE_OPTIONS = {
-  promoteLongs: false,
-  promoteBuffers: false,
-  promoteValues: false,
-  bsonRegExp: true,
-} as const satisfies DeserializeOptions;
-
-/** What {@link ./codec.ts} serialises with: an undefined value is a missing field. */
-export const SERIALIZE_OPTIONS = {
-  ignoreUndefined: true,
-  checkKeys: false,
-  serializeFunctions: false,
-} as const satisfies SerializeOptions;
 
 /** The names `$type` knows, with their numbers. */
 export const BSON_TYPE_NUMBERS = {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { encodeDocument } from '../bson/codec.js';
+import { encodeDocument } from '../bson/encode.js';
 import { toNumber } from '../bson/numbers.js';
 import { type Document, isDocument, isNumeric } from '../bson/values.js';
 import type { Collection } from '../engine/collection.js';
@@ -14,7 +14,7 @@ const MAX_INDEXES = 64;
 /** Fields of a spec that make two indexes of one key pattern different. */
 const comparable = (spec: Document): Buffer => {
   const { v: _v, name: _name, ...rest } = spec;
-  return Buffer.from(encodeDocument(rest));
+  return encodeDocument(rest);
 };
 
 const isSameIndex = (left: Document, right: Document): boolean => comparable(left).equals(comparable(right));

@@ -36,7 +36,13 @@ const EVERYTHING = prefixed('');
 
 export const EVERYTHING_BOUNDS: readonly Interval[] = [EVERYTHING];
 
-const pointOf = (key: string): Interval => ({ ...prefixed(key), isPoint: true });
+const pointOf = (key: string): Interval => ({
+  low: key,
+  isLowIncluded: true,
+  high: key,
+  isHighIncluded: true,
+  isPoint: true,
+});
 
 /** Whether the null key, under which missing values are, lies inside. */
 export const includesNull = (intervals: readonly Interval[]): boolean =>

@@ -96,7 +96,8 @@ export class CollectionIndex {
   /** Whether replacing one document by the other leaves the entries as they are, as far as that is cheap to see. */
   isUntouched(before: Document, after: Document): boolean {
     if (this.definition.partialMatcher) return false;
-    return this.#topLevelFields.every((field) => fieldOf(before, field) === fieldOf(after, field));
+    for (const field of this.#topLevelFields) if (fieldOf(before, field) !== fieldOf(after, field)) return false;
+    return true;
   }
 
   /** The keys under which a document is found here. */

@@ -84,11 +84,15 @@ export class Collection {
     return index;
   }
 
-  /** Makes a change, index entries included. It must have been checked before: nothing here can fail. */
-  apply({ key, before, after, byteLength }: Change): void {
-    if (after === undefined) this.#remove(key);
-    else if (before === undefined) this.#insert(key, after, byteLength);
-    else this.#replace(key, after, byteLength);
+  /**
+   * Makes a change, index entries included. It must have been checked before: nothing here can fail.
+   * @returns the bytes of what was there before
+   */
+  apply({ key, before, after, byteLength }: Change): number {
+    if (after === undefined) return this.#remove(key);
+    if (before !== undefined) return this.#replace(key, after, byteLength);
+    this.#insert(key, after, byteLength);
+    return 0;
   }
 
   /** Puts a document without indexing it, as reading the log does before it builds the indexes. */
@@ -123,25 +127,28 @@ export class Collection {
     for (const index of this.indexes.values()) index.insert(record, document);
   }
 
-  #replace(key: string, document: Document, byteLength: number): void {
+  #replace(key: string, document: Document, byteLength: number): number {
     const record = this.records.get(key);
-    if (!record) return;
+    if (!record) return 0;
     for (const index of this.indexes.values()) {
       if (index.isUntouched(record.document, document)) continue;
       index.delete(record, record.document);
       index.insert(record, document);
     }
-    this.dataBytes += byteLength - record.byteLength;
+    const previousBytes = record.byteLength;
+    this.dataBytes += byteLength - previousBytes;
     record.document = document;
     record.byteLength = byteLength;
+    return previousBytes;
   }
 
-  #remove(key: string): void {
+  #remove(key: string): number {
     const record = this.records.get(key);
-    if (!record) return;
+    if (!record) return 0;
     for (const index of this.indexes.values()) index.delete(record, record.document);
     this.records.delete(key);
     this.dataBytes -= record.byteLength;
+    return record.byteLength;
   }
 }
 

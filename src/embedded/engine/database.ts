@@ -1,4 +1,3 @@
-import { encodeDocument } from '../bson/codec.js';
 import type { Document } from '../bson/values.js';
 import { DatabaseError, fail } from '../errors.js';
 import { type LogEvents, LogStore } from '../store/log-store.js';
@@ -7,7 +6,7 @@ import { Collection } from './collection.js';
 import type { CollectionIndex } from './collection-index.js';
 import { describeDuplicate } from './duplicate-key.js';
 import { toIndexDefinition } from './index-definition.js';
-import { decodeEntries, ENTRY, type Entry, encodeEntry, encodeEntryOf } from './log-codec.js';
+import { decodeEntries, ENTRY, type Entry, encodeEntry } from './log-codec.js';
 import { SessionStore } from './sessions.js';
 import { Transaction } from './transaction.js';
 
@@ -82,7 +81,9 @@ export class Database {
     const collection = new Collection({ id, database, name, options });
     this.#lastCollectionId = id;
     this.#attach(collection);
-    this.#append([encodeEntryOf(ENTRY.collection, id, describeCollection(collection))], () => this.#detach(collection));
+    this.appendFrame([encodeEntry(ENTRY.collection, id, describeCollection(collection))], () =>
+      this.#detach(collection),
+    );
     return collection;
   }
 
@@ -101,7 +102,7 @@ export class Database {
   dropCollection(collection: Collection): void {
     this.#log.ensureWritable();
     this.#detach(collection);
-    this.#append([encodeEntryOf(ENTRY.drop, collection.id, {})], () => this.#attach(collection));
+    this.appendFrame([encodeEntry(ENTRY.drop, collection.id, {})], () => this.#attach(collection));
   }
 
   renameCollection(collection: Collection, { database, name }: { database: string; name: string }): void {
@@ -206,12 +207,8 @@ export class Database {
     await this.#log.close();
   }
 
-  #append(entries: readonly (readonly Uint8Array[])[], undo: () => void): void {
-    this.appendFrame(entries.flat(), undo);
-  }
-
   #appendDescription(collection: Collection, undo: () => void): void {
-    this.#append([encodeEntryOf(ENTRY.collection, collection.id, describeCollection(collection))], undo);
+    this.appendFrame([encodeEntry(ENTRY.collection, collection.id, describeCollection(collection))], undo);
   }
 
   #attach(collection: Collection): void {
@@ -301,7 +298,7 @@ export class Database {
 
   #compactWhenWorthIt(): void {
     if (this.#log.isCompacting) return;
-    if (!this.#log.needsRewrite && this.#log.size < this.#compactionSize()) return;
+    if (!this.#log.needsRewrite && !this.#isLogWorthRewriting()) return;
     if (Date.now() - this.#lastCompactionAttempt < COMPACTION_RETRY_MS) return;
     void this.compact();
   }
@@ -313,27 +310,29 @@ export class Database {
     }
   }
 
-  #compactionSize(): number {
+  #isLogWorthRewriting(): boolean {
+    const { size } = this.#log;
+    if (size < MIN_COMPACTION_BYTES) return false;
     let living = 0;
     for (const { dataBytes } of this.#byId.values()) living += dataBytes;
-    return Math.max(MIN_COMPACTION_BYTES, living * 2.5);
+    return size >= living * 2.5;
   }
 
   *#payloads(): Iterable<readonly Uint8Array[]> {
     for (const collection of [...this.#byId.values()]) {
-      yield encodeEntryOf(ENTRY.collection, collection.id, describeCollection(collection));
+      yield [encodeEntry(ENTRY.collection, collection.id, describeCollection(collection))];
       let payload: Uint8Array[] = [];
       // A Map may change while it is walked: later puts and removes are in the frames written meanwhile.
       for (const { document } of collection.records.values()) {
         if (collection.isDropped) break;
-        payload.push(...encodeEntry(ENTRY.put, collection.id, encodeDocument(document)));
+        payload.push(encodeEntry(ENTRY.put, collection.id, document));
         if (payload.length < COMPACTION_BATCH) continue;
         yield payload;
         payload = [];
       }
       if (payload.length > 0) yield payload;
     }
-    for (const document of this.sessions.describe()) yield encodeEntryOf(ENTRY.session, 0, document);
+    for (const document of this.sessions.describe()) yield [encodeEntry(ENTRY.session, 0, document)];
   }
 }
 

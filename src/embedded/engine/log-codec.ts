@@ -1,4 +1,5 @@
-import { decodeDocument, encodeDocument } from '../bson/codec.js';
+import { decodeDocument, MAX_NESTING_DEPTH } from '../bson/decode.js';
+import { type EncodeOptions, encodeDocument } from '../bson/encode.js';
 import type { Document } from '../bson/values.js';
 
 /**
@@ -33,16 +34,22 @@ export interface Entry {
   readonly byteLength: number;
 }
 
-/** The parts of a payload that hold one entry. */
-export const encodeEntry = (kind: EntryKind, collectionId: number, bytes: Uint8Array): readonly Uint8Array[] => {
-  const header = Buffer.allocUnsafe(HEADER_BYTES);
-  header[0] = kind;
-  header.writeUInt32LE(collectionId, 1);
-  return [header, bytes];
+/** What a stored document may nest, so that it can be read again wherever it is put in. */
+const STORED: EncodeOptions = { headBytes: HEADER_BYTES, maxDepth: MAX_NESTING_DEPTH };
+/** A session's entry holds the results of its writes, and these whole documents. */
+const MAX_ENTRY_DEPTH = 2 * MAX_NESTING_DEPTH;
+const DESCRIBING: EncodeOptions = { headBytes: HEADER_BYTES, maxDepth: MAX_ENTRY_DEPTH };
+
+/** @throws DatabaseError BSONObjectTooLarge or Overflow for a document that must not be stored */
+export const encodeEntry = (kind: EntryKind, collectionId: number, document: Document): Buffer => {
+  const entry = encodeDocument(document, kind === ENTRY.put ? STORED : DESCRIBING);
+  entry[0] = kind;
+  entry.writeUInt32LE(collectionId, 1);
+  return entry;
 };
 
-export const encodeEntryOf = (kind: EntryKind, collectionId: number, document: Document): readonly Uint8Array[] =>
-  encodeEntry(kind, collectionId, encodeDocument(document));
+/** Bytes of the document in an entry. */
+export const documentBytesOf = (entry: Buffer): number => entry.length - HEADER_BYTES;
 
 /** Reads a payload back. */
 export const decodeEntries = function* (payload: Buffer): Iterable<Entry> {
@@ -51,7 +58,7 @@ export const decodeEntries = function* (payload: Buffer): Iterable<Entry> {
     yield {
       kind: payload[position] as EntryKind,
       collectionId: payload.readUInt32LE(position + 1),
-      document: decodeDocument(payload, position + HEADER_BYTES),
+      document: decodeDocument(payload, position + HEADER_BYTES, MAX_ENTRY_DEPTH),
       byteLength,
     };
     position += HEADER_BYTES + byteLength;

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Collation } from '../bson/collation.js';
 import type { FieldPredicate, Matcher } from '../query/match.js';
 import {
+  type BoundsOptions,
   boundsOf,
   EVERYTHING_BOUNDS,
   endOf,
@@ -176,7 +177,7 @@ const planIndex = (collection: Collection, index: CollectionIndex, request: Plan
   return {
     kind: 'index',
     index,
-    bounds: bounds.slice(0, fields.length),
+    bounds,
     ranges,
     isReversed: isReadReversed(index, order),
     isSorted: !sort || order !== undefined,
@@ -198,11 +199,11 @@ const fieldBounds = (index: CollectionIndex, { predicates, collation }: Matcher)
   const bounds: (readonly Interval[])[] = [];
   let hasBoundedArray = false;
   let rangeCount = 1;
-  for (const [position, { path }] of fields.entries()) {
+  for (let position = 0; position < fields.length; position += 1) {
     const isMultikey = index.isMultikeyAt(position);
     // Two bounds may be met by different elements of an array, that is, by different entries of a document.
     if (isMultikey && hasBoundedArray) break;
-    const intervals = intervalsOf(predicates, path, { ...options, isMultikey });
+    const intervals = intervalsOf(predicates, fields[position]?.path ?? '', { options, isMultikey });
     if (!intervals) break;
     rangeCount *= Math.max(1, intervals.length);
     if (rangeCount > MAX_RANGES && position > 0) break;
@@ -217,7 +218,7 @@ const fieldBounds = (index: CollectionIndex, { predicates, collation }: Matcher)
 const intervalsOf = (
   predicates: readonly FieldPredicate[],
   path: string,
-  { isMultikey, ...options }: { collation: Collation | undefined; isSameCollation: boolean; isMultikey: boolean },
+  { options, isMultikey }: { options: BoundsOptions; isMultikey: boolean },
 ): readonly Interval[] | undefined => {
   let intervals: readonly Interval[] | undefined;
   for (const predicate of predicates) {
@@ -237,6 +238,8 @@ const intervalsOf = (
 };
 
 const toRanges = (index: CollectionIndex, bounds: readonly (readonly Interval[])[]): readonly KeyRange[] => {
+  const [only] = bounds;
+  if (only && bounds.length === 1) return only.map(toRange);
   let prefixes: string[] = [''];
   for (const [field, intervals] of bounds.entries()) {
     const ordered = index.isFlipped[field] ? intervals.map(flipInterval).reverse() : intervals;
@@ -247,8 +250,10 @@ const toRanges = (index: CollectionIndex, bounds: readonly (readonly Interval[])
     }
     prefixes = prefixes.flatMap((prefix) => ordered.map(({ low }) => prefix + low));
   }
-  return EVERYTHING_BOUNDS.map((interval) => ({ low: startOf(interval), high: endOf(interval) }));
+  return EVERYTHING_BOUNDS.map(toRange);
 };
+
+const toRange = (interval: Interval): KeyRange => ({ low: startOf(interval), high: endOf(interval) });
 
 /** Whether reading the ranges one after another gives the order asked for. */
 const orderOf = (

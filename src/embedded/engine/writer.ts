@@ -1,11 +1,10 @@
-import { encodeDocument } from '../bson/codec.js';
 import type { Document } from '../bson/values.js';
 import { fail } from '../errors.js';
 import type { Change, Collection } from './collection.js';
 import type { CollectionIndex } from './collection-index.js';
 import type { Database } from './database.js';
 import { describeDuplicate } from './duplicate-key.js';
-import { ENTRY, encodeEntry, encodeEntryOf } from './log-codec.js';
+import { documentBytesOf, ENTRY, encodeEntry } from './log-codec.js';
 import { describeSession, type Session } from './sessions.js';
 import { createWriteConflict, LockedError, MAX_TRANSACTION_BYTES, type Transaction } from './transaction.js';
 
@@ -24,26 +23,21 @@ export interface Writer {
   remove(collection: Collection, before: Document): void;
 }
 
-const encodeChecked = (document: Document): Uint8Array => {
-  let bytes: Uint8Array;
-  try {
-    bytes = encodeDocument(document);
-  } catch (error) {
-    // What serialising says of a document that outgrows its buffer.
-    if (error instanceof RangeError) return failOnSize('more than 17000000');
-    throw error;
-  }
-  return bytes.length > MAX_DOCUMENT_BYTES ? failOnSize(String(bytes.length)) : bytes;
+const encodePut = (collection: Collection, document: Document): Buffer => {
+  const entry = encodeEntry(ENTRY.put, collection.id, document);
+  const size = documentBytesOf(entry);
+  if (size <= MAX_DOCUMENT_BYTES) return entry;
+  return fail('BSONObjectTooLarge', `BSONObj size: ${size} is invalid. Size must be between 0 and 16777216 (16MB)`);
 };
 
-const failOnSize = (size: string): never =>
-  fail('BSONObjectTooLarge', `BSONObj size: ${size} is invalid. Size must be between 0 and 16777216 (16MB)`);
+const encodeRemove = (collection: Collection, document: Document | undefined): Buffer =>
+  encodeEntry(ENTRY.remove, collection.id, { _id: document?.['_id'] });
+
+/** The index of `_id` needs no check of its own: documents are kept by that key. */
+const isUniqueSecondary = ({ definition }: CollectionIndex): boolean =>
+  definition.isUnique && definition.name !== '_id_';
 
 const lockNameOf = (index: CollectionIndex, key: string): string => `${LOCKED_KEY_MARK}${index.name}\0${key}`;
-
-function* uniqueIndexes(collection: Collection): Iterable<CollectionIndex> {
-  for (const index of collection.indexes.values()) if (index.definition.isUnique) yield index;
-}
 
 /**
  * Writes at once. All that happens until {@link commit} becomes one frame of the log: after a crash either all of it is
@@ -51,8 +45,8 @@ function* uniqueIndexes(collection: Collection): Iterable<CollectionIndex> {
  */
 export class DirectWriter implements Writer {
   readonly #database: Database;
-  #payload: Uint8Array[] = [];
-  #undo: { collection: Collection; change: Change }[] = [];
+  #payload: Buffer[] = [];
+  #done: Done[] = [];
   #hasStamp = false;
 
   constructor(database: Database) {
@@ -62,32 +56,32 @@ export class DirectWriter implements Writer {
   insert(collection: Collection, document: Document): void {
     const key = collection.keyOf(document['_id']);
     this.#ensureUnlocked(collection, key);
-    const bytes = encodeChecked(document);
+    const entry = encodePut(collection, document);
     if (collection.records.has(key)) throw describeDuplicateId(collection, document);
     this.#ensureUnique(collection, key, document);
-    this.#put(collection, { key, before: undefined, after: document, byteLength: bytes.length }, bytes);
+    this.#put(collection, { key, before: undefined, after: document, byteLength: documentBytesOf(entry) }, entry);
     if (collection.isCapped) this.#evict(collection);
   }
 
   replace(collection: Collection, before: Document, after: Document): void {
     const key = collection.keyOf(before['_id']);
     this.#ensureUnlocked(collection, key);
-    const bytes = encodeChecked(after);
+    const entry = encodePut(collection, after);
     this.#ensureUnique(collection, key, after, before);
-    this.#put(collection, { key, before, after, byteLength: bytes.length }, bytes);
+    this.#put(collection, { key, before, after, byteLength: documentBytesOf(entry) }, entry);
   }
 
   remove(collection: Collection, before: Document): void {
     const key = collection.keyOf(before['_id']);
     this.#ensureUnlocked(collection, key);
-    this.#put(collection, { key, before, after: undefined, byteLength: 0 }, encodeDocument({ _id: before['_id'] }));
+    this.#put(collection, { key, before, after: undefined, byteLength: 0 }, encodeRemove(collection, before));
   }
 
   /** Makes the writes of a transaction, which has checked and locked them. */
   adopt(transaction: Transaction): void {
     for (const { collection, change } of transaction.changes()) {
       const { after, before } = change;
-      this.#put(collection, change, encodeDocument(after ?? { _id: before?.['_id'] }));
+      this.#put(collection, change, after ? encodePut(collection, after) : encodeRemove(collection, before));
     }
   }
 
@@ -101,34 +95,31 @@ export class DirectWriter implements Writer {
    */
   commit(session?: Session, statements: readonly (readonly [number, Document])[] = []): void {
     if (session) {
-      const entry = describeSession(session, statements);
-      this.#payload.push(...encodeEntryOf(ENTRY.session, 0, entry));
+      this.#payload.push(encodeEntry(ENTRY.session, 0, describeSession(session, statements)));
       for (const [statement, result] of statements) session.statements.set(statement, result);
     }
     if (this.#payload.length === 0) return;
-    const changes = this.#undo;
+    const done = this.#done;
     const database = this.#database;
     database.appendFrame(this.#payload, () => {
       database.nextStamp();
-      for (const { collection, change } of changes.reverse()) takeBack(database, collection, change);
+      for (const change of done.reverse()) takeBack(database, change);
       for (const [statement] of statements) session?.statements.delete(statement);
       if (session?.transactionState === 'committed') session.transactionState = 'aborted';
     });
     this.#payload = [];
-    this.#undo = [];
+    this.#done = [];
     this.#hasStamp = false;
   }
 
-  #put(collection: Collection, change: Change, bytes: Uint8Array): void {
+  #put(collection: Collection, change: Change, entry: Buffer): void {
     if (this.#payload.length === 0) this.#database.log.ensureWritable();
     if (!this.#hasStamp) this.#database.nextStamp();
     this.#hasStamp = true;
-    const previousLength = collection.records.get(change.key)?.byteLength ?? 0;
     this.#database.remember(collection, change.key, change.before);
-    collection.apply(change);
-    this.#payload.push(...encodeEntry(change.after ? ENTRY.put : ENTRY.remove, collection.id, bytes));
-    const undone = { key: change.key, before: change.after, after: change.before, byteLength: previousLength };
-    this.#undo.push({ collection, change: undone });
+    const previousBytes = collection.apply(change);
+    this.#payload.push(entry);
+    this.#done.push({ collection, change, previousBytes });
   }
 
   /** Deletes the oldest documents of a capped collection until it is within its bounds. */
@@ -147,8 +138,8 @@ export class DirectWriter implements Writer {
   }
 
   #ensureUnique(collection: Collection, key: string, after: Document, before?: Document): void {
-    for (const index of uniqueIndexes(collection)) {
-      if (index.name === '_id_' || (before && index.isUntouched(before, after))) continue;
+    for (const index of collection.indexes.values()) {
+      if (!isUniqueSecondary(index) || (before && index.isUntouched(before, after))) continue;
       if (collection.locks.size > 0) {
         for (const entry of index.keysOf(after)) this.#ensureUnlocked(collection, lockNameOf(index, entry));
       }
@@ -163,9 +154,17 @@ const describeDuplicateId = (collection: Collection, document: Document): Error 
   return index ? describeDuplicate(collection, index, document) : new Error('a collection has no _id index');
 };
 
-const takeBack = (database: Database, collection: Collection, change: Change): void => {
-  database.remember(collection, change.key, change.before);
-  collection.apply(change);
+/** A change that was made, with all that taking it back needs. */
+interface Done {
+  readonly collection: Collection;
+  readonly change: Change;
+  readonly previousBytes: number;
+}
+
+const takeBack = (database: Database, { collection, change, previousBytes }: Done): void => {
+  const { key, before, after } = change;
+  database.remember(collection, key, after);
+  collection.apply({ key, before: after, after: before, byteLength: previousBytes });
 };
 
 /** Keeps writes in a transaction until it commits; what it touches is locked from then on. */
@@ -178,13 +177,13 @@ export class TransactionWriter implements Writer {
 
   insert(collection: Collection, document: Document): void {
     const key = collection.keyOf(document['_id']);
-    const { length } = encodeChecked(document);
+    const length = documentBytesOf(encodePut(collection, document));
     if (this.#transaction.documentOf(collection, key)) throw describeDuplicateId(collection, document);
     this.#stage(collection, { key, before: undefined, after: document, byteLength: length });
   }
 
   replace(collection: Collection, before: Document, after: Document): void {
-    const { length } = encodeChecked(after);
+    const length = documentBytesOf(encodePut(collection, after));
     this.#stage(collection, { key: collection.keyOf(before['_id']), before, after, byteLength: length });
   }
 
@@ -198,8 +197,8 @@ export class TransactionWriter implements Writer {
       throw createWriteConflict('the document was changed after the transaction began');
     }
     transaction.lock(collection, change.key);
-    for (const index of uniqueIndexes(collection)) {
-      if (index.name !== '_id_') this.#claimKeys(collection, index, change);
+    for (const index of collection.indexes.values()) {
+      if (isUniqueSecondary(index)) this.#claimKeys(collection, index, change);
     }
     transaction.stage(collection, change);
     if (transaction.byteLength > MAX_TRANSACTION_BYTES) {

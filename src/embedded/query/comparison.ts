@@ -10,10 +10,7 @@ export type ValueTest = (value: unknown) => boolean;
 export const compileEquality = (operand: unknown, collation?: Collation): ValueTest => {
   if (operand === null || operand === undefined) return (value) => value === null || value === undefined;
   if (typeof operand === 'boolean') return (value) => value === operand;
-  if (operand instanceof ObjectId) {
-    const bytes = operand.id;
-    return (value) => value instanceof ObjectId && Buffer.compare(value.id, bytes) === 0;
-  }
+  if (operand instanceof ObjectId) return (value) => value instanceof ObjectId && value.equals(operand);
   if (typeof operand === 'number' ? !Number.isNaN(operand) : typeof operand === 'string' && collation === undefined) {
     // Only an object can be equal without being identical: a Long, a Double, a symbol.
     return (value) => value === operand || (typeof value === 'object' && value !== null && isEqual(value, operand));

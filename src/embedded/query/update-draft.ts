@@ -23,57 +23,68 @@ export interface Draft {
 type Container = Document | unknown[];
 
 /** Starts changing a document. */
-export const createDraft = (original: Document): Draft => {
-  const owned = new Set<Container>();
-  let root = original;
+export const createDraft = (original: Document): Draft => new CopyOnWrite(original);
 
-  const own = (container: Container): Container => {
-    if (owned.has(container)) return container;
-    const copy = Array.isArray(container) ? [...container] : { ...container };
-    owned.add(copy);
-    return copy;
-  };
+class CopyOnWrite implements Draft {
+  readonly #original: Document;
+  #root: Document;
+  /** The copies below the root; most changes are to the root itself and need none. */
+  #owned: Set<Container> | undefined;
 
-  const parentOf = (path: readonly string[]): Container => {
-    root = own(root) as Document;
-    let container: Container = root;
-    for (const [index, name] of path.slice(0, -1).entries()) {
+  constructor(original: Document) {
+    this.#original = original;
+    this.#root = original;
+  }
+
+  get document(): Document {
+    return this.#root;
+  }
+
+  get(path: readonly string[]): unknown {
+    let value: unknown = this.#root;
+    for (let depth = 0; depth < path.length; depth += 1) {
+      if (!isContainer(value)) return undefined;
+      value = readChild(value, path[depth] as string);
+    }
+    return value;
+  }
+
+  set(path: readonly string[], value: unknown): void {
+    writeChild(this.#parentOf(path), path.at(-1) as string, { value, path });
+  }
+
+  remove(path: readonly string[]): void {
+    if (this.get(path) === undefined) return;
+    const parent = this.#parentOf(path);
+    const name = path.at(-1) as string;
+    if (Array.isArray(parent)) parent[toArrayIndex(name)] = null;
+    else delete parent[name];
+  }
+
+  crossesArray(path: readonly string[]): boolean {
+    return path.some((_, index) => Array.isArray(this.get(path.slice(0, index))));
+  }
+
+  #parentOf(path: readonly string[]): Container {
+    if (this.#root === this.#original) this.#root = { ...this.#original };
+    let container: Container = this.#root;
+    for (let depth = 0; depth < path.length - 1; depth += 1) {
+      const name = path[depth] as string;
       const child = readChild(container, name);
-      const next: Container = isContainer(child) ? own(child) : missingContainer(child, path, index);
-      owned.add(next);
+      const next: Container = isContainer(child) ? this.#own(child) : missingContainer(child, path, depth);
+      this.#owned ??= new Set();
+      this.#owned.add(next);
       writeChild(container, name, { value: next, path });
       container = next;
     }
     return container;
-  };
+  }
 
-  const get = (path: readonly string[]): unknown => {
-    let value: unknown = root;
-    for (const name of path) {
-      if (!isContainer(value)) return undefined;
-      value = readChild(value, name);
-    }
-    return value;
-  };
-
-  return {
-    get document() {
-      return root;
-    },
-    get,
-    set: (path, value) => {
-      writeChild(parentOf(path), path.at(-1) as string, { value, path });
-    },
-    remove: (path) => {
-      if (get(path) === undefined) return;
-      const parent = parentOf(path);
-      const name = path.at(-1) as string;
-      if (Array.isArray(parent)) parent[toArrayIndex(name)] = null;
-      else delete parent[name];
-    },
-    crossesArray: (path) => path.some((_, index) => Array.isArray(get(path.slice(0, index)))),
-  };
-};
+  #own(container: Container): Container {
+    if (this.#owned?.has(container)) return container;
+    return Array.isArray(container) ? [...container] : { ...container };
+  }
+}
 
 const isContainer = (value: unknown): value is Container => Array.isArray(value) || isDocument(value);
 

@@ -16,9 +16,8 @@ export type UpdateSegment =
 export interface UpdatePath {
   readonly text: string;
   readonly names: readonly string[];
-  readonly segments: readonly UpdateSegment[];
-  /** Whether it has array operators, so that it means other paths in each document. */
-  readonly isDynamic: boolean;
+  /** Only for a path with array operators, which means other paths in each document. */
+  readonly segments: readonly UpdateSegment[] | undefined;
 }
 
 /** An entry of `arrayFilters`. */
@@ -81,8 +80,12 @@ const identifiersOf = (filter: Document): string[] =>
 export const parseUpdatePath = (text: string, filters: ReadonlyMap<string, ArrayFilter>): UpdatePath => {
   if (text === '') return fail('EmptyFieldName', 'An empty update path is not valid.');
   const names = text.split('.');
+  if (!text.includes('$')) {
+    if (names.includes('')) failOnEmptyName(text);
+    return { text, names, segments: undefined };
+  }
   const segments = names.map((name, index) => parseSegment({ name, index, text }, filters));
-  return { text, names, segments, isDynamic: segments.some(({ kind }) => kind !== 'field') };
+  return { text, names, segments: segments.every(({ kind }) => kind === 'field') ? undefined : segments };
 };
 
 interface RawSegment {
@@ -91,10 +94,11 @@ interface RawSegment {
   readonly text: string;
 }
 
+const failOnEmptyName = (text: string): never =>
+  fail('EmptyFieldName', `The update path '${text}' contains an empty field name, which is not allowed.`);
+
 const parseSegment = ({ name, index, text }: RawSegment, filters: ReadonlyMap<string, ArrayFilter>): UpdateSegment => {
-  if (name === '') {
-    return fail('EmptyFieldName', `The update path '${text}' contains an empty field name, which is not allowed.`);
-  }
+  if (name === '') return failOnEmptyName(text);
   if (!name.startsWith('$')) return { kind: 'field', name };
   const isArrayOperator = name === '$' || name.startsWith('$[');
   if (isArrayOperator && index === 0) {
@@ -117,19 +121,23 @@ const parseSegment = ({ name, index, text }: RawSegment, filters: ReadonlyMap<st
  * @throws DatabaseError DollarPrefixedFieldName
  */
 export const ensureStorable = ({ names, text }: UpdatePath): void => {
-  const [first] = names;
-  if (first?.startsWith('$') === true && !DBREF_FIELDS.has(first)) {
+  const first = names[0] as string;
+  if (first.startsWith('$') && !DBREF_FIELDS.has(first)) {
     fail('DollarPrefixedFieldName', `The dollar ($) prefixed field '${first}' in '${text}' is not valid for storage.`);
   }
 };
 
 /**
- * The paths that a path with array operators means in a document.
+ * The paths that a path means in a document: itself, or what its array operators stand for.
  * @param position - where the query matched, for `$`
  * @throws DatabaseError BadValue when `$` has no match, or an array operator no array
  */
-export const expandPath = (path: UpdatePath, document: Document, position: () => number | undefined): string[][] => {
-  if (!path.isDynamic) return [[...path.names]];
+export const expandPath = (
+  path: UpdatePath,
+  document: Document,
+  position: () => number | undefined,
+): (readonly string[])[] => {
+  if (path.segments === undefined) return [path.names];
   let partial: { readonly names: readonly string[]; readonly value: unknown }[] = [{ names: [], value: document }];
   for (const [index, segment] of path.segments.entries()) {
     if (segment.kind === 'field' || segment.kind === 'matched') {
@@ -145,7 +153,7 @@ export const expandPath = (path: UpdatePath, document: Document, position: () =>
       );
     });
   }
-  return partial.map(({ names }) => [...names]);
+  return partial.map(({ names }) => names);
 };
 
 const matchedName = (position: number | undefined): string =>
@@ -175,6 +183,7 @@ const ensureArray = (value: unknown, path: UpdatePath, index: number): unknown[]
  * @throws DatabaseError ConflictingUpdateOperators (40)
  */
 export const ensureNoConflicts = (paths: readonly (readonly string[])[]): void => {
+  if (paths.length < 2) return;
   const whole = new Set<string>();
   const prefixes = new Set<string>();
   for (const names of paths) {

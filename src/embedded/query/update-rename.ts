@@ -25,7 +25,7 @@ export const compileRename = (from: UpdatePath, target: unknown): Rename => {
   }
   if (target.includes('\u0000'))
     return fail('BadValue', "The 'to' field for $rename cannot contain an embedded null byte");
-  if (from.isDynamic) return fail('BadValue', `The source field for $rename may not be dynamic: ${from.text}`);
+  if (from.segments) return fail('BadValue', `The source field for $rename may not be dynamic: ${from.text}`);
   if (/(?:^|\.)\$(?:\[.*\])?(?:\.|$)/.test(target)) {
     return fail('BadValue', `The destination field for $rename may not be dynamic: ${target}`);
   }

@@ -9,7 +9,7 @@ import type { Matcher } from './match.js';
 import { ARRAY_MODIFIERS } from './update-arrays.js';
 import { createDraft } from './update-draft.js';
 import { FIELD_MODIFIERS } from './update-fields.js';
-import type { Modifier, ModifierCompiler } from './update-modifiers.js';
+import type { Modifier, ModifierCompiler, ModifierContext } from './update-modifiers.js';
 import {
   type ArrayFilter,
   comparePaths,
@@ -128,14 +128,16 @@ interface Step {
   readonly modifier: Modifier;
   readonly isOnInsertOnly: boolean;
   /** For `$rename`: the source it moves the value from. */
-  readonly from?: UpdatePath;
+  readonly from: UpdatePath | undefined;
 }
 
 const fromOperators = (update: Document, options: UpdateOptions): Update => {
+  const { collation, now = new Date() } = options;
   const filters = compileArrayFilters(options.arrayFilters ?? [], options);
-  const steps = Object.entries(update).flatMap(([operator, fields]) =>
-    compileOperator(operator, fields, { filters, options }),
-  );
+  const steps: Step[] = [];
+  for (const operator of Object.keys(update)) {
+    compileOperator(operator, update[operator], { filters, context: { collation, now }, into: steps });
+  }
   for (const { identifier, isUsed } of filters.values()) {
     if (!isUsed)
       fail(
@@ -170,32 +172,37 @@ const ensureIdKept = (before: Document, after: Document): void => {
   }
 };
 
-interface Surroundings {
+interface Compiling {
   readonly filters: ReadonlyMap<string, ArrayFilter>;
-  readonly options: UpdateOptions;
+  readonly context: ModifierContext;
+  readonly into: Step[];
 }
 
-const compileOperator = (operator: string, fields: unknown, { filters, options }: Surroundings): Step[] => {
+const compileOperator = (operator: string, fields: unknown, { filters, context, into }: Compiling): void => {
   const compiler = COMPILERS.get(operator);
   if (compiler === undefined && operator !== '$rename') {
-    return fail(
+    fail(
       'FailedToParse',
       `Unknown modifier: ${operator}. Expected a valid update modifier or pipeline-style update specified as an array`,
     );
   }
-  if (!isDocument(fields)) {
-    return fail(
-      'FailedToParse',
-      `Modifiers operate on fields but we found type ${typeOf(fields)} instead. For example: {$mod: {<field>: ...}} not {${operator}: ${describe(fields)}}`,
-    );
-  }
-  const context = { collation: options.collation, now: options.now ?? new Date() };
-  return Object.entries(fields).map(([text, argument]): Step => {
+  const isOnInsertOnly = operator === '$setOnInsert';
+  const byPath = ensureFields(operator, fields);
+  for (const text of Object.keys(byPath)) {
+    const argument = byPath[text];
     const path = parseUpdatePath(text, filters);
-    if (compiler === undefined) return { ...compileRename(path, argument), isOnInsertOnly: false };
-    return { path, modifier: compiler(argument, text, context), isOnInsertOnly: operator === '$setOnInsert' };
-  });
+    if (compiler === undefined) into.push({ ...compileRename(path, argument), isOnInsertOnly });
+    else into.push({ path, modifier: compiler(argument, text, context), isOnInsertOnly, from: undefined });
+  }
 };
+
+const ensureFields = (operator: string, fields: unknown): Document =>
+  isDocument(fields)
+    ? fields
+    : fail(
+        'FailedToParse',
+        `Modifiers operate on fields but we found type ${typeOf(fields)} instead. For example: {$mod: {<field>: ...}} not {${operator}: ${describe(fields)}}`,
+      );
 
 const applySteps = (steps: readonly Step[], document: Document, matcher: Matcher | undefined): Document => {
   const draft = createDraft(document);
@@ -208,7 +215,7 @@ const applySteps = (steps: readonly Step[], document: Document, matcher: Matcher
     for (const names of expandPath(path, draft.document, position)) {
       const value = draft.get(names);
       if (value === undefined && !modifier.creates) continue;
-      const changed = modifier.change(value, { path: names.join('.'), document });
+      const changed = modifier.change(value, { path: path.segments ? names.join('.') : path.text, document });
       if (changed === undefined) draft.remove(names);
       else if (changed !== value) draft.set(names, changed);
     }

@@ -1,4 +1,4 @@
-import { decodeDocument } from '../bson/codec.js';
+import { decodeDocument } from '../bson/decode.js';
 import { type Document, setField } from '../bson/values.js';
 import { ProtocolError } from './framing.js';
 

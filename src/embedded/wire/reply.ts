@@ -1,4 +1,4 @@
-import { encodeDocument } from '../bson/codec.js';
+import { encodeDocument } from '../bson/encode.js';
 import type { Document } from '../bson/values.js';
 import type { Message } from './message.js';
 

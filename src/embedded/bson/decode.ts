@@ -9,28 +9,25 @@ import {
   MaxKey,
   MinKey,
   ObjectId,
-  serialize,
   Timestamp,
 } from 'bson';
 import { fail } from '../errors.js';
-import { type Document, isInt32, SERIALIZE_OPTIONS, setField } from './values.js';
+import { type Document, isInt32, setField } from './values.js';
 
-/** How deep documents may nest; mongod's limit. */
+/** How deep a document may nest; mongod's limit. */
 export const MAX_NESTING_DEPTH = 200;
-
-/** The bytes of a document, integral doubles kept apart from int32 and undefined fields left out. */
-export const encodeDocument = (document: Document): Uint8Array => serialize(document, SERIALIZE_OPTIONS);
 
 /**
  * Reads one document as `values.ts` says it is held in memory.
  * @param bytes - a buffer that holds the document; nothing of it is referenced afterwards
  * @param offset - where in the buffer the document starts
+ * @param maxDepth - how deep it may nest
  * @throws DatabaseError InvalidBSON for bytes that are not a document, Overflow for one that nests too deep
  */
-export const decodeDocument = (bytes: Uint8Array, offset = 0): Document => {
+export const decodeDocument = (bytes: Uint8Array, offset = 0, maxDepth = MAX_NESTING_DEPTH): Document => {
   const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
-    const reader: Reader = { buffer, position: offset, depth: 0 };
+    const reader: Reader = { buffer, position: offset, depth: 0, maxDepth };
     return readDocument(reader);
   } catch (error) {
     // Node's own range checks are what notices a length that points outside the buffer.
@@ -43,6 +40,7 @@ interface Reader {
   readonly buffer: Buffer;
   position: number;
   depth: number;
+  readonly maxDepth: number;
 }
 
 const invalid = (reason: string): never => fail('InvalidBSON', `invalid bson: ${reason}`);
@@ -52,8 +50,8 @@ const enter = (reader: Reader): number => {
   const size = reader.buffer.readInt32LE(start);
   if (size < 5 || start + size > reader.buffer.length) invalid('document length out of bounds');
   reader.depth += 1;
-  if (reader.depth > MAX_NESTING_DEPTH)
-    fail('Overflow', `BSONObj exceeds maximum nested object depth: ${MAX_NESTING_DEPTH}`);
+  if (reader.depth > reader.maxDepth)
+    fail('Overflow', `BSONObj exceeds maximum nested object depth: ${reader.maxDepth}`);
   reader.position = start + 4;
   return start + size;
 };

@@ -1,0 +1,248 @@
+import { Double, Long, ObjectId, serialize } from 'bson';
+import { DatabaseError, fail } from '../errors.js';
+import { type Document, isDocument, isInt32 } from './values.js';
+
+/** Above the largest document and the largest reply: a write that grows beyond it ends here, not in the memory. */
+const MAX_ENCODED_BYTES = 17 * 1024 * 1024;
+/** What is kept between two documents; a larger buffer was for one large document. */
+const KEPT_BYTES = 1024 * 1024;
+/** Behind the last value: what closes the documents around it, which each check their own size. */
+const SLACK_BYTES = 1024;
+
+/** Where in front of a document, and how deep, it is written. */
+export interface EncodeOptions {
+  /** Bytes left free in front of the document, for its owner's header. */
+  readonly headBytes: number;
+  /** How deep it may nest. A reply wraps documents, and hence goes deeper than any of them. */
+  readonly maxDepth: number;
+}
+
+const DEFAULTS: EncodeOptions = { headBytes: 0, maxDepth: Number.POSITIVE_INFINITY };
+
+/** One for all: encoding is never interrupted, and a document is copied out of it at its exact size. */
+const sink: Sink = { bytes: Buffer.allocUnsafeSlow(KEPT_BYTES), position: 0, maxDepth: 0 };
+
+interface Sink {
+  bytes: Buffer;
+  position: number;
+  maxDepth: number;
+}
+
+/**
+ * The bytes of a document, integral doubles kept apart from int32 and undefined fields left out. It writes the types
+ * that most values have; the rest is bson's work.
+ * @throws DatabaseError BSONObjectTooLarge beyond 17 MB, Overflow beyond `maxDepth`, BadValue for a NUL in a name
+ */
+export const encodeDocument = (
+  document: Document,
+  { headBytes, maxDepth }: EncodeOptions = DEFAULTS,
+): Buffer<ArrayBuffer> => {
+  sink.position = headBytes;
+  sink.maxDepth = maxDepth;
+  writeDocument(document, 1);
+  const encoded = Buffer.allocUnsafe(sink.position);
+  sink.bytes.copy(encoded, headBytes, headBytes, sink.position);
+  if (sink.bytes.length > KEPT_BYTES) sink.bytes = Buffer.allocUnsafeSlow(KEPT_BYTES);
+  return encoded;
+};
+
+/** Makes room for so many bytes more. */
+const reserve = (byteLength: number): void => {
+  const needed = sink.position + byteLength;
+  if (needed <= sink.bytes.length) return;
+  if (needed > MAX_ENCODED_BYTES + SLACK_BYTES) failOnSize();
+  const grown = Buffer.allocUnsafeSlow(Math.max(needed, sink.bytes.length * 2));
+  sink.bytes.copy(grown, 0, 0, sink.position);
+  sink.bytes = grown;
+};
+
+const failOnSize = (): never =>
+  fail(
+    'BSONObjectTooLarge',
+    `BSONObj size: more than ${MAX_ENCODED_BYTES} is invalid. Size must be between 0 and 16777216 (16MB)`,
+  );
+
+const writeInt32At = (position: number, value: number): void => {
+  const { bytes } = sink;
+  bytes[position] = value;
+  bytes[position + 1] = value >> 8;
+  bytes[position + 2] = value >> 16;
+  bytes[position + 3] = value >> 24;
+};
+
+const writeInt32 = (value: number): void => {
+  writeInt32At(sink.position, value);
+  sink.position += 4;
+};
+
+const writeDocument = (document: Document, depth: number): void => {
+  const start = open(depth);
+  for (const key of Object.keys(document)) {
+    const value = document[key];
+    if (value !== undefined) writeField(key, value, depth);
+  }
+  close(start);
+};
+
+const writeArray = (array: readonly unknown[], depth: number): void => {
+  const start = open(depth);
+  for (let index = 0; index < array.length; index += 1) writeField(String(index), array[index] ?? null, depth);
+  close(start);
+};
+
+const open = (depth: number): number => {
+  if (depth > sink.maxDepth) fail('Overflow', `BSONObj exceeds maximum nested object depth: ${sink.maxDepth}`);
+  const start = sink.position;
+  reserve(4);
+  sink.position += 4;
+  return start;
+};
+
+const close = (start: number): void => {
+  reserve(1);
+  sink.bytes[sink.position] = 0;
+  sink.position += 1;
+  if (sink.position - start > MAX_ENCODED_BYTES) failOnSize();
+  writeInt32At(start, sink.position - start);
+};
+
+/** A type, a name, and room for a value of fixed size behind it. */
+const writeHead = (type: number, key: string): void => {
+  // A UTF-16 unit takes three bytes at most; no value of fixed size more than sixteen.
+  reserve(key.length * 3 + 18);
+  sink.bytes[sink.position] = type;
+  sink.position += 1;
+  writeName(key);
+};
+
+const writeName = (key: string): void => {
+  const { bytes } = sink;
+  const start = sink.position;
+  for (let index = 0; index < key.length; index += 1) {
+    const unit = key.charCodeAt(index);
+    if (unit === 0) failOnNul(key);
+    if (unit > 127) {
+      if (key.includes('\0')) failOnNul(key);
+      sink.position = start + bytes.write(key, start, 'utf8');
+      bytes[sink.position] = 0;
+      sink.position += 1;
+      return;
+    }
+    bytes[start + index] = unit;
+  }
+  bytes[start + key.length] = 0;
+  sink.position = start + key.length + 1;
+};
+
+const failOnNul = (key: string): never => fail('BadValue', `key ${key} must not contain null bytes`);
+
+const writeField = (key: string, value: unknown, depth: number): void => {
+  switch (typeof value) {
+    case 'string':
+      writeHead(2, key);
+      writeText(value);
+      return;
+    case 'number':
+      writeNumber(key, value);
+      return;
+    case 'boolean':
+      writeHead(8, key);
+      sink.bytes[sink.position] = value ? 1 : 0;
+      sink.position += 1;
+      return;
+    case 'object':
+      if (value === null) writeHead(10, key);
+      else writeObject(key, value, depth);
+      return;
+    default:
+      writeRare(key, value);
+  }
+};
+
+/** Up to this length a loop is quicker than the call into Node. */
+const SHORT_TEXT = 32;
+const LONG_TEXT = 4096;
+
+const writeText = (text: string): void => {
+  // Three bytes a unit is more than most text takes, which matters only where there is much of it.
+  reserve((text.length < LONG_TEXT ? text.length * 3 : Buffer.byteLength(text)) + 5);
+  const { bytes } = sink;
+  const start = sink.position + 4;
+  let length = -1;
+  if (text.length <= SHORT_TEXT) length = writeAscii(text, start);
+  if (length < 0) length = bytes.write(text, start, 'utf8');
+  writeInt32At(start - 4, length + 1);
+  bytes[start + length] = 0;
+  sink.position = start + length + 1;
+};
+
+/** @returns how many bytes were written, -1 when the text is not ASCII */
+const writeAscii = (text: string, start: number): number => {
+  const { bytes } = sink;
+  for (let index = 0; index < text.length; index += 1) {
+    const unit = text.charCodeAt(index);
+    if (unit > 127) return -1;
+    bytes[start + index] = unit;
+  }
+  return text.length;
+};
+
+const writeNumber = (key: string, value: number): void => {
+  if (isInt32(value)) {
+    writeHead(16, key);
+    writeInt32(value);
+  } else {
+    writeDouble(key, value);
+  }
+};
+
+const writeDouble = (key: string, value: number): void => {
+  writeHead(1, key);
+  sink.position = sink.bytes.writeDoubleLE(value, sink.position);
+};
+
+const writeObject = (key: string, value: object, depth: number): void => {
+  if (isDocument(value)) {
+    writeHead(3, key);
+    writeDocument(value, depth + 1);
+  } else if (Array.isArray(value)) {
+    writeHead(4, key);
+    writeArray(value, depth + 1);
+  } else if (value instanceof ObjectId) {
+    writeHead(7, key);
+    sink.bytes.set(value.id, sink.position);
+    sink.position += 12;
+  } else if (value instanceof Date) {
+    writeHead(9, key);
+    const time = value.getTime();
+    writeInt32(time);
+    writeInt32(Math.floor(time / 0x1_0000_0000));
+  } else if (value instanceof Double) {
+    writeDouble(key, value.value);
+  } else if (value.constructor === Long) {
+    writeHead(18, key);
+    const { low, high } = value as Long;
+    writeInt32(low);
+    writeInt32(high);
+  } else {
+    writeRare(key, value);
+  }
+};
+
+/** What has no way of its own here is taken out of the document bson makes of it. */
+const writeRare = (key: string, value: unknown): void => {
+  const wrapped = encodeWrapped(key, value);
+  const field = wrapped.subarray(4, wrapped.length - 1);
+  reserve(field.length);
+  sink.bytes.set(field, sink.position);
+  sink.position += field.length;
+};
+
+const encodeWrapped = (key: string, value: unknown): Uint8Array => {
+  try {
+    return serialize({ [key]: value }, { ignoreUndefined: true });
+  } catch (error) {
+    if (error instanceof RangeError) return failOnSize();
+    throw new DatabaseError('BadValue', (error as Error).message);
+  }
+};
