@@ -8,7 +8,9 @@ import { temporaryDirectory } from '../support/temporary-directory.js';
 
 /** The tokens that the script printed, by first name. */
 const tokensOf = (stdout: string): Record<string, string> =>
-  Object.fromEntries([...stdout.matchAll(/^(\w+) \w+, user .*\n(.+)$/gm)].map(([, name = '', token]) => [name, token]));
+  Object.fromEntries(
+    [...stdout.matchAll(/^(\w+) \w+, user .*\n(.+)$/gm)].map(([, name = '', token = '']) => [name, token]),
+  );
 
 test('the demo account is stored once, beside a gateway that does not run yet or runs already', async () => {
   const directory = await temporaryDirectory();
