@@ -49,6 +49,7 @@ export const environment = z.object({
     .enum(['true', 'false'])
     .default('false')
     .describe('true: clients of Socket.IO 2 are let in too; most of them need polling among SOCKET_TRANSPORTS'),
+  COMPRESSION_THRESHOLD: integer(0).default(0).describe('bytes above which frames to clients are compressed; 0: never'),
   PING_INTERVAL_MS: integer(100).default(25_000).describe('time between heartbeats'),
   PING_TIMEOUT_MS: integer(100).default(20_000).describe('how long a heartbeat may stay unanswered'),
   EVENT_LIMIT: integer(1).default(300).describe('events one user may send in EVENT_LIMIT_WINDOW_MS, over all sockets'),
@@ -60,6 +61,15 @@ export const environment = z.object({
     .default(10_000)
     .describe('messages that may wait for one device; beyond that the oldest are lost'),
   RECEIPT_TTL: integer(1).default(3600).describe('seconds the state of a durable emit can be asked for after its end'),
+
+  MESSAGE_LIMIT: integer(1).default(50).describe('messages one user may send in the support chat in a minute'),
+  MAX_FILE_SIZE: integer(1, 104_857_600).default(10_485_760).describe('largest file of the support chat in bytes'),
+  MESSAGE_BATCH_SIZE: integer(1, 1000)
+    .optional()
+    .describe('messages of the support chat that are stored by one write; unset, as MESSAGE_BATCH_MS: each at once'),
+  MESSAGE_BATCH_MS: integer(0, 1000)
+    .optional()
+    .describe('how long a message may wait for others to be stored with; 10 messages or 100 ms when only one is set'),
 
   SITE_NAME: z.string().optional().describe('a push site, whose namespace is /SITE_NAME; several: see SITES_FILE'),
   AUTH_URL: z.string().optional().describe('answers GET with the list of rooms of whoever holds the token'),
@@ -163,6 +173,7 @@ function toConfig(variables: Variables, sites: readonly Site[]) {
     sockets: {
       transports: variables.SOCKET_TRANSPORTS as ('websocket' | 'polling')[],
       messageMaxBytes: variables.SOCKET_MESSAGE_MAX,
+      compressionThreshold: variables.COMPRESSION_THRESHOLD,
       bufferMaxBytes: variables.SOCKET_BUFFER_MAX,
       allowsOldClients: variables.ALLOW_EIO3 === 'true',
       pingIntervalMs: variables.PING_INTERVAL_MS,
@@ -183,7 +194,19 @@ function toConfig(variables: Variables, sites: readonly Site[]) {
       mailboxMax: variables.MAILBOX_MAX,
       receiptTtlMs: variables.RECEIPT_TTL * 1000,
     },
+    support: {
+      messageLimit: { points: variables.MESSAGE_LIMIT, windowMs: 60_000 },
+      fileMaxBytes: variables.MAX_FILE_SIZE,
+      // What is a little too large is still read, so that it can be answered instead of ending the connection.
+      frameMaxBytes: Math.max(variables.SOCKET_MESSAGE_MAX, 2 * variables.MAX_FILE_SIZE),
+      messageBatch: toBatch(variables),
+    },
     sites,
     shutdown: { timeoutMs: variables.SHUTDOWN_TIMEOUT_MS, drainMs: variables.SHUTDOWN_DRAIN_MS },
   });
+}
+
+/** Off unless one of its two variables is set. */
+function toBatch({ MESSAGE_BATCH_SIZE: size, MESSAGE_BATCH_MS: afterMs }: Variables) {
+  return size === undefined && afterMs === undefined ? undefined : { size: size ?? 10, afterMs: afterMs ?? 100 };
 }

@@ -7,6 +7,7 @@ import { prospect } from './prospect.js';
 import { pushSites } from './push-sites.js';
 import { session } from './session.js';
 import { sharedEvents } from './shared-events.js';
+import { department, support } from './support.js';
 
 /** Version of the wire: the first number rises when a client that was right before would be wrong. */
 export const wireVersion = '1.0.0';
@@ -36,6 +37,7 @@ export const publishedNamespaces = {
   '/v1/lead-finder': {
     summary: 'The progress of scrapers. Beside those listed, whatever a backend emits arrives here by its own name.',
   },
+  '/department': { summary: 'A department of the support chat, named in the query, for its members.', scopes: [] },
   '/': { summary: 'The support chat and the community chat, for users who may enter and for visitors.', scopes: [] },
 } as const satisfies Record<string, PublishedNamespace>;
 
@@ -43,8 +45,10 @@ const conversationNamespaces = ['/v1/conversation', '/v1/conversation/live'] as 
 
 /** Everything the gateway says and understands; OpenAPI and AsyncAPI are made from it. */
 export const publishedContracts: readonly PublishedContract[] = [
-  { contract: session, namespaces: [...conversationNamespaces, '/v1/shared', '/'] },
+  { contract: session, namespaces: [...conversationNamespaces, '/v1/shared', '/', '/department'] },
   { contract: chats, namespaces: ['/'] },
+  { contract: support, namespaces: ['/'] },
+  { contract: department, namespaces: ['/department'] },
   { contract: conversation, namespaces: conversationNamespaces },
   { contract: prospect, namespaces: conversationNamespaces },
   { contract: leadFinder, namespaces: ['/v1/lead-finder'] },

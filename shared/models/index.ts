@@ -5,10 +5,14 @@ import { defineContact } from './contact.js';
 import { defineConversations } from './conversation.js';
 import { defineCounter } from './counter.js';
 import { defineDelivery } from './delivery.js';
+import { defineDepartment } from './department.js';
 import { defineMember } from './member.js';
 import { defineMessage } from './message.js';
 import { defineSiteMember } from './site-member.js';
 import { defineSocket } from './socket.js';
+import { defineSupportConversation } from './support-conversation.js';
+import { defineSupportMessages } from './support-message.js';
+import { defineSupportUpload } from './support-upload.js';
 import { defineUser } from './user.js';
 
 /** Every model, made on one connection, so that two applications can live in one process. */
@@ -18,13 +22,17 @@ export type Models = ReturnType<typeof defineModels>;
 export const defineModels = (connection: Connection) => ({
   ...defineConversations(connection),
   ...defineDelivery(connection),
+  ...defineSupportMessages(connection),
   ApiSession: defineApiSession(connection),
   Communication: defineCommunication(connection),
   Contact: defineContact(connection),
   Counter: defineCounter(connection),
+  Department: defineDepartment(connection),
   Member: defineMember(connection),
   Message: defineMessage(connection),
   SiteMember: defineSiteMember(connection),
   Socket: defineSocket(connection),
+  SupportConversation: defineSupportConversation(connection),
+  SupportUpload: defineSupportUpload(connection),
   User: defineUser(connection),
 });

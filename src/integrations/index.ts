@@ -8,13 +8,16 @@ import { createProspect } from './prospect/index.js';
 import { createPushSites } from './push-sites/index.js';
 import { createSession } from './session/index.js';
 import { createSharedEvents } from './shared-events/index.js';
+import { createSupport } from './support/index.js';
 
 /** Every integration, in mount order. A new one is a folder beside these and a line here. */
 export const createIntegrations = (context: Context): Integration[] => {
   const conversations = createConversationServices(context);
   const chats = createChatServices(context);
+  const support = createSupport(context, chats);
   return [
-    createChats(context, chats, []),
+    createChats(context, chats, [support]),
+    support,
     createSession(context),
     createConversation(context, conversations),
     createProspect(context, conversations),

@@ -35,6 +35,7 @@ export function createSocketServer({ sockets, http }: Config, adapter: Adapter):
     serveClient: false,
     connectTimeout: CONNECT_TIMEOUT_MS,
     maxHttpBufferSize: sockets.messageMaxBytes,
+    perMessageDeflate: toCompression(sockets.compressionThreshold),
     pingInterval: sockets.pingIntervalMs,
     pingTimeout: sockets.pingTimeoutMs,
     ...(adapter === undefined ? {} : { adapter }),
@@ -43,6 +44,10 @@ export function createSocketServer({ sockets, http }: Config, adapter: Adapter):
   io.on('new_namespace', joinBroadcastFrames);
   return io;
 }
+
+/** Nothing is kept between messages: a compressor that remembers takes hundreds of kilobytes for each connection. */
+const toCompression = (threshold: number) =>
+  threshold === 0 ? false : { threshold, serverNoContextTakeover: true, clientNoContextTakeover: true };
 
 /**
  * Ties the Socket.IO server to HTTP. After the request listener of HTTP is set, because Socket.IO passes on to that what

@@ -31,9 +31,12 @@ export interface Stage {
 export async function openStage({
   nodes = 1,
   overrides = {},
+  env: settings = {},
 }: {
   nodes?: number;
   overrides?: Overrides;
+  /** Settings of every gateway. */
+  env?: Record<string, string>;
 } = {}): Promise<Stage> {
   const undo: (() => unknown)[] = [];
   const directory = await temporary(undo);
@@ -47,6 +50,7 @@ export async function openStage({
     MONGODB_URL: database.url,
     EVENT_LIMIT: '1000000',
     ...(redis === undefined ? {} : { REDIS_URL: redis.url }),
+    ...settings,
   };
   const gateways: TestGateway[] = [];
   for (let node = 0; node < nodes; node += 1) {

@@ -1,0 +1,157 @@
+import { z } from 'zod';
+import { isoTime, objectId, opaqueId } from './primitives.js';
+
+/* What the support chat is made of: the forms that come and go under the names of `support.ts`. */
+
+/** Where a conversation stands. Nothing more is said in a closed one. */
+export const conversationStatuses = ['open', 'pending', 'resolved', 'closed'] as const;
+
+/** How urgent a conversation is. */
+export const priorities = ['low', 'normal', 'high', 'urgent'] as const;
+
+/** What a message is. */
+export const messageTypes = ['text', 'file', 'image'] as const;
+
+/** People whom somebody may put into a conversation at once. */
+export const PARTICIPANTS_MAX = 200;
+
+/** What a client may keep beside a message: flat, so that its size has a bound. */
+const metadata = z
+  .record(z.string().min(1).max(64), z.union([z.string().max(500), z.number(), z.boolean(), z.null()]))
+  .refine((fields) => Object.keys(fields).length <= 20, 'must not have more than 20 fields');
+
+const conversationId = { conversationId: objectId };
+const content = z.string().min(1).max(5000);
+const clientMessageId = z.string().min(1).max(128);
+const limit = z.number().int().min(1).max(100).default(50);
+const draft = {
+  content,
+  type: z.enum(messageTypes).default('text'),
+  clientMessageId: clientMessageId.optional(),
+  metadata: metadata.optional(),
+};
+
+/** A message's id, or a point in time. */
+const position = z.union([objectId, isoTime]);
+
+/** A number of a query string. */
+const pageSize = z
+  .string()
+  .regex(/^(?:[1-9]\d?|100)$/, 'must be a number from 1 to 100')
+  .optional();
+
+/** Bytes, as Socket.IO hands them over. */
+const bytes = z
+  .custom<Uint8Array>((value) => value instanceof Uint8Array, 'must be binary')
+  .meta({ type: 'string', format: 'binary', description: 'The content of the file.' });
+
+/** Data of the events and bodies of the routes, by what they do. */
+export const supportPayloads = {
+  conversation: z.object(conversationId),
+  conversationOrId: z.union([z.object(conversationId), objectId], 'must be { conversationId }, or an id'),
+  send: z.object({ ...conversationId, ...draft }),
+  sendByRest: z.object(draft),
+  file: z.tuple([
+    bytes,
+    z
+      .object({
+        ...conversationId,
+        fileName: z.string().min(1).max(255),
+        mimeType: z.string().min(1).max(128).optional(),
+        clientMessageId: clientMessageId.optional(),
+      })
+      .nullish(),
+  ]),
+  read: z.object({ ...conversationId, messageId: objectId }),
+  edit: z.object({ ...conversationId, messageId: objectId, content }),
+  remove: z.object({ ...conversationId, messageId: objectId }),
+  messages: z.object({ ...conversationId, before: position.optional(), after: position.optional(), limit }),
+  messagesByRest: z.object({ before: position.optional(), after: position.optional(), limit: pageSize }),
+  create: z.object({
+    participants: z.array(objectId).max(PARTICIPANTS_MAX).default([]),
+    departmentId: objectId.optional(),
+    visitorId: opaqueId.optional(),
+    subject: z.string().max(200).default(''),
+    priority: z.enum(priorities).default('normal'),
+  }),
+  list: z.object({
+    status: z.enum(conversationStatuses).optional(),
+    departmentId: objectId.optional(),
+    before: isoTime.optional(),
+    limit,
+  }),
+  listByRest: z.object({
+    status: z.enum(conversationStatuses).optional(),
+    departmentId: objectId.optional(),
+    before: isoTime.optional(),
+    limit: pageSize,
+  }),
+  assign: z.object({ ...conversationId, agentId: objectId }),
+  assignByRest: z.object({ agentId: objectId }),
+};
+
+/** A file that was stored. */
+export const supportFile = z.object({
+  fileId: z.string(),
+  fileUrl: z.string(),
+  fileName: z.string(),
+  fileSize: z.number().int(),
+  fileType: z.string(),
+});
+
+/** Something said in a conversation. */
+export const supportMessage = z.object({
+  _id: z.string(),
+  conversationId: z.string(),
+  senderId: z.string(),
+  senderName: z.string(),
+  senderType: z.enum(['user', 'visitor']),
+  content: z.string(),
+  type: z.enum(messageTypes),
+  file: supportFile.nullable(),
+  metadata: z.record(z.string(), z.unknown()).nullable(),
+  clientMessageId: z.string().nullable(),
+  timestamp: isoTime,
+  editedAt: isoTime.nullable(),
+  isDeleted: z.boolean(),
+});
+
+/** A conversation, the same for everybody who may see it. */
+export const supportConversation = z.object({
+  _id: z.string(),
+  participants: z.array(z.string()),
+  assignedTo: z.string().nullable(),
+  departmentId: z.string().nullable(),
+  visitorId: z.string().nullable(),
+  subject: z.string(),
+  status: z.enum(conversationStatuses),
+  priority: z.enum(priorities),
+  lastMessage: supportMessage.nullable(),
+  createdBy: z.string().nullable(),
+  createdAt: isoTime,
+  updatedAt: isoTime,
+});
+
+/** How far somebody has read. */
+export const supportRead = z.object({
+  conversationId: z.string(),
+  messageId: z.string(),
+  readBy: z.string(),
+  readAt: isoTime,
+});
+
+/** A department as everybody may know it. */
+export const supportDepartment = z.object({ _id: z.string(), name: z.string(), isMember: z.boolean() });
+
+/** Answers of the events and routes. */
+export const supportAnswers = {
+  message: supportMessage,
+  conversation: supportConversation,
+  messages: z.object({
+    messages: z.array(supportMessage),
+    hasMore: z.boolean(),
+    reads: z.array(supportRead),
+  }),
+  conversations: z.object({ conversations: z.array(supportConversation), hasMore: z.boolean() }),
+  departments: z.object({ departments: z.array(supportDepartment) }),
+};

@@ -1,0 +1,95 @@
+import { type Connection, type Model, Schema, type Types } from 'mongoose';
+
+/** Where the content of a message's file is, and what was found out about it. */
+export interface SupportFile {
+  fileId: Types.ObjectId;
+  fileName: string;
+  fileSize: number;
+  fileType: string;
+}
+
+/** Something said in a conversation of the support chat. */
+export interface SupportMessage {
+  _id: Types.ObjectId;
+  conversationId: Types.ObjectId;
+  /** A user's id or a visitor's; which of them, `senderType` says. */
+  senderId: string;
+  senderType: 'user' | 'visitor';
+  senderName: string;
+  content: string;
+  type: 'text' | 'file' | 'image';
+  file: SupportFile | null;
+  /** What the client wants to keep beside it. */
+  metadata: Record<string, unknown> | null;
+  /** The client's own id: the same one of the same sender is the same message. */
+  clientMessageId?: string;
+  timestamp: Date;
+  editedAt: Date | null;
+  isDeleted: boolean;
+}
+
+/** How far somebody has read a conversation; there is one for each reader. */
+export interface SupportRead {
+  _id: Types.ObjectId;
+  conversationId: Types.ObjectId;
+  readerId: string;
+  readerType: 'user' | 'visitor';
+  messageId: Types.ObjectId;
+  /** When that message was sent; never moves back. */
+  messageAt: Date;
+  readAt: Date;
+}
+
+const { ObjectId, Mixed } = Schema.Types;
+
+const fileSchema = new Schema<SupportFile>(
+  { fileId: ObjectId, fileName: String, fileSize: Number, fileType: String },
+  { _id: false },
+);
+
+const messageSchema = new Schema<SupportMessage>(
+  {
+    conversationId: { type: ObjectId, required: true },
+    senderId: { type: String, required: true },
+    senderType: { type: String, enum: ['user', 'visitor'], default: 'user' },
+    senderName: { type: String, default: '' },
+    content: { type: String, default: '' },
+    type: { type: String, enum: ['text', 'file', 'image'], default: 'text' },
+    file: { type: fileSchema, default: null },
+    metadata: { type: Mixed, default: null },
+    clientMessageId: String,
+    timestamp: { type: Date, default: () => new Date() },
+    editedAt: { type: Date, default: null },
+    isDeleted: { type: Boolean, default: false },
+  },
+  { collection: 'support.messages', minimize: false },
+);
+messageSchema.index({ conversationId: 1, timestamp: -1, _id: -1 });
+messageSchema.index(
+  { conversationId: 1, senderId: 1, senderType: 1, clientMessageId: 1 },
+  { unique: true, partialFilterExpression: { clientMessageId: { $type: 'string' } } },
+);
+
+const readSchema = new Schema<SupportRead>(
+  {
+    conversationId: { type: ObjectId, required: true },
+    readerId: { type: String, required: true },
+    readerType: { type: String, enum: ['user', 'visitor'], default: 'user' },
+    messageId: { type: ObjectId, required: true },
+    messageAt: { type: Date, required: true },
+    readAt: { type: Date, required: true },
+  },
+  { collection: 'support.reads' },
+);
+readSchema.index({ conversationId: 1, readerId: 1, readerType: 1 }, { unique: true });
+
+const defineSupportMessage = (connection: Connection): Model<SupportMessage> =>
+  connection.model<SupportMessage>('SupportMessage', messageSchema);
+const defineSupportRead = (connection: Connection): Model<SupportRead> =>
+  connection.model<SupportRead>('SupportRead', readSchema);
+
+/** The models on one connection. */
+export const defineSupportMessages = (connection: Connection) => ({
+  SupportMessage: defineSupportMessage(connection),
+  SupportRead: defineSupportRead(connection),
+});

@@ -1,0 +1,153 @@
+import { type QueryFilter, Types } from 'mongoose';
+import type { z } from 'zod';
+import type { supportPayloads } from '#shared/contracts/support-parts.js';
+import type { Department } from '#shared/models/department.js';
+import type { Models } from '#shared/models/index.js';
+import type { SupportConversation } from '#shared/models/support-conversation.js';
+import type { Principal } from '../../auth/principal.js';
+import type { Clock } from '../../platform/clock.js';
+import { ChatError, type Entrance, type People, type UserCaller } from '../chats/index.js';
+import type { ConversationAccess } from './access.js';
+import type { Announce } from './announce.js';
+import { toWireConversation, type WireConversation } from './to-wire.js';
+
+type Payloads = { [Name in keyof typeof supportPayloads]: z.output<(typeof supportPayloads)[Name]> };
+
+interface Dependencies {
+  models: Models;
+  entrance: Entrance;
+  people: People;
+  access: ConversationAccess;
+  announce: Announce;
+  clock: Clock;
+}
+
+/** Shows conversations with their last messages. */
+export function createShow({ SupportMessage: Message }: Pick<Models, 'SupportMessage'>) {
+  const all = async (conversations: readonly SupportConversation[]): Promise<WireConversation[]> => {
+    const ids = conversations.flatMap(({ lastMessage }) => lastMessage ?? []);
+    const found = ids.length === 0 ? [] : await Message.find({ _id: { $in: ids } }).lean();
+    const byId = new Map(found.map((message) => [message._id.toHexString(), message]));
+    return conversations.map((one) => toWireConversation(one, byId.get(one.lastMessage?.toHexString() ?? '')));
+  };
+  return {
+    all,
+    async one(conversation: SupportConversation): Promise<WireConversation> {
+      const { lastMessage } = conversation;
+      const found = lastMessage == null ? null : await Message.findById(lastMessage).lean();
+      return toWireConversation(conversation, found ?? undefined);
+    },
+  };
+}
+
+/** Makes conversations, and lists them. */
+export function createConversations({ models, entrance, people, access, announce, clock }: Dependencies) {
+  const { SupportConversation: Conversation } = models;
+  const show = createShow(models);
+
+  /** @throws ChatError `NOT_FOUND` */
+  const ensureDepartment = async (departmentId: string | undefined): Promise<Types.ObjectId | null> => {
+    if (departmentId === undefined) return null;
+    const found = await models.Department.findById(departmentId, { _id: 1 }).lean();
+    if (found === null) throw new ChatError('NOT_FOUND', 'Department not found');
+    return found._id;
+  };
+
+  /** @throws ChatError `NOT_FOUND` for somebody who may not enter */
+  const ensurePeople = async (ids: readonly string[]): Promise<Types.ObjectId[]> => {
+    const wanted = [...new Set(ids.map((id) => id.toLowerCase()))];
+    const found = await people.findMany(wanted);
+    if (found.length < wanted.length) throw new ChatError('NOT_FOUND', 'User not found');
+    return found.map(({ _id }) => _id);
+  };
+
+  /** @throws ChatError `NOT_FOUND` for a department that the caller is not in */
+  const ofDepartment = async ({ _id }: UserCaller, departmentId: string): Promise<Filter[]> => {
+    const members = await access.membersOf(new Types.ObjectId(departmentId));
+    if (!members.some((id) => id.equals(_id))) throw new ChatError('NOT_FOUND', 'Department not found');
+    return [{ departmentId: new Types.ObjectId(departmentId) }];
+  };
+
+  /** @throws ChatError `NOT_FOUND` for a conversation that the caller may not open */
+  const findCursor = async (principal: Principal, before: string): Promise<Filter> => {
+    if (!/^[0-9a-f]{24}$/i.test(before)) return { updatedAt: { $lt: new Date(before) } };
+    const { updatedAt, _id } = (await access.open(principal, before)).conversation;
+    return { updatedAt: { $lte: updatedAt }, $nor: [{ updatedAt, _id: { $gte: _id } }] };
+  };
+
+  return {
+    /** Makes a conversation of the caller, those who are named and a department, and tells all of them. */
+    async create(principal: Principal, data: Payloads['create']): Promise<WireConversation> {
+      const caller = await entrance.userOf(principal);
+      const [participants, departmentId] = await Promise.all([
+        ensurePeople([caller.id, ...data.participants]),
+        ensureDepartment(data.departmentId),
+      ]);
+      const now = new Date(clock.now());
+      const conversation: SupportConversation = {
+        _id: new Types.ObjectId(),
+        participants,
+        assignedTo: null,
+        departmentId,
+        visitorId: data.visitorId ?? null,
+        subject: data.subject,
+        status: 'open',
+        priority: data.priority,
+        lastMessage: null,
+        lastMessageAt: null,
+        createdBy: caller._id,
+        createdAt: now,
+        updatedAt: now,
+      };
+      await Conversation.insertMany([conversation], { timestamps: false });
+      const wire = toWireConversation(conversation, undefined);
+      announce.all(await access.audienceAfter(conversation), { event: 'new_conversation', payload: wire });
+      if (wire.departmentId !== null) {
+        announce.department(wire.departmentId, { event: 'new_conversation', payload: wire });
+      }
+      return wire;
+    },
+
+    /** Conversations of the caller, or of a department that they are in; last changed first. */
+    async list(principal: Principal, { status, departmentId, before, limit }: Payloads['list']) {
+      const caller = await entrance.userOf(principal);
+      const [owned, cursor] = await Promise.all([
+        departmentId === undefined
+          ? [{ participants: caller._id }, { assignedTo: caller._id }]
+          : ofDepartment(caller, departmentId),
+        before === undefined ? {} : findCursor(principal, before),
+      ]);
+      // Each is a read of one index; what is in both is there twice.
+      const found = await Promise.all(
+        owned.map((own) =>
+          Conversation.find({ ...own, ...cursor, ...(status === undefined ? {} : { status }) })
+            .sort({ updatedAt: -1, _id: -1 })
+            .limit(limit + 1)
+            .lean(),
+        ),
+      );
+      const all = [...new Map(found.flat().map((one) => [one._id.toHexString(), one])).values()].sort(byChange);
+      return { conversations: await show.all(all.slice(0, limit)), hasMore: all.length > limit };
+    },
+
+    /** All departments. @returns whether the caller is in each; who else is, is nobody's business */
+    async departments(principal: Principal) {
+      const caller = await entrance.userOf(principal);
+      const found = await models.Department.find().sort({ name: 1 }).limit(DEPARTMENTS_MAX).lean<Department[]>();
+      const departments = found.map(({ _id, name, members }) => ({
+        _id: _id.toHexString(),
+        name,
+        isMember: members.some((id) => id.equals(caller._id)),
+      }));
+      return { departments };
+    },
+  };
+}
+
+/** Departments that one answer lists. */
+const DEPARTMENTS_MAX = 500;
+
+type Filter = QueryFilter<SupportConversation>;
+
+const byChange = (one: SupportConversation, other: SupportConversation): number =>
+  other.updatedAt.getTime() - one.updatedAt.getTime() || (one._id.toHexString() < other._id.toHexString() ? 1 : -1);

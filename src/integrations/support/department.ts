@@ -1,0 +1,110 @@
+import { isObjectIdOrHexString, Types } from 'mongoose';
+import type { Context } from '../../realtime/context.js';
+import type { Integration, Namespace, SocketListener } from '../../realtime/integration.js';
+import { departmentNamespace } from '../../realtime/namespaces.js';
+import { departmentIn, rooms } from '../../realtime/rooms.js';
+import type { GatewaySocket } from '../../transport/dispatch.js';
+import { ChatError, type Entrance, toRefusal } from '../chats/index.js';
+import type { ConversationAccess } from './access.js';
+import type { Announce } from './announce.js';
+
+/** How often a node looks whether the agents who are connected to it still belong to their departments. */
+const INTERVAL_MS = 5000;
+
+interface Dependencies {
+  entrance: Entrance;
+  access: ConversationAccess;
+  announce: Announce;
+}
+
+type Part = Required<Pick<Integration, 'onUserOnline' | 'onUserOffline' | 'start' | 'listener'>>;
+
+/** `/department`: who may look in, who stays, and who else is there. */
+export function createDepartments(
+  { models, presence, clock, logger }: Context,
+  { entrance, access, announce }: Dependencies,
+): Part & { namespace: Namespace } {
+  const sockets = new Map<GatewaySocket, string>();
+  let looking: Promise<void> | undefined;
+
+  const namespace: Namespace = {
+    name: departmentNamespace,
+    scopes: [],
+    authenticate: entrance.authenticate,
+    async roomsOf(principal, { query }) {
+      const departmentId = query['departmentId'];
+      if (principal.kind !== 'user' || !isObjectIdOrHexString(departmentId)) throw notMember();
+      const { _id } = await entrance.userOf(principal);
+      const id = new Types.ObjectId(departmentId as string);
+      if (!(await access.membersOf(id)).some((member) => member.equals(_id))) throw notMember();
+      return [rooms.department(id.toHexString())];
+    },
+    toRefusal,
+  };
+
+  /** Tells a socket that has just come which of its colleagues are there. */
+  const snapshot = async (socket: GatewaySocket, departmentId: string): Promise<void> => {
+    try {
+      const members = await access.membersOf(new Types.ObjectId(departmentId));
+      const found = await presence.get(members.map((id) => id.toHexString()));
+      socket.emit('presence_snapshot', { online: found.flatMap(({ online, userId }) => (online ? userId : [])) });
+    } catch (error) {
+      logger.warn({ err: error }, 'support: an agent was not told who is online');
+    }
+  };
+
+  const tell = async (userId: string, event: 'agent_online' | 'agent_offline'): Promise<void> => {
+    if (!isObjectIdOrHexString(userId)) return;
+    for (const { _id } of await models.Department.find({ members: userId }, { _id: 1 }).lean()) {
+      const departmentId = _id.toHexString();
+      announce.department(departmentId, { event, payload: { userId, departmentId } }, userId);
+    }
+  };
+
+  /** Other services change who is a member, and tell nobody. */
+  const look = async (): Promise<void> => {
+    const ids = [...new Set(sockets.values())];
+    if (ids.length === 0) return;
+    const found = await models.Department.find({ _id: { $in: ids } }, { members: 1 }).lean();
+    const members = new Map(found.map((one) => [one._id.toHexString(), new Set(one.members.map(String))]));
+    for (const [socket, departmentId] of sockets) {
+      const { principal } = socket.data;
+      const isMember =
+        principal.kind === 'user' && members.get(departmentId)?.has(principal.userId.toLowerCase()) === true;
+      if (!isMember) socket.disconnect();
+    }
+  };
+
+  const listener: SocketListener = {
+    connected(socket) {
+      if (socket.nsp.name !== departmentNamespace) return;
+      const departmentId = departmentIn(socket.rooms);
+      if (departmentId === undefined) return;
+      sockets.set(socket, departmentId);
+      void snapshot(socket, departmentId);
+    },
+    disconnected: (socket) => void sockets.delete(socket),
+  };
+
+  return {
+    namespace,
+    listener,
+    onUserOnline: ({ userId }) => tell(userId, 'agent_online'),
+    onUserOffline: ({ userId }) => tell(userId, 'agent_offline'),
+    start() {
+      const cancel = clock.every(INTERVAL_MS, () => {
+        looking ??= look()
+          .catch((error: unknown) => logger.warn({ err: error }, 'support: could not look who is still a member'))
+          .finally(() => {
+            looking = undefined;
+          });
+      });
+      return async () => {
+        cancel();
+        await looking;
+      };
+    },
+  };
+}
+
+const notMember = () => new ChatError('FORBIDDEN', 'Not a member of this department');

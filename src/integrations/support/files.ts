@@ -1,0 +1,122 @@
+import type { Readable } from 'node:stream';
+import { isObjectIdOrHexString, Types } from 'mongoose';
+import type { z } from 'zod';
+import type { supportFile, supportPayloads } from '#shared/contracts/support-parts.js';
+import type { SupportFile } from '#shared/models/support-message.js';
+import type { Principal } from '../../auth/principal.js';
+import { invalid } from '../../errors.js';
+import { ChatError, type Entrance } from '../chats/index.js';
+import { type ConversationAccess, ensureOpen } from './access.js';
+import { detectType, isImage, toSafeName } from './content-type.js';
+import type { FileStore, StoredFile } from './file-store.js';
+import { type Identity, toIdentity } from './people.js';
+import type { Send } from './send.js';
+import { toWireFile } from './to-wire.js';
+
+/** Files that one node may be storing at once, counted in files of the largest size. */
+const UPLOADS_MAX = 8;
+
+/** A file that somebody may read. */
+export interface Download {
+  readonly name: string;
+  readonly type: string;
+  readonly size: number;
+  content(): Readable;
+}
+
+type WireFile = z.output<typeof supportFile>;
+type Meta = NonNullable<z.output<typeof supportPayloads.file>[1]>;
+
+interface Dependencies {
+  access: ConversationAccess;
+  entrance: Entrance;
+  store: FileStore;
+  send: Send;
+  /** The largest file in bytes. */
+  sizeMax: number;
+}
+
+/** Takes files in and hands them out. */
+export function createFiles({ access, entrance, store, send, sizeMax }: Dependencies) {
+  let uploading = 0;
+
+  /** Runs an upload if there is room for it. @throws ChatError `UNAVAILABLE` */
+  const withRoom = async <T>(bytes: number, work: () => Promise<T>): Promise<T> => {
+    if (uploading + bytes > UPLOADS_MAX * sizeMax) {
+      throw new ChatError('UNAVAILABLE', 'Too many files at the moment', { retryAfterMs: 1000 });
+    }
+    uploading += bytes;
+    try {
+      return await work();
+    } finally {
+      uploading -= bytes;
+    }
+  };
+
+  const keep = async (content: Uint8Array, owner: Identity, meta: Meta | undefined): Promise<SupportFile> => {
+    const fileType = await detectType(content, meta?.mimeType);
+    const fileName = toSafeName(meta?.fileName ?? '');
+    const conversationId = meta === undefined ? null : new Types.ObjectId(meta.conversationId);
+    const metadata = { owner, conversationId, type: fileType };
+    const fileId = await store.add(content, { name: fileName, metadata });
+    return { fileId, fileName, fileSize: content.byteLength, fileType };
+  };
+
+  /** Says that there is a file. When that fails nobody will ever ask for it. */
+  const announceFile = async (principal: Principal, file: SupportFile, meta: Meta): Promise<WireFile> => {
+    const { conversationId, clientMessageId } = meta;
+    const type = isImage(file.fileType) ? 'image' : 'file';
+    const draft = { conversationId, clientMessageId, content: file.fileName, type, file } as const;
+    let said: WireFile | null = null;
+    try {
+      said = (await send(principal, draft)).file;
+    } finally {
+      // Not said, or said before with another copy of it.
+      if (said?.fileId !== file.fileId.toHexString()) await store.discard(file.fileId);
+    }
+    return said ?? toWireFile(file);
+  };
+
+  const ensureReadable = async (principal: Principal, { metadata }: StoredFile): Promise<void> => {
+    const { owner, conversationId } = metadata;
+    if (conversationId != null) {
+      await access.open(principal, conversationId.toHexString());
+      return;
+    }
+    await entrance.callerOf(principal);
+    const { kind, id } = toIdentity(principal);
+    if (owner.kind !== kind || owner.id !== id) throw notFound();
+  };
+
+  return {
+    /**
+     * Stores a file; with `meta` it is also said in a conversation.
+     * @throws ChatError `FILE_TOO_LARGE`
+     */
+    async upload(principal: Principal, content: Uint8Array, meta: Meta | undefined): Promise<WireFile> {
+      if (content.byteLength > sizeMax) {
+        throw new ChatError('FILE_TOO_LARGE', 'The file is too large', { maxBytes: sizeMax });
+      }
+      if (content.byteLength === 0) throw invalid('0', 'must not be empty');
+      return withRoom(content.byteLength, async () => {
+        if (meta === undefined) await entrance.callerOf(principal);
+        else ensureOpen((await access.open(principal, meta.conversationId)).conversation);
+        const file = await keep(content, toIdentity(principal), meta);
+        return meta === undefined ? toWireFile(file) : announceFile(principal, file, meta);
+      });
+    },
+
+    /** @throws ChatError `NOT_FOUND` for a file that is not there, or not for the caller */
+    async open(principal: Principal, id: string): Promise<Download> {
+      const file = isObjectIdOrHexString(id) ? await store.find(id) : undefined;
+      if (file === undefined) throw notFound();
+      await ensureReadable(principal, file).catch((error: unknown) => {
+        throw error instanceof ChatError && error.code === 'NOT_FOUND' ? notFound() : error;
+      });
+      const { filename: name, length: size, metadata } = file;
+      return { name, size, type: metadata.type, content: () => store.read(file._id) };
+    },
+  };
+}
+
+const notFound = () => new ChatError('NOT_FOUND', 'File not found or access denied');

@@ -1,0 +1,64 @@
+import { support } from '#shared/contracts/support.js';
+import type { Context } from '../../realtime/context.js';
+import { type Integration, mountEvents, mountRoutes, type SocketListener } from '../../realtime/integration.js';
+import { chatNamespace } from '../../realtime/namespaces.js';
+import { allowFrames } from '../../transport/frame-limit.js';
+import { type ChatServices, toRequestFailure } from '../chats/index.js';
+import { createAcquaintances } from './acquaintances.js';
+import { createDepartments } from './department.js';
+import { supportDialect } from './dialect.js';
+import { createHandlers } from './handlers.js';
+import { createRoutes } from './routes.js';
+import { createSupportServices } from './service.js';
+
+/** How often a node looks for what is left of uploads that never ended. */
+const SWEEP_MS = 600_000;
+
+/** The support chat on `/`, and its departments on `/department`. */
+export const createSupport = (context: Context, chats: ChatServices): Integration => {
+  const { entrance } = chats;
+  const { clock, logger, config } = context;
+  const services = createSupportServices(context, chats);
+  const departments = createDepartments(context, { ...services, entrance });
+
+  const listener: SocketListener = {
+    connected(socket) {
+      departments.listener.connected(socket);
+      if (socket.nsp.name !== chatNamespace) return;
+      allowFrames(socket.conn, config.support.frameMaxBytes);
+      const { principal } = socket.data;
+      if (principal.kind !== 'visitor') return;
+      void socket.join(services.room.ofVisitor(principal.visitorId, principal.conversationIds));
+    },
+    disconnected(socket) {
+      departments.listener.disconnected(socket);
+      services.typing.leave(socket.id);
+    },
+  };
+
+  return {
+    name: support.name,
+    namespaces: [departments.namespace],
+    mounts: [mountEvents(support, createHandlers(services), { namespaces: [chatNamespace], dialect: supportDialect })],
+    routes: mountRoutes(support, createRoutes(services), {
+      authenticate: entrance.authenticateRequest,
+      toFailure: toRequestFailure,
+    }),
+    listener,
+    acquaintancesOf: createAcquaintances(context.models),
+    onUserOnline: departments.onUserOnline,
+    onUserOffline: departments.onUserOffline,
+    start() {
+      const end = departments.start();
+      const sweep = (): Promise<void> =>
+        services.fileStore
+          .sweep()
+          .catch((error: unknown) => logger.warn({ err: error }, 'support: nobody looked for abandoned uploads'));
+      const cancel = clock.every(SWEEP_MS, () => void sweep());
+      return async () => {
+        cancel();
+        await Promise.all([end(), services.store.flush(), services.typing.settle()]);
+      };
+    },
+  };
+};
