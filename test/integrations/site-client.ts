@@ -10,6 +10,8 @@ export interface SiteClient {
   readonly heard: unknown[][];
   /** The names of what came over the wire, in order. */
   readonly wire: string[];
+  /** What the site said about itself. */
+  readonly settings: unknown[];
   /** Waits until so many events of the site have come. */
   has(count: number): Promise<void>;
   /** Something that the gateway answers after all that it has sent so far. */
@@ -49,7 +51,9 @@ export async function connectSite(
   const socket = openSite(gateway, site, options);
   const heard: unknown[][] = [];
   const wire: string[] = [];
+  const settings: unknown[] = [];
   const acknowledgements: (() => void)[] = [];
+  socket.on('_settings', (told: unknown) => settings.push(told));
   socket.onAny((event: string, ...args: unknown[]) => {
     wire.push(event);
     if (event.startsWith('_')) return;
@@ -75,6 +79,7 @@ export async function connectSite(
     socket,
     heard,
     wire,
+    settings,
     has: (count) => until(() => heard.length >= count),
     ask: () => new Promise((resolve) => socket.emit('anything', resolve)),
     acknowledge: (index) => acknowledgements[index]?.(),
