@@ -1,5 +1,7 @@
 import type { Connection } from 'mongoose';
 import { defineApiSession } from './api-session.js';
+import { defineChat } from './chat.js';
+import { defineChatMessage } from './chat-message.js';
 import { defineCommunication } from './communication.js';
 import { defineContact } from './contact.js';
 import { defineConversations } from './conversation.js';
@@ -8,6 +10,7 @@ import { defineDelivery } from './delivery.js';
 import { defineDepartment } from './department.js';
 import { defineMember } from './member.js';
 import { defineMessage } from './message.js';
+import { defineNotification } from './notification.js';
 import { defineSiteMember } from './site-member.js';
 import { defineSocket } from './socket.js';
 import { defineSupportConversation } from './support-conversation.js';
@@ -24,12 +27,15 @@ export const defineModels = (connection: Connection) => ({
   ...defineDelivery(connection),
   ...defineSupportMessages(connection),
   ApiSession: defineApiSession(connection),
+  Chat: defineChat(connection),
+  ChatMessage: defineChatMessage(connection),
   Communication: defineCommunication(connection),
   Contact: defineContact(connection),
   Counter: defineCounter(connection),
   Department: defineDepartment(connection),
   Member: defineMember(connection),
   Message: defineMessage(connection),
+  Notification: defineNotification(connection),
   SiteMember: defineSiteMember(connection),
   Socket: defineSocket(connection),
   SupportConversation: defineSupportConversation(connection),

@@ -39,6 +39,7 @@ const schema = new Schema(
   { collection: '_users', timestamps: true },
 );
 schema.index({ 'joinedGroups.groupType': 1, lastSeen: -1 });
+schema.index({ blockedUsers: 1 }, { sparse: true });
 
 /** A user of the platform. Other services write this collection too, so anything may be missing. */
 export type User = InferSchemaType<typeof schema>;

@@ -1,0 +1,51 @@
+import { type Connection, type Model, Schema, type Types } from 'mongoose';
+
+/** Something said in a chat of the community. Other services write this collection too. */
+export interface ChatMessage {
+  _id: Types.ObjectId;
+  chat: Types.ObjectId;
+  sender: Types.ObjectId;
+  /** `''` once it is deleted. */
+  content: string;
+  messageType?: string;
+  /** The client's own id: the same one of the same sender is the same message. */
+  clientMessageId?: string;
+  replyTo?: Types.ObjectId | null;
+  readBy?: { user: Types.ObjectId; readAt: Date }[];
+  reactions?: { user: Types.ObjectId; emoji: string; createdAt: Date }[];
+  isEdited?: boolean;
+  editedAt?: Date | null;
+  isDeleted?: boolean;
+  deletedAt?: Date | null;
+  createdAt: Date;
+}
+
+const { ObjectId } = Schema.Types;
+
+const schema = new Schema<ChatMessage>(
+  {
+    chat: { type: ObjectId, required: true },
+    sender: { type: ObjectId, required: true },
+    content: { type: String, default: '' },
+    messageType: { type: String, default: 'text' },
+    clientMessageId: String,
+    replyTo: { type: ObjectId, default: null },
+    readBy: { type: [{ _id: false, user: ObjectId, readAt: Date }], default: [] },
+    reactions: { type: [{ _id: false, user: ObjectId, emoji: String, createdAt: Date }], default: [] },
+    isEdited: { type: Boolean, default: false },
+    editedAt: { type: Date, default: null },
+    isDeleted: { type: Boolean, default: false },
+    deletedAt: { type: Date, default: null },
+    createdAt: { type: Date, default: () => new Date() },
+  },
+  { collection: 'community.messages' },
+);
+schema.index({ chat: 1, createdAt: -1, _id: -1 });
+schema.index(
+  { chat: 1, sender: 1, clientMessageId: 1 },
+  { unique: true, partialFilterExpression: { clientMessageId: { $type: 'string' } } },
+);
+
+/** The model on one connection. */
+export const defineChatMessage = (connection: Connection): Model<ChatMessage> =>
+  connection.model<ChatMessage>('ChatMessage', schema);

@@ -1,0 +1,62 @@
+import { type Connection, type Model, Schema, type Types } from 'mongoose';
+
+/** What one participant has of their own in a chat. */
+export interface ChatSetting {
+  user: Types.ObjectId;
+  isMuted?: boolean;
+  /** Muted until then, whatever `isMuted` says. */
+  mutedUntil?: Date | null;
+  /** The newest message of somebody else that the participant has read, and when it was sent; they never move back. */
+  lastReadMessage?: Types.ObjectId | null;
+  readUpTo?: Date | null;
+}
+
+/** A chat of the community. Other services write this collection too, so whatever is optional may be missing. */
+export interface Chat {
+  _id: Types.ObjectId;
+  /** Who may hear it; read again for each event. */
+  participants: Types.ObjectId[];
+  type: 'direct' | 'group';
+  groupName?: string | null;
+  lastMessage?: Types.ObjectId | null;
+  /** When that was sent; never moves back. */
+  lastActivity?: Date | null;
+  pinnedMessages?: Types.ObjectId[];
+  participantSettings?: ChatSetting[];
+  /** Both people of a direct chat, by which there is one chat for the two. */
+  directKey?: string;
+  createdAt?: Date;
+}
+
+const { ObjectId } = Schema.Types;
+
+const schema = new Schema<Chat>(
+  {
+    participants: { type: [ObjectId], required: true },
+    type: { type: String, enum: ['direct', 'group'], default: 'direct' },
+    groupName: { type: String, default: null },
+    lastMessage: { type: ObjectId, default: null },
+    lastActivity: { type: Date, default: () => new Date() },
+    pinnedMessages: { type: [ObjectId], default: [] },
+    participantSettings: {
+      type: [
+        {
+          _id: false,
+          user: { type: ObjectId, required: true },
+          isMuted: { type: Boolean, default: false },
+          mutedUntil: { type: Date, default: null },
+          lastReadMessage: { type: ObjectId, default: null },
+          readUpTo: { type: Date, default: null },
+        },
+      ],
+      default: [],
+    },
+    directKey: String,
+  },
+  { collection: 'community.chats', timestamps: true },
+);
+schema.index({ participants: 1, lastActivity: -1, _id: -1 });
+schema.index({ directKey: 1 }, { unique: true, partialFilterExpression: { directKey: { $type: 'string' } } });
+
+/** The model on one connection. */
+export const defineChat = (connection: Connection): Model<Chat> => connection.model<Chat>('Chat', schema);
