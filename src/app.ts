@@ -65,7 +65,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     const emitter = createEmitter(io, metrics);
     const sockets = createSocketDirectory({ model: models.Socket, logger });
     cleanup.add('socket directory', sockets.close);
-    const { presence, sitePresence, limiter } = cluster;
+    const { presence, sitePresence, chatPresence, limiter } = cluster;
     const delivery = createDelivery({
       sockets: createMailboxSockets(
         io,
@@ -79,7 +79,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     });
     delivery.start();
     cleanup.add('delivery', delivery.stop);
-    const primitives = { delivery, limiter, emitter, presence, sitePresence, sockets, push: noPush };
+    const primitives = { delivery, limiter, emitter, presence, sitePresence, chatPresence, sockets, push: noPush };
     const integrations = createIntegrations({ config, clock, logger, metrics, models, userAuth, ...primitives });
     const namespaces = integrations.flatMap((integration) => integration.namespaces ?? []);
     const mounts = integrations.flatMap((integration) => integration.mounts ?? []);

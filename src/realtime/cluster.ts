@@ -20,6 +20,8 @@ export interface Cluster {
   readonly presence: PresenceStore;
   /** That of the users of push sites, who have no grace time: their websites are told at once. */
   readonly sitePresence: PresenceStore;
+  /** That of the sockets of the chats, and of the chats that they have left: counted, and nobody is told. */
+  readonly chatPresence: PresenceStore;
   readonly limiter: RateLimiter;
   readonly bus: Bus;
   /** @throws when what the nodes have in common cannot be reached */
@@ -45,6 +47,7 @@ async function singleNode(config: Config, { clock, logger }: Dependencies): Prom
     adapter: undefined,
     presence: createMemoryPresence({ clock, graceMs: config.sockets.presenceGraceMs }),
     sitePresence: createMemoryPresence({ clock, graceMs: 0 }),
+    chatPresence: createMemoryPresence({ clock, graceMs: 0 }),
     limiter: createRateLimiter({ clock, keyPrefix: '' }),
     bus: silentBus,
     ping: async () => undefined,
@@ -74,6 +77,10 @@ async function overRedis(
     sitePresence: createRedisPresence({
       ...{ redis, logger, clock, nodeId, graceMs: 0 },
       keyPrefix: `${keyPrefix}site-presence:`,
+    }),
+    chatPresence: createRedisPresence({
+      ...{ redis, logger, clock, nodeId, graceMs: 0 },
+      keyPrefix: `${keyPrefix}chat-presence:`,
     }),
     limiter: createRateLimiter({ redis, clock, keyPrefix }),
     bus: createRedisBus({ redis, nodeId, keyPrefix, logger }),

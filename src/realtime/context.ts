@@ -24,6 +24,8 @@ export interface Context {
   readonly presence: PresenceStore;
   /** Who of the users of push sites is connected; begun and ended by their integration. */
   readonly sitePresence: PresenceStore;
+  /** Which sockets of the chats are where; begun and ended by the community chat. */
+  readonly chatPresence: PresenceStore;
   readonly sockets: SocketDirectory;
   readonly delivery: Delivery;
   readonly push: Push;

@@ -10,6 +10,8 @@ export const rooms = {
   visitor: (visitorId: string): string => `visitor:${visitorId}`,
   /** The sockets of a group's members. */
   group: (groupType: string): string => `group:${groupType}`,
+  /** The sockets that look away from a chat: what goes to those in it does not go to them. */
+  chatLeft: (chatId: string): string => `chat-left:${chatId}`,
   /** The clients of a push site that its website put into a room. */
   site: (room: string): string => `site:${room}`,
   /** The sockets of the agents of a department. */
