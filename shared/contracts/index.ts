@@ -1,4 +1,6 @@
 import { chats } from './chats.js';
+import { community } from './community.js';
+import { communityNotifications, communityPeople } from './community-people.js';
 import type { Contract } from './contract.js';
 import { conversation } from './conversation.js';
 import { emitApi } from './emit-api.js';
@@ -47,6 +49,9 @@ const conversationNamespaces = ['/v1/conversation', '/v1/conversation/live'] as 
 export const publishedContracts: readonly PublishedContract[] = [
   { contract: session, namespaces: [...conversationNamespaces, '/v1/shared', '/', '/department'] },
   { contract: chats, namespaces: ['/'] },
+  { contract: community, namespaces: ['/'] },
+  { contract: communityNotifications, namespaces: ['/'] },
+  { contract: communityPeople, namespaces: ['/'] },
   { contract: support, namespaces: ['/'] },
   { contract: department, namespaces: ['/department'] },
   { contract: conversation, namespaces: conversationNamespaces },

@@ -1,6 +1,7 @@
 import type { Context } from '../realtime/context.js';
 import type { Integration } from '../realtime/integration.js';
 import { createChatServices, createChats } from './chats/index.js';
+import { createCommunityChat } from './community/index.js';
 import { createConversation, createConversationServices } from './conversation/index.js';
 import { createEmitApi } from './emit-api/index.js';
 import { createLeadFinder } from './lead-finder/index.js';
@@ -15,9 +16,11 @@ export const createIntegrations = (context: Context): Integration[] => {
   const conversations = createConversationServices(context);
   const chats = createChatServices(context);
   const support = createSupport(context, chats);
+  const community = createCommunityChat(context, chats);
   return [
-    createChats(context, chats, [support]),
+    createChats(context, chats, [support, community]),
     support,
+    community,
     createSession(context),
     createConversation(context, conversations),
     createProspect(context, conversations),

@@ -13,7 +13,8 @@ import { createWatch } from './watch.js';
 export { ChatError, wordsOf } from './chat-error.js';
 export { chatDialect, toRefusal, toRequestFailure } from './dialect.js';
 export type { Caller, Entrance, UserCaller, VisitorCaller } from './entrance.js';
-export type { People, Person } from './people.js';
+export { nameOf, type People, type Person } from './people.js';
+export { createTyping, type Typing } from './typing.js';
 
 /** What the support chat and the community chat stand on together. */
 export interface ChatServices {

@@ -75,7 +75,8 @@ export function canAccess(
   return !isLocked || (status?.toLowerCase() === 'blocked' && until !== undefined);
 }
 
-const nameOf = ({ name, firstName, lastName }: Pick<User, 'name' | 'firstName' | 'lastName'>): string =>
+/** How a user is named to others. */
+export const nameOf = ({ name, firstName, lastName }: Pick<User, 'name' | 'firstName' | 'lastName'>): string =>
   [firstName, lastName].filter(Boolean).join(' ') || (name ?? '');
 
 const toPerson = (user: StoredPerson): Person => ({

@@ -1,0 +1,127 @@
+import { z } from 'zod';
+import { isoTime, objectId } from './primitives.js';
+
+/* What the community is made of: the forms that come and go under the names of `community.ts`. */
+
+/** The groups of the community. */
+export const groupType = z.enum(['single', 'marriage', 'healing', 'motherhood']);
+
+/** How somebody who is online wants to be seen. */
+export const presenceStatus = z.enum(['online', 'away', 'busy']);
+
+/** What a message is. */
+export const chatMessageTypes = [
+  ...['text', 'image', 'video', 'audio', 'document', 'file'],
+  ...['scripture', 'prayer'],
+] as const;
+
+/** People whom one question may name. */
+export const USER_IDS_MAX = 100;
+
+const chatId = { chatId: objectId };
+/** A message is found by its id; a chat that is named as well must be its own. */
+const messageId = { messageId: objectId, chatId: objectId.optional() };
+const content = z.string().min(1).max(2000);
+const draft = {
+  content,
+  messageType: z.enum(chatMessageTypes).default('text'),
+  replyToId: objectId.nullish(),
+  clientMessageId: z.string().min(1).max(128).optional(),
+};
+const emoji = z
+  .string()
+  .min(1)
+  .max(32)
+  .regex(/^[^\p{Cc}\p{Cs}\p{Zs}]+$/u, 'must be an emoji');
+const limit = z.number().int().min(1).max(100);
+/** A number of a query string. */
+const pageSize = z
+  .string()
+  .regex(/^(?:[1-9]\d?|100)$/, 'must be a number from 1 to 100')
+  .optional();
+/** What a page ends before: the id of the last entry of the page before, or a time. */
+const before = z.union([objectId, isoTime]).optional();
+
+/** Data of the events and bodies of the routes, by what they do. */
+export const communityPayloads = {
+  nothing: z.object({}),
+  chat: z.object(chatId),
+  message: z.object(messageId),
+  send: z.object({ ...chatId, ...draft }),
+  sendByRest: z.object(draft),
+  read: z.object({ ...chatId, messageId: objectId.optional() }),
+  edit: z.object({ ...messageId, content }),
+  react: z.object({ ...messageId, emoji }),
+  page: z.object({ before, limit: pageSize }),
+  direct: z.object({ participantId: objectId }),
+  notification: z.object({ notificationId: objectId }),
+  notifications: z.object({ before, limit: limit.default(20), unreadOnly: z.boolean().default(false) }),
+  group: z.object({ groupType }),
+  groupOnline: z.object({ groupType, limit: limit.default(100) }),
+  status: z.object({ status: presenceStatus }),
+  online: z.union(
+    [z.object(chatId), z.object({ userIds: z.array(objectId).max(USER_IDS_MAX) })],
+    'must be { chatId }, or { userIds }',
+  ),
+};
+
+/** Something said in a chat, the same for everybody in it. */
+export const chatMessage = z.object({
+  _id: z.string(),
+  chat: z.string(),
+  sender: z.string(),
+  senderName: z.string(),
+  senderImage: z.string().nullable(),
+  content: z.string(),
+  messageType: z.string(),
+  clientMessageId: z.string().nullable(),
+  replyTo: z.string().nullable(),
+  readBy: z.array(z.object({ user: z.string(), readAt: isoTime })),
+  reactions: z.array(z.object({ user: z.string(), emoji: z.string() })),
+  isEdited: z.boolean(),
+  editedAt: isoTime.nullable(),
+  isDeleted: z.boolean(),
+  createdAt: isoTime,
+});
+
+/** A chat as one of its participants sees it. */
+export const chat = z.object({
+  _id: z.string(),
+  type: z.enum(['direct', 'group']),
+  participants: z.array(z.string()),
+  groupName: z.string().nullable(),
+  /** The name of the group, or of the other person. */
+  chatName: z.string(),
+  chatImage: z.string().nullable(),
+  lastMessage: chatMessage.nullable(),
+  lastActivity: isoTime,
+  pinnedMessages: z.array(z.string()),
+  isMuted: z.boolean(),
+  mutedUntil: isoTime.nullable(),
+  /** Messages of others that were not read; 100 stands for more, too. */
+  unreadCount: z.number().int(),
+});
+
+/** Something the user should come to know. */
+export const notification = z.object({
+  _id: z.string(),
+  type: z.string(),
+  title: z.string(),
+  message: z.string(),
+  sender: z.string().nullable(),
+  chatId: z.string().nullable(),
+  messageId: z.string().nullable(),
+  isRead: z.boolean(),
+  readAt: isoTime.nullable(),
+  createdAt: isoTime,
+});
+
+/** How many notifications are unread; 1000 stands for more, too. */
+export const unreadCount = z.object({ count: z.number().int() });
+
+/** Somebody, and whether they are there. */
+export const personPresence = z.object({
+  userId: z.string(),
+  status: z.enum([...presenceStatus.options, 'offline']),
+  lastSeen: isoTime.nullable(),
+});

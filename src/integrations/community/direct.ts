@@ -1,0 +1,80 @@
+import { Types } from 'mongoose';
+import type { Chat } from '#shared/models/chat.js';
+import { ensureUser, type Principal } from '../../auth/principal.js';
+import { invalid } from '../../errors.js';
+import type { Context } from '../../realtime/context.js';
+import { isDuplicateOf } from '../../realtime/counters/index.js';
+import { ChatError, type Entrance, type People } from '../chats/index.js';
+import { blockedUser, chatNotFound } from './access.js';
+import type { ChatLists, WireChat } from './lists.js';
+
+interface Dependencies extends Pick<Context, 'models' | 'clock' | 'limiter'> {
+  entrance: Entrance;
+  people: People;
+  lists: ChatLists;
+}
+
+/** How often one user may open chats with other people. */
+const OPEN_LIMIT = { points: 30, windowMs: 60_000 };
+const ATTEMPTS = 3;
+
+/**
+ * Opens the chat of two people. The unique key of the pair makes it one, whoever asks, however often, on whatever node.
+ * A direct chat that another service made gets its key when it is first asked for.
+ */
+export function createDirect({ models, clock, limiter, entrance, people, lists }: Dependencies) {
+  const find = async (pair: Pair): Promise<Chat | null> => {
+    const both = { $all: pair.ids, $size: 2 };
+    const keyed = await models.Chat.findOne({ directKey: pair.key, participants: both }).lean<Chat>();
+    if (keyed !== null) return keyed;
+    const unkeyed = { type: 'direct' as const, participants: both, directKey: { $exists: false } };
+    return models.Chat.findOneAndUpdate(
+      unkeyed,
+      { $set: { directKey: pair.key } },
+      { sort: { lastActivity: -1 }, returnDocument: 'after' },
+    ).lean<Chat>();
+  };
+
+  const make = async ({ key, ids }: Pair): Promise<Chat> => {
+    const [made] = await models.Chat.insertMany([
+      { participants: ids, type: 'direct', directKey: key, lastActivity: new Date(clock.now()) },
+    ]);
+    if (made === undefined) throw chatNotFound();
+    return made.toObject();
+  };
+
+  /** A chat that one of the two was taken out of is not theirs any more. */
+  const giveUp = ({ key, ids }: Pair) =>
+    models.Chat.updateOne({ directKey: key, participants: { $not: { $all: ids } } }, { $unset: { directKey: 1 } });
+
+  const findOrMake = async (pair: Pair): Promise<Chat> => {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return (await find(pair)) ?? (await make(pair));
+      } catch (error) {
+        // Somebody was faster; theirs is found the next time.
+        if (attempt === ATTEMPTS || !isDuplicateOf(error, 'directKey')) throw error;
+        await giveUp(pair);
+      }
+    }
+  };
+
+  return async (principal: Principal, participantId: string): Promise<WireChat> => {
+    await limiter.consume('chats:direct', `user:${ensureUser(principal).userId}`, OPEN_LIMIT);
+    const [caller, other] = await Promise.all([entrance.userOf(principal), people.find(participantId)]);
+    if (other === undefined) throw new ChatError('NOT_FOUND', 'User not found');
+    if (other.id === caller.id) throw invalid('participantId', 'must be somebody else');
+    if (caller.blocked.includes(other.id) || other.blocked.includes(caller.id)) throw blockedUser();
+    return lists.showOne(await findOrMake(toPair(caller.id, other.id)), caller);
+  };
+}
+
+interface Pair {
+  readonly key: string;
+  readonly ids: Types.ObjectId[];
+}
+
+function toPair(...users: [string, string]): Pair {
+  const sorted = users.sort();
+  return { key: sorted.join(':'), ids: sorted.map((id) => new Types.ObjectId(id)) };
+}

@@ -1,0 +1,23 @@
+import type { Types } from 'mongoose';
+import type { Models } from '#shared/models/index.js';
+import { nameOf } from '../chats/index.js';
+import type { Face } from './to-wire.js';
+
+/** How people look to others. */
+export interface Faces {
+  /** Unknown ones are missing. */
+  read(ids: readonly Types.ObjectId[]): Promise<Map<string, Face>>;
+}
+
+const shownFields = { name: 1, firstName: 1, lastName: 1, image: 1 } as const;
+
+export const createFaces = ({ User }: Pick<Models, 'User'>): Faces => ({
+  async read(ids) {
+    const unique = [...new Set(ids.map((id) => id.toHexString()))];
+    if (unique.length === 0) return new Map();
+    const found = await User.find({ _id: { $in: unique } }, shownFields).lean();
+    return new Map(
+      found.map((user) => [user._id.toHexString(), { name: nameOf(user), image: user.image ?? null }] as const),
+    );
+  },
+});

@@ -1,0 +1,85 @@
+import type { z } from 'zod';
+import type { groupType as groupTypeSchema } from '#shared/contracts/community-parts.js';
+import type { User } from '#shared/models/user.js';
+import type { Principal } from '../../auth/principal.js';
+import type { Context } from '../../realtime/context.js';
+import { chatNamespace } from '../../realtime/namespaces.js';
+import { rooms } from '../../realtime/rooms.js';
+import { ChatError, type Entrance, nameOf, type UserCaller } from '../chats/index.js';
+import { type PersonPresence, toPersonPresence } from './statuses.js';
+import type { Tell } from './tell.js';
+
+interface Dependencies extends Pick<Context, 'models' | 'clock' | 'presence' | 'emitter'> {
+  entrance: Entrance;
+  tell: Tell;
+}
+
+type GroupType = z.output<typeof groupTypeSchema>;
+
+/** A socket, as its handler knows it. */
+interface Here {
+  readonly principal: Principal;
+  enter(room: string): void;
+  leave(room: string): void;
+}
+
+/** Members who are looked at, of those who were seen last, and how many at a time. */
+const LOOKED_AT_MAX = 2000;
+const CHUNK = 500;
+
+/** The groups of the community. Who is a member is said by the user, and read again for each event. */
+export function createGroups({ models, clock, presence, emitter, entrance, tell }: Dependencies) {
+  const ensureMember = async (principal: Principal, type: GroupType): Promise<UserCaller> => {
+    const caller = await entrance.userOf(principal);
+    if (!caller.groups.includes(type)) {
+      // Whoever has taken them out may not have told anybody.
+      emitter.evict({ namespaces: [chatNamespace], rooms: [rooms.user(caller.id)] }, rooms.group(type));
+      throw new ChatError('NOT_FOUND', 'Group not found or access denied');
+    }
+    return caller;
+  };
+
+  const tellOthers = ({ id, name }: UserCaller, type: GroupType, event: string): void => {
+    const payload = { groupType: type, userId: id, userName: name, timestamp: new Date(clock.now()).toISOString() };
+    tell.people({ userIds: [], groups: [type], except: id }, { event, payload });
+  };
+
+  return {
+    async join({ principal, enter }: Here, type: GroupType): Promise<void> {
+      const caller = await ensureMember(principal, type);
+      enter(rooms.group(type));
+      tellOthers(caller, type, 'group:user_joined');
+    },
+
+    async leave({ principal, leave }: Here, type: GroupType): Promise<void> {
+      const caller = await ensureMember(principal, type);
+      leave(rooms.group(type));
+      tellOthers(caller, type, 'group:user_left');
+    },
+
+    /** Members who are online, the caller too. Whoever has come lately is found first. */
+    async getOnline(principal: Principal, { groupType, limit }: { groupType: GroupType; limit: number }) {
+      const caller = await ensureMember(principal, groupType);
+      const users: (PersonPresence & { userName: string })[] = [];
+      for (let skip = 0; skip < LOOKED_AT_MAX && users.length < limit; skip += CHUNK) {
+        const members = await readMembers(caller, groupType, skip);
+        const here = await presence.get(members.map(({ _id }) => _id.toHexString()));
+        const online = members.filter((_member, index) => here[index]?.online === true);
+        users.push(...online.map((user) => ({ ...toPersonPresence(user, true), userName: nameOf(user) })));
+        if (members.length < CHUNK) break;
+      }
+      return { groupType, users: users.slice(0, limit) };
+    },
+  };
+
+  function readMembers({ _id, blocked }: UserCaller, type: GroupType, skip: number) {
+    return models.User.find(
+      { 'joinedGroups.groupType': type, _id: { $nin: blocked }, blockedUsers: { $ne: _id } },
+      { name: 1, firstName: 1, lastName: 1, presenceStatus: 1, lastSeen: 1 },
+    )
+      .sort({ lastSeen: -1 })
+      .skip(skip)
+      .limit(CHUNK)
+      .lean<(User & { _id: typeof _id })[]>();
+  }
+}

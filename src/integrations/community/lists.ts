@@ -1,0 +1,111 @@
+import type { Types } from 'mongoose';
+import type { z } from 'zod';
+import type { chat as wireChat } from '#shared/contracts/community-parts.js';
+import type { Chat } from '#shared/models/chat.js';
+import type { ChatMessage } from '#shared/models/chat-message.js';
+import { ensureUser, type Principal } from '../../auth/principal.js';
+import type { Context } from '../../realtime/context.js';
+import type { Entrance, UserCaller } from '../chats/index.js';
+import { chatNotFound } from './access.js';
+import type { Faces } from './faces.js';
+import { PAGE_LIMIT, type PageQuery } from './history.js';
+import { behind, earlierThan, isId } from './positions.js';
+import { isMuted, settingOf } from './settings.js';
+import { toWireMessage } from './to-wire.js';
+
+/** A chat on the wire. */
+export type WireChat = z.output<typeof wireChat>;
+
+interface Dependencies extends Pick<Context, 'models' | 'clock' | 'limiter'> {
+  entrance: Entrance;
+  faces: Faces;
+}
+
+/** Messages that are looked at to count those that are unread. */
+const UNREAD_MAX = 100;
+
+export type ChatLists = ReturnType<typeof createLists>;
+
+/** Shows chats to their participants: the last active first. */
+export function createLists({ models, clock, limiter, entrance, faces }: Dependencies) {
+  const toRange = async (user: Types.ObjectId, before: string | undefined): Promise<object> => {
+    if (before === undefined) return {};
+    if (!isId(before)) return earlierThan('lastActivity', before);
+    const found = await models.Chat.findOne({ _id: before, participants: user }, { lastActivity: 1 }).lean<Chat>();
+    if (found === null) throw chatNotFound();
+    return behind('lastActivity', { at: lastActivityOf(found), _id: found._id });
+  };
+
+  const countUnread = async (chat: Chat, user: Types.ObjectId): Promise<number> => {
+    const since = settingOf(chat, user)?.readUpTo;
+    const newest = await models.ChatMessage.find(
+      { chat: chat._id, ...(since == null ? {} : { createdAt: { $gt: since } }) },
+      { sender: 1, isDeleted: 1 },
+    )
+      .sort({ createdAt: -1, _id: -1 })
+      .limit(UNREAD_MAX)
+      .lean<ChatMessage[]>();
+    return newest.filter(({ sender, isDeleted }) => !sender.equals(user) && isDeleted !== true).length;
+  };
+
+  const readNewest = async (chats: readonly Chat[]): Promise<Map<string, ChatMessage>> => {
+    const ids = chats.flatMap(({ lastMessage }) => lastMessage ?? []);
+    if (ids.length === 0) return new Map();
+    const found = await models.ChatMessage.find({ _id: { $in: ids } }).lean<ChatMessage[]>();
+    return new Map(found.map((message) => [message._id.toHexString(), message]));
+  };
+
+  const show = async (chats: readonly Chat[], viewer: UserCaller): Promise<WireChat[]> => {
+    const [newest, unread] = await Promise.all([
+      readNewest(chats),
+      Promise.all(chats.map((chat) => countUnread(chat, viewer._id))),
+    ]);
+    const senders = [...newest.values()].map(({ sender }) => sender);
+    const people = await faces.read([...senders, ...chats.flatMap((chat) => otherOf(chat, viewer._id) ?? [])]);
+    return chats.map((chat, index) => {
+      const lastMessage = newest.get(chat.lastMessage?.toHexString() ?? '');
+      const other = people.get(otherOf(chat, viewer._id)?.toHexString() ?? '');
+      const { mutedUntil } = settingOf(chat, viewer._id) ?? {};
+      return {
+        _id: chat._id.toHexString(),
+        type: chat.type ?? 'direct',
+        participants: chat.participants.map((id) => id.toHexString()),
+        groupName: chat.groupName ?? null,
+        chatName: chat.type === 'group' ? (chat.groupName ?? '') : (other?.name ?? ''),
+        chatImage: chat.type === 'group' ? null : (other?.image ?? null),
+        lastMessage:
+          lastMessage === undefined ? null : toWireMessage(lastMessage, people.get(lastMessage.sender.toHexString())),
+        lastActivity: lastActivityOf(chat).toISOString(),
+        pinnedMessages: (chat.pinnedMessages ?? []).map((id) => id.toHexString()),
+        isMuted: isMuted(chat, viewer._id, clock.now()),
+        mutedUntil: mutedUntil?.toISOString() ?? null,
+        unreadCount: unread[index] ?? 0,
+      };
+    });
+  };
+
+  return {
+    async page(principal: Principal, { before, limit }: PageQuery): Promise<WireChat[]> {
+      await limiter.consume('chats:page', `user:${ensureUser(principal).userId}`, PAGE_LIMIT);
+      const viewer = await entrance.userOf(principal);
+      const chats = await models.Chat.find({ participants: viewer._id, ...(await toRange(viewer._id, before)) })
+        .sort({ lastActivity: -1, _id: -1 })
+        .limit(limit)
+        .lean<Chat[]>();
+      return show(chats, viewer);
+    },
+    /** @throws ChatError `NOT_FOUND` when somebody has taken the viewer out meanwhile */
+    async showOne(chat: Chat, viewer: UserCaller): Promise<WireChat> {
+      const [shown] = await show([chat], viewer);
+      if (shown === undefined) throw chatNotFound();
+      return shown;
+    },
+  };
+}
+
+const lastActivityOf = ({ lastActivity, createdAt, _id }: Chat): Date =>
+  lastActivity ?? createdAt ?? _id.getTimestamp();
+
+/** The other person of a direct chat. */
+const otherOf = ({ type, participants }: Chat, user: Types.ObjectId): Types.ObjectId | undefined =>
+  type === 'group' ? undefined : participants.find((id) => !id.equals(user));

@@ -1,0 +1,23 @@
+import { isObjectIdOrHexString, type Types } from 'mongoose';
+
+/** Where an entry is in a list that is ordered by a time, newest first, and then by id. */
+export interface Position {
+  readonly at: Date;
+  readonly _id: Types.ObjectId;
+}
+
+/**
+ * What comes behind a position, as a range of the index that ends in the time and `_id`.
+ * @param field of the time
+ */
+export const behind = (field: string, { at, _id }: Position): object => ({
+  // The first bounds the index; the second only leaves out what has the same time.
+  [field]: { $lte: at },
+  $nor: [{ [field]: at, _id: { $gte: _id } }],
+});
+
+/** The same for a time alone, as clients may name one in the place of an id. */
+export const earlierThan = (field: string, time: string): object => ({ [field]: { $lt: new Date(time) } });
+
+/** Whether a client named an entry, and not a time. */
+export const isId = (before: string): boolean => isObjectIdOrHexString(before);

@@ -1,0 +1,51 @@
+import type { Context } from '../../realtime/context.js';
+import { type ChatServices, createTyping } from '../chats/index.js';
+import { createAccess } from './access.js';
+import { createCommunity } from './acquaintances.js';
+import { createAttendance } from './attendance.js';
+import { createChanges } from './changes.js';
+import { createDirect } from './direct.js';
+import { createFaces } from './faces.js';
+import { createGroups } from './groups.js';
+import { createHistory } from './history.js';
+import { createLists } from './lists.js';
+import { createNotifications } from './notifications.js';
+import { createPins } from './pins.js';
+import { createRead } from './read.js';
+import { createRoom } from './room.js';
+import { createSend } from './send.js';
+import { createStatuses } from './statuses.js';
+import { createTell } from './tell.js';
+
+/** What the community does, used by sockets and by REST alike. */
+export type CommunityServices = ReturnType<typeof createCommunityServices>;
+
+/** Each topic with what it stands on; made once, because what one user says takes turns. */
+export function createCommunityServices(context: Context, { entrance, people }: ChatServices) {
+  const { models } = context;
+  const access = createAccess({ models, entrance });
+  const attendance = createAttendance(context.chatPresence);
+  const typing = createTyping(context.clock);
+  const faces = createFaces(models);
+  const community = createCommunity(models);
+  const tell = createTell(context);
+  const parts = { ...context, access, attendance, community, entrance, faces, people, tell, typing };
+  const notifications = createNotifications(parts);
+  const lists = createLists(parts);
+  return {
+    attendance,
+    typing,
+    community,
+    notifications,
+    room: createRoom(parts),
+    send: createSend({ ...parts, notifications }),
+    changes: createChanges(parts),
+    pins: createPins(parts),
+    read: createRead({ ...parts, notifications }),
+    history: createHistory(parts),
+    lists,
+    openDirect: createDirect({ ...parts, lists }),
+    groups: createGroups(parts),
+    statuses: createStatuses(parts),
+  };
+}
