@@ -27,14 +27,17 @@ export interface ArrayFilter {
   isUsed: boolean;
 }
 
+const NO_FILTERS: ReadonlyMap<string, ArrayFilter> = new Map();
+
 /**
  * Compiles `arrayFilters`.
  * @throws DatabaseError FailedToParse for one that is not about exactly one identifier
  */
 export const compileArrayFilters = (
-  filters: readonly Document[],
+  filters: readonly Document[] | undefined,
   options: { collation?: Collation | undefined; variables?: Document | undefined },
-): Map<string, ArrayFilter> => {
+): ReadonlyMap<string, ArrayFilter> => {
+  if (filters === undefined || filters.length === 0) return NO_FILTERS;
   const compiled = new Map<string, ArrayFilter>();
   for (const filter of filters) {
     const identifiers = new Set(identifiersOf(filter));
@@ -183,7 +186,6 @@ const ensureArray = (value: unknown, path: UpdatePath, index: number): unknown[]
  * @throws DatabaseError ConflictingUpdateOperators (40)
  */
 export const ensureNoConflicts = (paths: readonly (readonly string[])[]): void => {
-  if (paths.length < 2) return;
   const whole = new Set<string>();
   const prefixes = new Set<string>();
   for (const names of paths) {

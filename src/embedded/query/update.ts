@@ -133,7 +133,7 @@ interface Step {
 
 const fromOperators = (update: Document, options: UpdateOptions): Update => {
   const { collation, now = new Date() } = options;
-  const filters = compileArrayFilters(options.arrayFilters ?? [], options);
+  const filters = compileArrayFilters(options.arrayFilters, options);
   const steps: Step[] = [];
   for (const operator of Object.keys(update)) {
     compileOperator(operator, update[operator], { filters, context: { collation, now }, into: steps });
@@ -145,8 +145,10 @@ const fromOperators = (update: Document, options: UpdateOptions): Update => {
         `The array filter for identifier '${identifier}' was not used in the update ${describe(update)}`,
       );
   }
-  ensureNoConflicts(steps.flatMap(({ path, from }) => (from === undefined ? [path.names] : [path.names, from.names])));
-  steps.sort((a, b) => comparePaths(a.path, b.path));
+  if (steps.length > 1) {
+    ensureNoConflicts(steps.flatMap(({ path, from }) => (from ? [path.names, from.names] : [path.names])));
+    steps.sort((a, b) => comparePaths(a.path, b.path));
+  }
   const onUpdate = steps.filter(({ isOnInsertOnly }) => !isOnInsertOnly);
   return {
     isReplacement: false,
