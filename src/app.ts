@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import type { Agent } from 'node:https';
 import { defineModels } from '#shared/models/index.js';
 import { configureApiKeyGuard } from './auth/api-key.js';
 import { createApiSessions } from './auth/api-session.js';
@@ -13,9 +14,11 @@ import { createHealth } from './platform/health.js';
 import { createLogger, type Logger } from './platform/logger.js';
 import { createMetrics } from './platform/metrics.js';
 import { connectMongo } from './platform/mongo.js';
-import { noPush } from './platform/push.js';
+import { openPush } from './platform/push.js';
 import { joinCluster } from './realtime/cluster.js';
 import { createDelivery } from './realtime/delivery/index.js';
+import { createPushStore } from './realtime/delivery/push-store.js';
+import { createPush } from './realtime/delivery/pushes.js';
 import { createMailboxSockets } from './realtime/delivery/sockets.js';
 import { createEmitter } from './realtime/emitter.js';
 import { createSocketDirectory } from './realtime/presence/socket-directory.js';
@@ -31,6 +34,8 @@ import { attach, createSocketServer, everySocket } from './transport/socket.js';
 export interface Overrides {
   clock?: Clock;
   logger?: Logger;
+  /** Makes the connections to Google. */
+  pushAgent?: Agent;
 }
 
 /** A gateway: one HTTP server with one Socket.IO server. Two of them can live in one process. */
@@ -50,6 +55,8 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
   const health = createHealth(metrics);
 
   async function connect(): Promise<{ port: number }> {
+    const sender = await openPush(config.push, { clock, logger, agent: overrides.pushAgent });
+    if (sender !== undefined) cleanup.add('push sender', sender.close);
     const mongo = await connectMongo({ ...config.storage, startupTimeoutMs: config.startupTimeoutMs, logger });
     cleanup.add('database', mongo.close);
     const models = defineModels(mongo.connection);
@@ -66,6 +73,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     const sockets = createSocketDirectory({ model: models.Socket, logger });
     cleanup.add('socket directory', sockets.close);
     const { presence, sitePresence, chatPresence, limiter } = cluster;
+    const pushStore = createPushStore({ model: models.DeliveryPush, clock });
     const delivery = createDelivery({
       sockets: createMailboxSockets(
         io,
@@ -75,11 +83,15 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
       clock,
       logger,
       bus: cluster.bus,
+      pushStore,
       settings: config.delivery,
     });
     delivery.start();
     cleanup.add('delivery', delivery.stop);
-    const primitives = { delivery, limiter, emitter, presence, sitePresence, chatPresence, sockets, push: noPush };
+    const push = createPush({ store: pushStore, sender, delivery, models, clock, logger, metrics });
+    push.start();
+    cleanup.add('push', push.stop);
+    const primitives = { delivery, limiter, emitter, presence, sitePresence, chatPresence, sockets, push };
     const integrations = createIntegrations({ config, clock, logger, metrics, models, userAuth, ...primitives });
     const namespaces = integrations.flatMap((integration) => integration.namespaces ?? []);
     const mounts = integrations.flatMap((integration) => integration.mounts ?? []);

@@ -83,6 +83,17 @@ export const environment = z.object({
   PUBLIC_CHANNEL: z.string().optional().describe('room that is open to everybody without a token'),
   SITES_FILE: z.string().default('sites.yml').describe('the push sites, when there are several'),
   CONFIG_FILE: z.string().default('config.yml').describe('settings by NODE_ENV; the environment wins over it'),
+  PUSH_AFTER_MS: integer(0, 604_800_000)
+    .default(10_000)
+    .describe('how long a durable message with push may stay unacknowledged before it is shown by push'),
+  FIREBASE_SERVICE_ACCOUNT: z
+    .string()
+    .optional()
+    .describe('service account of Firebase, as JSON or the path of it; unset: push is off'),
+  GOOGLE_APPLICATION_CREDENTIALS: z
+    .string()
+    .optional()
+    .describe("path of credentials as Google's libraries take them, instead of FIREBASE_SERVICE_ACCOUNT"),
 
   SHUTDOWN_TIMEOUT_MS: integer(1).default(10_000).describe('hard limit of a graceful stop'),
   SHUTDOWN_DRAIN_MS: integer(0).default(3000).describe('over how long clients are let go in waves'),
@@ -202,6 +213,11 @@ function toConfig(variables: Variables, sites: readonly Site[]) {
       messageBatch: toBatch(variables),
     },
     sites,
+    push: {
+      afterMs: variables.PUSH_AFTER_MS,
+      serviceAccount: variables.FIREBASE_SERVICE_ACCOUNT,
+      credentialsPath: variables.GOOGLE_APPLICATION_CREDENTIALS,
+    },
     shutdown: { timeoutMs: variables.SHUTDOWN_TIMEOUT_MS, drainMs: variables.SHUTDOWN_DRAIN_MS },
   });
 }

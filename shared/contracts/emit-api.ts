@@ -14,6 +14,15 @@ const seconds = z.union([
   z.string().regex(/^[1-9]\d{0,7}$/, 'must be a number'),
 ]);
 
+/** Up to a week in milliseconds, in a query or in JSON. */
+const milliseconds = z.union([
+  z.number().int().min(0).max(604_800_000),
+  z
+    .string()
+    .regex(/^\d{1,9}$/, 'must be a number')
+    .refine((text) => Number(text) <= 604_800_000, 'must be at most 604800000'),
+]);
+
 /** Options that are refused rather than ignored, because nothing would come of them. */
 const unavailable = (name: string) => z.undefined({ error: `${name} is not available here` }).optional();
 
@@ -24,7 +33,10 @@ const emitOptions = z.object({
   durable: flag.optional(),
   /** Seconds after which a durable message is not delivered any more. */
   ttl: seconds.optional(),
-  push: unavailable('push'),
+  /** Shown by push, once, unless a device has acknowledged it. Only what is durable is acknowledged, so it is. */
+  push: flag.optional(),
+  /** Milliseconds until then, instead of `PUSH_AFTER_MS`. */
+  push_after: milliseconds.optional(),
 });
 
 /** Names a call that may be repeated without being done twice. */

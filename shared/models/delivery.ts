@@ -36,6 +36,8 @@ const entrySchema = new Schema(
     isResync: Boolean,
     /** Kept for a while after its end, because somebody may ask for its state. */
     keepsReceipt: Boolean,
+    /** A push follows unless a device acknowledges. */
+    hasPush: Boolean,
     purgeAt: Date,
   },
   { collection: 'delivery.entries' },
@@ -61,18 +63,45 @@ const keySchema = new Schema(
 );
 keySchema.index({ purgeAt: 1 }, { expireAfterSeconds: 0 });
 
+const pushSchema = new Schema(
+  {
+    /** The message. */
+    _id: String,
+    userIds: { type: [String], required: true },
+    /** JSON of title, body and data. */
+    notification: { type: String, required: true },
+    /** It stands for a message in mailboxes, and is of no use once that has been acknowledged or is over. */
+    isFallback: { type: Boolean, required: true },
+    /** When it is to be sent; moved forward by whoever is at it. */
+    dueAt: { type: Date, required: true },
+    attempts: { type: Number, required: true },
+    /** Who is at it. */
+    lease: String,
+    /** Those that are to be tried again; absent: all that the users have. */
+    tokens: { type: [String], default: undefined },
+    createdAt: { type: Date, required: true },
+    purgeAt: { type: Date, required: true },
+  },
+  { collection: 'delivery.pushes' },
+);
+pushSchema.index({ dueAt: 1 });
+pushSchema.index({ purgeAt: 1 }, { expireAfterSeconds: 0 });
+
 /** A mailbox: who it belongs to and by which devices. */
 export type DeliveryRecipient = InferSchemaType<typeof recipientSchema>;
 /** One message for one device. */
 export type DeliveryEntry = InferSchemaType<typeof entrySchema>;
 /** An idempotency key and what was answered. */
 export type DeliveryKey = InferSchemaType<typeof keySchema>;
+/** A push that is to be sent. */
+export type DeliveryPush = InferSchemaType<typeof pushSchema>;
 
 /** The models of acknowledged delivery on one connection. */
 export const defineDelivery = (connection: Connection): DeliveryModels => ({
   DeliveryRecipient: connection.model<DeliveryRecipient>('DeliveryRecipient', recipientSchema),
   DeliveryEntry: connection.model<DeliveryEntry>('DeliveryEntry', entrySchema),
   DeliveryKey: connection.model<DeliveryKey>('DeliveryKey', keySchema),
+  DeliveryPush: connection.model<DeliveryPush>('DeliveryPush', pushSchema),
 });
 
 /** What {@link defineDelivery} makes. */
@@ -80,4 +109,5 @@ export interface DeliveryModels {
   readonly DeliveryRecipient: Model<DeliveryRecipient>;
   readonly DeliveryEntry: Model<DeliveryEntry>;
   readonly DeliveryKey: Model<DeliveryKey>;
+  readonly DeliveryPush: Model<DeliveryPush>;
 }

@@ -8,6 +8,7 @@ import { defineConversations } from './conversation.js';
 import { defineCounter } from './counter.js';
 import { defineDelivery } from './delivery.js';
 import { defineDepartment } from './department.js';
+import { defineFcmToken } from './fcm-token.js';
 import { defineMember } from './member.js';
 import { defineMessage } from './message.js';
 import { defineNotification } from './notification.js';
@@ -33,6 +34,7 @@ export const defineModels = (connection: Connection) => ({
   Contact: defineContact(connection),
   Counter: defineCounter(connection),
   Department: defineDepartment(connection),
+  FcmToken: defineFcmToken(connection),
   Member: defineMember(connection),
   Message: defineMessage(connection),
   Notification: defineNotification(connection),

@@ -61,6 +61,12 @@ export function createMetrics() {
       labelNames: ['namespace'],
       registry,
     }),
+    pushes: createCounter({
+      name: 'gateway_pushes_total',
+      help: 'Push notifications by what became of them, one for each token',
+      labelNames: ['result'],
+      registry,
+    }),
     slowClients: new Counter({
       name: 'gateway_slow_clients_closed_total',
       help: 'Connections closed because more waited for them than SOCKET_BUFFER_MAX',

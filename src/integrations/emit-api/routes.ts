@@ -37,10 +37,19 @@ async function toItemAnswer(service: EmitService, item: unknown) {
   }
 }
 
-/** An emit as the service has it. @throws GatewayError `VALIDATION_ERROR` for a time to live of what is not kept */
-function toEmit({ userId, event, payload, namespace, durable, ttl }: z.output<typeof emitItem>) {
-  const isDurable = durable === true || durable === 'true' || durable === '1';
+const isYes = (flag: boolean | string | undefined): boolean => flag === true || flag === 'true' || flag === '1';
+
+/** An emit as the service has it. @throws GatewayError `VALIDATION_ERROR` for an option without the one that it needs */
+function toEmit({ userId, event, payload, namespace, ...options }: z.output<typeof emitItem>) {
+  const { ttl, push_after: pushAfter } = options;
+  const isPush = isYes(options.push);
+  // Only what is durable is acknowledged, and whether it was is what push depends on.
+  const isDurable = isYes(options.durable) || (isPush && options.durable === undefined);
   if (!isDurable && ttl !== undefined) throw invalid('ttl', 'needs durable=true');
+  if (!isDurable && isPush) throw invalid('push', 'needs durable=true');
+  if (!isPush && pushAfter !== undefined) throw invalid('push_after', 'needs push=true');
   const emit = { userId, event, payload, namespace };
-  return isDurable ? { ...emit, durable: ttl === undefined ? {} : { ttlMs: Number(ttl) * 1000 } } : emit;
+  if (!isDurable) return emit;
+  const push = isPush && { push: pushAfter === undefined ? {} : { afterMs: Number(pushAfter) } };
+  return { ...emit, durable: { ...(ttl !== undefined && { ttlMs: Number(ttl) * 1000 }), ...push } };
 }

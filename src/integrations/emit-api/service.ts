@@ -5,6 +5,7 @@ import { GENERAL_SITE } from '../../realtime/delivery/message.js';
 import { userNamespaces } from '../../realtime/namespaces.js';
 import type { Presence } from '../../realtime/presence/index.js';
 import { rooms } from '../../realtime/rooms.js';
+import { toShown } from './shown.js';
 
 interface Emit {
   event: string;
@@ -17,7 +18,7 @@ interface Emit {
 interface UserEmit extends Emit {
   userId: string;
   /** Absent: fire and forget. */
-  durable?: { ttlMs?: number };
+  durable?: { ttlMs?: number; push?: { afterMs?: number } };
 }
 
 /** What came of it. */
@@ -34,14 +35,18 @@ export type EmitService = ReturnType<typeof createEmitService>;
  * What is emitted reaches the sockets that are connected now; what is durable is stored first, and reaches those that
  * come later too.
  */
-export function createEmitService({ emitter, presence, delivery, models, clock }: Context) {
+export function createEmitService({ config, emitter, presence, delivery, push, models, clock }: Context) {
   const idempotency = createIdempotency({ model: models.DeliveryKey, clock });
 
   const toUser = async (emit: UserEmit, id?: string): Promise<Emitted> => {
     const { userId, event, payload, namespace, durable } = emit;
     if (durable !== undefined) {
       const recipient = { site: GENERAL_SITE, userId };
-      const message = { recipient, namespace, event, args: [payload], keepsReceipt: true, ...durable };
+      const { push: wanted, ...rest } = durable;
+      const message = {
+        ...{ recipient, namespace, event, args: [payload], keepsReceipt: true, ...rest },
+        ...(push.isOn && wanted && { push: { ...toShown(payload), afterMs: wanted.afterMs ?? config.push.afterMs } }),
+      };
       const sent = await delivery.send(id === undefined ? message : { ...message, id });
       return { ...sent, state: sent.sockets > 0 || (await isElsewhere(userId)) ? 'sent' : 'queued' };
     }

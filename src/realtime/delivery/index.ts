@@ -31,6 +31,7 @@ import { createDevices } from './devices.js';
 import { createMailbox, type MessageStatus } from './mailbox.js';
 import { type Entry, keyOf, newId, type OutgoingMessage, type Recipient, recipientOf } from './message.js';
 import { type Device, Outbox } from './outbox.js';
+import type { PushStore } from './push-store.js';
 
 export type { OutgoingMessage, Recipient } from './message.js';
 
@@ -72,6 +73,8 @@ export interface Delivery {
   stop(): void;
   /** What became of a message whose receipt is kept; `undefined` for one that is unknown or too long ago. */
   statusOf(id: string): Promise<MessageStatus | undefined>;
+  /** A message was shown by push. */
+  markPushed(id: string): Promise<void>;
 }
 
 /** The sockets of this node that have a mailbox. */
@@ -86,14 +89,16 @@ interface Dependencies {
   clock: Clock;
   logger: Logger;
   bus: Bus;
+  /** Where the pushes are that follow messages which nobody acknowledges. */
+  pushStore: PushStore;
   settings: { deviceTtlMs: number; mailboxMax: number; receiptTtlMs: number };
 }
 
 /** Delivery over the database of the models. */
 export function createDelivery(dependencies: Dependencies): Delivery {
-  const { sockets, models, clock, logger, bus, settings } = dependencies;
+  const { sockets, models, clock, logger, bus, pushStore, settings } = dependencies;
   const isHere = (recipient: string, deviceId: string): boolean => socketsOf({ recipient, deviceId }).length > 0;
-  const mailbox = createMailbox({ models, clock, isHere, ...settings });
+  const mailbox = createMailbox({ models, clock, pushStore, isHere, ...settings });
   const devices = createDevices({ model: models.DeliveryRecipient, mailbox, clock, ttlMs: settings.deviceTtlMs });
   const stops: (() => void)[] = [];
   const report = (error: unknown): void => logger.warn({ err: error }, 'delivery: the database failed; trying again');
@@ -225,6 +230,7 @@ export function createDelivery(dependencies: Dependencies): Delivery {
       for (const stop of stops) stop();
     },
     statusOf: mailbox.statusOf,
+    markPushed: mailbox.markPushed,
   };
 }
 

@@ -1,9 +1,11 @@
 import { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { Clock } from '../../platform/clock.js';
+import { fromDocument, type StoredEntry, toDocument, toEntry, toPushes } from './entries.js';
 import { createGroup } from './group.js';
-import { type Entry, keyOf, newId, type OutgoingMessage, recipientOf } from './message.js';
+import { type Entry, keyOf, type NamedMessage, recipientOf } from './message.js';
 import { createNumbers, type Taken } from './numbers.js';
+import type { PushStore } from './push-store.js';
 
 /** Messages that one database call stores, and acknowledgements that one takes away. */
 const GROUP_MAX = 1000;
@@ -14,6 +16,7 @@ const TRIM_SHARE = 100;
 interface Options {
   models: Models;
   clock: Clock;
+  pushStore: PushStore;
   /** Messages a device may have waiting; beyond that the oldest are lost, and the device is told. */
   mailboxMax: number;
   /** How long the state of a message can be asked for after its end. */
@@ -26,13 +29,13 @@ interface Options {
 export type Mailbox = ReturnType<typeof createMailbox>;
 
 /** The mailbox over the delivery collections. */
-export function createMailbox({ models, clock, mailboxMax, receiptTtlMs, isHere }: Options) {
+export function createMailbox({ models, clock, pushStore, mailboxMax, receiptTtlMs, isHere }: Options) {
   const { collection } = models.DeliveryEntry;
   const recipients = models.DeliveryRecipient.collection;
   const numbers = createNumbers(models.DeliveryRecipient);
   const trimEvery = Math.max(1, Math.floor(mailboxMax / TRIM_SHARE));
 
-  const storeAll = async (messages: readonly OutgoingMessage[]): Promise<Entry[][]> => {
+  const storeAll = async (messages: readonly NamedMessage[]): Promise<Entry[][]> => {
     const counts = new Map<string, number>();
     for (const { recipient } of messages) counts.set(keyOf(recipient), (counts.get(keyOf(recipient)) ?? 0) + 1);
     const taken = await numbers.take(counts);
@@ -49,10 +52,14 @@ export function createMailbox({ models, clock, mailboxMax, receiptTtlMs, isHere 
         return toEntry(message, { recipient: key, device, seq: first + offset, isSent, now });
       });
     });
+    // First, so that none is missing should this node end in between. One without its message comes to nothing.
+    const pushes = messages.flatMap(toPushes);
+    await pushStore.add(pushes);
     await collection.insertMany(
       stored.flat().map((entry) => toDocument(entry, now)),
       { ordered: false },
     );
+    pushStore.announce(pushes);
     await Promise.all([...taken].map(([key, numbersOf]) => trimIfDue(key, numbersOf, counts.get(key) ?? 0)));
     return stored;
   };
@@ -98,7 +105,9 @@ export function createMailbox({ models, clock, mailboxMax, receiptTtlMs, isHere 
       entries.filter((entry) => entry.keepsReceipt === keepsReceipt).map(({ id }) => new Types.ObjectId(id));
     const [kept, deleted] = [idsOf(true), idsOf(false)];
     const end = { isPending: false, state: 'acked', at: new Date(now), purgeAt: new Date(now + receiptTtlMs) };
+    const covered = entries.filter(({ hasPush }) => hasPush).map(({ message }) => message);
     await Promise.all([
+      covered.length > 0 && pushStore.remove(covered),
       kept.length > 0 && collection.updateMany({ _id: { $in: kept }, isPending: true }, { $set: end }),
       deleted.length > 0 && collection.deleteMany({ _id: { $in: deleted } }),
     ]);
@@ -123,7 +132,7 @@ export function createMailbox({ models, clock, mailboxMax, receiptTtlMs, isHere 
       const documents = await collection.find(queue).sort({ seq: 1 }).limit(limit).toArray();
       const now = clock.now();
       return documents
-        .map((document) => fromDocument(document as unknown as Stored))
+        .map((document) => fromDocument(document as unknown as StoredEntry))
         .filter((entry) => !isOver(entry, now));
     },
 
@@ -148,6 +157,12 @@ export function createMailbox({ models, clock, mailboxMax, receiptTtlMs, isHere 
       await collection.updateMany(isQueued, { $set: { state: 'sent', at: new Date(clock.now()) } });
       return entries;
     }, GROUP_MAX),
+
+    /** It was shown by push; devices may still acknowledge it. */
+    async markPushed(message: string): Promise<void> {
+      const at = new Date(clock.now());
+      await collection.updateMany({ message, isPending: true }, { $set: { state: 'pushed', at } });
+    },
 
     /** Ends what has outlived its own time; the devices are told at their next connect. */
     async expire(): Promise<void> {
@@ -202,46 +217,3 @@ export interface PendingQuery {
 
 /** Its own time is over. */
 export const isOver = ({ expireAt }: Entry, now: number): boolean => expireAt !== null && expireAt <= now;
-
-function toEntry(
-  { id = newId(), event, args, namespace, ttlMs, isResync = false, keepsReceipt = false }: OutgoingMessage,
-  { now, ...address }: Pick<Entry, 'recipient' | 'device' | 'seq' | 'isSent'> & { now: number },
-): Entry {
-  const body = JSON.stringify([event, ...args]);
-  const expireAt = ttlMs === undefined ? null : now + ttlMs;
-  return { id: newId(), message: id, ...address, namespace, body, isResync, keepsReceipt, expireAt };
-}
-
-interface Stored {
-  _id: Types.ObjectId;
-  message: string;
-  recipient: string;
-  device: string | null;
-  seq: number;
-  namespace: string;
-  body: string;
-  isResync?: boolean;
-  keepsReceipt?: boolean;
-  expireAt?: Date;
-  state: string;
-}
-
-const toDocument = ({ id, expireAt, isResync, keepsReceipt, isSent, ...entry }: Entry, now: number) => ({
-  _id: new Types.ObjectId(id),
-  ...entry,
-  isPending: true,
-  state: isSent ? 'sent' : 'queued',
-  at: new Date(now),
-  createdAt: new Date(now),
-  ...(expireAt === null ? {} : { expireAt: new Date(expireAt) }),
-  ...(isResync ? { isResync } : {}),
-  ...(keepsReceipt ? { keepsReceipt } : {}),
-});
-
-const fromDocument = ({ _id, message, recipient, device, seq, namespace, body, ...rest }: Stored): Entry => ({
-  ...{ id: _id.toHexString(), message, recipient, device, seq, namespace, body },
-  isResync: rest.isResync === true,
-  keepsReceipt: rest.keepsReceipt === true,
-  expireAt: rest.expireAt?.getTime() ?? null,
-  isSent: rest.state === 'sent',
-});

@@ -25,7 +25,12 @@ export interface OutgoingMessage {
   readonly isResync?: boolean;
   /** Its state can be asked for. */
   readonly keepsReceipt?: boolean;
+  /** Shown by push when no device has acknowledged it by then. */
+  readonly push?: { readonly title: string; readonly body: string; readonly afterMs: number };
 }
+
+/** A message that has its id. */
+export type NamedMessage = OutgoingMessage & { readonly id: string };
 
 /** One message for one device, as it is stored and as nodes tell each other. */
 export interface Entry {
@@ -40,6 +45,8 @@ export interface Entry {
   readonly body: string;
   readonly isResync: boolean;
   readonly keepsReceipt: boolean;
+  /** A push follows unless a device acknowledges. */
+  readonly hasPush: boolean;
   /** Unix time in milliseconds; `null`: no limit of its own. */
   readonly expireAt: number | null;
   /** A socket of its device has been offered it. */

@@ -1,0 +1,54 @@
+import { readFile } from 'node:fs/promises';
+import type { Agent } from 'node:https';
+import type { Credential, ServiceAccount } from 'firebase-admin/app';
+
+/** Where the credentials of push may be; both absent: push is off. */
+export interface PushSettings {
+  /** `FIREBASE_SERVICE_ACCOUNT`: a service account as JSON, or the path of one. */
+  readonly serviceAccount: string | undefined;
+  /** `GOOGLE_APPLICATION_CREDENTIALS`: the path of whatever credentials Google's own libraries take. */
+  readonly credentialsPath: string | undefined;
+}
+
+/**
+ * The credentials that the settings name. No message tells anything of what was read.
+ * @throws Error that names the variable when they cannot be used
+ */
+export async function readCredential(settings: PushSettings, agent: Agent): Promise<Credential> {
+  const { serviceAccount, credentialsPath } = settings;
+  const isOwn = serviceAccount !== undefined;
+  const name = isOwn ? 'FIREBASE_SERVICE_ACCOUNT' : 'GOOGLE_APPLICATION_CREDENTIALS';
+  const isJson = isOwn && serviceAccount.trimStart().startsWith('{');
+  const path = serviceAccount ?? credentialsPath ?? '';
+  const account = parseObject(name, isJson ? serviceAccount : await readText(name, path));
+  const { applicationDefault, cert } = await import('firebase-admin/app');
+  try {
+    // What is no service account is left to Google's library, which looks at the same variable.
+    const isServiceAccount = isOwn || account['type'] === 'service_account';
+    if (!isServiceAccount) return applicationDefault(agent);
+    // Of a file the library uses the agent for everything, of an object not for the access tokens.
+    return cert(isJson ? (account as ServiceAccount) : path, agent);
+  } catch (error) {
+    throw new Error(`${name}: ${error instanceof Error ? error.message : 'is no service account'}`);
+  }
+}
+
+async function readText(name: string, path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Error(`${name}: names a file that cannot be read (${code ?? 'unknown reason'})`);
+  }
+}
+
+function parseObject(name: string, text: string): Record<string, unknown> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    parsed = undefined;
+  }
+  if (typeof parsed !== 'object' || parsed === null) throw new Error(`${name}: does not hold JSON of an account`);
+  return parsed as Record<string, unknown>;
+}
