@@ -24,6 +24,8 @@ export const createProspectKind = (models: Models): ConversationKind<ProspectDes
   conversations: models.ConversationProspect as unknown as Model<Conversation>,
   messages: models.Communication as unknown as Model<StoredMessage>,
   events: { added: 'prospect_add_conversation', message: 'prospect_message', read: 'prospect_read' },
+  // Notes alone are said here; the rest other services store.
+  said: { type: 'NOTE' },
   async describe(conversations) {
     const contact = await readContacts(
       models,

@@ -21,6 +21,7 @@ export const createTeamKind = (models: Models): ConversationKind<TeamDescription
   // Read as what all kinds have in common.
   messages: models.Message as unknown as Model<StoredMessage>,
   events: { added: 'add_conversation', message: 'message', read: 'read' },
+  said: {},
   describe:
     async () =>
     ({ title, image }) => ({ title, image }),

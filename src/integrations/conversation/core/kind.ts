@@ -46,6 +46,8 @@ export interface ConversationKind<D extends Description = Description, M extends
   readonly messages: Model<StoredMessage>;
   /** The names of what others are told. */
   readonly events: { readonly added: string; readonly message: string; readonly read: string };
+  /** What every message that is said here has, as the index of UUIDs asks for it. */
+  readonly said: Readonly<Record<string, unknown>>;
   /** Reads what it takes to show these conversations. */
   describe(conversations: readonly Conversation[]): Promise<(conversation: Conversation) => D>;
   /** Reads what it takes to show these messages. */

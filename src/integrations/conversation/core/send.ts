@@ -66,7 +66,7 @@ export function createSend<D extends Description, M extends WireMessage>(depende
   /** What the same call has stored before. */
   const findStored = ({ userId }: Viewer, { conversationId, message }: Draft) =>
     kind.messages
-      .findOne({ conversation_id: conversationId, sent_by: userId, UUID: message.UUID })
+      .findOne({ ...kind.said, conversation_id: conversationId, sent_by: userId, UUID: message.UUID })
       .lean<StoredMessage>();
 
   return async (viewer: Viewer, draft: Draft): Promise<M> => {
