@@ -31,7 +31,7 @@ const draft = {
   metadata: metadata.optional(),
 };
 
-/** A message's id, or a point in time. */
+/** The id of a message, or of a conversation in a list of those; or a point in time. */
 const position = z.union([objectId, isoTime]);
 
 /** A number of a query string. */
@@ -77,13 +77,13 @@ export const supportPayloads = {
   list: z.object({
     status: z.enum(conversationStatuses).optional(),
     departmentId: objectId.optional(),
-    before: isoTime.optional(),
+    before: position.optional(),
     limit,
   }),
   listByRest: z.object({
     status: z.enum(conversationStatuses).optional(),
     departmentId: objectId.optional(),
-    before: isoTime.optional(),
+    before: position.optional(),
     limit: pageSize,
   }),
   assign: z.object({ ...conversationId, agentId: objectId }),

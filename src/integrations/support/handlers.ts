@@ -8,16 +8,16 @@ export const createHandlers = (services: SupportServices): Handlers<typeof suppo
   return {
     join_conversation: (data, { principal, enter }) => room.join(principal, idOf(data), enter),
     leave_conversation: async (data, call) => {
-      await typing.stop(call, idOf(data));
+      typing.stop(call, idOf(data));
       await room.leave(call.principal, idOf(data), call.leave);
     },
     send_message: async (data, call) => {
       const message = await send(call.principal, data, (id) => call.send({ event: 'message_delivered', payload: id }));
-      await typing.stop(call, data.conversationId);
+      typing.stop(call, data.conversationId);
       return message;
     },
     typing_start: ({ conversationId }, call) => typing.start(call, conversationId),
-    typing_stop: ({ conversationId }, call) => typing.stop(call, conversationId),
+    typing_stop: async ({ conversationId }, call) => typing.stop(call, conversationId),
     file_upload: ([content, meta], { principal }) => files.upload(principal, content, meta ?? undefined),
     mark_as_read: (data, { principal }) => reads.mark(principal, data),
     edit_message: (data, { principal }) => messages.edit(principal, data),

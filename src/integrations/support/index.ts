@@ -32,7 +32,7 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
     },
     disconnected(socket) {
       departments.listener.disconnected(socket);
-      services.typing.leave(socket.id);
+      services.typing.listener.disconnected(socket);
     },
   };
 

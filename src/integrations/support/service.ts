@@ -12,7 +12,7 @@ import { createNewest } from './newest.js';
 import { createReads } from './reads.js';
 import { createRoom } from './room.js';
 import { createSend } from './send.js';
-import { createTyping } from './typing.js';
+import { createConversationTyping } from './typing.js';
 
 /** What can be done in the support chat, over sockets and over REST alike. */
 export type SupportServices = ReturnType<typeof createSupportServices>;
@@ -35,7 +35,7 @@ export function createSupportServices(context: Context, { entrance, people }: Ch
     reads,
     send,
     room: createRoom({ access, announce, clock }),
-    typing: createTyping({ access, announce, clock, logger }),
+    typing: createConversationTyping({ access, announce, clock, logger }),
     messages: createMessages({ models, access, announce, reads, files, clock }),
     conversations: createConversations({ models, entrance, people, access, announce, clock }),
     assignment: createAssignment({ models, people, access, announce, clock }),

@@ -28,8 +28,9 @@ export async function addConversation(
   fields: Record<string, unknown> = {},
 ): Promise<string> {
   const participants = users.map(({ id }) => id);
-  const { _id } = await models.SupportConversation.create({ participants, createdBy: participants[0], ...fields });
-  return String(_id);
+  const conversation = new models.SupportConversation({ participants, createdBy: participants[0], ...fields });
+  await conversation.save();
+  return String(conversation._id);
 }
 
 /** A department of these agents. */

@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createTestClock } from '../../support/clock.js';
+import { dataOf, openStage, type Stage } from '../stage.js';
+import { expectNothing, openChat, talk } from './chat.js';
+
+const clock = createTestClock();
+let stage: Stage;
+
+beforeAll(async () => {
+  stage = await openStage({ nodes: 2, overrides: { clock } });
+});
+afterAll(() => stage.close());
+
+/** Somebody who types, and somebody who sees it. */
+async function typing() {
+  const scene = await talk(stage);
+  const { a, b, ann, conversationId } = scene;
+  expect(await a.ask('typing_start', { conversationId })).toEqual({ success: true });
+  expect(await b.next('user_typing')).toEqual([{ userId: ann.id, userName: 'Ann', conversationId }]);
+  return { ...scene, stopped: { userId: ann.id, conversationId } };
+}
+
+test('typing is told to the others and not to oneself, and ends when told to', async () => {
+  const { ann, bob, a, b, conversationId, stopped } = await typing();
+  const tab = await openChat(stage, ann, { node: 1 });
+  await a.ask('typing_start', { conversationId });
+  await b.next('user_typing');
+  await a.ask('typing_stop', { conversationId });
+  expect(await b.next('user_stopped_typing')).toEqual([stopped]);
+  await a.ask('typing_stop', { conversationId });
+  clock.advance(10_000);
+  const heard = ['user_typing', 'user_stopped_typing'];
+  for (const listener of [a, b, tab]) {
+    expect(await expectNothing(stage, { speaker: a, listener, users: [ann, bob] }, ...heard)).toEqual([]);
+  }
+});
+
+test('typing ends by itself after five seconds without a word', async () => {
+  const { ann, bob, a, b, conversationId, stopped } = await typing();
+  clock.advance(4000);
+  await a.ask('typing_start', { conversationId });
+  clock.advance(4999);
+  expect(await expectNothing(stage, { speaker: a, listener: b, users: [ann, bob] }, 'user_stopped_typing')).toEqual([]);
+  clock.advance(1);
+  expect(await b.next('user_stopped_typing')).toEqual([stopped]);
+});
+
+test('typing ends with the message, with leaving, and with the connection', async () => {
+  const { a, b, conversationId, stopped } = await typing();
+  dataOf(await a.ask('send_message', { conversationId, content: 'done' }));
+  expect(await b.next('user_stopped_typing')).toEqual([stopped]);
+  await a.ask('typing_start', { conversationId });
+  await a.ask('leave_conversation', { conversationId });
+  expect(await b.next('user_stopped_typing')).toEqual([stopped]);
+  await a.ask('typing_start', { conversationId });
+  a.close();
+  expect(await b.next('user_stopped_typing')).toEqual([stopped]);
+  expect(b.received('user_stopped_typing')).toEqual([]);
+});
+
+test('whoever was taken out meanwhile is not told of the end', async () => {
+  const { ann, bob, a, b, conversationId } = await typing();
+  await stage.models.SupportConversation.updateOne({ _id: conversationId }, { $pull: { participants: bob.id } });
+  clock.advance(5000);
+  expect(await expectNothing(stage, { speaker: a, listener: b, users: [ann, bob] }, 'user_stopped_typing')).toEqual([]);
+});
+
+test('a message right behind the first letter leaves nobody typing', async () => {
+  const { a, b, conversationId } = await talk(stage);
+  a.socket.emit('typing_start', { conversationId });
+  dataOf(await a.ask('send_message', { conversationId, content: 'quick' }));
+  await b.next('new_message');
+  dataOf(await a.ask('send_message', { conversationId, content: 'barrier' }));
+  await b.next('new_message');
+  expect(b.received('user_stopped_typing')).toHaveLength(b.received('user_typing').length);
+});
+
+test('typing has a limit', async () => {
+  const { a, conversationId } = await talk(stage);
+  for (let n = 0; n < 60; n += 1) expect(await a.ask('typing_start', { conversationId })).toEqual({ success: true });
+  a.socket.emit('typing_start', { conversationId });
+  expect(await a.next('rate_limit_exceeded')).toEqual([
+    { event: 'typing_start', limit: 60, windowMs: 10_000, retryAfterMs: expect.any(Number) },
+  ]);
+});
