@@ -15,6 +15,7 @@ export const plain = { name: 'plain', key: 'p' };
 /** The website of all three sites, and what gateways stand on. */
 export interface SiteStage {
   readonly website: Website;
+  readonly redisUrl: string;
   /** Starts a node, which is stopped by whoever started it. */
   start(env?: Record<string, string>, overrides?: Overrides): Promise<TestGateway>;
   close(): Promise<void>;
@@ -46,6 +47,7 @@ plain:
   const shared = { REDIS_URL: redis.url, MONGODB_URL: database.url, SITES_FILE, EVENT_LIMIT: '100000' };
   return {
     website,
+    redisUrl: redis.url,
     start: (env = {}, overrides = {}) => startGateway({ ...shared, ...env }, overrides),
     async close() {
       await website.close();

@@ -95,6 +95,8 @@ export function createUserUpdates({ client, clock, logger }: Dependencies) {
 
   return {
     push(site: Site, update: UserUpdate): void {
+      // No way of writing them keeps an address from leading elsewhere.
+      if (['.', '..'].includes(update.userId)) return;
       const key = keyOf({ site: site.name, userId: update.userId });
       const others = waiting.get(key);
       if (others !== undefined) {
