@@ -4,7 +4,7 @@ import type { ClientEvent } from '#shared/contracts/contract.js';
 import { publishedContracts, publishedNamespaces } from '#shared/contracts/index.js';
 import { catalogue } from '../../../src/errors.js';
 import { connect, type TestClient } from '../../support/client.js';
-import { ATTACKER, useStage } from './stage.js';
+import { asAttacker, useStage } from './stage.js';
 import { wordingOf } from './wording.js';
 
 const MEGABYTE = 'x'.repeat(1_000_000);
@@ -55,7 +55,7 @@ const clients = new Map<string, TestClient>();
 
 beforeAll(async () => {
   for (const namespace of Object.keys(publishedNamespaces)) {
-    clients.set(namespace, await connect(current().gateway, { namespace, claims: { uid: ATTACKER } }));
+    clients.set(namespace, await connect(current().gateway, asAttacker(namespace)));
   }
 });
 afterAll(() => {
@@ -121,7 +121,7 @@ describe.each(events)('$name on $namespace', ({ namespace, name, event }) => {
   });
 
   it('tells of a failure by an event when no answer was asked for', async () => {
-    const client = await connect(current().gateway, { namespace, claims: { uid: ATTACKER } });
+    const client = await connect(current().gateway, asAttacker(namespace));
     client.socket.emit(name, 7);
     const { event: told, answer } = await wordingOf(namespace).nextFailure(client);
     expect(told ?? name).toBe(name);
@@ -144,7 +144,7 @@ describe.each(Object.keys(publishedNamespaces))('names nobody knows on %s', (nam
   };
 
   it.each(Object.entries(NAMES))('answers %s with NOT_FOUND', async (_name, name) => {
-    const client = await connect(current().gateway, { namespace, claims: { uid: ATTACKER } });
+    const client = await connect(current().gateway, asAttacker(namespace));
     const { notFound, nextFailure } = wordingOf(namespace);
     expect(await client.ask(name, { a: 1 })).toStrictEqual(notFound);
     client.socket.emit(name);
@@ -154,7 +154,7 @@ describe.each(Object.keys(publishedNamespaces))('names nobody knows on %s', (nam
   });
 
   it('cuts a name of 100,000 characters before it repeats it', async () => {
-    const client = await connect(current().gateway, { namespace, claims: { uid: ATTACKER } });
+    const client = await connect(current().gateway, asAttacker(namespace));
     client.socket.emit('n'.repeat(100_000));
     expect((await wordingOf(namespace).nextFailure(client)).event).toBe('n'.repeat(128));
     client.close();

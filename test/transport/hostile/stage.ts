@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { defineModels, type Models } from '#shared/models/index.js';
 import type { Overrides } from '../../../src/app.js';
 import { startEmbedded } from '../../../src/embedded/index.js';
-import { connect, type TestClient } from '../../support/client.js';
+import { type ClientOptions, connect, type TestClient } from '../../support/client.js';
 import { startGateway, type TestGateway } from '../../support/gateway.js';
 
 /** A gateway that gets bad input, and somebody else who must not notice. */
@@ -23,6 +23,16 @@ export interface Stage {
 
 /** The attacker, where a user has to be in the database. */
 export const ATTACKER = 'aaaaaaaaaaaaaaaaaaaaaaaa';
+
+/** The department that the attacker is in. */
+const DEPARTMENT = 'dddddddddddddddddddddddd';
+
+/** How the attacker enters a namespace. */
+export const asAttacker = (namespace: string): ClientOptions => ({
+  namespace,
+  claims: { uid: ATTACKER },
+  query: { departmentId: DEPARTMENT },
+});
 
 /** Sets the stage for the tests of a file. @returns the stage, once the tests run */
 export function useStage(env: Record<string, string> = {}, overrides: Overrides = {}): () => Stage {
@@ -42,6 +52,7 @@ export function useStage(env: Record<string, string> = {}, overrides: Overrides 
     undo.push(() => connection.close());
     const models = defineModels(connection);
     await models.User.create({ _id: ATTACKER, firstName: 'Mallory' });
+    await models.Department.create({ _id: DEPARTMENT, name: 'Malice', members: [ATTACKER] });
     // The limit is a matter of its own; here it would hide what lies behind it.
     const gateway = await startGateway({ EVENT_LIMIT: '1000000', MONGODB_URL: database.url, ...env }, overrides);
     undo.push(() => gateway.close());
