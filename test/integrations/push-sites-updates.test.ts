@@ -177,3 +177,15 @@ test('of what waits for one user the newest counts, however often they come and 
   await alone.close();
   expect(told('flapping')).toHaveLength(3);
 });
+
+test.each(['alone', 'among-others'])('a node that stops tells who has left with it: %s', async (which) => {
+  const user = `stop-${which}`;
+  stage.website.rooms.set(user, [`user_${user}`]);
+  const node = await stage.start(which === 'alone' ? { REDIS_URL: '' } : {});
+  const client = await connectSite(node, 'news', { token: user });
+  await until(() => told(user).length === 1);
+  await node.close();
+  await until(() => told(user).length === 2);
+  expect(fieldsTold(user)).toEqual(['last_connected', 'last_disconnected']);
+  client.close();
+});

@@ -16,6 +16,8 @@ export const plain = { name: 'plain', key: 'p' };
 export interface SiteStage {
   readonly website: Website;
   readonly redisUrl: string;
+  /** What a node is started with. */
+  readonly env: Readonly<Record<string, string>>;
   /** Starts a node, which is stopped by whoever started it. */
   start(env?: Record<string, string>, overrides?: Overrides): Promise<TestGateway>;
   close(): Promise<void>;
@@ -48,6 +50,7 @@ plain:
   return {
     website,
     redisUrl: redis.url,
+    env: shared,
     start: (env = {}, overrides = {}) => startGateway({ ...shared, ...env }, overrides),
     async close() {
       await website.close();
