@@ -3,43 +3,52 @@ import type { SocketListener } from '../../realtime/integration.js';
 
 /** How long somebody types who does not say so again. */
 const TYPING_MS = 5000;
+/** Places where one socket may type at once; nobody has more hands. */
+const PLACES_MAX = 10;
 
 /** Which sockets say that their user types, and where. It belongs to the sockets, and ends with them. */
 export interface Typing {
-  /** From now on, or for longer. @param ended called once, when it is over for whatever reason */
-  start(socketId: string, place: string, ended: () => void): void;
+  /** From now on, or for longer. */
+  start(socketId: string, place: string): Typist;
   /** It is over; where nobody types nothing happens. */
   stop(socketId: string, place: string): void;
   readonly listener: SocketListener;
 }
 
-interface Typist {
-  cancelTimer(): void;
-  ended(): void;
+/** A socket that types somewhere. It is known at once, so that what the socket does next finds it. */
+export interface Typist {
+  /** Others may be told. @param ended called once, when it is over @returns `false`: it is over already, and nothing to tell */
+  begin(ended: () => void): boolean;
+}
+
+interface Entry extends Typist {
+  cancelTimer: () => void;
+  end(): void;
 }
 
 export function createTyping(clock: Clock): Typing {
   /** socket → place → who types there */
-  const sockets = new Map<string, Map<string, Typist>>();
+  const sockets = new Map<string, Map<string, Entry>>();
 
-  const take = (socketId: string, place: string): Typist | undefined => {
+  const stop = (socketId: string, place: string): void => {
     const places = sockets.get(socketId);
-    const typist = places?.get(place);
+    const entry = places?.get(place);
     places?.delete(place);
     if (places?.size === 0) sockets.delete(socketId);
-    typist?.cancelTimer();
-    return typist;
+    entry?.end();
   };
 
-  const stop = (socketId: string, place: string): void => take(socketId, place)?.ended();
-
   return {
-    start(socketId, place, ended) {
-      // Whoever goes on typing has not stopped in between.
-      take(socketId, place);
-      const places = sockets.get(socketId) ?? new Map<string, Typist>();
-      places.set(place, { cancelTimer: clock.after(TYPING_MS, () => stop(socketId, place)), ended });
+    start(socketId, place) {
+      const places = sockets.get(socketId) ?? new Map<string, Entry>();
       sockets.set(socketId, places);
+      const entry = places.get(place) ?? createEntry();
+      places.set(place, entry);
+      entry.cancelTimer();
+      entry.cancelTimer = clock.after(TYPING_MS, () => stop(socketId, place));
+      const [oldest] = places.keys();
+      if (places.size > PLACES_MAX && oldest !== undefined) stop(socketId, oldest);
+      return entry;
     },
     stop,
     listener: {
@@ -47,6 +56,23 @@ export function createTyping(clock: Clock): Typing {
       disconnected({ id }) {
         for (const place of [...(sockets.get(id)?.keys() ?? [])]) stop(id, place);
       },
+    },
+  };
+}
+
+function createEntry(): Entry {
+  let tellEnd: (() => void) | undefined;
+  let isOver = false;
+  return {
+    cancelTimer: () => undefined,
+    begin(ended) {
+      if (!isOver) tellEnd = ended;
+      return !isOver;
+    },
+    end() {
+      this.cancelTimer();
+      isOver = true;
+      tellEnd?.();
     },
   };
 }

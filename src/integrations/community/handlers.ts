@@ -10,9 +10,11 @@ export const createChatHandlers = (services: CommunityServices): Handlers<typeof
   return {
     'chat:join': ({ chatId }, here) => room.join(here, chatId),
     'chat:leave': ({ chatId }, here) => room.leave(here, chatId),
-    'chat:send_message': (data, { principal, socketId }) => {
-      typing.stop(socketId, data.chatId.toLowerCase());
-      return send(principal, data);
+    'chat:send_message': async (data, { principal, socketId }) => {
+      const message = await send(principal, data);
+      // Only now: of two events in one packet the one that begins the typing may be handled second.
+      typing.stop(socketId, message.chat);
+      return message;
     },
     'chat:typing_start': ({ chatId }, here) => room.startTyping(here, chatId),
     'chat:typing_stop': ({ chatId }, here) => room.stopTyping(here, chatId),

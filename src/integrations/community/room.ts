@@ -62,15 +62,21 @@ export function createRoom({ models, clock, logger, access, tell, attendance, ty
       tellOthers(opened, 'chat:user_left', nameAndTime(opened));
     },
 
+    /** Again is fine, and makes it last. */
     async startTyping({ principal, socketId }: Here, chatId: string): Promise<void> {
-      const opened = await access.openToSpeak(principal, chatId);
-      typing.start(socketId, opened.chat._id.toHexString(), () => void tellStopped(opened));
+      const id = chatId.toLowerCase();
+      const typist = typing.start(socketId, id);
+      const opened = await access.openToSpeak(principal, id).catch((error: unknown) => {
+        typing.stop(socketId, id);
+        throw error;
+      });
+      if (!typist.begin(() => void tellStopped(opened))) return;
       tellOthers(opened, 'chat:user_typing', { userName: opened.caller.name });
     },
 
     async stopTyping({ principal, socketId }: Here, chatId: string): Promise<void> {
-      const { chat } = await access.openToSpeak(principal, chatId);
-      typing.stop(socketId, chat._id.toHexString());
+      typing.stop(socketId, chatId.toLowerCase());
+      await access.open(principal, chatId);
     },
   };
 }
