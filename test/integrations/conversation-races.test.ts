@@ -135,18 +135,18 @@ test('both tabs of a user see what one of them does, on the other node too', asy
 });
 
 test('pages of messages are what they were when the first was read, while new ones come in', async () => {
-  const { anns, bobs, id } = await talk();
+  const { bob: reader, anns, id } = await talk();
+  const [bob, otherTab] = [await stage.open(reader), await stage.open(reader)];
   const say = (n: number) => anns[n % 2]?.ask('message', { conversation_id: id, data: String(n) });
   for (let n = 0; n < 60; n += 1) await say(n);
   const expected = await stage.models.Message.find({ conversation_id: id }).sort({ createdAt: -1, _id: -1 }).lean();
-  const [bob, otherTab] = bobs;
   const found: string[] = [];
   for (let page = 1, isMore = true; isMore; page += 1) {
-    const { messageList, paging } = dataOf(await bob?.ask('list_message', { conversation_id: id, page, limit: 7 }));
+    const { messageList, paging } = dataOf(await bob.ask('list_message', { conversation_id: id, page, limit: 7 }));
     found.push(...messageList.map(({ _id }: { _id: string }) => _id));
     isMore = paging.has_next;
     // Another tab begins to read, and something new is said.
-    await otherTab?.ask('list_message', { conversation_id: id, page: 1, limit: 7 });
+    await otherTab.ask('list_message', { conversation_id: id, page: 1, limit: 7 });
     await say(100 + page);
   }
   expect(found).toEqual(expected.map(({ _id }) => String(_id)));

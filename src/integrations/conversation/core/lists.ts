@@ -42,7 +42,7 @@ export interface ConversationList<D extends Description, M extends WireMessage> 
 
 const ORDER = ['show_on_top', 'last_activity_at', '_id'] as const;
 /** Totals of lists between two moments end here; those of whole lists are stored numbers. */
-const TOTAL_MAX = 10_000;
+const TOTAL_MAX = 5000;
 
 /** Lists the conversations of a user: every list is a range of one index, its total a stored number. */
 export function createConversationLists<D extends Description, M extends WireMessage>(

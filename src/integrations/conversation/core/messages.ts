@@ -16,7 +16,7 @@ interface Dependencies<D extends Description, M extends WireMessage> {
 const ORDER = ['createdAt', '_id'] as const;
 const NEWEST_FIRST = { createdAt: -1, _id: -1 } as const;
 /** Totals end here: counting costs something for each message. */
-const TOTAL_MAX = 10_000;
+const TOTAL_MAX = 5000;
 const OLDEST_FIRST = { createdAt: 1, _id: 1 } as const;
 
 /** Reads the messages of one conversation, newest first. */

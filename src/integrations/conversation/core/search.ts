@@ -27,6 +27,8 @@ export const SORT = { show_on_top: -1, last_activity_at: -1, _id: -1 } as const;
  * the page begins.
  */
 const SEARCHED_MAX = 5000;
+/** The same for who takes part, which is kept with the conversations. */
+const SEARCHED_FOR_PEOPLE_MAX = 1000;
 /** People whose name matches and whose conversations are found by that. */
 const PEOPLE_MAX = 100;
 
@@ -49,7 +51,7 @@ export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: Conv
   /** Those conversations of the newest in a list in which these people take part. */
   const withPeople = async ({ filters, hint }: MemberRange, users: object): Promise<Types.ObjectId[]> => {
     const [newest] = await models.Member.aggregate<Ids>([
-      ...[{ $match: { $and: [...filters] } }, { $sort: SORT }, { $limit: SEARCHED_MAX }],
+      ...[{ $match: { $and: [...filters] } }, { $sort: SORT }, { $limit: SEARCHED_FOR_PEOPLE_MAX }],
       { $group: { _id: null, ids: { $push: '$conversation' } } },
     ]).hint(hint);
     const [found] = await kind.conversations.aggregate<Ids>([
