@@ -60,7 +60,8 @@ export function createSiteAuth({ client, clock }: { client: SitesClient; clock: 
         ...(meta === undefined ? {} : { 'x-meta': meta }),
       };
       const answer = await ask(site, credentials).catch((fault: unknown) => {
-        throw refusal('UNAVAILABLE', `Auth error: ${fault instanceof SiteFault ? fault.message : 'no answer'}`);
+        const reason = fault instanceof SiteFault ? fault.message : 'no answer';
+        throw refusal('UNAVAILABLE', `Auth error: ${reason}`, fault);
       });
       return toPrincipal(site, credentials, answer);
     },
@@ -74,7 +75,9 @@ export function toSiteRefusal({ code, info }: GatewayError): Error {
   return new Error(`Auth error: ${details?.[0] === undefined ? code : `${details[0].path} is not valid`}`);
 }
 
-const refusal = (code: ErrorCode, reason: string): GatewayError => new GatewayError(code, { reason });
+/** @param cause for the log */
+const refusal = (code: ErrorCode, reason: string, cause?: unknown): GatewayError =>
+  new GatewayError(code, { reason }, { cause });
 
 /** The old clients' query of the namespace counts as `auth`. An empty text counts as absent. */
 function presented({ auth, query }: Handshake, name: 'token' | 'meta'): string | undefined {
@@ -85,10 +88,12 @@ function presented({ auth, query }: Handshake, name: 'token' | 'meta'): string |
   return value;
 }
 
+const NO_CREDENTIALS = Object.freeze({});
+
 /** Somebody without a token, who hears the public channel and nothing else. */
 function toVisitor({ name, publicChannel }: Site): SitePrincipal {
   if (publicChannel === undefined) throw refusal('INVALID_TOKEN', 'Auth error: no token');
-  return toSitePrincipal({ site: name, userId: undefined, rooms: [publicChannel], credentials: {} });
+  return toSitePrincipal({ site: name, userId: undefined, rooms: [publicChannel], credentials: NO_CREDENTIALS });
 }
 
 function toPrincipal(site: Site, credentials: Record<string, string>, { status, body }: SiteAnswer): SitePrincipal {
@@ -102,7 +107,9 @@ function toPrincipal(site: Site, credentials: Record<string, string>, { status, 
     throw refusal('INVALID_TOKEN', 'User is missing a private room');
   }
   const rooms = listed.filter((_room, index) => userIds[index] === undefined);
-  return toSitePrincipal({ site: site.name, userId, rooms: [...new Set(rooms)], credentials });
+  // Kept only for a website that has to be shown them once more.
+  const kept = site.updateUserUrl === undefined || userId === undefined ? NO_CREDENTIALS : credentials;
+  return toSitePrincipal({ site: site.name, userId, rooms: [...new Set(rooms)], credentials: kept });
 }
 
 function parseRooms(body: string): string[] {

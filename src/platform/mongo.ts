@@ -89,6 +89,9 @@ const SERVER_AWAY_CODES = new Set<unknown>([91, 189, 10107, 11600, 11602, 13435,
 
 /** The database could not be reached, or could not serve; the same operation may succeed later. */
 export function isDatabaseAway(error: unknown): boolean {
+  // A bulk write wraps what ended it.
+  const wrapped: unknown = error instanceof driver.MongoBulkWriteError ? error.errorResponse : undefined;
+  if (wrapped instanceof Error) return isDatabaseAway(wrapped);
   if (error instanceof driver.MongoServerError) return SERVER_AWAY_CODES.has(error.code);
   return (
     error instanceof driver.MongoNetworkError ||

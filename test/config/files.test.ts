@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { publishedNamespaces } from '#shared/contracts/index.js';
 import { readConfig } from '../../src/config.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
@@ -24,6 +25,13 @@ function complaintsAbout(env: Record<string, string>): string[] {
 
 test('without files and variables there are no sites', () => {
   expect(readConfig({}).sites).toEqual([]);
+});
+
+test('no site may be called as a namespace of the gateway', () => {
+  const names = Object.keys(publishedNamespaces).map((namespace) => namespace.split('/')[1] ?? '');
+  for (const SITE_NAME of names.filter((name) => name !== '')) {
+    expect(complaintsAbout({ SITE_NAME, AUTH_URL: 'http://x', API_KEY: 'k' })).toHaveLength(1);
+  }
 });
 
 test('one site comes from the environment', () => {

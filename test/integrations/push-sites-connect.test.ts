@@ -3,7 +3,7 @@ import { createTestClock, type TestClock } from '../support/clock.js';
 import type { TestGateway } from '../support/gateway.js';
 import { until } from '../support/until.js';
 import { openRaw } from '../transport/hostile/raw-connection.js';
-import { connectSite, sent, siteRefusal } from './site-client.js';
+import { connectSite, sendTo, sent, siteRefusal } from './site-client.js';
 import { news, openSiteStage, plain, type SiteStage } from './site-stage.js';
 
 let stage: SiteStage;
@@ -307,4 +307,26 @@ test('what clients say to a site is answered, and reaches nobody', async () => {
     });
   }
   client.close();
+});
+
+test('while the database is away nobody is let in half, and nothing is sent half', async () => {
+  const away = await openSiteStage();
+  const node = await away.start({ REDIS_URL: '' });
+  away.website.rooms.set('t', ['user_1', 'browse']);
+  const visitor = await connectSite(node, 'news', {});
+  await away.stopDatabase();
+  expect(await siteRefusal(node, 'news', { token: 't' })).toBe('Auth error: UNAVAILABLE');
+  for (const rooms of [
+    ['user_1', 'browse'],
+    ['staff', 'browse'],
+  ]) {
+    const { status, json } = await sendTo(node, news, { rooms, event: 'half' });
+    expect([status, json.message]).toEqual([503, 'UNAVAILABLE']);
+  }
+  await sent(node, news, { rooms: 'browse', event: 'needs no database' });
+  await visitor.has(1);
+  expect(visitor.heard).toEqual([['needs no database']]);
+  visitor.close();
+  await node.close();
+  await away.close();
 });

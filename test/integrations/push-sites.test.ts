@@ -65,6 +65,19 @@ describe('sending', () => {
     back.close();
   });
 
+  test('misses nothing that is sent after a further device was told that it is connected', async () => {
+    website.rooms.set('t-next', ['user_next', 'team']);
+    const first = await connectSite(a, 'news', { token: 't-next', deviceId: 'first' });
+    for (const n of [1, 2, 3, 4, 5]) {
+      const next = await connectSite(b, 'news', { token: 't-next', deviceId: `next ${n}` });
+      await sent(a, news, { rooms: ['team'], event: 'm', args: [n] });
+      await Promise.all([next.has(1), first.has(n)]);
+      expect(next.heard).toEqual([['m', n]]);
+      next.close();
+    }
+    first.close();
+  });
+
   test('tells for how many seconds messages wait', async () => {
     website.rooms.set('t-ttl', ['user_ttl']);
     const client = await connectSite(a, 'news', { token: 't-ttl' });

@@ -20,6 +20,8 @@ export interface SiteStage {
   readonly env: Readonly<Record<string, string>>;
   /** Starts a node, which is stopped by whoever started it. */
   start(env?: Record<string, string>, overrides?: Overrides): Promise<TestGateway>;
+  /** The database is away from now on. */
+  stopDatabase(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -52,6 +54,7 @@ plain:
     redisUrl: redis.url,
     env: shared,
     start: (env = {}, overrides = {}) => startGateway({ ...shared, ...env }, overrides),
+    stopDatabase: () => database.stop(),
     async close() {
       await website.close();
       await Promise.all([redis.dispose(), database.stop()]);

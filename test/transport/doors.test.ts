@@ -1,0 +1,50 @@
+import { createServer } from 'node:http';
+import { expect, onTestFinished, test } from 'vitest';
+import { readConfig } from '../../src/config.js';
+import { systemClock } from '../../src/platform/clock.js';
+import { createLogger } from '../../src/platform/logger.js';
+import { createMetrics } from '../../src/platform/metrics.js';
+import { openNamespaces } from '../../src/transport/doors.js';
+import { closeServer, listen } from '../../src/transport/listen.js';
+import { attach, createSocketServer } from '../../src/transport/socket.js';
+import { openRaw } from './hostile/raw-connection.js';
+
+test('an old client in the root namespace, which nobody opened, hears no broadcast and is heard by nobody', async () => {
+  const config = readConfig({ ALLOW_EIO3: 'true', PORT: '0', HOST: '127.0.0.1' });
+  const metrics = createMetrics();
+  const io = createSocketServer(config, undefined);
+  const noticed: string[] = [];
+  openNamespaces(io, [], {
+    clock: systemClock,
+    logger: createLogger({ level: 'silent', isPretty: false }),
+    metrics,
+    dispatch: async (_socket, [name]) => void noticed.push(String(name)),
+    listeners: [{ connected: () => noticed.push('connected'), disconnected: () => noticed.push('disconnected') }],
+    trustedProxies: 0,
+  });
+  const server = createServer();
+  attach(io, server, { config, metrics, isDraining: () => false });
+  const port = await listen(server, config.http);
+  onTestFinished(async () => {
+    await io.close();
+    await closeServer(server);
+  });
+
+  const url = `http://127.0.0.1:${port}`;
+  const old = await openRaw({ url }, 'EIO=3');
+  expect(await old.next()).toBe('40');
+  old.send('42["join",{}]');
+  io.emit('m' as never);
+  io.to([...io.sockets.sockets.keys()]).emit('m' as never);
+  // The client's own ping is answered after whatever was sent before.
+  old.send('2');
+  expect(await old.next()).toBe('3');
+  old.close();
+  await old.closed;
+
+  const current = await openRaw({ url });
+  current.send('40');
+  expect(await current.next()).toBe('44{"message":"NOT_FOUND","data":{"errno":404,"message":"NOT_FOUND"}}');
+  current.close();
+  expect(noticed).toEqual([]);
+});
