@@ -8,6 +8,7 @@ import { createAcquaintances } from './acquaintances.js';
 import { createDepartments } from './department.js';
 import { supportDialect } from './dialect.js';
 import { createHandlers } from './handlers.js';
+import { ownRoomOf, toIdentity } from './people.js';
 import { createRoutes } from './routes.js';
 import { createSupportServices } from './service.js';
 
@@ -40,8 +41,13 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
     name: support.name,
     namespaces: [departments.namespace],
     mounts: [mountEvents(support, createHandlers(services), { namespaces: [chatNamespace], dialect: supportDialect })],
-    routes: mountRoutes(support, createRoutes(services), {
-      authenticate: entrance.authenticateRequest,
+    routes: mountRoutes(support, createRoutes(services, context.limiter), {
+      async authenticate(request) {
+        const principal = await entrance.authenticateRequest(request);
+        // Whatever a user does counts as one, by sockets or by REST.
+        await context.limiter.consume('events', ownRoomOf(toIdentity(principal)), config.sockets.limit);
+        return principal;
+      },
       toFailure: toRequestFailure,
     }),
     listener,

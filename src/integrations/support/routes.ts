@@ -1,19 +1,25 @@
 import { pipeline } from 'node:stream/promises';
 import type { Response } from 'express';
-import type { support } from '#shared/contracts/support.js';
+import { support } from '#shared/contracts/support.js';
 import type { RouteHandlers } from '../../realtime/integration.js';
+import type { RateLimiter } from '../../realtime/rate-limit.js';
 import { toDisposition } from './content-type.js';
 import type { Download } from './files.js';
+import { ownRoomOf, toIdentity } from './people.js';
 import type { SupportServices } from './service.js';
 
 /** A page when the query does not say. */
 const PAGE = 50;
 
 /** The REST of the support chat: the services of the events, called by other means. */
-export const createRoutes = (services: SupportServices): RouteHandlers<typeof support> => {
+export const createRoutes = (services: SupportServices, limiter: RateLimiter): RouteHandlers<typeof support> => {
   const { send, messages, conversations, assignment, files } = services;
   return {
-    createConversation: ({ principal, body }) => conversations.create(principal, body),
+    createConversation: async ({ principal, body }) => {
+      const { limit } = support.clientEvents.create_conversation;
+      await limiter.consume('event:create_conversation', ownRoomOf(toIdentity(principal)), limit);
+      return conversations.create(principal, body);
+    },
     listConversations: ({ principal, query }) =>
       conversations.list(principal, { ...query, limit: Number(query.limit ?? PAGE) }),
     listMessages: ({ principal, params, query }) =>
