@@ -23,6 +23,7 @@ const KEPT_OPTIONS = ['collation', 'capped', 'size', 'max', 'validationLevel', '
 const UNSUPPORTED_OPTIONS = [
   'timeseries',
   'clusteredIndex',
+  'expireAfterSeconds',
   'viewOn',
   'pipeline',
   'encryptedFields',

@@ -21,7 +21,7 @@ export interface FailureQuery {
   readonly name: string;
   readonly appName: string | undefined;
   /** Whether it is a retryable write that has not been done yet. */
-  readonly isNewRetryableWrite: boolean;
+  readonly isNewRetryableWrite: () => boolean;
 }
 
 /** mongod's fail points, by which the drivers' specifications (and our own tests) make a server misbehave. */
@@ -89,7 +89,7 @@ const toArmed = (command: Document): Armed => {
 };
 
 const isMeant = ({ name, data }: Armed, query: FailureQuery): boolean => {
-  if (name !== 'failCommand') return query.isNewRetryableWrite;
+  if (name !== 'failCommand') return query.isNewRetryableWrite();
   const { failCommands, appName } = data;
   if (!Array.isArray(failCommands) || !failCommands.includes(query.name)) return false;
   return typeof appName !== 'string' || appName === query.appName;

@@ -7,6 +7,7 @@ import type { CommandHandler, Connection } from '../wire/server.js';
 import { adminCommands } from './admin.js';
 import { aggregateCommands } from './aggregate.js';
 import { bulkWriteCommands } from './bulk-write.js';
+import { ensureReadConcern, toWriteConcern } from './concerns.js';
 import { describe, explainCommands, isExplainedAggregate } from './explain.js';
 import type { Failure } from './fail-point.js';
 import { handshakeCommands } from './handshake.js';
@@ -31,7 +32,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(
   }),
 );
 
-/** Fields any command may carry. Reads always see the last committed state, so a read concern asks for nothing more. */
+/** Fields any command may carry. */
 const COMMON_FIELDS: ReadonlySet<string> = new Set([
   '$db',
   'lsid',
@@ -65,24 +66,6 @@ const ensureFieldsKnown = (name: string, command: Document, { fields }: Command)
     if (field === name || fields.has(field) || COMMON_FIELDS.has(field)) continue;
     fail('Location40415', `BSON field '${name}.${field}' is an unknown field.`);
   }
-};
-
-interface WriteConcern {
-  readonly isJournaled: boolean;
-  /** What to add to the reply: the write is done, but not as widely as was asked. */
-  readonly error: Document | undefined;
-}
-
-const toWriteConcern = (command: Document): WriteConcern => {
-  const concern = fieldOf(command, 'writeConcern');
-  if (!isDocument(concern)) return { isJournaled: false, error: undefined };
-  const { w, j } = concern;
-  if (typeof w === 'string' && w !== 'majority') {
-    fail('UnknownReplWriteConcern', `No write concern mode named '${w}' found in replica set configuration`);
-  }
-  const isUnsatisfiable = isNumeric(w) && toNumber(w) > 1;
-  const error = { code: 100, codeName: 'UnsatisfiableWriteConcern', errmsg: 'Not enough data-bearing nodes' };
-  return { isJournaled: j === true, error: isUnsatisfiable ? error : undefined };
 };
 
 /** Application names by connection, which a fail point may be limited to. */
@@ -141,7 +124,7 @@ export const createCommandHandler = (state: ServerState): CommandHandler => {
       state.failPoint.failureOf({
         name,
         appName: appNames.get(connection),
-        isNewRetryableWrite: isNewRetryableWrite(state, command),
+        isNewRetryableWrite: () => isNewRetryableWrite(state, command),
       }) ?? NOT_FAILING;
     if (failure.blockMs > 0) await new Promise((resolve) => setTimeout(resolve, failure.blockMs));
     if (failure.closesConnection) throw new Error('closed by a fail point');
@@ -178,6 +161,7 @@ const execute = async (
     const maxTimeMs = fieldOf(command, 'maxTimeMS');
     const deadline = isNumeric(maxTimeMs) && name !== 'getMore' ? createDeadline(toNumber(maxTimeMs)) : NO_DEADLINE;
     request = { name, command, database, state, connection, session, ...scope, deadline };
+    ensureReadConcern(command, scope.transaction !== undefined);
     const reply = isExplainedAggregate(request) ? describe(request, 'queryPlanner') : await definition.run(request);
     if (scope.transaction && reply['writeErrors'] !== undefined && session) abortSessionTransaction(session);
     const { log } = state.engine;

@@ -23,7 +23,13 @@ const RETRYABLE = codes(
 );
 
 /** Errors after which a whole transaction may be run again, wherever in it they come up. */
-const TRANSIENT = codes('WriteConflict', 'LockTimeout', 'SnapshotTooOld');
+const TRANSIENT = codes(
+  'WriteConflict',
+  'LockTimeout',
+  'SnapshotTooOld',
+  'SnapshotUnavailable',
+  'PreparedTransactionInProgress',
+);
 
 /**
  * The labels a failed command's reply carries, by mongod's rules.

@@ -44,6 +44,36 @@ describe('transactions', () => {
     await session.endSession();
   });
 
+  it('are the only place where a snapshot is to be had', async () => {
+    const { client, accounts } = await startBank();
+    const session = client.startSession({ snapshot: true });
+    await expect(accounts.findOne({}, { session })).rejects.toMatchObject({ codeName: 'CommandNotSupported' });
+    await session.endSession();
+    await expect(accounts.findOne({}, { readConcern: { level: 'newest' as 'local' } })).rejects.toThrow('newest');
+    await client.withSession((within) =>
+      within.withTransaction(async () => expect(await balances(accounts, within)).toBe('ann 100, bob 50'), {
+        readConcern: { level: 'snapshot' },
+      }),
+    );
+  });
+
+  it.each([
+    ['LockTimeout', 24, ['TransientTransactionError']],
+    ['SnapshotUnavailable', 246, ['TransientTransactionError']],
+    ['PreparedTransactionInProgress', 267, ['TransientTransactionError']],
+    ['BadValue', 2, undefined],
+  ])('tell by a label whether running them again helps: %s', async (_name, errorCode, errorLabels) => {
+    const { db, path } = await startBank();
+    await db.admin().command({
+      configureFailPoint: 'failCommand',
+      mode: { times: 1 },
+      data: { failCommands: ['insert'], errorCode },
+    });
+    const scope = { lsid: { id: new mongo.UUID() }, txnNumber: mongo.Long.fromNumber(1), autocommit: false };
+    const insert = { insert: 'accounts', documents: [{ _id: 'cleo' }], ...scope, startTransaction: true };
+    expect((await sendRaw(path, insert))['errorLabels']).toEqual(errorLabels);
+  });
+
   it('read the state of the moment they began, by index as by scan', async () => {
     const { client, accounts } = await startBank();
     await accounts.createIndex({ balance: 1 });
