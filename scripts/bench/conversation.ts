@@ -1,24 +1,13 @@
-import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import jwt from 'jsonwebtoken';
-import { createConnection, Types } from 'mongoose';
-import { io, type Socket } from 'socket.io-client';
-import { defineModels, type Models } from '#shared/models/index.js';
+import { Types } from 'mongoose';
+import type { Models } from '#shared/models/index.js';
 import type { BenchOptions } from './main.js';
 import { beginReport, type Measurement, publish, type ScenarioResult, toResult } from './results.js';
-import { PING_INTERVAL_MS, SECRET, type ServerQuestion, type Usage } from './wire.js';
-import { startWorker, type Worker } from './workers.js';
+import { addUsers, type Client, connect, quantile, type Rig, startRig } from './rig.js';
 
 /*
  * What conversations cost: a message until its acknowledgement and until the last of ten participants has it, and whether
  * lists and counters cost the same for a user with a hundred conversations and with a hundred thousand.
  */
-
-const { startEmbedded } = (await import(
-  new URL('../../dist/src/embedded/index.js', import.meta.url).href
-)) as typeof import('../../src/embedded/index.js');
 
 const PARTICIPANTS = 10;
 const MESSAGES = 300;
@@ -28,16 +17,6 @@ const SEED_BATCH = 2000;
 /** When the oldest of what is stored beforehand happened, Unix time in milliseconds. */
 const BEGINNING = 1_700_000_000_000;
 
-/** What is measured on: a gateway and its database, each a process of its own. */
-interface Rig {
-  readonly label: string;
-  readonly port: number;
-  readonly models: Models;
-  /** Processor time of gateway and database so far, in microseconds; of a database elsewhere it is unknown. */
-  cpu(): Promise<{ gateway: number; database: number }>;
-  stop(): Promise<void>;
-}
-
 /** Measures on the embedded database, and on MongoDB when `MONGODB_URL` is set; publishes a report. */
 export async function run({ rounds, only }: BenchOptions): Promise<void> {
   const report = beginReport('conversation', [
@@ -46,7 +25,7 @@ export async function run({ rounds, only }: BenchOptions): Promise<void> {
   ]);
   const url = process.env['MONGODB_URL'];
   for (const label of ['embedded', ...(url === undefined ? [] : ['MongoDB'])]) {
-    const rig = await startRig(label, label === 'MongoDB' ? url : undefined);
+    const rig = await startRig(label, { mongodbUrl: label === 'MongoDB' ? url : undefined });
     try {
       for (const scenario of [measureMessages, measureSizes, measureMessageLists]) {
         report.scenarios.push(...(await scenario(rig, { rounds, only })));
@@ -58,97 +37,13 @@ export async function run({ rounds, only }: BenchOptions): Promise<void> {
   await publish(report);
 }
 
-async function startRig(label: string, mongodbUrl: string | undefined): Promise<Rig> {
-  const directory = await mkdtemp(join(tmpdir(), 'general-socket-bench-'));
-  const embedded = mongodbUrl === undefined ? await startEmbedded({ directory: join(directory, 'db') }) : undefined;
-  const url = mongodbUrl ?? embedded?.url ?? '';
-  const gateway: { worker: Worker<ServerQuestion, Usage>; ready: { port: number } } = await startWorker(
-    'servers/gateway',
-    {
-      NODE_ENV: 'production',
-      HOST: '127.0.0.1',
-      PORT: '0',
-      DATA_DIR: directory,
-      MONGODB_URL: url,
-      JWT_SECRET: SECRET,
-      EMIT_API_KEYS: SECRET,
-      EVENT_LIMIT: '100000000',
-      PING_INTERVAL_MS: String(PING_INTERVAL_MS),
-      SHUTDOWN_DRAIN_MS: '0',
-    },
-  );
-  const connection = await createConnection(url, { autoIndex: false }).asPromise();
-  return {
-    label,
-    port: gateway.ready.port,
-    models: defineModels(connection),
-    async cpu() {
-      const { cpuMicros } = await gateway.worker.ask({ kind: 'usage' });
-      return { gateway: cpuMicros, database: embedded?.pid === undefined ? Number.NaN : cpuOfProcess(embedded.pid) };
-    },
-    async stop() {
-      await connection.close();
-      await gateway.worker.stop();
-      await embedded?.stop();
-      await rm(directory, { recursive: true, force: true });
-    },
-  };
-}
-
-/** User and system time of another process in microseconds; Linux counts it in hundredths of a second. */
-function cpuOfProcess(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
-}
-
-/** A connected user. */
-interface Client {
-  readonly id: string;
-  readonly socket: Socket;
-  /** @throws Error when the answer is a failure */
-  // biome-ignore lint/suspicious/noExplicitAny: answers are looked into without declaring their forms again
-  ask(event: string, data: object): Promise<any>;
-  close(): void;
-}
-
-async function connect({ port }: Rig, user: { id: string; accountId: string }): Promise<Client> {
-  const claims = { uid: user.id, account_id: user.accountId, scope: 'conversation' };
-  const socket = io(`http://127.0.0.1:${port}/v1/conversation`, {
-    transports: ['websocket'],
-    forceNew: true,
-    reconnection: false,
-    auth: { token: jwt.sign(claims, SECRET, { expiresIn: '8h' }) },
-  });
-  await new Promise<void>((resolve, reject) => {
-    socket.once('connect', resolve);
-    socket.once('connect_error', reject);
-  });
-  return {
-    id: user.id,
-    socket,
-    async ask(event, data) {
-      const answer = await socket.emitWithAck(event, data);
-      if (answer.success !== true) throw new Error(`${event}: ${JSON.stringify(answer)}`);
-      return answer.data;
-    },
-    close: () => void socket.close(),
-  };
-}
-
-async function addUsers({ models }: Rig, count: number): Promise<{ id: string; accountId: string }[]> {
-  const account = new Types.ObjectId();
-  const users = Array.from({ length: count }, (_, n) => ({ _id: new Types.ObjectId(), account, name: `User ${n}` }));
-  await models.User.insertMany(users);
-  return users.map(({ _id }) => ({ id: String(_id), accountId: String(account) }));
-}
-
 type Options = Pick<BenchOptions, 'rounds' | 'only'>;
 
 async function measureMessages(rig: Rig, { rounds, only }: Options): Promise<ScenarioResult[]> {
   const name = `a message to ${PARTICIPANTS} participants, ${rig.label}`;
   if (!name.includes(only)) return [];
   const users = await addUsers(rig, PARTICIPANTS);
-  const clients = await Promise.all(users.map((user) => connect(rig, user)));
+  const clients = await Promise.all(users.map((user) => connect(rig, user, { namespace: '/v1/conversation' })));
   const [sender, ...others] = clients;
   if (sender === undefined) throw new Error('nobody is there');
   const conversationIds: string[] = [];
@@ -238,7 +133,7 @@ async function measureSizes(rig: Rig, { rounds, only }: Options): Promise<Scenar
     const [user, other] = await addUsers(rig, 2);
     if (user === undefined || other === undefined) throw new Error('nobody is there');
     const newest = await addConversations(rig.models, { user, other, count: size });
-    const client = await connect(rig, user);
+    const client = await connect(rig, user, { namespace: '/v1/conversation' });
     // The first look counts everything once.
     await client.ask('channel', { channel_id: 'x' });
     for (let page = 1; page <= deepPageOf(size); page += 1) await client.ask('list_conversation', { page, limit: 100 });
@@ -299,7 +194,12 @@ async function measureMessageLists(rig: Rig, { rounds, only }: Options): Promise
     if (user === undefined || other === undefined) throw new Error('nobody is there');
     const newest = await addConversations(rig.models, { user, other, count: 1 });
     await addMessages(rig.models, { conversation: newest, sender: other.id, count: size });
-    subjects.push({ size, client: await connect(rig, user), newest, otherId: other.id });
+    subjects.push({
+      size,
+      client: await connect(rig, user, { namespace: '/v1/conversation' }),
+      newest,
+      otherId: other.id,
+    });
   }
   const kinds: Kind[] = [
     ['list_message', ({ client, newest }) => client.ask('list_message', { conversation_id: newest })],
@@ -426,9 +326,4 @@ async function addMessages(
       })),
     );
   }
-}
-
-function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }

@@ -1,0 +1,133 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import jwt from 'jsonwebtoken';
+import { io, type Socket } from 'socket.io-client';
+import { type HttpConnection, openHttpConnection, toRequest } from './load/http-connection.js';
+import type { Rig } from './rig.js';
+import { API_KEY, EVENT, NAMESPACE, SECRET } from './wire.js';
+
+/** The push site of the rig. */
+export const SITE = 'bench';
+const ROOM_PREFIX = 'user_';
+
+/** A device that acknowledges. What it gets are the numbers of messages. */
+export interface Receiver {
+  readonly socket: Socket;
+  /** From now on every acknowledgement is kept back. @returns gives them all, and those to come at once */
+  hold(): () => void;
+  close(): void;
+}
+
+/** Where messages are on their way to receivers: each number is sent once and arrives once at everybody. */
+export class Arrivals {
+  readonly #waiting = new Map<number, { left: number; done(at: number): void }>();
+  #count = 0;
+
+  /** A number for a message, and when the last of `receivers` has it. */
+  expect(receivers = 1): { number: number; arrived: Promise<number> } {
+    this.#count += 1;
+    const number = this.#count;
+    const arrived = new Promise<number>((done) => this.#waiting.set(number, { left: receivers, done }));
+    return { number, arrived };
+  }
+
+  /** @throws Error for a message that nobody waits for: it came twice, or was never sent */
+  arrive(number: number): void {
+    const entry = this.#waiting.get(number);
+    if (entry === undefined) throw new Error(`message ${number} was not expected`);
+    entry.left -= 1;
+    if (entry.left > 0) return;
+    this.#waiting.delete(number);
+    entry.done(performance.now());
+  }
+}
+
+/** Connects the device of a user of the platform. */
+export function openReceiver({ port }: Rig, arrivals: Arrivals, user: string): Promise<Receiver> {
+  const token = jwt.sign({ uid: user, account_id: 'a', scope: 'conversation' }, SECRET, { expiresIn: '8h' });
+  const auth = { token, deviceId: 'device' };
+  return open(io(`http://127.0.0.1:${port}${NAMESPACE}`, { ...transport, auth }), arrivals);
+}
+
+/** Connects the device of a user of the push site; the room of all is theirs too. */
+export function openSiteReceiver({ port }: Rig, arrivals: Arrivals, user: string): Promise<Receiver> {
+  return open(io(`http://127.0.0.1:${port}/${SITE}?token=${user}&deviceId=d`, transport), arrivals);
+}
+
+const transport = { transports: ['websocket'], forceNew: true, reconnection: false };
+
+async function open(socket: Socket, arrivals: Arrivals): Promise<Receiver> {
+  let held: (() => void)[] | undefined;
+  const settle = (acknowledge: () => void): void => {
+    if (held === undefined) acknowledge();
+    else held.push(acknowledge);
+  };
+  socket.on(EVENT, (number: number, acknowledge: () => void) => {
+    arrivals.arrive(number);
+    settle(acknowledge);
+  });
+  socket.on('_batch', (events: [string, number][], acknowledge: () => void) => {
+    for (const [, number] of events) arrivals.arrive(number);
+    settle(acknowledge);
+  });
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve);
+    socket.once('connect_error', reject);
+  });
+  return {
+    socket,
+    hold() {
+      held = [];
+      return () => {
+        const owed = held ?? [];
+        held = undefined;
+        for (const acknowledge of owed) acknowledge();
+      };
+    },
+    close: () => void socket.close(),
+  };
+}
+
+/** Backends that call at the same time, each on a connection of its own. */
+export async function openBackends({ port }: Rig, count: number): Promise<HttpConnection[]> {
+  return Promise.all(Array.from({ length: count }, () => openHttpConnection(port)));
+}
+
+const headers = { 'x-api-key': API_KEY };
+
+/** A durable emit of one number. */
+export const toEmit = (user: string, number: number): Buffer =>
+  toRequest(`/emit/${user}/${EVENT}?durable=true`, { body: String(number), headers });
+
+/** The same for many numbers in one call. */
+export function toBatch(user: string, numbers: readonly number[]): Buffer {
+  const items = numbers.map((payload) => ({ userId: user, event: EVENT, payload, durable: true }));
+  return toRequest('/emit', { body: JSON.stringify({ items }), headers });
+}
+
+/** A message of the site to the room of all. */
+export const toSend = (number: number): Buffer =>
+  toRequest(`/send?site=${SITE}&apiKey=${API_KEY}`, {
+    body: JSON.stringify({ rooms: ['all'], event: EVENT, args: [number] }),
+    headers: {},
+  });
+
+/** The website of the push site: whoever holds the token `t` is in the room of user `t`, and in the one of all. */
+export async function startWebsite(): Promise<{ env: Record<string, string>; stop(): void }> {
+  const server = createServer((request, response) => {
+    const user = request.headers.authorization?.replace('Bearer ', '') ?? '';
+    response.setHeader('content-type', 'application/json').end(JSON.stringify([`${ROOM_PREFIX}${user}`, 'all']));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    env: {
+      ...{ SITE_NAME: SITE, AUTH_URL: `http://127.0.0.1:${port}/auth`, API_KEY, USER_ROOM_PREFIX: ROOM_PREFIX },
+    },
+    stop() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}

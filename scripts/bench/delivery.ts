@@ -1,0 +1,239 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  Arrivals,
+  openBackends,
+  openReceiver,
+  openSiteReceiver,
+  startWebsite,
+  toBatch,
+  toEmit,
+  toSend,
+} from './delivery-clients.js';
+import type { BenchOptions } from './main.js';
+import { beginReport, publish, type ScenarioResult, toResult } from './results.js';
+import { type Rig, startRig } from './rig.js';
+
+/*
+ * What acknowledged delivery costs: from the call of a backend to its answer and to the device, many devices in one room,
+ * a device that comes back to a full mailbox, and one that acknowledges thousands at once.
+ */
+
+const REQUESTS = 1500;
+const WARM_UP_ROUNDS = 2;
+/** Three times what the service that the push sites take over from does, sequentially and with 32 calls in flight. */
+const RATE_BOUNDS = new Map([
+  [1, 915],
+  [32, 2256],
+]);
+const BOUND = 'three times the original';
+const ROOM_USERS = 200;
+const ROOM_MESSAGES = 20;
+const PENDING = 5000;
+const BATCH_MAX = 1000;
+const OWED = [1000, 2000, 4000] as const;
+/** The most that a message of the longest queue may cost, as against one of the shortest. */
+const LINEAR_BOUND = 1.5;
+
+/** Measures on the embedded database, and on MongoDB when `MONGODB_URL` is set; publishes a report. */
+export async function run({ rounds, only }: BenchOptions): Promise<void> {
+  const report = beginReport('delivery', [
+    `${REQUESTS} durable emits a round to one user with one device that acknowledges at once; medians of ${rounds} rounds.`,
+    'Every message is counted in; one that is lost, or comes twice, ends the run.',
+    'Gateway, database and the load are three processes of the same machine.',
+  ]);
+  const url = process.env['MONGODB_URL'];
+  const website = await startWebsite();
+  for (const label of ['embedded', ...(url === undefined ? [] : ['MongoDB'])]) {
+    const mongodbUrl = label === 'MongoDB' ? url : undefined;
+    const rig = await startRig({ label, mongodbUrl, env: website.env });
+    const scenarios: [string, Scenario][] = [
+      ...[...RATE_BOUNDS.keys()].map((n): [string, Scenario] => [`durable emit, ${n} in flight`, measureEmits(n)]),
+      [`/send to a room of ${ROOM_USERS} users`, measureRoom],
+      [`a device comes back to ${PENDING} messages`, measureComeback],
+      ['thousands acknowledged at once', measureOwed],
+    ];
+    try {
+      for (const [name, scenario] of scenarios) {
+        const full = `${name}, ${label}`;
+        if (!full.includes(only)) continue;
+        process.stderr.write(`${full}\n`);
+        report.scenarios.push(await scenario(rig, { name: full, rounds }));
+      }
+    } finally {
+      await rig.stop();
+    }
+  }
+  website.stop();
+  await publish(report);
+}
+
+type Scenario = (rig: Rig, options: { name: string; rounds: number }) => Promise<ScenarioResult>;
+
+/** Collects samples by the label of their line. */
+function createSamples() {
+  const samples = new Map<string, number[]>();
+  return {
+    add: (label: string, value: number) => void samples.set(label, [...(samples.get(label) ?? []), value]),
+    lines: () => [...samples].map(([label, values]) => ({ label, samples: values })),
+  };
+}
+
+/** Processor time since the last look, for each of so many messages. */
+async function createMeter(rig: Rig) {
+  let before = await rig.cpu();
+  return async (messages: number) => {
+    const after = await rig.cpu();
+    const spent = {
+      gateway: (after.gateway - before.gateway) / messages,
+      database: (after.database - before.database) / messages,
+    };
+    before = after;
+    return spent;
+  };
+}
+
+const measureEmits =
+  (inFlight: number): Scenario =>
+  async (rig, { name, rounds }) => {
+    const arrivals = new Arrivals();
+    const user = `emit-${inFlight}`;
+    const receiver = await openReceiver(rig, arrivals, user);
+    const backends = await openBackends(rig, inFlight);
+    const { add, lines } = createSamples();
+    const meter = await createMeter(rig);
+    for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {
+      const answered: number[] = [];
+      const delivered: number[] = [];
+      await meter(1);
+      const startedAt = performance.now();
+      await Promise.all(
+        backends.map(async (backend, first) => {
+          for (let n = first; n < REQUESTS; n += inFlight) {
+            const { number, arrived } = arrivals.expect();
+            const sentAt = performance.now();
+            const done = arrived.then((at) => delivered.push(at - sentAt));
+            await backend.send(toEmit(user, number));
+            answered.push(performance.now() - sentAt);
+            await done;
+          }
+        }),
+      );
+      const durationMs = performance.now() - startedAt;
+      await settled(rig, user);
+      const cpu = await meter(REQUESTS);
+      if (round < 0) continue;
+      add('requests per second', (REQUESTS / durationMs) * 1000);
+      add(BOUND, RATE_BOUNDS.get(inFlight) ?? Number.NaN);
+      add('to the answer, p50 ms', quantile(answered, 0.5));
+      add('to the device, p50 ms', quantile(delivered, 0.5));
+      add('to the device, p99 ms', quantile(delivered, 0.99));
+      add('CPU of the gateway, µs', cpu.gateway);
+      add('CPU of the database, µs', cpu.database);
+    }
+    receiver.close();
+    for (const backend of backends) backend.close();
+    const comparisons = [{ of: BOUND, against: 'requests per second', bound: 1 }];
+    return toResult({ name, unit: 'per message', lines: lines(), comparisons });
+  };
+
+const measureRoom: Scenario = async (rig, { name, rounds }) => {
+  const arrivals = new Arrivals();
+  const users = Array.from({ length: ROOM_USERS }, (_, n) => `${n}`);
+  const receivers = await Promise.all(users.map((user) => openSiteReceiver(rig, arrivals, user)));
+  const [backend] = await openBackends(rig, 1);
+  const { add, lines } = createSamples();
+  const meter = await createMeter(rig);
+  for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {
+    await meter(1);
+    const answered: number[] = [];
+    const delivered: number[] = [];
+    for (let n = 0; n < ROOM_MESSAGES; n += 1) {
+      const { number, arrived } = arrivals.expect(ROOM_USERS);
+      const sentAt = performance.now();
+      await backend?.send(toSend(number));
+      answered.push(performance.now() - sentAt);
+      delivered.push((await arrived) - sentAt);
+    }
+    await settled(rig);
+    const cpu = await meter(ROOM_MESSAGES * ROOM_USERS);
+    if (round < 0) continue;
+    add('to the answer, p50 ms', quantile(answered, 0.5));
+    add('to the last device, p50 ms', quantile(delivered, 0.5));
+    add('to the last device, p99 ms', quantile(delivered, 0.99));
+    add('CPU of the gateway, µs for each device', cpu.gateway);
+    add('CPU of the database, µs for each device', cpu.database);
+  }
+  for (const receiver of receivers) receiver.close();
+  backend?.close();
+  return toResult({ name, unit: 'per message', lines: lines(), comparisons: [] });
+};
+
+/** Stores so many messages. @returns when the last of them arrives */
+async function fill(rig: Rig, arrivals: Arrivals, { user, count }: { user: string; count: number }) {
+  const [backend] = await openBackends(rig, 1);
+  const expected = Array.from({ length: count }, () => arrivals.expect());
+  for (let start = 0; start < count; start += BATCH_MAX) {
+    const numbers = expected.slice(start, start + BATCH_MAX).map(({ number }) => number);
+    await backend?.send(toBatch(user, numbers));
+  }
+  backend?.close();
+  return { lastArrived: Promise.all(expected.map(({ arrived }) => arrived)).then((times) => Math.max(...times)) };
+}
+
+const measureComeback: Scenario = async (rig, { name, rounds }) => {
+  const { add, lines } = createSamples();
+  const meter = await createMeter(rig);
+  for (let round = -1; round < rounds; round += 1) {
+    const arrivals = new Arrivals();
+    const user = `comeback-${round}`;
+    const { lastArrived } = await fill(rig, arrivals, { user, count: PENDING });
+    await meter(1);
+    const startedAt = performance.now();
+    const receiver = await openReceiver(rig, arrivals, user);
+    const lastAt = await lastArrived;
+    await settled(rig, user);
+    const settledAt = performance.now();
+    const cpu = await meter(PENDING);
+    receiver.close();
+    if (round < 0) continue;
+    add('to the last message, ms', lastAt - startedAt);
+    add('until all are taken away, ms', settledAt - startedAt);
+    add('CPU of the gateway, µs for each message', cpu.gateway);
+    add('CPU of the database, µs for each message', cpu.database);
+  }
+  return toResult({ name, unit: 'per reconnect', lines: lines(), comparisons: [] });
+};
+
+const measureOwed: Scenario = async (rig, { name, rounds }) => {
+  const { add, lines } = createSamples();
+  for (let round = -1; round < rounds; round += 1) {
+    for (const count of OWED) {
+      const arrivals = new Arrivals();
+      const user = `owed-${count}-${round}`;
+      const receiver = await openReceiver(rig, arrivals, user);
+      const release = receiver.hold();
+      const { lastArrived } = await fill(rig, arrivals, { user, count });
+      const startedAt = performance.now();
+      release();
+      await lastArrived;
+      await settled(rig, user);
+      const durationMs = performance.now() - startedAt;
+      receiver.close();
+      if (round >= 0) add(`${count} messages`, (durationMs * 1000) / count);
+    }
+  }
+  const [least, most] = [Math.min(...OWED), Math.max(...OWED)];
+  const comparisons = [{ of: `${most} messages`, against: `${least} messages`, bound: LINEAR_BOUND }];
+  return toResult({ name, unit: 'µs per message until all are taken away', lines: lines(), comparisons });
+};
+
+/** Waits until nothing waits to be acknowledged: by one user of the platform, or by anybody. */
+async function settled({ models }: Rig, user?: string): Promise<void> {
+  const whose = user === undefined ? {} : { recipient: JSON.stringify(['', user]) };
+  while ((await models.DeliveryEntry.findOne({ ...whose, isPending: true }, '_id').lean()) !== null) await pause(2);
+}
+
+const quantile = (values: readonly number[], share: number): number => {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+};
