@@ -10,12 +10,8 @@ import {
 import { defineContract } from './contract.js';
 import { isoTime } from './primitives.js';
 
-/** How often one user may ask about themselves. */
+/** How often one user may ask for anything. What is much work has a lower limit besides. */
 const often = { points: 60, windowMs: 10_000 };
-/** How often one user may ask for what many have to be looked at for. */
-const seldom = { points: 10, windowMs: 10_000 };
-/** How often one user may change what everybody they know is told of. */
-const toldToMany = { points: 20, windowMs: 60_000 };
 
 const member = z.object({ groupType, userId: z.string(), userName: z.string(), timestamp: isoTime });
 
@@ -39,7 +35,7 @@ export const communityNotifications = defineContract({
       summary: 'All notifications were read.',
       payload: payloads.nothing,
       answer: unreadCount,
-      limit: seldom,
+      limit: often,
     },
     'notification:get_unread_count': {
       summary: 'How many notifications are unread; sent as notification:unread_count, too.',
@@ -75,13 +71,13 @@ export const communityPeople = defineContract({
       summary: 'Members of a group who are online, of those who were seen last.',
       payload: payloads.groupOnline,
       answer: z.object({ groupType, users: z.array(personPresence.extend({ userName: z.string() })) }),
-      limit: seldom,
+      limit: often,
     },
     'presence:update_status': {
       summary: 'How the user wants to be seen.',
       payload: payloads.status,
       answer: personPresence,
-      limit: toldToMany,
+      limit: often,
     },
     'presence:get_online': {
       summary: 'Who is online of a chat, or of these people, as far as they share a chat or a group with the user.',

@@ -3,10 +3,8 @@ import { chat, chatMessage, communityPayloads as payloads } from './community-pa
 import { defineContract } from './contract.js';
 import { isoTime, objectId } from './primitives.js';
 
-/** How often one user may come and go, type or read: far above what people do. */
+/** How often one user may come and go, type, read or change: far above what people do. */
 const often = { points: 100, windowMs: 10_000 };
-/** How often one user may change what was said. */
-const sometimes = { points: 30, windowMs: 10_000 };
 
 const chatParams = z.object({ chatId: objectId });
 const place = { chatId: z.string(), userId: z.string() };
@@ -47,28 +45,28 @@ export const community = defineContract({
       summary: 'Changes what the user has said, within 15 minutes.',
       payload: payloads.edit,
       answer: chatMessage,
-      limit: sometimes,
+      limit: often,
     },
     'chat:delete_message': {
       summary: 'Takes back what the user has said. An admin may do so for others in the same chat.',
       payload: payloads.message,
-      limit: sometimes,
+      limit: often,
     },
     'chat:add_reaction': {
       summary: 'Adds a reaction of the user to a message; the same again takes it away.',
       payload: payloads.react,
       answer: chatMessage,
-      limit: sometimes,
+      limit: often,
     },
     'chat:pin_message': {
       summary: 'Pins a message for everybody. Every participant may.',
       payload: payloads.message,
-      limit: sometimes,
+      limit: often,
     },
     'chat:unpin_message': {
       summary: 'The message is pinned no more. Every participant may say so.',
       payload: payloads.message,
-      limit: sometimes,
+      limit: often,
     },
   },
   serverEvents: {

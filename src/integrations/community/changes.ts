@@ -4,12 +4,14 @@ import type { Principal } from '../../auth/principal.js';
 import type { Context } from '../../realtime/context.js';
 import { ChatError } from '../chats/index.js';
 import { type ChatsAccess, type MessageAccess, type MessageRef, messageNotFound } from './access.js';
+import type { Budget } from './budget.js';
 import type { Faces } from './faces.js';
 import type { Tell } from './tell.js';
 import { toWireMessage, toWireReactions, type WireMessage } from './to-wire.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   access: ChatsAccess;
+  budget: Budget;
   tell: Tell;
   faces: Faces;
 }
@@ -19,13 +21,14 @@ const EDIT_MS = 15 * 60_000;
 const REACTIONS_MAX = 500;
 
 /** Changes what was said. Each change is one atomic write, and only whoever made it tells of it. */
-export function createChanges({ models, clock, access, tell, faces }: Dependencies) {
+export function createChanges({ models, clock, access, budget, tell, faces }: Dependencies) {
   const show = async (message: ChatMessage): Promise<WireMessage> =>
     toWireMessage(message, (await faces.read([message.sender])).get(message.sender.toHexString()));
 
   return {
     /** @throws ChatError `FORBIDDEN` for a message of somebody else, or one that is too old */
     async edit(principal: Principal, { content, ...ref }: MessageRef & { content: string }): Promise<WireMessage> {
+      await budget.spend('change', principal);
       const { caller, chat, message } = await access.openMessageToSpeak(principal, ref);
       const now = clock.now();
       if (!message.sender.equals(caller._id)) throw new ChatError('FORBIDDEN', 'You can only edit your own messages');
@@ -46,6 +49,7 @@ export function createChanges({ models, clock, access, tell, faces }: Dependenci
 
     /** Again is fine. @throws ChatError `FORBIDDEN` for a message of somebody else, unless the caller is an admin */
     async remove(principal: Principal, ref: MessageRef): Promise<void> {
+      await budget.spend('change', principal);
       const { caller, chat, message } = await access.openMessage(principal, ref);
       if (!message.sender.equals(caller._id) && caller.role !== 'admin') {
         throw new ChatError('FORBIDDEN', 'You can only delete your own messages');
@@ -63,6 +67,7 @@ export function createChanges({ models, clock, access, tell, faces }: Dependenci
 
     /** @throws ChatError `CONFLICT` for a message that has very many */
     async react(principal: Principal, { emoji, ...ref }: MessageRef & { emoji: string }): Promise<WireMessage> {
+      await budget.spend('change', principal);
       const opened = await access.openMessageToSpeak(principal, ref);
       const { caller, chat } = opened;
       const { stored, before, after } = await toggle(opened, emoji);

@@ -1,28 +1,28 @@
 import { Types } from 'mongoose';
 import type { Chat } from '#shared/models/chat.js';
-import { ensureUser, type Principal } from '../../auth/principal.js';
+import type { Principal } from '../../auth/principal.js';
 import { invalid } from '../../errors.js';
 import type { Context } from '../../realtime/context.js';
 import { isDuplicateOf } from '../../realtime/counters/index.js';
 import { ChatError, type Entrance, type People } from '../chats/index.js';
 import { blockedUser, chatNotFound } from './access.js';
+import type { Budget } from './budget.js';
 import type { ChatLists, WireChat } from './lists.js';
 
-interface Dependencies extends Pick<Context, 'models' | 'clock' | 'limiter'> {
+interface Dependencies extends Pick<Context, 'models' | 'clock'> {
+  budget: Budget;
   entrance: Entrance;
   people: People;
   lists: ChatLists;
 }
 
-/** How often one user may open chats with other people. */
-const OPEN_LIMIT = { points: 30, windowMs: 60_000 };
 const ATTEMPTS = 3;
 
 /**
  * Opens the chat of two people. The unique key of the pair makes it one, whoever asks, however often, on whatever node.
  * A direct chat that another service made gets its key when it is first asked for.
  */
-export function createDirect({ models, clock, limiter, entrance, people, lists }: Dependencies) {
+export function createDirect({ models, clock, budget, entrance, people, lists }: Dependencies) {
   const find = async (pair: Pair): Promise<Chat | null> => {
     const both = { $all: pair.ids, $size: 2 };
     const keyed = await models.Chat.findOne({ directKey: pair.key, participants: both }).lean<Chat>();
@@ -60,7 +60,7 @@ export function createDirect({ models, clock, limiter, entrance, people, lists }
   };
 
   return async (principal: Principal, participantId: string): Promise<WireChat> => {
-    await limiter.consume('chats:direct', `user:${ensureUser(principal).userId}`, OPEN_LIMIT);
+    await budget.spend('direct', principal);
     const [caller, other] = await Promise.all([entrance.userOf(principal), people.find(participantId)]);
     if (other === undefined) throw new ChatError('NOT_FOUND', 'User not found');
     if (other.id === caller.id) throw invalid('participantId', 'must be somebody else');

@@ -6,10 +6,12 @@ import type { Context } from '../../realtime/context.js';
 import { chatNamespace } from '../../realtime/namespaces.js';
 import { rooms } from '../../realtime/rooms.js';
 import { ChatError, type Entrance, nameOf, type UserCaller } from '../chats/index.js';
+import type { Budget } from './budget.js';
 import { type PersonPresence, toPersonPresence } from './statuses.js';
 import type { Tell } from './tell.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock' | 'presence' | 'emitter'> {
+  budget: Budget;
   entrance: Entrance;
   tell: Tell;
 }
@@ -28,7 +30,7 @@ const LOOKED_AT_MAX = 2000;
 const CHUNK = 500;
 
 /** The groups of the community. Who is a member is said by the user, and read again for each event. */
-export function createGroups({ models, clock, presence, emitter, entrance, tell }: Dependencies) {
+export function createGroups({ models, clock, presence, emitter, budget, entrance, tell }: Dependencies) {
   const ensureMember = async (principal: Principal, type: GroupType): Promise<UserCaller> => {
     const caller = await entrance.userOf(principal);
     if (!caller.groups.includes(type)) {
@@ -59,6 +61,7 @@ export function createGroups({ models, clock, presence, emitter, entrance, tell 
 
     /** Members who are online, the caller too. Whoever has come lately is found first. */
     async getOnline(principal: Principal, { groupType, limit }: { groupType: GroupType; limit: number }) {
+      await budget.spend('members', principal);
       const caller = await ensureMember(principal, groupType);
       const users: (PersonPresence & { userName: string })[] = [];
       for (let skip = 0; skip < LOOKED_AT_MAX && users.length < limit; skip += CHUNK) {

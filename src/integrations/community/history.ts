@@ -1,13 +1,15 @@
 import type { ChatMessage } from '#shared/models/chat-message.js';
-import { ensureUser, type Principal } from '../../auth/principal.js';
+import type { Principal } from '../../auth/principal.js';
 import type { Context } from '../../realtime/context.js';
 import { type ChatsAccess, messageNotFound } from './access.js';
+import type { Budget } from './budget.js';
 import type { Faces } from './faces.js';
 import { behind, earlierThan, isId } from './positions.js';
 import { toWireMessage, type WireMessage } from './to-wire.js';
 
-interface Dependencies extends Pick<Context, 'models' | 'limiter'> {
+interface Dependencies extends Pick<Context, 'models'> {
   access: ChatsAccess;
+  budget: Budget;
   faces: Faces;
 }
 
@@ -17,11 +19,8 @@ export interface PageQuery {
   readonly limit: number;
 }
 
-/** How often one user may ask for a page. */
-export const PAGE_LIMIT = { points: 100, windowMs: 10_000 };
-
 /** Reads the messages of a chat: the newest, or those before one of them or before a time. Each page is oldest first. */
-export function createHistory({ models, limiter, access, faces }: Dependencies) {
+export function createHistory({ models, access, budget, faces }: Dependencies) {
   const toRange = async (chat: string, before: string | undefined): Promise<object> => {
     if (before === undefined) return {};
     if (!isId(before)) return earlierThan('createdAt', before);
@@ -31,7 +30,7 @@ export function createHistory({ models, limiter, access, faces }: Dependencies) 
   };
 
   return async (principal: Principal, { chatId, before, limit }: PageQuery & { chatId: string }) => {
-    await limiter.consume('chats:page', `user:${ensureUser(principal).userId}`, PAGE_LIMIT);
+    await budget.spend('page', principal);
     const { chat } = await access.open(principal, chatId);
     const messages = await models.ChatMessage.find({ chat: chat._id, ...(await toRange(chatId, before)) })
       .sort({ createdAt: -1, _id: -1 })

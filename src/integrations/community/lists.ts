@@ -3,12 +3,13 @@ import type { z } from 'zod';
 import type { chat as wireChat } from '#shared/contracts/community-parts.js';
 import type { Chat } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
-import { ensureUser, type Principal } from '../../auth/principal.js';
+import type { Principal } from '../../auth/principal.js';
 import type { Context } from '../../realtime/context.js';
 import type { Entrance, UserCaller } from '../chats/index.js';
 import { chatNotFound } from './access.js';
+import type { Budget } from './budget.js';
 import type { Faces } from './faces.js';
-import { PAGE_LIMIT, type PageQuery } from './history.js';
+import type { PageQuery } from './history.js';
 import { behind, earlierThan, isId } from './positions.js';
 import { isMuted, settingOf } from './settings.js';
 import { toWireMessage } from './to-wire.js';
@@ -16,7 +17,8 @@ import { toWireMessage } from './to-wire.js';
 /** A chat on the wire. */
 export type WireChat = z.output<typeof wireChat>;
 
-interface Dependencies extends Pick<Context, 'models' | 'clock' | 'limiter'> {
+interface Dependencies extends Pick<Context, 'models' | 'clock'> {
+  budget: Budget;
   entrance: Entrance;
   faces: Faces;
 }
@@ -27,7 +29,7 @@ const UNREAD_MAX = 100;
 export type ChatLists = ReturnType<typeof createLists>;
 
 /** Shows chats to their participants: the last active first. */
-export function createLists({ models, clock, limiter, entrance, faces }: Dependencies) {
+export function createLists({ models, clock, budget, entrance, faces }: Dependencies) {
   const toRange = async (user: Types.ObjectId, before: string | undefined): Promise<object> => {
     if (before === undefined) return {};
     if (!isId(before)) return earlierThan('lastActivity', before);
@@ -86,7 +88,7 @@ export function createLists({ models, clock, limiter, entrance, faces }: Depende
 
   return {
     async page(principal: Principal, { before, limit }: PageQuery): Promise<WireChat[]> {
-      await limiter.consume('chats:page', `user:${ensureUser(principal).userId}`, PAGE_LIMIT);
+      await budget.spend('page', principal);
       const viewer = await entrance.userOf(principal);
       const chats = await models.Chat.find({ participants: viewer._id, ...(await toRange(viewer._id, before)) })
         .sort({ lastActivity: -1, _id: -1 })

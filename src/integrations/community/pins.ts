@@ -2,10 +2,12 @@ import type { Principal } from '../../auth/principal.js';
 import type { Context } from '../../realtime/context.js';
 import { ChatError } from '../chats/index.js';
 import type { ChatsAccess, MessageRef } from './access.js';
+import type { Budget } from './budget.js';
 import type { Tell } from './tell.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   access: ChatsAccess;
+  budget: Budget;
   tell: Tell;
 }
 
@@ -13,7 +15,7 @@ interface Dependencies extends Pick<Context, 'models' | 'clock'> {
 const PINS_MAX = 50;
 
 /** Pins messages for everybody in a chat. Every participant may, and may take it back: a chat is its participants' own. */
-export function createPins({ models, clock, access, tell }: Dependencies) {
+export function createPins({ models, clock, access, budget, tell }: Dependencies) {
   const payloadOf = (chatId: string, messageId: string) => ({
     ...{ chatId, messageId },
     timestamp: new Date(clock.now()).toISOString(),
@@ -21,6 +23,7 @@ export function createPins({ models, clock, access, tell }: Dependencies) {
   return {
     /** Again is fine. @throws ChatError `CONFLICT` when there are too many */
     async pin(principal: Principal, ref: MessageRef): Promise<void> {
+      await budget.spend('change', principal);
       const { caller, chat, message } = await access.openMessageToSpeak(principal, ref);
       const hasRoom = { [`pinnedMessages.${PINS_MAX - 1}`]: { $exists: false } };
       const { modifiedCount } = await models.Chat.updateOne(
@@ -37,6 +40,7 @@ export function createPins({ models, clock, access, tell }: Dependencies) {
 
     /** Again is fine. */
     async unpin(principal: Principal, ref: MessageRef): Promise<void> {
+      await budget.spend('change', principal);
       const { caller, chat, message } = await access.openMessageToSpeak(principal, ref);
       const { modifiedCount } = await models.Chat.updateOne(
         { _id: chat._id, pinnedMessages: message._id },

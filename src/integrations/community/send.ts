@@ -3,18 +3,20 @@ import type { z } from 'zod';
 import type { communityPayloads } from '#shared/contracts/community-parts.js';
 import type { Chat } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
-import { ensureUser, type Principal } from '../../auth/principal.js';
+import type { Principal } from '../../auth/principal.js';
 import type { Context } from '../../realtime/context.js';
 import { isDuplicateOf } from '../../realtime/counters/index.js';
 import { createTurns } from '../../realtime/counters/turns.js';
 import type { UserCaller } from '../chats/index.js';
 import { type ChatsAccess, messageNotFound } from './access.js';
+import type { Budget } from './budget.js';
 import type { Notifications } from './notifications.js';
 import type { Tell } from './tell.js';
 import { toWireMessage, type WireMessage } from './to-wire.js';
 
-interface Dependencies extends Pick<Context, 'models' | 'clock' | 'limiter'> {
+interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   access: ChatsAccess;
+  budget: Budget;
   tell: Tell;
   notifications: Notifications;
 }
@@ -22,15 +24,12 @@ interface Dependencies extends Pick<Context, 'models' | 'clock' | 'limiter'> {
 /** A message that is to be said. */
 export type Draft = z.output<typeof communityPayloads.send>;
 
-/** Messages of one user, over sockets, REST and nodes together. */
-const SEND_LIMIT = { points: 30, windowMs: 10_000 };
-
 /**
  * Says something: stores it, makes it the newest of its chat, sends it, in this order. What one user says in one chat is
  * done in the order in which it came. The same `clientMessageId` of the same sender meets the unique index: then the answer
  * is what was stored before, and nobody is told again.
  */
-export function createSend({ models, clock, limiter, access, tell, notifications }: Dependencies) {
+export function createSend({ models, clock, access, budget, tell, notifications }: Dependencies) {
   const turns = createTurns();
 
   const ensureReply = async (chat: Chat, replyToId: string | null | undefined): Promise<Types.ObjectId | null> => {
@@ -62,8 +61,7 @@ export function createSend({ models, clock, limiter, access, tell, notifications
     );
 
   const say = async (principal: Principal, draft: Draft) => {
-    const { userId } = ensureUser(principal);
-    await limiter.consume('chat:send_message', `user:${userId}`, SEND_LIMIT);
+    await budget.spend('send', principal);
     const { caller, chat } = await access.openToSpeak(principal, draft.chatId);
     const replyTo = await ensureReply(chat, draft.replyToId);
     const message = toMessage(draft, { caller, chat, replyTo, createdAt: new Date(clock.now()) });

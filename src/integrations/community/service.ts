@@ -3,6 +3,7 @@ import { type ChatServices, createTyping } from '../chats/index.js';
 import { createAccess } from './access.js';
 import { createCommunity } from './acquaintances.js';
 import { createAttendance } from './attendance.js';
+import { createBudget } from './budget.js';
 import { createChanges } from './changes.js';
 import { createDirect } from './direct.js';
 import { createFaces } from './faces.js';
@@ -29,7 +30,8 @@ export function createCommunityServices(context: Context, { entrance, people }: 
   const faces = createFaces(models);
   const community = createCommunity(models);
   const tell = createTell(context);
-  const parts = { ...context, access, attendance, community, entrance, faces, people, tell, typing };
+  const budget = createBudget(context.limiter);
+  const parts = { ...context, access, attendance, budget, community, entrance, faces, people, tell, typing };
   const notifications = createNotifications(parts);
   const lists = createLists(parts);
   return {

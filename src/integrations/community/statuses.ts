@@ -7,9 +7,11 @@ import type { Context } from '../../realtime/context.js';
 import type { Entrance, UserCaller } from '../chats/index.js';
 import type { ChatsAccess } from './access.js';
 import type { Community } from './acquaintances.js';
+import type { Budget } from './budget.js';
 import type { Tell } from './tell.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock' | 'presence'> {
+  budget: Budget;
   entrance: Entrance;
   access: ChatsAccess;
   community: Community;
@@ -25,7 +27,7 @@ const ANSWER_MAX = 500;
 export type Statuses = ReturnType<typeof createStatuses>;
 
 /** How people want to be seen, and who is there. */
-export function createStatuses({ models, clock, presence, entrance, access, community, tell }: Dependencies) {
+export function createStatuses({ models, clock, presence, budget, entrance, access, community, tell }: Dependencies) {
   /** Of people of whom the caller may know; those between whom and the caller there is a block are left out. */
   const look = async (caller: UserCaller, ids: readonly string[]): Promise<PersonPresence[]> => {
     const allowed = ids.filter((id) => !caller.blocked.includes(id)).slice(0, ANSWER_MAX);
@@ -51,6 +53,7 @@ export function createStatuses({ models, clock, presence, entrance, access, comm
     look,
 
     async update(principal: Principal, status: NonNullable<User['presenceStatus']>): Promise<PersonPresence> {
+      await budget.spend('status', principal);
       const caller = await entrance.userOf(principal);
       const now = new Date(clock.now());
       await models.User.updateOne(
