@@ -3,7 +3,7 @@ import type { Models } from '#shared/models/index.js';
 import { GatewayError } from '../../../errors.js';
 import { ensureAccess } from './access.js';
 import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
-import { type Pages, readBehind } from './pages.js';
+import { type Pages, readBehind, takeFitting } from './pages.js';
 import { prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
 
@@ -67,6 +67,7 @@ export function createMessageLists<D extends Description, M extends WireMessage>
         order: ORDER,
         read: (range: object, bounds: { limit: number; skip: number }) =>
           readNewest(id, { $and: [bound, range] }, bounds),
+        sizeOf,
       };
       const [{ items, hasNext }, total] = await Promise.all([pages.read(list, { page, limit }), countMessages(id)]);
       return {
@@ -92,25 +93,46 @@ export function createMessageLists<D extends Description, M extends WireMessage>
         readBehind(behind, [middle.createdAt, middle._id], olderMax + 1),
         countMessages(id),
       ]);
-      const items = [...newer, middle, ...older.slice(0, olderMax)];
+      const shown = toWindow(middle, newer, older.slice(0, olderMax));
       return {
         conversation,
-        messageList: await show(items, id, viewer),
-        paging: { page: 1, limit, total, has_next: older.length > olderMax },
+        messageList: await show(shown.items, id, viewer),
+        paging: { page: 1, limit, total, has_next: older.length > shown.olderCount },
       };
     },
 
-    /** The newest messages of several conversations. The caller has seen to access. */
+    /** The newest messages of several conversations, as many as one answer holds. The caller has seen to access. */
     async newestOf(viewer: Viewer, ids: readonly string[], limit: number): Promise<Record<string, M[]>> {
       const lists = await Promise.all(ids.map((id) => readNewest(id, {}, { limit, skip: 0 })));
-      const toWire = await kind.describeMessages(lists.flat());
+      const fitting = new Set(takeFitting(lists.flat(), sizeOf));
+      const toWire = await kind.describeMessages([...fitting]);
       return Object.fromEntries(
         ids.map((conversationId, index) => [
           conversationId,
-          (lists[index] ?? []).map((message) => toWire(message, { conversationId, viewerId: viewer.id })),
+          (lists[index] ?? [])
+            .filter((message) => fitting.has(message))
+            .map((message) => toWire(message, { conversationId, viewerId: viewer.id })),
         ]),
       );
     },
+  };
+}
+
+/** What of a message makes an answer large. */
+const sizeOf = ({ data }: StoredMessage): number => data?.length ?? 0;
+
+/** A message with those beside it, newest first; those furthest from it are left out when they are too much. */
+function toWindow(middle: StoredMessage, newer: readonly StoredMessage[], older: readonly StoredMessage[]) {
+  const outwards = [middle];
+  for (let distance = 0; distance < Math.max(newer.length, older.length); distance += 1) {
+    for (const next of [older[distance], newer[newer.length - 1 - distance]])
+      if (next !== undefined) outwards.push(next);
+  }
+  const fitting = new Set(takeFitting(outwards, sizeOf));
+  const shownOlder = older.filter((message) => fitting.has(message));
+  return {
+    items: [...newer.filter((message) => fitting.has(message)), middle, ...shownOlder],
+    olderCount: shownOlder.length,
   };
 }
 

@@ -9,6 +9,21 @@ export interface OrderedList<T extends object> {
   readonly order: readonly (keyof T & string)[];
   /** Reads entries in that order. @param range what they have to satisfy besides */
   read(range: Record<string, unknown>, bounds: { limit: number; skip: number }): Promise<T[]>;
+  /** How large an entry is; absent: nothing is said of that. A page ends before it is larger than {@link PAGE_SIZE_MAX}. */
+  sizeOf?(entry: T): number;
+}
+
+/** The most of one answer: a connection on which much more waits than this is taken for one that nobody reads. */
+export const PAGE_SIZE_MAX = 200_000;
+
+/** Those entries from the first on that are together no larger than a page may be; one at least. */
+export function takeFitting<T>(entries: readonly T[], sizeOf: (entry: T) => number): T[] {
+  let size = 0;
+  const end = entries.findIndex((entry, index) => {
+    size += sizeOf(entry);
+    return size > PAGE_SIZE_MAX && index > 0;
+  });
+  return end === -1 ? [...entries] : entries.slice(0, end);
 }
 
 /** One page. */
@@ -59,17 +74,18 @@ export function createPages(clock: Clock): Pages {
     async read(list, { page, limit }) {
       const offset = (page - 1) * limit;
       const positions = positionsOf(list.key, page === 1);
-      const position = positions.get(offset);
+      const position = positions.get(page);
       // One more than asked for tells whether there is a next page.
       const found =
         position === undefined
           ? await jump(list, { limit: limit + 1, skip: offset })
           : await readBehind(list, position, limit + 1);
-      const items = found.slice(0, limit);
+      const wanted = found.slice(0, limit);
+      const items = list.sizeOf === undefined ? wanted : takeFitting(wanted, list.sizeOf);
       const last = items.at(-1);
       if (last !== undefined) {
         positions.set(
-          offset + items.length,
+          page + 1,
           list.order.map((field) => last[field]),
         );
         for (const oldest of positions.keys()) {
@@ -77,7 +93,7 @@ export function createPages(clock: Clock): Pages {
           positions.delete(oldest);
         }
       }
-      return { items, hasNext: found.length > limit };
+      return { items, hasNext: found.length > items.length };
     },
   };
 }
