@@ -2,6 +2,7 @@ import { Types } from 'mongoose';
 import type { Chat } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Notification } from '#shared/models/notification.js';
+import type { PushNotification } from '../../platform/push.js';
 import type { Context } from '../../realtime/context.js';
 import { ChatError, type UserCaller } from '../chats/index.js';
 import type { Absentee, Attendance } from './attendance.js';
@@ -11,7 +12,7 @@ import { isMuted } from './settings.js';
 import type { Tell } from './tell.js';
 import { toWireNotification } from './to-wire.js';
 
-interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger'> {
+interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger' | 'push'> {
   tell: Tell;
   attendance: Attendance;
 }
@@ -34,7 +35,7 @@ const EXCERPT_MAX = 200;
 const COUNT_MAX = 1000;
 
 /** What users should come to know: made for those who miss a message, and put away when they have read it. */
-export function createNotifications({ models, clock, logger, tell, attendance }: Dependencies) {
+export function createNotifications({ models, clock, logger, push, tell, attendance }: Dependencies) {
   const count = (recipient: Types.ObjectId): Promise<number> =>
     models.Notification.countDocuments({ recipient, isRead: false }).limit(COUNT_MAX);
 
@@ -65,13 +66,14 @@ export function createNotifications({ models, clock, logger, tell, attendance }:
     if (missing.length === 0) return;
     const made = missing.map(({ userId }) => toNotification(said, userId));
     await models.Notification.insertMany(made, { ordered: false });
-    const byRecipient = new Map(made.map((one) => [one.recipient.toHexString(), one]));
-    for (const { userId, isConnected } of missing) {
-      const own = byRecipient.get(userId);
-      if (!isConnected || own === undefined) continue;
-      tell.people({ userIds: [userId] }, { event: 'notification:new', payload: toWireNotification(own) });
-      await tellCount({ _id: own.recipient, id: userId });
+    const away = new Set(missing.flatMap(({ userId, isConnected }) => (isConnected ? [] : [userId])));
+    for (const own of made) {
+      const id = own.recipient.toHexString();
+      if (away.has(id)) continue;
+      tell.people({ userIds: [id] }, { event: 'notification:new', payload: toWireNotification(own) });
+      await tellCount({ _id: own.recipient, id });
     }
+    if (push.isOn && away.size > 0) await push.send([...away], toPush(said));
   };
 
   return {
@@ -143,16 +145,30 @@ export function createNotifications({ models, clock, logger, tell, attendance }:
 
 const notFound = () => new ChatError('NOT_FOUND', 'Notification not found');
 
-const toNotification = ({ caller, chat, message }: Said, recipient: string): Notification => ({
+const titleOf = ({ caller, chat }: Said): string =>
+  chat.type === 'group' && chat.groupName ? chat.groupName : caller.name;
+
+/** For those who have no socket here at all. */
+const toPush = (said: Said): PushNotification => ({
+  title: titleOf(said),
+  body: said.message.content.slice(0, EXCERPT_MAX),
+  data: {
+    id: said.message._id.toHexString(),
+    event: 'chat:new_message',
+    chat_id: said.chat._id.toHexString(),
+  },
+});
+
+const toNotification = (said: Said, recipient: string): Notification => ({
   _id: new Types.ObjectId(),
   recipient: new Types.ObjectId(recipient),
-  sender: caller._id,
+  sender: said.caller._id,
   type: 'message',
-  title: chat.type === 'group' && chat.groupName ? chat.groupName : caller.name,
-  message: message.content.slice(0, EXCERPT_MAX),
-  relatedChat: chat._id,
-  relatedMessage: message._id,
+  title: titleOf(said),
+  message: said.message.content.slice(0, EXCERPT_MAX),
+  relatedChat: said.chat._id,
+  relatedMessage: said.message._id,
   isRead: false,
   readAt: null,
-  createdAt: message.createdAt,
+  createdAt: said.message.createdAt,
 });
