@@ -1,14 +1,16 @@
 import { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
+import { addUsers, type Client, connect, quantile } from './clients.js';
 import type { BenchOptions } from './main.js';
 import { beginReport, type Measurement, publish, type ScenarioResult, toResult } from './results.js';
-import { addUsers, type Client, connect, quantile, type Rig, startRig } from './rig.js';
+import { type Rig, startRig } from './rig.js';
 
 /*
  * What conversations cost: a message until its acknowledgement and until the last of ten participants has it, and whether
  * lists and counters cost the same for a user with a hundred conversations and with a hundred thousand.
  */
 
+const NAMESPACE = '/v1/conversation';
 const PARTICIPANTS = 10;
 const MESSAGES = 300;
 const SIZES = [100, 10_000, 100_000] as const;
@@ -25,7 +27,7 @@ export async function run({ rounds, only }: BenchOptions): Promise<void> {
   ]);
   const url = process.env['MONGODB_URL'];
   for (const label of ['embedded', ...(url === undefined ? [] : ['MongoDB'])]) {
-    const rig = await startRig(label, { mongodbUrl: label === 'MongoDB' ? url : undefined });
+    const rig = await startRig({ label, mongodbUrl: label === 'MongoDB' ? url : undefined });
     try {
       for (const scenario of [measureMessages, measureSizes, measureMessageLists]) {
         report.scenarios.push(...(await scenario(rig, { rounds, only })));
@@ -43,7 +45,7 @@ async function measureMessages(rig: Rig, { rounds, only }: Options): Promise<Sce
   const name = `a message to ${PARTICIPANTS} participants, ${rig.label}`;
   if (!name.includes(only)) return [];
   const users = await addUsers(rig, PARTICIPANTS);
-  const clients = await Promise.all(users.map((user) => connect(rig, user, { namespace: '/v1/conversation' })));
+  const clients = await Promise.all(users.map((user) => connect(rig, user, NAMESPACE)));
   const [sender, ...others] = clients;
   if (sender === undefined) throw new Error('nobody is there');
   const conversationIds: string[] = [];
@@ -133,7 +135,7 @@ async function measureSizes(rig: Rig, { rounds, only }: Options): Promise<Scenar
     const [user, other] = await addUsers(rig, 2);
     if (user === undefined || other === undefined) throw new Error('nobody is there');
     const newest = await addConversations(rig.models, { user, other, count: size });
-    const client = await connect(rig, user, { namespace: '/v1/conversation' });
+    const client = await connect(rig, user, NAMESPACE);
     // The first look counts everything once.
     await client.ask('channel', { channel_id: 'x' });
     for (let page = 1; page <= deepPageOf(size); page += 1) await client.ask('list_conversation', { page, limit: 100 });
@@ -196,7 +198,7 @@ async function measureMessageLists(rig: Rig, { rounds, only }: Options): Promise
     await addMessages(rig.models, { conversation: newest, sender: other.id, count: size });
     subjects.push({
       size,
-      client: await connect(rig, user, { namespace: '/v1/conversation' }),
+      client: await connect(rig, user, NAMESPACE),
       newest,
       otherId: other.id,
     });

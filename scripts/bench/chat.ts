@@ -1,0 +1,258 @@
+import { Types } from 'mongoose';
+import { addUsers, type BenchUser, type Client, connect, quantile } from './clients.js';
+import type { BenchOptions } from './main.js';
+import { beginReport, publish, type ScenarioResult, toResult } from './results.js';
+import { type Rig, startRig } from './rig.js';
+
+/*
+ * What the support chat costs: a message until its acknowledgement and until the last of 10 and of 200 participants has it,
+ * with and without writes together; who types; and who comes and goes while a thousand others are there.
+ */
+
+const NAMESPACE = '/';
+const SENDERS = 10;
+const CASES = [
+  { participants: 10, messages: 300 },
+  { participants: 200, messages: 100 },
+] as const;
+const TYPISTS = 100;
+const TYPED = 3;
+const ONLINE = 1000;
+const VISITS = 50;
+const FRIENDS = 9;
+
+/** The limits of people are not those of a benchmark. */
+const SETTINGS = { MESSAGE_LIMIT: '100000000', PRESENCE_GRACE_MS: '0' };
+const RIGS: [string, Record<string, string>][] = [
+  ['each written at once', {}],
+  ['written by tens', { MESSAGE_BATCH_SIZE: '10', MESSAGE_BATCH_MS: '100' }],
+];
+
+/** Measures on the embedded database, or on MongoDB when `MONGODB_URL` is set; publishes a report. */
+export async function run({ rounds, only }: BenchOptions): Promise<void> {
+  const report = beginReport('chat', [
+    `Each participant has one socket; ${CASES.map(({ participants, messages }) => `${messages} messages a round to ${participants}`).join(', ')}; medians of ${rounds} rounds.`,
+    `"Written by tens" is MESSAGE_BATCH_SIZE=10, MESSAGE_BATCH_MS=100. All clients live in one process, whose work is part of every latency.`,
+    `Typing: ${TYPISTS} users in conversations of ten begin and stop ${TYPED} times a round. Presence: ${ONLINE} users online, ${VISITS} others come and go, each known to ${FRIENDS}.`,
+  ]);
+  const mongodbUrl = process.env['MONGODB_URL'];
+  for (const [label, batching] of RIGS) {
+    const rig = await startRig({ label, mongodbUrl, env: { ...SETTINGS, ...batching } });
+    try {
+      for (const scenario of label === RIGS[0]?.[0]
+        ? [measureMessages, measureTyping, measureVisits]
+        : [measureMessages]) {
+        report.scenarios.push(...(await scenario(rig, { rounds, only })));
+      }
+    } finally {
+      await rig.stop();
+    }
+  }
+  await publish(report);
+}
+
+type Options = Pick<BenchOptions, 'rounds' | 'only'>;
+
+/** Repeats something after a first time that does not count. @param work one round; adds what it measured */
+async function repeat(
+  { rounds, name, unit }: { rounds: number; name: string; unit: string },
+  work: (add: (line: string, value: number) => void) => Promise<void>,
+): Promise<ScenarioResult> {
+  const samples: Record<string, number[]> = {};
+  for (let round = -1; round < rounds; round += 1) {
+    await work((line, value) => {
+      if (round >= 0) samples[line] = [...(samples[line] ?? []), value];
+    });
+  }
+  const lines = Object.entries(samples).map(([label, values]) => ({ label, samples: values }));
+  return toResult({ name, unit, lines, comparisons: [] });
+}
+
+/** Processor time of some work, in milliseconds for each of its operations. */
+async function withCpu(rig: Rig, operations: number, work: () => Promise<void>) {
+  const before = await rig.cpu();
+  const startedAt = performance.now();
+  await work();
+  const durationMs = performance.now() - startedAt;
+  const after = await rig.cpu();
+  const perOperation = (used: number): number => used / operations / 1000;
+  return {
+    perSecond: (operations / durationMs) * 1000,
+    gateway: perOperation(after.gateway - before.gateway),
+    database: perOperation(after.database - before.database),
+  };
+}
+
+async function addConversation({ models }: Rig, users: readonly BenchUser[]): Promise<string> {
+  const participants = users.map(({ id }) => new Types.ObjectId(id));
+  const conversation = new models.SupportConversation({ participants });
+  await conversation.save();
+  return String(conversation._id);
+}
+
+async function measureMessages(rig: Rig, { rounds, only }: Options): Promise<ScenarioResult[]> {
+  const results: ScenarioResult[] = [];
+  for (const { participants, messages } of CASES) {
+    const name = `a message to ${participants} participants, ${rig.label}`;
+    if (!name.includes(only)) continue;
+    const users = await addUsers(rig, participants);
+    const clients = await Promise.all(users.map((user) => connect(rig, user, NAMESPACE)));
+    const conversationIds = await Promise.all(Array.from({ length: SENDERS }, () => addConversation(rig, users)));
+    const say = createSay(clients);
+    for (const inFlight of [1, SENDERS]) {
+      const options = { rounds, name: `${name}, ${inFlight} in flight`, unit: 'per message' };
+      const result = await repeat(options, async (add) => {
+        const acked: number[] = [];
+        const arrived: number[] = [];
+        const lane = async (first: number): Promise<void> => {
+          const sender = clients[first];
+          if (sender === undefined) throw new Error('nobody is there');
+          for (let n = first; n < messages; n += inFlight) {
+            const { ackedMs, arrivedMs } = await say(sender, conversationIds[first] ?? '');
+            acked.push(ackedMs);
+            arrived.push(arrivedMs);
+          }
+        };
+        const used = await withCpu(rig, messages, async () => {
+          await Promise.all(Array.from({ length: inFlight }, (_, first) => lane(first)));
+        });
+        add('to ack, p50 ms', quantile(acked, 0.5));
+        add('to ack, p99 ms', quantile(acked, 0.99));
+        add('to the last participant, p50 ms', quantile(arrived, 0.5));
+        add('to the last participant, p99 ms', quantile(arrived, 0.99));
+        add('messages per second', used.perSecond);
+        add('CPU of the gateway, ms', used.gateway);
+        add('CPU of the database, ms', used.database);
+      });
+      results.push(result);
+    }
+    for (const client of clients) client.close();
+  }
+  return results;
+}
+
+/** Says something and measures when it is acknowledged, and when everybody has it, the sender too. */
+function createSay(listeners: readonly Client[]) {
+  const waiting = new Map<string, { left: number; done(): void }>();
+  for (const { socket } of listeners) {
+    socket.on('new_message', ({ clientMessageId }: { clientMessageId: string }) => {
+      const entry = waiting.get(clientMessageId);
+      if (entry === undefined) return;
+      entry.left -= 1;
+      if (entry.left === 0) entry.done();
+    });
+  }
+  let count = 0;
+  return async (sender: Client, conversationId: string) => {
+    count += 1;
+    const clientMessageId = `m${count}`;
+    const startedAt = performance.now();
+    const arrived = new Promise<number>((resolve) => {
+      waiting.set(clientMessageId, { left: listeners.length, done: () => resolve(performance.now() - startedAt) });
+    });
+    const content = 'The quick brown fox jumps over the lazy dog.';
+    await sender.ask('send_message', { conversationId, content, clientMessageId });
+    const ackedMs = performance.now() - startedAt;
+    const arrivedMs = await arrived;
+    waiting.delete(clientMessageId);
+    return { ackedMs, arrivedMs };
+  };
+}
+
+/** Counts events that come to clients. */
+function createCount(events: readonly string[]) {
+  let heard = 0;
+  let isReached: (() => void) | undefined;
+  let wanted = Number.POSITIVE_INFINITY;
+  const hear = (): void => {
+    heard += 1;
+    if (heard >= wanted) isReached?.();
+  };
+  return {
+    listen({ socket }: Pick<Client, 'socket'>) {
+      for (const event of events) socket.on(event, hear);
+    },
+    /** Resolves when so many more have come. */
+    more: (count: number): Promise<void> =>
+      new Promise((resolve) => {
+        wanted = heard + count;
+        isReached = resolve;
+      }),
+  };
+}
+
+async function measureTyping(rig: Rig, { rounds, only }: Options): Promise<ScenarioResult[]> {
+  const name = `typing in conversations of ten`;
+  if (!name.includes(only)) return [];
+  const users = await addUsers(rig, TYPISTS);
+  const count = createCount(['user_typing', 'user_stopped_typing']);
+  const clients = await Promise.all(users.map((user) => connect(rig, user, NAMESPACE)));
+  for (const client of clients) count.listen(client);
+  const conversationIds: string[] = [];
+  for (let start = 0; start < TYPISTS; start += 10) {
+    conversationIds.push(await addConversation(rig, users.slice(start, start + 10)));
+  }
+  const relays = TYPISTS * TYPED * 2 * 9;
+  const result = await repeat({ rounds, name, unit: 'per relay' }, async (add) => {
+    const heard = count.more(relays);
+    const type = async (client: Client, index: number): Promise<void> => {
+      const conversationId = conversationIds[Math.floor(index / 10)];
+      for (let n = 0; n < TYPED; n += 1) {
+        await client.ask('typing_start', { conversationId });
+        await client.ask('typing_stop', { conversationId });
+      }
+    };
+    const used = await withCpu(rig, relays, async () => {
+      await Promise.all([...clients.map(type), heard]);
+    });
+    add('relays per second', used.perSecond);
+    add('CPU of the gateway, ms', used.gateway);
+    add('CPU of the database, ms', used.database);
+  });
+  for (const client of clients) client.close();
+  return [result];
+}
+
+async function measureVisits(rig: Rig, { rounds, only }: Options): Promise<ScenarioResult[]> {
+  const name = `coming and going, ${ONLINE} users online`;
+  if (!name.includes(only)) return [];
+  const users = await addUsers(rig, ONLINE + VISITS);
+  const [online, visitors] = [users.slice(0, ONLINE), users.slice(ONLINE)];
+  const came = createCount(['user_online']);
+  const gone = createCount(['user_offline']);
+  const clients: Client[] = [];
+  for (let start = 0; start < ONLINE; start += 50) {
+    const some = online.slice(start, start + 50);
+    clients.push(...(await Promise.all(some.map((user) => connect(rig, user, NAMESPACE)))));
+  }
+  for (const [index, visitor] of visitors.entries()) {
+    await addConversation(rig, [visitor, ...online.slice(index * FRIENDS, (index + 1) * FRIENDS)]);
+  }
+  for (const client of clients) {
+    came.listen(client);
+    gone.listen(client);
+  }
+  const result = await repeat({ rounds, name, unit: 'per visit, its connection included' }, async (add) => {
+    const toOnline: number[] = [];
+    const toOffline: number[] = [];
+    const used = await withCpu(rig, VISITS, async () => {
+      for (const visitor of visitors) {
+        const [startedAt, heardOnline] = [performance.now(), came.more(FRIENDS)];
+        const client = await connect(rig, visitor, NAMESPACE);
+        await heardOnline;
+        toOnline.push(performance.now() - startedAt);
+        const [leftAt, heardOffline] = [performance.now(), gone.more(FRIENDS)];
+        client.close();
+        await heardOffline;
+        toOffline.push(performance.now() - leftAt);
+      }
+    });
+    add('from connecting to the last user_online, p50 ms', quantile(toOnline, 0.5));
+    add('from leaving to the last user_offline, p50 ms', quantile(toOffline, 0.5));
+    add('visits per second, one after another', used.perSecond);
+    add('CPU of the gateway, ms', used.gateway);
+    add('CPU of the database, ms', used.database);
+  });
+  for (const client of clients) client.close();
+  return [result];
+}
