@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
+import mongoose from 'mongoose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connect } from '../support/client.js';
 import { API_KEY, type TestGateway } from '../support/gateway.js';
@@ -68,14 +69,22 @@ describe('sending', () => {
   test('misses nothing that is sent after a further device was told that it is connected', async () => {
     website.rooms.set('t-next', ['user_next', 'team']);
     const first = await connectSite(a, 'news', { token: 't-next', deviceId: 'first' });
-    for (const n of [1, 2, 3, 4, 5]) {
-      const next = await connectSite(b, 'news', { token: 't-next', deviceId: `next ${n}` });
-      await sent(a, news, { rooms: ['team'], event: 'm', args: [n] });
-      await Promise.all([next.has(1), first.has(n)]);
-      expect(next.heard).toEqual([['m', n]]);
-      next.close();
-    }
-    first.close();
+    const database = await mongoose.createConnection(stage.env['MONGODB_URL'] ?? '').asPromise();
+    const slowDown = (mode: string, blockTimeMS: number) =>
+      database.db?.admin().command({
+        configureFailPoint: 'failCommand',
+        mode,
+        data: { failCommands: ['update'], blockConnection: true, blockTimeMS },
+      });
+    // Whatever is noted about a device takes long now; taking a message does not.
+    await slowDown('alwaysOn', 500);
+    const next = await connectSite(b, 'news', { token: 't-next', deviceId: 'next' });
+    await sent(a, news, { rooms: ['team'], event: 'm', args: [1] });
+    await slowDown('off', 0);
+    await database.close();
+    await Promise.all([next.has(1), first.has(1)]);
+    expect(next.heard).toEqual([['m', 1]]);
+    for (const client of [first, next]) client.close();
   });
 
   test('tells for how many seconds messages wait', async () => {
@@ -178,6 +187,8 @@ describe('sites', () => {
   test('do not hear each other, whatever users, devices and rooms are called', async () => {
     website.rooms.set('same', ['user_1', 'staff']);
     website.rooms.set('odd', ['user_odd:1', 'staff:x']);
+    website.rooms.set('ours alone', ['user_two']);
+    website.rooms.set('theirs alone', ['user_two', 'staff']);
     const [ours, theirs, odd, user] = await Promise.all([
       connectSite(b, 'news', { token: 'same', deviceId: 'd' }),
       connectSite(a, 'shop', { token: 'same', deviceId: 'd' }),
@@ -194,6 +205,17 @@ describe('sites', () => {
     expect(odd.heard).toEqual([]);
     expect(user.received('ours')).toEqual([]);
     for (const client of [ours, theirs, odd, user]) client.close();
+    // A user of the same name is in the room, but at the other site.
+    const [here, there] = await Promise.all([
+      connectSite(a, 'news', { auth: { token: 'ours alone', deviceId: 'd' } }),
+      connectSite(a, 'shop', { auth: { token: 'theirs alone', deviceId: 'd' } }),
+    ]);
+    await sent(a, news, { rooms: ['staff'], event: 'not for two' });
+    await sent(a, news, { rooms: ['user_two'], event: 'for two' });
+    await here.has(1);
+    await there.ask();
+    expect([here.heard, there.heard]).toEqual([[['for two']], []]);
+    for (const client of [here, there]) client.close();
     // The same after the queues were kept: nothing of the other site is in them.
     await sent(a, news, { rooms: ['user_1'], event: 'kept by news' });
     const back = await connectSite(a, 'shop', { token: 'same', deviceId: 'd' });

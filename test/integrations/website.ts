@@ -20,8 +20,6 @@ export interface Website {
   readonly rooms: Map<string, unknown>;
   /** Answers in the place of the rooms; `undefined`: as usual. */
   answer: ((call: WebsiteCall, response: ServerResponse) => void) | undefined;
-  /** How many calls were in progress at most. */
-  busiest(): number;
   close(): Promise<void>;
 }
 
@@ -29,13 +27,7 @@ export interface Website {
 export async function openWebsite(): Promise<Website> {
   const calls: WebsiteCall[] = [];
   const rooms = new Map<string, unknown>();
-  let [inProgress, most] = [0, 0];
   const server = createServer(async (request, response) => {
-    inProgress += 1;
-    most = Math.max(most, inProgress);
-    response.once('close', () => {
-      inProgress -= 1;
-    });
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const { method = '', url: path = '', headers } = request;
@@ -58,7 +50,6 @@ export async function openWebsite(): Promise<Website> {
     to: (wanted) => calls.filter(({ path }) => path === wanted),
     rooms,
     answer: undefined,
-    busiest: () => most,
     async close() {
       server.close();
       server.closeAllConnections();
