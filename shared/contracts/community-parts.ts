@@ -116,7 +116,7 @@ export const notification = z.object({
   createdAt: isoTime,
 });
 
-/** How many notifications are unread; 1000 stands for more, too. */
+/** How many notifications are unread; 100 stands for more, too. */
 export const unreadCount = z.object({ count: z.number().int() });
 
 /** Somebody, and whether they are there. */

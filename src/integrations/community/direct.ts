@@ -24,10 +24,10 @@ const ATTEMPTS = 3;
  */
 export function createDirect({ models, clock, budget, entrance, people, lists }: Dependencies) {
   const find = async (pair: Pair): Promise<Chat | null> => {
-    const both = { $all: pair.ids, $size: 2 };
-    const keyed = await models.Chat.findOne({ directKey: pair.key, participants: both }).lean<Chat>();
+    const both = { $and: [...pair.ids.map((participants) => ({ participants })), { participants: { $size: 2 } }] };
+    const keyed = await models.Chat.findOne({ directKey: pair.key, ...both }).lean<Chat>();
     if (keyed !== null) return keyed;
-    const unkeyed = { type: 'direct' as const, participants: both, directKey: { $exists: false } };
+    const unkeyed = { type: 'direct' as const, ...both, directKey: { $exists: false } };
     return models.Chat.findOneAndUpdate(
       unkeyed,
       { $set: { directKey: pair.key } },

@@ -32,7 +32,7 @@ export type Notifications = ReturnType<typeof createNotifications>;
 /** What of a message a notification repeats. */
 const EXCERPT_MAX = 200;
 /** Unread notifications are counted up to here. */
-const COUNT_MAX = 1000;
+const COUNT_MAX = 100;
 
 /** What users should come to know: made for those who miss a message, and put away when they have read it. */
 export function createNotifications({ models, clock, logger, push, tell, attendance }: Dependencies) {
@@ -67,12 +67,12 @@ export function createNotifications({ models, clock, logger, push, tell, attenda
     const made = missing.map(({ userId }) => toNotification(said, userId));
     await models.Notification.insertMany(made, { ordered: false });
     const away = new Set(missing.flatMap(({ userId, isConnected }) => (isConnected ? [] : [userId])));
-    for (const own of made) {
-      const id = own.recipient.toHexString();
-      if (away.has(id)) continue;
-      tell.people({ userIds: [id] }, { event: 'notification:new', payload: toWireNotification(own) });
-      await tellCount({ _id: own.recipient, id });
+    const here = made.filter(({ recipient }) => !away.has(recipient.toHexString()));
+    for (const own of here) {
+      const userIds = [own.recipient.toHexString()];
+      tell.people({ userIds }, { event: 'notification:new', payload: toWireNotification(own) });
     }
+    await Promise.all(here.map(({ recipient }) => tellCount({ _id: recipient, id: recipient.toHexString() })));
     if (push.isOn && away.size > 0) await push.send([...away], toPush(said));
   };
 

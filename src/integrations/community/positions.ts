@@ -16,7 +16,13 @@ export const behind = (field: string, { at, _id }: Position): object => ({
   $nor: [{ [field]: at, _id: { $gte: _id } }],
 });
 
-/** The same for a time alone, as clients may name one in the place of an id. */
+/** The same with the entry at the position. */
+export const upTo = (field: string, { at, _id }: Position): object => ({
+  [field]: { $lte: at },
+  $nor: [{ [field]: at, _id: { $gt: _id } }],
+});
+
+/** What comes behind a time, as clients may name one in the place of an id. */
 export const earlierThan = (field: string, time: string): object => ({ [field]: { $lt: new Date(time) } });
 
 /** Whether a client named an entry, and not a time. */

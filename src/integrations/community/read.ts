@@ -6,7 +6,7 @@ import type { Context } from '../../realtime/context.js';
 import type { UserCaller } from '../chats/index.js';
 import { type ChatsAccess, messageNotFound } from './access.js';
 import type { Notifications } from './notifications.js';
-import { behind } from './positions.js';
+import { upTo } from './positions.js';
 import { settingOf } from './settings.js';
 import type { Tell } from './tell.js';
 
@@ -20,34 +20,29 @@ type Read = Pick<ChatMessage, '_id' | 'createdAt'>;
 
 /** Messages that are marked one by one as read by somebody who comes after a long time; how far they read counts anyway. */
 const MARKED_MAX = 500;
-const NEWEST_FIRST = { createdAt: -1, _id: -1 } as const;
 
 /**
  * Says how far somebody has read: up to a message of somebody else. How far is one position for each participant, which moves
  * on by an atomic write and never back, so that of several tabs and nodes one tells the others.
  */
 export function createRead({ models, clock, access, tell, notifications }: Dependencies) {
-  /** The newest message of somebody else, at or before the one that is named, and behind what was read before. */
-  const findTarget = async (chat: Chat, caller: UserCaller, messageId: string | undefined): Promise<Read | null> => {
-    const upTo = messageId === undefined ? {} : await rangeUpTo(chat, messageId);
-    const since = settingOf(chat, caller._id)?.readUpTo;
-    return models.ChatMessage.findOne(
-      {
-        chat: chat._id,
-        sender: { $ne: caller._id },
-        $and: [upTo, since == null ? {} : { createdAt: { $gte: since } }],
-      },
-      { createdAt: 1 },
-    )
-      .sort(NEWEST_FIRST)
-      .lean<Read>();
+  /** What the caller has not read: the messages of others behind those read before, up to the one that is named. */
+  const unreadOf = async (chat: Chat, { _id }: UserCaller, messageId: string | undefined): Promise<object> => {
+    const since = settingOf(chat, _id)?.readUpTo;
+    return {
+      chat: chat._id,
+      sender: { $ne: _id },
+      $and: [
+        since == null ? {} : { createdAt: { $gte: since } },
+        messageId === undefined ? {} : await rangeUpTo(chat, messageId),
+      ],
+    };
   };
 
   const rangeUpTo = async (chat: Chat, messageId: string): Promise<object> => {
     const named = await models.ChatMessage.findOne({ _id: messageId, chat: chat._id }, { createdAt: 1 }).lean();
     if (named === null) throw messageNotFound();
-    const { _id, createdAt } = named;
-    return { $or: [{ _id }, behind('createdAt', { at: createdAt, _id })] };
+    return upTo('createdAt', { at: named.createdAt, _id: named._id });
   };
 
   /** @returns whether it was this call that moved it */
@@ -69,28 +64,22 @@ export function createRead({ models, clock, access, tell, notifications }: Depen
     return modifiedCount > 0;
   };
 
-  const mark = async (chat: Chat, user: Types.ObjectId, { _id, createdAt }: Read, readAt: Date): Promise<void> => {
-    const since = settingOf(chat, user)?.readUpTo;
-    const range = { $or: [{ _id }, behind('createdAt', { at: createdAt, _id })] };
-    const unread = await models.ChatMessage.find(
-      { chat: chat._id, sender: { $ne: user }, $and: [range, since == null ? {} : { createdAt: { $gte: since } }] },
-      { _id: 1 },
-    )
-      .sort(NEWEST_FIRST)
-      .limit(MARKED_MAX)
-      .lean();
-    await models.ChatMessage.updateMany(
-      { _id: { $in: unread.map(({ _id: id }) => id) }, 'readBy.user': { $ne: user } },
+  const mark = (messages: readonly Read[], user: Types.ObjectId, readAt: Date) =>
+    models.ChatMessage.updateMany(
+      { _id: { $in: messages.map(({ _id }) => _id) }, 'readBy.user': { $ne: user } },
       { $push: { readBy: { user, readAt } } },
     );
-  };
 
   return async (principal: Principal, data: { chatId: string; messageId?: string | undefined }): Promise<void> => {
     const { caller, chat, isBlocked } = await access.open(principal, data.chatId);
-    const target = await findTarget(chat, caller, data.messageId);
-    if (target === null) return;
+    const messages = await models.ChatMessage.find(await unreadOf(chat, caller, data.messageId), { createdAt: 1 })
+      .sort({ createdAt: -1, _id: -1 })
+      .limit(MARKED_MAX)
+      .lean<Read[]>();
+    const [target] = messages;
+    if (target === undefined) return;
     const readAt = new Date(clock.now());
-    await mark(chat, caller._id, target, readAt);
+    await mark(messages, caller._id, readAt);
     if (!(await advance(chat, caller._id, target))) return;
     if (!isBlocked) {
       const ids = { chatId: chat._id.toHexString(), messageId: target._id.toHexString(), userId: caller.id };
