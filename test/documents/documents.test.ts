@@ -107,6 +107,8 @@ test('a batch is described by what it really takes', () => {
         { name: 'namespace', in: 'query', required: false, schema: { default: '/v1/shared' } },
         { name: 'durable', in: 'query', required: false },
         { name: 'ttl', in: 'query', required: false },
+        { name: 'push', in: 'query', required: false },
+        { name: 'push_after', in: 'query', required: false },
       ],
     },
   });

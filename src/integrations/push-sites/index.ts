@@ -28,7 +28,6 @@ export function createPushSites(context: Context): Integration {
   const updates = createUserUpdates({ client, clock, logger });
   const arrivals = createArrivals({ sites, presence: sitePresence, updates, clock, logger });
   const service = createSiteService({ delivery, emitter, members });
-  const settings = { device_ttl: config.delivery.deviceTtlMs / 1000 };
 
   /** Stored before the client is let in: from then on it misses nothing. */
   const roomsOf = async (site: Site, principal: Principal, handshake: Handshake): Promise<readonly string[]> => {
@@ -61,7 +60,7 @@ export function createPushSites(context: Context): Integration {
       connected(socket) {
         const known = toSiteSocket(socket);
         if (known === undefined) return;
-        socket.emit('_settings', settings);
+        socket.emit('_settings', { device_ttl: config.delivery.deviceTtlMs / 1000 });
         const user = userOf(known.principal);
         if (user === undefined) return;
         delivery.connect(socket, user);
