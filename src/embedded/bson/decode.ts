@@ -27,8 +27,7 @@ export const MAX_NESTING_DEPTH = 200;
 export const decodeDocument = (bytes: Uint8Array, offset = 0, maxDepth = MAX_NESTING_DEPTH): Document => {
   const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
-    const reader: Reader = { buffer, position: offset, depth: 0, maxDepth };
-    return readDocument(reader);
+    return readDocument({ buffer, position: offset, depth: 0, maxDepth });
   } catch (error) {
     // Node's own range checks are what notices a length that points outside the buffer.
     if (error instanceof RangeError) return fail('InvalidBSON', `invalid bson: ${error.message}`);
@@ -147,17 +146,15 @@ const readString = (reader: Reader): string => {
 };
 
 const readLong = (reader: Reader): Long => {
-  const { buffer, position } = reader;
-  reader.position = position + 8;
-  return new Long(buffer.readInt32LE(position), buffer.readInt32LE(position + 4));
+  const low = readInt32(reader);
+  return new Long(low, readInt32(reader));
 };
 
 const copyBytes = (reader: Reader, length: number): Uint8Array => {
   const { buffer, position } = reader;
   if (length < 0 || position + length > buffer.length) invalid('binary length out of bounds');
   reader.position = position + length;
-  // A copy, because a slice would keep the whole network buffer alive; in Node's pool, because an ArrayBuffer of its own
-  // would cost each ObjectId more than all the rest of it.
+  // A copy, because a slice would keep the whole network buffer alive; in Node's pool, because that is cheaper.
   const copy = Buffer.allocUnsafe(length);
   buffer.copy(copy, 0, position, position + length);
   return copy;

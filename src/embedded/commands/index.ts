@@ -7,9 +7,11 @@ import type { CommandHandler, Connection } from '../wire/server.js';
 import { adminCommands } from './admin.js';
 import { aggregateCommands } from './aggregate.js';
 import { bulkWriteCommands } from './bulk-write.js';
+import { collectionCommands } from './collections.js';
 import { ensureReadConcern, toWriteConcern } from './concerns.js';
 import { describe, explainCommands, isExplainedAggregate } from './explain.js';
 import type { Failure } from './fail-point.js';
+import { findAndModifyCommands } from './find-and-modify.js';
 import { handshakeCommands } from './handshake.js';
 import { indexCommands } from './indexes.js';
 import { labelsOf } from './labels.js';
@@ -23,10 +25,12 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map(
     ...handshakeCommands,
     ...readCommands,
     ...writeCommands,
+    ...findAndModifyCommands,
     ...bulkWriteCommands,
     ...aggregateCommands,
     ...explainCommands,
     ...indexCommands,
+    ...collectionCommands,
     ...adminCommands,
     ...transactionCommands,
   }),

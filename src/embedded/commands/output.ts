@@ -1,13 +1,14 @@
 import type { PipelineOutput } from '../aggregate/pipeline.js';
 import { type Document, fieldOf, isDocument } from '../bson/values.js';
-import { byteLengthOf, Collection } from '../engine/collection.js';
+import type { Collection } from '../engine/collection.js';
 import { describeDuplicate } from '../engine/duplicate-key.js';
 import { readDocuments } from '../engine/read.js';
+import { LockedError } from '../engine/transaction.js';
 import { DirectWriter, type Writer } from '../engine/writer.js';
 import { fail } from '../errors.js';
 import { compileFilter } from '../query/match.js';
 import type { Request } from './request.js';
-import { createProgress, createStatementRunner, performUpdate, withId } from './statements.js';
+import { createProgress, createStatementRunner, performUpdate, waitForEnd, withId } from './statements.js';
 
 /** Puts an aggregation's results where its last stage says. */
 export const writeOutput = async (
@@ -22,7 +23,7 @@ export const writeOutput = async (
   if (isDocument(concern) && concern['level'] === 'linearizable') {
     fail('InvalidOptions', `${output.kind} cannot be used with a 'linearizable' read concern level`);
   }
-  if (output.kind === '$out') replaceCollection(request, output, results);
+  if (output.kind === '$out') await replaceCollection(request, targetOf(request, output.spec), results.map(withId));
   else await mergeInto(request, output, results);
 };
 
@@ -35,32 +36,25 @@ const targetOf = (request: Request, into: unknown): Collection => {
   return state.engine.ensureCollection(typeof into['db'] === 'string' ? into['db'] : database, into['coll']);
 };
 
-/** Replaces all documents in one frame of the log: others see the old content or the new one. */
-const replaceCollection = (request: Request, { spec }: PipelineOutput, results: readonly Document[]): void => {
-  const collection = targetOf(request, spec);
-  const documents = results.map(withId);
-  ensureFits(collection, documents);
-  const writer = new DirectWriter(request.state.engine);
-  try {
-    for (const { document } of [...collection.records.values()]) writer.remove(collection, document);
-    for (const document of documents) writer.insert(collection, document);
-  } finally {
-    writer.commit();
-  }
-};
-
-/** Tries the documents in a collection of the same indexes, so that replacing cannot stop half-way. */
-const ensureFits = (collection: Collection, documents: readonly Document[]): void => {
-  const { id, database, name, options } = collection;
-  const trial = new Collection({ id, database, name, options });
-  for (const { definition } of collection.indexes.values()) trial.addIndex(definition);
-  for (const document of documents) {
-    const key = trial.keyOf(document['_id']);
-    for (const index of trial.indexes.values()) {
-      if (index.definition.isUnique && index.conflictOf(document, () => false))
-        throw describeDuplicate(collection, index, document);
+/** Replaces all documents in one frame of the log: others see the old content or the new one, also after a failure. */
+const replaceCollection = async (
+  { state, deadline }: Request,
+  collection: Collection,
+  documents: readonly Document[],
+): Promise<void> => {
+  const writer = new DirectWriter(state.engine);
+  for (;;) {
+    try {
+      for (const { document } of [...collection.records.values()]) writer.remove(collection, document);
+      for (const document of documents) writer.insert(collection, document);
+      writer.commit();
+      return;
+    } catch (error) {
+      writer.rollback();
+      if (!(error instanceof LockedError)) throw error;
+      await waitForEnd(error, deadline.at);
+      deadline.check();
     }
-    trial.apply({ key, before: undefined, after: document, byteLength: byteLengthOf(document) });
   }
 };
 

@@ -59,7 +59,8 @@ export const createStatementRunner = (request: Request): StatementRunner => {
   };
 };
 
-const waitForEnd = async ({ owner }: LockedError, until: number): Promise<void> => {
+/** Waits until the transaction that holds a lock has ended, or until a moment (milliseconds since the epoch). */
+export const waitForEnd = async ({ owner }: LockedError, until: number): Promise<void> => {
   if (until === Number.POSITIVE_INFINITY) {
     await owner.ended;
     return;

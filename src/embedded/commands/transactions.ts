@@ -126,7 +126,7 @@ const commitTransaction = (request: Request): Document => {
       if (collection.isDropped) throw createWriteConflict('a collection it has written to was dropped');
     }
     request.state.engine.log.ensureWritable();
-    ensureStillUnique(transaction);
+    ensureStillIndexable(transaction);
     session.transactionState = 'committed';
     writer.adopt(transaction);
   } catch (error) {
@@ -141,12 +141,13 @@ const commitTransaction = (request: Request): Document => {
   return { ok: 1 };
 };
 
-/** A unique index may have been created while the transaction was open. */
-const ensureStillUnique = (transaction: Transaction): void => {
+/** An index may have been created while the transaction was open. */
+const ensureStillIndexable = (transaction: Transaction): void => {
   for (const { collection, change } of transaction.changes()) {
     const { after } = change;
     if (!after) continue;
     for (const index of collection.indexes.values()) {
+      index.ensureIndexable(after);
       if (!index.definition.isUnique) continue;
       const conflict = index.conflictOf(after, ({ key }) => transaction.writeOf(collection, key) !== undefined);
       if (conflict)

@@ -1,7 +1,7 @@
 import type { Collation } from '../bson/collation.js';
 import { toKeyString } from '../bson/key-string.js';
 import { type Path, toPath } from '../bson/path.js';
-import { type Document, fieldOf } from '../bson/values.js';
+import { type Document, fieldOf, isDocument } from '../bson/values.js';
 import type { Matcher } from '../query/match.js';
 import { toIndexTuples } from './index-keys.js';
 import { type KeyRange, OrderedIndex } from './ordered-index.js';
@@ -100,6 +100,16 @@ export class CollectionIndex {
     return true;
   }
 
+  /**
+   * Checks that a document can have entries here, which must be known before anything is changed.
+   * @throws DatabaseError CannotIndexParallelArrays
+   */
+  ensureIndexable(document: Document): void {
+    let candidates = 0;
+    for (const path of this.#paths) if (mayReachArray(document, path)) candidates += 1;
+    if (candidates > 1) this.#entriesOf(document);
+  }
+
   /** The keys under which a document is found here. */
   keysOf(document: Document): readonly string[] {
     return this.#entriesOf(document).keys;
@@ -117,6 +127,11 @@ export class CollectionIndex {
       if (conflict) break;
     }
     return conflict;
+  }
+
+  /** Whether there is an entry of this key for this record. */
+  holds(key: string, record: StoredRecord): boolean {
+    return this.#tree.some(key, (found) => found === record);
   }
 
   insert(record: StoredRecord, document: Document): void {
@@ -185,6 +200,11 @@ export class CollectionIndex {
     return joined;
   }
 }
+
+const mayReachArray = (document: Document, path: Path): boolean => {
+  const value = fieldOf(document, path[0] as string);
+  return Array.isArray(value) || (path.length > 1 && isDocument(value));
+};
 
 const firstDuplicate = (
   entries: readonly { key: string; value: StoredRecord }[],

@@ -1,7 +1,8 @@
 import type { Document } from '../bson/values.js';
-import { DatabaseError, fail } from '../errors.js';
+import { DatabaseError } from '../errors.js';
 import { type LogEvents, LogStore } from '../store/log-store.js';
 import type { Storage } from '../store/storage.js';
+import { Catalog, describeCollection, ensureNamespace } from './catalog.js';
 import { Collection } from './collection.js';
 import type { CollectionIndex } from './collection-index.js';
 import { describeDuplicate } from './duplicate-key.js';
@@ -27,11 +28,9 @@ export interface DatabaseOptions extends LogEvents {
 /** All collections, in memory, with the log that makes them last. */
 export class Database {
   readonly sessions = new SessionStore();
-  readonly #collections = new Map<string, Map<string, Collection>>();
-  readonly #byId = new Map<number, Collection>();
+  readonly #catalog = new Catalog();
   readonly #transactions = new Set<Transaction>();
   readonly #log: LogStore;
-  #lastCollectionId = 0;
   #stamp = 0;
   #lastCompactionAttempt = 0;
 
@@ -39,7 +38,7 @@ export class Database {
     this.#log = LogStore.open(options, (payload) => {
       for (const entry of decodeEntries(payload)) this.#replay(entry);
     });
-    for (const collection of this.#byId.values()) {
+    for (const collection of this.#catalog.all()) {
       for (const index of collection.indexes.values()) index.build(collection.records.values());
     }
   }
@@ -58,15 +57,15 @@ export class Database {
   }
 
   databaseNames(): string[] {
-    return [...this.#collections].filter(([, collections]) => collections.size > 0).map(([name]) => name);
+    return this.#catalog.databaseNames();
   }
 
   collectionsOf(database: string): Collection[] {
-    return [...(this.#collections.get(database)?.values() ?? [])];
+    return this.#catalog.collectionsOf(database);
   }
 
   collection(database: string, name: string): Collection | undefined {
-    return this.#collections.get(database)?.get(name);
+    return this.#catalog.get(database, name);
   }
 
   /** The collection, made if it does not exist. */
@@ -77,13 +76,9 @@ export class Database {
   createCollection(database: string, name: string, options: Document): Collection {
     this.#log.ensureWritable();
     ensureNamespace(database, name);
-    const id = this.#lastCollectionId + 1;
-    const collection = new Collection({ id, database, name, options });
-    this.#lastCollectionId = id;
-    this.#attach(collection);
-    this.appendFrame([encodeEntry(ENTRY.collection, id, describeCollection(collection))], () =>
-      this.#detach(collection),
-    );
+    const collection = new Collection({ id: this.#catalog.nextId(), database, name, options });
+    this.#catalog.attach(collection);
+    this.#appendDescription(collection, () => this.#catalog.detach(collection));
     return collection;
   }
 
@@ -101,22 +96,16 @@ export class Database {
 
   dropCollection(collection: Collection): void {
     this.#log.ensureWritable();
-    this.#detach(collection);
-    this.appendFrame([encodeEntry(ENTRY.drop, collection.id, {})], () => this.#attach(collection));
+    this.#catalog.detach(collection);
+    this.appendFrame([encodeEntry(ENTRY.drop, collection.id, {})], () => this.#catalog.attach(collection));
   }
 
   renameCollection(collection: Collection, { database, name }: { database: string; name: string }): void {
     this.#log.ensureWritable();
     ensureNamespace(database, name);
     const previous = { database: collection.database, name: collection.name };
-    const rename = (to: { database: string; name: string }): void => {
-      this.#detach(collection);
-      collection.database = to.database;
-      collection.name = to.name;
-      this.#attach(collection);
-    };
-    rename({ database, name });
-    this.#appendDescription(collection, () => rename(previous));
+    this.#catalog.rename(collection, { database, name });
+    this.#appendDescription(collection, () => this.#catalog.rename(collection, previous));
   }
 
   /** @throws DatabaseError DuplicateKey when the documents there are do not fit a unique index */
@@ -211,25 +200,6 @@ export class Database {
     this.appendFrame([encodeEntry(ENTRY.collection, collection.id, describeCollection(collection))], undo);
   }
 
-  #attach(collection: Collection): void {
-    let collections = this.#collections.get(collection.database);
-    if (!collections) {
-      collections = new Map();
-      this.#collections.set(collection.database, collections);
-    }
-    collections.set(collection.name, collection);
-    this.#byId.set(collection.id, collection);
-    collection.isDropped = false;
-  }
-
-  #detach(collection: Collection): void {
-    const collections = this.#collections.get(collection.database);
-    collections?.delete(collection.name);
-    if (collections?.size === 0) this.#collections.delete(collection.database);
-    this.#byId.delete(collection.id);
-    collection.isDropped = true;
-  }
-
   #dropUnused(collection: Collection): void {
     if (collection.isDropped || collection.records.size > 0 || collection.locks.size > 0) return;
     try {
@@ -242,7 +212,7 @@ export class Database {
   #forgetHistory(): void {
     let oldest = Number.POSITIVE_INFINITY;
     for (const { stamp } of this.#transactions) oldest = Math.min(oldest, stamp);
-    for (const collection of this.#byId.values()) {
+    for (const collection of this.#catalog.all()) {
       const { history } = collection;
       if (history.length === 0) continue;
       const isKept = history.findIndex(({ stamp }) => stamp > oldest);
@@ -255,17 +225,17 @@ export class Database {
   #replay({ kind, collectionId, document, byteLength }: Entry): void {
     switch (kind) {
       case ENTRY.put:
-        this.#byId.get(collectionId)?.load(document, byteLength);
+        this.#catalog.byId(collectionId)?.load(document, byteLength);
         return;
       case ENTRY.remove:
-        this.#byId.get(collectionId)?.unload(document['_id']);
+        this.#catalog.byId(collectionId)?.unload(document['_id']);
         return;
       case ENTRY.collection:
-        this.#replayCollection(collectionId, document);
+        this.#catalog.restore(collectionId, document);
         return;
       case ENTRY.drop: {
-        const collection = this.#byId.get(collectionId);
-        if (collection) this.#detach(collection);
+        const collection = this.#catalog.byId(collectionId);
+        if (collection) this.#catalog.detach(collection);
         return;
       }
       case ENTRY.session:
@@ -273,26 +243,6 @@ export class Database {
         return;
       default:
         throw new DatabaseError('InternalError', `The log holds an entry of the unknown kind ${String(kind)}`);
-    }
-  }
-
-  #replayCollection(id: number, description: Document): void {
-    const { db: database, name } = description as { db: string; name: string };
-    const options = description['options'] as Document;
-    this.#lastCollectionId = Math.max(this.#lastCollectionId, id);
-    let collection = this.#byId.get(id);
-    if (collection) {
-      this.#detach(collection);
-      Object.assign(collection, { database, name, options });
-    } else {
-      collection = new Collection({ id, database, name, options });
-    }
-    this.#attach(collection);
-    for (const indexName of [...collection.indexes.keys()]) {
-      if (indexName !== '_id_') collection.indexes.delete(indexName);
-    }
-    for (const spec of description['indexes'] as Document[]) {
-      collection.addIndex(toIndexDefinition(spec, collection.collation));
     }
   }
 
@@ -314,12 +264,12 @@ export class Database {
     const { size } = this.#log;
     if (size < MIN_COMPACTION_BYTES) return false;
     let living = 0;
-    for (const { dataBytes } of this.#byId.values()) living += dataBytes;
+    for (const { dataBytes } of this.#catalog.all()) living += dataBytes;
     return size >= living * 2.5;
   }
 
   *#payloads(): Iterable<readonly Uint8Array[]> {
-    for (const collection of [...this.#byId.values()]) {
+    for (const collection of [...this.#catalog.all()]) {
       yield [encodeEntry(ENTRY.collection, collection.id, describeCollection(collection))];
       let payload: Uint8Array[] = [];
       // A Map may change while it is walked: later puts and removes are in the frames written meanwhile.
@@ -335,25 +285,3 @@ export class Database {
     for (const document of this.sessions.describe()) yield [encodeEntry(ENTRY.session, 0, document)];
   }
 }
-
-const describeCollection = ({ database, name, options, indexes }: Collection): Document => ({
-  db: database,
-  name,
-  options,
-  indexes: [...indexes.values()].filter((index) => index.name !== '_id_').map((index) => index.definition.spec),
-});
-
-const MAX_NAMESPACE_BYTES = 255;
-
-/** @throws DatabaseError InvalidNamespace */
-export const ensureNamespace = (database: string, name: string): void => {
-  if (database === '' || /[/\\. "$*<>:|?\0]/.test(database) || database.length > 63) {
-    fail('InvalidNamespace', `Invalid database name: '${database}'`);
-  }
-  const isInvalid =
-    name === '' || name.startsWith('.') || name.endsWith('.') || name.includes('\0') || name.includes('$');
-  if (isInvalid) fail('InvalidNamespace', `Invalid collection name: ${name}`);
-  if (Buffer.byteLength(`${database}.${name}`) > MAX_NAMESPACE_BYTES) {
-    fail('InvalidNamespace', `Fully qualified namespace is too long. Namespace: ${database}.${name} Max: 255`);
-  }
-};

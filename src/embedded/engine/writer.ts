@@ -15,7 +15,7 @@ const LOCKED_KEY_MARK = '\uffff';
 
 /**
  * How a command changes documents. Every method either makes its whole change or throws and has made none:
- * DuplicateKey, BSONObjectTooLarge, WriteConflict, or a {@link LockedError} to wait for.
+ * DuplicateKey, CannotIndexParallelArrays, BSONObjectTooLarge, WriteConflict, or a {@link LockedError} to wait for.
  */
 export interface Writer {
   insert(collection: Collection, document: Document): void;
@@ -58,7 +58,7 @@ export class DirectWriter implements Writer {
     this.#ensureUnlocked(collection, key);
     const entry = encodePut(collection, document);
     if (collection.records.has(key)) throw describeDuplicateId(collection, document);
-    this.#ensureUnique(collection, key, document);
+    this.#ensureIndexable(collection, key, document);
     this.#put(collection, { key, before: undefined, after: document, byteLength: documentBytesOf(entry) }, entry);
     if (collection.isCapped) this.#evict(collection);
   }
@@ -67,7 +67,7 @@ export class DirectWriter implements Writer {
     const key = collection.keyOf(before['_id']);
     this.#ensureUnlocked(collection, key);
     const entry = encodePut(collection, after);
-    this.#ensureUnique(collection, key, after, before);
+    this.#ensureIndexable(collection, key, after, before);
     this.#put(collection, { key, before, after, byteLength: documentBytesOf(entry) }, entry);
   }
 
@@ -112,8 +112,16 @@ export class DirectWriter implements Writer {
     this.#hasStamp = false;
   }
 
+  /** Takes back what was written since the last {@link commit}. */
+  rollback(): void {
+    for (const change of this.#done.reverse()) takeBack(this.#database, change);
+    this.#payload = [];
+    this.#done = [];
+  }
+
   #put(collection: Collection, change: Change, entry: Buffer): void {
     if (this.#payload.length === 0) this.#database.log.ensureWritable();
+    if (collection.isDropped) fail('NamespaceNotFound', `ns was dropped while a write waited: ${collection.namespace}`);
     if (!this.#hasStamp) this.#database.nextStamp();
     this.#hasStamp = true;
     this.#database.remember(collection, change.key, change.before);
@@ -137,9 +145,12 @@ export class DirectWriter implements Writer {
     if (owner) throw new LockedError(owner);
   }
 
-  #ensureUnique(collection: Collection, key: string, after: Document, before?: Document): void {
+  /** Nothing may fail once the change has begun. */
+  #ensureIndexable(collection: Collection, key: string, after: Document, before?: Document): void {
     for (const index of collection.indexes.values()) {
-      if (!isUniqueSecondary(index) || (before && index.isUntouched(before, after))) continue;
+      if (before && index.isUntouched(before, after)) continue;
+      index.ensureIndexable(after);
+      if (!isUniqueSecondary(index)) continue;
       if (collection.locks.size > 0) {
         for (const entry of index.keysOf(after)) this.#ensureUnlocked(collection, lockNameOf(index, entry));
       }
@@ -193,11 +204,18 @@ export class TransactionWriter implements Writer {
 
   #stage(collection: Collection, change: Change): void {
     const transaction = this.#transaction;
+    if (collection.isCapped) {
+      fail(
+        'OperationNotSupportedInTransaction',
+        `Collection '${collection.namespace}' is a capped collection. Writes in transactions are not allowed on capped collections.`,
+      );
+    }
     if (transaction.isOvertaken(collection, change.key) && !transaction.writeOf(collection, change.key)) {
       throw createWriteConflict('the document was changed after the transaction began');
     }
     transaction.lock(collection, change.key);
     for (const index of collection.indexes.values()) {
+      if (change.after) index.ensureIndexable(change.after);
       if (isUniqueSecondary(index)) this.#claimKeys(collection, index, change);
     }
     transaction.stage(collection, change);

@@ -1,0 +1,107 @@
+import type { Document } from '../bson/values.js';
+import { fail } from '../errors.js';
+import { Collection } from './collection.js';
+import { toIndexDefinition } from './index-definition.js';
+
+/** Which collections there are: by name, as commands ask for them, and by number, as the log knows them. */
+export class Catalog {
+  readonly #byName = new Map<string, Map<string, Collection>>();
+  readonly #byId = new Map<number, Collection>();
+  #lastId = 0;
+
+  /** A number no collection has had. */
+  nextId(): number {
+    this.#lastId += 1;
+    return this.#lastId;
+  }
+
+  databaseNames(): string[] {
+    return [...this.#byName.keys()];
+  }
+
+  collectionsOf(database: string): Collection[] {
+    return [...(this.#byName.get(database)?.values() ?? [])];
+  }
+
+  get(database: string, name: string): Collection | undefined {
+    return this.#byName.get(database)?.get(name);
+  }
+
+  byId(id: number): Collection | undefined {
+    return this.#byId.get(id);
+  }
+
+  all(): Iterable<Collection> {
+    return this.#byId.values();
+  }
+
+  attach(collection: Collection): void {
+    let collections = this.#byName.get(collection.database);
+    if (!collections) {
+      collections = new Map();
+      this.#byName.set(collection.database, collections);
+    }
+    collections.set(collection.name, collection);
+    this.#byId.set(collection.id, collection);
+    collection.isDropped = false;
+  }
+
+  detach(collection: Collection): void {
+    const collections = this.#byName.get(collection.database);
+    collections?.delete(collection.name);
+    if (collections?.size === 0) this.#byName.delete(collection.database);
+    this.#byId.delete(collection.id);
+    collection.isDropped = true;
+  }
+
+  rename(collection: Collection, { database, name }: { database: string; name: string }): void {
+    this.detach(collection);
+    collection.database = database;
+    collection.name = name;
+    this.attach(collection);
+  }
+
+  /** Makes a collection what {@link describeCollection} said of it; its indexes are to be built when all is read. */
+  restore(id: number, description: Document): void {
+    const { db: database, name } = description as { db: string; name: string };
+    const options = description['options'] as Document;
+    this.#lastId = Math.max(this.#lastId, id);
+    let collection = this.#byId.get(id);
+    if (collection) {
+      this.rename(collection, { database, name });
+      collection.options = options;
+    } else {
+      collection = new Collection({ id, database, name, options });
+      this.attach(collection);
+    }
+    for (const indexName of [...collection.indexes.keys()]) {
+      if (indexName !== '_id_') collection.indexes.delete(indexName);
+    }
+    for (const spec of description['indexes'] as Document[]) {
+      collection.addIndex(toIndexDefinition(spec, collection.collation));
+    }
+  }
+}
+
+/** What the log keeps of a collection besides its documents. */
+export const describeCollection = ({ database, name, options, indexes }: Collection): Document => ({
+  db: database,
+  name,
+  options,
+  indexes: [...indexes.values()].filter((index) => index.name !== '_id_').map((index) => index.definition.spec),
+});
+
+const MAX_NAMESPACE_BYTES = 255;
+
+/** @throws DatabaseError InvalidNamespace */
+export const ensureNamespace = (database: string, name: string): void => {
+  if (database === '' || /[/\\. "$*<>:|?\0]/.test(database) || database.length > 63) {
+    fail('InvalidNamespace', `Invalid database name: '${database}'`);
+  }
+  const isInvalid =
+    name === '' || name.startsWith('.') || name.endsWith('.') || name.includes('\0') || name.includes('$');
+  if (isInvalid) fail('InvalidNamespace', `Invalid collection name: ${name}`);
+  if (Buffer.byteLength(`${database}.${name}`) > MAX_NAMESPACE_BYTES) {
+    fail('InvalidNamespace', `Fully qualified namespace is too long. Namespace: ${database}.${name} Max: 255`);
+  }
+};

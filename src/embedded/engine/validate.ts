@@ -1,0 +1,44 @@
+import { describe } from '../bson/describe.js';
+import { byteLengthOf, type Collection } from './collection.js';
+import type { CollectionIndex, StoredRecord } from './collection-index.js';
+
+/** Beyond so many the rest would say nothing new. */
+const MAX_ERRORS = 20;
+
+/**
+ * Holds a collection against its documents: their keys, their sizes, and the entries of every index.
+ * @returns what is wrong, a sentence each
+ */
+export const validateCollection = (collection: Collection): string[] => {
+  const errors: string[] = [];
+  let dataBytes = 0;
+  for (const record of collection.records.values()) {
+    dataBytes += byteLengthOf(record.document);
+    if (collection.keyOf(record.document['_id']) !== record.key) errors.push(`${nameOf(record)} has another key`);
+    if (errors.length >= MAX_ERRORS) return errors;
+  }
+  if (dataBytes !== collection.dataBytes) {
+    errors.push(`the documents take ${dataBytes} bytes, but ${collection.dataBytes} are accounted for`);
+  }
+  for (const index of collection.indexes.values()) errors.push(...validateIndex(index, collection.records.values()));
+  return errors.slice(0, MAX_ERRORS);
+};
+
+const validateIndex = (index: CollectionIndex, records: Iterable<StoredRecord>): string[] => {
+  const errors: string[] = [];
+  let entries = 0;
+  for (const record of records) {
+    for (const key of index.keysOf(record.document)) {
+      entries += 1;
+      if (!index.holds(key, record)) errors.push(`${nameOf(record)} is missing in the index ${index.name}`);
+    }
+    if (errors.length >= MAX_ERRORS) return errors;
+  }
+  // Every entry that must be there is: what is there beyond them belongs to no document.
+  if (errors.length === 0 && entries !== index.size) {
+    errors.push(`the index ${index.name} has ${index.size} entries, but ${entries} belong to documents`);
+  }
+  return errors;
+};
+
+const nameOf = ({ document }: StoredRecord): string => `the document with _id ${describe(document['_id'])}`;

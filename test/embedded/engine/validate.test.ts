@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import { byteLengthOf, Collection } from '../../../src/embedded/engine/collection.js';
+import { toIndexDefinition } from '../../../src/embedded/engine/index-definition.js';
+import { validateCollection } from '../../../src/embedded/engine/validate.js';
+import { createRandom } from '../server/random.js';
+
+type Fields = Record<string, unknown>;
+
+const SPECS: readonly Fields[] = [
+  { key: { a: 1 }, name: 'a' },
+  { key: { a: -1, 'b.c': 1 }, name: 'a_b' },
+  { key: { tags: 1, n: -1 }, name: 'tags_n' },
+  { key: { n: 1 }, name: 'sparse', sparse: true },
+  { key: { 'b.c': 1 }, name: 'partial', partialFilterExpression: { n: { $gt: 3 } } },
+];
+
+const createCollection = (): Collection => {
+  const collection = new Collection({ id: 1, database: 'test', name: 'things', options: {} });
+  for (const spec of SPECS) collection.addIndex(toIndexDefinition({ v: 2, ...spec }, undefined));
+  return collection;
+};
+
+const put = (collection: Collection, after: Fields): void => {
+  const key = collection.keyOf(after['_id']);
+  const before = collection.records.get(key)?.document;
+  collection.apply({ key, before, after, byteLength: byteLengthOf(after) });
+};
+
+const remove = (collection: Collection, id: unknown): void => {
+  const key = collection.keyOf(id);
+  const before = collection.records.get(key)?.document;
+  if (before) collection.apply({ key, before, after: undefined, byteLength: 0 });
+};
+
+describe('validation', () => {
+  it('finds nothing wrong after any writes', () => {
+    const random = createRandom(5);
+    const collection = createCollection();
+    for (let round = 0; round < 5000; round += 1) {
+      const _id = random.integer(300);
+      const a = random.pick<unknown>([1, 2.5, 'text', null, { c: 1 }]);
+      const tags = random.pick<unknown>([[1, 2], [], [[1]], 'x', undefined]);
+      const present = collection.records.get(collection.keyOf(_id))?.document;
+      if (random.chance(0.2)) remove(collection, _id);
+      else if (present && random.chance(0.5))
+        put(collection, { ...present, [random.pick(['a', 'n', 'x'])]: random.next() });
+      else
+        put(collection, {
+          _id,
+          a,
+          tags,
+          b: random.pick([{ c: random.integer(9) }, [{ c: 1 }, { c: 2 }], 7]),
+          n: random.integer(9),
+        });
+    }
+    expect(collection.records.size).toBeGreaterThan(100);
+    expect(validateCollection(collection)).toEqual([]);
+  });
+
+  it.each<readonly [string, RegExp, (collection: Collection) => void]>([
+    [
+      'a missing entry',
+      /_id 1 is missing in the index a$/,
+      (collection) => {
+        const record = collection.records.get(collection.keyOf(1));
+        if (record) collection.indexes.get('a')?.delete(record, record.document);
+      },
+    ],
+    [
+      'an entry too many',
+      /the index a has 3 entries, but 2/,
+      (collection) => {
+        const record = collection.records.get(collection.keyOf(1));
+        if (record) collection.indexes.get('a')?.insert(record, { a: 'nowhere' });
+      },
+    ],
+    [
+      'a size that is not accounted for',
+      /bytes/,
+      (collection) => {
+        collection.dataBytes += 1;
+      },
+    ],
+  ])('finds %s', (_name, sentence, spoil) => {
+    const collection = createCollection();
+    put(collection, { _id: 1, a: 1 });
+    put(collection, { _id: 2, a: 2 });
+    expect(validateCollection(collection)).toEqual([]);
+    spoil(collection);
+    expect(validateCollection(collection)).toEqual([expect.stringMatching(sentence)]);
+  });
+});
