@@ -2,7 +2,7 @@ import { support } from '#shared/contracts/support.js';
 import type { Context } from '../../realtime/context.js';
 import { type Integration, mountEvents, mountRoutes, type SocketListener } from '../../realtime/integration.js';
 import { chatNamespace } from '../../realtime/namespaces.js';
-import { allowFrames } from '../../transport/frame-limit.js';
+import { createLargeFrames } from '../../transport/large-frames.js';
 import { type ChatServices, toRequestFailure } from '../chats/index.js';
 import { createAcquaintances } from './acquaintances.js';
 import { createDepartments } from './department.js';
@@ -11,6 +11,9 @@ import { createHandlers } from './handlers.js';
 import { ownRoomOf, toIdentity } from './people.js';
 import { createRoutes } from './routes.js';
 import { createSupportServices } from './service.js';
+
+/** Files that a node receives at once; further ones wait. */
+const RECEIVED_AT_ONCE = 8;
 
 /** How often a node looks for what is left of uploads that never ended. */
 const SWEEP_MS = 600_000;
@@ -22,17 +25,26 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
   const services = createSupportServices(context, chats);
   const departments = createDepartments(context, { ...services, entrance });
 
+  const largeFrames = createLargeFrames({
+    // A packet of `/` with one attachment, as Socket.IO writes it.
+    announces: (packet) => /^51-\d*\["file_upload",/.test(packet),
+    generalBytes: config.sockets.messageMaxBytes,
+    maxBytes: config.support.frameMaxBytes,
+    atOnce: RECEIVED_AT_ONCE,
+  });
+
   const listener: SocketListener = {
     connected(socket) {
       departments.listener.connected(socket);
       if (socket.nsp.name !== chatNamespace) return;
-      allowFrames(socket.conn, config.support.frameMaxBytes);
+      largeFrames.admit(socket.conn);
       const { principal } = socket.data;
       if (principal.kind !== 'visitor') return;
       void socket.join(services.room.ofVisitor(principal.visitorId, principal.conversationIds));
     },
     disconnected(socket) {
       departments.listener.disconnected(socket);
+      if (socket.nsp.name === chatNamespace) largeFrames.dismiss(socket.conn);
       services.typing.listener.disconnected(socket);
     },
   };

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { TestClient } from '../../support/client.js';
 import { createTestClock } from '../../support/clock.js';
 import { signToken } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
@@ -103,15 +104,41 @@ test('a file as large as may be is stored; a larger one is an answer, and the so
   expect(await chunksOf()).toBe(chunks);
 });
 
-test('larger frames are for those who have entered the chat, and for nobody else', async () => {
-  const { ann } = await talk(stage);
+test('larger frames are for files of those who have entered the chat, and for nothing and nobody else', async () => {
+  const { ann, a } = await talk(stage);
   const elsewhere = await stage.open(ann, { namespace: '/v1/shared' });
-  elsewhere.socket.emit('join', { x: 'x'.repeat(200_000) });
-  expect(await elsewhere.closed).toBe('transport close');
-  const own = await openChat(stage, ann);
-  expect(await own.ask('join_conversation', { x: 'x'.repeat(200_000) })).toMatchObject({ code: 'VALIDATION_ERROR' });
-  own.socket.emit('join_conversation', { x: 'x'.repeat(2 * MAX_FILE_SIZE + 100_000) });
-  expect(await own.closed).toBe('transport close');
+  const both = await openChat(stage, ann);
+  const left = await openChat(stage, ann);
+  left.socket.emit('file_upload', Buffer.alloc(200_000));
+  await left.ask('get_conversations', {});
+  const tries: [TestClient, string, unknown][] = [
+    [elsewhere, 'join', { x: 'x'.repeat(200_000) }],
+    [elsewhere, 'file_upload', Buffer.alloc(200_000)],
+    [both, 'join_conversation', { x: 'x'.repeat(200_000) }],
+    [await openChat(stage, ann), 'send_message', Buffer.alloc(200_000)],
+    [await openChat(stage, ann), 'file_upload', [Buffer.alloc(200_000), Buffer.alloc(1)]],
+    [await openChat(stage, ann), 'file_upload', Buffer.alloc(2 * MAX_FILE_SIZE + 1)],
+    // The frame behind a file is as small as any.
+    [left, 'join_conversation', { x: 'x'.repeat(200_000) }],
+  ];
+  for (const [client, event, data] of tries) {
+    client.socket.emit(event, data);
+    expect(await client.closed, event).toBe('transport close');
+  }
+  expect(a.socket.connected).toBe(true);
+});
+
+test('more files than are received at once all arrive', async () => {
+  const people = await peopleOf(stage, ...Array.from({ length: 12 }, (_, n) => `User ${n}`));
+  const conversationId = await addConversation(stage, people);
+  const clients = await Promise.all(people.map((user) => openChat(stage, user)));
+  const upload = (client: TestClient, n: number) =>
+    client.ask('file_upload', Buffer.alloc(MAX_FILE_SIZE / 2, n), { conversationId, fileName: `${n}` });
+  // What a node stores at once is bounded too, and says so.
+  const answers = await Promise.all(clients.map(upload));
+  for (const { success, code } of answers) expect(success || code === 'UNAVAILABLE').toBe(true);
+  expect(answers.filter(({ success }) => success).length).toBeGreaterThanOrEqual(8);
+  expect(dataOf(await upload(clients[0] as TestClient, 0)).fileSize).toBe(MAX_FILE_SIZE / 2);
 });
 
 test('what a file is, its content says', async () => {
