@@ -21,11 +21,15 @@ interface Dependencies {
   trustedProxies: number;
 }
 
+/** Refusals after which a connection that is nowhere is closed: whoever guesses pays for a new one each time. */
+const REFUSALS_MAX = 10;
+
 /** Opens the namespaces: who may enter is decided here, what they may do by the dispatcher. */
 export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace[], dependencies: Dependencies): void {
   const { clock, logger, metrics, dispatch, listeners, trustedProxies } = dependencies;
   /** Namespaces that a connection is entering: a client that asks twice at once is not waiting for an answer. */
   const entering = new WeakMap<object, Set<string>>();
+  const refusals = new WeakMap<object, number>();
 
   const enter = async (socket: GatewaySocket, { name, scopes, authenticate, roomsOf }: Namespace): Promise<void> => {
     const pending = entering.get(socket.conn) ?? new Set();
@@ -58,8 +62,12 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
       socket.data = toState({ principal: bystander, address: '', deviceId: '', connectedAt: clock.now() });
       return undefined;
     }
+    const count = (refusals.get(socket.conn) ?? 0) + 1;
+    refusals.set(socket.conn, count);
     // After the refusal has been written, which Socket.IO does on the next tick.
-    if (definition.closesRefused === true) setImmediate(() => entering.has(socket.conn) || closeUnlessUsed(socket));
+    if (definition.closesRefused === true || count >= REFUSALS_MAX) {
+      setImmediate(() => entering.has(socket.conn) || closeUnlessUsed(socket));
+    }
     return refuse(definition, thrown);
   };
 

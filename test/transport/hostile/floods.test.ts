@@ -47,15 +47,28 @@ describe('a burst of CONNECT', () => {
     connection.close();
   });
 
-  it('with tokens that are wrong leaves nothing behind', async () => {
-    const connection = await openRaw(target().gateway);
+  it('with tokens that are wrong ends the connection, and leaves nothing behind', async () => {
     const refused = '44/v1/shared,{"message":"INVALID_TOKEN","data":{"errno":401,"message":"INVALID_TOKEN"}}';
-    for (let sent = 0; sent < 2000; sent += 1) {
-      connection.send('40/v1/shared,{"token":"x.y.z"}');
-      // One after the other: those that come too early are not looked at.
-      expect(await connection.next()).toBe(refused);
+    for (let opened = 0; opened < 100; opened += 1) {
+      const connection = await openRaw(target().gateway);
+      for (let sent = 0; sent < 10; sent += 1) {
+        connection.send('40/v1/shared,{"token":"x.y.z"}');
+        // One after the other: those that come too early are not looked at.
+        expect(await connection.next()).toBe(refused);
+      }
+      await connection.closed;
     }
     await target().expectBounded();
+  });
+
+  it('with tokens that are wrong leaves a connection alone that is somewhere', async () => {
+    const connection = await enterRaw(target().gateway, { namespace: '/v1/lead-finder' });
+    for (let sent = 0; sent < 20; sent += 1) {
+      connection.send('40/v1/shared,{"token":"x.y.z"}');
+      expect(await connection.next()).toMatch(/INVALID_TOKEN/);
+    }
+    connection.send('42/v1/lead-finder,1["join",{"scraper_id":"0123456789abcdef"}]');
+    expect(await connection.next()).toBe('43/v1/lead-finder,1[{"success":true,"message":"SUCCESS"}]');
     connection.close();
   });
 
