@@ -41,7 +41,6 @@ const schema = new Schema<SupportConversation>(
 schema.index({ participants: 1, updatedAt: -1, _id: -1 });
 schema.index({ assignedTo: 1, updatedAt: -1, _id: -1 });
 schema.index({ departmentId: 1, updatedAt: -1, _id: -1 });
-schema.index({ visitorId: 1, updatedAt: -1 }, { partialFilterExpression: { visitorId: { $type: 'string' } } });
 
 /** The model on one connection. */
 export const defineSupportConversation = (connection: Connection): Model<SupportConversation> =>

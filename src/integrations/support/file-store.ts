@@ -49,10 +49,13 @@ interface Dependencies {
  * belongs to nothing and that nobody would find: each upload is noted before it begins, and the note goes when it is done.
  */
 export function createFileStore({ models: { SupportUpload: Upload }, clock, logger }: Dependencies): FileStore {
+  let opened: mongo.GridFSBucket | undefined;
+  /** One for all, because each looks for its indexes before its first upload. */
   const bucket = (): mongo.GridFSBucket => {
     const { db } = Upload.db;
     if (db === undefined) throw new Error('the database is not connected');
-    return new mongo.GridFSBucket(db, { bucketName: BUCKET });
+    opened ??= new mongo.GridFSBucket(db, { bucketName: BUCKET });
+    return opened;
   };
 
   const remove = (id: Types.ObjectId): Promise<void> =>
