@@ -42,6 +42,8 @@ export interface Route {
   readonly message?: string;
   /** What success is answered with, instead of JSON. */
   readonly text?: string;
+  /** Success is answered with a file instead of JSON. */
+  readonly sendsFile?: boolean;
   /** The body may be a form (`application/x-www-form-urlencoded`) too. */
   readonly takesForm?: boolean;
   readonly method: 'get' | 'post' | 'put' | 'delete';

@@ -212,6 +212,7 @@ export const support = defineContract({
       caller: 'user',
       method: 'get',
       path: '/files/:id',
+      sendsFile: true,
       params: conversationParams,
     },
   },

@@ -62,8 +62,12 @@ function securityOf({ caller }: Route) {
   return caller === 'site' ? { security: [{ site: [] }, { siteInQuery: [] }] } : {};
 }
 
-const answerOf = ({ answer, message, text }: Route) =>
-  text === undefined ? json(successSchema(answer, DIALECT, message)) : { 'text/plain': { schema: { const: text } } };
+const answerOf = ({ answer, message, text, sendsFile }: Route) => {
+  if (sendsFile === true) return { '*/*': {} };
+  return text === undefined
+    ? json(successSchema(answer, DIALECT, message))
+    : { 'text/plain': { schema: { const: text } } };
+};
 
 const parametersOf = (schema: z.ZodType | undefined, place: 'path' | 'query') =>
   schema === undefined
