@@ -7,7 +7,7 @@ import { type ChatsAccess, type MessageAccess, type MessageRef, messageNotFound 
 import type { Budget } from './budget.js';
 import type { Faces } from './faces.js';
 import type { Tell } from './tell.js';
-import { toWireMessage, toWireReactions, type WireMessage } from './to-wire.js';
+import { sentAt, toWireMessage, toWireReactions, type WireMessage } from './to-wire.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   access: ChatsAccess;
@@ -23,7 +23,7 @@ const REACTIONS_MAX = 500;
 /** Changes what was said. Each change is one atomic write, and only whoever made it tells of it. */
 export function createChanges({ models, clock, access, budget, tell, faces }: Dependencies) {
   const show = async (message: ChatMessage): Promise<WireMessage> =>
-    toWireMessage(message, (await faces.read([message.sender])).get(message.sender.toHexString()));
+    toWireMessage(message, (await faces.read([message.sender])).get(String(message.sender)));
 
   return {
     /** @throws ChatError `FORBIDDEN` for a message of somebody else, or one that is too old */
@@ -31,8 +31,8 @@ export function createChanges({ models, clock, access, budget, tell, faces }: De
       await budget.spend('change', principal);
       const { caller, chat, message } = await access.openMessageToSpeak(principal, ref);
       const now = clock.now();
-      if (!message.sender.equals(caller._id)) throw new ChatError('FORBIDDEN', 'You can only edit your own messages');
-      if (now - message.createdAt.getTime() > EDIT_MS) {
+      if (!caller._id.equals(message.sender)) throw new ChatError('FORBIDDEN', 'You can only edit your own messages');
+      if (now - sentAt(message).getTime() > EDIT_MS) {
         throw new ChatError('FORBIDDEN', 'The message can no longer be edited');
       }
       const edited = await models.ChatMessage.findOneAndUpdate(
@@ -51,7 +51,7 @@ export function createChanges({ models, clock, access, budget, tell, faces }: De
     async remove(principal: Principal, ref: MessageRef): Promise<void> {
       await budget.spend('change', principal);
       const { caller, chat, message } = await access.openMessage(principal, ref);
-      if (!message.sender.equals(caller._id) && caller.role !== 'admin') {
+      if (!caller._id.equals(message.sender) && caller.role !== 'admin') {
         throw new ChatError('FORBIDDEN', 'You can only delete your own messages');
       }
       const now = new Date(clock.now());
@@ -90,7 +90,7 @@ export function createChanges({ models, clock, access, budget, tell, faces }: De
     ).lean<ChatMessage>();
     if (stored === null) throw messageNotFound();
     const before = stored.reactions ?? [];
-    const others = before.filter(({ user, emoji: other }) => !(user.equals(own.user) && other === emoji));
+    const others = before.filter(({ user, emoji: other }) => !(own.user.equals(user) && other === emoji));
     if (others.length < before.length) return { stored, before, after: others };
     return { stored, before, after: before.length < REACTIONS_MAX ? [...before, own] : before };
   }

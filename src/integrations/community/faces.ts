@@ -1,4 +1,4 @@
-import type { Types } from 'mongoose';
+import { isObjectIdOrHexString, type Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import { nameOf } from '../chats/index.js';
 import type { Face } from './to-wire.js';
@@ -13,11 +13,15 @@ const shownFields = { name: 1, firstName: 1, lastName: 1, image: 1 } as const;
 
 export const createFaces = ({ User }: Pick<Models, 'User'>): Faces => ({
   async read(ids) {
-    const unique = [...new Set(ids.map((id) => id.toHexString()))];
+    const unique = [...new Set(ids.filter((id) => isObjectIdOrHexString(id)).map(String))];
     if (unique.length === 0) return new Map();
     const found = await User.find({ _id: { $in: unique } }, shownFields).lean();
     return new Map(
-      found.map((user) => [user._id.toHexString(), { name: nameOf(user), image: user.image ?? null }] as const),
+      found.map((user) => {
+        const { _id, image } = user;
+        // Other services write users too, and an image may be anything.
+        return [_id.toHexString(), { name: nameOf(user), image: typeof image === 'string' ? image : null }] as const;
+      }),
     );
   },
 });

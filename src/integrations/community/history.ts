@@ -37,8 +37,6 @@ export function createHistory({ models, access, budget, faces }: Dependencies) {
       .limit(limit)
       .lean<ChatMessage[]>();
     const people = await faces.read(messages.map(({ sender }) => sender));
-    return messages
-      .reverse()
-      .map((message): WireMessage => toWireMessage(message, people.get(message.sender.toHexString())));
+    return messages.reverse().map((message): WireMessage => toWireMessage(message, people.get(String(message.sender))));
   };
 }

@@ -47,7 +47,7 @@ export function createLists({ models, clock, budget, entrance, faces }: Dependen
       .sort({ createdAt: -1, _id: -1 })
       .limit(UNREAD_MAX)
       .lean<ChatMessage[]>();
-    return newest.filter(({ sender, isDeleted }) => !sender.equals(user) && isDeleted !== true).length;
+    return newest.filter(({ sender, isDeleted }) => !user.equals(sender) && isDeleted !== true).length;
   };
 
   const readNewest = async (chats: readonly Chat[]): Promise<Map<string, ChatMessage>> => {
@@ -76,7 +76,7 @@ export function createLists({ models, clock, budget, entrance, faces }: Dependen
         chatName: chat.type === 'group' ? (chat.groupName ?? '') : (other?.name ?? ''),
         chatImage: chat.type === 'group' ? null : (other?.image ?? null),
         lastMessage:
-          lastMessage === undefined ? null : toWireMessage(lastMessage, people.get(lastMessage.sender.toHexString())),
+          lastMessage === undefined ? null : toWireMessage(lastMessage, people.get(String(lastMessage.sender))),
         lastActivity: lastActivityOf(chat).toISOString(),
         pinnedMessages: (chat.pinnedMessages ?? []).map((id) => id.toHexString()),
         isMuted: isMuted(chat, viewer._id, clock.now()),

@@ -6,9 +6,10 @@ import type { Context } from '../../realtime/context.js';
 import type { UserCaller } from '../chats/index.js';
 import { type ChatsAccess, messageNotFound } from './access.js';
 import type { Notifications } from './notifications.js';
-import { upTo } from './positions.js';
+import { type Position, upTo } from './positions.js';
 import { settingOf } from './settings.js';
 import type { Tell } from './tell.js';
+import { sentAt } from './to-wire.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   access: ChatsAccess;
@@ -46,20 +47,16 @@ export function createRead({ models, clock, access, tell, notifications }: Depen
   };
 
   /** @returns whether it was this call that moved it */
-  const advance = async (chat: Chat, user: Types.ObjectId, { _id, createdAt }: Read): Promise<boolean> => {
+  const advance = async (chat: Chat, user: Types.ObjectId, { _id, at }: Position): Promise<boolean> => {
     if (settingOf(chat, user) === undefined) {
       const setting: ChatSetting = { user };
       const without = { _id: chat._id, participants: user, 'participantSettings.user': { $ne: user } };
       await models.Chat.updateOne(without, { $push: { participantSettings: setting } });
     }
-    const isBefore = [
-      { readUpTo: null },
-      { readUpTo: { $lt: createdAt } },
-      { readUpTo: createdAt, lastReadMessage: { $lt: _id } },
-    ];
+    const isBefore = [{ readUpTo: null }, { readUpTo: { $lt: at } }, { readUpTo: at, lastReadMessage: { $lt: _id } }];
     const { modifiedCount } = await models.Chat.updateOne(
       { _id: chat._id, participants: user, participantSettings: { $elemMatch: { user, $or: isBefore } } },
-      { $set: { 'participantSettings.$.readUpTo': createdAt, 'participantSettings.$.lastReadMessage': _id } },
+      { $set: { 'participantSettings.$.readUpTo': at, 'participantSettings.$.lastReadMessage': _id } },
     );
     return modifiedCount > 0;
   };
@@ -80,11 +77,12 @@ export function createRead({ models, clock, access, tell, notifications }: Depen
     if (target === undefined) return;
     const readAt = new Date(clock.now());
     await mark(messages, caller._id, readAt);
-    if (!(await advance(chat, caller._id, target))) return;
+    const at = sentAt(target);
+    if (!(await advance(chat, caller._id, { _id: target._id, at }))) return;
     if (!isBlocked) {
       const ids = { chatId: chat._id.toHexString(), messageId: target._id.toHexString(), userId: caller.id };
       tell.others(chat, caller.id, { event: 'chat:message_read', payload: { ...ids, readAt: readAt.toISOString() } });
     }
-    await notifications.readOf(caller, { chat, upTo: target.createdAt });
+    await notifications.readOf(caller, { chat, upTo: at });
   };
 }

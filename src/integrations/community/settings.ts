@@ -3,7 +3,7 @@ import type { Chat, ChatSetting } from '#shared/models/chat.js';
 
 /** What a participant has of their own in a chat. */
 export const settingOf = ({ participantSettings = [] }: Chat, user: Types.ObjectId): ChatSetting | undefined =>
-  participantSettings.find((setting) => setting.user?.equals(user));
+  participantSettings.find((setting) => user.equals(setting.user));
 
 /**
  * Whether a participant does not want to be notified of a chat.

@@ -18,27 +18,32 @@ export interface Face {
 /** A message as everybody in its chat gets it. Other services write messages too, so much may be missing. */
 export const toWireMessage = (message: ChatMessage, sender: Face | undefined): WireMessage => ({
   _id: message._id.toHexString(),
-  chat: message.chat.toHexString(),
-  sender: message.sender.toHexString(),
+  chat: String(message.chat),
+  sender: String(message.sender),
   senderName: sender?.name ?? '',
   senderImage: sender?.image ?? null,
   content: message.isDeleted === true ? '' : (message.content ?? ''),
   messageType: message.messageType ?? 'text',
   clientMessageId: message.clientMessageId ?? null,
-  replyTo: message.replyTo?.toHexString() ?? null,
+  replyTo: toId(message.replyTo),
   readBy: (message.readBy ?? []).map(({ user, readAt }) => ({
-    user: user.toHexString(),
-    readAt: (readAt ?? message.createdAt).toISOString(),
+    user: String(user),
+    readAt: (readAt ?? sentAt(message)).toISOString(),
   })),
   reactions: toWireReactions(message.reactions),
   isEdited: message.isEdited ?? false,
   editedAt: message.editedAt?.toISOString() ?? null,
   isDeleted: message.isDeleted ?? false,
-  createdAt: message.createdAt.toISOString(),
+  createdAt: sentAt(message).toISOString(),
 });
 
-export const toWireReactions = (reactions: ChatMessage['reactions'] = []): WireMessage['reactions'] =>
-  reactions.map(({ user, emoji }) => ({ user: user.toHexString(), emoji }));
+/** When a message was sent, also when whoever stored it did not say. */
+export const sentAt = ({ createdAt, _id }: Pick<ChatMessage, '_id' | 'createdAt'>): Date =>
+  createdAt ?? _id.getTimestamp();
+
+/** Reactions on the wire. */
+export const toWireReactions = (reactions: ChatMessage['reactions']): WireMessage['reactions'] =>
+  (reactions ?? []).map(({ user, emoji }) => ({ user: String(user), emoji: emoji ?? '' }));
 
 /** A notification as its recipient gets it. */
 export const toWireNotification = (stored: Notification): WireNotification => ({
@@ -46,10 +51,12 @@ export const toWireNotification = (stored: Notification): WireNotification => ({
   type: stored.type ?? '',
   title: stored.title ?? '',
   message: stored.message ?? '',
-  sender: stored.sender?.toHexString() ?? null,
-  chatId: stored.relatedChat?.toHexString() ?? null,
-  messageId: stored.relatedMessage?.toHexString() ?? null,
+  sender: toId(stored.sender),
+  chatId: toId(stored.relatedChat),
+  messageId: toId(stored.relatedMessage),
   isRead: stored.isRead ?? false,
   readAt: stored.readAt?.toISOString() ?? null,
   createdAt: (stored.createdAt ?? stored._id.getTimestamp()).toISOString(),
 });
+
+const toId = (id: unknown): string | null => (id == null ? null : String(id));

@@ -1,9 +1,11 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+import { chat as wireChat, chatMessage as wireMessage } from '#shared/contracts/community-parts.js';
 import { createTestClock } from '../../support/clock.js';
 import { until } from '../../support/until.js';
 import { dataOf, openStage, type Stage } from '../stage.js';
-import { addChat, call, cameTo, members, open, say, talk } from './community.js';
+import { addChat, call, cameTo, members, open, say, talk, wireFaults } from './community.js';
 
 const clock = createTestClock();
 let stage: Stage;
@@ -11,7 +13,10 @@ let stage: Stage;
 beforeAll(async () => {
   stage = await openStage({ overrides: { clock } });
 });
-afterAll(() => stage.close());
+afterAll(async () => {
+  await stage.close();
+  expect(wireFaults).toEqual([]);
+});
 
 test('the example of the original: join, send, receive, read', async () => {
   const { ann, bob, a, b, chatId } = await talk();
@@ -271,4 +276,49 @@ test('whoever is blocked by the platform is out with the next event, everywhere'
   await stage.models.User.updateOne({ _id: bob.id }, { status: 'blocked' });
   b.socket.emit('chat:join', { chatId });
   await Promise.all([b.closed, tab.closed]);
+});
+
+test('what other services leave out, or store besides, breaks nothing and is not told', async () => {
+  const { ann, bob, a, b } = await talk(stage);
+  const { models } = stage;
+  const annId = new Types.ObjectId(ann.id);
+  const bobId = new Types.ObjectId(bob.id);
+  await models.User.collection.updateOne(
+    { _id: bobId },
+    { $set: { password: 'hash', image: { url: 'x' }, phone: '1' } },
+  );
+  const chat = new Types.ObjectId();
+  await models.Chat.collection.insertOne({
+    _id: chat,
+    participants: [annId, bobId],
+    type: 'direct',
+    secret: 1,
+  } as never);
+  const messages = [{ sender: bobId }, { sender: null }, { sender: bobId, reactions: [{}], readBy: [{}], secret: 1 }];
+  const stored = messages.map((message) => ({ ...message, chat, content: 'x' }));
+  await models.ChatMessage.collection.insertMany(stored as never[]);
+  const notification = { recipient: annId, type: 'like', secret: 1 };
+  await models.Notification.collection.insertOne(notification as never);
+
+  const chatId = String(chat);
+  const chats = (await call(stage, ann, ['GET', '/api/chats'])).json.data;
+  const page = (await call(stage, ann, ['GET', `/api/chats/${chatId}/messages`])).json.data;
+  expect(page).toHaveLength(3);
+  expect(z.array(wireMessage).parse(page)).toEqual(page);
+  expect(z.array(wireChat).parse(chats)).toEqual(chats);
+  expect(chats.find(({ _id }: { _id: string }) => _id === chatId)).toMatchObject({
+    chatName: 'Bob Doe',
+    chatImage: null,
+  });
+  expect(dataOf(await a.ask('notification:list', {})).notifications).toMatchObject([{ type: 'like', message: '' }]);
+  expect(await a.ask('chat:mark_read', { chatId })).toEqual({ success: true });
+  for (const { _id: messageId } of page) {
+    expect(await a.ask('chat:add_reaction', { messageId, emoji: '👍' })).toMatchObject({ success: true });
+    expect(await a.ask('chat:pin_message', { messageId })).toEqual({ success: true });
+    expect(await a.ask('chat:edit_message', { messageId, content: 'mine' })).toMatchObject({ code: 'FORBIDDEN' });
+  }
+  expect(await say(a, chatId, 'hello')).toMatchObject({ content: 'hello' });
+  expect((await b.next('chat:new_message'))[0].message.content).toBe('hello');
+  const told = JSON.stringify([chats, page]);
+  for (const word of ['secret', 'hash', 'phone']) expect(told).not.toContain(word);
 });

@@ -1,14 +1,17 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { until } from '../../support/until.js';
 import { dataOf, openStage, type Stage } from '../stage.js';
-import { addChat, call, cameTo, members, open, say, talk } from './community.js';
+import { addChat, call, cameTo, members, open, say, talk, wireFaults } from './community.js';
 
 let stage: Stage;
 
 beforeAll(async () => {
   stage = await openStage({ nodes: 2 });
 });
-afterAll(() => stage.close());
+afterAll(async () => {
+  await stage.close();
+  expect(wireFaults).toEqual([]);
+});
 
 test('what is said on one node is heard on the other, once for each socket, over sockets and REST', async () => {
   const { ann, bob, a, b, chatId } = await talk(stage);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestClock } from '../../support/clock.js';
 import { until } from '../../support/until.js';
 import { dataOf, openStage, type Stage } from '../stage.js';
-import { addChat, call, cameTo, type Member, members, open, say, talk } from './community.js';
+import { addChat, call, cameTo, type Member, members, open, say, talk, wireFaults } from './community.js';
 
 const clock = createTestClock();
 let stage: Stage;
@@ -11,7 +11,10 @@ let stage: Stage;
 beforeAll(async () => {
   stage = await openStage({ overrides: { clock } });
 });
-afterAll(() => stage.close());
+afterAll(async () => {
+  await stage.close();
+  expect(wireFaults).toEqual([]);
+});
 
 const connectionsOf = async ({ id }: Member): Promise<number> =>
   (await stage.nodes[0]?.call('GET', `/users/${id}/presence`))?.json.data.connections;
