@@ -1,6 +1,7 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestClock } from '../../support/clock.js';
+import { signToken } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
 import { dataOf, openStage, type Stage } from '../stage.js';
 import { addChat, call, cameTo, type Member, members, open, say, talk, wireFaults } from './community.js';
@@ -247,4 +248,31 @@ test('coming and going is told to people who share a chat or a group, when the l
   clock.advance(5000);
   for (const client of [b, m]) expect(await client.next('user_offline')).toEqual([{ userId: ann.id }]);
   expect(await cameTo(stage, { speaker: [bob, b], listener: [eve, e] }, 'user_offline', 'user_online')).toEqual([]);
+});
+
+test('visitors of the support chat have nothing to do here', async () => {
+  const { bob, b, chatId } = await talk(stage);
+  const claims = { uid: undefined, type: 'visitor', visitor_id: 'v-1', account_id: 'a-1', conversation_ids: [chatId] };
+  const visitor = await stage.open({ ...bob, accountId: '' }, { namespace: '/', claims });
+  const { _id: messageId } = await say(b, chatId, 'for participants');
+  for (const [event, data] of [
+    ['chat:join', { chatId }],
+    ['chat:send_message', { chatId, content: 'hi' }],
+    ['chat:mark_read', { chatId }],
+    ['chat:delete_message', { messageId }],
+    ['notification:list', {}],
+    ['group:join', { groupType: 'single' }],
+    ['presence:update_status', { status: 'busy' }],
+    ['presence:get_online', { chatId }],
+  ] as const) {
+    const answer = await visitor.ask(event, data);
+    expect([event, answer.success, ['NOT_FOUND', 'INVALID_TOKEN'].includes(answer.code)]).toEqual([event, false, true]);
+  }
+  const [gateway] = stage.nodes;
+  const token = signToken({ ...claims, scope: undefined });
+  for (const path of ['/api/chats', `/api/chats/${chatId}/messages`]) {
+    const answer = await gateway?.call('GET', path, undefined, { authorization: `Bearer ${token}` });
+    expect([401, 404]).toContain(answer?.status);
+  }
+  expect(b.received('chat:user_joined')).toEqual([]);
 });
