@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { dataOf, openStage, type Stage } from '../stage.js';
 import { addConversation, expectNothing, openChat, peopleOf, talk } from './chat.js';
 
@@ -193,4 +193,35 @@ test('50 messages a minute, over all tabs, nodes and REST', async () => {
   });
   expect(tab.received('message_error')).toEqual([]);
   expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(50);
+});
+
+/** Lets commands of this name fail in the database, one or all of them until the end of the test. */
+async function failing(command: string, mode: 'alwaysOn' | { times: number }): Promise<void> {
+  const admin = stage.models.User.db.getClient().db('admin');
+  const data = { failCommands: [command], errorCode: 8000 };
+  await admin.command({ configureFailPoint: 'failCommand', mode, data });
+  onTestFinished(() => void admin.command({ configureFailPoint: 'failCommand', mode: 'off' }));
+}
+
+test('what fails after a message went out is no failure of the message', async () => {
+  const { a, b, conversationId } = await talk(stage);
+  await failing('update', 'alwaysOn');
+  const message = dataOf(await a.ask('send_message', { conversationId, content: 'out' }));
+  expect(await b.next('new_message')).toEqual([message]);
+  expect((await stage.models.SupportConversation.findById(conversationId).lean())?.lastMessage).toBeNull();
+  expect(a.received('message_error')).toEqual([]);
+});
+
+test('what is not stored is neither sent nor acknowledged, and those who wait behind it go on', async () => {
+  const { a, b, conversationId } = await talk(stage);
+  await failing('insert', { times: 1 });
+  const answers = await Promise.all(
+    ['lost', 'kept'].map((content) => a.ask('send_message', { conversationId, content })),
+  );
+  expect(answers.map(({ success }) => success).sort()).toEqual([false, true]);
+  const failed = answers.find(({ success }) => !success);
+  expect(failed).toEqual({ success: false, error: 'Something went wrong', code: 'INTERNAL_ERROR' });
+  const kept = dataOf(answers.find(({ success }) => success));
+  expect(await b.next('new_message')).toEqual([kept]);
+  expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestClock } from '../../support/clock.js';
+import { until } from '../../support/until.js';
 import { dataOf, openStage, type Stage } from '../stage.js';
 import { expectNothing, openChat, talk } from './chat.js';
 
@@ -65,14 +66,21 @@ test('whoever was taken out meanwhile is not told of the end', async () => {
   expect(await expectNothing(stage, { speaker: a, listener: b, users: [ann, bob] }, 'user_stopped_typing')).toEqual([]);
 });
 
-test('a message right behind the first letter leaves nobody typing', async () => {
+test('an end right behind the beginning leaves nobody typing', async () => {
   const { a, b, conversationId } = await talk(stage);
-  a.socket.emit('typing_start', { conversationId });
-  dataOf(await a.ask('send_message', { conversationId, content: 'quick' }));
-  await b.next('new_message');
-  dataOf(await a.ask('send_message', { conversationId, content: 'barrier' }));
-  await b.next('new_message');
-  expect(b.received('user_stopped_typing')).toHaveLength(b.received('user_typing').length);
+  for (const stop of ['typing_stop', 'leave_conversation', 'send_message']) {
+    a.socket.emit('typing_start', { conversationId });
+    await a.ask(stop, { conversationId, content: 'quick' });
+    const { _id } = dataOf(await a.ask('send_message', { conversationId, content: 'barrier' }));
+    await until(() => b.received('new_message').some(([message]) => message._id === _id));
+    await until(() => b.received('user_stopped_typing').length === b.received('user_typing').length);
+  }
+  // Not even by the clock.
+  const told = b.received('user_stopped_typing').length;
+  clock.advance(10_000);
+  dataOf(await a.ask('send_message', { conversationId, content: 'last' }));
+  await until(() => b.received('new_message').some(([message]) => message.content === 'last'));
+  expect(b.received('user_stopped_typing')).toHaveLength(told);
 });
 
 test('typing has a limit', async () => {
