@@ -53,6 +53,7 @@ export const communityPayloads = {
   edit: z.object({ ...messageId, content }),
   react: z.object({ ...messageId, emoji }),
   page: z.object({ before, limit: pageSize }),
+  messagePage: z.object({ before, after: before, limit: pageSize }),
   direct: z.object({ participantId: objectId }),
   notification: z.object({ notificationId: objectId }),
   notifications: z.object({ before, limit: limit.default(20), unreadOnly: z.boolean().default(false) }),

@@ -138,12 +138,12 @@ export const community = defineContract({
       answer: chat,
     },
     listMessages: {
-      summary: 'A page of messages, oldest first: the newest ones, or those before a message or a time.',
+      summary: 'A page of messages, oldest first: the newest ones, or those next before or after a message or a time.',
       caller: 'user',
       method: 'get',
       path: '/api/chats/:chatId/messages',
       params: chatParams,
-      query: payloads.page,
+      query: payloads.messagePage,
       answer: z.array(chatMessage),
     },
     sendMessage: {

@@ -4,8 +4,8 @@ import type { Context } from '../../realtime/context.js';
 import { type ChatsAccess, messageNotFound } from './access.js';
 import type { Budget } from './budget.js';
 import type { Faces } from './faces.js';
-import { behind, earlierThan, isId } from './positions.js';
-import { toWireMessage, type WireMessage } from './to-wire.js';
+import { ahead, behind, earlierThan, isId, laterThan, type Position } from './positions.js';
+import { sentAt, toWireMessage, type WireMessage } from './to-wire.js';
 
 interface Dependencies extends Pick<Context, 'models'> {
   access: ChatsAccess;
@@ -19,24 +19,44 @@ export interface PageQuery {
   readonly limit: number;
 }
 
-/** Reads the messages of a chat: the newest, or those before one of them or before a time. Each page is oldest first. */
+/** The same of messages, which may also be those next after one that the client has. */
+interface HistoryQuery extends PageQuery {
+  readonly chatId: string;
+  readonly after?: string | undefined;
+}
+
+const FIELD = 'createdAt';
+
+/** Reads the messages of a chat: the newest, or those next before or after one of them or a time. A page is oldest first. */
 export function createHistory({ models, access, budget, faces }: Dependencies) {
-  const toRange = async (chat: string, before: string | undefined): Promise<object> => {
-    if (before === undefined) return {};
-    if (!isId(before)) return earlierThan('createdAt', before);
-    const found = await models.ChatMessage.findOne({ _id: before, chat }, { createdAt: 1 }).lean();
+  const positionOf = async (chat: string, id: string): Promise<Position> => {
+    const found = await models.ChatMessage.findOne({ _id: id, chat }, { createdAt: 1 }).lean();
     if (found === null) throw messageNotFound();
-    return behind('createdAt', { at: found.createdAt, _id: found._id });
+    return { at: sentAt(found), _id: found._id };
   };
 
-  return async (principal: Principal, { chatId, before, limit }: PageQuery & { chatId: string }) => {
+  const toRange = async ({ chatId, before, after }: HistoryQuery): Promise<object> => {
+    const ranges: object[] = [{}];
+    if (before !== undefined) {
+      ranges.push(isId(before) ? behind(FIELD, await positionOf(chatId, before)) : earlierThan(FIELD, before));
+    }
+    if (after !== undefined) {
+      ranges.push(isId(after) ? ahead(FIELD, await positionOf(chatId, after)) : laterThan(FIELD, after));
+    }
+    return { $and: ranges };
+  };
+
+  return async (principal: Principal, query: HistoryQuery): Promise<WireMessage[]> => {
     await budget.spend('page', principal);
-    const { chat } = await access.open(principal, chatId);
-    const messages = await models.ChatMessage.find({ chat: chat._id, ...(await toRange(chatId, before)) })
-      .sort({ createdAt: -1, _id: -1 })
-      .limit(limit)
+    const { chat } = await access.open(principal, query.chatId);
+    // Whoever says what they have wants what comes next, not what is newest.
+    const direction = query.after === undefined ? -1 : 1;
+    const messages = await models.ChatMessage.find({ chat: chat._id, ...(await toRange(query)) })
+      .sort({ createdAt: direction, _id: direction })
+      .limit(query.limit)
       .lean<ChatMessage[]>();
+    if (direction === -1) messages.reverse();
     const people = await faces.read(messages.map(({ sender }) => sender));
-    return messages.reverse().map((message): WireMessage => toWireMessage(message, people.get(String(message.sender))));
+    return messages.map((message) => toWireMessage(message, people.get(String(message.sender))));
   };
 }

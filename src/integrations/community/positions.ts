@@ -16,7 +16,13 @@ export const behind = (field: string, { at, _id }: Position): object => ({
   $nor: [{ [field]: at, _id: { $gte: _id } }],
 });
 
-/** The same with the entry at the position. */
+/** What comes before a position, that is, what is newer. */
+export const ahead = (field: string, { at, _id }: Position): object => ({
+  [field]: { $gte: at },
+  $nor: [{ [field]: at, _id: { $lte: _id } }],
+});
+
+/** What comes behind a position, with the entry that is there. */
 export const upTo = (field: string, { at, _id }: Position): object => ({
   [field]: { $lte: at },
   $nor: [{ [field]: at, _id: { $gt: _id } }],
@@ -24,6 +30,9 @@ export const upTo = (field: string, { at, _id }: Position): object => ({
 
 /** What comes behind a time, as clients may name one in the place of an id. */
 export const earlierThan = (field: string, time: string): object => ({ [field]: { $lt: new Date(time) } });
+
+/** The same for what is newer. */
+export const laterThan = (field: string, time: string): object => ({ [field]: { $gt: new Date(time) } });
 
 /** Whether a client named an entry, and not a time. */
 export const isId = (before: string): boolean => isObjectIdOrHexString(before);

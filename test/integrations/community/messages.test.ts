@@ -240,7 +240,7 @@ test('pages of messages hold each once, oldest first, before a message and befor
     // Several share a moment.
     createdAt: new Date(clock.now() + Math.floor(index / 4) * 1000),
   }));
-  await stage.models.ChatMessage.insertMany(stored);
+  const messageIds = (await stage.models.ChatMessage.insertMany(stored)).map(({ _id }) => String(_id));
   const path = `/api/chats/${chatId}/messages`;
   const read = async (query: string) => (await call(stage, bob, ['GET', path + query])).json.data;
   const seen: string[] = [];
@@ -249,6 +249,14 @@ test('pages of messages hold each once, oldest first, before a message and befor
     page = await read(`?limit=10&before=${page[0]._id}`);
   }
   expect(seen).toEqual(stored.map(({ content }) => content));
+  const next: string[] = [];
+  for (let page = await read(`?limit=1&before=${messageIds[4]}`); page.length > 0; ) {
+    next.push(...page.map((message: { content: string }) => message.content));
+    page = await read(`?limit=9&after=${page.at(-1)._id}`);
+  }
+  expect(next).toEqual(stored.slice(3).map(({ content }) => content));
+  const between = await read(`?after=${messageIds[1]}&before=${messageIds[4]}`);
+  expect(between.map((message: { content: string }) => message.content)).toEqual(['2', '3']);
   const early = await read(`?before=${new Date(clock.now() + 1000).toISOString()}`);
   expect(early.map((message: { content: string }) => message.content)).toEqual(['0', '1', '2', '3']);
   expect((await call(stage, bob, ['GET', `${path}?before=${new Types.ObjectId()}`])).status).toBe(404);

@@ -68,6 +68,7 @@ test('nothing that a user does reads more than a page', async () => {
     'lists more chats': () => get(`/api/chats?limit=20&before=${chatId}`),
     'lists messages': () => get(`/api/chats/${chatId}/messages?limit=100`),
     'lists older messages': () => get(`/api/chats/${chatId}/messages?before=${middle}`),
+    'lists newer messages': () => get(`/api/chats/${chatId}/messages?limit=100&after=${middle}`),
     sends: () => ask('chat:send_message', { chatId, content: 'hi', clientMessageId: '1', replyToId: middle }),
     'sends again': () => ask('chat:send_message', { chatId, content: 'hi', clientMessageId: '1' }),
     reads: () => ask('chat:mark_read', { chatId, messageId: messageIds[101] }),
