@@ -38,9 +38,10 @@ export function createAccess({ models, entrance }: { models: Models; entrance: E
   };
 
   const read = async (id: string): Promise<Reach | undefined> => {
-    const conversation = await models.SupportConversation.findById(id).lean();
-    if (conversation === null) return undefined;
-    return { conversation, members: await membersOf(conversation.departmentId ?? null) };
+    const found = await models.SupportConversation.findById(id).lean();
+    if (found === null) return undefined;
+    const conversation = complete(found);
+    return { conversation, members: await membersOf(conversation.departmentId) };
   };
 
   const open = async (principal: Principal, id: string): Promise<Access> => {
@@ -70,6 +71,16 @@ export function createAccess({ models, entrance }: { models: Models; entrance: E
   };
 }
 
+/** Other services make conversations too, and leave out what they do not know. */
+export const complete = (conversation: SupportConversation): SupportConversation => ({
+  ...conversation,
+  participants: conversation.participants ?? [],
+  assignedTo: conversation.assignedTo ?? null,
+  departmentId: conversation.departmentId ?? null,
+  visitorId: conversation.visitorId ?? null,
+  updatedAt: conversation.updatedAt ?? conversation._id.getTimestamp(),
+});
+
 const notFound = () => new ChatError('NOT_FOUND', 'Conversation not found or access denied');
 
 /** @throws ChatError `CONFLICT` */
@@ -97,11 +108,11 @@ function mayOpen(caller: Caller, { conversation, members }: Reach): boolean {
 function toAudience({ conversation, members }: Reach): string[] {
   const id = conversation._id.toHexString();
   const { participants, assignedTo, visitorId } = conversation;
-  const named = assignedTo == null ? participants : [...participants, assignedTo];
+  const named = assignedTo === null ? participants : [...participants, assignedTo];
   return [
     ...named.map((user) => rooms.user(user.toHexString())),
     ...members.map((user) => rooms.listener(id, rooms.user(user.toHexString()))),
-    ...(visitorId == null ? [] : [rooms.listener(id, rooms.visitor(visitorId))]),
+    ...(visitorId === null ? [] : [rooms.listener(id, rooms.visitor(visitorId))]),
   ];
 }
 

@@ -26,7 +26,7 @@ export const createAcquaintances =
       Department.find({ members: userId }, { members: 1 }).lean(),
     ]);
     const people = new Set<string>();
-    for (const { participants, assignedTo, status } of [...participating, ...assigned]) {
+    for (const { participants = [], assignedTo, status } of [...participating, ...assigned]) {
       if (status === 'closed') continue;
       for (const id of assignedTo == null ? participants : [...participants, assignedTo]) people.add(id.toHexString());
       if (people.size >= PEOPLE_MAX) break;

@@ -4,7 +4,7 @@ import type { SupportConversation } from '#shared/models/support-conversation.js
 import type { Principal } from '../../auth/principal.js';
 import type { Clock } from '../../platform/clock.js';
 import { ChatError, type People } from '../chats/index.js';
-import { type ConversationAccess, ensureOpen, isAgentOf, type UserAccess } from './access.js';
+import { type ConversationAccess, complete, ensureOpen, isAgentOf, type UserAccess } from './access.js';
 import type { Announce } from './announce.js';
 import { createShow } from './conversations.js';
 import type { WireConversation } from './to-wire.js';
@@ -23,16 +23,18 @@ export function createAssignment({ models, people, access, announce, clock }: De
   const show = createShow(models);
 
   /** @returns the conversation as it is now; `null` when it was not as `where` asks */
-  const change = (
+  const change = async (
     id: Types.ObjectId,
     where: object,
     fields: Partial<SupportConversation>,
-  ): Promise<SupportConversation | null> =>
-    Conversation.findOneAndUpdate(
+  ): Promise<SupportConversation | null> => {
+    const changed = await Conversation.findOneAndUpdate(
       { _id: id, ...where },
       { $set: { ...fields, updatedAt: new Date(clock.now()) } },
       { returnDocument: 'after', timestamps: false },
     ).lean<SupportConversation | null>();
+    return changed === null ? null : complete(changed);
+  };
 
   const tell = async (
     conversation: SupportConversation,

@@ -7,7 +7,7 @@ import type { SupportConversation } from '#shared/models/support-conversation.js
 import type { Principal } from '../../auth/principal.js';
 import type { Clock } from '../../platform/clock.js';
 import { ChatError, type Entrance, type People, type UserCaller } from '../chats/index.js';
-import type { ConversationAccess } from './access.js';
+import { type ConversationAccess, complete } from './access.js';
 import type { Announce } from './announce.js';
 import { toWireConversation, type WireConversation } from './to-wire.js';
 
@@ -126,7 +126,8 @@ export function createConversations({ models, entrance, people, access, announce
             .lean(),
         ),
       );
-      const all = [...new Map(found.flat().map((one) => [one._id.toHexString(), one])).values()].sort(byChange);
+      const all = [...new Map(found.flat().map((one) => [one._id.toHexString(), complete(one)])).values()];
+      all.sort(byChange);
       return { conversations: await show.all(all.slice(0, limit)), hasMore: all.length > limit };
     },
 
@@ -140,7 +141,7 @@ export function createConversations({ models, entrance, people, access, announce
       const ownIds = new Set(own.map(({ _id }) => _id.toHexString()));
       const departments = all.map(({ _id, name }) => {
         const id = _id.toHexString();
-        return { _id: id, name, isMember: ownIds.has(id) };
+        return { _id: id, name: name ?? '', isMember: ownIds.has(id) };
       });
       return { departments };
     },

@@ -66,7 +66,7 @@ export function createDepartments(
     const ids = [...new Set(sockets.values())];
     if (ids.length === 0) return;
     const found = await models.Department.find({ _id: { $in: ids } }, { members: 1 }).lean();
-    const members = new Map(found.map((one) => [one._id.toHexString(), new Set(one.members.map(String))]));
+    const members = new Map(found.map((one) => [one._id.toHexString(), new Set((one.members ?? []).map(String))]));
     for (const [socket, departmentId] of sockets) {
       const { principal } = socket.data;
       const isMember =

@@ -22,7 +22,7 @@ export const toWireFile = ({ fileId, fileName, fileSize, fileType }: SupportFile
 export const toWireMessage = (message: SupportMessage): WireMessage => ({
   _id: message._id.toHexString(),
   conversationId: message.conversationId.toHexString(),
-  senderId: String(message.senderId),
+  senderId: String(message.senderId ?? ''),
   senderName: message.senderName ?? '',
   senderType: message.senderType ?? 'user',
   content: message.content ?? '',
@@ -30,12 +30,12 @@ export const toWireMessage = (message: SupportMessage): WireMessage => ({
   file: message.file == null ? null : toWireFile(message.file),
   metadata: message.metadata ?? null,
   clientMessageId: message.clientMessageId ?? null,
-  timestamp: message.timestamp.toISOString(),
+  timestamp: (message.timestamp ?? message._id.getTimestamp()).toISOString(),
   editedAt: message.editedAt?.toISOString() ?? null,
   isDeleted: message.isDeleted ?? false,
 });
 
-/** A conversation as everybody who may see it gets it. */
+/** A conversation, complete, as everybody who may see it gets it. */
 export const toWireConversation = (
   conversation: SupportConversation,
   lastMessage: SupportMessage | undefined,
@@ -44,12 +44,12 @@ export const toWireConversation = (
   participants: conversation.participants.map((id) => id.toHexString()),
   assignedTo: conversation.assignedTo?.toHexString() ?? null,
   departmentId: conversation.departmentId?.toHexString() ?? null,
-  visitorId: conversation.visitorId ?? null,
+  visitorId: conversation.visitorId,
   subject: conversation.subject ?? '',
   status: conversation.status ?? 'open',
   priority: conversation.priority ?? 'normal',
   lastMessage: lastMessage === undefined ? null : toWireMessage(lastMessage),
   createdBy: conversation.createdBy?.toHexString() ?? null,
   createdAt: (conversation.createdAt ?? conversation._id.getTimestamp()).toISOString(),
-  updatedAt: (conversation.updatedAt ?? conversation._id.getTimestamp()).toISOString(),
+  updatedAt: conversation.updatedAt.toISOString(),
 });

@@ -2,6 +2,7 @@ import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../support/client.js';
 import { createTestClock } from '../../support/clock.js';
+import { wireFaults } from '../../support/contract.js';
 import { until } from '../../support/until.js';
 import { dataOf, openStage, type Stage } from '../stage.js';
 import { addConversation, addDepartment, expectNothing, openChat, peopleOf, talk, visitorClaims } from './chat.js';
@@ -12,7 +13,10 @@ let stage: Stage;
 beforeAll(async () => {
   stage = await openStage({ nodes: 2, overrides: { clock }, env: { PRESENCE_GRACE_MS: '300' } });
 });
-afterAll(() => stage.close());
+afterAll(async () => {
+  await stage.close();
+  expect(wireFaults).toEqual([]);
+});
 
 /** Every event about a conversation that would succeed for somebody who is in it. */
 const eventsOf = (conversationId: string, messageId: string): [string, unknown][] => [

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { refusal } from '../../support/client.js';
 import { createTestClock } from '../../support/clock.js';
+import { wireFaults } from '../../support/contract.js';
 import { until } from '../../support/until.js';
 import { dataOf, openStage, type Stage, type TestUser } from '../stage.js';
 import {
@@ -19,7 +20,10 @@ let stage: Stage;
 beforeAll(async () => {
   stage = await openStage({ nodes: 2, overrides: { clock }, env: { PRESENCE_GRACE_MS: '300' } });
 });
-afterAll(() => stage.close());
+afterAll(async () => {
+  await stage.close();
+  expect(wireFaults).toEqual([]);
+});
 
 /** A customer and a department of two agents. */
 async function desk() {

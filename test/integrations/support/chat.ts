@@ -1,17 +1,23 @@
 import { Types } from 'mongoose';
+import { chats } from '#shared/contracts/chats.js';
+import { department, support } from '#shared/contracts/support.js';
 import type { ClientOptions, TestClient } from '../../support/client.js';
+import { holdToContracts } from '../../support/contract.js';
 import { dataOf, type Stage, type TestUser } from '../stage.js';
 
 /** A client of the support chat on `/`. */
-export const openChat = (stage: Stage, user: TestUser, options: ClientOptions & { node?: number } = {}) =>
-  stage.open(user, { namespace: '/', ...options });
+export const openChat = async (stage: Stage, user: TestUser, options: ClientOptions & { node?: number } = {}) =>
+  holdToContracts(await stage.open(user, { namespace: '/', ...options }), [chats, support]);
 
 /** A client of a department. */
-export const openDepartment = (
+export const openDepartment = async (
   stage: Stage,
   user: TestUser,
   { departmentId, ...options }: ClientOptions & { node?: number; departmentId: string },
-) => stage.open(user, { namespace: '/department', query: { departmentId }, ...options });
+) => {
+  const client = await stage.open(user, { namespace: '/department', query: { departmentId }, ...options });
+  return holdToContracts(client, [department]);
+};
 
 /** People by name; each exists. */
 export async function peopleOf<const Names extends readonly string[]>(

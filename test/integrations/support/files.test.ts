@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../support/client.js';
 import { createTestClock } from '../../support/clock.js';
+import { wireFaults } from '../../support/contract.js';
 import { signToken } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
 import { dataOf, openStage, type Stage, type TestUser } from '../stage.js';
@@ -17,7 +18,10 @@ beforeAll(async () => {
     env: { MAX_FILE_SIZE: String(MAX_FILE_SIZE), SOCKET_MESSAGE_MAX: '100000' },
   });
 });
-afterAll(() => stage.close());
+afterAll(async () => {
+  await stage.close();
+  expect(wireFaults).toEqual([]);
+});
 
 /** The smallest picture there is. */
 const PNG = Buffer.from(

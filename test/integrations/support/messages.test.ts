@@ -1,4 +1,6 @@
+import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { wireFaults } from '../../support/contract.js';
 import { dataOf, openStage, type Stage } from '../stage.js';
 import { addConversation, expectNothing, openChat, peopleOf, talk } from './chat.js';
 
@@ -7,7 +9,10 @@ let stage: Stage;
 beforeAll(async () => {
   stage = await openStage({ nodes: 2 });
 });
-afterAll(() => stage.close());
+afterAll(async () => {
+  await stage.close();
+  expect(wireFaults).toEqual([]);
+});
 
 test('the example of the original works as it is written', async () => {
   const [user] = await peopleOf(stage, 'Ann');
@@ -224,4 +229,39 @@ test('what is not stored is neither sent nor acknowledged, and those who wait be
   const kept = dataOf(answers.find(({ success }) => success));
   expect(await b.next('new_message')).toEqual([kept]);
   expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
+});
+
+test('what other services leave out, or store besides, breaks nothing and is not told', async () => {
+  const [ann, joe] = await peopleOf(stage, 'Ann', 'Joe');
+  const { models } = stage;
+  const [annId, joeId, conversation, department] = [ann.id, joe.id, '', ''].map(
+    (id) => new Types.ObjectId(id || undefined),
+  );
+  await models.User.collection.updateOne({ _id: annId } as object, { $set: { password: 'hash' } });
+  await models.Department.collection.insertMany([{ _id: department, secret: 1 }, { members: [joeId] }] as never[]);
+  const bare = { departmentId: department, secret: 1 };
+  await models.SupportConversation.collection.insertMany([
+    { _id: conversation, participants: [annId], ...bare },
+    { assignedTo: annId, ...bare },
+  ] as never[]);
+  await models.SupportMessage.collection.insertMany([
+    { conversationId: conversation, senderId: joeId, content: 'by another service', timestamp: new Date(), secret: 1 },
+    { conversationId: conversation, timestamp: new Date() },
+  ] as never[]);
+  const conversationId = String(conversation);
+  const a = await openChat(stage, ann);
+  const page = dataOf(await a.ask('get_messages', { conversationId }));
+  expect(page.messages).toMatchObject([
+    { senderId: joe.id, senderName: '', content: 'by another service' },
+    { senderId: '' },
+  ]);
+  const message = dataOf(await a.ask('send_message', { conversationId, content: 'hello' }));
+  expect(await a.next('new_message')).toEqual([message]);
+  const list = dataOf(await a.ask('get_conversations', {}));
+  expect(list.conversations).toMatchObject([{ _id: conversationId, status: 'open' }, { participants: [] }]);
+  for (const { _id: messageId } of page.messages) {
+    expect(await a.ask('mark_as_read', { conversationId, messageId })).toEqual({ success: true });
+  }
+  for (const word of ['secret', 'hash']) expect(JSON.stringify([page, list, message])).not.toContain(word);
+  expect(dataOf(await a.ask('close_conversation', { conversationId })).status).toBe('closed');
 });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { wireFaults } from '../../support/contract.js';
 import { signToken } from '../../support/gateway.js';
 import { dataOf, openStage, type Stage, type TestUser } from '../stage.js';
 import { addConversation, addDepartment, openChat, openDepartment, peopleOf, talk, visitorClaims } from './chat.js';
@@ -8,7 +9,10 @@ let stage: Stage;
 beforeAll(async () => {
   stage = await openStage({ nodes: 2 });
 });
-afterAll(() => stage.close());
+afterAll(async () => {
+  await stage.close();
+  expect(wireFaults).toEqual([]);
+});
 
 /** A call by a user, to a node. */
 async function call(

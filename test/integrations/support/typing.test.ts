@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestClock } from '../../support/clock.js';
+import { wireFaults } from '../../support/contract.js';
 import { until } from '../../support/until.js';
 import { dataOf, openStage, type Stage } from '../stage.js';
 import { expectNothing, openChat, talk } from './chat.js';
@@ -10,7 +11,10 @@ let stage: Stage;
 beforeAll(async () => {
   stage = await openStage({ nodes: 2, overrides: { clock } });
 });
-afterAll(() => stage.close());
+afterAll(async () => {
+  await stage.close();
+  expect(wireFaults).toEqual([]);
+});
 
 /** Somebody who types, and somebody who sees it. */
 async function typing() {
