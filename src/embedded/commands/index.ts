@@ -2,7 +2,6 @@ import { Binary } from 'bson';
 import { toNumber } from '../bson/numbers.js';
 import { type Document, fieldOf, isDocument, isNumeric } from '../bson/values.js';
 import { type DatabaseError, fail, toDatabaseError } from '../errors.js';
-import type { Message } from '../wire/message.js';
 import type { CommandHandler, Connection } from '../wire/server.js';
 import { adminCommands } from './admin.js';
 import { aggregateCommands } from './aggregate.js';
@@ -83,15 +82,6 @@ const rememberClient = (connection: Connection, command: Document): void => {
   }
 };
 
-const NOT_FAILING: Failure = {
-  closesConnection: false,
-  closesAfterwards: false,
-  blockMs: 0,
-  error: undefined,
-  writeConcernError: undefined,
-  labels: undefined,
-};
-
 /** Whether the command is a retryable write of which nothing is remembered. */
 const isNewRetryableWrite = ({ engine }: ServerState, command: Document): boolean => {
   const { txnNumber, autocommit } = command;
@@ -118,39 +108,43 @@ const toReply = (error: DatabaseError): Document => ({
 });
 
 /** Runs commands against the engine: checks, session, transaction, time limit, and the wait for the log. */
-export const createCommandHandler = (state: ServerState): CommandHandler => {
-  const run = async (message: Message, connection: Connection): Promise<Document> => {
+export const createCommandHandler =
+  (state: ServerState): CommandHandler =>
+  (message, connection) => {
     const { command, database } = message;
     const [name = ''] = Object.keys(command);
     state.counters.commands += 1;
     rememberClient(connection, command);
-    const failure =
-      state.failPoint.failureOf({
-        name,
-        appName: appNames.get(connection),
-        isNewRetryableWrite: () => isNewRetryableWrite(state, command),
-      }) ?? NOT_FAILING;
-    if (failure.blockMs > 0) await new Promise((resolve) => setTimeout(resolve, failure.blockMs));
-    if (failure.closesConnection) throw new Error('closed by a fail point');
-    if (failure.error) return withLabels(command, toReply(failure.error), failure.labels);
-    const reply = await execute(state, { name, command, database, connection });
-    if (failure.closesAfterwards) throw new Error('closed by a fail point');
-    if (!failure.writeConcernError) return withLabels(command, reply);
-    // A copy: the reply of a findAndModify is also what a retry is answered with.
-    return withLabels(command, { ...reply, writeConcernError: failure.writeConcernError }, failure.labels);
+    const failure = state.failPoint.failureOf({
+      name,
+      appName: appNames.get(connection),
+      isNewRetryableWrite: () => isNewRetryableWrite(state, command),
+    });
+    const call: Call = { name, command, database, connection };
+    return failure ? failAt(failure, state, call) : execute(state, call);
   };
-  return run;
+
+interface Call {
+  readonly name: string;
+  readonly command: Document;
+  readonly database: string;
+  readonly connection: Connection;
+}
+
+/** What a fail point asks for, around the command or in its place. */
+const failAt = async (failure: Failure, state: ServerState, call: Call): Promise<Document> => {
+  const { command } = call;
+  if (failure.blockMs > 0) await new Promise((resolve) => setTimeout(resolve, failure.blockMs));
+  if (failure.closesConnection) throw new Error('closed by a fail point');
+  if (failure.error) return withLabels(command, toReply(failure.error), failure.labels);
+  const reply = await execute(state, call);
+  if (failure.closesAfterwards) throw new Error('closed by a fail point');
+  if (!failure.writeConcernError) return reply;
+  // A copy: the reply of a findAndModify is also what a retry is answered with.
+  return withLabels(command, { ...reply, writeConcernError: failure.writeConcernError }, failure.labels);
 };
 
-const execute = async (
-  state: ServerState,
-  {
-    name,
-    command,
-    database,
-    connection,
-  }: { name: string; command: Document; database: string; connection: Connection },
-): Promise<Document> => {
+const execute = async (state: ServerState, { name, command, database, connection }: Call): Promise<Document> => {
   let request: Request | undefined;
   try {
     const definition = commandOf(name);
@@ -170,9 +164,9 @@ const execute = async (
     if (scope.transaction && reply['writeErrors'] !== undefined && session) abortSessionTransaction(session);
     const { log } = state.engine;
     await (concern.isJournaled ? log.synced() : log.written());
-    return concern.error ? { ...reply, writeConcernError: concern.error } : reply;
+    return withLabels(command, concern.error ? { ...reply, writeConcernError: concern.error } : reply);
   } catch (error) {
-    return failedReply(state, request, error);
+    return withLabels(command, await failedReply(state, request, error));
   }
 };
 

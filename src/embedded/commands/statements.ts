@@ -20,7 +20,7 @@ export interface StatementRunner {
    * Runs a statement, or answers it from memory when the command is a retry.
    * @param perform - makes the change; run again after waiting, when it met a lock
    */
-  run(statement: number, perform: (writer: Writer) => Document): Promise<Document>;
+  run(statement: number, perform: (writer: Writer) => Document): Document | Promise<Document>;
   /** Hands what was written to the log. */
   finish(): void;
 }
@@ -29,7 +29,7 @@ export const createStatementRunner = (request: Request): StatementRunner => {
   const { transaction, session, isRetryable, state, deadline } = request;
   if (transaction) {
     const writer = new TransactionWriter(transaction);
-    return { run: async (_statement, perform) => perform(writer), finish: () => {} };
+    return { run: (_statement, perform) => perform(writer), finish: () => {} };
   }
   const writer = new DirectWriter(state.engine);
   let done: (readonly [number, Document])[] = [];
@@ -38,25 +38,29 @@ export const createStatementRunner = (request: Request): StatementRunner => {
     else writer.commit();
     done = [];
   };
-  return {
-    run: async (statement, perform) => {
-      const earlier = isRetryable ? session?.statements.get(statement) : undefined;
-      if (earlier) return earlier;
-      for (;;) {
-        try {
-          const result = perform(writer);
-          if (isRetryable) done.push([statement, result]);
-          return result;
-        } catch (error) {
-          if (!(error instanceof LockedError)) throw error;
-          finish();
-          await waitForEnd(error, deadline.at);
-          deadline.check();
-        }
-      }
-    },
-    finish,
+  const run: StatementRunner['run'] = (statement, perform) => {
+    const earlier = isRetryable ? session?.statements.get(statement) : undefined;
+    if (earlier) return earlier;
+    try {
+      const result = perform(writer);
+      if (isRetryable) done.push([statement, result]);
+      return result;
+    } catch (error) {
+      if (!(error instanceof LockedError)) throw error;
+      finish();
+      return runAfter(error, statement, perform);
+    }
   };
+  const runAfter = async (
+    lock: LockedError,
+    statement: number,
+    perform: (writer: Writer) => Document,
+  ): Promise<Document> => {
+    await waitForEnd(lock, deadline.at);
+    deadline.check();
+    return run(statement, perform);
+  };
+  return { run, finish };
 };
 
 /** Waits until the transaction that holds a lock has ended, or until a moment (milliseconds since the epoch). */

@@ -42,11 +42,17 @@ const toWriteError = (index: number, { code, message, extra }: DatabaseError): D
   ...extra,
 });
 
+/** What to do with each statement of a command. It waits only for locks: most never do. */
+interface Statements {
+  readonly perform: (statement: Document, index: number) => Document | Promise<Document>;
+  readonly onDone: (result: Document, index: number) => void;
+}
+
 /** Runs statements in order; a failing one ends an ordered command and is passed over in an unordered one. */
 const runStatements = async (
   request: Request,
   statements: readonly Document[],
-  perform: (statement: Document, index: number) => Promise<void>,
+  { perform, onDone }: Statements,
 ): Promise<Document[]> => {
   const { command, transaction } = request;
   if (statements.length === 0 || statements.length > MAX_WRITE_BATCH_SIZE) {
@@ -59,7 +65,8 @@ const runStatements = async (
   const errors: Document[] = [];
   for (const [index, statement] of statements.entries()) {
     try {
-      await perform(statement, index);
+      const result = perform(statement, index);
+      onDone(result instanceof Promise ? await result : result, index);
     } catch (error) {
       const databaseError = toDatabaseError(error);
       if (isFatal(databaseError)) throw databaseError;
@@ -80,12 +87,15 @@ const insert = async (request: Request): Promise<Document> => {
   const runner = createStatementRunner(request);
   let inserted = 0;
   try {
-    const errors = await runStatements(request, documents, async (document, index) => {
-      await runner.run(index, (writer) => {
-        writer.insert(collection, withId(document));
-        return { n: 1 };
-      });
-      inserted += 1;
+    const errors = await runStatements(request, documents, {
+      perform: (document, index) =>
+        runner.run(index, (writer) => {
+          writer.insert(collection, withId(document));
+          return { n: 1 };
+        }),
+      onDone: () => {
+        inserted += 1;
+      },
     });
     return withErrors({ n: inserted }, errors);
   } finally {
@@ -168,16 +178,20 @@ const update = async (request: Request): Promise<Document> => {
   let modified = 0;
   const upserted: Document[] = [];
   try {
-    const errors = await runStatements(request, statements, async (given, index) => {
-      const statement = toUpdateStatement(request, collection, given);
-      const result = await runner.run(index, (writer) => {
-        const outcome = performUpdate(request, collection, { statement, writer });
-        const id = outcome.upserted && { _id: outcome.upserted['_id'] };
-        return { n: outcome.matched + (id ? 1 : 0), nModified: outcome.modified, ...(id && { upserted: id }) };
-      });
-      matched += result['n'] as number;
-      modified += result['nModified'] as number;
-      if (isDocument(result['upserted'])) upserted.push({ index, ...result['upserted'] });
+    const errors = await runStatements(request, statements, {
+      perform: (given, index) => {
+        const statement = toUpdateStatement(request, collection, given);
+        return runner.run(index, (writer) => {
+          const outcome = performUpdate(request, collection, { statement, writer });
+          const id = outcome.upserted && { _id: outcome.upserted['_id'] };
+          return { n: outcome.matched + (id ? 1 : 0), nModified: outcome.modified, ...(id && { upserted: id }) };
+        });
+      },
+      onDone: (result, index) => {
+        matched += result['n'] as number;
+        modified += result['nModified'] as number;
+        if (isDocument(result['upserted'])) upserted.push({ index, ...result['upserted'] });
+      },
     });
     const reply: Document = { n: matched, nModified: modified };
     if (upserted.length > 0) reply['upserted'] = upserted;
@@ -212,12 +226,16 @@ const remove = async (request: Request): Promise<Document> => {
   const runner = createStatementRunner(request);
   let deleted = 0;
   try {
-    const errors = await runStatements(request, statements, async (given, index) => {
-      const statement = toDeleteStatement(request, collection, given);
-      const result = await runner.run(index, (writer) => ({
-        n: performDelete(request, collection, { statement, writer }).deleted,
-      }));
-      deleted += result['n'] as number;
+    const errors = await runStatements(request, statements, {
+      perform: (given, index) => {
+        const statement = toDeleteStatement(request, collection, given);
+        return runner.run(index, (writer) => ({
+          n: performDelete(request, collection, { statement, writer }).deleted,
+        }));
+      },
+      onDone: (result) => {
+        deleted += result['n'] as number;
+      },
     });
     return withErrors({ n: deleted }, errors);
   } finally {

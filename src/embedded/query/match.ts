@@ -71,7 +71,8 @@ const createContext = (options: FilterOptions): Context => ({
 });
 
 const collect = (filter: Document, context: Context, into: Collector): void => {
-  for (const [key, value] of Object.entries(filter)) {
+  for (const key of Object.keys(filter)) {
+    const value = filter[key];
     if (key.startsWith('$') && !DBREF_FIELDS.has(key)) collectTopLevel(key, value, { context, into });
     else collectField(key, value, { context, into });
   }

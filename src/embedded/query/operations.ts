@@ -1,4 +1,4 @@
-import { createWalk, type Path } from '../bson/path.js';
+import { createWalk, type Path, walkPath } from '../bson/path.js';
 import { type Document, isDocument } from '../bson/values.js';
 import type { ValueTest } from './comparison.js';
 
@@ -102,22 +102,23 @@ const leafCondition = (operation: Operation & { kind: 'test' }, path: Path): Con
         return test(value);
       };
   const walk = createWalk(path, leaf);
-  return { test: walk, positionOf: positionFinder(operation, path) };
+  return { test: walk, positionOf: (document) => findPosition(operation, path, document) };
 };
 
-const positionFinder = (operation: Operation & { kind: 'test' }, path: Path): Condition['positionOf'] => {
-  const { test, isWhole = false } = operation;
-  const indexIn = operation.indexIn ?? ((value: unknown[]) => (isWhole ? -1 : value.findIndex(test)));
-  return (document) => {
-    let found: number | undefined;
-    createWalk(path, (value, position) => {
-      const index = Array.isArray(value) ? indexIn(value) : -1;
-      if (index === -1 && !test(value)) return false;
-      found = position ?? (index === -1 ? undefined : index);
-      return true;
-    })(document);
-    return found;
-  };
+const findPosition = (
+  { test, isWhole = false, indexIn }: Operation & { kind: 'test' },
+  path: Path,
+  document: Document,
+): number | undefined => {
+  const indexOf = indexIn ?? ((value: unknown[]) => (isWhole ? -1 : value.findIndex(test)));
+  let found: number | undefined;
+  walkPath(document, path, (value, position) => {
+    const index = Array.isArray(value) ? indexOf(value) : -1;
+    if (index === -1 && !test(value)) return false;
+    found = position ?? (index === -1 ? undefined : index);
+    return true;
+  });
+  return found;
 };
 
 /** An array seen as the document of its positions, which is how paths inside `$elemMatch` see a nested array. */
