@@ -101,7 +101,7 @@ test('a broadcast reaches the namespace, or one account of it', async () => {
   for (const client of [a1, a2, b]) client.close();
 });
 
-test.each(['/emit/u/e?push=true', '/broadcast/e?durable=true', '/broadcast/e?ttl=5', '/broadcast/e?push=true'])(
+test.each(['/broadcast/e?durable=true', '/broadcast/e?ttl=5', '/broadcast/e?push=true'])(
   '%s says that it is not available',
   async (path) => {
     const { status, json } = await gateway.call('POST', path, {});

@@ -77,10 +77,10 @@ test('a failure without an acknowledgement is sent as event_error', async () => 
   client.close();
 });
 
-test('/ lets nobody in, and an unknown namespace does not exist', async () => {
+test('/ is for users of the chats, and an unknown namespace does not exist', async () => {
   expect(await refusal(gateway, { namespace: '/' })).toMatchObject({
-    message: 'NOT_FOUND',
-    data: { errno: 404, message: 'NOT_FOUND' },
+    message: 'Invalid token or user access denied',
+    data: { errno: 401, message: 'INVALID_TOKEN' },
   });
   expect((await refusal(gateway, { namespace: '/v1/none' })).message).toBe('Invalid namespace');
 });
