@@ -6,6 +6,7 @@ import { ChatError } from '../chats/index.js';
 import { type ChatsAccess, type MessageAccess, type MessageRef, messageNotFound } from './access.js';
 import type { Budget } from './budget.js';
 import type { Faces } from './faces.js';
+import type { Notifications } from './notifications.js';
 import type { Tell } from './tell.js';
 import { sentAt, toWireMessage, toWireReactions, type WireMessage } from './to-wire.js';
 
@@ -14,6 +15,7 @@ interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   budget: Budget;
   tell: Tell;
   faces: Faces;
+  notifications: Notifications;
 }
 
 /** How long one's own message may be changed. */
@@ -21,7 +23,7 @@ const EDIT_MS = 15 * 60_000;
 const REACTIONS_MAX = 500;
 
 /** Changes what was said. Each change is one atomic write, and only whoever made it tells of it. */
-export function createChanges({ models, clock, access, budget, tell, faces }: Dependencies) {
+export function createChanges({ models, clock, access, budget, tell, faces, notifications }: Dependencies) {
   const show = async (message: ChatMessage): Promise<WireMessage> =>
     toWireMessage(message, (await faces.read([message.sender])).get(String(message.sender)));
 
@@ -63,6 +65,7 @@ export function createChanges({ models, clock, access, budget, tell, faces }: De
       await models.Chat.updateOne({ _id: chat._id }, { $pull: { pinnedMessages: message._id } });
       const payload = { ...idsOf(message), deletedBy: caller.id, timestamp: now.toISOString() };
       tell.all(chat, { event: 'chat:message_deleted', payload });
+      await notifications.withdraw(chat, message);
     },
 
     /** @throws ChatError `CONFLICT` for a message that has very many */

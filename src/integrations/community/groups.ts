@@ -1,3 +1,4 @@
+import type { Types } from 'mongoose';
 import type { z } from 'zod';
 import type { groupType as groupTypeSchema } from '#shared/contracts/community-parts.js';
 import type { User } from '#shared/models/user.js';
@@ -24,6 +25,8 @@ interface Here {
   enter(room: string): void;
   leave(room: string): void;
 }
+
+type StoredMember = User & { _id: Types.ObjectId };
 
 /** Members who are looked at, of those who were seen last, and how many at a time. */
 const LOOKED_AT_MAX = 2000;
@@ -64,25 +67,33 @@ export function createGroups({ models, clock, presence, emitter, budget, entranc
       await budget.spend('members', principal);
       const caller = await ensureMember(principal, groupType);
       const users: (PersonPresence & { userName: string })[] = [];
-      for (let skip = 0; skip < LOOKED_AT_MAX && users.length < limit; skip += CHUNK) {
-        const members = await readMembers(caller, groupType, skip);
+      for await (const members of readMembers(caller, groupType)) {
         const here = await presence.get(members.map(({ _id }) => _id.toHexString()));
         const online = members.filter((_member, index) => here[index]?.online === true);
         users.push(...online.map((user) => ({ ...toPersonPresence(user, true), userName: nameOf(user) })));
-        if (members.length < CHUNK) break;
+        if (users.length >= limit) break;
       }
       return { groupType, users: users.slice(0, limit) };
     },
   };
 
-  function readMembers({ _id, blocked }: UserCaller, type: GroupType, skip: number) {
-    return models.User.find(
+  /** In chunks of one reading, so that nobody is in two of them. */
+  async function* readMembers({ _id, blocked }: UserCaller, type: GroupType): AsyncGenerator<StoredMember[]> {
+    const members = models.User.find(
       { 'joinedGroups.groupType': type, _id: { $nin: blocked }, blockedUsers: { $ne: _id } },
       { name: 1, firstName: 1, lastName: 1, presenceStatus: 1, lastSeen: 1 },
     )
       .sort({ lastSeen: -1 })
-      .skip(skip)
-      .limit(CHUNK)
-      .lean<(User & { _id: typeof _id })[]>();
+      .limit(LOOKED_AT_MAX)
+      .lean<StoredMember>()
+      .cursor({ batchSize: CHUNK });
+    let chunk: StoredMember[] = [];
+    for await (const member of members) {
+      chunk.push(member);
+      if (chunk.length < CHUNK) continue;
+      yield chunk;
+      chunk = [];
+    }
+    if (chunk.length > 0) yield chunk;
   }
 }

@@ -131,8 +131,21 @@ export function createNotifications({ models, clock, logger, push, tell, attenda
       if (modifiedCount > 0) await tellCount(recipient);
     },
 
+    /** What was said is taken back, and what repeats it. Never rejects: it is taken back, and whoever did so is told so. */
+    withdraw: (chat: Chat, message: ChatMessage): Promise<void> =>
+      withdrawAll(chat, message).catch((error: unknown) =>
+        logger.error({ err: error }, 'community: the notifications of a deleted message are still there'),
+      ),
+
     count: async ({ _id }: Recipient): Promise<{ count: number }> => ({ count: await count(_id) }),
   };
+
+  async function withdrawAll({ participants }: Chat, { _id, createdAt }: ChatMessage): Promise<void> {
+    const about = { recipient: { $in: participants }, createdAt, relatedMessage: _id };
+    const unread = await models.Notification.find({ ...about, isRead: false }, { recipient: 1 }).lean();
+    await models.Notification.deleteMany(about);
+    await Promise.all(unread.map(({ recipient }) => tellCount({ _id: recipient, id: recipient.toHexString() })));
+  }
 
   async function toRange(recipient: Types.ObjectId, before: string | undefined): Promise<object> {
     if (before === undefined) return {};

@@ -41,7 +41,7 @@ export function createCommunityServices(context: Context, { entrance, people }: 
     notifications,
     room: createRoom(parts),
     send: createSend({ ...parts, notifications }),
-    changes: createChanges(parts),
+    changes: createChanges({ ...parts, notifications }),
     pins: createPins(parts),
     read: createRead({ ...parts, notifications }),
     history: createHistory(parts),

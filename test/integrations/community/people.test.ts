@@ -139,6 +139,19 @@ test('reading a chat reads what was notified of it, and nothing else', async () 
   expect(notifications.map(({ message }: { message: string }) => message)).toEqual(['elsewhere']);
 });
 
+test('what is notified of a message goes with the message', async () => {
+  const { bob, a, b, chatId } = await talk(stage);
+  await b.ask('chat:leave', { chatId });
+  const { _id: messageId } = await say(a, chatId, 'regret');
+  await say(a, chatId, 'stays');
+  for (const count of [1, 2]) expect(await b.next('notification:unread_count')).toEqual([{ count }]);
+  await a.ask('chat:delete_message', { messageId });
+  expect(await b.next('notification:unread_count')).toEqual([{ count: 1 }]);
+  const { notifications } = dataOf(await b.ask('notification:list', {}));
+  expect(notifications.map(({ message }: { message: string }) => message)).toEqual(['stays']);
+  expect(await stage.models.Notification.countDocuments({ recipient: bob.id })).toBe(1);
+});
+
 test('members hear who comes to their group and goes; nobody else does', async () => {
   const [ann, bob] = await members(stage, ['Ann', 'Bob'], inGroup('single'));
   const [eve] = await members(stage, ['Eve'], inGroup('healing'));
