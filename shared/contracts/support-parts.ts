@@ -22,7 +22,7 @@ const metadata = z
 
 const conversationId = { conversationId: objectId };
 const content = z.string().min(1).max(5000);
-const clientMessageId = z.string().min(1).max(128);
+const clientMessageId = opaqueId;
 const limit = z.number().int().min(1).max(100).default(50);
 const draft = {
   content,

@@ -180,6 +180,22 @@ test('a failure is told once: by the answer, or else by message_error with what 
   expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
 });
 
+test('what a client keeps beside a message is data, whatever it looks like, and has bounds', async () => {
+  const { a, conversationId } = await talk(stage);
+  const say = (metadata: unknown) => a.ask('send_message', { conversationId, content: 'x', metadata });
+  for (const metadata of [{ $where: 'x', 'a.b': 1, constructor: null, toJSON: true }, { '': 0 }, {}]) {
+    const answer = await say(metadata);
+    if ('' in metadata) expect(answer).toMatchObject({ code: 'VALIDATION_ERROR' });
+    else expect(dataOf(answer).metadata).toEqual(metadata);
+  }
+  const many = Object.fromEntries(Array.from({ length: 21 }, (_, n) => [`f${n}`, n]));
+  for (const metadata of [many, { a: {} }, { a: [] }, { a: 'x'.repeat(501) }, { ['k'.repeat(65)]: 1 }, 'text', [1]]) {
+    expect(await say(metadata), JSON.stringify(metadata)).toMatchObject({ code: 'VALIDATION_ERROR' });
+  }
+  const { messages } = dataOf(await a.ask('get_messages', { conversationId }));
+  expect(messages[0].metadata).toEqual({ $where: 'x', 'a.b': 1, constructor: null, toJSON: true });
+});
+
 test('50 messages a minute, over all tabs, nodes and REST', async () => {
   const { ann, a, conversationId } = await talk(stage);
   const tab = await openChat(stage, ann, { node: 1 });
