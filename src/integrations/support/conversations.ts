@@ -9,6 +9,7 @@ import type { Clock } from '../../platform/clock.js';
 import { ChatError, type Entrance, type People, type UserCaller } from '../chats/index.js';
 import { type ConversationAccess, complete } from './access.js';
 import type { Announce } from './announce.js';
+import { toPage } from './page.js';
 import { toWireConversation, type WireConversation } from './to-wire.js';
 
 type Payloads = { [Name in keyof typeof supportPayloads]: z.output<(typeof supportPayloads)[Name]> };
@@ -128,7 +129,8 @@ export function createConversations({ models, entrance, people, access, announce
       );
       const all = [...new Map(found.flat().map((one) => [one._id.toHexString(), complete(one)])).values()];
       all.sort(byChange);
-      return { conversations: await show.all(all.slice(0, limit)), hasMore: all.length > limit };
+      const { items, hasMore } = toPage(await show.all(all.slice(0, limit + 1)), limit);
+      return { conversations: items, hasMore };
     },
 
     /** All departments. @returns whether the caller is in each; who else is, is nobody's business */

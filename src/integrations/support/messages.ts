@@ -9,6 +9,7 @@ import { type Access, type ConversationAccess, toId } from './access.js';
 import type { Announce } from './announce.js';
 import type { FileStore } from './file-store.js';
 import { createLines } from './lines.js';
+import { toPage } from './page.js';
 import { findPosition, newerThan, olderThan } from './position.js';
 import type { Reads } from './reads.js';
 import { toWireMessage, type WireMessage } from './to-wire.js';
@@ -67,9 +68,8 @@ export function createMessages({ models, access, announce, reads, files, clock }
         .sort({ timestamp: direction, _id: direction })
         .limit(limit + 1)
         .lean();
-      const page = found.slice(0, limit);
-      if (!isForward) page.reverse();
-      return { messages: page.map(toWireMessage), hasMore: found.length > limit, reads: reading };
+      const { items, hasMore } = toPage(found.map(toWireMessage), limit);
+      return { messages: isForward ? items : items.reverse(), hasMore, reads: reading };
     },
 
     /** Changes the text of a message. @throws ChatError `NOT_FOUND` for one that is not the caller's */

@@ -116,6 +116,23 @@ test('messages come by pages, before and after', async () => {
   expect(await a.ask('get_messages', { conversationId, before: elsewhere._id })).toMatchObject({ code: 'NOT_FOUND' });
 });
 
+test('a page ends before it is too large for a client', async () => {
+  const { ann, a, conversationId } = await talk(stage);
+  const content = 'x'.repeat(5000);
+  const _id = () => new Types.ObjectId();
+  const stored = Array.from({ length: 100 }, (_, n) => ({
+    ...{ _id: _id(), conversationId, senderId: ann.id, content, timestamp: new Date(n) },
+  }));
+  await stage.models.SupportMessage.insertMany(stored);
+  const { messages, hasMore } = dataOf(await a.ask('get_messages', { conversationId, limit: 100 }));
+  expect(hasMore).toBe(true);
+  expect(JSON.stringify(messages).length).toBeLessThan(200_000);
+  expect(messages.length).toBeGreaterThan(30);
+  expect(messages.at(-1)._id).toBe(String(stored.at(-1)?._id));
+  const rest = dataOf(await a.ask('get_messages', { conversationId, limit: 100, before: messages[0]._id }));
+  expect(rest.messages.at(-1)._id).toBe(String(stored.at(-messages.length - 1)?._id));
+});
+
 test('one changes and takes back what one has said oneself, and everybody is told', async () => {
   const { ann, a, b, conversationId } = await talk(stage);
   const { _id: messageId } = dataOf(await a.ask('send_message', { conversationId, content: 'tpyo' }));
