@@ -1,3 +1,4 @@
+import { isObjectIdOrHexString } from 'mongoose';
 import type { Context } from '../../realtime/context.js';
 import type { Acquaintances, Integration } from '../../realtime/integration.js';
 import { chatNamespace } from '../../realtime/namespaces.js';
@@ -40,9 +41,12 @@ export function createChatPresence(
   };
 
   return {
-    online: (userId: string): Promise<void> => tell(userId, 'user_online'),
+    async online(userId: string): Promise<void> {
+      if (isUserOfChats(userId)) await tell(userId, 'user_online');
+    },
 
     async offline(userId: string): Promise<void> {
+      if (!isUserOfChats(userId)) return;
       await models.User.updateOne({ _id: userId }, { lastSeen: new Date(clock.now()) }, { timestamps: false });
       await tell(userId, 'user_offline');
     },
@@ -58,3 +62,6 @@ export function createChatPresence(
     },
   };
 }
+
+/** Ids are opaque to the gateway; somebody with one of another kind is on other namespaces, and in no chat. */
+const isUserOfChats = (userId: string): boolean => isObjectIdOrHexString(userId);

@@ -1,5 +1,6 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createLogger } from '../../../src/platform/logger.js';
 import { createTestClock } from '../../support/clock.js';
 import { signToken } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
@@ -7,14 +8,18 @@ import { dataOf, openStage, type Stage } from '../stage.js';
 import { addChat, call, cameTo, type Member, members, open, say, talk, wireFaults } from './community.js';
 
 const clock = createTestClock();
+const errors: unknown[] = [];
+const logger = createLogger({ level: 'silent', isPretty: false });
+logger.error = (...args: unknown[]) => void errors.push(args);
 let stage: Stage;
 
 beforeAll(async () => {
-  stage = await openStage({ overrides: { clock } });
+  stage = await openStage({ overrides: { clock, logger } });
 });
 afterAll(async () => {
   await stage.close();
   expect(wireFaults).toEqual([]);
+  expect(errors).toEqual([]);
 });
 
 const connectionsOf = async ({ id }: Member): Promise<number> =>
@@ -261,6 +266,17 @@ test('coming and going is told to people who share a chat or a group, when the l
   clock.advance(5000);
   for (const client of [b, m]) expect(await client.next('user_offline')).toEqual([{ userId: ann.id }]);
   expect(await cameTo(stage, { speaker: [bob, b], listener: [eve, e] }, 'user_offline', 'user_online')).toEqual([]);
+});
+
+test('users whose ids are of another kind come and go elsewhere, which is no error', async () => {
+  const [ann] = await members(stage, ['Ann']);
+  const other = await stage.open({ id: 'user-1', accountId: '', name: '' }, { namespace: '/v1/shared' });
+  other.close();
+  await until(async () => (await connectionsOf({ id: 'user-1', name: '' })) === 0);
+  clock.advance(5000);
+  const a = await open(stage, ann);
+  await a.ask('notification:list', {});
+  expect(errors).toEqual([]);
 });
 
 test('visitors of the support chat have nothing to do here', async () => {
