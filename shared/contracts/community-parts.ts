@@ -26,7 +26,7 @@ const draft = {
   content,
   messageType: z.enum(chatMessageTypes).default('text'),
   replyToId: objectId.nullish(),
-  clientMessageId: z.string().min(1).max(128).optional(),
+  clientMessageId: z.string().min(1).max(128).nullish(),
 };
 const emoji = z
   .string()
@@ -49,7 +49,7 @@ export const communityPayloads = {
   message: z.object(messageId),
   send: z.object({ ...chatId, ...draft }),
   sendByRest: z.object(draft),
-  read: z.object({ ...chatId, messageId: objectId.optional() }),
+  read: z.object({ ...chatId, messageId: objectId.nullish() }),
   edit: z.object({ ...messageId, content }),
   react: z.object({ ...messageId, emoji }),
   page: z.object({ before, limit: pageSize }),

@@ -28,14 +28,14 @@ const MARKED_MAX = 500;
  */
 export function createRead({ models, clock, access, tell, notifications }: Dependencies) {
   /** What the caller has not read: the messages of others behind those read before, up to the one that is named. */
-  const unreadOf = async (chat: Chat, { _id }: UserCaller, messageId: string | undefined): Promise<object> => {
+  const unreadOf = async (chat: Chat, { _id }: UserCaller, messageId: string | null | undefined): Promise<object> => {
     const since = settingOf(chat, _id)?.readUpTo;
     return {
       chat: chat._id,
       sender: { $ne: _id },
       $and: [
         since == null ? {} : { createdAt: { $gte: since } },
-        messageId === undefined ? {} : await rangeUpTo(chat, messageId),
+        messageId == null ? {} : await rangeUpTo(chat, messageId),
       ],
     };
   };
@@ -67,7 +67,10 @@ export function createRead({ models, clock, access, tell, notifications }: Depen
       { $push: { readBy: { user, readAt } } },
     );
 
-  return async (principal: Principal, data: { chatId: string; messageId?: string | undefined }): Promise<void> => {
+  return async (
+    principal: Principal,
+    data: { chatId: string; messageId?: string | null | undefined },
+  ): Promise<void> => {
     const { caller, chat, isBlocked } = await access.open(principal, data.chatId);
     const messages = await models.ChatMessage.find(await unreadOf(chat, caller, data.messageId), { createdAt: 1 })
       .sort({ createdAt: -1, _id: -1 })

@@ -92,7 +92,7 @@ function toMessage(
     sender: where.caller._id,
     content,
     messageType,
-    ...(clientMessageId === undefined ? {} : { clientMessageId }),
+    ...(clientMessageId == null ? {} : { clientMessageId }),
     replyTo: where.replyTo,
     createdAt: where.createdAt,
   };

@@ -229,6 +229,9 @@ test('bad messages are refused, store nothing and tell nobody', async () => {
   expect((await call(stage, ann, ['GET', '/api/chats/no-id/messages'])).status).toBe(400);
   expect(await stage.models.ChatMessage.countDocuments({ chat: chatId })).toBe(0);
   await say(a, chatId, 'x'.repeat(2000));
+  const empty = { chatId, content: 'nothing besides', replyToId: null, clientMessageId: null };
+  for (let times = 0; times < 2; times += 1) dataOf(await a.ask('chat:send_message', empty));
+  expect(await stage.models.ChatMessage.countDocuments({ chat: chatId })).toBe(3);
 });
 
 test('pages of messages hold each once, oldest first, before a message and before a time', async () => {
