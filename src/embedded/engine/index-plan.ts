@@ -163,19 +163,23 @@ const toRanges = (index: CollectionIndex, bounds: readonly (readonly Interval[])
 
 const toRange = (interval: Interval): KeyRange => ({ low: startOf(interval), high: endOf(interval) });
 
-/** Whether reading the ranges one after another gives the order asked for. */
+/**
+ * Whether reading the ranges one after another gives the order asked for. An array is sorted by its smallest or largest
+ * element, which no entry tells of; but behind an array that is fixed to one value, a document has one entry, in order.
+ */
 const orderOf = (
   index: CollectionIndex,
   bounds: readonly (readonly Interval[])[],
   sort: readonly SortField[],
 ): 'forward' | 'reversed' | undefined => {
-  if (index.isMultikey) return undefined;
   const { fields } = index.definition;
+  const arrays = new Set(fields.flatMap(({ path }, position) => (index.isMultikeyAt(position) ? path : [])));
   const fixed = fixedFields(index, bounds);
   const leading = fields[0]?.direction ?? 1;
   let position = 0;
   let isReversed: boolean | undefined;
   for (const { path, direction } of sort) {
+    if (arrays.has(path)) return undefined;
     // A field with one value only is in any order; otherwise it must be the index's next.
     if (fixed.has(path)) continue;
     while (position < fields.length && fixed.has(fields[position]?.path ?? '')) position += 1;
@@ -187,6 +191,9 @@ const orderOf = (
     isReversed = isAgainst;
     position += 1;
   }
+  // An array that is not fixed has entries of one document in several places, of which the first counts.
+  const isRead = (field: number): boolean => field < position || bounds.length > field;
+  if (fields.some(({ path }, field) => arrays.has(path) && !fixed.has(path) && isRead(field))) return undefined;
   return isReversed ? 'reversed' : 'forward';
 };
 
