@@ -11,7 +11,7 @@ import { defineContract } from './contract.js';
 import { isoTime } from './primitives.js';
 
 /** How often one user may ask for anything. What is much work has a lower limit besides. */
-const often = { points: 60, windowMs: 10_000 };
+const often = { points: 150, windowMs: 10_000 };
 
 const member = z.object({ groupType, userId: z.string(), userName: z.string(), timestamp: isoTime });
 

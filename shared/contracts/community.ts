@@ -4,7 +4,7 @@ import { defineContract } from './contract.js';
 import { isoTime, objectId } from './primitives.js';
 
 /** How often one user may come and go, type, read or change: far above what people do. */
-const often = { points: 100, windowMs: 10_000 };
+const often = { points: 150, windowMs: 10_000 };
 
 const chatParams = z.object({ chatId: objectId });
 const place = { chatId: z.string(), userId: z.string() };

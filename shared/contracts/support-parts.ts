@@ -15,10 +15,22 @@ export const messageTypes = ['text', 'file', 'image'] as const;
 /** People whom somebody may put into a conversation at once. */
 export const PARTICIPANTS_MAX = 200;
 
-/** What a client may keep beside a message: flat, so that its size has a bound. */
+/** Fields that a client may keep beside a message. */
+const METADATA_MAX = 20;
+const metadataField = z.string().min(1).max(64);
+const metadataValue = z.union([z.string().max(500), z.number(), z.boolean(), z.null()]);
+
+/** What a client may keep beside a message: flat, so that its size has a bound. Too many fields are refused unread. */
 const metadata = z
-  .record(z.string().min(1).max(64), z.union([z.string().max(500), z.number(), z.boolean(), z.null()]))
-  .refine((fields) => Object.keys(fields).length <= 20, 'must not have more than 20 fields');
+  .custom<Record<string, z.infer<typeof metadataValue>>>((value) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+    const fields = Object.entries(value);
+    return (
+      fields.length <= METADATA_MAX &&
+      fields.every(([name, held]) => metadataField.safeParse(name).success && metadataValue.safeParse(held).success)
+    );
+  }, `must be an object of at most ${METADATA_MAX} fields that hold short text, numbers or booleans`)
+  .meta({ type: 'object', maxProperties: METADATA_MAX, additionalProperties: z.toJSONSchema(metadataValue) });
 
 const conversationId = { conversationId: objectId };
 const content = z.string().min(1).max(5000);

@@ -11,9 +11,9 @@ import {
 } from './support-parts.js';
 
 /** How often one user may come and go, type, read or ask: far above what people do. */
-const often = { points: 60, windowMs: 10_000 };
+const often = { points: 150, windowMs: 10_000 };
 /** How often one user may change what many are told of. */
-const seldom = { points: 20, windowMs: 60_000 };
+const seldom = { points: 120, windowMs: 60_000 };
 
 const conversationParams = z.object({ id: objectId });
 const person = z.object({ userId: z.string(), conversationId: z.string(), userName: z.string(), timestamp: isoTime });

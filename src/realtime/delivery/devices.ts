@@ -109,7 +109,7 @@ export function createDevices(options: {
     async giveUp(): Promise<void> {
       if (ttlMs === 0) return;
       const before = new Date(clock.now() - ttlMs);
-      const stale = { devices: { $elemMatch: { seenAt: { $lt: before } } } };
+      const stale = { 'devices.seenAt': { $lt: before } };
       const documents = await collection
         .find(stale, { projection: { devices: 1 } })
         .limit(PASS_MAX)
