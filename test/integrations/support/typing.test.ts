@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { support } from '#shared/contracts/support.js';
 import { createTestClock } from '../../support/clock.js';
 import { wireFaults } from '../../support/contract.js';
 import { until } from '../../support/until.js';
@@ -89,9 +90,11 @@ test('an end right behind the beginning leaves nobody typing', async () => {
 
 test('typing has a limit', async () => {
   const { a, conversationId } = await talk(stage);
-  for (let n = 0; n < 60; n += 1) expect(await a.ask('typing_start', { conversationId })).toEqual({ success: true });
+  const { points, windowMs } = support.clientEvents.typing_start.limit;
+  for (let n = 0; n < points; n += 1)
+    expect(await a.ask('typing_start', { conversationId })).toEqual({ success: true });
   a.socket.emit('typing_start', { conversationId });
   expect(await a.next('rate_limit_exceeded')).toEqual([
-    { event: 'typing_start', limit: 60, windowMs: 10_000, retryAfterMs: expect.any(Number) },
+    { event: 'typing_start', limit: points, windowMs, retryAfterMs: expect.any(Number) },
   ]);
 });
