@@ -91,8 +91,13 @@ test('an end right behind the beginning leaves nobody typing', async () => {
 test('typing has a limit', async () => {
   const { a, conversationId } = await talk(stage);
   const { points, windowMs } = support.clientEvents.typing_start.limit;
-  for (let n = 0; n < points; n += 1)
-    expect(await a.ask('typing_start', { conversationId })).toEqual({ success: true });
+  // In two halves, so that they fit into the window on a slow machine, and are not too many at once.
+  for (let half = 0; half < 2; half += 1) {
+    const answers = await Promise.all(
+      Array.from({ length: points / 2 }, () => a.ask('typing_start', { conversationId })),
+    );
+    expect(new Set(answers.map(({ success }) => success))).toEqual(new Set([true]));
+  }
   a.socket.emit('typing_start', { conversationId });
   expect(await a.next('rate_limit_exceeded')).toEqual([
     { event: 'typing_start', limit: points, windowMs, retryAfterMs: expect.any(Number) },
