@@ -140,9 +140,13 @@ export function createMailbox({ models, clock, pushStore, mailboxMax, receiptTtl
         .filter((entry) => !isOver(entry, now));
     },
 
-    /** Gives what was sent before any device was known to this one. */
-    async claim(recipient: string, device: string): Promise<void> {
-      await collection.updateMany({ recipient, device: null, isPending: true }, { $set: { device } });
+    /** Gives what was sent before any device was known to this one. @returns the numbers of it */
+    async claim(recipient: string, device: string): Promise<number[]> {
+      const unclaimed = { recipient, device: null, isPending: true };
+      const found = await collection.find(unclaimed, { projection: { seq: 1 } }).toArray();
+      if (found.length === 0) return [];
+      await collection.updateMany({ ...unclaimed, _id: { $in: found.map(({ _id }) => _id) } }, { $set: { device } });
+      return found.map(({ seq }) => seq as number);
     },
 
     /** Neither acknowledged nor lost. */

@@ -134,7 +134,9 @@ export class Outbox {
 
   async #lookAll(last: number): Promise<void> {
     // A message that was stored before any device was known may be what is missing.
-    await this.#dependencies.mailbox.claim(this.device.recipient, this.device.deviceId);
+    for (const seq of await this.#dependencies.mailbox.claim(this.device.recipient, this.device.deviceId)) {
+      if (seq <= this.#cursor) this.#miss(seq);
+    }
     await this.#lookForMissing();
     for (;;) {
       this.#isBehind = false;
@@ -157,8 +159,11 @@ export class Outbox {
     if (this.#missing === undefined) return;
     const now = this.#dependencies.now();
     for (const [seq, givenUpAt] of this.#missing) if (givenUpAt <= now) this.#missing.delete(seq);
-    const found = await this.#dependencies.mailbox.pending({ ...this.#query, seqs: [...this.#missing.keys()] });
-    for (const entry of found) if (this.#missing.delete(entry.seq)) this.#send(entry);
+    let found: readonly Entry[];
+    do {
+      found = await this.#dependencies.mailbox.pending({ ...this.#query, seqs: [...this.#missing.keys()] });
+      for (const entry of found) if (this.#missing.delete(entry.seq)) this.#send(entry);
+    } while (found.length === BATCH_MAX);
     if (this.#missing.size === 0) this.#missing = undefined;
   }
 
@@ -174,12 +179,13 @@ export class Outbox {
 
   /** Moves the cursor past numbers of which nothing is stored, or not yet: a write of the same moment may follow. */
   #skipTo(last: number): void {
-    const givenUpAt = this.#dependencies.now() + MISSING_TTL_MS;
-    for (let number = Math.max(this.#cursor, last - MISSING_MAX) + 1; number <= last; number += 1) {
-      this.#missing ??= new Map();
-      this.#missing.set(number, givenUpAt);
-    }
+    for (let number = Math.max(this.#cursor, last - MISSING_MAX) + 1; number <= last; number += 1) this.#miss(number);
     this.#cursor = Math.max(this.#cursor, last);
+  }
+
+  #miss(number: number): void {
+    this.#missing ??= new Map();
+    this.#missing.set(number, this.#dependencies.now() + MISSING_TTL_MS);
   }
 
   #send(entry: Entry): void {
