@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
 import type { z } from 'zod';
-import type { AnswerOf, ClientEvent, Contract, PayloadOf, Route } from '#shared/contracts/contract.js';
+import type { AnswerOf, ClientEvent, Contract, PayloadOf, Route, TextAnswer } from '#shared/contracts/contract.js';
 import type { Principal } from '../auth/principal.js';
 import type { Handshake } from '../auth/token-sources.js';
 import type { GatewayError } from '../errors.js';
@@ -113,14 +113,8 @@ export interface MountedEvent {
   readonly handle: (data: never, context: EventContext) => Promise<unknown>;
 }
 
-/** An answer that is not JSON. */
-export interface TextAnswer {
-  readonly status: number;
-  readonly text: string;
-}
-
 /** How the routes of an integration know their callers, and word what went wrong. */
-export interface RouteManner {
+export interface RouteManner<Failure = unknown> {
   /** Who calls a route that is for users. @throws GatewayError when nobody may */
   readonly authenticate?: (request: Request) => Promise<Principal>;
   /**
@@ -128,8 +122,8 @@ export interface RouteManner {
    * @returns what somebody who may not call is told; `undefined`: go on
    */
   readonly admit?: (request: Request) => TextAnswer | undefined;
-  /** The body of an answer that is an error; absent: the general one. */
-  readonly toFailure?: (error: GatewayError) => unknown;
+  /** The body of an answer that is an error, as the contract declares it; absent: the general one. */
+  readonly toFailure?: (error: GatewayError) => Failure;
 }
 
 /** A route with the function that does it. */
@@ -146,6 +140,11 @@ export interface Integration {
   readonly mounts?: readonly Mount[];
   readonly routes?: readonly MountedRoute[];
   readonly listener?: SocketListener;
+  /**
+   * A socket of a user counts as present. Called on its node.
+   * @param isFirst the user had none anywhere; `onUserOnline` is called too
+   */
+  readonly onSocketPresent?: (socket: GatewaySocket, isFirst: boolean) => Promise<void>;
   /** A user has their first socket anywhere. Called on the node of the socket. */
   readonly onUserOnline?: (user: { userId: string; accountId: string }) => Promise<void>;
   /** A user has had no socket anywhere for the grace time. Called on one node. */
@@ -170,12 +169,17 @@ export function mountEvents<C extends Contract>(
   return { ...where, events: Object.fromEntries(events) };
 }
 
+type FailureOf<C extends Contract> = C['requestFailure'] extends z.ZodType ? z.input<C['requestFailure']> : unknown;
+
 /** Ties a contract's routes to their handlers. */
 export function mountRoutes<C extends Contract>(
   contract: C,
   handlers: RouteHandlers<C>,
-  manner: RouteManner = {},
+  manner: RouteManner<FailureOf<C>> = {},
 ): MountedRoute[] {
+  if ((contract.requestFailure === undefined) !== (manner.toFailure === undefined)) {
+    throw new Error(`${contract.name} declares another form of failures than its routes have`);
+  }
   return Object.entries<Route>(contract.routes).map(([name, route]) => {
     const handle = (handlers as Record<string, MountedRoute['handle']>)[name];
     if (handle === undefined) throw new Error(`${contract.name} has no handler for the route ${name}`);

@@ -54,17 +54,8 @@ export function createChats(
       },
     ],
     mounts: [mountEvents(session, sessionHandlers, { namespaces: chatNamespaces, dialect: commonDialect })],
-    listener: {
-      connected(socket) {
-        watch.listener.connected(socket);
-        const { principal } = socket.data;
-        if (socket.nsp.name === chatNamespace && principal.kind === 'user') {
-          void presence.snapshot(socket, principal.userId);
-        }
-      },
-      disconnected: watch.listener.disconnected,
-    },
-    onUserOnline: ({ userId }) => presence.online(userId),
+    listener: watch.listener,
+    onSocketPresent: presence.present,
     onUserOffline: ({ userId }) => presence.offline(userId),
     start: watch.start,
   };

@@ -23,8 +23,11 @@ export function createChatPresence(
     return { userIds: [...userIds].slice(0, ACQUAINTANCES_MAX), rooms: found.flatMap((some) => some?.rooms ?? []) };
   };
 
-  const tell = async (userId: string, event: 'user_online' | 'user_offline'): Promise<void> => {
-    const { userIds, rooms: shared } = await acquaintancesOf(userId);
+  const tell = (
+    { userIds, rooms: shared }: Acquaintances,
+    userId: string,
+    event: 'user_online' | 'user_offline',
+  ): void => {
     emitter.emit(
       { namespaces: [chatNamespace], rooms: [...userIds.map(rooms.user), ...shared], exceptRoom: rooms.user(userId) },
       { event, payload: { userId } },
@@ -41,24 +44,24 @@ export function createChatPresence(
   };
 
   return {
-    async online(userId: string): Promise<void> {
-      if (isUserOfChats(userId)) await tell(userId, 'user_online');
+    /** A socket has come. Others are told if it is the user's first; one on `/` is told who is there already. */
+    async present(socket: GatewaySocket, isFirst: boolean): Promise<void> {
+      const { principal } = socket.data;
+      const isInChats = socket.nsp.name === chatNamespace;
+      if (principal.kind !== 'user' || !isUserOfChats(principal.userId) || !(isFirst || isInChats)) return;
+      try {
+        const acquaintances = await acquaintancesOf(principal.userId);
+        if (isFirst) tell(acquaintances, principal.userId, 'user_online');
+        if (isInChats) socket.emit('presence_snapshot', { online: await onlineAmong(acquaintances.userIds) });
+      } catch (error) {
+        logger.warn({ err: error }, 'chats: it was not told who is online');
+      }
     },
 
     async offline(userId: string): Promise<void> {
       if (!isUserOfChats(userId)) return;
       await models.User.updateOne({ _id: userId }, { lastSeen: new Date(clock.now()) }, { timestamps: false });
-      await tell(userId, 'user_offline');
-    },
-
-    /** Tells a socket that has just come who is there already. */
-    async snapshot(socket: GatewaySocket, userId: string): Promise<void> {
-      try {
-        const { userIds } = await acquaintancesOf(userId);
-        socket.emit('presence_snapshot', { online: await onlineAmong(userIds) });
-      } catch (error) {
-        logger.warn({ err: error }, 'chats: a client was not told who is online');
-      }
+      tell(await acquaintancesOf(userId), userId, 'user_offline');
     },
   };
 }

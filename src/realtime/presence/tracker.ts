@@ -13,16 +13,20 @@ export function createPresenceTracker(dependencies: {
 }): SocketListener {
   const { presence, sockets, integrations, logger } = dependencies;
   const report = (error: unknown): void => logger.error({ err: error }, 'presence could not be kept');
-  const add = async (entry: PresenceEntry): Promise<void> => {
+  const add = async (socket: GatewaySocket, entry: PresenceEntry): Promise<void> => {
     const { isFirst } = await presence.add(entry);
-    if (!isFirst) return;
     const { userId, accountId } = entry;
-    await Promise.all(integrations.map(({ onUserOnline }) => onUserOnline?.({ userId, accountId })));
+    await Promise.all(
+      integrations.flatMap(({ onSocketPresent, onUserOnline }) => [
+        onSocketPresent?.(socket, isFirst),
+        isFirst ? onUserOnline?.({ userId, accountId }) : undefined,
+      ]),
+    );
   };
   return {
     connected(socket) {
       const entry = toEntry(socket);
-      if (entry !== undefined) add(entry).catch(report);
+      if (entry !== undefined) add(socket, entry).catch(report);
     },
     disconnected(socket) {
       const entry = toEntry(socket);

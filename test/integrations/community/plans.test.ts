@@ -103,3 +103,12 @@ test('nothing that a user does reads more than a page', async () => {
     }
   }
 });
+
+test('one look at whom somebody knows serves those who are told of them and what they are told themselves', async () => {
+  const accesses = await accessesDuring(async () => {
+    const b = await open(stage, bob);
+    expect(await b.next('presence_snapshot')).toEqual([{ online: [ann.id] }]);
+    expect(await a.next('user_online')).toEqual([{ userId: bob.id }]);
+  });
+  expect(accesses.filter(({ collection }) => collection === 'community.chats')).toHaveLength(1);
+});
