@@ -1,10 +1,10 @@
 import { DatabaseError } from '../errors.js';
+import { Batch } from './batch.js';
+import { Compaction } from './compaction.js';
 import { encodeFrame, readFrames } from './frame.js';
 import type { LogFile, Storage } from './storage.js';
 
 const LOG_NAME = 'data.log';
-const COMPACTED_NAME = 'data.log.new';
-const COMPACTION_CHUNK_BYTES = 1024 * 1024;
 
 /** What the log tells about itself; none of it is needed for its work. */
 export interface LogEvents {
@@ -19,26 +19,6 @@ export interface LogOptions extends LogEvents {
   /** Cut damaged data that had been promised, instead of refusing to open. */
   readonly isRepairing?: boolean;
 }
-
-interface Batch {
-  readonly frames: Buffer[];
-  readonly undo: (() => void)[];
-  readonly written: Promise<void>;
-  resolve(): void;
-  reject(error: DatabaseError): void;
-}
-
-const createBatch = (): Batch => {
-  let resolve = (): void => {};
-  let reject = (_error: DatabaseError): void => {};
-  const written = new Promise<void>((onWritten, onFailed) => {
-    resolve = onWritten;
-    reject = onFailed;
-  });
-  // A batch nobody waits for (an expiry, say) may fail too.
-  written.catch(() => {});
-  return { frames: [], undo: [], written, resolve, reject };
-};
 
 const toWriteError = (error: unknown): DatabaseError => {
   const { code, message } = error as NodeJS.ErrnoException;
@@ -56,8 +36,8 @@ const toWriteError = (error: unknown): DatabaseError => {
  *    memory never holds what the file does not.
  * 3. Written data is forced to disk every 100 ms, and at once for whoever waits for {@link LogStore.synced}. When that
  *    fails, nobody knows what is on disk: writes are refused until a compaction has written all of it anew.
- * 4. Compaction copies the living data into a new file, chunk by chunk between commands. Frames written meanwhile go
- *    to both files; a frame says "this document is now so", hence it does no harm that a chunk already knew it.
+ * 4. Compaction copies the living data into a new file, which takes the old one's place; frames written meanwhile go to
+ *    both.
  */
 export class LogStore {
   readonly #storage: Storage;
@@ -72,7 +52,7 @@ export class LogStore {
   /** Bytes of a failed write that could not be cut off yet. */
   #hasTornTail = false;
   #goodSize: number;
-  #compacted: LogFile | undefined;
+  #compaction: Compaction | undefined;
   #isClosed = false;
 
   private constructor(options: LogOptions, file: LogFile) {
@@ -90,8 +70,7 @@ export class LogStore {
    */
   static open(options: LogOptions, visit: (payload: Buffer) => void): LogStore {
     const { storage } = options;
-    // Left by a compaction that did not finish: the old log is still the whole truth.
-    storage.remove(COMPACTED_NAME);
+    Compaction.discard(storage);
     const file = storage.open(LOG_NAME);
     const { goodSize, isPromisedDataLost } = readFrames(file, visit);
     if (goodSize < file.size) cutTail(options, file, { goodSize, isPromisedDataLost });
@@ -102,8 +81,13 @@ export class LogStore {
     return this.#file.size;
   }
 
+  /** Whether only a compaction can bring the log back. */
+  get needsRewrite(): boolean {
+    return this.#syncFailure !== undefined;
+  }
+
   get isCompacting(): boolean {
-    return this.#compacted !== undefined;
+    return this.#compaction !== undefined;
   }
 
   /** @throws DatabaseError when no write can be taken now; memory must not be changed then. */
@@ -119,11 +103,10 @@ export class LogStore {
    */
   append(payload: readonly Uint8Array[], undo: () => void): void {
     if (!this.#batch) {
-      this.#batch = createBatch();
+      this.#batch = new Batch();
       setImmediate(() => this.flush());
     }
-    this.#batch.frames.push(encodeFrame(payload, this.#durableSize));
-    this.#batch.undo.push(undo);
+    this.#batch.add(encodeFrame(payload, this.#durableSize), undo);
   }
 
   /** Waits until all that was appended is in the file (and survives the end of this process). */
@@ -145,7 +128,7 @@ export class LogStore {
     const batch = this.#batch;
     if (!batch) return;
     this.#batch = undefined;
-    const bytes = batch.frames.length === 1 && batch.frames[0] ? batch.frames[0] : Buffer.concat(batch.frames);
+    const bytes = batch.toBytes();
     try {
       this.#file.append(bytes);
     } catch (error) {
@@ -155,7 +138,7 @@ export class LogStore {
     this.#goodSize = this.#file.size;
     this.#mirror(bytes);
     this.#syncTimer ??= setTimeout(() => this.#syncInBackground(), this.#syncIntervalMs);
-    batch.resolve();
+    batch.succeed();
   }
 
   /**
@@ -164,18 +147,15 @@ export class LogStore {
    * @returns whether it succeeded; on a failure the old log stays in use
    */
   async compact(payloads: Iterable<readonly Uint8Array[]>): Promise<boolean> {
-    if (this.#compacted || this.#isClosed) return false;
+    if (this.#compaction || this.#isClosed) return false;
     try {
-      this.#storage.remove(COMPACTED_NAME);
-      const file = this.#storage.open(COMPACTED_NAME);
-      this.#compacted = file;
-      await this.#copy(payloads, file);
-      if (this.#compacted === file) await file.sync();
-      if (this.#compacted !== file) return false;
-      this.flush();
-      // The flush may have failed and undone changes the copy holds.
-      if (this.#compacted !== file) return false;
-      this.#adopt(file);
+      const compaction = new Compaction(this.#storage);
+      this.#compaction = compaction;
+      await compaction.copy(payloads);
+      // The flush may fail, and undo changes that the copy holds.
+      if (!compaction.isAbandoned) this.flush();
+      if (compaction.isAbandoned) return false;
+      this.#adopt(compaction.replace(LOG_NAME));
       return true;
     } catch (error) {
       this.#abandonCompaction();
@@ -195,27 +175,8 @@ export class LogStore {
     this.#file.close();
   }
 
-  async #copy(payloads: Iterable<readonly Uint8Array[]>, file: LogFile): Promise<void> {
-    let chunk: Buffer[] = [];
-    let chunkBytes = 0;
-    for (const payload of payloads) {
-      const frame = encodeFrame(payload, 0);
-      chunk.push(frame);
-      chunkBytes += frame.length;
-      if (chunkBytes < COMPACTION_CHUNK_BYTES) continue;
-      file.append(Buffer.concat(chunk));
-      chunk = [];
-      chunkBytes = 0;
-      await new Promise(setImmediate);
-      if (this.#compacted !== file) return;
-    }
-    file.append(Buffer.concat(chunk));
-  }
-
   #adopt(file: LogFile): void {
-    file.syncNow();
-    this.#storage.replace(COMPACTED_NAME, LOG_NAME);
-    this.#compacted = undefined;
+    this.#compaction = undefined;
     const old = this.#file;
     this.#file = file;
     this.#durableSize = file.size;
@@ -227,16 +188,13 @@ export class LogStore {
   }
 
   #abandonCompaction(): void {
-    const file = this.#compacted;
-    if (!file) return;
-    this.#compacted = undefined;
-    file.close();
-    this.#storage.remove(COMPACTED_NAME);
+    this.#compaction?.abandon();
+    this.#compaction = undefined;
   }
 
   #mirror(bytes: Uint8Array): void {
     try {
-      this.#compacted?.append(bytes);
+      this.#compaction?.append(bytes);
     } catch (error) {
       this.#abandonCompaction();
       this.#events.onProblem(`compaction gave up, the old log stays in use: ${(error as Error).message}`);
@@ -247,14 +205,13 @@ export class LogStore {
     this.#hasTornTail = this.#file.size > this.#goodSize;
     // What is being copied may already hold changes that are now undone.
     this.#abandonCompaction();
-    for (const undo of batch.undo.reverse()) undo();
+    batch.fail(error);
     try {
       if (this.#hasTornTail) this.#cutTornTail();
     } catch {
       // Tried again before the next write.
     }
     this.#events.onProblem(error.message);
-    batch.reject(error);
   }
 
   #cutTornTail(): void {
@@ -288,11 +245,6 @@ export class LogStore {
       this.#syncFailure = toWriteError(error);
       this.#events.onProblem(`${this.#syncFailure.message}; the data is written anew`);
     }
-  }
-
-  /** Whether only a compaction can bring the log back. */
-  get needsRewrite(): boolean {
-    return this.#syncFailure !== undefined;
   }
 }
 
