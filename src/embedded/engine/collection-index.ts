@@ -117,21 +117,16 @@ export class CollectionIndex {
 
   /** A record other than `except` that holds one of the document's keys. */
   conflictOf(document: Document, except: (record: StoredRecord) => boolean): StoredRecord | undefined {
-    let conflict: StoredRecord | undefined;
     for (const key of this.keysOf(document)) {
-      this.#tree.some(key, (record) => {
-        if (except(record)) return false;
-        conflict = record;
-        return true;
-      });
-      if (conflict) break;
+      const conflict = this.#tree.find(key, (record) => !except(record));
+      if (conflict) return conflict;
     }
-    return conflict;
+    return undefined;
   }
 
   /** Whether there is an entry of this key for this record. */
   holds(key: string, record: StoredRecord): boolean {
-    return this.#tree.some(key, (found) => found === record);
+    return this.#tree.find(key, (found) => found === record) !== undefined;
   }
 
   insert(record: StoredRecord, document: Document): void {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { OrderedIndex, type Sequenced } from '../../../src/embedded/engine/ordered-index.js';
+import { OrderedIndex } from '../../../src/embedded/engine/ordered-index.js';
+import type { Sequenced } from '../../../src/embedded/engine/tree-node.js';
 import { createRandom } from './random.js';
 
 interface Entry {
@@ -68,8 +69,11 @@ describe('the ordered index', () => {
     expect(index.count({ low: 'k10', high: 'k11' })).toBe(
       sorted.filter(({ key }) => key >= 'k10' && key < 'k11').length,
     );
-    index.insert('k10', { sequence: 9999 });
-    expect(index.some('k10', ({ sequence }) => sequence === 9999)).toBe(true);
+    const added = { sequence: 9999 };
+    index.insert('k10', added);
+    expect(index.find('k10', ({ sequence }) => sequence === 9999)).toBe(added);
+    expect(index.find('k10', ({ sequence }) => sequence === 9998)).toBeUndefined();
+    expect(index.find('k1', () => false)).toBeUndefined();
     expect(index.delete('k10', { sequence: 12_345 })).toBe(false);
   });
 
