@@ -1,10 +1,11 @@
 import type { PipelineOutput } from '../aggregate/pipeline.js';
 import { type Document, fieldOf, isDocument } from '../bson/values.js';
 import type { Collection } from '../engine/collection.js';
+import { DirectWriter } from '../engine/direct-writer.js';
 import { describeDuplicate } from '../engine/duplicate-key.js';
 import { readDocuments } from '../engine/read.js';
 import { LockedError } from '../engine/transaction.js';
-import { DirectWriter, type Writer } from '../engine/writer.js';
+import type { Writer } from '../engine/writer.js';
 import { fail } from '../errors.js';
 import { compileFilter } from '../query/match.js';
 import type { Request } from './request.js';

@@ -2,9 +2,9 @@ import { Binary } from 'bson';
 import { toNumber } from '../bson/numbers.js';
 import { type Document, isDocument, isNumeric } from '../bson/values.js';
 import type { Database } from '../engine/database.js';
+import { DirectWriter } from '../engine/direct-writer.js';
 import type { Session } from '../engine/sessions.js';
 import { createWriteConflict, type Transaction } from '../engine/transaction.js';
-import { DirectWriter } from '../engine/writer.js';
 import { DatabaseError, fail } from '../errors.js';
 import type { Command, Request } from './request.js';
 

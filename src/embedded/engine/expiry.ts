@@ -4,8 +4,8 @@ import { boundsOf, endOf, startOf } from './bounds.js';
 import type { Collection } from './collection.js';
 import type { CollectionIndex } from './collection-index.js';
 import type { Database } from './database.js';
+import { DirectWriter } from './direct-writer.js';
 import { LockedError } from './transaction.js';
-import { DirectWriter } from './writer.js';
 
 /** How many expired documents go in one frame; the rest waits for the next turn of the event loop. */
 const BATCH = 1000;

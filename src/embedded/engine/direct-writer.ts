@@ -1,0 +1,143 @@
+import type { Document } from '../bson/values.js';
+import { fail } from '../errors.js';
+import type { Change, Collection } from './collection.js';
+import type { Database } from './database.js';
+import { describeDuplicate } from './duplicate-key.js';
+import { documentBytesOf, ENTRY, encodeEntry } from './log-codec.js';
+import { describeSession, type Session } from './sessions.js';
+import { LockedError, type Transaction } from './transaction.js';
+import { describeDuplicateId, encodePut, encodeRemove, isUniqueSecondary, lockNameOf, type Writer } from './writer.js';
+
+/**
+ * Writes at once. All that happens until {@link commit} becomes one frame of the log: after a crash either all of it is
+ * there or nothing.
+ */
+export class DirectWriter implements Writer {
+  readonly #database: Database;
+  #payload: Buffer[] = [];
+  #done: Done[] = [];
+  #hasStamp = false;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  insert(collection: Collection, document: Document): void {
+    const key = collection.keyOf(document['_id']);
+    this.#ensureUnlocked(collection, key);
+    const entry = encodePut(collection, document);
+    if (collection.records.has(key)) throw describeDuplicateId(collection, document);
+    this.#ensureIndexable(collection, key, document);
+    this.#put(collection, { key, before: undefined, after: document, byteLength: documentBytesOf(entry) }, entry);
+    if (collection.isCapped) this.#evict(collection);
+  }
+
+  replace(collection: Collection, before: Document, after: Document): void {
+    const key = collection.keyOf(before['_id']);
+    this.#ensureUnlocked(collection, key);
+    const entry = encodePut(collection, after);
+    this.#ensureIndexable(collection, key, after, before);
+    this.#put(collection, { key, before, after, byteLength: documentBytesOf(entry) }, entry);
+  }
+
+  remove(collection: Collection, before: Document): void {
+    const key = collection.keyOf(before['_id']);
+    this.#ensureUnlocked(collection, key);
+    this.#put(collection, { key, before, after: undefined, byteLength: 0 }, encodeRemove(collection, before));
+  }
+
+  /** Makes the writes of a transaction, which has checked and locked them. */
+  adopt(transaction: Transaction): void {
+    for (const { collection, change } of transaction.changes()) {
+      const { after, before } = change;
+      this.#put(collection, change, after ? encodePut(collection, after) : encodeRemove(collection, before));
+    }
+  }
+
+  get isEmpty(): boolean {
+    return this.#payload.length === 0;
+  }
+
+  /**
+   * Hands the writes to the log.
+   * @param session - remembers, in the same frame, the given statements of its retryable write, or its commit
+   */
+  commit(session?: Session, statements: readonly (readonly [number, Document])[] = []): void {
+    if (session) {
+      this.#payload.push(encodeEntry(ENTRY.session, 0, describeSession(session, statements)));
+      for (const [statement, result] of statements) session.statements.set(statement, result);
+    }
+    if (this.#payload.length === 0) return;
+    const done = this.#done;
+    const database = this.#database;
+    database.appendFrame(this.#payload, () => {
+      database.nextStamp();
+      for (const change of done.reverse()) takeBack(database, change);
+      for (const [statement] of statements) session?.statements.delete(statement);
+      if (session?.transactionState === 'committed') session.transactionState = 'aborted';
+    });
+    this.#payload = [];
+    this.#done = [];
+    this.#hasStamp = false;
+  }
+
+  /** Takes back what was written since the last {@link commit}. */
+  rollback(): void {
+    for (const change of this.#done.reverse()) takeBack(this.#database, change);
+    this.#payload = [];
+    this.#done = [];
+  }
+
+  #put(collection: Collection, change: Change, entry: Buffer): void {
+    if (this.#payload.length === 0) this.#database.log.ensureWritable();
+    if (collection.isDropped) fail('NamespaceNotFound', `ns was dropped while a write waited: ${collection.namespace}`);
+    if (!this.#hasStamp) this.#database.nextStamp();
+    this.#hasStamp = true;
+    this.#database.remember(collection, change.key, change.before);
+    const previousBytes = collection.apply(change);
+    this.#payload.push(entry);
+    this.#done.push({ collection, change, previousBytes });
+  }
+
+  /** Deletes the oldest documents of a capped collection until it is within its bounds. */
+  #evict(collection: Collection): void {
+    const { maxDocuments, maxBytes, records } = collection;
+    for (const { document } of records.values()) {
+      if (records.size <= maxDocuments && collection.dataBytes <= maxBytes) return;
+      this.remove(collection, document);
+    }
+  }
+
+  #ensureUnlocked(collection: Collection, name: string): void {
+    if (collection.locks.size === 0) return;
+    const owner = collection.locks.get(name);
+    if (owner) throw new LockedError(owner);
+  }
+
+  /** Nothing may fail once the change has begun. */
+  #ensureIndexable(collection: Collection, key: string, after: Document, before?: Document): void {
+    for (const index of collection.indexes.values()) {
+      if (before && index.isUntouched(before, after)) continue;
+      index.ensureIndexable(after);
+      if (!isUniqueSecondary(index)) continue;
+      if (collection.locks.size > 0) {
+        for (const entry of index.keysOf(after)) this.#ensureUnlocked(collection, lockNameOf(index, entry));
+      }
+      const conflict = index.conflictOf(after, (record) => record.key === key);
+      if (conflict) throw describeDuplicate(collection, index, after);
+    }
+  }
+}
+
+/** A change that was made, with all that taking it back needs. */
+interface Done {
+  readonly collection: Collection;
+  readonly change: Change;
+  readonly previousBytes: number;
+}
+
+const takeBack = (database: Database, { collection, change, previousBytes }: Done): void => {
+  const { key, before, after } = change;
+  database.remember(collection, key, after);
+  collection.apply({ key, before: after, after: before, byteLength: previousBytes });
+};
