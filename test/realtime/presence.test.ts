@@ -99,6 +99,20 @@ describe.each([
     ]);
   });
 
+  it('knows where the sockets of a user are, each place once', async () => {
+    const phone = { namespace: '/v1/shared', deviceId: 'phone' };
+    const odd = { namespace: '/a,b', deviceId: 'ключ: 🔑, %2C' };
+    const nameless = { namespace: '/', deviceId: '' };
+    const leaving = socketOf('ann', { place: nameless });
+    const placed = [phone, phone, odd].map((place) => socketOf('ann', { place, accountId: 'a:b' }));
+    await Promise.all([...placed, leaving, socketOf('ann'), socketOf('bob', { place: phone })].map(store.add));
+    const placesOf = async () => new Set(await store.placesOf('ann'));
+    expect(await placesOf()).toEqual(new Set([phone, odd, nameless]));
+    await store.remove(leaving);
+    expect(await placesOf()).toEqual(new Set([phone, odd]));
+    expect(await store.placesOf('nobody')).toEqual([]);
+  });
+
   it('answers for more users than fit into one question', async () => {
     const userIds = Array.from({ length: 501 }, (_, i) => `user-${i}`);
     await Promise.all(userIds.map((userId) => store.add(socketOf(userId))));
@@ -183,9 +197,11 @@ describe.each([
   it.each(['a:b', 'a b', '*', '{a}', '__proto__', 'ключ 🔑', '"', "\\'; return 1", 'a\nb', '%d', ' '])(
     'takes the user id %j as it is',
     async (userId) => {
-      const socket = socketOf(userId, { accountId: `account:${userId}` });
+      const place = { namespace: `/${userId}`, deviceId: userId };
+      const socket = socketOf(userId, { accountId: `account:${userId}`, place });
       expect(await store.add(socket)).toEqual({ isFirst: true });
       expect((await store.get([userId]))[0]).toMatchObject({ userId, connections: 1 });
+      expect(await store.placesOf(userId)).toEqual([place]);
       expect(await store.remove(socket)).toEqual({ isLast: true });
       subject.endGrace();
       await until(() => offline.length > 0);

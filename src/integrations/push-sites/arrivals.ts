@@ -3,6 +3,7 @@ import type { Site } from '../../config/sites.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
 import { keyOf, type Recipient, recipientOf } from '../../realtime/delivery/message.js';
+import { siteNamespace } from '../../realtime/namespaces.js';
 import type { PresenceEntry, PresenceStore } from '../../realtime/presence/index.js';
 import { createSeal } from './credentials.js';
 import type { UserUpdates } from './updates.js';
@@ -18,6 +19,7 @@ interface Dependencies {
 /** One client of a site. */
 export interface SiteSocket {
   readonly id: string;
+  readonly deviceId: string;
   readonly principal: SitePrincipal;
   /** Unix time in milliseconds. */
   readonly connectedAt: number;
@@ -25,18 +27,20 @@ export interface SiteSocket {
 
 /**
  * Notices the first connection of a user and the end of the last, on whatever nodes, also when a node dies: presence
- * decides that, and the website of the site is told.
+ * decides that, and the website of the site is told. Presence is kept for sites that are told nothing too, because backends
+ * ask which devices are connected.
  */
 export function createArrivals({ sites, presence, updates, clock, logger }: Dependencies) {
   const seals = new Map([...sites].map(([name, site]) => [name, createSeal(site)]));
   const report = (error: unknown): void => logger.error({ err: error }, 'push sites: presence could not be kept');
 
-  const toEntry = ({ id, principal, connectedAt }: SiteSocket, user: Recipient): PresenceEntry => ({
+  const toEntry = ({ id, deviceId, principal, connectedAt }: SiteSocket, user: Recipient): PresenceEntry => ({
     userId: keyOf(user),
     socketId: id,
     connectedAt,
     // Handed back when nobody is left who could show it.
-    accountId: seals.get(user.site)?.seal(principal.credentials) ?? '',
+    accountId: listeningSiteOf(user) === undefined ? '' : (seals.get(user.site)?.seal(principal.credentials) ?? ''),
+    place: { namespace: siteNamespace(user.site), deviceId },
   });
 
   /** The site of a user whose website wants to be told. */
@@ -47,29 +51,28 @@ export function createArrivals({ sites, presence, updates, clock, logger }: Depe
 
   const left = (user: Recipient, sealed: string): void => {
     const site = listeningSiteOf(user);
-    const credentials = seals.get(user.site)?.open(sealed) ?? {};
     if (site === undefined) return;
+    const credentials = seals.get(user.site)?.open(sealed) ?? {};
     updates.push(site, { userId: user.userId, field: 'last_disconnected', at: clock.now(), credentials });
   };
 
   return {
     connected(socket: SiteSocket, user: Recipient): void {
       const site = listeningSiteOf(user);
-      if (site === undefined) return;
       const { connectedAt: at, principal } = socket;
       presence.add(toEntry(socket, user)).then(({ isFirst }) => {
-        if (!isFirst) return;
+        if (!isFirst || site === undefined) return;
         updates.push(site, { userId: user.userId, field: 'last_connected', at, credentials: principal.credentials });
       }, report);
     },
 
     disconnected(socket: SiteSocket, user: Recipient): void {
-      if (listeningSiteOf(user) !== undefined) presence.remove(toEntry(socket, user)).catch(report);
+      presence.remove(toEntry(socket, user)).catch(report);
     },
 
-    /** Begins only when there is somebody to tell. */
+    /** Begins only when there is a site. */
     start(): void {
-      if (![...sites.values()].some(({ updateUserUrl }) => updateUserUrl !== undefined)) return;
+      if (sites.size === 0) return;
       const offline = ({ userId, accountId }: { userId: string; accountId: string }): void =>
         left(recipientOf(userId), accountId);
       presence.start({ offline, lost: () => undefined, restored: () => undefined }).catch(report);

@@ -85,8 +85,8 @@ export function createPushSites(context: Context): Integration {
   };
 }
 
-function toSiteSocket({ id, data: { principal, connectedAt } }: GatewaySocket): SiteSocket | undefined {
-  return principal.kind === 'site' ? { id, principal, connectedAt } : undefined;
+function toSiteSocket({ id, data: { principal, connectedAt, deviceId } }: GatewaySocket): SiteSocket | undefined {
+  return principal.kind === 'site' ? { id, deviceId, principal, connectedAt } : undefined;
 }
 
 function userOf({ site, userId }: SiteSocket['principal']): Recipient | undefined {

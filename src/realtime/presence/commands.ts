@@ -1,8 +1,18 @@
 import type { Redis } from '../../platform/redis.js';
 import type { Script, ScriptReply } from '../../platform/redis-script.js';
 import type { Departure } from './departures.js';
-import type { Presence, PresenceEntry } from './index.js';
-import { addSocket, confirmOffline, leaveAgain, readUsers, reapNode, removeSocket, tick } from './scripts.js';
+import type { Place, Presence, PresenceEntry } from './index.js';
+import { toPlace, toText } from './place.js';
+import {
+  addSocket,
+  confirmOffline,
+  leaveAgain,
+  readPlaces,
+  readUsers,
+  reapNode,
+  removeSocket,
+  tick,
+} from './scripts.js';
 
 /** Users or sockets per script: Redis serves nobody else meanwhile, so one call stays within a millisecond or two. */
 export const CHUNK = 50;
@@ -46,7 +56,8 @@ export function createPresenceCommands(options: {
   return {
     /** @returns `undefined` when Redis has another generation of this node */
     async add(entry: PresenceEntry, generation: number): Promise<{ isFirst: boolean } | undefined> {
-      const value = `${entry.connectedAt}:${entry.accountId}`;
+      const place = entry.place === undefined ? '' : toText(entry.place);
+      const value = `${entry.connectedAt}:${place}:${entry.accountId}`;
       const reply = await run(addSocket, nodeId, generation, entry.userId, entry.socketId, value);
       return reply === -1 ? undefined : { isFirst: reply === 1 };
     },
@@ -103,6 +114,9 @@ export function createPresenceCommands(options: {
         }),
       );
       return answers.flat();
+    },
+    async placesOf(userId: string): Promise<Place[]> {
+      return ((await run(readPlaces, userId)) as string[]).map(toPlace);
     },
   };
 }

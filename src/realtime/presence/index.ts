@@ -28,6 +28,14 @@ export interface PresenceEntry {
   connectedAt: number;
   /** Kept with the user and handed back when they go offline, because no socket is left to ask. */
   accountId: string;
+  /** Absent: nobody asks. */
+  place?: Place;
+}
+
+/** Where a socket is. */
+export interface Place {
+  readonly namespace: string;
+  readonly deviceId: string;
 }
 
 /** What the store reports; each happens on exactly one node. */
@@ -53,6 +61,8 @@ export interface PresenceStore {
   remove(entry: PresenceEntry): Promise<{ isLast: boolean }>;
   /** In the order asked, one entry each. @throws GatewayError `UNAVAILABLE` when the store cannot be reached. */
   get(userIds: readonly string[]): Promise<Presence[]>;
+  /** Where the sockets of a user are, on all nodes; each place once, in no order. @throws GatewayError as `get` */
+  placesOf(userId: string): Promise<Place[]>;
   /** Stops renewing and gives up this node's lease; sockets that are still registered are removed. */
   stop(): Promise<void>;
 }

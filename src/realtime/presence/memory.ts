@@ -1,5 +1,6 @@
 import type { Clock } from '../../platform/clock.js';
 import type { Presence, PresenceEntry, PresenceEvents, PresenceStore } from './index.js';
+import { toPlace, toText } from './place.js';
 
 /** Presence of one node, kept in its memory. @param graceMs how long a user may be away without counting as offline */
 export function createMemoryPresence({ clock, graceMs }: { clock: Clock; graceMs: number }): PresenceStore {
@@ -49,6 +50,10 @@ export function createMemoryPresence({ clock, graceMs }: { clock: Clock; graceMs
     },
     async get(userIds) {
       return userIds.map(toPresence);
+    },
+    async placesOf(userId) {
+      const written = (users.get(userId) ?? []).flatMap(({ place }) => (place === undefined ? [] : toText(place)));
+      return [...new Set(written)].map(toPlace);
     },
     async stop() {
       for (const cancel of leaving.values()) cancel();

@@ -246,9 +246,10 @@ export function createRedisPresence(options: RedisPresenceOptions): PresenceStor
       return unregister(entry);
     },
     async get(userIds) {
-      return commands.read(userIds).catch((cause: unknown) => {
-        throw new GatewayError('UNAVAILABLE', {}, { cause });
-      });
+      return commands.read(userIds).catch(unavailable);
+    },
+    async placesOf(userId) {
+      return commands.placesOf(userId).catch(unavailable);
     },
     async stop() {
       for (const stopOne of stops.splice(0)) stopOne();
@@ -265,3 +266,7 @@ export function createRedisPresence(options: RedisPresenceOptions): PresenceStor
     },
   };
 }
+
+const unavailable = (cause: unknown): never => {
+  throw new GatewayError('UNAVAILABLE', {}, { cause });
+};

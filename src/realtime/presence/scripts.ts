@@ -11,7 +11,7 @@ import { defineScript } from '../../platform/redis-script.js';
  * | `generations` | hash | node → generation; a write with another one is refused, so that what a broken connection left behind and Redis reads late changes nothing |
  * | `sockets:<node>` | set | `<socket> <user>`, what to remove when the node dies |
  * | `reaper:<node>` | string | the node that removes a dead one's sockets |
- * | `user:<user>` | hash | `<node>:<socket>` → `<connectedAt>:<account>` |
+ * | `user:<user>` | hash | `<node>:<socket>` → `<connectedAt>:<place>:<account>`; only the account may hold a `:` |
  * | `leaving` | zset | user without a socket → end of the grace time |
  * | `gone` | zset | user whose offline event a node has taken on → when another one may, if that was not confirmed |
  * | `accounts` | hash | user in `leaving` or `gone` → account |
@@ -97,6 +97,22 @@ export const readUsers = script(`
   return answer
 `);
 
+/** Argument: user. @returns the places of the user's sockets, each once; not of nodes whose lease is over */
+export const readPlaces = script(`
+  local fields, at = redis.call('HGETALL', key('user:' .. ARGV[1])), now()
+  local is_alive, is_known, places = {}, { [''] = true }, {}
+  for i = 1, #fields, 2 do
+    local node = string.match(fields[i], '^[^:]*')
+    if is_alive[node] == nil then is_alive[node] = lease_of(node) > at end
+    local place = string.match(fields[i + 1], '^%d+:([^:]*):') or ''
+    if is_alive[node] and not is_known[place] then
+      is_known[place] = true
+      table.insert(places, place)
+    end
+  end
+  return places
+`);
+
 /**
  * Renews the lease and takes on what is due. Arguments: node, generation, lease in milliseconds, most users to take on.
  * A user in `leaving` or `gone` has no socket, because adding one takes them out.
@@ -171,7 +187,7 @@ export const reapNode = script(`
     if value then
       redis.call('HDEL', hash, field)
       if redis.call('HLEN', hash) == 0 then
-        begin_grace(user, string.match(value, '^%d+:(.*)$'), tonumber(grace_ms))
+        begin_grace(user, string.match(value, '^%d+:[^:]*:(.*)$') or '', tonumber(grace_ms))
       end
     end
   end

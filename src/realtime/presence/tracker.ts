@@ -37,9 +37,11 @@ export function createPresenceTracker(dependencies: {
   };
 }
 
-function toEntry({ id, data: { principal, connectedAt } }: GatewaySocket): PresenceEntry | undefined {
+function toEntry({ id, nsp, data }: GatewaySocket): PresenceEntry | undefined {
+  const { principal, connectedAt, deviceId } = data;
   if (principal.kind !== 'user') return undefined;
-  return { userId: principal.userId, accountId: principal.accountId, socketId: id, connectedAt };
+  const { userId, accountId } = principal;
+  return { userId, accountId, socketId: id, connectedAt, place: { namespace: nsp.name, deviceId } };
 }
 
 /** Starts the presence store and carries what it reports to whoever has to know. */
