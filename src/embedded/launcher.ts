@@ -74,6 +74,7 @@ const waitUntilReady = async (child: ChildProcess, onProblem: (message: string) 
 export const launch = async (options: LauncherOptions): Promise<Launcher> => {
   const { logger, onExit, ...childOptions } = options;
   let child: ChildProcess | undefined;
+  let isServing = false;
   let address = options.address;
   let isStopping = false;
   let delayMs = FIRST_RESTART_DELAY_MS;
@@ -90,8 +91,10 @@ export const launch = async (options: LauncherOptions): Promise<Launcher> => {
       throw error;
     }
     const startedAt = Date.now();
+    isServing = true;
     started.once('exit', (code, signal) => {
       child = undefined;
+      isServing = false;
       if (isStopping) return;
       if (Date.now() - startedAt > HEALTHY_AFTER_MS) delayMs = FIRST_RESTART_DELAY_MS;
       logger?.error({ code, signal }, 'the embedded database ended unexpectedly; starting it again');
@@ -119,7 +122,7 @@ export const launch = async (options: LauncherOptions): Promise<Launcher> => {
       return address;
     },
     get pid() {
-      return child?.pid;
+      return isServing ? child?.pid : undefined;
     },
     stop: async () => {
       isStopping = true;

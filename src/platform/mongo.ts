@@ -87,6 +87,9 @@ async function open(
 /** Codes of a server that is there but cannot serve: shutting down, not primary, out of disk. */
 const SERVER_AWAY_CODES = new Set<unknown>([91, 189, 10107, 11600, 11602, 13435, 13436, 14031]);
 
+/** A connection broke in the moment of writing: the driver hands on the error of the socket, not one of its own. */
+const BROKEN_SOCKET_CODES = new Set<unknown>(['EPIPE', 'ECONNRESET', 'ERR_STREAM_DESTROYED']);
+
 /** The database could not be reached, or could not serve; the same operation may succeed later. */
 export function isDatabaseAway(error: unknown): boolean {
   // A bulk write wraps what ended it.
@@ -98,6 +101,7 @@ export function isDatabaseAway(error: unknown): boolean {
     error instanceof driver.MongoServerSelectionError ||
     error instanceof driver.MongoNotConnectedError ||
     error instanceof driver.MongoTopologyClosedError ||
+    (error instanceof Error && 'code' in error && BROKEN_SOCKET_CODES.has(error.code)) ||
     // Mongoose's own word for the same, when commands are not buffered.
     (error instanceof MongooseError && /ServerSelection|initial connection/.test(`${error.name} ${error.message}`))
   );

@@ -32,6 +32,19 @@ const forkWriter = (script: string, url: string, name: string): ChildProcess => 
   return writer;
 };
 
+/** Ends writers, each with code 0: one that met what it did not expect has said so. */
+const stopWriters = async (writers: readonly ChildProcess[]): Promise<void> => {
+  const codes = await Promise.all(
+    writers.map(async (writer) => {
+      if (writer.exitCode !== null) return writer.exitCode;
+      const exited = once(writer, 'exit');
+      writer.send('stop');
+      return (await exited)[0] as number;
+    }),
+  );
+  expect(codes).toEqual(writers.map(() => 0));
+};
+
 const connect = async (url: string): Promise<mongo.Db> => {
   const client = await new mongo.MongoClient(url, { serverSelectionTimeoutMS: 60_000 }).connect();
   onTestFinished(() => client.close());
@@ -64,8 +77,7 @@ describe('the embedded database', () => {
       await expect.poll(() => exits, PATIENT).toBe(kill);
       await expect.poll(() => database.pid, PATIENT).toBeDefined();
     }
-    for (const writer of writers) writer.send('stop');
-    await Promise.all(writers.map((writer) => once(writer, 'exit')));
+    await stopWriters(writers);
     expect(done.length).toBe(WRITERS.length);
 
     // What is on disk counts, not what the last process remembers.
@@ -98,8 +110,7 @@ describe('the embedded database', () => {
       });
     }
     await expect.poll(() => entered.length >= 1500, { timeout: 240_000 }).toBe(true);
-    for (const writer of writers) writer.send('stop');
-    await Promise.all(writers.map((writer) => once(writer, 'exit')));
+    await stopWriters(writers);
     const total = (await accounts.find().toArray()).reduce((sum, { balance }) => sum + balance, 0);
     expect(total).toBe(1000);
     const counters = await db.collection<{ _id: string; n: number }>('counters').find().sort({ _id: 1 }).toArray();
