@@ -4,11 +4,11 @@ import type { Models } from '#shared/models/index.js';
 import type { SupportMessage } from '#shared/models/support-message.js';
 import type { Principal } from '../../auth/principal.js';
 import type { Clock } from '../../platform/clock.js';
+import { createTurns } from '../../platform/turns.js';
 import { ChatError } from '../chats/index.js';
 import { type Access, type ConversationAccess, toId } from './access.js';
 import type { Announce } from './announce.js';
 import type { FileStore } from './file-store.js';
-import { createLines } from './lines.js';
 import { toPage } from './page.js';
 import { findPosition, newerThan, olderThan } from './position.js';
 import type { Reads } from './reads.js';
@@ -28,18 +28,10 @@ interface Dependencies {
 /** Reads messages, and changes those that the caller has said. */
 export function createMessages({ models, access, announce, reads, files, clock }: Dependencies) {
   const { SupportMessage: Message } = models;
-  const lines = createLines();
+  const turns = createTurns();
 
   /** Changes of one message on this node happen, and are told, in the order in which they came. */
-  const change = async <T>(messageId: string, work: () => Promise<T>): Promise<T> => {
-    const place = lines.join(toId(messageId));
-    try {
-      await place.isFirst;
-      return await work();
-    } finally {
-      place.leave();
-    }
-  };
+  const change = <T>(messageId: string, work: () => Promise<T>): Promise<T> => turns.take([toId(messageId)], work);
 
   /** A message that the caller has said and not taken back. */
   const ownMessage = ({ caller, conversation }: Access, messageId: string) => ({

@@ -3,11 +3,11 @@ import type { SupportFile, SupportMessage } from '#shared/models/support-message
 import type { Principal } from '../../auth/principal.js';
 import { GatewayError } from '../../errors.js';
 import type { Clock } from '../../platform/clock.js';
+import { createTurns } from '../../platform/turns.js';
 import type { Limit, RateLimiter } from '../../realtime/rate-limit.js';
 import { ChatError } from '../chats/index.js';
 import { type ConversationAccess, ensureOpen, toId } from './access.js';
 import type { Announce } from './announce.js';
-import { createLines } from './lines.js';
 import type { MessageStore } from './message-store.js';
 import type { Newest } from './newest.js';
 import { ownRoomOf, toIdentity } from './people.js';
@@ -45,7 +45,7 @@ interface Dependencies {
  * sent in the order in which it came, though several messages are looked at and stored at the same time.
  */
 export function createSend({ access, announce, store, newest, limiter, limit, clock }: Dependencies): Send {
-  const lines = createLines();
+  const turns = createTurns();
 
   const ensureWithinLimit = async (principal: Principal): Promise<void> => {
     try {
@@ -60,24 +60,21 @@ export function createSend({ access, announce, store, newest, limiter, limit, cl
   return async (principal, draft, onSent) => {
     const identity = toIdentity(principal);
     const conversationId = new Types.ObjectId(draft.conversationId);
-    const place = lines.join(`${ownRoomOf(identity)} ${toId(draft.conversationId)}`);
     const stamp = { _id: new Types.ObjectId(), conversationId, timestamp: new Date(clock.now()) };
-    let wire: WireMessage;
-    try {
+    const line = `${ownRoomOf(identity)} ${toId(draft.conversationId)}`;
+    const { wire, isNew } = await turns.join([line], async (turn) => {
       await ensureWithinLimit(principal);
       const { caller, conversation, audience } = await access.open(principal, draft.conversationId);
       ensureOpen(conversation);
       const sender = { senderId: caller.id, senderType: caller.kind, senderName: caller.name };
       const { message, isNew } = await store.add(toMessage(draft, { ...stamp, ...sender }));
-      wire = toWireMessage(message);
-      await place.isFirst;
+      const wire = toWireMessage(message);
+      await turn;
       if (isNew) announce.all(audience, { event: 'new_message', payload: wire });
       onSent?.(wire._id);
-      if (!isNew) return wire;
-    } finally {
-      place.leave();
-    }
-    await newest.note(stamp);
+      return { wire, isNew };
+    });
+    if (isNew) await newest.note(stamp);
     return wire;
   };
 }

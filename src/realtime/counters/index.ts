@@ -1,6 +1,7 @@
 import { type ClientSession, Types } from 'mongoose';
 import type { Counters, Tally } from '#shared/models/counter.js';
 import type { ConversationKindName } from '#shared/models/member.js';
+import { createTurns } from '../../platform/turns.js';
 import type { Context } from '../context.js';
 import { conversationNamespaces } from '../namespaces.js';
 import { rooms } from '../rooms.js';
@@ -8,7 +9,6 @@ import { applyDifferences, countersOf, createLedger, type Ledger, type Push, tal
 import { recount } from './recount.js';
 import { specialChannels } from './tally.js';
 import { isDuplicateOf, runTransaction } from './transaction.js';
-import { createTurns } from './turns.js';
 
 export { specialChannels } from './tally.js';
 export { isDuplicateOf } from './transaction.js';

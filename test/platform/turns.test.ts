@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest';
+import { createTurns } from '../../src/platform/turns.js';
+
+/** What a test lets go on. */
+function createGate() {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { open, opened };
+}
+
+/** Resolves when everything that waits for nothing else has happened. */
+const rest = () => new Promise(setImmediate);
+
+test('tasks with a key in common take turns in the order in which they came; others do not wait', async () => {
+  const { take } = createTurns();
+  const gate = createGate();
+  const log: string[] = [];
+  const note = (name: string) => async () => void log.push(name);
+  const tasks = [
+    take(['a', 'b'], () => gate.opened.then(note('first'))),
+    take(['b', 'c'], note('second')),
+    take(['c'], note('third')),
+    take(['d'], note('other')),
+  ];
+  await rest();
+  expect(log).toEqual(['other']);
+  gate.open();
+  await Promise.all(tasks);
+  expect(log).toEqual(['other', 'first', 'second', 'third']);
+});
+
+test('whoever asks gets what the task comes to, and a failure holds nobody up', async () => {
+  const { take, join } = createTurns();
+  const failing = [
+    take(['a'], () => Promise.reject(new Error('taken'))),
+    join(['a'], () => Promise.reject(new Error('joined'))),
+  ];
+  const result = take(['a'], async () => 'done');
+  await expect(failing[0]).rejects.toThrow('taken');
+  await expect(failing[1]).rejects.toThrow('joined');
+  expect(await result).toBe('done');
+});
+
+test('a task that joins begins at once, and has its turn after all before it, though one of them was done early', async () => {
+  const { join, take } = createTurns();
+  const gate = createGate();
+  const log: string[] = [];
+  const first = join(['a'], async (turn) => {
+    await gate.opened;
+    await turn;
+    log.push('first');
+  });
+  const early = join(['a'], async () => void log.push('early'));
+  const third = join(['a'], async (turn) => {
+    log.push('third begins');
+    await turn;
+    log.push('third');
+  });
+  const last = take(['a'], async () => void log.push('last'));
+  await early;
+  await rest();
+  expect(log).toEqual(['early', 'third begins']);
+  gate.open();
+  await Promise.all([first, third, last]);
+  expect(log).toEqual(['early', 'third begins', 'first', 'third', 'last']);
+});
