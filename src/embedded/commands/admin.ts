@@ -23,7 +23,7 @@ const serverStatus = ({ state }: Request): Document => {
     connections: { current: counters.connections, available: 1_000_000, totalCreated: counters.connections },
     mem: { bits: 64, resident: Math.floor(rss / 2 ** 20), heapUsed: Math.floor(heapUsed / 2 ** 20), supported: true },
     metrics: { commands: { total: Long.fromNumber(counters.commands) }, cursor: { open: { total: cursors.size } } },
-    transactions: { currentOpen: engine.openTransactions },
+    transactions: { currentOpen: engine.transactions.size },
     storageEngine: { name: 'embedded', supportsCommittedReads: true, persistent: true },
     repl: { setName: 'embedded', isWritablePrimary: true, secondary: false },
     ok: 1,

@@ -142,10 +142,11 @@ export class CollectionIndex {
   }
 
   /**
-   * Fills an empty index.
+   * Makes the entries of these records, and only theirs.
    * @returns two records of one key, if the index is unique and there are such
    */
   build(records: Iterable<StoredRecord>): readonly [StoredRecord, StoredRecord] | undefined {
+    this.#multikeyCounts.fill(0);
     const entries: { key: string; value: StoredRecord }[] = [];
     for (const record of records) {
       const { keys, isMultikey } = this.#entriesOf(record.document);

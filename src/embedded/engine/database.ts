@@ -8,16 +8,10 @@ import type { CollectionIndex } from './collection-index.js';
 import { describeDuplicate } from './duplicate-key.js';
 import { toIndexDefinition } from './index-definition.js';
 import { decodeEntries, ENTRY, type Entry, encodeEntry } from './log-codec.js';
+import { LogRewriter } from './log-rewriter.js';
 import { SessionStore } from './sessions.js';
-import { Transaction } from './transaction.js';
-
-/** Below this the log is not worth rewriting. */
-const MIN_COMPACTION_BYTES = 32 * 1024 * 1024;
-const COMPACTION_BATCH = 200;
-/** Between attempts when compaction fails, for want of room for instance. */
-const COMPACTION_RETRY_MS = 10_000;
-/** How many changes are remembered for open transactions before the oldest of them is given up. */
-const MAX_HISTORY = 500_000;
+import type { Transaction } from './transaction.js';
+import { TransactionStore } from './transaction-store.js';
 
 export interface DatabaseOptions extends LogEvents {
   readonly storage: Storage;
@@ -28,32 +22,20 @@ export interface DatabaseOptions extends LogEvents {
 /** All collections, in memory, with the log that makes them last. */
 export class Database {
   readonly sessions = new SessionStore();
+  readonly transactions: TransactionStore;
+  readonly log: LogStore;
   readonly #catalog = new Catalog();
-  readonly #transactions = new Set<Transaction>();
-  readonly #log: LogStore;
-  #stamp = 0;
-  #lastCompactionAttempt = 0;
+  readonly #rewriter: LogRewriter;
 
   constructor(options: DatabaseOptions) {
-    this.#log = LogStore.open(options, (payload) => {
+    this.transactions = new TransactionStore(this.#catalog);
+    this.log = LogStore.open(options, (payload) => {
       for (const entry of decodeEntries(payload)) this.#replay(entry);
     });
+    this.#rewriter = new LogRewriter({ log: this.log, catalog: this.#catalog, sessions: this.sessions });
     for (const collection of this.#catalog.all()) {
       for (const index of collection.indexes.values()) index.build(collection.records.values());
     }
-  }
-
-  get log(): LogStore {
-    return this.#log;
-  }
-
-  /** The moment: it moves with every committed write. */
-  get stamp(): number {
-    return this.#stamp;
-  }
-
-  get openTransactions(): number {
-    return this.#transactions.size;
   }
 
   databaseNames(): string[] {
@@ -74,7 +56,7 @@ export class Database {
   }
 
   createCollection(database: string, name: string, options: Document): Collection {
-    this.#log.ensureWritable();
+    this.log.ensureWritable();
     ensureNamespace(database, name);
     const collection = new Collection({ id: this.#catalog.nextId(), database, name, options });
     this.#catalog.attach(collection);
@@ -95,13 +77,13 @@ export class Database {
   }
 
   dropCollection(collection: Collection): void {
-    this.#log.ensureWritable();
+    this.log.ensureWritable();
     this.#catalog.detach(collection);
     this.appendFrame([encodeEntry(ENTRY.drop, collection.id, {})], () => this.#catalog.attach(collection));
   }
 
   renameCollection(collection: Collection, { database, name }: { database: string; name: string }): void {
-    this.#log.ensureWritable();
+    this.log.ensureWritable();
     ensureNamespace(database, name);
     const previous = { database: collection.database, name: collection.name };
     this.#catalog.rename(collection, { database, name });
@@ -110,7 +92,7 @@ export class Database {
 
   /** @throws DatabaseError DuplicateKey when the documents there are do not fit a unique index */
   createIndex(collection: Collection, spec: Document): CollectionIndex {
-    this.#log.ensureWritable();
+    this.log.ensureWritable();
     const definition = toIndexDefinition(spec, collection.collation);
     const index = collection.addIndex(definition);
     try {
@@ -125,7 +107,7 @@ export class Database {
   }
 
   dropIndex(collection: Collection, index: CollectionIndex): void {
-    this.#log.ensureWritable();
+    this.log.ensureWritable();
     collection.indexes.delete(index.name);
     this.#appendDescription(collection, () => {
       index.build(collection.records.values());
@@ -135,7 +117,7 @@ export class Database {
 
   /** Puts an index of the same entries and another spec (time to live, hidden) in its place. */
   replaceIndexSpec(collection: Collection, index: CollectionIndex, spec: Document): void {
-    this.#log.ensureWritable();
+    this.log.ensureWritable();
     const changed = collection.addIndex(toIndexDefinition(spec, index.definition.collation));
     changed.build(collection.records.values());
     this.#appendDescription(collection, () => {
@@ -145,7 +127,7 @@ export class Database {
   }
 
   setOptions(collection: Collection, options: Document): void {
-    this.#log.ensureWritable();
+    this.log.ensureWritable();
     const previous = collection.options;
     collection.options = options;
     this.#appendDescription(collection, () => {
@@ -153,47 +135,37 @@ export class Database {
     });
   }
 
+  /** Starts a transaction; the collections made for it go with it when it is aborted. */
   startTransaction(): Transaction {
-    const transaction = new Transaction(this.#stamp);
-    this.#transactions.add(transaction);
+    const transaction = this.transactions.start();
     void transaction.ended.then(() => {
-      this.#transactions.delete(transaction);
-      this.#forgetHistory();
       for (const collection of transaction.created) this.#dropUnused(collection);
     });
     return transaction;
   }
 
-  /** Marks a new moment, to which the changes now applied belong. */
-  nextStamp(): number {
-    this.#stamp += 1;
-    return this.#stamp;
-  }
-
-  /** Remembers what a document was, if someone may still want to see it. */
-  remember(collection: Collection, key: string, before: Document | undefined): void {
-    if (this.#transactions.size === 0) return;
-    collection.history.push({ stamp: this.#stamp, key, before });
-    if (collection.history.length > MAX_HISTORY) {
-      const [oldest] = this.#transactions;
-      oldest?.end();
-    }
-  }
-
+  /**
+   * Hands what was changed in memory to the log, as one frame.
+   * @param undo - takes the change back; called when the frame could not be written
+   */
   appendFrame(payload: readonly Uint8Array[], undo: () => void): void {
-    this.#log.append(payload, undo);
-    this.#compactWhenWorthIt();
+    this.log.append(payload, undo);
+    this.#rewriter.rewriteWhenWorthIt();
   }
 
   /** Rewrites the log with the living data only. */
-  async compact(): Promise<boolean> {
-    this.#lastCompactionAttempt = Date.now();
-    return this.#log.compact(this.#payloads());
+  compact(): Promise<boolean> {
+    return this.#rewriter.rewrite();
+  }
+
+  /** Brings back a log that cannot be trusted, if it is one. */
+  recoverLog(): void {
+    this.#rewriter.recover();
   }
 
   async close(): Promise<void> {
-    for (const transaction of [...this.#transactions]) transaction.end();
-    await this.#log.close();
+    this.transactions.endAll();
+    await this.log.close();
   }
 
   #appendDescription(collection: Collection, undo: () => void): void {
@@ -206,19 +178,6 @@ export class Database {
       this.dropCollection(collection);
     } catch {
       // The disk takes nothing now; an empty collection is left behind.
-    }
-  }
-
-  #forgetHistory(): void {
-    let oldest = Number.POSITIVE_INFINITY;
-    for (const { stamp } of this.#transactions) oldest = Math.min(oldest, stamp);
-    for (const collection of this.#catalog.all()) {
-      const { history } = collection;
-      if (history.length === 0) continue;
-      const isKept = history.findIndex(({ stamp }) => stamp > oldest);
-      const dropped = isKept === -1 ? history.length : isKept;
-      collection.history = history.slice(dropped);
-      collection.historyStart += dropped;
     }
   }
 
@@ -244,44 +203,5 @@ export class Database {
       default:
         throw new DatabaseError('InternalError', `The log holds an entry of the unknown kind ${String(kind)}`);
     }
-  }
-
-  #compactWhenWorthIt(): void {
-    if (this.#log.isCompacting) return;
-    if (!this.#log.needsRewrite && !this.#isLogWorthRewriting()) return;
-    if (Date.now() - this.#lastCompactionAttempt < COMPACTION_RETRY_MS) return;
-    void this.compact();
-  }
-
-  /** Called before a write is tried while the log cannot be trusted: only rewriting it brings it back. */
-  recoverLog(): void {
-    if (this.#log.needsRewrite && !this.#log.isCompacting) {
-      if (Date.now() - this.#lastCompactionAttempt >= 1000) void this.compact();
-    }
-  }
-
-  #isLogWorthRewriting(): boolean {
-    const { size } = this.#log;
-    if (size < MIN_COMPACTION_BYTES) return false;
-    let living = 0;
-    for (const { dataBytes } of this.#catalog.all()) living += dataBytes;
-    return size >= living * 2.5;
-  }
-
-  *#payloads(): Iterable<readonly Uint8Array[]> {
-    for (const collection of [...this.#catalog.all()]) {
-      yield [encodeEntry(ENTRY.collection, collection.id, describeCollection(collection))];
-      let payload: Uint8Array[] = [];
-      // A Map may change while it is walked: later puts and removes are in the frames written meanwhile.
-      for (const { document } of collection.records.values()) {
-        if (collection.isDropped) break;
-        payload.push(encodeEntry(ENTRY.put, collection.id, document));
-        if (payload.length < COMPACTION_BATCH) continue;
-        yield payload;
-        payload = [];
-      }
-      if (payload.length > 0) yield payload;
-    }
-    for (const document of this.sessions.describe()) yield [encodeEntry(ENTRY.session, 0, document)];
   }
 }

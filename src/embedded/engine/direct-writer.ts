@@ -71,7 +71,7 @@ export class DirectWriter implements Writer {
     const done = this.#done;
     const database = this.#database;
     database.appendFrame(this.#payload, () => {
-      database.nextStamp();
+      database.transactions.nextStamp();
       for (const change of done.reverse()) takeBack(database, change);
       for (const [statement] of statements) session?.statements.delete(statement);
       if (session?.transactionState === 'committed') session.transactionState = 'aborted';
@@ -86,14 +86,15 @@ export class DirectWriter implements Writer {
     for (const change of this.#done.reverse()) takeBack(this.#database, change);
     this.#payload = [];
     this.#done = [];
+    this.#hasStamp = false;
   }
 
   #put(collection: Collection, change: Change, entry: Buffer): void {
     if (this.#payload.length === 0) this.#database.log.ensureWritable();
     if (collection.isDropped) fail('NamespaceNotFound', `ns was dropped while a write waited: ${collection.namespace}`);
-    if (!this.#hasStamp) this.#database.nextStamp();
+    if (!this.#hasStamp) this.#database.transactions.nextStamp();
     this.#hasStamp = true;
-    this.#database.remember(collection, change.key, change.before);
+    this.#database.transactions.remember(collection, change.key, change.before);
     const previousBytes = collection.apply(change);
     this.#payload.push(entry);
     this.#done.push({ collection, change, previousBytes });
@@ -138,6 +139,6 @@ interface Done {
 
 const takeBack = (database: Database, { collection, change, previousBytes }: Done): void => {
   const { key, before, after } = change;
-  database.remember(collection, key, after);
+  database.transactions.remember(collection, key, after);
   collection.apply({ key, before: after, after: before, byteLength: previousBytes });
 };
