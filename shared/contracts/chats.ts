@@ -1,5 +1,16 @@
 import { z } from 'zod';
 import { defineContract } from './contract.js';
+import { errorCode } from './wording.js';
+
+/** The data of the event that tells of a failure, where the support chat has none of its own. */
+export const chatError = z.looseObject({
+  message: z.string(),
+  code: errorCode,
+  event: z.string(),
+  retryAfterMs: z.number().optional(),
+  chatId: z.string().optional(),
+  clientMessageId: z.string().optional(),
+});
 
 const user = z.object({ userId: z.string() });
 

@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import { chatError } from './chats.js';
 import { chat, chatMessage, communityPayloads as payloads } from './community-parts.js';
 import { defineContract } from './contract.js';
 import { isoTime, objectId } from './primitives.js';
+import { chatRequestFailure } from './wording.js';
 
 /** How often one user may come and go, type, read or change: far above what people do. */
 const often = { points: 150, windowMs: 10_000 };
@@ -110,16 +112,10 @@ export const community = defineContract({
     },
     error: {
       summary: 'An event of the community failed; sent beside the acknowledgement, too.',
-      payload: z.looseObject({
-        message: z.string(),
-        code: z.string(),
-        event: z.string(),
-        retryAfterMs: z.number().optional(),
-        chatId: z.string().optional(),
-        clientMessageId: z.string().optional(),
-      }),
+      payload: chatError,
     },
   },
+  requestFailure: chatRequestFailure,
   routes: {
     listChats: {
       summary: "The caller's chats, the last active first. A page that is not full is the last.",

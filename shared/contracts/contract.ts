@@ -28,7 +28,18 @@ export interface ClientEvent {
 /** An event that the server sends: the arguments that follow its name. */
 export interface ServerEvent {
   readonly summary: string;
+  /** Its data, the first argument; absent: it has none. */
   readonly payload?: z.ZodType;
+  /** `payload` describes the array of all arguments instead. */
+  readonly takesAllArguments?: boolean;
+  /** The client calls its acknowledgement, with whatever it likes. */
+  readonly isAcknowledged?: boolean;
+}
+
+/** An answer of a route that is not JSON. */
+export interface TextAnswer {
+  readonly status: number;
+  readonly text: string;
 }
 
 /** A REST route. The body is read as JSON; unknown query parameters are ignored. */
@@ -42,6 +53,8 @@ export interface Route {
   readonly message?: string;
   /** What success is answered with, instead of JSON. */
   readonly text?: string;
+  /** What those are told who may not call, instead of JSON. */
+  readonly refusals?: Readonly<Record<string, TextAnswer>>;
   /** Success is answered with a file instead of JSON. */
   readonly sendsFile?: boolean;
   /** The body may be a form (`application/x-www-form-urlencoded`) too. */
@@ -49,6 +62,8 @@ export interface Route {
   readonly method: 'get' | 'post' | 'put' | 'delete';
   readonly path: string;
   readonly params?: z.ZodType;
+  /** Headers that mean something to this route alone. */
+  readonly headers?: z.ZodType;
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;
   /** The `data` of its answer; absent: the answer has none. */
@@ -60,7 +75,11 @@ export interface Contract {
   readonly name: string;
   readonly clientEvents: Readonly<Record<string, ClientEvent>>;
   readonly serverEvents: Readonly<Record<string, ServerEvent>>;
+  /** What the server sends beside them, under names that others choose. */
+  readonly relayed?: ServerEvent;
   readonly routes: Readonly<Record<string, Route>>;
+  /** The body of a call to one of the routes that failed; absent: the general one, of `wording.ts`. */
+  readonly requestFailure?: z.ZodType;
 }
 
 /** Declares a contract; what is left out is empty. */

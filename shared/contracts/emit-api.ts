@@ -68,15 +68,27 @@ export const emitItem = emitOptions.extend({
   payload: z.unknown().default({}),
 });
 
-/** The REST routes by which backends reach the sockets of users. */
+/** The REST routes by which backends reach the sockets of users, and what comes of them there. */
 export const emitApi = defineContract({
   name: 'emit-api',
+  serverEvents: {
+    disconnected: {
+      summary: 'A backend ended the connection.',
+      payload: z.object({ reason: z.string().nullable() }),
+    },
+  },
+  relayed: {
+    summary: 'Whatever a backend emits, under the name that it chose; to be acknowledged when it is durable.',
+    payload: z.unknown(),
+    isAcknowledged: true,
+  },
   routes: {
     emit: {
       summary: 'Sends an event to every socket of a user; the body is its one argument.',
       method: 'post',
       path: '/emit/:userId/:event',
       params: z.object({ userId, event: eventName }),
+      headers: z.object({ 'idempotency-key': idempotencyKey.optional() }),
       query: emitOptions,
       body: z.unknown(),
       answer: emitted,

@@ -12,6 +12,7 @@ export const leadFinder = defineContract({
     join: { summary: 'Follows a scraper; at most 10 per socket.', payload: z.object({ scraper_id: scraperId }) },
     leave: { summary: 'Follows it no longer.', payload: z.object({ scraper_id: scraperId }) },
   },
+  relayed: { summary: 'How a scraper gets on, under the names that the backend chose.', payload: z.unknown() },
   routes: {
     emit: {
       summary: 'Sends an event to the sockets that follow a scraper.',

@@ -18,6 +18,9 @@ export const opaqueId = shortText;
 /** The id of a document of the platform. */
 export const objectId = z.string().regex(/^[0-9a-fA-F]{24}$/, 'must be an id');
 
+/** Which of a user's devices a client is; `''` when it does not say. */
+export const deviceId = opaqueId.or(z.literal(''));
+
 /** A user's id. */
 export const userId = opaqueId;
 

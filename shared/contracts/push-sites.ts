@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defineContract } from './contract.js';
-import { eventName } from './primitives.js';
+import { deviceId, eventName } from './primitives.js';
 
 /** The most rooms that one client is in, and that one message is sent to. */
 export const ROOMS_MAX = 1000;
@@ -15,6 +15,21 @@ export const roomName = z
 /** What the website of a site answers when it is asked about a client. */
 export const siteRooms = z.array(roomName).max(ROOMS_MAX);
 
+/** What the website of a site is asked with, as a header. An empty text counts as absent. */
+export const siteCredential = z
+  .string()
+  .max(8192)
+  .regex(/^[\x20-\x7e]*$/, 'must be printable ASCII');
+
+const parameters = z.object({
+  token: siteCredential.describe('What the website of the site knows the client by.').optional(),
+  meta: siteCredential.describe('Shown to the website too, as `X-META`.').optional(),
+  deviceId: deviceId.optional(),
+});
+
+/** By what a client of a site is known: parameters of the query, or of `auth`, which come first. */
+export const siteHandshake = { auth: parameters, query: parameters };
+
 /** The push sites: each is a namespace `/<site>`, whose clients its own website lets in. */
 export const pushSites = defineContract({
   name: 'push-sites',
@@ -24,11 +39,21 @@ export const pushSites = defineContract({
       payload: z.object({ device_ttl: z.number().int().min(0) }),
     },
   },
+  relayed: {
+    summary: 'Whatever the website sends, under the name that it chose; acknowledged where users have a mailbox.',
+    payload: z.array(z.unknown()),
+    takesAllArguments: true,
+    isAcknowledged: true,
+  },
   routes: {
     send: {
       summary: 'Sends an event to the clients of a site that are in any of the rooms.',
       caller: 'site',
       text: 'OK',
+      refusals: {
+        isIncomplete: { status: 400, text: "Missing query param 'site' or 'apiKey'." },
+        isUnknown: { status: 401, text: 'ApiKey invalid.' },
+      },
       takesForm: true,
       method: 'post',
       path: '/send',

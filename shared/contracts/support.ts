@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { chatError } from './chats.js';
 import { defineContract } from './contract.js';
 import { isoTime, objectId } from './primitives.js';
 import {
@@ -9,6 +10,7 @@ import {
   supportMessage,
   supportRead,
 } from './support-parts.js';
+import { chatRequestFailure, errorCode } from './wording.js';
 
 /** How often one user may come and go, type, read or ask: far above what people do. */
 const often = { points: 150, windowMs: 10_000 };
@@ -121,7 +123,7 @@ export const support = defineContract({
       summary: 'An event without an acknowledgement failed.',
       payload: z.looseObject({
         error: z.string(),
-        code: z.string(),
+        code: errorCode,
         event: z.string(),
         conversationId: z.string().optional(),
         clientMessageId: z.string().optional(),
@@ -148,6 +150,7 @@ export const support = defineContract({
     conversation_assigned: { summary: 'An agent has the conversation now.', payload: assigned },
     conversation_closed: { summary: 'The conversation has ended.', payload: closed },
   },
+  requestFailure: chatRequestFailure,
   routes: {
     createConversation: {
       summary: 'Makes a conversation, as create_conversation.',
@@ -220,6 +223,9 @@ export const support = defineContract({
   },
 });
 
+/** What a client of `/department` says beside its token: which one. */
+export const departmentQuery = z.object({ departmentId: objectId });
+
 const agent = z.object({ userId: z.string(), departmentId: z.string() });
 
 /** What the agents of a department are told on `/department`. */
@@ -238,5 +244,6 @@ export const department = defineContract({
       summary: 'Which agents of the department are online at the moment of connecting.',
       payload: z.object({ online: z.array(z.string()) }),
     },
+    error: { summary: 'An event without an acknowledgement failed.', payload: chatError },
   },
 });

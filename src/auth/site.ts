@@ -1,4 +1,4 @@
-import { siteRooms } from '#shared/contracts/push-sites.js';
+import { siteCredential, siteRooms } from '#shared/contracts/push-sites.js';
 import type { Site } from '../config/sites.js';
 import { type ErrorCode, GatewayError } from '../errors.js';
 import type { Clock } from '../platform/clock.js';
@@ -14,8 +14,6 @@ const WAIT_MS = 5000;
 /** How long an answer holds for the next client with the same token: tabs that open together, a page that reloads. */
 const ANSWER_TTL_MS = 1000;
 const ANSWERS_MAX = 10_000;
-/** What is sent on as a header. */
-const HEADER_MAX = 8192;
 
 /** Says who connects to a push site. */
 export interface SiteAuth {
@@ -83,9 +81,9 @@ const refusal = (code: ErrorCode, reason: string, cause?: unknown): GatewayError
 function presented({ auth, query }: Handshake, name: 'token' | 'meta'): string | undefined {
   const value = auth[name] ?? query[name] ?? '';
   if (value === '') return undefined;
-  const isHeader = typeof value === 'string' && value.length <= HEADER_MAX && /^[\x20-\x7e]+$/.test(value);
-  if (!isHeader) throw refusal('INVALID_TOKEN', `Auth error: the ${name} cannot be sent`);
-  return value;
+  const parsed = siteCredential.safeParse(value);
+  if (!parsed.success) throw refusal('INVALID_TOKEN', `Auth error: the ${name} cannot be sent`);
+  return parsed.data;
 }
 
 const NO_CREDENTIALS = Object.freeze({});

@@ -1,10 +1,10 @@
 import type { z } from 'zod';
-import type { Route } from '#shared/contracts/contract.js';
+import type { Contract, Route } from '#shared/contracts/contract.js';
 import { publishedContracts, wireVersion } from '#shared/contracts/index.js';
-import { requestFailureSchema, successSchema } from './answers.js';
-import { fieldsOf, toJsonSchema } from './json-schema.js';
-
-const DIALECT = 'draft-2020-12';
+import { requestFailure } from '#shared/contracts/wording.js';
+import { fixedPaths } from './fixed-paths.js';
+import { fieldsOf } from './json-schema.js';
+import { json, refer, toComponents, toFailure, toJsonSchema, toSuccess } from './responses.js';
 
 /** An OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.1) of every REST route, made from the contracts. */
 export function createOpenApi() {
@@ -12,7 +12,7 @@ export function createOpenApi() {
   for (const { contract } of publishedContracts) {
     for (const [name, route] of Object.entries(contract.routes)) {
       const path = route.path.replace(/:(\w+)/g, '{$1}');
-      const operation = toOperation(`${contract.name}.${name}`, contract.name, route);
+      const operation = toOperation(name, route, contract);
       paths[path] = { ...paths[path], [route.method]: operation };
     }
   }
@@ -30,21 +30,20 @@ export function createOpenApi() {
         siteInQuery: { type: 'apiKey', in: 'query', name: 'apiKey', description: 'The same key.' },
         user: { type: 'http', scheme: 'bearer', description: 'The token of a user of the chats, or of a visitor.' },
       },
-      responses: {
-        Failure: { description: 'The call failed; `message` says why.', content: json(requestFailureSchema) },
-      },
+      schemas: toComponents(publishedContracts.map(({ contract }) => contract.requestFailure ?? requestFailure)),
     },
   };
 }
 
-const json = (schema: object) => ({ 'application/json': { schema } });
-
-const failure = { default: { $ref: '#/components/responses/Failure' } };
-
-function toOperation(operationId: string, tag: string, route: Route) {
-  const parameters = [...parametersOf(route.params, 'path'), ...parametersOf(route.query, 'query')];
+function toOperation(name: string, route: Route, { name: tag, requestFailure: failure = requestFailure }: Contract) {
+  const { params, query, headers } = route;
+  const parameters = [
+    ...parametersOf(params, 'path'),
+    ...parametersOf(query, 'query'),
+    ...parametersOf(headers, 'header'),
+  ];
   return {
-    operationId,
+    operationId: `${tag}.${name}`,
     tags: [tag],
     summary: route.summary,
     ...(parameters.length === 0 ? {} : { parameters }),
@@ -52,7 +51,8 @@ function toOperation(operationId: string, tag: string, route: Route) {
     ...securityOf(route),
     responses: {
       [route.status ?? 200]: { description: 'Done.', content: answerOf(route) },
-      ...failure,
+      ...refusalsOf(route, failure),
+      default: toFailure(failure),
     },
   };
 }
@@ -64,15 +64,24 @@ function securityOf({ caller }: Route) {
 
 const answerOf = ({ answer, message, text, sendsFile }: Route) => {
   if (sendsFile === true) return { '*/*': {} };
-  return text === undefined
-    ? json(successSchema(answer, DIALECT, message))
-    : { 'text/plain': { schema: { const: text } } };
+  return text === undefined ? json(toSuccess(answer, message)) : textOf(text);
 };
 
-const parametersOf = (schema: z.ZodType | undefined, place: 'path' | 'query') =>
+/** What is told as text; with the same status a call can fail in the usual way too. */
+const refusalsOf = ({ refusals = {} }: Route, failure: z.ZodType) =>
+  Object.fromEntries(
+    Object.values(refusals).map(({ status, text }) => [
+      status,
+      { description: 'Whoever calls may not.', content: { ...textOf(text), ...json(refer(failure)) } },
+    ]),
+  );
+
+const textOf = (text: string) => ({ 'text/plain': { schema: { const: text } } });
+
+const parametersOf = (schema: z.ZodType | undefined, place: 'path' | 'query' | 'header') =>
   schema === undefined
     ? []
-    : fieldsOf(toJsonSchema(schema, DIALECT)).map((field) => ({
+    : fieldsOf(toJsonSchema(schema)).map((field) => ({
         name: field.name,
         in: place,
         required: place === 'path' || field.isRequired,
@@ -81,46 +90,7 @@ const parametersOf = (schema: z.ZodType | undefined, place: 'path' | 'query') =>
 
 /** A call without a body counts as one with `{}`. */
 function toRequestBody(body: z.ZodType, takesForm: boolean) {
-  const schema = toJsonSchema(body, DIALECT);
+  const schema = toJsonSchema(body);
   const form = takesForm ? { 'application/x-www-form-urlencoded': { schema } } : {};
   return { required: !body.safeParse({}).success, content: { ...json(schema), ...form } };
 }
-
-const open = (summary: string, responses: object) => ({
-  get: { tags: ['operation'], summary, security: [], responses },
-});
-
-const guarded = (summary: string, type: string) => ({
-  get: {
-    tags: ['operation'],
-    summary,
-    responses: { '200': { description: 'The document.', content: { [type]: {} } }, ...failure },
-  },
-});
-
-const isWell = { '200': { description: 'Yes.', content: json(successSchema(undefined, DIALECT)) } };
-
-/** What is answered by the gateway itself, not by an integration. */
-const fixedPaths: Record<string, object> = {
-  '/status': open('That the gateway runs; asks nothing else, and is answered while it drains.', {
-    '200': {
-      description: 'It runs.',
-      content: json({
-        type: 'object',
-        properties: { success: { const: true }, message: { const: 'General socket is running' } },
-        required: ['success', 'message'],
-      }),
-    },
-  }),
-  '/healthcheck': open('The same, in one word.', {
-    '200': { description: 'It runs.', content: { 'text/plain': { schema: { const: 'ok' } } } },
-  }),
-  '/health/live': open('Whether the process can serve.', isWell),
-  '/health/ready': open('Whether the process should get traffic; 503 names what is missing.', {
-    ...isWell,
-    ...failure,
-  }),
-  '/metrics': guarded('Metrics for Prometheus.', 'text/plain'),
-  '/openapi.json': guarded('This document.', 'application/json'),
-  '/asyncapi.json': guarded('The events, as an AsyncAPI document.', 'application/json'),
-};

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'socket.io';
 import { z } from 'zod';
-import { opaqueId } from '#shared/contracts/primitives.js';
+import { deviceId } from '#shared/contracts/primitives.js';
 import type { Handshake } from '../auth/token-sources.js';
 import { parse } from '../validation.js';
 
@@ -63,7 +63,7 @@ const FORGOTTEN: Socket['handshake'] = Object.freeze({
   auth: {},
 });
 
-const device = z.object({ deviceId: opaqueId.or(z.literal('')) });
+const device = z.object({ deviceId });
 
 /** Which device of the user connects. @throws GatewayError `VALIDATION_ERROR` for what cannot be an id */
 export const deviceIdOf = ({ auth, query }: Pick<Handshake, 'auth' | 'query'>): string =>

@@ -2,6 +2,7 @@ import cors from 'cors';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import nocache from 'nocache';
+import type { TextAnswer } from '#shared/contracts/contract.js';
 import { anonymous } from '../auth/principal.js';
 import type { Config } from '../config.js';
 import { documents } from '../documents/index.js';
@@ -9,7 +10,7 @@ import { GatewayError, invalid } from '../errors.js';
 import type { Health } from '../platform/health.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
-import type { MountedRoute, TextAnswer } from '../realtime/integration.js';
+import type { MountedRoute } from '../realtime/integration.js';
 import { ensureShallow, parse } from '../validation.js';
 import { setAlways } from './headers.js';
 import { toGatewayError, toRequestFailure, toSuccess } from './reply.js';
@@ -83,7 +84,9 @@ export function createHttpApp(dependencies: Dependencies): Express {
   app.use(() => {
     throw new GatewayError('NOT_FOUND');
   });
-  app.use(toErrorHandler(dependencies.logger));
+  // A body that cannot be read fails before its route is reached; its caller knows one form of failures all the same.
+  for (const { route, toFailure } of late) if (toFailure) app.use(route.path, toErrorHandler(dependencies, toFailure));
+  app.use(toErrorHandler(dependencies));
   return app;
 }
 
@@ -204,10 +207,10 @@ function answerFailure(thrown: unknown, failed: FailedRequest): void {
 
 /** For what fails outside of a route of an integration. */
 const toErrorHandler =
-  (logger: Logger): ErrorRequestHandler =>
+  ({ logger }: Dependencies, toFailure: MountedRoute['toFailure'] = toRequestFailure): ErrorRequestHandler =>
   (thrown, request, response, next) => {
     if (response.headersSent) return next(thrown);
-    answerFailure(thrown, { request, response, logger });
+    answerFailure(thrown, { request, response, logger, toFailure });
   };
 
 /** Errors of Express and its body parser carry an HTTP status. */

@@ -1,4 +1,6 @@
-import { type ErrorCode, GatewayError } from '../errors.js';
+import type { z } from 'zod';
+import type { generalWording, requestFailure } from '#shared/contracts/wording.js';
+import { GatewayError } from '../errors.js';
 import { isDatabaseAway } from '../platform/mongo.js';
 import type { Dialect } from '../realtime/integration.js';
 
@@ -10,20 +12,13 @@ export interface Success {
 }
 
 /** The answer to an event that failed. Without an acknowledgement it is sent as `event_error`, with the event's name. */
-export interface EventFailure {
-  success: false;
-  event?: string;
-  message: ErrorCode;
-  additional_info: { errno: number; [key: string]: unknown };
-}
+export type EventFailure = z.output<typeof generalWording.failure> & { event?: string };
 
 /** The body of a REST call that failed. */
-export interface RequestFailure {
-  success: false;
-  errno: number;
-  message: ErrorCode;
-  [key: string]: unknown;
-}
+export type RequestFailure = z.output<typeof requestFailure>;
+
+/** What a refused connection is told beside its message. */
+type Refused = Pick<z.output<typeof generalWording.refusal>, 'data'>;
 
 /** What a handler returned, as the caller sees it. */
 export const toSuccess = (data: unknown): Success =>
@@ -54,7 +49,7 @@ export const toRequestFailure = (error: GatewayError): RequestFailure => ({
 });
 
 /** An error as a refused connection sees it: `message` is the code, `data` is `{ errno, message }`. */
-export const toConnectError = (error: GatewayError): Error & { data: unknown } =>
+export const toConnectError = (error: GatewayError): Error & Refused =>
   Object.assign(new Error(error.code), { data: { errno: error.status, message: error.code } });
 
 /** What is not ours to tell becomes `INTERNAL_ERROR`, or `UNAVAILABLE` while the database is away; the log gets the original. */

@@ -1,3 +1,5 @@
+import type { z } from 'zod';
+import type { chatRequestFailure, chatWording } from '#shared/contracts/wording.js';
 import type { GatewayError } from '../../errors.js';
 import type { Dialect } from '../../realtime/integration.js';
 import { wordsOf } from './chat-error.js';
@@ -6,7 +8,7 @@ import { wordsOf } from './chat-error.js';
 const toSuccess = (data: unknown): object => (data === undefined ? { success: true } : { success: true, data });
 
 /** The acknowledgement of a chat event that failed. */
-const toFailure = (error: GatewayError): object => ({
+const toFailure = (error: GatewayError): z.output<typeof chatWording.failure> => ({
   success: false,
   error: wordsOf(error),
   code: error.code,
@@ -26,7 +28,7 @@ export const commonDialect: Dialect = {
 };
 
 /** The body of a REST call to a chat that failed. */
-export const toRequestFailure = (error: GatewayError): object => ({
+export const toRequestFailure = (error: GatewayError): z.output<typeof chatRequestFailure> => ({
   success: false,
   message: wordsOf(error),
   code: error.code,
@@ -34,5 +36,5 @@ export const toRequestFailure = (error: GatewayError): object => ({
 });
 
 /** A refused connection: the words that clients of the chats know, and the code for those who want to tell them apart. */
-export const toRefusal = (error: GatewayError): Error =>
+export const toRefusal = (error: GatewayError): Error & Pick<z.output<typeof chatWording.refusal>, 'data'> =>
   Object.assign(new Error(wordsOf(error)), { data: { errno: error.status, message: error.code } });

@@ -1,10 +1,10 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { Request } from 'express';
+import type { TextAnswer } from '#shared/contracts/contract.js';
+import { pushSites } from '#shared/contracts/push-sites.js';
 import type { Site } from '../../config/sites.js';
-import type { TextAnswer } from '../../realtime/integration.js';
 
-const MISSING: TextAnswer = { status: 400, text: "Missing query param 'site' or 'apiKey'." };
-const INVALID: TextAnswer = { status: 401, text: 'ApiKey invalid.' };
+const { isIncomplete, isUnknown } = pushSites.routes.send.refusals;
 
 /**
  * Lets in whoever shows the key of the site that the query names, as its `apiKey` or in the header `x-api-key`. A site that
@@ -16,13 +16,13 @@ export function createSiteGuard(sites: ReadonlyMap<string, Site>) {
     const site = textOf(query['site']);
     const inQuery = textOf(query['apiKey']);
     const inHeader = textOf(headers['x-api-key']);
-    if (site === undefined || (inQuery === undefined && inHeader === undefined)) return MISSING;
+    if (site === undefined || (inQuery === undefined && inHeader === undefined)) return isIncomplete;
     // Node.js reads headers as latin1: this gives back the bytes that were sent.
     const presented = inQuery === undefined ? Buffer.from(inHeader ?? '', 'latin1') : Buffer.from(inQuery);
     const expected = digests.get(site);
     // Compared in any case, so that the time does not tell which sites there are.
     const isSame = timingSafeEqual(expected ?? NO_DIGEST, digest(presented));
-    return expected !== undefined && isSame ? undefined : INVALID;
+    return expected !== undefined && isSame ? undefined : isUnknown;
   };
 }
 

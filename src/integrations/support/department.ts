@@ -1,4 +1,5 @@
 import { isObjectIdOrHexString, Types } from 'mongoose';
+import { departmentQuery } from '#shared/contracts/support.js';
 import type { Context } from '../../realtime/context.js';
 import type { Integration, Namespace, SocketListener } from '../../realtime/integration.js';
 import { departmentNamespace } from '../../realtime/namespaces.js';
@@ -32,10 +33,10 @@ export function createDepartments(
     scopes: [],
     authenticate: entrance.authenticate,
     async roomsOf(principal, { query }) {
-      const departmentId = query['departmentId'];
-      if (principal.kind !== 'user' || !isObjectIdOrHexString(departmentId)) throw notMember();
+      const asked = departmentQuery.safeParse(query);
+      if (principal.kind !== 'user' || !asked.success) throw notMember();
       const { _id } = await entrance.userOf(principal);
-      const id = new Types.ObjectId(departmentId as string);
+      const id = new Types.ObjectId(asked.data.departmentId);
       if (!(await access.membersOf(id)).some((member) => member.equals(_id))) throw notMember();
       return [rooms.department(id.toHexString())];
     },

@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import { catalogue, type ErrorCode, type ErrorStatus } from './errors.js';
+
+/** How a namespace words what it answers. */
+export interface Wording {
+  /** The acknowledgement of an event that succeeded, around the `data` that its contract calls its answer. */
+  success(data?: z.ZodType): z.ZodType;
+  /** The acknowledgement of an event that failed. */
+  readonly failure: z.ZodType;
+  /** The error of a client that is not let in. */
+  readonly refusal: z.ZodType;
+}
+
+/** A code of the catalogue of errors. */
+export const errorCode = z.enum(Object.keys(catalogue) as [ErrorCode, ...ErrorCode[]]);
+const errno = z.literal([...new Set<ErrorStatus>(Object.values(catalogue).map(({ status }) => status))]);
+
+/** What a failure may tell beside its code. */
+const information = {
+  details: z
+    .array(z.object({ path: z.string(), message: z.string() }))
+    .describe('What is wrong with the input, and where.')
+    .optional(),
+  retryAfterMs: z.number().describe('When the same call can succeed.').optional(),
+};
+
+/** The same in the chats. */
+const chatInformation = {
+  ...information,
+  limit: z.number().int().describe('How much may be done in each window.').optional(),
+  windowMs: z.number().int().describe('The length of the window.').optional(),
+  maxBytes: z.number().int().describe('The size of the largest file.').optional(),
+};
+
+const dataOf = (data: z.ZodType | undefined) => (data === undefined ? {} : { data });
+
+/** The body of a REST call that succeeded, in every integration. */
+export const requestSuccess = (data?: z.ZodType, message = 'SUCCESS') =>
+  z.object({ success: z.literal(true), message: z.literal(message), ...dataOf(data) });
+
+/** The body of a REST call that failed. */
+export const requestFailure = z
+  .object({ success: z.literal(false), errno, message: errorCode, ...information })
+  .meta({ title: 'Failure', description: 'The call failed; `message` says why.' });
+
+/** The body of `/health/ready` while the process should get no traffic. */
+export const unready = requestFailure.extend({ missing: z.array(z.string()) });
+
+/** The body of a REST call to a chat that failed. */
+export const chatRequestFailure = z
+  .object({ success: z.literal(false), message: z.string(), code: errorCode, ...chatInformation })
+  .meta({ title: 'ChatFailure', description: 'The call failed; `message` says why in words, `code` for programs.' });
+
+const eventFailure = z.object({
+  success: z.literal(false),
+  message: errorCode,
+  additional_info: z.object({ errno, ...information }),
+});
+
+/** The data of `event_error`. */
+export const eventError = eventFailure.extend({ event: z.string() });
+
+const refusalData = z.object({ errno, message: errorCode });
+
+/** The wording of the platform. */
+export const generalWording = {
+  success: requestSuccess,
+  failure: eventFailure,
+  refusal: z.object({ message: errorCode, data: refusalData }),
+} satisfies Wording;
+
+/** The wording of the support chat and the community chat. */
+export const chatWording = {
+  success: (data?: z.ZodType) => z.object({ success: z.literal(true), ...dataOf(data) }),
+  failure: z.object({ success: z.literal(false), error: z.string(), code: errorCode, ...chatInformation }),
+  refusal: z.object({ message: z.string(), data: refusalData }),
+} satisfies Wording;
+
+/** The wording of the push sites: their clients know refusals by one sentence. */
+export const siteWording = { ...generalWording, refusal: z.object({ message: z.string() }) } satisfies Wording;

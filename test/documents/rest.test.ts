@@ -1,0 +1,192 @@
+import { Types } from 'mongoose';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createOpenApi } from '../../src/documents/open-api.js';
+import { openStage, type Stage, type TestUser } from '../integrations/stage.js';
+import { addConversation, addDepartment, peopleOf } from '../integrations/support/chat.js';
+import { openWebsite, type Website } from '../integrations/website.js';
+import { API_KEY, signToken, type TestGateway, type TestResponse } from '../support/gateway.js';
+import { createRestComparison } from './hold.js';
+
+interface Operation {
+  readonly operationId?: string;
+  readonly security?: readonly Record<string, unknown>[];
+  readonly requestBody?: object;
+  readonly responses: Record<string, { content: Record<string, { schema?: unknown }> }>;
+}
+
+/** An operation of the document, and where it is. */
+interface Documented {
+  readonly method: string;
+  readonly path: string;
+  readonly operation: Operation;
+}
+
+const document = JSON.parse(JSON.stringify(createOpenApi()));
+const documented: Documented[] = Object.entries<Record<string, Operation>>(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
+);
+const guarded = documented.filter(({ operation }) => operation.security?.length !== 0);
+const compare = createRestComparison(document);
+
+let stage: Stage;
+let website: Website;
+
+beforeAll(async () => {
+  website = await openWebsite();
+  const env = { SITE_NAME: 'news', AUTH_URL: `${website.url}/rooms`, API_KEY: 'key of news' };
+  stage = await openStage({ env: { ...env, BODY_LIMIT: '4096' } });
+});
+afterAll(async () => {
+  await stage.close();
+  await website.close();
+});
+
+const gatewayOf = ({ nodes: [gateway] }: Stage): TestGateway => {
+  if (gateway === undefined) throw new Error('there is no gateway');
+  return gateway;
+};
+
+/** A call with these headers and no others. */
+const call = (method: string, path: string, headers: Record<string, string> = {}, body?: unknown) =>
+  gatewayOf(stage).call(method, path, body, { 'x-api-key': '', ...headers });
+
+/** Holds when the document has an answer of this status, of this type and of this form. */
+function expectDocumented({ operation: { responses } }: Documented, { status, headers, text, json }: TestResponse) {
+  const content = (responses[status] ?? responses['default'])?.content ?? {};
+  const [type = ''] = headers.get('content-type')?.split(';') ?? [];
+  const described = content[type] ?? content['*/*'];
+  expect(described, `${status} ${type}`).toBeDefined();
+  if (described?.schema !== undefined) expect([compare(described.schema, json ?? text), json ?? text][0]).toEqual([]);
+}
+
+const fill = (path: string, value = 'a'.repeat(24)): string => path.replace(/\{\w+\}/g, value);
+
+describe.each(guarded)('a refused call has the documented form: $method $path', (documentedCall) => {
+  const { method, path, operation } = documentedCall;
+  const schemes = (operation.security ?? document.security).flatMap((one: object) => Object.keys(one));
+
+  test('of somebody who does not say who they are', async () => {
+    const response = await call(method, fill(path));
+    expect(response.status).toBe(path === '/send' ? 400 : 401);
+    expectDocumented(documentedCall, response);
+  });
+
+  test('of somebody who says it wrongly', async () => {
+    const response = await call(method, `${fill(path)}?site=news`, { 'x-api-key': 'no', authorization: 'Bearer no' });
+    expect(response.status).toBe(401);
+    expectDocumented(documentedCall, response);
+  });
+
+  /** Somebody who may call. */
+  async function credentials(): Promise<Record<string, string>> {
+    if (!schemes.includes('user')) return { 'x-api-key': schemes.includes('site') ? 'key of news' : API_KEY };
+    const [ann] = await peopleOf(stage, 'Ann');
+    return asUser(ann);
+  }
+
+  test.runIf(path.includes('{'))('of what cannot be an id', async () => {
+    const response = await call(method, fill(path, 'x'.repeat(300)), await credentials());
+    expect(response.status).toBe(400);
+    expectDocumented(documentedCall, response);
+  });
+
+  test.runIf(operation.requestBody !== undefined)('of a body that cannot be read', async () => {
+    const headers = await credentials();
+    for (const [body, status] of [
+      ['{', 400],
+      [JSON.stringify('x'.repeat(5000)), 413],
+    ] as const) {
+      const response = await call(method, `${fill(path)}?site=news`, headers, body);
+      expect(response.status).toBe(status);
+      expectDocumented(documentedCall, response);
+    }
+  });
+});
+
+const asUser = ({ id }: TestUser) => ({ authorization: `Bearer ${signToken({ uid: id })}` });
+
+test('every call that succeeds has the documented form', async () => {
+  const { models } = stage;
+  const backend = { 'x-api-key': API_KEY };
+  const [ann, bob] = await peopleOf(stage, 'Ann', 'Bob');
+  const departmentId = await addDepartment(stage, ann);
+  const conversationId = await addConversation(stage, [ann, bob], { departmentId });
+  const contact = await models.Contact.create({ account: new Types.ObjectId(ann.accountId), name: 'Carla' });
+  const client = await stage.open(ann);
+  await client.ask('prospect_add_conversation', { contact_id: String(contact._id), channel_id: 'sms' });
+  const [{ _id: prospectId }] = await client.next('prospect_add_conversation');
+  const note = await client.ask('prospect_add_note', { conversation_id: prospectId, data: 'Call back' });
+  const chatClient = await stage.open(ann, { namespace: '/' });
+  const { data: file } = await chatClient.ask('file_upload', Buffer.from('text'), {
+    conversationId,
+    fileName: 'a.txt',
+  });
+  const chat = await models.Chat.create({ participants: [ann.id, bob.id], type: 'group', groupName: 'Both' });
+
+  const answers: Record<string, TestResponse> = {};
+  const [mine, emit] = [asUser(ann), { ...backend, 'idempotency-key': 'once' }];
+  const answer = async (id: string, ...request: Parameters<typeof call>): Promise<TestResponse> => {
+    answers[id] = await call(...request);
+    return answers[id];
+  };
+  const conversations = '/api/v1/conversations';
+  const durable = await answer('emit-api.emit', 'POST', `/emit/${ann.id}/news?durable=true`, emit, { a: 1 });
+  await answer('emit-api.emitStatus', 'GET', `/emit/${durable.json.data.id}`, backend);
+  const items = [
+    { userId: ann.id, event: 'news', durable: true },
+    { userId: bob.id, event: 'news' },
+    { event: 'news' },
+  ];
+  await answer('emit-api.emitBatch', 'POST', '/emit', backend, { items });
+  await answer('emit-api.broadcast', 'POST', '/broadcast/news', backend, {});
+  await answer('emit-api.presence', 'GET', `/users/${ann.id}/presence`, backend);
+  await answer('emit-api.presences', 'POST', '/presence', backend, { userIds: [ann.id, bob.id] });
+  await answer('lead-finder.emit', 'POST', `/lead-finder/${'s'.repeat(16)}/emit/progress`, backend, {});
+  const { _id: noteId } = note.data.message;
+  await answer('prospect.emitMessage', 'GET', `/conversations/prospect/emit/message/${noteId}`, backend);
+  const prospectPath = `/conversations/prospect/emit/conversation/${prospectId}/new`;
+  await answer('prospect.emitConversation', 'GET', prospectPath, backend);
+  const query = '/send?site=news&apiKey=key%20of%20news';
+  await answer('push-sites.send', 'POST', query, {}, { rooms: 'staff', event: 'news', args: [1] });
+  await answer('support.createConversation', 'POST', conversations, mine, { participants: [bob.id], departmentId });
+  await answer('support.sendMessage', 'POST', `${conversations}/${conversationId}/messages`, mine, {
+    content: 'Hello',
+  });
+  await answer('support.listMessages', 'GET', `${conversations}/${conversationId}/messages`, mine);
+  await answer('support.listConversations', 'GET', conversations, mine);
+  await answer('support.listDepartments', 'GET', '/api/v1/departments', mine);
+  const assignment = [`${conversations}/${conversationId}/assign`, mine, { agentId: ann.id }] as const;
+  await answer('support.assignConversation', 'POST', ...assignment);
+  await answer('support.closeConversation', 'POST', `${conversations}/${conversationId}/close`, mine);
+  await answer('support.readFile', 'GET', `/files/${file.fileId}`, mine);
+  await answer('community.openDirectChat', 'POST', '/api/chats/direct', mine, { participantId: bob.id });
+  await answer('community.sendMessage', 'POST', `/api/chats/${chat._id}/messages`, mine, { content: 'Hello' });
+  await answer('community.listMessages', 'GET', `/api/chats/${chat._id}/messages`, mine);
+  await answer('community.listChats', 'GET', '/api/chats', mine);
+  await answer('emit-api.disconnect', 'POST', `/users/${ann.id}/disconnect`, backend, { reason: 'done' });
+  for (const { path, operation } of documented) {
+    if (operation.operationId === undefined) await answer(path, 'GET', path, backend);
+  }
+
+  const found = documented.map((one) => ({ ...one, response: answers[one.operation.operationId ?? one.path] }));
+  expect(found.filter(({ response }) => response === undefined).map(({ path }) => path)).toEqual([]);
+  for (const { response, ...one } of found) {
+    if (response === undefined) continue;
+    const succeeded = Object.keys(one.operation.responses)[0];
+    expect([one.path, String(response.status), response.text]).toEqual([one.path, succeeded, response.text]);
+    expectDocumented(one, response);
+  }
+});
+
+test('what has a limit of its own says so as documented', async () => {
+  const [ann] = await peopleOf(stage, 'Ann');
+  const conversationId = await addConversation(stage, [ann]);
+  const path = '/api/v1/conversations/{id}/messages';
+  const limited = documented.find((one) => one.path === path && one.method === 'POST');
+  let response: TestResponse;
+  do {
+    response = await call('POST', path.replace('{id}', conversationId), asUser(ann), { content: 'again' });
+  } while (response.status === 201);
+  expect([response.status, response.json]).toMatchObject([429, { limit: 50, windowMs: 60_000 }]);
+  if (limited !== undefined) expectDocumented(limited, response);
+});
