@@ -48,7 +48,7 @@ async function singleNode(config: Config, { clock, logger }: Dependencies): Prom
     presence: createMemoryPresence({ clock, graceMs: config.sockets.presenceGraceMs }),
     sitePresence: createMemoryPresence({ clock, graceMs: 0 }),
     chatPresence: createMemoryPresence({ clock, graceMs: 0 }),
-    limiter: createRateLimiter({ clock, keyPrefix: '' }),
+    limiter: createRateLimiter({ keyPrefix: '' }),
     bus: silentBus,
     ping: async () => undefined,
   };
@@ -82,7 +82,7 @@ async function overRedis(
       ...{ redis, logger, clock, nodeId, graceMs: 0 },
       keyPrefix: `${keyPrefix}chat-presence:`,
     }),
-    limiter: createRateLimiter({ redis, clock, keyPrefix }),
+    limiter: createRateLimiter({ redis, keyPrefix }),
     bus: createRedisBus({ redis, nodeId, keyPrefix, logger }),
     ping: () => redis.ping(),
   };

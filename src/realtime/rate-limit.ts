@@ -1,9 +1,8 @@
+import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { GatewayError } from '../errors.js';
-import { type Clock, systemClock } from '../platform/clock.js';
 import type { Redis } from '../platform/redis.js';
-import { defineScript } from '../platform/redis-script.js';
 
-/** How much of something one caller may do: `points` in each window of `windowMs`. */
+/** How much of something one caller may do: `points` in each window of `windowMs`, which is rounded up to seconds. */
 export interface Limit {
   readonly points: number;
   readonly windowMs: number;
@@ -12,122 +11,91 @@ export interface Limit {
 /** Counts what callers do, over all nodes when there is Redis. */
 export interface RateLimiter {
   /**
-   * Counts one use of `name` by `key`. A window begins with a caller's first use. Returns at once, without a promise, when
-   * Redis need not be asked.
-   * @throws GatewayError `RATE_LIMITED` with `retryAfterMs`; as a rejection when it came from Redis.
+   * Counts one use of `name` by `key`. A window begins with a caller's first use.
+   * @throws GatewayError `RATE_LIMITED` with `retryAfterMs`
    */
-  consume(name: string, key: string, limit: Limit): Promise<void> | void;
+  consume(name: string, key: string, limit: Limit): Promise<void>;
 }
 
 /** What {@link createRateLimiter} needs. */
 export interface RateLimiterOptions {
   /** Without it the limits hold for this node alone. */
   redis?: Redis | undefined;
-  clock?: Clock;
   /** Begins every key in Redis. */
   keyPrefix: string;
 }
 
-/** Callers remembered per limit. The oldest windows are forgotten beyond that, so that a flood of keys has bounded memory. */
-const WINDOWS_MAX = 100_000;
-
-/** @returns uses in the window, this one included, and the milliseconds until it ends */
-const count = defineScript(`
-  local uses = redis.call('INCR', KEYS[1])
-  local left = redis.call('PTTL', KEYS[1])
-  if left < 0 then
-    redis.call('PEXPIRE', KEYS[1], ARGV[1])
-    left = tonumber(ARGV[1])
-  end
-  return { uses, left }
-`);
+/** Callers counted here per limit. The oldest windows are forgotten beyond that, so that a flood of keys has bounded memory. */
+const CALLERS_MAX = 100_000;
+/** Windows that begin between two looks at how many there are, which takes time for each of them. */
+const LOOK_EVERY = 10_000;
+/** Refusals by Redis until all of them are forgotten here. The library has no bound, and slows down beyond this many. */
+const REFUSALS_MAX = 1_000;
 
 /**
  * Makes a limiter. When Redis cannot be reached each node goes on counting alone; a caller who is over a limit is
  * remembered here until the window ends, so that a flood of requests is not a flood of commands to Redis.
+ * Time is that of the machine, not of the gateway's clock.
  */
-export function createRateLimiter({ redis, clock = systemClock, keyPrefix }: RateLimiterOptions): RateLimiter {
-  const counters = new Map<string, { local: Windows; blocked: Windows }>();
-  const countersOf = (id: string, windowMs: number) => {
-    let known = counters.get(id);
-    if (known === undefined) {
-      known = { local: new Windows(windowMs, clock), blocked: new Windows(windowMs, clock) };
-      counters.set(id, known);
-    }
-    return known;
-  };
-  const ensureWithin = (uses: number, limit: Limit, leftMs: number): void => {
-    if (uses > limit.points) throw new GatewayError('RATE_LIMITED', { retryAfterMs: Math.max(1, leftMs) });
+export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
+  const counters = new Map<string, Counter>();
+  const counterOf = (name: string, limit: Limit): Counter => {
+    // The limit is part of the name: windows of different lengths must not share a count.
+    const id = `${name}:${limit.points}:${limit.windowMs}`;
+    const counter = counters.get(id) ?? createCounter(options, id, limit);
+    counters.set(id, counter);
+    return counter;
   };
 
   return {
-    consume(name, key, limit) {
-      // The limit is part of the name: windows of different lengths must not share a count.
-      const id = `${name}:${limit.points}:${limit.windowMs}`;
-      const { local, blocked } = countersOf(id, limit.windowMs);
-      const countHere = (): void => {
-        const window = local.count(key);
-        ensureWithin(window.uses, limit, window.endsAt - clock.now());
-      };
-      if (redis === undefined || !redis.commands.isReady) return countHere();
-
-      const block = blocked.get(key);
-      if (block !== undefined) return ensureWithin(Number.POSITIVE_INFINITY, limit, block.endsAt - clock.now());
-      return count(redis.commands, [`${keyPrefix}limit:${id}:${key}`], [String(limit.windowMs)]).then(
-        (reply) => {
-          const [uses, leftMs] = reply as [number, number];
-          if (uses > limit.points) blocked.count(key, leftMs);
-          ensureWithin(uses, limit, leftMs);
-        },
-        () => countHere(),
-      );
+    async consume(name, key, limit) {
+      const { limiter, noteBegun, noteRefused } = counterOf(name, limit);
+      try {
+        const { isFirstInDuration } = await limiter.consume(key);
+        if (isFirstInDuration) noteBegun();
+      } catch (refusal) {
+        if (!(refusal instanceof RateLimiterRes)) throw refusal;
+        // Nothing is consumed by whom Redis was not asked about.
+        if (refusal.consumedPoints > 0) noteRefused();
+        throw new GatewayError('RATE_LIMITED', { retryAfterMs: Math.max(1, refusal.msBeforeNext) });
+      }
     },
   };
 }
 
-interface Window {
-  uses: number;
-  endsAt: number;
+/** Counts the callers of one limit. */
+interface Counter {
+  readonly limiter: RateLimiterMemory | RateLimiterRedis;
+  /** To be called when a window has begun. */
+  noteBegun(): void;
+  /** To be called when a count was above the limit. */
+  noteRefused(): void;
 }
 
-/**
- * Counts per key in windows that end by themselves. Two generations of windows take turns: whenever a window's length is
- * over, or the newer one is full, the older is dropped as a whole. So nothing is scanned, no key needs a timer, and a
- * window outlives its end by little.
- */
-class Windows {
-  #newer = new Map<string, Window>();
-  #older = new Map<string, Window>();
-  #turnedAt: number;
-  readonly #windowMs: number;
-  readonly #clock: Clock;
+function createCounter({ redis, keyPrefix }: RateLimiterOptions, id: string, { points, windowMs }: Limit): Counter {
+  // Redis would take a part of a second for no end at all.
+  const options = { points, duration: Math.ceil(windowMs / 1000), keyPrefix: `${keyPrefix}limit:${id}` };
+  const alone = new RateLimiterMemory(options);
+  const noteBegun = every(LOOK_EVERY, () => {
+    for (const { key } of alone.dump().storage.slice(0, -CALLERS_MAX)) void alone.delete(key);
+  });
+  if (redis === undefined) return { limiter: alone, noteBegun, noteRefused: () => undefined };
 
-  constructor(windowMs: number, clock: Clock) {
-    this.#windowMs = windowMs;
-    this.#clock = clock;
-    this.#turnedAt = clock.now();
-  }
+  const limiter = new RateLimiterRedis({
+    ...options,
+    storeClient: redis.commands,
+    useRedisPackage: true,
+    inMemoryBlockOnConsumed: points + 1,
+    insuranceLimiter: alone,
+  });
+  return { limiter, noteBegun, noteRefused: every(REFUSALS_MAX, () => limiter.deleteInMemoryBlockedAll()) };
+}
 
-  get(key: string): Window | undefined {
-    const window = this.#newer.get(key) ?? this.#older.get(key);
-    return window !== undefined && window.endsAt > this.#clock.now() ? window : undefined;
-  }
-
-  /** @param windowMs length of the window if one begins now, not above that of all */
-  count(key: string, windowMs: number = this.#windowMs): Window {
-    const current = this.get(key);
-    if (current !== undefined) {
-      current.uses += 1;
-      return current;
-    }
-    const now = this.#clock.now();
-    if (this.#newer.size >= WINDOWS_MAX / 2 || now - this.#turnedAt >= this.#windowMs) {
-      this.#older = this.#newer;
-      this.#newer = new Map();
-      this.#turnedAt = now;
-    }
-    const window = { uses: 1, endsAt: now + windowMs };
-    this.#newer.set(key, window);
-    return window;
-  }
+/** Runs `task` at each `count`th call. */
+function every(count: number, task: () => void): () => void {
+  let calls = 0;
+  return () => {
+    calls += 1;
+    if (calls % count === 0) task();
+  };
 }
