@@ -1,6 +1,6 @@
 import type { Model } from 'mongoose';
 import type { SiteMember } from '#shared/models/site-member.js';
-import { createGroup } from '../../realtime/delivery/group.js';
+import { createGroup } from '../../platform/gather.js';
 import { keyOf, type Recipient } from '../../realtime/delivery/message.js';
 
 /** Users that one database call remembers. */

@@ -2,8 +2,8 @@ import type { Models } from '#shared/models/index.js';
 import type { SupportMessage } from '#shared/models/support-message.js';
 import { GatewayError } from '../../errors.js';
 import type { Clock } from '../../platform/clock.js';
+import { type BatchSize, createBatch } from '../../platform/gather.js';
 import { isDuplicateOf } from '../../realtime/counters/index.js';
-import { type BatchSize, createBatch } from './batch.js';
 
 /** A message in the database. */
 export interface Stored {

@@ -1,7 +1,7 @@
 import type { Model } from 'mongoose';
 import type { DeliveryRecipient } from '#shared/models/delivery.js';
 import type { Clock } from '../../platform/clock.js';
-import { createGroup } from './group.js';
+import { createGroup } from '../../platform/gather.js';
 import type { Mailbox } from './mailbox.js';
 import type { Device } from './outbox.js';
 

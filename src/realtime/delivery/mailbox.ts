@@ -1,8 +1,8 @@
 import { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { Clock } from '../../platform/clock.js';
+import { createGroup } from '../../platform/gather.js';
 import { fromDocument, type StoredEntry, toDocument, toEntry, toPushes } from './entries.js';
-import { createGroup } from './group.js';
 import { type Entry, keyOf, type NamedMessage, recipientOf } from './message.js';
 import { createNumbers, type Taken } from './numbers.js';
 import type { PushStore } from './push-store.js';

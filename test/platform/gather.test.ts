@@ -1,0 +1,87 @@
+import { describe, expect, test } from 'vitest';
+import { createBatch, createGroup } from '../../src/platform/gather.js';
+import { createTestClock } from '../support/clock.js';
+
+/** Work that is done when the test says so, and what it was asked for. */
+function createWork() {
+  const calls: { items: readonly string[]; end: (results: readonly (string | Error)[]) => void; fail: () => void }[] =
+    [];
+  const work = (items: readonly string[]) =>
+    new Promise<readonly (string | Error)[]>((resolve, reject) => {
+      calls.push({ items, end: resolve, fail: () => reject(new Error('all of it')) });
+    });
+  return { work, calls, asked: () => calls.map(({ items }) => items) };
+}
+
+/** Resolves when everything that waits for nothing else has happened. */
+const rest = () => new Promise(setImmediate);
+
+describe('a group', () => {
+  test('is what came in one turn of the event loop, and then what came meanwhile', async () => {
+    const { work, calls, asked } = createWork();
+    const add = createGroup(work, 3);
+    const first = [add('1'), add('2')];
+    await rest();
+    const second = ['3', '4', '5', '6'].map(add);
+    await rest();
+    expect(asked()).toEqual([['1', '2']]);
+    calls[0]?.end(['one', 'two']);
+    expect(await Promise.all(first)).toEqual(['one', 'two']);
+    expect(asked()).toEqual([
+      ['1', '2'],
+      ['3', '4', '5'],
+    ]);
+    calls[1]?.fail();
+    for (const one of second.slice(0, 3)) await expect(one).rejects.toThrow('all of it');
+    calls[2]?.end(['six']);
+    expect(await second[3]).toBe('six');
+    await rest();
+    const later = add('7');
+    await rest();
+    calls[3]?.end(['seven']);
+    expect(await later).toBe('seven');
+  });
+});
+
+describe('a batch', () => {
+  const openBatch = () => {
+    const clock = createTestClock();
+    const { work, calls, asked } = createWork();
+    return { clock, calls, asked, batch: createBatch(work, { size: 2, afterMs: 100, clock }) };
+  };
+
+  test('begins when it is full or its first item has waited, whether or not the one before has ended', async () => {
+    const { clock, calls, asked, batch } = openBatch();
+    const full = [batch.add('1'), batch.add('2')];
+    expect(asked()).toEqual([['1', '2']]);
+    clock.advance(60);
+    const late = batch.add('3');
+    clock.advance(99);
+    expect(asked()).toHaveLength(1);
+    clock.advance(1);
+    expect(asked()).toEqual([['1', '2'], ['3']]);
+    calls[1]?.end(['three']);
+    expect(await late).toBe('three');
+    calls[0]?.end(['one', new Error('this one')]);
+    expect(await full[0]).toBe('one');
+    await expect(full[1]).rejects.toThrow('this one');
+  });
+
+  test('is flushed when everything that was begun has ended', async () => {
+    const { clock, calls, asked, batch } = openBatch();
+    const items = ['1', '2', '3'].map(batch.add);
+    let isFlushed = false;
+    const flushed = batch.flush().then(() => {
+      isFlushed = true;
+    });
+    expect(asked()).toEqual([['1', '2'], ['3']]);
+    calls[1]?.end(['three']);
+    await rest();
+    expect(isFlushed).toBe(false);
+    calls[0]?.fail();
+    await flushed;
+    for (const item of items.slice(0, 2)) await expect(item).rejects.toThrow('all of it');
+    clock.advance(1000);
+    expect(asked()).toHaveLength(2);
+  });
+});
