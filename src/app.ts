@@ -1,4 +1,3 @@
-import { createServer } from 'node:http';
 import type { Agent } from 'node:https';
 import { defineModels } from '#shared/models/index.js';
 import { configureApiKeyGuard } from './auth/api-key.js';
@@ -27,8 +26,10 @@ import { createDispatch } from './transport/dispatch.js';
 import { openNamespaces } from './transport/doors.js';
 import { drainConnections } from './transport/drain.js';
 import { createHttpApp } from './transport/http.js';
+import { createHttpServer, endKeepAlive } from './transport/http-server.js';
 import { closeServer, listen } from './transport/listen.js';
 import { attach, createSocketServer, everySocket } from './transport/socket.js';
+import { boundWaiting } from './transport/waiting.js';
 
 /** What a test puts in the place of the real thing. */
 export interface Overrides {
@@ -113,12 +114,17 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     openNamespaces(io, namespaces, { clock, logger, metrics, dispatch, listeners, trustedProxies });
 
     const ensureApiKey = configureApiKeyGuard(config.auth);
-    const server = createServer(createHttpApp({ config: config.http, logger, metrics, routes, ensureApiKey, health }));
+    const answer = createHttpApp({ config: config.http, logger, metrics, routes, ensureApiKey, health });
+    const server = createHttpServer(answer, config.http);
     attach(io, server, { config, metrics, isDraining: health.isDraining });
+    const bodyMaxBytes = Math.max(config.http.bodyLimitBytes, config.sockets.messageMaxBytes);
+    const waiting = boundWaiting(server, { connectionsMax: config.http.idleMax, bodyMaxBytes, metrics });
     const port = await listen(server, config.http);
     cleanup.add('http', () => closeServer(server));
     cleanup.add('socket server', () => io.close());
+    cleanup.add('http connections', waiting.end);
     cleanup.add('connections', () => drainConnections(io, { clock, durationMs: config.shutdown.drainMs }));
+    cleanup.add('http keep-alive', () => endKeepAlive(server));
     cleanup.add('readiness', health.beginDraining);
     return { port };
   }

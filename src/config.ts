@@ -39,6 +39,12 @@ export const environment = z.object({
   CORS_ORIGINS: list().describe('origins that may connect, comma-separated; empty: any'),
   TRUST_PROXY: integer(0).default(0).describe('number of reverse proxies in front, whose X-Forwarded-For is believed'),
   BODY_LIMIT: integer(1).default(1_048_576).describe('largest REST body in bytes'),
+  HTTP_KEEP_ALIVE_MS: integer(1000)
+    .default(75_000)
+    .describe('how long an idle HTTP connection is kept; longer than the load balancer in front keeps it'),
+  HTTP_IDLE_MAX: integer(1)
+    .default(10_000)
+    .describe('HTTP connections without a request; beyond that the one that waited longest is closed'),
 
   SOCKET_TRANSPORTS: list(['websocket', 'polling'])
     .prefault('websocket')
@@ -53,7 +59,9 @@ export const environment = z.object({
   PING_INTERVAL_MS: integer(100).default(25_000).describe('time between heartbeats'),
   PING_TIMEOUT_MS: integer(100).default(20_000).describe('how long a heartbeat may stay unanswered'),
   EVENT_LIMIT: integer(1).default(300).describe('events one user may send in EVENT_LIMIT_WINDOW_MS, over all sockets'),
-  EVENT_LIMIT_WINDOW_MS: integer(100).default(10_000).describe('window of EVENT_LIMIT'),
+  EVENT_LIMIT_WINDOW_MS: integer(1000, 86_400_000)
+    .default(10_000)
+    .describe('window of EVENT_LIMIT, rounded up to seconds'),
   PRESENCE_GRACE_MS: integer(0).default(5000).describe('how long a user may be gone before they count as offline'),
 
   DEVICE_TTL: integer(0).default(3600).describe('seconds the queue of a device that is gone is kept; 0: for ever'),
@@ -180,6 +188,8 @@ function toConfig(variables: Variables, sites: readonly Site[]) {
       corsOrigins: variables.CORS_ORIGINS,
       trustedProxies: variables.TRUST_PROXY,
       bodyLimitBytes: variables.BODY_LIMIT,
+      keepAliveMs: variables.HTTP_KEEP_ALIVE_MS,
+      idleMax: variables.HTTP_IDLE_MAX,
     },
     sockets: {
       transports: variables.SOCKET_TRANSPORTS as ('websocket' | 'polling')[],

@@ -77,6 +77,11 @@ export function createMetrics() {
       help: 'Bytes that waited for those connections and were dropped',
       registers,
     }),
+    waitingClosed: new Counter({
+      name: 'gateway_http_waiting_closed_total',
+      help: 'HTTP connections closed because too many kept the gateway waiting',
+      registers,
+    }),
     publishFailures: new Counter({
       name: 'gateway_redis_publish_failures_total',
       help: 'Events that reached this node only, because Redis was away',

@@ -1,0 +1,107 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Metrics } from '../platform/metrics.js';
+
+/** Bodies that may be on their way at once, counted in bodies of the largest size. */
+const BODIES_MAX = 64;
+
+interface Bounds {
+  /** Connections that may be open without a request. */
+  connectionsMax: number;
+  /** The largest body in bytes; longer ones are not read. */
+  bodyMaxBytes: number;
+  metrics: Pick<Metrics, 'waitingClosed'>;
+}
+
+/** The clients that keep the server waiting. */
+export interface Waiting {
+  /**
+   * Closes their connections, and from now on each as soon as it is idle: nothing has been done of what they may have
+   * begun to ask for. When Node.js closes a server it waits for those that have never asked, and for bodies without end.
+   */
+  end(): void;
+}
+
+/**
+ * Bounds what is held for clients that keep the server waiting: connections without a request, and bodies that are not whole
+ * yet. Node.js bounds how long each of them lasts, but not how many there are. Beyond a bound the one that has waited longest
+ * is closed, so that whoever says at once what they want is served during a flood of those who do not. What is being
+ * answered does not count, a long poll neither, nor do websockets.
+ *
+ * To be called when all listeners are there, because Socket.IO puts itself before those that it finds.
+ */
+export function boundWaiting(server: Server, { connectionsMax, bodyMaxBytes, metrics }: Bounds): Waiting {
+  // Both keep the order in which things were put in.
+  const idle = new Set<Socket>();
+  const bodies = new Map<Socket, number>();
+  let bodyBytes = 0;
+  let hasEnded = false;
+
+  const forgetBody = (socket: Socket): void => {
+    bodyBytes -= bodies.get(socket) ?? 0;
+    bodies.delete(socket);
+  };
+  const closeFirst = ([longest]: Iterable<Socket>): void => {
+    if (longest === undefined) return;
+    metrics.waitingClosed.inc();
+    forget.call(longest);
+    longest.destroy();
+  };
+  const wait = (socket: Socket): void => {
+    idle.add(socket);
+    if (hasEnded) socket.destroySoon();
+    else if (idle.size > connectionsMax) closeFirst(idle);
+  };
+  const waitForBody = (socket: Socket, bytes: number): void => {
+    forgetBody(socket);
+    bodies.set(socket, bytes);
+    bodyBytes += bytes;
+    while (bodyBytes > BODIES_MAX * bodyMaxBytes) closeFirst(bodies.keys());
+  };
+
+  // Functions for all connections, so that an idle one costs no closure.
+  function forget(this: Socket): void {
+    idle.delete(this);
+    forgetBody(this);
+  }
+  function arrived(this: IncomingMessage): void {
+    forgetBody(this.socket);
+  }
+  function answered(this: ServerResponse): void {
+    const { socket } = this.req;
+    forgetBody(socket);
+    if (!socket.destroyed) wait(socket);
+  }
+
+  server.on('connection', (socket: Socket) => {
+    socket.on('close', forget);
+    wait(socket);
+  });
+  server.on('request', (request, response) => {
+    idle.delete(request.socket);
+    const bytes = bodyBytesOf(request, bodyMaxBytes);
+    if (bytes > 0) {
+      waitForBody(request.socket, bytes);
+      request.on('end', arrived);
+    }
+    response.on('close', answered);
+  });
+  server.on('upgrade', (_request, socket: Socket) => {
+    socket.off('close', forget);
+    forget.call(socket);
+  });
+
+  return {
+    end() {
+      hasEnded = true;
+      for (const socket of [...idle, ...bodies.keys()]) socket.destroySoon();
+    },
+  };
+}
+
+/** What a body may come to take; one that does not say, or is compressed, may be as large as any. */
+function bodyBytesOf({ headers }: IncomingMessage, maxBytes: number): number {
+  if (headers['transfer-encoding'] !== undefined) return maxBytes;
+  const length = Number(headers['content-length'] ?? 0);
+  return headers['content-encoding'] === undefined ? Math.min(length, maxBytes) : maxBytes;
+}

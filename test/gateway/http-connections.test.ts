@@ -1,0 +1,118 @@
+import { once } from 'node:events';
+import { connect as connectTcp, type Socket } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { connect } from '../support/client.js';
+import { createTestClock } from '../support/clock.js';
+import { startGateway, type TestGateway } from '../support/gateway.js';
+import { until } from '../support/until.js';
+
+const undo: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
+});
+
+async function start(...args: Parameters<typeof startGateway>): Promise<TestGateway> {
+  const gateway = await startGateway(...args);
+  undo.push(() => gateway.close());
+  return gateway;
+}
+
+/** A TCP connection, and all that came on it. */
+interface Line {
+  readonly socket: Socket;
+  readonly closed: Promise<unknown>;
+  text(): string;
+  /** Sends, and waits for an answer that ends like this. */
+  ask(request: string, end: string): Promise<string>;
+}
+
+async function openLine({ port }: TestGateway, said = ''): Promise<Line> {
+  const socket = connectTcp(port, '127.0.0.1');
+  undo.push(() => socket.destroy());
+  let text = '';
+  socket.on('data', (chunk) => {
+    text += String(chunk);
+  });
+  socket.on('error', () => undefined);
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  await once(socket, 'connect');
+  socket.write(said);
+  return {
+    socket,
+    closed,
+    text: () => text,
+    async ask(request, end) {
+      text = '';
+      socket.write(request);
+      await until(() => text.endsWith(end) || socket.destroyed);
+      return text;
+    },
+  };
+}
+
+const STATUS = 'GET /status HTTP/1.1\r\nHost: gateway\r\n\r\n';
+const HALF_A_BODY = [
+  'POST /emit/u/e HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json',
+  'Content-Length: 1024\r\n\r\n"half of',
+].join('\r\n');
+
+test('an idle connection is kept longer than load balancers keep theirs', async () => {
+  const line = await openLine(await start());
+  expect(await line.ask(STATUS, '}')).toMatch(/\r\nConnection: keep-alive\r\nKeep-Alive: timeout=75\r\n/);
+  const other = await openLine(await start({ HTTP_KEEP_ALIVE_MS: '610000' }));
+  expect(await other.ask(STATUS, '}')).toContain('\r\nKeep-Alive: timeout=610\r\n');
+});
+
+test('while the gateway drains, an answer ends its connection; then the idle ones end, whatever they have said', async () => {
+  const clock = createTestClock();
+  const gateway = await start({ SHUTDOWN_DRAIN_MS: '2000' }, { clock });
+  const client = await connect(gateway);
+  const [kept, used, silent, headers, body] = await Promise.all(
+    ['', '', '', 'GET /status HTTP/1.1\r\nHost:', HALF_A_BODY].map((said) => openLine(gateway, said)),
+  );
+  for (const line of [kept, used]) expect(await line?.ask(STATUS, '}')).toContain('HTTP/1.1 200');
+
+  const closing = gateway.close();
+  await client.next('server_draining');
+  expect(await used?.ask(STATUS, '}')).toMatch(/\r\nConnection: close\r\n/);
+  await used?.closed;
+  expect(kept?.socket.destroyed).toBe(false);
+  clock.advance(2000);
+  await closing;
+  await Promise.all([kept, silent, headers, body].map((line) => line?.closed));
+});
+
+test('connections without a request are bounded; websockets and what is being answered do not count', async () => {
+  const gateway = await start({ HTTP_IDLE_MAX: '10', SOCKET_TRANSPORTS: 'websocket,polling' });
+  const websocket = await connect(gateway);
+  const polling = await connect(gateway, { transports: ['polling'], claims: { uid: 'polls' } });
+  const first = await openLine(gateway);
+  const used = await openLine(gateway);
+  const lines: Line[] = [];
+  for (let count = 0; count < 40; count += 1) {
+    lines.push(await openLine(gateway, count % 2 === 0 ? '' : 'GET /status HTTP/1.1\r\nHost:'));
+    expect(await used.ask(STATUS, '}')).toContain('HTTP/1.1 200');
+  }
+  await first.closed;
+  await Promise.all(lines.slice(0, 30).map(({ closed }) => closed));
+  expect(lines.slice(-9).filter(({ socket }) => socket.destroyed)).toEqual([]);
+  for (const client of [websocket, polling]) {
+    expect(await client.ask('join')).toMatchObject({ success: true });
+    client.close();
+  }
+  const metrics = await gateway.call('GET', '/metrics');
+  expect(Number(/^gateway_http_waiting_closed_total (\d+)$/m.exec(metrics.text)?.[1])).toBeGreaterThanOrEqual(30);
+});
+
+test('bodies that do not end are bounded, also when they do not say how long they are', async () => {
+  const gateway = await start({ BODY_LIMIT: '1024', SOCKET_MESSAGE_MAX: '1024' });
+  const chunked = HALF_A_BODY.replace('Content-Length: 1024', 'Transfer-Encoding: chunked').replace('"half', '10\r\n"');
+  const first = [await openLine(gateway, HALF_A_BODY), await openLine(gateway, chunked)];
+  // Each has come when an answer to what was sent after it has.
+  await gateway.call('GET', '/status');
+  const rest = await Promise.all(Array.from({ length: 64 }, () => openLine(gateway, HALF_A_BODY)));
+  await Promise.all(first.map(({ closed }) => closed));
+  expect((await gateway.call('POST', '/emit/u/e', { small: true })).status).toBe(200);
+  await gateway.call('GET', '/status');
+  expect(rest.filter(({ socket }) => socket.destroyed).length).toBeLessThanOrEqual(1);
+});
