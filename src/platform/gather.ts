@@ -36,7 +36,7 @@ function createWaitingList<Item, Result>(work: Work<Item, Result>) {
 
 /**
  * Runs `work` on everything that arrives in one turn of the event loop, and on everything that arrives while the work
- * before is under way: one database call for many callers, and none of them waits for nothing.
+ * before is under way: one database call for many callers, who never wait for others to come.
  */
 export function createGroup<Item, Result>(work: Work<Item, Result>, sizeMax: number): (item: Item) => Promise<Result> {
   const waiting = createWaitingList(work);

@@ -5,6 +5,7 @@ import type { Redis } from '../../platform/redis.js';
 import { CHUNK, createPresenceCommands, type Renewal } from './commands.js';
 import { Departures } from './departures.js';
 import type { PresenceEntry, PresenceEvents, PresenceStore } from './index.js';
+import { createTicker } from './ticker.js';
 
 /** What {@link createRedisPresence} needs. */
 export interface RedisPresenceOptions {
@@ -23,8 +24,6 @@ export interface RedisPresenceOptions {
 
 /** With renewals every 3 s, a killed node's sockets stop counting within 9 s and are removed within 12 s. */
 const LEASE_MS = 9_000;
-/** Grace times that end close to each other are looked at together. */
-const DUE_SPACING_MS = 25;
 
 /**
  * Presence of all nodes that share a Redis.
@@ -55,7 +54,6 @@ export function createRedisPresence(options: RedisPresenceOptions): PresenceStor
   const departures = new Departures(clock);
   /** Users reported by this node, but not confirmed: not to be reported again. */
   const reported = new Set<string>();
-  const stops: (() => void)[] = [];
 
   let events: PresenceEvents | undefined;
   let renewal: Renewal | undefined;
@@ -63,10 +61,7 @@ export function createRedisPresence(options: RedisPresenceOptions): PresenceStor
   let hasMissedRemovals = false;
   let isForgotten = false;
   let quietUntil = 0;
-  let ticking: Promise<void> | undefined;
-  let isTickWanted = false;
-  let dueAt = Number.POSITIVE_INFINITY;
-  let cancelDue = (): void => undefined;
+  let stopListening = (): void => undefined;
 
   /** What was sent may yet be carried out, before or after what comes next; a new generation makes that harmless. */
   const noteFailure = (): void => {
@@ -78,7 +73,7 @@ export function createRedisPresence(options: RedisPresenceOptions): PresenceStor
     const attempt = async (): Promise<{ isFirst: boolean }> => {
       try {
         const added = await commands.add(entry, generation);
-        if (added === undefined) wakeUp();
+        if (added === undefined) ticker.wakeUp();
         else unregistered.delete(socketId);
         return added ?? { isFirst: false };
       } catch {
@@ -109,43 +104,13 @@ export function createRedisPresence(options: RedisPresenceOptions): PresenceStor
       noteFailure();
       hasMissedRemovals = true;
       departures.add(entry, Number.POSITIVE_INFINITY);
-      wakeUp();
+      ticker.wakeUp();
       return { isLast: false };
     }
   };
 
-  /** Ticks when a grace time ends, in `afterMs`. */
-  const expectDue = (afterMs: number): void => {
-    const delayMs = Math.max(afterMs, DUE_SPACING_MS, quietUntil - clock.now());
-    if (events === undefined || clock.now() + delayMs >= dueAt) return;
-    cancelDue();
-    dueAt = clock.now() + delayMs;
-    cancelDue = clock.after(delayMs, () => {
-      dueAt = Number.POSITIVE_INFINITY;
-      wakeUp();
-    });
-  };
-
-  /** Runs a tick now, or once more after the one that is running. */
-  const wakeUp = (): void => {
-    isTickWanted = true;
-    ticking ??= runTicks().finally(() => {
-      ticking = undefined;
-      if (isTickWanted && events !== undefined && redis.commands.isReady) wakeUp();
-    });
-  };
-
-  const runTicks = async (): Promise<void> => {
-    while (isTickWanted && events !== undefined && redis.commands.isReady) {
-      isTickWanted = false;
-      try {
-        await runTick(events);
-      } catch (err) {
-        noteFailure();
-        if (redis.commands.isReady) logger.warn({ err }, 'Presence could not be renewed; the next tick tries again');
-      }
-    }
-  };
+  /** A grace time ends in `afterMs`. */
+  const expectDue = (afterMs: number): void => ticker.expect(Math.max(afterMs, quietUntil - clock.now()));
 
   const runTick = async (listener: PresenceEvents): Promise<void> => {
     const known = renewal;
@@ -183,7 +148,7 @@ export function createRedisPresence(options: RedisPresenceOptions): PresenceStor
       listener.offline(user);
     }
     // There may be more, which need not wait for the next grace time to end.
-    if (offline.length === CHUNK) isTickWanted = true;
+    if (offline.length === CHUNK) ticker.wakeUp();
     const users = [...unconfirmed, ...offline];
     await commands.confirm(users);
     for (const { userId } of users) reported.delete(userId);
@@ -222,17 +187,28 @@ export function createRedisPresence(options: RedisPresenceOptions): PresenceStor
     if (restored.length > 0) listener.restored(restored);
   };
 
+  const ticker = createTicker({
+    clock,
+    intervalMs: Math.max(1, Math.floor(leaseMs / 3)),
+    canTick: () => redis.commands.isReady,
+    async tick() {
+      try {
+        if (events !== undefined) await runTick(events);
+      } catch (err) {
+        noteFailure();
+        if (redis.commands.isReady) logger.warn({ err }, 'Presence could not be renewed; the next tick tries again');
+      }
+    },
+  });
+
   return {
     async start(listener) {
       events = listener;
-      stops.push(clock.every(Math.max(1, Math.floor(leaseMs / 3)), wakeUp));
-      const onStateChange = (): void => {
+      stopListening = redis.onStateChange(() => {
         quietUntil = clock.now() + leaseMs;
-        wakeUp();
-      };
-      stops.push(redis.onStateChange(onStateChange));
-      wakeUp();
-      await ticking;
+        ticker.wakeUp();
+      });
+      await ticker.start();
       return { isAlone: renewal?.others === 0 };
     },
     async add(entry) {
@@ -252,10 +228,9 @@ export function createRedisPresence(options: RedisPresenceOptions): PresenceStor
       return commands.placesOf(userId).catch(unavailable);
     },
     async stop() {
-      for (const stopOne of stops.splice(0)) stopOne();
-      cancelDue();
+      stopListening();
+      await ticker.stop();
       events = undefined;
-      await ticking;
       sockets.clear();
       unregistered.clear();
       try {
