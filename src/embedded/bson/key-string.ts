@@ -5,71 +5,148 @@ import { binaryOf, rankOf, regExpOf, toCodePointOrder } from './order.js';
 import { type Document, isDocument } from './values.js';
 
 /*
- * A value as a string whose order by UTF-16 code unit is MongoDB's order of the values. Every part is either of fixed
- * width or closed by a terminator below anything that may continue it, so that no key is a prefix of another and keys
- * of several fields can simply be joined.
+ * A value as bytes whose order is MongoDB's order of the values. Every part is either of fixed width or closed by a
+ * terminator below anything that may continue it, so that no key is a prefix of another and keys of several fields can
+ * simply be joined.
  *
  *   key      = rank body
- *   number   = sign magnitude                      (a negative magnitude has all its units inverted)
+ *   number   = sign magnitude                      (a negative magnitude has all its bytes inverted)
  *   text     = units with NUL as NUL 1, closed by NUL NUL
  *   document = (rank name-text body)* NUL
  *   array    = key* NUL
+ *
+ * The bytes are kept as a string of one character each, which V8 compares and hashes fastest when it is written in one
+ * piece, and never wider than a byte.
  */
 
-const CLOSE_TEXT = '\u0000\u0000';
-const CLOSE_LIST = '\u0000';
+/** What is kept between two keys; more was for one large value. */
+const KEPT_BYTES = 64 * 1024;
+
+/** One for all: making a key is never interrupted. */
+const sink = { bytes: Buffer.allocUnsafeSlow(KEPT_BYTES), position: 0 };
 
 /**
  * The key of a value: equal values (1, Long 1, 1.0, Decimal128 1) give equal keys, and keys order as
  * {@link compareValues} orders values. `undefined` (missing) sorts below null.
  */
 export const toKeyString = (value: unknown, collation?: Collation): string => {
-  const rank = rankOf(value);
-  return String.fromCharCode(rank) + bodyOf(rank, value, collation);
+  sink.position = 0;
+  writeKey(value, collation);
+  return takeKey();
 };
 
-/** The keys of several values as one; equal lengths of lists compare value by value. */
-export const toCompoundKeyString = (values: readonly unknown[], collation?: Collation): string => {
-  let key = '';
-  for (const value of values) key += toKeyString(value, collation);
+/**
+ * The keys of several values as one.
+ * @param isFlipped - per value, whether its order is turned around
+ */
+export const toCompoundKeyString = (
+  values: readonly unknown[],
+  isFlipped: readonly boolean[],
+  collation?: Collation,
+): string => {
+  sink.position = 0;
+  for (let index = 0; index < values.length; index += 1) {
+    const start = sink.position;
+    writeKey(values[index], collation);
+    if (isFlipped[index]) invertFrom(start);
+  }
+  return takeKey();
+};
+
+/** Turns the order of a key around: the complement of each byte (no key is a prefix of another, so this is exact). */
+export const flipKey = (key: string): string => {
+  let flipped = '';
+  for (let index = 0; index < key.length; index += 1) flipped += String.fromCharCode(0xff - key.charCodeAt(index));
+  return flipped;
+};
+
+const takeKey = (): string => {
+  const key = sink.bytes.toString('latin1', 0, sink.position);
+  if (sink.bytes.length > KEPT_BYTES) sink.bytes = Buffer.allocUnsafeSlow(KEPT_BYTES);
   return key;
 };
 
-const bodyOf = (rank: number, value: unknown, collation: Collation | undefined): string => {
+/** Makes room for so many bytes more. */
+const reserve = (byteLength: number): void => {
+  const needed = sink.position + byteLength;
+  if (needed <= sink.bytes.length) return;
+  const grown = Buffer.allocUnsafeSlow(Math.max(needed, sink.bytes.length * 2));
+  sink.bytes.copy(grown, 0, 0, sink.position);
+  sink.bytes = grown;
+};
+
+const invertFrom = (start: number): void => {
+  const { bytes, position } = sink;
+  for (let index = start; index < position; index += 1) bytes[index] = 0xff - (bytes[index] as number);
+};
+
+const writeByte = (byte: number): void => {
+  reserve(1);
+  sink.bytes[sink.position] = byte;
+  sink.position += 1;
+};
+
+const writeUint32 = (value: number): void => {
+  reserve(4);
+  sink.position = sink.bytes.writeUInt32BE(value, sink.position);
+};
+
+const writeBytes = (bytes: Uint8Array): void => {
+  reserve(bytes.length);
+  sink.bytes.set(bytes, sink.position);
+  sink.position += bytes.length;
+};
+
+const writeKey = (value: unknown, collation: Collation | undefined): void => {
+  const rank = rankOf(value);
+  writeByte(rank);
+  writeBody(rank, value, collation);
+};
+
+const writeBody = (rank: number, value: unknown, collation: Collation | undefined): void => {
   switch (rank) {
     case 10:
-      return numberBody(value as Numeric);
+      writeNumber(value as Numeric);
+      return;
     case 15:
-      return textBody(typeof value === 'string' ? value : (value as BSONSymbol).value, collation);
+      writeString(typeof value === 'string' ? value : (value as BSONSymbol).value, collation);
+      return;
     case 20:
-      return documentBody(value as Document, collation);
+      writeDocument(value as Document, collation);
+      return;
     case 25:
-      return arrayBody(value as unknown[], collation);
+      for (const element of value as unknown[]) writeKey(element, collation);
+      writeByte(0);
+      return;
     case 30:
-      return binaryBody(value);
+      writeBinary(value);
+      return;
     case 35:
-      return latin1((value as ObjectId).id);
+      writeBytes((value as ObjectId).id);
+      return;
     case 40:
-      return value ? '\u0002' : '\u0001';
+      writeByte(value ? 2 : 1);
+      return;
     case 45:
-      return numberBody((value as Date).getTime());
+      writeNumber((value as Date).getTime());
+      return;
     case 47:
-      return timestampBody(value as Timestamp);
+      writeUint32((value as Timestamp).getHighBitsUnsigned());
+      writeUint32((value as Timestamp).getLowBitsUnsigned());
+      return;
     case 50:
-      return regExpBody(value);
+      writeRegExp(value);
+      return;
     case 60:
     case 65:
-      return codeBody(value as Code);
+      writeCode(value as Code);
+      return;
     default:
-      return '';
+    // The other types have one value each.
   }
 };
 
-const latin1 = (bytes: Uint8Array): string =>
-  (Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)).toString('latin1');
-
-const scratch = new DataView(new ArrayBuffer(8));
-
+const NOT_A_NUMBER = 0;
 const NEGATIVE = 1;
 const POSITIVE = 2;
 
@@ -77,34 +154,39 @@ const POSITIVE = 2;
 const EXACT = 1;
 const ABOVE = 2;
 
-const numberBody = (value: Numeric): string => {
+const writeNumber = (value: Numeric): void => {
   const exact = toExact(value);
-  if (typeof exact !== 'number') return exactBody(exact);
-  // NaN is below every number, and -0 equals 0.
-  if (Number.isNaN(exact)) return '\u0000';
-  if (exact === 0) return String.fromCharCode(POSITIVE, 0, 0, 0, 0, EXACT);
-  scratch.setFloat64(0, Math.abs(exact));
-  const a = scratch.getUint16(0);
-  const b = scratch.getUint16(2);
-  const c = scratch.getUint16(4);
-  const d = scratch.getUint16(6);
-  return exact > 0
-    ? String.fromCharCode(POSITIVE, a, b, c, d, EXACT)
-    : String.fromCharCode(NEGATIVE, 0xffff - a, 0xffff - b, 0xffff - c, 0xffff - d, 0xffff - EXACT);
+  if (typeof exact !== 'number') writeInexact(exact);
+  else if (Number.isNaN(exact)) writeByte(NOT_A_NUMBER);
+  else {
+    // -0 equals 0.
+    const isNegative = exact < 0;
+    writeByte(isNegative ? NEGATIVE : POSITIVE);
+    const start = sink.position;
+    writeMagnitude(Math.abs(exact), EXACT);
+    if (isNegative) invertFrom(start);
+  }
 };
 
-const exactBody = (value: ExactNumber): string => {
+const writeMagnitude = (double: number, mark: typeof EXACT | typeof ABOVE): void => {
+  reserve(9);
+  sink.position = sink.bytes.writeDoubleBE(double, sink.position);
+  sink.bytes[sink.position] = mark;
+  sink.position += 1;
+};
+
+/** A number that no double holds. */
+const writeInexact = (value: ExactNumber): void => {
   const magnitude: ExactNumber = { ...value, isNegative: false };
   const floor = floorDouble(magnitude);
-  scratch.setFloat64(0, floor);
-  let body = '';
-  for (let offset = 0; offset < 8; offset += 2) body += String.fromCharCode(scratch.getUint16(offset));
-  body += String.fromCharCode(ABOVE) + residualBody(magnitude, exactOfDouble(floor));
-  if (!value.isNegative) return String.fromCharCode(POSITIVE) + body;
-  let inverted = String.fromCharCode(NEGATIVE);
-  for (let index = 0; index < body.length; index += 1) inverted += String.fromCharCode(0xffff - body.charCodeAt(index));
-  return inverted;
+  writeByte(value.isNegative ? NEGATIVE : POSITIVE);
+  const start = sink.position;
+  writeMagnitude(floor, ABOVE);
+  writeResidual(magnitude, exactOfDouble(floor));
+  if (value.isNegative) invertFrom(start);
 };
+
+const scratch = new DataView(new ArrayBuffer(8));
 
 /** The greatest double that is not above a positive number which no double holds. */
 const floorDouble = (magnitude: ExactNumber): number => {
@@ -119,59 +201,86 @@ const doubleBelow = (value: number): number => {
   return scratch.getFloat64(0);
 };
 
+/** Above every negative power of ten that a decimal's digits have. */
+const POWER_OFFSET = 0x8000;
+
 /** The positive difference as the power of its first digit and its digits, no zeros behind. */
-const residualBody = (magnitude: ExactNumber, floor: ExactNumber): string => {
+const writeResidual = (magnitude: ExactNumber, floor: ExactNumber): void => {
   const exponent = Math.min(magnitude.exponent, floor.exponent);
   const difference =
     magnitude.coefficient * 10n ** BigInt(magnitude.exponent - exponent) -
     floor.coefficient * 10n ** BigInt(floor.exponent - exponent);
   const digits = difference.toString();
-  return `${String.fromCharCode(0x8000 + digits.length + exponent)}${digits.replace(/0+$/, '')}\u0000`;
+  writeUint32(POWER_OFFSET + digits.length + exponent);
+  writeBytes(Buffer.from(digits.replace(/0+$/, ''), 'latin1'));
+  writeByte(0);
 };
 
-const textBody = (text: string, collation: Collation | undefined): string =>
-  terminated(collation === undefined ? text : sortKeyOf(text, collation));
+const writeString = (text: string, collation: Collation | undefined): void => {
+  if (collation === undefined) writeText(text, toCodePointOrder);
+  else writeText(sortKeyOf(text, collation), toUnitOrder);
+};
 
-const isAboveSurrogates = /[\ud800-\uffff]/;
+/** Sort keys order by code unit as they are. */
+const toUnitOrder = (unit: number): number => unit;
 
-const terminated = (text: string): string => {
-  if (!text.includes('\u0000') && !isAboveSurrogates.test(text)) return text + CLOSE_TEXT;
-  let escaped = '';
+/** UTF-8's way to write a number, in which longer ones are greater; NUL, which closes a text, is escaped. */
+const writeText = (text: string, toOrder: (unit: number) => number): void => {
+  // A unit takes three bytes at most, and the end two.
+  reserve(text.length * 3 + 2);
+  const { bytes } = sink;
+  let { position } = sink;
   for (let index = 0; index < text.length; index += 1) {
     const unit = text.charCodeAt(index);
-    escaped += unit === 0 ? '\u0000\u0001' : String.fromCharCode(toCodePointOrder(unit));
+    if (unit === 0) {
+      bytes[position] = 0;
+      bytes[position + 1] = 1;
+      position += 2;
+    } else if (unit < 0x80) {
+      bytes[position] = unit;
+      position += 1;
+    } else if (unit < 0x800) {
+      bytes[position] = 0xc0 | (unit >> 6);
+      bytes[position + 1] = 0x80 | (unit & 0x3f);
+      position += 2;
+    } else {
+      const order = toOrder(unit);
+      bytes[position] = 0xe0 | (order >> 12);
+      bytes[position + 1] = 0x80 | ((order >> 6) & 0x3f);
+      bytes[position + 2] = 0x80 | (order & 0x3f);
+      position += 3;
+    }
   }
-  return escaped + CLOSE_TEXT;
+  bytes[position] = 0;
+  bytes[position + 1] = 0;
+  sink.position = position + 2;
 };
 
-const documentBody = (document: Document, collation: Collation | undefined): string => {
-  let body = '';
-  for (const key of Object.keys(document)) {
-    const value = document[key];
+const writeDocument = (document: Document, collation: Collation | undefined): void => {
+  for (const name of Object.keys(document)) {
+    const value = document[name];
     const rank = rankOf(value);
-    body += String.fromCharCode(rank) + terminated(key) + bodyOf(rank, value, collation);
+    writeByte(rank);
+    writeText(name, toCodePointOrder);
+    writeBody(rank, value, collation);
   }
-  return body + CLOSE_LIST;
+  writeByte(0);
 };
 
-const arrayBody = (values: unknown[], collation: Collation | undefined): string =>
-  toCompoundKeyString(values, collation) + CLOSE_LIST;
-
-const binaryBody = (value: unknown): string => {
+const writeBinary = (value: unknown): void => {
   const { bytes, subtype } = binaryOf(value);
-  return String.fromCharCode(bytes.length >>> 16, bytes.length & 0xffff, subtype) + latin1(bytes);
+  writeUint32(bytes.length);
+  writeByte(subtype);
+  writeBytes(bytes);
 };
 
-const timestampBody = (value: Timestamp): string => {
-  const high = value.getHighBitsUnsigned();
-  const low = value.getLowBitsUnsigned();
-  return String.fromCharCode(high >>> 16, high & 0xffff, low >>> 16, low & 0xffff);
-};
-
-const regExpBody = (value: unknown): string => {
+const writeRegExp = (value: unknown): void => {
   const { pattern, options } = regExpOf(value);
-  return terminated(pattern) + terminated(options);
+  writeText(pattern, toCodePointOrder);
+  writeText(options, toCodePointOrder);
 };
 
-const codeBody = (value: Code): string =>
-  terminated(value.code) + (isDocument(value.scope) ? documentBody(value.scope, undefined) : '');
+const writeCode = (value: Code): void => {
+  writeText(value.code, toCodePointOrder);
+  if (isDocument(value.scope)) writeDocument(value.scope, undefined);
+};

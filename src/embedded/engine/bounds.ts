@@ -1,10 +1,9 @@
 import { BSONRegExp } from 'bson';
 import type { Collation } from '../bson/collation.js';
-import { toKeyString } from '../bson/key-string.js';
+import { flipKey, toKeyString } from '../bson/key-string.js';
 import { rankOf } from '../bson/order.js';
 import { isDocument } from '../bson/values.js';
 import type { FieldPredicate } from '../query/match.js';
-import { flipKey } from './collection-index.js';
 
 /**
  * A stretch of one field's keys, given by prefixes: including a prefix means including every key that starts with it.
@@ -18,9 +17,6 @@ export interface Interval {
   /** Whether this is one whole key. */
   readonly isPoint: boolean;
 }
-
-/** Above every key that starts with the prefix it is put behind. */
-const ABOVE = '\uffff\uffff\uffff\uffff';
 
 const NULL_KEY = toKeyString(null);
 /** The keys that start with a prefix which is no whole key. */
@@ -49,10 +45,20 @@ export const includesNull = (intervals: readonly Interval[]): boolean =>
   intervals.some((interval) => startOf(interval) <= NULL_KEY && NULL_KEY < endOf(interval));
 
 /** The first key inside, for comparison. */
-export const startOf = ({ low, isLowIncluded }: Interval): string => (isLowIncluded ? low : low + ABOVE);
+export const startOf = ({ low, isLowIncluded }: Interval): string => (isLowIncluded ? low : behind(low));
 
 /** The first key behind. */
-export const endOf = ({ high, isHighIncluded }: Interval): string => (isHighIncluded ? high + ABOVE : high);
+export const endOf = ({ high, isHighIncluded }: Interval): string => (isHighIncluded ? behind(high) : high);
+
+/** Above the rank every key begins with, flipped or not. */
+const BEHIND_EVERYTHING = '\xff';
+
+/** What lies right behind all keys that start with the prefix: the prefix with one more in its last byte. */
+const behind = (prefix: string): string => {
+  let last = prefix.length - 1;
+  while (last >= 0 && prefix.charCodeAt(last) === 0xff) last -= 1;
+  return last < 0 ? BEHIND_EVERYTHING : prefix.slice(0, last) + String.fromCharCode(prefix.charCodeAt(last) + 1);
+};
 
 /** The interval as it lies in a field that is stored in descending order. */
 export const flipInterval = ({ low, isLowIncluded, high, isHighIncluded, isPoint }: Interval): Interval => ({

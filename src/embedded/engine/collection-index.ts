@@ -1,5 +1,5 @@
 import type { Collation } from '../bson/collation.js';
-import { toKeyString } from '../bson/key-string.js';
+import { toCompoundKeyString, toKeyString } from '../bson/key-string.js';
 import { type Path, toPath } from '../bson/path.js';
 import { type Document, fieldOf, isDocument } from '../bson/values.js';
 import type { Matcher } from '../query/match.js';
@@ -39,13 +39,6 @@ interface Entries {
 }
 
 const NO_ENTRIES: Entries = { keys: [], isMultikey: undefined };
-
-/** Turns the order of a key around: the complement of each unit (no key is a prefix of another, so this is exact). */
-export const flipKey = (key: string): string => {
-  let flipped = '';
-  for (let index = 0; index < key.length; index += 1) flipped += String.fromCharCode(0xffff - key.charCodeAt(index));
-  return flipped;
-};
 
 /**
  * One index of a collection. Entries are stored in the order of the first field's direction turned to ascending; only
@@ -180,20 +173,11 @@ export class CollectionIndex {
     }
     const { tuples, isMultikey, isMissing } = toIndexTuples(document, this.#paths);
     if (isSparse && isMissing) return NO_ENTRIES;
-    const keys = tuples.map((tuple) => this.#join(tuple, collation));
+    const keys = tuples.map((tuple) => toCompoundKeyString(tuple, this.isFlipped, collation));
     return {
       keys: keys.length > 1 ? [...new Set(keys)] : keys,
       isMultikey: isMultikey.includes(true) ? isMultikey : undefined,
     };
-  }
-
-  #join(tuple: readonly unknown[], collation: Collation | undefined): string {
-    let joined = '';
-    for (let field = 0; field < tuple.length; field += 1) {
-      const key = toKeyString(tuple[field], collation);
-      joined += this.isFlipped[field] ? flipKey(key) : key;
-    }
-    return joined;
   }
 }
 

@@ -59,7 +59,7 @@ export const wholeIndex = (index: CollectionIndex, request: PlanRequest): IndexP
     kind: 'index',
     index,
     bounds: [],
-    ranges: [{ low: '', high: '\uffff\uffff\uffff\uffff' }],
+    ranges: EVERYTHING_BOUNDS.map(toRange),
     isReversed: isReadReversed(index, order),
     isSorted: !request.sort || order !== undefined,
     mayRepeat: index.isMultikey,

@@ -63,8 +63,8 @@ const impliesRange = (given: FieldPredicate, op: '$gt' | '$gte' | '$lt' | '$lte'
   const isLower = op === '$gt' || op === '$gte';
   const givenDirection = given.op === '$eq' ? op.slice(0, 3) : given.op.slice(0, 3);
   if (givenDirection !== (isLower ? '$gt' : '$lt')) return false;
-  const given_ = toKeyString(given.value);
-  const required = toKeyString(value);
-  if (given_ === required) return op.endsWith('e') || !(given.op === '$eq' || given.op.endsWith('e'));
-  return isLower ? given_ > required : given_ < required;
+  const givenKey = toKeyString(given.value);
+  const requiredKey = toKeyString(value);
+  if (givenKey === requiredKey) return op.endsWith('e') || !(given.op === '$eq' || given.op.endsWith('e'));
+  return isLower ? givenKey > requiredKey : givenKey < requiredKey;
 };

@@ -8,7 +8,7 @@ import { documentBytesOf, ENTRY, encodeEntry } from './log-codec.js';
 /** What a document may measure, as BSON. */
 export const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
 /** Begins the lock name of a unique key; the key of an `_id` never begins so. */
-const LOCKED_KEY_MARK = '\uffff';
+const LOCKED_KEY_MARK = '\xff';
 
 /**
  * How a command changes documents. Every method either makes its whole change or throws and has made none:

@@ -34,6 +34,7 @@ const scalars: readonly ((random: Random) => unknown)[] = [
   () => undefined,
   (random) => new Date(DATE_BASE + random.integer(5) * 1000 - 2000),
   (random) => new ObjectId(`65000000000000000000000${random.integer(6)}`),
+  (random) => new ObjectId(random.pick(['0', '6', 'f']).repeat(24)),
   (random) => new Timestamp({ t: random.integer(3), i: random.integer(3) }),
   (random) => new Binary(Uint8Array.from([random.integer(3), 1])),
   (random) => new BSONRegExp(random.pick(['^a', 'b']), ''),
