@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { publishedContracts, publishedNamespaces } from '#shared/contracts/index.js';
+import { configuredNamespaces, publishedContracts, publishedNamespaces } from '#shared/contracts/index.js';
 import { environment } from '../../src/config.js';
 import { catalogue } from '../../src/errors.js';
 import { createMetrics } from '../../src/platform/metrics.js';
@@ -60,7 +60,8 @@ test('every event and namespace is explained', () => {
   ]);
   expect(events.filter((event) => !inSection.includes(`\`${event}\``))).toEqual([]);
   const namespaces = readme.table('namespace').flatMap(([names = '']) => names.split(', '));
-  expect(namespaces.sort()).toEqual(Object.keys(publishedNamespaces).sort());
+  const configured = Object.keys(configuredNamespaces).map((name) => name.replace('{', '<').replace('}', '>'));
+  expect(namespaces.sort()).toEqual([...Object.keys(publishedNamespaces), ...configured].sort());
 });
 
 test('the table of places names what is there', async () => {

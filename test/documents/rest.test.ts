@@ -140,6 +140,7 @@ test('every call that succeeds has the documented form', async () => {
   await answer('emit-api.emitBatch', 'POST', '/emit', backend, { items });
   await answer('emit-api.broadcast', 'POST', '/broadcast/news', backend, {});
   await answer('emit-api.presence', 'GET', `/users/${ann.id}/presence`, backend);
+  await answer('emit-api.deliveries', 'GET', `/users/${ann.id}/deliveries`, backend);
   await answer('emit-api.presences', 'POST', '/presence', backend, { userIds: [ann.id, bob.id] });
   await answer('lead-finder.emit', 'POST', `/lead-finder/${'s'.repeat(16)}/emit/progress`, backend, {});
   const { _id: noteId } = note.data.message;

@@ -1,0 +1,22 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { runScript } from '../support/script.js';
+import { temporaryDirectory } from '../support/temporary-directory.js';
+
+test('the database that runs alone is that of the gateway, unless another is named', async () => {
+  // A file where a directory should be: who opens it says so.
+  const path = join(await temporaryDirectory(), 'no-directory');
+  await writeFile(path, '');
+  for (const [args, env] of [
+    [['--port', '0'], { DATA_DIR: path }],
+    [['--port', '0', '--data', join(path, 'db')], {}],
+  ] as const) {
+    const { code, stderr } = await runScript('scripts/db.ts', [...args], env);
+    expect([code, stderr]).toEqual([1, expect.stringContaining(join(path, 'db'))]);
+  }
+});
+
+test('its options are explained', async () => {
+  expect(await runScript('scripts/db.ts', ['--help'])).toMatchObject({ code: 0, stdout: '' });
+});
