@@ -16,6 +16,12 @@ const recipientSchema = new Schema(
 );
 recipientSchema.index({ 'devices.seenAt': 1 });
 
+/**
+ * Why a message for a device ends without delivery: its own time is over, too many waited, the device was away for too long,
+ * or had missed what it cannot do without and starts over.
+ */
+export const losses = ['ttl', 'overflow', 'device', 'resync'] as const;
+
 const entrySchema = new Schema(
   {
     message: { type: String, required: true },
@@ -29,12 +35,14 @@ const entrySchema = new Schema(
     body: { type: String, required: true },
     isPending: { type: Boolean, required: true },
     state: { type: String, enum: ['queued', 'sent', 'acked', 'pushed', 'expired'], required: true },
+    /** Why it ended without delivery. */
+    loss: { type: String, enum: losses },
     at: { type: Date, required: true },
     createdAt: { type: Date, required: true },
     /** Not delivered after this. */
     expireAt: Date,
     isResync: Boolean,
-    /** Kept for a while after its end, because somebody may ask for its state. */
+    /** Kept for a while after its end, because somebody may ask for its state; so is everything that was lost. */
     keepsReceipt: Boolean,
     /** A push follows unless a device acknowledges. */
     hasPush: Boolean,
@@ -43,6 +51,8 @@ const entrySchema = new Schema(
   { collection: 'delivery.entries' },
 );
 entrySchema.index({ recipient: 1, device: 1, seq: 1 }, { partialFilterExpression: { isPending: true } });
+// Partial, because most messages of push sites are gone once they are acknowledged: they need not pay for it.
+entrySchema.index({ recipient: 1, seq: 1 }, { partialFilterExpression: { keepsReceipt: true } });
 entrySchema.index({ message: 1 });
 entrySchema.index({ expireAt: 1 }, { partialFilterExpression: { isPending: true } });
 entrySchema.index({ purgeAt: 1 }, { expireAfterSeconds: 0 });
@@ -89,6 +99,8 @@ pushSchema.index({ purgeAt: 1 }, { expireAfterSeconds: 0 });
 
 /** A mailbox: who it belongs to and by which devices. */
 export type DeliveryRecipient = InferSchemaType<typeof recipientSchema>;
+/** One of {@link losses}. */
+export type Loss = (typeof losses)[number];
 /** One message for one device. */
 export type DeliveryEntry = InferSchemaType<typeof entrySchema>;
 /** An idempotency key and what was answered. */

@@ -123,7 +123,7 @@ export function createDevices(options: {
           } as never);
           // Otherwise it has come back in this moment.
           if (modifiedCount === 0) continue;
-          const lost = await mailbox.lose({ recipient, device: id });
+          const lost = await mailbox.lose({ recipient, device: id }, 'device');
           if (lost > 0) await mailbox.markCut(recipient, id);
         }
       }

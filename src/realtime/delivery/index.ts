@@ -29,7 +29,7 @@ import type { GatewaySocket } from '../../transport/dispatch.js';
 import type { Bus } from '../bus.js';
 import { createDevices } from './devices.js';
 import { createMailbox, type MessageStatus } from './mailbox.js';
-import { type Entry, keyOf, newId, type OutgoingMessage, type Recipient, recipientOf } from './message.js';
+import { type Entry, isHeardOn, keyOf, newId, type OutgoingMessage, type Recipient, recipientOf } from './message.js';
 import { type Device, Outbox } from './outbox.js';
 import type { PushStore } from './push-store.js';
 
@@ -97,7 +97,8 @@ interface Dependencies {
 /** Delivery over the database of the models. */
 export function createDelivery(dependencies: Dependencies): Delivery {
   const { sockets, models, clock, logger, bus, pushStore, settings } = dependencies;
-  const isHere = (recipient: string, deviceId: string): boolean => socketsOf({ recipient, deviceId }).length > 0;
+  const isHere = (recipient: string, deviceId: string, namespace: string): boolean =>
+    socketsOf({ recipient, deviceId }).some(({ nsp }) => isHeardOn(nsp.name, namespace));
   const mailbox = createMailbox({ models, clock, pushStore, isHere, ...settings });
   const devices = createDevices({ model: models.DeliveryRecipient, mailbox, clock, ttlMs: settings.deviceTtlMs });
   const stops: (() => void)[] = [];
@@ -137,7 +138,7 @@ export function createDelivery(dependencies: Dependencies): Delivery {
 
   /** The device has missed something that it cannot do without: its queue is of no use any more. */
   const startOver = async (device: Device): Promise<void> => {
-    await mailbox.lose({ recipient: device.recipient, device: device.deviceId });
+    await mailbox.lose({ recipient: device.recipient, device: device.deviceId }, 'resync');
     for (const outbox of outboxesOf(device)) {
       outbox.unacknowledged.clear();
       outbox.socket.emit('_resync');

@@ -1,4 +1,5 @@
 import { Types } from 'mongoose';
+import type { Loss } from '#shared/models/delivery.js';
 import type { Models } from '#shared/models/index.js';
 import type { Clock } from '../../platform/clock.js';
 import { createGroup } from '../../platform/gather.js';
@@ -21,8 +22,8 @@ interface Options {
   mailboxMax: number;
   /** How long the state of a message can be asked for after its end. */
   receiptTtlMs: number;
-  /** A socket of this device is connected to this node. */
-  isHere(recipient: string, device: string): boolean;
+  /** A socket of this device is connected to this node, where the namespace is heard. */
+  isHere(recipient: string, device: string, namespace: string): boolean;
 }
 
 /** What is stored for each recipient and device, in order. All of it is in the database. */
@@ -48,7 +49,7 @@ export function createMailbox({ models, clock, pushStore, mailboxMax, receiptTtl
       used.set(key, offset + 1);
       const addressees = devices.length === 0 ? [null] : devices;
       return addressees.map((device) => {
-        const isSent = device !== null && isHere(key, device);
+        const isSent = device !== null && isHere(key, device, message.namespace);
         return toEntry(message, { recipient: key, device, seq: first + offset, isSent, now });
       });
     });
@@ -85,7 +86,7 @@ export function createMailbox({ models, clock, pushStore, mailboxMax, receiptTtl
       .limit(1)
       .project({ seq: 1 })
       .toArray();
-    if (last !== undefined) await lose({ ...queue, seq: { $lte: last['seq'] } });
+    if (last !== undefined) await lose({ ...queue, seq: { $lte: last['seq'] } }, 'overflow');
     if (device !== null) await markCut(recipient, device);
   };
 
@@ -95,10 +96,10 @@ export function createMailbox({ models, clock, pushStore, mailboxMax, receiptTtl
   };
 
   /** Ends entries without delivery. @returns how many */
-  const lose = async (filter: Record<string, unknown>): Promise<number> => {
+  const lose = async (filter: Record<string, unknown>, loss: Loss): Promise<number> => {
     const now = clock.now();
     const purgeAt = new Date(now + receiptTtlMs);
-    const end = { isPending: false, state: 'expired', at: new Date(now), purgeAt };
+    const end = { isPending: false, state: 'expired', loss, at: new Date(now), purgeAt, keepsReceipt: true };
     const { modifiedCount } = await collection.updateMany({ ...filter, isPending: true }, { $set: end });
     return modifiedCount;
   };
@@ -177,7 +178,7 @@ export function createMailbox({ models, clock, pushStore, mailboxMax, receiptTtl
       const isDue = { isPending: true, expireAt: { $lte: new Date(clock.now()) } };
       const due = await collection.find(isDue).project({ recipient: 1, device: 1 }).limit(GROUP_MAX).toArray();
       if (due.length === 0) return;
-      await lose({ _id: { $in: due.map(({ _id }) => _id) } });
+      await lose({ _id: { $in: due.map(({ _id }) => _id) } }, 'ttl');
       for (const { recipient, device } of due) if (device !== null) await markCut(recipient, device);
     },
 
@@ -199,7 +200,7 @@ export function createMailbox({ models, clock, pushStore, mailboxMax, receiptTtl
 }
 
 /** The states of a message, the one that says most first. */
-const STATES = ['acked', 'pushed', 'sent', 'queued', 'expired'] as const;
+export const STATES = ['acked', 'pushed', 'sent', 'queued', 'expired'] as const;
 
 /** What became of a message. */
 export interface MessageStatus {

@@ -62,6 +62,9 @@ export function recipientOf(key: string): Recipient {
   return { site, userId };
 }
 
+/** Whether what was sent to a namespace, or to `*`, is heard on one. */
+export const isHeardOn = (namespace: string, sentTo: string): boolean => sentTo === '*' || sentTo === namespace;
+
 /** A new id of a message or an entry. */
 export const newId = (): string => new Types.ObjectId().toHexString();
 

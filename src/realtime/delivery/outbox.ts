@@ -1,12 +1,12 @@
 import type { GatewaySocket } from '../../transport/dispatch.js';
 import type { Mailbox, PendingQuery } from './mailbox.js';
-import { contentOf, type Entry } from './message.js';
+import { contentOf, type Entry, isHeardOn } from './message.js';
 
 /** The most messages of one `_batch`, and their bytes. */
 const BATCH_MAX = 500;
 const BATCH_MAX_BYTES = 262_144;
 /** Live messages a client may leave unacknowledged; the rest waits in the database. */
-const UNACKNOWLEDGED_MAX = 500;
+export const UNACKNOWLEDGED_MAX = 500;
 /** Numbers that may yet turn up late, and for how long; what is later still is found at the next connect. */
 const MISSING_MAX = 256;
 const MISSING_TTL_MS = 15_000;
@@ -190,7 +190,7 @@ export class Outbox {
 
   #send(entry: Entry): void {
     const namespace = this.socket.nsp.name;
-    if (entry.namespace !== namespace && entry.namespace !== '*') return;
+    if (!isHeardOn(namespace, entry.namespace)) return;
     this.unacknowledged.set(entry.id, entry);
     this.#note(entry);
     const [event, ...args] = contentOf(entry);
