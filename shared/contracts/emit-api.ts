@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { defineContract } from './contract.js';
+import { deliveries, deliveryQuestion, deliveryState } from './deliveries.js';
 import { accountId, eventName, isoTime, userId } from './primitives.js';
 
 /** Where an emit goes: one namespace, or `*`, all that authenticate users. */
@@ -47,11 +48,8 @@ const reached = z.object({
   sockets: z.number().int(),
 });
 
-/** The states of a durable message. */
-const state = z.enum(['queued', 'sent', 'acked', 'pushed', 'expired']);
-
 /** What an emit came to; `id` and `state` when it was durable. */
-const emitted = reached.extend({ id: z.string().optional(), state: state.optional() });
+const emitted = reached.extend({ id: z.string().optional(), state: deliveryState.optional() });
 
 const presence = z.object({
   userId,
@@ -102,9 +100,9 @@ export const emitApi = defineContract({
         id: z.string(),
         userId,
         event: z.string(),
-        state,
+        state: deliveryState,
         createdAt: isoTime,
-        devices: z.array(z.object({ deviceId: z.string(), state, at: isoTime })),
+        devices: z.array(z.object({ deviceId: z.string(), state: deliveryState, at: isoTime })),
       }),
     },
     emitBatch: {
@@ -149,6 +147,14 @@ export const emitApi = defineContract({
       path: '/users/:userId/presence',
       params: z.object({ userId }),
       answer: presence,
+    },
+    deliveries: {
+      summary: 'Why a user got a durable event on each device, or did not; never what was in it.',
+      method: 'get',
+      path: '/users/:userId/deliveries',
+      params: z.object({ userId }),
+      query: deliveryQuestion,
+      answer: deliveries,
     },
     presences: {
       summary: 'The same for up to 500 users, in the order asked.',

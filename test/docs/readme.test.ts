@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { deliveryReasons } from '#shared/contracts/deliveries.js';
 import { configuredNamespaces, publishedContracts, publishedNamespaces } from '#shared/contracts/index.js';
 import { environment } from '../../src/config.js';
 import { catalogue } from '../../src/errors.js';
@@ -21,6 +22,11 @@ test('the table of errors is the catalogue', () => {
   expect(documented).toEqual(declared);
 });
 
+test('the table of reasons is that of the contract', () => {
+  const declared = Object.entries(deliveryReasons).map(([code, sentence]) => [code, sentence.replaceAll('`', '')]);
+  expect(readme.table('reason')).toEqual(declared);
+});
+
 test('the table of metrics is what the gateway counts', () => {
   const documented = readme.table('metric').map(([name]) => name);
   const counted = createMetrics()
@@ -36,7 +42,7 @@ test('the settings that are explained exist and have these defaults', () => {
     expect([name, String(defaults[name] ?? '')]).toEqual([name, defaultText]);
   }
   const mentioned = readme.text.match(/`[A-Z]+(?:_[A-Z]+)+(?==|`)/g)?.map((name) => name.slice(1)) ?? [];
-  const known = new Set([...Object.keys(environment.shape), ...Object.keys(catalogue)]);
+  const known = new Set([environment.shape, catalogue, deliveryReasons].flatMap((table) => Object.keys(table)));
   expect(mentioned.filter((name) => !known.has(name))).toEqual([]);
 });
 
@@ -92,7 +98,11 @@ test('a signal to npm start reaches the gateway', async () => {
 
 test('links within the README lead somewhere', () => {
   const anchors = [...readme.text.matchAll(/^#+ (.+)$/gm)].map(
-    ([, heading = '']) => `#${heading.toLowerCase().replaceAll(' ', '-')}`,
+    ([, heading = '']) =>
+      `#${heading
+        .toLowerCase()
+        .replaceAll(/[^\w -]/g, '')
+        .replaceAll(' ', '-')}`,
   );
   const links = [...readme.text.matchAll(/\]\((#[^)]+)\)/g)].map(([, link]) => link);
   expect(links.filter((link) => link !== undefined && !anchors.includes(link))).toEqual([]);

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { deliveryQuestion } from '#shared/contracts/deliveries.js';
 import { type emitApi, emitItem, idempotencyKey } from '#shared/contracts/emit-api.js';
 import { invalid } from '../../errors.js';
 import type { RouteHandlers } from '../../realtime/integration.js';
@@ -23,6 +24,7 @@ export const createRoutes = (service: EmitService): RouteHandlers<typeof emitApi
     service.toEveryone({ event, payload: body, namespace, account }),
   disconnect: async ({ params: { userId }, body }) => service.disconnect(userId, body?.reason),
   presence: async ({ params: { userId } }) => service.presenceOf(userId),
+  deliveries: async ({ params: { userId }, query }) => service.deliveriesOf(userId, toQuestion(query)),
   presences: async ({ body: { userIds } }) => ({ users: await service.presencesOf(userIds) }),
 });
 
@@ -38,6 +40,14 @@ async function toItemAnswer(service: EmitService, item: unknown) {
 }
 
 const isYes = (flag: boolean | string | undefined): boolean => flag === true || flag === 'true' || flag === '1';
+
+/** A question as the service has it. */
+const toQuestion = ({ since, limit, before, ...which }: z.output<typeof deliveryQuestion>) => ({
+  ...which,
+  limit: Number(limit),
+  ...(since !== undefined && { since: Date.parse(since) }),
+  ...(before !== undefined && { before: Number(before) }),
+});
 
 /** An emit as the service has it. @throws GatewayError `VALIDATION_ERROR` for an option without the one that it needs */
 function toEmit({ userId, event, payload, namespace, ...options }: z.output<typeof emitItem>) {

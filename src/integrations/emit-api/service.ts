@@ -1,11 +1,14 @@
 import { GatewayError } from '../../errors.js';
 import type { Context } from '../../realtime/context.js';
+import type { HistoryQuestion } from '../../realtime/delivery/history.js';
 import { createIdempotency, type Once } from '../../realtime/delivery/idempotency.js';
-import { GENERAL_SITE } from '../../realtime/delivery/message.js';
+import { createInquiry } from '../../realtime/delivery/inquiry.js';
+import { GENERAL_SITE, keyOf } from '../../realtime/delivery/message.js';
 import { userNamespaces } from '../../realtime/namespaces.js';
 import type { Presence } from '../../realtime/presence/index.js';
 import { rooms } from '../../realtime/rooms.js';
 import { toShown } from './shown.js';
+import { toDeliveries } from './to-wire.js';
 
 interface Emit {
   event: string;
@@ -21,6 +24,9 @@ interface UserEmit extends Emit {
   durable?: { ttlMs?: number; push?: { afterMs?: number } };
 }
 
+/** Which messages of a user. */
+type DeliveriesQuestion = Omit<HistoryQuestion, 'recipient' | 'devices'> & { site?: string | undefined };
+
 /** What came of it. */
 interface Emitted {
   sockets: number;
@@ -35,7 +41,9 @@ export type EmitService = ReturnType<typeof createEmitService>;
  * What is emitted reaches the sockets that are connected now; what is durable is stored first, and reaches those that
  * come later too.
  */
-export function createEmitService({ config, emitter, presence, delivery, push, models, clock }: Context) {
+export function createEmitService(context: Context) {
+  const { config, emitter, presence, sitePresence, delivery, push, models, clock } = context;
+  const inquire = createInquiry({ models, clock });
   const idempotency = createIdempotency({ model: models.DeliveryKey, clock });
 
   const toUser = async (emit: UserEmit, id?: string): Promise<Emitted> => {
@@ -93,6 +101,16 @@ export function createEmitService({ config, emitter, presence, delivery, push, m
       const [found] = await presence.get([userId]);
       if (found === undefined) throw new GatewayError('INTERNAL_ERROR');
       return toWire(found);
+    },
+
+    /** @throws GatewayError `NOT_FOUND` for a site that is none; nobody is asked whether the user exists */
+    async deliveriesOf(userId: string, { site = GENERAL_SITE, ...question }: DeliveriesQuestion) {
+      if (site !== GENERAL_SITE && !config.sites.some(({ name }) => name === site)) throw new GatewayError('NOT_FOUND');
+      const recipient = { site, userId };
+      const placesOf = () =>
+        site === GENERAL_SITE ? presence.placesOf(userId) : sitePresence.placesOf(keyOf(recipient));
+      const found = await inquire({ recipient, ...question }, placesOf);
+      return toDeliveries(found, config.delivery.receiptTtlMs);
     },
 
     presencesOf: async (userIds: readonly string[]) => (await presence.get(userIds)).map(toWire),

@@ -1,0 +1,24 @@
+import type { Findings } from '../../realtime/delivery/inquiry.js';
+
+/** The findings about a user's messages as the wire has them. @param keptForMs how long a message is found after its end */
+export const toDeliveries = ({ messages, devices, next }: Findings, keptForMs: number) => ({
+  messages: messages.map(({ first, state, fates }) => ({
+    id: first.message,
+    event: first.event,
+    namespace: first.namespace,
+    createdAt: first.createdAt.toISOString(),
+    state,
+    devices: fates.map(({ deviceId, state: own, at, reason }) => ({
+      deviceId,
+      state: own,
+      at: at?.toISOString() ?? null,
+      reason,
+    })),
+  })),
+  devices: devices.map(({ deviceId, isConnected, namespaces, seenAt, waiting }) => ({
+    ...{ deviceId, isConnected, namespaces: [...namespaces] },
+    ...{ seenAt: seenAt.toISOString(), waiting },
+  })),
+  next: next === null ? null : String(next),
+  keptForMs,
+});
