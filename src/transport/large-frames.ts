@@ -1,3 +1,4 @@
+import type { Clock } from '../platform/clock.js';
 import type { GatewaySocket } from './dispatch.js';
 
 type Connection = GatewaySocket['conn'];
@@ -5,20 +6,59 @@ type Connection = GatewaySocket['conn'];
 /** What is private to `ws`. Each part is looked for before it is touched; without it the general limit stays. */
 interface WebSocketLike {
   readonly _receiver?: Limited & { readonly _extensions?: Readonly<Record<string, Limited | undefined>> };
+  readonly _socket?: { readonly bytesRead: number };
   pause(): void;
   resume(): void;
+  terminate(): void;
 }
 
 interface Limited {
   _maxPayload?: unknown;
 }
 
-/** Lets some connections send some frames that are larger than those of others. */
+/** How long one that is too slow may go on before it is looked at: a short gap of a network is no reason to end it. */
+const WINDOW_MS = 5000;
+/** Bytes that have to come in each window, when others wait. */
+const WINDOW_BYTES = 64 * 1024 * (WINDOW_MS / 1000);
+/** How long a client that is turned away gets to read why. */
+const FAREWELL_MS = 1000;
+
+const admitted = Symbol('socket that may send large frames');
+type Admitted = Connection & { [admitted]?: GatewaySocket | undefined };
+
+/** Lets some sockets send some frames that are larger than those of others. */
 export interface LargeFrames {
-  /** From now on the connection may send them. */
-  admit(connection: Connection): void;
+  /** From now on the connection of the socket may send them. */
+  admit(socket: GatewaySocket): void;
   /** No longer; also when it is closed. */
-  dismiss(connection: Connection): void;
+  dismiss(socket: GatewaySocket): void;
+}
+
+interface Options {
+  /** Whether a packet of text announces one large attachment, and no more. */
+  announces(packet: string): boolean;
+  generalBytes: number;
+  maxBytes: number;
+  /** Connections that are read from at once: of everybody, and of one owner. */
+  atOnce: number;
+  atOnceOfOne: number;
+  ownerOf(socket: GatewaySocket): string;
+  /** Tells a client that it was too slow while others waited; its connection is closed then. */
+  refuse(socket: GatewaySocket): void;
+  clock: Clock;
+}
+
+/** A large frame that is to come. */
+interface Arrival {
+  readonly socket: GatewaySocket;
+  readonly websocket: WebSocketLike;
+  readonly owner: string;
+  /** What had come when the window began. */
+  bytes: number;
+  isSlow: boolean;
+  /** It was turned away, and its connection is about to close. */
+  isLeaving: boolean;
+  stop(): void;
 }
 
 /**
@@ -27,46 +67,83 @@ export interface LargeFrames {
  *
  * A binary event comes as a packet of text that announces its attachments, and then these, each a frame. So the limit of a
  * connection is raised between the one and the other, for a packet that is meant to have large ones, and lowered behind it.
- * No more than `atOnce` connections are read from in between; the others wait, and their senders with them. A sender that
- * takes too long misses its heartbeat, so nobody waits for ever. What a client sends by polling has the general limit.
- *
- * @param announces whether a packet of text announces one large attachment, and no more
+ * No more than `atOnce` connections are read from in between, of one owner no more than `atOnceOfOne`; the others wait, and
+ * their senders with them. Whoever is slow may be so until somebody waits for the place. Nobody waits or sends for ever, who
+ * takes too long misses a heartbeat. What a client sends by polling has the general limit.
  */
-export function createLargeFrames({
-  announces,
-  generalBytes,
-  maxBytes,
-  atOnce,
-}: {
-  announces: (packet: string) => boolean;
-  generalBytes: number;
-  maxBytes: number;
-  atOnce: number;
-}): LargeFrames {
-  const receiving = new Set<Connection>();
-  const waiting = new Set<Connection>();
+export function createLargeFrames(options: Options): LargeFrames {
+  const { announces, generalBytes, maxBytes, atOnce, atOnceOfOne, ownerOf, refuse, clock } = options;
+  const receiving = new Map<Connection, Arrival>();
+  const waiting = new Map<Connection, Arrival>();
 
-  const begin = (connection: Connection): void => {
-    const websocket = websocketOf(connection);
-    if (websocket === undefined) return;
-    setLimit(websocket, maxBytes);
-    if (receiving.size < atOnce) return void receiving.add(connection);
-    waiting.add(connection);
+  const mayReceive = ({ owner }: Arrival): boolean => {
+    const own = [...receiving.values()].filter((arrival) => arrival.owner === owner);
+    return own.length < atOnceOfOne;
+  };
+
+  const receive = (connection: Connection, arrival: Arrival): void => {
+    arrival.bytes = bytesOf(arrival);
+    arrival.stop = clock.every(WINDOW_MS, () => measure(arrival));
+    receiving.set(connection, arrival);
+  };
+
+  const measure = (arrival: Arrival): void => {
+    const bytes = bytesOf(arrival);
+    arrival.isSlow = bytes - arrival.bytes < WINDOW_BYTES;
+    arrival.bytes = bytes;
+    if (arrival.isSlow) yieldPlace();
+  };
+
+  /** Ends the slow one that has had its place for longest, if that is what somebody waits for. */
+  const yieldPlace = (): void => {
+    const staying = [...receiving.values()].filter(({ isLeaving }) => !isLeaving);
+    if (staying.length < atOnce || ![...waiting.values()].some(mayReceive)) return;
+    const slow = staying.find(({ isSlow }) => isSlow);
+    if (slow !== undefined) turnAway(slow);
+  };
+
+  /** Its place is free, and what has come of the frame forgotten, when the connection is closed. */
+  const turnAway = (arrival: Arrival): void => {
+    const { socket, websocket } = arrival;
+    arrival.isLeaving = true;
+    arrival.stop();
     websocket.pause();
+    refuse(socket);
+    socket.conn.close();
+    // What would end the connection in good order comes behind the rest of the frame.
+    clock.after(FAREWELL_MS, () => websocket.terminate());
+  };
+
+  const begin = (connection: Admitted): void => {
+    const websocket = websocketOf(connection);
+    const socket = connection[admitted];
+    if (websocket === undefined || socket === undefined || receiving.has(connection)) return;
+    setLimit(websocket, maxBytes);
+    const arrival = toArrival(socket, websocket, ownerOf(socket));
+    if (receiving.size < atOnce && mayReceive(arrival)) {
+      receive(connection, arrival);
+    } else {
+      waiting.set(connection, arrival);
+      websocket.pause();
+      yieldPlace();
+    }
   };
 
   const end = (connection: Connection): void => {
-    const hasWaited = waiting.delete(connection);
-    if (!receiving.delete(connection) && !hasWaited) return;
-    const websocket = websocketOf(connection);
-    if (websocket !== undefined) setLimit(websocket, generalBytes);
+    const arrival = receiving.get(connection) ?? waiting.get(connection);
+    if (arrival === undefined) return;
+    arrival.stop();
+    receiving.delete(connection);
+    setLimit(arrival.websocket, generalBytes);
     // All of it had arrived together with its announcement.
-    if (hasWaited) websocket?.resume();
-    const [next] = waiting;
-    if (next === undefined || receiving.size >= atOnce) return;
-    waiting.delete(next);
-    receiving.add(next);
-    websocketOf(next)?.resume();
+    if (waiting.delete(connection)) arrival.websocket.resume();
+    for (const [next, waitingArrival] of waiting) {
+      if (receiving.size >= atOnce) return;
+      if (!mayReceive(waitingArrival)) continue;
+      waiting.delete(next);
+      receive(next, waitingArrival);
+      waitingArrival.websocket.resume();
+    }
   };
 
   // One function for all connections, so that an idle one costs no closure.
@@ -76,16 +153,27 @@ export function createLargeFrames({
   }
 
   return {
-    admit(connection) {
+    admit(socket) {
+      const connection: Admitted = socket.conn;
+      connection[admitted] = socket;
       connection.off('data', look);
       connection.on('data', look);
     },
-    dismiss(connection) {
-      connection.off('data', look);
-      end(connection);
+    dismiss({ conn }) {
+      (conn as Admitted)[admitted] = undefined;
+      conn.off('data', look);
+      end(conn);
     },
   };
 }
+
+const toArrival = (socket: GatewaySocket, websocket: WebSocketLike, owner: string): Arrival => ({
+  ...{ socket, websocket, owner },
+  ...{ bytes: 0, isSlow: false, isLeaving: false },
+  stop: () => undefined,
+});
+
+const bytesOf = ({ websocket }: Arrival): number => websocket._socket?.bytesRead ?? 0;
 
 function websocketOf({ transport }: Connection): WebSocketLike | undefined {
   if (transport.name !== 'websocket') return undefined;

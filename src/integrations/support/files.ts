@@ -9,12 +9,14 @@ import { ChatError, type Entrance } from '../chats/index.js';
 import { type ConversationAccess, ensureOpen } from './access.js';
 import { detectType, isImage, toSafeName } from './content-type.js';
 import type { FileStore, StoredFile } from './file-store.js';
-import { type Identity, toIdentity } from './people.js';
+import { type Identity, ownRoomOf, toIdentity } from './people.js';
 import type { Send } from './send.js';
 import { toWireFile } from './to-wire.js';
 
 /** Files that one node may be storing at once, counted in files of the largest size. */
 const UPLOADS_MAX = 8;
+/** The same for what one person sends. */
+const UPLOADS_OF_ONE_MAX = 4;
 
 /** A file that somebody may read. */
 export interface Download {
@@ -39,17 +41,26 @@ interface Dependencies {
 /** Takes files in and hands them out. */
 export function createFiles({ access, entrance, store, send, sizeMax }: Dependencies) {
   let uploading = 0;
+  const uploadingOf = new Map<string, number>();
+
+  const occupy = (owner: string, bytes: number): void => {
+    uploading += bytes;
+    const own = (uploadingOf.get(owner) ?? 0) + bytes;
+    if (own === 0) uploadingOf.delete(owner);
+    else uploadingOf.set(owner, own);
+  };
 
   /** Runs an upload if there is room for it. @throws ChatError `UNAVAILABLE` */
-  const withRoom = async <T>(bytes: number, work: () => Promise<T>): Promise<T> => {
-    if (uploading + bytes > UPLOADS_MAX * sizeMax) {
+  const withRoom = async <T>(owner: string, bytes: number, work: () => Promise<T>): Promise<T> => {
+    const own = (uploadingOf.get(owner) ?? 0) + bytes;
+    if (uploading + bytes > UPLOADS_MAX * sizeMax || own > UPLOADS_OF_ONE_MAX * sizeMax) {
       throw new ChatError('UNAVAILABLE', 'Too many files at the moment', { retryAfterMs: 1000 });
     }
-    uploading += bytes;
+    occupy(owner, bytes);
     try {
       return await work();
     } finally {
-      uploading -= bytes;
+      occupy(owner, -bytes);
     }
   };
 
@@ -98,10 +109,11 @@ export function createFiles({ access, entrance, store, send, sizeMax }: Dependen
         throw new ChatError('FILE_TOO_LARGE', 'The file is too large', { maxBytes: sizeMax });
       }
       if (content.byteLength === 0) throw invalid('0', 'must not be empty');
-      return withRoom(content.byteLength, async () => {
+      const owner = toIdentity(principal);
+      return withRoom(ownRoomOf(owner), content.byteLength, async () => {
         if (meta === undefined) await entrance.callerOf(principal);
         else ensureOpen((await access.open(principal, meta.conversationId)).conversation);
-        const file = await keep(content, toIdentity(principal), meta);
+        const file = await keep(content, owner, meta);
         return meta === undefined ? toWireFile(file) : announceFile(principal, file, meta);
       });
     },

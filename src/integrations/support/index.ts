@@ -3,7 +3,7 @@ import type { Context } from '../../realtime/context.js';
 import { type Integration, mountEvents, mountRoutes, type SocketListener } from '../../realtime/integration.js';
 import { chatNamespace } from '../../realtime/namespaces.js';
 import { createLargeFrames } from '../../transport/large-frames.js';
-import { type ChatServices, toRequestFailure } from '../chats/index.js';
+import { ChatError, type ChatServices, toRequestFailure } from '../chats/index.js';
 import { createAcquaintances } from './acquaintances.js';
 import { createDepartments } from './department.js';
 import { supportDialect } from './dialect.js';
@@ -12,8 +12,9 @@ import { ownRoomOf, toIdentity } from './people.js';
 import { createRoutes } from './routes.js';
 import { createSupportServices } from './service.js';
 
-/** Files that a node receives at once; further ones wait. */
+/** Files that a node receives at once, of everybody and of one person; further ones wait. */
 const RECEIVED_AT_ONCE = 8;
+const RECEIVED_OF_ONE = 2;
 
 /** How often a node looks for what is left of uploads that never ended. */
 const SWEEP_MS = 600_000;
@@ -31,20 +32,30 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
     generalBytes: config.sockets.messageMaxBytes,
     maxBytes: config.support.frameMaxBytes,
     atOnce: RECEIVED_AT_ONCE,
+    atOnceOfOne: RECEIVED_OF_ONE,
+    ownerOf: ({ data }) => ownRoomOf(toIdentity(data.principal)),
+    refuse(socket) {
+      const error = new ChatError('UNAVAILABLE', 'The file came too slowly while others waited', {
+        retryAfterMs: 1000,
+      });
+      const told = supportDialect.toErrorEvent(error, { event: 'file_upload', data: undefined, isAcknowledged: false });
+      if (told !== undefined) socket.emit(told.event, told.payload);
+    },
+    clock,
   });
 
   const listener: SocketListener = {
     connected(socket) {
       departments.listener.connected(socket);
       if (socket.nsp.name !== chatNamespace) return;
-      largeFrames.admit(socket.conn);
+      largeFrames.admit(socket);
       const { principal } = socket.data;
       if (principal.kind !== 'visitor') return;
       void socket.join(services.room.ofVisitor(principal.visitorId, principal.conversationIds));
     },
     disconnected(socket) {
       departments.listener.disconnected(socket);
-      if (socket.nsp.name === chatNamespace) largeFrames.dismiss(socket.conn);
+      if (socket.nsp.name === chatNamespace) largeFrames.dismiss(socket);
       services.typing.listener.disconnected(socket);
     },
   };
