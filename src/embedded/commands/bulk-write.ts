@@ -1,14 +1,31 @@
 import { toNumber } from '../bson/numbers.js';
-import { type Document, isDocument, isNumeric } from '../bson/values.js';
+import { type Document, fieldOf, isDocument, isNumeric } from '../bson/values.js';
 import type { Collection } from '../engine/collection.js';
 import type { Writer } from '../engine/writer.js';
-import { fail, toDatabaseError } from '../errors.js';
-import { MAX_WRITE_BATCH_SIZE } from './handshake.js';
-import { type Command, collationOf, isSet, type Request, requiredDocuments, variablesOf } from './request.js';
-import { createProgress, createStatementRunner, performDelete, performUpdate, withId } from './statements.js';
-import { ensureTarget, isFatal, isReplacement, toArrayFilters, toUpdate } from './write.js';
+import { fail } from '../errors.js';
+import { requiredStatements, runBatch } from './batch.js';
+import {
+  type Command,
+  collationOf,
+  isSet,
+  openTarget,
+  type Request,
+  requiredDocuments,
+  variablesOf,
+} from './request.js';
+import { toArrayFilters, toUpdate } from './statement-fields.js';
+import {
+  createProgress,
+  createStatementRunner,
+  performDelete,
+  performUpdate,
+  toUpdateResult,
+  withId,
+} from './statements.js';
 
-type Kind = 'insert' | 'update' | 'delete';
+const KINDS = ['insert', 'update', 'delete'] as const;
+
+type Kind = (typeof KINDS)[number];
 
 /** The field that holds an operation's namespace tells its kind, and which other fields it takes. */
 const FIELDS: Readonly<Record<Kind, ReadonlySet<string>>> = {
@@ -39,12 +56,15 @@ const collectionsOf = (request: Request): Collection[] =>
     const namespace = String(ns);
     const dot = namespace.indexOf('.');
     if (dot <= 0) return fail('InvalidNamespace', `Invalid namespace specified '${namespace}'`);
-    return ensureTarget({ ...request, database: namespace.slice(0, dot) }, namespace.slice(dot + 1));
+    return openTarget({ ...request, database: namespace.slice(0, dot) }, namespace.slice(dot + 1));
   });
 
+const kindOf = (given: Document): Kind =>
+  KINDS.find((kind) => fieldOf(given, kind) !== undefined) ??
+  fail('FailedToParse', 'A bulkWrite operation must be an insert, an update or a delete');
+
 const toOperation = (given: Document, collections: readonly Collection[]): Operation => {
-  const kind = (['insert', 'update', 'delete'] as const).find((name) => name in given);
-  if (!kind) return fail('FailedToParse', 'A bulkWrite operation must be an insert, an update or a delete');
+  const kind = kindOf(given);
   for (const field of Object.keys(given)) {
     if (!FIELDS[kind].has(field)) fail('Location40415', `BSON field 'bulkWrite.ops.${field}' is an unknown field.`);
   }
@@ -76,24 +96,15 @@ const perform = (request: Request, { kind, given, collection }: Operation, write
     progress: createProgress(),
   };
   if (kind === 'delete') return { n: performDelete(request, collection, { statement: common, writer }).deleted };
-  const update = toUpdate(given['updateMods'], 'bulkWrite.ops.updateMods');
-  if (common.isMulti && !Array.isArray(update) && isReplacement(update)) {
-    fail('FailedToParse', 'multi update is not supported for replacement-style update');
-  }
   const statement = {
     ...common,
-    update,
+    update: toUpdate(given['updateMods'], 'bulkWrite.ops.updateMods'),
     isUpsert: isSet(given, 'upsert'),
     sort: isDocument(given['sort']) ? given['sort'] : undefined,
     arrayFilters: toArrayFilters(given['arrayFilters']),
     variables: isDocument(given['constants']) ? { ...common.variables, ...given['constants'] } : common.variables,
   };
-  const { matched, modified, upserted } = performUpdate(request, collection, { statement, writer });
-  return {
-    n: matched + (upserted ? 1 : 0),
-    nModified: modified,
-    ...(upserted && { upserted: { _id: upserted['_id'] } }),
-  };
+  return toUpdateResult(performUpdate(request, collection, { statement, writer }));
 };
 
 /** Totals of a bulkWrite by the names its reply has for them. */
@@ -123,37 +134,29 @@ const addTo = (totals: ReturnType<typeof createTotals>, kind: Kind, result: Docu
 
 /** The bulkWrite command of MongoDB 8: inserts, updates and deletes over several collections. */
 const bulkWrite = async (request: Request): Promise<Document> => {
-  const { command, state, session, transaction } = request;
+  const { command, state, session } = request;
   if (request.database !== 'admin') fail('Unauthorized', 'bulkWrite may only be run against the admin database.');
-  const given = requiredDocuments(request, 'ops');
-  if (given.length === 0 || given.length > MAX_WRITE_BATCH_SIZE) {
-    fail(
-      'InvalidLength',
-      `Write batch sizes must be between 1 and ${MAX_WRITE_BATCH_SIZE}. Got ${given.length} operations.`,
-    );
-  }
+  const operations = requiredStatements(request, 'ops');
   const collections = collectionsOf(request);
-  const isOrdered = command['ordered'] !== false;
   const isErrorsOnly = isSet(command, 'errorsOnly');
   const runner = createStatementRunner(request);
   const results: Document[] = [];
   const totals = createTotals();
   try {
-    for (const [index, document] of given.entries()) {
-      try {
-        const operation = toOperation(document, collections);
-        const result = await runner.run(index, (writer) => perform(request, operation, writer));
-        addTo(totals, operation.kind, result);
+    await runBatch(request, operations, {
+      perform: (given, index) => {
+        const operation = toOperation(given, collections);
+        return runner.run(index, (writer) => perform(request, operation, writer));
+      },
+      onDone: (result, index) => {
+        addTo(totals, kindOf(operations[index] as Document), result);
         if (!isErrorsOnly) results.push({ ok: 1, idx: index, ...result });
-      } catch (error) {
-        const databaseError = toDatabaseError(error);
-        if (isFatal(databaseError)) throw databaseError;
-        const { code, message, extra } = databaseError;
+      },
+      onError: ({ code, message, extra }, index) => {
         totals.nErrors += 1;
         results.push({ ok: 0, idx: index, code, errmsg: message, ...extra, n: 0 });
-        if (isOrdered || transaction) break;
-      }
-    }
+      },
+    });
   } finally {
     runner.finish();
   }
@@ -168,6 +171,7 @@ const bulkWrite = async (request: Request): Promise<Document> => {
   return { ...reply, ...totals };
 };
 
+/** The command of MongoDB 8 that drivers use for `bulkWrite` of a client. */
 export const bulkWriteCommands: Readonly<Record<string, Command>> = {
   bulkWrite: {
     fields: new Set(['ops', 'nsInfo', 'ordered', 'errorsOnly', 'cursor', 'bypassDocumentValidation', 'let']),

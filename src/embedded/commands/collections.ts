@@ -58,7 +58,7 @@ const create = (request: Request): Document => {
       `namespace ${database}.${name} already exists, but with different options: ${JSON.stringify(existing.options)}`,
     );
   }
-  state.engine.createCollectionIn(request.transaction, { database, name }, options);
+  state.engine.createCollection({ database, name }, options, request.transaction);
   return { ok: 1 };
 };
 

@@ -6,11 +6,13 @@ import {
   type Command,
   collationOf,
   isSet,
+  openTarget,
   optionalDocument,
   type Request,
   targetName,
   variablesOf,
 } from './request.js';
+import { toArrayFilters, toUpdate } from './statement-fields.js';
 import {
   createProgress,
   createStatementRunner,
@@ -18,7 +20,6 @@ import {
   performUpdate,
   type UpdateStatement,
 } from './statements.js';
-import { ensureTarget, toArrayFilters, toUpdate } from './write.js';
 
 const findAndModify = async (request: Request): Promise<Document> => {
   const { command } = request;
@@ -31,7 +32,7 @@ const findAndModify = async (request: Request): Promise<Document> => {
     fail('FailedToParse', 'Either an update or remove=true must be specified');
   const name = targetName(request);
   const runner = createStatementRunner(request);
-  const collection = isUpsert ? ensureTarget(request, name) : request.state.engine.collection(request.database, name);
+  const collection = isUpsert ? openTarget(request, name) : request.state.engine.collection(request.database, name);
   if (!collection)
     return { lastErrorObject: { n: 0, ...(isRemoval ? {} : { updatedExisting: false }) }, value: null, ok: 1 };
   const common = {

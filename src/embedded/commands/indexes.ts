@@ -7,7 +7,7 @@ import type { CollectionIndex } from '../engine/collection-index.js';
 import { toIndexDefinition } from '../engine/index-definition.js';
 import { fail } from '../errors.js';
 import { findIndexByKey } from './hint.js';
-import { type Command, type Request, requiredDocuments, targetCollection, targetName } from './request.js';
+import { type Command, openTarget, type Request, requiredDocuments, targetCollection, targetName } from './request.js';
 
 const MAX_INDEXES = 64;
 
@@ -83,8 +83,7 @@ const createIndexes = (request: Request): Document => {
   const specs = requiredDocuments(request, 'indexes');
   if (specs.length === 0) fail('BadValue', 'Must specify at least one index to create');
   const existing = targetCollection(request);
-  const namespace = { database: request.database, name: targetName(request) };
-  const collection = existing ?? engine.createCollectionIn(request.transaction, namespace, {});
+  const collection = existing ?? openTarget(request, targetName(request));
   const before = collection.indexes.size;
   const wanted = specs.filter((spec) => existingIndex(collection, spec) === undefined);
   if (before + wanted.length > MAX_INDEXES) {
@@ -100,7 +99,7 @@ const createIndexes = (request: Request): Document => {
   };
 };
 
-const ensureCollection = (request: Request): Collection =>
+const requiredCollection = (request: Request): Collection =>
   targetCollection(request) ?? fail('NamespaceNotFound', `ns not found ${request.database}.${targetName(request)}`);
 
 const indexesToDrop = (collection: Collection, given: unknown): CollectionIndex[] => {
@@ -119,7 +118,7 @@ const indexesToDrop = (collection: Collection, given: unknown): CollectionIndex[
 };
 
 const dropIndexes = (request: Request): Document => {
-  const collection = ensureCollection(request);
+  const collection = requiredCollection(request);
   const before = collection.indexes.size;
   const given = request.command['index'];
   for (const index of indexesToDrop(collection, given)) request.state.engine.dropIndex(collection, index);
@@ -127,7 +126,7 @@ const dropIndexes = (request: Request): Document => {
 };
 
 const listIndexes = (request: Request): Document => {
-  const collection = ensureCollection(request);
+  const collection = requiredCollection(request);
   if (collection.createdBy) return fail('NamespaceNotFound', `ns does not exist: ${collection.namespace}`);
   const { cursor, ...options } = request.command;
   const batchSize =

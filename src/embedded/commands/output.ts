@@ -31,10 +31,11 @@ export const writeOutput = async (
 /** The target of an output stage, as `{ db, coll }` or a name. */
 const targetOf = (request: Request, into: unknown): Collection => {
   const { database, state } = request;
-  if (typeof into === 'string') return state.engine.ensureCollection(database, into);
+  if (typeof into === 'string') return state.engine.openCollection({ database, name: into });
   if (!isDocument(into) || typeof into['coll'] !== 'string')
     return fail('FailedToParse', 'The output stage must name a collection');
-  return state.engine.ensureCollection(typeof into['db'] === 'string' ? into['db'] : database, into['coll']);
+  const given = into['db'];
+  return state.engine.openCollection({ database: typeof given === 'string' ? given : database, name: into['coll'] });
 };
 
 /** Replaces all documents in one frame of the log: others see the old content or the new one, also after a failure. */

@@ -131,6 +131,10 @@ export const targetName = (request: Request): string => {
 export const targetCollection = (request: Request): Collection | undefined =>
   request.state.engine.collection(request.database, targetName(request));
 
+/** The collection of a name, which comes into being with the first write. */
+export const openTarget = ({ state, database, transaction }: Request, name: string): Collection =>
+  state.engine.openCollection({ database, name }, transaction);
+
 /** The collation to compare with: the command's, or else the collection's own. */
 export const collationOf = (given: unknown, collection: Collection | undefined): Collation | undefined =>
   given === undefined || given === null ? collection?.collation : parseCollation(given);

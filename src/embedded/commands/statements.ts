@@ -27,6 +27,7 @@ export interface StatementRunner {
   finish(): void;
 }
 
+/** The runner for a request's statements, in its transaction if it has one. */
 export const createStatementRunner = (request: Request): StatementRunner => {
   const { transaction, session, isRetryable, state, deadline } = request;
   if (transaction) {
@@ -120,6 +121,7 @@ export interface UpdateStatement {
   readonly progress: Progress;
 }
 
+/** What an update has done. */
 export interface UpdateOutcome {
   readonly matched: number;
   readonly modified: number;
@@ -150,6 +152,7 @@ export interface Progress {
   modified: number;
 }
 
+/** Nothing done yet. */
 export const createProgress = (): Progress => ({ keys: new Set(), modified: 0 });
 
 /** Runs one update statement. */
@@ -165,6 +168,7 @@ export const performUpdate = (
     collation,
     variables,
     matcher,
+    isMulti,
   });
   const targets = findTargets(request, collection, { matcher, hint, sort, limit: isMulti ? 0 : 1 });
   const isTracked = isMulti && collection.locks.size > 0;
@@ -187,6 +191,13 @@ export const performUpdate = (
   const upserted = withId(update.insertFrom(filter));
   writer.insert(collection, upserted);
   return { matched: 0, modified: 0, upserted, before: undefined, after: upserted };
+};
+
+/** What is answered, and remembered for a retry, of an update. */
+export const toUpdateResult = ({ matched, modified, upserted }: UpdateOutcome): Document => {
+  const result: Document = { n: upserted ? matched + 1 : matched, nModified: modified };
+  if (upserted) result['upserted'] = { _id: upserted['_id'] };
+  return result;
 };
 
 /** A deletion of what a filter finds. */

@@ -13,9 +13,18 @@ import { SessionStore } from './sessions.js';
 import type { Transaction } from './transaction.js';
 import { TransactionStore } from './transaction-store.js';
 
+/** What a collection is asked for by. */
+export interface Namespace {
+  readonly database: string;
+  readonly name: string;
+}
+
+/** Where the data is, and how it is kept. */
 export interface DatabaseOptions extends LogEvents {
   readonly storage: Storage;
+  /** How often written data is forced to disk; 100 by default. */
   readonly syncIntervalMs?: number;
+  /** Opens a log whose damage is refused otherwise, and loses what lies behind it. */
   readonly isRepairing?: boolean;
 }
 
@@ -51,26 +60,21 @@ export class Database {
   }
 
   /** The collection, made if it does not exist. */
-  ensureCollection(database: string, name: string): Collection {
-    return this.collection(database, name) ?? this.createCollection(database, name, {});
+  openCollection(namespace: Namespace, transaction?: Transaction): Collection {
+    return this.collection(namespace.database, namespace.name) ?? this.createCollection(namespace, {}, transaction);
   }
 
-  createCollection(database: string, name: string, options: Document): Collection {
+  /**
+   * Makes a collection.
+   * @param transaction - the one it is made for: the collection goes again when that is aborted
+   * @throws DatabaseError InvalidNamespace
+   */
+  createCollection({ database, name }: Namespace, options: Document, transaction?: Transaction): Collection {
     this.log.ensureWritable();
     ensureNamespace(database, name);
     const collection = new Collection({ id: this.#catalog.nextId(), database, name, options });
     this.#catalog.attach(collection);
     this.#appendDescription(collection, () => this.#catalog.detach(collection));
-    return collection;
-  }
-
-  /** Makes a collection that goes again when the transaction is aborted. */
-  createCollectionIn(
-    transaction: Transaction | undefined,
-    namespace: { database: string; name: string },
-    options: Document,
-  ): Collection {
-    const collection = this.createCollection(namespace.database, namespace.name, options);
     collection.createdBy = transaction;
     transaction?.created.push(collection);
     return collection;
@@ -82,7 +86,7 @@ export class Database {
     this.appendFrame([encodeEntry(ENTRY.drop, collection.id, {})], () => this.#catalog.attach(collection));
   }
 
-  renameCollection(collection: Collection, { database, name }: { database: string; name: string }): void {
+  renameCollection(collection: Collection, { database, name }: Namespace): void {
     this.log.ensureWritable();
     ensureNamespace(database, name);
     const previous = { database: collection.database, name: collection.name };

@@ -25,8 +25,6 @@ import { seedFromFilter } from './upsert.js';
 
 /** A compiled update. */
 export interface Update {
-  /** Whether it replaces the whole document, which `multi` does not allow. */
-  readonly isReplacement: boolean;
   /**
    * @param document - a stored document that the filter matches; not changed
    * @returns a new document, or the same one when nothing changes
@@ -77,7 +75,6 @@ const fromReplacement = (replacement: Document, { collation, arrayFilters, isMul
     return isIdentical(replaced, document) ? document : replaced;
   };
   return {
-    isReplacement: true,
     apply: (document) => ensureSameId(document, replace(document)),
     insertFrom: (filter) => replace(seedFromFilter(filter, { isReplacement: true, collation })),
   };
@@ -106,7 +103,6 @@ const fromPipeline = (stages: readonly Document[], options: UpdateOptions): Upda
   }
   const run = compileUpdatePipeline(stages, options);
   return {
-    isReplacement: false,
     apply: (document) => {
       const result = run(document);
       const changed = withId(result, result['_id'] ?? document['_id']);
@@ -151,7 +147,6 @@ const fromOperators = (update: Document, options: UpdateOptions): Update => {
   }
   const onUpdate = steps.filter(({ isOnInsertOnly }) => !isOnInsertOnly);
   return {
-    isReplacement: false,
     apply: (document) => {
       for (const { path } of onUpdate) ensureStorable(path);
       const changed = applySteps(onUpdate, document, options.matcher);

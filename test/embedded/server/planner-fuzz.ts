@@ -172,7 +172,7 @@ const changeSome = (database: Database, collection: Collection, random: Random):
 
 const createWorld = (random: Random): { database: Database; collection: Collection } => {
   const database = new Database({ storage: createMemoryStorage(), onProblem: () => {} });
-  const collection = database.createCollection('fuzz', 'documents', {});
+  const collection = database.openCollection({ database: 'fuzz', name: 'documents' });
   for (let position = 0; position < 5; position += 1)
     database.createIndex(collection, createIndexSpec(random, position));
   const size = random.pick([5, 40, 150]);
