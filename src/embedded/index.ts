@@ -5,6 +5,7 @@ import { type EmbeddedLogger, launch } from './launcher.js';
 
 export type { EmbeddedLogger } from './launcher.js';
 
+/** Where the data is, how it is kept, and who hears of it. */
 export interface EmbeddedOptions {
   /** Where the data lives; made if it does not exist, readable by its owner alone. */
   readonly directory: string;
@@ -21,6 +22,7 @@ export interface EmbeddedOptions {
   readonly onExit?: (cause: { code: number | null; signal: NodeJS.Signals | null }) => void;
 }
 
+/** A database that runs. */
 export interface EmbeddedDatabase {
   /** For `mongoose.connect` or `new MongoClient`. */
   readonly url: string;

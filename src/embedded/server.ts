@@ -7,12 +7,14 @@ import { Database, type DatabaseOptions } from './engine/database.js';
 import { deleteExpired } from './engine/expiry.js';
 import { createWireServer, type ListenAddress } from './wire/server.js';
 
+/** What is served, and where. */
 export interface ServerOptions extends DatabaseOptions {
   readonly address: ListenAddress;
   /** How often expired documents are looked for; mongod's 60 s. */
   readonly expiryIntervalMs?: number;
 }
 
+/** A server that answers. */
 export interface RunningServer {
   readonly address: ListenAddress;
   /** Answers what is under way, writes what is owed, and ends. */

@@ -50,6 +50,7 @@ export type Stage = (input: Documents) => Documents;
 /** Compiles a stage's specification. */
 export type StageCompiler = (specification: unknown, context: StageContext) => Stage;
 
+/** A stage under the name pipelines know it by. */
 export type StageEntry = readonly [name: string, compiler: StageCompiler];
 
 /** A stage that changes each document by itself. */

@@ -1,7 +1,7 @@
-import type { BSONSymbol, Code, ObjectId, Timestamp } from 'bson';
+import type { Code, ObjectId, Timestamp } from 'bson';
 import { type Collation, sortKeyOf } from './collation.js';
-import { compareExact, type ExactNumber, exactOfDouble, type Numeric, toExact } from './numbers.js';
-import { binaryOf, rankOf, regExpOf, toCodePointOrder } from './order.js';
+import { compareExact, type ExactNumber, exactOfDouble, formatExact, type Numeric, toExact } from './numbers.js';
+import { binaryOf, rankOf, regExpOf, textOf, toCodePointOrder } from './order.js';
 import { type Document, isDocument } from './values.js';
 
 /*
@@ -109,7 +109,7 @@ const writeBody = (rank: number, value: unknown, collation: Collation | undefine
       writeNumber(value as Numeric);
       return;
     case 15:
-      writeString(typeof value === 'string' ? value : (value as BSONSymbol).value, collation);
+      writeString(textOf(value), collation);
       return;
     case 20:
       writeDocument(value as Document, collation);
@@ -190,7 +190,7 @@ const scratch = new DataView(new ArrayBuffer(8));
 
 /** The greatest double that is not above a positive number which no double holds. */
 const floorDouble = (magnitude: ExactNumber): number => {
-  const nearest = Number(`${magnitude.coefficient}E${magnitude.exponent}`);
+  const nearest = Number(formatExact(magnitude));
   if (nearest === Number.POSITIVE_INFINITY) return Number.MAX_VALUE;
   return compareExact(exactOfDouble(nearest), magnitude) <= 0 ? nearest : doubleBelow(nearest);
 };

@@ -14,6 +14,7 @@ export interface ExactNumber {
 /** The number types in the order arithmetic promotes: the result has the highest of its operands. */
 export type NumericType = 'int' | 'long' | 'double' | 'decimal';
 
+/** The BSON type of a number in memory. */
 export const numericTypeOf = (value: Numeric): NumericType => {
   if (typeof value === 'number') return isInt32(value) ? 'int' : 'double';
   if (value instanceof Double) return 'double';

@@ -8,7 +8,7 @@ import { type BsonType, type Document, isDocument, typeOf } from './values.js';
  * value ranks below null, which is how expressions see it; sorting replaces it by null first.
  * Source: https://www.mongodb.com/docs/manual/reference/bson-type-comparison-order/
  */
-export const TYPE_RANKS: Readonly<Record<BsonType, number>> = {
+const TYPE_RANKS: Readonly<Record<BsonType, number>> = {
   minKey: 1,
   missing: 2,
   undefined: 2,

@@ -3,6 +3,7 @@ import { type Document, fieldOf, isDocument } from './values.js';
 /** A dotted path, split once. */
 export type Path = readonly string[];
 
+/** The segments of a dotted path. */
 export const toPath = (dotted: string): Path => dotted.split('.');
 
 /** The array position a path segment names, or -1: `0` does, `00` and `-1` do not. */
@@ -73,7 +74,7 @@ const walkArray = (array: unknown[], walk: Walk, { depth, position }: Place): bo
 };
 
 /** The values at a path, arrays as wholes and missing ends left out: what `distinct` and the planner look at. */
-export const valuesAt = (document: Document, path: Path | string): unknown[] => {
+const valuesAt = (document: Document, path: Path | string): unknown[] => {
   const values: unknown[] = [];
   walkPath(document, typeof path === 'string' ? toPath(path) : path, (value) => {
     if (value !== undefined) values.push(value);

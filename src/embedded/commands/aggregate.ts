@@ -125,7 +125,7 @@ const aggregate = async (request: Request): Promise<Document> => {
 };
 
 /** The fields of an aggregate command, which explain knows too. */
-export const AGGREGATE_FIELDS = new Set([
+const AGGREGATE_FIELDS = new Set([
   'pipeline',
   'cursor',
   'explain',
@@ -137,6 +137,7 @@ export const AGGREGATE_FIELDS = new Set([
   'readConcern',
 ]);
 
+/** The command that runs pipelines. */
 export const aggregateCommands: Readonly<Record<string, Command>> = {
   aggregate: { fields: AGGREGATE_FIELDS, isTransactional: true, run: aggregate },
 };

@@ -18,6 +18,7 @@ interface Cursor {
   usedAt: number;
 }
 
+/** What a cursor is opened over. */
 export interface CursorRequest {
   readonly namespace: string;
   readonly documents: readonly Document[];

@@ -133,6 +133,7 @@ export const describe = (request: Request, verbosity: string): Document => {
   return reply;
 };
 
+/** The command that tells how another would be run. */
 export const explainCommands: Readonly<Record<string, Command>> = {
   explain: { fields: new Set(['verbosity']), run: explain },
 };

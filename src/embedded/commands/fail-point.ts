@@ -51,6 +51,7 @@ interface Armed {
   toSkip: number;
 }
 
+/** A fail point that is not armed. */
 export const createFailPoint = (): FailPoint => {
   let armed: Armed | undefined;
   return {

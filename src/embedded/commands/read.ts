@@ -150,7 +150,7 @@ const distinct = (request: Request): Document => {
 };
 
 /** The fields of a find command, which explain knows too. */
-export const FIND_FIELDS = new Set([
+const FIND_FIELDS = new Set([
   'filter',
   'sort',
   'projection',

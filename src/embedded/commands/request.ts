@@ -53,6 +53,7 @@ export interface Command {
   readonly run: (request: Request) => Document | Promise<Document>;
 }
 
+/** For a command without `maxTimeMS`. */
 export const NO_DEADLINE: Deadline = { at: Number.POSITIVE_INFINITY, check: () => {} };
 
 /** A deadline from `maxTimeMS`. */
@@ -73,26 +74,27 @@ const typeError = (request: Request, field: string, expected: string): never =>
 const missing = (request: Request, field: string): never =>
   fail('Location40414', `BSON field '${request.name}.${field}' is missing but a required field`);
 
+/** A field that holds a document, or is absent. */
 export const optionalDocument = (request: Request, field: string): Document | undefined => {
   const value = fieldOf(request.command, field);
   if (value === undefined || value === null) return undefined;
   return isDocument(value) ? value : typeError(request, field, 'object');
 };
 
-export const requiredDocument = (request: Request, field: string): Document =>
-  optionalDocument(request, field) ?? missing(request, field);
-
+/** A field that holds an array. @throws DatabaseError where it is missing or something else */
 export const requiredArray = (request: Request, field: string): unknown[] => {
   const value = fieldOf(request.command, field);
   if (value === undefined) return missing(request, field);
   return Array.isArray(value) ? value : typeError(request, field, 'array');
 };
 
+/** A field that holds an array of documents. @throws DatabaseError where it is missing or something else */
 export const requiredDocuments = (request: Request, field: string): Document[] =>
   requiredArray(request, field).map((value) =>
     isDocument(value) ? value : typeError(request, `${field}.0`, 'object'),
   );
 
+/** A field that holds a string. @throws DatabaseError where it is missing or something else */
 export const requiredString = (request: Request, field: string): string => {
   const value = fieldOf(request.command, field);
   if (value === undefined) return missing(request, field);
@@ -109,6 +111,7 @@ export const optionalCount = (request: Request, field: string, fallback = 0): nu
   return number;
 };
 
+/** Whether a flag is set, by true or by a number that is not zero. */
 export const isSet = (document: Document, field: string): boolean => {
   const value = fieldOf(document, field);
   return value === true || (isNumeric(value) && toNumber(value) !== 0);
@@ -128,6 +131,7 @@ export const targetName = (request: Request): string => {
   return name;
 };
 
+/** The collection a command is about, if there is one of that name. */
 export const targetCollection = (request: Request): Collection | undefined =>
   request.state.engine.collection(request.database, targetName(request));
 
@@ -145,9 +149,11 @@ export const variablesOf = (request: Request): Document | undefined => {
   return variables && evaluateVariables(variables);
 };
 
+/** The id of the session a command belongs to. */
 export const sessionIdOf = (command: Document): Binary | undefined => {
   const lsid = fieldOf(command, 'lsid');
   return isDocument(lsid) ? (lsid['id'] as Binary) : undefined;
 };
 
+/** Nothing counted yet. */
 export const createStatistics = (): ReadStatistics => ({ keysExamined: 0, documentsExamined: 0 });

@@ -132,7 +132,7 @@ export interface UpdateOutcome {
 }
 
 /** Finds by filter, in the view of the request. */
-export const findTargets = (
+const findTargets = (
   request: Request,
   collection: Collection,
   { matcher, hint, sort, limit }: { matcher: Matcher; hint?: unknown; sort?: Document | undefined; limit: number },

@@ -30,6 +30,7 @@ const prefixed = (prefix: string): Interval => ({
 
 const EVERYTHING = prefixed('');
 
+/** Bounds that leave nothing out. */
 export const EVERYTHING_BOUNDS: readonly Interval[] = [EVERYTHING];
 
 const pointOf = (key: string): Interval => ({
@@ -75,6 +76,7 @@ const dependsOnCollation = (value: unknown): boolean => {
   return isDocument(value) || Array.isArray(value) || rankOf(value) === 15;
 };
 
+/** How an index and a query compare strings. */
 export interface BoundsOptions {
   readonly collation: Collation | undefined;
   /** Whether query and index compare strings alike. */
@@ -164,7 +166,7 @@ const literalPrefixOf = ({ pattern, options }: BSONRegExp): string => {
 };
 
 /** Sorts intervals and joins those that touch. */
-export const mergeIntervals = (intervals: readonly Interval[]): readonly Interval[] => {
+const mergeIntervals = (intervals: readonly Interval[]): readonly Interval[] => {
   if (intervals.length < 2) return intervals;
   const sorted = [...intervals].sort((left, right) => compare(startOf(left), startOf(right)));
   const merged: Interval[] = [];

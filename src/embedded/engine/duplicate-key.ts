@@ -24,7 +24,7 @@ export const describeDuplicate = (
 const keyAt = (document: Document, path: string): unknown => indexKeysAt(document, path).values[0] ?? null;
 
 /** A value as mongod spells it in messages. */
-export const toShellText = (value: unknown): string => {
+const toShellText = (value: unknown): string => {
   switch (typeOf(value)) {
     case 'string':
       return `"${String(value)}"`;

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Collation } from '../bson/collation.js';
 import type { FieldPredicate, Matcher } from '../query/match.js';
+import type { SortField } from '../query/sort.js';
 import {
   type BoundsOptions,
   boundsOf,
@@ -17,12 +18,6 @@ import type { CollectionIndex } from './collection-index.js';
 import type { KeyRange } from './ordered-index.js';
 import { isImplied } from './partial-index.js';
 
-/** A field and direction a result is to be ordered by. */
-export interface SortField {
-  readonly path: string;
-  readonly direction: 1 | -1;
-}
-
 /** How an index is read. */
 export interface IndexPlan {
   readonly kind: 'index';
@@ -37,6 +32,7 @@ export interface IndexPlan {
   readonly mayRepeat: boolean;
 }
 
+/** What is looked for, and in which order. */
 export interface PlanRequest {
   readonly matcher: Matcher;
   readonly sort?: readonly SortField[] | undefined;

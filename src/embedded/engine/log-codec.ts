@@ -22,10 +22,12 @@ export const ENTRY = {
   session: 5,
 } as const;
 
+/** The first byte of an entry. */
 export type EntryKind = (typeof ENTRY)[keyof typeof ENTRY];
 
 const HEADER_BYTES = 5;
 
+/** An entry that was read. */
 export interface Entry {
   readonly kind: EntryKind;
   readonly collectionId: number;

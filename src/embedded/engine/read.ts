@@ -12,6 +12,7 @@ export interface ReadStatistics {
   documentsExamined: number;
 }
 
+/** Which documents are wanted, and how they may be found. */
 export interface ReadRequest {
   readonly matcher: Matcher;
   readonly sort?: Document | undefined;

@@ -27,6 +27,7 @@ export interface Branch<V> {
   readonly lowSequences: number[];
 }
 
+/** A node of any level. */
 export type TreeNode<V> = Leaf<V> | Branch<V>;
 
 /** A node with what its parent keeps of it. */
@@ -40,6 +41,7 @@ export interface Child<V> {
 /** How many entries or children a node holds before it is split. */
 export const MAX_NODE_SIZE = 64;
 
+/** A leaf without neighbours. */
 export const createLeaf = <V>(keys: string[], values: V[]): Leaf<V> => ({
   isLeaf: true,
   keys,

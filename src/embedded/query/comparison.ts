@@ -38,6 +38,7 @@ export const compileMembership = (operands: readonly unknown[], collation?: Coll
   };
 };
 
+/** The operators that compare with one bound. */
 export type RangeOperator = '$gt' | '$gte' | '$lt' | '$lte';
 
 const HOLDS: Readonly<Record<RangeOperator, (order: number) => boolean>> = {

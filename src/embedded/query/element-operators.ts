@@ -67,6 +67,7 @@ const modPart = (value: unknown, name: string): bigint => {
   return toBigInt(value);
 };
 
+/** The operators that look at bits. */
 export type BitsOperator = '$bitsAllSet' | '$bitsAnySet' | '$bitsAllClear' | '$bitsAnyClear';
 
 /** The bit operators: a mask as a number, as binary data, or as a list of bit positions. */

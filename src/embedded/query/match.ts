@@ -27,6 +27,7 @@ export interface Matcher {
   readonly collation: Collation | undefined;
 }
 
+/** What a filter depends on beside its document. */
 export interface FilterOptions {
   readonly collation?: Collation | undefined;
   /** The command's `let`, for `$expr`. */

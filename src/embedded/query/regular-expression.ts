@@ -13,6 +13,7 @@ export const toRegExpSource = (value: BSONRegExp | RegExp): RegExpSource =>
     ? { pattern: value.pattern, options: value.options }
     : { pattern: value.source, options: value.flags };
 
+/** Whether a value is a regular expression, of BSON or of JavaScript. */
 export const isRegExp = (value: unknown): value is BSONRegExp | RegExp =>
   value instanceof BSONRegExp || value instanceof RegExp;
 

@@ -118,6 +118,3 @@ const sortKeyAt = (
   });
   return isFound ? best : null;
 };
-
-/** Whether a sort asks for nothing but `_id`, which every collection has an index for. */
-export const isIdSort = (sort: Document): boolean => Object.keys(sort).length === 1 && '_id' in sort;

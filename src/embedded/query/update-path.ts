@@ -13,6 +13,7 @@ export type UpdateSegment =
   | { readonly kind: 'every' }
   | { readonly kind: 'filtered'; readonly identifier: string; readonly matches: (element: unknown) => boolean };
 
+/** An update's path, taken apart. */
 export interface UpdatePath {
   readonly text: string;
   readonly names: readonly string[];

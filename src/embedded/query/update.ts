@@ -34,6 +34,7 @@ export interface Update {
   insertFrom(filter: Document): Document;
 }
 
+/** What an update depends on beside its document. */
 export interface UpdateOptions {
   readonly arrayFilters?: readonly Document[] | undefined;
   readonly collation?: Collation | undefined;

@@ -14,6 +14,7 @@ export interface Connection {
 /** Runs one command; it answers errors in the reply and throws only to end the connection. */
 export type CommandHandler = (message: Message, connection: Connection) => Promise<Document> | Document;
 
+/** Takes connections and their commands. */
 export interface WireServer {
   listen(address: ListenAddress): Promise<ListenAddress>;
   /** Lets commands under way be answered, then ends every connection. */

@@ -2,6 +2,7 @@ import { ObjectId, Timestamp } from 'bson';
 import { typeOf } from '../../bson/values.js';
 import { fail } from '../../errors.js';
 
+/** A day in milliseconds. */
 export const DAY_MS = 86_400_000;
 
 /** Milliseconds of the units whose length never changes. */
@@ -17,10 +18,16 @@ export const UNIT_MS = {
 /** Months of the units that have no fixed length. */
 export const UNIT_MONTHS = { year: 12, quarter: 3, month: 1 } as const;
 
+/** A unit whose length never changes. */
 export type FixedUnit = keyof typeof UNIT_MS;
+
+/** A unit of whole months. */
 export type MonthUnit = keyof typeof UNIT_MONTHS;
 
+/** Whether a unit has a length in milliseconds. */
 export const isFixedUnit = (unit: string): unit is FixedUnit => Object.hasOwn(UNIT_MS, unit);
+
+/** Whether a unit has a length in months. */
 export const isMonthUnit = (unit: string): unit is MonthUnit => Object.hasOwn(UNIT_MONTHS, unit);
 
 /** A value that stands for a moment: a date, an ObjectId or a timestamp. */
@@ -75,6 +82,7 @@ export const fromLocal = (local: number, zone: unknown): Date => {
   return new Date(local - zoneOffsetMs(zone, guess));
 };
 
+/** The first of January is day 1. */
 export const dayOfYear = (date: Date): number =>
   Math.floor((startOfDay(date) - Date.UTC(date.getUTCFullYear(), 0, 1)) / DAY_MS) + 1;
 
@@ -84,6 +92,7 @@ const startOfDay = (date: Date): number => Math.floor(date.getTime() / DAY_MS) *
 export const isoDayOfWeek = (date: Date): number => date.getUTCDay() || 7;
 
 /** The year whose week (Monday to Sunday, with its Thursday inside the year) the date lies in. */
+/** The week's number in the year of its Thursday, from 1. */
 export const isoWeekYear = (date: Date): number =>
   new Date(startOfDay(date) + (4 - isoDayOfWeek(date)) * DAY_MS).getUTCFullYear();
 

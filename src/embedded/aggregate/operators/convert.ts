@@ -4,7 +4,7 @@ import { isInt32, isNumeric, toDouble, typeOf } from '../../bson/values.js';
 import { DatabaseError, fail } from '../../errors.js';
 
 /** The error `$convert` answers with, and its `onError` catches. */
-export const CONVERSION_FAILURE = 241;
+const CONVERSION_FAILURE = 241;
 
 const failConversion = (value: unknown, to: string): never =>
   fail('Location241', `Unsupported conversion from ${typeOf(value)} to ${to} in $convert with no onError value`);
@@ -15,6 +15,7 @@ const failParse = (value: unknown, to: string): never =>
     `Failed to parse number '${String(value)}' in $convert with no onError value: cannot convert to ${to}`,
   );
 
+/** Whether an error is one that `onError` catches. */
 export const isConversionFailure = (error: unknown): boolean =>
   error instanceof DatabaseError && error.code === CONVERSION_FAILURE;
 

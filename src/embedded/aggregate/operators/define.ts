@@ -43,7 +43,7 @@ interface Call {
  * Compiles an operator's arguments.
  * @throws DatabaseError Location16020 or Location28667 for a wrong number of them
  */
-export const compileArguments = ({ name, arity, operand }: Call, context: ExpressionContext): Evaluate[] => {
+const compileArguments = ({ name, arity, operand }: Call, context: ExpressionContext): Evaluate[] => {
   const list = Array.isArray(operand) ? operand : [operand];
   if (typeof arity === 'number') {
     if (list.length !== arity) {
