@@ -55,7 +55,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
         if (isFirstInDuration) noteBegun();
       } catch (refusal) {
         if (!(refusal instanceof RateLimiterRes)) throw refusal;
-        // Nothing is consumed by whom Redis was not asked about.
+        // A refusal without a count is one that was remembered.
         if (refusal.consumedPoints > 0) noteRefused();
         throw new GatewayError('RATE_LIMITED', { retryAfterMs: Math.max(1, refusal.msBeforeNext) });
       }

@@ -23,6 +23,12 @@ function complaintsAbout(env: Record<string, string>): string[] {
   return [];
 }
 
+test('a window of EVENT_LIMIT is between a second and a day', () => {
+  const complaints = ['999', '86400001'].flatMap((ms) => complaintsAbout({ EVENT_LIMIT_WINDOW_MS: ms }));
+  expect(complaints).toEqual(Array(2).fill(expect.stringMatching(/^EVENT_LIMIT_WINDOW_MS: /)));
+  expect(readConfig({ EVENT_LIMIT_WINDOW_MS: '86400000' }).sockets.limit.windowMs).toBe(86_400_000);
+});
+
 test('without files and variables there are no sites', () => {
   expect(readConfig({}).sites).toEqual([]);
 });
