@@ -3,7 +3,7 @@ import { createAsyncApi } from '../../src/documents/async-api.js';
 import { openSite, sent } from '../integrations/site-client.js';
 import { news, openSiteStage, type SiteStage } from '../integrations/site-stage.js';
 import { openStage, type Stage } from '../integrations/stage.js';
-import { addDepartment, peopleOf } from '../integrations/support/chat.js';
+import { addDepartment } from '../integrations/support/chat.js';
 import { type ClientOptions, refusal, type TestClient } from '../support/client.js';
 import type { TestGateway } from '../support/gateway.js';
 import { createEventComparison, resolve } from './hold.js';
@@ -54,7 +54,7 @@ function undocumented({ socket }: Pick<TestClient, 'socket'>, messages: Record<s
 describe.each(fixed)('what is said on $address has the documented form', ({ id, address, messages }) => {
   /** Somebody who may enter. */
   async function open(): Promise<TestClient> {
-    const [ann] = await peopleOf(stage, 'Ann');
+    const [ann] = await stage.people('Ann');
     const departmentId = await addDepartment(stage, ann);
     return stage.open(ann, { namespace: address, query: { departmentId } });
   }
@@ -130,7 +130,7 @@ describe('what is said on a push site has the documented form', () => {
 });
 
 test('who is connected while the node stops is told so in the documented form', async () => {
-  const [ann] = await peopleOf(stage, 'Ann');
+  const [ann] = await stage.people('Ann');
   const departmentId = await addDepartment(stage, ann);
   const found: unknown[] = [];
   const told = fixed.map(async ({ address, messages }) => {

@@ -20,7 +20,6 @@ const heardBy = (client: TestClient): Record<string, number> =>
 /** Three people in one conversation; the last has a socket on each node and each namespace. */
 async function talk() {
   const [ann, bob, eve] = await stage.people('Ann', 'Bob', 'Eve');
-  if (ann === undefined || bob === undefined || eve === undefined) throw new Error('nobody came');
   const a = await stage.open(ann);
   const b = await stage.open(bob, { node: 1 });
   const eves = await Promise.all(
@@ -119,7 +118,6 @@ test('another account sees nothing of an account, whichever ids it knows', async
   const [about] = await a.next('prospect_add_conversation');
   const { message: note } = dataOf(await a.ask('prospect_add_note', { conversation_id: about._id, data: 'n' }));
   const [mallory] = await stage.people('Mallory');
-  if (mallory === undefined) throw new Error('nobody came');
   // Names another account's ids, and even the account itself in a token that says who else it is.
   const outsiders = [
     await stage.open(mallory),
@@ -195,7 +193,6 @@ test('a message or a mention of elsewhere is not taken', async () => {
 
 test('status and typing are limited for each user, over tabs and nodes', async () => {
   const [ann, bob] = await stage.people('Ann', 'Bob');
-  if (ann === undefined || bob === undefined) throw new Error('nobody came');
   const tabs = [await stage.open(ann), await stage.open(ann, { node: 1 })];
   const made = await tabs[0]?.ask('add_conversation', { users: [bob.id], channel_id: 'x' });
   const conversation_id = dataOf(made).conversation._id;
@@ -203,9 +200,9 @@ test('status and typing are limited for each user, over tabs and nodes', async (
     ['active_status', { status: 'away' }, 120],
     ['typing', { conversation_id }, 150],
   ] as const) {
-    const answers = [];
-    for (let n = 0; n <= most; n += 1) answers.push(await tabs[n % 2]?.ask(event, data));
-    expect(answers.filter(({ success }) => success)).toHaveLength(most);
-    expect(answers.at(-1)).toMatchObject({ message: 'RATE_LIMITED', additional_info: { errno: 429 } });
+    // All at once, or on a slow machine the window would be over before the last.
+    const answers = await Promise.all(Array.from({ length: most + 1 }, (_, n) => tabs[n % 2]?.ask(event, data)));
+    const refused = answers.filter(({ success }) => !success);
+    expect(refused).toMatchObject([{ message: 'RATE_LIMITED', additional_info: { errno: 429 } }]);
   }
 });

@@ -15,7 +15,6 @@ afterAll(() => stage.close());
 /** Two people in a conversation, each with a socket on both nodes. */
 async function talk() {
   const [ann, bob] = await stage.people('Ann', 'Bob');
-  if (ann === undefined || bob === undefined) throw new Error('nobody came');
   const open = (user: typeof ann) => Promise.all([0, 1].map((node) => stage.open(user, { node })));
   const [anns, bobs] = [await open(ann), await open(bob)];
   const made = await anns[0]?.ask('add_conversation', { users: [bob.id], channel_id: 'general' });

@@ -1,4 +1,5 @@
 import mongoose, { type Connection } from 'mongoose';
+import { expect } from 'vitest';
 
 /** One access to the database, as `explain` tells it. */
 export interface Access {
@@ -9,6 +10,16 @@ export interface Access {
   /** Stages of the plan, outermost first, the indexes they read included. */
   readonly stages: readonly string[];
   readonly indexes: readonly string[];
+}
+
+/** What may be read to show a page of a hundred. */
+export const READ_MAX = 150;
+
+/** Holds when an access reads by indexes alone, and no more documents than it needs. @param what was done */
+export function expectBoundedAccess(access: Access, what: string, most = READ_MAX): void {
+  const where = `${what}: ${JSON.stringify(access)}`;
+  expect(access.stages, where).not.toContain('COLLSCAN');
+  expect(access.documentsExamined, where).toBeLessThanOrEqual(most);
 }
 
 interface Call {

@@ -21,7 +21,7 @@ export interface Stage {
   readonly nodes: readonly TestGateway[];
   readonly models: Models;
   /** Makes users of one new account. */
-  people(...names: string[]): Promise<TestUser[]>;
+  people<const Names extends readonly string[]>(...names: Names): Promise<{ [Index in keyof Names]: TestUser }>;
   /** Connects a user to a node. */
   open(user: TestUser, options?: ClientOptions & { node?: number }): Promise<TestClient>;
   close(): Promise<void>;
@@ -67,7 +67,7 @@ export async function openStage({
   return {
     nodes: gateways,
     models,
-    async people(...names) {
+    async people<const Names extends readonly string[]>(...names: Names) {
       const accountId = new Types.ObjectId();
       const users = names.map((name) => ({
         _id: new Types.ObjectId(),
@@ -77,7 +77,8 @@ export async function openStage({
         image: `https://example.com/${name.toLowerCase()}.png`,
       }));
       await models.User.insertMany(users);
-      return users.map(({ _id, name }) => ({ id: String(_id), accountId: String(accountId), name }));
+      const people = users.map(({ _id, name }) => ({ id: String(_id), accountId: String(accountId), name }));
+      return people as { [Index in keyof Names]: TestUser };
     },
     async open(user, { node = 0, ...options } = {}) {
       const gateway = gateways[node];

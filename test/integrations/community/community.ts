@@ -1,10 +1,9 @@
-import { isDeepStrictEqual } from 'node:util';
 import { Types } from 'mongoose';
-import type { z } from 'zod';
+import { chats } from '#shared/contracts/chats.js';
 import { community } from '#shared/contracts/community.js';
 import { communityNotifications, communityPeople } from '#shared/contracts/community-people.js';
-import type { ClientEvent, ServerEvent } from '#shared/contracts/contract.js';
 import type { ClientOptions, TestClient } from '../../support/client.js';
+import { holdToContracts } from '../../support/contract.js';
 import { signToken, type TestResponse } from '../../support/gateway.js';
 import { dataOf, type Stage } from '../stage.js';
 
@@ -25,18 +24,6 @@ export async function members<const Names extends readonly string[]>(
   return users.map(({ _id, firstName }) => ({ id: String(_id), name: `${firstName} Doe` })) as never;
 }
 
-/** What was heard and answered that is not, letter for letter, what the contracts say. */
-export const wireFaults: string[] = [];
-
-const contracts = [community, communityNotifications, communityPeople];
-const clientEvents: Record<string, ClientEvent> = Object.assign({}, ...contracts.map((one) => one.clientEvents));
-const serverEvents: Record<string, ServerEvent> = Object.assign({}, ...contracts.map((one) => one.serverEvents));
-
-function check(what: string, schema: z.ZodType | undefined, found: unknown): void {
-  const parsed = schema?.safeParse(found);
-  if (!isDeepStrictEqual(parsed?.data, found)) wireFaults.push(`${what}: ${JSON.stringify(found)}`);
-}
-
 /** A client on `/`. */
 export async function open(
   { open: connect }: Stage,
@@ -44,15 +31,7 @@ export async function open(
   options: ClientOptions & { node?: number } = {},
 ): Promise<TestClient> {
   const client = await connect({ id, name, accountId: '' }, { namespace: '/', ...options });
-  client.socket.onAny((event: string, payload: unknown) => {
-    if (event in serverEvents) check(event, serverEvents[event]?.payload, payload);
-  });
-  const ask: TestClient['ask'] = async (event, ...args) => {
-    const answer = await client.ask(event, ...args);
-    if (answer.success === true) check(`the answer to ${event}`, clientEvents[event]?.answer, answer.data);
-    return answer;
-  };
-  return Object.assign(Object.create(client), { ask });
+  return holdToContracts(client, [chats, community, communityNotifications, communityPeople]);
 }
 
 /** A chat as another service would have stored it. */

@@ -3,9 +3,10 @@ import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { z } from 'zod';
 import { chat as wireChat, chatMessage as wireMessage } from '#shared/contracts/community-parts.js';
 import { createTestClock } from '../../support/clock.js';
+import { wireFaults } from '../../support/contract.js';
 import { until } from '../../support/until.js';
 import { dataOf, openStage, type Stage } from '../stage.js';
-import { addChat, call, cameTo, members, open, say, talk, wireFaults } from './community.js';
+import { addChat, call, cameTo, members, open, say, talk } from './community.js';
 
 const clock = createTestClock();
 let stage: Stage;

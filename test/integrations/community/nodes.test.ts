@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { wireFaults } from '../../support/contract.js';
 import { until } from '../../support/until.js';
 import { dataOf, openStage, type Stage } from '../stage.js';
-import { addChat, call, cameTo, members, open, say, talk, wireFaults } from './community.js';
+import { addChat, call, cameTo, members, open, say, talk } from './community.js';
 
 let stage: Stage;
 

@@ -2,10 +2,11 @@ import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createLogger } from '../../../src/platform/logger.js';
 import { createTestClock } from '../../support/clock.js';
+import { wireFaults } from '../../support/contract.js';
 import { signToken } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
 import { dataOf, openStage, type Stage } from '../stage.js';
-import { addChat, call, cameTo, type Member, members, open, say, talk, wireFaults } from './community.js';
+import { addChat, call, cameTo, type Member, members, open, say, talk } from './community.js';
 
 const clock = createTestClock();
 const errors: unknown[] = [];

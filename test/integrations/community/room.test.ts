@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestClock } from '../../support/clock.js';
+import { wireFaults } from '../../support/contract.js';
 import { until } from '../../support/until.js';
 import { dataOf, openStage, type Stage } from '../stage.js';
-import { addChat, call, cameTo, members, open, say, talk, wireFaults } from './community.js';
+import { addChat, call, cameTo, members, open, say, talk } from './community.js';
 
 const clock = createTestClock();
 let stage: Stage;

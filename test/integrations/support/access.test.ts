@@ -5,7 +5,7 @@ import { createTestClock } from '../../support/clock.js';
 import { wireFaults } from '../../support/contract.js';
 import { until } from '../../support/until.js';
 import { dataOf, openStage, type Stage } from '../stage.js';
-import { addConversation, addDepartment, expectNothing, openChat, peopleOf, talk, visitorClaims } from './chat.js';
+import { addConversation, addDepartment, expectNothing, openChat, talk, visitorClaims } from './chat.js';
 
 const clock = createTestClock();
 let stage: Stage;
@@ -110,7 +110,7 @@ test('whoever is blocked is thrown out by the first thing they do, and soon when
 });
 
 test('members of its department may open a conversation, and hear it while they have it open', async () => {
-  const [ann, agent, other] = await peopleOf(stage, 'Ann', 'Agent', 'Other');
+  const [ann, agent, other] = await stage.people('Ann', 'Agent', 'Other');
   const departmentId = await addDepartment(stage, agent);
   const conversationId = await addConversation(stage, [ann], { departmentId });
   const a = await openChat(stage, ann);
@@ -140,7 +140,7 @@ test('members of its department may open a conversation, and hear it while they 
 });
 
 test('whoever has a conversation hears it without taking part or joining', async () => {
-  const [ann, agent] = await peopleOf(stage, 'Ann', 'Agent');
+  const [ann, agent] = await stage.people('Ann', 'Agent');
   const conversationId = await addConversation(stage, [ann], { assignedTo: agent.id });
   const a = await openChat(stage, ann);
   const assigned = await openChat(stage, agent, { node: 1 });
@@ -151,7 +151,7 @@ test('whoever has a conversation hears it without taking part or joining', async
 });
 
 test('a visitor is in the conversations that both the token and the conversation name, and nowhere else', async () => {
-  const [ann] = await peopleOf(stage, 'Ann');
+  const [ann] = await stage.people('Ann');
   const visitorId = `visitor-${new Types.ObjectId()}`;
   const own = await addConversation(stage, [ann], { visitorId });
   const unnamed = await addConversation(stage, [ann], { visitorId });
@@ -183,7 +183,7 @@ test('a visitor is in the conversations that both the token and the conversation
 });
 
 test('presence reaches the people of open conversations and departments, and nobody else', async () => {
-  const [ann, bob, agent, stranger] = await peopleOf(stage, 'Ann', 'Bob', 'Agent', 'Stranger');
+  const [ann, bob, agent, stranger] = await stage.people('Ann', 'Bob', 'Agent', 'Stranger');
   await addConversation(stage, [ann, bob]);
   await addConversation(stage, [ann, stranger], { status: 'closed' });
   await addDepartment(stage, ann, agent);

@@ -4,15 +4,7 @@ import { createTestClock } from '../../support/clock.js';
 import { wireFaults } from '../../support/contract.js';
 import { until } from '../../support/until.js';
 import { dataOf, openStage, type Stage, type TestUser } from '../stage.js';
-import {
-  addConversation,
-  addDepartment,
-  expectNothing,
-  openChat,
-  openDepartment,
-  peopleOf,
-  visitorClaims,
-} from './chat.js';
+import { addConversation, addDepartment, expectNothing, openChat, openDepartment, visitorClaims } from './chat.js';
 
 const clock = createTestClock();
 let stage: Stage;
@@ -27,7 +19,7 @@ afterAll(async () => {
 
 /** A customer and a department of two agents. */
 async function desk() {
-  const [ann, joe, kim, stranger] = await peopleOf(stage, 'Ann', 'Joe', 'Kim', 'Stranger');
+  const [ann, joe, kim, stranger] = await stage.people('Ann', 'Joe', 'Kim', 'Stranger');
   const departmentId = await addDepartment(stage, joe, kim);
   return { ann, joe, kim, stranger, departmentId };
 }

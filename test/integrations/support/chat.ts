@@ -19,14 +19,6 @@ export const openDepartment = async (
   return holdToContracts(client, [department]);
 };
 
-/** People by name; each exists. */
-export async function peopleOf<const Names extends readonly string[]>(
-  stage: Stage,
-  ...names: Names
-): Promise<{ [Index in keyof Names]: TestUser }> {
-  return (await stage.people(...names)) as { [Index in keyof Names]: TestUser };
-}
-
 /** A conversation as another service would have stored it. */
 export async function addConversation(
   { models }: Stage,
@@ -57,7 +49,7 @@ export const visitorClaims = (visitorId: string, ...conversationIds: string[]) =
 
 /** Two people in a conversation, each with a client; the second on the other node when there is one. */
 export async function talk(stage: Stage) {
-  const [ann, bob, eve] = await peopleOf(stage, 'Ann', 'Bob', 'Eve');
+  const [ann, bob, eve] = await stage.people('Ann', 'Bob', 'Eve');
   const conversationId = await addConversation(stage, [ann, bob]);
   const a = await openChat(stage, ann);
   const b = await openChat(stage, bob, { node: stage.nodes.length - 1 });

@@ -5,7 +5,7 @@ import { wireFaults } from '../../support/contract.js';
 import { signToken } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
 import { dataOf, openStage, type Stage, type TestUser } from '../stage.js';
-import { addConversation, openChat, peopleOf, talk, visitorClaims } from './chat.js';
+import { addConversation, openChat, talk, visitorClaims } from './chat.js';
 
 const clock = createTestClock();
 const MAX_FILE_SIZE = 2_000_000;
@@ -74,7 +74,7 @@ test('a file is stored, said in its conversation, and read by those who may read
 });
 
 test('the original sends bytes alone: they are kept for their owner', async () => {
-  const [ann, eve] = await peopleOf(stage, 'Ann', 'Eve');
+  const [ann, eve] = await stage.people('Ann', 'Eve');
   const a = await openChat(stage, ann);
   a.socket.emit('file_upload', Buffer.from('nobody asked for an answer'));
   const file = dataOf(await a.ask('file_upload', Buffer.from('plain words')));
@@ -133,7 +133,7 @@ test('larger frames are for files of those who have entered the chat, and for no
 });
 
 test('more files than are received at once all arrive', async () => {
-  const people = await peopleOf(stage, ...Array.from({ length: 12 }, (_, n) => `User ${n}`));
+  const people = await stage.people(...Array.from({ length: 12 }, (_, n) => `User ${n}`));
   const conversationId = await addConversation(stage, people);
   const clients = await Promise.all(people.map((user) => openChat(stage, user)));
   const upload = (client: TestClient, n: number) =>
@@ -194,7 +194,7 @@ test('a message that is taken back takes its file with it', async () => {
 });
 
 test('a visitor sends and reads files in their own conversation', async () => {
-  const [ann] = await peopleOf(stage, 'Ann');
+  const [ann] = await stage.people('Ann');
   const own = await addConversation(stage, [ann], { visitorId: 'v-9' });
   const claims = visitorClaims('v-9', own);
   const v = await openChat(stage, ann, { claims });

@@ -2,7 +2,7 @@ import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { wireFaults } from '../../support/contract.js';
 import { dataOf, openStage, type Stage } from '../stage.js';
-import { addConversation, expectNothing, openChat, peopleOf, talk } from './chat.js';
+import { addConversation, expectNothing, openChat, talk } from './chat.js';
 
 let stage: Stage;
 
@@ -15,7 +15,7 @@ afterAll(async () => {
 });
 
 test('the example of the original works as it is written', async () => {
-  const [user] = await peopleOf(stage, 'Ann');
+  const [user] = await stage.people('Ann');
   const conversationId = await addConversation(stage, [user]);
   const socket = await openChat(stage, user);
   socket.socket.emit('send_message', { conversationId, content: 'Hello', type: 'text' });
@@ -174,7 +174,7 @@ test('reading is told to the others, once, and never moves back', async () => {
 
 test('a failure is told once: by the answer, or else by message_error with what it is about', async () => {
   const { a, b, conversationId } = await talk(stage);
-  const [stranger] = await peopleOf(stage, 'Mallory');
+  const [stranger] = await stage.people('Mallory');
   const s = await openChat(stage, stranger);
   const data = { conversationId, content: 'hi', clientMessageId: 'c-9' };
   const error = 'Conversation not found or access denied';
@@ -265,7 +265,7 @@ test('what is not stored is neither sent nor acknowledged, and those who wait be
 });
 
 test('what other services leave out, or store besides, breaks nothing and is not told', async () => {
-  const [ann, joe] = await peopleOf(stage, 'Ann', 'Joe');
+  const [ann, joe] = await stage.people('Ann', 'Joe');
   const { models } = stage;
   const [annId, joeId, conversation, department] = [ann.id, joe.id, '', ''].map(
     (id) => new Types.ObjectId(id || undefined),

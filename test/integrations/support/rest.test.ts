@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { wireFaults } from '../../support/contract.js';
 import { signToken } from '../../support/gateway.js';
 import { dataOf, openStage, type Stage, type TestUser } from '../stage.js';
-import { addConversation, addDepartment, openChat, openDepartment, peopleOf, talk, visitorClaims } from './chat.js';
+import { addConversation, addDepartment, openChat, openDepartment, talk, visitorClaims } from './chat.js';
 
 let stage: Stage;
 
@@ -62,7 +62,7 @@ test('a message by REST is the same message: stored, sent to everybody, limited,
 });
 
 test('a conversation is made, listed, assigned and closed by REST as over sockets', async () => {
-  const [ann, bob, joe] = await peopleOf(stage, 'Ann', 'Bob', 'Joe');
+  const [ann, bob, joe] = await stage.people('Ann', 'Bob', 'Joe');
   const departmentId = await addDepartment(stage, joe);
   const desk = await openDepartment(stage, joe, { departmentId, node: 1 });
   const b = await openChat(stage, bob, { node: 1 });
@@ -117,7 +117,7 @@ test('REST knows the same callers and the same secrets', async () => {
 });
 
 test('a visitor reads and writes their own conversation by REST', async () => {
-  const [ann] = await peopleOf(stage, 'Ann');
+  const [ann] = await stage.people('Ann');
   const own = await addConversation(stage, [ann], { visitorId: 'v-1' });
   const claims = visitorClaims('v-1', own);
   expect((await call(claims, 'POST', `/conversations/${own}/messages`, { content: 'hi' })).status).toBe(201);
@@ -127,7 +127,7 @@ test('a visitor reads and writes their own conversation by REST', async () => {
 });
 
 test('people who do not exist, or a department that does not, are in no conversation', async () => {
-  const [ann] = await peopleOf(stage, 'Ann');
+  const [ann] = await stage.people('Ann');
   for (const body of [{ participants: ['0'.repeat(24)] }, { departmentId: '0'.repeat(24) }]) {
     expect((await call(ann, 'POST', '/conversations', body)).status).toBe(404);
   }
@@ -135,7 +135,7 @@ test('people who do not exist, or a department that does not, are in no conversa
 });
 
 test('what a user does by REST counts as what they do over sockets', async () => {
-  const [ann] = await peopleOf(stage, 'Ann');
+  const [ann] = await stage.people('Ann');
   const a = await openChat(stage, ann);
   for (let n = 0; n < 60; n += 1) dataOf(await a.ask('create_conversation', {}));
   for (let n = 0; n < 60; n += 1) expect((await call(ann, 'POST', '/conversations', {})).status).toBe(201);

@@ -5,7 +5,7 @@ import { createTestClock } from '../../support/clock.js';
 import { signToken } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
 import { dataOf, openStage, type Stage, type TestUser } from '../stage.js';
-import { addConversation, openChat, peopleOf } from './chat.js';
+import { addConversation, openChat } from './chat.js';
 
 const clock = createTestClock();
 const FILE_BYTES = 1_000_000;
@@ -67,14 +67,14 @@ function textFrame(text: string): Buffer {
 
 /** Holds when the gateway has read what was sent to it before by anybody. */
 async function settle(): Promise<void> {
-  const [ann] = await peopleOf(stage, 'Ann');
+  const [ann] = await stage.people('Ann');
   const client = await openChat(stage, ann);
   dataOf(await client.ask('get_conversations', {}));
   client.close();
 }
 
 test('one person with slow files on many connections keeps nobody waiting', async () => {
-  const [mallory, bob] = await peopleOf(stage, 'Mallory', 'Bob');
+  const [mallory, bob] = await stage.people('Mallory', 'Bob');
   const held: SlowClient[] = [];
   for (let count = 0; count < 12; count += 1) held.push(await openSlow(mallory));
   for (const slow of held) slow.begin();
@@ -87,7 +87,7 @@ test('one person with slow files on many connections keeps nobody waiting', asyn
 });
 
 test('a slow file gives its place to whoever waits, and one that is fast enough does not', async () => {
-  const [bob, fast, ...slow] = await peopleOf(stage, 'Bob', 'Fast', 'S1', 'S2', 'S3', 'S4');
+  const [bob, fast, ...slow] = await stage.people('Bob', 'Fast', 'S1', 'S2', 'S3', 'S4');
   const quick = await openSlow(fast);
   quick.begin();
   await settle();
