@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { type Connection, createConnection, mongo as driver, MongooseError } from 'mongoose';
 import { startEmbedded } from '../embedded/index.js';
 import type { Logger } from './logger.js';
+import { connectionOptions } from './mongo-connection.js';
 
 /** MongoDB, or the embedded database in its place. */
 export interface Mongo {
@@ -73,6 +74,7 @@ async function open(
         // An operation without a connection fails at once instead of being kept in memory.
         bufferCommands: false,
         serverSelectionTimeoutMS: SELECTION_TIMEOUT_MS,
+        ...connectionOptions,
       });
       return;
     } catch (cause) {
@@ -87,9 +89,6 @@ async function open(
 /** Codes of a server that is there but cannot serve: shutting down, not primary, out of disk. */
 const SERVER_AWAY_CODES = new Set<unknown>([91, 189, 10107, 11600, 11602, 13435, 13436, 14031]);
 
-/** A connection broke in the moment of writing: the driver hands on the error of the socket, not one of its own. */
-const BROKEN_SOCKET_CODES = new Set<unknown>(['EPIPE', 'ECONNRESET', 'ERR_STREAM_DESTROYED']);
-
 /** The database could not be reached, or could not serve; the same operation may succeed later. */
 export function isDatabaseAway(error: unknown): boolean {
   // A bulk write wraps what ended it.
@@ -101,7 +100,6 @@ export function isDatabaseAway(error: unknown): boolean {
     error instanceof driver.MongoServerSelectionError ||
     error instanceof driver.MongoNotConnectedError ||
     error instanceof driver.MongoTopologyClosedError ||
-    (error instanceof Error && 'code' in error && BROKEN_SOCKET_CODES.has(error.code)) ||
     // Mongoose's own word for the same, when commands are not buffered.
     (error instanceof MongooseError && /ServerSelection|initial connection/.test(`${error.name} ${error.message}`))
   );

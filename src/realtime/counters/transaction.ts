@@ -1,6 +1,6 @@
-import { type ClientSession, type Connection, mongo as driver } from 'mongoose';
+import type { ClientSession, Connection } from 'mongoose';
 
-/** How often work, and its commit, is tried that fails for a reason the driver does not know to pass. */
+/** How often work is tried that fails for a reason the driver does not know to pass. */
 const ATTEMPTS = 5;
 const DUPLICATE_KEY = 11_000;
 
@@ -14,7 +14,7 @@ export async function runTransaction<T>(
   work: (session: ClientSession) => Promise<T>,
   isPassing: (error: unknown) => boolean = () => false,
 ): Promise<T> {
-  const session = withCommitThatIsRetried(await connection.startSession());
+  const session = await connection.startSession();
   try {
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -26,24 +26,6 @@ export async function runTransaction<T>(
   } finally {
     await session.endSession();
   }
-}
-
-/**
- * The driver fails on the error of a socket that breaks in the moment of writing, because it looks for labels on it. Whether
- * the commit was done is unknown then; asked for again it is done once.
- */
-function withCommitThatIsRetried(session: ClientSession): ClientSession {
-  const commit = session.commitTransaction.bind(session);
-  session.commitTransaction = async (options) => {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await commit(options);
-      } catch (error) {
-        if (attempt === ATTEMPTS || error instanceof driver.MongoError) throw error;
-      }
-    }
-  };
-  return session;
 }
 
 /** Whether an error says that a document with the same key is there; `field` is one of the fields of the key. */

@@ -1,11 +1,12 @@
 import { mongo } from 'mongoose';
+import { connectionOptions } from '../../../src/platform/mongo-connection.js';
 
 /*
  * A client that writes as fast as it can and tells its parent what was acknowledged. Every step moves one unit between
  * two accounts in a transaction, adds a document, and increments a counter of its own.
  */
 const [, , url = '', name = ''] = process.argv;
-const client = await new mongo.MongoClient(url, { serverSelectionTimeoutMS: 60_000 }).connect();
+const client = await new mongo.MongoClient(url, { serverSelectionTimeoutMS: 60_000, ...connectionOptions }).connect();
 const db = client.db('crash');
 const accounts = db.collection<{ _id: number; balance: number }>('accounts');
 const entries = db.collection<{ _id: string }>('entries');
@@ -17,45 +18,36 @@ process.on('message', () => {
   isStopping = true;
 });
 
-/**
- * A driver sends a write again once; when the server was away for longer, or the socket broke in the moment of writing
- * (then the driver hands on the socket's own error), the outcome is unknown, not acknowledged.
- */
-const isAcknowledged = async (write: () => Promise<unknown>): Promise<boolean> =>
+/** A driver sends a write again once; when the server was away for longer the outcome is unknown, not acknowledged. */
+const isAcknowledged = (write: () => Promise<unknown>): Promise<boolean> =>
   write().then(
     () => true,
-    (error: Error) => {
-      if (error instanceof mongo.MongoError || 'syscall' in error) return false;
+    (error: unknown) => {
+      if (error instanceof mongo.MongoError) return false;
       throw error;
     },
   );
 
-/** Its outcome is not asked: the sum is the same either way. */
-const isTransferred = (): Promise<boolean> =>
+const transfer = (): Promise<unknown> =>
   client.withSession((session) =>
-    session
-      .withTransaction(async () => {
-        const from = Math.floor(Math.random() * 10);
-        const to = (from + 1 + Math.floor(Math.random() * 9)) % 10;
-        await accounts.updateOne({ _id: from }, { $inc: { balance: -1 } }, { session });
-        await accounts.updateOne({ _id: to }, { $inc: { balance: 1 } }, { session });
-      })
-      .then(
-        () => true,
-        () => false,
-      ),
+    session.withTransaction(async () => {
+      const from = Math.floor(Math.random() * 10);
+      const to = (from + 1 + Math.floor(Math.random() * 9)) % 10;
+      await accounts.updateOne({ _id: from }, { $inc: { balance: -1 } }, { session });
+      await accounts.updateOne({ _id: to }, { $inc: { balance: 1 } }, { session });
+    }),
   );
 
 const maybeIncremented: number[] = [];
 for (let n = 0; !isStopping; n += 1) {
-  const [isEntered, isIncremented, hasMoved] = await Promise.all([
+  const [isEntered, isIncremented, isTransferred] = await Promise.all([
     isAcknowledged(() => entries.insertOne({ _id: `${name}-${n}` })),
     isAcknowledged(() => counters.updateOne({ _id: name }, { $inc: { n: 1 } }, { upsert: true })),
-    isTransferred(),
+    isAcknowledged(transfer),
   ]);
   if (isEntered) process.send?.({ kind: 'entry', id: `${name}-${n}` });
   if (isIncremented) acknowledged.increments += 1;
   else maybeIncremented.push(n);
-  if (hasMoved) acknowledged.transfers += 1;
+  if (isTransferred) acknowledged.transfers += 1;
 }
 process.send?.({ kind: 'done', name, ...acknowledged, unknown: maybeIncremented.length }, () => process.exit(0));

@@ -61,6 +61,12 @@ describe('the embedded database', () => {
     const accounts = db.collection<{ _id: number; balance: number }>('accounts');
     await accounts.insertMany(Array.from({ length: 10 }, (_, _id) => ({ _id, balance: 100 })));
 
+    const killAndWait = async (kill: number): Promise<void> => {
+      process.kill(database.pid ?? expect.fail('the database does not run'), 'SIGKILL');
+      await expect.poll(() => exits, PATIENT).toBe(kill);
+      await expect.poll(() => database.pid, PATIENT).toBeDefined();
+    };
+
     const entered = new Set<string>();
     const done: Done[] = [];
     const writers = WRITERS.map((name) => forkWriter('./crash-writer.ts', database.url, name));
@@ -73,16 +79,13 @@ describe('the embedded database', () => {
     for (let kill = 1; kill <= KILLS; kill += 1) {
       const goal = entered.size + ENTRIES_BETWEEN_KILLS;
       await expect.poll(() => entered.size >= goal, { timeout: 60_000 }).toBe(true);
-      if (database.pid !== undefined) process.kill(database.pid, 'SIGKILL');
-      await expect.poll(() => exits, PATIENT).toBe(kill);
-      await expect.poll(() => database.pid, PATIENT).toBeDefined();
+      await killAndWait(kill);
     }
     await stopWriters(writers);
     expect(done.length).toBe(WRITERS.length);
 
     // What is on disk counts, not what the last process remembers.
-    process.kill(database.pid ?? 0, 'SIGKILL');
-    await expect.poll(() => exits, PATIENT).toBe(KILLS + 1);
+    await killAndWait(KILLS + 1);
     const stored = new Set((await db.collection<{ _id: string }>('entries').find().toArray()).map(({ _id }) => _id));
     expect([...entered].filter((id) => !stored.has(id))).toEqual([]);
     const total = (await accounts.find().toArray()).reduce((sum, { balance }) => sum + balance, 0);
