@@ -54,7 +54,7 @@ export async function connectMongo(options: {
   return {
     connection,
     async ping() {
-      await connection.db?.command({ ping: 1 }, { timeoutMS: PING_TIMEOUT_MS });
+      await connection.db?.command({ ping: 1 }, { signal: AbortSignal.timeout(PING_TIMEOUT_MS) });
     },
     close,
   };

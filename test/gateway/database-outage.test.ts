@@ -1,10 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { startEmbedded } from '../../src/embedded/index.js';
 import { connect } from '../support/client.js';
 import { startGateway } from '../support/gateway.js';
+import { temporaryDirectory } from '../support/temporary-directory.js';
 import { until } from '../support/until.js';
 
 test('while the database is away clients and emits go on, what needs it says so, and it comes back by itself', async () => {
@@ -29,4 +30,19 @@ test('while the database is away clients and emits go on, what needs it says so,
   await gateway.close();
   await again.stop();
   await rm(directory, { recursive: true, force: true });
+});
+
+test('a database that is silent is missing, like one that is gone', async () => {
+  const directory = await temporaryDirectory();
+  const database = await startEmbedded({ directory });
+  const gateway = await startGateway({ MONGODB_URL: database.url });
+  onTestFinished(async () => {
+    process.kill(database.pid ?? expect.fail('it ended'), 'SIGCONT');
+    await gateway.close();
+    await database.stop();
+  });
+  expect((await gateway.call('GET', '/health/ready')).status).toBe(200);
+  process.kill(database.pid ?? expect.fail('it does not run'), 'SIGSTOP');
+  const ready = await gateway.call('GET', '/health/ready');
+  expect([ready.status, ready.json.missing]).toEqual([503, ['mongo']]);
 });
