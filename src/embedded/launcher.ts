@@ -12,6 +12,7 @@ export interface EmbeddedLogger {
   error(details: object, message: string): void;
 }
 
+/** What the child serves, and who hears of it. */
 export interface LauncherOptions extends ServeOptions {
   readonly logger?: EmbeddedLogger | undefined;
   /** Called when the child ended though nobody asked it to; it is started again. */

@@ -6,7 +6,7 @@ import { validateCollection } from '../engine/validate.js';
 import { fail } from '../errors.js';
 import { sizeOf } from './collections.js';
 import { SERVER_VERSION } from './handshake.js';
-import { type Command, type Request, targetCollection, targetName } from './request.js';
+import { type Command, NO_FIELDS, type Request, targetCollection, targetName } from './request.js';
 
 const serverStatus = ({ state }: Request): Document => {
   const { engine, cursors, startedAt, counters } = state;
@@ -109,7 +109,6 @@ const configureFailPoint = ({ state, command }: Request): Document => {
   return { ok: 1 };
 };
 
-const NONE: ReadonlySet<string> = new Set();
 const STATISTICS_FIELDS = new Set(['scale', 'freeStorage']);
 
 /** The commands about the server, and about what is stored as a whole. */
@@ -123,9 +122,12 @@ export const adminCommands: Readonly<Record<string, Command>> = {
   dbstats: { fields: STATISTICS_FIELDS, run: dbStats },
   validate: { fields: new Set(['full', 'background']), run: validate },
   compact: { fields: new Set(['force']), run: compact },
-  hostInfo: { fields: NONE, run: () => ({ system: { hostname: hostname() }, os: { type: process.platform }, ok: 1 }) },
-  getCmdLineOpts: { fields: NONE, run: () => ({ argv: [], parsed: {}, ok: 1 }) },
+  hostInfo: {
+    fields: NO_FIELDS,
+    run: () => ({ system: { hostname: hostname() }, os: { type: process.platform }, ok: 1 }),
+  },
+  getCmdLineOpts: { fields: NO_FIELDS, run: () => ({ argv: [], parsed: {}, ok: 1 }) },
   getParameter: { fields: new Set(['featureCompatibilityVersion', 'allParameters', 'comment']), run: getParameter },
-  getLog: { fields: NONE, run: () => ({ totalLinesWritten: 0, log: [], ok: 1 }) },
+  getLog: { fields: NO_FIELDS, run: () => ({ totalLinesWritten: 0, log: [], ok: 1 }) },
   configureFailPoint: { fields: new Set(['mode', 'data']), run: configureFailPoint },
 };

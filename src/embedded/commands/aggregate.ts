@@ -1,5 +1,4 @@
-import type { AggregateContext } from '../aggregate/pipeline.js';
-import { compilePipeline } from '../aggregate/pipeline.js';
+import { type AggregateContext, compilePipeline } from '../aggregate/pipeline.js';
 import type { Collation } from '../bson/collation.js';
 import { toNumber } from '../bson/numbers.js';
 import { type Document, isDocument, isNumeric } from '../bson/values.js';
@@ -124,7 +123,6 @@ const aggregate = async (request: Request): Promise<Document> => {
   return state.cursors.open({ namespace, documents: [], batchSize, session });
 };
 
-/** The fields of an aggregate command, which explain knows too. */
 const AGGREGATE_FIELDS = new Set([
   'pipeline',
   'cursor',

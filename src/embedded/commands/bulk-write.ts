@@ -8,9 +8,9 @@ import {
   type Command,
   collationOf,
   isSet,
-  openTarget,
   type Request,
   requiredDocuments,
+  toNamespace,
   variablesOf,
 } from './request.js';
 import { toArrayFilters, toUpdate } from './statement-fields.js';
@@ -52,12 +52,9 @@ interface Operation {
 }
 
 const collectionsOf = (request: Request): Collection[] =>
-  requiredDocuments(request, 'nsInfo').map(({ ns }) => {
-    const namespace = String(ns);
-    const dot = namespace.indexOf('.');
-    if (dot <= 0) return fail('InvalidNamespace', `Invalid namespace specified '${namespace}'`);
-    return openTarget({ ...request, database: namespace.slice(0, dot) }, namespace.slice(dot + 1));
-  });
+  requiredDocuments(request, 'nsInfo').map(({ ns }) =>
+    request.state.engine.openCollection(toNamespace(String(ns)), request.transaction),
+  );
 
 const kindOf = (given: Document): Kind =>
   KINDS.find((kind) => fieldOf(given, kind) !== undefined) ??

@@ -9,11 +9,13 @@ import { findIndexByKey } from './hint.js';
 import {
   type Command,
   isSet,
+  NO_FIELDS,
   optionalDocument,
   type Request,
   requiredString,
   targetCollection,
   targetName,
+  toNamespace,
 } from './request.js';
 
 /** Options of `create` that are kept and shown, and those that would change behaviour we do not have. */
@@ -81,16 +83,10 @@ const dropDatabase = ({ state, database }: Request): Document => {
   return collections.length > 0 ? { dropped: database, ok: 1 } : { ok: 1 };
 };
 
-const splitNamespace = (namespace: string): { database: string; name: string } => {
-  const dot = namespace.indexOf('.');
-  if (dot <= 0) fail('InvalidNamespace', `Invalid namespace specified: ${namespace}`);
-  return { database: namespace.slice(0, dot), name: namespace.slice(dot + 1) };
-};
-
 const renameCollection = (request: Request): Document => {
   const { engine } = request.state;
-  const from = splitNamespace(requiredString(request, 'renameCollection'));
-  const to = splitNamespace(requiredString(request, 'to'));
+  const from = toNamespace(requiredString(request, 'renameCollection'));
+  const to = toNamespace(requiredString(request, 'to'));
   const collection =
     engine.collection(from.database, from.name) ??
     fail('NamespaceNotFound', `Source collection ${from.database}.${from.name} does not exist`);
@@ -194,8 +190,6 @@ const collMod = (request: Request): Document => {
   return reply;
 };
 
-const NONE: ReadonlySet<string> = new Set();
-
 /** The commands about collections and databases. */
 export const collectionCommands: Readonly<Record<string, Command>> = {
   create: {
@@ -203,8 +197,8 @@ export const collectionCommands: Readonly<Record<string, Command>> = {
     isTransactional: true,
     run: create,
   },
-  drop: { fields: NONE, run: drop },
-  dropDatabase: { fields: NONE, run: dropDatabase },
+  drop: { fields: NO_FIELDS, run: drop },
+  dropDatabase: { fields: NO_FIELDS, run: dropDatabase },
   renameCollection: { fields: new Set(['to', 'dropTarget']), run: renameCollection },
   listCollections: {
     fields: new Set(['filter', 'nameOnly', 'authorizedCollections', 'cursor']),

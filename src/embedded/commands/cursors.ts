@@ -12,7 +12,6 @@ interface Cursor {
   readonly documents: readonly Document[];
   readonly toResult: (document: Document) => Document;
   readonly session: Session | undefined;
-  readonly txnNumber: number;
   readonly heldBytes: number;
   position: number;
   usedAt: number;
@@ -114,7 +113,7 @@ export class CursorStore {
     for (const cursor of this.#cursors.values()) if (now - cursor.usedAt > IDLE_TIMEOUT_MS) this.kill(cursor.id);
   }
 
-  #keep(cursor: Omit<Cursor, 'id' | 'usedAt' | 'txnNumber'>): number {
+  #keep(cursor: Omit<Cursor, 'id' | 'usedAt'>): number {
     if (this.#heldBytes + cursor.heldBytes > MAX_HELD_BYTES) {
       fail(
         'ExceededMemoryLimit',
@@ -124,7 +123,7 @@ export class CursorStore {
     this.#lastId += 1;
     const id = this.#lastId;
     this.#heldBytes += cursor.heldBytes;
-    this.#cursors.set(id, { ...cursor, id, txnNumber: cursor.session?.txnNumber ?? -1, usedAt: Date.now() });
+    this.#cursors.set(id, { ...cursor, id, usedAt: Date.now() });
     return id;
   }
 }

@@ -4,7 +4,7 @@ import { SESSION_TIMEOUT_MINUTES } from '../engine/sessions.js';
 import { MAX_DOCUMENT_BYTES } from '../engine/writer.js';
 import { fail } from '../errors.js';
 import { MAX_MESSAGE_BYTES } from '../wire/framing.js';
-import type { Command, Request } from './request.js';
+import { type Command, NO_FIELDS, type Request } from './request.js';
 
 /** The MongoDB release whose behaviour is aimed at, and its wire version. */
 export const SERVER_VERSION = '8.0.0';
@@ -68,23 +68,21 @@ const buildInfo = (): Document => ({
 const noAuthentication = (): never =>
   fail('AuthenticationFailed', 'This database has no users: connect without credentials');
 
-const NONE: ReadonlySet<string> = new Set();
-
 /** What a driver asks before and beside its work. */
 export const handshakeCommands: Readonly<Record<string, Command>> = {
   hello: { fields: HELLO_FIELDS, run: hello },
   isMaster: { fields: HELLO_FIELDS, run: hello },
   ismaster: { fields: HELLO_FIELDS, run: hello },
-  ping: { fields: NONE, run: () => ({ ok: 1 }) },
-  buildInfo: { fields: NONE, run: buildInfo },
-  buildinfo: { fields: NONE, run: buildInfo },
+  ping: { fields: NO_FIELDS, run: () => ({ ok: 1 }) },
+  buildInfo: { fields: NO_FIELDS, run: buildInfo },
+  buildinfo: { fields: NO_FIELDS, run: buildInfo },
   saslStart: { fields: new Set(['mechanism', 'payload', 'options', 'autoAuthorize', 'db']), run: noAuthentication },
   saslContinue: { fields: new Set(['conversationId', 'payload']), run: noAuthentication },
   authenticate: { fields: new Set(['mechanism', 'user', 'db']), run: noAuthentication },
-  logout: { fields: NONE, run: () => ({ ok: 1 }) },
+  logout: { fields: NO_FIELDS, run: () => ({ ok: 1 }) },
   connectionStatus: {
     fields: new Set(['showPrivileges']),
     run: () => ({ authInfo: { authenticatedUsers: [], authenticatedUserRoles: [] }, ok: 1 }),
   },
-  whatsmyuri: { fields: NONE, run: ({ connection }) => ({ you: connection.localAddress, ok: 1 }) },
+  whatsmyuri: { fields: NO_FIELDS, run: ({ connection }) => ({ you: connection.localAddress, ok: 1 }) },
 };

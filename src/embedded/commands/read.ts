@@ -149,7 +149,6 @@ const distinct = (request: Request): Document => {
   return { values: [...values].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, value]) => value), ok: 1 };
 };
 
-/** The fields of a find command, which explain knows too. */
 const FIND_FIELDS = new Set([
   'filter',
   'sort',

@@ -4,7 +4,7 @@ import { type Collation, parseCollation } from '../bson/collation.js';
 import { toNumber } from '../bson/numbers.js';
 import { type Document, fieldOf, isDocument, isNumeric } from '../bson/values.js';
 import type { Collection } from '../engine/collection.js';
-import type { Database } from '../engine/database.js';
+import type { Database, Namespace } from '../engine/database.js';
 import type { ReadStatistics } from '../engine/read.js';
 import type { Session } from '../engine/sessions.js';
 import type { Transaction } from '../engine/transaction.js';
@@ -52,6 +52,9 @@ export interface Command {
   readonly isTransactional?: boolean;
   readonly run: (request: Request) => Document | Promise<Document>;
 }
+
+/** Of a command that takes none but its own. */
+export const NO_FIELDS: ReadonlySet<string> = new Set();
 
 /** For a command without `maxTimeMS`. */
 export const NO_DEADLINE: Deadline = { at: Number.POSITIVE_INFINITY, check: () => {} };
@@ -134,6 +137,16 @@ export const targetName = (request: Request): string => {
 /** The collection a command is about, if there is one of that name. */
 export const targetCollection = (request: Request): Collection | undefined =>
   request.state.engine.collection(request.database, targetName(request));
+
+/**
+ * Takes `database.collection` apart.
+ * @throws DatabaseError InvalidNamespace without a database
+ */
+export const toNamespace = (text: string): Namespace => {
+  const dot = text.indexOf('.');
+  if (dot <= 0) return fail('InvalidNamespace', `Invalid namespace specified '${text}'`);
+  return { database: text.slice(0, dot), name: text.slice(dot + 1) };
+};
 
 /** The collection of a name, which comes into being with the first write. */
 export const openTarget = ({ state, database, transaction }: Request, name: string): Collection =>

@@ -6,7 +6,7 @@ import { DirectWriter } from '../engine/direct-writer.js';
 import type { Session } from '../engine/sessions.js';
 import { createWriteConflict, type Transaction } from '../engine/transaction.js';
 import { DatabaseError, fail } from '../errors.js';
-import type { Command, Request } from './request.js';
+import { type Command, NO_FIELDS, type Request } from './request.js';
 
 /** How long a transaction may stay open; mongod's default. */
 const TRANSACTION_LIFETIME_MS = 60_000;
@@ -180,16 +180,14 @@ const endSessions = ({ state, command }: Request): Document => {
   return { ok: 1 };
 };
 
-const NONE: ReadonlySet<string> = new Set();
-
 /** The commands about transactions and sessions. */
 export const transactionCommands: Readonly<Record<string, Command>> = {
   commitTransaction: { fields: new Set(['recoveryToken']), isTransactional: true, run: commitTransaction },
   abortTransaction: { fields: new Set(['recoveryToken']), isTransactional: true, run: abortTransaction },
-  endSessions: { fields: NONE, run: endSessions },
-  killSessions: { fields: NONE, run: endSessions },
+  endSessions: { fields: NO_FIELDS, run: endSessions },
+  killSessions: { fields: NO_FIELDS, run: endSessions },
   killAllSessions: {
-    fields: NONE,
+    fields: NO_FIELDS,
     run: ({ state }) => {
       for (const session of [...state.engine.sessions.values()]) {
         abortSessionTransaction(session);
@@ -198,5 +196,5 @@ export const transactionCommands: Readonly<Record<string, Command>> = {
       return { ok: 1 };
     },
   },
-  refreshSessions: { fields: NONE, run: () => ({ ok: 1 }) },
+  refreshSessions: { fields: NO_FIELDS, run: () => ({ ok: 1 }) },
 };

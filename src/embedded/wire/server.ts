@@ -30,7 +30,7 @@ interface Events {
   onProtocolError(error: Error): void;
 }
 
-/** Above this many queued bytes a client that does not read its replies is not read from either. */
+/** A client with so many commands waiting is not read from until some of them are done. */
 const MAX_QUEUED_MESSAGES = 64;
 
 /** A server of the MongoDB wire protocol: commands of one connection run one after another, connections side by side. */
