@@ -72,6 +72,10 @@ export const environment = z.object({
 
   MESSAGE_LIMIT: integer(1).default(50).describe('messages one user may send in the support chat in a minute'),
   MAX_FILE_SIZE: integer(1, 104_857_600).default(10_485_760).describe('largest file of the support chat in bytes'),
+  FILE_QUOTA: integer(0)
+    .default(1_073_741_824)
+    .describe('bytes that the files of one user of the support chat may take; 0: any number'),
+  UNSENT_FILE_TTL: integer(60).default(86_400).describe('seconds a file is kept that was sent to no conversation'),
   MESSAGE_BATCH_SIZE: integer(1, 1000)
     .optional()
     .describe('messages of the support chat that are stored by one write; unset, as MESSAGE_BATCH_MS: each at once'),
@@ -218,6 +222,8 @@ function toConfig(variables: Variables, sites: readonly Site[]) {
     support: {
       messageLimit: { points: variables.MESSAGE_LIMIT, windowMs: 60_000 },
       fileMaxBytes: variables.MAX_FILE_SIZE,
+      fileQuotaBytes: variables.FILE_QUOTA,
+      unsentFileTtlMs: variables.UNSENT_FILE_TTL * 1000,
       // What is a little too large is still read, so that it can be answered instead of ending the connection.
       frameMaxBytes: Math.max(variables.SOCKET_MESSAGE_MAX, 2 * variables.MAX_FILE_SIZE),
       messageBatch: toBatch(variables),

@@ -13,6 +13,7 @@ export const catalogue = {
   ALREADY_ASSIGNED: { status: 409, retryable: false },
   PAYLOAD_TOO_LARGE: { status: 413, retryable: false },
   FILE_TOO_LARGE: { status: 413, retryable: false },
+  QUOTA_EXCEEDED: { status: 413, retryable: false },
   RATE_LIMITED: { status: 429, retryable: true },
   INTERNAL_ERROR: { status: 500, retryable: true },
   UNAVAILABLE: { status: 503, retryable: true },

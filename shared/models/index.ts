@@ -16,7 +16,7 @@ import { defineSiteMember } from './site-member.js';
 import { defineSocket } from './socket.js';
 import { defineSupportConversation } from './support-conversation.js';
 import { defineSupportMessages } from './support-message.js';
-import { defineSupportUpload } from './support-upload.js';
+import { defineSupportUploads } from './support-upload.js';
 import { defineUser } from './user.js';
 
 /** Every model, made on one connection, so that two applications can live in one process. */
@@ -27,6 +27,7 @@ export const defineModels = (connection: Connection) => ({
   ...defineConversations(connection),
   ...defineDelivery(connection),
   ...defineSupportMessages(connection),
+  ...defineSupportUploads(connection),
   ApiSession: defineApiSession(connection),
   Chat: defineChat(connection),
   ChatMessage: defineChatMessage(connection),
@@ -41,6 +42,5 @@ export const defineModels = (connection: Connection) => ({
   SiteMember: defineSiteMember(connection),
   Socket: defineSocket(connection),
   SupportConversation: defineSupportConversation(connection),
-  SupportUpload: defineSupportUpload(connection),
   User: defineUser(connection),
 });

@@ -1,18 +1,58 @@
 import { type Connection, type Model, Schema, type Types } from 'mongoose';
 
-/** An upload that is going on, or was when its node died. */
+/** A file that may have to be taken away: of an upload that goes on, or that was sent to no conversation. */
 export interface SupportUpload {
-  /** Of the file that is being stored. */
+  /** Of the file. */
   _id: Types.ObjectId;
+  owner: SupportOwner;
+  /** The conversation to which it is being sent; `null`: none. */
+  conversationId: Types.ObjectId | null;
+  /** What the file counts among those of its owner; 0 when it counts no longer. */
+  bytes: number;
   beganAt: Date;
+  /** When it is taken away, unless it has been said in its conversation. */
+  expiresAt: Date;
 }
 
-const schema = new Schema<SupportUpload>(
-  { beganAt: { type: Date, required: true } },
+/** Whose a file is. */
+export interface SupportOwner {
+  kind: 'user' | 'visitor';
+  id: string;
+}
+
+/** How much the files of one person take. */
+export interface SupportUsage {
+  /** The kind and the id of the owner. */
+  _id: string;
+  bytes: number;
+}
+
+const { ObjectId } = Schema.Types;
+
+const uploadSchema = new Schema<SupportUpload>(
+  {
+    owner: new Schema<SupportOwner>({ kind: String, id: String }, { _id: false, id: false }),
+    conversationId: { type: ObjectId, default: null },
+    bytes: { type: Number, required: true },
+    beganAt: { type: Date, required: true },
+    expiresAt: { type: Date, required: true },
+  },
   { collection: 'support.uploads' },
 );
-schema.index({ beganAt: 1 });
+uploadSchema.index({ expiresAt: 1 });
 
-/** The model on one connection. */
-export const defineSupportUpload = (connection: Connection): Model<SupportUpload> =>
-  connection.model<SupportUpload>('SupportUpload', schema);
+const usageSchema = new Schema<SupportUsage>(
+  { _id: String, bytes: { type: Number, required: true } },
+  { collection: 'support.usage' },
+);
+
+const defineSupportUpload = (connection: Connection): Model<SupportUpload> =>
+  connection.model<SupportUpload>('SupportUpload', uploadSchema);
+const defineSupportUsage = (connection: Connection): Model<SupportUsage> =>
+  connection.model<SupportUsage>('SupportUsage', usageSchema);
+
+/** The models on one connection. */
+export const defineSupportUploads = (connection: Connection) => ({
+  SupportUpload: defineSupportUpload(connection),
+  SupportUsage: defineSupportUsage(connection),
+});

@@ -21,6 +21,7 @@ const generalWords: Record<ErrorCode, string> = {
   ALREADY_ASSIGNED: 'Somebody else was first',
   PAYLOAD_TOO_LARGE: 'The data is too large',
   FILE_TOO_LARGE: 'The file is too large',
+  QUOTA_EXCEEDED: 'There is no room for more files',
   RATE_LIMITED: 'Rate limit exceeded',
   INTERNAL_ERROR: 'Something went wrong',
   UNAVAILABLE: 'Not available at the moment',

@@ -2,8 +2,11 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { mongo, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
+import type { SupportUpload } from '#shared/models/support-upload.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
+import { isDuplicateOf, runTransaction } from '../../realtime/counters/index.js';
+import { ChatError } from '../chats/index.js';
 import type { Identity } from './people.js';
 
 /** A file as it is stored: GridFS, in the collections `support.files.files` and `support.files.chunks`. */
@@ -24,65 +27,132 @@ export interface FileMetadata {
 
 /** The content of files. */
 export interface FileStore {
+  /** Stores a file, for as long as files without a conversation are kept. @throws ChatError `QUOTA_EXCEEDED` */
   add(content: Uint8Array, file: { name: string; metadata: FileMetadata }): Promise<Types.ObjectId>;
+  /** A file was said in its conversation, and stays. Never rejects. */
+  settle(id: Types.ObjectId): Promise<void>;
   find(id: string): Promise<StoredFile | undefined>;
   read(id: Types.ObjectId): Readable;
   /** Takes a file away; one that is gone already is no error. Never rejects. */
   discard(id: Types.ObjectId): Promise<void>;
-  /** Takes away what nodes have left that died in the middle of an upload. */
+  /** Takes away what was sent to no conversation, and what nodes have left that died in the middle. Several may at once. */
   sweep(): Promise<void>;
 }
 
 const BUCKET = 'support.files';
-/** An upload that began longer ago than this is going on nowhere. */
+/** A file that is not said in its conversation after this time never will be. */
 const ABANDONED_MS = 3_600_000;
 const SWEEP_MAX = 1000;
 
 interface Dependencies {
-  models: Pick<Models, 'SupportUpload'>;
+  models: Pick<Models, 'SupportUpload' | 'SupportUsage' | 'SupportMessage'>;
   clock: Clock;
   logger: Logger;
+  /** What the files of one person may take; 0: any number. */
+  quotaBytes: number;
+  /** How long a file is kept that was sent to no conversation. */
+  unsentTtlMs: number;
 }
 
 /**
- * Keeps files in GridFS. GridFS writes the content first and the file last, so a node that dies between leaves content that
- * belongs to nothing and that nobody would find: each upload is noted before it begins, and the note goes when it is done.
+ * Keeps files in GridFS, which writes the content first and the file last, and takes them away the other way round: a node
+ * that dies between leaves content that nobody would find. So each file is noted before it is stored, together with what it
+ * counts for its owner, and the note goes when the file is said. A file is taken away in three steps that can be repeated:
+ * it counts no longer and cannot be found, all in one; its content goes; the note goes.
  */
-export function createFileStore({ models: { SupportUpload: Upload }, clock, logger }: Dependencies): FileStore {
+export function createFileStore(dependencies: Dependencies): FileStore {
+  const { models, clock, logger, quotaBytes, unsentTtlMs } = dependencies;
+  const { SupportUpload: Upload, SupportUsage: Usage, SupportMessage: Message } = models;
   let opened: mongo.GridFSBucket | undefined;
-  /** One for all, because each looks for its indexes before its first upload. */
-  const bucket = (): mongo.GridFSBucket => {
+  const database = (): NonNullable<typeof Upload.db.db> => {
     const { db } = Upload.db;
     if (db === undefined) throw new Error('the database is not connected');
-    opened ??= new mongo.GridFSBucket(db, { bucketName: BUCKET });
+    return db;
+  };
+  /** One for all, because each looks for its indexes before its first upload. */
+  const bucket = (): mongo.GridFSBucket => {
+    opened ??= new mongo.GridFSBucket(database(), { bucketName: BUCKET });
     return opened;
   };
 
-  const remove = (id: Types.ObjectId): Promise<void> =>
-    bucket()
-      .delete(id)
-      .catch((error: unknown) => {
-        // The driver's word for a file without an entry; its content is gone all the same.
-        if (!(error instanceof Error) || !error.message.startsWith('File not found')) throw error;
-      });
+  /** Notes a file and counts it, or neither. */
+  const note = (upload: SupportUpload): Promise<void> =>
+    runTransaction(
+      Upload.db,
+      async (session) => {
+        const usage = await Usage.findOneAndUpdate(
+          { _id: usageIdOf(upload.owner) },
+          { $inc: { bytes: upload.bytes } },
+          { upsert: true, returnDocument: 'after', session },
+        ).lean();
+        if (quotaBytes > 0 && (usage?.bytes ?? 0) > quotaBytes) {
+          throw new ChatError('QUOTA_EXCEEDED', 'There is no room for more files', { quotaBytes });
+        }
+        await Upload.insertMany([upload], { session });
+      },
+      // Two first files of one person.
+      (error) => isDuplicateOf(error, '_id'),
+    );
+
+  /** @returns whether there was anything of it */
+  const uncount = (_id: Types.ObjectId): Promise<boolean> =>
+    runTransaction(Upload.db, async (session) => {
+      const upload = await Upload.findById(_id, null, { session }).lean();
+      const file = (await database()
+        .collection(`${BUCKET}.files`)
+        .findOneAndDelete({ _id }, { session })) as StoredFile | null;
+      const owner = upload?.owner ?? file?.metadata.owner;
+      if (owner === undefined) return false;
+      const now = new Date(clock.now());
+      await Upload.updateOne(
+        { _id },
+        { $set: { owner, bytes: 0, expiresAt: now }, $setOnInsert: { conversationId: null, beganAt: now } },
+        { upsert: true, session },
+      );
+      const bytes = upload?.bytes ?? file?.length ?? 0;
+      // What was stored before files were counted is taken away without having been added.
+      const left = { $max: [0, { $subtract: ['$bytes', bytes] }] };
+      await Usage.updateOne({ _id: usageIdOf(owner) }, [{ $set: { bytes: left } }], { session, updatePipeline: true });
+      return true;
+    });
+
+  const remove = async (_id: Types.ObjectId): Promise<void> => {
+    if (!(await uncount(_id))) return;
+    await database().collection(`${BUCKET}.chunks`).deleteMany({ files_id: _id });
+    await Upload.deleteOne({ _id });
+  };
 
   const discard = (id: Types.ObjectId): Promise<void> =>
     remove(id).catch((error: unknown) => logger.error({ err: error }, 'support: a file could not be taken away'));
 
+  /** Whether a node died after it had said the file, and before it could note that. */
+  const isSaid = async ({ _id, conversationId, beganAt }: SupportUpload): Promise<boolean> => {
+    if (conversationId === null) return false;
+    const timestamp = { $gte: new Date(beganAt.getTime() - ABANDONED_MS) };
+    return (await Message.exists({ conversationId, timestamp, 'file.fileId': _id })) !== null;
+  };
+
   return {
     async add(content, { name, metadata }) {
       const _id = new Types.ObjectId();
-      await Upload.insertMany([{ _id, beganAt: new Date(clock.now()) }]);
+      const { owner, conversationId } = metadata;
+      const beganAt = new Date(clock.now());
+      const keptMs = conversationId === null ? unsentTtlMs : ABANDONED_MS;
+      const expiresAt = new Date(clock.now() + keptMs);
+      await note({ _id, owner, conversationId, bytes: content.byteLength, beganAt, expiresAt });
       try {
         await pipeline([content], bucket().openUploadStreamWithId(_id, name, { metadata: { ...metadata } }));
       } catch (error) {
         await discard(_id);
         throw error;
-      } finally {
-        await Upload.deleteOne({ _id });
       }
       return _id;
     },
+    settle: (_id) =>
+      Upload.deleteOne({ _id }).then(
+        () => undefined,
+        (error: unknown) => logger.warn({ err: error }, 'support: a file is looked at again later'),
+      ),
     async find(id) {
       const [found] = await bucket()
         .find({ _id: new Types.ObjectId(id) })
@@ -93,13 +163,16 @@ export function createFileStore({ models: { SupportUpload: Upload }, clock, logg
     read: (id) => bucket().openDownloadStream(id),
     discard,
     async sweep() {
-      const abandoned = await Upload.find({ beganAt: { $lt: new Date(clock.now() - ABANDONED_MS) } })
+      const due = await Upload.find({ expiresAt: { $lte: new Date(clock.now()) } })
+        .sort({ expiresAt: 1 })
         .limit(SWEEP_MAX)
         .lean();
-      for (const { _id } of abandoned) {
-        await remove(_id);
-        await Upload.deleteOne({ _id });
+      for (const upload of due) {
+        if (await isSaid(upload)) await Upload.deleteOne({ _id: upload._id });
+        else await remove(upload._id);
       }
     },
   };
 }
+
+const usageIdOf = ({ kind, id }: Identity): string => `${kind}:${id}`;

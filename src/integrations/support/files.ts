@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { isObjectIdOrHexString, Types } from 'mongoose';
 import type { z } from 'zod';
 import type { supportFile, supportPayloads } from '#shared/contracts/support-parts.js';
+import type { Models } from '#shared/models/index.js';
 import type { SupportFile } from '#shared/models/support-message.js';
 import type { Principal } from '../../auth/principal.js';
 import { invalid } from '../../errors.js';
@@ -30,6 +31,7 @@ type WireFile = z.output<typeof supportFile>;
 type Meta = NonNullable<z.output<typeof supportPayloads.file>[1]>;
 
 interface Dependencies {
+  models: Pick<Models, 'SupportMessage'>;
   access: ConversationAccess;
   entrance: Entrance;
   store: FileStore;
@@ -39,7 +41,14 @@ interface Dependencies {
 }
 
 /** Takes files in and hands them out. */
-export function createFiles({ access, entrance, store, send, sizeMax }: Dependencies) {
+export function createFiles({
+  models: { SupportMessage: Message },
+  access,
+  entrance,
+  store,
+  send,
+  sizeMax,
+}: Dependencies) {
   let uploading = 0;
   const uploadingOf = new Map<string, number>();
 
@@ -83,9 +92,18 @@ export function createFiles({ access, entrance, store, send, sizeMax }: Dependen
       said = (await send(principal, draft)).file;
     } finally {
       // Not said, or said before with another copy of it.
-      if (said?.fileId !== file.fileId.toHexString()) await store.discard(file.fileId);
+      await (said?.fileId === file.fileId.toHexString() ? store.settle : store.discard)(file.fileId);
     }
     return said ?? toWireFile(file);
+  };
+
+  /** The file of a call that is made again: whoever has no room for a second copy gets the answer all the same. */
+  const findSaid = async (owner: Identity, meta: Meta): Promise<SupportFile | null> => {
+    const { conversationId, clientMessageId } = meta;
+    if (clientMessageId === undefined) return null;
+    const sender = { senderId: owner.id, senderType: owner.kind };
+    const message = await Message.findOne({ conversationId, ...sender, clientMessageId }).lean();
+    return message?.file ?? null;
   };
 
   const ensureReadable = async (principal: Principal, { metadata }: StoredFile): Promise<void> => {
@@ -102,7 +120,7 @@ export function createFiles({ access, entrance, store, send, sizeMax }: Dependen
   return {
     /**
      * Stores a file; with `meta` it is also said in a conversation.
-     * @throws ChatError `FILE_TOO_LARGE`
+     * @throws ChatError `FILE_TOO_LARGE`, `QUOTA_EXCEEDED`
      */
     async upload(principal: Principal, content: Uint8Array, meta: Meta | undefined): Promise<WireFile> {
       if (content.byteLength > sizeMax) {
@@ -111,10 +129,13 @@ export function createFiles({ access, entrance, store, send, sizeMax }: Dependen
       if (content.byteLength === 0) throw invalid('0', 'must not be empty');
       const owner = toIdentity(principal);
       return withRoom(ownRoomOf(owner), content.byteLength, async () => {
-        if (meta === undefined) await entrance.callerOf(principal);
-        else ensureOpen((await access.open(principal, meta.conversationId)).conversation);
-        const file = await keep(content, owner, meta);
-        return meta === undefined ? toWireFile(file) : announceFile(principal, file, meta);
+        if (meta === undefined) {
+          await entrance.callerOf(principal);
+          return toWireFile(await keep(content, owner, undefined));
+        }
+        ensureOpen((await access.open(principal, meta.conversationId)).conversation);
+        const said = await findSaid(owner, meta);
+        return said === null ? announceFile(principal, await keep(content, owner, meta), meta) : toWireFile(said);
       });
     },
 

@@ -16,7 +16,7 @@ import { createSupportServices } from './service.js';
 const RECEIVED_AT_ONCE = 8;
 const RECEIVED_OF_ONE = 2;
 
-/** How often a node looks for what is left of uploads that never ended. */
+/** How often a node looks for files that nobody needs any more. */
 const SWEEP_MS = 600_000;
 
 /** The support chat on `/`, and its departments on `/department`. */
@@ -82,7 +82,7 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
       const sweep = (): Promise<void> =>
         services.fileStore
           .sweep()
-          .catch((error: unknown) => logger.warn({ err: error }, 'support: nobody looked for abandoned uploads'));
+          .catch((error: unknown) => logger.warn({ err: error }, 'support: nobody looked for abandoned files'));
       const cancel = clock.every(SWEEP_MS, () => void sweep());
       return async () => {
         cancel();

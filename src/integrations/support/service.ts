@@ -19,11 +19,11 @@ export type SupportServices = ReturnType<typeof createSupportServices>;
 
 export function createSupportServices(context: Context, { entrance, people }: ChatServices) {
   const { models, clock, logger, emitter, limiter } = context;
-  const { messageLimit, fileMaxBytes, messageBatch } = context.config.support;
+  const { messageLimit, fileMaxBytes, fileQuotaBytes, unsentFileTtlMs, messageBatch } = context.config.support;
   const access = createAccess({ models, entrance });
   const announce = createAnnounce(emitter);
   const store = createMessageStore({ models, clock, batch: messageBatch });
-  const files = createFileStore({ models, clock, logger });
+  const files = createFileStore({ models, clock, logger, quotaBytes: fileQuotaBytes, unsentTtlMs: unsentFileTtlMs });
   const reads = createReads({ models, access, announce, clock });
   const newest = createNewest({ models, logger });
   const send = createSend({ access, announce, store, newest, limiter, limit: messageLimit, clock });
@@ -39,7 +39,7 @@ export function createSupportServices(context: Context, { entrance, people }: Ch
     messages: createMessages({ models, access, announce, reads, files, clock }),
     conversations: createConversations({ models, entrance, people, access, announce, clock }),
     assignment: createAssignment({ models, people, access, announce, clock }),
-    files: createFiles({ access, entrance, store: files, send, sizeMax: fileMaxBytes }),
+    files: createFiles({ models, access, entrance, store: files, send, sizeMax: fileMaxBytes }),
     fileStore: files,
   };
 }

@@ -11,7 +11,7 @@ import { specialChannels } from './tally.js';
 import { isDuplicateOf, runTransaction } from './transaction.js';
 
 export { specialChannels } from './tally.js';
-export { isDuplicateOf } from './transaction.js';
+export { isDuplicateOf, runTransaction } from './transaction.js';
 
 /**
  * How many conversations of a user are in which state, by channel.

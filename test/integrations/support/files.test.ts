@@ -182,7 +182,7 @@ test('an upload that is tried again is one message and one file', async () => {
   const { _id } = (await stage.models.SupportConversation.findById(conversationId).lean()) ?? {};
   expect(await files.countDocuments({ 'metadata.conversationId': _id })).toBe(1);
   expect((await b.next('new_message'))[0].file.fileId).toBe(dataOf(again).fileId);
-  expect(await stage.models.SupportUpload.countDocuments()).toBe(0);
+  expect(await stage.models.SupportUpload.countDocuments({ conversationId })).toBe(0);
 });
 
 test('a message that is taken back takes its file with it', async () => {
@@ -207,7 +207,10 @@ test('a visitor sends and reads files in their own conversation', async () => {
 test('what is left of an upload whose node died is taken away, and no other', async () => {
   const chunks = stage.models.User.db.collection('support.files.chunks');
   const begin = async (agoMs: number) => {
-    const upload = new stage.models.SupportUpload({ beganAt: new Date(clock.now() - agoMs) });
+    const beganAt = new Date(clock.now() - agoMs);
+    const owner = { kind: 'user', id: 'ann' };
+    const expiresAt = new Date(beganAt.getTime() + 3_600_000);
+    const upload = new stage.models.SupportUpload({ owner, bytes: PNG.length, beganAt, expiresAt });
     await upload.save();
     await chunks.insertOne({ files_id: upload._id, n: 0, data: PNG });
     return upload._id;
