@@ -1,6 +1,8 @@
 import type { Code, ObjectId, Timestamp } from 'bson';
 import { type Collation, sortKeyOf } from './collation.js';
-import { compareExact, type ExactNumber, exactOfDouble, formatExact, type Numeric, toExact } from './numbers.js';
+import { writeNumber } from './key-number.js';
+import { invertFrom, reserve, sink, takeKey, writeByte, writeBytes, writeUint32 } from './key-sink.js';
+import type { Numeric } from './numbers.js';
 import { binaryOf, rankOf, regExpOf, textOf, toCodePointOrder } from './order.js';
 import { type Document, isDocument } from './values.js';
 
@@ -18,12 +20,6 @@ import { type Document, isDocument } from './values.js';
  * The bytes are kept as a string of one character each, which V8 compares and hashes fastest when it is written in one
  * piece, and never wider than a byte.
  */
-
-/** What is kept between two keys; more was for one large value. */
-const KEPT_BYTES = 64 * 1024;
-
-/** One for all: making a key is never interrupted. */
-const sink = { bytes: Buffer.allocUnsafeSlow(KEPT_BYTES), position: 0 };
 
 /**
  * The key of a value: equal values (1, Long 1, 1.0, Decimal128 1) give equal keys, and keys order as
@@ -58,43 +54,6 @@ export const flipKey = (key: string): string => {
   let flipped = '';
   for (let index = 0; index < key.length; index += 1) flipped += String.fromCharCode(0xff - key.charCodeAt(index));
   return flipped;
-};
-
-const takeKey = (): string => {
-  const key = sink.bytes.toString('latin1', 0, sink.position);
-  if (sink.bytes.length > KEPT_BYTES) sink.bytes = Buffer.allocUnsafeSlow(KEPT_BYTES);
-  return key;
-};
-
-/** Makes room for so many bytes more. */
-const reserve = (byteLength: number): void => {
-  const needed = sink.position + byteLength;
-  if (needed <= sink.bytes.length) return;
-  const grown = Buffer.allocUnsafeSlow(Math.max(needed, sink.bytes.length * 2));
-  sink.bytes.copy(grown, 0, 0, sink.position);
-  sink.bytes = grown;
-};
-
-const invertFrom = (start: number): void => {
-  const { bytes, position } = sink;
-  for (let index = start; index < position; index += 1) bytes[index] = 0xff - (bytes[index] as number);
-};
-
-const writeByte = (byte: number): void => {
-  reserve(1);
-  sink.bytes[sink.position] = byte;
-  sink.position += 1;
-};
-
-const writeUint32 = (value: number): void => {
-  reserve(4);
-  sink.position = sink.bytes.writeUInt32BE(value, sink.position);
-};
-
-const writeBytes = (bytes: Uint8Array): void => {
-  reserve(bytes.length);
-  sink.bytes.set(bytes, sink.position);
-  sink.position += bytes.length;
 };
 
 const writeKey = (value: unknown, collation: Collation | undefined): void => {
@@ -144,76 +103,6 @@ const writeBody = (rank: number, value: unknown, collation: Collation | undefine
     default:
     // The other types have one value each.
   }
-};
-
-const NOT_A_NUMBER = 0;
-const NEGATIVE = 1;
-const POSITIVE = 2;
-
-/** Marks a magnitude that a double holds, or one that lies above the double before it by what follows. */
-const EXACT = 1;
-const ABOVE = 2;
-
-const writeNumber = (value: Numeric): void => {
-  const exact = toExact(value);
-  if (typeof exact !== 'number') writeInexact(exact);
-  else if (Number.isNaN(exact)) writeByte(NOT_A_NUMBER);
-  else {
-    // -0 equals 0.
-    const isNegative = exact < 0;
-    writeByte(isNegative ? NEGATIVE : POSITIVE);
-    const start = sink.position;
-    writeMagnitude(Math.abs(exact), EXACT);
-    if (isNegative) invertFrom(start);
-  }
-};
-
-const writeMagnitude = (double: number, mark: typeof EXACT | typeof ABOVE): void => {
-  reserve(9);
-  sink.position = sink.bytes.writeDoubleBE(double, sink.position);
-  sink.bytes[sink.position] = mark;
-  sink.position += 1;
-};
-
-/** A number that no double holds. */
-const writeInexact = (value: ExactNumber): void => {
-  const magnitude: ExactNumber = { ...value, isNegative: false };
-  const floor = floorDouble(magnitude);
-  writeByte(value.isNegative ? NEGATIVE : POSITIVE);
-  const start = sink.position;
-  writeMagnitude(floor, ABOVE);
-  writeResidual(magnitude, exactOfDouble(floor));
-  if (value.isNegative) invertFrom(start);
-};
-
-const scratch = new DataView(new ArrayBuffer(8));
-
-/** The greatest double that is not above a positive number which no double holds. */
-const floorDouble = (magnitude: ExactNumber): number => {
-  const nearest = Number(formatExact(magnitude));
-  if (nearest === Number.POSITIVE_INFINITY) return Number.MAX_VALUE;
-  return compareExact(exactOfDouble(nearest), magnitude) <= 0 ? nearest : doubleBelow(nearest);
-};
-
-const doubleBelow = (value: number): number => {
-  scratch.setFloat64(0, value);
-  scratch.setBigUint64(0, scratch.getBigUint64(0) - 1n);
-  return scratch.getFloat64(0);
-};
-
-/** Above every negative power of ten that a decimal's digits have. */
-const POWER_OFFSET = 0x8000;
-
-/** The positive difference as the power of its first digit and its digits, no zeros behind. */
-const writeResidual = (magnitude: ExactNumber, floor: ExactNumber): void => {
-  const exponent = Math.min(magnitude.exponent, floor.exponent);
-  const difference =
-    magnitude.coefficient * 10n ** BigInt(magnitude.exponent - exponent) -
-    floor.coefficient * 10n ** BigInt(floor.exponent - exponent);
-  const digits = difference.toString();
-  writeUint32(POWER_OFFSET + digits.length + exponent);
-  writeBytes(Buffer.from(digits.replace(/0+$/, ''), 'latin1'));
-  writeByte(0);
 };
 
 const writeString = (text: string, collation: Collation | undefined): void => {
