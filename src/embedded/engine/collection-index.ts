@@ -5,6 +5,7 @@ import { type Document, fieldOf, isDocument } from '../bson/values.js';
 import type { Matcher } from '../query/match.js';
 import { toIndexTuples } from './index-keys.js';
 import { type KeyRange, OrderedIndex } from './ordered-index.js';
+import { decidingFields } from './partial-index.js';
 
 /** A document with its place in a collection. The document is never changed, only replaced. */
 export interface StoredRecord {
@@ -48,7 +49,8 @@ export class CollectionIndex {
   readonly definition: IndexDefinition;
   readonly isFlipped: readonly boolean[];
   readonly #paths: readonly Path[];
-  readonly #topLevelFields: readonly string[];
+  /** The top-level fields that the entries of a document depend on; undefined when that cannot be told. */
+  readonly #topLevelFields: readonly string[] | undefined;
   readonly #multikeyCounts: number[];
   #tree = new OrderedIndex<StoredRecord>();
 
@@ -57,7 +59,8 @@ export class CollectionIndex {
     this.definition = definition;
     this.isFlipped = fields.map(({ direction }) => direction !== fields[0]?.direction);
     this.#paths = fields.map(({ path }) => toPath(path));
-    this.#topLevelFields = this.#paths.map(([first]) => first ?? '');
+    const deciding = decidingFields(definition.partialFilter ?? {});
+    this.#topLevelFields = deciding && [...new Set([...this.#paths.map(([first]) => first ?? ''), ...deciding])];
     this.#multikeyCounts = fields.map(() => 0);
   }
 
@@ -88,7 +91,7 @@ export class CollectionIndex {
 
   /** Whether replacing one document by the other leaves the entries as they are, as far as that is cheap to see. */
   isUntouched(before: Document, after: Document): boolean {
-    if (this.definition.partialMatcher) return false;
+    if (!this.#topLevelFields) return false;
     for (const field of this.#topLevelFields) if (fieldOf(before, field) !== fieldOf(after, field)) return false;
     return true;
   }

@@ -1,5 +1,6 @@
 import { toKeyString } from '../bson/key-string.js';
 import { rankOf } from '../bson/order.js';
+import { toPath } from '../bson/path.js';
 import { type Document, isDocument, typeOf } from '../bson/values.js';
 import type { FieldPredicate, Matcher } from '../query/match.js';
 
@@ -13,6 +14,25 @@ export const isImplied = (filter: Document, { predicates }: Matcher): boolean =>
       predicates.some((given) => given.path === path && implies(given, required)),
     );
   });
+
+/** The top-level fields that decide whether a document matches; undefined when that cannot be told. */
+export const decidingFields = (filter: Document): readonly string[] | undefined => {
+  const fields: string[] = [];
+  for (const [path, condition] of Object.entries(filter)) {
+    const parts = path === '$and' || path === '$or' ? condition : undefined;
+    if (!Array.isArray(parts)) {
+      if (path.startsWith('$')) return undefined;
+      fields.push(toPath(path)[0] ?? '');
+      continue;
+    }
+    for (const part of parts) {
+      const decided = decidingFields(part as Document);
+      if (!decided) return undefined;
+      fields.push(...decided);
+    }
+  }
+  return fields;
+};
 
 const requirementsOf = (path: string, condition: unknown): FieldPredicate[] => {
   const isOperators = isDocument(condition) && Object.keys(condition)[0]?.startsWith('$');

@@ -12,6 +12,7 @@ const SPECS: readonly Fields[] = [
   { key: { tags: 1, n: -1 }, name: 'tags_n' },
   { key: { n: 1 }, name: 'sparse', sparse: true },
   { key: { 'b.c': 1 }, name: 'partial', partialFilterExpression: { n: { $gt: 3 } } },
+  { key: { a: 1 }, name: 'both', partialFilterExpression: { $and: [{ n: { $lte: 6 } }, { 'b.c': { $gt: 2 } }] } },
 ];
 
 const createCollection = (): Collection => {
@@ -43,7 +44,10 @@ describe('validation', () => {
       const present = collection.records.get(collection.keyOf(_id))?.document;
       if (random.chance(0.2)) remove(collection, _id);
       else if (present && random.chance(0.5))
-        put(collection, { ...present, [random.pick(['a', 'n', 'x'])]: random.next() });
+        put(collection, {
+          ...present,
+          ...random.pick<Fields>([{ a: 1 }, { n: random.integer(9) }, { x: 1 }, { b: { c: 5 } }]),
+        });
       else
         put(collection, {
           _id,
