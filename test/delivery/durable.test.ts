@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createConnection } from 'mongoose';
+import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { defineModels } from '#shared/models/index.js';
 import { type EmbeddedDatabase, startEmbedded } from '../../src/embedded/index.js';
@@ -227,6 +228,20 @@ test('a device that is away for longer than its time loses its queue, and is tol
   expect(back.messages).toEqual(['in time']);
   expect(back.resyncs()).toBe(1);
   back.close();
+});
+
+test('a node that ends has noted first until when its devices were there', async () => {
+  const warnings: string[] = [];
+  const logger = pino({ level: 'warn' }, { write: (line) => void warnings.push(line) });
+  // Alone, so that nothing else takes time at its end.
+  const ending = await startGateway({ MONGODB_URL: database.url }, { clock, logger });
+  const phone = await openApplication(ending, { user: 'leaving', deviceId: 'phone' });
+  await phone.ready();
+  clock.advance(1000);
+  await ending.close();
+  expect(warnings).toEqual([]);
+  const { devices } = (await a.call('GET', '/users/leaving/deliveries')).json.data;
+  expect(devices).toMatchObject([{ deviceId: 'phone', seenAt: new Date(clock.now()).toISOString() }]);
 });
 
 describe('an idempotency key', () => {

@@ -23,11 +23,13 @@
  */
 import type { Models } from '#shared/models/index.js';
 import { GatewayError } from '../../errors.js';
+import { createBackground } from '../../platform/background.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
 import type { GatewaySocket } from '../../transport/dispatch.js';
 import type { Bus } from '../bus.js';
 import { createDevices } from './devices.js';
+import { type Hint, toHint } from './hint.js';
 import { createMailbox, type MessageStatus } from './mailbox.js';
 import { type Entry, isHeardOn, keyOf, newId, type OutgoingMessage, type Recipient, recipientOf } from './message.js';
 import { type Device, Outbox } from './outbox.js';
@@ -41,8 +43,6 @@ const LOOK_INTERVAL_MS = 4000;
 const REFRESH_INTERVAL_MS = 30_000;
 /** Mailboxes that one query of a pass asks for. */
 const PASS_CHUNK = 1000;
-/** Entries told to the other nodes at once are told with their content up to this size; beyond it they look themselves. */
-const HINT_MAX_BYTES = 65_536;
 const TOPIC = 'delivery';
 
 /** What became of a message that was stored. */
@@ -70,7 +70,8 @@ export interface Delivery {
   disconnect(socket: GatewaySocket, recipient: Recipient): void;
   /** Begins to listen to the other nodes and to make good. */
   start(): void;
-  stop(): void;
+  /** Ends when what was acknowledged until now is stored, and which devices were there. */
+  stop(): Promise<void>;
   /** What became of a message whose receipt is kept; `undefined` for one that is unknown or too long ago. */
   statusOf(id: string): Promise<MessageStatus | undefined>;
   /** A message was shown by push. */
@@ -103,6 +104,7 @@ export function createDelivery(dependencies: Dependencies): Delivery {
   const devices = createDevices({ model: models.DeliveryRecipient, mailbox, clock, ttlMs: settings.deviceTtlMs });
   const stops: (() => void)[] = [];
   const report = (error: unknown): void => logger.warn({ err: error }, 'delivery: the database failed; trying again');
+  const background = createBackground(report);
 
   const socketsOf = ({ recipient, deviceId }: Device): GatewaySocket[] =>
     sockets.of(recipientOf(recipient)).filter((socket) => socket.data.deviceId === deviceId);
@@ -129,7 +131,7 @@ export function createDelivery(dependencies: Dependencies): Delivery {
   };
 
   const acknowledge = async (outbox: Outbox, entries: readonly Entry[]): Promise<void> => {
-    const overtaken = overtakenBy(outbox, entries);
+    const overtaken = outbox.overtakenBy(entries);
     for (const sibling of outboxesOf(outbox.device)) for (const entry of entries) sibling.settle(entry);
     await Promise.all(entries.map(mailbox.acknowledge));
     // Another socket of the device may have acknowledged it meanwhile.
@@ -148,8 +150,8 @@ export function createDelivery(dependencies: Dependencies): Delivery {
   const outboxDependencies = {
     mailbox,
     now: clock.now,
-    acknowledge: (outbox: Outbox, entries: readonly Entry[]) => void acknowledge(outbox, entries).catch(report),
-    sent: (entry: Entry) => void mailbox.markSent(entry).catch(report),
+    acknowledge: (outbox: Outbox, entries: readonly Entry[]) => background.run(acknowledge(outbox, entries)),
+    sent: (entry: Entry) => background.run(mailbox.markSent(entry)),
     failed: report,
   };
 
@@ -213,7 +215,7 @@ export function createDelivery(dependencies: Dependencies): Delivery {
 
     disconnect(socket, recipient) {
       socket.data.outbox?.close();
-      devices.left(toDevice(recipient, socket)).catch(report);
+      background.run(devices.left(toDevice(recipient, socket)));
     },
 
     start() {
@@ -223,12 +225,13 @@ export function createDelivery(dependencies: Dependencies): Delivery {
         if (entries.length > 0) return;
         for (const socket of sockets.of(recipientOf(recipient))) outboxOf(socket, recipient).look(last);
       });
-      stops.push(clock.every(LOOK_INTERVAL_MS, () => void lookAll().catch(report)));
-      stops.push(clock.every(REFRESH_INTERVAL_MS, () => void refreshAll().catch(report)));
+      stops.push(clock.every(LOOK_INTERVAL_MS, () => background.run(lookAll())));
+      stops.push(clock.every(REFRESH_INTERVAL_MS, () => background.run(refreshAll())));
     },
 
-    stop() {
+    async stop() {
       for (const stop of stops) stop();
+      await background.ended();
     },
     statusOf: mailbox.statusOf,
     markPushed: mailbox.markPushed,
@@ -243,29 +246,3 @@ const toDevice = (recipient: Recipient, { data }: GatewaySocket): Device => ({
 function* chunksOf<T>(items: readonly T[], size: number): Generator<T[]> {
   for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
 }
-
-/** What the other nodes are told of a message. Without the entries they look themselves. */
-interface Hint {
-  readonly recipient: string;
-  readonly last: number;
-  readonly entries: readonly Entry[];
-}
-
-function toHint(entries: readonly [Entry, ...Entry[]]): Hint {
-  const [first] = entries;
-  const isSmall = first.body.length * entries.length <= HINT_MAX_BYTES;
-  return { recipient: first.recipient, last: first.seq, entries: isSmall ? entries : [] };
-}
-
-/** The oldest message of the same event that an acknowledgement has overtaken, when that calls for a fresh start. */
-function overtakenBy({ unacknowledged }: Outbox, [acknowledged]: readonly Entry[]): Entry | undefined {
-  if (acknowledged === undefined || !acknowledged.isResync) return undefined;
-  const event = eventOf(acknowledged);
-  for (const entry of unacknowledged.values()) {
-    if (entry.seq >= acknowledged.seq) return undefined;
-    if (eventOf(entry) === event) return entry;
-  }
-  return undefined;
-}
-
-const eventOf = ({ body }: Entry): string => (JSON.parse(body) as [string])[0];

@@ -132,6 +132,17 @@ export class Outbox {
     if (this.#isBehind && this.unacknowledged.size <= UNACKNOWLEDGED_MAX / 2) this.look(this.#cursor);
   }
 
+  /** The oldest message of the same event that an acknowledgement has overtaken, when that calls for a fresh start. */
+  overtakenBy([acknowledged]: readonly Entry[]): Entry | undefined {
+    if (acknowledged === undefined || !acknowledged.isResync) return undefined;
+    const [event] = contentOf(acknowledged);
+    for (const entry of this.unacknowledged.values()) {
+      if (entry.seq >= acknowledged.seq) return undefined;
+      if (contentOf(entry)[0] === event) return entry;
+    }
+    return undefined;
+  }
+
   async #lookAll(last: number): Promise<void> {
     // A message that was stored before any device was known may be what is missing.
     for (const seq of await this.#dependencies.mailbox.claim(this.device.recipient, this.device.deviceId)) {
