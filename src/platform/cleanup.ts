@@ -8,6 +8,9 @@ export interface Cleanup {
   run(): Promise<void>;
 }
 
+/** How long a step may take before it is said which one the end waits for. */
+const SLOW_MS = 5000;
+
 /** A stack of undo steps. */
 export function createCleanup(logger: Logger): Cleanup {
   const steps: { name: string; undo: () => Promise<void> | void }[] = [];
@@ -15,10 +18,14 @@ export function createCleanup(logger: Logger): Cleanup {
     add: (name, undo) => void steps.push({ name, undo }),
     async run() {
       for (let step = steps.pop(); step !== undefined; step = steps.pop()) {
+        const { name, undo } = step;
+        const slow = setTimeout(() => logger.warn({ step: name }, 'a part takes long to close'), SLOW_MS);
         try {
-          await step.undo();
+          await undo();
         } catch (error) {
-          logger.error({ err: error, step: step.name }, 'a part did not close cleanly');
+          logger.error({ err: error, step: name }, 'a part did not close cleanly');
+        } finally {
+          clearTimeout(slow);
         }
       }
     },

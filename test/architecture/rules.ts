@@ -115,7 +115,7 @@ export const rules: readonly Rule[] = [
   },
   {
     name: 'every test runs',
-    findIn: (source) => search(source, /\b(?:test|it|describe)\.(?:only|skip|todo|fails)\b/g),
+    findIn: (source) => search(source, /\b(?:test|it|describe)\.(?:only|skip|skipIf|runIf|todo|fails)\b/g),
     violation: { path: 'test/x.test.ts', text: `test.${'skip'}('x', () => {});` },
   },
 ];

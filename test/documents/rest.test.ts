@@ -84,23 +84,27 @@ describe.each(guarded)('a refused call has the documented form: $method $path', 
     return asUser(ann);
   }
 
-  test.runIf(path.includes('{'))('of what cannot be an id', async () => {
-    const response = await call(method, fill(path, 'x'.repeat(300)), await credentials());
-    expect(response.status).toBe(400);
-    expectDocumented(documentedCall, response);
-  });
-
-  test.runIf(operation.requestBody !== undefined)('of a body that cannot be read', async () => {
-    const headers = await credentials();
-    for (const [body, status] of [
-      ['{', 400],
-      [JSON.stringify('x'.repeat(5000)), 413],
-    ] as const) {
-      const response = await call(method, `${fill(path)}?site=news`, headers, body);
-      expect(response.status).toBe(status);
+  if (path.includes('{')) {
+    test('of what cannot be an id', async () => {
+      const response = await call(method, fill(path, 'x'.repeat(300)), await credentials());
+      expect(response.status).toBe(400);
       expectDocumented(documentedCall, response);
-    }
-  });
+    });
+  }
+
+  if (operation.requestBody !== undefined) {
+    test('of a body that cannot be read', async () => {
+      const headers = await credentials();
+      for (const [body, status] of [
+        ['{', 400],
+        [JSON.stringify('x'.repeat(5000)), 413],
+      ] as const) {
+        const response = await call(method, `${fill(path)}?site=news`, headers, body);
+        expect(response.status).toBe(status);
+        expectDocumented(documentedCall, response);
+      }
+    });
+  }
 });
 
 const asUser = ({ id }: TestUser) => ({ authorization: `Bearer ${signToken({ uid: id })}` });
