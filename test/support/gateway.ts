@@ -36,6 +36,9 @@ export interface TestResponse {
  */
 export async function startGateway(env: Record<string, string> = {}, overrides: Overrides = {}): Promise<TestGateway> {
   const directory = env['DATA_DIR'] ?? (await mkdtemp(join(tmpdir(), 'general-socket-')));
+  const removeDirectory = async (): Promise<void> => {
+    if (env['DATA_DIR'] === undefined) await rm(directory, { recursive: true, force: true });
+  };
   const config = readConfig({
     NODE_ENV: 'test',
     HOST: '127.0.0.1',
@@ -49,7 +52,10 @@ export async function startGateway(env: Record<string, string> = {}, overrides: 
   });
   const logger = createLogger({ level: config.logLevel, isPretty: true });
   const app = createApp(config, { logger, ...overrides });
-  const { port } = await app.start();
+  const { port } = await app.start().catch(async (error: unknown) => {
+    await removeDirectory();
+    throw error;
+  });
   const url = `http://127.0.0.1:${port}`;
   return {
     url,
@@ -71,7 +77,7 @@ export async function startGateway(env: Record<string, string> = {}, overrides: 
     },
     async close() {
       await app.close();
-      if (env['DATA_DIR'] === undefined) await rm(directory, { recursive: true, force: true });
+      await removeDirectory();
     },
   };
 }
