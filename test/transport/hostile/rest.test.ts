@@ -359,7 +359,8 @@ async function speak(text: string): Promise<string> {
     heard += chunk.toString();
   });
   tcp.write(text);
-  await once(tcp, 'close');
+  // A gateway that does not read all that is said resets the connection behind its answer.
+  await new Promise((resolve) => tcp.once('close', resolve));
   return heard;
 }
 
