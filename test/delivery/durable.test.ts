@@ -66,21 +66,29 @@ test('what was sent to somebody who never connected waits for the first device t
   again.close();
 });
 
-test('what was numbered before the first device came, and stored only after, comes without a reconnect', async () => {
-  const COUNT = 550;
+test.each([
+  ['before the first device came', 'late', null],
+  ['while a device was connecting', 'later', 'phone'],
+])('what was numbered %s, and stored only after, comes without a reconnect', async (_when, user, device) => {
+  const COUNT = 1200;
   const connection = await createConnection(database.url, { autoIndex: false }).asPromise();
   const { DeliveryRecipient, DeliveryEntry } = defineModels(connection);
-  const recipient = keyOf({ site: GENERAL_SITE, userId: 'late' });
-  await DeliveryRecipient.create({ _id: recipient, seq: COUNT, devices: [], cuts: [] });
-  const phone = await openApplication(b, { user: 'late', deviceId: 'phone' });
+  const recipient = keyOf({ site: GENERAL_SITE, userId: user });
+  await DeliveryRecipient.create({
+    _id: recipient,
+    seq: COUNT,
+    devices: device ? [{ id: device, seenAt: new Date(clock.now()) }] : [],
+    cuts: [],
+  });
+  const phone = await openApplication(b, { user, deviceId: 'phone' });
   await phone.ready();
   await until(async () => (await DeliveryRecipient.findById(recipient).lean())?.devices.length === 1);
-  await send('late', 'afterwards');
+  await send(user, 'afterwards');
   await phone.has(1);
   const now = new Date(clock.now());
   const stored = {
     recipient,
-    device: null,
+    device,
     namespace: '/v1/shared',
     isPending: true,
     state: 'queued',

@@ -129,16 +129,20 @@ export function createMailbox({ models, clock, pushStore, mailboxMax, receiptTtl
     lose,
     markCut,
 
-    /** What waits for a device on a namespace after `seq`, in order. */
-    async pending(query: PendingQuery): Promise<Entry[]> {
-      const { recipient, device, namespace, limit } = query;
-      const seq = query.seqs === undefined ? { $gt: query.after } : { $in: [...query.seqs] };
-      const queue = { recipient, device, isPending: true, seq, namespace: { $in: [namespace, '*'] } };
+    /** What waits for a device on a namespace, in order. */
+    async pending({ recipient, device, namespace, after, upTo, limit }: PendingQuery): Promise<Entry[]> {
+      const seq = { $gt: after, ...(upTo === undefined ? {} : { $lte: upTo }) };
+      const isInTime = { $not: { $lte: new Date(clock.now()) } };
+      const queue = {
+        recipient,
+        device,
+        isPending: true,
+        seq,
+        namespace: { $in: [namespace, '*'] },
+        expireAt: isInTime,
+      };
       const documents = await collection.find(queue).sort({ seq: 1 }).limit(limit).toArray();
-      const now = clock.now();
-      return documents
-        .map((document) => fromDocument(document as unknown as StoredEntry))
-        .filter((entry) => !isOver(entry, now));
+      return documents.map((document) => fromDocument(document as unknown as StoredEntry));
     },
 
     /** Gives what was sent before any device was known to this one. @returns the numbers of it */
@@ -214,15 +218,12 @@ export interface MessageStatus {
   readonly devices: { deviceId: string; state: (typeof STATES)[number]; at: string }[];
 }
 
-/** Which waiting entries: those after a number, or those with given numbers. */
+/** Which waiting entries: those after a number, the lowest first. */
 export interface PendingQuery {
   readonly recipient: string;
   readonly device: string;
   readonly namespace: string;
   readonly after: number;
-  readonly seqs?: readonly number[];
+  readonly upTo?: number;
   readonly limit: number;
 }
-
-/** Its own time is over. */
-export const isOver = ({ expireAt }: Entry, now: number): boolean => expireAt !== null && expireAt <= now;

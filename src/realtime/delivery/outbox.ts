@@ -1,4 +1,5 @@
 import type { GatewaySocket } from '../../transport/dispatch.js';
+import { Gaps } from './gaps.js';
 import type { Mailbox, PendingQuery } from './mailbox.js';
 import { contentOf, type Entry, isHeardOn } from './message.js';
 
@@ -7,9 +8,6 @@ const BATCH_MAX = 500;
 const BATCH_MAX_BYTES = 262_144;
 /** Live messages a client may leave unacknowledged; the rest waits in the database. */
 export const UNACKNOWLEDGED_MAX = 500;
-/** Numbers that may yet turn up late, and for how long; what is later still is found at the next connect. */
-const MISSING_MAX = 256;
-const MISSING_TTL_MS = 15_000;
 
 /** Whose outbox. */
 export interface Device {
@@ -42,7 +40,7 @@ export interface OutboxDependencies {
  *   because it would overtake; the database is asked in order, and the outbox is live again when nothing is left.
  *
  * `cursor` is the number up to which everything has gone out or was not to be had. A number below it that turns up late
- * was sent at the same moment as a later one, so either order is right; it is remembered as missing.
+ * was sent at the same moment as a later one, so either order is right; it lies in one of the `gaps`.
  */
 export class Outbox {
   readonly socket: GatewaySocket;
@@ -50,8 +48,8 @@ export class Outbox {
   /** Sent and not acknowledged, in order. */
   readonly unacknowledged = new Map<string, Entry>();
   readonly #dependencies: OutboxDependencies;
-  /** Number → when it is given up. */
-  #missing: Map<number, number> | undefined;
+  /** An outbox that has passed over nothing has none. */
+  #gaps: Gaps | undefined;
   #cursor = 0;
   #phase: 'catching up' | 'live' | 'looking';
   /** Something was offered that did not go out. */
@@ -97,7 +95,7 @@ export class Outbox {
     if (this.#phase !== 'live' || this.unacknowledged.size >= UNACKNOWLEDGED_MAX) {
       this.#isBehind = true;
     } else if (entry.seq <= this.#cursor) {
-      if (this.#missing?.delete(entry.seq)) this.#send(entry);
+      if (this.#gaps?.take(entry.seq)) this.#send(entry);
     } else if (entry.seq === this.#cursor + 1) {
       this.#cursor = entry.seq;
       this.#send(entry);
@@ -114,7 +112,7 @@ export class Outbox {
     if (this.#isClosed || this.#phase === 'catching up') return;
     this.#isBehind ||= last > this.#cursor;
     const isStalled = this.unacknowledged.size >= UNACKNOWLEDGED_MAX;
-    if (this.#phase === 'looking' || isStalled || (!this.#isBehind && this.#missing === undefined)) return;
+    if (this.#phase === 'looking' || isStalled || (!this.#isBehind && this.#gaps === undefined)) return;
     this.#phase = 'looking';
     this.#lookAll(last)
       .catch((error: unknown) => {
@@ -146,9 +144,12 @@ export class Outbox {
   async #lookAll(last: number): Promise<void> {
     // A message that was stored before any device was known may be what is missing.
     for (const seq of await this.#dependencies.mailbox.claim(this.device.recipient, this.device.deviceId)) {
-      if (seq <= this.#cursor) this.#miss(seq);
+      if (seq <= this.#cursor && this.#gaps?.covers(seq) !== true) this.#pass({ after: seq - 1, upTo: seq });
     }
-    await this.#lookForMissing();
+    if (!(await this.#lookForMissing())) {
+      this.#isBehind = true;
+      return;
+    }
     for (;;) {
       this.#isBehind = false;
       const entries = await this.#fetch();
@@ -166,37 +167,42 @@ export class Outbox {
     }
   }
 
-  async #lookForMissing(): Promise<void> {
-    if (this.#missing === undefined) return;
-    const now = this.#dependencies.now();
-    for (const [seq, givenUpAt] of this.#missing) if (givenUpAt <= now) this.#missing.delete(seq);
-    let found: readonly Entry[];
-    do {
-      found = await this.#dependencies.mailbox.pending({ ...this.#query, seqs: [...this.#missing.keys()] });
-      for (const entry of found) if (this.#missing.delete(entry.seq)) this.#send(entry);
-    } while (found.length === BATCH_MAX);
-    if (this.#missing.size === 0) this.#missing = undefined;
+  /** Sends what has turned up late. @returns whether that was all: the client may have to acknowledge something first */
+  async #lookForMissing(): Promise<boolean> {
+    const gaps = this.#gaps;
+    if (gaps === undefined) return true;
+    gaps.expire(this.#dependencies.now());
+    let { after } = gaps;
+    for (let isLast = gaps.isEmpty; !isLast; ) {
+      const entries = await this.#fetch({ after, upTo: gaps.upTo });
+      for (const entry of entries) {
+        if (this.unacknowledged.size >= UNACKNOWLEDGED_MAX) return false;
+        if (gaps.take(entry.seq)) this.#send(entry);
+        after = entry.seq;
+      }
+      isLast = entries.length < BATCH_MAX || gaps.isEmpty;
+    }
+    if (gaps.isEmpty) this.#gaps = undefined;
+    return true;
   }
 
-  get #query(): PendingQuery {
+  #fetch(range: { after: number; upTo?: number } = { after: this.#cursor }): Promise<Entry[]> {
     const namespace = this.socket.nsp.name;
     const { recipient, deviceId } = this.device;
-    return { recipient, device: deviceId, namespace, after: this.#cursor, limit: BATCH_MAX };
-  }
-
-  #fetch(): Promise<Entry[]> {
-    return this.#dependencies.mailbox.pending(this.#query);
+    const query: PendingQuery = { recipient, device: deviceId, namespace, limit: BATCH_MAX, ...range };
+    return this.#dependencies.mailbox.pending(query);
   }
 
   /** Moves the cursor past numbers of which nothing is stored, or not yet: a write of the same moment may follow. */
   #skipTo(last: number): void {
-    for (let number = Math.max(this.#cursor, last - MISSING_MAX) + 1; number <= last; number += 1) this.#miss(number);
-    this.#cursor = Math.max(this.#cursor, last);
+    if (last <= this.#cursor) return;
+    this.#pass({ after: this.#cursor, upTo: last });
+    this.#cursor = last;
   }
 
-  #miss(number: number): void {
-    this.#missing ??= new Map();
-    this.#missing.set(number, this.#dependencies.now() + MISSING_TTL_MS);
+  #pass(numbers: { after: number; upTo: number }): void {
+    this.#gaps ??= new Gaps();
+    this.#gaps.add(numbers, this.#dependencies.now());
   }
 
   #send(entry: Entry): void {
