@@ -1,7 +1,8 @@
 import { DatabaseError } from '../errors.js';
 import { Batch } from './batch.js';
 import { Compaction } from './compaction.js';
-import { encodeFrame, readFrames } from './frame.js';
+import { encodeFrame } from './frame.js';
+import { recover } from './recovery.js';
 import type { LogFile, Storage } from './storage.js';
 
 const LOG_NAME = 'data.log';
@@ -72,8 +73,7 @@ export class LogStore {
     const { storage } = options;
     Compaction.discard(storage);
     const file = storage.open(LOG_NAME);
-    const { goodSize, isPromisedDataLost } = readFrames(file, visit);
-    if (goodSize < file.size) cutTail(options, file, { goodSize, isPromisedDataLost });
+    recover(file, { ...options, name: LOG_NAME }, visit);
     return new LogStore(options, file);
   }
 
@@ -247,21 +247,3 @@ export class LogStore {
     }
   }
 }
-
-const cutTail = (
-  { storage, onProblem, isRepairing = false }: LogOptions,
-  file: LogFile,
-  { goodSize, isPromisedDataLost }: { goodSize: number; isPromisedDataLost: boolean },
-): void => {
-  const where = `${LOG_NAME} is damaged at byte ${goodSize} of ${file.size}`;
-  if (isPromisedDataLost && !isRepairing) {
-    throw new DatabaseError(
-      'InternalError',
-      `${where}, before data that had reached the disk: restore a backup, or start with --repair to lose all after it`,
-    );
-  }
-  const keptAs = `${LOG_NAME}.damaged-${goodSize}`;
-  storage.keepAside(keptAs, file.read(goodSize, file.size - goodSize));
-  file.truncate(goodSize);
-  onProblem(`${where}: cut there; what was cut off is kept in ${keptAs}`);
-};

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import mongoose, { mongo } from 'mongoose';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createMemoryStorage } from '../../../src/embedded/store/memory-storage.js';
+import { createMemoryStorage } from './memory-storage.js';
 import { PATIENT, startTestServer } from './running-server.js';
 
 const insertNumbers = async (collection: mongo.Collection, count: number): Promise<void> => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LogStore } from '../../../src/embedded/store/log-store.js';
-import { createMemoryStorage, type MemoryStorage } from '../../../src/embedded/store/memory-storage.js';
+import { createMemoryStorage, type MemoryStorage } from './memory-storage.js';
 
 const open = (storage: MemoryStorage, options: { isRepairing?: boolean; problems?: string[] } = {}) => {
   const read: string[] = [];

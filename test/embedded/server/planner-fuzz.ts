@@ -8,7 +8,7 @@ import { planOf, type ReadRequest, readDocuments } from '../../../src/embedded/e
 import { DatabaseError } from '../../../src/embedded/errors.js';
 import { compileFilter, type Matcher } from '../../../src/embedded/query/match.js';
 import { compileSort } from '../../../src/embedded/query/sort.js';
-import { createMemoryStorage } from '../../../src/embedded/store/memory-storage.js';
+import { createMemoryStorage } from './memory-storage.js';
 import { createRandom, type Random } from './random.js';
 
 /*

@@ -5,7 +5,7 @@ import { mongo } from 'mongoose';
 import { onTestFinished } from 'vitest';
 import { toUrl } from '../../../src/embedded/address.js';
 import { type RunningServer, type ServerOptions, startServer } from '../../../src/embedded/server.js';
-import { createMemoryStorage, type MemoryStorage } from '../../../src/embedded/store/memory-storage.js';
+import { createMemoryStorage, type MemoryStorage } from './memory-storage.js';
 
 /** How long `expect.poll` waits for what must happen: a busy machine is no failure. */
 export const PATIENT = { timeout: 20_000 };

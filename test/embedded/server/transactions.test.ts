@@ -1,6 +1,6 @@
 import { mongo } from 'mongoose';
 import { describe, expect, it } from 'vitest';
-import { createMemoryStorage } from '../../../src/embedded/store/memory-storage.js';
+import { createMemoryStorage } from './memory-storage.js';
 import { sendRaw } from './raw-client.js';
 import { startTestServer } from './running-server.js';
 

@@ -1,6 +1,6 @@
 import type { mongo } from 'mongoose';
 import { describe, expect, it } from 'vitest';
-import { createMemoryStorage } from '../../../src/embedded/store/memory-storage.js';
+import { createMemoryStorage } from './memory-storage.js';
 import { startTestServer } from './running-server.js';
 
 type Things = mongo.Collection<{ _id: number; [field: string]: unknown }>;

@@ -1,4 +1,4 @@
-import type { LogFile, Storage } from './storage.js';
+import type { LogFile, Storage } from '../../../src/embedded/store/storage.js';
 
 /** A storage without a disk, whose room can be taken away: what "disk full" is tried on. */
 export interface MemoryStorage extends Storage {
