@@ -10,7 +10,8 @@ export default defineConfig({
     pool: 'forks',
     // Most tests wait for something; by default one core would stay idle.
     maxWorkers: '100%',
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Guards against hanging; generous, because a loaded machine can be many times slower.
+    testTimeout: 120_000,
+    hookTimeout: 180_000,
   },
 });
