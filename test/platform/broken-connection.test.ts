@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { startEmbedded } from '../../src/embedded/index.js';
 import { connectMongo } from '../../src/platform/mongo.js';
-import { runTransaction } from '../../src/realtime/counters/transaction.js';
+import { runTransaction } from '../../src/platform/transaction.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
 /** A database behind a door of our own, whose connections can be cut at an exact moment. */

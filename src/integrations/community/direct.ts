@@ -2,8 +2,8 @@ import { Types } from 'mongoose';
 import type { Chat } from '#shared/models/chat.js';
 import type { Principal } from '../../auth/principal.js';
 import { invalid } from '../../errors.js';
+import { isDuplicateKey } from '../../platform/duplicate-key.js';
 import type { Context } from '../../realtime/context.js';
-import { isDuplicateOf } from '../../realtime/counters/index.js';
 import { ChatError, type Entrance, type People } from '../chats/index.js';
 import { blockedUser, chatNotFound } from './access.js';
 import type { Budget } from './budget.js';
@@ -53,7 +53,7 @@ export function createDirect({ models, clock, budget, entrance, people, lists }:
         return (await find(pair)) ?? (await make(pair));
       } catch (error) {
         // Somebody was faster; theirs is found the next time.
-        if (attempt === ATTEMPTS || !isDuplicateOf(error, 'directKey')) throw error;
+        if (attempt === ATTEMPTS || !isDuplicateKey(error, 'directKey')) throw error;
         await giveUp(pair);
       }
     }

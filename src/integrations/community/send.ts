@@ -4,9 +4,9 @@ import type { communityPayloads } from '#shared/contracts/community-parts.js';
 import type { Chat } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Principal } from '../../auth/principal.js';
+import { isDuplicateKey } from '../../platform/duplicate-key.js';
 import { createTurns } from '../../platform/turns.js';
 import type { Context } from '../../realtime/context.js';
-import { isDuplicateOf } from '../../realtime/counters/index.js';
 import type { UserCaller } from '../chats/index.js';
 import { type ChatsAccess, messageNotFound } from './access.js';
 import type { Budget } from './budget.js';
@@ -46,7 +46,7 @@ export function createSend({ models, clock, access, budget, tell, notifications 
       await models.ChatMessage.insertMany([message]);
       return undefined;
     } catch (error) {
-      if (clientMessageId === undefined || !isDuplicateOf(error, 'clientMessageId')) throw error;
+      if (clientMessageId === undefined || !isDuplicateKey(error, 'clientMessageId')) throw error;
       const before = await models.ChatMessage.findOne({ chat, sender, clientMessageId }).lean<ChatMessage>();
       if (before === null) throw error;
       return before;

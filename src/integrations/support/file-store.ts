@@ -4,8 +4,9 @@ import { mongo, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { SupportUpload } from '#shared/models/support-upload.js';
 import type { Clock } from '../../platform/clock.js';
+import { isDuplicateKey } from '../../platform/duplicate-key.js';
 import type { Logger } from '../../platform/logger.js';
-import { isDuplicateOf, runTransaction } from '../../realtime/counters/index.js';
+import { runTransaction } from '../../platform/transaction.js';
 import { ChatError } from '../chats/index.js';
 import type { Identity } from './people.js';
 
@@ -91,7 +92,7 @@ export function createFileStore(dependencies: Dependencies): FileStore {
         await Upload.insertMany([upload], { session });
       },
       // Two first files of one person.
-      (error) => isDuplicateOf(error, '_id'),
+      (error) => isDuplicateKey(error, '_id'),
     );
 
   /** @returns whether there was anything of it */

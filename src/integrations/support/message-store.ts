@@ -2,8 +2,8 @@ import type { Models } from '#shared/models/index.js';
 import type { SupportMessage } from '#shared/models/support-message.js';
 import { GatewayError } from '../../errors.js';
 import type { Clock } from '../../platform/clock.js';
+import { isDuplicateKey } from '../../platform/duplicate-key.js';
 import { type BatchSize, createBatch } from '../../platform/gather.js';
-import { isDuplicateOf } from '../../realtime/counters/index.js';
 
 /** A message in the database. */
 export interface Stored {
@@ -36,7 +36,7 @@ export function createMessageStore({
     if (stored === null) throw new GatewayError('CONFLICT');
     return { message: stored, isNew: false };
   };
-  const isRepeated = (error: unknown): boolean => isDuplicateOf(error, 'clientMessageId');
+  const isRepeated = (error: unknown): boolean => isDuplicateKey(error, 'clientMessageId');
 
   // Messages are made here and of the right form, so they need not pass through Mongoose.
   const { collection } = Message;

@@ -4,7 +4,7 @@ import type { Models } from '#shared/models/index.js';
 import type { SupportRead } from '#shared/models/support-message.js';
 import type { Principal } from '../../auth/principal.js';
 import type { Clock } from '../../platform/clock.js';
-import { isDuplicateOf } from '../../realtime/counters/index.js';
+import { isDuplicateKey } from '../../platform/duplicate-key.js';
 import type { ConversationAccess } from './access.js';
 import type { Announce } from './announce.js';
 import { ensureMessage } from './position.js';
@@ -33,7 +33,7 @@ export function createReads({ models, access, announce, clock }: Dependencies) {
       await Read.updateOne(behind, { $set: read }, { upsert: true });
       return true;
     } catch (error) {
-      if (!isDuplicateOf(error, 'readerId')) throw error;
+      if (!isDuplicateKey(error, 'readerId')) throw error;
       // The document is there: further already, or made at this moment by another tab.
       return (await Read.updateOne(behind, { $set: read })).modifiedCount > 0;
     }

@@ -1,6 +1,8 @@
 import { type ClientSession, Types } from 'mongoose';
 import type { Counters, Tally } from '#shared/models/counter.js';
 import type { ConversationKindName } from '#shared/models/member.js';
+import { isDuplicateKey } from '../../platform/duplicate-key.js';
+import { runTransaction } from '../../platform/transaction.js';
 import { createTurns } from '../../platform/turns.js';
 import type { Context } from '../context.js';
 import { conversationNamespaces } from '../namespaces.js';
@@ -8,10 +10,8 @@ import { rooms } from '../rooms.js';
 import { applyDifferences, countersOf, createLedger, type Ledger, type Push, talliesOf } from './ledger.js';
 import { recount } from './recount.js';
 import { specialChannels } from './tally.js';
-import { isDuplicateOf, runTransaction } from './transaction.js';
 
 export { specialChannels } from './tally.js';
-export { isDuplicateOf, runTransaction } from './transaction.js';
 
 /**
  * How many conversations of a user are in which state, by channel.
@@ -105,7 +105,7 @@ export function createCounterStore({ models, emitter, clock, logger }: Context):
             return { result, pushes: await settle(ledger, session) };
           },
           // Two transactions that both make the first counter of a user and channel.
-          (error) => isDuplicateOf(error, 'channel_id'),
+          (error) => isDuplicateKey(error, 'channel_id'),
         ),
       );
       pushes.forEach(push);

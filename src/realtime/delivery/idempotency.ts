@@ -3,6 +3,7 @@ import type { Model } from 'mongoose';
 import type { DeliveryKey } from '#shared/models/delivery.js';
 import { GatewayError } from '../../errors.js';
 import type { Clock } from '../../platform/clock.js';
+import { isDuplicateKey } from '../../platform/duplicate-key.js';
 import { newId } from './message.js';
 
 /** How long a key is remembered. */
@@ -11,8 +12,6 @@ const KEY_TTL_MS = 24 * 60 * 60 * 1000;
 const LEASE_MS = 5000;
 /** How often the answer of whoever is at work is looked for. */
 const POLL_MS = 50;
-
-const DUPLICATE_KEY = 11_000;
 
 /** What a call with a key comes to. */
 export interface Once<Answer> {
@@ -40,7 +39,7 @@ export function createIdempotency({ model, clock }: { model: Model<DeliveryKey>;
       await model.collection.insertOne(fresh as never);
       return { message: fresh.message, isOurs: true };
     } catch (error) {
-      if ((error as { code?: unknown }).code !== DUPLICATE_KEY) throw error;
+      if (!isDuplicateKey(error)) throw error;
     }
     const taken = await model.findById(key).lean();
     if (taken === null || taken.bodyHash !== bodyHash) throw new GatewayError('CONFLICT');

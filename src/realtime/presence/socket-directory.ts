@@ -1,6 +1,7 @@
 import type { Model } from 'mongoose';
 import type { Socket } from '#shared/models/socket.js';
 import { type Clock, systemClock } from '../../platform/clock.js';
+import { isDuplicateKey } from '../../platform/duplicate-key.js';
 import type { Logger } from '../../platform/logger.js';
 
 /** A socket as the directory knows it. */
@@ -32,7 +33,6 @@ export interface SocketDirectoryOptions {
   clock?: Clock;
 }
 
-const DUPLICATE_KEY = 11_000;
 const CHUNK = 500;
 const RETRY_AFTER_MS = 2_000;
 /** Sockets remembered while the database is away; about 30 MB. */
@@ -154,6 +154,3 @@ function firstOf<K, V>(map: ReadonlyMap<K, V>, count: number): [K, V][] {
   }
   return first;
 }
-
-const isDuplicateKey = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && error.code === DUPLICATE_KEY;

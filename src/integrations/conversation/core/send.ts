@@ -2,7 +2,8 @@ import type { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
 import { GatewayError } from '../../../errors.js';
-import { type CounterStore, isDuplicateOf } from '../../../realtime/counters/index.js';
+import { isDuplicateKey } from '../../../platform/duplicate-key.js';
+import type { CounterStore } from '../../../realtime/counters/index.js';
 import { accessibleTo, withMembers } from './access.js';
 import type { Announce } from './announce.js';
 import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
@@ -74,7 +75,7 @@ export function createSend<D extends Description, M extends WireMessage>(depende
     const [toWire, stored] = await Promise.all([
       kind.describeMessages([draft.message]),
       store(viewer, draft).catch((error: unknown) => {
-        if (!isDuplicateOf(error, 'UUID')) throw error;
+        if (!isDuplicateKey(error, 'UUID')) throw error;
         return undefined;
       }),
     ]);
