@@ -15,6 +15,8 @@ export type AdapterPublisher = Pick<RedisClient, 'on' | 'off' | 'sendCommand'> &
 
 /** As much of a node-redis client as `@socket.io/redis-adapter` uses for subscribing. None of it rejects. */
 export type AdapterSubscriber = Pick<RedisClient, 'on' | 'off'> & {
+  /** Whether Redis has answered every change of a subscription. */
+  isSettled(): boolean;
   subscribe(channels: string | string[], listener: MessageListener, isBuffer: true): Promise<void>;
   unsubscribe(channels: string | string[], listener: MessageListener, isBuffer: true): Promise<void>;
   pSubscribe(patterns: string | string[], listener: MessageListener, isBuffer: true): Promise<void>;
@@ -60,9 +62,12 @@ const toBuffer = (message: string | Uint8Array): string | Buffer =>
  * is answered is not repeated by node-redis; here it is, as soon as Redis is back.
  */
 export function toSubscriber(client: RedisClient, logger: Pick<Logger, 'warn'>): AdapterSubscriber {
+  const unanswered = new Set<() => Promise<void>>();
   const persist = async (attempt: () => Promise<void>): Promise<void> => {
+    unanswered.add(attempt);
     try {
       await attempt();
+      unanswered.delete(attempt);
     } catch (err) {
       if (client.isReady) logger.warn({ err }, 'Redis refused a subscription; it is tried again after a reconnect');
       client.once('ready', () => void persist(attempt));
@@ -71,6 +76,7 @@ export function toSubscriber(client: RedisClient, logger: Pick<Logger, 'warn'>):
   return {
     on: client.on.bind(client),
     off: client.off.bind(client),
+    isSettled: () => unanswered.size === 0,
     subscribe: (channels, listener) => persist(() => client.subscribe(channels, listener, true)),
     unsubscribe: (channels, listener) => persist(() => client.unsubscribe(channels, listener, true)),
     pSubscribe: (patterns, listener) => persist(() => client.pSubscribe(patterns, listener, true)),

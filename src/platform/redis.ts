@@ -20,7 +20,7 @@ export interface Redis {
   isReady(): boolean;
   /** Calls `listener` with each change of {@link Redis.isReady}. @returns stops that */
   onStateChange(listener: (isReady: boolean) => void): () => void;
-  /** @throws Error when Redis does not answer within {@link PING_LIMIT_MS}. */
+  /** @throws Error when a connection or a subscription is missing, or Redis does not answer within {@link PING_LIMIT_MS}. */
   ping(): Promise<void>;
   /** Lets pending commands finish, for a limited time, and disconnects. */
   close(): Promise<void>;
@@ -91,16 +91,19 @@ export async function connectRedis(options: RedisOptions): Promise<Redis> {
   };
   const watches = clients.map((client) => watch(client, noteHung));
 
+  const subscriptions = toSubscriber(subscriber, logger);
   return {
     commands,
     publisher: toPublisher(publisher, () => options.onPublishFailed?.()),
-    subscriber: toSubscriber(subscriber, logger),
+    subscriber: subscriptions,
     isReady,
     onStateChange(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
     async ping() {
+      // The connections come back one by one. Without its subscriptions this node misses the events of the others.
+      if (!isReady() || !subscriptions.isSettled()) throw new Error('not every connection and subscription stands');
       await withinMs(PING_LIMIT_MS, commands.ping());
     },
     async close() {

@@ -104,6 +104,17 @@ describe('an outage', () => {
     expect(failures).toBe(1);
   });
 
+  it('lasts until the subscriptions stand again', async () => {
+    const redis = await open();
+    await redis.subscriber.subscribe('channel', () => undefined, true);
+    await server.command('ACL', 'SETUSER', 'default', 'resetchannels');
+    await stateOf(redis, false);
+    await expect(redis.ping()).rejects.toThrow();
+    await server.command('ACL', 'SETUSER', 'default', 'allchannels');
+    await stateOf(redis, true);
+    await redis.ping();
+  });
+
   it('closes at once while Redis is away', async () => {
     const redis = await open();
     await server.stop();

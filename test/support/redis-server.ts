@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { createClient } from 'redis';
 
 const run = promisify(execFile);
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -41,6 +42,8 @@ export interface TestRedis {
   start(): Promise<void>;
   /** Ends it at once (SIGKILL), as an outage would. */
   stop(): Promise<void>;
+  /** Runs an administrator's command on a connection of its own, for example `command('CONFIG', 'SET', …)`. */
+  command(...args: string[]): Promise<unknown>;
   /** Ends it and removes its directory. */
   dispose(): Promise<void>;
 }
@@ -88,6 +91,16 @@ export async function startRedis(): Promise<TestRedis> {
     await stop();
     await rm(directory, { recursive: true, force: true });
   };
+  const command = async (...args: string[]): Promise<unknown> => {
+    const client = createClient({ socket: { port, reconnectStrategy: false } });
+    client.on('error', () => undefined);
+    await client.connect();
+    try {
+      return await client.sendCommand(args);
+    } finally {
+      client.destroy();
+    }
+  };
   await start();
-  return { url: `redis://127.0.0.1:${port}`, port, start, stop, dispose };
+  return { url: `redis://127.0.0.1:${port}`, port, start, stop, command, dispose };
 }
