@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { isoTime, objectId } from './primitives.js';
+import { toEmoji } from '../utilities/emoji.js';
+import { isBlank } from '../utilities/visible-text.js';
+import { idOrTime, isoTime, objectId, visibleText } from './primitives.js';
 
 /* What the community is made of: the forms that come and go under the names of `community.ts`. */
 
@@ -21,7 +23,7 @@ export const USER_IDS_MAX = 100;
 const chatId = { chatId: objectId };
 /** A message is found by its id; a chat that is named as well must be its own. */
 const messageId = { messageId: objectId, chatId: objectId.optional() };
-const content = z.string().min(1).max(2000);
+const content = visibleText(2000);
 const draft = {
   content,
   messageType: z.enum(chatMessageTypes).default('text'),
@@ -32,7 +34,9 @@ const emoji = z
   .string()
   .min(1)
   .max(32)
-  .regex(/^[^\p{Cc}\p{Cs}\p{Zs}]+$/u, 'must be an emoji');
+  .regex(/^[^\p{Cc}\p{Cs}\p{Zs}]+$/u, 'must be an emoji')
+  .refine((text) => !isBlank(text), 'must be visible')
+  .transform(toEmoji);
 const limit = z.number().int().min(1).max(100);
 /** A number of a query string. */
 const pageSize = z
@@ -40,7 +44,7 @@ const pageSize = z
   .regex(/^(?:[1-9]\d?|100)$/, 'must be a number from 1 to 100')
   .optional();
 /** What a page ends before: the id of the last entry of the page before, or a time. */
-const before = z.union([objectId, isoTime]).optional();
+const before = idOrTime.optional();
 
 /** Data of the events and bodies of the routes, by what they do. */
 export const communityPayloads = {

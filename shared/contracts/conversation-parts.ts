@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isoTime, objectId, opaqueId } from './primitives.js';
+import { idOrTime, isoTime, objectId, opaqueId, time, visibleText } from './primitives.js';
 
 /*
  * What conversations of both kinds are made of: the forms that come and go under the names of `conversation.ts` and
@@ -33,7 +33,7 @@ const url = z
 const image = z.union([url, z.array(url).max(20)]);
 
 /** Text of a message. */
-export const messageText = z.string().min(1).max(10_000);
+export const messageText = visibleText(10_000);
 
 /** The client's own id of a message: the same one again is the same message. */
 export const messageUuid = opaqueId;
@@ -80,8 +80,8 @@ export const payloads = {
     message_limit: z.number().int().min(0).max(100).default(1),
     status: z.enum(['open', 'closed', 'unread', 'priority', 'snoozed', 'archived']).optional(),
     users: z.array(objectId).max(50).optional(),
-    from: isoTime.optional(),
-    to: isoTime.optional(),
+    from: time.optional(),
+    to: time.optional(),
   }),
   channel: z.object({
     channel_id: channelId.optional(),
@@ -90,11 +90,11 @@ export const payloads = {
   }),
   conversation: z.object(conversationId),
   /** `before`: a message, or a time; only what is older than that. */
-  messages: z.object({ ...conversationId, ...page, before: z.union([objectId, isoTime]).optional() }),
+  messages: z.object({ ...conversationId, ...page, before: idOrTime.optional() }),
   messagesAround: z.object({ ...conversationId, message_id: objectId, limit: page.limit }),
   typing: z.object({ ...conversationId, is_typing: z.boolean().default(true) }),
   read: z.object({ ...conversationId, message_id: objectId.optional() }),
-  snooze: z.object({ ...conversationId, until: isoTime.nullable() }),
+  snooze: z.object({ ...conversationId, until: time.nullable() }),
   archive: z.object({ ...conversationId, archive: z.boolean().default(true) }),
   pin: z.object({ ...conversationId, show_on_top: z.boolean().default(true) }),
   open: z.object({ ...conversationId, is_open: z.boolean() }),
@@ -158,7 +158,7 @@ const conversationOf = <M extends z.ZodType>(message: M) =>
     created_by: z.string(),
     is_open: z.boolean(),
     show_on_top: z.boolean(),
-    snoozed_until: isoTime.nullable(),
+    snoozed_until: time.nullable(),
     archived: z.boolean(),
     mentioned: z.boolean(),
     unread_count: z.number().int(),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { eventName, isoTime } from './primitives.js';
+import { eventName, isoTime, time } from './primitives.js';
 
 /**
  * Why a message is where it is, for one device. Each says what is known and no more. A test compares the table with the
@@ -38,7 +38,7 @@ export const deliveryQuestion = z.object({
   site: z.string().min(1).max(64).describe('A push site; absent: the namespaces of the platform.').optional(),
   event: eventName.optional(),
   state: deliveryState.describe('Messages of which at least one device is in this state.').optional(),
-  since: isoTime.describe('Sent at this time or later.').optional(),
+  since: time.describe('Sent at this time or later.').optional(),
   /** A number of a query string. */
   limit: z
     .string()

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { parseTime } from '../utilities/time.js';
+import { isBlank } from '../utilities/visible-text.js';
 
 /** Names Socket.IO keeps for itself on either side (its documentation, "Emit cheatsheet"); no application event may bear one. */
 export const RESERVED_EVENTS: readonly string[] = [
@@ -15,8 +17,10 @@ const shortText = z
 /** An id of whatever kind, opaque, as the platform issues it. */
 export const opaqueId = shortText;
 
+const OBJECT_ID = /^[0-9a-fA-F]{24}$/;
+
 /** The id of a document of the platform. */
-export const objectId = z.string().regex(/^[0-9a-fA-F]{24}$/, 'must be an id');
+export const objectId = z.string().regex(OBJECT_ID, 'must be an id');
 
 /** Which of a user's devices a client is; `''` when it does not say. */
 export const deviceId = opaqueId.or(z.literal(''));
@@ -34,5 +38,34 @@ export const eventName = shortText
   .refine((name) => !RESERVED_EVENTS.includes(name), 'is reserved by Socket.IO')
   .refine((name) => !name.startsWith('_'), 'must not start with _');
 
-/** A point in time on the wire: ISO 8601 in UTC. */
+/** A point in time as the gateway sends it: ISO 8601 in UTC. */
 export const isoTime = z.iso.datetime();
+
+/** A point in time as callers send it: every form of RFC 3339. Handlers get ISO 8601 in UTC. */
+export const time = z
+  .string()
+  .meta({ format: 'date-time' })
+  .transform((text, { addIssue }) => toIsoTime(text, addIssue));
+
+/** The id of a document, or a point in time as {@link time}. */
+export const idOrTime = z
+  .string()
+  .meta({ anyOf: [{ pattern: OBJECT_ID.source }, { format: 'date-time' }] })
+  .transform((text, { addIssue }) =>
+    OBJECT_ID.test(text) ? text : toIsoTime(text, (problem) => addIssue(`must be an id, or: ${problem}`)),
+  );
+
+function toIsoTime(text: string, addIssue: (problem: string) => void): string {
+  const parsed = parseTime(text);
+  if ('time' in parsed) return parsed.time.toISOString();
+  addIssue(parsed.problem);
+  return z.NEVER;
+}
+
+/** Text of which a reader sees something. @param maxLength in UTF-16 units */
+export const visibleText = (maxLength: number) =>
+  z
+    .string()
+    .min(1)
+    .max(maxLength)
+    .refine((text) => text === '' || !isBlank(text), 'must not be blank');

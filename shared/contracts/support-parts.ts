@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isoTime, objectId, opaqueId } from './primitives.js';
+import { idOrTime, isoTime, objectId, opaqueId, visibleText } from './primitives.js';
 
 /* What the support chat is made of: the forms that come and go under the names of `support.ts`. */
 
@@ -33,7 +33,7 @@ const metadata = z
   .meta({ type: 'object', maxProperties: METADATA_MAX, additionalProperties: z.toJSONSchema(metadataValue) });
 
 const conversationId = { conversationId: objectId };
-const content = z.string().min(1).max(5000);
+const content = visibleText(5000);
 const clientMessageId = opaqueId;
 const limit = z.number().int().min(1).max(100).default(50);
 const draft = {
@@ -44,7 +44,7 @@ const draft = {
 };
 
 /** The id of a message, or of a conversation in a list of those; or a point in time. */
-const position = z.union([objectId, isoTime]);
+const position = idOrTime;
 
 /** A number of a query string. */
 const pageSize = z

@@ -1,5 +1,6 @@
 import type { Types } from 'mongoose';
 import type { ChatMessage } from '#shared/models/chat-message.js';
+import { spellingsOf } from '#shared/utilities/emoji.js';
 import type { Principal } from '../../auth/principal.js';
 import type { Context } from '../../realtime/context.js';
 import { ChatError } from '../chats/index.js';
@@ -93,7 +94,8 @@ export function createChanges({ models, clock, access, budget, tell, faces, noti
     ).lean<ChatMessage>();
     if (stored === null) throw messageNotFound();
     const before = stored.reactions ?? [];
-    const others = before.filter(({ user, emoji: other }) => !(own.user.equals(user) && other === emoji));
+    const spellings = spellingsOf(emoji);
+    const others = before.filter(({ user, emoji: other }) => !(own.user.equals(user) && spellings.includes(other)));
     if (others.length < before.length) return { stored, before, after: others };
     return { stored, before, after: before.length < REACTIONS_MAX ? [...before, own] : before };
   }
@@ -101,8 +103,14 @@ export function createChanges({ models, clock, access, budget, tell, faces, noti
 
 /** The reactions without this one, or with it if it was not there and there is room. */
 function toToggled(own: { user: Types.ObjectId; emoji: string; createdAt: Date }) {
-  const reactions = { $ifNull: ['$reactions', []] };
-  const isOwn = { $and: [{ $eq: ['$$one.user', own.user] }, { $eq: ['$$one.emoji', { $literal: own.emoji }] }] };
+  // Other services write reactions too: with other spellings, with ids as text, or something that is no list.
+  const reactions = { $cond: [{ $isArray: '$reactions' }, '$reactions', []] };
+  const isOwn = {
+    $and: [
+      { $in: ['$$one.user', [own.user, own.user.toHexString()]] },
+      { $in: ['$$one.emoji', { $literal: spellingsOf(own.emoji) }] },
+    ],
+  };
   const others = { $filter: { input: reactions, as: 'one', cond: { $not: [isOwn] } } };
   const added = { $concatArrays: [reactions, [{ ...own, emoji: { $literal: own.emoji } }]] };
   const isThere = { $lt: [{ $size: others }, { $size: reactions }] };

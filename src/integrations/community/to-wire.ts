@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { chatMessage, notification } from '#shared/contracts/community-parts.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Notification } from '#shared/models/notification.js';
+import { toEmoji } from '#shared/utilities/emoji.js';
 
 /** A message on the wire. */
 export type WireMessage = z.output<typeof chatMessage>;
@@ -41,9 +42,11 @@ export const toWireMessage = (message: ChatMessage, sender: Face | undefined): W
 export const sentAt = ({ createdAt, _id }: Pick<ChatMessage, '_id' | 'createdAt'>): Date =>
   createdAt ?? _id.getTimestamp();
 
-/** Reactions on the wire. */
-export const toWireReactions = (reactions: ChatMessage['reactions']): WireMessage['reactions'] =>
-  (reactions ?? []).map(({ user, emoji }) => ({ user: String(user), emoji: emoji ?? '' }));
+/** Reactions on the wire: of one person each emoji once, however it was spelt. */
+export function toWireReactions(reactions: ChatMessage['reactions']): WireMessage['reactions'] {
+  const shown = (reactions ?? []).map(({ user, emoji }) => ({ user: String(user), emoji: toEmoji(emoji ?? '') }));
+  return [...new Map(shown.map((one) => [`${one.user} ${one.emoji}`, one])).values()];
+}
 
 /** A notification as its recipient gets it. */
 export const toWireNotification = (stored: Notification): WireNotification => ({
