@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { fail } from '../errors.js';
 import { toNumber } from './numbers.js';
 import { type Document, isNumeric } from './values.js';
@@ -55,6 +56,10 @@ export const parseCollation = (spec: unknown): Collation | undefined => {
     numericOrdering: options['numericOrdering'] === true,
   };
 };
+
+/** Whether two collations compare strings alike. */
+export const isSameCollation = (left: Collation | undefined, right: Collation | undefined): boolean =>
+  left === right || isDeepStrictEqual(left, right);
 
 const toLanguageTag = (locale: string): string => locale.replace(/@.*$/, '').replaceAll('_', '-');
 

@@ -1,5 +1,4 @@
-import { isDeepStrictEqual } from 'node:util';
-import type { Collation } from '../bson/collation.js';
+import { isSameCollation } from '../bson/collation.js';
 import type { FieldPredicate, Matcher } from '../query/match.js';
 import type { SortField } from '../query/sort.js';
 import {
@@ -69,14 +68,14 @@ export const planIndex = (
   request: PlanRequest,
 ): IndexPlan | undefined => {
   const { matcher, sort } = request;
-  const { partialFilter, isSparse, fields } = index.definition;
-  if (!sort && !partialFilter && !matcher.predicates.some(({ path }) => path === fields[0]?.path)) return undefined;
-  if (partialFilter && !isImplied(partialFilter, matcher)) return undefined;
+  const { partialFilter, isSparse, fields, collation } = index.definition;
+  if (!sort && !matcher.predicates.some(({ path }) => path === fields[0]?.path)) return undefined;
+  if (partialFilter && !isImplied(partialFilter, matcher, collation)) return undefined;
   const bounds = fieldBounds(index, matcher);
   if (isSparse && !bounds.some((intervals) => !includesNull(intervals))) return undefined;
   const order = sort ? sortOrder(index, bounds, request) : undefined;
-  const isUseful = bounds.length > 0 || order !== undefined || (partialFilter !== undefined && !sort);
-  if (!isUseful) return undefined;
+  // Without bounds or order MongoDB reads the collection, even where a partial index holds just what is wanted.
+  if (bounds.length === 0 && order === undefined) return undefined;
   const ranges = toRanges(index, bounds);
   return {
     kind: 'index',
@@ -203,7 +202,3 @@ const fixedFields = (index: CollectionIndex, bounds: readonly (readonly Interval
   }
   return fixed;
 };
-
-/** Whether two collations compare strings alike. */
-export const isSameCollation = (left: Collation | undefined, right: Collation | undefined): boolean =>
-  left === right || isDeepStrictEqual(left, right);

@@ -1,6 +1,7 @@
+import { isSameCollation } from '../bson/collation.js';
 import type { Matcher } from '../query/match.js';
 import type { Collection } from './collection.js';
-import { type IndexPlan, isSameCollation, type PlanRequest, planIndex, wholeIndex } from './index-plan.js';
+import { type IndexPlan, type PlanRequest, planIndex, wholeIndex } from './index-plan.js';
 import type { KeyRange } from './ordered-index.js';
 
 /** How the documents a filter may match are found. The filter is applied to each of them in any case. */

@@ -6,6 +6,7 @@ import { fail } from '../errors.js';
 import { isTruthy } from './element-operators.js';
 import { allOf, anyOf, type Condition, noneOf, onPath } from './operations.js';
 import { compileField, DBREF_FIELDS, type OperatorContext } from './operators.js';
+import { type PositionSource, positionIn, toPositionSources } from './position.js';
 
 /** What a filter requires of one path, for the planner to look an index up with. */
 export interface FieldPredicate {
@@ -39,13 +40,13 @@ export interface FilterOptions {
  * @throws DatabaseError naming an operator that is unknown or not supported
  */
 export const compileFilter = (filter: Document, options: FilterOptions = {}): Matcher => {
-  const collector: Collector = { conditions: [], predicates: [], disjunctions: [] };
+  const collector: Collector = { conditions: [], predicates: [], disjunctions: [], positions: [] };
   const context = createContext(options);
   collect(filter, context, collector);
   const condition = allOf(collector.conditions);
   return {
     matches: condition.test,
-    positionOf: condition.positionOf,
+    positionOf: (document) => positionIn(collector.positions, document),
     predicates: collector.predicates,
     disjunctions: collector.disjunctions,
     collation: options.collation,
@@ -60,6 +61,7 @@ interface Collector {
   readonly conditions: Condition[];
   readonly predicates: FieldPredicate[];
   readonly disjunctions: (readonly Matcher[])[];
+  readonly positions: PositionSource[];
 }
 
 const createContext = (options: FilterOptions): Context => ({
@@ -67,7 +69,7 @@ const createContext = (options: FilterOptions): Context => ({
   options,
   compileCondition: (filter) => {
     const matcher = compileFilter(filter, options);
-    return { test: matcher.matches, positionOf: matcher.positionOf };
+    return { test: matcher.matches };
   },
 });
 
@@ -87,8 +89,10 @@ interface Collecting {
 const collectField = (path: string, value: unknown, { context, into }: Collecting): void => {
   const segments = toPath(path);
   for (const { op, value: operand, operation } of compileField(path, value, context)) {
-    into.predicates.push({ path, op, value: operand });
+    const predicate = { path, op, value: operand };
+    into.predicates.push(predicate);
     into.conditions.push(onPath(operation, segments));
+    into.positions.push(...toPositionSources(predicate, operation, segments));
   }
 };
 
@@ -98,7 +102,14 @@ const collectTopLevel = (operator: string, operand: unknown, { context, into }: 
       for (const clause of clausesOf(operator, operand)) collect(clause, context, into);
       return;
     case '$or': {
-      const branches = clausesOf(operator, operand).map((clause) => compileFilter(clause, context.options));
+      const clauses = clausesOf(operator, operand);
+      const [only] = clauses;
+      // MongoDB's optimizer puts the one branch in the place of the `$or`.
+      if (only && clauses.length === 1) {
+        collect(only, context, into);
+        return;
+      }
+      const branches = clauses.map((clause) => compileFilter(clause, context.options));
       into.disjunctions.push(branches);
       into.conditions.push(anyOf(branches.map(toCondition)));
       return;
@@ -111,21 +122,21 @@ const collectTopLevel = (operator: string, operand: unknown, { context, into }: 
     case '$expr': {
       const { collation, variables } = context.options;
       const evaluate = compileExpression(operand, { collation, variables });
-      into.conditions.push({ test: (document) => isTruthy(evaluate(document)), positionOf: () => undefined });
+      into.conditions.push({ test: (document) => isTruthy(evaluate(document)) });
       return;
     }
     case '$comment':
     case '$alwaysTrue':
       return;
     case '$alwaysFalse':
-      into.conditions.push({ test: () => false, positionOf: () => undefined });
+      into.conditions.push({ test: () => false });
       return;
     default:
       unknownTopLevel(operator);
   }
 };
 
-const toCondition = ({ matches, positionOf }: Matcher): Condition => ({ test: matches, positionOf });
+const toCondition = ({ matches }: Matcher): Condition => ({ test: matches });
 
 const clausesOf = (operator: string, operand: unknown): Document[] => {
   if (!Array.isArray(operand)) return fail('BadValue', `${operator} must be an array`);

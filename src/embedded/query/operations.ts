@@ -18,18 +18,14 @@ export type Operation =
 /** A compiled part of a filter. */
 export interface Condition {
   readonly test: (document: Document) => boolean;
-  /** For a document that matches: the position in the outermost array that the match went through. */
-  readonly positionOf: (document: Document) => number | undefined;
 }
-
-const nowhere = (): undefined => undefined;
 
 /** The operation as a condition on a document's path. */
 export const onPath = (operation: Operation, path: Path): Condition => {
   switch (operation.kind) {
     case 'not': {
       const inner = onPath(operation.inner, path);
-      return { test: (document) => !inner.test(document), positionOf: nowhere };
+      return { test: (document) => !inner.test(document) };
     }
     case 'all':
       return allOf(operation.inner.map((inner) => onPath(inner, path)));
@@ -54,42 +50,33 @@ export const onValue = (operation: Operation): ValueTest => {
   }
 };
 
-/** Every condition holds; the position is the last one's that has one. */
+/** Every condition holds. */
 export const allOf = (conditions: readonly Condition[]): Condition => {
   const [first, second] = conditions;
   if (first !== undefined && conditions.length === 1) return first;
   if (first !== undefined && second !== undefined && conditions.length === 2) {
-    return {
-      test: (document) => first.test(document) && second.test(document),
-      positionOf: (document) => second.positionOf(document) ?? first.positionOf(document),
-    };
+    return { test: (document) => first.test(document) && second.test(document) };
   }
   return {
     test: (document) => {
       for (const condition of conditions) if (!condition.test(document)) return false;
       return true;
     },
-    positionOf: (document) => {
-      let position: number | undefined;
-      for (const condition of conditions) position = condition.positionOf(document) ?? position;
-      return position;
-    },
   };
 };
 
-/** Some condition holds; the position is the first one's that does. */
+/** Some condition holds. */
 export const anyOf = (conditions: readonly Condition[]): Condition => ({
   test: (document) => {
     for (const condition of conditions) if (condition.test(document)) return true;
     return false;
   },
-  positionOf: (document) => conditions.find((condition) => condition.test(document))?.positionOf(document),
 });
 
 /** No condition holds. */
 export const noneOf = (conditions: readonly Condition[]): Condition => {
   const any = anyOf(conditions);
-  return { test: (document) => !any.test(document), positionOf: nowhere };
+  return { test: (document) => !any.test(document) };
 };
 
 const leafCondition = (operation: Operation & { kind: 'test' }, path: Path): Condition => {
@@ -101,11 +88,11 @@ const leafCondition = (operation: Operation & { kind: 'test' }, path: Path): Con
         for (const element of value) if (test(element)) return true;
         return test(value);
       };
-  const walk = createWalk(path, leaf);
-  return { test: walk, positionOf: (document) => findPosition(operation, path, document) };
+  return { test: createWalk(path, leaf) };
 };
 
-const findPosition = (
+/** For a document that matches a test on a path: the position in the outermost array that the match went through. */
+export const positionOnPath = (
   { test, isWhole = false, indexIn }: Operation & { kind: 'test' },
   path: Path,
   document: Document,

@@ -1,5 +1,6 @@
 import { Types } from 'mongoose';
 import type { Chat } from '#shared/models/chat.js';
+import { equalText } from '#shared/models/stored-text.js';
 import type { Principal } from '../../auth/principal.js';
 import { invalid } from '../../errors.js';
 import { isDuplicateKey } from '../../platform/duplicate-key.js';
@@ -25,7 +26,7 @@ const ATTEMPTS = 3;
 export function createDirect({ models, clock, budget, entrance, people, lists }: Dependencies) {
   const find = async (pair: Pair): Promise<Chat | null> => {
     const both = { $and: [...pair.ids.map((participants) => ({ participants })), { participants: { $size: 2 } }] };
-    const keyed = await models.Chat.findOne({ directKey: pair.key, ...both }).lean<Chat>();
+    const keyed = await models.Chat.findOne({ directKey: equalText(pair.key), ...both }).lean<Chat>();
     if (keyed !== null) return keyed;
     const unkeyed = { type: 'direct' as const, ...both, directKey: { $exists: false } };
     return models.Chat.findOneAndUpdate(
@@ -45,7 +46,10 @@ export function createDirect({ models, clock, budget, entrance, people, lists }:
 
   /** A chat that one of the two was taken out of is not theirs any more. */
   const giveUp = ({ key, ids }: Pair) =>
-    models.Chat.updateOne({ directKey: key, participants: { $not: { $all: ids } } }, { $unset: { directKey: 1 } });
+    models.Chat.updateOne(
+      { directKey: equalText(key), participants: { $not: { $all: ids } } },
+      { $unset: { directKey: 1 } },
+    );
 
   const findOrMake = async (pair: Pair): Promise<Chat> => {
     for (let attempt = 1; ; attempt += 1) {

@@ -56,7 +56,9 @@ export function createRead({ models, clock, access, tell, notifications }: Depen
     const isBefore = [{ readUpTo: null }, { readUpTo: { $lt: at } }, { readUpTo: at, lastReadMessage: { $lt: _id } }];
     const { modifiedCount } = await models.Chat.updateOne(
       { _id: chat._id, participants: user, participantSettings: { $elemMatch: { user, $or: isBefore } } },
-      { $set: { 'participantSettings.$.readUpTo': at, 'participantSettings.$.lastReadMessage': _id } },
+      { $set: { 'participantSettings.$[own].readUpTo': at, 'participantSettings.$[own].lastReadMessage': _id } },
+      // Not `$`: after conditions on two arrays that is a position in either of them.
+      { arrayFilters: [{ 'own.user': user, 'own.readUpTo': { $not: { $gt: at } } }] },
     );
     return modifiedCount > 0;
   };

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { communityPayloads } from '#shared/contracts/community-parts.js';
 import type { Chat } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
+import { equalText } from '#shared/models/stored-text.js';
 import type { Principal } from '../../auth/principal.js';
 import { isDuplicateKey } from '../../platform/duplicate-key.js';
 import { createTurns } from '../../platform/turns.js';
@@ -47,7 +48,11 @@ export function createSend({ models, clock, access, budget, tell, notifications 
       return undefined;
     } catch (error) {
       if (clientMessageId === undefined || !isDuplicateKey(error, 'clientMessageId')) throw error;
-      const before = await models.ChatMessage.findOne({ chat, sender, clientMessageId }).lean<ChatMessage>();
+      const before = await models.ChatMessage.findOne({
+        chat,
+        sender,
+        clientMessageId: equalText(clientMessageId),
+      }).lean<ChatMessage>();
       if (before === null) throw error;
       return before;
     }

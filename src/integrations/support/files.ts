@@ -3,6 +3,7 @@ import { isObjectIdOrHexString, Types } from 'mongoose';
 import type { z } from 'zod';
 import type { supportFile, supportPayloads } from '#shared/contracts/support-parts.js';
 import type { Models } from '#shared/models/index.js';
+import { equalText } from '#shared/models/stored-text.js';
 import type { SupportFile } from '#shared/models/support-message.js';
 import type { Principal } from '../../auth/principal.js';
 import { invalid } from '../../errors.js';
@@ -102,7 +103,11 @@ export function createFiles({
     const { conversationId, clientMessageId } = meta;
     if (clientMessageId === undefined) return null;
     const sender = { senderId: owner.id, senderType: owner.kind };
-    const message = await Message.findOne({ conversationId, ...sender, clientMessageId }).lean();
+    const message = await Message.findOne({
+      conversationId,
+      ...sender,
+      clientMessageId: equalText(clientMessageId),
+    }).lean();
     return message?.file ?? null;
   };
 

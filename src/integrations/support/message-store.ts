@@ -1,4 +1,5 @@
 import type { Models } from '#shared/models/index.js';
+import { equalText } from '#shared/models/stored-text.js';
 import type { SupportMessage } from '#shared/models/support-message.js';
 import { GatewayError } from '../../errors.js';
 import type { Clock } from '../../platform/clock.js';
@@ -32,7 +33,8 @@ export function createMessageStore({
   /** The unique index has said that a message is there already. */
   const findStored = async (message: SupportMessage): Promise<Stored> => {
     const { conversationId, senderId, senderType, clientMessageId = '' } = message;
-    const stored = await Message.findOne({ conversationId, senderId, senderType, clientMessageId }).lean();
+    const sent = { conversationId, senderId, senderType, clientMessageId: equalText(clientMessageId) };
+    const stored = await Message.findOne(sent).lean();
     if (stored === null) throw new GatewayError('CONFLICT');
     return { message: stored, isNew: false };
   };

@@ -149,6 +149,36 @@ describe('an update', () => {
     expect(() => compileUpdate({ $set: { b: 1 } }, { arrayFilters })).toThrow('was not used in the update');
   });
 
+  it.each<[name: string, filter: Fields, position: number]>([
+    ['an equality comes behind $elemMatch', { people: 'b', settings: { $elemMatch: { of: 'b' } } }, 1],
+    ['whatever the order in the text', { settings: { $elemMatch: { of: 'b' } }, people: 'b' }, 1],
+    ['equalities by path', { 'settings.of': 'b', people: 'b' }, 2],
+    ['a range behind an equality', { 'settings.n': { $gt: 1 }, tags: 'z' }, 1],
+    ['$in behind a range', { tags: { $in: ['x', 'y'] }, 'settings.n': { $gt: 1 } }, 0],
+    ['$in of one value is an equality', { tags: { $in: ['z'] }, 'settings.n': { $gt: 1 } }, 1],
+    ['$and is flat', { $and: [{ 'settings.of': 'b' }, { $and: [{ people: 'b' }] }] }, 2],
+    ['$all is an equality for each value', { tags: { $all: ['x', 'y'] }, people: 'b' }, 1],
+    ['one branch of $or is no branch', { $or: [{ tags: 'y' }], people: 'b' }, 1],
+    ['several branches of $or tell no position', { $or: [{ tags: 'z' }, { tags: 'q' }], people: 'b' }, 1],
+    ['nor does a negation', { people: 'b', tags: { $not: { $gt: 'z' } } }, 1],
+  ])('takes the position of the last condition in the order of MongoDB: %s', (_name, filter, position) => {
+    const settings = [
+      { of: 'x', n: 1 },
+      { of: 'a', n: 2 },
+      { of: 'b', n: 3 },
+    ];
+    const document = { people: ['a', 'b'], tags: ['x', 'y', 'z'], settings };
+    const matcher = compileFilter(filter);
+    expect(matcher.matches(document)).toBe(true);
+    expect(matcher.positionOf(document)).toBe(position);
+  });
+
+  it('has no position where only a disjunction went through the array', () => {
+    const matcher = compileFilter({ $or: [{ 'a.n': 2 }, { 'a.n': 7 }] });
+    const update = { $set: { 'a.$.n': 9 } };
+    expect(() => applied({ a: [{ n: 1 }, { n: 2 }] }, update, { matcher })).toThrow('positional operator');
+  });
+
   it('keeps a field named __proto__ a field', () => {
     const update = JSON.parse('{"$set":{"__proto__.polluted":1}}') as Fields;
     const changed = applied({ a: 1 }, update);

@@ -1,9 +1,10 @@
+import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestClock } from '../../support/clock.js';
 import { wireFaults } from '../../support/contract.js';
 import { until } from '../../support/until.js';
 import { dataOf, openStage, type Stage } from '../stage.js';
-import { addChat, call, cameTo, members, open, say, talk } from './community.js';
+import { addChat, call, cameTo, type Member, members, open, say, talk } from './community.js';
 
 const clock = createTestClock();
 let stage: Stage;
@@ -118,6 +119,33 @@ test('reading is told once, by whichever tab, marks what others said, and never 
   ]);
   expect(await unread()).toBe(0);
   expect(await b.ask('chat:mark_read', { chatId, messageId: chatId })).toMatchObject({ code: 'NOT_FOUND' });
+});
+
+test('reading moves the entry of the reader, wherever that is among the participants and among the settings', async () => {
+  const [ann, bob, eve] = await members(stage, ['Ann', 'Bob', 'Eve']);
+  const user = (member: Member) => new Types.ObjectId(member.id);
+  const before = new Date(clock.now() - MINUTE_MS);
+  const participantSettings = [bob, eve, ann].map((member) => ({ user: user(member), readUpTo: before }));
+  const chatId = await addChat(stage, [ann, bob, eve], { participantSettings });
+  const a = await open(stage, ann);
+  const b = await open(stage, bob);
+  const message = await say(a, chatId, 'hi');
+  const settings = async () =>
+    (await stage.models.Chat.findById(chatId).lean())?.participantSettings?.map(
+      ({ user, readUpTo, lastReadMessage }) => [
+        String(user),
+        readUpTo?.toISOString(),
+        lastReadMessage == null ? null : String(lastReadMessage),
+      ],
+    );
+  await b.ask('chat:mark_read', { chatId });
+  expect(await settings()).toEqual([
+    [bob.id, message.createdAt, message._id],
+    [eve.id, before.toISOString(), null],
+    [ann.id, before.toISOString(), null],
+  ]);
+  const unread = async (of: Member) => (await call(stage, of, ['GET', '/api/chats'])).json.data[0].unreadCount;
+  expect([await unread(bob), await unread(eve)]).toEqual([0, 1]);
 });
 
 test('own messages can be changed for fifteen minutes, and only own ones', async () => {

@@ -1,6 +1,7 @@
 import type { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
+import { equalText } from '#shared/models/stored-text.js';
 import { GatewayError } from '../../../errors.js';
 import { isDuplicateKey } from '../../../platform/duplicate-key.js';
 import type { CounterStore } from '../../../realtime/counters/index.js';
@@ -67,7 +68,7 @@ export function createSend<D extends Description, M extends WireMessage>(depende
   /** What the same call has stored before. */
   const findStored = ({ userId }: Viewer, { conversationId, message }: Draft) =>
     kind.messages
-      .findOne({ ...kind.said, conversation_id: conversationId, sent_by: userId, UUID: message.UUID })
+      .findOne({ ...kind.said, conversation_id: conversationId, sent_by: userId, UUID: equalText(message.UUID) })
       .lean<StoredMessage>();
 
   return async (viewer: Viewer, draft: Draft): Promise<M> => {
