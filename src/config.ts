@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type FileSettings, readSettings } from './config/settings.js';
 import { readSites, type Site } from './config/sites.js';
+import { parseMongoUrl } from './platform/mongo-url.js';
 
 /**
  * Every variable of the environment the gateway reads: its form, its default, and what it is for.
@@ -14,10 +15,18 @@ export const environment = z.object({
   PORT: integer(0, 65_535).default(4000).describe('port of HTTP and Socket.IO; 0 picks a free one'),
   HOST: z.string().default('0.0.0.0').describe('address to listen on'),
   DATA_DIR: z.string().default('data').describe('where the embedded database and the development secret live'),
-  MONGODB_URL: z
-    .url({ protocol: /^mongodb(\+srv)?$/ })
+  MONGODB_URL: mongoUrl()
     .optional()
-    .describe('MongoDB; unset: the embedded database'),
+    .describe('connection string of MongoDB, as the driver takes it; unset: the embedded database'),
+  MONGODB_POOL_MAX: integer(1, 10_000)
+    .default(100)
+    .describe('connections that one node opens to each server of MongoDB'),
+  MONGODB_SELECTION_TIMEOUT_MS: integer(1)
+    .default(15_000)
+    .describe('how long an operation waits for a primary or a free connection; longer than an election takes'),
+  MONGODB_TIMEOUT_MS: integer(100)
+    .default(20_000)
+    .describe('how long MongoDB may work on one read or write, or wait for a majority to have it'),
   REDIS_URL: z
     .url({ protocol: /^rediss?$/ })
     .optional()
@@ -119,6 +128,17 @@ function integer(minimum: number, maximum: number = Number.MAX_SAFE_INTEGER) {
   return z.coerce.number({ error: 'must be a number' }).int().min(minimum).max(maximum);
 }
 
+/** Whatever the driver takes; what is wrong is said in its words, without the password. */
+function mongoUrl() {
+  return z.string().superRefine((text, context) => {
+    try {
+      parseMongoUrl(text);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+    }
+  });
+}
+
 function list(allowed?: readonly string[]) {
   return z
     .string()
@@ -212,7 +232,13 @@ function toConfig(variables: Variables, sites: readonly Site[]) {
       apiKeys: variables.EMIT_API_KEYS,
       isRestOpen: variables.EMIT_AUTH === 'none',
     },
-    storage: { directory: variables.DATA_DIR, mongodbUrl: variables.MONGODB_URL },
+    storage: {
+      directory: variables.DATA_DIR,
+      mongodbUrl: variables.MONGODB_URL,
+      poolMax: variables.MONGODB_POOL_MAX,
+      selectionTimeoutMs: variables.MONGODB_SELECTION_TIMEOUT_MS,
+      operationTimeoutMs: variables.MONGODB_TIMEOUT_MS,
+    },
     redis: { url: variables.REDIS_URL, prefix: variables.REDIS_PREFIX },
     delivery: {
       deviceTtlMs: variables.DEVICE_TTL * 1000,

@@ -1,4 +1,4 @@
-import { type Logger, pino } from 'pino';
+import { type DestinationStream, type Logger, pino, stdSerializers } from 'pino';
 import { PinoPretty } from 'pino-pretty';
 
 export type { Logger };
@@ -13,11 +13,27 @@ const at = (prefix: string, key: string): string => (key.startsWith('[') ? `${pr
 /**
  * Structured logs: one JSON object a line in production, readable lines elsewhere. Callers log names, codes and ids;
  * the redaction is the second line of defence for tokens, keys and payloads.
+ * @param destination instead of standard output, for JSON
  */
-export function createLogger(options: { level: string; isPretty: boolean }): Logger {
+export function createLogger(options: { level: string; isPretty: boolean }, destination?: DestinationStream): Logger {
   const redact = { paths: SECRET_KEYS.flatMap((key) => [key, at('*', key), at('*.*', key)]) };
-  const settings = { level: options.level, redact: { ...redact, censor: '[redacted]' } };
+  const settings = {
+    level: options.level,
+    redact: { ...redact, censor: '[redacted]' },
+    serializers: { err: toLoggedError },
+  };
   return options.isPretty
     ? pino(settings, PinoPretty({ sync: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss' }))
-    : pino(settings);
+    : pino(settings, destination);
+}
+
+/**
+ * What is logged of an error: its own words, code and stack. Errors of the database carry the whole topology, or every
+ * document of a bulk write, which are long and may hold what people said.
+ */
+function toLoggedError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { type, message, stack, code, codeName, errorLabels } = stdSerializers.err(error) as Record<string, unknown>;
+  const { info } = error as { info?: unknown };
+  return { type, message, code, codeName, errorLabels, info, stack };
 }

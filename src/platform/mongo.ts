@@ -1,8 +1,10 @@
 import { join } from 'node:path';
-import { type Connection, createConnection, mongo as driver, MongooseError } from 'mongoose';
+import { type Connection, createConnection } from 'mongoose';
 import { startEmbedded } from '../embedded/index.js';
 import type { Logger } from './logger.js';
-import { connectionOptions } from './mongo-connection.js';
+import { type MongoLimits, toConnectOptions } from './mongo-options.js';
+import { ensureServer } from './mongo-server.js';
+import { parseMongoUrl } from './mongo-url.js';
 
 /** MongoDB, or the embedded database in its place. */
 export interface Mongo {
@@ -12,45 +14,54 @@ export interface Mongo {
   close(): Promise<void>;
 }
 
-/** The embedded database holds this one alone. */
+/** What {@link connectMongo} needs. */
+export interface MongoOptions extends MongoLimits {
+  readonly mongodbUrl: string | undefined;
+  /** Where the embedded database keeps its data, in a folder of its own. */
+  readonly directory: string;
+  readonly startupTimeoutMs: number;
+  readonly logger: Logger;
+}
+
+/** Name of the one database in the embedded server. */
 export const embeddedDatabase = 'general-socket';
-/** How long an operation waits for a server before it fails. */
-const SELECTION_TIMEOUT_MS = 2000;
 /** How long a readiness check waits. */
 const PING_TIMEOUT_MS = 1000;
 
 /**
  * Connects to `mongodbUrl`, or starts the embedded database in `directory` and connects to that.
- * @throws when no connection was made within `startupTimeoutMs`
+ * @throws Error one sentence that says what to do, when no usable server was found within `startupTimeoutMs`
  */
-export async function connectMongo(options: {
-  mongodbUrl: string | undefined;
-  directory: string;
-  startupTimeoutMs: number;
-  logger: Logger;
-}): Promise<Mongo> {
-  const { logger, directory } = options;
+export async function connectMongo(options: MongoOptions): Promise<Mongo> {
+  const { mongodbUrl, logger, directory } = options;
   const embedded =
-    options.mongodbUrl === undefined
+    mongodbUrl === undefined
       ? await startEmbedded({ directory: join(directory, 'db'), database: embeddedDatabase, logger })
       : undefined;
-  const url = options.mongodbUrl ?? embedded?.url ?? '';
+  const target = parseMongoUrl(mongodbUrl ?? embedded?.url ?? '');
+  const connectOptions = toConnectOptions(options, target);
   const connection = createConnection();
-  connection.on('error', (error: Error) => logger.error({ err: error }, 'database: connection error'));
   const close = async (): Promise<void> => {
     connection.removeAllListeners('disconnected');
     await connection.close();
     await embedded?.stop();
   };
   try {
-    await open(connection, url, options);
+    if (target.ignored.length > 0) {
+      logger.warn({ options: target.ignored }, 'database: MONGODB_URL names options that the gateway decides itself');
+    }
+    if (embedded === undefined) await ensureServer(target, connectOptions, options);
+    // An operation before there is a connection fails at once instead of being kept in memory.
+    await connection.openUri(target.url, { ...connectOptions, autoIndex: false, bufferCommands: false });
   } catch (error) {
     await close();
     throw error;
   }
+  connection.on('error', (error: Error) => logger.error({ reason: error.message }, 'database: connection error'));
   connection.on('disconnected', () => logger.warn('database: connection lost'));
   connection.on('connected', () => logger.info('database: connected again'));
-  logger.info({ kind: embedded === undefined ? 'MongoDB' : 'embedded' }, 'database: connected');
+  const kind = embedded === undefined ? 'MongoDB' : 'embedded';
+  logger.info({ kind, address: target.address }, 'database: connected');
   return {
     connection,
     async ping() {
@@ -58,49 +69,4 @@ export async function connectMongo(options: {
     },
     close,
   };
-}
-
-/** Tries until it succeeds or time is up. */
-async function open(
-  connection: Connection,
-  url: string,
-  { startupTimeoutMs, logger }: { startupTimeoutMs: number; logger: Logger },
-): Promise<void> {
-  const giveUpAt = performance.now() + startupTimeoutMs;
-  for (;;) {
-    try {
-      await connection.openUri(url, {
-        autoIndex: false,
-        // An operation without a connection fails at once instead of being kept in memory.
-        bufferCommands: false,
-        serverSelectionTimeoutMS: SELECTION_TIMEOUT_MS,
-        ...connectionOptions,
-      });
-      return;
-    } catch (cause) {
-      if (performance.now() > giveUpAt) {
-        throw new Error('The database cannot be reached. Is it running, and is MONGODB_URL right?', { cause });
-      }
-      logger.warn('database: not reachable yet, trying again');
-    }
-  }
-}
-
-/** Codes of a server that is there but cannot serve: shutting down, not primary, out of disk. */
-const SERVER_AWAY_CODES = new Set<unknown>([91, 189, 10107, 11600, 11602, 13435, 13436, 14031]);
-
-/** The database could not be reached, or could not serve; the same operation may succeed later. */
-export function isDatabaseAway(error: unknown): boolean {
-  // A bulk write wraps what ended it.
-  const wrapped: unknown = error instanceof driver.MongoBulkWriteError ? error.errorResponse : undefined;
-  if (wrapped instanceof Error) return isDatabaseAway(wrapped);
-  if (error instanceof driver.MongoServerError) return SERVER_AWAY_CODES.has(error.code);
-  return (
-    error instanceof driver.MongoNetworkError ||
-    error instanceof driver.MongoServerSelectionError ||
-    error instanceof driver.MongoNotConnectedError ||
-    error instanceof driver.MongoTopologyClosedError ||
-    // Mongoose's own word for the same, when commands are not buffered.
-    (error instanceof MongooseError && /ServerSelection|initial connection/.test(`${error.name} ${error.message}`))
-  );
 }

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { generalWording, requestFailure } from '#shared/contracts/wording.js';
 import { GatewayError } from '../errors.js';
-import { isDatabaseAway } from '../platform/mongo.js';
+import { isDatabaseAway } from '../platform/mongo-errors.js';
 import type { Dialect } from '../realtime/integration.js';
 
 /** The answer to an event, or the body of a REST call, that succeeded. */

@@ -11,7 +11,7 @@ import { until } from '../support/until.js';
 test('while the database is away clients and emits go on, what needs it says so, and it comes back by itself', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
   const database = await startEmbedded({ directory });
-  const gateway = await startGateway({ MONGODB_URL: database.url });
+  const gateway = await startGateway({ MONGODB_URL: database.url, MONGODB_SELECTION_TIMEOUT_MS: '1000' });
   const client = await connect(gateway, { claims: { uid: 'patient' } });
   await database.stop();
   await until(async () => (await gateway.call('GET', '/health/ready')).status === 503);
@@ -35,7 +35,7 @@ test('while the database is away clients and emits go on, what needs it says so,
 test('a database that is silent is missing, like one that is gone', async () => {
   const directory = await temporaryDirectory();
   const database = await startEmbedded({ directory });
-  const gateway = await startGateway({ MONGODB_URL: database.url });
+  const gateway = await startGateway({ MONGODB_URL: database.url, MONGODB_SELECTION_TIMEOUT_MS: '1000' });
   onTestFinished(async () => {
     process.kill(database.pid ?? expect.fail('it ended'), 'SIGCONT');
     await gateway.close();

@@ -1,12 +1,13 @@
 import { mongo } from 'mongoose';
-import { connectionOptions } from '../../../src/platform/mongo-connection.js';
+import { createConnectionType } from '../../../src/platform/mongo-connection.js';
 
 /*
  * A client that writes as fast as it can and tells its parent what was acknowledged. Every step moves one unit between
  * two accounts in a transaction, adds a document, and increments a counter of its own.
  */
 const [, , url = '', name = ''] = process.argv;
-const client = await new mongo.MongoClient(url, { serverSelectionTimeoutMS: 60_000, ...connectionOptions }).connect();
+const connectionType: object = { connectionType: createConnectionType({ maxTimeMs: 60_000 }) };
+const client = await new mongo.MongoClient(url, { serverSelectionTimeoutMS: 60_000, ...connectionType }).connect();
 const db = client.db('crash');
 const accounts = db.collection<{ _id: number; balance: number }>('accounts');
 const entries = db.collection<{ _id: string }>('entries');
