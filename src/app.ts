@@ -118,7 +118,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     const server = createHttpServer(answer, config.http);
     attach(io, server, { config, metrics, isDraining: health.isDraining });
     const bodyMaxBytes = Math.max(config.http.bodyLimitBytes, config.sockets.messageMaxBytes);
-    const waiting = boundWaiting(server, { connectionsMax: config.http.idleMax, bodyMaxBytes, metrics });
+    const waiting = boundWaiting(server, { connectionsMax: config.http.idleMax, bodyMaxBytes, clock, metrics });
     const port = await listen(server, config.http);
     cleanup.add('http', () => closeServer(server));
     cleanup.add('socket server', () => io.close());

@@ -2,6 +2,12 @@ import { existsSync } from 'node:fs';
 import { createApp } from './app.js';
 import { type Config, readConfig } from './config.js';
 
+/**
+ * A further signal within this time belongs to the first one: Ctrl-C reaches the whole process group, and npm and other
+ * launchers pass on what they get as well.
+ */
+const SAME_SIGNAL_MS = 1000;
+
 const fail = (error: unknown): never => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);
@@ -16,19 +22,28 @@ function loadConfig(): Config {
 async function main(): Promise<void> {
   const config = loadConfig();
   const app = createApp(config);
-  let isStopping = false;
+  let stoppingSinceMs: number | undefined;
   const stop = (): void => {
-    // A second signal ends it at once, as does the time limit.
-    if (isStopping) process.exit(1);
-    isStopping = true;
+    const nowMs = performance.now();
+    if (stoppingSinceMs !== undefined) {
+      // A second one ends the process at once, as does the time limit.
+      if (nowMs - stoppingSinceMs >= SAME_SIGNAL_MS) process.exit(1);
+      return;
+    }
+    stoppingSinceMs = nowMs;
     setTimeout(() => process.exit(1), config.shutdown.timeoutMs).unref();
     app.close().then(() => process.exit(0), fail);
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
 
-  const { port } = await app.start();
-  const token = 'npm run token -- --uid 64abc123def --scope conversation';
-  process.stdout.write(`General Socket listens on http://localhost:${port}; get a token: ${token}\n`);
+  try {
+    const { port } = await app.start();
+    const token = 'npm run token -- --uid 64abc123def --scope conversation';
+    process.stdout.write(`General Socket listens on http://localhost:${port}; get a token: ${token}\n`);
+  } catch (error) {
+    // What is stopped while it starts has not failed; `stop` ends the process.
+    if (stoppingSinceMs === undefined) throw error;
+  }
 }
 
 main().catch(fail);

@@ -48,8 +48,8 @@ const spawn = (options: ServeOptions): ChildProcess => {
   return fork(path, [JSON.stringify(options)], {
     execArgv,
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    // What a debugger or a coverage tool puts there is meant for the parent.
-    env: { ...process.env, NODE_OPTIONS: '' },
+    // What a debugger or a coverage tool puts there is meant for the parent, and so is what `node --watch` asks for.
+    env: { ...process.env, NODE_OPTIONS: '', WATCH_REPORT_DEPENDENCIES: '' },
   });
 };
 

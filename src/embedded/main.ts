@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { type ServeOptions, serveDirectory } from './serve.js';
 import type { RunningServer } from './server.js';
 import type { ListenAddress } from './wire/server.js';
@@ -17,25 +18,35 @@ const tell = (message: ChildMessage): void => {
   if (process.connected) process.send?.(message);
 };
 
+/** Whether the parent is still there. Its channel closes when it ends, however it ends. */
+const hasParent = (): boolean => process.connected === true;
+
 const runAsChild = async (options: ServeOptions): Promise<void> => {
-  // A terminal, or a service manager, signals every process of the group: when to end is the parent's decision.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
   let server: RunningServer | undefined;
-  let isParentGone = false;
+  let isEnding = false;
   const end = async (): Promise<void> => {
-    isParentGone = true;
+    isEnding = true;
     if (!server) return;
     await server.stop();
     process.exit(0);
   };
+  // A terminal, or a service manager, signals every process of the group: when to end is the parent's decision.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (!hasParent()) void end();
+    });
+  }
   process.on('disconnect', () => void end());
   process.on('message', (message) => {
     if (message === 'stop') void end();
   });
+  // A parent that ended while this file was being loaded was reported to nobody, or is about to be reported.
+  await setImmediate();
+  if (isEnding || !hasParent()) process.exit(0);
   try {
     server = await serveDirectory(options, (message) => tell({ kind: 'problem', message }));
     tell({ kind: 'ready', address: server.address });
-    if (isParentGone) await end();
+    if (isEnding) await end();
   } catch (error) {
     tell({ kind: 'failed', reason: (error as Error).message });
     process.exitCode = 1;

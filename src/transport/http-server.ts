@@ -1,4 +1,5 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { UpgradeAwareRequest } from './upgrade.js';
 
 /**
  * How long a client may take over its headers, and over a request as a whole. Node.js measures neither while a connection
@@ -9,7 +10,7 @@ const REQUEST_TIMEOUT_MS = 60_000;
 /** The HTTP server of a gateway, which does not listen yet. @param keepAliveMs how long an idle connection is kept */
 export function createHttpServer(answer: RequestListener, { keepAliveMs }: { keepAliveMs: number }): Server {
   const timeouts = { headersTimeout: REQUEST_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS };
-  return createServer({ keepAliveTimeout: keepAliveMs, ...timeouts }, answer);
+  return createServer({ keepAliveTimeout: keepAliveMs, ...timeouts, IncomingMessage: UpgradeAwareRequest }, answer);
 }
 
 /**

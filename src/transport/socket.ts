@@ -80,6 +80,12 @@ export function* everySocket(io: GatewayServer): Generator<GatewaySocket> {
   for (const namespace of io._nsps.values()) yield* namespace.sockets.values();
 }
 
+/** Every connection of this node, also those that are in no namespace. Engine.IO keeps the table to itself and its heirs. */
+export function everyConnection(io: GatewayServer): GatewaySocket['conn'][] {
+  const { clients } = io.engine as unknown as { clients: Readonly<Record<string, GatewaySocket['conn']>> };
+  return Object.values(clients);
+}
+
 /** The sockets of this node that are in a room of one of the namespaces. */
 export function socketsIn(io: GatewayServer, room: string, namespaces: readonly string[]): GatewaySocket[] {
   return namespaces.flatMap((name) => {

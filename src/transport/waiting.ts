@@ -1,6 +1,8 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Clock } from '../platform/clock.js';
 import type { Metrics } from '../platform/metrics.js';
+import { CLOSE_TIMEOUT_MS } from './drain.js';
 
 /** Bodies that may be on their way at once, counted in bodies of the largest size. */
 const BODIES_MAX = 64;
@@ -10,6 +12,7 @@ interface Bounds {
   connectionsMax: number;
   /** The largest body in bytes; longer ones are not read. */
   bodyMaxBytes: number;
+  clock: Clock;
   metrics: Pick<Metrics, 'waitingClosed'>;
 }
 
@@ -18,6 +21,9 @@ export interface Waiting {
   /**
    * Closes their connections, and from now on each as soon as it is idle: nothing has been done of what they may have
    * begun to ask for. When Node.js closes a server it waits for those that have never asked, and for bodies without end.
+   *
+   * Every connection that has not closed {@link CLOSE_TIMEOUT_MS} later is cut, in whatever state and whatever it speaks,
+   * unless its request is being handled: its client may have vanished. An answer that has begun does not save it.
    */
   end(): void;
 }
@@ -30,10 +36,13 @@ export interface Waiting {
  *
  * To be called when all listeners are there, because Socket.IO puts itself before those that it finds.
  */
-export function boundWaiting(server: Server, { connectionsMax, bodyMaxBytes, metrics }: Bounds): Waiting {
+export function boundWaiting(server: Server, { connectionsMax, bodyMaxBytes, clock, metrics }: Bounds): Waiting {
   // Both keep the order in which things were put in.
   const idle = new Set<Socket>();
   const bodies = new Map<Socket, number>();
+  /** All of them. Node.js loses sight of those that became websockets. */
+  const open = new Set<Socket>();
+  const answers = new Map<Socket, ServerResponse>();
   let bodyBytes = 0;
   let hasEnded = false;
 
@@ -41,10 +50,14 @@ export function boundWaiting(server: Server, { connectionsMax, bodyMaxBytes, met
     bodyBytes -= bodies.get(socket) ?? 0;
     bodies.delete(socket);
   };
+  const stopWaiting = (socket: Socket): void => {
+    idle.delete(socket);
+    forgetBody(socket);
+  };
   const closeFirst = ([longest]: Iterable<Socket>): void => {
     if (longest === undefined) return;
     metrics.waitingClosed.inc();
-    forget.call(longest);
+    stopWaiting(longest);
     longest.destroy();
   };
   const wait = (socket: Socket): void => {
@@ -59,10 +72,18 @@ export function boundWaiting(server: Server, { connectionsMax, bodyMaxBytes, met
     while (bodyBytes > BODIES_MAX * bodyMaxBytes) closeFirst(bodies.keys());
   };
 
+  const cutLate = (): void => {
+    for (const socket of [...open]) {
+      const isHandled = answers.get(socket)?.headersSent === false && !bodies.has(socket);
+      if (!isHandled) socket.destroy();
+    }
+  };
+
   // Functions for all connections, so that an idle one costs no closure.
   function forget(this: Socket): void {
-    idle.delete(this);
-    forgetBody(this);
+    open.delete(this);
+    answers.delete(this);
+    stopWaiting(this);
   }
   function arrived(this: IncomingMessage): void {
     forgetBody(this.socket);
@@ -70,15 +91,18 @@ export function boundWaiting(server: Server, { connectionsMax, bodyMaxBytes, met
   function answered(this: ServerResponse): void {
     const { socket } = this.req;
     forgetBody(socket);
+    if (answers.get(socket) === this) answers.delete(socket);
     if (!socket.destroyed) wait(socket);
   }
 
   server.on('connection', (socket: Socket) => {
+    open.add(socket);
     socket.on('close', forget);
     wait(socket);
   });
   server.on('request', (request, response) => {
     idle.delete(request.socket);
+    answers.set(request.socket, response);
     const bytes = bodyBytesOf(request, bodyMaxBytes);
     if (bytes > 0) {
       waitForBody(request.socket, bytes);
@@ -86,15 +110,13 @@ export function boundWaiting(server: Server, { connectionsMax, bodyMaxBytes, met
     }
     response.on('close', answered);
   });
-  server.on('upgrade', (_request, socket: Socket) => {
-    socket.off('close', forget);
-    forget.call(socket);
-  });
+  server.on('upgrade', (_request, socket: Socket) => stopWaiting(socket));
 
   return {
     end() {
       hasEnded = true;
       for (const socket of [...idle, ...bodies.keys()]) socket.destroySoon();
+      server.once('close', clock.every(CLOSE_TIMEOUT_MS, cutLate));
     },
   };
 }

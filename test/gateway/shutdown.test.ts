@@ -1,10 +1,14 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { connect, openSocket } from '../support/client.js';
-import { startGateway } from '../support/gateway.js';
+import { API_KEY, SECRET, signToken, startGateway } from '../support/gateway.js';
+import { type Line, openLine, textFrame, upgradeRequest } from '../support/line.js';
 import { startGatewayProcess } from '../support/node-process.js';
+import { nodeArguments, projectDirectory } from '../support/script.js';
 import { until } from '../support/until.js';
 
 let directory: string;
@@ -38,8 +42,8 @@ test('SIGTERM: clients are told, let go in waves and come back by themselves; th
   expect(await node.ended).toBe(0);
 });
 
-test('a second signal ends it at once, and so does the time limit', async () => {
-  const [first, second] = await Promise.all([
+test('signals that follow the first within moments change nothing; later ones, and the time limit, end it', async () => {
+  const [patient, limited] = await Promise.all([
     startGatewayProcess({
       DATA_DIR: join(directory, 'second'),
       SHUTDOWN_DRAIN_MS: '600000',
@@ -51,13 +55,41 @@ test('a second signal ends it at once, and so does the time limit', async () => 
       SHUTDOWN_TIMEOUT_MS: '200',
     }),
   ]);
-  const clients = await Promise.all([connect(first), connect(second)]);
-  first.child.kill('SIGINT');
-  second.child.kill('SIGTERM');
+  const clients = await Promise.all([connect(patient), connect(limited)]);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGINT'] as const) patient.child.kill(signal);
+  limited.child.kill('SIGTERM');
   await clients[0]?.next('server_draining');
-  first.child.kill('SIGTERM');
-  expect(await first.ended).toBe(1);
-  expect(await second.ended).toBe(1);
+  for (let round = 0; round < 3; round += 1) expect((await fetch(`${patient.url}/status`)).status).toBe(200);
+  expect(await limited.ended).toBe(1);
+
+  const ended = patient.ended.then(() => true);
+  await until(async () => {
+    patient.child.kill('SIGTERM');
+    return Promise.race([
+      ended,
+      fetch(`${patient.url}/status`)
+        .then(() => false)
+        .catch(() => false),
+    ]);
+  });
+  expect(await patient.ended).toBe(1);
+});
+
+test.each(['SIGINT', 'SIGTERM'] as const)('%s while it waits for its database ends it with 0', async (signal) => {
+  const child = spawn(process.execPath, [...nodeArguments, 'src/main.ts'], {
+    cwd: projectDirectory,
+    env: {
+      ...{ PATH: process.env['PATH'], NODE_ENV: 'test', PORT: '0', JWT_SECRET: SECRET, LOG_LEVEL: 'info' },
+      ...{ MONGODB_URL: 'mongodb://127.0.0.1:1', STARTUP_TIMEOUT_MS: '600000', SHUTDOWN_TIMEOUT_MS: '600000' },
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const ended = once(child, 'exit');
+  // The first line of the log comes before the database is asked for.
+  await once(child.stdout, 'data');
+  child.kill(signal);
+  expect(await ended).toEqual([0, null]);
 });
 
 test('what is in flight is acknowledged before its connection is closed', async () => {
@@ -70,4 +102,75 @@ test('what is in flight is acknowledged before its connection is closed', async 
   expect(await answers).toEqual(Array.from({ length: 50 }, () => ({ success: true, message: 'SUCCESS' })));
   expect(await client.closed).toBe('transport close');
   await closing;
+});
+
+/** Clients that no longer answer, each in another state of its connection. They read nothing once they are there. */
+async function openVanishedClients(node: { url: string }): Promise<Line[]> {
+  const at = { port: Number(new URL(node.url).port) };
+  const entering = `40/v1/shared,${JSON.stringify({ token: signToken({ uid: 'vanished' }) })}`;
+  const openWebsocket = async (frame?: string, query = ''): Promise<Line> => {
+    const line = await openLine(at);
+    await line.ask(upgradeRequest(query), query === '' ? /"sid":/ : /\r\n\r\n/);
+    if (frame !== undefined) await line.ask(textFrame(frame).toString('latin1'), /4[04]\/v1|3probe/);
+    return line;
+  };
+  const openSession = async (): Promise<string> => {
+    const path = '/socket.io/?EIO=4&transport=polling';
+    const { sid } = JSON.parse((await (await fetch(node.url + path)).text()).slice(1));
+    await fetch(`${node.url}${path}&sid=${sid}`, { method: 'POST', body: entering });
+    expect(await (await fetch(`${node.url}${path}&sid=${sid}`)).text()).toContain('40/v1/shared,');
+    return sid;
+  };
+  const openHalf = async (request: string): Promise<Line> => {
+    const line = await openLine(at);
+    line.socket.write(request);
+    return line;
+  };
+  const half = (path: string, body: string): string =>
+    `POST ${path} HTTP/1.1\r\nHost: localhost\r\nx-api-key: ${API_KEY}\r\nContent-Type: application/json\r\nContent-Length: 1024\r\n\r\n${body}`;
+
+  const inNamespace = await openWebsocket(entering);
+  const unread = await openWebsocket(entering);
+  const without = await openWebsocket();
+  const refused = await openWebsocket('40/v1/shared,{"token":"garbage"}');
+  const unknown = await openWebsocket('40/v1/none,');
+  await openSession();
+  const polled = await openHalf(
+    `GET /socket.io/?EIO=4&transport=polling&sid=${await openSession()} HTTP/1.1\r\nHost: localhost\r\n\r\n`,
+  );
+  const posting = await openHalf(half(`/socket.io/?EIO=4&transport=polling&sid=${await openSession()}`, '4'));
+  const upgrading = await openWebsocket('2probe', `&sid=${await openSession()}`);
+  const handshaking = await openHalf(upgradeRequest('').slice(0, 100));
+  const slowBody = await openHalf(half('/emit/u/e', '"half of'));
+  const silent = await openHalf('');
+  const download = await openHalf(
+    `GET /asyncapi.json HTTP/1.1\r\nHost: localhost\r\nx-api-key: ${API_KEY}\r\n\r\n`.repeat(100),
+  );
+  const half_open = [inNamespace, unread, without, refused, unknown, polled, posting, upgrading];
+  const lines = [...half_open, handshaking, slowBody, silent, download];
+  for (const { socket } of lines) socket.pause();
+  return lines;
+}
+
+test('clients that have vanished do not keep a stop from being clean', async () => {
+  const dataDirectory = join(directory, 'vanished');
+  const node = await startGatewayProcess({
+    DATA_DIR: dataDirectory,
+    SHUTDOWN_DRAIN_MS: '100',
+    SOCKET_TRANSPORTS: 'websocket,polling',
+    SOCKET_BUFFER_MAX: '100000000',
+  });
+  const lock = join(dataDirectory, 'db', 'lock');
+  await access(lock);
+  await openVanishedClients(node);
+  const headers = { 'x-api-key': API_KEY, 'content-type': 'application/json' };
+  const body = JSON.stringify('x'.repeat(1_000_000));
+  // More than the kernel takes for clients that do not read.
+  for (let count = 0; count < 20; count += 1) {
+    expect((await fetch(`${node.url}/emit/vanished/large`, { method: 'POST', headers, body })).status).toBe(200);
+  }
+  node.child.kill('SIGTERM');
+  expect(await node.ended).toBe(0);
+  // The last of the steps is the database's, which gives its directory back.
+  await expect(access(lock)).rejects.toThrow('ENOENT');
 });

@@ -1,8 +1,9 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { mongo } from 'mongoose';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -33,18 +34,41 @@ const isAlive = (pid: number): boolean => {
 
 const pidOf = (database: EmbeddedDatabase): number => database.pid ?? expect.fail('the database has no process');
 
-/** A process that starts the database as the gateway does, and tells its URL and pid. */
-const forkOwner = async (directory: string): Promise<{ owner: ChildProcess; url: string; pid: number }> => {
+const sourceArguments = ['--conditions=source', '--import', import.meta.resolve('tsx')];
+
+/** A process that starts the database as the gateway does, and leads a process group as in a terminal. */
+const spawnOwner = (directory: string): ChildProcess => {
   const owner = fork(fileURLToPath(new URL('./owner-process.ts', import.meta.url)), [directory], {
-    execArgv: ['--conditions=source', '--import', import.meta.resolve('tsx')],
+    execArgv: sourceArguments,
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    detached: true,
   });
   onTestFinished(() => {
     owner.kill('SIGKILL');
   });
+  return owner;
+};
+
+/** The same, when it has told its URL and pid. */
+const forkOwner = async (directory: string): Promise<{ owner: ChildProcess; url: string; pid: number }> => {
+  const owner = spawnOwner(directory);
   const [message] = (await once(owner, 'message')) as [{ url: string; pid: number }];
   return { owner, ...message };
 };
+
+/** The processes of the embedded database of a directory, which is among their arguments. */
+const servingPids = (directory: string): number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`{"directory":"${directory}"`);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number)
+    .filter(isAlive);
 
 describe('the process of the embedded database', () => {
   it('serves a private directory, and keeps its data for the next one', async () => {
@@ -120,6 +144,40 @@ describe('the process of the embedded database', () => {
     expect(await (await connect(again.url)).countDocuments()).toBe(1);
   });
 
+  it.each([
+    [0, 'SIGKILL'],
+    [50, 'SIGKILL'],
+    [Math.random() * 300, 'SIGKILL'],
+    [Math.random() * 300, 'SIGKILL'],
+    [Math.random() * 300, 'SIGTERM'],
+    [Math.random() * 300, 'SIGINT'],
+  ] as const)('ends when its parent ends before it serves, %d ms after it began, by %s', async (ms, signal) => {
+    const directory = createTemporaryDirectory();
+    const owner = spawnOwner(directory);
+    await expect.poll(() => servingPids(directory), { ...PATIENT, interval: 1 }).toHaveLength(1);
+    // Not a wait for something: the moment at which the parent dies is what is tried.
+    await delay(ms);
+    const exited = once(owner, 'exit');
+    if (signal === 'SIGINT') process.kill(-(owner.pid ?? 0), signal);
+    else owner.kill(signal);
+    await exited;
+    await expect.poll(() => servingPids(directory), PATIENT).toEqual([]);
+    const again = await start({ directory });
+    expect(await (await connect(again.url)).countDocuments()).toBe(0);
+  });
+
+  it('ends at once without a parent', async () => {
+    const directory = createTemporaryDirectory();
+    const path = fileURLToPath(new URL('../../../src/embedded/main.ts', import.meta.url));
+    const options = JSON.stringify({ directory, address: { path: join(directory, 'db.sock') } });
+    const orphan = spawn(process.execPath, [...sourceArguments, path, options], { stdio: 'ignore' });
+    onTestFinished(() => {
+      orphan.kill('SIGKILL');
+    });
+    await once(orphan, 'exit');
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
   it('says why it cannot start', async () => {
     const directory = createTemporaryDirectory();
     mkdirSync(join(directory, 'data.log'));
@@ -130,16 +188,7 @@ describe('the process of the embedded database', () => {
     const script = fileURLToPath(new URL('../../../scripts/db.ts', import.meta.url));
     const alone = spawn(
       process.execPath,
-      [
-        '--conditions=source',
-        '--import',
-        import.meta.resolve('tsx'),
-        script,
-        '--port',
-        '0',
-        '--data',
-        createTemporaryDirectory(),
-      ],
+      [...sourceArguments, script, '--port', '0', '--data', createTemporaryDirectory()],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
     onTestFinished(() => {
