@@ -89,7 +89,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     });
     delivery.start();
     cleanup.add('delivery', delivery.stop);
-    const push = createPush({ store: pushStore, sender, delivery, models, clock, logger, metrics });
+    const push = createPush({ store: pushStore, sender, delivery, models, bus: cluster.bus, clock, logger, metrics });
     push.start();
     cleanup.add('push', push.stop);
     const primitives = { delivery, limiter, emitter, presence, sitePresence, chatPresence, sockets, push };

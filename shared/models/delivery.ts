@@ -82,13 +82,19 @@ const pushSchema = new Schema(
     notification: { type: String, required: true },
     /** It stands for a message in mailboxes, and is of no use once that has been acknowledged or is over. */
     isFallback: { type: Boolean, required: true },
-    /** When it is to be sent; moved forward by whoever is at it. */
+    /** When it is to be sent; moved forward by the node that holds it. */
     dueAt: { type: Date, required: true },
     attempts: { type: Number, required: true },
-    /** Who is at it. */
+    /** Which claim holds it; absent: none. */
     lease: String,
-    /** Those that are to be tried again; absent: all that the users have. */
+    /** The lease has expired; unless its holder answers by `dueAt`, another node takes the push. */
+    isContested: Boolean,
+    /** Tokens that are still to be sent to; absent: all tokens of the users. */
     tokens: { type: [String], default: undefined },
+    /** FCM accepted it for at least one token. */
+    isShown: Boolean,
+    /** Tokens that FCM refuses for good, to be removed from the users. */
+    refused: { type: [String], default: undefined },
     createdAt: { type: Date, required: true },
     purgeAt: { type: Date, required: true },
   },

@@ -3,25 +3,16 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Agent } from 'node:https';
 import type { FirebaseError } from 'firebase-admin/app';
-import type { MulticastMessage, SendResponse } from 'firebase-admin/messaging';
+import type { Messaging, SendResponse } from 'firebase-admin/messaging';
 import type { Clock } from './clock.js';
 import type { Logger } from './logger.js';
 import { type PushSettings, readCredential } from './push-account.js';
-
-/** What a phone or browser shows while the application is closed. */
-export interface PushNotification {
-  /** `''`: none. */
-  readonly title: string;
-  /** `''`: none. */
-  readonly body: string;
-  /** Strings only, as FCM has it. `id` names the message: should it be shown again, it takes its own place. */
-  readonly data: Readonly<Record<string, string>> & { readonly id: string };
-}
+import { type PushNotification, toMessage } from './push-notification.js';
 
 /** What became of each token of a multicast. */
 export interface PushResult {
   readonly sent: number;
-  /** FCM does not know them, or not any more. */
+  /** FCM refuses them for good: unknown, expired, malformed, or registered for another project. */
   readonly unregistered: readonly string[];
   /** May succeed later. */
   readonly retryable: readonly string[];
@@ -77,32 +68,23 @@ export async function openPush(
   messaging.enableLegacyHttpTransport();
   // It would repeat a 503 by itself, unseen. What is tried again, and when, is decided in one place, which outlives a node.
   messaging['messagingRequestHandler'].httpClient.retry = undefined;
+  const answerOf = keepAnswers(messaging);
   logger.info('push: on');
   const waits = watchRetryAfter(agent, clock);
 
   return {
     async send(tokens, notification) {
-      const outcome = await messaging.sendEachForMulticast(toMulticast(tokens, notification)).then(
+      const outcome = await messaging.sendEachForMulticast({ tokens: [...tokens], ...toMessage(notification) }).then(
         ({ responses }) => responses,
         (error: FirebaseError) => tokens.map((): SendResponse => ({ success: false, error })),
       );
-      return toResult(tokens, outcome, waits.remainingMs());
+      return { ...toResult(tokens, outcome, answerOf), retryAfterMs: waits.remainingMs() };
     },
     async close() {
       waits.stop();
       await deleteApp(app);
       agent.destroy();
     },
-  };
-}
-
-function toMulticast(tokens: readonly string[], { title, body, data }: PushNotification): MulticastMessage {
-  const shown = { ...(title === '' ? {} : { title }), ...(body === '' ? {} : { body }) };
-  const isSilent = title === '' && body === '';
-  return {
-    tokens: [...tokens],
-    data: { ...data },
-    ...(isSilent ? {} : { notification: shown, webpush: { notification: { tag: data.id } } }),
   };
 }
 
@@ -113,7 +95,11 @@ const RETRYABLE_CODES = new Set([
   ...['app/network-error', 'app/network-timeout', 'app/invalid-credential', 'app/internal-error'],
 ]);
 
-function toResult(tokens: readonly string[], responses: readonly SendResponse[], retryAfterMs: number): PushResult {
+function toResult(
+  tokens: readonly string[],
+  responses: readonly SendResponse[],
+  answerOf: AnswerOf,
+): Omit<PushResult, 'retryAfterMs'> {
   const unregistered: string[] = [];
   const retryable: string[] = [];
   const failures: Record<string, number> = {};
@@ -121,18 +107,59 @@ function toResult(tokens: readonly string[], responses: readonly SendResponse[],
     const token = tokens[index] ?? '';
     const code = error?.code ?? 'unknown';
     if (success) continue;
-    if (isUnregistered(error)) unregistered.push(token);
+    if (isAboutToken(error && answerOf(error))) unregistered.push(token);
     else if (RETRYABLE_CODES.has(code)) retryable.push(token);
     else failures[code] = (failures[code] ?? 0) + 1;
   }
   const sent = responses.filter(({ success }) => success).length;
-  return { sent, unregistered, retryable, failures, retryAfterMs };
+  return { sent, unregistered, retryable, failures };
 }
 
-/** `invalid-argument` may be about anything in the message: only what is said of the token counts against the token. */
-function isUnregistered({ code, message }: Partial<FirebaseError> = {}): boolean {
-  if (code === 'messaging/invalid-argument') return /registration token/i.test(message ?? '');
-  return code === 'messaging/registration-token-not-registered' || code === 'messaging/invalid-registration-token';
+/** FCM's codes (reference of its v1 API, `ErrorCode`) by which a token is refused for good. */
+const TOKEN_CODES = new Set<unknown>(['UNREGISTERED', 'SENDER_ID_MISMATCH']);
+
+/**
+ * Whether a failure is the token's own, so that it will never succeed. An answer without a code of FCM is about the project
+ * or its credentials; `INVALID_ARGUMENT` may be about anything in the message, and counts when it names the token.
+ */
+function isAboutToken({ message, details }: Refusal = {}): boolean {
+  const fcmCode = details?.find((detail) => String(detail['@type']).endsWith('.fcm.v1.FcmError'))?.['errorCode'];
+  if (fcmCode !== 'INVALID_ARGUMENT') return TOKEN_CODES.has(fcmCode);
+  const fields = details?.flatMap((detail) => (detail['fieldViolations'] as { field?: unknown }[] | undefined) ?? []);
+  return /registration token/i.test(message ?? '') || fields?.some(({ field }) => field === 'message.token') === true;
+}
+
+/** `error` of an answer of Google's, as far as it is understood. */
+interface Refusal {
+  readonly message?: string;
+  readonly details?: readonly Record<string, unknown>[];
+}
+
+type AnswerOf = (error: object) => Refusal | undefined;
+
+/**
+ * Keeps what FCM answered with each error. The library reduces it to codes of its own, and gives one and the same code to a
+ * token of another project and to an account that may not send at all.
+ */
+function keepAnswers(messaging: Messaging): AnswerOf {
+  const answers = new WeakMap<object, Refusal>();
+  const handler = messaging['messagingRequestHandler'];
+  const build = handler['buildSendResponseFromError'].bind(handler);
+  handler['buildSendResponseFromError'] = (failure: { response: { isJson(): boolean; data: { error?: unknown } } }) => {
+    const built = build(failure);
+    const refusal = failure.response.isJson() ? failure.response.data.error : undefined;
+    if (typeof refusal === 'object' && refusal !== null) answers.set(built.error, toRefusal(refusal));
+    return built;
+  };
+  return (error) => answers.get(error);
+}
+
+function toRefusal({ message, details }: { message?: unknown; details?: unknown }): Refusal {
+  const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+  return {
+    ...(typeof message === 'string' && { message }),
+    ...(Array.isArray(details) && { details: details.filter(isRecord) }),
+  };
 }
 
 /** The library keeps `Retry-After` to itself; Node.js tells of every answer that came. */

@@ -9,7 +9,7 @@ import { startFcm, type TestFcm } from '../support/fcm.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 import { startRedis } from '../support/redis-server.js';
 
-/** Two gateways with push, on one database and one Redis. */
+/** Two gateways with push, on one database, which knows them as `a` and `b`, and one Redis. */
 export interface PushStage {
   readonly nodes: readonly [TestGateway, TestGateway];
   readonly fcm: TestFcm;
@@ -37,8 +37,12 @@ export async function openPushStage(): Promise<PushStage> {
   const models = defineModels(connection);
   const clock = createTestClock();
   const env = { REDIS_URL: redis.url, MONGODB_URL: database.url, EVENT_LIMIT: '100000', ...fcm.env };
-  const start = () => startGateway(env, { clock, pushAgent: fcm.agent });
-  const [a, b] = [await start(), await start()];
+  const start = (appName: string) => {
+    const url = new URL(database.url);
+    url.searchParams.set('appName', appName);
+    return startGateway({ ...env, MONGODB_URL: url.href }, { clock, pushAgent: fcm.agent });
+  };
+  const [a, b] = [await start('a'), await start('b')];
 
   return {
     nodes: [a, b],

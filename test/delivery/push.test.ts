@@ -1,5 +1,6 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { connect } from '../support/client.js';
 import { answers } from '../support/fcm.js';
 import { until } from '../support/until.js';
 import { openApplication } from './application.js';
@@ -141,6 +142,51 @@ test('what is not shown has no text, and long texts are cut to what FCM takes', 
   expect(shown[3]).toEqual({ title: `a${'😀'.repeat(63)}`, body: 'ä'.repeat(1024) });
 });
 
+test('everything that is pushed fits into what FCM takes, and no character is torn', async () => {
+  const { fcm, nodes, register, models, emit } = stage;
+  const FAMILY = '👨‍👩‍👧‍👦';
+  const account = new Types.ObjectId();
+  const people = [`${FAMILY}`.repeat(400), 'Bob'].map((name) => ({ _id: new Types.ObjectId(), account, name }));
+  await models.User.insertMany(people);
+  const [ann = '', bob = ''] = people.map(({ _id }) => _id.toHexString());
+  await register(bob, 'bob-phone');
+
+  const event = encodeURIComponent('😀'.repeat(64));
+  const payload = { title: `\ud800${'漢'.repeat(6000)}`, body: FAMILY.repeat(6000) };
+  await nodes[0].call('POST', `/emit/${bob}/${event}?push=true&push_after=0`, payload);
+  await fcm.has('bob-phone', 1);
+  await emit(bob, { title: 'x', body: '\u0001"'.repeat(6000) }, '&push_after=0');
+  await fcm.has('bob-phone', 2);
+
+  const claims = { uid: ann, account_id: account.toHexString() };
+  const teams = await connect(nodes[0], { namespace: '/v1/conversation', claims });
+  const { data } = await teams.ask('add_conversation', { users: [bob], channel_id: 'general' });
+  await teams.ask('message', { conversation_id: data.conversation._id, data: `${'x'.repeat(199)}${FAMILY}` });
+  await fcm.has('bob-phone', 3);
+
+  const chats = await connect(nodes[0], { namespace: '/', claims });
+  const groupName = `${FAMILY}漢`.repeat(600);
+  const chat = await models.Chat.create({ participants: [ann, bob], type: 'group', groupName });
+  await chats.ask('chat:send_message', { chatId: String(chat._id), content: `${'x'.repeat(195)}${FAMILY}` });
+  await fcm.has('bob-phone', 4);
+
+  for (const { token: _token, ...message } of fcm.to('bob-phone')) {
+    const text = JSON.stringify(message);
+    expect(Buffer.byteLength(text)).toBeLessThan(4096);
+    expect(text).not.toMatch(/\p{Surrogate}|\\ud[89a-f]/iu);
+    for (const shown of Object.values(message.notification ?? {})) expect(shown).not.toMatch(/\u200d$/u);
+  }
+  const [durable, , team, community] = fcm.to('bob-phone').map(({ notification }) => notification);
+  expect(durable?.title).toMatch(/^\ufffd漢+$/u);
+  expect(team).toEqual({ title: expect.stringMatching(/👦$/u), body: 'x'.repeat(199) });
+  expect(community).toEqual({ title: expect.stringMatching(/漢$|👦$/u), body: 'x'.repeat(195) });
+  const [stored] = await models.Notification.find({ relatedChat: chat._id }).lean();
+  expect(stored?.message).toBe('x'.repeat(195));
+  teams.close();
+  chats.close();
+  await settled();
+});
+
 describe('when FCM refuses', () => {
   test('tokens that it does not know are removed, and only they', async () => {
     const { fcm, emit, register, tokensOf } = stage;
@@ -245,8 +291,12 @@ test('a node that dies while it pushes leaves the push to another, which takes t
   await models.DeliveryPush.insertMany([
     { _id: id, userIds: ['orphan'], notification, isFallback: true, ...times, ...dead },
   ]);
+  // A holder is first given time to answer.
   clock.advance(65_000);
-  await settled();
+  await until(async () => {
+    clock.advance(5000);
+    return (await stage.waiting()) === 0;
+  });
   expect(fcm.to('orphan').map(({ webpush }) => webpush?.notification.tag)).toEqual([id, id]);
 });
 

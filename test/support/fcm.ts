@@ -56,6 +56,29 @@ export const answers = {
   unregistered: refusal(404, 'UNREGISTERED', 'Requested entity was not found.'),
   invalidToken: refusal(400, 'INVALID_ARGUMENT', 'The registration token is not a valid FCM registration token'),
   invalidMessage: refusal(400, 'INVALID_ARGUMENT', 'Message is too big'),
+  invalidField: {
+    status: 400,
+    error: {
+      code: 400,
+      status: 'INVALID_ARGUMENT',
+      message: 'Request contains an invalid argument.',
+      details: [
+        { '@type': FCM_ERROR, errorCode: 'INVALID_ARGUMENT' },
+        { '@type': 'type.googleapis.com/google.rpc.BadRequest', fieldViolations: [{ field: 'message.token' }] },
+      ],
+    },
+  },
+  senderMismatch: refusal(403, 'SENDER_ID_MISMATCH', 'SenderId mismatch'),
+  /** The service account may not send; FCM says nothing of the token. */
+  forbidden: {
+    status: 403,
+    error: { code: 403, status: 'PERMISSION_DENIED', message: "Permission 'cloudmessaging.messages.create' denied" },
+  },
+  /** As a proxy forbids. */
+  plainForbidden: { status: 403 },
+  /** The project of the service account is gone. */
+  noProject: { status: 404, error: { code: 404, status: 'NOT_FOUND', message: 'Project not found' } },
+  thirdPartyAuth: refusal(401, 'THIRD_PARTY_AUTH_ERROR', 'Auth error from APNS or Web Push Service'),
   quota: refusal(429, 'QUOTA_EXCEEDED', 'Quota exceeded'),
   unavailable: refusal(503, 'UNAVAILABLE', 'The service is currently unavailable.'),
   /** As a proxy answers before FCM. */

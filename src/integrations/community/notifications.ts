@@ -2,7 +2,8 @@ import { Types } from 'mongoose';
 import type { Chat } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Notification } from '#shared/models/notification.js';
-import type { PushNotification } from '../../platform/push.js';
+import type { PushNotification } from '../../platform/push-notification.js';
+import { cutText } from '../../platform/text.js';
 import type { Context } from '../../realtime/context.js';
 import { ChatError, type UserCaller } from '../chats/index.js';
 import type { Absentee, Attendance } from './attendance.js';
@@ -164,7 +165,7 @@ const titleOf = ({ caller, chat }: Said): string =>
 /** For those who have no socket here at all. */
 const toPush = (said: Said): PushNotification => ({
   title: titleOf(said),
-  body: said.message.content.slice(0, EXCERPT_MAX),
+  body: cutText(said.message.content, EXCERPT_MAX),
   data: {
     id: said.message._id.toHexString(),
     event: 'chat:new_message',
@@ -178,7 +179,7 @@ const toNotification = (said: Said, recipient: string): Notification => ({
   sender: said.caller._id,
   type: 'message',
   title: titleOf(said),
-  message: said.message.content.slice(0, EXCERPT_MAX),
+  message: cutText(said.message.content, EXCERPT_MAX),
   relatedChat: said.chat._id,
   relatedMessage: said.message._id,
   isRead: false,

@@ -1,12 +1,17 @@
 import type { Model } from 'mongoose';
 import type { DeliveryPush } from '#shared/models/delivery.js';
 import type { Clock } from '../../platform/clock.js';
-import type { PushNotification } from '../../platform/push.js';
+import { type PushNotification, toFitting } from '../../platform/push-notification.js';
 import { newId } from './message.js';
 
-/** How long whoever took a push has it without saying that it is still at it. */
+/** How long a node holds a push without extending its lease. */
 export const LEASE_MS = 60_000;
-/** Nobody wants to be shown what is older. */
+/**
+ * How long the holder of an expired lease has to answer before another node takes the push. It is longer than the interval
+ * at which leases are extended, so a holder answers in time even if its clock is behind or the database was away.
+ */
+export const GRACE_MS = LEASE_MS / 2;
+/** A push that is older is of no use. */
 const PUSH_TTL_MS = 24 * 60 * 60 * 1000;
 
 /** A push that is to be sent. */
@@ -24,12 +29,22 @@ export interface DuePush extends Omit<NewPush, 'afterMs'> {
   readonly id: string;
   /** Which tries there were, this one among them. */
   readonly attempts: number;
-  /** Those that are to be tried again; absent: all that the users have. */
+  /** Tokens that are still to be sent to, `[]` for none; absent: all tokens of the users. */
   readonly tokens: readonly string[] | undefined;
+  /** FCM accepted it for at least one token. */
+  readonly isShown: boolean;
+  /** Tokens that FCM refuses for good, to be removed from the users. */
+  readonly refused: readonly string[];
   readonly createdAt: number;
   /** Proves that it was this node that took it, this time. */
   readonly lease: string;
 }
+
+/** Which push, and by which claim it is held. */
+export type HeldPush = Pick<DuePush, 'id' | 'lease'>;
+
+/** What FCM has answered so far, in all attempts. */
+export type PushProgress = Pick<DuePush, 'isShown' | 'refused'> & { readonly tokens: readonly string[] };
 
 /** The pushes that are or will be due, in the database. */
 export type PushStore = ReturnType<typeof createPushStore>;
@@ -37,7 +52,7 @@ export type PushStore = ReturnType<typeof createPushStore>;
 export function createPushStore({ model, clock }: { model: Model<DeliveryPush>; clock: Clock }) {
   const { collection } = model;
   const listeners: ((dueAt: number) => void)[] = [];
-  const heldBy = ({ id, lease }: DuePush) => ({ _id: id as never, lease });
+  const heldBy = ({ id, lease }: HeldPush) => ({ _id: id as never, lease });
 
   return {
     /** Calls `listener` with the time at which something of this node's becomes due. */
@@ -50,7 +65,7 @@ export function createPushStore({ model, clock }: { model: Model<DeliveryPush>; 
       for (const listener of listeners) listener(soonest);
     },
 
-    /** Stores pushes; one that is there already stays as it is. */
+    /** Stores pushes, with texts that FCM takes; one that is there already stays as it is. */
     async add(pushes: readonly NewPush[]): Promise<void> {
       if (pushes.length === 0) return;
       const now = clock.now();
@@ -59,7 +74,7 @@ export function createPushStore({ model, clock }: { model: Model<DeliveryPush>; 
           filter: { _id: notification.data.id as never },
           update: {
             $setOnInsert: {
-              ...{ ...push, notification: JSON.stringify(notification), attempts: 0 },
+              ...{ ...push, notification: JSON.stringify(toFitting(notification)), attempts: 0 },
               createdAt: new Date(now),
               dueAt: new Date(now + afterMs),
               purgeAt: new Date(now + afterMs + PUSH_TTL_MS),
@@ -76,26 +91,53 @@ export function createPushStore({ model, clock }: { model: Model<DeliveryPush>; 
       if (ids.length > 0) await collection.deleteMany({ _id: { $in: [...new Set(ids)] as never[] } });
     },
 
-    /** Takes the push that has been due for the longest time: of all nodes only one gets it. */
+    /**
+     * Takes the push that has been due for the longest time: only one node gets it. When it is held by a node whose lease has
+     * expired, its holder is first given {@link GRACE_MS} to answer: it may have sent the push and be unable to say so.
+     */
     async claim(): Promise<DuePush | undefined> {
-      const now = clock.now();
       const lease = newId();
-      const taken = await collection.findOneAndUpdate(
-        { dueAt: { $lte: new Date(now) } },
-        { $set: { lease, dueAt: new Date(now + LEASE_MS) }, $inc: { attempts: 1 } },
-        { sort: { dueAt: 1 }, returnDocument: 'after' },
-      );
-      return taken === null ? undefined : { ...toDue(taken as unknown as DeliveryPush), lease };
+      for (;;) {
+        const now = clock.now();
+        const isFree = { $or: [{ $eq: [{ $type: '$lease' }, 'missing'] }, { $eq: ['$isContested', true] }] };
+        const either = (free: unknown, held: unknown) => ({ $cond: [isFree, free, held] });
+        const taken = await collection.findOneAndUpdate(
+          { dueAt: { $lte: new Date(now) } },
+          [
+            {
+              $set: {
+                lease: either(lease, '$lease'),
+                attempts: either({ $add: ['$attempts', 1] }, '$attempts'),
+                dueAt: either(new Date(now + LEASE_MS), new Date(now + GRACE_MS)),
+                isContested: either(false, true),
+              },
+            },
+          ],
+          { sort: { dueAt: 1 }, returnDocument: 'after' },
+        );
+        if (taken === null) return undefined;
+        if (taken['lease'] === lease) return { ...toDue(taken as unknown as DeliveryPush), lease };
+      }
     },
 
-    /** Says that this node is still at it. */
+    /** Says that this node still works on it. */
     async extend(push: DuePush): Promise<void> {
-      await collection.updateOne(heldBy(push), { $set: { dueAt: new Date(clock.now() + LEASE_MS) } });
+      await collection.updateOne(heldBy(push), { $set: heldFrom(clock.now()) });
+    },
+
+    /**
+     * Stores what FCM has answered. Everything that follows can fail: it is not sent again to the same tokens.
+     * @returns whether this node still holds the push
+     */
+    async record(push: HeldPush, { tokens, isShown, refused }: PushProgress): Promise<boolean> {
+      const progress = { tokens: [...tokens], isShown, refused: [...refused] };
+      const update = { $set: { ...progress, ...heldFrom(clock.now()) } };
+      return (await collection.findOneAndUpdate(heldBy(push), update, { projection: { _id: 1 } })) !== null;
     },
 
     /** Lets go of a push until later. Nothing happens if it was taken away meanwhile. */
-    async putOff(push: DuePush, { dueAt, tokens, attempts = push.attempts }: Later): Promise<void> {
-      const $set = { dueAt: new Date(dueAt), attempts, ...(tokens === undefined ? {} : { tokens }) };
+    async putOff(push: DuePush, { dueAt, attempts = push.attempts }: Later): Promise<void> {
+      const $set = { dueAt: new Date(dueAt), attempts, isContested: false };
       await collection.updateOne(heldBy(push), { $set, $unset: { lease: '' } });
     },
 
@@ -114,12 +156,19 @@ export function createPushStore({ model, clock }: { model: Model<DeliveryPush>; 
 /** How a push goes on. */
 interface Later {
   dueAt: number;
-  tokens?: readonly string[];
   attempts?: number;
 }
 
-const toDue = ({ _id, userIds, notification, isFallback, attempts, tokens, createdAt }: DeliveryPush) => ({
-  ...{ id: String(_id), userIds, isFallback, attempts, tokens: tokens ?? undefined },
-  notification: JSON.parse(notification) as PushNotification,
-  createdAt: createdAt.getTime(),
+const heldFrom = (now: number) => ({ dueAt: new Date(now + LEASE_MS), isContested: false });
+
+const toDue = (stored: DeliveryPush) => ({
+  id: String(stored._id),
+  userIds: stored.userIds,
+  isFallback: stored.isFallback,
+  attempts: stored.attempts,
+  tokens: stored.tokens ?? undefined,
+  isShown: stored.isShown === true,
+  refused: stored.refused ?? [],
+  notification: JSON.parse(stored.notification) as PushNotification,
+  createdAt: stored.createdAt.getTime(),
 });

@@ -1,3 +1,4 @@
+import { cutText } from '../../../platform/text.js';
 import type { Context } from '../../../realtime/context.js';
 import type { WireMessage } from './kind.js';
 
@@ -21,7 +22,7 @@ export function createNotify({ push, presence, logger }: Context): Notify {
     if (absent.length === 0) return;
     await push.send(absent, {
       title: title === '' ? message.sent_by.name : title,
-      body: message.data.slice(0, BODY_MAX),
+      body: cutText(message.data, BODY_MAX),
       data: { id: message._id, event: 'message', conversation_id: conversationId },
     });
   };
