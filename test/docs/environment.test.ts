@@ -1,7 +1,12 @@
-import { readFile } from 'node:fs/promises';
-import { expect, test } from 'vitest';
+import { spawn } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createClient } from 'redis';
+import { expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { environment } from '../../src/config.js';
+import { freePort } from '../support/redis-server.js';
+import { temporaryDirectory } from '../support/temporary-directory.js';
 
 interface Variable {
   name: string;
@@ -49,6 +54,44 @@ test('docker-compose.yml gives the gateways only variables that exist', async ()
     .flatMap(([, { environment: given }]) => Object.keys(given));
   expect(names).not.toHaveLength(0);
   expect(names.filter((name) => !(name in environment.shape))).toEqual([]);
+});
+
+test('docker-compose.yml hardens every service and passes no secret as an argument', async () => {
+  const { services } = parse(await read('docker-compose.yml'), { merge: true });
+  for (const [service, definition] of Object.entries<Record<string, unknown>>(services)) {
+    expect(definition, service).toMatchObject({
+      read_only: true,
+      cap_drop: ['ALL'],
+      security_opt: ['no-new-privileges:true'],
+      pids_limit: expect.any(Number),
+      mem_limit: expect.stringMatching(/^\d+[mg]$/),
+    });
+    const processes = JSON.stringify([definition['entrypoint'], definition['command'], definition['healthcheck']]);
+    expect(processes, service).not.toMatch(/(?<!\$)\$\{/);
+  }
+});
+
+test('the Redis of docker-compose.yml starts with the password of its secret, and asks for it', async () => {
+  const { services } = parse(await read('docker-compose.yml'), { merge: true });
+  const directory = await temporaryDirectory();
+  const port = await freePort();
+  await writeFile(join(directory, 'redis_password'), 'a-password');
+  // As the container runs it: `$$` is an escaped `$`, and the paths are those of this machine.
+  const script = String(services.redis.command[0])
+    .replaceAll('$$', '$')
+    .replaceAll('/tmp', directory)
+    .replaceAll('/run/secrets', directory)
+    .replace('exec redis-server', `exec redis-server --port ${port} --include`);
+  const redis = spawn('sh', ['-c', script], { stdio: 'ignore' });
+  onTestFinished(() => void redis.kill('SIGKILL'));
+  const client = createClient({ url: `redis://:a-password@127.0.0.1:${port}` });
+  client.on('error', () => undefined);
+  await client.connect();
+  expect(await client.ping()).toBe('PONG');
+  const stranger = createClient({ socket: { host: '127.0.0.1', port, reconnectStrategy: false } });
+  stranger.on('error', () => undefined);
+  await expect(stranger.connect().then(() => stranger.ping())).rejects.toThrow('NOAUTH');
+  client.destroy();
 });
 
 test('the image sets only variables that exist', async () => {
