@@ -125,6 +125,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     cleanup.add('http connections', waiting.end);
     cleanup.add('connections', () => drainConnections(io, { clock, durationMs: config.shutdown.drainMs }));
     cleanup.add('http keep-alive', () => endKeepAlive(server));
+    cleanup.add('operations of a database that is away', mongo.giveUpIfAway);
     cleanup.add('readiness', health.beginDraining);
     return { port };
   }

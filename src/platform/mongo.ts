@@ -11,6 +11,8 @@ export interface Mongo {
   readonly connection: Connection;
   /** @throws when the database does not answer within a second */
   ping(): Promise<void>;
+  /** Before the end: what waits for a database that is away, and will wait for it, fails now. */
+  giveUpIfAway(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -62,11 +64,8 @@ export async function connectMongo(options: MongoOptions): Promise<Mongo> {
   connection.on('connected', () => logger.info('database: connected again'));
   const kind = embedded === undefined ? 'MongoDB' : 'embedded';
   logger.info({ kind, address: target.address }, 'database: connected');
-  return {
-    connection,
-    async ping() {
-      await connection.db?.command({ ping: 1 }, { signal: AbortSignal.timeout(PING_TIMEOUT_MS) });
-    },
-    close,
+  const ping = async (): Promise<void> => {
+    await connection.db?.command({ ping: 1 }, { signal: AbortSignal.timeout(PING_TIMEOUT_MS) });
   };
+  return { connection, ping, giveUpIfAway: () => ping().catch(() => connection.close()), close };
 }

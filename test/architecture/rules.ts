@@ -104,6 +104,14 @@ export const rules: readonly Rule[] = [
     violation: { path: 'src/integrations/x/service.ts', text: "import type { Request } from 'express';" },
   },
   {
+    name: 'tests get their databases from one place, so that they run on any server',
+    findIn: (source) =>
+      source.path.startsWith('test/') && !isIn(source, 'test/embedded/', 'test/support/database.ts')
+        ? importsThat(source, (target) => target === 'src/embedded/index.ts')
+        : [],
+    violation: { path: 'test/gateway/x.test.ts', text: "import { startEmbedded } from '../../src/embedded/index.js';" },
+  },
+  {
     name: 'exports have names',
     findIn: (source) => search(source, /^export default\b/gm),
     violation: { path: 'src/x.ts', text: 'export default 1;' },

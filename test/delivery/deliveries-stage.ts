@@ -1,12 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createConnection } from 'mongoose';
 import { expect } from 'vitest';
 import { defineModels, type Models } from '#shared/models/index.js';
-import { startEmbedded } from '../../src/embedded/index.js';
 import { openWebsite, type Website } from '../integrations/website.js';
 import { createTestClock, type TestClock } from '../support/clock.js';
+import { startDatabase } from '../support/database.js';
 import { startFcm, type TestFcm } from '../support/fcm.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 import { startRedis } from '../support/redis-server.js';
@@ -46,11 +43,10 @@ export interface DeliveriesStage {
 }
 
 export async function openDeliveriesStage(): Promise<DeliveriesStage> {
-  const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
   const [redis, shared, own, fcm, website] = await Promise.all([
     startRedis(),
-    startEmbedded({ directory: join(directory, 'shared') }),
-    startEmbedded({ directory: join(directory, 'own') }),
+    startDatabase(),
+    startDatabase(),
     startFcm(),
     openWebsite(),
   ]);
@@ -70,7 +66,6 @@ export async function openDeliveriesStage(): Promise<DeliveriesStage> {
       await Promise.all([a, b, alone].map((gateway) => gateway.close()));
       await Promise.all(connections.map((connection) => connection.close()));
       await Promise.all([redis.dispose(), shared.stop(), own.stop(), fcm.close(), website.close()]);
-      await rm(directory, { recursive: true, force: true });
     },
   };
 }

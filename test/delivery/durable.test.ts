@@ -1,29 +1,24 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createConnection } from 'mongoose';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { defineModels } from '#shared/models/index.js';
-import { type EmbeddedDatabase, startEmbedded } from '../../src/embedded/index.js';
 import { GENERAL_SITE, keyOf, newId } from '../../src/realtime/delivery/message.js';
 import { refusal } from '../support/client.js';
 import { createTestClock, type TestClock } from '../support/clock.js';
+import { startDatabase, type TestDatabase } from '../support/database.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';
 import { openApplication } from './application.js';
 
 let redis: TestRedis;
-let database: EmbeddedDatabase;
-let directory: string;
+let database: TestDatabase;
 let a: TestGateway;
 let b: TestGateway;
 let clock: TestClock;
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
-  [redis, database] = await Promise.all([startRedis(), startEmbedded({ directory })]);
+  [redis, database] = await Promise.all([startRedis(), startDatabase()]);
   clock = createTestClock();
   const env = { REDIS_URL: redis.url, MONGODB_URL: database.url, MAILBOX_MAX: '600', EVENT_LIMIT: '100000' };
   a = await startGateway(env, { clock });
@@ -32,7 +27,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all([a.close(), b.close()]);
   await Promise.all([redis.dispose(), database.stop()]);
-  await rm(directory, { recursive: true, force: true });
 });
 
 const send = async (

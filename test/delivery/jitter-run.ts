@@ -1,8 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect } from 'vitest';
-import { startEmbedded } from '../../src/embedded/index.js';
+import { startDatabase } from '../support/database.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 import { startRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';
@@ -22,8 +19,7 @@ export interface Jitter {
 
 /** Two nodes, clients whose connections are cut at random, and messages to all of them; the oracle is exact. */
 export async function runJitter({ clients, messages, cutRate, seed, killsRedis = false }: Jitter): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
-  const [redis, database] = await Promise.all([startRedis(), startEmbedded({ directory })]);
+  const [redis, database] = await Promise.all([startRedis(), startDatabase()]);
   const env = { REDIS_URL: redis.url, MONGODB_URL: database.url };
   const nodes: TestGateway[] = [await startGateway(env), await startGateway(env)];
   const publisher = nodes[0] as TestGateway;
@@ -49,5 +45,4 @@ export async function runJitter({ clients, messages, cutRate, seed, killsRedis =
   for (const survivor of survivors) survivor.close();
   await Promise.all(nodes.map((node) => node.close()));
   await Promise.all([redis.dispose(), database.stop()]);
-  await rm(directory, { recursive: true, force: true });
 }

@@ -1,10 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createConnection, Types } from 'mongoose';
 import { defineModels, type Models } from '#shared/models/index.js';
-import { startEmbedded } from '../../src/embedded/index.js';
 import { createTestClock, type TestClock } from '../support/clock.js';
+import { startDatabase } from '../support/database.js';
 import { startFcm, type TestFcm } from '../support/fcm.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 import { startRedis } from '../support/redis-server.js';
@@ -31,8 +28,7 @@ export interface PushStage {
 }
 
 export async function openPushStage(): Promise<PushStage> {
-  const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
-  const [redis, database, fcm] = await Promise.all([startRedis(), startEmbedded({ directory }), startFcm()]);
+  const [redis, database, fcm] = await Promise.all([startRedis(), startDatabase(), startFcm()]);
   const connection = await createConnection(database.url, { autoIndex: false }).asPromise();
   const models = defineModels(connection);
   const clock = createTestClock();
@@ -73,7 +69,6 @@ export async function openPushStage(): Promise<PushStage> {
       await Promise.all([a.close(), b.close()]);
       await connection.close();
       await Promise.all([redis.dispose(), database.stop(), fcm.close()]);
-      await rm(directory, { recursive: true, force: true });
     },
   };
 }

@@ -1,13 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import mongoose from 'mongoose';
 import { expect, test } from 'vitest';
 import { defineModels } from '../../shared/models/index.js';
-import { startEmbedded } from '../../src/embedded/index.js';
 import { PRESENCE_LIMIT_MS } from '../../src/realtime/presence/index.js';
 import { openSurvivor } from '../delivery/chaos.js';
 import { connect } from '../support/client.js';
+import { startDatabase } from '../support/database.js';
 import { API_KEY, startGateway } from '../support/gateway.js';
 import { startGatewayProcess } from '../support/node-process.js';
 import { startRedis } from '../support/redis-server.js';
@@ -16,8 +13,7 @@ import { until } from '../support/until.js';
 const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
 
 test('a node that is killed leaves no ghost, and nothing that it had answered for is lost', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
-  const [redis, database] = await Promise.all([startRedis(), startEmbedded({ directory })]);
+  const [redis, database] = await Promise.all([startRedis(), startDatabase()]);
   const connection = await mongoose.createConnection(database.url).asPromise();
   const { Socket } = defineModels(connection);
   const env = { REDIS_URL: redis.url, MONGODB_URL: database.url };
@@ -50,5 +46,4 @@ test('a node that is killed leaves no ghost, and nothing that it had answered fo
   await survivor.close();
   await connection.close();
   await Promise.all([redis.dispose(), database.stop()]);
-  await rm(directory, { recursive: true, force: true });
 });

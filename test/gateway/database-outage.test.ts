@@ -1,19 +1,14 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { startEmbedded } from '../../src/embedded/index.js';
 import { connect } from '../support/client.js';
+import { startEmbeddedDatabase } from '../support/database.js';
 import { startGateway } from '../support/gateway.js';
-import { temporaryDirectory } from '../support/temporary-directory.js';
 import { until } from '../support/until.js';
 
 test('while the database is away clients and emits go on, what needs it says so, and it comes back by itself', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
-  const database = await startEmbedded({ directory });
+  const database = await startEmbeddedDatabase();
   const gateway = await startGateway({ MONGODB_URL: database.url, MONGODB_SELECTION_TIMEOUT_MS: '1000' });
   const client = await connect(gateway, { claims: { uid: 'patient' } });
-  await database.stop();
+  await database.kill();
   await until(async () => (await gateway.call('GET', '/health/ready')).status === 503);
   expect((await gateway.call('GET', '/health/ready')).json.missing).toEqual(['mongo']);
   expect((await gateway.call('POST', '/emit/patient/during', {})).status).toBe(200);
@@ -21,21 +16,41 @@ test('while the database is away clients and emits go on, what needs it says so,
   expect(await client.ask('join')).toEqual({ success: false, message: 'UNAVAILABLE', additional_info: { errno: 503 } });
   const newcomer = await connect(gateway, { claims: { uid: 'newcomer' } });
 
-  const again = await startEmbedded({ directory });
+  await database.restart();
   await until(async () => (await gateway.call('GET', '/health/ready')).status === 200);
   expect(await client.ask('join')).toEqual({ success: true, message: 'SUCCESS' });
   expect(await newcomer.ask('join')).toEqual({ success: true, message: 'SUCCESS' });
   client.close();
   newcomer.close();
   await gateway.close();
-  await again.stop();
-  await rm(directory, { recursive: true, force: true });
+  await database.stop();
+});
+
+test('operations wait for a database that comes back, and a stop waits for none that does not', async () => {
+  const database = await startEmbeddedDatabase();
+  onTestFinished(() => database.stop());
+  // Longer than a test may take: nothing here waits for the end of it.
+  const gateway = await startGateway({ MONGODB_URL: database.url, MONGODB_SELECTION_TIMEOUT_MS: '600000' });
+  const client = await connect(gateway, { claims: { uid: 'patient' } });
+  await database.kill();
+  await until(async () => (await gateway.call('GET', '/health/ready')).status === 503);
+  const joined = client.ask('join');
+  await gateway.call('GET', '/health/ready');
+  await database.restart();
+  expect(await joined).toEqual({ success: true, message: 'SUCCESS' });
+
+  await database.kill();
+  await until(async () => (await gateway.call('GET', '/health/ready')).status === 503);
+  const ended = new Promise((resolve) => client.socket.once('disconnect', resolve));
+  const unanswered = client.ask('join');
+  await gateway.close();
+  expect(await unanswered).toEqual({ success: false, message: 'UNAVAILABLE', additional_info: { errno: 503 } });
+  await ended;
 });
 
 test('a database that is silent is missing, like one that is gone', async () => {
-  const directory = await temporaryDirectory();
-  const database = await startEmbedded({ directory });
-  const gateway = await startGateway({ MONGODB_URL: database.url, MONGODB_SELECTION_TIMEOUT_MS: '1000' });
+  const database = await startEmbeddedDatabase();
+  const gateway = await startGateway({ MONGODB_URL: database.url });
   onTestFinished(async () => {
     process.kill(database.pid ?? expect.fail('it ended'), 'SIGCONT');
     await gateway.close();

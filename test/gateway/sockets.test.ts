@@ -1,14 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import mongoose from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defineModels, type Models } from '../../shared/models/index.js';
-import { startEmbedded } from '../../src/embedded/index.js';
 import { connect, refusal } from '../support/client.js';
 import { createTestClock } from '../support/clock.js';
+import { startDatabase } from '../support/database.js';
 import { signToken, startGateway, type TestGateway } from '../support/gateway.js';
-import { temporaryDirectory } from '../support/temporary-directory.js';
 import { until } from '../support/until.js';
 
 const ACCOUNT = '64abc123def0000000000001';
@@ -17,9 +13,7 @@ let models: Models;
 const ends: (() => unknown)[] = [];
 
 beforeAll(async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
-  ends.push(() => rm(directory, { recursive: true, force: true }));
-  const database = await startEmbedded({ directory });
+  const database = await startDatabase();
   ends.unshift(() => database.stop());
   const connection = await mongoose.createConnection(database.url).asPromise();
   ends.unshift(() => connection.close());
@@ -54,8 +48,7 @@ test.each(['/v1/shared', '/v1/conversation', '/v1/conversation/live'])(
 
 test('what a crashed node left behind is gone when a node starts alone', async () => {
   await models.Socket.create({ user: 'ghost', socket_ids: ['left-by-a-crash'] });
-  const directory = await temporaryDirectory();
-  const database = await startEmbedded({ directory });
+  const database = await startDatabase();
   const connection = await mongoose.createConnection(database.url).asPromise();
   const { Socket } = defineModels(connection);
   await Socket.create({ user: 'ghost', socket_ids: ['left-by-a-crash'] });

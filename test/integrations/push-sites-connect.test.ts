@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createTestClock, type TestClock } from '../support/clock.js';
+import { startEmbeddedDatabase } from '../support/database.js';
 import type { TestGateway } from '../support/gateway.js';
 import { until } from '../support/until.js';
 import { openRaw } from '../transport/hostile/raw-connection.js';
@@ -336,11 +337,12 @@ test('what clients say to a site is answered, and reaches nobody', async () => {
 });
 
 test('while the database is away nobody is let in half, and nothing is sent half', async () => {
-  const away = await openSiteStage();
-  const node = await away.start({ REDIS_URL: '' });
+  const database = await startEmbeddedDatabase();
+  const away = await openSiteStage(database);
+  const node = await away.start({ REDIS_URL: '', MONGODB_SELECTION_TIMEOUT_MS: '1000' });
   away.website.rooms.set('t', ['user_1', 'browse']);
   const visitor = await connectSite(node, 'news', {});
-  await away.stopDatabase();
+  await database.kill();
   expect(await siteRefusal(node, 'news', { token: 't' })).toBe('Auth error: UNAVAILABLE');
   for (const rooms of [
     ['user_1', 'browse'],

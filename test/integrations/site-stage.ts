@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Overrides } from '../../src/app.js';
-import { startEmbedded } from '../../src/embedded/index.js';
+import { startDatabase, type TestDatabase } from '../support/database.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 import { startRedis } from '../support/redis-server.js';
 import { openWebsite, type Website } from './website.js';
@@ -20,15 +20,13 @@ export interface SiteStage {
   readonly env: Readonly<Record<string, string>>;
   /** Starts a node, which is stopped by whoever started it. */
   start(env?: Record<string, string>, overrides?: Overrides): Promise<TestGateway>;
-  /** The database is away from now on. */
-  stopDatabase(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Sets the stage: a Redis, a database and a website that nobody else uses. */
-export async function openSiteStage(): Promise<SiteStage> {
+/** Sets the stage: a Redis, a database and a website that nobody else uses. @param given instead of a database of its own */
+export async function openSiteStage(given?: TestDatabase): Promise<SiteStage> {
   const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
-  const [redis, database, website] = await Promise.all([startRedis(), startEmbedded({ directory }), openWebsite()]);
+  const [redis, database, website] = await Promise.all([startRedis(), given ?? startDatabase(), openWebsite()]);
   const SITES_FILE = join(directory, 'sites.yml');
   await writeFile(
     SITES_FILE,
@@ -54,7 +52,6 @@ plain:
     redisUrl: redis.url,
     env: shared,
     start: (env = {}, overrides = {}) => startGateway({ ...shared, ...env }, overrides),
-    stopDatabase: () => database.stop(),
     async close() {
       await website.close();
       await Promise.all([redis.dispose(), database.stop()]);

@@ -1,11 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createConnection, Types } from 'mongoose';
 import { defineModels, type Models } from '#shared/models/index.js';
 import type { Overrides } from '../../src/app.js';
-import { startEmbedded } from '../../src/embedded/index.js';
 import { type ClientOptions, connect, type TestClient } from '../support/client.js';
+import { startDatabase, type TestDatabase } from '../support/database.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 import { startRedis } from '../support/redis-server.js';
 
@@ -32,16 +29,18 @@ export async function openStage({
   nodes = 1,
   overrides = {},
   env: settings = {},
+  database: given,
 }: {
   nodes?: number;
   overrides?: Overrides;
   /** Settings of every gateway. */
   env?: Record<string, string>;
+  /** Instead of one of its own, which ends with the stage. */
+  database?: TestDatabase;
 } = {}): Promise<Stage> {
   const undo: (() => unknown)[] = [];
-  const directory = await temporary(undo);
-  const database = await startEmbedded({ directory });
-  undo.push(() => database.stop());
+  const database = given ?? (await startDatabase());
+  if (given === undefined) undo.push(() => database.stop());
   const connection = await createConnection(database.url, { autoIndex: false }).asPromise();
   undo.push(() => connection.close());
   const redis = nodes > 1 ? await startRedis() : undefined;
@@ -95,12 +94,6 @@ export async function openStage({
       for (const step of undo.splice(0).reverse()) await step();
     },
   };
-}
-
-async function temporary(undo: (() => unknown)[]): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
-  undo.push(() => rm(directory, { recursive: true, force: true }));
-  return directory;
 }
 
 /** The `data` of an answer. @throws Error for a failure */

@@ -3,15 +3,14 @@ import { join } from 'node:path';
 import { type Connection, mongo as driver } from 'mongoose';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import { startEmbedded } from '../../src/embedded/index.js';
 import { connectMongo } from '../../src/platform/mongo.js';
 import { runTransaction } from '../../src/platform/transaction.js';
-import { temporaryDirectory } from '../support/temporary-directory.js';
+import { startEmbeddedDatabase } from '../support/database.js';
 
 /** A database behind a door of our own, whose connections can be cut at an exact moment. */
 async function startBreakable(): Promise<{ connection: Connection; cut: () => void }> {
-  const directory = await temporaryDirectory();
-  const database = await startEmbedded({ directory });
+  const database = await startEmbeddedDatabase();
+  const { directory } = database;
   onTestFinished(() => database.stop());
   const databasePath = decodeURIComponent(new URL(database.url).hostname);
   const near = new Set<Socket>();

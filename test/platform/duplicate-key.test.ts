@@ -1,8 +1,7 @@
 import { createConnection, mongo } from 'mongoose';
 import { expect, onTestFinished, test } from 'vitest';
-import { startEmbedded } from '../../src/embedded/index.js';
 import { isDuplicateKey } from '../../src/platform/duplicate-key.js';
-import { temporaryDirectory } from '../support/temporary-directory.js';
+import { startDatabase } from '../support/database.js';
 
 const serverError = (fields: object): mongo.MongoServerError =>
   new mongo.MongoServerError(fields as { message: string });
@@ -67,7 +66,7 @@ test('takes nothing else for a duplicate', () => {
 });
 
 test('reads the errors of a bulk write, which leave the key pattern out', async () => {
-  const database = await startEmbedded({ directory: await temporaryDirectory() });
+  const database = await startDatabase();
   onTestFinished(() => database.stop());
   const connection = createConnection(database.url);
   onTestFinished(() => connection.close());

@@ -1,25 +1,20 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type Connection, createConnection } from 'mongoose';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { defineSocket } from '#shared/models/socket.js';
-import { type EmbeddedDatabase, startEmbedded } from '../../src/embedded/index.js';
 import { createSocketDirectory, type SocketDirectory } from '../../src/realtime/presence/socket-directory.js';
 import { createTestClock, type TestClock } from '../support/clock.js';
+import { type EmbeddedTestDatabase, startEmbeddedDatabase } from '../support/database.js';
 import { until } from '../support/until.js';
 
-let path: string;
-let database: EmbeddedDatabase;
+let database: EmbeddedTestDatabase;
 let connection: Connection;
 let model: ReturnType<typeof defineSocket>;
 let clock: TestClock;
 let sockets: SocketDirectory;
 
 beforeAll(async () => {
-  path = await mkdtemp(join(tmpdir(), 'general-socket-'));
-  database = await startEmbedded({ directory: path });
+  database = await startEmbeddedDatabase();
   connection = createConnection(database.url, { serverSelectionTimeoutMS: 300 });
   model = defineSocket(connection);
   await model.createIndexes();
@@ -27,7 +22,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await connection.close();
   await database.stop();
-  await rm(path, { recursive: true });
 });
 beforeEach(async () => {
   await model.deleteMany();
@@ -141,11 +135,11 @@ describe('the socket directory', () => {
     await sockets.join('ann', 'one');
     await sockets.join('ann', 'two');
     await sockets.join('bob', 'three');
-    await database.stop();
+    await database.kill();
     await sockets.leave('ann', 'one');
     await sockets.forget([{ userId: 'bob', socketId: 'three' }]);
     await expect(sockets.join('eve', 'four')).rejects.toThrow();
-    database = await startEmbedded({ directory: path });
+    await database.restart();
     await until(async () => {
       clock.advance(2_000);
       return (await idsOf('ann'))?.length === 1 && (await idsOf('bob'))?.length === 0;
@@ -155,9 +149,9 @@ describe('the socket directory', () => {
 
   it('takes out what is still owed when it closes', async () => {
     await sockets.join('ann', 'one');
-    await database.stop();
+    await database.kill();
     await sockets.leave('ann', 'one');
-    database = await startEmbedded({ directory: path });
+    await database.restart();
     await sockets.close();
     expect(await idsOf('ann')).toEqual([]);
   });

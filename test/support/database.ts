@@ -1,22 +1,66 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ConnectionString } from 'mongodb-connection-string-url';
+import { mongo } from 'mongoose';
 import { type EmbeddedDatabase, startEmbedded } from '../../src/embedded/index.js';
 
 /** An empty database of a test's own. */
-export interface EmbeddedTestDatabase extends Pick<EmbeddedDatabase, 'url' | 'pid'> {
+export interface TestDatabase {
+  readonly url: string;
+  /** Removes it with everything in it. */
+  stop(): Promise<void>;
+}
+
+/** The server that tests run on instead of the embedded database. */
+export const foreignUrl = (): string | undefined => process.env['TEST_MONGODB_URL'] || undefined;
+
+/** First part of the names of the databases of one run; set once for all its processes. */
+export const databasePrefix = (): string => process.env['TEST_DATABASE_PREFIX'] ?? `gs-test-${process.pid}-`;
+
+/** Makes a database: on the server at `TEST_MONGODB_URL`, or else an embedded one. */
+export async function startDatabase(): Promise<TestDatabase> {
+  const server = foreignUrl();
+  if (server === undefined) return startEmbeddedDatabase();
+  // Servers bound the length of names.
+  const name = `${databasePrefix()}${randomUUID().slice(0, 13)}`;
+  const url = new ConnectionString(server);
+  url.pathname = `/${name}`;
+  // Without it the driver looks for the users of the URL in this database.
+  if (url.username !== '' && !url.searchParams.has('authSource')) url.searchParams.set('authSource', 'admin');
+  return { url: url.toString(), stop: () => dropDatabases(server, (other) => other === name) };
+}
+
+/** Removes databases of the server by their names. */
+export async function dropDatabases(server: string, isMeant: (name: string) => boolean): Promise<void> {
+  const client = await new mongo.MongoClient(server).connect();
+  try {
+    const { databases } = await client.db('admin').admin().listDatabases({ nameOnly: true });
+    for (const { name } of databases.filter((database) => isMeant(database.name))) await client.db(name).dropDatabase();
+  } finally {
+    await client.close();
+  }
+}
+
+/** An embedded database, which can be killed. */
+export interface EmbeddedTestDatabase extends TestDatabase, Pick<EmbeddedDatabase, 'pid'> {
   /** Of its data. */
   readonly directory: string;
   /** Ends its process; the data stays. */
   kill(): Promise<void>;
-  /** Ends it and removes its data. */
-  stop(): Promise<void>;
+  /** Starts it again after {@link EmbeddedTestDatabase.kill}, at the same URL. */
+  restart(): Promise<void>;
 }
 
-/** Starts an embedded database, for tests of what only this one does or what a proxy makes of it. */
-export async function startEmbeddedDatabase(name = 'general-socket'): Promise<EmbeddedTestDatabase> {
+/**
+ * Starts an embedded database whatever the other tests run on: for tests of what only this one does, of its process, and of
+ * what a proxy makes of it.
+ */
+export async function startEmbeddedDatabase(): Promise<EmbeddedTestDatabase> {
   const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
-  const database = await startEmbedded({ directory, database: name });
+  const start = (): Promise<EmbeddedDatabase> => startEmbedded({ directory, database: 'general-socket' });
+  let database = await start();
   return {
     directory,
     url: database.url,
@@ -24,6 +68,9 @@ export async function startEmbeddedDatabase(name = 'general-socket'): Promise<Em
       return database.pid;
     },
     kill: () => database.stop(),
+    async restart() {
+      database = await start();
+    },
     async stop() {
       await database.stop();
       await rm(directory, { recursive: true, force: true });

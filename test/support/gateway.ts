@@ -5,6 +5,7 @@ import jwt from 'jsonwebtoken';
 import { type App, createApp, type Overrides } from '../../src/app.js';
 import { readConfig } from '../../src/config.js';
 import { createLogger } from '../../src/platform/logger.js';
+import { foreignUrl, startDatabase } from './database.js';
 
 /** The secret of every gateway under test. */
 export const SECRET = 'a secret of the tests, and of nothing else';
@@ -31,12 +32,17 @@ export interface TestResponse {
 }
 
 /**
- * Starts a gateway with its own embedded database, unless `env` names another. It is closed by whoever started it, in
+ * Starts a gateway with a database of its own, unless `env` names another. It is closed by whoever started it, in
  * `afterAll` or by `onTestFinished`.
  */
 export async function startGateway(env: Record<string, string> = {}, overrides: Overrides = {}): Promise<TestGateway> {
   const directory = env['DATA_DIR'] ?? (await mkdtemp(join(tmpdir(), 'general-socket-')));
-  const removeDirectory = async (): Promise<void> => {
+  // The data of a directory of the test's own is in its embedded database.
+  const isOnForeignServer =
+    foreignUrl() !== undefined && env['DATA_DIR'] === undefined && env['MONGODB_URL'] === undefined;
+  const database = isOnForeignServer ? await startDatabase() : undefined;
+  const removeData = async (): Promise<void> => {
+    await database?.stop();
     if (env['DATA_DIR'] === undefined) await rm(directory, { recursive: true, force: true });
   };
   const config = readConfig({
@@ -48,12 +54,13 @@ export async function startGateway(env: Record<string, string> = {}, overrides: 
     DATA_DIR: directory,
     SHUTDOWN_DRAIN_MS: '0',
     LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
+    ...(database === undefined ? {} : { MONGODB_URL: database.url }),
     ...env,
   });
   const logger = createLogger({ level: config.logLevel, isPretty: true });
   const app = createApp(config, { logger, ...overrides });
   const { port } = await app.start().catch(async (error: unknown) => {
-    await removeDirectory();
+    await removeData();
     throw error;
   });
   const url = `http://127.0.0.1:${port}`;
@@ -77,7 +84,7 @@ export async function startGateway(env: Record<string, string> = {}, overrides: 
     },
     async close() {
       await app.close();
-      await removeDirectory();
+      await removeData();
     },
   };
 }

@@ -34,8 +34,12 @@ const OP_MSG = 2013;
 const OP_QUERY = 2004;
 const HEADER_BYTES = 16;
 
-/** Starts a proxy on a free loopback port in front of the server at `target`, a URL with one host. */
-export async function startMongoProxy(target: string, firstRules: ProxyRules = {}): Promise<MongoProxy> {
+/** Starts a proxy on a loopback port, by default a free one, in front of the server at `target`, a URL with one host. */
+export async function startMongoProxy(
+  target: string,
+  firstRules: ProxyRules = {},
+  listenPort = 0,
+): Promise<MongoProxy> {
   const { hostname, port: targetPort, pathname } = new URL(target);
   const path = decodeURIComponent(hostname);
   const open = (): Socket => (path.startsWith('/') ? dial(path) : dial(Number(targetPort), path));
@@ -94,7 +98,7 @@ export async function startMongoProxy(target: string, firstRules: ProxyRules = {
       }),
     );
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(listenPort, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no TCP address');

@@ -1,9 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type EmbeddedDatabase, startEmbedded } from '../../../src/embedded/index.js';
 import { connect, type TestClient } from '../../support/client.js';
+import { startDatabase, type TestDatabase } from '../../support/database.js';
 import { startGateway, type TestGateway } from '../../support/gateway.js';
 import { startRedis, type TestRedis } from '../../support/redis-server.js';
 
@@ -37,8 +34,7 @@ const PAYLOADS: Record<string, string> = {
 };
 
 let redis: TestRedis;
-let database: EmbeddedDatabase;
-let directory: string;
+let database: TestDatabase;
 const nodes: TestGateway[] = [];
 const clients: TestClient[] = [];
 const faults: unknown[] = [];
@@ -47,8 +43,7 @@ const noteFault = (reason: unknown): void => void faults.push(reason);
 beforeAll(async () => {
   process.on('uncaughtException', noteFault);
   process.on('unhandledRejection', noteFault);
-  directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
-  [redis, database] = await Promise.all([startRedis(), startEmbedded({ directory })]);
+  [redis, database] = await Promise.all([startRedis(), startDatabase()]);
   for (let node = 0; node < 2; node += 1) {
     const gateway = await startGateway({ REDIS_URL: redis.url, MONGODB_URL: database.url });
     nodes.push(gateway);
@@ -59,7 +54,6 @@ afterAll(async () => {
   for (const client of clients) client.close();
   for (const gateway of nodes) await gateway.close();
   await Promise.all([redis?.dispose(), database?.stop()]);
-  await rm(directory, { recursive: true, force: true });
   process.off('uncaughtException', noteFault);
   process.off('unhandledRejection', noteFault);
 });

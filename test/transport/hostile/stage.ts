@@ -1,12 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createConnection } from 'mongoose';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { defineModels, type Models } from '#shared/models/index.js';
 import type { Overrides } from '../../../src/app.js';
-import { startEmbedded } from '../../../src/embedded/index.js';
 import { type ClientOptions, connect, type TestClient } from '../../support/client.js';
+import { startDatabase } from '../../support/database.js';
 import { startGateway, type TestGateway } from '../../support/gateway.js';
 
 /** A gateway that gets bad input, and somebody else who must not notice. */
@@ -44,9 +41,7 @@ export function useStage(env: Record<string, string> = {}, overrides: Overrides 
   beforeAll(async () => {
     process.on('uncaughtException', noteFault);
     process.on('unhandledRejection', noteFault);
-    const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
-    undo.push(() => rm(directory, { recursive: true, force: true }));
-    const database = await startEmbedded({ directory });
+    const database = await startDatabase();
     undo.push(() => database.stop());
     const connection = await createConnection(database.url, { autoIndex: false }).asPromise();
     undo.push(() => connection.close());

@@ -1,0 +1,25 @@
+import { mongo } from 'mongoose';
+import { expect, test } from 'vitest';
+import { foreignUrl, startDatabase } from '../support/database.js';
+import { startGateway } from '../support/gateway.js';
+
+test('a test has a database of its own on the server of the run, which a gateway can use and which is removed', async () => {
+  const database = await startDatabase();
+  // `scripts/test-mongodb.ts` is tested by this line.
+  process.stdout.write(`${database.url}\n`);
+  const name = new URL(database.url).pathname.slice(1);
+  const client = await new mongo.MongoClient(foreignUrl() ?? database.url).connect();
+  const isThere = async (): Promise<boolean> =>
+    (await client.db('admin').admin().listDatabases()).databases.some((other) => other.name === name);
+  expect(await isThere()).toBe(false);
+  const gateway = await startGateway({ MONGODB_URL: database.url });
+  expect((await gateway.call('GET', '/health/ready')).status).toBe(200);
+  expect((await gateway.call('POST', '/emit/ann/m?durable=true', {})).status).toBe(200);
+  expect(await isThere()).toBe(true);
+  await gateway.close();
+  if (foreignUrl() === undefined) await client.close();
+  await database.stop();
+  if (foreignUrl() === undefined) return;
+  expect(await isThere()).toBe(false);
+  await client.close();
+});
