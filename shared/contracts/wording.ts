@@ -78,4 +78,7 @@ export const chatWording = {
 } satisfies Wording;
 
 /** The wording of the push sites: their clients know refusals by one sentence. */
-export const siteWording = { ...generalWording, refusal: z.object({ message: z.string() }) } satisfies Wording;
+export const siteWording = {
+  ...generalWording,
+  refusal: z.object({ message: z.string(), data: refusalData }),
+} satisfies Wording;

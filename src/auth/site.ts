@@ -66,11 +66,18 @@ export function createSiteAuth({ client, clock }: { client: SitesClient; clock: 
   };
 }
 
-/** What a client of a site is told when it is refused. */
-export function toSiteRefusal({ code, info }: GatewayError): Error {
-  const { reason, details } = info;
-  if (typeof reason === 'string') return new Error(reason);
-  return new Error(`Auth error: ${details?.[0] === undefined ? code : `${details[0].path} is not valid`}`);
+/**
+ * What a client of a site is told when it is refused: a sentence, and as `data` what the other namespaces say.
+ * @param isOldClient a client of Socket.IO 2, which is told either the words or the data, and knows the words
+ */
+export function toSiteRefusal(error: GatewayError, isOldClient: boolean): Error {
+  const refusal = new Error(wordsOf(error));
+  return isOldClient ? refusal : Object.assign(refusal, { data: { errno: error.status, message: error.code } });
+}
+
+function wordsOf({ code, info: { reason, details } }: GatewayError): string {
+  if (typeof reason === 'string') return reason;
+  return `Auth error: ${details?.[0] === undefined ? code : `${details[0].path} is not valid`}`;
 }
 
 /** @param cause for the log */

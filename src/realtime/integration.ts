@@ -62,8 +62,8 @@ export interface Namespace {
    * @throws GatewayError when it may not enter after all
    */
   roomsOf?(principal: Principal, handshake: Handshake): readonly string[] | Promise<readonly string[]>;
-  /** The words of a refusal; absent: the code. */
-  readonly toRefusal?: (error: GatewayError) => Error;
+  /** The words of a refusal; absent: the code. A client of Socket.IO 2 gets the `data` of the error, or else its words. */
+  readonly toRefusal?: (error: GatewayError, isOldClient: boolean) => Error;
   /** A connection that was refused is closed, unless it is in another namespace. */
   readonly closesRefused?: boolean;
 }

@@ -7,9 +7,10 @@ import type { Metrics } from '../platform/metrics.js';
 import type { Namespace, SocketListener } from '../realtime/integration.js';
 import { rooms } from '../realtime/rooms.js';
 import { compactConnection } from './compact.js';
+import { createConnects, wordUnknownNamespaces } from './connects.js';
 import type { Dispatch, GatewaySocket, SocketState } from './dispatch.js';
 import { addressOf, deviceIdOf, forgetHandshake } from './handshake.js';
-import { toConnectError, toGatewayError } from './reply.js';
+import { toConnectError, toGatewayError, toRefusalBody } from './reply.js';
 import type { GatewayServer } from './socket.js';
 
 interface Dependencies {
@@ -27,34 +28,26 @@ const REFUSALS_MAX = 10;
 /** Opens the namespaces: who may enter is decided here, what they may do by the dispatcher. */
 export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace[], dependencies: Dependencies): void {
   const { clock, logger, metrics, dispatch, listeners, trustedProxies } = dependencies;
-  /** Namespaces that a connection is entering: a client that asks twice at once is not waiting for an answer. */
-  const entering = new WeakMap<object, Set<string>>();
+  const connects = createConnects();
+  wordUnknownNamespaces(io, toRefusalBody(new GatewayError('NOT_FOUND')));
   const refusals = new WeakMap<object, number>();
 
-  const enter = async (socket: GatewaySocket, { name, scopes, authenticate, roomsOf }: Namespace): Promise<void> => {
-    const pending = entering.get(socket.conn) ?? new Set();
-    if (pending.has(name)) throw new GatewayError('CONFLICT');
-    entering.set(socket.conn, pending.add(name));
-    try {
-      const principal = await authenticate(socket.handshake);
-      ensureScope(principal, scopes);
-      const address = addressOf(socket.handshake, trustedProxies);
-      const deviceId = deviceIdOf(socket.handshake);
-      socket.data = toState({ principal, address, deviceId, connectedAt: clock.now() });
-      // Nothing is heard in a room before the socket is in the namespace.
-      if (roomsOf !== undefined) void socket.join([...(await roomsOf(principal, socket.handshake))]);
-    } finally {
-      pending.delete(name);
-      if (pending.size === 0) entering.delete(socket.conn);
-    }
+  const enter = async (socket: GatewaySocket, { scopes, authenticate, roomsOf }: Namespace): Promise<void> => {
+    const principal = await authenticate(socket.handshake);
+    ensureScope(principal, scopes);
+    const address = addressOf(socket.handshake, trustedProxies);
+    const deviceId = deviceIdOf(socket.handshake);
+    socket.data = toState({ principal, address, deviceId, connectedAt: clock.now() });
+    // Nothing is heard in a room before the socket is in the namespace.
+    if (roomsOf !== undefined) void socket.join([...(await roomsOf(principal, socket.handshake))]);
   };
 
-  const refuse = ({ name, toRefusal = toConnectError }: Namespace, thrown: unknown): Error => {
+  const refuse = (socket: GatewaySocket, { name, toRefusal = toConnectError }: Namespace, thrown: unknown): Error => {
     const error = toGatewayError(thrown);
     metrics.refusals.inc({ namespace: name, code: error.code });
     const level = error.status >= 500 ? 'error' : 'debug';
     logger[level]({ namespace: name, code: error.code, err: error.cause }, 'a connection was refused');
-    return toRefusal(error);
+    return toRefusal(error, isOldClient(socket));
   };
 
   const turnAway = (socket: GatewaySocket, definition: Namespace, thrown: unknown): Error | undefined => {
@@ -66,9 +59,9 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
     refusals.set(socket.conn, count);
     // After the refusal has been written, which Socket.IO does on the next tick.
     if (definition.closesRefused === true || count >= REFUSALS_MAX) {
-      setImmediate(() => entering.has(socket.conn) || closeUnlessUsed(socket));
+      setImmediate(() => connects.isEntering(socket.conn) || closeUnlessUsed(socket));
     }
-    return refuse(definition, thrown);
+    return refuse(socket, definition, thrown);
   };
 
   for (const definition of isRootOpen(namespaces) ? namespaces : [...namespaces, closedRoot]) {
@@ -79,10 +72,18 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
       for (const listener of listeners) listener.disconnected(this);
     }
     const namespace = io.of(definition.name);
+    connects.guard(namespace);
     namespace.use((socket, next) => {
+      const answer = (refusal?: Error): void => {
+        if (connects.isWanted(socket)) next(refusal);
+        // The client has taken it back: it gets no answer, and nothing of it stays.
+        else socket._cleanup();
+        // After Socket.IO has answered, which it does on the next tick.
+        process.nextTick(() => connects.settle(socket));
+      };
       enter(socket, definition).then(
-        () => next(),
-        (thrown: unknown) => next(turnAway(socket, definition, thrown)),
+        () => answer(),
+        (thrown: unknown) => answer(turnAway(socket, definition, thrown)),
       );
     });
     // Synchronous throughout: the client's first event may be in the same packet as its connection.
@@ -125,8 +126,9 @@ const toState = (known: Pick<SocketState, 'principal' | 'address' | 'deviceId' |
 const bystander: Principal = Object.freeze({ ...anonymous });
 const OLD_PROTOCOL = 3;
 
-const takesRefusalForItsOwn = ({ nsp, conn }: GatewaySocket): boolean =>
-  nsp.name === '/' && conn.protocol === OLD_PROTOCOL;
+const isOldClient = ({ conn }: GatewaySocket): boolean => conn.protocol === OLD_PROTOCOL;
+
+const takesRefusalForItsOwn = (socket: GatewaySocket): boolean => socket.nsp.name === '/' && isOldClient(socket);
 
 function standBy(socket: GatewaySocket): void {
   // Out of its own room too, which is what a broadcast to the whole namespace goes by.

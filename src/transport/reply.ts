@@ -48,9 +48,15 @@ export const toRequestFailure = (error: GatewayError): RequestFailure => ({
   ...error.info,
 });
 
-/** An error as a refused connection sees it: `message` is the code, `data` is `{ errno, message }`. */
+/** What a refused connection is told: `message` is the code, `data` is `{ errno, message }`. */
+export const toRefusalBody = ({ code, status }: GatewayError): z.output<typeof generalWording.refusal> => ({
+  message: code,
+  data: { errno: status, message: code },
+});
+
+/** The same as the error that Socket.IO takes. */
 export const toConnectError = (error: GatewayError): Error & Refused =>
-  Object.assign(new Error(error.code), { data: { errno: error.status, message: error.code } });
+  Object.assign(new Error(error.code), { data: toRefusalBody(error).data });
 
 /** What is not ours to tell becomes `INTERNAL_ERROR`, or `UNAVAILABLE` while the database is away; the log gets the original. */
 export function toGatewayError(error: unknown): GatewayError {

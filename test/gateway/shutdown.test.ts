@@ -105,13 +105,13 @@ test('what is in flight is acknowledged before its connection is closed', async 
 });
 
 /** Clients that no longer answer, each in another state of its connection. They read nothing once they are there. */
-async function openVanishedClients(node: { url: string }): Promise<Line[]> {
+async function openVanishedClients(node: { url: string }): Promise<void> {
   const at = { port: Number(new URL(node.url).port) };
   const entering = `40/v1/shared,${JSON.stringify({ token: signToken({ uid: 'vanished' }) })}`;
   const openWebsocket = async (frame?: string, query = ''): Promise<Line> => {
     const line = await openLine(at);
     await line.ask(upgradeRequest(query), query === '' ? /"sid":/ : /\r\n\r\n/);
-    if (frame !== undefined) await line.ask(textFrame(frame).toString('latin1'), /4[04]\/v1|3probe/);
+    if (frame !== undefined) await line.ask(textFrame(frame), /4[04]\/v1|3probe/);
     return line;
   };
   const openSession = async (): Promise<string> => {
@@ -148,8 +148,10 @@ async function openVanishedClients(node: { url: string }): Promise<Line[]> {
   );
   const half_open = [inNamespace, unread, without, refused, unknown, polled, posting, upgrading];
   const lines = [...half_open, handshaking, slowBody, silent, download];
-  for (const { socket } of lines) socket.pause();
-  return lines;
+  for (const { socket } of lines) {
+    expect(socket.destroyed).toBe(false);
+    socket.pause();
+  }
 }
 
 test('clients that have vanished do not keep a stop from being clean', async () => {

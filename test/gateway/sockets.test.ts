@@ -75,7 +75,10 @@ test('/ is for users of the chats, and an unknown namespace does not exist', asy
     message: 'Invalid token or user access denied',
     data: { errno: 401, message: 'INVALID_TOKEN' },
   });
-  expect((await refusal(gateway, { namespace: '/v1/none' })).message).toBe('Invalid namespace');
+  expect(await refusal(gateway, { namespace: '/v1/none' })).toMatchObject({
+    message: 'NOT_FOUND',
+    data: { errno: 404, message: 'NOT_FOUND' },
+  });
 });
 
 test('a connection needs the scope of its namespace', async () => {

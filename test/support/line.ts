@@ -10,7 +10,7 @@ export interface Line {
   readonly closed: Promise<unknown>;
   text(): string;
   /** Sends, and waits until what came since matches. @returns that; also when the connection ended instead */
-  ask(request: string, end: RegExp): Promise<string>;
+  ask(request: string | Buffer, end: RegExp): Promise<string>;
 }
 
 /** Opens a connection for the duration of a test. */

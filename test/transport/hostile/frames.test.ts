@@ -42,7 +42,6 @@ const BREAKING: Record<string, readonly (string | Buffer)[]> = {
   'the event disconnecting': [`42${NAMESPACE},["disconnecting"]`],
   'the event newListener': [`42${NAMESPACE},["newListener",1]`],
   'the event removeListener': [`42${NAMESPACE},["removeListener"]`],
-  'a second CONNECT': [`40${NAMESPACE},`],
   'a CONNECT whose credentials are a list': ['40/v1/conversation,["token"]'],
   'a CONNECT whose credentials are null': ['40/v1/conversation,null'],
   'a CONNECT_ERROR': [`44${NAMESPACE},{"message":"no"}`],
@@ -125,7 +124,7 @@ const HARMLESS: Record<string, { frames: readonly (string | Buffer)[]; answer?: 
   },
   'an unknown namespace': {
     frames: ['40/v1/nowhere,{}'],
-    answer: '44/v1/nowhere,{"message":"Invalid namespace"}',
+    answer: '44/v1/nowhere,{"message":"NOT_FOUND","data":{"errno":404,"message":"NOT_FOUND"}}',
   },
   'the namespace of the chats without credentials': {
     frames: ['40'],
