@@ -28,6 +28,7 @@ import { drainConnections } from './transport/drain.js';
 import { createHttpApp } from './transport/http.js';
 import { createHttpServer, endKeepAlive } from './transport/http-server.js';
 import { closeServer, listen } from './transport/listen.js';
+import { createOriginCheck } from './transport/origins.js';
 import { attach, createSocketServer, everySocket } from './transport/socket.js';
 import { boundWaiting } from './transport/waiting.js';
 
@@ -114,16 +115,15 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     openNamespaces(io, namespaces, { clock, logger, metrics, dispatch, listeners, trustedProxies });
 
     const ensureApiKey = configureApiKeyGuard(config.auth);
-    const answer = createHttpApp({ config: config.http, logger, metrics, routes, ensureApiKey, health });
+    const allowsOrigin = createOriginCheck(config.http.corsOrigins, { clock, logger });
+    const answer = createHttpApp({ config: config.http, logger, metrics, routes, ensureApiKey, allowsOrigin, health });
     const server = createHttpServer(answer, config.http);
-    attach(io, server, { config, metrics, isDraining: health.isDraining });
+    attach(io, server, { config, allowsOrigin, isDraining: health.isDraining, clock, logger, metrics });
     const bodyMaxBytes = Math.max(config.http.bodyLimitBytes, config.sockets.messageMaxBytes);
     const waiting = boundWaiting(server, { connectionsMax: config.http.idleMax, bodyMaxBytes, clock, metrics });
-    await cluster.join();
     const port = await listen(server, config.http);
     cleanup.add('http', () => closeServer(server));
     cleanup.add('socket server', () => io.close());
-    cleanup.add('cluster', cluster.leave);
     cleanup.add('http connections', waiting.end);
     cleanup.add('connections', () => drainConnections(io, { clock, durationMs: config.shutdown.drainMs }));
     cleanup.add('http keep-alive', () => endKeepAlive(server));

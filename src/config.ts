@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { OriginError, toOrigins } from './config/origins.js';
 import { type FileSettings, readSettings } from './config/settings.js';
 import { readSites, type Site } from './config/sites.js';
 import { parseMongoUrl } from './platform/mongo-url.js';
-import { redisPrefixProblem, redisUrlProblem } from './platform/redis-url.js';
 
 /**
  * Every variable of the environment the gateway reads: its form, its default, and what it is for.
@@ -29,16 +29,10 @@ export const environment = z.object({
     .default(20_000)
     .describe('how long MongoDB may work on one read or write, or wait for a majority to have it'),
   REDIS_URL: z
-    .string()
-    .trim()
-    .superRefine(report(redisUrlProblem))
+    .url({ protocol: /^rediss?$/ })
     .optional()
     .describe('Redis; unset: one node, everything in memory'),
-  REDIS_PREFIX: z
-    .string()
-    .superRefine(report(redisPrefixProblem))
-    .default('general-socket')
-    .describe('first part of every Redis key and channel'),
+  REDIS_PREFIX: z.string().default('general-socket').describe('first part of every Redis key and channel'),
   STARTUP_TIMEOUT_MS: integer(1000).default(30_000).describe('how long to wait for MongoDB and Redis at the start'),
 
   JWT_SECRET: z.string().optional().describe('HS256 secret of the user tokens; unset in development: made once'),
@@ -52,7 +46,19 @@ export const environment = z.object({
     .default('keys')
     .describe('none: REST is open to everybody who reaches it; only behind a private network'),
 
-  CORS_ORIGINS: list().describe('origins that may connect, comma-separated; empty: any'),
+  CORS_ORIGINS: z
+    .string()
+    .default('')
+    .transform((text, context) => {
+      try {
+        return toOrigins(text);
+      } catch (error) {
+        if (!(error instanceof OriginError)) throw error;
+        context.addIssue({ code: 'custom', message: error.message });
+        return z.NEVER;
+      }
+    })
+    .describe('origins that may connect, comma-separated; empty or *: any'),
   TRUST_PROXY: integer(0).default(0).describe('number of reverse proxies in front, whose X-Forwarded-For is believed'),
   BODY_LIMIT: integer(1).default(1_048_576).describe('largest REST body in bytes'),
   HTTP_KEEP_ALIVE_MS: integer(1000)
@@ -144,14 +150,6 @@ function mongoUrl() {
       context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
     }
   });
-}
-
-/** Makes a problem of a value one of its variable. */
-function report(problemOf: (value: string) => string | undefined) {
-  return (value: string, context: z.RefinementCtx): void => {
-    const message = problemOf(value);
-    if (message !== undefined) context.addIssue({ code: 'custom', message });
-  };
 }
 
 function list(allowed?: readonly string[]) {

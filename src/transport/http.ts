@@ -1,4 +1,3 @@
-import { parse as parseQueryString } from 'node:querystring';
 import cors from 'cors';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
@@ -12,8 +11,9 @@ import type { Health } from '../platform/health.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { MountedRoute } from '../realtime/integration.js';
-import { ensureShallow, parse, parseQuery } from '../validation.js';
+import { ensureShallow, parse } from '../validation.js';
 import { setAlways } from './headers.js';
+import type { AllowsOrigin } from './origins.js';
 import { toGatewayError, toRequestFailure, toSuccess } from './reply.js';
 
 interface Dependencies {
@@ -23,8 +23,12 @@ interface Dependencies {
   routes: readonly MountedRoute[];
   /** @throws GatewayError `INVALID_API_KEY` */
   ensureApiKey(request: express.Request): void;
+  allowsOrigin: AllowsOrigin;
   health: Health;
 }
+
+/** Headers of ours that pages of other origins may read. */
+const EXPOSED_HEADERS = ['Allow', 'Content-Disposition', 'Idempotent-Replay', 'Retry-After'];
 
 /** The Express application: the documented middleware, the routes of the integrations, then those of the process. */
 export function createHttpApp(dependencies: Dependencies): Express {
@@ -33,11 +37,10 @@ export function createHttpApp(dependencies: Dependencies): Express {
   app.disable('etag');
   app.disable('x-powered-by');
   app.set('trust proxy', config.trustedProxies);
-  // Without a limit, because parameters beyond it would be ignored; the length of a URL is limited.
-  app.set('query parser', (text: string) => parseQueryString(text, '&', '=', { maxKeys: 0 }));
+  app.set('query parser', 'simple');
 
   // The order is documented: cors, JSON body, helmet, nocache.
-  app.use(config.corsOrigins.length === 0 ? openCors() : cors({ origin: config.corsOrigins }));
+  app.use(config.corsOrigins.length === 0 ? openCors() : narrowCors(config.corsOrigins, dependencies.allowsOrigin));
   const readJson = express.json({ limit: config.bodyLimitBytes, strict: false });
   const secure = setAlways(helmet(), nocache());
   const [early, late] = [
@@ -83,6 +86,7 @@ export function createHttpApp(dependencies: Dependencies): Express {
       response.type('json').send(text());
     });
   }
+  refuseMethods(app, dependencies.routes);
   app.use(() => {
     throw new GatewayError('NOT_FOUND');
   });
@@ -92,13 +96,62 @@ export function createHttpApp(dependencies: Dependencies): Express {
   return app;
 }
 
+/** An OPTIONS request without this header is no preflight, and is answered by its path. */
+const isPreflight = ({ method, headers }: express.Request): boolean =>
+  method === 'OPTIONS' && headers['access-control-request-method'] !== undefined;
+
 /** `cors` for any origin: only a preflight is answered according to what it asks. */
 function openCors(): RequestHandler {
   const answerPreflight = cors();
-  const allowAnyone = setAlways(answerPreflight);
-  return (request, response, next) =>
-    (request.method === 'OPTIONS' ? answerPreflight : allowAnyone)(request, response, next);
+  const allowAnyone = setAlways(cors({ exposedHeaders: EXPOSED_HEADERS }));
+  return (request, response, next) => (isPreflight(request) ? answerPreflight : allowAnyone)(request, response, next);
 }
+
+/** `cors` for some origins. A browser keeps the answer from pages of others, so it is logged why. */
+function narrowCors(allowed: readonly string[], allowsOrigin: AllowsOrigin): RequestHandler {
+  const options = { origin: [...allowed], exposedHeaders: EXPOSED_HEADERS };
+  const answerPreflight = cors(options);
+  const setHeaders = cors({ ...options, preflightContinue: true });
+  return (request, response, next) => {
+    allowsOrigin(request.headers.origin);
+    (isPreflight(request) ? answerPreflight : setHeaders)(request, response, next);
+  };
+}
+
+/** Paths of the process itself, all of which are read. */
+const OWN_PATHS = ['/status', '/healthcheck', '/health/live', '/health/ready', '/metrics'];
+
+/**
+ * Answers requests whose path is known and whose method is not: with 405 and the methods that are (RFC 9110, 15.5.6), and
+ * OPTIONS with those methods alone. To be called behind all routes.
+ */
+function refuseMethods(app: Express, routes: Dependencies['routes']): void {
+  const methods = new Map<string, Set<string>>();
+  const own = [...OWN_PATHS, ...documents.map(({ path }) => path)].map((path) => ({ path, method: 'get' }));
+  for (const { path, method } of [...own, ...routes.map(({ route }) => route)]) {
+    const known = methods.get(path) ?? new Set(['OPTIONS']);
+    // Express answers HEAD by the route of GET.
+    for (const name of method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]) known.add(name);
+    methods.set(path, known);
+  }
+  for (const [path, known] of methods) {
+    app.all(path, (_request, response, next) => {
+      // A path can be known by several patterns.
+      response.locals['allowed'] = new Set([...allowedOf(response), ...known]);
+      next();
+    });
+  }
+  app.use((request, response, next) => {
+    const allowed = allowedOf(response);
+    if (allowed.size === 0) return next();
+    response.setHeader('Allow', [...allowed].sort().join(', '));
+    if (request.method !== 'OPTIONS') throw new GatewayError('METHOD_NOT_ALLOWED');
+    response.status(204).end();
+  });
+}
+
+const allowedOf = ({ locals }: express.Response): ReadonlySet<string> =>
+  (locals['allowed'] as ReadonlySet<string> | undefined) ?? new Set();
 
 const isForSites = ({ route }: MountedRoute): boolean => route.caller === 'site';
 
@@ -125,7 +178,7 @@ function toRequestHandler(mounted: MountedRoute, dependencies: Dependencies): Re
   const noQuery = route.query?.safeParse({}).data;
   const queryOf = (request: express.Request): unknown =>
     route.query !== undefined && (noQuery === undefined || request.url.includes('?'))
-      ? parseQuery(route.query, request.query)
+      ? parse(route.query, request.query)
       : noQuery;
   return async (request, response) => {
     const startedAt = performance.now();
@@ -204,6 +257,8 @@ function answerFailure(thrown: unknown, failed: FailedRequest): void {
   if (error.status >= 500) logger.error({ err: error.cause ?? error, path: request.route?.path }, 'a request failed');
   if (response.headersSent) return void response.destroy();
   response.statusCode = error.status;
+  const { retryAfterMs } = error.info;
+  if (retryAfterMs !== undefined) response.setHeader('Retry-After', Math.ceil(retryAfterMs / 1000));
   sendJson(response, toFailure(error));
 }
 

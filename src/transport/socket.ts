@@ -1,10 +1,14 @@
 import type { Server as HttpServer } from 'node:http';
 import { Server } from 'socket.io';
 import type { Config } from '../config.js';
+import type { Clock } from '../platform/clock.js';
+import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import { joinBroadcastFrames } from './broadcast-frame.js';
 import type { GatewaySocket } from './dispatch.js';
 import { slimRequest } from './handshake.js';
+import type { AllowsOrigin } from './origins.js';
+import { explainRefusals } from './refusals.js';
 import { createWriteBufferBound } from './write-buffer.js';
 
 type Adapter = Parameters<Server['adapter']>[0] | undefined;
@@ -27,7 +31,7 @@ export function createSocketServer({ sockets, http }: Config, adapter: Adapter):
     transports: sockets.transports,
     allowEIO3: sockets.allowsOldClients,
     cors: {
-      origin: http.corsOrigins.length === 0 ? '*' : http.corsOrigins,
+      origin: http.corsOrigins.length === 0 ? '*' : [...http.corsOrigins],
       methods: ['GET', 'POST'],
       allowedHeaders: ['x-token'],
       credentials: true,
@@ -49,6 +53,15 @@ export function createSocketServer({ sockets, http }: Config, adapter: Adapter):
 const toCompression = (threshold: number) =>
   threshold === 0 ? false : { threshold, serverNoContextTakeover: true, clientNoContextTakeover: true };
 
+interface AttachOptions {
+  config: Config;
+  allowsOrigin: AllowsOrigin;
+  isDraining: () => boolean;
+  clock: Clock;
+  logger: Logger;
+  metrics: Metrics;
+}
+
 /**
  * Ties the Socket.IO server to HTTP. After the request listener of HTTP is set, because Socket.IO passes on to that what
  * is not its own.
@@ -56,19 +69,19 @@ const toCompression = (threshold: number) =>
 export function attach(
   io: GatewayServer,
   http: HttpServer,
-  { config, metrics, isDraining }: { config: Config; metrics: Metrics; isDraining: () => boolean },
+  { config, allowsOrigin, isDraining, ...platform }: AttachOptions,
 ): void {
-  const origins = config.http.corsOrigins;
   io.attach(http, {
     ...io._opts,
     allowRequest: (request, answer) => {
-      const { origin } = request.headers;
+      if (isDraining()) answer('draining', false);
       // CORS does not bind websockets, so a narrowed list of origins is enforced here.
-      const isAllowed = origins.length === 0 || origin === undefined || origins.includes(origin);
-      answer(isDraining() ? 'draining' : isAllowed ? undefined : 'origin not allowed', isAllowed && !isDraining());
+      else if (!allowsOrigin(request.headers.origin)) answer('origin not allowed', false);
+      else answer(undefined, true);
     },
   });
-  const boundWriteBuffer = createWriteBufferBound(config.sockets.bufferMaxBytes, metrics);
+  explainRefusals(io.engine, { transports: config.sockets.transports, ...platform });
+  const boundWriteBuffer = createWriteBufferBound(config.sockets.bufferMaxBytes, platform.metrics);
   io.engine.on('connection', (connection) => {
     slimRequest(connection);
     boundWriteBuffer(connection);

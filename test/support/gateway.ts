@@ -80,7 +80,8 @@ export async function startGateway(env: Record<string, string> = {}, overrides: 
       });
       const text = await response.text();
       const isJson = response.headers.get('content-type')?.startsWith('application/json') === true;
-      return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : undefined };
+      const json = isJson && text !== '' ? JSON.parse(text) : undefined;
+      return { status: response.status, headers: response.headers, text, json };
     },
     async close() {
       await app.close();

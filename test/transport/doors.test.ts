@@ -12,18 +12,18 @@ import { openRaw } from './hostile/raw-connection.js';
 test('an old client in the root namespace, which nobody opened, hears no broadcast and is heard by nobody', async () => {
   const config = readConfig({ ALLOW_EIO3: 'true', PORT: '0', HOST: '127.0.0.1' });
   const metrics = createMetrics();
+  const platform = { clock: systemClock, logger: createLogger({ level: 'silent', isPretty: false }) };
   const io = createSocketServer(config, undefined);
   const noticed: string[] = [];
   openNamespaces(io, [], {
-    clock: systemClock,
-    logger: createLogger({ level: 'silent', isPretty: false }),
+    ...platform,
     metrics,
     dispatch: async (_socket, [name]) => void noticed.push(String(name)),
     listeners: [{ connected: () => noticed.push('connected'), disconnected: () => noticed.push('disconnected') }],
     trustedProxies: 0,
   });
   const server = createServer();
-  attach(io, server, { config, metrics, isDraining: () => false });
+  attach(io, server, { config, metrics, ...platform, allowsOrigin: () => true, isDraining: () => false });
   const port = await listen(server, config.http);
   onTestFinished(async () => {
     await io.close();
@@ -43,8 +43,13 @@ test('an old client in the root namespace, which nobody opened, hears no broadca
   await old.closed;
 
   const current = await openRaw({ url });
+  const refused = '{"message":"NOT_FOUND","data":{"errno":404,"message":"NOT_FOUND"}}';
   current.send('40');
-  expect(await current.next()).toBe('44{"message":"NOT_FOUND","data":{"errno":404,"message":"NOT_FOUND"}}');
+  expect(await current.next()).toBe(`44${refused}`);
+  // A namespace that does not exist is refused in the same words, and is not made.
+  for (let index = 0; index < 100; index += 1) current.send(`40/none/${index},`);
+  for (let index = 0; index < 100; index += 1) expect(await current.next()).toBe(`44/none/${index},${refused}`);
+  expect([...io._nsps.keys()]).toEqual(['/']);
   current.close();
   expect(noticed).toEqual([]);
 });

@@ -17,6 +17,7 @@ const generalWords: Record<ErrorCode, string> = {
   NOT_ENOUGH_SCOPE: 'Access denied',
   FORBIDDEN: 'Access denied',
   NOT_FOUND: 'Not found or access denied',
+  METHOD_NOT_ALLOWED: 'Not allowed here',
   CONFLICT: 'Changed by somebody else',
   ALREADY_ASSIGNED: 'Somebody else was first',
   PAYLOAD_TOO_LARGE: 'The data is too large',

@@ -6,7 +6,6 @@ import type { ChatMessage } from '#shared/models/chat-message.js';
 import { equalText } from '#shared/models/stored-text.js';
 import type { Principal } from '../../auth/principal.js';
 import { isDuplicateKey } from '../../platform/duplicate-key.js';
-import { acknowledgedReadConcern } from '../../platform/mongo-options.js';
 import { createTurns } from '../../platform/turns.js';
 import type { Context } from '../../realtime/context.js';
 import type { UserCaller } from '../chats/index.js';
@@ -53,9 +52,7 @@ export function createSend({ models, clock, access, budget, tell, notifications 
         chat,
         sender,
         clientMessageId: equalText(clientMessageId),
-      })
-        .readConcern(acknowledgedReadConcern)
-        .lean<ChatMessage>();
+      }).lean<ChatMessage>();
       if (before === null) throw error;
       return before;
     }

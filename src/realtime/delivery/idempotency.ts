@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import type { Model } from 'mongoose';
 import type { DeliveryKey } from '#shared/models/delivery.js';
 import { GatewayError } from '../../errors.js';
+import { toCanonicalJson } from '../../platform/canonical-json.js';
 import type { Clock } from '../../platform/clock.js';
 import { isDuplicateKey } from '../../platform/duplicate-key.js';
-import { acknowledgedReadConcern } from '../../platform/mongo-options.js';
 import { newId } from './message.js';
 
 /** How long a key is remembered. */
@@ -42,7 +42,7 @@ export function createIdempotency({ model, clock }: { model: Model<DeliveryKey>;
     } catch (error) {
       if (!isDuplicateKey(error)) throw error;
     }
-    const taken = await model.findById(key).readConcern(acknowledgedReadConcern).lean();
+    const taken = await model.findById(key).lean();
     if (taken === null || taken.bodyHash !== bodyHash) throw new GatewayError('CONFLICT');
     if (typeof taken.answer === 'string') return { message: taken.message, isOurs: false, answer: taken.answer };
     const lapsed = { _id: key, answer: { $exists: false }, leasedUntil: { $lte: new Date(now) } };
@@ -56,7 +56,7 @@ export function createIdempotency({ model, clock }: { model: Model<DeliveryKey>;
      * @param work does it, with the id that its message has to bear
      */
     async once<Answer>(key: string, body: unknown, work: (message: string) => Promise<Answer>): Promise<Once<Answer>> {
-      const bodyHash = createHash('sha256').update(JSON.stringify(body)).digest('base64');
+      const bodyHash = createHash('sha256').update(toCanonicalJson(body)).digest('base64');
       for (;;) {
         const { message, isOurs, answer } = await take(key, bodyHash);
         if (answer !== undefined) return { answer: JSON.parse(answer) as Answer, isReplay: true };

@@ -1,0 +1,128 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { publishedContracts } from '#shared/contracts/index.js';
+import { signToken, startGateway, type TestGateway } from '../support/gateway.js';
+
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  gateway = await startGateway({
+    EVENT_LIMIT: '3',
+    EVENT_LIMIT_WINDOW_MS: '60000',
+    ...{ SITE_NAME: 'news', AUTH_URL: 'http://127.0.0.1:1', API_KEY: 'a key of sixteen' },
+  });
+});
+afterAll(() => gateway.close());
+
+const refusal = { success: false, errno: 405, message: 'METHOD_NOT_ALLOWED' };
+
+/** Every path that the documents name, with a method that none of them names for it. */
+const paths = async () => {
+  const { json } = await gateway.call('GET', '/openapi.json');
+  return Object.entries<object>(json.paths).map(([path, operations]) => {
+    const named = Object.keys(operations).map((method) => method.toUpperCase());
+    const allowed = [...named, 'OPTIONS', ...(named.includes('GET') ? ['HEAD'] : [])].sort();
+    return { path: path.replace(/\{\w+\}/g, 'x'), allowed };
+  });
+};
+
+describe('a method that a path does not have', () => {
+  test('is 405 with those that it has, on every path of the documents', async () => {
+    for (const { path, allowed } of await paths()) {
+      for (const method of ['PUT', 'PATCH', 'DELETE', 'GET', 'POST', 'HEAD'].filter((one) => !allowed.includes(one))) {
+        const { status, headers, json } = await gateway.call(method, path);
+        expect([method, path, status, headers.get('allow')]).toEqual([method, path, 405, allowed.join(', ')]);
+        if (path.startsWith('/api/') || path.startsWith('/files/')) {
+          expect(json ?? { code: refusal.message }).toMatchObject({ code: refusal.message });
+        } else if (method !== 'HEAD') expect(json).toEqual(refusal);
+      }
+    }
+  });
+
+  test('is told without a key, and beyond known paths stays 404', async () => {
+    expect((await fetch(`${gateway.url}/emit/u/e`)).status).toBe(405);
+    for (const method of ['GET', 'PUT', 'DELETE', 'OPTIONS']) {
+      expect((await gateway.call(method, '/nowhere')).status).toBe(404);
+    }
+  });
+
+  test('OPTIONS answers with the methods, HEAD as GET without a body', async () => {
+    const options = await gateway.call('OPTIONS', '/emit/u/e');
+    expect([options.status, options.headers.get('allow'), options.text]).toEqual([204, 'OPTIONS, POST', '']);
+    const head = await gateway.call('HEAD', '/status');
+    expect([head.status, head.text]).toEqual([200, '']);
+    expect(Number(head.headers.get('content-length'))).toBeGreaterThan(0);
+  });
+
+  test('every contract has been looked at', async () => {
+    const declared = publishedContracts.flatMap(({ contract }) =>
+      Object.values(contract.routes).map((route) => route.path),
+    );
+    expect(declared.length).toBeGreaterThan(20);
+    expect((await paths()).length).toBeGreaterThanOrEqual(new Set(declared).size);
+  });
+});
+
+describe('pages of other origins', () => {
+  const ORIGIN = { origin: 'https://shop.example' };
+
+  test('may read the headers of answers that are ours', async () => {
+    const headers = { ...ORIGIN, 'idempotency-key': 'from a page' };
+    for (const replay of [null, 'true']) {
+      const answer = await gateway.call('POST', '/emit/u/e?durable=true', {}, headers);
+      expect(answer.headers.get('idempotent-replay')).toBe(replay);
+      const exposed = answer.headers.get('access-control-expose-headers')?.split(',');
+      expect(exposed).toEqual(
+        expect.arrayContaining(['Idempotent-Replay', 'Retry-After', 'Allow', 'Content-Disposition']),
+      );
+    }
+  });
+
+  test('are told when to try again', async () => {
+    const headers = { ...ORIGIN, authorization: `Bearer ${signToken({ uid: 'a'.repeat(24) })}` };
+    const answers = [];
+    for (let count = 0; count < 6; count += 1)
+      answers.push(await gateway.call('GET', '/api/chats', undefined, headers));
+    const limited = answers.find(({ status }) => status === 429);
+    expect(Number(limited?.headers.get('retry-after'))).toBe(Math.ceil(limited?.json.retryAfterMs / 1000));
+  });
+
+  test('get an answer to a preflight on every path', async () => {
+    const asked = { ...ORIGIN, 'access-control-request-method': 'POST', 'access-control-request-headers': 'x-api-key' };
+    for (const path of ['/emit/u/e', '/nowhere', '/status']) {
+      const { status, headers } = await gateway.call('OPTIONS', path, undefined, asked);
+      expect([status, headers.get('access-control-allow-headers')]).toEqual([204, 'x-api-key']);
+      expect(headers.get('access-control-allow-methods')).toContain('POST');
+    }
+  });
+});
+
+describe('an idempotency key', () => {
+  const send = (body: string, key: string) =>
+    gateway.call('POST', '/emit/u/e?durable=true', body, {
+      'content-type': 'application/json',
+      'idempotency-key': key,
+    });
+
+  test.each([
+    ['keys', '{"a":1,"b":{"c":[{"x":1,"y":2}],"d":null}}', '{ "b": {"d":null,"c":[{"y":2,"x":1}]}, "a":1 }'],
+    ['numbers', '{"a":1,"b":-0,"c":1e3}', '{"c":1000.0,"b":0,"a":1.0}'],
+    ['texts', '{"a":"\\u00e9","b":"/"}', '{"b":"\\/","a":"é"}'],
+    ['a key of the prototype', '{"__proto__":{"a":1,"b":2},"c":3}', '{"c":3,"__proto__":{"b":2,"a":1}}'],
+  ])('stands for equal JSON however it is written: %s', async (name, body, again) => {
+    const first = await send(body, name);
+    const second = await send(again, name);
+    expect([second.status, second.headers.get('idempotent-replay')]).toEqual([200, 'true']);
+    expect(second.json).toEqual(first.json);
+  });
+
+  test.each([
+    ['the order of a list', '[1,2]', '[2,1]'],
+    ['a type', '{"a":1}', '{"a":"1"}'],
+    ['null and nothing', '{"a":null}', '{}'],
+    ['a key of the prototype', '{"__proto__":{"a":1}}', '{"__proto__":{"a":2}}'],
+    ['nesting', '{"a":{"b":1}}', '{"a":1,"b":1}'],
+  ])('is in conflict with other JSON: %s', async (name, body, other) => {
+    await send(body, `other ${name}`);
+    expect((await send(other, `other ${name}`)).json).toMatchObject({ errno: 409, message: 'CONFLICT' });
+  });
+});

@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createLogger } from '../../src/platform/logger.js';
+import { openSocket } from '../support/client.js';
+import { createTestClock } from '../support/clock.js';
+import { startGateway, type TestGateway } from '../support/gateway.js';
+
+const clock = createTestClock();
+const lines: Record<string, unknown>[] = [];
+const logger = createLogger(
+  { level: 'warn', isPretty: false },
+  { write: (line: string) => void lines.push(JSON.parse(line)) },
+);
+const linesAbout = (words: string) => lines.filter(({ msg }) => String(msg).includes(words));
+
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  const CORS_ORIGINS = ' "https://Shop.Example:443/", http://localhost:8080/ ,https://shop.example';
+  gateway = await startGateway({ CORS_ORIGINS }, { clock, logger });
+});
+afterAll(() => gateway.close());
+
+const POLL = '/socket.io/?EIO=4&transport=polling';
+
+describe('a client that tries polling where only websockets are enabled', () => {
+  test('is told so, and so is the log', async () => {
+    lines.length = 0;
+    const { status, json } = await gateway.call('GET', POLL, undefined, { 'user-agent': 'python/3.12' });
+    expect(status).toBe(400);
+    expect(json.message).toBe(
+      'Transport unknown: this server takes websocket only; connect with transports: ["websocket"]',
+    );
+    expect(linesAbout('transport')).toEqual([
+      expect.objectContaining({ enabled: ['websocket'], userAgent: 'python/3.12' }),
+    ]);
+  });
+
+  test('writes ten lines a minute and no more', async () => {
+    clock.advance(60_000);
+    lines.length = 0;
+    const agent = 'x'.repeat(5000);
+    for (let count = 0; count < 30; count += 1) {
+      await gateway.call('GET', POLL, undefined, { 'user-agent': agent });
+      await gateway.call('GET', '/socket.io/?EIO=4&transport=pigeon');
+    }
+    expect(linesAbout('transport')).toHaveLength(10);
+    expect(String(lines[0]?.['userAgent'])).toHaveLength(200);
+    clock.advance(60_000);
+    expect(linesAbout('transport')).toHaveLength(11);
+    expect(lines.at(-1)).toMatchObject({ omitted: 50 });
+    clock.advance(60_000);
+    expect(lines).toHaveLength(11);
+  });
+
+  test('is told what is enabled when that is polling alone', async () => {
+    const polling = await startGateway({ SOCKET_TRANSPORTS: 'polling' });
+    const { json } = await polling.call('GET', '/socket.io/?EIO=4&transport=websocket');
+    expect(json.message).toMatch(/this server takes polling only/);
+    await polling.close();
+  });
+});
+
+test('a client of Socket.IO 2 is named in the log', async () => {
+  lines.length = 0;
+  const old = await startGateway({ SOCKET_TRANSPORTS: 'websocket,polling' }, { logger });
+  expect((await old.call('GET', '/socket.io/?transport=polling')).status).toBe(400);
+  expect(linesAbout('ALLOW_EIO3')).toHaveLength(1);
+  await old.close();
+});
+
+describe('a browser', () => {
+  const open = (origin: string) =>
+    new Promise<string>((resolve) => {
+      const socket = openSocket(gateway, { extraHeaders: { origin } });
+      const end = (outcome: string): void => {
+        socket.close();
+        resolve(outcome);
+      };
+      socket.once('connect', () => end('connected'));
+      socket.once('connect_error', () => end('refused'));
+    });
+  const allowed = async (origin: string) =>
+    (await gateway.call('GET', '/status', undefined, { origin })).headers.get('access-control-allow-origin');
+
+  test.each(['https://shop.example', 'http://localhost:8080'])('of %s is let in', async (origin) => {
+    expect(await open(origin)).toBe('connected');
+    expect(await allowed(origin)).toBe(origin);
+  });
+
+  test.each([
+    'http://shop.example',
+    'https://shop.example:8443',
+    'https://shop.example.evil.example',
+    'https://evil.example/https://shop.example',
+    'null',
+  ])('of %s is refused, and the log says why', async (origin) => {
+    clock.advance(60_000);
+    lines.length = 0;
+    expect(await open(origin)).toBe('refused');
+    expect(await allowed(origin)).toBe(null);
+    const details = { origin, allowed: ['https://shop.example', 'http://localhost:8080'] };
+    expect(linesAbout('CORS_ORIGINS')).toEqual([expect.objectContaining(details), expect.objectContaining(details)]);
+  });
+
+  test('writes ten lines a minute and no more', async () => {
+    clock.advance(60_000);
+    lines.length = 0;
+    for (let count = 0; count < 20; count += 1) await allowed(`https://${'x'.repeat(3000)}${count}.example`);
+    expect(linesAbout('CORS_ORIGINS')).toHaveLength(10);
+    expect(String(lines[0]?.['origin'])).toHaveLength(200);
+  });
+});
