@@ -6,6 +6,7 @@ import type { ChatMessage } from '#shared/models/chat-message.js';
 import { equalText } from '#shared/models/stored-text.js';
 import type { Principal } from '../../auth/principal.js';
 import { isDuplicateKey } from '../../platform/duplicate-key.js';
+import { acknowledgedReadConcern } from '../../platform/mongo-options.js';
 import { createTurns } from '../../platform/turns.js';
 import type { Context } from '../../realtime/context.js';
 import type { UserCaller } from '../chats/index.js';
@@ -52,7 +53,9 @@ export function createSend({ models, clock, access, budget, tell, notifications 
         chat,
         sender,
         clientMessageId: equalText(clientMessageId),
-      }).lean<ChatMessage>();
+      })
+        .readConcern(acknowledgedReadConcern)
+        .lean<ChatMessage>();
       if (before === null) throw error;
       return before;
     }

@@ -9,7 +9,8 @@ import type { Principal } from '../../auth/principal.js';
 import { invalid } from '../../errors.js';
 import { ChatError, type Entrance } from '../chats/index.js';
 import { type ConversationAccess, ensureOpen } from './access.js';
-import { detectType, isImage, toSafeName } from './content-type.js';
+import { detectType, isImage } from './content-type.js';
+import { toSafeName } from './file-name.js';
 import type { FileStore, StoredFile } from './file-store.js';
 import { type Identity, ownRoomOf, toIdentity } from './people.js';
 import type { Send } from './send.js';
@@ -75,8 +76,8 @@ export function createFiles({
   };
 
   const keep = async (content: Uint8Array, owner: Identity, meta: Meta | undefined): Promise<SupportFile> => {
-    const fileType = await detectType(content, meta?.mimeType);
     const fileName = toSafeName(meta?.fileName ?? '');
+    const fileType = await detectType(content, { mimeType: meta?.mimeType, fileName });
     const conversationId = meta === undefined ? null : new Types.ObjectId(meta.conversationId);
     const metadata = { owner, conversationId, type: fileType };
     const fileId = await store.add(content, { name: fileName, metadata });

@@ -5,6 +5,7 @@ import { GatewayError } from '../../errors.js';
 import type { Clock } from '../../platform/clock.js';
 import { isDuplicateKey } from '../../platform/duplicate-key.js';
 import { type BatchSize, createBatch } from '../../platform/gather.js';
+import { acknowledgedReadConcern } from '../../platform/mongo-options.js';
 
 /** A message in the database. */
 export interface Stored {
@@ -34,7 +35,7 @@ export function createMessageStore({
   const findStored = async (message: SupportMessage): Promise<Stored> => {
     const { conversationId, senderId, senderType, clientMessageId = '' } = message;
     const sent = { conversationId, senderId, senderType, clientMessageId: equalText(clientMessageId) };
-    const stored = await Message.findOne(sent).lean();
+    const stored = await Message.findOne(sent).readConcern(acknowledgedReadConcern).lean();
     if (stored === null) throw new GatewayError('CONFLICT');
     return { message: stored, isNew: false };
   };
