@@ -16,7 +16,7 @@ import { generalDialect, toGatewayError } from './reply.js';
 /** What the gateway remembers of one socket; gone with it. */
 export interface SocketState {
   principal: Principal;
-  /** Network address of the client, which stands for it where nobody is asked who they are. */
+  /** Key of the network address of the client, which stands for it where nobody is asked who they are. */
   address: string;
   /** Which of the user's devices; `''` when the client does not say. */
   deviceId: string;

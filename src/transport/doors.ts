@@ -6,10 +6,11 @@ import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { Namespace, SocketListener } from '../realtime/integration.js';
 import { rooms } from '../realtime/rooms.js';
+import { addressKeyOf } from './address.js';
 import { compactConnection } from './compact.js';
 import { createConnects, wordUnknownNamespaces } from './connects.js';
 import type { Dispatch, GatewaySocket, SocketState } from './dispatch.js';
-import { addressOf, deviceIdOf, forgetHandshake } from './handshake.js';
+import { deviceIdOf, forgetHandshake } from './handshake.js';
 import { toConnectError, toGatewayError, toRefusalBody } from './reply.js';
 import type { GatewayServer } from './socket.js';
 
@@ -35,7 +36,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
   const enter = async (socket: GatewaySocket, { scopes, authenticate, roomsOf }: Namespace): Promise<void> => {
     const principal = await authenticate(socket.handshake);
     ensureScope(principal, scopes);
-    const address = addressOf(socket.handshake, trustedProxies);
+    const address = addressKeyOf(socket.handshake, trustedProxies);
     const deviceId = deviceIdOf(socket.handshake);
     socket.data = toState({ principal, address, deviceId, connectedAt: clock.now() });
     // Nothing is heard in a room before the socket is in the namespace.

@@ -68,13 +68,3 @@ const device = z.object({ deviceId });
 /** Which device of the user connects. @throws GatewayError `VALIDATION_ERROR` for what cannot be an id */
 export const deviceIdOf = ({ auth, query }: Pick<Handshake, 'auth' | 'query'>): string =>
   parse(device, { deviceId: auth['deviceId'] ?? query['deviceId'] ?? '' }).deviceId;
-
-/**
- * The client's address: that of the connection, or what the nearest of `trustedProxies` reverse proxies says it is.
- */
-export function addressOf({ address, headers }: Socket['handshake'], trustedProxies: number): string {
-  const forwarded = headers['x-forwarded-for'];
-  if (trustedProxies === 0 || typeof forwarded !== 'string') return address;
-  const hops = forwarded.split(',').map((hop) => hop.trim());
-  return hops.at(-trustedProxies) ?? address;
-}
