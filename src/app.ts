@@ -74,7 +74,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     const emitter = createEmitter(io, metrics);
     const sockets = createSocketDirectory({ model: models.Socket, logger });
     cleanup.add('socket directory', sockets.close);
-    const { presence, sitePresence, chatPresence, limiter } = cluster;
+    const { presence, sitePresence, chatPresence, limiter, bus } = cluster;
     const pushStore = createPushStore({ model: models.DeliveryPush, clock });
     const delivery = createDelivery({
       sockets: createMailboxSockets(
@@ -84,7 +84,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
       models,
       clock,
       logger,
-      bus: cluster.bus,
+      bus,
       pushStore,
       settings: config.delivery,
     });
@@ -93,7 +93,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     const push = createPush({ store: pushStore, sender, delivery, models, bus: cluster.bus, clock, logger, metrics });
     push.start();
     cleanup.add('push', push.stop);
-    const primitives = { delivery, limiter, emitter, presence, sitePresence, chatPresence, sockets, push };
+    const primitives = { delivery, limiter, bus, emitter, presence, sitePresence, chatPresence, sockets, push };
     const integrations = createIntegrations({ config, clock, logger, metrics, models, userAuth, ...primitives });
     const namespaces = integrations.flatMap((integration) => integration.namespaces ?? []);
     const mounts = integrations.flatMap((integration) => integration.mounts ?? []);
@@ -121,11 +121,9 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     attach(io, server, { config, allowsOrigin, isDraining: health.isDraining, clock, logger, metrics });
     const bodyMaxBytes = Math.max(config.http.bodyLimitBytes, config.sockets.messageMaxBytes);
     const waiting = boundWaiting(server, { connectionsMax: config.http.idleMax, bodyMaxBytes, clock, metrics });
-    await cluster.join();
     const port = await listen(server, config.http);
     cleanup.add('http', () => closeServer(server));
     cleanup.add('socket server', () => io.close());
-    cleanup.add('cluster', cluster.leave);
     cleanup.add('http connections', waiting.end);
     cleanup.add('connections', () => drainConnections(io, { clock, durationMs: config.shutdown.drainMs }));
     cleanup.add('http keep-alive', () => endKeepAlive(server));

@@ -16,8 +16,6 @@ import { chatRequestFailure, errorCode } from './wording.js';
 const often = { points: 150, windowMs: 10_000 };
 /** How often one user may change what many are told of. */
 const seldom = { points: 120, windowMs: 60_000 };
-/** How many files one user may send: each is as large as the gateway takes. */
-const uploads = { points: 20, windowMs: 60_000 };
 
 const conversationParams = z.object({ id: objectId });
 const person = z.object({ userId: z.string(), conversationId: z.string(), userName: z.string(), timestamp: isoTime });
@@ -59,7 +57,6 @@ export const support = defineContract({
       payload: payloads.file,
       takesAllArguments: true,
       answer: supportFile,
-      limit: uploads,
     },
     mark_as_read: {
       summary: 'Everything up to a message has been read.',

@@ -17,6 +17,12 @@ export interface ChatMessage {
   editedAt?: Date | null;
   isDeleted?: boolean;
   deletedAt?: Date | null;
+  /**
+   * The place in the order of the chat: 1, 2, 3 … without a gap, so that none is stored below one that was seen. Missing:
+   * stored by another service, or before there were positions. Those come first, in the order of their times.
+   */
+  position?: number;
+  /** For display. Rises with the position unless clocks differ by more than a minute. */
   createdAt: Date;
 }
 
@@ -36,11 +42,15 @@ const schema = new Schema<ChatMessage>(
     editedAt: { type: Date, default: null },
     isDeleted: { type: Boolean, default: false },
     deletedAt: { type: Date, default: null },
+    position: Number,
     createdAt: { type: Date, default: () => new Date() },
   },
   { collection: 'community.messages' },
 );
 schema.index({ chat: 1, createdAt: -1, _id: -1 });
+schema.index({ chat: 1, position: -1 }, { unique: true, partialFilterExpression: { position: { $gt: 0 } } });
+// Messages without a position. The field in the middle tells this index from the first one in databases that have that.
+schema.index({ chat: 1, position: 1, createdAt: -1, _id: -1 }, { partialFilterExpression: { position: null } });
 schema.index(
   { chat: 1, sender: 1, clientMessageId: 1 },
   { unique: true, partialFilterExpression: { clientMessageId: { $type: 'string' } } },

@@ -6,8 +6,11 @@ export interface ChatSetting {
   isMuted?: boolean;
   /** Muted until then, whatever `isMuted` says. */
   mutedUntil?: Date | null;
-  /** The newest message of somebody else that the participant has read, and when it was sent; they never move back. */
+  /** The newest message of others that the participant has read; never moves back. */
   lastReadMessage?: Types.ObjectId | null;
+  /** Its position, if it has one. */
+  readPosition?: number | null;
+  /** When it was sent. */
   readUpTo?: Date | null;
 }
 
@@ -19,7 +22,10 @@ export interface Chat {
   type: 'direct' | 'group';
   groupName?: string | null;
   lastMessage?: Types.ObjectId | null;
-  /** When that was sent; never moves back. */
+  /** The position of the newest message that has one, and when it was sent; they never move back. */
+  lastPosition?: number | null;
+  lastMessageAt?: Date | null;
+  /** When something happened last, for the order of lists. */
   lastActivity?: Date | null;
   pinnedMessages?: Types.ObjectId[];
   participantSettings?: ChatSetting[];
@@ -36,6 +42,8 @@ const schema = new Schema<Chat>(
     type: { type: String, enum: ['direct', 'group'], default: 'direct' },
     groupName: { type: String, default: null },
     lastMessage: { type: ObjectId, default: null },
+    lastPosition: Number,
+    lastMessageAt: Date,
     lastActivity: { type: Date, default: () => new Date() },
     pinnedMessages: { type: [ObjectId], default: [] },
     participantSettings: {
@@ -46,6 +54,7 @@ const schema = new Schema<Chat>(
           isMuted: { type: Boolean, default: false },
           mutedUntil: { type: Date, default: null },
           lastReadMessage: { type: ObjectId, default: null },
+          readPosition: Number,
           readUpTo: { type: Date, default: null },
         },
       ],

@@ -11,6 +11,8 @@ export interface Notification {
   message: string;
   relatedChat?: Types.ObjectId | null;
   relatedMessage?: Types.ObjectId | null;
+  /** The position of that message in its chat, if it has one. */
+  position?: number | null;
   isRead: boolean;
   readAt?: Date | null;
   createdAt: Date;
@@ -27,6 +29,7 @@ const schema = new Schema<Notification>(
     message: { type: String, default: '' },
     relatedChat: { type: ObjectId, default: null },
     relatedMessage: { type: ObjectId, default: null },
+    position: Number,
     isRead: { type: Boolean, default: false },
     readAt: { type: Date, default: null },
     createdAt: { type: Date, default: () => new Date() },
@@ -36,9 +39,11 @@ const schema = new Schema<Notification>(
 schema.index({ recipient: 1, createdAt: -1, _id: -1 });
 // What is unread is counted and put away for each user, and for each chat of theirs.
 schema.index(
-  { recipient: 1, relatedChat: 1, createdAt: -1 },
-  { name: 'unread', partialFilterExpression: { isRead: false } },
+  { recipient: 1, relatedChat: 1, position: -1, createdAt: -1 },
+  { name: 'unread_by_position', partialFilterExpression: { isRead: false } },
 );
+// What repeats a message follows it when it is edited or deleted.
+schema.index({ relatedMessage: 1 });
 
 /** The model on one connection. */
 export const defineNotification = (connection: Connection): Model<Notification> =>

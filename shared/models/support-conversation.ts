@@ -14,7 +14,9 @@ export interface SupportConversation {
   status: 'open' | 'pending' | 'resolved' | 'closed';
   priority: 'low' | 'normal' | 'high' | 'urgent';
   lastMessage: Types.ObjectId | null;
-  /** When that was said; never moves back. */
+  /** The position of that message; never moves back. */
+  lastPosition?: number;
+  /** When that was said. */
   lastMessageAt: Date | null;
   createdBy: Types.ObjectId | null;
   createdAt: Date;
@@ -33,6 +35,7 @@ const schema = new Schema<SupportConversation>(
     status: { type: String, enum: ['open', 'pending', 'resolved', 'closed'], default: 'open' },
     priority: { type: String, enum: ['low', 'normal', 'high', 'urgent'], default: 'normal' },
     lastMessage: { type: ObjectId, default: null },
+    lastPosition: Number,
     lastMessageAt: { type: Date, default: null },
     createdBy: { type: ObjectId, default: null },
   },

@@ -23,6 +23,12 @@ export interface SupportMessage {
   metadata: Record<string, unknown> | null;
   /** The client's own id: the same one of the same sender is the same message. */
   clientMessageId?: string;
+  /**
+   * The place in the order of the conversation: 1, 2, 3 … without a gap, so that none is stored below one that was seen.
+   * Missing: stored by another service, or before there were positions. Those come first, in the order of their times.
+   */
+  position?: number;
+  /** For display. Rises with the position unless clocks differ by more than a minute. */
   timestamp: Date;
   editedAt: Date | null;
   isDeleted: boolean;
@@ -35,7 +41,9 @@ export interface SupportRead {
   readerId: string;
   readerType: 'user' | 'visitor';
   messageId: Types.ObjectId;
-  /** When that message was sent; never moves back. */
+  /** The position of that message, if it has one; never moves back. */
+  position?: number;
+  /** When that message was sent. */
   messageAt: Date;
   readAt: Date;
 }
@@ -58,6 +66,7 @@ const messageSchema = new Schema<SupportMessage>(
     file: { type: fileSchema, default: null },
     metadata: { type: Mixed, default: null },
     clientMessageId: String,
+    position: Number,
     timestamp: { type: Date, default: () => new Date() },
     editedAt: { type: Date, default: null },
     isDeleted: { type: Boolean, default: false },
@@ -65,6 +74,15 @@ const messageSchema = new Schema<SupportMessage>(
   { collection: 'support.messages', minimize: false },
 );
 messageSchema.index({ conversationId: 1, timestamp: -1, _id: -1 });
+messageSchema.index(
+  { conversationId: 1, position: -1 },
+  { unique: true, partialFilterExpression: { position: { $gt: 0 } } },
+);
+// Messages without a position. The field in the middle tells this index from the first one in databases that have that.
+messageSchema.index(
+  { conversationId: 1, position: 1, timestamp: -1, _id: -1 },
+  { partialFilterExpression: { position: null } },
+);
 messageSchema.index(
   { conversationId: 1, senderId: 1, senderType: 1, clientMessageId: 1 },
   { unique: true, partialFilterExpression: { clientMessageId: { $type: 'string' } } },
@@ -76,6 +94,7 @@ const readSchema = new Schema<SupportRead>(
     readerId: { type: String, required: true },
     readerType: { type: String, enum: ['user', 'visitor'], default: 'user' },
     messageId: { type: ObjectId, required: true },
+    position: Number,
     messageAt: { type: Date, required: true },
     readAt: { type: Date, required: true },
   },

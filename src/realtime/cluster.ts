@@ -24,12 +24,8 @@ export interface Cluster {
   readonly chatPresence: PresenceStore;
   readonly limiter: RateLimiter;
   readonly bus: Bus;
-  /** @throws when what the nodes have in common cannot be reached, or does not do what it must */
+  /** @throws when what the nodes have in common cannot be reached */
   ping(): Promise<void>;
-  /** To be called before the first client: waits until this node hears the others. @throws Error with the reason */
-  join(): Promise<void>;
-  /** To be called after the last client: the others expect nothing of this node any more. */
-  leave(): Promise<void>;
 }
 
 interface Dependencies {
@@ -55,8 +51,6 @@ async function singleNode(config: Config, { clock, logger }: Dependencies): Prom
     limiter: createRateLimiter({ keyPrefix: '' }),
     bus: silentBus,
     ping: async () => undefined,
-    join: async () => undefined,
-    leave: async () => undefined,
   };
 }
 
@@ -65,14 +59,13 @@ async function overRedis(
   { url, clock, logger, metrics, cleanup }: Dependencies & { url: string },
 ): Promise<Cluster> {
   const { startupTimeoutMs } = config;
-  const { prefix } = config.redis;
-  const keyPrefix = `${prefix}:`;
-  const onMessageLost = (): void => metrics.publishFailures.inc();
-  const redis = await connectRedis({ url, prefix, startupTimeoutMs, logger, onMessageLost });
+  const keyPrefix = `${config.redis.prefix}:`;
+  const onPublishFailed = (): void => metrics.publishFailures.inc();
+  const redis = await connectRedis({ url, startupTimeoutMs, logger, onPublishFailed });
   cleanup.add('redis', () => redis.close());
   const nodeId = randomUUID();
   return {
-    adapter: createRedisAdapter({ redis, keyPrefix: prefix, logger }),
+    adapter: createRedisAdapter({ redis, keyPrefix: config.redis.prefix, logger }),
     presence: createRedisPresence({
       redis,
       logger,
@@ -90,9 +83,7 @@ async function overRedis(
       keyPrefix: `${keyPrefix}chat-presence:`,
     }),
     limiter: createRateLimiter({ redis, keyPrefix }),
-    bus: createRedisBus({ redis, nodeId, keyPrefix }),
-    ping: redis.ping,
-    join: redis.join,
-    leave: redis.leave,
+    bus: createRedisBus({ redis, nodeId, keyPrefix, logger }),
+    ping: () => redis.ping(),
   };
 }

@@ -4,6 +4,7 @@ import type { Config } from '../config.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
+import type { Bus } from './bus.js';
 import type { Delivery } from './delivery/index.js';
 import type { Push } from './delivery/pushes.js';
 import type { Emitter } from './emitter.js';
@@ -20,6 +21,7 @@ export interface Context {
   readonly models: Models;
   readonly userAuth: UserAuth;
   readonly limiter: RateLimiter;
+  readonly bus: Bus;
   readonly emitter: Emitter;
   readonly presence: PresenceStore;
   /** Who of the users of push sites is connected; begun and ended by their integration. */

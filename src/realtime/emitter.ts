@@ -10,6 +10,8 @@ export interface Target {
   readonly exceptSocketId?: string;
   /** Not to the sockets in this room, or in any of these. */
   readonly exceptRoom?: string | readonly string[];
+  /** Only on this node. */
+  readonly isLocal?: boolean;
 }
 
 /** An event as it leaves. */
@@ -21,7 +23,7 @@ export interface OutgoingEvent {
   readonly args?: readonly unknown[];
 }
 
-/** The only way an event reaches a room: on this node at once, on the others over the adapter. */
+/** The only way an event reaches a room: on this node at once, on the others over the adapter unless it is local. */
 export interface Emitter {
   /** @returns sockets reached on this node; other nodes may have reached more */
   emit(target: Target, outgoing: OutgoingEvent): number;
@@ -36,9 +38,12 @@ export interface Emitter {
 /** The only caller of `io.to`. */
 export function createEmitter(io: GatewayServer, metrics: Metrics): Emitter {
   /** Socket.IO takes "to no room" for "to everybody"; here no room is nobody. */
-  const select = ({ namespaces, rooms, exceptSocketId, exceptRoom }: Target) => {
+  const select = ({ namespaces, rooms, exceptSocketId, exceptRoom, isLocal = false }: Target) => {
     if (rooms?.length === 0) return [];
-    const everyone = namespaces.map((name) => io.of(name).to([...(rooms ?? [])]));
+    const everyone = namespaces.map((name) => {
+      const operator = io.of(name).to([...(rooms ?? [])]);
+      return isLocal ? operator.local : operator;
+    });
     // The room of one socket is named by its id.
     const except = [exceptSocketId, exceptRoom].flat().filter((room) => room !== undefined);
     return except.length === 0 ? everyone : everyone.map((operator) => operator.except(except));

@@ -1,7 +1,6 @@
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { GatewayError } from '../errors.js';
 import type { Redis } from '../platform/redis.js';
-import { defineScript, type Script, type ScriptReply } from '../platform/redis-script.js';
 
 /** How much of something one caller may do: `points` in each window of `windowMs`, which is rounded up to seconds. */
 export interface Limit {
@@ -16,6 +15,8 @@ export interface RateLimiter {
    * @throws GatewayError `RATE_LIMITED` with `retryAfterMs`
    */
   consume(name: string, key: string, limit: Limit): Promise<void>;
+  /** Takes back one use that did nothing. Never rejects. */
+  refund(name: string, key: string, limit: Limit): Promise<void>;
 }
 
 /** What {@link createRateLimiter} needs. */
@@ -61,6 +62,12 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
         throw new GatewayError('RATE_LIMITED', { retryAfterMs: Math.max(1, refusal.msBeforeNext) });
       }
     },
+    async refund(name, key, limit) {
+      // A window that has ended meanwhile begins with one use more than allowed; a failure leaves one less.
+      await counterOf(name, limit)
+        .limiter.reward(key)
+        .catch(() => undefined);
+    },
   };
 }
 
@@ -84,24 +91,12 @@ function createCounter({ redis, keyPrefix }: RateLimiterOptions, id: string, { p
 
   const limiter = new RateLimiterRedis({
     ...options,
-    storeClient: toStore(redis),
+    storeClient: redis.commands,
     useRedisPackage: true,
     inMemoryBlockOnConsumed: points + 1,
     insuranceLimiter: alone,
   });
   return { limiter, noteBegun, noteRefused: every(REFUSALS_MAX, () => limiter.deleteInMemoryBlockedAll()) };
-}
-
-/** As much of a client as the library uses. Scripts are called by their digest, as all of ours, and not sent each time. */
-function toStore({ commands }: Redis) {
-  const scripts = new Map<string, Script>();
-  return {
-    eval(lua: string, options: { keys: string[]; arguments: string[] }): Promise<ScriptReply> {
-      const script = scripts.get(lua) ?? defineScript(lua);
-      scripts.set(lua, script);
-      return script(commands, options.keys, options.arguments);
-    },
-  };
 }
 
 /** Runs `task` at each `count`th call. */

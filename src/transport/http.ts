@@ -1,4 +1,3 @@
-import { parse as parseQueryString } from 'node:querystring';
 import cors from 'cors';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
@@ -12,7 +11,7 @@ import type { Health } from '../platform/health.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { MountedRoute } from '../realtime/integration.js';
-import { ensureShallow, parse, parseQuery } from '../validation.js';
+import { ensureShallow, parse } from '../validation.js';
 import { setAlways } from './headers.js';
 import type { AllowsOrigin } from './origins.js';
 import { toGatewayError, toRequestFailure, toSuccess } from './reply.js';
@@ -38,8 +37,7 @@ export function createHttpApp(dependencies: Dependencies): Express {
   app.disable('etag');
   app.disable('x-powered-by');
   app.set('trust proxy', config.trustedProxies);
-  // Without a limit, because parameters beyond it would be ignored; the length of a URL is limited.
-  app.set('query parser', (text: string) => parseQueryString(text, '&', '=', { maxKeys: 0 }));
+  app.set('query parser', 'simple');
 
   // The order is documented: cors, JSON body, helmet, nocache.
   app.use(config.corsOrigins.length === 0 ? openCors() : narrowCors(config.corsOrigins, dependencies.allowsOrigin));
@@ -180,7 +178,7 @@ function toRequestHandler(mounted: MountedRoute, dependencies: Dependencies): Re
   const noQuery = route.query?.safeParse({}).data;
   const queryOf = (request: express.Request): unknown =>
     route.query !== undefined && (noQuery === undefined || request.url.includes('?'))
-      ? parseQuery(route.query, request.query)
+      ? parse(route.query, request.query)
       : noQuery;
   return async (request, response) => {
     const startedAt = performance.now();

@@ -30,6 +30,7 @@ export async function openStage({
   overrides = {},
   env: settings = {},
   database: given,
+  nodeOptions,
 }: {
   nodes?: number;
   overrides?: Overrides;
@@ -37,6 +38,8 @@ export async function openStage({
   env?: Record<string, string>;
   /** Instead of one of its own, which ends with the stage. */
   database?: TestDatabase;
+  /** What one gateway has of its own. */
+  nodeOptions?: (node: number) => { overrides?: Overrides; env?: Record<string, string> };
 } = {}): Promise<Stage> {
   const undo: (() => unknown)[] = [];
   const database = given ?? (await startDatabase());
@@ -53,7 +56,8 @@ export async function openStage({
   };
   const gateways: TestGateway[] = [];
   for (let node = 0; node < nodes; node += 1) {
-    const gateway = await startGateway(env, overrides);
+    const own = nodeOptions?.(node);
+    const gateway = await startGateway({ ...env, ...own?.env }, { ...overrides, ...own?.overrides });
     undo.push(() => gateway.close());
     gateways.push(gateway);
   }

@@ -13,6 +13,7 @@ import { createWatch } from './watch.js';
 export { ChatError, wordsOf } from './chat-error.js';
 export { chatDialect, toRefusal, toRequestFailure } from './dialect.js';
 export type { Caller, Entrance, UserCaller, VisitorCaller } from './entrance.js';
+export { createMessageLog, isPositioned, type MessageLog, type Place } from './messages/index.js';
 export { nameOf, type People, type Person } from './people.js';
 export { createTyping, type Typing } from './typing.js';
 

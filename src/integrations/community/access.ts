@@ -81,7 +81,8 @@ export const messageNotFound = () => new ChatError('NOT_FOUND', 'Message not fou
 
 export const blockedUser = () => new ChatError('FORBIDDEN', 'Cannot send message to a blocked user');
 
-function ensureHeard<A extends ChatAccess>(access: A): A {
+/** @throws ChatError `FORBIDDEN` */
+export function ensureHeard<A extends ChatAccess>(access: A): A {
   if (access.isBlocked) throw blockedUser();
   return access;
 }

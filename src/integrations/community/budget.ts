@@ -21,10 +21,15 @@ const limits = {
 export interface Budget {
   /** @throws GatewayError `RATE_LIMITED`, or `INVALID_TOKEN` for whoever is no user */
   spend(name: keyof typeof limits, principal: Principal): Promise<void>;
+  /** Takes back one use that did nothing. */
+  refund(name: keyof typeof limits, principal: Principal): Promise<void>;
 }
 
 export const createBudget = (limiter: RateLimiter): Budget => ({
   async spend(name, principal) {
     await limiter.consume(`community:${name}`, `user:${ensureUser(principal).userId}`, limits[name]);
+  },
+  async refund(name, principal) {
+    await limiter.refund(`community:${name}`, `user:${ensureUser(principal).userId}`, limits[name]);
   },
 });

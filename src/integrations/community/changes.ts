@@ -39,7 +39,7 @@ export function createChanges({ models, clock, access, budget, tell, faces, noti
         throw new ChatError('FORBIDDEN', 'The message can no longer be edited');
       }
       const edited = await models.ChatMessage.findOneAndUpdate(
-        { _id: message._id, chat: message.chat, isDeleted: { $ne: true } },
+        { _id: message._id, isDeleted: { $ne: true } },
         { $set: { content, isEdited: true, editedAt: new Date(now) } },
         { returnDocument: 'after' },
       ).lean<ChatMessage>();
@@ -47,6 +47,7 @@ export function createChanges({ models, clock, access, budget, tell, faces, noti
       const shown = toWireMessage(edited, caller);
       const payload = { ...idsOf(edited), content, editedAt: new Date(now).toISOString(), message: shown };
       tell.all(chat, { event: 'chat:message_edited', payload });
+      await notifications.follow(edited._id);
       return shown;
     },
 
@@ -66,7 +67,7 @@ export function createChanges({ models, clock, access, budget, tell, faces, noti
       await models.Chat.updateOne({ _id: chat._id }, { $pull: { pinnedMessages: message._id } });
       const payload = { ...idsOf(message), deletedBy: caller.id, timestamp: now.toISOString() };
       tell.all(chat, { event: 'chat:message_deleted', payload });
-      await notifications.withdraw(chat, message);
+      await notifications.follow(message._id);
     },
 
     /** @throws ChatError `CONFLICT` for a message that has very many */
@@ -88,7 +89,7 @@ export function createChanges({ models, clock, access, budget, tell, faces, noti
   async function toggle({ caller, message }: MessageAccess, emoji: string) {
     const own = { user: caller._id, emoji, createdAt: new Date(clock.now()) };
     const stored = await models.ChatMessage.findOneAndUpdate(
-      { _id: message._id, chat: message.chat, isDeleted: { $ne: true } },
+      { _id: message._id, isDeleted: { $ne: true } },
       [{ $set: { reactions: toToggled(own) } }],
       { returnDocument: 'before', updatePipeline: true },
     ).lean<ChatMessage>();

@@ -1,16 +1,15 @@
-import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Principal } from '../../auth/principal.js';
-import type { Context } from '../../realtime/context.js';
-import { type ChatsAccess, messageNotFound } from './access.js';
+import type { ChatsAccess } from './access.js';
 import type { Budget } from './budget.js';
 import type { Faces } from './faces.js';
-import { ahead, behind, earlierThan, isId, laterThan, type Position } from './positions.js';
-import { sentAt, toWireMessage, type WireMessage } from './to-wire.js';
+import type { ChatLog } from './log.js';
+import { toWireMessage, type WireMessage } from './to-wire.js';
 
-interface Dependencies extends Pick<Context, 'models'> {
+interface Dependencies {
   access: ChatsAccess;
   budget: Budget;
   faces: Faces;
+  log: ChatLog;
 }
 
 /** One page of a list. */
@@ -25,37 +24,20 @@ interface HistoryQuery extends PageQuery {
   readonly after?: string | undefined;
 }
 
-const FIELD = 'createdAt';
-
 /** Reads the messages of a chat: the newest, or those next before or after one of them or a time. A page is oldest first. */
-export function createHistory({ models, access, budget, faces }: Dependencies) {
-  const positionOf = async (chat: string, id: string): Promise<Position> => {
-    const found = await models.ChatMessage.findOne({ _id: id, chat }, { createdAt: 1 }).lean();
-    if (found === null) throw messageNotFound();
-    return { at: sentAt(found), _id: found._id };
-  };
-
-  const toRange = async ({ chatId, before, after }: HistoryQuery): Promise<object> => {
-    const ranges: object[] = [{}];
-    if (before !== undefined) {
-      ranges.push(isId(before) ? behind(FIELD, await positionOf(chatId, before)) : earlierThan(FIELD, before));
-    }
-    if (after !== undefined) {
-      ranges.push(isId(after) ? ahead(FIELD, await positionOf(chatId, after)) : laterThan(FIELD, after));
-    }
-    return { $and: ranges };
-  };
-
-  return async (principal: Principal, query: HistoryQuery): Promise<WireMessage[]> => {
+export function createHistory({ access, budget, faces, log }: Dependencies) {
+  return async (principal: Principal, { chatId, before, after, limit }: HistoryQuery): Promise<WireMessage[]> => {
     await budget.spend('page', principal);
-    const { chat } = await access.open(principal, query.chatId);
+    const { _id: parent } = (await access.open(principal, chatId)).chat;
+    await log.adopt(parent);
+    const [lower, upper] = await Promise.all([
+      log.placeNamed(parent, after, 'after'),
+      log.placeNamed(parent, before, 'before'),
+    ]);
     // Whoever says what they have wants what comes next, not what is newest.
-    const direction = query.after === undefined ? -1 : 1;
-    const messages = await models.ChatMessage.find({ chat: chat._id, ...(await toRange(query)) })
-      .sort({ createdAt: direction, _id: direction })
-      .limit(query.limit)
-      .lean<ChatMessage[]>();
-    if (direction === -1) messages.reverse();
+    const first = lower === undefined ? 'newest' : 'oldest';
+    const messages = await log.read({ parent, after: lower, before: upper, first, limit });
+    if (first === 'newest') messages.reverse();
     const people = await faces.read(messages.map(({ sender }) => sender));
     return messages.map((message) => toWireMessage(message, people.get(String(message.sender))));
   };

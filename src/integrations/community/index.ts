@@ -34,6 +34,11 @@ export function createCommunityChat(context: Context, chats: ChatServices): Inte
     },
     acquaintancesOf: services.community.of,
     onUserOnline: ({ userId }) => services.statuses.seen(userId),
-    start: services.attendance.start,
+    start() {
+      const end = services.attendance.start();
+      return async () => {
+        await Promise.all([end(), services.log.stop()]);
+      };
+    },
   };
 }

@@ -1,18 +1,20 @@
-import type { Types } from 'mongoose';
+import { isObjectIdOrHexString, type Types } from 'mongoose';
 import type { z } from 'zod';
 import type { chat as wireChat } from '#shared/contracts/community-parts.js';
 import type { Chat } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Principal } from '../../auth/principal.js';
+import { type KeysetPlace, placeOfTime, readBehind } from '../../platform/keyset.js';
 import type { Context } from '../../realtime/context.js';
-import type { Entrance, UserCaller } from '../chats/index.js';
+import { type Entrance, isPositioned, type UserCaller } from '../chats/index.js';
 import { chatNotFound } from './access.js';
 import type { Budget } from './budget.js';
 import type { Faces } from './faces.js';
 import type { PageQuery } from './history.js';
-import { behind, earlierThan, isId } from './positions.js';
+import type { ChatLog } from './log.js';
 import { isMuted, settingOf } from './settings.js';
 import { toWireMessage } from './to-wire.js';
+import { createCountUnread } from './unread.js';
 
 /** A chat on the wire. */
 export type WireChat = z.output<typeof wireChat>;
@@ -21,33 +23,27 @@ interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   budget: Budget;
   entrance: Entrance;
   faces: Faces;
+  log: ChatLog;
 }
-
-/** Messages that are looked at to count those that are unread. */
-const UNREAD_MAX = 100;
 
 export type ChatLists = ReturnType<typeof createLists>;
 
 /** Shows chats to their participants: the last active first. */
-export function createLists({ models, clock, budget, entrance, faces }: Dependencies) {
-  const toRange = async (user: Types.ObjectId, before: string | undefined): Promise<object> => {
-    if (before === undefined) return {};
-    if (!isId(before)) return earlierThan('lastActivity', before);
+export function createLists({ models, clock, budget, entrance, faces, log }: Dependencies) {
+  const countUnread = createCountUnread(log);
+
+  const findPlace = async (user: Types.ObjectId, before: string | undefined): Promise<KeysetPlace | undefined> => {
+    if (before === undefined) return undefined;
+    if (!isObjectIdOrHexString(before)) return placeOfTime(new Date(before), 'descending');
     const found = await models.Chat.findOne({ _id: before, participants: user }, { lastActivity: 1 }).lean<Chat>();
     if (found === null) throw chatNotFound();
-    return behind('lastActivity', { at: lastActivityOf(found), _id: found._id });
+    return { value: found.lastActivity, _id: found._id };
   };
 
-  const countUnread = async (chat: Chat, user: Types.ObjectId): Promise<number> => {
-    const since = settingOf(chat, user)?.readUpTo;
-    const newest = await models.ChatMessage.find(
-      { chat: chat._id, ...(since == null ? {} : { createdAt: { $gt: since } }) },
-      { sender: 1, isDeleted: 1 },
-    )
-      .sort({ createdAt: -1, _id: -1 })
-      .limit(UNREAD_MAX)
-      .lean<ChatMessage[]>();
-    return newest.filter(({ sender, isDeleted }) => !user.equals(sender) && isDeleted !== true).length;
+  /** Another service that says something in a chat makes it the last message, without a position. */
+  const adoptIfForeign = async (chat: Chat, lastMessage: ChatMessage | undefined): Promise<void> => {
+    const isForeign = lastMessage !== undefined && !isPositioned(lastMessage) && chat.lastPosition != null;
+    if (isForeign) await log.adopt(chat._id);
   };
 
   const readNewest = async (chats: readonly Chat[]): Promise<Map<string, ChatMessage>> => {
@@ -58,10 +54,13 @@ export function createLists({ models, clock, budget, entrance, faces }: Dependen
   };
 
   const show = async (chats: readonly Chat[], viewer: UserCaller): Promise<WireChat[]> => {
-    const [newest, unread] = await Promise.all([
-      readNewest(chats),
-      Promise.all(chats.map((chat) => countUnread(chat, viewer._id))),
-    ]);
+    const newest = await readNewest(chats);
+    const unread = await Promise.all(
+      chats.map(async (chat) => {
+        await adoptIfForeign(chat, newest.get(String(chat.lastMessage)));
+        return countUnread(chat, viewer._id);
+      }),
+    );
     const senders = [...newest.values()].map(({ sender }) => sender);
     const people = await faces.read([...senders, ...chats.flatMap((chat) => otherOf(chat, viewer._id) ?? [])]);
     return chats.map((chat, index) => {
@@ -90,11 +89,9 @@ export function createLists({ models, clock, budget, entrance, faces }: Dependen
     async page(principal: Principal, { before, limit }: PageQuery): Promise<WireChat[]> {
       await budget.spend('page', principal);
       const viewer = await entrance.userOf(principal);
-      const chats = await models.Chat.find({ participants: viewer._id, ...(await toRange(viewer._id, before)) })
-        .sort({ lastActivity: -1, _id: -1 })
-        .limit(limit)
-        .lean<Chat[]>();
-      return show(chats, viewer);
+      const place = await findPlace(viewer._id, before);
+      const list = { base: { participants: viewer._id }, field: 'lastActivity', direction: 'descending' } as const;
+      return show(await readBehind<Chat>(models.Chat, list, { place, limit }), viewer);
     },
     /** @throws ChatError `NOT_FOUND` when somebody has taken the viewer out meanwhile */
     async showOne(chat: Chat, viewer: UserCaller): Promise<WireChat> {

@@ -1,15 +1,15 @@
-import { Types } from 'mongoose';
+import { isObjectIdOrHexString, Types } from 'mongoose';
 import type { Chat } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Notification } from '#shared/models/notification.js';
+import { type KeysetPlace, placeOfTime, readBehind } from '../../platform/keyset.js';
 import type { PushNotification } from '../../platform/push-notification.js';
 import { cutText } from '../../platform/text.js';
 import type { Context } from '../../realtime/context.js';
-import { ChatError, type UserCaller } from '../chats/index.js';
+import { ChatError, isPositioned, type UserCaller } from '../chats/index.js';
 import type { Absentee, Attendance } from './attendance.js';
 import type { PageQuery } from './history.js';
-import { behind, earlierThan, isId } from './positions.js';
-import { isMuted } from './settings.js';
+import { isMuted, settingOf } from './settings.js';
 import type { Tell } from './tell.js';
 import { toWireNotification } from './to-wire.js';
 
@@ -32,6 +32,8 @@ export type Notifications = ReturnType<typeof createNotifications>;
 
 /** What of a message a notification repeats. */
 const EXCERPT_MAX = 200;
+/** How often notifications are compared with a message that is being changed. */
+const FOLLOW_ATTEMPTS_MAX = 10;
 /** Unread notifications are counted up to here. */
 const COUNT_MAX = 100;
 
@@ -65,8 +67,11 @@ export function createNotifications({ models, clock, logger, push, tell, attenda
   const makeAll = async (said: Said): Promise<void> => {
     const missing = await findMissing(said);
     if (missing.length === 0) return;
-    const made = missing.map(({ userId }) => toNotification(said, userId));
-    await models.Notification.insertMany(made, { ordered: false });
+    const drafts = missing.map(({ userId }) => toNotification(said, userId));
+    await models.Notification.insertMany(drafts, { ordered: false });
+    // Whoever changed the message meanwhile did not find these.
+    const made = await readAgain(said, drafts);
+    if (made.length === 0) return;
     const away = new Set(missing.flatMap(({ userId, isConnected }) => (isConnected ? [] : [userId])));
     const here = made.filter(({ recipient }) => !away.has(recipient.toHexString()));
     for (const own of here) {
@@ -74,7 +79,31 @@ export function createNotifications({ models, clock, logger, push, tell, attenda
       tell.people({ userIds }, { event: 'notification:new', payload: toWireNotification(own) });
     }
     await Promise.all(here.map(({ recipient }) => tellCount({ _id: recipient, id: recipient.toHexString() })));
-    if (push.isOn && away.size > 0) await push.send([...away], toPush(said));
+    if (push.isOn && away.size > 0) await push.send([...away], toPush(said, made[0]?.message ?? ''));
+  };
+
+  /** The notifications as they are after the message was edited, deleted or read in the meantime. */
+  const readAgain = async (
+    { chat, message }: Said,
+    made: readonly Notification[],
+  ): Promise<readonly Notification[]> => {
+    const [now, settings] = await Promise.all([
+      models.ChatMessage.findById(message._id, { content: 1, isDeleted: 1 }).lean<ChatMessage>(),
+      models.Chat.findById(chat._id, { participantSettings: 1 }).lean<Chat>(),
+    ]);
+    const excerpt = now === null || now.isDeleted === true ? undefined : toExcerpt(now);
+    if (excerpt !== toExcerpt(message)) await follow(message._id);
+    if (excerpt === undefined) return [];
+    const hasRead = ({ recipient }: Notification): boolean => {
+      const readPosition = settings === null ? undefined : settingOf(settings, recipient)?.readPosition;
+      return readPosition != null && isPositioned(message) && readPosition >= message.position;
+    };
+    const read = made.filter(hasRead).map(({ _id }) => _id);
+    if (read.length > 0) {
+      const readAt = new Date(clock.now());
+      await models.Notification.updateMany({ _id: { $in: read } }, { isRead: true, readAt });
+    }
+    return made.filter((one) => !hasRead(one)).map((one) => ({ ...one, message: excerpt }));
   };
 
   return {
@@ -86,10 +115,9 @@ export function createNotifications({ models, clock, logger, push, tell, attenda
 
     async list({ _id }: Recipient, { before, limit, unreadOnly }: PageQuery & { unreadOnly: boolean }) {
       const unread = unreadOnly ? { isRead: false } : {};
-      const found = await models.Notification.find({ recipient: _id, ...unread, ...(await toRange(_id, before)) })
-        .sort({ createdAt: -1, _id: -1 })
-        .limit(limit + 1)
-        .lean<Notification[]>();
+      const place = await findPlace(_id, before);
+      const list = { base: { recipient: _id, ...unread }, field: 'createdAt', direction: 'descending' } as const;
+      const found = await readBehind<Notification>(models.Notification, list, { place, limit: limit + 1 });
       const notifications = found.slice(0, limit).map(toWireNotification);
       return { notifications, unreadCount: await count(_id), hasMore: found.length > limit };
     },
@@ -123,49 +151,79 @@ export function createNotifications({ models, clock, logger, push, tell, attenda
       return { count: await tellCount(recipient) };
     },
 
-    /** Somebody has read a chat up to a time, and with it what was notified of it. */
-    async readOf(recipient: Recipient, { chat, upTo }: { chat: Chat; upTo: Date }): Promise<void> {
+    /** Somebody has read a chat up to a message, and with it what was notified of it. */
+    async readOf(recipient: Recipient, { chat, position, at }: ReadUpTo): Promise<void> {
+      const unread = { recipient: recipient._id, relatedChat: chat._id, isRead: false };
+      const untilTime = { ...unread, position: null, createdAt: { $lte: at } };
+      const untilPosition = { ...unread, position: { $gt: 0, $lte: position } };
       const { modifiedCount } = await models.Notification.updateMany(
-        { recipient: recipient._id, relatedChat: chat._id, isRead: false, createdAt: { $lte: upTo } },
+        position > 0 ? { $or: [untilTime, untilPosition] } : untilTime,
         { isRead: true, readAt: new Date(clock.now()) },
       );
       if (modifiedCount > 0) await tellCount(recipient);
     },
 
-    /** What was said is taken back, and what repeats it. Never rejects: it is taken back, and whoever did so is told so. */
-    withdraw: (chat: Chat, message: ChatMessage): Promise<void> =>
-      withdrawAll(chat, message).catch((error: unknown) =>
-        logger.error({ err: error }, 'community: the notifications of a deleted message are still there'),
+    /**
+     * A message was edited or deleted: what repeats it says the same, or is gone, whoever has it. Never rejects: the message
+     * is changed.
+     */
+    follow: (messageId: Types.ObjectId): Promise<void> =>
+      follow(messageId).catch((error: unknown) =>
+        logger.error({ err: error }, 'community: notifications still repeat what a message said before'),
       ),
 
     count: async ({ _id }: Recipient): Promise<{ count: number }> => ({ count: await count(_id) }),
   };
 
-  async function withdrawAll({ participants }: Chat, { _id, createdAt }: ChatMessage): Promise<void> {
-    const about = { recipient: { $in: participants }, createdAt, relatedMessage: _id };
+  /** Repeated until it changes nothing: of several changes at once, on several nodes, the last one has to stay. */
+  async function follow(messageId: Types.ObjectId): Promise<void> {
+    const about = { relatedMessage: messageId };
+    for (let attempt = 1; attempt <= FOLLOW_ATTEMPTS_MAX; attempt += 1) {
+      const message = await models.ChatMessage.findById(messageId, { content: 1, isDeleted: 1 }).lean<ChatMessage>();
+      if (message === null || message.isDeleted === true) return withdraw(about);
+      const excerpt = toExcerpt(message);
+      const { modifiedCount } = await models.Notification.updateMany(
+        { ...about, type: 'message', message: { $ne: excerpt } },
+        { message: excerpt },
+      );
+      if (modifiedCount === 0) return;
+    }
+  }
+
+  async function withdraw(about: { relatedMessage: Types.ObjectId }): Promise<void> {
     const unread = await models.Notification.find({ ...about, isRead: false }, { recipient: 1 }).lean();
-    await models.Notification.deleteMany(about);
+    await Promise.all([models.Notification.deleteMany(about), push.withdraw(about.relatedMessage.toHexString())]);
     await Promise.all(unread.map(({ recipient }) => tellCount({ _id: recipient, id: recipient.toHexString() })));
   }
 
-  async function toRange(recipient: Types.ObjectId, before: string | undefined): Promise<object> {
-    if (before === undefined) return {};
-    if (!isId(before)) return earlierThan('createdAt', before);
+  async function findPlace(recipient: Types.ObjectId, before: string | undefined): Promise<KeysetPlace | undefined> {
+    if (before === undefined) return undefined;
+    if (!isObjectIdOrHexString(before)) return placeOfTime(new Date(before), 'descending');
     const found = await models.Notification.findOne({ _id: before, recipient }, { createdAt: 1 }).lean();
     if (found === null) throw notFound();
-    return behind('createdAt', { at: found.createdAt, _id: found._id });
+    return { value: found.createdAt, _id: found._id };
   }
 }
 
+/** Up to which message of a chat somebody has read. */
+interface ReadUpTo {
+  readonly chat: Chat;
+  /** 0: it has none. */
+  readonly position: number;
+  readonly at: Date;
+}
+
 const notFound = () => new ChatError('NOT_FOUND', 'Notification not found');
+
+const toExcerpt = ({ content }: Pick<ChatMessage, 'content'>): string => cutText(content ?? '', EXCERPT_MAX);
 
 const titleOf = ({ caller, chat }: Said): string =>
   chat.type === 'group' && chat.groupName ? chat.groupName : caller.name;
 
 /** For those who have no socket here at all. */
-const toPush = (said: Said): PushNotification => ({
+const toPush = (said: Said, body: string): PushNotification => ({
   title: titleOf(said),
-  body: cutText(said.message.content, EXCERPT_MAX),
+  body,
   data: {
     id: said.message._id.toHexString(),
     event: 'chat:new_message',
@@ -179,10 +237,11 @@ const toNotification = (said: Said, recipient: string): Notification => ({
   sender: said.caller._id,
   type: 'message',
   title: titleOf(said),
-  message: cutText(said.message.content, EXCERPT_MAX),
+  message: toExcerpt(said.message),
   relatedChat: said.chat._id,
   relatedMessage: said.message._id,
   isRead: false,
   readAt: null,
+  ...(isPositioned(said.message) ? { position: said.message.position } : {}),
   createdAt: said.message.createdAt,
 });

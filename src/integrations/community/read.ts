@@ -3,67 +3,74 @@ import type { Chat, ChatSetting } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Principal } from '../../auth/principal.js';
 import type { Context } from '../../realtime/context.js';
-import type { UserCaller } from '../chats/index.js';
-import { type ChatsAccess, messageNotFound } from './access.js';
+import { isPositioned, type UserCaller } from '../chats/index.js';
+import type { ChatsAccess } from './access.js';
+import type { ChatLog } from './log.js';
 import type { Notifications } from './notifications.js';
-import { type Position, upTo } from './positions.js';
 import { settingOf } from './settings.js';
 import type { Tell } from './tell.js';
 import { sentAt } from './to-wire.js';
+import { readPlaceOf } from './unread.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   access: ChatsAccess;
   tell: Tell;
+  log: ChatLog;
   notifications: Notifications;
 }
-
-type Read = Pick<ChatMessage, '_id' | 'createdAt'>;
 
 /** Messages that are marked one by one as read by somebody who comes after a long time; how far they read counts anyway. */
 const MARKED_MAX = 500;
 
 /**
- * Says how far somebody has read: up to a message of somebody else. How far is one position for each participant, which moves
+ * Says how far somebody has read: up to a message of somebody else. How far is one place for each participant, which moves
  * on by an atomic write and never back, so that of several tabs and nodes one tells the others.
  */
-export function createRead({ models, clock, access, tell, notifications }: Dependencies) {
-  /** What the caller has not read: the messages of others behind those read before, up to the one that is named. */
-  const unreadOf = async (chat: Chat, { _id }: UserCaller, messageId: string | null | undefined): Promise<object> => {
-    const since = settingOf(chat, _id)?.readUpTo;
-    return {
-      chat: chat._id,
-      sender: { $ne: _id },
-      $and: [
-        since == null ? {} : { createdAt: { $gte: since } },
-        messageId == null ? {} : await rangeUpTo(chat, messageId),
-      ],
-    };
-  };
-
-  const rangeUpTo = async (chat: Chat, messageId: string): Promise<object> => {
-    const named = await models.ChatMessage.findOne({ _id: messageId, chat: chat._id }, { createdAt: 1 }).lean();
-    if (named === null) throw messageNotFound();
-    return upTo('createdAt', { at: named.createdAt, _id: named._id });
+export function createRead({ models, clock, access, tell, log, notifications }: Dependencies) {
+  /** What the caller has not read, newest first: messages of others up to the one that is named. */
+  const findUnread = async (chat: Chat, { _id }: UserCaller, messageId: string | null | undefined) => {
+    const parent = chat._id;
+    if (messageId == null) await log.adopt(parent);
+    const named = messageId == null ? undefined : await log.find(parent, messageId);
+    const after = readPlaceOf(settingOf(chat, _id));
+    const before = named === undefined ? undefined : log.placeOf(named);
+    const where = { sender: { $ne: _id } };
+    const projection = { _id: 1 } as const;
+    const found = await log.read({ parent, after, before, first: 'newest', limit: MARKED_MAX, where, projection });
+    const isOwn = named === undefined || _id.equals(named.sender);
+    return isOwn ? found : [named, ...found].slice(0, MARKED_MAX);
   };
 
   /** @returns whether it was this call that moved it */
-  const advance = async (chat: Chat, user: Types.ObjectId, { _id, at }: Position): Promise<boolean> => {
+  const advance = async (chat: Chat, user: Types.ObjectId, target: ChatMessage): Promise<boolean> => {
     if (settingOf(chat, user) === undefined) {
       const setting: ChatSetting = { user };
       const without = { _id: chat._id, participants: user, 'participantSettings.user': { $ne: user } };
       await models.Chat.updateOne(without, { $push: { participantSettings: setting } });
     }
-    const isBefore = [{ readUpTo: null }, { readUpTo: { $lt: at } }, { readUpTo: at, lastReadMessage: { $lt: _id } }];
+    const readUpTo = sentAt(target);
+    const { position, timed } = log.placeOf(target);
+    const isBehind = { readPosition: timed === undefined ? { $not: { $gte: position } } : null };
+    const messageId = target._id;
+    const isEarlier = {
+      $or: [{ readUpTo: null }, { readUpTo: { $lt: readUpTo } }, { readUpTo, lastReadMessage: { $lt: messageId } }],
+    };
+    const own = { user, ...isBehind, ...(timed === undefined ? {} : isEarlier) };
+    const read = {
+      'participantSettings.$[own].readUpTo': readUpTo,
+      'participantSettings.$[own].lastReadMessage': target._id,
+      ...(isPositioned(target) ? { 'participantSettings.$[own].readPosition': target.position } : {}),
+    };
     const { modifiedCount } = await models.Chat.updateOne(
-      { _id: chat._id, participants: user, participantSettings: { $elemMatch: { user, $or: isBefore } } },
-      { $set: { 'participantSettings.$[own].readUpTo': at, 'participantSettings.$[own].lastReadMessage': _id } },
+      { _id: chat._id, participants: user, participantSettings: { $elemMatch: own } },
+      { $set: read },
       // Not `$`: after conditions on two arrays that is a position in either of them.
-      { arrayFilters: [{ 'own.user': user, 'own.readUpTo': { $not: { $gt: at } } }] },
+      { arrayFilters: [{ 'own.user': user }] },
     );
     return modifiedCount > 0;
   };
 
-  const mark = (messages: readonly Read[], user: Types.ObjectId, readAt: Date) =>
+  const mark = (messages: readonly ChatMessage[], user: Types.ObjectId, readAt: Date) =>
     models.ChatMessage.updateMany(
       { _id: { $in: messages.map(({ _id }) => _id) }, 'readBy.user': { $ne: user } },
       { $push: { readBy: { user, readAt } } },
@@ -74,20 +81,22 @@ export function createRead({ models, clock, access, tell, notifications }: Depen
     data: { chatId: string; messageId?: string | null | undefined },
   ): Promise<void> => {
     const { caller, chat, isBlocked } = await access.open(principal, data.chatId);
-    const messages = await models.ChatMessage.find(await unreadOf(chat, caller, data.messageId), { createdAt: 1 })
-      .sort({ createdAt: -1, _id: -1 })
-      .limit(MARKED_MAX)
-      .lean<Read[]>();
+    const messages = await findUnread(chat, caller, data.messageId);
     const [target] = messages;
-    if (target === undefined) return;
+    if (target === undefined) {
+      // A notification may have been made after its message was read.
+      const { readPosition, readUpTo } = settingOf(chat, caller._id) ?? {};
+      if (readUpTo != null) await notifications.readOf(caller, { chat, position: readPosition ?? 0, at: readUpTo });
+      return;
+    }
     const readAt = new Date(clock.now());
     await mark(messages, caller._id, readAt);
-    const at = sentAt(target);
-    if (!(await advance(chat, caller._id, { _id: target._id, at }))) return;
+    if (!(await advance(chat, caller._id, target))) return;
     if (!isBlocked) {
       const ids = { chatId: chat._id.toHexString(), messageId: target._id.toHexString(), userId: caller.id };
       tell.others(chat, caller.id, { event: 'chat:message_read', payload: { ...ids, readAt: readAt.toISOString() } });
     }
-    await notifications.readOf(caller, { chat, upTo: at });
+    const position = isPositioned(target) ? target.position : 0;
+    await notifications.readOf(caller, { chat, position, at: sentAt(target) });
   };
 }

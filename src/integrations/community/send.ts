@@ -3,35 +3,42 @@ import type { z } from 'zod';
 import type { communityPayloads } from '#shared/contracts/community-parts.js';
 import type { Chat } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
-import { equalText } from '#shared/models/stored-text.js';
 import type { Principal } from '../../auth/principal.js';
-import { isDuplicateKey } from '../../platform/duplicate-key.js';
-import { acknowledgedReadConcern } from '../../platform/mongo-options.js';
 import { createTurns } from '../../platform/turns.js';
 import type { Context } from '../../realtime/context.js';
-import type { UserCaller } from '../chats/index.js';
-import { type ChatsAccess, messageNotFound } from './access.js';
+import { rooms } from '../../realtime/rooms.js';
+import { isPositioned, type UserCaller } from '../chats/index.js';
+import { type ChatAccess, type ChatsAccess, ensureHeard, messageNotFound } from './access.js';
 import type { Budget } from './budget.js';
+import { type ChatLog, toEvent } from './log.js';
 import type { Notifications } from './notifications.js';
-import type { Tell } from './tell.js';
 import { toWireMessage, type WireMessage } from './to-wire.js';
 
-interface Dependencies extends Pick<Context, 'models' | 'clock'> {
+interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger'> {
   access: ChatsAccess;
   budget: Budget;
-  tell: Tell;
+  log: ChatLog;
   notifications: Notifications;
 }
 
 /** A message that is to be said. */
 export type Draft = z.output<typeof communityPayloads.send>;
 
+/** A draft that may be said, or has been said before. */
+interface Checked extends ChatAccess {
+  readonly said?: ChatMessage;
+  readonly replyTo?: Types.ObjectId | null;
+}
+
 /**
- * Says something: stores it, makes it the newest of its chat, sends it, in this order. What one user says in one chat is
- * done in the order in which it came. The same `clientMessageId` of the same sender meets the unique index: then the answer
- * is what was stored before, and nobody is told again.
+ * Says something: stores it, sends it, makes it the newest of its chat, in this order. What one user says in one chat is
+ * stored in the order in which it came.
+ *
+ * A retry of what is stored is answered with what is stored, and not sent again: limits, blocks and replies are for new
+ * messages. It is looked for only when a check has failed or the unique index has refused it, so it costs a new message
+ * nothing.
  */
-export function createSend({ models, clock, access, budget, tell, notifications }: Dependencies) {
+export function createSend({ models, clock, logger, access, budget, log, notifications }: Dependencies) {
   const turns = createTurns();
 
   const ensureReply = async (chat: Chat, replyToId: string | null | undefined): Promise<Types.ObjectId | null> => {
@@ -41,67 +48,97 @@ export function createSend({ models, clock, access, budget, tell, notifications 
     return found._id;
   };
 
-  /** @returns what was stored before with the same id, or nothing when this is new */
-  const store = async (message: ChatMessage): Promise<ChatMessage | undefined> => {
-    const { chat, sender, clientMessageId } = message;
+  /** @throws ChatError when it may not be said */
+  const check = async (principal: Principal, draft: Draft): Promise<Checked> => {
+    const find = ({ caller, chat }: ChatAccess) =>
+      log.findSaid({ chat: chat._id, sender: caller._id, ...keyOf(draft) });
     try {
-      await models.ChatMessage.insertMany([message]);
-      return undefined;
-    } catch (error) {
-      if (clientMessageId === undefined || !isDuplicateKey(error, 'clientMessageId')) throw error;
-      const before = await models.ChatMessage.findOne({
-        chat,
-        sender,
-        clientMessageId: equalText(clientMessageId),
-      })
-        .readConcern(acknowledgedReadConcern)
-        .lean<ChatMessage>();
-      if (before === null) throw error;
-      return before;
+      await budget.spend('send', principal);
+    } catch (limited) {
+      if (draft.clientMessageId == null) throw limited;
+      const opened = await access.open(principal, draft.chatId);
+      const said = await find(opened);
+      if (said === null) throw limited;
+      return { ...opened, said };
+    }
+    const opened = await access.open(principal, draft.chatId);
+    try {
+      return { ...ensureHeard(opened), replyTo: await ensureReply(opened.chat, draft.replyToId) };
+    } catch (refusal) {
+      const said = await find(opened);
+      if (said === null) throw refusal;
+      await budget.refund('send', principal);
+      return { ...opened, said };
     }
   };
 
-  /** Nodes may come to this in another order than to storing. */
-  const makeNewest = ({ chat, _id, createdAt }: ChatMessage) =>
-    models.Chat.updateOne(
-      { _id: chat, $or: [{ lastActivity: { $lte: createdAt } }, { lastActivity: null }, { lastMessage: null }] },
-      { $set: { lastMessage: _id, lastActivity: createdAt } },
-    );
-
-  const say = async (principal: Principal, draft: Draft) => {
-    await budget.spend('send', principal);
-    const { caller, chat } = await access.openToSpeak(principal, draft.chatId);
-    const replyTo = await ensureReply(chat, draft.replyToId);
+  const store = async (principal: Principal, draft: Draft, { caller, chat, replyTo = null }: Checked) => {
     const message = toMessage(draft, { caller, chat, replyTo, createdAt: new Date(clock.now()) });
-    const before = await store(message);
-    const shown = toWireMessage(before ?? message, caller);
-    if (before !== undefined) return { shown };
-    await makeNewest(message);
-    const { chat: chatId, createdAt: timestamp } = shown;
-    tell.all(chat, { event: 'chat:new_message', payload: { message: shown, chatId, timestamp } });
-    return { shown, said: { caller, chat, message } };
+    const newest = { position: chat.lastPosition ?? 0, at: chat.lastMessageAt };
+    const stored = await log.add({ message, parent: chat._id.toHexString(), newest, sender: caller.id });
+    if (!stored.isNew) await budget.refund('send', principal);
+    return stored;
   };
 
+  /** Nodes may come to this in another order than to storing. What is said is said, whatever comes of this. */
+  const makeNewest = ({ chat, _id, position, createdAt }: ChatMessage & { position: number }) =>
+    models.Chat.updateOne(
+      { _id: chat, lastPosition: { $not: { $gte: position } } },
+      {
+        $set: { lastMessage: _id, lastPosition: position, lastMessageAt: createdAt },
+        $max: { lastActivity: createdAt },
+      },
+    ).catch((error: unknown) => logger.error({ err: error }, 'community: the newest message of a chat was not kept'));
+
   return async (principal: Principal, draft: Draft): Promise<WireMessage> => {
-    const place = principal.kind === 'user' ? `${draft.chatId.toLowerCase()} ${principal.userId}` : '';
-    const { shown, said } = await turns.take([place], () => say(principal, draft));
-    if (said !== undefined) await notifications.notify(said);
+    const line = principal.kind === 'user' ? `${draft.chatId.toLowerCase()} ${principal.userId}` : '';
+    // In an object, because only being stored takes turns, which the log sees to; waiting for it does not.
+    const { checked, storing } = await turns.join([line], async (turn) => {
+      const checked = await check(principal, draft);
+      if (checked.said !== undefined) {
+        return { checked, storing: Promise.resolve({ message: checked.said, isNew: false }) };
+      }
+      await turn;
+      return { checked, storing: store(principal, draft, checked) };
+    });
+    const { message, isNew } = await storing;
+    const { caller, chat } = checked;
+    const shown = toWireMessage(message, caller);
+    if (!isNew || !isPositioned(message)) return shown;
+    log.send({
+      parent: shown.chat,
+      position: message.position,
+      announced: chat.lastPosition ?? 0,
+      rooms: chat.participants.map((id) => rooms.user(id.toHexString())),
+      ...toEvent(shown),
+    });
+    await makeNewest(message);
+    await notifications.notify({ caller, chat, message });
     return shown;
   };
 }
 
+// The unique index is of those that have one: not even `null` may stand for none.
+const keyOf = ({ clientMessageId }: Draft) => (clientMessageId == null ? {} : { clientMessageId });
+
 function toMessage(
-  { content, messageType, clientMessageId }: Draft,
+  draft: Draft,
   where: { caller: UserCaller; chat: Chat; replyTo: Types.ObjectId | null; createdAt: Date },
 ): ChatMessage {
   return {
     _id: new Types.ObjectId(),
     chat: where.chat._id,
     sender: where.caller._id,
-    content,
-    messageType,
-    ...(clientMessageId == null ? {} : { clientMessageId }),
+    content: draft.content,
+    messageType: draft.messageType,
+    ...keyOf(draft),
     replyTo: where.replyTo,
+    readBy: [],
+    reactions: [],
+    isEdited: false,
+    editedAt: null,
+    isDeleted: false,
+    deletedAt: null,
     createdAt: where.createdAt,
   };
 }

@@ -10,6 +10,7 @@ import { createFaces } from './faces.js';
 import { createGroups } from './groups.js';
 import { createHistory } from './history.js';
 import { createLists } from './lists.js';
+import { createChatLog } from './log.js';
 import { createNotifications } from './notifications.js';
 import { createPins } from './pins.js';
 import { createRead } from './read.js';
@@ -31,10 +32,12 @@ export function createCommunityServices(context: Context, { entrance, people }: 
   const community = createCommunity(models);
   const tell = createTell(context);
   const budget = createBudget(context.limiter);
-  const parts = { ...context, access, attendance, budget, community, entrance, faces, people, tell, typing };
+  const log = createChatLog(context, faces);
+  const parts = { ...context, access, attendance, budget, community, entrance, faces, log, people, tell, typing };
   const notifications = createNotifications(parts);
   const lists = createLists(parts);
   return {
+    log,
     attendance,
     typing,
     community,

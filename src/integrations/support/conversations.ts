@@ -1,4 +1,4 @@
-import { type QueryFilter, Types } from 'mongoose';
+import { isObjectIdOrHexString, Types } from 'mongoose';
 import type { z } from 'zod';
 import type { supportPayloads } from '#shared/contracts/support-parts.js';
 import type { Department } from '#shared/models/department.js';
@@ -6,6 +6,7 @@ import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import type { Principal } from '../../auth/principal.js';
 import type { Clock } from '../../platform/clock.js';
+import { comparePlaces, type KeysetPlace, placeOfTime, readBehind } from '../../platform/keyset.js';
 import { ChatError, type Entrance, type People, type UserCaller } from '../chats/index.js';
 import { type ConversationAccess, complete } from './access.js';
 import type { Announce } from './announce.js';
@@ -70,10 +71,14 @@ export function createConversations({ models, entrance, people, access, announce
   };
 
   /** @throws ChatError `NOT_FOUND` for a conversation that the caller may not open */
-  const findCursor = async (principal: Principal, before: string): Promise<Filter> => {
-    if (!/^[0-9a-f]{24}$/i.test(before)) return { updatedAt: { $lt: new Date(before) } };
-    const { updatedAt, _id } = (await access.open(principal, before)).conversation;
-    return { updatedAt: { $lte: updatedAt }, $nor: [{ updatedAt, _id: { $gte: _id } }] };
+  const findCursor = async (principal: Principal, before: string | undefined): Promise<KeysetPlace | undefined> => {
+    if (before === undefined) return undefined;
+    if (!isObjectIdOrHexString(before)) return placeOfTime(new Date(before), 'descending');
+    const [{ conversation }, stored] = await Promise.all([
+      access.open(principal, before),
+      Conversation.findById(before, { updatedAt: 1 }).lean(),
+    ]);
+    return placeOf(stored ?? conversation);
   };
 
   return {
@@ -116,20 +121,19 @@ export function createConversations({ models, entrance, people, access, announce
         departmentId === undefined
           ? [{ participants: caller._id }, { assignedTo: caller._id }]
           : ofDepartment(caller, departmentId),
-        before === undefined ? {} : findCursor(principal, before),
+        findCursor(principal, before),
       ]);
       // Each is a read of one index; what is in both is there twice.
       const found = await Promise.all(
-        owned.map((own) =>
-          Conversation.find({ ...own, ...cursor, ...(status === undefined ? {} : { status }) })
-            .sort({ updatedAt: -1, _id: -1 })
-            .limit(limit + 1)
-            .lean(),
-        ),
+        owned.map((own) => {
+          const base = { ...own, ...(status === undefined ? {} : { status }) };
+          const list = { base, field: 'updatedAt', direction: 'descending' } as const;
+          return readBehind<SupportConversation>(Conversation, list, { place: cursor, limit: limit + 1 });
+        }),
       );
-      const all = [...new Map(found.flat().map((one) => [one._id.toHexString(), complete(one)])).values()];
-      all.sort(byChange);
-      const { items, hasMore } = toPage(await show.all(all.slice(0, limit + 1)), limit);
+      const all = [...new Map(found.flat().map((one) => [one._id.toHexString(), one])).values()];
+      all.sort((one, other) => comparePlaces(placeOf(other), placeOf(one)));
+      const { items, hasMore } = toPage(await show.all(all.slice(0, limit + 1).map(complete)), limit);
       return { conversations: items, hasMore };
     },
 
@@ -153,7 +157,9 @@ export function createConversations({ models, entrance, people, access, announce
 /** Departments that one answer lists; the first by name. */
 const DEPARTMENTS_MAX = 500;
 
-type Filter = QueryFilter<SupportConversation>;
+type Filter = Readonly<Record<string, Types.ObjectId>>;
 
-const byChange = (one: SupportConversation, other: SupportConversation): number =>
-  other.updatedAt.getTime() - one.updatedAt.getTime() || (one._id.toHexString() < other._id.toHexString() ? 1 : -1);
+const placeOf = ({ updatedAt, _id }: Pick<SupportConversation, 'updatedAt' | '_id'>): KeysetPlace => ({
+  value: updatedAt,
+  _id,
+});

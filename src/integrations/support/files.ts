@@ -2,16 +2,15 @@ import type { Readable } from 'node:stream';
 import { isObjectIdOrHexString, Types } from 'mongoose';
 import type { z } from 'zod';
 import type { supportFile, supportPayloads } from '#shared/contracts/support-parts.js';
-import type { Models } from '#shared/models/index.js';
-import { equalText } from '#shared/models/stored-text.js';
 import type { SupportFile } from '#shared/models/support-message.js';
 import type { Principal } from '../../auth/principal.js';
 import { invalid } from '../../errors.js';
 import { ChatError, type Entrance } from '../chats/index.js';
-import { type ConversationAccess, ensureOpen } from './access.js';
-import { detectType, isImage } from './content-type.js';
-import { toSafeName } from './file-name.js';
+import { type Access, type ConversationAccess, ensureOpen } from './access.js';
+import { detectType, isImage, toSafeName } from './content-type.js';
 import type { FileStore, StoredFile } from './file-store.js';
+import type { createFindSaid } from './log.js';
+import type { Meter } from './meter.js';
 import { type Identity, ownRoomOf, toIdentity } from './people.js';
 import type { Send } from './send.js';
 import { toWireFile } from './to-wire.js';
@@ -33,24 +32,19 @@ type WireFile = z.output<typeof supportFile>;
 type Meta = NonNullable<z.output<typeof supportPayloads.file>[1]>;
 
 interface Dependencies {
-  models: Pick<Models, 'SupportMessage'>;
+  findSaid: ReturnType<typeof createFindSaid>;
   access: ConversationAccess;
   entrance: Entrance;
   store: FileStore;
   send: Send;
+  /** Of files. */
+  meter: Meter;
   /** The largest file in bytes. */
   sizeMax: number;
 }
 
 /** Takes files in and hands them out. */
-export function createFiles({
-  models: { SupportMessage: Message },
-  access,
-  entrance,
-  store,
-  send,
-  sizeMax,
-}: Dependencies) {
+export function createFiles({ findSaid, access, entrance, store, send, meter, sizeMax }: Dependencies) {
   let uploading = 0;
   const uploadingOf = new Map<string, number>();
 
@@ -76,8 +70,8 @@ export function createFiles({
   };
 
   const keep = async (content: Uint8Array, owner: Identity, meta: Meta | undefined): Promise<SupportFile> => {
+    const fileType = await detectType(content, meta?.mimeType);
     const fileName = toSafeName(meta?.fileName ?? '');
-    const fileType = await detectType(content, { mimeType: meta?.mimeType, fileName });
     const conversationId = meta === undefined ? null : new Types.ObjectId(meta.conversationId);
     const metadata = { owner, conversationId, type: fileType };
     const fileId = await store.add(content, { name: fileName, metadata });
@@ -99,17 +93,16 @@ export function createFiles({
     return said ?? toWireFile(file);
   };
 
-  /** The file of a call that is made again: whoever has no room for a second copy gets the answer all the same. */
-  const findSaid = async (owner: Identity, meta: Meta): Promise<SupportFile | null> => {
-    const { conversationId, clientMessageId } = meta;
+  /** The file of a retry. It is looked for before limits are checked, which are for new files. */
+  const findFile = async ({ caller, conversation }: Access, { clientMessageId }: Meta): Promise<SupportFile | null> => {
     if (clientMessageId === undefined) return null;
-    const sender = { senderId: owner.id, senderType: owner.kind };
-    const message = await Message.findOne({
-      conversationId,
-      ...sender,
-      clientMessageId: equalText(clientMessageId),
-    }).lean();
-    return message?.file ?? null;
+    const sender = { senderId: caller.id, senderType: caller.kind };
+    return (await findSaid({ conversationId: conversation._id, ...sender, clientMessageId }))?.file ?? null;
+  };
+
+  const ensureSize = ({ byteLength }: Uint8Array): void => {
+    if (byteLength > sizeMax) throw new ChatError('FILE_TOO_LARGE', 'The file is too large', { maxBytes: sizeMax });
+    if (byteLength === 0) throw invalid('0', 'must not be empty');
   };
 
   const ensureReadable = async (principal: Principal, { metadata }: StoredFile): Promise<void> => {
@@ -129,19 +122,21 @@ export function createFiles({
      * @throws ChatError `FILE_TOO_LARGE`, `QUOTA_EXCEEDED`
      */
     async upload(principal: Principal, content: Uint8Array, meta: Meta | undefined): Promise<WireFile> {
-      if (content.byteLength > sizeMax) {
-        throw new ChatError('FILE_TOO_LARGE', 'The file is too large', { maxBytes: sizeMax });
-      }
-      if (content.byteLength === 0) throw invalid('0', 'must not be empty');
       const owner = toIdentity(principal);
+      const opened = meta === undefined ? undefined : await access.open(principal, meta.conversationId);
+      if (opened !== undefined && meta !== undefined) {
+        const said = await findFile(opened, meta);
+        if (said !== null) return toWireFile(said);
+      }
+      ensureSize(content);
+      await meter.consume(owner);
       return withRoom(ownRoomOf(owner), content.byteLength, async () => {
-        if (meta === undefined) {
+        if (meta === undefined || opened === undefined) {
           await entrance.callerOf(principal);
           return toWireFile(await keep(content, owner, undefined));
         }
-        ensureOpen((await access.open(principal, meta.conversationId)).conversation);
-        const said = await findSaid(owner, meta);
-        return said === null ? announceFile(principal, await keep(content, owner, meta), meta) : toWireFile(said);
+        ensureOpen(opened.conversation);
+        return announceFile(principal, await keep(content, owner, meta), meta);
       });
     },
 

@@ -86,7 +86,7 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
       const cancel = clock.every(SWEEP_MS, () => void sweep());
       return async () => {
         cancel();
-        await Promise.all([end(), services.store.flush(), services.typing.settle()]);
+        await Promise.all([end(), services.log.stop(), services.typing.settle()]);
       };
     },
   };

@@ -9,8 +9,8 @@ import { ChatError } from '../chats/index.js';
 import { type Access, type ConversationAccess, toId } from './access.js';
 import type { Announce } from './announce.js';
 import type { FileStore } from './file-store.js';
+import type { SupportLog } from './log.js';
 import { toPage } from './page.js';
-import { findPosition, newerThan, olderThan } from './position.js';
 import type { Reads } from './reads.js';
 import { toWireMessage, type WireMessage } from './to-wire.js';
 
@@ -20,13 +20,14 @@ interface Dependencies {
   models: Models;
   access: ConversationAccess;
   announce: Announce;
+  log: SupportLog;
   reads: Reads;
   files: FileStore;
   clock: Clock;
 }
 
 /** Reads messages, and changes those that the caller has said. */
-export function createMessages({ models, access, announce, reads, files, clock }: Dependencies) {
+export function createMessages({ models, access, announce, log, reads, files, clock }: Dependencies) {
   const { SupportMessage: Message } = models;
   const turns = createTurns();
 
@@ -45,21 +46,16 @@ export function createMessages({ models, access, announce, reads, files, clock }
   return {
     /** A page of messages, oldest first, and how far everybody has read. */
     async list(principal: Principal, { conversationId, before, after, limit }: Payloads['messages']) {
-      await access.open(principal, conversationId);
+      const { _id: parent } = (await access.open(principal, conversationId)).conversation;
+      await log.adopt(parent);
       const [reading, lower, upper] = await Promise.all([
         reads.of(conversationId),
-        after === undefined ? undefined : findPosition(Message, conversationId, after),
-        before === undefined ? undefined : findPosition(Message, conversationId, before),
+        log.placeNamed(parent, after, 'after'),
+        log.placeNamed(parent, before, 'before'),
       ]);
       const isForward = lower !== undefined;
-      const direction = isForward ? 1 : -1;
-      const found = await Message.find({
-        conversationId,
-        $and: [lower === undefined ? {} : newerThan(lower), upper === undefined ? {} : olderThan(upper)],
-      })
-        .sort({ timestamp: direction, _id: direction })
-        .limit(limit + 1)
-        .lean();
+      const first = isForward ? 'oldest' : 'newest';
+      const found = await log.read({ parent, after: lower, before: upper, first, limit: limit + 1 });
       const { items, hasMore } = toPage(found.map(toWireMessage), limit);
       return { messages: isForward ? items : items.reverse(), hasMore, reads: reading };
     },

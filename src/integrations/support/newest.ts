@@ -2,7 +2,7 @@ import type { Models } from '#shared/models/index.js';
 import type { SupportMessage } from '#shared/models/support-message.js';
 import type { Logger } from '../../platform/logger.js';
 
-type Message = Pick<SupportMessage, '_id' | 'conversationId' | 'timestamp'>;
+type Message = Pick<SupportMessage, '_id' | 'conversationId' | 'timestamp'> & { readonly position: number };
 
 /** Keeps the last message of each conversation. */
 export interface Newest {
@@ -18,11 +18,14 @@ export function createNewest({ models, logger }: { models: Models; logger: Logge
   const writing = new Map<string, Promise<void>>();
   const waiting = new Map<string, { message: Message; written: Promise<void> }>();
 
-  const write = async ({ _id, conversationId, timestamp }: Message): Promise<void> => {
+  const write = async ({ _id, conversationId, position, timestamp }: Message): Promise<void> => {
     try {
       await models.SupportConversation.updateOne(
-        { _id: conversationId, lastMessageAt: { $not: { $gt: timestamp } } },
-        { $set: { lastMessage: _id, lastMessageAt: timestamp }, $max: { updatedAt: timestamp } },
+        { _id: conversationId, lastPosition: { $not: { $gte: position } } },
+        {
+          $set: { lastMessage: _id, lastPosition: position, lastMessageAt: timestamp },
+          $max: { updatedAt: timestamp },
+        },
         { timestamps: false },
       );
     } catch (error) {
@@ -43,7 +46,7 @@ export function createNewest({ models, logger }: { models: Models; logger: Logge
       const id = message.conversationId.toHexString();
       const queued = waiting.get(id);
       if (queued !== undefined) {
-        if (isLater(message, queued.message)) queued.message = message;
+        if (message.position > queued.message.position) queued.message = message;
         return queued.written;
       }
       const before = writing.get(id);
@@ -58,7 +61,3 @@ export function createNewest({ models, logger }: { models: Models; logger: Logge
     },
   };
 }
-
-const isLater = (one: Message, other: Message): boolean =>
-  one.timestamp > other.timestamp ||
-  (one.timestamp.getTime() === other.timestamp.getTime() && one._id.toHexString() > other._id.toHexString());

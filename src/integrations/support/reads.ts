@@ -1,3 +1,4 @@
+import type { Types } from 'mongoose';
 import type { z } from 'zod';
 import type { supportRead } from '#shared/contracts/support-parts.js';
 import type { Models } from '#shared/models/index.js';
@@ -5,9 +6,10 @@ import type { SupportRead } from '#shared/models/support-message.js';
 import type { Principal } from '../../auth/principal.js';
 import type { Clock } from '../../platform/clock.js';
 import { isDuplicateKey } from '../../platform/duplicate-key.js';
+import { isPositioned, type Place } from '../chats/index.js';
 import type { ConversationAccess } from './access.js';
 import type { Announce } from './announce.js';
-import { ensureMessage } from './position.js';
+import type { SupportLog } from './log.js';
 
 /** How far people have read. */
 export type Reads = ReturnType<typeof createReads>;
@@ -16,19 +18,19 @@ interface Dependencies {
   models: Models;
   access: ConversationAccess;
   announce: Announce;
+  log: SupportLog;
   clock: Clock;
 }
 
 type Reader = Pick<SupportRead, 'conversationId' | 'readerId' | 'readerType'>;
-type Progress = Pick<SupportRead, 'messageId' | 'messageAt' | 'readAt'>;
+type Progress = Pick<SupportRead, 'messageId' | 'position' | 'messageAt' | 'readAt'>;
 
-export function createReads({ models, access, announce, clock }: Dependencies) {
-  const { SupportRead: Read, SupportMessage: Message } = models;
+export function createReads({ models, access, announce, log, clock }: Dependencies) {
+  const { SupportRead: Read } = models;
 
   /** @returns whether the reader was not as far before */
-  const move = async (reader: Reader, read: Progress): Promise<boolean> => {
-    const { messageAt, messageId } = read;
-    const behind = { ...reader, messageAt: { $lte: messageAt }, $nor: [{ messageAt, messageId: { $gte: messageId } }] };
+  const move = async (reader: Reader, read: Progress, place: Place): Promise<boolean> => {
+    const behind = { ...reader, ...isFurther(place, read.messageId) };
     try {
       await Read.updateOne(behind, { $set: read }, { upsert: true });
       return true;
@@ -48,10 +50,15 @@ export function createReads({ models, access, announce, clock }: Dependencies) {
     /** Notes that everything up to a message was read. Only what is further than before is stored and told. */
     async mark(principal: Principal, data: { conversationId: string; messageId: string }): Promise<void> {
       const { caller, conversation, audience } = await access.open(principal, data.conversationId);
-      const { timestamp, _id } = await ensureMessage(Message, data);
+      const message = await log.find(conversation._id, data.messageId);
       const reader = { conversationId: conversation._id, readerId: caller.id, readerType: caller.kind };
-      const read = { messageId: _id, messageAt: timestamp, readAt: new Date(clock.now()) };
-      if (!(await move(reader, read))) return;
+      const read = {
+        messageId: message._id,
+        ...(isPositioned(message) ? { position: message.position } : {}),
+        messageAt: toReadTime(message.timestamp),
+        readAt: new Date(clock.now()),
+      };
+      if (!(await move(reader, read, log.placeOf(message)))) return;
       const payload = toWire({ ...reader, ...read });
       announce.others(audience, caller, { event: 'message_read', payload });
     },
@@ -64,3 +71,13 @@ const toWire = ({ conversationId, messageId, readerId, readAt }: Reader & Progre
   readBy: readerId,
   readAt: readAt.toISOString(),
 });
+
+/** Whether a place is further than the stored one, as a condition on that. @param messageId of the message at the place */
+const isFurther = ({ position, timed }: Place, messageId: Types.ObjectId): object => {
+  if (timed === undefined) return { position: { $not: { $gte: position } } };
+  const messageAt = toReadTime(timed.value);
+  return { position: null, messageAt: { $lte: messageAt }, $nor: [{ messageAt, messageId: { $gte: messageId } }] };
+};
+
+/** The time of a message as a read position keeps it. Messages without one come first. */
+const toReadTime = (time: unknown): Date => (time instanceof Date ? time : new Date(0));

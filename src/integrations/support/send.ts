@@ -1,16 +1,14 @@
 import { Types } from 'mongoose';
 import type { SupportFile, SupportMessage } from '#shared/models/support-message.js';
 import type { Principal } from '../../auth/principal.js';
-import { GatewayError } from '../../errors.js';
 import type { Clock } from '../../platform/clock.js';
 import { createTurns } from '../../platform/turns.js';
-import type { Limit, RateLimiter } from '../../realtime/rate-limit.js';
-import { ChatError } from '../chats/index.js';
-import { type ConversationAccess, ensureOpen, toId } from './access.js';
-import type { Announce } from './announce.js';
-import type { MessageStore } from './message-store.js';
+import { isPositioned } from '../chats/index.js';
+import { type Access, type ConversationAccess, ensureOpen, toId } from './access.js';
+import { type createFindSaid, type SupportLog, toEvent } from './log.js';
+import type { Meter } from './meter.js';
 import type { Newest } from './newest.js';
-import { ownRoomOf, toIdentity } from './people.js';
+import { type Identity, ownRoomOf, toIdentity } from './people.js';
 import { toWireMessage, type WireMessage } from './to-wire.js';
 
 /** What somebody wants to say. */
@@ -32,66 +30,101 @@ export type Send = (principal: Principal, draft: Draft, onSent?: (id: string) =>
 
 interface Dependencies {
   access: ConversationAccess;
-  announce: Announce;
-  store: MessageStore;
+  log: SupportLog;
+  findSaid: ReturnType<typeof createFindSaid>;
   newest: Newest;
-  limiter: RateLimiter;
-  limit: Limit;
+  /** Of messages. */
+  meter: Meter;
   clock: Clock;
 }
 
 /**
- * Stores, then sends, then notes the conversation's last message. What one person says in one conversation is dated and
- * sent in the order in which it came, though several messages are looked at and stored at the same time.
+ * Stores, then sends, then notes the conversation's last message. What one person says in one conversation is stored in the
+ * order in which it came, though several messages are checked at the same time.
+ *
+ * A retry of what is stored is answered with what is stored: limits and the state of the conversation are for new messages.
+ * It is looked for only when a check has failed or the unique index has refused it, so it costs a new message nothing.
  */
-export function createSend({ access, announce, store, newest, limiter, limit, clock }: Dependencies): Send {
+export function createSend({ access, log, findSaid, newest, meter, clock }: Dependencies): Send {
   const turns = createTurns();
 
-  const ensureWithinLimit = async (principal: Principal): Promise<void> => {
+  /** @returns the message when this is a retry. @throws ChatError when it may not be said */
+  const check = async (principal: Principal, draft: Draft): Promise<{ opened: Access; said?: SupportMessage }> => {
+    const identity = toIdentity(principal);
+    const open = () => access.open(principal, draft.conversationId);
+    const find = (opened: Access) => findSaid({ ...senderOf(opened), ...keyOf(draft) });
     try {
-      await limiter.consume('support:message', ownRoomOf(toIdentity(principal)), limit);
-    } catch (error) {
-      if (!(error instanceof GatewayError) || error.code !== 'RATE_LIMITED') throw error;
-      const info = { limit: limit.points, windowMs: limit.windowMs, ...error.info };
-      throw new ChatError('RATE_LIMITED', 'Rate limit exceeded', info);
+      await meter.consume(identity);
+    } catch (limited) {
+      if (draft.clientMessageId === undefined) throw limited;
+      const opened = await open();
+      const said = await find(opened);
+      if (said === null) throw limited;
+      return { opened, said };
     }
+    const opened = await open();
+    try {
+      ensureOpen(opened.conversation);
+      return { opened };
+    } catch (closed) {
+      const said = await find(opened);
+      if (said === null) throw closed;
+      await meter.refund(identity);
+      return { opened, said };
+    }
+  };
+
+  const store = async (identity: Identity, draft: Draft, { caller, conversation }: Access) => {
+    const newest = { position: conversation.lastPosition ?? 0, at: conversation.lastMessageAt };
+    const stamp = { _id: new Types.ObjectId(), timestamp: new Date(clock.now()), senderName: caller.name };
+    const message = toMessage(draft, { ...stamp, ...senderOf({ caller, conversation }) });
+    const parent = conversation._id.toHexString();
+    const stored = await log.add({ message, parent, newest, sender: ownRoomOf(identity) });
+    if (!stored.isNew) await meter.refund(identity);
+    return stored;
   };
 
   return async (principal, draft, onSent) => {
     const identity = toIdentity(principal);
-    const conversationId = new Types.ObjectId(draft.conversationId);
-    const stamp = { _id: new Types.ObjectId(), conversationId, timestamp: new Date(clock.now()) };
     const line = `${ownRoomOf(identity)} ${toId(draft.conversationId)}`;
-    const { wire, isNew } = await turns.join([line], async (turn) => {
-      await ensureWithinLimit(principal);
-      const { caller, conversation, audience } = await access.open(principal, draft.conversationId);
-      ensureOpen(conversation);
-      const sender = { senderId: caller.id, senderType: caller.kind, senderName: caller.name };
-      const { message, isNew } = await store.add(toMessage(draft, { ...stamp, ...sender }));
-      const wire = toWireMessage(message);
+    // In an object, because only being stored takes turns, which the log sees to; waiting for it does not.
+    const { opened, storing } = await turns.join([line], async (turn) => {
+      const { opened, said } = await check(principal, draft);
+      if (said !== undefined) return { opened, storing: Promise.resolve({ message: said, isNew: false }) };
       await turn;
-      if (isNew) announce.all(audience, { event: 'new_message', payload: wire });
-      onSent?.(wire._id);
-      return { wire, isNew };
+      return { opened, storing: store(identity, draft, opened) };
     });
-    if (isNew) await newest.note(stamp);
+    const { message, isNew } = await storing;
+    const wire = toWireMessage(message);
+    if (isNew && isPositioned(message)) {
+      const { audience: rooms, conversation } = opened;
+      const announced = conversation.lastPosition ?? 0;
+      log.send({ parent: wire.conversationId, position: message.position, announced, rooms, ...toEvent(message) });
+    }
+    onSent?.(wire._id);
+    if (isNew && isPositioned(message)) await newest.note(message);
     return wire;
   };
 }
 
+const senderOf = ({ caller, conversation }: Pick<Access, 'caller' | 'conversation'>) => ({
+  conversationId: conversation._id,
+  senderId: caller.id,
+  senderType: caller.kind,
+});
+
+// The unique index is of those that have one: not even `null` may stand for none.
+const keyOf = ({ clientMessageId }: Draft) => (clientMessageId === undefined ? {} : { clientMessageId });
+
 type Stamp = Pick<SupportMessage, '_id' | 'conversationId' | 'timestamp' | 'senderId' | 'senderType' | 'senderName'>;
 
-const toMessage = (
-  { content, type, clientMessageId, metadata, file }: Draft,
-  { timestamp, ...stamp }: Stamp,
-): SupportMessage => ({
+const toMessage = (draft: Draft, { timestamp, ...stamp }: Stamp): SupportMessage => ({
   ...stamp,
-  content,
-  type,
-  file: file ?? null,
-  metadata: metadata ?? null,
-  // The unique index is of those that have one: not even `null` may stand for none.
-  ...(clientMessageId === undefined ? {} : { clientMessageId }),
+  content: draft.content,
+  type: draft.type,
+  file: draft.file ?? null,
+  metadata: draft.metadata ?? null,
+  ...keyOf(draft),
   timestamp,
   editedAt: null,
   isDeleted: false,

@@ -51,6 +51,8 @@ export interface Push {
   readonly isOn: boolean;
   /** Tells all devices that the users have registered. Never rejects: what fails is logged or tried again. */
   send(userIds: readonly string[], notification: PushNotification): Promise<void>;
+  /** Drops a push that was not sent yet. @param id of the notification. Never rejects. */
+  withdraw(id: string): Promise<void>;
 }
 
 interface Dependencies {
@@ -222,6 +224,9 @@ export function createPush(dependencies: Dependencies): Push & { start(): void; 
       } catch (error) {
         logger.warn({ err: error }, 'push: not sent, the database failed');
       }
+    },
+    async withdraw(id) {
+      if (sender !== undefined) await store.remove([id]).catch(report);
     },
     start() {
       if (sender === undefined) return;

@@ -135,8 +135,7 @@ export function createSocketDirectory(options: SocketDirectoryOptions): SocketDi
       await Promise.all(here.map(({ userId, socketId }) => add(userId, socketId)));
     },
     async clear() {
-      // Any text: `{ $exists: true }` on the first element would read the whole collection.
-      await model.updateMany({ socket_ids: { $gt: '' } }, { $set: { socket_ids: [] } });
+      await model.updateMany({ 'socket_ids.0': { $exists: true } }, { $set: { socket_ids: [] } });
     },
     async close() {
       isClosed = true;

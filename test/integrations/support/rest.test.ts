@@ -46,7 +46,8 @@ test('a message by REST is the same message: stored, sent to everybody, limited,
   const listed = await call(bob, 'GET', `/conversations/${conversationId}/messages?limit=1`);
   expect(listed.json.data).toEqual({ messages: [sent.json.data], hasMore: false, reads: [] });
   expect(dataOf(await b.ask('get_messages', { conversationId, limit: 1 }))).toEqual(listed.json.data);
-  for (let n = 3; n < 50; n += 1) dataOf(await a.ask('send_message', { conversationId, content: String(n) }));
+  // Retries do not count.
+  for (let n = 1; n < 50; n += 1) dataOf(await a.ask('send_message', { conversationId, content: String(n) }));
   const over = await call(ann, 'POST', `/conversations/${conversationId}/messages`, { content: 'too much' });
   expect([over.status, over.json]).toEqual([
     429,

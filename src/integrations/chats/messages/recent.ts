@@ -1,0 +1,19 @@
+/** A map that forgets what was set longest ago, so that its size has a bound. */
+export interface Recent<Value> {
+  get(key: string): Value | undefined;
+  set(key: string, value: Value): void;
+}
+
+export function createRecent<Value>(sizeMax: number): Recent<Value> {
+  const values = new Map<string, Value>();
+  return {
+    get: (key) => values.get(key),
+    set(key, value) {
+      values.delete(key);
+      values.set(key, value);
+      if (values.size <= sizeMax) return;
+      const [oldest] = values.keys();
+      if (oldest !== undefined) values.delete(oldest);
+    },
+  };
+}
