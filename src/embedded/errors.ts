@@ -72,6 +72,7 @@ export const ERROR_CODES = {
   InterruptedAtShutdown: 11600,
   Interrupted: 11601,
   InterruptedDueToReplStateChange: 11602,
+  DatabaseDifferCase: 13297,
   NotPrimaryNoSecondaryOk: 13435,
   NotPrimaryOrSecondary: 13436,
   OutOfDiskSpace: 14031,

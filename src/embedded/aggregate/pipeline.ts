@@ -100,8 +100,32 @@ const ensurePositions = (stages: readonly RawStage[]): void => {
   }
 };
 
+/** Stages that MongoDB has. */
+const UNSUPPORTED: ReadonlySet<string> = new Set([
+  '$changeStream',
+  '$changeStreamSplitLargeEvent',
+  '$currentOp',
+  '$densify',
+  '$fill',
+  '$geoNear',
+  '$listSampledQueries',
+  '$listSearchIndexes',
+  '$listSessions',
+  '$planCacheStats',
+  '$querySettings',
+  '$queryStats',
+  '$rankFusion',
+  '$search',
+  '$searchMeta',
+  '$shardedDataDistribution',
+  '$vectorSearch',
+]);
+
 const compileStage = (name: string, specification: unknown, context: StageContext): Stage => {
   const compiler = STAGES.get(name);
+  if (compiler === undefined && UNSUPPORTED.has(name)) {
+    return fail('CommandNotSupported', `the stage ${name} is not supported by this database`);
+  }
   if (compiler === undefined) return fail('Location40324', `Unrecognized pipeline stage name: '${name}'`);
   return compiler(specification, context);
 };

@@ -26,6 +26,8 @@ export interface AggregateContext {
   /** The command's `let`, or the variables of the stage around. */
   readonly variables: Document | undefined;
   readonly now: Date;
+  /** Whether a sort may hold more than MongoDB lets it without the disk. */
+  readonly allowDiskUse: boolean;
   /** @throws DatabaseError MaxTimeMSExpired */
   checkTime(): void;
 }

@@ -36,6 +36,7 @@ export const compileUpdatePipeline = (
     collation: options.collation,
     variables: options.variables,
     now: options.now ?? new Date(),
+    allowDiskUse: false,
     checkTime: () => undefined,
   });
   return (document) => {

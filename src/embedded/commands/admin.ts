@@ -118,6 +118,7 @@ export const adminCommands: Readonly<Record<string, Command>> = {
     run: serverStatus,
   },
   collStats: { fields: STATISTICS_FIELDS, run: collStats },
+  collstats: { fields: STATISTICS_FIELDS, run: collStats },
   dbStats: { fields: STATISTICS_FIELDS, run: dbStats },
   dbstats: { fields: STATISTICS_FIELDS, run: dbStats },
   validate: { fields: new Set(['full', 'background']), run: validate },

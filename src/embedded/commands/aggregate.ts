@@ -12,6 +12,7 @@ import { writeOutput } from './output.js';
 import {
   type Command,
   collationOf,
+  isSet,
   optionalDocument,
   type Request,
   requiredDocuments,
@@ -29,7 +30,7 @@ const sourceName = ({ command, database }: Request): string | undefined => {
 };
 
 const createContext = (request: Request, collation: Collation | undefined): AggregateContext => {
-  const { state, database, transaction, deadline } = request;
+  const { command, state, database, transaction, deadline } = request;
   return {
     collection: (name) => ({
       find: (filter: Document, options: { sort?: Document; limit?: number } = {}) => {
@@ -49,6 +50,7 @@ const createContext = (request: Request, collation: Collation | undefined): Aggr
     collation,
     variables: variablesOf(request),
     now: new Date(),
+    allowDiskUse: isSet(command, 'allowDiskUse'),
     checkTime: deadline.check,
   };
 };
@@ -99,6 +101,7 @@ export const toAggregatePlan = (request: Request, statistics?: ReadStatistics): 
       limit: pipeline.leadingLimit,
       hint: collection && resolveHint(collection, command['hint']),
       transaction,
+      allowDiskUse: isSet(command, 'allowDiskUse'),
       checkTime: deadline.check,
       ...(statistics && { statistics }),
     },

@@ -17,8 +17,8 @@ export const requiredStatements = (request: Request, field: string): Document[] 
 };
 
 /** What to do with each statement of a command. It waits only for locks: most never do. */
-export interface Batch {
-  readonly perform: (statement: Document, index: number) => Document | Promise<Document>;
+export interface Batch<Statement> {
+  readonly perform: (statement: Statement, index: number) => Document | Promise<Document>;
   readonly onDone: (result: Document, index: number) => void;
   readonly onError: (error: DatabaseError, index: number) => void;
 }
@@ -27,10 +27,10 @@ export interface Batch {
  * Runs statements in order; a failing one ends an ordered command and is passed over in an unordered one.
  * @throws DatabaseError what is about the whole command
  */
-export const runBatch = async (
+export const runBatch = async <Statement>(
   { command, transaction }: Request,
-  statements: readonly Document[],
-  { perform, onDone, onError }: Batch,
+  statements: readonly Statement[],
+  { perform, onDone, onError }: Batch<Statement>,
 ): Promise<void> => {
   const isOrdered = command['ordered'] !== false;
   for (const [index, statement] of statements.entries()) {

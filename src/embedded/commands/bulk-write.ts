@@ -1,6 +1,7 @@
 import { toNumber } from '../bson/numbers.js';
 import { type Document, fieldOf, isDocument, isNumeric } from '../bson/values.js';
 import type { Collection } from '../engine/collection.js';
+import type { Namespace } from '../engine/database.js';
 import type { Writer } from '../engine/writer.js';
 import { fail } from '../errors.js';
 import { requiredStatements, runBatch } from './batch.js';
@@ -48,28 +49,31 @@ const FIELDS: Readonly<Record<Kind, ReadonlySet<string>>> = {
 interface Operation {
   readonly kind: Kind;
   readonly given: Document;
-  readonly collection: Collection;
+  /** Absent when there is none and the operation makes none. */
+  readonly collection: Collection | undefined;
 }
 
-const collectionsOf = (request: Request): Collection[] =>
-  requiredDocuments(request, 'nsInfo').map(({ ns }) =>
-    request.state.engine.openCollection(toNamespace(String(ns)), request.transaction),
-  );
+const namespacesOf = (request: Request): Namespace[] =>
+  requiredDocuments(request, 'nsInfo').map(({ ns }) => toNamespace(String(ns)));
 
 const kindOf = (given: Document): Kind =>
   KINDS.find((kind) => fieldOf(given, kind) !== undefined) ??
   fail('FailedToParse', 'A bulkWrite operation must be an insert, an update or a delete');
 
-const toOperation = (given: Document, collections: readonly Collection[]): Operation => {
+const toOperation = (request: Request, given: Document, namespaces: readonly Namespace[]): Operation => {
   const kind = kindOf(given);
   for (const field of Object.keys(given)) {
     if (!FIELDS[kind].has(field)) fail('Location40415', `BSON field 'bulkWrite.ops.${field}' is an unknown field.`);
   }
   const position = given[kind];
-  const collection = isNumeric(position) ? collections[toNumber(position)] : undefined;
-  return collection
-    ? { kind, given, collection }
-    : fail('BadValue', `BulkWrite ops entry has an invalid nsInfo index ${String(position)}.`);
+  const namespace = isNumeric(position) ? namespaces[toNumber(position)] : undefined;
+  if (!namespace) return fail('BadValue', `BulkWrite ops entry has an invalid nsInfo index ${String(position)}.`);
+  const { engine } = request.state;
+  const makes = kind === 'insert' || isSet(given, 'upsert');
+  const collection = makes
+    ? engine.openCollection(namespace, request.transaction)
+    : engine.collection(namespace.database, namespace.name);
+  return { kind, given, collection };
 };
 
 const filterOf = ({ filter }: Document): Document =>
@@ -81,7 +85,7 @@ const perform = (request: Request, { kind, given, collection }: Operation, write
   if (kind === 'insert') {
     if (!isDocument(given['document']))
       return fail('Location40414', "BSON field 'bulkWrite.ops.document' is missing but a required field");
-    writer.insert(collection, withId(given['document']));
+    if (collection) writer.insert(collection, withId(given['document']));
     return { n: 1 };
   }
   const common = {
@@ -92,7 +96,9 @@ const perform = (request: Request, { kind, given, collection }: Operation, write
     variables: variablesOf(request),
     progress: createProgress(),
   };
-  if (kind === 'delete') return { n: performDelete(request, collection, { statement: common, writer }).deleted };
+  if (kind === 'delete') {
+    return { n: collection ? performDelete(request, collection, { statement: common, writer }).deleted : 0 };
+  }
   const statement = {
     ...common,
     update: toUpdate(given['updateMods'], 'bulkWrite.ops.updateMods'),
@@ -134,7 +140,7 @@ const bulkWrite = async (request: Request): Promise<Document> => {
   const { command, state, session } = request;
   if (request.database !== 'admin') fail('Unauthorized', 'bulkWrite may only be run against the admin database.');
   const operations = requiredStatements(request, 'ops');
-  const collections = collectionsOf(request);
+  const namespaces = namespacesOf(request);
   const isErrorsOnly = isSet(command, 'errorsOnly');
   const runner = createStatementRunner(request);
   const results: Document[] = [];
@@ -142,7 +148,7 @@ const bulkWrite = async (request: Request): Promise<Document> => {
   try {
     await runBatch(request, operations, {
       perform: (given, index) => {
-        const operation = toOperation(given, collections);
+        const operation = toOperation(request, given, namespaces);
         return runner.run(index, (writer) => perform(request, operation, writer));
       },
       onDone: (result, index) => {

@@ -9,17 +9,75 @@ export interface WriteConcern {
   readonly error: Document | undefined;
 }
 
-/** @throws DatabaseError UnknownReplWriteConcern for a mode with a name */
+/** Of a replica set. */
+const MAX_MEMBERS = 50;
+
+/** @throws DatabaseError UnknownReplWriteConcern for a mode with a name, FailedToParse for what no set could meet */
 export const toWriteConcern = (command: Document): WriteConcern => {
   const concern = fieldOf(command, 'writeConcern');
   if (!isDocument(concern)) return { isJournaled: false, error: undefined };
-  const { w, j } = concern;
+  const { w, j, fsync } = concern;
+  if (isNumeric(w) && !(toNumber(w) >= 0 && toNumber(w) <= MAX_MEMBERS)) {
+    fail(
+      'FailedToParse',
+      `w has to be a non-negative number and not greater than ${MAX_MEMBERS}; found: ${toNumber(w)}`,
+    );
+  }
+  if (j === true && fsync === true) fail('FailedToParse', 'fsync and j options cannot be used together');
   if (typeof w === 'string' && w !== 'majority') {
     fail('UnknownReplWriteConcern', `No write concern mode named '${w}' found in replica set configuration`);
   }
   const isUnsatisfiable = isNumeric(w) && toNumber(w) > 1;
   const error = { code: 100, codeName: 'UnsatisfiableWriteConcern', errmsg: 'Not enough data-bearing nodes' };
   return { isJournaled: j === true, error: isUnsatisfiable ? error : undefined };
+};
+
+/** Commands that read, and take any read concern; the others take `local` at most. */
+const READING: ReadonlySet<string> = new Set(['aggregate', 'count', 'distinct', 'explain', 'find']);
+const NOT_WRITING: ReadonlySet<string> = new Set([
+  'count',
+  'distinct',
+  'find',
+  'getMore',
+  'listCollections',
+  'listIndexes',
+]);
+const READ_CONCERN_FIELDS: ReadonlySet<string> = new Set([
+  'level',
+  'afterClusterTime',
+  'atClusterTime',
+  'afterOpTime',
+  'provenance',
+  'waitLastStableRecoveryTimestamp',
+]);
+
+/**
+ * Checks that a command takes the concerns that it was sent with.
+ * @throws DatabaseError InvalidOptions
+ */
+export const ensureConcerns = (name: string, command: Document): void => {
+  const read = fieldOf(command, 'readConcern');
+  const isInTransaction = fieldOf(command, 'autocommit') === false;
+  if (isDocument(read)) {
+    for (const field of Object.keys(read)) {
+      if (!READ_CONCERN_FIELDS.has(field)) {
+        fail('Location40415', `BSON field 'readConcern.${field}' is an unknown field.`);
+      }
+    }
+    const { level } = read;
+    // The first command of a transaction says what all of it reads.
+    if (!isInTransaction && !READING.has(name) && level !== undefined && level !== 'local') {
+      fail(
+        'InvalidOptions',
+        `Command ${name} does not support this read concern :: caused by :: read concern not supported`,
+      );
+    }
+  }
+  if (fieldOf(command, 'writeConcern') === undefined) return;
+  if (NOT_WRITING.has(name)) fail('InvalidOptions', 'Command does not support writeConcern');
+  if (isInTransaction && name !== 'commitTransaction' && name !== 'abortTransaction') {
+    fail('InvalidOptions', 'writeConcern is not allowed within a multi-statement transaction');
+  }
 };
 
 /** All of them mean the same here: what a read sees is committed, and there is no other node. */

@@ -136,19 +136,29 @@ const sizeOf = (documents: readonly Document[], from: number): number => {
 
 const takeBatch = (
   documents: readonly Document[],
-  { position, size, toResult }: { position: number; size: number; toResult: (document: Document) => Document },
+  { position, size: most, toResult }: { position: number; size: number; toResult: (document: Document) => Document },
 ): { batch: Document[]; position: number } => {
   const batch: Document[] = [];
   let bytes = 0;
   let next = position;
-  while (next < documents.length && batch.length < size) {
+  while (next < documents.length && batch.length < most) {
     const result = toResult(documents[next] as Document);
-    bytes += roughSizeOf(result);
+    const size = roughSizeOf(result);
+    // The estimate is never too low for a large document.
+    if (size > MAX_DOCUMENT_BYTES) ensureSize(result);
+    bytes += size;
     if (bytes > MAX_BATCH_BYTES && batch.length > 0) break;
     batch.push(result);
     next += 1;
   }
   return { batch, position: next };
+};
+
+const ensureSize = (document: Document): void => {
+  const size = byteLengthOf(document);
+  if (size > MAX_DOCUMENT_BYTES) {
+    fail('BSONObjectTooLarge', `BSONObj size: ${size} is invalid. Size must be between 0 and 16793600(16MB)`);
+  }
 };
 
 /** At least the size of a document as BSON when it is large, without serialising it: strings and binaries decide. */

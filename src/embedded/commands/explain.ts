@@ -89,6 +89,7 @@ const filterOf = ({ name, command }: Request): Document => {
   return isDocument(filter) ? filter : {};
 };
 
+const VERBOSITIES: ReadonlySet<string> = new Set(['queryPlanner', 'executionStats', 'allPlansExecution']);
 const EXPLAINABLE = ['find', 'aggregate', 'count', 'distinct', 'update', 'delete', 'findAndModify', 'findandmodify'];
 
 const explain = (request: Request): Document => {
@@ -97,7 +98,11 @@ const explain = (request: Request): Document => {
     return fail('TypeMismatch', "BSON field 'explain.explain' is the wrong type, expected type 'object'");
   const [name = ''] = Object.keys(inner);
   if (!EXPLAINABLE.includes(name)) fail('CommandNotFound', `Explain failed due to unknown command: ${name}`);
-  return describe({ ...request, name, command: inner }, String(request.command['verbosity'] ?? 'allPlansExecution'));
+  const verbosity = String(request.command['verbosity'] ?? 'allPlansExecution');
+  if (!VERBOSITIES.has(verbosity)) {
+    fail('BadValue', `Enumeration value '${verbosity}' for field 'explain.verbosity' is not a valid value.`);
+  }
+  return describe({ ...request, name, command: inner }, verbosity);
 };
 
 /** An aggregate command with `explain: true` is answered like the explain command. */

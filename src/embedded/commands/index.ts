@@ -7,7 +7,7 @@ import { adminCommands } from './admin.js';
 import { aggregateCommands } from './aggregate.js';
 import { bulkWriteCommands } from './bulk-write.js';
 import { collectionCommands } from './collections.js';
-import { ensureReadConcern, toWriteConcern } from './concerns.js';
+import { ensureConcerns, ensureReadConcern, toWriteConcern } from './concerns.js';
 import { describe, explainCommands, isExplainedAggregate } from './explain.js';
 import type { Failure } from './fail-point.js';
 import { findAndModifyCommands } from './find-and-modify.js';
@@ -149,15 +149,16 @@ const execute = async (state: ServerState, { name, command, database, connection
   try {
     const definition = commandOf(name);
     ensureFieldsKnown(name, command, definition);
-    const concern = toWriteConcern(command);
     const lsid = sessionIdOf(command);
+    ensureConcerns(name, command);
+    const concern = toWriteConcern(command);
     const session = lsid instanceof Binary ? state.engine.sessions.open(lsid) : undefined;
     const scope = enterTransaction(state.engine, session, { name, command });
     if (scope.transaction && !definition.isTransactional) {
       fail('OperationNotSupportedInTransaction', `Cannot run '${name}' in a multi-document transaction.`);
     }
     const maxTimeMs = fieldOf(command, 'maxTimeMS');
-    const deadline = isNumeric(maxTimeMs) && name !== 'getMore' ? createDeadline(toNumber(maxTimeMs)) : NO_DEADLINE;
+    const deadline = maxTimeMs === undefined || name === 'getMore' ? NO_DEADLINE : createDeadline(maxTimeMs);
     request = { name, command, database, state, connection, session, ...scope, deadline };
     ensureReadConcern(command, scope.transaction !== undefined);
     const reply = isExplainedAggregate(request) ? describe(request, 'queryPlanner') : await definition.run(request);

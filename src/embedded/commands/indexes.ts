@@ -5,11 +5,13 @@ import { type Document, isDocument, isNumeric } from '../bson/values.js';
 import type { Collection } from '../engine/collection.js';
 import type { CollectionIndex } from '../engine/collection-index.js';
 import { toIndexDefinition } from '../engine/index-definition.js';
+import { ensurePartialFilter } from '../engine/partial-index.js';
 import { fail } from '../errors.js';
 import { findIndexByKey } from './hint.js';
 import { type Command, openTarget, type Request, requiredDocuments, targetCollection, targetName } from './request.js';
 
 const MAX_INDEXES = 64;
+const MAX_INDEX_FIELDS = 32;
 
 /** Fields of a spec that make two indexes of one key pattern different. */
 const comparable = (spec: Document): Buffer => {
@@ -78,10 +80,17 @@ const withoutFalse = (spec: Document): Document =>
       .sort(([left], [right]) => (left < right ? -1 : 1)),
   );
 
+/** What MongoDB takes no index with, though one could be made: not asked of indexes that are there already. */
+const ensureCreatable = ({ key, partialFilterExpression }: Document): void => {
+  if (isDocument(key) && Object.keys(key).length > MAX_INDEX_FIELDS) fail('Location13103', 'too many compound keys');
+  if (isDocument(partialFilterExpression)) ensurePartialFilter(partialFilterExpression);
+};
+
 const createIndexes = (request: Request): Document => {
   const { engine } = request.state;
   const specs = requiredDocuments(request, 'indexes');
   if (specs.length === 0) fail('BadValue', 'Must specify at least one index to create');
+  for (const spec of specs) ensureCreatable(spec);
   const existing = targetCollection(request);
   const collection = existing ?? openTarget(request, targetName(request));
   const before = collection.indexes.size;

@@ -56,6 +56,7 @@ export const toFindPlan = (
       limit: optionalCount(request, 'limit'),
       hint: collection && resolveHint(collection, command['hint']),
       transaction,
+      allowDiskUse: isSet(command, 'allowDiskUse'),
       checkTime: deadline.check,
       ...(statistics && { statistics }),
     },

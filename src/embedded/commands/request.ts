@@ -59,8 +59,16 @@ export const NO_FIELDS: ReadonlySet<string> = new Set();
 /** For a command without `maxTimeMS`. */
 export const NO_DEADLINE: Deadline = { at: Number.POSITIVE_INFINITY, check: () => {} };
 
-/** A deadline from `maxTimeMS`. */
-export const createDeadline = (maxTimeMs: number): Deadline => {
+const MAX_TIME_MS = 2 ** 31 - 1;
+
+/** A deadline from `maxTimeMS`. @throws DatabaseError BadValue for what is not a whole number of an int32 */
+export const createDeadline = (given: unknown): Deadline => {
+  if (!isNumeric(given)) return fail('BadValue', 'maxTimeMS must be a number');
+  const maxTimeMs = toNumber(given);
+  if (!(maxTimeMs >= 0 && maxTimeMs <= MAX_TIME_MS)) {
+    fail('BadValue', `${maxTimeMs} value for maxTimeMS is out of range [0, ${MAX_TIME_MS}]`);
+  }
+  if (!Number.isInteger(maxTimeMs)) fail('BadValue', 'maxTimeMS has non-integral value');
   if (maxTimeMs === 0) return NO_DEADLINE;
   const at = Date.now() + maxTimeMs;
   return {

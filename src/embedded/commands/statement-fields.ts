@@ -47,7 +47,11 @@ export const toArrayFilters = (value: unknown): Document[] | undefined => {
 };
 
 /** A statement of `update` as it was sent. */
-export const toUpdateStatement = (request: Request, collection: Collection, given: Document): UpdateStatement => {
+export const toUpdateStatement = (
+  request: Request,
+  collection: Collection | undefined,
+  given: Document,
+): UpdateStatement => {
   ensureFields(given, UPDATE_FIELDS, 'update.updates');
   const isMulti = isSet(given, 'multi');
   if (given['sort'] !== undefined && isMulti) fail('FailedToParse', 'Cannot specify sort with multi=true');
@@ -66,7 +70,11 @@ export const toUpdateStatement = (request: Request, collection: Collection, give
 };
 
 /** A statement of `delete` as it was sent. */
-export const toDeleteStatement = (request: Request, collection: Collection, given: Document): DeleteStatement => {
+export const toDeleteStatement = (
+  request: Request,
+  collection: Collection | undefined,
+  given: Document,
+): DeleteStatement => {
   ensureFields(given, DELETE_FIELDS, 'delete.deletes');
   const limit = given['limit'];
   if (!isNumeric(limit))

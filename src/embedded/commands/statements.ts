@@ -155,10 +155,10 @@ export interface Progress {
 /** Nothing done yet. */
 export const createProgress = (): Progress => ({ keys: new Set(), modified: 0 });
 
-/** Runs one update statement. */
+/** Runs one update statement. Without a collection it finds nothing; an upsert needs one. */
 export const performUpdate = (
   request: Request,
-  collection: Collection,
+  collection: Collection | undefined,
   { statement, writer }: { statement: UpdateStatement; writer: Writer },
 ): UpdateOutcome => {
   const { filter, isMulti, isUpsert, sort, hint, collation, variables, progress } = statement;
@@ -170,6 +170,7 @@ export const performUpdate = (
     matcher,
     isMulti,
   });
+  if (!collection) return { matched: 0, modified: 0, upserted: undefined, before: undefined, after: undefined };
   const targets = findTargets(request, collection, { matcher, hint, sort, limit: isMulti ? 0 : 1 });
   const isTracked = isMulti && collection.locks.size > 0;
   let matched = progress.keys.size;

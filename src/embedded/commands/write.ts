@@ -1,4 +1,5 @@
 import { type Document, isDocument } from '../bson/values.js';
+import type { Collection } from '../engine/collection.js';
 import type { DatabaseError } from '../errors.js';
 import { requiredStatements, runBatch } from './batch.js';
 import { type Command, openTarget, type Request, targetName } from './request.js';
@@ -40,8 +41,10 @@ const insert = async (request: Request): Promise<Document> => {
 };
 
 const update = async (request: Request): Promise<Document> => {
-  const statements = requiredStatements(request, 'updates');
-  const collection = openTarget(request, targetName(request));
+  const name = targetName(request);
+  const find = (): Collection | undefined => request.state.engine.collection(request.database, name);
+  // What is malformed fails the command; what does not fit the documents fails its statement.
+  const statements = requiredStatements(request, 'updates').map((given) => toUpdateStatement(request, find(), given));
   const runner = createStatementRunner(request);
   const errors: Document[] = [];
   const upserted: Document[] = [];
@@ -49,8 +52,8 @@ const update = async (request: Request): Promise<Document> => {
   let modified = 0;
   try {
     await runBatch(request, statements, {
-      perform: (given, index) => {
-        const statement = toUpdateStatement(request, collection, given);
+      perform: (statement, index) => {
+        const collection = statement.isUpsert ? openTarget(request, name) : find();
         return runner.run(index, (writer) => toUpdateResult(performUpdate(request, collection, { statement, writer })));
       },
       onDone: (result, index) => {
@@ -69,20 +72,18 @@ const update = async (request: Request): Promise<Document> => {
 };
 
 const remove = async (request: Request): Promise<Document> => {
-  const statements = requiredStatements(request, 'deletes');
   const collection = request.state.engine.collection(request.database, targetName(request));
+  const statements = requiredStatements(request, 'deletes').map((given) =>
+    toDeleteStatement(request, collection, given),
+  );
   if (!collection) return { n: 0, ok: 1 };
   const runner = createStatementRunner(request);
   const errors: Document[] = [];
   let deleted = 0;
   try {
     await runBatch(request, statements, {
-      perform: (given, index) => {
-        const statement = toDeleteStatement(request, collection, given);
-        return runner.run(index, (writer) => ({
-          n: performDelete(request, collection, { statement, writer }).deleted,
-        }));
-      },
+      perform: (statement, index) =>
+        runner.run(index, (writer) => ({ n: performDelete(request, collection, { statement, writer }).deleted })),
       onDone: (result) => {
         deleted += result['n'] as number;
       },

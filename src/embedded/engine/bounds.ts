@@ -93,6 +93,11 @@ export const boundsOf = ({ op, value }: FieldPredicate, options: BoundsOptions):
   switch (op) {
     case '$eq':
       return equalityBounds(value, options);
+    case '$all':
+      // Each of the values is in the array; the first one leads to it, as in MongoDB.
+      return Array.isArray(value) && value.length > 0 && !isSpecial(value[0])
+        ? equalityBounds(value[0], options)
+        : undefined;
     case '$in':
       return inBounds(value, options);
     case '$gt':
@@ -108,6 +113,10 @@ export const boundsOf = ({ op, value }: FieldPredicate, options: BoundsOptions):
       return undefined;
   }
 };
+
+/** A member of `$all` that is no value to equal. */
+const isSpecial = (member: unknown): boolean =>
+  member instanceof BSONRegExp || (isDocument(member) && member['$elemMatch'] !== undefined);
 
 const equalityBounds = (value: unknown, { collation }: BoundsOptions): readonly Interval[] | undefined => {
   // An array is equal to a whole array, whose elements are indexed one by one.

@@ -15,6 +15,21 @@ export class Catalog {
     return this.#lastId;
   }
 
+  /**
+   * A file system may not tell them apart, so MongoDB has no two databases whose names differ by case alone.
+   * @throws DatabaseError DatabaseDifferCase
+   */
+  ensureCase(database: string): void {
+    if (this.#byName.has(database)) return;
+    const other = this.databaseNames().find((name) => name.toLowerCase() === database.toLowerCase());
+    if (other !== undefined) {
+      fail(
+        'DatabaseDifferCase',
+        `db already exists with different case already have: [${other}] trying to create [${database}]`,
+      );
+    }
+  }
+
   databaseNames(): string[] {
     return [...this.#byName.keys()];
   }
@@ -92,11 +107,16 @@ export const describeCollection = ({ database, name, options, indexes }: Collect
 });
 
 const MAX_NAMESPACE_BYTES = 255;
+/** What clients of MongoDB may write of its own collections. */
+const WRITABLE_SYSTEM: ReadonlySet<string> = new Set(['system.js', 'system.users', 'system.roles', 'system.version']);
 
 /** @throws DatabaseError InvalidNamespace */
 export const ensureNamespace = (database: string, name: string): void => {
-  if (database === '' || /[/\\. "$*<>:|?\0]/.test(database) || database.length > 63) {
+  if (database === '' || /[/\\. "$*<>:|?\0]/.test(database) || Buffer.byteLength(database) > 63) {
     fail('InvalidNamespace', `Invalid database name: '${database}'`);
+  }
+  if (name.startsWith('system.') && !WRITABLE_SYSTEM.has(name)) {
+    fail('InvalidNamespace', `Invalid system namespace: ${database}.${name}`);
   }
   const isInvalid =
     name === '' || name.startsWith('.') || name.endsWith('.') || name.includes('\0') || name.includes('$');

@@ -1,9 +1,9 @@
 import type { Collation } from '../bson/collation.js';
+import { toIndexTuples } from '../bson/index-keys.js';
 import { toCompoundKeyString, toKeyString } from '../bson/key-string.js';
 import { type Path, toPath } from '../bson/path.js';
 import { type Document, fieldOf, isDocument } from '../bson/values.js';
 import type { Matcher } from '../query/match.js';
-import { toIndexTuples } from './index-keys.js';
 import { type KeyRange, OrderedIndex } from './ordered-index.js';
 import { decidingFields } from './partial-index.js';
 

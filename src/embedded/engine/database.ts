@@ -72,6 +72,7 @@ export class Database {
   createCollection({ database, name }: Namespace, options: Document, transaction?: Transaction): Collection {
     this.log.ensureWritable();
     ensureNamespace(database, name);
+    this.#catalog.ensureCase(database);
     const collection = new Collection({ id: this.#catalog.nextId(), database, name, options });
     this.#catalog.attach(collection);
     this.#appendDescription(collection, () => this.#catalog.detach(collection));

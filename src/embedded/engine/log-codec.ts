@@ -36,8 +36,9 @@ export interface Entry {
   readonly byteLength: number;
 }
 
-/** What a stored document may nest, so that it can be read again wherever it is put in. */
-const STORED: EncodeOptions = { headBytes: HEADER_BYTES, maxDepth: MAX_NESTING_DEPTH };
+/** What a stored document may nest: the limit that MongoDB documents. Messages nest deeper, and so may older documents. */
+const MAX_STORED_DEPTH = 100;
+const STORED: EncodeOptions = { headBytes: HEADER_BYTES, maxDepth: MAX_STORED_DEPTH };
 /** A session's entry holds the results of its writes, and these whole documents. */
 const MAX_ENTRY_DEPTH = 2 * MAX_NESTING_DEPTH;
 const DESCRIBING: EncodeOptions = { headBytes: HEADER_BYTES, maxDepth: MAX_ENTRY_DEPTH };

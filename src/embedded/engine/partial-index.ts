@@ -1,9 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Collation, isSameCollation } from '../bson/collation.js';
+import { describe } from '../bson/describe.js';
 import { toNumber } from '../bson/numbers.js';
 import { compareValues, rankOf } from '../bson/order.js';
 import { toPath } from '../bson/path.js';
 import { type Document, isDocument, isNumeric } from '../bson/values.js';
+import { fail } from '../errors.js';
+import { isTruthy } from '../query/element-operators.js';
 import type { FieldPredicate, Matcher } from '../query/match.js';
 import { isRegExp } from '../query/regular-expression.js';
 
@@ -45,6 +48,28 @@ const isSubset = (query: Matcher, required: Requirement, collations: Collations)
     query.disjunctions.some((branches) => branches.every((branch) => isSubset(branch, required, collations)))
   );
 };
+
+const FILTER_OPERATORS: ReadonlySet<string> = new Set(['$eq', '$exists', '$gt', '$gte', '$in', '$lt', '$lte', '$type']);
+
+/**
+ * Checks that a filter is one that MongoDB takes for a partial index.
+ * @throws DatabaseError CannotCreateIndex
+ */
+export const ensurePartialFilter = (filter: Document): void => {
+  for (const [key, condition] of Object.entries(filter)) {
+    const branches = (key === '$and' || key === '$or') && Array.isArray(condition) ? condition : undefined;
+    if (branches) for (const branch of branches) ensurePartialFilter(branch as Document);
+    else if (key.startsWith('$') || isRegExp(condition)) failOnFilter(filter);
+    else {
+      for (const { op, value } of requirementsOf(key, condition)) {
+        if (!FILTER_OPERATORS.has(op) || (op === '$exists' && !isTruthy(value))) failOnFilter({ [key]: condition });
+      }
+    }
+  }
+};
+
+const failOnFilter = (filter: Document): never =>
+  fail('CannotCreateIndex', `Expression not supported in partial index: ${describe(filter)}`);
 
 /** The top-level fields that decide whether a document matches; undefined when that cannot be told. */
 export const decidingFields = (filter: Document): readonly string[] | undefined => {
@@ -124,7 +149,7 @@ const PRESENT: ReadonlySet<string> = new Set(['$elemMatch', '$exists', '$mod', '
 
 /** Whether a field that meets the condition exists. */
 const isPresent = ({ op, value }: FieldPredicate): boolean => {
-  if (op === '$exists') return value !== false && value !== 0 && value !== null;
+  if (op === '$exists') return isTruthy(value);
   if (PRESENT.has(op)) return true;
   if (COMPARISONS.has(op)) return value !== null && value !== undefined;
   if (op === '$in') return Array.isArray(value) && !value.includes(null);

@@ -1,7 +1,7 @@
 import type { Document } from '../bson/values.js';
 import type { Matcher } from '../query/match.js';
-import { parseSort, sortDocuments } from '../query/sort.js';
-import type { Collection } from './collection.js';
+import { ensureSortable, MAX_SORT_BYTES, parseSort, sortDocuments } from '../query/sort.js';
+import { byteLengthOf, type Collection } from './collection.js';
 import type { CollectionIndex, StoredRecord } from './collection-index.js';
 import { type Plan, planRead } from './planner.js';
 import type { Transaction } from './transaction.js';
@@ -21,6 +21,8 @@ export interface ReadRequest {
   readonly limit?: number | undefined;
   readonly hint?: CollectionIndex | 'natural' | 'naturalReversed' | undefined;
   readonly transaction?: Transaction | undefined;
+  /** Whether a sort may take more memory than MongoDB gives it without the disk. */
+  readonly allowDiskUse?: boolean | undefined;
   /** Throws when the command has run out of time. */
   readonly checkTime: () => void;
   readonly statistics?: ReadStatistics;
@@ -51,14 +53,15 @@ export const readDocuments = (collection: Collection, request: ReadRequest): Doc
   const isSorting = sort !== undefined && Object.keys(sort).length > 0;
   // What a transaction sees instead of the committed state is not in the index, hence not in its order.
   const isOrdered = !isSorting || (plan.isSorted && !overlay);
-  const found: Found = { documents: [], sort: isOrdered ? undefined : sort, wanted, matcher };
+  const limitBytes = request.allowDiskUse ? Number.POSITIVE_INFINITY : MAX_SORT_BYTES;
+  const found: Found = { documents: [], bytes: 0, sort: isOrdered ? undefined : sort, wanted, matcher, limitBytes };
   walkPlan(collection, plan, request, (record) => {
     if (overlay?.has(record.key) || !matcher.matches(record.document)) return true;
-    return keep(found, record.document);
+    return keep(found, record.document, record.byteLength);
   });
   if (overlay) {
     for (const document of overlay.values()) {
-      if (document && matcher.matches(document) && !keep(found, document)) break;
+      if (document && matcher.matches(document) && !keep(found, document, byteLengthOf(document))) break;
     }
   }
   const documents = found.sort ? sortDocuments(found.documents, found.sort, matcher.collation) : found.documents;
@@ -67,6 +70,9 @@ export const readDocuments = (collection: Collection, request: ReadRequest): Doc
 
 interface Found {
   documents: Document[];
+  /** Of the documents, as BSON. */
+  bytes: number;
+  readonly limitBytes: number;
   /** Set when the documents come in another order than is wanted. */
   readonly sort: Document | undefined;
   readonly wanted: number;
@@ -74,14 +80,22 @@ interface Found {
 }
 
 /** @returns false when nothing more is wanted */
-const keep = (found: Found, document: Document): boolean => {
-  const { documents, sort, wanted, matcher } = found;
+const keep = (found: Found, document: Document, byteLength: number): boolean => {
+  const { documents, sort, wanted, limitBytes } = found;
   documents.push(document);
   if (!sort) return documents.length < wanted;
-  if (documents.length >= wanted * 2 + SORT_SLACK) {
-    found.documents = sortDocuments(documents, sort, matcher.collation).slice(0, wanted);
-  }
+  found.bytes += byteLength;
+  if (documents.length >= wanted * 2 + SORT_SLACK || found.bytes > limitBytes) cut(found, sort);
+  if (found.bytes > limitBytes) ensureSortable(found.bytes);
   return true;
+};
+
+/** Forgets what is not wanted of what was found. */
+const cut = (found: Found, sort: Document): void => {
+  const { documents, wanted, matcher } = found;
+  if (documents.length <= wanted) return;
+  found.documents = sortDocuments(documents, sort, matcher.collation).slice(0, wanted);
+  found.bytes = found.documents.reduce((sum, document) => sum + byteLengthOf(document), 0);
 };
 
 type Visit = (record: StoredRecord) => boolean;

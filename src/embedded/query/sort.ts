@@ -1,9 +1,10 @@
 import type { Collation } from '../bson/collation.js';
+import { toIndexTuples } from '../bson/index-keys.js';
 import { toNumber } from '../bson/numbers.js';
 import { compareValues } from '../bson/order.js';
 import { type Path, toPath, walkPath } from '../bson/path.js';
 import { type Document, fieldOf, isDocument, isNumeric } from '../bson/values.js';
-import { fail } from '../errors.js';
+import { DatabaseError, fail } from '../errors.js';
 
 /** One part of a sort. */
 export interface SortField {
@@ -41,44 +42,83 @@ export const parseSort = (sort: Document): SortField[] => {
   });
 };
 
+/** What a sort may hold without `allowDiskUse`. MongoDB 6 and later give it unless told otherwise; here it is to be asked for. */
+export const MAX_SORT_BYTES = 100 * 1024 * 1024;
+
+/** @throws DatabaseError QueryExceededMemoryLimitNoDiskUseAllowed for more bytes than a sort may hold */
+export const ensureSortable = (bytes: number): void => {
+  if (bytes <= MAX_SORT_BYTES) return;
+  fail(
+    'QueryExceededMemoryLimitNoDiskUseAllowed',
+    `Sort exceeded memory limit of ${MAX_SORT_BYTES} bytes, but did not opt in to external sorting.`,
+  );
+};
+
 /**
  * Compiles a sort to a comparison of documents. An array sorts by its least element ascending and its greatest
  * descending; a missing field is null; an empty array is below null.
  */
 export const compileSort = (sort: Document, collation?: Collation): ((a: Document, b: Document) => number) => {
-  const keys = parseSort(sort).map(({ path, direction }) => ({
-    keyOf: compileSortKey(path, direction, collation),
-    direction,
-  }));
-  const [first] = keys;
-  if (first === undefined) return () => 0;
-  if (keys.length === 1) {
-    const { keyOf, direction } = first;
-    return (a, b) => direction * compareValues(keyOf(a), keyOf(b), collation);
-  }
-  return (a, b) => {
-    for (const { keyOf, direction } of keys) {
-      const order = compareValues(keyOf(a), keyOf(b), collation);
-      if (order !== 0) return direction * order;
-    }
-    return 0;
-  };
+  const fields = parseSort(sort);
+  const compare = compileKeyComparison(fields, collation);
+  const keysOf = compileSortKeys(fields, { compare, collation });
+  return (a, b) => compare(keysOf(a), keysOf(b));
 };
 
 /** Sorts documents into a new array, computing each document's keys once; documents that are equal keep their order. */
 export const sortDocuments = (documents: Iterable<Document>, sort: Document, collation?: Collation): Document[] => {
   const fields = parseSort(sort);
-  const keyOf = fields.map(({ path, direction }) => compileSortKey(path, direction, collation));
+  const compare = compileKeyComparison(fields, collation);
+  const keysOf = compileSortKeys(fields, { compare, collation });
   const entries: { readonly document: Document; readonly keys: readonly unknown[] }[] = [];
-  for (const document of documents) entries.push({ document, keys: keyOf.map((key) => key(document)) });
-  entries.sort((a, b) => {
+  for (const document of documents) entries.push({ document, keys: keysOf(document) });
+  entries.sort((a, b) => compare(a.keys, b.keys));
+  return entries.map(({ document }) => document);
+};
+
+type CompareKeys = (left: readonly unknown[], right: readonly unknown[]) => number;
+
+const compileKeyComparison =
+  (fields: readonly SortField[], collation: Collation | undefined): CompareKeys =>
+  (left, right) => {
     for (let index = 0; index < fields.length; index += 1) {
-      const order = compareValues(a.keys[index], b.keys[index], collation);
+      const order = compareValues(left[index], right[index], collation);
       if (order !== 0) return (fields[index]?.direction ?? 1) * order;
     }
     return 0;
-  });
-  return entries.map(({ document }) => document);
+  };
+
+/**
+ * The keys of a document in a sort. Of a document with arrays there are as many as it would have in an index on the fields
+ * of the sort, and the first of them in its order counts: fields of one array are taken from one element.
+ */
+const compileSortKeys = (
+  fields: readonly SortField[],
+  { compare, collation }: { compare: CompareKeys; collation: Collation | undefined },
+): ((document: Document) => readonly unknown[]) => {
+  const paths = fields.map(({ path }) => toPath(path));
+  const keyOf = fields.map(({ path, direction }) => compileSortKey(path, direction, collation));
+  if (fields.length < 2) return (document) => keyOf.map((key) => key(document));
+  return (document) => {
+    if (!paths.some((path) => mayReachArray(document, path))) return keyOf.map((key) => key(document));
+    return tuplesOf(document, paths).reduce((best, tuple) => (compare(tuple, best) < 0 ? tuple : best));
+  };
+};
+
+const mayReachArray = (document: Document, path: Path): boolean => {
+  const value = fieldOf(document, path[0] as string);
+  return Array.isArray(value) || (path.length > 1 && isDocument(value));
+};
+
+const tuplesOf = (document: Document, paths: readonly Path[]): readonly (readonly unknown[])[] => {
+  try {
+    return toIndexTuples(document, paths).tuples;
+  } catch (error) {
+    if (error instanceof DatabaseError && error.codeName === 'CannotIndexParallelArrays') {
+      return fail('BadValue', 'cannot sort with keys that are parallel arrays');
+    }
+    throw error;
+  }
 };
 
 const compileSortKey = (

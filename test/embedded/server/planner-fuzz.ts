@@ -194,10 +194,23 @@ export interface FuzzReport {
 const describe = (details: Document): string =>
   JSON.stringify(details, (_key, field: unknown) => (field === undefined ? null : field));
 
+/** Two arrays of one document cannot be sorted by together, in MongoDB either. */
+const isSortable = (documents: Iterable<Document>, sort: Document): boolean => {
+  const compare = compileSort(sort);
+  try {
+    for (const document of documents) compare(document, document);
+    return true;
+  } catch (error) {
+    if (error instanceof DatabaseError) return false;
+    throw error;
+  }
+};
+
 const compareRead = (collection: Collection, request: ReadRequest, details: Document): void => {
   const { matcher, sort, skip = 0, limit = 0 } = request;
   const everything = [...collection.records.values()].map(({ document }) => document);
   const matching = new Set(everything.filter((document) => matcher.matches(document)));
+  if (sort && !isSortable(matching, sort)) return;
   const found = readDocuments(collection, request);
   const expected = Math.max(0, Math.min(matching.size - skip, limit > 0 ? limit : Number.POSITIVE_INFINITY));
   const fault = (what: string): never => {

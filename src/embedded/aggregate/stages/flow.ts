@@ -2,9 +2,10 @@ import { Long } from 'bson';
 import { describe } from '../../bson/describe.js';
 import { toNumber } from '../../bson/numbers.js';
 import { type Document, isDocument, isInt32, isNumeric, setField } from '../../bson/values.js';
+import { byteLengthOf } from '../../engine/collection.js';
 import { fail } from '../../errors.js';
 import { compileFilter } from '../../query/match.js';
-import { parseSort, sortDocuments } from '../../query/sort.js';
+import { ensureSortable, parseSort, sortDocuments } from '../../query/sort.js';
 import { collect, type Stage, type StageCompiler, type StageEntry } from '../stage.js';
 
 const compileMatch: StageCompiler = (specification, { collation, variables, checkTime }) => {
@@ -27,7 +28,9 @@ const compileSortStage: StageCompiler = (specification, context) => {
   }
   parseSort(specification);
   return function* (input) {
-    yield* sortDocuments(collect(input, context), specification, context.collation);
+    const documents = collect(input, context);
+    if (!context.allowDiskUse) ensureSortable(documents.reduce((sum, document) => sum + byteLengthOf(document), 0));
+    yield* sortDocuments(documents, specification, context.collation);
   };
 };
 

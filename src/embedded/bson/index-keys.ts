@@ -1,6 +1,6 @@
-import { type Path, toArrayIndex } from '../bson/path.js';
-import { type Document, fieldOf, isDocument } from '../bson/values.js';
 import { fail } from '../errors.js';
+import { type Path, toArrayIndex } from './path.js';
+import { type Document, fieldOf, isDocument } from './values.js';
 
 /** What one document gives to an index: a list of values per entry, in the order of the index's fields. */
 export interface IndexTuples {

@@ -1,0 +1,196 @@
+import { mongo } from 'mongoose';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Document } from '../../../src/embedded/bson/values.js';
+import { startEmbeddedDatabase } from '../../support/database.js';
+
+/*
+ * What MongoDB refuses, and how: each was taken in silence before. The list for readers is in the README of the database.
+ */
+
+let client: mongo.MongoClient;
+let db: mongo.Db;
+let stop: () => Promise<void>;
+
+beforeAll(async () => {
+  const database = await startEmbeddedDatabase();
+  client = await new mongo.MongoClient(database.url).connect();
+  db = client.db('strict');
+  await db.createCollection('c');
+  stop = async () => {
+    await client.close();
+    await database.stop();
+  };
+  return () => stop();
+});
+
+const names = async (): Promise<string[]> => (await db.listCollections().toArray()).map(({ name }) => name);
+
+/** What a command is answered with: `ok`, the code of its error, or that of its first statement. */
+const outcomeOf = async (command: Document, database = db): Promise<unknown> => {
+  try {
+    const { writeErrors } = await database.command(command);
+    return writeErrors === undefined ? 'ok' : `statement ${writeErrors[0].code}`;
+  } catch (error) {
+    return (error as mongo.MongoServerError).code;
+  }
+};
+
+const fields = (count: number): Document => Object.fromEntries(Array.from({ length: count }, (_, n) => [`f${n}`, 1]));
+const nested = (levels: number): Document => (levels === 0 ? {} : { a: nested(levels - 1) });
+const index = (key: Document, more: Document = {}): Document => ({ key, name: Object.keys(key).join('_'), ...more });
+const createIndexes = (...indexes: Document[]): Document => ({ createIndexes: 'indexed', indexes });
+const partial = (filter: Document): Document => createIndexes(index({ p: 1 }, { partialFilterExpression: filter }));
+const insert = (more: Document = {}, document: Document = {}): Document => ({
+  insert: 'c',
+  documents: [document],
+  ...more,
+});
+
+describe('a command is refused', () => {
+  it.each<[what: string, command: Document, code: number | string]>([
+    ['a view', { create: 'v', viewOn: 'c', pipeline: [] }, 115],
+    ['a validator', { create: 'v', validator: { a: 1 } }, 115],
+    ['a validator for what there is', { collMod: 'c', validator: { a: 1 } }, 115],
+    ['a stage of MongoDB that is not here', { aggregate: 'c', pipeline: [{ $changeStream: {} }], cursor: {} }, 115],
+    ['a stage that nobody has', { aggregate: 'c', pipeline: [{ $foo: {} }], cursor: {} }, 40324],
+    ['an index over 33 fields', createIndexes(index(fields(33))), 13103],
+    ['65 indexes', createIndexes(...Object.keys(fields(64)).map((field) => index({ [field]: 1 }))), 67],
+    ['a partial index of a negation', partial({ a: { $ne: 1 } }), 67],
+    ['a partial index of what is missing', partial({ a: { $exists: false } }), 67],
+    ['a partial index of a pattern', partial({ a: /x/ }), 67],
+    ['a partial index of a pattern in a branch', partial({ $or: [{ b: 1 }, { a: { $regex: 'x' } }] }), 67],
+    ['a partial index of the size of an array', partial({ a: { $size: 1 } }), 67],
+    ['a document of 101 levels', insert({}, nested(100)), 'statement 15'],
+    ['a time limit below zero', { find: 'c', maxTimeMS: -1 }, 2],
+    ['a time limit above an int32', { find: 'c', maxTimeMS: 2 ** 31 }, 2],
+    ['a time limit that is no number', { find: 'c', maxTimeMS: 'soon' }, 2],
+    ['a broken time limit', { find: 'c', maxTimeMS: 1.5 }, 2],
+    ['an unknown read concern', { find: 'c', readConcern: { level: 'best' } }, 2],
+    ['an unknown field of a read concern', { find: 'c', readConcern: { kind: 'local' } }, 40415],
+    ['a read concern on a write', insert({ readConcern: { level: 'majority' } }), 72],
+    ['a write concern on a read', { find: 'c', writeConcern: { w: 1 } }, 72],
+    ['a write concern of 51 nodes', insert({ writeConcern: { w: 51 } }), 9],
+    ['a write concern below zero', insert({ writeConcern: { w: -1 } }), 9],
+    ['j with fsync', insert({ writeConcern: { w: 1, j: true, fsync: true } }), 9],
+    ['an unknown verbosity', { explain: { find: 'c' }, verbosity: 'all' }, 2],
+    ['an update without a filter', { update: 'c', updates: [{ u: { $set: { a: 1 } } }] }, 40414],
+    ['an unknown field of an update', { update: 'c', updates: [{ q: {}, u: {}, foo: 1 }] }, 40415],
+    ['a delete without a limit', { delete: 'c', deletes: [{ q: {} }] }, 40414],
+    [
+      'an unknown modifier, also where there is no collection',
+      { update: 'no', updates: [{ q: {}, u: { $foo: {} } }] },
+      'statement 9',
+    ],
+    ['an unknown command', { shutDownNow: 1 }, 59],
+    ['an unknown option', { find: 'c', fast: true }, 40415],
+  ])('%s', async (_what, command, code) => {
+    expect(await outcomeOf(command)).toBe(code);
+  });
+
+  it('a collection that MongoDB keeps for itself', async () => {
+    expect(await outcomeOf({ insert: 'system.foo', documents: [{}] })).toBe(73);
+    expect(await outcomeOf({ create: 'system.foo' })).toBe(73);
+    expect(await outcomeOf({ insert: 'system.js', documents: [{}] })).toBe('ok');
+  });
+
+  it('a database whose name differs from another by case alone, or has 64 bytes', async () => {
+    expect(await outcomeOf(insert())).toBe('ok');
+    expect(await outcomeOf(insert(), client.db('STRICT'))).toBe(13297);
+    expect(await outcomeOf(insert(), client.db('ä'.repeat(32)))).toBe(73);
+  });
+
+  it('a write concern inside a transaction', async () => {
+    const session = client.startSession();
+    session.startTransaction();
+    const command = { insert: 'c', documents: [{}], writeConcern: { w: 1 } };
+    await expect(db.command(command, { session })).rejects.toMatchObject({ code: 72 });
+    await session.endSession();
+  });
+});
+
+describe('a limit is MongoDB’s', () => {
+  it('of 100 levels a document is stored', async () => {
+    expect(await outcomeOf(insert({}, nested(99)))).toBe('ok');
+  });
+
+  it('of 32 fields an index is made, and of 63 beside that of _id', async () => {
+    expect(await outcomeOf(createIndexes(index(fields(32))))).toBe('ok');
+    const many = Object.keys(fields(63)).map((field) => index({ [field]: 1 }));
+    expect(await outcomeOf({ createIndexes: 'many', indexes: many })).toBe('ok');
+  });
+
+  it('a sort takes 100 MB unless it may use the disk, or wants only the first', async () => {
+    const sorted = db.collection<{ n: number; text: string; list?: string[] }>('sorted');
+    const text = 'x'.repeat(5 * 1024 * 1024);
+    for (let n = 0; n < 22; n += 1) await sorted.insertOne({ n: -n, text });
+    const find = (more: Document) => outcomeOf({ find: 'sorted', sort: { n: 1 }, projection: { n: 1 }, ...more });
+    expect(await find({})).toBe(292);
+    expect(await find({ allowDiskUse: true })).toBe('ok');
+    expect(await find({ limit: 3 })).toBe('ok');
+    const pipeline = [{ $sort: { n: 1 } }, { $project: { n: 1 } }];
+    expect(await outcomeOf({ aggregate: 'sorted', pipeline, cursor: {} })).toBe(292);
+    expect(await outcomeOf({ aggregate: 'sorted', pipeline, cursor: {}, allowDiskUse: true })).toBe('ok');
+    const late = [{ $set: { m: '$n' } }, { $sort: { m: 1 } }, { $project: { m: 1 } }];
+    expect(await outcomeOf({ aggregate: 'sorted', pipeline: late, cursor: {} })).toBe(292);
+    await sorted.createIndex({ n: 1 });
+    expect(await find({})).toBe('ok');
+    const grown = { $push: { list: { $each: [text, text, text] } } };
+    await expect(sorted.updateOne({ n: 0 }, grown)).rejects.toMatchObject({ code: 10334 });
+    const doubled = [{ $limit: 1 }, { $project: { a: '$text', b: '$text', c: '$text', d: '$text' } }];
+    expect(await outcomeOf({ aggregate: 'sorted', pipeline: doubled, cursor: {} })).toBe(10334);
+  });
+});
+
+describe('a collection comes into being', () => {
+  it('by an upsert, not by an update, a delete or a findAndModify', async () => {
+    const set = { $set: { a: 1 } };
+    const ghost = db.collection<{ _id: number; a?: number }>('ghost');
+    expect(await ghost.updateOne({ _id: 1 }, set)).toMatchObject({ matchedCount: 0, upsertedCount: 0 });
+    await ghost.updateMany({}, set);
+    await ghost.deleteMany({});
+    await ghost.findOneAndUpdate({}, set);
+    const namespace = 'strict.ghost';
+    await client.bulkWrite([
+      { name: 'updateOne', namespace, filter: {}, update: set },
+      { name: 'deleteOne', namespace, filter: {} },
+    ]);
+    expect(await names()).not.toContain('ghost');
+    await ghost.updateOne({ _id: 1 }, set, { upsert: true });
+    expect(await names()).toContain('ghost');
+    expect(await ghost.findOne()).toEqual({ _id: 1, a: 1 });
+  });
+});
+
+describe('a sort over arrays', () => {
+  it('takes the fields of one array from one element', async () => {
+    const pairs = db.collection<{ _id: number }>('pairs');
+    await pairs.insertMany([
+      {
+        _id: 1,
+        l: [
+          { x: 1, y: 5 },
+          { x: 2, y: 0 },
+        ],
+      },
+      { _id: 2, l: [{ x: 1, y: 3 }] },
+      { _id: 3, l: [] },
+      { _id: 4, l: { x: 1, y: 4 } },
+    ] as never[]);
+    const order = async (sort: mongo.Sort) => (await pairs.find().sort(sort).toArray()).map(({ _id }) => _id);
+    expect(await order({ 'l.x': 1, 'l.y': 1 })).toEqual([3, 2, 4, 1]);
+    expect(await order({ 'l.x': -1, 'l.y': 1 })).toEqual([1, 2, 4, 3]);
+    await pairs.createIndex({ 'l.x': 1, 'l.y': 1 });
+    expect(await order({ 'l.x': 1, 'l.y': 1 })).toEqual([3, 2, 4, 1]);
+  });
+
+  it('is refused over two of them', async () => {
+    await db.collection('parallel').insertOne({ a: [1, 2], b: [3, 4] });
+    expect(await outcomeOf({ find: 'parallel', sort: { a: 1, b: 1 } })).toBe(2);
+  });
+});
+
+it('knows the lower-case names of its commands', async () => {
+  await db.createCollection('counted');
+  for (const name of ['collStats', 'collstats'])
+    expect(await db.command({ [name]: 'counted' })).toMatchObject({ count: 0 });
+});
