@@ -10,6 +10,7 @@ import { createIntegrations } from './integrations/index.js';
 import { createCleanup } from './platform/cleanup.js';
 import { type Clock, systemClock } from './platform/clock.js';
 import { createHealth } from './platform/health.js';
+import { ensureIndexes } from './platform/indexes/index.js';
 import { createLogger, type Logger } from './platform/logger.js';
 import { createMetrics } from './platform/metrics.js';
 import { connectMongo } from './platform/mongo.js';
@@ -62,7 +63,8 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     const mongo = await connectMongo({ ...config.storage, startupTimeoutMs: config.startupTimeoutMs, logger });
     cleanup.add('database', mongo.close);
     const models = defineModels(mongo.connection);
-    await Promise.all(Object.values(models).map((model) => model.createIndexes()));
+    const ownsAll = config.storage.mongodbUrl === undefined;
+    const indexes = await ensureIndexes(mongo.connection, { models, ownsAll, logger });
     const cluster = await joinCluster(config, { clock, logger, metrics, cleanup });
     health.watch({ mongo, redis: cluster });
 
@@ -122,6 +124,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     const bodyMaxBytes = Math.max(config.http.bodyLimitBytes, config.sockets.messageMaxBytes);
     const waiting = boundWaiting(server, { connectionsMax: config.http.idleMax, bodyMaxBytes, clock, metrics });
     const port = await listen(server, config.http);
+    void indexes.build();
     cleanup.add('http', () => closeServer(server));
     cleanup.add('socket server', () => io.close());
     cleanup.add('http connections', waiting.end);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createConnection } from 'mongoose';
 import { defineModels, type Models } from '#shared/models/index.js';
+import { createAll, reviewIndexes } from '../../src/platform/indexes/index.js';
 import { API_KEY, PING_INTERVAL_MS, SECRET, type ServerQuestion, type Usage } from './wire.js';
 import { startWorker } from './workers.js';
 
@@ -31,6 +32,7 @@ export async function startRig(options: {
   const directory = await mkdtemp(join(tmpdir(), 'general-socket-bench-'));
   const embedded = mongodbUrl === undefined ? await startEmbedded({ directory: join(directory, 'db') }) : undefined;
   const url = mongodbUrl ?? embedded?.url ?? '';
+  if (embedded !== undefined) await applyIndexes(url);
   const { worker, ready } = await startWorker<ServerQuestion, Usage, { port: number }>('servers/gateway', {
     ...{ NODE_ENV: 'production', HOST: '127.0.0.1', PORT: '0', DATA_DIR: directory, MONGODB_URL: url },
     ...{ JWT_SECRET: SECRET, EMIT_API_KEYS: API_KEY, EVENT_LIMIT: '100000000' },
@@ -53,6 +55,14 @@ export async function startRig(options: {
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** The gateway leaves the collections of the platform to the platform, which is not here. */
+async function applyIndexes(url: string): Promise<void> {
+  const connection = await createConnection(url, { autoIndex: false }).asPromise();
+  const { missing } = await reviewIndexes(connection, { models: defineModels(connection), ownsAll: true });
+  await createAll(connection, missing);
+  await connection.close();
 }
 
 /** User and system time of another process in microseconds; Linux counts it in hundredths of a second. */

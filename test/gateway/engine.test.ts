@@ -1,6 +1,7 @@
 import { mongo } from 'mongoose';
 import { expect, test } from 'vitest';
-import { foreignUrl, startDatabase } from '../support/database.js';
+import { startDatabase } from '../support/database.js';
+import { foreignUrl } from '../support/database-server.js';
 import { startGateway } from '../support/gateway.js';
 
 test('a test has a database of its own on the server of the run, which a gateway can use and which is removed', async () => {

@@ -3,8 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConnectionString } from 'mongodb-connection-string-url';
-import { mongo } from 'mongoose';
+import { createConnection } from 'mongoose';
+import { defineModels } from '#shared/models/index.js';
 import { type EmbeddedDatabase, startEmbedded } from '../../src/embedded/index.js';
+import { createAll, reviewIndexes } from '../../src/platform/indexes/index.js';
+import { databasePrefix, dropDatabases, foreignUrl } from './database-server.js';
 
 /** An empty database of a test's own. */
 export interface TestDatabase {
@@ -12,12 +15,6 @@ export interface TestDatabase {
   /** Removes it with everything in it. */
   stop(): Promise<void>;
 }
-
-/** The server that tests run on instead of the embedded database. */
-export const foreignUrl = (): string | undefined => process.env['TEST_MONGODB_URL'] || undefined;
-
-/** First part of the names of the databases of one run; set once for all its processes. */
-export const databasePrefix = (): string => process.env['TEST_DATABASE_PREFIX'] ?? `gs-test-${process.pid}-`;
 
 /** Makes a database: on the server at `TEST_MONGODB_URL`, or else an embedded one. */
 export async function startDatabase(): Promise<TestDatabase> {
@@ -29,17 +26,18 @@ export async function startDatabase(): Promise<TestDatabase> {
   url.pathname = `/${name}`;
   // Without it the driver looks for the users of the URL in this database.
   if (url.username !== '' && !url.searchParams.has('authSource')) url.searchParams.set('authSource', 'admin');
+  await applyIndexes(url.toString());
   return { url: url.toString(), stop: () => dropDatabases(server, (other) => other === name) };
 }
 
-/** Removes databases of the server by their names. */
-export async function dropDatabases(server: string, isMeant: (name: string) => boolean): Promise<void> {
-  const client = await new mongo.MongoClient(server).connect();
+/** Creates every index that the gateway uses, also those of the platform, as an operator does. */
+export async function applyIndexes(url: string): Promise<void> {
+  const connection = await createConnection(url, { autoIndex: false }).asPromise();
   try {
-    const { databases } = await client.db('admin').admin().listDatabases({ nameOnly: true });
-    for (const { name } of databases.filter((database) => isMeant(database.name))) await client.db(name).dropDatabase();
+    const { missing } = await reviewIndexes(connection, { models: defineModels(connection), ownsAll: true });
+    await createAll(connection, missing);
   } finally {
-    await client.close();
+    await connection.close();
   }
 }
 
@@ -61,6 +59,7 @@ export async function startEmbeddedDatabase(): Promise<EmbeddedTestDatabase> {
   const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
   const start = (): Promise<EmbeddedDatabase> => startEmbedded({ directory, database: 'general-socket' });
   let database = await start();
+  await applyIndexes(database.url);
   return {
     directory,
     url: database.url,

@@ -5,7 +5,8 @@ import jwt from 'jsonwebtoken';
 import { type App, createApp, type Overrides } from '../../src/app.js';
 import { readConfig } from '../../src/config.js';
 import { createLogger } from '../../src/platform/logger.js';
-import { foreignUrl, startDatabase } from './database.js';
+import { startDatabase } from './database.js';
+import { foreignUrl } from './database-server.js';
 
 /** The secret of every gateway under test. */
 export const SECRET = 'a secret of the tests, and of nothing else';

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { databasePrefix, dropDatabases, foreignUrl } from './database.js';
+import { databasePrefix, dropDatabases, foreignUrl } from './database-server.js';
 import { ensureRedisServer } from './redis-server.js';
 
 /** Runs once before the suite: what the tests need from the machine is found or installed here, never skipped. */

@@ -1,0 +1,63 @@
+import { existsSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { createConnection } from 'mongoose';
+import { defineModels } from '#shared/models/index.js';
+import { readConfig } from '../src/config.js';
+import { createAll, reviewIndexes } from '../src/platform/indexes/index.js';
+import { type IndexProblem, toMissing } from '../src/platform/indexes/report.js';
+import { toConnectOptions } from '../src/platform/mongo-options.js';
+import { parseMongoUrl } from '../src/platform/mongo-url.js';
+
+const USAGE = `Compares the indexes at MONGODB_URL with those that the gateway uses.
+
+  npm run indexes -- --check   changes nothing; exit code 1 when something is missing or in the way
+  npm run indexes -- --apply   creates what is missing, in the collections of the platform too; removes nothing
+`;
+
+const { values } = parseArgs({
+  options: { check: { type: 'boolean' }, apply: { type: 'boolean' }, help: { type: 'boolean' } },
+});
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+async function main(): Promise<number> {
+  if (values.help || values.check === values.apply) {
+    process.stderr.write(USAGE);
+    return values.help ? 0 : 2;
+  }
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  const { storage } = readConfig(process.env);
+  if (storage.mongodbUrl === undefined) {
+    say('MONGODB_URL is not set: the gateway creates the indexes of the embedded database itself.');
+    return 0;
+  }
+  const target = parseMongoUrl(storage.mongodbUrl);
+  const connection = createConnection();
+  try {
+    await connection.openUri(target.url, { ...toConnectOptions(storage, target), autoIndex: false });
+    const { missing, conflicts } = await reviewIndexes(connection, {
+      models: defineModels(connection),
+      ownsAll: false,
+    });
+    const failed = values.apply ? await createAll(connection, missing) : missing.map(toMissing);
+    const problems: IndexProblem[] = [...failed, ...conflicts];
+    if (values.apply) say(`Created ${missing.length - failed.length} indexes.`);
+    for (const { index, sentence, command } of problems) {
+      say(`${index.isOwn ? '' : '(platform) '}${sentence}.\n  ${command}`);
+    }
+    if (problems.length === 0) say('All indexes are there.');
+    return problems.length === 0 ? 0 : 1;
+  } finally {
+    await connection.close();
+  }
+}
+
+main().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: Error) => {
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+  },
+);

@@ -1,0 +1,63 @@
+import { mongo } from 'mongoose';
+import type { WantedIndex } from './wanted.js';
+
+/** An index as `listIndexes` describes it. */
+export interface ExistingIndex {
+  readonly name: string;
+  readonly key: Readonly<Record<string, unknown>>;
+  readonly unique?: boolean;
+  readonly sparse?: boolean;
+  readonly hidden?: boolean;
+  readonly expireAfterSeconds?: number;
+  readonly partialFilterExpression?: object;
+  readonly collation?: { readonly locale?: string };
+}
+
+/** How a collection stands to an index: there (perhaps under another name), absent, or kept out by another one. */
+export type Standing = { kind: 'there' } | { kind: 'missing' } | { kind: 'conflict'; with: ExistingIndex };
+
+/** Compares one index with those of its collection, as MongoDB would when it is created. */
+export function compareIndex(wanted: WantedIndex, existing: readonly ExistingIndex[]): Standing {
+  const same = existing.find((index) => isSame(wanted, index));
+  if (same !== undefined && (same.name === wanted.name || !wanted.isHinted)) return { kind: 'there' };
+  if (same === undefined && existing.some((index) => serves(index, wanted))) return { kind: 'there' };
+  const inTheWay = existing.find((index) => index.name === wanted.name || isIndistinguishable(wanted, index));
+  return inTheWay === undefined ? { kind: 'missing' } : { kind: 'conflict', with: inTheWay };
+}
+
+const text = (value: unknown): string => mongo.BSON.EJSON.stringify(value ?? null);
+
+const isVisible = ({ hidden, collation }: ExistingIndex): boolean =>
+  hidden !== true && (collation?.locale ?? 'simple') === 'simple';
+
+/** Does what is wanted, whatever it is called. */
+const isSame = ({ key, options }: WantedIndex, index: ExistingIndex): boolean =>
+  isVisible(index) &&
+  text(index.key) === text(key) &&
+  (index.unique ?? false) === (options.unique ?? false) &&
+  (index.sparse ?? false) === (options.sparse ?? false) &&
+  index.expireAfterSeconds === options.expireAfterSeconds &&
+  text(index.partialFilterExpression) === text(options.partialFilterExpression);
+
+/** Serves the same queries: it begins with the same keys and holds at least the same documents. */
+function serves(index: ExistingIndex, { key, options, isHinted }: WantedIndex): boolean {
+  if (isHinted || options.unique === true || options.expireAfterSeconds !== undefined || !isVisible(index))
+    return false;
+  const [wantedKeys, keys] = [Object.entries(key), Object.entries(index.key)];
+  const beginsAlike = wantedKeys.every(([field, direction], position) => {
+    const [otherField, otherDirection] = keys[position] ?? [];
+    return otherField === field && otherDirection === direction;
+  });
+  const holdsAll =
+    index.partialFilterExpression === undefined ||
+    text(index.partialFilterExpression) === text(options.partialFilterExpression);
+  return beginsAlike && holdsAll;
+}
+
+/** MongoDB does not keep two indexes that differ in nothing but their name or the time to live of their documents. */
+const isIndistinguishable = ({ key, options }: WantedIndex, index: ExistingIndex): boolean =>
+  text(index.key) === text(key) &&
+  (index.collation?.locale ?? 'simple') === 'simple' &&
+  (index.unique ?? false) === (options.unique ?? false) &&
+  (index.sparse ?? false) === (options.sparse ?? false) &&
+  text(index.partialFilterExpression) === text(options.partialFilterExpression);
