@@ -123,10 +123,12 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     attach(io, server, { config, allowsOrigin, isDraining: health.isDraining, clock, logger, metrics });
     const bodyMaxBytes = Math.max(config.http.bodyLimitBytes, config.sockets.messageMaxBytes);
     const waiting = boundWaiting(server, { connectionsMax: config.http.idleMax, bodyMaxBytes, clock, metrics });
+    await cluster.join();
     const port = await listen(server, config.http);
     void indexes.build();
     cleanup.add('http', () => closeServer(server));
     cleanup.add('socket server', () => io.close());
+    cleanup.add('cluster', cluster.leave);
     cleanup.add('http connections', waiting.end);
     cleanup.add('connections', () => drainConnections(io, { clock, durationMs: config.shutdown.drainMs }));
     cleanup.add('http keep-alive', () => endKeepAlive(server));

@@ -3,6 +3,7 @@ import { OriginError, toOrigins } from './config/origins.js';
 import { type FileSettings, readSettings } from './config/settings.js';
 import { readSites, type Site } from './config/sites.js';
 import { parseMongoUrl } from './platform/mongo-url.js';
+import { redisPrefixProblem, redisUrlProblem } from './platform/redis-url.js';
 
 /**
  * Every variable of the environment the gateway reads: its form, its default, and what it is for.
@@ -29,10 +30,16 @@ export const environment = z.object({
     .default(20_000)
     .describe('how long MongoDB may work on one read or write, or wait for a majority to have it'),
   REDIS_URL: z
-    .url({ protocol: /^rediss?$/ })
+    .string()
+    .trim()
+    .superRefine(report(redisUrlProblem))
     .optional()
     .describe('Redis; unset: one node, everything in memory'),
-  REDIS_PREFIX: z.string().default('general-socket').describe('first part of every Redis key and channel'),
+  REDIS_PREFIX: z
+    .string()
+    .superRefine(report(redisPrefixProblem))
+    .default('general-socket')
+    .describe('first part of every Redis key and channel'),
   STARTUP_TIMEOUT_MS: integer(1000).default(30_000).describe('how long to wait for MongoDB and Redis at the start'),
 
   JWT_SECRET: z.string().optional().describe('HS256 secret of the user tokens; unset in development: made once'),
@@ -150,6 +157,14 @@ function mongoUrl() {
       context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
     }
   });
+}
+
+/** Makes a problem of a value one of its variable. */
+function report(problemOf: (value: string) => string | undefined) {
+  return (value: string, context: z.RefinementCtx): void => {
+    const message = problemOf(value);
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
+  };
 }
 
 function list(allowed?: readonly string[]) {

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 
 /** How much of one event a caller may send: `points` in each window of `windowMs`. */
 export interface EventLimit {
@@ -42,7 +42,11 @@ export interface TextAnswer {
   readonly text: string;
 }
 
-/** A REST route. The body is read as JSON; unknown query parameters are ignored. */
+/**
+ * A REST route. The body is read as JSON. Routes that backends and push sites call refuse what they do not know, in the query
+ * and in a body of fixed shape: a setting that is misspelt would be lost. Those that users call ignore it, because clients of
+ * other versions call them.
+ */
 export interface Route {
   readonly summary: string;
   /** Who calls it: a backend, with an API key (when absent), a user, with their own token, or a push site, with its own key. */
@@ -85,8 +89,22 @@ export interface Contract {
 /** Declares a contract; what is left out is empty. */
 export const defineContract = <const C extends Partial<Contract> & { name: string }>(
   contract: C,
-): C & Omit<{ clientEvents: Empty; serverEvents: Empty; routes: Empty }, keyof C> =>
-  ({ clientEvents: {}, serverEvents: {}, routes: {}, ...contract }) as never;
+): C & Omit<{ clientEvents: Empty; serverEvents: Empty; routes: Empty }, keyof C> => {
+  const routes = Object.entries(contract.routes ?? {}).map(([name, route]) => [name, toGuarded(route)] as const);
+  return { clientEvents: {}, serverEvents: {}, ...contract, routes: Object.fromEntries(routes) } as never;
+};
+
+function toGuarded(route: Route): Route {
+  if (route.caller === 'user') return route;
+  const body = route.body === undefined ? {} : { body: toStrict(route.body) };
+  return { ...route, query: toStrict(route.query ?? z.object({})), ...body };
+}
+
+/** An object refuses unknown keys; a schema that is none stays as it is. */
+function toStrict(schema: z.ZodType): z.ZodType {
+  if (schema instanceof z.ZodOptional) return toStrict(schema.unwrap() as z.ZodType).optional();
+  return schema instanceof z.ZodObject ? schema.strict() : schema;
+}
 
 type Empty = Readonly<Record<never, never>>;
 

@@ -1,28 +1,21 @@
 import { z } from 'zod';
 import { defineContract } from './contract.js';
 import { deliveries, deliveryQuestion, deliveryState } from './deliveries.js';
-import { accountId, eventName, isoTime, userId } from './primitives.js';
+import { accountId, eventName, isoTime, userId, wholeNumber } from './primitives.js';
 
 /** Where an emit goes: one namespace, or `*`, all that authenticate users. */
 const namespace = z.enum(['/v1/shared', '/v1/conversation', '/v1/conversation/live', '*']).default('/v1/shared');
 
-/** Yes or no, in a query or in JSON. */
-const flag = z.union([z.boolean(), z.enum(['true', 'false', '1', '0', ''])]);
+/** Yes or no, in a query or in JSON. Empty is neither: it is easily taken for yes. */
+const flag = z.union([z.boolean(), z.enum(['true', 'false', '1', '0']), z.literal([1, 0])], {
+  error: 'must be true, false, 1 or 0',
+});
 
-/** A number of seconds, in a query or in JSON. */
-const seconds = z.union([
-  z.number().int().min(1).max(31_536_000),
-  z.string().regex(/^[1-9]\d{0,7}$/, 'must be a number'),
-]);
+/** Up to a year. */
+const seconds = wholeNumber(1, 31_536_000);
 
-/** Up to a week in milliseconds, in a query or in JSON. */
-const milliseconds = z.union([
-  z.number().int().min(0).max(604_800_000),
-  z
-    .string()
-    .regex(/^\d{1,9}$/, 'must be a number')
-    .refine((text) => Number(text) <= 604_800_000, 'must be at most 604800000'),
-]);
+/** Up to a week. */
+const milliseconds = wholeNumber(0, 604_800_000);
 
 /** Options that are refused rather than ignored, because nothing would come of them. */
 const unavailable = (name: string) => z.undefined({ error: `${name} is not available here` }).optional();
@@ -58,13 +51,19 @@ const presence = z.object({
   since: isoTime.nullable(),
 });
 
-/** One item of a batch; its options apply to it alone. */
-export const emitItem = emitOptions.extend({
-  idempotencyKey: idempotencyKey.optional(),
-  userId,
-  event: eventName,
-  payload: z.unknown().default({}),
-});
+/** One item of a batch; its options apply to it alone. Unknown keys are refused, as in the query of a single call. */
+export const emitItem = emitOptions
+  .extend({
+    idempotencyKey: idempotencyKey.optional(),
+    userId,
+    event: eventName,
+    payload: z.unknown().default({}),
+  })
+  .strict();
+
+/** Any value, documented as an item: each is parsed by itself, so that a bad one does not stop the rest. */
+const { $schema: _, ...itemSchema } = z.toJSONSchema(emitItem, { io: 'input', unrepresentable: 'any' });
+const documentedItem = z.unknown().meta(itemSchema);
 
 /** The REST routes by which backends reach the sockets of users, and what comes of them there. */
 export const emitApi = defineContract({
@@ -109,7 +108,7 @@ export const emitApi = defineContract({
       summary: 'Sends up to 1000 events; one result per item, in order. A bad item does not stop the rest.',
       method: 'post',
       path: '/emit',
-      body: z.object({ items: z.array(z.unknown()).min(1).max(1000) }),
+      body: z.object({ items: z.array(documentedItem).min(1).max(1000) }),
       answer: z.object({
         items: z.array(
           z.union([
@@ -130,6 +129,7 @@ export const emitApi = defineContract({
         durable: unavailable('durable'),
         ttl: unavailable('ttl'),
         push: unavailable('push'),
+        push_after: unavailable('push_after'),
       }),
       body: z.unknown(),
       answer: reached,

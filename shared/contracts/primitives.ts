@@ -69,3 +69,14 @@ export const visibleText = (maxLength: number) =>
     .min(1)
     .max(maxLength)
     .refine((text) => text === '' || !isBlank(text), 'must not be blank');
+
+/** A whole number within bounds, in a query or in JSON. */
+export function wholeNumber(min: number, max: number) {
+  const error = `must be a whole number between ${min} and ${max}`;
+  const digits = z
+    .string()
+    .refine((text) => /^\d{1,15}$/.test(text) && Number(text) >= min && Number(text) <= max, error)
+    .meta({ pattern: '^\\d{1,15}$' });
+  // A union repeats what its branches say where one of them has the right type.
+  return z.union([z.number().int(error).min(min, error).max(max, error), digits], error);
+}

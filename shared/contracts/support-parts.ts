@@ -69,7 +69,8 @@ export const supportPayloads = {
       .object({
         ...conversationId,
         fileName: z.string().min(1).max(255),
-        mimeType: z.string().min(1).max(128).optional(),
+        /** What the browser says; empty when it does not know. */
+        mimeType: z.string().max(128).optional(),
         clientMessageId: clientMessageId.optional(),
       })
       .nullish(),

@@ -14,6 +14,7 @@ const schema = new Schema<Department>(
   { collection: 'support.departments', timestamps: true },
 );
 schema.index({ members: 1 });
+schema.index({ name: 1 });
 
 /** The model on one connection. */
 export const defineDepartment = (connection: Connection): Model<Department> =>

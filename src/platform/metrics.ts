@@ -84,7 +84,7 @@ export function createMetrics() {
     }),
     publishFailures: new Counter({
       name: 'gateway_redis_publish_failures_total',
-      help: 'Events that reached this node only, because Redis was away',
+      help: 'Messages that did not reach every other node: Redis did not take them, or a node was not subscribed',
       registers,
     }),
     dependencyUp: new Gauge({

@@ -29,6 +29,12 @@ export const fixedOptions = {
   retryReads: true,
 } as const;
 
+/**
+ * Read concern for a document that another write has stored and that an answer is about to acknowledge. The other write may
+ * not have a majority yet, and a fail-over would take its document away: this read waits until a majority has it.
+ */
+export const acknowledgedReadConcern = 'linearizable';
+
 /** The driver's options. What the connection string says of limits wins. */
 export function toConnectOptions(
   { poolMax, selectionTimeoutMs, operationTimeoutMs }: MongoLimits,

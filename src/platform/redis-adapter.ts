@@ -11,9 +11,8 @@ export interface RedisAdapterOptions {
   logger: Pick<Logger, 'warn'>;
 }
 
-/** The two places where the adapter reads what others published; both are private to it. */
-interface Readers {
-  onmessage(pattern: unknown, channel: Buffer, message: Buffer): void;
+/** Where the adapter reads the requests of others, which is private to it. */
+interface Reader {
   onrequest(channel: Buffer, message: Buffer): Promise<void>;
 }
 
@@ -27,15 +26,11 @@ const json = {
 };
 
 /**
- * The Redis adapter of Socket.IO, which carries events to the other nodes. It throws on a message it cannot read: into
- * node-redis, whose connection then loses its place, or into a promise that nobody holds, which ends the process. So
- * whoever can publish on its channels could stop every node; here such a message is dropped.
+ * The Redis adapter of Socket.IO, which carries events to the other nodes. A request that it cannot read rejects a promise
+ * that nothing handles, which would end the process. Here such a request is dropped.
  */
 export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parameters<Server['adapter']>[0], undefined> {
   const { redis, keyPrefix, logger } = options;
-  const drop = (err: unknown, channel: Buffer): void =>
-    logger.warn({ err, channel: channel.toString() }, 'Unreadable message on a channel of the adapter');
-
   return class GuardedAdapter extends RedisAdapter {
     constructor(namespace: unknown) {
       super(namespace, redis.publisher, redis.subscriber, {
@@ -43,17 +38,14 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
         publishOnSpecificResponseChannel: true,
         parser: json,
       });
-      const readers = this as unknown as Readers;
-      const { onmessage, onrequest } = readers;
-      readers.onmessage = (pattern, channel, message) => {
-        try {
-          onmessage.call(this, pattern, channel, message);
-        } catch (err) {
-          drop(err, channel);
-        }
-      };
-      readers.onrequest = (channel, message) =>
-        onrequest.call(this, channel, message).catch((err: unknown) => drop(err, channel));
+      const reader = this as unknown as Reader;
+      const { onrequest } = reader;
+      reader.onrequest = (channel, message) =>
+        onrequest
+          .call(this, channel, message)
+          .catch((err: unknown) =>
+            logger.warn({ err, channel: channel.toString() }, 'Unreadable request of the adapter'),
+          );
     }
   };
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { RedisClient } from './redis.js';
+import type { RedisClient } from './redis-connection.js';
 
 /** What a script of ours answers with: integers, strings and lists of them. */
 export type ScriptReply = number | string | null | ScriptReply[];

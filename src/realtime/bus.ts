@@ -1,7 +1,6 @@
-import type { Logger } from '../platform/logger.js';
 import type { Redis } from '../platform/redis.js';
 
-/** A word to the other nodes. It may be lost: whoever uses it has another way to make good. */
+/** Fire-and-forget pub/sub between nodes. Messages can be lost; subscribers must recover. */
 export interface Bus {
   /** To every other node that listens to the topic. */
   publish(topic: string, message: unknown): void;
@@ -13,8 +12,8 @@ export interface Bus {
 export const silentBus: Bus = { publish: () => undefined, subscribe: () => undefined };
 
 /** Over Redis; messages are JSON and carry the id of their node, so that it does not hear itself. */
-export function createRedisBus(options: { redis: Redis; nodeId: string; keyPrefix: string; logger: Logger }): Bus {
-  const { redis, nodeId, keyPrefix, logger } = options;
+export function createRedisBus(options: { redis: Redis; nodeId: string; keyPrefix: string }): Bus {
+  const { redis, nodeId, keyPrefix } = options;
   const channelOf = (topic: string): string => `${keyPrefix}bus:${topic}`;
   return {
     publish(topic, message) {
@@ -27,9 +26,7 @@ export function createRedisBus(options: { redis: Redis; nodeId: string; keyPrefi
         const [sender, message]: unknown[] = parsed;
         if (sender !== nodeId) listener(message);
       };
-      redis.subscriber
-        .subscribe(channelOf(topic), receive, true)
-        .catch((error: unknown) => logger.error({ err: error, topic }, 'bus: not subscribed'));
+      void redis.subscriber.subscribe(channelOf(topic), receive, true);
     },
   };
 }

@@ -24,8 +24,12 @@ export interface Cluster {
   readonly chatPresence: PresenceStore;
   readonly limiter: RateLimiter;
   readonly bus: Bus;
-  /** @throws when what the nodes have in common cannot be reached */
+  /** @throws when what the nodes have in common cannot be reached, or does not do what it must */
   ping(): Promise<void>;
+  /** To be called before the first client: waits until this node hears the others. @throws Error with the reason */
+  join(): Promise<void>;
+  /** To be called after the last client: the others expect nothing of this node any more. */
+  leave(): Promise<void>;
 }
 
 interface Dependencies {
@@ -51,6 +55,8 @@ async function singleNode(config: Config, { clock, logger }: Dependencies): Prom
     limiter: createRateLimiter({ keyPrefix: '' }),
     bus: silentBus,
     ping: async () => undefined,
+    join: async () => undefined,
+    leave: async () => undefined,
   };
 }
 
@@ -59,13 +65,14 @@ async function overRedis(
   { url, clock, logger, metrics, cleanup }: Dependencies & { url: string },
 ): Promise<Cluster> {
   const { startupTimeoutMs } = config;
-  const keyPrefix = `${config.redis.prefix}:`;
-  const onPublishFailed = (): void => metrics.publishFailures.inc();
-  const redis = await connectRedis({ url, startupTimeoutMs, logger, onPublishFailed });
+  const { prefix } = config.redis;
+  const keyPrefix = `${prefix}:`;
+  const onMessageLost = (): void => metrics.publishFailures.inc();
+  const redis = await connectRedis({ url, prefix, startupTimeoutMs, logger, onMessageLost });
   cleanup.add('redis', () => redis.close());
   const nodeId = randomUUID();
   return {
-    adapter: createRedisAdapter({ redis, keyPrefix: config.redis.prefix, logger }),
+    adapter: createRedisAdapter({ redis, keyPrefix: prefix, logger }),
     presence: createRedisPresence({
       redis,
       logger,
@@ -83,7 +90,9 @@ async function overRedis(
       keyPrefix: `${keyPrefix}chat-presence:`,
     }),
     limiter: createRateLimiter({ redis, keyPrefix }),
-    bus: createRedisBus({ redis, nodeId, keyPrefix, logger }),
-    ping: () => redis.ping(),
+    bus: createRedisBus({ redis, nodeId, keyPrefix }),
+    ping: redis.ping,
+    join: redis.join,
+    leave: redis.leave,
   };
 }

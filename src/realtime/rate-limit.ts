@@ -1,6 +1,7 @@
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { GatewayError } from '../errors.js';
 import type { Redis } from '../platform/redis.js';
+import { defineScript, type Script, type ScriptReply } from '../platform/redis-script.js';
 
 /** How much of something one caller may do: `points` in each window of `windowMs`, which is rounded up to seconds. */
 export interface Limit {
@@ -91,12 +92,24 @@ function createCounter({ redis, keyPrefix }: RateLimiterOptions, id: string, { p
 
   const limiter = new RateLimiterRedis({
     ...options,
-    storeClient: redis.commands,
+    storeClient: toStore(redis),
     useRedisPackage: true,
     inMemoryBlockOnConsumed: points + 1,
     insuranceLimiter: alone,
   });
   return { limiter, noteBegun, noteRefused: every(REFUSALS_MAX, () => limiter.deleteInMemoryBlockedAll()) };
+}
+
+/** As much of a client as the library uses. Scripts are called by their digest, as all of ours, and not sent each time. */
+function toStore({ commands }: Redis) {
+  const scripts = new Map<string, Script>();
+  return {
+    eval(lua: string, options: { keys: string[]; arguments: string[] }): Promise<ScriptReply> {
+      const script = scripts.get(lua) ?? defineScript(lua);
+      scripts.set(lua, script);
+      return script(commands, options.keys, options.arguments);
+    },
+  };
 }
 
 /** Runs `task` at each `count`th call. */

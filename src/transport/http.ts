@@ -1,3 +1,4 @@
+import { parse as parseQueryString } from 'node:querystring';
 import cors from 'cors';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
@@ -11,7 +12,7 @@ import type { Health } from '../platform/health.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { MountedRoute } from '../realtime/integration.js';
-import { ensureShallow, parse } from '../validation.js';
+import { ensureShallow, parse, parseQuery } from '../validation.js';
 import { setAlways } from './headers.js';
 import type { AllowsOrigin } from './origins.js';
 import { toGatewayError, toRequestFailure, toSuccess } from './reply.js';
@@ -37,7 +38,8 @@ export function createHttpApp(dependencies: Dependencies): Express {
   app.disable('etag');
   app.disable('x-powered-by');
   app.set('trust proxy', config.trustedProxies);
-  app.set('query parser', 'simple');
+  // Without a limit, because parameters beyond it would be ignored; the length of a URL is limited.
+  app.set('query parser', (text: string) => parseQueryString(text, '&', '=', { maxKeys: 0 }));
 
   // The order is documented: cors, JSON body, helmet, nocache.
   app.use(config.corsOrigins.length === 0 ? openCors() : narrowCors(config.corsOrigins, dependencies.allowsOrigin));
@@ -178,7 +180,7 @@ function toRequestHandler(mounted: MountedRoute, dependencies: Dependencies): Re
   const noQuery = route.query?.safeParse({}).data;
   const queryOf = (request: express.Request): unknown =>
     route.query !== undefined && (noQuery === undefined || request.url.includes('?'))
-      ? parse(route.query, request.query)
+      ? parseQuery(route.query, request.query)
       : noQuery;
   return async (request, response) => {
     const startedAt = performance.now();

@@ -218,7 +218,7 @@ test('what config.yml cannot say is named by its place in the file', async () =>
     'config.yml: test.io.pingtimeout: no such setting',
     'config.yml: test.__proto__: no such setting',
     'config.yml: test.port: must be a number',
-    'config.yml: test.redis.url: Invalid URL',
+    'config.yml: test.redis.url: must begin with redis:// or rediss://, not http://',
   ]);
   expect(complaintsAbout({ CONFIG_FILE, NODE_ENV: 'development' })).toEqual(['config.yml: development: must be a map']);
 });

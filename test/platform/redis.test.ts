@@ -27,9 +27,9 @@ afterEach(async () => {
   expect(unhandled.splice(0)).toEqual([]);
 });
 
-async function open(onPublishFailed?: () => void): Promise<Redis> {
-  const options = { url: server.url, startupTimeoutMs: 10_000, logger };
-  const redis = await connectRedis(onPublishFailed === undefined ? options : { ...options, onPublishFailed });
+async function open(onMessageLost?: () => void): Promise<Redis> {
+  const options = { url: server.url, prefix: 'test', startupTimeoutMs: 10_000, logger };
+  const redis = await connectRedis(onMessageLost === undefined ? options : { ...options, onMessageLost });
   undo.push(() => redis.close());
   return redis;
 }
@@ -44,13 +44,15 @@ async function processIdOf(redis: Redis): Promise<number> {
 describe('the first connection', () => {
   it('is refused with the address, the cause and without the password', async () => {
     const url = `redis://user:hunter2@127.0.0.1:${await freePort()}`;
-    const error = await connectRedis({ url, startupTimeoutMs: 200, logger }).catch((reason: unknown) => reason);
+    const error = await connectRedis({ url, prefix: 'test', startupTimeoutMs: 200, logger }).catch(
+      (reason: unknown) => reason,
+    );
     expect(String(error)).toMatch(/127\.0\.0\.1:\d+.*200 ms.*ECONNREFUSED/);
     expect(String(error)).not.toContain('hunter2');
   });
 
   it('does not repeat an address that is no URL', async () => {
-    const attempt = connectRedis({ url: 'hunter2@nowhere', startupTimeoutMs: 200, logger });
+    const attempt = connectRedis({ url: 'hunter2@nowhere', prefix: 'test', startupTimeoutMs: 200, logger });
     await expect(attempt).rejects.toThrow('redis://');
     await expect(attempt).rejects.not.toThrow('hunter2');
   });

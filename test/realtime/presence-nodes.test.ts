@@ -42,7 +42,7 @@ interface Node {
 }
 
 async function openRedis(): Promise<Redis> {
-  const redis = await connectRedis({ url: server.url, startupTimeoutMs: 10_000, logger });
+  const redis = await connectRedis({ url: server.url, prefix: 'test', startupTimeoutMs: 10_000, logger });
   undo.push(() => redis.close());
   return redis;
 }
@@ -62,8 +62,9 @@ async function startNode(): Promise<Node> {
     redis.onStateChange((isReady) => {
       if (!isPaused) listener(isReady);
     });
+  const addProbe: Redis['addProbe'] = (probe) => redis.addProbe(() => (isPaused ? undefined : probe()));
   const nodeId = randomUUID();
-  const options = { redis: { ...redis, onStateChange }, nodeId };
+  const options = { redis: { ...redis, onStateChange, addProbe }, nodeId };
   const store = createRedisPresence({ ...options, clock, logger, keyPrefix, graceMs: GRACE_MS, leaseMs: LEASE_MS });
   const [offline, lost, restored]: [string[], string[], string[]] = [[], [], []];
   const { isAlone } = await store.start({
@@ -247,6 +248,7 @@ describe('a Redis that is killed', () => {
 
     await server.start();
     await until(() => a.restored.includes(stays.socketId) && b.restored.includes(staysElsewhere.socketId));
+    await stateOf(nodes, true);
     expect(a.restored.toSorted()).toEqual([stays, arrives].map(({ socketId }) => socketId).toSorted());
     for (const userId of ['ann', 'joe', 'bob-elsewhere']) expect(await connectionsOf(b, userId)).toBe(1);
     for (const userId of ['bob', 'eve', 'moe']) expect(await connectionsOf(b, userId)).toBe(0);

@@ -24,7 +24,12 @@ let redis: Redis;
 
 beforeAll(async () => {
   server = await startRedis();
-  redis = await connectRedis({ url: server.url, startupTimeoutMs: 10_000, logger: pino({ enabled: false }) });
+  redis = await connectRedis({
+    url: server.url,
+    prefix: 'test',
+    startupTimeoutMs: 10_000,
+    logger: pino({ enabled: false }),
+  });
 });
 afterAll(async () => {
   await redis.close();

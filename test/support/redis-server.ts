@@ -42,10 +42,19 @@ export interface TestRedis {
   start(): Promise<void>;
   /** Ends it at once (SIGKILL), as an outage would. */
   stop(): Promise<void>;
-  /** Runs an administrator's command on a connection of its own, for example `command('CONFIG', 'SET', …)`. */
+  /**
+   * Runs an administrator's command on a connection of its own, for example `command('CONFIG', 'SET', …)`. Rights, password
+   * and limits that a test sets for others do not concern it.
+   */
   command(...args: string[]): Promise<unknown>;
   /** Ends it and removes its directory. */
   dispose(): Promise<void>;
+}
+
+function openAdmin(port: number) {
+  const client = createClient({ username: 'admin', password: 'any', socket: { port, reconnectStrategy: false } });
+  client.on('error', () => undefined);
+  return client;
 }
 
 /** A TCP port that was free a moment ago. */
@@ -64,11 +73,13 @@ export async function startRedis(): Promise<TestRedis> {
   const directory = await mkdtemp(join(tmpdir(), 'general-socket-redis-'));
   const port = await freePort();
   let child: ReturnType<typeof spawn> | undefined;
+  let admin: ReturnType<typeof openAdmin> | undefined;
 
   const start = async (): Promise<void> => {
     child = spawn('redis-server', [
       ...['--port', String(port), '--bind', '127.0.0.1', '--dir', directory],
       ...['--save', '', '--appendonly', 'no', '--daemonize', 'no'],
+      ...['--user', 'admin', 'on', 'nopass', '~*', '&*', '+@all'],
     ]);
     const started = child;
     await new Promise<void>((resolve, reject) => {
@@ -82,6 +93,8 @@ export async function startRedis(): Promise<TestRedis> {
     });
   };
   const stop = async (): Promise<void> => {
+    admin?.destroy();
+    admin = undefined;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, 'exit');
     child.kill('SIGKILL');
@@ -92,14 +105,11 @@ export async function startRedis(): Promise<TestRedis> {
     await rm(directory, { recursive: true, force: true });
   };
   const command = async (...args: string[]): Promise<unknown> => {
-    const client = createClient({ socket: { port, reconnectStrategy: false } });
-    client.on('error', () => undefined);
-    await client.connect();
-    try {
-      return await client.sendCommand(args);
-    } finally {
-      client.destroy();
+    if (admin === undefined) {
+      admin = openAdmin(port);
+      await admin.connect();
     }
+    return admin.sendCommand(args);
   };
   await start();
   return { url: `redis://127.0.0.1:${port}`, port, start, stop, command, dispose };

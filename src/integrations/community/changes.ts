@@ -39,7 +39,7 @@ export function createChanges({ models, clock, access, budget, tell, faces, noti
         throw new ChatError('FORBIDDEN', 'The message can no longer be edited');
       }
       const edited = await models.ChatMessage.findOneAndUpdate(
-        { _id: message._id, isDeleted: { $ne: true } },
+        { _id: message._id, chat: message.chat, isDeleted: { $ne: true } },
         { $set: { content, isEdited: true, editedAt: new Date(now) } },
         { returnDocument: 'after' },
       ).lean<ChatMessage>();
@@ -89,7 +89,7 @@ export function createChanges({ models, clock, access, budget, tell, faces, noti
   async function toggle({ caller, message }: MessageAccess, emoji: string) {
     const own = { user: caller._id, emoji, createdAt: new Date(clock.now()) };
     const stored = await models.ChatMessage.findOneAndUpdate(
-      { _id: message._id, isDeleted: { $ne: true } },
+      { _id: message._id, chat: message.chat, isDeleted: { $ne: true } },
       [{ $set: { reactions: toToggled(own) } }],
       { returnDocument: 'before', updatePipeline: true },
     ).lean<ChatMessage>();

@@ -1,5 +1,6 @@
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import { equalText } from '#shared/models/stored-text.js';
+import { acknowledgedReadConcern } from '../../platform/mongo-options.js';
 import type { Context } from '../../realtime/context.js';
 import { createMessageLog, type MessageLog } from '../chats/index.js';
 import type { Faces } from './faces.js';
@@ -17,7 +18,7 @@ export function createChatLog(context: Context, faces: Faces): ChatLog {
   const findSaid: ChatLog['findSaid'] = async ({ chat, sender, clientMessageId }) => {
     if (clientMessageId === undefined) return null;
     const said = { chat, sender, clientMessageId: equalText(clientMessageId) };
-    return Message.findOne(said).lean<ChatMessage | null>();
+    return Message.findOne(said).readConcern(acknowledgedReadConcern).lean<ChatMessage | null>();
   };
 
   const log = createMessageLog<ChatMessage>(context, {

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { deliveryQuestion } from '#shared/contracts/deliveries.js';
-import { type emitApi, emitItem, idempotencyKey } from '#shared/contracts/emit-api.js';
+import { emitApi, emitItem } from '#shared/contracts/emit-api.js';
 import { invalid } from '../../errors.js';
 import type { RouteHandlers } from '../../realtime/integration.js';
 import { toGatewayError, toRequestFailure, toSuccess } from '../../transport/reply.js';
@@ -10,8 +10,7 @@ import type { EmitService } from './service.js';
 /** The REST of the emit API. */
 export const createRoutes = (service: EmitService): RouteHandlers<typeof emitApi> => ({
   async emit({ params: { userId, event }, query, body, request, response }) {
-    const header = request.headers['idempotency-key'];
-    const key = header === undefined ? undefined : parse(idempotencyKey, header);
+    const { 'idempotency-key': key } = parse(emitApi.routes.emit.headers, request.headers);
     const { answer, isReplay } = await service.toUser(toEmit({ ...query, userId, event, payload: body }), key);
     if (isReplay) response.setHeader('Idempotent-Replay', 'true');
     return answer;
@@ -39,7 +38,8 @@ async function toItemAnswer(service: EmitService, item: unknown) {
   }
 }
 
-const isYes = (flag: boolean | string | undefined): boolean => flag === true || flag === 'true' || flag === '1';
+const isYes = (flag: z.output<typeof emitItem>['durable']): boolean =>
+  flag !== undefined && [true, 'true', '1', 1].includes(flag);
 
 /** A question as the service has it. */
 const toQuestion = ({ since, limit, before, ...which }: z.output<typeof deliveryQuestion>) => ({

@@ -7,7 +7,8 @@ import type { Principal } from '../../auth/principal.js';
 import { invalid } from '../../errors.js';
 import { ChatError, type Entrance } from '../chats/index.js';
 import { type Access, type ConversationAccess, ensureOpen } from './access.js';
-import { detectType, isImage, toSafeName } from './content-type.js';
+import { detectType, isImage } from './content-type.js';
+import { toSafeName } from './file-name.js';
 import type { FileStore, StoredFile } from './file-store.js';
 import type { createFindSaid } from './log.js';
 import type { Meter } from './meter.js';
@@ -70,8 +71,8 @@ export function createFiles({ findSaid, access, entrance, store, send, meter, si
   };
 
   const keep = async (content: Uint8Array, owner: Identity, meta: Meta | undefined): Promise<SupportFile> => {
-    const fileType = await detectType(content, meta?.mimeType);
     const fileName = toSafeName(meta?.fileName ?? '');
+    const fileType = await detectType(content, { mimeType: meta?.mimeType, fileName });
     const conversationId = meta === undefined ? null : new Types.ObjectId(meta.conversationId);
     const metadata = { owner, conversationId, type: fileType };
     const fileId = await store.add(content, { name: fileName, metadata });

@@ -1,6 +1,7 @@
 import type { Models } from '#shared/models/index.js';
 import { equalText } from '#shared/models/stored-text.js';
 import type { SupportMessage } from '#shared/models/support-message.js';
+import { acknowledgedReadConcern } from '../../platform/mongo-options.js';
 import type { Context } from '../../realtime/context.js';
 import { createMessageLog, type MessageLog } from '../chats/index.js';
 import { toWireMessage } from './to-wire.js';
@@ -17,7 +18,7 @@ export const createFindSaid =
   async ({ conversationId, senderId, senderType, clientMessageId }: SaidKey): Promise<SupportMessage | null> => {
     if (clientMessageId === undefined) return null;
     const said = { conversationId, senderId, senderType, clientMessageId: equalText(clientMessageId) };
-    return Message.findOne(said).lean<SupportMessage | null>();
+    return Message.findOne(said).readConcern(acknowledgedReadConcern).lean<SupportMessage | null>();
   };
 
 export const createSupportLog = (context: Context): SupportLog =>

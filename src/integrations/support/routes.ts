@@ -3,7 +3,7 @@ import type { Response } from 'express';
 import { support } from '#shared/contracts/support.js';
 import type { RouteHandlers } from '../../realtime/integration.js';
 import type { RateLimiter } from '../../realtime/rate-limit.js';
-import { toDisposition } from './content-type.js';
+import { toDisposition } from './file-name.js';
 import type { Download } from './files.js';
 import { ownRoomOf, toIdentity } from './people.js';
 import type { SupportServices } from './service.js';
@@ -34,14 +34,15 @@ export const createRoutes = (services: SupportServices, limiter: RateLimiter): R
 };
 
 /**
- * Streams a file. Always as something to save and under the type that its content showed, so that nothing in it runs in the
- * name of the gateway's origin.
+ * Streams a file. It is something to save, its type is not guessed, and a browser that opens it all the same does so in a
+ * sandbox that loads nothing: no script in it (an SVG can hold some) runs in the name of the gateway's origin.
  */
 async function sendFile(response: Response, { name, type, size, content }: Download): Promise<void> {
   response.setHeader('Content-Type', type);
   response.setHeader('Content-Length', size);
   response.setHeader('Content-Disposition', toDisposition(name));
   response.setHeader('X-Content-Type-Options', 'nosniff');
+  response.setHeader('Content-Security-Policy', "default-src 'none'; sandbox");
   try {
     await pipeline(content(), response);
   } catch (error) {

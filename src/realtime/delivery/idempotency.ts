@@ -5,6 +5,7 @@ import { GatewayError } from '../../errors.js';
 import { toCanonicalJson } from '../../platform/canonical-json.js';
 import type { Clock } from '../../platform/clock.js';
 import { isDuplicateKey } from '../../platform/duplicate-key.js';
+import { acknowledgedReadConcern } from '../../platform/mongo-options.js';
 import { newId } from './message.js';
 
 /** How long a key is remembered. */
@@ -42,7 +43,7 @@ export function createIdempotency({ model, clock }: { model: Model<DeliveryKey>;
     } catch (error) {
       if (!isDuplicateKey(error)) throw error;
     }
-    const taken = await model.findById(key).lean();
+    const taken = await model.findById(key).readConcern(acknowledgedReadConcern).lean();
     if (taken === null || taken.bodyHash !== bodyHash) throw new GatewayError('CONFLICT');
     if (typeof taken.answer === 'string') return { message: taken.message, isOurs: false, answer: taken.answer };
     const lapsed = { _id: key, answer: { $exists: false }, leasedUntil: { $lte: new Date(now) } };

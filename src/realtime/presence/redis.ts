@@ -61,6 +61,10 @@ export function createRedisPresence(options: RedisPresenceOptions): PresenceStor
   let hasMissedRemovals = false;
   let isForgotten = false;
   let quietUntil = 0;
+  /** When the lease that Redis confirmed last runs out. */
+  let leaseEndsAt = 0;
+  /** Why the last renewal failed. */
+  let failure: unknown;
   let stopListening = (): void => undefined;
 
   /** What was sent may yet be carried out, before or after what comes next; a new generation makes that harmless. */
@@ -112,9 +116,31 @@ export function createRedisPresence(options: RedisPresenceOptions): PresenceStor
   /** A grace time ends in `afterMs`. */
   const expectDue = (afterMs: number): void => ticker.expect(Math.max(afterMs, quietUntil - clock.now()));
 
+  const renewLease = async (): Promise<Renewal> => {
+    const askedAt = clock.now();
+    try {
+      const renewed = await commands.renew(generation, askedAt < quietUntil ? 0 : CHUNK);
+      leaseEndsAt = askedAt + leaseMs;
+      failure = undefined;
+      return renewed;
+    } catch (error) {
+      failure = error;
+      throw error;
+    }
+  };
+
+  /** A part of the self-check of Redis. @throws while the lease of this node cannot be renewed */
+  const ensureRenewed = (): void => {
+    if (failure === undefined && clock.now() < leaseEndsAt) return;
+    ticker.wakeUp();
+    throw failure ?? new Error('the lease of presence has run out');
+  };
+
   const runTick = async (listener: PresenceEvents): Promise<void> => {
     const known = renewal;
-    renewal = await commands.renew(generation, clock.now() < quietUntil ? 0 : CHUNK);
+    // Some connections may be back before others are, here and on the other nodes.
+    if (!redis.isReady()) quietUntil = clock.now() + leaseMs;
+    renewal = await renewLease();
     await reportOffline(listener, renewal);
 
     const { epoch, wasAlive, others, deadNodes, nextDueMs } = renewal;
@@ -201,14 +227,24 @@ export function createRedisPresence(options: RedisPresenceOptions): PresenceStor
     },
   });
 
+  /** What Redis holds is of no use while this node cannot renew its lease: its sockets do not count. */
+  const ensureReady = (): void => {
+    if (!redis.isReady()) throw new GatewayError('UNAVAILABLE');
+  };
+
   return {
     async start(listener) {
       events = listener;
-      stopListening = redis.onStateChange(() => {
+      const stopWatching = redis.onStateChange(() => {
         quietUntil = clock.now() + leaseMs;
         ticker.wakeUp();
       });
       await ticker.start();
+      const removeProbe = redis.addProbe(ensureRenewed);
+      stopListening = () => {
+        stopWatching();
+        removeProbe();
+      };
       return { isAlone: renewal?.others === 0 };
     },
     async add(entry) {
@@ -222,9 +258,11 @@ export function createRedisPresence(options: RedisPresenceOptions): PresenceStor
       return unregister(entry);
     },
     async get(userIds) {
+      ensureReady();
       return commands.read(userIds).catch(unavailable);
     },
     async placesOf(userId) {
+      ensureReady();
       return commands.placesOf(userId).catch(unavailable);
     },
     async stop() {

@@ -135,7 +135,8 @@ export function createSocketDirectory(options: SocketDirectoryOptions): SocketDi
       await Promise.all(here.map(({ userId, socketId }) => add(userId, socketId)));
     },
     async clear() {
-      await model.updateMany({ 'socket_ids.0': { $exists: true } }, { $set: { socket_ids: [] } });
+      // Any text: `{ $exists: true }` on the first element would read the whole collection.
+      await model.updateMany({ socket_ids: { $gt: '' } }, { $set: { socket_ids: [] } });
     },
     async close() {
       isClosed = true;

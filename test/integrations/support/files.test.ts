@@ -6,6 +6,7 @@ import { signToken } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
 import { dataOf, openStage, type Stage, type TestUser } from '../stage.js';
 import { addConversation, openChat, talk, visitorClaims } from './chat.js';
+import { APNG, PNG, utf16le } from './file-types.js';
 
 const clock = createTestClock();
 const MAX_FILE_SIZE = 2_000_000;
@@ -22,12 +23,6 @@ afterAll(async () => {
   await stage.close();
   expect(wireFaults).toEqual([]);
 });
-
-/** The smallest picture there is. */
-const PNG = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
-  'base64',
-);
 
 /** Reads a file as a user, or as whoever the claims name; on the other node than it was stored by. */
 async function read(user: TestUser | Record<string, unknown>, path: string) {
@@ -157,7 +152,8 @@ test('what a file is, its content says', async () => {
     details: [{ path: '1.mimeType', message: 'is not what the file holds' }],
   };
   expect(await upload(html, 'image/png')).toMatchObject(refused);
-  expect(await upload(PNG, 'application/pdf')).toMatchObject(refused);
+  expect(dataOf(await upload(PNG, 'application/pdf')).fileType).toBe('image/png');
+  expect(dataOf(await upload(html, '', 'x.ts')).fileType).toBe('text/plain');
   expect(await upload(Buffer.alloc(0), undefined)).toMatchObject({ code: 'VALIDATION_ERROR' });
   for (const args of [
     [],
@@ -169,6 +165,38 @@ test('what a file is, its content says', async () => {
   ]) {
     expect(await a.ask('file_upload', ...args), JSON.stringify(args)).toMatchObject({ code: 'VALIDATION_ERROR' });
   }
+});
+
+test('an honest file of any kind is taken, and served so that nothing in it runs', async () => {
+  const { ann, b, a, conversationId } = await talk(stage);
+  const files = [
+    { fileName: 'می\u200cخواهم.svg', mimeType: 'image/svg+xml', content: '<svg><script>alert(1)</script></svg>' },
+    { fileName: '👨\u200d👩\u200d👧.csv', mimeType: 'application/vnd.ms-excel', content: utf16le('a;b\r\n1;2\r\n') },
+    { fileName: 'main.ts', mimeType: 'video/mp2t', content: 'export const a = 1;' },
+    { fileName: 'spinner.png', mimeType: 'image/png', content: APNG },
+  ];
+  const served = [];
+  for (const { content, ...claim } of files) {
+    const file = dataOf(await a.ask('file_upload', Buffer.from(content as Buffer), { conversationId, ...claim }));
+    const [message] = await b.next('new_message');
+    const answer = await read(ann, file.fileUrl);
+    expect(file.fileName).toBe(claim.fileName);
+    expect(answer.content).toEqual(Buffer.from(content as Buffer));
+    expect(Object.fromEntries(answer.response.headers)).toMatchObject({
+      'content-disposition': expect.stringMatching(/^attachment; .*; filename\*=UTF-8''/),
+      'content-security-policy': "default-src 'none'; sandbox",
+      'x-content-type-options': 'nosniff',
+    });
+    const [, name = ''] = (answer.response.headers.get('content-disposition') ?? '').split("UTF-8''");
+    expect(decodeURIComponent(name)).toBe(claim.fileName);
+    served.push([message.type, answer.response.headers.get('content-type')]);
+  }
+  expect(served).toEqual([
+    ['file', 'image/svg+xml'],
+    ['file', 'text/csv'],
+    ['file', 'text/plain'],
+    ['image', 'image/png'],
+  ]);
 });
 
 test('an upload that is tried again is one message and one file', async () => {

@@ -258,7 +258,8 @@ describe('a method', () => {
 describe('a query', () => {
   it.each([
     ['namespace=/v1/shared&namespace=/v1/shared', 'namespace'],
-    ['namespace[]=/v1/shared&namespace=', 'namespace'],
+    ['namespace[]=/v1/shared', 'namespace[]'],
+    ['namespace=', 'namespace'],
     ['namespace=/v1/lead-finder', 'namespace'],
     ['namespace=__proto__', 'namespace'],
     ['durable=perhaps', 'durable'],
@@ -273,10 +274,13 @@ describe('a query', () => {
     expectInvalid(await current().gateway.call('POST', '/broadcast/news?account=', {}), 'account');
   });
 
-  it('that is not understood is ignored', async () => {
+  it('that is not understood is refused', async () => {
     const query = `__proto__=1&constructor[prototype][isPolluted]=1&%=%&a${'&b=1'.repeat(2000)}`;
     const response = await current().gateway.call('POST', `/emit/nobody/news?${query}`, {});
-    expect(response.json).toEqual({ success: true, message: 'SUCCESS', data: { sockets: 0 } });
+    expect(response.json).toMatchObject(failure(400, 'VALIDATION_ERROR'));
+    expect(response.json.details.map(({ path }: { path: string }) => path)).toEqual([
+      ...['__proto__', 'constructor[prototype][isPolluted]', '%', 'a', 'b'],
+    ]);
     expect({}).not.toHaveProperty('isPolluted');
     await current().expectUnharmed();
   });

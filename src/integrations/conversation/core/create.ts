@@ -96,7 +96,7 @@ export function createMembership<D extends Description, M extends WireMessage>(d
         for (const { _id, conversation } of members) {
           const isNamed = await kind.conversations.exists({ _id: conversation, users: viewer.userId }).session(session);
           if (isNamed !== null) continue;
-          const member = await models.Member.findOneAndDelete({ _id }, { session }).lean();
+          const member = await models.Member.findOneAndDelete({ _id, conversation }, { session }).lean();
           if (member === null) continue;
           record(member, undefined);
           ended += 1;

@@ -4,6 +4,7 @@ import type { Member } from '#shared/models/member.js';
 import { equalText } from '#shared/models/stored-text.js';
 import { GatewayError } from '../../../errors.js';
 import { isDuplicateKey } from '../../../platform/duplicate-key.js';
+import { acknowledgedReadConcern } from '../../../platform/mongo-options.js';
 import type { CounterStore } from '../../../realtime/counters/index.js';
 import { accessibleTo, withMembers } from './access.js';
 import type { Announce } from './announce.js';
@@ -69,6 +70,7 @@ export function createSend<D extends Description, M extends WireMessage>(depende
   const findStored = ({ userId }: Viewer, { conversationId, message }: Draft) =>
     kind.messages
       .findOne({ ...kind.said, conversation_id: conversationId, sent_by: userId, UUID: equalText(message.UUID) })
+      .readConcern(acknowledgedReadConcern)
       .lean<StoredMessage>();
 
   return async (viewer: Viewer, draft: Draft): Promise<M> => {

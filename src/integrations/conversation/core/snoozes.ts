@@ -1,5 +1,6 @@
 import type { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
+import type { Member } from '#shared/models/member.js';
 import type { Clock } from '../../../platform/clock.js';
 import type { Logger } from '../../../platform/logger.js';
 import type { CounterStore } from '../../../realtime/counters/index.js';
@@ -39,11 +40,11 @@ export function createSnoozes<D extends Description, M extends WireMessage>(depe
   let isStopped = false;
 
   /** Takes one snooze off. Somebody else may have: then nothing happens. */
-  const wakeOne = async (member: { _id: Types.ObjectId; user: Types.ObjectId }): Promise<void> => {
+  const wakeOne = async (member: Pick<Member, '_id' | 'conversation' | 'user'>): Promise<void> => {
     const now = new Date(clock.now());
     const woken = await counters.transact([member.user.toHexString()], async ({ session, record }) => {
       const before = await models.Member.findOneAndUpdate(
-        { _id: member._id, snoozed_until: { $gt: new Date(0), $lte: now } },
+        { _id: member._id, conversation: member.conversation, snoozed_until: { $gt: new Date(0), $lte: now } },
         { $set: { snoozed_until: null } },
         { session },
       ).lean();
@@ -62,7 +63,7 @@ export function createSnoozes<D extends Description, M extends WireMessage>(depe
   const findDue = (more: object) =>
     models.Member.find(
       { kind: kind.name, ...more, snoozed_until: { $gt: new Date(0), $lte: new Date(clock.now()) } },
-      { user: 1 },
+      { user: 1, conversation: 1 },
     )
       .sort({ snoozed_until: 1 })
       .limit(BATCH)

@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError, readConfig } from '../../src/config.js';
+
+/** What is said of a variable; empty when it is accepted. */
+function complaintAbout(variables: Record<string, string>): string {
+  try {
+    readConfig({ NODE_ENV: 'test', ...variables });
+    return '';
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+}
+
+describe('REDIS_URL', () => {
+  it.each([
+    ...[
+      'redis://localhost',
+      'redis://localhost:6379',
+      'rediss://localhost:6380/',
+      'redis://10.0.0.1/15',
+      'REDIS://host',
+    ],
+    ...['redis://:secret@host', 'redis://user:secret@host:6379/0', 'redis://user@host', 'redis://[::1]:6379/1'],
+    ...['redis://:p%2Fw%23%3F%25@host', 'redis://:with:colon@host', 'redis://:with@sign@host', ' redis://host '],
+  ])('takes %j', (url) => {
+    expect(complaintAbout({ REDIS_URL: url })).toBe('');
+    expect(readConfig({ NODE_ENV: 'test', REDIS_URL: url }).redis.url).toBe(url.trim());
+  });
+
+  it.each([
+    ['redis://:hunter2/x@host:6379/0', /percent-encoded/],
+    ['redis://user:12/hunter2@host', /percent-encoded/],
+    ['redis://user:hunter2#x@host', /percent-encoded/],
+    ['redis://user:12#hunter2@host', /percent-encoded/],
+    ['redis://user:hunter2?x@host', /percent-encoded/],
+    ['redis://hunter2\n@host', /percent-encoded/],
+    ['redis://:hunter2%@host', /%25/],
+    ['redis://:hunter2%zz@host', /%25/],
+    ['http://:hunter2@host', /redis:\/\/.*not http/],
+    ['unix:///var/run/hunter2.sock', /redis:\/\/.*not unix/],
+    ['hunter2@host', /redis:\/\//],
+    ['host:6379', /redis:\/\//],
+    ['redis:host', /redis:\/\//],
+    ['redis://', /has no host/],
+    ['redis://:hunter2@', /has no host/],
+    ['redis://:6379', /has no host/],
+    ['redis:///0', /has no host/],
+    ['redis://host:hunter2', /port/],
+    ['redis://host:0', /port/],
+    ['redis://host:65536', /port/],
+    ['redis://host:', /port/],
+    ['redis://host/hunter2', /database/],
+    ['redis://host/-1', /database/],
+    ['redis://host/1.5', /database/],
+    ['redis://host/0/1', /database/],
+    ['redis://host?db=1', /database/],
+    ['redis://host#hunter2', /database/],
+    ['redis://ho st', /not a URL|is not/],
+    ['redis://[::1', /./],
+    ['"redis://:hunter2@host"', /quotes/],
+    ["'redis://:hunter2@host'", /quotes/],
+  ])('refuses %j, says why, and does not repeat it', (url, reason) => {
+    const complaint = complaintAbout({ REDIS_URL: url });
+    expect(complaint).toMatch(reason);
+    expect(complaint).toMatch(/^ {2}REDIS_URL: /m);
+    expect(complaint).not.toContain('hunter2');
+  });
+});
+
+describe('REDIS_PREFIX', () => {
+  it.each([
+    ...['general-socket', 'a', 'app:prod', 'app/prod', 'größe', 'a b', '{app}', '{}', '}{'],
+    ...['[a]', 'a]', '[', 'a*', '*', 'a?', 'a\\', '\\*', '[^a-z]'],
+  ])('takes %j', (prefix) => {
+    expect(complaintAbout({ REDIS_PREFIX: prefix })).toBe('');
+  });
+
+  it.each([
+    ...['a\n', 'a\r', '\ta', 'a\u0000b', ' a', 'a ', '\u00a0a', 'a\u200b', '\ufeffa', '\u0085'],
+    ...['"a"', "'a'", 'a-request', 'a-response', 'x'.repeat(201), 'é'.repeat(101)],
+  ])('refuses %j, which would separate the node from the others', (prefix) => {
+    expect(complaintAbout({ REDIS_PREFIX: prefix })).toMatch(/^ {2}REDIS_PREFIX: must not /m);
+  });
+});

@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openApplication } from '../delivery/application.js';
+import { dataOf, openStage, type Stage } from '../integrations/stage.js';
+import { type EmbeddedTestDatabase, startEmbeddedDatabase } from '../support/database.js';
+import { startReplicaSet, type TestReplicaSet } from '../support/mongo-replica-set.js';
+
+let database: EmbeddedTestDatabase;
+let replicaSet: TestReplicaSet;
+let stage: Stage;
+
+beforeAll(async () => {
+  database = await startEmbeddedDatabase();
+  replicaSet = await startReplicaSet(database.url);
+  stage = await openStage({ database, env: { MONGODB_URL: replicaSet.url } });
+});
+afterAll(async () => {
+  await stage.close();
+  await replicaSet.close();
+  await database.stop();
+});
+
+const numbers = Array.from({ length: 100 }, (_, n) => n);
+
+/** Does all of it at once; the primary steps down after the first answers have come. */
+async function duringFailOver<T>(count: number, work: (n: number) => Promise<T>): Promise<T[]> {
+  const before = replicaSet.disturbed;
+  let answers = 0;
+  const results = await Promise.all(
+    numbers.slice(0, count).map(async (n) => {
+      // Not all in one write.
+      for (let turn = 0; turn < n; turn += 1) await new Promise(setImmediate);
+      const result = await work(n);
+      answers += 1;
+      if (answers === Math.floor(count / 5)) replicaSet.stepDown();
+      return result;
+    }),
+  );
+  expect(replicaSet.disturbed, 'the fail-over was noticed').toBeGreaterThan(before);
+  return results;
+}
+
+test('a hundred durable messages on their way while the primary steps down are all acknowledged, and there once', async () => {
+  const [node] = stage.nodes;
+  if (node === undefined) throw new Error('there is no node');
+  for (const round of [1, 2]) {
+    const user = `ann-${round}`;
+    const answers = await duringFailOver(100, (n) =>
+      node.call('POST', `/emit/${user}/m?durable=true`, JSON.stringify(n)),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(numbers.map(() => 200));
+    const phone = await openApplication(node, { user, deviceId: 'phone' });
+    await phone.has(100);
+    // What is sent now comes after everything that was stored before.
+    expect((await node.call('POST', `/emit/${user}/m?durable=true`, '"last"')).status).toBe(200);
+    await phone.has(101);
+    expect(phone.messages.at(-1)).toBe('last');
+    expect(
+      phone.messages
+        .slice(0, -1)
+        .map(Number)
+        .sort((a, b) => a - b),
+    ).toEqual(numbers);
+    phone.close();
+  }
+});
+
+test('what is said in conversations while the primary steps down is stored and counted once', async () => {
+  const [ann, bob] = await stage.people('Ann', 'Bob');
+  const [a, b] = [await stage.open(ann), await stage.open(bob)];
+  const { conversation } = dataOf(await a.ask('add_conversation', { users: [bob.id], channel_id: 'general' }));
+  const conversation_id = conversation._id;
+  const answers = await duringFailOver(30, (n) => a.ask('message', { conversation_id, data: `${n}`, UUID: `u-${n}` }));
+  expect(new Set(answers.map((answer) => dataOf(answer).message._id)).size).toBe(30);
+  expect(await stage.models.Message.countDocuments({ conversation_id })).toBe(30);
+  const { conversation: seen } = dataOf(await b.ask('get_conversation_by_id', { conversation_id }));
+  expect(seen.unread_count).toBe(30);
+});
+
+test('reads wait for the new primary', async () => {
+  const [ann] = await stage.people('Ann');
+  const a = await stage.open(ann);
+  const answers = await duringFailOver(20, () => a.ask('list_conversation', {}));
+  expect(answers.every(({ success }) => success)).toBe(true);
+});

@@ -1,0 +1,207 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { addChat, members, open } from '../integrations/community/community.js';
+import { dataOf, openStage, type Stage } from '../integrations/stage.js';
+import { talk as talkInSupport } from '../integrations/support/chat.js';
+import { type EmbeddedTestDatabase, startEmbeddedDatabase } from '../support/database.js';
+import { type Document, type MongoProxy, nameOf, startMongoProxy } from '../support/mongo-proxy.js';
+
+/*
+ * A gateway on a server that answers as MongoDB and other engines do where the embedded database answers otherwise, through
+ * a connection string that asks for less than the gateway promises.
+ */
+
+const HOSTILE_OPTIONS =
+  'readPreference=secondaryPreferred&w=1&journal=false&readConcernLevel=available&retryWrites=false&retryReads=false';
+
+let database: EmbeddedTestDatabase;
+let proxy: MongoProxy;
+let stage: Stage;
+
+beforeAll(async () => {
+  database = await startEmbeddedDatabase();
+  proxy = await startMongoProxy(database.url);
+  stage = await openStage({ database, env: { MONGODB_URL: proxy.url(HOSTILE_OPTIONS), MESSAGE_LIMIT: '100000' } });
+});
+afterEach(() => {
+  proxy.rules = {};
+  proxy.commands.length = 0;
+});
+afterAll(async () => {
+  await stage.close();
+  await proxy.close();
+  await database.stop();
+});
+
+/** Two users with a conversation of the team. */
+async function team() {
+  const [ann, bob] = await stage.people('Ann', 'Bob');
+  const [a, b] = [await stage.open(ann), await stage.open(bob)];
+  const made = dataOf(await a.ask('add_conversation', { users: [bob.id], channel_id: 'general' }));
+  const id: string = made.conversation._id;
+  const say = (UUID: string) => a.ask('message', { conversation_id: id, data: `said ${UUID}`, UUID });
+  return { ann, bob, a, b, id, say };
+}
+
+const emitOnce = (key: string) =>
+  stage.nodes[0]?.call('POST', '/emit/ann/m?durable=true', { n: 1 }, { 'idempotency-key': key });
+
+const READS = new Set(['find', 'aggregate', 'count', 'distinct']);
+const WRITES = new Set(['insert', 'update', 'delete', 'findAndModify']);
+
+test('reads from the primary and writes to a majority, in snapshots, within a time, whatever the connection string says', async () => {
+  const { a, b, id, say } = await team();
+  dataOf(await say('1'));
+  dataOf(await b.ask('read', { conversation_id: id }));
+  dataOf(await a.ask('list_conversation', {}));
+  dataOf(await a.ask('channel', {}));
+  dataOf((await a.ask('join', {})) && { success: true });
+  expect((await emitOnce('pinned'))?.status).toBe(200);
+  const { a: c, conversationId } = await talkInSupport(stage);
+  dataOf(await c.ask('send_message', { conversationId, content: 'hello' }));
+
+  const commands = proxy.commands.filter((command) => READS.has(nameOf(command)) || WRITES.has(nameOf(command)));
+  expect(commands.length).toBeGreaterThan(20);
+  for (const command of commands) {
+    const mode = (command['$readPreference'] as Document | undefined)?.['mode'] ?? 'primary';
+    expect(mode, JSON.stringify(command)).toBe('primary');
+    expect(Number(command['maxTimeMS']), JSON.stringify(command)).toBe(20_000);
+    const isInTransaction = command['autocommit'] === false;
+    if (!isInTransaction && WRITES.has(nameOf(command))) {
+      expect(command['writeConcern'], JSON.stringify(command)).toMatchObject({
+        w: 'majority',
+        wtimeout: expect.anything(),
+      });
+    }
+    if (command['startTransaction'] === true) expect(command['readConcern']).toMatchObject({ level: 'snapshot' });
+  }
+  const commits = proxy.commands.filter((command) => nameOf(command) === 'commitTransaction');
+  expect(commits.length).toBeGreaterThan(1);
+  for (const commit of commits) expect(commit['writeConcern']).toMatchObject({ w: 'majority' });
+  const inserts = commands.filter((command) => nameOf(command) === 'insert');
+  expect(inserts.every((command) => command['txnNumber'] !== undefined)).toBe(true);
+});
+
+/** Other words for 11000. Engines on PostgreSQL leave out the key pattern; some do not even name the index. */
+const rewordings: Record<string, (failure: Document) => Document> = {
+  'an engine on PostgreSQL': ({ keyPattern: _, keyValue: __, errmsg, ...rest }) => ({
+    ...rest,
+    errmsg: `Duplicate key violation on the requested collection: Index '${/index: (\S+)/.exec(String(errmsg))?.[1]}'`,
+  }),
+  'an engine that names no index': ({ keyPattern: _, keyValue: __, ...rest }) => ({
+    ...rest,
+    errmsg: 'Schlüssel besteht bereits',
+  }),
+};
+
+test.each(Object.entries(rewordings))(
+  'answers what is sent again with what was stored, in the words of %s',
+  async (_, reword) => {
+    proxy.rules.onReply = (reply) => {
+      const failures = reply['writeErrors'] as Document[] | undefined;
+      if (failures !== undefined)
+        return { ...reply, writeErrors: failures.map((one) => (one['code'] === 11_000 ? reword(one) : one)) };
+      return reply['code'] === 11_000 ? reword(reply) : reply;
+    };
+    const { say, id } = await team();
+    const said = dataOf(await say('again'));
+    expect(dataOf(await say('again'))).toEqual(said);
+    expect(await stage.models.Message.countDocuments({ conversation_id: id })).toBe(1);
+
+    const { a, conversationId } = await talkInSupport(stage);
+    const message = { conversationId, content: 'hello', clientMessageId: 'c1' };
+    const first = await a.ask('send_message', message);
+    expect(await a.ask('send_message', message)).toEqual(first);
+    expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
+
+    const [ann, bob] = await members(stage, ['Ann', 'Bob']);
+    const client = await open(stage, ann);
+    const chatId = await addChat(stage, [ann, bob]);
+    const chatted = await client.ask('chat:send_message', { chatId, content: 'hello', clientMessageId: 'c1' });
+    expect(await client.ask('chat:send_message', { chatId, content: 'hello', clientMessageId: 'c1' })).toEqual(chatted);
+    expect(await stage.models.ChatMessage.countDocuments({ chat: chatId })).toBe(1);
+
+    const key = `again ${_}`;
+    const emitted = await emitOnce(key);
+    expect((await emitOnce(key))?.json.data).toEqual(emitted?.json.data);
+
+    // What is acknowledged by such an answer must survive a fail-over, though it may have been stored a moment ago.
+    const levelOf = ({ readConcern }: Document) => (readConcern as Document | undefined)?.['level'];
+    const lookups = proxy.commands.filter((command) => levelOf(command) === 'linearizable');
+    const collections = ['conversation.messages', 'support.messages', 'community.messages', 'delivery.keys'];
+    expect(lookups.map(({ find }) => find)).toEqual(collections);
+  },
+);
+
+test('runs a transaction again after a conflict that carries no label', async () => {
+  const { say, id } = await team();
+  for (const code of [112, 251, 246, 24]) {
+    let failures = 0;
+    proxy.rules.onCommand = (command) => {
+      if (nameOf(command) !== 'update' || command['autocommit'] !== false || failures === 3) return undefined;
+      failures += 1;
+      return { ok: 0, code, errmsg: 'could not serialize access due to concurrent update' };
+    };
+    dataOf(await say(`conflict ${code}`));
+    expect(failures).toBe(3);
+  }
+  expect(await stage.models.Message.countDocuments({ conversation_id: id })).toBe(4);
+});
+
+test('does not acknowledge what no majority has, and stores it once when it is sent again', async () => {
+  const { say, id } = await team();
+  const { a, conversationId } = await talkInSupport(stage);
+  const message = { conversationId, content: 'hello', clientMessageId: 'c2' };
+  // How a server reports that the time of the operation was up before a majority had it.
+  const noMajority = { code: 50, codeName: 'MaxTimeMSExpired', errmsg: 'operation exceeded time limit' };
+  proxy.rules.onReply = (reply, command) =>
+    (WRITES.has(nameOf(command)) && command['autocommit'] !== false) || nameOf(command) === 'commitTransaction'
+      ? { ...reply, writeConcernError: noMajority }
+      : reply;
+  expect(await say('w')).toMatchObject({ success: false, message: 'UNAVAILABLE' });
+  expect(await a.ask('send_message', message)).toMatchObject({ success: false, code: 'UNAVAILABLE' });
+  expect((await emitOnce('no majority'))?.status).toBe(503);
+  proxy.rules = {};
+  dataOf(await say('w'));
+  dataOf(await a.ask('send_message', message));
+  expect((await emitOnce('no majority'))?.status).toBe(200);
+  expect(await stage.models.Message.countDocuments({ conversation_id: id })).toBe(1);
+  expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
+});
+
+test('says that the database is away when it takes too long for a read or a write', async () => {
+  const { a, say } = await team();
+  proxy.rules.onCommand = (command) =>
+    READS.has(nameOf(command)) || WRITES.has(nameOf(command))
+      ? { ok: 0, code: 50, codeName: 'MaxTimeMSExpired', errmsg: 'operation exceeded time limit' }
+      : undefined;
+  expect(await say('slow')).toMatchObject({ success: false, message: 'UNAVAILABLE' });
+  expect(await a.ask('list_conversation', {})).toMatchObject({ success: false, message: 'UNAVAILABLE' });
+  expect((await emitOnce('slow'))?.status).toBe(503);
+});
+
+test('is right on a slow link that is cut now and then', async () => {
+  const { say, id } = await team();
+  let replies = 0;
+  proxy.rules.onReply = async (reply) => {
+    replies += 1;
+    await new Promise(setImmediate);
+    // Before the driver has it: the command has been run.
+    return replies % 40 === 0 ? 'cut' : reply;
+  };
+  const sent = Array.from({ length: 40 }, (_, n) => `cut ${n}`);
+  const ids = new Set<string>();
+  for (const UUID of sent) {
+    for (;;) {
+      const answer = await say(UUID);
+      if (answer.success === true) {
+        ids.add(answer.data.message._id);
+        break;
+      }
+      expect(answer.message).toBe('UNAVAILABLE');
+    }
+  }
+  proxy.rules = {};
+  const stored = await stage.models.Message.find({ conversation_id: id }).lean();
+  expect(stored.map(({ UUID }) => UUID).sort()).toEqual(sent.sort());
+  expect(new Set(stored.map(({ _id }) => String(_id)))).toEqual(ids);
+});

@@ -1,0 +1,69 @@
+import { beforeAll, expect, test } from 'vitest';
+import { publishedContracts } from '#shared/contracts/index.js';
+import { faultOf, type Row, toLateCommands, toRows, toShardKeys } from './report.js';
+import { type IndexSpec, readIndexes } from './rules/index-spec.js';
+import { toTable } from './table.js';
+import { walkCommunity } from './walk/community.js';
+import { walkConversations } from './walk/conversations.js';
+import { walkPlatform } from './walk/platform.js';
+import { openWalkStage, type WalkStage } from './walk/stage.js';
+import { walkSupport } from './walk/support.js';
+
+/*
+ * Every query that the product sends to the database, by a walk through all events and routes, held against MongoDB's rules.
+ * The rules are written down here once more and know nothing of the embedded database.
+ */
+
+/** Collections that no shard key fits. They stay on one shard, which a cluster does not refuse. */
+const UNSHARDED: Readonly<Record<string, string>> = {
+  communications: 'a unique index begins with an array',
+  'community.chats': 'direct chats are unique by `directKey`, which groups do not have',
+  'delivery.pushes': 'the next push is taken by its time',
+};
+
+let stage: WalkStage;
+let indexes: ReadonlyMap<string, readonly IndexSpec[]>;
+let rows: Row[];
+
+beforeAll(async () => {
+  stage = await openWalkStage();
+  try {
+    await walkConversations(stage);
+    await walkCommunity(stage);
+    await walkSupport(stage);
+    await walkPlatform(stage);
+    indexes = readIndexes(stage.models);
+  } finally {
+    await stage.close();
+  }
+  rows = toRows(stage.recorder.commands, indexes);
+});
+
+test('the walk calls every event and every route of the contracts', () => {
+  const published = publishedContracts.flatMap(({ contract: { name, clientEvents, routes } }) =>
+    [...Object.keys(clientEvents), ...Object.keys(routes)].map((called) => `${name} ${called}`),
+  );
+  expect([...stage.covered].sort()).toEqual(published.sort());
+});
+
+test('MongoDB serves every query by an index, in the order that is asked for', () => {
+  const faults = rows.flatMap((row) => {
+    const fault = faultOf(row);
+    return fault === undefined ? [] : `${row.collection} ${row.shape}: ${fault}`;
+  });
+  expect(faults).toEqual([]);
+});
+
+test('MongoDB 6.0 knows every command and every operator', () => {
+  expect(toLateCommands(stage.recorder.commands)).toEqual([]);
+});
+
+test('a sharded cluster refuses nothing', () => {
+  const without = [...toShardKeys(rows, indexes)].filter(([, keys]) => keys.length === 0).map(([name]) => name);
+  expect(without).toEqual(Object.keys(UNSHARDED));
+});
+
+// `npx vitest run test/queries -u` writes the table anew.
+test('the table of queries says what was sent', async () => {
+  await expect(toTable(rows, toShardKeys(rows, indexes))).toMatchFileSnapshot('queries.md');
+});

@@ -1,0 +1,66 @@
+import { createRequire } from 'node:module';
+
+/** A command as the driver sent it. */
+export interface RecordedCommand {
+  /** The name of the command, such as `find`. */
+  readonly name: string;
+  readonly command: Readonly<Record<string, unknown>>;
+}
+
+/** Keeps the commands of one application of this process. */
+export interface Recorder {
+  readonly commands: readonly RecordedCommand[];
+  stop(): void;
+}
+
+interface DriverConnection {
+  command(namespace: unknown, command: Record<string, unknown>, ...rest: unknown[]): Promise<unknown>;
+}
+
+const requireFromMongoose = createRequire(createRequire(import.meta.url).resolve('mongoose'));
+const { Connection } = requireFromMongoose('mongodb/lib/cmap/connection.js') as {
+  Connection: { prototype: DriverConnection };
+};
+
+/**
+ * Records every command that the driver sends for the application that says `appName` when it connects. Every way to the
+ * database, Mongoose, collections and GridFS, goes through `Connection.command`; the driver's own events would need an
+ * option of the client that the product has no use for.
+ */
+export function recordCommands(appName: string): Recorder {
+  const { prototype } = Connection;
+  const original = prototype.command;
+  const ours = new WeakSet<DriverConnection>();
+  const commands: RecordedCommand[] = [];
+  prototype.command = function command(namespace, sent, ...rest) {
+    if (appNameOf(sent) === appName) ours.add(this);
+    const [name] = Object.keys(sent);
+    if (name !== undefined && ours.has(this)) commands.push({ name, command: withLists(sent) });
+    return original.call(this, namespace, sent, ...rest);
+  };
+  return {
+    commands,
+    stop() {
+      prototype.command = original;
+    },
+  };
+}
+
+/** The driver sends the statements of some commands beside them, as a sequence of documents. */
+const withLists = (command: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(command).map(([field, value]) => {
+      const { documents } = (value ?? {}) as { documents?: unknown };
+      return [field, Array.isArray(documents) ? documents : value];
+    }),
+  );
+
+/** The application that a handshake names. */
+function appNameOf({ client }: Record<string, unknown>): unknown {
+  // The driver keeps the metadata in a promise or a map, so it is read as it will be sent.
+  if (client === undefined) return undefined;
+  const { application } = toPlain(client) as { application?: unknown };
+  return application === undefined ? undefined : (toPlain(application) as { name?: unknown }).name;
+}
+
+const toPlain = (value: unknown): unknown => (value instanceof Map ? Object.fromEntries(value) : value);

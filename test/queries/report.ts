@@ -1,0 +1,58 @@
+import { unknownToMongoDb6 } from './operators.js';
+import { type Access, toAccesses } from './questions.js';
+import type { RecordedCommand } from './recorder.js';
+import { type Choice, choose } from './rules/choice.js';
+import type { IndexSpec } from './rules/index-spec.js';
+import { shapeOf } from './shape.js';
+import { fittingShardKeys } from './sharding.js';
+
+/** One kind of access, with how MongoDB serves it. */
+export interface Row {
+  readonly collection: string;
+  readonly shape: string;
+  readonly choice: Choice;
+  readonly access: Access;
+}
+
+/** What the commands of an application ask of the database, each kind once. */
+export function toRows(
+  commands: readonly RecordedCommand[],
+  indexes: ReadonlyMap<string, readonly IndexSpec[]>,
+): Row[] {
+  const rows = new Map<string, Row>();
+  for (const access of commands.flatMap(toAccesses)) {
+    const { collection } = access;
+    const shape = shapeOf(access);
+    const own = indexes.get(collection);
+    if (own === undefined) throw new Error(`no model declares the indexes of ${collection}`);
+    rows.set(`${collection} ${shape}`, { collection, shape, access, choice: choose(access, own) });
+  }
+  return [...rows].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, row]) => row);
+}
+
+/** Why an access would not do on a large collection; `undefined`: it would. */
+export function faultOf({ access, choice }: Row): string | undefined {
+  const { filter, limit } = access;
+  const isUnfiltered = filter.predicates.length === 0 && filter.disjunctions.length === 0;
+  if (choice.order === 'memory') return 'sorts in memory all that it finds';
+  if (choice.bounds !== '' || (isUnfiltered && limit > 0)) return undefined;
+  return choice.indexes.length === 0 ? 'reads the whole collection' : 'reads a whole index';
+}
+
+/** Commands with something that MongoDB 6.0 does not have. */
+export const toLateCommands = (commands: readonly RecordedCommand[]): string[] =>
+  commands.flatMap((command) => unknownToMongoDb6(command).map((what) => `${command.name}: ${what}`));
+
+/** For each collection the shard keys that fit what is done with it. */
+export function toShardKeys(
+  rows: readonly Row[],
+  indexes: ReadonlyMap<string, readonly IndexSpec[]>,
+): ReadonlyMap<string, readonly string[]> {
+  const names = [...new Set(rows.map(({ collection }) => collection))];
+  return new Map(
+    names.map((name) => {
+      const accesses = rows.filter(({ collection }) => collection === name).map(({ access }) => access);
+      return [name, fittingShardKeys(accesses, indexes.get(name) ?? []).map((key) => key.join(', '))];
+    }),
+  );
+}

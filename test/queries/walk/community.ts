@@ -1,0 +1,84 @@
+import { Types } from 'mongoose';
+import { community } from '#shared/contracts/community.js';
+import { communityNotifications, communityPeople } from '#shared/contracts/community-people.js';
+import type { WalkStage } from './stage.js';
+
+/** The community: chats, notifications, people. */
+export async function walkCommunity(stage: WalkStage): Promise<void> {
+  const { ask, call, models, clock } = stage;
+  const joined = { joinedGroups: [{ groupType: 'single' }], firstName: 'Ann' };
+  const [ann, bob, eve] = [await stage.user(joined), await stage.user(joined), await stage.user()];
+  const unkeyed = { participants: [ann, eve], type: 'direct' as const };
+  await models.Chat.create(unkeyed);
+  const group = { participants: [ann, bob, eve], type: 'group' as const, groupName: 'All' };
+  const chatId = String((await models.Chat.create(group))._id);
+  const [a, b] = [await stage.open(ann), await stage.open(bob)];
+  await b.next('presence_snapshot');
+  for (const participantId of [bob, bob, eve])
+    await call(community, 'openDirectChat', { body: { participantId }, as: ann });
+  const here = { chatId };
+  await ask(community, a, 'chat:join', here);
+  await ask(community, a, 'chat:typing_start', here);
+  await ask(community, a, 'chat:typing_stop', here);
+  const draft = { ...here, content: 'hi', clientMessageId: 'one' };
+  const first = await ask(community, a, 'chat:send_message', draft);
+  await ask(community, a, 'chat:send_message', draft);
+  clock.advance(1);
+  const reply = { ...here, content: 'again', replyToId: first._id };
+  const second = await ask(community, a, 'chat:send_message', reply);
+  await call(community, 'sendMessage', { params: here, body: { content: 'by REST' }, as: ann });
+  await ask(community, b, 'chat:mark_read', { ...here, messageId: first._id });
+  await ask(community, b, 'chat:mark_read', here);
+  await ask(community, a, 'chat:edit_message', { messageId: first._id, content: 'changed' });
+  await ask(community, a, 'chat:add_reaction', { messageId: first._id, emoji: '👍' });
+  await ask(community, a, 'chat:pin_message', { messageId: first._id });
+  await ask(community, a, 'chat:pin_message', { messageId: first._id });
+  await ask(community, a, 'chat:unpin_message', { messageId: first._id });
+  for (const before of [undefined, chatId, new Date(clock.now()).toISOString()]) {
+    await call(community, 'listChats', { query: { limit: '1', ...(before && { before }) }, as: ann });
+  }
+  const time = new Date(clock.now()).toISOString();
+  for (const query of [{}, { before: second._id }, { after: first._id }, { before: time }, { after: time }]) {
+    await call(community, 'listMessages', { params: here, query, as: ann });
+  }
+  await walkNotifications(stage, bob);
+  await walkPeople(stage, { ann, bob, chatId });
+  await ask(community, a, 'chat:delete_message', { messageId: second._id });
+  await ask(community, a, 'chat:leave', here);
+}
+
+async function walkNotifications(stage: WalkStage, bob: Types.ObjectId): Promise<void> {
+  const { ask, clock } = stage;
+  const b = await stage.open(bob);
+  const contract = communityNotifications;
+  await stage.models.Notification.create({
+    recipient: bob,
+    type: 'like',
+    title: 'x',
+    relatedChat: new Types.ObjectId(),
+  });
+  const { notifications } = await ask(contract, b, 'notification:list', { limit: 1 });
+  const [{ _id }] = notifications;
+  for (const before of [_id, new Date(clock.now() + 1).toISOString()]) {
+    for (const unreadOnly of [true, false]) await ask(contract, b, 'notification:list', { before, unreadOnly });
+  }
+  await ask(contract, b, 'notification:get_unread_count', {});
+  for (let time = 0; time < 2; time += 1) await ask(contract, b, 'notification:mark_read', { notificationId: _id });
+  await stage.models.Notification.create({ recipient: bob, type: 'like', title: 'x' });
+  await ask(contract, b, 'notification:mark_all_read', {});
+}
+
+async function walkPeople(
+  stage: WalkStage,
+  { ann, bob, chatId }: { ann: Types.ObjectId; bob: Types.ObjectId; chatId: string },
+): Promise<void> {
+  const { ask } = stage;
+  const a = await stage.open(ann);
+  const groupType = 'single';
+  await ask(communityPeople, a, 'group:join', { groupType });
+  await ask(communityPeople, a, 'group:get_online', { groupType });
+  await ask(communityPeople, a, 'presence:update_status', { status: 'busy' });
+  await ask(communityPeople, a, 'presence:get_online', { chatId });
+  await ask(communityPeople, a, 'presence:get_online', { userIds: [bob] });
+  await ask(communityPeople, a, 'group:leave', { groupType });
+}

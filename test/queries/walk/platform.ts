@@ -1,0 +1,60 @@
+import { emitApi } from '#shared/contracts/emit-api.js';
+import { leadFinder } from '#shared/contracts/lead-finder.js';
+import { pushSites } from '#shared/contracts/push-sites.js';
+import { sharedEvents } from '#shared/contracts/shared-events.js';
+import { connectSite } from '../../integrations/site-client.js';
+import type { WalkStage } from './stage.js';
+
+/** What backends call, what is delivered, and push sites. */
+export async function walkPlatform(stage: WalkStage): Promise<void> {
+  const { ask, call, clock, models } = stage;
+  const user = await stage.user();
+  const userId = String(user);
+  await models.FcmToken.collection.insertOne({ user_id: userId, account_id: 'a', web_token: ['phone'] });
+  await models.ApiSession.collection.insertOne({ _id: 'session' as never, access_token: 'x' });
+  const query = { deviceId: 'laptop' };
+  const s = await stage.open(user, { namespace: '/v1/shared', query });
+  await ask(sharedEvents, s, 'join', {});
+  const l = await stage.open(user, { namespace: '/v1/lead-finder' });
+  const scraperId = 'scraper-0123456789';
+  for (const event of ['join', 'leave']) await ask(leadFinder, l, event, { scraper_id: scraperId });
+  await call(leadFinder, 'emit', { params: { scraperId, event: 'found' }, body: {} });
+
+  const params = { userId, event: 'news' };
+  await call(emitApi, 'emit', { params, body: {} });
+  const durable = { durable: 'true', push: 'true', push_after: '1000' };
+  const headers = { 'idempotency-key': 'once' };
+  const { id } = await call(emitApi, 'emit', { params, query: durable, body: {}, headers });
+  await call(emitApi, 'emit', { params, query: durable, body: {}, headers });
+  await call(emitApi, 'emitStatus', { params: { id } });
+  const items = Array.from({ length: 5 }, (_, n) => ({ userId, event: 'news', payload: n, durable: true }));
+  await call(emitApi, 'emitBatch', { body: { items } });
+  await call(emitApi, 'broadcast', { params: { event: 'news' }, body: {} });
+  await call(emitApi, 'presence', { params: { userId } });
+  await call(emitApi, 'presences', { body: { userIds: [userId] } });
+  for (const asked of [
+    {},
+    { event: 'news' },
+    { state: 'queued' },
+    { since: new Date(0).toISOString() },
+    { before: '9' },
+  ]) {
+    await call(emitApi, 'deliveries', { params: { userId }, query: asked });
+  }
+  await walkSite(stage);
+  clock.advance(60_000);
+  await call(emitApi, 'disconnect', { params: { userId }, body: { reason: 'bye' } });
+  await s.closed;
+  const back = await stage.open(user, { namespace: '/v1/shared', query });
+  await ask(sharedEvents, back, 'join', {});
+}
+
+async function walkSite({ call, gateway, site }: WalkStage): Promise<void> {
+  const client = await connectSite(gateway, site.name, { token: 'reader', deviceId: 'phone' });
+  const query = { site: site.name, apiKey: site.key };
+  for (const rooms of ['user_reader', 'hall']) {
+    await call(pushSites, 'send', { query, body: { rooms, event: 'news', args: [1] }, headers: { 'x-api-key': '' } });
+  }
+  await client.has(2);
+  client.close();
+}
