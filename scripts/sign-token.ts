@@ -13,9 +13,12 @@ export async function createSignToken({ auth, storage }: Pick<Config, 'auth' | '
   if (auth.jwksUrl !== undefined) {
     throw new Error('JWKS_URL is set: tokens come from the issuer of those keys, none can be made here.');
   }
+  const { issuers, audiences } = auth.expected;
+  // What the gateway asks of the tokens of others, its own have too.
+  const expected = { iss: issuers[0], aud: audiences[0] };
   const secret = auth.jwtSecret ?? (await ensureDevelopmentSecret(storage.directory));
   return (claims, expiresIn) =>
-    jwt.sign(JSON.parse(JSON.stringify(claims)), secret, {
+    jwt.sign(JSON.parse(JSON.stringify({ ...expected, ...claims })), secret, {
       expiresIn: expiresIn as NonNullable<jwt.SignOptions['expiresIn']>,
     });
 }

@@ -68,9 +68,10 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     const cluster = await joinCluster(config, { clock, logger, metrics, cleanup });
     health.watch({ mongo, redis: cluster });
 
+    const { clockToleranceMs } = config.auth.expected;
     const verifier = await configureVerifier(config, { clock, logger, cleanup });
     const apiSessions = createApiSessions({ model: models.ApiSession, clock });
-    const userAuth = createUserAuth({ verifier, apiSessions, clock });
+    const userAuth = createUserAuth({ verifier, apiSessions, clock, clockToleranceMs });
 
     const io = createSocketServer(config, cluster.adapter);
     const emitter = createEmitter(io, metrics);
@@ -104,13 +105,10 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     cleanup.add('presence', presence.stop);
     for (const { name, start } of integrations) if (start !== undefined) cleanup.add(name, start());
 
-    const expiry = createExpiryWatch(clock, () => everySocket(io));
+    const expiry = createExpiryWatch(clock, () => everySocket(io), clockToleranceMs);
     cleanup.add('expiry watch', expiry.stop);
     const { limit } = config.sockets;
-    const dispatch = createDispatch(
-      { namespaces, mounts },
-      { clock, logger, metrics, limiter, limit, userAuth, expiry },
-    );
+    const dispatch = createDispatch({ namespaces, mounts }, { logger, metrics, limiter, limit, userAuth, expiry });
     const tracker = createPresenceTracker({ presence, sockets, integrations, logger });
     const listeners = [tracker, expiry, ...integrations.flatMap((integration) => integration.listener ?? [])];
     const { trustedProxies } = config.http;

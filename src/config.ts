@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { OriginError, toOrigins } from './config/origins.js';
+import { secretProblems } from './config/secrets.js';
 import { type FileSettings, readSettings } from './config/settings.js';
 import { readSites, type Site } from './config/sites.js';
 import { parseMongoUrl } from './platform/mongo-url.js';
@@ -47,6 +48,13 @@ export const environment = z.object({
     .url({ protocol: /^https?$/ })
     .optional()
     .describe('public keys (RS256, ES256 …) of the user tokens, instead of JWT_SECRET'),
+  JWT_ISSUER: list().describe('issuers whose tokens are taken, comma-separated (claim iss); empty: any'),
+  JWT_AUDIENCE: list()
+    .refine((items) => !items.includes('*') || items.length === 1, 'with * there is nothing else to name')
+    .describe('audiences of which a token must name one, comma-separated (claim aud); empty or *: any'),
+  JWT_CLOCK_TOLERANCE_S: integer(0, 300)
+    .default(5)
+    .describe('seconds that the clocks of issuers may be off: how much later exp, and earlier nbf, is taken'),
   EMIT_API_KEYS: list().describe('keys of the backends that may call REST, comma-separated; any of them is accepted'),
   EMIT_AUTH: z
     .enum(['keys', 'none'])
@@ -198,9 +206,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const { sites, problems: siteProblems } = readSites(variables);
   const problems = [
     ...settings.problems,
-    ...(parsed.success
-      ? missingInProduction(parsed.data)
-      : parsed.error.issues.map((issue) => toLine(issue, settings))),
+    ...(parsed.success ? [] : parsed.error.issues.map((issue) => toLine(issue, settings))),
+    ...secretProblems(variables).map(([name, problem]) => `${settings.placeOf(name)}: ${problem}`),
     ...siteProblems,
   ];
   if (!parsed.success || problems.length > 0) {
@@ -216,18 +223,6 @@ const toLine = ({ path, message }: z.core.$ZodIssue, { placeOf }: FileSettings):
   `${placeOf(path.join('.'))}: ${message}`;
 
 type Variables = z.output<typeof environment>;
-
-function missingInProduction(variables: Variables): string[] {
-  if (variables.NODE_ENV !== 'production') return [];
-  const problems: string[] = [];
-  if (variables.JWT_SECRET === undefined && variables.JWKS_URL === undefined) {
-    problems.push('JWT_SECRET: production needs the secret of the user tokens (or JWKS_URL)');
-  }
-  if (variables.EMIT_API_KEYS.length === 0 && variables.EMIT_AUTH !== 'none') {
-    problems.push('EMIT_API_KEYS: production needs at least one key for REST (or EMIT_AUTH=none if it is to be open)');
-  }
-  return problems;
-}
 
 function toConfig(variables: Variables, sites: readonly Site[]) {
   return Object.freeze({
@@ -257,6 +252,11 @@ function toConfig(variables: Variables, sites: readonly Site[]) {
     auth: {
       jwtSecret: variables.JWT_SECRET,
       jwksUrl: variables.JWKS_URL,
+      expected: {
+        issuers: variables.JWT_ISSUER,
+        audiences: variables.JWT_AUDIENCE.filter((audience) => audience !== '*'),
+        clockToleranceMs: variables.JWT_CLOCK_TOLERANCE_S * 1000,
+      },
       apiKeys: variables.EMIT_API_KEYS,
       isRestOpen: variables.EMIT_AUTH === 'none',
     },

@@ -22,12 +22,14 @@ export interface ApiKeyGuardOptions {
 
 /**
  * The guard of the backend's routes. `keys`: one in `x-api-key`, or as `Authorization: Bearer` when there is no `x-api-key`.
- * `loopback`: a peer on a loopback address that did not come through a proxy and is no page of another site. `none`: everybody.
+ * `loopback`: a peer on a loopback address that asked for this machine by name, did not come through a proxy and is no page
+ * of another site; the `details` of a refusal say which of these it was. `none`: everybody.
  *
  * @returns throws GatewayError `INVALID_API_KEY` for a caller that is not let in
  * @throws Error when the mode is `keys` and there is none, or an empty one
  */
 export function createApiKeyGuard({ keys, mode }: ApiKeyGuardOptions): (request: ApiKeyRequest) => void {
+  if (mode === 'loopback') return ensureLocal;
   const isAllowed = createCheck(keys, mode);
   return (request) => {
     if (!isAllowed(request)) throw new GatewayError('INVALID_API_KEY');
@@ -40,9 +42,8 @@ export function configureApiKeyGuard({ apiKeys, isRestOpen }: Config['auth']): (
   return createApiKeyGuard({ keys: apiKeys, mode });
 }
 
-function createCheck(keys: readonly string[], mode: ApiKeyMode): (request: ApiKeyRequest) => boolean {
+function createCheck(keys: readonly string[], mode: 'keys' | 'none'): (request: ApiKeyRequest) => boolean {
   if (mode === 'none') return () => true;
-  if (mode === 'loopback') return isLocal;
   if (keys.length === 0 || keys.includes('')) throw new Error('The API key guard needs keys, none of them empty');
   const digests = keys.map((key) => digest(Buffer.from(key, 'utf8')));
   return (request) => {
@@ -75,15 +76,32 @@ function readKey(request: ApiKeyRequest): string | undefined {
 
 const LOOPBACK_ADDRESS = /^(?:::1|(?:::ffff:)?127(?:\.\d{1,3}){3})$/i;
 
-const LOCAL_ORIGIN = /^https?:\/\/(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
+/** Names that no name server can give to another machine (RFC 6761, 6.3), and the addresses themselves. */
+const LOOPBACK_NAME = String.raw`(?:(?:[\w-]+\.)*localhost\.?|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?`;
+const LOOPBACK_HOST = new RegExp(`^${LOOPBACK_NAME}$`, 'i');
+const LOOPBACK_ORIGIN = new RegExp(`^https?://${LOOPBACK_NAME}$`, 'i');
 
-/** A proxy on this machine makes every caller look local, and so does a browser on it; both tell so in their headers. */
-const isLocal = ({ headers, socket }: ApiKeyRequest): boolean =>
-  headers.forwarded === undefined &&
-  headers['x-forwarded-for'] === undefined &&
-  !isOfForeignPage(headers) &&
-  LOOPBACK_ADDRESS.test(socket.remoteAddress ?? '');
+/** What proxies add: the standard headers, and the usual ones for the address of a client. */
+const PROXY_HEADER =
+  /^(?:via|cdn-loop|(?:x-)?(?:original-)?forwarded(?:-.*)?|x-original-.*|x-envoy-.*|(?:[a-z]+-)*(?:client|cluster|connecting|real|remote|user|source|originating|proxyuser)-?(?:ip|addr)(?:ess)?(?:v6|-country)?)$/;
 
-/** Any page of the web may send requests to this machine from a browser that runs here. */
-const isOfForeignPage = (headers: IncomingHttpHeaders): boolean =>
-  headers['sec-fetch-site'] === 'cross-site' || (headers.origin !== undefined && !LOCAL_ORIGIN.test(headers.origin));
+/**
+ * Holds for a caller on this machine itself. Three things make others look like one: a proxy that runs here, a page in a
+ * browser here, and a name of somebody else's that leads to this machine (DNS rebinding). Each shows in the headers.
+ */
+function ensureLocal({ headers, socket }: ApiKeyRequest): void {
+  const refuse = (path: string, reason: string): never => {
+    const message = `${reason}; without EMIT_API_KEYS only callers on this machine itself are let in`;
+    throw new GatewayError('INVALID_API_KEY', { details: [{ path, message }] });
+  };
+  if (!LOOPBACK_ADDRESS.test(socket.remoteAddress ?? '')) refuse('', 'the call comes from another machine');
+  if (headers.host !== undefined && !LOOPBACK_HOST.test(headers.host)) {
+    refuse('host', 'the call is for a name that is not localhost');
+  }
+  const ofProxy = Object.keys(headers).find((name) => PROXY_HEADER.test(name));
+  if (ofProxy !== undefined) refuse(ofProxy, 'the call came through a proxy');
+  if (headers.origin !== undefined && !LOOPBACK_ORIGIN.test(headers.origin)) {
+    refuse('origin', 'the call is of a page of another origin');
+  }
+  if (headers['sec-fetch-site'] === 'cross-site') refuse('sec-fetch-site', 'the call is of a page of another site');
+}

@@ -1,15 +1,23 @@
 import { z } from 'zod';
 import { opaqueId } from '#shared/contracts/primitives.js';
-import { invalidToken } from './invalid-token.js';
+import { invalidClaims, invalidToken } from './invalid-token.js';
 import type { UserPrincipal } from './principal.js';
 
-/** An id that a token must name. */
-export const idClaim = opaqueId;
+/**
+ * An id that a token must name. Some issuers number their users: a number is taken as its text, unless JSON may have
+ * rounded it.
+ */
+export const idClaim = z.preprocess((value, context) => {
+  if (typeof value !== 'number') return value;
+  if (Number.isSafeInteger(value)) return String(value);
+  context.addIssue({ code: 'custom', message: 'a number that is no exact integer; it has to be text' });
+  return z.NEVER;
+}, opaqueId);
 
 /** Seconds since 1970, as JWT times are; `null` counts as absent. */
 export const expiryClaim = z.number().nullish();
 
-const optionalIdClaim = z.literal('').or(idClaim).nullish();
+const optionalIdClaim = z.preprocess((value) => (value === '' ? null : value), idClaim.nullish());
 
 const userClaims = z.object({
   type: z.unknown().optional(),
@@ -64,5 +72,5 @@ export function parseClaims<Claims>(schema: z.ZodType<Claims>, payload: unknown)
   const result = schema.safeParse(payload);
   if (result.success) return result.data;
   const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'claim'}: ${issue.message}`);
-  throw invalidToken(problems.join('; '));
+  throw invalidClaims(problems.join('; '));
 }

@@ -25,8 +25,24 @@ export interface ExpiryWatch {
 /**
  * One timer for all sockets, set to the earliest deadline: an idle connection costs no timer of its own.
  * @param sockets all sockets that are connected now
+ * @param toleranceMs how long after its `exp` a token is taken: a connection lasts as long as its token would let it in
  */
-export function createExpiryWatch(clock: Clock, sockets: () => Iterable<ExpiringSocket>): ExpiryWatch {
+export function createExpiryWatch(clock: Clock, sockets: () => Iterable<ExpiringSocket>, toleranceMs = 0): ExpiryWatch {
+  /** When something is to be done about a socket next; never, once it has been told that its token has expired. */
+  const deadlineOf = ({ data: { principal, isWarned } }: ExpiringSocket): number =>
+    principal.expiresAt + (isWarned ? toleranceMs : -EXPIRY_WARNING_MS);
+
+  const tell = (socket: ExpiringSocket, now: number): void => {
+    const remainingMs = socket.data.principal.expiresAt - now;
+    if (remainingMs + toleranceMs <= 0) {
+      socket.emit('auth_expired', {});
+      socket.disconnect();
+    } else if (remainingMs <= EXPIRY_WARNING_MS && !socket.data.isWarned) {
+      socket.data.isWarned = true;
+      socket.emit('auth_expiring', { expires_in: Math.max(0, Math.ceil(remainingMs / 1000)) });
+    }
+  };
+
   let dueAt = Number.POSITIVE_INFINITY;
   let cancel: () => void = () => undefined;
 
@@ -52,20 +68,4 @@ export function createExpiryWatch(clock: Clock, sockets: () => Iterable<Expiring
   };
 
   return { watch, connected: watch, disconnected: () => undefined, stop: () => cancel() };
-}
-
-/** When something is to be done about a socket next; never, once it has been told that its token has expired. */
-function deadlineOf({ data: { principal, isWarned } }: ExpiringSocket): number {
-  return isWarned ? principal.expiresAt : principal.expiresAt - EXPIRY_WARNING_MS;
-}
-
-function tell(socket: ExpiringSocket, now: number): void {
-  const remainingMs = socket.data.principal.expiresAt - now;
-  if (remainingMs <= 0) {
-    socket.emit('auth_expired', {});
-    socket.disconnect();
-  } else if (remainingMs <= EXPIRY_WARNING_MS && !socket.data.isWarned) {
-    socket.data.isWarned = true;
-    socket.emit('auth_expiring', { expires_in: Math.ceil(remainingMs / 1000) });
-  }
 }

@@ -15,6 +15,8 @@ export interface UserAuthOptions {
   verifier: TokenVerifier;
   apiSessions: ApiSessions;
   clock: Clock;
+  /** How long after its `exp` a token is taken; as the verifier does. */
+  clockToleranceMs?: number;
 }
 
 /**
@@ -26,6 +28,8 @@ export interface UserAuth {
   atHandshake(handshake: Handshake): Promise<UserPrincipal>;
   /** The user or visitor whose credential the handshake carries. */
   anyoneAtHandshake(handshake: Handshake): Promise<AnyonePrincipal>;
+  /** Holds until the token of the principal has expired. @throws GatewayError `INVALID_TOKEN` */
+  ensureCurrent(principal: Principal): void;
   /**
    * Holds when `principal` has not expired and the credential in the event's data, if there is one, is the same user's.
    * The credential changes nothing else: the connection's principal stays who is calling.
@@ -35,7 +39,7 @@ export interface UserAuth {
   renewed(principal: Principal, token: unknown): Promise<UserPrincipal>;
 }
 
-export function createUserAuth({ verifier, apiSessions, clock }: UserAuthOptions): UserAuth {
+export function createUserAuth({ verifier, apiSessions, clock, clockToleranceMs = 0 }: UserAuthOptions): UserAuth {
   const tokenOf = async (credential: Credential | undefined): Promise<string> => {
     if (credential === undefined) throw invalidToken('no credential');
     if ('token' in credential) return credential.token;
@@ -46,12 +50,14 @@ export function createUserAuth({ verifier, apiSessions, clock }: UserAuthOptions
   const identify = async (credential: Credential | undefined): Promise<UserPrincipal> =>
     verifier.verifyUser(await tokenOf(credential));
   const ensureCurrent = (principal: Principal): void => {
-    if (principal.expiresAt <= clock.now()) throw invalidToken('the token of the connection has expired');
+    if (principal.expiresAt + clockToleranceMs <= clock.now())
+      throw invalidToken('the token of the connection has expired');
   };
 
   return {
     atHandshake: async (handshake) => identify(selectHandshakeCredential(handshake)),
     anyoneAtHandshake: async (handshake) => verifier.verifyAnyone(await tokenOf(selectHandshakeCredential(handshake))),
+    ensureCurrent,
     async forEvent(principal, credentials) {
       ensureCurrent(principal);
       const credential = selectEventCredential(credentials);

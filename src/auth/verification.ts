@@ -11,11 +11,12 @@ export async function configureVerifier(
   { auth, storage }: Config,
   { clock, logger, cleanup }: { clock: Clock; logger: Logger; cleanup: Cleanup },
 ): Promise<TokenVerifier> {
+  const { expected } = auth;
   if (auth.jwksUrl !== undefined) {
     const jwks = createKeySet({ url: auth.jwksUrl, clock, logger });
     cleanup.add('key set', () => jwks.close());
-    return createTokenVerifier({ jwks, clock });
+    return createTokenVerifier({ jwks, clock, expected });
   }
   const secret = auth.jwtSecret ?? (await ensureDevelopmentSecret(storage.directory));
-  return createTokenVerifier({ secret, clock });
+  return createTokenVerifier({ secret, clock, expected });
 }

@@ -4,7 +4,7 @@ import jwt from 'jsonwebtoken';
 import { GatewayError } from '../errors.js';
 import type { Clock } from '../platform/clock.js';
 import { toUserPrincipal } from './claims.js';
-import { invalidToken } from './invalid-token.js';
+import { invalidClaims, invalidToken } from './invalid-token.js';
 import type { KeySet } from './key-set.js';
 import type { UserPrincipal, VisitorPrincipal } from './principal.js';
 import { toVisitorPrincipal } from './visitor.js';
@@ -20,7 +20,21 @@ export interface TokenVerifierOptions {
   secret?: string | undefined;
   jwks?: KeySet | undefined;
   clock: Clock;
+  /** What a token has to say beside its signature; nothing unless given. */
+  expected?: ExpectedClaims | undefined;
 }
+
+/** What tokens are held against. */
+export interface ExpectedClaims {
+  /** `iss` has to be one of them; empty: it may be anything, or missing. */
+  issuers: readonly string[];
+  /** `aud` has to name one of them; empty: it may be anything, or missing. */
+  audiences: readonly string[];
+  /** How far the clocks of issuers may be off: an `exp` or `nbf` is taken so much later or earlier. */
+  clockToleranceMs: number;
+}
+
+const NOTHING_EXPECTED: ExpectedClaims = { issuers: [], audiences: [], clockToleranceMs: 0 };
 
 /**
  * Turns a JWT into a principal. With a shared secret both answer at once and throw; with a key set they answer by a
@@ -41,16 +55,18 @@ export interface TokenVerifier {
 export type AnyonePrincipal = UserPrincipal | VisitorPrincipal;
 
 /** @throws Error when neither a secret nor a key set is given */
-export function createTokenVerifier({ secret, jwks, clock }: TokenVerifierOptions): TokenVerifier {
+export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
+  const { secret, jwks, clock, expected = NOTHING_EXPECTED } = options;
   if (jwks !== undefined) {
+    const verify = createKeySetVerifier(jwks, clock, expected);
     return {
-      verifyUser: async (token) => toUserPrincipal(await verifyWithKeySet(token, jwks, clock)),
-      verifyVisitor: async (token) => toVisitorPrincipal(await verifyWithKeySet(token, jwks, clock)),
-      verifyAnyone: async (token) => toAnyone(await verifyWithKeySet(token, jwks, clock)),
+      verifyUser: async (token) => toUserPrincipal(await verify(token)),
+      verifyVisitor: async (token) => toVisitorPrincipal(await verify(token)),
+      verifyAnyone: async (token) => toAnyone(await verify(token)),
     };
   }
   if (!secret) throw new Error('A token verifier needs a secret or a key set');
-  const verify = createSecretVerifier(secret, clock);
+  const verify = createSecretVerifier(secret, clock, expected);
   return {
     verifyUser: (token) => toUserPrincipal(verify(token)),
     verifyVisitor: (token) => toVisitorPrincipal(verify(token)),
@@ -61,16 +77,18 @@ export function createTokenVerifier({ secret, jwks, clock }: TokenVerifierOption
 const toAnyone = (payload: unknown): AnyonePrincipal =>
   (payload as { type?: unknown } | null)?.type === 'visitor' ? toVisitorPrincipal(payload) : toUserPrincipal(payload);
 
-function createSecretVerifier(secret: string, clock: Clock): (token: unknown) => unknown {
+function createSecretVerifier(secret: string, clock: Clock, expected: ExpectedClaims): (token: unknown) => unknown {
   // Made once: from a string the library would first try to read a public key, for every token.
   const key = createSecretKey(secret, 'utf8');
+  const { issuer, audience, clockTolerance } = toOptions(expected);
   return (token) => {
     ensureTokenShape(token);
     try {
       const { header, payload } = jwt.verify(token, key, {
         algorithms: ['HS256'],
-        clockTimestamp: clock.now() / 1000,
-        complete: true,
+        ...{ clockTimestamp: clock.now() / 1000, clockTolerance, complete: true },
+        ...(issuer === undefined ? {} : { issuer }),
+        ...(audience === undefined ? {} : { audience }),
       });
       // RFC 7515, 4.1.11: what a token calls critical must be understood; the library does not look.
       if ('crit' in header) throw invalidToken('unsupported critical header');
@@ -81,17 +99,35 @@ function createSecretVerifier(secret: string, clock: Clock): (token: unknown) =>
   };
 }
 
-async function verifyWithKeySet(token: unknown, jwks: KeySet, clock: Clock): Promise<unknown> {
-  ensureTokenShape(token);
-  try {
-    const { payload } = await jwtVerify(token, jwks.findKey, {
-      algorithms: KEY_SET_ALGORITHMS,
-      currentDate: new Date(clock.now()),
-    });
-    return payload;
-  } catch (error) {
-    throw toInvalidToken(error);
-  }
+function createKeySetVerifier(
+  jwks: KeySet,
+  clock: Clock,
+  expected: ExpectedClaims,
+): (token: unknown) => Promise<unknown> {
+  const { issuer, audience, clockTolerance } = toOptions(expected);
+  return async (token) => {
+    ensureTokenShape(token);
+    try {
+      const { payload } = await jwtVerify(token, jwks.findKey, {
+        algorithms: KEY_SET_ALGORITHMS,
+        ...{ currentDate: new Date(clock.now()), clockTolerance },
+        ...(issuer === undefined ? {} : { issuer }),
+        ...(audience === undefined ? {} : { audience }),
+      });
+      return payload;
+    } catch (error) {
+      throw toInvalidToken(error);
+    }
+  };
+}
+
+/** As both libraries call them. They take an empty list for one that nothing is in. */
+function toOptions({ issuers, audiences, clockToleranceMs }: ExpectedClaims) {
+  return { issuer: toList(issuers), audience: toList(audiences), clockTolerance: clockToleranceMs / 1000 };
+}
+
+function toList([first, ...rest]: readonly string[]): [string, ...string[]] | undefined {
+  return first === undefined ? undefined : [first, ...rest];
 }
 
 function ensureTokenShape(token: unknown): asserts token is string {
@@ -101,7 +137,14 @@ function ensureTokenShape(token: unknown): asserts token is string {
 
 function toInvalidToken(error: unknown): GatewayError {
   if (error instanceof GatewayError) return error;
+  if (isOfClaims(error)) return invalidClaims(error.message);
   // The messages of these two families are fixed sentences; others (a JSON error) quote what they read.
   if (error instanceof jwt.JsonWebTokenError || error instanceof errors.JOSEError) return invalidToken(error.message);
   return invalidToken(error instanceof Error ? `malformed (${error.name})` : 'malformed');
+}
+
+/** Both libraries look at `iss` and `aud` when the signature has been found right. */
+function isOfClaims(error: unknown): error is Error {
+  if (error instanceof errors.JWTClaimValidationFailed) return ['iss', 'aud'].includes(error.claim);
+  return error instanceof jwt.JsonWebTokenError && /^jwt (?:issuer|audience) invalid/.test(error.message);
 }

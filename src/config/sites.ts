@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { reservedSiteNames } from '../realtime/namespaces.js';
+import { API_KEY_BYTES_MIN, BLANK, isBlank, isShort, SHORT_API_KEY } from './secrets.js';
 import { isMap, readYamlFile } from './yaml-file.js';
 
 const httpUrl = z
@@ -15,7 +16,10 @@ const siteKeys = z.strictObject({
     .regex(/^[\w!#$%&'*+.^`|~-]+$/, 'must be one word')
     .default('Bearer'),
   /** What the site shows when it sends. */
-  apiKey: z.string().max(256),
+  apiKey: z
+    .string()
+    .max(256)
+    .refine((key) => !isBlank(key), BLANK),
   /** What the names of rooms of a single user begin with; absent: nothing is stored, all rooms are plain. */
   userRoomPrefix: z.string().max(64).optional(),
   /** Told when users come and go; `:id` is what follows the prefix. */
@@ -47,9 +51,13 @@ const VARIABLES: Readonly<Record<keyof z.output<typeof siteKeys>, string>> = {
 export function readSites(env: Readonly<Record<string, string>>): Sites {
   const path = env['SITES_FILE'] ?? 'sites.yml';
   const file = readYamlFile(path, env['SITES_FILE'] !== undefined);
-  const own = fromEnvironment(env);
+  const isProduction = env['NODE_ENV'] === 'production';
+  const own = fromEnvironment(env, isProduction);
   const listed = Object.entries(file.content ?? {}).map(([name, keys]) =>
-    toSite(name, keys, (key) => `${path}: ${key === undefined ? name : `${name}.${key}`}`),
+    toSite(name, keys, {
+      isProduction,
+      placeOf: (key) => `${path}: ${key === undefined ? name : `${name}.${key}`}`,
+    }),
   );
   const found = [...own, ...listed];
   const sites = found.flatMap(({ site }) => site ?? []);
@@ -69,21 +77,27 @@ interface Found {
   readonly problems: readonly string[];
 }
 
-function fromEnvironment(env: Readonly<Record<string, string>>): Found[] {
+function fromEnvironment(env: Readonly<Record<string, string>>, isProduction: boolean): Found[] {
   const name = env['SITE_NAME'];
   if (name === undefined) {
     return env['AUTH_URL'] === undefined ? [] : [{ problems: ['SITE_NAME: AUTH_URL is of no use without it'] }];
   }
   const keys = Object.fromEntries(Object.entries(VARIABLES).map(([key, variable]) => [key, env[variable]]));
   return [
-    toSite(name, keys, (key) =>
-      key === undefined ? 'SITE_NAME' : ((VARIABLES as Record<string, string>)[key] ?? key),
-    ),
+    toSite(name, keys, {
+      isProduction,
+      placeOf: (key) => (key === undefined ? 'SITE_NAME' : ((VARIABLES as Record<string, string>)[key] ?? key)),
+    }),
   ];
 }
 
-/** @param placeOf where a key is written; without one, where the name is */
-function toSite(name: string, keys: unknown, placeOf: (key?: string) => string): Found {
+interface Origin {
+  isProduction: boolean;
+  /** Where a key is written; without one, where the name is. */
+  placeOf(key?: string): string;
+}
+
+function toSite(name: string, keys: unknown, { isProduction, placeOf }: Origin): Found {
   const problems = nameProblems(name).map((problem) => `${placeOf()}: ${problem}`);
   if (!isMap(keys)) return { problems: [...problems, `${placeOf()}: must be a map`] };
   // As in the environment, an empty value counts as absent.
@@ -92,7 +106,9 @@ function toSite(name: string, keys: unknown, placeOf: (key?: string) => string):
   if (!parsed.success) {
     return { problems: [...problems, ...parsed.error.issues.flatMap((issue) => toLines(issue, present, placeOf))] };
   }
-  const conflicts = conflictsOf(parsed.data).map(([key, problem]) => `${placeOf(key)}: ${problem}`);
+  const weak: [string, string][] =
+    isProduction && isShort(parsed.data.apiKey, API_KEY_BYTES_MIN) ? [['apiKey', SHORT_API_KEY]] : [];
+  const conflicts = [...weak, ...conflictsOf(parsed.data)].map(([key, problem]) => `${placeOf(key)}: ${problem}`);
   if (problems.length + conflicts.length > 0) return { problems: [...problems, ...conflicts] };
   return { site: Object.freeze({ name, ...parsed.data }), problems: [] };
 }

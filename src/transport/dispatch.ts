@@ -4,7 +4,6 @@ import type { Principal } from '../auth/principal.js';
 import { ensureScope } from '../auth/scope.js';
 import type { UserAuth } from '../auth/user.js';
 import { type ErrorCode, GatewayError, invalid } from '../errors.js';
-import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { Outbox } from '../realtime/delivery/outbox.js';
@@ -46,7 +45,6 @@ export type GatewaySocket = Socket<
 const IN_FLIGHT_MAX = 100;
 
 interface Dependencies {
-  clock: Clock;
   logger: Logger;
   metrics: Metrics;
   limiter: RateLimiter;
@@ -69,7 +67,7 @@ export function createDispatch(
   { namespaces, mounts }: { namespaces: readonly Namespace[]; mounts: readonly Mount[] },
   dependencies: Dependencies,
 ): Dispatch {
-  const { clock, logger, metrics, limiter, userAuth, expiry } = dependencies;
+  const { logger, metrics, limiter, userAuth, expiry } = dependencies;
   const tables = new Map(namespaces.map((namespace) => [namespace.name, toTable(namespace, mounts)]));
 
   const contextOf = (socket: GatewaySocket): EventContext => ({
@@ -105,7 +103,7 @@ export function createDispatch(
     if (event.limit !== undefined) await limiter.consume(`event:${name}`, caller, event.limit);
 
     const payload = parse(event.payload, event.takesAllArguments === true ? args : dataOf(args));
-    if (state.principal.expiresAt <= clock.now()) throw new GatewayError('INVALID_TOKEN');
+    userAuth.ensureCurrent(state.principal);
     if (event.ownsToken !== true) await ensureSameUser(state.principal, args[0]);
     ensureScope(state.principal, event.scopes ?? scopes);
 

@@ -1,9 +1,11 @@
+import { ClaimsProblem } from '../auth/invalid-token.js';
 import { anonymous, type Principal } from '../auth/principal.js';
 import { ensureScope } from '../auth/scope.js';
 import { GatewayError } from '../errors.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
+import { createSparseLog } from '../platform/sparse-log.js';
 import type { Namespace, SocketListener } from '../realtime/integration.js';
 import { rooms } from '../realtime/rooms.js';
 import { addressKeyOf } from './address.js';
@@ -30,6 +32,7 @@ const REFUSALS_MAX = 10;
 export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace[], dependencies: Dependencies): void {
   const { clock, logger, metrics, dispatch, listeners, trustedProxies } = dependencies;
   const connects = createConnects();
+  const reportClaims = createSparseLog({ clock, logger }, 'a token that is signed well was refused for its claims');
   wordUnknownNamespaces(io, toRefusalBody(new GatewayError('NOT_FOUND')));
   const refusals = new WeakMap<object, number>();
 
@@ -48,6 +51,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
     metrics.refusals.inc({ namespace: name, code: error.code });
     const level = error.status >= 500 ? 'error' : 'debug';
     logger[level]({ namespace: name, code: error.code, err: error.cause }, 'a connection was refused');
+    if (error.cause instanceof ClaimsProblem) reportClaims({ namespace: name, reason: error.cause.message });
     return toRefusal(error, isOldClient(socket));
   };
 

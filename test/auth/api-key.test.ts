@@ -29,7 +29,8 @@ async function isLetIn(check: (request: IncomingMessage) => void, lines: string[
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
-  socket.write(Buffer.from(['GET / HTTP/1.1', 'Host: x', 'Connection: close', ...lines, '', ''].join('\r\n'), 'utf8'));
+  const host = lines.some((line) => line.startsWith('Host: ')) ? [] : ['Host: x'];
+  socket.write(Buffer.from(['GET / HTTP/1.1', ...host, 'Connection: close', ...lines, '', ''].join('\r\n'), 'utf8'));
   const [answer] = (await once(socket, 'data')) as [Buffer];
   socket.destroy();
   server.close();
@@ -117,6 +118,46 @@ describe('on loopback', () => {
     expect(() => local(request(headers, '127.0.0.1'))).toThrow('INVALID_API_KEY');
   });
 
+  it.each([
+    'localhost',
+    'LocalHost:4000',
+    'localhost.',
+    'api.localhost:4000',
+    '127.0.0.1',
+    '127.8.9.10:80',
+    '[::1]',
+    '[::1]:4000',
+  ])('a call for %s is let in', (host) => {
+    expect(() => local(request({ host }))).not.toThrow();
+  });
+
+  it.each([
+    'attacker.example',
+    'attacker.example:4000',
+    'localhost.attacker.example',
+    '127.0.0.1.attacker.example',
+    'localhost:4000@attacker.example',
+    'notlocalhost',
+    '10.0.0.1',
+    '0.0.0.0:4000',
+    '[::2]',
+    '[::ffff:10.0.0.1]',
+    '',
+  ])('a call for %j is refused: its name may lead here from any page', async (host) => {
+    await expectRefusal(() => local(request({ host })), 'INVALID_API_KEY');
+  });
+
+  it.each([
+    [request({}, '10.0.0.1'), '', 'another machine'],
+    [request({ host: 'attacker.example' }), 'host', 'a name that is not localhost'],
+    [request({ 'x-real-ip': '203.0.113.7' }), 'x-real-ip', 'a proxy'],
+    [request({ origin: 'https://attacker.example' }), 'origin', 'another origin'],
+    [request({ 'sec-fetch-site': 'cross-site' }), 'sec-fetch-site', 'another site'],
+  ])('a refusal says why: %j', (call, path, words) => {
+    const message = expect.stringMatching(new RegExp(`${words}.*EMIT_API_KEYS`));
+    expect(() => local(call)).toThrow(expect.objectContaining({ info: { details: [{ path, message }] } }));
+  });
+
   it.each([{ origin: 'http://localhost:3000' }, { origin: 'http://[::1]' }, { 'sec-fetch-site': 'none' }])(
     'lets a page of this machine in: %j',
     (headers) => {
@@ -124,16 +165,28 @@ describe('on loopback', () => {
     },
   );
 
-  it.each([{ forwarded: 'for=127.0.0.1' }, { 'x-forwarded-for': '127.0.0.1' }, { 'x-forwarded-for': '' }])(
-    'a caller that a proxy speaks for is refused: %j',
-    async (headers) => {
-      await expectRefusal(() => local(request(headers)), 'INVALID_API_KEY');
-    },
-  );
+  it.each([
+    ...['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-port', 'x-forwarded'],
+    ...['via', 'x-real-ip', 'x-client-ip', 'x-cluster-client-ip', 'x-remote-addr', 'x-remote-ip', 'client-ip'],
+    ...['cf-connecting-ip', 'cf-connecting-ipv6', 'true-client-ip', 'fastly-client-ip', 'x-azure-clientip'],
+    ...['x-appengine-user-ip', 'x-envoy-external-address', 'x-original-forwarded-for', 'x-original-host', 'cdn-loop'],
+    ...['forwarded-for', 'x-originating-ip', 'x-proxyuser-ip'],
+  ])('a caller that a proxy speaks for is refused: %s', async (name) => {
+    for (const value of ['127.0.0.1', '']) {
+      await expectRefusal(() => local(request({ host: 'localhost', [name]: value })), 'INVALID_API_KEY');
+    }
+  });
+
+  it('everyday headers do not count as those of a proxy', () => {
+    const headers = ['accept', 'user-agent', 'content-type', 'x-request-id', 'x-api-key', 'x-token', 'idempotency-key'];
+    expect(() => local(request(Object.fromEntries(headers.map((name) => [name, 'x']))))).not.toThrow();
+  });
 
   it('a real local request is let in', async () => {
-    expect(await isLetIn(local, [])).toBe(true);
-    expect(await isLetIn(local, ['X-Forwarded-For: 127.0.0.1'])).toBe(false);
+    expect(await isLetIn(local, ['Host: localhost'])).toBe(true);
+    expect(await isLetIn(local, ['Host: attacker.example'])).toBe(false);
+    expect(await isLetIn(local, ['Host: localhost', 'X-Forwarded-For: 127.0.0.1'])).toBe(false);
+    expect(await isLetIn(local, ['Host: localhost', 'VIA: 1.1 proxy'])).toBe(false);
   });
 });
 

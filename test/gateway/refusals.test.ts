@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createLogger } from '../../src/platform/logger.js';
-import { openSocket } from '../support/client.js';
+import { connect, openSocket } from '../support/client.js';
 import { createTestClock } from '../support/clock.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 
@@ -108,5 +108,25 @@ describe('a browser', () => {
     for (let count = 0; count < 20; count += 1) await allowed(`https://${'x'.repeat(3000)}${count}.example`);
     expect(linesAbout('CORS_ORIGINS')).toHaveLength(10);
     expect(String(lines[0]?.['origin'])).toHaveLength(200);
+  });
+});
+
+describe('a token that is signed well and says the wrong thing', () => {
+  test.each([
+    ['a uid that is no id', { uid: 1.5 }, 'no exact integer'],
+    ['another audience', { aud: 'another' }, 'audience'],
+  ])('is refused, and the log says why: %s', async (_name, claims, reason) => {
+    lines.length = 0;
+    const strict = await startGateway({ JWT_AUDIENCE: 'gateway' }, { clock, logger });
+    await expect(connect(strict, { claims: { aud: 'gateway', ...claims } })).rejects.toThrow('INVALID_TOKEN');
+    expect(linesAbout('claims')).toEqual([
+      expect.objectContaining({ namespace: '/v1/shared', reason: expect.stringContaining(reason) }),
+    ]);
+    await expect(connect(strict, { claims: null, auth: { token: 'garbage' } })).rejects.toThrow('INVALID_TOKEN');
+    expect(linesAbout('claims')).toHaveLength(1);
+    const client = await connect(strict, { claims: { aud: ['other', 'gateway'], uid: 42 } });
+    expect((await strict.call('POST', '/emit/42/news', {})).json.data).toEqual({ sockets: 1 });
+    client.close();
+    await strict.close();
   });
 });

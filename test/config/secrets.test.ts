@@ -1,0 +1,112 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { readConfig } from '../../src/config.js';
+import { temporaryDirectory } from '../support/temporary-directory.js';
+
+/** What the start says about these settings, line by line, sorted. */
+function complaintsAbout(env: Record<string, string>): string[] {
+  try {
+    readConfig(env);
+  } catch (error) {
+    return (error as Error).message
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim());
+  }
+  return [];
+}
+
+const production = { NODE_ENV: 'production', JWT_SECRET: 's'.repeat(32), EMIT_API_KEYS: 'k'.repeat(16) };
+const keySet = { ...production, JWT_SECRET: '', JWKS_URL: 'https://id.example/jwks', JWT_AUDIENCE: 'gateway' };
+const site = { SITE_NAME: 'news', AUTH_URL: 'https://news.example/rooms', API_KEY: 'k'.repeat(16) };
+
+const SECRET = 'JWT_SECRET: a secret needs at least 32 bytes in production';
+const KEYS = 'EMIT_API_KEYS: a key needs at least 16 bytes in production';
+
+describe('production', () => {
+  test.each([
+    production,
+    { ...production, EMIT_API_KEYS: '', EMIT_AUTH: 'none' },
+    { ...production, JWT_SECRET: 'ü'.repeat(16) },
+    keySet,
+    { ...keySet, JWT_AUDIENCE: '*' },
+    { ...production, ...site },
+  ])('starts with %j', (env) => {
+    expect(complaintsAbout(env)).toEqual([]);
+  });
+
+  test.each<[Record<string, string>, string[]]>([
+    [{ JWT_SECRET: 'x' }, [SECRET]],
+    [{ JWT_SECRET: 's'.repeat(31) }, [SECRET]],
+    [{ JWT_SECRET: `${'s'.repeat(10)}${' '.repeat(30)}` }, [SECRET]],
+    [{ JWT_SECRET: ' '.repeat(40) }, ['JWT_SECRET: is blank']],
+    [{ EMIT_API_KEYS: 'a' }, [KEYS]],
+    [{ EMIT_API_KEYS: `${'k'.repeat(40)},${'k'.repeat(15)}` }, [KEYS]],
+    [{ EMIT_API_KEYS: ' , ' }, ['EMIT_API_KEYS: is blank']],
+    [{ ...site, API_KEY: 'k'.repeat(15) }, ['API_KEY: a key needs at least 16 bytes in production']],
+    [{ ...site, API_KEY: '\t' }, ['API_KEY: is blank']],
+  ])('refuses %j', (env, complaints) => {
+    expect(complaintsAbout({ ...production, ...env })).toEqual(complaints);
+  });
+
+  test('names everything at once, and no value', () => {
+    const env = {
+      NODE_ENV: 'production',
+      PORT: 'x',
+      JWT_SECRET: '   ',
+      EMIT_API_KEYS: 'hunter2',
+      ...site,
+      API_KEY: 'pw',
+    };
+    const complaints = complaintsAbout(env);
+    expect(complaints.map((line) => line.split(':')[0])).toEqual(['PORT', 'JWT_SECRET', 'EMIT_API_KEYS', 'API_KEY']);
+    expect(complaints.join()).not.toMatch(/hunter2|pw/);
+    expect(complaintsAbout({ NODE_ENV: 'production' }).map((line) => line.split(':')[0])).toEqual([
+      'JWT_SECRET',
+      'EMIT_API_KEYS',
+    ]);
+  });
+
+  test('asks for an audience and for https beside JWKS_URL', () => {
+    expect(complaintsAbout({ ...keySet, JWT_AUDIENCE: '' })).toEqual([expect.stringMatching(/^JWT_AUDIENCE: .*\*/)]);
+    expect(complaintsAbout({ ...keySet, JWKS_URL: 'http://id.example/jwks' })).toEqual([
+      expect.stringMatching(/^JWKS_URL: .*https/),
+    ]);
+    expect(complaintsAbout({ ...keySet, JWT_AUDIENCE: '*,gateway' })).toEqual([
+      expect.stringMatching(/^JWT_AUDIENCE: .*\*/),
+    ]);
+  });
+
+  test('holds the keys of sites.yml to the same', async () => {
+    const SITES_FILE = join(await temporaryDirectory(), 'sites.yml');
+    const sites = ['short: { authUrl: http://x, apiKey: 54321 }', 'blank: { authUrl: http://x, apiKey: " " }'];
+    await writeFile(SITES_FILE, sites.join('\n'));
+    const complaints = complaintsAbout({ ...production, SITES_FILE }).map((line) => line.slice(SITES_FILE.length));
+    expect(complaints).toEqual([
+      ': short.apiKey: a key needs at least 16 bytes in production',
+      ': blank.apiKey: is blank',
+    ]);
+  });
+});
+
+describe('development', () => {
+  test('starts with short secrets, and with none', () => {
+    expect(complaintsAbout({ JWT_SECRET: 'x', EMIT_API_KEYS: 'a', ...site, API_KEY: 'p' })).toEqual([]);
+    expect(complaintsAbout({ JWKS_URL: 'http://127.0.0.1:3000/jwks' })).toEqual([]);
+    expect(complaintsAbout({})).toEqual([]);
+  });
+
+  test('refuses blank ones, which would open what they are meant to close', () => {
+    expect(complaintsAbout({ JWT_SECRET: ' ', EMIT_API_KEYS: ',' })).toEqual([
+      'JWT_SECRET: is blank',
+      'EMIT_API_KEYS: is blank',
+    ]);
+  });
+});
+
+test('JWT_ISSUER and JWT_AUDIENCE are lists, and * asks for no audience', () => {
+  const { expected } = readConfig({ JWT_ISSUER: 'https://a.example, b', JWT_AUDIENCE: '*' }).auth;
+  expect(expected).toEqual({ issuers: ['https://a.example', 'b'], audiences: [], clockToleranceMs: 5000 });
+  expect(readConfig({ JWT_CLOCK_TOLERANCE_S: '0' }).auth.expected.clockToleranceMs).toBe(0);
+});
