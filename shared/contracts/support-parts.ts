@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { idOrTime, isoTime, objectId, opaqueId, visibleText } from './primitives.js';
+import { idOrTime, isoTime, objectId, opaqueId, storedKey, visibleText } from './primitives.js';
 
 /* What the support chat is made of: the forms that come and go under the names of `support.ts`. */
 
@@ -17,7 +17,6 @@ export const PARTICIPANTS_MAX = 200;
 
 /** Fields that a client may keep beside a message. */
 const METADATA_MAX = 20;
-const metadataField = z.string().min(1).max(64);
 const metadataValue = z.union([z.string().max(500), z.number(), z.boolean(), z.null()]);
 
 /** What a client may keep beside a message: flat, so that its size has a bound. Too many fields are refused unread. */
@@ -27,10 +26,15 @@ const metadata = z
     const fields = Object.entries(value);
     return (
       fields.length <= METADATA_MAX &&
-      fields.every(([name, held]) => metadataField.safeParse(name).success && metadataValue.safeParse(held).success)
+      fields.every(([name, held]) => storedKey.safeParse(name).success && metadataValue.safeParse(held).success)
     );
-  }, `must be an object of at most ${METADATA_MAX} fields that hold short text, numbers or booleans`)
-  .meta({ type: 'object', maxProperties: METADATA_MAX, additionalProperties: z.toJSONSchema(metadataValue) });
+  }, `must be an object of at most ${METADATA_MAX} fields that hold short text, numbers or booleans, with keys of 1 to 64 characters, without NUL, and no $ at the beginning`)
+  .meta({
+    type: 'object',
+    maxProperties: METADATA_MAX,
+    propertyNames: z.toJSONSchema(storedKey),
+    additionalProperties: z.toJSONSchema(metadataValue),
+  });
 
 const conversationId = { conversationId: objectId };
 const content = visibleText(5000);
