@@ -33,6 +33,9 @@ const TYPE_RANKS: Readonly<Record<BsonType, number>> = {
   maxKey: 127,
 };
 
+/** The rank of a type. */
+export const rankOfType = (type: BsonType): number => TYPE_RANKS[type];
+
 /** The rank of a value's type; the common types are answered without looking at their class. */
 export const rankOf = (value: unknown): number => {
   switch (typeof value) {

@@ -1,8 +1,9 @@
 import { BSONRegExp } from 'bson';
 import type { Collation } from '../bson/collation.js';
 import { flipKey, toKeyString } from '../bson/key-string.js';
-import { rankOf } from '../bson/order.js';
+import { rankOf, rankOfType } from '../bson/order.js';
 import { isDocument } from '../bson/values.js';
+import { typesOf } from '../query/element-operators.js';
 import type { FieldPredicate } from '../query/match.js';
 
 /**
@@ -107,6 +108,8 @@ export const boundsOf = ({ op, value }: FieldPredicate, options: BoundsOptions):
       return rangeBounds(op, value, options);
     case '$regex':
       return value instanceof BSONRegExp ? regexBounds(value, options) : undefined;
+    case '$type':
+      return typeBounds(value);
     case '$exists':
       return value === false ? [pointOf(NULL_KEY)] : undefined;
     default:
@@ -153,6 +156,13 @@ const rangeBounds = (
   return op === '$gt' || op === '$gte'
     ? [{ ...prefixed(type), low: key, isLowIncluded: isIncluded }]
     : [{ ...prefixed(type), high: key, isHighIncluded: isIncluded }];
+};
+
+/** Elements of arrays are indexed one by one, so where the arrays themselves are cannot be said. */
+const typeBounds = (value: unknown): readonly Interval[] | undefined => {
+  const types = [value].flat().flatMap(typesOf);
+  if (types.some((type) => ['array', 'missing', 'undefined'].includes(type))) return undefined;
+  return mergeIntervals(types.map((type) => prefixed(String.fromCharCode(rankOfType(type)))));
 };
 
 const STRING_MARK = String.fromCharCode(15);

@@ -25,7 +25,8 @@ export const compileType = (operand: unknown): ValueTest => {
   return (value) => value !== undefined && wanted.has(typeOf(value));
 };
 
-const typesOf = (entry: unknown): readonly BsonType[] => {
+/** The types that one entry of `$type` names. */
+export const typesOf = (entry: unknown): readonly BsonType[] => {
   if (entry === 'number') return NUMBER_TYPES;
   if (typeof entry === 'string') {
     if (Object.hasOwn(BSON_TYPE_NUMBERS, entry)) return [entry as BsonType];

@@ -95,6 +95,7 @@ const conditions: readonly ((random: Random) => unknown)[] = [
   (random) => ({ $elemMatch: comparison(random) }),
   (random) => ({ $all: [operand(random)] }),
   (random) => ({ $type: random.pick(['string', 'number', 'null', 'object', 'date']) }),
+  (random) => ({ $type: [random.pick(['string', 'bool']), random.pick(['int', 'objectId', 'object', 'array'])] }),
   (random) =>
     new BSONRegExp(
       random.pick(['^a', '^ab', '^ab?', '^ab*c', 'b', '^(a|b)', '^a|z', '^', '^a\\.b', '^ab$', '^ä']),
