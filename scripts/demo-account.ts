@@ -4,6 +4,7 @@ import type { Conversation, ConversationProspect } from '#shared/models/conversa
 import type { Models } from '#shared/models/index.js';
 import type { ConversationKindName, Member } from '#shared/models/member.js';
 import type { Message } from '#shared/models/message.js';
+import { foldText } from '#shared/utilities/fold-text.js';
 
 /*
  * An account to try things with: its people, their conversations, its contacts. Every id is a number of its own, so storing
@@ -189,8 +190,8 @@ function toConversation(talk: Talk, _id: Types.ObjectId, now: number) {
       last_read: lastRead?._id ?? null,
       last_read_at: lastRead?.createdAt ?? null,
       is_open: conversation.is_open,
-      last_activity_at: conversation.last_activity_at,
-      title: talk.title === '' ? (contact?.name ?? '') : talk.title,
+      last_activity_at: new Date(endedAt),
+      search_key: talk.title === '' && contact !== undefined ? null : foldText(talk.title),
       ...own,
     };
   });

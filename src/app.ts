@@ -1,5 +1,4 @@
 import type { Agent } from 'node:https';
-import { defineModels } from '#shared/models/index.js';
 import { configureApiKeyGuard } from './auth/api-key.js';
 import { createApiSessions } from './auth/api-session.js';
 import { createExpiryWatch } from './auth/expiry.js';
@@ -7,6 +6,7 @@ import { createUserAuth } from './auth/user.js';
 import { configureVerifier } from './auth/verification.js';
 import type { Config } from './config.js';
 import { createIntegrations } from './integrations/index.js';
+import { defineGatewayModels } from './models/index.js';
 import { createCleanup } from './platform/cleanup.js';
 import { type Clock, systemClock } from './platform/clock.js';
 import { createHealth } from './platform/health.js';
@@ -62,7 +62,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     if (sender !== undefined) cleanup.add('push sender', sender.close);
     const mongo = await connectMongo({ ...config.storage, startupTimeoutMs: config.startupTimeoutMs, logger });
     cleanup.add('database', mongo.close);
-    const models = defineModels(mongo.connection);
+    const models = defineGatewayModels(mongo.connection, { logger, clock });
     const ownsAll = config.storage.mongodbUrl === undefined;
     const indexes = await ensureIndexes(mongo.connection, { models, ownsAll, logger });
     const cluster = await joinCluster(config, { clock, logger, metrics, cleanup });

@@ -1,5 +1,6 @@
 import { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
+import { foldText } from '#shared/utilities/fold-text.js';
 import { addUsers, type Client, connect, quantile } from './clients.js';
 import type { BenchOptions } from './main.js';
 import { beginReport, type Measurement, publish, type ScenarioResult, toResult } from './results.js';
@@ -303,7 +304,13 @@ async function addConversations(
           channel_id,
           is_open,
         },
-        ...{ last_activity_at, title, unread_count: n % 4 === 0 ? 1 : 0, show_on_top: false, snoozed_until: null },
+        ...{
+          last_activity_at,
+          search_key: foldText(title),
+          unread_count: n % 4 === 0 ? 1 : 0,
+          show_on_top: false,
+          snoozed_until: null,
+        },
         ...{ archived: false, mentioned: false, last_read: null, last_read_at: null },
       })),
     );

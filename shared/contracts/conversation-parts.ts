@@ -38,7 +38,8 @@ export const messageText = visibleText(10_000);
 /** The client's own id of a message: the same one again is the same message. */
 export const messageUuid = opaqueId;
 
-const attachment = z.union([
+/** A file that goes with a message. */
+export const attachment = z.union([
   url,
   z.object({
     url,

@@ -9,11 +9,12 @@ export interface Communication {
   UUID?: string;
   account: Types.ObjectId;
   conversation_id: Types.ObjectId[];
-  type: (typeof communicationTypes)[number];
+  /** Missing when another service wrote none of these; then whoever sent it decides. */
+  type?: (typeof communicationTypes)[number];
   data: string;
   /** The contact when it is `INCOMING`, else a user. */
-  sent_by: Types.ObjectId;
-  createdAt: Date;
+  sent_by?: Types.ObjectId;
+  createdAt?: Date;
 }
 
 const { ObjectId } = Schema.Types;

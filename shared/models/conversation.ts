@@ -1,6 +1,9 @@
 import { type Connection, type Model, Schema, type SchemaDefinition, type Types } from 'mongoose';
 
-/** What the participants of a conversation share. Its messages and each participant's own state are elsewhere. */
+/**
+ * What the participants of a conversation share. Its messages and each participant's own state are elsewhere. Other services
+ * write these collections too: times may be missing.
+ */
 export interface Conversation {
   _id: Types.ObjectId;
   account: Types.ObjectId;
@@ -14,9 +17,9 @@ export interface Conversation {
   /** The newest message. */
   last_activity: Types.ObjectId | null;
   /** When that was sent, or else the conversation was made; never moves back. */
-  last_activity_at: Date;
-  createdAt: Date;
-  updatedAt: Date;
+  last_activity_at?: Date;
+  createdAt?: Date;
+  updatedAt?: Date;
 }
 
 /** A conversation about a contact; what is said with the contact are communications. */

@@ -28,9 +28,12 @@ export interface Member {
   last_read_at: Date | null;
   /** Copies of the conversation's. */
   is_open: boolean;
-  last_activity_at: Date;
-  /** The conversation's title, or the contact's name when it has none; for searching. */
-  title: string;
+  last_activity_at?: Date;
+  /**
+   * The conversation's title as `foldText` makes it, for searching. `null`: there is no key; the conversation is looked at, or
+   * the contact by which it is shown.
+   */
+  search_key: string | null;
 }
 
 const { ObjectId } = Schema.Types;
@@ -51,7 +54,7 @@ const schema = new Schema<Member>(
     last_read_at: { type: Date, default: null },
     is_open: { type: Boolean, default: true },
     last_activity_at: { type: Date, default: () => new Date() },
-    title: { type: String, default: '' },
+    search_key: { type: String, default: null },
   },
   { collection: 'conversation.members' },
 );

@@ -3,7 +3,7 @@ import { type Connection, type Model, Schema, type Types } from 'mongoose';
 /** A file that goes with a message: where it is, or that and what is known of it. */
 export type Attachment = string | { url: string; name?: string; type?: string; size?: number };
 
-/** A message of a team's conversation. */
+/** A message of a team's conversation. Other services write this collection too: the time may be missing. */
 export interface Message {
   _id: Types.ObjectId;
   /** The client's own id: the same one of the same sender is the same message. */
@@ -14,7 +14,7 @@ export interface Message {
   sent_by: Types.ObjectId;
   mentions: Types.ObjectId[];
   attachments: Attachment[];
-  createdAt: Date;
+  createdAt?: Date;
 }
 
 const { ObjectId, Mixed } = Schema.Types;

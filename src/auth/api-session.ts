@@ -1,4 +1,5 @@
 import { GatewayError } from '../errors.js';
+import { readDate } from '../models/index.js';
 import type { Clock } from '../platform/clock.js';
 
 const MAX_SESSION_ID_LENGTH = 128;
@@ -17,14 +18,15 @@ export interface ApiSessionModel {
   findById(id: string, projection: string): { lean(): PromiseLike<ApiSessionFields | null> };
 }
 
+/** Other services write the collection and nothing casts what is read. */
 interface ApiSessionFields {
-  access_token?: string | null | undefined;
-  expires_at?: Date | null | undefined;
+  access_token?: unknown;
+  expires_at?: unknown;
 }
 
-/** Other services write the collection and nothing casts what is read: a time that cannot be read is over. */
+/** A time that cannot be read is over. */
 const isExpired = ({ expires_at }: ApiSessionFields, now: number): boolean =>
-  expires_at != null && !(new Date(expires_at).getTime() > now);
+  expires_at != null && !((readDate(expires_at)?.getTime() ?? 0) > now);
 
 export function createApiSessions({ model, clock }: { model: ApiSessionModel; clock: Clock }): ApiSessions {
   return {
@@ -34,7 +36,7 @@ export function createApiSessions({ model, clock }: { model: ApiSessionModel; cl
         return undefined;
       const session = await read(model, sessionId);
       if (session === null || isExpired(session, clock.now())) return undefined;
-      return session.access_token ?? undefined;
+      return typeof session.access_token === 'string' ? session.access_token : undefined;
     },
   };
 }

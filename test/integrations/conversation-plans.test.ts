@@ -1,5 +1,6 @@
 import { type Connection, Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { foldText } from '#shared/utilities/fold-text.js';
 import type { TestClient } from '../support/client.js';
 import { type Access, accessesOf, expectBoundedAccess, READ_MAX } from './query-plans.js';
 import { dataOf, openStage, type Stage } from './stage.js';
@@ -38,10 +39,10 @@ beforeAll(async () => {
   await stage.models.Conversation.collection.insertMany(conversations as never[]);
   const members = conversations.flatMap(({ _id, channel_id, is_open, last_activity_at, title }, n) =>
     users.map((user) => ({
-      ...{ _id: new Types.ObjectId(), conversation: _id, kind: 'team', user, account, channel_id, is_open, title },
+      ...{ _id: new Types.ObjectId(), conversation: _id, kind: 'team', user, account, channel_id, is_open },
       ...{ last_activity_at, unread_count: n % 5 ? 0 : 1, show_on_top: n % 100 === 0, archived: n % 7 === 0 },
       ...{ snoozed_until: n % 11 ? null : new Date('2090-01-01'), mentioned: n % 4 === 0 },
-      ...{ last_read: null, last_read_at: null },
+      ...{ last_read: null, last_read_at: null, search_key: foldText(title) },
     })),
   );
   await stage.models.Member.collection.insertMany(members as never[]);

@@ -3,6 +3,7 @@ import type { Chat } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Models } from '#shared/models/index.js';
 import type { Principal } from '../../auth/principal.js';
+import { storedValue } from '../../models/index.js';
 import { ChatError, type Entrance, type UserCaller } from '../chats/index.js';
 
 /** A chat as one of its participants finds it. */
@@ -39,9 +40,20 @@ export function createAccess({ models, entrance }: { models: Models; entrance: E
     return (await models.User.exists({ _id: { $in: others }, blockedUsers: _id })) !== null;
   };
 
+  /** Another service may have stored what nothing can be added to, where there should be a list of ours. */
+  const mend = async (chat: Chat): Promise<void> => {
+    for (const list of ['participantSettings', 'pinnedMessages'] as const) {
+      const stored = storedValue(chat, list);
+      if (stored === undefined || Array.isArray(stored)) continue;
+      const isNoList = { [list]: { $not: { $type: 'array' } } };
+      await models.Chat.updateOne({ _id: chat._id, ...isNoList }, { $set: { [list]: [] } }, { timestamps: false });
+    }
+  };
+
   const open = async (principal: Principal, id: string): Promise<ChatAccess> => {
     const [caller, chat] = await Promise.all([entrance.userOf(principal), models.Chat.findById(id).lean<Chat>()]);
     if (chat === null || !isIn(chat, caller._id)) throw chatNotFound();
+    await mend(chat);
     return { caller, chat, isBlocked: await isBlockedIn(chat, caller) };
   };
 

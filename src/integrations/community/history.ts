@@ -3,7 +3,7 @@ import type { ChatsAccess } from './access.js';
 import type { Budget } from './budget.js';
 import type { Faces } from './faces.js';
 import type { ChatLog } from './log.js';
-import { toWireMessage, type WireMessage } from './to-wire.js';
+import { isShown, toWireMessage, type WireMessage } from './to-wire.js';
 
 interface Dependencies {
   access: ChatsAccess;
@@ -39,6 +39,7 @@ export function createHistory({ access, budget, faces, log }: Dependencies) {
     const messages = await log.read({ parent, after: lower, before: upper, first, limit });
     if (first === 'newest') messages.reverse();
     const people = await faces.read(messages.map(({ sender }) => sender));
-    return messages.map((message) => toWireMessage(message, people.get(String(message.sender))));
+    const shown = messages.map((message) => toWireMessage(message, people.get(String(message.sender))));
+    return shown.filter(isShown);
   };
 }

@@ -4,6 +4,7 @@ import type { chat as wireChat } from '#shared/contracts/community-parts.js';
 import type { Chat } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Principal } from '../../auth/principal.js';
+import { isShowable, readDocument } from '../../models/index.js';
 import { type KeysetPlace, placeOfTime, readBehind } from '../../platform/keyset.js';
 import type { Context } from '../../realtime/context.js';
 import { type Entrance, isPositioned, type UserCaller } from '../chats/index.js';
@@ -91,7 +92,8 @@ export function createLists({ models, clock, budget, entrance, faces, log }: Dep
       const viewer = await entrance.userOf(principal);
       const place = await findPlace(viewer._id, before);
       const list = { base: { participants: viewer._id }, field: 'lastActivity', direction: 'descending' } as const;
-      return show(await readBehind<Chat>(models.Chat, list, { place, limit }), viewer);
+      const chats = await readBehind<Chat>(models.Chat, list, { place, limit });
+      return show(chats.map((chat) => readDocument('Chat', chat)).filter(isShowable), viewer);
     },
     /** @throws ChatError `NOT_FOUND` when somebody has taken the viewer out meanwhile */
     async showOne(chat: Chat, viewer: UserCaller): Promise<WireChat> {

@@ -11,7 +11,7 @@ import type { Absentee, Attendance } from './attendance.js';
 import type { PageQuery } from './history.js';
 import { isMuted, settingOf } from './settings.js';
 import type { Tell } from './tell.js';
-import { toWireNotification } from './to-wire.js';
+import { isShown, toWireNotification } from './to-wire.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger' | 'push'> {
   tell: Tell;
@@ -118,7 +118,7 @@ export function createNotifications({ models, clock, logger, push, tell, attenda
       const place = await findPlace(_id, before);
       const list = { base: { recipient: _id, ...unread }, field: 'createdAt', direction: 'descending' } as const;
       const found = await readBehind<Notification>(models.Notification, list, { place, limit: limit + 1 });
-      const notifications = found.slice(0, limit).map(toWireNotification);
+      const notifications = found.slice(0, limit).map(toWireNotification).filter(isShown);
       return { notifications, unreadCount: await count(_id), hasMore: found.length > limit };
     },
 

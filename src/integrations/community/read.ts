@@ -73,7 +73,15 @@ export function createRead({ models, clock, access, tell, log, notifications }: 
   const mark = (messages: readonly ChatMessage[], user: Types.ObjectId, readAt: Date) =>
     models.ChatMessage.updateMany(
       { _id: { $in: messages.map(({ _id }) => _id) }, 'readBy.user': { $ne: user } },
-      { $push: { readBy: { user, readAt } } },
+      // Another service may have stored something that nothing can be pushed to.
+      [
+        {
+          $set: {
+            readBy: { $concatArrays: [{ $cond: [{ $isArray: '$readBy' }, '$readBy', []] }, [{ user, readAt }]] },
+          },
+        },
+      ],
+      { updatePipeline: true },
     );
 
   return async (

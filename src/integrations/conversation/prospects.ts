@@ -5,7 +5,9 @@ import type { Communication } from '#shared/models/communication.js';
 import type { Contact } from '#shared/models/contact.js';
 import type { Conversation, ConversationProspect } from '#shared/models/conversation.js';
 import type { Models } from '#shared/models/index.js';
-import { type ConversationKind, readPeople, type StoredMessage, textOr } from './core/index.js';
+import { foldText } from '#shared/utilities/fold-text.js';
+import { toIdText } from '../../models/index.js';
+import { type ConversationKind, madeAt, readPeople, type StoredMessage } from './core/index.js';
 
 /** How a conversation about a contact is described: by the contact, where it says nothing itself. */
 export interface ProspectDescription {
@@ -13,6 +15,8 @@ export interface ProspectDescription {
   image: string[];
   contact_id: z.infer<typeof prospectConversation>['contact_id'];
 }
+
+type Described = Pick<ConversationProspect, '_id' | 'title' | 'image' | 'contact_id'>;
 
 /** Something said with a contact, on the wire. */
 export type ProspectMessage = z.infer<typeof prospectMessage>;
@@ -22,34 +26,48 @@ export const createProspectKind = (models: Models): ConversationKind<ProspectDes
   name: 'prospect',
   // Read as what all kinds have in common.
   conversations: models.ConversationProspect as unknown as Model<Conversation>,
+  messageModel: 'Communication',
   messages: models.Communication as unknown as Model<StoredMessage>,
   events: { added: 'prospect_add_conversation', message: 'prospect_message', read: 'prospect_read' },
   // Notes alone are said here; the rest other services store.
   said: { type: 'NOTE' },
+  // Without a title it is called as the contact is, who may be renamed at any time.
+  searchKeyOf: (title) => (title === '' ? null : foldText(title)),
   async describe(conversations) {
     const contact = await readContacts(
       models,
-      conversations.map((conversation) => (conversation as ConversationProspect).contact_id),
+      conversations.map((conversation) => (conversation as Described).contact_id),
     );
     return (conversation) => {
-      const found = contact((conversation as ConversationProspect).contact_id);
+      const found = contact((conversation as Described).contact_id);
       const { title, image } = conversation;
       return {
-        title: title === '' ? textOr(found?.name, '') : title,
-        image: image.length === 0 ? [textOr(found?.image, [])].flat() : image,
+        title: title === '' ? (found?.name ?? '') : title,
+        image: image.length === 0 ? [found?.image ?? []].flat() : image,
         contact_id: found === undefined ? null : toWire(found),
       };
     };
   },
   async describeMessages(messages) {
     const senders = messages as readonly Communication[];
-    const idsOf = (isContact: boolean) =>
-      senders.flatMap(({ type, sent_by }) => ((type === 'INCOMING') === isContact ? (sent_by ?? []) : []));
-    const [contact, person] = await Promise.all([readContacts(models, idsOf(true)), readPeople(models, idsOf(false))]);
+    // Of one without a type it is the sender who says which it is.
+    const ofContacts = senders.filter(({ type = 'INCOMING' }) => type === 'INCOMING');
+    const ofUsers = senders.filter(({ type }) => type !== 'INCOMING');
+    const [contact, person] = await Promise.all([
+      readContacts(
+        models,
+        ofContacts.map(({ sent_by }) => sent_by),
+      ),
+      readPeople(
+        models,
+        ofUsers.flatMap(({ sent_by }) => sent_by ?? []),
+      ),
+    ]);
     return (message, { conversationId, viewerId }) => {
-      const { _id, UUID, type, data, sent_by, createdAt } = message as Communication;
+      const { _id, UUID, data, sent_by } = message as Communication;
+      const { type = contact(sent_by) === undefined ? 'OUTGOING' : 'INCOMING' } = message as Communication;
       const sender = type === 'INCOMING' ? contact(sent_by) : sent_by && person(sent_by);
-      const senderId = sent_by?.toHexString() ?? '';
+      const senderId = toIdText(sent_by);
       return {
         _id: _id.toHexString(),
         UUID: UUID ?? null,
@@ -58,7 +76,7 @@ export const createProspectKind = (models: Models): ConversationKind<ProspectDes
         sent_by: { _id: senderId, name: sender?.name ?? '', email: sender?.email ?? null },
         conversation_id: conversationId,
         is_sender: senderId === viewerId,
-        createdAt: createdAt.toISOString(),
+        createdAt: madeAt(message).toISOString(),
       };
     };
   },
@@ -81,8 +99,8 @@ async function readContacts(
 
 const toWire = ({ _id, name, email, phone, image }: ShownContact) => ({
   _id: _id.toHexString(),
-  name: textOr(name, ''),
-  email: textOr(email, null),
-  phone: textOr(phone, null),
-  image: textOr(image, null),
+  name: name ?? '',
+  email: email ?? null,
+  phone: phone ?? null,
+  image: image ?? null,
 });

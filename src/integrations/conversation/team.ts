@@ -1,9 +1,10 @@
 import type { Model } from 'mongoose';
 import type { z } from 'zod';
-import type { teamMessage } from '#shared/contracts/conversation-parts.js';
+import { attachment, type teamMessage } from '#shared/contracts/conversation-parts.js';
 import type { Models } from '#shared/models/index.js';
 import type { Message } from '#shared/models/message.js';
-import { type ConversationKind, readPeople, type StoredMessage } from './core/index.js';
+import { foldText } from '#shared/utilities/fold-text.js';
+import { type ConversationKind, madeAt, readPeople, type StoredMessage } from './core/index.js';
 
 /** How a conversation of a team is described. */
 export interface TeamDescription {
@@ -19,32 +20,40 @@ export const createTeamKind = (models: Models): ConversationKind<TeamDescription
   name: 'team',
   conversations: models.Conversation,
   // Read as what all kinds have in common.
+  messageModel: 'Message',
   messages: models.Message as unknown as Model<StoredMessage>,
   events: { added: 'add_conversation', message: 'message', read: 'read' },
   said: {},
+  searchKeyOf: foldText,
   describe:
     async () =>
     ({ title, image }) => ({ title, image }),
   async describeMessages(messages) {
     const person = await readPeople(
       models,
-      messages.map(({ sent_by }) => sent_by),
+      messages.flatMap(({ sent_by }) => sent_by ?? []),
     );
-    return (message, { viewerId }) => {
-      const { _id, UUID, conversation_id, data, type, sent_by, mentions, attachments, createdAt } = message as Message;
+    return (message, { conversationId, viewerId }) => {
+      const { _id, UUID, data, type, sent_by, mentions, attachments } = message as Message;
       const { _id: senderId, name, image } = person(sent_by);
       return {
         _id: _id.toHexString(),
         UUID: UUID ?? null,
-        conversation_id: conversation_id.toHexString(),
+        conversation_id: conversationId,
         data,
         type,
         sent_by: { _id: senderId, name, image },
         mentions: mentions.map((id) => id.toHexString()),
-        attachments,
+        attachments: attachments.flatMap(toAttachment),
         is_sender: senderId === viewerId,
-        createdAt: createdAt.toISOString(),
+        createdAt: madeAt(message).toISOString(),
       };
     };
   },
 });
+
+/** What another service has stored may be no attachment, or have links that must not be followed. */
+function toAttachment(stored: unknown): TeamMessage['attachments'] {
+  const parsed = attachment.safeParse(stored);
+  return parsed.success ? [parsed.data] : [];
+}

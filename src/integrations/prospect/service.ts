@@ -18,12 +18,11 @@ export function createProspectService(
     /** Makes a conversation about a contact. @throws GatewayError `NOT_FOUND` for a contact of another account */
     async create(viewer: Viewer, data: z.output<typeof payloads.createProspect>): Promise<void> {
       const { contact_id, users = [], ...draft } = data;
-      const contact = await models.Contact.findOne({ _id: contact_id, account: viewer.accountId }, { name: 1 }).lean();
-      if (contact === null) throw new GatewayError('NOT_FOUND');
+      const contact = await models.Contact.findById(contact_id, { account: 1 }).lean();
+      if (contact === null || !contact.account.equals(viewer.accountId)) throw new GatewayError('NOT_FOUND');
       await prospects.membership.create(viewer, {
         ...draft,
         users,
-        searchTitle: draft.title ?? contact.name ?? '',
         more: { contact_id: contact._id },
       });
     },

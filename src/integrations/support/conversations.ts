@@ -5,6 +5,7 @@ import type { Department } from '#shared/models/department.js';
 import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import type { Principal } from '../../auth/principal.js';
+import { readDocument } from '../../models/index.js';
 import type { Clock } from '../../platform/clock.js';
 import { comparePlaces, type KeysetPlace, placeOfTime, readBehind } from '../../platform/keyset.js';
 import { ChatError, type Entrance, type People, type UserCaller } from '../chats/index.js';
@@ -131,10 +132,10 @@ export function createConversations({ models, entrance, people, access, announce
           return readBehind<SupportConversation>(Conversation, list, { place: cursor, limit: limit + 1 });
         }),
       );
-      const all = [...new Map(found.flat().map((one) => [one._id.toHexString(), one])).values()];
+      const all = [...new Map(found.flat().map((one) => [String(one._id), one])).values()];
       all.sort((one, other) => comparePlaces(placeOf(other), placeOf(one)));
-      const { items, hasMore } = toPage(await show.all(all.slice(0, limit + 1).map(complete)), limit);
-      return { conversations: items, hasMore };
+      const { items, hasMore } = toPage(await show.all(all.slice(0, limit + 1).map(toConversation)), limit);
+      return { conversations: items.filter(({ _id }) => _id !== ''), hasMore };
     },
 
     /** All departments. @returns whether the caller is in each; who else is, is nobody's business */
@@ -163,3 +164,6 @@ const placeOf = ({ updatedAt, _id }: Pick<SupportConversation, 'updatedAt' | '_i
   value: updatedAt,
   _id,
 });
+
+const toConversation = (stored: SupportConversation): SupportConversation =>
+  complete(readDocument('SupportConversation', stored));

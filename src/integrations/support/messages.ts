@@ -57,7 +57,8 @@ export function createMessages({ models, access, announce, log, reads, files, cl
       const first = isForward ? 'oldest' : 'newest';
       const found = await log.read({ parent, after: lower, before: upper, first, limit: limit + 1 });
       const { items, hasMore } = toPage(found.map(toWireMessage), limit);
-      return { messages: isForward ? items : items.reverse(), hasMore, reads: reading };
+      const shown = items.filter(({ _id }) => _id !== '');
+      return { messages: isForward ? shown : shown.reverse(), hasMore, reads: reading };
     },
 
     /** Changes the text of a message. @throws ChatError `NOT_FOUND` for one that is not the caller's */

@@ -4,6 +4,7 @@ import type { supportRead } from '#shared/contracts/support-parts.js';
 import type { Models } from '#shared/models/index.js';
 import type { SupportRead } from '#shared/models/support-message.js';
 import type { Principal } from '../../auth/principal.js';
+import { toIdText } from '../../models/index.js';
 import type { Clock } from '../../platform/clock.js';
 import { isDuplicateKey } from '../../platform/duplicate-key.js';
 import { isPositioned, type Place } from '../chats/index.js';
@@ -65,11 +66,17 @@ export function createReads({ models, access, announce, log, clock }: Dependenci
   };
 }
 
-const toWire = ({ conversationId, messageId, readerId, readAt }: Reader & Progress): z.output<typeof supportRead> => ({
-  conversationId: conversationId.toHexString(),
-  messageId: messageId.toHexString(),
+const toWire = ({
+  conversationId,
+  messageId,
+  messageAt,
+  readerId,
+  readAt,
+}: Reader & Progress): z.output<typeof supportRead> => ({
+  conversationId: toIdText(conversationId),
+  messageId: toIdText(messageId),
   readBy: readerId,
-  readAt: readAt.toISOString(),
+  readAt: (readAt ?? messageAt ?? messageId.getTimestamp()).toISOString(),
 });
 
 /** Whether a place is further than the stored one, as a condition on that. @param messageId of the message at the place */

@@ -1,3 +1,4 @@
+import { channelId } from '#shared/contracts/conversation-parts.js';
 import { type Counters, counterNames, type Tally, tallyNames } from '#shared/models/counter.js';
 import { type ConversationKindName, conversationKinds, type Member } from '#shared/models/member.js';
 
@@ -52,7 +53,10 @@ const listsOf: Record<keyof Tally, (member: Countable) => boolean> = {
 
 /** The channels that a conversation counts in. */
 export const channelsOf = ({ channel_id, kind, mentioned }: Countable): string[] => [
-  channel_id,
+  // A channel of another service may have no name, or one that stands for all channels.
+  ...(channelId.safeParse(channel_id).success && !specialChannels.some((name) => name === channel_id)
+    ? [channel_id]
+    : []),
   'you',
   ...(mentioned ? ['mentions'] : []),
   ...(kind === 'prospect' ? ['prospect'] : []),

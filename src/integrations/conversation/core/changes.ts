@@ -43,7 +43,7 @@ export function createChanges<D extends Description, M extends WireMessage>(depe
   const changeShared = async (
     viewer: Viewer,
     id: string,
-    change: { conversation: UpdateQuery<Conversation>; member: Partial<Pick<Member, 'is_open' | 'title'>> },
+    change: { conversation: UpdateQuery<Conversation>; member: Partial<Pick<Member, 'is_open' | 'search_key'>> },
   ): Promise<ConversationView<D, M>> => {
     const { conversation, members } = await counters.transact([id], async (transaction) => {
       const { session, record } = transaction;
@@ -93,7 +93,7 @@ export function createChanges<D extends Description, M extends WireMessage>(depe
       const { conversation_id, title, image } = data;
       return changeShared(viewer, conversation_id, {
         conversation: { ...(title !== undefined && { title }), ...(image !== undefined && { image: [image].flat() }) },
-        member: title === undefined ? {} : { title },
+        member: title === undefined ? {} : { search_key: kind.searchKeyOf(title) },
       });
     },
   };

@@ -6,9 +6,10 @@ import type { Member } from '#shared/models/member.js';
 import { GatewayError, invalid } from '../../../errors.js';
 import type { Clock } from '../../../platform/clock.js';
 import { type CountedTransaction, type CounterStore, specialChannels } from '../../../realtime/counters/index.js';
-import { ensureFullAccess } from './access.js';
+import { ensureFullAccess, isNamed, namedIn } from './access.js';
 import { type Announce, toUpdate } from './announce.js';
 import type { ConversationKind, Description, WireMessage } from './kind.js';
+import { activeAt } from './times.js';
 import { type ConversationView, prepareToShow } from './to-wire.js';
 import { isSomebody, type Viewer } from './viewer.js';
 
@@ -26,8 +27,6 @@ export interface Draft {
   readonly channel_id: string;
   readonly title?: string | undefined;
   readonly image?: string | string[] | undefined;
-  /** What it is found by besides. */
-  readonly searchTitle?: string;
   /** Fields of its kind. */
   readonly more?: object;
 }
@@ -39,13 +38,14 @@ export function createMembership<D extends Description, M extends WireMessage>(d
   /** @throws GatewayError `NOT_FOUND` unless all are users of the viewer's account */
   const ensureColleagues = async ({ accountId, id }: Viewer, users: readonly string[]): Promise<string[]> => {
     const others = [...new Set(users.map((user) => user.toLowerCase()))].filter((user) => user !== id);
-    const known = await models.User.countDocuments({ _id: { $in: others }, account: accountId });
-    if (known !== others.length) throw new GatewayError('NOT_FOUND');
+    const found = await models.User.find({ _id: { $in: others } }, { account: 1 }).lean();
+    const known = found.filter(({ account }) => account?.equals(accountId) === true);
+    if (known.length !== others.length) throw new GatewayError('NOT_FOUND');
     return others;
   };
 
   const insertMembers = async (
-    conversation: Conversation & { searchTitle?: string | undefined },
+    conversation: Conversation,
     users: readonly string[],
     { session, record }: CountedTransaction,
   ): Promise<Member[]> => {
@@ -63,13 +63,14 @@ export function createMembership<D extends Description, M extends WireMessage>(d
         archived: false,
         mentioned: false,
         last_read: conversation.last_activity,
-        last_read_at: conversation.last_activity === null ? null : conversation.last_activity_at,
+        last_read_at: conversation.last_activity === null ? null : activeAt(conversation),
         is_open: conversation.is_open,
-        last_activity_at: conversation.last_activity_at,
-        title: conversation.searchTitle ?? conversation.title,
+        last_activity_at: activeAt(conversation),
+        search_key: kind.searchKeyOf(conversation.title),
       }),
     );
-    await models.Member.insertMany(members, { session });
+    // Lean: what another service has stored may not satisfy the schema, such as an empty channel.
+    await models.Member.insertMany(members, { session, lean: true });
     for (const member of members) record(undefined, member);
     return members;
   };
@@ -78,7 +79,7 @@ export function createMembership<D extends Description, M extends WireMessage>(d
     /** Gives those whom a conversation names, and who lack it, a state of their own in it. */
     async ensureMembers(conversation: Conversation): Promise<void> {
       const id = conversation._id;
-      const named = conversation.users.map((user) => user.toHexString());
+      const named = [...namedIn(conversation)];
       const known = await models.Member.countDocuments({ conversation: id, user: { $in: named } });
       if (known === named.length) return;
       await counters.transact([id.toHexString()], async (transaction) => {
@@ -94,8 +95,8 @@ export function createMembership<D extends Description, M extends WireMessage>(d
       counters.transact([viewer.id], async ({ session, record }) => {
         let ended = 0;
         for (const { _id, conversation } of members) {
-          const isNamed = await kind.conversations.exists({ _id: conversation, users: viewer.userId }).session(session);
-          if (isNamed !== null) continue;
+          const found = await kind.conversations.findById(conversation, { users: 1 }).session(session).lean();
+          if (found !== null && isNamed(found, viewer.userId)) continue;
           const member = await models.Member.findOneAndDelete({ _id, conversation }, { session }).lean();
           if (member === null) continue;
           record(member, undefined);
@@ -129,7 +130,7 @@ export function createMembership<D extends Description, M extends WireMessage>(d
       };
       const members = await counters.transact(users, async (transaction) => {
         await kind.conversations.insertMany([conversation], { session: transaction.session });
-        return insertMembers({ ...conversation, searchTitle: draft.searchTitle }, users, transaction);
+        return insertMembers(conversation, users, transaction);
       });
       const toWire = await prepareToShow(models, kind, [conversation]);
       for (const member of members) {
@@ -151,20 +152,20 @@ export function createMembership<D extends Description, M extends WireMessage>(d
         const { session } = transaction;
         const before = await ensureFullAccess(models, kind, { viewer, id, transaction });
         const present = new Set(before.members.map(({ user }) => user.toHexString()));
-        const named = new Set(before.conversation.users.map((user) => user.toHexString()));
+        const named = namedIn(before.conversation);
         const invited = others.filter((user) => !named.has(user));
         if (named.size + invited.length > USERS_MAX) throw invalid('users', `at most ${USERS_MAX} can take part`);
         const after = await kind.conversations
           .findOneAndUpdate(
             { _id: id },
-            { $addToSet: { users: { $each: invited } } },
+            // As a whole, because another service may have stored something that nothing can be added to.
+            { $set: { users: [...named, ...invited].map((user) => new Types.ObjectId(user)) } },
             { session, returnDocument: 'after' },
           )
           .lean();
         if (after === null) throw new GatewayError('NOT_FOUND');
-        const searchTitle = before.member.title;
         const missing = others.filter((user) => !present.has(user));
-        const inserted = await insertMembers({ ...after, searchTitle }, missing, transaction);
+        const inserted = await insertMembers(after, missing, transaction);
         return {
           conversation: after,
           members: [...before.members, ...inserted],

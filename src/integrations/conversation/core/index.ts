@@ -17,7 +17,8 @@ import { prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
 
 export type { ConversationKind, MessageView, StoredMessage } from './kind.js';
-export { type Person, readPeople, textOr } from './people.js';
+export { type Person, readPeople } from './people.js';
+export { madeAt } from './times.js';
 export { toViewer, type Viewer } from './viewer.js';
 
 /** What can be done with conversations of one kind. */

@@ -8,9 +8,9 @@ export interface StoredMessage {
   UUID?: string;
   /** The conversation, or for a communication all of them. */
   conversation_id: Types.ObjectId | Types.ObjectId[];
-  sent_by: Types.ObjectId;
+  sent_by?: Types.ObjectId;
   data: string;
-  createdAt: Date;
+  createdAt?: Date;
 }
 
 /** A message of which conversation, and in whose eyes. */
@@ -33,6 +33,9 @@ export interface Description {
   readonly image: string[];
 }
 
+/** What of a conversation describes it; a kind may know more. */
+export type Described = Pick<Conversation, '_id' | 'title' | 'image'>;
+
 /**
  * What differs between the kinds of conversation. All the rest, access, lists, messages, counters, is done once for all of
  * them.
@@ -44,12 +47,16 @@ export interface ConversationKind<D extends Description = Description, M extends
   readonly name: ConversationKindName;
   readonly conversations: Model<Conversation>;
   readonly messages: Model<StoredMessage>;
+  /** By which messages are read that came by the driver. */
+  readonly messageModel: 'Message' | 'Communication';
   /** The names of what others are told. */
   readonly events: { readonly added: string; readonly message: string; readonly read: string };
   /** What every message that is said here has, as the index of UUIDs asks for it. */
   readonly said: Readonly<Record<string, unknown>>;
+  /** By what members find a conversation of this title; `null`: not by the title. */
+  searchKeyOf(title: string): string | null;
   /** Reads what it takes to show these conversations. */
-  describe(conversations: readonly Conversation[]): Promise<(conversation: Conversation) => D>;
+  describe(conversations: readonly Described[]): Promise<(conversation: Described) => D>;
   /** Reads what it takes to show these messages. */
   describeMessages(messages: readonly StoredMessage[]): Promise<(message: StoredMessage, view: MessageView) => M>;
 }

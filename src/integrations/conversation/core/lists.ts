@@ -2,11 +2,14 @@ import type { Conversation } from '#shared/models/conversation.js';
 import type { Tally } from '#shared/models/counter.js';
 import type { Models } from '#shared/models/index.js';
 import { type Member, type MemberList, memberIndexOf, memberLists } from '#shared/models/member.js';
+import { readDocument } from '../../../models/index.js';
 import type { CounterStore } from '../../../realtime/counters/index.js';
+import { isNamed } from './access.js';
 import type { createMembership } from './create.js';
 import type { ConversationKind, Description, WireMessage } from './kind.js';
 import type { createMessageLists } from './messages.js';
 import type { Pages } from './pages.js';
+import type { Range } from './ranges.js';
 import { createSearch, type SearchQuery, SORT } from './search.js';
 import { type ConversationView, prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
@@ -56,16 +59,14 @@ export function createConversationLists<D extends Description, M extends WireMes
     const found: Conversation[] =
       members.length === 0
         ? []
-        : await kind.conversations
-            .find({ _id: { $in: members.map(({ conversation }) => conversation) }, account: viewer.accountId })
-            .lean();
+        : await kind.conversations.find({ _id: { $in: members.map(({ conversation }) => conversation) } }).lean();
     const byId = new Map(found.map((conversation) => [conversation._id.toHexString(), conversation]));
     const toWire = await prepareToShow(models, kind, found);
     const departed: Member[] = [];
     const conversations = members.flatMap((member) => {
       const conversation = byId.get(member.conversation.toHexString());
-      if (conversation === undefined) return [];
-      if (conversation.users.some((id) => id.equals(viewer.userId))) return [toWire(conversation, member)];
+      if (conversation === undefined || !conversation.account.equals(viewer.accountId)) return [];
+      if (isNamed(conversation, viewer.userId)) return [toWire(conversation, member)];
       departed.push(member);
       return [];
     });
@@ -80,20 +81,22 @@ export function createConversationLists<D extends Description, M extends WireMes
     const own = [{ user: viewer.userId, kind: kind.name, ...filter }, ...activity];
     const condition = await search.toCondition(viewer, { filters: own, hint }, query);
     const key = `${kind.name} ${viewer.socketId} ${JSON.stringify({ ...query, page: 0 })}`;
-    const read = (range: object, bounds: { limit: number; skip: number }): Promise<Member[]> => {
+    const read = async (range: Range, bounds: { limit: number; skip: number }): Promise<Member[]> => {
       const filters = [...own, range];
       if (condition !== undefined) return search.read({ filters, hint }, condition, bounds);
-      return models.Member.find({ $and: filters }).sort(SORT).skip(bounds.skip).limit(bounds.limit).hint(hint).lean();
+      // By the driver: Mongoose would refuse a range of another type than the schema's.
+      const options = { sort: SORT, hint, ...bounds };
+      const found = await models.Member.collection.find({ $and: filters }, options).toArray();
+      return found.map((member) => readDocument('Member', member)) as unknown as Member[];
     };
     const count = async (): Promise<number> => {
       if (condition !== undefined) return search.count({ filters: own, hint }, condition);
       if (activity.length > 0) return models.Member.countDocuments({ $and: own }).hint(hint).limit(TOTAL_MAX);
       return (await counters.sizes(viewer.userId, channel ?? 'you', kind.name))[name];
     };
-    const [{ items, hasNext }, total] = await Promise.all([
-      pages.read({ key, order: ORDER, read }, { page, limit }),
-      count(),
-    ]);
+    // First: the first count completes members that other services wrote, which puts them in their places.
+    const total = await count();
+    const { items, hasNext } = await pages.read({ key, order: ORDER, read }, { page, limit });
     const { conversations, departed } = await show(viewer, items);
     if (departed.length > 0 && (await membership.end(viewer, departed)) > 0) return list(viewer, query);
     return {

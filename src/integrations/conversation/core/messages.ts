@@ -1,9 +1,11 @@
 import { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import { GatewayError } from '../../../errors.js';
+import { isShowable, readDocument, UNKNOWN_ID } from '../../../models/index.js';
 import { ensureAccess } from './access.js';
 import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
-import { type Pages, readBehind, takeFitting } from './pages.js';
+import { type Pages, positionOf, readBehind, takeFitting } from './pages.js';
+import { type Position, type Range, rangesAhead } from './ranges.js';
 import { prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
 
@@ -23,29 +25,22 @@ const OLDEST_FIRST = { createdAt: 1, _id: 1 } as const;
 export function createMessageLists<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
   const { models, kind, pages } = dependencies;
 
-  const readNewest = (conversation: string, range: object, { limit, skip }: { limit: number; skip: number }) =>
-    kind.messages
-      .find({ $and: [{ conversation_id: conversation }, range] })
-      .sort(NEWEST_FIRST)
-      .skip(skip)
-      .limit(limit)
-      .lean<StoredMessage[]>();
+  const readNewest = (conversation: string, range: Range, bounds: { limit: number; skip: number }) =>
+    readMessages(kind, conversation, { range, sort: NEWEST_FIRST, ...bounds });
 
   const countMessages = (id: string): Promise<number> =>
     kind.messages.countDocuments({ conversation_id: id }).limit(TOTAL_MAX).exec();
 
   /** Where a list that begins `before` something begins. @throws GatewayError `NOT_FOUND` for an unknown message */
-  const positionOf = async (conversation: string, before: string): Promise<object> => {
-    if (!Types.ObjectId.isValid(before)) return { createdAt: { $lt: new Date(before) } };
-    const message = await findMessage(kind, conversation, before);
-    const { createdAt, _id } = message;
-    // The first bounds the index; the second only leaves out what was sent at the same moment.
-    return { createdAt: { $lte: createdAt }, $nor: [{ createdAt, _id: { $gte: _id } }] };
+  const startOf = async (conversation: string, before: string): Promise<Position> => {
+    // Behind all of its moment: no id is smaller.
+    if (!Types.ObjectId.isValid(before)) return [new Date(before), UNKNOWN_ID];
+    return positionOf(ORDER, await findMessage(kind, conversation, before));
   };
 
   const show = async (messages: readonly StoredMessage[], conversationId: string, viewer: Viewer) => {
     const toWire = await kind.describeMessages(messages);
-    return messages.map((message) => toWire(message, { conversationId, viewerId: viewer.id }));
+    return messages.filter(isShowable).map((message) => toWire(message, { conversationId, viewerId: viewer.id }));
   };
 
   const withConversation = async (viewer: Viewer, id: string) => {
@@ -61,12 +56,11 @@ export function createMessageLists<D extends Description, M extends WireMessage>
     ) {
       const { conversation_id: id, page, limit, before } = query;
       const conversation = await withConversation(viewer, id);
-      const bound = before === undefined ? {} : await positionOf(id, before);
       const list = {
         key: `messages ${viewer.socketId} ${id} ${limit} ${before ?? ''}`,
         order: ORDER,
-        read: (range: object, bounds: { limit: number; skip: number }) =>
-          readNewest(id, { $and: [bound, range] }, bounds),
+        start: before === undefined ? undefined : await startOf(id, before),
+        read: (range: Range, bounds: { limit: number; skip: number }) => readNewest(id, range, bounds),
         sizeOf,
       };
       const [{ items, hasNext }, total] = await Promise.all([pages.read(list, { page, limit }), countMessages(id)]);
@@ -86,11 +80,11 @@ export function createMessageLists<D extends Description, M extends WireMessage>
       const olderMax = limit - 1 - newerMax;
       const behind = {
         order: ORDER,
-        read: (range: object, bounds: { limit: number; skip: number }) => readNewest(id, range, bounds),
+        read: (range: Range, bounds: { limit: number; skip: number }) => readNewest(id, range, bounds),
       };
       const [newer, older, total] = await Promise.all([
         readNewer(kind, middle, { id, limit: newerMax }),
-        readBehind(behind, [middle.createdAt, middle._id], olderMax + 1),
+        readBehind(behind, positionOf(ORDER, middle), olderMax + 1),
         countMessages(id),
       ]);
       const shown = toWindow(middle, newer, older.slice(0, olderMax));
@@ -110,7 +104,7 @@ export function createMessageLists<D extends Description, M extends WireMessage>
         ids.map((conversationId, index) => [
           conversationId,
           (lists[index] ?? [])
-            .filter((message) => fitting.has(message))
+            .filter((message) => fitting.has(message) && isShowable(message))
             .map((message) => toWire(message, { conversationId, viewerId: viewer.id })),
         ]),
       );
@@ -149,20 +143,30 @@ export async function findMessage(
 
 /** The messages after one, those next to it, newest first. */
 async function readNewer(
-  { messages }: Pick<ConversationKind, 'messages'>,
-  { createdAt, _id }: StoredMessage,
+  kind: Pick<ConversationKind, 'messages' | 'messageModel'>,
+  message: StoredMessage,
   { id, limit }: { id: string; limit: number },
 ): Promise<StoredMessage[]> {
-  if (limit === 0) return [];
-  const read = (range: object) =>
-    messages
-      .find({ conversation_id: id, ...range })
-      .sort(OLDEST_FIRST)
-      .limit(limit)
-      .lean<StoredMessage[]>();
-  const [atOnce, later] = await Promise.all([
-    read({ createdAt, _id: { $gt: _id } }),
-    read({ createdAt: { $gt: createdAt } }),
-  ]);
-  return [...atOnce, ...later].slice(0, limit).reverse();
+  const found: StoredMessage[] = [];
+  for (const range of rangesAhead(ORDER, positionOf(ORDER, message))) {
+    if (found.length >= limit) break;
+    const bounds = { skip: 0, limit: limit - found.length };
+    found.push(...(await readMessages(kind, id, { range, sort: OLDEST_FIRST, ...bounds })));
+  }
+  return found.reverse();
+}
+
+/** A list in the place of a time is in several places of an index, so a walk would meet it more than once. */
+const IS_NO_LIST = { $not: { $type: 'array' } };
+
+/** Reads messages by the driver: Mongoose would refuse a range of another type than the schema's. */
+async function readMessages(
+  { messages, messageModel }: Pick<ConversationKind, 'messages' | 'messageModel'>,
+  conversation: string,
+  { range, ...options }: { range: Range; sort: Record<string, 1 | -1>; limit: number; skip: number },
+): Promise<StoredMessage[]> {
+  const own = { conversation_id: new Types.ObjectId(conversation), createdAt: IS_NO_LIST };
+  const filter = { $and: [own, range] };
+  const found = await messages.collection.find(filter, options).toArray();
+  return found.map((message) => readDocument(messageModel, message)) as unknown as StoredMessage[];
 }

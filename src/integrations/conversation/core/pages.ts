@@ -1,5 +1,7 @@
 import { invalid } from '../../../errors.js';
+import { storedValue } from '../../../models/index.js';
 import type { Clock } from '../../../platform/clock.js';
+import { type Position, type Range, rangesBehind } from './ranges.js';
 
 /** A list that is read in pages, in a descending order that tells any two of its entries apart. */
 export interface OrderedList<T extends object> {
@@ -7,8 +9,10 @@ export interface OrderedList<T extends object> {
   readonly key: string;
   /** The fields of the order. */
   readonly order: readonly (keyof T & string)[];
-  /** Reads entries in that order. @param range what they have to satisfy besides */
-  read(range: Record<string, unknown>, bounds: { limit: number; skip: number }): Promise<T[]>;
+  /** Reads entries in that order. @param range what they have to satisfy besides, for the driver: it casts nothing */
+  read(range: Range, bounds: { limit: number; skip: number }): Promise<T[]>;
+  /** The list begins behind this; absent: with its first entry. */
+  readonly start?: Position | undefined;
   /** How large an entry is; absent: nothing is said of that. A page ends before it is larger than {@link PAGE_SIZE_MAX}. */
   sizeOf?(entry: T): number;
 }
@@ -37,9 +41,6 @@ export interface Pages {
   /** @throws GatewayError `VALIDATION_ERROR` for a page that is too far to jump to */
   read<T extends object>(list: OrderedList<T>, bounds: { page: number; limit: number }): Promise<Page<T>>;
 }
-
-/** Where a list is continued: the values of the order's fields in the last entry before. */
-type Position = readonly unknown[];
 
 /** Lists remembered on this node; beyond that those that were not read for longest are forgotten. */
 const LISTS_MAX = 5000;
@@ -84,10 +85,7 @@ export function createPages(clock: Clock): Pages {
       const items = list.sizeOf === undefined ? wanted : takeFitting(wanted, list.sizeOf);
       const last = items.at(-1);
       if (last !== undefined) {
-        positions.set(
-          page + 1,
-          list.order.map((field) => last[field]),
-        );
+        positions.set(page + 1, positionOf(list.order, last));
         for (const oldest of positions.keys()) {
           if (positions.size <= POSITIONS_MAX) break;
           positions.delete(oldest);
@@ -99,14 +97,23 @@ export function createPages(clock: Clock): Pages {
 }
 
 async function jump<T extends object>(
-  { read }: Pick<OrderedList<T>, 'read'>,
+  list: Pick<OrderedList<T>, 'order' | 'read' | 'start'>,
   { limit, skip }: { limit: number; skip: number },
 ): Promise<T[]> {
-  if (skip <= SKIPPED_MAX) return read({}, { limit, skip });
-  const [first] = await read({}, { limit: 1, skip: SKIPPED_MAX });
+  const { start } = list;
+  const read = (bounds: { limit: number; skip: number }): Promise<T[]> =>
+    start === undefined ? list.read({}, bounds) : skipBehind(list, start, bounds);
+  if (skip <= SKIPPED_MAX) return read({ limit, skip });
+  const [first] = await read({ limit: 1, skip: SKIPPED_MAX });
   if (first !== undefined) throw invalid('page', 'is too far from the pages before');
   return [];
 }
+
+const skipBehind = async <T extends object>(
+  list: Pick<OrderedList<T>, 'order' | 'read'>,
+  start: Position,
+  { limit, skip }: { limit: number; skip: number },
+): Promise<T[]> => (await readBehind(list, start, skip + limit)).slice(skip);
 
 /** Reads on from a position. */
 export async function readBehind<T extends object>(
@@ -122,16 +129,6 @@ export async function readBehind<T extends object>(
   return found;
 }
 
-/**
- * What lies behind a position, as ranges of an index in their order: for `a, b` behind (1, 2) it is `a = 1, b < 2`, then
- * `a < 1`. As one condition it could not be read in order.
- */
-function rangesBehind(order: readonly string[], position: Position): Record<string, unknown>[] {
-  return order
-    .map((field, index) => ({
-      ...Object.fromEntries(order.slice(0, index).map((equal, at) => [equal, position[at]])),
-      [field]: { $lt: position[index] },
-    }))
-    .filter((_, index) => position[index] !== false)
-    .reverse();
-}
+/** Where an entry is in its list: the stored values, of whatever type, because those are what the index is ordered by. */
+export const positionOf = (order: readonly string[], entry: object): Position =>
+  order.map((field) => storedValue(entry, field));

@@ -1,5 +1,6 @@
 import type { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
+import type { User } from '#shared/models/user.js';
 
 /** A user, as far as others see them. */
 export interface Person {
@@ -10,7 +11,7 @@ export interface Person {
   readonly conversation_active_status: 'active' | 'away';
 }
 
-const shownFields = { name: 1, email: 1, image: 1, conversation_active_status: 1 };
+const shownFields = { name: 1, firstName: 1, lastName: 1, email: 1, image: 1, conversation_active_status: 1 };
 
 /** Reads users, each once. @returns finds one; a user who is no longer there has an id and nothing else */
 export async function readPeople(
@@ -20,15 +21,16 @@ export async function readPeople(
   const unique = [...new Set(ids.map((id) => id.toHexString()))];
   const users = unique.length === 0 ? [] : await User.find({ _id: { $in: unique } }, shownFields).lean();
   const people = new Map(
-    users.map(({ _id, name, email, image, conversation_active_status }): [string, Person] => {
+    users.map((user): [string, Person] => {
+      const { _id, email, image, conversation_active_status } = user;
       const id = String(_id);
       return [
         id,
         {
           _id: id,
-          name: textOr(name, ''),
-          email: textOr(email, null),
-          image: textOr(image, null),
+          name: nameOf(user),
+          email: email ?? null,
+          image: image ?? null,
           conversation_active_status: conversation_active_status === 'active' ? 'active' : 'away',
         },
       ];
@@ -37,7 +39,8 @@ export async function readPeople(
   return (id) => people.get(id.toHexString()) ?? { ...unknown, _id: id.toHexString() };
 }
 
-/** What another service has stored, if it is text. */
-export const textOr = <T>(value: unknown, otherwise: T): string | T => (typeof value === 'string' ? value : otherwise);
+/** How a user is named in conversations: by the name, or else by the first and the last name. */
+export const nameOf = ({ name, firstName, lastName }: Pick<User, 'name' | 'firstName' | 'lastName'>): string =>
+  name || [firstName, lastName].filter(Boolean).join(' ');
 
 const unknown = { name: '', email: null, image: null, conversation_active_status: 'away' } as const;

@@ -7,6 +7,7 @@ import type { CounterStore } from '../../../realtime/counters/index.js';
 import { ensureFullAccess } from './access.js';
 import { type Announce, toUpdate } from './announce.js';
 import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
+import { madeAt } from './times.js';
 import { prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
 
@@ -18,7 +19,11 @@ interface Dependencies<D extends Description, M extends WireMessage> {
   clock: Clock;
 }
 
-type Position = Pick<StoredMessage, '_id' | 'createdAt'>;
+/** A message and when it was sent. */
+interface Position {
+  readonly _id: Types.ObjectId;
+  readonly createdAt: Date;
+}
 
 /**
  * Marks a conversation as read, all of it or up to a message. What is left is counted in the transaction that stores it, and
@@ -39,9 +44,9 @@ export function createRead<D extends Description, M extends WireMessage>(depende
     const found = await kind.messages
       .findOne({ _id: id, conversation_id: conversation.id }, { createdAt: 1 })
       .session(session)
-      .lean<Position>();
+      .lean<StoredMessage>();
     if (found === null && messageId !== undefined) throw new GatewayError('NOT_FOUND');
-    return found;
+    return found === null ? null : { _id: found._id, createdAt: madeAt(found) };
   };
 
   const countBehind = (member: Member, { createdAt, _id }: Position, session: ClientSession): Promise<number> =>

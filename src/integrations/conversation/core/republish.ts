@@ -24,6 +24,11 @@ export function createRepublish<D extends Description, M extends WireMessage>(de
 
   const readParticipants = async (conversation: Conversation) => {
     await membership.ensureMembers(conversation);
+    const search_key = kind.searchKeyOf(conversation.title);
+    await models.Member.updateMany(
+      { conversation: conversation._id, search_key: { $ne: search_key } },
+      { $set: { search_key } },
+    );
     for (const user of conversation.users) await counters.refresh(user);
     const members = await models.Member.find({ conversation: conversation._id }).lean();
     return participantsOf({ conversation, members });

@@ -1,7 +1,10 @@
 import { type PipelineStage, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
-import type { ConversationKind } from './kind.js';
+import { foldText } from '#shared/utilities/fold-text.js';
+import { readDocument, readId } from '../../../models/index.js';
+import type { ConversationKind, Described } from './kind.js';
+import { nameOf } from './people.js';
 import type { Viewer } from './viewer.js';
 
 /** A list of a viewer's conversations as a range of one index, in its order. */
@@ -27,14 +30,22 @@ export const SORT = { show_on_top: -1, last_activity_at: -1, _id: -1 } as const;
  * the page begins.
  */
 const SEARCHED_MAX = 5000;
-/** The same for who takes part, which is kept with the conversations. */
-const SEARCHED_FOR_PEOPLE_MAX = 1000;
-/** People whose name matches and whose conversations are found by that. */
-const PEOPLE_MAX = 100;
+/** Conversations, and people, that are looked at in one step. */
+const STEP = 1000;
+
+/** What a conversation is called by. */
+const SHOWN = { title: 1, image: 1, contact_id: 1 } as const;
 
 /** Many ids in one document: they are read much faster so. */
 interface Ids {
-  readonly ids: Types.ObjectId[];
+  readonly ids: unknown[];
+}
+
+/** The conversations of a list that are looked at. */
+interface Newest {
+  readonly ids: readonly Types.ObjectId[];
+  /** Those of them without a search key: they have to be looked at themselves. */
+  readonly unkeyed: readonly Types.ObjectId[];
 }
 
 /** Looks through lists for what no index knows. */
@@ -48,53 +59,127 @@ export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: Conv
       ...last,
     ]).hint(hint);
 
-  /** Those conversations of the newest in a list in which these people take part. */
-  const withPeople = async ({ filters, hint }: MemberRange, users: object): Promise<Types.ObjectId[]> => {
-    const [newest] = await models.Member.aggregate<Ids>([
-      ...[{ $match: { $and: [...filters] } }, { $sort: SORT }, { $limit: SEARCHED_FOR_PEOPLE_MAX }],
-      { $group: { _id: null, ids: { $push: '$conversation' } } },
+  const readNewest = async ({ filters, hint }: MemberRange): Promise<Newest> => {
+    const isKeyed = { $eq: [{ $type: '$search_key' }, 'string'] };
+    const [newest] = await models.Member.aggregate<Ids & { unkeyed: unknown[] }>([
+      ...[{ $match: { $and: [...filters] } }, { $sort: SORT }, { $limit: SEARCHED_MAX }],
+      {
+        $group: {
+          _id: null,
+          ids: { $push: '$conversation' },
+          unkeyed: { $push: { $cond: [isKeyed, null, '$conversation'] } },
+        },
+      },
     ]).hint(hint);
-    const [found] = await kind.conversations.aggregate<Ids>([
-      { $match: { _id: { $in: newest?.ids ?? [] }, users } },
-      { $group: { _id: null, ids: { $push: '$_id' } } },
-    ]);
-    return found?.ids ?? [];
+    return { ids: toIds(newest?.ids), unkeyed: toIds(newest?.unkeyed) };
   };
 
-  const findPeople = async (viewer: Viewer, name: object): Promise<Types.ObjectId[]> => {
-    const found = await models.User.find({ account: viewer.accountId, name }, { _id: 1 }).limit(PEOPLE_MAX).lean();
-    return found.map(({ _id }) => _id).filter((id) => !viewer.userId.equals(id));
+  /** Those conversations that are shown with a title in which the text is. */
+  const withTitle = async (ids: readonly Types.ObjectId[], text: string): Promise<Types.ObjectId[]> => {
+    const found: Types.ObjectId[] = [];
+    for (const step of toSteps(ids)) {
+      const conversations = await kind.conversations.find({ _id: { $in: step } }, SHOWN).lean<Described[]>();
+      const describe = await kind.describe(conversations);
+      const matching = conversations.filter((conversation) => foldText(describe(conversation).title).includes(text));
+      found.push(...matching.map(({ _id }) => _id));
+    }
+    return found;
+  };
+
+  /** Everybody who takes part in these conversations. */
+  const readParticipants = async (ids: readonly Types.ObjectId[]): Promise<Types.ObjectId[]> => {
+    const found = await kind.conversations.aggregate<{ _id: unknown }>([
+      ...[{ $match: { _id: { $in: ids } } }, { $project: { users: 1 } }, { $unwind: '$users' }],
+      ...[{ $group: { _id: '$users' } }, { $limit: SEARCHED_MAX }],
+    ]);
+    return toIds(found.map(({ _id }) => _id));
+  };
+
+  /** Those of the people in whose names the text is. Names are read each time: others change them and tell nobody. */
+  const named = async (ids: readonly Types.ObjectId[], text: string): Promise<Types.ObjectId[]> => {
+    const found: Types.ObjectId[] = [];
+    for (const step of toSteps(ids)) {
+      const people = await models.User.find({ _id: { $in: step } }, { name: 1, firstName: 1, lastName: 1 }).lean();
+      found.push(...people.filter((person) => foldText(nameOf(person)).includes(text)).map(({ _id }) => _id));
+    }
+    return found;
+  };
+
+  /** Those of the conversations in which people take part. @param users a condition on who does */
+  const withUsers = async (ids: readonly Types.ObjectId[], users: object): Promise<Types.ObjectId[]> => {
+    const [found] = await kind.conversations.aggregate<Ids>([
+      { $match: { $and: [{ _id: { $in: ids } }, users] } },
+      { $group: { _id: null, ids: { $push: '$_id' } } },
+    ]);
+    return toIds(found?.ids);
+  };
+
+  const withPeopleNamed = async (
+    viewer: Viewer,
+    ids: readonly Types.ObjectId[],
+    text: string,
+  ): Promise<Types.ObjectId[]> => {
+    const seen = new Set([viewer.id]);
+    const matching: Types.ObjectId[] = [];
+    const found: Types.ObjectId[] = [];
+    for (const step of toSteps(ids)) {
+      const strangers = (await readParticipants(step)).filter((id) => !seen.has(id.toHexString()));
+      for (const id of strangers) seen.add(id.toHexString());
+      matching.push(...(await named(strangers, text)));
+      if (matching.length > 0) found.push(...(await withUsers(step, takesPart(matching))));
+    }
+    return found;
   };
 
   return {
     /** What entries of a list have to satisfy; `undefined` when nothing is looked for. */
-    async toCondition(viewer: Viewer, range: MemberRange, { search, users }: SearchQuery): Promise<object | undefined> {
+    async toCondition(
+      viewer: Viewer,
+      range: MemberRange,
+      { search, users = [] }: SearchQuery,
+    ): Promise<object | undefined> {
+      const text = foldText(search ?? '');
+      if (text === '' && users.length === 0) return undefined;
       const conditions: object[] = [];
-      if (search !== undefined && search !== '') {
-        const pattern = { $regex: escapePattern(search), $options: 'i' };
-        const people = await findPeople(viewer, pattern);
-        const ids = people.length === 0 ? [] : await withPeople(range, { $in: people });
-        conditions.push({ $or: [{ title: pattern }, { conversation: { $in: ids } }] });
-      }
-      if (users !== undefined && users.length > 0) {
+      const { ids, unkeyed } = await readNewest(range);
+      if (text !== '') {
+        const [byTitle, byPeople] = await Promise.all([withTitle(unkeyed, text), withPeopleNamed(viewer, ids, text)]);
         conditions.push({
-          conversation: { $in: await withPeople(range, { $all: users.map((user) => new Types.ObjectId(user)) }) },
+          $or: [{ search_key: { $regex: escapePattern(text) } }, { conversation: { $in: [...byTitle, ...byPeople] } }],
         });
       }
-      return conditions.length === 0 ? undefined : { $and: conditions };
+      if (users.length > 0) {
+        const all = { $and: users.map((user) => takesPart([new Types.ObjectId(user)])) };
+        conditions.push({ conversation: { $in: await withUsers(ids, all) } });
+      }
+      return { $and: conditions };
     },
 
-    read: (
+    read: async (
       range: MemberRange,
       condition: object,
       { limit, skip }: { limit: number; skip: number },
-    ): Promise<Member[]> => toStages(range, condition, [{ $skip: skip }, { $limit: limit }]).exec(),
+    ): Promise<Member[]> => {
+      const found: Member[] = await toStages(range, condition, [{ $skip: skip }, { $limit: limit }]);
+      return found.map((member) => readDocument('Member', member));
+    },
 
     async count(range: MemberRange, condition: object): Promise<number> {
       const [found] = await toStages(range, condition, [{ $count: 'total' }]).exec();
       return found?.total ?? 0;
     },
   };
+}
+
+/** Some services store ids as text. An aggregation is not cast, and finds both. */
+const takesPart = (ids: readonly Types.ObjectId[]): object => ({
+  users: { $in: ids.flatMap((id) => [id, id.toHexString()]) },
+});
+
+const toIds = (stored: readonly unknown[] = []): Types.ObjectId[] => stored.flatMap((id) => readId(id) ?? []);
+
+function* toSteps<T>(all: readonly T[]): Generator<T[]> {
+  for (let start = 0; start < all.length; start += STEP) yield all.slice(start, start + STEP);
 }
 
 /** Text as a pattern that matches just this text. */

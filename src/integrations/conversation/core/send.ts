@@ -1,4 +1,5 @@
-import type { Types } from 'mongoose';
+import type { ClientSession, Types } from 'mongoose';
+import type { Conversation } from '#shared/models/conversation.js';
 import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
 import { equalText } from '#shared/models/stored-text.js';
@@ -6,10 +7,11 @@ import { GatewayError } from '../../../errors.js';
 import { isDuplicateKey } from '../../../platform/duplicate-key.js';
 import { acknowledgedReadConcern } from '../../../platform/mongo-options.js';
 import type { CounterStore } from '../../../realtime/counters/index.js';
-import { accessibleTo, withMembers } from './access.js';
+import { isAccessible, withMembers } from './access.js';
 import type { Announce } from './announce.js';
 import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
 import type { Notify } from './notify.js';
+import { activeAt } from './times.js';
 import type { Viewer } from './viewer.js';
 
 interface Dependencies<D extends Description, M extends WireMessage> {
@@ -40,18 +42,30 @@ export interface Draft {
 export function createSend<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
   const { models, kind, counters, announce, notify } = dependencies;
 
+  /** @throws GatewayError `NOT_FOUND` */
+  const makeNewest = async (
+    viewer: Viewer,
+    { id, message }: { id: string; message: StoredMessage },
+    session: ClientSession,
+  ): Promise<Conversation> => {
+    const update = (filter: object) =>
+      kind.conversations
+        .findOneAndUpdate(filter, toActivity(message), { session, returnDocument: 'after', updatePipeline: true })
+        .lean<Conversation>();
+    const updated = await update({ _id: id, account: viewer.accountId, users: viewer.userId });
+    if (updated !== null) return updated;
+    // Another service may have stored these ids as text.
+    const stored = await kind.conversations.findById(id).session(session).lean();
+    const again = stored !== null && isAccessible(stored, viewer) ? await update({ _id: id }) : null;
+    if (again === null) throw new GatewayError('NOT_FOUND');
+    return again;
+  };
+
   const store = (viewer: Viewer, { conversationId: id, message: draft, mentions }: Draft) =>
     counters.transact([id], async (transaction) => {
       const { session, record } = transaction;
-      const conversation = await kind.conversations
-        .findOneAndUpdate({ _id: id, ...accessibleTo(viewer) }, toActivity(draft), {
-          session,
-          returnDocument: 'after',
-          updatePipeline: true,
-        })
-        .lean();
-      if (conversation === null) throw new GatewayError('NOT_FOUND');
-      const at = conversation.last_activity_at;
+      const conversation = await makeNewest(viewer, { id, message: draft }, session);
+      const at = activeAt(conversation);
       const message = { ...draft, createdAt: at };
       const { members } = await withMembers(models, conversation, { viewer, transaction });
       const mentioned = toMentioned(members, mentions);
@@ -109,11 +123,16 @@ const toActivity = ({ _id, createdAt }: StoredMessage) => [
   {
     $set: {
       last_activity: _id,
-      last_activity_at: { $max: [createdAt, { $add: ['$last_activity_at', 1] }] },
+      last_activity_at: { $max: [createdAt, NEXT_MOMENT] },
       updatedAt: createdAt,
     },
   },
 ];
+
+/** Of what is no date nothing is next. */
+const NEXT_MOMENT = {
+  $cond: [{ $eq: [{ $type: '$last_activity_at' }, 'date'] }, { $add: ['$last_activity_at', 1] }, null],
+};
 
 /** @throws GatewayError `NOT_FOUND` for somebody who does not take part */
 function toMentioned(participants: readonly Member[], mentions: readonly string[]): Types.ObjectId[] {

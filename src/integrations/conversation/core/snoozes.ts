@@ -4,6 +4,7 @@ import type { Member } from '#shared/models/member.js';
 import type { Clock } from '../../../platform/clock.js';
 import type { Logger } from '../../../platform/logger.js';
 import type { CounterStore } from '../../../realtime/counters/index.js';
+import { isNamed } from './access.js';
 import { type Announce, toUpdate } from './announce.js';
 import type { ConversationKind, Description, WireMessage } from './kind.js';
 import { prepareToShow } from './to-wire.js';
@@ -54,8 +55,8 @@ export function createSnoozes<D extends Description, M extends WireMessage>(depe
       return after;
     });
     if (woken === undefined) return;
-    const conversation = await kind.conversations.findOne({ _id: woken.conversation, users: woken.user }).lean();
-    if (conversation === null) return;
+    const conversation = await kind.conversations.findById(woken.conversation).lean();
+    if (conversation === null || !isNamed(conversation, woken.user)) return;
     const toWire = await prepareToShow(models, kind, [conversation]);
     announce([woken.user.toHexString()], toUpdate(toWire(conversation, woken)));
   };

@@ -1,8 +1,10 @@
 import type { Conversation } from '#shared/models/conversation.js';
 import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
+import { toIdText } from '../../../models/index.js';
 import type { ConversationKind, Description, WireMessage } from './kind.js';
 import { type Person, readPeople } from './people.js';
+import { changedAt, madeAt } from './times.js';
 
 /** A conversation on the wire, as one participant sees it. */
 export type ConversationView<D extends Description, M extends WireMessage> = D & {
@@ -52,7 +54,7 @@ export async function prepareToShow<D extends Description, M extends WireMessage
       _id: id,
       users: conversation.users.map(person),
       channel_id: conversation.channel_id,
-      created_by: conversation.created_by.toHexString(),
+      created_by: toIdText(conversation.created_by),
       is_open: conversation.is_open,
       show_on_top: member.show_on_top,
       snoozed_until: member.snoozed_until?.toISOString() ?? null,
@@ -63,8 +65,8 @@ export async function prepareToShow<D extends Description, M extends WireMessage
         last_activity === null
           ? null
           : newest(last_activity.toHexString(), { conversationId: id, viewerId: member.user.toHexString() }),
-      createdAt: conversation.createdAt.toISOString(),
-      updatedAt: conversation.updatedAt.toISOString(),
+      createdAt: madeAt(conversation).toISOString(),
+      updatedAt: changedAt(conversation).toISOString(),
     };
   };
 }

@@ -1,0 +1,57 @@
+import { Types } from 'mongoose';
+
+/** A place in a list: the stored values of the fields of its order. */
+export type Position = readonly unknown[];
+
+/** What the entries of a stretch of a list have in common. */
+export type Range = Record<string, unknown>;
+
+/** The types of BSON that a sort value may have, in the order of BSON. Behind all of them come `null` and missing values. */
+const TYPES = ['date', 'bool', 'objectId', 'object', 'string', 'number'] as const;
+
+function typeOf(value: unknown): (typeof TYPES)[number] | undefined {
+  if (value instanceof Date) return 'date';
+  if (value instanceof Types.ObjectId) return 'objectId';
+  if (typeof value === 'boolean') return 'bool';
+  if (typeof value === 'string' || typeof value === 'number') return typeof value as 'string' | 'number';
+  return value === null || value === undefined ? undefined : 'object';
+}
+
+/**
+ * What lies behind a position of a descending order, as ranges of an index in that order: for `a, b` behind (1, 2) it is
+ * `a = 1, b < 2`, then `a < 1`. As one condition it could not be read in order. A comparison finds values of one type only,
+ * so the types that come behind follow, and then what has no value: other services leave out fields and write other types.
+ */
+export const rangesBehind = (order: readonly string[], position: Position): Range[] =>
+  toRanges(order, position, (value, isLast) => {
+    const type = typeOf(value);
+    if (type === undefined) return [];
+    const lower = TYPES.slice(TYPES.indexOf(type) + 1);
+    const sameType = value === false ? [] : [{ $lt: value }];
+    if (isLast) return sameType;
+    return [...sameType, ...(lower.length === 0 ? [] : [{ $type: [...lower] }]), null];
+  });
+
+/** The same for what lies before a position, next to it first: ranges of the ascending order. */
+export const rangesAhead = (order: readonly string[], position: Position): Range[] =>
+  toRanges(order, position, (value, isLast) => {
+    const type = typeOf(value);
+    const higher = type === undefined ? [...TYPES] : TYPES.slice(0, TYPES.indexOf(type));
+    const sameType = type === undefined || value === true ? [] : [{ $gt: value }];
+    return isLast || higher.length === 0 ? sameType : [...sameType, { $type: higher }];
+  });
+
+/** @param beside what one field has beside a value, nearest first. The last field of an order is an id, of one type. */
+function toRanges(
+  order: readonly string[],
+  position: Position,
+  beside: (value: unknown, isLast: boolean) => unknown[],
+): Range[] {
+  return order
+    .map((field, index) => {
+      const equal = Object.fromEntries(order.slice(0, index).map((before, at) => [before, position[at] ?? null]));
+      return beside(position[index], index === order.length - 1).map((condition) => ({ ...equal, [field]: condition }));
+    })
+    .reverse()
+    .flat();
+}

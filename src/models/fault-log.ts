@@ -1,0 +1,24 @@
+import type { Clock } from '../platform/clock.js';
+import type { Logger } from '../platform/logger.js';
+import { type StoredDocument, storedValue } from './reader.js';
+
+/** Documents that are named in one hour. */
+const DOCUMENTS_MAX = 1000;
+const HOUR_MS = 3_600_000;
+
+/** Logs documents of which something could not be read: each once an hour, and no more than so many. */
+export function createFaultLog({ logger, clock }: { logger: Logger; clock: Clock }) {
+  const named = new Set<string>();
+  let since = clock.now();
+  return (model: string, document: StoredDocument, fields: readonly string[]): void => {
+    if (clock.now() - since >= HOUR_MS) {
+      named.clear();
+      since = clock.now();
+    }
+    const id = String(storedValue(document, '_id')).slice(0, 64);
+    const key = `${model} ${id}`;
+    if (named.size >= DOCUMENTS_MAX || named.has(key)) return;
+    named.add(key);
+    logger.warn({ model, id, fields }, 'a stored document is incomplete or of wrong types');
+  };
+}

@@ -1,0 +1,90 @@
+import { Types } from 'mongoose';
+import { parseTime } from '#shared/utilities/time.js';
+
+/* What a stored value means, or `undefined` when it has no meaning of that type. Never throws. */
+
+/** The id of no document: what stands for a required id that cannot be read. */
+export const UNKNOWN_ID = new Types.ObjectId('0'.repeat(24));
+
+/** An id on the wire; `''` for one that could not be read. */
+export const toIdText = (id: Types.ObjectId | null | undefined): string =>
+  id == null || UNKNOWN_ID.equals(id) ? '' : id.toHexString();
+
+/** Whether the id of a document could be read. One without cannot be shown: nothing could be done with it. */
+export const isShowable = ({ _id }: { readonly _id: Types.ObjectId }): boolean => !UNKNOWN_ID.equals(_id);
+
+const HEX_ID = /^[0-9a-fA-F]{24}$/;
+
+/** An id, its text, or a document in its place. */
+export function readId(value: unknown): Types.ObjectId | undefined {
+  if (value instanceof Types.ObjectId) return value;
+  if (typeof value === 'string') return HEX_ID.test(value) ? new Types.ObjectId(value) : undefined;
+  if (!isPlain(value)) return undefined;
+  const inner = value['_id'] ?? value['$oid'];
+  return isPlain(inner) ? undefined : readId(inner);
+}
+
+/** Unix times below this are seconds, others milliseconds: as milliseconds it is 1973, as seconds far in the future. */
+const SECONDS_MAX = 1e11;
+/** Numbers below this are no times of this platform. */
+const SECONDS_MIN = 1e8;
+/** Years of four digits, which are all that ISO 8601 has. */
+const [YEAR_0, YEAR_10000] = [Date.parse('0000-01-01'), Date.UTC(10_000, 0, 1)];
+
+/** A date, its text in ISO 8601 (UTC unless it says otherwise), or Unix time in seconds or milliseconds. */
+export function readDate(value: unknown): Date | undefined {
+  if (value instanceof Date) return isInRange(value) ? value : undefined;
+  if (typeof value === 'string') return readDateText(value.trim());
+  const number = readNumber(value);
+  if (number === undefined || number < SECONDS_MIN) return undefined;
+  const date = new Date(number < SECONDS_MAX ? number * 1000 : number);
+  return isInRange(date) ? date : undefined;
+}
+
+const isInRange = (date: Date): boolean => date.getTime() >= YEAR_0 && date.getTime() < YEAR_10000;
+
+function readDateText(text: string): Date | undefined {
+  if (/^\d+$/.test(text)) return readDate(Number(text));
+  for (const candidate of [text, `${text}Z`, `${text}T00:00:00Z`]) {
+    const parsed = parseTime(candidate);
+    if ('time' in parsed) return isInRange(parsed.time) ? parsed.time : undefined;
+  }
+  return undefined;
+}
+
+/** Text, or an id as text. A number in the place of a name is no name. */
+export function readText(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  return value instanceof Types.ObjectId ? value.toHexString() : undefined;
+}
+
+/** A whole number (every number of the models counts something), also as text or in one of the types of BSON. */
+export function readNumber(value: unknown): number | undefined {
+  const number = toNumber(value);
+  return Number.isSafeInteger(Math.trunc(number)) ? Math.trunc(number) : undefined;
+}
+
+function toNumber(value: unknown): number {
+  if (typeof value === 'number') return value;
+  if (typeof value === 'bigint') return Number(value);
+  if (typeof value === 'string') return value.trim() === '' ? Number.NaN : Number(value);
+  const { _bsontype } = (value ?? {}) as { _bsontype?: unknown };
+  return ['Long', 'Int32', 'Double', 'Decimal128'].includes(String(_bsontype)) ? Number(String(value)) : Number.NaN;
+}
+
+/** A truth value, also as a word or as 0 and 1. */
+export function readBoolean(value: unknown): boolean | undefined {
+  if (typeof value === 'boolean') return value;
+  const word = typeof value === 'string' ? value.trim().toLowerCase() : value;
+  if (word === 'true' || word === 1) return true;
+  return word === 'false' || word === 0 ? false : undefined;
+}
+
+/** Whether a value is a document and not one of the types of BSON. */
+export const isPlain = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' &&
+  value !== null &&
+  !Array.isArray(value) &&
+  !(value instanceof Date) &&
+  !('_bsontype' in value) &&
+  !ArrayBuffer.isView(value);
