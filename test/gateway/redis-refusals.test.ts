@@ -1,0 +1,121 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type EmbeddedDatabase, startEmbedded } from '../../src/embedded/index.js';
+import { connect } from '../support/client.js';
+import { startGateway, type TestGateway } from '../support/gateway.js';
+import { startRedis, type TestRedis } from '../support/redis-server.js';
+import { until } from '../support/until.js';
+
+/** Two nodes with a Redis that stands and refuses. */
+
+const RIGHTS = ['on', 'nopass', '~*', '&*', '+@all'];
+/** What patterns of Redis are made of, which the prefix must not be taken for. */
+const REDIS_PREFIX = '{a}[b]*?\\';
+let redis: TestRedis;
+let database: EmbeddedDatabase;
+let directory: string;
+let a: TestGateway;
+let b: TestGateway;
+
+const start = (user: string, env: Record<string, string> = {}): Promise<TestGateway> =>
+  startGateway({
+    REDIS_URL: redis.url.replace('redis://', `redis://${user}:any@`),
+    REDIS_PREFIX,
+    MONGODB_URL: database.url,
+    EVENT_LIMIT: '5',
+    EVENT_LIMIT_WINDOW_MS: '600000',
+    ...env,
+  });
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
+  [redis, database] = await Promise.all([startRedis(), startEmbedded({ directory })]);
+  for (const user of ['a', 'b']) await redis.command('ACL', 'SETUSER', user, ...RIGHTS);
+  a = await start('a');
+  b = await start('b');
+});
+afterAll(async () => {
+  await Promise.all([a.close(), b.close()]);
+  await Promise.all([redis.dispose(), database.stop()]);
+  await rm(directory, { recursive: true, force: true });
+});
+
+const isReady = async (node: TestGateway, expected: boolean): Promise<boolean> =>
+  (await node.call('GET', '/health/ready')).status === (expected ? 200 : 503);
+const presenceOf = async (node: TestGateway, userId: string) =>
+  (await node.call('GET', `/users/${userId}/presence`)).json;
+const lossesOf = async (node: TestGateway): Promise<number> =>
+  Number(/^gateway_redis_publish_failures_total (\d+)$/m.exec((await node.call('GET', '/metrics')).text)?.[1]);
+
+it.each([
+  ['OOM', ['CONFIG', 'SET', 'maxmemory', '1'], ['CONFIG', 'SET', 'maxmemory', '0']],
+  ['NOREPLICAS', ['CONFIG', 'SET', 'min-replicas-to-write', '1'], ['CONFIG', 'SET', 'min-replicas-to-write', '0']],
+  ['READONLY', ['REPLICAOF', '127.0.0.1', '1'], ['REPLICAOF', 'NO', 'ONE']],
+])(
+  '%s: not ready and no presence, but events and limits of each node, until it is over',
+  async (code, breaks, mends) => {
+    const uid = `user of ${code}`;
+    const [near, far] = await Promise.all([connect(a, { claims: { uid } }), connect(b, { claims: { uid } })]);
+    await until(async () => (await presenceOf(a, uid)).data?.connections === 2);
+
+    await redis.command(...breaks);
+    await until(async () => (await isReady(a, false)) && (await isReady(b, false)));
+    expect((await a.call('GET', '/health/ready')).json.missing).toEqual(['redis']);
+    for (const node of [a, b])
+      expect(await presenceOf(node, uid)).toMatchObject({ errno: 503, message: 'UNAVAILABLE' });
+    expect((await a.call('POST', `/emit/${encodeURIComponent(uid)}/during`, { n: 1 })).status).toBe(200);
+    expect(await near.next('during')).toEqual([{ n: 1 }]);
+    const answers: string[] = [];
+    for (let i = 0; i < 6; i++) answers.push((await near.ask('join')).message);
+    expect(answers).toEqual([...Array.from({ length: 5 }, () => 'SUCCESS'), 'RATE_LIMITED']);
+
+    await redis.command(...mends);
+    await until(async () => (await isReady(a, true)) && (await isReady(b, true)));
+    await a.call('POST', `/emit/${encodeURIComponent(uid)}/after`, { n: 2 });
+    expect(await far.next('after')).toEqual([{ n: 2 }]);
+    await until(async () => (await presenceOf(b, uid)).data?.connections === 2);
+    near.close();
+    far.close();
+  },
+);
+
+it('an event for a node whose subscriptions are refused counts as lost on the node that sends it', async () => {
+  const far = await connect(b, { claims: { uid: 'far' } });
+  await a.call('POST', '/emit/far/first', {});
+  await far.next('first');
+  const before = await lossesOf(a);
+
+  await redis.command('ACL', 'SETUSER', 'b', 'resetchannels');
+  await until(() => isReady(b, false));
+  expect(await isReady(a, true)).toBe(true);
+  expect(await presenceOf(b, 'far')).toMatchObject({ errno: 503, message: 'UNAVAILABLE' });
+  await a.call('POST', '/emit/far/lost', {});
+  await until(async () => (await lossesOf(a)) === before + 1);
+
+  await redis.command('ACL', 'SETUSER', 'b', 'allchannels');
+  await until(() => isReady(b, true));
+  await a.call('POST', '/emit/far/last', {});
+  await far.next('last');
+  expect(far.received('lost')).toEqual([]);
+  expect(await lossesOf(a)).toBe(before + 1);
+  far.close();
+});
+
+it('a node that stops costs the others no event', async () => {
+  const before = await lossesOf(a);
+  const c = await start('a');
+  await a.call('POST', '/emit/nowhere/event', {});
+  await c.close();
+  await a.call('POST', '/emit/nowhere/event', {});
+  // Answered after the events before it.
+  await until(() => isReady(a, true));
+  expect(await lossesOf(a)).toBe(before);
+});
+
+it('a node that may not subscribe to its namespaces does not start and says why', async () => {
+  const rights = ['resetchannels', `&${REDIS_PREFIX.replace(/[\\*?[\]]/g, '\\$&')}:check:*`];
+  await redis.command('ACL', 'SETUSER', 'limited', ...RIGHTS, ...rights);
+  await expect(start('limited')).rejects.toThrow(/^Redis at .* cannot be used: NOPERM.*channel.* ACL SETUSER .*$/);
+});
