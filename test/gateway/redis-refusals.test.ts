@@ -1,9 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type EmbeddedDatabase, startEmbedded } from '../../src/embedded/index.js';
 import { connect } from '../support/client.js';
+import { startDatabase, type TestDatabase } from '../support/database.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';
@@ -14,8 +11,7 @@ const RIGHTS = ['on', 'nopass', '~*', '&*', '+@all'];
 /** What patterns of Redis are made of, which the prefix must not be taken for. */
 const REDIS_PREFIX = '{a}[b]*?\\';
 let redis: TestRedis;
-let database: EmbeddedDatabase;
-let directory: string;
+let database: TestDatabase;
 let a: TestGateway;
 let b: TestGateway;
 
@@ -30,8 +26,7 @@ const start = (user: string, env: Record<string, string> = {}): Promise<TestGate
   });
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
-  [redis, database] = await Promise.all([startRedis(), startEmbedded({ directory })]);
+  [redis, database] = await Promise.all([startRedis(), startDatabase()]);
   for (const user of ['a', 'b']) await redis.command('ACL', 'SETUSER', user, ...RIGHTS);
   a = await start('a');
   b = await start('b');
@@ -39,7 +34,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all([a.close(), b.close()]);
   await Promise.all([redis.dispose(), database.stop()]);
-  await rm(directory, { recursive: true, force: true });
 });
 
 const isReady = async (node: TestGateway, expected: boolean): Promise<boolean> =>
@@ -80,6 +74,30 @@ it.each([
     far.close();
   },
 );
+
+it('a Redis that hangs holds up no call', async () => {
+  const claims = { uid: 'patient' };
+  const client = await connect(a, { claims });
+  const processId = Number(/process_id:(\d+)/.exec(String(await redis.command('INFO', 'server')))?.[1]);
+  process.kill(processId, 'SIGSTOP');
+  try {
+    const [presence, emit, answer] = await Promise.all([
+      presenceOf(a, 'patient'),
+      a.call('POST', '/emit/patient/during', { n: 1 }),
+      client.ask('join'),
+    ]);
+    expect(presence).toMatchObject({ errno: 503, message: 'UNAVAILABLE' });
+    expect(emit.status).toBe(200);
+    expect(answer.message).toBe('SUCCESS');
+    expect(await client.next('during')).toEqual([{ n: 1 }]);
+    await until(() => isReady(a, false));
+  } finally {
+    process.kill(processId, 'SIGCONT');
+  }
+  await until(async () => (await isReady(a, true)) && (await isReady(b, true)));
+  await until(async () => (await presenceOf(b, 'patient')).data?.connections === 1);
+  client.close();
+});
 
 it('an event for a node whose subscriptions are refused counts as lost on the node that sends it', async () => {
   const far = await connect(b, { claims: { uid: 'far' } });
