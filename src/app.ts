@@ -26,6 +26,7 @@ import { beginPresence, createPresenceTracker } from './realtime/presence/tracke
 import { createDispatch } from './transport/dispatch.js';
 import { openNamespaces } from './transport/doors.js';
 import { drainConnections } from './transport/drain.js';
+import { createFrameGate } from './transport/frame-limit.js';
 import { createHttpApp } from './transport/http.js';
 import { createHttpServer, endKeepAlive } from './transport/http-server.js';
 import { closeServer, listen } from './transport/listen.js';
@@ -73,7 +74,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     const apiSessions = createApiSessions({ model: models.ApiSession, clock });
     const userAuth = createUserAuth({ verifier, apiSessions, clock, clockToleranceMs });
 
-    const io = createSocketServer(config, cluster.adapter);
+    const io = createSocketServer(config, { adapter: cluster.adapter, clock });
     const emitter = createEmitter(io, metrics);
     const sockets = createSocketDirectory({ model: models.Socket, logger });
     cleanup.add('socket directory', sockets.close);
@@ -112,13 +113,15 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     const tracker = createPresenceTracker({ presence, sockets, integrations, logger });
     const listeners = [tracker, expiry, ...integrations.flatMap((integration) => integration.listener ?? [])];
     const { trustedProxies } = config.http;
-    openNamespaces(io, namespaces, { clock, logger, metrics, dispatch, listeners, trustedProxies });
+    const { openMaxBytes, messageMaxBytes: generalMaxBytes } = config.sockets;
+    const frameGate = createFrameGate({ openMaxBytes, generalMaxBytes });
+    openNamespaces(io, namespaces, { clock, logger, metrics, dispatch, listeners, trustedProxies, frameGate });
 
     const ensureApiKey = configureApiKeyGuard(config.auth);
     const allowsOrigin = createOriginCheck(config.http.corsOrigins, { clock, logger });
     const answer = createHttpApp({ config: config.http, logger, metrics, routes, ensureApiKey, allowsOrigin, health });
     const server = createHttpServer(answer, config.http);
-    attach(io, server, { config, allowsOrigin, isDraining: health.isDraining, clock, logger, metrics });
+    attach(io, server, { config, allowsOrigin, isDraining: health.isDraining, frameGate, clock, logger, metrics });
     const bodyMaxBytes = Math.max(config.http.bodyLimitBytes, config.sockets.messageMaxBytes);
     const waiting = boundWaiting(server, { connectionsMax: config.http.idleMax, bodyMaxBytes, clock, metrics });
     await cluster.join();

@@ -87,6 +87,9 @@ export const environment = z.object({
     .prefault('websocket')
     .describe('websocket, or websocket,polling (polling needs sticky sessions)'),
   SOCKET_MESSAGE_MAX: integer(1024).default(1_048_576).describe('largest frame of a client in bytes'),
+  SOCKET_OPEN_MAX: integer(1024)
+    .default(32_768)
+    .describe('largest frame of a client that has shown no token yet, in bytes; must hold the largest token'),
   SOCKET_BUFFER_MAX: integer(1024).default(1_048_576).describe('bytes waiting for a slow client before it is closed'),
   ALLOW_EIO3: z
     .enum(['true', 'false'])
@@ -241,6 +244,7 @@ function toConfig(variables: Variables, sites: readonly Site[]) {
     sockets: {
       transports: variables.SOCKET_TRANSPORTS as ('websocket' | 'polling')[],
       messageMaxBytes: variables.SOCKET_MESSAGE_MAX,
+      openMaxBytes: Math.min(variables.SOCKET_OPEN_MAX, variables.SOCKET_MESSAGE_MAX),
       compressionThreshold: variables.COMPRESSION_THRESHOLD,
       bufferMaxBytes: variables.SOCKET_BUFFER_MAX,
       allowsOldClients: variables.ALLOW_EIO3 === 'true',

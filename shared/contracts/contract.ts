@@ -13,6 +13,8 @@ export interface ClientEvent {
   readonly payload: z.ZodType;
   /** `payload` describes the array of all arguments instead. */
   readonly takesAllArguments?: boolean;
+  /** It comes with one binary attachment. Other events are refused when they hold binary. */
+  readonly takesBinary?: boolean;
   /** The `data` of its answer; absent: the answer has none. */
   readonly answer?: z.ZodType;
   /** Scopes of which the caller needs one; absent: those of the namespace. */

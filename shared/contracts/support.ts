@@ -56,6 +56,7 @@ export const support = defineContract({
       summary: 'Stores a file: its bytes, and to which conversation it is sent. Without the latter it is only kept.',
       payload: payloads.file,
       takesAllArguments: true,
+      takesBinary: true,
       answer: supportFile,
     },
     mark_as_read: {

@@ -10,6 +10,7 @@ import type { Outbox } from '../realtime/delivery/outbox.js';
 import type { Dialect, EventContext, Mount, MountedEvent, Namespace } from '../realtime/integration.js';
 import type { Limit, RateLimiter } from '../realtime/rate-limit.js';
 import { parse } from '../validation.js';
+import { UnreadArguments } from './packet-decoder.js';
 import { generalDialect, toGatewayError } from './reply.js';
 
 /** What the gateway remembers of one socket; gone with it. */
@@ -93,7 +94,8 @@ export function createDispatch(
     await userAuth.forEvent(principal, credentials);
   }
 
-  async function handle(socket: GatewaySocket, { name, args, entry, scopes }: Call): Promise<unknown> {
+  async function handle(socket: GatewaySocket, call: Call): Promise<unknown> {
+    const { name, entry, scopes } = call;
     const state = socket.data;
     const caller = callerOf(state);
     if (state.inFlight > IN_FLIGHT_MAX) throw new GatewayError('RATE_LIMITED', { retryAfterMs: 1000 });
@@ -102,6 +104,8 @@ export function createDispatch(
     const { event } = entry;
     if (event.limit !== undefined) await limiter.consume(`event:${name}`, caller, event.limit);
 
+    readArguments(call);
+    const { args } = call;
     const payload = parse(event.payload, event.takesAllArguments === true ? args : dataOf(args));
     userAuth.ensureCurrent(state.principal);
     if (event.ownsToken !== true) await ensureSameUser(state.principal, args[0]);
@@ -145,7 +149,9 @@ const NAME_MAX = 128;
 /** An event of a client, taken apart. */
 interface Call {
   readonly name: string;
-  readonly args: readonly unknown[];
+  /** None while they are unread. */
+  args: readonly unknown[];
+  unread: UnreadArguments | undefined;
   readonly acknowledge: ((answer: unknown) => void) | undefined;
   readonly entry: MountedEvent | undefined;
   readonly dialect: Dialect;
@@ -159,10 +165,20 @@ function toCall(packet: readonly unknown[], table: Table | undefined): Call {
   const name = typeof first === 'string' || typeof first === 'number' ? String(first).slice(0, NAME_MAX) : '';
   const last = packet.at(-1);
   const acknowledge = typeof last === 'function' ? (last as Call['acknowledge']) : undefined;
-  const args = packet.slice(1, acknowledge === undefined ? undefined : -1);
+  const sent = packet.slice(1, acknowledge === undefined ? undefined : -1);
+  const unread = sent[0] instanceof UnreadArguments ? sent[0] : undefined;
+  const args = unread === undefined ? sent : [];
   const row = table?.events.get(name);
   const dialect = row?.dialect ?? table?.dialect ?? generalDialect;
-  return { name, args, acknowledge, entry: row?.entry, dialect, scopes: table?.scopes ?? [] };
+  return { name, args, unread, acknowledge, entry: row?.entry, dialect, scopes: table?.scopes ?? [] };
+}
+
+/** Parses large arguments: only of a caller who may send. @throws GatewayError `VALIDATION_ERROR` */
+function readArguments(call: Call): void {
+  const { unread } = call;
+  if (unread === undefined) return;
+  call.unread = undefined;
+  call.args = unread.read();
 }
 
 /** An event's data; none is `{}`. @throws GatewayError for bytes, which a schema would take for an object without fields */

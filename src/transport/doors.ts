@@ -12,6 +12,7 @@ import { addressKeyOf } from './address.js';
 import { compactConnection } from './compact.js';
 import { createConnects, wordUnknownNamespaces } from './connects.js';
 import type { Dispatch, GatewaySocket, SocketState } from './dispatch.js';
+import type { FrameGate } from './frame-limit.js';
 import { deviceIdOf, forgetHandshake } from './handshake.js';
 import { toConnectError, toGatewayError, toRefusalBody } from './reply.js';
 import type { GatewayServer } from './socket.js';
@@ -23,6 +24,7 @@ interface Dependencies {
   dispatch: Dispatch;
   listeners: readonly SocketListener[];
   trustedProxies: number;
+  frameGate: FrameGate;
 }
 
 /** Refusals after which a connection that is nowhere is closed: whoever guesses pays for a new one each time. */
@@ -30,7 +32,7 @@ const REFUSALS_MAX = 10;
 
 /** Opens the namespaces: who may enter is decided here, what they may do by the dispatcher. */
 export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace[], dependencies: Dependencies): void {
-  const { clock, logger, metrics, dispatch, listeners, trustedProxies } = dependencies;
+  const { clock, logger, metrics, dispatch, listeners, trustedProxies, frameGate } = dependencies;
   const connects = createConnects();
   const reportClaims = createSparseLog({ clock, logger }, 'a token that is signed well was refused for its claims');
   wordUnknownNamespaces(io, toRefusalBody(new GatewayError('NOT_FOUND')));
@@ -95,6 +97,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
     namespace.on('connection', (socket) => {
       forgetHandshake(socket);
       if (socket.data.principal === bystander) return standBy(socket);
+      if (hasShownToken(socket.data.principal)) frameGate.open(socket);
       enterOwnRooms(socket);
       // No listener is registered and `next` is never called, so no event name reaches Node's EventEmitter.
       socket.use((packet) => void dispatch(socket, packet));
@@ -145,6 +148,14 @@ function standBy(socket: GatewaySocket): void {
 function closeUnlessUsed({ client, conn }: GatewaySocket): void {
   const { sockets } = client as unknown as { sockets: ReadonlyMap<string, GatewaySocket> };
   if ([...sockets.values()].every(({ data }) => data.principal === bystander)) conn.close();
+}
+
+function hasShownToken(principal: Principal): boolean {
+  return (
+    principal.kind === 'user' ||
+    principal.kind === 'visitor' ||
+    (principal.kind === 'site' && principal.userId !== undefined)
+  );
 }
 
 /** A user receives their own events from the moment they are connected. */

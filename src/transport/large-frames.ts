@@ -1,19 +1,15 @@
 import type { Clock } from '../platform/clock.js';
 import type { GatewaySocket } from './dispatch.js';
+import { type WebSocketLike as FrameLimited, setFrameLimit, websocketOf } from './frame-limit.js';
 
 type Connection = GatewaySocket['conn'];
 
-/** What is private to `ws`. Each part is looked for before it is touched; without it the general limit stays. */
-interface WebSocketLike {
-  readonly _receiver?: Limited & { readonly _extensions?: Readonly<Record<string, Limited | undefined>> };
+/** `_socket` is private to `ws`, and looked for before it is used. */
+interface WebSocketLike extends FrameLimited {
   readonly _socket?: { readonly bytesRead: number };
   pause(): void;
   resume(): void;
   terminate(): void;
-}
-
-interface Limited {
-  _maxPayload?: unknown;
 }
 
 /** How long one that is too slow may go on before it is looked at: a short gap of a network is no reason to end it. */
@@ -115,10 +111,10 @@ export function createLargeFrames(options: Options): LargeFrames {
   };
 
   const begin = (connection: Admitted): void => {
-    const websocket = websocketOf(connection);
+    const websocket = websocketOf<WebSocketLike>(connection);
     const socket = connection[admitted];
     if (websocket === undefined || socket === undefined || receiving.has(connection)) return;
-    setLimit(websocket, maxBytes);
+    setFrameLimit(websocket, maxBytes);
     const arrival = toArrival(socket, websocket, ownerOf(socket));
     if (receiving.size < atOnce && mayReceive(arrival)) {
       receive(connection, arrival);
@@ -134,7 +130,7 @@ export function createLargeFrames(options: Options): LargeFrames {
     if (arrival === undefined) return;
     arrival.stop();
     receiving.delete(connection);
-    setLimit(arrival.websocket, generalBytes);
+    setFrameLimit(arrival.websocket, generalBytes);
     // All of it had arrived together with its announcement.
     if (waiting.delete(connection)) arrival.websocket.resume();
     for (const [next, waitingArrival] of waiting) {
@@ -174,14 +170,3 @@ const toArrival = (socket: GatewaySocket, websocket: WebSocketLike, owner: strin
 });
 
 const bytesOf = ({ websocket }: Arrival): number => websocket._socket?.bytesRead ?? 0;
-
-function websocketOf({ transport }: Connection): WebSocketLike | undefined {
-  if (transport.name !== 'websocket') return undefined;
-  return (transport as unknown as { socket?: WebSocketLike }).socket;
-}
-
-function setLimit({ _receiver }: WebSocketLike, bytes: number): void {
-  for (const limited of [_receiver, _receiver?._extensions?.['permessage-deflate']]) {
-    if (typeof limited?._maxPayload === 'number') limited._maxPayload = bytes;
-  }
-}

@@ -6,8 +6,10 @@ import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import { joinBroadcastFrames } from './broadcast-frame.js';
 import type { GatewaySocket } from './dispatch.js';
+import type { FrameGate } from './frame-limit.js';
 import { slimRequest } from './handshake.js';
 import type { AllowsOrigin } from './origins.js';
+import { createPacketParser } from './packet-decoder.js';
 import { explainRefusals } from './refusals.js';
 import { createWriteBufferBound } from './write-buffer.js';
 
@@ -26,8 +28,17 @@ export type GatewayServer = Server<
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /** The one Socket.IO server of an application; it takes connections once {@link attach} has tied it to HTTP. */
-export function createSocketServer({ sockets, http }: Config, adapter: Adapter): GatewayServer {
+export function createSocketServer(
+  { sockets, http }: Config,
+  { adapter, clock }: { adapter: Adapter; clock: Clock },
+): GatewayServer {
   const io: GatewayServer = new Server({
+    parser: createPacketParser({
+      clock,
+      openMax: sockets.openMaxBytes,
+      // A client cannot answer a heartbeat while it sends a frame, so it has no longer than this anyway.
+      attachmentTimeoutMs: sockets.pingIntervalMs + sockets.pingTimeoutMs,
+    }),
     transports: sockets.transports,
     allowEIO3: sockets.allowsOldClients,
     cors: {
@@ -57,6 +68,7 @@ interface AttachOptions {
   config: Config;
   allowsOrigin: AllowsOrigin;
   isDraining: () => boolean;
+  frameGate: FrameGate;
   clock: Clock;
   logger: Logger;
   metrics: Metrics;
@@ -69,7 +81,7 @@ interface AttachOptions {
 export function attach(
   io: GatewayServer,
   http: HttpServer,
-  { config, allowsOrigin, isDraining, ...platform }: AttachOptions,
+  { config, allowsOrigin, isDraining, frameGate, ...platform }: AttachOptions,
 ): void {
   io.attach(http, {
     ...io._opts,
@@ -83,6 +95,7 @@ export function attach(
   explainRefusals(io.engine, { transports: config.sockets.transports, ...platform });
   const boundWriteBuffer = createWriteBufferBound(config.sockets.bufferMaxBytes, platform.metrics);
   io.engine.on('connection', (connection) => {
+    frameGate.guard(connection);
     slimRequest(connection);
     boundWriteBuffer(connection);
   });

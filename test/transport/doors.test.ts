@@ -5,6 +5,7 @@ import { systemClock } from '../../src/platform/clock.js';
 import { createLogger } from '../../src/platform/logger.js';
 import { createMetrics } from '../../src/platform/metrics.js';
 import { openNamespaces } from '../../src/transport/doors.js';
+import { createFrameGate } from '../../src/transport/frame-limit.js';
 import { closeServer, listen } from '../../src/transport/listen.js';
 import { attach, createSocketServer } from '../../src/transport/socket.js';
 import { openRaw } from './hostile/raw-connection.js';
@@ -13,7 +14,8 @@ test('an old client in the root namespace, which nobody opened, hears no broadca
   const config = readConfig({ ALLOW_EIO3: 'true', PORT: '0', HOST: '127.0.0.1' });
   const metrics = createMetrics();
   const platform = { clock: systemClock, logger: createLogger({ level: 'silent', isPretty: false }) };
-  const io = createSocketServer(config, undefined);
+  const io = createSocketServer(config, { adapter: undefined, clock: systemClock });
+  const frameGate = createFrameGate({ openMaxBytes: 1024, generalMaxBytes: 1024 });
   const noticed: string[] = [];
   openNamespaces(io, [], {
     ...platform,
@@ -21,9 +23,10 @@ test('an old client in the root namespace, which nobody opened, hears no broadca
     dispatch: async (_socket, [name]) => void noticed.push(String(name)),
     listeners: [{ connected: () => noticed.push('connected'), disconnected: () => noticed.push('disconnected') }],
     trustedProxies: 0,
+    frameGate,
   });
   const server = createServer();
-  attach(io, server, { config, metrics, ...platform, allowsOrigin: () => true, isDraining: () => false });
+  attach(io, server, { config, metrics, ...platform, frameGate, allowsOrigin: () => true, isDraining: () => false });
   const port = await listen(server, config.http);
   onTestFinished(async () => {
     await io.close();

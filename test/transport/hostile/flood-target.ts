@@ -16,7 +16,7 @@ export interface FloodTarget {
 }
 
 /** Starts the target for the tests of a file. @returns it, once the tests run */
-export function useFloodTarget(): () => FloodTarget {
+export function useFloodTarget(env: Record<string, string> = {}): () => FloodTarget {
   let gateway: GatewayProcess | undefined;
   let bystander: TestClient | undefined;
   let before = 0;
@@ -35,7 +35,7 @@ export function useFloodTarget(): () => FloodTarget {
     expect([running().ended, running().stderr]).toEqual([undefined, '']);
   };
   beforeAll(async () => {
-    gateway = await startGatewayProcess();
+    gateway = await startGatewayProcess(env);
     bystander = await connect(gateway, { claims: { uid: 'bystander' } });
     // What is compiled and cached once is no leak.
     (await enterRaw(gateway, { claims: { uid: 'warm' } })).close();

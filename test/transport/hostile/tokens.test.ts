@@ -50,7 +50,7 @@ const TOKENS: Record<string, unknown> = {
   'claims that are a list': signRaw({ alg: 'HS256' }, [claims]),
   'claims that are null': signRaw({ alg: 'HS256' }, null),
   'a visitor\u2019s': signToken({ ...claims, type: 'visitor' }),
-  '200,000 characters': `${'a'.repeat(200_000)}.b.c`,
+  '30,000 characters': `${'a'.repeat(30_000)}.b.c`,
 };
 
 const REFUSED = { errno: 401, message: 'INVALID_TOKEN' };
@@ -90,7 +90,7 @@ describe.each(authenticated)('the handshake of %s', (namespace) => {
   });
 
   it('refuses a session that is no session of anybody', async () => {
-    const ids = ['', 'nobody', 7, { $ne: null }, ['nobody'], '\u0000', '\ud800', '__proto__', 'x'.repeat(500_000)];
+    const ids = ['', 'nobody', 7, { $ne: null }, ['nobody'], '\u0000', '\ud800', '__proto__', 'x'.repeat(30_000)];
     for (const session_id of ids) {
       const error = await refusal(current().gateway, { namespace, claims: null, auth: { session_id } });
       expect([error.message, error.data]).toStrictEqual(['INVALID_TOKEN', REFUSED]);
