@@ -38,6 +38,8 @@ export interface ChatKind {
   markRead(client: TestClient, id: string, messageId: string): Promise<unknown>;
   /** How many messages of others somebody has not read. */
   unread(stage: Stage, person: Person, id: string): Promise<number>;
+  /** Where that number ends. */
+  readonly unreadMax: number;
   /** The id of the newest message of a list of conversations. */
   lastMessage(stage: Stage, person: Person, id: string): Promise<string>;
 }
@@ -74,6 +76,7 @@ export const supportChat: ChatKind = {
     const index = all.findIndex(({ _id }) => read?.messageId.equals(_id) === true);
     return all.slice(index + 1).filter(({ senderId }) => senderId !== person.id).length;
   },
+  unreadMax: Number.POSITIVE_INFINITY,
   async lastMessage(stage, person, id) {
     const client = await openChat(stage, person);
     const { conversations } = dataOf(await client.ask('get_conversations', {}));
@@ -103,6 +106,7 @@ export const communityChat: ChatKind = {
     const { json } = await call(stage, person, ['GET', '/api/chats?limit=100']);
     return dataOf(json).find(({ _id }: Payload) => _id === id).unreadCount;
   },
+  unreadMax: 100,
   async lastMessage(stage, person, id) {
     const { json } = await call(stage, person, ['GET', '/api/chats?limit=100']);
     return dataOf(json).find(({ _id }: Payload) => _id === id).lastMessage._id;

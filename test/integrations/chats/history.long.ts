@@ -1,0 +1,25 @@
+import { afterAll, beforeAll, test } from 'vitest';
+import { expectOneOrder } from './history-run.js';
+import { openTwoNodes, type TwoNodes } from './two-nodes.js';
+
+const ROUNDS = 15;
+
+let stage: TwoNodes;
+
+beforeAll(async () => {
+  stage = await openTwoNodes();
+});
+afterAll(() => stage.close());
+
+test('many random histories leave every reader with what is stored, once and in one order', async () => {
+  const first = Math.floor(Math.random() * 2 ** 31);
+  for (let round = 0; round < ROUNDS; round += 1) {
+    // Some slower than the time for which a message waits for those before it.
+    await expectOneOrder(stage, {
+      seed: first + round,
+      speakers: 5,
+      messages: 20,
+      longestMs: round % 3 === 0 ? 800 : 60,
+    });
+  }
+});
