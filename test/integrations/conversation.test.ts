@@ -87,6 +87,17 @@ test('the same UUID again is the same message: stored and sent once', async () =
   expect(conversation.unread_count).toBe(2);
 });
 
+test('a retry is answered though it could not be said any more, but not to somebody who was taken out', async () => {
+  const { ann, bob, a, id } = await talk();
+  const draft = { conversation_id: id, data: '@Bob', UUID: 'u-1', mentions: [bob.id] };
+  const { message } = dataOf(await a.ask('message', draft));
+  await stage.models.Conversation.updateOne({ _id: id }, { $pull: { users: bob.id } });
+  expect(dataOf(await a.ask('message', draft)).message).toEqual(message);
+  expect(await a.ask('message', { ...draft, UUID: 'u-2' })).toMatchObject({ success: false, message: 'NOT_FOUND' });
+  await stage.models.Conversation.updateOne({ _id: id }, { $pull: { users: ann.id } });
+  expect(await a.ask('message', draft)).toMatchObject({ success: false, message: 'NOT_FOUND' });
+});
+
 test('reading tells the others, clears the number, and never moves back', async () => {
   const { bob, a, b, id } = await talk();
   const ids: string[] = [];

@@ -7,7 +7,7 @@ import { GatewayError } from '../../../errors.js';
 import { isDuplicateKey } from '../../../platform/duplicate-key.js';
 import { acknowledgedReadConcern } from '../../../platform/mongo-options.js';
 import type { CounterStore } from '../../../realtime/counters/index.js';
-import { isAccessible, withMembers } from './access.js';
+import { ensureAccess, isAccessible, withMembers } from './access.js';
 import type { Announce } from './announce.js';
 import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
 import type { Notify } from './notify.js';
@@ -37,7 +37,7 @@ export interface Draft {
  * One transaction holds the message, the conversation's last activity and every participant's unread number, so at any
  * moment a participant has as many unread messages as were stored and not read, whatever else is going on, and whichever
  * node dies. The same UUID of the same sender meets the unique index: then all of it is undone, and the answer is what was
- * stored before.
+ * stored before, also when it could not be said any more.
  */
 export function createSend<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
   const { models, kind, counters, announce, notify } = dependencies;
@@ -87,20 +87,23 @@ export function createSend<D extends Description, M extends WireMessage>(depende
       .readConcern(acknowledgedReadConcern)
       .lean<StoredMessage>();
 
+  /** The message of a retry that was refused: the checks are for new messages. @throws the refusal of a new one */
+  const findSaid = async (viewer: Viewer, draft: Draft, refusal: unknown): Promise<StoredMessage> => {
+    const isRepeated = isDuplicateKey(refusal, 'UUID');
+    if (!isRepeated && !(refusal instanceof GatewayError)) throw refusal;
+    if (!isRepeated) await ensureAccess(models, kind, { viewer, id: draft.conversationId });
+    const before = await findStored(viewer, draft);
+    if (before === null) throw isRepeated ? new GatewayError('CONFLICT') : refusal;
+    return before;
+  };
+
   return async (viewer: Viewer, draft: Draft): Promise<M> => {
     const view = { conversationId: draft.conversationId, viewerId: viewer.id };
     const [toWire, stored] = await Promise.all([
       kind.describeMessages([draft.message]),
-      store(viewer, draft).catch((error: unknown) => {
-        if (!isDuplicateKey(error, 'UUID')) throw error;
-        return undefined;
-      }),
+      store(viewer, draft).catch(async (refusal: unknown) => ({ said: await findSaid(viewer, draft, refusal) })),
     ]);
-    if (stored === undefined) {
-      const before = await findStored(viewer, draft);
-      if (before === null) throw new GatewayError('CONFLICT');
-      return toWire(before, view);
-    }
+    if ('said' in stored) return toWire(stored.said, view);
     const { conversation, members, message } = stored;
     const own = toWire(message, view);
     const others = members.map(({ user }) => user.toHexString()).filter((id) => id !== viewer.id);
