@@ -28,7 +28,7 @@ export const community = defineContract({
       limit: often,
     },
     'chat:send_message': {
-      summary: 'Says something. The same `clientMessageId` again is the same message.',
+      summary: 'Says something. The same `clientMessageId` again is the same message, and is answered as it is stored.',
       payload: payloads.send,
       answer: chatMessage,
     },
@@ -134,7 +134,8 @@ export const community = defineContract({
       answer: chat,
     },
     listMessages: {
-      summary: 'A page of messages, oldest first: the newest ones, or those next before or after a message or a time.',
+      summary:
+        'A page of messages, oldest first: the newest ones, or those next before or after a message or a time. The order is that in which they were stored.',
       caller: 'user',
       method: 'get',
       path: '/api/chats/:chatId/messages',

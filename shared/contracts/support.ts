@@ -42,7 +42,7 @@ export const support = defineContract({
       limit: often,
     },
     send_message: {
-      summary: 'Says something. The same `clientMessageId` again is the same message.',
+      summary: 'Says something. The same `clientMessageId` again is the same message, and is answered as it is stored.',
       payload: payloads.send,
       answer: answers.message,
     },
@@ -72,7 +72,8 @@ export const support = defineContract({
     },
     delete_message: { summary: 'Takes back what the user has said.', payload: payloads.remove, limit: often },
     get_messages: {
-      summary: 'A page of messages, oldest first: the newest ones, or those before or after a message or a time.',
+      summary:
+        'A page of messages, oldest first: the newest ones, or those next before or after a message or a time. The order is that in which they were stored.',
       payload: payloads.messages,
       answer: answers.messages,
     },
