@@ -15,14 +15,14 @@ const shortText = z
   .refine((text) => !/\p{Surrogate}/u.test(text), 'must be well-formed Unicode');
 
 /**
- * A key that a caller chooses and that is stored: 1–64 characters. BSON has no NUL in keys, MongoDB takes `$` at the
- * beginning for an operator or for a reference to another document, and half a surrogate pair would make two keys one.
+ * A key that a caller chooses and that is stored: 1–64 characters. BSON has no NUL in keys, drivers take `$ref`, `$id`
+ * and `$db` for a reference to another document, and half a surrogate pair would make two keys one.
  */
 export const storedKey = z
   .string()
   .min(1)
   .max(64)
-  .regex(/^[^$\0][^\0]*$/)
+  .regex(/^(?!\$(?:ref|id|db)$)[^\0]*$/)
   .refine((key) => !/\p{Surrogate}/u.test(key));
 
 /** An id of whatever kind, opaque, as the platform issues it. */

@@ -21,8 +21,8 @@ const send = (metadata: unknown) =>
 test.each([
   ['holds NUL', 'a\0b'],
   ['is NUL', '\0'],
-  ['is an operator', '$set'],
-  ['makes the metadata a reference to another document', '$ref'],
+  ['begins a reference to another document', '$ref'],
+  ['names the other document', '$id'],
   ['is no well-formed Unicode', 'a\ud800'],
   ['is empty', ''],
   ['is long', 'x'.repeat(65)],
@@ -34,7 +34,7 @@ test.each([
   });
 });
 
-test.each(['a.b', 'ключ', '🙂', '__proto__', 'constructor', 'toString', '_id', 'a$', ' ', 'x'.repeat(64)])(
+test.each(['a.b', '$set', 'ключ', '🙂', '__proto__', 'constructor', 'toString', '_id', 'a$', ' ', 'x'.repeat(64)])(
   'keeps the key %j as it is',
   async (name) => {
     for (const value of ['text', 'with NUL \0', -0.5, Number.MAX_SAFE_INTEGER, 2 ** 60, true, null]) {
