@@ -23,6 +23,7 @@ import { createMailboxSockets } from './realtime/delivery/sockets.js';
 import { createEmitter } from './realtime/emitter.js';
 import { createSocketDirectory } from './realtime/presence/socket-directory.js';
 import { beginPresence, createPresenceTracker } from './realtime/presence/tracker.js';
+import { createRevocations } from './realtime/revocations.js';
 import { createDispatch } from './transport/dispatch.js';
 import { openNamespaces } from './transport/doors.js';
 import { drainConnections } from './transport/drain.js';
@@ -72,9 +73,15 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     const { clockToleranceMs } = config.auth.expected;
     const verifier = await configureVerifier(config, { clock, logger, cleanup });
     const apiSessions = createApiSessions({ model: models.ApiSession, clock });
-    const userAuth = createUserAuth({ verifier, apiSessions, clock, clockToleranceMs });
 
     const io = createSocketServer(config, { adapter: cluster.adapter, clock });
+    const revocations = createRevocations({
+      ...{ model: models.Revocation, bus: cluster.bus, clock, logger },
+      sockets: () => everySocket(io),
+    });
+    cleanup.add('revocations', await revocations.start());
+    const { ensureAllowed } = revocations;
+    const userAuth = createUserAuth({ verifier, apiSessions, clock, clockToleranceMs, ensureAllowed });
     const emitter = createEmitter(io, metrics);
     const sockets = createSocketDirectory({ model: models.Socket, logger });
     cleanup.add('socket directory', sockets.close);
@@ -97,7 +104,18 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     const push = createPush({ store: pushStore, sender, delivery, models, bus: cluster.bus, clock, logger, metrics });
     push.start();
     cleanup.add('push', push.stop);
-    const primitives = { delivery, limiter, bus, emitter, presence, sitePresence, chatPresence, sockets, push };
+    const primitives = {
+      delivery,
+      limiter,
+      bus,
+      emitter,
+      presence,
+      sitePresence,
+      chatPresence,
+      sockets,
+      push,
+      revocations,
+    };
     const integrations = createIntegrations({ config, clock, logger, metrics, models, userAuth, ...primitives });
     const namespaces = integrations.flatMap((integration) => integration.namespaces ?? []);
     const mounts = integrations.flatMap((integration) => integration.mounts ?? []);
@@ -111,7 +129,12 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     const { limit } = config.sockets;
     const dispatch = createDispatch({ namespaces, mounts }, { logger, metrics, limiter, limit, userAuth, expiry });
     const tracker = createPresenceTracker({ presence, sockets, integrations, logger });
-    const listeners = [tracker, expiry, ...integrations.flatMap((integration) => integration.listener ?? [])];
+    const listeners = [
+      tracker,
+      expiry,
+      revocations.listener,
+      ...integrations.flatMap((integration) => integration.listener ?? []),
+    ];
     const { trustedProxies } = config.http;
     const { openMaxBytes, messageMaxBytes: generalMaxBytes } = config.sockets;
     const frameGate = createFrameGate({ openMaxBytes, generalMaxBytes });

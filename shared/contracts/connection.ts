@@ -13,6 +13,17 @@ export const connection = defineContract({
   },
 });
 
+/** What every namespace has whose clients show a token of the platform. */
+export const endings = defineContract({
+  name: 'endings',
+  serverEvents: {
+    disconnected: {
+      summary: 'A backend ended the connection, or revoked its token (reason `revoked`).',
+      payload: z.object({ reason: z.string().nullable() }),
+    },
+  },
+});
+
 /** What every namespace has that answers in the words of the platform. */
 export const failures = defineContract({
   name: 'failures',

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineContract } from './contract.js';
 import { deliveries, deliveryQuestion, deliveryState } from './deliveries.js';
-import { accountId, eventName, isoTime, userId, wholeNumber } from './primitives.js';
+import { accountId, eventName, isoTime, opaqueId, time, userId, wholeNumber } from './primitives.js';
 
 /** Where an emit goes: one namespace, or `*`, all that authenticate users. */
 const namespace = z.enum(['/v1/shared', '/v1/conversation', '/v1/conversation/live', '*']).default('/v1/shared');
@@ -13,6 +13,9 @@ const flag = z.union([z.boolean(), z.enum(['true', 'false', '1', '0']), z.litera
 
 /** Up to a year. */
 const seconds = wholeNumber(1, 31_536_000);
+
+/** Up to 30 days. */
+const blockSeconds = wholeNumber(1, 2_592_000);
 
 /** Up to a week. */
 const milliseconds = wholeNumber(0, 604_800_000);
@@ -68,12 +71,6 @@ const documentedItem = z.unknown().meta(itemSchema);
 /** The REST routes by which backends reach the sockets of users, and what comes of them there. */
 export const emitApi = defineContract({
   name: 'emit-api',
-  serverEvents: {
-    disconnected: {
-      summary: 'A backend ended the connection.',
-      payload: z.object({ reason: z.string().nullable() }),
-    },
-  },
   relayed: {
     summary: 'Whatever a backend emits, under the name that it chose; to be acknowledged when it is durable.',
     payload: z.unknown(),
@@ -135,11 +132,24 @@ export const emitApi = defineContract({
       answer: reached,
     },
     disconnect: {
-      summary: 'Ends every connection of a user, on every node.',
+      summary: 'Ends every connection of a user, on every node; with `block_seconds` the user may not return before.',
       method: 'post',
       path: '/users/:userId/disconnect',
       params: z.object({ userId }),
-      body: z.object({ reason: z.string().max(256).optional() }).optional(),
+      body: z.object({ reason: z.string().max(256).optional(), block_seconds: blockSeconds.optional() }).optional(),
+    },
+    revokeTokens: {
+      summary: 'Revokes one token by its `jti`, or all tokens of a user issued before a time. Open sockets are closed.',
+      method: 'post',
+      path: '/tokens/revoke',
+      body: z.object({
+        jti: opaqueId.optional(),
+        userId: userId.optional(),
+        /** Of the tokens of the user; absent: now. */
+        issued_before: time.optional(),
+        /** How long the revocation is kept: at least as long as such a token is valid. Absent: for ever. */
+        keep_seconds: wholeNumber(1, 3_153_600_000).optional(),
+      }),
     },
     presence: {
       summary: 'Whether a user is connected anywhere.',

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { chats } from './chats.js';
 import { community } from './community.js';
 import { communityNotifications, communityPeople } from './community-people.js';
-import { connection, delivery, failures } from './connection.js';
+import { connection, delivery, endings, failures } from './connection.js';
 import type { Contract } from './contract.js';
 import { conversation } from './conversation.js';
 import { emitApi } from './emit-api.js';
@@ -79,6 +79,7 @@ const chatNamespaces = ['/', '/department'] as const;
 /** Everything the gateway says and understands; OpenAPI and AsyncAPI are made from it. */
 export const publishedContracts: readonly PublishedContract[] = [
   { contract: connection, namespaces: [...userNamespaces, ...chatNamespaces, '/v1/lead-finder', '/{site}'] },
+  { contract: endings, namespaces: [...userNamespaces, ...chatNamespaces] },
   { contract: failures, namespaces: [...userNamespaces, '/v1/lead-finder', '/{site}'] },
   { contract: delivery, namespaces: [...userNamespaces, '/{site}'] },
   { contract: session, namespaces: [...userNamespaces, ...chatNamespaces] },

@@ -61,7 +61,11 @@ const eventFailure = z.object({
 /** The data of `event_error`. */
 export const eventError = eventFailure.extend({ event: z.string() });
 
-const refusalData = z.object({ errno, message: errorCode });
+const refusalData = z.object({
+  errno,
+  message: errorCode,
+  retry_after: z.number().int().describe('Seconds after which a connection can succeed.').optional(),
+});
 
 /** The wording of the platform. */
 export const generalWording = {

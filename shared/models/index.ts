@@ -12,6 +12,7 @@ import { defineFcmToken } from './fcm-token.js';
 import { defineMember } from './member.js';
 import { defineMessage } from './message.js';
 import { defineNotification } from './notification.js';
+import { defineRevocation } from './revocation.js';
 import { defineSiteMember } from './site-member.js';
 import { defineSocket } from './socket.js';
 import { defineSupportConversation } from './support-conversation.js';
@@ -39,6 +40,7 @@ export const defineModels = (connection: Connection) => ({
   Member: defineMember(connection),
   Message: defineMessage(connection),
   Notification: defineNotification(connection),
+  Revocation: defineRevocation(connection),
   SiteMember: defineSiteMember(connection),
   Socket: defineSocket(connection),
   SupportConversation: defineSupportConversation(connection),

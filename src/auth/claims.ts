@@ -19,6 +19,13 @@ export const expiryClaim = z.number().nullish();
 
 const optionalIdClaim = z.preprocess((value) => (value === '' ? null : value), idClaim.nullish());
 
+/** What a token says of itself. A claim of another type counts as absent: such tokens have always been accepted. */
+export const tokenClaims = {
+  jti: z.string().max(128).nullish().catch(null),
+  iat: z.number().nullish().catch(null),
+  exp: expiryClaim,
+};
+
 const userClaims = z.object({
   type: z.unknown().optional(),
   uid: z.unknown().optional(),
@@ -28,7 +35,7 @@ const userClaims = z.object({
   workspace_id: optionalIdClaim,
   scope: z.string().nullish(),
   assignment: z.unknown().optional(),
-  exp: expiryClaim,
+  ...tokenClaims,
 });
 
 /**
@@ -47,7 +54,7 @@ export function toUserPrincipal(payload: unknown): UserPrincipal {
     workspaceId: claims.workspace_id ?? '',
     scopes: toScopes(claims.scope ?? ''),
     assignment: claims.assignment,
-    expiresAt: toExpiry(claims.exp),
+    ...toTokenFacts(claims),
   };
 }
 
@@ -63,9 +70,16 @@ function toScopes(text: string): readonly string[] {
   return scopes;
 }
 
-/** Unix time in milliseconds of an `exp` claim; `Infinity` without one. */
-export const toExpiry = (exp: number | null | undefined): number =>
-  exp == null ? Number.POSITIVE_INFINITY : exp * 1000;
+/** What a principal keeps of the token that named it. Times are Unix times in milliseconds. */
+export const toTokenFacts = ({
+  jti,
+  iat,
+  exp,
+}: { [Name in keyof typeof tokenClaims]?: z.output<(typeof tokenClaims)[Name]> }) => ({
+  tokenId: jti ?? '',
+  issuedAt: (iat ?? 0) * 1000,
+  expiresAt: exp == null ? Number.POSITIVE_INFINITY : exp * 1000,
+});
 
 /** @throws GatewayError `INVALID_TOKEN`, whose cause names the claims that are wrong, never their values */
 export function parseClaims<Claims>(schema: z.ZodType<Claims>, payload: unknown): Claims {

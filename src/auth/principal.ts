@@ -12,6 +12,10 @@ export interface UserPrincipal {
   readonly workspaceId: string;
   readonly scopes: readonly string[];
   readonly assignment: unknown;
+  /** The `jti` of the token; `''` when it has none. */
+  readonly tokenId: string;
+  /** Unix time in milliseconds of `iat`; 0 for a token without one. */
+  readonly issuedAt: number;
   /** Unix time in milliseconds; `Infinity` for a token without `exp`. */
   readonly expiresAt: number;
 }
@@ -22,6 +26,8 @@ export interface VisitorPrincipal {
   readonly visitorId: string;
   readonly accountId: string;
   readonly conversationIds: readonly string[];
+  readonly tokenId: string;
+  readonly issuedAt: number;
   readonly expiresAt: number;
 }
 

@@ -17,6 +17,8 @@ export interface UserAuthOptions {
   clock: Clock;
   /** How long after its `exp` a token is taken; as the verifier does. */
   clockToleranceMs?: number;
+  /** @throws GatewayError for a principal that is refused although its token is valid; absent: none is */
+  ensureAllowed?: (principal: Principal) => void;
 }
 
 /**
@@ -28,7 +30,7 @@ export interface UserAuth {
   atHandshake(handshake: Handshake): Promise<UserPrincipal>;
   /** The user or visitor whose credential the handshake carries. */
   anyoneAtHandshake(handshake: Handshake): Promise<AnyonePrincipal>;
-  /** Holds until the token of the principal has expired. @throws GatewayError `INVALID_TOKEN` */
+  /** Holds until the token of the principal has expired or was revoked. @throws GatewayError `INVALID_TOKEN`, `FORBIDDEN` for a blocked user */
   ensureCurrent(principal: Principal): void;
   /**
    * Holds when `principal` has not expired and the credential in the event's data, if there is one, is the same user's.
@@ -39,7 +41,12 @@ export interface UserAuth {
   renewed(principal: Principal, token: unknown): Promise<UserPrincipal>;
 }
 
-export function createUserAuth({ verifier, apiSessions, clock, clockToleranceMs = 0 }: UserAuthOptions): UserAuth {
+export function createUserAuth(options: UserAuthOptions): UserAuth {
+  const { verifier, apiSessions, clock, clockToleranceMs = 0, ensureAllowed = () => undefined } = options;
+  const allowed = <P extends Principal>(principal: P): P => {
+    ensureAllowed(principal);
+    return principal;
+  };
   const tokenOf = async (credential: Credential | undefined): Promise<string> => {
     if (credential === undefined) throw invalidToken('no credential');
     if ('token' in credential) return credential.token;
@@ -48,15 +55,17 @@ export function createUserAuth({ verifier, apiSessions, clock, clockToleranceMs 
     return token;
   };
   const identify = async (credential: Credential | undefined): Promise<UserPrincipal> =>
-    verifier.verifyUser(await tokenOf(credential));
+    allowed(await verifier.verifyUser(await tokenOf(credential)));
   const ensureCurrent = (principal: Principal): void => {
     if (principal.expiresAt + clockToleranceMs <= clock.now())
       throw invalidToken('the token of the connection has expired');
+    ensureAllowed(principal);
   };
 
   return {
     atHandshake: async (handshake) => identify(selectHandshakeCredential(handshake)),
-    anyoneAtHandshake: async (handshake) => verifier.verifyAnyone(await tokenOf(selectHandshakeCredential(handshake))),
+    anyoneAtHandshake: async (handshake) =>
+      allowed(await verifier.verifyAnyone(await tokenOf(selectHandshakeCredential(handshake)))),
     ensureCurrent,
     async forEvent(principal, credentials) {
       ensureCurrent(principal);
@@ -65,7 +74,7 @@ export function createUserAuth({ verifier, apiSessions, clock, clockToleranceMs 
     },
     async renewed(principal, token) {
       ensureCurrent(principal);
-      const renewed = await verifier.verifyUser(token);
+      const renewed = allowed(await verifier.verifyUser(token));
       ensureSameUser(principal, renewed);
       return renewed;
     },

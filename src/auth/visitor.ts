@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { expiryClaim, idClaim, parseClaims, toExpiry } from './claims.js';
+import { idClaim, parseClaims, tokenClaims, toTokenFacts } from './claims.js';
 import type { VisitorPrincipal } from './principal.js';
 
 /** Bounds what a single token can open, and the work of joining it. */
@@ -10,7 +10,7 @@ const visitorClaims = z.object({
   visitor_id: idClaim,
   account_id: idClaim,
   conversation_ids: z.array(idClaim).max(MAX_VISITOR_CONVERSATIONS),
-  exp: expiryClaim,
+  ...tokenClaims,
 });
 
 /**
@@ -25,6 +25,6 @@ export function toVisitorPrincipal(payload: unknown): VisitorPrincipal {
     visitorId: claims.visitor_id,
     accountId: claims.account_id,
     conversationIds: claims.conversation_ids,
-    expiresAt: toExpiry(claims.exp),
+    ...toTokenFacts(claims),
   };
 }

@@ -11,6 +11,7 @@ import type { Emitter } from './emitter.js';
 import type { PresenceStore } from './presence/index.js';
 import type { SocketDirectory } from './presence/socket-directory.js';
 import type { RateLimiter } from './rate-limit.js';
+import type { Revocations } from './revocations.js';
 
 /** What an integration may use: the primitives, the models and the outside world. Made once by `app.ts`. */
 export interface Context {
@@ -31,4 +32,5 @@ export interface Context {
   readonly sockets: SocketDirectory;
   readonly delivery: Delivery;
   readonly push: Push;
+  readonly revocations: Revocations;
 }

@@ -19,6 +19,9 @@ export const chatNamespaces: readonly string[] = [chatNamespace, departmentNames
 /** The namespaces where a socket belongs to a user of the platform: what `*` means to the emit API. */
 export const userNamespaces: readonly string[] = [sharedNamespace, ...conversationNamespaces];
 
+/** Every namespace that a user of the platform enters with a token: where they are disconnected. */
+export const tokenNamespaces: readonly string[] = [...userNamespaces, ...chatNamespaces];
+
 /** The namespace of a push site. */
 export const siteNamespace = (site: string): string => `/${site}`;
 

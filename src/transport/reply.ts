@@ -48,10 +48,14 @@ export const toRequestFailure = (error: GatewayError): RequestFailure => ({
   ...error.info,
 });
 
-/** What a refused connection is told: `message` is the code, `data` is `{ errno, message }`. */
-export const toRefusalBody = ({ code, status }: GatewayError): z.output<typeof generalWording.refusal> => ({
+/** What a refused connection is told: `message` is the code, `data` is `{ errno, message, retry_after? }`. */
+export const toRefusalBody = ({ code, status, info }: GatewayError): z.output<typeof generalWording.refusal> => ({
   message: code,
-  data: { errno: status, message: code },
+  data: {
+    errno: status,
+    message: code,
+    ...(info.retryAfterMs === undefined ? {} : { retry_after: Math.ceil(info.retryAfterMs / 1000) }),
+  },
 });
 
 /** The same as the error that Socket.IO takes. */

@@ -11,6 +11,8 @@ const user = (...scopes: string[]): UserPrincipal => ({
   workspaceId: '',
   scopes,
   assignment: undefined,
+  tokenId: '',
+  issuedAt: 0,
   expiresAt,
 });
 const visitor: VisitorPrincipal = {
@@ -18,6 +20,8 @@ const visitor: VisitorPrincipal = {
   visitorId: 'v',
   accountId: 'a',
   conversationIds: ['c'],
+  tokenId: '',
+  issuedAt: 0,
   expiresAt,
 };
 

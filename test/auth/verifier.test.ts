@@ -25,6 +25,8 @@ describe('a user token', () => {
       workspaceId: 'main',
       scopes: ['conversation', 'contacts'],
       assignment: { teams: ['sales'] },
+      tokenId: '',
+      issuedAt: 0,
       expiresAt: secondsAt(clock, 60) * 1000,
     });
   });
@@ -37,8 +39,16 @@ describe('a user token', () => {
       workspaceId: '',
       scopes: [],
       assignment: undefined,
+      tokenId: '',
+      issuedAt: 0,
       expiresAt: Number.POSITIVE_INFINITY,
     });
+  });
+
+  it('says which it is and when it was issued', () => {
+    const claims = { uid: 'u', jti: 'token-1', iat: 1_700_000_000 };
+    expect(verifier.verifyUser(sign(claims))).toMatchObject({ tokenId: 'token-1', issuedAt: 1_700_000_000_000 });
+    expect(verifier.verifyUser(sign({ uid: 'u', jti: 1, iat: null }))).toMatchObject({ tokenId: '', issuedAt: 0 });
   });
 
   it.each([
@@ -141,6 +151,8 @@ describe('a visitor token', () => {
       visitorId: 'visitor-1',
       accountId: 'acme',
       conversationIds: ['c1', 'c2'],
+      tokenId: '',
+      issuedAt: 0,
       expiresAt: secondsAt(clock, 60) * 1000,
     });
   });

@@ -169,6 +169,7 @@ test('every call that succeeds has the documented form', async () => {
   await answer('community.listMessages', 'GET', `/api/chats/${chat._id}/messages`, mine);
   await answer('community.listChats', 'GET', '/api/chats', mine);
   await answer('emit-api.disconnect', 'POST', `/users/${ann.id}/disconnect`, backend, { reason: 'done' });
+  await answer('emit-api.revokeTokens', 'POST', '/tokens/revoke', backend, { jti: 'token' });
   for (const { path, operation } of documented) {
     if (operation.operationId === undefined) await answer(path, 'GET', path, backend);
   }

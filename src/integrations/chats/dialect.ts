@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { chatRequestFailure, chatWording } from '#shared/contracts/wording.js';
 import type { GatewayError } from '../../errors.js';
 import type { Dialect } from '../../realtime/integration.js';
+import { toRefusalBody } from '../../transport/reply.js';
 import { wordsOf } from './chat-error.js';
 
 /** The acknowledgement of a chat event that succeeded. */
@@ -37,4 +38,4 @@ export const toRequestFailure = (error: GatewayError): z.output<typeof chatReque
 
 /** A refused connection: the words that clients of the chats know, and the code for those who want to tell them apart. */
 export const toRefusal = (error: GatewayError): Error & Pick<z.output<typeof chatWording.refusal>, 'data'> =>
-  Object.assign(new Error(wordsOf(error)), { data: { errno: error.status, message: error.code } });
+  Object.assign(new Error(wordsOf(error)), { data: toRefusalBody(error).data });

@@ -21,7 +21,9 @@ export const createRoutes = (service: EmitService): RouteHandlers<typeof emitApi
   },
   broadcast: async ({ params: { event }, query: { namespace, account }, body }) =>
     service.toEveryone({ event, payload: body, namespace, account }),
-  disconnect: async ({ params: { userId }, body }) => service.disconnect(userId, body?.reason),
+  disconnect: async ({ params: { userId }, body }) =>
+    service.disconnect(userId, body?.reason, toMs(body?.block_seconds)),
+  revokeTokens: async ({ body }) => service.revokeTokens(body),
   presence: async ({ params: { userId } }) => service.presenceOf(userId),
   deliveries: async ({ params: { userId }, query }) => service.deliveriesOf(userId, toQuestion(query)),
   presences: async ({ body: { userIds } }) => ({ users: await service.presencesOf(userIds) }),
@@ -37,6 +39,9 @@ async function toItemAnswer(service: EmitService, item: unknown) {
     return toRequestFailure(toGatewayError(error));
   }
 }
+
+const toMs = (seconds: number | string | undefined): number | undefined =>
+  seconds === undefined ? undefined : Number(seconds) * 1000;
 
 const isYes = (flag: z.output<typeof emitItem>['durable']): boolean =>
   flag !== undefined && [true, 'true', '1', 1].includes(flag);

@@ -1,10 +1,12 @@
-import { GatewayError } from '../../errors.js';
+import type { z } from 'zod';
+import type { emitApi } from '#shared/contracts/emit-api.js';
+import { GatewayError, invalid } from '../../errors.js';
 import type { Context } from '../../realtime/context.js';
 import type { HistoryQuestion } from '../../realtime/delivery/history.js';
 import { createIdempotency, type Once } from '../../realtime/delivery/idempotency.js';
 import { createInquiry } from '../../realtime/delivery/inquiry.js';
 import { GENERAL_SITE, keyOf } from '../../realtime/delivery/message.js';
-import { userNamespaces } from '../../realtime/namespaces.js';
+import { tokenNamespaces, userNamespaces } from '../../realtime/namespaces.js';
 import type { Presence } from '../../realtime/presence/index.js';
 import { rooms } from '../../realtime/rooms.js';
 import { toShown } from './shown.js';
@@ -27,6 +29,11 @@ interface UserEmit extends Emit {
 /** Which messages of a user. */
 type DeliveriesQuestion = Omit<HistoryQuestion, 'recipient' | 'devices'> & { site?: string | undefined };
 
+type TokenRevocation = z.output<(typeof emitApi)['routes']['revokeTokens']['body']>;
+
+/** How far the clock of a backend may be ahead. */
+const FUTURE_MAX_MS = 60_000;
+
 /** What came of it. */
 interface Emitted {
   sockets: number;
@@ -42,7 +49,7 @@ export type EmitService = ReturnType<typeof createEmitService>;
  * come later too.
  */
 export function createEmitService(context: Context) {
-  const { config, emitter, presence, sitePresence, delivery, push, models, clock } = context;
+  const { config, emitter, presence, sitePresence, delivery, push, models, clock, revocations } = context;
   const inquire = createInquiry({ models, clock });
   const idempotency = createIdempotency({ model: models.DeliveryKey, clock });
 
@@ -91,10 +98,29 @@ export function createEmitService(context: Context) {
       return { sockets: emitter.emit(target, { event, payload }) };
     },
 
-    async disconnect(userId: string, reason: string | undefined): Promise<void> {
-      const everywhere = { namespaces: userNamespaces, rooms: [rooms.user(userId)] };
+    /** @param blockMs how long the user may not return; stored before anything is closed */
+    async disconnect(userId: string, reason: string | undefined, blockMs: number | undefined): Promise<void> {
+      if (blockMs !== undefined) await revocations.withdraw({ userId, blockedUntil: clock.now() + blockMs });
+      // The chats know users by ObjectIds in lower case, whatever their tokens say.
+      const spellings = [...new Set([userId, userId.toLowerCase()])];
+      const everywhere = { namespaces: tokenNamespaces, rooms: spellings.map(rooms.user) };
       emitter.emit(everywhere, { event: 'disconnected', payload: { reason: reason ?? null } });
       emitter.disconnect(everywhere);
+    },
+
+    /** @throws GatewayError `VALIDATION_ERROR` unless it names either a token or a user */
+    async revokeTokens({ jti, userId, issued_before: before, keep_seconds: keep }: TokenRevocation): Promise<void> {
+      const now = clock.now();
+      const endsAt = keep === undefined ? undefined : now + Number(keep) * 1000;
+      if ((jti === undefined) === (userId === undefined)) throw invalid('', 'needs either jti or userId');
+      if (userId === undefined) {
+        if (before !== undefined) throw invalid('issued_before', 'needs userId');
+        await revocations.withdraw({ tokenId: jti ?? '', endsAt });
+        return;
+      }
+      const issuedBefore = before === undefined ? now : Date.parse(before);
+      if (issuedBefore > now + FUTURE_MAX_MS) throw invalid('issued_before', 'must not be in the future');
+      await revocations.withdraw({ userId, issuedBefore, endsAt });
     },
 
     async presenceOf(userId: string) {

@@ -45,6 +45,8 @@ export async function walkPlatform(stage: WalkStage): Promise<void> {
   clock.advance(60_000);
   await call(emitApi, 'disconnect', { params: { userId }, body: { reason: 'bye' } });
   await s.closed;
+  await call(emitApi, 'disconnect', { params: { userId: 'other' }, body: { block_seconds: 1 } });
+  await call(emitApi, 'revokeTokens', { body: { jti: 'token' } });
   const back = await stage.open(user, { namespace: '/v1/shared', query });
   await ask(sharedEvents, back, 'join', {});
 }

@@ -1,0 +1,26 @@
+import { type Connection, type InferSchemaType, type Model, Schema } from 'mongoose';
+
+const schema = new Schema(
+  {
+    /** `user:<id>` or `token:<jti>`. */
+    _id: String,
+    /** Tokens of the user that were issued before are refused. */
+    issuedBefore: Date,
+    /** The user may not connect before. */
+    blockedUntil: Date,
+    /** When it was last changed, by the clock of the database: nodes read what is new by it. */
+    changedAt: Date,
+    /** When it ends. */
+    purgeAt: { type: Date, required: true },
+  },
+  { collection: 'socket.revocations' },
+);
+schema.index({ changedAt: 1 });
+schema.index({ purgeAt: 1 }, { expireAfterSeconds: 0 });
+
+/** What a backend has withdrawn: a token, the tokens of a user, or the leave to connect for a time. */
+export type Revocation = InferSchemaType<typeof schema>;
+
+/** The model on one connection. */
+export const defineRevocation = (connection: Connection): Model<Revocation> =>
+  connection.model<Revocation>('Revocation', schema);

@@ -1,0 +1,175 @@
+import { Types } from 'mongoose';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type PublishedNamespace, publishedNamespaces } from '#shared/contracts/index.js';
+import { openStage, type Stage, type TestUser } from '../integrations/stage.js';
+import { connect, refusal, type TestClient } from '../support/client.js';
+import { signToken } from '../support/gateway.js';
+import { until } from '../support/until.js';
+
+/** Every namespace that asks for a token, as the contracts say. */
+const namespaces = Object.entries<PublishedNamespace>(publishedNamespaces).flatMap(([name, { scopes }]) =>
+  scopes === undefined ? [] : name,
+);
+
+let stage: Stage;
+
+beforeAll(async () => {
+  stage = await openStage({ nodes: 2 });
+});
+
+afterAll(async () => {
+  await stage?.close();
+});
+
+/** A user who may enter every namespace. */
+async function makeMember(): Promise<TestUser & { query: Record<string, string> }> {
+  const [user] = await stage.people('Ada');
+  const { _id } = await stage.models.Department.create({ name: 'Sales', members: [new Types.ObjectId(user.id)] });
+  return { ...user, query: { departmentId: String(_id) } };
+}
+
+type Member = Awaited<ReturnType<typeof makeMember>>;
+
+const nodeOf = (index: number) => {
+  const node = stage.nodes[index];
+  if (node === undefined) throw new Error(`no node ${index}`);
+  return node;
+};
+
+/** Connects to every namespace on each node. */
+const openAll = (user: Member, claims: Record<string, unknown> = {}): Promise<TestClient[]> =>
+  Promise.all(
+    namespaces.flatMap((namespace) =>
+      [0, 1].map((node) =>
+        stage.open(user, {
+          ...{ namespace, node, query: user.query },
+          claims: { uid: user.id, account_id: user.accountId, ...claims },
+        }),
+      ),
+    ),
+  );
+
+/** The refusal of each namespace on each node. */
+const refusals = (user: Member, claims: Record<string, unknown> = {}) =>
+  Promise.all(
+    namespaces.flatMap((namespace) =>
+      [0, 1].map((node) =>
+        refusal(nodeOf(node), { namespace, query: user.query, claims: { uid: user.id, ...claims } }),
+      ),
+    ),
+  );
+
+const secondsAgo = (seconds: number): number => Math.floor(Date.now() / 1000) - seconds;
+
+test('the contracts know the namespaces of both chats and of the platform', () => {
+  expect(namespaces).toEqual(expect.arrayContaining(['/', '/department', '/v1/shared']));
+});
+
+test('disconnect ends the sockets of a user on every namespace and node, and says why', async () => {
+  const [user, other] = [await makeMember(), await makeMember()];
+  const [clients, bystanders] = [await openAll(user), await openAll(other)];
+  const answer = await nodeOf(0).call('POST', `/users/${user.id}/disconnect`, { reason: 'signed out' });
+  expect(answer.status).toBe(200);
+  for (const client of clients) {
+    expect(await client.next('disconnected')).toEqual([{ reason: 'signed out' }]);
+    expect(await client.closed).toBe('io server disconnect');
+  }
+  for (const { socket } of bystanders) expect(socket.connected).toBe(true);
+  // Without a block the user may return at once.
+  const back = await openAll(user);
+  for (const client of [...back, ...bystanders]) client.close();
+});
+
+test('disconnect with block_seconds keeps the user out of every namespace and node', async () => {
+  const user = await makeMember();
+  const clients = await openAll(user);
+  await nodeOf(1).call('POST', `/users/${user.id.toUpperCase()}/disconnect`, { block_seconds: 60 });
+  await Promise.all(clients.map(({ closed }) => closed));
+  for (const { data } of await refusals(user)) {
+    expect(data).toEqual({ errno: 403, message: 'FORBIDDEN', retry_after: expect.any(Number) });
+    const { retry_after: seconds } = data as { retry_after: number };
+    expect(seconds).toBeGreaterThan(50);
+    expect(seconds).toBeLessThanOrEqual(60);
+  }
+  const headers = { authorization: `Bearer ${signToken({ uid: user.id })}` };
+  expect((await fetch(`${nodeOf(0).url}/api/chats`, { headers })).status).toBe(403);
+});
+
+test('a block ends', async () => {
+  const user = await makeMember();
+  await nodeOf(0).call('POST', `/users/${user.id}/disconnect`, { block_seconds: 1 });
+  const { data } = await refusal(nodeOf(0), { claims: { uid: user.id } });
+  expect(data).toEqual({ errno: 403, message: 'FORBIDDEN', retry_after: 1 });
+  await until(() =>
+    connect(nodeOf(0), { claims: { uid: user.id } }).then(
+      (client) => {
+        client.close();
+        return true;
+      },
+      () => false,
+    ),
+  );
+});
+
+test.each([0, -1, 2_592_001, 1.5, 'soon'])('refuses block_seconds %s', async (seconds) => {
+  const answer = await nodeOf(0).call('POST', '/users/nobody/disconnect', { block_seconds: seconds });
+  expect(answer.json).toMatchObject({ errno: 400, details: [{ path: 'block_seconds' }] });
+});
+
+test('a revoked token is closed and refused on every namespace and node; another one is not', async () => {
+  const user = await makeMember();
+  const [revoked, kept] = [{ jti: 'https://issuer/1' }, { jti: 'https://issuer/2' }];
+  const [clients, others] = [await openAll(user, revoked), await openAll(user, kept)];
+  const answer = await nodeOf(0).call('POST', '/tokens/revoke', revoked);
+  expect(answer.json).toEqual({ success: true, message: 'SUCCESS' });
+  for (const client of clients) {
+    expect(await client.next('disconnected')).toEqual([{ reason: 'revoked' }]);
+    await client.closed;
+  }
+  for (const { data } of await refusals(user, revoked)) {
+    expect(data).toEqual({ errno: 401, message: 'INVALID_TOKEN' });
+  }
+  for (const { socket } of others) expect(socket.connected).toBe(true);
+  const [client] = others;
+  expect(await client?.ask('refresh_token', { token: signToken({ uid: user.id, ...revoked }) })).toMatchObject({
+    success: false,
+  });
+  for (const other of others) other.close();
+});
+
+test('all tokens of a user issued before a time are closed and refused', async () => {
+  const user = await makeMember();
+  const [old, young] = [{ iat: secondsAgo(60) }, { iat: secondsAgo(10) }];
+  const [clients, others] = [await openAll(user, old), await openAll(user, young)];
+  const before = new Date(secondsAgo(30) * 1000).toISOString();
+  await nodeOf(1).call('POST', '/tokens/revoke', { userId: user.id, issued_before: before });
+  await Promise.all(clients.map(({ closed }) => closed));
+  for (const { message } of await refusals(user, old)) {
+    expect(['INVALID_TOKEN', 'Authentication failed']).toContain(message);
+  }
+  for (const { socket } of others) expect(socket.connected).toBe(true);
+  for (const other of others) other.close();
+});
+
+test.each([
+  [{}, ''],
+  [{ jti: 'a', userId: 'b' }, ''],
+  [{ jti: 'a', issued_before: '2020-01-01T00:00:00Z' }, 'issued_before'],
+  [{ userId: 'b', issued_before: '2999-01-01T00:00:00Z' }, 'issued_before'],
+  [{ userId: 'b', issued_before: 'soon' }, 'issued_before'],
+  [{ jti: 'a', keep_seconds: 0 }, 'keep_seconds'],
+])('refuses to revoke %j', async (body, path) => {
+  const answer = await nodeOf(0).call('POST', '/tokens/revoke', body);
+  expect(answer.json).toMatchObject({ errno: 400, details: [{ path }] });
+});
+
+test('what the bus has lost is read from the database', async () => {
+  const user = await makeMember();
+  const client = await stage.open(user, { node: 1, namespace: '/v1/shared' });
+  await stage.models.Revocation.updateOne(
+    { _id: `user:${user.id}` },
+    { $max: { issuedBefore: new Date(), purgeAt: new Date(Date.now() + 60_000) }, $currentDate: { changedAt: true } },
+    { upsert: true },
+  );
+  expect(await client.closed).toBe('io server disconnect');
+});
