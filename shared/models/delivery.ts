@@ -1,61 +1,113 @@
 import { type Connection, type InferSchemaType, type Model, Schema } from 'mongoose';
 
-const recipientSchema = new Schema(
-  {
-    /** Site and user; made by the gateway in one place. */
-    _id: String,
-    /** The last number that was given to a message. Numbers only rise; some are never used. */
-    seq: { type: Number, required: true, default: 0 },
-    /** Which write took the last number; tells another that came between. */
-    batch: String,
-    devices: { type: [{ _id: false, id: String, seenAt: Date }], required: true },
-    /** Devices that lost messages and have not been told. */
-    cuts: { type: [String], required: true },
-  },
-  { collection: 'delivery.recipients' },
-);
-recipientSchema.index({ 'devices.seenAt': 1 });
-
 /**
  * Why a message for a device ends without delivery: its own time is over, too many waited, the device was away for too long,
  * or had missed what it cannot do without and starts over.
  */
 export const losses = ['ttl', 'overflow', 'device', 'resync'] as const;
 
+const recipientSchema = new Schema(
+  {
+    /** Site and user; made by the gateway in one place. */
+    _id: String,
+    /** What is above this, and was stored while there was no device, waits for the first that connects. */
+    start: Number,
+    devices: [
+      {
+        _id: false,
+        id: String,
+        /** Messages up to this position were never meant for the device. */
+        start: Number,
+        /** By namespace: `upTo`, the highest acknowledged position, and `holes`, those below it that are not. */
+        acked: Schema.Types.Mixed,
+        /** Rises with each write of `acked`, which proves that nobody else wrote it meanwhile. */
+        revision: Number,
+        /** By namespace: the highest position that was offered to a socket. */
+        sent: Schema.Types.Mixed,
+        /** When the device was last known to be there, by itself. A node that is listed speaks for it too. */
+        seenAt: Date,
+        connectedAt: Date,
+        /** The nodes that it is connected to. */
+        nodes: { type: [String], default: undefined },
+      },
+    ],
+    /** Devices that lost messages and have not been told. */
+    cuts: { type: [String], default: undefined },
+    /** `cuts` was full: each device that is not known is told that it may have lost something. */
+    hasForgotten: Boolean,
+    /** What was lost lately, for diagnostics. Which messages: all up to `upTo` that `acked` does not cover. */
+    losses: [
+      {
+        _id: false,
+        /** `null`: no device had come yet. */
+        device: String,
+        reason: { type: String, enum: losses },
+        start: Number,
+        acked: Schema.Types.Mixed,
+        upTo: Number,
+        at: Date,
+      },
+    ],
+  },
+  { collection: 'delivery.mailboxes' },
+);
+recipientSchema.index({ 'devices.seenAt': 1 });
+
 const entrySchema = new Schema(
   {
-    message: { type: String, required: true },
+    /** The message. */
+    _id: String,
     recipient: { type: String, required: true },
-    /** `null`: no device was known; the first that comes takes it. */
-    device: { type: String, default: null },
-    seq: { type: Number, required: true },
-    /** Where it is heard; `*`: everywhere on the site. */
+    /** 1, 2, 3, … for each recipient. The unique index lets exactly one message have each. */
+    position: { type: Number, required: true },
+    /** Where it is heard; `*`: everywhere on the site. `''`: it was purged, and the fields below are gone. */
     namespace: { type: String, required: true },
     /** JSON of `[event, ...arguments]`: exactly what the sender sent, whatever its keys are called. */
     body: { type: String, required: true },
-    isPending: { type: Boolean, required: true },
-    state: { type: String, enum: ['queued', 'sent', 'acked', 'pushed', 'expired'], required: true },
-    /** Why it ended without delivery. */
-    loss: { type: String, enum: losses },
-    at: { type: Date, required: true },
     createdAt: { type: Date, required: true },
+    /** When it is looked at next, to see whether it can be purged. */
+    checkAt: { type: Date, required: true },
     /** Not delivered after this. */
     expireAt: Date,
     isResync: Boolean,
-    /** Kept for a while after its end, because somebody may ask for its state; so is everything that was lost. */
+    /** Who acknowledged it, and when, is noted in `ends`. */
     keepsReceipt: Boolean,
     /** A push follows unless a device acknowledges. */
     hasPush: Boolean,
-    purgeAt: Date,
+    pushedAt: Date,
+    /** What it came to on single devices. */
+    ends: {
+      type: [
+        {
+          _id: false,
+          device: String,
+          at: Date,
+          /** Absent: the device acknowledged it. */
+          loss: { type: String, enum: losses },
+          /** It was never for this device. */
+          isForeign: Boolean,
+        },
+      ],
+      default: undefined,
+    },
   },
-  { collection: 'delivery.entries' },
+  { collection: 'delivery.log' },
 );
-entrySchema.index({ recipient: 1, device: 1, seq: 1 }, { partialFilterExpression: { isPending: true } });
-// Partial, because most messages of push sites are gone once they are acknowledged: they need not pay for it.
-entrySchema.index({ recipient: 1, seq: 1 }, { partialFilterExpression: { keepsReceipt: true } });
-entrySchema.index({ message: 1 });
-entrySchema.index({ expireAt: 1 }, { partialFilterExpression: { isPending: true } });
-entrySchema.index({ purgeAt: 1 }, { expireAfterSeconds: 0 });
+entrySchema.index({ recipient: 1, position: 1 }, { unique: true });
+entrySchema.index({ createdAt: 1 });
+entrySchema.index({ checkAt: 1 });
+
+const nodeSchema = new Schema(
+  {
+    /** A node of the cluster, by an id of this run. */
+    _id: String,
+    /** All devices that are connected to it were there until now. */
+    seenAt: { type: Date, required: true },
+    purgeAt: { type: Date, required: true },
+  },
+  { collection: 'delivery.nodes' },
+);
+nodeSchema.index({ purgeAt: 1 }, { expireAfterSeconds: 0 });
 
 const keySchema = new Schema(
   {
@@ -103,12 +155,14 @@ const pushSchema = new Schema(
 pushSchema.index({ dueAt: 1 });
 pushSchema.index({ purgeAt: 1 }, { expireAfterSeconds: 0 });
 
-/** A mailbox: who it belongs to and by which devices. */
+/** A mailbox: its devices, and how far each of them has acknowledged. */
 export type DeliveryRecipient = InferSchemaType<typeof recipientSchema>;
 /** One of {@link losses}. */
 export type Loss = (typeof losses)[number];
-/** One message for one device. */
+/** One message for one recipient. */
 export type DeliveryEntry = InferSchemaType<typeof entrySchema>;
+/** A node that is running, or was lately. */
+export type DeliveryNode = InferSchemaType<typeof nodeSchema>;
 /** An idempotency key and what was answered. */
 export type DeliveryKey = InferSchemaType<typeof keySchema>;
 /** A push that is to be sent. */
@@ -118,6 +172,7 @@ export type DeliveryPush = InferSchemaType<typeof pushSchema>;
 export const defineDelivery = (connection: Connection): DeliveryModels => ({
   DeliveryRecipient: connection.model<DeliveryRecipient>('DeliveryRecipient', recipientSchema),
   DeliveryEntry: connection.model<DeliveryEntry>('DeliveryEntry', entrySchema),
+  DeliveryNode: connection.model<DeliveryNode>('DeliveryNode', nodeSchema),
   DeliveryKey: connection.model<DeliveryKey>('DeliveryKey', keySchema),
   DeliveryPush: connection.model<DeliveryPush>('DeliveryPush', pushSchema),
 });
@@ -126,6 +181,7 @@ export const defineDelivery = (connection: Connection): DeliveryModels => ({
 export interface DeliveryModels {
   readonly DeliveryRecipient: Model<DeliveryRecipient>;
   readonly DeliveryEntry: Model<DeliveryEntry>;
+  readonly DeliveryNode: Model<DeliveryNode>;
   readonly DeliveryKey: Model<DeliveryKey>;
   readonly DeliveryPush: Model<DeliveryPush>;
 }

@@ -22,6 +22,8 @@ export interface SocketState {
   deviceId: string;
   /** What goes out of the user's mailbox; `undefined` while nothing does. */
   outbox: Outbox | undefined;
+  /** Without an outbox: up to where the user's log has gone out and was acknowledged. */
+  position: number;
   /** Unix time in milliseconds. */
   connectedAt: number;
   /** Events being handled. */

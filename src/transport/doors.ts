@@ -123,6 +123,8 @@ const closedRoot: Namespace = {
 const toState = (known: Pick<SocketState, 'principal' | 'address' | 'deviceId' | 'connectedAt'>): SocketState => ({
   ...known,
   outbox: undefined,
+  // Nothing goes out before the mailbox is open.
+  position: Number.POSITIVE_INFINITY,
   inFlight: 0,
   isWarned: false,
 });

@@ -305,7 +305,7 @@ describe('pages', () => {
       const access = `${collection} ${JSON.stringify(filter)}`;
       expect(stages, access).not.toContain('COLLSCAN');
       expect(stages, access).not.toContain('SORT');
-      expect(documentsExamined, access).toBeLessThanOrEqual(collection === 'delivery.entries' ? 1000 : 1);
+      expect(documentsExamined, access).toBeLessThanOrEqual(collection === 'delivery.log' ? 1000 : 1);
     }
   });
 });

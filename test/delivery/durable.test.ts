@@ -1,8 +1,5 @@
-import { createConnection } from 'mongoose';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { defineModels } from '#shared/models/index.js';
-import { GENERAL_SITE, keyOf, newId } from '../../src/realtime/delivery/message.js';
 import { refusal } from '../support/client.js';
 import { createTestClock, type TestClock } from '../support/clock.js';
 import { startDatabase, type TestDatabase } from '../support/database.js';
@@ -58,50 +55,6 @@ test('what was sent to somebody who never connected waits for the first device t
   await again.has(1);
   expect(again.messages).toEqual([4]);
   again.close();
-});
-
-test.each([
-  ['before the first device came', 'late', null],
-  ['while a device was connecting', 'later', 'phone'],
-])('what was numbered %s, and stored only after, comes without a reconnect', async (_when, user, device) => {
-  const COUNT = 1200;
-  const connection = await createConnection(database.url, { autoIndex: false }).asPromise();
-  const { DeliveryRecipient, DeliveryEntry } = defineModels(connection);
-  const recipient = keyOf({ site: GENERAL_SITE, userId: user });
-  await DeliveryRecipient.create({
-    _id: recipient,
-    seq: COUNT,
-    devices: device ? [{ id: device, seenAt: new Date(clock.now()) }] : [],
-    cuts: [],
-  });
-  const phone = await openApplication(b, { user, deviceId: 'phone' });
-  await phone.ready();
-  await until(async () => (await DeliveryRecipient.findById(recipient).lean())?.devices.length === 1);
-  await send(user, 'afterwards');
-  await phone.has(1);
-  const now = new Date(clock.now());
-  const stored = {
-    recipient,
-    device,
-    namespace: '/v1/shared',
-    isPending: true,
-    state: 'queued',
-    at: now,
-  } as const;
-  await DeliveryEntry.insertMany(
-    range(1, COUNT).map((seq) => ({
-      ...stored,
-      message: newId(),
-      seq,
-      body: JSON.stringify(['m', seq]),
-      createdAt: now,
-    })),
-  );
-  await connection.close();
-  clock.advance(5000);
-  await phone.has(1 + COUNT);
-  expect(phone.messages).toEqual(['afterwards', ...range(1, COUNT)]);
-  phone.close();
 });
 
 test('a connected device gets it at once from the other node, and its state says so', async () => {

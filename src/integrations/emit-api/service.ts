@@ -27,7 +27,7 @@ interface UserEmit extends Emit {
 }
 
 /** Which messages of a user. */
-type DeliveriesQuestion = Omit<HistoryQuestion, 'recipient' | 'devices'> & { site?: string | undefined };
+type DeliveriesQuestion = Omit<HistoryQuestion, 'recipient'> & { site?: string | undefined };
 
 type TokenRevocation = z.output<(typeof emitApi)['routes']['revokeTokens']['body']>;
 
@@ -62,8 +62,10 @@ export function createEmitService(context: Context) {
         ...{ recipient, namespace, event, args: [payload], keepsReceipt: true, ...rest },
         ...(push.isOn && wanted && { push: { ...toShown(payload), afterMs: wanted.afterMs ?? config.push.afterMs } }),
       };
-      const sent = await delivery.send(id === undefined ? message : { ...message, id });
-      return { ...sent, state: sent.sockets > 0 || (await isElsewhere(userId)) ? 'sent' : 'queued' };
+      const { answered, ...sent } = await delivery.send(id === undefined ? message : { ...message, id });
+      const state = sent.sockets > 0 || (await isElsewhere(userId)) ? 'sent' : 'queued';
+      answered();
+      return { ...sent, state };
     }
     const target = { namespaces: spread(namespace), rooms: [rooms.user(userId)] };
     return { sockets: emitter.emit(target, { event, payload }) };

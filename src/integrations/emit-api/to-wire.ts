@@ -2,12 +2,8 @@ import type { Findings } from '../../realtime/delivery/inquiry.js';
 
 /** The findings about a user's messages as the wire has them. @param keptForMs how long a message is found after its end */
 export const toDeliveries = ({ messages, devices, next }: Findings, keptForMs: number) => ({
-  messages: messages.map(({ first, state, fates }) => ({
-    id: first.message,
-    event: first.event,
-    namespace: first.namespace,
-    createdAt: first.createdAt.toISOString(),
-    state,
+  messages: messages.map(({ id, event, namespace, createdAt, state, fates }) => ({
+    ...{ id, event, namespace, createdAt: createdAt.toISOString(), state },
     devices: fates.map(({ deviceId, state: own, at, reason }) => ({
       deviceId,
       state: own,

@@ -1,7 +1,6 @@
 import { pushSites } from '#shared/contracts/push-sites.js';
 import type { Principal } from '../../auth/principal.js';
 import { createSiteAuth, toSiteRefusal } from '../../auth/site.js';
-import type { Handshake } from '../../auth/token-sources.js';
 import type { Site } from '../../config/sites.js';
 import { createSitesClient } from '../../platform/sites-client.js';
 import type { Context } from '../../realtime/context.js';
@@ -29,12 +28,12 @@ export function createPushSites(context: Context): Integration {
   const arrivals = createArrivals({ sites, presence: sitePresence, updates, clock, logger });
   const service = createSiteService({ delivery, emitter, members });
 
-  /** Stored before the client is let in: from then on it misses nothing. */
-  const roomsOf = async (site: Site, principal: Principal, handshake: Handshake): Promise<readonly string[]> => {
+  /** The rooms are stored before the client is let in: from then on it misses nothing that is sent to them. */
+  const roomsOf = async (site: Site, principal: Principal): Promise<readonly string[]> => {
     if (principal.kind !== 'site') return [];
     const user = userOf(principal);
     if (user === undefined) return principal.rooms.map(rooms.site);
-    await Promise.all([members.remember(user, principal.rooms), delivery.expect(user, deviceIdOf(handshake))]);
+    await members.remember(user, principal.rooms);
     // What is sent to the other rooms of users comes by their mailboxes.
     return [rooms.user(user.userId), ...principal.rooms.filter((room) => room === site.publicChannel).map(rooms.site)];
   };
@@ -47,7 +46,7 @@ export function createPushSites(context: Context): Integration {
       deviceIdOf(handshake);
       return auth.atHandshake(site, handshake);
     },
-    roomsOf: (principal, handshake) => roomsOf(site, principal, handshake),
+    roomsOf: (principal) => roomsOf(site, principal),
     toRefusal: toSiteRefusal,
     closesRefused: true,
   });

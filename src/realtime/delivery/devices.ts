@@ -1,132 +1,214 @@
-import type { Model } from 'mongoose';
-import type { DeliveryRecipient } from '#shared/models/delivery.js';
+/**
+ * The devices of a mailbox. Nothing has to be known of a device when a message is stored; it only has to begin at the right
+ * place in the log:
+ *
+ * - A device that is known goes on after what it has acknowledged.
+ * - The first device gets everything that waits.
+ * - A device of a user who has others begins where the log stood when it connected. Its client was let in before the database
+ *   was asked, so this is found afterwards: entries that were stored up to {@link SLACK_MS} before belong to it too, unless
+ *   this node itself had answered their callers by then. So nothing is missed that was answered since the client was
+ *   connected, whatever the clocks of nodes say within a few seconds, and a message of the last seconds may come though
+ *   it was sent before.
+ */
+import type { Loss } from '#shared/models/delivery.js';
+import { GatewayError } from '../../errors.js';
 import type { Clock } from '../../platform/clock.js';
+import { isDuplicateKey } from '../../platform/duplicate-key.js';
 import { createGroup } from '../../platform/gather.js';
-import type { Mailbox } from './mailbox.js';
+import { type Log, STORING_MAX_MS } from './log.js';
+import { type Mailbox, type Mailboxes, type StoredDevice, toLoss, toStoredDevice, withLoss } from './mailboxes.js';
+import type { Nodes } from './nodes.js';
 import type { Device } from './outbox.js';
+import { pendingOf } from './pending.js';
 
-/** Devices that one database call registers or refreshes. */
-const GROUP_MAX = 1000;
+/** By how much the clocks of two nodes may differ. */
+export const CLOCK_SKEW_MS = 5000;
+const SLACK_MS = STORING_MAX_MS + CLOCK_SKEW_MS;
+/** Devices of one user. The one that has been gone longest makes room for another. */
+const DEVICES_MAX = 100;
+const LAST_PLACE = `devices.${DEVICES_MAX - 1}`;
+/** Nodes that are noted of a device. */
+const NODES_MAX = 8;
+/** Devices that one database call registers. */
+const GROUP_MAX = 500;
 /** Mailboxes that one pass looks at for devices which have not come back. */
 const PASS_MAX = 100;
 
-/** Devices of one user. Another one is not listed until one of them has been given up, so that ids made up without end cost nothing. */
-const DEVICES_MAX = 100;
-const LAST_PLACE = `devices.${DEVICES_MAX - 1}`;
+/** A device that connects. */
+export interface Arrival extends Device {
+  /** Unix time in milliseconds. */
+  readonly connectedAt: number;
+  /** Up to this position, callers had their answer before that. */
+  readonly answered: number;
+}
 
 /** What a device finds when it connects. */
 export interface Registered {
-  /** The highest number given so far. */
-  readonly last: number;
-  /** It lost messages and has not been told. */
+  readonly device: StoredDevice;
+  /** It was not known before. */
+  readonly isNew: boolean;
+  /** It lost messages and has not been told; of a new device: it may have. */
   readonly isCut: boolean;
-  /** It is the only device there is: what was sent before any was known is for it. */
-  readonly isOnly: boolean;
 }
 
-/** Which devices a mailbox keeps queues for. */
+/** Which devices a mailbox has. */
 export type Devices = ReturnType<typeof createDevices>;
 
-/** @param ttlMs how long the queue of a device that is gone is kept; 0: for ever */
-export function createDevices(options: {
-  model: Model<DeliveryRecipient>;
-  mailbox: Mailbox;
+interface Dependencies {
+  mailboxes: Mailboxes;
+  log: Log;
+  nodes: Nodes;
   clock: Clock;
+  /** How long the queue of a device that is gone is kept; 0: for ever. */
   ttlMs: number;
-}) {
-  const { mailbox, clock, ttlMs } = options;
-  const { collection } = options.model;
+  /** A socket of the device is connected to this node. */
+  isHere(device: Device): boolean;
+}
 
-  /** Says that devices are there: a device that is not listed yet is added. */
-  const refresh = async (devices: readonly Device[]): Promise<void> => {
-    const seenAt = new Date(clock.now());
-    const updates = devices.flatMap(({ recipient, deviceId }) => [
-      {
-        updateOne: {
-          filter: { _id: recipient as never },
-          update: { $setOnInsert: { seq: 0, devices: [], cuts: [] } },
-          upsert: true,
-        },
-      },
-      {
-        updateOne: {
-          filter: { _id: recipient as never, 'devices.id': { $ne: deviceId }, [LAST_PLACE]: { $exists: false } },
-          update: { $push: { devices: { id: deviceId, seenAt } } },
-        },
-      },
-      {
-        updateOne: {
-          filter: { _id: recipient as never, devices: { $elemMatch: { id: deviceId, seenAt: { $lt: seenAt } } } },
-          update: { $set: { 'devices.$.seenAt': seenAt } },
-        },
-      },
-    ]);
-    if (updates.length > 0) await collection.bulkWrite(updates as never, { ordered: true });
+export function createDevices({ mailboxes, log, nodes, clock, ttlMs, isHere }: Dependencies) {
+  const { collection } = mailboxes;
+  const idOf = (recipient: string) => ({ _id: recipient as never });
+
+  const registerAll = async (arrivals: readonly Arrival[]): Promise<(Registered | Error)[]> => {
+    const before = await mailboxes.find(arrivals.map(({ recipient }) => recipient));
+    const firsts = arrivals.filter(({ recipient }) => (before.get(recipient)?.devices.length ?? 0) === 0);
+    const after = firsts.length === 0 ? undefined : await addFirsts(firsts, before);
+    return Promise.all(
+      arrivals.map(async (arrival) => {
+        const { recipient } = arrival;
+        const [old, now] = [before.get(recipient), after?.get(recipient)];
+        const known = (old && toRegistered(old, arrival, false)) ?? (now && toRegistered(now, arrival, true));
+        return known ?? addFurther(arrival).catch((error: Error) => error);
+      }),
+    );
   };
 
-  const registerAll = async (devices: readonly Device[]): Promise<Registered[]> => {
-    await refresh(devices);
-    const ids = [...new Set(devices.map(({ recipient }) => recipient))];
-    const documents = await collection
-      .find({ _id: { $in: ids as never[] } }, { projection: { seq: 1, cuts: 1, 'devices.id': 1 } })
-      .toArray();
-    const found = new Map(documents.map((document) => [String(document._id), document]));
-    return devices.map(({ recipient, deviceId }) => {
-      const document = found.get(recipient) as { seq?: number; cuts?: string[]; devices?: unknown[] } | undefined;
-      const isOnly = document?.devices?.length === 1;
-      return { last: document?.seq ?? 0, isCut: document?.cuts?.includes(deviceId) ?? false, isOnly };
+  /** Adds devices of users who have none. Of several of one user that come at once, one is the first. */
+  const addFirsts = async (arrivals: readonly Arrival[], found: ReadonlyMap<string, Mailbox>) => {
+    const updates = arrivals.map(({ recipient, deviceId, connectedAt }) => ({
+      updateOne: {
+        filter: { ...idOf(recipient), 'devices.0': { $exists: false } },
+        update: {
+          $push: { devices: toStoredDevice(deviceId, found.get(recipient)?.start ?? 0, connectedAt, [nodes.own]) },
+        },
+        upsert: true,
+      },
+    }));
+    await collection.bulkWrite(updates as never, { ordered: false }).catch((error: unknown) => {
+      if (!isDuplicateKey(error)) throw error;
     });
+    return mailboxes.find(arrivals.map(({ recipient }) => recipient));
+  };
+
+  /** Adds a device of a user who has others. @throws GatewayError `QUOTA_EXCEEDED`: all that there may be are connected */
+  const addFurther = async (arrival: Arrival): Promise<Registered> => {
+    const { recipient, deviceId, connectedAt, answered } = arrival;
+    const start = await log.positionBefore(recipient, connectedAt - SLACK_MS, answered);
+    const stored = toStoredDevice(deviceId, start, connectedAt, [nodes.own]);
+    for (;;) {
+      const hasRoom = { ...idOf(recipient), 'devices.id': { $ne: deviceId }, [LAST_PLACE]: { $exists: false } };
+      const { matchedCount } = await collection.updateOne(hasRoom, { $push: { devices: stored } } as never);
+      const mailbox = await mailboxes.get(recipient);
+      const registered = toRegistered(mailbox, arrival, true);
+      if (registered !== undefined) return registered;
+      if (matchedCount === 0) await makeRoom(recipient, mailbox);
+    }
+  };
+
+  const makeRoom = async (recipient: string, { devices }: Mailbox): Promise<void> => {
+    if (devices.length < DEVICES_MAX) return;
+    const seen = await nodes.seen();
+    const gone = devices.filter((device) => !seen.isConnected(device) && !isHere({ recipient, deviceId: device.id }));
+    const [longest] = gone.sort((a, b) => seen.seenAt(a) - seen.seenAt(b));
+    if (longest === undefined) throw new GatewayError('QUOTA_EXCEEDED');
+    await remove(recipient, longest);
+  };
+
+  /** Gives a device up with everything that waits for it. It is told should it ever come back. */
+  const remove = async (recipient: string, device: StoredDevice): Promise<void> => {
+    const { id, seenAt } = device;
+    const last = await log.readLast(recipient);
+    const filter = pendingOf(device, { recipient, now: clock.now() });
+    const pending = await log.collection.findOne(filter, { projection: { _id: 1 } });
+    const loss = pending && toLoss(device, last, { reason: 'device' satisfies Loss, now: clock.now() });
+    const { modifiedCount } = await collection.updateOne(
+      { ...idOf(recipient), devices: { $elemMatch: { id, seenAt } } } as never,
+      {
+        $pull: { devices: { id, seenAt } },
+        $max: { start: last },
+        ...(loss && withLoss(loss)),
+      } as never,
+    );
+    // Otherwise it has come back in this moment.
+    if (modifiedCount > 0 && pending) await mailboxes.cut({ recipient, deviceId: id });
+  };
+
+  /** Notes which of the devices are connected here. Of one device the last call counts: they are worked on in order. */
+  const noteAll = async (devices: readonly Device[]): Promise<readonly Device[]> => {
+    const seenAt = new Date(clock.now());
+    const own = nodes.own;
+    const updates = devices.map((device) => {
+      const { recipient, deviceId: id } = device;
+      if (!isHere(device)) {
+        const update = { $pull: { 'devices.$.nodes': own }, $max: { 'devices.$.seenAt': seenAt } };
+        return { updateOne: { filter: { ...idOf(recipient), 'devices.id': id }, update } };
+      }
+      const filter = { ...idOf(recipient), devices: { $elemMatch: { id, nodes: { $ne: own } } } };
+      const $set = { 'devices.$.seenAt': seenAt, 'devices.$.connectedAt': seenAt };
+      return {
+        updateOne: { filter, update: { $set, $push: { 'devices.$.nodes': { $each: [own], $slice: -NODES_MAX } } } },
+      };
+    });
+    await collection.bulkWrite(updates as never, { ordered: true });
+    return devices;
   };
 
   return {
-    /** A device has connected. */
+    /** A device has connected. @throws GatewayError `QUOTA_EXCEEDED`: it cannot be kept */
     register: createGroup(registerAll, GROUP_MAX),
-    /** Devices are still there. */
-    refresh,
-    /** A device was there until now. */
-    left: createGroup(async (devices: readonly Device[]) => {
-      await refresh(devices);
-      return devices;
-    }, GROUP_MAX),
+    /** A device has come or gone. */
+    note: createGroup(noteAll, GROUP_MAX),
 
-    /** Whoever of a recipient's devices is told of a loss is told once. @returns whether it was this call that took the mark */
-    async takeCut({ recipient, deviceId }: Device): Promise<boolean> {
-      const { modifiedCount } = await collection.updateOne({ _id: recipient as never, cuts: deviceId as never }, {
-        $pull: { cuts: deviceId },
-      } as never);
-      return modifiedCount > 0;
+    /** Keeps a device that was given up although it is connected. */
+    async restore({
+      device: { recipient, deviceId },
+      acked,
+      start,
+    }: Pick<StoredDevice, 'acked' | 'start'> & { device: Device }) {
+      const stored = { ...toStoredDevice(deviceId, start, clock.now(), [nodes.own]), acked };
+      const hasRoom = { ...idOf(recipient), 'devices.id': { $ne: deviceId }, [LAST_PLACE]: { $exists: false } };
+      await collection.updateOne(hasRoom, { $push: { devices: stored } } as never);
     },
 
-    /** The highest number that was given, for each recipient that has one. */
-    async lastOf(recipients: readonly string[]): Promise<Map<string, number>> {
-      const documents = await collection
-        .find({ _id: { $in: recipients as never[] } }, { projection: { seq: 1 } })
-        .toArray();
-      return new Map(documents.map((document) => [String(document._id), Number(document['seq'])]));
-    },
-
-    /** Gives up the queues of devices that have not come back in time. Any node may do it; each loss is said once. */
+    /** Gives up devices that have not come back in time. Any node may do it; each loss is said once. */
     async giveUp(): Promise<void> {
       if (ttlMs === 0) return;
-      const before = new Date(clock.now() - ttlMs);
-      const stale = { 'devices.seenAt': { $lt: before } };
-      const documents = await collection
-        .find(stale, { projection: { devices: 1 } })
+      const before = clock.now() - ttlMs;
+      const stale = await collection
+        .find({ 'devices.seenAt': { $lt: new Date(before) } }, { projection: { devices: 1 } })
         .limit(PASS_MAX)
         .toArray();
-      for (const document of documents) {
-        const recipient = String(document._id);
-        const devices = document['devices'] as { id: string; seenAt: Date }[];
-        for (const { id, seenAt } of devices.filter((device) => device.seenAt < before)) {
-          const { modifiedCount } = await collection.updateOne({ _id: recipient as never }, {
-            $pull: { devices: { id, seenAt } },
-          } as never);
-          // Otherwise it has come back in this moment.
-          if (modifiedCount === 0) continue;
-          const lost = await mailbox.lose({ recipient, device: id }, 'device');
-          if (lost > 0) await mailbox.markCut(recipient, id);
+      if (stale.length === 0) return;
+      const seen = await nodes.seen();
+      for (const { _id, devices } of stale as unknown as { _id: string; devices: StoredDevice[] }[]) {
+        for (const device of devices.filter(({ seenAt }) => seenAt.getTime() < before)) {
+          const { id, seenAt } = device;
+          const lastSeen = isHere({ recipient: _id, deviceId: id }) ? clock.now() : seen.seenAt(device);
+          const same = { ...idOf(_id), devices: { $elemMatch: { id, seenAt } } };
+          if (lastSeen < before) await remove(_id, device);
+          else await collection.updateOne(same as never, { $set: { 'devices.$.seenAt': new Date(lastSeen) } });
         }
       }
     },
   };
+}
+
+/** What a device finds; `undefined` if there is no such device. @param isNew it was not known until now */
+function toRegistered(
+  { devices, cuts, hasForgotten }: Mailbox,
+  { deviceId }: Arrival,
+  isNew: boolean,
+): Registered | undefined {
+  const device = devices.find(({ id }) => id === deviceId);
+  return device && { device, isNew, isCut: cuts.includes(deviceId) || (isNew && hasForgotten) };
 }

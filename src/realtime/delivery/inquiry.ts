@@ -7,9 +7,13 @@ import type { Models } from '#shared/models/index.js';
 import type { Clock } from '../../platform/clock.js';
 import { siteNamespace, userNamespaces } from '../namespaces.js';
 import type { Place } from '../presence/index.js';
-import { createHistory, type EntryState, type HistoryQuestion, type PastMessage } from './history.js';
+import type { EntryState } from './fates.js';
+import { createHistory, type HistoryQuestion, type PastMessage } from './history.js';
+import { createMailboxes, type StoredDevice } from './mailboxes.js';
 import { GENERAL_SITE, keyOf, type Recipient } from './message.js';
+import { createNodes, type NodesSeen } from './nodes.js';
 import { UNACKNOWLEDGED_MAX } from './outbox.js';
+import { pendingOf } from './pending.js';
 import { type Circumstances, reasonOf } from './reasons.js';
 
 /** Waiting messages of a device are counted up to this many. */
@@ -25,7 +29,7 @@ export interface InquiredDevice {
 }
 
 /** What became of a message on one device. */
-interface Fate {
+interface InquiredFate {
   readonly deviceId: string | null;
   readonly state: EntryState | null;
   readonly at: Date | null;
@@ -33,8 +37,8 @@ interface Fate {
 }
 
 /** A message and what became of it. */
-export interface InquiredMessage extends PastMessage {
-  readonly fates: readonly Fate[];
+export interface InquiredMessage extends Omit<PastMessage, 'fates'> {
+  readonly fates: readonly InquiredFate[];
 }
 
 /** What is found out. */
@@ -44,66 +48,58 @@ export interface Findings {
   readonly next: number | null;
 }
 
-interface StoredDevice {
-  readonly id: string;
-  readonly seenAt: Date;
-}
-
 /** @returns finds out about a recipient whose sockets are at the given places */
 export function createInquiry({ models, clock }: { models: Models; clock: Clock }) {
-  const history = createHistory(models);
+  const history = createHistory(models, clock.now);
   const entries = models.DeliveryEntry.collection;
-  const recipients = models.DeliveryRecipient.collection;
+  const mailboxes = createMailboxes(models.DeliveryRecipient);
+  const nodes = createNodes({ model: models.DeliveryNode, clock });
 
-  const devicesOf = async (recipient: string): Promise<StoredDevice[]> => {
-    const found = await recipients.findOne({ _id: recipient as never }, { projection: { devices: 1 } });
-    return (found?.['devices'] as StoredDevice[] | undefined) ?? [];
-  };
-
-  const waitingOf = (recipient: string, device: string): Promise<number> =>
-    entries.countDocuments({ recipient, device, isPending: true }, { limit: WAITING_MAX });
-
-  /** The number of the last message that the device may be sent before it acknowledges something. */
-  const lastSendable = async (recipient: string, device: string, namespace: string): Promise<number> => {
-    const queue = { recipient, device, isPending: true, namespace: { $in: [namespace, '*'] } };
-    const [last] = await entries
-      .find(queue, { projection: { _id: 0, seq: 1 }, sort: { seq: 1 }, skip: UNACKNOWLEDGED_MAX - 1, limit: 1 })
-      .toArray();
-    return last === undefined ? Number.POSITIVE_INFINITY : Number(last['seq']);
+  /** The position of the last message that the device may be sent before it acknowledges something. */
+  const lastSendable = async (recipient: string, device: StoredDevice, namespace: string): Promise<number> => {
+    const last = await entries.findOne(pendingOf(device, { recipient, namespace, now: clock.now() }), {
+      ...{ projection: { _id: 0, position: 1 }, sort: { position: 1 }, skip: UNACKNOWLEDGED_MAX - 1 },
+    });
+    return last === null ? Number.POSITIVE_INFINITY : Number(last['position']);
   };
 
   /** A device, and what a message for it has to do with. */
-  const look = async (recipient: Recipient, { id, seenAt }: StoredDevice, places: readonly Place[]) => {
+  const look = async (
+    recipient: Recipient,
+    device: StoredDevice,
+    { places, seen }: { places: readonly Place[]; seen: NodesSeen },
+  ) => {
     const key = keyOf(recipient);
+    const { id } = device;
     const namespaces = places.flatMap(({ deviceId, namespace }) => (deviceId === id ? namespace : [])).sort();
-    const waiting = await waitingOf(key, id);
+    const pending = pendingOf(device, { recipient: key, now: clock.now() });
+    const waiting = await entries.countDocuments(pending, { limit: WAITING_MAX });
     const isShort = waiting <= UNACKNOWLEDGED_MAX;
     const heard = namespaces.filter((namespace) => mailboxNamespaces(recipient).includes(namespace));
     const limits = heard.map(async (namespace): Promise<[string, number]> => {
-      return [namespace, isShort ? Number.POSITIVE_INFINITY : await lastSendable(key, id, namespace)];
+      return [namespace, isShort ? Number.POSITIVE_INFINITY : await lastSendable(key, device, namespace)];
     });
-    const device: InquiredDevice = { deviceId: id, isConnected: namespaces.length > 0, namespaces, seenAt, waiting };
-    const circumstances = { now: clock.now(), namespaces, stalledAfter: new Map(await Promise.all(limits)) };
-    return { device, circumstances };
+    const isConnected = namespaces.length > 0;
+    const seenAt = new Date(seen.seenAt(device));
+    const circumstances = { namespaces, stalledAfter: new Map(await Promise.all(limits)) };
+    return { device: { deviceId: id, isConnected, namespaces, seenAt, waiting }, circumstances };
   };
 
-  return async (
-    { recipient, ...question }: Omit<HistoryQuestion, 'devices'>,
-    placesOf: () => Promise<readonly Place[]>,
-  ): Promise<Findings> => {
-    const stored = await devicesOf(keyOf(recipient));
-    const page = await history.page({ ...question, recipient, devices: stored.map(({ id }) => id) });
-    const places = await placesOf();
-    const looks = await Promise.all(stored.map((device) => look(recipient, device, places)));
+  return async (question: HistoryQuestion, placesOf: () => Promise<readonly Place[]>): Promise<Findings> => {
+    const { recipient } = question;
+    const mailbox = await mailboxes.get(keyOf(recipient));
+    const page = await history.page(question, mailbox);
+    const [places, seen] = await Promise.all([placesOf(), nodes.seen()]);
+    const looks = await Promise.all(mailbox.devices.map((device) => look(recipient, device, { places, seen })));
     const devices = looks.map(({ device }) => device);
     const known = new Map<string | null, Circumstances>(
       looks.map(({ device, circumstances }) => [device.deviceId, circumstances]),
     );
-    const gone = { now: clock.now(), namespaces: [], stalledAfter: new Map() };
+    const gone = { namespaces: [], stalledAfter: new Map() };
     const messages = page.messages.map((message): InquiredMessage => {
-      const fates = message.entries.map((entry): Fate => {
-        const reason = reasonOf(entry, known.get(entry.device) ?? gone);
-        return { deviceId: entry.device, state: entry.state, at: entry.at, reason };
+      const fates = message.fates.map((fate): InquiredFate => {
+        const reason = reasonOf(message, fate, known.get(fate.device) ?? gone);
+        return { deviceId: fate.device, state: fate.state, at: fate.at, reason };
       });
       return { ...message, fates: [...fates, ...unknownFates(fates, devices)] };
     });
@@ -115,11 +111,11 @@ export function createInquiry({ models, clock }: { models: Models; clock: Clock 
 const mailboxNamespaces = ({ site }: Recipient): readonly string[] =>
   site === GENERAL_SITE ? userNamespaces : [siteNamespace(site)];
 
-/** Devices of which nothing is stored; none of a message that the first device to come gets. */
-function unknownFates(fates: readonly Fate[], devices: readonly InquiredDevice[]): Fate[] {
+/** Devices of which nothing is known; none of a message that the first device to come gets. */
+function unknownFates(fates: readonly InquiredFate[], devices: readonly InquiredDevice[]): InquiredFate[] {
   const addressed = new Set(fates.map(({ deviceId }) => deviceId));
   if (addressed.has(null)) return [];
-  return devices.flatMap(({ deviceId }): Fate[] =>
+  return devices.flatMap(({ deviceId }): InquiredFate[] =>
     addressed.has(deviceId) ? [] : [{ deviceId, state: null, at: null, reason: 'NO_RECORD' }],
   );
 }

@@ -1,13 +1,16 @@
 import type { GatewaySocket } from '../../transport/dispatch.js';
-import { Gaps } from './gaps.js';
-import type { Mailbox, PendingQuery } from './mailbox.js';
-import { contentOf, type Entry, isHeardOn } from './message.js';
+import { type Acked, type AckedByNamespace, isAcked } from './acked.js';
+import type { Cursor } from './cursors.js';
+import type { Log } from './log.js';
+import { contentOf, type Entry, EVERYWHERE, isHeardOn } from './message.js';
 
 /** The most messages of one `_batch`, and their bytes. */
-const BATCH_MAX = 500;
+export const BATCH_MAX = 500;
 const BATCH_MAX_BYTES = 262_144;
 /** Live messages a client may leave unacknowledged; the rest waits in the database. */
 export const UNACKNOWLEDGED_MAX = 500;
+/** When a read that failed is made again. */
+const RETRY_MS = 2000;
 
 /** Whose outbox. */
 export interface Device {
@@ -18,116 +21,154 @@ export interface Device {
 
 /** What an outbox needs of those around it. */
 export interface OutboxDependencies {
-  /** In which phase it begins. */
-  readonly phase: 'catching up' | 'live';
-  readonly mailbox: Mailbox;
+  readonly log: Log;
   now(): number;
+  after(delayMs: number, task: () => void): () => void;
   /** The client has acknowledged. */
   acknowledge(outbox: Outbox, entries: readonly Entry[]): void;
-  /** The socket has been offered it for the first time. */
-  sent(entry: Entry): void;
+  /** The socket is about to be offered it. */
+  sent(cursor: Cursor, entry: Entry): void;
+  /** Its own time was over before it was sent. */
+  expired(outbox: Outbox, entry: Entry): void;
   /** The database could not be read. */
   failed(error: unknown): void;
 }
 
+/** Where an outbox begins. */
+export interface Beginning {
+  readonly cursor: Cursor;
+  /** Everything up to here has gone out before. */
+  readonly position: number;
+  /** The highest position that is known to exist. */
+  readonly last: number;
+}
+
 /**
- * What goes out over one socket. It is in one of three phases:
+ * What goes out over one socket, in order of positions. It is in one of four phases:
  *
+ * - **opening**: the database has not said yet where the device stands. Nothing goes out.
  * - **catching up**: what waited goes out as `_batch`, one after the other, each after the acknowledgement of the one
- *   before. What is offered meanwhile is left alone; it is in the database, and the next look finds it.
- * - **live**: what is offered goes out at once, each message with an acknowledgement of its own.
- * - **looking**: a number is missing, or the client has left too much unacknowledged. Nothing that is offered goes out,
- *   because it would overtake; the database is asked in order, and the outbox is live again when nothing is left.
+ *   before. Entries that are offered meanwhile are left alone: the database has them.
+ * - **live**: an entry that follows directly on what has gone out goes out at once, with an acknowledgement of its own.
+ * - **reading**: something in between is missing, or the client had left too much unacknowledged. The log is read in order,
+ *   and the outbox is live again when nothing is left.
  *
- * `cursor` is the number up to which everything has gone out or was not to be had. A number below it that turns up late
- * was sent at the same moment as a later one, so either order is right; it lies in one of the `gaps`.
+ * Position n + 1 is only ever stored after n exists, so a read that finds an entry finds everything before it.
  */
 export class Outbox {
   readonly socket: GatewaySocket;
   readonly device: Device;
   /** Sent and not acknowledged, in order. */
-  readonly unacknowledged = new Map<string, Entry>();
+  readonly unacknowledged = new Map<number, Entry>();
+  /** The client was told on this connection that it lost something. */
+  isTold = false;
   readonly #dependencies: OutboxDependencies;
-  /** An outbox that has passed over nothing has none. */
-  #gaps: Gaps | undefined;
-  #cursor = 0;
-  #phase: 'catching up' | 'live' | 'looking';
-  /** Something was offered that did not go out. */
-  #isBehind = false;
+  readonly #namespaces: readonly string[];
+  /** By namespace: the highest position that was acknowledged here. */
+  readonly #highest: Record<string, number> = {};
+  #cursor: Cursor | undefined;
+  #phase: 'opening' | 'catching up' | 'live' | 'reading' = 'opening';
+  /** Everything up to here has gone out, or is not for this socket. */
+  #position = 0;
+  /** The highest position that is known to exist. */
+  #last = 0;
   #isClosed = false;
 
   constructor(socket: GatewaySocket, device: Device, dependencies: OutboxDependencies) {
     this.socket = socket;
     this.device = device;
     this.#dependencies = dependencies;
-    this.#phase = dependencies.phase;
+    this.#namespaces = [socket.nsp.name, EVERYWHERE];
   }
 
-  /** Nothing ever went through it: another one would be the same. */
-  get isUnused(): boolean {
-    return this.#phase === 'live' && this.#cursor === 0 && !this.#isBehind && this.unacknowledged.size === 0;
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Nothing is on its way through it: another one that begins at its position would be the same. */
+  get isIdle(): boolean {
+    return this.#phase === 'live' && this.#last <= this.#position && this.unacknowledged.size === 0;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  get isCatchingUp(): boolean {
+    return this.#phase === 'catching up';
+  }
+
+  /** Of the device; `undefined` while the database has not said where it stands. */
+  get cursor(): Cursor | undefined {
+    return this.#cursor;
   }
 
   close(): void {
     this.#isClosed = true;
-    this.unacknowledged.clear();
   }
 
-  /** Sends what waits, then goes live. @param last the highest number given so far */
-  async catchUp(last: number): Promise<void> {
-    // Most users never had a message.
-    if (last === 0 && !this.#isBehind) this.#phase = 'live';
-    while (!this.#isClosed && this.#phase !== 'live') {
-      this.#isBehind = false;
-      const batch = bounded(await this.#fetch());
-      if (batch.length > 0) {
-        await this.#sendBatch(batch);
-      } else if (!this.#isBehind) {
-        this.#skipTo(last);
-        this.#phase = 'live';
-      }
+  /** Begins to send at once. */
+  resume({ cursor, position, last }: Beginning): void {
+    this.#cursor = cursor;
+    this.#position = Math.max(this.#position, position);
+    this.#last = Math.max(this.#last, last);
+    this.#phase = 'live';
+    this.#readOn();
+  }
+
+  /** Sends what waited, then begins to send at once. @param isOld whether an entry was there before the client connected */
+  async catchUp(beginning: Beginning, isOld: (entry: Entry) => boolean): Promise<void> {
+    this.#phase = 'catching up';
+    this.#cursor = beginning.cursor;
+    this.#position = Math.max(this.#position, beginning.position);
+    for (let isDone = false; !isDone; ) {
+      const { entries, isLast } = await this.#fetch();
+      if (this.#isClosed) return;
+      const old = entries.slice(0, lengthWhile(entries, isOld));
+      const batch = this.#takeBatch(old);
+      this.#last = Math.max(this.#last, entries.at(-1)?.position ?? 0);
+      if (batch.length > 0) await this.#sendBatch(batch);
+      const hasTakenAll = this.#position >= (old.at(-1)?.position ?? 0);
+      isDone = hasTakenAll && (isLast || old.length < entries.length);
     }
+    this.resume(beginning);
   }
 
-  /** Something new for this device. */
+  /** An entry was stored. */
   offer(entry: Entry): void {
-    if (this.#isClosed) return;
-    if (this.#phase !== 'live' || this.unacknowledged.size >= UNACKNOWLEDGED_MAX) {
-      this.#isBehind = true;
-    } else if (entry.seq <= this.#cursor) {
-      if (this.#gaps?.take(entry.seq)) this.#send(entry);
-    } else if (entry.seq === this.#cursor + 1) {
-      this.#cursor = entry.seq;
-      this.#send(entry);
+    const isNext = this.#phase === 'live' && entry.position === this.#position + 1;
+    if (isNext && !this.#isClosed && this.unacknowledged.size < UNACKNOWLEDGED_MAX) {
+      this.#position = entry.position;
+      this.#last = Math.max(this.#last, entry.position);
+      if (isHeardOn(this.socket.nsp.name, entry.namespace)) this.#send(entry);
+      if (this.#last > this.#position) this.#readOn();
     } else {
-      this.look(entry.seq);
+      this.look(entry.position);
     }
   }
 
-  /**
-   * Makes good for what has not come by itself.
-   * @param last the highest number given so far
-   */
-  look(last: number): void {
-    if (this.#isClosed || this.#phase === 'catching up') return;
-    this.#isBehind ||= last > this.#cursor;
-    const isStalled = this.unacknowledged.size >= UNACKNOWLEDGED_MAX;
-    if (this.#phase === 'looking' || isStalled || (!this.#isBehind && this.#gaps === undefined)) return;
-    this.#phase = 'looking';
-    this.#lookAll(last)
-      .catch((error: unknown) => {
-        this.#isBehind = true;
-        this.#dependencies.failed(error);
-      })
-      .finally(() => {
-        this.#phase = 'live';
-      });
+  /** Something was stored at a position, perhaps unnoticed. */
+  look(position: number): void {
+    this.#last = Math.max(this.#last, position);
+    this.#readOn();
   }
 
-  /** Forgets an entry that was acknowledged, here or on another socket of the device, and goes on if it had stalled. */
-  settle(entry: Entry): void {
-    this.unacknowledged.delete(entry.id);
-    if (this.#isBehind && this.unacknowledged.size <= UNACKNOWLEDGED_MAX / 2) this.look(this.#cursor);
+  /** An entry was acknowledged, here or on another socket of the device. */
+  settle({ position, namespace }: Entry): void {
+    if (!this.unacknowledged.delete(position)) return;
+    this.#highest[namespace] = Math.max(position, this.#highest[namespace] ?? 0);
+    if (this.unacknowledged.size <= UNACKNOWLEDGED_MAX / 2) this.#readOn();
+  }
+
+  /** Everything up to a position has become useless. */
+  skipTo(position: number): void {
+    this.unacknowledged.clear();
+    this.#position = Math.max(this.#position, position);
+  }
+
+  /** What the client has acknowledged, as far as this outbox knows: it has sent everything up to its position in order. */
+  claims(): AckedByNamespace {
+    return Object.fromEntries(this.#namespaces.map((namespace) => [namespace, this.#claim(namespace)]));
   }
 
   /** The oldest message of the same event that an acknowledgement has overtaken, when that calls for a fresh start. */
@@ -135,96 +176,103 @@ export class Outbox {
     if (acknowledged === undefined || !acknowledged.isResync) return undefined;
     const [event] = contentOf(acknowledged);
     for (const entry of this.unacknowledged.values()) {
-      if (entry.seq >= acknowledged.seq) return undefined;
+      if (entry.position >= acknowledged.position) return undefined;
       if (contentOf(entry)[0] === event) return entry;
     }
     return undefined;
   }
 
-  async #lookAll(last: number): Promise<void> {
-    // A message that was stored before any device was known may be what is missing.
-    for (const seq of await this.#dependencies.mailbox.claim(this.device.recipient, this.device.deviceId)) {
-      if (seq <= this.#cursor && this.#gaps?.covers(seq) !== true) this.#pass({ after: seq - 1, upTo: seq });
-    }
-    if (!(await this.#lookForMissing())) {
-      this.#isBehind = true;
-      return;
-    }
-    for (;;) {
-      this.#isBehind = false;
-      const entries = await this.#fetch();
+  #claim(namespace: string): Acked {
+    const open = [...this.unacknowledged.values()].flatMap((entry) =>
+      entry.namespace === namespace ? entry.position : [],
+    );
+    const [first] = open;
+    if (first === undefined) return { upTo: this.#position, holes: [] };
+    const upTo = Math.max(first - 1, this.#highest[namespace] ?? 0);
+    return { upTo, holes: open.filter((position) => position < upTo) };
+  }
+
+  #readOn(): void {
+    const isStalled = this.unacknowledged.size >= UNACKNOWLEDGED_MAX;
+    if (this.#isClosed || this.#phase !== 'live' || this.#last <= this.#position || isStalled) return;
+    this.#phase = 'reading';
+    this.#read().then(
+      () => {
+        this.#phase = 'live';
+        this.#readOn();
+      },
+      (error: unknown) => {
+        this.#dependencies.failed(error);
+        this.#dependencies.after(RETRY_MS, () => {
+          this.#phase = 'live';
+          this.#readOn();
+        });
+      },
+    );
+  }
+
+  /** Sends what the log has, until nothing is left or the client has to acknowledge something first. */
+  async #read(): Promise<void> {
+    while (!this.#isClosed && this.unacknowledged.size < UNACKNOWLEDGED_MAX) {
+      // What is known to exist when the read begins is found by it, or is not for this socket.
+      const last = this.#last;
+      const { entries, isLast } = await this.#fetch();
       for (const entry of entries) {
-        if (this.#isClosed) return;
-        if (this.unacknowledged.size >= UNACKNOWLEDGED_MAX) {
-          this.#isBehind = true;
-          return;
-        }
-        this.#skipTo(entry.seq - 1);
-        this.#cursor = entry.seq;
-        this.#send(entry);
+        if (this.#isClosed || this.unacknowledged.size >= UNACKNOWLEDGED_MAX) return;
+        if (entry.position <= this.#position) continue;
+        this.#position = entry.position;
+        if (this.#isPending(entry)) this.#send(entry);
       }
-      if (entries.length === 0 && !this.#isBehind) return this.#skipTo(last);
+      this.#last = Math.max(this.#last, this.#position);
+      if (isLast) this.#position = Math.max(this.#position, last);
+      if (isLast && this.#last <= this.#position) return;
     }
   }
 
-  /** Sends what has turned up late. @returns whether that was all: the client may have to acknowledge something first */
-  async #lookForMissing(): Promise<boolean> {
-    const gaps = this.#gaps;
-    if (gaps === undefined) return true;
-    gaps.expire(this.#dependencies.now());
-    let { after } = gaps;
-    for (let isLast = gaps.isEmpty; !isLast; ) {
-      const entries = await this.#fetch({ after, upTo: gaps.upTo });
-      for (const entry of entries) {
-        if (this.unacknowledged.size >= UNACKNOWLEDGED_MAX) return false;
-        if (gaps.take(entry.seq)) this.#send(entry);
-        after = entry.seq;
-      }
-      isLast = entries.length < BATCH_MAX || gaps.isEmpty;
-    }
-    if (gaps.isEmpty) this.#gaps = undefined;
-    return true;
-  }
-
-  #fetch(range: { after: number; upTo?: number } = { after: this.#cursor }): Promise<Entry[]> {
-    const namespace = this.socket.nsp.name;
+  #fetch() {
     const { recipient, deviceId } = this.device;
-    const query: PendingQuery = { recipient, device: deviceId, namespace, limit: BATCH_MAX, ...range };
-    return this.#dependencies.mailbox.pending(query);
+    const query = { recipient, deviceId, namespaces: this.#namespaces, after: this.#position, limit: BATCH_MAX };
+    return this.#dependencies.log.read(query);
   }
 
-  /** Moves the cursor past numbers of which nothing is stored, or not yet: a write of the same moment may follow. */
-  #skipTo(last: number): void {
-    if (last <= this.#cursor) return;
-    this.#pass({ after: this.#cursor, upTo: last });
-    this.#cursor = last;
+  /** Whether an entry is still to be sent. */
+  #isPending(entry: Entry): boolean {
+    const cursor = this.#cursor;
+    if (cursor === undefined || isAcked(cursor.acked, cursor.start, entry)) return false;
+    if (entry.expireAt === null || entry.expireAt > this.#dependencies.now()) return true;
+    this.#dependencies.expired(this, entry);
+    return false;
   }
 
-  #pass(numbers: { after: number; upTo: number }): void {
-    this.#gaps ??= new Gaps();
-    this.#gaps.add(numbers, this.#dependencies.now());
+  /** As many of the entries as one batch may hold, at least one; moves the position past them. */
+  #takeBatch(entries: readonly Entry[]): readonly Entry[] {
+    const batch: Entry[] = [];
+    let bytes = 0;
+    for (const entry of entries) {
+      if (this.#isPending(entry)) {
+        bytes += Buffer.byteLength(entry.body);
+        if (batch.length > 0 && bytes > BATCH_MAX_BYTES) break;
+        batch.push(entry);
+      }
+      this.#position = entry.position;
+    }
+    return batch;
   }
 
   #send(entry: Entry): void {
-    const namespace = this.socket.nsp.name;
-    if (!isHeardOn(namespace, entry.namespace)) return;
-    this.unacknowledged.set(entry.id, entry);
     this.#note(entry);
     const [event, ...args] = contentOf(entry);
     this.socket.emit(event, ...args, () => this.#dependencies.acknowledge(this, [entry]));
   }
 
   #note(entry: Entry): void {
-    if (entry.keepsReceipt && !entry.isSent) this.#dependencies.sent(entry);
+    this.unacknowledged.set(entry.position, entry);
+    if (this.#cursor !== undefined) this.#dependencies.sent(this.#cursor, entry);
   }
 
   /** Resolves with the acknowledgement; never, when there is none. */
   #sendBatch(batch: readonly Entry[]): Promise<void> {
-    for (const entry of batch) {
-      this.#skipTo(entry.seq - 1);
-      this.#cursor = entry.seq;
-      this.#note(entry);
-    }
+    for (const entry of batch) this.#note(entry);
     return new Promise((resolve) => {
       this.socket.emit('_batch', batch.map(contentOf), () => {
         this.#dependencies.acknowledge(this, batch);
@@ -234,12 +282,8 @@ export class Outbox {
   }
 }
 
-/** As many as one batch may hold, at least one. */
-function bounded(entries: readonly Entry[]): readonly Entry[] {
-  let bytes = 0;
-  const tooMany = entries.findIndex(({ body }) => {
-    bytes += Buffer.byteLength(body);
-    return bytes > BATCH_MAX_BYTES;
-  });
-  return tooMany === -1 ? entries : entries.slice(0, Math.max(1, tooMany));
+/** How many of the first elements fulfil a condition. */
+function lengthWhile<T>(items: readonly T[], condition: (item: T) => boolean): number {
+  const index = items.findIndex((item) => !condition(item));
+  return index === -1 ? items.length : index;
 }

@@ -1,0 +1,73 @@
+import type { Clock } from '../../platform/clock.js';
+
+/** Recipients that a node remembers; the one that was used least recently goes first. */
+const RECIPIENTS_MAX = 20_000;
+/**
+ * For how long a position counts as the last. Entries are purged no earlier than a few minutes after they were stored, so
+ * within this time whoever took the next position left an entry that makes a second insert fail.
+ */
+const TRUSTED_MS = 120_000;
+/** So long after an answer was given, a client that connects counts as later. */
+const ANSWERED_MS = 5;
+
+interface Known {
+  last: number;
+  /** Unix time in milliseconds at which nothing was stored above `last`. */
+  provedAt: number;
+  /** Up to here, callers had their answer at the time `answeredAt` of this process. */
+  answered: number;
+  answeredAt: number;
+}
+
+/**
+ * The last position of each recipient's log, as far as this node knows. It is never taken for the truth: the unique index
+ * of the log proves it when a message is stored.
+ */
+export type Positions = ReturnType<typeof createPositions>;
+
+export function createPositions(clock: Clock) {
+  const known = new Map<string, Known>();
+
+  const touch = (recipient: string): Known => {
+    const found = known.get(recipient) ?? { last: 0, provedAt: 0, answered: 0, answeredAt: 0 };
+    known.delete(recipient);
+    known.set(recipient, found);
+    if (known.size > RECIPIENTS_MAX) known.delete(known.keys().next().value as string);
+    return found;
+  };
+
+  return {
+    /** An entry exists at `position`; nothing was stored above it at the time `provedAt`. */
+    learn(recipient: string, position: number, provedAt: number): void {
+      const own = touch(recipient);
+      if (position < own.last) return;
+      own.last = position;
+      own.provedAt = Math.max(own.provedAt, Math.min(provedAt, clock.now()));
+    },
+
+    /** The last position, to store the next one after; `undefined`: it has to be read. */
+    trusted(recipient: string): number | undefined {
+      const own = known.get(recipient);
+      return own === undefined || clock.now() - own.provedAt > TRUSTED_MS ? undefined : own.last;
+    },
+
+    /** The highest position that is known to be stored. */
+    stored: (recipient: string): number => known.get(recipient)?.last ?? 0,
+
+    /** The caller of a message has its answer. */
+    answer(recipient: string, position: number): void {
+      const own = touch(recipient);
+      own.answered = Math.max(own.answered, position);
+      own.answeredAt = performance.now();
+    },
+
+    /** The highest position of which it is known that its caller had an answer before now. */
+    answered(recipient: string): number {
+      const own = known.get(recipient);
+      return own === undefined || performance.now() - own.answeredAt < ANSWERED_MS ? 0 : own.answered;
+    },
+
+    /** What is known may be wrong. */
+    forget: (recipient: string): void => void known.delete(recipient),
+  };
+}
