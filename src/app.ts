@@ -99,7 +99,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
       pushStore,
       settings: config.delivery,
     });
-    delivery.start();
+    await delivery.start();
     cleanup.add('delivery', delivery.stop);
     const push = createPush({ store: pushStore, sender, delivery, models, bus: cluster.bus, clock, logger, metrics });
     push.start();

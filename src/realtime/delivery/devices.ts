@@ -117,7 +117,7 @@ export function createDevices({ mailboxes, log, nodes, clock, ttlMs, isHere }: D
 
   const makeRoom = async (recipient: string, { devices }: Mailbox): Promise<void> => {
     if (devices.length < DEVICES_MAX) return;
-    const seen = await nodes.seen();
+    const seen = await nodes.seen(devices);
     const gone = devices.filter((device) => !seen.isConnected(device) && !isHere({ recipient, deviceId: device.id }));
     const [longest] = gone.sort((a, b) => seen.seenAt(a) - seen.seenAt(b));
     if (longest === undefined) throw new GatewayError('QUOTA_EXCEEDED');
@@ -184,13 +184,13 @@ export function createDevices({ mailboxes, log, nodes, clock, ttlMs, isHere }: D
     async giveUp(): Promise<void> {
       if (ttlMs === 0) return;
       const before = clock.now() - ttlMs;
-      const stale = await collection
+      const found = await collection
         .find({ 'devices.seenAt': { $lt: new Date(before) } }, { projection: { devices: 1 } })
         .limit(PASS_MAX)
         .toArray();
-      if (stale.length === 0) return;
-      const seen = await nodes.seen();
-      for (const { _id, devices } of stale as unknown as { _id: string; devices: StoredDevice[] }[]) {
+      const stale = found as unknown as { _id: string; devices: StoredDevice[] }[];
+      const seen = await nodes.seen(stale.flatMap(({ devices }) => devices));
+      for (const { _id, devices } of stale) {
         for (const device of devices.filter(({ seenAt }) => seenAt.getTime() < before)) {
           const { id, seenAt } = device;
           const lastSeen = isHere({ recipient: _id, deviceId: id }) ? clock.now() : seen.seenAt(device);

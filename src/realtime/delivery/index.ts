@@ -48,6 +48,7 @@ import {
   type Recipient,
   recipientOf,
 } from './message.js';
+import { createMigration } from './migration.js';
 import { createNodes, HEARTBEAT_MS } from './nodes.js';
 import { type Device, Outbox } from './outbox.js';
 import { createPositions } from './positions.js';
@@ -66,6 +67,8 @@ const GROUP_MAX = 1000;
 /** Devices of which one query finds out whether something waits, and entries that tell it. */
 const WAITING_GROUP_MAX = 200;
 const WAITING_MAX = 5000;
+/** So long after its start a node looks for what nodes of an earlier version, which still run, have stored. */
+const MIGRATION_MS = 3_600_000;
 const TOPIC = 'delivery.log';
 
 /** What became of a message that was stored. */
@@ -85,8 +88,8 @@ export interface Delivery {
   connect(socket: GatewaySocket, recipient: Recipient): void;
   /** The socket is gone. */
   disconnect(socket: GatewaySocket, recipient: Recipient): void;
-  /** Begins to listen to the other nodes and to make up for lost hints. */
-  start(): void;
+  /** Takes over what an earlier version stored, then begins to listen to the other nodes and to make up for lost hints. */
+  start(): Promise<void>;
   /** Ends when what was acknowledged until now is stored, and which devices were there. */
   stop(): Promise<void>;
   /** What became of a message whose receipt is kept; `undefined` for one that is unknown or too long ago. */
@@ -130,6 +133,7 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     onForgotten: async (cursor) => (isHere(cursor.device) ? devices.restore(cursor) : undefined),
   });
   const purge = createPurge({ log, mailboxes, clock, receiptTtlMs });
+  const migrate = createMigration({ models, log, mailboxes, clock, receiptTtlMs });
   const stops: (() => void)[] = [];
   const report = (error: unknown): void => logger.warn({ err: error }, 'delivery: the database failed; trying again');
   const background = createBackground(report);
@@ -222,10 +226,10 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     failed: report,
   };
 
-  /** Whether anything waits in one of the ranges of a recipient; asked for all who connect at once. */
-  const isWaiting = createGroup(async (asked: readonly (readonly Range[])[]) => {
+  /** How much waits in the ranges of a recipient, asked for all who connect at once; `undefined`: much. */
+  const waitingIn = createGroup(async (asked: readonly (readonly Range[])[]) => {
     const found = await log.waiting(asked.flat(), WAITING_MAX);
-    return asked.map(([range]) => found === undefined || found.has(range?.recipient ?? ''));
+    return asked.map(([range]) => found && (found.get(range?.recipient ?? '') ?? 0));
   }, WAITING_GROUP_MAX);
 
   const open = async (outbox: Outbox, arrival: Arrival, stored: number): Promise<void> => {
@@ -237,14 +241,14 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     const namespaces = [socket.nsp.name, EVERYWHERE];
     const lowest = () => Math.min(...namespaces.map((namespace) => lowestOf(known.acked, known.start, namespace)));
     const last = positions.stored(device.recipient);
-    const hasWaiting = await isWaiting(
+    const waiting = await waitingIn(
       namespaces.map((namespace) => ({
         ...{ recipient: device.recipient, namespace },
         after: lowestOf(known.acked, known.start, namespace),
       })),
     );
     let isCut = registered.isCut;
-    const isTooMuch = hasWaiting && (await lastOf(device.recipient)) - lowest() > mailboxMax;
+    const isTooMuch = (waiting ?? (await log.readLast(device.recipient)) - lowest()) > mailboxMax;
     const after = isTooMuch ? await limits.cutDevice(device) : undefined;
     if (after !== undefined) {
       known = after;
@@ -255,7 +259,7 @@ export function createDelivery(dependencies: Dependencies): Delivery {
       outbox.isTold = true;
     }
     const cursor = cursors.of(device, known);
-    if (hasWaiting) {
+    if (waiting !== 0) {
       const { connectedAt } = arrival;
       await outbox.catchUp({ cursor, position: lowest(), last }, ({ position, createdAt }) => {
         return position <= stored || createdAt < connectedAt - CLOCK_SKEW_MS;
@@ -266,9 +270,6 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     }
     restIfIdle(socket);
   };
-
-  const lastOf = async (recipient: string): Promise<number> =>
-    positions.trusted(recipient) ?? (await log.readLast(recipient));
 
   /** Tries until the database has answered or the socket is gone. */
   const openWithRetry = (outbox: Outbox, arrival: Arrival, stored: number): void => {
@@ -293,7 +294,8 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     socket.data.outbox = undefined;
   };
 
-  let lookedAt = clock.now();
+  const startedAt = clock.now();
+  let lookedAt = startedAt;
   /** Makes up for hints that were lost. */
   const lookAll = async (): Promise<void> => {
     const now = clock.now();
@@ -308,6 +310,7 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     await nodes.beat();
     await devices.giveUp();
     await purge();
+    if (clock.now() - startedAt < MIGRATION_MS) await migrate();
   };
 
   /** Runs a task every so often, never twice at once. */
@@ -348,7 +351,8 @@ export function createDelivery(dependencies: Dependencies): Delivery {
       background.run(devices.note(toDevice(recipient, socket)));
     },
 
-    start() {
+    async start() {
+      await migrate();
       bus.subscribe(TOPIC, (message) => {
         for (const hint of message as readonly Hint[]) {
           positions.learn(hint.recipient, hint.position, hint.createdAt);

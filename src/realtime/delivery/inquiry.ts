@@ -89,7 +89,7 @@ export function createInquiry({ models, clock }: { models: Models; clock: Clock 
     const { recipient } = question;
     const mailbox = await mailboxes.get(keyOf(recipient));
     const page = await history.page(question, mailbox);
-    const [places, seen] = await Promise.all([placesOf(), nodes.seen()]);
+    const [places, seen] = await Promise.all([placesOf(), nodes.seen(mailbox.devices)]);
     const looks = await Promise.all(mailbox.devices.map((device) => look(recipient, device, { places, seen })));
     const devices = looks.map(({ device }) => device);
     const known = new Map<string | null, Circumstances>(

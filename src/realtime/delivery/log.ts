@@ -141,8 +141,8 @@ export function createLog({ models, clock, positions, receiptTtlMs }: Dependenci
       return { entries, isLast: entries.length < limit };
     },
 
-    /** Which of the recipients have an entry that one of the ranges holds; `undefined`: too many to tell. */
-    async waiting(ranges: readonly Range[], limit: number): Promise<ReadonlySet<string> | undefined> {
+    /** How many entries of each recipient are in one of the ranges; `undefined`: too many to tell. */
+    async waiting(ranges: readonly Range[], limit: number): Promise<ReadonlyMap<string, number> | undefined> {
       const branches = ranges.map(({ recipient, namespace, after }) => ({
         ...{ recipient, namespace, position: { $gt: after } },
       }));
@@ -150,7 +150,9 @@ export function createLog({ models, clock, positions, receiptTtlMs }: Dependenci
         .find({ $or: branches }, { projection: { _id: 0, recipient: 1 } })
         .limit(limit)
         .toArray();
-      return found.length === limit ? undefined : new Set(found.map(({ recipient }) => String(recipient)));
+      const counts = new Map<string, number>();
+      for (const { recipient } of found) counts.set(recipient, 1 + (counts.get(recipient) ?? 0));
+      return found.length === limit ? undefined : counts;
     },
 
     /**
@@ -161,12 +163,13 @@ export function createLog({ models, clock, positions, receiptTtlMs }: Dependenci
       const newestFirst = collection
         .find({ recipient, position: { $gt: atLeast } }, { projection: { _id: 0, position: 1, createdAt: 1 } })
         .sort({ position: -1 });
-      let before: number | undefined;
+      let before = atLeast;
       for await (const { position, createdAt } of newestFirst) {
-        if ((createdAt as Date).getTime() < time) return position as number;
+        // A purged entry has no time, and is old.
+        if (createdAt === undefined || (createdAt as Date).getTime() < time) return position as number;
         before = (position as number) - 1;
       }
-      return Math.max(atLeast, before ?? (await readLast(recipient)));
+      return before;
     },
 
     /** The highest position that was stored for each recipient since a time, by the clocks of the nodes that stored it. */

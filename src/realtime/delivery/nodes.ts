@@ -33,9 +33,12 @@ export function createNodes({ model, clock }: { model: Model<DeliveryNode>; cloc
       await collection.updateOne({ _id: own as never }, { $set: times }, { upsert: true });
     },
 
-    async seen(): Promise<NodesSeen> {
+    /** Of the nodes that devices are, or were, connected to. */
+    async seen(devices: readonly StoredDevice[]): Promise<NodesSeen> {
       const now = clock.now();
-      const found = await collection.find({}, { projection: { seenAt: 1 } }).toArray();
+      const ids = new Set(devices.flatMap(({ nodes = [] }) => nodes));
+      const filter = { _id: { $in: [...ids] as never[] } };
+      const found = ids.size === 0 ? [] : await collection.find(filter, { projection: { seenAt: 1 } }).toArray();
       const times = new Map(found.map(({ _id, seenAt }) => [String(_id), (seenAt as Date).getTime()]));
       times.set(own, now);
       const timesOf = ({ nodes = [] }: StoredDevice): number[] => nodes.flatMap((node) => times.get(node) ?? []);

@@ -67,7 +67,10 @@ export function createPositions(clock: Clock) {
       return own === undefined || performance.now() - own.answeredAt < ANSWERED_MS ? 0 : own.answered;
     },
 
-    /** What is known may be wrong. */
-    forget: (recipient: string): void => void known.delete(recipient),
+    /** What is known of the last position may be wrong. */
+    forget(recipient: string): void {
+      const own = known.get(recipient);
+      if (own !== undefined) Object.assign(own, { last: 0, provedAt: 0 });
+    },
   };
 }
