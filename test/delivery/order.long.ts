@@ -1,0 +1,9 @@
+import { expect, test } from 'vitest';
+import { openOrderStage, runHistory } from './order-run.js';
+
+test.each([11, 12, 13])('every device ends up with what is stored, in its order (seed %i)', async (seed) => {
+  const stage = await openOrderStage(50);
+  await runHistory(stage, { recipients: 8, messages: 100, seed });
+  await stage.close();
+  expect(stage.a.port).not.toBe(stage.b.port);
+});
