@@ -19,6 +19,8 @@ export interface OrderStage {
   /** Between the second node and Redis. */
   readonly redis: TcpProxy;
   readonly models: Models;
+  /** Resolves when the second node has sent its next insert, which waits before the database sees it. */
+  nextInsert(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -29,8 +31,11 @@ export async function openOrderStage(slowMs: number): Promise<OrderStage> {
     startEmbeddedDatabase(),
   ]);
   const slow: MongoProxy = await startMongoProxy(database.url);
+  const waiting: (() => void)[] = [];
   slow.rules.onCommand = async (command) => {
-    if (command['insert'] !== undefined) await pause(slowMs);
+    if (command['insert'] === undefined) return undefined;
+    for (const resolve of waiting.splice(0)) resolve();
+    await pause(slowMs);
     return undefined;
   };
   const redisOfB = await startTcpProxy(redis.port);
@@ -41,6 +46,7 @@ export async function openOrderStage(slowMs: number): Promise<OrderStage> {
   const connection = await createConnection(database.url, { autoIndex: false }).asPromise();
   return {
     ...{ a, b, redis: redisOfB, models: defineModels(connection) },
+    nextInsert: () => new Promise((resolve) => waiting.push(resolve)),
     async close() {
       await Promise.all([a.close(), b.close()]);
       await connection.close();

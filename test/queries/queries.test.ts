@@ -21,6 +21,9 @@ const UNSHARDED: Readonly<Record<string, string>> = {
   'delivery.pushes': 'the next push is taken by its time',
 };
 
+/** Collections of an earlier version, which are only taken over. Their indexes are those that it made. */
+const RETIRED: ReadonlySet<unknown> = new Set(['delivery.entries', 'delivery.recipients']);
+
 let stage: WalkStage;
 let indexes: ReadonlyMap<string, readonly IndexSpec[]>;
 let rows: Row[];
@@ -36,7 +39,8 @@ beforeAll(async () => {
   } finally {
     await stage.close();
   }
-  rows = toRows(stage.recorder.commands, indexes);
+  const current = stage.recorder.commands.filter(({ name, command }) => !RETIRED.has(command[name]));
+  rows = toRows(current, indexes);
 });
 
 test('the walk calls every event and every route of the contracts', () => {

@@ -51,7 +51,7 @@ export function createPurge({ log, mailboxes, clock, receiptTtlMs }: Dependencie
     const kept = new Set([...tops.values()].map(({ _id }) => _id));
     const ids = entries.flatMap(({ _id }) => (kept.has(_id) ? [] : _id));
     const operations = [...tops.values()].flatMap(({ _id, recipient, position }) => [
-      { replaceOne: { filter: { _id }, replacement: { recipient, position, namespace: PURGED } } },
+      { replaceOne: { filter: { _id, recipient, position }, replacement: { recipient, position, namespace: PURGED } } },
       { deleteMany: { filter: { recipient, position: { $lt: position }, namespace: PURGED } } },
     ]);
     await collection.bulkWrite([...operations, { deleteMany: { filter: { _id: { $in: ids } } } }] as never);
@@ -64,6 +64,7 @@ export function createPurge({ log, mailboxes, clock, receiptTtlMs }: Dependencie
       .sort({ checkAt: 1 })
       .limit(ROUND_MAX)
       .toArray();
+    if (found.length === 0) return 0;
     const entries = found as unknown as CheckedEntry[];
     const byRecipient = new Map<string, CheckedEntry[]>();
     for (const entry of entries) byRecipient.set(entry.recipient, [...(byRecipient.get(entry.recipient) ?? []), entry]);
