@@ -18,7 +18,7 @@ export const deliveryReasons = {
   NO_DEVICE_YET: 'no device of the user was known; the first that connects gets it',
   EXPIRED_TTL: 'its `ttl` was over before an acknowledgement came; it is not sent any more',
   EXPIRED_OVERFLOW: 'more than `MAILBOX_MAX` messages waited for the device; the oldest were given up',
-  EXPIRED_DEVICE: 'the device was away for longer than `DEVICE_TTL`',
+  EXPIRED_DEVICE: 'the device was away for longer than `DEVICE_TTL`, or made room for another',
   EXPIRED_RESYNC: 'the device acknowledged a later message that was sent with `resync`, and loads everything again',
   NO_RECORD:
     'nothing is kept of it for this device: either the device was not known when it was sent, or it was acknowledged and its receipt is gone',

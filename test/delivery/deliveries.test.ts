@@ -299,7 +299,10 @@ describe('pages', () => {
       pages.push(...(await pagesOf('crowd', 'event=never')));
     });
     expect(pages).toEqual([[], []]);
-    const reads = accesses.filter(({ collection }) => collection.startsWith('delivery.'));
+    // The nodes look after their mailboxes meanwhile.
+    const reads = accesses.filter(
+      ({ collection, filter }) => collection.startsWith('delivery.') && JSON.stringify(filter).includes('crowd'),
+    );
     expect(reads.length).toBeGreaterThan(10);
     for (const { collection, stages, documentsExamined, filter } of reads) {
       const access = `${collection} ${JSON.stringify(filter)}`;

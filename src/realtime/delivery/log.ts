@@ -315,9 +315,9 @@ export interface StoredEntry {
   readonly recipient: string;
   readonly position: number;
   readonly namespace: string;
-  readonly body: string;
-  readonly createdAt: Date;
-  readonly checkAt: Date;
+  readonly body?: string;
+  readonly createdAt?: Date;
+  readonly checkAt?: Date;
   readonly expireAt?: Date;
   readonly isResync?: boolean;
   readonly keepsReceipt?: boolean;
@@ -335,9 +335,10 @@ export const toDocument = (entry: Entry, receiptTtlMs: number): StoredEntry => (
   ...(entry.hasPush && { hasPush: true }),
 });
 
+/** An entry as it was stored. Of one that was purged, only its place is left. */
 const fromDocument = ({ _id: id, checkAt: _, createdAt, expireAt, ...document }: StoredEntry): Entry => ({
   ...{ id, recipient: document.recipient, position: document.position, namespace: document.namespace },
-  ...{ body: document.body, createdAt: createdAt.getTime(), expireAt: expireAt?.getTime() ?? null },
+  ...{ body: document.body ?? '[]', createdAt: createdAt?.getTime() ?? 0, expireAt: expireAt?.getTime() ?? null },
   isResync: document.isResync === true,
   keepsReceipt: document.keepsReceipt === true,
   hasPush: document.hasPush === true,

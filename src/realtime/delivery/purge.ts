@@ -67,7 +67,7 @@ export function createPurge({ log, mailboxes, clock, receiptTtlMs }: Dependencie
     if (found.length === 0) return 0;
     const entries = found as unknown as CheckedEntry[];
     const byRecipient = new Map<string, CheckedEntry[]>();
-    for (const entry of entries) byRecipient.set(entry.recipient, [...(byRecipient.get(entry.recipient) ?? []), entry]);
+    for (const entry of entries) addTo(byRecipient, entry.recipient, entry);
     const known = await mailboxes.find([...byRecipient.keys()]);
     const later = new Map<number, string[]>();
     const over: CheckedEntry[] = [];
@@ -76,7 +76,7 @@ export function createPurge({ log, mailboxes, clock, receiptTtlMs }: Dependencie
       for (const entry of own) {
         const checkAt = checkAtOf(entry, mailbox);
         if (checkAt <= now) over.push(entry);
-        else later.set(checkAt, [...(later.get(checkAt) ?? []), entry._id]);
+        else addTo(later, checkAt, entry._id);
       }
     }
     await remove(over);
@@ -89,6 +89,12 @@ export function createPurge({ log, mailboxes, clock, receiptTtlMs }: Dependencie
   return async (): Promise<void> => {
     while ((await round()) === ROUND_MAX);
   };
+}
+
+function addTo<K, V>(groups: Map<K, V[]>, key: K, value: V): void {
+  const group = groups.get(key);
+  if (group === undefined) groups.set(key, [value]);
+  else group.push(value);
 }
 
 const isOver = ({ state }: Fate): boolean => state === 'acked' || state === 'expired';

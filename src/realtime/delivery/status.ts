@@ -2,7 +2,7 @@ import type { Clock } from '../../platform/clock.js';
 import { type EntryState, fatesOf, type LoggedEntry, stateOf } from './fates.js';
 import type { Log } from './log.js';
 import type { Mailboxes } from './mailboxes.js';
-import { contentOf, recipientOf } from './message.js';
+import { contentOf, PURGED, recipientOf } from './message.js';
 
 /** What became of a message. */
 export interface MessageStatus {
@@ -21,7 +21,7 @@ export const createStatus =
   ({ log, mailboxes, clock }: { log: Log; mailboxes: Mailboxes; clock: Clock }) =>
   async (id: string): Promise<MessageStatus | undefined> => {
     const found = await log.collection.findOne({ _id: id as never });
-    if (found === null) return undefined;
+    if (found === null || found['namespace'] === PURGED) return undefined;
     const entry = found as unknown as LoggedEntry & { recipient: string; body: string };
     const { site, userId } = recipientOf(entry.recipient);
     const [event] = contentOf(entry);
