@@ -227,10 +227,25 @@ const measureOwed: Scenario = async (rig, { name, rounds }) => {
   return toResult({ name, unit: 'µs per message until all are taken away', lines: lines(), comparisons });
 };
 
-/** Waits until nothing waits to be acknowledged: by one user of the platform, or by anybody. */
+/** Waits until every device has acknowledged everything and that is stored: of one user of the platform, or of all. */
 async function settled({ models }: Rig, user?: string): Promise<void> {
-  const whose = user === undefined ? {} : { recipient: JSON.stringify(['', user]) };
-  while ((await models.DeliveryEntry.findOne({ ...whose, isPending: true }, '_id').lean()) !== null) await pause(2);
+  const recipient = user === undefined ? undefined : JSON.stringify(['', user]);
+  const whose = recipient === undefined ? {} : { recipient };
+  const last = { $group: { _id: '$recipient', position: { $max: '$position' } } };
+  const lasts = await models.DeliveryEntry.aggregate<{ _id: string; position: number }>([{ $match: whose }, last]);
+  const positions = new Map(lasts.map(({ _id, position }) => [_id, position]));
+  const isBehind = ({ _id, devices }: Mailbox): boolean =>
+    devices.some(
+      ({ acked }) =>
+        !Object.values(acked).some(({ upTo, holes }) => upTo >= (positions.get(_id) ?? 0) && holes.length === 0),
+    );
+  const read = () => models.DeliveryRecipient.find(recipient === undefined ? {} : { _id: recipient }).lean<Mailbox[]>();
+  while ((await read()).some(isBehind)) await pause(5);
+}
+
+interface Mailbox {
+  readonly _id: string;
+  readonly devices: readonly { acked: Record<string, { upTo: number; holes: number[] }> }[];
 }
 
 const quantile = (values: readonly number[], share: number): number => {

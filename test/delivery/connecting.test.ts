@@ -1,23 +1,18 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { io, type Socket } from 'socket.io-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type EmbeddedDatabase, startEmbedded } from '../../src/embedded/index.js';
+import { startDatabase, type TestDatabase } from '../support/database.js';
 import { signToken, startGateway, type TestGateway } from '../support/gateway.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';
 import { openApplication } from './application.js';
 
 let redis: TestRedis;
-let database: EmbeddedDatabase;
-let directory: string;
+let database: TestDatabase;
 let a: TestGateway;
 let b: TestGateway;
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
-  [redis, database] = await Promise.all([startRedis(), startEmbedded({ directory })]);
+  [redis, database] = await Promise.all([startRedis(), startDatabase()]);
   const env = { REDIS_URL: redis.url, MONGODB_URL: database.url, EVENT_LIMIT: '100000' };
   a = await startGateway(env);
   b = await startGateway(env);
@@ -25,7 +20,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all([a.close(), b.close()]);
   await Promise.all([redis.dispose(), database.stop()]);
-  await rm(directory, { recursive: true, force: true });
 });
 
 /** A client that knows nothing but its events: it does not handle batches. */

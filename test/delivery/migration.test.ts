@@ -1,10 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type Connection, createConnection, Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type EmbeddedDatabase, startEmbedded } from '../../src/embedded/index.js';
 import { createTestClock, type TestClock } from '../support/clock.js';
+import { startDatabase, type TestDatabase } from '../support/database.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';
@@ -16,8 +13,7 @@ import { openApplication } from './application.js';
  */
 
 let redis: TestRedis;
-let database: EmbeddedDatabase;
-let directory: string;
+let database: TestDatabase;
 let connection: Connection;
 let clock: TestClock;
 let nodes: TestGateway[];
@@ -68,8 +64,7 @@ const store = async (
 };
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
-  [redis, database] = await Promise.all([startRedis(), startEmbedded({ directory })]);
+  [redis, database] = await Promise.all([startRedis(), startDatabase()]);
   connection = await createConnection(database.url, { autoIndex: false }).asPromise();
   clock = createTestClock();
   const both = [1, 2, 3].flatMap((seq) => ['phone', 'laptop'].map((device) => ({ device, seq })));
@@ -102,7 +97,6 @@ afterAll(async () => {
   await Promise.all(nodes.map((node) => node.close()));
   await connection.close();
   await Promise.all([redis.dispose(), database.stop()]);
-  await rm(directory, { recursive: true, force: true });
 });
 
 const node = (index: number): TestGateway => nodes[index] as TestGateway;
