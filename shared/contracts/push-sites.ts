@@ -38,6 +38,10 @@ export const pushSites = defineContract({
       summary: 'The first event on the namespace of a site: for how many seconds messages wait for a device.',
       payload: z.object({ device_ttl: z.number().int().min(0) }),
     },
+    disconnected: {
+      summary: 'The user has 100 other devices connected (`QUOTA_EXCEEDED`); the socket is closed.',
+      payload: z.object({ reason: z.string().nullable() }),
+    },
   },
   relayed: {
     summary: 'Whatever the website sends, under the name that it chose; acknowledged where users have a mailbox.',
