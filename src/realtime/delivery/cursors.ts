@@ -12,6 +12,8 @@ const GATHERED_MS = 30;
 const RETRY_MS = 2000;
 /** Devices that one database call writes. */
 const GROUP_MAX = 1000;
+/** Devices that are merged at once. */
+const MERGES_MAX = 16;
 /** How long a cursor that nothing happens to stays in memory. */
 const IDLE_MS = 30_000;
 
@@ -112,7 +114,9 @@ export function createCursors({ mailboxes, log, pushStore, logger, now, onForgot
       if (matchedCount === known.length) for (const cursor of known) cursor.revision = (cursor.revision ?? 0) + 1;
       else stale = changed.slice();
     }
-    for (const cursor of stale) await mergeOne(cursor);
+    for (let start = 0; start < stale.length; start += MERGES_MAX) {
+      await Promise.all(stale.slice(start, start + MERGES_MAX).map(mergeOne));
+    }
   };
 
   const mergeOne = async (cursor: Cursor): Promise<void> => {
@@ -141,6 +145,9 @@ export function createCursors({ mailboxes, log, pushStore, logger, now, onForgot
       const found = cursors.get(key);
       if (found !== undefined) {
         found.acked = merge(found.acked, initial.acked);
+        found.sent = highest(found.sent, initial.sent);
+        // With what is stored at this revision among it, the next write may replace that.
+        found.revision = initial.revision ?? found.revision;
         found.usedAt = now();
         return found;
       }

@@ -36,6 +36,8 @@ const PASS_MAX = 100;
 
 /** A device that connects. */
 export interface Arrival extends Device {
+  /** Those that it hears on this connection. */
+  readonly namespaces: readonly string[];
   /** Unix time in milliseconds. */
   readonly connectedAt: number;
   /** Up to this position, callers had their answer before that. */
@@ -69,6 +71,11 @@ export function createDevices({ mailboxes, log, nodes, clock, ttlMs, isHere }: D
   const { collection } = mailboxes;
   const idOf = (recipient: string) => ({ _id: recipient as never });
 
+  const toNew = ({ deviceId, connectedAt, namespaces }: Arrival, start: number): StoredDevice => ({
+    ...toStoredDevice(deviceId, start, connectedAt, [nodes.own]),
+    acked: Object.fromEntries(namespaces.map((namespace) => [namespace, { upTo: start, holes: [] }])),
+  });
+
   const registerAll = async (arrivals: readonly Arrival[]): Promise<(Registered | Error)[]> => {
     const before = await mailboxes.find(arrivals.map(({ recipient }) => recipient));
     const firsts = arrivals.filter(({ recipient }) => (before.get(recipient)?.devices.length ?? 0) === 0);
@@ -85,12 +92,10 @@ export function createDevices({ mailboxes, log, nodes, clock, ttlMs, isHere }: D
 
   /** Adds devices of users who have none. Of several of one user that come at once, one is the first. */
   const addFirsts = async (arrivals: readonly Arrival[], found: ReadonlyMap<string, Mailbox>) => {
-    const updates = arrivals.map(({ recipient, deviceId, connectedAt }) => ({
+    const updates = arrivals.map((arrival) => ({
       updateOne: {
-        filter: { ...idOf(recipient), 'devices.0': { $exists: false } },
-        update: {
-          $push: { devices: toStoredDevice(deviceId, found.get(recipient)?.start ?? 0, connectedAt, [nodes.own]) },
-        },
+        filter: { ...idOf(arrival.recipient), 'devices.0': { $exists: false } },
+        update: { $push: { devices: toNew(arrival, found.get(arrival.recipient)?.start ?? 0) } },
         upsert: true,
       },
     }));
@@ -104,7 +109,7 @@ export function createDevices({ mailboxes, log, nodes, clock, ttlMs, isHere }: D
   const addFurther = async (arrival: Arrival): Promise<Registered> => {
     const { recipient, deviceId, connectedAt, answered } = arrival;
     const start = await log.positionBefore(recipient, connectedAt - SLACK_MS, answered);
-    const stored = toStoredDevice(deviceId, start, connectedAt, [nodes.own]);
+    const stored = toNew(arrival, start);
     for (;;) {
       const hasRoom = { ...idOf(recipient), 'devices.id': { $ne: deviceId }, [LAST_PLACE]: { $exists: false } };
       const { matchedCount } = await collection.updateOne(hasRoom, { $push: { devices: stored } } as never);

@@ -238,7 +238,7 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     if (outbox.isClosed) return;
     let known = registered.device;
     if (!registered.isNew) background.run(devices.note(device));
-    const namespaces = [socket.nsp.name, EVERYWHERE];
+    const { namespaces } = arrival;
     const lowest = () => Math.min(...namespaces.map((namespace) => lowestOf(known.acked, known.start, namespace)));
     const last = positions.stored(device.recipient);
     const waiting = await waitingIn(
@@ -342,7 +342,8 @@ export function createDelivery(dependencies: Dependencies): Delivery {
       socket.data.outbox = outbox;
       const answered = positions.answered(device.recipient);
       const stored = positions.stored(device.recipient);
-      openWithRetry(outbox, { ...device, connectedAt: clock.now(), answered }, stored);
+      const namespaces = [socket.nsp.name, EVERYWHERE];
+      openWithRetry(outbox, { ...device, namespaces, connectedAt: clock.now(), answered }, stored);
     },
 
     disconnect(socket, recipient) {
