@@ -249,9 +249,9 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     );
     let isCut = registered.isCut;
     const isTooMuch = (waiting ?? (await log.readLast(device.recipient)) - lowest()) > mailboxMax;
-    const after = isTooMuch ? await limits.cutDevice(device) : undefined;
-    if (after !== undefined) {
-      known = after;
+    if (isTooMuch) {
+      // Another node may have cut it since the device was registered.
+      known = (await limits.cutDevice(device)) ?? known;
       isCut = true;
     }
     if (isCut && ((await mailboxes.takeCut(device)) || registered.isNew)) {

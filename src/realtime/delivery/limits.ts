@@ -30,12 +30,12 @@ export function createLimits({ mailboxes, log, clock, max }: Dependencies) {
     return excess === null ? undefined : Number(excess['position']);
   };
 
-  /** Cuts the queue of one device to its limit. @returns the device after that; `undefined`: nothing was cut */
+  /** Cuts the queue of one device to its limit. @returns the device as it is stored then */
   const cutDevice = async (device: Device): Promise<StoredDevice | undefined> => {
     const mailbox = await mailboxes.get(device.recipient);
     const known = mailbox.devices.find(({ id }) => id === device.deviceId);
     const excess = known && (await excessOf(known, device.recipient));
-    if (excess === undefined) return undefined;
+    if (excess === undefined) return known;
     const after = await mailboxes.change(device, (stored) => ({
       ...withoutPending(stored, excess),
       loss: toLoss(stored, excess, { reason: 'overflow', now: clock.now() }),
