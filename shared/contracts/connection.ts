@@ -18,7 +18,8 @@ export const endings = defineContract({
   name: 'endings',
   serverEvents: {
     disconnected: {
-      summary: 'A backend ended the connection, or revoked its token (reason `revoked`).',
+      summary:
+        'A backend ended the connection or revoked its token (`revoked`), or the user has 100 other devices connected (`QUOTA_EXCEEDED`).',
       payload: z.object({ reason: z.string().nullable() }),
     },
   },
