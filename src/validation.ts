@@ -67,21 +67,3 @@ function nearestTo(key: string, known: readonly string[]): string | undefined {
   const least = Math.min(...distances);
   return least <= 0.5 ? known[distances.indexOf(least)] : undefined;
 }
-
-/** JSON nested deeper than this is refused: encoders recurse, and a stack overflow must stay the sender's own problem. */
-export const DEPTH_MAX = 128;
-
-/**
- * Refuses JSON nested deeper than {@link DEPTH_MAX}, without recursion.
- * @throws GatewayError `VALIDATION_ERROR`
- */
-export function ensureShallow(value: unknown): void {
-  let level: unknown[] = [value];
-  for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth > DEPTH_MAX) {
-      const details = [{ path: '', message: `must not be nested deeper than ${DEPTH_MAX} levels` }];
-      throw new GatewayError('VALIDATION_ERROR', { details });
-    }
-    level = level.flatMap((item) => (item !== null && typeof item === 'object' ? Object.values(item) : []));
-  }
-}

@@ -12,7 +12,8 @@ import type { Health } from '../platform/health.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { MountedRoute } from '../realtime/integration.js';
-import { ensureShallow, parse, parseQuery } from '../validation.js';
+import { parse, parseQuery } from '../validation.js';
+import { createBodyReader, type ReadBody } from './body.js';
 import { setAlways } from './headers.js';
 import type { AllowsOrigin } from './origins.js';
 import { toGatewayError, toRequestFailure, toSuccess } from './reply.js';
@@ -41,28 +42,15 @@ export function createHttpApp(dependencies: Dependencies): Express {
   // Without a limit, because parameters beyond it would be ignored; the length of a URL is limited.
   app.set('query parser', (text: string) => parseQueryString(text, '&', '=', { maxKeys: 0 }));
 
-  // The order is documented: cors, JSON body, helmet, nocache.
+  // The order is documented: cors, JSON body, helmet, nocache. Nothing of it can be told from the outside when the body is
+  // read later: by the routes, once their caller is known.
   app.use(config.corsOrigins.length === 0 ? openCors() : narrowCors(config.corsOrigins, dependencies.allowsOrigin));
-  const readJson = express.json({ limit: config.bodyLimitBytes, strict: false });
-  const secure = setAlways(helmet(), nocache());
-  const [early, late] = [
-    dependencies.routes.filter(isForSites),
-    dependencies.routes.filter((route) => !isForSites(route)),
-  ];
-  for (const mounted of early) {
-    const { method, path } = mounted.route;
-    const readForm = express.urlencoded({
-      limit: config.bodyLimitBytes,
-      extended: true,
-      parameterLimit: FORM_FIELDS_MAX,
-    });
-    app[method](path, secure, toAdmission(mounted), readJson, readForm, toRequestHandler(mounted, dependencies));
-  }
-  app.use(readJson);
-  app.use(secure);
+  app.use(setAlways(helmet(), nocache()));
 
-  for (const mounted of late) {
-    app[mounted.route.method](mounted.route.path, toRequestHandler(mounted, dependencies));
+  const readBody = createBodyReader(config.bodyLimitBytes);
+  for (const mounted of dependencies.routes) {
+    const { method, path } = mounted.route;
+    app[method](path, toAdmission(mounted), toRequestHandler(mounted, { ...dependencies, readBody }));
   }
   app.get('/status', (_request, response) => {
     response.json({ success: true, message: 'General socket is running' });
@@ -92,8 +80,10 @@ export function createHttpApp(dependencies: Dependencies): Express {
   app.use(() => {
     throw new GatewayError('NOT_FOUND');
   });
-  // A body that cannot be read fails before its route is reached; its caller knows one form of failures all the same.
-  for (const { route, toFailure } of late) if (toFailure) app.use(route.path, toErrorHandler(dependencies, toFailure));
+  // What fails before its route is reached, such as by its method, has the form of failures that its callers know.
+  for (const { route, toFailure } of dependencies.routes) {
+    if (toFailure !== undefined) app.use(route.path, toErrorHandler(dependencies, toFailure));
+  }
   app.use(toErrorHandler(dependencies));
   return app;
 }
@@ -157,7 +147,7 @@ const allowedOf = ({ locals }: express.Response): ReadonlySet<string> =>
 
 const isForSites = ({ route }: MountedRoute): boolean => route.caller === 'site';
 
-/** Turns away whoever may not call, before anything of the body is read. */
+/** Turns away callers who may not call, before anything of the body is read. */
 const toAdmission =
   ({ admit }: MountedRoute): RequestHandler =>
   (request, response, next) => {
@@ -166,8 +156,12 @@ const toAdmission =
     else sendText(response, refusal);
   };
 
-/** Authenticates, parses, handles, answers; measures all of it. */
-function toRequestHandler(mounted: MountedRoute, dependencies: Dependencies): RequestHandler {
+/** Elements of a body: of a user, as in an event, and of a backend or a site, whose payloads are free. */
+const USER_ELEMENTS_MAX = 10_000;
+const BACKEND_ELEMENTS_MAX = 200_000;
+
+/** Authenticates, reads, parses, handles, answers; measures all of it. */
+function toRequestHandler(mounted: MountedRoute, dependencies: Dependencies & { readBody: ReadBody }): RequestHandler {
   const { route, handle, toFailure = toRequestFailure } = mounted;
   const ofBackend = (request: express.Request) => {
     dependencies.ensureApiKey(request);
@@ -176,6 +170,10 @@ function toRequestHandler(mounted: MountedRoute, dependencies: Dependencies): Re
   const authenticate = isForSites(mounted)
     ? () => anonymous
     : ((route.caller === 'user' ? mounted.authenticate : undefined) ?? ofBackend);
+  const form = {
+    elementsMax: route.caller === 'user' ? USER_ELEMENTS_MAX : BACKEND_ELEMENTS_MAX,
+    takesForm: route.takesForm === true,
+  };
   // Most calls have no query, and what comes of none is always the same.
   const noQuery = route.query?.safeParse({}).data;
   const queryOf = (request: express.Request): unknown =>
@@ -188,11 +186,12 @@ function toRequestHandler(mounted: MountedRoute, dependencies: Dependencies): Re
       // Only what has to be waited for is: most callers are backends, whose key is looked at in passing.
       const known = authenticate(request);
       const principal = known instanceof Promise ? await known : known;
+      const body = route.body && (await dependencies.readBody(request, response, form));
       const call = {
         principal,
         params: route.params && parse(route.params, request.params),
         query: queryOf(request),
-        body: route.body && parse(route.body, bodyOf(request)),
+        body: route.body && parse(route.body, body),
         request,
         response,
       };
@@ -210,25 +209,6 @@ function toRequestHandler(mounted: MountedRoute, dependencies: Dependencies): Re
       dependencies.metrics.requestSeconds.observe(labels, (performance.now() - startedAt) / 1000);
     }
   };
-}
-
-/** Fields of a form: as many as a message has rooms, and some. */
-const FORM_FIELDS_MAX = 5000;
-
-/** JSON that fits in this many bytes cannot be nested too deeply to encode. */
-const SURELY_SHALLOW_BYTES = 256;
-
-/** The parsed body; a request without one counts as `{}`. */
-function bodyOf({ headers, body }: express.Request): unknown {
-  const isChunked = headers['transfer-encoding'] !== undefined;
-  const length = isChunked ? Number.POSITIVE_INFINITY : Number(headers['content-length'] ?? 0);
-  if (body === undefined) {
-    if (length === 0) return {};
-    throw invalid('', 'Content-Type must be application/json');
-  }
-  // The length of compressed JSON says nothing about its depth.
-  if (length > SURELY_SHALLOW_BYTES || headers['content-encoding'] !== undefined) ensureShallow(body);
-  return body;
 }
 
 /** What `response.json` does, without the settings of the application, which are the same for all of our answers. */

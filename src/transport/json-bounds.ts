@@ -1,5 +1,7 @@
 import { invalid } from '../errors.js';
-import { DEPTH_MAX } from '../validation.js';
+
+/** Encoders recurse, and a stack overflow must stay the sender's own problem. */
+const DEPTH_MAX = 128;
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
