@@ -7,6 +7,7 @@ import { configureVerifier } from './auth/verification.js';
 import type { Config } from './config.js';
 import { createIntegrations } from './integrations/index.js';
 import { defineGatewayModels } from './models/index.js';
+import { boundLog } from './platform/bounded-log.js';
 import { createCleanup } from './platform/cleanup.js';
 import { type Clock, systemClock } from './platform/clock.js';
 import { createHealth } from './platform/health.js';
@@ -24,6 +25,7 @@ import { createEmitter } from './realtime/emitter.js';
 import { createSocketDirectory } from './realtime/presence/socket-directory.js';
 import { beginPresence, createPresenceTracker } from './realtime/presence/tracker.js';
 import { createRevocations } from './realtime/revocations.js';
+import { createConnectLimits } from './transport/connect-limits.js';
 import { createDispatch } from './transport/dispatch.js';
 import { openNamespaces } from './transport/doors.js';
 import { drainConnections } from './transport/drain.js';
@@ -54,7 +56,8 @@ export interface App {
 /** Wires a gateway. Nothing connects or listens before `start`. */
 export function createApp(config: Config, overrides: Overrides = {}): App {
   const clock = overrides.clock ?? systemClock;
-  const logger = overrides.logger ?? createLogger({ level: config.logLevel, isPretty: !config.isProduction });
+  const log = overrides.logger ?? createLogger({ level: config.logLevel, isPretty: !config.isProduction });
+  const logger = boundLog(log, clock);
   const cleanup = createCleanup(logger);
   const metrics = createMetrics();
   const health = createHealth(metrics);
@@ -138,10 +141,12 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     const { trustedProxies } = config.http;
     const { openMaxBytes, messageMaxBytes: generalMaxBytes } = config.sockets;
     const frameGate = createFrameGate({ openMaxBytes, generalMaxBytes });
-    openNamespaces(io, namespaces, { clock, logger, metrics, dispatch, listeners, trustedProxies, frameGate });
+    const connectLimits = createConnectLimits(config.sockets.refusedMax, clock);
+    const doors = { dispatch, listeners, trustedProxies, frameGate, connectLimits };
+    openNamespaces(io, namespaces, { clock, logger, metrics, ...doors });
 
     const ensureApiKey = configureApiKeyGuard(config.auth);
-    const allowsOrigin = createOriginCheck(config.http.corsOrigins, { clock, logger });
+    const allowsOrigin = createOriginCheck(config.http.corsOrigins, { logger });
     const answer = createHttpApp({ config: config.http, logger, metrics, routes, ensureApiKey, allowsOrigin, health });
     const server = createHttpServer(answer, config.http);
     attach(io, server, { config, allowsOrigin, isDraining: health.isDraining, frameGate, clock, logger, metrics });

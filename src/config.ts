@@ -90,6 +90,9 @@ export const environment = z.object({
   SOCKET_OPEN_MAX: integer(1024)
     .default(32_768)
     .describe('largest frame of a client that has shown no token yet, in bytes; must hold the largest token'),
+  REFUSED_CONNECTS_MAX: integer(0)
+    .default(2000)
+    .describe('CONNECTs of one address that may be refused in 10 s, on one node; 0: any number'),
   SOCKET_BUFFER_MAX: integer(1024).default(1_048_576).describe('bytes waiting for a slow client before it is closed'),
   ALLOW_EIO3: z
     .enum(['true', 'false'])
@@ -244,6 +247,7 @@ function toConfig(variables: Variables, sites: readonly Site[]) {
     sockets: {
       transports: variables.SOCKET_TRANSPORTS as ('websocket' | 'polling')[],
       messageMaxBytes: variables.SOCKET_MESSAGE_MAX,
+      refusedMax: variables.REFUSED_CONNECTS_MAX,
       openMaxBytes: Math.min(variables.SOCKET_OPEN_MAX, variables.SOCKET_MESSAGE_MAX),
       compressionThreshold: variables.COMPRESSION_THRESHOLD,
       bufferMaxBytes: variables.SOCKET_BUFFER_MAX,

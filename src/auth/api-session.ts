@@ -1,6 +1,7 @@
 import { GatewayError } from '../errors.js';
 import { readDate } from '../models/index.js';
 import type { Clock } from '../platform/clock.js';
+import { createLane } from '../platform/lane.js';
 
 const MAX_SESSION_ID_LENGTH = 128;
 
@@ -28,13 +29,35 @@ interface ApiSessionFields {
 const isExpired = ({ expires_at }: ApiSessionFields, now: number): boolean =>
   expires_at != null && !((readDate(expires_at)?.getTime() ?? 0) > now);
 
+/** Looks into the database at a time on one node, how many may wait for theirs, and for how long. */
+const LOOKS_MAX = 32;
+const WAITING_MAX = 1000;
+const WAIT_MS = 5000;
+/** How long an id that names no session is remembered, and how many of them. */
+const UNKNOWN_TTL_MS = 1000;
+const UNKNOWN_MAX = 10_000;
+
 export function createApiSessions({ model, clock }: { model: ApiSessionModel; clock: Clock }): ApiSessions {
+  const lane = createLane({
+    ...{ clock, width: LOOKS_MAX, waitingMax: WAITING_MAX, waitMs: WAIT_MS },
+    refusal: () => new GatewayError('UNAVAILABLE', { retryAfterMs: 1000 }),
+  });
+  const unknown = new Set<string>();
+
+  const noteUnknown = (sessionId: string): void => {
+    if (unknown.size >= UNKNOWN_MAX) return;
+    unknown.add(sessionId);
+    clock.after(UNKNOWN_TTL_MS, () => unknown.delete(sessionId));
+  };
+
   return {
     async findToken(sessionId) {
       // The type alone does not keep a query object out: the id comes from a client.
       if (typeof sessionId !== 'string' || sessionId === '' || sessionId.length > MAX_SESSION_ID_LENGTH)
         return undefined;
-      const session = await read(model, sessionId);
+      if (unknown.has(sessionId)) return undefined;
+      const session = await lane.run(() => read(model, sessionId));
+      if (session === null) noteUnknown(sessionId);
       if (session === null || isExpired(session, clock.now())) return undefined;
       return typeof session.access_token === 'string' ? session.access_token : undefined;
     },

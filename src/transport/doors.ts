@@ -5,11 +5,11 @@ import { GatewayError } from '../errors.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
-import { createSparseLog } from '../platform/sparse-log.js';
 import type { Namespace, SocketListener } from '../realtime/integration.js';
 import { rooms } from '../realtime/rooms.js';
 import { addressKeyOf } from './address.js';
 import { compactConnection } from './compact.js';
+import type { ConnectLimits, Knock } from './connect-limits.js';
 import { createConnects, wordUnknownNamespaces } from './connects.js';
 import type { Dispatch, GatewaySocket, SocketState } from './dispatch.js';
 import type { FrameGate } from './frame-limit.js';
@@ -25,6 +25,7 @@ interface Dependencies {
   listeners: readonly SocketListener[];
   trustedProxies: number;
   frameGate: FrameGate;
+  connectLimits: ConnectLimits;
 }
 
 /** Refusals after which a connection that is nowhere is closed: whoever guesses pays for a new one each time. */
@@ -32,16 +33,23 @@ const REFUSALS_MAX = 10;
 
 /** Opens the namespaces: who may enter is decided here, what they may do by the dispatcher. */
 export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace[], dependencies: Dependencies): void {
-  const { clock, logger, metrics, dispatch, listeners, trustedProxies, frameGate } = dependencies;
+  const { clock, logger, metrics, dispatch, listeners, trustedProxies, frameGate, connectLimits } = dependencies;
   const connects = createConnects();
-  const reportClaims = createSparseLog({ clock, logger }, 'a token that is signed well was refused for its claims');
   wordUnknownNamespaces(io, toRefusalBody(new GatewayError('NOT_FOUND')));
   const refusals = new WeakMap<object, number>();
 
+  const knockOf = ({ client, handshake }: GatewaySocket): Knock => ({
+    connectionId: (client as unknown as { id: string }).id,
+    address: addressKeyOf(handshake, trustedProxies),
+  });
+
   const enter = async (socket: GatewaySocket, { scopes, authenticate, roomsOf }: Namespace): Promise<void> => {
+    const knock = knockOf(socket);
+    connectLimits.ensureMayKnock(knock);
     const principal = await authenticate(socket.handshake);
     ensureScope(principal, scopes);
-    const address = addressKeyOf(socket.handshake, trustedProxies);
+    connectLimits.ensureMayEnter(principal);
+    const { address } = knock;
     const deviceId = deviceIdOf(socket.handshake);
     socket.data = toState({ principal, address, deviceId, connectedAt: clock.now() });
     // Nothing is heard in a room before the socket is in the namespace.
@@ -53,7 +61,10 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
     metrics.refusals.inc({ namespace: name, code: error.code });
     const level = error.status >= 500 ? 'error' : 'debug';
     logger[level]({ namespace: name, code: error.code, err: error.cause }, 'a connection was refused');
-    if (error.cause instanceof ClaimsProblem) reportClaims({ namespace: name, reason: error.cause.message });
+    if (error.cause instanceof ClaimsProblem) {
+      const details = { namespace: name, reason: error.cause.message };
+      logger.warn(details, 'a token that is signed well was refused for its claims');
+    }
     return toRefusal(error, isOldClient(socket));
   };
 
@@ -62,6 +73,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
       socket.data = toState({ principal: bystander, address: '', deviceId: '', connectedAt: clock.now() });
       return undefined;
     }
+    if (!isLimited(thrown)) connectLimits.noteRefused(knockOf(socket));
     const count = (refusals.get(socket.conn) ?? 0) + 1;
     refusals.set(socket.conn, count);
     // After the refusal has been written, which Socket.IO does on the next tick.
@@ -145,6 +157,9 @@ function standBy(socket: GatewaySocket): void {
   void socket.nsp.adapter.delAll(socket.id);
   socket.use(() => undefined);
 }
+
+/** The refusal cost nothing but itself. */
+const isLimited = (thrown: unknown): boolean => thrown instanceof GatewayError && thrown.code === 'RATE_LIMITED';
 
 /** Ends a connection that has nothing left to do. */
 function closeUnlessUsed({ client, conn }: GatewaySocket): void {

@@ -1,7 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
-import { createSparseLog } from '../platform/sparse-log.js';
 
 /** What Engine.IO tells of a handshake that it refuses. */
 interface RefusedHandshake {
@@ -25,32 +23,23 @@ const LOGGED_MAX = 200;
 
 interface Dependencies {
   transports: readonly string[];
-  clock: Clock;
   logger: Pick<Logger, 'warn'>;
 }
 
 /**
  * Says why a client does not even get a connection: most clients try polling first, and Engine.IO says `Transport unknown`.
  */
-export function explainRefusals(engine: Engine, { transports, ...dependencies }: Dependencies): void {
-  const reportTransport = createSparseLog(
-    dependencies,
-    'a client was refused: it tried a transport that is not among SOCKET_TRANSPORTS',
-  );
-  const reportProtocol = createSparseLog(
-    dependencies,
-    'a client was refused: it speaks the protocol of Socket.IO 2, which ALLOW_EIO3 is for',
-  );
+export function explainRefusals(engine: Engine, { transports, logger }: Dependencies): void {
   const list = transports.map((transport) => `"${transport}"`).join(', ');
   engine.on('connection_error', ({ req, code, context }) => {
     const details = { enabled: transports, userAgent: req.headers['user-agent']?.slice(0, LOGGED_MAX) };
     if (code === UNKNOWN_TRANSPORT) {
-      reportTransport(details);
+      logger.warn(details, 'a client was refused: it tried a transport that is not among SOCKET_TRANSPORTS');
       if (context !== undefined) {
         context.message = `Transport unknown: this server takes ${transports.join(' and ')} only; connect with transports: [${list}]`;
       }
     } else if (code === UNSUPPORTED_PROTOCOL) {
-      reportProtocol(details);
+      logger.warn(details, 'a client was refused: it speaks the protocol of Socket.IO 2, which ALLOW_EIO3 is for');
     }
   });
 }

@@ -4,6 +4,7 @@ import { readConfig } from '../../src/config.js';
 import { systemClock } from '../../src/platform/clock.js';
 import { createLogger } from '../../src/platform/logger.js';
 import { createMetrics } from '../../src/platform/metrics.js';
+import { createConnectLimits } from '../../src/transport/connect-limits.js';
 import { openNamespaces } from '../../src/transport/doors.js';
 import { createFrameGate } from '../../src/transport/frame-limit.js';
 import { closeServer, listen } from '../../src/transport/listen.js';
@@ -24,6 +25,7 @@ test('an old client in the root namespace, which nobody opened, hears no broadca
     listeners: [{ connected: () => noticed.push('connected'), disconnected: () => noticed.push('disconnected') }],
     trustedProxies: 0,
     frameGate,
+    connectLimits: createConnectLimits(0, systemClock),
   });
   const server = createServer();
   attach(io, server, { config, metrics, ...platform, frameGate, allowsOrigin: () => true, isDraining: () => false });

@@ -1,0 +1,55 @@
+import type { Clock } from './clock.js';
+import type { Logger } from './logger.js';
+
+/** Lines of one kind in each period; what comes beyond is counted. */
+const LINES_MAX = 10;
+const PERIOD_MS = 60_000;
+/** Kinds that are told apart in one period; the others count as one. */
+const KINDS_MAX = 1000;
+
+/** What tells lines with the same message apart. Their values are names of the code or of the settings. */
+const KIND_FIELDS = ['namespace', 'event', 'code', 'path', 'site', 'step'] as const;
+
+/**
+ * A logger whose warnings and errors no caller can make a flood of, wherever in the code they are written: the first ten
+ * of a kind in a minute are written, the others counted. At the end of the minute one line says how many were left out.
+ * A kind is a message with its level, and where it happened.
+ */
+export function boundLog(logger: Logger, clock: Clock): Logger {
+  const bounded = Object.create(logger) as Logger;
+  for (const level of ['warn', 'error'] as const) bounded[level] = boundLevel(logger, level, clock);
+  return bounded;
+}
+
+function boundLevel(logger: Logger, level: 'warn' | 'error', clock: Clock): Logger['warn'] {
+  const kinds = new Map<string, { lines: number; omitted: number }>();
+
+  const begin = (kind: string, message: string): { lines: number; omitted: number } => {
+    const state = { lines: 0, omitted: 0 };
+    kinds.set(kind, state);
+    clock.after(PERIOD_MS, () => {
+      kinds.delete(kind);
+      if (state.omitted > 0) logger[level]({ omitted: state.omitted }, message);
+    });
+    return state;
+  };
+
+  return (...args: unknown[]): void => {
+    const message = String(typeof args[0] === 'string' ? args[0] : args[1]);
+    const own = kindOf(args[0], message);
+    const kind = kinds.has(own) || kinds.size < KINDS_MAX ? own : 'others';
+    const state = kinds.get(kind) ?? begin(kind, kind === 'others' ? 'other lines' : message);
+    if (state.lines < LINES_MAX) {
+      state.lines += 1;
+      logger[level](...(args as [object, string]));
+    } else {
+      state.omitted += 1;
+    }
+  };
+}
+
+function kindOf(details: unknown, message: string): string {
+  if (details === null || typeof details !== 'object') return message;
+  const fields = details as Readonly<Record<string, unknown>>;
+  return [message, ...KIND_FIELDS.map((name) => fields[name] ?? '')].join('\n');
+}

@@ -1,0 +1,67 @@
+import type { Principal } from '../auth/principal.js';
+import { GatewayError } from '../errors.js';
+import type { Clock } from '../platform/clock.js';
+
+const WINDOW_MS = 10_000;
+/** Refused CONNECTs of one connection in a window; each may cost a look into the database, or a call to a website. */
+const REFUSED_OF_CONNECTION_MAX = 10;
+/** CONNECTs of one user in a window, over all connections of this node: dozens of tabs that come back at once. */
+const ENTERED_OF_USER_MAX = 600;
+/** Callers counted in one window; those beyond are not counted. */
+const CALLERS_MAX = 100_000;
+
+/** A CONNECT that is limited: which connection, from where. */
+export interface Knock {
+  readonly connectionId: string;
+  /** Key of the network address. */
+  readonly address: string;
+}
+
+/** Limits CONNECTs, on this node alone: before anybody is asked who the client is. */
+export interface ConnectLimits {
+  /** @throws GatewayError `RATE_LIMITED` with `retryAfterMs`, after too many that were refused */
+  ensureMayKnock(knock: Knock): void;
+  /** @throws GatewayError `RATE_LIMITED`, after too many of the same user */
+  ensureMayEnter(principal: Principal): void;
+  /** A CONNECT was refused. */
+  noteRefused(knock: Knock): void;
+}
+
+/**
+ * Counts in windows that all callers share, so that forgetting costs nothing.
+ * @param refusedOfAddressMax refused CONNECTs of one address in 10 s; 0: any number
+ */
+export function createConnectLimits(refusedOfAddressMax: number, clock: Clock): ConnectLimits {
+  const counts = new Map<string, number>();
+  let endsAt = 0;
+
+  const countOf = (key: string): number => {
+    if (clock.now() >= endsAt) {
+      counts.clear();
+      endsAt = clock.now() + WINDOW_MS;
+    }
+    return counts.get(key) ?? 0;
+  };
+  const increment = (key: string): number => {
+    const count = countOf(key) + 1;
+    if (count > 1 || counts.size < CALLERS_MAX) counts.set(key, count);
+    return count;
+  };
+  const limited = (): GatewayError =>
+    new GatewayError('RATE_LIMITED', { retryAfterMs: Math.max(1, endsAt - clock.now()) });
+
+  return {
+    ensureMayKnock({ connectionId, address }) {
+      if (countOf(`connection:${connectionId}`) >= REFUSED_OF_CONNECTION_MAX) throw limited();
+      if (refusedOfAddressMax > 0 && countOf(`address:${address}`) >= refusedOfAddressMax) throw limited();
+    },
+    ensureMayEnter(principal) {
+      if (principal.kind !== 'user') return;
+      if (increment(`user:${principal.userId}`) > ENTERED_OF_USER_MAX) throw limited();
+    },
+    noteRefused({ connectionId, address }) {
+      increment(`connection:${connectionId}`);
+      if (refusedOfAddressMax > 0) increment(`address:${address}`);
+    },
+  };
+}

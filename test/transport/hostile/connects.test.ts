@@ -1,0 +1,110 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createApiSessions } from '../../../src/auth/api-session.js';
+import { createLogger } from '../../../src/platform/logger.js';
+import { createTestClock } from '../../support/clock.js';
+import { startGateway, type TestGateway } from '../../support/gateway.js';
+import { enterRaw, openRaw } from './raw-connection.js';
+
+const SENT = 60;
+const ADDRESS_MAX = 40;
+let calls = 0;
+const website = createServer((_request, response) => {
+  calls += 1;
+  response.writeHead(422).end();
+});
+const lines: Record<string, unknown>[] = [];
+const logger = createLogger(
+  { level: 'warn', isPretty: false },
+  { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
+);
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  await new Promise<void>((resolve) => website.listen(0, '127.0.0.1', resolve));
+  const { port } = website.address() as AddressInfo;
+  const site = { SITE_NAME: 'shop', AUTH_URL: `http://127.0.0.1:${port}/`, API_KEY: 'key-of-the-shop' };
+  gateway = await startGateway(
+    { ...site, REFUSED_CONNECTS_MAX: String(ADDRESS_MAX) },
+    { logger, clock: createTestClock() },
+  );
+});
+afterAll(async () => {
+  await gateway.close();
+  website.close();
+});
+
+describe('CONNECTs that are refused on a connection that is somewhere', () => {
+  it('ask a website ten times and log ten lines, however many there are', async () => {
+    const connection = await enterRaw(gateway, { namespace: '/v1/lead-finder' });
+    const answers: string[] = [];
+    for (let sent = 0; sent < SENT; sent += 1) {
+      connection.send(`40/shop,{"token":"wrong-${sent}"}`);
+      answers.push((await connection.next()) ?? 'closed');
+    }
+    expect(calls).toBe(10);
+    expect(answers.filter((answer) => answer.includes('RATE_LIMITED'))).toHaveLength(SENT - 10);
+    connection.close();
+  });
+
+  it('of one address are limited over all of its connections, and their log lines', async () => {
+    const answers: string[] = [];
+    for (let opened = 0; opened < SENT; opened += 1) {
+      const connection = await openRaw(gateway);
+      connection.send(`40/shop,{"token":"another-${opened}"}`);
+      answers.push((await connection.next()) ?? 'closed');
+      connection.close();
+    }
+    expect(calls).toBe(ADDRESS_MAX);
+    expect(answers.filter((answer) => answer.includes('RATE_LIMITED'))).toHaveLength(SENT + 10 - ADDRESS_MAX);
+    expect(lines.filter(({ msg }) => msg === 'a connection was refused')).toHaveLength(10);
+  });
+});
+
+describe('the sessions of the API', () => {
+  it('are looked for 32 at a time, and an unknown one once in a second', async () => {
+    const clock = createTestClock();
+    let looks = 0;
+    const waiting: (() => void)[] = [];
+    const model = {
+      findById: () => ({
+        lean: () => {
+          looks += 1;
+          return new Promise<null>((resolve) => waiting.push(() => resolve(null)));
+        },
+      }),
+    };
+    const sessions = createApiSessions({ model, clock });
+    const found = Promise.all(Array.from({ length: 100 }, (_, index) => sessions.findToken(`unknown-${index}`)));
+    await Promise.resolve();
+    expect(looks).toBe(32);
+    while (waiting.length > 0) {
+      for (const answer of waiting.splice(0)) answer();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect((await found).filter((token) => token !== undefined)).toEqual([]);
+    expect(looks).toBe(100);
+    await sessions.findToken('unknown-1');
+    expect(looks).toBe(100);
+    clock.advance(1000);
+    void sessions.findToken('unknown-1');
+    await Promise.resolve();
+    expect(looks).toBe(101);
+  });
+
+  it('are looked for again when the database failed', async () => {
+    let looks = 0;
+    const model = {
+      findById: () => ({
+        lean: async () => {
+          looks += 1;
+          throw new Error('away');
+        },
+      }),
+    };
+    const sessions = createApiSessions({ model, clock: createTestClock() });
+    for (let asked = 0; asked < 2; asked += 1) await expect(sessions.findToken('x')).rejects.toThrow('UNAVAILABLE');
+    expect(looks).toBe(2);
+  });
+});
