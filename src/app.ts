@@ -129,8 +129,11 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
 
     const expiry = createExpiryWatch(clock, () => everySocket(io), clockToleranceMs);
     cleanup.add('expiry watch', expiry.stop);
-    const { limit } = config.sockets;
-    const dispatch = createDispatch({ namespaces, mounts }, { logger, metrics, limiter, limit, userAuth, expiry });
+    const { limit, eventTimeoutMs } = config.sockets;
+    const dispatch = createDispatch(
+      { namespaces, mounts },
+      { clock, eventTimeoutMs, logger, metrics, limiter, limit, userAuth, expiry },
+    );
     const tracker = createPresenceTracker({ presence, sockets, integrations, logger });
     const listeners = [
       tracker,

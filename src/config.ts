@@ -105,6 +105,9 @@ export const environment = z.object({
   EVENT_LIMIT_WINDOW_MS: integer(1000, 86_400_000)
     .default(10_000)
     .describe('window of EVENT_LIMIT, rounded up to seconds'),
+  EVENT_TIMEOUT_MS: integer(1000)
+    .default(15_000)
+    .describe('how long an event may take before it is answered with UNAVAILABLE; one with a file four times as long'),
   PRESENCE_GRACE_MS: integer(0).default(5000).describe('how long a user may be gone before they count as offline'),
 
   DEVICE_TTL: integer(0).default(3600).describe('seconds the queue of a device that is gone is kept; 0: for ever'),
@@ -255,6 +258,7 @@ function toConfig(variables: Variables, sites: readonly Site[]) {
       pingIntervalMs: variables.PING_INTERVAL_MS,
       pingTimeoutMs: variables.PING_TIMEOUT_MS,
       limit: { points: variables.EVENT_LIMIT, windowMs: variables.EVENT_LIMIT_WINDOW_MS },
+      eventTimeoutMs: variables.EVENT_TIMEOUT_MS,
       presenceGraceMs: variables.PRESENCE_GRACE_MS,
     },
     auth: {

@@ -4,6 +4,7 @@ import type { Principal } from '../auth/principal.js';
 import { ensureScope } from '../auth/scope.js';
 import type { UserAuth } from '../auth/user.js';
 import { type ErrorCode, GatewayError, invalid } from '../errors.js';
+import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { Outbox } from '../realtime/delivery/outbox.js';
@@ -47,7 +48,13 @@ export type GatewaySocket = Socket<
 /** Events of one socket that may be in flight at once; a client that sends more does not wait for answers. */
 const IN_FLIGHT_MAX = 100;
 
+/** An event that brings a file may take so many times as long as others. */
+const FILE_FACTOR = 4;
+
 interface Dependencies {
+  clock: Clock;
+  /** An event that has not been handled after this time is answered with `UNAVAILABLE`. */
+  eventTimeoutMs: number;
   logger: Logger;
   metrics: Metrics;
   limiter: RateLimiter;
@@ -70,7 +77,7 @@ export function createDispatch(
   { namespaces, mounts }: { namespaces: readonly Namespace[]; mounts: readonly Mount[] },
   dependencies: Dependencies,
 ): Dispatch {
-  const { logger, metrics, limiter, userAuth, expiry } = dependencies;
+  const { clock, eventTimeoutMs, logger, metrics, limiter, userAuth, expiry } = dependencies;
   const tables = new Map(namespaces.map((namespace) => [namespace.name, toTable(namespace, mounts)]));
 
   const contextOf = (socket: GatewaySocket): EventContext => ({
@@ -116,6 +123,18 @@ export function createDispatch(
     return entry.handle(payload as never, contextOf(socket));
   }
 
+  /** The last guard: what waits for ever is a fault, and its caller is answered all the same. */
+  function inTime<T>(work: Promise<T>, takesFile: boolean): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const timeoutMs = takesFile ? FILE_FACTOR * eventTimeoutMs : eventTimeoutMs;
+      const cancel = clock.after(timeoutMs, () => {
+        const cause = new Error(`not handled within ${timeoutMs} ms`);
+        reject(new GatewayError('UNAVAILABLE', { retryAfterMs: 1000 }, { cause }));
+      });
+      work.then(resolve, reject).finally(cancel);
+    });
+  }
+
   return async (socket, packet) => {
     const startedAt = performance.now();
     const namespace = socket.nsp.name;
@@ -125,7 +144,7 @@ export function createDispatch(
     let code: ErrorCode | 'SUCCESS' = 'SUCCESS';
     socket.data.inFlight += 1;
     try {
-      const reply = dialect.toSuccess(await handle(socket, call));
+      const reply = dialect.toSuccess(await inTime(handle(socket, call), entry?.event.takesBinary === true));
       acknowledge?.(reply);
       if (entry?.event.isEchoed === true) socket.emit(name, reply);
     } catch (thrown) {
