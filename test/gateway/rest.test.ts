@@ -216,6 +216,7 @@ test('without keys only this machine may call, and not through a proxy', async (
   const open = await startGateway({ EMIT_API_KEYS: '' });
   expect((await open.call('POST', '/emit/u/e', {})).status).toBe(200);
   const proxied = await open.call('POST', '/emit/u/e', {}, { 'x-forwarded-for': '10.0.0.1' });
-  expect(proxied.json).toEqual(failure(401, 'INVALID_API_KEY'));
+  const details = [{ path: 'x-forwarded-for', message: expect.stringContaining('through a proxy') }];
+  expect(proxied.json).toEqual({ ...failure(401, 'INVALID_API_KEY'), details });
   await open.close();
 });
