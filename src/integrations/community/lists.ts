@@ -4,7 +4,7 @@ import type { chat as wireChat } from '#shared/contracts/community-parts.js';
 import type { Chat } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Principal } from '../../auth/principal.js';
-import { isShowable, readDocument } from '../../models/index.js';
+import { isShowable, readDocument, storedValue } from '../../models/index.js';
 import { type KeysetPlace, placeOfTime, readBehind } from '../../platform/keyset.js';
 import type { Context } from '../../realtime/context.js';
 import { type Entrance, isPositioned, type UserCaller } from '../chats/index.js';
@@ -38,7 +38,7 @@ export function createLists({ models, clock, budget, entrance, faces, log }: Dep
     if (!isObjectIdOrHexString(before)) return placeOfTime(new Date(before), 'descending');
     const found = await models.Chat.findOne({ _id: before, participants: user }, { lastActivity: 1 }).lean<Chat>();
     if (found === null) throw chatNotFound();
-    return { value: found.lastActivity, _id: found._id };
+    return { value: storedValue(found, 'lastActivity'), _id: found._id };
   };
 
   /** Another service that says something in a chat makes it the last message, without a position. */

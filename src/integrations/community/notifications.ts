@@ -2,6 +2,7 @@ import { isObjectIdOrHexString, Types } from 'mongoose';
 import type { Chat } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Notification } from '#shared/models/notification.js';
+import { storedValue } from '../../models/index.js';
 import { type KeysetPlace, placeOfTime, readBehind } from '../../platform/keyset.js';
 import type { PushNotification } from '../../platform/push-notification.js';
 import { cutText } from '../../platform/text.js';
@@ -201,7 +202,7 @@ export function createNotifications({ models, clock, logger, push, tell, attenda
     if (!isObjectIdOrHexString(before)) return placeOfTime(new Date(before), 'descending');
     const found = await models.Notification.findOne({ _id: before, recipient }, { createdAt: 1 }).lean();
     if (found === null) throw notFound();
-    return { value: found.createdAt, _id: found._id };
+    return { value: storedValue(found, 'createdAt'), _id: found._id };
   }
 }
 

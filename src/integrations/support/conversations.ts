@@ -5,7 +5,7 @@ import type { Department } from '#shared/models/department.js';
 import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import type { Principal } from '../../auth/principal.js';
-import { readDocument } from '../../models/index.js';
+import { readDocument, storedValue } from '../../models/index.js';
 import type { Clock } from '../../platform/clock.js';
 import { comparePlaces, type KeysetPlace, placeOfTime, readBehind } from '../../platform/keyset.js';
 import { ChatError, type Entrance, type People, type UserCaller } from '../chats/index.js';
@@ -160,9 +160,9 @@ const DEPARTMENTS_MAX = 500;
 
 type Filter = Readonly<Record<string, Types.ObjectId>>;
 
-const placeOf = ({ updatedAt, _id }: Pick<SupportConversation, 'updatedAt' | '_id'>): KeysetPlace => ({
-  value: updatedAt,
-  _id,
+const placeOf = (conversation: Pick<SupportConversation, 'updatedAt' | '_id'>): KeysetPlace => ({
+  value: storedValue(conversation, 'updatedAt'),
+  _id: conversation._id,
 });
 
 const toConversation = (stored: SupportConversation): SupportConversation =>

@@ -1,4 +1,5 @@
 import type { Types } from 'mongoose';
+import { storedValue } from '../../../models/index.js';
 import { comparePlaces, type KeysetPlace, placeOfTime, readBehind } from '../../../platform/keyset.js';
 import type { MessageKind, OrderedMessage } from './kind.js';
 
@@ -75,7 +76,7 @@ export function createMessageOrder<M extends OrderedMessage>(kind: MessageKind<M
   const toProjection = ({ projection }: MessageRange) =>
     projection === undefined ? {} : { projection: { ...projection, position: 1 as const, [time]: 1 as const } };
 
-  const toPlace = (message: M): KeysetPlace => ({ value: message[time], _id: message._id });
+  const toPlace = (message: M): KeysetPlace => ({ value: storedValue(message, time), _id: message._id });
 
   return {
     async read(range) {
