@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { publishedContracts } from '#shared/contracts/index.js';
-import { signToken, startGateway, type TestGateway } from '../support/gateway.js';
+import { assemble } from '../auth/tokens.js';
+import { startGateway, type TestGateway } from '../support/gateway.js';
 
 let gateway: TestGateway;
 
@@ -78,7 +79,7 @@ describe('pages of other origins', () => {
   test('are told when to try again', async () => {
     // Nothing answers there: no key set can be loaded, for a second.
     const waiting = await startGateway({ JWKS_URL: 'http://127.0.0.1:1/jwks' });
-    const headers = { ...ORIGIN, authorization: `Bearer ${signToken()}` };
+    const headers = { ...ORIGIN, authorization: `Bearer ${assemble({ alg: 'RS256' }, { uid: 'u' }, 'c2ln')}` };
     const answer = await waiting.call('GET', '/api/chats', undefined, headers);
     await waiting.close();
     expect([answer.status, answer.json.retryAfterMs, answer.headers.get('retry-after')]).toEqual([503, 1000, '1']);
