@@ -82,7 +82,11 @@ export interface SentMessage {
 
 /** The mailbox of every recipient, and what goes out of it over the sockets of this node. */
 export interface Delivery {
-  /** Stores, then sends. @throws GatewayError `UNAVAILABLE` when the database cannot be reached: nothing was sent */
+  /**
+   * Stores, then sends.
+   * @throws GatewayError `UNAVAILABLE` when the database cannot be reached or is too slow. Whether a message was stored that
+   *   was sent to it is not known then; the caller sends it again.
+   */
   send(message: OutgoingMessage): Promise<SentMessage>;
   /** Ties a socket to the mailbox of its user. The first thing it gets is what waited. */
   connect(socket: GatewaySocket, recipient: Recipient): void;
