@@ -2,7 +2,7 @@ import { afterAll, beforeAll, test } from 'vitest';
 import { expectOneOrder } from './history-run.js';
 import { openTwoNodes, type TwoNodes } from './two-nodes.js';
 
-const ROUNDS = 15;
+const ROUNDS = 8;
 
 let stage: TwoNodes;
 
@@ -18,7 +18,7 @@ test('many random histories leave every reader with what is stored, once and in 
     await expectOneOrder(stage, {
       seed: first + round,
       speakers: 5,
-      messages: 20,
+      messages: 15,
       longestMs: round % 3 === 0 ? 800 : 60,
     });
   }
