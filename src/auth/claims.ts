@@ -19,9 +19,9 @@ export const expiryClaim = z.number().nullish();
 
 const optionalIdClaim = z.preprocess((value) => (value === '' ? null : value), idClaim.nullish());
 
-/** What a token says of itself. A claim of another type counts as absent: such tokens have always been accepted. */
+/** What a token says of itself. What cannot be an id or a time counts as absent: such tokens have always been accepted. */
 export const tokenClaims = {
-  jti: z.string().max(128).nullish().catch(null),
+  jti: optionalIdClaim.catch(null),
   iat: z.number().nullish().catch(null),
   exp: expiryClaim,
 };

@@ -46,9 +46,10 @@ describe('a user token', () => {
   });
 
   it('says which it is and when it was issued', () => {
-    const claims = { uid: 'u', jti: 'token-1', iat: 1_700_000_000 };
-    expect(verifier.verifyUser(sign(claims))).toMatchObject({ tokenId: 'token-1', issuedAt: 1_700_000_000_000 });
-    expect(verifier.verifyUser(sign({ uid: 'u', jti: 1, iat: null }))).toMatchObject({ tokenId: '', issuedAt: 0 });
+    const token = jwt.sign({ uid: 'u', jti: 'token-1', iat: 1_700_000_000 }, SECRET);
+    expect(verifier.verifyUser(token)).toMatchObject({ tokenId: 'token-1', issuedAt: 1_700_000_000_000 });
+    expect(verifier.verifyUser(sign({ uid: 'u', jti: 1 }))).toMatchObject({ tokenId: '1', issuedAt: 0 });
+    expect(verifier.verifyUser(sign({ uid: 'u', jti: {} }))).toMatchObject({ tokenId: '', issuedAt: 0 });
   });
 
   it.each([
