@@ -3,7 +3,7 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { connect } from '../support/client.js';
 import { createTestClock } from '../support/clock.js';
-import { startGateway, type TestGateway } from '../support/gateway.js';
+import { API_KEY, startGateway, type TestGateway } from '../support/gateway.js';
 import { until } from '../support/until.js';
 
 const undo: (() => unknown)[] = [];
@@ -51,8 +51,9 @@ async function openLine({ port }: TestGateway, said = ''): Promise<Line> {
 }
 
 const STATUS = 'GET /status HTTP/1.1\r\nHost: gateway\r\n\r\n';
+/** With a key: without one the answer does not wait for the body. */
 const HALF_A_BODY = [
-  'POST /emit/u/e HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json',
+  `POST /emit/u/e HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\nX-Api-Key: ${API_KEY}`,
   'Content-Length: 1024\r\n\r\n"half of',
 ].join('\r\n');
 
