@@ -4,12 +4,14 @@ import { type Integration, mountEvents } from '../../realtime/integration.js';
 import { chatNamespace, chatNamespaces } from '../../realtime/namespaces.js';
 import { rooms } from '../../realtime/rooms.js';
 import { sessionHandlers } from '../session/index.js';
+import { type Blocks, createBlocks } from './blocks.js';
 import { commonDialect, toRefusal } from './dialect.js';
 import { createEntrance, type Entrance } from './entrance.js';
 import { createPeople, type People } from './people.js';
 import { createChatPresence } from './presence.js';
 import { createWatch } from './watch.js';
 
+export { type Blocks, blockedUser, createBlocks, isBlockBetween, isSameAccount } from './blocks.js';
 export { ChatError, wordsOf } from './chat-error.js';
 export { chatDialect, toRefusal, toRequestFailure } from './dialect.js';
 export type { Caller, Entrance, UserCaller, VisitorCaller } from './entrance.js';
@@ -21,11 +23,12 @@ export { createTyping, type Typing } from './typing.js';
 export interface ChatServices {
   readonly people: People;
   readonly entrance: Entrance;
+  readonly blocks: Blocks;
 }
 
 export function createChatServices({ models, clock, userAuth, emitter }: Context): ChatServices {
   const people = createPeople({ models, clock });
-  return { people, entrance: createEntrance({ userAuth, people, emitter }) };
+  return { people, entrance: createEntrance({ userAuth, people, emitter }), blocks: createBlocks(models) };
 }
 
 /**
@@ -34,10 +37,10 @@ export function createChatServices({ models, clock, userAuth, emitter }: Context
  */
 export function createChats(
   context: Context,
-  { people, entrance }: ChatServices,
+  { people, entrance, blocks }: ChatServices,
   chats: readonly Integration[],
 ): Integration {
-  const presence = createChatPresence(context, chats);
+  const presence = createChatPresence(context, blocks, chats);
   const watch = createWatch(context, people);
   return {
     name: 'chats',

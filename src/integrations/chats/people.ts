@@ -11,6 +11,8 @@ export interface Person {
   readonly name: string;
   readonly image: string | null;
   readonly role: 'user' | 'agent' | 'admin';
+  /** The id of the account; `''` for a user without one. */
+  readonly account: string;
   /** Ids of those whom this person has blocked. */
   readonly blocked: readonly string[];
   readonly groups: readonly string[];
@@ -20,6 +22,7 @@ export interface Person {
 export type People = ReturnType<typeof createPeople>;
 
 const shownFields = {
+  account: 1,
   name: 1,
   firstName: 1,
   lastName: 1,
@@ -85,6 +88,7 @@ const toPerson = (user: StoredPerson): Person => ({
   name: nameOf(user),
   image: user.image ?? null,
   role: user.role ?? 'user',
+  account: user.account == null ? '' : String(user.account),
   blocked: (user.blockedUsers ?? []).map(String),
   groups: (user.joinedGroups ?? []).flatMap(({ groupType }) => groupType ?? []),
 });

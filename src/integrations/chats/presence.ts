@@ -4,6 +4,7 @@ import type { Acquaintances, Integration } from '../../realtime/integration.js';
 import { chatNamespace } from '../../realtime/namespaces.js';
 import { rooms } from '../../realtime/rooms.js';
 import type { GatewaySocket } from '../../transport/dispatch.js';
+import type { Blocks } from './blocks.js';
 
 /** People of whom one client is told at most; those of the newest conversations come first. */
 const ACQUAINTANCES_MAX = 5000;
@@ -13,23 +14,32 @@ const CHUNK = 500;
 /** Tells people who share something that one of them comes and goes. */
 export function createChatPresence(
   { emitter, presence, models, clock, logger }: Context,
+  blocks: Blocks,
   sources: readonly Integration[],
 ) {
   /** Everybody with whom the user shares something in one of the chats. */
-  const acquaintancesOf = async (userId: string): Promise<Acquaintances> => {
-    const found = await Promise.all(sources.map(({ acquaintancesOf }) => acquaintancesOf?.(userId)));
+  const acquaintancesOf = async (userId: string): Promise<Acquaintances & { blocked: ReadonlySet<string> }> => {
+    const [blocked, ...found] = await Promise.all([
+      blocks.of(userId),
+      ...sources.map(({ acquaintancesOf }) => acquaintancesOf?.(userId)),
+    ]);
     const userIds = new Set(found.flatMap((some) => some?.userIds ?? []));
     userIds.delete(userId);
-    return { userIds: [...userIds].slice(0, ACQUAINTANCES_MAX), rooms: found.flatMap((some) => some?.rooms ?? []) };
+    const heard = [...userIds].filter((id) => !blocked.has(id)).slice(0, ACQUAINTANCES_MAX);
+    return { userIds: heard, rooms: found.flatMap((some) => some?.rooms ?? []), blocked };
   };
 
   const tell = (
-    { userIds, rooms: shared }: Acquaintances,
+    { userIds, rooms: shared, blocked }: Acquaintances & { blocked: ReadonlySet<string> },
     userId: string,
     event: 'user_online' | 'user_offline',
   ): void => {
     emitter.emit(
-      { namespaces: [chatNamespace], rooms: [...userIds.map(rooms.user), ...shared], exceptRoom: rooms.user(userId) },
+      {
+        namespaces: [chatNamespace],
+        rooms: [...userIds.map(rooms.user), ...shared],
+        exceptRoom: [userId, ...(shared.length === 0 ? [] : blocked)].map(rooms.user),
+      },
       { event, payload: { userId } },
     );
   };

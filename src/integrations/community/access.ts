@@ -4,7 +4,7 @@ import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Models } from '#shared/models/index.js';
 import type { Principal } from '../../auth/principal.js';
 import { storedValue } from '../../models/index.js';
-import { ChatError, type Entrance, type UserCaller } from '../chats/index.js';
+import { type Blocks, blockedUser, ChatError, type Entrance, type UserCaller } from '../chats/index.js';
 
 /** A chat as one of its participants finds it. */
 export interface ChatAccess {
@@ -32,12 +32,11 @@ export type ChatsAccess = ReturnType<typeof createAccess>;
  * Access is what the chat's list of participants says at the moment of asking. It is read again for each event, so whoever is
  * taken out is out at once, on every node, whoever took them out.
  */
-export function createAccess({ models, entrance }: { models: Models; entrance: Entrance }) {
-  const isBlockedIn = async (chat: Chat, { _id, blocked }: UserCaller): Promise<boolean> => {
+export function createAccess({ models, entrance, blocks }: { models: Models; entrance: Entrance; blocks: Blocks }) {
+  const isBlockedIn = async (chat: Chat, caller: UserCaller): Promise<boolean> => {
     if (chat.type === 'group') return false;
-    const others = chat.participants.filter((user) => !user.equals(_id));
-    if (others.some((user) => blocked.includes(user.toHexString()))) return true;
-    return (await models.User.exists({ _id: { $in: others }, blockedUsers: _id })) !== null;
+    const others = chat.participants.filter((user) => !user.equals(caller._id));
+    return (await blocks.among(caller, others)).size > 0;
   };
 
   /** Another service may have stored what nothing can be added to, where there should be a list of ours. */
@@ -90,8 +89,6 @@ const isNotFound = (error: unknown): boolean => error instanceof ChatError && er
 export const chatNotFound = () => new ChatError('NOT_FOUND', 'Chat not found or access denied');
 
 export const messageNotFound = () => new ChatError('NOT_FOUND', 'Message not found or access denied');
-
-export const blockedUser = () => new ChatError('FORBIDDEN', 'Cannot send message to a blocked user');
 
 /** @throws ChatError `FORBIDDEN` */
 export function ensureHeard<A extends ChatAccess>(access: A): A {

@@ -3,11 +3,11 @@ import type { Models } from '#shared/models/index.js';
 import type { groupTypes } from '#shared/models/user.js';
 import type { Acquaintances } from '../../realtime/integration.js';
 import { rooms } from '../../realtime/rooms.js';
+import type { Blocks } from '../chats/index.js';
 
 /** Chats that are looked at: the last active ones. */
 const CHATS_MAX = 500;
 const PEOPLE_MAX = 5000;
-const BLOCKS_MAX = 10_000;
 
 type GroupType = (typeof groupTypes)[number];
 
@@ -21,12 +21,7 @@ export interface Community {
   blockedWith(user: Types.ObjectId, blocked: readonly string[]): Promise<Set<string>>;
 }
 
-export function createCommunity({ Chat, User }: Pick<Models, 'Chat' | 'User'>): Community {
-  const blockedWith = async (user: Types.ObjectId, blocked: readonly string[]): Promise<Set<string>> => {
-    const averse = await User.find({ blockedUsers: user }, { _id: 1 }).limit(BLOCKS_MAX).lean();
-    return new Set([...blocked, ...averse.map(({ _id }) => _id.toHexString())]);
-  };
-
+export function createCommunity({ Chat, User }: Pick<Models, 'Chat' | 'User'>, blocks: Blocks): Community {
   const newestPeople = async (user: Types.ObjectId): Promise<Set<string>> => {
     const chats = await Chat.find({ participants: user }, { participants: { $slice: PEOPLE_MAX } })
       .sort({ lastActivity: -1, _id: -1 })
@@ -41,7 +36,7 @@ export function createCommunity({ Chat, User }: Pick<Models, 'Chat' | 'User'>): 
       const user = await User.findById(userId, { blockedUsers: 1, joinedGroups: 1 }).lean();
       if (user === null) return { userIds: [], rooms: [] };
       const own = (user.blockedUsers ?? []).map(String);
-      const [people, blocked] = await Promise.all([newestPeople(user._id), blockedWith(user._id, own)]);
+      const [people, blocked] = await Promise.all([newestPeople(user._id), blocks.all(user._id, own)]);
       people.delete(user._id.toHexString());
       const userIds = [...people].filter((id) => !blocked.has(id)).slice(0, PEOPLE_MAX);
       return { userIds, rooms: (user.joinedGroups ?? []).flatMap(({ groupType }) => groupType ?? []).map(rooms.group) };
@@ -66,6 +61,6 @@ export function createCommunity({ Chat, User }: Pick<Models, 'Chat' | 'User'>): 
       return new Set(ids.map((id) => id.toLowerCase()).filter((id) => known.has(id)));
     },
 
-    blockedWith,
+    blockedWith: blocks.all,
   };
 }

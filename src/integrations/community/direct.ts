@@ -5,8 +5,8 @@ import type { Principal } from '../../auth/principal.js';
 import { invalid } from '../../errors.js';
 import { isDuplicateKey } from '../../platform/duplicate-key.js';
 import type { Context } from '../../realtime/context.js';
-import { ChatError, type Entrance, type People } from '../chats/index.js';
-import { blockedUser, chatNotFound } from './access.js';
+import { blockedUser, ChatError, type Entrance, isBlockBetween, isSameAccount, type People } from '../chats/index.js';
+import { chatNotFound } from './access.js';
 import type { Budget } from './budget.js';
 import type { ChatLists, WireChat } from './lists.js';
 
@@ -68,8 +68,12 @@ export function createDirect({ models, clock, budget, entrance, people, lists }:
     const [caller, other] = await Promise.all([entrance.userOf(principal), people.find(participantId)]);
     if (other === undefined) throw new ChatError('NOT_FOUND', 'User not found');
     if (other.id === caller.id) throw invalid('participantId', 'must be somebody else');
-    if (caller.blocked.includes(other.id) || other.blocked.includes(caller.id)) throw blockedUser();
-    return lists.showOne(await findOrMake(toPair(caller.id, other.id)), caller);
+    const pair = toPair(caller.id, other.id);
+    // Another service may have made a chat of two accounts; it is found, but none is begun here.
+    const mayBegin = isSameAccount(caller, other) || (await find(pair)) !== null;
+    if (!mayBegin) throw new ChatError('NOT_FOUND', 'User not found');
+    if (isBlockBetween(caller, other)) throw blockedUser();
+    return lists.showOne(await findOrMake(pair), caller);
   };
 }
 

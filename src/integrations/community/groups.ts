@@ -7,12 +7,14 @@ import type { Context } from '../../realtime/context.js';
 import { chatNamespace } from '../../realtime/namespaces.js';
 import { rooms } from '../../realtime/rooms.js';
 import { ChatError, type Entrance, nameOf, type UserCaller } from '../chats/index.js';
+import type { Community } from './acquaintances.js';
 import type { Budget } from './budget.js';
 import { type PersonPresence, toPersonPresence } from './statuses.js';
 import type { Tell } from './tell.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock' | 'presence' | 'emitter'> {
   budget: Budget;
+  community: Community;
   entrance: Entrance;
   tell: Tell;
 }
@@ -33,7 +35,7 @@ const LOOKED_AT_MAX = 2000;
 const CHUNK = 500;
 
 /** The groups of the community. Who is a member is said by the user, and read again for each event. */
-export function createGroups({ models, clock, presence, emitter, budget, entrance, tell }: Dependencies) {
+export function createGroups({ models, clock, presence, emitter, budget, community, entrance, tell }: Dependencies) {
   const ensureMember = async (principal: Principal, type: GroupType): Promise<UserCaller> => {
     const caller = await entrance.userOf(principal);
     if (!caller.groups.includes(type)) {
@@ -44,22 +46,23 @@ export function createGroups({ models, clock, presence, emitter, budget, entranc
     return caller;
   };
 
-  const tellOthers = ({ id, name }: UserCaller, type: GroupType, event: string): void => {
+  const tellOthers = async ({ _id, id, name, blocked }: UserCaller, type: GroupType, event: string): Promise<void> => {
     const payload = { groupType: type, userId: id, userName: name, timestamp: new Date(clock.now()).toISOString() };
-    tell.people({ userIds: [], groups: [type], except: id }, { event, payload });
+    const except = [id, ...(await community.blockedWith(_id, blocked))];
+    tell.people({ userIds: [], groups: [type], except }, { event, payload });
   };
 
   return {
     async join({ principal, enter }: Here, type: GroupType): Promise<void> {
       const caller = await ensureMember(principal, type);
       enter(rooms.group(type));
-      tellOthers(caller, type, 'group:user_joined');
+      await tellOthers(caller, type, 'group:user_joined');
     },
 
     async leave({ principal, leave }: Here, type: GroupType): Promise<void> {
       const caller = await ensureMember(principal, type);
       leave(rooms.group(type));
-      tellOthers(caller, type, 'group:user_left');
+      await tellOthers(caller, type, 'group:user_left');
     },
 
     /** Members who are online, the caller too. Whoever has come lately is found first. */

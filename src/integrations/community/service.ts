@@ -23,13 +23,13 @@ import { createTell } from './tell.js';
 export type CommunityServices = ReturnType<typeof createCommunityServices>;
 
 /** Each topic with what it stands on; made once, because what one user says takes turns. */
-export function createCommunityServices(context: Context, { entrance, people }: ChatServices) {
+export function createCommunityServices(context: Context, { entrance, people, blocks }: ChatServices) {
   const { models } = context;
-  const access = createAccess({ models, entrance });
+  const access = createAccess({ models, entrance, blocks });
   const attendance = createAttendance(context.chatPresence);
   const typing = createTyping(context.clock);
   const faces = createFaces(models);
-  const community = createCommunity(models);
+  const community = createCommunity(models, blocks);
   const tell = createTell(context);
   const budget = createBudget(context.limiter);
   const log = createChatLog(context, faces);

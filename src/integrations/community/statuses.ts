@@ -62,9 +62,12 @@ export function createStatuses({ models, clock, presence, budget, entrance, acce
         { timestamps: false },
       );
       const lastSeen = now.toISOString();
-      const { userIds } = await community.of(caller.id);
+      const [{ userIds }, blocked] = await Promise.all([
+        community.of(caller.id),
+        community.blockedWith(caller._id, caller.blocked),
+      ]);
       tell.people(
-        { userIds, groups: caller.groups, except: caller.id },
+        { userIds, groups: caller.groups, except: [caller.id, ...blocked] },
         { event: 'presence:status_changed', payload: { userId: caller.id, status, lastSeen, timestamp: lastSeen } },
       );
       return { userId: caller.id, status, lastSeen };

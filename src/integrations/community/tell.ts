@@ -12,8 +12,11 @@ export interface Tell {
   others(chat: Audience, userId: string, outgoing: OutgoingEvent): void;
   /** The same, and only sockets that have not left the chat. */
   othersPresent(chat: Audience, userId: string, outgoing: OutgoingEvent): void;
-  /** These users, and the members of these groups, but for one person. */
-  people(audience: { userIds: readonly string[]; groups?: readonly string[]; except?: string }, o: OutgoingEvent): void;
+  /** These users, and the members of these groups, but for some. */
+  people(
+    audience: { userIds: readonly string[]; groups?: readonly string[]; except?: readonly string[] },
+    o: OutgoingEvent,
+  ): void;
 }
 
 /** Who hears a chat is what it says now, not which rooms sockets have entered. */
@@ -37,9 +40,9 @@ export function createTell({ emitter, logger }: { emitter: Emitter; logger: Logg
     others: (chat, userId, outgoing) => send({ rooms: roomsWithout(chat, userId) }, outgoing),
     othersPresent: (chat, userId, outgoing) =>
       send({ rooms: roomsWithout(chat, userId), exceptRoom: rooms.chatLeft(chat._id.toHexString()) }, outgoing),
-    people({ userIds, groups = [], except }, outgoing) {
-      const target = { rooms: [...userIds.map(rooms.user), ...groups.map(rooms.group)] };
-      send(except === undefined ? target : { ...target, exceptRoom: rooms.user(except) }, outgoing);
+    people({ userIds, groups = [], except = [] }, outgoing) {
+      const heard = [...userIds.map(rooms.user), ...groups.map(rooms.group)];
+      send({ rooms: heard, exceptRoom: except.map(rooms.user) }, outgoing);
     },
   };
 }

@@ -4,7 +4,7 @@ import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import type { Principal } from '../../auth/principal.js';
 import { rooms } from '../../realtime/rooms.js';
-import { type Caller, ChatError, type Entrance, type UserCaller } from '../chats/index.js';
+import { type Blocks, blockedUser, type Caller, ChatError, type Entrance, type UserCaller } from '../chats/index.js';
 
 /** A conversation as somebody who may see it finds it. */
 export interface Access {
@@ -12,7 +12,11 @@ export interface Access {
   readonly conversation: SupportConversation;
   /** The members of its department. */
   readonly members: readonly Types.ObjectId[];
-  /** The rooms of everybody who may hear it now. */
+  /** Ids of those in it who have a block with the caller: neither hears the other. */
+  readonly blocked: ReadonlySet<string>;
+  /** The caller has a block with everybody else who is named in it. */
+  readonly isBlocked: boolean;
+  /** The rooms of everybody who may hear the caller now. */
   readonly audience: readonly string[];
 }
 
@@ -30,7 +34,7 @@ type Reach = Pick<Access, 'conversation' | 'members'>;
  * Access is what the conversation and its department say at the moment of asking: both are read again for each event, so
  * whoever is taken out of either is out at once, on every node, whoever took them out.
  */
-export function createAccess({ models, entrance }: { models: Models; entrance: Entrance }) {
+export function createAccess({ models, entrance, blocks }: { models: Models; entrance: Entrance; blocks: Blocks }) {
   const membersOf = async (departmentId: Types.ObjectId | null): Promise<Types.ObjectId[]> => {
     if (departmentId === null) return [];
     const found = await models.Department.findById(departmentId, { members: 1 }).lean<Pick<Department, 'members'>>();
@@ -47,7 +51,11 @@ export function createAccess({ models, entrance }: { models: Models; entrance: E
   const open = async (principal: Principal, id: string): Promise<Access> => {
     const [caller, found] = await Promise.all([entrance.callerOf(principal), read(id)]);
     if (found === undefined || !mayOpen(caller, found)) throw notFound();
-    return { caller, ...found, audience: toAudience(found) };
+    const blocked = caller.kind === 'user' ? await blocks.among(caller, othersIn(found, caller._id)) : NOBODY;
+    const { visitorId } = found.conversation;
+    const named = namedIn(found.conversation).filter((user) => caller.kind !== 'user' || !user.equals(caller._id));
+    const isBlocked = visitorId === null && named.length > 0 && named.every((user) => blocked.has(user.toHexString()));
+    return { caller, ...found, blocked, isBlocked, audience: toAudience(found, blocked) };
   };
 
   return {
@@ -60,10 +68,10 @@ export function createAccess({ models, entrance }: { models: Models; entrance: E
       if (caller.kind !== 'user') throw notFound();
       return { ...access, caller };
     },
-    /** The rooms of everybody who may hear a conversation; none when it is gone. */
-    async audienceOf(id: string): Promise<readonly string[]> {
+    /** The rooms of everybody who may hear a conversation, without some users; none when it is gone. */
+    async audienceOf(id: string, without: ReadonlySet<string>): Promise<readonly string[]> {
       const found = await read(id);
-      return found === undefined ? [] : toAudience(found);
+      return found === undefined ? [] : toAudience(found, without);
     },
     /** The same for a conversation that was just changed. */
     audienceAfter: async (conversation: SupportConversation): Promise<readonly string[]> =>
@@ -82,6 +90,11 @@ export const complete = (conversation: SupportConversation): SupportConversation
 });
 
 const notFound = () => new ChatError('NOT_FOUND', 'Conversation not found or access denied');
+
+/** @throws ChatError `FORBIDDEN` when only people with a block between them and the caller would hear it */
+export function ensureHeard({ isBlocked }: Pick<Access, 'isBlocked'>): void {
+  if (isBlocked) throw blockedUser();
+}
 
 /** @throws ChatError `CONFLICT` */
 export function ensureOpen({ status }: Pick<SupportConversation, 'status'>): void {
@@ -105,13 +118,22 @@ function mayOpen(caller: Caller, { conversation, members }: Reach): boolean {
   return conversation.visitorId === caller.id && caller.conversationIds.some((named) => named.toLowerCase() === id);
 }
 
-function toAudience({ conversation, members }: Reach): string[] {
+const NOBODY: ReadonlySet<string> = new Set();
+
+const namedIn = ({ participants, assignedTo }: SupportConversation): readonly Types.ObjectId[] =>
+  assignedTo === null ? participants : [...participants, assignedTo];
+
+const othersIn = ({ conversation, members }: Reach, user: Types.ObjectId): Types.ObjectId[] =>
+  [...namedIn(conversation), ...members].filter((id) => !id.equals(user));
+
+function toAudience({ conversation, members }: Reach, without: ReadonlySet<string> = NOBODY): string[] {
   const id = conversation._id.toHexString();
-  const { participants, assignedTo, visitorId } = conversation;
-  const named = assignedTo === null ? participants : [...participants, assignedTo];
+  const { visitorId } = conversation;
+  const heard = (users: readonly Types.ObjectId[]): string[] =>
+    users.map((user) => user.toHexString()).filter((user) => !without.has(user));
   return [
-    ...named.map((user) => rooms.user(user.toHexString())),
-    ...members.map((user) => rooms.listener(id, rooms.user(user.toHexString()))),
+    ...heard(namedIn(conversation)).map(rooms.user),
+    ...heard(members).map((user) => rooms.listener(id, rooms.user(user))),
     ...(visitorId === null ? [] : [rooms.listener(id, rooms.visitor(visitorId))]),
   ];
 }

@@ -9,8 +9,8 @@ export interface Announce {
   all(audience: readonly string[], outgoing: OutgoingEvent): void;
   /** The same but for one person, on all of their sockets. */
   others(audience: readonly string[], except: Identity, outgoing: OutgoingEvent): void;
-  /** The agents who have a department open. `except`: a user who is not told. */
-  department(departmentId: string, outgoing: OutgoingEvent, except?: string): void;
+  /** The agents who have a department open. `except`: users who are not told. */
+  department(departmentId: string, outgoing: OutgoingEvent, except?: readonly string[]): void;
 }
 
 export function createAnnounce(emitter: Emitter): Announce {
@@ -22,7 +22,7 @@ export function createAnnounce(emitter: Emitter): Announce {
     },
     department(departmentId, outgoing, except) {
       const target = { namespaces: [departmentNamespace], rooms: [rooms.department(departmentId)] };
-      emitter.emit(except === undefined ? target : { ...target, exceptRoom: rooms.user(except) }, outgoing);
+      emitter.emit(except === undefined ? target : { ...target, exceptRoom: except.map(rooms.user) }, outgoing);
     },
   };
 }

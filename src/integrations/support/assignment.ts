@@ -3,7 +3,7 @@ import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import type { Principal } from '../../auth/principal.js';
 import type { Clock } from '../../platform/clock.js';
-import { ChatError, type People } from '../chats/index.js';
+import { type Blocks, blockedUser, ChatError, isSameAccount, type People } from '../chats/index.js';
 import { type ConversationAccess, complete, ensureOpen, isAgentOf, type UserAccess } from './access.js';
 import type { Announce } from './announce.js';
 import { createShow } from './conversations.js';
@@ -12,13 +12,14 @@ import type { WireConversation } from './to-wire.js';
 interface Dependencies {
   models: Models;
   people: People;
+  blocks: Blocks;
   access: ConversationAccess;
   announce: Announce;
   clock: Clock;
 }
 
 /** Who has a conversation, and when it ends. Each change is one atomic write, so of several at once one happens. */
-export function createAssignment({ models, people, access, announce, clock }: Dependencies) {
+export function createAssignment({ models, people, blocks, access, announce, clock }: Dependencies) {
   const { SupportConversation: Conversation } = models;
   const show = createShow(models);
 
@@ -51,14 +52,18 @@ export function createAssignment({ models, people, access, announce, clock }: De
   const tellAssigned = (conversation: SupportConversation, assignedBy: string): Promise<WireConversation> =>
     tell(conversation, 'conversation_assigned', { assignedTo: conversation.assignedTo?.toHexString(), assignedBy });
 
-  /** @throws ChatError `NOT_FOUND` for somebody who may not look after the conversation */
+  /** @throws ChatError `NOT_FOUND` for a user who may not look after the conversation, `FORBIDDEN` for a block */
   const ensureAgent = async (opened: UserAccess, agentId: string): Promise<Types.ObjectId> => {
     const agent = await people.find(agentId);
     const isInDepartment =
-      opened.conversation.departmentId === null || opened.members.some((id) => agent?._id.equals(id) === true);
+      opened.conversation.departmentId === null
+        ? agent !== undefined && isSameAccount(agent, opened.caller)
+        : opened.members.some((id) => agent?._id.equals(id) === true);
     if (agent === undefined || !isInDepartment || !isAgentOf(agent, opened)) {
       throw new ChatError('NOT_FOUND', 'Agent not found');
     }
+    const others = opened.conversation.participants.filter((id) => !id.equals(agent._id));
+    if ((await blocks.among(agent, others)).size > 0) throw blockedUser();
     return agent._id;
   };
 

@@ -8,7 +8,15 @@ import type { Principal } from '../../auth/principal.js';
 import { readDocument, storedValue } from '../../models/index.js';
 import type { Clock } from '../../platform/clock.js';
 import { comparePlaces, type KeysetPlace, placeOfTime, readBehind } from '../../platform/keyset.js';
-import { ChatError, type Entrance, type People, type UserCaller } from '../chats/index.js';
+import {
+  blockedUser,
+  ChatError,
+  type Entrance,
+  isBlockBetween,
+  isSameAccount,
+  type People,
+  type UserCaller,
+} from '../chats/index.js';
 import { type ConversationAccess, complete } from './access.js';
 import type { Announce } from './announce.js';
 import { toPage } from './page.js';
@@ -49,18 +57,32 @@ export function createConversations({ models, entrance, people, access, announce
   const show = createShow(models);
 
   /** @throws ChatError `NOT_FOUND` */
-  const ensureDepartment = async (departmentId: string | undefined): Promise<Types.ObjectId | null> => {
+  const findDepartment = async (
+    departmentId: string | undefined,
+  ): Promise<Pick<Department, '_id' | 'members'> | null> => {
     if (departmentId === undefined) return null;
-    const found = await models.Department.findById(departmentId, { _id: 1 }).lean();
+    const found = await models.Department.findById(departmentId, { members: 1 }).lean();
     if (found === null) throw new ChatError('NOT_FOUND', 'Department not found');
-    return found._id;
+    return found;
   };
 
-  /** @throws ChatError `NOT_FOUND` for somebody who may not enter */
-  const ensurePeople = async (ids: readonly string[]): Promise<Types.ObjectId[]> => {
-    const wanted = [...new Set(ids.map((id) => id.toLowerCase()))];
+  /**
+   * People begin to talk within their account, or through a department of which one of the two is a member.
+   * @throws ChatError `NOT_FOUND` for a user whom the caller may not talk to, `FORBIDDEN` for a block between any two
+   */
+  const ensurePeople = async (
+    caller: UserCaller,
+    ids: readonly string[],
+    members: readonly Types.ObjectId[],
+  ): Promise<Types.ObjectId[]> => {
+    const wanted = [...new Set([caller.id, ...ids.map((id) => id.toLowerCase())])];
     const found = await people.findMany(wanted);
     if (found.length < wanted.length) throw new ChatError('NOT_FOUND', 'User not found');
+    const isMember = ({ _id }: { _id: Types.ObjectId }): boolean => members.some((id) => id.equals(_id));
+    const mayBegin = found.every((one) => isSameAccount(caller, one) || isMember(caller) || isMember(one));
+    if (!mayBegin) throw new ChatError('NOT_FOUND', 'User not found');
+    const isBlocked = found.some((one, index) => found.slice(index + 1).some((other) => isBlockBetween(one, other)));
+    if (isBlocked) throw blockedUser();
     return found.map(({ _id }) => _id);
   };
 
@@ -86,16 +108,14 @@ export function createConversations({ models, entrance, people, access, announce
     /** Makes a conversation of the caller, those who are named and a department, and tells all of them. */
     async create(principal: Principal, data: Payloads['create']): Promise<WireConversation> {
       const caller = await entrance.userOf(principal);
-      const [participants, departmentId] = await Promise.all([
-        ensurePeople([caller.id, ...data.participants]),
-        ensureDepartment(data.departmentId),
-      ]);
+      const department = await findDepartment(data.departmentId);
+      const participants = await ensurePeople(caller, data.participants, department?.members ?? []);
       const now = new Date(clock.now());
       const conversation: SupportConversation = {
         _id: new Types.ObjectId(),
         participants,
         assignedTo: null,
-        departmentId,
+        departmentId: department?._id ?? null,
         visitorId: data.visitorId ?? null,
         subject: data.subject,
         status: 'open',

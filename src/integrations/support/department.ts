@@ -5,7 +5,7 @@ import type { Integration, Namespace, SocketListener } from '../../realtime/inte
 import { departmentNamespace } from '../../realtime/namespaces.js';
 import { departmentIn, rooms } from '../../realtime/rooms.js';
 import type { GatewaySocket } from '../../transport/dispatch.js';
-import { ChatError, type Entrance, toRefusal } from '../chats/index.js';
+import { type Blocks, ChatError, type Entrance, toRefusal } from '../chats/index.js';
 import type { ConversationAccess } from './access.js';
 import type { Announce } from './announce.js';
 
@@ -14,6 +14,7 @@ const INTERVAL_MS = 5000;
 
 interface Dependencies {
   entrance: Entrance;
+  blocks: Blocks;
   access: ConversationAccess;
   announce: Announce;
 }
@@ -23,7 +24,7 @@ type Part = Required<Pick<Integration, 'onUserOnline' | 'onUserOffline' | 'start
 /** `/department`: who may look in, who stays, and who else is there. */
 export function createDepartments(
   { models, presence, clock, logger }: Context,
-  { entrance, access, announce }: Dependencies,
+  { entrance, blocks, access, announce }: Dependencies,
 ): Part & { namespace: Namespace } {
   const sockets = new Map<GatewaySocket, string>();
   let looking: Promise<void> | undefined;
@@ -46,8 +47,13 @@ export function createDepartments(
   /** Tells a socket that has just come which of its colleagues are there. */
   const snapshot = async (socket: GatewaySocket, departmentId: string): Promise<void> => {
     try {
-      const members = await access.membersOf(new Types.ObjectId(departmentId));
-      const found = await presence.get(members.map((id) => id.toHexString()));
+      const { principal } = socket.data;
+      const [members, blocked] = await Promise.all([
+        access.membersOf(new Types.ObjectId(departmentId)),
+        blocks.of(principal.kind === 'user' ? principal.userId : ''),
+      ]);
+      const shown = members.map((id) => id.toHexString()).filter((id) => !blocked.has(id));
+      const found = await presence.get(shown);
       socket.emit('presence_snapshot', { online: found.flatMap(({ online, userId }) => (online ? userId : [])) });
     } catch (error) {
       logger.warn({ err: error }, 'support: an agent was not told who is online');
@@ -56,9 +62,14 @@ export function createDepartments(
 
   const tell = async (userId: string, event: 'agent_online' | 'agent_offline'): Promise<void> => {
     if (!isObjectIdOrHexString(userId)) return;
-    for (const { _id } of await models.Department.find({ members: userId }, { _id: 1 }).lean()) {
+    const [departments, blocked] = await Promise.all([
+      models.Department.find({ members: userId }, { _id: 1 }).lean(),
+      blocks.of(userId),
+    ]);
+    const except = [userId, ...blocked];
+    for (const { _id } of departments) {
       const departmentId = _id.toHexString();
-      announce.department(departmentId, { event, payload: { userId, departmentId } }, userId);
+      announce.department(departmentId, { event, payload: { userId, departmentId } }, except);
     }
   };
 

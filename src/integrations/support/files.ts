@@ -6,7 +6,7 @@ import type { SupportFile } from '#shared/models/support-message.js';
 import type { Principal } from '../../auth/principal.js';
 import { invalid } from '../../errors.js';
 import { ChatError, type Entrance } from '../chats/index.js';
-import { type Access, type ConversationAccess, ensureOpen } from './access.js';
+import { type Access, type ConversationAccess, ensureHeard, ensureOpen } from './access.js';
 import { detectType, isImage } from './content-type.js';
 import { toSafeName } from './file-name.js';
 import type { FileStore, StoredFile } from './file-store.js';
@@ -137,6 +137,7 @@ export function createFiles({ findSaid, access, entrance, store, send, meter, si
           return toWireFile(await keep(content, owner, undefined));
         }
         ensureOpen(opened.conversation);
+        ensureHeard(opened);
         return announceFile(principal, await keep(content, owner, meta), meta);
       });
     },

@@ -21,10 +21,10 @@ const SWEEP_MS = 600_000;
 
 /** The support chat on `/`, and its departments on `/department`. */
 export const createSupport = (context: Context, chats: ChatServices): Integration => {
-  const { entrance } = chats;
+  const { entrance, blocks } = chats;
   const { clock, logger, config } = context;
   const services = createSupportServices(context, chats);
-  const departments = createDepartments(context, { ...services, entrance });
+  const departments = createDepartments(context, { ...services, entrance, blocks });
 
   const largeFrames = createLargeFrames({
     // A packet of `/` with one attachment, as Socket.IO writes it.

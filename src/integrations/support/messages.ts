@@ -6,7 +6,7 @@ import type { Principal } from '../../auth/principal.js';
 import type { Clock } from '../../platform/clock.js';
 import { createTurns } from '../../platform/turns.js';
 import { ChatError } from '../chats/index.js';
-import { type Access, type ConversationAccess, toId } from './access.js';
+import { type Access, type ConversationAccess, ensureHeard, toId } from './access.js';
 import type { Announce } from './announce.js';
 import type { FileStore } from './file-store.js';
 import type { SupportLog } from './log.js';
@@ -65,6 +65,7 @@ export function createMessages({ models, access, announce, log, reads, files, cl
     edit: (principal: Principal, { conversationId, messageId, content }: Payloads['edit']): Promise<WireMessage> =>
       change(messageId, async () => {
         const opened = await access.open(principal, conversationId);
+        ensureHeard(opened);
         const edited = await Message.findOneAndUpdate(
           ownMessage(opened, messageId),
           { $set: { content, editedAt: new Date(clock.now()) } },

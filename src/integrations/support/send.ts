@@ -4,7 +4,7 @@ import type { Principal } from '../../auth/principal.js';
 import type { Clock } from '../../platform/clock.js';
 import { createTurns } from '../../platform/turns.js';
 import { isPositioned } from '../chats/index.js';
-import { type Access, type ConversationAccess, ensureOpen, toId } from './access.js';
+import { type Access, type ConversationAccess, ensureHeard, ensureOpen, toId } from './access.js';
 import { type createFindSaid, type SupportLog, toEvent } from './log.js';
 import type { Meter } from './meter.js';
 import type { Newest } from './newest.js';
@@ -65,10 +65,11 @@ export function createSend({ access, log, findSaid, newest, meter, clock }: Depe
     const opened = await open();
     try {
       ensureOpen(opened.conversation);
+      ensureHeard(opened);
       return { opened };
-    } catch (closed) {
+    } catch (refusal) {
       const said = await find(opened);
-      if (said === null) throw closed;
+      if (said === null) throw refusal;
       await meter.refund(identity);
       return { opened, said };
     }

@@ -21,10 +21,10 @@ const UPLOADS = { points: 20, windowMs: 60_000 };
 /** What can be done in the support chat, over sockets and over REST alike. */
 export type SupportServices = ReturnType<typeof createSupportServices>;
 
-export function createSupportServices(context: Context, { entrance, people }: ChatServices) {
+export function createSupportServices(context: Context, { entrance, people, blocks }: ChatServices) {
   const { models, clock, logger, emitter, limiter } = context;
   const { messageLimit, fileMaxBytes, fileQuotaBytes, unsentFileTtlMs } = context.config.support;
-  const access = createAccess({ models, entrance });
+  const access = createAccess({ models, entrance, blocks });
   const announce = createAnnounce(emitter);
   const log = createSupportLog(context);
   const findSaid = createFindSaid(models);
@@ -50,7 +50,7 @@ export function createSupportServices(context: Context, { entrance, people }: Ch
     typing: createConversationTyping({ access, announce, clock, logger }),
     messages: createMessages({ models, access, announce, log, reads, files, clock }),
     conversations: createConversations({ models, entrance, people, access, announce, clock }),
-    assignment: createAssignment({ models, people, access, announce, clock }),
+    assignment: createAssignment({ models, people, blocks, access, announce, clock }),
     files: createFiles({
       findSaid,
       access,

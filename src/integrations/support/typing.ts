@@ -2,7 +2,7 @@ import type { Principal } from '../../auth/principal.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
 import { createTyping } from '../chats/index.js';
-import { type ConversationAccess, toId } from './access.js';
+import { type ConversationAccess, ensureHeard, toId } from './access.js';
 import type { Announce } from './announce.js';
 import { type Identity, toIdentity } from './people.js';
 
@@ -27,9 +27,9 @@ export function createConversationTyping({ access, announce, clock, logger }: De
   const typing = createTyping(clock);
   const ending = new Set<Promise<void>>();
 
-  const tellEnd = async (conversationId: string, identity: Identity): Promise<void> => {
+  const tellEnd = async (conversationId: string, identity: Identity, blocked: ReadonlySet<string>): Promise<void> => {
     try {
-      const audience = await access.audienceOf(conversationId);
+      const audience = await access.audienceOf(conversationId, blocked);
       const payload = { userId: identity.id, conversationId };
       announce.others(audience, identity, { event: 'user_stopped_typing', payload });
     } catch (error) {
@@ -37,8 +37,8 @@ export function createConversationTyping({ access, announce, clock, logger }: De
     }
   };
 
-  const end = (conversationId: string, identity: Identity): void => {
-    const told = tellEnd(conversationId, identity).finally(() => ending.delete(told));
+  const end = (conversationId: string, identity: Identity, blocked: ReadonlySet<string>): void => {
+    const told = tellEnd(conversationId, identity, blocked).finally(() => ending.delete(told));
     ending.add(told);
   };
 
@@ -51,8 +51,10 @@ export function createConversationTyping({ access, announce, clock, logger }: De
       const identity = toIdentity(principal);
       const typist = typing.start(socketId, conversationId);
       try {
-        const { caller, audience } = await access.open(principal, conversationId);
-        if (!typist.begin(() => end(conversationId, identity))) return;
+        const opened = await access.open(principal, conversationId);
+        ensureHeard(opened);
+        const { caller, audience, blocked } = opened;
+        if (!typist.begin(() => end(conversationId, identity, blocked))) return;
         const payload = { userId: caller.id, userName: caller.name, conversationId };
         announce.others(audience, identity, { event: 'user_typing', payload });
       } catch (error) {
