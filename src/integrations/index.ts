@@ -21,7 +21,7 @@ export const createIntegrations = (context: Context): Integration[] => {
     createChats(context, chats, [support, community]),
     support,
     community,
-    createSession(context),
+    createSession(context, chats.admission),
     createConversation(context, conversations),
     createProspect(context, conversations),
     createLeadFinder(context),

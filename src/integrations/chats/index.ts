@@ -4,6 +4,7 @@ import { type Integration, mountEvents } from '../../realtime/integration.js';
 import { chatNamespace, chatNamespaces } from '../../realtime/namespaces.js';
 import { rooms } from '../../realtime/rooms.js';
 import { sessionHandlers } from '../session/index.js';
+import { type Admission, createAdmission } from './admission.js';
 import { type Blocks, createBlocks } from './blocks.js';
 import { commonDialect, toRefusal } from './dialect.js';
 import { createEntrance, type Entrance } from './entrance.js';
@@ -11,6 +12,7 @@ import { createPeople, type People } from './people.js';
 import { createChatPresence } from './presence.js';
 import { createWatch } from './watch.js';
 
+export type { Admission } from './admission.js';
 export { type Blocks, blockedUser, createBlocks, isBlockBetween, isSameAccount } from './blocks.js';
 export { ChatError, wordsOf } from './chat-error.js';
 export { chatDialect, toRefusal, toRequestFailure } from './dialect.js';
@@ -24,11 +26,17 @@ export interface ChatServices {
   readonly people: People;
   readonly entrance: Entrance;
   readonly blocks: Blocks;
+  readonly admission: Admission;
 }
 
-export function createChatServices({ models, clock, userAuth, emitter }: Context): ChatServices {
+export function createChatServices({ models, clock, logger, userAuth, emitter }: Context): ChatServices {
   const people = createPeople({ models, clock });
-  return { people, entrance: createEntrance({ userAuth, people, emitter }), blocks: createBlocks(models) };
+  return {
+    people,
+    entrance: createEntrance({ userAuth, people, emitter }),
+    blocks: createBlocks(models),
+    admission: createAdmission({ people, clock, logger }),
+  };
 }
 
 /**

@@ -35,6 +35,10 @@ const shownFields = {
   joinedGroups: 1,
 } as const;
 
+const accessFields = { status: 1, isActive: 1, blockedUntil: 1 } as const;
+
+type StoredAccess = Pick<User, keyof typeof accessFields> & { _id: Types.ObjectId };
+
 type StoredPerson = Pick<User, keyof typeof shownFields> & { _id: Types.ObjectId };
 
 export function createPeople({ models, clock }: { models: Pick<Models, 'User'>; clock: Clock }) {
@@ -45,7 +49,17 @@ export function createPeople({ models, clock }: { models: Pick<Models, 'User'>; 
     const now = clock.now();
     return found.filter((user) => canAccess(user, now)).map(toPerson);
   };
+  /** Those of some users who exist and may not enter; one who is unknown is not among them. */
+  const lockedOut = async (ids: readonly string[]): Promise<Set<string>> => {
+    const known = ids.filter((id) => isObjectIdOrHexString(id));
+    if (known.length === 0) return new Set();
+    const found = await models.User.find({ _id: { $in: known } }, accessFields).lean<StoredAccess[]>();
+    const now = clock.now();
+    return new Set(found.filter((user) => !canAccess(user, now)).map(({ _id }) => _id.toHexString()));
+  };
+
   return {
+    lockedOut,
     /** Those of the users who exist and may enter, in no order. */
     findMany: read,
     /** A user who exists and may enter. */

@@ -1,9 +1,10 @@
 import { groupTypes } from '#shared/models/user.js';
 import type { Context } from '../../realtime/context.js';
 import type { Integration } from '../../realtime/integration.js';
-import { chatNamespaces } from '../../realtime/namespaces.js';
+import { chatNamespaces, tokenNamespaces } from '../../realtime/namespaces.js';
 import { rooms } from '../../realtime/rooms.js';
 import type { GatewaySocket } from '../../transport/dispatch.js';
+import { endLocked } from './admission.js';
 import type { People } from './people.js';
 
 /** How often a node looks whether those who are connected to it still may be. */
@@ -38,12 +39,17 @@ export function createWatch(
     const ids = [...users.keys()];
     for (let start = 0; start < ids.length; start += CHUNK) {
       const chunk = ids.slice(start, start + CHUNK);
-      const allowed = new Map((await people.findMany(chunk)).map((person) => [person.id, person]));
+      const has = (id: string, isWanted: (socket: GatewaySocket) => boolean) => users.get(id)?.some(isWanted) === true;
+      const [allowed, locked] = await Promise.all([
+        people.findMany(chunk.filter((id) => has(id, isOfChats))),
+        people.lockedOut(chunk.filter((id) => has(id, (socket) => !isOfChats(socket)))),
+      ]);
+      const persons = new Map(allowed.map((person) => [person.id, person]));
       for (const id of chunk) {
-        const person = allowed.get(id.toLowerCase());
+        const person = persons.get(id.toLowerCase());
         for (const socket of users.get(id) ?? []) {
-          if (person === undefined) socket.disconnect(true);
-          else leaveGroups(socket, person.groups);
+          if (isOfChats(socket) ? person === undefined : locked.has(id.toLowerCase())) endLocked(socket);
+          else if (person !== undefined) leaveGroups(socket, person.groups);
         }
       }
     }
@@ -51,7 +57,7 @@ export function createWatch(
 
   return {
     listener: {
-      connected: (socket) => void (chatNamespaces.includes(socket.nsp.name) && sockets.add(socket)),
+      connected: (socket) => void (tokenNamespaces.includes(socket.nsp.name) && sockets.add(socket)),
       disconnected: (socket) => void sockets.delete(socket),
     },
     start() {
@@ -69,6 +75,8 @@ export function createWatch(
     },
   };
 }
+
+const isOfChats = (socket: GatewaySocket): boolean => chatNamespaces.includes(socket.nsp.name);
 
 /** Takes a socket out of the groups that its user has left. */
 function leaveGroups(socket: GatewaySocket, groups: readonly string[]): void {

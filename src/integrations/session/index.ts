@@ -4,21 +4,29 @@ import { GENERAL_SITE, type Recipient } from '../../realtime/delivery/message.js
 import { type Integration, mountEvents } from '../../realtime/integration.js';
 import { userNamespaces } from '../../realtime/namespaces.js';
 import type { GatewaySocket } from '../../transport/dispatch.js';
+import type { Admission } from '../chats/index.js';
 import { handlers } from './handlers.js';
 
 export { handlers as sessionHandlers } from './handlers.js';
 
 /** Lets the users of the platform into their namespaces, and keeps the token of an open socket fresh. */
-export const createSession = ({ userAuth, delivery }: Context): Integration => ({
+export const createSession = ({ userAuth, delivery }: Context, admission: Admission): Integration => ({
   name: session.name,
   namespaces: userNamespaces.map((name) => ({
     name,
     scopes: ['conversation'],
-    authenticate: (handshake) => userAuth.atHandshake(handshake),
+    async authenticate(handshake) {
+      const principal = await userAuth.atHandshake(handshake);
+      admission.ensureNotLocked(principal.userId);
+      return principal;
+    },
   })),
   mounts: [mountEvents(session, handlers, { namespaces: userNamespaces })],
   listener: {
-    connected: (socket) => withRecipient(socket, delivery.connect),
+    connected(socket) {
+      admission.listener.connected(socket);
+      withRecipient(socket, delivery.connect);
+    },
     disconnected: (socket) => withRecipient(socket, delivery.disconnect),
   },
 });
