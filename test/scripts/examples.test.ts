@@ -1,0 +1,240 @@
+import { spawnSync } from 'node:child_process';
+import { readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { publishedContracts, publishedNamespaces } from '#shared/contracts/index.js';
+import { openWebsite } from '../integrations/website.js';
+import { API_KEY, signToken, startGateway, type TestGateway } from '../support/gateway.js';
+import { type Program, startProgram } from '../support/program.js';
+import { freePort } from '../support/redis-server.js';
+import { projectDirectory } from '../support/script.js';
+import { temporaryDirectory } from '../support/temporary-directory.js';
+import { until } from '../support/until.js';
+
+const directory = join(projectDirectory, 'scripts/examples');
+const names = (await readdir(directory)).filter((name) => !name.endsWith('.md'));
+const textOf = (name: string): Promise<string> => readFile(join(directory, name), 'utf8');
+
+/** Whether a command exists here and ends well. */
+const succeeds = (command: string, ...args: string[]): boolean => spawnSync(command, args).status === 0;
+
+const hasPython = succeeds('python3', '--version');
+const hasSocketIo = hasPython && succeeds('python3', '-c', 'import socketio, aiohttp');
+const hasCurl = succeeds('curl', '--version');
+
+const run = (name: string, args: readonly string[], env: Record<string, string> = {}): Program => {
+  const command = name.endsWith('.py') ? 'python3' : name.endsWith('.sh') ? 'sh' : process.execPath;
+  return startProgram(command, [join(directory, name), ...args], { cwd: projectDirectory, env });
+};
+
+let gateway: TestGateway;
+beforeAll(async () => {
+  gateway = await startGateway();
+});
+afterAll(() => gateway.close());
+
+/** Stores a durable notification. @returns its id */
+async function emitDurable(userId: string, title: string): Promise<string> {
+  const { json } = await gateway.call('POST', `/emit/${userId}/notification?durable=true`, { title });
+  return json.data.id;
+}
+
+/** Asks until a message is acknowledged: cursors are written some time after the acknowledgement. */
+async function becomesAcknowledged(id: string): Promise<void> {
+  await until(async () => (await gateway.call('GET', `/emit/${id}`)).json.data.state === 'acked');
+}
+
+/** What a client of durable messages does, whatever it is written in. */
+async function handlesDurableMessages(userId: string, start: () => Program): Promise<void> {
+  const waiting = await emitDurable(userId, 'waited');
+  const client = start();
+  expect(await client.line(/notification/)).toContain('waited');
+  await becomesAcknowledged(waiting);
+  const live = await emitDurable(userId, 'live');
+  expect(await client.line(/notification/)).toContain('live');
+  await becomesAcknowledged(live);
+}
+
+describe('every example', () => {
+  const events = publishedContracts.flatMap(({ contract }) => [
+    ...Object.keys(contract.clientEvents),
+    ...Object.keys(contract.serverEvents),
+  ]);
+  const ofSocketIo = ['connect', 'connect_error', 'disconnect', '*'];
+  const ofApplications = ['notification', 'update_store'];
+  const paths = publishedContracts.flatMap(({ contract }) => Object.values(contract.routes).map(({ path }) => path));
+  const patterns = paths.map((path) => new RegExp(`^${path.replaceAll(/:\w+/g, '[^/]+')}$`));
+
+  it('is named on the page of the examples', async () => {
+    const page = await textOf('README.md');
+    expect(names.filter((name) => !page.includes(`(${name})`))).toEqual([]);
+  });
+
+  it.each(names)('%s speaks of events, namespaces and routes that exist', async (name) => {
+    const text = await textOf(name);
+    const spoken = [...text.matchAll(/(?:\.(?:on|once|emit|emitWithAck|call)|\bask)\('([^']+)'/g)].map(
+      ([, event = '']) => event,
+    );
+    expect(spoken.filter((event) => ![...events, ...ofSocketIo, ...ofApplications].includes(event))).toEqual([]);
+    const namespaces = [...text.matchAll(/\/v1\/[\w/]+/g)].map(([namespace]) => namespace);
+    expect(namespaces.filter((namespace) => !(namespace in publishedNamespaces))).toEqual([]);
+    const routes = [...text.matchAll(/[`"](?:\$url)?(\/(?:emit|send|broadcast)[^?`"\s]*)/g)].map(([, path = '']) =>
+      path.replaceAll(/\$\{[^}]*\}|\$\w+/g, 'x'),
+    );
+    expect(routes.filter((route) => !patterns.some((pattern) => pattern.test(route)))).toEqual([]);
+    expect(spoken.length + routes.length).toBeGreaterThan(0);
+  });
+
+  it.each(names)('%s can be parsed', async (name) => {
+    const path = join(directory, name);
+    if (name.endsWith('.mjs')) expect(succeeds(process.execPath, '--check', path)).toBe(true);
+    if (name.endsWith('.sh')) expect(succeeds('sh', '-n', path)).toBe(true);
+    if (name.endsWith('.py') && hasPython) {
+      expect(succeeds('python3', '-c', 'import ast, sys; ast.parse(open(sys.argv[1]).read())', path)).toBe(true);
+    }
+    if (name.endsWith('.html')) {
+      const script = join(await temporaryDirectory(), 'page.mjs');
+      await writeFile(script, scriptOf(await textOf(name)));
+      expect(succeeds(process.execPath, '--check', script)).toBe(true);
+    }
+  });
+});
+
+const scriptOf = (page: string): string => /<script type="module">\n([\s\S]*)<\/script>/.exec(page)?.[1] ?? '';
+
+describe('listen.mjs', () => {
+  it('prints what a backend emits', async () => {
+    const listener = run('listen.mjs', [signToken({ uid: 'listener' }), gateway.url]);
+    await listener.line(/^connected/);
+    await gateway.call('POST', '/emit/listener/notification', { title: 'New Lead' });
+    expect(await listener.line(/^received/)).toContain('New Lead');
+  });
+});
+
+describe('durable.mjs', () => {
+  it('acknowledges what waited and what comes', async () => {
+    await handlesDurableMessages('node-user', () => run('durable.mjs', [signToken({ uid: 'node-user' }), gateway.url]));
+  });
+
+  it('renews a token that is about to expire', async () => {
+    const tokens = ['30s', '1h'].map((expiresIn) => signToken({ uid: 'renewing' }, { expiresIn: expiresIn as '1h' }));
+    const endpoint = createServer((_request, response) => response.end(tokens.shift()));
+    await new Promise<void>((resolve) => endpoint.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void endpoint.close());
+    const { port } = endpoint.address() as AddressInfo;
+    const client = run('durable.mjs', [`http://127.0.0.1:${port}`, gateway.url]);
+    expect(await client.line(/^token renewed/)).toBe('token renewed: SUCCESS');
+  });
+});
+
+describe('durable.py', () => {
+  it('acknowledges what waited and what comes, where Python has socketio', async () => {
+    const args = [signToken({ uid: 'python-user' }), gateway.url];
+    if (hasSocketIo) await handlesDurableMessages('python-user', () => run('durable.py', args));
+    else expect(await textOf('durable.py')).toContain("transports=['websocket']");
+  });
+});
+
+describe('page.html', () => {
+  it('shows and acknowledges what waited and what comes', async () => {
+    // Node.js in the place of a browser: the parts of a document that the page uses.
+    const document = `
+      const elements = {};
+      globalThis.document = {
+        createElement: () => ({}),
+        querySelector: (selector) => (elements[selector] ??= {
+          set textContent(text) { console.log(text); },
+          append: (item) => console.log(item.textContent),
+        }),
+      };
+      globalThis.localStorage = {};
+      globalThis.location = { hash: '#' + process.argv[2] };
+      globalThis.window = globalThis;
+    `;
+    const place = await temporaryDirectory();
+    const script = scriptOf(await textOf('page.html'))
+      .replace(/'https:\/\/cdn\.socket\.io\/\S+'/, "'socket.io-client'")
+      .replaceAll('http://localhost:4000', gateway.url);
+    await symlink(join(projectDirectory, 'node_modules'), join(place, 'node_modules'));
+    await writeFile(join(place, 'document.mjs'), document);
+    await writeFile(join(place, 'page.mjs'), `import './document.mjs';\n${script}`);
+    const args = [join(place, 'page.mjs'), signToken({ uid: 'browser-user' })];
+    await handlesDurableMessages('browser-user', () => startProgram(process.execPath, args, { cwd: place }));
+  });
+});
+
+describe('push-site.mjs', () => {
+  it('acknowledges what waited and what comes from its website', async () => {
+    const website = await openWebsite();
+    onTestFinished(website.close);
+    website.rooms.set('12345', ['user_1']);
+    const site = await startGateway({
+      ...{ SITE_NAME: 'newsite', AUTH_URL: `${website.url}/rooms`, API_KEY: '54321', USER_ROOM_PREFIX: 'user_' },
+    });
+    onTestFinished(site.close);
+    const send = (age: number) =>
+      site.call(
+        'POST',
+        '/send?site=newsite',
+        { rooms: 'user_1', event: 'update_store', args: ['user', { age }] },
+        { 'x-api-key': '54321' },
+      );
+    expect((await send(4)).text).toBe('OK');
+    const client = run('push-site.mjs', ['12345', `${site.url}/newsite`]);
+    expect(await client.line(/^messages wait/)).toBe('messages wait for 3600 seconds');
+    expect(await client.line(/^update_store/)).toBe('update_store user { age: 4 }');
+    await send(5);
+    expect(await client.line(/^update_store/)).toBe('update_store user { age: 5 }');
+    client.child.kill();
+    await client.ended;
+    const refused = run('push-site.mjs', ['another', `${site.url}/newsite`]);
+    expect(await refused.line(/^cannot connect/)).toContain('Authentication failed');
+  });
+});
+
+const backends: [name: string, isPresent: boolean][] = [
+  ['backend.mjs', true],
+  ['curl.sh', hasCurl],
+];
+
+describe.each(backends.filter(([, isPresent]) => isPresent))('%s', (name) => {
+  it('stores an event', async () => {
+    const backend = run(name, ['backend-user', gateway.url], { GATEWAY_KEY: API_KEY });
+    expect(await backend.line(/[0-9a-f]{24}/)).toContain('queued');
+    expect(await backend.ended).toBe(0);
+  });
+
+  it('says why it was refused', async () => {
+    const backend = run(name, ['backend-user', gateway.url], { GATEWAY_KEY: 'another key' });
+    await backend.line(/INVALID_API_KEY/);
+    expect(await backend.ended).toBe(1);
+  });
+
+  it('says that it cannot reach the gateway', async () => {
+    const backend = run(name, ['backend-user', `http://localhost:${await freePort()}`]);
+    await backend.line(/^not sent: /);
+    expect(await backend.ended).toBe(1);
+  });
+});
+
+const clients = ['listen.mjs', 'durable.mjs', 'talk.mjs', ...(hasSocketIo ? ['durable.py'] : [])];
+
+describe.each(clients)('%s', (name) => {
+  const argsOf = (token: string, url: string) => (name === 'talk.mjs' ? [token, 'Hello', url] : [token, url]);
+
+  it('says that it cannot reach the gateway', async () => {
+    const url = `http://localhost:${await freePort()}`;
+    const client = run(name, argsOf(signToken(), url));
+    expect(await client.line(/^cannot connect/)).toMatch(
+      new RegExp(`^cannot connect to ${url}: .*(?:ECONNREFUSED|Connect)`),
+    );
+  });
+
+  it('says why it was refused', async () => {
+    const client = run(name, argsOf('not.a.token', gateway.url));
+    expect(await client.line(/^cannot connect/)).toContain('INVALID_TOKEN');
+    expect(await client.ended).toBe(1);
+  });
+});
