@@ -183,25 +183,48 @@ const ensureArray = (value: unknown, path: UpdatePath, index: number): unknown[]
 };
 
 /**
- * Checks that no path is another or lies below another.
+ * Checks the paths of an update as they are written: none is another or lies below another, and an array is not reached
+ * both by `$[]` or `$[identifier]` and by anything else.
  * @throws DatabaseError ConflictingUpdateOperators (40)
  */
 export const ensureNoConflicts = (paths: readonly (readonly string[])[]): void => {
-  const whole = new Set<string>();
-  const prefixes = new Set<string>();
+  const conflict = findConflict(paths);
+  if (conflict === undefined) return;
+  const { path, at } = conflict;
+  fail('ConflictingUpdateOperators', `Updating the path '${path}' would create a conflict at '${at}'`);
+};
+
+/**
+ * Checks the same of the paths that an update means in one document, where two array operators may stand for one element.
+ * @throws DatabaseError ConflictingUpdateOperators (40)
+ */
+export const ensureDisjoint = (paths: readonly (readonly string[])[]): void => {
+  const conflict = findConflict(paths);
+  if (conflict !== undefined) fail('ConflictingUpdateOperators', `Update created a conflict at '${conflict.at}'`);
+};
+
+interface Conflict {
+  readonly path: string;
+  readonly at: string;
+}
+
+/** Below a path: nothing, for it is written as a whole; the elements of its array; or fields and positions. */
+type Below = 'nothing' | 'elements' | 'names';
+
+const findConflict = (paths: readonly (readonly string[])[]): Conflict | undefined => {
+  const known = new Map<string, Below>();
   for (const names of paths) {
-    const text = names.join('.');
-    let prefix = '';
-    const conflict = (at: string): never =>
-      fail('ConflictingUpdateOperators', `Updating the path '${text}' would create a conflict at '${at}'`);
-    if (whole.has(text) || prefixes.has(text)) conflict(text);
-    for (const name of names.slice(0, -1)) {
-      prefix = prefix === '' ? name : `${prefix}.${name}`;
-      if (whole.has(prefix)) conflict(prefix);
-      prefixes.add(prefix);
+    let at = '';
+    for (const [index, name] of names.entries()) {
+      at = index === 0 ? name : `${at}.${name}`;
+      const next = names[index + 1];
+      const below = next === undefined ? 'nothing' : next.startsWith('$[') ? 'elements' : 'names';
+      const before = known.get(at);
+      if (before !== undefined && (before !== below || below === 'nothing')) return { path: names.join('.'), at };
+      known.set(at, below);
     }
-    whole.add(text);
   }
+  return undefined;
 };
 
 /** The order in which MongoDB applies the fields of an update: by name, positions by number. */

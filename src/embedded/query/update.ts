@@ -14,6 +14,7 @@ import {
   type ArrayFilter,
   comparePaths,
   compileArrayFilters,
+  ensureDisjoint,
   ensureNoConflicts,
   ensureStorable,
   expandPath,
@@ -204,13 +205,13 @@ const ensureFields = (operator: string, fields: unknown): Document =>
 
 const applySteps = (steps: readonly Step[], document: Document, matcher: Matcher | undefined): Document => {
   const draft = createDraft(document);
-  const position = (): number | undefined => matcher?.positionOf(document);
-  for (const { path, modifier, from } of steps) {
+  const places = placesOf(steps, document, matcher);
+  for (const [index, { path, modifier, from }] of steps.entries()) {
     if (from !== undefined) {
       moveField(draft, { document, path, from });
       continue;
     }
-    for (const names of expandPath(path, draft.document, position)) {
+    for (const names of places[index] ?? []) {
       const value = draft.get(names);
       if (value === undefined && !modifier.creates) continue;
       const changed = modifier.change(value, { path: path.segments ? names.join('.') : path.text, document });
@@ -219,6 +220,22 @@ const applySteps = (steps: readonly Step[], document: Document, matcher: Matcher
     }
   }
   return draft.document;
+};
+
+/**
+ * The paths that each step means in a document. All are found before the first change: which elements an array operator
+ * stands for depends on what was stored, not on what another step of the same update makes of it.
+ * @throws DatabaseError ConflictingUpdateOperators (40) when two steps mean one element
+ */
+const placesOf = (
+  steps: readonly Step[],
+  document: Document,
+  matcher: Matcher | undefined,
+): readonly (readonly string[])[][] => {
+  const position = (): number | undefined => matcher?.positionOf(document);
+  const places = steps.map(({ path }) => expandPath(path, document, position));
+  if (steps.length > 1 && steps.some(({ path }) => path.segments !== undefined)) ensureDisjoint(places.flat());
+  return places;
 };
 
 interface Move {

@@ -149,6 +149,76 @@ describe('an update', () => {
     expect(() => compileUpdate({ $set: { b: 1 } }, { arrayFilters })).toThrow('was not used in the update');
   });
 
+  it.each<[name: string, before: Fields, update: Fields, arrayFilters: Fields[], after: Fields]>([
+    [
+      'a field that the filter asks for is changed first',
+      { a: [{ x: 1 }] },
+      { $set: { 'a.$[e].x': 2, 'a.$[e].y': 1 } },
+      [{ 'e.x': 1 }],
+      { a: [{ x: 2, y: 1 }] },
+    ],
+    [
+      'another filter changes what this one asks for',
+      { a: [{ x: 1 }, { x: 2 }] },
+      { $set: { 'a.$[e].x': 2, 'a.$[f].z': 1 } },
+      [{ 'e.x': 1 }, { 'f.x': 2 }],
+      { a: [{ x: 2 }, { x: 2, z: 1 }] },
+    ],
+    [
+      'every element is changed first',
+      { a: [{ x: 1 }, { x: 2 }] },
+      { $inc: { 'a.$[].x': 1 }, $set: { 'a.$[e].y': 1 } },
+      [{ 'e.x': 2 }],
+      { a: [{ x: 2 }, { x: 3, y: 1 }] },
+    ],
+    [
+      'arrays in arrays',
+      { a: [{ n: 1, b: [{ m: 1 }, { m: 2 }] }] },
+      { $set: { 'a.$[e].n': 5, 'a.$[e].b.$[f].k': 1, 'a.$[].b.$[].m': 2 } },
+      [{ 'e.n': 1 }, { 'f.m': 2 }],
+      { a: [{ n: 5, b: [{ m: 2 }, { m: 2, k: 1 }] }] },
+    ],
+    [
+      'a filter that holds only after the update',
+      { a: [{ x: 1 }] },
+      { $set: { 'a.$[].x': 2, 'a.$[e].y': 1 } },
+      [{ 'e.x': 2 }],
+      { a: [{ x: 2 }] },
+    ],
+  ])(
+    'finds the elements of an array filter before it changes anything: %s',
+    (_name, before, update, arrayFilters, after) => {
+      expect(applied(before, update, { arrayFilters })).toEqual(after);
+    },
+  );
+
+  it.each<[name: string, update: Fields, arrayFilters: Fields[], message: string]>([
+    ['a position and every element', { $set: { 'a.$[].x': 1, 'a.0.y': 1 } }, [], "would create a conflict at 'a'"],
+    [
+      'the matched element and an array filter',
+      { $set: { 'a.$.x': 1, 'a.$[e].y': 1 } },
+      [{ 'e.x': 1 }],
+      "would create a conflict at 'a'",
+    ],
+    [
+      'two filters that choose one element',
+      { $set: { 'a.$[e].x': 1, 'a.$[f].x': 2 } },
+      [{ 'e.x': 1 }, { 'f.x': { $gt: 0 } }],
+      "Update created a conflict at 'a.0.x'",
+    ],
+    [
+      'a position that is the matched one',
+      { $set: { 'a.$.x': 1, 'a.0.x': 2 } },
+      [],
+      "Update created a conflict at 'a.0.x'",
+    ],
+  ])('refuses to write one place twice: %s', (_name, update, arrayFilters, message) => {
+    const matcher = compileFilter({ 'a.x': 1 });
+    const change = () => applied({ a: [{ x: 1 }, { x: 7 }] }, update, { arrayFilters, matcher });
+    expect(change).toThrow(expect.objectContaining({ codeName: 'ConflictingUpdateOperators' }));
+    expect(change).toThrow(message);
+  });
+
   it.each<[name: string, filter: Fields, position: number]>([
     ['an equality comes behind $elemMatch', { people: 'b', settings: { $elemMatch: { of: 'b' } } }, 1],
     ['whatever the order in the text', { settings: { $elemMatch: { of: 'b' } }, people: 'b' }, 1],
