@@ -50,22 +50,32 @@ export function createRead({ models, clock, access, tell, log, notifications }: 
     }
     const readUpTo = sentAt(target);
     const { position, timed } = log.placeOf(target);
-    const isBehind = { readPosition: timed === undefined ? { $not: { $gte: position } } : null };
-    const messageId = target._id;
-    const isEarlier = {
-      $or: [{ readUpTo: null }, { readUpTo: { $lt: readUpTo } }, { readUpTo, lastReadMessage: { $lt: messageId } }],
+    /** What an entry of the caller fulfils that is behind the message. Another service may have stored several. */
+    const behind = (at: '' | 'own.') => {
+      const [readTo, last] = [`${at}readUpTo`, `${at}lastReadMessage`];
+      const isEarlier = [
+        { [readTo]: null },
+        { [readTo]: { $lt: readUpTo } },
+        { [readTo]: readUpTo, [last]: { $lt: target._id } },
+      ];
+      return {
+        $and: [
+          { [`${at}user`]: user },
+          { [`${at}readPosition`]: timed === undefined ? { $not: { $gte: position } } : null },
+          ...(timed === undefined ? [] : [{ $or: isEarlier }]),
+        ],
+      };
     };
-    const own = { user, ...isBehind, ...(timed === undefined ? {} : isEarlier) };
     const read = {
       'participantSettings.$[own].readUpTo': readUpTo,
       'participantSettings.$[own].lastReadMessage': target._id,
       ...(isPositioned(target) ? { 'participantSettings.$[own].readPosition': target.position } : {}),
     };
     const { modifiedCount } = await models.Chat.updateOne(
-      { _id: chat._id, participants: user, participantSettings: { $elemMatch: own } },
+      { _id: chat._id, participants: user, participantSettings: { $elemMatch: behind('') } },
       { $set: read },
       // Not `$`: after conditions on two arrays that is a position in either of them.
-      { arrayFilters: [{ 'own.user': user }] },
+      { arrayFilters: [behind('own.')] },
     );
     return modifiedCount > 0;
   };

@@ -148,6 +148,25 @@ test('reading moves the entry of the reader, wherever that is among the particip
   expect([await unread(bob), await unread(eve)]).toEqual([0, 1]);
 });
 
+test('reading moves no entry back when another service has stored two for the reader', async () => {
+  const [ann, bob] = await members(stage, ['Ann', 'Bob']);
+  const chatId = await addChat(stage, [ann, bob]);
+  const a = await open(stage, ann);
+  const b = await open(stage, bob);
+  const first = await say(a, chatId, '1');
+  const second = await say(a, chatId, '2');
+  await b.ask('chat:mark_read', { chatId });
+  await stage.models.Chat.collection.updateOne({ _id: new Types.ObjectId(chatId) }, {
+    $push: { participantSettings: { user: new Types.ObjectId(bob.id) } },
+  } as never);
+  const unread = async () => (await call(stage, bob, ['GET', '/api/chats'])).json.data[0].unreadCount;
+  expect(await unread()).toBe(0);
+  await b.ask('chat:mark_read', { chatId, messageId: first._id });
+  expect(await unread()).toBe(0);
+  const { participantSettings } = (await stage.models.Chat.findById(chatId).lean()) ?? {};
+  expect(participantSettings?.map(({ lastReadMessage }) => String(lastReadMessage))).toEqual([second._id, first._id]);
+});
+
 test('own messages can be changed for fifteen minutes, and only own ones', async () => {
   const { a, b, chatId } = await talk(stage);
   const { _id: messageId } = await say(a, chatId, 'tpyo');
