@@ -3,10 +3,10 @@ import { parseArgs } from 'node:util';
 import { createConnection } from 'mongoose';
 import { defineModels } from '#shared/models/index.js';
 import { readConfig } from '../src/config.js';
-import { createAll, reviewIndexes } from '../src/platform/indexes/index.js';
-import { type IndexProblem, toMissing } from '../src/platform/indexes/report.js';
-import { toConnectOptions } from '../src/platform/mongo-options.js';
-import { parseMongoUrl } from '../src/platform/mongo-url.js';
+import { createAll, reviewIndexes } from '../src/platform/mongo/indexes/index.js';
+import { type IndexProblem, toMissing } from '../src/platform/mongo/indexes/report.js';
+import { toConnectOptions } from '../src/platform/mongo/options.js';
+import { parseMongoUrl } from '../src/platform/mongo/url.js';
 
 const USAGE = `Compares the indexes at MONGODB_URL with those that the gateway uses.
 

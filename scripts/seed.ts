@@ -5,7 +5,7 @@ import { defineModels } from '#shared/models/index.js';
 import { type Config, readConfig } from '../src/config.js';
 import { addressOf, toUrl } from '../src/embedded/address.js';
 import { startEmbedded } from '../src/embedded/index.js';
-import { embeddedDatabase } from '../src/platform/mongo.js';
+import { embeddedDatabase } from '../src/platform/mongo/connect.js';
 import { people, toDocuments } from './demo-account.js';
 import { createSignToken } from './sign-token.js';
 

@@ -3,8 +3,8 @@ import { OriginError, toOrigins } from './config/origins.js';
 import { secretProblems } from './config/secrets.js';
 import { type FileSettings, readSettings } from './config/settings.js';
 import { readSites, type Site } from './config/sites.js';
-import { parseMongoUrl } from './platform/mongo-url.js';
-import { redisPrefixProblem, redisUrlProblem } from './platform/redis-url.js';
+import { parseMongoUrl } from './platform/mongo/url.js';
+import { redisPrefixProblem, redisUrlProblem } from './platform/redis/url.js';
 
 /**
  * Every variable of the environment the gateway reads: its form, its default, and what it is for.

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createConnection } from 'mongoose';
 import { defineModels, type Models } from '#shared/models/index.js';
-import { createAll, reviewIndexes } from '../../src/platform/indexes/index.js';
+import { createAll, reviewIndexes } from '../../src/platform/mongo/indexes/index.js';
 import { API_KEY, PING_INTERVAL_MS, SECRET, type ServerQuestion, type Usage } from './wire.js';
 import { startWorker } from './workers.js';
 

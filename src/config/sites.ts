@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { reservedSiteNames } from '../realtime/namespaces.js';
+import { reservedSiteNames } from '#shared/contracts/namespaces.js';
 import { API_KEY_BYTES_MIN, BLANK, isBlank, isShort, SHORT_API_KEY } from './secrets.js';
 import { isMap, readYamlFile } from './yaml-file.js';
 

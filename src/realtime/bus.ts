@@ -1,4 +1,4 @@
-import type { Redis } from '../platform/redis.js';
+import type { Redis } from '../platform/redis/connect.js';
 
 /** Fire-and-forget pub/sub between nodes. Messages can be lost; subscribers must recover. */
 export interface Bus {

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'socket.io';
 import type { Config } from '../config.js';
+import { createRedisAdapter } from '../library-internals/redis-adapter.js';
 import type { Cleanup } from '../platform/cleanup.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
-import { connectRedis } from '../platform/redis.js';
-import { createRedisAdapter } from '../platform/redis-adapter.js';
+import { connectRedis } from '../platform/redis/connect.js';
 import { type Bus, createRedisBus, silentBus } from './bus.js';
 import type { PresenceStore } from './presence/index.js';
 import { createMemoryPresence } from './presence/memory.js';

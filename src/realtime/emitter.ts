@@ -1,5 +1,5 @@
 import type { Metrics } from '../platform/metrics.js';
-import type { GatewayServer } from '../transport/socket.js';
+import type { GatewayServer } from '../sockets/socket.js';
 
 /** Where an event goes: rooms, or without any everybody, on each of the namespaces. */
 export interface Target {

@@ -1,7 +1,7 @@
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import { GatewayError } from '../errors.js';
-import type { Redis } from '../platform/redis.js';
-import { defineScript, type Script, type ScriptReply } from '../platform/redis-script.js';
+import type { Redis } from '../platform/redis/connect.js';
+import { defineScript, type Script, type ScriptReply } from '../platform/redis/script.js';
 
 /** How much of something one caller may do: `points` in each window of `windowMs`, which is rounded up to seconds. */
 export interface Limit {

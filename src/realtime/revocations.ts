@@ -4,11 +4,10 @@ import { invalidToken } from '../auth/invalid-token.js';
 import type { Principal } from '../auth/principal.js';
 import { GatewayError } from '../errors.js';
 import type { Clock } from '../platform/clock.js';
-import { isDuplicateKey } from '../platform/duplicate-key.js';
 import type { Logger } from '../platform/logger.js';
-import type { GatewaySocket } from '../transport/dispatch.js';
+import { isDuplicateKey } from '../platform/mongo/duplicate-key.js';
+import type { GatewaySocket, SocketListener } from '../sockets/socket.js';
 import type { Bus } from './bus.js';
-import type { SocketListener } from './integration.js';
 
 /** Revocations that a node holds, about 150 bytes each. */
 const REVOCATIONS_MAX = 100_000;

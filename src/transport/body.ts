@@ -1,6 +1,6 @@
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import { GatewayError, invalid } from '../errors.js';
-import { ensureBoundedJson } from './json-bounds.js';
+import { ensureBoundedJson } from '../platform/json-bounds.js';
 
 /** Fields of a form: as many as a message has rooms, and some. */
 const FORM_FIELDS_MAX = 5000;

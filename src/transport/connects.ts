@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { GatewaySocket } from './dispatch.js';
-import type { GatewayServer } from './socket.js';
+import type { GatewayServer, GatewaySocket } from '../sockets/socket.js';
 
 /** Times that the sockets of one connection are replaced by a new CONNECT; a client that needs more is not waiting. */
 const REPLACEMENTS_MAX = 10;

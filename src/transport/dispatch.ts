@@ -1,49 +1,17 @@
-import type { Socket } from 'socket.io';
 import type { ExpiryWatch } from '../auth/expiry.js';
 import type { Principal } from '../auth/principal.js';
 import { ensureScope } from '../auth/scope.js';
 import type { UserAuth } from '../auth/user.js';
 import { type ErrorCode, GatewayError, invalid } from '../errors.js';
+import type { Dialect, EventContext, Mount, MountedEvent, Namespace } from '../framework/integration.js';
+import { generalDialect, toGatewayError } from '../framework/reply.js';
+import { UnreadArguments } from '../library-internals/packet-decoder.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
-import type { Outbox } from '../realtime/delivery/outbox.js';
-import type { Dialect, EventContext, Mount, MountedEvent, Namespace } from '../realtime/integration.js';
 import type { Limit, RateLimiter } from '../realtime/rate-limit.js';
+import type { GatewaySocket, SocketState } from '../sockets/socket.js';
 import { parse } from '../validation.js';
-import { UnreadArguments } from './packet-decoder.js';
-import { generalDialect, toGatewayError } from './reply.js';
-
-/** What the gateway remembers of one socket; gone with it. */
-export interface SocketState {
-  principal: Principal;
-  /** Key of the network address of the client, which stands for it where nobody is asked who they are. */
-  address: string;
-  /** Which of the user's devices; `''` when the client does not say. */
-  deviceId: string;
-  /** What goes out of the user's mailbox; `undefined` while nothing does. */
-  outbox: Outbox | undefined;
-  /** Without an outbox: up to where the user's log has gone out and was acknowledged. */
-  position: number;
-  /** Unix time in milliseconds. */
-  connectedAt: number;
-  /** Events being handled. */
-  inFlight: number;
-  /** Called when nothing is in flight any more; set on a connection that is to be closed. */
-  onIdle?: () => void;
-  /** The client was told that its token is about to expire. */
-  isWarned: boolean;
-}
-
-type None = Record<never, never>;
-
-/** A socket of the gateway. Its state is in `data`. */
-export type GatewaySocket = Socket<
-  Record<string, never>,
-  Record<string, (...args: unknown[]) => void>,
-  None,
-  SocketState
->;
 
 /** Events of one socket that may be in flight at once; a client that sends more does not wait for answers. */
 const IN_FLIGHT_MAX = 100;

@@ -2,20 +2,21 @@ import { ClaimsProblem } from '../auth/invalid-token.js';
 import { anonymous, type Principal } from '../auth/principal.js';
 import { ensureScope } from '../auth/scope.js';
 import { GatewayError } from '../errors.js';
+import type { Namespace } from '../framework/integration.js';
+import { toConnectError, toGatewayError, toRefusalBody } from '../framework/reply.js';
+import { compactConnection } from '../library-internals/compact-connection.js';
+import type { FrameGate } from '../library-internals/frame-limit.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
-import type { Namespace, SocketListener } from '../realtime/integration.js';
 import { rooms } from '../realtime/rooms.js';
+import { deviceIdOf } from '../sockets/device-id.js';
+import type { GatewayServer, GatewaySocket, SocketListener, SocketState } from '../sockets/socket.js';
 import { addressKeyOf } from './address.js';
-import { compactConnection } from './compact.js';
 import type { ConnectLimits, Knock } from './connect-limits.js';
 import { createConnects, wordUnknownNamespaces } from './connects.js';
-import type { Dispatch, GatewaySocket, SocketState } from './dispatch.js';
-import type { FrameGate } from './frame-limit.js';
-import { deviceIdOf, forgetHandshake } from './handshake.js';
-import { toConnectError, toGatewayError, toRefusalBody } from './reply.js';
-import type { GatewayServer } from './socket.js';
+import type { Dispatch } from './dispatch.js';
+import { forgetHandshake } from './handshake.js';
 
 interface Dependencies {
   clock: Clock;

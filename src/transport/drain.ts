@@ -1,6 +1,5 @@
 import type { Clock } from '../platform/clock.js';
-import type { GatewaySocket } from './dispatch.js';
-import { everyConnection, everySocket, type GatewayServer } from './socket.js';
+import { everyConnection, everySocket, type GatewayServer, type GatewaySocket } from '../sockets/socket.js';
 
 /** Clients are let go in this many waves, so that they do not all come back to the other nodes at once. */
 const WAVES = 20;

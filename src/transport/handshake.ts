@@ -1,9 +1,5 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'socket.io';
-import { z } from 'zod';
-import { deviceId } from '#shared/contracts/primitives.js';
-import type { Handshake } from '../auth/token-sources.js';
-import { parse } from '../validation.js';
 
 /** Headers that a namespace may ask for after the connection was made. */
 const KEPT_HEADERS = ['authorization', 'origin', 'x-forwarded-for', 'x-token'] as const;
@@ -62,9 +58,3 @@ const FORGOTTEN: Socket['handshake'] = Object.freeze({
   query: {},
   auth: {},
 });
-
-const device = z.object({ deviceId });
-
-/** Which device of the user connects. @throws GatewayError `VALIDATION_ERROR` for what cannot be an id */
-export const deviceIdOf = ({ auth, query }: Pick<Handshake, 'auth' | 'query'>): string =>
-  parse(device, { deviceId: auth['deviceId'] ?? query['deviceId'] ?? '' }).deviceId;

@@ -8,15 +8,15 @@ import { anonymous } from '../auth/principal.js';
 import type { Config } from '../config.js';
 import { documents } from '../documents/index.js';
 import { GatewayError, invalid } from '../errors.js';
+import type { MountedRoute } from '../framework/integration.js';
+import { toGatewayError, toRequestFailure, toSuccess } from '../framework/reply.js';
 import type { Health } from '../platform/health.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
-import type { MountedRoute } from '../realtime/integration.js';
 import { parse, parseQuery } from '../validation.js';
 import { createBodyReader, type ReadBody } from './body.js';
 import { setAlways } from './headers.js';
 import type { AllowsOrigin } from './origins.js';
-import { toGatewayError, toRequestFailure, toSuccess } from './reply.js';
 
 interface Dependencies {
   config: Config['http'];

@@ -1,29 +1,19 @@
 import type { Server as HttpServer } from 'node:http';
 import { Server } from 'socket.io';
 import type { Config } from '../config.js';
+import { joinBroadcastFrames } from '../library-internals/broadcast-frame.js';
+import type { FrameGate } from '../library-internals/frame-limit.js';
+import { createPacketParser } from '../library-internals/packet-decoder.js';
+import { createWriteBufferBound } from '../library-internals/write-buffer.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
-import { joinBroadcastFrames } from './broadcast-frame.js';
-import type { GatewaySocket } from './dispatch.js';
-import type { FrameGate } from './frame-limit.js';
+import type { GatewayServer } from '../sockets/socket.js';
 import { slimRequest } from './handshake.js';
 import type { AllowsOrigin } from './origins.js';
-import { createPacketParser } from './packet-decoder.js';
 import { explainRefusals } from './refusals.js';
-import { createWriteBufferBound } from './write-buffer.js';
 
 type Adapter = Parameters<Server['adapter']>[0] | undefined;
-type None = Record<never, never>;
-
-/** The gateway's Socket.IO server; event names and payloads are checked against the contracts, not by these types. */
-export type GatewayServer = Server<
-  Record<string, never>,
-  Record<string, (...args: unknown[]) => void>,
-  None,
-  GatewaySocket['data']
->;
-
 /** How long a connection may stay without entering a namespace. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
@@ -98,24 +88,5 @@ export function attach(
     frameGate.guard(connection);
     slimRequest(connection);
     boundWriteBuffer(connection);
-  });
-}
-
-/** Every socket of every namespace on this node. */
-export function* everySocket(io: GatewayServer): Generator<GatewaySocket> {
-  for (const namespace of io._nsps.values()) yield* namespace.sockets.values();
-}
-
-/** Every connection of this node, also those that are in no namespace. Engine.IO keeps the table to itself and its heirs. */
-export function everyConnection(io: GatewayServer): GatewaySocket['conn'][] {
-  const { clients } = io.engine as unknown as { clients: Readonly<Record<string, GatewaySocket['conn']>> };
-  return Object.values(clients);
-}
-
-/** The sockets of this node that are in a room of one of the namespaces. */
-export function socketsIn(io: GatewayServer, room: string, namespaces: readonly string[]): GatewaySocket[] {
-  return namespaces.flatMap((name) => {
-    const { adapter, sockets } = io.of(name);
-    return [...(adapter.rooms.get(room) ?? [])].flatMap((id) => sockets.get(id) ?? []);
   });
 }

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createAsyncApi } from '../../src/documents/async-api.js';
-import { openSite, sent } from '../integrations/site-client.js';
-import { news, openSiteStage, type SiteStage } from '../integrations/site-stage.js';
+import { addDepartment } from '../integrations/chat/support/chat.js';
+import { openSite, sent } from '../integrations/push-sites/site-client.js';
+import { news, openSiteStage, type SiteStage } from '../integrations/push-sites/site-stage.js';
 import { openStage, type Stage } from '../integrations/stage.js';
-import { addDepartment } from '../integrations/support/chat.js';
 import { type ClientOptions, refusal, type TestClient } from '../support/client.js';
 import type { TestGateway } from '../support/gateway.js';
 import { createEventComparison, resolve } from './hold.js';

@@ -1,9 +1,9 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createOpenApi } from '../../src/documents/open-api.js';
+import { addConversation, addDepartment } from '../integrations/chat/support/chat.js';
+import { openWebsite, type Website } from '../integrations/push-sites/website.js';
 import { openStage, type Stage, type TestUser } from '../integrations/stage.js';
-import { addConversation, addDepartment } from '../integrations/support/chat.js';
-import { openWebsite, type Website } from '../integrations/website.js';
 import { API_KEY, signToken, type TestGateway, type TestResponse } from '../support/gateway.js';
 import { createRestComparison } from './hold.js';
 

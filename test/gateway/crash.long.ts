@@ -2,7 +2,7 @@ import mongoose from 'mongoose';
 import { expect, test } from 'vitest';
 import { defineModels } from '../../shared/models/index.js';
 import { PRESENCE_LIMIT_MS } from '../../src/realtime/presence/index.js';
-import { openSurvivor } from '../delivery/chaos.js';
+import { openSurvivor } from '../realtime/delivery/chaos.js';
 import { connect } from '../support/client.js';
 import { startDatabase } from '../support/database.js';
 import { API_KEY, startGateway } from '../support/gateway.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openApplication } from '../delivery/application.js';
 import { dataOf, openStage, type Stage } from '../integrations/stage.js';
+import { openApplication } from '../realtime/delivery/application.js';
 import { type EmbeddedTestDatabase, startEmbeddedDatabase } from '../support/database.js';
 import { startReplicaSet, type TestReplicaSet } from '../support/mongo-replica-set.js';
 

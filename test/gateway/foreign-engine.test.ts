@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { addChat, members, open } from '../integrations/community/community.js';
+import { addChat, members, open } from '../integrations/chat/community/community.js';
+import { talk as talkInSupport } from '../integrations/chat/support/chat.js';
 import { dataOf, openStage, type Stage } from '../integrations/stage.js';
-import { talk as talkInSupport } from '../integrations/support/chat.js';
 import { type EmbeddedTestDatabase, startEmbeddedDatabase } from '../support/database.js';
 import { type Document, type MongoProxy, nameOf, startMongoProxy } from '../support/mongo-proxy.js';
 

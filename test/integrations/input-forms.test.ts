@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { addChat, call, members, open, say } from './community/community.js';
+import { addChat, call, members, open, say } from './chat/community/community.js';
+import { addConversation, openChat } from './chat/support/chat.js';
 import { dataOf, openStage, type Stage } from './stage.js';
-import { addConversation, openChat } from './support/chat.js';
 
 let stage: Stage;
 

@@ -1,10 +1,5 @@
 import { expect, test } from 'vitest';
-import {
-  MESSAGE_MAX_BYTES,
-  type PushNotification,
-  toFitting,
-  toMessage,
-} from '../../src/platform/push-notification.js';
+import { MESSAGE_MAX_BYTES, type PushNotification, toFitting, toMessage } from '../../src/platform/fcm/notification.js';
 import { cutText, utf8BytesOf } from '../../src/platform/text.js';
 
 const FAMILY = '👨‍👩‍👧‍👦';

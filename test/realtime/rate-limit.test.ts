@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { GatewayError } from '../../src/errors.js';
-import { connectRedis, type Redis } from '../../src/platform/redis.js';
+import { connectRedis, type Redis } from '../../src/platform/redis/connect.js';
 import { createRateLimiter, type Limit, type RateLimiter } from '../../src/realtime/rate-limit.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';

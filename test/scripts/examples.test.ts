@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { publishedContracts, publishedNamespaces } from '#shared/contracts/index.js';
-import { openWebsite } from '../integrations/website.js';
+import { openWebsite } from '../integrations/push-sites/website.js';
 import { API_KEY, signToken, startGateway, type TestGateway } from '../support/gateway.js';
 import { type Program, startProgram } from '../support/program.js';
 import { freePort } from '../support/redis-server.js';

@@ -6,7 +6,7 @@ import { ConnectionString } from 'mongodb-connection-string-url';
 import { createConnection } from 'mongoose';
 import { defineModels } from '#shared/models/index.js';
 import { type EmbeddedDatabase, startEmbedded } from '../../src/embedded/index.js';
-import { createAll, reviewIndexes } from '../../src/platform/indexes/index.js';
+import { createAll, reviewIndexes } from '../../src/platform/mongo/indexes/index.js';
 import { databasePrefix, dropDatabases, foreignUrl } from './database-server.js';
 
 /** An empty database of a test's own. */

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { anonymous } from '../../src/auth/principal.js';
 import { createLogger } from '../../src/platform/logger.js';
 import { createMetrics } from '../../src/platform/metrics.js';
-import { createDispatch, type GatewaySocket } from '../../src/transport/dispatch.js';
+import type { GatewaySocket } from '../../src/sockets/socket.js';
+import { createDispatch } from '../../src/transport/dispatch.js';
 import { createTestClock } from '../support/clock.js';
 
 test('an event that is never handled is answered with UNAVAILABLE in time, one with a file after four times as long', async () => {

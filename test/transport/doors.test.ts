@@ -1,12 +1,12 @@
 import { createServer } from 'node:http';
 import { expect, onTestFinished, test } from 'vitest';
 import { readConfig } from '../../src/config.js';
+import { createFrameGate } from '../../src/library-internals/frame-limit.js';
 import { systemClock } from '../../src/platform/clock.js';
 import { createLogger } from '../../src/platform/logger.js';
 import { createMetrics } from '../../src/platform/metrics.js';
 import { createConnectLimits } from '../../src/transport/connect-limits.js';
 import { openNamespaces } from '../../src/transport/doors.js';
-import { createFrameGate } from '../../src/transport/frame-limit.js';
 import { closeServer, listen } from '../../src/transport/listen.js';
 import { attach, createSocketServer } from '../../src/transport/socket.js';
 import { openRaw } from './hostile/raw-connection.js';

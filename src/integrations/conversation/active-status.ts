@@ -1,6 +1,6 @@
 import { isObjectIdOrHexString } from 'mongoose';
-import type { Context } from '../../realtime/context.js';
-import { conversationNamespaces } from '../../realtime/namespaces.js';
+import { conversationNamespaces } from '#shared/contracts/namespaces.js';
+import type { Context } from '../../framework/context.js';
 import { rooms } from '../../realtime/rooms.js';
 
 /** Whether team members are at their desks. */

@@ -1,16 +1,19 @@
 import { conversation } from '#shared/contracts/conversation.js';
-import type { Context } from '../../realtime/context.js';
-import { type Integration, mountEvents } from '../../realtime/integration.js';
-import { conversationNamespaces } from '../../realtime/namespaces.js';
+import { conversationNamespaces } from '#shared/contracts/namespaces.js';
+import type { Context } from '../../framework/context.js';
+import { type Integration, mountEvents } from '../../framework/integration.js';
 import { createActiveStatus } from './active-status.js';
 import { createHandlers } from './handlers.js';
-import type { ConversationServices } from './service.js';
+import { createProspect } from './prospect/index.js';
+import { type ConversationServices, createConversationServices } from './service.js';
 
-export { toViewer, type Viewer } from './core/index.js';
-export { type ConversationServices, createConversationServices } from './service.js';
+/** Conversations of a team, and conversations about contacts, on `/v1/conversation` and `/v1/conversation/live`. */
+export function createConversation(context: Context): Integration[] {
+  const services = createConversationServices(context);
+  return [createTeamConversations(context, services), createProspect(context, services)];
+}
 
-/** `/v1/conversation` and `/v1/conversation/live`. */
-export const createConversation = (context: Context, services: ConversationServices): Integration => {
+const createTeamConversations = (context: Context, services: ConversationServices): Integration => {
   const activeStatus = createActiveStatus(context);
   const { snoozes } = services.team;
   return {

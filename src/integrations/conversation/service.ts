@@ -3,10 +3,10 @@ import { Types } from 'mongoose';
 import type { z } from 'zod';
 import type { payloads } from '#shared/contracts/conversation-parts.js';
 import type { Attachment, Message } from '#shared/models/message.js';
-import type { Context } from '../../realtime/context.js';
-import { type CounterStore, createCounterStore } from '../../realtime/counters/index.js';
-import { type Conversations, createConversations, type Viewer } from './core/index.js';
-import { createProspectKind, type ProspectDescription, type ProspectMessage } from './prospects.js';
+import type { Context } from '../../framework/context.js';
+import { type Conversations, createConversations, type Viewer } from './conversations.js';
+import { type CounterStore, createCounterStore } from './counters/index.js';
+import { createProspectKind, type ProspectDescription, type ProspectMessage } from './prospect/kind.js';
 import { createTeamKind, type TeamDescription, type TeamMessage } from './team.js';
 
 /** Conversations of a team. */

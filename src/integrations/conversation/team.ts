@@ -4,7 +4,7 @@ import { attachment, type teamMessage } from '#shared/contracts/conversation-par
 import type { Models } from '#shared/models/index.js';
 import type { Message } from '#shared/models/message.js';
 import { foldText } from '#shared/utilities/fold-text.js';
-import { type ConversationKind, madeAt, readPeople, type StoredMessage } from './core/index.js';
+import { type ConversationKind, madeAt, readPeople, type StoredMessage } from './conversations.js';
 
 /** How a conversation of a team is described. */
 export interface TeamDescription {

@@ -1,6 +1,6 @@
 import { emitApi } from '#shared/contracts/emit-api.js';
-import type { Context } from '../../realtime/context.js';
-import { type Integration, mountRoutes } from '../../realtime/integration.js';
+import type { Context } from '../../framework/context.js';
+import { type Integration, mountRoutes } from '../../framework/integration.js';
 import { createRoutes } from './routes.js';
 import { createEmitService } from './service.js';
 

@@ -2,8 +2,8 @@ import type { z } from 'zod';
 import type { deliveryQuestion } from '#shared/contracts/deliveries.js';
 import { emitApi, emitItem } from '#shared/contracts/emit-api.js';
 import { invalid } from '../../errors.js';
-import type { RouteHandlers } from '../../realtime/integration.js';
-import { toGatewayError, toRequestFailure, toSuccess } from '../../transport/reply.js';
+import type { RouteHandlers } from '../../framework/integration.js';
+import { toGatewayError, toRequestFailure, toSuccess } from '../../framework/reply.js';
 import { parse } from '../../validation.js';
 import type { EmitService } from './service.js';
 

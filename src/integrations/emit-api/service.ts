@@ -1,12 +1,12 @@
 import type { z } from 'zod';
 import type { emitApi } from '#shared/contracts/emit-api.js';
+import { tokenNamespaces, userNamespaces } from '#shared/contracts/namespaces.js';
 import { GatewayError, invalid } from '../../errors.js';
-import type { Context } from '../../realtime/context.js';
+import type { Context } from '../../framework/context.js';
 import type { HistoryQuestion } from '../../realtime/delivery/history.js';
 import { createIdempotency, type Once } from '../../realtime/delivery/idempotency.js';
 import { createInquiry } from '../../realtime/delivery/inquiry.js';
 import { GENERAL_SITE, keyOf } from '../../realtime/delivery/message.js';
-import { tokenNamespaces, userNamespaces } from '../../realtime/namespaces.js';
 import type { Presence } from '../../realtime/presence/index.js';
 import { rooms } from '../../realtime/rooms.js';
 import { toShown } from './shown.js';

@@ -1,6 +1,6 @@
 import type { leadFinder } from '#shared/contracts/lead-finder.js';
 import { invalid } from '../../errors.js';
-import type { Handlers } from '../../realtime/integration.js';
+import type { Handlers } from '../../framework/integration.js';
 import { rooms } from '../../realtime/rooms.js';
 
 /** Scrapers that one socket may follow. */

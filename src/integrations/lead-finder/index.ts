@@ -1,8 +1,8 @@
 import { leadFinder } from '#shared/contracts/lead-finder.js';
+import { leadFinderNamespace } from '#shared/contracts/namespaces.js';
 import { anonymous } from '../../auth/principal.js';
-import type { Context } from '../../realtime/context.js';
-import { type Integration, mountEvents, mountRoutes } from '../../realtime/integration.js';
-import { leadFinderNamespace } from '../../realtime/namespaces.js';
+import type { Context } from '../../framework/context.js';
+import { type Integration, mountEvents, mountRoutes } from '../../framework/integration.js';
 import { handlers } from './handlers.js';
 import { createRoutes } from './routes.js';
 

@@ -1,7 +1,7 @@
 import type { leadFinder } from '#shared/contracts/lead-finder.js';
-import type { Context } from '../../realtime/context.js';
-import type { RouteHandlers } from '../../realtime/integration.js';
-import { leadFinderNamespace } from '../../realtime/namespaces.js';
+import { leadFinderNamespace } from '#shared/contracts/namespaces.js';
+import type { Context } from '../../framework/context.js';
+import type { RouteHandlers } from '../../framework/integration.js';
 import { rooms } from '../../realtime/rooms.js';
 
 /** The REST of the lead finder. */

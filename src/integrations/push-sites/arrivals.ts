@@ -1,9 +1,9 @@
+import { siteNamespace } from '#shared/contracts/namespaces.js';
 import type { SitePrincipal } from '../../auth/principal.js';
 import type { Site } from '../../config/sites.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
 import { keyOf, type Recipient, recipientOf } from '../../realtime/delivery/message.js';
-import { siteNamespace } from '../../realtime/namespaces.js';
 import type { PresenceEntry, PresenceStore } from '../../realtime/presence/index.js';
 import { createSeal } from './credentials.js';
 import type { UserUpdates } from './updates.js';

@@ -1,7 +1,7 @@
 import type { pushSites } from '#shared/contracts/push-sites.js';
 import type { Site } from '../../config/sites.js';
 import { GatewayError } from '../../errors.js';
-import type { RouteHandlers } from '../../realtime/integration.js';
+import type { RouteHandlers } from '../../framework/integration.js';
 import type { SiteService } from './service.js';
 
 /** The REST of the push sites. Who calls is known before: see `guard.ts`. */

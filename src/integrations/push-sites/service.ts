@@ -1,7 +1,7 @@
+import { siteNamespace } from '#shared/contracts/namespaces.js';
 import { userIdOf } from '../../auth/site.js';
 import type { Site } from '../../config/sites.js';
-import type { Context } from '../../realtime/context.js';
-import { siteNamespace } from '../../realtime/namespaces.js';
+import type { Context } from '../../framework/context.js';
 import { rooms as roomNames } from '../../realtime/rooms.js';
 import type { Members } from './members.js';
 

@@ -13,8 +13,8 @@
 import type { Loss } from '#shared/models/delivery.js';
 import { GatewayError } from '../../errors.js';
 import type { Clock } from '../../platform/clock.js';
-import { isDuplicateKey } from '../../platform/duplicate-key.js';
 import { createGroup } from '../../platform/gather.js';
+import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
 import { type Log, STORING_MAX_MS } from './log.js';
 import { type Mailbox, type Mailboxes, type StoredDevice, toLoss, toStoredDevice, withLoss } from './mailboxes.js';
 import type { Nodes } from './nodes.js';

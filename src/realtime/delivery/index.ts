@@ -22,13 +22,14 @@
  * What a limit cuts off is said: the device gets `_resync` at its next connect. Entries that nobody needs any more are purged
  * (`purge.ts`), late enough that no node takes their positions for free.
  */
+
 import type { Models } from '#shared/models/index.js';
 import { GatewayError } from '../../errors.js';
 import { createBackground } from '../../platform/background.js';
 import type { Clock } from '../../platform/clock.js';
 import { createGroup } from '../../platform/gather.js';
 import type { Logger } from '../../platform/logger.js';
-import type { GatewaySocket } from '../../transport/dispatch.js';
+import type { GatewaySocket } from '../../sockets/socket.js';
 import type { Bus } from '../bus.js';
 import { baseOf, isAcked, lowestOf, merge } from './acked.js';
 import { type Cursor, createCursors } from './cursors.js';

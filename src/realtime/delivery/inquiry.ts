@@ -3,9 +3,9 @@
  * database and the leases of the sockets, never the nodes, and bounds what it reads.
  */
 import type { DeliveryReason } from '#shared/contracts/deliveries.js';
+import { siteNamespace, userNamespaces } from '#shared/contracts/namespaces.js';
 import type { Models } from '#shared/models/index.js';
 import type { Clock } from '../../platform/clock.js';
-import { siteNamespace, userNamespaces } from '../namespaces.js';
 import type { Place } from '../presence/index.js';
 import type { EntryState } from './fates.js';
 import { createHistory, type HistoryQuestion, type PastMessage } from './history.js';

@@ -1,5 +1,5 @@
 import type { Clock } from '../../platform/clock.js';
-import { isDuplicateKey } from '../../platform/duplicate-key.js';
+import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
 import type { Log } from './log.js';
 import { type Mailboxes, type StoredDevice, toLoss, withLoss, withoutPending } from './mailboxes.js';
 import type { Device } from './outbox.js';

@@ -1,7 +1,7 @@
 import type { Models } from '#shared/models/index.js';
 import { GatewayError } from '../../errors.js';
 import type { Clock } from '../../platform/clock.js';
-import { isDuplicateKey } from '../../platform/duplicate-key.js';
+import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
 import { type Entry, keyOf, type NamedMessage } from './message.js';
 import type { Positions } from './positions.js';
 

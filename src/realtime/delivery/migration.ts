@@ -9,7 +9,7 @@ import type { Collection } from 'mongoose';
 import type { Loss } from '#shared/models/delivery.js';
 import type { Models } from '#shared/models/index.js';
 import type { Clock } from '../../platform/clock.js';
-import { isDuplicateKey } from '../../platform/duplicate-key.js';
+import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
 import { type Log, type StoredEntry, toDocument } from './log.js';
 import { type Mailboxes, type StoredDevice, toStoredDevice } from './mailboxes.js';
 

@@ -1,4 +1,4 @@
-import type { GatewaySocket } from '../../transport/dispatch.js';
+import type { GatewaySocket } from '../../sockets/socket.js';
 import { type Acked, type AckedByNamespace, isAcked } from './acked.js';
 import type { Cursor } from './cursors.js';
 import type { Log } from './log.js';

@@ -1,7 +1,7 @@
 import type { Model } from 'mongoose';
 import type { DeliveryPush } from '#shared/models/delivery.js';
 import type { Clock } from '../../platform/clock.js';
-import { type PushNotification, toFitting } from '../../platform/push-notification.js';
+import { type PushNotification, toFitting } from '../../platform/fcm/notification.js';
 import { newId } from './message.js';
 
 /** How long a node holds a push without extending its lease. */

@@ -13,10 +13,10 @@
  */
 import type { Models } from '#shared/models/index.js';
 import type { Clock } from '../../platform/clock.js';
+import type { PushNotification } from '../../platform/fcm/notification.js';
+import { type PushResult, type PushSender, TOKENS_MAX } from '../../platform/fcm/sender.js';
 import type { Logger } from '../../platform/logger.js';
 import type { Metrics } from '../../platform/metrics.js';
-import { type PushResult, type PushSender, TOKENS_MAX } from '../../platform/push.js';
-import type { PushNotification } from '../../platform/push-notification.js';
 import type { Bus } from '../bus.js';
 import type { Delivery } from './index.js';
 import { type DuePush, type HeldPush, LEASE_MS, type PushProgress, type PushStore } from './push-store.js';

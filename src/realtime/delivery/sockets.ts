@@ -1,10 +1,19 @@
+import { siteNamespace, userNamespaces } from '#shared/contracts/namespaces.js';
 import type { Principal } from '../../auth/principal.js';
-import type { GatewayServer } from '../../transport/socket.js';
-import { everySocket, socketsIn } from '../../transport/socket.js';
-import { siteNamespace, userNamespaces } from '../namespaces.js';
+import { everySocket, type GatewayServer, socketsIn } from '../../sockets/socket.js';
 import { rooms } from '../rooms.js';
 import type { MailboxSockets } from './index.js';
 import { GENERAL_SITE, type Recipient } from './message.js';
+import type { Outbox } from './outbox.js';
+
+declare module '../../sockets/socket.js' {
+  interface SocketState {
+    /** Sends durable messages to the socket; `undefined` while there are none. */
+    outbox: Outbox | undefined;
+    /** Without an outbox: every message up to this position of the user's log was sent and acknowledged. */
+    position: number;
+  }
+}
 
 /**
  * The sockets that have a mailbox are those in the room of their user: no list of their own has to be kept.

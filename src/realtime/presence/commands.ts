@@ -1,5 +1,5 @@
-import type { Redis } from '../../platform/redis.js';
-import type { Script, ScriptReply } from '../../platform/redis-script.js';
+import type { Redis } from '../../platform/redis/connect.js';
+import type { Script, ScriptReply } from '../../platform/redis/script.js';
 import type { Departure } from './departures.js';
 import type { Place, Presence, PresenceEntry } from './index.js';
 import { toPlace, toText } from './place.js';

@@ -1,7 +1,7 @@
 import { GatewayError } from '../../errors.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
-import type { Redis } from '../../platform/redis.js';
+import type { Redis } from '../../platform/redis/connect.js';
 import { CHUNK, createPresenceCommands, type Renewal } from './commands.js';
 import { Departures } from './departures.js';
 import type { PresenceEntry, PresenceEvents, PresenceStore } from './index.js';

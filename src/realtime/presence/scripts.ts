@@ -1,4 +1,4 @@
-import { defineScript } from '../../platform/redis-script.js';
+import { defineScript } from '../../platform/redis/script.js';
 
 /**
  * Presence in Redis. Every key begins with the prefix, the scripts' only `KEYS` entry; one Redis, not a cluster, because a

@@ -1,8 +1,8 @@
 import type { Model } from 'mongoose';
 import type { Socket } from '#shared/models/socket.js';
 import { type Clock, systemClock } from '../../platform/clock.js';
-import { isDuplicateKey } from '../../platform/duplicate-key.js';
 import type { Logger } from '../../platform/logger.js';
+import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
 
 /** A socket as the directory knows it. */
 export interface SocketRef {

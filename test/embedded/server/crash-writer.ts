@@ -1,5 +1,5 @@
 import { mongo } from 'mongoose';
-import { createConnectionType } from '../../../src/platform/mongo-connection.js';
+import { createConnectionType } from '../../../src/library-internals/mongodb-connection.js';
 
 /*
  * A client that writes as fast as it can and tells its parent what was acknowledged. Every step moves one unit between

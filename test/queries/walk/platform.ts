@@ -2,7 +2,7 @@ import { emitApi } from '#shared/contracts/emit-api.js';
 import { leadFinder } from '#shared/contracts/lead-finder.js';
 import { pushSites } from '#shared/contracts/push-sites.js';
 import { sharedEvents } from '#shared/contracts/shared-events.js';
-import { connectSite } from '../../integrations/site-client.js';
+import { connectSite } from '../../integrations/push-sites/site-client.js';
 import type { WalkStage } from './stage.js';
 
 /** What backends call, what is delivered, and push sites. */

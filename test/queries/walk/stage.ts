@@ -2,7 +2,7 @@ import { ConnectionString } from 'mongodb-connection-string-url';
 import { createConnection, Types } from 'mongoose';
 import type { Contract, Route } from '#shared/contracts/contract.js';
 import { defineModels, type Models } from '#shared/models/index.js';
-import { openWebsite } from '../../integrations/website.js';
+import { openWebsite } from '../../integrations/push-sites/website.js';
 import { type ClientOptions, connect, type TestClient } from '../../support/client.js';
 import { createTestClock, type TestClock } from '../../support/clock.js';
 import { startDatabase } from '../../support/database.js';

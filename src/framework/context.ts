@@ -1,0 +1,36 @@
+import type { Models } from '#shared/models/index.js';
+import type { UserAuth } from '../auth/user.js';
+import type { Config } from '../config.js';
+import type { Clock } from '../platform/clock.js';
+import type { Logger } from '../platform/logger.js';
+import type { Metrics } from '../platform/metrics.js';
+import type { Bus } from '../realtime/bus.js';
+import type { Delivery } from '../realtime/delivery/index.js';
+import type { Push } from '../realtime/delivery/pushes.js';
+import type { Emitter } from '../realtime/emitter.js';
+import type { PresenceStore } from '../realtime/presence/index.js';
+import type { SocketDirectory } from '../realtime/presence/socket-directory.js';
+import type { RateLimiter } from '../realtime/rate-limit.js';
+import type { Revocations } from '../realtime/revocations.js';
+
+/** What an integration may use: the primitives, the models and the outside world. Made once by `app.ts`. */
+export interface Context {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly models: Models;
+  readonly userAuth: UserAuth;
+  readonly limiter: RateLimiter;
+  readonly bus: Bus;
+  readonly emitter: Emitter;
+  readonly presence: PresenceStore;
+  /** Who of the users of push sites is connected; begun and ended by their integration. */
+  readonly sitePresence: PresenceStore;
+  /** Which sockets of the chats are where; begun and ended by the community chat. */
+  readonly chatPresence: PresenceStore;
+  readonly sockets: SocketDirectory;
+  readonly delivery: Delivery;
+  readonly push: Push;
+  readonly revocations: Revocations;
+}

@@ -1,0 +1,101 @@
+import type { Types } from 'mongoose';
+import type { Chat } from '#shared/models/chat.js';
+import type { ChatMessage } from '#shared/models/chat-message.js';
+import type { Models } from '#shared/models/index.js';
+import type { Principal } from '../../../auth/principal.js';
+import { storedValue } from '../../../models/index.js';
+import { type Blocks, blockedUser, ChatError, type Entrance, type UserCaller } from '../shared/index.js';
+
+/** A chat as one of its participants finds it. */
+export interface ChatAccess {
+  readonly caller: UserCaller;
+  readonly chat: Chat;
+  /** One of the two people of a direct chat has blocked the other: they hear nothing of each other. */
+  readonly isBlocked: boolean;
+}
+
+/** The same with a message in it. */
+export interface MessageAccess extends ChatAccess {
+  readonly message: ChatMessage;
+}
+
+/** Which message, and in which chat, if the client says so. */
+export interface MessageRef {
+  readonly messageId: string;
+  readonly chatId?: string | undefined;
+}
+
+/** Decides who may see and hear which chat. */
+export type ChatsAccess = ReturnType<typeof createAccess>;
+
+/**
+ * Access is what the chat's list of participants says at the moment of asking. It is read again for each event, so whoever is
+ * taken out is out at once, on every node, whoever took them out.
+ */
+export function createAccess({ models, entrance, blocks }: { models: Models; entrance: Entrance; blocks: Blocks }) {
+  const isBlockedIn = async (chat: Chat, caller: UserCaller): Promise<boolean> => {
+    if (chat.type === 'group') return false;
+    const others = chat.participants.filter((user) => !user.equals(caller._id));
+    return (await blocks.among(caller, others)).size > 0;
+  };
+
+  /** Another service may have stored what nothing can be added to, where there should be a list of ours. */
+  const mend = async (chat: Chat): Promise<void> => {
+    for (const list of ['participantSettings', 'pinnedMessages'] as const) {
+      const stored = storedValue(chat, list);
+      if (stored === undefined || Array.isArray(stored)) continue;
+      const isNoList = { [list]: { $not: { $type: 'array' } } };
+      await models.Chat.updateOne({ _id: chat._id, ...isNoList }, { $set: { [list]: [] } }, { timestamps: false });
+    }
+  };
+
+  const open = async (principal: Principal, id: string): Promise<ChatAccess> => {
+    const [caller, chat] = await Promise.all([entrance.userOf(principal), models.Chat.findById(id).lean<Chat>()]);
+    if (chat === null || !isIn(chat, caller._id)) throw chatNotFound();
+    await mend(chat);
+    return { caller, chat, isBlocked: await isBlockedIn(chat, caller) };
+  };
+
+  const openMessage = async (principal: Principal, { messageId, chatId }: MessageRef): Promise<MessageAccess> => {
+    const message = await models.ChatMessage.findById(messageId).lean<ChatMessage>();
+    if (message === null || (chatId !== undefined && chatId.toLowerCase() !== message.chat.toHexString())) {
+      throw messageNotFound();
+    }
+    const access = await open(principal, message.chat.toHexString()).catch((error: unknown) => {
+      throw isNotFound(error) ? messageNotFound() : error;
+    });
+    return { ...access, message };
+  };
+
+  return {
+    /** @throws ChatError `NOT_FOUND` for a chat that is not there, or not for this caller */
+    open,
+    /** As `open`, for what the other one of a direct chat would hear. @throws ChatError `FORBIDDEN` besides */
+    openToSpeak: async (principal: Principal, id: string): Promise<ChatAccess> =>
+      ensureHeard(await open(principal, id)),
+    /** @throws ChatError `NOT_FOUND` for a message in no chat of this caller */
+    openMessage,
+    /** As `openMessage` and `openToSpeak`. A deleted message is not there any more. */
+    async openMessageToSpeak(principal: Principal, ref: MessageRef): Promise<MessageAccess> {
+      const access = ensureHeard(await openMessage(principal, ref));
+      if (access.message.isDeleted === true) throw messageNotFound();
+      return access;
+    },
+  };
+}
+
+const isNotFound = (error: unknown): boolean => error instanceof ChatError && error.code === 'NOT_FOUND';
+
+export const chatNotFound = () => new ChatError('NOT_FOUND', 'Chat not found or access denied');
+
+export const messageNotFound = () => new ChatError('NOT_FOUND', 'Message not found or access denied');
+
+/** @throws ChatError `FORBIDDEN` */
+export function ensureHeard<A extends ChatAccess>(access: A): A {
+  if (access.isBlocked) throw blockedUser();
+  return access;
+}
+
+/** Whether somebody takes part in a chat. */
+export const isIn = ({ participants }: Pick<Chat, 'participants'>, user: Types.ObjectId): boolean =>
+  participants.some((id) => id.equals(user));

@@ -1,0 +1,66 @@
+import { isObjectIdOrHexString, type Types } from 'mongoose';
+import type { Models } from '#shared/models/index.js';
+import type { groupTypes } from '#shared/models/user.js';
+import type { Acquaintances } from '../../../framework/integration.js';
+import { rooms } from '../../../realtime/rooms.js';
+import type { Blocks } from '../shared/index.js';
+
+/** Chats that are looked at: the last active ones. */
+const CHATS_MAX = 500;
+const PEOPLE_MAX = 5000;
+
+type GroupType = (typeof groupTypes)[number];
+
+/** With whom somebody shares a chat or a group. */
+export interface Community {
+  /** Of chats each person by name, of groups the rooms. */
+  of(userId: string): Promise<Acquaintances>;
+  /** Those of the people who share a chat or a group with somebody. */
+  among(user: { _id: Types.ObjectId; groups: readonly string[] }, ids: readonly string[]): Promise<Set<string>>;
+  /** People who have blocked somebody, or whom they have blocked: neither is told of the other by name. */
+  blockedWith(user: Types.ObjectId, blocked: readonly string[]): Promise<Set<string>>;
+}
+
+export function createCommunity({ Chat, User }: Pick<Models, 'Chat' | 'User'>, blocks: Blocks): Community {
+  const newestPeople = async (user: Types.ObjectId): Promise<Set<string>> => {
+    const chats = await Chat.find({ participants: user }, { participants: { $slice: PEOPLE_MAX } })
+      .sort({ lastActivity: -1, _id: -1 })
+      .limit(CHATS_MAX)
+      .lean();
+    return new Set(chats.flatMap(({ participants }) => participants.map((id) => id.toHexString())));
+  };
+
+  return {
+    async of(userId) {
+      if (!isObjectIdOrHexString(userId)) return { userIds: [], rooms: [] };
+      const user = await User.findById(userId, { blockedUsers: 1, joinedGroups: 1 }).lean();
+      if (user === null) return { userIds: [], rooms: [] };
+      const own = (user.blockedUsers ?? []).map(String);
+      const [people, blocked] = await Promise.all([newestPeople(user._id), blocks.all(user._id, own)]);
+      people.delete(user._id.toHexString());
+      const userIds = [...people].filter((id) => !blocked.has(id)).slice(0, PEOPLE_MAX);
+      return { userIds, rooms: (user.joinedGroups ?? []).flatMap(({ groupType }) => groupType ?? []).map(rooms.group) };
+    },
+
+    async among({ _id, groups }, ids) {
+      const [chats, members] = await Promise.all([
+        Chat.find({ $and: [{ participants: _id }, { participants: { $in: ids } }] }, { participants: 1 })
+          .limit(PEOPLE_MAX)
+          .lean(),
+        groups.length === 0
+          ? []
+          : User.find(
+              { _id: { $in: ids }, 'joinedGroups.groupType': { $in: [...groups] as GroupType[] } },
+              { _id: 1 },
+            ).lean(),
+      ]);
+      const known = new Set([
+        ...chats.flatMap(({ participants }) => participants.map((id) => id.toHexString())),
+        ...members.map((member) => member._id.toHexString()),
+      ]);
+      return new Set(ids.map((id) => id.toLowerCase()).filter((id) => known.has(id)));
+    },
+
+    blockedWith: blocks.all,
+  };
+}

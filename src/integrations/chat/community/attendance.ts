@@ -1,0 +1,112 @@
+import { chatNamespace } from '#shared/contracts/namespaces.js';
+import type { PresenceStore } from '../../../realtime/presence/index.js';
+import type { SocketListener } from '../../../sockets/socket.js';
+import { ChatError } from '../shared/index.js';
+
+/** Chats that one socket may have left; far more than a client shows. */
+const LEFT_MAX = 500;
+
+/** Somebody who takes part in a chat and is not in it. */
+export interface Absentee {
+  readonly userId: string;
+  /** They have sockets, all of which have left the chat. */
+  readonly isConnected: boolean;
+}
+
+/**
+ * Who is in which chat, over all nodes: a socket on `/` is in every chat of its user until it leaves it. So what is kept
+ * are the sockets, and what they have left, each with the lease of its node.
+ */
+export interface Attendance {
+  /** @throws ChatError `CONFLICT` for a socket that has left too many */
+  leave(socket: ChatSocket, chatId: string): Promise<void>;
+  enter(socket: ChatSocket, chatId: string): Promise<void>;
+  /** Those of the users who have no socket in the chat. @throws GatewayError `UNAVAILABLE` while that cannot be known */
+  absentFrom(chatId: string, userIds: readonly string[]): Promise<Absentee[]>;
+  readonly listener: SocketListener;
+  start(): () => Promise<void>;
+}
+
+/** A socket and its user. */
+export interface ChatSocket {
+  readonly socketId: string;
+  readonly userId: string;
+}
+
+/** The ids under which the store counts. */
+const keys = {
+  connected: (userId: string): string => `user:${userId}`,
+  /** Sockets of anybody that have left a chat: most chats nobody has left, and then nobody need be asked for. */
+  left: (chatId: string): string => `left:${chatId}`,
+  leftBy: (chatId: string, userId: string): string => `left:${chatId}:${userId}`,
+};
+
+export function createAttendance(store: PresenceStore): Attendance {
+  /** What the sockets of this node have left; nothing, most of them. */
+  const leftBySocket = new Map<string, Set<string> | undefined>();
+
+  const entry = (userId: string, socketId: string) => ({ userId, socketId, connectedAt: 0, accountId: '' });
+  const entriesOf = ({ socketId, userId }: ChatSocket, chatId: string) => [
+    entry(keys.left(chatId), `${socketId}/${chatId}`),
+    entry(keys.leftBy(chatId, userId), `${socketId}/${chatId}/own`),
+  ];
+
+  const enter = async (socket: ChatSocket, chatId: string): Promise<void> => {
+    const left = leftBySocket.get(socket.socketId);
+    if (left?.delete(chatId) !== true) return;
+    await Promise.all(entriesOf(socket, chatId).map(store.remove));
+  };
+
+  const disconnect = async (socket: ChatSocket): Promise<void> => {
+    const left = [...(leftBySocket.get(socket.socketId) ?? [])];
+    leftBySocket.delete(socket.socketId);
+    // What it has left goes first, or for a moment more sockets would have left than there are.
+    await Promise.all(left.flatMap((chatId) => entriesOf(socket, chatId)).map(store.remove));
+    await store.remove(entry(keys.connected(socket.userId), socket.socketId));
+  };
+
+  return {
+    async leave(socket, chatId) {
+      // It may have gone while it was decided what it may do.
+      if (!leftBySocket.has(socket.socketId)) return;
+      const left = leftBySocket.get(socket.socketId) ?? new Set();
+      if (left.has(chatId)) return;
+      if (left.size >= LEFT_MAX) throw new ChatError('CONFLICT', 'Too many chats were left');
+      leftBySocket.set(socket.socketId, left.add(chatId));
+      await Promise.all(entriesOf(socket, chatId).map(store.add));
+    },
+    enter,
+    async absentFrom(chatId, userIds) {
+      const [left, ...sockets] = await store.get([keys.left(chatId), ...userIds.map(keys.connected)]);
+      const people = userIds.map((userId, index) => ({ userId, connections: sockets[index]?.connections ?? 0 }));
+      const connected = people.filter(({ connections }) => connections > 0);
+      const absent = people.filter(({ connections }) => connections === 0);
+      const gone = absent.map(({ userId }) => ({ userId, isConnected: false }));
+      if (left?.online !== true || connected.length === 0) return gone;
+      const leftBy = await store.get(connected.map(({ userId }) => keys.leftBy(chatId, userId)));
+      const lookingAway = connected.filter(
+        ({ connections }, index) => (leftBy[index]?.connections ?? 0) >= connections,
+      );
+      return [...gone, ...lookingAway.map(({ userId }) => ({ userId, isConnected: true }))];
+    },
+    listener: {
+      connected({ id, nsp, data: { principal } }) {
+        if (nsp.name !== chatNamespace || principal.kind !== 'user') return;
+        leftBySocket.set(id, undefined);
+        void store.add(entry(keys.connected(principal.userId), id));
+      },
+      disconnected({ id, nsp, data: { principal } }) {
+        if (nsp.name !== chatNamespace || principal.kind !== 'user') return;
+        void disconnect({ socketId: id, userId: principal.userId });
+      },
+    },
+    start() {
+      const nobody = (): void => undefined;
+      const started = store.start({ offline: nobody, lost: nobody, restored: nobody });
+      return async () => {
+        await started;
+        await store.stop();
+      };
+    },
+  };
+}

@@ -1,0 +1,35 @@
+import { ensureUser, type Principal } from '../../../auth/principal.js';
+import type { Limit, RateLimiter } from '../../../realtime/rate-limit.js';
+
+/** What many have to be told of, or looked at for, and how often one user may ask for it. */
+const limits = {
+  /** Messages; what the original allows. */
+  send: { points: 30, windowMs: 10_000 },
+  /** Changes of what was said. */
+  change: { points: 30, windowMs: 10_000 },
+  /** Pages of chats and messages. */
+  page: { points: 100, windowMs: 10_000 },
+  /** Chats with other people. */
+  direct: { points: 30, windowMs: 60_000 },
+  /** Told to everybody they know. */
+  status: { points: 20, windowMs: 60_000 },
+  /** Members of a group, of whom there may be very many. */
+  members: { points: 10, windowMs: 10_000 },
+} as const satisfies Record<string, Limit>;
+
+/** What one user may still do, over sockets, REST and nodes together. */
+export interface Budget {
+  /** @throws GatewayError `RATE_LIMITED`, or `INVALID_TOKEN` for whoever is no user */
+  spend(name: keyof typeof limits, principal: Principal): Promise<void>;
+  /** Takes back one use that did nothing. */
+  refund(name: keyof typeof limits, principal: Principal): Promise<void>;
+}
+
+export const createBudget = (limiter: RateLimiter): Budget => ({
+  async spend(name, principal) {
+    await limiter.consume(`community:${name}`, `user:${ensureUser(principal).userId}`, limits[name]);
+  },
+  async refund(name, principal) {
+    await limiter.refund(`community:${name}`, `user:${ensureUser(principal).userId}`, limits[name]);
+  },
+});

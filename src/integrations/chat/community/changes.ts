@@ -1,0 +1,125 @@
+import type { Types } from 'mongoose';
+import type { ChatMessage } from '#shared/models/chat-message.js';
+import { spellingsOf } from '#shared/utilities/emoji.js';
+import type { Principal } from '../../../auth/principal.js';
+import type { Context } from '../../../framework/context.js';
+import { ChatError } from '../shared/index.js';
+import { type ChatsAccess, type MessageAccess, type MessageRef, messageNotFound } from './access.js';
+import type { Budget } from './budget.js';
+import type { Faces } from './faces.js';
+import type { Notifications } from './notifications.js';
+import type { Tell } from './tell.js';
+import { sentAt, toWireMessage, toWireReactions, type WireMessage } from './to-wire.js';
+
+interface Dependencies extends Pick<Context, 'models' | 'clock'> {
+  access: ChatsAccess;
+  budget: Budget;
+  tell: Tell;
+  faces: Faces;
+  notifications: Notifications;
+}
+
+/** How long one's own message may be changed. */
+const EDIT_MS = 15 * 60_000;
+const REACTIONS_MAX = 500;
+
+/** Changes what was said. Each change is one atomic write, and only whoever made it tells of it. */
+export function createChanges({ models, clock, access, budget, tell, faces, notifications }: Dependencies) {
+  const show = async (message: ChatMessage): Promise<WireMessage> =>
+    toWireMessage(message, (await faces.read([message.sender])).get(String(message.sender)));
+
+  return {
+    /** @throws ChatError `FORBIDDEN` for a message of somebody else, or one that is too old */
+    async edit(principal: Principal, { content, ...ref }: MessageRef & { content: string }): Promise<WireMessage> {
+      await budget.spend('change', principal);
+      const { caller, chat, message } = await access.openMessageToSpeak(principal, ref);
+      const now = clock.now();
+      if (!caller._id.equals(message.sender)) throw new ChatError('FORBIDDEN', 'You can only edit your own messages');
+      if (now - sentAt(message).getTime() > EDIT_MS) {
+        throw new ChatError('FORBIDDEN', 'The message can no longer be edited');
+      }
+      const edited = await models.ChatMessage.findOneAndUpdate(
+        { _id: message._id, chat: message.chat, isDeleted: { $ne: true } },
+        { $set: { content, isEdited: true, editedAt: new Date(now) } },
+        { returnDocument: 'after' },
+      ).lean<ChatMessage>();
+      if (edited === null) throw messageNotFound();
+      const shown = toWireMessage(edited, caller);
+      const payload = { ...idsOf(edited), content, editedAt: new Date(now).toISOString(), message: shown };
+      tell.all(chat, { event: 'chat:message_edited', payload });
+      await notifications.follow(edited._id);
+      return shown;
+    },
+
+    /** Again is fine. @throws ChatError `FORBIDDEN` for a message of somebody else, unless the caller is an admin */
+    async remove(principal: Principal, ref: MessageRef): Promise<void> {
+      await budget.spend('change', principal);
+      const { caller, chat, message } = await access.openMessage(principal, ref);
+      if (!caller._id.equals(message.sender) && caller.role !== 'admin') {
+        throw new ChatError('FORBIDDEN', 'You can only delete your own messages');
+      }
+      const now = new Date(clock.now());
+      const { modifiedCount } = await models.ChatMessage.updateOne(
+        { _id: message._id, isDeleted: { $ne: true } },
+        { $set: { isDeleted: true, deletedAt: now, content: '', reactions: [] } },
+      );
+      if (modifiedCount === 0) return;
+      await models.Chat.updateOne({ _id: chat._id }, { $pull: { pinnedMessages: message._id } });
+      const payload = { ...idsOf(message), deletedBy: caller.id, timestamp: now.toISOString() };
+      tell.all(chat, { event: 'chat:message_deleted', payload });
+      await notifications.follow(message._id);
+    },
+
+    /** @throws ChatError `CONFLICT` for a message that has very many */
+    async react(principal: Principal, { emoji, ...ref }: MessageRef & { emoji: string }): Promise<WireMessage> {
+      await budget.spend('change', principal);
+      const opened = await access.openMessageToSpeak(principal, ref);
+      const { caller, chat } = opened;
+      const { stored, before, after } = await toggle(opened, emoji);
+      if (before.length === after.length) throw new ChatError('CONFLICT', 'The message has too many reactions');
+      const action = after.length > before.length ? 'added' : 'removed';
+      const message = { ...stored, reactions: after };
+      const payload = { ...idsOf(message), userId: caller.id, emoji, action, reactions: toWireReactions(after) };
+      tell.all(chat, { event: 'chat:message_reaction', payload });
+      return show(message);
+    },
+  };
+
+  /** In the database, because several tabs may do it at once: an odd number of toggles is a reaction, an even one none. */
+  async function toggle({ caller, message }: MessageAccess, emoji: string) {
+    const own = { user: caller._id, emoji, createdAt: new Date(clock.now()) };
+    const stored = await models.ChatMessage.findOneAndUpdate(
+      { _id: message._id, chat: message.chat, isDeleted: { $ne: true } },
+      [{ $set: { reactions: toToggled(own) } }],
+      { returnDocument: 'before', updatePipeline: true },
+    ).lean<ChatMessage>();
+    if (stored === null) throw messageNotFound();
+    const before = stored.reactions ?? [];
+    const spellings = spellingsOf(emoji);
+    const others = before.filter(({ user, emoji: other }) => !(own.user.equals(user) && spellings.includes(other)));
+    if (others.length < before.length) return { stored, before, after: others };
+    return { stored, before, after: before.length < REACTIONS_MAX ? [...before, own] : before };
+  }
+}
+
+/** The reactions without this one, or with it if it was not there and there is room. */
+function toToggled(own: { user: Types.ObjectId; emoji: string; createdAt: Date }) {
+  // Other services write reactions too: with other spellings, with ids as text, or something that is no list.
+  const reactions = { $cond: [{ $isArray: '$reactions' }, '$reactions', []] };
+  const isOwn = {
+    $and: [
+      { $in: ['$$one.user', [own.user, own.user.toHexString()]] },
+      { $in: ['$$one.emoji', { $literal: spellingsOf(own.emoji) }] },
+    ],
+  };
+  const others = { $filter: { input: reactions, as: 'one', cond: { $not: [isOwn] } } };
+  const added = { $concatArrays: [reactions, [{ ...own, emoji: { $literal: own.emoji } }]] };
+  const isThere = { $lt: [{ $size: others }, { $size: reactions }] };
+  const hasRoom = { $lt: [{ $size: reactions }, REACTIONS_MAX] };
+  return { $cond: [isThere, others, { $cond: [hasRoom, added, reactions] }] };
+}
+
+const idsOf = ({ _id, chat }: Pick<ChatMessage, '_id' | 'chat'>) => ({
+  chatId: chat.toHexString(),
+  messageId: _id.toHexString(),
+});

@@ -1,0 +1,88 @@
+import { Types } from 'mongoose';
+import type { Chat } from '#shared/models/chat.js';
+import { equalText } from '#shared/models/stored-text.js';
+import type { Principal } from '../../../auth/principal.js';
+import { invalid } from '../../../errors.js';
+import type { Context } from '../../../framework/context.js';
+import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
+import { blockedUser, ChatError, type Entrance, isBlockBetween, isSameAccount, type People } from '../shared/index.js';
+import { chatNotFound } from './access.js';
+import type { Budget } from './budget.js';
+import type { ChatLists, WireChat } from './lists.js';
+
+interface Dependencies extends Pick<Context, 'models' | 'clock'> {
+  budget: Budget;
+  entrance: Entrance;
+  people: People;
+  lists: ChatLists;
+}
+
+const ATTEMPTS = 3;
+
+/**
+ * Opens the chat of two people. The unique key of the pair makes it one, whoever asks, however often, on whatever node.
+ * A direct chat that another service made gets its key when it is first asked for.
+ */
+export function createDirect({ models, clock, budget, entrance, people, lists }: Dependencies) {
+  const find = async (pair: Pair): Promise<Chat | null> => {
+    const both = { $and: [...pair.ids.map((participants) => ({ participants })), { participants: { $size: 2 } }] };
+    const keyed = await models.Chat.findOne({ directKey: equalText(pair.key), ...both }).lean<Chat>();
+    if (keyed !== null) return keyed;
+    const unkeyed = { type: 'direct' as const, ...both, directKey: { $exists: false } };
+    return models.Chat.findOneAndUpdate(
+      unkeyed,
+      { $set: { directKey: pair.key } },
+      { sort: { lastActivity: -1 }, returnDocument: 'after' },
+    ).lean<Chat>();
+  };
+
+  const make = async ({ key, ids }: Pair): Promise<Chat> => {
+    const [made] = await models.Chat.insertMany([
+      { participants: ids, type: 'direct', directKey: key, lastActivity: new Date(clock.now()) },
+    ]);
+    if (made === undefined) throw chatNotFound();
+    return made.toObject();
+  };
+
+  /** A chat that one of the two was taken out of is not theirs any more. */
+  const giveUp = ({ key, ids }: Pair) =>
+    models.Chat.updateOne(
+      { directKey: equalText(key), participants: { $not: { $all: ids } } },
+      { $unset: { directKey: 1 } },
+    );
+
+  const findOrMake = async (pair: Pair): Promise<Chat> => {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return (await find(pair)) ?? (await make(pair));
+      } catch (error) {
+        // Somebody was faster; theirs is found the next time.
+        if (attempt === ATTEMPTS || !isDuplicateKey(error, 'directKey')) throw error;
+        await giveUp(pair);
+      }
+    }
+  };
+
+  return async (principal: Principal, participantId: string): Promise<WireChat> => {
+    await budget.spend('direct', principal);
+    const [caller, other] = await Promise.all([entrance.userOf(principal), people.find(participantId)]);
+    if (other === undefined) throw new ChatError('NOT_FOUND', 'User not found');
+    if (other.id === caller.id) throw invalid('participantId', 'must be somebody else');
+    const pair = toPair(caller.id, other.id);
+    // Another service may have made a chat of two accounts; it is found, but none is begun here.
+    const mayBegin = isSameAccount(caller, other) || (await find(pair)) !== null;
+    if (!mayBegin) throw new ChatError('NOT_FOUND', 'User not found');
+    if (isBlockBetween(caller, other)) throw blockedUser();
+    return lists.showOne(await findOrMake(pair), caller);
+  };
+}
+
+interface Pair {
+  readonly key: string;
+  readonly ids: Types.ObjectId[];
+}
+
+function toPair(...users: [string, string]): Pair {
+  const sorted = users.sort();
+  return { key: sorted.join(':'), ids: sorted.map((id) => new Types.ObjectId(id)) };
+}

@@ -1,0 +1,53 @@
+import type { community } from '#shared/contracts/community.js';
+import type { communityNotifications, communityPeople } from '#shared/contracts/community-people.js';
+import type { Handlers } from '../../../framework/integration.js';
+import type { Entrance } from '../shared/index.js';
+import type { CommunityServices } from './service.js';
+
+/** The events of the chats. */
+export const createChatHandlers = (services: CommunityServices): Handlers<typeof community> => {
+  const { room, send, typing, changes, pins, read } = services;
+  return {
+    'chat:join': ({ chatId }, here) => room.join(here, chatId),
+    'chat:leave': ({ chatId }, here) => room.leave(here, chatId),
+    'chat:send_message': async (data, { principal, socketId }) => {
+      const message = await send(principal, data);
+      // Only now: of two events in one packet the one that begins the typing may be handled second.
+      typing.stop(socketId, message.chat);
+      return message;
+    },
+    'chat:typing_start': ({ chatId }, here) => room.startTyping(here, chatId),
+    'chat:typing_stop': ({ chatId }, here) => room.stopTyping(here, chatId),
+    'chat:mark_read': (data, { principal }) => read(principal, data),
+    'chat:edit_message': (data, { principal }) => changes.edit(principal, data),
+    'chat:delete_message': (data, { principal }) => changes.remove(principal, data),
+    'chat:add_reaction': (data, { principal }) => changes.react(principal, data),
+    'chat:pin_message': (data, { principal }) => pins.pin(principal, data),
+    'chat:unpin_message': (data, { principal }) => pins.unpin(principal, data),
+  };
+};
+
+/** The events of notifications. */
+export const createNotificationHandlers = (
+  { notifications }: CommunityServices,
+  { userOf }: Entrance,
+): Handlers<typeof communityNotifications> => ({
+  'notification:list': async (data, { principal }) => notifications.list(await userOf(principal), data),
+  'notification:mark_read': async ({ notificationId }, { principal }) =>
+    notifications.markRead(await userOf(principal), notificationId),
+  'notification:mark_all_read': async (_data, { principal }) => notifications.markAllRead(await userOf(principal)),
+  'notification:get_unread_count': async (_data, { principal, send }) => {
+    const unread = await notifications.count(await userOf(principal));
+    send({ event: 'notification:unread_count', payload: unread });
+    return unread;
+  },
+});
+
+/** The events of groups and of presence. */
+export const createPeopleHandlers = ({ groups, statuses }: CommunityServices): Handlers<typeof communityPeople> => ({
+  'group:join': ({ groupType }, here) => groups.join(here, groupType),
+  'group:leave': ({ groupType }, here) => groups.leave(here, groupType),
+  'group:get_online': (data, { principal }) => groups.getOnline(principal, data),
+  'presence:update_status': ({ status }, { principal }) => statuses.update(principal, status),
+  'presence:get_online': (data, { principal }) => statuses.getOnline(principal, data),
+});

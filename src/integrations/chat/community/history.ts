@@ -1,0 +1,45 @@
+import type { Principal } from '../../../auth/principal.js';
+import type { ChatsAccess } from './access.js';
+import type { Budget } from './budget.js';
+import type { Faces } from './faces.js';
+import type { ChatLog } from './log.js';
+import { isShown, toWireMessage, type WireMessage } from './to-wire.js';
+
+interface Dependencies {
+  access: ChatsAccess;
+  budget: Budget;
+  faces: Faces;
+  log: ChatLog;
+}
+
+/** One page of a list. */
+export interface PageQuery {
+  readonly before?: string | undefined;
+  readonly limit: number;
+}
+
+/** The same of messages, which may also be those next after one that the client has. */
+interface HistoryQuery extends PageQuery {
+  readonly chatId: string;
+  readonly after?: string | undefined;
+}
+
+/** Reads the messages of a chat: the newest, or those next before or after one of them or a time. A page is oldest first. */
+export function createHistory({ access, budget, faces, log }: Dependencies) {
+  return async (principal: Principal, { chatId, before, after, limit }: HistoryQuery): Promise<WireMessage[]> => {
+    await budget.spend('page', principal);
+    const { _id: parent } = (await access.open(principal, chatId)).chat;
+    await log.adopt(parent);
+    const [lower, upper] = await Promise.all([
+      log.placeNamed(parent, after, 'after'),
+      log.placeNamed(parent, before, 'before'),
+    ]);
+    // Whoever says what they have wants what comes next, not what is newest.
+    const first = lower === undefined ? 'newest' : 'oldest';
+    const messages = await log.read({ parent, after: lower, before: upper, first, limit });
+    if (first === 'newest') messages.reverse();
+    const people = await faces.read(messages.map(({ sender }) => sender));
+    const shown = messages.map((message) => toWireMessage(message, people.get(String(message.sender))));
+    return shown.filter(isShown);
+  };
+}

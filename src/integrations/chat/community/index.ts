@@ -1,0 +1,44 @@
+import { community } from '#shared/contracts/community.js';
+import { communityNotifications, communityPeople } from '#shared/contracts/community-people.js';
+import { chatNamespace } from '#shared/contracts/namespaces.js';
+import type { Context } from '../../../framework/context.js';
+import { type Integration, mountEvents, mountRoutes } from '../../../framework/integration.js';
+import { type ChatServices, toRequestFailure } from '../shared/index.js';
+import { communityDialect } from './dialect.js';
+import { createChatHandlers, createNotificationHandlers, createPeopleHandlers } from './handlers.js';
+import { createRoutes } from './routes.js';
+import { createCommunityServices } from './service.js';
+
+/** The community chat on `/`: chats, notifications, groups and presence. */
+export function createCommunityChat(context: Context, chats: ChatServices): Integration {
+  const services = createCommunityServices(context, chats);
+  const { entrance } = chats;
+  const where = { namespaces: [chatNamespace], dialect: communityDialect };
+  return {
+    name: community.name,
+    mounts: [
+      mountEvents(community, createChatHandlers(services), where),
+      mountEvents(communityNotifications, createNotificationHandlers(services, entrance), where),
+      mountEvents(communityPeople, createPeopleHandlers(services), where),
+    ],
+    routes: mountRoutes(community, createRoutes(services), {
+      authenticate: entrance.authenticateRequest,
+      toFailure: toRequestFailure,
+    }),
+    listener: {
+      connected: services.attendance.listener.connected,
+      disconnected(socket) {
+        services.typing.listener.disconnected(socket);
+        services.attendance.listener.disconnected(socket);
+      },
+    },
+    acquaintancesOf: services.community.of,
+    onUserOnline: ({ userId }) => services.statuses.seen(userId),
+    start() {
+      const end = services.attendance.start();
+      return async () => {
+        await Promise.all([end(), services.log.stop()]);
+      };
+    },
+  };
+}

@@ -1,0 +1,112 @@
+import { isObjectIdOrHexString, type Types } from 'mongoose';
+import type { z } from 'zod';
+import type { chat as wireChat } from '#shared/contracts/community-parts.js';
+import type { Chat } from '#shared/models/chat.js';
+import type { ChatMessage } from '#shared/models/chat-message.js';
+import type { Principal } from '../../../auth/principal.js';
+import type { Context } from '../../../framework/context.js';
+import { isShowable, readDocument, storedValue } from '../../../models/index.js';
+import { type KeysetPlace, placeOfTime, readBehind } from '../../../platform/mongo/keyset.js';
+import { type Entrance, isPositioned, type UserCaller } from '../shared/index.js';
+import { chatNotFound } from './access.js';
+import type { Budget } from './budget.js';
+import type { Faces } from './faces.js';
+import type { PageQuery } from './history.js';
+import type { ChatLog } from './log.js';
+import { isMuted, settingOf } from './settings.js';
+import { toWireMessage } from './to-wire.js';
+import { createCountUnread } from './unread.js';
+
+/** A chat on the wire. */
+export type WireChat = z.output<typeof wireChat>;
+
+interface Dependencies extends Pick<Context, 'models' | 'clock'> {
+  budget: Budget;
+  entrance: Entrance;
+  faces: Faces;
+  log: ChatLog;
+}
+
+export type ChatLists = ReturnType<typeof createLists>;
+
+/** Shows chats to their participants: the last active first. */
+export function createLists({ models, clock, budget, entrance, faces, log }: Dependencies) {
+  const countUnread = createCountUnread(log);
+
+  const findPlace = async (user: Types.ObjectId, before: string | undefined): Promise<KeysetPlace | undefined> => {
+    if (before === undefined) return undefined;
+    if (!isObjectIdOrHexString(before)) return placeOfTime(new Date(before), 'descending');
+    const found = await models.Chat.findOne({ _id: before, participants: user }, { lastActivity: 1 }).lean<Chat>();
+    if (found === null) throw chatNotFound();
+    return { value: storedValue(found, 'lastActivity'), _id: found._id };
+  };
+
+  /** Another service that says something in a chat makes it the last message, without a position. */
+  const adoptIfForeign = async (chat: Chat, lastMessage: ChatMessage | undefined): Promise<void> => {
+    const isForeign = lastMessage !== undefined && !isPositioned(lastMessage) && chat.lastPosition != null;
+    if (isForeign) await log.adopt(chat._id);
+  };
+
+  const readNewest = async (chats: readonly Chat[]): Promise<Map<string, ChatMessage>> => {
+    const ids = chats.flatMap(({ lastMessage }) => lastMessage ?? []);
+    if (ids.length === 0) return new Map();
+    const found = await models.ChatMessage.find({ _id: { $in: ids } }).lean<ChatMessage[]>();
+    return new Map(found.map((message) => [message._id.toHexString(), message]));
+  };
+
+  const show = async (chats: readonly Chat[], viewer: UserCaller): Promise<WireChat[]> => {
+    const newest = await readNewest(chats);
+    const unread = await Promise.all(
+      chats.map(async (chat) => {
+        await adoptIfForeign(chat, newest.get(String(chat.lastMessage)));
+        return countUnread(chat, viewer._id);
+      }),
+    );
+    const senders = [...newest.values()].map(({ sender }) => sender);
+    const people = await faces.read([...senders, ...chats.flatMap((chat) => otherOf(chat, viewer._id) ?? [])]);
+    return chats.map((chat, index) => {
+      const lastMessage = newest.get(chat.lastMessage?.toHexString() ?? '');
+      const other = people.get(otherOf(chat, viewer._id)?.toHexString() ?? '');
+      const { mutedUntil } = settingOf(chat, viewer._id) ?? {};
+      return {
+        _id: chat._id.toHexString(),
+        type: chat.type ?? 'direct',
+        participants: chat.participants.map((id) => id.toHexString()),
+        groupName: chat.groupName ?? null,
+        chatName: chat.type === 'group' ? (chat.groupName ?? '') : (other?.name ?? ''),
+        chatImage: chat.type === 'group' ? null : (other?.image ?? null),
+        lastMessage:
+          lastMessage === undefined ? null : toWireMessage(lastMessage, people.get(String(lastMessage.sender))),
+        lastActivity: lastActivityOf(chat).toISOString(),
+        pinnedMessages: (chat.pinnedMessages ?? []).map((id) => id.toHexString()),
+        isMuted: isMuted(chat, viewer._id, clock.now()),
+        mutedUntil: mutedUntil?.toISOString() ?? null,
+        unreadCount: unread[index] ?? 0,
+      };
+    });
+  };
+
+  return {
+    async page(principal: Principal, { before, limit }: PageQuery): Promise<WireChat[]> {
+      await budget.spend('page', principal);
+      const viewer = await entrance.userOf(principal);
+      const place = await findPlace(viewer._id, before);
+      const list = { base: { participants: viewer._id }, field: 'lastActivity', direction: 'descending' } as const;
+      const chats = await readBehind<Chat>(models.Chat, list, { place, limit });
+      return show(chats.map((chat) => readDocument('Chat', chat)).filter(isShowable), viewer);
+    },
+    /** @throws ChatError `NOT_FOUND` when somebody has taken the viewer out meanwhile */
+    async showOne(chat: Chat, viewer: UserCaller): Promise<WireChat> {
+      const [shown] = await show([chat], viewer);
+      if (shown === undefined) throw chatNotFound();
+      return shown;
+    },
+  };
+}
+
+const lastActivityOf = ({ lastActivity, createdAt, _id }: Chat): Date =>
+  lastActivity ?? createdAt ?? _id.getTimestamp();
+
+/** The other person of a direct chat. */
+const otherOf = ({ type, participants }: Chat, user: Types.ObjectId): Types.ObjectId | undefined =>
+  type === 'group' ? undefined : participants.find((id) => !id.equals(user));

@@ -1,0 +1,40 @@
+import type { ChatMessage } from '#shared/models/chat-message.js';
+import { equalText } from '#shared/models/stored-text.js';
+import type { Context } from '../../../framework/context.js';
+import { acknowledgedReadConcern } from '../../../platform/mongo/options.js';
+import { createMessageLog, type MessageLog } from '../shared/index.js';
+import type { Faces } from './faces.js';
+import { toWireMessage, type WireMessage } from './to-wire.js';
+
+/** The messages of the community chat. */
+export interface ChatLog extends MessageLog<ChatMessage> {
+  /** Finds what the same call has stored before; `null` without a `clientMessageId`. */
+  findSaid(message: Pick<ChatMessage, 'chat' | 'sender' | 'clientMessageId'>): Promise<ChatMessage | null>;
+}
+
+export function createChatLog(context: Context, faces: Faces): ChatLog {
+  const { ChatMessage: Message } = context.models;
+
+  const findSaid: ChatLog['findSaid'] = async ({ chat, sender, clientMessageId }) => {
+    if (clientMessageId === undefined) return null;
+    const said = { chat, sender, clientMessageId: equalText(clientMessageId) };
+    return Message.findOne(said).readConcern(acknowledgedReadConcern).lean<ChatMessage | null>();
+  };
+
+  const log = createMessageLog<ChatMessage>(context, {
+    kind: { model: Message, parent: 'chat', time: 'createdAt' },
+    topic: 'community',
+    findSaid,
+    async toEvents(messages) {
+      const people = await faces.read(messages.map(({ sender }) => sender));
+      return messages.map((message) => toEvent(toWireMessage(message, people.get(String(message.sender)))));
+    },
+  });
+  return { ...log, findSaid };
+}
+
+/** What those who hear a message get of it. */
+export const toEvent = (message: WireMessage) => ({
+  event: 'chat:new_message',
+  payload: { message, chatId: message.chat, timestamp: message.createdAt },
+});

@@ -1,0 +1,248 @@
+import { isObjectIdOrHexString, Types } from 'mongoose';
+import type { Chat } from '#shared/models/chat.js';
+import type { ChatMessage } from '#shared/models/chat-message.js';
+import type { Notification } from '#shared/models/notification.js';
+import type { Context } from '../../../framework/context.js';
+import { storedValue } from '../../../models/index.js';
+import type { PushNotification } from '../../../platform/fcm/notification.js';
+import { type KeysetPlace, placeOfTime, readBehind } from '../../../platform/mongo/keyset.js';
+import { cutText } from '../../../platform/text.js';
+import { ChatError, isPositioned, type UserCaller } from '../shared/index.js';
+import type { Absentee, Attendance } from './attendance.js';
+import type { PageQuery } from './history.js';
+import { isMuted, settingOf } from './settings.js';
+import type { Tell } from './tell.js';
+import { isShown, toWireNotification } from './to-wire.js';
+
+interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger' | 'push'> {
+  tell: Tell;
+  attendance: Attendance;
+}
+
+/** Something that was said in a chat. */
+export interface Said {
+  readonly caller: UserCaller;
+  readonly chat: Chat;
+  readonly message: ChatMessage;
+}
+
+/** Whose notifications they are. */
+type Recipient = Pick<UserCaller, '_id' | 'id'>;
+
+export type Notifications = ReturnType<typeof createNotifications>;
+
+/** What of a message a notification repeats. */
+const EXCERPT_MAX = 200;
+/** How often notifications are compared with a message that is being changed. */
+const FOLLOW_ATTEMPTS_MAX = 10;
+/** Unread notifications are counted up to here. */
+const COUNT_MAX = 100;
+
+/** What users should come to know: made for those who miss a message, and put away when they have read it. */
+export function createNotifications({ models, clock, logger, push, tell, attendance }: Dependencies) {
+  const count = (recipient: Types.ObjectId): Promise<number> =>
+    models.Notification.countDocuments({ recipient, isRead: false }).limit(COUNT_MAX);
+
+  const tellCount = async ({ _id, id }: Recipient): Promise<number> => {
+    const unread = await count(_id);
+    tell.people({ userIds: [id] }, { event: 'notification:unread_count', payload: { count: unread } });
+    return unread;
+  };
+
+  /** Participants who should be told: not in the chat anywhere, not muted, and they have not blocked who speaks. */
+  const findMissing = async ({ caller, chat }: Said): Promise<Absentee[]> => {
+    const others = chat.participants.filter((user) => !user.equals(caller._id) && !isMuted(chat, user, clock.now()));
+    const ids = others.map((user) => user.toHexString());
+    const absent = await attendance.absentFrom(chat._id.toHexString(), ids).catch((error: unknown) => {
+      // Better one too many than one that is missing.
+      logger.warn({ err: error }, 'community: it is not known who is in a chat; everybody is notified');
+      return ids.map((userId) => ({ userId, isConnected: true }));
+    });
+    if (absent.length === 0) return [];
+    const named = { $in: absent.map(({ userId }) => userId) };
+    const averse = await models.User.find({ _id: named, blockedUsers: caller._id }, { _id: 1 }).lean();
+    const refusing = new Set(averse.map(({ _id }) => _id.toHexString()));
+    return absent.filter(({ userId }) => !refusing.has(userId));
+  };
+
+  const makeAll = async (said: Said): Promise<void> => {
+    const missing = await findMissing(said);
+    if (missing.length === 0) return;
+    const drafts = missing.map(({ userId }) => toNotification(said, userId));
+    await models.Notification.insertMany(drafts, { ordered: false });
+    // Whoever changed the message meanwhile did not find these.
+    const made = await readAgain(said, drafts);
+    if (made.length === 0) return;
+    const away = new Set(missing.flatMap(({ userId, isConnected }) => (isConnected ? [] : [userId])));
+    const here = made.filter(({ recipient }) => !away.has(recipient.toHexString()));
+    for (const own of here) {
+      const userIds = [own.recipient.toHexString()];
+      tell.people({ userIds }, { event: 'notification:new', payload: toWireNotification(own) });
+    }
+    await Promise.all(here.map(({ recipient }) => tellCount({ _id: recipient, id: recipient.toHexString() })));
+    if (push.isOn && away.size > 0) await push.send([...away], toPush(said, made[0]?.message ?? ''));
+  };
+
+  /** The notifications as they are after the message was edited, deleted or read in the meantime. */
+  const readAgain = async (
+    { chat, message }: Said,
+    made: readonly Notification[],
+  ): Promise<readonly Notification[]> => {
+    const [now, settings] = await Promise.all([
+      models.ChatMessage.findById(message._id, { content: 1, isDeleted: 1 }).lean<ChatMessage>(),
+      models.Chat.findById(chat._id, { participantSettings: 1 }).lean<Chat>(),
+    ]);
+    const excerpt = now === null || now.isDeleted === true ? undefined : toExcerpt(now);
+    if (excerpt !== toExcerpt(message)) await follow(message._id);
+    if (excerpt === undefined) return [];
+    const hasRead = ({ recipient }: Notification): boolean => {
+      const readPosition = settings === null ? undefined : settingOf(settings, recipient)?.readPosition;
+      return readPosition != null && isPositioned(message) && readPosition >= message.position;
+    };
+    const read = made.filter(hasRead).map(({ _id }) => _id);
+    if (read.length > 0) {
+      const readAt = new Date(clock.now());
+      await models.Notification.updateMany({ _id: { $in: read } }, { isRead: true, readAt });
+    }
+    return made.filter((one) => !hasRead(one)).map((one) => ({ ...one, message: excerpt }));
+  };
+
+  return {
+    /** For those who miss a message. Never rejects: it was said, and its sender is told so. */
+    notify: (said: Said): Promise<void> =>
+      makeAll(said).catch((error: unknown) =>
+        logger.error({ err: error }, 'community: those who missed a message were not notified'),
+      ),
+
+    async list({ _id }: Recipient, { before, limit, unreadOnly }: PageQuery & { unreadOnly: boolean }) {
+      const unread = unreadOnly ? { isRead: false } : {};
+      const place = await findPlace(_id, before);
+      const list = { base: { recipient: _id, ...unread }, field: 'createdAt', direction: 'descending' } as const;
+      const found = await readBehind<Notification>(models.Notification, list, { place, limit: limit + 1 });
+      const notifications = found.slice(0, limit).map(toWireNotification).filter(isShown);
+      return { notifications, unreadCount: await count(_id), hasMore: found.length > limit };
+    },
+
+    /** Again is fine. @throws ChatError `NOT_FOUND` */
+    async markRead(recipient: Recipient, notificationId: string): Promise<{ count: number }> {
+      const own = { _id: notificationId, recipient: recipient._id };
+      const readAt = new Date(clock.now());
+      const { modifiedCount } = await models.Notification.updateOne(
+        { ...own, isRead: false },
+        { isRead: true, readAt },
+      );
+      if (modifiedCount === 0) {
+        if ((await models.Notification.exists(own)) === null) throw notFound();
+        return { count: await count(recipient._id) };
+      }
+      const payload = { notificationId: notificationId.toLowerCase(), readAt: readAt.toISOString() };
+      tell.people({ userIds: [recipient.id] }, { event: 'notification:read', payload });
+      return { count: await tellCount(recipient) };
+    },
+
+    async markAllRead(recipient: Recipient): Promise<{ count: number }> {
+      const readAt = new Date(clock.now());
+      const { modifiedCount } = await models.Notification.updateMany(
+        { recipient: recipient._id, isRead: false },
+        { isRead: true, readAt },
+      );
+      if (modifiedCount === 0) return { count: 0 };
+      const payload = { notificationId: null, readAt: readAt.toISOString() };
+      tell.people({ userIds: [recipient.id] }, { event: 'notification:read', payload });
+      return { count: await tellCount(recipient) };
+    },
+
+    /** Somebody has read a chat up to a message, and with it what was notified of it. */
+    async readOf(recipient: Recipient, { chat, position, at }: ReadUpTo): Promise<void> {
+      const unread = { recipient: recipient._id, relatedChat: chat._id, isRead: false };
+      const untilTime = { ...unread, position: null, createdAt: { $lte: at } };
+      const untilPosition = { ...unread, position: { $gt: 0, $lte: position } };
+      const { modifiedCount } = await models.Notification.updateMany(
+        position > 0 ? { $or: [untilTime, untilPosition] } : untilTime,
+        { isRead: true, readAt: new Date(clock.now()) },
+      );
+      if (modifiedCount > 0) await tellCount(recipient);
+    },
+
+    /**
+     * A message was edited or deleted: what repeats it says the same, or is gone, whoever has it. Never rejects: the message
+     * is changed.
+     */
+    follow: (messageId: Types.ObjectId): Promise<void> =>
+      follow(messageId).catch((error: unknown) =>
+        logger.error({ err: error }, 'community: notifications still repeat what a message said before'),
+      ),
+
+    count: async ({ _id }: Recipient): Promise<{ count: number }> => ({ count: await count(_id) }),
+  };
+
+  /** Repeated until it changes nothing: of several changes at once, on several nodes, the last one has to stay. */
+  async function follow(messageId: Types.ObjectId): Promise<void> {
+    const about = { relatedMessage: messageId };
+    for (let attempt = 1; attempt <= FOLLOW_ATTEMPTS_MAX; attempt += 1) {
+      const message = await models.ChatMessage.findById(messageId, { content: 1, isDeleted: 1 }).lean<ChatMessage>();
+      if (message === null || message.isDeleted === true) return withdraw(about);
+      const excerpt = toExcerpt(message);
+      const { modifiedCount } = await models.Notification.updateMany(
+        { ...about, type: 'message', message: { $ne: excerpt } },
+        { message: excerpt },
+      );
+      if (modifiedCount === 0) return;
+    }
+  }
+
+  async function withdraw(about: { relatedMessage: Types.ObjectId }): Promise<void> {
+    const unread = await models.Notification.find({ ...about, isRead: false }, { recipient: 1 }).lean();
+    await Promise.all([models.Notification.deleteMany(about), push.withdraw(about.relatedMessage.toHexString())]);
+    await Promise.all(unread.map(({ recipient }) => tellCount({ _id: recipient, id: recipient.toHexString() })));
+  }
+
+  async function findPlace(recipient: Types.ObjectId, before: string | undefined): Promise<KeysetPlace | undefined> {
+    if (before === undefined) return undefined;
+    if (!isObjectIdOrHexString(before)) return placeOfTime(new Date(before), 'descending');
+    const found = await models.Notification.findOne({ _id: before, recipient }, { createdAt: 1 }).lean();
+    if (found === null) throw notFound();
+    return { value: storedValue(found, 'createdAt'), _id: found._id };
+  }
+}
+
+/** Up to which message of a chat somebody has read. */
+interface ReadUpTo {
+  readonly chat: Chat;
+  /** 0: it has none. */
+  readonly position: number;
+  readonly at: Date;
+}
+
+const notFound = () => new ChatError('NOT_FOUND', 'Notification not found');
+
+const toExcerpt = ({ content }: Pick<ChatMessage, 'content'>): string => cutText(content ?? '', EXCERPT_MAX);
+
+const titleOf = ({ caller, chat }: Said): string =>
+  chat.type === 'group' && chat.groupName ? chat.groupName : caller.name;
+
+/** For those who have no socket here at all. */
+const toPush = (said: Said, body: string): PushNotification => ({
+  title: titleOf(said),
+  body,
+  data: {
+    id: said.message._id.toHexString(),
+    event: 'chat:new_message',
+    chat_id: said.chat._id.toHexString(),
+  },
+});
+
+const toNotification = (said: Said, recipient: string): Notification => ({
+  _id: new Types.ObjectId(),
+  recipient: new Types.ObjectId(recipient),
+  sender: said.caller._id,
+  type: 'message',
+  title: titleOf(said),
+  message: toExcerpt(said.message),
+  relatedChat: said.chat._id,
+  relatedMessage: said.message._id,
+  isRead: false,
+  readAt: null,
+  ...(isPositioned(said.message) ? { position: said.message.position } : {}),
+  createdAt: said.message.createdAt,
+});

@@ -1,0 +1,54 @@
+import type { Principal } from '../../../auth/principal.js';
+import type { Context } from '../../../framework/context.js';
+import { ChatError } from '../shared/index.js';
+import type { ChatsAccess, MessageRef } from './access.js';
+import type { Budget } from './budget.js';
+import type { Tell } from './tell.js';
+
+interface Dependencies extends Pick<Context, 'models' | 'clock'> {
+  access: ChatsAccess;
+  budget: Budget;
+  tell: Tell;
+}
+
+/** Messages that may be pinned in a chat. */
+const PINS_MAX = 50;
+
+/** Pins messages for everybody in a chat. Every participant may, and may take it back: a chat is its participants' own. */
+export function createPins({ models, clock, access, budget, tell }: Dependencies) {
+  const payloadOf = (chatId: string, messageId: string) => ({
+    ...{ chatId, messageId },
+    timestamp: new Date(clock.now()).toISOString(),
+  });
+  return {
+    /** Again is fine. @throws ChatError `CONFLICT` when there are too many */
+    async pin(principal: Principal, ref: MessageRef): Promise<void> {
+      await budget.spend('change', principal);
+      const { caller, chat, message } = await access.openMessageToSpeak(principal, ref);
+      const hasRoom = { [`pinnedMessages.${PINS_MAX - 1}`]: { $exists: false } };
+      const { modifiedCount } = await models.Chat.updateOne(
+        { _id: chat._id, pinnedMessages: { $ne: message._id }, ...hasRoom },
+        { $push: { pinnedMessages: message._id } },
+      );
+      if (modifiedCount === 0) {
+        if (await models.Chat.exists({ _id: chat._id, pinnedMessages: message._id })) return;
+        throw new ChatError('CONFLICT', 'Too many messages are pinned');
+      }
+      const payload = { ...payloadOf(chat._id.toHexString(), message._id.toHexString()), pinnedBy: caller.id };
+      tell.all(chat, { event: 'chat:message_pinned', payload });
+    },
+
+    /** Again is fine. */
+    async unpin(principal: Principal, ref: MessageRef): Promise<void> {
+      await budget.spend('change', principal);
+      const { caller, chat, message } = await access.openMessageToSpeak(principal, ref);
+      const { modifiedCount } = await models.Chat.updateOne(
+        { _id: chat._id, pinnedMessages: message._id },
+        { $pull: { pinnedMessages: message._id } },
+      );
+      if (modifiedCount === 0) return;
+      const payload = { ...payloadOf(chat._id.toHexString(), message._id.toHexString()), unpinnedBy: caller.id };
+      tell.all(chat, { event: 'chat:message_unpinned', payload });
+    },
+  };
+}

@@ -1,0 +1,120 @@
+import type { Types } from 'mongoose';
+import type { Chat, ChatSetting } from '#shared/models/chat.js';
+import type { ChatMessage } from '#shared/models/chat-message.js';
+import type { Principal } from '../../../auth/principal.js';
+import type { Context } from '../../../framework/context.js';
+import { isPositioned, type UserCaller } from '../shared/index.js';
+import type { ChatsAccess } from './access.js';
+import type { ChatLog } from './log.js';
+import type { Notifications } from './notifications.js';
+import { settingOf } from './settings.js';
+import type { Tell } from './tell.js';
+import { sentAt } from './to-wire.js';
+import { readPlaceOf } from './unread.js';
+
+interface Dependencies extends Pick<Context, 'models' | 'clock'> {
+  access: ChatsAccess;
+  tell: Tell;
+  log: ChatLog;
+  notifications: Notifications;
+}
+
+/** Messages that are marked one by one as read by somebody who comes after a long time; how far they read counts anyway. */
+const MARKED_MAX = 500;
+
+/**
+ * Says how far somebody has read: up to a message of somebody else. How far is one place for each participant, which moves
+ * on by an atomic write and never back, so that of several tabs and nodes one tells the others.
+ */
+export function createRead({ models, clock, access, tell, log, notifications }: Dependencies) {
+  /** What the caller has not read, newest first: messages of others up to the one that is named. */
+  const findUnread = async (chat: Chat, { _id }: UserCaller, messageId: string | null | undefined) => {
+    const parent = chat._id;
+    if (messageId == null) await log.adopt(parent);
+    const named = messageId == null ? undefined : await log.find(parent, messageId);
+    const after = readPlaceOf(settingOf(chat, _id));
+    const before = named === undefined ? undefined : log.placeOf(named);
+    const where = { sender: { $ne: _id } };
+    const projection = { _id: 1 } as const;
+    const found = await log.read({ parent, after, before, first: 'newest', limit: MARKED_MAX, where, projection });
+    const isOwn = named === undefined || _id.equals(named.sender);
+    return isOwn ? found : [named, ...found].slice(0, MARKED_MAX);
+  };
+
+  /** @returns whether it was this call that moved it */
+  const advance = async (chat: Chat, user: Types.ObjectId, target: ChatMessage): Promise<boolean> => {
+    if (settingOf(chat, user) === undefined) {
+      const setting: ChatSetting = { user };
+      const without = { _id: chat._id, participants: user, 'participantSettings.user': { $ne: user } };
+      await models.Chat.updateOne(without, { $push: { participantSettings: setting } });
+    }
+    const readUpTo = sentAt(target);
+    const { position, timed } = log.placeOf(target);
+    /** What an entry of the caller fulfils that is behind the message. Another service may have stored several. */
+    const behind = (at: '' | 'own.') => {
+      const [readTo, last] = [`${at}readUpTo`, `${at}lastReadMessage`];
+      const isEarlier = [
+        { [readTo]: null },
+        { [readTo]: { $lt: readUpTo } },
+        { [readTo]: readUpTo, [last]: { $lt: target._id } },
+      ];
+      return {
+        $and: [
+          { [`${at}user`]: user },
+          { [`${at}readPosition`]: timed === undefined ? { $not: { $gte: position } } : null },
+          ...(timed === undefined ? [] : [{ $or: isEarlier }]),
+        ],
+      };
+    };
+    const read = {
+      'participantSettings.$[own].readUpTo': readUpTo,
+      'participantSettings.$[own].lastReadMessage': target._id,
+      ...(isPositioned(target) ? { 'participantSettings.$[own].readPosition': target.position } : {}),
+    };
+    const { modifiedCount } = await models.Chat.updateOne(
+      { _id: chat._id, participants: user, participantSettings: { $elemMatch: behind('') } },
+      { $set: read },
+      // Not `$`: after conditions on two arrays that is a position in either of them.
+      { arrayFilters: [behind('own.')] },
+    );
+    return modifiedCount > 0;
+  };
+
+  const mark = (messages: readonly ChatMessage[], user: Types.ObjectId, readAt: Date) =>
+    models.ChatMessage.updateMany(
+      { _id: { $in: messages.map(({ _id }) => _id) }, 'readBy.user': { $ne: user } },
+      // Another service may have stored something that nothing can be pushed to.
+      [
+        {
+          $set: {
+            readBy: { $concatArrays: [{ $cond: [{ $isArray: '$readBy' }, '$readBy', []] }, [{ user, readAt }]] },
+          },
+        },
+      ],
+      { updatePipeline: true },
+    );
+
+  return async (
+    principal: Principal,
+    data: { chatId: string; messageId?: string | null | undefined },
+  ): Promise<void> => {
+    const { caller, chat, isBlocked } = await access.open(principal, data.chatId);
+    const messages = await findUnread(chat, caller, data.messageId);
+    const [target] = messages;
+    if (target === undefined) {
+      // A notification may have been made after its message was read.
+      const { readPosition, readUpTo } = settingOf(chat, caller._id) ?? {};
+      if (readUpTo != null) await notifications.readOf(caller, { chat, position: readPosition ?? 0, at: readUpTo });
+      return;
+    }
+    const readAt = new Date(clock.now());
+    await mark(messages, caller._id, readAt);
+    if (!(await advance(chat, caller._id, target))) return;
+    if (!isBlocked) {
+      const ids = { chatId: chat._id.toHexString(), messageId: target._id.toHexString(), userId: caller.id };
+      tell.others(chat, caller.id, { event: 'chat:message_read', payload: { ...ids, readAt: readAt.toISOString() } });
+    }
+    const position = isPositioned(target) ? target.position : 0;
+    await notifications.readOf(caller, { chat, position, at: sentAt(target) });
+  };
+}

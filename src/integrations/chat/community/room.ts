@@ -1,0 +1,82 @@
+import type { Principal } from '../../../auth/principal.js';
+import type { Context } from '../../../framework/context.js';
+import { rooms } from '../../../realtime/rooms.js';
+import type { Typing } from '../shared/index.js';
+import type { ChatAccess, ChatsAccess } from './access.js';
+import type { Attendance } from './attendance.js';
+import type { Tell } from './tell.js';
+
+interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger'> {
+  access: ChatsAccess;
+  tell: Tell;
+  attendance: Attendance;
+  typing: Typing;
+}
+
+/** A socket, as its handler knows it. */
+interface Here {
+  readonly principal: Principal;
+  readonly socketId: string;
+  enter(room: string): void;
+  leave(room: string): void;
+}
+
+/** Coming, going and typing: what only those see who are in a chat at the moment. */
+export function createRoom({ models, clock, logger, access, tell, attendance, typing }: Dependencies) {
+  const tellOthers = ({ caller, chat, isBlocked }: ChatAccess, event: string, more: object = {}): void => {
+    if (isBlocked) return;
+    const payload = { chatId: chat._id.toHexString(), userId: caller.id, ...more };
+    tell.othersPresent(chat, caller.id, { event, payload });
+  };
+
+  /** Whoever hears it is asked for again: somebody may have been taken out since. */
+  const tellStopped = async ({ caller, chat }: ChatAccess): Promise<void> => {
+    try {
+      const now = await models.Chat.findById(chat._id, { participants: 1, type: 1 }).lean();
+      if (now !== null) tellOthers({ caller, chat: now, isBlocked: false }, 'chat:user_stopped_typing');
+    } catch (error) {
+      logger.warn({ err: error }, 'community: nobody was told that somebody types no more');
+    }
+  };
+
+  const nameAndTime = ({ caller }: ChatAccess) => ({
+    userName: caller.name,
+    timestamp: new Date(clock.now()).toISOString(),
+  });
+
+  return {
+    async join({ principal, socketId, leave }: Here, chatId: string): Promise<void> {
+      const opened = await access.open(principal, chatId);
+      const id = opened.chat._id.toHexString();
+      leave(rooms.chatLeft(id));
+      await attendance.enter({ socketId, userId: opened.caller.id }, id);
+      tellOthers(opened, 'chat:user_joined', nameAndTime(opened));
+    },
+
+    async leave({ principal, socketId, enter }: Here, chatId: string): Promise<void> {
+      const opened = await access.open(principal, chatId);
+      const id = opened.chat._id.toHexString();
+      typing.stop(socketId, id);
+      await attendance.leave({ socketId, userId: opened.caller.id }, id);
+      enter(rooms.chatLeft(id));
+      tellOthers(opened, 'chat:user_left', nameAndTime(opened));
+    },
+
+    /** Again is fine, and makes it last. */
+    async startTyping({ principal, socketId }: Here, chatId: string): Promise<void> {
+      const id = chatId.toLowerCase();
+      const typist = typing.start(socketId, id);
+      const opened = await access.openToSpeak(principal, id).catch((error: unknown) => {
+        typing.stop(socketId, id);
+        throw error;
+      });
+      if (!typist.begin(() => void tellStopped(opened))) return;
+      tellOthers(opened, 'chat:user_typing', { userName: opened.caller.name });
+    },
+
+    async stopTyping({ principal, socketId }: Here, chatId: string): Promise<void> {
+      typing.stop(socketId, chatId.toLowerCase());
+      await access.open(principal, chatId);
+    },
+  };
+}

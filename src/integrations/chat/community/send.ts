@@ -1,0 +1,144 @@
+import { Types } from 'mongoose';
+import type { z } from 'zod';
+import type { communityPayloads } from '#shared/contracts/community-parts.js';
+import type { Chat } from '#shared/models/chat.js';
+import type { ChatMessage } from '#shared/models/chat-message.js';
+import type { Principal } from '../../../auth/principal.js';
+import type { Context } from '../../../framework/context.js';
+import { createTurns } from '../../../platform/turns.js';
+import { rooms } from '../../../realtime/rooms.js';
+import { isPositioned, type UserCaller } from '../shared/index.js';
+import { type ChatAccess, type ChatsAccess, ensureHeard, messageNotFound } from './access.js';
+import type { Budget } from './budget.js';
+import { type ChatLog, toEvent } from './log.js';
+import type { Notifications } from './notifications.js';
+import { toWireMessage, type WireMessage } from './to-wire.js';
+
+interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger'> {
+  access: ChatsAccess;
+  budget: Budget;
+  log: ChatLog;
+  notifications: Notifications;
+}
+
+/** A message that is to be said. */
+export type Draft = z.output<typeof communityPayloads.send>;
+
+/** A draft that may be said, or has been said before. */
+interface Checked extends ChatAccess {
+  readonly said?: ChatMessage;
+  readonly replyTo?: Types.ObjectId | null;
+}
+
+/**
+ * Says something: stores it, sends it, makes it the newest of its chat, in this order. What one user says in one chat is
+ * stored in the order in which it came.
+ *
+ * A retry of what is stored is answered with what is stored, and not sent again: limits, blocks and replies are for new
+ * messages. It is looked for only when a check has failed or the unique index has refused it, so it costs a new message
+ * nothing.
+ */
+export function createSend({ models, clock, logger, access, budget, log, notifications }: Dependencies) {
+  const turns = createTurns();
+
+  const ensureReply = async (chat: Chat, replyToId: string | null | undefined): Promise<Types.ObjectId | null> => {
+    if (replyToId == null) return null;
+    const found = await models.ChatMessage.exists({ _id: replyToId, chat: chat._id });
+    if (found === null) throw messageNotFound();
+    return found._id;
+  };
+
+  /** @throws ChatError when it may not be said */
+  const check = async (principal: Principal, draft: Draft): Promise<Checked> => {
+    const find = ({ caller, chat }: ChatAccess) =>
+      log.findSaid({ chat: chat._id, sender: caller._id, ...keyOf(draft) });
+    try {
+      await budget.spend('send', principal);
+    } catch (limited) {
+      if (draft.clientMessageId == null) throw limited;
+      const opened = await access.open(principal, draft.chatId);
+      const said = await find(opened);
+      if (said === null) throw limited;
+      return { ...opened, said };
+    }
+    const opened = await access.open(principal, draft.chatId);
+    try {
+      return { ...ensureHeard(opened), replyTo: await ensureReply(opened.chat, draft.replyToId) };
+    } catch (refusal) {
+      const said = await find(opened);
+      if (said === null) throw refusal;
+      await budget.refund('send', principal);
+      return { ...opened, said };
+    }
+  };
+
+  const store = async (principal: Principal, draft: Draft, { caller, chat, replyTo = null }: Checked) => {
+    const message = toMessage(draft, { caller, chat, replyTo, createdAt: new Date(clock.now()) });
+    const newest = { position: chat.lastPosition ?? 0, at: chat.lastMessageAt };
+    const stored = await log.add({ message, parent: chat._id.toHexString(), newest, sender: caller.id });
+    if (!stored.isNew) await budget.refund('send', principal);
+    return stored;
+  };
+
+  /** Nodes may come to this in another order than to storing. What is said is said, whatever comes of this. */
+  const makeNewest = ({ chat, _id, position, createdAt }: ChatMessage & { position: number }) =>
+    models.Chat.updateOne(
+      { _id: chat, lastPosition: { $not: { $gte: position } } },
+      {
+        $set: { lastMessage: _id, lastPosition: position, lastMessageAt: createdAt },
+        $max: { lastActivity: createdAt },
+      },
+    ).catch((error: unknown) => logger.error({ err: error }, 'community: the newest message of a chat was not kept'));
+
+  return async (principal: Principal, draft: Draft): Promise<WireMessage> => {
+    const line = principal.kind === 'user' ? `${draft.chatId.toLowerCase()} ${principal.userId}` : '';
+    // In an object, because only being stored takes turns, which the log sees to; waiting for it does not.
+    const { checked, storing } = await turns.join([line], async (turn) => {
+      const checked = await check(principal, draft);
+      if (checked.said !== undefined) {
+        return { checked, storing: Promise.resolve({ message: checked.said, isNew: false }) };
+      }
+      await turn;
+      return { checked, storing: store(principal, draft, checked) };
+    });
+    const { message, isNew } = await storing;
+    const { caller, chat } = checked;
+    const shown = toWireMessage(message, caller);
+    if (!isNew || !isPositioned(message)) return shown;
+    log.send({
+      parent: shown.chat,
+      position: message.position,
+      announced: chat.lastPosition ?? 0,
+      rooms: chat.participants.map((id) => rooms.user(id.toHexString())),
+      ...toEvent(shown),
+    });
+    await makeNewest(message);
+    await notifications.notify({ caller, chat, message });
+    return shown;
+  };
+}
+
+// The unique index is of those that have one: not even `null` may stand for none.
+const keyOf = ({ clientMessageId }: Draft) => (clientMessageId == null ? {} : { clientMessageId });
+
+function toMessage(
+  draft: Draft,
+  where: { caller: UserCaller; chat: Chat; replyTo: Types.ObjectId | null; createdAt: Date },
+): ChatMessage {
+  return {
+    _id: new Types.ObjectId(),
+    chat: where.chat._id,
+    sender: where.caller._id,
+    content: draft.content,
+    messageType: draft.messageType,
+    ...keyOf(draft),
+    replyTo: where.replyTo,
+    readBy: [],
+    reactions: [],
+    isEdited: false,
+    editedAt: null,
+    isDeleted: false,
+    deletedAt: null,
+    createdAt: where.createdAt,
+  };
+}

@@ -1,0 +1,56 @@
+import type { Context } from '../../../framework/context.js';
+import { type ChatServices, createTyping } from '../shared/index.js';
+import { createAccess } from './access.js';
+import { createCommunity } from './acquaintances.js';
+import { createAttendance } from './attendance.js';
+import { createBudget } from './budget.js';
+import { createChanges } from './changes.js';
+import { createDirect } from './direct.js';
+import { createFaces } from './faces.js';
+import { createGroups } from './groups.js';
+import { createHistory } from './history.js';
+import { createLists } from './lists.js';
+import { createChatLog } from './log.js';
+import { createNotifications } from './notifications.js';
+import { createPins } from './pins.js';
+import { createRead } from './read.js';
+import { createRoom } from './room.js';
+import { createSend } from './send.js';
+import { createStatuses } from './statuses.js';
+import { createTell } from './tell.js';
+
+/** What the community does, used by sockets and by REST alike. */
+export type CommunityServices = ReturnType<typeof createCommunityServices>;
+
+/** Each topic with what it stands on; made once, because what one user says takes turns. */
+export function createCommunityServices(context: Context, { entrance, people, blocks }: ChatServices) {
+  const { models } = context;
+  const access = createAccess({ models, entrance, blocks });
+  const attendance = createAttendance(context.chatPresence);
+  const typing = createTyping(context.clock);
+  const faces = createFaces(models);
+  const community = createCommunity(models, blocks);
+  const tell = createTell(context);
+  const budget = createBudget(context.limiter);
+  const log = createChatLog(context, faces);
+  const parts = { ...context, access, attendance, budget, community, entrance, faces, log, people, tell, typing };
+  const notifications = createNotifications(parts);
+  const lists = createLists(parts);
+  return {
+    log,
+    attendance,
+    typing,
+    community,
+    notifications,
+    room: createRoom(parts),
+    send: createSend({ ...parts, notifications }),
+    changes: createChanges({ ...parts, notifications }),
+    pins: createPins(parts),
+    read: createRead({ ...parts, notifications }),
+    history: createHistory(parts),
+    lists,
+    openDirect: createDirect({ ...parts, lists }),
+    groups: createGroups(parts),
+    statuses: createStatuses(parts),
+  };
+}

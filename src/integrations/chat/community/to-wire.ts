@@ -1,0 +1,79 @@
+import type { Types } from 'mongoose';
+import type { z } from 'zod';
+import type { chatMessage, notification } from '#shared/contracts/community-parts.js';
+import type { ChatMessage } from '#shared/models/chat-message.js';
+import type { Notification } from '#shared/models/notification.js';
+import { toEmoji } from '#shared/utilities/emoji.js';
+import { isBlank } from '#shared/utilities/visible-text.js';
+import { readDate, readDocument, toIdText } from '../../../models/index.js';
+
+/** A message on the wire. */
+export type WireMessage = z.output<typeof chatMessage>;
+
+/** A notification on the wire. */
+export type WireNotification = z.output<typeof notification>;
+
+/** Somebody as others see them. */
+export interface Face {
+  readonly name: string;
+  readonly image: string | null;
+}
+
+/** A message as everybody in its chat gets it. Other services write messages too, so much may be missing. */
+export const toWireMessage = (stored: ChatMessage, sender: Face | undefined): WireMessage => {
+  const message = readDocument('ChatMessage', stored);
+  return {
+    _id: toIdText(message._id),
+    chat: toIdText(message.chat),
+    sender: toIdText(message.sender),
+    senderName: sender?.name ?? '',
+    senderImage: sender?.image ?? null,
+    content: message.isDeleted === true ? '' : (message.content ?? ''),
+    messageType: message.messageType ?? 'text',
+    clientMessageId: message.clientMessageId ?? null,
+    replyTo: toIdOrNull(message.replyTo),
+    readBy: (message.readBy ?? []).map(({ user, readAt }) => ({
+      user: toIdText(user),
+      readAt: (readAt ?? sentAt(message)).toISOString(),
+    })),
+    reactions: toWireReactions(message.reactions),
+    isEdited: message.isEdited ?? false,
+    editedAt: message.editedAt?.toISOString() ?? null,
+    isDeleted: message.isDeleted ?? false,
+    createdAt: sentAt(message).toISOString(),
+  };
+};
+
+/** When a message was sent, also when whoever stored it did not say. */
+export const sentAt = ({ createdAt, _id }: Pick<ChatMessage, '_id' | 'createdAt'>): Date =>
+  readDate(createdAt) ?? _id.getTimestamp();
+
+/** Reactions on the wire: of one person each emoji once, however it was spelt. */
+export function toWireReactions(reactions: ChatMessage['reactions']): WireMessage['reactions'] {
+  const shown = (reactions ?? []).flatMap(({ user, emoji }) =>
+    isBlank(emoji ?? '') ? [] : [{ user: toIdText(user), emoji: toEmoji(emoji) }],
+  );
+  return [...new Map(shown.map((one) => [`${one.user} ${one.emoji}`, one])).values()];
+}
+
+/** A notification as its recipient gets it. */
+export const toWireNotification = (found: Notification): WireNotification => {
+  const stored = readDocument('Notification', found);
+  return {
+    _id: toIdText(stored._id),
+    type: stored.type ?? '',
+    title: stored.title ?? '',
+    message: stored.message ?? '',
+    sender: toIdOrNull(stored.sender),
+    chatId: toIdOrNull(stored.relatedChat),
+    messageId: toIdOrNull(stored.relatedMessage),
+    isRead: stored.isRead ?? false,
+    readAt: stored.readAt?.toISOString() ?? null,
+    createdAt: (stored.createdAt ?? stored._id.getTimestamp()).toISOString(),
+  };
+};
+
+const toIdOrNull = (id: Types.ObjectId | null | undefined): string | null => toIdText(id) || null;
+
+/** Whether something on the wire can be named. What another service stored under an id of another kind cannot. */
+export const isShown = ({ _id }: { readonly _id: string }): boolean => _id !== '';

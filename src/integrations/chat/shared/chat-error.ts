@@ -1,0 +1,33 @@
+import { type ErrorCode, type ErrorInfo, GatewayError } from '../../../errors.js';
+
+/** An error in the words that clients of the chats know. */
+export class ChatError extends GatewayError {
+  readonly words: string;
+
+  constructor(code: ErrorCode, words: string, info: ErrorInfo = {}) {
+    super(code, info);
+    this.words = words;
+  }
+}
+
+const generalWords: Record<ErrorCode, string> = {
+  VALIDATION_ERROR: 'The data is not valid',
+  INVALID_TOKEN: 'Authentication failed',
+  INVALID_API_KEY: 'Authentication failed',
+  NOT_ENOUGH_SCOPE: 'Access denied',
+  FORBIDDEN: 'Access denied',
+  NOT_FOUND: 'Not found or access denied',
+  METHOD_NOT_ALLOWED: 'Not allowed here',
+  CONFLICT: 'Changed by somebody else',
+  ALREADY_ASSIGNED: 'Somebody else was first',
+  PAYLOAD_TOO_LARGE: 'The data is too large',
+  FILE_TOO_LARGE: 'The file is too large',
+  QUOTA_EXCEEDED: 'There is no room for more files',
+  RATE_LIMITED: 'Rate limit exceeded',
+  INTERNAL_ERROR: 'Something went wrong',
+  UNAVAILABLE: 'Not available at the moment',
+};
+
+/** What a client of the chats reads about an error. */
+export const wordsOf = (error: GatewayError): string =>
+  error instanceof ChatError ? error.words : generalWords[error.code];

@@ -1,0 +1,94 @@
+import type { Request } from 'express';
+import { chatNamespaces } from '#shared/contracts/namespaces.js';
+import { readBearer } from '../../../auth/bearer.js';
+import type { Principal } from '../../../auth/principal.js';
+import { type Handshake, selectHandshakeCredential } from '../../../auth/token-sources.js';
+import type { UserAuth } from '../../../auth/user.js';
+import type { AnyonePrincipal } from '../../../auth/verifier.js';
+import { GatewayError } from '../../../errors.js';
+import type { Emitter } from '../../../realtime/emitter.js';
+import { rooms } from '../../../realtime/rooms.js';
+import type { People, Person } from '../../users/index.js';
+import { ChatError } from './chat-error.js';
+
+/** Who acts in a chat, as read from the database for this one event or call. */
+export type Caller = UserCaller | VisitorCaller;
+
+/** A user of the platform. */
+export interface UserCaller extends Person {
+  readonly kind: 'user';
+}
+
+/** A visitor of the support chat, who is in the conversations of their token and nowhere else. */
+export interface VisitorCaller {
+  readonly kind: 'visitor';
+  readonly id: string;
+  readonly name: string;
+  readonly conversationIds: readonly string[];
+}
+
+/** The door of both chats, for sockets and for REST. */
+export interface Entrance {
+  /** @throws ChatError in the words of the original, which a refused client gets */
+  authenticate(handshake: Handshake): Promise<AnyonePrincipal>;
+  /** The same for a REST call. */
+  authenticateRequest(request: Request): Promise<AnyonePrincipal>;
+  /**
+   * Who acts. Read again for each event, because a token outlives a block: whoever may not be here any more is thrown out
+   * of all chats.
+   * @throws ChatError `INVALID_TOKEN`
+   */
+  callerOf(principal: Principal): Promise<Caller>;
+  /** As `callerOf`, where visitors have nothing to do. @throws ChatError `NOT_FOUND` for a visitor */
+  userOf(principal: Principal): Promise<UserCaller>;
+}
+
+export const ACCESS_DENIED = 'Invalid token or user access denied';
+
+export function createEntrance(dependencies: { userAuth: UserAuth; people: People; emitter: Emitter }): Entrance {
+  const { userAuth, people, emitter } = dependencies;
+
+  const callerOf = async (principal: Principal): Promise<Caller> => {
+    if (principal.kind === 'visitor') {
+      const { visitorId, conversationIds } = principal;
+      return { kind: 'visitor', id: visitorId, name: 'Visitor', conversationIds };
+    }
+    if (principal.kind !== 'user') throw new ChatError('INVALID_TOKEN', ACCESS_DENIED);
+    const person = await people.find(principal.userId);
+    if (person === undefined) {
+      emitter.disconnect({ namespaces: chatNamespaces, rooms: [rooms.user(principal.userId)] });
+      throw new ChatError('INVALID_TOKEN', ACCESS_DENIED);
+    }
+    return { kind: 'user', ...person };
+  };
+
+  const authenticate = async (handshake: Handshake): Promise<AnyonePrincipal> => {
+    const preferred = preferOwnSources(handshake);
+    const credential = selectHandshakeCredential(preferred);
+    if (credential === undefined || ('token' in credential && credential.token === '')) {
+      throw new ChatError('INVALID_TOKEN', 'Authentication token required');
+    }
+    const principal = await userAuth.anyoneAtHandshake(preferred);
+    if (principal.kind === 'user' && (await people.find(principal.userId)) === undefined) {
+      throw new ChatError('INVALID_TOKEN', ACCESS_DENIED);
+    }
+    return principal;
+  };
+
+  return {
+    authenticate,
+    authenticateRequest: ({ headers }) => authenticate({ auth: {}, query: {}, headers }),
+    callerOf,
+    async userOf(principal) {
+      const caller = await callerOf(principal);
+      if (caller.kind !== 'user') throw new GatewayError('NOT_FOUND');
+      return caller;
+    },
+  };
+}
+
+/** The chats ask for `auth.token` first, then for a bearer token, and only then where the general socket looks. */
+function preferOwnSources(handshake: Handshake): Handshake {
+  const token = handshake.auth['token'] ?? readBearer(handshake.headers.authorization);
+  return token == null ? handshake : { ...handshake, auth: { token } };
+}

@@ -1,0 +1,64 @@
+import { chatNamespace, chatNamespaces } from '#shared/contracts/namespaces.js';
+import { session } from '#shared/contracts/session.js';
+import type { Context } from '../../../framework/context.js';
+import { type Integration, mountEvents } from '../../../framework/integration.js';
+import { rooms } from '../../../realtime/rooms.js';
+import { type People, sessionHandlers, type UserServices } from '../../users/index.js';
+import { type Blocks, createBlocks } from './blocks.js';
+import { commonDialect, toRefusal } from './dialect.js';
+import { createEntrance, type Entrance } from './entrance.js';
+import { createChatPresence } from './presence.js';
+import { createWatch } from './watch.js';
+
+export { nameOf, type People, type Person } from '../../users/index.js';
+export { type Blocks, blockedUser, createBlocks, isBlockBetween, isSameAccount } from './blocks.js';
+export { ChatError, wordsOf } from './chat-error.js';
+export { chatDialect, toRefusal, toRequestFailure } from './dialect.js';
+export type { Caller, Entrance, UserCaller, VisitorCaller } from './entrance.js';
+export { createMessageLog, isPositioned, type MessageLog, type Place } from './messages/index.js';
+export { createTyping, type Typing } from './typing.js';
+
+/** What the support chat and the community chat stand on together. */
+export interface ChatServices {
+  readonly people: People;
+  readonly entrance: Entrance;
+  readonly blocks: Blocks;
+}
+
+export function createChatServices({ models, userAuth, emitter }: Context, { people }: UserServices): ChatServices {
+  return { people, entrance: createEntrance({ userAuth, people, emitter }), blocks: createBlocks(models) };
+}
+
+/**
+ * The namespace `/`: who is let in, who may stay, and who is told of their coming and going.
+ * @param chats the integrations that say who shares something with whom
+ */
+export function createChats(
+  context: Context,
+  { people, entrance, blocks }: ChatServices,
+  chats: readonly Integration[],
+): Integration {
+  const presence = createChatPresence(context, blocks, chats);
+  const watch = createWatch(context, people);
+  return {
+    name: 'chats',
+    namespaces: [
+      {
+        name: chatNamespace,
+        scopes: [],
+        authenticate: entrance.authenticate,
+        async roomsOf(principal) {
+          if (principal.kind === 'visitor') return [rooms.visitor(principal.visitorId)];
+          const caller = await entrance.userOf(principal);
+          return caller.groups.map(rooms.group);
+        },
+        toRefusal,
+      },
+    ],
+    mounts: [mountEvents(session, sessionHandlers, { namespaces: chatNamespaces, dialect: commonDialect })],
+    listener: watch.listener,
+    onSocketPresent: presence.present,
+    onUserOffline: ({ userId }) => presence.offline(userId),
+    start: watch.start,
+  };
+}

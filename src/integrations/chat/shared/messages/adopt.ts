@@ -1,0 +1,82 @@
+import { Types } from 'mongoose';
+import { isDuplicateKey } from '../../../../platform/mongo/duplicate-key.js';
+import type { MessageKind, OrderedMessage } from './kind.js';
+import { isPositioned } from './order.js';
+import { createRecent } from './recent.js';
+
+/** Messages that get their positions at once; the next reader gives them to what is left. */
+const AT_ONCE_MAX = 100;
+const ATTEMPTS_MAX = 20;
+const REMEMBERED_MAX = 20_000;
+
+/**
+ * Gives positions to what other services have stored since a conversation has positions: behind all others, in the order of
+ * their times, at the moment when somebody looks. So whoever has seen the newest message finds them behind it. What is older
+ * than the first position stays without.
+ * @param adopted called for each message that got a position
+ */
+export function createAdoption<M extends OrderedMessage>(
+  { model, parent: parentField, time }: MessageKind<M>,
+  adopted: (parent: Types.ObjectId, position: number) => void,
+): (parent: Types.ObjectId) => Promise<void> {
+  const { collection } = model;
+  /** When positions began. It never changes. */
+  const began = createRecent<Date>(REMEMBERED_MAX);
+
+  const edgeOf = async (parent: Types.ObjectId, order: 1 | -1): Promise<M | undefined> => {
+    const [found] = await collection
+      .find({ [parentField]: parent, position: { $gt: 0 } }, { sort: { position: order }, limit: 1 })
+      .toArray();
+    return found as M | undefined;
+  };
+
+  const beginningOf = async (parent: Types.ObjectId): Promise<Date | undefined> => {
+    const key = parent.toHexString();
+    const known = began.get(key);
+    if (known !== undefined) return known;
+    const at: unknown = (await edgeOf(parent, 1))?.[time];
+    if (!(at instanceof Date)) return undefined;
+    began.set(key, at);
+    return at;
+  };
+
+  /** What has no position and was stored after they began. */
+  const findStrays = async (parent: Types.ObjectId, since: Date): Promise<M[]> => {
+    const without = { [parentField]: parent, position: null };
+    const firstId = Types.ObjectId.createFromTime(Math.ceil(since.getTime() / 1000));
+    const strays = {
+      $or: [
+        { ...without, [time]: { $gt: since } },
+        { ...without, [time]: null, _id: { $gt: firstId } },
+      ],
+    };
+    const found = await collection.find(strays as never, { limit: AT_ONCE_MAX }).toArray();
+    return (found as unknown as M[]).sort((one, other) => timeOf(one) - timeOf(other));
+  };
+
+  const timeOf = (message: M): number => {
+    const at: unknown = message[time];
+    return at instanceof Date ? at.getTime() : message._id.getTimestamp().getTime();
+  };
+
+  const adopt = async (parent: Types.ObjectId, { _id }: M): Promise<void> => {
+    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
+      const newest = await edgeOf(parent, -1);
+      const position = (newest !== undefined && isPositioned(newest) ? newest.position : 0) + 1;
+      try {
+        const stray = { _id, position: null } as never;
+        const { modifiedCount } = await collection.updateOne(stray, { $set: { position } } as never);
+        if (modifiedCount > 0) adopted(parent, position);
+        return;
+      } catch (error) {
+        if (!isDuplicateKey(error, 'position')) throw error;
+      }
+    }
+  };
+
+  return async (parent) => {
+    const since = await beginningOf(parent);
+    if (since === undefined) return;
+    for (const stray of await findStrays(parent, since)) await adopt(parent, stray);
+  };
+}

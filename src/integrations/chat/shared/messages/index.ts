@@ -1,0 +1,71 @@
+import { Types } from 'mongoose';
+import type { Context } from '../../../../framework/context.js';
+import type { BatchSize } from '../../../../platform/gather.js';
+import type { OutgoingEvent } from '../../../../realtime/emitter.js';
+import { createAdoption } from './adopt.js';
+import type { MessageKind, OrderedMessage } from './kind.js';
+import { createMessageOrder, isPositioned, type MessageOrder } from './order.js';
+import { createMessagePlaces, type MessagePlaces } from './places.js';
+import { createSequence, type Sequence } from './sequence.js';
+import { createMessageStore, type MessageStore } from './store.js';
+import { createMessageWriter } from './writer.js';
+
+export type { MessageKind, OrderedMessage } from './kind.js';
+export { isPositioned, type MessageRange, type Place } from './order.js';
+
+/** The messages of one chat: stored with a position, read and sent in the order of the positions. */
+export interface MessageLog<M> extends MessageOrder<M>, MessageStore<M>, MessagePlaces<M> {
+  /** Sends a message that was stored to everybody who hears it, on every node, behind those before it. */
+  readonly send: Sequence['send'];
+  /** Gives positions to what other services have stored. To be called before messages are shown. */
+  adopt(parent: Types.ObjectId): Promise<void>;
+  stop(): Promise<void>;
+}
+
+interface Options<M extends OrderedMessage> {
+  kind: MessageKind<M>;
+  /** Names the chat among the nodes. */
+  topic: string;
+  batch?: BatchSize | undefined;
+  /** Finds the message with the same `clientMessageId` of the same sender in the same conversation. */
+  findSaid: (message: M) => Promise<M | null>;
+  /** What those who hear messages get of them. */
+  toEvents: (messages: readonly M[]) => Promise<OutgoingEvent[]>;
+}
+
+export function createMessageLog<M extends OrderedMessage>(
+  { bus, emitter, clock, logger }: Pick<Context, 'bus' | 'emitter' | 'clock' | 'logger'>,
+  { kind, topic, batch, findSaid, toEvents }: Options<M>,
+): MessageLog<M> {
+  const order = createMessageOrder(kind);
+  const store = createMessageStore({ writer: createMessageWriter({ kind, clock, findSaid }), clock, batch });
+  const sequence = createSequence({
+    ...{ topic, bus, emitter, clock, logger },
+    async readBetween({ parent, low, high, limit }) {
+      const between = { after: { position: low }, before: { position: high } };
+      const id = new Types.ObjectId(parent);
+      const messages = (await order.read({ parent: id, ...between, first: 'oldest', limit })).filter(isPositioned);
+      const events = await toEvents(messages);
+      return messages.flatMap(({ position }, index) => {
+        const event = events[index];
+        return event === undefined ? [] : [{ position, event }];
+      });
+    },
+  });
+  const adopt = createAdoption(kind, (parent, position) => {
+    const nothing = { rooms: [], event: '' };
+    sequence.send({ parent: parent.toHexString(), position, announced: position - 1, ...nothing });
+  });
+
+  return {
+    ...order,
+    ...store,
+    ...createMessagePlaces(kind, order, adopt),
+    adopt,
+    send: sequence.send,
+    async stop() {
+      await store.flush();
+      sequence.stop();
+    },
+  };
+}

@@ -1,0 +1,104 @@
+import type { Types } from 'mongoose';
+import { storedValue } from '../../../../models/index.js';
+import { comparePlaces, type KeysetPlace, placeOfTime, readBehind } from '../../../../platform/mongo/keyset.js';
+import type { MessageKind, OrderedMessage } from './kind.js';
+
+/**
+ * A place in the order of a conversation's messages. First come those without a position, in the order of their times, then
+ * those with one.
+ */
+export interface Place {
+  /** Among the messages with a position; 0: before all of them. */
+  readonly position: number;
+  /** Among those without; `undefined`: behind all of them. */
+  readonly timed?: KeysetPlace | undefined;
+}
+
+/** Which messages to read. */
+export interface MessageRange {
+  readonly parent: Types.ObjectId;
+  /** Only what is behind this place. */
+  readonly after?: Place | undefined;
+  /** Only what is before this place. */
+  readonly before?: Place | undefined;
+  /** `oldest`: from `after` on; `newest`: from `before` back. */
+  readonly first: 'oldest' | 'newest';
+  readonly limit: number;
+  /** What messages have to satisfy besides. */
+  readonly where?: Readonly<Record<string, unknown>>;
+  /** Fields to read besides those that decide about the place; absent: all. */
+  readonly projection?: Readonly<Record<string, 1>>;
+}
+
+/** Reads the messages of conversations in their order. */
+export interface MessageOrder<M> {
+  read(range: MessageRange): Promise<M[]>;
+  placeOf(message: M): Place;
+  /** The place of a time, for what is `before` or `after` it. What was sent in that millisecond is neither. */
+  placeAt(parent: Types.ObjectId, at: Date, side: 'before' | 'after'): Promise<Place>;
+}
+
+/** Whether a message has a position, which other services do not give. */
+export const isPositioned = <M extends OrderedMessage>(message: M): message is M & { position: number } =>
+  typeof message.position === 'number' && message.position > 0;
+
+export function createMessageOrder<M extends OrderedMessage>(kind: MessageKind<M>): MessageOrder<M> {
+  const { model, parent: parentField, time } = kind;
+  const { collection } = model;
+
+  const readPositioned = async (range: MessageRange): Promise<M[]> => {
+    const { parent, after, before, first, limit, where } = range;
+    const low = after?.position ?? 0;
+    const high = before?.position ?? Number.POSITIVE_INFINITY;
+    if (limit <= 0 || high <= low + 1) return [];
+    // A lower bound is the condition of the index.
+    const position = { $gt: Math.max(low, 0), $lt: high };
+    const sort = { position: first === 'oldest' ? 1 : -1 } as const;
+    const options = { sort, limit, ...toProjection(range) };
+    return (await collection.find({ [parentField]: parent, position, ...where }, options).toArray()) as unknown as M[];
+  };
+
+  const readTimed = async (range: MessageRange): Promise<M[]> => {
+    const { parent, after, before, first, limit, where } = range;
+    if (limit <= 0 || (after !== undefined && after.timed === undefined)) return [];
+    const isUpwards = first === 'oldest';
+    const [from, until] = isUpwards ? [after, before?.timed] : [before, after?.timed];
+    // Downwards it may be far from the last that is wanted to the limit: the index is bounded at that end too.
+    const end = !isUpwards && until?.value instanceof Date ? { $and: [{ [time]: { $gte: until.value } }] } : {};
+    const base = { [parentField]: parent, position: null, ...where, ...end };
+    const direction = isUpwards ? 'ascending' : 'descending';
+    const list = { base, field: time, direction, ...toProjection(range) } as const;
+    const found = await readBehind<M>(model, list, { place: from?.timed, limit });
+    if (until === undefined) return found;
+    return found.filter((message) => isUpwards === comparePlaces(toPlace(message), until) < 0);
+  };
+
+  const toProjection = ({ projection }: MessageRange) =>
+    projection === undefined ? {} : { projection: { ...projection, position: 1 as const, [time]: 1 as const } };
+
+  const toPlace = (message: M): KeysetPlace => ({ value: storedValue(message, time), _id: message._id });
+
+  return {
+    async read(range) {
+      const [readFirst, readThen] =
+        range.first === 'oldest' ? [readTimed, readPositioned] : [readPositioned, readTimed];
+      const found = await readFirst(range);
+      if (found.length >= range.limit) return found;
+      return [...found, ...(await readThen({ ...range, limit: range.limit - found.length }))];
+    },
+
+    placeOf: (message) =>
+      isPositioned(message) ? { position: message.position } : { position: 0, timed: toPlace(message) },
+
+    async placeAt(parent, at, side) {
+      const isAfter = side === 'after';
+      const range = { [parentField]: parent, [time]: isAfter ? { $gt: at } : { $gte: at }, position: { $gt: 0 } };
+      const [next] = await collection.find(range, { sort: { [time]: 1 }, limit: 1 }).toArray();
+      const position = (next as M | undefined)?.position ?? Number.POSITIVE_INFINITY;
+      return {
+        position: isAfter ? position - 1 : position,
+        timed: placeOfTime(at, isAfter ? 'ascending' : 'descending'),
+      };
+    },
+  };
+}

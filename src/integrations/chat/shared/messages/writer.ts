@@ -1,0 +1,172 @@
+import type { mongo } from 'mongoose';
+import { GatewayError } from '../../../../errors.js';
+import type { Clock } from '../../../../platform/clock.js';
+import { isDuplicateKey } from '../../../../platform/mongo/duplicate-key.js';
+import type { MessageKind, Newest, OrderedMessage } from './kind.js';
+import { createRecent } from './recent.js';
+import { toTime, toTimeExpression } from './time.js';
+
+/** A message that is to be stored. */
+export interface Draft<M> {
+  /** Without a position; its time may become later. */
+  readonly message: M;
+  /** Of the conversation. */
+  readonly parent: string;
+  /** The newest message that the conversation names. It may be older than the newest that is stored. */
+  readonly newest: Newest;
+}
+
+/** A message in the database. */
+export interface Stored<M> {
+  readonly message: M;
+  /** `false`: the same call has stored it before. */
+  readonly isNew: boolean;
+}
+
+/** Stores messages and gives each its position in the same write. */
+export interface MessageWriter<M> {
+  /** Those of one conversation get their positions in the order given. @returns a result for each */
+  write(drafts: readonly Draft<M>[]): Promise<(Stored<M> | Error)[]>;
+}
+
+interface Dependencies<M extends OrderedMessage> {
+  kind: MessageKind<M>;
+  clock: Clock;
+  /** Finds the message with the same `clientMessageId` of the same sender in the same conversation. */
+  findSaid: (message: M) => Promise<M | null>;
+}
+
+/** Conversations whose newest message a node remembers. */
+const REMEMBERED_MAX = 20_000;
+/** How often a message is appended whose position was taken meanwhile; it takes another message stored within microseconds. */
+const ATTEMPTS_MAX = 50;
+
+/**
+ * Position n + 1 is stored only when n is: the unique index refuses a position that is taken, and nothing is stored at a
+ * position unless the one before is known to be there. So what is stored later has a higher position than everything that
+ * was readable before, on whatever node and by whatever clock. No counter is taken first, because a number that is taken can
+ * be stored late.
+ *
+ * A node remembers the newest position of a conversation and stores at the next with one insert. When another node was
+ * faster, the database itself appends the message behind the newest: reading and storing are one command, so a node with a
+ * slow connection is not overtaken again and again.
+ */
+export function createMessageWriter<M extends OrderedMessage>(dependencies: Dependencies<M>): MessageWriter<M> {
+  const { kind, clock, findSaid } = dependencies;
+  const { parent, time } = kind;
+  const { collection } = kind.model;
+  const remembered = createRecent<Newest>(REMEMBERED_MAX);
+
+  const note = (key: string, message: M): Newest => {
+    const newest = newestOf(message);
+    if (newest.position > (remembered.get(key)?.position ?? 0)) remembered.set(key, newest);
+    return newest;
+  };
+  const newestOf = (message: M): Newest => ({ position: message.position ?? 0, at: message[time] });
+
+  /** Gives messages the positions behind the newest that are known. */
+  const place = (drafts: readonly Draft<M>[]): M[] => {
+    const last = new Map<string, Newest>();
+    return drafts.map(({ message, parent: key, newest }) => {
+      const known = remembered.get(key);
+      const before = last.get(key) ?? (known !== undefined && known.position >= newest.position ? known : newest);
+      const placed = { ...message, position: before.position + 1, [time]: toTime(clock.now(), before.at) };
+      last.set(key, newestOf(placed));
+      return placed;
+    });
+  };
+
+  /** @returns how many were stored, in order, and why the next was not */
+  const insert = async (messages: readonly M[]): Promise<{ count: number; failure?: Failure }> => {
+    try {
+      await collection.insertMany([...messages] as never[], { ordered: true });
+      return { count: messages.length };
+    } catch (error) {
+      return toOutcome(error);
+    }
+  };
+
+  /** What the same call has stored before, when that may be why a message was refused. */
+  const findBefore = async (message: M, error: unknown): Promise<Stored<M> | undefined> => {
+    if (message.clientMessageId === undefined || !isDuplicateKey(error, 'clientMessageId')) return undefined;
+    const before = await findSaid(message);
+    return before === null ? undefined : { message: before, isNew: false };
+  };
+
+  const append = async ({ message, parent: key }: Draft<M>): Promise<Stored<M> | Error> => {
+    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
+      try {
+        await collection.aggregate(toAppending(message)).toArray();
+      } catch (error) {
+        const before = await findBefore(message, error);
+        if (before !== undefined) return before;
+        if (!isDuplicateKey(error, 'position')) throw error;
+        continue;
+      }
+      const stored = (await collection.findOne({ _id: message._id as never })) as M | null;
+      if (stored === null) continue;
+      note(key, stored);
+      return { message: stored, isNew: true };
+    }
+    return new GatewayError('UNAVAILABLE', { retryAfterMs: 1000 });
+  };
+
+  const toAppending = (message: M): mongo.Document[] => [
+    { $match: { [parent]: message[parent], position: { $gt: 0 } } },
+    { $sort: { position: -1 } },
+    { $limit: 1 },
+    {
+      $replaceWith: {
+        $mergeObjects: [
+          { $literal: message },
+          { position: { $add: ['$position', 1] }, [time]: toTimeExpression(clock.now(), `$${time}`) },
+        ],
+      },
+    },
+    { $merge: { into: collection.collectionName, on: '_id', whenMatched: 'fail', whenNotMatched: 'insert' } },
+  ];
+
+  const recover = async (draft: Draft<M>, error: Error): Promise<Stored<M> | Error> => {
+    try {
+      const before = await findBefore(draft.message, error);
+      return before ?? (isDuplicateKey(error, 'position') ? await append(draft) : error);
+    } catch (failure) {
+      return failure as Error;
+    }
+  };
+
+  return {
+    async write(drafts) {
+      const results: (Stored<M> | Error)[] = [];
+      while (results.length < drafts.length) {
+        const rest = drafts.slice(results.length);
+        const placed = place(rest);
+        const { count, failure } = await insert(placed);
+        for (const [index, message] of placed.slice(0, count).entries()) {
+          note(rest[index]?.parent ?? '', message);
+          results.push({ message, isNew: true });
+        }
+        const failed = rest[count];
+        if (failed === undefined || failure === undefined) continue;
+        if (failure.isOfOne) results.push(await recover(failed, failure.error));
+        else results.push(...rest.slice(count).map(() => failure.error));
+      }
+      return results;
+    },
+  };
+}
+
+/** How a write ended early. */
+interface Failure {
+  readonly error: Error;
+  /** It concerns the first message that was not stored; otherwise all that are left. */
+  readonly isOfOne: boolean;
+}
+
+function toOutcome(error: unknown): { count: number; failure: Failure } {
+  const { writeErrors } = error as { writeErrors?: unknown };
+  const [first]: unknown[] = Array.isArray(writeErrors) ? writeErrors : [];
+  if (first === undefined) return { count: 0, failure: { error: error as Error, isOfOne: false } };
+  const { index, code, errmsg } = first as { index: number; code: number; errmsg?: string };
+  return { count: index, failure: { error: Object.assign(new Error(errmsg), { code }), isOfOne: true } };
+}

@@ -1,0 +1,78 @@
+import type { Clock } from '../../../platform/clock.js';
+import type { SocketListener } from '../../../sockets/socket.js';
+
+/** How long somebody types who does not say so again. */
+const TYPING_MS = 5000;
+/** Places where one socket may type at once; nobody has more hands. */
+const PLACES_MAX = 10;
+
+/** Which sockets say that their user types, and where. It belongs to the sockets, and ends with them. */
+export interface Typing {
+  /** From now on, or for longer. */
+  start(socketId: string, place: string): Typist;
+  /** It is over; where nobody types nothing happens. */
+  stop(socketId: string, place: string): void;
+  readonly listener: SocketListener;
+}
+
+/** A socket that types somewhere. It is known at once, so that what the socket does next finds it. */
+export interface Typist {
+  /** Others may be told. @param ended called once, when it is over @returns `false`: it is over already, and nothing to tell */
+  begin(ended: () => void): boolean;
+}
+
+interface Entry extends Typist {
+  cancelTimer: () => void;
+  end(): void;
+}
+
+export function createTyping(clock: Clock): Typing {
+  /** socket → place → who types there */
+  const sockets = new Map<string, Map<string, Entry>>();
+
+  const stop = (socketId: string, place: string): void => {
+    const places = sockets.get(socketId);
+    const entry = places?.get(place);
+    places?.delete(place);
+    if (places?.size === 0) sockets.delete(socketId);
+    entry?.end();
+  };
+
+  return {
+    start(socketId, place) {
+      const places = sockets.get(socketId) ?? new Map<string, Entry>();
+      sockets.set(socketId, places);
+      const entry = places.get(place) ?? createEntry();
+      places.set(place, entry);
+      entry.cancelTimer();
+      entry.cancelTimer = clock.after(TYPING_MS, () => stop(socketId, place));
+      const [oldest] = places.keys();
+      if (places.size > PLACES_MAX && oldest !== undefined) stop(socketId, oldest);
+      return entry;
+    },
+    stop,
+    listener: {
+      connected: () => undefined,
+      disconnected({ id }) {
+        for (const place of [...(sockets.get(id)?.keys() ?? [])]) stop(id, place);
+      },
+    },
+  };
+}
+
+function createEntry(): Entry {
+  let tellEnd: (() => void) | undefined;
+  let isOver = false;
+  return {
+    cancelTimer: () => undefined,
+    begin(ended) {
+      if (!isOver) tellEnd = ended;
+      return !isOver;
+    },
+    end() {
+      this.cancelTimer();
+      isOver = true;
+      tellEnd?.();
+    },
+  };
+}

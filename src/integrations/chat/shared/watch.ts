@@ -1,0 +1,85 @@
+import { chatNamespaces, tokenNamespaces } from '#shared/contracts/namespaces.js';
+import { groupTypes } from '#shared/models/user.js';
+import type { Context } from '../../../framework/context.js';
+import type { Integration } from '../../../framework/integration.js';
+import { rooms } from '../../../realtime/rooms.js';
+import type { GatewaySocket } from '../../../sockets/socket.js';
+import { endLocked, type People } from '../../users/index.js';
+
+/** How often a node looks whether those who are connected to it still may be. */
+const INTERVAL_MS = 5000;
+const CHUNK = 1000;
+
+/**
+ * Looks after open sockets whose users change elsewhere: other services block users and take them out of groups without
+ * telling anybody. Whoever acts is checked at once; this is for those who only listen.
+ */
+export function createWatch(
+  { clock, logger }: Context,
+  people: People,
+): Required<Pick<Integration, 'listener' | 'start'>> {
+  const sockets = new Set<GatewaySocket>();
+  let looking: Promise<void> | undefined;
+
+  const byUser = (): Map<string, GatewaySocket[]> => {
+    const found = new Map<string, GatewaySocket[]>();
+    for (const socket of sockets) {
+      const { principal } = socket.data;
+      if (principal.kind !== 'user') continue;
+      const own = found.get(principal.userId);
+      if (own === undefined) found.set(principal.userId, [socket]);
+      else own.push(socket);
+    }
+    return found;
+  };
+
+  const look = async (): Promise<void> => {
+    const users = byUser();
+    const ids = [...users.keys()];
+    for (let start = 0; start < ids.length; start += CHUNK) {
+      const chunk = ids.slice(start, start + CHUNK);
+      const has = (id: string, isWanted: (socket: GatewaySocket) => boolean) => users.get(id)?.some(isWanted) === true;
+      const [allowed, locked] = await Promise.all([
+        people.findMany(chunk.filter((id) => has(id, isOfChats))),
+        people.lockedOut(chunk.filter((id) => has(id, (socket) => !isOfChats(socket)))),
+      ]);
+      const persons = new Map(allowed.map((person) => [person.id, person]));
+      for (const id of chunk) {
+        const person = persons.get(id.toLowerCase());
+        for (const socket of users.get(id) ?? []) {
+          if (isOfChats(socket) ? person === undefined : locked.has(id.toLowerCase())) endLocked(socket);
+          else if (person !== undefined) leaveGroups(socket, person.groups);
+        }
+      }
+    }
+  };
+
+  return {
+    listener: {
+      connected: (socket) => void (tokenNamespaces.includes(socket.nsp.name) && sockets.add(socket)),
+      disconnected: (socket) => void sockets.delete(socket),
+    },
+    start() {
+      const cancel = clock.every(INTERVAL_MS, () => {
+        looking ??= look()
+          .catch((error: unknown) => logger.warn({ err: error }, 'chats: could not look who may still be connected'))
+          .finally(() => {
+            looking = undefined;
+          });
+      });
+      return async () => {
+        cancel();
+        await looking;
+      };
+    },
+  };
+}
+
+const isOfChats = (socket: GatewaySocket): boolean => chatNamespaces.includes(socket.nsp.name);
+
+/** Takes a socket out of the groups that its user has left. */
+function leaveGroups(socket: GatewaySocket, groups: readonly string[]): void {
+  for (const type of groupTypes) {
+    if (!groups.includes(type) && socket.rooms.has(rooms.group(type))) void socket.leave(rooms.group(type));
+  }
+}

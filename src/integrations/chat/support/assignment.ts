@@ -1,0 +1,114 @@
+import type { Types } from 'mongoose';
+import type { Models } from '#shared/models/index.js';
+import type { SupportConversation } from '#shared/models/support-conversation.js';
+import type { Principal } from '../../../auth/principal.js';
+import type { Clock } from '../../../platform/clock.js';
+import { type Blocks, blockedUser, ChatError, isSameAccount, type People } from '../shared/index.js';
+import { type ConversationAccess, complete, ensureOpen, isAgentOf, type UserAccess } from './access.js';
+import type { Announce } from './announce.js';
+import { createShow } from './conversations.js';
+import type { WireConversation } from './to-wire.js';
+
+interface Dependencies {
+  models: Models;
+  people: People;
+  blocks: Blocks;
+  access: ConversationAccess;
+  announce: Announce;
+  clock: Clock;
+}
+
+/** Who has a conversation, and when it ends. Each change is one atomic write, so of several at once one happens. */
+export function createAssignment({ models, people, blocks, access, announce, clock }: Dependencies) {
+  const { SupportConversation: Conversation } = models;
+  const show = createShow(models);
+
+  /** @returns the conversation as it is now; `null` when it was not as `where` asks */
+  const change = async (
+    id: Types.ObjectId,
+    where: object,
+    fields: Partial<SupportConversation>,
+  ): Promise<SupportConversation | null> => {
+    const changed = await Conversation.findOneAndUpdate(
+      { _id: id, ...where },
+      { $set: { ...fields, updatedAt: new Date(clock.now()) } },
+      { returnDocument: 'after', timestamps: false },
+    ).lean<SupportConversation | null>();
+    return changed === null ? null : complete(changed);
+  };
+
+  const tell = async (
+    conversation: SupportConversation,
+    event: 'conversation_assigned' | 'conversation_closed',
+    who: object,
+  ): Promise<WireConversation> => {
+    const [wire, audience] = await Promise.all([show.one(conversation), access.audienceAfter(conversation)]);
+    const payload = { conversationId: wire._id, ...who, conversation: wire };
+    announce.all(audience, { event, payload });
+    if (wire.departmentId !== null) announce.department(wire.departmentId, { event, payload });
+    return wire;
+  };
+
+  const tellAssigned = (conversation: SupportConversation, assignedBy: string): Promise<WireConversation> =>
+    tell(conversation, 'conversation_assigned', { assignedTo: conversation.assignedTo?.toHexString(), assignedBy });
+
+  /** @throws ChatError `NOT_FOUND` for a user who may not look after the conversation, `FORBIDDEN` for a block */
+  const ensureAgent = async (opened: UserAccess, agentId: string): Promise<Types.ObjectId> => {
+    const agent = await people.find(agentId);
+    const isInDepartment =
+      opened.conversation.departmentId === null
+        ? agent !== undefined && isSameAccount(agent, opened.caller)
+        : opened.members.some((id) => agent?._id.equals(id) === true);
+    if (agent === undefined || !isInDepartment || !isAgentOf(agent, opened)) {
+      throw new ChatError('NOT_FOUND', 'Agent not found');
+    }
+    const others = opened.conversation.participants.filter((id) => !id.equals(agent._id));
+    if ((await blocks.among(agent, others)).size > 0) throw blockedUser();
+    return agent._id;
+  };
+
+  return {
+    /** Gives a conversation to an agent of its department. */
+    async assign(principal: Principal, { conversationId, agentId }: { conversationId: string; agentId: string }) {
+      const opened = await access.openAsUser(principal, conversationId);
+      ensureAgentOf(opened);
+      ensureOpen(opened.conversation);
+      const assignedTo = await ensureAgent(opened, agentId);
+      const assigned = await change(opened.conversation._id, NOT_CLOSED, { assignedTo });
+      if (assigned === null) throw new ChatError('CONFLICT', 'The conversation is closed');
+      return tellAssigned(assigned, opened.caller.id);
+    },
+
+    /** Takes a conversation that nobody has. @throws ChatError `ALREADY_ASSIGNED` for everybody but the first */
+    async claim(principal: Principal, { conversationId }: { conversationId: string }): Promise<WireConversation> {
+      const opened = await access.openAsUser(principal, conversationId);
+      ensureAgentOf(opened);
+      ensureOpen(opened.conversation);
+      const { _id } = opened.caller;
+      const claimed = await change(opened.conversation._id, { ...NOT_CLOSED, assignedTo: null }, { assignedTo: _id });
+      if (claimed !== null) return tellAssigned(claimed, opened.caller.id);
+      const { conversation } = await access.openAsUser(principal, conversationId);
+      ensureOpen(conversation);
+      // Asked twice, or the answer was lost.
+      if (conversation.assignedTo?.equals(_id) !== true) {
+        throw new ChatError('ALREADY_ASSIGNED', 'The conversation has been taken already');
+      }
+      return show.one(conversation);
+    },
+
+    /** Ends a conversation; again changes nothing and tells nobody. */
+    async close(principal: Principal, { conversationId }: { conversationId: string }): Promise<WireConversation> {
+      const opened = await access.openAsUser(principal, conversationId);
+      const closed = await change(opened.conversation._id, NOT_CLOSED, { status: 'closed' });
+      if (closed !== null) return tell(closed, 'conversation_closed', { closedBy: opened.caller.id });
+      return show.one({ ...opened.conversation, status: 'closed' });
+    },
+  };
+}
+
+const NOT_CLOSED = { status: { $ne: 'closed' } };
+
+/** @throws ChatError `FORBIDDEN` */
+function ensureAgentOf(opened: UserAccess): void {
+  if (!isAgentOf(opened.caller, opened)) throw new ChatError('FORBIDDEN', 'Only agents may do this');
+}

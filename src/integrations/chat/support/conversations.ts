@@ -1,0 +1,189 @@
+import { isObjectIdOrHexString, Types } from 'mongoose';
+import type { z } from 'zod';
+import type { supportPayloads } from '#shared/contracts/support-parts.js';
+import type { Department } from '#shared/models/department.js';
+import type { Models } from '#shared/models/index.js';
+import type { SupportConversation } from '#shared/models/support-conversation.js';
+import type { Principal } from '../../../auth/principal.js';
+import { readDocument, storedValue } from '../../../models/index.js';
+import type { Clock } from '../../../platform/clock.js';
+import { comparePlaces, type KeysetPlace, placeOfTime, readBehind } from '../../../platform/mongo/keyset.js';
+import {
+  blockedUser,
+  ChatError,
+  type Entrance,
+  isBlockBetween,
+  isSameAccount,
+  type People,
+  type UserCaller,
+} from '../shared/index.js';
+import { type ConversationAccess, complete } from './access.js';
+import type { Announce } from './announce.js';
+import { toPage } from './page.js';
+import { toWireConversation, type WireConversation } from './to-wire.js';
+
+type Payloads = { [Name in keyof typeof supportPayloads]: z.output<(typeof supportPayloads)[Name]> };
+
+interface Dependencies {
+  models: Models;
+  entrance: Entrance;
+  people: People;
+  access: ConversationAccess;
+  announce: Announce;
+  clock: Clock;
+}
+
+/** Shows conversations with their last messages. */
+export function createShow({ SupportMessage: Message }: Pick<Models, 'SupportMessage'>) {
+  const all = async (conversations: readonly SupportConversation[]): Promise<WireConversation[]> => {
+    const ids = conversations.flatMap(({ lastMessage }) => lastMessage ?? []);
+    const found = ids.length === 0 ? [] : await Message.find({ _id: { $in: ids } }).lean();
+    const byId = new Map(found.map((message) => [message._id.toHexString(), message]));
+    return conversations.map((one) => toWireConversation(one, byId.get(one.lastMessage?.toHexString() ?? '')));
+  };
+  return {
+    all,
+    async one(conversation: SupportConversation): Promise<WireConversation> {
+      const { lastMessage } = conversation;
+      const found = lastMessage == null ? null : await Message.findById(lastMessage).lean();
+      return toWireConversation(conversation, found ?? undefined);
+    },
+  };
+}
+
+/** Makes conversations, and lists them. */
+export function createConversations({ models, entrance, people, access, announce, clock }: Dependencies) {
+  const { SupportConversation: Conversation } = models;
+  const show = createShow(models);
+
+  /** @throws ChatError `NOT_FOUND` */
+  const findDepartment = async (
+    departmentId: string | undefined,
+  ): Promise<Pick<Department, '_id' | 'members'> | null> => {
+    if (departmentId === undefined) return null;
+    const found = await models.Department.findById(departmentId, { members: 1 }).lean();
+    if (found === null) throw new ChatError('NOT_FOUND', 'Department not found');
+    return found;
+  };
+
+  /**
+   * People begin to talk within their account, or through a department of which one of the two is a member.
+   * @throws ChatError `NOT_FOUND` for a user whom the caller may not talk to, `FORBIDDEN` for a block between any two
+   */
+  const ensurePeople = async (
+    caller: UserCaller,
+    ids: readonly string[],
+    members: readonly Types.ObjectId[],
+  ): Promise<Types.ObjectId[]> => {
+    const wanted = [...new Set([caller.id, ...ids.map((id) => id.toLowerCase())])];
+    const found = await people.findMany(wanted);
+    if (found.length < wanted.length) throw new ChatError('NOT_FOUND', 'User not found');
+    const isMember = ({ _id }: { _id: Types.ObjectId }): boolean => members.some((id) => id.equals(_id));
+    const mayBegin = found.every((one) => isSameAccount(caller, one) || isMember(caller) || isMember(one));
+    if (!mayBegin) throw new ChatError('NOT_FOUND', 'User not found');
+    const isBlocked = found.some((one, index) => found.slice(index + 1).some((other) => isBlockBetween(one, other)));
+    if (isBlocked) throw blockedUser();
+    return found.map(({ _id }) => _id);
+  };
+
+  /** @throws ChatError `NOT_FOUND` for a department that the caller is not in */
+  const ofDepartment = async ({ _id }: UserCaller, departmentId: string): Promise<Filter[]> => {
+    const members = await access.membersOf(new Types.ObjectId(departmentId));
+    if (!members.some((id) => id.equals(_id))) throw new ChatError('NOT_FOUND', 'Department not found');
+    return [{ departmentId: new Types.ObjectId(departmentId) }];
+  };
+
+  /** @throws ChatError `NOT_FOUND` for a conversation that the caller may not open */
+  const findCursor = async (principal: Principal, before: string | undefined): Promise<KeysetPlace | undefined> => {
+    if (before === undefined) return undefined;
+    if (!isObjectIdOrHexString(before)) return placeOfTime(new Date(before), 'descending');
+    const [{ conversation }, stored] = await Promise.all([
+      access.open(principal, before),
+      Conversation.findById(before, { updatedAt: 1 }).lean(),
+    ]);
+    return placeOf(stored ?? conversation);
+  };
+
+  return {
+    /** Makes a conversation of the caller, those who are named and a department, and tells all of them. */
+    async create(principal: Principal, data: Payloads['create']): Promise<WireConversation> {
+      const caller = await entrance.userOf(principal);
+      const department = await findDepartment(data.departmentId);
+      const participants = await ensurePeople(caller, data.participants, department?.members ?? []);
+      const now = new Date(clock.now());
+      const conversation: SupportConversation = {
+        _id: new Types.ObjectId(),
+        participants,
+        assignedTo: null,
+        departmentId: department?._id ?? null,
+        visitorId: data.visitorId ?? null,
+        subject: data.subject,
+        status: 'open',
+        priority: data.priority,
+        lastMessage: null,
+        lastMessageAt: null,
+        createdBy: caller._id,
+        createdAt: now,
+        updatedAt: now,
+      };
+      await Conversation.insertMany([conversation], { timestamps: false });
+      const wire = toWireConversation(conversation, undefined);
+      announce.all(await access.audienceAfter(conversation), { event: 'new_conversation', payload: wire });
+      if (wire.departmentId !== null) {
+        announce.department(wire.departmentId, { event: 'new_conversation', payload: wire });
+      }
+      return wire;
+    },
+
+    /** Conversations of the caller, or of a department that they are in; last changed first. */
+    async list(principal: Principal, { status, departmentId, before, limit }: Payloads['list']) {
+      const caller = await entrance.userOf(principal);
+      const [owned, cursor] = await Promise.all([
+        departmentId === undefined
+          ? [{ participants: caller._id }, { assignedTo: caller._id }]
+          : ofDepartment(caller, departmentId),
+        findCursor(principal, before),
+      ]);
+      // Each is a read of one index; what is in both is there twice.
+      const found = await Promise.all(
+        owned.map((own) => {
+          const base = { ...own, ...(status === undefined ? {} : { status }) };
+          const list = { base, field: 'updatedAt', direction: 'descending' } as const;
+          return readBehind<SupportConversation>(Conversation, list, { place: cursor, limit: limit + 1 });
+        }),
+      );
+      const all = [...new Map(found.flat().map((one) => [String(one._id), one])).values()];
+      all.sort((one, other) => comparePlaces(placeOf(other), placeOf(one)));
+      const { items, hasMore } = toPage(await show.all(all.slice(0, limit + 1).map(toConversation)), limit);
+      return { conversations: items.filter(({ _id }) => _id !== ''), hasMore };
+    },
+
+    /** All departments. @returns whether the caller is in each; who else is, is nobody's business */
+    async departments(principal: Principal) {
+      const caller = await entrance.userOf(principal);
+      const [all, own] = await Promise.all([
+        models.Department.find({}, { name: 1 }).sort({ name: 1 }).limit(DEPARTMENTS_MAX).lean<Department[]>(),
+        models.Department.find({ members: caller._id }, { _id: 1 }).lean<Department[]>(),
+      ]);
+      const ownIds = new Set(own.map(({ _id }) => _id.toHexString()));
+      const departments = all.map(({ _id, name }) => {
+        const id = _id.toHexString();
+        return { _id: id, name: name ?? '', isMember: ownIds.has(id) };
+      });
+      return { departments };
+    },
+  };
+}
+
+/** Departments that one answer lists; the first by name. */
+const DEPARTMENTS_MAX = 500;
+
+type Filter = Readonly<Record<string, Types.ObjectId>>;
+
+const placeOf = (conversation: Pick<SupportConversation, 'updatedAt' | '_id'>): KeysetPlace => ({
+  value: storedValue(conversation, 'updatedAt'),
+  _id: conversation._id,
+});
+
+const toConversation = (stored: SupportConversation): SupportConversation =>
+  complete(readDocument('SupportConversation', stored));

@@ -1,0 +1,122 @@
+import { isObjectIdOrHexString, Types } from 'mongoose';
+import { departmentNamespace } from '#shared/contracts/namespaces.js';
+import { departmentQuery } from '#shared/contracts/support.js';
+import type { Context } from '../../../framework/context.js';
+import type { Integration, Namespace } from '../../../framework/integration.js';
+import { departmentIn, rooms } from '../../../realtime/rooms.js';
+import type { GatewaySocket, SocketListener } from '../../../sockets/socket.js';
+import { type Blocks, ChatError, type Entrance, toRefusal } from '../shared/index.js';
+import type { ConversationAccess } from './access.js';
+import type { Announce } from './announce.js';
+
+/** How often a node looks whether the agents who are connected to it still belong to their departments. */
+const INTERVAL_MS = 5000;
+
+interface Dependencies {
+  entrance: Entrance;
+  blocks: Blocks;
+  access: ConversationAccess;
+  announce: Announce;
+}
+
+type Part = Required<Pick<Integration, 'onUserOnline' | 'onUserOffline' | 'start' | 'listener'>>;
+
+/** `/department`: who may look in, who stays, and who else is there. */
+export function createDepartments(
+  { models, presence, clock, logger }: Context,
+  { entrance, blocks, access, announce }: Dependencies,
+): Part & { namespace: Namespace } {
+  const sockets = new Map<GatewaySocket, string>();
+  let looking: Promise<void> | undefined;
+
+  const namespace: Namespace = {
+    name: departmentNamespace,
+    scopes: [],
+    authenticate: entrance.authenticate,
+    async roomsOf(principal, { query }) {
+      const asked = departmentQuery.safeParse(query);
+      if (principal.kind !== 'user' || !asked.success) throw notMember();
+      const { _id } = await entrance.userOf(principal);
+      const id = new Types.ObjectId(asked.data.departmentId);
+      if (!(await access.membersOf(id)).some((member) => member.equals(_id))) throw notMember();
+      return [rooms.department(id.toHexString())];
+    },
+    toRefusal,
+  };
+
+  /** Tells a socket that has just come which of its colleagues are there. */
+  const snapshot = async (socket: GatewaySocket, departmentId: string): Promise<void> => {
+    try {
+      const { principal } = socket.data;
+      const [members, blocked] = await Promise.all([
+        access.membersOf(new Types.ObjectId(departmentId)),
+        blocks.of(principal.kind === 'user' ? principal.userId : ''),
+      ]);
+      const shown = members.map((id) => id.toHexString()).filter((id) => !blocked.has(id));
+      const found = await presence.get(shown);
+      socket.emit('presence_snapshot', { online: found.flatMap(({ online, userId }) => (online ? userId : [])) });
+    } catch (error) {
+      logger.warn({ err: error }, 'support: an agent was not told who is online');
+    }
+  };
+
+  const tell = async (userId: string, event: 'agent_online' | 'agent_offline'): Promise<void> => {
+    if (!isObjectIdOrHexString(userId)) return;
+    const [departments, blocked] = await Promise.all([
+      models.Department.find({ members: userId }, { _id: 1 }).lean(),
+      blocks.of(userId),
+    ]);
+    const except = [userId, ...blocked];
+    for (const { _id } of departments) {
+      const departmentId = _id.toHexString();
+      announce.department(departmentId, { event, payload: { userId, departmentId } }, except);
+    }
+  };
+
+  /** Other services change who is a member, and tell nobody. */
+  const look = async (): Promise<void> => {
+    const ids = [...new Set(sockets.values())];
+    if (ids.length === 0) return;
+    const found = await models.Department.find({ _id: { $in: ids } }, { members: 1 }).lean();
+    const members = new Map(found.map((one) => [one._id.toHexString(), new Set((one.members ?? []).map(String))]));
+    for (const [socket, departmentId] of sockets) {
+      const { principal } = socket.data;
+      const isMember =
+        principal.kind === 'user' && members.get(departmentId)?.has(principal.userId.toLowerCase()) === true;
+      if (!isMember) socket.disconnect();
+    }
+  };
+
+  const listener: SocketListener = {
+    connected(socket) {
+      if (socket.nsp.name !== departmentNamespace) return;
+      const departmentId = departmentIn(socket.rooms);
+      if (departmentId === undefined) return;
+      sockets.set(socket, departmentId);
+      void snapshot(socket, departmentId);
+    },
+    disconnected: (socket) => void sockets.delete(socket),
+  };
+
+  return {
+    namespace,
+    listener,
+    onUserOnline: ({ userId }) => tell(userId, 'agent_online'),
+    onUserOffline: ({ userId }) => tell(userId, 'agent_offline'),
+    start() {
+      const cancel = clock.every(INTERVAL_MS, () => {
+        looking ??= look()
+          .catch((error: unknown) => logger.warn({ err: error }, 'support: could not look who is still a member'))
+          .finally(() => {
+            looking = undefined;
+          });
+      });
+      return async () => {
+        cancel();
+        await looking;
+      };
+    },
+  };
+}
+
+const notMember = () => new ChatError('FORBIDDEN', 'Not a member of this department');

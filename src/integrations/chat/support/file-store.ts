@@ -1,0 +1,179 @@
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { mongo, Types } from 'mongoose';
+import type { Models } from '#shared/models/index.js';
+import type { SupportUpload } from '#shared/models/support-upload.js';
+import type { Clock } from '../../../platform/clock.js';
+import type { Logger } from '../../../platform/logger.js';
+import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
+import { runTransaction } from '../../../platform/mongo/transaction.js';
+import { ChatError } from '../shared/index.js';
+import type { Identity } from './people.js';
+
+/** A file as it is stored: GridFS, in the collections `support.files.files` and `support.files.chunks`. */
+export interface StoredFile {
+  readonly _id: Types.ObjectId;
+  readonly length: number;
+  readonly filename: string;
+  readonly metadata: FileMetadata;
+}
+
+/** Whose a file is, and what was found out about it. */
+export interface FileMetadata {
+  readonly owner: Identity;
+  /** The conversation to which it was sent; `null`: none, and nobody but its owner may read it. */
+  readonly conversationId: Types.ObjectId | null;
+  readonly type: string;
+}
+
+/** The content of files. */
+export interface FileStore {
+  /** Stores a file, for as long as files without a conversation are kept. @throws ChatError `QUOTA_EXCEEDED` */
+  add(content: Uint8Array, file: { name: string; metadata: FileMetadata }): Promise<Types.ObjectId>;
+  /** A file was said in its conversation, and stays. Never rejects. */
+  settle(id: Types.ObjectId): Promise<void>;
+  find(id: string): Promise<StoredFile | undefined>;
+  read(id: Types.ObjectId): Readable;
+  /** Takes a file away; one that is gone already is no error. Never rejects. */
+  discard(id: Types.ObjectId): Promise<void>;
+  /** Takes away what was sent to no conversation, and what nodes have left that died in the middle. Several may at once. */
+  sweep(): Promise<void>;
+}
+
+const BUCKET = 'support.files';
+/** A file that is not said in its conversation after this time never will be. */
+const ABANDONED_MS = 3_600_000;
+const SWEEP_MAX = 1000;
+
+interface Dependencies {
+  models: Pick<Models, 'SupportUpload' | 'SupportUsage' | 'SupportMessage'>;
+  clock: Clock;
+  logger: Logger;
+  /** What the files of one person may take; 0: any number. */
+  quotaBytes: number;
+  /** How long a file is kept that was sent to no conversation. */
+  unsentTtlMs: number;
+}
+
+/**
+ * Keeps files in GridFS, which writes the content first and the file last, and takes them away the other way round: a node
+ * that dies between leaves content that nobody would find. So each file is noted before it is stored, together with what it
+ * counts for its owner, and the note goes when the file is said. A file is taken away in three steps that can be repeated:
+ * it counts no longer and cannot be found, all in one; its content goes; the note goes.
+ */
+export function createFileStore(dependencies: Dependencies): FileStore {
+  const { models, clock, logger, quotaBytes, unsentTtlMs } = dependencies;
+  const { SupportUpload: Upload, SupportUsage: Usage, SupportMessage: Message } = models;
+  let opened: mongo.GridFSBucket | undefined;
+  const database = (): NonNullable<typeof Upload.db.db> => {
+    const { db } = Upload.db;
+    if (db === undefined) throw new Error('the database is not connected');
+    return db;
+  };
+  /** One for all, because each looks for its indexes before its first upload. */
+  const bucket = (): mongo.GridFSBucket => {
+    opened ??= new mongo.GridFSBucket(database(), { bucketName: BUCKET });
+    return opened;
+  };
+
+  /** Notes a file and counts it, or neither. */
+  const note = (upload: SupportUpload): Promise<void> =>
+    runTransaction(
+      Upload.db,
+      async (session) => {
+        const usage = await Usage.findOneAndUpdate(
+          { _id: usageIdOf(upload.owner) },
+          { $inc: { bytes: upload.bytes } },
+          { upsert: true, returnDocument: 'after', session },
+        ).lean();
+        if (quotaBytes > 0 && (usage?.bytes ?? 0) > quotaBytes) {
+          throw new ChatError('QUOTA_EXCEEDED', 'There is no room for more files', { quotaBytes });
+        }
+        await Upload.insertMany([upload], { session });
+      },
+      // Two first files of one person.
+      (error) => isDuplicateKey(error, '_id'),
+    );
+
+  /** @returns whether there was anything of it */
+  const uncount = (_id: Types.ObjectId): Promise<boolean> =>
+    runTransaction(Upload.db, async (session) => {
+      const upload = await Upload.findById(_id, null, { session }).lean();
+      const file = (await database()
+        .collection(`${BUCKET}.files`)
+        .findOneAndDelete({ _id }, { session })) as StoredFile | null;
+      const owner = upload?.owner ?? file?.metadata.owner;
+      if (owner === undefined) return false;
+      const now = new Date(clock.now());
+      await Upload.updateOne(
+        { _id },
+        { $set: { owner, bytes: 0, expiresAt: now }, $setOnInsert: { conversationId: null, beganAt: now } },
+        { upsert: true, session },
+      );
+      const bytes = upload?.bytes ?? file?.length ?? 0;
+      // What was stored before files were counted is taken away without having been added.
+      const left = { $max: [0, { $subtract: ['$bytes', bytes] }] };
+      await Usage.updateOne({ _id: usageIdOf(owner) }, [{ $set: { bytes: left } }], { session, updatePipeline: true });
+      return true;
+    });
+
+  const remove = async (_id: Types.ObjectId): Promise<void> => {
+    if (!(await uncount(_id))) return;
+    await database().collection(`${BUCKET}.chunks`).deleteMany({ files_id: _id });
+    await Upload.deleteOne({ _id });
+  };
+
+  const discard = (id: Types.ObjectId): Promise<void> =>
+    remove(id).catch((error: unknown) => logger.error({ err: error }, 'support: a file could not be taken away'));
+
+  /** Whether a node died after it had said the file, and before it could note that. */
+  const isSaid = async ({ _id, conversationId, beganAt }: SupportUpload): Promise<boolean> => {
+    if (conversationId === null) return false;
+    const timestamp = { $gte: new Date(beganAt.getTime() - ABANDONED_MS) };
+    return (await Message.exists({ conversationId, timestamp, 'file.fileId': _id })) !== null;
+  };
+
+  return {
+    async add(content, { name, metadata }) {
+      const _id = new Types.ObjectId();
+      const { owner, conversationId } = metadata;
+      const beganAt = new Date(clock.now());
+      const keptMs = conversationId === null ? unsentTtlMs : ABANDONED_MS;
+      const expiresAt = new Date(clock.now() + keptMs);
+      await note({ _id, owner, conversationId, bytes: content.byteLength, beganAt, expiresAt });
+      try {
+        await pipeline([content], bucket().openUploadStreamWithId(_id, name, { metadata: { ...metadata } }));
+      } catch (error) {
+        await discard(_id);
+        throw error;
+      }
+      return _id;
+    },
+    settle: (_id) =>
+      Upload.deleteOne({ _id }).then(
+        () => undefined,
+        (error: unknown) => logger.warn({ err: error }, 'support: a file is looked at again later'),
+      ),
+    async find(id) {
+      const [found] = await bucket()
+        .find({ _id: new Types.ObjectId(id) })
+        .limit(1)
+        .toArray();
+      return found as StoredFile | undefined;
+    },
+    read: (id) => bucket().openDownloadStream(id),
+    discard,
+    async sweep() {
+      const due = await Upload.find({ expiresAt: { $lte: new Date(clock.now()) } })
+        .sort({ expiresAt: 1 })
+        .limit(SWEEP_MAX)
+        .lean();
+      for (const upload of due) {
+        if (await isSaid(upload)) await Upload.deleteOne({ _id: upload._id });
+        else await remove(upload._id);
+      }
+    },
+  };
+}
+
+const usageIdOf = ({ kind, id }: Identity): string => `${kind}:${id}`;

@@ -1,0 +1,158 @@
+import type { Readable } from 'node:stream';
+import { isObjectIdOrHexString, Types } from 'mongoose';
+import type { z } from 'zod';
+import type { supportFile, supportPayloads } from '#shared/contracts/support-parts.js';
+import type { SupportFile } from '#shared/models/support-message.js';
+import type { Principal } from '../../../auth/principal.js';
+import { invalid } from '../../../errors.js';
+import { ChatError, type Entrance } from '../shared/index.js';
+import { type Access, type ConversationAccess, ensureHeard, ensureOpen } from './access.js';
+import { detectType, isImage } from './content-type.js';
+import { toSafeName } from './file-name.js';
+import type { FileStore, StoredFile } from './file-store.js';
+import type { createFindSaid } from './log.js';
+import type { Meter } from './meter.js';
+import { type Identity, ownRoomOf, toIdentity } from './people.js';
+import type { Send } from './send.js';
+import { toWireFile } from './to-wire.js';
+
+/** Files that one node may be storing at once, counted in files of the largest size. */
+const UPLOADS_MAX = 8;
+/** The same for what one person sends. */
+const UPLOADS_OF_ONE_MAX = 4;
+
+/** A file that somebody may read. */
+export interface Download {
+  readonly name: string;
+  readonly type: string;
+  readonly size: number;
+  content(): Readable;
+}
+
+type WireFile = z.output<typeof supportFile>;
+type Meta = NonNullable<z.output<typeof supportPayloads.file>[1]>;
+
+interface Dependencies {
+  findSaid: ReturnType<typeof createFindSaid>;
+  access: ConversationAccess;
+  entrance: Entrance;
+  store: FileStore;
+  send: Send;
+  /** Of files. */
+  meter: Meter;
+  /** The largest file in bytes. */
+  sizeMax: number;
+}
+
+/** Takes files in and hands them out. */
+export function createFiles({ findSaid, access, entrance, store, send, meter, sizeMax }: Dependencies) {
+  let uploading = 0;
+  const uploadingOf = new Map<string, number>();
+
+  const occupy = (owner: string, bytes: number): void => {
+    uploading += bytes;
+    const own = (uploadingOf.get(owner) ?? 0) + bytes;
+    if (own === 0) uploadingOf.delete(owner);
+    else uploadingOf.set(owner, own);
+  };
+
+  /** Runs an upload if there is room for it. @throws ChatError `UNAVAILABLE` */
+  const withRoom = async <T>(owner: string, bytes: number, work: () => Promise<T>): Promise<T> => {
+    const own = (uploadingOf.get(owner) ?? 0) + bytes;
+    if (uploading + bytes > UPLOADS_MAX * sizeMax || own > UPLOADS_OF_ONE_MAX * sizeMax) {
+      throw new ChatError('UNAVAILABLE', 'Too many files at the moment', { retryAfterMs: 1000 });
+    }
+    occupy(owner, bytes);
+    try {
+      return await work();
+    } finally {
+      occupy(owner, -bytes);
+    }
+  };
+
+  const keep = async (content: Uint8Array, owner: Identity, meta: Meta | undefined): Promise<SupportFile> => {
+    const fileName = toSafeName(meta?.fileName ?? '');
+    const fileType = await detectType(content, { mimeType: meta?.mimeType, fileName });
+    const conversationId = meta === undefined ? null : new Types.ObjectId(meta.conversationId);
+    const metadata = { owner, conversationId, type: fileType };
+    const fileId = await store.add(content, { name: fileName, metadata });
+    return { fileId, fileName, fileSize: content.byteLength, fileType };
+  };
+
+  /** Says that there is a file. When that fails nobody will ever ask for it. */
+  const announceFile = async (principal: Principal, file: SupportFile, meta: Meta): Promise<WireFile> => {
+    const { conversationId, clientMessageId } = meta;
+    const type = isImage(file.fileType) ? 'image' : 'file';
+    const draft = { conversationId, clientMessageId, content: file.fileName, type, file } as const;
+    let said: WireFile | null = null;
+    try {
+      said = (await send(principal, draft)).file;
+    } finally {
+      // Not said, or said before with another copy of it.
+      await (said?.fileId === file.fileId.toHexString() ? store.settle : store.discard)(file.fileId);
+    }
+    return said ?? toWireFile(file);
+  };
+
+  /** The file of a retry. It is looked for before limits are checked, which are for new files. */
+  const findFile = async ({ caller, conversation }: Access, { clientMessageId }: Meta): Promise<SupportFile | null> => {
+    if (clientMessageId === undefined) return null;
+    const sender = { senderId: caller.id, senderType: caller.kind };
+    return (await findSaid({ conversationId: conversation._id, ...sender, clientMessageId }))?.file ?? null;
+  };
+
+  const ensureSize = ({ byteLength }: Uint8Array): void => {
+    if (byteLength > sizeMax) throw new ChatError('FILE_TOO_LARGE', 'The file is too large', { maxBytes: sizeMax });
+    if (byteLength === 0) throw invalid('0', 'must not be empty');
+  };
+
+  const ensureReadable = async (principal: Principal, { metadata }: StoredFile): Promise<void> => {
+    const { owner, conversationId } = metadata;
+    if (conversationId != null) {
+      await access.open(principal, conversationId.toHexString());
+      return;
+    }
+    await entrance.callerOf(principal);
+    const { kind, id } = toIdentity(principal);
+    if (owner.kind !== kind || owner.id !== id) throw notFound();
+  };
+
+  return {
+    /**
+     * Stores a file; with `meta` it is also said in a conversation.
+     * @throws ChatError `FILE_TOO_LARGE`, `QUOTA_EXCEEDED`
+     */
+    async upload(principal: Principal, content: Uint8Array, meta: Meta | undefined): Promise<WireFile> {
+      const owner = toIdentity(principal);
+      const opened = meta === undefined ? undefined : await access.open(principal, meta.conversationId);
+      if (opened !== undefined && meta !== undefined) {
+        const said = await findFile(opened, meta);
+        if (said !== null) return toWireFile(said);
+      }
+      ensureSize(content);
+      await meter.consume(owner);
+      return withRoom(ownRoomOf(owner), content.byteLength, async () => {
+        if (meta === undefined || opened === undefined) {
+          await entrance.callerOf(principal);
+          return toWireFile(await keep(content, owner, undefined));
+        }
+        ensureOpen(opened.conversation);
+        ensureHeard(opened);
+        return announceFile(principal, await keep(content, owner, meta), meta);
+      });
+    },
+
+    /** @throws ChatError `NOT_FOUND` for a file that is not there, or not for the caller */
+    async open(principal: Principal, id: string): Promise<Download> {
+      const file = isObjectIdOrHexString(id) ? await store.find(id) : undefined;
+      if (file === undefined) throw notFound();
+      await ensureReadable(principal, file).catch((error: unknown) => {
+        throw error instanceof ChatError && error.code === 'NOT_FOUND' ? notFound() : error;
+      });
+      const { filename: name, length: size, metadata } = file;
+      return { name, size, type: metadata.type, content: () => store.read(file._id) };
+    },
+  };
+}
+
+const notFound = () => new ChatError('NOT_FOUND', 'File not found or access denied');

@@ -1,0 +1,94 @@
+import { chatNamespace } from '#shared/contracts/namespaces.js';
+import { support } from '#shared/contracts/support.js';
+import type { Context } from '../../../framework/context.js';
+import { type Integration, mountEvents, mountRoutes } from '../../../framework/integration.js';
+import { createLargeFrames } from '../../../library-internals/large-frames.js';
+import type { GatewaySocket, SocketListener } from '../../../sockets/socket.js';
+import { ChatError, type ChatServices, toRequestFailure } from '../shared/index.js';
+import { createAcquaintances } from './acquaintances.js';
+import { createDepartments } from './department.js';
+import { supportDialect } from './dialect.js';
+import { createHandlers } from './handlers.js';
+import { ownRoomOf, toIdentity } from './people.js';
+import { createRoutes } from './routes.js';
+import { createSupportServices } from './service.js';
+
+/** Files that a node receives at once, of everybody and of one person; further ones wait. */
+const RECEIVED_AT_ONCE = 8;
+const RECEIVED_OF_ONE = 2;
+
+/** How often a node looks for files that nobody needs any more. */
+const SWEEP_MS = 600_000;
+
+/** The support chat on `/`, and its departments on `/department`. */
+export const createSupport = (context: Context, chats: ChatServices): Integration => {
+  const { entrance, blocks } = chats;
+  const { clock, logger, config } = context;
+  const services = createSupportServices(context, chats);
+  const departments = createDepartments(context, { ...services, entrance, blocks });
+
+  const largeFrames = createLargeFrames<GatewaySocket>({
+    // A packet of `/` with one attachment, as Socket.IO writes it.
+    announces: (packet) => /^51-\d*\["file_upload",/.test(packet),
+    generalBytes: config.sockets.messageMaxBytes,
+    maxBytes: config.support.frameMaxBytes,
+    atOnce: RECEIVED_AT_ONCE,
+    atOnceOfOne: RECEIVED_OF_ONE,
+    ownerOf: ({ data }) => ownRoomOf(toIdentity(data.principal)),
+    refuse(socket) {
+      const error = new ChatError('UNAVAILABLE', 'The file came too slowly while others waited', {
+        retryAfterMs: 1000,
+      });
+      const told = supportDialect.toErrorEvent(error, { event: 'file_upload', data: undefined, isAcknowledged: false });
+      if (told !== undefined) socket.emit(told.event, told.payload);
+    },
+    clock,
+  });
+
+  const listener: SocketListener = {
+    connected(socket) {
+      departments.listener.connected(socket);
+      if (socket.nsp.name !== chatNamespace) return;
+      largeFrames.admit(socket);
+      const { principal } = socket.data;
+      if (principal.kind !== 'visitor') return;
+      void socket.join(services.room.ofVisitor(principal.visitorId, principal.conversationIds));
+    },
+    disconnected(socket) {
+      departments.listener.disconnected(socket);
+      if (socket.nsp.name === chatNamespace) largeFrames.dismiss(socket);
+      services.typing.listener.disconnected(socket);
+    },
+  };
+
+  return {
+    name: support.name,
+    namespaces: [departments.namespace],
+    mounts: [mountEvents(support, createHandlers(services), { namespaces: [chatNamespace], dialect: supportDialect })],
+    routes: mountRoutes(support, createRoutes(services, context.limiter), {
+      async authenticate(request) {
+        const principal = await entrance.authenticateRequest(request);
+        // Whatever a user does counts as one, by sockets or by REST.
+        await context.limiter.consume('events', ownRoomOf(toIdentity(principal)), config.sockets.limit);
+        return principal;
+      },
+      toFailure: toRequestFailure,
+    }),
+    listener,
+    acquaintancesOf: createAcquaintances(context.models),
+    onUserOnline: departments.onUserOnline,
+    onUserOffline: departments.onUserOffline,
+    start() {
+      const end = departments.start();
+      const sweep = (): Promise<void> =>
+        services.fileStore
+          .sweep()
+          .catch((error: unknown) => logger.warn({ err: error }, 'support: nobody looked for abandoned files'));
+      const cancel = clock.every(SWEEP_MS, () => void sweep());
+      return async () => {
+        cancel();
+        await Promise.all([end(), services.log.stop(), services.typing.settle()]);
+      };
+    },
+  };
+};

@@ -1,0 +1,101 @@
+import type { z } from 'zod';
+import type { supportPayloads } from '#shared/contracts/support-parts.js';
+import type { Models } from '#shared/models/index.js';
+import type { SupportMessage } from '#shared/models/support-message.js';
+import type { Principal } from '../../../auth/principal.js';
+import type { Clock } from '../../../platform/clock.js';
+import { createTurns } from '../../../platform/turns.js';
+import { ChatError } from '../shared/index.js';
+import { type Access, type ConversationAccess, ensureHeard, toId } from './access.js';
+import type { Announce } from './announce.js';
+import type { FileStore } from './file-store.js';
+import type { SupportLog } from './log.js';
+import { toPage } from './page.js';
+import type { Reads } from './reads.js';
+import { toWireMessage, type WireMessage } from './to-wire.js';
+
+type Payloads = { [Name in keyof typeof supportPayloads]: z.output<(typeof supportPayloads)[Name]> };
+
+interface Dependencies {
+  models: Models;
+  access: ConversationAccess;
+  announce: Announce;
+  log: SupportLog;
+  reads: Reads;
+  files: FileStore;
+  clock: Clock;
+}
+
+/** Reads messages, and changes those that the caller has said. */
+export function createMessages({ models, access, announce, log, reads, files, clock }: Dependencies) {
+  const { SupportMessage: Message } = models;
+  const turns = createTurns();
+
+  /** Changes of one message on this node happen, and are told, in the order in which they came. */
+  const change = <T>(messageId: string, work: () => Promise<T>): Promise<T> => turns.take([toId(messageId)], work);
+
+  /** A message that the caller has said and not taken back. */
+  const ownMessage = ({ caller, conversation }: Access, messageId: string) => ({
+    _id: messageId,
+    conversationId: conversation._id,
+    senderId: caller.id,
+    senderType: caller.kind,
+    isDeleted: { $ne: true },
+  });
+
+  return {
+    /** A page of messages, oldest first, and how far everybody has read. */
+    async list(principal: Principal, { conversationId, before, after, limit }: Payloads['messages']) {
+      const { _id: parent } = (await access.open(principal, conversationId)).conversation;
+      await log.adopt(parent);
+      const [reading, lower, upper] = await Promise.all([
+        reads.of(conversationId),
+        log.placeNamed(parent, after, 'after'),
+        log.placeNamed(parent, before, 'before'),
+      ]);
+      const isForward = lower !== undefined;
+      const first = isForward ? 'oldest' : 'newest';
+      const found = await log.read({ parent, after: lower, before: upper, first, limit: limit + 1 });
+      const { items, hasMore } = toPage(found.map(toWireMessage), limit);
+      const shown = items.filter(({ _id }) => _id !== '');
+      return { messages: isForward ? shown : shown.reverse(), hasMore, reads: reading };
+    },
+
+    /** Changes the text of a message. @throws ChatError `NOT_FOUND` for one that is not the caller's */
+    edit: (principal: Principal, { conversationId, messageId, content }: Payloads['edit']): Promise<WireMessage> =>
+      change(messageId, async () => {
+        const opened = await access.open(principal, conversationId);
+        ensureHeard(opened);
+        const edited = await Message.findOneAndUpdate(
+          ownMessage(opened, messageId),
+          { $set: { content, editedAt: new Date(clock.now()) } },
+          { returnDocument: 'after' },
+        ).lean();
+        if (edited === null) throw notFound();
+        const wire = toWireMessage(edited);
+        announce.all(opened.audience, { event: 'message_edited', payload: wire });
+        return wire;
+      }),
+
+    /** Takes a message back: what it said is gone, that it was there stays. @throws ChatError `NOT_FOUND` as `edit` */
+    remove: (principal: Principal, { conversationId, messageId }: Payloads['remove']): Promise<void> =>
+      change(messageId, async () => {
+        const opened = await access.open(principal, conversationId);
+        const before = await Message.findOneAndUpdate(
+          ownMessage(opened, messageId),
+          { $set: { isDeleted: true, content: '', metadata: null, file: null } },
+          { returnDocument: 'before' },
+        ).lean<SupportMessage>();
+        if (before === null) throw notFound();
+        const payload = {
+          conversationId: toId(conversationId),
+          messageId: toId(messageId),
+          deletedBy: opened.caller.id,
+        };
+        announce.all(opened.audience, { event: 'message_deleted', payload });
+        if (before.file != null) await files.discard(before.file.fileId);
+      }),
+  };
+}
+
+const notFound = () => new ChatError('NOT_FOUND', 'Message not found or access denied');

@@ -1,0 +1,22 @@
+import type { Principal } from '../../../auth/principal.js';
+import { GatewayError } from '../../../errors.js';
+import { rooms } from '../../../realtime/rooms.js';
+
+/** Somebody on one side of a conversation: a user of the platform, or a visitor. */
+export interface Identity {
+  readonly kind: 'user' | 'visitor';
+  readonly id: string;
+}
+
+/**
+ * Who a verified principal is in the support chat.
+ * @throws GatewayError `INVALID_TOKEN` for anybody else
+ */
+export function toIdentity(principal: Principal): Identity {
+  if (principal.kind === 'user') return { kind: 'user', id: principal.userId };
+  if (principal.kind === 'visitor') return { kind: 'visitor', id: principal.visitorId };
+  throw new GatewayError('INVALID_TOKEN');
+}
+
+/** The room of everything that one person has open. */
+export const ownRoomOf = ({ kind, id }: Identity): string => (kind === 'user' ? rooms.user(id) : rooms.visitor(id));

@@ -1,0 +1,90 @@
+import type { Types } from 'mongoose';
+import type { z } from 'zod';
+import type { supportRead } from '#shared/contracts/support-parts.js';
+import type { Models } from '#shared/models/index.js';
+import type { SupportRead } from '#shared/models/support-message.js';
+import type { Principal } from '../../../auth/principal.js';
+import { toIdText } from '../../../models/index.js';
+import type { Clock } from '../../../platform/clock.js';
+import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
+import { isPositioned, type Place } from '../shared/index.js';
+import type { ConversationAccess } from './access.js';
+import type { Announce } from './announce.js';
+import type { SupportLog } from './log.js';
+
+/** How far people have read. */
+export type Reads = ReturnType<typeof createReads>;
+
+interface Dependencies {
+  models: Models;
+  access: ConversationAccess;
+  announce: Announce;
+  log: SupportLog;
+  clock: Clock;
+}
+
+type Reader = Pick<SupportRead, 'conversationId' | 'readerId' | 'readerType'>;
+type Progress = Pick<SupportRead, 'messageId' | 'position' | 'messageAt' | 'readAt'>;
+
+export function createReads({ models, access, announce, log, clock }: Dependencies) {
+  const { SupportRead: Read } = models;
+
+  /** @returns whether the reader was not as far before */
+  const move = async (reader: Reader, read: Progress, place: Place): Promise<boolean> => {
+    const behind = { ...reader, ...isFurther(place, read.messageId) };
+    try {
+      await Read.updateOne(behind, { $set: read }, { upsert: true });
+      return true;
+    } catch (error) {
+      if (!isDuplicateKey(error, 'readerId')) throw error;
+      // The document is there: further already, or made at this moment by another tab.
+      return (await Read.updateOne(behind, { $set: read })).modifiedCount > 0;
+    }
+  };
+
+  return {
+    /** How far each reader of a conversation is. */
+    async of(conversationId: string): Promise<z.output<typeof supportRead>[]> {
+      return (await Read.find({ conversationId }).lean()).map(toWire);
+    },
+
+    /** Notes that everything up to a message was read. Only what is further than before is stored and told. */
+    async mark(principal: Principal, data: { conversationId: string; messageId: string }): Promise<void> {
+      const { caller, conversation, audience } = await access.open(principal, data.conversationId);
+      const message = await log.find(conversation._id, data.messageId);
+      const reader = { conversationId: conversation._id, readerId: caller.id, readerType: caller.kind };
+      const read = {
+        messageId: message._id,
+        ...(isPositioned(message) ? { position: message.position } : {}),
+        messageAt: toReadTime(message.timestamp),
+        readAt: new Date(clock.now()),
+      };
+      if (!(await move(reader, read, log.placeOf(message)))) return;
+      const payload = toWire({ ...reader, ...read });
+      announce.others(audience, caller, { event: 'message_read', payload });
+    },
+  };
+}
+
+const toWire = ({
+  conversationId,
+  messageId,
+  messageAt,
+  readerId,
+  readAt,
+}: Reader & Progress): z.output<typeof supportRead> => ({
+  conversationId: toIdText(conversationId),
+  messageId: toIdText(messageId),
+  readBy: readerId,
+  readAt: (readAt ?? messageAt ?? messageId.getTimestamp()).toISOString(),
+});
+
+/** Whether a place is further than the stored one, as a condition on that. @param messageId of the message at the place */
+const isFurther = ({ position, timed }: Place, messageId: Types.ObjectId): object => {
+  if (timed === undefined) return { position: { $not: { $gte: position } } };
+  const messageAt = toReadTime(timed.value);
+  return { position: null, messageAt: { $lte: messageAt }, $nor: [{ messageAt, messageId: { $gte: messageId } }] };
+};
+
+/** The time of a message as a read position keeps it. Messages without one come first. */
+const toReadTime = (time: unknown): Date => (time instanceof Date ? time : new Date(0));

@@ -1,0 +1,50 @@
+import type { Principal } from '../../../auth/principal.js';
+import type { Clock } from '../../../platform/clock.js';
+import { rooms } from '../../../realtime/rooms.js';
+import { type Access, type ConversationAccess, isNamed, toId } from './access.js';
+import type { Announce } from './announce.js';
+import { ownRoomOf } from './people.js';
+
+/** Opens and closes conversations. */
+export type Room = ReturnType<typeof createRoom>;
+
+interface Dependencies {
+  access: ConversationAccess;
+  announce: Announce;
+  clock: Clock;
+}
+
+/** @param enter puts the socket into a room; called before anybody is told */
+type Enter = (room: string) => void;
+
+export function createRoom({ access, announce, clock }: Dependencies) {
+  const toPerson = ({ caller, conversation }: Access) => ({
+    userId: caller.id,
+    conversationId: conversation._id.toHexString(),
+    userName: caller.name,
+    timestamp: new Date(clock.now()).toISOString(),
+  });
+
+  return {
+    /** Opens a conversation: everybody is told, the socket itself too. Whoever is named in it hears it anyway. */
+    async join(principal: Principal, conversationId: string, enter: Enter): Promise<void> {
+      const opened = await access.open(principal, conversationId);
+      const { caller, conversation, audience } = opened;
+      if (caller.kind === 'visitor' || !isNamed(caller, conversation)) {
+        enter(rooms.listener(conversation._id.toHexString(), ownRoomOf(caller)));
+      }
+      announce.all(audience, { event: 'user_joined', payload: toPerson(opened) });
+    },
+
+    /** @param leave takes the socket out of a room; called whether or not it may still be there */
+    async leave(principal: Principal, conversationId: string, leave: Enter): Promise<void> {
+      if (principal.kind === 'user') leave(rooms.listener(toId(conversationId), rooms.user(principal.userId)));
+      const opened = await access.open(principal, conversationId);
+      announce.others(opened.audience, opened.caller, { event: 'user_left', payload: toPerson(opened) });
+    },
+
+    /** The rooms in which a visitor hears the conversations of their token, as long as those name the visitor. */
+    ofVisitor: (visitorId: string, conversationIds: readonly string[]): string[] =>
+      conversationIds.map((id) => rooms.listener(id.toLowerCase(), rooms.visitor(visitorId))),
+  };
+}

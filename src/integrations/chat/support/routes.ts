@@ -1,0 +1,55 @@
+import { pipeline } from 'node:stream/promises';
+import type { Response } from 'express';
+import { support } from '#shared/contracts/support.js';
+import type { RouteHandlers } from '../../../framework/integration.js';
+import type { RateLimiter } from '../../../realtime/rate-limit.js';
+import { toDisposition } from './file-name.js';
+import type { Download } from './files.js';
+import { ownRoomOf, toIdentity } from './people.js';
+import type { SupportServices } from './service.js';
+
+/** A page when the query does not say. */
+const PAGE = 50;
+
+/** The REST of the support chat: the services of the events, called by other means. */
+export const createRoutes = (services: SupportServices, limiter: RateLimiter): RouteHandlers<typeof support> => {
+  const { send, messages, conversations, assignment, files } = services;
+  return {
+    createConversation: async ({ principal, body }) => {
+      const { limit } = support.clientEvents.create_conversation;
+      await limiter.consume('event:create_conversation', ownRoomOf(toIdentity(principal)), limit);
+      return conversations.create(principal, body);
+    },
+    listConversations: ({ principal, query }) =>
+      conversations.list(principal, { ...query, limit: Number(query.limit ?? PAGE) }),
+    listMessages: ({ principal, params, query }) =>
+      messages.list(principal, { ...query, conversationId: params.id, limit: Number(query.limit ?? PAGE) }),
+    sendMessage: ({ principal, params, body }) => send(principal, { ...body, conversationId: params.id }),
+    assignConversation: ({ principal, params, body }) =>
+      assignment.assign(principal, { ...body, conversationId: params.id }),
+    closeConversation: ({ principal, params }) => assignment.close(principal, { conversationId: params.id }),
+    listDepartments: ({ principal }) => conversations.departments(principal),
+    readFile: async ({ principal, params, response }) => sendFile(response, await files.open(principal, params.id)),
+  };
+};
+
+/**
+ * Streams a file. It is something to save, its type is not guessed, and a browser that opens it all the same does so in a
+ * sandbox that loads nothing: no script in it (an SVG can hold some) runs in the name of the gateway's origin.
+ */
+async function sendFile(response: Response, { name, type, size, content }: Download): Promise<void> {
+  response.setHeader('Content-Type', type);
+  response.setHeader('Content-Length', size);
+  response.setHeader('Content-Disposition', toDisposition(name));
+  response.setHeader('X-Content-Type-Options', 'nosniff');
+  response.setHeader('Content-Security-Policy', "default-src 'none'; sandbox");
+  try {
+    await pipeline(content(), response);
+  } catch (error) {
+    // A reader who goes away in the middle is nobody's failure.
+    if (!response.destroyed || !isPrematureClose(error)) throw error;
+  }
+}
+
+const isPrematureClose = (error: unknown): boolean =>
+  (error as { code?: unknown } | null)?.code === 'ERR_STREAM_PREMATURE_CLOSE';

@@ -1,0 +1,65 @@
+import type { Context } from '../../../framework/context.js';
+import type { ChatServices } from '../shared/index.js';
+import { createAccess } from './access.js';
+import { createAnnounce } from './announce.js';
+import { createAssignment } from './assignment.js';
+import { createConversations } from './conversations.js';
+import { createFileStore } from './file-store.js';
+import { createFiles } from './files.js';
+import { createFindSaid, createSupportLog } from './log.js';
+import { createMessages } from './messages.js';
+import { createMeter } from './meter.js';
+import { createNewest } from './newest.js';
+import { createReads } from './reads.js';
+import { createRoom } from './room.js';
+import { createSend } from './send.js';
+import { createConversationTyping } from './typing.js';
+
+/** How many files one person may send: each is as large as the gateway takes. */
+const UPLOADS = { points: 20, windowMs: 60_000 };
+
+/** What can be done in the support chat, over sockets and over REST alike. */
+export type SupportServices = ReturnType<typeof createSupportServices>;
+
+export function createSupportServices(context: Context, { entrance, people, blocks }: ChatServices) {
+  const { models, clock, logger, emitter, limiter } = context;
+  const { messageLimit, fileMaxBytes, fileQuotaBytes, unsentFileTtlMs } = context.config.support;
+  const access = createAccess({ models, entrance, blocks });
+  const announce = createAnnounce(emitter);
+  const log = createSupportLog(context);
+  const findSaid = createFindSaid(models);
+  const files = createFileStore({ models, clock, logger, quotaBytes: fileQuotaBytes, unsentTtlMs: unsentFileTtlMs });
+  const reads = createReads({ models, access, announce, log, clock });
+  const newest = createNewest({ models, logger });
+  const send = createSend({
+    access,
+    log,
+    findSaid,
+    newest,
+    meter: createMeter(limiter, 'support:message', messageLimit),
+    clock,
+  });
+
+  return {
+    access,
+    announce,
+    log,
+    reads,
+    send,
+    room: createRoom({ access, announce, clock }),
+    typing: createConversationTyping({ access, announce, clock, logger }),
+    messages: createMessages({ models, access, announce, log, reads, files, clock }),
+    conversations: createConversations({ models, entrance, people, access, announce, clock }),
+    assignment: createAssignment({ models, people, blocks, access, announce, clock }),
+    files: createFiles({
+      findSaid,
+      access,
+      entrance,
+      meter: createMeter(limiter, 'support:file', UPLOADS),
+      store: files,
+      send,
+      sizeMax: fileMaxBytes,
+    }),
+    fileStore: files,
+  };
+}

@@ -1,0 +1,70 @@
+import type { z } from 'zod';
+import type { supportConversation, supportFile, supportMessage } from '#shared/contracts/support-parts.js';
+import type { SupportConversation } from '#shared/models/support-conversation.js';
+import type { SupportFile, SupportMessage } from '#shared/models/support-message.js';
+import { readDocument, toIdText } from '../../../models/index.js';
+
+/** A message on the wire. */
+export type WireMessage = z.output<typeof supportMessage>;
+
+/** A conversation on the wire. */
+export type WireConversation = z.output<typeof supportConversation>;
+
+/** A stored file on the wire. */
+export const toWireFile = ({ fileId, fileName, fileSize, fileType }: SupportFile): z.output<typeof supportFile> => ({
+  fileId: toIdText(fileId),
+  fileUrl: `/files/${toIdText(fileId)}`,
+  fileName: fileName ?? '',
+  fileSize: fileSize ?? 0,
+  fileType: fileType ?? 'application/octet-stream',
+});
+
+/** A message as everybody who may hear it gets it. Other services write messages too, so anything may be missing. */
+export const toWireMessage = (stored: SupportMessage): WireMessage => {
+  const message = readDocument('SupportMessage', stored);
+  return {
+    _id: toIdText(message._id),
+    conversationId: toIdText(message.conversationId),
+    senderId: message.senderId ?? '',
+    senderName: message.senderName ?? '',
+    senderType: message.senderType ?? 'user',
+    content: message.content ?? '',
+    type: message.type ?? 'text',
+    // A file without an id cannot be asked for.
+    file: message.file?.fileId == null ? null : toWireFile(message.file),
+    metadata: toWireMetadata(message.metadata),
+    clientMessageId: message.clientMessageId ?? null,
+    timestamp: (message.timestamp ?? message._id.getTimestamp()).toISOString(),
+    editedAt: message.editedAt?.toISOString() ?? null,
+    isDeleted: message.isDeleted ?? false,
+  };
+};
+
+/** What other services have stored may hold bytes or types of BSON; clients get JSON. */
+const toWireMetadata = (stored: unknown): WireMessage['metadata'] => {
+  if (typeof stored !== 'object' || stored === null || Array.isArray(stored)) return null;
+  const plain: unknown = JSON.parse(JSON.stringify(stored));
+  return typeof plain === 'object' ? (plain as WireMessage['metadata']) : null;
+};
+
+/** A conversation, complete, as everybody who may see it gets it. */
+export const toWireConversation = (
+  stored: SupportConversation,
+  lastMessage: SupportMessage | undefined,
+): WireConversation => {
+  const conversation = readDocument('SupportConversation', stored);
+  return {
+    _id: toIdText(conversation._id),
+    participants: conversation.participants.map((id) => id.toHexString()),
+    assignedTo: conversation.assignedTo?.toHexString() ?? null,
+    departmentId: conversation.departmentId?.toHexString() ?? null,
+    visitorId: conversation.visitorId,
+    subject: conversation.subject ?? '',
+    status: conversation.status ?? 'open',
+    priority: conversation.priority ?? 'normal',
+    lastMessage: lastMessage === undefined ? null : toWireMessage(lastMessage),
+    createdBy: conversation.createdBy?.toHexString() ?? null,
+    createdAt: (conversation.createdAt ?? conversation._id.getTimestamp()).toISOString(),
+    updatedAt: (conversation.updatedAt ?? conversation._id.getTimestamp()).toISOString(),
+  };
+};

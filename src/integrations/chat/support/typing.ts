@@ -1,0 +1,72 @@
+import type { Principal } from '../../../auth/principal.js';
+import type { Clock } from '../../../platform/clock.js';
+import type { Logger } from '../../../platform/logger.js';
+import { createTyping } from '../shared/index.js';
+import { type ConversationAccess, ensureHeard, toId } from './access.js';
+import type { Announce } from './announce.js';
+import { type Identity, toIdentity } from './people.js';
+
+interface Dependencies {
+  access: ConversationAccess;
+  announce: Announce;
+  clock: Clock;
+  logger: Logger;
+}
+
+/** A socket that acts, and whose it is. */
+interface Actor {
+  readonly socketId: string;
+  readonly principal: Principal;
+}
+
+/**
+ * Tells who types in a conversation. Who hears the end is asked again at the end, so nobody who has been taken out meanwhile
+ * does.
+ */
+export function createConversationTyping({ access, announce, clock, logger }: Dependencies) {
+  const typing = createTyping(clock);
+  const ending = new Set<Promise<void>>();
+
+  const tellEnd = async (conversationId: string, identity: Identity, blocked: ReadonlySet<string>): Promise<void> => {
+    try {
+      const audience = await access.audienceOf(conversationId, blocked);
+      const payload = { userId: identity.id, conversationId };
+      announce.others(audience, identity, { event: 'user_stopped_typing', payload });
+    } catch (error) {
+      logger.warn({ err: error }, 'support: nobody was told that somebody stopped typing');
+    }
+  };
+
+  const end = (conversationId: string, identity: Identity, blocked: ReadonlySet<string>): void => {
+    const told = tellEnd(conversationId, identity, blocked).finally(() => ending.delete(told));
+    ending.add(told);
+  };
+
+  return {
+    listener: typing.listener,
+
+    /** @throws ChatError `NOT_FOUND` for a conversation that is not for the caller */
+    async start({ socketId, principal }: Actor, id: string): Promise<void> {
+      const conversationId = toId(id);
+      const identity = toIdentity(principal);
+      const typist = typing.start(socketId, conversationId);
+      try {
+        const opened = await access.open(principal, conversationId);
+        ensureHeard(opened);
+        const { caller, audience, blocked } = opened;
+        if (!typist.begin(() => end(conversationId, identity, blocked))) return;
+        const payload = { userId: caller.id, userName: caller.name, conversationId };
+        announce.others(audience, identity, { event: 'user_typing', payload });
+      } catch (error) {
+        typing.stop(socketId, conversationId);
+        throw error;
+      }
+    },
+
+    /** Ends it in one conversation, if it had begun. */
+    stop: ({ socketId }: Pick<Actor, 'socketId'>, id: string): void => typing.stop(socketId, toId(id)),
+
+    /** Resolves when everybody has been told of what has ended. */
+    settle: async (): Promise<void> => void (await Promise.all(ending)),
+  };
+}

@@ -1,0 +1,100 @@
+import type { UpdateQuery } from 'mongoose';
+import type { Conversation } from '#shared/models/conversation.js';
+import type { Models } from '#shared/models/index.js';
+import type { Member } from '#shared/models/member.js';
+import { GatewayError, invalid } from '../../errors.js';
+import type { Clock } from '../../platform/clock.js';
+import { ensureAccess, ensureFullAccess } from './access.js';
+import { type Announce, toUpdate } from './announce.js';
+import type { CounterStore } from './counters/index.js';
+import type { ConversationKind, Description, WireMessage } from './kind.js';
+import { type ConversationView, prepareToShow } from './to-wire.js';
+import type { Viewer } from './viewer.js';
+
+interface Dependencies<D extends Description, M extends WireMessage> {
+  models: Models;
+  kind: ConversationKind<D, M>;
+  counters: CounterStore;
+  announce: Announce;
+  clock: Clock;
+}
+
+type OwnChange = Partial<Pick<Member, 'snoozed_until' | 'archived' | 'show_on_top'>>;
+
+/** Changes conversations: for one participant alone, or for everybody. */
+export function createChanges<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
+  const { models, kind, counters, announce, clock } = dependencies;
+
+  /** Changes the viewer's own state, and tells their sockets. */
+  const changeOwn = async (viewer: Viewer, id: string, change: OwnChange): Promise<ConversationView<D, M>> => {
+    const { conversation, member } = await counters.transact([id, viewer.id], async ({ session, record }) => {
+      const access = await ensureAccess(models, kind, { viewer, id, session });
+      const after = { ...access.member, ...change };
+      await models.Member.updateOne({ _id: after._id }, { $set: change }, { session });
+      record(access.member, after);
+      return { conversation: access.conversation, member: after };
+    });
+    const view = (await prepareToShow(models, kind, [conversation]))(conversation, member);
+    announce([viewer.id], toUpdate(view));
+    return view;
+  };
+
+  /** Changes what all participants share, with the copies that their members hold, and tells everybody. */
+  const changeShared = async (
+    viewer: Viewer,
+    id: string,
+    change: { conversation: UpdateQuery<Conversation>; member: Partial<Pick<Member, 'is_open' | 'search_key'>> },
+  ): Promise<ConversationView<D, M>> => {
+    const { conversation, members } = await counters.transact([id], async (transaction) => {
+      const { session, record } = transaction;
+      const before = await ensureFullAccess(models, kind, { viewer, id, transaction });
+      const after = await kind.conversations
+        .findOneAndUpdate({ _id: id }, { $set: change.conversation }, { session, returnDocument: 'after' })
+        .lean<Conversation>();
+      if (after === null) throw new GatewayError('NOT_FOUND');
+      if (Object.keys(change.member).length === 0) return { conversation: after, members: before.members };
+      await models.Member.updateMany({ conversation: id }, { $set: change.member }, { session });
+      const changed = before.members.map((member) => ({ ...member, ...change.member }));
+      for (const [index, member] of before.members.entries()) record(member, changed[index]);
+      return { conversation: after, members: changed };
+    });
+    const toWire = await prepareToShow(models, kind, [conversation]);
+    for (const member of members) {
+      announce([member.user.toHexString()], toUpdate(toWire(conversation, member)));
+    }
+    const own = members.find(({ user }) => user.equals(viewer.userId));
+    if (own === undefined) throw new GatewayError('NOT_FOUND');
+    return toWire(conversation, own);
+  };
+
+  return {
+    /** Hides the conversation from the viewer until a time, or shows it again. @throws GatewayError `VALIDATION_ERROR` for a time that has passed */
+    async snooze(viewer: Viewer, { conversation_id, until }: { conversation_id: string; until: string | null }) {
+      const snoozed_until = until === null ? null : new Date(until);
+      if (snoozed_until !== null && snoozed_until.getTime() <= clock.now()) {
+        throw invalid('until', 'must be in the future');
+      }
+      return changeOwn(viewer, conversation_id, { snoozed_until });
+    },
+
+    archive: (viewer: Viewer, { conversation_id, archive }: { conversation_id: string; archive: boolean }) =>
+      changeOwn(viewer, conversation_id, { archived: archive }),
+
+    showOnTop: (viewer: Viewer, data: { conversation_id: string; show_on_top: boolean }) =>
+      changeOwn(viewer, data.conversation_id, { show_on_top: data.show_on_top }),
+
+    open: (viewer: Viewer, { conversation_id, is_open }: { conversation_id: string; is_open: boolean }) =>
+      changeShared(viewer, conversation_id, { conversation: { is_open }, member: { is_open } }),
+
+    edit(
+      viewer: Viewer,
+      data: { conversation_id: string; title?: string | undefined; image?: string | string[] | undefined },
+    ) {
+      const { conversation_id, title, image } = data;
+      return changeShared(viewer, conversation_id, {
+        conversation: { ...(title !== undefined && { title }), ...(image !== undefined && { image: [image].flat() }) },
+        member: title === undefined ? {} : { search_key: kind.searchKeyOf(title) },
+      });
+    },
+  };
+}

@@ -1,0 +1,69 @@
+import type { Context } from '../../framework/context.js';
+import { ensureAccess, participantsOf } from './access.js';
+import { createAnnounce } from './announce.js';
+import { createChanges } from './changes.js';
+import type { CounterStore } from './counters/index.js';
+import { createMembership } from './create.js';
+import type { ConversationKind, Description, WireMessage } from './kind.js';
+import { createConversationLists } from './lists.js';
+import { createMessageLists } from './messages.js';
+import { createNotify } from './notify.js';
+import { createPages } from './pages.js';
+import { createRead } from './read.js';
+import { createRepublish } from './republish.js';
+import { createSend } from './send.js';
+import { createSnoozes } from './snoozes.js';
+import { prepareToShow } from './to-wire.js';
+import type { Viewer } from './viewer.js';
+
+export type { ConversationKind, MessageView, StoredMessage } from './kind.js';
+export { type Person, readPeople } from './people.js';
+export { madeAt } from './times.js';
+export { toViewer, type Viewer } from './viewer.js';
+
+/** What can be done with conversations of one kind. */
+export type Conversations<D extends Description, M extends WireMessage> = ReturnType<typeof createConversations<D, M>>;
+
+/** The rules of conversations, for one kind of them: stores first, then tells, then returns. */
+export function createConversations<D extends Description, M extends WireMessage>(
+  context: Context,
+  { kind, counters }: { kind: ConversationKind<D, M>; counters: CounterStore },
+) {
+  const { models, clock, logger } = context;
+  const announce = createAnnounce(context.emitter);
+  const pages = createPages(clock);
+  const basis = { models, kind, counters, announce, clock, logger, pages };
+  const messages = createMessageLists(basis);
+  const membership = createMembership(basis);
+
+  return {
+    kind,
+    announce,
+    snoozes: createSnoozes(basis),
+    lists: createConversationLists({ ...basis, messages, membership }),
+    messages,
+    membership,
+    republish: createRepublish({ ...basis, membership }),
+    changes: createChanges(basis),
+    read: createRead(basis),
+    send: createSend({ ...basis, notify: createNotify(context) }),
+
+    /** One conversation, as the viewer sees it. */
+    async get(viewer: Viewer, id: string) {
+      const { conversation, member } = await ensureAccess(models, kind, { viewer, id });
+      return (await prepareToShow(models, kind, [conversation]))(conversation, member);
+    },
+
+    /** Tells the others that the viewer is typing. Stored nowhere. */
+    async typing(viewer: Viewer, { conversation_id: id, is_typing }: { conversation_id: string; is_typing: boolean }) {
+      const [{ conversation }, members] = await Promise.all([
+        ensureAccess(models, kind, { viewer, id }),
+        models.Member.find({ conversation: id }).lean(),
+      ]);
+      const others = participantsOf({ conversation, members })
+        .map(({ user }) => user.toHexString())
+        .filter((user) => user !== viewer.id);
+      announce(others, { event: 'typing', payload: { conversation_id: id, user: viewer.id, is_typing } });
+    },
+  };
+}

@@ -1,0 +1,146 @@
+import type { Conversation } from '#shared/models/conversation.js';
+import type { Tally } from '#shared/models/counter.js';
+import type { Models } from '#shared/models/index.js';
+import { type Member, type MemberList, memberIndexOf, memberLists } from '#shared/models/member.js';
+import { readDocument } from '../../models/index.js';
+import { isNamed } from './access.js';
+import type { CounterStore } from './counters/index.js';
+import type { createMembership } from './create.js';
+import type { ConversationKind, Description, WireMessage } from './kind.js';
+import type { createMessageLists } from './messages.js';
+import type { Pages } from './pages.js';
+import type { Range } from './ranges.js';
+import { createSearch, type SearchQuery, SORT } from './search.js';
+import { type ConversationView, prepareToShow } from './to-wire.js';
+import type { Viewer } from './viewer.js';
+
+interface Dependencies<D extends Description, M extends WireMessage> {
+  models: Models;
+  kind: ConversationKind<D, M>;
+  pages: Pages;
+  counters: CounterStore;
+  messages: ReturnType<typeof createMessageLists<D, M>>;
+  membership: ReturnType<typeof createMembership<D, M>>;
+}
+
+/** Which conversations. */
+export interface ListQuery extends SearchQuery {
+  readonly channel_id?: string | undefined;
+  readonly page: number;
+  readonly limit: number;
+  /** How many of the newest messages of each conversation to give along. */
+  readonly message_limit: number;
+  readonly status?: Exclude<MemberList, 'listed' | 'mentioned'> | undefined;
+  /** First and last moment of the last activity, ISO 8601. */
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+}
+
+/** A page of conversations on the wire. */
+export interface ConversationList<D extends Description, M extends WireMessage> {
+  readonly conversation: ConversationView<D, M>[];
+  readonly messageList: Record<string, M[]>;
+  readonly paging: { page: number; limit: number; total: number; has_next: boolean };
+}
+
+const ORDER = ['show_on_top', 'last_activity_at', '_id'] as const;
+/** Totals of lists between two moments end here; those of whole lists are stored numbers. */
+const TOTAL_MAX = 5000;
+
+/** Lists the conversations of a user: every list is a range of one index, its total a stored number. */
+export function createConversationLists<D extends Description, M extends WireMessage>(
+  dependencies: Dependencies<D, M>,
+) {
+  const { models, kind, pages, counters, messages, membership } = dependencies;
+  const search = createSearch(models, kind);
+
+  /** @returns besides: the members of conversations that another service took the viewer out of, and left them behind */
+  const show = async (viewer: Viewer, members: readonly Member[]) => {
+    const found: Conversation[] =
+      members.length === 0
+        ? []
+        : await kind.conversations.find({ _id: { $in: members.map(({ conversation }) => conversation) } }).lean();
+    const byId = new Map(found.map((conversation) => [conversation._id.toHexString(), conversation]));
+    const toWire = await prepareToShow(models, kind, found);
+    const departed: Member[] = [];
+    const conversations = members.flatMap((member) => {
+      const conversation = byId.get(member.conversation.toHexString());
+      if (conversation === undefined || !conversation.account.equals(viewer.accountId)) return [];
+      if (isNamed(conversation, viewer.userId)) return [toWire(conversation, member)];
+      departed.push(member);
+      return [];
+    });
+    return { conversations, departed };
+  };
+
+  /** A page of conversations, pinned ones first, then the newest. */
+  const list = async (viewer: Viewer, query: ListQuery): Promise<ConversationList<D, M>> => {
+    const { page, limit } = query;
+    const { name, channel, filter, hint } = toSelection(query);
+    const activity = toActivityRange(query);
+    const own = [{ user: viewer.userId, kind: kind.name, ...filter }, ...activity];
+    const condition = await search.toCondition(viewer, { filters: own, hint }, query);
+    const key = `${kind.name} ${viewer.socketId} ${JSON.stringify({ ...query, page: 0 })}`;
+    const read = async (range: Range, bounds: { limit: number; skip: number }): Promise<Member[]> => {
+      const filters = [...own, range];
+      if (condition !== undefined) return search.read({ filters, hint }, condition, bounds);
+      // By the driver: Mongoose would refuse a range of another type than the schema's.
+      const options = { sort: SORT, hint, ...bounds };
+      const found = await models.Member.collection.find({ $and: filters }, options).toArray();
+      return found.map((member) => readDocument('Member', member)) as unknown as Member[];
+    };
+    const count = async (): Promise<number> => {
+      if (condition !== undefined) return search.count({ filters: own, hint }, condition);
+      if (activity.length > 0) return models.Member.countDocuments({ $and: own }).hint(hint).limit(TOTAL_MAX);
+      return (await counters.sizes(viewer.userId, channel ?? 'you', kind.name))[name];
+    };
+    // First: the first count completes members that other services wrote, which puts them in their places.
+    const total = await count();
+    const { items, hasNext } = await pages.read({ key, order: ORDER, read }, { page, limit });
+    const { conversations, departed } = await show(viewer, items);
+    if (departed.length > 0 && (await membership.end(viewer, departed)) > 0) return list(viewer, query);
+    return {
+      conversation: conversations,
+      messageList: await readMessages(viewer, conversations, query.message_limit),
+      paging: { page, limit, total, has_next: hasNext },
+    };
+  };
+  return { list };
+
+  async function readMessages(
+    viewer: Viewer,
+    conversations: readonly ConversationView<D, M>[],
+    limit: number,
+  ): Promise<Record<string, M[]>> {
+    const ids = conversations.map(({ _id }) => _id);
+    if (limit > 1) return messages.newestOf(viewer, ids, limit);
+    return Object.fromEntries(
+      conversations.map(({ _id, last_activity }) => [
+        _id,
+        limit === 0 || last_activity === null ? [] : [last_activity],
+      ]),
+    );
+  }
+}
+
+/** The list that a query names, as a filter and the index that serves it. */
+function toSelection({ status, channel_id }: ListQuery) {
+  const name: keyof Tally = status ?? 'listed';
+  const channel = channel_id === 'you' || channel_id === 'prospect' ? undefined : channel_id;
+  if (channel === 'mentions') {
+    const hint = name === 'archived' ? name : 'mentioned';
+    return { name, channel, hint, filter: { ...memberLists[name], mentioned: true } };
+  }
+  const hint = memberIndexOf(name, channel !== undefined);
+  return { name, channel, hint, filter: { ...memberLists[name], ...(channel && { channel_id: channel }) } };
+}
+
+/** The time of the last activity. Pinned or not is named too, because the index is ordered by that first. */
+const toActivityRange = ({ from, to }: ListQuery): object[] => {
+  if (from === undefined && to === undefined) return [];
+  const bounds = {
+    ...(from !== undefined && { $gte: new Date(from) }),
+    ...(to !== undefined && { $lte: new Date(to) }),
+  };
+  return [{ show_on_top: { $in: [true, false] }, last_activity_at: bounds }];
+};

@@ -1,0 +1,172 @@
+import { Types } from 'mongoose';
+import type { Models } from '#shared/models/index.js';
+import { GatewayError } from '../../errors.js';
+import { isShowable, readDocument, UNKNOWN_ID } from '../../models/index.js';
+import { ensureAccess } from './access.js';
+import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
+import { type Pages, positionOf, readBehind, takeFitting } from './pages.js';
+import { type Position, type Range, rangesAhead } from './ranges.js';
+import { prepareToShow } from './to-wire.js';
+import type { Viewer } from './viewer.js';
+
+interface Dependencies<D extends Description, M extends WireMessage> {
+  models: Models;
+  kind: ConversationKind<D, M>;
+  pages: Pages;
+}
+
+const ORDER = ['createdAt', '_id'] as const;
+const NEWEST_FIRST = { createdAt: -1, _id: -1 } as const;
+/** Totals end here: counting costs something for each message. */
+const TOTAL_MAX = 5000;
+const OLDEST_FIRST = { createdAt: 1, _id: 1 } as const;
+
+/** Reads the messages of one conversation, newest first. */
+export function createMessageLists<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
+  const { models, kind, pages } = dependencies;
+
+  const readNewest = (conversation: string, range: Range, bounds: { limit: number; skip: number }) =>
+    readMessages(kind, conversation, { range, sort: NEWEST_FIRST, ...bounds });
+
+  const countMessages = (id: string): Promise<number> =>
+    kind.messages.countDocuments({ conversation_id: id }).limit(TOTAL_MAX).exec();
+
+  /** Where a list that begins `before` something begins. @throws GatewayError `NOT_FOUND` for an unknown message */
+  const startOf = async (conversation: string, before: string): Promise<Position> => {
+    // Behind all of its moment: no id is smaller.
+    if (!Types.ObjectId.isValid(before)) return [new Date(before), UNKNOWN_ID];
+    return positionOf(ORDER, await findMessage(kind, conversation, before));
+  };
+
+  const show = async (messages: readonly StoredMessage[], conversationId: string, viewer: Viewer) => {
+    const toWire = await kind.describeMessages(messages);
+    return messages.filter(isShowable).map((message) => toWire(message, { conversationId, viewerId: viewer.id }));
+  };
+
+  const withConversation = async (viewer: Viewer, id: string) => {
+    const { conversation, member } = await ensureAccess(models, kind, { viewer, id });
+    return (await prepareToShow(models, kind, [conversation]))(conversation, member);
+  };
+
+  return {
+    /** A page of messages with its conversation. */
+    async list(
+      viewer: Viewer,
+      query: { conversation_id: string; page: number; limit: number; before?: string | undefined },
+    ) {
+      const { conversation_id: id, page, limit, before } = query;
+      const conversation = await withConversation(viewer, id);
+      const list = {
+        key: `messages ${viewer.socketId} ${id} ${limit} ${before ?? ''}`,
+        order: ORDER,
+        start: before === undefined ? undefined : await startOf(id, before),
+        read: (range: Range, bounds: { limit: number; skip: number }) => readNewest(id, range, bounds),
+        sizeOf,
+      };
+      const [{ items, hasNext }, total] = await Promise.all([pages.read(list, { page, limit }), countMessages(id)]);
+      return {
+        conversation,
+        messageList: await show(items, id, viewer),
+        paging: { page, limit, total, has_next: hasNext },
+      };
+    },
+
+    /** The messages around one, half of the limit on either side. */
+    async around(viewer: Viewer, query: { conversation_id: string; message_id: string; limit: number }) {
+      const { conversation_id: id, message_id, limit } = query;
+      const conversation = await withConversation(viewer, id);
+      const middle = await findMessage(kind, id, message_id);
+      const newerMax = Math.floor((limit - 1) / 2);
+      const olderMax = limit - 1 - newerMax;
+      const behind = {
+        order: ORDER,
+        read: (range: Range, bounds: { limit: number; skip: number }) => readNewest(id, range, bounds),
+      };
+      const [newer, older, total] = await Promise.all([
+        readNewer(kind, middle, { id, limit: newerMax }),
+        readBehind(behind, positionOf(ORDER, middle), olderMax + 1),
+        countMessages(id),
+      ]);
+      const shown = toWindow(middle, newer, older.slice(0, olderMax));
+      return {
+        conversation,
+        messageList: await show(shown.items, id, viewer),
+        paging: { page: 1, limit, total, has_next: older.length > shown.olderCount },
+      };
+    },
+
+    /** The newest messages of several conversations, as many as one answer holds. The caller has seen to access. */
+    async newestOf(viewer: Viewer, ids: readonly string[], limit: number): Promise<Record<string, M[]>> {
+      const lists = await Promise.all(ids.map((id) => readNewest(id, {}, { limit, skip: 0 })));
+      const fitting = new Set(takeFitting(lists.flat(), sizeOf));
+      const toWire = await kind.describeMessages([...fitting]);
+      return Object.fromEntries(
+        ids.map((conversationId, index) => [
+          conversationId,
+          (lists[index] ?? [])
+            .filter((message) => fitting.has(message) && isShowable(message))
+            .map((message) => toWire(message, { conversationId, viewerId: viewer.id })),
+        ]),
+      );
+    },
+  };
+}
+
+/** What of a message makes an answer large. */
+const sizeOf = ({ data }: StoredMessage): number => data?.length ?? 0;
+
+/** A message with those beside it, newest first; those furthest from it are left out when they are too much. */
+function toWindow(middle: StoredMessage, newer: readonly StoredMessage[], older: readonly StoredMessage[]) {
+  const outwards = [middle];
+  for (let distance = 0; distance < Math.max(newer.length, older.length); distance += 1) {
+    for (const next of [older[distance], newer[newer.length - 1 - distance]])
+      if (next !== undefined) outwards.push(next);
+  }
+  const fitting = new Set(takeFitting(outwards, sizeOf));
+  const shownOlder = older.filter((message) => fitting.has(message));
+  return {
+    items: [...newer.filter((message) => fitting.has(message)), middle, ...shownOlder],
+    olderCount: shownOlder.length,
+  };
+}
+
+/** @throws GatewayError `NOT_FOUND` for a message that is not in the conversation */
+export async function findMessage(
+  { messages }: Pick<ConversationKind, 'messages'>,
+  conversation: string,
+  id: string,
+): Promise<StoredMessage> {
+  const message = await messages.findOne({ _id: id, conversation_id: conversation }).lean<StoredMessage>();
+  if (message === null) throw new GatewayError('NOT_FOUND');
+  return message;
+}
+
+/** The messages after one, those next to it, newest first. */
+async function readNewer(
+  kind: Pick<ConversationKind, 'messages' | 'messageModel'>,
+  message: StoredMessage,
+  { id, limit }: { id: string; limit: number },
+): Promise<StoredMessage[]> {
+  const found: StoredMessage[] = [];
+  for (const range of rangesAhead(ORDER, positionOf(ORDER, message))) {
+    if (found.length >= limit) break;
+    const bounds = { skip: 0, limit: limit - found.length };
+    found.push(...(await readMessages(kind, id, { range, sort: OLDEST_FIRST, ...bounds })));
+  }
+  return found.reverse();
+}
+
+/** A list in the place of a time is in several places of an index, so a walk would meet it more than once. */
+const IS_NO_LIST = { $not: { $type: 'array' } };
+
+/** Reads messages by the driver: Mongoose would refuse a range of another type than the schema's. */
+async function readMessages(
+  { messages, messageModel }: Pick<ConversationKind, 'messages' | 'messageModel'>,
+  conversation: string,
+  { range, ...options }: { range: Range; sort: Record<string, 1 | -1>; limit: number; skip: number },
+): Promise<StoredMessage[]> {
+  const own = { conversation_id: new Types.ObjectId(conversation), createdAt: IS_NO_LIST };
+  const filter = { $and: [own, range] };
+  const found = await messages.collection.find(filter, options).toArray();
+  return found.map((message) => readDocument(messageModel, message)) as unknown as StoredMessage[];
+}

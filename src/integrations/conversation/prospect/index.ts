@@ -1,0 +1,19 @@
+import { conversationNamespaces } from '#shared/contracts/namespaces.js';
+import { prospect } from '#shared/contracts/prospect.js';
+import type { Context } from '../../../framework/context.js';
+import { type Integration, mountEvents, mountRoutes } from '../../../framework/integration.js';
+import type { ConversationServices } from '../service.js';
+import { createHandlers } from './handlers.js';
+import { createRoutes } from './routes.js';
+import { createProspectService } from './service.js';
+
+/** `prospect_*` beside the conversations of a team, and the REST by which backends have them sent. */
+export const createProspect = (context: Context, services: ConversationServices): Integration => {
+  const service = createProspectService(context, services);
+  return {
+    name: prospect.name,
+    mounts: [mountEvents(prospect, createHandlers(services, service), { namespaces: conversationNamespaces })],
+    routes: mountRoutes(prospect, createRoutes(service)),
+    start: services.prospects.snoozes.start,
+  };
+};

@@ -1,0 +1,108 @@
+import type { ClientSession, Types } from 'mongoose';
+import type { Models } from '#shared/models/index.js';
+import type { Member } from '#shared/models/member.js';
+import { GatewayError } from '../../errors.js';
+import type { Clock } from '../../platform/clock.js';
+import { ensureFullAccess } from './access.js';
+import { type Announce, toUpdate } from './announce.js';
+import type { CounterStore } from './counters/index.js';
+import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
+import { madeAt } from './times.js';
+import { prepareToShow } from './to-wire.js';
+import type { Viewer } from './viewer.js';
+
+interface Dependencies<D extends Description, M extends WireMessage> {
+  models: Models;
+  kind: ConversationKind<D, M>;
+  counters: CounterStore;
+  announce: Announce;
+  clock: Clock;
+}
+
+/** A message and when it was sent. */
+interface Position {
+  readonly _id: Types.ObjectId;
+  readonly createdAt: Date;
+}
+
+/**
+ * Marks a conversation as read, all of it or up to a message. What is left is counted in the transaction that stores it, and
+ * a message is stored in one transaction with the unread numbers it raises, so none is counted twice or forgotten. Reading
+ * an older message than before changes nothing.
+ */
+export function createRead<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
+  const { models, kind, counters, announce, clock } = dependencies;
+
+  /** @throws GatewayError `NOT_FOUND` for a message that is not in the conversation */
+  const findTarget = async (
+    conversation: { id: string; last_activity: Types.ObjectId | null },
+    messageId: string | undefined,
+    session: ClientSession,
+  ): Promise<Position | null> => {
+    const id = messageId ?? conversation.last_activity;
+    if (id === null) return null;
+    const found = await kind.messages
+      .findOne({ _id: id, conversation_id: conversation.id }, { createdAt: 1 })
+      .session(session)
+      .lean<StoredMessage>();
+    if (found === null && messageId !== undefined) throw new GatewayError('NOT_FOUND');
+    return found === null ? null : { _id: found._id, createdAt: madeAt(found) };
+  };
+
+  const countBehind = (member: Member, { createdAt, _id }: Position, session: ClientSession): Promise<number> =>
+    kind.messages
+      .countDocuments({
+        conversation_id: member.conversation,
+        createdAt: { $gte: createdAt },
+        $nor: [{ createdAt, _id: { $lte: _id } }],
+        sent_by: { $ne: member.user },
+      })
+      // There are not more: the count need not go on.
+      .limit(Math.max(member.unread_count, 1))
+      .session(session);
+
+  /** What the member is after reading; the same object when nothing changes. */
+  const toRead = async (
+    member: Member,
+    target: Position | null,
+    { isEverything, session }: { isEverything: boolean; session: ClientSession },
+  ): Promise<Member> => {
+    if (!isEverything && target !== null && member.last_read_at !== null && target.createdAt < member.last_read_at) {
+      return member;
+    }
+    const position = target === null ? {} : { last_read: target._id, last_read_at: target.createdAt };
+    const isNoneLeft = isEverything || target === null || member.unread_count === 0;
+    const left = isNoneLeft ? 0 : Math.min(member.unread_count, await countBehind(member, target, session));
+    return { ...member, ...position, unread_count: left };
+  };
+
+  return async (viewer: Viewer, data: { conversation_id: string; message_id?: string | undefined }): Promise<void> => {
+    const { conversation_id: id, message_id } = data;
+    const { conversation, participants, member } = await counters.transact([id, viewer.id], async (transaction) => {
+      const { session, record } = transaction;
+      const access = await ensureFullAccess(models, kind, { viewer, id, transaction });
+      const { last_activity } = access.conversation;
+      const target = await findTarget({ id, last_activity }, message_id, session);
+      const isEverything = message_id === undefined || last_activity?.equals(message_id) === true;
+      const after = await toRead(access.member, target, { isEverything, session });
+      const { unread_count, last_read, last_read_at } = after;
+      await models.Member.updateOne(
+        { _id: after._id },
+        { $set: { unread_count, last_read, last_read_at } },
+        { session },
+      );
+      record(access.member, after);
+      return { conversation: access.conversation, participants: access.members, member: after };
+    });
+    const others = participants.map(({ user }) => user.toHexString()).filter((user) => user !== viewer.id);
+    const payload = {
+      conversation_id: id,
+      userID: viewer.id,
+      message_id: member.last_read?.toHexString() ?? null,
+      read_at: new Date(clock.now()).toISOString(),
+    };
+    announce(others, { event: kind.events.read, payload });
+    const toWire = await prepareToShow(models, kind, [conversation]);
+    announce([viewer.id], toUpdate(toWire(conversation, member)), viewer.socketId);
+  };
+}

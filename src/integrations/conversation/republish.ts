@@ -1,0 +1,64 @@
+import type { Conversation } from '#shared/models/conversation.js';
+import type { Models } from '#shared/models/index.js';
+import { participantsOf } from './access.js';
+import type { Announce } from './announce.js';
+import type { CounterStore } from './counters/index.js';
+import type { createMembership } from './create.js';
+import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
+import { prepareToShow } from './to-wire.js';
+
+interface Dependencies<D extends Description, M extends WireMessage> {
+  models: Models;
+  kind: ConversationKind<D, M>;
+  counters: CounterStore;
+  announce: Announce;
+  membership: ReturnType<typeof createMembership<D, M>>;
+}
+
+/**
+ * Sends what another service has stored. That service may have changed unread numbers too, which it does not count; and it may
+ * have made a conversation without members.
+ */
+export function createRepublish<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
+  const { models, kind, counters, announce, membership } = dependencies;
+
+  const readParticipants = async (conversation: Conversation) => {
+    await membership.ensureMembers(conversation);
+    const search_key = kind.searchKeyOf(conversation.title);
+    await models.Member.updateMany(
+      { conversation: conversation._id, search_key: { $ne: search_key } },
+      { $set: { search_key } },
+    );
+    for (const user of conversation.users) await counters.refresh(user);
+    const members = await models.Member.find({ conversation: conversation._id }).lean();
+    return participantsOf({ conversation, members });
+  };
+
+  return {
+    /** A message, to everybody in each of its conversations. */
+    async message(message: StoredMessage): Promise<void> {
+      const ids = [message.conversation_id].flat();
+      const [toWire, conversations] = await Promise.all([
+        kind.describeMessages([message]),
+        kind.conversations.find({ _id: { $in: ids } }).lean<Conversation[]>(),
+      ]);
+      for (const conversation of conversations) {
+        const conversationId = conversation._id.toHexString();
+        for (const { user } of await readParticipants(conversation)) {
+          const viewerId = user.toHexString();
+          announce([viewerId], { event: kind.events.message, payload: toWire(message, { conversationId, viewerId }) });
+        }
+      }
+    },
+
+    /** A conversation, to everybody in it. @param more fields that go along */
+    async conversation(conversation: Conversation, more: object): Promise<void> {
+      const participants = await readParticipants(conversation);
+      const toWire = await prepareToShow(models, kind, [conversation]);
+      for (const member of participants) {
+        const payload = { ...toWire(conversation, member), ...more };
+        announce([member.user.toHexString()], { event: kind.events.added, payload });
+      }
+    },
+  };
+}

@@ -1,0 +1,86 @@
+import type { Conversation } from '#shared/models/conversation.js';
+import type { Models } from '#shared/models/index.js';
+import type { Member } from '#shared/models/member.js';
+import { toIdText } from '../../models/index.js';
+import type { ConversationKind, Description, WireMessage } from './kind.js';
+import { type Person, readPeople } from './people.js';
+import { changedAt, madeAt } from './times.js';
+
+/** A conversation on the wire, as one participant sees it. */
+export type ConversationView<D extends Description, M extends WireMessage> = D & {
+  readonly _id: string;
+  readonly users: Person[];
+  readonly channel_id: string;
+  readonly created_by: string;
+  readonly is_open: boolean;
+  readonly show_on_top: boolean;
+  readonly snoozed_until: string | null;
+  readonly archived: boolean;
+  readonly mentioned: boolean;
+  readonly unread_count: number;
+  readonly last_activity: M | null;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+};
+
+/** Shows one conversation to one of its participants. */
+export type Show<D extends Description, M extends WireMessage> = (
+  conversation: Conversation,
+  member: Member,
+) => ConversationView<D, M>;
+
+/**
+ * Reads what it takes to show conversations, to any of their participants: the people, the newest messages, and what their
+ * kind asks for; no more than the fields that are shown.
+ */
+export async function prepareToShow<D extends Description, M extends WireMessage>(
+  models: Models,
+  kind: ConversationKind<D, M>,
+  conversations: readonly Conversation[],
+): Promise<Show<D, M>> {
+  const [person, describe, newest] = await Promise.all([
+    readPeople(
+      models,
+      conversations.flatMap(({ users }) => users),
+    ),
+    kind.describe(conversations),
+    readNewest(kind, conversations),
+  ]);
+  return (conversation, member) => {
+    const id = conversation._id.toHexString();
+    const { last_activity } = conversation;
+    return {
+      ...describe(conversation),
+      _id: id,
+      users: conversation.users.map(person),
+      channel_id: conversation.channel_id,
+      created_by: toIdText(conversation.created_by),
+      is_open: conversation.is_open,
+      show_on_top: member.show_on_top,
+      snoozed_until: member.snoozed_until?.toISOString() ?? null,
+      archived: member.archived,
+      mentioned: member.mentioned,
+      unread_count: member.unread_count,
+      last_activity:
+        last_activity === null
+          ? null
+          : newest(last_activity.toHexString(), { conversationId: id, viewerId: member.user.toHexString() }),
+      createdAt: madeAt(conversation).toISOString(),
+      updatedAt: changedAt(conversation).toISOString(),
+    };
+  };
+}
+
+async function readNewest<M extends WireMessage>(
+  { messages, describeMessages }: ConversationKind<Description, M>,
+  conversations: readonly Conversation[],
+) {
+  const ids = conversations.flatMap(({ last_activity }) => last_activity ?? []);
+  const found = ids.length === 0 ? [] : await messages.find({ _id: { $in: ids } }).lean();
+  const show = await describeMessages(found);
+  const byId = new Map(found.map((message) => [message._id.toHexString(), message]));
+  return (id: string, view: Parameters<typeof show>[1]): M | null => {
+    const message = byId.get(id);
+    return message === undefined ? null : show(message, view);
+  };
+}

@@ -1,0 +1,27 @@
+import type { Context } from '../../framework/context.js';
+import type { Integration } from '../../framework/integration.js';
+import { type Admission, createAdmission } from './admission.js';
+import { createPeople, type People } from './people.js';
+import { createSession } from './session.js';
+import { createSharedEvents } from './shared-events.js';
+
+export { endLocked } from './admission.js';
+export { nameOf, type People, type Person } from './people.js';
+export { sessionHandlers } from './session.js';
+
+/** What other integrations ask about users. */
+export interface UserServices {
+  readonly people: People;
+  readonly admission: Admission;
+}
+
+export function createUserServices({ models, clock, logger }: Context): UserServices {
+  const people = createPeople({ models, clock });
+  return { people, admission: createAdmission({ people, clock, logger }) };
+}
+
+/** The namespaces of the platform's users: who enters them, the renewal of tokens, and `/v1/shared`. */
+export const createUsers = (context: Context, { admission }: UserServices): Integration[] => [
+  createSession(context, admission),
+  createSharedEvents(context),
+];

@@ -1,0 +1,41 @@
+import { userNamespaces } from '#shared/contracts/namespaces.js';
+import { session } from '#shared/contracts/session.js';
+import type { Context } from '../../framework/context.js';
+import { type Handlers, type Integration, mountEvents } from '../../framework/integration.js';
+import { GENERAL_SITE, type Recipient } from '../../realtime/delivery/message.js';
+import type { GatewaySocket } from '../../sockets/socket.js';
+import type { Admission } from './admission.js';
+
+/** The events of the session contract. */
+export const sessionHandlers: Handlers<typeof session> = {
+  refresh_token: ({ token }, context) => context.renew(token),
+};
+
+/** Lets the users of the platform into their namespaces, and keeps the token of an open socket fresh. */
+export const createSession = ({ userAuth, delivery }: Context, admission: Admission): Integration => ({
+  name: session.name,
+  namespaces: userNamespaces.map((name) => ({
+    name,
+    scopes: ['conversation'],
+    async authenticate(handshake) {
+      const principal = await userAuth.atHandshake(handshake);
+      admission.ensureNotLocked(principal.userId);
+      return principal;
+    },
+  })),
+  mounts: [mountEvents(session, sessionHandlers, { namespaces: userNamespaces })],
+  listener: {
+    connected(socket) {
+      admission.listener.connected(socket);
+      withRecipient(socket, delivery.connect);
+    },
+    disconnected: (socket) => withRecipient(socket, delivery.disconnect),
+  },
+});
+
+/** The sockets of the platform's users have a mailbox. */
+function withRecipient(socket: GatewaySocket, act: (socket: GatewaySocket, recipient: Recipient) => void): void {
+  const { principal } = socket.data;
+  if (principal.kind !== 'user' || !userNamespaces.includes(socket.nsp.name)) return;
+  act(socket, { site: GENERAL_SITE, userId: principal.userId });
+}

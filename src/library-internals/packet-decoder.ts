@@ -1,0 +1,219 @@
+import { Decoder, Encoder, PacketType } from 'socket.io-parser';
+import { publishedContracts } from '#shared/contracts/index.js';
+import { GatewayError, invalid } from '../errors.js';
+import type { Clock } from '../platform/clock.js';
+import { ensureBoundedJson } from '../platform/json-bounds.js';
+
+/** Elements of the data of one event. The largest that a contract takes has a tenth of it. */
+const EVENT_ELEMENTS_MAX = 10_000;
+/** Elements of the credentials of a CONNECT, and of what announces an attachment. */
+const FEW_ELEMENTS_MAX = 100;
+/** Packets of up to this many characters are parsed at once; the arguments of larger ones when the caller may send. */
+const SURELY_CHEAP = 1024;
+/** What announces an attachment says what it is for, and no more. */
+const ANNOUNCEMENT_MAX = 8192;
+/** As in Socket.IO, which closes the connection beyond. */
+const ATTACHMENTS_MAX = 10;
+
+/** Arguments of an event that have not been parsed. It stands in their place in the packet. */
+export class UnreadArguments {
+  readonly #read: () => readonly unknown[];
+
+  constructor(read: () => readonly unknown[]) {
+    this.#read = read;
+  }
+
+  /** @throws GatewayError `VALIDATION_ERROR`; `UNAVAILABLE` for an attachment that did not come in time */
+  read(): readonly unknown[] {
+    return this.#read();
+  }
+}
+
+interface Options {
+  clock: Clock;
+  /** The largest packet of a client that has shown no token yet, in characters. */
+  openMax: number;
+  /** How long an announced attachment may take to arrive whole. */
+  attachmentTimeoutMs: number;
+}
+
+/** What the parser of one connection can do beside decoding. */
+export interface GatedDecoder {
+  /** From now on packets may be as large as those of any client who has shown a token. */
+  openGate(): void;
+}
+
+/** Whether a decoder is one of this file. */
+export const isGated = (decoder: object): decoder is GatedDecoder => 'openGate' in decoder;
+
+const EVENT = String(PacketType.EVENT);
+
+/** The head of a packet of text: type, attachments, namespace, id. The rest is JSON, or nothing. */
+const HEAD = /^([0-6])(?:(\d{1,3})-)?(?:(\/[^,]*)(?:,|$))?(\d{0,16})/;
+/** The name of an event at the beginning of its JSON; longer names are cut. */
+const NAME = /^\[\s*(?:"((?:[^"\\]|\\["\\/bfnrt]|\\u[\da-fA-F]{4}){0,128})|(-?\d[\d.eE+-]{0,40}))/;
+
+interface Head {
+  readonly type: number;
+  readonly attachments: number;
+  readonly nsp: string;
+  readonly id: number | undefined;
+  readonly json: string;
+}
+
+/**
+ * Socket.IO's parser, which looks at the head of each packet before it parses the rest:
+ *
+ * - Binary is taken by the events whose contract says so, with one attachment. Nothing is kept of other packets with
+ *   binary, and their event is answered by `VALIDATION_ERROR`. What announces the attachment is parsed when that is there.
+ * - The arguments of large events become {@link UnreadArguments}, so that their sender's limit is looked at first.
+ * - What acknowledgements say is not parsed: they only mean that something has arrived.
+ *
+ * @returns for Socket.IO's option `parser`
+ */
+export function createPacketParser({ clock, openMax, attachmentTimeoutMs }: Options) {
+  class PacketDecoder extends Decoder implements GatedDecoder {
+    #isOpen = false;
+    /** Attachments to come that nobody wants. */
+    #unwanted = 0;
+    #announcement: { readonly packet: string; cancel(): void } | undefined;
+
+    openGate(): void {
+      this.#isOpen = true;
+    }
+
+    override add(packet: unknown): void {
+      if (typeof packet === 'string') this.#addText(packet);
+      else this.#addBinary(packet);
+    }
+
+    override destroy(): void {
+      this.#forgetAnnouncement();
+      super.destroy();
+    }
+
+    #addText(packet: string): void {
+      if (this.#unwanted > 0 || this.#announcement !== undefined) throw new Error('text instead of an attachment');
+      if (!this.#isOpen && packet.length > openMax) throw new Error('too large for a client without a token');
+      if (packet.length <= SURELY_CHEAP && packet.startsWith(EVENT)) super.add(packet);
+      else this.#addHeaded(packet, readHead(packet));
+    }
+
+    #addHeaded(packet: string, head: Head): void {
+      const { type, json } = head;
+      if (type === PacketType.EVENT) this.#emitEvent(head, () => parseLarge(json));
+      else if (type === PacketType.ACK || type === PacketType.BINARY_ACK) this.#addAcknowledgement(head);
+      else if (type === PacketType.BINARY_EVENT) this.#addAnnouncement(packet, head);
+      else if (type === PacketType.CONNECT || (type === PacketType.DISCONNECT && json === '')) {
+        ensureBoundedJson(json, FEW_ELEMENTS_MAX);
+        super.add(packet);
+      } else throw new Error('not a packet of a client');
+    }
+
+    #addAcknowledgement({ type, attachments, nsp, id, json }: Head): void {
+      if (!json.startsWith('[')) throw new Error('an acknowledgement that is no list');
+      this.#skip(type === PacketType.BINARY_ACK ? attachments : 0);
+      this.emitReserved('decoded', { type: PacketType.ACK, nsp, data: [], ...(id === undefined ? {} : { id }) });
+    }
+
+    #addAnnouncement(packet: string, head: Head): void {
+      const { attachments, nsp, json } = head;
+      const problem = problemOfAnnouncement(head);
+      if (problem === undefined) {
+        const cancel = clock.after(attachmentTimeoutMs, () => this.#giveUp(head));
+        this.#announcement = { packet, cancel };
+      } else {
+        if (nameOf(json) === undefined) throw new Error(`an event without a name on ${nsp}`);
+        this.#skip(attachments);
+        this.#emitEvent(head, () => {
+          throw invalid('', problem);
+        });
+      }
+    }
+
+    #addBinary(attachment: unknown): void {
+      if (this.#unwanted > 0) {
+        this.#unwanted -= 1;
+        return;
+      }
+      const { packet } = this.#announcement ?? {};
+      this.#forgetAnnouncement();
+      if (packet !== undefined) {
+        ensureBoundedJson(packet, FEW_ELEMENTS_MAX);
+        super.add(packet);
+      }
+      super.add(attachment);
+    }
+
+    #skip(attachments: number): void {
+      if (attachments > ATTACHMENTS_MAX) throw new Error('too many attachments');
+      this.#unwanted = attachments;
+    }
+
+    #giveUp(head: Head): void {
+      this.#announcement = undefined;
+      this.#unwanted = 1;
+      this.#emitEvent(head, () => {
+        throw new GatewayError('UNAVAILABLE', { retryAfterMs: 1000 });
+      });
+    }
+
+    #forgetAnnouncement(): void {
+      this.#announcement?.cancel();
+      this.#announcement = undefined;
+    }
+
+    #emitEvent({ nsp, id, json }: Head, read: () => readonly unknown[]): void {
+      const name = nameOf(json);
+      if (name === undefined) throw new Error('an event without a name');
+      const data = [name, new UnreadArguments(read)];
+      this.emitReserved('decoded', { type: PacketType.EVENT, nsp, data, ...(id === undefined ? {} : { id }) });
+    }
+  }
+  return { Encoder, Decoder: PacketDecoder };
+}
+
+function readHead(packet: string): Head {
+  const [whole, type, attachments, nsp = '/', id] = HEAD.exec(packet) ?? [];
+  if (whole === undefined) throw new Error('no packet');
+  const isBinary = Number(type) >= PacketType.BINARY_EVENT;
+  if (isBinary !== (attachments !== undefined) || attachments === '0') throw new Error('illegal attachments');
+  return {
+    type: Number(type),
+    attachments: Number(attachments ?? 0),
+    nsp,
+    id: id === undefined || id === '' ? undefined : Number(id),
+    json: packet.slice(whole.length),
+  };
+}
+
+function nameOf(json: string): string | undefined {
+  const [, text, number] = NAME.exec(json) ?? [];
+  return text === undefined ? number : (JSON.parse(`"${text}"`) as string);
+}
+
+function parseLarge(json: string): readonly unknown[] {
+  ensureBoundedJson(json, EVENT_ELEMENTS_MAX);
+  try {
+    return (JSON.parse(json) as unknown[]).slice(1);
+  } catch {
+    throw invalid('', 'is not JSON');
+  }
+}
+
+function problemOfAnnouncement({ nsp, attachments, json }: Head): string | undefined {
+  if (!binaryEvents.has(`${nsp} ${nameOf(json)}`)) return 'must not be binary';
+  if (attachments > 1) return 'must have one attachment';
+  return json.length > ANNOUNCEMENT_MAX ? `must be at most ${ANNOUNCEMENT_MAX} characters beside the bytes` : undefined;
+}
+
+/** The events that take binary, with their namespaces. */
+const binaryEvents: ReadonlySet<string> = new Set(
+  publishedContracts.flatMap(({ contract, namespaces }) =>
+    namespaces.flatMap((namespace) =>
+      Object.entries(contract.clientEvents)
+        .filter(([, { takesBinary }]) => takesBinary === true)
+        .map(([name]) => `${namespace} ${name}`),
+    ),
+  ),
+);

@@ -1,0 +1,190 @@
+import { randomUUID } from 'node:crypto';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import { Agent } from 'node:https';
+import type { FirebaseError } from 'firebase-admin/app';
+import type { Messaging, SendResponse } from 'firebase-admin/messaging';
+import type { Clock } from '../clock.js';
+import type { Logger } from '../logger.js';
+import { type PushSettings, readCredential } from './account.js';
+import { type PushNotification, toMessage } from './notification.js';
+
+/** What became of each token of a multicast. */
+export interface PushResult {
+  readonly sent: number;
+  /** FCM refuses them for good: unknown, expired, malformed, or registered for another project. */
+  readonly unregistered: readonly string[];
+  /** May succeed later. */
+  readonly retryable: readonly string[];
+  /** How many failed for good, by the code of the reason. */
+  readonly failures: Readonly<Record<string, number>>;
+  /** How long FCM has asked to wait before anything is tried again. */
+  readonly retryAfterMs: number;
+}
+
+/** A way to the devices. */
+export interface PushSender {
+  /** One multicast to at most {@link TOKENS_MAX} tokens. Never rejects. */
+  send(tokens: readonly string[], notification: PushNotification): Promise<PushResult>;
+  close(): Promise<void>;
+}
+
+/** The most tokens of one multicast, by FCM's own rule. */
+export const TOKENS_MAX = 500;
+/** Connections to FCM at a time; what else is to be sent waits for one. */
+const CONNECTIONS_MAX = 32;
+/** However long FCM asks to wait, a notification that comes later still is of no use. */
+const RETRY_AFTER_MAX_MS = 3_600_000;
+
+interface Surroundings {
+  clock: Clock;
+  logger: Logger;
+  /** Makes the connections to Google. */
+  agent?: Agent | undefined;
+}
+
+/**
+ * Opens Firebase Cloud Messaging. The library is loaded only here, because that takes long.
+ * @param settings of these the first that is set counts
+ * @returns `undefined` when none is set: push is off
+ * @throws Error that names the variable whose credentials cannot be used
+ */
+export async function openPush(
+  settings: PushSettings,
+  { clock, logger, agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX }) }: Surroundings,
+): Promise<PushSender | undefined> {
+  if (settings.serviceAccount === undefined && settings.credentialsPath === undefined) {
+    logger.info('push: off, no FIREBASE_SERVICE_ACCOUNT and no GOOGLE_APPLICATION_CREDENTIALS');
+    return undefined;
+  }
+  const credential = await readCredential(settings, agent);
+  const [{ initializeApp, deleteApp }, { getMessaging }] = await Promise.all([
+    import('firebase-admin/app'),
+    import('firebase-admin/messaging'),
+  ]);
+  const app = initializeApp({ credential, httpAgent: agent }, randomUUID());
+  const messaging = getMessaging(app);
+  // Over HTTP/2 the library connects anew for each multicast, and goes past the agent; most multicasts are of one token.
+  messaging.enableLegacyHttpTransport();
+  // It would repeat a 503 by itself, unseen. What is tried again, and when, is decided in one place, which outlives a node.
+  messaging['messagingRequestHandler'].httpClient.retry = undefined;
+  const answerOf = keepAnswers(messaging);
+  logger.info('push: on');
+  const waits = watchRetryAfter(agent, clock);
+
+  return {
+    async send(tokens, notification) {
+      const outcome = await messaging.sendEachForMulticast({ tokens: [...tokens], ...toMessage(notification) }).then(
+        ({ responses }) => responses,
+        (error: FirebaseError) => tokens.map((): SendResponse => ({ success: false, error })),
+      );
+      return { ...toResult(tokens, outcome, answerOf), retryAfterMs: waits.remainingMs() };
+    },
+    async close() {
+      waits.stop();
+      await deleteApp(app);
+      agent.destroy();
+    },
+  };
+}
+
+const RETRYABLE_CODES = new Set([
+  ...['messaging/message-rate-exceeded', 'messaging/device-message-rate-exceeded', 'messaging/server-unavailable'],
+  ...['messaging/internal-error', 'messaging/unknown-error'],
+  // No answer from FCM, or none from where the access tokens come from.
+  ...['app/network-error', 'app/network-timeout', 'app/invalid-credential', 'app/internal-error'],
+]);
+
+function toResult(
+  tokens: readonly string[],
+  responses: readonly SendResponse[],
+  answerOf: AnswerOf,
+): Omit<PushResult, 'retryAfterMs'> {
+  const unregistered: string[] = [];
+  const retryable: string[] = [];
+  const failures: Record<string, number> = {};
+  for (const [index, { success, error }] of responses.entries()) {
+    const token = tokens[index] ?? '';
+    const code = error?.code ?? 'unknown';
+    if (success) continue;
+    if (isAboutToken(error && answerOf(error))) unregistered.push(token);
+    else if (RETRYABLE_CODES.has(code)) retryable.push(token);
+    else failures[code] = (failures[code] ?? 0) + 1;
+  }
+  const sent = responses.filter(({ success }) => success).length;
+  return { sent, unregistered, retryable, failures };
+}
+
+/** FCM's codes (reference of its v1 API, `ErrorCode`) by which a token is refused for good. */
+const TOKEN_CODES = new Set<unknown>(['UNREGISTERED', 'SENDER_ID_MISMATCH']);
+
+/**
+ * Whether a failure is the token's own, so that it will never succeed. An answer without a code of FCM is about the project
+ * or its credentials; `INVALID_ARGUMENT` may be about anything in the message, and counts when it names the token.
+ */
+function isAboutToken({ message, details }: Refusal = {}): boolean {
+  const fcmCode = details?.find((detail) => String(detail['@type']).endsWith('.fcm.v1.FcmError'))?.['errorCode'];
+  if (fcmCode !== 'INVALID_ARGUMENT') return TOKEN_CODES.has(fcmCode);
+  const fields = details?.flatMap((detail) => (detail['fieldViolations'] as { field?: unknown }[] | undefined) ?? []);
+  return /registration token/i.test(message ?? '') || fields?.some(({ field }) => field === 'message.token') === true;
+}
+
+/** `error` of an answer of Google's, as far as it is understood. */
+interface Refusal {
+  readonly message?: string;
+  readonly details?: readonly Record<string, unknown>[];
+}
+
+type AnswerOf = (error: object) => Refusal | undefined;
+
+/**
+ * Keeps what FCM answered with each error. The library reduces it to codes of its own, and gives one and the same code to a
+ * token of another project and to an account that may not send at all.
+ */
+function keepAnswers(messaging: Messaging): AnswerOf {
+  const answers = new WeakMap<object, Refusal>();
+  const handler = messaging['messagingRequestHandler'];
+  const build = handler['buildSendResponseFromError'].bind(handler);
+  handler['buildSendResponseFromError'] = (failure: { response: { isJson(): boolean; data: { error?: unknown } } }) => {
+    const built = build(failure);
+    const refusal = failure.response.isJson() ? failure.response.data.error : undefined;
+    if (typeof refusal === 'object' && refusal !== null) answers.set(built.error, toRefusal(refusal));
+    return built;
+  };
+  return (error) => answers.get(error);
+}
+
+function toRefusal({ message, details }: { message?: unknown; details?: unknown }): Refusal {
+  const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+  return {
+    ...(typeof message === 'string' && { message }),
+    ...(Array.isArray(details) && { details: details.filter(isRecord) }),
+  };
+}
+
+/** The library keeps `Retry-After` to itself; Node.js tells of every answer that came. */
+function watchRetryAfter(agent: Agent, clock: Clock) {
+  let until = 0;
+  const listen = (message: unknown): void => {
+    const { request, response } = message as {
+      request: ClientRequest & { agent?: unknown };
+      response: IncomingMessage;
+    };
+    if (request.agent !== agent) return;
+    const now = clock.now();
+    const waitMs = toWaitMs(response.headers['retry-after'], now);
+    until = Math.max(until, now + Math.min(waitMs, RETRY_AFTER_MAX_MS));
+  };
+  subscribe('http.client.response.finish', listen);
+  return {
+    remainingMs: () => Math.max(0, until - clock.now()),
+    stop: () => void unsubscribe('http.client.response.finish', listen),
+  };
+}
+
+/** @param header seconds, or a point in time */
+function toWaitMs(header: string | undefined, now: number): number {
+  if (header === undefined) return 0;
+  const waitMs = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now;
+  return Number.isNaN(waitMs) ? 0 : Math.max(0, waitMs);
+}

@@ -1,0 +1,176 @@
+import { type Connection, mongo as driver, type Model } from 'mongoose';
+import type { Logger } from '../../logger.js';
+import { compareIndex, type ExistingIndex } from './compare.js';
+import { type IndexProblem, maskKey, toConflict, toDuplicates, toMissing } from './report.js';
+import { isNeededFirst, type WantedIndex, wantedIndexes } from './wanted.js';
+
+export type { IndexProblem } from './report.js';
+
+/** What the index commands answer about another index, or about documents. */
+const CONFLICT_CODES: ReadonlySet<unknown> = new Set([85, 86]);
+const DUPLICATE_KEY = 11_000;
+const NAMESPACE_NOT_FOUND = 26;
+/** How long the example of two documents with the same key is looked for. */
+const EXAMPLE_MAX_TIME_MS = 5000;
+
+/** The indexes of a database as they are beside those that the gateway wants. */
+export interface IndexReview {
+  /** Absent, and nothing is in the way. */
+  readonly missing: readonly WantedIndex[];
+  readonly conflicts: readonly IndexProblem[];
+  /** Collections without a document, where creating an index costs nothing. */
+  readonly empty: ReadonlySet<string>;
+}
+
+/** Which indexes. */
+export interface IndexOptions {
+  readonly models: Readonly<Record<string, object>>;
+  /** Nothing else uses the database, as is so with the embedded one. */
+  readonly ownsAll: boolean;
+}
+
+/** The driver's collection, which knows nothing of models. */
+function collectionOf({ db }: Connection, name: string): driver.Collection {
+  if (db === undefined) throw new Error('the database is not connected');
+  return db.collection(name);
+}
+
+/** Looks at the indexes; changes nothing. */
+export async function reviewIndexes(connection: Connection, options: IndexOptions): Promise<IndexReview> {
+  const wanted = wantedIndexes(Object.values(options.models) as Model<never>[], options);
+  const collections = [...new Set(wanted.map(({ collection }) => collection))];
+  const existing = new Map(
+    await Promise.all(collections.map(async (name) => [name, await existingIndexes(connection, name)] as const)),
+  );
+  const standings = wanted.map((index) => ({
+    index,
+    standing: compareIndex(index, existing.get(index.collection) ?? []),
+  }));
+  const missing = standings.flatMap(({ index, standing }) => (standing.kind === 'missing' ? index : []));
+  const incomplete = [...new Set(missing.map(({ collection }) => collection))];
+  const isEmpty = await Promise.all(
+    incomplete.map(
+      async (name) => (await collectionOf(connection, name).findOne({}, { projection: { _id: 1 } })) === null,
+    ),
+  );
+  return {
+    missing,
+    conflicts: standings.flatMap(({ index, standing }) =>
+      standing.kind === 'conflict' ? toConflict(index, standing.with) : [],
+    ),
+    empty: new Set(incomplete.filter((_, position) => isEmpty[position])),
+  };
+}
+
+async function existingIndexes(connection: Connection, collection: string): Promise<ExistingIndex[]> {
+  try {
+    return (await collectionOf(connection, collection).listIndexes().toArray()) as unknown as ExistingIndex[];
+  } catch (error) {
+    if (error instanceof driver.MongoServerError && error.code === NAMESPACE_NOT_FOUND) return [];
+    throw error;
+  }
+}
+
+/** Creates an index. @returns what keeps it from being created, if anything does */
+export async function createIndex(connection: Connection, index: WantedIndex): Promise<IndexProblem | undefined> {
+  const { collection, key, name, options } = index;
+  try {
+    await collectionOf(connection, collection).createIndex(key as never, { name, ...options });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof driver.MongoServerError)) throw error;
+    if (error.code === DUPLICATE_KEY) return toDuplicates(index, await exampleOf(connection, index, error));
+    if (!CONFLICT_CODES.has(error.code)) throw error;
+    const others = await existingIndexes(connection, collection);
+    const standing = compareIndex(index, others);
+    // Another node may have created it meanwhile.
+    if (standing.kind === 'there') return undefined;
+    return toConflict(index, standing.kind === 'conflict' ? standing.with : { name: '?', key: {} });
+  }
+}
+
+/** Two documents that share a key, by their ids. */
+async function exampleOf(
+  connection: Connection,
+  { collection, options }: WantedIndex,
+  { keyValue }: driver.MongoServerError,
+): Promise<string> {
+  if (typeof keyValue !== 'object' || keyValue === null) return '';
+  const filter = { $and: [keyValue, options.partialFilterExpression ?? {}] };
+  const found = await collectionOf(connection, collection)
+    .find(filter, { projection: { _id: 1 }, limit: 2, maxTimeMS: EXAMPLE_MAX_TIME_MS })
+    .toArray()
+    .catch(() => []);
+  const ids = found.length === 2 ? ` (_id ${found.map(({ _id }) => String(_id)).join(' and ')})` : '';
+  return `, for example ${maskKey(keyValue)}${ids}`;
+}
+
+/** Index builds that go on while the gateway serves. */
+export interface IndexBuilds {
+  /** Starts them. Never rejects; what cannot be created is logged. */
+  build(): Promise<void>;
+}
+
+/**
+ * Creates the gateway's own indexes: before it serves, those it is not right without and all that cost nothing; later the
+ * others, because large collections take their time. What the platform's collections lack is told in one message.
+ * @throws Error naming each index that the gateway is not right without and that cannot be created
+ */
+export async function ensureIndexes(
+  connection: Connection,
+  { logger, ...options }: IndexOptions & { logger: Logger },
+): Promise<IndexBuilds> {
+  const { missing, conflicts, empty } = await reviewIndexes(connection, options);
+  const own = missing.filter(({ isOwn }) => isOwn);
+  const isFirst = (index: WantedIndex): boolean => isNeededFirst(index) || empty.has(index.collection);
+  const failed = await createAll(connection, own.filter(isFirst));
+  const ownProblems = [...conflicts.filter(({ index }) => index.isOwn), ...failed];
+  const fatal = ownProblems.filter(({ index }) => isNeededFirst(index));
+  if (fatal.length > 0) throw new Error(toText(fatal));
+  warn(logger, ownProblems, 'database: indexes of the gateway could not be created');
+  const ofPlatform = [
+    ...missing.filter(({ isOwn }) => !isOwn).map(toMissing),
+    ...conflicts.filter(({ index }) => !index.isOwn),
+  ];
+  warn(logger, ofPlatform, 'database: the platform decides on these indexes; npm run indexes -- --apply creates them');
+  const later = own.filter((index) => !isFirst(index));
+  return {
+    async build() {
+      if (later.length === 0) return;
+      try {
+        warn(logger, await createAll(connection, later), 'database: indexes of the gateway could not be created');
+        logger.info(
+          { indexes: later.map(({ collection, name }) => `${collection}: ${name}`) },
+          'database: indexes built',
+        );
+      } catch (err) {
+        logger.error({ err }, 'database: building indexes failed; the next start tries again');
+      }
+    },
+  };
+}
+
+/** Creates indexes, those of a collection one after the other. @returns what keeps some from being created */
+export async function createAll(connection: Connection, indexes: readonly WantedIndex[]): Promise<IndexProblem[]> {
+  const collections = [...new Set(indexes.map(({ collection }) => collection))];
+  const problems = await Promise.all(
+    collections.map(async (name) => {
+      const found: IndexProblem[] = [];
+      for (const index of indexes.filter(({ collection }) => collection === name)) {
+        const problem = await createIndex(connection, index);
+        if (problem !== undefined) found.push(problem);
+      }
+      return found;
+    }),
+  );
+  return problems.flat();
+}
+
+function warn(logger: Logger, problems: readonly IndexProblem[], message: string): void {
+  if (problems.length === 0) return;
+  const indexes = problems.map(({ sentence, command }) => ({ sentence, command }));
+  logger.warn({ indexes }, message);
+}
+
+const toText = (problems: readonly IndexProblem[]): string =>
+  problems.map(({ sentence, command }) => `${sentence}. To mend it: ${command}`).join('\n');

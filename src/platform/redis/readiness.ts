@@ -1,0 +1,150 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ErrorReply } from 'redis';
+import type { Logger } from '../logger.js';
+import type { SelfCheck } from './check.js';
+import { backOffMs, HUNG_AFTER_MS, type RedisClient, watchConnection } from './connection.js';
+import { isOfWrongServer, isPermanent, LostMessageError, refusalOf, toReason, toRemedy } from './refusal.js';
+
+/** Whether Redis does what the gateway needs, as of the last self-check. */
+export interface Readiness {
+  isReady(): boolean;
+  onStateChange(listener: (isReady: boolean) => void): () => void;
+  /** Runs the self-check; who asks while one runs gets its result. @throws what is wrong */
+  checkNow(): Promise<void>;
+  /** @throws Error with address, cause and remedy: at once when only other settings help, else after `limitMs` */
+  untilReady(limitMs: number): Promise<void>;
+  stop(): void;
+}
+
+/** What {@link createReadiness} needs. */
+export interface ReadinessOptions {
+  clients: readonly RedisClient[];
+  check: SelfCheck;
+  /** Of Redis, without credentials. */
+  address: string;
+  /** Begins every key and channel. */
+  prefix: string;
+  logger: Pick<Logger, 'info' | 'error'>;
+}
+
+const CHECK_INTERVAL_MS = 1_000;
+const START_RETRY_MS = 50;
+/** Different reasons that are logged until Redis is ready again. */
+const REASONS_MAX = 20;
+
+/**
+ * Runs the self-check when a connection comes back, each second while all is well, and with a back-off while it is not.
+ * When the server at the other end is not the one to talk to (any more), as after a fail-over that leaves connections
+ * standing, it makes new connections.
+ */
+export function createReadiness({ clients, check, address, prefix, logger }: ReadinessOptions): Readiness {
+  const listeners = new Set<(isReady: boolean) => void>();
+  const logged = new Set<string>();
+  let isReady = false;
+  let isStopped = false;
+  let lastError: unknown = new Error('no answer yet');
+  let failures = 0;
+  let reconnectAt = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> | undefined;
+
+  const areConnected = (): boolean => clients.every((client) => client.isReady);
+  const setReady = (value: boolean): void => {
+    if (isReady === value || isStopped) return;
+    isReady = value;
+    if (value) {
+      logged.clear();
+      logger.info({ redis: address }, 'Redis is ready');
+    }
+    for (const listener of listeners) listener(value);
+  };
+  const noteFailure = (error: unknown): void => {
+    if (isStopped) return;
+    lastError = error;
+    const refusal = refusalOf(error);
+    if (!logged.has(refusal) && logged.size < REASONS_MAX) {
+      logged.add(refusal);
+      logger.error(
+        { redis: address, err: error },
+        `Redis is not ready; trying again until it is.${toRemedy(error, prefix)}`,
+      );
+    }
+    setReady(false);
+  };
+  const watches = clients.map((client) =>
+    watchConnection(client, () => noteFailure(new Error(`no answer within ${HUNG_AFTER_MS} ms`))),
+  );
+
+  const runCheck = async (): Promise<void> => {
+    try {
+      if (!areConnected()) throw lastError;
+      await check.run();
+      if (!areConnected()) throw lastError;
+    } catch (error) {
+      noteFailure(error);
+      if (isOfWrongServer(error) && performance.now() >= reconnectAt) {
+        reconnectAt = performance.now() + backOffMs(failures);
+        for (const { reconnect } of watches) reconnect();
+      }
+      failures += 1;
+      throw error;
+    }
+    failures = 0;
+    setReady(true);
+  };
+  const checkNow = (): Promise<void> => {
+    running ??= runCheck().finally(() => {
+      running = undefined;
+      clearTimeout(timer);
+      if (isStopped) return;
+      timer = setTimeout(
+        checkQuietly,
+        isReady ? CHECK_INTERVAL_MS : Math.min(CHECK_INTERVAL_MS, backOffMs(failures)),
+      ).unref();
+    });
+    return running;
+  };
+  const checkQuietly = (): void => void checkNow().catch(() => undefined);
+
+  for (const client of clients) {
+    client.on('error', (error) => {
+      if (!client.isReady) noteFailure(error);
+    });
+    client.on('ready', checkQuietly);
+  }
+
+  return {
+    isReady: () => isReady,
+    onStateChange(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    checkNow,
+    async untilReady(limitMs) {
+      const deadline = performance.now() + limitMs;
+      // One that runs already began before the caller asked.
+      await running?.catch(() => undefined);
+      for (;;) {
+        const failure = await checkNow().then(
+          () => undefined,
+          (error: unknown) => ({ error }),
+        );
+        if (failure === undefined) return;
+        const isOver = performance.now() + START_RETRY_MS >= deadline;
+        if (isOver || isPermanent(failure.error)) throw new Error(toSentence(failure.error, limitMs));
+        await delay(START_RETRY_MS);
+      }
+    },
+    stop() {
+      isStopped = true;
+      clearTimeout(timer);
+      for (const { stop } of watches) stop();
+    },
+  };
+
+  function toSentence(error: unknown, limitMs: number): string {
+    const isAnswer = error instanceof ErrorReply || error instanceof LostMessageError;
+    const problem = isAnswer ? 'cannot be used' : `could not be reached within ${limitMs} ms`;
+    return `Redis at ${address} ${problem}: ${toReason(error)}.${toRemedy(error, prefix)}`.replace('..', '.');
+  }
+}

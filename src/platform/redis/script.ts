@@ -1,0 +1,34 @@
+import { createHash } from 'node:crypto';
+import type { RedisClient } from './connection.js';
+
+/** What a script of ours answers with: integers, strings and lists of them. */
+export type ScriptReply = number | string | null | ScriptReply[];
+
+/** Runs a Lua script in Redis, atomically. @throws whatever node-redis throws, also when Redis is away */
+export type Script = (client: RedisClient, keys: readonly string[], args: readonly string[]) => Promise<ScriptReply>;
+
+/**
+ * Makes a Lua script callable by its digest. When Redis does not know it (yet, or any more) it is sent once for all the
+ * calls that find so, however many were on their way.
+ */
+export function defineScript(lua: string): Script {
+  const sha = createHash('sha1').update(lua).digest('hex');
+  const loading = new WeakMap<RedisClient, Promise<unknown>>();
+  const load = (client: RedisClient): Promise<unknown> => {
+    const known = loading.get(client);
+    if (known !== undefined) return known;
+    const started = client.sendCommand(['SCRIPT', 'LOAD', lua]).finally(() => loading.delete(client));
+    loading.set(client, started);
+    return started;
+  };
+  return async (client, keys, args) => {
+    const call = ['EVALSHA', sha, String(keys.length), ...keys, ...args];
+    try {
+      return await client.sendCommand<ScriptReply>(call);
+    } catch (error) {
+      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+      await load(client);
+      return client.sendCommand<ScriptReply>(call);
+    }
+  };
+}

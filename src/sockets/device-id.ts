@@ -1,0 +1,10 @@
+import { z } from 'zod';
+import { deviceId } from '#shared/contracts/primitives.js';
+import type { Handshake } from '../auth/token-sources.js';
+import { parse } from '../validation.js';
+
+const device = z.object({ deviceId });
+
+/** Which device of the user connects. @throws GatewayError `VALIDATION_ERROR` for what cannot be an id */
+export const deviceIdOf = ({ auth, query }: Pick<Handshake, 'auth' | 'query'>): string =>
+  parse(device, { deviceId: auth['deviceId'] ?? query['deviceId'] ?? '' }).deviceId;

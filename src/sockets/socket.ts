@@ -1,0 +1,66 @@
+/**
+ * The types of the gateway's sockets and server, and walks over the sockets of this node. Everything that handles sockets
+ * stands on this file.
+ */
+import type { Server, Socket } from 'socket.io';
+import type { Principal } from '../auth/principal.js';
+
+type None = Record<never, never>;
+
+/** State of one socket, in `socket.data`. Folders above declare the fields they add where they use them. */
+export interface SocketState {
+  principal: Principal;
+  /** Key of the network address of the client, which stands for it where nobody is asked who they are. */
+  address: string;
+  /** Which of the user's devices; `''` when the client does not say. */
+  deviceId: string;
+  /** Unix time in milliseconds. */
+  connectedAt: number;
+  /** Events being handled. */
+  inFlight: number;
+  /** Called when nothing is in flight any more; set on a connection that is to be closed. */
+  onIdle?: () => void;
+  /** The client was told that its token is about to expire. */
+  isWarned: boolean;
+}
+
+/** A socket of the gateway. Its state is in `data`. */
+export type GatewaySocket = Socket<
+  Record<string, never>,
+  Record<string, (...args: unknown[]) => void>,
+  None,
+  SocketState
+>;
+
+/** The gateway's Socket.IO server; event names and payloads are checked against the contracts, not by these types. */
+export type GatewayServer = Server<
+  Record<string, never>,
+  Record<string, (...args: unknown[]) => void>,
+  None,
+  SocketState
+>;
+
+/** Called for every socket that enters a namespace and for every one that leaves, synchronously. */
+export interface SocketListener {
+  connected(socket: GatewaySocket): void;
+  disconnected(socket: GatewaySocket): void;
+}
+
+/** Every socket of every namespace on this node. */
+export function* everySocket(io: GatewayServer): Generator<GatewaySocket> {
+  for (const namespace of io._nsps.values()) yield* namespace.sockets.values();
+}
+
+/** Every connection of this node, also those that are in no namespace. Engine.IO keeps the table to itself and its heirs. */
+export function everyConnection(io: GatewayServer): GatewaySocket['conn'][] {
+  const { clients } = io.engine as unknown as { clients: Readonly<Record<string, GatewaySocket['conn']>> };
+  return Object.values(clients);
+}
+
+/** The sockets of this node that are in a room of one of the namespaces. */
+export function socketsIn(io: GatewayServer, room: string, namespaces: readonly string[]): GatewaySocket[] {
+  return namespaces.flatMap((name) => {
+    const { adapter, sockets } = io.of(name);
+    return [...(adapter.rooms.get(room) ?? [])].flatMap((id) => sockets.get(id) ?? []);
+  });
+}

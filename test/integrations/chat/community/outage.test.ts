@@ -1,0 +1,52 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { startFcm } from '../../../support/fcm.js';
+import { startRedis } from '../../../support/redis-server.js';
+import { until } from '../../../support/until.js';
+import { openStage } from '../../stage.js';
+import { addChat, call, members, open, say, talk } from './community.js';
+
+test('a message that cannot be told to other nodes is stored, told here, and answered once', async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.dispose());
+  const stage = await openStage({ env: { REDIS_URL: redis.url } });
+  onTestFinished(() => stage.close());
+  const { ann, bob, a, b, chatId } = await talk(stage);
+  await redis.stop();
+  await until(async () => (await stage.nodes[0]?.call('GET', '/health/ready'))?.status === 503);
+
+  const answer = await call(stage, ann, ['POST', `/api/chats/${chatId}/messages`, { content: 'REST' }]);
+  expect([answer.status, answer.json.message]).toEqual([201, 'Message sent successfully']);
+  expect((await b.next('chat:new_message'))[0].message).toEqual(answer.json.data);
+  const message = await say(a, chatId, 'socket');
+  expect((await b.next('chat:new_message'))[0].message).toEqual(message);
+  expect(a.received('error')).toEqual([]);
+  // It is not known who is there: better one notification too many than one that is missing.
+  expect(await stage.models.Notification.countDocuments({ recipient: bob.id })).toBe(2);
+  expect(await a.ask('presence:get_online', { chatId })).toMatchObject({ success: false, code: 'UNAVAILABLE' });
+});
+
+test('whoever has no socket here is told by push, whoever looks elsewhere is not', async () => {
+  const fcm = await startFcm();
+  onTestFinished(() => fcm.close());
+  const stage = await openStage({ env: fcm.env, overrides: { pushAgent: fcm.agent } });
+  onTestFinished(() => stage.close());
+  const [ann, bob, cid] = await members(stage, ['Ann', 'Bob', 'Cid']);
+  const chatId = await addChat(stage, [ann, bob, cid], { groupName: 'Healing' });
+  const account_id = chatId;
+  await stage.models.FcmToken.create(
+    [bob, cid].map(({ id, name }) => ({ account_id, user_id: id, web_token: [name] })),
+  );
+  const a = await open(stage, ann);
+  const b = await open(stage, bob);
+  await b.ask('chat:leave', { chatId });
+  const { _id: id } = await say(a, chatId, 'Are you there?');
+  await fcm.has('Cid Doe', 1);
+  expect(fcm.messages).toMatchObject([
+    {
+      token: 'Cid Doe',
+      notification: { title: 'Healing', body: 'Are you there?' },
+      data: { id, event: 'chat:new_message', chat_id: chatId },
+    },
+  ]);
+  await b.next('notification:new');
+});

@@ -1,0 +1,200 @@
+import { Types } from 'mongoose';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { z } from 'zod';
+import { chat as wireChat, chatMessage as wireMessage } from '#shared/contracts/community-parts.js';
+import { wireFaults } from '../../support/contract.js';
+import { askGently, nameOf, storeVariants } from '../foreign.js';
+import { dataOf, openStage, type Stage } from '../stage.js';
+import { addChat, call, type Member, members, open as openCommunity } from './community/community.js';
+import { addConversation, openChat } from './support/chat.js';
+
+let stage: Stage;
+
+beforeAll(async () => {
+  stage = await openStage();
+});
+afterAll(() => stage.close());
+
+const idsOf = (entries: readonly { _id: string }[]): string[] => entries.map(({ _id }) => _id).sort();
+/** A list in the place of a time has several places in an index. */
+const isOrdered = ({ field, kind }: { field: string; kind: string }): boolean =>
+  kind !== 'array' || !['timestamp', 'createdAt', 'updatedAt', 'lastActivity'].includes(field);
+const textsOf = (variants: readonly { _id: Types.ObjectId }[]): string[] =>
+  variants.map(({ _id }) => String(_id)).sort();
+
+/** What a REST route answered, held to its contract. */
+async function read(who: Member, path: string, schema?: z.ZodType): Promise<{ _id: string }[]> {
+  const { status, json } = await call(stage, who, ['GET', path]);
+  expect([path, status, json.message]).toEqual([path, 200, 'SUCCESS']);
+  if (schema !== undefined) for (const entry of json.data) expect(schema.safeParse(entry).error).toBeUndefined();
+  return json.data;
+}
+
+/** Two people of the community. */
+async function two() {
+  wireFaults.length = 0;
+  return members(stage, ['Ann', 'Bob']);
+}
+
+test('support messages with odd fields are listed, edited and read', async () => {
+  wireFaults.length = 0;
+  const [ann, bob] = await stage.people('Ann', 'Bob');
+  const a = await openChat(stage, ann);
+  const conversationId = await addConversation(stage, [ann, bob]);
+  const variants = await storeVariants(stage.models.SupportMessage, ['conversationId', 'position'], ({ _id }) => ({
+    ...{
+      _id,
+      conversationId: new Types.ObjectId(conversationId),
+      senderId: ann.id,
+      senderType: 'user',
+      senderName: 'Ann',
+    },
+    ...{
+      content: 'text',
+      type: 'text',
+      file: null,
+      metadata: null,
+      clientMessageId: String(_id),
+      timestamp: new Date(),
+    },
+    ...{ editedAt: null, isDeleted: false },
+  }));
+  const listed = textsOf(variants.filter(isOrdered));
+  const found: { _id: string }[] = [];
+  for (let before: string | undefined; ; ) {
+    const page = dataOf(await a.ask('get_messages', { conversationId, limit: 41, ...(before && { before }) }));
+    found.push(...page.messages);
+    if (!page.hasMore) break;
+    before = page.messages[0]._id;
+  }
+  expect(idsOf(found).filter((id) => listed.includes(id))).toEqual(listed);
+  for (const variant of variants.filter(({ kind }) => kind === 'object' || kind === 'string')) {
+    const data = { conversationId, messageId: String(variant._id) };
+    await askGently(a, 'mark_as_read', data, nameOf(variant));
+    await askGently(a, 'edit_message', { ...data, content: 'new' }, nameOf(variant));
+  }
+  await storeVariants(stage.models.SupportRead, ['conversationId', 'position'], ({ _id }) => ({
+    ...{ _id, conversationId: new Types.ObjectId(conversationId), readerId: String(_id), readerType: 'user' },
+    ...{ messageId: variants[0]?._id, messageAt: new Date(), readAt: new Date() },
+  }));
+  const { reads } = dataOf(await a.ask('get_messages', { conversationId, limit: 1 }));
+  expect(reads.length).toBeGreaterThan(20);
+  expect(wireFaults).toEqual([]);
+});
+
+test('support conversations and departments with odd fields are listed and opened', async () => {
+  wireFaults.length = 0;
+  const [ann, bob] = await stage.people('Ann', 'Bob');
+  const a = await openChat(stage, ann);
+  const participants = [ann, bob].map(({ id }) => new Types.ObjectId(id));
+  const variants = await storeVariants(stage.models.SupportConversation, ['participants'], ({ _id }) => ({
+    ...{ _id, participants, assignedTo: null, departmentId: null, visitorId: null, subject: 's', status: 'open' },
+    ...{ priority: 'normal', lastMessage: null, lastMessageAt: null, createdBy: participants[0] },
+    ...{ createdAt: new Date(), updatedAt: new Date() },
+  }));
+  const found: { _id: string }[] = [];
+  for (let before: string | undefined; ; ) {
+    const page = dataOf(await a.ask('get_conversations', { limit: 41, ...(before && { before }) }));
+    found.push(...page.conversations);
+    if (!page.hasMore) break;
+    before = page.conversations.at(-1)._id;
+  }
+  expect(idsOf(found).filter((id) => !textsOf(variants.filter((one) => !isOrdered(one))).includes(id))).toEqual(
+    textsOf(variants.filter(isOrdered)),
+  );
+  for (const variant of variants) {
+    await askGently(a, 'join_conversation', { conversationId: String(variant._id) }, nameOf(variant));
+  }
+  await storeVariants(stage.models.Department, [], ({ _id }) => ({
+    ...{ _id, name: 'Sales', members: participants, createdAt: new Date(), updatedAt: new Date() },
+  }));
+  const { status, json } = await call(stage, ann, ['GET', '/api/v1/departments']);
+  expect([status, json.data.departments.every(({ name }: { name: unknown }) => typeof name === 'string')]).toEqual([
+    200,
+    true,
+  ]);
+  await openChat(stage, ann);
+  expect(wireFaults).toEqual([]);
+});
+
+test('chats with odd fields are listed, entered and spoken in', async () => {
+  const [ann, bob] = await two();
+  const a = await openCommunity(stage, ann);
+  const participants = [ann, bob].map(({ id }) => new Types.ObjectId(id));
+  const variants = await storeVariants(stage.models.Chat, ['participants'], ({ _id }) => ({
+    ...{ _id, participants, type: 'group', groupName: 'Group', lastMessage: null, lastActivity: new Date() },
+    ...{ pinnedMessages: [], participantSettings: [], createdAt: new Date(), updatedAt: new Date() },
+  }));
+  const found: { _id: string }[] = [];
+  for (;;) {
+    const last = found.at(-1);
+    const page = await read(ann, `/api/chats?limit=50${last === undefined ? '' : `&before=${last._id}`}`, wireChat);
+    found.push(...page);
+    if (page.length < 50) break;
+  }
+  const odd = textsOf(variants.filter((one) => !isOrdered(one)));
+  expect(idsOf(found).filter((id) => !odd.includes(id))).toEqual(textsOf(variants.filter(isOrdered)));
+  for (const variant of variants) {
+    const chatId = String(variant._id);
+    await askGently(a, 'chat:join', { chatId }, nameOf(variant));
+    if (variant.kind !== 'object' && variant.kind !== 'string') continue;
+    const speaker = (await members(stage, ['Eve']))[0];
+    await stage.models.Chat.collection.updateOne({ _id: variant._id as never }, {
+      $push: { participants: new Types.ObjectId(speaker.id) },
+    } as never);
+    const client = await openCommunity(stage, speaker);
+    const said = await askGently(client, 'chat:send_message', { chatId, content: 'text' }, nameOf(variant));
+    await askGently(a, 'chat:mark_read', { chatId }, nameOf(variant));
+    if (said.success)
+      await askGently(client, 'chat:pin_message', { chatId, messageId: said.data._id }, nameOf(variant));
+    client.close();
+  }
+  expect(wireFaults).toEqual([]);
+});
+
+test('chat messages and notifications with odd fields are listed, and changed by everything that changes messages', async () => {
+  const [ann, bob] = await two();
+  const a = await openCommunity(stage, ann);
+  const chatId = await addChat(stage, [ann, bob]);
+  const [own, other] = [ann, bob].map(({ id }) => new Types.ObjectId(id));
+  const variants = await storeVariants(stage.models.ChatMessage, ['chat', 'position'], ({ _id }) => ({
+    ...{
+      _id,
+      chat: new Types.ObjectId(chatId),
+      sender: other,
+      content: 'text',
+      messageType: 'text',
+      createdAt: new Date(),
+    },
+    ...{ clientMessageId: String(_id), replyTo: null, readBy: [], reactions: [], isEdited: false, isDeleted: false },
+  }));
+  const found: { _id: string }[] = [];
+  for (;;) {
+    const [first] = found;
+    const query = first === undefined ? '' : `&before=${first._id}`;
+    const page = await read(ann, `/api/chats/${chatId}/messages?limit=50${query}`, wireMessage);
+    found.unshift(...page);
+    if (page.length < 50) break;
+  }
+  const odd = textsOf(variants.filter((one) => !isOrdered(one)));
+  expect(idsOf(found).filter((id) => !odd.includes(id))).toEqual(textsOf(variants.filter(isOrdered)));
+  for (const variant of variants.filter(({ kind }) => kind === 'object')) {
+    const data = { chatId, messageId: String(variant._id) };
+    for (const [event, more] of [
+      ['chat:add_reaction', { emoji: '👍' }],
+      ['chat:mark_read', {}],
+      ['chat:pin_message', {}],
+      ['chat:edit_message', { content: 'new' }],
+    ] as const) {
+      await askGently(a, event, { ...data, ...more }, nameOf(variant));
+    }
+  }
+  const notifications = await storeVariants(stage.models.Notification, ['recipient', 'position'], ({ _id }) => ({
+    ...{ _id, recipient: own, sender: other, type: 'message', title: 'Bob', message: 'text', isRead: false },
+    ...{ relatedChat: new Types.ObjectId(chatId), relatedMessage: null, readAt: null, createdAt: new Date() },
+  }));
+  const { notifications: listed } = dataOf(await a.ask('notification:list', { limit: 100 }));
+  expect(listed.length).toBeGreaterThanOrEqual(Math.min(100, notifications.length - 1));
+  await askGently(a, 'notification:mark_all_read', {}, 'notifications');
+  expect(wireFaults).toEqual([]);
+});

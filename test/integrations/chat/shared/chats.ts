@@ -1,0 +1,117 @@
+import type { TestClient } from '../../../support/client.js';
+import { dataOf, type Stage } from '../../stage.js';
+import { addChat, call, members, open } from '../community/community.js';
+import { addConversation, openChat } from '../support/chat.js';
+
+/** Somebody who takes part, by whichever chat. */
+export interface Person {
+  readonly id: string;
+  readonly name: string;
+  readonly accountId: string;
+}
+
+/** A message as a client knows it, by whichever chat. */
+export interface Known {
+  readonly id: string;
+  readonly content: string;
+  readonly sender: string;
+  readonly at: string;
+}
+
+/** One of the chats, in the words of a test for both. */
+export interface ChatKind {
+  readonly name: string;
+  people(stage: Stage, count: number): Promise<Person[]>;
+  make(stage: Stage, people: readonly Person[]): Promise<string>;
+  open(stage: Stage, person: Person, node: number): Promise<TestClient>;
+  /** @returns the answer */
+  // biome-ignore lint/suspicious/noExplicitAny: a test looks into an answer without declaring its form again
+  say(client: TestClient, id: string, data: { content: string; clientMessageId?: string }): Promise<any>;
+  readonly event: string;
+  toKnown(payload: unknown): Known;
+  /** The messages after one, as many as a page holds. @param after `undefined`: from the first on */
+  catchUp(
+    stage: Stage,
+    reader: { person: Person; client: TestClient; node: number },
+    query: { id: string; after: string | undefined; limit: number },
+  ): Promise<Known[]>;
+  markRead(client: TestClient, id: string, messageId: string): Promise<unknown>;
+  /** How many messages of others somebody has not read. */
+  unread(stage: Stage, person: Person, id: string): Promise<number>;
+  /** Where that number ends. */
+  readonly unreadMax: number;
+  /** The id of the newest message of a list of conversations. */
+  lastMessage(stage: Stage, person: Person, id: string): Promise<string>;
+}
+
+const BEGINNING = '2000-01-01T00:00:00Z';
+
+// biome-ignore lint/suspicious/noExplicitAny: as above
+type Payload = any;
+
+const toSupportKnown = ({ _id, content, senderId, timestamp }: Payload): Known => ({
+  ...{ id: _id, content, sender: senderId, at: timestamp },
+});
+const toCommunityKnown = ({ _id, content, sender, createdAt }: Payload): Known => ({
+  ...{ id: _id, content, sender, at: createdAt },
+});
+
+export const supportChat: ChatKind = {
+  name: 'support',
+  people: (stage, count) => stage.people(...Array.from({ length: count }, (_, index) => `P${index}`)),
+  make: (stage, people) => addConversation(stage, people),
+  open: (stage, person, node) => openChat(stage, person, { node }),
+  say: (client, conversationId, data) => client.ask('send_message', { conversationId, ...data }),
+  event: 'new_message',
+  toKnown: toSupportKnown,
+  async catchUp(_stage, { client }, { id: conversationId, after = BEGINNING, limit }) {
+    return dataOf(await client.ask('get_messages', { conversationId, after, limit })).messages.map(toSupportKnown);
+  },
+  markRead: (client, conversationId, messageId) => client.ask('mark_as_read', { conversationId, messageId }),
+  async unread(stage, person, id) {
+    const read = await stage.models.SupportRead.findOne({ conversationId: id, readerId: person.id }).lean();
+    const all = (await stage.models.SupportMessage.find({ conversationId: id }).lean()).sort(
+      (one, other) => (one.position ?? 0) - (other.position ?? 0),
+    );
+    const index = all.findIndex(({ _id }) => read?.messageId.equals(_id) === true);
+    return all.slice(index + 1).filter(({ senderId }) => senderId !== person.id).length;
+  },
+  unreadMax: Number.POSITIVE_INFINITY,
+  async lastMessage(stage, person, id) {
+    const client = await openChat(stage, person);
+    const { conversations } = dataOf(await client.ask('get_conversations', {}));
+    client.close();
+    return conversations.find(({ _id }: Payload) => _id === id).lastMessage._id;
+  },
+};
+
+export const communityChat: ChatKind = {
+  name: 'community',
+  async people(stage, count) {
+    const names = Array.from({ length: count }, (_, index) => `P${index}`);
+    return (await members(stage, names)).map(({ id, name }) => ({ id, name, accountId: '' }));
+  },
+  make: (stage, people) => addChat(stage, people, { type: 'group' }),
+  open: (stage, person, node) => open(stage, person, { node }),
+  say: (client, chatId, data) => client.ask('chat:send_message', { chatId, ...data }),
+  event: 'chat:new_message',
+  toKnown: ({ message }: Payload) => toCommunityKnown(message),
+  async catchUp(stage, { person, node }, { id, after = BEGINNING, limit }) {
+    const query = `?limit=${limit}&after=${encodeURIComponent(after)}`;
+    const { json } = await call(stage, person, ['GET', `/api/chats/${id}/messages${query}`], node);
+    return dataOf(json).map(toCommunityKnown);
+  },
+  markRead: (client, chatId, messageId) => client.ask('chat:mark_read', { chatId, messageId }),
+  async unread(stage, person, id) {
+    const { json } = await call(stage, person, ['GET', '/api/chats?limit=100']);
+    return dataOf(json).find(({ _id }: Payload) => _id === id).unreadCount;
+  },
+  unreadMax: 100,
+  async lastMessage(stage, person, id) {
+    const { json } = await call(stage, person, ['GET', '/api/chats?limit=100']);
+    return dataOf(json).find(({ _id }: Payload) => _id === id).lastMessage._id;
+  },
+};
+
+/** Both. */
+export const chatKinds = [supportChat, communityChat] as const;

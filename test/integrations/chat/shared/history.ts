@@ -1,0 +1,167 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TestClient } from '../../../support/client.js';
+import type { ProxyRules } from '../../../support/mongo-proxy.js';
+import { dataOf } from '../../stage.js';
+import type { ChatKind, Known, Person } from './chats.js';
+import type { TwoNodes } from './two-nodes.js';
+
+/** Numbers from 0 to 1 that are the same for the same seed. */
+export type Random = () => number;
+
+/** Mulberry32. */
+export function createRandom(seed: number): Random {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+const below = (random: Random, limit: number): number => Math.floor(random() * limit);
+
+/** Delays commands and replies about messages, each by a time of its own. */
+export const createDelays = (random: Random, longestMs: number): ProxyRules => {
+  const isAboutMessages = (command: object): boolean =>
+    /"(?:support|community)\.messages"/.test(JSON.stringify(command));
+  const delay = async (command: object): Promise<void> => {
+    if (isAboutMessages(command) && random() < 0.3) await sleep(below(random, longestMs));
+  };
+  return {
+    async onCommand(command) {
+      await delay(command);
+      return undefined;
+    },
+    async onReply(reply, command) {
+      await delay(command);
+      return reply;
+    },
+  };
+};
+
+/** What one reader ends up with. */
+interface Reader {
+  readonly person: Person;
+  /** In the order in which they came to be known. */
+  readonly known: Known[];
+  /** Events that one connection got twice. */
+  readonly repeated: string[];
+}
+
+/** What a history leaves. */
+export interface Outcome {
+  readonly id: string;
+  readonly readers: readonly Reader[];
+  /** Contents that were acknowledged, by sender. */
+  readonly said: ReadonlyMap<string, readonly string[]>;
+}
+
+/**
+ * People speak at once through both nodes, and send some messages again; readers connect to either node, catch up, hear, and
+ * lose the connection right upon a message. As the README has it, a reader's cursor is the last message it knows, and does
+ * not move while it catches up.
+ */
+export async function runHistory(
+  stage: TwoNodes,
+  kind: ChatKind,
+  { random, speakers, messages }: { random: Random; speakers: number; messages: number },
+): Promise<Outcome> {
+  const people = await kind.people(stage, speakers);
+  const id = await kind.make(stage, people);
+  let isOver = false;
+
+  const speak = async (person: Person): Promise<string[]> => {
+    const clients = [await kind.open(stage, person, 0), await kind.open(stage, person, 1)];
+    const said: string[] = [];
+    for (let number = 0; number < messages; ) {
+      // Several at once through one node, in order; some twice, and some again through the other node.
+      const [client, other] = random() < 0.5 ? clients : clients.toReversed();
+      const burst = Math.min(1 + below(random, 3), messages - number);
+      const contents = Array.from({ length: burst }, () => `${person.name}-${number++}`);
+      const sayTo = async (via: TestClient | undefined, content: string): Promise<string> =>
+        via === undefined ? '' : dataOf(await kind.say(via, id, { content, clientMessageId: content }))._id;
+      const twice = contents.flatMap((content) => (random() < 0.2 ? [content, content] : [content]));
+      const answers = await Promise.all(twice.map(async (content) => [content, await sayTo(client, content)] as const));
+      const ids = new Map(answers);
+      if (answers.some(([content, messageId]) => ids.get(content) !== messageId)) throw new Error('stored twice');
+      const [again = ''] = contents;
+      if (random() < 0.2 && (await sayTo(other, again)) !== ids.get(again)) throw new Error('stored twice');
+      said.push(...contents);
+      await sleep(below(random, 20));
+    }
+    for (const client of clients) client.close();
+    return said;
+  };
+
+  const read = async (person: Person): Promise<Reader> => {
+    const reader: Reader = { person, known: [], repeated: [] };
+    while (!isOver) await readOnce(stage, kind, { reader, id, random, until: () => isOver });
+    await readOnce(stage, kind, { reader, id, random, until: () => true });
+    return reader;
+  };
+
+  const reading = Promise.all(people.map(read));
+  const said = await Promise.all(people.map(async (person) => [person.id, await speak(person)] as const));
+  isOver = true;
+  return { id, readers: await reading, said: new Map(said) };
+}
+
+/** One connection of a reader: catches up, hears some messages, and is gone. */
+async function readOnce(
+  stage: TwoNodes,
+  kind: ChatKind,
+  { reader, id, random, until }: { reader: Reader; id: string; random: Random; until: () => boolean },
+): Promise<void> {
+  const node = below(random, 2);
+  const client = await kind.open(stage, reader.person, node);
+  const ids = new Set(reader.known.map((one) => one.id));
+  const learn = (message: Known): void => {
+    if (ids.has(message.id)) return;
+    ids.add(message.id);
+    reader.known.push(message);
+  };
+  await catchUp(stage, kind, { reader, client, node, id, limit: 1 + below(random, 10), learn });
+  const heard = new Set<string>();
+  let wanted = below(random, 8);
+  while (wanted > 0 && !until()) {
+    const next = await nextOf(client, kind, until);
+    if (next === undefined) break;
+    wanted -= 1;
+    if (heard.has(next.id)) reader.repeated.push(next.content);
+    heard.add(next.id);
+    learn(next);
+  }
+  client.close();
+}
+
+async function catchUp(
+  stage: TwoNodes,
+  kind: ChatKind,
+  walk: {
+    reader: Reader;
+    client: TestClient;
+    node: number;
+    id: string;
+    limit: number;
+    learn: (message: Known) => void;
+  },
+): Promise<void> {
+  const { reader, client, node, id, limit, learn } = walk;
+  for (;;) {
+    const after = reader.known.at(-1)?.id;
+    const page = await kind.catchUp(stage, { person: reader.person, client, node }, { id, after, limit });
+    page.forEach(learn);
+    if (page.length === 0) return;
+  }
+}
+
+/** The next message that a client hears, unless the history is over before. */
+async function nextOf(client: TestClient, kind: ChatKind, until: () => boolean): Promise<Known | undefined> {
+  const next = client.next(kind.event);
+  for (;;) {
+    const found = await Promise.race([next, sleep(10)]);
+    if (found !== undefined) return kind.toKnown(found[0]);
+    if (until()) return undefined;
+  }
+}

@@ -1,0 +1,209 @@
+import { Types } from 'mongoose';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { TestClient } from '../../../support/client.js';
+import { createTestClock } from '../../../support/clock.js';
+import { wireFaults } from '../../../support/contract.js';
+import { until } from '../../../support/until.js';
+import { dataOf, openStage, type Stage } from '../../stage.js';
+import { addConversation, addDepartment, expectNothing, openChat, talk, visitorClaims } from './chat.js';
+
+const clock = createTestClock();
+let stage: Stage;
+
+beforeAll(async () => {
+  stage = await openStage({ nodes: 2, overrides: { clock }, env: { PRESENCE_GRACE_MS: '300' } });
+});
+afterAll(async () => {
+  await stage.close();
+  expect(wireFaults).toEqual([]);
+});
+
+/** Every event about a conversation that would succeed for somebody who is in it. */
+const eventsOf = (conversationId: string, messageId: string): [string, unknown][] => [
+  ['join_conversation', { conversationId }],
+  ['join_conversation', conversationId],
+  ['leave_conversation', { conversationId }],
+  ['send_message', { conversationId, content: 'hi' }],
+  ['typing_start', { conversationId }],
+  ['mark_as_read', { conversationId, messageId }],
+  ['edit_message', { conversationId, messageId, content: 'x' }],
+  ['delete_message', { conversationId, messageId }],
+  ['get_messages', { conversationId }],
+  ['get_messages', { conversationId, before: messageId }],
+  ['get_conversations', { before: conversationId }],
+  ['assign_conversation', { conversationId, agentId: messageId }],
+  ['claim_conversation', { conversationId }],
+  ['close_conversation', { conversationId }],
+];
+
+test('what others are not in does not exist for them, and nothing is stored or heard', async () => {
+  const { eve, ann, a, conversationId } = await talk(stage);
+  const message = dataOf(await a.ask('send_message', { conversationId, content: 'secret' }));
+  const outsider = await openChat(stage, eve, { node: 1 });
+  for (const [event, data] of eventsOf(conversationId, message._id)) {
+    expect(await outsider.ask(event, data), event).toMatchObject({
+      success: false,
+      error: 'Conversation not found or access denied',
+      code: 'NOT_FOUND',
+    });
+  }
+  const upload = await outsider.ask('file_upload', Buffer.from('x'), { conversationId, fileName: 'x.txt' });
+  expect(upload).toMatchObject({ code: 'NOT_FOUND' });
+  expect(dataOf(await outsider.ask('get_conversations', {})).conversations).toEqual([]);
+  dataOf(await a.ask('send_message', { conversationId, content: 'still secret' }));
+  const heard = ['new_message', 'user_typing', 'user_joined', 'message_edited'];
+  expect(await expectNothing(stage, { speaker: a, listener: outsider, users: [ann, eve] }, ...heard)).toEqual([]);
+  expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(2);
+  for (const event of ['user_joined', 'user_typing', 'message_read', 'message_edited', 'message_deleted']) {
+    expect(a.received(event), event).toEqual([]);
+  }
+});
+
+test('who acts is who the token says, whatever the data says', async () => {
+  const { ann, bob, a, b, conversationId } = await talk(stage);
+  const claims = { senderId: bob.id, userId: bob.id, senderName: 'Bob', senderType: 'visitor', _id: conversationId };
+  const said = dataOf(await a.ask('send_message', { conversationId, content: 'me', ...claims }));
+  expect(said).toMatchObject({ senderId: ann.id, senderName: 'Ann', senderType: 'user' });
+  expect(said._id).not.toBe(conversationId);
+  await a.ask('typing_start', { conversationId, ...claims });
+  expect(await b.next('user_typing')).toEqual([{ userId: ann.id, userName: 'Ann', conversationId }]);
+  await a.ask('join_conversation', { conversationId, ...claims });
+  expect((await b.next('user_joined'))[0]).toMatchObject({ userId: ann.id, userName: 'Ann' });
+});
+
+test('joining is told to everybody in the conversation, the joiner included', async () => {
+  const { ann, a, b, conversationId } = await talk(stage);
+  expect(await a.ask('join_conversation', { conversationId })).toEqual({ success: true });
+  const told = { userId: ann.id, userName: 'Ann', conversationId, timestamp: expect.stringMatching(/Z$/) };
+  expect(await a.next('user_joined')).toEqual([told]);
+  expect(await b.next('user_joined')).toEqual([told]);
+  expect(await a.ask('join_conversation', conversationId)).toEqual({ success: true });
+  expect(await b.next('user_joined')).toEqual([told]);
+  expect(await a.ask('leave_conversation', { conversationId })).toEqual({ success: true });
+  expect(await b.next('user_left')).toEqual([told]);
+  // Whoever takes part hears it nevertheless.
+  dataOf(await b.ask('send_message', { conversationId, content: 'are you there?' }));
+  expect((await a.next('new_message'))[0].content).toBe('are you there?');
+});
+
+test('whoever is taken out hears and does nothing more from that moment on, on every node', async () => {
+  const { ann, bob, a, b, conversationId } = await talk(stage);
+  await b.ask('join_conversation', { conversationId });
+  await stage.models.SupportConversation.updateOne({ _id: conversationId }, { $pull: { participants: bob.id } });
+  dataOf(await a.ask('send_message', { conversationId, content: 'between us' }));
+  await a.ask('typing_start', { conversationId });
+  expect(await b.ask('send_message', { conversationId, content: 'hello?' })).toMatchObject({ code: 'NOT_FOUND' });
+  const heard = ['new_message', 'user_typing'];
+  expect(await expectNothing(stage, { speaker: a, listener: b, users: [ann, bob] }, ...heard)).toEqual([]);
+});
+
+test('whoever is blocked is thrown out by the first thing they do, and soon when they only listen', async () => {
+  const { bob, eve, b, conversationId } = await talk(stage);
+  const listener = await openChat(stage, eve);
+  await stage.models.User.updateMany({ _id: { $in: [bob.id, eve.id] } }, { status: 'blocked' });
+  const answer = await b.ask('send_message', { conversationId, content: 'hi' });
+  expect(answer).toMatchObject({ code: 'INVALID_TOKEN', error: 'Invalid token or user access denied' });
+  await b.closed;
+  clock.advance(5000);
+  await listener.closed;
+  expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(0);
+});
+
+test('members of its department may open a conversation, and hear it while they have it open', async () => {
+  const [ann, agent, other] = await stage.people('Ann', 'Agent', 'Other');
+  const departmentId = await addDepartment(stage, agent);
+  const conversationId = await addConversation(stage, [ann], { departmentId });
+  const a = await openChat(stage, ann);
+  const [member, tab, stranger] = [
+    await openChat(stage, agent, { node: 1 }),
+    await openChat(stage, agent, { node: 1 }),
+    await openChat(stage, other, { node: 1 }),
+  ];
+  expect(await stranger.ask('join_conversation', { conversationId })).toMatchObject({ code: 'NOT_FOUND' });
+  expect(await member.ask('join_conversation', { conversationId })).toEqual({ success: true });
+  expect((await member.next('user_joined'))[0]).toMatchObject({ userId: agent.id, conversationId });
+  const say = async (content: string) => dataOf(await a.ask('send_message', { conversationId, content }));
+  await say('help');
+  expect((await member.next('new_message'))[0].content).toBe('help');
+  expect((await a.next('new_message'))[0].content).toBe('help');
+  expect(await expectNothing(stage, { speaker: a, listener: tab, users: [ann, agent] }, 'new_message')).toEqual([]);
+
+  await member.ask('leave_conversation', { conversationId });
+  await say('not heard');
+  expect(await expectNothing(stage, { speaker: a, listener: member, users: [ann, agent] }, 'new_message')).toEqual([]);
+
+  await member.ask('join_conversation', { conversationId });
+  await stage.models.Department.updateOne({ _id: departmentId }, { members: [] });
+  await say('not for former members');
+  expect(await expectNothing(stage, { speaker: a, listener: member, users: [ann, agent] }, 'new_message')).toEqual([]);
+  expect(await member.ask('get_messages', { conversationId })).toMatchObject({ code: 'NOT_FOUND' });
+});
+
+test('whoever has a conversation hears it without taking part or joining', async () => {
+  const [ann, agent] = await stage.people('Ann', 'Agent');
+  const conversationId = await addConversation(stage, [ann], { assignedTo: agent.id });
+  const a = await openChat(stage, ann);
+  const assigned = await openChat(stage, agent, { node: 1 });
+  dataOf(await a.ask('send_message', { conversationId, content: 'hi' }));
+  expect((await assigned.next('new_message'))[0].content).toBe('hi');
+  const [listed] = dataOf(await assigned.ask('get_conversations', {})).conversations;
+  expect(listed).toMatchObject({ _id: conversationId, assignedTo: agent.id, lastMessage: { content: 'hi' } });
+});
+
+test('a visitor is in the conversations that both the token and the conversation name, and nowhere else', async () => {
+  const [ann] = await stage.people('Ann');
+  const visitorId = `visitor-${new Types.ObjectId()}`;
+  const own = await addConversation(stage, [ann], { visitorId });
+  const unnamed = await addConversation(stage, [ann], { visitorId });
+  const foreign = await addConversation(stage, [ann], { visitorId: 'somebody else' });
+  const a = await openChat(stage, ann);
+  const v: TestClient = await openChat(stage, ann, { node: 1, claims: visitorClaims(visitorId, own, foreign) });
+  for (const conversationId of [unnamed, foreign]) {
+    for (const event of ['join_conversation', 'get_messages', 'typing_start']) {
+      expect(await v.ask(event, { conversationId }), event).toMatchObject({ code: 'NOT_FOUND' });
+    }
+    expect(await v.ask('send_message', { conversationId, content: 'x' })).toMatchObject({ code: 'NOT_FOUND' });
+    dataOf(await a.ask('send_message', { conversationId, content: 'not for the visitor' }));
+  }
+  dataOf(await a.ask('send_message', { conversationId: own, content: 'Can I help?' }));
+  expect((await v.next('new_message'))[0]).toMatchObject({ conversationId: own, content: 'Can I help?' });
+  expect(v.received('new_message')).toEqual([]);
+  const said = dataOf(await v.ask('send_message', { conversationId: own, content: 'Yes', clientMessageId: '1' }));
+  expect(said).toMatchObject({ senderId: visitorId, senderType: 'visitor' });
+  await until(() => a.received('new_message').some(([message]) => message._id === said._id));
+  expect(await v.next('new_message')).toEqual([said]);
+  const users: [string, object][] = [
+    ['create_conversation', {}],
+    ['get_conversations', {}],
+    ['assign_conversation', { conversationId: own, agentId: ann.id }],
+    ['claim_conversation', { conversationId: own }],
+    ['close_conversation', { conversationId: own }],
+  ];
+  for (const [event, data] of users) expect(await v.ask(event, data), event).toMatchObject({ code: 'NOT_FOUND' });
+});
+
+test('presence reaches the people of open conversations and departments, and nobody else', async () => {
+  const [ann, bob, agent, stranger] = await stage.people('Ann', 'Bob', 'Agent', 'Stranger');
+  await addConversation(stage, [ann, bob]);
+  await addConversation(stage, [ann, stranger], { status: 'closed' });
+  await addDepartment(stage, ann, agent);
+  const watchers = [await openChat(stage, bob, { node: 1 }), await openChat(stage, agent, { node: 1 })];
+  const outside = await openChat(stage, stranger, { node: 1 });
+  const a = await openChat(stage, ann);
+  expect(new Set((await a.next('presence_snapshot'))[0].online)).toEqual(new Set([bob.id, agent.id]));
+  for (const watcher of watchers) expect(await watcher.next('user_online')).toEqual([{ userId: ann.id }]);
+  const tab = await openChat(stage, ann, { node: 1 });
+  a.close();
+  // Still there by the other tab.
+  dataOf(await tab.ask('get_conversations', {}));
+  tab.close();
+  await until(() => {
+    clock.advance(100);
+    return watchers.every((watcher) => watcher.received('user_offline').length > 0);
+  });
+  for (const watcher of watchers) {
+    expect(watcher.received('user_offline')).toEqual([[{ userId: ann.id }]]);
+    expect(watcher.received('user_online')).toEqual([]);
+  }
+  for (const event of ['user_online', 'user_offline']) expect(outside.received(event), event).toEqual([]);
+});

@@ -1,0 +1,75 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { createTestClock } from '../../../support/clock.js';
+import { until } from '../../../support/until.js';
+import { dataOf, openStage } from '../../stage.js';
+import { talk } from './chat.js';
+
+/** A stage whose messages are stored by threes, or after a second that no clock but the test's brings. */
+async function openBatchingStage() {
+  const clock = createTestClock();
+  const env = { MESSAGE_BATCH_SIZE: '3', MESSAGE_BATCH_MS: '1000', MESSAGE_LIMIT: '1000' };
+  const stage = await openStage({ overrides: { clock }, env });
+  onTestFinished(() => stage.close());
+  return { clock, stage };
+}
+
+test('messages that are stored together are neither sent nor acknowledged before, and keep their order', async () => {
+  const { clock, stage } = await openBatchingStage();
+  const { a, b, conversationId } = await talk(stage);
+  const acked: string[] = [];
+  const say = (content: string, clientMessageId?: string) => {
+    const data = { conversationId, content, clientMessageId };
+    return a.ask('send_message', data).then((answer) => {
+      acked.push(dataOf(answer).content);
+      return answer;
+    });
+  };
+  const first = [say('1'), say('2')];
+  // An answer that came later by the same way: both were taken in, and wait.
+  await a.ask('get_messages', { conversationId });
+  await b.ask('get_messages', { conversationId });
+  expect(acked).toEqual([]);
+  expect(b.received('new_message')).toEqual([]);
+  expect(await stage.models.SupportMessage.countDocuments()).toBe(0);
+
+  await Promise.all([...first, say('3')]);
+  expect(acked).toEqual(['1', '2', '3']);
+  for (const content of acked) expect((await b.next('new_message'))[0].content).toBe(content);
+
+  const late = say('4');
+  await a.ask('get_messages', { conversationId });
+  await b.ask('get_messages', { conversationId });
+  expect(b.received('new_message')).toEqual([]);
+  // Once: time that ran on while the message is stored would reach the deadline of its event.
+  clock.advance(1000);
+  await late;
+  expect((await b.next('new_message'))[0].content).toBe('4');
+
+  // One that is there already does not keep the others of its batch from being stored.
+  const mixed = await Promise.all([say('5', 'c-1'), say('5 again', 'c-1'), say('6')]);
+  expect(dataOf(mixed[0])._id).toBe(dataOf(mixed[1])._id);
+  for (const content of ['5', '6']) expect((await b.next('new_message'))[0].content).toBe(content);
+  expect(await stage.models.SupportMessage.countDocuments()).toBe(6);
+  const { messages } = dataOf(await b.ask('get_messages', { conversationId }));
+  expect(messages.map(({ content }: { content: string }) => content)).toEqual(['1', '2', '3', '4', '5', '6']);
+});
+
+test('what waits to be stored when a node stops is stored', async () => {
+  const { clock, stage } = await openBatchingStage();
+  const { a, conversationId } = await talk(stage);
+  const [node] = stage.nodes;
+  const answer = a.ask('send_message', { conversationId, content: 'last words' });
+  await a.ask('get_messages', { conversationId });
+  let isClosed = false;
+  const closing = node?.app.close().then(() => {
+    isClosed = true;
+  });
+  await until(() => {
+    clock.advance(100);
+    return isClosed;
+  });
+  await closing;
+  // The connection stayed until its event had been answered for.
+  expect(dataOf(await answer)).toMatchObject({ content: 'last words' });
+  expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
+});

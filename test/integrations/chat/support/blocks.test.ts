@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { signToken } from '../../../support/gateway.js';
+import { dataOf, openStage, type Stage, type TestUser } from '../../stage.js';
+import { addConversation, addDepartment, expectNothing, openChat } from './chat.js';
+
+let stage: Stage;
+
+beforeAll(async () => {
+  stage = await openStage({ nodes: 2 });
+});
+
+afterAll(async () => {
+  await stage?.close();
+});
+
+const block = (one: TestUser, other: TestUser) =>
+  stage.models.User.updateOne({ _id: one.id }, { $push: { blockedUsers: other.id } });
+
+const strangers = async (): Promise<[TestUser, TestUser]> => {
+  const [[ann], [bob]] = await Promise.all([stage.people('Ann'), stage.people('Bob')]);
+  return [ann, bob];
+};
+
+const post = async (user: TestUser, path: string, body: unknown) => {
+  const response = await fetch(`${stage.nodes[1]?.url}${path}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${signToken({ uid: user.id })}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  return { status: response.status, json: await response.json() };
+};
+
+test('a user of another account begins nothing, by socket and by REST, and hears nothing', async () => {
+  const [ann, eve] = await strangers();
+  const [friend] = await stage.people('Friend');
+  const e = await openChat(stage, eve, { node: 1 });
+  const asked = await e.ask('create_conversation', { participants: [ann.id] });
+  expect(asked).toMatchObject({ success: false, code: 'NOT_FOUND' });
+  expect((await post(eve, '/api/v1/conversations', { participants: [ann.id] })).status).toBe(404);
+  expect((await post(eve, '/api/chats/direct', { participantId: ann.id })).status).toBe(404);
+  expect(await stage.models.SupportConversation.countDocuments({ participants: ann.id })).toBe(0);
+  const f = await openChat(stage, friend);
+  const a = await openChat(stage, ann);
+  const users = [friend, eve];
+  expect(await expectNothing(stage, { speaker: f, listener: e, users }, 'user_online')).toEqual([]);
+  a.close();
+});
+
+test('people of one account begin, and so do users without an account among themselves', async () => {
+  const [ann, bob] = await stage.people('Ann', 'Bob');
+  const [[cid], [dan]] = await Promise.all([stage.people('Cid'), stage.people('Dan')]);
+  await stage.models.User.updateMany({ _id: { $in: [cid.id, dan.id] } }, { $unset: { account: 1 } });
+  for (const [one, other] of [
+    [ann, bob],
+    [cid, dan],
+  ] as const) {
+    const client = await openChat(stage, one);
+    dataOf(await client.ask('create_conversation', { participants: [other.id] }));
+    expect((await post(one, '/api/chats/direct', { participantId: other.id })).status).toBeLessThan(300);
+  }
+});
+
+test('a department brings its members and users of any account together, and no others', async () => {
+  const [[agent], [customer], [third]] = await Promise.all([
+    stage.people('Agent'),
+    stage.people('Customer'),
+    stage.people('Third'),
+  ]);
+  const departmentId = await addDepartment(stage, agent);
+  const [a, c] = [await openChat(stage, agent), await openChat(stage, customer, { node: 1 })];
+  dataOf(await c.ask('create_conversation', { participants: [agent.id], departmentId }));
+  dataOf(await a.ask('create_conversation', { participants: [customer.id], departmentId }));
+  dataOf(await c.ask('create_conversation', { departmentId }));
+  expect(await c.ask('create_conversation', { participants: [third.id], departmentId })).toMatchObject({
+    code: 'NOT_FOUND',
+  });
+});
+
+test.each(['the one who writes', 'the one who is written to'])('a block by %s ends what two people say', async (by) => {
+  const [ann, eve] = await stage.people('Ann', 'Eve');
+  const [friend] = await stage.people('Friend');
+  const conversationId = await addConversation(stage, [ann, eve]);
+  const [a, e, f] = [
+    await openChat(stage, ann),
+    await openChat(stage, eve, { node: 1 }),
+    await openChat(stage, friend),
+  ];
+  const { _id: messageId } = dataOf(await e.ask('send_message', { conversationId, content: 'before' }));
+  expect((await a.next('new_message'))[0]).toMatchObject({ content: 'before' });
+  await (by === 'the one who writes' ? block(eve, ann) : block(ann, eve));
+  const refused = { success: false, code: 'FORBIDDEN' };
+  expect(await e.ask('send_message', { conversationId, content: 'after' })).toMatchObject(refused);
+  expect(await e.ask('edit_message', { conversationId, messageId, content: 'after' })).toMatchObject(refused);
+  expect(await e.ask('typing_start', { conversationId })).toMatchObject(refused);
+  expect(await e.ask('create_conversation', { participants: [ann.id] })).toMatchObject(refused);
+  const meta = { conversationId, fileName: 'a.txt', mimeType: 'text/plain' };
+  expect(await e.ask('file_upload', Buffer.from('text'), meta)).toMatchObject(refused);
+  const sent = await post(eve, `/api/v1/conversations/${conversationId}/messages`, { content: 'after' });
+  expect(sent.status).toBe(403);
+  await e.ask('join_conversation', { conversationId });
+  e.close();
+  const heard = ['new_message', 'message_edited', 'user_typing', 'user_joined', 'user_offline'];
+  expect(await expectNothing(stage, { speaker: f, listener: a, users: [friend, ann] }, ...heard)).toEqual([]);
+});
+
+test('a block hides the presence of both, in the snapshot and when they come', async () => {
+  const [ann, eve, friend] = await stage.people('Ann', 'Eve', 'Friend');
+  await addConversation(stage, [ann, eve, friend]);
+  await block(ann, eve);
+  const f = await openChat(stage, friend);
+  const e = await openChat(stage, eve, { node: 1 });
+  expect((await e.next('presence_snapshot'))[0].online).toEqual([friend.id]);
+  const a = await openChat(stage, ann);
+  expect((await a.next('presence_snapshot'))[0].online).toEqual([friend.id]);
+  expect(await f.next('user_online')).toBeDefined();
+  expect(await expectNothing(stage, { speaker: f, listener: e, users: [friend, eve] }, 'user_online')).toEqual([]);
+});
+
+test('in a larger conversation two people with a block hear the others, and not each other', async () => {
+  const [ann, eve, friend] = await stage.people('Ann', 'Eve', 'Friend');
+  const conversationId = await addConversation(stage, [ann, eve, friend]);
+  await block(ann, eve);
+  const [a, e, f] = [
+    await openChat(stage, ann),
+    await openChat(stage, eve, { node: 1 }),
+    await openChat(stage, friend),
+  ];
+  dataOf(await e.ask('send_message', { conversationId, content: 'of Eve' }));
+  expect((await f.next('new_message'))[0]).toMatchObject({ content: 'of Eve' });
+  dataOf(await f.ask('send_message', { conversationId, content: 'of Friend' }));
+  expect((await a.next('new_message'))[0]).toMatchObject({ content: 'of Friend' });
+  // A third person does not bring them together anew.
+  const asked = await f.ask('create_conversation', { participants: [ann.id, eve.id] });
+  expect(asked).toMatchObject({ success: false, code: 'FORBIDDEN' });
+});

@@ -1,0 +1,80 @@
+import { Types } from 'mongoose';
+import { chats } from '#shared/contracts/chats.js';
+import { department, support } from '#shared/contracts/support.js';
+import type { ClientOptions, TestClient } from '../../../support/client.js';
+import { holdToContracts } from '../../../support/contract.js';
+import { dataOf, type Stage, type TestUser } from '../../stage.js';
+
+/** A client of the support chat on `/`. */
+export const openChat = async (stage: Stage, user: TestUser, options: ClientOptions & { node?: number } = {}) =>
+  holdToContracts(await stage.open(user, { namespace: '/', ...options }), [chats, support]);
+
+/** A client of a department. */
+export const openDepartment = async (
+  stage: Stage,
+  user: TestUser,
+  { departmentId, ...options }: ClientOptions & { node?: number; departmentId: string },
+) => {
+  const client = await stage.open(user, { namespace: '/department', query: { departmentId }, ...options });
+  return holdToContracts(client, [department]);
+};
+
+/** A conversation as another service would have stored it. */
+export async function addConversation(
+  { models }: Stage,
+  users: readonly TestUser[],
+  fields: Record<string, unknown> = {},
+): Promise<string> {
+  const participants = users.map(({ id }) => id);
+  const conversation = new models.SupportConversation({ participants, createdBy: participants[0], ...fields });
+  await conversation.save();
+  return String(conversation._id);
+}
+
+/** A department of these agents. */
+export async function addDepartment({ models }: Stage, ...members: TestUser[]): Promise<string> {
+  const { _id } = await models.Department.create({ name: 'Sales', members: members.map(({ id }) => id) });
+  return String(_id);
+}
+
+/** Claims of a visitor's token. */
+export const visitorClaims = (visitorId: string, ...conversationIds: string[]) => ({
+  uid: undefined,
+  scope: undefined,
+  type: 'visitor',
+  visitor_id: visitorId,
+  account_id: 'account-1',
+  conversation_ids: conversationIds,
+});
+
+/** Two people in a conversation, each with a client; the second on the other node when there is one. */
+export async function talk(stage: Stage) {
+  const [ann, bob, eve] = await stage.people('Ann', 'Bob', 'Eve');
+  const conversationId = await addConversation(stage, [ann, bob]);
+  const a = await openChat(stage, ann);
+  const b = await openChat(stage, bob, { node: stage.nodes.length - 1 });
+  return { ann, bob, eve, a, b, conversationId };
+}
+
+/** Begins what is said only to know that everything before has come. */
+const BARRIER = 'barrier ';
+
+/**
+ * Holds when nothing of these events has come to a client: something sent after it, to the same client by the same way, has.
+ * @param speaker somebody with whom the listener shares a conversation of its own
+ */
+export async function expectNothing(
+  stage: Stage,
+  { speaker, listener, users }: { speaker: TestClient; listener: TestClient; users: readonly TestUser[] },
+  ...events: string[]
+): Promise<string[]> {
+  const barrier = await addConversation(stage, users);
+  const content = `${BARRIER}${new Types.ObjectId()}`;
+  dataOf(await speaker.ask('send_message', { conversationId: barrier, content }));
+  for (;;) {
+    const [message] = await listener.next('new_message');
+    if (message.content === content) break;
+    if (events.includes('new_message') && !message.content.startsWith(BARRIER)) return ['new_message'];
+  }
+  return events.filter((event) => listener.received(event).length > 0);
+}

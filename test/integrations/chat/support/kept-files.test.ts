@@ -1,0 +1,113 @@
+import { Types } from 'mongoose';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createTestClock } from '../../../support/clock.js';
+import { wireFaults } from '../../../support/contract.js';
+import { signToken } from '../../../support/gateway.js';
+import { until } from '../../../support/until.js';
+import { dataOf, openStage, type Stage, type TestUser } from '../../stage.js';
+import { addConversation, openChat, talk } from './chat.js';
+
+const clock = createTestClock();
+const MEGABYTE = 1_000_000;
+const FILE_QUOTA = 3 * MEGABYTE;
+const HOUR_MS = 3_600_000;
+const SWEEP_MS = 600_000;
+let stage: Stage;
+
+beforeAll(async () => {
+  const env = { FILE_QUOTA: String(FILE_QUOTA), UNSENT_FILE_TTL: String((2 * SWEEP_MS) / 1000) };
+  stage = await openStage({ nodes: 2, overrides: { clock }, env });
+});
+afterAll(async () => {
+  await stage.close();
+  expect(wireFaults).toEqual([]);
+});
+
+const files = () => stage.models.User.db.collection('support.files.files');
+const chunks = () => stage.models.User.db.collection('support.files.chunks');
+const usageOf = async ({ id }: TestUser) => (await stage.models.SupportUsage.findById(`user:${id}`).lean())?.bytes;
+
+async function statusOf(user: TestUser, path: string): Promise<number> {
+  const response = await fetch(`${stage.nodes[1]?.url}${path}`, {
+    headers: { authorization: `Bearer ${signToken({ uid: user.id })}` },
+  });
+  await response.arrayBuffer();
+  return response.status;
+}
+
+/** Both nodes look for files to take away, at the same moment; holds when the notes of these files are gone. */
+async function sweep(...ids: string[]): Promise<void> {
+  clock.advance(SWEEP_MS);
+  await until(async () => (await stage.models.SupportUpload.countDocuments({ _id: { $in: ids } })) === 0);
+}
+
+test('what was sent to no conversation is kept for its time, and counts no longer when it is gone', async () => {
+  const [ann] = await stage.people('Ann');
+  const conversationId = await addConversation(stage, [ann]);
+  const a = await openChat(stage, ann);
+  const unsent = await Promise.all(Array.from({ length: 5 }, () => a.ask('file_upload', Buffer.alloc(10_000))));
+  const sent = dataOf(await a.ask('file_upload', Buffer.alloc(20_000), { conversationId, fileName: 'x' }));
+  expect(await usageOf(ann)).toBe(70_000);
+  clock.advance(SWEEP_MS);
+  const late = dataOf(await a.ask('file_upload', Buffer.alloc(5000)));
+  for (const answer of unsent) expect(await statusOf(ann, dataOf(answer).fileUrl)).toBe(200);
+  await sweep(...unsent.map((answer) => dataOf(answer).fileId));
+  for (const answer of unsent) expect(await statusOf(ann, dataOf(answer).fileUrl)).toBe(404);
+  expect(await chunks().countDocuments({ files_id: { $in: unsent.map((answer) => idOf(dataOf(answer))) } })).toBe(0);
+  expect(await statusOf(ann, sent.fileUrl)).toBe(200);
+  expect(await statusOf(ann, late.fileUrl)).toBe(200);
+  expect(await usageOf(ann)).toBe(25_000);
+});
+
+test('the files of one person have a quota, whichever node they send them to', async () => {
+  const { ann, bob, a, b, conversationId } = await talk(stage);
+  const other = await openChat(stage, ann, { node: 1 });
+  const meta = (name: string) => ({ conversationId, fileName: name, clientMessageId: name });
+  const answers = await Promise.all(
+    ['1', '2', '3', '4', '5'].map((name, n) =>
+      (n % 2 === 0 ? a : other).ask('file_upload', Buffer.alloc(MEGABYTE), meta(name)),
+    ),
+  );
+  const refused = answers.filter(({ success }) => !success);
+  const error = 'There is no room for more files';
+  const refusal = { success: false, error, code: 'QUOTA_EXCEEDED', quotaBytes: FILE_QUOTA };
+  expect(refused).toEqual([refusal, refusal]);
+  expect(await usageOf(ann)).toBe(FILE_QUOTA);
+  expect(await files().countDocuments({ 'metadata.owner.id': ann.id })).toBe(3);
+  expect(await stage.models.SupportUpload.countDocuments({ 'owner.id': ann.id })).toBe(0);
+  expect(dataOf(await b.ask('file_upload', Buffer.alloc(10), meta('b'))).fileSize).toBe(10);
+  expect(await usageOf(bob)).toBe(10);
+
+  // What was stored already is answered, with room or without.
+  const stored = answers.findIndex(({ success }) => success);
+  const again = await other.ask('file_upload', Buffer.alloc(MEGABYTE), meta(String(stored + 1)));
+  expect(dataOf(again)).toEqual(dataOf(answers[stored]));
+
+  const message = await stage.models.SupportMessage.findOne({ 'file.fileId': dataOf(again).fileId }).lean();
+  expect(await a.ask('delete_message', { conversationId, messageId: String(message?._id) })).toEqual({ success: true });
+  expect(await usageOf(ann)).toBe(2 * MEGABYTE);
+  expect((await a.ask('file_upload', Buffer.alloc(MEGABYTE), meta('6'))).success).toBe(true);
+});
+
+test('a file whose node died is taken away when nobody has heard of it, and stays when it was said', async () => {
+  const { ann, a, conversationId } = await talk(stage);
+  const upload = (fileName: string) => a.ask('file_upload', Buffer.alloc(1000), { conversationId, fileName });
+  const [said, unsaid] = [dataOf(await upload('said')), dataOf(await upload('unsaid'))];
+  // As they are found when the node has died before it could note that they were said, and before it said the second.
+  await stage.models.SupportMessage.deleteOne({ 'file.fileId': unsaid.fileId });
+  const owner = { kind: 'user' as const, id: ann.id };
+  const beganAt = new Date(clock.now() - HOUR_MS);
+  const expiresAt = new Date(clock.now());
+  const notes = [said, unsaid].map((file) => ({
+    ...{ _id: idOf(file), owner, conversationId: new Types.ObjectId(conversationId) },
+    ...{ bytes: 1000, beganAt, expiresAt },
+  }));
+  await stage.models.SupportUpload.insertMany(notes);
+  await sweep(said.fileId, unsaid.fileId);
+  expect(await files().countDocuments({ 'metadata.owner.id': ann.id })).toBe(1);
+  expect(await chunks().countDocuments({ files_id: idOf(unsaid) })).toBe(0);
+  expect(await statusOf(ann, said.fileUrl)).toBe(200);
+  expect(await usageOf(ann)).toBe(1000);
+});
+
+const idOf = ({ fileId }: { fileId: string }) => new Types.ObjectId(fileId);

@@ -1,0 +1,48 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { dataOf, openStage, type Stage } from '../../stage.js';
+import { talk } from './chat.js';
+
+let stage: Stage;
+let parts: Awaited<ReturnType<typeof talk>>;
+
+beforeAll(async () => {
+  stage = await openStage({ env: { MESSAGE_LIMIT: '10000' } });
+  parts = await talk(stage);
+});
+afterAll(() => stage.close());
+
+/** Metadata as a client's JSON would hold it, `__proto__` included. */
+const withField = (name: string, value: unknown): Record<string, unknown> =>
+  JSON.parse(`{${JSON.stringify(name)}:${JSON.stringify(value)}}`);
+
+const send = (metadata: unknown) =>
+  parts.a.ask('send_message', { conversationId: parts.conversationId, content: 'with metadata', metadata });
+
+test.each([
+  ['holds NUL', 'a\0b'],
+  ['is NUL', '\0'],
+  ['begins a reference to another document', '$ref'],
+  ['names the other document', '$id'],
+  ['is no well-formed Unicode', 'a\ud800'],
+  ['is empty', ''],
+  ['is long', 'x'.repeat(65)],
+])('refuses a key that %s', async (_, name) => {
+  expect(await send(withField(name, 1))).toMatchObject({
+    success: false,
+    code: 'VALIDATION_ERROR',
+    details: [{ path: 'metadata', message: expect.stringContaining('keys') }],
+  });
+});
+
+test.each(['a.b', '$set', 'ключ', '🙂', '__proto__', 'constructor', 'toString', '_id', 'a$', ' ', 'x'.repeat(64)])(
+  'keeps the key %j as it is',
+  async (name) => {
+    for (const value of ['text', 'with NUL \0', -0.5, Number.MAX_SAFE_INTEGER, 2 ** 60, true, null]) {
+      const metadata = withField(name, value);
+      const message = dataOf(await send(metadata));
+      expect(JSON.stringify(message.metadata)).toBe(JSON.stringify(metadata));
+      const page = dataOf(await parts.b.ask('get_messages', { conversationId: parts.conversationId, limit: 1 }));
+      expect(JSON.stringify(page.messages[0].metadata)).toBe(JSON.stringify(metadata));
+    }
+  },
+);

@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import { PRESENCE_LIMIT_MS } from '../../../src/realtime/presence/index.js';
+import { startGatewayProcess } from '../../support/node-process.js';
+import { until } from '../../support/until.js';
+import { connectSite, sent } from './site-client.js';
+import { news, openSiteStage } from './site-stage.js';
+
+test('when a node is killed the website is told of those who were on that node alone', async () => {
+  const stage = await openSiteStage();
+  const { website } = stage;
+  const told = (user: string): string[] => website.to(`/users/${user}`).map(({ body }) => body);
+  // The keys of the sites are too short for production.
+  const [survivor, doomed] = await Promise.all([
+    stage.start(),
+    startGatewayProcess({ ...stage.env, NODE_ENV: 'test' }),
+  ]);
+  website.rooms.set('t-lost', ['user_lost', 'staff']);
+  website.rooms.set('t-kept', ['user_kept', 'staff']);
+  await connectSite(doomed, 'news', { token: 't-lost', deviceId: 'd' });
+  await connectSite(doomed, 'news', { token: 't-kept', deviceId: 'phone' });
+  const laptop = await connectSite(survivor, 'news', { token: 't-kept', deviceId: 'laptop' });
+  await until(() => told('lost').length === 1 && told('kept').length === 1);
+
+  doomed.child.kill('SIGKILL');
+  const killedAt = performance.now();
+  await sent(survivor, news, { rooms: ['staff'], event: 'm', args: ['meanwhile'] });
+  await laptop.has(1);
+  await until(() => told('lost').length === 2);
+  expect(performance.now() - killedAt).toBeLessThan(PRESENCE_LIMIT_MS);
+  expect(told('lost')[1]).toContain('"last_disconnected"');
+  expect(website.to('/users/lost')[1]?.headers.authorization).toBe('Bearer t-lost');
+  expect(told('kept')).toHaveLength(1);
+
+  const back = await connectSite(survivor, 'news', { token: 't-lost', deviceId: 'd' });
+  await back.has(1);
+  expect(back.heard).toEqual([['m', 'meanwhile']]);
+  for (const client of [laptop, back]) client.close();
+  await until(() => told('kept').length === 2 && told('lost').length === 4);
+  await survivor.close();
+  await stage.close();
+});

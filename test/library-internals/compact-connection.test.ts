@@ -1,0 +1,71 @@
+import { type EventEmitter, once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Server, type Socket } from 'socket.io';
+import { io as connectClient } from 'socket.io-client';
+import { expect, onTestFinished, test } from 'vitest';
+import { compactConnection } from '../../src/library-internals/compact-connection.js';
+import type { GatewaySocket } from '../../src/sockets/socket.js';
+
+/** Connects one client. @returns both ends, before anything is compacted */
+async function connectPair(transports: ('websocket' | 'polling')[]) {
+  const http = createServer().listen(0, '127.0.0.1');
+  const io = new Server(http);
+  await once(http, 'listening');
+  const connected = new Promise<GatewaySocket>((resolve) => {
+    io.on('connection', (socket) => resolve(socket as unknown as GatewaySocket));
+  });
+  const client = connectClient(`http://127.0.0.1:${(http.address() as AddressInfo).port}`, { transports });
+  onTestFinished(async () => {
+    client.close();
+    await io.close();
+  });
+  return { client, socket: await connected };
+}
+
+const emittersOf = ({ conn }: GatewaySocket): EventEmitter[] => [
+  conn as unknown as EventEmitter,
+  conn.transport as unknown as EventEmitter,
+  (conn.transport as unknown as { socket: EventEmitter }).socket,
+];
+
+const listenersOf = (emitter: EventEmitter) =>
+  new Map(emitter.eventNames().map((name) => [name, emitter.rawListeners(name)]));
+
+test('keeps every listener but the two that have nothing left to do', async () => {
+  const { socket } = await connectPair(['websocket']);
+  const before = emittersOf(socket).map(listenersOf);
+  compactConnection(socket);
+  const [connection, transport, websocket] = emittersOf(socket).map(listenersOf);
+
+  expect(connection).toEqual(before[0]);
+  before[1]?.delete('headers');
+  expect(transport).toEqual(before[1]);
+  const [upgrade, ...errors] = before[2]?.get('error') ?? [];
+  expect(upgrade?.name).toBe('onUpgradeError');
+  expect(errors).toHaveLength(1);
+  expect(websocket).toEqual(before[2]?.set('error', errors));
+});
+
+test.each([['websocket'], ['polling']] as const)('a compacted %s connection works, and ends', async (transport) => {
+  const { client, socket } = await connectPair([transport]);
+  socket.use(([event, text], next) => next(event === 'refused' ? new Error(String(text)) : undefined));
+  compactConnection(socket);
+  (socket as unknown as EventEmitter).on('ask', (text: string, answer: (reply: string) => void) => answer(`${text}!`));
+
+  expect(await client.emitWithAck('ask', 'hello')).toBe('hello!');
+  client.on('question', (answer: (reply: string) => void) => answer('an answer'));
+  expect(await (socket as unknown as Socket).emitWithAck('question')).toBe('an answer');
+  const ended = new Promise((resolve) => socket.on('disconnect', resolve));
+  client.close();
+  expect(await ended).toBe('client namespace disconnect');
+});
+
+test('a connection that is compacted while it polls can still become a websocket', async () => {
+  const { client, socket } = await connectPair(['polling', 'websocket']);
+  compactConnection(socket);
+  if (socket.conn.transport.name === 'polling') await once(socket.conn as unknown as EventEmitter, 'upgrade');
+  (socket as unknown as EventEmitter).on('ask', (answer: (reply: string) => void) => answer('yes'));
+  expect(await client.emitWithAck('ask')).toBe('yes');
+  expect(socket.conn.transport.name).toBe('websocket');
+});

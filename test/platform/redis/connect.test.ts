@@ -1,0 +1,217 @@
+import { once } from 'node:events';
+import { createServer, type Server as HttpServer } from 'node:http';
+import { pino } from 'pino';
+import { Server } from 'socket.io';
+import { type Socket as Client, io as connect } from 'socket.io-client';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createRedisAdapter } from '../../../src/library-internals/redis-adapter.js';
+import { connectRedis, type Redis } from '../../../src/platform/redis/connect.js';
+import { freePort, startRedis, type TestRedis } from '../../support/redis-server.js';
+import { until } from '../../support/until.js';
+
+const logger = pino({ enabled: false });
+const undo: (() => unknown)[] = [];
+const unhandled: unknown[] = [];
+const noteUnhandled = (reason: unknown): void => void unhandled.push(reason);
+let server: TestRedis;
+
+beforeEach(async () => {
+  process.on('unhandledRejection', noteUnhandled);
+  server = await startRedis();
+  undo.push(() => server.dispose());
+});
+
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
+  process.off('unhandledRejection', noteUnhandled);
+  expect(unhandled.splice(0)).toEqual([]);
+});
+
+async function open(onMessageLost?: () => void): Promise<Redis> {
+  const options = { url: server.url, prefix: 'test', startupTimeoutMs: 10_000, logger };
+  const redis = await connectRedis(onMessageLost === undefined ? options : { ...options, onMessageLost });
+  undo.push(() => redis.close());
+  return redis;
+}
+
+const stateOf = (redis: Redis, isReady: boolean): Promise<void> => until(() => redis.isReady() === isReady);
+
+async function processIdOf(redis: Redis): Promise<number> {
+  const info = await redis.commands.info('server');
+  return Number(/process_id:(\d+)/.exec(info)?.[1]);
+}
+
+describe('the first connection', () => {
+  it('is refused with the address, the cause and without the password', async () => {
+    const url = `redis://user:hunter2@127.0.0.1:${await freePort()}`;
+    const error = await connectRedis({ url, prefix: 'test', startupTimeoutMs: 200, logger }).catch(
+      (reason: unknown) => reason,
+    );
+    expect(String(error)).toMatch(/127\.0\.0\.1:\d+.*200 ms.*ECONNREFUSED/);
+    expect(String(error)).not.toContain('hunter2');
+  });
+
+  it('does not repeat an address that is no URL', async () => {
+    const attempt = connectRedis({ url: 'hunter2@nowhere', prefix: 'test', startupTimeoutMs: 200, logger });
+    await expect(attempt).rejects.toThrow('redis://');
+    await expect(attempt).rejects.not.toThrow('hunter2');
+  });
+
+  it('waits for a Redis that starts later', async () => {
+    await server.stop();
+    const opening = open();
+    await server.start();
+    await (await opening).ping();
+  });
+});
+
+describe('an outage', () => {
+  it('is reported, refuses commands at once, and ends by itself', async () => {
+    const redis = await open();
+    const states: boolean[] = [];
+    redis.onStateChange((isReady) => states.push(isReady));
+    await server.stop();
+    await stateOf(redis, false);
+    await expect(redis.commands.get('key')).rejects.toThrow();
+    await expect(redis.ping()).rejects.toThrow();
+    await server.start();
+    await stateOf(redis, true);
+    await redis.ping();
+    expect(states).toEqual([false, true]);
+  });
+
+  it('of a Redis that hangs rejects what waits for it, and ends by itself', async () => {
+    const redis = await open();
+    const processId = await processIdOf(redis);
+    process.kill(processId, 'SIGSTOP');
+    undo.push(() => process.kill(processId, 'SIGCONT'));
+    // Writing all the time, as a busy gateway does: the socket never looks idle.
+    const writing = setInterval(() => void redis.commands.get('key').catch(() => undefined), 50);
+    undo.push(() => clearInterval(writing));
+    await expect(redis.commands.get('key')).rejects.toThrow();
+    await stateOf(redis, false);
+    process.kill(processId, 'SIGCONT');
+    await stateOf(redis, true);
+    await redis.ping();
+  });
+
+  it('loses messages of the adapter without a rejection, and counts them', async () => {
+    let failures = 0;
+    const redis = await open(() => {
+      failures += 1;
+    });
+    await server.stop();
+    await stateOf(redis, false);
+    expect(await redis.publisher.publish('channel', 'message')).toBe(0);
+    expect(failures).toBe(1);
+  });
+
+  it('lasts until the subscriptions stand again', async () => {
+    const redis = await open();
+    await redis.subscriber.subscribe('channel', () => undefined, true);
+    await server.command('ACL', 'SETUSER', 'default', 'resetchannels');
+    await stateOf(redis, false);
+    await expect(redis.ping()).rejects.toThrow();
+    await server.command('ACL', 'SETUSER', 'default', 'allchannels');
+    await stateOf(redis, true);
+    await redis.ping();
+  });
+
+  it('closes at once while Redis is away', async () => {
+    const redis = await open();
+    await server.stop();
+    await stateOf(redis, false);
+    await redis.close();
+    expect(redis.isReady()).toBe(false);
+  });
+});
+
+/** A Socket.IO server on the shared Redis, and one client of it in room `all`. */
+async function startNode(namespace = '/'): Promise<{ io: Server; redis: Redis; client: Client; url: string }> {
+  const redis = await open();
+  const http: HttpServer = createServer();
+  const adapter = createRedisAdapter({ redis, keyPrefix: 'test', logger });
+  const io = new Server(http, { transports: ['websocket'], adapter });
+  io.of(namespace).on('connection', (socket) => void socket.join('all'));
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  const address = http.address();
+  if (address === null || typeof address === 'string') throw new Error('no TCP address');
+  const url = `http://127.0.0.1:${address.port}`;
+  undo.push(() => io.close());
+  const client = connect(`${url}${namespace}`, { transports: ['websocket'] });
+  undo.push(() => client.close());
+  await new Promise<void>((resolve) => client.on('connect', resolve));
+  return { io, redis, client, url };
+}
+
+/** Emits from one node until the client of the other hears it: right after a (re)connect nobody may listen yet. */
+async function ensureCrossing(from: Server, to: Client, namespace = '/'): Promise<void> {
+  let isHeard = false;
+  to.once('hello', () => {
+    isHeard = true;
+  });
+  await until(() => {
+    from.of(namespace).to('all').emit('hello');
+    return isHeard;
+  });
+}
+
+describe('the adapter of Socket.IO', () => {
+  it('carries messages again after Redis was killed and restarted', async () => {
+    const [a, b] = [await startNode(), await startNode()];
+    await ensureCrossing(a.io, b.client);
+    await server.stop();
+    await Promise.all([stateOf(a.redis, false), stateOf(b.redis, false)]);
+    a.io.to('all').emit('lost');
+    await server.start();
+    await Promise.all([stateOf(a.redis, true), stateOf(b.redis, true)]);
+    await ensureCrossing(a.io, b.client);
+    await ensureCrossing(b.io, a.client);
+    expect(await a.io.of('/').adapter.serverCount()).toBe(2);
+  });
+
+  it.each(['killed', 'hanging'])('carries messages of a namespace that was opened with Redis %s', async (how) => {
+    const nodes = [await startNode(), await startNode()] as const;
+    const [a, b] = nodes;
+    const areReady = (isReady: boolean) => Promise.all(nodes.map(({ redis }) => stateOf(redis, isReady)));
+    const processId = await processIdOf(a.redis);
+    if (how === 'killed') {
+      await server.stop();
+      await areReady(false);
+    } else {
+      process.kill(processId, 'SIGSTOP');
+      undo.push(() => process.kill(processId, 'SIGCONT'));
+    }
+    // While it hangs the subscription is sent, and lost with its connection; while it is away it has to wait.
+    for (const { io } of nodes) io.of('/late').on('connection', (socket) => void socket.join('all'));
+    const client = connect(`${b.url}/late`, { transports: ['websocket'], forceNew: true });
+    undo.push(() => client.close());
+    await new Promise<void>((resolve) => client.on('connect', resolve));
+    if (how === 'killed') await server.start();
+    else {
+      await areReady(false);
+      process.kill(processId, 'SIGCONT');
+    }
+    await areReady(true);
+    await ensureCrossing(a.io, client, '/late');
+  });
+
+  it('survives whatever is published on its channels', async () => {
+    const [a, b] = [await startNode(), await startNode()];
+    await ensureCrossing(a.io, b.client);
+    const forged = [
+      ...['', 'null', '{', '{}', '[]', '{"type":6}', '{"type":5,"requestId":"x"}', '{"type":7,"requestId":"x"}'],
+      ...['{"type":2,"opts":{}}', '{"type":4,"opts":{"rooms":7}}', '{"type":0,"rooms":{}}', '{"type":6,"data":1}'],
+      ...[0xc1, 0x93, 0xc0, 0xdf, 0xff, 0x92].map((first) => Buffer.from([first, 0, 1, 2, 3])),
+      // [1, { nsp: '/' }], without options
+      Buffer.from([0x92, 0x01, 0x81, 0xa3, 0x6e, 0x73, 0x70, 0xa1, 0x2f]),
+    ];
+    for (const channel of ['test#/#', 'test#/#all#', 'test-request#/#', 'test-response#/#']) {
+      for (const message of forged) await a.redis.commands.publish(channel, message);
+    }
+    await ensureCrossing(a.io, b.client);
+    await ensureCrossing(b.io, a.client);
+    expect(a.redis.isReady() && b.redis.isReady()).toBe(true);
+  });
+});

@@ -1,0 +1,48 @@
+import { expect } from 'vitest';
+import { startDatabase } from '../../support/database.js';
+import { startGateway, type TestGateway } from '../../support/gateway.js';
+import { startRedis } from '../../support/redis-server.js';
+import { until } from '../../support/until.js';
+import { createRandom, judge, openSurvivor } from './chaos.js';
+
+/** How hard a run is. */
+export interface Jitter {
+  clients: number;
+  /** To each client. */
+  messages: number;
+  /** How likely a client is cut between two messages. */
+  cutRate: number;
+  seed: number;
+  /** Redis is killed and comes back in the middle. */
+  killsRedis?: boolean;
+}
+
+/** Two nodes, clients whose connections are cut at random, and messages to all of them; the oracle is exact. */
+export async function runJitter({ clients, messages, cutRate, seed, killsRedis = false }: Jitter): Promise<void> {
+  const [redis, database] = await Promise.all([startRedis(), startDatabase()]);
+  const env = { REDIS_URL: redis.url, MONGODB_URL: database.url };
+  const nodes: TestGateway[] = [await startGateway(env), await startGateway(env)];
+  const publisher = nodes[0] as TestGateway;
+  const random = createRandom(seed);
+  const urls = nodes.map(({ url }) => url);
+  const survivors = Array.from({ length: clients }, (_, index) => openSurvivor(`jitter-${index}`, urls));
+
+  for (let n = 1; n <= messages; n += 1) {
+    if (killsRedis && n === Math.floor(messages / 3)) await redis.stop();
+    if (killsRedis && n === Math.floor((2 * messages) / 3)) await redis.start();
+    const answers = await Promise.all(
+      survivors.map(({ user }) => publisher.call('POST', `/emit/${user}/m?durable=true`, JSON.stringify(n))),
+    );
+    expect(answers.every(({ status }) => status === 200)).toBe(true);
+    for (const survivor of survivors) if (random() < cutRate) survivor.cut();
+  }
+  await until(() => survivors.every(({ received }) => new Set(received).size === messages));
+  const verdicts = survivors.map((survivor) => judge(survivor, messages));
+  const repeated = verdicts.reduce((sum, verdict) => sum + verdict.repeated, 0);
+  process.stderr.write(`${clients * messages} messages, ${repeated} came again\n`);
+  for (const verdict of verdicts) expect(verdict).toMatchObject({ missing: 0, disordered: 0 });
+
+  for (const survivor of survivors) survivor.close();
+  await Promise.all(nodes.map((node) => node.close()));
+  await Promise.all([redis.dispose(), database.stop()]);
+}

@@ -1,0 +1,166 @@
+import { type Connection, createConnection, Types } from 'mongoose';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createTestClock, type TestClock } from '../../support/clock.js';
+import { startDatabase, type TestDatabase } from '../../support/database.js';
+import { startGateway, type TestGateway } from '../../support/gateway.js';
+import { startRedis, type TestRedis } from '../../support/redis-server.js';
+import { until } from '../../support/until.js';
+import { openApplication } from './application.js';
+
+/*
+ * Documents as the version before wrote them: one entry for each device. They are written here by hand, because nothing in
+ * the code knows how to any more.
+ */
+
+let redis: TestRedis;
+let database: TestDatabase;
+let connection: Connection;
+let clock: TestClock;
+let nodes: TestGateway[];
+
+const ids = new Map<string, string>();
+const idOf = (message: string): string => {
+  const id = ids.get(message) ?? new Types.ObjectId().toHexString();
+  ids.set(message, id);
+  return id;
+};
+
+interface Old {
+  user: string;
+  device: string | null;
+  seq: number;
+  state?: string;
+  loss?: string;
+  namespace?: string;
+  expireInMs?: number;
+}
+
+const toOld = ({ user, device, seq, state = 'queued', loss, namespace = '/v1/shared', expireInMs }: Old) => ({
+  message: idOf(`${user} ${seq}`),
+  recipient: JSON.stringify(['', user]),
+  ...{ device, seq, namespace, state, isPending: state !== 'acked' && state !== 'expired' },
+  body: JSON.stringify(['m', seq]),
+  ...{ at: new Date(clock.now()), createdAt: new Date(clock.now()), keepsReceipt: true },
+  ...(loss !== undefined && { loss }),
+  ...(expireInMs !== undefined && { expireAt: new Date(clock.now() + expireInMs) }),
+});
+
+const store = async (
+  user: string,
+  devices: readonly string[],
+  entries: readonly Omit<Old, 'user'>[],
+  cuts: string[] = [],
+) => {
+  await connection
+    .collection('delivery.recipients')
+    .updateOne(
+      { _id: JSON.stringify(['', user]) as never },
+      { $set: { seq: 100, cuts, devices: devices.map((id) => ({ id, seenAt: new Date(clock.now()) })) } },
+      { upsert: true },
+    );
+  if (entries.length > 0) {
+    await connection.collection('delivery.entries').insertMany(entries.map((entry) => toOld({ user, ...entry })));
+  }
+};
+
+beforeAll(async () => {
+  [redis, database] = await Promise.all([startRedis(), startDatabase()]);
+  connection = await createConnection(database.url, { autoIndex: false }).asPromise();
+  clock = createTestClock();
+  const both = [1, 2, 3].flatMap((seq) => ['phone', 'laptop'].map((device) => ({ device, seq })));
+  await store(
+    'ann',
+    ['phone', 'laptop', 'tablet'],
+    [
+      ...both.filter(({ device, seq }) => device === 'phone' || seq !== 2),
+      { device: 'laptop', seq: 2, state: 'acked' },
+      { device: 'tablet', seq: 7, namespace: '*' },
+      { device: 'phone', seq: 8, state: 'expired', loss: 'overflow' },
+      { device: 'laptop', seq: 8 },
+    ],
+    ['phone'],
+  );
+  await store(
+    'never',
+    [],
+    [3, 1, 2].map((seq) => ({ device: null, seq })),
+  );
+  await store(
+    'many',
+    ['d'],
+    Array.from({ length: 1300 }, (_, n) => ({ device: 'd', seq: 1300 - n })),
+  );
+  const env = { REDIS_URL: redis.url, MONGODB_URL: database.url, EVENT_LIMIT: '100000' };
+  nodes = await Promise.all([1, 2, 3].map(() => startGateway(env, { clock })));
+});
+afterAll(async () => {
+  await Promise.all(nodes.map((node) => node.close()));
+  await connection.close();
+  await Promise.all([redis.dispose(), database.stop()]);
+});
+
+const node = (index: number): TestGateway => nodes[index] as TestGateway;
+
+test('what an earlier version stored reaches the devices that it was stored for, in order', async () => {
+  expect(await connection.collection('delivery.entries').countDocuments()).toBe(0);
+  const phone = await openApplication(node(0), { user: 'ann', deviceId: 'phone' });
+  const laptop = await openApplication(node(1), { user: 'ann', deviceId: 'laptop' });
+  const tablet = await openApplication(node(2), { user: 'ann', deviceId: 'tablet' });
+  const { json } = await node(0).call('POST', '/emit/ann/m?durable=true', '9');
+  await Promise.all([phone, laptop, tablet].map((device) => until(() => device.messages.includes(9))));
+  expect(phone.messages).toEqual([1, 2, 3, 9]);
+  expect(laptop.messages).toEqual([1, 3, 8, 9]);
+  expect(tablet.messages).toEqual([7, 9]);
+  expect([phone.resyncs(), laptop.resyncs(), tablet.resyncs()]).toEqual([1, 0, 0]);
+  const stateOf = async (id: string) => (await node(2).call('GET', `/emit/${id}`)).json.data;
+  await until(async () =>
+    (await stateOf(json.data.id)).devices.every(({ state }: { state: string }) => state === 'acked'),
+  );
+  const { devices } = await stateOf(idOf('ann 8'));
+  expect(devices.map(({ deviceId, state }: { deviceId: string; state: string }) => [deviceId, state]).sort()).toEqual([
+    ['laptop', 'acked'],
+    ['phone', 'expired'],
+  ]);
+  for (const device of [phone, laptop, tablet]) device.close();
+});
+
+test('what no device had come for waits for the first', async () => {
+  const first = await openApplication(node(0), { user: 'never', deviceId: 'd' });
+  await first.has(3);
+  expect(first.messages).toEqual([1, 2, 3]);
+  first.close();
+});
+
+test('more than is read at once stays in order, though three nodes took it over at the same time', async () => {
+  // Nodes that were in each other's way try again after a while.
+  await until(async () => {
+    clock.advance(31_000);
+    return (await connection.collection('delivery.entries').countDocuments()) === 0;
+  });
+  const device = await openApplication(node(1), { user: 'many', deviceId: 'd' });
+  await device.has(1300);
+  expect(device.messages).toEqual(Array.from({ length: 1300 }, (_, n) => n + 1));
+  device.close();
+});
+
+test('what a node of the earlier version stores meanwhile is taken over too', async () => {
+  await store(
+    'ann',
+    ['phone', 'laptop', 'watch'],
+    [
+      { device: 'phone', seq: 20 },
+      { device: 'watch', seq: 20 },
+    ],
+  );
+  await until(async () => {
+    clock.advance(31_000);
+    return (await connection.collection('delivery.entries').countDocuments()) === 0;
+  });
+  const [phone, laptop, watch] = await Promise.all(
+    ['phone', 'laptop', 'watch'].map((deviceId) => openApplication(node(2), { user: 'ann', deviceId })),
+  );
+  await node(0).call('POST', '/emit/ann/m?durable=true', '21');
+  await Promise.all([phone, laptop, watch].map((device) => until(() => device?.messages.includes(21) === true)));
+  expect([phone, laptop, watch].map((device) => device?.messages)).toEqual([[20, 21], [21], [20, 21]]);
+  for (const device of [phone, laptop, watch]) device?.close();
+});

@@ -1,0 +1,45 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { until } from '../../support/until.js';
+import { openApplication } from './application.js';
+import { type OrderStage, openOrderStage, runHistory } from './order-run.js';
+
+let stage: OrderStage;
+
+beforeAll(async () => {
+  stage = await openOrderStage(100);
+});
+afterAll(() => stage.close());
+
+test('a message that was answered first arrives first, though its node is slow and without Redis', async () => {
+  const { a, b, redis, nextInsert } = stage;
+  const device = await openApplication(a, { user: 'slow', deviceId: 'd' });
+  await device.ready();
+  await redis.cut();
+  const send = async (node: typeof a, name: string): Promise<void> => {
+    const { status } = await node.call('POST', '/emit/slow/m?durable=true', JSON.stringify(name));
+    expect(status).toBe(200);
+  };
+  for (const round of [1, 2, 3, 4, 5]) {
+    // Of these two neither is first; the third was sent when both had been answered.
+    const isInserting = nextInsert();
+    const slow = send(b, `${round} slow`);
+    await isInserting;
+    await Promise.all([slow, send(a, `${round} quick`)]);
+    await send(a, `${round} then`);
+  }
+  await device.has(15);
+  const rounds = device.messages.map((name) => String(name).slice(0, 1)).join('');
+  expect(rounds).toBe('111222333444555');
+  expect([2, 5, 8, 11, 14].map((index) => device.messages[index])).toEqual([1, 2, 3, 4, 5].map((n) => `${n} then`));
+  // What goes through the node without Redis alone comes too, without a reconnect.
+  await b.call('POST', '/emit/slow/m?durable=true', '"last"');
+  await device.has(16);
+  expect(device.messages.at(-1)).toBe('last');
+  await redis.restore();
+  await until(async () => (await b.call('GET', '/users/slow/presence')).json.success === true);
+  device.close();
+});
+
+test('every device ends up with what is stored, in its order', async () => {
+  await runHistory(stage, { recipients: 3, messages: 25, seed: 7 });
+});

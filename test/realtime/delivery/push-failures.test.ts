@@ -1,0 +1,175 @@
+import { Types } from 'mongoose';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { answers } from '../../support/fcm.js';
+import { until } from '../../support/until.js';
+import { openPushStage, type PushStage } from './push-stage.js';
+
+let stage: PushStage;
+
+beforeAll(async () => {
+  stage = await openPushStage();
+});
+afterAll(() => stage.close());
+
+/** Passes of both nodes, each of which looks for what is due. */
+async function pass(times: number): Promise<void> {
+  for (let n = 0; n < times; n += 1) {
+    stage.clock.advance(5000);
+    // A query of the same database: what the pass has asked before is answered by now.
+    await stage.waiting();
+  }
+}
+
+/** Moves time on until nothing is due and nothing will be: everything that was to be sent has been. */
+const settled = () =>
+  until(async () => {
+    await pass(1);
+    return (await stage.waiting()) === 0;
+  });
+
+/** Lets commands of the database fail until the returned function is called. */
+async function fail(commands: readonly string[], appName?: string): Promise<() => Promise<void>> {
+  const admin = stage.models.User.db.db?.admin() ?? expect.fail('not connected');
+  const data = { failCommands: commands, errorCode: 11600, ...(appName !== undefined && { appName }) };
+  await admin.command({ configureFailPoint: 'failCommand', mode: 'alwaysOn', data });
+  return async () => {
+    await admin.command({ configureFailPoint: 'failCommand', mode: 'off' });
+  };
+}
+
+/** Stores what another service wrote. */
+const insertTokens = (userId: unknown, webToken: unknown) =>
+  stage.models.FcmToken.collection.insertOne({ user_id: userId, web_token: webToken } as never);
+
+const storedTokens = async (userId: unknown): Promise<unknown[]> => {
+  const found = await stage.models.FcmToken.collection.find({ user_id: userId } as never).toArray();
+  return found.map(({ web_token: stored }) => stored as unknown);
+};
+
+describe('tokens in the form of other services', () => {
+  test.each([
+    ['text', (bad: string) => bad, []],
+    ['an array', (bad: string) => [bad, 'kept'], ['kept']],
+    ['nested arrays', (bad: string) => ['kept', [bad, ['also kept', bad]]], ['kept', [['also kept']]]],
+    ['an array of everything', (bad: string) => [null, 7, { a: 1 }, bad, true], [null, 7, { a: 1 }, true]],
+  ])('removes a refused token from %s, and shows the rest once', async (form, toStored, left) => {
+    const { fcm, emit } = stage;
+    const user = new Types.ObjectId();
+    const [bad, good] = [`$bad of ${form}`, `good of ${form}`];
+    await insertTokens(user, toStored(bad));
+    await insertTokens(user.toHexString(), good);
+    fcm.answer(bad, answers.unregistered);
+    const { id } = await emit(user.toHexString(), { title: 'x' }, '&push_after=0');
+    await fcm.has(good, 1);
+    await pass(30);
+    await settled();
+    expect([fcm.to(good).length, fcm.to(bad).length]).toEqual([1, 1]);
+    expect(await storedTokens(user)).toEqual([left]);
+    expect(await storedTokens(user.toHexString())).toEqual([good]);
+    expect(await stage.stateOf(id)).toBe('pushed');
+  });
+
+  test.each([null, 7, {}, [], '', { token: 'x' }, [[[[[['too deep']]]]]], undefined].map((stored) => ({ stored })))(
+    'ignores $stored and leaves it as it is',
+    async ({ stored }) => {
+      const { fcm, emit } = stage;
+      const user = new Types.ObjectId();
+      const [bad, good] = [`bad beside ${user}`, `good beside ${user}`];
+      await insertTokens(user, stored);
+      await insertTokens(user, [bad, good]);
+      fcm.answer(bad, answers.unregistered);
+      await emit(user.toHexString(), { title: 'x' }, '&push_after=0');
+      await fcm.has(good, 1);
+      await settled();
+      expect(await storedTokens(user)).toEqual([stored === undefined ? null : stored, [good]]);
+    },
+  );
+});
+
+describe('what FCM refuses', () => {
+  const token = (name: string) => `${name} of the refused`;
+
+  test('removes tokens that can never succeed, and keeps those that only the project or the message is to blame for', async () => {
+    const { fcm, emit, register, tokensOf } = stage;
+    const user = new Types.ObjectId();
+    const removed = ['unregistered', 'invalidToken', 'invalidField', 'senderMismatch'] as const;
+    const kept = ['invalidMessage', 'forbidden', 'thirdPartyAuth', 'noProject', 'plainForbidden'] as const;
+    const names = [...removed, ...kept];
+    await register(user, ...names.map(token), token('good'));
+    for (const name of names) fcm.answer(token(name), answers[name], answers[name]);
+    await emit(user.toHexString(), { title: 'x' }, '&push_after=0');
+    await fcm.has(token('good'), 1);
+    await pass(30);
+    await settled();
+    expect(await tokensOf(user)).toEqual([...kept.map(token), token('good')]);
+    expect(names.map((name) => fcm.to(token(name)).length)).toEqual(names.map(() => 1));
+  });
+});
+
+describe('a database that fails after FCM has answered', () => {
+  const WRITES = ['update', 'delete', 'findAndModify'];
+
+  /** Emits, and lets commands fail while FCM's answer is under way. */
+  async function emitAndFail(user: string, commands: readonly string[], appName?: string) {
+    const release = stage.fcm.hold();
+    // With one node to fail, the other cannot claim the push. The next fail point takes the place of this one.
+    if (appName !== undefined) await fail(['findAndModify'], appName === 'a' ? 'b' : 'a');
+    const { id } = await stage.emit(user, { title: 'x' }, '&push_after=0');
+    await stage.fcm.has(user, 1);
+    const before = await stage.counted('sent');
+    const restore = await fail(commands, appName);
+    release();
+    await until(async () => (await stage.counted('sent')) > before);
+    return { id, restore };
+  }
+
+  test.each([
+    ['for a minute', 12],
+    ['for longer than any lease', 60],
+  ])('%s: the push is sent once, and marked when it is back', async (name, passes) => {
+    const { fcm, register, stateOf } = stage;
+    const user = `outage-${name.replaceAll(' ', '-')}`;
+    await register(user, user);
+    const { id, restore } = await emitAndFail(user, WRITES);
+    await pass(passes);
+    await restore();
+    // The other node finds an expired lease at the same moment as the holder can store again.
+    await until(async () => {
+      await pass(1);
+      return (await stateOf(id)) === 'pushed';
+    });
+    await pass(30);
+    await settled();
+    expect(fcm.to(user).length).toBe(1);
+  });
+
+  test.each(['update', 'delete'])('at its %s alone: the push is sent once', async (command) => {
+    const { fcm, register, stateOf } = stage;
+    const user = `fails-${command}`;
+    await register(user, user);
+    const { id, restore } = await emitAndFail(user, [command]);
+    await pass(40);
+    expect(fcm.to(user).length).toBe(1);
+    await restore();
+    await pass(60);
+    await settled();
+    expect([fcm.to(user).length, await stateOf(id)]).toEqual([1, 'pushed']);
+  });
+
+  test('for one node alone: another stores what that node knows', async () => {
+    const { fcm, models, register, stateOf } = stage;
+    await register('cut-off', 'cut-off');
+    const { id, restore } = await emitAndFail('cut-off', WRITES, 'a');
+    // Before time goes on: the driver of the node that is cut off takes real time to give up.
+    await until(async () => (await models.DeliveryPush.exists({ _id: id, isShown: true })) !== null);
+    await until(async () => {
+      await pass(1);
+      return (await stateOf(id)) === 'pushed';
+    });
+    await pass(30);
+    await settled();
+    await restore();
+    await pass(5);
+    expect(fcm.to('cut-off').length).toBe(1);
+  });
+});

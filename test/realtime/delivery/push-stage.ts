@@ -1,0 +1,74 @@
+import { createConnection, Types } from 'mongoose';
+import { defineModels, type Models } from '#shared/models/index.js';
+import { createTestClock, type TestClock } from '../../support/clock.js';
+import { startDatabase } from '../../support/database.js';
+import { startFcm, type TestFcm } from '../../support/fcm.js';
+import { startGateway, type TestGateway } from '../../support/gateway.js';
+import { startRedis } from '../../support/redis-server.js';
+
+/** Two gateways with push, on one database, which knows them as `a` and `b`, and one Redis. */
+export interface PushStage {
+  readonly nodes: readonly [TestGateway, TestGateway];
+  readonly fcm: TestFcm;
+  readonly clock: TestClock;
+  readonly models: Models;
+  /** What a gateway of this stage needs, be it in a process of its own. */
+  readonly env: Record<string, string>;
+  /** Registers devices of a user. */
+  register(userId: string | Types.ObjectId, ...tokens: string[]): Promise<void>;
+  tokensOf(userId: string | Types.ObjectId): Promise<string[]>;
+  /** Sends a durable event with push. */
+  emit(user: string, payload: unknown, query?: string): Promise<{ id: string; state: string }>;
+  stateOf(id: string): Promise<string>;
+  /** Pushes that are due or will be. */
+  waiting(): Promise<number>;
+  /** The counter of pushes with one result, on both nodes. */
+  counted(result: string): Promise<number>;
+  close(): Promise<void>;
+}
+
+export async function openPushStage(): Promise<PushStage> {
+  const [redis, database, fcm] = await Promise.all([startRedis(), startDatabase(), startFcm()]);
+  const connection = await createConnection(database.url, { autoIndex: false }).asPromise();
+  const models = defineModels(connection);
+  const clock = createTestClock();
+  const env = { REDIS_URL: redis.url, MONGODB_URL: database.url, EVENT_LIMIT: '100000', ...fcm.env };
+  const start = (appName: string) => {
+    const url = new URL(database.url);
+    url.searchParams.set('appName', appName);
+    return startGateway({ ...env, MONGODB_URL: url.href }, { clock, pushAgent: fcm.agent });
+  };
+  const [a, b] = [await start('a'), await start('b')];
+
+  return {
+    nodes: [a, b],
+    ...{ fcm, clock, models, env },
+    async register(userId, ...tokens) {
+      await models.FcmToken.insertMany([{ account_id: new Types.ObjectId(), user_id: userId, web_token: tokens }]);
+    },
+    async tokensOf(userId) {
+      const found = await models.FcmToken.find({ user_id: userId }).lean();
+      return found.flatMap(({ web_token }) => web_token);
+    },
+    async emit(user, payload, query = '&push_after=5000') {
+      const { status, json } = await a.call('POST', `/emit/${user}/m?push=true${query}`, JSON.stringify(payload));
+      if (status !== 200) throw new Error(JSON.stringify(json));
+      return json.data;
+    },
+    stateOf: async (id) => (await b.call('GET', `/emit/${id}`)).json.data.state,
+    waiting: () => models.DeliveryPush.countDocuments({}),
+    async counted(result) {
+      let sum = 0;
+      for (const node of [a, b]) {
+        const { text } = await node.call('GET', '/metrics');
+        sum += Number(new RegExp(`^gateway_pushes_total\\{result="${result}"\\} (\\d+)`, 'm').exec(text)?.[1] ?? 0);
+      }
+      return sum;
+    },
+    async close() {
+      await Promise.all([a.close(), b.close()]);
+      await connection.close();
+      await Promise.all([redis.dispose(), database.stop(), fcm.close()]);
+    },
+  };
+}

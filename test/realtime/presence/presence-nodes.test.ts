@@ -1,0 +1,373 @@
+import { fork } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Clock, systemClock } from '../../../src/platform/clock.js';
+import { connectRedis, type Redis } from '../../../src/platform/redis/connect.js';
+import type { PresenceEntry, PresenceStore } from '../../../src/realtime/presence/index.js';
+import { createRedisPresence } from '../../../src/realtime/presence/redis.js';
+import { addSocket, tick } from '../../../src/realtime/presence/scripts.js';
+import { startRedis, type TestRedis } from '../../support/redis-server.js';
+import { until } from '../../support/until.js';
+
+const GRACE_MS = 100;
+const LEASE_MS = 900;
+const keyPrefix = 'test:';
+const logger = pino({ enabled: false });
+const undo: (() => unknown)[] = [];
+let server: TestRedis;
+
+beforeEach(async () => {
+  server = await startRedis();
+  undo.push(() => server.dispose());
+});
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
+});
+
+/** A node of the gateway, as far as presence goes: a connection and a store of its own, and what it reported. */
+interface Node {
+  store: PresenceStore;
+  redis: Redis;
+  isAlone: boolean;
+  offline: string[];
+  lost: string[];
+  restored: string[];
+  /** The process stands still (a long pause of the machine), or goes on. */
+  setPaused(isPaused: boolean): void;
+  /** Ends as with SIGKILL: nothing is told to anyone. */
+  kill(): Promise<void>;
+}
+
+async function openRedis(): Promise<Redis> {
+  const redis = await connectRedis({ url: server.url, prefix: 'test', startupTimeoutMs: 10_000, logger });
+  undo.push(() => redis.close());
+  return redis;
+}
+
+async function startNode(): Promise<Node> {
+  const redis = await openRedis();
+  let isPaused = false;
+  const whileAwake = (task: () => void) => () => {
+    if (!isPaused) task();
+  };
+  const clock: Clock = {
+    now: systemClock.now,
+    after: (delayMs, task) => systemClock.after(delayMs, whileAwake(task)),
+    every: (intervalMs, task) => systemClock.every(intervalMs, whileAwake(task)),
+  };
+  const onStateChange: Redis['onStateChange'] = (listener) =>
+    redis.onStateChange((isReady) => {
+      if (!isPaused) listener(isReady);
+    });
+  const addProbe: Redis['addProbe'] = (probe) => redis.addProbe(() => (isPaused ? undefined : probe()));
+  const nodeId = randomUUID();
+  const options = { redis: { ...redis, onStateChange, addProbe }, nodeId };
+  const store = createRedisPresence({ ...options, clock, logger, keyPrefix, graceMs: GRACE_MS, leaseMs: LEASE_MS });
+  const [offline, lost, restored]: [string[], string[], string[]] = [[], [], []];
+  const { isAlone } = await store.start({
+    offline: ({ userId }) => offline.push(userId),
+    lost: (sockets) => lost.push(...sockets.map(({ socketId }) => socketId)),
+    restored: (sockets) => restored.push(...sockets.map(({ socketId }) => socketId)),
+  });
+  const setPaused = (value: boolean): void => {
+    isPaused = value;
+  };
+  const kill = async (): Promise<void> => {
+    isPaused = true;
+    await redis.close();
+  };
+  undo.push(() => store.stop());
+  return { store, redis, isAlone, offline, lost, restored, setPaused, kill };
+}
+
+let sockets = 0;
+const socketOf = (userId: string): PresenceEntry => {
+  sockets += 1;
+  return { userId, socketId: `socket-${sockets}`, accountId: 'account', connectedAt: 1_000 + sockets };
+};
+const connectionsOf = async ({ store }: Node, userId: string): Promise<number> =>
+  (await store.get([userId]))[0]?.connections ?? Number.NaN;
+
+/** Lets a user come and go and waits for the report: whatever was due before has been reported by then. */
+async function ensureReported(nodes: readonly Node[], on: Node): Promise<void> {
+  const barrier = socketOf(`barrier-${randomUUID()}`);
+  await on.store.add(barrier);
+  await until(async () => (await connectionsOf(on, barrier.userId).catch(() => 0)) === 1);
+  await on.store.remove(barrier);
+  await until(() => nodes.some(({ offline }) => offline.includes(barrier.userId)));
+}
+const reportsOf = (nodes: readonly Node[], kind: 'offline' | 'lost' | 'restored'): string[] =>
+  nodes.flatMap((node) => node[kind]).filter((id) => !id.startsWith('barrier'));
+
+async function processIdOf(redis: Redis): Promise<number> {
+  return Number(/process_id:(\d+)/.exec(await redis.commands.info('server'))?.[1]);
+}
+const stateOf = (nodes: readonly Node[], isReady: boolean): Promise<void> =>
+  until(() => nodes.every(({ redis }) => redis.isReady() === isReady));
+
+describe('two nodes', () => {
+  it('see each other’s sockets, and decide first and last together', async () => {
+    const [a, b] = [await startNode(), await startNode()];
+    const [one, two] = [socketOf('ann'), socketOf('ann')];
+    expect(await a.store.add(one)).toEqual({ isFirst: true });
+    expect(await b.store.add(two)).toEqual({ isFirst: false });
+    expect(await connectionsOf(a, 'ann')).toBe(2);
+    expect(await a.store.remove(one)).toEqual({ isLast: false });
+    expect(await connectionsOf(a, 'ann')).toBe(1);
+    expect(await b.store.remove(two)).toEqual({ isLast: true });
+    await until(() => reportsOf([a, b], 'offline').length > 0);
+    await ensureReported([a, b], a);
+    expect(reportsOf([a, b], 'offline')).toEqual(['ann']);
+  });
+
+  it('know whether they are alone', async () => {
+    const a = await startNode();
+    const b = await startNode();
+    expect([a.isAlone, b.isAlone]).toEqual([true, false]);
+    await a.store.stop();
+    await b.store.stop();
+    expect((await startNode()).isAlone).toBe(true);
+  });
+
+  it('take the sockets of one that stops for gone at once, without calling them lost', async () => {
+    const [a, b] = [await startNode(), await startNode()];
+    for (let i = 0; i < 450; i++) await a.store.add(socketOf(`user-${i}`));
+    await a.store.stop();
+    expect(await connectionsOf(b, 'user-0')).toBe(0);
+    await until(() => b.offline.length === 450);
+    expect(new Set(b.offline).size).toBe(450);
+    expect(b.lost).toEqual([]);
+    const keys = await b.redis.commands.keys(`${keyPrefix}*`);
+    expect(keys.filter((key) => /user|sockets|reaper|leaving|accounts/.test(key))).toEqual([]);
+  });
+});
+
+describe('a node that dies', () => {
+  it('takes its sockets with it; one survivor says so', async () => {
+    const [a, b, c] = [await startNode(), await startNode(), await startNode()];
+    const [ofAnn, ofBob, ofBobElsewhere] = [socketOf('ann'), socketOf('bob'), socketOf('bob')];
+    await a.store.add(ofAnn);
+    await a.store.add(ofBob);
+    await b.store.add(ofBobElsewhere);
+    await a.kill();
+    await until(async () => (await connectionsOf(b, 'ann')) === 0);
+    expect(await connectionsOf(c, 'bob')).toBe(1);
+    await until(() => reportsOf([b, c], 'offline').length > 0);
+    await ensureReported([b, c], b);
+    expect(reportsOf([b, c], 'offline')).toEqual(['ann']);
+    expect(reportsOf([b, c], 'lost').toSorted()).toEqual([ofAnn.socketId, ofBob.socketId].toSorted());
+    expect(reportsOf([b, c], 'restored')).toEqual([]);
+  });
+
+  it('with many sockets is cleaned up completely, each socket once', async () => {
+    const [a, b, c] = [await startNode(), await startNode(), await startNode()];
+    const entries = Array.from({ length: 1_500 }, (_, i) => socketOf(`user-${i}`));
+    await Promise.all(entries.map((entry) => a.store.add(entry)));
+    await a.kill();
+    await until(() => reportsOf([b, c], 'offline').length >= entries.length);
+    expect(reportsOf([b, c], 'lost').toSorted()).toEqual(entries.map(({ socketId }) => socketId).toSorted());
+    expect(reportsOf([b, c], 'offline').toSorted()).toEqual(entries.map(({ userId }) => userId).toSorted());
+    const keys = await b.redis.commands.keys(`${keyPrefix}*`);
+    expect(keys.filter((key) => /user:|sockets:|reaper:/.test(key))).toEqual([]);
+  });
+
+  it('by SIGKILL is noticed too', async () => {
+    const a = await startNode();
+    const path = fileURLToPath(new URL('./fixtures/presence-node.ts', import.meta.url));
+    const child = fork(path, [server.url, keyPrefix, String(LEASE_MS), 'ann', 'bob'], {
+      execArgv: ['--import', 'tsx', '--conditions=source'],
+    });
+    undo.push(() => child.kill('SIGKILL'));
+    await once(child, 'message');
+    expect(await connectionsOf(a, 'ann')).toBe(1);
+    child.kill('SIGKILL');
+    await until(() => a.offline.length === 2);
+    expect(a.lost.toSorted()).toEqual(['socket-of-ann', 'socket-of-bob']);
+    expect(await connectionsOf(a, 'ann')).toBe(0);
+  });
+
+  it('before it reported a user it had taken on leaves that to another', async () => {
+    const a = await startNode();
+    const socket = socketOf('ann');
+    await a.store.add(socket);
+    a.setPaused(true);
+    await a.store.remove(socket);
+    const takesOn = async (): Promise<boolean> => {
+      const reply = await tick(a.redis.commands, [keyPrefix], ['dying', '0', String(LEASE_MS), '100']);
+      return JSON.stringify(reply).includes('"ann","account"');
+    };
+    await until(takesOn);
+    a.setPaused(false);
+    await until(() => a.offline.length > 0);
+    await ensureReported([a], a);
+    expect(reportsOf([a], 'offline')).toEqual(['ann']);
+  });
+});
+
+describe('a node that stood still', () => {
+  it('registers its sockets again when others have removed them', async () => {
+    const [a, b] = [await startNode(), await startNode()];
+    const socket = socketOf('ann');
+    await a.store.add(socket);
+    a.setPaused(true);
+    await until(() => b.lost.includes(socket.socketId));
+    a.setPaused(false);
+    await until(() => a.restored.includes(socket.socketId));
+    expect(await connectionsOf(b, 'ann')).toBe(1);
+    expect(b.restored).toEqual([]);
+    // It does not take the other for dead.
+    await ensureReported([a, b], b);
+    expect(a.lost).toEqual([]);
+  });
+});
+
+describe('a Redis that is killed', () => {
+  it('and comes back empty is told everything again', async () => {
+    const nodes = [await startNode(), await startNode()] as const;
+    const [a, b] = nodes;
+    const [stays, leaves, leavesEarlier] = [socketOf('ann'), socketOf('bob'), socketOf('eve')];
+    const staysElsewhere = socketOf('bob-elsewhere');
+    const leavesHere = socketOf('bob-elsewhere');
+    for (const entry of [stays, leaves, leavesEarlier, leavesHere]) await a.store.add(entry);
+    await b.store.add(staysElsewhere);
+
+    await a.store.remove(leavesEarlier);
+    await server.stop();
+    await stateOf(nodes, false);
+    await expect(a.store.get(['ann'])).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    const arrives = socketOf('joe');
+    expect(await a.store.add(arrives)).toEqual({ isFirst: false });
+    expect(await a.store.remove(leaves)).toEqual({ isLast: false });
+    expect(await a.store.remove(leavesHere)).toEqual({ isLast: false });
+    const passes = socketOf('moe');
+    await a.store.add(passes);
+    await a.store.remove(passes);
+
+    await server.start();
+    await until(() => a.restored.includes(stays.socketId) && b.restored.includes(staysElsewhere.socketId));
+    await stateOf(nodes, true);
+    expect(a.restored.toSorted()).toEqual([stays, arrives].map(({ socketId }) => socketId).toSorted());
+    for (const userId of ['ann', 'joe', 'bob-elsewhere']) expect(await connectionsOf(b, userId)).toBe(1);
+    for (const userId of ['bob', 'eve', 'moe']) expect(await connectionsOf(b, userId)).toBe(0);
+    await until(() => ['bob', 'eve'].every((userId) => reportsOf(nodes, 'offline').includes(userId)));
+    await ensureReported(nodes, a);
+    const reports = reportsOf(nodes, 'offline');
+    expect(reports.toSorted()).toEqual([...new Set(reports)].toSorted());
+    expect(reports).not.toContain('bob-elsewhere');
+    expect(reportsOf(nodes, 'lost')).toEqual([]);
+  });
+});
+
+/** Adds and removes sockets on both nodes, `interrupt`s in the midst of it. @returns the sockets that stay, per user */
+async function churn(nodes: readonly [Node, Node], interrupt: () => Promise<unknown>): Promise<Map<string, number>> {
+  const live = new Map<string, number>();
+  const pending: Promise<unknown>[] = [];
+  for (let i = 0; i < 200; i++) {
+    const node = nodes[i % 2 === 0 ? 0 : 1];
+    const entry = socketOf(`user-${i % 20}`);
+    pending.push(node.store.add(entry));
+    if (i % 3 === 0) pending.push(node.store.remove(entry));
+    else live.set(entry.userId, (live.get(entry.userId) ?? 0) + 1);
+    // Some commands are answered by now, some are not, and some will never be sent.
+    if (i === 100) pending.push(interrupt());
+    if (i % 50 === 0) await connectionsOf(node, entry.userId).catch(() => undefined);
+  }
+  await Promise.all(pending);
+  return live;
+}
+
+async function ensureCounted(node: Node, live: ReadonlyMap<string, number>): Promise<void> {
+  await until(async () => {
+    const answer = await node.store.get([...live.keys()]).catch(() => []);
+    return answer.length > 0 && answer.every(({ userId, connections }) => connections === live.get(userId));
+  });
+}
+
+describe('traffic', () => {
+  it('during which Redis is killed leaves no socket behind and forgets none', async () => {
+    const nodes = [await startNode(), await startNode()] as const;
+    const live = await churn([...nodes], () => server.stop());
+    await server.start();
+    await ensureCounted(nodes[0], live);
+  });
+
+  it('during which all connections break, again and again, leaves no socket behind and forgets none', async () => {
+    const nodes = [await startNode(), await startNode()] as const;
+    const { commands } = await openRedis();
+    const live = new Map<string, number>();
+    for (let round = 0; round < 10; round++) {
+      const added = await churn([...nodes], () => commands.sendCommand(['CLIENT', 'KILL', 'TYPE', 'normal']));
+      for (const [userId, count] of added) live.set(userId, (live.get(userId) ?? 0) + count);
+    }
+    await stateOf(nodes, true);
+    await ensureCounted(nodes[0], live);
+    await ensureReported(nodes, nodes[0]);
+    expect(reportsOf(nodes, 'lost')).toEqual([]);
+  });
+});
+
+describe('a Redis that hangs', () => {
+  it('for longer than a lease costs nobody their presence', async () => {
+    const nodes = [await startNode(), await startNode()] as const;
+    const [a, b] = nodes;
+    const [ofAnn, ofBob, ofEve] = [socketOf('ann'), socketOf('bob'), socketOf('eve')];
+    for (const entry of [ofAnn, ofEve]) await a.store.add(entry);
+    await b.store.add(ofBob);
+    const processId = await processIdOf(a.redis);
+    process.kill(processId, 'SIGSTOP');
+    undo.push(() => process.kill(processId, 'SIGCONT'));
+    // Both are written to a connection that Redis reads only when both nodes have long given it up.
+    const passes = socketOf('moe');
+    await Promise.all([a.store.add(passes), a.store.remove(passes), a.store.remove(ofEve)]);
+    await stateOf(nodes, false);
+    process.kill(processId, 'SIGCONT');
+    await until(() => a.offline.includes('eve') || b.offline.includes('eve'));
+    await ensureReported(nodes, a);
+    for (const userId of ['ann', 'bob']) expect(await connectionsOf(a, userId)).toBe(1);
+    for (const userId of ['eve', 'moe']) expect(await connectionsOf(b, userId)).toBe(0);
+    const reports = reportsOf(nodes, 'offline').filter((userId) => userId !== 'moe');
+    expect(reports).toEqual(['eve']);
+    expect(reportsOf(nodes, 'lost')).toEqual([]);
+  });
+
+  it('waits for the other node before it takes anything of it for gone', async () => {
+    const nodes = [await startNode(), await startNode()] as const;
+    const [a, b] = nodes;
+    const [leaves, stays] = [socketOf('ann'), socketOf('bob')];
+    await b.store.add(stays);
+    await a.store.add(leaves);
+    // A renewal that is on its way when Redis stops would be carried out when it goes on.
+    for (const node of nodes) node.setPaused(true);
+    await a.store.remove(leaves);
+    const processId = await processIdOf(a.redis);
+    process.kill(processId, 'SIGSTOP');
+    undo.push(() => process.kill(processId, 'SIGCONT'));
+    await stateOf(nodes, false);
+    // Back on the other node, which cannot say so yet, and is the later of the two to find Redis again.
+    await b.store.add(socketOf('ann'));
+    a.setPaused(false);
+    process.kill(processId, 'SIGCONT');
+    await a.store.add(socketOf('joe'));
+    await until(async () => (await connectionsOf(a, 'joe').catch(() => 0)) === 1);
+    b.setPaused(false);
+    await until(async () => (await connectionsOf(a, 'ann')) === 1);
+    await ensureReported(nodes, a);
+    expect(await connectionsOf(a, 'bob')).toBe(1);
+    expect(reportsOf(nodes, 'offline')).toEqual([]);
+    expect(reportsOf(nodes, 'lost')).toEqual([]);
+  });
+
+  it('reads nothing into what a broken connection left behind', async () => {
+    const a = await startNode();
+    const args = ['unknown', '0', 'ann', 'socket', '1:account'];
+    expect(await addSocket(a.redis.commands, [keyPrefix], args)).toBe(-1);
+    await tick(a.redis.commands, [keyPrefix], ['node', '3', String(LEASE_MS), '100']);
+    expect(await addSocket(a.redis.commands, [keyPrefix], ['node', '2', ...args.slice(2)])).toBe(-1);
+    await tick(a.redis.commands, [keyPrefix], ['node', '1', String(LEASE_MS), '100']);
+    expect(await addSocket(a.redis.commands, [keyPrefix], ['node', '1', ...args.slice(2)])).toBe(-1);
+    expect(await connectionsOf(a, 'ann')).toBe(0);
+  });
+});
