@@ -1,3 +1,4 @@
+import type { Response } from 'express';
 import type { z } from 'zod';
 import type { deliveryQuestion } from '#shared/contracts/deliveries.js';
 import { emitApi, emitItem } from '#shared/contracts/emit-api.js';
@@ -5,19 +6,20 @@ import { invalid } from '../../errors.js';
 import type { RouteHandlers } from '../../framework/integration.js';
 import { toGatewayError, toRequestFailure, toSuccess } from '../../framework/reply.js';
 import { parse } from '../../validation.js';
-import type { EmitService } from './service.js';
+import type { EmitService, WhenAnswered } from './service.js';
 
 /** The REST of the emit API. */
 export const createRoutes = (service: EmitService): RouteHandlers<typeof emitApi> => ({
   async emit({ params: { userId, event }, query, body, request, response }) {
     const { 'idempotency-key': key } = parse(emitApi.routes.emit.headers, request.headers);
-    const { answer, isReplay } = await service.toUser(toEmit({ ...query, userId, event, payload: body }), key);
+    const item = toEmit({ ...query, userId, event, payload: body });
+    const { answer, isReplay } = await service.toUser(item, whenAnswered(response), key);
     if (isReplay) response.setHeader('Idempotent-Replay', 'true');
     return answer;
   },
   emitStatus: ({ params: { id } }) => service.statusOf(id),
-  async emitBatch({ body: { items } }) {
-    return { items: await Promise.all(items.map((item) => toItemAnswer(service, item))) };
+  async emitBatch({ body: { items }, response }) {
+    return { items: await Promise.all(items.map((item) => toItemAnswer(service, item, whenAnswered(response)))) };
   },
   broadcast: async ({ params: { event }, query: { namespace, account }, body }) =>
     service.toEveryone({ event, payload: body, namespace, account }),
@@ -29,11 +31,16 @@ export const createRoutes = (service: EmitService): RouteHandlers<typeof emitApi
   presences: async ({ body: { userIds } }) => ({ users: await service.presencesOf(userIds) }),
 });
 
+const whenAnswered =
+  (response: Response): WhenAnswered =>
+  (task) =>
+    void response.once('finish', task);
+
 /** The answer to one item of a batch: what the call alone would have answered. */
-async function toItemAnswer(service: EmitService, item: unknown) {
+async function toItemAnswer(service: EmitService, item: unknown, answering: WhenAnswered) {
   try {
     const { idempotencyKey: key, ...emit } = parse(emitItem, item);
-    const { answer } = await service.toUser(toEmit(emit), key);
+    const { answer } = await service.toUser(toEmit(emit), answering, key);
     return { ...toSuccess(undefined), data: answer };
   } catch (error) {
     return toRequestFailure(toGatewayError(error));

@@ -26,6 +26,9 @@ interface UserEmit extends Emit {
   durable?: { ttlMs?: number; push?: { afterMs?: number } };
 }
 
+/** Runs a task when the caller has been given the answer to the call. */
+export type WhenAnswered = (task: () => void) => void;
+
 /** Which messages of a user. */
 type DeliveriesQuestion = Omit<HistoryQuestion, 'recipient'> & { site?: string | undefined };
 
@@ -53,7 +56,7 @@ export function createEmitService(context: Context) {
   const inquire = createInquiry({ models, clock });
   const idempotency = createIdempotency({ model: models.DeliveryKey, clock });
 
-  const toUser = async (emit: UserEmit, id?: string): Promise<Emitted> => {
+  const toUser = async (emit: UserEmit, whenAnswered: WhenAnswered, id?: string): Promise<Emitted> => {
     const { userId, event, payload, namespace, durable } = emit;
     if (durable !== undefined) {
       const recipient = { site: GENERAL_SITE, userId };
@@ -63,8 +66,8 @@ export function createEmitService(context: Context) {
         ...(push.isOn && wanted && { push: { ...toShown(payload), afterMs: wanted.afterMs ?? config.push.afterMs } }),
       };
       const { answered, ...sent } = await delivery.send(id === undefined ? message : { ...message, id });
+      whenAnswered(answered);
       const state = sent.sockets > 0 || (await isElsewhere(userId)) ? 'sent' : 'queued';
-      answered();
       return { ...sent, state };
     }
     const target = { namespaces: spread(namespace), rooms: [rooms.user(userId)] };
@@ -79,9 +82,9 @@ export function createEmitService(context: Context) {
 
   return {
     /** A key makes it happen once, however often and on whichever node it is called. */
-    async toUser(emit: UserEmit, key?: string): Promise<Once<Emitted>> {
-      if (key === undefined) return { answer: await toUser(emit), isReplay: false };
-      return idempotency.once(JSON.stringify([GENERAL_SITE, key]), emit, (id) => toUser(emit, id));
+    async toUser(emit: UserEmit, whenAnswered: WhenAnswered, key?: string): Promise<Once<Emitted>> {
+      if (key === undefined) return { answer: await toUser(emit, whenAnswered), isReplay: false };
+      return idempotency.once(JSON.stringify([GENERAL_SITE, key]), emit, (id) => toUser(emit, whenAnswered, id));
     },
 
     /** @throws GatewayError `NOT_FOUND` for what was never durable, or ended too long ago */

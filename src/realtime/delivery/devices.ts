@@ -20,6 +20,7 @@ import { type Mailbox, type Mailboxes, type StoredDevice, toLoss, toStoredDevice
 import type { Nodes } from './nodes.js';
 import type { Device } from './outbox.js';
 import { pendingOf } from './pending.js';
+import type { PositionRange } from './positions.js';
 
 /** By how much the clocks of two nodes may differ. */
 export const CLOCK_SKEW_MS = 5000;
@@ -40,8 +41,8 @@ export interface Arrival extends Device {
   readonly namespaces: readonly string[];
   /** Unix time in milliseconds. */
   readonly connectedAt: number;
-  /** Up to this position, callers had their answer before that. */
-  readonly answered: number;
+  /** Positions whose callers had their answers before that. */
+  readonly answered: PositionRange | undefined;
 }
 
 /** What a device finds when it connects. */

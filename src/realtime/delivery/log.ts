@@ -3,7 +3,7 @@ import { GatewayError } from '../../errors.js';
 import type { Clock } from '../../platform/clock.js';
 import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
 import { type Entry, keyOf, type NamedMessage } from './message.js';
-import type { Positions } from './positions.js';
+import type { PositionRange, Positions } from './positions.js';
 
 /** Entries are purged no earlier than this; see `positions.ts`. */
 const PURGE_MIN_AGE_MS = 300_000;
@@ -103,6 +103,27 @@ export function createLog({ models, clock, positions, receiptTtlMs }: Dependenci
     part.find(found.map((document) => fromDocument(document as unknown as StoredEntry)));
   };
 
+  /** Of the given positions, the last and the lowest whose entry was created at a time or later. */
+  const recentOf = async (
+    recipient: string,
+    time: number,
+    range: object,
+  ): Promise<{ last: number | undefined; lowest: number | undefined }> => {
+    const newestFirst = collection
+      .find({ recipient, position: range }, { projection: { _id: 0, position: 1, createdAt: 1 } })
+      .sort({ position: -1 });
+    let [last, lowest]: (number | undefined)[] = [];
+    for await (const { position, createdAt } of newestFirst) {
+      last ??= Number(position);
+      // A purged entry has no time, and is old.
+      const age = time - (createdAt === undefined ? 0 : (createdAt as Date).getTime());
+      if (age <= 0) lowest = Number(position);
+      // An entry below may have been created later, if it was stored faster.
+      else if (age > STORING_MAX_MS) break;
+    }
+    return { last, lowest };
+  };
+
   return {
     /** Stores messages, those of one recipient in order. @returns the entry of each, or the error that it failed with */
     async append(messages: readonly NamedMessage[]): Promise<(Entry | Error)[]> {
@@ -156,20 +177,16 @@ export function createLog({ models, clock, positions, receiptTtlMs }: Dependenci
     },
 
     /**
-     * The position after which a device begins that connected at a time: what was answered since is above it, on whatever
-     * node, and little of what was sent before.
+     * The position after which a new device begins: everything above it was answered, or may have been, after a time.
+     * @param answered positions of which it is known that they were answered before
      */
-    async positionBefore(recipient: string, time: number, atLeast: number): Promise<number> {
-      const newestFirst = collection
-        .find({ recipient, position: { $gt: atLeast } }, { projection: { _id: 0, position: 1, createdAt: 1 } })
-        .sort({ position: -1 });
-      let before = atLeast;
-      for await (const { position, createdAt } of newestFirst) {
-        // A purged entry has no time, and is old.
-        if (createdAt === undefined || (createdAt as Date).getTime() < time) return position as number;
-        before = (position as number) - 1;
-      }
-      return before;
+    async positionBefore(recipient: string, time: number, answered?: PositionRange): Promise<number> {
+      const to = answered?.to ?? 0;
+      // First, because more is stored meanwhile.
+      const above = await recentOf(recipient, time, { $gt: to });
+      const below = answered && (await recentOf(recipient, time, { $lt: answered.from }));
+      const lowest = below?.lowest ?? above.lowest;
+      return lowest === undefined ? (above.last ?? to) : lowest - 1;
     },
 
     /** The highest position that was stored for each recipient since a time, by the clocks of the nodes that stored it. */

@@ -72,6 +72,8 @@ export class Outbox {
   #position = 0;
   /** The highest position that is known to exist. */
   #last = 0;
+  /** The last read did not reach the end of the log: there may be more than `#last` says. */
+  #isTruncated = false;
   #isClosed = false;
 
   constructor(socket: GatewaySocket, device: Device, dependencies: OutboxDependencies) {
@@ -87,7 +89,11 @@ export class Outbox {
 
   /** Nothing is on its way through it: another one that begins at its position would be the same. */
   get isIdle(): boolean {
-    return this.#phase === 'live' && this.#last <= this.#position && this.unacknowledged.size === 0;
+    return this.#phase === 'live' && !this.#hasUnread && this.unacknowledged.size === 0;
+  }
+
+  get #hasUnread(): boolean {
+    return this.#isTruncated || this.#last > this.#position;
   }
 
   get isClosed(): boolean {
@@ -126,7 +132,6 @@ export class Outbox {
       if (this.#isClosed) return;
       const old = entries.slice(0, lengthWhile(entries, isOld));
       const batch = this.#takeBatch(old);
-      this.#last = Math.max(this.#last, entries.at(-1)?.position ?? 0);
       if (batch.length > 0) await this.#sendBatch(batch);
       const hasTakenAll = this.#position >= (old.at(-1)?.position ?? 0);
       isDone = hasTakenAll && (isLast || old.length < entries.length);
@@ -141,7 +146,7 @@ export class Outbox {
       this.#position = entry.position;
       this.#last = Math.max(this.#last, entry.position);
       if (isHeardOn(this.socket.nsp.name, entry.namespace)) this.#send(entry);
-      if (this.#last > this.#position) this.#readOn();
+      this.#readOn();
     } else {
       this.look(entry.position);
     }
@@ -194,7 +199,7 @@ export class Outbox {
 
   #readOn(): void {
     const isStalled = this.unacknowledged.size >= UNACKNOWLEDGED_MAX;
-    if (this.#isClosed || this.#phase !== 'live' || this.#last <= this.#position || isStalled) return;
+    if (this.#isClosed || this.#phase !== 'live' || !this.#hasUnread || isStalled) return;
     this.#phase = 'reading';
     this.#read().then(
       () => {
@@ -223,16 +228,18 @@ export class Outbox {
         this.#position = entry.position;
         if (this.#isPending(entry)) this.#send(entry);
       }
-      this.#last = Math.max(this.#last, this.#position);
       if (isLast) this.#position = Math.max(this.#position, last);
-      if (isLast && this.#last <= this.#position) return;
+      if (!this.#hasUnread) return;
     }
   }
 
-  #fetch() {
+  async #fetch() {
     const { recipient, deviceId } = this.device;
     const query = { recipient, deviceId, namespaces: this.#namespaces, after: this.#position, limit: BATCH_MAX };
-    return this.#dependencies.log.read(query);
+    const chunk = await this.#dependencies.log.read(query);
+    this.#last = Math.max(this.#last, chunk.entries.at(-1)?.position ?? 0);
+    this.#isTruncated = !chunk.isLast;
+    return chunk;
   }
 
   /** Whether an entry is still to be sent. */

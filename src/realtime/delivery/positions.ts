@@ -7,15 +7,21 @@ const RECIPIENTS_MAX = 20_000;
  * within this time whoever took the next position left an entry that makes a second insert fail.
  */
 const TRUSTED_MS = 120_000;
-/** So long after an answer was given, a client that connects counts as later. */
-const ANSWERED_MS = 5;
+/** A client that connects at least this long after an answer was written counts as later than the answer. */
+const ANSWERED_MS = 50;
+
+/** Positions from one to another, both included. */
+export interface PositionRange {
+  readonly from: number;
+  readonly to: number;
+}
 
 interface Known {
   last: number;
   /** Unix time in milliseconds at which nothing was stored above `last`. */
   provedAt: number;
-  /** Up to here, callers had their answer at the time `answeredAt` of this process. */
-  answered: number;
+  /** The callers of all of these had their answer at the time `answeredAt` of this process. */
+  answered: PositionRange | undefined;
   answeredAt: number;
 }
 
@@ -29,7 +35,7 @@ export function createPositions(clock: Clock) {
   const known = new Map<string, Known>();
 
   const touch = (recipient: string): Known => {
-    const found = known.get(recipient) ?? { last: 0, provedAt: 0, answered: 0, answeredAt: 0 };
+    const found = known.get(recipient) ?? { last: 0, provedAt: 0, answered: undefined, answeredAt: 0 };
     known.delete(recipient);
     known.set(recipient, found);
     if (known.size > RECIPIENTS_MAX) known.delete(known.keys().next().value as string);
@@ -57,14 +63,17 @@ export function createPositions(clock: Clock) {
     /** The caller of a message has its answer. */
     answer(recipient: string, position: number): void {
       const own = touch(recipient);
-      own.answered = Math.max(own.answered, position);
+      own.answered = extended(own.answered, position);
       own.answeredAt = performance.now();
     },
 
-    /** The highest position of which it is known that its caller had an answer before now. */
-    answered(recipient: string): number {
+    /**
+     * Positions whose callers are known to have had their answers before now; `undefined`: none. Other nodes answer without
+     * saying so, in any order, so a position that this node did not store itself is in no such range.
+     */
+    answered(recipient: string): PositionRange | undefined {
       const own = known.get(recipient);
-      return own === undefined || performance.now() - own.answeredAt < ANSWERED_MS ? 0 : own.answered;
+      return own === undefined || performance.now() - own.answeredAt < ANSWERED_MS ? undefined : own.answered;
     },
 
     /** What is known of the last position may be wrong. */
@@ -73,4 +82,11 @@ export function createPositions(clock: Clock) {
       if (own !== undefined) Object.assign(own, { last: 0, provedAt: 0 });
     },
   };
+}
+
+/** A range with a position that it touches; of others only the higher is kept. */
+function extended(range: PositionRange | undefined, position: number): PositionRange {
+  if (range === undefined || position > range.to + 1) return { from: position, to: position };
+  if (position < range.from - 1) return range;
+  return { from: Math.min(range.from, position), to: Math.max(range.to, position) };
 }

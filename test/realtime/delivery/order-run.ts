@@ -21,6 +21,8 @@ export interface OrderStage {
   readonly models: Models;
   /** Resolves when the second node has sent its next insert, which waits before the database sees it. */
   nextInsert(): Promise<void>;
+  /** Holds back the replies to inserts of the second node into a collection. @returns lets them through */
+  holdReplies(collection: string): () => void;
   close(): Promise<void>;
 }
 
@@ -38,6 +40,11 @@ export async function openOrderStage(slowMs: number): Promise<OrderStage> {
     await pause(slowMs);
     return undefined;
   };
+  const held = new Map<unknown, Promise<void>>();
+  slow.rules.onReply = async (reply, command) => {
+    await held.get(command['insert']);
+    return reply;
+  };
   const redisOfB = await startTcpProxy(redis.port);
   const a = await startGateway({ REDIS_URL: redis.url, MONGODB_URL: database.url, EVENT_LIMIT: '100000' });
   const b = await startGateway({
@@ -47,6 +54,17 @@ export async function openOrderStage(slowMs: number): Promise<OrderStage> {
   return {
     ...{ a, b, redis: redisOfB, models: defineModels(connection) },
     nextInsert: () => new Promise((resolve) => waiting.push(resolve)),
+    holdReplies(collection) {
+      let release = (): void => undefined;
+      const released = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      held.set(collection, released);
+      return () => {
+        held.delete(collection);
+        release();
+      };
+    },
     async close() {
       await Promise.all([a.close(), b.close()]);
       await connection.close();

@@ -40,6 +40,45 @@ test('a message that was answered first arrives first, though its node is slow a
   device.close();
 });
 
+test('a new device gets what another node stored before it connected and answered afterwards', async () => {
+  const { a, b, models, holdReplies } = stage;
+  const send = async (node: typeof a, name: string): Promise<void> => {
+    const { status } = await node.call('POST', '/emit/answered/m?durable=true', JSON.stringify(name));
+    expect(status).toBe(200);
+  };
+  const first = await openApplication(a, { user: 'answered', deviceId: 'first' });
+  await first.ready();
+  const release = holdReplies('delivery.log');
+  const answer = send(b, 'answered late');
+  const isStored = () => models.DeliveryEntry.exists({ body: JSON.stringify(['m', 'answered late']) });
+  await until(async () => (await isStored()) !== null);
+  // Its position is above that of the message which is not answered yet.
+  await send(a, 'answered early');
+  const device = await openApplication(a, { user: 'answered', deviceId: 'new' });
+  release();
+  await answer;
+  await until(() => device.messages.includes('answered late'));
+  for (const { close } of [first, device]) close();
+});
+
+test('a device that connects while a batch is under way gets the items that are stored already', async () => {
+  const { b, holdReplies } = stage;
+  const first = await openApplication(b, { user: 'batch', deviceId: 'first' });
+  await first.ready();
+  const release = holdReplies('delivery.keys');
+  const item = { userId: 'batch', event: 'm', durable: true, payload: 'stored' };
+  const items = [item, { ...item, userId: 'other', idempotencyKey: 'k' }];
+  const answer = b.call('POST', '/emit', { items });
+  await first.has(1);
+  const device = await openApplication(b, { user: 'batch', deviceId: 'new' });
+  release();
+  const { json } = await answer;
+  expect(json.data.items.map(({ message }: { message: string }) => message)).toEqual(['SUCCESS', 'SUCCESS']);
+  await device.has(1);
+  expect(device.messages).toEqual(['stored']);
+  for (const { close } of [first, device]) close();
+});
+
 test('every device ends up with what is stored, in its order', async () => {
   await runHistory(stage, { recipients: 3, messages: 25, seed: 7 });
 });

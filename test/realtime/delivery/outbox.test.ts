@@ -1,0 +1,119 @@
+import { expect, test } from 'vitest';
+import type { Log, LogQuery } from '../../../src/realtime/delivery/log.js';
+import type { Entry } from '../../../src/realtime/delivery/message.js';
+import { Outbox, UNACKNOWLEDGED_MAX } from '../../../src/realtime/delivery/outbox.js';
+import type { GatewaySocket } from '../../../src/sockets/socket.js';
+import { createRandom } from './chaos.js';
+
+const toEntry = (position: number): Entry => ({
+  ...{ id: String(position), recipient: 'r', position, namespace: '/v1/shared', body: JSON.stringify(['m', position]) },
+  ...{ createdAt: 0, expireAt: null, isResync: false, keepsReceipt: false, hasPush: false },
+});
+
+/** An outbox over a log in memory, with a client that acknowledges when the test says so. */
+function openOutbox() {
+  const log: Entry[] = [];
+  const received: number[] = [];
+  const unacknowledged: (() => void)[] = [];
+  const emit = (event: string, payload: unknown, acknowledge: () => void): void => {
+    if (event === '_batch') received.push(...(payload as [string, number][]).map(([, position]) => position));
+    else received.push(payload as number);
+    unacknowledged.push(acknowledge);
+  };
+  const read = async ({ after, limit }: LogQuery) => {
+    const entries = log.filter(({ position }) => position > after).slice(0, limit);
+    return { entries, isLast: entries.length < limit };
+  };
+  const socket = { nsp: { name: '/v1/shared' }, emit } as unknown as GatewaySocket;
+  const outbox: Outbox = new Outbox(
+    socket,
+    { recipient: 'r', deviceId: 'd' },
+    {
+      log: { read } as unknown as Log,
+      now: () => 0,
+      after: () => () => undefined,
+      acknowledge: (_outbox, entries) => {
+        for (const entry of entries) outbox.settle(entry);
+      },
+      sent: () => undefined,
+      expired: () => undefined,
+      failed: (error) => {
+        throw error;
+      },
+    },
+  );
+  const cursor = {
+    ...{ device: outbox.device, acked: {}, start: 0, sent: {}, revision: 0 },
+    ...{ isDirty: false, ended: [], usedAt: 0 },
+  };
+  return {
+    ...{ outbox, log, received, cursor },
+    store: (count: number): void => {
+      for (let n = 0; n < count; n += 1) log.push(toEntry(log.length + 1));
+    },
+    /** Acknowledges the oldest messages that are not. */
+    acknowledge: (count: number): void => {
+      for (const acknowledge of unacknowledged.splice(0, count)) acknowledge();
+    },
+  };
+}
+
+/** Lets everything run that does not wait for the client. */
+const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
+const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1);
+
+test('reads on after a full window although no notification told of the rest', async () => {
+  const { outbox, store, received, acknowledge, cursor } = openOutbox();
+  store(2 * UNACKNOWLEDGED_MAX + 300);
+  // Only the first entry is known to exist; the others were stored by a node whose notifications were lost.
+  outbox.resume({ cursor, position: 0, last: 1 });
+  for (let round = 0; round < 6; round += 1) {
+    await settle();
+    acknowledge(UNACKNOWLEDGED_MAX);
+  }
+  expect(received).toEqual(upTo(2 * UNACKNOWLEDGED_MAX + 300));
+  await settle();
+  expect(outbox.isIdle).toBe(true);
+});
+
+test('sends a message that is stored right after it has read everything', async () => {
+  const { outbox, store, received, acknowledge, cursor, log } = openOutbox();
+  store(UNACKNOWLEDGED_MAX);
+  outbox.resume({ cursor, position: 0, last: 1 });
+  await settle();
+  acknowledge(UNACKNOWLEDGED_MAX);
+  await settle();
+  store(1);
+  outbox.offer(log.at(-1) as Entry);
+  await settle();
+  expect(received).toEqual(upTo(UNACKNOWLEDGED_MAX + 1));
+});
+
+test.each([1, 2, 3, 4, 5, 6, 7, 8])('sends every entry once and in order (seed %i)', async (seed) => {
+  const { outbox, store, received, acknowledge, cursor, log } = openOutbox();
+  const random = createRandom(seed);
+  store(Math.floor(random() * 1500));
+  const isOld = ({ position }: Entry): boolean => position <= 700 * random();
+  const opening = outbox.catchUp({ cursor, position: 0, last: 0 }, isOld);
+  for (let step = 0; step < 60; step += 1) {
+    const choice = random();
+    if (choice < 0.3) {
+      const first = log.length;
+      store(Math.floor(random() * 40));
+      // Most notifications arrive, in an order of their own.
+      const told = log.slice(first).filter(() => random() < 0.7);
+      if (random() < 0.3) told.reverse();
+      for (const entry of told) outbox.offer(entry);
+    } else if (choice < 0.8) {
+      acknowledge(Math.floor(random() * 300));
+    }
+    if (random() < 0.5) await settle();
+  }
+  outbox.look(log.length);
+  while (received.length < log.length || !outbox.isIdle) {
+    await settle();
+    acknowledge(1 + Math.floor(random() * 200));
+  }
+  await opening;
+  expect(received).toEqual(upTo(log.length));
+});
