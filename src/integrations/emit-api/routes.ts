@@ -19,7 +19,8 @@ export const createRoutes = (service: EmitService): RouteHandlers<typeof emitApi
   },
   emitStatus: ({ params: { id } }) => service.statusOf(id),
   async emitBatch({ body: { items }, response }) {
-    return { items: await Promise.all(items.map((item) => toItemAnswer(service, item, whenAnswered(response)))) };
+    const answering = whenAnswered(response);
+    return { items: await Promise.all(items.map((item) => toItemAnswer(service, item, answering))) };
   },
   broadcast: async ({ params: { event }, query: { namespace, account }, body }) =>
     service.toEveryone({ event, payload: body, namespace, account }),
@@ -31,10 +32,14 @@ export const createRoutes = (service: EmitService): RouteHandlers<typeof emitApi
   presences: async ({ body: { userIds } }) => ({ users: await service.presencesOf(userIds) }),
 });
 
-const whenAnswered =
-  (response: Response): WhenAnswered =>
-  (task) =>
-    void response.once('finish', task);
+/** Runs tasks when the response has been written. */
+function whenAnswered(response: Response): WhenAnswered {
+  const tasks: (() => void)[] = [];
+  response.once('finish', () => {
+    for (const task of tasks) task();
+  });
+  return (task) => void tasks.push(task);
+}
 
 /** The answer to one item of a batch: what the call alone would have answered. */
 async function toItemAnswer(service: EmitService, item: unknown, answering: WhenAnswered) {

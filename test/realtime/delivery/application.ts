@@ -14,8 +14,8 @@ export interface Application {
   has(count: number): Promise<void>;
   /** Something that the gateway answers after all that it has sent so far. */
   ask(): Promise<unknown>;
-  /** The gateway knows this device. */
-  ready(): Promise<void>;
+  /** The mailbox knows this device. @param via the node that takes a probe; by default that of the device */
+  ready(via?: TestGateway): Promise<void>;
   /** Acknowledges what was held, and from now on everything at once. */
   release(): void;
   close(): void;
@@ -78,7 +78,7 @@ export async function openApplication(gateway: TestGateway, options: Application
     resyncs: () => resyncs,
     has: (count) => until(() => messages.length >= count),
     ask,
-    async ready() {
+    async ready(via = gateway) {
       // A durable probe comes back to this device once its mailbox is open.
       probes += 1;
       const event = `probe_${probes}`;
@@ -91,7 +91,7 @@ export async function openApplication(gateway: TestGateway, options: Application
           if (events.some(([name]) => name === event)) resolve();
         });
       });
-      await gateway.call('POST', `/emit/${user}/${event}?durable=true`, {});
+      await via.call('POST', `/emit/${user}/${event}?durable=true`, {});
       await back;
     },
     release() {
