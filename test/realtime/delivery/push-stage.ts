@@ -6,6 +6,9 @@ import { startFcm, type TestFcm } from '../../support/fcm.js';
 import { startGateway, type TestGateway } from '../../support/gateway.js';
 import { startRedis } from '../../support/redis-server.js';
 
+/** Queries of the database after which time goes on. */
+const LOOKS = 200;
+
 /** Two gateways with push, on one database, which knows them as `a` and `b`, and one Redis. */
 export interface PushStage {
   readonly nodes: readonly [TestGateway, TestGateway];
@@ -22,6 +25,8 @@ export interface PushStage {
   stateOf(id: string): Promise<string>;
   /** Pushes that are due or will be. */
   waiting(): Promise<number>;
+  /** Waits until no push is due and none will be: everything that was to be sent has been. */
+  settled(): Promise<void>;
   /** The counter of pushes with one result, on both nodes. */
   counted(result: string): Promise<number>;
   close(): Promise<void>;
@@ -40,9 +45,24 @@ export async function openPushStage(): Promise<PushStage> {
   };
   const [a, b] = [await start('a'), await start('b')];
 
+  const waiting = () => models.DeliveryPush.countDocuments({});
+  /**
+   * Waits for what pushes do. When nothing comes of many looks, a second passes: a push that is claimed before its message
+   * is stored is put off by that time.
+   */
+  const patiently = async (condition: () => Promise<boolean>): Promise<void> => {
+    for (let looks = 1; !(await condition()); looks += 1) if (looks % LOOKS === 0) clock.advance(1000);
+  };
+  const has = (token: string, count: number) =>
+    patiently(async () => {
+      await waiting();
+      return fcm.to(token).length >= count;
+    });
+
   return {
     nodes: [a, b],
-    ...{ fcm, clock, models, env },
+    ...{ fcm: { ...fcm, has }, clock, models, env, waiting },
+    settled: () => patiently(async () => (await waiting()) === 0),
     async register(userId, ...tokens) {
       await models.FcmToken.insertMany([{ account_id: new Types.ObjectId(), user_id: userId, web_token: tokens }]);
     },
@@ -56,7 +76,6 @@ export async function openPushStage(): Promise<PushStage> {
       return json.data;
     },
     stateOf: async (id) => (await b.call('GET', `/emit/${id}`)).json.data.state,
-    waiting: () => models.DeliveryPush.countDocuments({}),
     async counted(result) {
       let sum = 0;
       for (const node of [a, b]) {

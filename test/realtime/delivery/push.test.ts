@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => stage.close());
 
 /** Nothing is due and nothing will be, so whatever was to be sent has been. */
-const settled = () => until(async () => (await stage.waiting()) === 0);
+const settled = () => stage.settled();
 
 /** Sends a push to one user and waits for it: what was due before has been dealt with by then. */
 async function barrier(): Promise<void> {
