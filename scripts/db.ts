@@ -2,8 +2,8 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readConfig } from '../src/config.js';
-import { toUrl } from '../src/embedded/address.js';
-import { serveDirectory } from '../src/embedded/serve.js';
+import { toUrl } from '../src/embedded/process/address.js';
+import { serveDirectory } from '../src/embedded/server/serve-directory.js';
 
 const USAGE = `Runs the embedded database alone, for several gateways, mongosh or Compass to share, and prints its URL.
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ObjectId } from 'bson';
 import { mongo } from 'mongoose';
 import type { Document } from '../../src/embedded/bson/values.js';
-import type { ServerState } from '../../src/embedded/commands/request.js';
+import type { ServerState } from '../../src/embedded/commands/request/request.js';
 import { summarize } from './statistics.js';
 
 /*
@@ -15,13 +15,15 @@ import { summarize } from './statistics.js';
 /** The build is measured, not the source: a loader of TypeScript adds a call to every function. */
 const built = (path: string): string => new URL(`../../dist/src/embedded/${path}`, import.meta.url).href;
 const { createCommandHandler } = (await import(
-  built('commands/index.js')
-)) as typeof import('../../src/embedded/commands/index.js');
+  built('commands/dispatch.js')
+)) as typeof import('../../src/embedded/commands/dispatch.js');
 const { Database } = (await import(
   built('engine/database.js')
 )) as typeof import('../../src/embedded/engine/database.js');
 const { startEmbedded } = (await import(built('index.js'))) as typeof import('../../src/embedded/index.js');
-const { createServerState } = (await import(built('server.js'))) as typeof import('../../src/embedded/server.js');
+const { createServerState } = (await import(
+  built('server/database-server.js')
+)) as typeof import('../../src/embedded/server/database-server.js');
 const { createDiskStorage } = (await import(
   built('store/disk-storage.js')
 )) as typeof import('../../src/embedded/store/disk-storage.js');

@@ -1,9 +1,9 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { addressOf, toUrl } from './address.js';
-import { type EmbeddedLogger, launch } from './launcher.js';
+import { addressOf, toUrl } from './process/address.js';
+import { type EmbeddedLogger, launch } from './process/launcher.js';
 
-export type { EmbeddedLogger } from './launcher.js';
+export type { EmbeddedLogger } from './process/launcher.js';
 
 /** Where the data is, how it is kept, and who hears of it. */
 export interface EmbeddedOptions {

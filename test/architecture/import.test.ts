@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { readSources } from './sources.js';
 
 /** Modules that are a process: loading them starts it. */
-const ENTRY_POINTS = ['src/main.ts', 'src/embedded/main.ts'];
+const ENTRY_POINTS = ['src/main.ts', 'src/embedded/process/child.ts'];
 
 /** Imports each module of its arguments but the first and prints those after which something is open that was not open before. */
 const PROBE = `

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import { toUrl } from '../../src/embedded/address.js';
-import { serveDirectory } from '../../src/embedded/serve.js';
+import { toUrl } from '../../src/embedded/process/address.js';
+import { serveDirectory } from '../../src/embedded/server/serve-directory.js';
 import { nameOf, startMongoProxy } from './mongo-proxy.js';
 
 /*

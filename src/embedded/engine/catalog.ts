@@ -1,7 +1,7 @@
 import type { Document } from '../bson/values.js';
 import { fail } from '../errors.js';
 import { Collection } from './collection.js';
-import { toIndexDefinition } from './index-definition.js';
+import { toIndexDefinition } from './indexes/index-definition.js';
 
 /** Which collections there are: by name, as commands ask for them, and by number, as the log knows them. */
 export class Catalog {

@@ -3,8 +3,8 @@ import { type Collation, parseCollation } from '../bson/collation.js';
 import { toKeyString } from '../bson/key-string.js';
 import { toNumber } from '../bson/numbers.js';
 import { type Document, isNumeric } from '../bson/values.js';
-import { CollectionIndex, type IndexDefinition, type StoredRecord } from './collection-index.js';
-import { idIndexDefinition } from './index-definition.js';
+import { CollectionIndex, type IndexDefinition, type StoredRecord } from './indexes/collection-index.js';
+import { idIndexDefinition } from './indexes/index-definition.js';
 import type { Transaction } from './transaction.js';
 
 /** What a document was before a change; kept while a transaction reads an older state. */

@@ -3,7 +3,7 @@ import { indexKeysAt } from '../bson/path.js';
 import { type Document, isDocument, typeOf } from '../bson/values.js';
 import { DatabaseError } from '../errors.js';
 import type { Collection } from './collection.js';
-import type { CollectionIndex } from './collection-index.js';
+import type { CollectionIndex } from './indexes/collection-index.js';
 
 /** The error for a document whose key is taken, with mongod's text, `keyPattern` and `keyValue`. */
 export const describeDuplicate = (

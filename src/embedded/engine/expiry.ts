@@ -1,10 +1,10 @@
 import { indexKeysAt } from '../bson/path.js';
 import type { Document } from '../bson/values.js';
-import { boundsOf, endOf, startOf } from './bounds.js';
 import type { Collection } from './collection.js';
-import type { CollectionIndex } from './collection-index.js';
 import type { Database } from './database.js';
 import { DirectWriter } from './direct-writer.js';
+import type { CollectionIndex } from './indexes/collection-index.js';
+import { boundsOf, endOf, startOf } from './planner/bounds.js';
 import { LockedError } from './transaction.js';
 
 /** How many expired documents go in one frame; the rest waits for the next turn of the event loop. */

@@ -1,8 +1,8 @@
 import type { Document } from '../bson/values.js';
 import { fail } from '../errors.js';
 import type { Change, Collection } from './collection.js';
-import type { CollectionIndex } from './collection-index.js';
 import { describeDuplicate } from './duplicate-key.js';
+import type { CollectionIndex } from './indexes/collection-index.js';
 import { documentBytesOf } from './log-codec.js';
 import { createWriteConflict, MAX_TRANSACTION_BYTES, type Transaction } from './transaction.js';
 import { describeDuplicateId, encodePut, isUniqueSecondary, lockNameOf, type Writer } from './writer.js';

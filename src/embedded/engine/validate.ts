@@ -1,6 +1,6 @@
 import { describe } from '../bson/describe.js';
 import { byteLengthOf, type Collection } from './collection.js';
-import type { CollectionIndex, StoredRecord } from './collection-index.js';
+import type { CollectionIndex, StoredRecord } from './indexes/collection-index.js';
 
 /** Beyond so many the rest would say nothing new. */
 const MAX_ERRORS = 20;

@@ -1,8 +1,8 @@
 import type { Document } from '../bson/values.js';
 import { fail } from '../errors.js';
 import type { Collection } from './collection.js';
-import type { CollectionIndex } from './collection-index.js';
 import { describeDuplicate } from './duplicate-key.js';
+import type { CollectionIndex } from './indexes/collection-index.js';
 import { documentBytesOf, ENTRY, encodeEntry } from './log-codec.js';
 
 /** What a document may measure, as BSON. */

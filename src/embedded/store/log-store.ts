@@ -1,9 +1,9 @@
 import { DatabaseError } from '../errors.js';
-import { Batch } from './batch.js';
 import { Compaction } from './compaction.js';
 import { encodeFrame } from './frame.js';
 import { recover } from './recovery.js';
 import type { LogFile, Storage } from './storage.js';
+import { Batch } from './write-batch.js';
 
 const LOG_NAME = 'data.log';
 

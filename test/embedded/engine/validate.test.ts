@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { byteLengthOf, Collection } from '../../../src/embedded/engine/collection.js';
-import { toIndexDefinition } from '../../../src/embedded/engine/index-definition.js';
+import { toIndexDefinition } from '../../../src/embedded/engine/indexes/index-definition.js';
 import { validateCollection } from '../../../src/embedded/engine/validate.js';
-import { createRandom } from '../server/random.js';
+import { createRandom } from '../support/random.js';
 
 type Fields = Record<string, unknown>;
 

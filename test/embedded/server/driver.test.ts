@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import mongoose, { mongo } from 'mongoose';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createMemoryStorage } from './memory-storage.js';
-import { PATIENT, startTestServer } from './running-server.js';
+import { createMemoryStorage } from '../support/memory-storage.js';
+import { PATIENT, startTestServer } from '../support/running-server.js';
 
 const insertNumbers = async (collection: mongo.Collection, count: number): Promise<void> => {
   await collection.insertMany(Array.from({ length: count }, (_, n) => ({ n, group: n % 7 })));

@@ -1,8 +1,8 @@
 import { mongo } from 'mongoose';
 import { describe, expect, it } from 'vitest';
-import { createMemoryStorage } from './memory-storage.js';
-import { sendRaw } from './raw-client.js';
-import { startTestServer } from './running-server.js';
+import { createMemoryStorage } from '../support/memory-storage.js';
+import { sendRaw } from '../support/raw-client.js';
+import { startTestServer } from '../support/running-server.js';
 
 interface Account {
   _id: string;

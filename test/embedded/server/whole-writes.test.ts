@@ -1,7 +1,7 @@
 import type { mongo } from 'mongoose';
 import { describe, expect, it } from 'vitest';
-import { createMemoryStorage } from './memory-storage.js';
-import { startTestServer } from './running-server.js';
+import { createMemoryStorage } from '../support/memory-storage.js';
+import { startTestServer } from '../support/running-server.js';
 
 type Things = mongo.Collection<{ _id: number; [field: string]: unknown }>;
 

@@ -1,0 +1,134 @@
+import { hostname } from 'node:os';
+import { Long } from 'bson';
+import type { Document } from '../bson/values.js';
+import type { Collection } from '../engine/collection.js';
+import { validateCollection } from '../engine/validate.js';
+import { fail } from '../errors.js';
+import { sizeOf } from './collection-commands.js';
+import { SERVER_VERSION } from './handshake-commands.js';
+import { type Command, NO_FIELDS, type Request, targetCollection, targetName } from './request/request.js';
+
+const serverStatus = ({ state }: Request): Document => {
+  const { engine, cursors, startedAt, counters } = state;
+  const { rss, heapUsed } = process.memoryUsage();
+  const uptime = (Date.now() - startedAt) / 1000;
+  return {
+    host: hostname(),
+    version: SERVER_VERSION,
+    process: 'embedded',
+    pid: Long.fromNumber(process.pid),
+    uptime: Math.floor(uptime),
+    uptimeMillis: Long.fromNumber(Math.floor(uptime * 1000)),
+    localTime: new Date(),
+    connections: { current: counters.connections, available: 1_000_000, totalCreated: counters.connections },
+    mem: { bits: 64, resident: Math.floor(rss / 2 ** 20), heapUsed: Math.floor(heapUsed / 2 ** 20), supported: true },
+    metrics: { commands: { total: Long.fromNumber(counters.commands) }, cursor: { open: { total: cursors.size } } },
+    transactions: { currentOpen: engine.transactions.size },
+    storageEngine: { name: 'embedded', supportsCommittedReads: true, persistent: true },
+    repl: { setName: 'embedded', isWritablePrimary: true, secondary: false },
+    ok: 1,
+  };
+};
+
+/** What `collStats` and the stage `$collStats` tell of a collection. */
+export const describeStorage = (collection: Collection): Document => ({
+  ns: collection.namespace,
+  size: collection.dataBytes,
+  count: collection.records.size,
+  avgObjSize: collection.records.size > 0 ? Math.round(collection.dataBytes / collection.records.size) : 0,
+  storageSize: collection.dataBytes,
+  capped: collection.options['capped'] === true,
+  ...(collection.options['max'] !== undefined && { max: collection.options['max'] }),
+  ...(collection.options['size'] !== undefined && { maxSize: collection.options['size'] }),
+  nindexes: collection.indexes.size,
+  indexBuilds: [],
+  totalIndexSize: 0,
+  indexSizes: Object.fromEntries([...collection.indexes.keys()].map((name) => [name, 0])),
+  scaleFactor: 1,
+});
+
+const collStats = (request: Request): Document => {
+  const collection = targetCollection(request);
+  const namespace = `${request.database}.${targetName(request)}`;
+  return collection
+    ? { ...describeStorage(collection), ok: 1 }
+    : { ns: namespace, size: 0, count: 0, nindexes: 0, ok: 1 };
+};
+
+const dbStats = ({ state, database }: Request): Document => {
+  const collections = state.engine.collectionsOf(database);
+  const objects = collections.reduce((sum, { records }) => sum + records.size, 0);
+  const dataSize = sizeOf(collections);
+  return {
+    db: database,
+    collections: collections.length,
+    views: 0,
+    objects,
+    avgObjSize: objects > 0 ? dataSize / objects : 0,
+    dataSize,
+    storageSize: dataSize,
+    indexes: collections.reduce((sum, { indexes }) => sum + indexes.size, 0),
+    indexSize: 0,
+    totalSize: dataSize,
+    scaleFactor: 1,
+    ok: 1,
+  };
+};
+
+const validate = (request: Request): Document => {
+  const collection =
+    targetCollection(request) ?? fail('NamespaceNotFound', 'the collection to validate does not exist');
+  const indexes = [...collection.indexes.values()];
+  const errors = validateCollection(collection);
+  return {
+    ns: collection.namespace,
+    nrecords: collection.records.size,
+    nIndexes: indexes.length,
+    keysPerIndex: Object.fromEntries(indexes.map((index) => [index.name, index.size])),
+    valid: errors.length === 0,
+    errors,
+    warnings: [],
+    ok: 1,
+  };
+};
+
+const compact = async ({ state }: Request): Promise<Document> => {
+  const isDone = await state.engine.compact();
+  return isDone
+    ? { ok: 1 }
+    : fail('InternalError', 'the log was not compacted: another compaction is under way, or it failed');
+};
+
+const getParameter = ({ command }: Request): Document =>
+  command['featureCompatibilityVersion'] === undefined && command['getParameter'] !== '*'
+    ? fail('InvalidOptions', 'no option found to get')
+    : { featureCompatibilityVersion: { version: '8.0' }, ok: 1 };
+
+const configureFailPoint = ({ state, command }: Request): Document => {
+  state.failPoint.configure(command);
+  return { ok: 1 };
+};
+
+const STATISTICS_FIELDS = new Set(['scale', 'freeStorage']);
+
+/** The commands about the server, and about what is stored as a whole. */
+export const adminCommands: Readonly<Record<string, Command>> = {
+  serverStatus: {
+    fields: new Set(['repl', 'metrics', 'locks', 'recordStats', 'tcmalloc', 'wiredTiger', 'network', 'mem']),
+    run: serverStatus,
+  },
+  collStats: { fields: STATISTICS_FIELDS, run: collStats },
+  collstats: { fields: STATISTICS_FIELDS, run: collStats },
+  dbStats: { fields: STATISTICS_FIELDS, run: dbStats },
+  dbstats: { fields: STATISTICS_FIELDS, run: dbStats },
+  validate: { fields: new Set(['full', 'background']), run: validate },
+  compact: { fields: new Set(['force']), run: compact },
+  hostInfo: {
+    fields: NO_FIELDS,
+    run: () => ({ system: { hostname: hostname() }, os: { type: process.platform }, ok: 1 }),
+  },
+  getCmdLineOpts: { fields: NO_FIELDS, run: () => ({ argv: [], parsed: {}, ok: 1 }) },
+  getParameter: { fields: new Set(['featureCompatibilityVersion', 'allParameters', 'comment']), run: getParameter },
+  getLog: { fields: NO_FIELDS, run: () => ({ totalLinesWritten: 0, log: [], ok: 1 }) },
+  configureFailPoint: { fields: new Set(['mode', 'data']), run: configureFailPoint },
+};

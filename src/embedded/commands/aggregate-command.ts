@@ -1,0 +1,144 @@
+import type { Collation } from '../bson/collation.js';
+import { toNumber } from '../bson/numbers.js';
+import { type Document, isDocument, isNumeric } from '../bson/values.js';
+import type { Collection } from '../engine/collection.js';
+import { type ReadRequest, type ReadStatistics, readDocuments } from '../engine/read.js';
+import { fail } from '../errors.js';
+import { compileFilter } from '../query/filters/filter.js';
+import { type AggregateContext, compilePipeline } from '../query/pipelines/pipeline.js';
+import { describeStorage } from './admin-commands.js';
+import { writeOutput } from './aggregate-output.js';
+import { resolveHint } from './request/hint.js';
+import {
+  type Command,
+  collationOf,
+  isSet,
+  optionalDocument,
+  type Request,
+  requiredDocuments,
+  variablesOf,
+} from './request/request.js';
+
+/** The collection an aggregation starts from; `aggregate: 1` starts from none. */
+const sourceName = ({ command, database }: Request): string | undefined => {
+  const name = command['aggregate'];
+  if (typeof name === 'string') {
+    return name === '' ? fail('InvalidNamespace', `Invalid namespace specified '${database}.'`) : name;
+  }
+  if (isNumeric(name) && toNumber(name) === 1) return undefined;
+  return fail('FailedToParse', "Invalid command format: the 'aggregate' field must specify a collection name or 1");
+};
+
+const createContext = (request: Request, collation: Collation | undefined): AggregateContext => {
+  const { command, state, database, transaction, deadline } = request;
+  return {
+    collection: (name) => ({
+      find: (filter: Document, options: { sort?: Document; limit?: number } = {}) => {
+        const collection = state.engine.collection(database, name);
+        if (!collection) return [];
+        const matcher = compileFilter(filter, { collation, variables: variablesOf(request) });
+        return readDocuments(collection, { matcher, ...options, transaction, checkTime: deadline.check });
+      },
+      indexes: () => indexStatistics(state.engine.collection(database, name)),
+      statistics: () => {
+        const collection = state.engine.collection(database, name);
+        return collection ? describeStorage(collection) : {};
+      },
+    }),
+    database,
+    source: sourceName(request),
+    collation,
+    variables: variablesOf(request),
+    now: new Date(),
+    allowDiskUse: isSet(command, 'allowDiskUse'),
+    checkTime: deadline.check,
+  };
+};
+
+const indexStatistics = (collection: Collection | undefined): Document[] =>
+  [...(collection?.indexes.values() ?? [])].map((index) => ({
+    name: index.name,
+    key: index.definition.spec['key'],
+    spec: index.definition.spec,
+    accesses: { ops: 0, since: new Date(0) },
+  }));
+
+/** An aggregation as far as it is known before it runs. */
+export interface AggregatePlan {
+  readonly collection: Collection | undefined;
+  readonly pipeline: ReturnType<typeof compilePipeline>;
+  /** What of it the engine can do with an index. */
+  readonly read: ReadRequest;
+}
+
+/** `$listLocalSessions` reads from the server, not from a collection: what it lists is given as documents. */
+const withSessions = ({ state }: Request, stages: Document[]): Document[] => {
+  const [first, ...rest] = stages;
+  if (first?.['$listLocalSessions'] === undefined) return stages;
+  const sessions = [...state.engine.sessions.values()].map(({ id, lastUsedAt }) => ({
+    _id: { id },
+    lastUse: new Date(lastUsedAt),
+  }));
+  return [{ $documents: { $literal: sessions } }, ...rest];
+};
+
+/** Reads an aggregate command's fields. */
+export const toAggregatePlan = (request: Request, statistics?: ReadStatistics): AggregatePlan => {
+  const { command, state, database, transaction, deadline } = request;
+  const name = sourceName(request);
+  const collection = name === undefined ? undefined : state.engine.collection(database, name);
+  const collation = collationOf(command['collation'], collection);
+  const pipeline = compilePipeline(
+    withSessions(request, requiredDocuments(request, 'pipeline')),
+    createContext(request, collation),
+  );
+  return {
+    collection,
+    pipeline,
+    read: {
+      matcher: compileFilter(pipeline.leadingMatch ?? {}, { collation, variables: variablesOf(request) }),
+      sort: pipeline.leadingSort,
+      limit: pipeline.leadingLimit,
+      hint: collection && resolveHint(collection, command['hint']),
+      transaction,
+      allowDiskUse: isSet(command, 'allowDiskUse'),
+      checkTime: deadline.check,
+      ...(statistics && { statistics }),
+    },
+  };
+};
+
+const aggregate = async (request: Request): Promise<Document> => {
+  const { command, state, session, database } = request;
+  const cursor = optionalDocument(request, 'cursor');
+  if (!cursor && command['explain'] === undefined) {
+    fail('FailedToParse', "The 'cursor' option is required, except for aggregate with the explain argument");
+  }
+  const { collection, pipeline, read } = toAggregatePlan(request);
+  const input = collection ? readDocuments(collection, read) : [];
+  const results = [...pipeline.run(input)];
+  const namespace = `${database}.${sourceName(request) ?? '$cmd.aggregate'}`;
+  const batchSize = isDocument(cursor) && isNumeric(cursor['batchSize']) ? toNumber(cursor['batchSize']) : undefined;
+  if (!pipeline.out) {
+    return state.cursors.open({ namespace, documents: results, batchSize, session, isOwner: true });
+  }
+  await writeOutput(request, pipeline.out, results);
+  return state.cursors.open({ namespace, documents: [], batchSize, session });
+};
+
+const AGGREGATE_FIELDS = new Set([
+  'pipeline',
+  'cursor',
+  'explain',
+  'allowDiskUse',
+  'bypassDocumentValidation',
+  'collation',
+  'hint',
+  'let',
+  'readConcern',
+]);
+
+/** The command that runs pipelines. */
+export const aggregateCommands: Readonly<Record<string, Command>> = {
+  aggregate: { fields: AGGREGATE_FIELDS, isTransactional: true, run: aggregate },
+};

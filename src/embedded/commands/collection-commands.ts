@@ -1,0 +1,223 @@
+import { createHash } from 'node:crypto';
+import { Binary, Long } from 'bson';
+import { toNumber } from '../bson/numbers.js';
+import { type Document, isDocument, isNumeric } from '../bson/values.js';
+import type { Collection } from '../engine/collection.js';
+import { fail } from '../errors.js';
+import { compileFilter } from '../query/filters/filter.js';
+import { findIndexByKey } from './request/hint.js';
+import {
+  type Command,
+  isSet,
+  NO_FIELDS,
+  optionalDocument,
+  type Request,
+  requiredString,
+  targetCollection,
+  targetName,
+  toNamespace,
+} from './request/request.js';
+
+/** Options of `create` that are kept and shown, and those that would change behaviour we do not have. */
+const KEPT_OPTIONS = ['collation', 'capped', 'size', 'max', 'validationLevel', 'validationAction'] as const;
+const UNSUPPORTED_OPTIONS = [
+  'timeseries',
+  'clusteredIndex',
+  'expireAfterSeconds',
+  'viewOn',
+  'pipeline',
+  'encryptedFields',
+  'validator',
+] as const;
+const IGNORED_OPTIONS = [
+  'storageEngine',
+  'indexOptionDefaults',
+  'idIndex',
+  'autoIndexId',
+  'changeStreamPreAndPostImages',
+] as const;
+
+const create = (request: Request): Document => {
+  const { command, state, database } = request;
+  const name = targetName(request);
+  for (const option of UNSUPPORTED_OPTIONS) {
+    const value = command[option];
+    const isEmpty = isDocument(value) && Object.keys(value).length === 0;
+    if (value !== undefined && !isEmpty)
+      fail('CommandNotSupported', `create's option ${option} is not supported by this database`);
+  }
+  const options: Document = {};
+  for (const option of KEPT_OPTIONS) if (command[option] !== undefined) options[option] = command[option];
+  if (options['capped'] === false) delete options['capped'];
+  if (options['capped'] && !isNumeric(options['size']))
+    fail('InvalidOptions', "the 'size' field is required when 'capped' is true");
+  const existing = state.engine.collection(database, name);
+  if (existing) {
+    const isSame = JSON.stringify(existing.options) === JSON.stringify(options);
+    if (isSame) return { ok: 1 };
+    fail(
+      'NamespaceExists',
+      `namespace ${database}.${name} already exists, but with different options: ${JSON.stringify(existing.options)}`,
+    );
+  }
+  state.engine.createCollection({ database, name }, options, request.transaction);
+  return { ok: 1 };
+};
+
+const drop = (request: Request): Document => {
+  const collection = targetCollection(request);
+  // Since MongoDB 7 dropping what is not there is no error.
+  if (!collection) return { ok: 1 };
+  const { namespace, indexes } = collection;
+  request.state.engine.dropCollection(collection);
+  request.state.cursors.killOfNamespace(namespace);
+  return { nIndexesWas: indexes.size, ns: namespace, ok: 1 };
+};
+
+const dropDatabase = ({ state, database }: Request): Document => {
+  const collections = state.engine.collectionsOf(database);
+  for (const collection of collections) {
+    state.engine.dropCollection(collection);
+    state.cursors.killOfNamespace(collection.namespace);
+  }
+  return collections.length > 0 ? { dropped: database, ok: 1 } : { ok: 1 };
+};
+
+const renameCollection = (request: Request): Document => {
+  const { engine } = request.state;
+  const from = toNamespace(requiredString(request, 'renameCollection'));
+  const to = toNamespace(requiredString(request, 'to'));
+  const collection =
+    engine.collection(from.database, from.name) ??
+    fail('NamespaceNotFound', `Source collection ${from.database}.${from.name} does not exist`);
+  const target = engine.collection(to.database, to.name);
+  if (target === collection) fail('IllegalOperation', "Can't rename a collection to itself");
+  if (target && !isSet(request.command, 'dropTarget')) fail('NamespaceExists', 'target namespace exists');
+  if (target) engine.dropCollection(target);
+  engine.renameCollection(collection, to);
+  return { ok: 1 };
+};
+
+/** Collections have no UUID of their own here; one made of their number is as stable. */
+const uuidOf = ({ id, namespace }: Collection): Binary =>
+  new Binary(createHash('md5').update(`${id} ${namespace}`).digest(), Binary.SUBTYPE_UUID);
+
+const listCollections = (request: Request): Document => {
+  const { command, state, database, session } = request;
+  const matcher = compileFilter(optionalDocument(request, 'filter') ?? {});
+  const isNameOnly = isSet(command, 'nameOnly');
+  const documents = state.engine
+    .collectionsOf(database)
+    .filter(({ createdBy }) => createdBy === undefined)
+    .map((collection) => ({
+      name: collection.name,
+      type: 'collection',
+      options: collection.options,
+      info: { readOnly: false, uuid: uuidOf(collection) },
+      idIndex: collection.indexes.get('_id_')?.definition.spec ?? {},
+    }))
+    .filter((document) => matcher.matches(document))
+    .map((document) => (isNameOnly ? { name: document.name, type: document.type } : document));
+  const cursor = optionalDocument(request, 'cursor');
+  return state.cursors.open({
+    namespace: `${database}.$cmd.listCollections`,
+    documents,
+    batchSize: isNumeric(cursor?.['batchSize']) ? toNumber(cursor['batchSize']) : undefined,
+    session,
+  });
+};
+
+/** Bytes of the documents in collections. */
+export const sizeOf = (collections: readonly Collection[]): number =>
+  collections.reduce((sum, { dataBytes }) => sum + dataBytes, 0);
+
+const listDatabases = (request: Request): Document => {
+  const { engine } = request.state;
+  const matcher = compileFilter(optionalDocument(request, 'filter') ?? {});
+  const databases = engine
+    .databaseNames()
+    .sort()
+    .map((name) => {
+      const sizeOnDisk = sizeOf(engine.collectionsOf(name));
+      return { name, sizeOnDisk: Long.fromNumber(sizeOnDisk), empty: false };
+    })
+    .filter((document) => matcher.matches(document));
+  if (isSet(request.command, 'nameOnly')) return { databases: databases.map(({ name }) => ({ name })), ok: 1 };
+  const totalSize = databases.reduce((sum, { sizeOnDisk }) => sum + sizeOnDisk.toNumber(), 0);
+  return {
+    databases,
+    totalSize: Long.fromNumber(totalSize),
+    totalSizeMb: Long.fromNumber(Math.floor(totalSize / 2 ** 20)),
+    ok: 1,
+  };
+};
+
+const collMod = (request: Request): Document => {
+  const { command, state } = request;
+  const collection =
+    targetCollection(request) ??
+    fail('NamespaceNotFound', `ns does not exist: ${request.database}.${targetName(request)}`);
+  for (const option of ['validator', 'viewOn', 'pipeline', 'timeseries', 'cappedSize', 'cappedMax'] as const) {
+    const value = command[option];
+    const isEmpty = isDocument(value) && Object.keys(value).length === 0;
+    if (value !== undefined && !isEmpty)
+      fail('CommandNotSupported', `collMod's option ${option} is not supported by this database`);
+  }
+  const change = optionalDocument(request, 'index');
+  if (!change) return { ok: 1 };
+  const index = isDocument(change['keyPattern'])
+    ? findIndexByKey(collection, change['keyPattern'])
+    : collection.indexes.get(String(change['name']));
+  if (!index)
+    return fail(
+      'IndexNotFound',
+      `cannot find index ${String(change['name'] ?? JSON.stringify(change['keyPattern']))} for ns ${collection.namespace}`,
+    );
+  const reply: Document = { ok: 1 };
+  const { spec } = index.definition;
+  const changed = { ...spec };
+  for (const option of ['expireAfterSeconds', 'hidden'] as const) {
+    if (change[option] === undefined) continue;
+    if (spec[option] !== undefined) reply[`${option}_old`] = spec[option];
+    reply[`${option}_new`] = change[option];
+    changed[option] = change[option];
+  }
+  for (const option of ['unique', 'prepareUnique'] as const) {
+    if (change[option] !== undefined)
+      fail('CommandNotSupported', `collMod's option index.${option} is not supported by this database`);
+  }
+  state.engine.replaceIndexSpec(collection, index, changed);
+  return reply;
+};
+
+/** The commands about collections and databases. */
+export const collectionCommands: Readonly<Record<string, Command>> = {
+  create: {
+    fields: new Set([...KEPT_OPTIONS, ...UNSUPPORTED_OPTIONS, ...IGNORED_OPTIONS]),
+    isTransactional: true,
+    run: create,
+  },
+  drop: { fields: NO_FIELDS, run: drop },
+  dropDatabase: { fields: NO_FIELDS, run: dropDatabase },
+  renameCollection: { fields: new Set(['to', 'dropTarget']), run: renameCollection },
+  listCollections: {
+    fields: new Set(['filter', 'nameOnly', 'authorizedCollections', 'cursor']),
+    run: listCollections,
+  },
+  listDatabases: { fields: new Set(['filter', 'nameOnly', 'authorizedDatabases']), run: listDatabases },
+  collMod: {
+    fields: new Set([
+      'index',
+      'validator',
+      'validationLevel',
+      'validationAction',
+      'viewOn',
+      'pipeline',
+      'timeseries',
+      'cappedSize',
+      'cappedMax',
+      'changeStreamPreAndPostImages',
+    ]),
+    run: collMod,
+  },
+};

@@ -1,0 +1,144 @@
+import { type Document, fieldOf, isDocument } from '../bson/values.js';
+import type { Collection } from '../engine/collection.js';
+import type { Plan } from '../engine/planner/planner.js';
+import { planOf, type ReadRequest, readDocuments } from '../engine/read.js';
+import { fail } from '../errors.js';
+import { compileFilter } from '../query/filters/filter.js';
+import { toAggregatePlan } from './aggregate-command.js';
+import { SERVER_VERSION } from './handshake-commands.js';
+import { toFindPlan } from './read-commands.js';
+import {
+  type Command,
+  collationOf,
+  createStatistics,
+  isSet,
+  type Request,
+  targetCollection,
+  variablesOf,
+} from './request/request.js';
+
+/** A plan as mongod shows it. */
+const describePlan = (plan: Plan): Document => {
+  switch (plan.kind) {
+    case 'key':
+      return { stage: 'IDHACK', indexName: '_id_', keyPattern: { _id: 1 } };
+    case 'scan':
+      return { stage: 'COLLSCAN', direction: plan.isReversed ? 'backward' : 'forward' };
+    case 'index': {
+      const { definition } = plan.index;
+      const inputStage = {
+        stage: 'IXSCAN',
+        keyPattern: definition.spec['key'],
+        indexName: definition.name,
+        isMultiKey: plan.index.isMultikey,
+        isUnique: definition.isUnique,
+        isSparse: definition.isSparse,
+        isPartial: definition.partialFilter !== undefined,
+        direction: plan.isReversed ? 'backward' : 'forward',
+        boundedFields: definition.fields.slice(0, plan.bounds.length).map(({ path }) => path),
+        ranges: plan.ranges.length,
+      };
+      return { stage: 'FETCH', inputStage };
+    }
+    default:
+      return { stage: 'FETCH', inputStage: { stage: 'OR', inputStages: plan.plans.map(describePlan) } };
+  }
+};
+
+const around = (stage: Document, inputStage: Document): Document => ({ ...stage, inputStage });
+
+const describeRead = (plan: Plan, { sort, skip = 0, limit = 0 }: ReadRequest): Document => {
+  let description = describePlan(plan);
+  const isSorting = sort !== undefined && Object.keys(sort).length > 0 && !plan.isSorted;
+  if (isSorting) description = around({ stage: 'SORT', sortPattern: sort }, description);
+  if (skip > 0) description = around({ stage: 'SKIP', skipAmount: skip }, description);
+  if (limit > 0 && !isSorting) description = around({ stage: 'LIMIT', limitAmount: limit }, description);
+  return description;
+};
+
+interface Explained {
+  readonly collection: Collection | undefined;
+  readonly read: ReadRequest;
+  readonly filter: Document;
+  readonly isProjected?: boolean;
+}
+
+const explained = (request: Request): Explained => {
+  const { name, command, deadline } = request;
+  const statistics = createStatistics();
+  if (name === 'aggregate') {
+    const { collection, read, pipeline } = toAggregatePlan(request, statistics);
+    return { collection, read, filter: pipeline.leadingMatch ?? {} };
+  }
+  const collection = targetCollection(request);
+  if (name === 'find') {
+    const { read, project } = toFindPlan(request, collection, statistics);
+    const filter = fieldOf(command, 'filter');
+    return { collection, read, filter: isDocument(filter) ? filter : {}, isProjected: project !== undefined };
+  }
+  const filter = filterOf(request);
+  const collation = collationOf(command['collation'], collection);
+  const matcher = compileFilter(filter, { collation, variables: variablesOf(request) });
+  return { collection, read: { matcher, checkTime: deadline.check, statistics }, filter };
+};
+
+const filterOf = ({ name, command }: Request): Document => {
+  const list = command['updates'] ?? command['deletes'];
+  const holder = Array.isArray(list) && isDocument(list[0]) ? list[0] : command;
+  const filter = name === 'update' || name === 'delete' ? holder['q'] : holder['query'];
+  return isDocument(filter) ? filter : {};
+};
+
+const VERBOSITIES: ReadonlySet<string> = new Set(['queryPlanner', 'executionStats', 'allPlansExecution']);
+const EXPLAINABLE = ['find', 'aggregate', 'count', 'distinct', 'update', 'delete', 'findAndModify', 'findandmodify'];
+
+const explain = (request: Request): Document => {
+  const inner = request.command['explain'];
+  if (!isDocument(inner))
+    return fail('TypeMismatch', "BSON field 'explain.explain' is the wrong type, expected type 'object'");
+  const [name = ''] = Object.keys(inner);
+  if (!EXPLAINABLE.includes(name)) fail('CommandNotFound', `Explain failed due to unknown command: ${name}`);
+  const verbosity = String(request.command['verbosity'] ?? 'allPlansExecution');
+  if (!VERBOSITIES.has(verbosity)) {
+    fail('BadValue', `Enumeration value '${verbosity}' for field 'explain.verbosity' is not a valid value.`);
+  }
+  return describe({ ...request, name, command: inner }, verbosity);
+};
+
+/** An aggregate command with `explain: true` is answered like the explain command. */
+export const isExplainedAggregate = ({ name, command }: Request): boolean =>
+  name === 'aggregate' && isSet(command, 'explain');
+
+/** What explain says of a command. */
+export const describe = (request: Request, verbosity: string): Document => {
+  const { collection, read, filter, isProjected = false } = explained(request);
+  const namespace = `${request.database}.${String(request.command[request.name])}`;
+  const startedAt = performance.now();
+  const plan = collection && planOf(collection, read);
+  let winningPlan: Document = plan ? describeRead(plan, read) : { stage: 'EOF' };
+  if (isProjected) winningPlan = around({ stage: 'PROJECTION_DEFAULT' }, winningPlan);
+  const reply: Document = {
+    explainVersion: '1',
+    queryPlanner: { namespace, parsedQuery: filter, winningPlan, rejectedPlans: [] },
+    command: request.command,
+    serverInfo: { host: 'embedded', version: SERVER_VERSION },
+    ok: 1,
+  };
+  if (verbosity !== 'queryPlanner') {
+    const returned = collection ? readDocuments(collection, read).length : 0;
+    reply['executionStats'] = {
+      executionSuccess: true,
+      nReturned: returned,
+      executionTimeMillis: Math.round(performance.now() - startedAt),
+      totalKeysExamined: read.statistics?.keysExamined ?? 0,
+      totalDocsExamined: read.statistics?.documentsExamined ?? 0,
+      executionStages: winningPlan,
+    };
+  }
+  return reply;
+};
+
+/** The command that tells how another would be run. */
+export const explainCommands: Readonly<Record<string, Command>> = {
+  explain: { fields: new Set(['verbosity']), run: explain },
+};

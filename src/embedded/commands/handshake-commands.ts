@@ -1,0 +1,88 @@
+import { ObjectId } from 'bson';
+import type { Document } from '../bson/values.js';
+import { SESSION_TIMEOUT_MINUTES } from '../engine/sessions.js';
+import { MAX_DOCUMENT_BYTES } from '../engine/writer.js';
+import { fail } from '../errors.js';
+import { MAX_MESSAGE_BYTES } from '../wire/framing.js';
+import { type Command, NO_FIELDS, type Request } from './request/request.js';
+
+/** The MongoDB release whose behaviour is aimed at, and its wire version. */
+export const SERVER_VERSION = '8.0.0';
+const MAX_WIRE_VERSION = 25;
+/** How many statements a command may hold. */
+export const MAX_WRITE_BATCH_SIZE = 100_000;
+/** Sessions and transactions exist on replica sets only, so this is one, of one node. */
+const REPLICA_SET_NAME = 'embedded';
+
+const electionId = new ObjectId('7fffffff0000000000000001');
+
+/** `topologyVersion` is left out on purpose: without it a driver asks now and then, instead of leaving a call open. */
+const hello = ({ connection, name, command }: Request): Document => ({
+  ...(command['helloOk'] === true || name !== 'hello' ? { helloOk: true } : {}),
+  ...(name === 'hello' ? { isWritablePrimary: true } : { ismaster: true }),
+  hosts: [connection.localAddress],
+  setName: REPLICA_SET_NAME,
+  setVersion: 1,
+  electionId,
+  secondary: false,
+  primary: connection.localAddress,
+  me: connection.localAddress,
+  maxBsonObjectSize: MAX_DOCUMENT_BYTES,
+  maxMessageSizeBytes: MAX_MESSAGE_BYTES,
+  maxWriteBatchSize: MAX_WRITE_BATCH_SIZE,
+  localTime: new Date(),
+  logicalSessionTimeoutMinutes: SESSION_TIMEOUT_MINUTES,
+  connectionId: connection.id,
+  minWireVersion: 0,
+  maxWireVersion: MAX_WIRE_VERSION,
+  readOnly: false,
+  ok: 1,
+});
+
+const HELLO_FIELDS = new Set([
+  'helloOk',
+  'client',
+  'compression',
+  'loadBalanced',
+  'saslSupportedMechs',
+  'speculativeAuthenticate',
+  'topologyVersion',
+  'maxAwaitTimeMS',
+  'hostInfo',
+  'backpressure',
+]);
+
+const buildInfo = (): Document => ({
+  version: SERVER_VERSION,
+  gitVersion: 'embedded',
+  modules: [],
+  sysInfo: 'deprecated',
+  versionArray: [...SERVER_VERSION.split('.').map(Number), 0],
+  bits: 64,
+  debug: false,
+  maxBsonObjectSize: MAX_DOCUMENT_BYTES,
+  storageEngines: ['embedded'],
+  ok: 1,
+});
+
+const noAuthentication = (): never =>
+  fail('AuthenticationFailed', 'This database has no users: connect without credentials');
+
+/** What a driver asks before and beside its work. */
+export const handshakeCommands: Readonly<Record<string, Command>> = {
+  hello: { fields: HELLO_FIELDS, run: hello },
+  isMaster: { fields: HELLO_FIELDS, run: hello },
+  ismaster: { fields: HELLO_FIELDS, run: hello },
+  ping: { fields: NO_FIELDS, run: () => ({ ok: 1 }) },
+  buildInfo: { fields: NO_FIELDS, run: buildInfo },
+  buildinfo: { fields: NO_FIELDS, run: buildInfo },
+  saslStart: { fields: new Set(['mechanism', 'payload', 'options', 'autoAuthorize', 'db']), run: noAuthentication },
+  saslContinue: { fields: new Set(['conversationId', 'payload']), run: noAuthentication },
+  authenticate: { fields: new Set(['mechanism', 'user', 'db']), run: noAuthentication },
+  logout: { fields: NO_FIELDS, run: () => ({ ok: 1 }) },
+  connectionStatus: {
+    fields: new Set(['showPrivileges']),
+    run: () => ({ authInfo: { authenticatedUsers: [], authenticatedUserRoles: [] }, ok: 1 }),
+  },
+  whatsmyuri: { fields: NO_FIELDS, run: ({ connection }) => ({ you: connection.localAddress, ok: 1 }) },
+};

@@ -1,0 +1,176 @@
+import { Long } from 'bson';
+import { type Document, isDocument } from '../../bson/values.js';
+import { byteLengthOf } from '../../engine/collection.js';
+import type { Session } from '../../engine/sessions.js';
+import { MAX_DOCUMENT_BYTES } from '../../engine/writer.js';
+import { fail } from '../../errors.js';
+
+/** A result that has not been fetched to its end. */
+interface Cursor {
+  readonly id: number;
+  readonly namespace: string;
+  readonly documents: readonly Document[];
+  readonly toResult: (document: Document) => Document;
+  readonly session: Session | undefined;
+  readonly heldBytes: number;
+  position: number;
+  usedAt: number;
+}
+
+/** What a cursor is opened over. */
+export interface CursorRequest {
+  readonly namespace: string;
+  readonly documents: readonly Document[];
+  /** Projects a document when it is sent. */
+  readonly toResult?: (document: Document) => Document;
+  /** undefined: mongod's 101 for the first batch. */
+  readonly batchSize: number | undefined;
+  readonly isSingleBatch?: boolean;
+  readonly session: Session | undefined;
+  /** Whether the documents were made for this result, and so are memory it holds alone. */
+  readonly isOwner?: boolean;
+}
+
+const DEFAULT_FIRST_BATCH = 101;
+const IDLE_TIMEOUT_MS = 10 * 60_000;
+/** What open cursors may hold together. */
+const MAX_HELD_BYTES = 512 * 1024 * 1024;
+/** A reference to a stored document. */
+const REFERENCE_BYTES = 16;
+/** The room a reply leaves for its documents. */
+const MAX_BATCH_BYTES = MAX_DOCUMENT_BYTES;
+
+/** Open results. A cursor holds what it will return: later writes do not show in it. */
+export class CursorStore {
+  readonly #cursors = new Map<number, Cursor>();
+  #lastId = Math.floor(Math.random() * 2 ** 40);
+  #heldBytes = 0;
+
+  get size(): number {
+    return this.#cursors.size;
+  }
+
+  /** The reply that carries a result's first batch and, if there is more, the cursor for the rest. */
+  open({ namespace, documents, batchSize, session, ...rest }: CursorRequest): Document {
+    const { toResult = (document) => document, isSingleBatch = false, isOwner = false } = rest;
+    const size = batchSize ?? DEFAULT_FIRST_BATCH;
+    const { batch, position } = takeBatch(documents, { position: 0, size, toResult });
+    let id = 0;
+    if (position < documents.length && !isSingleBatch) {
+      const heldBytes = isOwner ? sizeOf(documents, position) : (documents.length - position) * REFERENCE_BYTES;
+      id = this.#keep({ namespace, documents, toResult, session, heldBytes, position });
+    }
+    return { cursor: { firstBatch: batch, id: Long.fromNumber(id), ns: namespace }, ok: 1 };
+  }
+
+  /** The reply with the next batch. */
+  next(
+    id: number,
+    { namespace, batchSize, session }: { namespace: string; batchSize: number; session: Session | undefined },
+  ): Document {
+    const cursor = this.#cursors.get(id) ?? fail('CursorNotFound', `cursor id ${id} not found`);
+    if (cursor.namespace !== namespace) {
+      fail(
+        'Unauthorized',
+        `Requested getMore on namespace '${namespace}', but cursor belongs to a different namespace ${cursor.namespace}`,
+      );
+    }
+    if (cursor.session !== session && cursor.session) {
+      fail('Location50738', `Cannot run getMore on cursor ${id}, which was created in another session`);
+    }
+    cursor.usedAt = Date.now();
+    const size = batchSize > 0 ? batchSize : Number.POSITIVE_INFINITY;
+    const { batch, position } = takeBatch(cursor.documents, {
+      position: cursor.position,
+      size,
+      toResult: cursor.toResult,
+    });
+    cursor.position = position;
+    const isDone = position >= cursor.documents.length;
+    if (isDone) this.kill(id);
+    return { cursor: { nextBatch: batch, id: Long.fromNumber(isDone ? 0 : id), ns: namespace }, ok: 1 };
+  }
+
+  /** @returns whether there was such a cursor */
+  kill(id: number): boolean {
+    const cursor = this.#cursors.get(id);
+    if (!cursor) return false;
+    this.#cursors.delete(id);
+    this.#heldBytes -= cursor.heldBytes;
+    return true;
+  }
+
+  killOf(session: Session): void {
+    for (const cursor of this.#cursors.values()) if (cursor.session === session) this.kill(cursor.id);
+  }
+
+  /** Cursors of a collection that is gone have nothing more to say. */
+  killOfNamespace(namespace: string): void {
+    for (const cursor of this.#cursors.values()) if (cursor.namespace === namespace) this.kill(cursor.id);
+  }
+
+  expire(now: number): void {
+    for (const cursor of this.#cursors.values()) if (now - cursor.usedAt > IDLE_TIMEOUT_MS) this.kill(cursor.id);
+  }
+
+  #keep(cursor: Omit<Cursor, 'id' | 'usedAt'>): number {
+    if (this.#heldBytes + cursor.heldBytes > MAX_HELD_BYTES) {
+      fail(
+        'ExceededMemoryLimit',
+        `Open cursors may hold at most ${MAX_HELD_BYTES} bytes; fetch or close some, or ask for less`,
+      );
+    }
+    this.#lastId += 1;
+    const id = this.#lastId;
+    this.#heldBytes += cursor.heldBytes;
+    this.#cursors.set(id, { ...cursor, id, usedAt: Date.now() });
+    return id;
+  }
+}
+
+const sizeOf = (documents: readonly Document[], from: number): number => {
+  let bytes = 0;
+  for (let index = from; index < documents.length; index += 1) bytes += byteLengthOf(documents[index] as Document);
+  return bytes;
+};
+
+const takeBatch = (
+  documents: readonly Document[],
+  { position, size: most, toResult }: { position: number; size: number; toResult: (document: Document) => Document },
+): { batch: Document[]; position: number } => {
+  const batch: Document[] = [];
+  let bytes = 0;
+  let next = position;
+  while (next < documents.length && batch.length < most) {
+    const result = toResult(documents[next] as Document);
+    const size = roughSizeOf(result);
+    // The estimate is never too low for a large document.
+    if (size > MAX_DOCUMENT_BYTES) ensureSize(result);
+    bytes += size;
+    if (bytes > MAX_BATCH_BYTES && batch.length > 0) break;
+    batch.push(result);
+    next += 1;
+  }
+  return { batch, position: next };
+};
+
+const ensureSize = (document: Document): void => {
+  const size = byteLengthOf(document);
+  if (size > MAX_DOCUMENT_BYTES) {
+    fail('BSONObjectTooLarge', `BSONObj size: ${size} is invalid. Size must be between 0 and 16793600(16MB)`);
+  }
+};
+
+/** At least the size of a document as BSON when it is large, without serialising it: strings and binaries decide. */
+const roughSizeOf = (value: unknown): number => {
+  if (typeof value === 'string') return value.length * 3 + 16;
+  if (typeof value !== 'object' || value === null) return 24;
+  if (Array.isArray(value)) return value.reduce((sum: number, element) => sum + roughSizeOf(element), 24);
+  if (isDocument(value)) {
+    let sum = 24;
+    for (const key in value) sum += key.length + roughSizeOf(value[key]);
+    return sum;
+  }
+  const { buffer } = value as { buffer?: unknown };
+  return 32 + (buffer instanceof Uint8Array ? buffer.length : 0);
+};

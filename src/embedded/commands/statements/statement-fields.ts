@@ -1,0 +1,93 @@
+import { toNumber } from '../../bson/numbers.js';
+import { type Document, fieldOf, isDocument, isNumeric } from '../../bson/values.js';
+import type { Collection } from '../../engine/collection.js';
+import { fail } from '../../errors.js';
+import { collationOf, isSet, type Request, variablesOf } from '../request/request.js';
+import { createProgress, type DeleteStatement, type UpdateStatement } from './statement-runner.js';
+
+const UPDATE_FIELDS = new Set([
+  'q',
+  'u',
+  'c',
+  'multi',
+  'upsert',
+  'collation',
+  'arrayFilters',
+  'hint',
+  'sort',
+  'upsertSupplied',
+]);
+const DELETE_FIELDS = new Set(['q', 'limit', 'collation', 'hint']);
+
+const ensureFields = (statement: Document, known: ReadonlySet<string>, where: string): void => {
+  for (const field of Object.keys(statement)) {
+    if (!known.has(field)) fail('Location40415', `BSON field '${where}.${field}' is an unknown field.`);
+  }
+};
+
+const filterOf = (statement: Document, where: string): Document => {
+  const filter = fieldOf(statement, 'q');
+  return isDocument(filter) ? filter : fail('Location40414', `BSON field '${where}.q' is missing but a required field`);
+};
+
+/** What an update is made of: modifiers or a replacement, or the stages of a pipeline. */
+export const toUpdate = (update: unknown, where: string): Document | Document[] => {
+  if (isDocument(update)) return update;
+  if (Array.isArray(update)) return update.map((stage) => (isDocument(stage) ? stage : failOnUpdate(where)));
+  return failOnUpdate(where);
+};
+
+const failOnUpdate = (where: string): never =>
+  fail('FailedToParse', `BSON field '${where}' must be an object or an array of objects`);
+
+/** A statement's `arrayFilters`; their content is checked where they are compiled. */
+export const toArrayFilters = (value: unknown): Document[] | undefined => {
+  if (value === undefined || value === null) return undefined;
+  return Array.isArray(value) ? (value as Document[]) : fail('TypeMismatch', 'arrayFilters must be an array');
+};
+
+/** A statement of `update` as it was sent. */
+export const toUpdateStatement = (
+  request: Request,
+  collection: Collection | undefined,
+  given: Document,
+): UpdateStatement => {
+  ensureFields(given, UPDATE_FIELDS, 'update.updates');
+  const isMulti = isSet(given, 'multi');
+  if (given['sort'] !== undefined && isMulti) fail('FailedToParse', 'Cannot specify sort with multi=true');
+  return {
+    filter: filterOf(given, 'update.updates'),
+    update: toUpdate(given['u'], 'update.updates.u'),
+    isMulti,
+    isUpsert: isSet(given, 'upsert'),
+    sort: isDocument(given['sort']) ? given['sort'] : undefined,
+    hint: given['hint'],
+    arrayFilters: toArrayFilters(given['arrayFilters']),
+    collation: collationOf(given['collation'], collection),
+    variables: isDocument(given['c']) ? { ...variablesOf(request), ...given['c'] } : variablesOf(request),
+    progress: createProgress(),
+  };
+};
+
+/** A statement of `delete` as it was sent. */
+export const toDeleteStatement = (
+  request: Request,
+  collection: Collection | undefined,
+  given: Document,
+): DeleteStatement => {
+  ensureFields(given, DELETE_FIELDS, 'delete.deletes');
+  const limit = given['limit'];
+  if (!isNumeric(limit))
+    return fail('Location40414', "BSON field 'delete.deletes.limit' is missing but a required field");
+  if (toNumber(limit) !== 0 && toNumber(limit) !== 1) {
+    fail('FailedToParse', `The limit field in delete objects must be 0 or 1. Got ${toNumber(limit)}`);
+  }
+  return {
+    filter: filterOf(given, 'delete.deletes'),
+    isMulti: toNumber(limit) === 0,
+    hint: given['hint'],
+    collation: collationOf(given['collation'], collection),
+    variables: variablesOf(request),
+    progress: createProgress(),
+  };
+};

@@ -1,0 +1,156 @@
+import { type Collation, parseCollation, toCollationDocument } from '../../bson/collation.js';
+import { toNumber } from '../../bson/numbers.js';
+import { type Document, isDocument, isNumeric } from '../../bson/values.js';
+import { fail } from '../../errors.js';
+import { compileFilter } from '../../query/filters/filter.js';
+import type { IndexDefinition } from './collection-index.js';
+
+/** Options that change how an index works, and are kept in its spec. */
+const SUPPORTED_OPTIONS: ReadonlySet<string> = new Set([
+  'key',
+  'name',
+  'v',
+  'unique',
+  'sparse',
+  'hidden',
+  'background',
+  'expireAfterSeconds',
+  'partialFilterExpression',
+  'collation',
+  'ns',
+  'textIndexVersion',
+  'prepareUnique',
+]);
+/** Accepted without effect and not kept: they only said how an index was to be built or stored. */
+const DROPPED_OPTIONS: ReadonlySet<string> = new Set(['background', 'ns', 'prepareUnique']);
+const SPECIAL_KINDS: ReadonlySet<string> = new Set(['2d', '2dsphere', 'text', 'hashed', 'columnstore', 'wildcard']);
+const MAX_EXPIRE_SECONDS = 2_147_483_647;
+
+/** The index every collection has. */
+export const idIndexDefinition = (collation: Document | undefined): IndexDefinition => {
+  const parsed = parseCollation(collation);
+  const spec: Document = { v: 2, key: { _id: 1 }, name: '_id_' };
+  if (parsed) spec['collation'] = toCollationDocument(parsed);
+  return {
+    name: '_id_',
+    fields: [{ path: '_id', direction: 1 }],
+    isUnique: true,
+    isSparse: false,
+    isHidden: false,
+    collation: parsed,
+    partialFilter: undefined,
+    partialMatcher: undefined,
+    expireAfterSeconds: undefined,
+    spec,
+  };
+};
+
+/**
+ * Checks what `createIndexes` was given.
+ * @param inherited - the collection's own collation, which an index takes unless it names one
+ * @throws DatabaseError naming the option or kind that is not supported
+ */
+export const toIndexDefinition = (given: Document, inherited?: Collation): IndexDefinition => {
+  for (const option of Object.keys(given)) {
+    if (!SUPPORTED_OPTIONS.has(option)) {
+      fail(
+        'InvalidIndexSpecificationOption',
+        `The field '${option}' is not valid for an index specification. Specification: ${JSON.stringify(given)}`,
+      );
+    }
+  }
+  const fields = toFields(given['key']);
+  const name = given['name'];
+  if (typeof name !== 'string' || name === '')
+    return fail('FailedToParse', "The 'name' field is a required property of an index specification");
+  if (name === '*') fail('BadValue', "The index name '*' is not valid.");
+  const isId = fields.length === 1 && fields[0]?.path === '_id';
+  const partialFilter = toPartialFilter(given['partialFilterExpression']);
+  if (partialFilter && given['sparse']) {
+    fail('CannotCreateIndex', 'cannot mix "partialFilterExpression" and "sparse" options');
+  }
+  if (isId && (partialFilter || given['sparse'] || given['expireAfterSeconds'] !== undefined)) {
+    fail(
+      'InvalidIndexSpecificationOption',
+      `The field 'expireAfterSeconds', 'sparse' or 'partialFilterExpression' is not valid for an _id index specification.`,
+    );
+  }
+  const collation = given['collation'] === undefined ? inherited : parseCollation(given['collation']);
+  return {
+    name,
+    fields,
+    isUnique: isTruthy(given['unique']) || isId,
+    isSparse: isTruthy(given['sparse']),
+    isHidden: isTruthy(given['hidden']),
+    collation,
+    partialFilter,
+    partialMatcher: partialFilter && compileFilter(partialFilter, collation ? { collation } : {}),
+    expireAfterSeconds: toExpireSeconds(given['expireAfterSeconds'], fields.length),
+    spec: toSpec(given, collation),
+  };
+};
+
+const isTruthy = (value: unknown): boolean => value === true || (isNumeric(value) && toNumber(value) !== 0);
+
+const toFields = (key: unknown): IndexDefinition['fields'] => {
+  if (!isDocument(key)) return fail('TypeMismatch', "The field 'key' must be an object");
+  const entries = Object.entries(key);
+  if (entries.length === 0) fail('CannotCreateIndex', 'Index keys cannot be empty.');
+  return entries.map(([path, direction]) => {
+    if (typeof direction === 'string') return failOnKind(direction);
+    if (!isNumeric(direction)) {
+      return fail(
+        'CannotCreateIndex',
+        'Values in v:2 index key pattern cannot be of this type. Only numbers > 0, numbers < 0, and strings are allowed.',
+      );
+    }
+    const number = toNumber(direction);
+    if (number === 0 || Number.isNaN(number)) fail('CannotCreateIndex', 'Values in the index key pattern cannot be 0.');
+    ensurePath(path);
+    return { path, direction: number > 0 ? 1 : -1 };
+  });
+};
+
+const failOnKind = (kind: string): never =>
+  SPECIAL_KINDS.has(kind)
+    ? fail('CannotCreateIndex', `Indexes of the kind '${kind}' are not supported by this database`)
+    : fail('CannotCreateIndex', `Unknown index plugin '${kind}'`);
+
+const ensurePath = (path: string): void => {
+  if (path === '' || path.split('.').includes(''))
+    fail('CannotCreateIndex', 'Index keys cannot contain an empty field.');
+  if (path.includes('$**')) fail('CannotCreateIndex', "Wildcard indexes ('$**') are not supported by this database");
+  if (path.split('.').some((segment) => segment.startsWith('$') && !['$id', '$ref', '$db'].includes(segment))) {
+    fail('CannotCreateIndex', `Index key contains an illegal field name: field name starts with '$'.`);
+  }
+};
+
+const toPartialFilter = (filter: unknown): Document | undefined => {
+  if (filter === undefined) return undefined;
+  return isDocument(filter) ? filter : fail('TypeMismatch', "The field 'partialFilterExpression' must be an object");
+};
+
+const toExpireSeconds = (value: unknown, fieldCount: number): number | undefined => {
+  if (value === undefined) return undefined;
+  if (!isNumeric(value)) return fail('TypeMismatch', "The field 'expireAfterSeconds' must be a number");
+  const seconds = toNumber(value);
+  if (!(seconds >= 0 && seconds <= MAX_EXPIRE_SECONDS)) {
+    fail(
+      'CannotCreateIndex',
+      `TTL index 'expireAfterSeconds' option must be within an acceptable range, was ${seconds}`,
+    );
+  }
+  if (fieldCount > 1)
+    fail('CannotCreateIndex', 'TTL indexes are single-field indexes, compound indexes do not support TTL');
+  return seconds;
+};
+
+const toSpec = (given: Document, collation: Collation | undefined): Document => {
+  const spec: Document = { v: 2, key: given['key'], name: given['name'] };
+  for (const [option, value] of Object.entries(given)) {
+    if (option in spec || DROPPED_OPTIONS.has(option) || option === 'collation') continue;
+    spec[option] = value;
+  }
+  if (collation) spec['collation'] = toCollationDocument(collation);
+  return spec;
+};

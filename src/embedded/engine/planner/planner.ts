@@ -1,0 +1,137 @@
+import { isSameCollation } from '../../bson/collation.js';
+import type { Matcher } from '../../query/filters/filter.js';
+import type { Collection } from '../collection.js';
+import type { KeyRange } from '../tree/b-plus-tree.js';
+import { type IndexPlan, type PlanRequest, planIndex, wholeIndex } from './index-plan.js';
+
+/** How the documents a filter may match are found. The filter is applied to each of them in any case. */
+export type Plan =
+  | { readonly kind: 'scan'; readonly isReversed: boolean; readonly isSorted: boolean }
+  | { readonly kind: 'key'; readonly key: string; readonly isSorted: true }
+  | IndexPlan
+  | { readonly kind: 'union'; readonly plans: readonly Plan[]; readonly isSorted: false };
+
+/** A plan's cost is estimated from at most this many of its ranges. */
+const MAX_COUNTED_RANGES = 16;
+
+/** Chooses how to find what a request asks for: the least expected number of documents to look at. */
+export const planRead = (collection: Collection, request: PlanRequest): Plan => {
+  const { hint, matcher } = request;
+  if (hint === 'natural' || hint === 'naturalReversed') {
+    return { kind: 'scan', isReversed: hint === 'naturalReversed', isSorted: !request.sort };
+  }
+  if (hint) return planIndex(collection, hint, request) ?? wholeIndex(hint, request);
+  const key = idKeyOf(collection, matcher);
+  if (key !== undefined) return { kind: 'key', key, isSorted: true };
+  return cheapest(collection, request);
+};
+
+/** Equality on `_id` finds at most one document, by hash. */
+const idKeyOf = (collection: Collection, { predicates, collation }: Matcher): string | undefined => {
+  for (const { path, op, value } of predicates) {
+    if (path !== '_id' || op !== '$eq' || Array.isArray(value) || value === undefined) continue;
+    if (!isSameCollation(collation, collection.collation) && typeof value !== 'number' && !isUncollated(value))
+      return undefined;
+    return collection.keyOf(value);
+  }
+  return undefined;
+};
+
+const isUncollated = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && '_bsontype' in value && value._bsontype === 'ObjectId';
+
+interface Candidate {
+  readonly plan: Plan;
+  /** How many documents it is expected to look at. */
+  readonly cost: number;
+}
+
+const cheapest = (collection: Collection, request: PlanRequest): Plan => {
+  const { sort, matcher } = request;
+  const total = collection.records.size;
+  const plans: IndexPlan[] = [];
+  for (const index of collection.indexes.values()) {
+    if (index.definition.isHidden) continue;
+    const plan = planIndex(collection, index, request);
+    if (plan && findsOne(plan)) return plan;
+    if (plan) plans.push(plan);
+  }
+  const scan: Plan = { kind: 'scan', isReversed: false, isSorted: !sort };
+  if (plans.length === 0) return unionPlan(collection, matcher, { total, below: total })?.plan ?? scan;
+  if (plans.length === 1 && plans[0] && plans[0].bounds.length > 0 && matcher.disjunctions.length === 0)
+    return plans[0];
+  const counted = plans.map((plan) => ({ plan, count: plan.bounds.length === 0 ? total : countOf(plan) }));
+  const fewest = counted.reduce((least, { count }) => Math.min(least, count), total);
+  let best: Candidate = { plan: scan, cost: sort ? total + sortCost(fewest) : total };
+  for (const { plan, count } of counted) {
+    const cost = costOf(plan, count, { request, total, fewest });
+    // At equal cost the index: it may also give the order, and a scan reads the collection's other documents.
+    if (cost < best.cost || (cost === best.cost && best.plan.kind === 'scan' && plan.bounds.length > 0)) {
+      best = { plan, cost };
+    }
+  }
+  const union = unionPlan(collection, matcher, { total, below: best.cost });
+  return union ? union.plan : best.plan;
+};
+
+/** Whether a plan leads to one document at most: nothing can be cheaper. */
+const findsOne = ({ index, bounds, ranges, isSorted }: IndexPlan): boolean =>
+  isSorted &&
+  ranges.length === 1 &&
+  index.definition.isUnique &&
+  bounds.length === index.definition.fields.length &&
+  bounds.every(([only]) => only?.isPoint === true);
+
+const sortCost = (count: number): number => (count > 1 ? count * Math.log2(count) * 0.2 : 0);
+
+const costOf = (
+  { isSorted, bounds }: IndexPlan,
+  count: number,
+  { request, total, fewest }: { request: PlanRequest; total: number; fewest: number },
+): number => {
+  if (!request.sort) return bounds.length === 0 ? total + 1 : count;
+  if (!isSorted) return count + sortCost(count);
+  if (request.limit === undefined) return count;
+  // Matches are taken to lie evenly in the order: so far it must be read to meet as many as are wanted.
+  return Math.min(count, (request.limit * count) / Math.max(1, Math.min(fewest, count)));
+};
+
+const countOf = ({ index, ranges }: IndexPlan): number => {
+  const counted = Math.min(ranges.length, MAX_COUNTED_RANGES);
+  let count = 0;
+  for (let position = 0; position < counted; position += 1) count += index.count(ranges[position] as KeyRange);
+  return counted < ranges.length ? (count * ranges.length) / counted : count;
+};
+
+/** An `$or` each of whose branches has an index is the union of what they find. */
+const unionPlan = (
+  collection: Collection,
+  { disjunctions }: Matcher,
+  { total, below }: { total: number; below: number },
+): Candidate | undefined => {
+  let best: Candidate | undefined;
+  for (const branches of disjunctions) {
+    const plans: Plan[] = [];
+    let cost = 0;
+    for (const matcher of branches) {
+      const plan = planRead(collection, { matcher });
+      plans.push(plan);
+      cost += expectedCost(plan, total);
+    }
+    if (cost < (best?.cost ?? below)) best = { plan: { kind: 'union', plans, isSorted: false }, cost };
+  }
+  return best;
+};
+
+const expectedCost = (plan: Plan, total: number): number => {
+  switch (plan.kind) {
+    case 'key':
+      return 1;
+    case 'scan':
+      return total + 1;
+    case 'index':
+      return plan.bounds.length === 0 ? plan.index.size : countOf(plan);
+    default:
+      return plan.plans.reduce((sum, branch) => sum + expectedCost(branch, total), 0);
+  }
+};

@@ -1,0 +1,164 @@
+import type { Collation } from '../../bson/collation.js';
+import { type Document, fieldOf, isDocument, setField } from '../../bson/values.js';
+import { fail } from '../../errors.js';
+
+/** What an expression is evaluated in. */
+export interface Scope {
+  /** The document, or in `$redact` the embedded document, that `$field` reads. */
+  readonly current: unknown;
+  /** `$$ROOT`. */
+  readonly root: unknown;
+  /** The innermost variable; those around it follow. */
+  readonly binding: Binding | undefined;
+}
+
+/** A variable of `$let`, `$map` and the like. */
+export interface Binding {
+  readonly name: string;
+  readonly value: unknown;
+  readonly next: Binding | undefined;
+}
+
+/** A compiled expression; `undefined` is a missing value. */
+export type Evaluate = (scope: Scope) => unknown;
+
+/** What compiling an expression needs of its surroundings. */
+export interface ExpressionContext {
+  readonly collation: Collation | undefined;
+  /** `$$NOW`, the same through a whole command. */
+  readonly now: Date;
+  /** The variables in scope. */
+  readonly names: ReadonlySet<string>;
+  /** The values of the command's `let`. */
+  readonly constants: Document;
+  readonly operators: ReadonlyMap<string, OperatorCompiler>;
+}
+
+/** Compiles one operator's operand. */
+export type OperatorCompiler = (operand: unknown, context: ExpressionContext) => Evaluate;
+
+/** The scope of a document's own expressions. */
+export const scopeOf = (document: unknown): Scope => ({ current: document, root: document, binding: undefined });
+
+/** A scope with one more variable. */
+export const bind = (scope: Scope, name: string, value: unknown): Scope => ({
+  current: scope.current,
+  root: scope.root,
+  binding: { name, value, next: scope.binding },
+});
+
+/** A context in which more variables are known. */
+export const withNames = (context: ExpressionContext, names: readonly string[]): ExpressionContext => ({
+  ...context,
+  names: new Set([...context.names, ...names]),
+});
+
+/**
+ * Compiles an aggregation expression: paths, variables, documents, arrays and operators.
+ * @throws DatabaseError InvalidPipelineOperator (168) naming an operator that is unknown
+ */
+export const compile = (expression: unknown, context: ExpressionContext): Evaluate => {
+  if (typeof expression === 'string' && expression.startsWith('$')) return compilePath(expression, context);
+  if (Array.isArray(expression)) {
+    const parts = expression.map((part) => compile(part, context));
+    return (scope) => parts.map((part) => part(scope) ?? null);
+  }
+  if (isDocument(expression)) return compileDocument(expression, context);
+  return () => expression;
+};
+
+const compileDocument = (expression: Document, context: ExpressionContext): Evaluate => {
+  const keys = Object.keys(expression);
+  const [first] = keys;
+  if (first?.startsWith('$') === true) {
+    if (keys.length > 1) {
+      return fail(
+        'Location15983',
+        `an object representing an expression must have exactly one field: { ${keys.join(', ')} }`,
+      );
+    }
+    const operator = context.operators.get(first);
+    if (operator === undefined) return fail('Location168', `Unrecognized expression '${first}'`);
+    return operator(expression[first], context);
+  }
+  const fields = keys.map((key): readonly [string, Evaluate] => {
+    if (key.startsWith('$'))
+      return fail(
+        'Location16410',
+        `FieldPath field names may not start with '$'. Consider using $getField or $setField.`,
+      );
+    if (key.includes('.'))
+      return fail('Location16412', `FieldPath field names may not contain '.'. Consider using $getField or $setField.`);
+    return [key, compile(expression[key], context)];
+  });
+  return (scope) => {
+    const document: Document = {};
+    for (const [key, evaluate] of fields) {
+      const value = evaluate(scope);
+      if (value !== undefined) setField(document, key, value);
+    }
+    return document;
+  };
+};
+
+const compilePath = (text: string, context: ExpressionContext): Evaluate => {
+  if (!text.startsWith('$$')) {
+    const path = toFieldPath(text.slice(1));
+    return (scope) => readPath(scope.current, path, 0);
+  }
+  const [name, ...rest] = toFieldPath(text.slice(2));
+  const variable = compileVariable(name as string, context);
+  return rest.length === 0 ? variable : (scope) => readPath(variable(scope), rest, 0);
+};
+
+const toFieldPath = (text: string): string[] => {
+  const path = text.split('.');
+  for (const segment of path) {
+    if (segment === '') fail('Location15998', 'FieldPath field names may not be empty strings.');
+    if (segment.startsWith('$')) {
+      fail('Location16410', `FieldPath field names may not start with '$'. Consider using $getField or $setField.`);
+    }
+  }
+  return path;
+};
+
+/** What `$redact` decides with: no value a document could hold. */
+export const REDACT = { DESCEND: Symbol('DESCEND'), PRUNE: Symbol('PRUNE'), KEEP: Symbol('KEEP') } as const;
+
+const isRedactVerdict = (name: string): name is keyof typeof REDACT => Object.hasOwn(REDACT, name);
+
+const compileVariable = (name: string, context: ExpressionContext): Evaluate => {
+  if (context.names.has(name)) {
+    return (scope) => {
+      for (let binding = scope.binding; binding !== undefined; binding = binding.next) {
+        if (binding.name === name) return binding.value;
+      }
+      return undefined;
+    };
+  }
+  if (name === 'ROOT') return (scope) => scope.root;
+  if (name === 'CURRENT') return (scope) => scope.current;
+  if (name === 'NOW' || name === 'CLUSTER_TIME') return () => context.now;
+  if (name === 'REMOVE') return () => undefined;
+  if (isRedactVerdict(name)) return () => REDACT[name];
+  if (Object.hasOwn(context.constants, name)) return () => fieldOf(context.constants, name);
+  return fail('Location17276', `Use of undefined variable: ${name}`);
+};
+
+/** A path in an expression goes through arrays too, but gives an array of what it finds, and knows no positions. */
+const readPath = (value: unknown, path: readonly string[], depth: number): unknown => {
+  let current = value;
+  for (let index = depth; index < path.length; index += 1) {
+    if (Array.isArray(current)) {
+      const found: unknown[] = [];
+      for (const element of current) {
+        const inner = isDocument(element) || Array.isArray(element) ? readPath(element, path, index) : undefined;
+        if (inner !== undefined) found.push(inner);
+      }
+      return found;
+    }
+    if (!isDocument(current)) return undefined;
+    current = fieldOf(current, path[index] as string);
+  }
+  return current;
+};

@@ -1,0 +1,77 @@
+import type { Collation } from '../../bson/collation.js';
+import { type Document, setField } from '../../bson/values.js';
+import { compile, type ExpressionContext, type OperatorCompiler, scopeOf } from './compiler.js';
+import { arithmeticOperators } from './operators/arithmetic.js';
+import { arrayOperators } from './operators/array.js';
+
+import { bitwiseOperators } from './operators/bitwise.js';
+import { comparisonOperators } from './operators/comparison.js';
+import { dateOperators } from './operators/date.js';
+import { dateTextOperators } from './operators/date-text.js';
+import { objectOperators } from './operators/object.js';
+import { setOperators } from './operators/set.js';
+import { stringOperators } from './operators/string.js';
+import { summaryOperators } from './operators/summary.js';
+import { trigonometryOperators } from './operators/trigonometry.js';
+import { typeOperators } from './operators/type.js';
+import { ensureName, variableOperators } from './operators/variable.js';
+
+/** Options of {@link compileExpression}. */
+export interface ExpressionOptions {
+  readonly collation?: Collation | undefined;
+  readonly now?: Date | undefined;
+  /** The command's `let`, already evaluated. */
+  readonly variables?: Document | undefined;
+  /** Names that the scope will bind, such as `$$this`. */
+  readonly names?: readonly string[] | undefined;
+}
+
+/** The surroundings of an expression at the top of a command. */
+export const createExpressionContext = (options: ExpressionOptions = {}): ExpressionContext => ({
+  collation: options.collation,
+  now: options.now ?? new Date(),
+  names: new Set(options.names),
+  constants: options.variables ?? {},
+  operators: OPERATORS,
+});
+
+/**
+ * Compiles an aggregation expression to a function of a document.
+ * @throws DatabaseError InvalidPipelineOperator (168) naming an operator that is unknown
+ */
+export const compileExpression = (
+  expression: unknown,
+  options: ExpressionOptions = {},
+): ((document: Document) => unknown) => {
+  const evaluate = compile(expression, createExpressionContext(options));
+  return (document) => evaluate(scopeOf(document));
+};
+
+/**
+ * Evaluates a command's `let`: constant expressions by name, each of which may use those before it.
+ * @throws DatabaseError FailedToParse for a name that a variable cannot have
+ */
+export const evaluateVariables = (variables: Document, collation?: Collation): Document => {
+  const evaluated: Document = {};
+  for (const [name, expression] of Object.entries(variables)) {
+    const value = compileExpression(expression, { collation, variables: evaluated })({});
+    setField(evaluated, ensureName(name), value ?? null);
+  }
+  return evaluated;
+};
+
+const OPERATORS: ReadonlyMap<string, OperatorCompiler> = new Map<string, OperatorCompiler>([
+  ...bitwiseOperators,
+  ...dateOperators,
+  ...dateTextOperators,
+  ...trigonometryOperators,
+  ...variableOperators,
+  ...comparisonOperators,
+  ...arithmeticOperators,
+  ...arrayOperators,
+  ...objectOperators,
+  ...setOperators,
+  ...stringOperators,
+  ...summaryOperators,
+  ...typeOperators,
+]);

@@ -1,0 +1,175 @@
+import { toNumber } from '../../bson/numbers.js';
+import { compareValues } from '../../bson/order.js';
+import { type Document, isDocument, isNumeric, toDouble } from '../../bson/values.js';
+import { fail } from '../../errors.js';
+import { sortDocuments } from '../sort.js';
+import { ACCUMULATORS } from './accumulators.js';
+import { compile, type Evaluate, type ExpressionContext, type Scope, scopeOf } from './compiler.js';
+import { readParameters } from './operators/define.js';
+
+/** An accumulator of a group, fed with whole documents. */
+export interface GroupAccumulator {
+  add(scope: Scope): void;
+  result(): unknown;
+}
+
+/** Makes the accumulator of one output field for each group. */
+export type GroupAccumulatorFactory = () => GroupAccumulator;
+
+/**
+ * Compiles an accumulator of `$group`, `$bucket` or `$setWindowFields`: `{ $sum: '$n' }`.
+ * @throws DatabaseError Location15952 naming an accumulator that is unknown
+ */
+export const compileGroupAccumulator = (
+  field: string,
+  specification: unknown,
+  context: ExpressionContext,
+): GroupAccumulatorFactory => {
+  if (!isDocument(specification)) return fail('Location40234', `The field '${field}' must be an accumulator object`);
+  const [name, ...others] = Object.keys(specification);
+  if (name === undefined || others.length > 0) {
+    return fail('Location40238', `The field '${field}' must specify one accumulator`);
+  }
+  const operand = specification[name];
+  if (name === '$count') return compileCount(operand);
+  const several = SEVERAL.get(name);
+  if (several !== undefined) return several(operand, context);
+  const factory = ACCUMULATORS.get(name);
+  if (factory === undefined) return fail('Location15952', `unknown group operator '${name}'`);
+  const evaluate = compile(operand, context);
+  return () => {
+    const accumulator = factory(context.collation);
+    return { add: (scope) => accumulator.add(evaluate(scope)), result: () => accumulator.result() };
+  };
+};
+
+const compileCount = (operand: unknown): GroupAccumulatorFactory => {
+  if (!isDocument(operand) || Object.keys(operand).length > 0)
+    return fail('TypeMismatch', '$count takes no arguments, i.e. $count:{}');
+  const sum = ACCUMULATORS.get('$sum');
+  return () => {
+    const accumulator = sum?.(undefined);
+    return { add: () => accumulator?.add(1), result: () => accumulator?.result() };
+  };
+};
+
+type SeveralCompiler = (operand: unknown, context: ExpressionContext) => GroupAccumulatorFactory;
+
+const countOf = (name: string, value: unknown): number => {
+  const count = isNumeric(value) ? toNumber(value) : Number.NaN;
+  if (!Number.isInteger(count) || count <= 0) return fail('Location5787908', `'n' must be greater than 0 for ${name}`);
+  return count;
+};
+
+/** Gathers values, and picks some of them at the end. */
+const gather = (
+  evaluate: Evaluate,
+  finish: (values: unknown[], last: Scope | undefined) => unknown,
+): GroupAccumulatorFactory => {
+  return () => {
+    const values: unknown[] = [];
+    let last: Scope | undefined;
+    return {
+      add: (scope) => {
+        last = scope;
+        values.push(evaluate(scope) ?? null);
+      },
+      result: () => finish(values, last),
+    };
+  };
+};
+
+const compilePick =
+  (name: string, pick: (values: unknown[], count: number, context: ExpressionContext) => unknown[]): SeveralCompiler =>
+  (operand, context) => {
+    const { input, n } = readParameters(name, operand, { required: ['input', 'n'], optional: [] });
+    const count = compile(n, context);
+    return gather(compile(input, context), (values, last) => pick(values, countOf(name, last && count(last)), context));
+  };
+
+const present = (values: unknown[]): unknown[] => values.filter((value) => value !== null);
+
+const compileTop =
+  (name: string, end: 'top' | 'bottom', isSeveral: boolean): SeveralCompiler =>
+  (operand, context) => {
+    const { output, sortBy, ...rest } = readParameters(name, operand, {
+      required: isSeveral ? ['output', 'sortBy', 'n'] : ['output', 'sortBy'],
+      optional: ['n'],
+    });
+    if (!isDocument(sortBy)) return fail('Location5788005', `${name} requires 'sortBy' to be an object`);
+    const evaluate = compile(output, context);
+    const count = compile(rest['n'] ?? 1, context);
+    return gather(
+      (scope) => scope,
+      (scopes, last) => {
+        const byDocument = new Map<Document, Scope>();
+        for (const scope of scopes as Scope[]) byDocument.set({ ...(scope.current as Document) }, scope);
+        const sorted = sortDocuments(byDocument.keys(), sortBy, context.collation);
+        const wanted = isSeveral ? countOf(name, last && count(last)) : 1;
+        const chosen = end === 'top' ? sorted.slice(0, wanted) : sorted.slice(-wanted);
+        const values = chosen.map((document) => evaluate(byDocument.get(document) ?? scopeOf(document)) ?? null);
+        return isSeveral ? values : values[0];
+      },
+    );
+  };
+
+const compilePercentile =
+  (name: '$percentile' | '$median'): SeveralCompiler =>
+  (operand, context) => {
+    const isMedian = name === '$median';
+    const { input, ...rest } = readParameters(name, operand, {
+      required: isMedian ? ['input', 'method'] : ['input', 'method', 'p'],
+      optional: ['p'],
+    });
+    if (rest['method'] !== 'approximate')
+      return fail('BadValue', "Currently only 'approximate' can be used as percentile 'method'.");
+    const ranks = isMedian
+      ? [0.5]
+      : Array.isArray(rest['p'])
+        ? rest['p']
+        : fail('Location7750300', "The $percentile 'p' field must be an array");
+    return gather(compile(input, context), (values) => {
+      const numbers = values
+        .filter(isNumeric)
+        .map(toNumber)
+        .sort((a, b) => a - b);
+      const at = (rank: unknown): unknown => {
+        const share = isNumeric(rank) ? toNumber(rank) : Number.NaN;
+        if (!(share >= 0 && share <= 1))
+          return fail(
+            'Location7750303',
+            "The $percentile 'p' field must be an array of numbers in the range [0.0, 1.0]",
+          );
+        const value = numbers[Math.max(Math.ceil(share * numbers.length) - 1, 0)];
+        return value === undefined ? null : toDouble(value);
+      };
+      return isMedian ? at(0.5) : ranks.map(at);
+    });
+  };
+
+const SEVERAL: ReadonlyMap<string, SeveralCompiler> = new Map([
+  ['$firstN', compilePick('$firstN', (values, count) => values.slice(0, count))],
+  ['$lastN', compilePick('$lastN', (values, count) => values.slice(-count))],
+  [
+    '$minN',
+    compilePick('$minN', (values, count, { collation }) =>
+      present(values)
+        .sort((a, b) => compareValues(a, b, collation))
+        .slice(0, count),
+    ),
+  ],
+  [
+    '$maxN',
+    compilePick('$maxN', (values, count, { collation }) =>
+      present(values)
+        .sort((a, b) => compareValues(b, a, collation))
+        .slice(0, count),
+    ),
+  ],
+  ['$top', compileTop('$top', 'top', false)],
+  ['$topN', compileTop('$topN', 'top', true)],
+  ['$bottom', compileTop('$bottom', 'bottom', false)],
+  ['$bottomN', compileTop('$bottomN', 'bottom', true)],
+  ['$percentile', compilePercentile('$percentile')],
+  ['$median', compilePercentile('$median')],
+]);

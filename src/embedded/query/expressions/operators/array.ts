@@ -1,0 +1,217 @@
+import { toNumber } from '../../../bson/numbers.js';
+import { compareValues, isEqual } from '../../../bson/order.js';
+import { type Document, isDocument, isNumeric, typeOf } from '../../../bson/values.js';
+import { fail } from '../../../errors.js';
+import { isTruthy } from '../../filters/scalar-operators.js';
+import { sortDocuments } from '../../sort.js';
+import { bind, compile, type OperatorCompiler, withNames } from '../compiler.js';
+import { ANY_NUMBER, defineNamed, defineOperator, isNullish, type OperatorEntry, readParameters } from './define.js';
+import { ensureName } from './variable.js';
+
+const ensureArray = (value: unknown, message: string): unknown[] =>
+  Array.isArray(value) ? value : fail('BadValue', message);
+
+const ensureInteger = (value: unknown, message: string): number => {
+  const number = isNumeric(value) ? toNumber(value) : Number.NaN;
+  return Number.isInteger(number) ? number : fail('BadValue', message);
+};
+
+const compileMap: OperatorCompiler = (operand, context) => {
+  const parameters = readParameters('$map', operand, { required: ['input', 'in'], optional: ['as'] });
+  const name = typeof parameters.as === 'string' ? ensureName(parameters.as) : 'this';
+  const input = compile(parameters.input, context);
+  const body = compile(parameters.in, withNames(context, [name]));
+  return (scope) => {
+    const value = input(scope);
+    if (isNullish(value)) return null;
+    const array = ensureArray(value, `input to $map must be an array not ${typeOf(value)}`);
+    return array.map((element) => body(bind(scope, name, element)) ?? null);
+  };
+};
+
+const compileFilter: OperatorCompiler = (operand, context) => {
+  const parameters = readParameters('$filter', operand, { required: ['input', 'cond'], optional: ['as', 'limit'] });
+  const name = typeof parameters.as === 'string' ? ensureName(parameters.as) : 'this';
+  const input = compile(parameters.input, context);
+  const condition = compile(parameters.cond, withNames(context, [name]));
+  const limit = parameters.limit === undefined ? undefined : compile(parameters.limit, context);
+  return (scope) => {
+    const value = input(scope);
+    if (isNullish(value)) return null;
+    const array = ensureArray(value, `input to $filter must be an array not ${typeOf(value)}`);
+    const most = limit?.(scope) ?? Number.POSITIVE_INFINITY;
+    const max = most === Number.POSITIVE_INFINITY ? most : ensureInteger(most, '$filter: limit must be an integer');
+    const kept: unknown[] = [];
+    for (const element of array) {
+      if (kept.length >= max) break;
+      if (isTruthy(condition(bind(scope, name, element)))) kept.push(element);
+    }
+    return kept;
+  };
+};
+
+const compileReduce: OperatorCompiler = (operand, context) => {
+  const parameters = readParameters('$reduce', operand, { required: ['input', 'initialValue', 'in'], optional: [] });
+  const input = compile(parameters.input, context);
+  const initial = compile(parameters.initialValue, context);
+  const body = compile(parameters.in, withNames(context, ['value', 'this']));
+  return (scope) => {
+    const value = input(scope);
+    if (isNullish(value)) return null;
+    const array = ensureArray(value, `$reduce requires that 'input' be an array, found: ${typeOf(value)}`);
+    let result = initial(scope);
+    for (const element of array) result = body(bind(bind(scope, 'value', result), 'this', element));
+    return result;
+  };
+};
+
+const elementAt = (name: string, array: unknown, position: unknown): unknown => {
+  if (isNullish(array) || isNullish(position)) return null;
+  const list = ensureArray(array, `${name}'s first argument must be an array, but is ${typeOf(array)}`);
+  const index = ensureInteger(
+    position,
+    `${name}'s second argument must be a numeric value, but is ${typeOf(position)}`,
+  );
+  return list[index < 0 ? list.length + index : index];
+};
+
+const indexOf = ([array, wanted, from, to]: unknown[], collation: Parameters<typeof isEqual>[2]): unknown => {
+  if (isNullish(array)) return null;
+  const list = ensureArray(array, `$indexOfArray requires an array as a first argument, found: ${typeOf(array)}`);
+  const start = from === undefined ? 0 : ensureInteger(from, '$indexOfArray requires an integral starting index');
+  const end = to === undefined ? list.length : ensureInteger(to, '$indexOfArray requires an integral ending index');
+  for (let index = start; index < Math.min(end, list.length); index += 1) {
+    if (isEqual(list[index], wanted, collation)) return index;
+  }
+  return -1;
+};
+
+const slice = ([array, first, second]: unknown[]): unknown => {
+  if (isNullish(array) || isNullish(first) || second === null) return null;
+  const list = ensureArray(array, `First argument to $slice must be an array, but is of type: ${typeOf(array)}`);
+  const start = ensureInteger(first, 'Second argument to $slice must be a numeric value');
+  if (second === undefined) return start >= 0 ? list.slice(0, start) : list.slice(start);
+  const count = ensureInteger(second, 'Third argument to $slice must be numeric');
+  if (count <= 0) return fail('Location28729', `Third argument to $slice must be positive: ${count}`);
+  const from = start < 0 ? Math.max(list.length + start, 0) : start;
+  return list.slice(from, from + count);
+};
+
+const MAX_RANGE = 8_000_000;
+
+const range = ([start, end, step]: unknown[]): unknown => {
+  const from = ensureInteger(start, '$range requires a starting value that can be represented as a 32-bit integer');
+  const to = ensureInteger(end, '$range requires an ending value that can be represented as a 32-bit integer');
+  const by = step === undefined ? 1 : ensureInteger(step, '$range requires a step that is a 32-bit integer');
+  if (by === 0) return fail('Location34449', '$range requires a non-zero step value');
+  if ((to - from) / by > MAX_RANGE) return fail('ExceededMemoryLimit', '$range would use too much memory');
+  const values: number[] = [];
+  for (let value = from; by > 0 ? value < to : value > to; value += by) values.push(value);
+  return values;
+};
+
+const zip = ({ inputs, useLongestLength, defaults }: Record<string, unknown>): unknown => {
+  const lists = ensureArray(inputs, 'inputs must be an array of expressions');
+  if (lists.some(isNullish)) return null;
+  const arrays = lists.map((list) => ensureArray(list, `$zip found a non-array expression in input: ${typeOf(list)}`));
+  const lengths = arrays.map((array) => array.length);
+  const length = useLongestLength === true ? Math.max(...lengths) : Math.min(...lengths);
+  const fillers = Array.isArray(defaults) ? defaults : [];
+  return Array.from({ length }, (_, index) =>
+    arrays.map((array, position) => array[index] ?? fillers[position] ?? null),
+  );
+};
+
+const some =
+  (name: string, pick: (array: unknown[], count: number) => unknown[]) =>
+  ({ input, n }: Record<string, unknown>): unknown => {
+    if (isNullish(input)) return null;
+    const count = ensureInteger(n, `${name}: 'n' must be an integer`);
+    if (count <= 0) return fail('Location5787908', `'n' must be greater than 0, found ${count}`);
+    return pick(ensureArray(input, `${name}: 'input' must be an array`), count);
+  };
+
+const sortArray = (input: unknown, sortBy: unknown, collation: Parameters<typeof isEqual>[2]): unknown => {
+  if (isNullish(input)) return null;
+  const array = ensureArray(
+    input,
+    `The input argument to $sortArray must be an array, but was of type: ${typeOf(input)}`,
+  );
+  if (isNumeric(sortBy)) {
+    const direction = toNumber(sortBy);
+    return [...array].sort((a, b) => direction * compareValues(a, b, collation));
+  }
+  if (!isDocument(sortBy)) return fail('Location2942505', 'The $sortArray argument is invalid');
+  // Elements that are no documents sort as documents without the fields.
+  const originals = new Map<Document, unknown>();
+  for (const element of array) originals.set(isDocument(element) ? { ...element } : {}, element);
+  return sortDocuments(originals.keys(), sortBy, collation).map((key) => originals.get(key));
+};
+
+const compileSortArray: OperatorCompiler = (operand, context) => {
+  const { input, sortBy } = readParameters('$sortArray', operand, { required: ['input', 'sortBy'], optional: [] });
+  const evaluate = compile(input, context);
+  return (scope) => sortArray(evaluate(scope), sortBy, context.collation);
+};
+
+const N: { required: ['input', 'n']; optional: [] } = { required: ['input', 'n'], optional: [] };
+
+/** Operators on arrays. */
+export const arrayOperators: readonly OperatorEntry[] = [
+  ['$map', compileMap],
+  ['$filter', compileFilter],
+  ['$reduce', compileReduce],
+  ['$sortArray', compileSortArray],
+  defineOperator('$arrayElemAt', 2, ([array, index]) => elementAt('$arrayElemAt', array, index)),
+  defineOperator('$first', 1, ([array]) => elementAt('$first', array, 0)),
+  defineOperator('$last', 1, ([array]) => elementAt('$last', array, -1)),
+  defineOperator('$concatArrays', ANY_NUMBER, (values) => {
+    if (values.some(isNullish)) return null;
+    return values.flatMap((value) => ensureArray(value, `$concatArrays only supports arrays, not ${typeOf(value)}`));
+  }),
+  defineOperator('$in', 2, ([value, array], { collation }) => {
+    if (!Array.isArray(array))
+      return fail('Location40081', `$in requires an array as a second argument, found: ${typeOf(array)}`);
+    return array.some((element) => isEqual(element, value, collation));
+  }),
+  defineOperator('$indexOfArray', { min: 2, max: 4 }, (values, { collation }) => indexOf(values, collation)),
+  defineOperator('$isArray', 1, ([value]) => Array.isArray(value)),
+  defineOperator('$size', 1, ([value]) =>
+    Array.isArray(value)
+      ? value.length
+      : fail('Location17124', `The argument to $size must be an array, but was of type: ${typeOf(value)}`),
+  ),
+  defineOperator('$slice', { min: 2, max: 3 }, slice),
+  defineOperator('$range', { min: 2, max: 3 }, range),
+  defineOperator('$reverseArray', 1, ([value]) =>
+    isNullish(value)
+      ? null
+      : [
+          ...ensureArray(value, `The argument to $reverseArray must be an array, but was of type: ${typeOf(value)}`),
+        ].reverse(),
+  ),
+  defineNamed('$zip', { required: ['inputs'], optional: ['useLongestLength', 'defaults'] }, zip),
+  defineNamed(
+    '$firstN',
+    N,
+    some('$firstN', (array, count) => array.slice(0, count)),
+  ),
+  defineNamed(
+    '$lastN',
+    N,
+    some('$lastN', (array, count) => array.slice(-count)),
+  ),
+  defineNamed(
+    '$minN',
+    N,
+    some('$minN', (array, count) => sorted(array).slice(0, count)),
+  ),
+  defineNamed(
+    '$maxN',
+    N,
+    some('$maxN', (array, count) => sorted(array).reverse().slice(0, count)),
+  ),
+];
+
+const sorted = (array: unknown[]): unknown[] =>
+  array.filter((value) => !isNullish(value)).sort((a, b) => compareValues(a, b));

@@ -1,0 +1,113 @@
+import { isDocument } from '../../../bson/values.js';
+import { fail } from '../../../errors.js';
+import { compile, type Evaluate, type ExpressionContext, type OperatorCompiler } from '../compiler.js';
+
+/** An operator's name with what compiles it. */
+export type OperatorEntry = readonly [name: string, compiler: OperatorCompiler];
+
+/** How many arguments an operator takes. */
+export interface Arity {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** An operator on a list of arguments, all evaluated; a single argument may stand without its list. */
+export const defineOperator = (
+  name: string,
+  arity: number | Arity,
+  calculate: (values: unknown[], context: ExpressionContext) => unknown,
+): OperatorEntry => [
+  name,
+  (operand, context) => {
+    const evaluators = compileArguments({ name, arity, operand }, context);
+    const [first, second] = evaluators;
+    if (first !== undefined && evaluators.length === 1) return (scope) => calculate([first(scope)], context);
+    if (first !== undefined && second !== undefined && evaluators.length === 2) {
+      return (scope) => calculate([first(scope), second(scope)], context);
+    }
+    return (scope) =>
+      calculate(
+        evaluators.map((evaluate) => evaluate(scope)),
+        context,
+      );
+  },
+];
+
+interface Call {
+  readonly name: string;
+  readonly arity: number | Arity;
+  readonly operand: unknown;
+}
+
+/**
+ * Compiles an operator's arguments.
+ * @throws DatabaseError Location16020 or Location28667 for a wrong number of them
+ */
+const compileArguments = ({ name, arity, operand }: Call, context: ExpressionContext): Evaluate[] => {
+  const list = Array.isArray(operand) ? operand : [operand];
+  if (typeof arity === 'number') {
+    if (list.length !== arity) {
+      fail('Location16020', `Expression ${name} takes exactly ${arity} arguments. ${list.length} were passed in.`);
+    }
+  } else if (list.length < arity.min || list.length > arity.max) {
+    const { min, max } = arity;
+    fail(
+      'Location28667',
+      max === Number.POSITIVE_INFINITY
+        ? `Expression ${name} takes at least ${min} arguments, but ${list.length} were passed in.`
+        : `Expression ${name} takes at least ${min} arguments, and at most ${max}, but ${list.length} were passed in.`,
+    );
+  }
+  return list.map((argument) => compile(argument, context));
+};
+
+/** Any number of arguments. */
+export const ANY_NUMBER: Arity = { min: 0, max: Number.POSITIVE_INFINITY };
+
+/** The parameters of an operator that takes a document of them. */
+export interface Parameters<Required extends string, Optional extends string> {
+  readonly required: readonly Required[];
+  readonly optional: readonly Optional[];
+}
+
+/**
+ * The operand's parameters by name, not compiled.
+ * @throws DatabaseError FailedToParse for a missing or an unknown one
+ */
+export const readParameters = <Required extends string, Optional extends string>(
+  name: string,
+  operand: unknown,
+  { required, optional }: Parameters<Required, Optional>,
+): Record<Required, unknown> & Partial<Record<Optional, unknown>> => {
+  if (!isDocument(operand)) return fail('FailedToParse', `${name} only supports an object as its argument`);
+  const known: readonly string[] = [...required, ...optional];
+  for (const key of Object.keys(operand)) {
+    if (!known.includes(key)) fail('FailedToParse', `Unrecognized argument to ${name}: ${key}`);
+  }
+  for (const key of required) {
+    if (!Object.hasOwn(operand, key)) fail('FailedToParse', `Missing '${key}' parameter to ${name}`);
+  }
+  return operand as Record<Required, unknown> & Partial<Record<Optional, unknown>>;
+};
+
+/** An operator on a document of parameters, all evaluated; those left out are `undefined`. */
+export const defineNamed = <Required extends string, Optional extends string>(
+  name: string,
+  parameters: Parameters<Required, Optional>,
+  calculate: (values: Record<Required | Optional, unknown>, context: ExpressionContext) => unknown,
+): OperatorEntry => [
+  name,
+  (operand, context) => {
+    const given = Object.entries(readParameters(name, operand, parameters)).map(
+      ([key, value]) => [key, compile(value, context)] as const,
+    );
+    return (scope) => {
+      const values: Record<string, unknown> = {};
+      for (const [key, evaluate] of given) values[key] = evaluate(scope);
+      return calculate(values as Record<Required | Optional, unknown>, context);
+    };
+  },
+];
+
+/** Null and missing, which most operators answer with null. */
+export const isNullish = (value: unknown): value is null | undefined => value === null || value === undefined;

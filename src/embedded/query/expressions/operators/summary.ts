@@ -1,0 +1,30 @@
+import { ACCUMULATORS } from '../accumulators.js';
+import { compile, type ExpressionContext } from '../compiler.js';
+import type { OperatorEntry } from './define.js';
+
+/** An accumulator as an expression: over its arguments, or over the elements of its only argument. */
+const define = (name: string): OperatorEntry => [
+  name,
+  (operand, context: ExpressionContext) => {
+    const factory = ACCUMULATORS.get(name);
+    const isList = Array.isArray(operand) && operand.length !== 1;
+    const only = Array.isArray(operand) && operand.length === 1 ? operand[0] : operand;
+    const evaluate = compile(isList ? operand : only, context);
+    return (scope) => {
+      const value = evaluate(scope);
+      const accumulator = factory?.(context.collation);
+      for (const element of Array.isArray(value) ? value : [value]) accumulator?.add(element);
+      return accumulator?.result();
+    };
+  },
+];
+
+/** Sums, averages and extremes of what one document holds. */
+export const summaryOperators: readonly OperatorEntry[] = [
+  '$sum',
+  '$avg',
+  '$min',
+  '$max',
+  '$stdDevPop',
+  '$stdDevSamp',
+].map(define);

@@ -1,0 +1,157 @@
+import type { Collation } from '../../bson/collation.js';
+import { toPath } from '../../bson/path.js';
+import { type Document, isDocument } from '../../bson/values.js';
+import { fail } from '../../errors.js';
+import { compileExpression } from '../expressions/expression.js';
+import { compileField, DBREF_FIELDS, type OperatorContext } from './filter-operators.js';
+import { type PositionSource, positionIn, toPositionSources } from './matched-position.js';
+import { allOf, anyOf, type Condition, noneOf, onPath } from './path-tests.js';
+import { isTruthy } from './scalar-operators.js';
+
+/** What a filter requires of one path, for the planner to look an index up with. */
+export interface FieldPredicate {
+  readonly path: string;
+  /** The operator's name; plain equality is `$eq`, a regular expression (a `BSONRegExp`) is `$regex`. */
+  readonly op: string;
+  readonly value: unknown;
+}
+
+/** A compiled filter. */
+export interface Matcher {
+  matches(document: Document): boolean;
+  /** For a document that matches: the array position that `$` in an update or a projection stands for. */
+  positionOf(document: Document): number | undefined;
+  /** The predicates per path that must all hold; the filter as a whole stays the residual. */
+  readonly predicates: readonly FieldPredicate[];
+  /** For each `$or` that must hold, its branches: a plan may take the union of plans for one of them. */
+  readonly disjunctions: readonly (readonly Matcher[])[];
+  readonly collation: Collation | undefined;
+}
+
+/** What a filter depends on beside its document. */
+export interface FilterOptions {
+  readonly collation?: Collation | undefined;
+  /** The command's `let`, for `$expr`. */
+  readonly variables?: Document | undefined;
+}
+
+/**
+ * Compiles a filter once, to match many documents.
+ * @throws DatabaseError naming an operator that is unknown or not supported
+ */
+export const compileFilter = (filter: Document, options: FilterOptions = {}): Matcher => {
+  const collector: Collector = { conditions: [], predicates: [], disjunctions: [], positions: [] };
+  const context = createContext(options);
+  collect(filter, context, collector);
+  const condition = allOf(collector.conditions);
+  return {
+    matches: condition.test,
+    positionOf: (document) => positionIn(collector.positions, document),
+    predicates: collector.predicates,
+    disjunctions: collector.disjunctions,
+    collation: options.collation,
+  };
+};
+
+interface Context extends OperatorContext {
+  readonly options: FilterOptions;
+}
+
+interface Collector {
+  readonly conditions: Condition[];
+  readonly predicates: FieldPredicate[];
+  readonly disjunctions: (readonly Matcher[])[];
+  readonly positions: PositionSource[];
+}
+
+const createContext = (options: FilterOptions): Context => ({
+  collation: options.collation,
+  options,
+  compileCondition: (filter) => {
+    const matcher = compileFilter(filter, options);
+    return { test: matcher.matches };
+  },
+});
+
+const collect = (filter: Document, context: Context, into: Collector): void => {
+  for (const key of Object.keys(filter)) {
+    const value = filter[key];
+    if (key.startsWith('$') && !DBREF_FIELDS.has(key)) collectTopLevel(key, value, { context, into });
+    else collectField(key, value, { context, into });
+  }
+};
+
+interface Collecting {
+  readonly context: Context;
+  readonly into: Collector;
+}
+
+const collectField = (path: string, value: unknown, { context, into }: Collecting): void => {
+  const segments = toPath(path);
+  for (const { op, value: operand, operation } of compileField(path, value, context)) {
+    const predicate = { path, op, value: operand };
+    into.predicates.push(predicate);
+    into.conditions.push(onPath(operation, segments));
+    into.positions.push(...toPositionSources(predicate, operation, segments));
+  }
+};
+
+const collectTopLevel = (operator: string, operand: unknown, { context, into }: Collecting): void => {
+  switch (operator) {
+    case '$and':
+      for (const clause of clausesOf(operator, operand)) collect(clause, context, into);
+      return;
+    case '$or': {
+      const clauses = clausesOf(operator, operand);
+      const [only] = clauses;
+      // MongoDB's optimizer puts the one branch in the place of the `$or`.
+      if (only && clauses.length === 1) {
+        collect(only, context, into);
+        return;
+      }
+      const branches = clauses.map((clause) => compileFilter(clause, context.options));
+      into.disjunctions.push(branches);
+      into.conditions.push(anyOf(branches.map(toCondition)));
+      return;
+    }
+    case '$nor': {
+      const branches = clausesOf(operator, operand).map((clause) => compileFilter(clause, context.options));
+      into.conditions.push(noneOf(branches.map(toCondition)));
+      return;
+    }
+    case '$expr': {
+      const { collation, variables } = context.options;
+      const evaluate = compileExpression(operand, { collation, variables });
+      into.conditions.push({ test: (document) => isTruthy(evaluate(document)) });
+      return;
+    }
+    case '$comment':
+    case '$alwaysTrue':
+      return;
+    case '$alwaysFalse':
+      into.conditions.push({ test: () => false });
+      return;
+    default:
+      unknownTopLevel(operator);
+  }
+};
+
+const toCondition = ({ matches }: Matcher): Condition => ({ test: matches });
+
+const clausesOf = (operator: string, operand: unknown): Document[] => {
+  if (!Array.isArray(operand)) return fail('BadValue', `${operator} must be an array`);
+  if (operand.length === 0) return fail('BadValue', '$and/$or/$nor must be a nonempty array');
+  return operand.map((clause) =>
+    isDocument(clause) ? clause : fail('BadValue', '$or/$and/$nor entries need to be full objects'),
+  );
+};
+
+const UNSUPPORTED: ReadonlySet<string> = new Set(['$where', '$text', '$jsonSchema', '$sampleRate']);
+
+const unknownTopLevel = (operator: string): never =>
+  UNSUPPORTED.has(operator)
+    ? fail('CommandNotSupported', `the operator ${operator} is not supported by this database`)
+    : fail(
+        'BadValue',
+        `unknown top level operator: ${operator}. If you have a field name that starts with a '$' symbol, consider using $getField or $setField.`,
+      );

@@ -1,0 +1,175 @@
+import { Long } from 'bson';
+import { describe } from '../../../bson/describe.js';
+import { toNumber } from '../../../bson/numbers.js';
+import { type Document, isDocument, isInt32, isNumeric, setField } from '../../../bson/values.js';
+import { byteLengthOf } from '../../../engine/collection.js';
+import { fail } from '../../../errors.js';
+import { compileFilter } from '../../filters/filter.js';
+import { ensureSortable, parseSort, sortDocuments } from '../../sort.js';
+import { collect, type Stage, type StageCompiler, type StageEntry } from '../stage.js';
+
+const compileMatch: StageCompiler = (specification, { collation, variables, checkTime }) => {
+  if (!isDocument(specification)) return fail('Location15959', 'the match filter must be an expression in an object');
+  const { matches } = compileFilter(specification, { collation, variables });
+  return function* (input) {
+    let seen = 0;
+    for (const document of input) {
+      seen += 1;
+      if (seen % 1024 === 0) checkTime();
+      if (matches(document)) yield document;
+    }
+  };
+};
+
+const compileSortStage: StageCompiler = (specification, context) => {
+  if (!isDocument(specification)) return fail('Location15973', 'the $sort key specification must be an object');
+  if (Object.keys(specification).length === 0) {
+    return fail('Location15976', '$sort stage must have at least one sort key');
+  }
+  parseSort(specification);
+  return function* (input) {
+    const documents = collect(input, context);
+    if (!context.allowDiskUse) ensureSortable(documents.reduce((sum, document) => sum + byteLengthOf(document), 0));
+    yield* sortDocuments(documents, specification, context.collation);
+  };
+};
+
+const wholeNumber = (value: unknown, { code, message }: { code: number; message: string }): number => {
+  const number = isNumeric(value) ? toNumber(value) : Number.NaN;
+  return Number.isInteger(number) ? number : fail(`Location${code}`, `${message}: ${describe(value)}`);
+};
+
+const compileLimit: StageCompiler = (specification) => {
+  const limit = wholeNumber(specification, {
+    code: 5107201,
+    message: 'invalid argument to $limit stage: Expected a number in: $limit',
+  });
+  if (limit <= 0) return fail('Location15958', 'the limit must be positive');
+  return function* (input) {
+    let left = limit;
+    for (const document of input) {
+      yield document;
+      left -= 1;
+      // Asking for one more would make the stages before compute it for nothing.
+      if (left === 0) return;
+    }
+  };
+};
+
+const compileSkip: StageCompiler = (specification) => {
+  const skip = wholeNumber(specification, {
+    code: 5107200,
+    message: 'invalid argument to $skip stage: Expected a number in: $skip',
+  });
+  if (skip < 0) {
+    return fail(
+      'Location5107200',
+      `invalid argument to $skip stage: Expected a non-negative number in: $skip: ${skip}`,
+    );
+  }
+  return function* (input) {
+    let left = skip;
+    for (const document of input) {
+      if (left > 0) left -= 1;
+      else yield document;
+    }
+  };
+};
+
+/** A count as MongoDB gives it: an int as long as it fits. */
+export const toCount = (count: number): number | Long => (isInt32(count) ? count : Long.fromNumber(count));
+
+const compileCount: StageCompiler = (specification) => {
+  if (typeof specification !== 'string' || specification === '') {
+    return fail('Location40156', 'the count field must be a non-empty string');
+  }
+  if (specification.startsWith('$')) return fail('Location40158', 'the count field cannot be a $-prefixed path');
+  if (specification.includes('.')) return fail('Location40160', "the count field cannot contain '.'");
+  return function* (input) {
+    let count = 0;
+    for (const _ of input) count += 1;
+    if (count === 0) return;
+    const result: Document = {};
+    setField(result, specification, toCount(count));
+    yield result;
+  };
+};
+
+const compileSample: StageCompiler = (specification, context) => {
+  if (!isDocument(specification)) return fail('Location28745', 'the $sample stage specification must be an object');
+  for (const key of Object.keys(specification)) {
+    if (key !== 'size') fail('Location28748', `unrecognized option to $sample: ${key}`);
+  }
+  const size = wholeNumber(specification['size'], {
+    code: 28746,
+    message: 'size argument to $sample must be a number',
+  });
+  if (size <= 0) return fail('Location28747', 'size argument to $sample must be a positive integer');
+  return function* (input) {
+    const pool = collect(input, context);
+    for (let drawn = 0; drawn < size && pool.length > 0; drawn += 1) {
+      const index = Math.floor(Math.random() * pool.length);
+      yield pool[index] as Document;
+      pool[index] = pool.at(-1) as Document;
+      pool.pop();
+    }
+  };
+};
+
+const compileFacet: StageCompiler = (specification, context) => {
+  if (!isDocument(specification)) return fail('Location40169', 'the $facet specification must be a non-empty object');
+  const names = Object.keys(specification);
+  if (names.length === 0) return fail('Location40169', 'the $facet specification must be a non-empty object');
+  const facets = names.map((name) => {
+    const stages = specification[name];
+    if (!Array.isArray(stages)) return fail('Location40170', `arguments to $facet must be arrays, ${name} is not one`);
+    for (const stage of stages) ensureAllowedInFacet(stage);
+    return [name, context.compileInner(stages)] as const;
+  });
+  return function* (input) {
+    const documents = collect(input, context);
+    const result: Document = {};
+    for (const [name, pipeline] of facets) setField(result, name, [...pipeline.run(documents)]);
+    yield result;
+  };
+};
+
+const NOT_IN_FACET = ['$facet', '$out', '$merge', '$geoNear', '$indexStats', '$collStats', '$documents'];
+
+const ensureAllowedInFacet = (stage: unknown): void => {
+  const [name] = isDocument(stage) ? Object.keys(stage) : [];
+  if (name !== undefined && NOT_IN_FACET.includes(name)) {
+    fail('Location40600', `${name} is not allowed to be used within a $facet stage`);
+  }
+};
+
+const compileUnion: StageCompiler = (specification, context) => {
+  const options: Document = typeof specification === 'string' ? { coll: specification } : (specification as Document);
+  if (!isDocument(options))
+    return fail('FailedToParse', 'the $unionWith stage specification must be an object or string');
+  for (const key of Object.keys(options)) {
+    if (key !== 'coll' && key !== 'pipeline')
+      fail('Location40415', `BSON field '$unionWith.${key}' is an unknown field.`);
+  }
+  const { coll, pipeline = [] } = options;
+  if (coll !== undefined && typeof coll !== 'string')
+    return fail('TypeMismatch', "BSON field '$unionWith.coll' must be a string");
+  const inner = context.compileInner(pipeline);
+  const stage: Stage = function* (input) {
+    yield* input;
+    yield* coll === undefined ? inner.run([]) : inner.runOn(context.collection(coll));
+  };
+  return stage;
+};
+
+/** Stages that choose, order and count documents, or run pipelines beside each other. */
+export const flowStages: readonly StageEntry[] = [
+  ['$match', compileMatch],
+  ['$sort', compileSortStage],
+  ['$limit', compileLimit],
+  ['$skip', compileSkip],
+  ['$count', compileCount],
+  ['$sample', compileSample],
+  ['$facet', compileFacet],
+  ['$unionWith', compileUnion],
+];

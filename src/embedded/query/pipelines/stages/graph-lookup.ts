@@ -1,0 +1,92 @@
+import { Long } from 'bson';
+import { toKeyString } from '../../../bson/key-string.js';
+import { toNumber } from '../../../bson/numbers.js';
+import { distinctValuesAt, toPath } from '../../../bson/path.js';
+import { type Document, isDocument, isNumeric } from '../../../bson/values.js';
+import { fail } from '../../../errors.js';
+import { createDraft } from '../../draft.js';
+import { compile, scopeOf } from '../../expressions/compiler.js';
+import { readParameters } from '../../expressions/operators/define.js';
+import type { StageCompiler, StageContext, StageEntry } from '../stage.js';
+
+interface GraphOptions {
+  readonly from: string;
+  readonly connectFrom: string;
+  readonly connectTo: string;
+  readonly maxDepth: number;
+  readonly depthField: string | undefined;
+  readonly restriction: Document;
+}
+
+const text = (name: string, value: unknown): string =>
+  typeof value === 'string'
+    ? value
+    : fail('Location40103', `expected string as argument for ${name}, found: ${typeof value}`);
+
+const compileGraphLookup: StageCompiler = (specification, context) => {
+  const given = readParameters('$graphLookup', specification, {
+    required: ['from', 'startWith', 'connectFromField', 'connectToField', 'as'],
+    optional: ['maxDepth', 'depthField', 'restrictSearchWithMatch'],
+  });
+  const { maxDepth, restrictSearchWithMatch: restriction = {} } = given;
+  if (
+    maxDepth !== undefined &&
+    (!isNumeric(maxDepth) || toNumber(maxDepth) < 0 || !Number.isInteger(toNumber(maxDepth)))
+  ) {
+    return fail('Location40101', 'maxDepth requires a nonnegative integer argument');
+  }
+  if (!isDocument(restriction)) return fail('Location40185', 'restrictSearchWithMatch must be an object');
+  const options: GraphOptions = {
+    from: text('from', given.from),
+    connectFrom: text('connectFromField', given.connectFromField),
+    connectTo: text('connectToField', given.connectToField),
+    maxDepth: isNumeric(maxDepth) ? toNumber(maxDepth) : Number.POSITIVE_INFINITY,
+    depthField: given.depthField === undefined ? undefined : text('depthField', given.depthField),
+    restriction,
+  };
+  const startWith = compile(given.startWith, context.expressions);
+  const as = toPath(text('as', given.as));
+  return function* (input) {
+    for (const document of input) {
+      const start = startWith(scopeOf(document));
+      const draft = createDraft(document);
+      draft.set(as, search(Array.isArray(start) ? start : [start ?? null], options, context));
+      yield draft.document;
+    }
+  };
+};
+
+/** Breadth first, so that each document is found at its least depth. */
+const search = (start: readonly unknown[], options: GraphOptions, context: StageContext): Document[] => {
+  const collection = context.collection(options.from);
+  const found = new Map<string, Document>();
+  const asked = new Set<string>();
+  let frontier = start;
+  for (let depth = 0; depth <= options.maxDepth && frontier.length > 0; depth += 1) {
+    context.checkTime();
+    const values = frontier.filter((value) => {
+      const key = toKeyString(value, context.collation);
+      return !asked.has(key) && asked.add(key);
+    });
+    if (values.length === 0) break;
+    const next: unknown[] = [];
+    for (const document of collection.find({ $and: [{ [options.connectTo]: { $in: values } }, options.restriction] })) {
+      const key = toKeyString(document['_id']);
+      if (found.has(key)) continue;
+      found.set(key, withDepth(document, options.depthField, depth));
+      next.push(...distinctValuesAt(document, options.connectFrom));
+    }
+    frontier = next;
+  }
+  return [...found.values()];
+};
+
+const withDepth = (document: Document, field: string | undefined, depth: number): Document => {
+  if (field === undefined) return document;
+  const draft = createDraft(document);
+  draft.set(toPath(field), Long.fromNumber(depth));
+  return draft.document;
+};
+
+/** `$graphLookup`: everything that can be reached. */
+export const graphStages: readonly StageEntry[] = [['$graphLookup', compileGraphLookup]];

@@ -1,0 +1,42 @@
+import { hostname } from 'node:os';
+import { type Document, isDocument } from '../../../bson/values.js';
+import { fail } from '../../../errors.js';
+import { compile, scopeOf } from '../../expressions/compiler.js';
+import type { StageCompiler, StageEntry } from '../stage.js';
+import { toCount } from './flow.js';
+
+const compileCollStats: StageCompiler = (specification, context) => {
+  if (!isDocument(specification)) return fail('Location5447000', '$collStats must take a nested object');
+  const { source, database, now } = context;
+  for (const key of Object.keys(specification)) {
+    if (!['count', 'storageStats', 'latencyStats'].includes(key))
+      fail('Location40415', `BSON field '$collStats.${key}' is an unknown field.`);
+    if (key === 'latencyStats')
+      fail('CommandNotSupported', "$collStats' latencyStats is not supported by this database");
+  }
+  return function* () {
+    const collection = context.collection(source ?? '');
+    const result: Document = { ns: `${database}.${source}`, host: hostname(), localTime: now };
+    if (specification['storageStats'] !== undefined) result['storageStats'] = collection.statistics();
+    if (specification['count'] !== undefined) result['count'] = toCount([...collection.find({})].length);
+    yield result;
+  };
+};
+
+const compileIndexStats: StageCompiler = (_specification, context) => () =>
+  context.collection(context.source ?? '').indexes();
+
+const compileDocuments: StageCompiler = (specification, context) => {
+  const documents = compile(specification, context.expressions)(scopeOf({}));
+  if (!Array.isArray(documents) || !documents.every(isDocument)) {
+    return fail('Location5858203', 'an array of documents is expected for $documents');
+  }
+  return () => documents;
+};
+
+/** Stages that begin a pipeline. */
+export const sourceStages: readonly StageEntry[] = [
+  ['$collStats', compileCollStats],
+  ['$indexStats', compileIndexStats],
+  ['$documents', compileDocuments],
+];

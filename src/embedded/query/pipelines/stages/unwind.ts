@@ -1,0 +1,77 @@
+import { Long } from 'bson';
+import { toPath } from '../../../bson/path.js';
+import { type Document, fieldOf, isDocument, typeOf } from '../../../bson/values.js';
+import { fail } from '../../../errors.js';
+import { createDraft } from '../../draft.js';
+import type { StageCompiler, StageEntry } from '../stage.js';
+
+interface UnwindOptions {
+  readonly path: readonly string[];
+  readonly indexField: readonly string[] | undefined;
+  readonly keepsEmpty: boolean;
+}
+
+const readOptions = (specification: unknown): UnwindOptions => {
+  const options: Document = typeof specification === 'string' ? { path: specification } : (specification as Document);
+  if (!isDocument(options)) {
+    return fail(
+      'Location15981',
+      `expected either a string or an object as specification for $unwind stage, got ${typeOf(specification)}`,
+    );
+  }
+  const { path, includeArrayIndex, preserveNullAndEmptyArrays = false, ...others } = options;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) fail('Location28811', `unrecognized option to $unwind stage: ${unknown}`);
+  if (path === undefined) return fail('Location28812', 'no path specified to $unwind stage');
+  if (typeof path !== 'string')
+    return fail('Location28808', `expected a string as the path for $unwind stage, got ${typeOf(path)}`);
+  if (!path.startsWith('$'))
+    return fail('Location28818', `path option to $unwind stage should be prefixed with a '$': ${path}`);
+  if (typeof preserveNullAndEmptyArrays !== 'boolean') {
+    return fail('Location28809', 'expected a boolean for the preserveNullAndEmptyArrays option to $unwind stage');
+  }
+  if (includeArrayIndex !== undefined && (typeof includeArrayIndex !== 'string' || includeArrayIndex === '')) {
+    return fail('Location28810', 'expected a non-empty string for the includeArrayIndex  option to $unwind stage');
+  }
+  return {
+    path: toPath(path.slice(1)),
+    indexField: includeArrayIndex === undefined ? undefined : toPath(includeArrayIndex as string),
+    keepsEmpty: preserveNullAndEmptyArrays,
+  };
+};
+
+/** The value at a path through embedded documents only: an array on the way ends it. */
+const valueAt = (document: Document, path: readonly string[]): unknown => {
+  let value: unknown = document;
+  for (const name of path) {
+    if (!isDocument(value)) return undefined;
+    value = fieldOf(value, name);
+  }
+  return value;
+};
+
+const compileUnwind: StageCompiler = (specification) => {
+  const { path, indexField, keepsEmpty } = readOptions(specification);
+  const withElement = (document: Document, element: unknown, index: number | undefined): Document => {
+    const draft = createDraft(document);
+    if (element === undefined) draft.remove(path);
+    else draft.set(path, element);
+    if (indexField !== undefined) draft.set(indexField, index === undefined ? null : Long.fromNumber(index));
+    return draft.document;
+  };
+  return function* (input) {
+    for (const document of input) {
+      const value = valueAt(document, path);
+      if (Array.isArray(value) && value.length > 0) {
+        for (const [index, element] of value.entries()) yield withElement(document, element, index);
+      } else if (Array.isArray(value) || value === null || value === undefined) {
+        if (keepsEmpty) yield withElement(document, value === null ? null : undefined, undefined);
+      } else {
+        yield withElement(document, value, undefined);
+      }
+    }
+  };
+};
+
+/** `$unwind`: a document per element of an array. */
+export const unwindStages: readonly StageEntry[] = [['$unwind', compileUnwind]];

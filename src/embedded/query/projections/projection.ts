@@ -1,0 +1,149 @@
+import type { Collation } from '../../bson/collation.js';
+import { toPath } from '../../bson/path.js';
+import { type Document, isDocument, isNumeric } from '../../bson/values.js';
+import { fail } from '../../errors.js';
+import { compile, type ExpressionContext } from '../expressions/compiler.js';
+import { createExpressionContext } from '../expressions/expression.js';
+import type { Matcher } from '../filters/filter.js';
+import { isTruthy } from '../filters/scalar-operators.js';
+import { compileElemMatchProjection, compilePositional, compileSlice, type Transform } from './array-projection.js';
+import { applyExclusion, applyInclusion } from './field-projection.js';
+import { include, type ProjectionEntry, toTree } from './projection-tree.js';
+
+/** Makes the document a client sees of a stored one, which stays as it is. */
+export type Projection = (document: Document) => Document;
+
+/** What a projection depends on beside its specification. */
+export interface ProjectionOptions {
+  /** The query's filter, which the positional `$` refers to. */
+  readonly matcher?: Matcher | undefined;
+  readonly collation?: Collation | undefined;
+  readonly variables?: Document | undefined;
+  readonly now?: Date | undefined;
+  /** A `find`'s projection knows `$slice`, `$elemMatch` and `$`; the stage `$project` does not. */
+  readonly kind?: 'find' | 'stage';
+}
+
+/**
+ * Compiles a projection once, to apply to many documents.
+ * @throws DatabaseError for a mixture of inclusion and exclusion (31253, 31254) or paths that collide (31249, 31250)
+ */
+export const compileProjection = (specification: Document, options: ProjectionOptions = {}): Projection => {
+  if (Object.keys(specification).length === 0) {
+    if (options.kind === 'stage')
+      fail('Location51272', 'Invalid $project :: caused by :: projection specification must have at least one field');
+    return (document) => document;
+  }
+  const reader: Reader = {
+    options,
+    context: createExpressionContext(options),
+    entries: [],
+    transforms: [],
+  };
+  for (const [path, value] of Object.entries(specification)) readEntry(path, value, reader);
+  return build(reader);
+};
+
+interface Reader {
+  readonly options: ProjectionOptions;
+  readonly context: ExpressionContext;
+  readonly entries: ProjectionEntry[];
+  readonly transforms: { readonly path: string; readonly transform: Transform; readonly includes: boolean }[];
+}
+
+const readEntry = (path: string, value: unknown, reader: Reader): void => {
+  if (path === '') fail('Location40352', 'FieldPath cannot be constructed with empty string');
+  if (isPositional(path, reader)) {
+    readPositional(path, reader);
+    return;
+  }
+  if (path.startsWith('$'))
+    fail('Location16410', `FieldPath field names may not start with '$'. Consider using $getField or $setField.`);
+  if (isNumeric(value) || typeof value === 'boolean') {
+    reader.entries.push({ path, leaf: { kind: isTruthy(value) ? 'include' : 'exclude' } });
+  } else if (isDocument(value)) {
+    readDocument(path, value, reader);
+  } else {
+    reader.entries.push({ path, leaf: { kind: 'compute', evaluate: compile(value, reader.context) } });
+  }
+};
+
+const isPositional = (path: string, { options }: Reader): boolean => options.kind !== 'stage' && path.endsWith('.$');
+
+const readPositional = (positional: string, { entries, transforms, options }: Reader): void => {
+  const path = positional.slice(0, -2);
+  if (transforms.some(({ includes }) => includes)) {
+    fail('Location31276', 'Cannot specify more than one positional projection per query.');
+  }
+  entries.push({ path, leaf: { kind: 'include' } });
+  transforms.push({ path, transform: compilePositional(options.matcher), includes: true });
+};
+
+const readDocument = (path: string, value: Document, reader: Reader): void => {
+  const keys = Object.keys(value);
+  const [operator] = keys;
+  if (operator === undefined)
+    fail('Location51270', 'An empty sub-projection is not a valid value. Found empty object at path');
+  if (operator?.startsWith('$') !== true) {
+    for (const key of keys) readEntry(`${path}.${key}`, value[key], reader);
+    return;
+  }
+  const isFind = reader.options.kind !== 'stage';
+  if (isFind && operator === '$slice' && !isSliceExpression(value[operator])) {
+    reader.transforms.push({ path, transform: compileSlice(value[operator]), includes: false });
+  } else if (isFind && operator === '$elemMatch') {
+    if (path.includes('.')) fail('Location31275', 'Cannot use $elemMatch projection on a nested field.');
+    const transform = compileElemMatchProjection(value[operator], reader.options);
+    reader.entries.push({ path, leaf: { kind: 'include' } });
+    reader.transforms.push({ path, transform, includes: false });
+  } else if (operator === '$meta') {
+    fail('CommandNotSupported', '$meta in a projection is not supported by this database');
+  } else {
+    reader.entries.push({ path, leaf: { kind: 'compute', evaluate: compile(value, reader.context) } });
+  }
+};
+
+/** `$slice` of an expression has the array as its first argument. */
+const isSliceExpression = (operand: unknown): boolean =>
+  Array.isArray(operand) && (operand.length === 3 || (operand.length === 2 && !isNumeric(operand[0])));
+
+const build = (reader: Reader): Projection => {
+  const isInclusion = decideInclusion(reader.entries);
+  const tree = toTree(
+    reader.entries.filter(({ path, leaf }) => path !== '_id' || leaf.kind === 'compute' || !isInclusion),
+  );
+  const paths = reader.transforms.filter(({ includes }) => !includes).map(({ path }) => path);
+  const keepsId = reader.entries.find(({ path }) => path === '_id')?.leaf.kind !== 'exclude';
+  if (isInclusion) {
+    if (keepsId && !tree.children.has('_id')) tree.children.set('_id', { kind: 'include' });
+    for (const path of paths) include(tree, path);
+  }
+  const shape = isInclusion
+    ? (document: Document) => applyInclusion(tree, document, document)
+    : (document: Document) => applyExclusion(tree, document);
+  const transforms = reader.transforms.map(({ path, transform }) => ({ path: toPath(path), transform }));
+  if (transforms.length === 0) return shape;
+  return (document) =>
+    transforms.reduce((result, { path, transform }) => transform({ result, path, document }), shape(document));
+};
+
+/** Computed fields alone make an inclusion; `_id` alone decides only where nothing else does. */
+const decideInclusion = (entries: readonly ProjectionEntry[]): boolean => {
+  let decided: 'include' | 'exclude' | undefined;
+  for (const { path, leaf } of entries) {
+    if (path === '_id' && leaf.kind !== 'compute') continue;
+    const kind = leaf.kind === 'exclude' ? 'exclude' : 'include';
+    if (decided !== undefined && decided !== kind) {
+      if (leaf.kind === 'compute')
+        fail('Location31252', `Cannot use expression other than $meta in exclusion projection`);
+      fail(
+        kind === 'include' ? 'Location31253' : 'Location31254',
+        `Invalid projection :: caused by :: Cannot do ${kind === 'include' ? 'inclusion' : 'exclusion'} on field ${path} in ${decided === 'include' ? 'inclusion' : 'exclusion'} projection`,
+      );
+    }
+    decided = kind;
+  }
+  if (decided !== undefined) return decided === 'include';
+  const id = entries.find(({ path }) => path === '_id');
+  return id !== undefined && id.leaf.kind === 'include';
+};

@@ -1,0 +1,193 @@
+import type { Collation } from '../../bson/collation.js';
+import { describe } from '../../bson/describe.js';
+import { toKeyString } from '../../bson/key-string.js';
+import { toNumber } from '../../bson/numbers.js';
+import { compareValues, isEqual } from '../../bson/order.js';
+import { type Document, isDocument, isNumeric, typeOf } from '../../bson/values.js';
+import { fail } from '../../errors.js';
+import type { ValueTest } from '../filters/comparison-operators.js';
+import { compileFilter } from '../filters/filter.js';
+import { isOperatorDocument } from '../filters/filter-operators.js';
+import { isRegExp } from '../regular-expression.js';
+import { sortDocuments } from '../sort.js';
+import type { ModifierCompiler } from './modifier.js';
+
+interface PushClauses {
+  readonly values: readonly unknown[];
+  readonly position: number | undefined;
+  readonly slice: number | undefined;
+  readonly sort: ((array: unknown[]) => unknown[]) | undefined;
+}
+
+const PUSH_CLAUSES: ReadonlySet<string> = new Set(['$each', '$position', '$slice', '$sort']);
+
+const parsePush = (argument: unknown, collation: Collation | undefined): PushClauses => {
+  if (!isDocument(argument) || !Object.hasOwn(argument, '$each')) {
+    return { values: [argument], position: undefined, slice: undefined, sort: undefined };
+  }
+  for (const key of Object.keys(argument)) {
+    if (!PUSH_CLAUSES.has(key)) fail('BadValue', `Unrecognized clause in $push: ${key}`);
+  }
+  return {
+    values: eachOf('$push', argument),
+    position: integerOf('$position', argument['$position']),
+    slice: integerOf('$slice', argument['$slice']),
+    sort: argument['$sort'] === undefined ? undefined : compileElementSort(argument['$sort'], collation),
+  };
+};
+
+const eachOf = (operator: string, argument: Document): unknown[] => {
+  const each = argument['$each'];
+  if (Array.isArray(each)) return each;
+  return fail('BadValue', `The argument to $each in ${operator} must be an array but it was of type: ${typeOf(each)}`);
+};
+
+const integerOf = (clause: string, value: unknown): number | undefined => {
+  if (value === undefined) return undefined;
+  const number = isNumeric(value) ? toNumber(value) : Number.NaN;
+  if (Number.isInteger(number)) return number;
+  return fail('BadValue', `The value for ${clause} must be an integer value but was given type: ${typeOf(value)}`);
+};
+
+const compileElementSort = (sort: unknown, collation: Collation | undefined): ((array: unknown[]) => unknown[]) => {
+  if (isNumeric(sort)) {
+    const direction = toNumber(sort);
+    if (direction !== 1 && direction !== -1) return fail('BadValue', 'The $sort element value must be either 1 or -1');
+    return (array) => [...array].sort((a, b) => direction * compareValues(a, b, collation));
+  }
+  if (!isDocument(sort))
+    return fail(
+      'BadValue',
+      'The $sort is invalid: use 1/-1 to sort the whole element, or {field:1/-1} to sort embedded fields',
+    );
+  if (Object.keys(sort).length === 0)
+    return fail('BadValue', 'The $sort pattern is empty when it should be a set of fields.');
+  return (array) => {
+    // What is no document sorts as one without the fields.
+    const elements = new Map<Document, unknown>();
+    for (const element of array) elements.set(isDocument(element) ? { ...element } : {}, element);
+    return sortDocuments(elements.keys(), sort, collation).map((key) => elements.get(key));
+  };
+};
+
+const compilePush: ModifierCompiler = (argument, _path, { collation }) => {
+  const { values, position, slice, sort } = parsePush(argument, collation);
+  return {
+    creates: true,
+    change: (value, { path, document }) => {
+      if (value !== undefined && !Array.isArray(value)) {
+        return fail(
+          'BadValue',
+          `The field '${path}' must be an array but is of type ${typeOf(value)} in document {_id: ${describe(document['_id'])}}`,
+        );
+      }
+      const isUnchanged = values.length === 0 && sort === undefined && slice === undefined;
+      if (isUnchanged) return value ?? [];
+      const array: unknown[] = [...(value ?? [])];
+      array.splice(positionIn(array, position), 0, ...values);
+      const sorted = sort === undefined ? array : sort(array);
+      return slice === undefined ? sorted : slice < 0 ? sorted.slice(slice) : sorted.slice(0, slice);
+    },
+  };
+};
+
+const positionIn = (array: unknown[], position: number | undefined): number =>
+  position === undefined ? array.length : position < 0 ? Math.max(array.length + position, 0) : position;
+
+const compileAddToSet: ModifierCompiler = (argument, _path, { collation }) => {
+  const hasEach = isDocument(argument) && Object.keys(argument)[0] === '$each';
+  if (hasEach) {
+    for (const key of Object.keys(argument)) {
+      if (key !== '$each') fail('BadValue', `Found unexpected fields after $each in $addToSet: ${describe(argument)}`);
+    }
+  }
+  const values = hasEach ? eachOf('$addToSet', argument) : [argument];
+  return {
+    creates: true,
+    change: (value, { path }) => {
+      if (value !== undefined && !Array.isArray(value)) {
+        return fail(
+          'BadValue',
+          `Cannot apply $addToSet to non-array field. Field named '${path.split('.').at(-1)}' has non-array type ${typeOf(value)}`,
+        );
+      }
+      const added = missingFrom(value ?? [], values, collation);
+      return added.length === 0 && value !== undefined ? value : [...(value ?? []), ...added];
+    },
+  };
+};
+
+/** From this many comparisons on, keys are made once instead. */
+const HASH_FROM = 64;
+
+const missingFrom = (array: unknown[], values: readonly unknown[], collation: Collation | undefined): unknown[] => {
+  const added: unknown[] = [];
+  if (array.length * values.length < HASH_FROM) {
+    for (const value of values) {
+      const isKnown = (element: unknown): boolean => isEqual(element, value, collation);
+      if (!array.some(isKnown) && !added.some(isKnown)) added.push(value);
+    }
+    return added;
+  }
+  const keys = new Set(array.map((element) => toKeyString(element, collation)));
+  for (const value of values) {
+    const key = toKeyString(value, collation);
+    if (!keys.has(key)) added.push(value);
+    keys.add(key);
+  }
+  return added;
+};
+
+const compilePop: ModifierCompiler = (argument) => {
+  const end = isNumeric(argument) ? toNumber(argument) : Number.NaN;
+  if (Number.isNaN(end)) return fail('FailedToParse', `Expected a number in: $pop: ${describe(argument)}`);
+  if (end !== 1 && end !== -1) return fail('FailedToParse', `$pop expects 1 or -1, found: ${describe(argument)}`);
+  return {
+    creates: false,
+    change: (value, { path }) => {
+      if (!Array.isArray(value)) {
+        return fail('TypeMismatch', `Path '${path}' contains an element of non-array type '${typeOf(value)}'`);
+      }
+      if (value.length === 0) return value;
+      return end === 1 ? value.slice(0, -1) : value.slice(1);
+    },
+  };
+};
+
+const removing = (isRemoved: ValueTest): ReturnType<ModifierCompiler> => ({
+  creates: false,
+  change: (value) => {
+    if (!Array.isArray(value)) return fail('BadValue', 'Cannot apply $pull to a non-array value');
+    const kept = value.filter((element) => !isRemoved(element));
+    return kept.length === value.length ? value : kept;
+  },
+});
+
+const compilePull: ModifierCompiler = (argument, _path, { collation }) => {
+  const isLogical = isDocument(argument) && /^\$(?:and|or|nor|expr)$/.test(Object.keys(argument)[0] ?? '');
+  if (isDocument(argument) && (!isOperatorDocument(argument) || isLogical)) {
+    const matcher = compileFilter(argument, { collation });
+    return removing((element) => isDocument(element) && matcher.matches(element));
+  }
+  if (isDocument(argument) || isRegExp(argument)) {
+    const matcher = compileFilter({ element: argument }, { collation });
+    return removing((element) => matcher.matches({ element }));
+  }
+  return removing((element) => isEqual(element, argument, collation));
+};
+
+const compilePullAll: ModifierCompiler = (argument, _path, { collation }) => {
+  if (!Array.isArray(argument))
+    return fail('BadValue', `$pullAll requires an array argument but was given a ${typeOf(argument)}`);
+  const keys = new Set(argument.map((value) => toKeyString(value, collation)));
+  return removing((element) => keys.has(toKeyString(element, collation)));
+};
+
+/** The operators on arrays. */
+export const ARRAY_MODIFIERS: readonly (readonly [string, ModifierCompiler])[] = [
+  ['$push', compilePush],
+  ['$addToSet', compileAddToSet],
+  ['$pop', compilePop],
+  ['$pull', compilePull],
+  ['$pullAll', compilePullAll],
+];

@@ -1,0 +1,272 @@
+import { Binary, BSONRegExp, Decimal128, Double, Long, ObjectId, Timestamp } from 'bson';
+import type { Collation } from '../../../src/embedded/bson/collation.js';
+import type { Document } from '../../../src/embedded/bson/values.js';
+import type { Collection } from '../../../src/embedded/engine/collection.js';
+import { Database } from '../../../src/embedded/engine/database.js';
+import { DirectWriter } from '../../../src/embedded/engine/direct-writer.js';
+import { planOf, type ReadRequest, readDocuments } from '../../../src/embedded/engine/read.js';
+import { DatabaseError } from '../../../src/embedded/errors.js';
+import { compileFilter, type Matcher } from '../../../src/embedded/query/filters/filter.js';
+import { compileSort } from '../../../src/embedded/query/sort.js';
+import { createMemoryStorage } from '../support/memory-storage.js';
+import { createRandom, type Random } from '../support/random.js';
+
+/*
+ * The planner against a full scan: random documents of mixed types under random indexes, asked random questions. What
+ * the plan finds must be what reading everything finds, and in an order the sort admits.
+ */
+
+const PATHS = ['a', 'b', 'c', 'd', 'n.x', 'n.y', 'list.p', 'list.q', '_id'] as const;
+const DATE_BASE = 1_700_000_000_000;
+
+const scalars: readonly ((random: Random) => unknown)[] = [
+  (random) => random.integer(12) - 3,
+  (random) => random.integer(12) - 3,
+  (random) => new Double(random.integer(6)),
+  (random) => random.integer(20) / 4 + 0.1,
+  (random) => Long.fromNumber(random.integer(6)),
+  (random) => Decimal128.fromString(random.pick(['1', '2.50', '-0', '3', 'NaN', '1E+400'])),
+  (random) => random.pick([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0]),
+  (random) => random.pick(['', 'a', 'ab', 'abc', 'abd', 'B', 'Äb', 'ä', 'z', 'a\u0000b', '\ud83d\ude00', '\uffff']),
+  (random) => random.pick(['a', 'ab', 'abc', 'b', 'ba']),
+  (random) => random.pick([true, false]),
+  () => null,
+  () => undefined,
+  (random) => new Date(DATE_BASE + random.integer(5) * 1000 - 2000),
+  (random) => new ObjectId(`65000000000000000000000${random.integer(6)}`),
+  (random) => new ObjectId(random.pick(['0', '6', 'f']).repeat(24)),
+  (random) => new Timestamp({ t: random.integer(3), i: random.integer(3) }),
+  (random) => new Binary(Uint8Array.from([random.integer(3), 1])),
+  (random) => new BSONRegExp(random.pick(['^a', 'b']), ''),
+  (random) => ({ x: random.integer(3), y: random.pick(['a', 1, null]) }),
+  () => ({}),
+];
+
+const scalar = (random: Random): unknown => random.pick(scalars)(random);
+
+const value = (random: Random): unknown => {
+  if (!random.chance(0.15)) return scalar(random);
+  return Array.from({ length: random.integer(4) }, () =>
+    random.chance(0.1) ? [scalar(random)] : (scalar(random) ?? null),
+  );
+};
+
+const without = (document: Document): Document =>
+  Object.fromEntries(Object.entries(document).filter(([, field]) => field !== undefined));
+
+const createDocument = (random: Random, id: number): Document => {
+  const document: Document = { _id: random.chance(0.8) ? id : new ObjectId() };
+  for (const field of ['a', 'b', 'c', 'd']) if (random.chance(0.85)) document[field] = value(random);
+  if (random.chance(0.7)) document['n'] = without({ x: value(random), y: scalar(random) });
+  else if (random.chance(0.5)) document['n'] = scalar(random);
+  if (random.chance(0.6)) {
+    document['list'] = Array.from({ length: random.integer(4) }, () =>
+      random.chance(0.85) ? without({ p: value(random), q: scalar(random) }) : (scalar(random) ?? null),
+    );
+  } else if (random.chance(0.4)) {
+    document['list'] = without({ p: scalar(random), q: scalar(random) });
+  }
+  return without(document);
+};
+
+const operand = (random: Random): unknown => {
+  const chosen = random.chance(0.08) ? value(random) : scalar(random);
+  return chosen === undefined ? null : chosen;
+};
+
+const comparison = (random: Random): Document => {
+  const condition: Document = { [random.pick(['$gt', '$gte', '$lt', '$lte'])]: operand(random) };
+  if (random.chance(0.5)) condition[random.pick(['$gt', '$gte', '$lt', '$lte'])] = operand(random);
+  return condition;
+};
+
+const conditions: readonly ((random: Random) => unknown)[] = [
+  operand,
+  operand,
+  (random) => ({ $eq: operand(random) }),
+  comparison,
+  comparison,
+  (random) => ({ $in: Array.from({ length: random.integer(5) }, () => operand(random)) }),
+  (random) => ({ $in: [...Array.from({ length: 2 }, () => operand(random)), new BSONRegExp('^ab', '')] }),
+  (random) => ({ $exists: random.chance(0.5) }),
+  (random) => ({ $ne: operand(random) }),
+  (random) => ({ $nin: [operand(random), operand(random)] }),
+  (random) => ({ $not: comparison(random) }),
+  (random) => ({ $elemMatch: comparison(random) }),
+  (random) => ({ $all: [operand(random)] }),
+  (random) => ({ $type: random.pick(['string', 'number', 'null', 'object', 'date']) }),
+  (random) => ({ $type: [random.pick(['string', 'bool']), random.pick(['int', 'objectId', 'object', 'array'])] }),
+  (random) =>
+    new BSONRegExp(
+      random.pick(['^a', '^ab', '^ab?', '^ab*c', 'b', '^(a|b)', '^a|z', '^', '^a\\.b', '^ab$', '^ä']),
+      random.pick(['', '', 'i']),
+    ),
+];
+
+const clause = (random: Random): Document => {
+  if (random.chance(0.05)) return { list: { $elemMatch: { p: random.pick(conditions)(random), q: operand(random) } } };
+  return { [random.pick(PATHS)]: random.pick(conditions)(random) };
+};
+
+const createFilter = (random: Random): Document => {
+  const filter: Document = {};
+  for (let count = random.integer(4); count > 0; count -= 1) Object.assign(filter, clause(random));
+  if (random.chance(0.15))
+    filter['$or'] = Array.from({ length: 1 + random.integer(3) }, () => ({
+      ...clause(random),
+      ...(random.chance(0.3) && clause(random)),
+    }));
+  if (random.chance(0.1)) filter['$and'] = [clause(random), clause(random)];
+  return filter;
+};
+
+const createSort = (random: Random): Document | undefined => {
+  if (random.chance(0.4)) return undefined;
+  const sort: Document = {};
+  for (let count = 1 + random.integer(3); count > 0; count -= 1) sort[random.pick(PATHS)] = random.pick([1, -1]);
+  return sort;
+};
+
+const partialFilters: readonly Document[] = [
+  { a: { $gt: 1 } },
+  { a: { $exists: true } },
+  { b: { $type: 'string' } },
+  { c: 'ab' },
+  { d: { $lte: 3 }, a: { $gte: 0 } },
+];
+
+const createIndexSpec = (random: Random, position: number): Document => {
+  const key: Document = {};
+  for (let count = 1 + random.integer(3); count > 0; count -= 1)
+    key[random.pick(PATHS.slice(0, -1))] = random.pick([1, -1]);
+  const spec: Document = { key, name: `index${position}` };
+  if (random.chance(0.2)) spec['sparse'] = true;
+  else if (random.chance(0.25)) spec['partialFilterExpression'] = random.pick(partialFilters);
+  if (random.chance(0.15)) spec['collation'] = { locale: 'en', strength: 2 };
+  return spec;
+};
+
+/** Adds what its indexes admit; the parallel arrays a random document may have are none. */
+const insertWhatFits = (database: Database, collection: Collection, document: Document): void => {
+  const writer = new DirectWriter(database);
+  for (const index of collection.indexes.values()) {
+    try {
+      index.keysOf(document);
+    } catch {
+      return;
+    }
+  }
+  writer.insert(collection, document);
+  writer.commit();
+};
+
+const changeSome = (database: Database, collection: Collection, random: Random): void => {
+  for (const { document } of [...collection.records.values()]) {
+    if (!random.chance(0.2)) continue;
+    const writer = new DirectWriter(database);
+    writer.remove(collection, document);
+    writer.commit();
+    if (random.chance(0.7))
+      insertWhatFits(database, collection, { ...createDocument(random, 0), _id: document['_id'] });
+  }
+};
+
+const createWorld = (random: Random): { database: Database; collection: Collection } => {
+  const database = new Database({ storage: createMemoryStorage(), onProblem: () => {} });
+  const collection = database.openCollection({ database: 'fuzz', name: 'documents' });
+  for (let position = 0; position < 5; position += 1)
+    database.createIndex(collection, createIndexSpec(random, position));
+  const size = random.pick([5, 40, 150]);
+  for (let id = 0; id < size; id += 1)
+    insertWhatFits(database, collection, createDocument(random, id % 20 === 0 ? id : id));
+  changeSome(database, collection, random);
+  return { database, collection };
+};
+
+const QUERIES_PER_WORLD = 250;
+
+/** What the fuzz has met, so that a test can tell that it exercised what it is about. */
+export interface FuzzReport {
+  readonly queries: number;
+  readonly plans: Record<string, number>;
+  readonly sortedByIndex: number;
+}
+
+const describe = (details: Document): string =>
+  JSON.stringify(details, (_key, field: unknown) => (field === undefined ? null : field));
+
+/** Two arrays of one document cannot be sorted by together, in MongoDB either. */
+const isSortable = (documents: Iterable<Document>, sort: Document): boolean => {
+  const compare = compileSort(sort);
+  try {
+    for (const document of documents) compare(document, document);
+    return true;
+  } catch (error) {
+    if (error instanceof DatabaseError) return false;
+    throw error;
+  }
+};
+
+const compareRead = (collection: Collection, request: ReadRequest, details: Document): void => {
+  const { matcher, sort, skip = 0, limit = 0 } = request;
+  const everything = [...collection.records.values()].map(({ document }) => document);
+  const matching = new Set(everything.filter((document) => matcher.matches(document)));
+  if (sort && !isSortable(matching, sort)) return;
+  const found = readDocuments(collection, request);
+  const expected = Math.max(0, Math.min(matching.size - skip, limit > 0 ? limit : Number.POSITIVE_INFINITY));
+  const fault = (what: string): never => {
+    throw new Error(`${what}: found ${found.length}, expected ${expected}; ${describe(details)}`);
+  };
+  if (found.length !== expected) fault('another number of documents');
+  if (new Set(found).size !== found.length) fault('a document twice');
+  if (!found.every((document) => matching.has(document))) fault('a document that does not match');
+  if (!sort) return;
+  const compare = compileSort(sort, matcher.collation);
+  const inOrder = [...matching].sort(compare).slice(skip, skip + expected);
+  if (!inOrder.every((document, position) => compare(document, found[position] as Document) === 0))
+    fault('another order');
+};
+
+/** Some combinations are errors to MongoDB too, such as `$gt` of a regular expression. */
+const tryCompile = (filter: Document, collation: Collation | undefined): Matcher | undefined => {
+  try {
+    return compileFilter(filter, { collation });
+  } catch (error) {
+    if (error instanceof DatabaseError) return undefined;
+    throw error;
+  }
+};
+
+/**
+ * Runs random queries.
+ * @throws Error with all that is needed to see the first difference again
+ */
+export const fuzzPlanner = (seed: number, queries: number): FuzzReport => {
+  const random = createRandom(seed);
+  const plans: Record<string, number> = {};
+  let sortedByIndex = 0;
+  let done = 0;
+  while (done < queries) {
+    const { collection } = createWorld(random);
+    const indexes = [...collection.indexes.values()].map(({ definition }) => definition.spec);
+    for (let query = 0; query < QUERIES_PER_WORLD && done < queries; query += 1) {
+      const filter = createFilter(random);
+      const sort = createSort(random);
+      const skip = random.chance(0.2) ? random.integer(5) : 0;
+      const limit = random.chance(0.4) ? 1 + random.integer(10) : 0;
+      const collation = random.chance(0.15)
+        ? ({ locale: 'en', strength: 2, caseLevel: false, caseFirst: 'off', numericOrdering: false } as const)
+        : undefined;
+      const matcher = tryCompile(filter, collation);
+      if (!matcher) continue;
+      const request: ReadRequest = { matcher, sort, skip, limit, checkTime: () => {} };
+      const plan = planOf(collection, request);
+      plans[plan.kind] = (plans[plan.kind] ?? 0) + 1;
+      if (sort && plan.kind === 'index' && plan.isSorted) sortedByIndex += 1;
+      const chosen = plan.kind === 'index' ? plan.index.name : plan.kind;
+      compareRead(collection, request, { seed, done, filter, sort, skip, limit, collation, chosen, indexes });
+      done += 1;
+    }
+  }
+  return { queries: done, plans, sortedByIndex };
+};

@@ -1,0 +1,202 @@
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { mongo } from 'mongoose';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type EmbeddedDatabase, type EmbeddedOptions, startEmbedded } from '../../../src/embedded/index.js';
+import { createTemporaryDirectory, PATIENT } from '../support/running-server.js';
+
+const start = async (options: EmbeddedOptions): Promise<EmbeddedDatabase> => {
+  const database = await startEmbedded(options);
+  onTestFinished(() => database.stop());
+  return database;
+};
+
+const connect = async (url: string): Promise<mongo.Collection<{ _id: number }>> => {
+  const client = await new mongo.MongoClient(url, { serverSelectionTimeoutMS: 20_000 }).connect();
+  onTestFinished(() => client.close());
+  return client.db('test').collection('things');
+};
+
+/** Whether a process runs; one that has ended and was not taken note of by whoever inherited it does not. */
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+};
+
+const pidOf = (database: EmbeddedDatabase): number => database.pid ?? expect.fail('the database has no process');
+
+const sourceArguments = ['--conditions=source', '--import', import.meta.resolve('tsx')];
+
+/** A process that starts the database as the gateway does, and leads a process group as in a terminal. */
+const spawnOwner = (directory: string): ChildProcess => {
+  const owner = fork(fileURLToPath(new URL('./owner-process.ts', import.meta.url)), [directory], {
+    execArgv: sourceArguments,
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    detached: true,
+  });
+  onTestFinished(() => {
+    owner.kill('SIGKILL');
+  });
+  return owner;
+};
+
+/** The same, when it has told its URL and pid. */
+const forkOwner = async (directory: string): Promise<{ owner: ChildProcess; url: string; pid: number }> => {
+  const owner = spawnOwner(directory);
+  const [message] = (await once(owner, 'message')) as [{ url: string; pid: number }];
+  return { owner, ...message };
+};
+
+/** The processes of the embedded database of a directory, which is among their arguments. */
+const servingPids = (directory: string): number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`{"directory":"${directory}"`);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number)
+    .filter(isAlive);
+
+describe('the process of the embedded database', () => {
+  it('serves a private directory, and keeps its data for the next one', async () => {
+    const directory = join(createTemporaryDirectory(), 'made', 'here');
+    const first = await startEmbedded({ directory });
+    expect(statSync(directory).mode & 0o777).toBe(0o700);
+    expect(first.url).toMatch(/^mongodb:\/\/%2F.*db\.sock\/\?directConnection=true$/);
+    await (await connect(first.url)).insertOne({ _id: 1 });
+    const pid = pidOf(first);
+    await first.stop();
+    expect(isAlive(pid)).toBe(false);
+    const second = await start({ directory });
+    expect(await (await connect(second.url)).find().toArray()).toEqual([{ _id: 1 }]);
+  });
+
+  it('is the one owner of its directory: a second one is told the pid', async () => {
+    const directory = createTemporaryDirectory();
+    const first = await start({ directory });
+    await expect(startEmbedded({ directory })).rejects.toThrow(`in use by the process with the pid ${pidOf(first)}`);
+  });
+
+  it('takes over a lock whose owner is gone, even when its pid is in use again', async () => {
+    const directory = createTemporaryDirectory();
+    writeFileSync(join(directory, 'lock'), JSON.stringify({ pid: process.pid, startedAt: 'another boot-1' }));
+    const database = await start({ directory });
+    expect(await (await connect(database.url)).countDocuments()).toBe(0);
+  });
+
+  it('listens on a loopback port when the path of a socket would be too long', async () => {
+    const directory = join(createTemporaryDirectory(), 'x'.repeat(100));
+    mkdirSync(directory);
+    const exits: unknown[] = [];
+    const database = await start({ directory, onExit: (cause) => exits.push(cause) });
+    expect(database.url).toMatch(/^mongodb:\/\/127\.0\.0\.1:\d+\//);
+    const things = await connect(database.url);
+    await things.insertOne({ _id: 1 });
+    process.kill(pidOf(database), 'SIGKILL');
+    await expect.poll(() => exits.length, PATIENT).toBe(1);
+    await expect.poll(() => things.countDocuments().catch(() => -1), PATIENT).toBe(1);
+  });
+
+  it('starts again at the same address when it is killed, and drivers go on', async () => {
+    const exits: unknown[] = [];
+    const database = await start({ directory: createTemporaryDirectory(), onExit: (cause) => exits.push(cause) });
+    const things = await connect(database.url);
+    await things.insertOne({ _id: 1 });
+    const first = pidOf(database);
+    process.kill(first, 'SIGKILL');
+    // Retryable: the driver sends it again when it is connected anew.
+    await things.insertOne({ _id: 2 });
+    expect(await things.distinct('_id')).toEqual([1, 2]);
+    expect(exits).toEqual([{ code: null, signal: 'SIGKILL' }]);
+    expect(pidOf(database)).not.toBe(first);
+  });
+
+  it('leaves signals of the terminal to its parent', async () => {
+    const database = await start({ directory: createTemporaryDirectory() });
+    const things = await connect(database.url);
+    const pid = pidOf(database);
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(pid, signal);
+    await things.insertOne({ _id: 1 });
+    expect(pidOf(database)).toBe(pid);
+  });
+
+  it.each(['SIGKILL', 'SIGTERM'] as const)('ends when its parent ends by %s, and has lost nothing', async (signal) => {
+    const directory = createTemporaryDirectory();
+    const { owner, url, pid } = await forkOwner(directory);
+    await (await connect(url)).insertOne({ _id: 1 });
+    owner.kill(signal);
+    await once(owner, 'exit');
+    await expect.poll(() => isAlive(pid), PATIENT).toBe(false);
+    const again = await start({ directory });
+    expect(await (await connect(again.url)).countDocuments()).toBe(1);
+  });
+
+  it.each([
+    [0, 'SIGKILL'],
+    [50, 'SIGKILL'],
+    [Math.random() * 300, 'SIGKILL'],
+    [Math.random() * 300, 'SIGKILL'],
+    [Math.random() * 300, 'SIGTERM'],
+    [Math.random() * 300, 'SIGINT'],
+  ] as const)('ends when its parent ends before it serves, %d ms after it began, by %s', async (ms, signal) => {
+    const directory = createTemporaryDirectory();
+    const owner = spawnOwner(directory);
+    await expect.poll(() => servingPids(directory), { ...PATIENT, interval: 1 }).toHaveLength(1);
+    // Not a wait for something: the moment at which the parent dies is what is tried.
+    await delay(ms);
+    const exited = once(owner, 'exit');
+    if (signal === 'SIGINT') process.kill(-(owner.pid ?? 0), signal);
+    else owner.kill(signal);
+    await exited;
+    await expect.poll(() => servingPids(directory), PATIENT).toEqual([]);
+    const again = await start({ directory });
+    expect(await (await connect(again.url)).countDocuments()).toBe(0);
+  });
+
+  it('ends at once without a parent', async () => {
+    const directory = createTemporaryDirectory();
+    const path = fileURLToPath(new URL('../../../src/embedded/process/child.ts', import.meta.url));
+    const options = JSON.stringify({ directory, address: { path: join(directory, 'db.sock') } });
+    const orphan = spawn(process.execPath, [...sourceArguments, path, options], { stdio: 'ignore' });
+    onTestFinished(() => {
+      orphan.kill('SIGKILL');
+    });
+    await once(orphan, 'exit');
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it('says why it cannot start', async () => {
+    const directory = createTemporaryDirectory();
+    mkdirSync(join(directory, 'data.log'));
+    await expect(startEmbedded({ directory })).rejects.toThrow('EISDIR');
+  });
+
+  it('runs alone on a port, as npm run db starts it', async () => {
+    const script = fileURLToPath(new URL('../../../scripts/db.ts', import.meta.url));
+    const alone = spawn(
+      process.execPath,
+      [...sourceArguments, script, '--port', '0', '--data', createTemporaryDirectory()],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    onTestFinished(() => {
+      alone.kill('SIGKILL');
+    });
+    const [url] = (await once(createInterface({ input: alone.stdout }), 'line')) as [string];
+    await (await connect(url)).insertOne({ _id: 1 });
+    alone.kill('SIGTERM');
+    expect(await once(alone, 'exit')).toEqual([0, null]);
+  });
+});

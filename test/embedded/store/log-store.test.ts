@@ -1,0 +1,167 @@
+import { describe, expect, it } from 'vitest';
+import { LogStore } from '../../../src/embedded/store/log-store.js';
+import { createMemoryStorage, type MemoryStorage } from '../support/memory-storage.js';
+
+const open = (storage: MemoryStorage, options: { isRepairing?: boolean; problems?: string[] } = {}) => {
+  const read: string[] = [];
+  const problems = options.problems ?? [];
+  const log = LogStore.open({ storage, onProblem: (problem) => problems.push(problem), ...options }, (payload) =>
+    read.push(payload.toString()),
+  );
+  return { log, read, problems };
+};
+
+const append = async (log: LogStore, ...texts: string[]): Promise<void> => {
+  for (const text of texts) log.append([Buffer.from(text)], () => {});
+  await log.written();
+};
+
+const LOG = 'data.log';
+const contentOf = (storage: MemoryStorage): Buffer => storage.files.get(LOG) ?? Buffer.alloc(0);
+
+describe('the log', () => {
+  it('gives back what was written, in order', async () => {
+    const storage = createMemoryStorage();
+    const { log } = open(storage);
+    await append(log, 'one', 'two');
+    await append(log, 'three');
+    expect(open(storage).read).toEqual(['one', 'two', 'three']);
+  });
+
+  it('writes all that one turn appends at once', async () => {
+    const storage = createMemoryStorage();
+    const { log } = open(storage);
+    log.append([Buffer.from('one')], () => {});
+    log.append([Buffer.from('two')], () => {});
+    expect(contentOf(storage).length).toBe(0);
+    await log.written();
+    expect(open(storage).read).toEqual(['one', 'two']);
+  });
+
+  it('cuts a tail that was torn anywhere, and keeps what it cut off', async () => {
+    const whole = createMemoryStorage();
+    const { log } = open(whole);
+    await append(log, 'first');
+    const firstEnd = contentOf(whole).length;
+    await append(log, 'second');
+    const bytes = contentOf(whole);
+    for (let length = firstEnd + 1; length < bytes.length; length += 1) {
+      const storage = createMemoryStorage(new Map([[LOG, bytes.subarray(0, length)]]));
+      const { read, problems, log: reopened } = open(storage);
+      expect(read).toEqual(['first']);
+      expect(problems.join()).toContain('damaged at byte');
+      expect(storage.files.get(`${LOG}.damaged-${firstEnd}`)?.length).toBe(length - firstEnd);
+      await append(reopened, 'third');
+      expect(open(storage).read).toEqual(['first', 'third']);
+    }
+  });
+
+  it('notices every flipped bit of the last frame', async () => {
+    const whole = createMemoryStorage();
+    const { log } = open(whole);
+    await append(log, 'first');
+    const firstEnd = contentOf(whole).length;
+    await append(log, 'second');
+    const bytes = contentOf(whole);
+    for (let bit = firstEnd * 8; bit < bytes.length * 8; bit += 1) {
+      const flipped = Buffer.from(bytes);
+      flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      expect(open(createMemoryStorage(new Map([[LOG, flipped]]))).read).toEqual(['first']);
+    }
+  });
+
+  it('refuses to lose data that had been on disk, unless it is told to', async () => {
+    const storage = createMemoryStorage();
+    const { log } = open(storage);
+    await append(log, 'first');
+    await log.synced();
+    await append(log, 'second');
+    const damaged = Buffer.from(contentOf(storage));
+    damaged[22] = (damaged[22] ?? 0) ^ 1;
+    const files = new Map([[LOG, damaged]]);
+    expect(() => open(createMemoryStorage(files))).toThrow(
+      /damaged at byte 0 .* before data that had reached the disk/,
+    );
+    const { read } = open(createMemoryStorage(files), { isRepairing: true });
+    expect(read).toEqual([]);
+  });
+
+  it('undoes what a full disk did not take, last change first, and goes on when there is room', async () => {
+    const storage = createMemoryStorage();
+    const { log, problems } = open(storage);
+    await append(log, 'first');
+    storage.roomBytes = 10;
+    const undone: string[] = [];
+    log.append([Buffer.from('second')], () => undone.push('second'));
+    log.append([Buffer.from('third')], () => undone.push('third'));
+    await expect(log.written()).rejects.toMatchObject({ codeName: 'OutOfDiskSpace' });
+    expect(undone).toEqual(['third', 'second']);
+    expect(problems.join()).toContain('disk is full');
+    storage.roomBytes = 1000;
+    log.ensureWritable();
+    await append(log, 'fourth');
+    expect(open(storage).read).toEqual(['first', 'fourth']);
+  });
+
+  it('takes no more writes after a failed sync until all was written anew', async () => {
+    const storage = createMemoryStorage();
+    const { log } = open(storage);
+    await append(log, 'first');
+    storage.syncError = new Error('EIO: i/o error');
+    await expect(log.synced()).rejects.toThrow('i/o error');
+    expect(() => log.ensureWritable()).toThrow('i/o error');
+    expect(log.needsRewrite).toBe(true);
+    storage.syncError = undefined;
+    expect(await log.compact([[Buffer.from('all of it')]])).toBe(true);
+    log.ensureWritable();
+    await append(log, 'more');
+    expect(open(storage).read).toEqual(['all of it', 'more']);
+  });
+
+  it('compacts while writers go on, and loses none of what they write', async () => {
+    const storage = createMemoryStorage();
+    const { log } = open(storage);
+    await append(log, ...Array.from({ length: 100 }, (_, number) => `old ${number}`));
+    const chunk = Buffer.alloc(700_000, 'x');
+    let written: Promise<void> = Promise.resolve();
+    const compaction = log.compact(
+      (function* () {
+        yield [Buffer.from('kept 1')];
+        written = append(log, 'meanwhile 1');
+        yield [chunk];
+        yield [chunk];
+        log.append([Buffer.from('meanwhile 2')], () => {});
+        yield [Buffer.from('kept 2')];
+      })(),
+    );
+    expect(log.isCompacting).toBe(true);
+    expect(await compaction).toBe(true);
+    await written;
+    await append(log, 'after');
+    const read = open(storage).read.filter((text) => !text.startsWith('x'));
+    expect(read.filter((text) => text.startsWith('kept'))).toEqual(['kept 1', 'kept 2']);
+    expect(read.filter((text) => !text.startsWith('kept'))).toEqual(['meanwhile 1', 'meanwhile 2', 'after']);
+    expect([...storage.files.keys()]).toEqual([LOG]);
+  });
+
+  it('gives a compaction up when it cannot be finished, and stays as it was', async () => {
+    const storage = createMemoryStorage();
+    const { log, problems } = open(storage);
+    await append(log, 'first');
+    storage.roomBytes = 5;
+    expect(await log.compact([[Buffer.from('far too long for the room there is')]])).toBe(false);
+    expect(problems.join()).toContain('compaction failed');
+    storage.roomBytes = 1000;
+    await append(log, 'second');
+    expect(open(storage).read).toEqual(['first', 'second']);
+  });
+
+  it('forgets a compaction that a crash interrupted', async () => {
+    const storage = createMemoryStorage();
+    const { log } = open(storage);
+    await append(log, 'first');
+    storage.files.set('data.log.new', Buffer.from('half a log'));
+    expect(open(storage).read).toEqual(['first']);
+    expect([...storage.files.keys()]).toEqual([LOG]);
+  });
+});
