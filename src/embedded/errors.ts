@@ -1,5 +1,3 @@
-import type { Document } from './bson/values.js';
-
 /** The errors a client can be told, by mongod's name and number. */
 export const ERROR_CODES = {
   InternalError: 1,
@@ -92,15 +90,18 @@ const toCode = (codeName: CodeName): number =>
     ? ERROR_CODES[codeName as keyof typeof ERROR_CODES]
     : Number.parseInt(codeName.slice('Location'.length), 10);
 
+/** Fields that an error adds to its reply: `keyPattern`, `keyValue`. */
+export type ErrorFields = Readonly<Record<string, unknown>>;
+
 /** An error with the number, name and text a driver reads. `extra` is merged into the reply (`keyPattern`, …). */
 export class DatabaseError extends Error {
   readonly code: number;
   readonly codeName: string;
-  readonly extra: Document | undefined;
+  readonly extra: ErrorFields | undefined;
   /** What a driver may do about it: `TransientTransactionError`, `RetryableWriteError`, … */
   errorLabels: string[] = [];
 
-  constructor(codeName: CodeName, message: string, extra?: Document) {
+  constructor(codeName: CodeName, message: string, extra?: ErrorFields) {
     super(message);
     this.name = 'DatabaseError';
     this.code = toCode(codeName);
@@ -110,7 +111,7 @@ export class DatabaseError extends Error {
 }
 
 /** Throws the named error. */
-export const fail = (codeName: CodeName, message: string, extra?: Document): never => {
+export const fail = (codeName: CodeName, message: string, extra?: ErrorFields): never => {
   throw new DatabaseError(codeName, message, extra);
 };
 

@@ -1,4 +1,3 @@
-import { calculateObjectSize } from 'bson';
 import { type Collation, parseCollation } from '../bson/collation.js';
 import { toKeyString } from '../bson/key-string.js';
 import { toNumber } from '../bson/numbers.js';
@@ -151,6 +150,3 @@ export class Collection {
     return record.byteLength;
   }
 }
-
-/** The size of a document as BSON, in bytes. */
-export const byteLengthOf = (document: Document): number => calculateObjectSize(document, { ignoreUndefined: true });

@@ -1,7 +1,8 @@
+import { byteLengthOf } from '../bson/size.js';
 import type { Document } from '../bson/values.js';
 import type { Matcher } from '../query/filters/filter.js';
 import { ensureSortable, MAX_SORT_BYTES, parseSort, sortDocuments } from '../query/sort.js';
-import { byteLengthOf, type Collection } from './collection.js';
+import type { Collection } from './collection.js';
 import type { CollectionIndex, StoredRecord } from './indexes/collection-index.js';
 import { type Plan, planRead } from './planner/planner.js';
 import type { Transaction } from './transaction.js';

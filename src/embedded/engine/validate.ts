@@ -1,5 +1,6 @@
 import { describe } from '../bson/describe.js';
-import { byteLengthOf, type Collection } from './collection.js';
+import { byteLengthOf } from '../bson/size.js';
+import type { Collection } from './collection.js';
 import type { CollectionIndex, StoredRecord } from './indexes/collection-index.js';
 
 /** Beyond so many the rest would say nothing new. */

@@ -1,5 +1,6 @@
+import { byteLengthOf } from '../../../src/embedded/bson/size.js';
 import { describe, expect, it } from 'vitest';
-import { byteLengthOf, Collection } from '../../../src/embedded/engine/collection.js';
+import { Collection } from '../../../src/embedded/engine/collection.js';
 import { toIndexDefinition } from '../../../src/embedded/engine/indexes/index-definition.js';
 import { validateCollection } from '../../../src/embedded/engine/validate.js';
 import { createRandom } from '../support/random.js';

@@ -1,6 +1,6 @@
 import { Long } from 'bson';
+import { byteLengthOf } from '../../bson/size.js';
 import { type Document, isDocument } from '../../bson/values.js';
-import { byteLengthOf } from '../../engine/collection.js';
 import type { Session } from '../../engine/sessions.js';
 import { MAX_DOCUMENT_BYTES } from '../../engine/writer.js';
 import { fail } from '../../errors.js';

@@ -6,9 +6,10 @@ import { compareValues, rankOf } from '../../bson/order.js';
 import { toPath } from '../../bson/path.js';
 import { type Document, isDocument, isNumeric } from '../../bson/values.js';
 import { fail } from '../../errors.js';
-import type { FieldPredicate, Matcher } from '../../query/filters/filter.js';
-import { isTruthy } from '../../query/filters/scalar-operators.js';
+import type { Matcher } from '../../query/filters/filter.js';
+import type { FieldPredicate } from '../../query/filters/predicate.js';
 import { isRegExp } from '../../query/regular-expression.js';
+import { isTruthy } from '../../query/truthiness.js';
 
 /**
  * Whether MongoDB's planner concludes that every document the query matches is in an index with this filter. It proves no

@@ -3,7 +3,7 @@ import type { Collation } from '../../bson/collation.js';
 import { flipKey, toKeyString } from '../../bson/key-string.js';
 import { rankOf, rankOfType } from '../../bson/order.js';
 import { isDocument } from '../../bson/values.js';
-import type { FieldPredicate } from '../../query/filters/filter.js';
+import type { FieldPredicate } from '../../query/filters/predicate.js';
 import { typesOf } from '../../query/filters/scalar-operators.js';
 
 /**

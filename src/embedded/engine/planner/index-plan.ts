@@ -1,5 +1,6 @@
 import { isSameCollation } from '../../bson/collation.js';
-import type { FieldPredicate, Matcher } from '../../query/filters/filter.js';
+import type { Matcher } from '../../query/filters/filter.js';
+import type { FieldPredicate } from '../../query/filters/predicate.js';
 import type { SortField } from '../../query/sort.js';
 import type { Collection } from '../collection.js';
 import type { CollectionIndex } from '../indexes/collection-index.js';

@@ -3,65 +3,49 @@ import type { Collation } from '../../bson/collation.js';
 import { type Document, isDocument } from '../../bson/values.js';
 import { fail } from '../../errors.js';
 import { compileRegExp, isRegExp, type RegExpSource, toRegExpSource } from '../regular-expression.js';
+import { isTruthy } from '../truthiness.js';
 import { compileAll, compileElemMatch, compileSize } from './array-operators.js';
-import { compileEquality, compileMembership, compileRange, type ValueTest } from './comparison-operators.js';
-import type { Condition, Operation } from './path-tests.js';
-import { compileBits, compileMod, compileType, isTruthy } from './scalar-operators.js';
-
-/** What compiling an operator may need of its surroundings. */
-export interface OperatorContext {
-  readonly collation: Collation | undefined;
-  /** Compiles a nested filter, for `$elemMatch`. */
-  readonly compileCondition: (filter: Document) => Condition;
-}
-
-/** The part of a filter that one operator on a path is, as the planner sees it. */
-export interface FieldOperator {
-  readonly op: string;
-  readonly value: unknown;
-  readonly operation: Operation;
-}
-
-type OperatorCompiler = (operand: unknown, context: OperatorContext, path: string) => Operation;
-
-/** Whether a value is a document of operators (`{ $gt: 1 }`) and not one to compare with; a DBRef is the latter. */
-export const isOperatorDocument = (value: unknown): value is Document => {
-  if (!isDocument(value)) return false;
-  const [first] = Object.keys(value);
-  return first?.startsWith('$') === true && !DBREF_FIELDS.has(first);
-};
-
-/** The fields of a DBRef, the only names of fields that begin like operators. */
-export const DBREF_FIELDS: ReadonlySet<string> = new Set(['$ref', '$id', '$db']);
+import {
+  compileEquality,
+  compileMembership,
+  compileRange,
+  type RangeOperator,
+  type ValueTest,
+} from './comparison-operators.js';
+import { type FieldOperator, isOperatorDocument, type OperatorCompiler, type OperatorContext } from './operator.js';
+import type { PathTest } from './path-tests.js';
+import { compileBits, compileMod, compileType } from './scalar-operators.js';
 
 /**
- * Compiles what a filter says of one path: operators, a regular expression, or a value to equal.
+ * Compiles what a filter says about one path: operators, a regular expression, or a value to equal.
  * @throws DatabaseError BadValue naming an operator that is unknown
  */
-export const compileField = (path: string, value: unknown, context: OperatorContext): FieldOperator[] => {
-  if (isRegExp(value)) return [{ op: '$regex', value, operation: regExpOperation(toRegExpSource(value)) }];
+export function compileField(path: string, value: unknown, context: OperatorContext): FieldOperator[] {
+  if (isRegExp(value)) return [{ op: '$regex', value, test: toRegExpTest(toRegExpSource(value)) }];
   if (isOperatorDocument(value)) return compileOperators(path, value, context);
-  return [{ op: '$eq', value, operation: testOf(compileEquality(value, context.collation)) }];
-};
+  return [{ op: '$eq', value, test: toPathTest(compileEquality(value, context.collation)) }];
+}
 
-/** Compiles a document of operators. */
-export const compileOperators = (path: string, operators: Document, context: OperatorContext): FieldOperator[] => {
+/**
+ * Compiles a document of operators.
+ * @throws DatabaseError BadValue naming an operator that is unknown
+ */
+export function compileOperators(path: string, operators: Document, context: OperatorContext): FieldOperator[] {
   const compiled: FieldOperator[] = [];
   for (const [op, value] of Object.entries(operators)) {
     if (op === '$options') {
       if (operators['$regex'] === undefined) fail('BadValue', '$options needs a $regex');
     } else if (op === '$regex') {
-      const source = regexSource(value, operators['$options']);
-      const expression = new BSONRegExp(source.pattern, [...source.options].sort().join(''));
-      compiled.push({ op, value: expression, operation: regExpOperation(source) });
+      const source = readRegExp(value, operators['$options']);
+      const expression = new BSONRegExp(source.pattern, sortedOptions(source));
+      compiled.push({ op, value: expression, test: toRegExpTest(source) });
     } else {
-      const compiler = OPERATORS.get(op);
-      if (compiler === undefined) return unknownOperator(op);
-      compiled.push({ op, value, operation: compiler(value, context, path) });
+      const compileOperand = OPERATORS.get(op) ?? failOnUnknown(op);
+      compiled.push({ op, value, test: compileOperand(value, context, path) });
     }
   }
   return compiled;
-};
+}
 
 const UNSUPPORTED: ReadonlySet<string> = new Set([
   '$near',
@@ -72,33 +56,37 @@ const UNSUPPORTED: ReadonlySet<string> = new Set([
   '$within',
 ]);
 
-const unknownOperator = (op: string): never =>
+const failOnUnknown = (op: string): never =>
   UNSUPPORTED.has(op)
     ? fail('CommandNotSupported', `the operator ${op} is not supported by this database`)
     : fail('BadValue', `unknown operator: ${op}`);
 
-const testOf = (test: ValueTest): Operation => ({ kind: 'test', test });
+const toPathTest = (matches: ValueTest): PathTest => ({ kind: 'value', matches });
 
-const not = (inner: Operation): Operation => ({ kind: 'not', inner });
+const not = (inner: PathTest): PathTest => ({ kind: 'not', inner });
 
-const all = (operators: readonly FieldOperator[]): Operation => {
+function all(operators: readonly FieldOperator[]): PathTest {
   const [first] = operators;
   return first !== undefined && operators.length === 1
-    ? first.operation
-    : { kind: 'all', inner: operators.map(({ operation }) => operation) };
-};
+    ? first.test
+    : { kind: 'all', inner: operators.map(({ test }) => test) };
+}
 
-const regExpOperation = (source: RegExpSource): Operation => {
+const toRegExpTest = (source: RegExpSource): PathTest => toPathTest(compileRegExpMatch(source));
+
+function compileRegExpMatch(source: RegExpSource): ValueTest {
   const expression = compileRegExp(source);
-  // The stored flags come sorted.
-  const options = [...source.options].sort().join('');
-  return testOf((value) => {
+  const options = sortedOptions(source);
+  return (value) => {
     if (typeof value === 'string') return expression.test(value);
     return value instanceof BSONRegExp && value.pattern === source.pattern && value.options === options;
-  });
-};
+  };
+}
 
-const regexSource = (value: unknown, options: unknown): RegExpSource => {
+/** BSON stores the flags of a regular expression in alphabetical order. */
+const sortedOptions = ({ options }: RegExpSource): string => [...options].sort().join('');
+
+function readRegExp(value: unknown, options: unknown): RegExpSource {
   if (options !== undefined && typeof options !== 'string') return fail('BadValue', '$options has to be a string');
   if (typeof value === 'string') return { pattern: value, options: options ?? '' };
   if (!isRegExp(value)) return fail('BadValue', '$regex has to be a string');
@@ -106,9 +94,9 @@ const regexSource = (value: unknown, options: unknown): RegExpSource => {
   if (options === undefined) return source;
   if (source.options !== '') return fail('Location51075', 'options set in both $regex and $options');
   return { pattern: source.pattern, options };
-};
+}
 
-const ensureNoRegExp = (operator: string, operand: unknown, path: string): void => {
+function ensureNoRegExp(operator: string, operand: unknown, path: string): void {
   if (!isRegExp(operand)) return;
   fail(
     'BadValue',
@@ -116,33 +104,39 @@ const ensureNoRegExp = (operator: string, operand: unknown, path: string): void 
       ? "Can't have regex as arg to $ne."
       : `Can't have RegEx as arg to predicate over field '${path}'.`,
   );
-};
+}
 
-const range =
-  (operator: '$gt' | '$gte' | '$lt' | '$lte'): OperatorCompiler =>
-  (operand, { collation }, path) => {
-    ensureNoRegExp(operator, operand, path);
-    return testOf(compileRange(operator, operand, collation));
-  };
+function defineRange(operator: RangeOperator): readonly [string, OperatorCompiler] {
+  return [
+    operator,
+    (operand, { collation }, path) => {
+      ensureNoRegExp(operator, operand, path);
+      return toPathTest(compileRange(operator, operand, collation));
+    },
+  ];
+}
 
-const membership = (operator: '$in' | '$nin', operand: unknown, collation: Collation | undefined): Operation => {
+function compileIn(operator: '$in' | '$nin', operand: unknown, collation: Collation | undefined): PathTest {
   if (!Array.isArray(operand)) return fail('BadValue', `${operator} needs an array`);
   const expressions: ValueTest[] = [];
   const values: unknown[] = [];
   for (const member of operand) {
     if (isOperatorDocument(member)) return fail('BadValue', `cannot nest $ under ${operator}`);
-    if (isRegExp(member)) expressions.push(onlyTest(regExpOperation(toRegExpSource(member))));
+    if (isRegExp(member)) expressions.push(compileRegExpMatch(toRegExpSource(member)));
     else values.push(member);
   }
   const isMember = compileMembership(values, collation);
-  if (expressions.length === 0) return testOf(isMember);
-  return testOf((value) => isMember(value) || expressions.some((test) => test(value)));
+  if (expressions.length === 0) return toPathTest(isMember);
+  return toPathTest((value) => isMember(value) || expressions.some((matches) => matches(value)));
+}
+
+const compileNotEqual: OperatorCompiler = (operand, { collation }, path) => {
+  ensureNoRegExp('$ne', operand, path);
+  return not(toPathTest(compileEquality(operand, collation)));
 };
 
-const onlyTest = (operation: Operation): ValueTest => (operation.kind === 'test' ? operation.test : () => false);
-
 const compileNot: OperatorCompiler = (operand, context, path) => {
-  if (isRegExp(operand)) return not(regExpOperation(toRegExpSource(operand)));
+  if (isRegExp(operand)) return not(toRegExpTest(toRegExpSource(operand)));
   if (!isDocument(operand)) return fail('BadValue', '$not needs a regex or a document');
   if (Object.keys(operand).length === 0) return fail('BadValue', '$not cannot be empty');
   if (!isOperatorDocument(operand)) return fail('BadValue', `unknown operator: ${Object.keys(operand)[0]}`);
@@ -150,33 +144,27 @@ const compileNot: OperatorCompiler = (operand, context, path) => {
 };
 
 const compileExists: OperatorCompiler = (operand) => {
-  const exists: Operation = testOf((value) => value !== undefined);
+  const exists = toPathTest((value) => value !== undefined);
   return isTruthy(operand) ? exists : not(exists);
 };
 
 const OPERATORS: ReadonlyMap<string, OperatorCompiler> = new Map<string, OperatorCompiler>([
-  ['$eq', (operand, { collation }) => testOf(compileEquality(operand, collation))],
-  [
-    '$ne',
-    (operand, { collation }, path) => {
-      ensureNoRegExp('$ne', operand, path);
-      return not(testOf(compileEquality(operand, collation)));
-    },
-  ],
-  ['$gt', range('$gt')],
-  ['$gte', range('$gte')],
-  ['$lt', range('$lt')],
-  ['$lte', range('$lte')],
-  ['$in', (operand, { collation }) => membership('$in', operand, collation)],
-  ['$nin', (operand, { collation }) => not(membership('$nin', operand, collation))],
+  ['$eq', (operand, { collation }) => toPathTest(compileEquality(operand, collation))],
+  ['$ne', compileNotEqual],
+  defineRange('$gt'),
+  defineRange('$gte'),
+  defineRange('$lt'),
+  defineRange('$lte'),
+  ['$in', (operand, { collation }) => compileIn('$in', operand, collation)],
+  ['$nin', (operand, { collation }) => not(compileIn('$nin', operand, collation))],
   ['$not', compileNot],
   ['$exists', compileExists],
-  ['$type', (operand) => testOf(compileType(operand))],
-  ['$mod', (operand) => testOf(compileMod(operand))],
-  ['$bitsAllSet', (operand) => testOf(compileBits('$bitsAllSet', operand))],
-  ['$bitsAnySet', (operand) => testOf(compileBits('$bitsAnySet', operand))],
-  ['$bitsAllClear', (operand) => testOf(compileBits('$bitsAllClear', operand))],
-  ['$bitsAnyClear', (operand) => testOf(compileBits('$bitsAnyClear', operand))],
+  ['$type', (operand) => toPathTest(compileType(operand))],
+  ['$mod', (operand) => toPathTest(compileMod(operand))],
+  ['$bitsAllSet', (operand) => toPathTest(compileBits('$bitsAllSet', operand))],
+  ['$bitsAnySet', (operand) => toPathTest(compileBits('$bitsAnySet', operand))],
+  ['$bitsAllClear', (operand) => toPathTest(compileBits('$bitsAllClear', operand))],
+  ['$bitsAnyClear', (operand) => toPathTest(compileBits('$bitsAnyClear', operand))],
   ['$size', compileSize],
   ['$elemMatch', compileElemMatch],
   ['$all', compileAll],

@@ -3,18 +3,12 @@ import { toPath } from '../../bson/path.js';
 import { type Document, isDocument } from '../../bson/values.js';
 import { fail } from '../../errors.js';
 import { compileExpression } from '../expressions/expression.js';
-import { compileField, DBREF_FIELDS, type OperatorContext } from './filter-operators.js';
+import { isTruthy } from '../truthiness.js';
+import { compileField, compileOperators } from './filter-operators.js';
 import { type PositionSource, positionIn, toPositionSources } from './matched-position.js';
+import { DBREF_FIELDS, type OperatorContext } from './operator.js';
 import { allOf, anyOf, type Condition, noneOf, onPath } from './path-tests.js';
-import { isTruthy } from './scalar-operators.js';
-
-/** What a filter requires of one path, for the planner to look an index up with. */
-export interface FieldPredicate {
-  readonly path: string;
-  /** The operator's name; plain equality is `$eq`, a regular expression (a `BSONRegExp`) is `$regex`. */
-  readonly op: string;
-  readonly value: unknown;
-}
+import type { FieldPredicate } from './predicate.js';
 
 /** A compiled filter. */
 export interface Matcher {
@@ -67,6 +61,8 @@ interface Collector {
 const createContext = (options: FilterOptions): Context => ({
   collation: options.collation,
   options,
+  compileField,
+  compileOperators,
   compileCondition: (filter) => {
     const matcher = compileFilter(filter, options);
     return { test: matcher.matches };
@@ -88,11 +84,11 @@ interface Collecting {
 
 const collectField = (path: string, value: unknown, { context, into }: Collecting): void => {
   const segments = toPath(path);
-  for (const { op, value: operand, operation } of compileField(path, value, context)) {
+  for (const { op, value: operand, test } of compileField(path, value, context)) {
     const predicate = { path, op, value: operand };
     into.predicates.push(predicate);
-    into.conditions.push(onPath(operation, segments));
-    into.positions.push(...toPositionSources(predicate, operation, segments));
+    into.conditions.push(onPath(test, segments));
+    into.positions.push(...toPositionSources(predicate, test, segments));
   }
 };
 

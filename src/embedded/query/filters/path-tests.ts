@@ -2,56 +2,59 @@ import { createWalk, type Path, walkPath } from '../../bson/path.js';
 import { type Document, isDocument } from '../../bson/values.js';
 import type { ValueTest } from './comparison-operators.js';
 
-/** What one operator asks of a path. Negation is decided per path, so it is kept apart from the tests on values. */
-export type Operation =
-  | {
-      readonly kind: 'test';
-      readonly test: ValueTest;
-      /** The value at the end of the path is tested as a whole: an array's elements are not tried one by one. */
-      readonly isWhole?: boolean;
-      /** Which element of an array made a whole test true. */
-      readonly indexIn?: (value: unknown[]) => number;
-    }
-  | { readonly kind: 'not'; readonly inner: Operation }
-  | { readonly kind: 'all'; readonly inner: readonly Operation[] };
+/** What one operator requires of a path. Negation applies to the path as a whole, so it is separate from value tests. */
+export type PathTest =
+  | ValuePathTest
+  | { readonly kind: 'not'; readonly inner: PathTest }
+  | { readonly kind: 'all'; readonly inner: readonly PathTest[] };
+
+/** A test of the values at the end of a path. */
+export interface ValuePathTest {
+  readonly kind: 'value';
+  readonly matches: ValueTest;
+  /** An array is tested as one value; its elements are not tested. */
+  readonly isWhole?: boolean;
+  /** Which element of an array satisfies a test with `isWhole`; -1 for none. */
+  readonly indexIn?: (array: unknown[]) => number;
+}
 
 /** A compiled part of a filter. */
 export interface Condition {
   readonly test: (document: Document) => boolean;
 }
 
-/** The operation as a condition on a document's path. */
-export const onPath = (operation: Operation, path: Path): Condition => {
-  switch (operation.kind) {
+/** The path test as a condition on documents. */
+export function onPath(test: PathTest, path: Path): Condition {
+  switch (test.kind) {
     case 'not': {
-      const inner = onPath(operation.inner, path);
+      const inner = onPath(test.inner, path);
       return { test: (document) => !inner.test(document) };
     }
     case 'all':
-      return allOf(operation.inner.map((inner) => onPath(inner, path)));
+      return allOf(test.inner.map((inner) => onPath(inner, path)));
     default:
-      return leafCondition(operation, path);
+      return valueCondition(test, path);
   }
-};
+}
 
-/** The operation as a test on one value, as `$elemMatch` and `$pull` apply it to an element. */
-export const onValue = (operation: Operation): ValueTest => {
-  switch (operation.kind) {
+/** The path test applied to one value, as `$elemMatch` and `$pull` apply it to an element. */
+export function onValue(test: PathTest): ValueTest {
+  switch (test.kind) {
     case 'not': {
-      const inner = onValue(operation.inner);
+      const inner = onValue(test.inner);
       return (value) => !inner(value);
     }
     case 'all': {
-      const tests = operation.inner.map(onValue);
-      return (value) => tests.every((test) => test(value));
+      const tests = test.inner.map(onValue);
+      return (value) => tests.every((matches) => matches(value));
     }
     default:
-      return operation.test;
+      return test.matches;
   }
-};
+}
 
-/** Every condition holds. */
-export const allOf = (conditions: readonly Condition[]): Condition => {
+/** A condition that requires every condition. */
+export function allOf(conditions: readonly Condition[]): Condition {
   const [first, second] = conditions;
   if (first !== undefined && conditions.length === 1) return first;
   if (first !== undefined && second !== undefined && conditions.length === 2) {
@@ -63,53 +66,54 @@ export const allOf = (conditions: readonly Condition[]): Condition => {
       return true;
     },
   };
-};
+}
 
-/** Some condition holds. */
-export const anyOf = (conditions: readonly Condition[]): Condition => ({
-  test: (document) => {
-    for (const condition of conditions) if (condition.test(document)) return true;
-    return false;
-  },
-});
+/** A condition that requires at least one condition. */
+export function anyOf(conditions: readonly Condition[]): Condition {
+  return {
+    test: (document) => {
+      for (const condition of conditions) if (condition.test(document)) return true;
+      return false;
+    },
+  };
+}
 
-/** No condition holds. */
-export const noneOf = (conditions: readonly Condition[]): Condition => {
+/** A condition that requires that no condition holds. */
+export function noneOf(conditions: readonly Condition[]): Condition {
   const any = anyOf(conditions);
   return { test: (document) => !any.test(document) };
-};
+}
 
-const leafCondition = (operation: Operation & { kind: 'test' }, path: Path): Condition => {
-  const { test, isWhole = false } = operation;
-  const leaf: ValueTest = isWhole
-    ? test
-    : (value) => {
-        if (!Array.isArray(value)) return test(value);
-        for (const element of value) if (test(element)) return true;
-        return test(value);
-      };
-  return { test: createWalk(path, leaf) };
-};
+function valueCondition({ matches, isWhole = false }: ValuePathTest, path: Path): Condition {
+  if (isWhole) return { test: createWalk(path, matches) };
+  return {
+    test: createWalk(path, function matchesValueOrElement(value) {
+      if (!Array.isArray(value)) return matches(value);
+      for (const element of value) if (matches(element)) return true;
+      return matches(value);
+    }),
+  };
+}
 
-/** For a document that matches a test on a path: the position in the outermost array that the match went through. */
-export const positionOnPath = (
-  { test, isWhole = false, indexIn }: Operation & { kind: 'test' },
+/** In a document that matches: the position in the outermost array that the match went through. */
+export function positionOnPath(
+  { matches, isWhole = false, indexIn }: ValuePathTest,
   path: Path,
   document: Document,
-): number | undefined => {
-  const indexOf = indexIn ?? ((value: unknown[]) => (isWhole ? -1 : value.findIndex(test)));
+): number | undefined {
+  const indexOf = indexIn ?? ((array: unknown[]) => (isWhole ? -1 : array.findIndex(matches)));
   let found: number | undefined;
   walkPath(document, path, (value, position) => {
     const index = Array.isArray(value) ? indexOf(value) : -1;
-    if (index === -1 && !test(value)) return false;
+    if (index === -1 && !matches(value)) return false;
     found = position ?? (index === -1 ? undefined : index);
     return true;
   });
   return found;
-};
+}
 
-/** An array seen as the document of its positions, which is how paths inside `$elemMatch` see a nested array. */
-export const asDocument = (value: unknown): Document | undefined => {
+/** A value as the document that paths inside `$elemMatch` read: an array becomes the document of its positions. */
+export function asDocument(value: unknown): Document | undefined {
   if (isDocument(value)) return value;
   return Array.isArray(value) ? Object.fromEntries(value.entries()) : undefined;
-};
+}

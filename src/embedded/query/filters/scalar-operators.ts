@@ -4,12 +4,6 @@ import { BSON_TYPE_NUMBERS, type BsonType, isNumeric, typeOf } from '../../bson/
 import { fail } from '../../errors.js';
 import type { ValueTest } from './comparison-operators.js';
 
-/** What counts as true where MongoDB takes a flag: everything but false, null, missing and zero. */
-export const isTruthy = (value: unknown): boolean => {
-  if (isNumeric(value)) return toNumber(value) !== 0;
-  return value !== false && value !== null && value !== undefined;
-};
-
 const NUMBER_TYPES: readonly BsonType[] = ['int', 'long', 'double', 'decimal'];
 
 const TYPE_BY_NUMBER: ReadonlyMap<number, BsonType> = new Map(

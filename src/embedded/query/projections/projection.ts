@@ -5,7 +5,7 @@ import { fail } from '../../errors.js';
 import { compile, type ExpressionContext } from '../expressions/compiler.js';
 import { createExpressionContext } from '../expressions/expression.js';
 import type { Matcher } from '../filters/filter.js';
-import { isTruthy } from '../filters/scalar-operators.js';
+import { isTruthy } from '../truthiness.js';
 import { compileElemMatchProjection, compilePositional, compileSlice, type Transform } from './array-projection.js';
 import { applyExclusion, applyInclusion } from './field-projection.js';
 import { include, type ProjectionEntry, toTree } from './projection-tree.js';

@@ -7,7 +7,7 @@ import { type Document, isDocument, isNumeric, typeOf } from '../../bson/values.
 import { fail } from '../../errors.js';
 import type { ValueTest } from '../filters/comparison-operators.js';
 import { compileFilter } from '../filters/filter.js';
-import { isOperatorDocument } from '../filters/filter-operators.js';
+import { isOperatorDocument } from '../filters/operator.js';
 import { isRegExp } from '../regular-expression.js';
 import { sortDocuments } from '../sort.js';
 import type { ModifierCompiler } from './modifier.js';

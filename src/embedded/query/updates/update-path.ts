@@ -4,7 +4,7 @@ import { toArrayIndex } from '../../bson/path.js';
 import { type Document, fieldOf, isDocument } from '../../bson/values.js';
 import { fail } from '../../errors.js';
 import { compileFilter } from '../filters/filter.js';
-import { DBREF_FIELDS } from '../filters/filter-operators.js';
+import { DBREF_FIELDS } from '../filters/operator.js';
 
 /** A part of an update's path: a field or position, `$`, `$[]`, or `$[identifier]`. */
 export type UpdateSegment =

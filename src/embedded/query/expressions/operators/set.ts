@@ -2,7 +2,7 @@ import type { Collation } from '../../../bson/collation.js';
 import { toKeyString } from '../../../bson/key-string.js';
 import { typeOf } from '../../../bson/values.js';
 import { fail } from '../../../errors.js';
-import { isTruthy } from '../../filters/scalar-operators.js';
+import { isTruthy } from '../../truthiness.js';
 import { ANY_NUMBER, defineOperator, isNullish, type OperatorEntry } from './define.js';
 
 const toSet = (name: string, value: unknown, collation: Collation | undefined): Map<string, unknown> => {

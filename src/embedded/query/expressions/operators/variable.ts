@@ -1,6 +1,6 @@
 import { isDocument } from '../../../bson/values.js';
 import { fail } from '../../../errors.js';
-import { isTruthy } from '../../filters/scalar-operators.js';
+import { isTruthy } from '../../truthiness.js';
 import { type Binding, compile, type OperatorCompiler, withNames } from '../compiler.js';
 import { defineOperator, type OperatorEntry, readParameters } from './define.js';
 

@@ -1,8 +1,8 @@
 import { Long } from 'bson';
 import { describe } from '../../../bson/describe.js';
 import { toNumber } from '../../../bson/numbers.js';
+import { byteLengthOf } from '../../../bson/size.js';
 import { type Document, isDocument, isInt32, isNumeric, setField } from '../../../bson/values.js';
-import { byteLengthOf } from '../../../engine/collection.js';
 import { fail } from '../../../errors.js';
 import { compileFilter } from '../../filters/filter.js';
 import { ensureSortable, parseSort, sortDocuments } from '../../sort.js';
