@@ -54,7 +54,7 @@ const createDocument = (n: number): Document => ({
 
 type Send = (command: Document) => Promise<Document>;
 
-const openEngine = (directory: string): { state: ServerState; send: Send } => {
+function openEngine(directory: string): { state: ServerState; send: Send } {
   const engine = new Database({ storage: createDiskStorage(directory), onProblem: () => {} });
   const state = createServerState(engine);
   const handle = createCommandHandler(state);
@@ -66,9 +66,9 @@ const openEngine = (directory: string): { state: ServerState; send: Send } => {
     return reply;
   };
   return { state, send };
-};
+}
 
-const fill = async (send: Send): Promise<void> => {
+async function fill(send: Send): Promise<void> {
   const indexes = [
     { key: { key: 1 }, name: 'key_1', unique: true },
     { key: { room: 1, createdAt: -1 }, name: 'room_1_createdAt_-1' },
@@ -78,7 +78,7 @@ const fill = async (send: Send): Promise<void> => {
     const documents = Array.from({ length: 1000 }, (_, position) => createDocument(start + position));
     await send({ insert: 'documents', documents });
   }
-};
+}
 
 const ROUNDS = 10;
 
@@ -86,7 +86,7 @@ const ROUNDS = 10;
  * Milliseconds a step takes, sixteen of them under way at a time as many clients' would be. It is the median of the
  * rounds after the first: what else the machine does meanwhile falls into a few of them.
  */
-const timePerStep = async (count: number, step: (n: number) => Promise<unknown>): Promise<number> => {
+async function timePerStep(count: number, step: (n: number) => Promise<unknown>): Promise<number> {
   const perRound = Math.ceil(count / ROUNDS);
   const averages: number[] = [];
   for (let round = 0; round <= ROUNDS; round += 1) {
@@ -98,12 +98,12 @@ const timePerStep = async (count: number, step: (n: number) => Promise<unknown>)
     averages.push((performance.now() - startedAt) / perRound);
   }
   return summarize(averages.slice(1)).median;
-};
+}
 
 const at = (n: number): number => (n * 7919) % DOCUMENTS;
 const keyAt = (n: number): string => `user-${at(n)}`;
 
-const measureEngine = async (send: Send): Promise<Measurement[]> => {
+async function measureEngine(send: Send): Promise<Measurement[]> {
   const target = 0.05;
   const line = async (name: string, step: (n: number) => Promise<unknown>): Promise<Measurement> => ({
     name: `engine: ${name}`,
@@ -133,17 +133,17 @@ const measureEngine = async (send: Send): Promise<Measurement[]> => {
       }),
     ),
   ];
-};
+}
 
-const measureIn = async (send: Send): Promise<Measurement> => {
+async function measureIn(send: Send): Promise<Measurement> {
   const keys = Array.from({ length: 1000 }, (_, n) => keyAt(n));
   const value = await timePerStep(20, () =>
     send({ find: 'documents', filter: { key: { $in: keys } }, batchSize: 1000 }),
   );
   return { name: 'engine: $in of 1,000 keys', value, unit: 'ms', target: 100 };
-};
+}
 
-const measureDriver = async (directory: string): Promise<Measurement[]> => {
+async function measureDriver(directory: string): Promise<Measurement[]> {
   const database = await startEmbedded({ directory });
   const client = await new mongo.MongoClient(database.url).connect();
   try {
@@ -164,23 +164,23 @@ const measureDriver = async (directory: string): Promise<Measurement[]> => {
     await client.close();
     await database.stop();
   }
-};
+}
 
-const heapUsed = (): number => {
+function heapUsed(): number {
   (globalThis as { gc?: () => void }).gc?.();
   return process.memoryUsage().heapUsed;
-};
+}
 
 /** Measures, and prints a line each. */
-export const run = async (): Promise<void> => {
+export async function run(): Promise<void> {
   for (const { name, value, unit, target } of await measure()) {
     const bound = target === undefined ? '' : `  (at most ${target})`;
     process.stdout.write(`${name.padEnd(48)}${value.toFixed(unit === 'ms' ? 4 : 0).padStart(12)} ${unit}${bound}\n`);
   }
-};
+}
 
 /** Measures the engine in this process, then the same through the driver. */
-export const measure = async (): Promise<Measurement[]> => {
+export async function measure(): Promise<Measurement[]> {
   const directory = mkdtempSync(join(tmpdir(), 'bench-embedded-'));
   try {
     const heapBefore = heapUsed();
@@ -206,4 +206,4 @@ export const measure = async (): Promise<Measurement[]> => {
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
-};
+}

@@ -80,10 +80,10 @@ export const ERROR_CODES = {
 export type CodeName = keyof typeof ERROR_CODES | `Location${number}`;
 
 /** The name of a number, as far as there is one. */
-export const codeNameOf = (code: number): CodeName => {
+export function codeNameOf(code: number): CodeName {
   for (const [name, known] of Object.entries(ERROR_CODES)) if (known === code) return name as CodeName;
   return `Location${code}`;
-};
+}
 
 const toCode = (codeName: CodeName): number =>
   codeName in ERROR_CODES
@@ -111,15 +111,15 @@ export class DatabaseError extends Error {
 }
 
 /** Throws the named error. */
-export const fail = (codeName: CodeName, message: string, extra?: ErrorFields): never => {
+export function fail(codeName: CodeName, message: string, extra?: ErrorFields): never {
   throw new DatabaseError(codeName, message, extra);
-};
+}
 
 /** Any thrown value as a DatabaseError: what is not one is a fault of this server (InternalError, code 1). */
-export const toDatabaseError = (error: unknown): DatabaseError => {
+export function toDatabaseError(error: unknown): DatabaseError {
   if (error instanceof DatabaseError) return error;
   if (error instanceof RangeError && /call stack/i.test(error.message)) {
     return new DatabaseError('Overflow', 'The document or expression is nested too deeply');
   }
   return new DatabaseError('InternalError', error instanceof Error ? error.message : String(error));
-};
+}

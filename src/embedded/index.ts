@@ -36,11 +36,7 @@ export interface EmbeddedDatabase {
  * Starts the embedded database in a process of its own, which ends when this one ends, however it ends.
  * @throws Error when the directory belongs to another process (naming its pid), or its data cannot be read
  */
-export const startEmbedded = async ({
-  directory,
-  database,
-  ...options
-}: EmbeddedOptions): Promise<EmbeddedDatabase> => {
+export async function startEmbedded({ directory, database, ...options }: EmbeddedOptions): Promise<EmbeddedDatabase> {
   const path = resolve(directory);
   mkdirSync(path, { recursive: true, mode: 0o700 });
   chmodSync(path, 0o700);
@@ -52,4 +48,4 @@ export const startEmbedded = async ({
     },
     stop: () => launcher.stop(),
   };
-};
+}

@@ -33,7 +33,7 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
  * @returns `undefined` for none and for the locale `simple`
  * @throws DatabaseError BadValue, FailedToParse or TypeMismatch for one that is malformed or not supported here
  */
-export const parseCollation = (spec: unknown): Collation | undefined => {
+export function parseCollation(spec: unknown): Collation | undefined {
   if (spec === undefined || spec === null) return undefined;
   if (typeof spec !== 'object')
     return fail('TypeMismatch', "BSON field 'collation' is the wrong type, expected type 'object'");
@@ -55,7 +55,7 @@ export const parseCollation = (spec: unknown): Collation | undefined => {
     caseFirst: caseFirstOf(options['caseFirst']),
     numericOrdering: options['numericOrdering'] === true,
   };
-};
+}
 
 /** Whether two collations compare strings alike. */
 export const isSameCollation = (left: Collation | undefined, right: Collation | undefined): boolean =>
@@ -63,33 +63,33 @@ export const isSameCollation = (left: Collation | undefined, right: Collation | 
 
 const toLanguageTag = (locale: string): string => locale.replace(/@.*$/, '').replaceAll('_', '-');
 
-const isKnownLocale = (locale: string): boolean => {
+function isKnownLocale(locale: string): boolean {
   try {
     return Intl.Collator.supportedLocalesOf([toLanguageTag(locale)]).length > 0;
   } catch {
     return false;
   }
-};
+}
 
-const strengthOf = (value: unknown): Collation['strength'] => {
+function strengthOf(value: unknown): Collation['strength'] {
   if (value === undefined) return 3;
   const strength = isNumeric(value) ? toNumber(value) : Number.NaN;
   if (strength === 1 || strength === 2 || strength === 3) return strength;
   return fail('BadValue', `collation strength ${String(value)} is not supported: use 1, 2 or 3`);
-};
+}
 
-const caseFirstOf = (value: unknown): Collation['caseFirst'] => {
+function caseFirstOf(value: unknown): Collation['caseFirst'] {
   if (value === undefined) return 'off';
   if (value === 'off' || value === 'upper' || value === 'lower') return value;
   return fail('BadValue', `Enumeration value '${String(value)}' for field 'collation.caseFirst' is not a valid value.`);
-};
+}
 
-const ensureSupported = (options: Document): void => {
+function ensureSupported(options: Document): void {
   if (options['alternate'] !== undefined && options['alternate'] !== 'non-ignorable') {
     fail('BadValue', "collation option 'alternate: shifted' is not supported");
   }
   if (options['backwards'] === true) fail('BadValue', "collation option 'backwards: true' is not supported");
-};
+}
 
 /** The collation as `listIndexes` and `listCollections` report it. */
 export const toCollationDocument = (collation: Collation): Document => ({
@@ -112,7 +112,7 @@ export const toCollationDocument = (collation: Collation): Document => ({
  * the platform once per locale (the alphabets it tailors most), and the key is built from it level by level: base
  * letters, then accents, then case. Comparison uses the same keys, so an index and a scan can never disagree.
  */
-export const sortKeyOf = (text: string, collation: Collation): string => {
+export function sortKeyOf(text: string, collation: Collation): string {
   const weights = weightsOf(collation.locale);
   let primary = '';
   let secondary = '';
@@ -141,26 +141,26 @@ export const sortKeyOf = (text: string, collation: Collation): string => {
   const accents = collation.strength >= 2 ? `\u0001${secondary}` : '';
   const cases = collation.strength === 3 || collation.caseLevel ? `\u0001${tertiary}` : '';
   return primary + accents + cases;
-};
+}
 
 const isMark = (character: string): boolean => character > '\u02ff' && /^\p{M}$/u.test(character);
 
-const caseWeight = (character: string, lower: string, caseFirst: Collation['caseFirst']): string => {
+function caseWeight(character: string, lower: string, caseFirst: Collation['caseFirst']): string {
   const isUpper = character !== lower;
   return (caseFirst === 'upper') === isUpper ? '\u0002' : '\u0003';
-};
+}
 
-const digitRunAt = (text: string, start: number): string => {
+function digitRunAt(text: string, start: number): string {
   let end = start;
   while (end < text.length && text.charCodeAt(end) >= 48 && text.charCodeAt(end) <= 57) end += 1;
   return text.slice(start, end);
-};
+}
 
 /** The weight of the digit 1, so that numbers stay between punctuation and letters, then length, then digits. */
-const numericWeight = (digits: string, weights: ReadonlyMap<string, string>): string => {
+function numericWeight(digits: string, weights: ReadonlyMap<string, string>): string {
   const significant = digits.replace(/^0+(?=\d)/, '');
   return `${weights.get('0') ?? ''}${String.fromCharCode(0x100 + Math.min(significant.length, 0xe000))}${significant}`;
-};
+}
 
 const weightTables = new Map<string, ReadonlyMap<string, string>>();
 
@@ -172,7 +172,7 @@ const WEIGHED_RANGES: readonly (readonly [number, number])[] = [
   [0x400, 0x52f],
 ];
 
-const weightsOf = (locale: string): ReadonlyMap<string, string> => {
+function weightsOf(locale: string): ReadonlyMap<string, string> {
   const known = weightTables.get(locale);
   if (known !== undefined) return known;
   const collator = new Intl.Collator(locale, { sensitivity: 'base' });
@@ -194,4 +194,4 @@ const weightsOf = (locale: string): ReadonlyMap<string, string> => {
   }
   weightTables.set(locale, weights);
   return weights;
-};
+}

@@ -24,7 +24,7 @@ export const MAX_NESTING_DEPTH = 200;
  * @param maxDepth - how deep it may nest
  * @throws DatabaseError InvalidBSON for bytes that are not a document, Overflow for one that nests too deep
  */
-export const decodeDocument = (bytes: Uint8Array, offset = 0, maxDepth = MAX_NESTING_DEPTH): Document => {
+export function decodeDocument(bytes: Uint8Array, offset = 0, maxDepth = MAX_NESTING_DEPTH): Document {
   const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
     return readDocument({ buffer, position: offset, depth: 0, maxDepth });
@@ -33,7 +33,7 @@ export const decodeDocument = (bytes: Uint8Array, offset = 0, maxDepth = MAX_NES
     if (error instanceof RangeError) return fail('InvalidBSON', `invalid bson: ${error.message}`);
     throw error;
   }
-};
+}
 
 interface Reader {
   readonly buffer: Buffer;
@@ -44,7 +44,7 @@ interface Reader {
 
 const invalid = (reason: string): never => fail('InvalidBSON', `invalid bson: ${reason}`);
 
-const enter = (reader: Reader): number => {
+function enter(reader: Reader): number {
   const start = reader.position;
   const size = reader.buffer.readInt32LE(start);
   if (size < 5 || start + size > reader.buffer.length) invalid('document length out of bounds');
@@ -53,14 +53,14 @@ const enter = (reader: Reader): number => {
     fail('Overflow', `BSONObj exceeds maximum nested object depth: ${reader.maxDepth}`);
   reader.position = start + 4;
   return start + size;
-};
+}
 
-const leave = (reader: Reader, end: number): void => {
+function leave(reader: Reader, end: number): void {
   if (reader.position !== end) invalid('document not properly terminated');
   reader.depth -= 1;
-};
+}
 
-const readDocument = (reader: Reader): Document => {
+function readDocument(reader: Reader): Document {
   const end = enter(reader);
   const document: Document = {};
   for (;;) {
@@ -72,9 +72,9 @@ const readDocument = (reader: Reader): Document => {
   }
   leave(reader, end);
   return document;
-};
+}
 
-const readArray = (reader: Reader): unknown[] => {
+function readArray(reader: Reader): unknown[] {
   const end = enter(reader);
   const array: unknown[] = [];
   for (;;) {
@@ -87,26 +87,26 @@ const readArray = (reader: Reader): unknown[] => {
   }
   leave(reader, end);
   return array;
-};
+}
 
-const endOfCString = (reader: Reader): number => {
+function endOfCString(reader: Reader): number {
   const end = reader.buffer.indexOf(0, reader.position);
   return end === -1 ? invalid('unterminated string') : end;
-};
+}
 
-const readCString = (reader: Reader): string => {
+function readCString(reader: Reader): string {
   const end = endOfCString(reader);
   const text = reader.buffer.toString('utf8', reader.position, end);
   reader.position = end + 1;
   return text;
-};
+}
 
 /** Field names repeat in every document: keeping them by a hash of their bytes saves decoding and interning each. */
 const KEY_CACHE_SLOTS = 4096;
 const KEY_CACHE_MAX_BYTES = 32;
 const keyCache: (string | undefined)[] = new Array(KEY_CACHE_SLOTS).fill(undefined);
 
-const readKey = (reader: Reader): string => {
+function readKey(reader: Reader): string {
   const { buffer, position } = reader;
   let hash = 17;
   let end = position;
@@ -125,17 +125,17 @@ const readKey = (reader: Reader): string => {
   const key = buffer.toString('latin1', position, end);
   keyCache[slot] = key;
   return key;
-};
+}
 
-const isSameAscii = (text: string, buffer: Buffer, start: number, end: number): boolean => {
+function isSameAscii(text: string, buffer: Buffer, start: number, end: number): boolean {
   if (text.length !== end - start) return false;
   for (let index = 0; index < text.length; index += 1) {
     if (text.charCodeAt(index) !== buffer[start + index]) return false;
   }
   return true;
-};
+}
 
-const readString = (reader: Reader): string => {
+function readString(reader: Reader): string {
   const { buffer } = reader;
   const start = reader.position + 4;
   const size = buffer.readInt32LE(reader.position);
@@ -143,14 +143,14 @@ const readString = (reader: Reader): string => {
     invalid('string length out of bounds');
   reader.position = start + size;
   return buffer.toString('utf8', start, start + size - 1);
-};
+}
 
-const readLong = (reader: Reader): Long => {
+function readLong(reader: Reader): Long {
   const low = readInt32(reader);
   return new Long(low, readInt32(reader));
-};
+}
 
-const copyBytes = (reader: Reader, length: number): Uint8Array => {
+function copyBytes(reader: Reader, length: number): Uint8Array {
   const { buffer, position } = reader;
   if (length < 0 || position + length > buffer.length) invalid('binary length out of bounds');
   reader.position = position + length;
@@ -158,9 +158,9 @@ const copyBytes = (reader: Reader, length: number): Uint8Array => {
   const copy = Buffer.allocUnsafe(length);
   buffer.copy(copy, 0, position, position + length);
   return copy;
-};
+}
 
-const readBinary = (reader: Reader): Binary => {
+function readBinary(reader: Reader): Binary {
   const length = reader.buffer.readInt32LE(reader.position);
   const subtype = reader.buffer.readUInt8(reader.position + 4);
   reader.position += 5;
@@ -170,38 +170,38 @@ const readBinary = (reader: Reader): Binary => {
   if (innerLength !== length - 4) invalid('binary length out of bounds');
   reader.position += 4;
   return new Binary(copyBytes(reader, innerLength), subtype);
-};
+}
 
-const readDouble = (reader: Reader): number | Double => {
+function readDouble(reader: Reader): number | Double {
   const value = reader.buffer.readDoubleLE(reader.position);
   reader.position += 8;
   return isInt32(value) ? new Double(value) : value;
-};
+}
 
-const readInt32 = (reader: Reader): number => {
+function readInt32(reader: Reader): number {
   const value = reader.buffer.readInt32LE(reader.position);
   reader.position += 4;
   return value;
-};
+}
 
-const readBoolean = (reader: Reader): boolean => {
+function readBoolean(reader: Reader): boolean {
   const byte = reader.buffer[reader.position++];
   if (byte !== 0 && byte !== 1) invalid('a boolean that is neither true nor false');
   return byte === 1;
-};
+}
 
-const readCodeWithScope = (reader: Reader): Code => {
+function readCodeWithScope(reader: Reader): Code {
   reader.position += 4;
   const code = readString(reader);
   return new Code(code, readDocument(reader));
-};
+}
 
 const readDbPointer = (reader: Reader): Document => ({
   $ref: readString(reader),
   $id: new ObjectId(copyBytes(reader, 12)),
 });
 
-const readValue = (reader: Reader, type: number): unknown => {
+function readValue(reader: Reader, type: number): unknown {
   switch (type) {
     case 1:
       return readDouble(reader);
@@ -247,4 +247,4 @@ const readValue = (reader: Reader, type: number): unknown => {
     default:
       return invalid(`unknown type ${type}`);
   }
-};
+}

@@ -4,7 +4,7 @@ import { regExpOf } from './order.js';
 import { isDocument, isNumeric, typeOf } from './values.js';
 
 /** A value as mongod writes it in its error messages: `{ _id: ObjectId('…'), n: 1.0 }`. */
-export const describe = (value: unknown): string => {
+export function describe(value: unknown): string {
   if (typeof value === 'string') return `"${value}"`;
   if (value === null || value === undefined || typeof value === 'boolean') return String(value ?? 'null');
   if (Array.isArray(value)) return value.length === 0 ? '[]' : `[ ${value.map(describe).join(', ')} ]`;
@@ -14,16 +14,16 @@ export const describe = (value: unknown): string => {
   }
   if (isNumeric(value)) return describeNumber(value);
   return describeObject(value);
-};
+}
 
-const describeNumber = (value: Parameters<typeof toNumber>[0]): string => {
+function describeNumber(value: Parameters<typeof toNumber>[0]): string {
   if (value instanceof Long) return value.toString();
   if (value instanceof Decimal128) return `${value.toString()}`;
   const number = toNumber(value);
   return typeOf(value) === 'double' && Number.isInteger(number) ? `${number}.0` : String(number);
-};
+}
 
-const describeObject = (value: unknown): string => {
+function describeObject(value: unknown): string {
   if (value instanceof ObjectId) return `ObjectId('${value.toHexString()}')`;
   if (value instanceof Date) return `new Date(${value.getTime()})`;
   if (value instanceof Timestamp) return `Timestamp(${value.getHighBitsUnsigned()}, ${value.getLowBitsUnsigned()})`;
@@ -41,4 +41,4 @@ const describeObject = (value: unknown): string => {
     default:
       return String(value);
   }
-};
+}

@@ -33,10 +33,10 @@ interface Sink {
  * that most values have; the rest is bson's work.
  * @throws DatabaseError BSONObjectTooLarge beyond 17 MB, Overflow beyond `maxDepth`, BadValue for a NUL in a name
  */
-export const encodeDocument = (
+export function encodeDocument(
   document: Document,
   { headBytes, maxDepth }: EncodeOptions = DEFAULTS,
-): Buffer<ArrayBuffer> => {
+): Buffer<ArrayBuffer> {
   sink.position = headBytes;
   sink.maxDepth = maxDepth;
   writeDocument(document, 1);
@@ -44,17 +44,17 @@ export const encodeDocument = (
   sink.bytes.copy(encoded, headBytes, headBytes, sink.position);
   if (sink.bytes.length > KEPT_BYTES) sink.bytes = Buffer.allocUnsafeSlow(KEPT_BYTES);
   return encoded;
-};
+}
 
 /** Makes room for so many bytes more. */
-const reserve = (byteLength: number): void => {
+function reserve(byteLength: number): void {
   const needed = sink.position + byteLength;
   if (needed <= sink.bytes.length) return;
   if (needed > MAX_ENCODED_BYTES + SLACK_BYTES) failOnSize();
   const grown = Buffer.allocUnsafeSlow(Math.max(needed, sink.bytes.length * 2));
   sink.bytes.copy(grown, 0, 0, sink.position);
   sink.bytes = grown;
-};
+}
 
 const failOnSize = (): never =>
   fail(
@@ -62,60 +62,60 @@ const failOnSize = (): never =>
     `BSONObj size: more than ${MAX_ENCODED_BYTES} is invalid. Size must be between 0 and 16777216 (16MB)`,
   );
 
-const writeInt32At = (position: number, value: number): void => {
+function writeInt32At(position: number, value: number): void {
   const { bytes } = sink;
   bytes[position] = value;
   bytes[position + 1] = value >> 8;
   bytes[position + 2] = value >> 16;
   bytes[position + 3] = value >> 24;
-};
+}
 
-const writeInt32 = (value: number): void => {
+function writeInt32(value: number): void {
   writeInt32At(sink.position, value);
   sink.position += 4;
-};
+}
 
-const writeDocument = (document: Document, depth: number): void => {
+function writeDocument(document: Document, depth: number): void {
   const start = open(depth);
   for (const key of Object.keys(document)) {
     const value = document[key];
     if (value !== undefined) writeField(key, value, depth);
   }
   close(start);
-};
+}
 
-const writeArray = (array: readonly unknown[], depth: number): void => {
+function writeArray(array: readonly unknown[], depth: number): void {
   const start = open(depth);
   for (let index = 0; index < array.length; index += 1) writeField(String(index), array[index] ?? null, depth);
   close(start);
-};
+}
 
-const open = (depth: number): number => {
+function open(depth: number): number {
   if (depth > sink.maxDepth) fail('Overflow', `BSONObj exceeds maximum nested object depth: ${sink.maxDepth}`);
   const start = sink.position;
   reserve(4);
   sink.position += 4;
   return start;
-};
+}
 
-const close = (start: number): void => {
+function close(start: number): void {
   reserve(1);
   sink.bytes[sink.position] = 0;
   sink.position += 1;
   if (sink.position - start > MAX_ENCODED_BYTES) failOnSize();
   writeInt32At(start, sink.position - start);
-};
+}
 
 /** A type, a name, and room for a value of fixed size behind it. */
-const writeHead = (type: number, key: string): void => {
+function writeHead(type: number, key: string): void {
   // A UTF-16 unit takes three bytes at most; no value of fixed size more than sixteen.
   reserve(key.length * 3 + 18);
   sink.bytes[sink.position] = type;
   sink.position += 1;
   writeName(key);
-};
+}
 
-const writeName = (key: string): void => {
+function writeName(key: string): void {
   const { bytes } = sink;
   const start = sink.position;
   for (let index = 0; index < key.length; index += 1) {
@@ -132,11 +132,11 @@ const writeName = (key: string): void => {
   }
   bytes[start + key.length] = 0;
   sink.position = start + key.length + 1;
-};
+}
 
 const failOnNul = (key: string): never => fail('BadValue', `key ${key} must not contain null bytes`);
 
-const writeField = (key: string, value: unknown, depth: number): void => {
+function writeField(key: string, value: unknown, depth: number): void {
   switch (typeof value) {
     case 'string':
       writeHead(2, key);
@@ -157,13 +157,13 @@ const writeField = (key: string, value: unknown, depth: number): void => {
     default:
       writeRare(key, value);
   }
-};
+}
 
 /** Up to this length a loop is quicker than the call into Node. */
 const SHORT_TEXT = 32;
 const LONG_TEXT = 4096;
 
-const writeText = (text: string): void => {
+function writeText(text: string): void {
   // Three bytes a unit is more than most text takes, which matters only where there is much of it.
   reserve((text.length < LONG_TEXT ? text.length * 3 : Buffer.byteLength(text)) + 5);
   const { bytes } = sink;
@@ -174,10 +174,10 @@ const writeText = (text: string): void => {
   writeInt32At(start - 4, length + 1);
   bytes[start + length] = 0;
   sink.position = start + length + 1;
-};
+}
 
 /** @returns how many bytes were written, -1 when the text is not ASCII */
-const writeAscii = (text: string, start: number): number => {
+function writeAscii(text: string, start: number): number {
   const { bytes } = sink;
   for (let index = 0; index < text.length; index += 1) {
     const unit = text.charCodeAt(index);
@@ -185,23 +185,23 @@ const writeAscii = (text: string, start: number): number => {
     bytes[start + index] = unit;
   }
   return text.length;
-};
+}
 
-const writeNumber = (key: string, value: number): void => {
+function writeNumber(key: string, value: number): void {
   if (isInt32(value)) {
     writeHead(16, key);
     writeInt32(value);
   } else {
     writeDouble(key, value);
   }
-};
+}
 
-const writeDouble = (key: string, value: number): void => {
+function writeDouble(key: string, value: number): void {
   writeHead(1, key);
   sink.position = sink.bytes.writeDoubleLE(value, sink.position);
-};
+}
 
-const writeObject = (key: string, value: object, depth: number): void => {
+function writeObject(key: string, value: object, depth: number): void {
   if (isDocument(value)) {
     writeHead(3, key);
     writeDocument(value, depth + 1);
@@ -227,22 +227,22 @@ const writeObject = (key: string, value: object, depth: number): void => {
   } else {
     writeRare(key, value);
   }
-};
+}
 
 /** What has no way of its own here is taken out of the document bson makes of it. */
-const writeRare = (key: string, value: unknown): void => {
+function writeRare(key: string, value: unknown): void {
   const wrapped = encodeWrapped(key, value);
   const field = wrapped.subarray(4, wrapped.length - 1);
   reserve(field.length);
   sink.bytes.set(field, sink.position);
   sink.position += field.length;
-};
+}
 
-const encodeWrapped = (key: string, value: unknown): Uint8Array => {
+function encodeWrapped(key: string, value: unknown): Uint8Array {
   try {
     return serialize({ [key]: value }, { ignoreUndefined: true });
   } catch (error) {
     if (error instanceof RangeError) return failOnSize();
     throw new DatabaseError('BadValue', (error as Error).message);
   }
-};
+}

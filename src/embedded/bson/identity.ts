@@ -6,7 +6,7 @@ import { isDocument, typeOf } from './values.js';
  * Whether two values are the same to the byte. Equality is less: it holds for 1 and 1.0. An update that sets a value to
  * an identical one changes nothing.
  */
-export const isIdentical = (left: unknown, right: unknown): boolean => {
+export function isIdentical(left: unknown, right: unknown): boolean {
   if (left === right) return left !== 0 || Object.is(left, right);
   if (typeof left !== 'object' || typeof right !== 'object' || left === null || right === null) {
     return Number.isNaN(left) && Number.isNaN(right);
@@ -30,4 +30,4 @@ export const isIdentical = (left: unknown, right: unknown): boolean => {
   if (left instanceof Double && right instanceof Double) return Object.is(left.value, right.value);
   if (left instanceof Decimal128 && right instanceof Decimal128) return Buffer.compare(left.bytes, right.bytes) === 0;
   return typeOf(left) === typeOf(right) && compareValues(left, right) === 0;
-};
+}

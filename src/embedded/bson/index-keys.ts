@@ -24,12 +24,12 @@ interface Collector {
  * A missing value is null and an empty array is `undefined`, which is how MongoDB keys them.
  * @throws DatabaseError CannotIndexParallelArrays
  */
-export const toIndexTuples = (document: Document, paths: readonly Path[]): IndexTuples => {
+export function toIndexTuples(document: Document, paths: readonly Path[]): IndexTuples {
   const collector: Collector = { paths, tuples: [], isMultikey: paths.map(() => false), isMissing: true };
   const starts: Start[] = paths.map((_path, field) => ({ field, depth: 0, from: document }));
   collect(collector, starts, new Array(paths.length).fill(null));
   return collector;
-};
+}
 
 /** Where a field's path is still to be followed from. */
 interface Start {
@@ -45,7 +45,7 @@ interface Reached {
   readonly value: unknown;
 }
 
-const follow = (collector: Collector, { field, depth, from }: Start): Reached => {
+function follow(collector: Collector, { field, depth, from }: Start): Reached {
   const path = collector.paths[field] as Path;
   let value = from;
   for (let index = depth; ; index += 1) {
@@ -59,9 +59,9 @@ const follow = (collector: Collector, { field, depth, from }: Start): Reached =>
     if (!isDocument(value)) return { field, depth: path.length, value: undefined };
     value = fieldOf(value, path[index] as string);
   }
-};
+}
 
-const collect = (collector: Collector, starts: readonly Start[], fixed: readonly unknown[]): void => {
+function collect(collector: Collector, starts: readonly Start[], fixed: readonly unknown[]): void {
   const tuple = [...fixed];
   const inArray: Reached[] = [];
   let array: unknown[] | undefined;
@@ -91,12 +91,12 @@ const collect = (collector: Collector, starts: readonly Start[], fixed: readonly
     return;
   }
   for (const element of array) collectElement(collector, { element, inArray, tuple });
-};
+}
 
-const collectElement = (
+function collectElement(
   collector: Collector,
   { element, inArray, tuple }: { element: unknown; inArray: readonly Reached[]; tuple: readonly unknown[] },
-): void => {
+): void {
   const next = [...tuple];
   const starts: Start[] = [];
   for (const { field, depth } of inArray) {
@@ -108,9 +108,9 @@ const collectElement = (
   }
   if (starts.length === 0) collector.tuples.push(next);
   else collect(collector, starts, next);
-};
+}
 
-const failOnParallelArrays = ({ paths }: Collector, left: number, right: number): never => {
+function failOnParallelArrays({ paths }: Collector, left: number, right: number): never {
   const name = (field: number): string => (paths[field] as Path).join('.');
   return fail('CannotIndexParallelArrays', `cannot index parallel arrays [${name(left)}] [${name(right)}]`);
-};
+}

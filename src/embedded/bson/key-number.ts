@@ -10,7 +10,7 @@ const EXACT = 1;
 const ABOVE = 2;
 
 /** A number of any BSON type: its sign and its magnitude. */
-export const writeNumber = (value: Numeric): void => {
+export function writeNumber(value: Numeric): void {
   const exact = toExact(value);
   if (typeof exact !== 'number') writeInexact(exact);
   else if (Number.isNaN(exact)) writeByte(NOT_A_NUMBER);
@@ -22,17 +22,17 @@ export const writeNumber = (value: Numeric): void => {
     writeMagnitude(Math.abs(exact), EXACT);
     if (isNegative) invertFrom(start);
   }
-};
+}
 
-const writeMagnitude = (double: number, mark: typeof EXACT | typeof ABOVE): void => {
+function writeMagnitude(double: number, mark: typeof EXACT | typeof ABOVE): void {
   reserve(9);
   sink.position = sink.bytes.writeDoubleBE(double, sink.position);
   sink.bytes[sink.position] = mark;
   sink.position += 1;
-};
+}
 
 /** A number that no double holds. */
-const writeInexact = (value: ExactNumber): void => {
+function writeInexact(value: ExactNumber): void {
   const magnitude: ExactNumber = { ...value, isNegative: false };
   const floor = floorDouble(magnitude);
   writeByte(value.isNegative ? NEGATIVE : POSITIVE);
@@ -40,28 +40,28 @@ const writeInexact = (value: ExactNumber): void => {
   writeMagnitude(floor, ABOVE);
   writeResidual(magnitude, exactOfDouble(floor));
   if (value.isNegative) invertFrom(start);
-};
+}
 
 const scratch = new DataView(new ArrayBuffer(8));
 
 /** The greatest double that is not above a positive number which no double holds. */
-const floorDouble = (magnitude: ExactNumber): number => {
+function floorDouble(magnitude: ExactNumber): number {
   const nearest = Number(formatExact(magnitude));
   if (nearest === Number.POSITIVE_INFINITY) return Number.MAX_VALUE;
   return compareExact(exactOfDouble(nearest), magnitude) <= 0 ? nearest : doubleBelow(nearest);
-};
+}
 
-const doubleBelow = (value: number): number => {
+function doubleBelow(value: number): number {
   scratch.setFloat64(0, value);
   scratch.setBigUint64(0, scratch.getBigUint64(0) - 1n);
   return scratch.getFloat64(0);
-};
+}
 
 /** Above every negative power of ten that a decimal's digits have. */
 const POWER_OFFSET = 0x8000;
 
 /** The positive difference as the power of its first digit and its digits, no zeros behind. */
-const writeResidual = (magnitude: ExactNumber, floor: ExactNumber): void => {
+function writeResidual(magnitude: ExactNumber, floor: ExactNumber): void {
   const exponent = Math.min(magnitude.exponent, floor.exponent);
   const difference =
     magnitude.coefficient * 10n ** BigInt(magnitude.exponent - exponent) -
@@ -70,4 +70,4 @@ const writeResidual = (magnitude: ExactNumber, floor: ExactNumber): void => {
   writeUint32(POWER_OFFSET + digits.length + exponent);
   writeBytes(Buffer.from(digits.replace(/0+$/, ''), 'latin1'));
   writeByte(0);
-};
+}

@@ -25,21 +25,21 @@ import { type Document, isDocument } from './values.js';
  * The key of a value: equal values (1, Long 1, 1.0, Decimal128 1) give equal keys, and keys order as
  * {@link compareValues} orders values. `undefined` (missing) sorts below null.
  */
-export const toKeyString = (value: unknown, collation?: Collation): string => {
+export function toKeyString(value: unknown, collation?: Collation): string {
   sink.position = 0;
   writeKey(value, collation);
   return takeKey();
-};
+}
 
 /**
  * The keys of several values as one.
  * @param isFlipped - per value, whether its order is turned around
  */
-export const toCompoundKeyString = (
+export function toCompoundKeyString(
   values: readonly unknown[],
   isFlipped: readonly boolean[],
   collation?: Collation,
-): string => {
+): string {
   sink.position = 0;
   for (let index = 0; index < values.length; index += 1) {
     const start = sink.position;
@@ -47,22 +47,22 @@ export const toCompoundKeyString = (
     if (isFlipped[index]) invertFrom(start);
   }
   return takeKey();
-};
+}
 
 /** Turns the order of a key around: the complement of each byte (no key is a prefix of another, so this is exact). */
-export const flipKey = (key: string): string => {
+export function flipKey(key: string): string {
   let flipped = '';
   for (let index = 0; index < key.length; index += 1) flipped += String.fromCharCode(0xff - key.charCodeAt(index));
   return flipped;
-};
+}
 
-const writeKey = (value: unknown, collation: Collation | undefined): void => {
+function writeKey(value: unknown, collation: Collation | undefined): void {
   const rank = rankOf(value);
   writeByte(rank);
   writeBody(rank, value, collation);
-};
+}
 
-const writeBody = (rank: number, value: unknown, collation: Collation | undefined): void => {
+function writeBody(rank: number, value: unknown, collation: Collation | undefined): void {
   switch (rank) {
     case 10:
       writeNumber(value as Numeric);
@@ -103,18 +103,18 @@ const writeBody = (rank: number, value: unknown, collation: Collation | undefine
     default:
     // The other types have one value each.
   }
-};
+}
 
-const writeString = (text: string, collation: Collation | undefined): void => {
+function writeString(text: string, collation: Collation | undefined): void {
   if (collation === undefined) writeText(text, toCodePointOrder);
   else writeText(sortKeyOf(text, collation), toUnitOrder);
-};
+}
 
 /** Sort keys order by code unit as they are. */
 const toUnitOrder = (unit: number): number => unit;
 
 /** UTF-8's way to write a number, in which longer ones are greater; NUL, which closes a text, is escaped. */
-const writeText = (text: string, toOrder: (unit: number) => number): void => {
+function writeText(text: string, toOrder: (unit: number) => number): void {
   // A unit takes three bytes at most, and the end two.
   reserve(text.length * 3 + 2);
   const { bytes } = sink;
@@ -143,9 +143,9 @@ const writeText = (text: string, toOrder: (unit: number) => number): void => {
   bytes[position] = 0;
   bytes[position + 1] = 0;
   sink.position = position + 2;
-};
+}
 
-const writeDocument = (document: Document, collation: Collation | undefined): void => {
+function writeDocument(document: Document, collation: Collation | undefined): void {
   for (const name of Object.keys(document)) {
     const value = document[name];
     const rank = rankOf(value);
@@ -154,22 +154,22 @@ const writeDocument = (document: Document, collation: Collation | undefined): vo
     writeBody(rank, value, collation);
   }
   writeByte(0);
-};
+}
 
-const writeBinary = (value: unknown): void => {
+function writeBinary(value: unknown): void {
   const { bytes, subtype } = binaryOf(value);
   writeUint32(bytes.length);
   writeByte(subtype);
   writeBytes(bytes);
-};
+}
 
-const writeRegExp = (value: unknown): void => {
+function writeRegExp(value: unknown): void {
   const { pattern, options } = regExpOf(value);
   writeText(pattern, toCodePointOrder);
   writeText(options, toCodePointOrder);
-};
+}
 
-const writeCode = (value: Code): void => {
+function writeCode(value: Code): void {
   writeText(value.code, toCodePointOrder);
   if (isDocument(value.scope)) writeDocument(value.scope, undefined);
-};
+}

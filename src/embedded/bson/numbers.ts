@@ -15,12 +15,12 @@ export interface ExactNumber {
 export type NumericType = 'int' | 'long' | 'double' | 'decimal';
 
 /** The BSON type of a number in memory. */
-export const numericTypeOf = (value: Numeric): NumericType => {
+export function numericTypeOf(value: Numeric): NumericType {
   if (typeof value === 'number') return isInt32(value) ? 'int' : 'double';
   if (value instanceof Double) return 'double';
   if (value instanceof Long) return 'long';
   return value instanceof Int32 ? 'int' : 'decimal';
-};
+}
 
 const MASK_64 = (1n << 64n) - 1n;
 const MAX_DECIMAL_COEFFICIENT = 10n ** 34n - 1n;
@@ -28,33 +28,33 @@ const DECIMAL_BIAS = 6176;
 const DECIMAL_MIN_EXPONENT = -6176;
 const DECIMAL_MAX_EXPONENT = 6111;
 
-const decimalBits = (value: Decimal128): { high: bigint; low: bigint } => {
+function decimalBits(value: Decimal128): { high: bigint; low: bigint } {
   const { bytes } = value;
   const view = new DataView(bytes.buffer, bytes.byteOffset, 16);
   return { high: view.getBigUint64(8, true), low: view.getBigUint64(0, true) };
-};
+}
 
 /** A Decimal128's NaN or infinity as a JS number; `undefined` when it is finite. */
-const decimalSpecial = (high: bigint): number | undefined => {
+function decimalSpecial(high: bigint): number | undefined {
   const combination = (high >> 58n) & 0x1fn;
   if (combination === 0x1fn) return Number.NaN;
   if (combination === 0x1en) return high >> 63n === 1n ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
   return undefined;
-};
+}
 
-const exactDecimal = ({ high, low }: { high: bigint; low: bigint }): ExactNumber => {
+function exactDecimal({ high, low }: { high: bigint; low: bigint }): ExactNumber {
   const isNegative = high >> 63n === 1n;
   // The second form holds only coefficients over 34 digits, which the format reads as zero.
   if (((high >> 61n) & 3n) === 3n) return { isNegative, coefficient: 0n, exponent: 0 };
   const coefficient = ((high & 0x1ffffffffffffn) << 64n) | (low & MASK_64);
   const exponent = Number((high >> 49n) & 0x3fffn) - DECIMAL_BIAS;
   return { isNegative, coefficient: coefficient > MAX_DECIMAL_COEFFICIENT ? 0n : coefficient, exponent };
-};
+}
 
 const scratch = new DataView(new ArrayBuffer(8));
 
 /** A finite double as an exact decimal number. */
-export const exactOfDouble = (value: number): ExactNumber => {
+export function exactOfDouble(value: number): ExactNumber {
   if (Number.isInteger(value)) {
     return { isNegative: value < 0, coefficient: BigInt(Math.abs(value)), exponent: 0 };
   }
@@ -66,13 +66,13 @@ export const exactOfDouble = (value: number): ExactNumber => {
   const power = (biased === 0 ? 1 : biased) - 1075;
   // m / 2^k is m·5^k / 10^k.
   return { isNegative: value < 0, coefficient: mantissa * 5n ** BigInt(-power), exponent: power };
-};
+}
 
 /**
  * A number in the cheapest form that is exact: a JS number when a double holds it (NaN and the infinities too),
  * otherwise its decimal form. Equal numbers of different types give equal forms.
  */
-export const toExact = (value: Numeric): number | ExactNumber => {
+export function toExact(value: Numeric): number | ExactNumber {
   if (typeof value === 'number') return value;
   if (value instanceof Double || value instanceof Int32) return value.value;
   if (value instanceof Long) return exactLong(value);
@@ -83,55 +83,55 @@ export const toExact = (value: Numeric): number | ExactNumber => {
   const approximate = Number(formatExact(exact));
   if (Number.isFinite(approximate) && compareExact(exactOfDouble(approximate), exact) === 0) return approximate;
   return exact;
-};
+}
 
-const exactLong = (value: Long): number | ExactNumber => {
+function exactLong(value: Long): number | ExactNumber {
   const approximate = value.toNumber();
   if (Number.isSafeInteger(approximate)) return approximate;
   const integer = value.toBigInt();
   // 2^63 as a double reads back as another integer than the long that was rounded up to it.
   if (BigInt(approximate) === integer) return approximate;
   return { isNegative: integer < 0n, coefficient: integer < 0n ? -integer : integer, exponent: 0 };
-};
+}
 
 /** The nearest double of a number of any type. */
-export const toNumber = (value: Numeric): number => {
+export function toNumber(value: Numeric): number {
   if (typeof value === 'number') return value;
   if (value instanceof Double || value instanceof Int32) return value.value;
   return value instanceof Long ? value.toNumber() : Number(value.toString());
-};
+}
 
 /** A number in exponent notation, which both `Number` and `Decimal128` read. */
 export const formatExact = ({ isNegative, coefficient, exponent }: ExactNumber): string =>
   `${isNegative ? '-' : ''}${coefficient}E${exponent}`;
 
 /** Signed comparison of two exact finite numbers. */
-export const compareExact = (left: ExactNumber, right: ExactNumber): number => {
+export function compareExact(left: ExactNumber, right: ExactNumber): number {
   const exponent = Math.min(left.exponent, right.exponent);
   const a = signed(left) * 10n ** BigInt(left.exponent - exponent);
   const b = signed(right) * 10n ** BigInt(right.exponent - exponent);
   return a < b ? -1 : a > b ? 1 : 0;
-};
+}
 
 const signed = ({ isNegative, coefficient }: ExactNumber): bigint => (isNegative ? -coefficient : coefficient);
 
 /** Compares numbers of any types by value; NaN equals itself and is below every other number. */
-export const compareNumbers = (left: Numeric, right: Numeric): number => {
+export function compareNumbers(left: Numeric, right: Numeric): number {
   const a = toExact(left);
   const b = toExact(right);
   if (typeof a === 'number' && typeof b === 'number') return compareDoubles(a, b);
   if (typeof a === 'number' && !Number.isFinite(a)) return a > 0 ? 1 : -1;
   if (typeof b === 'number' && !Number.isFinite(b)) return b > 0 ? -1 : 1;
   return compareExact(typeof a === 'number' ? exactOfDouble(a) : a, typeof b === 'number' ? exactOfDouble(b) : b);
-};
+}
 
-const compareDoubles = (a: number, b: number): number => {
+function compareDoubles(a: number, b: number): number {
   if (a < b) return -1;
   if (a > b) return 1;
   if (a === b) return 0;
   if (Number.isNaN(a)) return Number.isNaN(b) ? 0 : -1;
   return 1;
-};
+}
 
 /** The operations `$inc`, `$mul` and the expressions share. */
 export type Arithmetic = 'add' | 'subtract' | 'multiply';
@@ -156,7 +156,7 @@ const LONG_MIN = -(2n ** 63n);
  * a double gives double; with a decimal gives decimal.
  * @returns `undefined` when a 64-bit integer overflows: updates refuse that, expressions go on as a double
  */
-export const calculate = (operation: Arithmetic, left: Numeric, right: Numeric): Numeric | undefined => {
+export function calculate(operation: Arithmetic, left: Numeric, right: Numeric): Numeric | undefined {
   if (typeof left === 'number' && typeof right === 'number' && isInt32(left) && isInt32(right)) {
     const result = ON_DOUBLES[operation](left, right);
     if (Number.isSafeInteger(result)) return isInt32(result + 0) ? result + 0 : Long.fromNumber(result);
@@ -168,13 +168,13 @@ export const calculate = (operation: Arithmetic, left: Numeric, right: Numeric):
   if (result > LONG_MAX || result < LONG_MIN) return undefined;
   if (!types.includes('long') && result === BigInt.asIntN(32, result)) return Number(result);
   return Long.fromBigInt(result);
-};
+}
 
 /** The integer a number holds, fractions cut off. */
 export const toBigInt = (value: Numeric): bigint =>
   value instanceof Long ? value.toBigInt() : BigInt(Math.trunc(toNumber(value)));
 
-const calculateDecimal = (operation: Arithmetic, left: Numeric, right: Numeric): Decimal128 => {
+function calculateDecimal(operation: Arithmetic, left: Numeric, right: Numeric): Decimal128 {
   const a = decimalOperand(left);
   const b = decimalOperand(right);
   if (typeof a === 'number' || typeof b === 'number') {
@@ -194,10 +194,10 @@ const calculateDecimal = (operation: Arithmetic, left: Numeric, right: Numeric):
     signed(b) * 10n ** BigInt(b.exponent - exponent),
   );
   return toDecimal128({ isNegative: result < 0n, coefficient: result < 0n ? -result : result, exponent });
-};
+}
 
 /** A number as decimal arithmetic takes it: a double by its 15 significant digits, as mongod converts it. */
-const decimalOperand = (value: Numeric): number | ExactNumber => {
+function decimalOperand(value: Numeric): number | ExactNumber {
   if (value instanceof Decimal128) {
     const bits = decimalBits(value);
     return decimalSpecial(bits.high) ?? exactDecimal(bits);
@@ -211,18 +211,18 @@ const decimalOperand = (value: Numeric): number | ExactNumber => {
   if (Number.isInteger(number)) return exactOfDouble(number);
   const converted = decimalOperand(Decimal128.fromString(Number(number.toPrecision(15)).toString()));
   return converted;
-};
+}
 
 /** A number of any type as a Decimal128, a double by its 15 significant digits. */
-export const toDecimal = (value: Numeric): Decimal128 => {
+export function toDecimal(value: Numeric): Decimal128 {
   if (value instanceof Decimal128) return value;
   const operand = decimalOperand(value);
   if (typeof operand !== 'number') return toDecimal128(operand);
   return Decimal128.fromString(Number.isNaN(operand) ? 'NaN' : operand > 0 ? 'Infinity' : '-Infinity');
-};
+}
 
 /** Rounds to 34 digits, half to even, as the decimal format does. */
-export const toDecimal128 = ({ isNegative, coefficient, exponent }: ExactNumber): Decimal128 => {
+export function toDecimal128({ isNegative, coefficient, exponent }: ExactNumber): Decimal128 {
   let rounded = coefficient;
   let power = exponent;
   const excess = Math.max(rounded.toString().length - 34, DECIMAL_MIN_EXPONENT - power, 0);
@@ -243,4 +243,4 @@ export const toDecimal128 = ({ isNegative, coefficient, exponent }: ExactNumber)
     return Decimal128.fromString(rounded === 0n ? '0' : isNegative ? '-Infinity' : 'Infinity');
   }
   return Decimal128.fromString(formatExact({ isNegative, coefficient: rounded, exponent: power }));
-};
+}

@@ -37,7 +37,7 @@ const TYPE_RANKS: Readonly<Record<BsonType, number>> = {
 export const rankOfType = (type: BsonType): number => TYPE_RANKS[type];
 
 /** The rank of a value's type; the common types are answered without looking at their class. */
-export const rankOf = (value: unknown): number => {
+export function rankOf(value: unknown): number {
   switch (typeof value) {
     case 'string':
       return 15;
@@ -50,14 +50,14 @@ export const rankOf = (value: unknown): number => {
     default:
       return value === null ? 5 : TYPE_RANKS[typeOf(value)];
   }
-};
+}
 
 /**
  * MongoDB's total order over all values: by type first, then by value; embedded documents field by field in their
  * order, arrays element by element.
  * @returns negative, zero or positive
  */
-export const compareValues = (left: unknown, right: unknown, collation?: Collation): number => {
+export function compareValues(left: unknown, right: unknown, collation?: Collation): number {
   if (typeof left === 'number' && typeof right === 'number')
     return left < right ? -1 : left > right ? 1 : compareNumbers(left, right);
   if (typeof left === 'string' && typeof right === 'string') return compareText(left, right, collation);
@@ -65,13 +65,13 @@ export const compareValues = (left: unknown, right: unknown, collation?: Collati
   const rightRank = rankOf(right);
   if (leftRank !== rightRank) return leftRank - rightRank;
   return compareSameRank(leftRank, left, right, collation);
-};
+}
 
 /** Whether two values are the same to MongoDB: 1, 1.0 and Long 1 are. */
 export const isEqual = (left: unknown, right: unknown, collation?: Collation): boolean =>
   left === right || compareValues(left, right, collation) === 0;
 
-const compareSameRank = (rank: number, left: unknown, right: unknown, collation: Collation | undefined): number => {
+function compareSameRank(rank: number, left: unknown, right: unknown, collation: Collation | undefined): number {
   switch (rank) {
     case 10:
       return compareNumbers(left as Numeric, right as Numeric);
@@ -100,21 +100,21 @@ const compareSameRank = (rank: number, left: unknown, right: unknown, collation:
       // Null, missing, MinKey and MaxKey have one value each.
       return 0;
   }
-};
+}
 
 /** A string's text; a symbol's too, which MongoDB compares as a string. */
 export const textOf = (value: unknown): string => (typeof value === 'string' ? value : (value as BSONSymbol).value);
 
-const compareText = (left: string, right: string, collation: Collation | undefined): number => {
+function compareText(left: string, right: string, collation: Collation | undefined): number {
   if (left === right) return 0;
   if (collation === undefined) return compareCodePoints(left, right);
   const a = sortKeyOf(left, collation);
   const b = sortKeyOf(right, collation);
   return a < b ? -1 : a > b ? 1 : 0;
-};
+}
 
 /** MongoDB compares UTF-8 bytes, so by code point; JS compares UTF-16 units, which differ above the surrogates. */
-export const compareCodePoints = (left: string, right: string): number => {
+export function compareCodePoints(left: string, right: string): number {
   const length = Math.min(left.length, right.length);
   for (let index = 0; index < length; index += 1) {
     const a = left.charCodeAt(index);
@@ -122,15 +122,15 @@ export const compareCodePoints = (left: string, right: string): number => {
     if (a !== b) return a >= 0xd800 && b >= 0xd800 ? toCodePointOrder(a) - toCodePointOrder(b) : a - b;
   }
   return left.length - right.length;
-};
+}
 
 /** Moves surrogates above the rest of the plane, so that units compare as the code points they belong to. */
-export const toCodePointOrder = (unit: number): number => {
+export function toCodePointOrder(unit: number): number {
   if (unit < 0xd800) return unit;
   return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
-};
+}
 
-const compareDocuments = (left: Document, right: Document, collation: Collation | undefined): number => {
+function compareDocuments(left: Document, right: Document, collation: Collation | undefined): number {
   const leftKeys = Object.keys(left);
   const rightKeys = Object.keys(right);
   const length = Math.min(leftKeys.length, rightKeys.length);
@@ -148,23 +148,23 @@ const compareDocuments = (left: Document, right: Document, collation: Collation 
     if (byValue !== 0) return byValue;
   }
   return leftKeys.length - rightKeys.length;
-};
+}
 
-const compareArrays = (left: unknown[], right: unknown[], collation: Collation | undefined): number => {
+function compareArrays(left: unknown[], right: unknown[], collation: Collation | undefined): number {
   const length = Math.min(left.length, right.length);
   for (let index = 0; index < length; index += 1) {
     const order = compareValues(left[index], right[index], collation);
     if (order !== 0) return order;
   }
   return left.length - right.length;
-};
+}
 
 /** Bytes and subtype of binary data, whichever class holds it. */
-export const binaryOf = (value: unknown): { bytes: Uint8Array; subtype: number } => {
+export function binaryOf(value: unknown): { bytes: Uint8Array; subtype: number } {
   if (value instanceof Uint8Array) return { bytes: value, subtype: 0 };
   const binary = value as Binary;
   return { bytes: binary.buffer.subarray(0, binary.position), subtype: binary.sub_type };
-};
+}
 
 type BinaryParts = ReturnType<typeof binaryOf>;
 

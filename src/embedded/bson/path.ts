@@ -17,12 +17,12 @@ export const toArrayIndex = (segment: string): number => (/^(?:0|[1-9]\d{0,9})$/
  * @param visit - gets each end value, an array as a whole
  * @returns a function that tells whether a visit stopped the walk
  */
-export const createWalk = (path: Path, visit: Visit): ((document: Document) => boolean) => {
+export function createWalk(path: Path, visit: Visit): (document: Document) => boolean {
   const [only] = path;
   if (only !== undefined && path.length === 1) return (document) => visit(fieldOf(document, only), undefined);
   const walk: Walk = { path, visit };
   return (document) => walkDocument(document, walk, START);
-};
+}
 
 /** {@link createWalk} for one walk. */
 export const walkPath = (document: Document, path: Path, visit: Visit): boolean => createWalk(path, visit)(document);
@@ -42,7 +42,7 @@ interface Place {
 
 const START: Place = { depth: 0, position: undefined };
 
-const walkDocument = (document: Document, walk: Walk, { depth, position }: Place): boolean => {
+function walkDocument(document: Document, walk: Walk, { depth, position }: Place): boolean {
   const { path, visit } = walk;
   let current: Document = document;
   for (let index = depth; ; index += 1) {
@@ -52,9 +52,9 @@ const walkDocument = (document: Document, walk: Walk, { depth, position }: Place
     if (!isDocument(value)) return visit(undefined, position);
     current = value;
   }
-};
+}
 
-const walkArray = (array: unknown[], walk: Walk, { depth, position }: Place): boolean => {
+function walkArray(array: unknown[], walk: Walk, { depth, position }: Place): boolean {
   const { path, visit } = walk;
   const explicit = toArrayIndex(path[depth] as string);
   for (let index = 0; index < array.length; index += 1) {
@@ -71,17 +71,17 @@ const walkArray = (array: unknown[], walk: Walk, { depth, position }: Place): bo
     }
   }
   return false;
-};
+}
 
 /** The values at a path, arrays as wholes and missing ends left out: what `distinct` and the planner look at. */
-const valuesAt = (document: Document, path: Path | string): unknown[] => {
+function valuesAt(document: Document, path: Path | string): unknown[] {
   const values: unknown[] = [];
   walkPath(document, typeof path === 'string' ? toPath(path) : path, (value) => {
     if (value !== undefined) values.push(value);
     return false;
   });
   return values;
-};
+}
 
 /** The values `distinct` lists: {@link valuesAt} with each array replaced by its elements. */
 export const distinctValuesAt = (document: Document, path: Path | string): unknown[] =>
@@ -101,7 +101,7 @@ export interface IndexKeys {
  * The keys of a document for an indexed path. An array gives a key per element (an element that is itself an array is
  * one key), and an array of embedded documents a key per document.
  */
-export const indexKeysAt = (document: Document, path: Path | string): IndexKeys => {
+export function indexKeysAt(document: Document, path: Path | string): IndexKeys {
   const segments = typeof path === 'string' ? toPath(path) : path;
   const single = segments.length === 1 ? fieldOf(document, segments[0] as string) : MULTIPLE;
   if (single !== MULTIPLE && !Array.isArray(single)) {
@@ -111,7 +111,7 @@ export const indexKeysAt = (document: Document, path: Path | string): IndexKeys 
   collectKeys(document, segments, found);
   if (found.values.length === 0) found.values.push(null);
   return found;
-};
+}
 
 const MULTIPLE = Symbol('multiple');
 
@@ -121,16 +121,16 @@ interface Found {
   isMissing: boolean;
 }
 
-const collectKeys = (document: Document, path: Path, found: Found): void => {
+function collectKeys(document: Document, path: Path, found: Found): void {
   const value = fieldOf(document, path[0] as string);
   const rest = path.slice(1);
   if (rest.length === 0) collectLeaf(value, found);
   else if (isDocument(value)) collectKeys(value, rest, found);
   else if (Array.isArray(value)) collectThroughArray(value, rest, found);
   else found.values.push(null);
-};
+}
 
-const collectThroughArray = (value: unknown[], rest: Path, found: Found): void => {
+function collectThroughArray(value: unknown[], rest: Path, found: Found): void {
   found.isArray = true;
   const explicit = toArrayIndex(rest[0] as string);
   if (explicit >= 0 && explicit < value.length) {
@@ -142,16 +142,16 @@ const collectThroughArray = (value: unknown[], rest: Path, found: Found): void =
     if (isDocument(element)) collectKeys(element, rest, found);
     else found.values.push(null);
   }
-};
+}
 
-const collectAtIndex = (element: unknown, rest: Path, found: Found): void => {
+function collectAtIndex(element: unknown, rest: Path, found: Found): void {
   if (rest.length === 0) collectLeaf(element, found);
   else if (isDocument(element)) collectKeys(element, rest, found);
   else if (Array.isArray(element)) collectKeys({ [rest[0] as string]: element }, [rest[0] as string, ...rest], found);
   else found.values.push(null);
-};
+}
 
-const collectLeaf = (value: unknown, found: Found): void => {
+function collectLeaf(value: unknown, found: Found): void {
   if (value === undefined) {
     found.values.push(null);
     return;
@@ -164,4 +164,4 @@ const collectLeaf = (value: unknown, found: Found): void => {
   found.isArray = true;
   if (value.length === 0) found.values.push(undefined);
   else found.values.push(...value);
-};
+}

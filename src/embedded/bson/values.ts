@@ -55,28 +55,28 @@ export const BSON_TYPE_NUMBERS = {
 export type BsonType = keyof typeof BSON_TYPE_NUMBERS | 'missing';
 
 /** Whether the value is an embedded document, and not an array or one of the BSON classes. */
-export const isDocument = (value: unknown): value is Document => {
+export function isDocument(value: unknown): value is Document {
   if (typeof value !== 'object' || value === null) return false;
   const prototype = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
-};
+}
 
 /** Reads an own field; `undefined` is a missing one. */
-export const fieldOf = (document: Document, key: string): unknown => {
+export function fieldOf(document: Document, key: string): unknown {
   if (key === '__proto__') return Object.hasOwn(document, key) ? document[key] : undefined;
   const value = document[key];
   // What a plain object inherits under any other name is a function, and no stored value is one.
   return typeof value === 'function' ? undefined : value;
-};
+}
 
 /** Writes an own field, `__proto__` too. */
-export const setField = (document: Document, key: string, value: unknown): void => {
+export function setField(document: Document, key: string, value: unknown): void {
   if (key === '__proto__') {
     Object.defineProperty(document, key, { value, writable: true, enumerable: true, configurable: true });
   } else {
     document[key] = value;
   }
-};
+}
 
 /** Whether a bare number is written as an int32 (and so is one): integral, in range, and not -0. */
 export const isInt32 = (value: number): boolean => (value | 0) === value && !Object.is(value, -0);
@@ -103,7 +103,7 @@ const CLASS_TYPES = new Map<unknown, BsonType>([
  * The BSON type of a value in memory.
  * @throws TypeError for a value that is no BSON value, such as a function: none can come from the wire.
  */
-export const typeOf = (value: unknown): BsonType => {
+export function typeOf(value: unknown): BsonType {
   switch (typeof value) {
     case 'string':
       return 'string';
@@ -120,9 +120,9 @@ export const typeOf = (value: unknown): BsonType => {
     default:
       throw new TypeError(`${typeof value} is not a BSON value`);
   }
-};
+}
 
-const objectType = (value: object): BsonType => {
+function objectType(value: object): BsonType {
   if (Array.isArray(value)) return 'array';
   if (isDocument(value)) return 'object';
   const known = CLASS_TYPES.get(value.constructor);
@@ -133,12 +133,12 @@ const objectType = (value: object): BsonType => {
   if (value instanceof Binary || value instanceof Uint8Array) return 'binData';
   if (value instanceof RegExp) return 'regex';
   throw new TypeError(`${value.constructor.name} is not a BSON value`);
-};
+}
 
 /** Whether the value is a number of any BSON type. */
-export const isNumeric = (value: unknown): value is number | Long | Double | Decimal128 | Int32 => {
+export function isNumeric(value: unknown): value is number | Long | Double | Decimal128 | Int32 {
   if (typeof value === 'number') return true;
   if (typeof value !== 'object' || value === null) return false;
   const type = CLASS_TYPES.get(value.constructor);
   return type === 'long' || type === 'double' || type === 'decimal' || type === 'int';
-};
+}

@@ -8,7 +8,7 @@ import { sizeOf } from './collection-commands.js';
 import { SERVER_VERSION } from './handshake-commands.js';
 import { type Command, NO_FIELDS, type Request, targetCollection, targetName } from './request/request.js';
 
-const serverStatus = ({ state }: Request): Document => {
+function serverStatus({ state }: Request): Document {
   const { engine, cursors, startedAt, counters } = state;
   const { rss, heapUsed } = process.memoryUsage();
   const uptime = (Date.now() - startedAt) / 1000;
@@ -28,7 +28,7 @@ const serverStatus = ({ state }: Request): Document => {
     repl: { setName: 'embedded', isWritablePrimary: true, secondary: false },
     ok: 1,
   };
-};
+}
 
 /** What `collStats` and the stage `$collStats` tell of a collection. */
 export const describeStorage = (collection: Collection): Document => ({
@@ -47,15 +47,15 @@ export const describeStorage = (collection: Collection): Document => ({
   scaleFactor: 1,
 });
 
-const collStats = (request: Request): Document => {
+function collStats(request: Request): Document {
   const collection = targetCollection(request);
   const namespace = `${request.database}.${targetName(request)}`;
   return collection
     ? { ...describeStorage(collection), ok: 1 }
     : { ns: namespace, size: 0, count: 0, nindexes: 0, ok: 1 };
-};
+}
 
-const dbStats = ({ state, database }: Request): Document => {
+function dbStats({ state, database }: Request): Document {
   const collections = state.engine.collectionsOf(database);
   const objects = collections.reduce((sum, { records }) => sum + records.size, 0);
   const dataSize = sizeOf(collections);
@@ -73,9 +73,9 @@ const dbStats = ({ state, database }: Request): Document => {
     scaleFactor: 1,
     ok: 1,
   };
-};
+}
 
-const validate = (request: Request): Document => {
+function validate(request: Request): Document {
   const collection =
     targetCollection(request) ?? fail('NamespaceNotFound', 'the collection to validate does not exist');
   const indexes = [...collection.indexes.values()];
@@ -90,24 +90,24 @@ const validate = (request: Request): Document => {
     warnings: [],
     ok: 1,
   };
-};
+}
 
-const compact = async ({ state }: Request): Promise<Document> => {
+async function compact({ state }: Request): Promise<Document> {
   const isDone = await state.engine.compact();
   return isDone
     ? { ok: 1 }
     : fail('InternalError', 'the log was not compacted: another compaction is under way, or it failed');
-};
+}
 
 const getParameter = ({ command }: Request): Document =>
   command['featureCompatibilityVersion'] === undefined && command['getParameter'] !== '*'
     ? fail('InvalidOptions', 'no option found to get')
     : { featureCompatibilityVersion: { version: '8.0' }, ok: 1 };
 
-const configureFailPoint = ({ state, command }: Request): Document => {
+function configureFailPoint({ state, command }: Request): Document {
   state.failPoint.configure(command);
   return { ok: 1 };
-};
+}
 
 const STATISTICS_FIELDS = new Set(['scale', 'freeStorage']);
 

@@ -20,16 +20,16 @@ import {
 } from './request/request.js';
 
 /** The collection an aggregation starts from; `aggregate: 1` starts from none. */
-const sourceName = ({ command, database }: Request): string | undefined => {
+function sourceName({ command, database }: Request): string | undefined {
   const name = command['aggregate'];
   if (typeof name === 'string') {
     return name === '' ? fail('InvalidNamespace', `Invalid namespace specified '${database}.'`) : name;
   }
   if (isNumeric(name) && toNumber(name) === 1) return undefined;
   return fail('FailedToParse', "Invalid command format: the 'aggregate' field must specify a collection name or 1");
-};
+}
 
-const createContext = (request: Request, collation: Collation | undefined): AggregateContext => {
+function createContext(request: Request, collation: Collation | undefined): AggregateContext {
   const { command, state, database, transaction, deadline } = request;
   return {
     collection: (name) => ({
@@ -53,7 +53,7 @@ const createContext = (request: Request, collation: Collation | undefined): Aggr
     allowDiskUse: isSet(command, 'allowDiskUse'),
     checkTime: deadline.check,
   };
-};
+}
 
 const indexStatistics = (collection: Collection | undefined): Document[] =>
   [...(collection?.indexes.values() ?? [])].map((index) => ({
@@ -72,7 +72,7 @@ export interface AggregatePlan {
 }
 
 /** `$listLocalSessions` reads from the server, not from a collection: what it lists is given as documents. */
-const withSessions = ({ state }: Request, stages: Document[]): Document[] => {
+function withSessions({ state }: Request, stages: Document[]): Document[] {
   const [first, ...rest] = stages;
   if (first?.['$listLocalSessions'] === undefined) return stages;
   const sessions = [...state.engine.sessions.values()].map(({ id, lastUsedAt }) => ({
@@ -80,10 +80,10 @@ const withSessions = ({ state }: Request, stages: Document[]): Document[] => {
     lastUse: new Date(lastUsedAt),
   }));
   return [{ $documents: { $literal: sessions } }, ...rest];
-};
+}
 
 /** Reads an aggregate command's fields. */
-export const toAggregatePlan = (request: Request, statistics?: ReadStatistics): AggregatePlan => {
+export function toAggregatePlan(request: Request, statistics?: ReadStatistics): AggregatePlan {
   const { command, state, database, transaction, deadline } = request;
   const name = sourceName(request);
   const collection = name === undefined ? undefined : state.engine.collection(database, name);
@@ -106,9 +106,9 @@ export const toAggregatePlan = (request: Request, statistics?: ReadStatistics): 
       ...(statistics && { statistics }),
     },
   };
-};
+}
 
-const aggregate = async (request: Request): Promise<Document> => {
+async function aggregate(request: Request): Promise<Document> {
   const { command, state, session, database } = request;
   const cursor = optionalDocument(request, 'cursor');
   if (!cursor && command['explain'] === undefined) {
@@ -124,7 +124,7 @@ const aggregate = async (request: Request): Promise<Document> => {
   }
   await writeOutput(request, pipeline.out, results);
   return state.cursors.open({ namespace, documents: [], batchSize, session });
-};
+}
 
 const AGGREGATE_FIELDS = new Set([
   'pipeline',

@@ -2,8 +2,8 @@ import { type Document, fieldOf, isDocument } from '../bson/values.js';
 import type { Collection } from '../engine/collection.js';
 import { DirectWriter } from '../engine/direct-writer.js';
 import { describeDuplicate } from '../engine/duplicate-key.js';
+import { LockedError } from '../engine/lock.js';
 import { readDocuments } from '../engine/read.js';
-import { LockedError } from '../engine/transaction.js';
 import type { Writer } from '../engine/writer.js';
 import { fail } from '../errors.js';
 import { compileFilter } from '../query/filters/filter.js';
@@ -18,11 +18,11 @@ import {
 } from './statements/statement-runner.js';
 
 /** Puts an aggregation's results where its last stage says. */
-export const writeOutput = async (
+export async function writeOutput(
   request: Request,
   output: PipelineOutput,
   results: readonly Document[],
-): Promise<void> => {
+): Promise<void> {
   if (request.transaction) {
     fail('OperationNotSupportedInTransaction', `${output.kind} cannot be used in a transaction`);
   }
@@ -32,24 +32,24 @@ export const writeOutput = async (
   }
   if (output.kind === '$out') await replaceCollection(request, targetOf(request, output.spec), results.map(withId));
   else await mergeInto(request, output, results);
-};
+}
 
 /** The target of an output stage, as `{ db, coll }` or a name. */
-const targetOf = (request: Request, into: unknown): Collection => {
+function targetOf(request: Request, into: unknown): Collection {
   const { database, state } = request;
   if (typeof into === 'string') return state.engine.openCollection({ database, name: into });
   if (!isDocument(into) || typeof into['coll'] !== 'string')
     return fail('FailedToParse', 'The output stage must name a collection');
   const given = into['db'];
   return state.engine.openCollection({ database: typeof given === 'string' ? given : database, name: into['coll'] });
-};
+}
 
 /** Replaces all documents in one frame of the log: others see the old content or the new one, also after a failure. */
-const replaceCollection = async (
+async function replaceCollection(
   { state, deadline }: Request,
   collection: Collection,
   documents: readonly Document[],
-): Promise<void> => {
+): Promise<void> {
   const writer = new DirectWriter(state.engine);
   for (;;) {
     try {
@@ -64,9 +64,9 @@ const replaceCollection = async (
       deadline.check();
     }
   }
-};
+}
 
-const mergeInto = async (request: Request, { spec }: PipelineOutput, results: readonly Document[]): Promise<void> => {
+async function mergeInto(request: Request, { spec }: PipelineOutput, results: readonly Document[]): Promise<void> {
   const options: Document = typeof spec === 'string' ? { into: spec } : isDocument(spec) ? spec : {};
   const collection = targetOf(request, options['into']);
   const runner = createStatementRunner({ ...request, isRetryable: false });
@@ -80,9 +80,9 @@ const mergeInto = async (request: Request, { spec }: PipelineOutput, results: re
   } finally {
     runner.finish();
   }
-};
+}
 
-const toOnFields = (collection: Collection, on: unknown): string[] => {
+function toOnFields(collection: Collection, on: unknown): string[] {
   const fields = on === undefined ? ['_id'] : Array.isArray(on) ? on.map(String) : [String(on)];
   const wanted = [...fields].sort().join(',');
   const isUnique = [...collection.indexes.values()].some(
@@ -95,7 +95,7 @@ const toOnFields = (collection: Collection, on: unknown): string[] => {
         .join(',') === wanted,
   );
   return isUnique ? fields : fail('Location51183', 'Cannot find index to verify that join fields will be unique');
-};
+}
 
 interface MergeStep {
   readonly collection: Collection;
@@ -105,7 +105,7 @@ interface MergeStep {
   readonly writer: Writer;
 }
 
-const mergeOne = (request: Request, { collection, options, on, document, writer }: MergeStep): Document => {
+function mergeOne(request: Request, { collection, options, on, document, writer }: MergeStep): Document {
   const filter = Object.fromEntries(on.map((field) => [field, { $eq: valueAt(document, field) }]));
   const [existing] = readDocuments(collection, {
     matcher: compileFilter(filter),
@@ -141,17 +141,17 @@ const mergeOne = (request: Request, { collection, options, on, document, writer 
   };
   performUpdate(request, collection, { statement, writer });
   return {};
-};
+}
 
-const toMergeUpdate = (whenMatched: unknown, document: Document): Document | Document[] => {
+function toMergeUpdate(whenMatched: unknown, document: Document): Document | Document[] {
   if (whenMatched === 'replace') return document;
   if (Array.isArray(whenMatched)) return whenMatched.filter(isDocument);
   // A pipeline, so that values that look like expressions are taken as they are.
   return Object.entries(document).map(([key, value]) => ({ $set: { [key]: { $literal: value } } }));
-};
+}
 
-const valueAt = (document: Document, dotted: string): unknown => {
+function valueAt(document: Document, dotted: string): unknown {
   let value: unknown = document;
   for (const segment of dotted.split('.')) value = isDocument(value) ? fieldOf(value, segment) : undefined;
   return value ?? null;
-};
+}

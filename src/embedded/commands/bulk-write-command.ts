@@ -60,7 +60,7 @@ const kindOf = (given: Document): Kind =>
   KINDS.find((kind) => fieldOf(given, kind) !== undefined) ??
   fail('FailedToParse', 'A bulkWrite operation must be an insert, an update or a delete');
 
-const toOperation = (request: Request, given: Document, namespaces: readonly Namespace[]): Operation => {
+function toOperation(request: Request, given: Document, namespaces: readonly Namespace[]): Operation {
   const kind = kindOf(given);
   for (const field of Object.keys(given)) {
     if (!FIELDS[kind].has(field)) fail('Location40415', `BSON field 'bulkWrite.ops.${field}' is an unknown field.`);
@@ -74,14 +74,14 @@ const toOperation = (request: Request, given: Document, namespaces: readonly Nam
     ? engine.openCollection(namespace, request.transaction)
     : engine.collection(namespace.database, namespace.name);
   return { kind, given, collection };
-};
+}
 
 const filterOf = ({ filter }: Document): Document =>
   isDocument(filter)
     ? filter
     : fail('Location40414', "BSON field 'bulkWrite.ops.filter' is missing but a required field");
 
-const perform = (request: Request, { kind, given, collection }: Operation, writer: Writer): Document => {
+function perform(request: Request, { kind, given, collection }: Operation, writer: Writer): Document {
   if (kind === 'insert') {
     if (!isDocument(given['document']))
       return fail('Location40414', "BSON field 'bulkWrite.ops.document' is missing but a required field");
@@ -108,7 +108,7 @@ const perform = (request: Request, { kind, given, collection }: Operation, write
     variables: isDocument(given['constants']) ? { ...common.variables, ...given['constants'] } : common.variables,
   };
   return toUpdateResult(performUpdate(request, collection, { statement, writer }));
-};
+}
 
 /** Totals of a bulkWrite by the names its reply has for them. */
 const createTotals = (): Record<
@@ -123,7 +123,7 @@ const createTotals = (): Record<
   nDeleted: 0,
 });
 
-const addTo = (totals: ReturnType<typeof createTotals>, kind: Kind, result: Document): void => {
+function addTo(totals: ReturnType<typeof createTotals>, kind: Kind, result: Document): void {
   const count = result['n'] as number;
   if (kind === 'insert') totals.nInserted += count;
   else if (kind === 'delete') totals.nDeleted += count;
@@ -133,10 +133,10 @@ const addTo = (totals: ReturnType<typeof createTotals>, kind: Kind, result: Docu
     totals.nMatched += isUpsert ? 0 : count;
     totals.nModified += result['nModified'] as number;
   }
-};
+}
 
 /** The bulkWrite command of MongoDB 8: inserts, updates and deletes over several collections. */
-const bulkWrite = async (request: Request): Promise<Document> => {
+async function bulkWrite(request: Request): Promise<Document> {
   const { command, state, session } = request;
   if (request.database !== 'admin') fail('Unauthorized', 'bulkWrite may only be run against the admin database.');
   const operations = requiredStatements(request, 'ops');
@@ -172,7 +172,7 @@ const bulkWrite = async (request: Request): Promise<Document> => {
     isOwner: true,
   });
   return { ...reply, ...totals };
-};
+}
 
 /** The command of MongoDB 8 that drivers use for `bulkWrite` of a client. */
 export const bulkWriteCommands: Readonly<Record<string, Command>> = {

@@ -37,7 +37,7 @@ const IGNORED_OPTIONS = [
   'changeStreamPreAndPostImages',
 ] as const;
 
-const create = (request: Request): Document => {
+function create(request: Request): Document {
   const { command, state, database } = request;
   const name = targetName(request);
   for (const option of UNSUPPORTED_OPTIONS) {
@@ -62,9 +62,9 @@ const create = (request: Request): Document => {
   }
   state.engine.createCollection({ database, name }, options, request.transaction);
   return { ok: 1 };
-};
+}
 
-const drop = (request: Request): Document => {
+function drop(request: Request): Document {
   const collection = targetCollection(request);
   // Since MongoDB 7 dropping what is not there is no error.
   if (!collection) return { ok: 1 };
@@ -72,18 +72,18 @@ const drop = (request: Request): Document => {
   request.state.engine.dropCollection(collection);
   request.state.cursors.killOfNamespace(namespace);
   return { nIndexesWas: indexes.size, ns: namespace, ok: 1 };
-};
+}
 
-const dropDatabase = ({ state, database }: Request): Document => {
+function dropDatabase({ state, database }: Request): Document {
   const collections = state.engine.collectionsOf(database);
   for (const collection of collections) {
     state.engine.dropCollection(collection);
     state.cursors.killOfNamespace(collection.namespace);
   }
   return collections.length > 0 ? { dropped: database, ok: 1 } : { ok: 1 };
-};
+}
 
-const renameCollection = (request: Request): Document => {
+function renameCollection(request: Request): Document {
   const { engine } = request.state;
   const from = toNamespace(requiredString(request, 'renameCollection'));
   const to = toNamespace(requiredString(request, 'to'));
@@ -96,13 +96,13 @@ const renameCollection = (request: Request): Document => {
   if (target) engine.dropCollection(target);
   engine.renameCollection(collection, to);
   return { ok: 1 };
-};
+}
 
 /** Collections have no UUID of their own here; one made of their number is as stable. */
 const uuidOf = ({ id, namespace }: Collection): Binary =>
   new Binary(createHash('md5').update(`${id} ${namespace}`).digest(), Binary.SUBTYPE_UUID);
 
-const listCollections = (request: Request): Document => {
+function listCollections(request: Request): Document {
   const { command, state, database, session } = request;
   const matcher = compileFilter(optionalDocument(request, 'filter') ?? {});
   const isNameOnly = isSet(command, 'nameOnly');
@@ -125,13 +125,13 @@ const listCollections = (request: Request): Document => {
     batchSize: isNumeric(cursor?.['batchSize']) ? toNumber(cursor['batchSize']) : undefined,
     session,
   });
-};
+}
 
 /** Bytes of the documents in collections. */
 export const sizeOf = (collections: readonly Collection[]): number =>
   collections.reduce((sum, { dataBytes }) => sum + dataBytes, 0);
 
-const listDatabases = (request: Request): Document => {
+function listDatabases(request: Request): Document {
   const { engine } = request.state;
   const matcher = compileFilter(optionalDocument(request, 'filter') ?? {});
   const databases = engine
@@ -150,9 +150,9 @@ const listDatabases = (request: Request): Document => {
     totalSizeMb: Long.fromNumber(Math.floor(totalSize / 2 ** 20)),
     ok: 1,
   };
-};
+}
 
-const collMod = (request: Request): Document => {
+function collMod(request: Request): Document {
   const { command, state } = request;
   const collection =
     targetCollection(request) ??
@@ -188,7 +188,7 @@ const collMod = (request: Request): Document => {
   }
   state.engine.replaceIndexSpec(collection, index, changed);
   return reply;
-};
+}
 
 /** The commands about collections and databases. */
 export const collectionCommands: Readonly<Record<string, Command>> = {

@@ -71,39 +71,39 @@ const COMMON_FIELDS: ReadonlySet<string> = new Set([
 const commandOf = (name: string): Command =>
   COMMANDS.get(name) ?? fail('CommandNotFound', `no such command: '${name}'`);
 
-const ensureFieldsKnown = (name: string, command: Document, { fields }: Command): void => {
+function ensureFieldsKnown(name: string, command: Document, { fields }: Command): void {
   for (const field of Object.keys(command)) {
     if (field === name || fields.has(field) || COMMON_FIELDS.has(field)) continue;
     fail('Location40415', `BSON field '${name}.${field}' is an unknown field.`);
   }
-};
+}
 
 /** Application names by connection, which a fail point may be limited to. */
 const appNames = new WeakMap<Connection, string>();
 
-const rememberClient = (connection: Connection, command: Document): void => {
+function rememberClient(connection: Connection, command: Document): void {
   const client = fieldOf(command, 'client');
   const application = isDocument(client) ? client['application'] : undefined;
   if (isDocument(application) && typeof application['name'] === 'string') {
     appNames.set(connection, application['name']);
   }
-};
+}
 
 /** Whether the command is a retryable write of which nothing is remembered. */
-const isNewRetryableWrite = ({ engine }: ServerState, command: Document): boolean => {
+function isNewRetryableWrite({ engine }: ServerState, command: Document): boolean {
   const { txnNumber, autocommit } = command;
   const lsid = sessionIdOf(command);
   if (!isNumeric(txnNumber) || autocommit !== undefined || !(lsid instanceof Binary)) return false;
   const session = engine.sessions.open(lsid);
   return toNumber(txnNumber) > session.txnNumber || session.statements.size === 0;
-};
+}
 
-const withLabels = (command: Document, reply: Document, given?: readonly string[]): Document => {
+function withLabels(command: Document, reply: Document, given?: readonly string[]): Document {
   if (reply['ok'] === 1 && reply['writeConcernError'] === undefined) return reply;
   const own = (reply['errorLabels'] as string[] | undefined) ?? [];
   const labels = given ?? [...new Set([...own, ...labelsOf(command, reply)])];
   return labels.length > 0 ? { ...reply, errorLabels: labels } : reply;
-};
+}
 
 const toReply = (error: DatabaseError): Document => ({
   ...error.extra,
@@ -115,9 +115,8 @@ const toReply = (error: DatabaseError): Document => ({
 });
 
 /** Runs commands against the engine: checks, session, transaction, time limit, and the wait for the log. */
-export const createCommandHandler =
-  (state: ServerState): CommandHandler =>
-  (message, connection) => {
+export function createCommandHandler(state: ServerState): CommandHandler {
+  return (message, connection) => {
     const { command, database } = message;
     const [name = ''] = Object.keys(command);
     state.counters.commands += 1;
@@ -130,6 +129,7 @@ export const createCommandHandler =
     const call: Call = { name, command, database, connection };
     return failure ? failAt(failure, state, call) : execute(state, call);
   };
+}
 
 interface Call {
   readonly name: string;
@@ -139,7 +139,7 @@ interface Call {
 }
 
 /** What a fail point asks for, around the command or in its place. */
-const failAt = async (failure: Failure, state: ServerState, call: Call): Promise<Document> => {
+async function failAt(failure: Failure, state: ServerState, call: Call): Promise<Document> {
   const { command } = call;
   if (failure.blockMs > 0) await new Promise((resolve) => setTimeout(resolve, failure.blockMs));
   if (failure.closesConnection) throw new Error('closed by a fail point');
@@ -149,9 +149,9 @@ const failAt = async (failure: Failure, state: ServerState, call: Call): Promise
   if (!failure.writeConcernError) return reply;
   // A copy: the reply of a findAndModify is also what a retry is answered with.
   return withLabels(command, { ...reply, writeConcernError: failure.writeConcernError }, failure.labels);
-};
+}
 
-const execute = async (state: ServerState, { name, command, database, connection }: Call): Promise<Document> => {
+async function execute(state: ServerState, { name, command, database, connection }: Call): Promise<Document> {
   let request: Request | undefined;
   try {
     const definition = commandOf(name);
@@ -176,13 +176,13 @@ const execute = async (state: ServerState, { name, command, database, connection
   } catch (error) {
     return withLabels(command, await failedReply(state, request, error));
   }
-};
+}
 
-const failedReply = async (state: ServerState, request: Request | undefined, thrown: unknown): Promise<Document> => {
+async function failedReply(state: ServerState, request: Request | undefined, thrown: unknown): Promise<Document> {
   const error = toDatabaseError(thrown);
   if (request?.transaction && request.session) abortSessionTransaction(request.session);
   state.engine.recoverLog();
   // What the command did before it failed must be written before anyone hears of the failure.
   await state.engine.log.written()?.catch(() => {});
   return toReply(error);
-};
+}

@@ -35,7 +35,7 @@ const TRANSIENT = codes(
  * The labels a failed command's reply carries, by mongod's rules.
  * Source: https://github.com/mongodb/specifications/blob/master/source/transactions/transactions.md#error-labels
  */
-export const labelsOf = (command: Document, reply: Document): readonly string[] => {
+export function labelsOf(command: Document, reply: Document): readonly string[] {
   const [name = ''] = Object.keys(command);
   const isEnding = name === 'commitTransaction' || name === 'abortTransaction';
   const isInTransaction = command['autocommit'] === false;
@@ -49,7 +49,7 @@ export const labelsOf = (command: Document, reply: Document): readonly string[] 
     labels.push('RetryableWriteError');
   }
   return labels;
-};
+}
 
 const isTransient = (code: number, isEnding: boolean): boolean =>
   TRANSIENT.has(code) || code === ERROR_CODES.NoSuchTransaction || (!isEnding && RETRYABLE.has(code));

@@ -18,7 +18,7 @@ import {
 } from './request/request.js';
 
 /** A plan as mongod shows it. */
-const describePlan = (plan: Plan): Document => {
+function describePlan(plan: Plan): Document {
   switch (plan.kind) {
     case 'key':
       return { stage: 'IDHACK', indexName: '_id_', keyPattern: { _id: 1 } };
@@ -43,18 +43,18 @@ const describePlan = (plan: Plan): Document => {
     default:
       return { stage: 'FETCH', inputStage: { stage: 'OR', inputStages: plan.plans.map(describePlan) } };
   }
-};
+}
 
 const around = (stage: Document, inputStage: Document): Document => ({ ...stage, inputStage });
 
-const describeRead = (plan: Plan, { sort, skip = 0, limit = 0 }: ReadRequest): Document => {
+function describeRead(plan: Plan, { sort, skip = 0, limit = 0 }: ReadRequest): Document {
   let description = describePlan(plan);
   const isSorting = sort !== undefined && Object.keys(sort).length > 0 && !plan.isSorted;
   if (isSorting) description = around({ stage: 'SORT', sortPattern: sort }, description);
   if (skip > 0) description = around({ stage: 'SKIP', skipAmount: skip }, description);
   if (limit > 0 && !isSorting) description = around({ stage: 'LIMIT', limitAmount: limit }, description);
   return description;
-};
+}
 
 interface Explained {
   readonly collection: Collection | undefined;
@@ -63,7 +63,7 @@ interface Explained {
   readonly isProjected?: boolean;
 }
 
-const explained = (request: Request): Explained => {
+function explained(request: Request): Explained {
   const { name, command, deadline } = request;
   const statistics = createStatistics();
   if (name === 'aggregate') {
@@ -80,19 +80,19 @@ const explained = (request: Request): Explained => {
   const collation = collationOf(command['collation'], collection);
   const matcher = compileFilter(filter, { collation, variables: variablesOf(request) });
   return { collection, read: { matcher, checkTime: deadline.check, statistics }, filter };
-};
+}
 
-const filterOf = ({ name, command }: Request): Document => {
+function filterOf({ name, command }: Request): Document {
   const list = command['updates'] ?? command['deletes'];
   const holder = Array.isArray(list) && isDocument(list[0]) ? list[0] : command;
   const filter = name === 'update' || name === 'delete' ? holder['q'] : holder['query'];
   return isDocument(filter) ? filter : {};
-};
+}
 
 const VERBOSITIES: ReadonlySet<string> = new Set(['queryPlanner', 'executionStats', 'allPlansExecution']);
 const EXPLAINABLE = ['find', 'aggregate', 'count', 'distinct', 'update', 'delete', 'findAndModify', 'findandmodify'];
 
-const explain = (request: Request): Document => {
+function explain(request: Request): Document {
   const inner = request.command['explain'];
   if (!isDocument(inner))
     return fail('TypeMismatch', "BSON field 'explain.explain' is the wrong type, expected type 'object'");
@@ -103,14 +103,14 @@ const explain = (request: Request): Document => {
     fail('BadValue', `Enumeration value '${verbosity}' for field 'explain.verbosity' is not a valid value.`);
   }
   return describe({ ...request, name, command: inner }, verbosity);
-};
+}
 
 /** An aggregate command with `explain: true` is answered like the explain command. */
 export const isExplainedAggregate = ({ name, command }: Request): boolean =>
   name === 'aggregate' && isSet(command, 'explain');
 
 /** What explain says of a command. */
-export const describe = (request: Request, verbosity: string): Document => {
+export function describe(request: Request, verbosity: string): Document {
   const { collection, read, filter, isProjected = false } = explained(request);
   const namespace = `${request.database}.${String(request.command[request.name])}`;
   const startedAt = performance.now();
@@ -136,7 +136,7 @@ export const describe = (request: Request, verbosity: string): Document => {
     };
   }
   return reply;
-};
+}
 
 /** The command that tells how another would be run. */
 export const explainCommands: Readonly<Record<string, Command>> = {

@@ -21,7 +21,7 @@ import {
   type UpdateStatement,
 } from './statements/statement-runner.js';
 
-const findAndModify = async (request: Request): Promise<Document> => {
+async function findAndModify(request: Request): Promise<Document> {
   const { command } = request;
   const isRemoval = isSet(command, 'remove');
   const isUpsert = isSet(command, 'upsert');
@@ -81,7 +81,7 @@ const findAndModify = async (request: Request): Promise<Document> => {
   } finally {
     runner.finish();
   }
-};
+}
 
 const FIND_AND_MODIFY: Command = {
   fields: new Set([

@@ -5,12 +5,11 @@ import { MAX_DOCUMENT_BYTES } from '../engine/writer.js';
 import { fail } from '../errors.js';
 import { MAX_MESSAGE_BYTES } from '../wire/framing.js';
 import { type Command, NO_FIELDS, type Request } from './request/request.js';
+import { MAX_WRITE_BATCH_SIZE } from './statements/statement-batch.js';
 
 /** The MongoDB release whose behaviour is aimed at, and its wire version. */
 export const SERVER_VERSION = '8.0.0';
 const MAX_WIRE_VERSION = 25;
-/** How many statements a command may hold. */
-export const MAX_WRITE_BATCH_SIZE = 100_000;
 /** Sessions and transactions exist on replica sets only, so this is one, of one node. */
 const REPLICA_SET_NAME = 'embedded';
 

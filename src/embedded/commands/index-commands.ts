@@ -21,10 +21,10 @@ const MAX_INDEXES = 64;
 const MAX_INDEX_FIELDS = 32;
 
 /** Fields of a spec that make two indexes of one key pattern different. */
-const comparable = (spec: Document): Buffer => {
+function comparable(spec: Document): Buffer {
   const { v: _v, name: _name, ...rest } = spec;
   return encodeDocument(rest);
-};
+}
 
 const isSameIndex = (left: Document, right: Document): boolean => comparable(left).equals(comparable(right));
 
@@ -35,7 +35,7 @@ const numbersPlain = (key: Document): [string, unknown][] =>
  * The index that makes creating this one unnecessary.
  * @throws DatabaseError when another index is in the way
  */
-const existingIndex = (collection: Collection, spec: Document): CollectionIndex | undefined => {
+function existingIndex(collection: Collection, spec: Document): CollectionIndex | undefined {
   const key = spec['key'] as Document;
   const name = String(spec['name']);
   const byName = collection.indexes.get(name);
@@ -70,15 +70,15 @@ const existingIndex = (collection: Collection, spec: Document): CollectionIndex 
     );
   }
   return undefined;
-};
+}
 
-const isEquivalent = (index: CollectionIndex, spec: Document): boolean => {
+function isEquivalent(index: CollectionIndex, spec: Document): boolean {
   const plain = (given: Document): Document => ({
     ...given,
     key: Object.fromEntries(numbersPlain(given['key'] as Document)),
   });
   return isSameIndex(withoutFalse(plain(index.definition.spec)), withoutFalse(plain(spec)));
-};
+}
 
 const withoutFalse = (spec: Document): Document =>
   Object.fromEntries(
@@ -88,12 +88,12 @@ const withoutFalse = (spec: Document): Document =>
   );
 
 /** What MongoDB takes no index with, though one could be made: not asked of indexes that are there already. */
-const ensureCreatable = ({ key, partialFilterExpression }: Document): void => {
+function ensureCreatable({ key, partialFilterExpression }: Document): void {
   if (isDocument(key) && Object.keys(key).length > MAX_INDEX_FIELDS) fail('Location13103', 'too many compound keys');
   if (isDocument(partialFilterExpression)) ensurePartialFilter(partialFilterExpression);
-};
+}
 
-const createIndexes = (request: Request): Document => {
+function createIndexes(request: Request): Document {
   const { engine } = request.state;
   const specs = requiredDocuments(request, 'indexes');
   if (specs.length === 0) fail('BadValue', 'Must specify at least one index to create');
@@ -113,12 +113,12 @@ const createIndexes = (request: Request): Document => {
     ...(wanted.length === 0 && { note: 'all indexes already exist' }),
     ok: 1,
   };
-};
+}
 
 const requiredCollection = (request: Request): Collection =>
   targetCollection(request) ?? fail('NamespaceNotFound', `ns not found ${request.database}.${targetName(request)}`);
 
-const indexesToDrop = (collection: Collection, given: unknown): CollectionIndex[] => {
+function indexesToDrop(collection: Collection, given: unknown): CollectionIndex[] {
   const all = [...collection.indexes.values()].filter((index) => index.name !== '_id_');
   if (given === '*') return all;
   const names = Array.isArray(given) ? given : [given];
@@ -131,17 +131,17 @@ const indexesToDrop = (collection: Collection, given: unknown): CollectionIndex[
     }
     return index.name === '_id_' ? fail('InvalidOptions', 'cannot drop _id index') : index;
   });
-};
+}
 
-const dropIndexes = (request: Request): Document => {
+function dropIndexes(request: Request): Document {
   const collection = requiredCollection(request);
   const before = collection.indexes.size;
   const given = request.command['index'];
   for (const index of indexesToDrop(collection, given)) request.state.engine.dropIndex(collection, index);
   return { nIndexesWas: before, ...(given === '*' && { msg: 'non-_id indexes dropped for collection' }), ok: 1 };
-};
+}
 
-const listIndexes = (request: Request): Document => {
+function listIndexes(request: Request): Document {
   const collection = requiredCollection(request);
   if (collection.createdBy) return fail('NamespaceNotFound', `ns does not exist: ${collection.namespace}`);
   const { cursor, ...options } = request.command;
@@ -153,7 +153,7 @@ const listIndexes = (request: Request): Document => {
     batchSize,
     session: request.session,
   });
-};
+}
 
 const DROP: Command = { fields: new Set(['index']), run: dropIndexes };
 

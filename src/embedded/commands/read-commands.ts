@@ -31,11 +31,11 @@ export interface FindPlan {
 }
 
 /** Reads a find command's fields. */
-export const toFindPlan = (
+export function toFindPlan(
   request: Request,
   collection: Collection | undefined,
   statistics?: ReadStatistics,
-): FindPlan => {
+): FindPlan {
   const { command, transaction, deadline } = request;
   const collation = collationOf(command['collation'], collection);
   const variables = variablesOf(request);
@@ -61,17 +61,17 @@ export const toFindPlan = (
       ...(statistics && { statistics }),
     },
   };
-};
+}
 
-const ensureFindSupported = ({ command }: Request): void => {
+function ensureFindSupported({ command }: Request): void {
   for (const option of ['tailable', 'awaitData', 'min', 'max', 'returnKey', 'showRecordId']) {
     const value = command[option];
     const isGiven = isDocument(value) ? Object.keys(value).length > 0 : value !== undefined && value !== false;
     if (isGiven) fail('CommandNotSupported', `find's option ${option} is not supported by this database`);
   }
-};
+}
 
-const find = (request: Request): Document => {
+function find(request: Request): Document {
   ensureFindSupported(request);
   const { command, state, session, database } = request;
   const collection = targetCollection(request);
@@ -85,18 +85,18 @@ const find = (request: Request): Document => {
     session,
     ...(project && { toResult: project }),
   });
-};
+}
 
-const getMore = (request: Request): Document => {
+function getMore(request: Request): Document {
   const { command, state, session, database } = request;
   const id = command['getMore'];
   if (!isNumeric(id))
     return fail('TypeMismatch', "BSON field 'getMore.getMore' is the wrong type, expected type 'long'");
   const namespace = `${database}.${requiredString(request, 'collection')}`;
   return state.cursors.next(toNumber(id), { namespace, batchSize: optionalCount(request, 'batchSize'), session });
-};
+}
 
-const killCursors = (request: Request): Document => {
+function killCursors(request: Request): Document {
   const killed: unknown[] = [];
   const notFound: unknown[] = [];
   for (const id of requiredArray(request, 'cursors')) {
@@ -104,9 +104,9 @@ const killCursors = (request: Request): Document => {
     (isKilled ? killed : notFound).push(id);
   }
   return { cursorsKilled: killed, cursorsNotFound: notFound, cursorsAlive: [], cursorsUnknown: [], ok: 1 };
-};
+}
 
-const count = (request: Request): Document => {
+function count(request: Request): Document {
   const { command, transaction, deadline } = request;
   const collection = targetCollection(request);
   if (!collection) return { n: 0, ok: 1 };
@@ -127,9 +127,9 @@ const count = (request: Request): Document => {
     checkTime: deadline.check,
   });
   return { n: documents.length, ok: 1 };
-};
+}
 
-const distinct = (request: Request): Document => {
+function distinct(request: Request): Document {
   const { command, transaction, deadline } = request;
   const path = requiredString(request, 'key');
   const collection = targetCollection(request);
@@ -148,7 +148,7 @@ const distinct = (request: Request): Document => {
     }
   }
   return { values: [...values].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, value]) => value), ok: 1 };
-};
+}
 
 const FIND_FIELDS = new Set([
   'filter',

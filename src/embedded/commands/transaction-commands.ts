@@ -19,18 +19,18 @@ export interface TransactionScope {
 
 const NO_SCOPE: TransactionScope = { transaction: undefined, isRetryable: false };
 
-const noSuchTransaction = (message: string): never => {
+function noSuchTransaction(message: string): never {
   const error = new DatabaseError('NoSuchTransaction', message);
   error.errorLabels.push('TransientTransactionError');
   throw error;
-};
+}
 
 /** Applies `txnNumber`, `autocommit` and `startTransaction` of a command to its session. */
-export const enterTransaction = (
+export function enterTransaction(
   engine: Database,
   session: Session | undefined,
   { name, command }: { name: string; command: Document },
-): TransactionScope => {
+): TransactionScope {
   const given = command['txnNumber'];
   if (given === undefined) return NO_SCOPE;
   if (!session) return fail('InvalidOptions', 'Transaction number requires a session ID to also be specified');
@@ -58,9 +58,9 @@ export const enterTransaction = (
   const { transaction } = session;
   if (!transaction?.isOpen) return noSuchTransaction(`Transaction with { txnNumber: ${txnNumber} } has been aborted.`);
   return { transaction, isRetryable: false };
-};
+}
 
-const advance = (session: Session, txnNumber: number): void => {
+function advance(session: Session, txnNumber: number): void {
   if (txnNumber === session.txnNumber) return;
   // A new number gives up what was open under the old one.
   session.transaction?.end();
@@ -68,17 +68,17 @@ const advance = (session: Session, txnNumber: number): void => {
   session.transactionState = 'none';
   session.statements.clear();
   session.txnNumber = txnNumber;
-};
+}
 
-const enterRetryableWrite = (session: Session, txnNumber: number): TransactionScope => {
+function enterRetryableWrite(session: Session, txnNumber: number): TransactionScope {
   advance(session, txnNumber);
   if (session.transactionState !== 'none') {
     fail('IncompleteTransactionHistory', `Cannot retry a transaction with number ${txnNumber} as a retryable write`);
   }
   return { transaction: undefined, isRetryable: true };
-};
+}
 
-const startTransaction = (engine: Database, session: Session, txnNumber: number): TransactionScope => {
+function startTransaction(engine: Database, session: Session, txnNumber: number): TransactionScope {
   if (txnNumber === session.txnNumber && session.transactionState !== 'none') {
     fail(
       'ConflictingOperationInProgress',
@@ -91,30 +91,30 @@ const startTransaction = (engine: Database, session: Session, txnNumber: number)
   session.transactionState = 'open';
   session.transactionDeadline = Date.now() + TRANSACTION_LIFETIME_MS;
   return { transaction, isRetryable: false };
-};
+}
 
 /** Gives a session's transaction up. */
-export const abortSessionTransaction = (session: Session): void => {
+export function abortSessionTransaction(session: Session): void {
   session.transaction?.end();
   session.transaction = undefined;
   if (session.transactionState === 'open') session.transactionState = 'aborted';
-};
+}
 
 /** Gives up transactions that have been open for too long. */
-export const expireTransactions = (sessions: Iterable<Session>, now: number): void => {
+export function expireTransactions(sessions: Iterable<Session>, now: number): void {
   for (const session of sessions) {
     if (session.transaction && now > session.transactionDeadline) abortSessionTransaction(session);
   }
-};
+}
 
-const ensureInTransaction = ({ session, command, name }: Request): Session => {
+function ensureInTransaction({ session, command, name }: Request): Session {
   if (!session || command['autocommit'] !== false) {
     return fail('InvalidOptions', `${name} must be run within a transaction`);
   }
   return session;
-};
+}
 
-const commitTransaction = (request: Request): Document => {
+function commitTransaction(request: Request): Document {
   const session = ensureInTransaction(request);
   if (session.transactionState === 'committed') return { ok: 1 };
   const { transaction } = session;
@@ -139,10 +139,10 @@ const commitTransaction = (request: Request): Document => {
   transaction.end();
   session.transaction = undefined;
   return { ok: 1 };
-};
+}
 
 /** An index may have been created while the transaction was open. */
-const ensureStillIndexable = (transaction: Transaction): void => {
+function ensureStillIndexable(transaction: Transaction): void {
   for (const { collection, change } of transaction.changes()) {
     const { after } = change;
     if (!after) continue;
@@ -154,9 +154,9 @@ const ensureStillIndexable = (transaction: Transaction): void => {
         throw createWriteConflict('a unique index that came into being meanwhile does not admit its writes');
     }
   }
-};
+}
 
-const abortTransaction = (request: Request): Document => {
+function abortTransaction(request: Request): Document {
   const session = ensureInTransaction(request);
   if (session.transactionState === 'committed') {
     fail('TransactionCommitted', `Transaction with { txnNumber: ${session.txnNumber} } has been committed.`);
@@ -165,11 +165,11 @@ const abortTransaction = (request: Request): Document => {
     noSuchTransaction(`Transaction with { txnNumber: ${session.txnNumber} } has been aborted.`);
   abortSessionTransaction(session);
   return { ok: 1 };
-};
+}
 
 const sessionsOf = (given: unknown): Document[] => (Array.isArray(given) ? given.filter(isDocument) : []);
 
-const endSessions = ({ state, command }: Request): Document => {
+function endSessions({ state, command }: Request): Document {
   for (const { id } of sessionsOf(command['endSessions'] ?? command['killSessions'])) {
     if (!(id instanceof Binary)) continue;
     const session = state.engine.sessions.open(id);
@@ -178,7 +178,7 @@ const endSessions = ({ state, command }: Request): Document => {
     state.engine.sessions.end(session);
   }
   return { ok: 1 };
-};
+}
 
 /** The commands about transactions and sessions. */
 export const transactionCommands: Readonly<Record<string, Command>> = {

@@ -22,7 +22,7 @@ const toWriteError = ({ code, message, extra }: DatabaseError, index: number): D
 const toReply = (counts: Document, writeErrors: readonly Document[]): Document =>
   writeErrors.length > 0 ? { ...counts, writeErrors, ok: 1 } : { ...counts, ok: 1 };
 
-const insert = async (request: Request): Promise<Document> => {
+async function insert(request: Request): Promise<Document> {
   const documents = requiredStatements(request, 'documents');
   const collection = openTarget(request, targetName(request));
   const runner = createStatementRunner(request);
@@ -44,9 +44,9 @@ const insert = async (request: Request): Promise<Document> => {
   } finally {
     runner.finish();
   }
-};
+}
 
-const update = async (request: Request): Promise<Document> => {
+async function update(request: Request): Promise<Document> {
   const name = targetName(request);
   const find = (): Collection | undefined => request.state.engine.collection(request.database, name);
   // What is malformed fails the command; what does not fit the documents fails its statement.
@@ -75,9 +75,9 @@ const update = async (request: Request): Promise<Document> => {
   } finally {
     runner.finish();
   }
-};
+}
 
-const remove = async (request: Request): Promise<Document> => {
+async function remove(request: Request): Promise<Document> {
   const collection = request.state.engine.collection(request.database, targetName(request));
   const statements = requiredStatements(request, 'deletes').map((given) =>
     toDeleteStatement(request, collection, given),
@@ -99,7 +99,7 @@ const remove = async (request: Request): Promise<Document> => {
   } finally {
     runner.finish();
   }
-};
+}
 
 /** The commands that change documents by statements. */
 export const writeCommands: Readonly<Record<string, Command>> = {

@@ -111,7 +111,7 @@ const MAX_NAMESPACE_BYTES = 255;
 const WRITABLE_SYSTEM: ReadonlySet<string> = new Set(['system.js', 'system.users', 'system.roles', 'system.version']);
 
 /** @throws DatabaseError InvalidNamespace */
-export const ensureNamespace = (database: string, name: string): void => {
+export function ensureNamespace(database: string, name: string): void {
   if (database === '' || /[/\\. "$*<>:|?\0]/.test(database) || Buffer.byteLength(database) > 63) {
     fail('InvalidNamespace', `Invalid database name: '${database}'`);
   }
@@ -124,4 +124,4 @@ export const ensureNamespace = (database: string, name: string): void => {
   if (Buffer.byteLength(`${database}.${name}`) > MAX_NAMESPACE_BYTES) {
     fail('InvalidNamespace', `Fully qualified namespace is too long. Namespace: ${database}.${name} Max: 255`);
   }
-};
+}

@@ -4,7 +4,7 @@ import { toNumber } from '../bson/numbers.js';
 import { type Document, isNumeric } from '../bson/values.js';
 import { CollectionIndex, type IndexDefinition, type StoredRecord } from './indexes/collection-index.js';
 import { idIndexDefinition } from './indexes/index-definition.js';
-import type { Transaction } from './transaction.js';
+import type { LockOwner } from './lock.js';
 
 /** What a document was before a change; kept while a transaction reads an older state. */
 export interface HistoryEntry {
@@ -32,13 +32,13 @@ export class Collection {
   readonly records = new Map<string, StoredRecord>();
   readonly indexes = new Map<string, CollectionIndex>();
   /** Documents (by key) and unique keys that an open transaction has written. */
-  readonly locks = new Map<string, Transaction>();
+  readonly locks = new Map<string, LockOwner>();
   /** Changes since the oldest open snapshot; `historyStart` is the position of the first one kept. */
   history: HistoryEntry[] = [];
   historyStart = 0;
   isDropped = false;
   /** The open transaction it was made by; until that commits, others do not see it listed. */
-  createdBy: Transaction | undefined;
+  createdBy: LockOwner | undefined;
   /** Bytes of all documents as BSON. */
   dataBytes = 0;
   #lastSequence = 0;

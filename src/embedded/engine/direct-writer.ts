@@ -3,9 +3,10 @@ import { fail } from '../errors.js';
 import type { Change, Collection } from './collection.js';
 import type { Database } from './database.js';
 import { describeDuplicate } from './duplicate-key.js';
+import { LockedError } from './lock.js';
 import { documentBytesOf, ENTRY, encodeEntry } from './log-codec.js';
 import { describeSession, type Session } from './sessions.js';
-import { LockedError, type Transaction } from './transaction.js';
+import type { Transaction } from './transaction.js';
 import { describeDuplicateId, encodePut, encodeRemove, isUniqueSecondary, lockNameOf, type Writer } from './writer.js';
 
 /**
@@ -137,8 +138,8 @@ interface Done {
   readonly previousBytes: number;
 }
 
-const takeBack = (database: Database, { collection, change, previousBytes }: Done): void => {
+function takeBack(database: Database, { collection, change, previousBytes }: Done): void {
   const { key, before, after } = change;
   database.transactions.remember(collection, key, after);
   collection.apply({ key, before: after, after: before, byteLength: previousBytes });
-};
+}

@@ -6,11 +6,7 @@ import type { Collection } from './collection.js';
 import type { CollectionIndex } from './indexes/collection-index.js';
 
 /** The error for a document whose key is taken, with mongod's text, `keyPattern` and `keyValue`. */
-export const describeDuplicate = (
-  collection: Collection,
-  index: CollectionIndex,
-  document: Document,
-): DatabaseError => {
+export function describeDuplicate(collection: Collection, index: CollectionIndex, document: Document): DatabaseError {
   const keyValue: Document = {};
   for (const { path } of index.definition.fields) keyValue[path] = keyAt(document, path);
   const keyPattern = index.definition.spec['key'];
@@ -19,12 +15,12 @@ export const describeDuplicate = (
     `E11000 duplicate key error collection: ${collection.namespace} index: ${index.name} dup key: ${toShellText(keyValue)}`,
     { keyPattern, keyValue },
   );
-};
+}
 
 const keyAt = (document: Document, path: string): unknown => indexKeysAt(document, path).values[0] ?? null;
 
 /** A value as mongod spells it in messages. */
-const toShellText = (value: unknown): string => {
+function toShellText(value: unknown): string {
   switch (typeOf(value)) {
     case 'string':
       return `"${String(value)}"`;
@@ -67,4 +63,4 @@ const toShellText = (value: unknown): string => {
     default:
       return isDocument(value) ? '{}' : String(value);
   }
-};
+}

@@ -4,8 +4,8 @@ import type { Collection } from './collection.js';
 import type { Database } from './database.js';
 import { DirectWriter } from './direct-writer.js';
 import type { CollectionIndex } from './indexes/collection-index.js';
+import { LockedError } from './lock.js';
 import { boundsOf, endOf, startOf } from './planner/bounds.js';
-import { LockedError } from './transaction.js';
 
 /** How many expired documents go in one frame; the rest waits for the next turn of the event loop. */
 const BATCH = 1000;
@@ -15,7 +15,7 @@ const BATCH = 1000;
  * @param now - milliseconds since the epoch
  * @returns how many were deleted
  */
-export const deleteExpired = async (database: Database, now: number): Promise<number> => {
+export async function deleteExpired(database: Database, now: number): Promise<number> {
   let deleted = 0;
   for (const name of database.databaseNames()) {
     for (const collection of database.collectionsOf(name)) {
@@ -26,7 +26,7 @@ export const deleteExpired = async (database: Database, now: number): Promise<nu
     }
   }
   return deleted;
-};
+}
 
 interface Expiry {
   readonly collection: Collection;
@@ -34,7 +34,7 @@ interface Expiry {
   readonly now: number;
 }
 
-const expire = async (database: Database, { collection, index, now }: Expiry): Promise<number> => {
+async function expire(database: Database, { collection, index, now }: Expiry): Promise<number> {
   const path = index.definition.fields[0]?.path ?? '';
   const limit = new Date(now - (index.definition.expireAfterSeconds ?? 0) * 1000);
   const options = { collation: index.definition.collation, isSameCollation: true };
@@ -53,13 +53,13 @@ const expire = async (database: Database, { collection, index, now }: Expiry): P
     deleted += removeAll(database, collection, expired);
     await (database.log.written() ?? new Promise(setImmediate));
   }
-};
+}
 
 /** Of several dates the earliest counts. */
 const isExpired = (document: Document, path: string, limit: Date): boolean =>
   indexKeysAt(document, path).values.some((value) => value instanceof Date && value <= limit);
 
-const removeAll = (database: Database, collection: Collection, documents: readonly Document[]): number => {
+function removeAll(database: Database, collection: Collection, documents: readonly Document[]): number {
   const writer = new DirectWriter(database);
   let removed = 0;
   try {
@@ -73,4 +73,4 @@ const removeAll = (database: Database, collection: Collection, documents: readon
     writer.commit();
   }
   return removed;
-};
+}

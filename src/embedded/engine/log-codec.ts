@@ -44,18 +44,18 @@ const MAX_ENTRY_DEPTH = 2 * MAX_NESTING_DEPTH;
 const DESCRIBING: EncodeOptions = { headBytes: HEADER_BYTES, maxDepth: MAX_ENTRY_DEPTH };
 
 /** @throws DatabaseError BSONObjectTooLarge or Overflow for a document that must not be stored */
-export const encodeEntry = (kind: EntryKind, collectionId: number, document: Document): Buffer => {
+export function encodeEntry(kind: EntryKind, collectionId: number, document: Document): Buffer {
   const entry = encodeDocument(document, kind === ENTRY.put ? STORED : DESCRIBING);
   entry[0] = kind;
   entry.writeUInt32LE(collectionId, 1);
   return entry;
-};
+}
 
 /** Bytes of the document in an entry. */
 export const documentBytesOf = (entry: Buffer): number => entry.length - HEADER_BYTES;
 
 /** Reads a payload back. */
-export const decodeEntries = function* (payload: Buffer): Iterable<Entry> {
+export function* decodeEntries(payload: Buffer): Iterable<Entry> {
   for (let position = 0; position < payload.length; ) {
     const byteLength = payload.readInt32LE(position + HEADER_BYTES);
     yield {
@@ -66,4 +66,4 @@ export const decodeEntries = function* (payload: Buffer): Iterable<Entry> {
     };
     position += HEADER_BYTES + byteLength;
   }
-};
+}

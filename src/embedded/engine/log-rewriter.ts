@@ -59,7 +59,7 @@ export class LogRewriter {
 }
 
 /** The frames that make the present state, made as they are asked for, while writers go on. */
-const livingData = function* ({ catalog, sessions }: RewriterOptions): Iterable<readonly Uint8Array[]> {
+function* livingData({ catalog, sessions }: RewriterOptions): Iterable<readonly Uint8Array[]> {
   for (const collection of [...catalog.all()]) {
     yield [encodeEntry(ENTRY.collection, collection.id, describeCollection(collection))];
     let payload: Uint8Array[] = [];
@@ -74,4 +74,4 @@ const livingData = function* ({ catalog, sessions }: RewriterOptions): Iterable<
     if (payload.length > 0) yield payload;
   }
   for (const document of sessions.describe()) yield [encodeEntry(ENTRY.session, 0, document)];
-};
+}

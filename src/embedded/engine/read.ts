@@ -35,7 +35,7 @@ const DOCUMENTS_PER_CHECK = 1024;
 const SORT_SLACK = 4096;
 
 /** The plan for a request. */
-export const planOf = (collection: Collection, { matcher, sort, skip = 0, limit = 0, hint }: ReadRequest): Plan => {
+export function planOf(collection: Collection, { matcher, sort, skip = 0, limit = 0, hint }: ReadRequest): Plan {
   const isSorting = sort !== undefined && Object.keys(sort).length > 0;
   return planRead(collection, {
     matcher,
@@ -43,10 +43,10 @@ export const planOf = (collection: Collection, { matcher, sort, skip = 0, limit 
     limit: limit > 0 ? limit + skip : undefined,
     hint,
   });
-};
+}
 
 /** The documents a request asks for, in its order. They are the stored ones: not to be changed. */
-export const readDocuments = (collection: Collection, request: ReadRequest): Document[] => {
+export function readDocuments(collection: Collection, request: ReadRequest): Document[] {
   const { sort, skip = 0, limit = 0, transaction, matcher } = request;
   const overlay = transaction?.overlayOf(collection);
   const plan = planOf(collection, request);
@@ -67,7 +67,7 @@ export const readDocuments = (collection: Collection, request: ReadRequest): Doc
   }
   const documents = found.sort ? sortDocuments(found.documents, found.sort, matcher.collation) : found.documents;
   return skip === 0 && documents.length <= wanted ? documents : documents.slice(skip, wanted);
-};
+}
 
 interface Found {
   documents: Document[];
@@ -81,7 +81,7 @@ interface Found {
 }
 
 /** @returns false when nothing more is wanted */
-const keep = (found: Found, document: Document, byteLength: number): boolean => {
+function keep(found: Found, document: Document, byteLength: number): boolean {
   const { documents, sort, wanted, limitBytes } = found;
   documents.push(document);
   if (!sort) return documents.length < wanted;
@@ -89,20 +89,20 @@ const keep = (found: Found, document: Document, byteLength: number): boolean => 
   if (documents.length >= wanted * 2 + SORT_SLACK || found.bytes > limitBytes) cut(found, sort);
   if (found.bytes > limitBytes) ensureSortable(found.bytes);
   return true;
-};
+}
 
 /** Forgets what is not wanted of what was found. */
-const cut = (found: Found, sort: Document): void => {
+function cut(found: Found, sort: Document): void {
   const { documents, wanted, matcher } = found;
   if (documents.length <= wanted) return;
   found.documents = sortDocuments(documents, sort, matcher.collation).slice(0, wanted);
   found.bytes = found.documents.reduce((sum, document) => sum + byteLengthOf(document), 0);
-};
+}
 
 type Visit = (record: StoredRecord) => boolean;
 
 /** Visits each record the plan leads to once, until the visitor has enough. */
-const walkPlan = (collection: Collection, plan: Plan, { statistics, checkTime }: ReadRequest, visit: Visit): void => {
+function walkPlan(collection: Collection, plan: Plan, { statistics, checkTime }: ReadRequest, visit: Visit): void {
   let sinceCheck = 0;
   const examine: Visit = (record) => {
     sinceCheck += 1;
@@ -114,18 +114,18 @@ const walkPlan = (collection: Collection, plan: Plan, { statistics, checkTime }:
     return visit(record);
   };
   walk(collection, plan, { visit: mayRepeat(plan) ? once(examine) : examine, statistics });
-};
+}
 
 const mayRepeat = (plan: Plan): boolean => plan.kind === 'union' || (plan.kind === 'index' && plan.mayRepeat);
 
-const once = (visit: Visit): Visit => {
+function once(visit: Visit): Visit {
   const seen = new Set<StoredRecord>();
   return (record) => {
     if (seen.has(record)) return true;
     seen.add(record);
     return visit(record);
   };
-};
+}
 
 interface Walk {
   readonly visit: Visit;
@@ -133,7 +133,7 @@ interface Walk {
 }
 
 /** @returns false when the visitor has enough */
-const walk = (collection: Collection, plan: Plan, { visit, statistics }: Walk): boolean => {
+function walk(collection: Collection, plan: Plan, { visit, statistics }: Walk): boolean {
   switch (plan.kind) {
     case 'key': {
       const record = collection.records.get(plan.key);
@@ -155,10 +155,10 @@ const walk = (collection: Collection, plan: Plan, { visit, statistics }: Walk): 
     default:
       return plan.plans.every((branch) => walk(collection, branch, { visit, statistics }));
   }
-};
+}
 
-const walkAll = (collection: Collection, isReversed: boolean, visit: Visit): boolean => {
+function walkAll(collection: Collection, isReversed: boolean, visit: Visit): boolean {
   const records = isReversed ? [...collection.records.values()].reverse() : collection.records.values();
   for (const record of records) if (!visit(record)) return false;
   return true;
-};
+}

@@ -1,6 +1,7 @@
 import type { Document } from '../bson/values.js';
 import { DatabaseError } from '../errors.js';
 import type { Change, Collection } from './collection.js';
+import type { LockOwner } from './lock.js';
 
 /** What a transaction may write, in bytes as BSON. */
 export const MAX_TRANSACTION_BYTES = 128 * 1024 * 1024;
@@ -14,31 +15,21 @@ interface Perspective {
   readonly writes: Map<string, Change>;
 }
 
-/** A write met a document that an open transaction has written; it may go on when that one has ended. */
-export class LockedError extends Error {
-  readonly owner: Transaction;
-
-  constructor(owner: Transaction) {
-    super('locked by a transaction');
-    this.owner = owner;
-  }
-}
-
 /** The error that makes a driver run the whole transaction again. */
-export const createWriteConflict = (reason: string): DatabaseError => {
+export function createWriteConflict(reason: string): DatabaseError {
   const error = new DatabaseError(
     'WriteConflict',
     `Caused by :: Write conflict during plan execution and yielding is disabled. :: ${reason}. Please retry your operation or multi-document transaction.`,
   );
   error.errorLabels.push('TransientTransactionError');
   return error;
-};
+}
 
 /**
  * A transaction over several documents: it reads the state of the moment it began, keeps its writes to itself until it
  * commits, and owns what it wrote, so that the first writer wins and a second one is told to try again.
  */
-export class Transaction {
+export class Transaction implements LockOwner {
   /** Changes up to this stamp are seen. */
   readonly stamp: number;
   readonly ended: Promise<void>;

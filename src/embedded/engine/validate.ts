@@ -10,7 +10,7 @@ const MAX_ERRORS = 20;
  * Holds a collection against its documents: their keys, their sizes, and the entries of every index.
  * @returns what is wrong, a sentence each
  */
-export const validateCollection = (collection: Collection): string[] => {
+export function validateCollection(collection: Collection): string[] {
   const errors: string[] = [];
   let dataBytes = 0;
   for (const record of collection.records.values()) {
@@ -23,9 +23,9 @@ export const validateCollection = (collection: Collection): string[] => {
   }
   for (const index of collection.indexes.values()) errors.push(...validateIndex(index, collection.records.values()));
   return errors.slice(0, MAX_ERRORS);
-};
+}
 
-const validateIndex = (index: CollectionIndex, records: Iterable<StoredRecord>): string[] => {
+function validateIndex(index: CollectionIndex, records: Iterable<StoredRecord>): string[] {
   const errors: string[] = [];
   let entries = 0;
   for (const record of records) {
@@ -40,6 +40,6 @@ const validateIndex = (index: CollectionIndex, records: Iterable<StoredRecord>):
     errors.push(`the index ${index.name} has ${index.size} entries, but ${entries} belong to documents`);
   }
   return errors;
-};
+}
 
 const nameOf = ({ document }: StoredRecord): string => `the document with _id ${describe(document['_id'])}`;

@@ -24,12 +24,12 @@ export interface Writer {
  * The log's entry for a document that is written.
  * @throws DatabaseError BSONObjectTooLarge
  */
-export const encodePut = (collection: Collection, document: Document): Buffer => {
+export function encodePut(collection: Collection, document: Document): Buffer {
   const entry = encodeEntry(ENTRY.put, collection.id, document);
   const size = documentBytesOf(entry);
   if (size <= MAX_DOCUMENT_BYTES) return entry;
   return fail('BSONObjectTooLarge', `BSONObj size: ${size} is invalid. Size must be between 0 and 16777216 (16MB)`);
-};
+}
 
 /** The log's entry for a document that goes. */
 export const encodeRemove = (collection: Collection, document: Document | undefined): Buffer =>
@@ -43,7 +43,7 @@ export const isUniqueSecondary = ({ definition }: CollectionIndex): boolean =>
 export const lockNameOf = (index: CollectionIndex, key: string): string => `${LOCKED_KEY_MARK}${index.name}\0${key}`;
 
 /** The error for a document whose `_id` is taken. */
-export const describeDuplicateId = (collection: Collection, document: Document): Error => {
+export function describeDuplicateId(collection: Collection, document: Document): Error {
   const index = collection.indexes.get('_id_');
   return index ? describeDuplicate(collection, index, document) : new Error('a collection has no _id index');
-};
+}

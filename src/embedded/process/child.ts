@@ -14,14 +14,14 @@ export type ChildMessage =
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'problem'; readonly message: string };
 
-const tell = (message: ChildMessage): void => {
+function tell(message: ChildMessage): void {
   if (process.connected) process.send?.(message);
-};
+}
 
 /** Whether the parent is still there. Its channel closes when it ends, however it ends. */
 const hasParent = (): boolean => process.connected === true;
 
-const runAsChild = async (options: ServeOptions): Promise<void> => {
+async function runAsChild(options: ServeOptions): Promise<void> {
   let server: RunningServer | undefined;
   let isEnding = false;
   const end = async (): Promise<void> => {
@@ -52,6 +52,6 @@ const runAsChild = async (options: ServeOptions): Promise<void> => {
     process.exitCode = 1;
     process.disconnect?.();
   }
-};
+}
 
 await runAsChild(JSON.parse(process.argv[2] ?? '{}') as ServeOptions);

@@ -34,16 +34,16 @@ const HEALTHY_AFTER_MS = 30_000;
 const STOP_TIMEOUT_MS = 30_000;
 
 /** How the child is run: the compiled file by plain Node, the source by way of tsx, wherever the parent was started. */
-const entry = (): { path: string; execArgv: string[] } => {
+function entry(): { path: string; execArgv: string[] } {
   const isSource = import.meta.url.endsWith('.ts');
   const path = fileURLToPath(new URL(isSource ? './child.ts' : './child.js', import.meta.url));
   const memory = process.execArgv.filter((argument) => argument.startsWith('--max-old-space-size'));
   const loader = isSource ? ['--conditions=source', '--import', import.meta.resolve('tsx')] : ['--enable-source-maps'];
   // Replies and requests are garbage at once: room for them keeps it from being copied among the documents.
   return { path, execArgv: ['--max-semi-space-size=32', ...memory, ...loader] };
-};
+}
 
-const spawn = (options: ServeOptions): ChildProcess => {
+function spawn(options: ServeOptions): ChildProcess {
   const { path, execArgv } = entry();
   return fork(path, [JSON.stringify(options)], {
     execArgv,
@@ -51,7 +51,7 @@ const spawn = (options: ServeOptions): ChildProcess => {
     // What a debugger or a coverage tool puts there is meant for the parent, and so is what `node --watch` asks for.
     env: { ...process.env, NODE_OPTIONS: '', WATCH_REPORT_DEPENDENCIES: '' },
   });
-};
+}
 
 /** Waits until the child serves. */
 const waitUntilReady = async (child: ChildProcess, onProblem: (message: string) => void): Promise<ListenAddress> =>
@@ -72,7 +72,7 @@ const waitUntilReady = async (child: ChildProcess, onProblem: (message: string) 
  * address, so that drivers reconnect by themselves.
  * @throws Error saying why the first start failed
  */
-export const launch = async (options: LauncherOptions): Promise<Launcher> => {
+export async function launch(options: LauncherOptions): Promise<Launcher> {
   const { logger, onExit, ...childOptions } = options;
   let child: ChildProcess | undefined;
   let isServing = false;
@@ -131,9 +131,9 @@ export const launch = async (options: LauncherOptions): Promise<Launcher> => {
       if (child) await stopChild(child);
     },
   };
-};
+}
 
-const stopChild = async (child: ChildProcess): Promise<void> => {
+async function stopChild(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, 'exit');
   // It ends as well when the channel is gone, which is what happens when a parent dies.
@@ -141,4 +141,4 @@ const stopChild = async (child: ChildProcess): Promise<void> => {
   const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
   await exited;
   clearTimeout(timer);
-};
+}

@@ -91,19 +91,19 @@ const isContainer = (value: unknown): value is Container => Array.isArray(value)
 const readChild = (container: Container, name: string): unknown =>
   Array.isArray(container) ? container[toArrayIndex(name)] : fieldOf(container, name);
 
-const missingContainer = (child: unknown, path: readonly string[], index: number): Document => {
+function missingContainer(child: unknown, path: readonly string[], index: number): Document {
   if (child === undefined) return {};
   return fail(
     'PathNotViable',
     `Cannot create field '${path[index + 1]}' in element {${path[index]}: ${describe(child)}}`,
   );
-};
+}
 
-const writeChild = (
+function writeChild(
   container: Container,
   name: string,
   { value, path }: { value: unknown; path: readonly string[] },
-): void => {
+): void {
   if (!Array.isArray(container)) {
     setField(container, name, value);
     return;
@@ -116,4 +116,4 @@ const writeChild = (
   if (position - container.length > MAX_PADDING) fail('BadValue', `can't backfill more than ${MAX_PADDING} elements`);
   while (container.length < position) container.push(null);
   container[position] = value;
-};
+}

@@ -25,7 +25,7 @@ export const isRegExp = (value: unknown): value is BSONRegExp | RegExp =>
  * @param location - the operator, for the error's text
  * @throws DatabaseError BadValue for an unknown flag, Location51091 for a pattern that cannot be compiled
  */
-export const compileRegExp = ({ pattern, options }: RegExpSource, location = '$regex'): RegExp => {
+export function compileRegExp({ pattern, options }: RegExpSource, location = '$regex'): RegExp {
   if (pattern.includes('\u0000')) fail('BadValue', 'Regular expression cannot contain an embedded null byte');
   for (const flag of options) {
     if (!'imsxug'.includes(flag)) fail('Location51108', `${location} invalid flag in regex options: ${flag}`);
@@ -44,14 +44,14 @@ export const compileRegExp = ({ pattern, options }: RegExpSource, location = '$r
       return fail('Location51091', `Regular expression is invalid: ${reason}`);
     }
   }
-};
+}
 
-const splitInlineFlags = (pattern: string, options: string): { body: string; flags: string } => {
+function splitInlineFlags(pattern: string, options: string): { body: string; flags: string } {
   const inline = /^\(\?([imsx]+)\)/.exec(pattern);
   return inline === null
     ? { body: pattern, flags: options }
     : { body: pattern.slice(inline[0].length), flags: options + (inline[1] ?? '') };
-};
+}
 
 const END_OF_TEXT = '(?![\\s\\S])';
 

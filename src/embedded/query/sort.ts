@@ -18,7 +18,7 @@ const MAX_FIELDS = 32;
  * Reads a sort specification.
  * @throws DatabaseError for a direction that is not 1 or -1, or what `$meta` would need a text index for
  */
-export const parseSort = (sort: Document): SortField[] => {
+export function parseSort(sort: Document): SortField[] {
   const fields = Object.entries(sort);
   if (fields.length > MAX_FIELDS) fail('Location13103', 'too many compound keys');
   return fields.map(([path, direction]) => {
@@ -40,33 +40,33 @@ export const parseSort = (sort: Document): SortField[] => {
     }
     return { path, direction: number };
   });
-};
+}
 
 /** What a sort may hold without `allowDiskUse`. MongoDB 6 and later give it unless told otherwise; here it is to be asked for. */
 export const MAX_SORT_BYTES = 100 * 1024 * 1024;
 
 /** @throws DatabaseError QueryExceededMemoryLimitNoDiskUseAllowed for more bytes than a sort may hold */
-export const ensureSortable = (bytes: number): void => {
+export function ensureSortable(bytes: number): void {
   if (bytes <= MAX_SORT_BYTES) return;
   fail(
     'QueryExceededMemoryLimitNoDiskUseAllowed',
     `Sort exceeded memory limit of ${MAX_SORT_BYTES} bytes, but did not opt in to external sorting.`,
   );
-};
+}
 
 /**
  * Compiles a sort to a comparison of documents. An array sorts by its least element ascending and its greatest
  * descending; a missing field is null; an empty array is below null.
  */
-export const compileSort = (sort: Document, collation?: Collation): ((a: Document, b: Document) => number) => {
+export function compileSort(sort: Document, collation?: Collation): (a: Document, b: Document) => number {
   const fields = parseSort(sort);
   const compare = compileKeyComparison(fields, collation);
   const keysOf = compileSortKeys(fields, { compare, collation });
   return (a, b) => compare(keysOf(a), keysOf(b));
-};
+}
 
 /** Sorts documents into a new array, computing each document's keys once; documents that are equal keep their order. */
-export const sortDocuments = (documents: Iterable<Document>, sort: Document, collation?: Collation): Document[] => {
+export function sortDocuments(documents: Iterable<Document>, sort: Document, collation?: Collation): Document[] {
   const fields = parseSort(sort);
   const compare = compileKeyComparison(fields, collation);
   const keysOf = compileSortKeys(fields, { compare, collation });
@@ -74,28 +74,28 @@ export const sortDocuments = (documents: Iterable<Document>, sort: Document, col
   for (const document of documents) entries.push({ document, keys: keysOf(document) });
   entries.sort((a, b) => compare(a.keys, b.keys));
   return entries.map(({ document }) => document);
-};
+}
 
 type CompareKeys = (left: readonly unknown[], right: readonly unknown[]) => number;
 
-const compileKeyComparison =
-  (fields: readonly SortField[], collation: Collation | undefined): CompareKeys =>
-  (left, right) => {
+function compileKeyComparison(fields: readonly SortField[], collation: Collation | undefined): CompareKeys {
+  return (left, right) => {
     for (let index = 0; index < fields.length; index += 1) {
       const order = compareValues(left[index], right[index], collation);
       if (order !== 0) return (fields[index]?.direction ?? 1) * order;
     }
     return 0;
   };
+}
 
 /**
  * The keys of a document in a sort. Of a document with arrays there are as many as it would have in an index on the fields
  * of the sort, and the first of them in its order counts: fields of one array are taken from one element.
  */
-const compileSortKeys = (
+function compileSortKeys(
   fields: readonly SortField[],
   { compare, collation }: { compare: CompareKeys; collation: Collation | undefined },
-): ((document: Document) => readonly unknown[]) => {
+): (document: Document) => readonly unknown[] {
   const paths = fields.map(({ path }) => toPath(path));
   const keyOf = fields.map(({ path, direction }) => compileSortKey(path, direction, collation));
   if (fields.length < 2) return (document) => keyOf.map((key) => key(document));
@@ -103,14 +103,14 @@ const compileSortKeys = (
     if (!paths.some((path) => mayReachArray(document, path))) return keyOf.map((key) => key(document));
     return tuplesOf(document, paths).reduce((best, tuple) => (compare(tuple, best) < 0 ? tuple : best));
   };
-};
+}
 
-const mayReachArray = (document: Document, path: Path): boolean => {
+function mayReachArray(document: Document, path: Path): boolean {
   const value = fieldOf(document, path[0] as string);
   return Array.isArray(value) || (path.length > 1 && isDocument(value));
-};
+}
 
-const tuplesOf = (document: Document, paths: readonly Path[]): readonly (readonly unknown[])[] => {
+function tuplesOf(document: Document, paths: readonly Path[]): readonly (readonly unknown[])[] {
   try {
     return toIndexTuples(document, paths).tuples;
   } catch (error) {
@@ -119,13 +119,13 @@ const tuplesOf = (document: Document, paths: readonly Path[]): readonly (readonl
     }
     throw error;
   }
-};
+}
 
-const compileSortKey = (
+function compileSortKey(
   dotted: string,
   direction: 1 | -1,
   collation: Collation | undefined,
-): ((document: Document) => unknown) => {
+): (document: Document) => unknown {
   const path = toPath(dotted);
   const [only] = path;
   const throughArrays = (document: Document): unknown => sortKeyAt(document, path, { direction, collation });
@@ -135,13 +135,13 @@ const compileSortKey = (
     if (value === undefined) return null;
     return Array.isArray(value) ? throughArrays(document) : value;
   };
-};
+}
 
-const sortKeyAt = (
+function sortKeyAt(
   document: Document,
   path: Path,
   { direction, collation }: { direction: 1 | -1; collation: Collation | undefined },
-): unknown => {
+): unknown {
   let best: unknown;
   let isFound = false;
   const consider = (value: unknown): void => {
@@ -157,4 +157,4 @@ const sortKeyAt = (
     return false;
   });
   return isFound ? best : null;
-};
+}

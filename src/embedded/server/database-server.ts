@@ -34,7 +34,7 @@ export const createServerState = (engine: Database): ServerState => ({
 });
 
 /** Opens the data and serves it. */
-export const startServer = async (options: ServerOptions): Promise<RunningServer> => {
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const engine = new Database(options);
   const state = createServerState(engine);
   const wire = createWireServer(createCommandHandler(state), {
@@ -65,9 +65,9 @@ export const startServer = async (options: ServerOptions): Promise<RunningServer
       return stopping;
     },
   };
-};
+}
 
-const startHousekeeping = (state: ServerState, options: ServerOptions): NodeJS.Timeout[] => {
+function startHousekeeping(state: ServerState, options: ServerOptions): NodeJS.Timeout[] {
   const { engine, cursors } = state;
   const housekeeping = setInterval(() => {
     const now = Date.now();
@@ -87,4 +87,4 @@ const startHousekeeping = (state: ServerState, options: ServerOptions): NodeJS.T
       });
   }, options.expiryIntervalMs ?? EXPIRY_INTERVAL_MS);
   return [housekeeping, expiry];
-};
+}

@@ -14,10 +14,10 @@ export interface ServeOptions {
 }
 
 /** Opens a directory and serves it; the one owner of the directory until it is stopped. */
-export const serveDirectory = async (
+export async function serveDirectory(
   { directory, ...options }: ServeOptions,
   onProblem: (message: string) => void,
-): Promise<RunningServer> => {
+): Promise<RunningServer> {
   const release = lockDirectory(directory);
   try {
     // Nobody else owns the directory, so a socket in it was left by a process that was killed.
@@ -34,4 +34,4 @@ export const serveDirectory = async (
     release();
     throw error;
   }
-};
+}

@@ -16,7 +16,7 @@ export type ReleaseLock = () => void;
  * Makes this process the one owner of a data directory. A lock left by a process that no longer runs is taken over.
  * @throws Error naming the owner's pid
  */
-export const lockDirectory = (directory: string): ReleaseLock => {
+export function lockDirectory(directory: string): ReleaseLock {
   const path = join(directory, LOCK_NAME);
   const own: Owner = { pid: process.pid, startedAt: statusOf(process.pid)?.startedAt ?? '' };
   const draft = `${path}.${process.pid}`;
@@ -30,9 +30,9 @@ export const lockDirectory = (directory: string): ReleaseLock => {
   return () => {
     if (readOwner(path)?.pid === process.pid) rmSync(path, { force: true });
   };
-};
+}
 
-const tryLink = (draft: string, path: string): boolean => {
+function tryLink(draft: string, path: string): boolean {
   try {
     linkSync(draft, path);
     return true;
@@ -40,9 +40,9 @@ const tryLink = (draft: string, path: string): boolean => {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
   }
-};
+}
 
-const takeOver = (directory: string, path: string): void => {
+function takeOver(directory: string, path: string): void {
   const owner = readOwner(path);
   if (owner && isRunning(owner)) {
     throw new Error(`The data directory ${directory} is in use by the process with the pid ${owner.pid}`);
@@ -58,17 +58,17 @@ const takeOver = (directory: string, path: string): void => {
   const moved = readOwner(aside);
   if (moved && isRunning(moved)) renameSync(aside, path);
   else rmSync(aside, { force: true });
-};
+}
 
-const readOwner = (path: string): Owner | undefined => {
+function readOwner(path: string): Owner | undefined {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as Owner;
   } catch {
     return undefined;
   }
-};
+}
 
-const isRunning = ({ pid, startedAt }: Owner): boolean => {
+function isRunning({ pid, startedAt }: Owner): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
@@ -78,10 +78,10 @@ const isRunning = ({ pid, startedAt }: Owner): boolean => {
   const status = statusOf(pid);
   if (status === undefined) return true;
   return !status.hasEnded && (startedAt === '' || startedAt === status.startedAt);
-};
+}
 
 /** What the system tells of a process; undefined where it does not. */
-const statusOf = (pid: number): { startedAt: string; hasEnded: boolean } | undefined => {
+function statusOf(pid: number): { startedAt: string; hasEnded: boolean } | undefined {
   try {
     const status = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The command's name, in parentheses, may hold anything; behind it come the state and, 20th, the start time.
@@ -92,4 +92,4 @@ const statusOf = (pid: number): { startedAt: string; hasEnded: boolean } | undef
   } catch {
     return undefined;
   }
-};
+}

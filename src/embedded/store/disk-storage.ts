@@ -30,16 +30,16 @@ export const createDiskStorage = (directory: string): Storage => ({
 });
 
 /** A renamed or created file survives a power failure only when its directory was synced too. */
-const syncDirectory = (directory: string): void => {
+function syncDirectory(directory: string): void {
   const descriptor = openSync(directory, 'r');
   try {
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
   }
-};
+}
 
-const openLogFile = (path: string): LogFile => {
+function openLogFile(path: string): LogFile {
   const descriptor = openSync(path, 'a+', 0o600);
   let size = fstatSync(descriptor).size;
   return {
@@ -71,4 +71,4 @@ const openLogFile = (path: string): LogFile => {
     syncNow: () => fdatasyncSync(descriptor),
     close: () => closeSync(descriptor),
   };
-};
+}

@@ -16,7 +16,7 @@ const MAX_PAYLOAD_BYTES = 1_000_000_000;
 const READ_CHUNK_BYTES = 4 * 1024 * 1024;
 
 /** The bytes of one frame. */
-export const encodeFrame = (payload: readonly Uint8Array[], durableSize: number): Buffer => {
+export function encodeFrame(payload: readonly Uint8Array[], durableSize: number): Buffer {
   let length = 0;
   for (const part of payload) length += part.length;
   const frame = Buffer.allocUnsafe(HEADER_BYTES + length);
@@ -30,7 +30,7 @@ export const encodeFrame = (payload: readonly Uint8Array[], durableSize: number)
   }
   frame.writeUInt32LE(crc32(frame.subarray(8)), 4);
   return frame;
-};
+}
 
 /** A frame that was read, and how long it is with its header. */
 export interface Frame {
@@ -40,7 +40,7 @@ export interface Frame {
 }
 
 /** A window on the file, so that opening a log does not need memory for all of it. */
-const createWindow = (file: LogFile): ((position: number, length: number) => Buffer) => {
+function createWindow(file: LogFile): (position: number, length: number) => Buffer {
   let start = 0;
   let bytes: Buffer = Buffer.alloc(0);
   return (position, length) => {
@@ -50,9 +50,9 @@ const createWindow = (file: LogFile): ((position: number, length: number) => Buf
     }
     return bytes.subarray(position - start, position - start + length);
   };
-};
+}
 
-const readFrameAt = (read: (position: number, length: number) => Buffer, position: number): Frame | undefined => {
+function readFrameAt(read: (position: number, length: number) => Buffer, position: number): Frame | undefined {
   const header = read(position, HEADER_BYTES);
   if (header.length < HEADER_BYTES || header.compare(MAGIC, 0, 4, 0, 4) !== 0) return undefined;
   const length = header.readUInt32LE(8);
@@ -62,7 +62,7 @@ const readFrameAt = (read: (position: number, length: number) => Buffer, positio
   const body = read(position + 8, HEADER_BYTES - 8 + length);
   if (body.length < HEADER_BYTES - 8 + length || crc32(body) !== checksum) return undefined;
   return { payload: body.subarray(HEADER_BYTES - 8), byteLength: HEADER_BYTES + length, durableSize };
-};
+}
 
 /** Where reading stopped: the end of the last good frame, and what lies behind it. */
 export interface ReadResult {
@@ -72,7 +72,7 @@ export interface ReadResult {
 }
 
 /** Hands over every good frame from the start of the file until the first damaged one. */
-export const readFrames = (file: LogFile, visit: (payload: Buffer) => void): ReadResult => {
+export function readFrames(file: LogFile, visit: (payload: Buffer) => void): ReadResult {
   const read = createWindow(file);
   let position = 0;
   for (;;) {
@@ -82,9 +82,9 @@ export const readFrames = (file: LogFile, visit: (payload: Buffer) => void): Rea
     position += frame.byteLength;
   }
   return { goodSize: position, isPromisedDataLost: isDurableBeyond(file, position) };
-};
+}
 
-const isDurableBeyond = (file: LogFile, damagedAt: number): boolean => {
+function isDurableBeyond(file: LogFile, damagedAt: number): boolean {
   const read = createWindow(file);
   for (let position = damagedAt + 1; position < file.size; ) {
     const chunk = read(position, Math.min(READ_CHUNK_BYTES, file.size - position));
@@ -99,4 +99,4 @@ const isDurableBeyond = (file: LogFile, damagedAt: number): boolean => {
     position += found + (frame ? frame.byteLength : 1);
   }
   return false;
-};
+}

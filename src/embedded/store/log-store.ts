@@ -21,12 +21,12 @@ export interface LogOptions extends LogEvents {
   readonly isRepairing?: boolean;
 }
 
-const toWriteError = (error: unknown): DatabaseError => {
+function toWriteError(error: unknown): DatabaseError {
   const { code, message } = error as NodeJS.ErrnoException;
   return code === 'ENOSPC' || code === 'EDQUOT'
     ? new DatabaseError('OutOfDiskSpace', `The disk is full; the write was not done: ${message}`)
     : new DatabaseError('InternalError', `The log cannot be written; the write was not done: ${message}`);
-};
+}
 
 /**
  * The append-only log.

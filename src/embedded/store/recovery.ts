@@ -17,11 +17,11 @@ interface RecoveryOptions {
  * kept in a file of its own.
  * @throws DatabaseError when data that had been on disk is damaged, and `isRepairing` is not set
  */
-export const recover = (
+export function recover(
   file: LogFile,
   { storage, name, isRepairing = false, onProblem }: RecoveryOptions,
   visit: (payload: Buffer) => void,
-): void => {
+): void {
   const { goodSize, isPromisedDataLost } = readFrames(file, visit);
   if (goodSize === file.size) return;
   const where = `${name} is damaged at byte ${goodSize} of ${file.size}`;
@@ -35,4 +35,4 @@ export const recover = (
   storage.keepAside(keptAs, file.read(goodSize, file.size - goodSize));
   file.truncate(goodSize);
   onProblem(`${where}: cut there; what was cut off is kept in ${keptAs}`);
-};
+}

@@ -13,7 +13,7 @@ export class ProtocolError extends Error {
  * @returns a function to hand every chunk to
  * @throws ProtocolError when a length is impossible
  */
-export const createFramer = (onMessage: (message: Buffer) => void): ((chunk: Buffer) => void) => {
+export function createFramer(onMessage: (message: Buffer) => void): (chunk: Buffer) => void {
   let chunks: Buffer[] = [];
   let available = 0;
   let needed = HEADER_BYTES;
@@ -45,4 +45,4 @@ export const createFramer = (onMessage: (message: Buffer) => void): ((chunk: Buf
       onMessage(message);
     }
   };
-};
+}

@@ -34,7 +34,7 @@ interface Events {
 const MAX_QUEUED_MESSAGES = 64;
 
 /** A server of the MongoDB wire protocol: commands of one connection run one after another, connections side by side. */
-export const createWireServer = (handle: CommandHandler, events: Events): WireServer => {
+export function createWireServer(handle: CommandHandler, events: Events): WireServer {
   const sockets = new Map<Socket, () => Promise<void>>();
   let lastConnectionId = 0;
 
@@ -59,9 +59,9 @@ export const createWireServer = (handle: CommandHandler, events: Events): WireSe
       await closed;
     },
   };
-};
+}
 
-const listen = async (server: Server, address: ListenAddress): Promise<ListenAddress> => {
+async function listen(server: Server, address: ListenAddress): Promise<ListenAddress> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(address, () => {
@@ -73,12 +73,12 @@ const listen = async (server: Server, address: ListenAddress): Promise<ListenAdd
   return bound === null || typeof bound === 'string' || 'path' in address
     ? address
     : { host: address.host, port: bound.port };
-};
+}
 
-const addressOf = (socket: Socket, server: Server): string => {
+function addressOf(socket: Socket, server: Server): string {
   const bound = server.address();
   return typeof bound === 'string' ? bound : `${socket.localAddress}:${socket.localPort}`;
-};
+}
 
 interface Service {
   readonly handle: CommandHandler;
@@ -86,7 +86,7 @@ interface Service {
 }
 
 /** @returns a function that waits for the commands this connection has sent */
-const serve = (socket: Socket, connection: Connection, { handle, events }: Service): (() => Promise<void>) => {
+function serve(socket: Socket, connection: Connection, { handle, events }: Service): () => Promise<void> {
   const queue: Message[] = [];
   let isRunning = false;
   let drained = Promise.resolve();
@@ -134,4 +134,4 @@ const serve = (socket: Socket, connection: Connection, { handle, events }: Servi
   });
   socket.on('error', (error) => events.onProtocolError(error));
   return () => drained;
-};
+}

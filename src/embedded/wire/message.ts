@@ -26,7 +26,7 @@ export interface Message {
  * Reads a message.
  * @throws ProtocolError for another opcode, an unknown required flag, or bytes that do not add up
  */
-export const parseMessage = (bytes: Buffer): Message => {
+export function parseMessage(bytes: Buffer): Message {
   const opcode = bytes.readInt32LE(12);
   try {
     if (opcode === OP_MSG) return parseOpMsg(bytes);
@@ -35,9 +35,9 @@ export const parseMessage = (bytes: Buffer): Message => {
     throw error instanceof ProtocolError ? error : new ProtocolError((error as Error).message);
   }
   throw new ProtocolError(`opcode ${opcode}`);
-};
+}
 
-const parseOpMsg = (bytes: Buffer): Message => {
+function parseOpMsg(bytes: Buffer): Message {
   const flags = bytes.readUInt32LE(16);
   if ((flags & REQUIRED_FLAGS & ~(CHECKSUM_PRESENT | MORE_TO_COME | EXHAUST_ALLOWED)) !== 0) {
     throw new ProtocolError(`message flags ${flags}`);
@@ -68,9 +68,9 @@ const parseOpMsg = (bytes: Buffer): Message => {
     isFireAndForget: (flags & MORE_TO_COME) !== 0,
     isLegacy: false,
   };
-};
+}
 
-const parseSequence = (bytes: Buffer, start: number, size: number): [string, Document[]] => {
+function parseSequence(bytes: Buffer, start: number, size: number): [string, Document[]] {
   const nameEnd = bytes.indexOf(0, start + 4);
   const end = start + size;
   if (nameEnd === -1 || nameEnd >= end) throw new ProtocolError('unterminated sequence name');
@@ -82,9 +82,9 @@ const parseSequence = (bytes: Buffer, start: number, size: number): [string, Doc
     position += length;
   }
   return [bytes.toString('utf8', start + 4, nameEnd), documents];
-};
+}
 
-const parseOpQuery = (bytes: Buffer): Message => {
+function parseOpQuery(bytes: Buffer): Message {
   const nameEnd = bytes.indexOf(0, 20);
   if (nameEnd === -1) throw new ProtocolError('unterminated collection name');
   const namespace = bytes.toString('utf8', 20, nameEnd);
@@ -98,4 +98,4 @@ const parseOpQuery = (bytes: Buffer): Message => {
     isFireAndForget: false,
     isLegacy: true,
   };
-};
+}

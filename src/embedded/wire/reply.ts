@@ -9,7 +9,7 @@ const AWAIT_CAPABLE = 8;
 let lastRequestId = 0;
 
 /** A reply document as the bytes that answer a message, in the message's own dialect. */
-export const encodeReply = (message: Message, reply: Document): Buffer => {
+export function encodeReply(message: Message, reply: Document): Buffer {
   const body = encodeDocument(reply);
   const headerBytes = message.isLegacy ? 36 : 21;
   const bytes = Buffer.allocUnsafe(headerBytes + body.length);
@@ -29,4 +29,4 @@ export const encodeReply = (message: Message, reply: Document): Buffer => {
   }
   bytes.set(body, headerBytes);
   return bytes;
-};
+}

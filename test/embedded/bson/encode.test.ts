@@ -47,28 +47,28 @@ const SCALARS: readonly ((random: Random) => unknown)[] = [
   () => new BSONSymbol('s'),
 ];
 
-const createValue = (random: Random, depth: number): unknown => {
+function createValue(random: Random, depth: number): unknown {
   const kind = random.integer(SCALARS.length + 4);
   const scalar = SCALARS[kind];
   if (scalar || depth > 4) return scalar?.(random);
   if (kind % 2 === 0) return createFields(random, depth + 1);
   return Array.from({ length: random.integer(13) }, () => createValue(random, depth + 1));
-};
+}
 
-const createFields = (random: Random, depth = 0): Fields => {
+function createFields(random: Random, depth = 0): Fields {
   const fields: Fields = {};
   for (let count = random.integer(9); count > 0; count -= 1) {
     const value = createValue(random, depth);
     Object.defineProperty(fields, random.pick(NAMES), { value, enumerable: true, configurable: true, writable: true });
   }
   return fields;
-};
+}
 
-const nest = (depth: number): Fields => {
+function nest(depth: number): Fields {
   let fields: Fields = {};
   for (let level = 1; level < depth; level += 1) fields = { a: fields };
   return fields;
-};
+}
 
 describe('encoding', () => {
   it('writes what bson writes, to the byte, and reads it back as it was', () => {

@@ -33,7 +33,7 @@ const VALUES: readonly unknown[] = [
 const orderOf = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0);
 
 /** Every pair whose order by key is not the one expected, so that a failure names it. */
-const pairsOutOfOrder = (toKey: (value: unknown) => string, direction: 1 | -1): unknown[] => {
+function pairsOutOfOrder(toKey: (value: unknown) => string, direction: 1 | -1): unknown[] {
   const keys = VALUES.map(toKey);
   return VALUES.flatMap((left, i) =>
     VALUES.flatMap((right, j) => {
@@ -41,7 +41,7 @@ const pairsOutOfOrder = (toKey: (value: unknown) => string, direction: 1 | -1): 
       return orderOf(keys[i] as string, keys[j] as string) === expected + 0 ? [] : [[left, right]];
     }),
   );
-};
+}
 
 describe('the key of a value', () => {
   it('orders as the values do, and turned around the other way', () => {

@@ -13,14 +13,14 @@ const inOrder = (entries: readonly Entry[]): Entry[] =>
     left.key < right.key ? -1 : left.key > right.key ? 1 : left.value.sequence - right.value.sequence,
   );
 
-const contentOf = (index: OrderedIndex<Sequenced>, low: string, high: string, isReversed = false): string[] => {
+function contentOf(index: OrderedIndex<Sequenced>, low: string, high: string, isReversed = false): string[] {
   const found: string[] = [];
   index.scan({ low, high }, isReversed, ({ sequence }, key) => {
     found.push(`${key}/${sequence}`);
     return true;
   });
   return found;
-};
+}
 
 const toText = ({ key, value }: Entry): string => `${key}/${value.sequence}`;
 

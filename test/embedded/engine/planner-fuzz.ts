@@ -44,17 +44,17 @@ const scalars: readonly ((random: Random) => unknown)[] = [
 
 const scalar = (random: Random): unknown => random.pick(scalars)(random);
 
-const value = (random: Random): unknown => {
+function value(random: Random): unknown {
   if (!random.chance(0.15)) return scalar(random);
   return Array.from({ length: random.integer(4) }, () =>
     random.chance(0.1) ? [scalar(random)] : (scalar(random) ?? null),
   );
-};
+}
 
 const without = (document: Document): Document =>
   Object.fromEntries(Object.entries(document).filter(([, field]) => field !== undefined));
 
-const createDocument = (random: Random, id: number): Document => {
+function createDocument(random: Random, id: number): Document {
   const document: Document = { _id: random.chance(0.8) ? id : new ObjectId() };
   for (const field of ['a', 'b', 'c', 'd']) if (random.chance(0.85)) document[field] = value(random);
   if (random.chance(0.7)) document['n'] = without({ x: value(random), y: scalar(random) });
@@ -67,18 +67,18 @@ const createDocument = (random: Random, id: number): Document => {
     document['list'] = without({ p: scalar(random), q: scalar(random) });
   }
   return without(document);
-};
+}
 
-const operand = (random: Random): unknown => {
+function operand(random: Random): unknown {
   const chosen = random.chance(0.08) ? value(random) : scalar(random);
   return chosen === undefined ? null : chosen;
-};
+}
 
-const comparison = (random: Random): Document => {
+function comparison(random: Random): Document {
   const condition: Document = { [random.pick(['$gt', '$gte', '$lt', '$lte'])]: operand(random) };
   if (random.chance(0.5)) condition[random.pick(['$gt', '$gte', '$lt', '$lte'])] = operand(random);
   return condition;
-};
+}
 
 const conditions: readonly ((random: Random) => unknown)[] = [
   operand,
@@ -103,12 +103,12 @@ const conditions: readonly ((random: Random) => unknown)[] = [
     ),
 ];
 
-const clause = (random: Random): Document => {
+function clause(random: Random): Document {
   if (random.chance(0.05)) return { list: { $elemMatch: { p: random.pick(conditions)(random), q: operand(random) } } };
   return { [random.pick(PATHS)]: random.pick(conditions)(random) };
-};
+}
 
-const createFilter = (random: Random): Document => {
+function createFilter(random: Random): Document {
   const filter: Document = {};
   for (let count = random.integer(4); count > 0; count -= 1) Object.assign(filter, clause(random));
   if (random.chance(0.15))
@@ -118,14 +118,14 @@ const createFilter = (random: Random): Document => {
     }));
   if (random.chance(0.1)) filter['$and'] = [clause(random), clause(random)];
   return filter;
-};
+}
 
-const createSort = (random: Random): Document | undefined => {
+function createSort(random: Random): Document | undefined {
   if (random.chance(0.4)) return undefined;
   const sort: Document = {};
   for (let count = 1 + random.integer(3); count > 0; count -= 1) sort[random.pick(PATHS)] = random.pick([1, -1]);
   return sort;
-};
+}
 
 const partialFilters: readonly Document[] = [
   { a: { $gt: 1 } },
@@ -135,7 +135,7 @@ const partialFilters: readonly Document[] = [
   { d: { $lte: 3 }, a: { $gte: 0 } },
 ];
 
-const createIndexSpec = (random: Random, position: number): Document => {
+function createIndexSpec(random: Random, position: number): Document {
   const key: Document = {};
   for (let count = 1 + random.integer(3); count > 0; count -= 1)
     key[random.pick(PATHS.slice(0, -1))] = random.pick([1, -1]);
@@ -144,10 +144,10 @@ const createIndexSpec = (random: Random, position: number): Document => {
   else if (random.chance(0.25)) spec['partialFilterExpression'] = random.pick(partialFilters);
   if (random.chance(0.15)) spec['collation'] = { locale: 'en', strength: 2 };
   return spec;
-};
+}
 
 /** Adds what its indexes admit; the parallel arrays a random document may have are none. */
-const insertWhatFits = (database: Database, collection: Collection, document: Document): void => {
+function insertWhatFits(database: Database, collection: Collection, document: Document): void {
   const writer = new DirectWriter(database);
   for (const index of collection.indexes.values()) {
     try {
@@ -158,9 +158,9 @@ const insertWhatFits = (database: Database, collection: Collection, document: Do
   }
   writer.insert(collection, document);
   writer.commit();
-};
+}
 
-const changeSome = (database: Database, collection: Collection, random: Random): void => {
+function changeSome(database: Database, collection: Collection, random: Random): void {
   for (const { document } of [...collection.records.values()]) {
     if (!random.chance(0.2)) continue;
     const writer = new DirectWriter(database);
@@ -169,9 +169,9 @@ const changeSome = (database: Database, collection: Collection, random: Random):
     if (random.chance(0.7))
       insertWhatFits(database, collection, { ...createDocument(random, 0), _id: document['_id'] });
   }
-};
+}
 
-const createWorld = (random: Random): { database: Database; collection: Collection } => {
+function createWorld(random: Random): { database: Database; collection: Collection } {
   const database = new Database({ storage: createMemoryStorage(), onProblem: () => {} });
   const collection = database.openCollection({ database: 'fuzz', name: 'documents' });
   for (let position = 0; position < 5; position += 1)
@@ -181,7 +181,7 @@ const createWorld = (random: Random): { database: Database; collection: Collecti
     insertWhatFits(database, collection, createDocument(random, id % 20 === 0 ? id : id));
   changeSome(database, collection, random);
   return { database, collection };
-};
+}
 
 const QUERIES_PER_WORLD = 250;
 
@@ -196,7 +196,7 @@ const describe = (details: Document): string =>
   JSON.stringify(details, (_key, field: unknown) => (field === undefined ? null : field));
 
 /** Two arrays of one document cannot be sorted by together, in MongoDB either. */
-const isSortable = (documents: Iterable<Document>, sort: Document): boolean => {
+function isSortable(documents: Iterable<Document>, sort: Document): boolean {
   const compare = compileSort(sort);
   try {
     for (const document of documents) compare(document, document);
@@ -205,9 +205,9 @@ const isSortable = (documents: Iterable<Document>, sort: Document): boolean => {
     if (error instanceof DatabaseError) return false;
     throw error;
   }
-};
+}
 
-const compareRead = (collection: Collection, request: ReadRequest, details: Document): void => {
+function compareRead(collection: Collection, request: ReadRequest, details: Document): void {
   const { matcher, sort, skip = 0, limit = 0 } = request;
   const everything = [...collection.records.values()].map(({ document }) => document);
   const matching = new Set(everything.filter((document) => matcher.matches(document)));
@@ -225,23 +225,23 @@ const compareRead = (collection: Collection, request: ReadRequest, details: Docu
   const inOrder = [...matching].sort(compare).slice(skip, skip + expected);
   if (!inOrder.every((document, position) => compare(document, found[position] as Document) === 0))
     fault('another order');
-};
+}
 
 /** Some combinations are errors to MongoDB too, such as `$gt` of a regular expression. */
-const tryCompile = (filter: Document, collation: Collation | undefined): Matcher | undefined => {
+function tryCompile(filter: Document, collation: Collation | undefined): Matcher | undefined {
   try {
     return compileFilter(filter, { collation });
   } catch (error) {
     if (error instanceof DatabaseError) return undefined;
     throw error;
   }
-};
+}
 
 /**
  * Runs random queries.
  * @throws Error with all that is needed to see the first difference again
  */
-export const fuzzPlanner = (seed: number, queries: number): FuzzReport => {
+export function fuzzPlanner(seed: number, queries: number): FuzzReport {
   const random = createRandom(seed);
   const plans: Record<string, number> = {};
   let sortedByIndex = 0;
@@ -269,4 +269,4 @@ export const fuzzPlanner = (seed: number, queries: number): FuzzReport => {
     }
   }
   return { queries: done, plans, sortedByIndex };
-};
+}

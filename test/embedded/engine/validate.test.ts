@@ -1,5 +1,5 @@
-import { byteLengthOf } from '../../../src/embedded/bson/size.js';
 import { describe, expect, it } from 'vitest';
+import { byteLengthOf } from '../../../src/embedded/bson/size.js';
 import { Collection } from '../../../src/embedded/engine/collection.js';
 import { toIndexDefinition } from '../../../src/embedded/engine/indexes/index-definition.js';
 import { validateCollection } from '../../../src/embedded/engine/validate.js';
@@ -16,23 +16,23 @@ const SPECS: readonly Fields[] = [
   { key: { a: 1 }, name: 'both', partialFilterExpression: { $and: [{ n: { $lte: 6 } }, { 'b.c': { $gt: 2 } }] } },
 ];
 
-const createCollection = (): Collection => {
+function createCollection(): Collection {
   const collection = new Collection({ id: 1, database: 'test', name: 'things', options: {} });
   for (const spec of SPECS) collection.addIndex(toIndexDefinition({ v: 2, ...spec }, undefined));
   return collection;
-};
+}
 
-const put = (collection: Collection, after: Fields): void => {
+function put(collection: Collection, after: Fields): void {
   const key = collection.keyOf(after['_id']);
   const before = collection.records.get(key)?.document;
   collection.apply({ key, before, after, byteLength: byteLengthOf(after) });
-};
+}
 
-const remove = (collection: Collection, id: unknown): void => {
+function remove(collection: Collection, id: unknown): void {
   const key = collection.keyOf(id);
   const before = collection.records.get(key)?.document;
   if (before) collection.apply({ key, before, after: undefined, byteLength: 0 });
-};
+}
 
 describe('validation', () => {
   it('finds nothing wrong after any writes', () => {

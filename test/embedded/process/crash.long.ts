@@ -21,7 +21,7 @@ interface Done {
 
 type Told = Done | { readonly kind: 'entry'; readonly id: string };
 
-const forkWriter = (script: string, url: string, name: string): ChildProcess => {
+function forkWriter(script: string, url: string, name: string): ChildProcess {
   const writer = fork(fileURLToPath(new URL(script, import.meta.url)), [url, name], {
     execArgv: ['--conditions=source', '--import', import.meta.resolve('tsx')],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -30,10 +30,10 @@ const forkWriter = (script: string, url: string, name: string): ChildProcess => 
     writer.kill('SIGKILL');
   });
   return writer;
-};
+}
 
 /** Ends writers, each with code 0: one that met what it did not expect has said so. */
-const stopWriters = async (writers: readonly ChildProcess[]): Promise<void> => {
+async function stopWriters(writers: readonly ChildProcess[]): Promise<void> {
   const codes = await Promise.all(
     writers.map(async (writer) => {
       if (writer.exitCode !== null) return writer.exitCode;
@@ -43,13 +43,13 @@ const stopWriters = async (writers: readonly ChildProcess[]): Promise<void> => {
     }),
   );
   expect(codes).toEqual(writers.map(() => 0));
-};
+}
 
-const connect = async (url: string): Promise<mongo.Db> => {
+async function connect(url: string): Promise<mongo.Db> {
   const client = await new mongo.MongoClient(url, { serverSelectionTimeoutMS: 60_000 }).connect();
   onTestFinished(() => client.close());
   return client.db('crash');
-};
+}
 
 describe('the embedded database', () => {
   it(`loses no acknowledged write and tears no transaction in ${KILLS} kills under load`, async () => {

@@ -10,34 +10,34 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { type EmbeddedDatabase, type EmbeddedOptions, startEmbedded } from '../../../src/embedded/index.js';
 import { createTemporaryDirectory, PATIENT } from '../support/running-server.js';
 
-const start = async (options: EmbeddedOptions): Promise<EmbeddedDatabase> => {
+async function start(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
   const database = await startEmbedded(options);
   onTestFinished(() => database.stop());
   return database;
-};
+}
 
-const connect = async (url: string): Promise<mongo.Collection<{ _id: number }>> => {
+async function connect(url: string): Promise<mongo.Collection<{ _id: number }>> {
   const client = await new mongo.MongoClient(url, { serverSelectionTimeoutMS: 20_000 }).connect();
   onTestFinished(() => client.close());
   return client.db('test').collection('things');
-};
+}
 
 /** Whether a process runs; one that has ended and was not taken note of by whoever inherited it does not. */
-const isAlive = (pid: number): boolean => {
+function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch {
     return false;
   }
-};
+}
 
 const pidOf = (database: EmbeddedDatabase): number => database.pid ?? expect.fail('the database has no process');
 
 const sourceArguments = ['--conditions=source', '--import', import.meta.resolve('tsx')];
 
 /** A process that starts the database as the gateway does, and leads a process group as in a terminal. */
-const spawnOwner = (directory: string): ChildProcess => {
+function spawnOwner(directory: string): ChildProcess {
   const owner = fork(fileURLToPath(new URL('./owner-process.ts', import.meta.url)), [directory], {
     execArgv: sourceArguments,
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -47,14 +47,14 @@ const spawnOwner = (directory: string): ChildProcess => {
     owner.kill('SIGKILL');
   });
   return owner;
-};
+}
 
 /** The same, when it has told its URL and pid. */
-const forkOwner = async (directory: string): Promise<{ owner: ChildProcess; url: string; pid: number }> => {
+async function forkOwner(directory: string): Promise<{ owner: ChildProcess; url: string; pid: number }> {
   const owner = spawnOwner(directory);
   const [message] = (await once(owner, 'message')) as [{ url: string; pid: number }];
   return { owner, ...message };
-};
+}
 
 /** The processes of the embedded database of a directory, which is among their arguments. */
 const servingPids = (directory: string): number[] =>

@@ -6,12 +6,12 @@ import { compileUpdate, type UpdateOptions } from '../../../src/embedded/query/u
 type Fields = Record<string, unknown>;
 
 /** The update of a document, which must itself stay as it is. */
-const applied = (document: Fields, update: Fields | Fields[], options: UpdateOptions = {}): Fields => {
+function applied(document: Fields, update: Fields | Fields[], options: UpdateOptions = {}): Fields {
   const before = structuredClone(document);
   const after = compileUpdate(update, options).apply(document);
   expect(document).toEqual(before);
   return after;
-};
+}
 
 const NOW = new Date('2026-01-02T03:04:05Z');
 

@@ -5,9 +5,9 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { createMemoryStorage } from '../support/memory-storage.js';
 import { PATIENT, startTestServer } from '../support/running-server.js';
 
-const insertNumbers = async (collection: mongo.Collection, count: number): Promise<void> => {
+async function insertNumbers(collection: mongo.Collection, count: number): Promise<void> {
   await collection.insertMany(Array.from({ length: count }, (_, n) => ({ n, group: n % 7 })));
-};
+}
 
 describe('through the driver', () => {
   it('stores nothing that nests too deep to be read again', async () => {

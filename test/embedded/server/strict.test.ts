@@ -26,14 +26,14 @@ beforeAll(async () => {
 const names = async (): Promise<string[]> => (await db.listCollections().toArray()).map(({ name }) => name);
 
 /** What a command is answered with: `ok`, the code of its error, or that of its first statement. */
-const outcomeOf = async (command: Document, database = db): Promise<unknown> => {
+async function outcomeOf(command: Document, database = db): Promise<unknown> {
   try {
     const { writeErrors } = await database.command(command);
     return writeErrors === undefined ? 'ok' : `statement ${writeErrors[0].code}`;
   } catch (error) {
     return (error as mongo.MongoServerError).code;
   }
-};
+}
 
 const fields = (count: number): Document => Object.fromEntries(Array.from({ length: count }, (_, n) => [`f${n}`, 1]));
 const nested = (levels: number): Document => (levels === 0 ? {} : { a: nested(levels - 1) });

@@ -10,7 +10,7 @@ interface Account {
   mail?: string;
 }
 
-const startBank = async (options: Parameters<typeof startTestServer>[0] = {}) => {
+async function startBank(options: Parameters<typeof startTestServer>[0] = {}) {
   const running = await startTestServer(options);
   const accounts = running.db.collection<Account>('accounts');
   await accounts.insertMany([
@@ -18,15 +18,15 @@ const startBank = async (options: Parameters<typeof startTestServer>[0] = {}) =>
     { _id: 'bob', balance: 50 },
   ]);
   return { ...running, accounts };
-};
+}
 
-const balances = async (accounts: mongo.Collection<Account>, session?: mongo.ClientSession): Promise<string> => {
+async function balances(accounts: mongo.Collection<Account>, session?: mongo.ClientSession): Promise<string> {
   const found = await accounts
     .find({}, session ? { session } : {})
     .sort({ _id: 1 })
     .toArray();
   return found.map(({ _id, balance }) => `${_id} ${balance}`).join(', ');
-};
+}
 
 describe('transactions', () => {
   it('show their writes to themselves at once and to others when they commit', async () => {

@@ -5,9 +5,9 @@ import { startTestServer } from '../support/running-server.js';
 
 type Things = mongo.Collection<{ _id: number; [field: string]: unknown }>;
 
-const ensureValid = async (db: mongo.Db): Promise<void> => {
+async function ensureValid(db: mongo.Db): Promise<void> {
   expect(await db.command({ validate: 'things' })).toMatchObject({ valid: true, errors: [] });
-};
+}
 
 describe('a write that is refused has changed nothing', () => {
   it('for two arrays that one index cannot hold, in memory and on disk', async () => {

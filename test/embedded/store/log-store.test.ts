@@ -2,19 +2,19 @@ import { describe, expect, it } from 'vitest';
 import { LogStore } from '../../../src/embedded/store/log-store.js';
 import { createMemoryStorage, type MemoryStorage } from '../support/memory-storage.js';
 
-const open = (storage: MemoryStorage, options: { isRepairing?: boolean; problems?: string[] } = {}) => {
+function open(storage: MemoryStorage, options: { isRepairing?: boolean; problems?: string[] } = {}) {
   const read: string[] = [];
   const problems = options.problems ?? [];
   const log = LogStore.open({ storage, onProblem: (problem) => problems.push(problem), ...options }, (payload) =>
     read.push(payload.toString()),
   );
   return { log, read, problems };
-};
+}
 
-const append = async (log: LogStore, ...texts: string[]): Promise<void> => {
+async function append(log: LogStore, ...texts: string[]): Promise<void> {
   for (const text of texts) log.append([Buffer.from(text)], () => {});
   await log.written();
-};
+}
 
 const LOG = 'data.log';
 const contentOf = (storage: MemoryStorage): Buffer => storage.files.get(LOG) ?? Buffer.alloc(0);

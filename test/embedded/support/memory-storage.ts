@@ -10,7 +10,7 @@ export interface MemoryStorage extends Storage {
 }
 
 /** Keeps files in memory; another storage over the same `files` sees what a restarted process would. */
-export const createMemoryStorage = (files = new Map<string, Buffer>()): MemoryStorage => {
+export function createMemoryStorage(files = new Map<string, Buffer>()): MemoryStorage {
   const storage: MemoryStorage = {
     files,
     roomBytes: Number.POSITIVE_INFINITY,
@@ -28,9 +28,9 @@ export const createMemoryStorage = (files = new Map<string, Buffer>()): MemorySt
     },
   };
   return storage;
-};
+}
 
-const openMemoryFile = (storage: MemoryStorage, openedAs: string): LogFile => {
+function openMemoryFile(storage: MemoryStorage, openedAs: string): LogFile {
   const { files } = storage;
   let content = files.get(openedAs) ?? Buffer.alloc(0);
   files.set(openedAs, content);
@@ -63,4 +63,4 @@ const openMemoryFile = (storage: MemoryStorage, openedAs: string): LogFile => {
     syncNow: sync,
     close: () => {},
   };
-};
+}

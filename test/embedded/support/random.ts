@@ -7,7 +7,7 @@ export interface Random {
   chance(probability: number): boolean;
 }
 
-export const createRandom = (seed: number): Random => {
+export function createRandom(seed: number): Random {
   let state = seed >>> 0;
   const next = (): number => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -26,4 +26,4 @@ export const createRandom = (seed: number): Random => {
     },
     chance: (probability) => next() < probability,
   };
-};
+}

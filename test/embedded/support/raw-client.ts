@@ -4,7 +4,7 @@ import { deserialize, serialize } from 'bson';
 import type { Document } from '../../../src/embedded/bson/values.js';
 
 /** A command as an OP_MSG. */
-export const opMsg = (command: Document, { requestId = 7, flags = 0 } = {}): Buffer => {
+export function opMsg(command: Document, { requestId = 7, flags = 0 } = {}): Buffer {
   const body = serialize(command);
   const bytes = Buffer.alloc(21 + body.length);
   bytes.writeInt32LE(bytes.length, 0);
@@ -13,27 +13,27 @@ export const opMsg = (command: Document, { requestId = 7, flags = 0 } = {}): Buf
   bytes.writeUInt32LE(flags, 16);
   bytes.set(body, 21);
   return bytes;
-};
+}
 
-export const dial = async (path: string): Promise<Socket> => {
+export async function dial(path: string): Promise<Socket> {
   const socket = connect(path);
   socket.on('error', () => {});
   await once(socket, 'connect');
   return socket;
-};
+}
 
 /** The next whole message from a socket. */
-export const receive = async (socket: Socket): Promise<Buffer> => {
+export async function receive(socket: Socket): Promise<Buffer> {
   let bytes = Buffer.alloc(0);
   for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
     bytes = Buffer.concat([bytes, chunk as Buffer]);
     if (bytes.length >= 4 && bytes.length >= bytes.readInt32LE(0)) return bytes;
   }
   throw new Error('the connection ended');
-};
+}
 
 /** Sends one command as it is: a driver would put a session and a transaction number of its own into it. */
-export const sendRaw = async (path: string, command: Document): Promise<Document> => {
+export async function sendRaw(path: string, command: Document): Promise<Document> {
   const socket = await dial(path);
   try {
     socket.write(opMsg({ ...command, $db: command['$db'] ?? 'test' }));
@@ -41,4 +41,4 @@ export const sendRaw = async (path: string, command: Document): Promise<Document
   } finally {
     socket.destroy();
   }
-};
+}

@@ -11,11 +11,11 @@ import { createMemoryStorage, type MemoryStorage } from './memory-storage.js';
 export const PATIENT = { timeout: 20_000 };
 
 /** A directory that is gone when the test is over. */
-export const createTemporaryDirectory = (): string => {
+export function createTemporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'embedded-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
-};
+}
 
 /** A server in this process, over a real socket and a disk that can be made to fail, with a driver connected to it. */
 export interface TestServer {
@@ -31,9 +31,9 @@ export interface TestServer {
 }
 
 /** Starts a server that ends with the test. */
-export const startTestServer = async (
+export async function startTestServer(
   options: Partial<ServerOptions> & { storage?: MemoryStorage; clientOptions?: mongo.MongoClientOptions } = {},
-): Promise<TestServer> => {
+): Promise<TestServer> {
   const path = join(createTemporaryDirectory(), 'db.sock');
   const storage = options.storage ?? createMemoryStorage();
   const problems: string[] = [];
@@ -56,4 +56,4 @@ export const startTestServer = async (
   };
   const client = await connect(options.clientOptions);
   return { url, path, storage, server, problems, client, db: client.db('test'), connect };
-};
+}

@@ -6,7 +6,7 @@ import type { Document } from '../../../src/embedded/bson/values.js';
 import { dial, opMsg, receive } from '../support/raw-client.js';
 import { startTestServer } from '../support/running-server.js';
 
-const opQuery = (command: Document): Buffer => {
+function opQuery(command: Document): Buffer {
   const name = Buffer.from('admin.$cmd\0');
   const body = serialize(command);
   const bytes = Buffer.alloc(20 + name.length + 8 + body.length);
@@ -17,20 +17,20 @@ const opQuery = (command: Document): Buffer => {
   bytes.writeInt32LE(-1, 20 + name.length + 4);
   bytes.set(body, 20 + name.length + 8);
   return bytes;
-};
+}
 
-const header = (length: number, opcode: number): Buffer => {
+function header(length: number, opcode: number): Buffer {
   const bytes = Buffer.alloc(Math.max(16, Math.min(length, 64)));
   bytes.writeInt32LE(length, 0);
   bytes.writeInt32LE(opcode, 12);
   return bytes;
-};
+}
 
-const isClosed = async (socket: Socket): Promise<boolean> => {
+async function isClosed(socket: Socket): Promise<boolean> {
   socket.resume();
   if (!socket.closed) await once(socket, 'close');
   return true;
-};
+}
 
 describe('the wire', () => {
   it('answers the first hello, an OP_QUERY, with an OP_REPLY', async () => {

@@ -13,7 +13,7 @@ export interface WriteConcern {
 const MAX_MEMBERS = 50;
 
 /** @throws DatabaseError UnknownReplWriteConcern for a mode with a name, FailedToParse for what no set could meet */
-export const toWriteConcern = (command: Document): WriteConcern => {
+export function toWriteConcern(command: Document): WriteConcern {
   const concern = fieldOf(command, 'writeConcern');
   if (!isDocument(concern)) return { isJournaled: false, error: undefined };
   const { w, j, fsync } = concern;
@@ -30,7 +30,7 @@ export const toWriteConcern = (command: Document): WriteConcern => {
   const isUnsatisfiable = isNumeric(w) && toNumber(w) > 1;
   const error = { code: 100, codeName: 'UnsatisfiableWriteConcern', errmsg: 'Not enough data-bearing nodes' };
   return { isJournaled: j === true, error: isUnsatisfiable ? error : undefined };
-};
+}
 
 /** Commands that read, and take any read concern; the others take `local` at most. */
 const READING: ReadonlySet<string> = new Set(['aggregate', 'count', 'distinct', 'explain', 'find']);
@@ -55,7 +55,7 @@ const READ_CONCERN_FIELDS: ReadonlySet<string> = new Set([
  * Checks that a command takes the concerns that it was sent with.
  * @throws DatabaseError InvalidOptions
  */
-export const ensureConcerns = (name: string, command: Document): void => {
+export function ensureConcerns(name: string, command: Document): void {
   const read = fieldOf(command, 'readConcern');
   const isInTransaction = fieldOf(command, 'autocommit') === false;
   if (isDocument(read)) {
@@ -78,7 +78,7 @@ export const ensureConcerns = (name: string, command: Document): void => {
   if (isInTransaction && name !== 'commitTransaction' && name !== 'abortTransaction') {
     fail('InvalidOptions', 'writeConcern is not allowed within a multi-statement transaction');
   }
-};
+}
 
 /** All of them mean the same here: what a read sees is committed, and there is no other node. */
 const LEVELS: ReadonlySet<unknown> = new Set([undefined, 'local', 'available', 'majority', 'linearizable']);
@@ -88,7 +88,7 @@ const LEVELS: ReadonlySet<unknown> = new Set([undefined, 'local', 'available', '
  * present one instead would break the promise without a word.
  * @throws DatabaseError CommandNotSupported for a snapshot outside of a transaction, BadValue for an unknown level
  */
-export const ensureReadConcern = (command: Document, isInTransaction: boolean): void => {
+export function ensureReadConcern(command: Document, isInTransaction: boolean): void {
   const concern = fieldOf(command, 'readConcern');
   if (!isDocument(concern)) return;
   const { level } = concern;
@@ -98,4 +98,4 @@ export const ensureReadConcern = (command: Document, isInTransaction: boolean): 
   if (level !== 'snapshot' && !LEVELS.has(level)) {
     fail('BadValue', `Enumeration value '${String(level)}' for field 'readConcern.level' is not a valid value.`);
   }
-};
+}

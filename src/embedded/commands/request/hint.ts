@@ -10,22 +10,22 @@ const normalize = (key: Document): [string, unknown][] =>
   Object.entries(key).map(([path, direction]) => [path, isNumeric(direction) ? toNumber(direction) : direction]);
 
 /** The index with exactly this key pattern. */
-export const findIndexByKey = (collection: Collection, key: Document): CollectionIndex | undefined => {
+export function findIndexByKey(collection: Collection, key: Document): CollectionIndex | undefined {
   const wanted = normalize(key);
   for (const index of collection.indexes.values()) {
     if (isDeepStrictEqual(normalize(index.definition.spec['key'] as Document), wanted)) return index;
   }
   return undefined;
-};
+}
 
 /**
  * What a hint names.
  * @throws DatabaseError BadValue when there is no such index
  */
-export const resolveHint = (
+export function resolveHint(
   collection: Collection,
   hint: unknown,
-): CollectionIndex | 'natural' | 'naturalReversed' | undefined => {
+): CollectionIndex | 'natural' | 'naturalReversed' | undefined {
   if (hint === undefined || hint === null) return undefined;
   if (isDocument(hint)) {
     if (Object.keys(hint).length === 0) return undefined;
@@ -35,7 +35,7 @@ export const resolveHint = (
   }
   if (typeof hint !== 'string') return fail('FailedToParse', 'Hint must be a string or an object');
   return collection.indexes.get(hint) ?? failOnHint();
-};
+}
 
 const failOnHint = (): never =>
   fail(

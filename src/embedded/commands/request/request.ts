@@ -62,7 +62,7 @@ export const NO_DEADLINE: Deadline = { at: Number.POSITIVE_INFINITY, check: () =
 const MAX_TIME_MS = 2 ** 31 - 1;
 
 /** A deadline from `maxTimeMS`. @throws DatabaseError BadValue for what is not a whole number of an int32 */
-export const createDeadline = (given: unknown): Deadline => {
+export function createDeadline(given: unknown): Deadline {
   if (!isNumeric(given)) return fail('BadValue', 'maxTimeMS must be a number');
   const maxTimeMs = toNumber(given);
   if (!(maxTimeMs >= 0 && maxTimeMs <= MAX_TIME_MS)) {
@@ -77,7 +77,7 @@ export const createDeadline = (given: unknown): Deadline => {
       if (Date.now() >= at) fail('MaxTimeMSExpired', 'operation exceeded time limit');
     },
   };
-};
+}
 
 const typeError = (request: Request, field: string, expected: string): never =>
   fail('TypeMismatch', `BSON field '${request.name}.${field}' is the wrong type, expected type '${expected}'`);
@@ -86,18 +86,18 @@ const missing = (request: Request, field: string): never =>
   fail('Location40414', `BSON field '${request.name}.${field}' is missing but a required field`);
 
 /** A field that holds a document, or is absent. */
-export const optionalDocument = (request: Request, field: string): Document | undefined => {
+export function optionalDocument(request: Request, field: string): Document | undefined {
   const value = fieldOf(request.command, field);
   if (value === undefined || value === null) return undefined;
   return isDocument(value) ? value : typeError(request, field, 'object');
-};
+}
 
 /** A field that holds an array. @throws DatabaseError where it is missing or something else */
-export const requiredArray = (request: Request, field: string): unknown[] => {
+export function requiredArray(request: Request, field: string): unknown[] {
   const value = fieldOf(request.command, field);
   if (value === undefined) return missing(request, field);
   return Array.isArray(value) ? value : typeError(request, field, 'array');
-};
+}
 
 /** A field that holds an array of documents. @throws DatabaseError where it is missing or something else */
 export const requiredDocuments = (request: Request, field: string): Document[] =>
@@ -106,30 +106,30 @@ export const requiredDocuments = (request: Request, field: string): Document[] =
   );
 
 /** A field that holds a string. @throws DatabaseError where it is missing or something else */
-export const requiredString = (request: Request, field: string): string => {
+export function requiredString(request: Request, field: string): string {
   const value = fieldOf(request.command, field);
   if (value === undefined) return missing(request, field);
   return typeof value === 'string' ? value : typeError(request, field, 'string');
-};
+}
 
 /** A whole number that must not be negative; `fallback` where it is absent. */
-export const optionalCount = (request: Request, field: string, fallback = 0): number => {
+export function optionalCount(request: Request, field: string, fallback = 0): number {
   const value = fieldOf(request.command, field);
   if (value === undefined || value === null) return fallback;
   if (!isNumeric(value)) return typeError(request, field, 'long');
   const number = Math.trunc(toNumber(value));
   if (!(number >= 0)) fail('Location51024', `BSON field '${field}' value must be >= 0, actual value '${number}'`);
   return number;
-};
+}
 
 /** Whether a flag is set, by true or by a number that is not zero. */
-export const isSet = (document: Document, field: string): boolean => {
+export function isSet(document: Document, field: string): boolean {
   const value = fieldOf(document, field);
   return value === true || (isNumeric(value) && toNumber(value) !== 0);
-};
+}
 
 /** The collection a command names in its first field. */
-export const targetName = (request: Request): string => {
+export function targetName(request: Request): string {
   const name = fieldOf(request.command, request.name);
   if (typeof name !== 'string') {
     return fail(
@@ -140,7 +140,7 @@ export const targetName = (request: Request): string => {
   if (name === '' || name.includes('\0'))
     fail('InvalidNamespace', `Invalid namespace specified '${request.database}.${name}'`);
   return name;
-};
+}
 
 /** The collection a command is about, if there is one of that name. */
 export const targetCollection = (request: Request): Collection | undefined =>
@@ -150,11 +150,11 @@ export const targetCollection = (request: Request): Collection | undefined =>
  * Takes `database.collection` apart.
  * @throws DatabaseError InvalidNamespace without a database
  */
-export const toNamespace = (text: string): Namespace => {
+export function toNamespace(text: string): Namespace {
   const dot = text.indexOf('.');
   if (dot <= 0) return fail('InvalidNamespace', `Invalid namespace specified '${text}'`);
   return { database: text.slice(0, dot), name: text.slice(dot + 1) };
-};
+}
 
 /** The collection of a name, which comes into being with the first write. */
 export const openTarget = ({ state, database, transaction }: Request, name: string): Collection =>
@@ -165,16 +165,16 @@ export const collationOf = (given: unknown, collection: Collection | undefined):
   given === undefined || given === null ? collection?.collation : parseCollation(given);
 
 /** The command's `let`. */
-export const variablesOf = (request: Request): Document | undefined => {
+export function variablesOf(request: Request): Document | undefined {
   const variables = optionalDocument(request, 'let');
   return variables && evaluateVariables(variables);
-};
+}
 
 /** The id of the session a command belongs to. */
-export const sessionIdOf = (command: Document): Binary | undefined => {
+export function sessionIdOf(command: Document): Binary | undefined {
   const lsid = fieldOf(command, 'lsid');
   return isDocument(lsid) ? (lsid['id'] as Binary) : undefined;
-};
+}
 
 /** Nothing counted yet. */
 export const createStatistics = (): ReadStatistics => ({ keysExamined: 0, documentsExamined: 0 });

@@ -128,16 +128,16 @@ export class CursorStore {
   }
 }
 
-const sizeOf = (documents: readonly Document[], from: number): number => {
+function sizeOf(documents: readonly Document[], from: number): number {
   let bytes = 0;
   for (let index = from; index < documents.length; index += 1) bytes += byteLengthOf(documents[index] as Document);
   return bytes;
-};
+}
 
-const takeBatch = (
+function takeBatch(
   documents: readonly Document[],
   { position, size: most, toResult }: { position: number; size: number; toResult: (document: Document) => Document },
-): { batch: Document[]; position: number } => {
+): { batch: Document[]; position: number } {
   const batch: Document[] = [];
   let bytes = 0;
   let next = position;
@@ -152,17 +152,17 @@ const takeBatch = (
     next += 1;
   }
   return { batch, position: next };
-};
+}
 
-const ensureSize = (document: Document): void => {
+function ensureSize(document: Document): void {
   const size = byteLengthOf(document);
   if (size > MAX_DOCUMENT_BYTES) {
     fail('BSONObjectTooLarge', `BSONObj size: ${size} is invalid. Size must be between 0 and 16793600(16MB)`);
   }
-};
+}
 
 /** At least the size of a document as BSON when it is large, without serialising it: strings and binaries decide. */
-const roughSizeOf = (value: unknown): number => {
+function roughSizeOf(value: unknown): number {
   if (typeof value === 'string') return value.length * 3 + 16;
   if (typeof value !== 'object' || value === null) return 24;
   if (Array.isArray(value)) return value.reduce((sum: number, element) => sum + roughSizeOf(element), 24);
@@ -173,4 +173,4 @@ const roughSizeOf = (value: unknown): number => {
   }
   const { buffer } = value as { buffer?: unknown };
   return 32 + (buffer instanceof Uint8Array ? buffer.length : 0);
-};
+}

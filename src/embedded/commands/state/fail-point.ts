@@ -52,7 +52,7 @@ interface Armed {
 }
 
 /** A fail point that is not armed. */
-export const createFailPoint = (): FailPoint => {
+export function createFailPoint(): FailPoint {
   let armed: Armed | undefined;
   return {
     configure: (command) => {
@@ -68,9 +68,9 @@ export const createFailPoint = (): FailPoint => {
       return armed.name === 'failCommand' ? toFailure(armed.data) : toWriteFailure(armed.data);
     },
   };
-};
+}
 
-const toArmed = (command: Document): Armed => {
+function toArmed(command: Document): Armed {
   const name = String(command['configureFailPoint']);
   const known = KNOWN_DATA[name];
   if (!known) return fail('CommandNotSupported', `the fail point ${name} is not supported by this database`);
@@ -87,14 +87,14 @@ const toArmed = (command: Document): Armed => {
     remaining: isDocument(mode) ? times : mode === 'alwaysOn' ? Number.POSITIVE_INFINITY : 0,
     toSkip: isNumeric(counts['skip']) ? toNumber(counts['skip']) : 0,
   };
-};
+}
 
-const isMeant = ({ name, data }: Armed, query: FailureQuery): boolean => {
+function isMeant({ name, data }: Armed, query: FailureQuery): boolean {
   if (name !== 'failCommand') return query.isNewRetryableWrite();
   const { failCommands, appName } = data;
   if (!Array.isArray(failCommands) || !failCommands.includes(query.name)) return false;
   return typeof appName !== 'string' || appName === query.appName;
-};
+}
 
 const toFailure = (data: Document): Failure => ({
   closesConnection: data['closeConnection'] === true,
@@ -108,7 +108,7 @@ const toFailure = (data: Document): Failure => ({
 });
 
 /** Fails a retryable write before it is done, or its connection after. */
-const toWriteFailure = (data: Document): Failure => {
+function toWriteFailure(data: Document): Failure {
   const code = data['failBeforeCommitExceptionCode'];
   const isClosing = data['closeConnection'] !== false;
   return {
@@ -119,7 +119,7 @@ const toWriteFailure = (data: Document): Failure => {
     writeConcernError: undefined,
     labels: undefined,
   };
-};
+}
 
 const toError = (code: number): DatabaseError =>
   new DatabaseError(codeNameOf(code), "Failing command via 'failCommand' failpoint");

@@ -1,20 +1,22 @@
 import type { Document } from '../../bson/values.js';
 import { type DatabaseError, fail, toDatabaseError } from '../../errors.js';
-import { MAX_WRITE_BATCH_SIZE } from '../handshake-commands.js';
 import { type Request, requiredDocuments } from '../request/request.js';
+
+/** The most statements one command can hold; `hello` reports it to drivers. */
+export const MAX_WRITE_BATCH_SIZE = 100_000;
 
 /**
  * A command's statements.
  * @throws DatabaseError InvalidLength for none, and for too many
  */
-export const requiredStatements = (request: Request, field: string): Document[] => {
+export function requiredStatements(request: Request, field: string): Document[] {
   const statements = requiredDocuments(request, field);
   if (statements.length > 0 && statements.length <= MAX_WRITE_BATCH_SIZE) return statements;
   return fail(
     'InvalidLength',
     `Write batch sizes must be between 1 and ${MAX_WRITE_BATCH_SIZE}. Got ${statements.length} operations.`,
   );
-};
+}
 
 /** What to do with each statement of a command. It waits only for locks: most never do. */
 export interface Batch<Statement> {
@@ -27,11 +29,11 @@ export interface Batch<Statement> {
  * Runs statements in order; a failing one ends an ordered command and is passed over in an unordered one.
  * @throws DatabaseError what is about the whole command
  */
-export const runBatch = async <Statement>(
+export async function runBatch<Statement>(
   { command, transaction }: Request,
   statements: readonly Statement[],
   { perform, onDone, onError }: Batch<Statement>,
-): Promise<void> => {
+): Promise<void> {
   const isOrdered = command['ordered'] !== false;
   for (const [index, statement] of statements.entries()) {
     try {
@@ -45,7 +47,7 @@ export const runBatch = async <Statement>(
       if (isOrdered || transaction) return;
     }
   }
-};
+}
 
 const FATAL: ReadonlySet<string> = new Set([
   'InternalError',

@@ -19,39 +19,39 @@ const UPDATE_FIELDS = new Set([
 ]);
 const DELETE_FIELDS = new Set(['q', 'limit', 'collation', 'hint']);
 
-const ensureFields = (statement: Document, known: ReadonlySet<string>, where: string): void => {
+function ensureFields(statement: Document, known: ReadonlySet<string>, where: string): void {
   for (const field of Object.keys(statement)) {
     if (!known.has(field)) fail('Location40415', `BSON field '${where}.${field}' is an unknown field.`);
   }
-};
+}
 
-const filterOf = (statement: Document, where: string): Document => {
+function filterOf(statement: Document, where: string): Document {
   const filter = fieldOf(statement, 'q');
   return isDocument(filter) ? filter : fail('Location40414', `BSON field '${where}.q' is missing but a required field`);
-};
+}
 
 /** What an update is made of: modifiers or a replacement, or the stages of a pipeline. */
-export const toUpdate = (update: unknown, where: string): Document | Document[] => {
+export function toUpdate(update: unknown, where: string): Document | Document[] {
   if (isDocument(update)) return update;
   if (Array.isArray(update)) return update.map((stage) => (isDocument(stage) ? stage : failOnUpdate(where)));
   return failOnUpdate(where);
-};
+}
 
 const failOnUpdate = (where: string): never =>
   fail('FailedToParse', `BSON field '${where}' must be an object or an array of objects`);
 
 /** A statement's `arrayFilters`; their content is checked where they are compiled. */
-export const toArrayFilters = (value: unknown): Document[] | undefined => {
+export function toArrayFilters(value: unknown): Document[] | undefined {
   if (value === undefined || value === null) return undefined;
   return Array.isArray(value) ? (value as Document[]) : fail('TypeMismatch', 'arrayFilters must be an array');
-};
+}
 
 /** A statement of `update` as it was sent. */
-export const toUpdateStatement = (
+export function toUpdateStatement(
   request: Request,
   collection: Collection | undefined,
   given: Document,
-): UpdateStatement => {
+): UpdateStatement {
   ensureFields(given, UPDATE_FIELDS, 'update.updates');
   const isMulti = isSet(given, 'multi');
   if (given['sort'] !== undefined && isMulti) fail('FailedToParse', 'Cannot specify sort with multi=true');
@@ -67,14 +67,14 @@ export const toUpdateStatement = (
     variables: isDocument(given['c']) ? { ...variablesOf(request), ...given['c'] } : variablesOf(request),
     progress: createProgress(),
   };
-};
+}
 
 /** A statement of `delete` as it was sent. */
-export const toDeleteStatement = (
+export function toDeleteStatement(
   request: Request,
   collection: Collection | undefined,
   given: Document,
-): DeleteStatement => {
+): DeleteStatement {
   ensureFields(given, DELETE_FIELDS, 'delete.deletes');
   const limit = given['limit'];
   if (!isNumeric(limit))
@@ -90,4 +90,4 @@ export const toDeleteStatement = (
     variables: variablesOf(request),
     progress: createProgress(),
   };
-};
+}

@@ -3,8 +3,8 @@ import type { Collation } from '../../bson/collation.js';
 import { type Document, fieldOf } from '../../bson/values.js';
 import type { Collection } from '../../engine/collection.js';
 import { DirectWriter } from '../../engine/direct-writer.js';
+import { LockedError } from '../../engine/lock.js';
 import { readDocuments } from '../../engine/read.js';
-import { LockedError } from '../../engine/transaction.js';
 import { TransactionWriter } from '../../engine/transaction-writer.js';
 import type { Writer } from '../../engine/writer.js';
 import { fail } from '../../errors.js';
@@ -28,7 +28,7 @@ export interface StatementRunner {
 }
 
 /** The runner for a request's statements, in its transaction if it has one. */
-export const createStatementRunner = (request: Request): StatementRunner => {
+export function createStatementRunner(request: Request): StatementRunner {
   const { transaction, session, isRetryable, state, deadline } = request;
   if (transaction) {
     const writer = new TransactionWriter(transaction);
@@ -64,10 +64,10 @@ export const createStatementRunner = (request: Request): StatementRunner => {
     return run(statement, perform);
   };
   return { run, finish };
-};
+}
 
 /** Waits until the transaction that holds a lock has ended, or until a moment (milliseconds since the epoch). */
-export const waitForEnd = async ({ owner }: LockedError, until: number): Promise<void> => {
+export async function waitForEnd({ owner }: LockedError, until: number): Promise<void> {
   if (until === Number.POSITIVE_INFINITY) {
     await owner.ended;
     return;
@@ -78,10 +78,10 @@ export const waitForEnd = async ({ owner }: LockedError, until: number): Promise
   });
   await Promise.race([owner.ended, timeout]);
   clearTimeout(timer);
-};
+}
 
 /** The document as it is stored: `_id` first, made if it is missing. */
-export const withId = (document: Document): Document => {
+export function withId(document: Document): Document {
   const id = fieldOf(document, '_id');
   if (id === undefined) return { _id: new ObjectId(), ...document };
   ensureId(id);
@@ -91,9 +91,9 @@ export const withId = (document: Document): Document => {
   }
   const { _id, ...rest } = document;
   return { _id, ...rest };
-};
+}
 
-const ensureId = (id: unknown): void => {
+function ensureId(id: unknown): void {
   if (Array.isArray(id)) fail('InvalidIdField', "The '_id' value cannot be of type array");
   if (typeof id !== 'object' || id === null) return;
   const name = id.constructor?.name;
@@ -105,7 +105,7 @@ const ensureId = (id: unknown): void => {
       'DollarPrefixedFieldName',
       `_id fields may not contain '$'-prefixed fields: ${operator} is not valid for storage.`,
     );
-};
+}
 
 /** An update or replacement of what a filter finds. */
 export interface UpdateStatement {
@@ -156,11 +156,11 @@ export interface Progress {
 export const createProgress = (): Progress => ({ keys: new Set(), modified: 0 });
 
 /** Runs one update statement. Without a collection it finds nothing; an upsert needs one. */
-export const performUpdate = (
+export function performUpdate(
   request: Request,
   collection: Collection | undefined,
   { statement, writer }: { statement: UpdateStatement; writer: Writer },
-): UpdateOutcome => {
+): UpdateOutcome {
   const { filter, isMulti, isUpsert, sort, hint, collation, variables, progress } = statement;
   const matcher = compileFilter(filter, { collation, variables });
   const update = compileUpdate(statement.update, {
@@ -192,14 +192,14 @@ export const performUpdate = (
   const upserted = withId(update.insertFrom(filter));
   writer.insert(collection, upserted);
   return { matched: 0, modified: 0, upserted, before: undefined, after: upserted };
-};
+}
 
 /** What is answered, and remembered for a retry, of an update. */
-export const toUpdateResult = ({ matched, modified, upserted }: UpdateOutcome): Document => {
+export function toUpdateResult({ matched, modified, upserted }: UpdateOutcome): Document {
   const result: Document = { n: upserted ? matched + 1 : matched, nModified: modified };
   if (upserted) result['upserted'] = { _id: upserted['_id'] };
   return result;
-};
+}
 
 /** A deletion of what a filter finds. */
 export interface DeleteStatement {
@@ -213,11 +213,11 @@ export interface DeleteStatement {
 }
 
 /** Runs one delete statement. */
-export const performDelete = (
+export function performDelete(
   request: Request,
   collection: Collection,
   { statement, writer }: { statement: DeleteStatement; writer: Writer },
-): { deleted: number; before: Document | undefined } => {
+): { deleted: number; before: Document | undefined } {
   const { filter, isMulti, sort, hint, collation, variables, progress } = statement;
   const matcher = compileFilter(filter, { collation, variables });
   const targets = findTargets(request, collection, { matcher, hint, sort, limit: isMulti ? 0 : 1 });
@@ -226,4 +226,4 @@ export const performDelete = (
     progress.modified += 1;
   }
   return { deleted: progress.modified, before: targets[0] };
-};
+}

@@ -184,14 +184,14 @@ export class CollectionIndex {
   }
 }
 
-const mayReachArray = (document: Document, path: Path): boolean => {
+function mayReachArray(document: Document, path: Path): boolean {
   const value = fieldOf(document, path[0] as string);
   return Array.isArray(value) || (path.length > 1 && isDocument(value));
-};
+}
 
-const firstDuplicate = (
+function firstDuplicate(
   entries: readonly { key: string; value: StoredRecord }[],
-): readonly [StoredRecord, StoredRecord] | undefined => {
+): readonly [StoredRecord, StoredRecord] | undefined {
   for (let index = 1; index < entries.length; index += 1) {
     const previous = entries[index - 1];
     const current = entries[index];
@@ -200,4 +200,4 @@ const firstDuplicate = (
     }
   }
   return undefined;
-};
+}

@@ -27,7 +27,7 @@ const SPECIAL_KINDS: ReadonlySet<string> = new Set(['2d', '2dsphere', 'text', 'h
 const MAX_EXPIRE_SECONDS = 2_147_483_647;
 
 /** The index every collection has. */
-export const idIndexDefinition = (collation: Document | undefined): IndexDefinition => {
+export function idIndexDefinition(collation: Document | undefined): IndexDefinition {
   const parsed = parseCollation(collation);
   const spec: Document = { v: 2, key: { _id: 1 }, name: '_id_' };
   if (parsed) spec['collation'] = toCollationDocument(parsed);
@@ -43,14 +43,14 @@ export const idIndexDefinition = (collation: Document | undefined): IndexDefinit
     expireAfterSeconds: undefined,
     spec,
   };
-};
+}
 
 /**
  * Checks what `createIndexes` was given.
  * @param inherited - the collection's own collation, which an index takes unless it names one
  * @throws DatabaseError naming the option or kind that is not supported
  */
-export const toIndexDefinition = (given: Document, inherited?: Collation): IndexDefinition => {
+export function toIndexDefinition(given: Document, inherited?: Collation): IndexDefinition {
   for (const option of Object.keys(given)) {
     if (!SUPPORTED_OPTIONS.has(option)) {
       fail(
@@ -88,11 +88,11 @@ export const toIndexDefinition = (given: Document, inherited?: Collation): Index
     expireAfterSeconds: toExpireSeconds(given['expireAfterSeconds'], fields.length),
     spec: toSpec(given, collation),
   };
-};
+}
 
 const isTruthy = (value: unknown): boolean => value === true || (isNumeric(value) && toNumber(value) !== 0);
 
-const toFields = (key: unknown): IndexDefinition['fields'] => {
+function toFields(key: unknown): IndexDefinition['fields'] {
   if (!isDocument(key)) return fail('TypeMismatch', "The field 'key' must be an object");
   const entries = Object.entries(key);
   if (entries.length === 0) fail('CannotCreateIndex', 'Index keys cannot be empty.');
@@ -109,28 +109,28 @@ const toFields = (key: unknown): IndexDefinition['fields'] => {
     ensurePath(path);
     return { path, direction: number > 0 ? 1 : -1 };
   });
-};
+}
 
 const failOnKind = (kind: string): never =>
   SPECIAL_KINDS.has(kind)
     ? fail('CannotCreateIndex', `Indexes of the kind '${kind}' are not supported by this database`)
     : fail('CannotCreateIndex', `Unknown index plugin '${kind}'`);
 
-const ensurePath = (path: string): void => {
+function ensurePath(path: string): void {
   if (path === '' || path.split('.').includes(''))
     fail('CannotCreateIndex', 'Index keys cannot contain an empty field.');
   if (path.includes('$**')) fail('CannotCreateIndex', "Wildcard indexes ('$**') are not supported by this database");
   if (path.split('.').some((segment) => segment.startsWith('$') && !['$id', '$ref', '$db'].includes(segment))) {
     fail('CannotCreateIndex', `Index key contains an illegal field name: field name starts with '$'.`);
   }
-};
+}
 
-const toPartialFilter = (filter: unknown): Document | undefined => {
+function toPartialFilter(filter: unknown): Document | undefined {
   if (filter === undefined) return undefined;
   return isDocument(filter) ? filter : fail('TypeMismatch', "The field 'partialFilterExpression' must be an object");
-};
+}
 
-const toExpireSeconds = (value: unknown, fieldCount: number): number | undefined => {
+function toExpireSeconds(value: unknown, fieldCount: number): number | undefined {
   if (value === undefined) return undefined;
   if (!isNumeric(value)) return fail('TypeMismatch', "The field 'expireAfterSeconds' must be a number");
   const seconds = toNumber(value);
@@ -143,9 +143,9 @@ const toExpireSeconds = (value: unknown, fieldCount: number): number | undefined
   if (fieldCount > 1)
     fail('CannotCreateIndex', 'TTL indexes are single-field indexes, compound indexes do not support TTL');
   return seconds;
-};
+}
 
-const toSpec = (given: Document, collation: Collation | undefined): Document => {
+function toSpec(given: Document, collation: Collation | undefined): Document {
   const spec: Document = { v: 2, key: given['key'], name: given['name'] };
   for (const [option, value] of Object.entries(given)) {
     if (option in spec || DROPPED_OPTIONS.has(option) || option === 'collation') continue;
@@ -153,4 +153,4 @@ const toSpec = (given: Document, collation: Collation | undefined): Document => 
   }
   if (collation) spec['collation'] = toCollationDocument(collation);
   return spec;
-};
+}

@@ -17,10 +17,10 @@ import { isTruthy } from '../../query/truthiness.js';
  * use an index with `$type` in its filter must repeat that condition.
  * @param collation - of the index, by which its filter compares strings
  */
-export const isImplied = (filter: Document, query: Matcher, collation: Collation | undefined): boolean => {
+export function isImplied(filter: Document, query: Matcher, collation: Collation | undefined): boolean {
   const collations: Collations = { ofIndex: collation, isSame: isSameCollation(collation, query.collation) };
   return toRequirements(filter).every((required) => isSubset(query, required, collations));
-};
+}
 
 interface Collations {
   readonly ofIndex: Collation | undefined;
@@ -40,7 +40,7 @@ const toRequirements = (filter: Document): Requirement[] =>
   });
 
 /** Of a disjunction of the filter one branch must hold for all that the query finds; then some part of the query decides. */
-const isSubset = (query: Matcher, required: Requirement, collations: Collations): boolean => {
+function isSubset(query: Matcher, required: Requirement, collations: Collations): boolean {
   if ('branches' in required) {
     return required.branches.some((branch) => branch.every((part) => isSubset(query, part, collations)));
   }
@@ -48,7 +48,7 @@ const isSubset = (query: Matcher, required: Requirement, collations: Collations)
     query.predicates.some((given) => implies(given, required, collations)) ||
     query.disjunctions.some((branches) => branches.every((branch) => isSubset(branch, required, collations)))
   );
-};
+}
 
 const FILTER_OPERATORS: ReadonlySet<string> = new Set(['$eq', '$exists', '$gt', '$gte', '$in', '$lt', '$lte', '$type']);
 
@@ -56,7 +56,7 @@ const FILTER_OPERATORS: ReadonlySet<string> = new Set(['$eq', '$exists', '$gt', 
  * Checks that a filter is one that MongoDB takes for a partial index.
  * @throws DatabaseError CannotCreateIndex
  */
-export const ensurePartialFilter = (filter: Document): void => {
+export function ensurePartialFilter(filter: Document): void {
   for (const [key, condition] of Object.entries(filter)) {
     const branches = (key === '$and' || key === '$or') && Array.isArray(condition) ? condition : undefined;
     if (branches) for (const branch of branches) ensurePartialFilter(branch as Document);
@@ -67,13 +67,13 @@ export const ensurePartialFilter = (filter: Document): void => {
       }
     }
   }
-};
+}
 
 const failOnFilter = (filter: Document): never =>
   fail('CannotCreateIndex', `Expression not supported in partial index: ${describe(filter)}`);
 
 /** The top-level fields that decide whether a document matches; undefined when that cannot be told. */
-export const decidingFields = (filter: Document): readonly string[] | undefined => {
+export function decidingFields(filter: Document): readonly string[] | undefined {
   const fields: string[] = [];
   for (const [path, condition] of Object.entries(filter)) {
     const parts = path === '$and' || path === '$or' ? condition : undefined;
@@ -89,18 +89,18 @@ export const decidingFields = (filter: Document): readonly string[] | undefined 
     }
   }
   return fields;
-};
+}
 
-const requirementsOf = (path: string, condition: unknown): FieldPredicate[] => {
+function requirementsOf(path: string, condition: unknown): FieldPredicate[] {
   const isOperators = isDocument(condition) && Object.keys(condition)[0]?.startsWith('$');
   if (!isOperators) return [{ path, op: '$eq', value: condition }];
   return Object.entries(condition as Document).map(([op, value]) => ({ path, op, value }));
-};
+}
 
 const INCLUSIVE: ReadonlySet<string> = new Set(['$eq', '$gte', '$lte']);
 const COMPARISONS: ReadonlySet<string> = new Set([...INCLUSIVE, '$gt', '$lt']);
 
-const implies = (given: FieldPredicate, required: FieldPredicate, collations: Collations): boolean => {
+function implies(given: FieldPredicate, required: FieldPredicate, collations: Collations): boolean {
   if (given.path !== required.path) return false;
   if (given.op === required.op && isDeepStrictEqual(given.value, required.value)) {
     return collations.isSame || !isCollatable(required.value);
@@ -115,13 +115,13 @@ const implies = (given: FieldPredicate, required: FieldPredicate, collations: Co
     );
   }
   return COMPARISONS.has(op) && impliesComparison(given, required, collations);
-};
+}
 
 /** The values of an `$in` without regular expressions. */
 const membersOf = (values: unknown): readonly unknown[] | undefined =>
   Array.isArray(values) && !values.some(isRegExp) ? values : undefined;
 
-const impliesComparison = (given: FieldPredicate, required: FieldPredicate, collations: Collations): boolean => {
+function impliesComparison(given: FieldPredicate, required: FieldPredicate, collations: Collations): boolean {
   if (given.op === '$in') {
     const { path } = given;
     const members = membersOf(given.value);
@@ -138,7 +138,7 @@ const impliesComparison = (given: FieldPredicate, required: FieldPredicate, coll
   const isOneSided = given.op === '$eq' || given.op.slice(0, 3) === required.op.slice(0, 3);
   if (required.op === '$eq' || !isOneSided) return false;
   return INCLUSIVE.has(required.op) ? order * direction >= 0 : order * direction > 0;
-};
+}
 
 const isNaNValue = (value: unknown): boolean => isNumeric(value) && Number.isNaN(toNumber(value));
 
@@ -149,7 +149,7 @@ const isCollatable = (value: unknown): boolean =>
 const PRESENT: ReadonlySet<string> = new Set(['$elemMatch', '$exists', '$mod', '$regex', '$size', '$type']);
 
 /** Whether a field that meets the condition exists. */
-const isPresent = ({ op, value }: FieldPredicate): boolean => {
+function isPresent({ op, value }: FieldPredicate): boolean {
   if (op === '$exists') return isTruthy(value);
   if (PRESENT.has(op)) return true;
   if (COMPARISONS.has(op)) return value !== null && value !== undefined;
@@ -158,4 +158,4 @@ const isPresent = ({ op, value }: FieldPredicate): boolean => {
   if (op === '$ne') return value === null;
   if (op === '$nin') return Array.isArray(value) && value.includes(null);
   return op === '$not' && isDocument(value) && value['$eq'] === null && Object.keys(value).length === 1;
-};
+}

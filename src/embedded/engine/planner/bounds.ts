@@ -56,11 +56,11 @@ export const endOf = ({ high, isHighIncluded }: Interval): string => (isHighIncl
 const BEHIND_EVERYTHING = '\xff';
 
 /** What lies right behind all keys that start with the prefix: the prefix with one more in its last byte. */
-const behind = (prefix: string): string => {
+function behind(prefix: string): string {
   let last = prefix.length - 1;
   while (last >= 0 && prefix.charCodeAt(last) === 0xff) last -= 1;
   return last < 0 ? BEHIND_EVERYTHING : prefix.slice(0, last) + String.fromCharCode(prefix.charCodeAt(last) + 1);
-};
+}
 
 /** The interval as it lies in a field that is stored in descending order. */
 export const flipInterval = ({ low, isLowIncluded, high, isHighIncluded, isPoint }: Interval): Interval => ({
@@ -72,10 +72,10 @@ export const flipInterval = ({ low, isLowIncluded, high, isHighIncluded, isPoint
 });
 
 /** What an index of simple strings cannot compare for a query with a collation, and the other way round. */
-const dependsOnCollation = (value: unknown): boolean => {
+function dependsOnCollation(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return typeof value === 'string';
   return isDocument(value) || Array.isArray(value) || rankOf(value) === 15;
-};
+}
 
 /** How an index and a query compare strings. */
 export interface BoundsOptions {
@@ -89,7 +89,7 @@ export interface BoundsOptions {
  * the filter is applied to what is found.
  * @returns undefined when nothing can be said
  */
-export const boundsOf = ({ op, value }: FieldPredicate, options: BoundsOptions): readonly Interval[] | undefined => {
+export function boundsOf({ op, value }: FieldPredicate, options: BoundsOptions): readonly Interval[] | undefined {
   if (!options.isSameCollation && dependsOnCollation(value) && op !== '$in') return undefined;
   switch (op) {
     case '$eq':
@@ -115,19 +115,19 @@ export const boundsOf = ({ op, value }: FieldPredicate, options: BoundsOptions):
     default:
       return undefined;
   }
-};
+}
 
 /** A member of `$all` that is no value to equal. */
 const isSpecial = (member: unknown): boolean =>
   member instanceof BSONRegExp || (isDocument(member) && member['$elemMatch'] !== undefined);
 
-const equalityBounds = (value: unknown, { collation }: BoundsOptions): readonly Interval[] | undefined => {
+function equalityBounds(value: unknown, { collation }: BoundsOptions): readonly Interval[] | undefined {
   // An array is equal to a whole array, whose elements are indexed one by one.
   if (Array.isArray(value) || value === undefined) return undefined;
   return [pointOf(toKeyString(value, collation))];
-};
+}
 
-const inBounds = (values: unknown, options: BoundsOptions): readonly Interval[] | undefined => {
+function inBounds(values: unknown, options: BoundsOptions): readonly Interval[] | undefined {
   if (!Array.isArray(values)) return undefined;
   const intervals: Interval[] = [];
   for (const value of values) {
@@ -137,16 +137,16 @@ const inBounds = (values: unknown, options: BoundsOptions): readonly Interval[] 
     intervals.push(...bounds);
   }
   return mergeIntervals(intervals);
-};
+}
 
 /** Types whose values are only compared with values of the same type, and that a range can be laid over. */
 const RANGE_RANKS: ReadonlySet<number> = new Set([10, 15, 20, 30, 35, 40, 45, 47]);
 
-const rangeBounds = (
+function rangeBounds(
   op: '$gt' | '$gte' | '$lt' | '$lte',
   value: unknown,
   { collation }: BoundsOptions,
-): readonly Interval[] | undefined => {
+): readonly Interval[] | undefined {
   if (value === null) return op === '$gte' || op === '$lte' ? [pointOf(NULL_KEY)] : undefined;
   const rank = rankOf(value);
   if (!RANGE_RANKS.has(rank)) return undefined;
@@ -156,36 +156,36 @@ const rangeBounds = (
   return op === '$gt' || op === '$gte'
     ? [{ ...prefixed(type), low: key, isLowIncluded: isIncluded }]
     : [{ ...prefixed(type), high: key, isHighIncluded: isIncluded }];
-};
+}
 
 /** Elements of arrays are indexed one by one, so where the arrays themselves are cannot be said. */
-const typeBounds = (value: unknown): readonly Interval[] | undefined => {
+function typeBounds(value: unknown): readonly Interval[] | undefined {
   const types = [value].flat().flatMap(typesOf);
   if (types.some((type) => ['array', 'missing', 'undefined'].includes(type))) return undefined;
   return mergeIntervals(types.map((type) => prefixed(String.fromCharCode(rankOfType(type)))));
-};
+}
 
 const STRING_MARK = String.fromCharCode(15);
 /** Text of a pattern that stands for itself. */
 const LITERAL_PREFIX = /^(?:\^|\\A)([\w \-@:;,/=!"'#%&<>~`]+)/;
 
-const regexBounds = (value: BSONRegExp, { collation }: BoundsOptions): readonly Interval[] => {
+function regexBounds(value: BSONRegExp, { collation }: BoundsOptions): readonly Interval[] {
   // A stored regular expression matches itself.
   const itself = pointOf(toKeyString(value));
   const prefix = collation === undefined ? literalPrefixOf(value) : '';
   return mergeIntervals([prefixed(STRING_MARK + prefix), itself]);
-};
+}
 
-const literalPrefixOf = ({ pattern, options }: BSONRegExp): string => {
+function literalPrefixOf({ pattern, options }: BSONRegExp): string {
   if (/[imx]/.test(options) || pattern.includes('|')) return '';
   const match = LITERAL_PREFIX.exec(pattern);
   if (!match?.[1]) return '';
   const isRepeated = /^[?*+{]/.test(pattern.slice(match[0].length));
   return isRepeated ? match[1].slice(0, -1) : match[1];
-};
+}
 
 /** Sorts intervals and joins those that touch. */
-const mergeIntervals = (intervals: readonly Interval[]): readonly Interval[] => {
+function mergeIntervals(intervals: readonly Interval[]): readonly Interval[] {
   if (intervals.length < 2) return intervals;
   const sorted = [...intervals].sort((left, right) => compare(startOf(left), startOf(right)));
   const merged: Interval[] = [];
@@ -205,10 +205,10 @@ const mergeIntervals = (intervals: readonly Interval[]): readonly Interval[] => 
     }
   }
   return merged;
-};
+}
 
 /** The keys in both lists; each list is sorted and without overlaps. */
-export const intersectIntervals = (left: readonly Interval[], right: readonly Interval[]): readonly Interval[] => {
+export function intersectIntervals(left: readonly Interval[], right: readonly Interval[]): readonly Interval[] {
   const common: Interval[] = [];
   for (let i = 0, j = 0; i < left.length && j < right.length; ) {
     const a = left[i] as Interval;
@@ -224,6 +224,6 @@ export const intersectIntervals = (left: readonly Interval[], right: readonly In
     else j += 1;
   }
   return common;
-};
+}
 
 const compare = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0);

@@ -2,7 +2,6 @@ import { isSameCollation } from '../../bson/collation.js';
 import type { Matcher } from '../../query/filters/filter.js';
 import type { FieldPredicate } from '../../query/filters/predicate.js';
 import type { SortField } from '../../query/sort.js';
-import type { Collection } from '../collection.js';
 import type { CollectionIndex } from '../indexes/collection-index.js';
 import { isImplied } from '../indexes/partial-filter.js';
 import type { KeyRange } from '../tree/b-plus-tree.js';
@@ -49,7 +48,7 @@ const isReadReversed = (index: CollectionIndex, order: ReturnType<typeof orderOf
   order === undefined ? index.definition.fields[0]?.direction === -1 : order === 'reversed';
 
 /** An index read from end to end: for a hint, or for its order. */
-export const wholeIndex = (index: CollectionIndex, request: PlanRequest): IndexPlan => {
+export function wholeIndex(index: CollectionIndex, request: PlanRequest): IndexPlan {
   const order = sortOrder(index, [], request);
   return {
     kind: 'index',
@@ -60,14 +59,10 @@ export const wholeIndex = (index: CollectionIndex, request: PlanRequest): IndexP
     isSorted: !request.sort || order !== undefined,
     mayRepeat: index.isMultikey,
   };
-};
+}
 
 /** How an index serves a request; undefined when it does not. */
-export const planIndex = (
-  collection: Collection,
-  index: CollectionIndex,
-  request: PlanRequest,
-): IndexPlan | undefined => {
+export function planIndex(index: CollectionIndex, request: PlanRequest): IndexPlan | undefined {
   const { matcher, sort } = request;
   const { partialFilter, isSparse, fields, collation } = index.definition;
   if (!sort && !matcher.predicates.some(({ path }) => path === fields[0]?.path)) return undefined;
@@ -85,9 +80,9 @@ export const planIndex = (
     ranges,
     isReversed: isReadReversed(index, order),
     isSorted: !sort || order !== undefined,
-    mayRepeat: index.isMultikey && collection.records.size > 0,
+    mayRepeat: index.isMultikey,
   };
-};
+}
 
 const sortOrder = (
   index: CollectionIndex,
@@ -97,7 +92,7 @@ const sortOrder = (
   sort && isSameCollation(matcher.collation, index.definition.collation) ? orderOf(index, bounds, sort) : undefined;
 
 /** The bounds of the index's leading fields, as far as the filter bounds them without a gap. */
-const fieldBounds = (index: CollectionIndex, { predicates, collation }: Matcher): readonly (readonly Interval[])[] => {
+function fieldBounds(index: CollectionIndex, { predicates, collation }: Matcher): readonly (readonly Interval[])[] {
   const { fields, collation: indexCollation } = index.definition;
   const options = { collation: indexCollation, isSameCollation: isSameCollation(collation, indexCollation) };
   const bounds: (readonly Interval[])[] = [];
@@ -117,13 +112,13 @@ const fieldBounds = (index: CollectionIndex, { predicates, collation }: Matcher)
     if (!intervals.every(({ isPoint }) => isPoint)) break;
   }
   return bounds;
-};
+}
 
-const intervalsOf = (
+function intervalsOf(
   predicates: readonly FieldPredicate[],
   path: string,
   { options, isMultikey }: { options: BoundsOptions; isMultikey: boolean },
-): readonly Interval[] | undefined => {
+): readonly Interval[] | undefined {
   let intervals: readonly Interval[] | undefined;
   for (const predicate of predicates) {
     if (predicate.path !== path) continue;
@@ -139,9 +134,9 @@ const intervalsOf = (
       intervals = found;
   }
   return intervals;
-};
+}
 
-const toRanges = (index: CollectionIndex, bounds: readonly (readonly Interval[])[]): readonly KeyRange[] => {
+function toRanges(index: CollectionIndex, bounds: readonly (readonly Interval[])[]): readonly KeyRange[] {
   const [only] = bounds;
   if (only && bounds.length === 1) return only.map(toRange);
   let prefixes: string[] = [''];
@@ -155,7 +150,7 @@ const toRanges = (index: CollectionIndex, bounds: readonly (readonly Interval[])
     prefixes = prefixes.flatMap((prefix) => ordered.map(({ low }) => prefix + low));
   }
   return EVERYTHING_BOUNDS.map(toRange);
-};
+}
 
 const toRange = (interval: Interval): KeyRange => ({ low: startOf(interval), high: endOf(interval) });
 
@@ -163,11 +158,11 @@ const toRange = (interval: Interval): KeyRange => ({ low: startOf(interval), hig
  * Whether reading the ranges one after another gives the order asked for. An array is sorted by its smallest or largest
  * element, which no entry tells of; but behind an array that is fixed to one value, a document has one entry, in order.
  */
-const orderOf = (
+function orderOf(
   index: CollectionIndex,
   bounds: readonly (readonly Interval[])[],
   sort: readonly SortField[],
-): 'forward' | 'reversed' | undefined => {
+): 'forward' | 'reversed' | undefined {
   const { fields } = index.definition;
   const arrays = new Set(fields.flatMap(({ path }, position) => (index.isMultikeyAt(position) ? path : [])));
   const fixed = fixedFields(index, bounds);
@@ -191,9 +186,9 @@ const orderOf = (
   const isRead = (field: number): boolean => field < position || bounds.length > field;
   if (fields.some(({ path }, field) => arrays.has(path) && !fixed.has(path) && isRead(field))) return undefined;
   return isReversed ? 'reversed' : 'forward';
-};
+}
 
-const fixedFields = (index: CollectionIndex, bounds: readonly (readonly Interval[])[]): ReadonlySet<string> => {
+function fixedFields(index: CollectionIndex, bounds: readonly (readonly Interval[])[]): ReadonlySet<string> {
   const fixed = new Set<string>();
   for (const [position, intervals] of bounds.entries()) {
     const [only] = intervals;
@@ -202,4 +197,4 @@ const fixedFields = (index: CollectionIndex, bounds: readonly (readonly Interval
     fixed.add(index.definition.fields[position]?.path ?? '');
   }
   return fixed;
-};
+}

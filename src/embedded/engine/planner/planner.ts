@@ -1,8 +1,17 @@
-import { isSameCollation } from '../../bson/collation.js';
+import { type Collation, isSameCollation } from '../../bson/collation.js';
 import type { Matcher } from '../../query/filters/filter.js';
-import type { Collection } from '../collection.js';
+import type { CollectionIndex } from '../indexes/collection-index.js';
 import type { KeyRange } from '../tree/b-plus-tree.js';
 import { type IndexPlan, type PlanRequest, planIndex, wholeIndex } from './index-plan.js';
+
+/** What the planner knows about a collection. */
+export interface PlannedCollection {
+  readonly records: { readonly size: number };
+  readonly indexes: ReadonlyMap<string, CollectionIndex>;
+  readonly collation: Collation | undefined;
+  /** The key string of an `_id`. */
+  keyOf(id: unknown): string;
+}
 
 /** How the documents a filter may match are found. The filter is applied to each of them in any case. */
 export type Plan =
@@ -15,19 +24,19 @@ export type Plan =
 const MAX_COUNTED_RANGES = 16;
 
 /** Chooses how to find what a request asks for: the least expected number of documents to look at. */
-export const planRead = (collection: Collection, request: PlanRequest): Plan => {
+export function planRead(collection: PlannedCollection, request: PlanRequest): Plan {
   const { hint, matcher } = request;
   if (hint === 'natural' || hint === 'naturalReversed') {
     return { kind: 'scan', isReversed: hint === 'naturalReversed', isSorted: !request.sort };
   }
-  if (hint) return planIndex(collection, hint, request) ?? wholeIndex(hint, request);
+  if (hint) return planIndex(hint, request) ?? wholeIndex(hint, request);
   const key = idKeyOf(collection, matcher);
   if (key !== undefined) return { kind: 'key', key, isSorted: true };
   return cheapest(collection, request);
-};
+}
 
 /** Equality on `_id` finds at most one document, by hash. */
-const idKeyOf = (collection: Collection, { predicates, collation }: Matcher): string | undefined => {
+function idKeyOf(collection: PlannedCollection, { predicates, collation }: Matcher): string | undefined {
   for (const { path, op, value } of predicates) {
     if (path !== '_id' || op !== '$eq' || Array.isArray(value) || value === undefined) continue;
     if (!isSameCollation(collation, collection.collation) && typeof value !== 'number' && !isUncollated(value))
@@ -35,7 +44,7 @@ const idKeyOf = (collection: Collection, { predicates, collation }: Matcher): st
     return collection.keyOf(value);
   }
   return undefined;
-};
+}
 
 const isUncollated = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && '_bsontype' in value && value._bsontype === 'ObjectId';
@@ -46,13 +55,13 @@ interface Candidate {
   readonly cost: number;
 }
 
-const cheapest = (collection: Collection, request: PlanRequest): Plan => {
+function cheapest(collection: PlannedCollection, request: PlanRequest): Plan {
   const { sort, matcher } = request;
   const total = collection.records.size;
   const plans: IndexPlan[] = [];
   for (const index of collection.indexes.values()) {
     if (index.definition.isHidden) continue;
-    const plan = planIndex(collection, index, request);
+    const plan = planIndex(index, request);
     if (plan && findsOne(plan)) return plan;
     if (plan) plans.push(plan);
   }
@@ -72,7 +81,7 @@ const cheapest = (collection: Collection, request: PlanRequest): Plan => {
   }
   const union = unionPlan(collection, matcher, { total, below: best.cost });
   return union ? union.plan : best.plan;
-};
+}
 
 /** Whether a plan leads to one document at most: nothing can be cheaper. */
 const findsOne = ({ index, bounds, ranges, isSorted }: IndexPlan): boolean =>
@@ -84,31 +93,31 @@ const findsOne = ({ index, bounds, ranges, isSorted }: IndexPlan): boolean =>
 
 const sortCost = (count: number): number => (count > 1 ? count * Math.log2(count) * 0.2 : 0);
 
-const costOf = (
+function costOf(
   { isSorted, bounds }: IndexPlan,
   count: number,
   { request, total, fewest }: { request: PlanRequest; total: number; fewest: number },
-): number => {
+): number {
   if (!request.sort) return bounds.length === 0 ? total + 1 : count;
   if (!isSorted) return count + sortCost(count);
   if (request.limit === undefined) return count;
   // Matches are taken to lie evenly in the order: so far it must be read to meet as many as are wanted.
   return Math.min(count, (request.limit * count) / Math.max(1, Math.min(fewest, count)));
-};
+}
 
-const countOf = ({ index, ranges }: IndexPlan): number => {
+function countOf({ index, ranges }: IndexPlan): number {
   const counted = Math.min(ranges.length, MAX_COUNTED_RANGES);
   let count = 0;
   for (let position = 0; position < counted; position += 1) count += index.count(ranges[position] as KeyRange);
   return counted < ranges.length ? (count * ranges.length) / counted : count;
-};
+}
 
 /** An `$or` each of whose branches has an index is the union of what they find. */
-const unionPlan = (
-  collection: Collection,
+function unionPlan(
+  collection: PlannedCollection,
   { disjunctions }: Matcher,
   { total, below }: { total: number; below: number },
-): Candidate | undefined => {
+): Candidate | undefined {
   let best: Candidate | undefined;
   for (const branches of disjunctions) {
     const plans: Plan[] = [];
@@ -121,9 +130,9 @@ const unionPlan = (
     if (cost < (best?.cost ?? below)) best = { plan: { kind: 'union', plans, isSorted: false }, cost };
   }
   return best;
-};
+}
 
-const expectedCost = (plan: Plan, total: number): number => {
+function expectedCost(plan: Plan, total: number): number {
   switch (plan.kind) {
     case 'key':
       return 1;
@@ -134,4 +143,4 @@ const expectedCost = (plan: Plan, total: number): number => {
     default:
       return plan.plans.reduce((sum, branch) => sum + expectedCost(branch, total), 0);
   }
-};
+}

@@ -10,13 +10,13 @@ export interface SortedEntry<V> {
 const FILL = MAX_NODE_SIZE - 8;
 
 /** Builds a tree from entries already in order, level by level from its leaves. */
-export const buildTree = <V extends Sequenced>(entries: readonly SortedEntry<V>[]): TreeNode<V> => {
+export function buildTree<V extends Sequenced>(entries: readonly SortedEntry<V>[]): TreeNode<V> {
   let level = createLeaves(entries).map((leaf) => toChild<V>(leaf));
   while (level.length > 1) level = inGroups(level).map((children) => toChild(createBranch(children)));
   return level[0]?.node ?? createLeaf<V>([], []);
-};
+}
 
-const createLeaves = <V extends Sequenced>(entries: readonly SortedEntry<V>[]): Leaf<V>[] => {
+function createLeaves<V extends Sequenced>(entries: readonly SortedEntry<V>[]): Leaf<V>[] {
   let previous: Leaf<V> | undefined;
   return inGroups(entries).map((group) => {
     const leaf = createLeaf(
@@ -28,7 +28,7 @@ const createLeaves = <V extends Sequenced>(entries: readonly SortedEntry<V>[]): 
     previous = leaf;
     return leaf;
   });
-};
+}
 
 const inGroups = <T>(items: readonly T[]): T[][] =>
   Array.from({ length: Math.ceil(items.length / FILL) }, (_, group) => items.slice(group * FILL, (group + 1) * FILL));

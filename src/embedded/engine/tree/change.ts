@@ -15,7 +15,7 @@ import {
  * Puts an entry below a node.
  * @returns the node that was split off to the right of it, if it has become too large
  */
-export const insertInto = <V extends Sequenced>(node: TreeNode<V>, key: string, value: V): Child<V> | undefined => {
+export function insertInto<V extends Sequenced>(node: TreeNode<V>, key: string, value: V): Child<V> | undefined {
   if (node.isLeaf) return insertIntoLeaf(node, key, value);
   const position = childOf(node, key, value.sequence);
   const split = insertInto(node.children[position] as TreeNode<V>, key, value);
@@ -27,9 +27,9 @@ export const insertInto = <V extends Sequenced>(node: TreeNode<V>, key: string, 
   node.lowKeys.splice(position + 1, 0, split.lowKey);
   node.lowSequences.splice(position + 1, 0, split.lowSequence);
   return node.children.length > MAX_NODE_SIZE ? splitBranch(node) : undefined;
-};
+}
 
-const insertIntoLeaf = <V extends Sequenced>(leaf: Leaf<V>, key: string, value: V): Child<V> | undefined => {
+function insertIntoLeaf<V extends Sequenced>(leaf: Leaf<V>, key: string, value: V): Child<V> | undefined {
   const position = positionIn(leaf, key, value.sequence);
   const isAppended = position === leaf.keys.length && leaf.next === undefined;
   leaf.keys.splice(position, 0, key);
@@ -43,9 +43,9 @@ const insertIntoLeaf = <V extends Sequenced>(leaf: Leaf<V>, key: string, value: 
   if (leaf.next) leaf.next.previous = right;
   leaf.next = right;
   return toChild(right);
-};
+}
 
-const splitBranch = <V extends Sequenced>(branch: Branch<V>): Child<V> => {
+function splitBranch<V extends Sequenced>(branch: Branch<V>): Child<V> {
   const middle = branch.children.length >>> 1;
   return toChild({
     isLeaf: false,
@@ -54,13 +54,13 @@ const splitBranch = <V extends Sequenced>(branch: Branch<V>): Child<V> => {
     lowKeys: branch.lowKeys.splice(middle),
     lowSequences: branch.lowSequences.splice(middle),
   });
-};
+}
 
 /**
  * Takes an entry from below a node, and with it what has become empty.
  * @returns whether the entry was there
  */
-export const deleteFrom = <V extends Sequenced>(node: TreeNode<V>, key: string, sequence: number): boolean => {
+export function deleteFrom<V extends Sequenced>(node: TreeNode<V>, key: string, sequence: number): boolean {
   if (node.isLeaf) return deleteFromLeaf(node, key, sequence);
   const position = childOf(node, key, sequence);
   const child = node.children[position] as TreeNode<V>;
@@ -69,17 +69,17 @@ export const deleteFrom = <V extends Sequenced>(node: TreeNode<V>, key: string, 
   node.counts[position] = count;
   if (count === 0) removeChild(node, position, child);
   return true;
-};
+}
 
-const deleteFromLeaf = <V extends Sequenced>(leaf: Leaf<V>, key: string, sequence: number): boolean => {
+function deleteFromLeaf<V extends Sequenced>(leaf: Leaf<V>, key: string, sequence: number): boolean {
   const position = positionIn(leaf, key, sequence);
   if (leaf.keys[position] !== key || leaf.values[position]?.sequence !== sequence) return false;
   leaf.keys.splice(position, 1);
   leaf.values.splice(position, 1);
   return true;
-};
+}
 
-const removeChild = <V>(branch: Branch<V>, position: number, child: TreeNode<V>): void => {
+function removeChild<V>(branch: Branch<V>, position: number, child: TreeNode<V>): void {
   if (child.isLeaf) {
     if (child.previous) child.previous.next = child.next;
     if (child.next) child.next.previous = child.previous;
@@ -88,4 +88,4 @@ const removeChild = <V>(branch: Branch<V>, position: number, child: TreeNode<V>)
   branch.counts.splice(position, 1);
   branch.lowKeys.splice(position, 1);
   branch.lowSequences.splice(position, 1);
-};
+}

@@ -67,15 +67,15 @@ export const toChild = <V extends Sequenced>(node: TreeNode<V>): Child<V> => ({
   lowSequence: node.isLeaf ? (node.values[0] as V).sequence : (node.lowSequences[0] as number),
 });
 
-const countOf = <V>(node: TreeNode<V>): number => {
+function countOf<V>(node: TreeNode<V>): number {
   if (node.isLeaf) return node.keys.length;
   let total = 0;
   for (const count of node.counts) total += count;
   return total;
-};
+}
 
 /** The first position from `from` on whose key is at or after the given one. */
-export const lowerBound = (keys: readonly string[], key: string, from = 0): number => {
+export function lowerBound(keys: readonly string[], key: string, from = 0): number {
   let low = from;
   let high = keys.length;
   while (low < high) {
@@ -84,7 +84,7 @@ export const lowerBound = (keys: readonly string[], key: string, from = 0): numb
     else high = middle;
   }
   return low;
-};
+}
 
 /*
  * Comparing keys is what a search costs: both functions below look at sequences where a key is found equal, and only
@@ -92,7 +92,7 @@ export const lowerBound = (keys: readonly string[], key: string, from = 0): numb
  */
 
 /** The position in a leaf of the first entry at or after (key, sequence). */
-export const positionIn = <V extends Sequenced>({ keys, values }: Leaf<V>, key: string, sequence: number): number => {
+export function positionIn<V extends Sequenced>({ keys, values }: Leaf<V>, key: string, sequence: number): number {
   let low = lowerBound(keys, key);
   if (keys[low] !== key) return low;
   let high = keys.length;
@@ -102,10 +102,10 @@ export const positionIn = <V extends Sequenced>({ keys, values }: Leaf<V>, key: 
     else high = middle;
   }
   return low;
-};
+}
 
 /** The last child that may hold (key, sequence). */
-export const childOf = <V>({ lowKeys, lowSequences }: Branch<V>, key: string, sequence: number): number => {
+export function childOf<V>({ lowKeys, lowSequences }: Branch<V>, key: string, sequence: number): number {
   let low = lowerBound(lowKeys, key, 1);
   if (lowKeys[low] !== key) return low - 1;
   let high = lowKeys.length;
@@ -115,4 +115,4 @@ export const childOf = <V>({ lowKeys, lowSequences }: Branch<V>, key: string, se
     else high = middle;
   }
   return low - 1;
-};
+}

@@ -94,9 +94,8 @@ const average: AccumulatorFactory = () => {
   return { add: (value) => isNumeric(value) && total.add(value), result: () => total.average() };
 };
 
-const extreme =
-  (direction: 1 | -1): AccumulatorFactory =>
-  (collation) => {
+function extreme(direction: 1 | -1): AccumulatorFactory {
+  return (collation) => {
     let best: unknown;
     return {
       add: (value) => {
@@ -106,6 +105,7 @@ const extreme =
       result: () => best ?? null,
     };
   };
+}
 
 const first: AccumulatorFactory = () => {
   let value: unknown;
@@ -147,9 +147,8 @@ const addToSet: AccumulatorFactory = (collation) => {
 };
 
 /** Welford's running variance, which does not lose precision to large means. */
-const deviation =
-  (isSample: boolean): AccumulatorFactory =>
-  () => {
+function deviation(isSample: boolean): AccumulatorFactory {
+  return () => {
     let count = 0;
     let mean = 0;
     let squares = 0;
@@ -168,6 +167,7 @@ const deviation =
       },
     };
   };
+}
 
 const mergeObjects: AccumulatorFactory = () => {
   const merged: Document = {};

@@ -57,7 +57,7 @@ export const withNames = (context: ExpressionContext, names: readonly string[]):
  * Compiles an aggregation expression: paths, variables, documents, arrays and operators.
  * @throws DatabaseError InvalidPipelineOperator (168) naming an operator that is unknown
  */
-export const compile = (expression: unknown, context: ExpressionContext): Evaluate => {
+export function compile(expression: unknown, context: ExpressionContext): Evaluate {
   if (typeof expression === 'string' && expression.startsWith('$')) return compilePath(expression, context);
   if (Array.isArray(expression)) {
     const parts = expression.map((part) => compile(part, context));
@@ -65,9 +65,9 @@ export const compile = (expression: unknown, context: ExpressionContext): Evalua
   }
   if (isDocument(expression)) return compileDocument(expression, context);
   return () => expression;
-};
+}
 
-const compileDocument = (expression: Document, context: ExpressionContext): Evaluate => {
+function compileDocument(expression: Document, context: ExpressionContext): Evaluate {
   const keys = Object.keys(expression);
   const [first] = keys;
   if (first?.startsWith('$') === true) {
@@ -99,9 +99,9 @@ const compileDocument = (expression: Document, context: ExpressionContext): Eval
     }
     return document;
   };
-};
+}
 
-const compilePath = (text: string, context: ExpressionContext): Evaluate => {
+function compilePath(text: string, context: ExpressionContext): Evaluate {
   if (!text.startsWith('$$')) {
     const path = toFieldPath(text.slice(1));
     return (scope) => readPath(scope.current, path, 0);
@@ -109,9 +109,9 @@ const compilePath = (text: string, context: ExpressionContext): Evaluate => {
   const [name, ...rest] = toFieldPath(text.slice(2));
   const variable = compileVariable(name as string, context);
   return rest.length === 0 ? variable : (scope) => readPath(variable(scope), rest, 0);
-};
+}
 
-const toFieldPath = (text: string): string[] => {
+function toFieldPath(text: string): string[] {
   const path = text.split('.');
   for (const segment of path) {
     if (segment === '') fail('Location15998', 'FieldPath field names may not be empty strings.');
@@ -120,14 +120,14 @@ const toFieldPath = (text: string): string[] => {
     }
   }
   return path;
-};
+}
 
 /** What `$redact` decides with: no value a document could hold. */
 export const REDACT = { DESCEND: Symbol('DESCEND'), PRUNE: Symbol('PRUNE'), KEEP: Symbol('KEEP') } as const;
 
 const isRedactVerdict = (name: string): name is keyof typeof REDACT => Object.hasOwn(REDACT, name);
 
-const compileVariable = (name: string, context: ExpressionContext): Evaluate => {
+function compileVariable(name: string, context: ExpressionContext): Evaluate {
   if (context.names.has(name)) {
     return (scope) => {
       for (let binding = scope.binding; binding !== undefined; binding = binding.next) {
@@ -143,10 +143,10 @@ const compileVariable = (name: string, context: ExpressionContext): Evaluate => 
   if (isRedactVerdict(name)) return () => REDACT[name];
   if (Object.hasOwn(context.constants, name)) return () => fieldOf(context.constants, name);
   return fail('Location17276', `Use of undefined variable: ${name}`);
-};
+}
 
 /** A path in an expression goes through arrays too, but gives an array of what it finds, and knows no positions. */
-const readPath = (value: unknown, path: readonly string[], depth: number): unknown => {
+function readPath(value: unknown, path: readonly string[], depth: number): unknown {
   let current = value;
   for (let index = depth; index < path.length; index += 1) {
     if (Array.isArray(current)) {
@@ -161,4 +161,4 @@ const readPath = (value: unknown, path: readonly string[], depth: number): unkno
     current = fieldOf(current, path[index] as string);
   }
   return current;
-};
+}

@@ -39,26 +39,26 @@ export const createExpressionContext = (options: ExpressionOptions = {}): Expres
  * Compiles an aggregation expression to a function of a document.
  * @throws DatabaseError InvalidPipelineOperator (168) naming an operator that is unknown
  */
-export const compileExpression = (
+export function compileExpression(
   expression: unknown,
   options: ExpressionOptions = {},
-): ((document: Document) => unknown) => {
+): (document: Document) => unknown {
   const evaluate = compile(expression, createExpressionContext(options));
   return (document) => evaluate(scopeOf(document));
-};
+}
 
 /**
  * Evaluates a command's `let`: constant expressions by name, each of which may use those before it.
  * @throws DatabaseError FailedToParse for a name that a variable cannot have
  */
-export const evaluateVariables = (variables: Document, collation?: Collation): Document => {
+export function evaluateVariables(variables: Document, collation?: Collation): Document {
   const evaluated: Document = {};
   for (const [name, expression] of Object.entries(variables)) {
     const value = compileExpression(expression, { collation, variables: evaluated })({});
     setField(evaluated, ensureName(name), value ?? null);
   }
   return evaluated;
-};
+}
 
 const OPERATORS: ReadonlyMap<string, OperatorCompiler> = new Map<string, OperatorCompiler>([
   ...bitwiseOperators,

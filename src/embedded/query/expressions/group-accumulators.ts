@@ -20,11 +20,11 @@ export type GroupAccumulatorFactory = () => GroupAccumulator;
  * Compiles an accumulator of `$group`, `$bucket` or `$setWindowFields`: `{ $sum: '$n' }`.
  * @throws DatabaseError Location15952 naming an accumulator that is unknown
  */
-export const compileGroupAccumulator = (
+export function compileGroupAccumulator(
   field: string,
   specification: unknown,
   context: ExpressionContext,
-): GroupAccumulatorFactory => {
+): GroupAccumulatorFactory {
   if (!isDocument(specification)) return fail('Location40234', `The field '${field}' must be an accumulator object`);
   const [name, ...others] = Object.keys(specification);
   if (name === undefined || others.length > 0) {
@@ -41,9 +41,9 @@ export const compileGroupAccumulator = (
     const accumulator = factory(context.collation);
     return { add: (scope) => accumulator.add(evaluate(scope)), result: () => accumulator.result() };
   };
-};
+}
 
-const compileCount = (operand: unknown): GroupAccumulatorFactory => {
+function compileCount(operand: unknown): GroupAccumulatorFactory {
   if (!isDocument(operand) || Object.keys(operand).length > 0)
     return fail('TypeMismatch', '$count takes no arguments, i.e. $count:{}');
   const sum = ACCUMULATORS.get('$sum');
@@ -51,21 +51,21 @@ const compileCount = (operand: unknown): GroupAccumulatorFactory => {
     const accumulator = sum?.(undefined);
     return { add: () => accumulator?.add(1), result: () => accumulator?.result() };
   };
-};
+}
 
 type SeveralCompiler = (operand: unknown, context: ExpressionContext) => GroupAccumulatorFactory;
 
-const countOf = (name: string, value: unknown): number => {
+function countOf(name: string, value: unknown): number {
   const count = isNumeric(value) ? toNumber(value) : Number.NaN;
   if (!Number.isInteger(count) || count <= 0) return fail('Location5787908', `'n' must be greater than 0 for ${name}`);
   return count;
-};
+}
 
 /** Gathers values, and picks some of them at the end. */
-const gather = (
+function gather(
   evaluate: Evaluate,
   finish: (values: unknown[], last: Scope | undefined) => unknown,
-): GroupAccumulatorFactory => {
+): GroupAccumulatorFactory {
   return () => {
     const values: unknown[] = [];
     let last: Scope | undefined;
@@ -77,21 +77,23 @@ const gather = (
       result: () => finish(values, last),
     };
   };
-};
+}
 
-const compilePick =
-  (name: string, pick: (values: unknown[], count: number, context: ExpressionContext) => unknown[]): SeveralCompiler =>
-  (operand, context) => {
+function compilePick(
+  name: string,
+  pick: (values: unknown[], count: number, context: ExpressionContext) => unknown[],
+): SeveralCompiler {
+  return (operand, context) => {
     const { input, n } = readParameters(name, operand, { required: ['input', 'n'], optional: [] });
     const count = compile(n, context);
     return gather(compile(input, context), (values, last) => pick(values, countOf(name, last && count(last)), context));
   };
+}
 
 const present = (values: unknown[]): unknown[] => values.filter((value) => value !== null);
 
-const compileTop =
-  (name: string, end: 'top' | 'bottom', isSeveral: boolean): SeveralCompiler =>
-  (operand, context) => {
+function compileTop(name: string, end: 'top' | 'bottom', isSeveral: boolean): SeveralCompiler {
+  return (operand, context) => {
     const { output, sortBy, ...rest } = readParameters(name, operand, {
       required: isSeveral ? ['output', 'sortBy', 'n'] : ['output', 'sortBy'],
       optional: ['n'],
@@ -112,10 +114,10 @@ const compileTop =
       },
     );
   };
+}
 
-const compilePercentile =
-  (name: '$percentile' | '$median'): SeveralCompiler =>
-  (operand, context) => {
+function compilePercentile(name: '$percentile' | '$median'): SeveralCompiler {
+  return (operand, context) => {
     const isMedian = name === '$median';
     const { input, ...rest } = readParameters(name, operand, {
       required: isMedian ? ['input', 'method'] : ['input', 'method', 'p'],
@@ -146,6 +148,7 @@ const compilePercentile =
       return isMedian ? at(0.5) : ranks.map(at);
     });
   };
+}
 
 const SEVERAL: ReadonlyMap<string, SeveralCompiler> = new Map([
   ['$firstN', compilePick('$firstN', (values, count) => values.slice(0, count))],

@@ -7,7 +7,7 @@ import { compareValues, isEqual, rankOf } from '../../bson/order.js';
 export type ValueTest = (value: unknown) => boolean;
 
 /** Compiles `$eq`: null is equal to a missing value too. */
-export const compileEquality = (operand: unknown, collation?: Collation): ValueTest => {
+export function compileEquality(operand: unknown, collation?: Collation): ValueTest {
   if (operand === null || operand === undefined) return (value) => value === null || value === undefined;
   if (typeof operand === 'boolean') return (value) => value === operand;
   if (operand instanceof ObjectId) return (value) => value instanceof ObjectId && value.equals(operand);
@@ -16,13 +16,13 @@ export const compileEquality = (operand: unknown, collation?: Collation): ValueT
     return (value) => value === operand || (typeof value === 'object' && value !== null && isEqual(value, operand));
   }
   return (value) => isEqual(value, operand, collation);
-};
+}
 
 /** Below this many values, comparing one by one is as quick as making a key of the value. */
 const HASH_FROM = 4;
 
 /** Compiles the values of `$in`; its regular expressions are the caller's. */
-export const compileMembership = (operands: readonly unknown[], collation?: Collation): ValueTest => {
+export function compileMembership(operands: readonly unknown[], collation?: Collation): ValueTest {
   if (operands.length < HASH_FROM) {
     const tests = operands.map((operand) => compileEquality(operand, collation));
     return (value) => tests.some((test) => test(value));
@@ -36,7 +36,7 @@ export const compileMembership = (operands: readonly unknown[], collation?: Coll
     if (texts !== undefined && typeof value === 'string' && texts.has(value)) return true;
     return keys.has(toKeyString(value, collation));
   };
-};
+}
 
 /** The operators that compare with one bound. */
 export type RangeOperator = '$gt' | '$gte' | '$lt' | '$lte';
@@ -49,7 +49,7 @@ const HOLDS: Readonly<Record<RangeOperator, (order: number) => boolean>> = {
 };
 
 /** Compiles a range operator: only values of the operand's own type are compared, MinKey and MaxKey with all. */
-export const compileRange = (operator: RangeOperator, operand: unknown, collation?: Collation): ValueTest => {
+export function compileRange(operator: RangeOperator, operand: unknown, collation?: Collation): ValueTest {
   const holds = HOLDS[operator];
   const isInclusive = operator === '$gte' || operator === '$lte';
   if (operand === null || operand === undefined) {
@@ -62,9 +62,9 @@ export const compileRange = (operator: RangeOperator, operand: unknown, collatio
   if (typeof operand === 'number') return compileNumberRange(operator, operand);
   const rank = rankOf(operand);
   return (value) => rankOf(value) === rank && !isNaNValue(value) && holds(compareValues(value, operand, collation));
-};
+}
 
-const compileNumberRange = (operator: RangeOperator, operand: number): ValueTest => {
+function compileNumberRange(operator: RangeOperator, operand: number): ValueTest {
   const holds = HOLDS[operator];
   const others: ValueTest = (value) =>
     typeof value === 'object' && rankOf(value) === 10 && !isNaNValue(value) && holds(compareValues(value, operand));
@@ -78,9 +78,9 @@ const compileNumberRange = (operator: RangeOperator, operand: number): ValueTest
     default:
       return (value) => (typeof value === 'number' ? value <= operand : others(value));
   }
-};
+}
 
-const isNaNValue = (value: unknown): boolean => {
+function isNaNValue(value: unknown): boolean {
   if (typeof value === 'number') return Number.isNaN(value);
   return typeof value === 'object' && value !== null && rankOf(value) === 10 && compareValues(value, Number.NaN) === 0;
-};
+}

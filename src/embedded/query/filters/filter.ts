@@ -33,7 +33,7 @@ export interface FilterOptions {
  * Compiles a filter once, to match many documents.
  * @throws DatabaseError naming an operator that is unknown or not supported
  */
-export const compileFilter = (filter: Document, options: FilterOptions = {}): Matcher => {
+export function compileFilter(filter: Document, options: FilterOptions = {}): Matcher {
   const collector: Collector = { conditions: [], predicates: [], disjunctions: [], positions: [] };
   const context = createContext(options);
   collect(filter, context, collector);
@@ -45,7 +45,7 @@ export const compileFilter = (filter: Document, options: FilterOptions = {}): Ma
     disjunctions: collector.disjunctions,
     collation: options.collation,
   };
-};
+}
 
 interface Context extends OperatorContext {
   readonly options: FilterOptions;
@@ -69,20 +69,20 @@ const createContext = (options: FilterOptions): Context => ({
   },
 });
 
-const collect = (filter: Document, context: Context, into: Collector): void => {
+function collect(filter: Document, context: Context, into: Collector): void {
   for (const key of Object.keys(filter)) {
     const value = filter[key];
     if (key.startsWith('$') && !DBREF_FIELDS.has(key)) collectTopLevel(key, value, { context, into });
     else collectField(key, value, { context, into });
   }
-};
+}
 
 interface Collecting {
   readonly context: Context;
   readonly into: Collector;
 }
 
-const collectField = (path: string, value: unknown, { context, into }: Collecting): void => {
+function collectField(path: string, value: unknown, { context, into }: Collecting): void {
   const segments = toPath(path);
   for (const { op, value: operand, test } of compileField(path, value, context)) {
     const predicate = { path, op, value: operand };
@@ -90,9 +90,9 @@ const collectField = (path: string, value: unknown, { context, into }: Collectin
     into.conditions.push(onPath(test, segments));
     into.positions.push(...toPositionSources(predicate, test, segments));
   }
-};
+}
 
-const collectTopLevel = (operator: string, operand: unknown, { context, into }: Collecting): void => {
+function collectTopLevel(operator: string, operand: unknown, { context, into }: Collecting): void {
   switch (operator) {
     case '$and':
       for (const clause of clausesOf(operator, operand)) collect(clause, context, into);
@@ -130,17 +130,17 @@ const collectTopLevel = (operator: string, operand: unknown, { context, into }: 
     default:
       unknownTopLevel(operator);
   }
-};
+}
 
 const toCondition = ({ matches }: Matcher): Condition => ({ test: matches });
 
-const clausesOf = (operator: string, operand: unknown): Document[] => {
+function clausesOf(operator: string, operand: unknown): Document[] {
   if (!Array.isArray(operand)) return fail('BadValue', `${operator} must be an array`);
   if (operand.length === 0) return fail('BadValue', '$and/$or/$nor must be a nonempty array');
   return operand.map((clause) =>
     isDocument(clause) ? clause : fail('BadValue', '$or/$and/$nor entries need to be full objects'),
   );
-};
+}
 
 const UNSUPPORTED: ReadonlySet<string> = new Set(['$where', '$text', '$jsonSchema', '$sampleRate']);
 

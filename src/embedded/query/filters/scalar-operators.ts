@@ -11,16 +11,16 @@ const TYPE_BY_NUMBER: ReadonlyMap<number, BsonType> = new Map(
 );
 
 /** `$type`: by name, by number, `number` for all of them, or a list. */
-export const compileType = (operand: unknown): ValueTest => {
+export function compileType(operand: unknown): ValueTest {
   const wanted = new Set<BsonType>();
   const list = Array.isArray(operand) ? operand : [operand];
   if (list.length === 0) return fail('FailedToParse', '$type must match at least one type');
   for (const entry of list) for (const type of typesOf(entry)) wanted.add(type);
   return (value) => value !== undefined && wanted.has(typeOf(value));
-};
+}
 
 /** The types that one entry of `$type` names. */
-export const typesOf = (entry: unknown): readonly BsonType[] => {
+export function typesOf(entry: unknown): readonly BsonType[] {
   if (entry === 'number') return NUMBER_TYPES;
   if (typeof entry === 'string') {
     if (Object.hasOwn(BSON_TYPE_NUMBERS, entry)) return [entry as BsonType];
@@ -29,10 +29,10 @@ export const typesOf = (entry: unknown): readonly BsonType[] => {
   if (!isNumeric(entry)) return fail('TypeMismatch', 'type must be represented as a number or a string');
   const type = TYPE_BY_NUMBER.get(toNumber(entry));
   return type === undefined ? fail('BadValue', `Invalid numerical type code: ${toNumber(entry)}`) : [type];
-};
+}
 
 /** `$mod`: [divisor, remainder], fractions cut off. */
-export const compileMod = (operand: unknown): ValueTest => {
+export function compileMod(operand: unknown): ValueTest {
   if (!Array.isArray(operand)) return fail('BadValue', 'malformed mod, needs to be an array');
   if (operand.length < 2) return fail('BadValue', 'malformed mod, not enough elements');
   if (operand.length > 2) return fail('BadValue', 'malformed mod, too many elements');
@@ -49,9 +49,9 @@ export const compileMod = (operand: unknown): ValueTest => {
     if (!isNumeric(value) || !Number.isFinite(toNumber(value))) return false;
     return toBigInt(value) % divisor === remainder;
   };
-};
+}
 
-const modPart = (value: unknown, name: string): bigint => {
+function modPart(value: unknown, name: string): bigint {
   if (!isNumeric(value)) return fail('BadValue', `malformed mod, ${name} not a number`);
   if (!Number.isFinite(toNumber(value))) {
     return fail(
@@ -60,13 +60,13 @@ const modPart = (value: unknown, name: string): bigint => {
     );
   }
   return toBigInt(value);
-};
+}
 
 /** The operators that look at bits. */
 export type BitsOperator = '$bitsAllSet' | '$bitsAnySet' | '$bitsAllClear' | '$bitsAnyClear';
 
 /** The bit operators: a mask as a number, as binary data, or as a list of bit positions. */
-export const compileBits = (operator: BitsOperator, operand: unknown): ValueTest => {
+export function compileBits(operator: BitsOperator, operand: unknown): ValueTest {
   const mask = toMask(operator, operand);
   return (value) => {
     const bits = toBits(value);
@@ -83,9 +83,9 @@ export const compileBits = (operator: BitsOperator, operand: unknown): ValueTest
         return set !== mask;
     }
   };
-};
+}
 
-const toMask = (operator: string, operand: unknown): bigint => {
+function toMask(operator: string, operand: unknown): bigint {
   if (Array.isArray(operand)) {
     let mask = 0n;
     for (const position of operand) mask |= 1n << BigInt(bitPosition(position));
@@ -99,26 +99,26 @@ const toMask = (operator: string, operand: unknown): bigint => {
     return toBigInt(operand);
   }
   return fail('BadValue', `${operator} takes an Array, a number, or a BinData but received: ${String(operand)}`);
-};
+}
 
-const bitPosition = (value: unknown): number => {
+function bitPosition(value: unknown): number {
   const position = isNumeric(value) ? toNumber(value) : Number.NaN;
   if (!Number.isInteger(position))
     return fail('BadValue', `bit positions must be an integer but got: ${String(value)}`);
   return position < 0 ? fail('BadValue', `bit positions must be >= 0 but got: ${position}`) : position;
-};
+}
 
 /** A number's bits as 64-bit two's complement, negatives extended further by BigInt itself. */
-const toBits = (value: unknown): bigint | undefined => {
+function toBits(value: unknown): bigint | undefined {
   if (value instanceof Binary) return binaryBits(value);
   if (value instanceof Long) return value.toBigInt();
   if (!isNumeric(value)) return undefined;
   const number = toNumber(value);
   return Number.isInteger(number) && Math.abs(number) <= 2 ** 63 ? BigInt(number) : undefined;
-};
+}
 
-const binaryBits = (value: Binary): bigint => {
+function binaryBits(value: Binary): bigint {
   let bits = 0n;
   for (let index = value.position - 1; index >= 0; index -= 1) bits = (bits << 8n) | BigInt(value.buffer[index] ?? 0);
   return bits;
-};
+}

@@ -59,7 +59,7 @@ interface RawStage {
  * Compiles an aggregation pipeline.
  * @throws DatabaseError Location40324 naming a stage that is unknown
  */
-export const compilePipeline = (stages: readonly Document[], context: AggregateContext): Pipeline => {
+export function compilePipeline(stages: readonly Document[], context: AggregateContext): Pipeline {
   const raw = stages.map(readStage);
   ensurePositions(raw);
   const last = raw.at(-1);
@@ -74,12 +74,12 @@ export const compilePipeline = (stages: readonly Document[], context: AggregateC
     out: out && { kind: out.name as PipelineOutput['kind'], spec: out.specification },
     run: (input) => runStages(compiled, input),
   };
-};
+}
 
 const runStages = (stages: readonly Stage[], input: Documents): Documents =>
   stages.reduce((documents, stage) => stage(documents), input);
 
-const readStage = (stage: unknown): RawStage => {
+function readStage(stage: unknown): RawStage {
   const keys = isDocument(stage) ? Object.keys(stage) : [];
   const [name] = keys;
   if (!isDocument(stage)) return fail('TypeMismatch', "Each element of the 'pipeline' array must be an object");
@@ -87,9 +87,9 @@ const readStage = (stage: unknown): RawStage => {
     return fail('Location40323', 'A pipeline stage specification object must contain exactly one field.');
   }
   return { name, specification: stage[name] };
-};
+}
 
-const ensurePositions = (stages: readonly RawStage[]): void => {
+function ensurePositions(stages: readonly RawStage[]): void {
   for (const [index, { name }] of stages.entries()) {
     if (OUTPUTS.has(name) && index < stages.length - 1) {
       fail('Location40601', `${name} can only be the final stage in the pipeline`);
@@ -98,7 +98,7 @@ const ensurePositions = (stages: readonly RawStage[]): void => {
       fail('Location40602', `${name} is only valid as the first stage in a pipeline.`);
     }
   }
-};
+}
 
 /** Stages that MongoDB has. */
 const UNSUPPORTED: ReadonlySet<string> = new Set([
@@ -121,14 +121,14 @@ const UNSUPPORTED: ReadonlySet<string> = new Set([
   '$vectorSearch',
 ]);
 
-const compileStage = (name: string, specification: unknown, context: StageContext): Stage => {
+function compileStage(name: string, specification: unknown, context: StageContext): Stage {
   const compiler = STAGES.get(name);
   if (compiler === undefined && UNSUPPORTED.has(name)) {
     return fail('CommandNotSupported', `the stage ${name} is not supported by this database`);
   }
   if (compiler === undefined) return fail('Location40324', `Unrecognized pipeline stage name: '${name}'`);
   return compiler(specification, context);
-};
+}
 
 interface Leading {
   readonly match: Document | undefined;
@@ -138,7 +138,7 @@ interface Leading {
 }
 
 /** Takes `$match`es, then a `$sort`, then a `$limit` off the front. */
-const takeLeading = (stages: readonly RawStage[]): Leading => {
+function takeLeading(stages: readonly RawStage[]): Leading {
   let index = 0;
   const matches: Document[] = [];
   for (; stages[index]?.name === '$match'; index += 1) {
@@ -159,18 +159,18 @@ const takeLeading = (stages: readonly RawStage[]): Leading => {
     limit: hasLimit ? limit : undefined,
     rest: stages.slice(index),
   };
-};
+}
 
-const toStageContext = (context: AggregateContext): StageContext => {
+function toStageContext(context: AggregateContext): StageContext {
   const { collation, now, variables } = context;
   return {
     ...context,
     expressions: createExpressionContext({ collation, now, variables }),
     compileInner: (stages, inner) => compileInner(stages, { ...context, variables: { ...variables, ...inner } }),
   };
-};
+}
 
-const compileInner = (stages: unknown, context: AggregateContext): SubPipeline => {
+function compileInner(stages: unknown, context: AggregateContext): SubPipeline {
   if (!Array.isArray(stages)) return fail('TypeMismatch', "'pipeline' option must be specified as an array");
   const raw = stages.map(readStage);
   ensurePositions(raw);
@@ -193,16 +193,16 @@ const compileInner = (stages: unknown, context: AggregateContext): SubPipeline =
       return runStages(compileAll(rest), found);
     },
   };
-};
+}
 
-const mentionsExpression = (value: unknown): boolean => {
+function mentionsExpression(value: unknown): boolean {
   if (Array.isArray(value)) return value.some(mentionsExpression);
   if (!isDocument(value)) return false;
   return Object.entries(value).some(([key, inner]) => key === '$expr' || mentionsExpression(inner));
-};
+}
 
 /** The parts of a filter's conjunction that no variable can be in. */
-const withoutExpressions = (filter: Document): Document => {
+function withoutExpressions(filter: Document): Document {
   const plain = Object.entries(filter).flatMap(([key, value]): [string, unknown][] => {
     if (key === '$and' && Array.isArray(value)) {
       const clauses = value
@@ -214,4 +214,4 @@ const withoutExpressions = (filter: Document): Document => {
     return mentionsExpression({ [key]: value }) ? [] : [[key, value]];
   });
   return Object.fromEntries(plain);
-};
+}

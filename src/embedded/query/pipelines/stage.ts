@@ -56,10 +56,11 @@ export type StageCompiler = (specification: unknown, context: StageContext) => S
 export type StageEntry = readonly [name: string, compiler: StageCompiler];
 
 /** A stage that changes each document by itself. */
-export const mapping = (change: (document: Document) => Document): Stage =>
-  function* (input) {
+export function mapping(change: (document: Document) => Document): Stage {
+  return function* (input) {
     for (const document of input) yield change(document);
   };
+}
 
 /** More documents than this in one step would not fit the memory of the process. */
 const MAX_HELD = 10_000_000;
@@ -68,7 +69,7 @@ const MAX_HELD = 10_000_000;
 const CHECK_EVERY = 256;
 
 /** Collects documents for a stage that needs them all. @throws DatabaseError MaxTimeMSExpired */
-export const collect = (input: Documents, { checkTime }: Pick<AggregateContext, 'checkTime'>): Document[] => {
+export function collect(input: Documents, { checkTime }: Pick<AggregateContext, 'checkTime'>): Document[] {
   const documents: Document[] = [];
   for (const document of input) {
     documents.push(document);
@@ -76,4 +77,4 @@ export const collect = (input: Documents, { checkTime }: Pick<AggregateContext, 
     if (documents.length > MAX_HELD) fail('ExceededMemoryLimit', `A stage exceeded its limit of ${MAX_HELD} documents`);
   }
   return documents;
-};
+}

@@ -15,7 +15,7 @@ export type Transform = (input: {
 }) => Document;
 
 /** Applies a function to the arrays at a path, through embedded documents and arrays of them. */
-const mapArrays = (document: Document, path: Path, change: (array: unknown[]) => unknown[]): Document => {
+function mapArrays(document: Document, path: Path, change: (array: unknown[]) => unknown[]): Document {
   const [key, ...rest] = path;
   if (key === undefined) return document;
   const value = fieldOf(document, key);
@@ -24,16 +24,16 @@ const mapArrays = (document: Document, path: Path, change: (array: unknown[]) =>
   const copy = { ...document };
   setField(copy, key, changed);
   return copy;
-};
+}
 
-const mapValue = (value: unknown, path: Path, change: (array: unknown[]) => unknown[]): unknown => {
+function mapValue(value: unknown, path: Path, change: (array: unknown[]) => unknown[]): unknown {
   if (path.length === 0) return Array.isArray(value) ? change(value) : value;
   if (isDocument(value)) return mapArrays(value, path, change);
   return Array.isArray(value) ? value.map((element) => mapValue(element, path, change)) : value;
-};
+}
 
 /** `$slice` of a `find`: the first or last n, or n after a number of others. */
-export const compileSlice = (operand: unknown): Transform => {
+export function compileSlice(operand: unknown): Transform {
   const [first, second] = Array.isArray(operand) ? operand.map(sliceNumber) : [sliceNumber(operand)];
   if (first === undefined) return fail('Location28667', 'Invalid $slice syntax');
   if (Array.isArray(operand) && second === undefined) return fail('Location28667', 'Invalid $slice syntax');
@@ -45,19 +45,19 @@ export const compileSlice = (operand: unknown): Transform => {
     return array.slice(start, start + second);
   };
   return ({ result, path }) => mapArrays(result, path, slice);
-};
+}
 
-const sliceNumber = (value: unknown): number => {
+function sliceNumber(value: unknown): number {
   if (!isNumeric(value))
     return fail('Location28667', `Invalid $slice syntax. The given syntax did not match the find() syntax`);
   return Math.trunc(toNumber(value));
-};
+}
 
 /** `$elemMatch` of a `find`: the first element that fulfils it, or no field. */
-export const compileElemMatchProjection = (
+export function compileElemMatchProjection(
   operand: unknown,
   options: { collation?: Collation | undefined },
-): Transform => {
+): Transform {
   if (!isDocument(operand))
     return fail('Location31274', `elemMatch: Invalid argument, object required, but got ${typeof operand}`);
   const { matches, positionOf } = compileFilter({ array: { $elemMatch: operand } }, options);
@@ -71,10 +71,10 @@ export const compileElemMatchProjection = (
     else delete copy[key];
     return copy;
   };
-};
+}
 
 /** The positional `$`: of the array, only the element that the filter matched. */
-export const compilePositional = (matcher: Matcher | undefined): Transform => {
+export function compilePositional(matcher: Matcher | undefined): Transform {
   return ({ result, path, document }) => {
     const position = matcher?.positionOf(document);
     return mapArrays(result, path, (array) => {
@@ -87,4 +87,4 @@ export const compilePositional = (matcher: Matcher | undefined): Transform => {
       return [array[position]];
     });
   };
-};
+}

@@ -3,7 +3,7 @@ import { scopeOf } from '../expressions/compiler.js';
 import { isTree, type ProjectionTree } from './projection-tree.js';
 
 /** Keeps what the tree includes in the document's order, then appends what it computes in the tree's order. */
-export const applyInclusion = (tree: ProjectionTree, document: Document, root: Document): Document => {
+export function applyInclusion(tree: ProjectionTree, document: Document, root: Document): Document {
   const result: Document = {};
   if (root === document && tree.children.has('_id'))
     projectField({ tree, result, root }, '_id', fieldOf(document, '_id'));
@@ -21,7 +21,7 @@ export const applyInclusion = (tree: ProjectionTree, document: Document, root: D
     }
   }
   return result;
-};
+}
 
 interface Projecting {
   readonly tree: ProjectionTree;
@@ -29,7 +29,7 @@ interface Projecting {
   readonly root: Document;
 }
 
-const projectField = ({ tree, result, root }: Projecting, key: string, value: unknown): void => {
+function projectField({ tree, result, root }: Projecting, key: string, value: unknown): void {
   const node = tree.children.get(key);
   if (node === undefined || value === undefined) return;
   if (!isTree(node)) {
@@ -38,25 +38,25 @@ const projectField = ({ tree, result, root }: Projecting, key: string, value: un
   }
   const projected = includeValue(node, value, root);
   if (projected !== undefined) setField(result, key, projected);
-};
+}
 
-const includeValue = (tree: ProjectionTree, value: unknown, root: Document): unknown => {
+function includeValue(tree: ProjectionTree, value: unknown, root: Document): unknown {
   if (isDocument(value)) return applyInclusion(tree, value, root);
   if (Array.isArray(value)) {
     return value.map((element) => includeValue(tree, element, root)).filter((element) => element !== undefined);
   }
   // A computed field replaces what cannot hold it.
   return hasComputed(tree) ? applyInclusion(tree, {}, root) : undefined;
-};
+}
 
-const hasComputed = (tree: ProjectionTree): boolean => {
+function hasComputed(tree: ProjectionTree): boolean {
   for (const node of tree.children.values())
     if (isTree(node) ? hasComputed(node) : node.kind === 'compute') return true;
   return false;
-};
+}
 
 /** Keeps what the tree does not exclude. */
-export const applyExclusion = (tree: ProjectionTree, document: Document): Document => {
+export function applyExclusion(tree: ProjectionTree, document: Document): Document {
   const result: Document = {};
   for (const key of Object.keys(document)) {
     const node = tree.children.get(key);
@@ -64,9 +64,9 @@ export const applyExclusion = (tree: ProjectionTree, document: Document): Docume
     else if (isTree(node)) setField(result, key, excludeValue(node, document[key]));
   }
   return result;
-};
+}
 
-const excludeValue = (tree: ProjectionTree, value: unknown): unknown => {
+function excludeValue(tree: ProjectionTree, value: unknown): unknown {
   if (isDocument(value)) return applyExclusion(tree, value);
   return Array.isArray(value) ? value.map((element) => excludeValue(tree, element)) : value;
-};
+}

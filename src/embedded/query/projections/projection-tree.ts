@@ -26,13 +26,13 @@ export const isTree = (node: ProjectionTree | ProjectionLeaf): node is Projectio
  * The tree of all paths.
  * @throws DatabaseError for paths that collide (31249, 31250)
  */
-export const toTree = (entries: readonly ProjectionEntry[]): ProjectionTree => {
+export function toTree(entries: readonly ProjectionEntry[]): ProjectionTree {
   const tree: ProjectionTree = { children: new Map() };
   for (const { path, leaf } of entries) setLeaf(tree, path, leaf);
   return tree;
-};
+}
 
-const setLeaf = (tree: ProjectionTree, path: string, leaf: ProjectionLeaf): void => {
+function setLeaf(tree: ProjectionTree, path: string, leaf: ProjectionLeaf): void {
   const segments = toPath(path);
   let node = tree;
   for (const [index, segment] of segments.entries()) {
@@ -50,18 +50,18 @@ const setLeaf = (tree: ProjectionTree, path: string, leaf: ProjectionLeaf): void
     }
     node = childTree(node, segment);
   }
-};
+}
 
-const childTree = (parent: ProjectionTree, segment: string): ProjectionTree => {
+function childTree(parent: ProjectionTree, segment: string): ProjectionTree {
   const existing = parent.children.get(segment);
   if (existing !== undefined && isTree(existing)) return existing;
   const child: ProjectionTree = { children: new Map() };
   parent.children.set(segment, child);
   return child;
-};
+}
 
 /** Adds an inclusion where the tree does not have one. */
-export const include = (tree: ProjectionTree, path: string): void => {
+export function include(tree: ProjectionTree, path: string): void {
   const segments = toPath(path);
   let node = tree;
   for (const [index, segment] of segments.entries()) {
@@ -70,4 +70,4 @@ export const include = (tree: ProjectionTree, path: string): void => {
     if (index < segments.length - 1) node = childTree(node, segment);
     else if (existing === undefined) node.children.set(segment, { kind: 'include' });
   }
-};
+}

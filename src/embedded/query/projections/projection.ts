@@ -28,7 +28,7 @@ export interface ProjectionOptions {
  * Compiles a projection once, to apply to many documents.
  * @throws DatabaseError for a mixture of inclusion and exclusion (31253, 31254) or paths that collide (31249, 31250)
  */
-export const compileProjection = (specification: Document, options: ProjectionOptions = {}): Projection => {
+export function compileProjection(specification: Document, options: ProjectionOptions = {}): Projection {
   if (Object.keys(specification).length === 0) {
     if (options.kind === 'stage')
       fail('Location51272', 'Invalid $project :: caused by :: projection specification must have at least one field');
@@ -42,7 +42,7 @@ export const compileProjection = (specification: Document, options: ProjectionOp
   };
   for (const [path, value] of Object.entries(specification)) readEntry(path, value, reader);
   return build(reader);
-};
+}
 
 interface Reader {
   readonly options: ProjectionOptions;
@@ -51,7 +51,7 @@ interface Reader {
   readonly transforms: { readonly path: string; readonly transform: Transform; readonly includes: boolean }[];
 }
 
-const readEntry = (path: string, value: unknown, reader: Reader): void => {
+function readEntry(path: string, value: unknown, reader: Reader): void {
   if (path === '') fail('Location40352', 'FieldPath cannot be constructed with empty string');
   if (isPositional(path, reader)) {
     readPositional(path, reader);
@@ -66,20 +66,20 @@ const readEntry = (path: string, value: unknown, reader: Reader): void => {
   } else {
     reader.entries.push({ path, leaf: { kind: 'compute', evaluate: compile(value, reader.context) } });
   }
-};
+}
 
 const isPositional = (path: string, { options }: Reader): boolean => options.kind !== 'stage' && path.endsWith('.$');
 
-const readPositional = (positional: string, { entries, transforms, options }: Reader): void => {
+function readPositional(positional: string, { entries, transforms, options }: Reader): void {
   const path = positional.slice(0, -2);
   if (transforms.some(({ includes }) => includes)) {
     fail('Location31276', 'Cannot specify more than one positional projection per query.');
   }
   entries.push({ path, leaf: { kind: 'include' } });
   transforms.push({ path, transform: compilePositional(options.matcher), includes: true });
-};
+}
 
-const readDocument = (path: string, value: Document, reader: Reader): void => {
+function readDocument(path: string, value: Document, reader: Reader): void {
   const keys = Object.keys(value);
   const [operator] = keys;
   if (operator === undefined)
@@ -101,13 +101,13 @@ const readDocument = (path: string, value: Document, reader: Reader): void => {
   } else {
     reader.entries.push({ path, leaf: { kind: 'compute', evaluate: compile(value, reader.context) } });
   }
-};
+}
 
 /** `$slice` of an expression has the array as its first argument. */
 const isSliceExpression = (operand: unknown): boolean =>
   Array.isArray(operand) && (operand.length === 3 || (operand.length === 2 && !isNumeric(operand[0])));
 
-const build = (reader: Reader): Projection => {
+function build(reader: Reader): Projection {
   const isInclusion = decideInclusion(reader.entries);
   const tree = toTree(
     reader.entries.filter(({ path, leaf }) => path !== '_id' || leaf.kind === 'compute' || !isInclusion),
@@ -125,10 +125,10 @@ const build = (reader: Reader): Projection => {
   if (transforms.length === 0) return shape;
   return (document) =>
     transforms.reduce((result, { path, transform }) => transform({ result, path, document }), shape(document));
-};
+}
 
 /** Computed fields alone make an inclusion; `_id` alone decides only where nothing else does. */
-const decideInclusion = (entries: readonly ProjectionEntry[]): boolean => {
+function decideInclusion(entries: readonly ProjectionEntry[]): boolean {
   let decided: 'include' | 'exclude' | undefined;
   for (const { path, leaf } of entries) {
     if (path === '_id' && leaf.kind !== 'compute') continue;
@@ -146,4 +146,4 @@ const decideInclusion = (entries: readonly ProjectionEntry[]): boolean => {
   if (decided !== undefined) return decided === 'include';
   const id = entries.find(({ path }) => path === '_id');
   return id !== undefined && id.leaf.kind === 'include';
-};
+}

@@ -21,7 +21,7 @@ interface PushClauses {
 
 const PUSH_CLAUSES: ReadonlySet<string> = new Set(['$each', '$position', '$slice', '$sort']);
 
-const parsePush = (argument: unknown, collation: Collation | undefined): PushClauses => {
+function parsePush(argument: unknown, collation: Collation | undefined): PushClauses {
   if (!isDocument(argument) || !Object.hasOwn(argument, '$each')) {
     return { values: [argument], position: undefined, slice: undefined, sort: undefined };
   }
@@ -34,22 +34,22 @@ const parsePush = (argument: unknown, collation: Collation | undefined): PushCla
     slice: integerOf('$slice', argument['$slice']),
     sort: argument['$sort'] === undefined ? undefined : compileElementSort(argument['$sort'], collation),
   };
-};
+}
 
-const eachOf = (operator: string, argument: Document): unknown[] => {
+function eachOf(operator: string, argument: Document): unknown[] {
   const each = argument['$each'];
   if (Array.isArray(each)) return each;
   return fail('BadValue', `The argument to $each in ${operator} must be an array but it was of type: ${typeOf(each)}`);
-};
+}
 
-const integerOf = (clause: string, value: unknown): number | undefined => {
+function integerOf(clause: string, value: unknown): number | undefined {
   if (value === undefined) return undefined;
   const number = isNumeric(value) ? toNumber(value) : Number.NaN;
   if (Number.isInteger(number)) return number;
   return fail('BadValue', `The value for ${clause} must be an integer value but was given type: ${typeOf(value)}`);
-};
+}
 
-const compileElementSort = (sort: unknown, collation: Collation | undefined): ((array: unknown[]) => unknown[]) => {
+function compileElementSort(sort: unknown, collation: Collation | undefined): (array: unknown[]) => unknown[] {
   if (isNumeric(sort)) {
     const direction = toNumber(sort);
     if (direction !== 1 && direction !== -1) return fail('BadValue', 'The $sort element value must be either 1 or -1');
@@ -68,7 +68,7 @@ const compileElementSort = (sort: unknown, collation: Collation | undefined): ((
     for (const element of array) elements.set(isDocument(element) ? { ...element } : {}, element);
     return sortDocuments(elements.keys(), sort, collation).map((key) => elements.get(key));
   };
-};
+}
 
 const compilePush: ModifierCompiler = (argument, _path, { collation }) => {
   const { values, position, slice, sort } = parsePush(argument, collation);
@@ -120,7 +120,7 @@ const compileAddToSet: ModifierCompiler = (argument, _path, { collation }) => {
 /** From this many comparisons on, keys are made once instead. */
 const HASH_FROM = 64;
 
-const missingFrom = (array: unknown[], values: readonly unknown[], collation: Collation | undefined): unknown[] => {
+function missingFrom(array: unknown[], values: readonly unknown[], collation: Collation | undefined): unknown[] {
   const added: unknown[] = [];
   if (array.length * values.length < HASH_FROM) {
     for (const value of values) {
@@ -136,7 +136,7 @@ const missingFrom = (array: unknown[], values: readonly unknown[], collation: Co
     keys.add(key);
   }
   return added;
-};
+}
 
 const compilePop: ModifierCompiler = (argument) => {
   const end = isNumeric(argument) ? toNumber(argument) : Number.NaN;

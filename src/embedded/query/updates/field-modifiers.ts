@@ -18,9 +18,8 @@ const compileSet: ModifierCompiler = (argument) => ({
 
 const compileUnset: ModifierCompiler = () => ({ creates: false, change: () => undefined });
 
-const compileArithmetic =
-  (operator: '$inc' | '$mul'): ModifierCompiler =>
-  (argument, path) => {
+function compileArithmetic(operator: '$inc' | '$mul'): ModifierCompiler {
+  return (argument, path) => {
     if (!isNumeric(argument)) {
       const verb = operator === '$inc' ? 'increment' : 'multiply';
       return fail('TypeMismatch', `Cannot ${verb} with non-numeric argument: {${path}: ${describe(argument)}}`);
@@ -47,9 +46,10 @@ const compileArithmetic =
       },
     };
   };
+}
 
 /** A missing field multiplies as zero, of the factor's type. */
-const zeroLike = (factor: Numeric): Numeric => {
+function zeroLike(factor: Numeric): Numeric {
   switch (numericTypeOf(factor)) {
     case 'long':
       return Long.fromNumber(0);
@@ -60,15 +60,15 @@ const zeroLike = (factor: Numeric): Numeric => {
     default:
       return 0;
   }
-};
+}
 
-const compileExtreme =
-  (direction: 1 | -1): ModifierCompiler =>
-  (argument, _path, { collation }) => ({
+function compileExtreme(direction: 1 | -1): ModifierCompiler {
+  return (argument, _path, { collation }) => ({
     creates: true,
     change: (value) =>
       value === undefined || direction * compareValues(argument, value, collation) > 0 ? argument : value,
   });
+}
 
 const compileCurrentDate: ModifierCompiler = (argument, _path, { now }) => ({
   creates: true,
@@ -76,7 +76,7 @@ const compileCurrentDate: ModifierCompiler = (argument, _path, { now }) => ({
     dateTypeOf(argument) === 'date' ? () => now : () => new Timestamp({ t: Math.floor(now.getTime() / 1000), i: 1 }),
 });
 
-const dateTypeOf = (argument: unknown): 'date' | 'timestamp' => {
+function dateTypeOf(argument: unknown): 'date' | 'timestamp' {
   if (typeof argument === 'boolean') return 'date';
   if (!isDocument(argument)) {
     return fail(
@@ -92,7 +92,7 @@ const dateTypeOf = (argument: unknown): 'date' | 'timestamp' => {
     'BadValue',
     "The '$type' string field is required to be 'date' or 'timestamp': {$currentDate: {field : {$type: 'date'}}}",
   );
-};
+}
 
 const BITWISE: ReadonlyMap<string, (left: bigint, right: bigint) => bigint> = new Map([
   ['and', (left: bigint, right: bigint) => left & right],
@@ -146,11 +146,11 @@ const compileBit: ModifierCompiler = (argument, path) => {
   };
 };
 
-const isInteger = (value: unknown): value is Numeric => {
+function isInteger(value: unknown): value is Numeric {
   if (!isNumeric(value)) return false;
   const type = numericTypeOf(value);
   return type === 'int' || type === 'long';
-};
+}
 
 /** The operators on a field's value. */
 export const FIELD_MODIFIERS: readonly (readonly [string, ModifierCompiler])[] = [

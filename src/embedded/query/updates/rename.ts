@@ -19,7 +19,7 @@ const NOTHING: Modifier = { creates: false, change: (value) => value };
  * Compiles `$rename`.
  * @throws DatabaseError BadValue for a target that is no other plain path
  */
-export const compileRename = (from: UpdatePath, target: unknown): Rename => {
+export function compileRename(from: UpdatePath, target: unknown): Rename {
   if (typeof target !== 'string') {
     return fail('BadValue', `The 'to' field for $rename must be a string: ${from.text}: ${describe(target)}`);
   }
@@ -41,4 +41,4 @@ export const compileRename = (from: UpdatePath, target: unknown): Rename => {
     );
   }
   return { path, from, modifier: NOTHING };
-};
+}

@@ -34,10 +34,10 @@ const NO_FILTERS: ReadonlyMap<string, ArrayFilter> = new Map();
  * Compiles `arrayFilters`.
  * @throws DatabaseError FailedToParse for one that is not about exactly one identifier
  */
-export const compileArrayFilters = (
+export function compileArrayFilters(
   filters: readonly Document[] | undefined,
   options: { collation?: Collation | undefined; variables?: Document | undefined },
-): ReadonlyMap<string, ArrayFilter> => {
+): ReadonlyMap<string, ArrayFilter> {
   if (filters === undefined || filters.length === 0) return NO_FILTERS;
   const compiled = new Map<string, ArrayFilter>();
   for (const filter of filters) {
@@ -69,7 +69,7 @@ export const compileArrayFilters = (
     });
   }
   return compiled;
-};
+}
 
 const identifiersOf = (filter: Document): string[] =>
   Object.entries(filter).flatMap(([key, value]) => {
@@ -81,7 +81,7 @@ const identifiersOf = (filter: Document): string[] =>
  * Reads an update's path.
  * @throws DatabaseError EmptyFieldName, DollarPrefixedFieldName or BadValue for one that is malformed
  */
-export const parseUpdatePath = (text: string, filters: ReadonlyMap<string, ArrayFilter>): UpdatePath => {
+export function parseUpdatePath(text: string, filters: ReadonlyMap<string, ArrayFilter>): UpdatePath {
   if (text === '') return fail('EmptyFieldName', 'An empty update path is not valid.');
   const names = text.split('.');
   if (!text.includes('$')) {
@@ -90,7 +90,7 @@ export const parseUpdatePath = (text: string, filters: ReadonlyMap<string, Array
   }
   const segments = names.map((name, index) => parseSegment({ name, index, text }, filters));
   return { text, names, segments: segments.every(({ kind }) => kind === 'field') ? undefined : segments };
-};
+}
 
 interface RawSegment {
   readonly name: string;
@@ -101,7 +101,7 @@ interface RawSegment {
 const failOnEmptyName = (text: string): never =>
   fail('EmptyFieldName', `The update path '${text}' contains an empty field name, which is not allowed.`);
 
-const parseSegment = ({ name, index, text }: RawSegment, filters: ReadonlyMap<string, ArrayFilter>): UpdateSegment => {
+function parseSegment({ name, index, text }: RawSegment, filters: ReadonlyMap<string, ArrayFilter>): UpdateSegment {
   if (name === '') return failOnEmptyName(text);
   if (!name.startsWith('$')) return { kind: 'field', name };
   const isArrayOperator = name === '$' || name.startsWith('$[');
@@ -117,30 +117,30 @@ const parseSegment = ({ name, index, text }: RawSegment, filters: ReadonlyMap<st
     return fail('BadValue', `No array filter found for identifier '${identifier}' in path '${text}'`);
   filter.isUsed = true;
   return { kind: 'filtered', identifier, matches: filter.matches };
-};
+}
 
 /**
  * Checks what may be written to a document that exists already: an upsert may insert a field such as `$price`, but an
  * update must not add one at the top.
  * @throws DatabaseError DollarPrefixedFieldName
  */
-export const ensureStorable = ({ names, text }: UpdatePath): void => {
+export function ensureStorable({ names, text }: UpdatePath): void {
   const first = names[0] as string;
   if (first.startsWith('$') && !DBREF_FIELDS.has(first)) {
     fail('DollarPrefixedFieldName', `The dollar ($) prefixed field '${first}' in '${text}' is not valid for storage.`);
   }
-};
+}
 
 /**
  * The paths that a path means in a document: itself, or what its array operators stand for.
  * @param position - where the query matched, for `$`
  * @throws DatabaseError BadValue when `$` has no match, or an array operator no array
  */
-export const expandPath = (
+export function expandPath(
   path: UpdatePath,
   document: Document,
   position: () => number | undefined,
-): (readonly string[])[] => {
+): (readonly string[])[] {
   if (path.segments === undefined) return [path.names];
   let partial: { readonly names: readonly string[]; readonly value: unknown }[] = [{ names: [], value: document }];
   for (const [index, segment] of path.segments.entries()) {
@@ -158,19 +158,19 @@ export const expandPath = (
     });
   }
   return partial.map(({ names }) => names);
-};
+}
 
 const matchedName = (position: number | undefined): string =>
   position === undefined
     ? fail('BadValue', 'The positional operator did not find the match needed from the query.')
     : String(position);
 
-const childOf = (value: unknown, name: string): unknown => {
+function childOf(value: unknown, name: string): unknown {
   if (Array.isArray(value)) return value[toArrayIndex(name)];
   return isDocument(value) ? fieldOf(value, name) : undefined;
-};
+}
 
-const ensureArray = (value: unknown, path: UpdatePath, index: number): unknown[] => {
+function ensureArray(value: unknown, path: UpdatePath, index: number): unknown[] {
   if (Array.isArray(value)) return value;
   const before = path.names.slice(0, index);
   if (value === undefined) {
@@ -180,28 +180,28 @@ const ensureArray = (value: unknown, path: UpdatePath, index: number): unknown[]
     );
   }
   return fail('BadValue', `Cannot apply array updates to non-array element ${before.at(-1)}: ${describe(value)}`);
-};
+}
 
 /**
  * Checks the paths of an update as they are written: none is another or lies below another, and an array is not reached
  * both by `$[]` or `$[identifier]` and by anything else.
  * @throws DatabaseError ConflictingUpdateOperators (40)
  */
-export const ensureNoConflicts = (paths: readonly (readonly string[])[]): void => {
+export function ensureNoConflicts(paths: readonly (readonly string[])[]): void {
   const conflict = findConflict(paths);
   if (conflict === undefined) return;
   const { path, at } = conflict;
   fail('ConflictingUpdateOperators', `Updating the path '${path}' would create a conflict at '${at}'`);
-};
+}
 
 /**
  * Checks the same of the paths that an update means in one document, where two array operators may stand for one element.
  * @throws DatabaseError ConflictingUpdateOperators (40)
  */
-export const ensureDisjoint = (paths: readonly (readonly string[])[]): void => {
+export function ensureDisjoint(paths: readonly (readonly string[])[]): void {
   const conflict = findConflict(paths);
   if (conflict !== undefined) fail('ConflictingUpdateOperators', `Update created a conflict at '${conflict.at}'`);
-};
+}
 
 interface Conflict {
   readonly path: string;
@@ -211,7 +211,7 @@ interface Conflict {
 /** Below a path: nothing, for it is written as a whole; the elements of its array; or fields and positions. */
 type Below = 'nothing' | 'elements' | 'names';
 
-const findConflict = (paths: readonly (readonly string[])[]): Conflict | undefined => {
+function findConflict(paths: readonly (readonly string[])[]): Conflict | undefined {
   const known = new Map<string, Below>();
   for (const names of paths) {
     let at = '';
@@ -225,10 +225,10 @@ const findConflict = (paths: readonly (readonly string[])[]): Conflict | undefin
     }
   }
   return undefined;
-};
+}
 
 /** The order in which MongoDB applies the fields of an update: by name, positions by number. */
-export const comparePaths = (left: UpdatePath, right: UpdatePath): number => {
+export function comparePaths(left: UpdatePath, right: UpdatePath): number {
   const length = Math.min(left.names.length, right.names.length);
   for (let index = 0; index < length; index += 1) {
     const [a, b] = [left.names[index] as string, right.names[index] as string];
@@ -238,4 +238,4 @@ export const comparePaths = (left: UpdatePath, right: UpdatePath): number => {
     return a < b ? -1 : 1;
   }
   return left.names.length - right.names.length;
-};
+}

@@ -19,10 +19,10 @@ const noCollection = (): never => fail('InvalidOptions', 'An update reads no oth
  * Compiles the pipeline of an update.
  * @throws DatabaseError InvalidOptions naming a stage that an update does not allow
  */
-export const compileUpdatePipeline = (
+export function compileUpdatePipeline(
   stages: readonly Document[],
   options: { collation?: Collation | undefined; variables?: Document | undefined; now?: Date | undefined },
-): ((document: Document) => Document) => {
+): (document: Document) => Document {
   for (const stage of stages) {
     const [name] = isDocument(stage) ? Object.keys(stage) : [];
     if (name !== undefined && !ALLOWED.has(name)) {
@@ -43,4 +43,4 @@ export const compileUpdatePipeline = (
     const [result] = pipeline.run([document]);
     return result ?? document;
   };
-};
+}

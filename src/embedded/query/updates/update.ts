@@ -52,14 +52,14 @@ export interface UpdateOptions {
  * Compiles an update: a replacement, a document of operators, or a pipeline.
  * @throws DatabaseError FailedToParse naming an unknown operator, ConflictingUpdateOperators, TypeMismatch, …
  */
-export const compileUpdate = (update: Document | readonly Document[], options: UpdateOptions = {}): Update => {
+export function compileUpdate(update: Document | readonly Document[], options: UpdateOptions = {}): Update {
   if (Array.isArray(update)) return fromPipeline(update, options);
   const document = update as Document;
   const [first] = Object.keys(document);
   return first?.startsWith('$') === true ? fromOperators(document, options) : fromReplacement(document, options);
-};
+}
 
-const fromReplacement = (replacement: Document, { collation, arrayFilters, isMulti }: UpdateOptions): Update => {
+function fromReplacement(replacement: Document, { collation, arrayFilters, isMulti }: UpdateOptions): Update {
   if (isMulti === true) return fail('FailedToParse', 'multi update is not supported for replacement-style update');
   if (arrayFilters !== undefined && arrayFilters.length > 0) {
     return fail('FailedToParse', 'Cannot specify arrayFilters for a replacement update');
@@ -80,26 +80,26 @@ const fromReplacement = (replacement: Document, { collation, arrayFilters, isMul
     apply: (document) => ensureSameId(document, replace(document)),
     insertFrom: (filter) => replace(seedFromFilter(filter, { isReplacement: true, collation })),
   };
-};
+}
 
 /** The document with `_id` first; without one as it is. */
-const withId = (document: Document, id: unknown): Document => {
+function withId(document: Document, id: unknown): Document {
   if (id === undefined) return { ...document };
   const result: Document = { _id: id };
   for (const [key, value] of Object.entries(document)) if (key !== '_id') setField(result, key, value);
   return result;
-};
+}
 
-const ensureSameId = (before: Document, after: Document): Document => {
+function ensureSameId(before: Document, after: Document): Document {
   const [old, changed] = [before['_id'], after['_id']];
   if (old === changed || (changed !== undefined && compareValues(old, changed) === 0)) return after;
   return fail(
     'ImmutableField',
     `After applying the update, the (immutable) field '_id' was found to have been altered to _id: ${describe(changed)}`,
   );
-};
+}
 
-const fromPipeline = (stages: readonly Document[], options: UpdateOptions): Update => {
+function fromPipeline(stages: readonly Document[], options: UpdateOptions): Update {
   if (options.arrayFilters !== undefined && options.arrayFilters.length > 0) {
     return fail('FailedToParse', 'Cannot specify arrayFilters for a pipeline update');
   }
@@ -116,7 +116,7 @@ const fromPipeline = (stages: readonly Document[], options: UpdateOptions): Upda
       return withId(result, result['_id'] ?? seed['_id']);
     },
   };
-};
+}
 
 const COMPILERS: ReadonlyMap<string, ModifierCompiler> = new Map([...FIELD_MODIFIERS, ...ARRAY_MODIFIERS]);
 
@@ -129,7 +129,7 @@ interface Step {
   readonly from: UpdatePath | undefined;
 }
 
-const fromOperators = (update: Document, options: UpdateOptions): Update => {
+function fromOperators(update: Document, options: UpdateOptions): Update {
   const { collation, now = new Date() } = options;
   const filters = compileArrayFilters(options.arrayFilters, options);
   const steps: Step[] = [];
@@ -162,14 +162,14 @@ const fromOperators = (update: Document, options: UpdateOptions): Update => {
       return withId(document, document['_id']);
     },
   };
-};
+}
 
-const ensureIdKept = (before: Document, after: Document): void => {
+function ensureIdKept(before: Document, after: Document): void {
   const id = after['_id'];
   if (id !== before['_id'] && (id === undefined || !isIdentical(id, before['_id']))) {
     fail('ImmutableField', "Performing an update on the path '_id' would modify the immutable field '_id'");
   }
-};
+}
 
 interface Compiling {
   readonly filters: ReadonlyMap<string, ArrayFilter>;
@@ -177,7 +177,7 @@ interface Compiling {
   readonly into: Step[];
 }
 
-const compileOperator = (operator: string, fields: unknown, { filters, context, into }: Compiling): void => {
+function compileOperator(operator: string, fields: unknown, { filters, context, into }: Compiling): void {
   const compiler = COMPILERS.get(operator);
   if (compiler === undefined && operator !== '$rename') {
     fail(
@@ -193,7 +193,7 @@ const compileOperator = (operator: string, fields: unknown, { filters, context, 
     if (compiler === undefined) into.push({ ...compileRename(path, argument), isOnInsertOnly });
     else into.push({ path, modifier: compiler(argument, text, context), isOnInsertOnly, from: undefined });
   }
-};
+}
 
 const ensureFields = (operator: string, fields: unknown): Document =>
   isDocument(fields)
@@ -203,7 +203,7 @@ const ensureFields = (operator: string, fields: unknown): Document =>
         `Modifiers operate on fields but we found type ${typeOf(fields)} instead. For example: {$mod: {<field>: ...}} not {${operator}: ${describe(fields)}}`,
       );
 
-const applySteps = (steps: readonly Step[], document: Document, matcher: Matcher | undefined): Document => {
+function applySteps(steps: readonly Step[], document: Document, matcher: Matcher | undefined): Document {
   const draft = createDraft(document);
   const places = placesOf(steps, document, matcher);
   for (const [index, { path, modifier, from }] of steps.entries()) {
@@ -220,23 +220,23 @@ const applySteps = (steps: readonly Step[], document: Document, matcher: Matcher
     }
   }
   return draft.document;
-};
+}
 
 /**
  * The paths that each step means in a document. All are found before the first change: which elements an array operator
  * stands for depends on what was stored, not on what another step of the same update makes of it.
  * @throws DatabaseError ConflictingUpdateOperators (40) when two steps mean one element
  */
-const placesOf = (
+function placesOf(
   steps: readonly Step[],
   document: Document,
   matcher: Matcher | undefined,
-): readonly (readonly string[])[][] => {
+): readonly (readonly string[])[][] {
   const position = (): number | undefined => matcher?.positionOf(document);
   const places = steps.map(({ path }) => expandPath(path, document, position));
   if (steps.length > 1 && steps.some(({ path }) => path.segments !== undefined)) ensureDisjoint(places.flat());
   return places;
-};
+}
 
 interface Move {
   readonly document: Document;
@@ -244,7 +244,7 @@ interface Move {
   readonly from: UpdatePath;
 }
 
-const moveField = (draft: ReturnType<typeof createDraft>, { document, path, from }: Move): void => {
+function moveField(draft: ReturnType<typeof createDraft>, { document, path, from }: Move): void {
   for (const [role, { names, text }] of [
     ['source', from],
     ['destination', path],
@@ -260,4 +260,4 @@ const moveField = (draft: ReturnType<typeof createDraft>, { document, path, from
   if (value === undefined) return;
   draft.remove(from.names);
   draft.set(path.names, value);
-};
+}

@@ -11,24 +11,24 @@ import { isRegExp } from '../regular-expression.js';
  * @param isReplacement - then only `_id` is taken
  * @throws DatabaseError NotSingleValueField when the filter names a field twice, or a field and one inside it
  */
-export const seedFromFilter = (
+export function seedFromFilter(
   filter: Document,
   { isReplacement, collation }: { isReplacement: boolean; collation?: Collation | undefined },
-): Document => {
+): Document {
   const equalities = collectEqualities(compileFilter(filter, { collation }));
   const wanted = isReplacement ? equalities.filter(({ path }) => path === '_id') : equalities;
   ensureDistinct(wanted.map(({ path }) => path));
   const draft = createDraft({});
   for (const { path, value } of wanted) draft.set(toPath(path), value);
   return draft.document;
-};
+}
 
 interface Equality {
   readonly path: string;
   readonly value: unknown;
 }
 
-const collectEqualities = (matcher: Matcher): Equality[] => {
+function collectEqualities(matcher: Matcher): Equality[] {
   const equalities: Equality[] = [];
   for (const { path, op, value } of matcher.predicates) {
     if (op === '$eq') equalities.push({ path, value });
@@ -42,9 +42,9 @@ const collectEqualities = (matcher: Matcher): Equality[] => {
     if (only !== undefined && others.length === 0) equalities.push(...collectEqualities(only));
   }
   return equalities;
-};
+}
 
-const ensureDistinct = (paths: readonly string[]): void => {
+function ensureDistinct(paths: readonly string[]): void {
   for (const [index, path] of paths.entries()) {
     for (const other of paths.slice(index + 1)) {
       if (path === other)
@@ -58,4 +58,4 @@ const ensureDistinct = (paths: readonly string[]): void => {
       }
     }
   }
-};
+}

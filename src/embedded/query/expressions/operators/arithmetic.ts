@@ -17,15 +17,15 @@ const ensureNumber = (name: string, value: unknown): Numeric =>
   isNumeric(value) ? value : fail('TypeMismatch', `${name} only supports numeric types, not ${typeOf(value)}`);
 
 /** A 64-bit integer that overflows goes on as a double in expressions. */
-const withOverflow = (operation: 'add' | 'subtract' | 'multiply', left: Numeric, right: Numeric): Numeric => {
+function withOverflow(operation: 'add' | 'subtract' | 'multiply', left: Numeric, right: Numeric): Numeric {
   const result = calculate(operation, left, right);
   if (result !== undefined) return result;
   const [a, b] = [toNumber(left), toNumber(right)];
   return toDouble(operation === 'add' ? a + b : operation === 'subtract' ? a - b : a * b);
-};
+}
 
 /** The sum of two values with dates among them: a date plus a number of milliseconds is a date. */
-const add = (values: readonly unknown[]): unknown => {
+function add(values: readonly unknown[]): unknown {
   let sum: Numeric = 0;
   let date: Date | undefined;
   for (const value of values) {
@@ -40,9 +40,9 @@ const add = (values: readonly unknown[]): unknown => {
     }
   }
   return date === undefined ? sum : new Date(date.getTime() + Math.round(toNumber(sum)));
-};
+}
 
-const subtract = (left: unknown, right: unknown): unknown => {
+function subtract(left: unknown, right: unknown): unknown {
   if (isNullish(left) || isNullish(right)) return null;
   if (left instanceof Date) {
     if (right instanceof Date) return Long.fromNumber(left.getTime() - right.getTime());
@@ -52,18 +52,18 @@ const subtract = (left: unknown, right: unknown): unknown => {
     return fail('TypeMismatch', `can't $subtract ${typeOf(right)} from ${typeOf(left)}`);
   }
   return withOverflow('subtract', left, right);
-};
+}
 
-const multiply = (values: readonly unknown[]): unknown => {
+function multiply(values: readonly unknown[]): unknown {
   let product: Numeric = 1;
   for (const value of values) {
     if (isNullish(value)) return null;
     product = withOverflow('multiply', product, ensureNumber('$multiply', value));
   }
   return product;
-};
+}
 
-const divide = (left: unknown, right: unknown): unknown => {
+function divide(left: unknown, right: unknown): unknown {
   if (isNullish(left) || isNullish(right)) return null;
   if (!isNumeric(left) || !isNumeric(right)) {
     return fail('TypeMismatch', `$divide only supports numeric types, not ${typeOf(left)} and ${typeOf(right)}`);
@@ -71,12 +71,12 @@ const divide = (left: unknown, right: unknown): unknown => {
   if (toNumber(right) === 0) return fail('BadValue', "can't $divide by zero");
   if (left instanceof Decimal128 || right instanceof Decimal128) return divideDecimals(left, right);
   return toDouble(toNumber(left) / toNumber(right));
-};
+}
 
 /** Digits a decimal quotient is calculated to before it is rounded to the format's 34. */
 const QUOTIENT_DIGITS = 70;
 
-const divideDecimals = (left: Numeric, right: Numeric): unknown => {
+function divideDecimals(left: Numeric, right: Numeric): unknown {
   const [a, b] = [decimalParts(left), decimalParts(right)];
   if (a === undefined || b === undefined) return Decimal128.fromString(String(toNumber(left) / toNumber(right)));
   const scaled = (a.coefficient * 10n ** BigInt(QUOTIENT_DIGITS)) / b.coefficient;
@@ -87,9 +87,9 @@ const divideDecimals = (left: Numeric, right: Numeric): unknown => {
     coefficient: scaled / 10n ** BigInt(dropped),
     exponent: a.exponent - b.exponent - QUOTIENT_DIGITS + dropped,
   });
-};
+}
 
-const decimalParts = (value: Numeric): { isNegative: boolean; coefficient: bigint; exponent: number } | undefined => {
+function decimalParts(value: Numeric): { isNegative: boolean; coefficient: bigint; exponent: number } | undefined {
   const text = toDecimal(value).toString();
   const match = /^(-?)(\d+)(?:\.(\d+))?(?:E([+-]?\d+))?$/.exec(text);
   if (match === null) return undefined;
@@ -99,9 +99,9 @@ const decimalParts = (value: Numeric): { isNegative: boolean; coefficient: bigin
     coefficient: BigInt(whole + fraction),
     exponent: Number(exponent) - fraction.length,
   };
-};
+}
 
-const modulo = (left: unknown, right: unknown): unknown => {
+function modulo(left: unknown, right: unknown): unknown {
   if (isNullish(left) || isNullish(right)) return null;
   if (!isNumeric(left) || !isNumeric(right)) {
     return fail('TypeMismatch', `$mod only supports numeric types, not ${typeOf(left)} and ${typeOf(right)}`);
@@ -112,7 +112,7 @@ const modulo = (left: unknown, right: unknown): unknown => {
   if (types.includes('double')) return toDouble(toNumber(left) % toNumber(right));
   const remainder = toBigInt(left) % toBigInt(right);
   return types.includes('long') ? Long.fromBigInt(remainder) : Number(remainder);
-};
+}
 
 /** A function on one number, which keeps the type of integers where `keepsIntegers` says so. */
 const unary = (name: string, apply: (value: number) => number, keepsIntegers: boolean): OperatorEntry =>
@@ -137,7 +137,7 @@ const positive = (name: string, apply: (value: number) => number, code: number):
     false,
   );
 
-const power = (base: unknown, exponent: unknown): unknown => {
+function power(base: unknown, exponent: unknown): unknown {
   if (isNullish(base) || isNullish(exponent)) return null;
   const [a, b] = [ensureNumber('$pow', base), ensureNumber('$pow', exponent)];
   if (toNumber(a) === 0 && toNumber(b) < 0)
@@ -147,10 +147,10 @@ const power = (base: unknown, exponent: unknown): unknown => {
   if (types.includes('decimal')) return Decimal128.fromString(String(result));
   if (types.includes('double') || !Number.isSafeInteger(result)) return toDouble(result);
   return !types.includes('long') && isInt32(result) ? result : Long.fromNumber(result);
-};
+}
 
 /** `$round` goes to the even neighbour from the middle, `$trunc` towards zero; both at a decimal place. */
-const atPlace = (name: string, [value, place]: readonly unknown[], mode: 'round' | 'trunc'): unknown => {
+function atPlace(name: string, [value, place]: readonly unknown[], mode: 'round' | 'trunc'): unknown {
   if (isNullish(value) || place === null) return null;
   const number = ensureNumber(name, value);
   const digits = place === undefined ? 0 : toNumber(ensureNumber(name, place));
@@ -166,19 +166,19 @@ const atPlace = (name: string, [value, place]: readonly unknown[], mode: 'round'
   const result = Number(rounded);
   if (type === 'double') return toDouble(result);
   return type === 'int' && isInt32(result) ? result : Long.fromNumber(result);
-};
+}
 
 /** A number without an exponent. */
-const toPlainText = (value: Numeric): string => {
+function toPlainText(value: Numeric): string {
   const parts = decimalParts(value instanceof Double ? value.value : value);
   if (parts === undefined) return '0';
   const digits = parts.coefficient.toString().padStart(Math.max(1, 1 - parts.exponent), '0');
   const split = digits.length + Math.min(parts.exponent, 0);
   const whole = digits.slice(0, split) + '0'.repeat(Math.max(parts.exponent, 0));
   return `${parts.isNegative ? '-' : ''}${whole}.${digits.slice(split)}`;
-};
+}
 
-const roundText = (text: string, place: number, mode: 'round' | 'trunc'): string => {
+function roundText(text: string, place: number, mode: 'round' | 'trunc'): string {
   const isNegative = text.startsWith('-');
   const [whole = '0', fraction = ''] = text.replace('-', '').split('.');
   const scaled = BigInt(whole + fraction);
@@ -189,7 +189,7 @@ const roundText = (text: string, place: number, mode: 'round' | 'trunc'): string
   const twice = (scaled % unit) * 2n;
   if (mode === 'round' && (twice > unit || (twice === unit && quotient % 2n === 1n))) quotient += 1n;
   return `${isNegative ? '-' : ''}${quotient}E${-place}`;
-};
+}
 
 /** Arithmetic, with MongoDB's promotion of types. */
 export const arithmeticOperators: readonly OperatorEntry[] = [

@@ -11,10 +11,10 @@ import { ensureName } from './variable.js';
 const ensureArray = (value: unknown, message: string): unknown[] =>
   Array.isArray(value) ? value : fail('BadValue', message);
 
-const ensureInteger = (value: unknown, message: string): number => {
+function ensureInteger(value: unknown, message: string): number {
   const number = isNumeric(value) ? toNumber(value) : Number.NaN;
   return Number.isInteger(number) ? number : fail('BadValue', message);
-};
+}
 
 const compileMap: OperatorCompiler = (operand, context) => {
   const parameters = readParameters('$map', operand, { required: ['input', 'in'], optional: ['as'] });
@@ -65,7 +65,7 @@ const compileReduce: OperatorCompiler = (operand, context) => {
   };
 };
 
-const elementAt = (name: string, array: unknown, position: unknown): unknown => {
+function elementAt(name: string, array: unknown, position: unknown): unknown {
   if (isNullish(array) || isNullish(position)) return null;
   const list = ensureArray(array, `${name}'s first argument must be an array, but is ${typeOf(array)}`);
   const index = ensureInteger(
@@ -73,9 +73,9 @@ const elementAt = (name: string, array: unknown, position: unknown): unknown => 
     `${name}'s second argument must be a numeric value, but is ${typeOf(position)}`,
   );
   return list[index < 0 ? list.length + index : index];
-};
+}
 
-const indexOf = ([array, wanted, from, to]: unknown[], collation: Parameters<typeof isEqual>[2]): unknown => {
+function indexOf([array, wanted, from, to]: unknown[], collation: Parameters<typeof isEqual>[2]): unknown {
   if (isNullish(array)) return null;
   const list = ensureArray(array, `$indexOfArray requires an array as a first argument, found: ${typeOf(array)}`);
   const start = from === undefined ? 0 : ensureInteger(from, '$indexOfArray requires an integral starting index');
@@ -84,9 +84,9 @@ const indexOf = ([array, wanted, from, to]: unknown[], collation: Parameters<typ
     if (isEqual(list[index], wanted, collation)) return index;
   }
   return -1;
-};
+}
 
-const slice = ([array, first, second]: unknown[]): unknown => {
+function slice([array, first, second]: unknown[]): unknown {
   if (isNullish(array) || isNullish(first) || second === null) return null;
   const list = ensureArray(array, `First argument to $slice must be an array, but is of type: ${typeOf(array)}`);
   const start = ensureInteger(first, 'Second argument to $slice must be a numeric value');
@@ -95,11 +95,11 @@ const slice = ([array, first, second]: unknown[]): unknown => {
   if (count <= 0) return fail('Location28729', `Third argument to $slice must be positive: ${count}`);
   const from = start < 0 ? Math.max(list.length + start, 0) : start;
   return list.slice(from, from + count);
-};
+}
 
 const MAX_RANGE = 8_000_000;
 
-const range = ([start, end, step]: unknown[]): unknown => {
+function range([start, end, step]: unknown[]): unknown {
   const from = ensureInteger(start, '$range requires a starting value that can be represented as a 32-bit integer');
   const to = ensureInteger(end, '$range requires an ending value that can be represented as a 32-bit integer');
   const by = step === undefined ? 1 : ensureInteger(step, '$range requires a step that is a 32-bit integer');
@@ -108,9 +108,9 @@ const range = ([start, end, step]: unknown[]): unknown => {
   const values: number[] = [];
   for (let value = from; by > 0 ? value < to : value > to; value += by) values.push(value);
   return values;
-};
+}
 
-const zip = ({ inputs, useLongestLength, defaults }: Record<string, unknown>): unknown => {
+function zip({ inputs, useLongestLength, defaults }: Record<string, unknown>): unknown {
   const lists = ensureArray(inputs, 'inputs must be an array of expressions');
   if (lists.some(isNullish)) return null;
   const arrays = lists.map((list) => ensureArray(list, `$zip found a non-array expression in input: ${typeOf(list)}`));
@@ -120,18 +120,18 @@ const zip = ({ inputs, useLongestLength, defaults }: Record<string, unknown>): u
   return Array.from({ length }, (_, index) =>
     arrays.map((array, position) => array[index] ?? fillers[position] ?? null),
   );
-};
+}
 
-const some =
-  (name: string, pick: (array: unknown[], count: number) => unknown[]) =>
-  ({ input, n }: Record<string, unknown>): unknown => {
+function some(name: string, pick: (array: unknown[], count: number) => unknown[]) {
+  return ({ input, n }: Record<string, unknown>): unknown => {
     if (isNullish(input)) return null;
     const count = ensureInteger(n, `${name}: 'n' must be an integer`);
     if (count <= 0) return fail('Location5787908', `'n' must be greater than 0, found ${count}`);
     return pick(ensureArray(input, `${name}: 'input' must be an array`), count);
   };
+}
 
-const sortArray = (input: unknown, sortBy: unknown, collation: Parameters<typeof isEqual>[2]): unknown => {
+function sortArray(input: unknown, sortBy: unknown, collation: Parameters<typeof isEqual>[2]): unknown {
   if (isNullish(input)) return null;
   const array = ensureArray(
     input,
@@ -146,7 +146,7 @@ const sortArray = (input: unknown, sortBy: unknown, collation: Parameters<typeof
   const originals = new Map<Document, unknown>();
   for (const element of array) originals.set(isDocument(element) ? { ...element } : {}, element);
   return sortDocuments(originals.keys(), sortBy, collation).map((key) => originals.get(key));
-};
+}
 
 const compileSortArray: OperatorCompiler = (operand, context) => {
   const { input, sortBy } = readParameters('$sortArray', operand, { required: ['input', 'sortBy'], optional: [] });

@@ -16,13 +16,13 @@ const define = (name: string, start: bigint, combine: (left: bigint, right: bigi
     return hasLong ? Long.fromBigInt(bits) : Number(bits);
   });
 
-const integerOf = (name: string, value: unknown): bigint => {
+function integerOf(name: string, value: unknown): bigint {
   const type = isNumeric(value) ? numericTypeOf(value) : undefined;
   if (!isNumeric(value) || (type !== 'int' && type !== 'long')) {
     return fail('TypeMismatch', `${name} only supports int and long operands, not ${typeOf(value)}`);
   }
   return toBigInt(value);
-};
+}
 
 /** Bitwise operators, on integers only. */
 export const bitwiseOperators: readonly OperatorEntry[] = [

@@ -31,16 +31,16 @@ export const isFixedUnit = (unit: string): unit is FixedUnit => Object.hasOwn(UN
 export const isMonthUnit = (unit: string): unit is MonthUnit => Object.hasOwn(UNIT_MONTHS, unit);
 
 /** A value that stands for a moment: a date, an ObjectId or a timestamp. */
-export const toDate = (value: unknown): Date => {
+export function toDate(value: unknown): Date {
   if (value instanceof Date) return value;
   if (value instanceof ObjectId) return value.getTimestamp();
   if (value instanceof Timestamp) return new Date(value.getHighBitsUnsigned() * 1000);
   return fail('Location16006', `can't convert from BSON type ${typeOf(value)} to Date`);
-};
+}
 
 const zoneFormats = new Map<string, Intl.DateTimeFormat>();
 
-const zoneFormat = (zone: string): Intl.DateTimeFormat => {
+function zoneFormat(zone: string): Intl.DateTimeFormat {
   const known = zoneFormats.get(zone);
   if (known !== undefined) return known;
   try {
@@ -50,12 +50,12 @@ const zoneFormat = (zone: string): Intl.DateTimeFormat => {
   } catch {
     return fail('Location40485', `unrecognized time zone identifier: "${zone}"`);
   }
-};
+}
 
 const OFFSET = /^(?:GMT|UTC)?(?:([+-])(\d{2}):?(\d{2})?)?$/;
 
 /** How far a zone (an Olson name or an offset) is ahead of UTC at a moment, in milliseconds. */
-export const zoneOffsetMs = (zone: unknown, at: number): number => {
+export function zoneOffsetMs(zone: unknown, at: number): number {
   if (zone === undefined || zone === 'UTC' || zone === 'GMT' || zone === 'Z') return 0;
   if (typeof zone !== 'string')
     return fail('Location40517', `timezone must evaluate to a string, found ${typeOf(zone)}`);
@@ -64,7 +64,7 @@ export const zoneOffsetMs = (zone: unknown, at: number): number => {
   const [, sign, hours = '0', minutes = '0'] = match ?? [];
   const offset = (Number(hours) * 60 + Number(minutes)) * UNIT_MS.minute;
   return sign === '-' ? -offset : offset;
-};
+}
 
 const zoneName = (zone: string, at: number): string =>
   zoneFormat(zone)
@@ -76,11 +76,11 @@ export const toLocal = (date: Date, zone: unknown): Date =>
   new Date(date.getTime() + zoneOffsetMs(zone, date.getTime()));
 
 /** The moment at which the zone's wall clock shows what the UTC fields of a date say. */
-export const fromLocal = (local: number, zone: unknown): Date => {
+export function fromLocal(local: number, zone: unknown): Date {
   const guess = local - zoneOffsetMs(zone, local);
   // Near a change of the clocks the first guess looks the offset up on the wrong side of it.
   return new Date(local - zoneOffsetMs(zone, guess));
-};
+}
 
 /** The first of January is day 1. */
 export const dayOfYear = (date: Date): number =>
@@ -96,29 +96,29 @@ export const isoDayOfWeek = (date: Date): number => date.getUTCDay() || 7;
 export const isoWeekYear = (date: Date): number =>
   new Date(startOfDay(date) + (4 - isoDayOfWeek(date)) * DAY_MS).getUTCFullYear();
 
-export const isoWeek = (date: Date): number => {
+export function isoWeek(date: Date): number {
   const thursday = new Date(startOfDay(date) + (4 - isoDayOfWeek(date)) * DAY_MS);
   return Math.floor((dayOfYear(thursday) - 1) / 7) + 1;
-};
+}
 
 /** Weeks begin on Sunday; days before the first Sunday are week 0. */
 export const weekOfYear = (date: Date): number => Math.floor((dayOfYear(date) + 6 - date.getUTCDay()) / 7);
 
 /** Adds months and keeps the day, or takes the month's last one where it has no such day. */
-export const addMonths = (date: Date, months: number): number => {
+export function addMonths(date: Date, months: number): number {
   const year = date.getUTCFullYear();
   const month = date.getUTCMonth() + months;
   const lastDay = new Date(Date.UTC(year, month + 1, 0)).getUTCDate();
   const time = date.getTime() - startOfDay(date);
   return Date.UTC(year, month, Math.min(date.getUTCDate(), lastDay)) + time;
-};
+}
 
 const WEEKDAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'];
 
 /** The number of a weekday by its name or the name's first three letters; Sunday is 0. */
-export const weekdayNumber = (name: unknown): number => {
+export function weekdayNumber(name: unknown): number {
   if (name === undefined || name === null) return 0;
   const text = typeof name === 'string' ? name.toLowerCase() : '';
   const found = WEEKDAYS.findIndex((day) => day === text || day.slice(0, 3) === text);
   return found === -1 ? fail('Location5439015', `unknown day of week value: ${String(name)}`) : found;
-};
+}

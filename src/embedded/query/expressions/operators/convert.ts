@@ -20,7 +20,7 @@ export const isConversionFailure = (error: unknown): boolean =>
   error instanceof DatabaseError && error.code === CONVERSION_FAILURE;
 
 /** A value's text, as `$toString` gives it. */
-export const convertToString = (value: unknown): string => {
+export function convertToString(value: unknown): string {
   if (typeof value === 'string') return value;
   if (typeof value === 'boolean') return String(value);
   if (value instanceof Date) return value.toISOString();
@@ -29,29 +29,29 @@ export const convertToString = (value: unknown): string => {
   if (isNumeric(value)) return numberText(toNumber(value));
   if (value instanceof Binary && value.sub_type === Binary.SUBTYPE_UUID) return new UUID(value.value()).toString();
   return failConversion(value, 'string');
-};
+}
 
-const numberText = (value: number): string => {
+function numberText(value: number): string {
   if (Number.isFinite(value))
     return String(value)
       .replace('e+', 'e+')
       .replace(/e([+-])(\d)$/, 'e$10$2');
   return Number.isNaN(value) ? 'NaN' : value > 0 ? 'Infinity' : '-Infinity';
-};
+}
 
 const DECIMAL_TEXT = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 const INTEGER_TEXT = /^[+-]?\d+$/;
 
-const toDoubleValue = (value: unknown): unknown => {
+function toDoubleValue(value: unknown): unknown {
   if (isNumeric(value)) return toDouble(toNumber(value));
   if (typeof value === 'boolean') return toDouble(Number(value));
   if (value instanceof Date) return toDouble(value.getTime());
   if (typeof value !== 'string') return failConversion(value, 'double');
   if (!DECIMAL_TEXT.test(value) && !/^[+-]?(?:NaN|Infinity)$/i.test(value)) return failParse(value, 'double');
   return toDouble(Number(value));
-};
+}
 
-const toIntegerValue = (value: unknown, type: 'int' | 'long'): unknown => {
+function toIntegerValue(value: unknown, type: 'int' | 'long'): unknown {
   if (typeof value === 'boolean') return bounded(BigInt(value), { value, type });
   if (value instanceof Date && type === 'long') return Long.fromNumber(value.getTime());
   if (typeof value === 'string') {
@@ -63,12 +63,12 @@ const toIntegerValue = (value: unknown, type: 'int' | 'long'): unknown => {
   const number = toNumber(value);
   if (!Number.isFinite(number)) return failOverflow(value, type);
   return bounded(toBigInt(value), { value, type });
-};
+}
 
-const bounded = (integer: bigint, { value, type }: { value: unknown; type: 'int' | 'long' }): unknown => {
+function bounded(integer: bigint, { value, type }: { value: unknown; type: 'int' | 'long' }): unknown {
   if (integer !== BigInt.asIntN(type === 'int' ? 32 : 64, integer)) return failOverflow(value, type);
   return type === 'int' ? Number(integer) : Long.fromBigInt(integer);
-};
+}
 
 const failOverflow = (value: unknown, type: string): never =>
   fail(
@@ -76,7 +76,7 @@ const failOverflow = (value: unknown, type: string): never =>
     `Conversion would overflow target type in $convert with no onError value: ${String(value)} to ${type}`,
   );
 
-const toDecimalValue = (value: unknown): unknown => {
+function toDecimalValue(value: unknown): unknown {
   if (isNumeric(value)) return toDecimal(value as Numeric);
   if (typeof value === 'boolean') return Decimal128.fromString(value ? '1' : '0');
   if (value instanceof Date) return Decimal128.fromString(String(value.getTime()));
@@ -84,19 +84,19 @@ const toDecimalValue = (value: unknown): unknown => {
   return DECIMAL_TEXT.test(value) || /^[+-]?(?:NaN|Infinity)$/i.test(value)
     ? Decimal128.fromString(value)
     : failParse(value, 'decimal');
-};
+}
 
-const toDateValue = (value: unknown): unknown => {
+function toDateValue(value: unknown): unknown {
   if (value instanceof Date) return value;
   if (value instanceof ObjectId) return value.getTimestamp();
   if (isNumeric(value) && !isInt32(value as number)) return new Date(Math.trunc(toNumber(value)));
   if (typeof value !== 'string') return failConversion(value, 'date');
   const date = parseDate(value);
   return date ?? fail('Location241', `Error parsing date string '${value}'; in $convert with no onError value`);
-};
+}
 
 /** ISO 8601 with what MongoDB leaves optional; without a zone it is UTC. */
-const parseDate = (text: string): Date | undefined => {
+function parseDate(text: string): Date | undefined {
   const match =
     /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)\s*(Z|[+-]\d{2}(?::?\d{2})?)?)?$/i.exec(
       text.trim(),
@@ -108,11 +108,11 @@ const parseDate = (text: string): Date | undefined => {
     : 'Z';
   const date = new Date(`${day}T${time}${offset}`);
   return Number.isNaN(date.getTime()) ? undefined : date;
-};
+}
 
 const toBooleanValue = (value: unknown): unknown => (isNumeric(value) ? toNumber(value) !== 0 : value !== false);
 
-const toObjectIdValue = (value: unknown): unknown => {
+function toObjectIdValue(value: unknown): unknown {
   if (value instanceof ObjectId) return value;
   if (typeof value !== 'string') return failConversion(value, 'objectId');
   if (/^[0-9a-f]{24}$/i.test(value)) return ObjectId.createFromHexString(value);
@@ -120,13 +120,13 @@ const toObjectIdValue = (value: unknown): unknown => {
     'Location241',
     `Failed to parse objectId '${value}' in $convert with no onError value: Invalid string length for parsing to OID, expected 24 but found ${value.length}`,
   );
-};
+}
 
-const toUuidValue = (value: unknown): unknown => {
+function toUuidValue(value: unknown): unknown {
   if (value instanceof Binary) return value;
   if (typeof value !== 'string' || !UUID.isValid(value)) return failConversion(value, 'binData');
   return new Binary(new UUID(value).id, Binary.SUBTYPE_UUID);
-};
+}
 
 const CONVERTERS: ReadonlyMap<string, (value: unknown) => unknown> = new Map([
   ['double', toDoubleValue],
@@ -144,8 +144,8 @@ const CONVERTERS: ReadonlyMap<string, (value: unknown) => unknown> = new Map([
  * Converts a value that is not null to a type by its `$type` name.
  * @throws DatabaseError ConversionFailure (241) when the value cannot be of that type
  */
-export const convert = (value: unknown, type: string): unknown => {
+export function convert(value: unknown, type: string): unknown {
   const converter = CONVERTERS.get(type);
   if (converter === undefined) return failConversion(value, type);
   return converter(value);
-};
+}

@@ -70,7 +70,7 @@ const formatDate = (format: string, moment: Moment): string =>
 const UTC_FORMAT = '%Y-%m-%dT%H:%M:%S.%LZ';
 const LOCAL_FORMAT = '%Y-%m-%dT%H:%M:%S.%L';
 
-const dateToString = ({ date, format, timezone, onNull }: Record<string, unknown>): unknown => {
+function dateToString({ date, format, timezone, onNull }: Record<string, unknown>): unknown {
   if (isNullish(date)) return onNull ?? null;
   if (format === null || timezone === null) return null;
   const moment = toDate(date);
@@ -80,7 +80,7 @@ const dateToString = ({ date, format, timezone, onNull }: Record<string, unknown
   if (typeof pattern !== 'string')
     return fail('Location18533', `$dateToString requires that 'format' be a string, found: ${typeOf(pattern)}`);
   return formatDate(pattern, { local: toLocal(moment, timezone), offsetMinutes: offsetMs / UNIT_MS.minute });
-};
+}
 
 /** What each specifier reads, as a named group. */
 const PARSERS: Readonly<Record<string, string>> = {
@@ -102,16 +102,16 @@ const PARSERS: Readonly<Record<string, string>> = {
   '%': '%',
 };
 
-const parserOf = (format: string): RegExp => {
+function parserOf(format: string): RegExp {
   const body = format.replace(/%(.?)|[\\^$.*+?()[\]{}|/]/gs, (text, specifier: string | undefined) => {
     if (specifier === undefined) return `\\${text}`;
     const parser = Object.hasOwn(PARSERS, specifier) ? PARSERS[specifier] : undefined;
     return parser ?? fail('Location18536', `Invalid format character '%${specifier}' in format string`);
   });
   return new RegExp(`^${body}$`);
-};
+}
 
-const parseWithFormat = (text: string, format: string, zone: unknown): Date => {
+function parseWithFormat(text: string, format: string, zone: unknown): Date {
   const groups = parserOf(format).exec(text)?.groups;
   if (groups === undefined)
     return fail('Location241', `Error parsing date string '${text}'; it does not match the format '${format}'`);
@@ -126,9 +126,9 @@ const parseWithFormat = (text: string, format: string, zone: unknown): Date => {
   if (groups['zone'] !== undefined) return new Date(local - zoneOffsetMs(groups['zone'], local));
   if (groups['zoneMinutes'] !== undefined) return new Date(local - part('zoneMinutes', 0) * UNIT_MS.minute);
   return fromLocal(local, zone);
-};
+}
 
-const calendarDay = (groups: Record<string, string>, part: (name: string, standard: number) => number): number => {
+function calendarDay(groups: Record<string, string>, part: (name: string, standard: number) => number): number {
   if (groups['isoYear'] !== undefined) {
     const fourth = new Date(Date.UTC(part('isoYear', 1970), 0, 4));
     return fourth.getTime() + ((part('isoWeek', 1) - 1) * 7 + part('isoDay', 1) - isoDayOfWeek(fourth)) * UNIT_MS.day;
@@ -139,9 +139,9 @@ const calendarDay = (groups: Record<string, string>, part: (name: string, standa
   const month =
     name === undefined ? part('month', 1) - 1 : MONTHS.findIndex((full) => full.toLowerCase().startsWith(name));
   return Date.UTC(year, month, part('day', 1));
-};
+}
 
-const dateFromString = ({ dateString, format, timezone, onNull, ...rest }: Record<string, unknown>): unknown => {
+function dateFromString({ dateString, format, timezone, onNull, ...rest }: Record<string, unknown>): unknown {
   if (isNullish(dateString)) return onNull ?? null;
   if (timezone === null || format === null) return null;
   try {
@@ -159,7 +159,7 @@ const dateFromString = ({ dateString, format, timezone, onNull, ...rest }: Recor
     if ('onError' in rest && isConversionFailure(error)) return rest['onError'];
     throw error;
   }
-};
+}
 
 /** Dates to and from text. */
 export const dateTextOperators: readonly OperatorEntry[] = [

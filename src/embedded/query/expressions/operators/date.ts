@@ -40,21 +40,20 @@ const definePart = (name: string, read: (local: Date) => unknown): OperatorEntry
   },
 ];
 
-const integer = (name: string, value: unknown): number => {
+function integer(name: string, value: unknown): number {
   const number = isNumeric(value) ? toNumber(value) : Number.NaN;
   return Number.isInteger(number)
     ? number
     : fail('Location40515', `${name} must evaluate to an integer, found ${typeOf(value)}`);
-};
+}
 
-const ensureUnit = (unit: unknown): string => {
+function ensureUnit(unit: unknown): string {
   if (typeof unit === 'string' && (isFixedUnit(unit) || isMonthUnit(unit))) return unit;
   return fail('FailedToParse', `unknown time unit value: ${String(unit)}`);
-};
+}
 
-const dateAdd =
-  (sign: 1 | -1) =>
-  ({ startDate, unit, amount, timezone }: Record<string, unknown>): unknown => {
+function dateAdd(sign: 1 | -1) {
+  return ({ startDate, unit, amount, timezone }: Record<string, unknown>): unknown => {
     if (isNullish(startDate) || isNullish(unit) || isNullish(amount) || timezone === null) return null;
     const start = toDate(startDate);
     const by = sign * integer('amount', amount);
@@ -65,6 +64,7 @@ const dateAdd =
     if (length >= DAY_MS) return fromLocal(toLocal(start, timezone).getTime() + by * length, timezone);
     return new Date(start.getTime() + by * length);
   };
+}
 
 /** Months since the year 0. */
 const monthNumber = (date: Date): number => date.getUTCFullYear() * 12 + date.getUTCMonth();
@@ -73,7 +73,7 @@ const monthNumber = (date: Date): number => date.getUTCFullYear() * 12 + date.ge
 const weekNumber = (local: number, firstDay: number): number =>
   Math.floor((Math.floor(local / DAY_MS) + 4 - firstDay) / 7);
 
-const dateDiff = ({ startDate, endDate, unit, timezone, startOfWeek }: Record<string, unknown>): unknown => {
+function dateDiff({ startDate, endDate, unit, timezone, startOfWeek }: Record<string, unknown>): unknown {
   if (isNullish(startDate) || isNullish(endDate) || isNullish(unit) || timezone === null) return null;
   const name = ensureUnit(unit);
   const start = toLocal(toDate(startDate), timezone);
@@ -88,12 +88,12 @@ const dateDiff = ({ startDate, endDate, unit, timezone, startOfWeek }: Record<st
   }
   const length = isFixedUnit(name) ? UNIT_MS[name] : 1;
   return Long.fromNumber(Math.floor(end.getTime() / length) - Math.floor(start.getTime() / length));
-};
+}
 
 /** What `$dateTrunc` counts its bins from. */
 const REFERENCE = Date.UTC(2000, 0, 1);
 
-const dateTrunc = ({ date, unit, binSize, timezone, startOfWeek }: Record<string, unknown>): unknown => {
+function dateTrunc({ date, unit, binSize, timezone, startOfWeek }: Record<string, unknown>): unknown {
   if (isNullish(date) || isNullish(unit) || binSize === null || timezone === null) return null;
   const name = ensureUnit(unit);
   const size = binSize === undefined ? 1 : integer('binSize', binSize);
@@ -109,9 +109,9 @@ const dateTrunc = ({ date, unit, binSize, timezone, startOfWeek }: Record<string
   // 2000-01-01 was a Saturday: weeks count from the first such weekday on or after it.
   const reference = name === 'week' ? REFERENCE + ((weekdayNumber(startOfWeek) + 1) % 7) * DAY_MS : REFERENCE;
   return fromLocal(reference + Math.floor((local.getTime() - reference) / bin) * bin, timezone);
-};
+}
 
-const dateFromParts = (parts: Record<string, unknown>): unknown => {
+function dateFromParts(parts: Record<string, unknown>): unknown {
   for (const value of Object.values(parts)) if (isNullish(value)) return null;
   const part = (name: string, standard: number): number =>
     parts[name] === undefined ? standard : integer(`'${name}'`, parts[name]);
@@ -128,13 +128,13 @@ const dateFromParts = (parts: Record<string, unknown>): unknown => {
       ? Date.UTC(part('year', 0), part('month', 1) - 1, part('day', 1))
       : isoDay(part('isoWeekYear', 0), part('isoWeek', 1), part('isoDayOfWeek', 1));
   return fromLocal(day + time, parts['timezone']);
-};
+}
 
-const isoDay = (year: number, week: number, weekday: number): number => {
+function isoDay(year: number, week: number, weekday: number): number {
   // The fourth of January always lies in week 1.
   const fourth = new Date(Date.UTC(year, 0, 4));
   return fourth.getTime() + ((week - 1) * 7 + weekday - isoDayOfWeek(fourth)) * DAY_MS;
-};
+}
 
 const timeParts = (local: Date): Record<string, number> => ({
   hour: local.getUTCHours(),
@@ -143,7 +143,7 @@ const timeParts = (local: Date): Record<string, number> => ({
   millisecond: local.getUTCMilliseconds(),
 });
 
-const dateToParts = ({ date, timezone, iso8601 }: Record<string, unknown>): unknown => {
+function dateToParts({ date, timezone, iso8601 }: Record<string, unknown>): unknown {
   if (isNullish(date) || timezone === null || iso8601 === null) return null;
   const local = toLocal(toDate(date), timezone);
   if (iso8601 === true) {
@@ -155,7 +155,7 @@ const dateToParts = ({ date, timezone, iso8601 }: Record<string, unknown>): unkn
     };
   }
   return { year: local.getUTCFullYear(), month: local.getUTCMonth() + 1, day: local.getUTCDate(), ...timeParts(local) };
-};
+}
 
 const ADD: { required: ['startDate', 'unit', 'amount']; optional: ['timezone'] } = {
   required: ['startDate', 'unit', 'amount'],

@@ -43,7 +43,7 @@ interface Call {
  * Compiles an operator's arguments.
  * @throws DatabaseError Location16020 or Location28667 for a wrong number of them
  */
-const compileArguments = ({ name, arity, operand }: Call, context: ExpressionContext): Evaluate[] => {
+function compileArguments({ name, arity, operand }: Call, context: ExpressionContext): Evaluate[] {
   const list = Array.isArray(operand) ? operand : [operand];
   if (typeof arity === 'number') {
     if (list.length !== arity) {
@@ -59,7 +59,7 @@ const compileArguments = ({ name, arity, operand }: Call, context: ExpressionCon
     );
   }
   return list.map((argument) => compile(argument, context));
-};
+}
 
 /** Any number of arguments. */
 export const ANY_NUMBER: Arity = { min: 0, max: Number.POSITIVE_INFINITY };
@@ -74,11 +74,11 @@ export interface Parameters<Required extends string, Optional extends string> {
  * The operand's parameters by name, not compiled.
  * @throws DatabaseError FailedToParse for a missing or an unknown one
  */
-export const readParameters = <Required extends string, Optional extends string>(
+export function readParameters<Required extends string, Optional extends string>(
   name: string,
   operand: unknown,
   { required, optional }: Parameters<Required, Optional>,
-): Record<Required, unknown> & Partial<Record<Optional, unknown>> => {
+): Record<Required, unknown> & Partial<Record<Optional, unknown>> {
   if (!isDocument(operand)) return fail('FailedToParse', `${name} only supports an object as its argument`);
   const known: readonly string[] = [...required, ...optional];
   for (const key of Object.keys(operand)) {
@@ -88,7 +88,7 @@ export const readParameters = <Required extends string, Optional extends string>
     if (!Object.hasOwn(operand, key)) fail('FailedToParse', `Missing '${key}' parameter to ${name}`);
   }
   return operand as Record<Required, unknown> & Partial<Record<Optional, unknown>>;
-};
+}
 
 /** An operator on a document of parameters, all evaluated; those left out are `undefined`. */
 export const defineNamed = <Required extends string, Optional extends string>(

@@ -4,21 +4,21 @@ import { ACCUMULATORS } from '../accumulators.js';
 import { compile, type OperatorCompiler } from '../compiler.js';
 import { ANY_NUMBER, defineOperator, isNullish, type OperatorEntry, readParameters } from './define.js';
 
-const mergeObjects = (values: readonly unknown[]): unknown => {
+function mergeObjects(values: readonly unknown[]): unknown {
   const accumulator = ACCUMULATORS.get('$mergeObjects')?.(undefined);
   const list = values.length === 1 && Array.isArray(values[0]) ? values[0] : values;
   for (const value of list) accumulator?.add(value);
   return accumulator?.result();
-};
+}
 
-const objectToArray = (value: unknown): unknown => {
+function objectToArray(value: unknown): unknown {
   if (isNullish(value)) return null;
   if (!isDocument(value))
     return fail('Location40390', `$objectToArray requires a document input, found: ${typeOf(value)}`);
   return Object.entries(value).map(([k, v]) => ({ k, v }));
-};
+}
 
-const arrayToObject = (value: unknown): unknown => {
+function arrayToObject(value: unknown): unknown {
   if (isNullish(value)) return null;
   if (!Array.isArray(value))
     return fail('Location40386', `$arrayToObject requires an array input, found: ${typeOf(value)}`);
@@ -38,7 +38,7 @@ const arrayToObject = (value: unknown): unknown => {
     setField(document, key, field ?? null);
   }
   return document;
-};
+}
 
 const compileGetField: OperatorCompiler = (operand, context) => {
   const isShort = !isDocument(operand) || !Object.hasOwn(operand, 'field');
@@ -57,9 +57,8 @@ const compileGetField: OperatorCompiler = (operand, context) => {
   };
 };
 
-const compileSetField =
-  (name: '$setField' | '$unsetField'): OperatorCompiler =>
-  (operand, context) => {
+function compileSetField(name: '$setField' | '$unsetField'): OperatorCompiler {
+  return (operand, context) => {
     const isUnset = name === '$unsetField';
     const parameters = readParameters(name, operand, {
       required: isUnset ? ['field', 'input'] : ['field', 'input', 'value'],
@@ -82,6 +81,7 @@ const compileSetField =
       return result;
     };
   };
+}
 
 /** Operators on embedded documents. */
 export const objectOperators: readonly OperatorEntry[] = [

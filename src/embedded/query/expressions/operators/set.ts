@@ -5,7 +5,7 @@ import { fail } from '../../../errors.js';
 import { isTruthy } from '../../truthiness.js';
 import { ANY_NUMBER, defineOperator, isNullish, type OperatorEntry } from './define.js';
 
-const toSet = (name: string, value: unknown, collation: Collation | undefined): Map<string, unknown> => {
+function toSet(name: string, value: unknown, collation: Collation | undefined): Map<string, unknown> {
   if (!Array.isArray(value))
     return fail('Location17040', `All operands of ${name} must be arrays. One argument is of type: ${typeOf(value)}`);
   const set = new Map<string, unknown>();
@@ -14,7 +14,7 @@ const toSet = (name: string, value: unknown, collation: Collation | undefined): 
     if (!set.has(key)) set.set(key, element);
   }
   return set;
-};
+}
 
 const define = (
   name: string,
@@ -31,11 +31,11 @@ const NULLABLE = { arity: ANY_NUMBER, isNullable: true };
 const bySortedKey = (set: Map<string, unknown>): unknown[] =>
   [...set.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value);
 
-const flags = (name: string, value: unknown): boolean[] => {
+function flags(name: string, value: unknown): boolean[] {
   if (!Array.isArray(value))
     return fail('Location17040', `${name}'s argument must be an array, but is ${typeOf(value)}`);
   return value.map(isTruthy);
-};
+}
 
 /** Arrays as sets: order and repetition do not count. */
 export const setOperators: readonly OperatorEntry[] = [

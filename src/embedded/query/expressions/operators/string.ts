@@ -12,24 +12,24 @@ const ensureString = (name: string, value: unknown): string =>
     ? value
     : fail('Location34471', `${name} requires a string argument, found: ${typeOf(value)}`);
 
-const ensureIndex = (name: string, value: unknown): number => {
+function ensureIndex(name: string, value: unknown): number {
   const number = isNumeric(value) ? toNumber(value) : Number.NaN;
   return Number.isInteger(number) ? number : fail('Location16034', `${name}: starting index must be a numeric type`);
-};
+}
 
 /** A value as case operators take it: numbers and dates by their text, null as nothing. */
 const toText = (value: unknown): string => (isNullish(value) ? '' : convertToString(value));
 
-const concat = (values: readonly unknown[]): unknown => {
+function concat(values: readonly unknown[]): unknown {
   if (values.some(isNullish)) return null;
   return values
     .map((value) =>
       typeof value === 'string' ? value : fail('Location16702', `$concat only supports strings, not ${typeOf(value)}`),
     )
     .join('');
-};
+}
 
-const substringOfBytes = (name: string, [value, from, count]: unknown[]): string => {
+function substringOfBytes(name: string, [value, from, count]: unknown[]): string {
   const bytes = Buffer.from(toText(value));
   const start = ensureIndex(name, from);
   const length = ensureIndex(name, count);
@@ -41,18 +41,18 @@ const substringOfBytes = (name: string, [value, from, count]: unknown[]): string
   if (isInside(end))
     return fail('Location28657', `${name}: Invalid range, ending index is in the middle of a UTF-8 character.`);
   return bytes.toString('utf8', start, end);
-};
+}
 
-const substringOfPoints = ([value, from, count]: unknown[]): string => {
+function substringOfPoints([value, from, count]: unknown[]): string {
   const start = ensureIndex('$substrCP', from);
   return [...toText(value)].slice(start, start + ensureIndex('$substrCP', count)).join('');
-};
+}
 
-const indexOf = (
+function indexOf(
   name: string,
   split: (text: string) => readonly unknown[],
   [value, part, from, to]: unknown[],
-): unknown => {
+): unknown {
   if (isNullish(value)) return null;
   const units = split(ensureString(name, value));
   const wanted = split(ensureString(name, part));
@@ -62,15 +62,14 @@ const indexOf = (
     if (wanted.every((unit, offset) => units[index + offset] === unit)) return index;
   }
   return -1;
-};
+}
 
 const WHITESPACE = new Set(
   '\0\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a',
 );
 
-const trim =
-  (name: string, { isLeft, isRight }: { isLeft: boolean; isRight: boolean }) =>
-  ({ input, chars }: Record<string, unknown>): unknown => {
+function trim(name: string, { isLeft, isRight }: { isLeft: boolean; isRight: boolean }) {
+  return ({ input, chars }: Record<string, unknown>): unknown => {
     if (isNullish(input) || chars === null) return null;
     const set = chars === undefined ? WHITESPACE : new Set(ensureString(name, chars));
     const points = [...ensureString(name, input)];
@@ -80,6 +79,7 @@ const trim =
     while (isRight && end > start && set.has(points[end - 1] as string)) end -= 1;
     return points.slice(start, end).join('');
   };
+}
 
 const TRIM: { required: ['input']; optional: ['chars'] } = { required: ['input'], optional: ['chars'] };
 const REPLACE: { required: ['input', 'find', 'replacement']; optional: [] } = {
@@ -87,20 +87,20 @@ const REPLACE: { required: ['input', 'find', 'replacement']; optional: [] } = {
   optional: [],
 };
 
-const replace =
-  (name: string, isAll: boolean) =>
-  ({ input, find, replacement }: Record<string, unknown>): unknown => {
+function replace(name: string, isAll: boolean) {
+  return ({ input, find, replacement }: Record<string, unknown>): unknown => {
     if (isNullish(input) || isNullish(find) || isNullish(replacement)) return null;
     const [text, wanted, next] = [ensureString(name, input), ensureString(name, find), ensureString(name, replacement)];
     return isAll ? text.replaceAll(wanted, () => next) : text.replace(wanted, () => next);
   };
+}
 
 /** The regular expression operators; one that is constant is compiled once. */
-const defineRegExp = (
+function defineRegExp(
   name: string,
   apply: (expression: RegExp, input: string) => unknown,
   whenNull: unknown,
-): OperatorEntry => {
+): OperatorEntry {
   const compiler: OperatorCompiler = (operand, context) => {
     const parameters = readParameters(name, operand, { required: ['input', 'regex'], optional: ['options'] });
     const input = compile(parameters.input, context);
@@ -119,14 +119,14 @@ const defineRegExp = (
     };
   };
   return [name, compiler];
-};
+}
 
-const toSource = (name: string, pattern: unknown, options: unknown): RegExpSource => {
+function toSource(name: string, pattern: unknown, options: unknown): RegExpSource {
   if (!isNullish(options) && typeof options !== 'string')
     return fail('Location51106', `${name} needs 'options' to be of type string`);
   const source = isRegExp(pattern) ? toRegExpSource(pattern) : { pattern: ensureString(name, pattern), options: '' };
   return isNullish(options) ? source : { pattern: source.pattern, options };
-};
+}
 
 const toMatch = (match: RegExpMatchArray): unknown => ({
   match: match[0],

@@ -5,7 +5,7 @@ import { compile, type OperatorCompiler } from '../compiler.js';
 import { convert, isConversionFailure } from './convert.js';
 import { defineOperator, isNullish, type OperatorEntry, readParameters } from './define.js';
 
-const typeName = (value: unknown): string => {
+function typeName(value: unknown): string {
   if (typeof value === 'string') return Object.hasOwn(BSON_TYPE_NUMBERS, value) ? value : unknownType(value);
   if (isNumeric(value)) {
     const found = Object.entries(BSON_TYPE_NUMBERS).find(([, number]) => number === toNumber(value));
@@ -13,7 +13,7 @@ const typeName = (value: unknown): string => {
   }
   if (isDocument(value)) return typeName(value['type']);
   return unknownType(value);
-};
+}
 
 const unknownType = (value: unknown): never => fail('BadValue', `Unknown type name: ${String(value)}`);
 

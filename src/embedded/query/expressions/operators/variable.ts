@@ -25,11 +25,11 @@ const compileLet: OperatorCompiler = (operand, context) => {
 };
 
 /** A variable's name, which must start with a lower-case letter. */
-export const ensureName = (name: string): string => {
+export function ensureName(name: string): string {
   if (name === 'CURRENT') return name;
   if (/^[a-z\u0080-\uffff][\w\u0080-\uffff]*$/.test(name)) return name;
   return fail('FailedToParse', `'${name}' starts with an invalid character for a user variable name`);
-};
+}
 
 const compileCondition: OperatorCompiler = (operand, context) => {
   const parts = Array.isArray(operand) ? operand : conditionParts(operand);
@@ -43,7 +43,7 @@ const compileCondition: OperatorCompiler = (operand, context) => {
   return (scope) => (isTruthy(condition(scope)) ? then(scope) : otherwise(scope));
 };
 
-const conditionParts = (operand: unknown): unknown[] => {
+function conditionParts(operand: unknown): unknown[] {
   if (!isDocument(operand)) return [operand];
   for (const key of Object.keys(operand)) {
     if (!['if', 'then', 'else'].includes(key)) fail('Location17083', `Unrecognized parameter to $cond: ${key}`);
@@ -52,7 +52,7 @@ const conditionParts = (operand: unknown): unknown[] => {
     if (!Object.hasOwn(operand, key)) fail(`Location${17080 + index}`, `Missing '${key}' parameter to $cond`);
   }
   return [operand['if'], operand['then'], operand['else']];
-};
+}
 
 const compileSwitch: OperatorCompiler = (operand, context) => {
   const { branches, ...rest } = readParameters('$switch', operand, { required: ['branches'], optional: ['default'] });

@@ -7,11 +7,11 @@ import { readParameters } from '../../expressions/operators/define.js';
 import { collect, type StageCompiler, type StageContext, type StageEntry } from '../stage.js';
 import { compileGroupFields, type GroupFields, groupDocuments } from './group.js';
 
-const outputFields = (output: unknown, context: StageContext): GroupFields => {
+function outputFields(output: unknown, context: StageContext): GroupFields {
   if (output === undefined) return compileGroupFields({ count: { $sum: 1 } }, context);
   if (!isDocument(output)) return fail('Location40196', 'The $bucket output field must be an object');
   return compileGroupFields(output, context);
-};
+}
 
 /** The constant a boundary stands for. */
 const constantOf = (value: unknown, context: StageContext): unknown => compile(value, context.expressions)(scopeOf({}));
@@ -49,7 +49,7 @@ const compileBucket: StageCompiler = (specification, context) => {
   };
 };
 
-const ensureAscending = (boundaries: readonly unknown[], { collation }: StageContext): void => {
+function ensureAscending(boundaries: readonly unknown[], { collation }: StageContext): void {
   for (const [index, boundary] of boundaries.slice(1).entries()) {
     const before = boundaries[index];
     if (rankOf(before) !== rankOf(boundary))
@@ -58,7 +58,7 @@ const ensureAscending = (boundaries: readonly unknown[], { collation }: StageCon
       fail('Location40194', 'The $bucket boundaries must be in ascending order');
     }
   }
-};
+}
 
 const compileBucketAuto: StageCompiler = (specification, context) => {
   const options = readParameters('$bucketAuto', specification, {
@@ -104,7 +104,7 @@ interface Bucket {
   readonly scopes: readonly Scope[];
 }
 
-const toBucket = ({ min, max, scopes }: Bucket, fields: GroupFields): Document => {
+function toBucket({ min, max, scopes }: Bucket, fields: GroupFields): Document {
   const document: Document = { _id: { min, max } };
   for (const [field, create] of fields) {
     const accumulator = create();
@@ -112,7 +112,7 @@ const toBucket = ({ min, max, scopes }: Bucket, fields: GroupFields): Document =
     setField(document, field, accumulator.result() ?? null);
   }
   return document;
-};
+}
 
 /** Stages that group by ranges. */
 export const bucketStages: readonly StageEntry[] = [

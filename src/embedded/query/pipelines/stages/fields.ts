@@ -25,13 +25,13 @@ const compileUnset: StageCompiler = (specification, { collation }) => {
 /** Computed fields as a tree of their paths. */
 type FieldTree = Map<string, FieldTree | Evaluate>;
 
-const toFieldTree = (specification: Document, context: StageContext): FieldTree => {
+function toFieldTree(specification: Document, context: StageContext): FieldTree {
   const tree: FieldTree = new Map();
   for (const [path, value] of Object.entries(specification)) addField(tree, { path, value }, context);
   return tree;
-};
+}
 
-const addField = (tree: FieldTree, { path, value }: { path: string; value: unknown }, context: StageContext): void => {
+function addField(tree: FieldTree, { path, value }: { path: string; value: unknown }, context: StageContext): void {
   const segments = path.split('.');
   let node = tree;
   for (const [index, segment] of segments.entries()) {
@@ -40,7 +40,6 @@ const addField = (tree: FieldTree, { path, value }: { path: string; value: unkno
     const isLast = index === segments.length - 1;
     if (typeof existing === 'function' || (isLast && existing !== undefined)) {
       fail('Location40176', `specification contains two conflicting paths. Cannot specify '${path}' and a part of it`);
-      return;
     }
     if (!isLast) {
       const next: FieldTree = existing ?? new Map();
@@ -54,21 +53,21 @@ const addField = (tree: FieldTree, { path, value }: { path: string; value: unkno
       node.set(segment, compile(value, context.expressions));
     }
   }
-};
+}
 
-const isNested = (value: unknown): value is Document => {
+function isNested(value: unknown): value is Document {
   const [first] = isDocument(value) ? Object.keys(value) : [];
   return first !== undefined && !first.startsWith('$');
-};
+}
 
-const ensureFieldName = (name: string): void => {
+function ensureFieldName(name: string): void {
   if (name === '') fail('Location15998', 'FieldPath field names may not be empty strings.');
   if (name.startsWith('$')) {
     fail('Location16410', `FieldPath field names may not start with '$'. Consider using $getField or $setField.`);
   }
-};
+}
 
-const applyFields = (tree: FieldTree, target: Document, scope: Scope): Document => {
+function applyFields(tree: FieldTree, target: Document, scope: Scope): Document {
   const result = { ...target };
   for (const [key, node] of tree) {
     const value = typeof node === 'function' ? node(scope) : applyInside(node, fieldOf(target, key), scope);
@@ -76,22 +75,19 @@ const applyFields = (tree: FieldTree, target: Document, scope: Scope): Document 
     else setField(result, key, value);
   }
   return result;
-};
+}
 
 /** Below an array, each element gets the fields; what cannot hold them is replaced. */
-const applyInside = (tree: FieldTree, value: unknown, scope: Scope): unknown => {
+function applyInside(tree: FieldTree, value: unknown, scope: Scope): unknown {
   if (Array.isArray(value)) return value.map((element) => applyInside(tree, element, scope));
   return applyFields(tree, isDocument(value) ? value : {}, scope);
-};
+}
 
 /** Compiles what `$addFields` does to one document. */
-export const compileFieldTree = (
-  specification: Document,
-  context: StageContext,
-): ((document: Document) => Document) => {
+export function compileFieldTree(specification: Document, context: StageContext): (document: Document) => Document {
   const tree = toFieldTree(specification, context);
   return (document) => applyFields(tree, document, scopeOf(document));
-};
+}
 
 const compileAddFields: StageCompiler = (specification, context) => {
   if (!isDocument(specification)) {
@@ -100,9 +96,8 @@ const compileAddFields: StageCompiler = (specification, context) => {
   return mapping(compileFieldTree(specification, context));
 };
 
-const compileReplace =
-  (name: '$replaceRoot' | '$replaceWith'): StageCompiler =>
-  (specification, { expressions }) => {
+function compileReplace(name: '$replaceRoot' | '$replaceWith'): StageCompiler {
+  return (specification, { expressions }) => {
     const isRoot = name === '$replaceRoot';
     if (isRoot && !isDocument(specification))
       return fail('Location40229', 'expected an object as specification for $replaceRoot stage');
@@ -119,6 +114,7 @@ const compileReplace =
       );
     });
   };
+}
 
 const compileRedact: StageCompiler = (specification, { expressions }) => {
   const verdict = compile(specification, expressions);

@@ -34,10 +34,10 @@ const compileSortStage: StageCompiler = (specification, context) => {
   };
 };
 
-const wholeNumber = (value: unknown, { code, message }: { code: number; message: string }): number => {
+function wholeNumber(value: unknown, { code, message }: { code: number; message: string }): number {
   const number = isNumeric(value) ? toNumber(value) : Number.NaN;
   return Number.isInteger(number) ? number : fail(`Location${code}`, `${message}: ${describe(value)}`);
-};
+}
 
 const compileLimit: StageCompiler = (specification) => {
   const limit = wholeNumber(specification, {
@@ -136,12 +136,12 @@ const compileFacet: StageCompiler = (specification, context) => {
 
 const NOT_IN_FACET = ['$facet', '$out', '$merge', '$geoNear', '$indexStats', '$collStats', '$documents'];
 
-const ensureAllowedInFacet = (stage: unknown): void => {
+function ensureAllowedInFacet(stage: unknown): void {
   const [name] = isDocument(stage) ? Object.keys(stage) : [];
   if (name !== undefined && NOT_IN_FACET.includes(name)) {
     fail('Location40600', `${name} is not allowed to be used within a $facet stage`);
   }
-};
+}
 
 const compileUnion: StageCompiler = (specification, context) => {
   const options: Document = typeof specification === 'string' ? { coll: specification } : (specification as Document);

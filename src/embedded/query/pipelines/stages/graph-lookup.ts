@@ -57,7 +57,7 @@ const compileGraphLookup: StageCompiler = (specification, context) => {
 };
 
 /** Breadth first, so that each document is found at its least depth. */
-const search = (start: readonly unknown[], options: GraphOptions, context: StageContext): Document[] => {
+function search(start: readonly unknown[], options: GraphOptions, context: StageContext): Document[] {
   const collection = context.collection(options.from);
   const found = new Map<string, Document>();
   const asked = new Set<string>();
@@ -79,14 +79,14 @@ const search = (start: readonly unknown[], options: GraphOptions, context: Stage
     frontier = next;
   }
   return [...found.values()];
-};
+}
 
-const withDepth = (document: Document, field: string | undefined, depth: number): Document => {
+function withDepth(document: Document, field: string | undefined, depth: number): Document {
   if (field === undefined) return document;
   const draft = createDraft(document);
   draft.set(toPath(field), Long.fromNumber(depth));
   return draft.document;
-};
+}
 
 /** `$graphLookup`: everything that can be reached. */
 export const graphStages: readonly StageEntry[] = [['$graphLookup', compileGraphLookup]];

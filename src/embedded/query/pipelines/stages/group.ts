@@ -33,10 +33,7 @@ interface Grouping {
 }
 
 /** Groups documents by the value of an expression, in the order in which the groups first appear. */
-export const groupDocuments = function* (
-  input: Documents,
-  { id, fields, context }: Grouping,
-): Documents & Generator<Document> {
+export function* groupDocuments(input: Documents, { id, fields, context }: Grouping): Documents & Generator<Document> {
   const groups = new Map<string, Group>();
   let seen = 0;
   for (const document of input) {
@@ -53,13 +50,13 @@ export const groupDocuments = function* (
     for (const accumulator of group.accumulators) accumulator.add(scope);
   }
   for (const group of groups.values()) yield toDocument(group, fields);
-};
+}
 
-const toDocument = ({ id, accumulators }: Group, fields: GroupFields): Document => {
+function toDocument({ id, accumulators }: Group, fields: GroupFields): Document {
   const document: Document = { _id: id };
   for (const [index, [field]] of fields.entries()) setField(document, field, accumulators[index]?.result() ?? null);
   return document;
-};
+}
 
 const compileGroup: StageCompiler = (specification, context): Stage => {
   if (!isDocument(specification)) return fail('Location15947', "a group's fields must be specified in an object");

@@ -6,31 +6,31 @@ import type { AggregateCollection } from '../stage.js';
  * knows no variables, but it can narrow by the equality a variable's value makes; the pipeline itself still decides.
  * @returns the collection, with its `find` narrowed by those equalities
  */
-export const pushDownEqualities = (
+export function pushDownEqualities(
   collection: AggregateCollection,
   pipeline: readonly unknown[],
   variables: Document,
-): AggregateCollection => {
+): AggregateCollection {
   const equalities = pipeline.length === 0 ? [] : equalitiesOf(matchExpression(pipeline[0]), variables);
   if (equalities.length === 0) return collection;
   return { ...collection, find: (filter, options) => collection.find({ $and: [filter, ...equalities] }, options) };
-};
+}
 
-const matchExpression = (stage: unknown): unknown => {
+function matchExpression(stage: unknown): unknown {
   const match = isDocument(stage) ? stage['$match'] : undefined;
   return isDocument(match) ? match['$expr'] : undefined;
-};
+}
 
-const equalitiesOf = (expression: unknown, variables: Document): Document[] => {
+function equalitiesOf(expression: unknown, variables: Document): Document[] {
   if (!isDocument(expression)) return [];
   const { $and, $eq } = expression;
   if (Array.isArray($and)) return $and.flatMap((part) => equalitiesOf(part, variables));
   if (!Array.isArray($eq) || $eq.length !== 2) return [];
   const [left, right] = $eq;
   return equality(left, right, variables) ?? equality(right, left, variables) ?? [];
-};
+}
 
-const equality = (field: unknown, variable: unknown, variables: Document): Document[] | undefined => {
+function equality(field: unknown, variable: unknown, variables: Document): Document[] | undefined {
   if (typeof field !== 'string' || !/^\$[^$]/.test(field)) return undefined;
   if (typeof variable !== 'string' || !variable.startsWith('$$') || variable.includes('.')) return undefined;
   const name = variable.slice(2);
@@ -40,4 +40,4 @@ const equality = (field: unknown, variable: unknown, variables: Document): Docum
   if (/(?:^|\.)\d/.test(path) || path.includes('.')) return undefined;
   const value = fieldOf(variables, name);
   return value === undefined || Array.isArray(value) ? undefined : [{ [path]: { $eq: value } }];
-};
+}

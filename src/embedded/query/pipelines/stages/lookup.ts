@@ -20,7 +20,7 @@ interface LookupOptions {
 
 const KNOWN: ReadonlySet<string> = new Set(['from', 'as', 'localField', 'foreignField', 'let', 'pipeline']);
 
-const readOptions = (specification: unknown, context: StageContext): LookupOptions => {
+function readOptions(specification: unknown, context: StageContext): LookupOptions {
   if (!isDocument(specification)) return fail('FailedToParse', 'the $lookup specification must be an Object');
   for (const key of Object.keys(specification)) {
     if (!KNOWN.has(key)) fail('FailedToParse', `unknown argument to $lookup: ${key}`);
@@ -53,13 +53,13 @@ const readOptions = (specification: unknown, context: StageContext): LookupOptio
     variables: readVariables(specification['let'], context),
     pipeline: pipeline as Document[] | undefined,
   };
-};
+}
 
-const readVariables = (variables: unknown, context: StageContext): LookupOptions['variables'] => {
+function readVariables(variables: unknown, context: StageContext): LookupOptions['variables'] {
   if (variables === undefined) return [];
   if (!isDocument(variables)) return fail('FailedToParse', "$lookup argument 'let' must be an object");
   return Object.entries(variables).map(([name, value]) => [ensureName(name), compile(value, context.expressions)]);
-};
+}
 
 /** How many documents are looked up by one read of the other collection. */
 const BATCH = 1000;
@@ -91,7 +91,7 @@ const compileLookup: StageCompiler = (specification, context) => {
   return stage;
 };
 
-const inBatches = function* (input: Documents): Generator<Document[]> {
+function* inBatches(input: Documents): Generator<Document[]> {
   let batch: Document[] = [];
   for (const document of input) {
     batch.push(document);
@@ -101,7 +101,7 @@ const inBatches = function* (input: Documents): Generator<Document[]> {
     }
   }
   if (batch.length > 0) yield batch;
-};
+}
 
 interface Join {
   readonly options: LookupOptions;
@@ -112,7 +112,7 @@ interface Join {
 type Finder = (document: Document) => Document[];
 
 /** The values a field joins by: each element of an array too, and null where there is none. */
-const joinValues = (document: Document, path: readonly string[]): unknown[] => {
+function joinValues(document: Document, path: readonly string[]): unknown[] {
   const values: unknown[] = [];
   walkPath(document, path, (value) => {
     if (Array.isArray(value)) values.push(...value);
@@ -120,10 +120,10 @@ const joinValues = (document: Document, path: readonly string[]): unknown[] => {
     return false;
   });
   return values.length === 0 ? [null] : values;
-};
+}
 
 /** Reads the other collection once for a whole batch, and hands each document what belongs to it. */
-const joinBatch = (batch: readonly Document[], { options, foreign, context }: Join): Finder => {
+function joinBatch(batch: readonly Document[], { options, foreign, context }: Join): Finder {
   const { localField = [], foreignField = [] } = options;
   const { collation } = context;
   const wanted = new Map<string, unknown>();
@@ -148,9 +148,9 @@ const joinBatch = (batch: readonly Document[], { options, foreign, context }: Jo
     const found = new Set([...keys].flatMap((key) => byKey.get(key) ?? []));
     return [...found].sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
   };
-};
+}
 
-const joinKeys = (document: Document, path: readonly string[], collation: StageContext['collation']): string[] => {
+function joinKeys(document: Document, path: readonly string[], collation: StageContext['collation']): string[] {
   const keys: string[] = [];
   walkPath(document, path, (value) => {
     if (Array.isArray(value)) for (const element of value) keys.push(toKeyString(element, collation));
@@ -158,24 +158,24 @@ const joinKeys = (document: Document, path: readonly string[], collation: StageC
     return false;
   });
   return keys;
-};
+}
 
 /** A regular expression among the values is joined by identity, which `$in` would not do. */
-const toFilter = (path: string, values: readonly unknown[]): Document => {
+function toFilter(path: string, values: readonly unknown[]): Document {
   const expressions = values.filter(isRegExp);
   if (expressions.length === 0) return { [path]: { $in: values } };
   const plain = values.filter((value) => !isRegExp(value));
   return { $or: [{ [path]: { $in: plain } }, ...expressions.map((value) => ({ [path]: { $eq: value } }))] };
-};
+}
 
-const runPipeline = (document: Document, find: Finder | undefined, { options, foreign, context }: Join): Document[] => {
+function runPipeline(document: Document, find: Finder | undefined, { options, foreign, context }: Join): Document[] {
   const scope = scopeOf(document);
   const variables: Document = {};
   for (const [name, evaluate] of options.variables) variables[name] = evaluate(scope) ?? null;
   const inner = context.compileInner(options.pipeline, variables);
   if (find !== undefined) return [...inner.run(find(document))];
   return [...inner.runOn(pushDownEqualities(foreign, options.pipeline ?? [], variables))];
-};
+}
 
 /** `$lookup`, by fields, by a pipeline, or both. */
 export const lookupStages: readonly StageEntry[] = [['$lookup', compileLookup]];

@@ -11,7 +11,7 @@ interface UnwindOptions {
   readonly keepsEmpty: boolean;
 }
 
-const readOptions = (specification: unknown): UnwindOptions => {
+function readOptions(specification: unknown): UnwindOptions {
   const options: Document = typeof specification === 'string' ? { path: specification } : (specification as Document);
   if (!isDocument(options)) {
     return fail(
@@ -38,17 +38,17 @@ const readOptions = (specification: unknown): UnwindOptions => {
     indexField: includeArrayIndex === undefined ? undefined : toPath(includeArrayIndex as string),
     keepsEmpty: preserveNullAndEmptyArrays,
   };
-};
+}
 
 /** The value at a path through embedded documents only: an array on the way ends it. */
-const valueAt = (document: Document, path: readonly string[]): unknown => {
+function valueAt(document: Document, path: readonly string[]): unknown {
   let value: unknown = document;
   for (const name of path) {
     if (!isDocument(value)) return undefined;
     value = fieldOf(value, name);
   }
   return value;
-};
+}
 
 const compileUnwind: StageCompiler = (specification) => {
   const { path, indexField, keepsEmpty } = readOptions(specification);

@@ -57,11 +57,7 @@ const compileWindowStage: StageCompiler = (specification, stage) => {
   };
 };
 
-const partitions = (
-  documents: readonly Document[],
-  partitionBy: Evaluate,
-  { collation }: StageContext,
-): Document[][] => {
+function partitions(documents: readonly Document[], partitionBy: Evaluate, { collation }: StageContext): Document[][] {
   const byKey = new Map<string, { key: string; documents: Document[] }>();
   for (const document of documents) {
     const key = toKeyString(partitionBy(scopeOf(document)) ?? null, collation);
@@ -70,9 +66,9 @@ const partitions = (
     else partition.documents.push(document);
   }
   return [...byKey.values()].sort((a, b) => (a.key < b.key ? -1 : 1)).map((partition) => partition.documents);
-};
+}
 
-const compileOutput = (path: string, output: unknown, context: WindowContext): WindowFunction => {
+function compileOutput(path: string, output: unknown, context: WindowContext): WindowFunction {
   if (!isDocument(output)) return fail('FailedToParse', `The field '${path}' must be an object`);
   const { window, ...rest } = output;
   const [name] = Object.keys(rest);
@@ -93,7 +89,7 @@ const compileOutput = (path: string, output: unknown, context: WindowContext): W
     for (let position = start; position < end; position += 1) accumulator.add(scopeOf(partition.documents[position]));
     return accumulator.result();
   };
-};
+}
 
 const UNSUPPORTED: ReadonlySet<string> = new Set([
   '$derivative',
@@ -108,15 +104,15 @@ const UNSUPPORTED: ReadonlySet<string> = new Set([
 /** The half-open range of positions a window covers. */
 type WindowBounds = (partition: Partition, index: number) => readonly [number, number];
 
-const compileWindow = (window: unknown, context: WindowContext): WindowBounds => {
+function compileWindow(window: unknown, context: WindowContext): WindowBounds {
   if (window === undefined) return ({ documents }) => [0, documents.length];
   if (!isDocument(window)) return fail('FailedToParse', "'window' field must be an object");
   if (window['documents'] !== undefined) return compileDocumentWindow(window['documents']);
   if (window['range'] !== undefined) return compileRangeWindow(window['range'], window['unit'], context);
   return ({ documents }) => [0, documents.length];
-};
+}
 
-const readBounds = (bounds: unknown): readonly [Bound, Bound] => {
+function readBounds(bounds: unknown): readonly [Bound, Bound] {
   if (!Array.isArray(bounds) || bounds.length !== 2)
     return fail('FailedToParse', 'Window bounds must be a 2-element array');
   const [lower, upper] = bounds.map((bound): Bound => {
@@ -126,9 +122,9 @@ const readBounds = (bounds: unknown): readonly [Bound, Bound] => {
       : fail('FailedToParse', "Window bounds must be 'unbounded', 'current', or a number");
   });
   return [lower as Bound, upper as Bound];
-};
+}
 
-const compileDocumentWindow = (specification: unknown): WindowBounds => {
+function compileDocumentWindow(specification: unknown): WindowBounds {
   const [lower, upper] = readBounds(specification);
   const at = (bound: Bound, index: number, unbounded: number): number =>
     bound === 'unbounded' ? unbounded : bound === 'current' ? index : index + bound;
@@ -136,9 +132,9 @@ const compileDocumentWindow = (specification: unknown): WindowBounds => {
     Math.max(at(lower, index, 0), 0),
     Math.min(at(upper, index, documents.length - 1) + 1, documents.length),
   ];
-};
+}
 
-const compileRangeWindow = (specification: unknown, unit: unknown, { sortBy, stage }: WindowContext): WindowBounds => {
+function compileRangeWindow(specification: unknown, unit: unknown, { sortBy, stage }: WindowContext): WindowBounds {
   const [lower, upper] = readBounds(specification);
   const [field, ...others] = Object.keys(sortBy ?? {});
   if (field === undefined || others.length > 0)
@@ -154,9 +150,9 @@ const compileRangeWindow = (specification: unknown, unit: unknown, { sortBy, sta
     while (end < documents.length && (upper === 'unbounded' || compareValues(valueAt(end), to) <= 0)) end += 1;
     return [start, end];
   };
-};
+}
 
-const moved = (value: unknown, bound: Bound, unit: unknown): unknown => {
+function moved(value: unknown, bound: Bound, unit: unknown): unknown {
   if (typeof bound === 'string') return value;
   if (value instanceof Date) {
     if (typeof unit === 'string' && isMonthUnit(unit)) return new Date(addMonths(value, bound * UNIT_MONTHS[unit]));
@@ -164,19 +160,19 @@ const moved = (value: unknown, bound: Bound, unit: unknown): unknown => {
     return fail('Location5429513', 'A range window over dates needs a unit');
   }
   return isNumeric(value) ? toNumber(value) + bound : fail('Location5429414', 'A range window needs numbers or dates');
-};
+}
 
-const ensureSorted = (name: string, { sortBy }: WindowContext): void => {
+function ensureSorted(name: string, { sortBy }: WindowContext): void {
   if (sortBy === undefined) fail('Location5371602', `${name} must be specified with a top level sortBy expression`);
-};
+}
 
-const firstTie = ({ isTie }: Partition, index: number): number => {
+function firstTie({ isTie }: Partition, index: number): number {
   let first = index;
   while (first > 0 && isTie(first - 1, index)) first -= 1;
   return first;
-};
+}
 
-const compileShift = (operand: unknown, context: WindowContext): WindowFunction => {
+function compileShift(operand: unknown, context: WindowContext): WindowFunction {
   ensureSorted('$shift', context);
   const { output, by, ...rest } = readParameters('$shift', operand, {
     required: ['output', 'by'],
@@ -189,9 +185,9 @@ const compileShift = (operand: unknown, context: WindowContext): WindowFunction 
     const document = documents[index + distance];
     return document === undefined ? otherwise : evaluate(scopeOf(document));
   };
-};
+}
 
-const compileLastKnown = (operand: unknown, { stage }: WindowContext): WindowFunction => {
+function compileLastKnown(operand: unknown, { stage }: WindowContext): WindowFunction {
   const evaluate = compile(operand, stage.expressions);
   return ({ documents }, index) => {
     for (let position = index; position >= 0; position -= 1) {
@@ -200,7 +196,7 @@ const compileLastKnown = (operand: unknown, { stage }: WindowContext): WindowFun
     }
     return null;
   };
-};
+}
 
 const SPECIAL: ReadonlyMap<string, (operand: unknown, context: WindowContext) => WindowFunction> = new Map([
   [
