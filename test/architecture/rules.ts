@@ -57,7 +57,10 @@ export const rules: readonly Rule[] = [
         (target) => target.startsWith('src/embedded/') && !(isDoor && target === 'src/embedded/index.ts'),
       );
     },
-    violation: { path: 'src/platform/mongo/connect.ts', text: "import { x } from '../../embedded/process/launcher.js';" },
+    violation: {
+      path: 'src/platform/mongo/connect.ts',
+      text: "import { x } from '../../embedded/process/launcher.js';",
+    },
   },
   {
     name: 'an integration is entered by its index',
