@@ -1,86 +1,70 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { expect, onTestFinished, test } from 'vitest';
-import { environment } from '../../src/config.js';
+import { expect, it } from 'vitest';
+import { type Program, startProgram } from '../support/program.js';
 import { nodeArguments, projectDirectory, runScript } from '../support/script.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
-import { readReadme, toCall } from './readme.js';
+import { toCall } from './curl.js';
+import { readPages } from './pages.js';
 
-const readme = await readReadme();
+const pages = await readPages();
+const readme = pages.find(({ path }) => path === 'README.md');
+const commands = readme?.blocks('sh').flatMap((block) => block.trimEnd().split(/(?<!\\)\n/)) ?? [];
+const isCurl = (command: string): boolean => command.startsWith('curl ');
 
-/** A process whose output is read line by line. */
-interface Running {
-  /** The next line that matches. @throws when the process ends without one */
-  line(pattern: RegExp): Promise<string>;
-  child: ChildProcess;
+/** The one command of the quick start that contains `text`. */
+function commandWith(text: string): string {
+  const found = commands.filter((command) => command.includes(text));
+  expect(found, text).toHaveLength(1);
+  return found[0] ?? '';
 }
 
-/** Starts node with nothing configured but `env`, however the tests themselves were started. */
-function startNode(args: readonly string[], cwd: string, env: Record<string, string> = {}): Running {
-  const unset = Object.fromEntries(Object.keys(environment.shape).map((name) => [name, undefined]));
-  const child = spawn(process.execPath, args, {
-    cwd,
-    env: { ...process.env, ...unset, NODE_OPTIONS: '', ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  onTestFinished(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGTERM');
-    await once(child, 'exit');
-  });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  return {
-    child,
-    async line(pattern) {
-      for (;;) {
-        const { value, done } = await lines.next();
-        if (done === true) throw new Error(`the process ended before it said ${pattern}`);
-        if (pattern.test(value)) return value;
-      }
-    },
-  };
-}
-
-test('what the README tells a newcomer to do works, word for word', async () => {
-  expect(readme.blocks('sh')[0]).toBe('npm ci && npm start\n');
-  const directory = await temporaryDirectory();
-  const settings = { PORT: '0', DATA_DIR: join(directory, 'data') };
-  const gateway = startNode([...nodeArguments, join(projectDirectory, 'src/main.ts')], projectDirectory, settings);
+/** A gateway that is started as the quick start says, on a free port. */
+async function startGateway(): Promise<{ settings: Record<string, string>; here: (text: string) => string }> {
+  const settings = { PORT: '0', DATA_DIR: join(await temporaryDirectory(), 'data') };
+  const args = [...nodeArguments, join(projectDirectory, 'src/main.ts')];
+  const gateway = startProgram(process.execPath, args, { cwd: projectDirectory, env: settings });
   const [, port = ''] = /localhost:(\d+)/.exec(await gateway.line(/listens on/)) ?? [];
-  const here = (text: string): string => text.replaceAll('localhost:4000', `localhost:${port}`);
+  return { settings, here: (text) => text.replaceAll('localhost:4000', `localhost:${port}`) };
+}
 
-  const tokenCommand = readme.blocks('sh').find((block) => block.includes('npm run --silent token')) ?? '';
-  const [, tokenArguments = ''] = tokenCommand.trimEnd().split(' -- ');
+/** Makes the call of a `curl` command. */
+async function make(command: string): Promise<void> {
+  const { url, init } = toCall(command);
+  const response = await fetch(url, init);
+  const answer = await response.json();
+  expect([command, response.status, answer]).toEqual([command, 200, expect.objectContaining({ success: true })]);
+}
+
+it('the quick start works, word for word', async () => {
+  expect(commands[0]).toBe('npm ci && npm start');
+  const { settings, here } = await startGateway();
+  const url = here('http://localhost:4000');
+  const runExample = (path: string, args: readonly string[]): Program =>
+    startProgram(process.execPath, [join(projectDirectory, path), ...args], { cwd: projectDirectory });
+
+  const [, listen = '', tokenArguments = ''] =
+    /^node (\S+) \$\(npm run --silent token -- (.*)\)$/.exec(commandWith('run --silent token')) ?? [];
   const { stdout: token } = await runScript('scripts/token.ts', tokenArguments.split(' '), settings);
+  const listener = runExample(listen, [token.trim(), url]);
+  await listener.line(/^connected/);
+  await make(here(commandWith('curl ')));
+  expect(await listener.line(/^received/)).toContain('You have a new lead!');
 
-  await symlink(join(projectDirectory, 'node_modules'), join(directory, 'node_modules'));
-  await writeFile(join(directory, 'listen.mjs'), here(readme.blocks('js')[0] ?? ''));
-  const listener = startNode(['listen.mjs', token.trim()], directory);
-  expect(await listener.line(/^joined/)).toContain('success: true');
-
+  expect(commands).toContain('npm run --silent seed');
   const { stdout: seeded } = await runScript('scripts/seed.ts', [], settings);
   const tokenOf = (name: string) => new RegExp(`^${name}.*\n(.+)$`, 'm').exec(seeded)?.[1] ?? '';
-  await writeFile(join(directory, 'talk.mjs'), here(readme.blocks('js')[1] ?? ''));
-  const ben = startNode(['talk.mjs', tokenOf('Ben')], directory);
+  const [, talk = ''] = /^node (\S+) <token of Ben>$/.exec(commandWith('<token of Ben>')) ?? [];
+  const ben = runExample(talk, [tokenOf('Ben'), 'Hello', url]);
   expect(await ben.line(/^Launch/)).toBe('Launch: 1 unread, last: Then Tuesday it is.');
   await ben.line(/^sent/);
-  const ada = startNode(['talk.mjs', tokenOf('Ada'), 'Good morning'], directory);
+  const ada = runExample(talk, [tokenOf('Ada'), 'Good morning', url]);
   expect(await ada.line(/^Launch/)).toBe('Launch: 3 unread, last: Hello');
   expect(await ben.line(/^Ada/)).toBe('Ada Adams: Good morning');
+});
 
-  const commands = readme.blocks('sh').filter((block) => block.startsWith('curl '));
-  expect(commands.length).toBeGreaterThan(5);
-  for (const command of commands) {
-    const { url, init } = toCall(here(command));
-    const response = await fetch(url, init);
-    expect([command, response.status, await response.json()]).toEqual([
-      command,
-      200,
-      expect.objectContaining({ success: true }),
-    ]);
-  }
-  expect(await listener.line(/^received/)).toContain('You have a new lead!');
+it('every curl command of the pages succeeds', async () => {
+  const { here } = await startGateway();
+  const calls = pages.flatMap((page) => page.blocks('sh').filter(isCurl));
+  expect(calls.length).toBeGreaterThan(8);
+  for (const call of calls) await make(here(call));
 });

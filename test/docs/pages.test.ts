@@ -1,0 +1,233 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, normalize } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { deliveryReasons } from '#shared/contracts/deliveries.js';
+import { configuredNamespaces, publishedContracts, publishedNamespaces, wireVersion } from '#shared/contracts/index.js';
+import { readSettings } from '../../src/config/settings.js';
+import { readSites } from '../../src/config/sites.js';
+import { environment } from '../../src/config.js';
+import { fixedPaths } from '../../src/documents/fixed-paths.js';
+import { catalogue } from '../../src/errors.js';
+import { createMetrics } from '../../src/platform/metrics.js';
+import { projectDirectory } from '../support/script.js';
+import { temporaryDirectory } from '../support/temporary-directory.js';
+import { type Page, readPages } from './pages.js';
+
+const pages = await readPages();
+const contracts = publishedContracts.map(({ contract }) => contract);
+const manifest = JSON.parse(await readFile(join(projectDirectory, 'package.json'), 'utf8'));
+const examples = await Promise.all(
+  (await readdir(join(projectDirectory, 'scripts/examples'))).map((name) =>
+    readFile(join(projectDirectory, 'scripts/examples', name), 'utf8'),
+  ),
+);
+
+/** The rows of all tables with this first header, on whatever page. */
+const rows = (header: string): string[][] => pages.flatMap((page) => page.rows(header));
+const firstCells = (header: string): string[] => rows(header).map(([cell = '']) => cell);
+
+const pageAt = (path: string): Page => {
+  const page = pages.find((one) => one.path === path);
+  if (page === undefined) throw new Error(`there is no page ${path}`);
+  return page;
+};
+
+describe('the README', () => {
+  it('has at most 200 lines', () => {
+    expect(pageAt('README.md').text.trimEnd().split('\n').length).toBeLessThanOrEqual(200);
+  });
+
+  it('says what each part of the source is for', async () => {
+    const places = firstCells('where');
+    for (const place of places) {
+      expect((await stat(join(projectDirectory, place))).isDirectory(), place).toBe(place.endsWith('/'));
+    }
+    const entries = await readdir(join(projectDirectory, 'src'), { withFileTypes: true });
+    const inSource = entries
+      .filter(({ name }) => !name.endsWith('.md'))
+      .map((entry) => `src/${entry.name}${entry.isDirectory() ? '/' : ''}`);
+    expect(inSource.filter((place) => !places.includes(place))).toEqual([]);
+  });
+
+  it('names every command, and no other', () => {
+    const documented = firstCells('command').map((command) => command.replace(/^npm (?:run )?/, ''));
+    const declared = Object.keys(manifest.scripts).filter((name) => !name.startsWith('pre'));
+    expect(documented.sort()).toEqual(declared.sort());
+  });
+});
+
+describe('links', () => {
+  it('lead to files and headings that exist', () => {
+    const broken = pages.flatMap((page) =>
+      page.links
+        .filter((link) => !/^[a-z]+:/.test(link))
+        .filter((link) => {
+          const [path = '', anchor] = link.split('#');
+          const target = path === '' ? page.path : normalize(join(dirname(page.path), path));
+          if (!existsSync(join(projectDirectory, target))) return true;
+          return anchor !== undefined && !pages.find((one) => one.path === target)?.anchors.includes(anchor);
+        })
+        .map((link) => `${page.path}: ${link}`),
+    );
+    expect(broken).toEqual([]);
+  });
+
+  it('lead to every page beside the code', () => {
+    const linked = pages.flatMap((page) =>
+      page.links.map((link) => normalize(join(dirname(page.path), link.replace(/#.*/, '')))),
+    );
+    const besideCode = pages.map(({ path }) => path).filter((path) => /^(?:src|shared|scripts)\//.test(path));
+    expect(besideCode.filter((path) => !linked.includes(path))).toEqual([]);
+  });
+});
+
+describe('names', () => {
+  /** Files that users write, or that are built. */
+  const absent = ['config.yml', 'sites.yml', 'dist/src/main.js'];
+  const isPath = (span: string): boolean =>
+    /^(?:(?:src|shared|scripts|test|\.github|\.ci)\/[\w./-]*|[\w./-]+\.(?:ts|mjs|py|sh|html|md|ya?ml|json))$/.test(
+      span,
+    ) && !span.startsWith('/');
+
+  it('of files exist', () => {
+    const missing = pages.flatMap((page) =>
+      page.spans
+        .filter((span) => isPath(span) && !absent.includes(span))
+        .filter(
+          (span) => ![span, join(dirname(page.path), span)].some((path) => existsSync(join(projectDirectory, path))),
+        )
+        .map((span) => `${page.path}: ${span}`),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it('of settings, error codes and reasons exist', () => {
+    const known = [environment.shape, catalogue, deliveryReasons].flatMap((table) => Object.keys(table));
+    const ofOthers = [
+      // Of tests, examples, methods, kinds of messages and what MongoDB calls its own.
+      ...['TEST_MONGODB_URL', 'MONGOD_BINARY', 'GATEWAY_KEY'],
+      ...['INCOMING', 'OUTGOING', 'NOTE', 'SUCCESS', 'UUID', 'X-META', 'OP_MSG', 'OP_QUERY', 'EPIPE'],
+    ];
+    const mentioned = pages.flatMap((page) =>
+      page.spans.map((span) => /^([A-Z]{4,}(?:_[A-Z]+)*)(?:=|$)/.exec(span)?.[1]),
+    );
+    const unknown = mentioned.filter((name) => name !== undefined && ![...known, ...ofOthers].includes(name));
+    expect([...new Set(unknown)]).toEqual([]);
+  });
+
+  it('of commands exist', () => {
+    const named = pages.flatMap(({ text }) =>
+      [...text.matchAll(/npm run (?:--silent )?([\w:]+)/g)].map(([, name]) => name),
+    );
+    expect(named.filter((name) => name !== undefined && !(name in manifest.scripts))).toEqual([]);
+    expect(named.length).toBeGreaterThan(10);
+  });
+});
+
+describe('settings', () => {
+  it('are each in exactly one table, with their default', () => {
+    const defaults: Record<string, unknown> = environment.parse({});
+    const declared = Object.keys(environment.shape).map((name) => [name, String(defaults[name] ?? '')]);
+    const documented = rows('variable').map(([name, byDefault]) => [name, byDefault]);
+    expect(documented.sort()).toEqual(declared.sort());
+  });
+
+  it('in the examples of sites.yml and config.yml are read without a problem', async () => {
+    const directory = await temporaryDirectory();
+    const save = async (path: string): Promise<string> => {
+      const [text = ''] = pageAt(path).blocks('yaml');
+      const file = join(directory, 'example.yml');
+      await writeFile(file, text);
+      return file;
+    };
+    const { sites, problems } = readSites({ SITES_FILE: await save('src/integrations/push-sites/README.md') });
+    expect([sites.length, problems]).toEqual([1, []]);
+    const CONFIG_FILE = await save('src/config/README.md');
+    const settings = readSettings({ CONFIG_FILE, NODE_ENV: 'production' }, (name) => name in environment.shape);
+    expect(settings.problems).toEqual([]);
+    expect(environment.safeParse(settings.variables).error).toBeUndefined();
+  });
+});
+
+describe('the wire', () => {
+  const routes = [
+    ...contracts.flatMap((contract) => Object.values(contract.routes)),
+    ...Object.keys(fixedPaths).map((path) => ({ method: 'get', path })),
+  ].map(({ method, path }) => `${method.toUpperCase()} ${path}`);
+  const clientEvents = new Set(contracts.flatMap((contract) => Object.keys(contract.clientEvents)));
+  const serverEvents = new Set(contracts.flatMap((contract) => Object.keys(contract.serverEvents)));
+  const spans = new Set(pages.flatMap((page) => page.spans));
+  const eventsIn = (header: string): string[] => firstCells(header).flatMap((cell) => cell.split(', '));
+
+  it('has every route in exactly one table, and no other', () => {
+    expect(firstCells('route').sort()).toEqual(routes.sort());
+  });
+
+  it('has no route elsewhere that does not exist', () => {
+    const named = [...spans].filter((span) => /^(?:GET|POST|PUT|DELETE) \//.test(span));
+    expect(named.filter((span) => !routes.includes(span.replace(/\?.*/, '')))).toEqual([]);
+  });
+
+  it('has every event of clients in a table, and no other', () => {
+    expect(new Set(eventsIn('event of the client'))).toEqual(clientEvents);
+  });
+
+  it('names every event of the server, and no other', () => {
+    expect(eventsIn('event of the server').filter((event) => !serverEvents.has(event))).toEqual([]);
+    expect([...serverEvents].filter((event) => !spans.has(event))).toEqual([]);
+  });
+
+  it('has every namespace', () => {
+    const configured = Object.keys(configuredNamespaces).map((name) => name.replace('{', '<').replace('}', '>'));
+    const documented = firstCells('namespace').flatMap((cell) => cell.split(', '));
+    expect(documented.sort()).toEqual([...Object.keys(publishedNamespaces), ...configured].sort());
+  });
+
+  it('has every error of the catalogue, with its status and whether to retry', () => {
+    const documented = rows('status').map(([status, code, retry]) => [code, status, retry]);
+    const declared = Object.entries(catalogue).map(([code, { status, retryable }]) => [
+      code,
+      String(status),
+      retryable ? 'yes' : 'no',
+    ]);
+    expect(documented).toEqual(declared);
+  });
+
+  it('has every reason of a delivery, in the words of the contract', () => {
+    const declared = Object.entries(deliveryReasons).map(([code, sentence]) => [code, sentence.replaceAll('`', '')]);
+    expect(rows('reason')).toEqual(declared);
+  });
+
+  it('has a version whose changes the changelog lists, as those of the gateway', () => {
+    const { text } = pageAt('CHANGELOG.md');
+    expect(text).toMatch(new RegExp(`^## ${manifest.version.replaceAll('.', '\\.')}\\b`, 'm'));
+    expect(text).toMatch(new RegExp(`^### Wire ${wireVersion.replaceAll('.', '\\.')}$`, 'm'));
+  });
+});
+
+it('every metric is explained, and no other', () => {
+  const counted = createMetrics()
+    .registry.getMetricsAsArray()
+    .map(({ name }) => name);
+  expect(firstCells('metric')).toEqual(counted.filter((name) => name.startsWith('gateway_')));
+});
+
+describe('code blocks', () => {
+  it('are excerpts of the examples, which run', () => {
+    const blocks = pages.flatMap((page) => ['js', 'py', 'html'].flatMap((language) => page.blocks(language)));
+    expect(blocks).not.toEqual([]);
+    expect(blocks.filter((block) => !examples.some((example) => example.includes(block)))).toEqual([]);
+  });
+
+  it('of JSON can be parsed', () => {
+    const blocks = pages.flatMap((page) => page.blocks('json'));
+    const values = blocks.flatMap((block) => (/^\{.*\}$/m.test(block) ? block.trim().split('\n') : [block]));
+    for (const value of values) expect(() => JSON.parse(value), value).not.toThrow();
+  });
+});
+
+it('a signal to npm start reaches the gateway', () => {
+  // npm passes signals on to its shell alone, which would die and leave the gateway behind.
+  expect(manifest.scripts.start).toMatch(/^exec node /);
+});
