@@ -107,7 +107,7 @@ it('an event for a node whose subscriptions are refused counts as lost on the no
 
   await redis.command('ACL', 'SETUSER', 'b', 'resetchannels');
   await until(() => isReady(b, false));
-  expect(await isReady(a, true)).toBe(true);
+  await until(() => isReady(a, true));
   expect(await presenceOf(b, 'far')).toMatchObject({ errno: 503, message: 'UNAVAILABLE' });
   await a.call('POST', '/emit/far/lost', {});
   await until(async () => (await lossesOf(a)) === before + 1);
