@@ -120,7 +120,16 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
       push,
       revocations,
     };
-    const integrations = createIntegrations({ config, clock, logger, metrics, models, userAuth, ...primitives });
+    const integrations = createIntegrations({
+      config,
+      clock,
+      logger,
+      metrics,
+      health,
+      models,
+      userAuth,
+      ...primitives,
+    });
     const namespaces = integrations.flatMap((integration) => integration.namespaces ?? []);
     const mounts = integrations.flatMap((integration) => integration.mounts ?? []);
     const routes = integrations.flatMap((integration) => integration.routes ?? []);
@@ -151,7 +160,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
 
     const ensureApiKey = configureApiKeyGuard(config.auth);
     const allowsOrigin = createOriginCheck(config.http.corsOrigins, { logger });
-    const answer = createHttpApp({ config: config.http, logger, metrics, routes, ensureApiKey, allowsOrigin, health });
+    const answer = createHttpApp({ config: config.http, logger, metrics, routes, ensureApiKey, allowsOrigin });
     const server = createHttpServer(answer, config.http);
     attach(io, server, { config, allowsOrigin, isDraining: health.isDraining, frameGate, clock, logger, metrics });
     const bodyMaxBytes = Math.max(config.http.bodyLimitBytes, config.sockets.messageMaxBytes);

@@ -51,8 +51,11 @@ export interface TextAnswer {
  */
 export interface Route {
   readonly summary: string;
-  /** Who calls it: a backend, with an API key (when absent), a user, with their own token, or a push site, with its own key. */
-  readonly caller?: 'backend' | 'user' | 'site';
+  /**
+   * Who calls it: a backend, with an API key (when absent), a user, with their own token, a push site, with its own key, or
+   * anyone, without any.
+   */
+  readonly caller?: 'backend' | 'user' | 'site' | 'anyone';
   /** HTTP status of success; absent: 200. */
   readonly status?: 200 | 201;
   /** The `message` of success; absent: `SUCCESS`. */
@@ -63,6 +66,10 @@ export interface Route {
   readonly refusals?: Readonly<Record<string, TextAnswer>>;
   /** Success is answered with a file instead of JSON. */
   readonly sendsFile?: boolean;
+  /** Success is answered with what the handler sends itself: text of a media type, or JSON that is no `data`. */
+  readonly sends?: 'text/plain' | z.ZodType;
+  /** Failures that are an answer, not a fault, by status: they are not logged. */
+  readonly failures?: Readonly<Record<number, z.ZodType>>;
   /** The body may be a form (`application/x-www-form-urlencoded`) too. */
   readonly takesForm?: boolean;
   readonly method: 'get' | 'post' | 'put' | 'delete';
@@ -97,7 +104,7 @@ export const defineContract = <const C extends Partial<Contract> & { name: strin
 };
 
 function toGuarded(route: Route): Route {
-  if (route.caller === 'user') return route;
+  if (route.caller === 'user' || route.caller === 'anyone') return route;
   const body = route.body === undefined ? {} : { body: toStrict(route.body) };
   return { ...route, query: toStrict(route.query ?? z.object({})), ...body };
 }

@@ -7,6 +7,7 @@ import type { Contract } from './contract.js';
 import { conversation } from './conversation.js';
 import { emitApi } from './emit-api.js';
 import { leadFinder } from './lead-finder.js';
+import { operations } from './operations.js';
 import { prospect } from './prospect.js';
 import { pushSites, siteHandshake } from './push-sites.js';
 import { session, userHandshake } from './session.js';
@@ -95,4 +96,5 @@ export const publishedContracts: readonly PublishedContract[] = [
   { contract: sharedEvents, namespaces: ['/v1/shared'] },
   { contract: emitApi, namespaces: userNamespaces },
   { contract: pushSites, namespaces: ['/{site}'] },
+  { contract: operations, namespaces: [] },
 ];

@@ -2,13 +2,12 @@ import type { z } from 'zod';
 import type { Contract, Route } from '#shared/contracts/contract.js';
 import { publishedContracts, wireVersion } from '#shared/contracts/index.js';
 import { requestFailure } from '#shared/contracts/wording.js';
-import { fixedPaths } from './fixed-paths.js';
 import { fieldsOf } from './json-schema.js';
 import { json, refer, toComponents, toFailure, toJsonSchema, toSuccess } from './responses.js';
 
 /** An OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.1) of every REST route, made from the contracts. */
 export function createOpenApi() {
-  const paths: Record<string, object> = { ...fixedPaths };
+  const paths: Record<string, object> = {};
   for (const { contract } of publishedContracts) {
     for (const [name, route] of Object.entries(contract.routes)) {
       const path = route.path.replace(/:(\w+)/g, '{$1}');
@@ -52,18 +51,21 @@ function toOperation(name: string, route: Route, { name: tag, requestFailure: fa
     responses: {
       [route.status ?? 200]: { description: 'Done.', content: answerOf(route) },
       ...refusalsOf(route, failure),
+      ...failuresOf(route),
       default: toFailure(failure),
     },
   };
 }
 
 function securityOf({ caller }: Route) {
+  if (caller === 'anyone') return { security: [] };
   if (caller === 'user') return { security: [{ user: [] }] };
   return caller === 'site' ? { security: [{ site: [] }, { siteInQuery: [] }] } : {};
 }
 
-const answerOf = ({ answer, message, text, sendsFile }: Route) => {
+const answerOf = ({ answer, message, text, sendsFile, sends }: Route) => {
   if (sendsFile === true) return { '*/*': {} };
+  if (sends !== undefined) return typeof sends === 'string' ? { [sends]: {} } : json(toJsonSchema(sends));
   return text === undefined ? json(toSuccess(answer, message)) : textOf(text);
 };
 
@@ -73,6 +75,14 @@ const refusalsOf = ({ refusals = {} }: Route, failure: z.ZodType) =>
     Object.values(refusals).map(({ status, text }) => [
       status,
       { description: 'Whoever calls may not.', content: { ...textOf(text), ...json(refer(failure)) } },
+    ]),
+  );
+
+const failuresOf = ({ failures = {} }: Route) =>
+  Object.fromEntries(
+    Object.entries(failures).map(([status, schema]) => [
+      status,
+      { description: 'The call failed; `message` says why.', content: json(toJsonSchema(schema)) },
     ]),
   );
 

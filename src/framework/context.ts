@@ -2,6 +2,7 @@ import type { Models } from '#shared/models/index.js';
 import type { UserAuth } from '../auth/user.js';
 import type { Config } from '../config.js';
 import type { Clock } from '../platform/clock.js';
+import type { Health } from '../platform/health.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { Bus } from '../realtime/bus.js';
@@ -19,6 +20,7 @@ export interface Context {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly health: Health;
   readonly models: Models;
   readonly userAuth: UserAuth;
   readonly limiter: RateLimiter;

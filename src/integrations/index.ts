@@ -4,6 +4,7 @@ import { createChat } from './chat/index.js';
 import { createConversation } from './conversation/index.js';
 import { createEmitApi } from './emit-api/index.js';
 import { createLeadFinder } from './lead-finder/index.js';
+import { createOperations } from './operations/index.js';
 import { createPushSites } from './push-sites/index.js';
 import { createUserServices, createUsers } from './users/index.js';
 
@@ -17,5 +18,6 @@ export function createIntegrations(context: Context): Integration[] {
     createLeadFinder(context),
     createEmitApi(context),
     createPushSites(context),
+    createOperations(context),
   ];
 }

@@ -3,14 +3,12 @@ import cors from 'cors';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import nocache from 'nocache';
-import type { TextAnswer } from '#shared/contracts/contract.js';
+import type { Route, TextAnswer } from '#shared/contracts/contract.js';
 import { anonymous } from '../auth/principal.js';
 import type { Config } from '../config.js';
-import { documents } from '../documents/index.js';
 import { GatewayError, invalid } from '../errors.js';
 import type { MountedRoute } from '../framework/integration.js';
 import { toGatewayError, toRequestFailure, toSuccess } from '../framework/reply.js';
-import type { Health } from '../platform/health.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import { parse, parseQuery } from '../validation.js';
@@ -26,15 +24,14 @@ interface Dependencies {
   /** @throws GatewayError `INVALID_API_KEY` */
   ensureApiKey(request: express.Request): void;
   allowsOrigin: AllowsOrigin;
-  health: Health;
 }
 
 /** Headers of ours that pages of other origins may read. */
 const EXPOSED_HEADERS = ['Allow', 'Content-Disposition', 'Idempotent-Replay', 'Retry-After'];
 
-/** The Express application: the documented middleware, the routes of the integrations, then those of the process. */
+/** The Express application: the documented middleware, then the routes of the integrations. */
 export function createHttpApp(dependencies: Dependencies): Express {
-  const { config, metrics } = dependencies;
+  const { config } = dependencies;
   const app = express();
   app.disable('etag');
   app.disable('x-powered-by');
@@ -51,30 +48,6 @@ export function createHttpApp(dependencies: Dependencies): Express {
   for (const mounted of dependencies.routes) {
     const { method, path } = mounted.route;
     app[method](path, toAdmission(mounted), toRequestHandler(mounted, { ...dependencies, readBody }));
-  }
-  app.get('/status', (_request, response) => {
-    response.json({ success: true, message: 'General socket is running' });
-  });
-  app.get('/healthcheck', (_request, response) => {
-    sendText(response, { status: 200, text: 'ok' });
-  });
-  app.get('/health/live', (_request, response) => {
-    response.json({ success: true, message: 'SUCCESS' });
-  });
-  app.get('/health/ready', async (_request, response) => {
-    const missing = await dependencies.health.missing();
-    if (missing.length === 0) response.json({ success: true, message: 'SUCCESS' });
-    else response.status(503).json(toRequestFailure(new GatewayError('UNAVAILABLE', { missing })));
-  });
-  app.get('/metrics', async (request, response) => {
-    dependencies.ensureApiKey(request);
-    response.type(metrics.registry.contentType).send(await metrics.registry.metrics());
-  });
-  for (const { path, text } of documents) {
-    app.get(path, (request, response) => {
-      dependencies.ensureApiKey(request);
-      response.type('json').send(text());
-    });
   }
   refuseMethods(app, dependencies.routes);
   app.use(() => {
@@ -110,17 +83,13 @@ function narrowCors(allowed: readonly string[], allowsOrigin: AllowsOrigin): Req
   };
 }
 
-/** Paths of the process itself, all of which are read. */
-const OWN_PATHS = ['/status', '/healthcheck', '/health/live', '/health/ready', '/metrics'];
-
 /**
  * Answers requests whose path is known and whose method is not: with 405 and the methods that are (RFC 9110, 15.5.6), and
  * OPTIONS with those methods alone. To be called behind all routes.
  */
 function refuseMethods(app: Express, routes: Dependencies['routes']): void {
   const methods = new Map<string, Set<string>>();
-  const own = [...OWN_PATHS, ...documents.map(({ path }) => path)].map((path) => ({ path, method: 'get' }));
-  for (const { path, method } of [...own, ...routes.map(({ route }) => route)]) {
+  for (const { path, method } of routes.map(({ route }) => route)) {
     const known = methods.get(path) ?? new Set(['OPTIONS']);
     // Express answers HEAD by the route of GET.
     for (const name of method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]) known.add(name);
@@ -145,8 +114,6 @@ function refuseMethods(app: Express, routes: Dependencies['routes']): void {
 const allowedOf = ({ locals }: express.Response): ReadonlySet<string> =>
   (locals['allowed'] as ReadonlySet<string> | undefined) ?? new Set();
 
-const isForSites = ({ route }: MountedRoute): boolean => route.caller === 'site';
-
 /** Turns away callers who may not call, before anything of the body is read. */
 const toAdmission =
   ({ admit }: MountedRoute): RequestHandler =>
@@ -167,7 +134,8 @@ function toRequestHandler(mounted: MountedRoute, dependencies: Dependencies & { 
     dependencies.ensureApiKey(request);
     return anonymous;
   };
-  const authenticate = isForSites(mounted)
+  const isOpen = route.caller === 'site' || route.caller === 'anyone';
+  const authenticate = isOpen
     ? () => anonymous
     : ((route.caller === 'user' ? mounted.authenticate : undefined) ?? ofBackend);
   const form = {
@@ -196,14 +164,14 @@ function toRequestHandler(mounted: MountedRoute, dependencies: Dependencies & { 
         response,
       };
       const data = await handle(call as never);
-      // A file has gone out by itself.
+      // The handler has sent a file or a document itself.
       if (response.headersSent) return;
       response.statusCode = route.status ?? 200;
       const { message, text } = route;
       if (text !== undefined) return sendText(response, { status: response.statusCode, text });
       sendJson(response, message === undefined ? toSuccess(data) : { ...toSuccess(data), message });
     } catch (thrown) {
-      answerFailure(thrown, { request, response, logger: dependencies.logger, toFailure });
+      answerFailure(thrown, { request, response, logger: dependencies.logger, toFailure, failures: route.failures });
     } finally {
       const labels = { route: route.path, status: response.statusCode };
       dependencies.metrics.requestSeconds.observe(labels, (performance.now() - startedAt) / 1000);
@@ -231,12 +199,15 @@ interface FailedRequest {
   response: express.Response;
   logger: Logger;
   toFailure?: (error: GatewayError) => unknown;
+  /** Failures that are an answer, by status. */
+  failures?: Route['failures'];
 }
 
 function answerFailure(thrown: unknown, failed: FailedRequest): void {
-  const { request, response, logger, toFailure = toRequestFailure } = failed;
+  const { request, response, logger, toFailure = toRequestFailure, failures = {} } = failed;
   const error = fromHttpError(thrown);
-  if (error.status >= 500) logger.error({ err: error.cause ?? error, path: request.route?.path }, 'a request failed');
+  if (error.status >= 500 && failures[error.status] === undefined)
+    logger.error({ err: error.cause ?? error, path: request.route?.path }, 'a request failed');
   if (response.headersSent) return void response.destroy();
   response.statusCode = error.status;
   const { retryAfterMs } = error.info;

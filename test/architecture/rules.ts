@@ -146,8 +146,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   sockets: [...OUTSIDE, 'auth'],
   realtime: IDENTITY,
   framework: [...IDENTITY, 'realtime'],
-  integrations: [...IDENTITY, 'realtime', 'framework'],
-  transport: [...IDENTITY, 'realtime', 'framework', 'documents'],
+  integrations: [...IDENTITY, 'realtime', 'framework', 'documents'],
+  transport: [...IDENTITY, 'realtime', 'framework'],
 };
 
 /** `src/auth/scope.ts` → `auth`; `undefined` for what is neither `src` nor `shared`. */

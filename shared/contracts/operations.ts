@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import { defineContract } from './contract.js';
+import { unready } from './wording.js';
+
+/** A document as the answer: an object of any form. */
+const document = z.looseObject({});
+
+/** What the gateway says about itself: to load balancers, to Prometheus, and to those who write clients. */
+export const operations = defineContract({
+  name: 'operation',
+  routes: {
+    status: {
+      summary: 'Says that the gateway runs. Touches no dependency, and is answered while the gateway drains.',
+      method: 'get',
+      path: '/status',
+      caller: 'anyone',
+      message: 'General socket is running',
+    },
+    healthcheck: {
+      summary: 'Says the same in one word.',
+      method: 'get',
+      path: '/healthcheck',
+      caller: 'anyone',
+      text: 'ok',
+    },
+    live: {
+      summary: 'Says whether the process can serve at all.',
+      method: 'get',
+      path: '/health/live',
+      caller: 'anyone',
+    },
+    ready: {
+      summary: 'Says whether the process should get traffic; otherwise names what is missing.',
+      method: 'get',
+      path: '/health/ready',
+      caller: 'anyone',
+      failures: { 503: unready },
+    },
+    metrics: {
+      summary: 'Metrics in the text format of Prometheus.',
+      method: 'get',
+      path: '/metrics',
+      sends: 'text/plain',
+    },
+    openApi: {
+      summary: 'The REST routes as an OpenAPI document.',
+      method: 'get',
+      path: '/openapi.json',
+      sends: document,
+    },
+    asyncApi: {
+      summary: 'The events as an AsyncAPI document.',
+      method: 'get',
+      path: '/asyncapi.json',
+      sends: document,
+    },
+  },
+});

@@ -1,0 +1,10 @@
+import { operations } from '#shared/contracts/operations.js';
+import type { Context } from '../../framework/context.js';
+import { type Integration, mountRoutes } from '../../framework/integration.js';
+import { createRoutes } from './routes.js';
+
+/** The routes about the gateway itself: health, metrics, and the documents of its interface. */
+export const createOperations = (context: Context): Integration => ({
+  name: operations.name,
+  routes: mountRoutes(operations, createRoutes(context)),
+});

@@ -1,0 +1,43 @@
+import type { operations } from '#shared/contracts/operations.js';
+import { createAsyncApi } from '../../documents/async-api.js';
+import { createOpenApi } from '../../documents/open-api.js';
+import { GatewayError } from '../../errors.js';
+import type { Context } from '../../framework/context.js';
+import type { RouteHandlers } from '../../framework/integration.js';
+
+/** The routes of the operations contract. */
+export function createRoutes({
+  health,
+  metrics,
+}: Pick<Context, 'health' | 'metrics'>): RouteHandlers<typeof operations> {
+  const { registry } = metrics;
+  const openApi = once(() => JSON.stringify(createOpenApi()));
+  const asyncApi = once(() => JSON.stringify(createAsyncApi()));
+  return {
+    status: async () => undefined,
+    healthcheck: async () => undefined,
+    live: async () => undefined,
+    async ready() {
+      const missing = await health.missing();
+      if (missing.length > 0) throw new GatewayError('UNAVAILABLE', { missing });
+    },
+    async metrics({ response }) {
+      response.type(registry.contentType).send(await registry.metrics());
+    },
+    async openApi({ response }) {
+      response.type('json').send(openApi());
+    },
+    async asyncApi({ response }) {
+      response.type('json').send(asyncApi());
+    },
+  };
+}
+
+/** Makes a text when it is first asked for. */
+function once(make: () => string): () => string {
+  let made: string | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
