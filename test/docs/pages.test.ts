@@ -7,7 +7,6 @@ import { configuredNamespaces, publishedContracts, publishedNamespaces, wireVers
 import { readSettings } from '../../src/config/settings.js';
 import { readSites } from '../../src/config/sites.js';
 import { environment } from '../../src/config.js';
-import { fixedPaths } from '../../src/documents/fixed-paths.js';
 import { catalogue } from '../../src/errors.js';
 import { createMetrics } from '../../src/platform/metrics.js';
 import { projectDirectory } from '../support/script.js';
@@ -151,10 +150,9 @@ describe('settings', () => {
 });
 
 describe('the wire', () => {
-  const routes = [
-    ...contracts.flatMap((contract) => Object.values(contract.routes)),
-    ...Object.keys(fixedPaths).map((path) => ({ method: 'get', path })),
-  ].map(({ method, path }) => `${method.toUpperCase()} ${path}`);
+  const routes = contracts
+    .flatMap((contract) => Object.values(contract.routes))
+    .map(({ method, path }) => `${method.toUpperCase()} ${path}`);
   const clientEvents = new Set(contracts.flatMap((contract) => Object.keys(contract.clientEvents)));
   const serverEvents = new Set(contracts.flatMap((contract) => Object.keys(contract.serverEvents)));
   const spans = new Set(pages.flatMap((page) => page.spans));
