@@ -118,15 +118,15 @@ export function createPacketParser({ clock, openMax, attachmentTimeoutMs }: Opti
 
     #addAnnouncement(packet: string, head: Head): void {
       const { attachments, nsp, json } = head;
-      const problem = problemOfAnnouncement(head);
-      if (problem === undefined) {
+      const refusal = refusalOfAnnouncement(head);
+      if (refusal === undefined) {
         const cancel = clock.after(attachmentTimeoutMs, () => this.#giveUp(head));
         this.#announcement = { packet, cancel };
       } else {
         if (nameOf(json) === undefined) throw new Error(`an event without a name on ${nsp}`);
         this.#skip(attachments);
         this.#emitEvent(head, () => {
-          throw invalid('', problem);
+          throw refusal;
         });
       }
     }
@@ -138,10 +138,7 @@ export function createPacketParser({ clock, openMax, attachmentTimeoutMs }: Opti
       }
       const { packet } = this.#announcement ?? {};
       this.#forgetAnnouncement();
-      if (packet !== undefined) {
-        ensureBoundedJson(packet, FEW_ELEMENTS_MAX);
-        super.add(packet);
-      }
+      if (packet !== undefined) super.add(packet);
       super.add(attachment);
     }
 
@@ -201,10 +198,19 @@ function parseLarge(json: string): readonly unknown[] {
   }
 }
 
-function problemOfAnnouncement({ nsp, attachments, json }: Head): string | undefined {
-  if (!binaryEvents.has(`${nsp} ${nameOf(json)}`)) return 'must not be binary';
-  if (attachments > 1) return 'must have one attachment';
-  return json.length > ANNOUNCEMENT_MAX ? `must be at most ${ANNOUNCEMENT_MAX} characters beside the bytes` : undefined;
+/** Why an event with attachments is refused before they are there; `undefined`: it is not. */
+function refusalOfAnnouncement({ nsp, attachments, json }: Head): unknown {
+  if (!binaryEvents.has(`${nsp} ${nameOf(json)}`)) return invalid('', 'must not be binary');
+  if (attachments > 1) return invalid('', 'must have one attachment');
+  if (json.length > ANNOUNCEMENT_MAX) {
+    return invalid('', `must be at most ${ANNOUNCEMENT_MAX} characters beside the bytes`);
+  }
+  try {
+    ensureBoundedJson(json, FEW_ELEMENTS_MAX);
+    return undefined;
+  } catch (refusal) {
+    return refusal;
+  }
 }
 
 /** The events that take binary, with their namespaces. */
