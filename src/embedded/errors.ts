@@ -63,6 +63,8 @@ export const ERROR_CODES = {
   ExceededTimeLimit: 262,
   PreparedTransactionInProgress: 267,
   QueryExceededMemoryLimitNoDiskUseAllowed: 292,
+  APIVersionError: 322,
+  APIStrictError: 323,
   BSONObjectTooLarge: 10334,
   SocketException: 9001,
   NotWritablePrimary: 10107,

@@ -13,6 +13,7 @@ import { findAndModifyCommands } from './find-and-modify-command.js';
 import { handshakeCommands } from './handshake-commands.js';
 import { indexCommands } from './index-commands.js';
 import { readCommands } from './read-commands.js';
+import { ensureApiVersion } from './request/api-version.js';
 import { ensureConcerns, ensureReadConcern, toWriteConcern } from './request/concerns.js';
 import {
   type Command,
@@ -156,6 +157,7 @@ async function execute(state: ServerState, { name, command, database, connection
   try {
     const definition = commandOf(name);
     ensureFieldsKnown(name, command, definition);
+    ensureApiVersion(name, command);
     const lsid = sessionIdOf(command);
     ensureConcerns(name, command);
     const concern = toWriteConcern(command);

@@ -7,8 +7,7 @@ import { type ReadRequest, type ReadStatistics, readDocuments } from '../engine/
 import { fail } from '../errors.js';
 import { compileFilter, type Matcher } from '../query/filters/filter.js';
 import { compileProjection } from '../query/projections/projection.js';
-import { parseSort } from '../query/sort.js';
-import { resolveHint } from './request/hint.js';
+import { resolveHint, resolveOrder } from './request/hint.js';
 import {
   type Command,
   collationOf,
@@ -41,8 +40,7 @@ export function toFindPlan(
   const variables = variablesOf(request);
   const matcher = compileFilter(optionalDocument(request, 'filter') ?? {}, { collation, variables });
   const projection = optionalDocument(request, 'projection');
-  const sort = optionalDocument(request, 'sort');
-  if (sort) parseSort(sort);
+  const order = resolveOrder(collection, { sort: optionalDocument(request, 'sort'), hint: command['hint'] });
   return {
     matcher,
     project:
@@ -51,10 +49,9 @@ export function toFindPlan(
         : undefined,
     read: {
       matcher,
-      sort,
+      ...order,
       skip: optionalCount(request, 'skip'),
       limit: optionalCount(request, 'limit'),
-      hint: collection && resolveHint(collection, command['hint']),
       transaction,
       allowDiskUse: isSet(command, 'allowDiskUse'),
       checkTime: deadline.check,

@@ -81,6 +81,16 @@ describe('a command is refused', () => {
       { update: 'no', updates: [{ q: {}, u: { $foo: {} } }] },
       'statement 9',
     ],
+    ['a sort by $natural and a field', { find: 'c', sort: { $natural: 1, a: 1 } }, 2],
+    ['a sort by $natural in no direction', { find: 'c', sort: { $natural: 2 } }, 2],
+    ['a sort by $natural on an index', { find: 'c', sort: { $natural: 1 }, hint: '_id_' }, 2],
+    ['another version of the API', { ping: 1, apiVersion: '2' }, 322],
+    ['strictness without a version of the API', { ping: 1, apiStrict: true }, 4_886_600],
+    [
+      'a command outside of the strict API',
+      { distinct: 'c', key: 'a', apiVersion: '1', apiStrict: true, apiDeprecationErrors: true },
+      323,
+    ],
     ['an unknown command', { shutDownNow: 1 }, 59],
     ['an unknown option', { find: 'c', fast: true }, 40415],
   ])('%s', async (_what, command, code) => {
@@ -106,6 +116,37 @@ describe('a command is refused', () => {
     await expect(db.command(command, { session })).rejects.toMatchObject({ code: 72 });
     await session.endSession();
   });
+});
+
+it('sorts by $natural as by the order of storage, without an index', async () => {
+  const documents = [3, 1, 2].map((_id) => ({ _id }));
+  await db.command({ insert: 'natural', documents });
+  const sorted = async (direction: number): Promise<unknown[]> =>
+    (
+      await db
+        .collection('natural')
+        .find({}, { sort: { $natural: direction } as never })
+        .toArray()
+    ).map(({ _id }) => _id);
+  expect([await sorted(1), await sorted(-1)]).toEqual([
+    [3, 1, 2],
+    [2, 1, 3],
+  ]);
+  const last = {
+    findAndModify: 'natural',
+    query: { _id: { $gt: 0 } },
+    sort: { $natural: -1 },
+    update: { $set: { a: 1 } },
+  };
+  expect((await db.command(last))['value']).toEqual({ _id: 2 });
+  const { queryPlanner } = await db.command({ explain: { find: 'natural', sort: { $natural: -1 } } });
+  expect(queryPlanner.winningPlan).toEqual({ stage: 'COLLSCAN', direction: 'backward' });
+});
+
+it('takes a declared version of the API, and the options of validate that drivers send', async () => {
+  expect(await outcomeOf({ find: 'c', apiVersion: '1', apiStrict: true })).toBe('ok');
+  expect(await outcomeOf({ distinct: 'c', key: 'a', apiVersion: '1' })).toBe('ok');
+  expect(await outcomeOf({ validate: 'c', scandata: true, full: false })).toBe('ok');
 });
 
 describe('a limit is MongoDB’s', () => {

@@ -10,7 +10,7 @@ import type { Writer } from '../../engine/writer.js';
 import { fail } from '../../errors.js';
 import { compileFilter, type Matcher } from '../../query/filters/filter.js';
 import { compileUpdate } from '../../query/updates/update.js';
-import { resolveHint } from '../request/hint.js';
+import { resolveOrder } from '../request/hint.js';
 import type { Request } from '../request/request.js';
 
 /**
@@ -139,9 +139,8 @@ const findTargets = (
 ): Document[] =>
   readDocuments(collection, {
     matcher,
-    sort,
+    ...resolveOrder(collection, { sort, hint }),
     limit,
-    hint: resolveHint(collection, hint),
     transaction: request.transaction,
     checkTime: request.deadline.check,
   });

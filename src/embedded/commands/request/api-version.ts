@@ -1,0 +1,51 @@
+import { type Document, fieldOf } from '../../bson/values.js';
+import { fail } from '../../errors.js';
+
+/** The commands of version 1 of MongoDB's stable API. */
+const IN_VERSION_1: ReadonlySet<string> = new Set([
+  'abortTransaction',
+  'aggregate',
+  'bulkWrite',
+  'collMod',
+  'commitTransaction',
+  'count',
+  'create',
+  'createIndexes',
+  'delete',
+  'drop',
+  'dropDatabase',
+  'dropIndexes',
+  'endSessions',
+  'explain',
+  'find',
+  'findAndModify',
+  'getMore',
+  'hello',
+  'insert',
+  'killCursors',
+  'listCollections',
+  'listDatabases',
+  'listIndexes',
+  'ping',
+  'refreshSessions',
+  'update',
+]);
+
+/**
+ * Checks that a command keeps to the version of the API that its client declares.
+ * @throws DatabaseError APIVersionError for another version, APIStrictError for a command outside of it
+ */
+export function ensureApiVersion(name: string, command: Document): void {
+  const version = fieldOf(command, 'apiVersion');
+  const isStrict = fieldOf(command, 'apiStrict') === true;
+  if (version === undefined) {
+    if (isStrict || fieldOf(command, 'apiDeprecationErrors') !== undefined) {
+      fail('Location4886600', 'Provided apiStrict and/or apiDeprecationErrors without passing apiVersion');
+    }
+    return;
+  }
+  if (version !== '1') fail('APIVersionError', "API version must be '1'");
+  if (isStrict && !IN_VERSION_1.has(name)) {
+    fail('APIStrictError', `Provided apiStrict:true, but the command ${name} is not in API Version 1`);
+  }
+}
