@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { defineContract } from './contract.js';
 import { errorCode } from './wording.js';
 
-/** The data of the event that tells of a failure, where the support chat has none of its own. */
+/** Data of the failure event, where the support chat does not define its own. */
 export const chatError = z.looseObject({
   message: z.string(),
   code: errorCode,
@@ -14,20 +14,20 @@ export const chatError = z.looseObject({
 
 const user = z.object({ userId: z.string() });
 
-/** What both chats on `/` tell of the people in them. */
+/** Presence events that both chats on `/` share. */
 export const chats = defineContract({
   name: 'chats',
   serverEvents: {
     user_online: {
-      summary: 'Somebody who shares a conversation, chat, group or department with the user has come.',
+      summary: 'A user who shares a conversation, chat, group or department with this user came online.',
       payload: user,
     },
     user_offline: {
-      summary: 'The same person has gone, on every tab and node, and has not come back.',
+      summary: 'Such a user went offline: no tab on any node is connected, and none returned within the grace time.',
       payload: user,
     },
     presence_snapshot: {
-      summary: 'Who of these people is online at the moment of connecting.',
+      summary: 'Which of these users are online at the time of the connect.',
       payload: z.object({ online: z.array(z.string()) }),
     },
   },

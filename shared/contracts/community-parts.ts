@@ -8,20 +8,20 @@ import { idOrTime, isoTime, objectId, visibleText } from './primitives.js';
 /** The groups of the community. */
 export const groupType = z.enum(['single', 'marriage', 'healing', 'motherhood']);
 
-/** How somebody who is online wants to be seen. */
+/** The status that an online user chose. */
 export const presenceStatus = z.enum(['online', 'away', 'busy']);
 
-/** What a message is. */
+/** The type of a message. */
 export const chatMessageTypes = [
   ...['text', 'image', 'video', 'audio', 'document', 'file'],
   ...['scripture', 'prayer'],
 ] as const;
 
-/** People whom one question may name. */
+/** Maximum number of users in one request. */
 export const USER_IDS_MAX = 100;
 
 const chatId = { chatId: objectId };
-/** A message is found by its id; a chat that is named as well must be its own. */
+/** The message id is enough. If the chat id is given too, it must match. */
 const messageId = { messageId: objectId, chatId: objectId.optional() };
 const content = visibleText(2000);
 const draft = {
@@ -38,15 +38,15 @@ const emoji = z
   .refine((text) => !isBlank(text), 'must be visible')
   .transform(toEmoji);
 const limit = z.number().int().min(1).max(100);
-/** A number of a query string. */
+/** A number in a query string. */
 const pageSize = z
   .string()
   .regex(/^(?:[1-9]\d?|100)$/, 'must be a number from 1 to 100')
   .optional();
-/** What a page ends before: the id of the last entry of the page before, or a time. */
+/** Cursor of a page: the id of the last entry of the previous page, or a time. */
 const before = idOrTime.optional();
 
-/** Data of the events and bodies of the routes, by what they do. */
+/** Payloads of the events and bodies of the routes, by operation. */
 export const communityPayloads = {
   nothing: z.object({}),
   chat: z.object(chatId),
@@ -70,7 +70,7 @@ export const communityPayloads = {
   ),
 };
 
-/** Something said in a chat, the same for everybody in it. */
+/** A message of a chat; identical for all participants. */
 export const chatMessage = z.object({
   _id: z.string(),
   chat: z.string(),
@@ -89,13 +89,13 @@ export const chatMessage = z.object({
   createdAt: isoTime,
 });
 
-/** A chat as one of its participants sees it. */
+/** A chat from the point of view of one participant. */
 export const chat = z.object({
   _id: z.string(),
   type: z.enum(['direct', 'group']),
   participants: z.array(z.string()),
   groupName: z.string().nullable(),
-  /** The name of the group, or of the other person. */
+  /** The name of the group, or of the other participant. */
   chatName: z.string(),
   chatImage: z.string().nullable(),
   lastMessage: chatMessage.nullable(),
@@ -103,11 +103,11 @@ export const chat = z.object({
   pinnedMessages: z.array(z.string()),
   isMuted: z.boolean(),
   mutedUntil: isoTime.nullable(),
-  /** Messages of others that were not read; 100 stands for more, too. */
+  /** Unread messages of others, counted up to 100. */
   unreadCount: z.number().int(),
 });
 
-/** Something the user should come to know. */
+/** A notification. */
 export const notification = z.object({
   _id: z.string(),
   type: z.string(),
@@ -121,10 +121,10 @@ export const notification = z.object({
   createdAt: isoTime,
 });
 
-/** How many notifications are unread; 100 stands for more, too. */
+/** Number of unread notifications, counted up to 100. */
 export const unreadCount = z.object({ count: z.number().int() });
 
-/** Somebody, and whether they are there. */
+/** A user and their presence. */
 export const personPresence = z.object({
   userId: z.string(),
   status: z.enum([...presenceStatus.options, 'offline']),

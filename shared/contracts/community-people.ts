@@ -10,7 +10,7 @@ import {
 import { defineContract } from './contract.js';
 import { isoTime } from './primitives.js';
 
-/** How often one user may ask for anything. What is much work has a lower limit besides. */
+/** General limit per user. Expensive operations have a lower limit as well. */
 const often = { points: 150, windowMs: 10_000 };
 
 const member = z.object({ groupType, userId: z.string(), userName: z.string(), timestamp: isoTime });
@@ -20,77 +20,79 @@ export const communityNotifications = defineContract({
   name: 'community-notifications',
   clientEvents: {
     'notification:list': {
-      summary: "The user's notifications, newest first.",
+      summary: "Lists the user's notifications, newest first.",
       payload: payloads.notifications,
       answer: z.object({ notifications: z.array(notification), unreadCount: z.number().int(), hasMore: z.boolean() }),
       limit: often,
     },
     'notification:mark_read': {
-      summary: 'A notification was read.',
+      summary: 'Marks a notification as read.',
       payload: payloads.notification,
       answer: unreadCount,
       limit: often,
     },
     'notification:mark_all_read': {
-      summary: 'All notifications were read.',
+      summary: 'Marks all notifications as read.',
       payload: payloads.nothing,
       answer: unreadCount,
       limit: often,
     },
     'notification:get_unread_count': {
-      summary: 'How many notifications are unread; sent as notification:unread_count, too.',
+      summary: 'Returns the number of unread notifications; also sent as notification:unread_count.',
       payload: payloads.nothing,
       answer: unreadCount,
       limit: often,
     },
   },
   serverEvents: {
-    'notification:new': { summary: 'Something the user should come to know.', payload: notification },
+    'notification:new': { summary: 'A new notification.', payload: notification },
     'notification:unread_count': {
-      summary: 'How many notifications are unread, after a change.',
+      summary: 'The number of unread notifications after a change.',
       payload: unreadCount,
     },
     'notification:read': {
-      summary: 'A notification was read on one of the sockets; `null`: all of them were.',
+      summary: 'A notification was marked as read on another socket; `null`: all were.',
       payload: z.object({ notificationId: z.string().nullable(), readAt: isoTime }),
     },
   },
 });
 
-/** The groups of the community and the status of its people, on `/`. */
+/** Groups and user status of the community, on `/`. */
 export const communityPeople = defineContract({
   name: 'community-people',
   clientEvents: {
     'group:join': {
-      summary: 'Hears a group of the user with this socket, as from the moment of connecting, and says so.',
+      summary:
+        'Subscribes this socket to a group of the user and notifies the group. A connect subscribes to all groups.',
       payload: payloads.group,
       limit: often,
     },
-    'group:leave': { summary: 'Hears the group no more with this socket.', payload: payloads.group, limit: often },
+    'group:leave': { summary: 'Unsubscribes this socket from the group.', payload: payloads.group, limit: often },
     'group:get_online': {
-      summary: 'Members of a group who are online, of those who were seen last.',
+      summary: 'Lists online members of a group, among those seen most recently.',
       payload: payloads.groupOnline,
       answer: z.object({ groupType, users: z.array(personPresence.extend({ userName: z.string() })) }),
       limit: often,
     },
     'presence:update_status': {
-      summary: 'How the user wants to be seen.',
+      summary: 'Sets the status of the user.',
       payload: payloads.status,
       answer: personPresence,
       limit: often,
     },
     'presence:get_online': {
-      summary: 'Who is online of a chat, or of these people, as far as they share a chat or a group with the user.',
+      summary:
+        'Lists online users of a chat, or of the given users, limited to users who share a chat or group with the caller.',
       payload: payloads.online,
       answer: z.object({ online: z.array(z.string()), users: z.array(personPresence) }),
       limit: often,
     },
   },
   serverEvents: {
-    'group:user_joined': { summary: 'Somebody hears the group.', payload: member },
-    'group:user_left': { summary: 'Somebody hears the group no more.', payload: member },
+    'group:user_joined': { summary: 'A user subscribed to the group.', payload: member },
+    'group:user_left': { summary: 'A user unsubscribed from the group.', payload: member },
     'presence:status_changed': {
-      summary: 'Somebody who shares a chat or a group with the user wants to be seen differently.',
+      summary: 'A user who shares a chat or group with this user changed their status.',
       payload: z.object({ userId: z.string(), status: presenceStatus, lastSeen: isoTime, timestamp: isoTime }),
     },
   },

@@ -5,7 +5,7 @@ import { defineContract } from './contract.js';
 import { isoTime, objectId } from './primitives.js';
 import { chatRequestFailure } from './wording.js';
 
-/** How often one user may come and go, type, read or change: far above what people do. */
+/** Limit per user for joining, typing, reading and editing; well above human use. */
 const often = { points: 150, windowMs: 10_000 };
 
 const chatParams = z.object({ chatId: objectId });
@@ -13,87 +13,87 @@ const place = { chatId: z.string(), userId: z.string() };
 const comingOrGoing = z.object({ ...place, userName: z.string(), timestamp: isoTime });
 const aboutMessage = { chatId: z.string(), messageId: z.string() };
 
-/** The chats of the community, on `/` and over REST. */
+/** The community chat, on `/` and over REST. */
 export const community = defineContract({
   name: 'community',
   clientEvents: {
     'chat:join': {
-      summary: 'Is in the chat with this socket, as with every chat from the moment of connecting, and says so.',
+      summary: 'Marks this socket as viewing the chat and notifies the others. A connect joins all chats.',
       payload: payloads.chat,
       limit: often,
     },
     'chat:leave': {
-      summary: 'Looks away from the chat with this socket: messages still come, and notifications with them.',
+      summary: 'Marks this socket as no longer viewing the chat. Messages still arrive, and notifications with them.',
       payload: payloads.chat,
       limit: often,
     },
     'chat:send_message': {
-      summary: 'Says something. The same `clientMessageId` again is the same message, and is answered as it is stored.',
+      summary: 'Sends a message. A repeated `clientMessageId` returns the stored message.',
       payload: payloads.send,
       answer: chatMessage,
     },
     'chat:typing_start': {
-      summary: 'Tells the others that the user types: for five seconds, or until told otherwise.',
+      summary: 'Shows the user as typing, for five seconds or until stopped.',
       payload: payloads.chat,
       limit: often,
     },
-    'chat:typing_stop': { summary: 'The user types no more.', payload: payloads.chat, limit: often },
+    'chat:typing_stop': { summary: 'Stops showing the user as typing.', payload: payloads.chat, limit: often },
     'chat:mark_read': {
-      summary: 'Has read everything, or everything up to a message; notifications about it count as read too.',
+      summary: 'Marks all messages, or those up to one message, as read, together with their notifications.',
       payload: payloads.read,
       limit: often,
     },
     'chat:edit_message': {
-      summary: 'Changes what the user has said, within 15 minutes.',
+      summary: 'Edits a message of the user, within 15 minutes.',
       payload: payloads.edit,
       answer: chatMessage,
       limit: often,
     },
     'chat:delete_message': {
-      summary: 'Takes back what the user has said. An admin may do so for others in the same chat.',
+      summary: 'Deletes a message of the user. An admin of the chat may delete messages of others.',
       payload: payloads.message,
       limit: often,
     },
     'chat:add_reaction': {
-      summary: 'Adds a reaction of the user to a message; the same again takes it away.',
+      summary: 'Toggles a reaction of the user on a message.',
       payload: payloads.react,
       answer: chatMessage,
       limit: often,
     },
     'chat:pin_message': {
-      summary: 'Pins a message for everybody. Every participant may.',
+      summary: 'Pins a message for all participants. Every participant may.',
       payload: payloads.message,
       limit: often,
     },
     'chat:unpin_message': {
-      summary: 'The message is pinned no more. Every participant may say so.',
+      summary: 'Unpins a message. Every participant may.',
       payload: payloads.message,
       limit: often,
     },
   },
   serverEvents: {
-    'chat:user_joined': { summary: 'Somebody is in the chat.', payload: comingOrGoing },
-    'chat:user_left': { summary: 'Somebody looks away from the chat.', payload: comingOrGoing },
+    'chat:user_joined': { summary: 'A user is viewing the chat.', payload: comingOrGoing },
+    'chat:user_left': { summary: 'A user stopped viewing the chat.', payload: comingOrGoing },
     'chat:new_message': {
-      summary: 'Somebody has said something, the user perhaps.',
+      summary: 'A new message, possibly of the user.',
       payload: z.object({ message: chatMessage, chatId: z.string(), timestamp: isoTime }),
     },
     'chat:message_read': {
-      summary: 'Somebody else has read up to a message.',
+      summary: 'Another user has read up to a message.',
       payload: z.object({ ...aboutMessage, userId: z.string(), readAt: isoTime }),
     },
-    'chat:user_typing': { summary: 'Somebody types.', payload: z.object({ ...place, userName: z.string() }) },
-    'chat:user_stopped_typing': { summary: 'Somebody types no more.', payload: z.object(place) },
+    'chat:user_typing': { summary: 'A user is typing.', payload: z.object({ ...place, userName: z.string() }) },
+    'chat:user_stopped_typing': { summary: 'A user stopped typing.', payload: z.object(place) },
     'chat:message_edited': {
-      summary: 'A message was changed.',
+      summary: 'A message was edited.',
       payload: z.object({ ...aboutMessage, content: z.string(), editedAt: isoTime, message: chatMessage }),
     },
     'chat:message_deleted': {
-      summary: 'A message was taken back.',
+      summary: 'A message was deleted.',
       payload: z.object({ ...aboutMessage, deletedBy: z.string(), timestamp: isoTime }),
     },
     'chat:message_reaction': {
-      summary: 'Somebody has added a reaction, or taken it away; `reactions` are all of the message.',
+      summary: 'A reaction was added or removed; `reactions` holds all reactions of the message.',
       payload: z.object({
         ...aboutMessage,
         userId: z.string(),
@@ -103,22 +103,22 @@ export const community = defineContract({
       }),
     },
     'chat:message_pinned': {
-      summary: 'A message is pinned.',
+      summary: 'A message was pinned.',
       payload: z.object({ ...aboutMessage, pinnedBy: z.string(), timestamp: isoTime }),
     },
     'chat:message_unpinned': {
-      summary: 'A message is pinned no more.',
+      summary: 'A message was unpinned.',
       payload: z.object({ ...aboutMessage, unpinnedBy: z.string(), timestamp: isoTime }),
     },
     error: {
-      summary: 'An event of the community failed; sent beside the acknowledgement, too.',
+      summary: 'A community event failed; sent in addition to the acknowledgement.',
       payload: chatError,
     },
   },
   requestFailure: chatRequestFailure,
   routes: {
     listChats: {
-      summary: "The caller's chats, the last active first. A page that is not full is the last.",
+      summary: "Lists the caller's chats, last active first. A page that is not full is the last.",
       caller: 'user',
       method: 'get',
       path: '/api/chats',
@@ -126,7 +126,7 @@ export const community = defineContract({
       answer: z.array(chat),
     },
     openDirectChat: {
-      summary: 'The chat with one other person, made when there is none.',
+      summary: 'Returns the direct chat with another user, and creates it if needed.',
       caller: 'user',
       method: 'post',
       path: '/api/chats/direct',
@@ -135,7 +135,7 @@ export const community = defineContract({
     },
     listMessages: {
       summary:
-        'A page of messages, oldest first: the newest ones, or those next before or after a message or a time. The order is that in which they were stored.',
+        'Lists messages in the order they were stored, oldest first: the newest ones, or those before or after a message or time.',
       caller: 'user',
       method: 'get',
       path: '/api/chats/:chatId/messages',
@@ -144,7 +144,7 @@ export const community = defineContract({
       answer: z.array(chatMessage),
     },
     sendMessage: {
-      summary: 'Says something, as chat:send_message.',
+      summary: 'Sends a message, as chat:send_message does.',
       caller: 'user',
       method: 'post',
       path: '/api/chats/:chatId/messages',

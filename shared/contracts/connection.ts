@@ -2,18 +2,18 @@ import { z } from 'zod';
 import { defineContract } from './contract.js';
 import { eventError } from './wording.js';
 
-/** What every namespace has. */
+/** Events of every namespace. */
 export const connection = defineContract({
   name: 'connection',
   serverEvents: {
     server_draining: {
-      summary: 'This node is about to stop; the connection is closed soon and may be opened again after that time.',
+      summary: 'This node is shutting down and will close the connection soon. Reconnect after the given time.',
       payload: z.object({ retry_after_ms: z.number().int().min(0) }),
     },
   },
 });
 
-/** What every namespace has whose clients show a token of the platform. */
+/** Events of every namespace with token authentication. */
 export const endings = defineContract({
   name: 'endings',
   serverEvents: {
@@ -25,7 +25,7 @@ export const endings = defineContract({
   },
 });
 
-/** What every namespace has that answers in the words of the platform. */
+/** Events of every namespace that uses the general reply format. */
 export const failures = defineContract({
   name: 'failures',
   serverEvents: {
@@ -33,15 +33,16 @@ export const failures = defineContract({
   },
 });
 
-/** What every namespace has whose users have a mailbox. */
+/** Events of every namespace with durable delivery. */
 export const delivery = defineContract({
   name: 'delivery',
   serverEvents: {
     _batch: {
-      summary: 'Durable messages that waited, each `[event, ...arguments]`, in order; to be acknowledged as a whole.',
+      summary:
+        'Durable messages that were waiting, each `[event, ...arguments]`, in order. Acknowledge the whole batch.',
       payload: z.array(z.array(z.unknown()).min(1)).min(1).max(500),
       isAcknowledged: true,
     },
-    _resync: { summary: 'Durable messages were lost to a limit; load everything again.' },
+    _resync: { summary: 'Durable messages were dropped because of a limit. Reload all state.' },
   },
 });

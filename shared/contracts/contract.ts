@@ -34,7 +34,7 @@ export interface ServerEvent {
   readonly payload?: z.ZodType;
   /** `payload` describes the array of all arguments instead. */
   readonly takesAllArguments?: boolean;
-  /** The client calls its acknowledgement, with whatever it likes. */
+  /** The client acknowledges it, with any value. */
   readonly isAcknowledged?: boolean;
 }
 

@@ -2,43 +2,42 @@ import { z } from 'zod';
 import { idOrTime, isoTime, objectId, opaqueId, time, visibleText } from './primitives.js';
 
 /*
- * What conversations of both kinds are made of: the forms that come and go under the names of `conversation.ts` and
- * `prospect.ts`.
+ * Payloads and answers that team conversations (`conversation.ts`) and prospect conversations (`prospect.ts`) share.
  */
 
-/** People that one conversation, or one call, may name. */
+/** Maximum number of users in one conversation or call. */
 export const USERS_MAX = 500;
 
-/** Whether a team member is at the desk. */
+/** Whether a team member is active or away. */
 export const activeStatus = z.enum(['active', 'away']);
 
-/** A channel, as the platform names it. */
+/** The id of a channel, issued by the platform. */
 export const channelId = opaqueId;
 
 const users = z.array(objectId).min(1).max(USERS_MAX);
 const title = z.string().max(200);
 /**
- * Where an image or a file is: on the web, or relative to the platform. Other schemes run code or read what is the reader's
- * own when they are followed; browsers overlook blanks and control characters in them, so those are overlooked here too.
+ * The URL of an image or file: http(s), or relative to the platform. Other schemes are refused because following them can
+ * run code or read local data. Browsers ignore blanks and control characters inside a scheme, so this check does too.
  */
 const url = z
   .string()
   .min(1)
   .max(2048)
   .refine((text) => {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what a browser overlooks
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that browsers ignore
     const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text.replaceAll(/[\u0000-\u0020\u007f-\u009f]/g, ''))?.[1];
     return scheme === undefined || /^https?$/i.test(scheme);
   }, 'must be http, https or relative');
 const image = z.union([url, z.array(url).max(20)]);
 
-/** Text of a message. */
+/** The text of a message. */
 export const messageText = visibleText(10_000);
 
-/** The client's own id of a message: the same one again is the same message. */
+/** The client's id of a message; a repeated id is a retry. */
 export const messageUuid = opaqueId;
 
-/** A file that goes with a message. */
+/** An attachment of a message. */
 export const attachment = z.union([
   url,
   z.object({
@@ -49,7 +48,7 @@ export const attachment = z.union([
   }),
 ]);
 
-/** A page of a list: newest first. */
+/** Paging of a list, newest first. */
 const page = {
   page: z.number().int().min(1).max(1_000_000).default(1),
   limit: z.number().int().min(1).max(100).default(20),
@@ -57,10 +56,10 @@ const page = {
 
 const conversationId = { conversation_id: objectId };
 
-/** Data of the events, by what they do. */
+/** Payloads of the events, by operation. */
 export const payloads = {
   nothing: z.object({}),
-  /** A conversation with these users, and whoever makes it. */
+  /** A conversation of the caller and these users. */
   create: z.object({ users, channel_id: channelId, title: title.optional(), image: image.optional() }),
   createProspect: z.object({
     contact_id: objectId,
@@ -90,7 +89,7 @@ export const payloads = {
     message_limit: z.number().int().min(0).max(100).default(1),
   }),
   conversation: z.object(conversationId),
-  /** `before`: a message, or a time; only what is older than that. */
+  /** `before`: a message id or a time; returns older messages only. */
   messages: z.object({ ...conversationId, ...page, before: idOrTime.optional() }),
   messagesAround: z.object({ ...conversationId, message_id: objectId, limit: page.limit }),
   typing: z.object({ ...conversationId, is_typing: z.boolean().default(true) }),
@@ -119,10 +118,10 @@ const person = z.object({
   image: z.string().nullable(),
 });
 
-/** Somebody who takes part. */
+/** A participant. */
 export const participant = person.extend({ conversation_active_status: activeStatus });
 
-/** A message of a team's conversation, as one of its participants sees it. */
+/** A message of a team conversation, from the point of view of one participant. */
 export const teamMessage = z.object({
   _id: z.string(),
   UUID: z.string().nullable(),
@@ -136,7 +135,7 @@ export const teamMessage = z.object({
   createdAt: isoTime,
 });
 
-/** Something said with a contact, or a note about them; `sent_by` is the contact when it is `INCOMING`. */
+/** A message to or from a contact, or a note about them. `sent_by` is the contact when the type is `INCOMING`. */
 export const prospectMessage = z.object({
   _id: z.string(),
   UUID: z.string().nullable(),
@@ -148,7 +147,7 @@ export const prospectMessage = z.object({
   createdAt: isoTime,
 });
 
-/** A conversation as one of its participants sees it. */
+/** A conversation from the point of view of one participant. */
 const conversationOf = <M extends z.ZodType>(message: M) =>
   z.object({
     _id: z.string(),
@@ -168,7 +167,7 @@ const conversationOf = <M extends z.ZodType>(message: M) =>
     updatedAt: isoTime,
   });
 
-/** A team's conversation. */
+/** A team conversation. */
 export const teamConversation = conversationOf(teamMessage);
 
 /** A conversation about a contact. */
@@ -183,7 +182,7 @@ const paging = z.object({
   has_next: z.boolean(),
 });
 
-/** The numbers of a channel. */
+/** The counters of a channel. */
 export const counters = z.object({
   open: z.number().int(),
   unread: z.number().int(),
@@ -192,7 +191,7 @@ export const counters = z.object({
   snoozed: z.number().int(),
 });
 
-/** Answers of the events, for one kind of conversation. */
+/** Answers of the events for one kind of conversation. */
 export const answersOf = <C extends z.ZodType, M extends z.ZodType>(conversation: C, message: M) => {
   const list = z.object({
     conversation: z.array(conversation),

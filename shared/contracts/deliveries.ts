@@ -2,8 +2,7 @@ import { z } from 'zod';
 import { eventName, isoTime, time } from './primitives.js';
 
 /**
- * Why a message is where it is, for one device. Each says what is known and no more. A test compares the table with the
- * README.
+ * The reasons for the delivery state of a message on one device. A test compares the table with its page.
  */
 export const deliveryReasons = {
   ACKNOWLEDGED: 'the application on the device has acknowledged it',
@@ -33,13 +32,13 @@ const reason = z.enum(Object.keys(deliveryReasons) as [DeliveryReason]).describe
 /** The states of a durable message. */
 export const deliveryState = z.enum(['queued', 'sent', 'acked', 'pushed', 'expired']);
 
-/** Which messages of a user are asked for. All that is given has to hold. */
+/** Filters for the messages of a user, combined with AND. */
 export const deliveryQuestion = z.object({
   site: z.string().min(1).max(64).describe('A push site; absent: the namespaces of the platform.').optional(),
   event: eventName.optional(),
-  state: deliveryState.describe('Messages of which at least one device is in this state.').optional(),
-  since: time.describe('Sent at this time or later.').optional(),
-  /** A number of a query string. */
+  state: deliveryState.describe('Messages with at least one device in this state.').optional(),
+  since: time.describe('Sent at or after this time.').optional(),
+  /** A number in a query string. */
   limit: z
     .string()
     .regex(/^(?:[1-9]\d?|100)$/, 'must be a number from 1 to 100')
@@ -47,11 +46,11 @@ export const deliveryQuestion = z.object({
   before: z
     .string()
     .regex(/^\d{1,15}$/, 'must be the `next` of an answer')
-    .describe('The `next` of the page before.')
+    .describe('`next` of the previous page.')
     .optional(),
 });
 
-/** What became of the durable messages of a user. */
+/** Delivery states of a user's durable messages. */
 export const deliveries = z.object({
   messages: z
     .array(
@@ -60,34 +59,34 @@ export const deliveries = z.object({
         event: z.string(),
         namespace: z.string(),
         createdAt: isoTime,
-        state: deliveryState.describe('The furthest that any device got.'),
+        state: deliveryState.describe('The most advanced state of any device.'),
         devices: z.array(
           z.object({
-            deviceId: z.string().nullable().describe('`null`: no device was known.'),
+            deviceId: z.string().nullable().describe('`null`: the user had no known device.'),
             state: deliveryState.nullable(),
-            at: isoTime.nullable().describe('Since when it is in this state.'),
+            at: isoTime.nullable().describe('When the device entered this state.'),
             reason,
           }),
         ),
       }),
     )
-    .describe('Newest first. What was not durable was never kept, and is not here.'),
+    .describe('Newest first. Events that were not durable are not recorded.'),
   devices: z
     .array(
       z.object({
         deviceId: z.string(),
         isConnected: z.boolean(),
-        namespaces: z.array(z.string()).describe('Where it is connected, on whatever nodes.'),
-        seenAt: isoTime.describe('When it was last known to be there; of a connected device up to 30 seconds ago.'),
-        waiting: z.number().int().describe('Messages that it has not acknowledged; counted up to 1000.'),
+        namespaces: z.array(z.string()).describe('Namespaces that the device is connected to, on any node.'),
+        seenAt: isoTime.describe('When the device was last seen; up to 30 seconds old for a connected device.'),
+        waiting: z.number().int().describe('Unacknowledged messages, counted up to 1000.'),
       }),
     )
-    .describe('The devices that messages are kept for.'),
+    .describe('Known devices of the user.'),
   next: z
     .string()
     .nullable()
     .describe(
       '`before` of the next page, which may hold fewer messages than asked for, or none; `null`: that was all.',
     ),
-  keptForMs: z.number().int().describe('For how long a message is kept here after its end.'),
+  keptForMs: z.number().int().describe('How long a message stays listed after its final state, in milliseconds.'),
 });

@@ -68,11 +68,11 @@ export const emitItem = emitOptions
 const { $schema: _, ...itemSchema } = z.toJSONSchema(emitItem, { io: 'input', unrepresentable: 'any' });
 const documentedItem = z.unknown().meta(itemSchema);
 
-/** The REST routes by which backends reach the sockets of users, and what comes of them there. */
+/** REST routes of backends: emit to users, presence, disconnect, delivery states. */
 export const emitApi = defineContract({
   name: 'emit-api',
   relayed: {
-    summary: 'Whatever a backend emits, under the name that it chose; to be acknowledged when it is durable.',
+    summary: 'Any event a backend emits, under its own name; acknowledge it when it is durable.',
     payload: z.unknown(),
     isAcknowledged: true,
   },

@@ -1,6 +1,6 @@
 /**
- * Every error the gateway tells a caller, in one table: the code is on the wire, `status` is its HTTP status and `errno`.
- * `retryable` says whether the same call can succeed later without a change. A test compares the table with the README.
+ * Every error code of the gateway. `status` is the HTTP status and the `errno` of events. `retryable`: the same call can
+ * succeed later without a change. A test compares the table with its page.
  */
 export const catalogue = {
   VALIDATION_ERROR: { status: 400, retryable: false },

@@ -21,29 +21,29 @@ export const wireVersion = '1.0.0';
 /** A namespace as a client sees it. */
 export interface PublishedNamespace {
   readonly summary: string;
-  /** Scopes of which the token needs one; `undefined`: nobody is asked for a token. */
+  /** Scopes of which the token needs one; `undefined`: no authentication. */
   readonly scopes?: readonly string[];
   readonly wording: Wording;
-  /** What a client says of itself when it connects: in `auth`, and in the query. */
+  /** Handshake fields: `auth` and query. */
   readonly handshake?: { readonly auth?: z.ZodType; readonly query?: z.ZodType };
-  /** What stands in the places of its name that are in braces. */
+  /** The parameters of its name, in braces. */
   readonly parameters?: Readonly<Record<string, string>>;
 }
 
-/** A contract and where it is spoken. */
+/** A contract and its namespaces. */
 export interface PublishedContract {
   readonly contract: Contract;
-  /** Empty for one that is REST alone. */
+  /** Empty for REST only. */
   readonly namespaces: readonly PublishedName[];
 }
 
-/** A namespace, or the form of the names of several. */
+/** A namespace, or a pattern for several. */
 export type PublishedName = keyof typeof publishedNamespaces | keyof typeof configuredNamespaces;
 
-/** What those namespaces have in common that know the platform's users. */
+/** Common to the namespaces of platform users. */
 const ofUsers = { scopes: ['conversation'], wording: generalWording, handshake: userHandshake } as const;
 
-/** Every namespace that can be entered, whatever the settings. */
+/** Namespaces that exist independent of the settings. */
 export const publishedNamespaces = {
   '/v1/conversation': { summary: 'The conversations of a team.', ...ofUsers },
   '/v1/conversation/live': { summary: 'The same, for the live chat.', ...ofUsers },
@@ -63,7 +63,7 @@ export const publishedNamespaces = {
   },
 } as const satisfies Record<string, PublishedNamespace>;
 
-/** Namespaces that come with the settings. */
+/** Namespaces that the settings define. */
 export const configuredNamespaces = {
   '/{site}': {
     summary: 'A push site, for clients whom its own website lets in.',
@@ -77,7 +77,7 @@ const conversationNamespaces = ['/v1/conversation', '/v1/conversation/live'] as 
 const userNamespaces = [...conversationNamespaces, '/v1/shared'] as const;
 const chatNamespaces = ['/', '/department'] as const;
 
-/** Everything the gateway says and understands; OpenAPI and AsyncAPI are made from it. */
+/** The complete wire interface; the OpenAPI and AsyncAPI documents are generated from it. */
 export const publishedContracts: readonly PublishedContract[] = [
   { contract: connection, namespaces: [...userNamespaces, ...chatNamespaces, '/v1/lead-finder', '/{site}'] },
   { contract: endings, namespaces: [...userNamespaces, ...chatNamespaces] },

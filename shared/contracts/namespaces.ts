@@ -1,29 +1,29 @@
-/** The namespaces of the platform's users, by what is said in them. */
+/** The namespaces of conversations. */
 export const conversationNamespaces = ['/v1/conversation', '/v1/conversation/live'] as const;
 
-/** The namespace of the platform's events. */
+/** The namespace of platform events. */
 export const sharedNamespace = '/v1/shared';
 
-/** The namespace of the lead finder, where nobody is asked who they are. */
+/** The namespace of the lead finder, which has no authentication. */
 export const leadFinderNamespace = '/v1/lead-finder';
 
-/** The namespace that the support chat and the community chat share, as their originals have it. */
+/** The namespace that the support chat and the community chat share, as in the original systems. */
 export const chatNamespace = '/';
 
-/** The namespace of the agents of a department. */
+/** The namespace of department agents. */
 export const departmentNamespace = '/department';
 
-/** Where chats are. */
+/** The namespaces of the chats. */
 export const chatNamespaces: readonly string[] = [chatNamespace, departmentNamespace];
 
-/** The namespaces where a socket belongs to a user of the platform: what `*` means to the emit API. */
+/** The namespaces whose sockets belong to platform users; `*` in the emit API. */
 export const userNamespaces: readonly string[] = [sharedNamespace, ...conversationNamespaces];
 
-/** Every namespace that a user of the platform enters with a token: where they are disconnected. */
+/** Every namespace with token authentication; `POST /users/:userId/disconnect` covers all of them. */
 export const tokenNamespaces: readonly string[] = [...userNamespaces, ...chatNamespaces];
 
 /** The namespace of a push site. */
 export const siteNamespace = (site: string): string => `/${site}`;
 
-/** What no site may be called, in lower case: the first parts of the gateway's own namespaces and paths. */
+/** Reserved site names, in lower case: the first segments of the gateway's own namespaces and paths. */
 export const reservedSiteNames: readonly string[] = ['v1', 'department', 'admin', 'socket', 'socket.io', 'health'];

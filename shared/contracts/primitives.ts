@@ -2,12 +2,12 @@ import { z } from 'zod';
 import { parseTime } from '../utilities/time.js';
 import { isBlank } from '../utilities/visible-text.js';
 
-/** Names Socket.IO keeps for itself on either side (its documentation, "Emit cheatsheet"); no application event may bear one. */
+/** Event names that Socket.IO reserves on either side (its documentation, "Emit cheatsheet"). */
 export const RESERVED_EVENTS: readonly string[] = [
   ...['connect', 'connect_error', 'disconnect', 'disconnecting', 'newListener', 'removeListener'],
 ];
 
-/** Text of 1–128 characters. Half a surrogate pair is none: in UTF-8 all of them become one and the same. */
+/** Text of 1–128 characters without lone surrogates, which all become the same character in UTF-8. */
 const shortText = z
   .string()
   .min(1)
@@ -15,8 +15,8 @@ const shortText = z
   .refine((text) => !/\p{Surrogate}/u.test(text), 'must be well-formed Unicode');
 
 /**
- * A key that a caller chooses and that is stored: 1–64 characters. BSON has no NUL in keys, drivers take `$ref`, `$id`
- * and `$db` for a reference to another document, and half a surrogate pair would make two keys one.
+ * A stored key that a caller chooses: 1–64 characters. BSON forbids NUL in keys, drivers interpret `$ref`, `$id` and `$db`
+ * as a reference to another document, and lone surrogates would make two keys equal.
  */
 export const storedKey = z
   .string()
@@ -25,15 +25,15 @@ export const storedKey = z
   .regex(/^(?!\$(?:ref|id|db)$)[^\0]*$/)
   .refine((key) => !/\p{Surrogate}/u.test(key));
 
-/** An id of whatever kind, opaque, as the platform issues it. */
+/** An opaque id, issued by the platform. */
 export const opaqueId = shortText;
 
 const OBJECT_ID = /^[0-9a-fA-F]{24}$/;
 
-/** The id of a document of the platform. */
+/** The ObjectId of a platform document. */
 export const objectId = z.string().regex(OBJECT_ID, 'must be an id');
 
-/** Which of a user's devices a client is; `''` when it does not say. */
+/** The id of the client's device; `''` when the client sends none. */
 export const deviceId = opaqueId.or(z.literal(''));
 
 /** A user's id. */
@@ -42,23 +42,23 @@ export const userId = opaqueId;
 /** The id of an account. */
 export const accountId = opaqueId;
 
-/** The name of an application event: 1–128 characters, none of control, not reserved, not starting with `_`. */
+/** The name of an application event: 1–128 characters, no control characters, not reserved, no leading `_`. */
 export const eventName = shortText
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are refused
   .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/, 'must not hold control characters')
   .refine((name) => !RESERVED_EVENTS.includes(name), 'is reserved by Socket.IO')
   .refine((name) => !name.startsWith('_'), 'must not start with _');
 
-/** A point in time as the gateway sends it: ISO 8601 in UTC. */
+/** A time sent by the gateway: ISO 8601 in UTC. */
 export const isoTime = z.iso.datetime();
 
-/** A point in time as callers send it: every form of RFC 3339. Handlers get ISO 8601 in UTC. */
+/** A time sent by callers: any form of RFC 3339. Handlers get ISO 8601 in UTC. */
 export const time = z
   .string()
   .meta({ format: 'date-time' })
   .transform((text, { addIssue }) => toIsoTime(text, addIssue));
 
-/** The id of a document, or a point in time as {@link time}. */
+/** The id of a document, or a {@link time}. */
 export const idOrTime = z
   .string()
   .meta({ anyOf: [{ pattern: OBJECT_ID.source }, { format: 'date-time' }] })
@@ -73,7 +73,7 @@ function toIsoTime(text: string, addIssue: (problem: string) => void): string {
   return z.NEVER;
 }
 
-/** Text of which a reader sees something. @param maxLength in UTF-16 units */
+/** Text with at least one visible character. @param maxLength in UTF-16 code units */
 export const visibleText = (maxLength: number) =>
   z
     .string()
@@ -88,6 +88,6 @@ export function wholeNumber(min: number, max: number) {
     .string()
     .refine((text) => /^\d{1,15}$/.test(text) && Number(text) >= min && Number(text) <= max, error)
     .meta({ pattern: '^\\d{1,15}$' });
-  // A union repeats what its branches say where one of them has the right type.
+  // A union already reports the errors of a branch with the right type.
   return z.union([z.number().int(error).min(min, error).max(max, error), digits], error);
 }

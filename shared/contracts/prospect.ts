@@ -5,86 +5,86 @@ import { isoTime, opaqueId } from './primitives.js';
 
 const answers = answersOf(prospectConversation, prospectMessage);
 
-/** Conversations of a team about a contact: `prospect_*` beside the events of `conversation`. */
+/** Team conversations about a contact: `prospect_*` events on the same namespaces as `conversation`. */
 export const prospect = defineContract({
   name: 'prospect',
   clientEvents: {
     prospect_add_conversation: {
-      summary: 'Makes a conversation about a contact; everybody who takes part is sent it, the caller too.',
+      summary: 'Creates a conversation about a contact and sends it to all participants, including the caller.',
       payload: payloads.createProspect,
     },
     prospect_list_conversation: {
-      summary: 'The conversations of the caller, pinned ones first, then the newest; no archived or snoozed ones.',
+      summary: "Lists the caller's conversations: pinned first, then newest. Archived and snoozed ones are left out.",
       payload: payloads.list,
       answer: answers.list,
       isEchoed: true,
     },
     prospect_list_message: {
-      summary: 'What was said with the contact, newest first.',
+      summary: 'Lists the messages of the conversation, newest first.',
       payload: payloads.messages,
       answer: answers.messages,
       isEchoed: true,
     },
     prospect_list_message_by_id: {
-      summary: 'The messages around one, newest first, with that one in the middle.',
+      summary: 'Lists the messages around a given message, newest first.',
       payload: payloads.messagesAround,
       answer: answers.messages,
       isEchoed: true,
     },
     prospect_get_conversation_by_id: {
-      summary: 'One conversation.',
+      summary: 'Returns one conversation.',
       payload: payloads.conversation,
       answer: answers.conversation,
       isEchoed: true,
     },
     prospect_add_participant: {
-      summary: 'Lets more users take part.',
+      summary: 'Adds participants.',
       payload: payloads.addParticipants,
       answer: answers.conversation,
     },
     prospect_open: {
-      summary: 'Opens or closes the conversation for everybody.',
+      summary: 'Opens or closes the conversation for all participants.',
       payload: payloads.open,
       answer: answers.conversation,
     },
     prospect_snooze: {
-      summary: 'Hides the conversation from the caller until then; `null`: shows it again.',
+      summary: 'Hides the conversation from the caller until the given time; `null` shows it again.',
       payload: payloads.snooze,
       answer: answers.conversation,
     },
     prospect_show_on_top: {
-      summary: 'Pins the conversation for the caller, or not any more.',
+      summary: 'Pins or unpins the conversation for the caller.',
       payload: payloads.pin,
       answer: answers.conversation,
     },
     prospect_read: {
-      summary: 'The caller has read everything, or everything up to a message.',
+      summary: 'Marks all messages, or those up to a given message, as read by the caller.',
       payload: payloads.read,
     },
     prospect_archive: {
-      summary: 'Puts the conversation away for the caller, or takes it out again.',
+      summary: 'Archives or unarchives the conversation for the caller.',
       payload: payloads.archive,
       answer: answers.conversation,
     },
     prospect_edit_conversation: {
-      summary: 'Changes title and image for everybody.',
+      summary: 'Changes title and image for all participants.',
       payload: payloads.edit,
       answer: answers.conversation,
     },
     prospect_add_note: {
-      summary: 'Stores a note, which the team sees and the contact never does.',
+      summary: 'Adds an internal note. The contact never sees it.',
       payload: payloads.note,
       answer: answers.message,
     },
   },
   serverEvents: {
     prospect_add_conversation: {
-      summary: 'The user takes part in a conversation about a contact; `is_new` when a backend said so.',
+      summary: 'The user was added to a prospect conversation; `is_new` is set by the backend.',
       payload: prospectConversation.extend({ is_new: z.boolean().optional() }),
     },
-    prospect_message: { summary: 'Something was said with the contact, or noted.', payload: prospectMessage },
+    prospect_message: { summary: 'A new message or note.', payload: prospectMessage },
     prospect_read: {
-      summary: 'Somebody else has read up to a message.',
+      summary: 'Another user has read up to a message.',
       payload: z.object({
         conversation_id: z.string(),
         userID: z.string(),
@@ -95,13 +95,13 @@ export const prospect = defineContract({
   },
   routes: {
     emitMessage: {
-      summary: 'Sends a stored communication to everybody in its conversations. The channel is `prospect`.',
+      summary: 'Sends a stored communication to all participants of its conversations. The channel is `prospect`.',
       method: 'get',
       path: '/conversations/:channel/emit/message/:messageID',
       params: z.object({ channel: opaqueId, messageID: opaqueId }),
     },
     emitConversation: {
-      summary: 'Sends a stored conversation to everybody in it. The channel is `prospect`.',
+      summary: 'Sends a stored conversation to its participants. The channel is `prospect`.',
       method: 'get',
       path: '/conversations/:channel/emit/conversation/:convoID/:isNew',
       params: z.object({ channel: opaqueId, convoID: opaqueId, isNew: z.enum(['new', 'existing']) }),

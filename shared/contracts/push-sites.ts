@@ -2,40 +2,40 @@ import { z } from 'zod';
 import { defineContract } from './contract.js';
 import { deviceId, eventName } from './primitives.js';
 
-/** The most rooms that one client is in, and that one message is sent to. */
+/** Maximum number of rooms of one client, and of one message. */
 export const ROOMS_MAX = 1000;
 
-/** The name of a room, as the site issues it; compared exactly. */
+/** The name of a room, issued by the site; compared exactly. */
 export const roomName = z
   .string()
   .min(1)
   .max(256)
   .refine((name) => !/\p{Surrogate}/u.test(name), 'must be well-formed Unicode');
 
-/** What the website of a site answers when it is asked about a client. */
+/** The answer of a site's `authUrl`. */
 export const siteRooms = z.array(roomName).max(ROOMS_MAX);
 
-/** What the website of a site is asked with, as a header. An empty text counts as absent. */
+/** A credential that is forwarded to `authUrl` as a header. Empty text counts as absent. */
 export const siteCredential = z
   .string()
   .max(8192)
   .regex(/^[\x20-\x7e]*$/, 'must be printable ASCII');
 
 const parameters = z.object({
-  token: siteCredential.describe('What the website of the site knows the client by.').optional(),
-  meta: siteCredential.describe('Shown to the website too, as `X-META`.').optional(),
+  token: siteCredential.describe("The client's credential for the website.").optional(),
+  meta: siteCredential.describe('Forwarded to the website as `X-META`.').optional(),
   deviceId: deviceId.optional(),
 });
 
-/** By what a client of a site is known: parameters of the query, or of `auth`, which come first. */
+/** Handshake of a site client: query parameters, or `auth`, which takes precedence. */
 export const siteHandshake = { auth: parameters, query: parameters };
 
-/** The push sites: each is a namespace `/<site>`, whose clients its own website lets in. */
+/** Push sites: each is a namespace `/<site>`, whose clients the site's own website authenticates. */
 export const pushSites = defineContract({
   name: 'push-sites',
   serverEvents: {
     _settings: {
-      summary: 'The first event on the namespace of a site: for how many seconds messages wait for a device.',
+      summary: 'The first event on a site namespace: how many seconds messages are kept for a device.',
       payload: z.object({ device_ttl: z.number().int().min(0) }),
     },
     disconnected: {
@@ -44,14 +44,14 @@ export const pushSites = defineContract({
     },
   },
   relayed: {
-    summary: 'Whatever the website sends, under the name that it chose; acknowledged where users have a mailbox.',
+    summary: 'Any event the website sends, under its own name; acknowledged where users have durable delivery.',
     payload: z.array(z.unknown()),
     takesAllArguments: true,
     isAcknowledged: true,
   },
   routes: {
     send: {
-      summary: 'Sends an event to the clients of a site that are in any of the rooms.',
+      summary: 'Sends an event to all clients of a site in any of the rooms.',
       caller: 'site',
       text: 'OK',
       refusals: {
@@ -63,15 +63,15 @@ export const pushSites = defineContract({
       path: '/send',
       query: z.object({
         site: z.string(),
-        /** May come as `x-api-key` instead. */
+        /** Or the header `x-api-key`. */
         apiKey: z.string().optional(),
-        /** Anything but `false`, `0` or nothing: a device that loses its place starts over. */
+        /** Any value except `false`, `0` and empty: a device that lost messages gets `_resync`. */
         resync: z.string().max(16).default(''),
       }),
       body: z.object({
         rooms: z.union([roomName, z.array(roomName).min(1).max(ROOMS_MAX)]),
         event: eventName,
-        /** A list: the arguments; anything else: the one argument. */
+        /** An array holds the arguments; any other value is the only argument. */
         args: z.unknown().optional(),
       }),
     },

@@ -4,22 +4,22 @@ import { deviceId } from './primitives.js';
 
 const credential = z.string().describe('A JWT.').optional();
 
-/** By what a client is known where users are, and which of their devices it is. */
+/** Handshake of users: credential and device. */
 export const userHandshake = {
   auth: z.object({
-    session_id: z.string().describe('The id of an API session, whose token is used.').optional(),
+    session_id: z.string().describe('The id of an API session whose token is used.').optional(),
     token: credential,
     deviceId: deviceId.optional(),
   }),
   query: z.object({ token: credential, deviceId: deviceId.optional() }),
 };
 
-/** What every authenticated namespace has: a token that can be renewed on the open socket, and a word before the end. */
+/** Token renewal on an open socket, and expiry warnings; on every authenticated namespace. */
 export const session = defineContract({
   name: 'session',
   clientEvents: {
     refresh_token: {
-      summary: 'Puts a newer token of the same user in the place of the one that is about to expire.',
+      summary: 'Replaces the token of the socket with a newer one of the same user.',
       payload: z.object({ token: z.string().min(1).max(16_384) }),
       ownsToken: true,
     },

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { defineContract } from './contract.js';
 
-/** `/v1/shared`: the events of the platform. Which ones there are is up to the backends that emit them. */
+/** `/v1/shared`: platform events, defined by the backends that emit them. */
 export const sharedEvents = defineContract({
   name: 'shared-events',
   clientEvents: {
-    join: { summary: 'Says that the socket is active. May be repeated.', payload: z.object({}) },
+    join: { summary: 'Marks the socket as active. Idempotent.', payload: z.object({}) },
   },
 });

@@ -3,23 +3,23 @@ import { idOrTime, isoTime, objectId, opaqueId, storedKey, visibleText } from '.
 
 /* What the support chat is made of: the forms that come and go under the names of `support.ts`. */
 
-/** Where a conversation stands. Nothing more is said in a closed one. */
+/** The status of a conversation. A closed one takes no messages. */
 export const conversationStatuses = ['open', 'pending', 'resolved', 'closed'] as const;
 
-/** How urgent a conversation is. */
+/** The priority of a conversation. */
 export const priorities = ['low', 'normal', 'high', 'urgent'] as const;
 
-/** What a message is. */
+/** The type of a message. */
 export const messageTypes = ['text', 'file', 'image'] as const;
 
-/** People whom somebody may put into a conversation at once. */
+/** Maximum number of users added to a conversation at once. */
 export const PARTICIPANTS_MAX = 200;
 
-/** Fields that a client may keep beside a message. */
+/** Maximum number of metadata fields of a message. */
 const METADATA_MAX = 20;
 const metadataValue = z.union([z.string().max(500), z.number(), z.boolean(), z.null()]);
 
-/** What a client may keep beside a message: flat, so that its size has a bound. Too many fields are refused unread. */
+/** Metadata of a message: flat, so that its size is bounded. Too many fields are refused before they are read. */
 const metadata = z
   .custom<Record<string, z.infer<typeof metadataValue>>>((value) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
@@ -47,21 +47,21 @@ const draft = {
   metadata: metadata.optional(),
 };
 
-/** The id of a message, or of a conversation in a list of those; or a point in time. */
+/** Cursor: the id of an entry, or a time. */
 const position = idOrTime;
 
-/** A number of a query string. */
+/** A number in a query string. */
 const pageSize = z
   .string()
   .regex(/^(?:[1-9]\d?|100)$/, 'must be a number from 1 to 100')
   .optional();
 
-/** Bytes, as Socket.IO hands them over. */
+/** Binary data from Socket.IO. */
 const bytes = z
   .custom<Uint8Array>((value) => value instanceof Uint8Array, 'must be binary')
   .meta({ type: 'string', format: 'binary', description: 'The content of the file.' });
 
-/** Data of the events and bodies of the routes, by what they do. */
+/** Payloads of the events and bodies of the routes, by operation. */
 export const supportPayloads = {
   conversation: z.object(conversationId),
   conversationOrId: z.union([z.object(conversationId), objectId], 'must be { conversationId }, or an id'),
@@ -73,7 +73,7 @@ export const supportPayloads = {
       .object({
         ...conversationId,
         fileName: z.string().min(1).max(255),
-        /** What the browser says; empty when it does not know. */
+        /** The browser's MIME type; empty when unknown. */
         mimeType: z.string().max(128).optional(),
         clientMessageId: clientMessageId.optional(),
       })
@@ -107,7 +107,7 @@ export const supportPayloads = {
   assignByRest: z.object({ agentId: objectId }),
 };
 
-/** A file that was stored. */
+/** A stored file. */
 export const supportFile = z.object({
   fileId: z.string(),
   fileUrl: z.string(),
@@ -116,7 +116,7 @@ export const supportFile = z.object({
   fileType: z.string(),
 });
 
-/** Something said in a conversation. */
+/** A message of a conversation. */
 export const supportMessage = z.object({
   _id: z.string(),
   conversationId: z.string(),
@@ -133,7 +133,7 @@ export const supportMessage = z.object({
   isDeleted: z.boolean(),
 });
 
-/** A conversation, the same for everybody who may see it. */
+/** A conversation; identical for all who may see it. */
 export const supportConversation = z.object({
   _id: z.string(),
   participants: z.array(z.string()),
@@ -149,7 +149,7 @@ export const supportConversation = z.object({
   updatedAt: isoTime,
 });
 
-/** How far somebody has read. */
+/** A read receipt. */
 export const supportRead = z.object({
   conversationId: z.string(),
   messageId: z.string(),
@@ -157,7 +157,7 @@ export const supportRead = z.object({
   readAt: isoTime,
 });
 
-/** A department as everybody may know it. */
+/** The public view of a department. */
 export const supportDepartment = z.object({ _id: z.string(), name: z.string(), isMember: z.boolean() });
 
 /** Answers of the events and routes. */

@@ -12,9 +12,9 @@ import {
 } from './support-parts.js';
 import { chatRequestFailure, errorCode } from './wording.js';
 
-/** How often one user may come and go, type, read or ask: far above what people do. */
+/** Limit per user for joining, typing, reading and listing; well above human use. */
 const often = { points: 150, windowMs: 10_000 };
-/** How often one user may change what many are told of. */
+/** Limit per user for changes that are sent to many users. */
 const seldom = { points: 120, windowMs: 60_000 };
 
 const conversationParams = z.object({ id: objectId });
@@ -32,92 +32,96 @@ export const support = defineContract({
   name: 'support',
   clientEvents: {
     join_conversation: {
-      summary: 'Opens a conversation. Participants hear it anyway; members of its department from now on.',
+      summary:
+        'Opens a conversation. Participants are subscribed already; members of its department subscribe by this.',
       payload: payloads.conversationOrId,
       limit: often,
     },
     leave_conversation: {
-      summary: 'Closes a conversation that was joined.',
+      summary: 'Leaves a conversation that was joined.',
       payload: payloads.conversationOrId,
       limit: often,
     },
     send_message: {
-      summary: 'Says something. The same `clientMessageId` again is the same message, and is answered as it is stored.',
+      summary: 'Sends a message. A repeated `clientMessageId` returns the stored message.',
       payload: payloads.send,
       answer: answers.message,
     },
     typing_start: {
-      summary: 'Tells the others that the user types: for five seconds, or until told otherwise.',
+      summary: 'Shows the user as typing, for five seconds or until stopped.',
       payload: payloads.conversation,
       limit: often,
     },
-    typing_stop: { summary: 'The user types no more.', payload: payloads.conversation, limit: often },
+    typing_stop: { summary: 'Stops showing the user as typing.', payload: payloads.conversation, limit: often },
     file_upload: {
-      summary: 'Stores a file: its bytes, and to which conversation it is sent. Without the latter it is only kept.',
+      summary: 'Uploads a file. With a conversation id it is also sent as a message.',
       payload: payloads.file,
       takesAllArguments: true,
       takesBinary: true,
       answer: supportFile,
     },
     mark_as_read: {
-      summary: 'Everything up to a message has been read.',
+      summary: 'Marks all messages up to a given one as read.',
       payload: payloads.read,
       limit: often,
     },
     edit_message: {
-      summary: 'Changes what the user has said.',
+      summary: 'Edits a message of the user.',
       payload: payloads.edit,
       answer: answers.message,
       limit: often,
     },
-    delete_message: { summary: 'Takes back what the user has said.', payload: payloads.remove, limit: often },
+    delete_message: { summary: 'Deletes a message of the user.', payload: payloads.remove, limit: often },
     get_messages: {
       summary:
-        'A page of messages, oldest first: the newest ones, or those next before or after a message or a time. The order is that in which they were stored.',
+        'Lists messages in the order they were stored, oldest first: the newest ones, or those before or after a message or time.',
       payload: payloads.messages,
       answer: answers.messages,
     },
     create_conversation: {
-      summary: 'Makes a conversation of the user, those who are named, and a department.',
+      summary: 'Creates a conversation of the caller, the given users and a department.',
       payload: payloads.create,
       answer: answers.conversation,
       limit: seldom,
     },
     get_conversations: {
-      summary: "The user's conversations, or those of a department they are in; last changed first.",
+      summary: "Lists the caller's conversations, or those of a department of the caller, last changed first.",
       payload: payloads.list,
       answer: answers.conversations,
     },
     assign_conversation: {
-      summary: 'Gives a conversation to an agent.',
+      summary: 'Assigns a conversation to an agent.',
       payload: payloads.assign,
       answer: answers.conversation,
       limit: often,
     },
     claim_conversation: {
-      summary: 'Takes a conversation that nobody has. One agent wins.',
+      summary: 'Assigns an unassigned conversation to the caller. One agent wins.',
       payload: payloads.conversation,
       answer: answers.conversation,
       limit: often,
     },
     close_conversation: {
-      summary: 'Ends a conversation.',
+      summary: 'Closes a conversation.',
       payload: payloads.conversation,
       answer: answers.conversation,
       limit: often,
     },
   },
   serverEvents: {
-    user_joined: { summary: 'Somebody has opened the conversation.', payload: person },
-    user_left: { summary: 'Somebody has closed it.', payload: person },
-    new_message: { summary: 'Somebody has said something, the user perhaps.', payload: supportMessage },
-    message_delivered: { summary: "The id of the user's own message, which is stored and sent.", payload: z.string() },
-    message_edited: { summary: 'A message was changed.', payload: supportMessage },
+    user_joined: { summary: 'A user opened the conversation.', payload: person },
+    user_left: { summary: 'A user left the conversation.', payload: person },
+    new_message: { summary: 'A new message, possibly of the user.', payload: supportMessage },
+    message_delivered: {
+      summary: "The id of the user's own message after it was stored and sent.",
+      payload: z.string(),
+    },
+    message_edited: { summary: 'A message was edited.', payload: supportMessage },
     message_deleted: {
-      summary: 'A message was taken back.',
+      summary: 'A message was deleted.',
       payload: z.object({ conversationId: z.string(), messageId: z.string(), deletedBy: z.string() }),
     },
-    message_read: { summary: 'Somebody has read up to a message.', payload: supportRead },
+    message_read: { summary: 'A participant has read up to a message.', payload: supportRead },
     message_error: {
       summary: 'An event without an acknowledgement failed.',
       payload: z.looseObject({
@@ -138,11 +142,11 @@ export const support = defineContract({
       }),
     },
     user_typing: {
-      summary: 'Somebody types.',
+      summary: 'A user is typing.',
       payload: z.object({ userId: z.string(), userName: z.string(), conversationId: z.string() }),
     },
     user_stopped_typing: {
-      summary: 'Somebody types no more.',
+      summary: 'A user stopped typing.',
       payload: z.object({ userId: z.string(), conversationId: z.string() }),
     },
     new_conversation: { summary: 'The user was put into a new conversation.', payload: supportConversation },
@@ -212,7 +216,7 @@ export const support = defineContract({
       answer: answers.departments,
     },
     readFile: {
-      summary: 'The content of a file, for whoever may read its conversation.',
+      summary: 'Downloads a file, for those who may read its conversation.',
       caller: 'user',
       method: 'get',
       path: '/files/:id',
@@ -231,7 +235,7 @@ const agent = z.object({ userId: z.string(), departmentId: z.string() });
 export const department = defineContract({
   name: 'department',
   serverEvents: {
-    new_conversation: { summary: 'Somebody has asked the department for something.', payload: supportConversation },
+    new_conversation: { summary: 'A new conversation for the department.', payload: supportConversation },
     conversation_assigned: { summary: 'An agent has a conversation of the department now.', payload: assigned },
     conversation_closed: { summary: 'A conversation of the department has ended.', payload: closed },
     agent_online: { summary: 'Another agent of the department has come.', payload: agent },

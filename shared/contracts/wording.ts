@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { catalogue, type ErrorCode, type ErrorStatus } from './errors.js';
 
-/** How a namespace words what it answers. */
+/** The reply format of a namespace. */
 export interface Wording {
   /** The acknowledgement of an event that succeeded, around the `data` that its contract calls its answer. */
   success(data?: z.ZodType): z.ZodType;

@@ -8,7 +8,7 @@ export interface ChatMessage {
   /** `''` once it is deleted. */
   content: string;
   messageType?: string;
-  /** The client's own id: the same one of the same sender is the same message. */
+  /** The client's id; a repeated id of the same sender is a retry. */
   clientMessageId?: string;
   replyTo?: Types.ObjectId | null;
   readBy?: { user: Types.ObjectId; readAt: Date }[];

@@ -4,7 +4,7 @@ import { type Connection, type Model, Schema, type Types } from 'mongoose';
 export interface ChatSetting {
   user: Types.ObjectId;
   isMuted?: boolean;
-  /** Muted until then, whatever `isMuted` says. */
+  /** Muted until then; takes precedence over `isMuted`. */
   mutedUntil?: Date | null;
   /** The newest message of others that the participant has read; never moves back. */
   lastReadMessage?: Types.ObjectId | null;
@@ -14,7 +14,7 @@ export interface ChatSetting {
   readUpTo?: Date | null;
 }
 
-/** A chat of the community. Other services write this collection too, so whatever is optional may be missing. */
+/** A community chat. Other services write this collection too, so optional fields may be missing. */
 export interface Chat {
   _id: Types.ObjectId;
   /** Who may hear it; read again for each event. */

@@ -9,7 +9,7 @@ export interface Communication {
   UUID?: string;
   account: Types.ObjectId;
   conversation_id: Types.ObjectId[];
-  /** Missing when another service wrote none of these; then whoever sent it decides. */
+  /** Missing when another service wrote no known type; the sender then decides the direction. */
   type?: (typeof communicationTypes)[number];
   data: string;
   /** The contact when it is `INCOMING`, else a user. */

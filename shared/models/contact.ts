@@ -1,6 +1,6 @@
 import { type Connection, type Model, Schema, type Types } from 'mongoose';
 
-/** Somebody the account does business with. Other services write this collection. */
+/** A business contact of the account. Other services write this collection. */
 export interface Contact {
   _id: Types.ObjectId;
   account: Types.ObjectId;

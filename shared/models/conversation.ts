@@ -8,7 +8,7 @@ export interface Conversation {
   _id: Types.ObjectId;
   account: Types.ObjectId;
   users: Types.ObjectId[];
-  /** `''` when nobody gave one. */
+  /** `''` when none was given. */
   title: string;
   image: string[];
   channel_id: string;

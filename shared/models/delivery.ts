@@ -20,7 +20,7 @@ const recipientSchema = new Schema(
         start: Number,
         /** By namespace: `upTo`, the highest acknowledged position, and `holes`, those below it that are not. */
         acked: Schema.Types.Mixed,
-        /** Rises with each write of `acked`, which proves that nobody else wrote it meanwhile. */
+        /** Incremented by each write of `acked`: optimistic concurrency control. */
         revision: Number,
         /** By namespace: the highest position that was offered to a socket. */
         sent: Schema.Types.Mixed,
@@ -62,7 +62,7 @@ const entrySchema = new Schema(
     position: { type: Number, required: true },
     /** Where it is heard; `*`: everywhere on the site. `''`: it was purged, and the fields below are gone. */
     namespace: { type: String, required: true },
-    /** JSON of `[event, ...arguments]`: exactly what the sender sent, whatever its keys are called. */
+    /** JSON of `[event, ...arguments]`: exactly as the sender sent it, with any keys. */
     body: { type: String, required: true },
     createdAt: { type: Date, required: true },
     /** When it is looked at next, to see whether it can be purged. */
@@ -117,7 +117,7 @@ const keySchema = new Schema(
     message: { type: String, required: true },
     /** JSON of the answer, once there is one. */
     answer: String,
-    /** Until when whoever took the key may be at work. */
+    /** Lease of the call that holds the key. */
     leasedUntil: { type: Date, required: true },
     purgeAt: { type: Date, required: true },
   },

@@ -1,6 +1,6 @@
 import { type Connection, type Model, Schema, type Types } from 'mongoose';
 
-/** Agents who look after the same conversations. Whoever is not among the members is not in it, whatever else says so. */
+/** Agents who share conversations. `members` alone decides who belongs to it. */
 export interface Department {
   _id: Types.ObjectId;
   name: string;

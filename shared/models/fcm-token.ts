@@ -4,7 +4,7 @@ const { Mixed } = Schema.Types;
 
 const schema = new Schema(
   {
-    /** Text or `ObjectId`: whoever registers tokens decides. */
+    /** Text or `ObjectId`, as the registering service writes it. */
     account_id: Mixed,
     /** As `account_id`. */
     user_id: { type: Mixed, index: true },
@@ -13,7 +13,7 @@ const schema = new Schema(
   { collection: 'fcm.tokens' },
 );
 
-/** Where a user's browsers and phones can be reached by push. Other services write this collection. */
+/** FCM tokens of a user's browsers and phones. Other services write this collection. */
 export type FcmToken = InferSchemaType<typeof schema>;
 
 /** The model on one connection. */

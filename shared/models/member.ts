@@ -19,7 +19,7 @@ export interface Member {
   channel_id: string;
   unread_count: number;
   show_on_top: boolean;
-  /** `null`: not snoozed. A time that has passed still counts as snoozed until somebody has woken it. */
+  /** `null`: not snoozed. A past time counts as snoozed until a pass has cleared it. */
   snoozed_until: Date | null;
   archived: boolean;
   mentioned: boolean;

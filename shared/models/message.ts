@@ -6,7 +6,7 @@ export type Attachment = string | { url: string; name?: string; type?: string; s
 /** A message of a team's conversation. Other services write this collection too: the time may be missing. */
 export interface Message {
   _id: Types.ObjectId;
-  /** The client's own id: the same one of the same sender is the same message. */
+  /** The client's id; a repeated id of the same sender is a retry. */
   UUID?: string;
   conversation_id: Types.ObjectId;
   data: string;

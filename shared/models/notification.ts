@@ -1,11 +1,11 @@
 import { type Connection, type Model, Schema, type Types } from 'mongoose';
 
-/** Something a user of the community should come to know. Other services write this collection too. */
+/** A notification of a community user. Other services write this collection too. */
 export interface Notification {
   _id: Types.ObjectId;
   recipient: Types.ObjectId;
   sender?: Types.ObjectId | null;
-  /** `message`: somebody said something. Other services have types of their own. */
+  /** `message`: a new message. Other services add types of their own. */
   type: string;
   title: string;
   message: string;

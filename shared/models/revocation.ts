@@ -18,7 +18,7 @@ const schema = new Schema(
 schema.index({ changedAt: 1 });
 schema.index({ purgeAt: 1 }, { expireAfterSeconds: 0 });
 
-/** What a backend has withdrawn: a token, the tokens of a user, or the leave to connect for a time. */
+/** A revocation by a backend: of one token, of all tokens of a user, or a temporary block. */
 export type Revocation = InferSchemaType<typeof schema>;
 
 /** The model on one connection. */

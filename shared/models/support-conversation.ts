@@ -1,14 +1,14 @@
 import { type Connection, type Model, Schema, type Types } from 'mongoose';
 
-/** A conversation of the support chat. Who may hear it stands in it, and is read again for each event. */
+/** A support conversation. It holds who may access it; the gateway reads that again for each event. */
 export interface SupportConversation {
   _id: Types.ObjectId;
   participants: Types.ObjectId[];
-  /** The agent who has it. */
+  /** The assigned agent. */
   assignedTo: Types.ObjectId | null;
-  /** Its members may look into the conversation and take it. */
+  /** Its members may read the conversation and assign it to themselves. */
   departmentId: Types.ObjectId | null;
-  /** Who is on the other side without being a user. */
+  /** The visitor of the conversation, who is not a user. */
   visitorId: string | null;
   subject: string;
   status: 'open' | 'pending' | 'resolved' | 'closed';
@@ -16,7 +16,7 @@ export interface SupportConversation {
   lastMessage: Types.ObjectId | null;
   /** The position of that message; never moves back. */
   lastPosition?: number;
-  /** When that was said. */
+  /** The time of that message. */
   lastMessageAt: Date | null;
   createdBy: Types.ObjectId | null;
   createdAt: Date;

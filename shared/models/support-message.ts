@@ -8,20 +8,20 @@ export interface SupportFile {
   fileType: string;
 }
 
-/** Something said in a conversation of the support chat. */
+/** A message of a support conversation. */
 export interface SupportMessage {
   _id: Types.ObjectId;
   conversationId: Types.ObjectId;
-  /** A user's id or a visitor's; which of them, `senderType` says. */
+  /** The id of a user or visitor, according to `senderType`. */
   senderId: string;
   senderType: 'user' | 'visitor';
   senderName: string;
   content: string;
   type: 'text' | 'file' | 'image';
   file: SupportFile | null;
-  /** What the client wants to keep beside it. */
+  /** Metadata of the client. */
   metadata: Record<string, unknown> | null;
-  /** The client's own id: the same one of the same sender is the same message. */
+  /** The client's id; a repeated id of the same sender is a retry. */
   clientMessageId?: string;
   /**
    * The place in the order of the conversation: 1, 2, 3 … without a gap, so that none is stored below one that was seen.
@@ -34,7 +34,7 @@ export interface SupportMessage {
   isDeleted: boolean;
 }
 
-/** How far somebody has read a conversation; there is one for each reader. */
+/** The read position of one reader in one conversation. */
 export interface SupportRead {
   _id: Types.ObjectId;
   conversationId: Types.ObjectId;

@@ -14,13 +14,13 @@ export interface SupportUpload {
   expiresAt: Date;
 }
 
-/** Whose a file is. */
+/** The owner of a file. */
 export interface SupportOwner {
   kind: 'user' | 'visitor';
   id: string;
 }
 
-/** How much the files of one person take. */
+/** Storage used by the files of one owner. */
 export interface SupportUsage {
   /** The kind and the id of the owner. */
   _id: string;

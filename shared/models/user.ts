@@ -6,7 +6,7 @@ export const groupTypes = ['single', 'marriage', 'healing', 'motherhood'] as con
 /** What a user may do in the support chat. */
 export const userRoles = ['user', 'agent', 'admin'] as const;
 
-/** How somebody who is online wants to be seen by those who share a chat or a group with them. */
+/** The status that an online user chose, shown to users who share a chat or group. */
 export const presenceStatuses = ['online', 'away', 'busy'] as const;
 
 const { ObjectId } = Schema.Types;
@@ -21,12 +21,12 @@ const schema = new Schema(
     image: String,
     conversation_active_status: { type: String, enum: ['active', 'away'] },
     role: { type: String, enum: userRoles },
-    /** Of the account: whatever the platform calls its states; see `canAccess` of the chats. */
+    /** The status of the account, in the platform's words; see `canAccess`. */
     status: String,
     isActive: Boolean,
-    /** Locked out until then. */
+    /** Blocked until then. */
     blockedUntil: Date,
-    /** Whom this user does not want to hear of. */
+    /** Users that this user has blocked. */
     blockedUsers: { type: [ObjectId], default: undefined },
     joinedGroups: {
       type: [{ _id: false, groupType: { type: String, enum: groupTypes }, joinedAt: Date, isAdmin: Boolean }],

@@ -25,7 +25,7 @@ const QUOTES = /[\u00ab\u00bb\u201c-\u201f\u2033\u2036\u02ba\u05f4\u300c-\u300f\
 const DASHES = /[\p{Pd}\u2212]/gu;
 
 /**
- * Text as search compares it. Two texts that a reader would call the same fold to the same: whatever the normal form, case,
+ * Text as search compares it. Texts that a reader would call equal have the same key, independent of normal form, case,
  * accents, kind of quotation marks and dashes, and blanks around and between words. Names and questions are folded alike.
  */
 export function foldText(text: string): string {
