@@ -27,7 +27,9 @@ import { createEmitter } from './realtime/emitter.js';
 import { createSocketDirectory } from './realtime/presence/socket-directory.js';
 import { createRevocations } from './realtime/revocations.js';
 import { everySocket } from './sockets/socket.js';
+import { createConnectDeadline } from './transport/connect-deadline.js';
 import { createConnectLimits } from './transport/connect-limits.js';
+import { createConnectionBounds } from './transport/connection-bounds.js';
 import { createDispatch } from './transport/dispatch.js';
 import { openNamespaces } from './transport/doors.js';
 import { drainConnections } from './transport/drain.js';
@@ -155,14 +157,23 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     const { openMaxBytes, messageMaxBytes: generalMaxBytes } = config.sockets;
     const frameGate = createFrameGate({ openMaxBytes, generalMaxBytes });
     const connectLimits = createConnectLimits(config.sockets.refusedMax, clock);
-    const doors = { dispatch, listeners, trustedProxies, frameGate, connectLimits };
+    const { connectionsMax: nodeMax, addressConnectionsMax: addressMax, connectTimeoutMs: timeoutMs } = config.sockets;
+    const connectionBounds = createConnectionBounds({
+      ...{ nodeMax, addressMax, trustedProxies, logger, metrics },
+      idleMax: config.http.idleMax,
+    });
+    const connectDeadline = createConnectDeadline({ timeoutMs, clock, logger, metrics });
+    const doors = { dispatch, listeners, trustedProxies, frameGate, connectLimits, connectDeadline };
     openNamespaces(io, namespaces, { clock, logger, metrics, ...doors });
 
     const ensureApiKey = configureApiKeyGuard(config.auth);
     const allowsOrigin = createOriginCheck(config.http.corsOrigins, { logger });
     const answer = createHttpApp({ config: config.http, logger, metrics, routes, ensureApiKey, allowsOrigin });
     const server = createHttpServer(answer, config.http);
-    attach(io, server, { config, allowsOrigin, isDraining: health.isDraining, frameGate, clock, logger, metrics });
+    connectionBounds.boundTcp(server);
+    const { isDraining } = health;
+    const connections = { frameGate, connectionBounds, connectDeadline };
+    attach(io, server, { config, allowsOrigin, isDraining, ...connections, clock, logger, metrics });
     const bodyMaxBytes = Math.max(config.http.bodyLimitBytes, config.sockets.messageMaxBytes);
     const waiting = boundWaiting(server, { connectionsMax: config.http.idleMax, bodyMaxBytes, clock, metrics });
     await cluster.join();

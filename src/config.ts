@@ -86,6 +86,15 @@ export const environment = z.object({
   SOCKET_TRANSPORTS: list(['websocket', 'polling'])
     .prefault('websocket')
     .describe('websocket, or websocket,polling (polling needs sticky sessions)'),
+  CONNECTIONS_MAX: integer(0).default(100_000).describe('Socket.IO connections of one node; 0: any number'),
+  ADDRESS_CONNECTIONS_MAX: integer(0)
+    .optional()
+    .describe(
+      'Socket.IO connections of one address on one node; 0: any number; unset: 10000, and for private addresses any number unless TRUST_PROXY is set',
+    ),
+  CONNECT_TIMEOUT_MS: integer(100)
+    .default(10_000)
+    .describe('how long a connection may be in no namespace before it is closed'),
   SOCKET_MESSAGE_MAX: integer(1024).default(1_048_576).describe('largest frame of a client in bytes'),
   SOCKET_OPEN_MAX: integer(1024)
     .default(32_768)
@@ -250,6 +259,9 @@ function toConfig(variables: Variables, sites: readonly Site[]) {
     sockets: {
       transports: variables.SOCKET_TRANSPORTS as ('websocket' | 'polling')[],
       messageMaxBytes: variables.SOCKET_MESSAGE_MAX,
+      connectionsMax: variables.CONNECTIONS_MAX,
+      addressConnectionsMax: variables.ADDRESS_CONNECTIONS_MAX,
+      connectTimeoutMs: variables.CONNECT_TIMEOUT_MS,
       refusedMax: variables.REFUSED_CONNECTS_MAX,
       openMaxBytes: Math.min(variables.SOCKET_OPEN_MAX, variables.SOCKET_MESSAGE_MAX),
       compressionThreshold: variables.COMPRESSION_THRESHOLD,

@@ -67,6 +67,12 @@ export function createMetrics() {
       labelNames: ['result'],
       registry,
     }),
+    connectionsEnded: createCounter({
+      name: 'gateway_connections_ended_total',
+      help: 'Connections refused or closed because of a limit, by reason',
+      labelNames: ['reason'],
+      registry,
+    }),
     slowClients: new Counter({
       name: 'gateway_slow_clients_closed_total',
       help: 'Connections closed because more waited for them than SOCKET_BUFFER_MAX',

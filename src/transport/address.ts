@@ -21,6 +21,12 @@ export function addressKeyOf(
   return (hop === undefined ? undefined : toKey(hop)) ?? toKey(address) ?? address;
 }
 
+/** Whether a key is an address of the public internet, where clients are. Proxies and machines beside this one have others. */
+export function isPublicAddress(key: string): boolean {
+  const [address = ''] = key.split('/');
+  return ipaddr.isValid(address) && ipaddr.parse(address).range() === 'unicast';
+}
+
 /** @returns `undefined` for what is no address */
 function toKey(text: string): string | undefined {
   const address = text.length > LENGTH_MAX ? undefined : parseAddress(withoutPort(text.trim()));

@@ -13,6 +13,7 @@ import { rooms } from '../realtime/rooms.js';
 import { deviceIdOf } from '../sockets/device-id.js';
 import type { GatewayServer, GatewaySocket, SocketListener, SocketState } from '../sockets/socket.js';
 import { addressKeyOf } from './address.js';
+import type { ConnectDeadline } from './connect-deadline.js';
 import type { ConnectLimits, Knock } from './connect-limits.js';
 import { createConnects, wordUnknownNamespaces } from './connects.js';
 import type { Dispatch } from './dispatch.js';
@@ -27,6 +28,7 @@ interface Dependencies {
   trustedProxies: number;
   frameGate: FrameGate;
   connectLimits: ConnectLimits;
+  connectDeadline: ConnectDeadline;
 }
 
 /** Refusals after which a connection that is nowhere is closed: whoever guesses pays for a new one each time. */
@@ -34,7 +36,8 @@ const REFUSALS_MAX = 10;
 
 /** Opens the namespaces: who may enter is decided here, what they may do by the dispatcher. */
 export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace[], dependencies: Dependencies): void {
-  const { clock, logger, metrics, dispatch, listeners, trustedProxies, frameGate, connectLimits } = dependencies;
+  const { clock, logger, metrics, dispatch, listeners, trustedProxies, frameGate, connectLimits, connectDeadline } =
+    dependencies;
   const connects = createConnects();
   wordUnknownNamespaces(io, toRefusalBody(new GatewayError('NOT_FOUND')));
   const refusals = new WeakMap<object, number>();
@@ -89,6 +92,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
     // One function for all sockets, so that an idle one costs no closure.
     function leave(this: GatewaySocket): void {
       connections.dec();
+      if (!isUsed(this)) connectDeadline.begin(this.conn);
       for (const listener of listeners) listener.disconnected(this);
     }
     const namespace = io.of(definition.name);
@@ -110,6 +114,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
     namespace.on('connection', (socket) => {
       forgetHandshake(socket);
       if (socket.data.principal === bystander) return standBy(socket);
+      connectDeadline.end(socket.conn);
       if (hasShownToken(socket.data.principal)) frameGate.open(socket);
       enterOwnRooms(socket);
       // No listener is registered and `next` is never called, so no event name reaches Node's EventEmitter.
@@ -163,9 +168,15 @@ function standBy(socket: GatewaySocket): void {
 const isLimited = (thrown: unknown): boolean => thrown instanceof GatewayError && thrown.code === 'RATE_LIMITED';
 
 /** Ends a connection that has nothing left to do. */
-function closeUnlessUsed({ client, conn }: GatewaySocket): void {
+function closeUnlessUsed(socket: GatewaySocket): void {
+  if (!isUsed(socket)) socket.conn.close();
+}
+
+/** Whether the connection of a socket is in a namespace otherwise than as a bystander. */
+function isUsed({ client }: GatewaySocket): boolean {
   const { sockets } = client as unknown as { sockets: ReadonlyMap<string, GatewaySocket> };
-  if ([...sockets.values()].every(({ data }) => data.principal === bystander)) conn.close();
+  for (const { data } of sockets.values()) if (data.principal !== bystander) return true;
+  return false;
 }
 
 function hasShownToken(principal: Principal): boolean {

@@ -9,13 +9,13 @@ import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { GatewayServer } from '../sockets/socket.js';
+import type { ConnectDeadline } from './connect-deadline.js';
+import type { ConnectionBounds } from './connection-bounds.js';
 import { slimRequest } from './handshake.js';
 import type { AllowsOrigin } from './origins.js';
 import { explainRefusals } from './refusals.js';
 
 type Adapter = Parameters<Server['adapter']>[0] | undefined;
-/** How long a connection may stay without entering a namespace. */
-const CONNECT_TIMEOUT_MS = 10_000;
 
 /** The one Socket.IO server of an application; it takes connections once {@link attach} has tied it to HTTP. */
 export function createSocketServer(
@@ -38,7 +38,8 @@ export function createSocketServer(
       credentials: true,
     },
     serveClient: false,
-    connectTimeout: CONNECT_TIMEOUT_MS,
+    // The gateway closes it before, and counts it.
+    connectTimeout: 2 * sockets.connectTimeoutMs,
     maxHttpBufferSize: sockets.messageMaxBytes,
     perMessageDeflate: toCompression(sockets.compressionThreshold),
     pingInterval: sockets.pingIntervalMs,
@@ -59,6 +60,8 @@ interface AttachOptions {
   allowsOrigin: AllowsOrigin;
   isDraining: () => boolean;
   frameGate: FrameGate;
+  connectionBounds: ConnectionBounds;
+  connectDeadline: ConnectDeadline;
   clock: Clock;
   logger: Logger;
   metrics: Metrics;
@@ -71,20 +74,25 @@ interface AttachOptions {
 export function attach(
   io: GatewayServer,
   http: HttpServer,
-  { config, allowsOrigin, isDraining, frameGate, ...platform }: AttachOptions,
+  { config, allowsOrigin, isDraining, frameGate, connectionBounds, connectDeadline, ...platform }: AttachOptions,
 ): void {
   io.attach(http, {
     ...io._opts,
     allowRequest: (request, answer) => {
-      if (isDraining()) answer('draining', false);
       // CORS does not bind websockets, so a narrowed list of origins is enforced here.
-      else if (!allowsOrigin(request.headers.origin)) answer('origin not allowed', false);
-      else answer(undefined, true);
+      const refusal = isDraining()
+        ? 'draining'
+        : allowsOrigin(request.headers.origin)
+          ? connectionBounds.refusalOf(request)
+          : 'origin not allowed';
+      answer(refusal, refusal === undefined);
     },
   });
   explainRefusals(io.engine, { transports: config.sockets.transports, ...platform });
   const boundWriteBuffer = createWriteBufferBound(config.sockets.bufferMaxBytes, platform.metrics);
   io.engine.on('connection', (connection) => {
+    connectionBounds.hold(connection);
+    connectDeadline.begin(connection);
     frameGate.guard(connection);
     slimRequest(connection);
     boundWriteBuffer(connection);

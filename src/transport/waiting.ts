@@ -8,7 +8,7 @@ import { CLOSE_TIMEOUT_MS } from './drain.js';
 const BODIES_MAX = 64;
 
 interface Bounds {
-  /** Connections that may be open without a request. */
+  /** Connections that may be open without a request, and as many whose body is on its way. */
   connectionsMax: number;
   /** The largest body in bytes; longer ones are not read. */
   bodyMaxBytes: number;
@@ -69,7 +69,7 @@ export function boundWaiting(server: Server, { connectionsMax, bodyMaxBytes, clo
     forgetBody(socket);
     bodies.set(socket, bytes);
     bodyBytes += bytes;
-    while (bodyBytes > BODIES_MAX * bodyMaxBytes) closeFirst(bodies.keys());
+    while (bodyBytes > BODIES_MAX * bodyMaxBytes || bodies.size > connectionsMax) closeFirst(bodies.keys());
   };
 
   const cutLate = (): void => {

@@ -105,6 +105,16 @@ test('connections without a request are bounded; websockets and what is being an
   expect(Number(/^gateway_http_waiting_closed_total (\d+)$/m.exec(metrics.text)?.[1])).toBeGreaterThanOrEqual(30);
 });
 
+test('small bodies that do not end are bounded by number', async () => {
+  const gateway = await start({ HTTP_IDLE_MAX: '10' });
+  const small = HALF_A_BODY.replace('1024', '20');
+  const lines: Line[] = [];
+  for (let opened = 0; opened < 30; opened += 1) lines.push(await openLine(gateway, small));
+  await Promise.all(lines.slice(0, 20).map(({ closed }) => closed));
+  expect(lines.slice(21).filter(({ socket }) => socket.destroyed)).toEqual([]);
+  expect((await gateway.call('POST', '/emit/u/e', { small: true })).status).toBe(200);
+});
+
 test('bodies that do not end are bounded, also when they do not say how long they are', async () => {
   const gateway = await start({ BODY_LIMIT: '1024', SOCKET_MESSAGE_MAX: '1024' });
   const chunked = HALF_A_BODY.replace('Content-Length: 1024', 'Transfer-Encoding: chunked').replace('"half', '10\r\n"');

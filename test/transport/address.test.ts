@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addressKeyOf } from '../../src/transport/address.js';
+import { addressKeyOf, isPublicAddress } from '../../src/transport/address.js';
 import { connect } from '../support/client.js';
 import { startGateway } from '../support/gateway.js';
 
@@ -98,4 +98,17 @@ it('a limit holds for an address in whatever spelling', async () => {
   } finally {
     await gateway.close();
   }
+});
+
+describe('a public address', () => {
+  it.each(['8.8.8.8', '2606:4700:1:2::/64'])('is %s', (key) => {
+    expect(isPublicAddress(key)).toBe(true);
+  });
+
+  it.each([
+    ...['127.0.0.1', '10.0.0.1', '172.16.0.1', '192.168.1.1', '100.64.0.1', '169.254.1.1', '0.0.0.0', ''],
+    ...['::/64', 'fe80::/64', 'fd00:1:2:3::/64', 'unknown'],
+  ])('is not %j', (key) => {
+    expect(isPublicAddress(key)).toBe(false);
+  });
 });

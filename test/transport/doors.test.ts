@@ -5,7 +5,9 @@ import { createFrameGate } from '../../src/library-internals/frame-limit.js';
 import { systemClock } from '../../src/platform/clock.js';
 import { createLogger } from '../../src/platform/logger.js';
 import { createMetrics } from '../../src/platform/metrics.js';
+import { createConnectDeadline } from '../../src/transport/connect-deadline.js';
 import { createConnectLimits } from '../../src/transport/connect-limits.js';
+import { createConnectionBounds } from '../../src/transport/connection-bounds.js';
 import { openNamespaces } from '../../src/transport/doors.js';
 import { closeServer, listen } from '../../src/transport/listen.js';
 import { attach, createSocketServer } from '../../src/transport/socket.js';
@@ -17,6 +19,11 @@ test('an old client in the root namespace, which nobody opened, hears no broadca
   const platform = { clock: systemClock, logger: createLogger({ level: 'silent', isPretty: false }) };
   const io = createSocketServer(config, { adapter: undefined, clock: systemClock });
   const frameGate = createFrameGate({ openMaxBytes: 1024, generalMaxBytes: 1024 });
+  const connectDeadline = createConnectDeadline({ timeoutMs: 60_000, metrics, ...platform });
+  const connectionBounds = createConnectionBounds({
+    ...{ nodeMax: 0, addressMax: undefined, idleMax: 10, trustedProxies: 0, metrics },
+    logger: platform.logger,
+  });
   const noticed: string[] = [];
   openNamespaces(io, [], {
     ...platform,
@@ -26,9 +33,18 @@ test('an old client in the root namespace, which nobody opened, hears no broadca
     trustedProxies: 0,
     frameGate,
     connectLimits: createConnectLimits(0, systemClock),
+    connectDeadline,
   });
   const server = createServer();
-  attach(io, server, { config, metrics, ...platform, frameGate, allowsOrigin: () => true, isDraining: () => false });
+  const connections = { frameGate, connectDeadline, connectionBounds };
+  attach(io, server, {
+    config,
+    metrics,
+    ...platform,
+    ...connections,
+    allowsOrigin: () => true,
+    isDraining: () => false,
+  });
   const port = await listen(server, config.http);
   onTestFinished(async () => {
     await io.close();

@@ -14,9 +14,13 @@ export interface RawConnection {
 }
 
 /** Opens a connection up to Engine.IO's `open` packet, which is taken. It is in no namespace. */
-export async function openRaw(gateway: Pick<TestGateway, 'url'>, query = 'EIO=4'): Promise<RawConnection> {
+export async function openRaw(
+  gateway: Pick<TestGateway, 'url'>,
+  query = 'EIO=4',
+  headers: Record<string, string> = {},
+): Promise<RawConnection> {
   const url = `${gateway.url.replace('http', 'ws')}/socket.io/?transport=websocket&${query}`;
-  const socket = new WebSocket(url);
+  const socket = new WebSocket(url, { headers });
   const frames: string[] = [];
   let look = (): void => undefined;
   let isClosed = false;

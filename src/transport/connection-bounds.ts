@@ -1,0 +1,145 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Server, Socket } from 'node:net';
+import { cutConnection } from '../library-internals/cut-connection.js';
+import type { Logger } from '../platform/logger.js';
+import type { Metrics } from '../platform/metrics.js';
+import type { GatewaySocket } from '../sockets/socket.js';
+import { addressKeyOf, isPublicAddress } from './address.js';
+
+type Connection = GatewaySocket['conn'];
+
+/**
+ * Connections of one public address when nothing is set. A proxy usually has a private address; the many edges of a public
+ * one share its clients.
+ */
+const PUBLIC_ADDRESS_MAX = 10_000;
+
+interface Bounds {
+  /** Socket.IO connections of this node; 0: any number. */
+  nodeMax: number;
+  /** Those of one address; 0: any number; `undefined`: {@link PUBLIC_ADDRESS_MAX}, and any number for private addresses. */
+  addressMax: number | undefined;
+  /** HTTP connections that are kept beside them. */
+  idleMax: number;
+  trustedProxies: number;
+  logger: Pick<Logger, 'warn'>;
+  metrics: Pick<Metrics, 'connectionsEnded'>;
+}
+
+/** Bounds the connections of a node and of each address. */
+export interface ConnectionBounds {
+  /** To be asked before a handshake is answered. @returns what the client is told; `undefined`: it may connect */
+  refusalOf(request: IncomingMessage): string | undefined;
+  /** Counts a connection until it closes. One too many is closed: handshakes can overlap. */
+  hold(connection: Connection): void;
+  /** Bounds the TCP connections below them, whatever those are used for. */
+  boundTcp(server: Server): void;
+}
+
+const REFUSALS = {
+  node_limit: ['too many connections', 'a connection was refused: there are CONNECTIONS_MAX on this node'],
+  address_limit: [
+    'too many connections of this address',
+    'a connection was refused: its address has ADDRESS_CONNECTIONS_MAX on this node',
+  ],
+} as const;
+
+type Reason = keyof typeof REFUSALS;
+
+const heldAddress = Symbol('address by which a connection is counted');
+type Held<T> = T & { [heldAddress]?: string };
+
+/**
+ * Behind a proxy that is not trusted all clients have the address of the proxy. So private addresses have no bound unless one
+ * is set, or proxies are trusted: then the address is that of the client.
+ */
+export function createConnectionBounds(bounds: Bounds): ConnectionBounds {
+  const { nodeMax, addressMax, idleMax, trustedProxies, logger, metrics } = bounds;
+  const connections = createCounts();
+  const lines = createCounts();
+
+  const limitOf = (address: string): number => {
+    if (addressMax !== undefined) return addressMax === 0 ? Number.POSITIVE_INFINITY : addressMax;
+    return trustedProxies > 0 || isPublicAddress(address) ? PUBLIC_ADDRESS_MAX : Number.POSITIVE_INFINITY;
+  };
+  const problemOf = (address: string): Reason | undefined => {
+    if (nodeMax > 0 && connections.total() >= nodeMax) return 'node_limit';
+    return connections.of(address) >= limitOf(address) ? 'address_limit' : undefined;
+  };
+  const report = (reason: Reason): string => {
+    const [told, logged] = REFUSALS[reason];
+    metrics.connectionsEnded.inc({ reason });
+    logger.warn(logged);
+    return told;
+  };
+  const keyOf = (address: string | undefined, headers: IncomingHttpHeaders): string =>
+    addressKeyOf({ address: address ?? '', headers }, trustedProxies);
+
+  // Functions for all connections, so that an idle one costs no closure.
+  function release(this: Held<Connection>): void {
+    connections.remove(this[heldAddress] ?? '');
+  }
+  function releaseLine(this: Held<Socket>): void {
+    lines.remove(this[heldAddress] ?? '');
+  }
+
+  return {
+    refusalOf({ socket, headers }) {
+      const problem = problemOf(keyOf(socket.remoteAddress, headers));
+      return problem === undefined ? undefined : report(problem);
+    },
+
+    hold(connection: Held<Connection>) {
+      const address = keyOf(connection.remoteAddress, connection.request.headers);
+      const problem = problemOf(address);
+      if (problem !== undefined) {
+        report(problem);
+        cutConnection(connection);
+        return;
+      }
+      connection[heldAddress] = connections.add(address);
+      connection.on('close', release);
+    },
+
+    boundTcp(server) {
+      server.on('connection', (socket: Held<Socket>) => {
+        // Of a trusted proxy the connections are those of many clients.
+        const address = trustedProxies > 0 ? '' : keyOf(socket.remoteAddress, {});
+        const isOverNode = nodeMax > 0 && lines.total() >= nodeMax + idleMax;
+        const isOverAddress = trustedProxies === 0 && lines.of(address) >= 2 * limitOf(address);
+        if (isOverNode || isOverAddress) {
+          report(isOverNode ? 'node_limit' : 'address_limit');
+          socket.destroy();
+          return;
+        }
+        socket[heldAddress] = lines.add(address);
+        socket.on('close', releaseLine);
+      });
+    },
+  };
+}
+
+/** Counts by address, and all together. */
+function createCounts() {
+  const counts = new Map<string, { readonly address: string; count: number }>();
+  let total = 0;
+  return {
+    total: () => total,
+    of: (address: string): number => counts.get(address)?.count ?? 0,
+    /** @returns the address, as one text for all that have it */
+    add(address: string): string {
+      const entry = counts.get(address) ?? { address, count: 0 };
+      counts.set(address, entry);
+      entry.count += 1;
+      total += 1;
+      return entry.address;
+    },
+    remove(address: string): void {
+      const entry = counts.get(address);
+      if (entry === undefined) return;
+      entry.count -= 1;
+      total -= 1;
+      if (entry.count === 0) counts.delete(address);
+    },
+  };
+}
