@@ -82,7 +82,7 @@ test('the documents describe the namespaces that are open, and the scopes they a
 
 test('every contract is published', async () => {
   const folder = join(projectDirectory, 'shared/contracts/');
-  const files = (await readdir(folder)).filter((name) => name !== 'index.ts' && name !== 'contract.ts');
+  const files = (await readdir(folder)).filter((name) => name.endsWith('.ts') && name !== 'index.ts');
   const modules: object[] = await Promise.all(files.map((name) => import(folder + name)));
   const isContract = (value: unknown): value is Contract =>
     typeof value === 'object' && value !== null && 'clientEvents' in value && 'routes' in value;
