@@ -48,6 +48,31 @@ export const rules: readonly Rule[] = [
     violation: { path: 'src/embedded/wire/listener.ts', text: "import { GatewayError } from '../../errors.js';" },
   },
   {
+    name: 'the embedded database needs Node.js and bson, no other package',
+    findIn: (source) =>
+      source.path.startsWith('src/embedded/')
+        ? importsThat(source, (target) => !isOurs(target) && !target.startsWith('node:') && target !== 'bson')
+        : [],
+    violation: { path: 'src/embedded/engine/read.ts', text: "import { mongo } from 'mongoose';" },
+  },
+  {
+    name: 'each folder of the embedded database imports only folders below it, types included',
+    findIn: (source) => {
+      const layer = embeddedLayerOf(source.path);
+      const allowed = EMBEDDED_LAYERS[layer ?? ''];
+      if (layer === undefined) return [];
+      if (allowed === undefined) return [`${layer} is not in the table of layers`];
+      return importsThat(source, (target) => {
+        const imported = embeddedLayerOf(target);
+        return imported !== undefined && imported !== layer && !allowed.includes(imported);
+      });
+    },
+    violation: {
+      path: 'src/embedded/query/filters/x.ts',
+      text: "import type { Pipeline } from '../pipelines/pipeline.js';",
+    },
+  },
+  {
     name: 'the gateway enters the embedded database by its front door, in one place',
     findIn: (source) => {
       if (isIn(source, 'src/embedded/', 'scripts/', 'test/')) return [];
@@ -155,6 +180,47 @@ function layerOf(path: string): string | undefined {
   const [top, name] = path.split('/');
   if (top === 'shared') return 'shared';
   return top === 'src' ? name?.replace(/\.ts$/, '') : undefined;
+}
+
+const BSON = ['errors', 'bson'];
+const FILTERS = [...BSON, 'query', 'query/expressions', 'query/filters'];
+const ENGINE = [...FILTERS, 'query/updates', 'engine', 'engine/indexes', 'engine/planner'];
+const REQUEST = [...ENGINE, 'wire', 'commands/state'];
+
+/** The layers of the embedded database from bottom to top, with what each may import besides itself. */
+const EMBEDDED_LAYERS: Readonly<Record<string, readonly string[]>> = {
+  errors: [],
+  bson: ['errors'],
+  query: BSON,
+  'query/expressions': [...BSON, 'query'],
+  'query/filters': [...BSON, 'query', 'query/expressions'],
+  'query/projections': FILTERS,
+  'query/pipelines': [...FILTERS, 'query/projections'],
+  'query/updates': [...FILTERS, 'query/pipelines'],
+  store: ['errors'],
+  'engine/tree': [],
+  'engine/indexes': [...FILTERS, 'engine/tree'],
+  'engine/planner': [...FILTERS, 'engine/tree', 'engine/indexes'],
+  engine: [...FILTERS, 'store', 'engine/indexes', 'engine/planner'],
+  wire: BSON,
+  'commands/state': [...BSON, 'engine'],
+  'commands/request': REQUEST,
+  'commands/statements': [...REQUEST, 'commands/request'],
+  commands: [...REQUEST, 'query/projections', 'query/pipelines', 'commands/request', 'commands/statements'],
+  server: ['store', 'engine', 'wire', 'commands', 'commands/state', 'commands/request'],
+  process: ['wire', 'server'],
+  index: ['process'],
+};
+
+/**
+ * `src/embedded/query/filters/filter.ts` → `query/filters`: the deepest folder in the table, or else the path below
+ * `src/embedded`. `undefined` outside the database.
+ */
+function embeddedLayerOf(path: string): string | undefined {
+  const [, below] = /^src\/embedded\/(.+)\.ts$/.exec(path) ?? [];
+  if (below === undefined) return undefined;
+  const known = Object.keys(EMBEDDED_LAYERS).filter((layer) => below === layer || below.startsWith(`${layer}/`));
+  return known.sort((left, right) => right.length - left.length)[0] ?? below;
 }
 
 const SENDERS = '(?:to|in|except|emit|send|local|volatile|timeout|socketsJoin|socketsLeave|disconnectSockets)';
