@@ -8,7 +8,7 @@ import type { Rig } from './rig.js';
 import { API_KEY, EVENT, NAMESPACE, SECRET } from './wire.js';
 
 /** The push site of the rig. */
-export const SITE = 'bench';
+const SITE = 'bench';
 const ROOM_PREFIX = 'user_';
 
 /** A device that acknowledges. What it gets are the numbers of messages. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ObjectId } from 'bson';
 import { mongo } from 'mongoose';
 import type { Document } from '../../src/embedded/bson/values.js';
-import type { ServerState } from '../../src/embedded/commands/request/request.js';
+import type { ServerState } from '../../src/embedded/commands/state/server-state.js';
 import { summarize } from './statistics.js';
 
 /*
@@ -22,8 +22,8 @@ const { Database } = (await import(
 )) as typeof import('../../src/embedded/engine/database.js');
 const { startEmbedded } = (await import(built('index.js'))) as typeof import('../../src/embedded/index.js');
 const { createServerState } = (await import(
-  built('server/database-server.js')
-)) as typeof import('../../src/embedded/server/database-server.js');
+  built('commands/state/server-state.js')
+)) as typeof import('../../src/embedded/commands/state/server-state.js');
 const { createDiskStorage } = (await import(
   built('store/disk-storage.js')
 )) as typeof import('../../src/embedded/store/disk-storage.js');

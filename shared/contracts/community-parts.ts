@@ -12,13 +12,13 @@ export const groupType = z.enum(['single', 'marriage', 'healing', 'motherhood'])
 export const presenceStatus = z.enum(['online', 'away', 'busy']);
 
 /** The type of a message. */
-export const chatMessageTypes = [
+const chatMessageTypes = [
   ...['text', 'image', 'video', 'audio', 'document', 'file'],
   ...['scripture', 'prayer'],
 ] as const;
 
 /** Maximum number of users in one request. */
-export const USER_IDS_MAX = 100;
+const USER_IDS_MAX = 100;
 
 const chatId = { chatId: objectId };
 /** The message id is enough. If the chat id is given too, it must match. */

@@ -32,10 +32,10 @@ const url = z
 const image = z.union([url, z.array(url).max(20)]);
 
 /** The text of a message. */
-export const messageText = visibleText(10_000);
+const messageText = visibleText(10_000);
 
 /** The client's id of a message; a repeated id is a retry. */
-export const messageUuid = opaqueId;
+const messageUuid = opaqueId;
 
 /** An attachment of a message. */
 export const attachment = z.union([
@@ -119,7 +119,7 @@ const person = z.object({
 });
 
 /** A participant. */
-export const participant = person.extend({ conversation_active_status: activeStatus });
+const participant = person.extend({ conversation_active_status: activeStatus });
 
 /** A message of a team conversation, from the point of view of one participant. */
 export const teamMessage = z.object({

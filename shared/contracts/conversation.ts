@@ -14,8 +14,6 @@ import {
 } from './conversation-parts.js';
 import { isoTime, userId } from './primitives.js';
 
-export { activeStatus } from './conversation-parts.js';
-
 const answers = answersOf(teamConversation, teamMessage);
 /** A channel lists team conversations; the channel `prospect` lists prospect conversations. */
 const channelAnswers = answersOf(

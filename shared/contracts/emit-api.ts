@@ -37,7 +37,7 @@ const emitOptions = z.object({
 });
 
 /** Names a call that may be repeated without being done twice. */
-export const idempotencyKey = z.string().min(1).max(128);
+const idempotencyKey = z.string().min(1).max(128);
 
 const reached = z.object({
   /** Sockets reached on the node that answered; other nodes may have reached more. */

@@ -3,7 +3,7 @@ import { defineContract } from './contract.js';
 import { eventName } from './primitives.js';
 
 /** The id of a scraper run. It must be hard to guess: knowing it is the only access check. */
-export const scraperId = z.string().regex(/^[A-Za-z0-9_-]{16,64}$/, 'must be 16 to 64 characters of A-Z a-z 0-9 _ -');
+const scraperId = z.string().regex(/^[A-Za-z0-9_-]{16,64}$/, 'must be 16 to 64 characters of A-Z a-z 0-9 _ -');
 
 /** `/v1/lead-finder`: no authentication; nothing that a client sends reaches another client. */
 export const leadFinder = defineContract({

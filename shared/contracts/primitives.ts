@@ -3,7 +3,7 @@ import { parseTime } from '../utilities/time.js';
 import { isBlank } from '../utilities/visible-text.js';
 
 /** Event names that Socket.IO reserves on either side (its documentation, "Emit cheatsheet"). */
-export const RESERVED_EVENTS: readonly string[] = [
+const RESERVED_EVENTS: readonly string[] = [
   ...['connect', 'connect_error', 'disconnect', 'disconnecting', 'newListener', 'removeListener'],
 ];
 

@@ -3,10 +3,10 @@ import { defineContract } from './contract.js';
 import { deviceId, eventName } from './primitives.js';
 
 /** Maximum number of rooms of one client, and of one message. */
-export const ROOMS_MAX = 1000;
+const ROOMS_MAX = 1000;
 
 /** The name of a room, issued by the site; compared exactly. */
-export const roomName = z
+const roomName = z
   .string()
   .min(1)
   .max(256)

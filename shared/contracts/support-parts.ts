@@ -4,16 +4,16 @@ import { idOrTime, isoTime, objectId, opaqueId, storedKey, visibleText } from '.
 /* What the support chat is made of: the forms that come and go under the names of `support.ts`. */
 
 /** The status of a conversation. A closed one takes no messages. */
-export const conversationStatuses = ['open', 'pending', 'resolved', 'closed'] as const;
+const conversationStatuses = ['open', 'pending', 'resolved', 'closed'] as const;
 
 /** The priority of a conversation. */
-export const priorities = ['low', 'normal', 'high', 'urgent'] as const;
+const priorities = ['low', 'normal', 'high', 'urgent'] as const;
 
 /** The type of a message. */
-export const messageTypes = ['text', 'file', 'image'] as const;
+const messageTypes = ['text', 'file', 'image'] as const;
 
 /** Maximum number of users added to a conversation at once. */
-export const PARTICIPANTS_MAX = 200;
+const PARTICIPANTS_MAX = 200;
 
 /** Maximum number of metadata fields of a message. */
 const METADATA_MAX = 20;
@@ -158,7 +158,7 @@ export const supportRead = z.object({
 });
 
 /** The public view of a department. */
-export const supportDepartment = z.object({ _id: z.string(), name: z.string(), isMember: z.boolean() });
+const supportDepartment = z.object({ _id: z.string(), name: z.string(), isMember: z.boolean() });
 
 /** Answers of the events and routes. */
 export const supportAnswers = {

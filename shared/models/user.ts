@@ -4,10 +4,10 @@ import { type Connection, type InferSchemaType, type Model, Schema } from 'mongo
 export const groupTypes = ['single', 'marriage', 'healing', 'motherhood'] as const;
 
 /** What a user may do in the support chat. */
-export const userRoles = ['user', 'agent', 'admin'] as const;
+const userRoles = ['user', 'agent', 'admin'] as const;
 
 /** The status that an online user chose, shown to users who share a chat or group. */
-export const presenceStatuses = ['online', 'away', 'busy'] as const;
+const presenceStatuses = ['online', 'away', 'busy'] as const;
 
 const { ObjectId } = Schema.Types;
 

@@ -15,7 +15,7 @@ export const idClaim = z.preprocess((value, context) => {
 }, opaqueId);
 
 /** Seconds since 1970, as JWT times are; `null` counts as absent. */
-export const expiryClaim = z.number().nullish();
+const expiryClaim = z.number().nullish();
 
 const optionalIdClaim = z.preprocess((value) => (value === '' ? null : value), idClaim.nullish());
 

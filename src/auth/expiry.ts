@@ -1,7 +1,7 @@
 import type { Clock } from '../platform/clock.js';
 
 /** How long before its token expires a client is told. */
-export const EXPIRY_WARNING_MS = 60_000;
+const EXPIRY_WARNING_MS = 60_000;
 
 /** Expiries closer together than this are handled in one pass over the sockets. */
 const PASS_INTERVAL_MS = 250;

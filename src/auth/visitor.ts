@@ -3,7 +3,7 @@ import { idClaim, parseClaims, tokenClaims, toTokenFacts } from './claims.js';
 import type { VisitorPrincipal } from './principal.js';
 
 /** Bounds what a single token can open, and the work of joining it. */
-export const MAX_VISITOR_CONVERSATIONS = 500;
+const MAX_VISITOR_CONVERSATIONS = 500;
 
 const visitorClaims = z.object({
   type: z.literal('visitor'),

@@ -25,7 +25,7 @@ export const toSuccess = (data: unknown): Success =>
   data === undefined ? { success: true, message: 'SUCCESS' } : { success: true, message: 'SUCCESS', data };
 
 /** An error as the caller of an event sees it. */
-export const toEventFailure = (error: GatewayError, event?: string): EventFailure => ({
+const toEventFailure = (error: GatewayError, event?: string): EventFailure => ({
   success: false,
   ...(event === undefined ? {} : { event }),
   message: error.code,

@@ -7,7 +7,7 @@ import type { IsSelected, StoredDocument } from './reader.js';
 import { isForeign, readerOf } from './readers.js';
 
 export { storedValue } from './reader.js';
-export { foreignModels, readDocument } from './readers.js';
+export { readDocument } from './readers.js';
 export { repairDocuments } from './repair.js';
 export { isShowable, readDate, readId, toIdText, UNKNOWN_ID } from './values.js';
 

@@ -207,7 +207,7 @@ const EMBEDDED_LAYERS: Readonly<Record<string, readonly string[]>> = {
   'commands/request': REQUEST,
   'commands/statements': [...REQUEST, 'commands/request'],
   commands: [...REQUEST, 'query/projections', 'query/pipelines', 'commands/request', 'commands/statements'],
-  server: ['store', 'engine', 'wire', 'commands', 'commands/state', 'commands/request'],
+  server: ['store', 'engine', 'wire', 'commands', 'commands/state'],
   process: ['wire', 'server'],
   index: ['process'],
 };

@@ -45,7 +45,7 @@ async function markdownFiles(directory: string): Promise<string[]> {
 }
 
 /** Reads the text of a page. */
-export function toPage(path: string, text: string): Page {
+function toPage(path: string, text: string): Page {
   const fences = [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)];
   const prose = text.replaceAll(/^```\w*\n[\s\S]*?^```$/gm, '');
   const tables = [...prose.matchAll(/^(\|.*\|)\n\|[-:| ]+\|\n((?:\|.*\|\n?)+)/gm)].map(([, head = '', body = '']) => ({

@@ -19,7 +19,7 @@ export function fittingShardKeys(accesses: readonly Access[], indexes: readonly 
 }
 
 /** The accesses that a cluster with this shard key refuses. */
-export const refusals = (key: ShardKey, accesses: readonly Access[]): Access[] =>
+const refusals = (key: ShardKey, accesses: readonly Access[]): Access[] =>
   accesses.filter((access) => isRefused(key, access));
 
 /** Every beginning of an index without arrays. */

@@ -31,7 +31,7 @@ export async function startDatabase(): Promise<TestDatabase> {
 }
 
 /** Creates every index that the gateway uses, also those of the platform, as an operator does. */
-export async function applyIndexes(url: string): Promise<void> {
+async function applyIndexes(url: string): Promise<void> {
   const connection = await createConnection(url, { autoIndex: false }).asPromise();
   try {
     const { missing } = await reviewIndexes(connection, { models: defineModels(connection), ownsAll: true });

@@ -15,15 +15,9 @@ import { indexCommands } from './index-commands.js';
 import { readCommands } from './read-commands.js';
 import { ensureApiVersion } from './request/api-version.js';
 import { ensureConcerns, ensureReadConcern, toWriteConcern } from './request/concerns.js';
-import {
-  type Command,
-  createDeadline,
-  NO_DEADLINE,
-  type Request,
-  type ServerState,
-  sessionIdOf,
-} from './request/request.js';
+import { type Command, createDeadline, NO_DEADLINE, type Request, sessionIdOf } from './request/request.js';
 import type { Failure } from './state/fail-point.js';
+import type { ServerState } from './state/server-state.js';
 import { abortSessionTransaction, enterTransaction, transactionCommands } from './transaction-commands.js';
 import { writeCommands } from './write-commands.js';
 

@@ -1,7 +1,5 @@
 import { createCommandHandler } from '../commands/dispatch.js';
-import type { ServerState } from '../commands/request/request.js';
-import { CursorStore } from '../commands/state/cursor-store.js';
-import { createFailPoint } from '../commands/state/fail-point.js';
+import { createServerState, type ServerState } from '../commands/state/server-state.js';
 import { expireTransactions } from '../commands/transaction-commands.js';
 import { Database, type DatabaseOptions } from '../engine/database.js';
 import { deleteExpired } from '../engine/expiry.js';
@@ -23,15 +21,6 @@ export interface RunningServer {
 
 const HOUSEKEEPING_INTERVAL_MS = 1000;
 const EXPIRY_INTERVAL_MS = 60_000;
-
-/** What the commands share, new. */
-export const createServerState = (engine: Database): ServerState => ({
-  engine,
-  cursors: new CursorStore(),
-  failPoint: createFailPoint(),
-  startedAt: Date.now(),
-  counters: { commands: 0, connections: 0 },
-});
 
 /** Opens the data and serves it. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {

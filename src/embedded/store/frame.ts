@@ -9,7 +9,7 @@ import type { LogFile } from './storage.js';
  * The durable size is how long the log was known to be on disk when the frame was written. A damaged frame before that
  * point is data that was promised and is gone; after it, it is what a power failure leaves of the last moments.
  */
-export const HEADER_BYTES = 20;
+const HEADER_BYTES = 20;
 const MAGIC = Buffer.from([0xe7, 0x47, 0x53, 0x0a]);
 /** Above any command's writes: a length beyond it is damage, and must not be allocated. */
 const MAX_PAYLOAD_BYTES = 1_000_000_000;

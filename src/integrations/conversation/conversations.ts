@@ -16,8 +16,8 @@ import { createSnoozes } from './snoozes.js';
 import { prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
 
-export type { ConversationKind, MessageView, StoredMessage } from './kind.js';
-export { type Person, readPeople } from './people.js';
+export type { ConversationKind, StoredMessage } from './kind.js';
+export { readPeople } from './people.js';
 export { madeAt } from './times.js';
 export { toViewer, type Viewer } from './viewer.js';
 

@@ -131,7 +131,7 @@ function toWindow(middle: StoredMessage, newer: readonly StoredMessage[], older:
 }
 
 /** @throws GatewayError `NOT_FOUND` for a message that is not in the conversation */
-export async function findMessage(
+async function findMessage(
   { messages }: Pick<ConversationKind, 'messages'>,
   conversation: string,
   id: string,

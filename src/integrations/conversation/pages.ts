@@ -18,7 +18,7 @@ export interface OrderedList<T extends object> {
 }
 
 /** The most of one answer: a connection on which much more waits than this is taken for one that nobody reads. */
-export const PAGE_SIZE_MAX = 200_000;
+const PAGE_SIZE_MAX = 200_000;
 
 /** Those entries from the first on that are together no larger than a page may be; one at least. */
 export function takeFitting<T>(entries: readonly T[], sizeOf: (entry: T) => number): T[] {

@@ -80,7 +80,7 @@ const LOCKED = new Set(['blocked', 'banned', 'suspended', 'inactive', 'deactivat
  * Whether a user may use the chats: not deactivated, and not blocked, unless the block has a date and that has passed.
  * @param now Unix time in milliseconds
  */
-export function canAccess(
+function canAccess(
   { isActive, status, blockedUntil }: Pick<User, 'isActive' | 'status' | 'blockedUntil'>,
   now: number,
 ): boolean {

@@ -31,7 +31,7 @@ export function isDatabaseAway(error: unknown): boolean {
 }
 
 /** Whether a bulk write was done but not by a majority: none of its operations may be acknowledged. */
-export const hasWriteConcernError = (error: unknown): boolean =>
+const hasWriteConcernError = (error: unknown): boolean =>
   error instanceof driver.MongoBulkWriteError && error.result?.getWriteConcernError() !== undefined;
 
 /** Codes of a transaction that met another one, or was given up by the server: nothing of it is stored. */

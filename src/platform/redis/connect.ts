@@ -51,7 +51,7 @@ export interface RedisOptions {
 }
 
 /** Time limit of {@link Redis.ping}. */
-export const PING_LIMIT_MS = 1_000;
+const PING_LIMIT_MS = 1_000;
 /** Lost messages make one line of the log in each of these times. */
 const LOSS_LOG_INTERVAL_MS = 10_000;
 

@@ -6,7 +6,7 @@ export type RedisClient = ReturnType<typeof createRedisClient>;
 /** A connection whose ping is unanswered for this long is dropped, and what waits on it is rejected. */
 export const HUNG_AFTER_MS = 2_000;
 /** Longest pause between two attempts to connect. */
-export const RECONNECT_MAX_MS = 2_000;
+const RECONNECT_MAX_MS = 2_000;
 
 const PING_INTERVAL_MS = 500;
 const CLOSE_LIMIT_MS = 2_000;

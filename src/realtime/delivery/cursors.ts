@@ -34,9 +34,6 @@ export interface Cursor {
   usedAt: number;
 }
 
-/** The cursors of the devices that are connected to this node. */
-export type Cursors = ReturnType<typeof createCursors>;
-
 interface Dependencies {
   mailboxes: Mailboxes;
   log: Log;

@@ -54,9 +54,6 @@ export interface Registered {
   readonly isCut: boolean;
 }
 
-/** Which devices a mailbox has. */
-export type Devices = ReturnType<typeof createDevices>;
-
 interface Dependencies {
   mailboxes: Mailboxes;
   log: Log;
@@ -68,6 +65,7 @@ interface Dependencies {
   isHere(device: Device): boolean;
 }
 
+/** Which devices a mailbox has. */
 export function createDevices({ mailboxes, log, nodes, clock, ttlMs, isHere }: Dependencies) {
   const { collection } = mailboxes;
   const idOf = (recipient: string) => ({ _id: recipient as never });

@@ -17,8 +17,6 @@ interface Dependencies {
 }
 
 /** Ends what a device has no use for any more, or too much of. */
-export type Limits = ReturnType<typeof createLimits>;
-
 export function createLimits({ mailboxes, log, clock, max }: Dependencies) {
   const { collection } = mailboxes;
   const cutEvery = Math.max(1, Math.floor(max / CUT_SHARE));

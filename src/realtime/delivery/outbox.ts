@@ -5,7 +5,7 @@ import type { Log } from './log.js';
 import { contentOf, type Entry, EVERYWHERE, isHeardOn } from './message.js';
 
 /** The most messages of one `_batch`, and their bytes. */
-export const BATCH_MAX = 500;
+const BATCH_MAX = 500;
 const BATCH_MAX_BYTES = 262_144;
 /** Live messages a client may leave unacknowledged; the rest waits in the database. */
 export const UNACKNOWLEDGED_MAX = 500;

@@ -10,7 +10,7 @@ export const LEASE_MS = 60_000;
  * How long the holder of an expired lease has to answer before another node takes the push. It is longer than the interval
  * at which leases are extended, so a holder answers in time even if its clock is behind or the database was away.
  */
-export const GRACE_MS = LEASE_MS / 2;
+const GRACE_MS = LEASE_MS / 2;
 /** A push that is older is of no use. */
 const PUSH_TTL_MS = 24 * 60 * 60 * 1000;
 

@@ -38,9 +38,6 @@ export interface Renewal {
   nextDueMs: number | undefined;
 }
 
-/** The scripts of presence as one node calls them. All of them reject when Redis is away. */
-export type PresenceCommands = ReturnType<typeof createPresenceCommands>;
-
 /** Binds the scripts to a node. Writes of sockets carry the node's `generation`. */
 export function createPresenceCommands(options: {
   redis: Redis;

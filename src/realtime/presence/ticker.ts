@@ -14,8 +14,6 @@ interface Options {
 }
 
 /** Does the same again and again, once at a time: at an interval, and sooner when somebody asks for it. */
-export type Ticker = ReturnType<typeof createTicker>;
-
 export function createTicker({ clock, intervalMs, canTick, tick }: Options) {
   let ticking: Promise<void> | undefined;
   let isWanted = false;

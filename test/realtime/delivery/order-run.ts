@@ -87,7 +87,7 @@ export interface Device {
   close(): void;
 }
 
-export function openDevice(user: string, deviceId: string, chooseUrl: () => string): Device {
+function openDevice(user: string, deviceId: string, chooseUrl: () => string): Device {
   let socket: Socket;
   let isClosed = false;
   const device: Device = {

@@ -19,7 +19,7 @@ export interface Stage {
 }
 
 /** The attacker, where a user has to be in the database. */
-export const ATTACKER = 'aaaaaaaaaaaaaaaaaaaaaaaa';
+const ATTACKER = 'aaaaaaaaaaaaaaaaaaaaaaaa';
 
 /** The department that the attacker is in. */
 const DEPARTMENT = 'dddddddddddddddddddddddd';

@@ -3,25 +3,14 @@ import { type Collation, parseCollation } from '../../bson/collation.js';
 import { toNumber } from '../../bson/numbers.js';
 import { type Document, fieldOf, isDocument, isNumeric } from '../../bson/values.js';
 import type { Collection } from '../../engine/collection.js';
-import type { Database, Namespace } from '../../engine/database.js';
+import type { Namespace } from '../../engine/database.js';
 import type { ReadStatistics } from '../../engine/read.js';
 import type { Session } from '../../engine/sessions.js';
 import type { Transaction } from '../../engine/transaction.js';
 import { fail } from '../../errors.js';
 import { evaluateVariables } from '../../query/expressions/expression.js';
 import type { Connection } from '../../wire/listener.js';
-import type { CursorStore } from '../state/cursor-store.js';
-import type { FailPoint } from '../state/fail-point.js';
-
-/** What lives as long as the server: the engine, and what is kept between commands. */
-export interface ServerState {
-  readonly engine: Database;
-  readonly cursors: CursorStore;
-  readonly failPoint: FailPoint;
-  readonly startedAt: number;
-  /** Counts for `serverStatus`. */
-  readonly counters: { commands: number; connections: number };
-}
+import type { ServerState } from '../state/server-state.js';
 
 /** One command with all it needs. */
 export interface Request {

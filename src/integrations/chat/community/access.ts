@@ -97,5 +97,5 @@ export function ensureHeard<A extends ChatAccess>(access: A): A {
 }
 
 /** Whether somebody takes part in a chat. */
-export const isIn = ({ participants }: Pick<Chat, 'participants'>, user: Types.ObjectId): boolean =>
+const isIn = ({ participants }: Pick<Chat, 'participants'>, user: Types.ObjectId): boolean =>
   participants.some((id) => id.equals(user));

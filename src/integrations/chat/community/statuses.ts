@@ -24,8 +24,6 @@ export type PersonPresence = z.output<typeof personPresence>;
 /** People whom one answer is about. */
 const ANSWER_MAX = 500;
 
-export type Statuses = ReturnType<typeof createStatuses>;
-
 /** How people want to be seen, and who is there. */
 export function createStatuses({ models, clock, presence, budget, entrance, access, community, tell }: Dependencies) {
   /** Of people of whom the caller may know; those between whom and the caller there is a block are left out. */

@@ -43,7 +43,7 @@ export interface Entrance {
   userOf(principal: Principal): Promise<UserCaller>;
 }
 
-export const ACCESS_DENIED = 'Invalid token or user access denied';
+const ACCESS_DENIED = 'Invalid token or user access denied';
 
 export function createEntrance(dependencies: { userAuth: UserAuth; people: People; emitter: Emitter }): Entrance {
   const { userAuth, people, emitter } = dependencies;

@@ -10,11 +10,11 @@ import { createEntrance, type Entrance } from './entrance.js';
 import { createChatPresence } from './presence.js';
 import { createWatch } from './watch.js';
 
-export { nameOf, type People, type Person } from '../../users/index.js';
-export { type Blocks, blockedUser, createBlocks, isBlockBetween, isSameAccount } from './blocks.js';
+export { nameOf, type People } from '../../users/index.js';
+export { type Blocks, blockedUser, isBlockBetween, isSameAccount } from './blocks.js';
 export { ChatError, wordsOf } from './chat-error.js';
 export { chatDialect, toRefusal, toRequestFailure } from './dialect.js';
-export type { Caller, Entrance, UserCaller, VisitorCaller } from './entrance.js';
+export type { Caller, Entrance, UserCaller } from './entrance.js';
 export { createMessageLog, isPositioned, type MessageLog, type Place } from './messages/index.js';
 export { createTyping, type Typing } from './typing.js';
 

@@ -5,9 +5,6 @@ import { type Access, type ConversationAccess, isNamed, toId } from './access.js
 import type { Announce } from './announce.js';
 import { ownRoomOf } from './people.js';
 
-/** Opens and closes conversations. */
-export type Room = ReturnType<typeof createRoom>;
-
 interface Dependencies {
   access: ConversationAccess;
   announce: Announce;
@@ -17,6 +14,7 @@ interface Dependencies {
 /** @param enter puts the socket into a room; called before anybody is told */
 type Enter = (room: string) => void;
 
+/** Opens and closes conversations. */
 export function createRoom({ access, announce, clock }: Dependencies) {
   const toPerson = ({ caller, conversation }: Access) => ({
     userId: caller.id,

@@ -52,7 +52,7 @@ const listsOf: Record<keyof Tally, (member: Countable) => boolean> = {
 };
 
 /** The channels that a conversation counts in. */
-export const channelsOf = ({ channel_id, kind, mentioned }: Countable): string[] => [
+const channelsOf = ({ channel_id, kind, mentioned }: Countable): string[] => [
   // A channel of another service may have no name, or one that stands for all channels.
   ...(channelId.safeParse(channel_id).success && !specialChannels.some((name) => name === channel_id)
     ? [channel_id]

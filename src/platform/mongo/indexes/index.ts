@@ -72,7 +72,7 @@ async function existingIndexes(connection: Connection, collection: string): Prom
 }
 
 /** Creates an index. @returns what keeps it from being created, if anything does */
-export async function createIndex(connection: Connection, index: WantedIndex): Promise<IndexProblem | undefined> {
+async function createIndex(connection: Connection, index: WantedIndex): Promise<IndexProblem | undefined> {
   const { collection, key, name, options } = index;
   try {
     await collectionOf(connection, collection).createIndex(key as never, { name, ...options });

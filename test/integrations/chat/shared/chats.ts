@@ -56,7 +56,7 @@ const toCommunityKnown = ({ _id, content, sender, createdAt }: Payload): Known =
   ...{ id: _id, content, sender, at: createdAt },
 });
 
-export const supportChat: ChatKind = {
+const supportChat: ChatKind = {
   name: 'support',
   people: (stage, count) => stage.people(...Array.from({ length: count }, (_, index) => `P${index}`)),
   make: (stage, people) => addConversation(stage, people),
@@ -85,7 +85,7 @@ export const supportChat: ChatKind = {
   },
 };
 
-export const communityChat: ChatKind = {
+const communityChat: ChatKind = {
   name: 'community',
   async people(stage, count) {
     const names = Array.from({ length: count }, (_, index) => `P${index}`);

@@ -10,8 +10,8 @@ import { createSequence, type Sequence } from './sequence.js';
 import { createMessageStore, type MessageStore } from './store.js';
 import { createMessageWriter } from './writer.js';
 
-export type { MessageKind, OrderedMessage } from './kind.js';
-export { isPositioned, type MessageRange, type Place } from './order.js';
+export type { OrderedMessage } from './kind.js';
+export { isPositioned, type Place } from './order.js';
 
 /** The messages of one chat: stored with a position, read and sent in the order of the positions. */
 export interface MessageLog<M> extends MessageOrder<M>, MessageStore<M>, MessagePlaces<M> {

@@ -1,0 +1,23 @@
+import type { Database } from '../../engine/database.js';
+import { CursorStore } from './cursor-store.js';
+import { createFailPoint, type FailPoint } from './fail-point.js';
+
+/** State with the lifetime of the server: the engine, and what commands keep between calls. */
+export interface ServerState {
+  readonly engine: Database;
+  readonly cursors: CursorStore;
+  readonly failPoint: FailPoint;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** Counters that `serverStatus` reports. */
+  readonly counters: { commands: number; connections: number };
+}
+
+/** The state of a server that starts now. */
+export const createServerState = (engine: Database): ServerState => ({
+  engine,
+  cursors: new CursorStore(),
+  failPoint: createFailPoint(),
+  startedAt: Date.now(),
+  counters: { commands: 0, connections: 0 },
+});
