@@ -18,6 +18,7 @@ import { createLogger, type Logger } from './platform/logger.js';
 import { createMetrics } from './platform/metrics.js';
 import { connectMongo } from './platform/mongo/connect.js';
 import { ensureIndexes } from './platform/mongo/indexes/index.js';
+import { versions } from './platform/version.js';
 import { joinCluster } from './realtime/cluster.js';
 import { createDelivery } from './realtime/delivery/index.js';
 import { createPushStore } from './realtime/delivery/push-store.js';
@@ -66,6 +67,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
   const health = createHealth(metrics);
 
   async function connect(): Promise<{ port: number }> {
+    logger.info({ ...versions, node: process.version }, 'starting');
     const sender = await openPush(config.push, { clock, logger, agent: overrides.pushAgent });
     if (sender !== undefined) cleanup.add('push sender', sender.close);
     const mongo = await connectMongo({ ...config.storage, startupTimeoutMs: config.startupTimeoutMs, logger });

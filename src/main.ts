@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { createApp } from './app.js';
 import { type Config, readConfig } from './config.js';
+import { versions } from './platform/version.js';
 
 /**
  * A further signal within this time belongs to the first one: Ctrl-C reaches the whole process group, and npm and other
@@ -39,7 +40,9 @@ async function main(): Promise<void> {
   try {
     const { port } = await app.start();
     const token = 'npm run token -- --uid 64abc123def --scope conversation';
-    process.stdout.write(`General Socket listens on http://localhost:${port}; get a token: ${token}\n`);
+    process.stdout.write(
+      `General Socket ${versions.version} listens on http://localhost:${port}; get a token: ${token}\n`,
+    );
   } catch (error) {
     // What is stopped while it starts has not failed; `stop` ends the process.
     if (stoppingSinceMs === undefined) throw error;

@@ -24,10 +24,14 @@ export const operations = defineContract({
       text: 'ok',
     },
     live: {
-      summary: 'Says whether the process can serve at all.',
+      summary: 'Says whether the process can serve at all, and shows its versions.',
       method: 'get',
       path: '/health/live',
       caller: 'anyone',
+      answer: z.object({
+        version: z.string().describe('Version of the gateway.'),
+        wire: z.string().describe('Version of the events and routes, as in the `info` of the OpenAPI document.'),
+      }),
     },
     ready: {
       summary: 'Says whether the process should get traffic; otherwise names what is missing.',

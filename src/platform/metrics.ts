@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { createCounter, createHistogram } from './series.js';
+import { versions } from './version.js';
 
 const LATENCY_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
@@ -11,6 +12,13 @@ export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
+  const buildInfo = new Gauge({
+    name: 'gateway_build_info',
+    help: 'Always 1; its labels are the versions of the gateway and of the wire',
+    labelNames: ['version', 'wire'] as const,
+    registers,
+  });
+  buildInfo.set(versions, 1);
   return {
     registry,
     connections: new Gauge({

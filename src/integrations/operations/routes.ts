@@ -4,6 +4,7 @@ import { createOpenApi } from '../../documents/open-api.js';
 import { GatewayError } from '../../errors.js';
 import type { Context } from '../../framework/context.js';
 import type { RouteHandlers } from '../../framework/integration.js';
+import { versions } from '../../platform/version.js';
 
 /** The routes of the operations contract. */
 export function createRoutes({
@@ -16,7 +17,7 @@ export function createRoutes({
   return {
     status: async () => undefined,
     healthcheck: async () => undefined,
-    live: async () => undefined,
+    live: async () => versions,
     async ready() {
       const missing = await health.missing();
       if (missing.length > 0) throw new GatewayError('UNAVAILABLE', { missing });
