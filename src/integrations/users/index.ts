@@ -6,7 +6,7 @@ import { createSession } from './session.js';
 import { createSharedEvents } from './shared-events.js';
 
 export { endLocked } from './admission.js';
-export { nameOf, type People, type Person } from './people.js';
+export { accountOf, nameOf, type People, type Person } from './people.js';
 export { sessionHandlers } from './session.js';
 
 /** What other integrations ask about users. */

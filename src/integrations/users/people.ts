@@ -96,13 +96,16 @@ function canAccess(
 export const nameOf = ({ name, firstName, lastName }: Pick<User, 'name' | 'firstName' | 'lastName'>): string =>
   [firstName, lastName].filter(Boolean).join(' ') || (name ?? '');
 
+/** The id of a user's account; `''` for a user without one. */
+export const accountOf = ({ account }: Pick<User, 'account'>): string => (account == null ? '' : String(account));
+
 const toPerson = (user: StoredPerson): Person => ({
   _id: user._id,
   id: user._id.toHexString(),
   name: nameOf(user),
   image: user.image ?? null,
   role: user.role ?? 'user',
-  account: user.account == null ? '' : String(user.account),
+  account: accountOf(user),
   blocked: (user.blockedUsers ?? []).map(String),
   groups: (user.joinedGroups ?? []).flatMap(({ groupType }) => groupType ?? []),
 });

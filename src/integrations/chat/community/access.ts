@@ -10,7 +10,9 @@ import { type Blocks, blockedUser, ChatError, type Entrance, type UserCaller } f
 export interface ChatAccess {
   readonly caller: UserCaller;
   readonly chat: Chat;
-  /** One of the two people of a direct chat has blocked the other: they hear nothing of each other. */
+  /** Ids of participants who have a block with the caller: neither hears the other. */
+  readonly blocked: ReadonlySet<string>;
+  /** The caller has a block with the other person of a direct chat. */
   readonly isBlocked: boolean;
 }
 
@@ -33,12 +35,6 @@ export type ChatsAccess = ReturnType<typeof createAccess>;
  * taken out is out at once, on every node, whoever took them out.
  */
 export function createAccess({ models, entrance, blocks }: { models: Models; entrance: Entrance; blocks: Blocks }) {
-  const isBlockedIn = async (chat: Chat, caller: UserCaller): Promise<boolean> => {
-    if (chat.type === 'group') return false;
-    const others = chat.participants.filter((user) => !user.equals(caller._id));
-    return (await blocks.among(caller, others)).size > 0;
-  };
-
   /** Another service may have stored what nothing can be added to, where there should be a list of ours. */
   const mend = async (chat: Chat): Promise<void> => {
     for (const list of ['participantSettings', 'pinnedMessages'] as const) {
@@ -53,7 +49,9 @@ export function createAccess({ models, entrance, blocks }: { models: Models; ent
     const [caller, chat] = await Promise.all([entrance.userOf(principal), models.Chat.findById(id).lean<Chat>()]);
     if (chat === null || !isIn(chat, caller._id)) throw chatNotFound();
     await mend(chat);
-    return { caller, chat, isBlocked: await isBlockedIn(chat, caller) };
+    const others = chat.participants.filter((user) => !user.equals(caller._id));
+    const blocked = await blocks.among(caller, others);
+    return { caller, chat, blocked, isBlocked: chat.type !== 'group' && blocked.size > 0 };
   };
 
   const openMessage = async (principal: Principal, { messageId, chatId }: MessageRef): Promise<MessageAccess> => {

@@ -32,7 +32,8 @@ export function createChanges({ models, clock, access, budget, tell, faces, noti
     /** @throws ChatError `FORBIDDEN` for a message of somebody else, or one that is too old */
     async edit(principal: Principal, { content, ...ref }: MessageRef & { content: string }): Promise<WireMessage> {
       await budget.spend('change', principal);
-      const { caller, chat, message } = await access.openMessageToSpeak(principal, ref);
+      const opened = await access.openMessageToSpeak(principal, ref);
+      const { caller, message } = opened;
       const now = clock.now();
       if (!caller._id.equals(message.sender)) throw new ChatError('FORBIDDEN', 'You can only edit your own messages');
       if (now - sentAt(message).getTime() > EDIT_MS) {
@@ -46,7 +47,7 @@ export function createChanges({ models, clock, access, budget, tell, faces, noti
       if (edited === null) throw messageNotFound();
       const shown = toWireMessage(edited, caller);
       const payload = { ...idsOf(edited), content, editedAt: new Date(now).toISOString(), message: shown };
-      tell.all(chat, { event: 'chat:message_edited', payload });
+      tell.all(opened, { event: 'chat:message_edited', payload });
       await notifications.follow(edited._id);
       return shown;
     },
@@ -54,7 +55,8 @@ export function createChanges({ models, clock, access, budget, tell, faces, noti
     /** Again is fine. @throws ChatError `FORBIDDEN` for a message of somebody else, unless the caller is an admin */
     async remove(principal: Principal, ref: MessageRef): Promise<void> {
       await budget.spend('change', principal);
-      const { caller, chat, message } = await access.openMessage(principal, ref);
+      const opened = await access.openMessage(principal, ref);
+      const { caller, chat, message } = opened;
       if (!caller._id.equals(message.sender) && caller.role !== 'admin') {
         throw new ChatError('FORBIDDEN', 'You can only delete your own messages');
       }
@@ -66,7 +68,7 @@ export function createChanges({ models, clock, access, budget, tell, faces, noti
       if (modifiedCount === 0) return;
       await models.Chat.updateOne({ _id: chat._id }, { $pull: { pinnedMessages: message._id } });
       const payload = { ...idsOf(message), deletedBy: caller.id, timestamp: now.toISOString() };
-      tell.all(chat, { event: 'chat:message_deleted', payload });
+      tell.all(opened, { event: 'chat:message_deleted', payload });
       await notifications.follow(message._id);
     },
 
@@ -74,13 +76,13 @@ export function createChanges({ models, clock, access, budget, tell, faces, noti
     async react(principal: Principal, { emoji, ...ref }: MessageRef & { emoji: string }): Promise<WireMessage> {
       await budget.spend('change', principal);
       const opened = await access.openMessageToSpeak(principal, ref);
-      const { caller, chat } = opened;
+      const { caller } = opened;
       const { stored, before, after } = await toggle(opened, emoji);
       if (before.length === after.length) throw new ChatError('CONFLICT', 'The message has too many reactions');
       const action = after.length > before.length ? 'added' : 'removed';
       const message = { ...stored, reactions: after };
       const payload = { ...idsOf(message), userId: caller.id, emoji, action, reactions: toWireReactions(after) };
-      tell.all(chat, { event: 'chat:message_reaction', payload });
+      tell.all(opened, { event: 'chat:message_reaction', payload });
       return show(message);
     },
   };

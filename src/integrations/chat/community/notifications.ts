@@ -23,6 +23,8 @@ interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger' | 'pu
 export interface Said {
   readonly caller: UserCaller;
   readonly chat: Chat;
+  /** Ids of participants who have a block with the caller. */
+  readonly blocked: ReadonlySet<string>;
   readonly message: ChatMessage;
 }
 
@@ -49,20 +51,15 @@ export function createNotifications({ models, clock, logger, push, tell, attenda
     return unread;
   };
 
-  /** Participants who should be told: not in the chat anywhere, not muted, and they have not blocked who speaks. */
-  const findMissing = async ({ caller, chat }: Said): Promise<Absentee[]> => {
+  /** Participants to notify: in the chat with no socket, not muted, and without a block with the sender. */
+  const findMissing = async ({ caller, chat, blocked }: Said): Promise<Absentee[]> => {
     const others = chat.participants.filter((user) => !user.equals(caller._id) && !isMuted(chat, user, clock.now()));
-    const ids = others.map((user) => user.toHexString());
-    const absent = await attendance.absentFrom(chat._id.toHexString(), ids).catch((error: unknown) => {
+    const ids = others.map((user) => user.toHexString()).filter((id) => !blocked.has(id));
+    return attendance.absentFrom(chat._id.toHexString(), ids).catch((error: unknown) => {
       // Better one too many than one that is missing.
       logger.warn({ err: error }, 'community: it is not known who is in a chat; everybody is notified');
       return ids.map((userId) => ({ userId, isConnected: true }));
     });
-    if (absent.length === 0) return [];
-    const named = { $in: absent.map(({ userId }) => userId) };
-    const averse = await models.User.find({ _id: named, blockedUsers: caller._id }, { _id: 1 }).lean();
-    const refusing = new Set(averse.map(({ _id }) => _id.toHexString()));
-    return absent.filter(({ userId }) => !refusing.has(userId));
   };
 
   const makeAll = async (said: Said): Promise<void> => {

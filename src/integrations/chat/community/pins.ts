@@ -24,7 +24,8 @@ export function createPins({ models, clock, access, budget, tell }: Dependencies
     /** Again is fine. @throws ChatError `CONFLICT` when there are too many */
     async pin(principal: Principal, ref: MessageRef): Promise<void> {
       await budget.spend('change', principal);
-      const { caller, chat, message } = await access.openMessageToSpeak(principal, ref);
+      const opened = await access.openMessageToSpeak(principal, ref);
+      const { caller, chat, message } = opened;
       const hasRoom = { [`pinnedMessages.${PINS_MAX - 1}`]: { $exists: false } };
       const { modifiedCount } = await models.Chat.updateOne(
         { _id: chat._id, pinnedMessages: { $ne: message._id }, ...hasRoom },
@@ -35,20 +36,21 @@ export function createPins({ models, clock, access, budget, tell }: Dependencies
         throw new ChatError('CONFLICT', 'Too many messages are pinned');
       }
       const payload = { ...payloadOf(chat._id.toHexString(), message._id.toHexString()), pinnedBy: caller.id };
-      tell.all(chat, { event: 'chat:message_pinned', payload });
+      tell.all(opened, { event: 'chat:message_pinned', payload });
     },
 
     /** Again is fine. */
     async unpin(principal: Principal, ref: MessageRef): Promise<void> {
       await budget.spend('change', principal);
-      const { caller, chat, message } = await access.openMessageToSpeak(principal, ref);
+      const opened = await access.openMessageToSpeak(principal, ref);
+      const { caller, chat, message } = opened;
       const { modifiedCount } = await models.Chat.updateOne(
         { _id: chat._id, pinnedMessages: message._id },
         { $pull: { pinnedMessages: message._id } },
       );
       if (modifiedCount === 0) return;
       const payload = { ...payloadOf(chat._id.toHexString(), message._id.toHexString()), unpinnedBy: caller.id };
-      tell.all(chat, { event: 'chat:message_unpinned', payload });
+      tell.all(opened, { event: 'chat:message_unpinned', payload });
     },
   };
 }

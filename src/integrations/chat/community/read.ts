@@ -98,7 +98,8 @@ export function createRead({ models, clock, access, tell, log, notifications }: 
     principal: Principal,
     data: { chatId: string; messageId?: string | null | undefined },
   ): Promise<void> => {
-    const { caller, chat, isBlocked } = await access.open(principal, data.chatId);
+    const opened = await access.open(principal, data.chatId);
+    const { caller, chat } = opened;
     const messages = await findUnread(chat, caller, data.messageId);
     const [target] = messages;
     if (target === undefined) {
@@ -110,10 +111,8 @@ export function createRead({ models, clock, access, tell, log, notifications }: 
     const readAt = new Date(clock.now());
     await mark(messages, caller._id, readAt);
     if (!(await advance(chat, caller._id, target))) return;
-    if (!isBlocked) {
-      const ids = { chatId: chat._id.toHexString(), messageId: target._id.toHexString(), userId: caller.id };
-      tell.others(chat, caller.id, { event: 'chat:message_read', payload: { ...ids, readAt: readAt.toISOString() } });
-    }
+    const ids = { chatId: chat._id.toHexString(), messageId: target._id.toHexString(), userId: caller.id };
+    tell.others(opened, { event: 'chat:message_read', payload: { ...ids, readAt: readAt.toISOString() } });
     const position = isPositioned(target) ? target.position : 0;
     await notifications.readOf(caller, { chat, position, at: sentAt(target) });
   };

@@ -13,6 +13,9 @@ interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger'> {
   typing: Typing;
 }
 
+/** A chat that the caller may see. */
+type Opened = Parameters<Tell['others']>[0];
+
 /** A socket, as its handler knows it. */
 interface Here {
   readonly principal: Principal;
@@ -23,17 +26,16 @@ interface Here {
 
 /** Coming, going and typing: what only those see who are in a chat at the moment. */
 export function createRoom({ models, clock, logger, access, tell, attendance, typing }: Dependencies) {
-  const tellOthers = ({ caller, chat, isBlocked }: ChatAccess, event: string, more: object = {}): void => {
-    if (isBlocked) return;
-    const payload = { chatId: chat._id.toHexString(), userId: caller.id, ...more };
-    tell.othersPresent(chat, caller.id, { event, payload });
+  const tellOthers = (opened: Opened, event: string, more: object = {}): void => {
+    const payload = { chatId: opened.chat._id.toHexString(), userId: opened.caller.id, ...more };
+    tell.othersPresent(opened, { event, payload });
   };
 
-  /** Whoever hears it is asked for again: somebody may have been taken out since. */
-  const tellStopped = async ({ caller, chat }: ChatAccess): Promise<void> => {
+  /** The participants are read again: one may have been removed since. */
+  const tellStopped = async (opened: ChatAccess): Promise<void> => {
     try {
-      const now = await models.Chat.findById(chat._id, { participants: 1, type: 1 }).lean();
-      if (now !== null) tellOthers({ caller, chat: now, isBlocked: false }, 'chat:user_stopped_typing');
+      const chat = await models.Chat.findById(opened.chat._id, { participants: 1 }).lean();
+      if (chat !== null) tellOthers({ ...opened, chat }, 'chat:user_stopped_typing');
     } catch (error) {
       logger.warn({ err: error }, 'community: nobody was told that somebody types no more');
     }

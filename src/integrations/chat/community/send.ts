@@ -6,12 +6,12 @@ import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
 import { createTurns } from '../../../platform/turns.js';
-import { rooms } from '../../../realtime/rooms.js';
 import { isPositioned, type UserCaller } from '../shared/index.js';
 import { type ChatAccess, type ChatsAccess, ensureHeard, messageNotFound } from './access.js';
 import type { Budget } from './budget.js';
 import { type ChatLog, toEvent } from './log.js';
 import type { Notifications } from './notifications.js';
+import { toAudience } from './tell.js';
 import { toWireMessage, type WireMessage } from './to-wire.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger'> {
@@ -102,18 +102,18 @@ export function createSend({ models, clock, logger, access, budget, log, notific
       return { checked, storing: store(principal, draft, checked) };
     });
     const { message, isNew } = await storing;
-    const { caller, chat } = checked;
+    const { caller, chat, blocked } = checked;
     const shown = toWireMessage(message, caller);
     if (!isNew || !isPositioned(message)) return shown;
     log.send({
       parent: shown.chat,
       position: message.position,
       announced: chat.lastPosition ?? 0,
-      rooms: chat.participants.map((id) => rooms.user(id.toHexString())),
+      ...toAudience(checked),
       ...toEvent(shown),
     });
     await makeNewest(message);
-    await notifications.notify({ caller, chat, message });
+    await notifications.notify({ caller, chat, blocked, message });
     return shown;
   };
 }

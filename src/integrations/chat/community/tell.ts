@@ -3,15 +3,17 @@ import type { Chat } from '#shared/models/chat.js';
 import type { Logger } from '../../../platform/logger.js';
 import type { Emitter, OutgoingEvent, Target } from '../../../realtime/emitter.js';
 import { rooms } from '../../../realtime/rooms.js';
+import type { UserCaller } from '../shared/index.js';
+import type { ChatAccess } from './access.js';
 
 /** Tells people what has happened. What was done is done: that telling fails is logged, and no answer to anybody. */
 export interface Tell {
-  /** Everybody in a chat, once for each socket. */
-  all(chat: Audience, outgoing: OutgoingEvent): void;
-  /** The same but for one person. */
-  others(chat: Audience, userId: string, outgoing: OutgoingEvent): void;
+  /** All participants who hear the caller, once for each socket. */
+  all(opened: Opened, outgoing: OutgoingEvent): void;
+  /** The same without the caller. */
+  others(opened: Opened, outgoing: OutgoingEvent): void;
   /** The same, and only sockets that have not left the chat. */
-  othersPresent(chat: Audience, userId: string, outgoing: OutgoingEvent): void;
+  othersPresent(opened: Opened, outgoing: OutgoingEvent): void;
   /** These users, and the members of these groups, but for some. */
   people(
     audience: { userIds: readonly string[]; groups?: readonly string[]; except?: readonly string[] },
@@ -19,8 +21,17 @@ export interface Tell {
   ): void;
 }
 
-/** Who hears a chat is what it says now, not which rooms sockets have entered. */
-type Audience = Pick<Chat, '_id' | 'participants'>;
+/** Who hears a chat is decided by its participants now, not by the rooms that sockets have entered. */
+type Opened = Pick<ChatAccess, 'blocked'> & {
+  readonly caller: Pick<UserCaller, 'id'>;
+  readonly chat: Pick<Chat, '_id' | 'participants'>;
+};
+
+/** The rooms of the participants, and of those who do not hear the caller. */
+export const toAudience = ({ chat, blocked }: Opened) => ({
+  rooms: chat.participants.map((id) => rooms.user(id.toHexString())),
+  except: [...blocked].map(rooms.user),
+});
 
 export function createTell({ emitter, logger }: { emitter: Emitter; logger: Logger }): Tell {
   const send = (target: Omit<Target, 'namespaces'>, outgoing: OutgoingEvent): void => {
@@ -30,16 +41,15 @@ export function createTell({ emitter, logger }: { emitter: Emitter; logger: Logg
       logger.error({ err: error, event: outgoing.event }, 'community: an event was not sent');
     }
   };
-  const idsOf = ({ participants }: Audience): string[] => participants.map((id) => id.toHexString());
-  const roomsWithout = (chat: Audience, userId: string): string[] =>
-    idsOf(chat)
-      .filter((id) => id !== userId)
-      .map(rooms.user);
+  const sendTo = (opened: Opened, outgoing: OutgoingEvent, ...without: string[]): void => {
+    const audience = toAudience(opened);
+    send({ rooms: audience.rooms, exceptRoom: [...audience.except, ...without] }, outgoing);
+  };
   return {
-    all: (chat, outgoing) => send({ rooms: idsOf(chat).map(rooms.user) }, outgoing),
-    others: (chat, userId, outgoing) => send({ rooms: roomsWithout(chat, userId) }, outgoing),
-    othersPresent: (chat, userId, outgoing) =>
-      send({ rooms: roomsWithout(chat, userId), exceptRoom: rooms.chatLeft(chat._id.toHexString()) }, outgoing),
+    all: sendTo,
+    others: (opened, outgoing) => sendTo(opened, outgoing, rooms.user(opened.caller.id)),
+    othersPresent: (opened, outgoing) =>
+      sendTo(opened, outgoing, rooms.user(opened.caller.id), rooms.chatLeft(opened.chat._id.toHexString())),
     people({ userIds, groups = [], except = [] }, outgoing) {
       const heard = [...userIds.map(rooms.user), ...groups.map(rooms.group)];
       send({ rooms: heard, exceptRoom: except.map(rooms.user) }, outgoing);

@@ -10,7 +10,7 @@ import { createEntrance, type Entrance } from './entrance.js';
 import { createChatPresence } from './presence.js';
 import { createWatch } from './watch.js';
 
-export { nameOf, type People } from '../../users/index.js';
+export { accountOf, nameOf, type People } from '../../users/index.js';
 export { type Blocks, blockedUser, isBlockBetween, isSameAccount } from './blocks.js';
 export { ChatError, wordsOf } from './chat-error.js';
 export { chatDialect, toRefusal, toRequestFailure } from './dialect.js';

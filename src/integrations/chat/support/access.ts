@@ -5,8 +5,17 @@ import type { SupportConversation } from '#shared/models/support-conversation.js
 import type { Principal } from '../../../auth/principal.js';
 import { rooms } from '../../../realtime/rooms.js';
 import { type Blocks, blockedUser, type Caller, ChatError, type Entrance, type UserCaller } from '../shared/index.js';
+import { createAccountRule, namedIn } from './accounts.js';
 
-/** A conversation as somebody who may see it finds it. */
+/** Who hears what a caller does in a conversation. */
+export interface Audience {
+  /** The rooms of all who are in it. */
+  readonly rooms: readonly string[];
+  /** The rooms of those who do not hear this caller. */
+  readonly except: readonly string[];
+}
+
+/** A conversation as a caller who may see it finds it. */
 export interface Access {
   readonly caller: Caller;
   readonly conversation: SupportConversation;
@@ -16,8 +25,9 @@ export interface Access {
   readonly blocked: ReadonlySet<string>;
   /** The caller has a block with everybody else who is named in it. */
   readonly isBlocked: boolean;
-  /** The rooms of everybody who may hear the caller now. */
-  readonly audience: readonly string[];
+  /** Ids of users named in it who belong to another account: they are not in it. */
+  readonly outsiders: ReadonlySet<string>;
+  readonly audience: Audience;
 }
 
 /** The same for a user of the platform. */
@@ -25,41 +35,85 @@ export interface UserAccess extends Access {
   readonly caller: UserCaller;
 }
 
+/** The fields that say who is in a conversation. */
+type Shared = Pick<SupportConversation, 'participants' | 'assignedTo' | 'departmentId' | 'createdBy' | 'visitorId'>;
+
 /** Decides who may see and hear which conversation. */
 export type ConversationAccess = ReturnType<typeof createAccess>;
 
-type Reach = Pick<Access, 'conversation' | 'members'>;
+/** A conversation as it is stored. `isOfDepartment`: of one that exists. */
+interface Reach extends Pick<Access, 'conversation' | 'members'> {
+  readonly isOfDepartment: boolean;
+}
 
 /**
- * Access is what the conversation and its department say at the moment of asking: both are read again for each event, so
- * whoever is taken out of either is out at once, on every node, whoever took them out.
+ * Access is what the conversation, its department, and the accounts of its people say at the moment of asking. They are read
+ * again for each event, so a user who is removed is out at once, on every node, also when another service removed them.
  */
 export function createAccess({ models, entrance, blocks }: { models: Models; entrance: Entrance; blocks: Blocks }) {
-  const membersOf = async (departmentId: Types.ObjectId | null): Promise<Types.ObjectId[]> => {
-    if (departmentId === null) return [];
+  const belongingOf = createAccountRule(models);
+
+  const readMembers = async (departmentId: Types.ObjectId | null): Promise<Types.ObjectId[] | undefined> => {
+    if (departmentId === null) return undefined;
     const found = await models.Department.findById(departmentId, { members: 1 }).lean<Pick<Department, 'members'>>();
-    return found?.members ?? [];
+    return found === null ? undefined : (found.members ?? []);
   };
 
   const read = async (id: string): Promise<Reach | undefined> => {
     const found = await models.SupportConversation.findById(id).lean();
     if (found === null) return undefined;
-    const conversation = complete(found);
-    return { conversation, members: await membersOf(conversation.departmentId) };
+    return reachOf(complete(found));
+  };
+
+  const reachOf = async (conversation: SupportConversation): Promise<Reach> => {
+    const members = await readMembers(conversation.departmentId);
+    return { conversation, members: members ?? [], isOfDepartment: members !== undefined };
+  };
+
+  const ensureBelongs = async (
+    caller: Caller,
+    { conversation, isOfDepartment }: Reach,
+  ): Promise<ReadonlySet<string>> => {
+    if (isOfDepartment) return NOBODY;
+    const [belonging] = await belongingOf(caller.kind === 'user' ? caller : undefined, [conversation]);
+    if (belonging?.isIn !== true) throw notFound();
+    return belonging.outsiders;
   };
 
   const open = async (principal: Principal, id: string): Promise<Access> => {
     const [caller, found] = await Promise.all([entrance.callerOf(principal), read(id)]);
     if (found === undefined || !mayOpen(caller, found)) throw notFound();
-    const blocked = caller.kind === 'user' ? await blocks.among(caller, othersIn(found, caller._id)) : NOBODY;
-    const { visitorId } = found.conversation;
-    const named = namedIn(found.conversation).filter((user) => caller.kind !== 'user' || !user.equals(caller._id));
-    const isBlocked = visitorId === null && named.length > 0 && named.every((user) => blocked.has(user.toHexString()));
-    return { caller, ...found, blocked, isBlocked, audience: toAudience(found, blocked) };
+    const { conversation, members } = found;
+    const [outsiders, blocked] = await Promise.all([
+      ensureBelongs(caller, found),
+      caller.kind === 'user' ? blocks.among(caller, othersIn(found, caller._id)) : NOBODY,
+    ]);
+    const others = namedIn(conversation)
+      .map((user) => user.toHexString())
+      .filter((id) => id !== caller.id);
+    const heard = others.filter((id) => !outsiders.has(id) && !blocked.has(id));
+    const isBlocked = conversation.visitorId === null && blocked.size > 0 && heard.length === 0;
+    const audience = toAudience(found, { outsiders, blocked });
+    return { caller, conversation, members, blocked, isBlocked, outsiders, audience };
   };
 
   return {
-    membersOf,
+    /** The members of a department; none of one that does not exist. */
+    membersOf: async (departmentId: Types.ObjectId): Promise<Types.ObjectId[]> =>
+      (await readMembers(departmentId)) ?? [],
+    /** Of some conversations that name a user those which `open` would open. */
+    async openTo<C extends Shared>(user: Pick<UserCaller, 'id' | 'account'>, conversations: readonly C[]) {
+      const existing = await existingDepartments(conversations);
+      const isOfDepartment = ({ departmentId }: C): boolean =>
+        departmentId !== null && existing.has(departmentId.toHexString());
+      const without = conversations.filter((one) => !isOfDepartment(one));
+      const belonging = await belongingOf(user, without);
+      const decided = new Map(without.map((one, index) => [one, belonging[index]]));
+      return conversations.flatMap((conversation) => {
+        const { isIn, outsiders } = decided.get(conversation) ?? { isIn: true, outsiders: NOBODY };
+        return isIn ? { conversation, outsiders } : [];
+      });
+    },
     /** @throws ChatError `NOT_FOUND` for a conversation that is not there, or not for this caller */
     open,
     /** As `open`, for what visitors may not do. */
@@ -68,25 +122,38 @@ export function createAccess({ models, entrance, blocks }: { models: Models; ent
       if (caller.kind !== 'user') throw notFound();
       return { ...access, caller };
     },
-    /** The rooms of everybody who may hear a conversation, without some users; none when it is gone. */
-    async audienceOf(id: string, without: ReadonlySet<string>): Promise<readonly string[]> {
+    /** Who hears a caller who has opened the conversation before; nobody when it is gone. */
+    async audienceOf(id: string, opened: Pick<Access, 'outsiders' | 'blocked'>): Promise<Audience> {
       const found = await read(id);
-      return found === undefined ? [] : toAudience(found, without);
+      return found === undefined ? { rooms: [], except: [] } : toAudience(found, opened);
     },
-    /** The same for a conversation that was just changed. */
-    audienceAfter: async (conversation: SupportConversation): Promise<readonly string[]> =>
-      toAudience({ conversation, members: await membersOf(conversation.departmentId) }),
+    /** Who is told of what a conversation has become: blocks between people do not count. */
+    audienceAfter: async (conversation: SupportConversation, outsiders: ReadonlySet<string>): Promise<Audience> =>
+      toAudience(await reachOf(conversation), { outsiders, blocked: NOBODY }),
   };
+
+  async function existingDepartments(conversations: readonly Shared[]): Promise<Set<string>> {
+    const ids = [...new Set(conversations.flatMap(({ departmentId }) => departmentId?.toHexString() ?? []))];
+    if (ids.length === 0) return new Set();
+    const found = await models.Department.find({ _id: { $in: ids } }, { _id: 1 }).lean();
+    return new Set(found.map(({ _id }) => _id.toHexString()));
+  }
 }
 
 /** Other services make conversations too, and leave out what they do not know. */
 export const complete = (conversation: SupportConversation): SupportConversation => ({
   ...conversation,
+  ...completeShared(conversation),
+  updatedAt: conversation.updatedAt ?? conversation._id.getTimestamp(),
+});
+
+/** The same for the fields that say who is in it. */
+export const completeShared = (conversation: Partial<Shared>): Shared => ({
   participants: conversation.participants ?? [],
   assignedTo: conversation.assignedTo ?? null,
   departmentId: conversation.departmentId ?? null,
+  createdBy: conversation.createdBy ?? null,
   visitorId: conversation.visitorId ?? null,
-  updatedAt: conversation.updatedAt ?? conversation._id.getTimestamp(),
 });
 
 const notFound = () => new ChatError('NOT_FOUND', 'Conversation not found or access denied');
@@ -106,8 +173,10 @@ export const isNamed = ({ _id }: { _id: Types.ObjectId }, { participants, assign
   participants.some((id) => id.equals(_id)) || assignedTo?.equals(_id) === true;
 
 /** Whether somebody looks after the conversation: whoever has it, its department's members, and agents who are in it. */
-export const isAgentOf = ({ _id, role }: Pick<UserCaller, '_id' | 'role'>, { conversation, members }: Reach): boolean =>
-  role !== 'user' || conversation.assignedTo?.equals(_id) === true || members.some((id) => id.equals(_id));
+export const isAgentOf = (
+  { _id, role }: Pick<UserCaller, '_id' | 'role'>,
+  { conversation, members }: Pick<Access, 'conversation' | 'members'>,
+): boolean => role !== 'user' || conversation.assignedTo?.equals(_id) === true || members.some((id) => id.equals(_id));
 
 function mayOpen(caller: Caller, { conversation, members }: Reach): boolean {
   if (caller.kind === 'user') {
@@ -120,22 +189,24 @@ function mayOpen(caller: Caller, { conversation, members }: Reach): boolean {
 
 const NOBODY: ReadonlySet<string> = new Set();
 
-const namedIn = ({ participants, assignedTo }: SupportConversation): readonly Types.ObjectId[] =>
-  assignedTo === null ? participants : [...participants, assignedTo];
-
 const othersIn = ({ conversation, members }: Reach, user: Types.ObjectId): Types.ObjectId[] =>
   [...namedIn(conversation), ...members].filter((id) => !id.equals(user));
 
-function toAudience({ conversation, members }: Reach, without: ReadonlySet<string> = NOBODY): string[] {
+function toAudience(
+  { conversation, members }: Pick<Reach, 'conversation' | 'members'>,
+  { outsiders, blocked }: Pick<Access, 'outsiders' | 'blocked'>,
+): Audience {
   const id = conversation._id.toHexString();
   const { visitorId } = conversation;
-  const heard = (users: readonly Types.ObjectId[]): string[] =>
-    users.map((user) => user.toHexString()).filter((user) => !without.has(user));
-  return [
-    ...heard(namedIn(conversation)).map(rooms.user),
-    ...heard(members).map((user) => rooms.listener(id, rooms.user(user))),
-    ...(visitorId === null ? [] : [rooms.listener(id, rooms.visitor(visitorId))]),
-  ];
+  const named = namedIn(conversation).map((user) => user.toHexString());
+  return {
+    rooms: [
+      ...named.filter((user) => !outsiders.has(user)).map(rooms.user),
+      ...members.map((user) => rooms.listener(id, rooms.user(user.toHexString()))),
+      ...(visitorId === null ? [] : [rooms.listener(id, rooms.visitor(visitorId))]),
+    ],
+    except: [...blocked].map(rooms.user),
+  };
 }
 
 /** An id of a conversation as the database spells it. */

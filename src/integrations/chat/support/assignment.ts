@@ -38,19 +38,21 @@ export function createAssignment({ models, people, blocks, access, announce, clo
   };
 
   const tell = async (
-    conversation: SupportConversation,
+    { conversation, outsiders }: Changed,
     event: 'conversation_assigned' | 'conversation_closed',
     who: object,
   ): Promise<WireConversation> => {
-    const [wire, audience] = await Promise.all([show.one(conversation), access.audienceAfter(conversation)]);
+    const [wire, audience] = await Promise.all([show.one(conversation), access.audienceAfter(conversation, outsiders)]);
     const payload = { conversationId: wire._id, ...who, conversation: wire };
     announce.all(audience, { event, payload });
     if (wire.departmentId !== null) announce.department(wire.departmentId, { event, payload });
     return wire;
   };
 
-  const tellAssigned = (conversation: SupportConversation, assignedBy: string): Promise<WireConversation> =>
-    tell(conversation, 'conversation_assigned', { assignedTo: conversation.assignedTo?.toHexString(), assignedBy });
+  const tellAssigned = (changed: Changed, assignedBy: string): Promise<WireConversation> => {
+    const assignedTo = changed.conversation.assignedTo?.toHexString();
+    return tell(changed, 'conversation_assigned', { assignedTo, assignedBy });
+  };
 
   /** @throws ChatError `NOT_FOUND` for a user who may not look after the conversation, `FORBIDDEN` for a block */
   const ensureAgent = async (opened: UserAccess, agentId: string): Promise<Types.ObjectId> => {
@@ -76,7 +78,7 @@ export function createAssignment({ models, people, blocks, access, announce, clo
       const assignedTo = await ensureAgent(opened, agentId);
       const assigned = await change(opened.conversation._id, NOT_CLOSED, { assignedTo });
       if (assigned === null) throw new ChatError('CONFLICT', 'The conversation is closed');
-      return tellAssigned(assigned, opened.caller.id);
+      return tellAssigned({ ...opened, conversation: assigned }, opened.caller.id);
     },
 
     /** Takes a conversation that nobody has. @throws ChatError `ALREADY_ASSIGNED` for everybody but the first */
@@ -86,7 +88,7 @@ export function createAssignment({ models, people, blocks, access, announce, clo
       ensureOpen(opened.conversation);
       const { _id } = opened.caller;
       const claimed = await change(opened.conversation._id, { ...NOT_CLOSED, assignedTo: null }, { assignedTo: _id });
-      if (claimed !== null) return tellAssigned(claimed, opened.caller.id);
+      if (claimed !== null) return tellAssigned({ ...opened, conversation: claimed }, opened.caller.id);
       const { conversation } = await access.openAsUser(principal, conversationId);
       ensureOpen(conversation);
       // Asked twice, or the answer was lost.
@@ -100,11 +102,15 @@ export function createAssignment({ models, people, blocks, access, announce, clo
     async close(principal: Principal, { conversationId }: { conversationId: string }): Promise<WireConversation> {
       const opened = await access.openAsUser(principal, conversationId);
       const closed = await change(opened.conversation._id, NOT_CLOSED, { status: 'closed' });
-      if (closed !== null) return tell(closed, 'conversation_closed', { closedBy: opened.caller.id });
+      const who = { closedBy: opened.caller.id };
+      if (closed !== null) return tell({ ...opened, conversation: closed }, 'conversation_closed', who);
       return show.one({ ...opened.conversation, status: 'closed' });
     },
   };
 }
+
+/** A conversation after a change, and who is not in it. */
+type Changed = Pick<UserAccess, 'conversation' | 'outsiders'>;
 
 const NOT_CLOSED = { status: { $ne: 'closed' } };
 

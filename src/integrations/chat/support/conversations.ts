@@ -104,6 +104,43 @@ export function createConversations({ models, entrance, people, access, announce
     return placeOf(stored ?? conversation);
   };
 
+  /** The next conversations of any of the lists. */
+  const readNext = async (bases: readonly Base[], range: KeysetRange): Promise<SupportConversation[]> => {
+    // Each is a read of one index; what is in both is there twice.
+    const found = await Promise.all(
+      bases.map((base) => {
+        const list = { base, field: 'updatedAt', direction: 'descending' } as const;
+        return readBehind<SupportConversation>(Conversation, list, range);
+      }),
+    );
+    const all = [...new Map(found.flat().map((one) => [String(one._id), one])).values()];
+    return all.sort((one, other) => comparePlaces(placeOf(other), placeOf(one))).slice(0, range.limit);
+  };
+
+  /**
+   * The next conversations that the caller may open. Those that other services have stored across accounts are skipped.
+   * @returns `isCut` when so many had to be skipped that there may be more
+   */
+  const readOpen = async (
+    caller: UserCaller,
+    bases: readonly Base[],
+    { place, limit }: KeysetRange,
+  ): Promise<{ found: SupportConversation[]; isCut: boolean }> => {
+    const open: SupportConversation[] = [];
+    let from = place;
+    for (let reads = 0; reads < READS_MAX; reads += 1) {
+      const next = await readNext(bases, { place: from, limit });
+      const opened = await access.openTo(caller, next.map(toConversation));
+      open.push(...opened.map(({ conversation }) => conversation));
+      const last = next.at(-1);
+      if (open.length >= limit || next.length < limit || last === undefined) {
+        return { found: open.slice(0, limit), isCut: false };
+      }
+      from = placeOf(last);
+    }
+    return { found: open, isCut: true };
+  };
+
   return {
     /** Makes a conversation of the caller, those who are named and a department, and tells all of them. */
     async create(principal: Principal, data: Payloads['create']): Promise<WireConversation> {
@@ -128,7 +165,7 @@ export function createConversations({ models, entrance, people, access, announce
       };
       await Conversation.insertMany([conversation], { timestamps: false });
       const wire = toWireConversation(conversation, undefined);
-      announce.all(await access.audienceAfter(conversation), { event: 'new_conversation', payload: wire });
+      announce.all(await access.audienceAfter(conversation, new Set()), { event: 'new_conversation', payload: wire });
       if (wire.departmentId !== null) {
         announce.department(wire.departmentId, { event: 'new_conversation', payload: wire });
       }
@@ -144,18 +181,10 @@ export function createConversations({ models, entrance, people, access, announce
           : ofDepartment(caller, departmentId),
         findCursor(principal, before),
       ]);
-      // Each is a read of one index; what is in both is there twice.
-      const found = await Promise.all(
-        owned.map((own) => {
-          const base = { ...own, ...(status === undefined ? {} : { status }) };
-          const list = { base, field: 'updatedAt', direction: 'descending' } as const;
-          return readBehind<SupportConversation>(Conversation, list, { place: cursor, limit: limit + 1 });
-        }),
-      );
-      const all = [...new Map(found.flat().map((one) => [String(one._id), one])).values()];
-      all.sort((one, other) => comparePlaces(placeOf(other), placeOf(one)));
-      const { items, hasMore } = toPage(await show.all(all.slice(0, limit + 1).map(toConversation)), limit);
-      return { conversations: items.filter(({ _id }) => _id !== ''), hasMore };
+      const bases = owned.map((own) => ({ ...own, ...(status === undefined ? {} : { status }) }));
+      const { found, isCut } = await readOpen(caller, bases, { place: cursor, limit: limit + 1 });
+      const { items, hasMore } = toPage(await show.all(found), limit);
+      return { conversations: items.filter(({ _id }) => _id !== ''), hasMore: hasMore || isCut };
     },
 
     /** All departments. @returns whether the caller is in each; who else is, is nobody's business */
@@ -175,8 +204,20 @@ export function createConversations({ models, entrance, people, access, announce
   };
 }
 
+/** How often a page is read on for because conversations were skipped. */
+const READS_MAX = 10;
+
 /** Departments that one answer lists; the first by name. */
 const DEPARTMENTS_MAX = 500;
+
+/** Up to `limit` entries behind a place. */
+interface KeysetRange {
+  readonly place: KeysetPlace | undefined;
+  readonly limit: number;
+}
+
+/** Conditions of one list. */
+type Base = Readonly<Record<string, unknown>>;
 
 type Filter = Readonly<Record<string, Types.ObjectId>>;
 

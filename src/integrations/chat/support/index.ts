@@ -75,7 +75,7 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
       toFailure: toRequestFailure,
     }),
     listener,
-    acquaintancesOf: createAcquaintances(context.models),
+    acquaintancesOf: createAcquaintances(context.models, services.access),
     onUserOnline: departments.onUserOnline,
     onUserOffline: departments.onUserOffline,
     start() {

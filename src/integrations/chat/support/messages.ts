@@ -44,9 +44,10 @@ export function createMessages({ models, access, announce, log, reads, files, cl
   });
 
   return {
-    /** A page of messages, oldest first, and how far everybody has read. */
+    /** A page of messages, oldest first, and how far people have read, without those who have a block with the caller. */
     async list(principal: Principal, { conversationId, before, after, limit }: Payloads['messages']) {
-      const { _id: parent } = (await access.open(principal, conversationId)).conversation;
+      const { conversation, blocked } = await access.open(principal, conversationId);
+      const { _id: parent } = conversation;
       await log.adopt(parent);
       const [reading, lower, upper] = await Promise.all([
         reads.of(conversationId),
@@ -58,7 +59,8 @@ export function createMessages({ models, access, announce, log, reads, files, cl
       const found = await log.read({ parent, after: lower, before: upper, first, limit: limit + 1 });
       const { items, hasMore } = toPage(found.map(toWireMessage), limit);
       const shown = items.filter(({ _id }) => _id !== '');
-      return { messages: isForward ? shown : shown.reverse(), hasMore, reads: reading };
+      const shownReads = reading.filter(({ readBy }) => !blocked.has(readBy));
+      return { messages: isForward ? shown : shown.reverse(), hasMore, reads: shownReads };
     },
 
     /** Changes the text of a message. @throws ChatError `NOT_FOUND` for one that is not the caller's */

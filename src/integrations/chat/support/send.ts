@@ -98,9 +98,15 @@ export function createSend({ access, log, findSaid, newest, meter, clock }: Depe
     const { message, isNew } = await storing;
     const wire = toWireMessage(message);
     if (isNew && isPositioned(message)) {
-      const { audience: rooms, conversation } = opened;
+      const { audience, conversation } = opened;
       const announced = conversation.lastPosition ?? 0;
-      log.send({ parent: wire.conversationId, position: message.position, announced, rooms, ...toEvent(message) });
+      log.send({
+        parent: wire.conversationId,
+        position: message.position,
+        announced,
+        ...audience,
+        ...toEvent(message),
+      });
     }
     onSent?.(wire._id);
     if (isNew && isPositioned(message)) await newest.note(message);

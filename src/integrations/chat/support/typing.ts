@@ -2,7 +2,7 @@ import type { Principal } from '../../../auth/principal.js';
 import type { Clock } from '../../../platform/clock.js';
 import type { Logger } from '../../../platform/logger.js';
 import { createTyping } from '../shared/index.js';
-import { type ConversationAccess, ensureHeard, toId } from './access.js';
+import { type Access, type ConversationAccess, ensureHeard, toId } from './access.js';
 import type { Announce } from './announce.js';
 import { type Identity, toIdentity } from './people.js';
 
@@ -27,9 +27,9 @@ export function createConversationTyping({ access, announce, clock, logger }: De
   const typing = createTyping(clock);
   const ending = new Set<Promise<void>>();
 
-  const tellEnd = async (conversationId: string, identity: Identity, blocked: ReadonlySet<string>): Promise<void> => {
+  const tellEnd = async (conversationId: string, identity: Identity, opened: Access): Promise<void> => {
     try {
-      const audience = await access.audienceOf(conversationId, blocked);
+      const audience = await access.audienceOf(conversationId, opened);
       const payload = { userId: identity.id, conversationId };
       announce.others(audience, identity, { event: 'user_stopped_typing', payload });
     } catch (error) {
@@ -37,8 +37,8 @@ export function createConversationTyping({ access, announce, clock, logger }: De
     }
   };
 
-  const end = (conversationId: string, identity: Identity, blocked: ReadonlySet<string>): void => {
-    const told = tellEnd(conversationId, identity, blocked).finally(() => ending.delete(told));
+  const end = (conversationId: string, identity: Identity, opened: Access): void => {
+    const told = tellEnd(conversationId, identity, opened).finally(() => ending.delete(told));
     ending.add(told);
   };
 
@@ -53,8 +53,8 @@ export function createConversationTyping({ access, announce, clock, logger }: De
       try {
         const opened = await access.open(principal, conversationId);
         ensureHeard(opened);
-        const { caller, audience, blocked } = opened;
-        if (!typist.begin(() => end(conversationId, identity, blocked))) return;
+        const { caller, audience } = opened;
+        if (!typist.begin(() => end(conversationId, identity, opened))) return;
         const payload = { userId: caller.id, userName: caller.name, conversationId };
         announce.others(audience, identity, { event: 'user_typing', payload });
       } catch (error) {

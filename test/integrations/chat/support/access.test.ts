@@ -5,7 +5,7 @@ import { createTestClock } from '../../../support/clock.js';
 import { wireFaults } from '../../../support/contract.js';
 import { until } from '../../../support/until.js';
 import { dataOf, openStage, type Stage } from '../../stage.js';
-import { addConversation, addDepartment, expectNothing, openChat, talk, visitorClaims } from './chat.js';
+import { addConversation, addDepartment, eventsOf, expectNothing, openChat, talk, visitorClaims } from './chat.js';
 
 const clock = createTestClock();
 let stage: Stage;
@@ -17,24 +17,6 @@ afterAll(async () => {
   await stage.close();
   expect(wireFaults).toEqual([]);
 });
-
-/** Every event about a conversation that would succeed for somebody who is in it. */
-const eventsOf = (conversationId: string, messageId: string): [string, unknown][] => [
-  ['join_conversation', { conversationId }],
-  ['join_conversation', conversationId],
-  ['leave_conversation', { conversationId }],
-  ['send_message', { conversationId, content: 'hi' }],
-  ['typing_start', { conversationId }],
-  ['mark_as_read', { conversationId, messageId }],
-  ['edit_message', { conversationId, messageId, content: 'x' }],
-  ['delete_message', { conversationId, messageId }],
-  ['get_messages', { conversationId }],
-  ['get_messages', { conversationId, before: messageId }],
-  ['get_conversations', { before: conversationId }],
-  ['assign_conversation', { conversationId, agentId: messageId }],
-  ['claim_conversation', { conversationId }],
-  ['close_conversation', { conversationId }],
-];
 
 test('what others are not in does not exist for them, and nothing is stored or heard', async () => {
   const { eve, ann, a, conversationId } = await talk(stage);

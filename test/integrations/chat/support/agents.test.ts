@@ -148,6 +148,10 @@ test('agents see each other come and go, and who leaves the department is out wi
   const { joe, kim, departmentId } = await desk();
   const j = await openDepartment(stage, joe, { departmentId });
   expect(await j.next('presence_snapshot')).toEqual([{ online: expect.any(Array) }]);
+  await until(async () => {
+    const answer = await stage.nodes[1]?.call('GET', `/users/${joe.id}/presence`);
+    return answer?.json.data.online === true;
+  });
   const k = await openDepartment(stage, kim, { departmentId, node: 1 });
   expect(await j.next('agent_online')).toEqual([{ userId: kim.id, departmentId }]);
   expect((await k.next('presence_snapshot'))[0].online).toContain(joe.id);

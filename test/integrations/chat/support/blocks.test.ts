@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { TestClient } from '../../../support/client.js';
 import { signToken } from '../../../support/gateway.js';
 import { dataOf, openStage, type Stage, type TestUser } from '../../stage.js';
 import { addConversation, addDepartment, expectNothing, openChat } from './chat.js';
@@ -113,7 +114,8 @@ test('a block hides the presence of both, in the snapshot and when they come', a
   const a = await openChat(stage, ann);
   expect((await a.next('presence_snapshot'))[0].online).toEqual([friend.id]);
   expect(await f.next('user_online')).toBeDefined();
-  expect(await expectNothing(stage, { speaker: f, listener: e, users: [friend, eve] }, 'user_online')).toEqual([]);
+  expect(await expectNothing(stage, { speaker: f, listener: e, users: [friend, eve] })).toEqual([]);
+  expect(e.received('user_online').filter(([{ userId }]) => userId === ann.id)).toEqual([]);
 });
 
 test('in a larger conversation two people with a block hear the others, and not each other', async () => {
@@ -129,6 +131,16 @@ test('in a larger conversation two people with a block hear the others, and not 
   expect((await f.next('new_message'))[0]).toMatchObject({ content: 'of Eve' });
   dataOf(await f.ask('send_message', { conversationId, content: 'of Friend' }));
   expect((await a.next('new_message'))[0]).toMatchObject({ content: 'of Friend' });
+  const [ofEve, ofFriend] = dataOf(await f.ask('get_messages', { conversationId })).messages;
+  await e.ask('mark_as_read', { conversationId, messageId: ofFriend._id });
+  await f.ask('mark_as_read', { conversationId, messageId: ofEve._id });
+  expect((await a.next('message_read'))[0]).toMatchObject({ readBy: friend.id });
+  const readers = async (client: TestClient) =>
+    dataOf(await client.ask('get_messages', { conversationId }))
+      .reads.map(({ readBy }: { readBy: string }) => readBy)
+      .sort();
+  expect(await readers(a)).toEqual([friend.id]);
+  expect(await readers(f)).toEqual([eve.id, friend.id].sort());
   // A third person does not bring them together anew.
   const asked = await f.ask('create_conversation', { participants: [ann.id, eve.id] });
   expect(asked).toMatchObject({ success: false, code: 'FORBIDDEN' });

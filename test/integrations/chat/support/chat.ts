@@ -56,19 +56,38 @@ export async function talk(stage: Stage) {
   return { ann, bob, eve, a, b, conversationId };
 }
 
+/** Every event about a conversation that would succeed for a user who is in it. */
+export const eventsOf = (conversationId: string, messageId: string): [string, unknown][] => [
+  ['join_conversation', { conversationId }],
+  ['join_conversation', conversationId],
+  ['leave_conversation', { conversationId }],
+  ['send_message', { conversationId, content: 'hi' }],
+  ['typing_start', { conversationId }],
+  ['mark_as_read', { conversationId, messageId }],
+  ['edit_message', { conversationId, messageId, content: 'x' }],
+  ['delete_message', { conversationId, messageId }],
+  ['get_messages', { conversationId }],
+  ['get_messages', { conversationId, before: messageId }],
+  ['get_conversations', { before: conversationId }],
+  ['assign_conversation', { conversationId, agentId: messageId }],
+  ['claim_conversation', { conversationId }],
+  ['close_conversation', { conversationId }],
+];
+
 /** Begins what is said only to know that everything before has come. */
 const BARRIER = 'barrier ';
 
 /**
  * Holds when nothing of these events has come to a client: something sent after it, to the same client by the same way, has.
- * @param speaker somebody with whom the listener shares a conversation of its own
+ * @param speaker a user who may talk to the listener, through a conversation that is made for this
  */
 export async function expectNothing(
   stage: Stage,
   { speaker, listener, users }: { speaker: TestClient; listener: TestClient; users: readonly TestUser[] },
   ...events: string[]
 ): Promise<string[]> {
-  const barrier = await addConversation(stage, users);
+  // A department lets users of any accounts talk; nobody is in it, so nobody's presence changes.
+  const barrier = await addConversation(stage, users, { departmentId: await addDepartment(stage) });
   const content = `${BARRIER}${new Types.ObjectId()}`;
   dataOf(await speaker.ask('send_message', { conversationId: barrier, content }));
   for (;;) {

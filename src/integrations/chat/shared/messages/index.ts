@@ -53,7 +53,7 @@ export function createMessageLog<M extends OrderedMessage>(
     },
   });
   const adopt = createAdoption(kind, (parent, position) => {
-    const nothing = { rooms: [], event: '' };
+    const nothing = { rooms: [], except: [], event: '' };
     sequence.send({ parent: parent.toHexString(), position, announced: position - 1, ...nothing });
   });
 

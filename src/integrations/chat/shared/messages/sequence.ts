@@ -22,6 +22,7 @@ const packetSchema = z.object({
   position: z.number().int().min(1),
   announced: z.number().int().min(0),
   rooms: z.array(z.string()),
+  except: z.array(z.string()).default([]),
   event: z.string(),
   payload: z.unknown().optional(),
 });
@@ -35,6 +36,8 @@ export interface Packet {
   readonly announced: number;
   /** Whoever hears it; empty: nobody. */
   readonly rooms: readonly string[];
+  /** Rooms of those who do not hear this message. */
+  readonly except: readonly string[];
   readonly event: string;
   readonly payload?: unknown;
 }
@@ -83,10 +86,10 @@ export function createSequence(dependencies: Dependencies): Sequence {
   const known = createRecent<Progress>(REMEMBERED_MAX);
   let isStopped = false;
 
-  const emit = (rooms: readonly string[], outgoing: OutgoingEvent): void => {
+  const emit = ({ rooms, except }: Pick<Packet, 'rooms' | 'except'>, outgoing: OutgoingEvent): void => {
     if (rooms.length === 0) return;
     try {
-      emitter.emit({ namespaces: [chatNamespace], rooms, isLocal: true }, outgoing);
+      emitter.emit({ namespaces: [chatNamespace], rooms, exceptRoom: except, isLocal: true }, outgoing);
     } catch (error) {
       logger.error({ err: error, event: outgoing.event }, 'chats: a message was not sent');
     }
@@ -99,7 +102,7 @@ export function createSequence(dependencies: Dependencies): Sequence {
       progress.held.delete(next.position);
       progress.sent = next.position;
       progress.attempts = 0;
-      emit(next.rooms, next);
+      emit(next, next);
     }
     if (progress.held.size === 0) {
       progress.cancel?.();
@@ -126,7 +129,8 @@ export function createSequence(dependencies: Dependencies): Sequence {
       if (position <= progress.sent) continue;
       progress.sent = position;
       progress.held.delete(position);
-      emit(first.rooms, event);
+      // Who does not hear it is not stored with it. Nobody may miss it because of the sender of another message.
+      emit({ rooms: first.rooms, except: [] }, event);
       advance(progress);
     }
     if (missing.length === READ_MAX) return fillGap(progress);

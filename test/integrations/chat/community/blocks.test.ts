@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { wireFaults } from '../../../support/contract.js';
+import { dataOf, openStage, type Stage } from '../../stage.js';
+import { addChat, call, cameTo, members, open, say } from './community.js';
+
+let stage: Stage;
+
+beforeAll(async () => {
+  stage = await openStage({ nodes: 2 });
+});
+
+afterAll(async () => {
+  await stage?.close();
+  expect(wireFaults).toEqual([]);
+});
+
+const HEARD = [
+  ...['chat:new_message', 'chat:user_typing', 'chat:user_stopped_typing', 'chat:user_left', 'chat:message_read'],
+  ...['chat:message_edited', 'chat:message_deleted', 'chat:message_reaction', 'chat:message_pinned'],
+  ...['chat:message_unpinned', 'notification:new', 'group:user_joined', 'group:user_left', 'user_offline'],
+  'presence:status_changed',
+];
+
+/** Ann and Eve, with a block between them, and Fay, in one group chat and one group; each has a client. */
+async function meet(blockedBy: 'Ann' | 'Eve') {
+  const group = { joinedGroups: [{ groupType: 'single', joinedAt: new Date() }] };
+  const [ann, eve, fay] = await members(stage, ['Ann', 'Eve', 'Fay'], group);
+  const chatId = await addChat(stage, [ann, eve, fay]);
+  const [blocker, blocked] = blockedBy === 'Ann' ? [ann, eve] : [eve, ann];
+  await stage.models.User.updateOne({ _id: blocker.id }, { blockedUsers: [blocked.id] });
+  const f = await open(stage, fay);
+  const e = await open(stage, eve, { node: 1 });
+  const a = await open(stage, ann);
+  return { ann, eve, fay, a, e, f, chatId };
+}
+
+test.each(['Ann', 'Eve'] as const)(
+  'a block by %s keeps all that one does in a group from the other, and nobody else',
+  async (blockedBy) => {
+    const { ann, eve, fay, a, e, f, chatId } = await meet(blockedBy);
+    const before = await say(f, chatId, 'of Fay');
+    for (const client of [a, e]) expect((await client.next('chat:new_message'))[0].message.content).toBe('of Fay');
+    await a.ask('chat:leave', { chatId });
+    const { _id: messageId } = await say(e, chatId, 'of Eve');
+    await a.ask('chat:join', { chatId });
+    for (const [event, data] of [
+      ['chat:join', {}],
+      ['chat:typing_start', {}],
+      ['chat:typing_stop', {}],
+      ['chat:mark_read', { messageId: before._id }],
+      ['chat:edit_message', { messageId, content: 'changed' }],
+      ['chat:add_reaction', { messageId: before._id, emoji: '👍' }],
+      ['chat:pin_message', { messageId }],
+      ['chat:unpin_message', { messageId }],
+      ['chat:delete_message', { messageId }],
+      ['chat:leave', {}],
+    ] as const) {
+      expect(await e.ask(event, { chatId, ...data }), event).toMatchObject({ success: true });
+    }
+    const body = { content: 'by REST' };
+    expect((await call(stage, eve, ['POST', `/api/chats/${chatId}/messages`, body], 1)).status).toBe(201);
+    for (const event of ['group:leave', 'group:join']) await e.ask(event, { groupType: 'single' });
+    await e.ask('presence:update_status', { status: 'busy' });
+    for (const content of ['of Eve', 'by REST']) {
+      let heard: string;
+      do heard = (await f.next('chat:new_message'))[0].message.content;
+      while (heard !== content);
+    }
+    for (const event of ['chat:user_typing', 'chat:message_read', 'chat:message_edited', 'chat:message_deleted']) {
+      await f.next(event);
+    }
+    const pair = { speaker: [fay, f], listener: [ann, a] } as const;
+    expect(await cameTo(stage, pair, ...HEARD)).toEqual([]);
+    expect(a.received('chat:user_joined')).toEqual([]);
+    expect(await stage.models.Notification.countDocuments({ recipient: ann.id })).toBe(0);
+    // What is stored is the same for all who are in the chat.
+    const stored = async (member: typeof ann) =>
+      (await call(stage, member, ['GET', `/api/chats/${chatId}/messages`])).json.data;
+    expect(await stored(ann)).toEqual(await stored(fay));
+  },
+);
+
+test('two people with a block see each other online nowhere', async () => {
+  const { ann, eve, fay, a, e, chatId } = await meet('Ann');
+  expect((await a.next('presence_snapshot'))[0].online).toEqual([fay.id]);
+  for (const [client, other] of [
+    [a, eve],
+    [e, ann],
+  ] as const) {
+    const idsOf = (users: { userId: string }[]) => users.map(({ userId }) => userId);
+    const asked = [{ chatId }, { userIds: [other.id, fay.id] }];
+    for (const data of asked) {
+      const { online, users } = dataOf(await client.ask('presence:get_online', data));
+      expect([online, idsOf(users)]).toEqual([[fay.id], [fay.id]]);
+    }
+    expect(idsOf(dataOf(await client.ask('group:get_online', { groupType: 'single' })).users)).not.toContain(other.id);
+  }
+});

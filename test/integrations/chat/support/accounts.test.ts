@@ -1,0 +1,161 @@
+import { Types } from 'mongoose';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { signToken } from '../../../support/gateway.js';
+import { dataOf, openStage, type Stage, type TestUser } from '../../stage.js';
+import { addConversation, addDepartment, eventsOf, expectNothing, openChat, visitorClaims } from './chat.js';
+
+let stage: Stage;
+
+beforeAll(async () => {
+  stage = await openStage({ nodes: 2 });
+});
+
+afterAll(async () => {
+  await stage?.close();
+});
+
+const HEARD = ['new_message', 'user_typing', 'user_joined', 'user_left', 'message_edited', 'message_deleted'];
+const NOT_FOUND = { success: false, code: 'NOT_FOUND' };
+
+/** A message as another service would have stored it. */
+async function addMessage(conversationId: string, sender: TestUser): Promise<string> {
+  const message = new stage.models.SupportMessage({
+    ...{ conversationId, senderId: sender.id, senderType: 'user', senderName: sender.name },
+    ...{ content: 'stored by another service', type: 'text', timestamp: new Date() },
+  });
+  await message.save();
+  return String(message._id);
+}
+
+const call = (user: TestUser, method: string, path: string, body?: unknown) =>
+  (stage.nodes[1] ?? stage.nodes[0])?.call(method, path, body, {
+    ...{ 'x-api-key': '', authorization: `Bearer ${signToken({ uid: user.id })}` },
+  });
+
+/** The REST calls that would succeed for a user who is in the conversation. */
+const routesOf = (conversationId: string, agentId: string): [string, string, unknown?][] => [
+  ['GET', `/api/v1/conversations/${conversationId}/messages`],
+  ['POST', `/api/v1/conversations/${conversationId}/messages`, { content: 'hi' }],
+  ['POST', `/api/v1/conversations/${conversationId}/assign`, { agentId }],
+  ['POST', `/api/v1/conversations/${conversationId}/close`],
+];
+
+/** Holds when a conversation does not exist for a user, over sockets and REST, and nothing in the database changes. */
+async function expectNoAccess(user: TestUser, conversationId: string): Promise<void> {
+  const messageId = await addMessage(conversationId, user);
+  const state = async () => ({
+    conversation: await stage.models.SupportConversation.findById(conversationId).lean(),
+    messages: await stage.models.SupportMessage.find({ conversationId }).lean(),
+    reads: await stage.models.SupportRead.countDocuments({ conversationId }),
+  });
+  const before = await state();
+  const client = await openChat(stage, user, { node: 1 });
+  for (const [event, data] of eventsOf(conversationId, messageId)) {
+    expect(await client.ask(event, data), event).toMatchObject(NOT_FOUND);
+  }
+  const meta = { conversationId, fileName: 'a.txt' };
+  expect(await client.ask('file_upload', Buffer.from('text'), meta)).toMatchObject(NOT_FOUND);
+  expect(dataOf(await client.ask('get_conversations', {})).conversations).toEqual([]);
+  for (const [method, path, body] of routesOf(conversationId, messageId)) {
+    expect((await call(user, method, path, body))?.status, path).toBe(404);
+  }
+  expect((await call(user, 'GET', '/api/v1/conversations'))?.json.data.conversations).toEqual([]);
+  client.close();
+  expect(await state()).toEqual(before);
+}
+
+test.each(['the first', 'the second', 'an unknown user', 'nobody'])(
+  'a stored conversation between two accounts, made by %s, opens to neither',
+  async (maker) => {
+    const [[ann], [eve]] = await Promise.all([stage.people('Ann'), stage.people('Eve')]);
+    const [friend] = await stage.people('Friend');
+    const makers: Record<string, unknown> = { 'the first': ann.id, 'the second': eve.id, nobody: null };
+    const createdBy = maker in makers ? makers[maker] : new Types.ObjectId();
+    const conversationId = await addConversation(stage, [ann, eve], { createdBy });
+    const a = await openChat(stage, ann);
+    const f = await openChat(stage, friend);
+    await expectNoAccess(eve, conversationId);
+    await expectNoAccess(ann, conversationId);
+    const heard = [...HEARD, 'user_online', 'user_offline'];
+    expect(await expectNothing(stage, { speaker: f, listener: f, users: [friend] }, ...heard)).toEqual([]);
+    expect((await a.next('presence_snapshot'))[0].online).toEqual([]);
+    for (const event of heard) expect(a.received(event), event).toEqual([]);
+  },
+);
+
+test('in a stored conversation of one account a participant of another account neither acts nor hears', async () => {
+  const [[ann, bob], [eve]] = await Promise.all([stage.people('Ann', 'Bob'), stage.people('Eve')]);
+  const [friend] = await stage.people('Friend');
+  const conversationId = await addConversation(stage, [ann, eve, bob]);
+  const e = await openChat(stage, eve, { node: 1 });
+  const b = await openChat(stage, bob, { node: 1 });
+  expect((await e.next('presence_snapshot'))[0].online).toEqual([]);
+  const a = await openChat(stage, ann);
+  expect((await a.next('presence_snapshot'))[0].online).toEqual([bob.id]);
+  const said = dataOf(await a.ask('send_message', { conversationId, content: 'for our account' }));
+  expect((await b.next('new_message'))[0].content).toBe('for our account');
+  const meta = { conversationId, fileName: 'a.txt', mimeType: 'text/plain' };
+  const { fileUrl } = dataOf(await a.ask('file_upload', Buffer.from('text'), meta));
+  await a.ask('typing_start', { conversationId });
+  await a.ask('join_conversation', { conversationId });
+  await a.ask('mark_as_read', { conversationId, messageId: said._id });
+  expect((await call(bob, 'GET', fileUrl))?.status).toBe(200);
+  expect((await call(eve, 'GET', fileUrl))?.status).toBe(404);
+  expect(await a.ask('assign_conversation', { conversationId, agentId: eve.id })).toMatchObject({ success: false });
+  await expectNoAccess(eve, conversationId);
+  const f = await openChat(stage, friend);
+  expect(await expectNothing(stage, { speaker: f, listener: f, users: [friend] })).toEqual([]);
+  expect(dataOf(await b.ask('get_messages', { conversationId })).messages).not.toHaveLength(0);
+  for (const event of [...HEARD, 'message_read', 'user_online']) expect(e.received(event), event).toEqual([]);
+  for (const event of ['user_typing', 'user_left']) {
+    expect(b.received(event).filter(([{ userId }]) => userId === eve.id)).toEqual([]);
+  }
+});
+
+test('a department keeps its members and users of other accounts in one conversation, as long as it exists', async () => {
+  const [[agent], [customer]] = await Promise.all([stage.people('Agent'), stage.people('Customer')]);
+  const departmentId = await addDepartment(stage, agent);
+  const conversationId = await addConversation(stage, [customer, agent], { departmentId });
+  const c = await openChat(stage, customer);
+  const a = await openChat(stage, agent, { node: 1 });
+  expect((await a.next('presence_snapshot'))[0].online).toEqual([customer.id]);
+  dataOf(await c.ask('send_message', { conversationId, content: 'help' }));
+  expect((await a.next('new_message'))[0].content).toBe('help');
+  dataOf(await a.ask('claim_conversation', { conversationId }));
+  await stage.models.Department.deleteOne({ _id: departmentId });
+  for (const client of [a, c]) {
+    expect(await client.ask('send_message', { conversationId, content: 'still?' })).toMatchObject(NOT_FOUND);
+  }
+});
+
+test('a visitor reaches the account that the conversation is of', async () => {
+  const [[ann], [eve], [friend]] = await Promise.all([stage.people('Ann'), stage.people('Eve'), stage.people('Fay')]);
+  const conversationId = await addConversation(stage, [ann, eve], { visitorId: 'v-1' });
+  const claims = visitorClaims('v-1', conversationId);
+  const [a, e, f] = [
+    await openChat(stage, ann),
+    await openChat(stage, eve, { node: 1 }),
+    await openChat(stage, friend, { node: 1 }),
+  ];
+  const v = await openChat(stage, ann, { claims, node: 1 });
+  dataOf(await v.ask('send_message', { conversationId, content: 'from outside' }));
+  expect((await a.next('new_message'))[0].content).toBe('from outside');
+  dataOf(await a.ask('send_message', { conversationId, content: 'welcome' }));
+  expect(await e.ask('get_messages', { conversationId })).toMatchObject(NOT_FOUND);
+  const barrier = { speaker: f, listener: e, users: [friend, eve] };
+  expect(await expectNothing(stage, barrier, 'new_message')).toEqual([]);
+});
+
+test('a list goes on behind conversations that the user is not in after all', async () => {
+  const [[ann, bob], [eve]] = await Promise.all([stage.people('Ann', 'Bob'), stage.people('Eve')]);
+  const first = await addConversation(stage, [ann, bob]);
+  for (let count = 0; count < 5; count += 1) await addConversation(stage, [eve, ann]);
+  const last = await addConversation(stage, [ann, bob]);
+  const a = await openChat(stage, ann);
+  const page = async (before?: string) => {
+    const { conversations, hasMore } = dataOf(await a.ask('get_conversations', { limit: 1, before }));
+    return [conversations.map(({ _id }: { _id: string }) => _id), hasMore];
+  };
+  expect(await page()).toEqual([[last], true]);
+  expect(await page(last)).toEqual([[first], false]);
+});
