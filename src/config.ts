@@ -28,7 +28,7 @@ export const environment = z.object({
     .default(15_000)
     .describe('how long an operation waits for a primary or a free connection; longer than an election takes'),
   MONGODB_TIMEOUT_MS: integer(100)
-    .default(20_000)
+    .default(15_000)
     .describe('how long MongoDB may work on one read or write, or wait for a majority to have it'),
   REDIS_URL: z
     .string()
@@ -115,8 +115,10 @@ export const environment = z.object({
     .default(10_000)
     .describe('window of EVENT_LIMIT, rounded up to seconds'),
   EVENT_TIMEOUT_MS: integer(1000)
-    .default(15_000)
-    .describe('how long an event may take before it is answered with UNAVAILABLE; one with a file four times as long'),
+    .default(20_000)
+    .describe(
+      'how long an event may take before it is answered with UNAVAILABLE, with a file four times as long; longer than the waits for MongoDB',
+    ),
   PRESENCE_GRACE_MS: integer(0).default(5000).describe('how long a user may be gone before they count as offline'),
 
   DEVICE_TTL: integer(0).default(3600).describe('seconds the queue of a device that is gone is kept; 0: for ever'),
@@ -240,6 +242,12 @@ const isSet = (pair: [string, string | undefined]): pair is [string, string] => 
 const toLine = ({ path, message }: z.core.$ZodIssue, { placeOf }: FileSettings): string =>
   `${placeOf(path.join('.'))}: ${message}`;
 
+/**
+ * The part of its time that an event may wait for others on the same documents. By default as long as those wait for an
+ * election; what is left is for the work itself.
+ */
+const TURN_SHARE = 0.75;
+
 type Variables = z.output<typeof environment>;
 
 function toConfig(variables: Variables, sites: readonly Site[]) {
@@ -271,6 +279,7 @@ function toConfig(variables: Variables, sites: readonly Site[]) {
       pingTimeoutMs: variables.PING_TIMEOUT_MS,
       limit: { points: variables.EVENT_LIMIT, windowMs: variables.EVENT_LIMIT_WINDOW_MS },
       eventTimeoutMs: variables.EVENT_TIMEOUT_MS,
+      turnWaitMs: TURN_SHARE * variables.EVENT_TIMEOUT_MS,
       presenceGraceMs: variables.PRESENCE_GRACE_MS,
     },
     auth: {

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { generalWording, requestFailure } from '#shared/contracts/wording.js';
 import { GatewayError } from '../errors.js';
-import { isDatabaseAway } from '../platform/mongo/errors.js';
+import { isDatabaseAway, isTransactionConflict } from '../platform/mongo/errors.js';
 import type { Dialect } from './integration.js';
 
 /** The answer to an event, or the body of a REST call, that succeeded. */
@@ -62,8 +62,12 @@ export const toRefusalBody = ({ code, status, info }: GatewayError): z.output<ty
 export const toConnectError = (error: GatewayError): Error & Refused =>
   Object.assign(new Error(error.code), { data: toRefusalBody(error).data });
 
-/** What is not ours to tell becomes `INTERNAL_ERROR`, or `UNAVAILABLE` while the database is away; the log gets the original. */
+/**
+ * What is not ours to tell becomes `INTERNAL_ERROR`, or `UNAVAILABLE` while the database is away or other writers were first
+ * again and again; the log gets the original.
+ */
 export function toGatewayError(error: unknown): GatewayError {
   if (error instanceof GatewayError) return error;
-  return new GatewayError(isDatabaseAway(error) ? 'UNAVAILABLE' : 'INTERNAL_ERROR', {}, { cause: error });
+  const mayPass = isDatabaseAway(error) || isTransactionConflict(error);
+  return new GatewayError(mayPass ? 'UNAVAILABLE' : 'INTERNAL_ERROR', {}, { cause: error });
 }

@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
-import { createTurns } from '../../src/platform/turns.js';
+import { createTurns as createTurnsOf } from '../../src/platform/turns.js';
+import { createTestClock } from '../support/clock.js';
+
+const createTurns = (clock = createTestClock()) => createTurnsOf({ clock, waitMs: 1000 });
 
 /** What a test lets go on. */
 function createGate() {
@@ -65,4 +68,32 @@ test('a task that joins begins at once, and has its turn after all before it, th
   gate.open();
   await Promise.all([first, third, last]);
   expect(log).toEqual(['early', 'third begins', 'first', 'third', 'last']);
+});
+
+test('refuses a task whose turn does not come in time, never runs it, and lets nobody pass', async () => {
+  const clock = createTestClock();
+  const { take, join } = createTurns(clock);
+  const gate = createGate();
+  const log: string[] = [];
+  const note = (name: string) => async () => void log.push(name);
+  const first = take(['a'], () => gate.opened.then(note('first')));
+  const late = [
+    take(['a'], note('late')),
+    join(['a'], async (turn) => {
+      await turn;
+      log.push('joined late');
+    }),
+  ];
+  // It joined without waiting for its turn: there is nothing to refuse.
+  const early = join(['a'], note('early'));
+  await early;
+  clock.advance(999);
+  const last = take(['a'], note('last'));
+  clock.advance(1);
+  for (const refused of late) await expect(refused).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  await rest();
+  expect(log).toEqual(['early']);
+  gate.open();
+  await Promise.all([first, last]);
+  expect(log).toEqual(['early', 'first', 'last']);
 });

@@ -3,15 +3,15 @@ import { type ClientSession, type Connection, mongo as driver } from 'mongoose';
 import { isTransactionConflict } from './errors.js';
 import { fixedOptions } from './options.js';
 
-/** After this time nothing is tried again. The driver's own loop goes on for two minutes, when no client waits any more. */
-const RETRY_FOR_MS = 30_000;
+/** After this time nothing is tried again: its caller is about to be answered. The driver's own loop goes on for two minutes. */
+const RETRY_FOR_MS = 15_000;
 /** How often work is run that fails for a reason which only its caller knows to be transient. */
 const ATTEMPTS = 5;
 /** Pause before the second attempt; it grows, and its length is random, so that writers do not meet again. */
 const FIRST_PAUSE_MS = 5;
 const PAUSE_MAX_MS = 500;
 /** How long the commit may take. */
-const COMMIT_TIMEOUT_MS = 20_000;
+const COMMIT_TIMEOUT_MS = 15_000;
 const MAX_TIME_EXPIRED = 50;
 
 /** All reads of a transaction see one state. Reads that follow on a local state would count what another commit changes. */

@@ -14,7 +14,7 @@ import type { Notifications } from './notifications.js';
 import { toAudience } from './tell.js';
 import { toWireMessage, type WireMessage } from './to-wire.js';
 
-interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger'> {
+interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger' | 'config'> {
   access: ChatsAccess;
   budget: Budget;
   log: ChatLog;
@@ -38,8 +38,9 @@ interface Checked extends ChatAccess {
  * messages. It is looked for only when a check has failed or the unique index has refused it, so it costs a new message
  * nothing.
  */
-export function createSend({ models, clock, logger, access, budget, log, notifications }: Dependencies) {
-  const turns = createTurns();
+export function createSend(dependencies: Dependencies) {
+  const { models, clock, logger, config, access, budget, log, notifications } = dependencies;
+  const turns = createTurns({ clock, waitMs: config.sockets.turnWaitMs });
 
   const ensureReply = async (chat: Chat, replyToId: string | null | undefined): Promise<Types.ObjectId | null> => {
     if (replyToId == null) return null;

@@ -24,12 +24,15 @@ interface Dependencies {
   reads: Reads;
   files: FileStore;
   clock: Clock;
+  /** How long a change of a message may wait for those before it. */
+  turnWaitMs: number;
 }
 
 /** Reads messages, and changes those that the caller has said. */
-export function createMessages({ models, access, announce, log, reads, files, clock }: Dependencies) {
+export function createMessages(dependencies: Dependencies) {
+  const { models, access, announce, log, reads, files, clock, turnWaitMs } = dependencies;
   const { SupportMessage: Message } = models;
-  const turns = createTurns();
+  const turns = createTurns({ clock, waitMs: turnWaitMs });
 
   /** Changes of one message on this node happen, and are told, in the order in which they came. */
   const change = <T>(messageId: string, work: () => Promise<T>): Promise<T> => turns.take([toId(messageId)], work);

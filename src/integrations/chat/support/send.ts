@@ -36,6 +36,8 @@ interface Dependencies {
   /** Of messages. */
   meter: Meter;
   clock: Clock;
+  /** How long what one person says may wait for what they said before. */
+  turnWaitMs: number;
 }
 
 /**
@@ -45,8 +47,8 @@ interface Dependencies {
  * A retry of what is stored is answered with what is stored: limits and the state of the conversation are for new messages.
  * It is looked for only when a check has failed or the unique index has refused it, so it costs a new message nothing.
  */
-export function createSend({ access, log, findSaid, newest, meter, clock }: Dependencies): Send {
-  const turns = createTurns();
+export function createSend({ access, log, findSaid, newest, meter, clock, turnWaitMs }: Dependencies): Send {
+  const turns = createTurns({ clock, waitMs: turnWaitMs });
 
   /** @returns the message when this is a retry. @throws ChatError when it may not be said */
   const check = async (principal: Principal, draft: Draft): Promise<{ opened: Access; said?: SupportMessage }> => {

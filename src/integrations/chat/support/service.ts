@@ -24,6 +24,7 @@ export type SupportServices = ReturnType<typeof createSupportServices>;
 export function createSupportServices(context: Context, { entrance, people, blocks }: ChatServices) {
   const { models, clock, logger, emitter, limiter } = context;
   const { messageLimit, fileMaxBytes, fileQuotaBytes, unsentFileTtlMs } = context.config.support;
+  const { turnWaitMs } = context.config.sockets;
   const access = createAccess({ models, entrance, blocks });
   const announce = createAnnounce(emitter);
   const log = createSupportLog(context);
@@ -38,6 +39,7 @@ export function createSupportServices(context: Context, { entrance, people, bloc
     newest,
     meter: createMeter(limiter, 'support:message', messageLimit),
     clock,
+    turnWaitMs,
   });
 
   return {
@@ -48,7 +50,7 @@ export function createSupportServices(context: Context, { entrance, people, bloc
     send,
     room: createRoom({ access, announce, clock }),
     typing: createConversationTyping({ access, announce, clock, logger }),
-    messages: createMessages({ models, access, announce, log, reads, files, clock }),
+    messages: createMessages({ models, access, announce, log, reads, files, clock, turnWaitMs }),
     conversations: createConversations({ models, entrance, people, access, announce, clock }),
     assignment: createAssignment({ models, people, blocks, access, announce, clock }),
     files: createFiles({

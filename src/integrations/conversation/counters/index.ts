@@ -57,8 +57,8 @@ const RECOUNT_AT_ONCE_MAX = 300;
 /** With more, the last count may be this old. */
 const RECOUNT_AFTER_MS = 3_600_000;
 
-export function createCounterStore({ models, emitter, clock, logger }: Context): CounterStore {
-  const turns = createTurns();
+export function createCounterStore({ models, emitter, clock, logger, config }: Context): CounterStore {
+  const turns = createTurns({ clock, waitMs: config.sockets.turnWaitMs });
   const connection = models.Counter.db;
   const recounting = new Map<string, Promise<void>>();
 

@@ -34,11 +34,12 @@ interface Options<M extends OrderedMessage> {
 }
 
 export function createMessageLog<M extends OrderedMessage>(
-  { bus, emitter, clock, logger }: Pick<Context, 'bus' | 'emitter' | 'clock' | 'logger'>,
+  { bus, emitter, clock, logger, config }: Pick<Context, 'bus' | 'emitter' | 'clock' | 'logger' | 'config'>,
   { kind, topic, batch, findSaid, toEvents }: Options<M>,
 ): MessageLog<M> {
   const order = createMessageOrder(kind);
-  const store = createMessageStore({ writer: createMessageWriter({ kind, clock, findSaid }), clock, batch });
+  const writer = createMessageWriter({ kind, clock, findSaid });
+  const store = createMessageStore({ writer, clock, batch, waitMs: config.sockets.turnWaitMs });
   const sequence = createSequence({
     ...{ topic, bus, emitter, clock, logger },
     async readBetween({ parent, low, high, limit }) {

@@ -1,3 +1,4 @@
+import { GatewayError } from '../../../../errors.js';
 import type { Clock } from '../../../../platform/clock.js';
 import { type BatchSize, createBatch } from '../../../../platform/gather.js';
 import { createTurns } from '../../../../platform/turns.js';
@@ -20,15 +21,18 @@ interface Dependencies<M> {
   clock: Clock;
   /** Several messages make one write, of whatever conversations; `undefined`: nothing waits for others to come. */
   batch?: BatchSize | undefined;
+  /** How long a message may wait for its write to begin; it is refused then, and never stored. */
+  waitMs: number;
 }
 
-export const createMessageStore = <M>({ writer, clock, batch }: Dependencies<M>): MessageStore<M> =>
-  batch === undefined ? createLines(writer, clock) : createBatches(writer, { ...batch, clock });
+export const createMessageStore = <M>({ writer, clock, batch, waitMs }: Dependencies<M>): MessageStore<M> =>
+  batch === undefined ? createLines(writer, { clock, waitMs }) : createBatches(writer, { ...batch, clock, waitMs });
 
 /** Messages of one write at most. */
 const GROUP_MAX = 100;
 /** Writes of one conversation at a time. */
 const WRITES_MAX = 8;
+const RETRY_AFTER_MS = 1000;
 /** After this time a write is slow, and those who do not need its outcome no longer wait for it. */
 const PATIENCE_MS = 50;
 
@@ -36,7 +40,11 @@ interface Waiting<M> {
   readonly utterance: Utterance<M>;
   resolve(stored: Stored<M>): void;
   reject(error: unknown): void;
+  /** To be called when its write begins. */
+  stopWaiting(): void;
 }
+
+type Waits = Pick<Dependencies<never>, 'clock' | 'waitMs'>;
 
 /** One conversation. */
 interface Line<M> {
@@ -52,7 +60,7 @@ interface Line<M> {
  * one node do not compete for a position. A write that takes long is not waited for: the messages of others may pass it, and
  * get the lower positions.
  */
-function createLines<M>(writer: MessageWriter<M>, clock: Clock): MessageStore<M> {
+function createLines<M>(writer: MessageWriter<M>, { clock, waitMs }: Waits): MessageStore<M> {
   const lines = new Map<string, Line<M>>();
 
   const begin = (line: Line<M>): void => {
@@ -88,7 +96,12 @@ function createLines<M>(writer: MessageWriter<M>, clock: Clock): MessageStore<M>
           writing: new Set<string>(),
         };
         lines.set(utterance.parent, line);
-        line.waiting.push({ utterance, resolve, reject });
+        const stopWaiting = clock.after(waitMs, () => {
+          line.waiting = line.waiting.filter((one) => one !== waiting);
+          reject(new GatewayError('UNAVAILABLE', { retryAfterMs: RETRY_AFTER_MS }));
+        });
+        const waiting: Waiting<M> = { utterance, resolve, reject, stopWaiting };
+        line.waiting.push(waiting);
         if (line.writes === line.slowWrites) begin(line);
       }),
     flush: async () => undefined,
@@ -101,6 +114,7 @@ function takeGroup<M>(line: Line<M>): Waiting<M>[] {
   const isReady = ({ utterance }: Waiting<M>): boolean => !line.writing.has(utterance.sender);
   const group = line.waiting.filter(isReady).slice(0, GROUP_MAX);
   const taken = new Set(group);
+  for (const { stopWaiting } of group) stopWaiting();
   line.waiting = line.waiting.filter((one) => !taken.has(one));
   return group;
 }
@@ -120,8 +134,8 @@ async function run<M>(writer: MessageWriter<M>, group: readonly Waiting<M>[]): P
 }
 
 /** One write for the messages of all conversations that come within a time. */
-function createBatches<M>(writer: MessageWriter<M>, size: BatchSize & { clock: Clock }): MessageStore<M> {
-  const turns = createTurns();
+function createBatches<M>(writer: MessageWriter<M>, size: BatchSize & Waits): MessageStore<M> {
+  const turns = createTurns(size);
   const { add, flush } = createBatch<Utterance<M>, Stored<M>>((utterances) => {
     const parents = [...new Set(utterances.map(({ parent }) => parent))];
     return turns.take(parents, () => writer.write(utterances));
