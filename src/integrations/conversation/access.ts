@@ -6,15 +6,15 @@ import { GatewayError } from '../../errors.js';
 import { repairDocuments } from '../../models/index.js';
 import type { CountedTransaction } from './counters/index.js';
 import type { ConversationKind } from './kind.js';
-import { isSomebody, type Viewer } from './viewer.js';
+import { canParticipate, type Viewer } from './viewer.js';
 
-/** A conversation with the viewer's own state in it. */
+/** A conversation and the viewer's member. */
 export interface Access {
   readonly conversation: Conversation;
   readonly member: Member;
 }
 
-/** The same with everybody who takes part, the viewer too. */
+/** The same with all members, including the viewer's. */
 export interface FullAccess extends Access {
   readonly members: Member[];
 }
@@ -22,17 +22,17 @@ export interface FullAccess extends Access {
 type Kind = Pick<ConversationKind, 'conversations'>;
 
 /**
- * The conversations that a viewer may know of: those of their account that name them. This, and a member document, is all
- * that access is; both are read again for every event, so whoever is taken out of either is out at once, on every node.
+ * The conversations that a viewer may access: those of their account that name them. Access requires this and a member
+ * document. Both are read again for every event, so a removal takes effect at once on every node.
  */
 export const isAccessible = ({ account, users }: Pick<Conversation, 'account' | 'users'>, viewer: Viewer): boolean =>
-  isSomebody(viewer) && account.equals(viewer.accountId) && isNamed({ users }, viewer.userId);
+  canParticipate(viewer) && account.equals(viewer.accountId) && isNamed({ users }, viewer.userId);
 
-/** Whether a conversation names a user. Asked of documents as they are read: some services store ids as text. */
+/** Whether a conversation names a user. Accepts text, because some services store ids as text. */
 export const isNamed = ({ users }: Pick<Conversation, 'users'>, user: Types.ObjectId): boolean =>
   users.some((id) => id.equals(user));
 
-/** @throws GatewayError `NOT_FOUND` for a conversation that is not there, or not for this viewer */
+/** @throws GatewayError `NOT_FOUND` for a conversation that is missing or not accessible */
 export async function ensureAccess(
   { Member }: Pick<Models, 'Member'>,
   { conversations }: Kind,
@@ -40,7 +40,7 @@ export async function ensureAccess(
 ): Promise<Access> {
   const readConversation = () => conversations.findById(id).session(session).lean();
   const readMember = () => Member.findOne({ conversation: id, user: viewer.userId }).session(session).lean();
-  // A session does one thing at a time.
+  // A session runs one operation at a time.
   const [conversation, member] =
     session === null
       ? await Promise.all([readConversation(), readMember()])
@@ -51,7 +51,7 @@ export async function ensureAccess(
   return { conversation, member };
 }
 
-/** As {@link ensureAccess}, with all who take part. */
+/** As {@link ensureAccess}, with all members. */
 export async function ensureFullAccess(
   models: Pick<Models, 'Member'>,
   { conversations }: Kind,
@@ -63,10 +63,10 @@ export async function ensureFullAccess(
 }
 
 /**
- * Adds all who take part. Other services take people out of a conversation and leave their state in it: it ends here, so
- * that nothing that happens from now on is counted for them, and they are not told of that either. What they have stored of
- * a state in wrong types is stored right, because updates such as an increment would fail on it.
- * @throws GatewayError `NOT_FOUND` when the viewer does not take part
+ * Adds all members. Other services remove users from a conversation and leave their members: those are deleted here, so that
+ * nothing is counted for or sent to removed users. Fields with wrong types are repaired, because updates such as an increment
+ * would fail on them.
+ * @throws GatewayError `NOT_FOUND` when the viewer is not a participant
  */
 export async function withMembers(
   { Member }: Pick<Models, 'Member'>,
@@ -87,12 +87,12 @@ export async function withMembers(
   return { conversation, member, members };
 }
 
-/** Those members whom the conversation names: whoever was taken out of either is told nothing. */
+/** The members that the conversation names. Users removed from either get no events. */
 export function participantsOf({ conversation, members }: Pick<FullAccess, 'conversation' | 'members'>): Member[] {
   const named = namedIn(conversation);
   return members.filter(({ user }) => named.has(user.toHexString()));
 }
 
-/** The users whom a conversation names, each once. */
+/** The users that a conversation names, each once. */
 export const namedIn = ({ users }: Pick<Conversation, 'users'>): Set<string> =>
   new Set(users.map((id) => id.toHexString()));

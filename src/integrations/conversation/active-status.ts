@@ -3,19 +3,19 @@ import { conversationNamespaces } from '#shared/contracts/namespaces.js';
 import type { Context } from '../../framework/context.js';
 import { rooms } from '../../realtime/rooms.js';
 
-/** Whether team members are at their desks. */
+/** Active or away status of team members. */
 export interface ActiveStatus {
   /**
-   * Stores the status with the user, then tells the account.
-   * @param exceptSocketId the socket that said so, which knows
+   * Stores the status of the user, then notifies the account.
+   * @param exceptSocketId the socket that set the status, which is not notified
    */
   set(user: { userId: string; accountId: string }, status: 'active' | 'away', exceptSocketId?: string): Promise<void>;
 }
 
-/** The status of a user goes to everybody of the same account, on both conversation namespaces. */
+/** Sends the status of a user to the whole account, on both conversation namespaces. */
 export const createActiveStatus = ({ models, emitter }: Context): ActiveStatus => ({
   async set({ userId, accountId }, status, exceptSocketId) {
-    // Ids are opaque to the gateway; only one of the platform's own form can name a document.
+    // Ids are opaque to the gateway; only an ObjectId can name a document.
     if (isObjectIdOrHexString(userId)) {
       await models.User.updateOne({ _id: userId }, { conversation_active_status: status });
     }

@@ -2,11 +2,11 @@ import { conversationNamespaces } from '#shared/contracts/namespaces.js';
 import type { Emitter } from '../../realtime/emitter.js';
 import { rooms } from '../../realtime/rooms.js';
 
-/** Tells users something, on all of their sockets, on both namespaces of conversations. */
+/** Sends an event to all sockets of users, on both conversation namespaces. */
 export type Announce = (
   userIds: readonly string[],
   outgoing: { event: string; payload: unknown },
-  /** Not this socket. */
+  /** A socket to leave out. */
   exceptSocketId?: string,
 ) => void;
 
@@ -17,7 +17,7 @@ export const createAnnounce =
     emitter.emit(exceptSocketId === undefined ? target : { ...target, exceptSocketId }, outgoing);
   };
 
-/** A conversation that has changed, as the original sends it. */
+/** The event of a changed conversation, as in the original system. */
 export const toUpdate = (conversation: unknown) => ({
   event: 'update_conversation',
   payload: { success: true, message: 'SUCCESS', data: { conversation } },

@@ -21,11 +21,11 @@ interface Dependencies<D extends Description, M extends WireMessage> {
 
 type OwnChange = Partial<Pick<Member, 'snoozed_until' | 'archived' | 'show_on_top'>>;
 
-/** Changes conversations: for one participant alone, or for everybody. */
+/** Changes conversations, for one participant or for all. */
 export function createChanges<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
   const { models, kind, counters, announce, clock } = dependencies;
 
-  /** Changes the viewer's own state, and tells their sockets. */
+  /** Changes the viewer's member and notifies their sockets. */
   const changeOwn = async (viewer: Viewer, id: string, change: OwnChange): Promise<ConversationView<D, M>> => {
     const { conversation, member } = await counters.transact([id, viewer.id], async ({ session, record }) => {
       const access = await ensureAccess(models, kind, { viewer, id, session });
@@ -39,7 +39,7 @@ export function createChanges<D extends Description, M extends WireMessage>(depe
     return view;
   };
 
-  /** Changes what all participants share, with the copies that their members hold, and tells everybody. */
+  /** Changes shared fields and their copies in the members, and notifies all participants. */
   const changeShared = async (
     viewer: Viewer,
     id: string,
@@ -68,7 +68,7 @@ export function createChanges<D extends Description, M extends WireMessage>(depe
   };
 
   return {
-    /** Hides the conversation from the viewer until a time, or shows it again. @throws GatewayError `VALIDATION_ERROR` for a time that has passed */
+    /** Snoozes the conversation, or ends the snooze. @throws GatewayError `VALIDATION_ERROR` for a time in the past */
     async snooze(viewer: Viewer, { conversation_id, until }: { conversation_id: string; until: string | null }) {
       const snoozed_until = until === null ? null : new Date(until);
       if (snoozed_until !== null && snoozed_until.getTime() <= clock.now()) {

@@ -21,10 +21,10 @@ export { readPeople } from './people.js';
 export { madeAt } from './times.js';
 export { toViewer, type Viewer } from './viewer.js';
 
-/** What can be done with conversations of one kind. */
+/** The operations on conversations of one kind. */
 export type Conversations<D extends Description, M extends WireMessage> = ReturnType<typeof createConversations<D, M>>;
 
-/** The rules of conversations, for one kind of them: stores first, then tells, then returns. */
+/** The rules of one kind of conversation. Every operation stores, then sends, then returns. */
 export function createConversations<D extends Description, M extends WireMessage>(
   context: Context,
   { kind, counters }: { kind: ConversationKind<D, M>; counters: CounterStore },
@@ -48,13 +48,13 @@ export function createConversations<D extends Description, M extends WireMessage
     read: createRead(basis),
     send: createSend({ ...basis, notify: createNotify(context) }),
 
-    /** One conversation, as the viewer sees it. */
+    /** One conversation from the viewer's point of view. */
     async get(viewer: Viewer, id: string) {
       const { conversation, member } = await ensureAccess(models, kind, { viewer, id });
       return (await prepareToShow(models, kind, [conversation]))(conversation, member);
     },
 
-    /** Tells the others that the viewer is typing. Stored nowhere. */
+    /** Sends a typing event to the other participants. Not stored. */
     async typing(viewer: Viewer, { conversation_id: id, is_typing }: { conversation_id: string; is_typing: boolean }) {
       const [{ conversation }, members] = await Promise.all([
         ensureAccess(models, kind, { viewer, id }),

@@ -11,7 +11,7 @@ import { type CountedTransaction, type CounterStore, specialChannels } from './c
 import type { ConversationKind, Description, WireMessage } from './kind.js';
 import { activeAt } from './times.js';
 import { type ConversationView, prepareToShow } from './to-wire.js';
-import { isSomebody, type Viewer } from './viewer.js';
+import { canParticipate, type Viewer } from './viewer.js';
 
 interface Dependencies<D extends Description, M extends WireMessage> {
   models: Models;
@@ -21,17 +21,17 @@ interface Dependencies<D extends Description, M extends WireMessage> {
   clock: Clock;
 }
 
-/** A conversation to be made. */
+/** A conversation to create. */
 export interface Draft {
   readonly users: readonly string[];
   readonly channel_id: string;
   readonly title?: string | undefined;
   readonly image?: string | string[] | undefined;
-  /** Fields of its kind. */
+  /** Additional fields of the kind. */
   readonly more?: object;
 }
 
-/** Makes conversations, and lets more people in. */
+/** Creates conversations and manages their participants. */
 export function createMembership<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
   const { models, kind, counters, announce, clock } = dependencies;
 
@@ -69,14 +69,14 @@ export function createMembership<D extends Description, M extends WireMessage>(d
         search_key: kind.searchKeyOf(conversation.title),
       }),
     );
-    // Lean: what another service has stored may not satisfy the schema, such as an empty channel.
+    // Lean: values copied from other services may violate the schema, such as an empty channel.
     await models.Member.insertMany(members, { session, lean: true });
     for (const member of members) record(undefined, member);
     return members;
   };
 
   return {
-    /** Gives those whom a conversation names, and who lack it, a state of their own in it. */
+    /** Creates missing members for the users that a conversation names. */
     async ensureMembers(conversation: Conversation): Promise<void> {
       const id = conversation._id;
       const named = [...namedIn(conversation)];
@@ -90,7 +90,7 @@ export function createMembership<D extends Description, M extends WireMessage>(d
       });
     },
 
-    /** Ends the state that a viewer still has in conversations that no longer name them. @returns how many it ended */
+    /** Deletes members of conversations that no longer name the viewer. @returns the number of deleted members */
     end: (viewer: Viewer, members: readonly Member[]): Promise<number> =>
       counters.transact([viewer.id], async ({ session, record }) => {
         let ended = 0;
@@ -105,13 +105,13 @@ export function createMembership<D extends Description, M extends WireMessage>(d
         return ended;
       }),
 
-    /** Makes a conversation, tells everybody in it. @throws GatewayError `NOT_FOUND` for users who are not of the account */
+    /** Creates a conversation and sends it to all participants. @throws GatewayError `NOT_FOUND` for users of another account */
     async create(viewer: Viewer, draft: Draft): Promise<ConversationView<D, M>> {
-      if (!isSomebody(viewer)) throw new GatewayError('NOT_FOUND');
+      if (!canParticipate(viewer)) throw new GatewayError('NOT_FOUND');
       if (specialChannels.some((name) => name === draft.channel_id))
-        throw invalid('channel_id', 'is a view on all channels');
+        throw invalid('channel_id', 'is reserved for a view over all channels');
       const users = [viewer.id, ...(await ensureColleagues(viewer, draft.users))];
-      if (users.length > USERS_MAX) throw invalid('users', `at most ${USERS_MAX} can take part`);
+      if (users.length > USERS_MAX) throw invalid('users', `at most ${USERS_MAX} users can participate`);
       const now = new Date(clock.now());
       const conversation: Conversation = {
         _id: new Types.ObjectId(),
@@ -142,7 +142,7 @@ export function createMembership<D extends Description, M extends WireMessage>(d
       return toWire(conversation, own);
     },
 
-    /** Lets more users in; those who are in already stay as they are. */
+    /** Adds participants. Existing participants do not change. */
     async addParticipants(
       viewer: Viewer,
       { conversation_id: id, users }: { conversation_id: string; users: string[] },
@@ -154,11 +154,12 @@ export function createMembership<D extends Description, M extends WireMessage>(d
         const present = new Set(before.members.map(({ user }) => user.toHexString()));
         const named = namedIn(before.conversation);
         const invited = others.filter((user) => !named.has(user));
-        if (named.size + invited.length > USERS_MAX) throw invalid('users', `at most ${USERS_MAX} can take part`);
+        if (named.size + invited.length > USERS_MAX)
+          throw invalid('users', `at most ${USERS_MAX} users can participate`);
         const after = await kind.conversations
           .findOneAndUpdate(
             { _id: id },
-            // As a whole, because another service may have stored something that nothing can be added to.
+            // Replaces the whole field, because another service may have stored a value that is not an array.
             { $set: { users: [...named, ...invited].map((user) => new Types.ObjectId(user)) } },
             { session, returnDocument: 'after' },
           )

@@ -10,7 +10,7 @@ interface Services extends ConversationServices {
   activeStatus: ActiveStatus;
 }
 
-/** The events of the conversation contract. */
+/** Handlers of the conversation contract. */
 export const createHandlers = (context: Context, services: Services): Handlers<typeof conversation> => {
   const { activeStatus, team } = services;
   const viewChannel = createChannelView(services);

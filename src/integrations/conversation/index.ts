@@ -7,7 +7,7 @@ import { createHandlers } from './handlers.js';
 import { createProspect } from './prospect/index.js';
 import { type ConversationServices, createConversationServices } from './service.js';
 
-/** Conversations of a team, and conversations about contacts, on `/v1/conversation` and `/v1/conversation/live`. */
+/** Team and prospect conversations, on `/v1/conversation` and `/v1/conversation/live`. */
 export function createConversation(context: Context): Integration[] {
   const services = createConversationServices(context);
   return [createTeamConversations(context, services), createProspect(context, services)];

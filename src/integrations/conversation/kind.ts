@@ -2,24 +2,24 @@ import type { Model, Types } from 'mongoose';
 import type { Conversation } from '#shared/models/conversation.js';
 import type { ConversationKindName } from '#shared/models/member.js';
 
-/** A stored message, as far as all kinds are alike. */
+/** The fields of a stored message that all kinds share. */
 export interface StoredMessage {
   _id: Types.ObjectId;
   UUID?: string;
-  /** The conversation, or for a communication all of them. */
+  /** The conversation; for a communication, all its conversations. */
   conversation_id: Types.ObjectId | Types.ObjectId[];
   sent_by?: Types.ObjectId;
   data: string;
   createdAt?: Date;
 }
 
-/** A message of which conversation, and in whose eyes. */
+/** The conversation and viewer of a message. */
 export interface MessageView {
   readonly conversationId: string;
   readonly viewerId: string;
 }
 
-/** What every message on the wire has. */
+/** The fields of every message on the wire. */
 export interface WireMessage {
   readonly _id: string;
   readonly data: string;
@@ -27,36 +27,35 @@ export interface WireMessage {
   readonly createdAt: string;
 }
 
-/** The fields of a conversation that only its kind knows how to show. */
+/** Wire fields that only the kind of conversation can compute. */
 export interface Description {
   readonly title: string;
   readonly image: string[];
 }
 
-/** What of a conversation describes it; a kind may know more. */
+/** Descriptive fields of a conversation; a kind can add more. */
 export type Described = Pick<Conversation, '_id' | 'title' | 'image'>;
 
 /**
- * What differs between the kinds of conversation. All the rest, access, lists, messages, counters, is done once for all of
- * them.
+ * The differences between the kinds of conversation. Access, lists, messages and counters are shared.
  *
- * @typeParam D how a conversation is described on the wire
+ * @typeParam D descriptive wire fields of a conversation
  * @typeParam M a message on the wire
  */
 export interface ConversationKind<D extends Description = Description, M extends WireMessage = WireMessage> {
   readonly name: ConversationKindName;
   readonly conversations: Model<Conversation>;
   readonly messages: Model<StoredMessage>;
-  /** By which messages are read that came by the driver. */
+  /** The model whose reader repairs messages that were read through the driver. */
   readonly messageModel: 'Message' | 'Communication';
-  /** The names of what others are told. */
+  /** Names of the events sent to participants. */
   readonly events: { readonly added: string; readonly message: string; readonly read: string };
-  /** What every message that is said here has, as the index of UUIDs asks for it. */
+  /** Fields of every message sent here, as required by the partial index on UUIDs. */
   readonly said: Readonly<Record<string, unknown>>;
-  /** By what members find a conversation of this title; `null`: not by the title. */
+  /** The search key of a title; `null`: the title is not searchable. */
   searchKeyOf(title: string): string | null;
-  /** Reads what it takes to show these conversations. */
+  /** Reads what is needed to show these conversations. */
   describe(conversations: readonly Described[]): Promise<(conversation: Described) => D>;
-  /** Reads what it takes to show these messages. */
+  /** Reads what is needed to show these messages. */
   describeMessages(messages: readonly StoredMessage[]): Promise<(message: StoredMessage, view: MessageView) => M>;
 }

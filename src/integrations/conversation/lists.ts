@@ -23,20 +23,20 @@ interface Dependencies<D extends Description, M extends WireMessage> {
   membership: ReturnType<typeof createMembership<D, M>>;
 }
 
-/** Which conversations. */
+/** Filters of a list. */
 export interface ListQuery extends SearchQuery {
   readonly channel_id?: string | undefined;
   readonly page: number;
   readonly limit: number;
-  /** How many of the newest messages of each conversation to give along. */
+  /** Number of newest messages returned with each conversation. */
   readonly message_limit: number;
   readonly status?: Exclude<MemberList, 'listed' | 'mentioned'> | undefined;
-  /** First and last moment of the last activity, ISO 8601. */
+  /** Range of the last activity, ISO 8601, inclusive. */
   readonly from?: string | undefined;
   readonly to?: string | undefined;
 }
 
-/** A page of conversations on the wire. */
+/** One page of conversations on the wire. */
 export interface ConversationList<D extends Description, M extends WireMessage> {
   readonly conversation: ConversationView<D, M>[];
   readonly messageList: Record<string, M[]>;
@@ -44,17 +44,17 @@ export interface ConversationList<D extends Description, M extends WireMessage> 
 }
 
 const ORDER = ['show_on_top', 'last_activity_at', '_id'] as const;
-/** Totals of lists between two moments end here; those of whole lists are stored numbers. */
+/** Totals of time ranges are counted up to this; totals of whole lists are stored counters. */
 const TOTAL_MAX = 5000;
 
-/** Lists the conversations of a user: every list is a range of one index, its total a stored number. */
+/** Lists the conversations of a user. Every list is a range scan of one index; its total is a stored counter. */
 export function createConversationLists<D extends Description, M extends WireMessage>(
   dependencies: Dependencies<D, M>,
 ) {
   const { models, kind, pages, counters, messages, membership } = dependencies;
   const search = createSearch(models, kind);
 
-  /** @returns besides: the members of conversations that another service took the viewer out of, and left them behind */
+  /** @returns also the stale members: another service removed the viewer from those conversations and left the member */
   const show = async (viewer: Viewer, members: readonly Member[]) => {
     const found: Conversation[] =
       members.length === 0
@@ -73,7 +73,7 @@ export function createConversationLists<D extends Description, M extends WireMes
     return { conversations, departed };
   };
 
-  /** A page of conversations, pinned ones first, then the newest. */
+  /** One page of conversations: pinned first, then newest. */
   const list = async (viewer: Viewer, query: ListQuery): Promise<ConversationList<D, M>> => {
     const { page, limit } = query;
     const { name, channel, filter, hint } = toSelection(query);
@@ -84,7 +84,7 @@ export function createConversationLists<D extends Description, M extends WireMes
     const read = async (range: Range, bounds: { limit: number; skip: number }): Promise<Member[]> => {
       const filters = [...own, range];
       if (condition !== undefined) return search.read({ filters, hint }, condition, bounds);
-      // By the driver: Mongoose would refuse a range of another type than the schema's.
+      // Through the driver: Mongoose refuses a range of another type than the schema's.
       const options = { sort: SORT, hint, ...bounds };
       const found = await models.Member.collection.find({ $and: filters }, options).toArray();
       return found.map((member) => readDocument('Member', member)) as unknown as Member[];
@@ -94,7 +94,7 @@ export function createConversationLists<D extends Description, M extends WireMes
       if (activity.length > 0) return models.Member.countDocuments({ $and: own }).hint(hint).limit(TOTAL_MAX);
       return (await counters.sizes(viewer.userId, channel ?? 'you', kind.name))[name];
     };
-    // First: the first count completes members that other services wrote, which puts them in their places.
+    // First: the first count completes members that other services wrote, which moves them to their places in the index.
     const total = await count();
     const { items, hasNext } = await pages.read({ key, order: ORDER, read }, { page, limit });
     const { conversations, departed } = await show(viewer, items);
@@ -123,7 +123,7 @@ export function createConversationLists<D extends Description, M extends WireMes
   }
 }
 
-/** The list that a query names, as a filter and the index that serves it. */
+/** The filter of a list, and the index that serves it. */
 function toSelection({ status, channel_id }: ListQuery) {
   const name: keyof Tally = status ?? 'listed';
   const channel = channel_id === 'you' || channel_id === 'prospect' ? undefined : channel_id;
@@ -135,7 +135,7 @@ function toSelection({ status, channel_id }: ListQuery) {
   return { name, channel, hint, filter: { ...memberLists[name], ...(channel && { channel_id: channel }) } };
 }
 
-/** The time of the last activity. Pinned or not is named too, because the index is ordered by that first. */
+/** The range of the last activity. It names both values of `show_on_top`, the first key of the index. */
 const toActivityRange = ({ from, to }: ListQuery): object[] => {
   if (from === undefined && to === undefined) return [];
   const bounds = {

@@ -17,7 +17,7 @@ interface Dependencies<D extends Description, M extends WireMessage> {
 
 const ORDER = ['createdAt', '_id'] as const;
 const NEWEST_FIRST = { createdAt: -1, _id: -1 } as const;
-/** Totals end here: counting costs something for each message. */
+/** Totals are counted up to this, because counting costs per message. */
 const TOTAL_MAX = 5000;
 const OLDEST_FIRST = { createdAt: 1, _id: 1 } as const;
 
@@ -31,9 +31,9 @@ export function createMessageLists<D extends Description, M extends WireMessage>
   const countMessages = (id: string): Promise<number> =>
     kind.messages.countDocuments({ conversation_id: id }).limit(TOTAL_MAX).exec();
 
-  /** Where a list that begins `before` something begins. @throws GatewayError `NOT_FOUND` for an unknown message */
+  /** The cursor for `before`. @throws GatewayError `NOT_FOUND` for an unknown message */
   const startOf = async (conversation: string, before: string): Promise<Position> => {
-    // Behind all of its moment: no id is smaller.
+    // Before all messages of that time: no id is smaller.
     if (!Types.ObjectId.isValid(before)) return [new Date(before), UNKNOWN_ID];
     return positionOf(ORDER, await findMessage(kind, conversation, before));
   };
@@ -49,7 +49,7 @@ export function createMessageLists<D extends Description, M extends WireMessage>
   };
 
   return {
-    /** A page of messages with its conversation. */
+    /** One page of messages with its conversation. */
     async list(
       viewer: Viewer,
       query: { conversation_id: string; page: number; limit: number; before?: string | undefined },
@@ -71,7 +71,7 @@ export function createMessageLists<D extends Description, M extends WireMessage>
       };
     },
 
-    /** The messages around one, half of the limit on either side. */
+    /** Messages around a given one, half of the limit on either side. */
     async around(viewer: Viewer, query: { conversation_id: string; message_id: string; limit: number }) {
       const { conversation_id: id, message_id, limit } = query;
       const conversation = await withConversation(viewer, id);
@@ -95,7 +95,7 @@ export function createMessageLists<D extends Description, M extends WireMessage>
       };
     },
 
-    /** The newest messages of several conversations, as many as one answer holds. The caller has seen to access. */
+    /** The newest messages of several conversations, as many as one answer holds. The caller checks access. */
     async newestOf(viewer: Viewer, ids: readonly string[], limit: number): Promise<Record<string, M[]>> {
       const lists = await Promise.all(ids.map((id) => readNewest(id, {}, { limit, skip: 0 })));
       const fitting = new Set(takeFitting(lists.flat(), sizeOf));
@@ -112,10 +112,10 @@ export function createMessageLists<D extends Description, M extends WireMessage>
   };
 }
 
-/** What of a message makes an answer large. */
+/** The fields that determine the size of a message. */
 const sizeOf = ({ data }: StoredMessage): number => data?.length ?? 0;
 
-/** A message with those beside it, newest first; those furthest from it are left out when they are too much. */
+/** A message and its neighbours, newest first. The furthest are left out when the answer would be too large. */
 function toWindow(middle: StoredMessage, newer: readonly StoredMessage[], older: readonly StoredMessage[]) {
   const outwards = [middle];
   for (let distance = 0; distance < Math.max(newer.length, older.length); distance += 1) {
@@ -130,7 +130,7 @@ function toWindow(middle: StoredMessage, newer: readonly StoredMessage[], older:
   };
 }
 
-/** @throws GatewayError `NOT_FOUND` for a message that is not in the conversation */
+/** @throws GatewayError `NOT_FOUND` for a message of another conversation */
 async function findMessage(
   { messages }: Pick<ConversationKind, 'messages'>,
   conversation: string,
@@ -141,7 +141,7 @@ async function findMessage(
   return message;
 }
 
-/** The messages after one, those next to it, newest first. */
+/** The messages right after a given one, newest first. */
 async function readNewer(
   kind: Pick<ConversationKind, 'messages' | 'messageModel'>,
   message: StoredMessage,
@@ -156,10 +156,10 @@ async function readNewer(
   return found.reverse();
 }
 
-/** A list in the place of a time is in several places of an index, so a walk would meet it more than once. */
+/** An array as time has several index entries, so paging would return it more than once. */
 const IS_NO_LIST = { $not: { $type: 'array' } };
 
-/** Reads messages by the driver: Mongoose would refuse a range of another type than the schema's. */
+/** Reads messages through the driver: Mongoose refuses a range of another type than the schema's. */
 async function readMessages(
   { messages, messageModel }: Pick<ConversationKind, 'messages' | 'messageModel'>,
   conversation: string,

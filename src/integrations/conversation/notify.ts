@@ -2,18 +2,18 @@ import type { Context } from '../../framework/context.js';
 import { cutText } from '../../platform/text.js';
 import type { WireMessage } from './kind.js';
 
-/** Something that was said. */
+/** A sent message. */
 interface Said {
-  /** Of the conversation; `''`: the sender's name stands for it. */
+  /** Title of the conversation; `''`: the sender's name is used. */
   readonly title: string;
   readonly message: WireMessage;
   readonly conversationId: string;
 }
 
-/** Tells those who have no socket anywhere by push. Returns at once; what fails is logged. */
+/** Sends a push to users without a socket. Returns at once; failures are logged. */
 export type Notify = (userIds: readonly string[], said: Said) => void;
 
-/** The most of a message that a notification shows. */
+/** Maximum length of a message excerpt in a notification. */
 const BODY_MAX = 200;
 
 export function createNotify({ push, presence, logger }: Context): Notify {
@@ -28,6 +28,6 @@ export function createNotify({ push, presence, logger }: Context): Notify {
   };
   return (userIds, said) => {
     if (!push.isOn) return;
-    send(userIds, said).catch((error: unknown) => logger.warn({ err: error }, 'a message was not pushed'));
+    send(userIds, said).catch((error: unknown) => logger.warn({ err: error }, 'sending a push for a message failed'));
   };
 }

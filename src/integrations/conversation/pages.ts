@@ -3,24 +3,24 @@ import { storedValue } from '../../models/index.js';
 import type { Clock } from '../../platform/clock.js';
 import { type Position, type Range, rangesBehind } from './ranges.js';
 
-/** A list that is read in pages, in a descending order that tells any two of its entries apart. */
+/** A paged list in a descending, total order. */
 export interface OrderedList<T extends object> {
-  /** Names the list: the socket that walks through it, and whatever it filters by. */
+  /** Identifies the list: the socket that pages through it, and its filters. */
   readonly key: string;
-  /** The fields of the order. */
+  /** The sort fields. */
   readonly order: readonly (keyof T & string)[];
-  /** Reads entries in that order. @param range what they have to satisfy besides, for the driver: it casts nothing */
+  /** Reads entries in that order. @param range an additional driver filter; values are not cast */
   read(range: Range, bounds: { limit: number; skip: number }): Promise<T[]>;
-  /** The list begins behind this; absent: with its first entry. */
+  /** The list begins after this entry; absent: with the first entry. */
   readonly start?: Position | undefined;
-  /** How large an entry is; absent: nothing is said of that. A page ends before it is larger than {@link PAGE_SIZE_MAX}. */
+  /** Size of an entry; absent: not limited. A page stays below {@link PAGE_SIZE_MAX}. */
   sizeOf?(entry: T): number;
 }
 
-/** The most of one answer: a connection on which much more waits than this is taken for one that nobody reads. */
+/** Maximum size of one answer. A connection with much more buffered counts as a slow client and is closed. */
 const PAGE_SIZE_MAX = 200_000;
 
-/** Those entries from the first on that are together no larger than a page may be; one at least. */
+/** The leading entries that fit in one page; at least one. */
 export function takeFitting<T>(entries: readonly T[], sizeOf: (entry: T) => number): T[] {
   let size = 0;
   const end = entries.findIndex((entry, index) => {
@@ -36,24 +36,24 @@ export interface Page<T extends object> {
   readonly hasNext: boolean;
 }
 
-/** Reads pages by number. */
+/** Reads pages by page number. */
 export interface Pages {
-  /** @throws GatewayError `VALIDATION_ERROR` for a page that is too far to jump to */
+  /** @throws GatewayError `VALIDATION_ERROR` for a page too far from the remembered ones */
   read<T extends object>(list: OrderedList<T>, bounds: { page: number; limit: number }): Promise<Page<T>>;
 }
 
-/** Lists remembered on this node; beyond that those that were not read for longest are forgotten. */
+/** Lists remembered on this node; least recently used lists are dropped. */
 const LISTS_MAX = 5000;
-/** Positions remembered of one list: a walk goes on from the last, and back a little. */
+/** Cursors remembered for each list: paging continues from the last one, and can go back a little. */
 const POSITIONS_MAX = 50;
 const REMEMBERED_MS = 600_000;
-/** Entries that a jump may skip, each of which costs. Who wants to go further walks, or narrows the list. */
+/** Entries that a jump may skip, because each costs. To go further, page through the list or narrow it. */
 const SKIPPED_MAX = 10_000;
 
 /**
- * Pages by number at the cost of a cursor. The end of every page that was read is remembered for a while, so the page behind
- * it is a range of the index wherever it lies, and a socket that walks through a list meets every entry once, even while
- * new ones come in at its head. A first page begins anew. A jump to a page that was not walked to skips over the index, not far.
+ * Page numbers at the cost of a cursor. The end of every page is remembered for a while, so the next page is an index range
+ * wherever it lies, and a socket that pages through a list sees every entry once, even while new ones arrive at the head.
+ * Page one starts over. A jump to an unread page skips over the index, up to a limit.
  */
 export function createPages(clock: Clock): Pages {
   const remembered = new Map<string, { positions: Map<number, Position>; usedAt: number }>();
@@ -105,7 +105,7 @@ async function jump<T extends object>(
     start === undefined ? list.read({}, bounds) : skipBehind(list, start, bounds);
   if (skip <= SKIPPED_MAX) return read({ limit, skip });
   const [first] = await read({ limit: 1, skip: SKIPPED_MAX });
-  if (first !== undefined) throw invalid('page', 'is too far from the pages before');
+  if (first !== undefined) throw invalid('page', 'is too far from the last page that was read');
   return [];
 }
 
@@ -115,7 +115,7 @@ const skipBehind = async <T extends object>(
   { limit, skip }: { limit: number; skip: number },
 ): Promise<T[]> => (await readBehind(list, start, skip + limit)).slice(skip);
 
-/** Reads on from a position. */
+/** Reads from a cursor onwards. */
 export async function readBehind<T extends object>(
   list: Pick<OrderedList<T>, 'order' | 'read'>,
   position: Position,
@@ -129,6 +129,6 @@ export async function readBehind<T extends object>(
   return found;
 }
 
-/** Where an entry is in its list: the stored values, of whatever type, because those are what the index is ordered by. */
+/** The cursor of an entry: the stored values of any type, because the index is ordered by them. */
 export const positionOf = (order: readonly string[], entry: object): Position =>
   order.map((field) => storedValue(entry, field));

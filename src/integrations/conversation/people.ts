@@ -2,7 +2,7 @@ import type { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { User } from '#shared/models/user.js';
 
-/** A user, as far as others see them. */
+/** The public fields of a user. */
 export interface Person {
   readonly _id: string;
   readonly name: string;
@@ -13,7 +13,7 @@ export interface Person {
 
 const shownFields = { name: 1, firstName: 1, lastName: 1, email: 1, image: 1, conversation_active_status: 1 };
 
-/** Reads users, each once. @returns finds one; a user who is no longer there has an id and nothing else */
+/** Reads users, each once. @returns a lookup by id; a missing user has only an id */
 export async function readPeople(
   { User }: Pick<Models, 'User'>,
   ids: readonly Types.ObjectId[],
@@ -39,7 +39,7 @@ export async function readPeople(
   return (id) => people.get(id.toHexString()) ?? { ...unknown, _id: id.toHexString() };
 }
 
-/** How a user is named in conversations: by the name, or else by the first and the last name. */
+/** The display name of a user in conversations: the name, or else first and last name. */
 export const nameOf = ({ name, firstName, lastName }: Pick<User, 'name' | 'firstName' | 'lastName'>): string =>
   name || [firstName, lastName].filter(Boolean).join(' ');
 

@@ -1,12 +1,12 @@
 import { Types } from 'mongoose';
 
-/** A place in a list: the stored values of the fields of its order. */
+/** A keyset cursor: the stored values of the sort fields. */
 export type Position = readonly unknown[];
 
-/** What the entries of a stretch of a list have in common. */
+/** A filter for a contiguous range of the index. */
 export type Range = Record<string, unknown>;
 
-/** The types of BSON that a sort value may have, in the order of BSON. Behind all of them come `null` and missing values. */
+/** The BSON types that a sort value can have, in BSON order. `null` and missing values sort first. */
 const TYPES = ['date', 'bool', 'objectId', 'object', 'string', 'number'] as const;
 
 function typeOf(value: unknown): (typeof TYPES)[number] | undefined {

@@ -19,21 +19,21 @@ interface Dependencies<D extends Description, M extends WireMessage> {
   clock: Clock;
 }
 
-/** A message and when it was sent. */
+/** A message id and its time. */
 interface Position {
   readonly _id: Types.ObjectId;
   readonly createdAt: Date;
 }
 
 /**
- * Marks a conversation as read, all of it or up to a message. What is left is counted in the transaction that stores it, and
- * a message is stored in one transaction with the unread numbers it raises, so none is counted twice or forgotten. Reading
- * an older message than before changes nothing.
+ * Marks a conversation as read, completely or up to a message. The remaining unread messages are counted in the same
+ * transaction. A message is stored in one transaction with the unread counts it raises, so none is counted twice or missed.
+ * Reading an older message than before changes nothing.
  */
 export function createRead<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
   const { models, kind, counters, announce, clock } = dependencies;
 
-  /** @throws GatewayError `NOT_FOUND` for a message that is not in the conversation */
+  /** @throws GatewayError `NOT_FOUND` for a message of another conversation */
   const findTarget = async (
     conversation: { id: string; last_activity: Types.ObjectId | null },
     messageId: string | undefined,
@@ -57,11 +57,11 @@ export function createRead<D extends Description, M extends WireMessage>(depende
         $nor: [{ createdAt, _id: { $lte: _id } }],
         sent_by: { $ne: member.user },
       })
-      // There are not more: the count need not go on.
+      // There cannot be more, so the count stops here.
       .limit(Math.max(member.unread_count, 1))
       .session(session);
 
-  /** What the member is after reading; the same object when nothing changes. */
+  /** The member after reading; the same object when nothing changes. */
   const toRead = async (
     member: Member,
     target: Position | null,

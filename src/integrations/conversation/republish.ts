@@ -16,8 +16,8 @@ interface Dependencies<D extends Description, M extends WireMessage> {
 }
 
 /**
- * Sends what another service has stored. That service may have changed unread numbers too, which it does not count; and it may
- * have made a conversation without members.
+ * Sends what another service has stored. That service may have changed unread counts without counting, and may have created
+ * a conversation without members.
  */
 export function createRepublish<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
   const { models, kind, counters, announce, membership } = dependencies;
@@ -35,7 +35,7 @@ export function createRepublish<D extends Description, M extends WireMessage>(de
   };
 
   return {
-    /** A message, to everybody in each of its conversations. */
+    /** Sends a message to all participants of its conversations. */
     async message(message: StoredMessage): Promise<void> {
       const ids = [message.conversation_id].flat();
       const [toWire, conversations] = await Promise.all([
@@ -51,7 +51,7 @@ export function createRepublish<D extends Description, M extends WireMessage>(de
       }
     },
 
-    /** A conversation, to everybody in it. @param more fields that go along */
+    /** Sends a conversation to its participants. @param more additional fields */
     async conversation(conversation: Conversation, more: object): Promise<void> {
       const participants = await readParticipants(conversation);
       const toWire = await prepareToShow(models, kind, [conversation]);

@@ -7,48 +7,47 @@ import type { ConversationKind, Described } from './kind.js';
 import { nameOf } from './people.js';
 import type { Viewer } from './viewer.js';
 
-/** A list of a viewer's conversations as a range of one index, in its order. */
+/** A list of a viewer's conversations: a range of one index, in index order. */
 export interface MemberRange {
-  /** All of these hold. */
+  /** Conditions, combined with AND. */
   readonly filters: readonly object[];
   readonly hint: string;
 }
 
-/** What is looked for in a list. */
+/** The search in a list. */
 export interface SearchQuery {
-  /** Part of the title, or of the name of somebody who takes part. */
+  /** Substring of the title or of a participant's name. */
   readonly search?: string | undefined;
-  /** Who takes part too, all of them. */
+  /** Other participants; all must match. */
   readonly users?: readonly string[] | undefined;
 }
 
-/** The order of every list. */
+/** The sort order of every list. */
 export const SORT = { show_on_top: -1, last_activity_at: -1, _id: -1 } as const;
 
 /**
- * Looking for something costs the same however many conversations a user has: so many of the list are looked at, from where
- * the page begins.
+ * Bounds the cost of a search: so many conversations are examined, from the start of the page, however many there are.
  */
 const SEARCHED_MAX = 5000;
-/** Conversations, and people, that are looked at in one step. */
+/** Conversations, and users, examined in one step. */
 const STEP = 1000;
 
-/** What a conversation is called by. */
+/** The fields that a conversation can be found by. */
 const SHOWN = { title: 1, image: 1, contact_id: 1 } as const;
 
-/** Many ids in one document: they are read much faster so. */
+/** Many ids grouped in one document, which is read much faster. */
 interface Ids {
   readonly ids: unknown[];
 }
 
-/** The conversations of a list that are looked at. */
+/** The examined conversations of a list. */
 interface Newest {
   readonly ids: readonly Types.ObjectId[];
-  /** Those of them without a search key: they have to be looked at themselves. */
+  /** Those without a search key, which must be read themselves. */
   readonly unkeyed: readonly Types.ObjectId[];
 }
 
-/** Looks through lists for what no index knows. */
+/** Searches lists for text that no index can find. */
 export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: ConversationKind) {
   const toStages = ({ filters, hint }: MemberRange, condition: object, last: PipelineStage[]) =>
     models.Member.aggregate([
@@ -74,7 +73,7 @@ export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: Conv
     return { ids: toIds(newest?.ids), unkeyed: toIds(newest?.unkeyed) };
   };
 
-  /** Those conversations that are shown with a title in which the text is. */
+  /** Conversations whose displayed title contains the text. */
   const withTitle = async (ids: readonly Types.ObjectId[], text: string): Promise<Types.ObjectId[]> => {
     const found: Types.ObjectId[] = [];
     for (const step of toSteps(ids)) {
@@ -86,7 +85,7 @@ export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: Conv
     return found;
   };
 
-  /** Everybody who takes part in these conversations. */
+  /** All participants of these conversations. */
   const readParticipants = async (ids: readonly Types.ObjectId[]): Promise<Types.ObjectId[]> => {
     const found = await kind.conversations.aggregate<{ _id: unknown }>([
       ...[{ $match: { _id: { $in: ids } } }, { $project: { users: 1 } }, { $unwind: '$users' }],
@@ -95,7 +94,7 @@ export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: Conv
     return toIds(found.map(({ _id }) => _id));
   };
 
-  /** Those of the people in whose names the text is. Names are read each time: others change them and tell nobody. */
+  /** Users whose names contain the text. Names are read each time, because other services change them without notice. */
   const named = async (ids: readonly Types.ObjectId[], text: string): Promise<Types.ObjectId[]> => {
     const found: Types.ObjectId[] = [];
     for (const step of toSteps(ids)) {
@@ -105,7 +104,7 @@ export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: Conv
     return found;
   };
 
-  /** Those of the conversations in which people take part. @param users a condition on who does */
+  /** Conversations with matching participants. @param users a condition on the participants */
   const withUsers = async (ids: readonly Types.ObjectId[], users: object): Promise<Types.ObjectId[]> => {
     const [found] = await kind.conversations.aggregate<Ids>([
       { $match: { $and: [{ _id: { $in: ids } }, users] } },
@@ -132,7 +131,7 @@ export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: Conv
   };
 
   return {
-    /** What entries of a list have to satisfy; `undefined` when nothing is looked for. */
+    /** The filter for entries of a list; `undefined` without a search. */
     async toCondition(
       viewer: Viewer,
       range: MemberRange,
@@ -171,7 +170,7 @@ export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: Conv
   };
 }
 
-/** Some services store ids as text. An aggregation is not cast, and finds both. */
+/** Some services store ids as text. Aggregations are not cast, so both forms are listed. */
 const takesPart = (ids: readonly Types.ObjectId[]): object => ({
   users: { $in: ids.flatMap((id) => [id, id.toHexString()]) },
 });
@@ -182,6 +181,6 @@ function* toSteps<T>(all: readonly T[]): Generator<T[]> {
   for (let start = 0; start < all.length; start += STEP) yield all.slice(start, start + STEP);
 }
 
-/** Text as a pattern that matches just this text. */
+/** Escapes text for use in a regular expression. */
 const escapePattern = (text: string): string =>
   text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('\0', '\\x00');

@@ -22,22 +22,22 @@ interface Dependencies<D extends Description, M extends WireMessage> {
   notify: Notify;
 }
 
-/** A message that is to be said. */
+/** A message to send. */
 export interface Draft {
   readonly conversationId: string;
-  /** As it will be stored; the time may become a little later. */
+  /** The message to store; its time can move forward slightly. */
   readonly message: StoredMessage & { readonly UUID: string };
-  /** Users of whom it speaks. */
+  /** Mentioned users. */
   readonly mentions: readonly string[];
 }
 
 /**
- * Says something: stores it, counts it, sends it, in this order.
+ * Sends a message: stores it, counts it, sends it, in this order.
  *
- * One transaction holds the message, the conversation's last activity and every participant's unread number, so at any
- * moment a participant has as many unread messages as were stored and not read, whatever else is going on, and whichever
- * node dies. The same UUID of the same sender meets the unique index: then all of it is undone, and the answer is what was
- * stored before, also when it could not be said any more.
+ * One transaction holds the message, the conversation's last activity and the unread count of every participant. So an
+ * unread count always equals the stored, unread messages, under concurrency and when a node crashes. A repeated UUID of the
+ * same sender violates the unique index: the transaction is rolled back and the stored message is the answer, even when a
+ * new message would be refused.
  */
 export function createSend<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
   const { models, kind, counters, announce, notify } = dependencies;
@@ -54,7 +54,7 @@ export function createSend<D extends Description, M extends WireMessage>(depende
         .lean<Conversation>();
     const updated = await update({ _id: id, account: viewer.accountId, users: viewer.userId });
     if (updated !== null) return updated;
-    // Another service may have stored these ids as text.
+    // Another service may store these ids as text.
     const stored = await kind.conversations.findById(id).session(session).lean();
     const again = stored !== null && isAccessible(stored, viewer) ? await update({ _id: id }) : null;
     if (again === null) throw new GatewayError('NOT_FOUND');
@@ -80,14 +80,14 @@ export function createSend<D extends Description, M extends WireMessage>(depende
       return { conversation, members, message };
     });
 
-  /** What the same call has stored before. */
+  /** The message that the same call stored before. */
   const findStored = ({ userId }: Viewer, { conversationId, message }: Draft) =>
     kind.messages
       .findOne({ ...kind.said, conversation_id: conversationId, sent_by: userId, UUID: equalText(message.UUID) })
       .readConcern(acknowledgedReadConcern)
       .lean<StoredMessage>();
 
-  /** The message of a retry that was refused: the checks are for new messages. @throws the refusal of a new one */
+  /** The stored message of a refused retry: checks apply to new messages. @throws the refusal of a new message */
   const findSaid = async (viewer: Viewer, draft: Draft, refusal: unknown): Promise<StoredMessage> => {
     const isRepeated = isDuplicateKey(refusal, 'UUID');
     if (!isRepeated && !(refusal instanceof GatewayError)) throw refusal;
@@ -118,9 +118,9 @@ export function createSend<D extends Description, M extends WireMessage>(depende
 }
 
 /**
- * Makes a message the newest of its conversation. Its time is the node's, but at least one millisecond behind the newest
- * before: so messages are ordered as they were stored, though the clocks of nodes differ, and nobody has read past one that
- * is yet to come.
+ * Makes a message the newest of its conversation. Its time is that of the node, but at least one millisecond after the
+ * previous newest. So messages are ordered as they were stored although clocks differ, and no read position is beyond a
+ * message that is stored later.
  */
 const toActivity = ({ _id, createdAt }: StoredMessage) => [
   {
@@ -132,12 +132,12 @@ const toActivity = ({ _id, createdAt }: StoredMessage) => [
   },
 ];
 
-/** Of what is no date nothing is next. */
+/** An invalid date has no successor. */
 const NEXT_MOMENT = {
   $cond: [{ $eq: [{ $type: '$last_activity_at' }, 'date'] }, { $add: ['$last_activity_at', 1] }, null],
 };
 
-/** @throws GatewayError `NOT_FOUND` for somebody who does not take part */
+/** @throws GatewayError `NOT_FOUND` for a user who is not a participant */
 function toMentioned(participants: readonly Member[], mentions: readonly string[]): Types.ObjectId[] {
   const byId = new Map(participants.map(({ user }) => [user.toHexString(), user]));
   return [...new Set(mentions)].map((id) => {
@@ -147,7 +147,7 @@ function toMentioned(participants: readonly Member[], mentions: readonly string[
   });
 }
 
-/** What a message does to the members of its conversation. */
+/** The changes that a message makes to the members of its conversation. */
 function toOperations(
   conversation: string,
   { sender, mentioned, at }: { sender: Types.ObjectId; mentioned: readonly Types.ObjectId[]; at: Date },

@@ -9,20 +9,20 @@ import { type CounterStore, createCounterStore } from './counters/index.js';
 import { createProspectKind, type ProspectDescription, type ProspectMessage } from './prospect/kind.js';
 import { createTeamKind, type TeamDescription, type TeamMessage } from './team.js';
 
-/** Conversations of a team. */
+/** Team conversations. */
 export type TeamConversations = Conversations<TeamDescription, TeamMessage>;
 
-/** Conversations of a team about a contact. */
+/** Prospect conversations: those of a team about a contact. */
 export type ProspectConversations = Conversations<ProspectDescription, ProspectMessage>;
 
-/** Both kinds of conversation, and what is counted of them together. */
+/** Both kinds of conversation and their shared counters. */
 export interface ConversationServices {
   readonly counters: CounterStore;
   readonly team: TeamConversations;
   readonly prospects: ProspectConversations;
 }
 
-/** Made once: work on the same conversation takes turns. */
+/** Created once, because work on one conversation is serialized. */
 export function createConversationServices(context: Context): ConversationServices {
   const counters = createCounterStore(context);
   return {
@@ -32,7 +32,7 @@ export function createConversationServices(context: Context): ConversationServic
   };
 }
 
-/** Says something in a conversation of a team. */
+/** Sends a message to a team conversation. */
 export const createSay =
   ({ send }: TeamConversations, { clock }: Pick<Context, 'clock'>) =>
   (viewer: Viewer, data: z.output<typeof payloads.message>): Promise<TeamMessage> => {
@@ -52,7 +52,7 @@ export const createSay =
   };
 
 /**
- * What a user sees of a channel. Snoozes that are over come back first, and what other services have changed is counted.
+ * The counters and conversations of a channel. Expired snoozes end first, and changes of other services are counted.
  */
 export const createChannelView =
   ({ counters, team, prospects }: ConversationServices) =>

@@ -18,11 +18,11 @@ interface Dependencies<D extends Description, M extends WireMessage> {
   logger: Logger;
 }
 
-/** Brings snoozed conversations back when their time is up. */
+/** Ends snoozes when their time is over. */
 export interface Snoozes {
-  /** Those of one user, now. */
+  /** Ends the expired snoozes of one user now. */
   wake(user: Types.ObjectId): Promise<void>;
-  /** Begins to look. @returns stops looking, and waits for what is under way */
+  /** Starts the passes. @returns a function that stops them and waits for a running one */
   start(): () => Promise<void>;
 }
 
@@ -30,17 +30,17 @@ const INTERVAL_MS = 1000;
 const BATCH = 100;
 
 /**
- * Every node looks for snoozes that are over. Whose transaction takes one off is the one that tells its user; another node
- * finds nothing to take off any more. What a node has not come to before it dies is found by the next look of any other.
+ * Every node looks for expired snoozes. The node whose transaction removes one notifies the user; other nodes find nothing
+ * to remove. After a crash, the next pass of any node finds the rest.
  */
 export function createSnoozes<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>): Snoozes {
   const { models, kind, counters, announce, clock, logger } = dependencies;
   let looking: Promise<void> | undefined;
-  /** Time has gone on since the present look began. */
+  /** A pass was requested while one was running. */
   let isAskedAgain = false;
   let isStopped = false;
 
-  /** Takes one snooze off. Somebody else may have: then nothing happens. */
+  /** Removes one snooze. Does nothing when another node was faster. */
   const wakeOne = async (member: Pick<Member, '_id' | 'conversation' | 'user'>): Promise<void> => {
     const now = new Date(clock.now());
     const woken = await counters.transact([member.user.toHexString()], async ({ session, record }) => {
@@ -74,7 +74,7 @@ export function createSnoozes<D extends Description, M extends WireMessage>(depe
     while (!isStopped) {
       const due = await findDue({});
       const failed: unknown[] = [];
-      // One that cannot be woken must not keep the others asleep.
+      // One failure must not block the others.
       for (const member of due) await wakeOne(member).catch((error: unknown) => failed.push(error));
       if (failed.length > 0) throw failed[0];
       if (due.length < BATCH) return;
@@ -87,7 +87,7 @@ export function createSnoozes<D extends Description, M extends WireMessage>(depe
       return;
     }
     looking = wakeDue()
-      .catch((error: unknown) => logger.warn({ err: error }, 'snoozes: could not look for those that are over'))
+      .catch((error: unknown) => logger.warn({ err: error }, 'looking for expired snoozes failed'))
       .finally(() => {
         looking = undefined;
         if (!isAskedAgain) return;

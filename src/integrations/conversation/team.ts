@@ -6,20 +6,20 @@ import type { Message } from '#shared/models/message.js';
 import { foldText } from '#shared/utilities/fold-text.js';
 import { type ConversationKind, madeAt, readPeople, type StoredMessage } from './conversations.js';
 
-/** How a conversation of a team is described. */
+/** Descriptive fields of a team conversation. */
 export interface TeamDescription {
   title: string;
   image: string[];
 }
 
-/** A message of a team's conversation, on the wire. */
+/** A message of a team conversation on the wire. */
 export type TeamMessage = z.infer<typeof teamMessage>;
 
-/** Conversations of a team: what is said is a `Message` of a user. */
+/** Team conversations: their messages are `Message` documents of users. */
 export const createTeamKind = (models: Models): ConversationKind<TeamDescription, TeamMessage> => ({
   name: 'team',
   conversations: models.Conversation,
-  // Read as what all kinds have in common.
+  // Typed as the fields that all kinds share.
   messageModel: 'Message',
   messages: models.Message as unknown as Model<StoredMessage>,
   events: { added: 'add_conversation', message: 'message', read: 'read' },
@@ -52,7 +52,7 @@ export const createTeamKind = (models: Models): ConversationKind<TeamDescription
   },
 });
 
-/** What another service has stored may be no attachment, or have links that must not be followed. */
+/** Filters attachments: other services may store other values, or links that must not be followed. */
 function toAttachment(stored: unknown): TeamMessage['attachments'] {
   const parsed = attachment.safeParse(stored);
   return parsed.success ? [parsed.data] : [];

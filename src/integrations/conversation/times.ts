@@ -8,11 +8,11 @@ interface Dated {
   readonly createdAt?: Date;
 }
 
-/** When something was made; the id knows, when the document does not say. */
+/** The creation time; taken from the id when the document has none. */
 export const madeAt = ({ _id, createdAt }: Dated): Date => createdAt ?? _id.getTimestamp();
 
-/** When the newest message of a conversation was sent, or else when the conversation was made. */
+/** The time of the newest message, or else the creation time of the conversation. */
 export const activeAt = (conversation: Conversation): Date => conversation.last_activity_at ?? madeAt(conversation);
 
-/** When a conversation was changed last. */
+/** The time of the last change of a conversation. */
 export const changedAt = (conversation: Conversation): Date => conversation.updatedAt ?? activeAt(conversation);

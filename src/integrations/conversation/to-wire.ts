@@ -6,7 +6,7 @@ import type { ConversationKind, Description, WireMessage } from './kind.js';
 import { type Person, readPeople } from './people.js';
 import { changedAt, madeAt } from './times.js';
 
-/** A conversation on the wire, as one participant sees it. */
+/** A conversation on the wire, from one participant's point of view. */
 export type ConversationView<D extends Description, M extends WireMessage> = D & {
   readonly _id: string;
   readonly users: Person[];
@@ -30,8 +30,8 @@ export type Show<D extends Description, M extends WireMessage> = (
 ) => ConversationView<D, M>;
 
 /**
- * Reads what it takes to show conversations, to any of their participants: the people, the newest messages, and what their
- * kind asks for; no more than the fields that are shown.
+ * Reads what is needed to show conversations to any participant: users, newest messages and fields of the kind. Reads only
+ * displayed fields.
  */
 export async function prepareToShow<D extends Description, M extends WireMessage>(
   models: Models,

@@ -1,34 +1,34 @@
 import { Types } from 'mongoose';
 import { ensureUser, type Principal } from '../../auth/principal.js';
 
-/** Whoever asks, as conversations know them. */
+/** The user of an event, in the terms of conversations. */
 export interface Viewer {
   readonly userId: Types.ObjectId;
   readonly accountId: Types.ObjectId;
-  /** The same as text, as it is on the wire. */
+  /** The same id as text, for the wire. */
   readonly id: string;
-  /** The socket that asks, which gets the answer and so need not be told. */
+  /** The calling socket. It gets the answer and no event. */
   readonly socketId: string;
 }
 
 /** The id of no document. */
-const NOBODY = new Types.ObjectId('0'.repeat(24));
+const NO_ID = new Types.ObjectId('0'.repeat(24));
 
 /**
- * The user of an event. Ids are opaque to the gateway, those of conversations are not: whoever has another kind of id is in
- * no conversation, and asks in vain for all of them.
+ * The user of an event. Ids are opaque to the gateway, but conversations need ObjectIds: a user with another kind of id is
+ * a participant of no conversation.
  */
 export function toViewer({ principal, socketId }: { principal: Principal; socketId: string }): Viewer {
   const { userId, accountId } = ensureUser(principal);
   const [user, account] = [userId, accountId].map(toObjectId);
-  if (user === undefined || account === undefined) return { ...nobody, socketId };
+  if (user === undefined || account === undefined) return { ...unknownViewer, socketId };
   return { userId: user, accountId: account, id: user.toHexString(), socketId };
 }
 
-const nobody = { userId: NOBODY, accountId: NOBODY, id: NOBODY.toHexString() };
+const unknownViewer = { userId: NO_ID, accountId: NO_ID, id: NO_ID.toHexString() };
 
-/** Whether a viewer can be in a conversation at all. */
-export const isSomebody = ({ userId, accountId }: Viewer): boolean => userId !== NOBODY && accountId !== NOBODY;
+/** Whether a viewer can be a participant of any conversation. */
+export const canParticipate = ({ userId, accountId }: Viewer): boolean => userId !== NO_ID && accountId !== NO_ID;
 
 const toObjectId = (id: string): Types.ObjectId | undefined =>
   /^[0-9a-f]{24}$/.test(id) ? new Types.ObjectId(id) : undefined;

@@ -14,47 +14,47 @@ import { specialChannels } from './tally.js';
 export { specialChannels } from './tally.js';
 
 /**
- * How many conversations of a user are in which state, by channel.
+ * Counters of a user's conversations by state and channel.
  *
- * The numbers are changed in the transaction that changes what they count, so after every commit they are what a count
- * would find: with any number of nodes, and when a node dies at any moment. A change costs one read and one write for each
- * user whose numbers really change; the second unread message of a conversation changes none. What a commit changed is
- * pushed with a version that rises; whoever gets an older one later drops it.
+ * Counters change in the transaction that changes what they count. After every commit they equal a full count, with any
+ * number of nodes and when a node crashes. A change costs one read and one write for each user whose counters really
+ * change; the second unread message of a conversation changes none. Changed counters are sent with a rising version;
+ * clients ignore older versions.
  *
- * Other services write members too, and do not count. So the members are counted one by one when a user looks at the
- * numbers: at once while they are few, and behind the answer, once in a while, when they are many.
+ * Other services write members without counting. So members are recounted when a user reads the counters: before the
+ * answer while there are few, and in the background, at intervals, when there are many.
  */
 export interface CounterStore {
   /**
-   * Does work in a transaction, and counts in the same one. The work may run several times, until it meets no other
-   * writer; it must do nothing outside of the database.
-   * @param keys what the work is likely to write; work with a key in common takes turns on this node
+   * Runs work in a transaction and updates counters in the same transaction. The work can run several times because of
+   * write conflicts; it must have no effect outside the database.
+   * @param keys what the work will probably write; work with a common key is serialized on this node
    */
   transact<T>(keys: readonly string[], work: (transaction: CountedTransaction) => Promise<T>): Promise<T>;
-  /** The numbers of all channels that the user has, the special ones among them. */
+  /** Counters of all channels of the user, including the special ones. */
   read(user: Types.ObjectId): Promise<Map<string, Counters>>;
-  /** The numbers of one channel. */
+  /** Counters of one channel. */
   readOne(user: Types.ObjectId, channelId: string): Promise<Counters>;
-  /** The sizes of the lists of one kind. The first time a user is asked about, everything is counted. */
+  /** List sizes of one kind. The first call for a user counts everything. */
   sizes(user: Types.ObjectId, channelId: string, kind: ConversationKindName): Promise<Tally>;
-  /** Counts one by one if other services may have changed something since the last time. */
+  /** Recounts if other services may have written since the last count. */
   refresh(user: Types.ObjectId): Promise<void>;
-  /** Counts one by one, stores and pushes what differs. */
+  /** Recounts, stores and sends the differences. */
   recount(user: Types.ObjectId): Promise<void>;
 }
 
-/** What work in a transaction gets. */
+/** The transaction that counted work runs in. */
 export interface CountedTransaction {
   readonly session: ClientSession;
-  /** Has to be told of every member that is written. */
+  /** Must be called for every written member. */
   readonly record: Ledger['record'];
-  /** Has to be told of every member that is deleted because its user was taken out; the user is not told. */
+  /** Must be called for every member deleted because its user was removed; the user is not notified. */
   readonly forget: Ledger['forget'];
 }
 
-/** Up to this many conversations are counted whenever a user looks. */
+/** Up to this many conversations are recounted on every read. */
 const RECOUNT_AT_ONCE_MAX = 300;
-/** With more, the last count may be this old. */
+/** With more conversations, the last recount may be this old. */
 const RECOUNT_AFTER_MS = 3_600_000;
 
 export function createCounterStore({ models, emitter, clock, logger, config }: Context): CounterStore {
@@ -69,7 +69,7 @@ export function createCounterStore({ models, emitter, clock, logger, config }: C
     );
   };
 
-  /** Counts what a transaction has changed: by its differences, or for who was never counted, from the beginning. */
+  /** Applies the differences of a transaction; a user without counters is counted in full. */
   const settle = async (ledger: Ledger, session: ClientSession): Promise<Push[]> => {
     const { pushes, uncounted } = await applyDifferences(models, ledger, session);
     for (const userId of uncounted) {
@@ -104,7 +104,7 @@ export function createCounterStore({ models, emitter, clock, logger, config }: C
             const result = await work({ session, record: ledger.record, forget: ledger.forget });
             return { result, pushes: await settle(ledger, session) };
           },
-          // Two transactions that both make the first counter of a user and channel.
+          // Two transactions created the first counter of a user and channel.
           (error) => isDuplicateKey(error, 'channel_id'),
         ),
       );
@@ -138,13 +138,13 @@ export function createCounterStore({ models, emitter, clock, logger, config }: C
       const recountedAt = you?.recounted_at ?? null;
       if (you === null || recountedAt === null || sizeOf(talliesOf(you)) <= RECOUNT_AT_ONCE_MAX) return countAll(user);
       if (recountedAt.getTime() + RECOUNT_AFTER_MS > clock.now()) return;
-      countAll(user).catch((error: unknown) => logger.warn({ err: error }, 'counters: not recounted'));
+      countAll(user).catch((error: unknown) => logger.warn({ err: error }, 'recounting conversations failed'));
     },
 
     recount: countAll,
   };
 }
 
-/** How many conversations a user has. */
+/** Number of conversations of a user. */
 const sizeOf = ({ team, prospect }: ReturnType<typeof talliesOf>): number =>
   [team, prospect].reduce((sum, { listed, snoozed, archived }) => sum + listed + snoozed + archived, 0);

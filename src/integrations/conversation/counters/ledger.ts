@@ -4,7 +4,7 @@ import type { Models } from '#shared/models/index.js';
 import { conversationKinds } from '#shared/models/member.js';
 import { addTo, areEqual, type Countable, emptyTallies, isZero, type Tallies, toCounters } from './tally.js';
 
-/** What a counter is called on the wire. */
+/** The wire form of a counter. */
 export interface Push {
   readonly userId: string;
   readonly channelId: string;
@@ -12,19 +12,19 @@ export interface Push {
   readonly version: number;
 }
 
-/** Collects what a transaction does to members. */
+/** Collects the member changes of a transaction. */
 export interface Ledger {
-  /** A member as it was and as it is now; `undefined`: there was none, or there is none any more. */
+  /** A member before and after; `undefined`: created or deleted. */
   record(before: Countable | undefined, after: Countable | undefined): void;
-  /** A member that there is no more, of which its user shall not be told. */
+  /** A deleted member whose user is not notified. */
   forget(member: Countable): void;
-  /** Users who are not told. */
+  /** Users who are not notified. */
   readonly untold: ReadonlySet<string>;
   /** The differences, by user. */
   readonly differences: ReadonlyMap<string, Tallies>;
 }
 
-/** An empty one. */
+/** Creates an empty ledger. */
 export function createLedger(): Ledger {
   const differences = new Map<string, Tallies>();
   const untold = new Set<string>();
@@ -39,7 +39,7 @@ export function createLedger(): Ledger {
       if (before !== undefined) add(before, -1);
       if (after === undefined) return;
       add(after, 1);
-      // Taken out before, but in again now.
+      // Removed earlier in this transaction, and added again.
       untold.delete(after.user.toHexString());
     },
     forget(member) {
@@ -51,21 +51,20 @@ export function createLedger(): Ledger {
   };
 }
 
-/** The numbers of a counter by kind, of which a document of another service may lack some. */
+/** Counters by kind. Documents of other services may lack some. */
 export function talliesOf(counter: Partial<Counter> | undefined): ReturnType<typeof emptyTallies> {
   const tallies = emptyTallies();
   for (const kind of conversationKinds) Object.assign(tallies[kind], counter?.[kind]);
   return tallies;
 }
 
-/** The five numbers of a counter; without one they are zero. */
+/** The five totals of a counter; zero without one. */
 export const countersOf = (counter: Partial<Counter> | undefined): Counters =>
   Object.fromEntries(counterNames.map((name) => [name, counter?.[name] ?? 0])) as Counters;
 
 /**
  * Adds differences to the stored counters, within the transaction that made them.
- * @returns the counters of which people see something and may be told, and the users who were never counted, to whose
- *   numbers nothing can be added
+ * @returns the visibly changed counters of users who are notified, and the users without counters, who need a full count
  */
 export async function applyDifferences(
   { Counter: model }: Pick<Models, 'Counter'>,
@@ -108,7 +107,7 @@ export async function applyDifferences(
 
 const keyOf = (userId: string, channelId: string): string => `${userId} ${channelId}`;
 
-/** A counter to store, and what to tell of it: nothing when people see no difference. */
+/** A counter to store and the event to send; no event when the visible counters do not change. */
 export function toWrite(change: {
   userId: string;
   channelId: string;

@@ -9,17 +9,17 @@ import { addTo, areEqual, type Countable, countableFields, emptyTallies, type Ta
 
 type Stored = Pick<Models, 'Member' | 'Counter' | 'Conversation' | 'ConversationProspect'>;
 
-/** What is read of a member. */
+/** The fields of a member that a recount reads. */
 type Read = Countable & Pick<Member, '_id' | 'conversation' | 'last_activity_at'>;
 
-/** Members whose conversations are looked at together. */
+/** Members whose conversations are read in one query. */
 const BATCH = 1000;
 
 /**
- * Counts the members of a user one by one and stores what differs, in one transaction: a change that is under way is
- * either counted or meets this one and runs again. Members of conversations that the user was taken out of end here, and what
- * other services have left out of members, or stored in other types, is stored: lists are indexes of these fields.
- * @returns what people see of it
+ * Recounts the members of a user and stores the differences, in one transaction: a concurrent change is either counted, or
+ * conflicts and is retried. Deletes members of conversations that the user was removed from. Repairs fields that other
+ * services left out or stored with another type, because lists are indexes of these fields.
+ * @returns the counters that users see
  */
 export async function recount(
   models: Stored,
@@ -36,7 +36,7 @@ export async function recount(
     await date(models, present, session);
   };
   const batch: Read[] = [];
-  // Without Mongoose's documents, because there may be many.
+  // Without Mongoose documents, because there can be many.
   const projection = { ...countableFields, conversation: 1, last_activity_at: 1 };
   for await (const member of members.collection.find({ user }, { session, projection })) {
     batch.push(readDocument('Member', member, { _id: 1, ...projection }) as unknown as Read);
@@ -60,7 +60,7 @@ export async function recount(
   return written.flatMap(({ push }) => push ?? []);
 }
 
-/** Those members whose conversation is there and does not name the user. One that is yet to be stored may come still. */
+/** Members whose conversation exists and does not name the user. A missing conversation may still be stored later. */
 async function findDeparted(
   { Conversation, ConversationProspect }: Stored,
   batch: readonly Read[],
@@ -77,7 +77,7 @@ async function findDeparted(
   return departed;
 }
 
-/** Those of the conversations that do not name a user, however the id is stored. */
+/** The conversations that do not name a user, for any stored form of the id. */
 async function findLeft(
   model: Model<Conversation>,
   { ids, user, session }: { ids: Types.ObjectId[]; user: Types.ObjectId; session: ClientSession },
@@ -91,7 +91,7 @@ async function findLeft(
     .map(({ _id }) => _id.toHexString());
 }
 
-/** Gives members without a time of the last activity that of their conversation, or they would be behind all others. */
+/** Copies the last activity of the conversation to members that lack it; they would sort last otherwise. */
 async function date(models: Stored, batch: readonly Read[], session: ClientSession): Promise<void> {
   for (const kind of conversationKinds) {
     const undated = batch.filter((member) => member.kind === kind && member.last_activity_at === undefined);
@@ -111,7 +111,7 @@ async function date(models: Stored, batch: readonly Read[], session: ClientSessi
   }
 }
 
-/** Whether a stored counter says what was counted: by kind, and in the five numbers that other services read. */
+/** Whether a stored counter equals the recount: by kind, and in the five totals that other services read. */
 function isSame(stored: Counter, fresh: ReturnType<typeof emptyTallies>): boolean {
   const tallies = talliesOf(stored);
   return (

@@ -2,7 +2,7 @@ import { channelId } from '#shared/contracts/conversation-parts.js';
 import { type Counters, counterNames, type Tally, tallyNames } from '#shared/models/counter.js';
 import { type ConversationKindName, conversationKinds, type Member } from '#shared/models/member.js';
 
-/** What of a member decides where it counts. */
+/** The fields of a member that decide where it counts. */
 export type Countable = Pick<
   Member,
   | 'user'
@@ -16,7 +16,7 @@ export type Countable = Pick<
   | 'mentioned'
 >;
 
-/** The fields of {@link Countable}, for reading no more than them. */
+/** Projection of {@link Countable}. */
 export const countableFields = {
   user: 1,
   kind: 1,
@@ -29,7 +29,7 @@ export const countableFields = {
   mentioned: 1,
 } as const;
 
-/** Channels that are no channels of their own but views on all of them. */
+/** Virtual channels: views over all channels. */
 export const specialChannels = ['you', 'mentions', 'prospect'] as const;
 
 /** Tallies of one user, by channel and kind. */
@@ -37,10 +37,10 @@ export type Tallies = Map<string, Record<ConversationKindName, Tally>>;
 
 const emptyTally = (): Tally => ({ open: 0, unread: 0, closed: 0, priority: 0, snoozed: 0, listed: 0, archived: 0 });
 
-/** Nothing in any list. */
+/** All zero. */
 export const emptyTallies = (): Record<ConversationKindName, Tally> => ({ team: emptyTally(), prospect: emptyTally() });
 
-/** The lists that a conversation is in: an archived one in no other. */
+/** The lists that hold a conversation. An archived one is in no other list. */
 const listsOf: Record<keyof Tally, (member: Countable) => boolean> = {
   open: ({ archived, is_open, snoozed_until }) => !archived && is_open && snoozed_until === null,
   unread: ({ archived, unread_count }) => !archived && unread_count > 0,
@@ -53,7 +53,7 @@ const listsOf: Record<keyof Tally, (member: Countable) => boolean> = {
 
 /** The channels that a conversation counts in. */
 const channelsOf = ({ channel_id, kind, mentioned }: Countable): string[] => [
-  // A channel of another service may have no name, or one that stands for all channels.
+  // Another service may store no channel, or the name of a virtual one.
   ...(channelId.safeParse(channel_id).success && !specialChannels.some((name) => name === channel_id)
     ? [channel_id]
     : []),
@@ -62,7 +62,7 @@ const channelsOf = ({ channel_id, kind, mentioned }: Countable): string[] => [
   ...(kind === 'prospect' ? ['prospect'] : []),
 ];
 
-/** Adds a member to the tallies of its user, or takes it out. */
+/** Adds a member to the tallies of its user, or subtracts it. */
 export function addTo(tallies: Tallies, member: Countable, by: 1 | -1): void {
   const inLists = tallyNames.filter((name) => listsOf[name](member));
   for (const channel of channelsOf(member)) {
@@ -72,14 +72,14 @@ export function addTo(tallies: Tallies, member: Countable, by: 1 | -1): void {
   }
 }
 
-/** Whether nothing is to be added anywhere. */
+/** Whether all differences are zero. */
 export const isZero = (tally: Record<ConversationKindName, Tally>): boolean =>
   conversationKinds.every((kind) => tallyNames.every((name) => tally[kind][name] === 0));
 
-/** The five numbers that people see: both kinds together. */
+/** The five counters that users see, over both kinds. */
 export const toCounters = (tally: Record<ConversationKindName, Tally>): Counters =>
   Object.fromEntries(counterNames.map((name) => [name, tally.team[name] + tally.prospect[name]])) as Counters;
 
-/** Whether people would see a difference. */
+/** Whether the visible counters differ. */
 export const areEqual = (one: Counters, other: Counters): boolean =>
   counterNames.every((name) => one[name] === other[name]);

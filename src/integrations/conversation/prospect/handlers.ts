@@ -4,7 +4,7 @@ import { toViewer } from '../conversations.js';
 import type { ConversationServices } from '../service.js';
 import type { ProspectService } from './service.js';
 
-/** The events of the prospect contract. */
+/** Handlers of the prospect contract. */
 export const createHandlers = (
   { prospects }: ConversationServices,
   service: ProspectService,

@@ -7,7 +7,7 @@ import { createHandlers } from './handlers.js';
 import { createRoutes } from './routes.js';
 import { createProspectService } from './service.js';
 
-/** `prospect_*` beside the conversations of a team, and the REST by which backends have them sent. */
+/** `prospect_*` events beside team conversations, and the REST routes that backends emit them with. */
 export const createProspect = (context: Context, services: ConversationServices): Integration => {
   const service = createProspectService(context, services);
   return {

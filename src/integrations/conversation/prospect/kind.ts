@@ -9,7 +9,7 @@ import { foldText } from '#shared/utilities/fold-text.js';
 import { toIdText } from '../../../models/index.js';
 import { type ConversationKind, madeAt, readPeople, type StoredMessage } from '../conversations.js';
 
-/** How a conversation about a contact is described: by the contact, where it says nothing itself. */
+/** Descriptive fields of a prospect conversation; the contact fills in missing ones. */
 export interface ProspectDescription {
   title: string;
   image: string[];
@@ -18,20 +18,20 @@ export interface ProspectDescription {
 
 type Described = Pick<ConversationProspect, '_id' | 'title' | 'image' | 'contact_id'>;
 
-/** Something said with a contact, on the wire. */
+/** A communication on the wire. */
 export type ProspectMessage = z.infer<typeof prospectMessage>;
 
-/** Conversations about contacts: what is said is a `Communication`, by a user or by the contact. */
+/** Prospect conversations: their messages are `Communication` documents, sent by a user or by the contact. */
 export const createProspectKind = (models: Models): ConversationKind<ProspectDescription, ProspectMessage> => ({
   name: 'prospect',
-  // Read as what all kinds have in common.
+  // Typed as the fields that all kinds share.
   conversations: models.ConversationProspect as unknown as Model<Conversation>,
   messageModel: 'Communication',
   messages: models.Communication as unknown as Model<StoredMessage>,
   events: { added: 'prospect_add_conversation', message: 'prospect_message', read: 'prospect_read' },
-  // Notes alone are said here; the rest other services store.
+  // Only notes are sent here; other services store the rest.
   said: { type: 'NOTE' },
-  // Without a title it is called as the contact is, who may be renamed at any time.
+  // Without a title it shows the contact's name, which can change at any time.
   searchKeyOf: (title) => (title === '' ? null : foldText(title)),
   async describe(conversations) {
     const contact = await readContacts(
@@ -50,7 +50,7 @@ export const createProspectKind = (models: Models): ConversationKind<ProspectDes
   },
   async describeMessages(messages) {
     const senders = messages as readonly Communication[];
-    // Of one without a type it is the sender who says which it is.
+    // Without a type, the sender decides the direction.
     const ofContacts = senders.filter(({ type = 'INCOMING' }) => type === 'INCOMING');
     const ofUsers = senders.filter(({ type }) => type !== 'INCOMING');
     const [contact, person] = await Promise.all([
@@ -82,7 +82,7 @@ export const createProspectKind = (models: Models): ConversationKind<ProspectDes
   },
 });
 
-/** A contact, as far as it is shown. */
+/** The displayed fields of a contact. */
 type ShownContact = Omit<Contact, 'account'>;
 
 const shownFields = { name: 1, email: 1, phone: 1, image: 1 };

@@ -3,7 +3,7 @@ import { GatewayError } from '../../../errors.js';
 import type { RouteHandlers } from '../../../framework/integration.js';
 import type { ProspectService } from './service.js';
 
-/** The REST of prospects: a backend has stored something, and asks for it to be sent. */
+/** REST routes of prospects: a backend stored something and requests that it is sent. */
 export const createRoutes = (service: ProspectService): RouteHandlers<typeof prospect> => ({
   async emitMessage({ params: { channel, messageID } }) {
     ensureProspect(channel);
@@ -15,7 +15,7 @@ export const createRoutes = (service: ProspectService): RouteHandlers<typeof pro
   },
 });
 
-/** @throws GatewayError `NOT_FOUND` for a channel of which nothing can be sent */
+/** @throws GatewayError `NOT_FOUND` for any channel but `prospect` */
 function ensureProspect(channel: string): void {
   if (channel !== 'prospect') throw new GatewayError('NOT_FOUND');
 }

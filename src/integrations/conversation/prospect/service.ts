@@ -8,7 +8,7 @@ import type { Context } from '../../../framework/context.js';
 import type { Viewer } from '../conversations.js';
 import type { ConversationServices } from '../service.js';
 
-/** What conversations about contacts have besides. */
+/** Operations that only prospect conversations have. */
 export type ProspectService = ReturnType<typeof createProspectService>;
 
 export function createProspectService(
@@ -16,7 +16,7 @@ export function createProspectService(
   { prospects }: Pick<ConversationServices, 'prospects'>,
 ) {
   return {
-    /** Makes a conversation about a contact. @throws GatewayError `NOT_FOUND` for a contact of another account */
+    /** Creates a conversation about a contact. @throws GatewayError `NOT_FOUND` for a contact of another account */
     async create(viewer: Viewer, data: z.output<typeof payloads.createProspect>): Promise<void> {
       const { contact_id, users = [], ...draft } = data;
       const contact = await models.Contact.findById(contact_id, { account: 1 }).lean();
@@ -28,7 +28,7 @@ export function createProspectService(
       });
     },
 
-    /** Stores a note for the team. The contact never sees it: it is sent to users only, and to none but those who take part. */
+    /** Stores an internal note and sends it to the participants. The contact never sees it. */
     addNote(viewer: Viewer, { conversation_id, data, UUID = randomUUID() }: z.output<typeof payloads.note>) {
       const message: Communication & { UUID: string } = {
         _id: new Types.ObjectId(),
@@ -43,14 +43,14 @@ export function createProspectService(
       return prospects.send(viewer, { conversationId: conversation_id, message, mentions: [] });
     },
 
-    /** Sends a stored communication to everybody in each of its conversations. */
+    /** Sends a stored communication to all participants of its conversations. */
     async emitMessage(messageId: string): Promise<void> {
       const message = await models.Communication.findById(ensureId(messageId)).lean();
       if (message === null) throw new GatewayError('NOT_FOUND');
       await prospects.republish.message(message);
     },
 
-    /** Sends a stored conversation to everybody in it, to each with their own state. */
+    /** Sends a stored conversation to its participants, each with their own state. */
     async emitConversation(conversationId: string, isNew: boolean): Promise<void> {
       const conversation = await models.ConversationProspect.findById(ensureId(conversationId)).lean();
       if (conversation === null) throw new GatewayError('NOT_FOUND');
@@ -59,7 +59,7 @@ export function createProspectService(
   };
 }
 
-/** @throws GatewayError `NOT_FOUND` for what can be the id of nothing */
+/** @throws GatewayError `NOT_FOUND` for an id that is not an ObjectId */
 function ensureId(id: string): string {
   if (!/^[0-9a-fA-F]{24}$/.test(id)) throw new GatewayError('NOT_FOUND');
   return id;
