@@ -1,6 +1,6 @@
 import { isMap, readYamlFile } from './yaml-file.js';
 
-/** What `config.yml` calls the variables. */
+/** Keys of `config.yml` and the variables that they set. */
 const VARIABLES: Readonly<Record<string, string>> = {
   port: 'PORT',
   device_ttl: 'DEVICE_TTL',
@@ -12,22 +12,22 @@ const VARIABLES: Readonly<Record<string, string>> = {
   'io.allowEIO3': 'ALLOW_EIO3',
 };
 
-/** Understood, and without meaning here: message ids need no settings, and deployment is not the gateway's own. */
+/** Accepted and ignored: settings of the original system that have no effect here. */
 const WITHOUT_MEANING = ['flakeid.datacenter', 'flakeid.worker', 'servers'];
 
 /** The settings of `config.yml` for one environment. */
 export interface FileSettings {
-  /** By the names of the environment. */
+  /** Values by the name of the environment variable. */
   readonly variables: Readonly<Record<string, string>>;
-  /** Where a variable was set, for whoever has to change it. */
+  /** The place where a variable was set, for messages. */
   placeOf(variable: string): string;
   readonly problems: readonly string[];
 }
 
 /**
- * Reads the section of `config.yml` that is called as `NODE_ENV`, or `production` when that is unset.
- * @param env what is set; `CONFIG_FILE` names another file
- * @param isVariable says which names in capitals are settings
+ * Reads the section of `config.yml` named by `NODE_ENV`, or `production` when that is unset.
+ * @param env the environment; `CONFIG_FILE` names another file
+ * @param isVariable whether a name is an environment variable of the gateway
  */
 export function readSettings(
   env: Readonly<Record<string, string>>,
@@ -41,13 +41,12 @@ export function readSettings(
   const unknown: string[] = [];
   for (const [key, value] of flatten(content?.[section] ?? {})) {
     const place = `${path}: ${[section, key].filter((part) => part !== '').join('.')}`;
-    const variable = Object.hasOwn(VARIABLES, key) ? VARIABLES[key] : isVariable(key) ? key : undefined;
-    if (variable === undefined) {
-      if (!WITHOUT_MEANING.includes(key)) unknown.push(`${place}: ${key === '' ? 'must be a map' : 'no such setting'}`);
-    } else if (value !== '') {
+    const variable = variableOf(key, isVariable);
+    if (variable !== undefined && value !== '') {
       variables[variable] = value;
       places.set(variable, place);
     }
+    if (variable === undefined && !WITHOUT_MEANING.includes(key)) unknown.push(`${place}: ${problemOf(key)}`);
   }
   return {
     variables,
@@ -56,7 +55,15 @@ export function readSettings(
   };
 }
 
-/** The values of nested maps by their dotted paths; a list is joined by commas, as in the environment. */
+/** The variable that a key sets; `undefined` when there is none. */
+function variableOf(key: string, isVariable: (name: string) => boolean): string | undefined {
+  if (Object.hasOwn(VARIABLES, key)) return VARIABLES[key];
+  return isVariable(key) ? key : undefined;
+}
+
+const problemOf = (key: string): string => (key === '' ? 'must be a map' : 'no such setting');
+
+/** Values of nested maps by dotted path; a list is joined by commas, as in the environment. */
 function* flatten(value: unknown, path: readonly string[] = []): Generator<[string, string]> {
   if (isMap(value)) for (const [key, inner] of Object.entries(value)) yield* flatten(inner, [...path, key]);
   else if (value !== '' || path.length > 0)

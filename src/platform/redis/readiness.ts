@@ -131,7 +131,8 @@ export function createReadiness({ clients, check, address, prefix, logger }: Rea
         );
         if (failure === undefined) return;
         const isOver = performance.now() + START_RETRY_MS >= deadline;
-        if (isOver || isPermanent(failure.error)) throw new Error(toSentence(failure.error, limitMs));
+        if (isOver || isPermanent(failure.error))
+          throw new Error(toSentence(failure.error, { address, prefix, limitMs }));
         await delay(START_RETRY_MS);
       }
     },
@@ -141,10 +142,13 @@ export function createReadiness({ clients, check, address, prefix, logger }: Rea
       for (const { stop } of watches) stop();
     },
   };
+}
 
-  function toSentence(error: unknown, limitMs: number): string {
-    const isAnswer = error instanceof ErrorReply || error instanceof LostMessageError;
-    const problem = isAnswer ? 'cannot be used' : `could not be reached within ${limitMs} ms`;
-    return `Redis at ${address} ${problem}: ${toReason(error)}.${toRemedy(error, prefix)}`.replace('..', '.');
-  }
+function toSentence(
+  error: unknown,
+  { address, prefix, limitMs }: Pick<ReadinessOptions, 'address' | 'prefix'> & { limitMs: number },
+): string {
+  const isAnswer = error instanceof ErrorReply || error instanceof LostMessageError;
+  const problem = isAnswer ? 'cannot be used' : `could not be reached within ${limitMs} ms`;
+  return `Redis at ${address} ${problem}: ${toReason(error)}.${toRemedy(error, prefix)}`.replace('..', '.');
 }
