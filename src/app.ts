@@ -5,17 +5,19 @@ import { createExpiryWatch } from './auth/expiry.js';
 import { createUserAuth } from './auth/user.js';
 import { configureVerifier } from './auth/verification.js';
 import type { Config } from './config.js';
+import type { Context } from './framework/context.js';
+import type { Integration } from './framework/integration.js';
 import { beginPresence, createPresenceTracker } from './framework/presence-tracker.js';
 import { createIntegrations } from './integrations/index.js';
 import { createFrameGate } from './library-internals/frame-limit.js';
 import { defineGatewayModels } from './models/index.js';
 import { boundLog } from './platform/bounded-log.js';
-import { createCleanup } from './platform/cleanup.js';
+import { type Cleanup, createCleanup } from './platform/cleanup.js';
 import { type Clock, systemClock } from './platform/clock.js';
 import { openPush } from './platform/fcm/sender.js';
-import { createHealth } from './platform/health.js';
+import { createHealth, type Health } from './platform/health.js';
 import { createLogger, type Logger } from './platform/logger.js';
-import { createMetrics } from './platform/metrics.js';
+import { createMetrics, type Metrics } from './platform/metrics.js';
 import { connectMongo } from './platform/mongo/connect.js';
 import { ensureIndexes } from './platform/mongo/indexes/index.js';
 import { versions } from './platform/version.js';
@@ -41,7 +43,7 @@ import { createOriginCheck } from './transport/origins.js';
 import { attach, createSocketServer } from './transport/socket.js';
 import { boundWaiting } from './transport/waiting.js';
 
-/** What a test puts in the place of the real thing. */
+/** Replacements for tests. */
 export interface Overrides {
   clock?: Clock;
   logger?: Logger;
@@ -49,11 +51,11 @@ export interface Overrides {
   pushAgent?: Agent;
 }
 
-/** A gateway: one HTTP server with one Socket.IO server. Two of them can live in one process. */
+/** A gateway: one HTTP server with one Socket.IO server. Several can run in one process. */
 export interface App {
-  /** Connects what it stands on, then listens. @returns where */
+  /** Connects to the dependencies, then listens. */
   start(): Promise<{ port: number }>;
-  /** Lets clients go in waves, finishes what is in flight, closes everything. */
+  /** Disconnects clients in waves, finishes work in flight, closes everything. */
   close(): Promise<void>;
 }
 
@@ -62,145 +64,194 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
   const clock = overrides.clock ?? systemClock;
   const log = overrides.logger ?? createLogger({ level: config.logLevel, isPretty: !config.isProduction });
   const logger = boundLog(log, clock);
-  const cleanup = createCleanup(logger);
   const metrics = createMetrics();
-  const health = createHealth(metrics);
-
-  async function connect(): Promise<{ port: number }> {
-    logger.info({ ...versions, node: process.version }, 'starting');
-    const sender = await openPush(config.push, { clock, logger, agent: overrides.pushAgent });
-    if (sender !== undefined) cleanup.add('push sender', sender.close);
-    const mongo = await connectMongo({ ...config.storage, startupTimeoutMs: config.startupTimeoutMs, logger });
-    cleanup.add('database', mongo.close);
-    const models = defineGatewayModels(mongo.connection, { logger, clock });
-    const ownsAll = config.storage.mongodbUrl === undefined;
-    const indexes = await ensureIndexes(mongo.connection, { models, ownsAll, logger });
-    const cluster = await joinCluster(config, { clock, logger, metrics, cleanup });
-    health.watch({ mongo, redis: cluster });
-
-    const { clockToleranceMs } = config.auth.expected;
-    const verifier = await configureVerifier(config, { clock, logger, cleanup });
-    const apiSessions = createApiSessions({ model: models.ApiSession, clock });
-
-    const io = createSocketServer(config, { adapter: cluster.adapter, clock });
-    const revocations = createRevocations({
-      ...{ model: models.Revocation, bus: cluster.bus, clock, logger },
-      sockets: () => everySocket(io),
-    });
-    cleanup.add('revocations', await revocations.start());
-    const { ensureAllowed } = revocations;
-    const userAuth = createUserAuth({ verifier, apiSessions, clock, clockToleranceMs, ensureAllowed });
-    const emitter = createEmitter(io, metrics);
-    const sockets = createSocketDirectory({ model: models.Socket, logger });
-    cleanup.add('socket directory', sockets.close);
-    const { presence, sitePresence, chatPresence, limiter, bus } = cluster;
-    const pushStore = createPushStore({ model: models.DeliveryPush, clock });
-    const delivery = createDelivery({
-      sockets: createMailboxSockets(
-        io,
-        config.sites.map(({ name }) => name),
-      ),
-      models,
-      clock,
-      logger,
-      bus,
-      pushStore,
-      settings: config.delivery,
-    });
-    await delivery.start();
-    cleanup.add('delivery', delivery.stop);
-    const push = createPush({ store: pushStore, sender, delivery, models, bus: cluster.bus, clock, logger, metrics });
-    push.start();
-    cleanup.add('push', push.stop);
-    const primitives = {
-      delivery,
-      limiter,
-      bus,
-      emitter,
-      presence,
-      sitePresence,
-      chatPresence,
-      sockets,
-      push,
-      revocations,
-    };
-    const integrations = createIntegrations({
-      config,
-      clock,
-      logger,
-      metrics,
-      health,
-      models,
-      userAuth,
-      ...primitives,
-    });
-    const namespaces = integrations.flatMap((integration) => integration.namespaces ?? []);
-    const mounts = integrations.flatMap((integration) => integration.mounts ?? []);
-    const routes = integrations.flatMap((integration) => integration.routes ?? []);
-    await beginPresence({ presence, sockets, integrations, logger });
-    cleanup.add('presence', presence.stop);
-    for (const { name, start } of integrations) if (start !== undefined) cleanup.add(name, start());
-
-    const expiry = createExpiryWatch(clock, () => everySocket(io), clockToleranceMs);
-    cleanup.add('expiry watch', expiry.stop);
-    const { limit, eventTimeoutMs } = config.sockets;
-    const dispatch = createDispatch(
-      { namespaces, mounts },
-      { clock, eventTimeoutMs, logger, metrics, limiter, limit, userAuth, expiry },
-    );
-    const tracker = createPresenceTracker({ presence, sockets, integrations, logger });
-    const listeners = [
-      tracker,
-      expiry,
-      revocations.listener,
-      ...integrations.flatMap((integration) => integration.listener ?? []),
-    ];
-    const { trustedProxies } = config.http;
-    const { openMaxBytes, messageMaxBytes: generalMaxBytes } = config.sockets;
-    const frameGate = createFrameGate({ openMaxBytes, generalMaxBytes });
-    const connectLimits = createConnectLimits(config.sockets.refusedMax, clock);
-    const { connectionsMax: nodeMax, addressConnectionsMax: addressMax, connectTimeoutMs: timeoutMs } = config.sockets;
-    const connectionBounds = createConnectionBounds({
-      ...{ nodeMax, addressMax, trustedProxies, logger, metrics },
-      idleMax: config.http.idleMax,
-    });
-    const connectDeadline = createConnectDeadline({ timeoutMs, clock, logger, metrics });
-    const doors = { dispatch, listeners, trustedProxies, frameGate, connectLimits, connectDeadline };
-    openNamespaces(io, namespaces, { clock, logger, metrics, ...doors });
-
-    const ensureApiKey = configureApiKeyGuard(config.auth);
-    const allowsOrigin = createOriginCheck(config.http.corsOrigins, { logger });
-    const answer = createHttpApp({ config: config.http, logger, metrics, routes, ensureApiKey, allowsOrigin });
-    const server = createHttpServer(answer, config.http);
-    connectionBounds.boundTcp(server);
-    const { isDraining } = health;
-    const connections = { frameGate, connectionBounds, connectDeadline };
-    attach(io, server, { config, allowsOrigin, isDraining, ...connections, clock, logger, metrics });
-    const bodyMaxBytes = Math.max(config.http.bodyLimitBytes, config.sockets.messageMaxBytes);
-    const waiting = boundWaiting(server, { connectionsMax: config.http.idleMax, bodyMaxBytes, clock, metrics });
-    await cluster.join();
-    const port = await listen(server, config.http);
-    void indexes.build();
-    cleanup.add('http', () => closeServer(server));
-    cleanup.add('socket server', () => io.close());
-    cleanup.add('cluster', cluster.leave);
-    cleanup.add('http connections', waiting.end);
-    cleanup.add('connections', () => drainConnections(io, { clock, durationMs: config.shutdown.drainMs }));
-    cleanup.add('http keep-alive', () => endKeepAlive(server));
-    cleanup.add('operations of a database that is away', mongo.giveUpIfAway);
-    cleanup.add('readiness', health.beginDraining);
-    return { port };
-  }
-
+  const base: Base = {
+    ...{ config, clock, logger, metrics },
+    cleanup: createCleanup(logger),
+    health: createHealth(metrics),
+    pushAgent: overrides.pushAgent,
+  };
   return {
     async start() {
       try {
-        return await connect();
+        return await startGateway(base);
       } catch (error) {
-        await cleanup.run();
+        await base.cleanup.run();
         throw error;
       }
     },
-    close: cleanup.run,
+    close: base.cleanup.run,
   };
+}
+
+/** What every part of this process uses. */
+interface Base {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly health: Health;
+  /** Runs in reverse order when the gateway stops. */
+  readonly cleanup: Cleanup;
+  readonly pushAgent: Agent | undefined;
+}
+
+/** The four steps of a start, each on top of the one before. */
+async function startGateway(base: Base): Promise<{ port: number }> {
+  base.logger.info({ ...versions, node: process.version }, 'starting');
+  const outside = await connectOutside(base);
+  const realtime = await createRealtime(base, outside);
+  const integrations = await startIntegrations(base, realtime.context);
+  return openNetwork(base, { outside, realtime, integrations });
+}
+
+type Outside = Awaited<ReturnType<typeof connectOutside>>;
+
+/** Step 1: connects to FCM, MongoDB and Redis. */
+async function connectOutside({ config, clock, logger, metrics, health, cleanup, pushAgent }: Base) {
+  const sender = await openPush(config.push, { clock, logger, agent: pushAgent });
+  if (sender !== undefined) cleanup.add('push sender', sender.close);
+  const mongo = await connectMongo({ ...config.storage, startupTimeoutMs: config.startupTimeoutMs, logger });
+  cleanup.add('database', mongo.close);
+  const models = defineGatewayModels(mongo.connection, { logger, clock });
+  const ownsAll = config.storage.mongodbUrl === undefined;
+  const indexes = await ensureIndexes(mongo.connection, { models, ownsAll, logger });
+  const cluster = await joinCluster(config, { clock, logger, metrics, cleanup });
+  health.watch({ mongo, redis: cluster });
+  return { sender, mongo, models, indexes, cluster };
+}
+
+type Realtime = Awaited<ReturnType<typeof createRealtime>>;
+
+/** Step 2: authentication, the Socket.IO server, and the services that integrations use. */
+async function createRealtime(base: Base, { sender, models, cluster }: Outside) {
+  const { config, clock, logger, metrics, cleanup } = base;
+  const { clockToleranceMs } = config.auth.expected;
+  const verifier = await configureVerifier(config, { clock, logger, cleanup });
+  const apiSessions = createApiSessions({ model: models.ApiSession, clock });
+  const io = createSocketServer(config, { adapter: cluster.adapter, clock });
+  const revocations = createRevocations({
+    ...{ model: models.Revocation, bus: cluster.bus, clock, logger },
+    sockets: () => everySocket(io),
+  });
+  cleanup.add('revocations', await revocations.start());
+  const { ensureAllowed } = revocations;
+  const userAuth = createUserAuth({ verifier, apiSessions, clock, clockToleranceMs, ensureAllowed });
+  const emitter = createEmitter(io, metrics);
+  const sockets = createSocketDirectory({ model: models.Socket, logger });
+  cleanup.add('socket directory', sockets.close);
+  const pushStore = createPushStore({ model: models.DeliveryPush, clock });
+  const siteNames = config.sites.map(({ name }) => name);
+  const delivery = createDelivery({
+    ...{ models, clock, logger, pushStore, bus: cluster.bus },
+    sockets: createMailboxSockets(io, siteNames),
+    settings: config.delivery,
+  });
+  await delivery.start();
+  cleanup.add('delivery', delivery.stop);
+  const push = createPush({ store: pushStore, sender, delivery, models, bus: cluster.bus, clock, logger, metrics });
+  push.start();
+  cleanup.add('push', push.stop);
+  const expiry = createExpiryWatch(clock, () => everySocket(io), clockToleranceMs);
+  cleanup.add('expiry watch', expiry.stop);
+  const { presence, sitePresence, chatPresence, limiter, bus } = cluster;
+  const context: Context = {
+    ...base,
+    ...{ models, userAuth, revocations, emitter, sockets, delivery, push },
+    ...{ presence, sitePresence, chatPresence, limiter, bus },
+  };
+  return { io, context, expiry };
+}
+
+/** Step 3: the integrations, with what they do by themselves. */
+async function startIntegrations({ logger, cleanup }: Base, context: Context): Promise<Integration[]> {
+  const { presence, sockets } = context;
+  const integrations = createIntegrations(context);
+  await beginPresence({ presence, sockets, integrations, logger });
+  cleanup.add('presence', presence.stop);
+  for (const { name, start } of integrations) if (start !== undefined) cleanup.add(name, start());
+  return integrations;
+}
+
+/** What {@link openNetwork} opens to the network. */
+interface Opened {
+  readonly outside: Outside;
+  readonly realtime: Realtime;
+  readonly integrations: readonly Integration[];
+}
+
+/** Step 4: namespaces and routes, then the port. */
+async function openNetwork(base: Base, { outside, realtime, integrations }: Opened): Promise<{ port: number }> {
+  const { config, clock, logger, metrics, health, cleanup } = base;
+  const { mongo, indexes, cluster } = outside;
+  const { io } = realtime;
+  const bounds = createBounds(base);
+  openEventNamespaces(base, { realtime, integrations, bounds });
+
+  const routes = integrations.flatMap((integration) => integration.routes ?? []);
+  const ensureApiKey = configureApiKeyGuard(config.auth);
+  const allowsOrigin = createOriginCheck(config.http.corsOrigins, { logger });
+  const answer = createHttpApp({ config: config.http, logger, metrics, routes, ensureApiKey, allowsOrigin });
+  const server = createHttpServer(answer, config.http);
+  bounds.connectionBounds.boundTcp(server);
+  const { isDraining } = health;
+  attach(io, server, { config, allowsOrigin, isDraining, ...bounds, clock, logger, metrics });
+  const bodyMaxBytes = Math.max(config.http.bodyLimitBytes, config.sockets.messageMaxBytes);
+  const waiting = boundWaiting(server, { connectionsMax: config.http.idleMax, bodyMaxBytes, clock, metrics });
+  await cluster.join();
+  const port = await listen(server, config.http);
+  void indexes.build();
+  cleanup.add('http', () => closeServer(server));
+  cleanup.add('socket server', () => io.close());
+  cleanup.add('cluster', cluster.leave);
+  cleanup.add('http connections', waiting.end);
+  cleanup.add('connections', () => drainConnections(io, { clock, durationMs: config.shutdown.drainMs }));
+  cleanup.add('http keep-alive', () => endKeepAlive(server));
+  cleanup.add('operations of a database that is away', mongo.giveUpIfAway);
+  cleanup.add('readiness', health.beginDraining);
+  return { port };
+}
+
+type Bounds = ReturnType<typeof createBounds>;
+
+/** Limits on what connections can make the node hold. */
+function createBounds({ config, clock, logger, metrics }: Base) {
+  const { openMaxBytes, messageMaxBytes, connectionsMax, addressConnectionsMax, connectTimeoutMs } = config.sockets;
+  const { trustedProxies, idleMax } = config.http;
+  return {
+    frameGate: createFrameGate({ openMaxBytes, generalMaxBytes: messageMaxBytes }),
+    connectionBounds: createConnectionBounds({
+      ...{ nodeMax: connectionsMax, addressMax: addressConnectionsMax, trustedProxies, idleMax },
+      ...{ logger, metrics },
+    }),
+    connectDeadline: createConnectDeadline({ timeoutMs: connectTimeoutMs, clock, logger, metrics }),
+  };
+}
+
+/** Opens the namespaces of the integrations behind the one event pipeline. */
+function openEventNamespaces(
+  { config, clock, logger, metrics }: Base,
+  { realtime, integrations, bounds }: Omit<Opened, 'outside'> & { bounds: Bounds },
+): void {
+  const { io, expiry, context } = realtime;
+  const { presence, sockets, limiter, userAuth, revocations } = context;
+  const namespaces = integrations.flatMap((integration) => integration.namespaces ?? []);
+  const mounts = integrations.flatMap((integration) => integration.mounts ?? []);
+  const { limit, eventTimeoutMs, refusedMax } = config.sockets;
+  const dispatch = createDispatch(
+    { namespaces, mounts },
+    { clock, eventTimeoutMs, logger, metrics, limiter, limit, userAuth, expiry },
+  );
+  const listeners = [
+    createPresenceTracker({ presence, sockets, integrations, logger }),
+    expiry,
+    revocations.listener,
+    ...integrations.flatMap((integration) => integration.listener ?? []),
+  ];
+  const { frameGate, connectDeadline } = bounds;
+  openNamespaces(io, namespaces, {
+    ...{ clock, logger, metrics, dispatch, listeners, frameGate, connectDeadline },
+    trustedProxies: config.http.trustedProxies,
+    connectLimits: createConnectLimits(refusedMax, clock),
+  });
 }
