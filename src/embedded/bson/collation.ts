@@ -3,12 +3,12 @@ import { fail } from '../errors.js';
 import { toNumber } from './numbers.js';
 import { type Document, isNumeric } from './values.js';
 
-/** How strings compare where an operation or an index names a collation; the simple one (by bytes) is `undefined`. */
+/** How strings compare. `undefined` is the simple collation, which compares by code point. */
 export interface Collation {
   readonly locale: string;
-  /** 1 compares base letters, 2 accents too, 3 case too. */
+  /** 1 compares base letters, 2 also accents, 3 also case. */
   readonly strength: 1 | 2 | 3;
-  /** Compares case at strengths 1 and 2 as well. */
+  /** Compares case at strengths 1 and 2, too. */
   readonly caseLevel: boolean;
   readonly caseFirst: 'off' | 'upper' | 'lower';
   /** Compares runs of digits by their numeric value. */
@@ -30,8 +30,8 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
 
 /**
  * Reads a collation document.
- * @returns `undefined` for none and for the locale `simple`
- * @throws DatabaseError BadValue, FailedToParse or TypeMismatch for one that is malformed or not supported here
+ * @returns `undefined` without a collation and for the locale `simple`
+ * @throws DatabaseError TypeMismatch, BadValue, Location40414 or Location40415 when it is malformed or not supported
  */
 export function parseCollation(spec: unknown): Collation | undefined {
   if (spec === undefined || spec === null) return undefined;
@@ -57,7 +57,7 @@ export function parseCollation(spec: unknown): Collation | undefined {
   };
 }
 
-/** Whether two collations compare strings alike. */
+/** Whether two collations compare strings the same way. */
 export const isSameCollation = (left: Collation | undefined, right: Collation | undefined): boolean =>
   left === right || isDeepStrictEqual(left, right);
 
@@ -91,7 +91,7 @@ function ensureSupported(options: Document): void {
   if (options['backwards'] === true) fail('BadValue', "collation option 'backwards: true' is not supported");
 }
 
-/** The collation as `listIndexes` and `listCollections` report it. */
+/** The collation in the form that `listIndexes` and `listCollections` report. */
 export const toCollationDocument = (collation: Collation): Document => ({
   locale: collation.locale,
   caseLevel: collation.caseLevel,
@@ -106,11 +106,12 @@ export const toCollationDocument = (collation: Collation): Document => ({
 });
 
 /**
- * A string whose order by code unit is the collation's order, and which is equal for strings the collation holds equal.
+ * The sort key of a string: keys compare by code unit as the collation compares the strings, and strings that are
+ * equal under the collation have equal keys.
  *
- * JavaScript compares by collation but gives no sort keys, and an index needs them. So the letters' order is asked of
- * the platform once per locale (the alphabets it tailors most), and the key is built from it level by level: base
- * letters, then accents, then case. Comparison uses the same keys, so an index and a scan can never disagree.
+ * `Intl.Collator` compares strings but provides no sort keys, which an index needs. The order of the letters is read
+ * from `Intl.Collator` once per locale, for the alphabets that locales tailor most. The key consists of one level
+ * each for base letters, accents and case. Comparisons use the same keys, so index order and sort order agree.
  */
 export function sortKeyOf(text: string, collation: Collation): string {
   const weights = weightsOf(collation.locale);
@@ -156,7 +157,7 @@ function digitRunAt(text: string, start: number): string {
   return text.slice(start, end);
 }
 
-/** The weight of the digit 1, so that numbers stay between punctuation and letters, then length, then digits. */
+/** The weight of the digit 0, which places numbers between punctuation and letters, then the length, then the digits. */
 function numericWeight(digits: string, weights: ReadonlyMap<string, string>): string {
   const significant = digits.replace(/^0+(?=\d)/, '');
   return `${weights.get('0') ?? ''}${String.fromCharCode(0x100 + Math.min(significant.length, 0xe000))}${significant}`;
@@ -164,7 +165,7 @@ function numericWeight(digits: string, weights: ReadonlyMap<string, string>): st
 
 const weightTables = new Map<string, ReadonlyMap<string, string>>();
 
-/** Latin with its extensions, Greek, Cyrillic, and the punctuation and symbols of the first block. */
+/** Latin with its extensions, Greek, Cyrillic, and the punctuation and symbols of Latin-1. */
 const WEIGHED_RANGES: readonly (readonly [number, number])[] = [
   [0x20, 0x7e],
   [0xa1, 0x24f],

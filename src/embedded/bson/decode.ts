@@ -14,22 +14,22 @@ import {
 import { fail } from '../errors.js';
 import { type Document, isInt32, setField } from './values.js';
 
-/** How deep a document may nest; mongod's limit. */
+/** The maximum nesting depth of a document, as in mongod. */
 export const MAX_NESTING_DEPTH = 200;
 
 /**
- * Reads one document as `values.ts` says it is held in memory.
- * @param bytes - a buffer that holds the document; nothing of it is referenced afterwards
- * @param offset - where in the buffer the document starts
- * @param maxDepth - how deep it may nest
- * @throws DatabaseError InvalidBSON for bytes that are not a document, Overflow for one that nests too deep
+ * Decodes one document to the in-memory form that `values.ts` defines.
+ * @param bytes - the buffer with the document; the result does not reference it
+ * @param offset - the position of the document in the buffer
+ * @param maxDepth - the maximum nesting depth
+ * @throws DatabaseError InvalidBSON when the bytes are not a document, Overflow when it nests too deeply
  */
 export function decodeDocument(bytes: Uint8Array, offset = 0, maxDepth = MAX_NESTING_DEPTH): Document {
   const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
     return readDocument({ buffer, position: offset, depth: 0, maxDepth });
   } catch (error) {
-    // Node's own range checks are what notices a length that points outside the buffer.
+    // A length that points outside the buffer fails Node's range checks.
     if (error instanceof RangeError) return fail('InvalidBSON', `invalid bson: ${error.message}`);
     throw error;
   }
@@ -81,7 +81,7 @@ function readArray(reader: Reader): unknown[] {
     const type = reader.buffer[reader.position++];
     if (type === 0) break;
     if (type === undefined) return invalid('unexpected end');
-    // Positions are implied by order, as mongod reads them.
+    // Like mongod: the element names are ignored, the order gives the positions.
     reader.position = endOfCString(reader) + 1;
     array.push(readValue(reader, type));
   }
@@ -101,7 +101,7 @@ function readCString(reader: Reader): string {
   return text;
 }
 
-/** Field names repeat in every document: keeping them by a hash of their bytes saves decoding and interning each. */
+/** Field names repeat in every document. A cache by the hash of their bytes avoids decoding and interning them again. */
 const KEY_CACHE_SLOTS = 4096;
 const KEY_CACHE_MAX_BYTES = 32;
 const keyCache: (string | undefined)[] = new Array(KEY_CACHE_SLOTS).fill(undefined);
@@ -113,7 +113,7 @@ function readKey(reader: Reader): string {
   for (;;) {
     const byte = buffer[end];
     if (byte === 0) break;
-    // Past the end, or not ASCII, or long: the plain way.
+    // Past the end, not ASCII, or too long for the cache.
     if (byte === undefined || byte > 127 || end - position >= KEY_CACHE_MAX_BYTES) return readCString(reader);
     hash = (hash * 31 + byte) | 0;
     end += 1;
@@ -154,7 +154,7 @@ function copyBytes(reader: Reader, length: number): Uint8Array {
   const { buffer, position } = reader;
   if (length < 0 || position + length > buffer.length) invalid('binary length out of bounds');
   reader.position = position + length;
-  // A copy, because a slice would keep the whole network buffer alive; in Node's pool, because that is cheaper.
+  // A slice would keep the whole network buffer alive. `allocUnsafe` takes the copy from Node's pool.
   const copy = Buffer.allocUnsafe(length);
   buffer.copy(copy, 0, position, position + length);
   return copy;
@@ -164,7 +164,7 @@ function readBinary(reader: Reader): Binary {
   const length = reader.buffer.readInt32LE(reader.position);
   const subtype = reader.buffer.readUInt8(reader.position + 4);
   reader.position += 5;
-  // Subtype 2, the old one, repeats the length inside.
+  // The deprecated subtype 2 repeats the length inside the data.
   if (subtype !== Binary.SUBTYPE_BYTE_ARRAY) return new Binary(copyBytes(reader, length), subtype);
   const innerLength = reader.buffer.readInt32LE(reader.position);
   if (innerLength !== length - 4) invalid('binary length out of bounds');

@@ -3,7 +3,7 @@ import { toNumber } from './numbers.js';
 import { regExpOf } from './order.js';
 import { isDocument, isNumeric, typeOf } from './values.js';
 
-/** A value as mongod writes it in its error messages: `{ _id: ObjectId('…'), n: 1.0 }`. */
+/** The text of a value in mongod's error messages: `{ _id: ObjectId('…'), n: 1.0 }`. */
 export function describe(value: unknown): string {
   if (typeof value === 'string') return `"${value}"`;
   if (value === null || value === undefined || typeof value === 'boolean') return String(value ?? 'null');

@@ -2,24 +2,24 @@ import { Double, Long, ObjectId, serialize } from 'bson';
 import { DatabaseError, fail } from '../errors.js';
 import { type Document, isDocument, isInt32 } from './values.js';
 
-/** Above the largest document and the largest reply: a write that grows beyond it ends here, not in the memory. */
+/** More than the largest document and the largest reply. Encoding fails beyond it instead of exhausting memory. */
 const MAX_ENCODED_BYTES = 17 * 1024 * 1024;
-/** What is kept between two documents; a larger buffer was for one large document. */
+/** The size of the buffer that is reused. A buffer that grew beyond it is dropped after the document. */
 const KEPT_BYTES = 1024 * 1024;
-/** Behind the last value: what closes the documents around it, which each check their own size. */
+/** Room for the bytes that close the enclosing documents, which check their own sizes. */
 const SLACK_BYTES = 1024;
 
-/** Where in front of a document, and how deep, it is written. */
+/** Limits and layout of an encoded document. */
 export interface EncodeOptions {
-  /** Bytes left free in front of the document, for its owner's header. */
+  /** Bytes to leave free before the document, for a header of the caller. */
   readonly headBytes: number;
-  /** How deep it may nest. A reply wraps documents, and hence goes deeper than any of them. */
+  /** The maximum nesting depth. Replies wrap documents, so they nest deeper than any stored document. */
   readonly maxDepth: number;
 }
 
 const DEFAULTS: EncodeOptions = { headBytes: 0, maxDepth: Number.POSITIVE_INFINITY };
 
-/** One for all: encoding is never interrupted, and a document is copied out of it at its exact size. */
+/** Shared by all calls: encoding is synchronous, and each document is copied out at its exact size. */
 const sink: Sink = { bytes: Buffer.allocUnsafeSlow(KEPT_BYTES), position: 0, maxDepth: 0 };
 
 interface Sink {
@@ -29,9 +29,9 @@ interface Sink {
 }
 
 /**
- * The bytes of a document, integral doubles kept apart from int32 and undefined fields left out. It writes the types
- * that most values have; the rest is bson's work.
- * @throws DatabaseError BSONObjectTooLarge beyond 17 MB, Overflow beyond `maxDepth`, BadValue for a NUL in a name
+ * Encodes a document. Integral doubles stay doubles, and undefined fields are omitted. The common types are encoded
+ * here; the bson package encodes the others.
+ * @throws DatabaseError BSONObjectTooLarge above 17 MB, Overflow beyond `maxDepth`, BadValue for a NUL in a field name
  */
 export function encodeDocument(
   document: Document,
@@ -46,7 +46,7 @@ export function encodeDocument(
   return encoded;
 }
 
-/** Makes room for so many bytes more. */
+/** Ensures room for this many more bytes. */
 function reserve(byteLength: number): void {
   const needed = sink.position + byteLength;
   if (needed <= sink.bytes.length) return;
@@ -106,9 +106,9 @@ function close(start: number): void {
   writeInt32At(start, sink.position - start);
 }
 
-/** A type, a name, and room for a value of fixed size behind it. */
+/** Writes a type and a name, and reserves room for a value of fixed size. */
 function writeHead(type: number, key: string): void {
-  // A UTF-16 unit takes three bytes at most; no value of fixed size more than sixteen.
+  // A UTF-16 unit takes at most 3 bytes, a value of fixed size at most 16.
   reserve(key.length * 3 + 18);
   sink.bytes[sink.position] = type;
   sink.position += 1;
@@ -159,12 +159,12 @@ function writeField(key: string, value: unknown, depth: number): void {
   }
 }
 
-/** Up to this length a loop is quicker than the call into Node. */
+/** Up to this length a loop is faster than a call into Node. */
 const SHORT_TEXT = 32;
 const LONG_TEXT = 4096;
 
 function writeText(text: string): void {
-  // Three bytes a unit is more than most text takes, which matters only where there is much of it.
+  // Three bytes per unit is a generous estimate; long texts are measured exactly.
   reserve((text.length < LONG_TEXT ? text.length * 3 : Buffer.byteLength(text)) + 5);
   const { bytes } = sink;
   const start = sink.position + 4;
@@ -176,7 +176,7 @@ function writeText(text: string): void {
   sink.position = start + length + 1;
 }
 
-/** @returns how many bytes were written, -1 when the text is not ASCII */
+/** @returns the number of bytes written; -1 when the text is not ASCII */
 function writeAscii(text: string, start: number): number {
   const { bytes } = sink;
   for (let index = 0; index < text.length; index += 1) {
@@ -229,7 +229,7 @@ function writeObject(key: string, value: object, depth: number): void {
   }
 }
 
-/** What has no way of its own here is taken out of the document bson makes of it. */
+/** Encodes a value of a less common type with the bson package, and copies the field out of the result. */
 function writeRare(key: string, value: unknown): void {
   const wrapped = encodeWrapped(key, value);
   const field = wrapped.subarray(4, wrapped.length - 1);

@@ -3,8 +3,8 @@ import { compareValues } from './order.js';
 import { isDocument, typeOf } from './values.js';
 
 /**
- * Whether two values are the same to the byte. Equality is less: it holds for 1 and 1.0. An update that sets a value to
- * an identical one changes nothing.
+ * Whether two values have the same bytes as BSON. This is stricter than equality, which holds for 1 and 1.0. An update
+ * that replaces a value by an identical one changes nothing.
  */
 export function isIdentical(left: unknown, right: unknown): boolean {
   if (left === right) return left !== 0 || Object.is(left, right);

@@ -1,13 +1,13 @@
 import { fail } from '../errors.js';
-import { type Path, toArrayIndex } from './path.js';
+import { type Path, toArrayIndex, toPath } from './path.js';
 import { type Document, fieldOf, isDocument } from './values.js';
 
-/** What one document gives to an index: a list of values per entry, in the order of the index's fields. */
+/** The entries of one document in an index: for each entry the values of the index's fields, in order. */
 export interface IndexTuples {
   readonly tuples: readonly (readonly unknown[])[];
-  /** Per field, whether an array lies on its path. */
+  /** For each field, whether an array lies on its path. */
   readonly isMultikey: readonly boolean[];
-  /** Nothing is stored at any of the fields, which a sparse index leaves out. */
+  /** Whether the document has none of the fields; a sparse index omits such a document. */
   readonly isMissing: boolean;
 }
 
@@ -19,9 +19,9 @@ interface Collector {
 }
 
 /**
- * The entries of a document in an index over the given paths. An array gives an entry per element; fields that go
- * through the same array are taken from the same element; two different arrays cannot be indexed together.
- * A missing value is null and an empty array is `undefined`, which is how MongoDB keys them.
+ * The entries of a document in an index over the given paths. An array yields one entry per element. Fields that pass
+ * through the same array take their values from the same element. Two different arrays cannot be indexed together.
+ * Like in MongoDB, the value of a missing field is null and the value of an empty array is `undefined`.
  * @throws DatabaseError CannotIndexParallelArrays
  */
 export function toIndexTuples(document: Document, paths: readonly Path[]): IndexTuples {
@@ -31,14 +31,18 @@ export function toIndexTuples(document: Document, paths: readonly Path[]): Index
   return collector;
 }
 
-/** Where a field's path is still to be followed from. */
+/** The values of a document in an index on one path. There is at least one. */
+export const indexValuesAt = (document: Document, path: string): unknown[] =>
+  toIndexTuples(document, [toPath(path)]).tuples.map(([value]) => value);
+
+/** Where to continue on the path of a field. */
 interface Start {
   readonly field: number;
   readonly depth: number;
   readonly from: unknown;
 }
 
-/** A path that ended, or stopped in front of an array. */
+/** The end of a path, or the array before which it stopped. */
 interface Reached {
   readonly field: number;
   readonly depth: number;
@@ -101,7 +105,7 @@ function collectElement(
   const starts: Start[] = [];
   for (const { field, depth } of inArray) {
     const isEnd = depth === (collector.paths[field] as Path).length;
-    // An array inside an array is a value of its own at the end of a path, and is not entered on the way.
+    // An array inside an array is a value at the end of a path, and is not entered on the way.
     if (isEnd) next[field] = element;
     else if (isDocument(element)) starts.push({ field, depth, from: element });
     else next[field] = null;

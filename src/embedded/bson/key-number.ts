@@ -5,11 +5,11 @@ const NOT_A_NUMBER = 0;
 const NEGATIVE = 1;
 const POSITIVE = 2;
 
-/** Marks a magnitude that a double holds, or one that lies above the double before it by what follows. */
+/** `EXACT`: a double represents the magnitude. `ABOVE`: the magnitude exceeds the double by the residual that follows. */
 const EXACT = 1;
 const ABOVE = 2;
 
-/** A number of any BSON type: its sign and its magnitude. */
+/** Writes a number of any BSON type: its sign and its magnitude. */
 export function writeNumber(value: Numeric): void {
   const exact = toExact(value);
   if (typeof exact !== 'number') writeInexact(exact);
@@ -31,7 +31,7 @@ function writeMagnitude(double: number, mark: typeof EXACT | typeof ABOVE): void
   sink.position += 1;
 }
 
-/** A number that no double holds. */
+/** Writes a number that no double represents. */
 function writeInexact(value: ExactNumber): void {
   const magnitude: ExactNumber = { ...value, isNegative: false };
   const floor = floorDouble(magnitude);
@@ -44,7 +44,7 @@ function writeInexact(value: ExactNumber): void {
 
 const scratch = new DataView(new ArrayBuffer(8));
 
-/** The greatest double that is not above a positive number which no double holds. */
+/** The greatest double below a positive number that no double represents. */
 function floorDouble(magnitude: ExactNumber): number {
   const nearest = Number(formatExact(magnitude));
   if (nearest === Number.POSITIVE_INFINITY) return Number.MAX_VALUE;
@@ -57,10 +57,10 @@ function doubleBelow(value: number): number {
   return scratch.getFloat64(0);
 }
 
-/** Above every negative power of ten that a decimal's digits have. */
+/** Greater than the magnitude of any negative exponent of a decimal. */
 const POWER_OFFSET = 0x8000;
 
-/** The positive difference as the power of its first digit and its digits, no zeros behind. */
+/** Writes the positive difference as the exponent of its first digit and its digits without trailing zeros. */
 function writeResidual(magnitude: ExactNumber, floor: ExactNumber): void {
   const exponent = Math.min(magnitude.exponent, floor.exponent);
   const difference =

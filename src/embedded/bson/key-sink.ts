@@ -1,19 +1,19 @@
-/* Where the bytes of a key are gathered. */
+/* The buffer in which keys are built. */
 
-/** What is kept between two keys; more was for one large value. */
+/** The size of the buffer that is reused. A buffer that grew beyond it is dropped after the key. */
 const KEPT_BYTES = 64 * 1024;
 
-/** One for all: making a key is never interrupted. */
+/** Shared by all calls: building a key is synchronous. */
 export const sink = { bytes: Buffer.allocUnsafeSlow(KEPT_BYTES), position: 0 };
 
-/** The key that was written. */
+/** The key that was built, one character per byte. */
 export function takeKey(): string {
   const key = sink.bytes.toString('latin1', 0, sink.position);
   if (sink.bytes.length > KEPT_BYTES) sink.bytes = Buffer.allocUnsafeSlow(KEPT_BYTES);
   return key;
 }
 
-/** Makes room for so many bytes more. */
+/** Ensures room for this many more bytes. */
 export function reserve(byteLength: number): void {
   const needed = sink.position + byteLength;
   if (needed <= sink.bytes.length) return;
@@ -22,26 +22,26 @@ export function reserve(byteLength: number): void {
   sink.bytes = grown;
 }
 
-/** Turns around the order of what was written from a position on. */
+/** Inverts the bytes from a position to the end, which reverses their order. */
 export function invertFrom(start: number): void {
   const { bytes, position } = sink;
   for (let index = start; index < position; index += 1) bytes[index] = 0xff - (bytes[index] as number);
 }
 
-/** One byte. */
+/** Appends one byte. */
 export function writeByte(byte: number): void {
   reserve(1);
   sink.bytes[sink.position] = byte;
   sink.position += 1;
 }
 
-/** Four bytes, the highest first. */
+/** Appends four bytes, big-endian. */
 export function writeUint32(value: number): void {
   reserve(4);
   sink.position = sink.bytes.writeUInt32BE(value, sink.position);
 }
 
-/** Bytes as they are. */
+/** Appends bytes unchanged. */
 export function writeBytes(bytes: Uint8Array): void {
   reserve(bytes.length);
   sink.bytes.set(bytes, sink.position);

@@ -7,22 +7,21 @@ import { binaryOf, rankOf, regExpOf, textOf, toCodePointOrder } from './order.js
 import { type Document, isDocument } from './values.js';
 
 /*
- * A value as bytes whose order is MongoDB's order of the values. Every part is either of fixed width or closed by a
- * terminator below anything that may continue it, so that no key is a prefix of another and keys of several fields can
- * simply be joined.
+ * Values as byte strings that order as MongoDB orders the values. Every part has a fixed width or ends with a
+ * terminator below any byte that could continue it. So no key is a prefix of another, and keys of several fields can
+ * be concatenated.
  *
  *   key      = rank body
- *   number   = sign magnitude                      (a negative magnitude has all its bytes inverted)
- *   text     = units with NUL as NUL 1, closed by NUL NUL
+ *   number   = sign magnitude                      (the bytes of a negative magnitude are inverted)
+ *   text     = units, NUL as NUL 1, terminated by NUL NUL
  *   document = (rank name-text body)* NUL
  *   array    = key* NUL
  *
- * The bytes are kept as a string of one character each, which V8 compares and hashes fastest when it is written in one
- * piece, and never wider than a byte.
+ * A key is a string with one character per byte. V8 compares and hashes flat one-byte strings fastest.
  */
 
 /**
- * The key of a value: equal values (1, Long 1, 1.0, Decimal128 1) give equal keys, and keys order as
+ * The key of a value. Equal values (1, Long 1, 1.0, Decimal128 1) have equal keys, and keys order as
  * {@link compareValues} orders values. `undefined` (missing) sorts below null.
  */
 export function toKeyString(value: unknown, collation?: Collation): string {
@@ -32,8 +31,8 @@ export function toKeyString(value: unknown, collation?: Collation): string {
 }
 
 /**
- * The keys of several values as one.
- * @param isFlipped - per value, whether its order is turned around
+ * The concatenated keys of several values.
+ * @param isFlipped - for each value, whether its order is reversed
  */
 export function toCompoundKeyString(
   values: readonly unknown[],
@@ -49,7 +48,7 @@ export function toCompoundKeyString(
   return takeKey();
 }
 
-/** Turns the order of a key around: the complement of each byte (no key is a prefix of another, so this is exact). */
+/** The key with inverted bytes, which sorts in reverse. This is exact because no key is a prefix of another. */
 export function flipKey(key: string): string {
   let flipped = '';
   for (let index = 0; index < key.length; index += 1) flipped += String.fromCharCode(0xff - key.charCodeAt(index));
@@ -101,7 +100,7 @@ function writeBody(rank: number, value: unknown, collation: Collation | undefine
       writeCode(value as Code);
       return;
     default:
-    // The other types have one value each.
+    // Each of the other types has a single value.
   }
 }
 
@@ -110,12 +109,12 @@ function writeString(text: string, collation: Collation | undefined): void {
   else writeText(sortKeyOf(text, collation), toUnitOrder);
 }
 
-/** Sort keys order by code unit as they are. */
+/** Collation sort keys already order by code unit. */
 const toUnitOrder = (unit: number): number => unit;
 
-/** UTF-8's way to write a number, in which longer ones are greater; NUL, which closes a text, is escaped. */
+/** Writes the units of a text in the encoding of UTF-8, which preserves their order. NUL terminates a text, so it is escaped. */
 function writeText(text: string, toOrder: (unit: number) => number): void {
-  // A unit takes three bytes at most, and the end two.
+  // A unit takes at most three bytes, the terminator two.
   reserve(text.length * 3 + 2);
   const { bytes } = sink;
   let { position } = sink;

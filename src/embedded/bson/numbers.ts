@@ -1,17 +1,17 @@
 import { Decimal128, Double, Int32, Long } from 'bson';
 import { isInt32, toDouble } from './values.js';
 
-/** Any BSON number as it is held in memory. */
+/** A BSON number in memory. */
 export type Numeric = number | Long | Double | Decimal128 | Int32;
 
-/** A number as coefficient × 10^exponent, exactly; `special` for what has no such form. */
+/** A finite number as ±coefficient × 10^exponent. */
 export interface ExactNumber {
   readonly isNegative: boolean;
   readonly coefficient: bigint;
   readonly exponent: number;
 }
 
-/** The number types in the order arithmetic promotes: the result has the highest of its operands. */
+/** The number types in the order of arithmetic promotion: a result has the highest type of its operands. */
 export type NumericType = 'int' | 'long' | 'double' | 'decimal';
 
 /** The BSON type of a number in memory. */
@@ -34,7 +34,7 @@ function decimalBits(value: Decimal128): { high: bigint; low: bigint } {
   return { high: view.getBigUint64(8, true), low: view.getBigUint64(0, true) };
 }
 
-/** A Decimal128's NaN or infinity as a JS number; `undefined` when it is finite. */
+/** NaN or an infinity of a Decimal128 as a JS number; `undefined` when it is finite. */
 function decimalSpecial(high: bigint): number | undefined {
   const combination = (high >> 58n) & 0x1fn;
   if (combination === 0x1fn) return Number.NaN;
@@ -44,7 +44,7 @@ function decimalSpecial(high: bigint): number | undefined {
 
 function exactDecimal({ high, low }: { high: bigint; low: bigint }): ExactNumber {
   const isNegative = high >> 63n === 1n;
-  // The second form holds only coefficients over 34 digits, which the format reads as zero.
+  // The second form encodes only coefficients of more than 34 digits, which count as zero.
   if (((high >> 61n) & 3n) === 3n) return { isNegative, coefficient: 0n, exponent: 0 };
   const coefficient = ((high & 0x1ffffffffffffn) << 64n) | (low & MASK_64);
   const exponent = Number((high >> 49n) & 0x3fffn) - DECIMAL_BIAS;
@@ -69,8 +69,8 @@ export function exactOfDouble(value: number): ExactNumber {
 }
 
 /**
- * A number in the cheapest form that is exact: a JS number when a double holds it (NaN and the infinities too),
- * otherwise its decimal form. Equal numbers of different types give equal forms.
+ * A number in its cheapest exact form: a JS number when a double represents it (NaN and infinities included),
+ * otherwise an {@link ExactNumber}. Equal numbers of different types have equal forms.
  */
 export function toExact(value: Numeric): number | ExactNumber {
   if (typeof value === 'number') return value;
@@ -89,19 +89,19 @@ function exactLong(value: Long): number | ExactNumber {
   const approximate = value.toNumber();
   if (Number.isSafeInteger(approximate)) return approximate;
   const integer = value.toBigInt();
-  // 2^63 as a double reads back as another integer than the long that was rounded up to it.
+  // A long that was rounded to a double reads back as another integer.
   if (BigInt(approximate) === integer) return approximate;
   return { isNegative: integer < 0n, coefficient: integer < 0n ? -integer : integer, exponent: 0 };
 }
 
-/** The nearest double of a number of any type. */
+/** The double nearest to a number of any type. */
 export function toNumber(value: Numeric): number {
   if (typeof value === 'number') return value;
   if (value instanceof Double || value instanceof Int32) return value.value;
   return value instanceof Long ? value.toNumber() : Number(value.toString());
 }
 
-/** A number in exponent notation, which both `Number` and `Decimal128` read. */
+/** A number in exponent notation, which `Number` and `Decimal128` parse. */
 export const formatExact = ({ isNegative, coefficient, exponent }: ExactNumber): string =>
   `${isNegative ? '-' : ''}${coefficient}E${exponent}`;
 
@@ -115,7 +115,7 @@ export function compareExact(left: ExactNumber, right: ExactNumber): number {
 
 const signed = ({ isNegative, coefficient }: ExactNumber): bigint => (isNegative ? -coefficient : coefficient);
 
-/** Compares numbers of any types by value; NaN equals itself and is below every other number. */
+/** Compares numbers of any type by value. NaN equals itself and sorts below every other number. */
 export function compareNumbers(left: Numeric, right: Numeric): number {
   const a = toExact(left);
   const b = toExact(right);
@@ -133,7 +133,7 @@ function compareDoubles(a: number, b: number): number {
   return 1;
 }
 
-/** The operations `$inc`, `$mul` and the expressions share. */
+/** The operations of `$inc`, `$mul` and the arithmetic expressions. */
 export type Arithmetic = 'add' | 'subtract' | 'multiply';
 
 const ON_DOUBLES: Record<Arithmetic, (a: number, b: number) => number> = {
@@ -152,9 +152,9 @@ const LONG_MAX = 2n ** 63n - 1n;
 const LONG_MIN = -(2n ** 63n);
 
 /**
- * Arithmetic with MongoDB's promotion: int with int gives int or, when it overflows, long; with a long gives long; with
- * a double gives double; with a decimal gives decimal.
- * @returns `undefined` when a 64-bit integer overflows: updates refuse that, expressions go on as a double
+ * Arithmetic with MongoDB's type promotion. Two ints give an int, or a long on overflow. Otherwise the result has the
+ * higher type of the operands: long, double, decimal.
+ * @returns `undefined` when a 64-bit integer overflows; updates reject that, expressions continue with a double
  */
 export function calculate(operation: Arithmetic, left: Numeric, right: Numeric): Numeric | undefined {
   if (typeof left === 'number' && typeof right === 'number' && isInt32(left) && isInt32(right)) {
@@ -170,7 +170,7 @@ export function calculate(operation: Arithmetic, left: Numeric, right: Numeric):
   return Long.fromBigInt(result);
 }
 
-/** The integer a number holds, fractions cut off. */
+/** A number truncated to an integer. */
 export const toBigInt = (value: Numeric): bigint =>
   value instanceof Long ? value.toBigInt() : BigInt(Math.trunc(toNumber(value)));
 
@@ -196,7 +196,7 @@ function calculateDecimal(operation: Arithmetic, left: Numeric, right: Numeric):
   return toDecimal128({ isNegative: result < 0n, coefficient: result < 0n ? -result : result, exponent });
 }
 
-/** A number as decimal arithmetic takes it: a double by its 15 significant digits, as mongod converts it. */
+/** A number as an operand of decimal arithmetic. Like mongod, a double is rounded to 15 significant digits. */
 function decimalOperand(value: Numeric): number | ExactNumber {
   if (value instanceof Decimal128) {
     const bits = decimalBits(value);
@@ -213,7 +213,7 @@ function decimalOperand(value: Numeric): number | ExactNumber {
   return converted;
 }
 
-/** A number of any type as a Decimal128, a double by its 15 significant digits. */
+/** A number of any type as a Decimal128. A double is rounded to 15 significant digits. */
 export function toDecimal(value: Numeric): Decimal128 {
   if (value instanceof Decimal128) return value;
   const operand = decimalOperand(value);
@@ -221,7 +221,7 @@ export function toDecimal(value: Numeric): Decimal128 {
   return Decimal128.fromString(Number.isNaN(operand) ? 'NaN' : operand > 0 ? 'Infinity' : '-Infinity');
 }
 
-/** Rounds to 34 digits, half to even, as the decimal format does. */
+/** Rounds to the 34 digits of a Decimal128, half to even. */
 export function toDecimal128({ isNegative, coefficient, exponent }: ExactNumber): Decimal128 {
   let rounded = coefficient;
   let power = exponent;

@@ -4,8 +4,8 @@ import { compareNumbers, type Numeric } from './numbers.js';
 import { type BsonType, type Document, isDocument, typeOf } from './values.js';
 
 /**
- * The place of each type in MongoDB's total order; types of one rank are compared with each other by value. A missing
- * value ranks below null, which is how expressions see it; sorting replaces it by null first.
+ * The rank of each type in MongoDB's total order. Types of the same rank compare by value. A missing value ranks below
+ * null, as in expressions; sorting replaces it by null before.
  * Source: https://www.mongodb.com/docs/manual/reference/bson-type-comparison-order/
  */
 const TYPE_RANKS: Readonly<Record<BsonType, number>> = {
@@ -36,7 +36,7 @@ const TYPE_RANKS: Readonly<Record<BsonType, number>> = {
 /** The rank of a type. */
 export const rankOfType = (type: BsonType): number => TYPE_RANKS[type];
 
-/** The rank of a value's type; the common types are answered without looking at their class. */
+/** The rank of a value's type. The common types need no look at the class. */
 export function rankOf(value: unknown): number {
   switch (typeof value) {
     case 'string':
@@ -53,8 +53,8 @@ export function rankOf(value: unknown): number {
 }
 
 /**
- * MongoDB's total order over all values: by type first, then by value; embedded documents field by field in their
- * order, arrays element by element.
+ * MongoDB's total order of all values: first by type, then by value. Documents compare field by field in their order,
+ * arrays element by element.
  * @returns negative, zero or positive
  */
 export function compareValues(left: unknown, right: unknown, collation?: Collation): number {
@@ -67,7 +67,7 @@ export function compareValues(left: unknown, right: unknown, collation?: Collati
   return compareSameRank(leftRank, left, right, collation);
 }
 
-/** Whether two values are the same to MongoDB: 1, 1.0 and Long 1 are. */
+/** Whether two values are equal in MongoDB, as 1, 1.0 and Long 1 are. */
 export const isEqual = (left: unknown, right: unknown, collation?: Collation): boolean =>
   left === right || compareValues(left, right, collation) === 0;
 
@@ -97,12 +97,12 @@ function compareSameRank(rank: number, left: unknown, right: unknown, collation:
     case 65:
       return compareCode(left as Code, right as Code);
     default:
-      // Null, missing, MinKey and MaxKey have one value each.
+      // Null, missing, MinKey and MaxKey each have a single value.
       return 0;
   }
 }
 
-/** A string's text; a symbol's too, which MongoDB compares as a string. */
+/** The text of a string or a symbol, which MongoDB compares as a string. */
 export const textOf = (value: unknown): string => (typeof value === 'string' ? value : (value as BSONSymbol).value);
 
 function compareText(left: string, right: string, collation: Collation | undefined): number {
@@ -113,7 +113,7 @@ function compareText(left: string, right: string, collation: Collation | undefin
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** MongoDB compares UTF-8 bytes, so by code point; JS compares UTF-16 units, which differ above the surrogates. */
+/** Compares by code point, as MongoDB does by UTF-8 bytes. JS compares UTF-16 units, which differs above U+D7FF. */
 export function compareCodePoints(left: string, right: string): number {
   const length = Math.min(left.length, right.length);
   for (let index = 0; index < length; index += 1) {
@@ -124,7 +124,7 @@ export function compareCodePoints(left: string, right: string): number {
   return left.length - right.length;
 }
 
-/** Moves surrogates above the rest of the plane, so that units compare as the code points they belong to. */
+/** Maps UTF-16 units so that they compare as their code points: surrogates move above the other units. */
 export function toCodePointOrder(unit: number): number {
   if (unit < 0xd800) return unit;
   return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
@@ -139,7 +139,7 @@ function compareDocuments(left: Document, right: Document, collation: Collation 
     const rightKey = rightKeys[index] as string;
     const a = left[leftKey];
     const b = right[rightKey];
-    // Per field: the type first, then the name, then the value.
+    // For each field: first the type, then the name, then the value.
     const byType = rankOf(a) - rankOf(b);
     if (byType !== 0) return byType;
     const byName = leftKey === rightKey ? 0 : compareCodePoints(leftKey, rightKey);
@@ -159,7 +159,7 @@ function compareArrays(left: unknown[], right: unknown[], collation: Collation |
   return left.length - right.length;
 }
 
-/** Bytes and subtype of binary data, whichever class holds it. */
+/** Bytes and subtype of binary data in a Binary or a Uint8Array. */
 export function binaryOf(value: unknown): { bytes: Uint8Array; subtype: number } {
   if (value instanceof Uint8Array) return { bytes: value, subtype: 0 };
   const binary = value as Binary;
@@ -173,7 +173,7 @@ const compareBinary = (left: BinaryParts, right: BinaryParts): number =>
 
 const compareBytes = (left: Uint8Array, right: Uint8Array): number => Buffer.compare(left, right);
 
-/** Pattern and flags, of a BSON or a JS regular expression. */
+/** Pattern and flags of a BSON or a JS regular expression. */
 export const regExpOf = (value: unknown): { pattern: string; options: string } =>
   value instanceof BSONRegExp
     ? { pattern: value.pattern, options: value.options }

@@ -6,16 +6,16 @@ export type Path = readonly string[];
 /** The segments of a dotted path. */
 export const toPath = (dotted: string): Path => dotted.split('.');
 
-/** The array position a path segment names, or -1: `0` does, `00` and `-1` do not. */
+/** The array position that a path segment names; -1 when it names none, as `00` and `-1`. */
 export const toArrayIndex = (segment: string): number => (/^(?:0|[1-9]\d{0,9})$/.test(segment) ? Number(segment) : -1);
 
 /**
- * Compiles the visit of what a dotted path means in a document, with MongoDB's array semantics: an array on the way is entered element
- * by element (its embedded documents only), and by position where the next segment is a number. Missing ends are
- * visited as `undefined`; an array's elements that are no documents are passed over.
+ * Compiles a walk to the values at a dotted path, with MongoDB's array semantics. In an array on the way, the walk
+ * enters each embedded document, and the element at a position when the next segment is a number. Other elements are
+ * skipped. A missing value is visited as `undefined`.
  *
- * @param visit - gets each end value, an array as a whole
- * @returns a function that tells whether a visit stopped the walk
+ * @param visit - receives each value at the end of the path; an array as one value
+ * @returns a function that walks a document and returns whether a visit stopped the walk
  */
 export function createWalk(path: Path, visit: Visit): (document: Document) => boolean {
   const [only] = path;
@@ -24,10 +24,10 @@ export function createWalk(path: Path, visit: Visit): (document: Document) => bo
   return (document) => walkDocument(document, walk, START);
 }
 
-/** {@link createWalk} for one walk. */
+/** Walks one document; see {@link createWalk}. */
 export const walkPath = (document: Document, path: Path, visit: Visit): boolean => createWalk(path, visit)(document);
 
-/** Gets an end value and the position in the outermost array entered on the way; true stops the walk. */
+/** Receives a value and the position in the outermost array on the way to it. Returning true stops the walk. */
 export type Visit = (value: unknown, position: number | undefined) => boolean;
 
 interface Walk {
@@ -73,7 +73,7 @@ function walkArray(array: unknown[], walk: Walk, { depth, position }: Place): bo
   return false;
 }
 
-/** The values at a path, arrays as wholes and missing ends left out: what `distinct` and the planner look at. */
+/** The values at a path, without missing ones. An array is one value. */
 function valuesAt(document: Document, path: Path | string): unknown[] {
   const values: unknown[] = [];
   walkPath(document, typeof path === 'string' ? toPath(path) : path, (value) => {
@@ -83,85 +83,6 @@ function valuesAt(document: Document, path: Path | string): unknown[] {
   return values;
 }
 
-/** The values `distinct` lists: {@link valuesAt} with each array replaced by its elements. */
+/** The values at a path as `distinct` lists them: arrays are replaced by their elements. */
 export const distinctValuesAt = (document: Document, path: Path | string): unknown[] =>
   valuesAt(document, path).flatMap((value) => (Array.isArray(value) ? value : [value]));
-
-/** What an index holds of a document for one of its fields. */
-export interface IndexKeys {
-  /** At least one; null stands for a missing field, `undefined` for an empty array. */
-  readonly values: readonly unknown[];
-  /** Whether an array lies on the path: the index is then multikey on this field. */
-  readonly isArray: boolean;
-  /** Whether nothing at all is stored at the path, which a sparse index leaves out. */
-  readonly isMissing: boolean;
-}
-
-/**
- * The keys of a document for an indexed path. An array gives a key per element (an element that is itself an array is
- * one key), and an array of embedded documents a key per document.
- */
-export function indexKeysAt(document: Document, path: Path | string): IndexKeys {
-  const segments = typeof path === 'string' ? toPath(path) : path;
-  const single = segments.length === 1 ? fieldOf(document, segments[0] as string) : MULTIPLE;
-  if (single !== MULTIPLE && !Array.isArray(single)) {
-    return { values: [single ?? null], isArray: false, isMissing: single === undefined };
-  }
-  const found: Found = { values: [], isArray: false, isMissing: true };
-  collectKeys(document, segments, found);
-  if (found.values.length === 0) found.values.push(null);
-  return found;
-}
-
-const MULTIPLE = Symbol('multiple');
-
-interface Found {
-  values: unknown[];
-  isArray: boolean;
-  isMissing: boolean;
-}
-
-function collectKeys(document: Document, path: Path, found: Found): void {
-  const value = fieldOf(document, path[0] as string);
-  const rest = path.slice(1);
-  if (rest.length === 0) collectLeaf(value, found);
-  else if (isDocument(value)) collectKeys(value, rest, found);
-  else if (Array.isArray(value)) collectThroughArray(value, rest, found);
-  else found.values.push(null);
-}
-
-function collectThroughArray(value: unknown[], rest: Path, found: Found): void {
-  found.isArray = true;
-  const explicit = toArrayIndex(rest[0] as string);
-  if (explicit >= 0 && explicit < value.length) {
-    collectAtIndex(value[explicit], rest.slice(1), found);
-    return;
-  }
-  if (value.length === 0) found.values.push(null);
-  for (const element of value) {
-    if (isDocument(element)) collectKeys(element, rest, found);
-    else found.values.push(null);
-  }
-}
-
-function collectAtIndex(element: unknown, rest: Path, found: Found): void {
-  if (rest.length === 0) collectLeaf(element, found);
-  else if (isDocument(element)) collectKeys(element, rest, found);
-  else if (Array.isArray(element)) collectKeys({ [rest[0] as string]: element }, [rest[0] as string, ...rest], found);
-  else found.values.push(null);
-}
-
-function collectLeaf(value: unknown, found: Found): void {
-  if (value === undefined) {
-    found.values.push(null);
-    return;
-  }
-  found.isMissing = false;
-  if (!Array.isArray(value)) {
-    found.values.push(value);
-    return;
-  }
-  found.isArray = true;
-  if (value.length === 0) found.values.push(undefined);
-  else found.values.push(...value);
-}

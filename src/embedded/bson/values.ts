@@ -15,18 +15,18 @@ import {
 } from 'bson';
 
 /**
- * A BSON document in memory. It is read with {@link fieldOf} and written with {@link setField} wherever the key comes
- * from a client, because a plain object inherits `constructor` and `__proto__`.
+ * A BSON document in memory. Use {@link fieldOf} and {@link setField} for keys that come from a client, because a
+ * plain object inherits `constructor` and `__proto__`.
  *
- * How values are held, so that no type is lost and the common ones stay cheap:
- * - int32 is a JS number; a double is a JS number too, unless it is integral and fits an int32: then it is a `Double`,
- *   or it would come back as an int32. A bare number is therefore an int32 exactly when {@link isInt32} says so.
- * - int64 is a `Long`, a decimal a `Decimal128`, binary data a `Binary`, a regular expression a `BSONRegExp`.
- * - a DBRef stays the plain document it is on the wire; `undefined` (the deprecated BSON type 6) is read as null.
+ * The representation of values keeps every type and keeps common types cheap:
+ * - An int32 is a JS number. A double is a JS number, too, unless it is integral and fits an int32; then it is a
+ *   `Double`. So a JS number is an int32 exactly when {@link isInt32} is true.
+ * - An int64 is a `Long`, a decimal a `Decimal128`, binary data a `Binary`, a regular expression a `BSONRegExp`.
+ * - A DBRef stays a plain document. The deprecated BSON type `undefined` is decoded as null.
  */
 export type Document = Record<string, unknown>;
 
-/** The names `$type` knows, with their numbers. */
+/** The type names of `$type` with their numbers. */
 export const BSON_TYPE_NUMBERS = {
   double: 1,
   string: 2,
@@ -54,22 +54,22 @@ export const BSON_TYPE_NUMBERS = {
 /** A BSON type by its `$type` name; `missing` is the absence of a field. */
 export type BsonType = keyof typeof BSON_TYPE_NUMBERS | 'missing';
 
-/** Whether the value is an embedded document, and not an array or one of the BSON classes. */
+/** Whether the value is a document, not an array or an instance of a BSON class. */
 export function isDocument(value: unknown): value is Document {
   if (typeof value !== 'object' || value === null) return false;
   const prototype = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
 }
 
-/** Reads an own field; `undefined` is a missing one. */
+/** Reads an own field; `undefined` when it is missing. */
 export function fieldOf(document: Document, key: string): unknown {
   if (key === '__proto__') return Object.hasOwn(document, key) ? document[key] : undefined;
   const value = document[key];
-  // What a plain object inherits under any other name is a function, and no stored value is one.
+  // All other inherited properties are functions, which no stored value is.
   return typeof value === 'function' ? undefined : value;
 }
 
-/** Writes an own field, `__proto__` too. */
+/** Writes an own field, including `__proto__`. */
 export function setField(document: Document, key: string, value: unknown): void {
   if (key === '__proto__') {
     Object.defineProperty(document, key, { value, writable: true, enumerable: true, configurable: true });
@@ -78,10 +78,10 @@ export function setField(document: Document, key: string, value: unknown): void 
   }
 }
 
-/** Whether a bare number is written as an int32 (and so is one): integral, in range, and not -0. */
+/** Whether a JS number represents an int32: integral, in range, and not -0. */
 export const isInt32 = (value: number): boolean => (value | 0) === value && !Object.is(value, -0);
 
-/** A double as it is held in memory: wrapped only where a bare number would read as an int32. */
+/** A double in memory: wrapped when the JS number would represent an int32. */
 export const toDouble = (value: number): number | Double => (isInt32(value) ? new Double(value) : value);
 
 const CLASS_TYPES = new Map<unknown, BsonType>([
@@ -101,7 +101,7 @@ const CLASS_TYPES = new Map<unknown, BsonType>([
 
 /**
  * The BSON type of a value in memory.
- * @throws TypeError for a value that is no BSON value, such as a function: none can come from the wire.
+ * @throws TypeError for other values, such as functions, which cannot come from the wire
  */
 export function typeOf(value: unknown): BsonType {
   switch (typeof value) {
@@ -129,7 +129,7 @@ function objectType(value: object): BsonType {
   if (known !== undefined) return known;
   if (value instanceof Date) return 'date';
   if (value instanceof Code) return value.scope ? 'javascriptWithScope' : 'javascript';
-  // UUID is the one subclass the driver hands out.
+  // UUID is a subclass of Binary.
   if (value instanceof Binary || value instanceof Uint8Array) return 'binData';
   if (value instanceof RegExp) return 'regex';
   throw new TypeError(`${value.constructor.name} is not a BSON value`);

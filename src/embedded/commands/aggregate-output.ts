@@ -1,7 +1,7 @@
 import { type Document, fieldOf, isDocument } from '../bson/values.js';
 import type { Collection } from '../engine/collection.js';
 import { DirectWriter } from '../engine/direct-writer.js';
-import { describeDuplicate } from '../engine/duplicate-key.js';
+import { createDuplicateKeyError } from '../engine/duplicate-key.js';
 import { LockedError } from '../engine/lock.js';
 import { readDocuments } from '../engine/read.js';
 import type { Writer } from '../engine/writer.js';
@@ -127,7 +127,7 @@ function mergeOne(request: Request, { collection, options, on, document, writer 
   if (whenMatched === 'keepExisting') return {};
   if (whenMatched === 'fail') {
     const index = collection.indexes.get('_id_');
-    if (index) throw describeDuplicate(collection, index, existing);
+    if (index) throw createDuplicateKeyError(collection, index, existing);
   }
   const { _id: _ignored, ...rest } = document;
   const statement = {

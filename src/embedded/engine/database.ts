@@ -4,7 +4,7 @@ import { type LogEvents, LogStore } from '../store/log-store.js';
 import type { Storage } from '../store/storage.js';
 import { Catalog, describeCollection, ensureNamespace } from './catalog.js';
 import { Collection } from './collection.js';
-import { describeDuplicate } from './duplicate-key.js';
+import { createDuplicateKeyError } from './duplicate-key.js';
 import type { CollectionIndex } from './indexes/collection-index.js';
 import { toIndexDefinition } from './indexes/index-definition.js';
 import { decodeEntries, ENTRY, type Entry, encodeEntry } from './log-codec.js';
@@ -102,7 +102,7 @@ export class Database {
     const index = collection.addIndex(definition);
     try {
       const duplicate = index.build(collection.records.values());
-      if (duplicate) throw describeDuplicate(collection, index, duplicate[0].document);
+      if (duplicate) throw createDuplicateKeyError(collection, index, duplicate[0].document);
     } catch (error) {
       collection.indexes.delete(definition.name);
       throw error;

@@ -2,12 +2,19 @@ import type { Document } from '../bson/values.js';
 import { fail } from '../errors.js';
 import type { Change, Collection } from './collection.js';
 import type { Database } from './database.js';
-import { describeDuplicate } from './duplicate-key.js';
+import { createDuplicateKeyError } from './duplicate-key.js';
 import { LockedError } from './lock.js';
 import { documentBytesOf, ENTRY, encodeEntry } from './log-codec.js';
 import { describeSession, type Session } from './sessions.js';
 import type { Transaction } from './transaction.js';
-import { describeDuplicateId, encodePut, encodeRemove, isUniqueSecondary, lockNameOf, type Writer } from './writer.js';
+import {
+  createDuplicateIdError,
+  encodePut,
+  encodeRemove,
+  isUniqueSecondary,
+  lockNameOf,
+  type Writer,
+} from './writer.js';
 
 /**
  * Writes at once. All that happens until {@link commit} becomes one frame of the log: after a crash either all of it is
@@ -27,7 +34,7 @@ export class DirectWriter implements Writer {
     const key = collection.keyOf(document['_id']);
     this.#ensureUnlocked(collection, key);
     const entry = encodePut(collection, document);
-    if (collection.records.has(key)) throw describeDuplicateId(collection, document);
+    if (collection.records.has(key)) throw createDuplicateIdError(collection, document);
     this.#ensureIndexable(collection, key, document);
     this.#put(collection, { key, before: undefined, after: document, byteLength: documentBytesOf(entry) }, entry);
     if (collection.isCapped) this.#evict(collection);
@@ -126,7 +133,7 @@ export class DirectWriter implements Writer {
         for (const entry of index.keysOf(after)) this.#ensureUnlocked(collection, lockNameOf(index, entry));
       }
       const conflict = index.conflictOf(after, (record) => record.key === key);
-      if (conflict) throw describeDuplicate(collection, index, after);
+      if (conflict) throw createDuplicateKeyError(collection, index, after);
     }
   }
 }

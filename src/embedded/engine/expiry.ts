@@ -1,4 +1,4 @@
-import { indexKeysAt } from '../bson/path.js';
+import { indexValuesAt } from '../bson/index-keys.js';
 import type { Document } from '../bson/values.js';
 import type { Collection } from './collection.js';
 import type { Database } from './database.js';
@@ -57,7 +57,7 @@ async function expire(database: Database, { collection, index, now }: Expiry): P
 
 /** Of several dates the earliest counts. */
 const isExpired = (document: Document, path: string, limit: Date): boolean =>
-  indexKeysAt(document, path).values.some((value) => value instanceof Date && value <= limit);
+  indexValuesAt(document, path).some((value) => value instanceof Date && value <= limit);
 
 function removeAll(database: Database, collection: Collection, documents: readonly Document[]): number {
   const writer = new DirectWriter(database);

@@ -1,11 +1,11 @@
 import type { Document } from '../bson/values.js';
 import { fail } from '../errors.js';
 import type { Change, Collection } from './collection.js';
-import { describeDuplicate } from './duplicate-key.js';
+import { createDuplicateKeyError } from './duplicate-key.js';
 import type { CollectionIndex } from './indexes/collection-index.js';
 import { documentBytesOf } from './log-codec.js';
 import { createWriteConflict, MAX_TRANSACTION_BYTES, type Transaction } from './transaction.js';
-import { describeDuplicateId, encodePut, isUniqueSecondary, lockNameOf, type Writer } from './writer.js';
+import { createDuplicateIdError, encodePut, isUniqueSecondary, lockNameOf, type Writer } from './writer.js';
 
 /** Keeps writes in a transaction until it commits; what it touches is locked from then on. */
 export class TransactionWriter implements Writer {
@@ -18,7 +18,7 @@ export class TransactionWriter implements Writer {
   insert(collection: Collection, document: Document): void {
     const key = collection.keyOf(document['_id']);
     const length = documentBytesOf(encodePut(collection, document));
-    if (this.#transaction.documentOf(collection, key)) throw describeDuplicateId(collection, document);
+    if (this.#transaction.documentOf(collection, key)) throw createDuplicateIdError(collection, document);
     this.#stage(collection, { key, before: undefined, after: document, byteLength: length });
   }
 
@@ -73,7 +73,7 @@ export class TransactionWriter implements Writer {
       throw createWriteConflict('a unique key was taken after the transaction began');
     }
     if (conflict || (isTouched && this.#isTakenByOwn(collection, { index, key, taken }))) {
-      throw describeDuplicate(collection, index, after);
+      throw createDuplicateKeyError(collection, index, after);
     }
     for (const [otherKey, document] of transaction.snapshotOf(collection)) {
       if (!document || isOwn(otherKey)) continue;

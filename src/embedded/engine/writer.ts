@@ -1,7 +1,7 @@
 import type { Document } from '../bson/values.js';
 import { fail } from '../errors.js';
 import type { Collection } from './collection.js';
-import { describeDuplicate } from './duplicate-key.js';
+import { createDuplicateKeyError } from './duplicate-key.js';
 import type { CollectionIndex } from './indexes/collection-index.js';
 import { documentBytesOf, ENTRY, encodeEntry } from './log-codec.js';
 
@@ -43,7 +43,7 @@ export const isUniqueSecondary = ({ definition }: CollectionIndex): boolean =>
 export const lockNameOf = (index: CollectionIndex, key: string): string => `${LOCKED_KEY_MARK}${index.name}\0${key}`;
 
 /** The error for a document whose `_id` is taken. */
-export function describeDuplicateId(collection: Collection, document: Document): Error {
+export function createDuplicateIdError(collection: Collection, document: Document): Error {
   const index = collection.indexes.get('_id_');
-  return index ? describeDuplicate(collection, index, document) : new Error('a collection has no _id index');
+  return index ? createDuplicateKeyError(collection, index, document) : new Error('a collection has no _id index');
 }

@@ -3,32 +3,32 @@ import { toArrayIndex } from '../bson/path.js';
 import { type Document, fieldOf, isDocument, setField } from '../bson/values.js';
 import { fail } from '../errors.js';
 
-/** How far past its end an array may be written: a single update must not fill the memory with nulls. */
+/** The most nulls that one write past the end of an array may insert, as in MongoDB. It bounds the memory of an update. */
 const MAX_PADDING = 1_500_000;
 
-/** A stored document being changed: what is written is copied first, once, and the rest is shared. */
+/** A copy-on-write draft of a document. Documents and arrays on written paths are copied once; the rest is shared. */
 export interface Draft {
-  /** The document as it is now; the one it started from as long as nothing has changed. */
+  /** The document with all changes; the original as long as nothing was written. */
   readonly document: Document;
-  /** The value at a path, positions by number; `undefined` where there is none. */
+  /** The value at a path, which can contain array positions; `undefined` when there is none. */
   get(path: readonly string[]): unknown;
-  /** Writes, making the embedded documents on the way. @throws DatabaseError PathNotViable through a scalar */
+  /** Writes a value and creates missing embedded documents. @throws DatabaseError PathNotViable for a path through a scalar */
   set(path: readonly string[], value: unknown): void;
-  /** Removes a field; an array's element becomes null, for the others keep their positions. */
+  /** Removes a field. An array element becomes null, so that the other elements keep their positions. */
   remove(path: readonly string[]): void;
-  /** Whether an array lies on the way to the path's end. */
+  /** Whether an array lies on the path. */
   crossesArray(path: readonly string[]): boolean;
 }
 
 type Container = Document | unknown[];
 
-/** Starts changing a document. */
+/** Starts a draft of a document, which is not modified. */
 export const createDraft = (original: Document): Draft => new CopyOnWrite(original);
 
 class CopyOnWrite implements Draft {
   readonly #original: Document;
   #root: Document;
-  /** The copies below the root; most changes are to the root itself and need none. */
+  /** The copies below the root. Most changes concern only the root and need none. */
   #owned: Set<Container> | undefined;
 
   constructor(original: Document) {

@@ -1,7 +1,7 @@
 import { BSONRegExp } from 'bson';
 import { fail } from '../errors.js';
 
-/** A pattern with its flags, as a BSON regular expression or `$regex` with `$options` carries it. */
+/** The pattern and flags of a BSON regular expression, or of `$regex` and `$options`. */
 export interface RegExpSource {
   readonly pattern: string;
   readonly options: string;
@@ -13,17 +13,17 @@ export const toRegExpSource = (value: BSONRegExp | RegExp): RegExpSource =>
     ? { pattern: value.pattern, options: value.options }
     : { pattern: value.source, options: value.flags };
 
-/** Whether a value is a regular expression, of BSON or of JavaScript. */
+/** Whether a value is a BSON or JavaScript regular expression. */
 export const isRegExp = (value: unknown): value is BSONRegExp | RegExp =>
   value instanceof BSONRegExp || value instanceof RegExp;
 
 /**
- * Compiles a regular expression of MongoDB, which are PCRE's, to the platform's.
+ * Compiles a regular expression of MongoDB, which uses PCRE, to a JavaScript regular expression.
  *
- * The two differ in more than flags: what PCRE writes otherwise is translated (`\A`, `\z`, `(?i)`, `(?P<name>`,
- * the `x` flag, `$` before a last newline), and what the platform cannot do is refused rather than read otherwise.
- * @param location - the operator, for the error's text
- * @throws DatabaseError BadValue for an unknown flag, Location51091 for a pattern that cannot be compiled
+ * PCRE syntax that JavaScript lacks is translated: `\A`, `\z`, `(?i)`, `(?P<name>`, the `x` flag, `$` before a final
+ * newline. Constructs without an equivalent are rejected; they never match differently.
+ * @param location - the operator, for the error message
+ * @throws DatabaseError Location51108 for an unknown flag, Location51091 for a pattern that cannot be compiled
  */
 export function compileRegExp({ pattern, options }: RegExpSource, location = '$regex'): RegExp {
   if (pattern.includes('\u0000')) fail('BadValue', 'Regular expression cannot contain an embedded null byte');
@@ -36,7 +36,7 @@ export function compileRegExp({ pattern, options }: RegExpSource, location = '$r
   try {
     return new RegExp(translated, `${native}u`);
   } catch {
-    // Unicode mode refuses escapes that PCRE allows, such as `\-`.
+    // Unicode mode rejects escapes that PCRE allows, such as `\-`.
     try {
       return new RegExp(translated, native);
     } catch (error) {
@@ -67,7 +67,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 
 const UNSUPPORTED_ESCAPES = 'GKQXC';
 
-/** One pass over a pattern, character by character. */
+/** Translates a pattern in one pass. */
 class Translation {
   readonly #pattern: string;
   readonly #isMultiline: boolean;
@@ -115,7 +115,7 @@ class Translation {
     let end = start + 1;
     if (this.#pattern[end] === '^') end += 1;
     let text = this.#pattern.slice(start, end);
-    // A bracket right at the start is itself.
+    // A closing bracket at the start of a class is a literal.
     if (this.#pattern[end] === ']') {
       text += '\\]';
       end += 1;

@@ -6,7 +6,7 @@ import { type Path, toPath, walkPath } from '../bson/path.js';
 import { type Document, fieldOf, isDocument, isNumeric } from '../bson/values.js';
 import { DatabaseError, fail } from '../errors.js';
 
-/** One part of a sort. */
+/** One field of a sort. */
 export interface SortField {
   readonly path: string;
   readonly direction: 1 | -1;
@@ -15,8 +15,8 @@ export interface SortField {
 const MAX_FIELDS = 32;
 
 /**
- * Reads a sort specification.
- * @throws DatabaseError for a direction that is not 1 or -1, or what `$meta` would need a text index for
+ * Parses a sort specification.
+ * @throws DatabaseError for a direction other than 1 and -1, an invalid path, or `$meta`, which needs a text index
  */
 export function parseSort(sort: Document): SortField[] {
   const fields = Object.entries(sort);
@@ -42,10 +42,10 @@ export function parseSort(sort: Document): SortField[] {
   });
 }
 
-/** What a sort may hold without `allowDiskUse`. MongoDB 6 and later give it unless told otherwise; here it is to be asked for. */
+/** The memory limit of a sort without `allowDiskUse`, which is not the default here, unlike in MongoDB 6 and later. */
 export const MAX_SORT_BYTES = 100 * 1024 * 1024;
 
-/** @throws DatabaseError QueryExceededMemoryLimitNoDiskUseAllowed for more bytes than a sort may hold */
+/** @throws DatabaseError QueryExceededMemoryLimitNoDiskUseAllowed above {@link MAX_SORT_BYTES} */
 export function ensureSortable(bytes: number): void {
   if (bytes <= MAX_SORT_BYTES) return;
   fail(
@@ -55,8 +55,8 @@ export function ensureSortable(bytes: number): void {
 }
 
 /**
- * Compiles a sort to a comparison of documents. An array sorts by its least element ascending and its greatest
- * descending; a missing field is null; an empty array is below null.
+ * Compiles a sort to a comparison of documents. In ascending order an array sorts by its least element, in descending
+ * order by its greatest. A missing field sorts as null, an empty array below null.
  */
 export function compileSort(sort: Document, collation?: Collation): (a: Document, b: Document) => number {
   const fields = parseSort(sort);
@@ -65,7 +65,7 @@ export function compileSort(sort: Document, collation?: Collation): (a: Document
   return (a, b) => compare(keysOf(a), keysOf(b));
 }
 
-/** Sorts documents into a new array, computing each document's keys once; documents that are equal keep their order. */
+/** Sorts documents into a new array. The sort is stable and computes the keys of each document once. */
 export function sortDocuments(documents: Iterable<Document>, sort: Document, collation?: Collation): Document[] {
   const fields = parseSort(sort);
   const compare = compileKeyComparison(fields, collation);
@@ -89,8 +89,8 @@ function compileKeyComparison(fields: readonly SortField[], collation: Collation
 }
 
 /**
- * The keys of a document in a sort. Of a document with arrays there are as many as it would have in an index on the fields
- * of the sort, and the first of them in its order counts: fields of one array are taken from one element.
+ * Compiles the sort keys of a document. A document with arrays has the candidates that it would have in an index on the
+ * fields of the sort; the first of them in sort order counts. So fields of one array come from the same element.
  */
 function compileSortKeys(
   fields: readonly SortField[],
@@ -151,7 +151,7 @@ function sortKeyAt(
   walkPath(document, path, (value) => {
     if (value === undefined) consider(null);
     else if (!Array.isArray(value)) consider(value);
-    // An empty array is MongoDB's undefined here, which sorts below null.
+    // Like in MongoDB, an empty array sorts as `undefined`, which is below null.
     else if (value.length === 0) consider(undefined);
     else for (const element of value) consider(element);
     return false;

@@ -3,25 +3,25 @@ import type { Collation } from '../../bson/collation.js';
 import { toKeyString } from '../../bson/key-string.js';
 import { compareValues, isEqual, rankOf } from '../../bson/order.js';
 
-/** A predicate over one value; `undefined` is a missing one. */
+/** A predicate on one value; `undefined` is a missing value. */
 export type ValueTest = (value: unknown) => boolean;
 
-/** Compiles `$eq`: null is equal to a missing value too. */
+/** Compiles `$eq`. Null equals a missing value, too. */
 export function compileEquality(operand: unknown, collation?: Collation): ValueTest {
   if (operand === null || operand === undefined) return (value) => value === null || value === undefined;
   if (typeof operand === 'boolean') return (value) => value === operand;
   if (operand instanceof ObjectId) return (value) => value instanceof ObjectId && value.equals(operand);
   if (typeof operand === 'number' ? !Number.isNaN(operand) : typeof operand === 'string' && collation === undefined) {
-    // Only an object can be equal without being identical: a Long, a Double, a symbol.
+    // Besides the identical value only an object can be equal: a Long, a Double, a symbol.
     return (value) => value === operand || (typeof value === 'object' && value !== null && isEqual(value, operand));
   }
   return (value) => isEqual(value, operand, collation);
 }
 
-/** Below this many values, comparing one by one is as quick as making a key of the value. */
+/** With fewer values, comparing one by one is as fast as building a key. */
 const HASH_FROM = 4;
 
-/** Compiles the values of `$in`; its regular expressions are the caller's. */
+/** Compiles the values of `$in`. The caller handles its regular expressions. */
 export function compileMembership(operands: readonly unknown[], collation?: Collation): ValueTest {
   if (operands.length < HASH_FROM) {
     const tests = operands.map((operand) => compileEquality(operand, collation));
@@ -38,7 +38,7 @@ export function compileMembership(operands: readonly unknown[], collation?: Coll
   };
 }
 
-/** The operators that compare with one bound. */
+/** The operators that compare with a bound. */
 export type RangeOperator = '$gt' | '$gte' | '$lt' | '$lte';
 
 const HOLDS: Readonly<Record<RangeOperator, (order: number) => boolean>> = {
@@ -48,7 +48,7 @@ const HOLDS: Readonly<Record<RangeOperator, (order: number) => boolean>> = {
   $lte: (order) => order <= 0,
 };
 
-/** Compiles a range operator: only values of the operand's own type are compared, MinKey and MaxKey with all. */
+/** Compiles a range operator. It compares values of the operand's type only; MinKey and MaxKey compare with all types. */
 export function compileRange(operator: RangeOperator, operand: unknown, collation?: Collation): ValueTest {
   const holds = HOLDS[operator];
   const isInclusive = operator === '$gte' || operator === '$lte';

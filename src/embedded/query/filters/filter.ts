@@ -13,25 +13,25 @@ import type { FieldPredicate } from './predicate.js';
 /** A compiled filter. */
 export interface Matcher {
   matches(document: Document): boolean;
-  /** For a document that matches: the array position that `$` in an update or a projection stands for. */
+  /** In a document that matches: the array position that `$` stands for in an update or a projection. */
   positionOf(document: Document): number | undefined;
-  /** The predicates per path that must all hold; the filter as a whole stays the residual. */
+  /** Predicates that every matching document satisfies. The planner uses them; {@link matches} still decides. */
   readonly predicates: readonly FieldPredicate[];
-  /** For each `$or` that must hold, its branches: a plan may take the union of plans for one of them. */
+  /** The branches of each `$or` that must hold. A plan can be the union of plans for the branches of one of them. */
   readonly disjunctions: readonly (readonly Matcher[])[];
   readonly collation: Collation | undefined;
 }
 
-/** What a filter depends on beside its document. */
+/** The context of a filter. */
 export interface FilterOptions {
   readonly collation?: Collation | undefined;
-  /** The command's `let`, for `$expr`. */
+  /** The variables of the command's `let`, for `$expr`. */
   readonly variables?: Document | undefined;
 }
 
 /**
- * Compiles a filter once, to match many documents.
- * @throws DatabaseError naming an operator that is unknown or not supported
+ * Compiles a filter.
+ * @throws DatabaseError BadValue or CommandNotSupported naming an operator that is unknown or not supported
  */
 export function compileFilter(filter: Document, options: FilterOptions = {}): Matcher {
   const collector: Collector = { conditions: [], predicates: [], disjunctions: [], positions: [] };
@@ -100,7 +100,7 @@ function collectTopLevel(operator: string, operand: unknown, { context, into }: 
     case '$or': {
       const clauses = clausesOf(operator, operand);
       const [only] = clauses;
-      // MongoDB's optimizer puts the one branch in the place of the `$or`.
+      // MongoDB's optimizer replaces an `$or` with one branch by the branch.
       if (only && clauses.length === 1) {
         collect(only, context, into);
         return;

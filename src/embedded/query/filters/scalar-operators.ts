@@ -10,7 +10,7 @@ const TYPE_BY_NUMBER: ReadonlyMap<number, BsonType> = new Map(
   Object.entries(BSON_TYPE_NUMBERS).map(([name, number]) => [number, name as BsonType]),
 );
 
-/** `$type`: by name, by number, `number` for all of them, or a list. */
+/** Compiles `$type`: a type by name or number, `number` for all numeric types, or a list. */
 export function compileType(operand: unknown): ValueTest {
   const wanted = new Set<BsonType>();
   const list = Array.isArray(operand) ? operand : [operand];
@@ -19,7 +19,7 @@ export function compileType(operand: unknown): ValueTest {
   return (value) => value !== undefined && wanted.has(typeOf(value));
 }
 
-/** The types that one entry of `$type` names. */
+/** The types that one entry of `$type` stands for. */
 export function typesOf(entry: unknown): readonly BsonType[] {
   if (entry === 'number') return NUMBER_TYPES;
   if (typeof entry === 'string') {
@@ -31,7 +31,7 @@ export function typesOf(entry: unknown): readonly BsonType[] {
   return type === undefined ? fail('BadValue', `Invalid numerical type code: ${toNumber(entry)}`) : [type];
 }
 
-/** `$mod`: [divisor, remainder], fractions cut off. */
+/** Compiles `$mod`: [divisor, remainder], with fractions truncated. */
 export function compileMod(operand: unknown): ValueTest {
   if (!Array.isArray(operand)) return fail('BadValue', 'malformed mod, needs to be an array');
   if (operand.length < 2) return fail('BadValue', 'malformed mod, not enough elements');
@@ -43,7 +43,7 @@ export function compileMod(operand: unknown): ValueTest {
   const smallRemainder = Number(remainder);
   return (value) => {
     if (typeof value === 'number' && Number.isSafeInteger(Math.trunc(value))) {
-      // Adding zero turns the -0 of a negative multiple into 0.
+      // Adding 0 turns the -0 of a negative multiple into 0.
       return (Math.trunc(value) % smallDivisor) + 0 === smallRemainder;
     }
     if (!isNumeric(value) || !Number.isFinite(toNumber(value))) return false;
@@ -62,10 +62,10 @@ function modPart(value: unknown, name: string): bigint {
   return toBigInt(value);
 }
 
-/** The operators that look at bits. */
+/** The bitwise operators. */
 export type BitsOperator = '$bitsAllSet' | '$bitsAnySet' | '$bitsAllClear' | '$bitsAnyClear';
 
-/** The bit operators: a mask as a number, as binary data, or as a list of bit positions. */
+/** Compiles a bitwise operator. The mask is a number, binary data, or a list of bit positions. */
 export function compileBits(operator: BitsOperator, operand: unknown): ValueTest {
   const mask = toMask(operator, operand);
   return (value) => {
@@ -108,7 +108,7 @@ function bitPosition(value: unknown): number {
   return position < 0 ? fail('BadValue', `bit positions must be >= 0 but got: ${position}`) : position;
 }
 
-/** A number's bits as 64-bit two's complement, negatives extended further by BigInt itself. */
+/** The bits of a number in two's complement; BigInt extends the sign of negative numbers. */
 function toBits(value: unknown): bigint | undefined {
   if (value instanceof Binary) return binaryBits(value);
   if (value instanceof Long) return value.toBigInt();

@@ -5,16 +5,16 @@ import { type Document, fieldOf, isDocument, isNumeric, setField } from '../../b
 import { fail } from '../../errors.js';
 import { compileFilter, type Matcher } from '../filters/filter.js';
 
-/** The part of a projection that changes an array after the rest is done. */
+/** A part of a projection that changes an array after fields were included or excluded. */
 export type Transform = (input: {
-  /** What the projection has made so far; not changed. */
+  /** The result of the projection so far; it is not modified. */
   readonly result: Document;
   readonly path: Path;
   /** The stored document. */
   readonly document: Document;
 }) => Document;
 
-/** Applies a function to the arrays at a path, through embedded documents and arrays of them. */
+/** Applies a function to the arrays at a path, through embedded documents and arrays of documents. */
 function mapArrays(document: Document, path: Path, change: (array: unknown[]) => unknown[]): Document {
   const [key, ...rest] = path;
   if (key === undefined) return document;
@@ -32,7 +32,7 @@ function mapValue(value: unknown, path: Path, change: (array: unknown[]) => unkn
   return Array.isArray(value) ? value.map((element) => mapValue(element, path, change)) : value;
 }
 
-/** `$slice` of a `find`: the first or last n, or n after a number of others. */
+/** Compiles `$slice` of a `find` projection: the first or last n elements, or n elements after some others. */
 export function compileSlice(operand: unknown): Transform {
   const [first, second] = Array.isArray(operand) ? operand.map(sliceNumber) : [sliceNumber(operand)];
   if (first === undefined) return fail('Location28667', 'Invalid $slice syntax');
@@ -53,7 +53,7 @@ function sliceNumber(value: unknown): number {
   return Math.trunc(toNumber(value));
 }
 
-/** `$elemMatch` of a `find`: the first element that fulfils it, or no field. */
+/** Compiles `$elemMatch` of a `find` projection: the first matching element, or no field. */
 export function compileElemMatchProjection(
   operand: unknown,
   options: { collation?: Collation | undefined },
@@ -73,7 +73,7 @@ export function compileElemMatchProjection(
   };
 }
 
-/** The positional `$`: of the array, only the element that the filter matched. */
+/** Compiles the positional `$`: only the array element that the filter matched. */
 export function compilePositional(matcher: Matcher | undefined): Transform {
   return ({ result, path, document }) => {
     const position = matcher?.positionOf(document);

@@ -2,7 +2,7 @@ import { type Document, fieldOf, isDocument, setField } from '../../bson/values.
 import { scopeOf } from '../expressions/compiler.js';
 import { isTree, type ProjectionTree } from './projection-tree.js';
 
-/** Keeps what the tree includes in the document's order, then appends what it computes in the tree's order. */
+/** Keeps the included fields in the order of the document, then appends the computed fields in the order of the tree. */
 export function applyInclusion(tree: ProjectionTree, document: Document, root: Document): Document {
   const result: Document = {};
   if (root === document && tree.children.has('_id'))
@@ -45,7 +45,7 @@ function includeValue(tree: ProjectionTree, value: unknown, root: Document): unk
   if (Array.isArray(value)) {
     return value.map((element) => includeValue(tree, element, root)).filter((element) => element !== undefined);
   }
-  // A computed field replaces what cannot hold it.
+  // A computed field replaces a value that cannot contain it.
   return hasComputed(tree) ? applyInclusion(tree, {}, root) : undefined;
 }
 
@@ -55,7 +55,7 @@ function hasComputed(tree: ProjectionTree): boolean {
   return false;
 }
 
-/** Keeps what the tree does not exclude. */
+/** Removes the excluded fields. */
 export function applyExclusion(tree: ProjectionTree, document: Document): Document {
   const result: Document = {};
   for (const key of Object.keys(document)) {

@@ -2,29 +2,29 @@ import { toPath } from '../../bson/path.js';
 import { fail } from '../../errors.js';
 import type { Evaluate } from '../expressions/compiler.js';
 
-/** What a projection does at the end of a path. */
+/** The action of a projection at the end of a path. */
 export type ProjectionLeaf =
   | { readonly kind: 'include' }
   | { readonly kind: 'exclude' }
   | { readonly kind: 'compute'; readonly evaluate: Evaluate };
 
-/** A projection as a tree of its paths. */
+/** The paths of a projection as a tree. */
 export interface ProjectionTree {
   readonly children: Map<string, ProjectionTree | ProjectionLeaf>;
 }
 
-/** A path of the specification with what is to be done there. */
+/** A path of the specification with its action. */
 export interface ProjectionEntry {
   readonly path: string;
   readonly leaf: ProjectionLeaf;
 }
 
-/** Whether there are paths below, and not the end of one. */
+/** Whether a node has children, and is not the end of a path. */
 export const isTree = (node: ProjectionTree | ProjectionLeaf): node is ProjectionTree => 'children' in node;
 
 /**
- * The tree of all paths.
- * @throws DatabaseError for paths that collide (31249, 31250)
+ * Builds the tree of all paths.
+ * @throws DatabaseError Location31249 or Location31250 for paths that collide
  */
 export function toTree(entries: readonly ProjectionEntry[]): ProjectionTree {
   const tree: ProjectionTree = { children: new Map() };
@@ -60,7 +60,7 @@ function childTree(parent: ProjectionTree, segment: string): ProjectionTree {
   return child;
 }
 
-/** Adds an inclusion where the tree does not have one. */
+/** Includes a path unless the tree has an action for it already. */
 export function include(tree: ProjectionTree, path: string): void {
   const segments = toPath(path);
   let node = tree;

@@ -10,23 +10,24 @@ import { compileElemMatchProjection, compilePositional, compileSlice, type Trans
 import { applyExclusion, applyInclusion } from './field-projection.js';
 import { include, type ProjectionEntry, toTree } from './projection-tree.js';
 
-/** Makes the document a client sees of a stored one, which stays as it is. */
+/** Computes the projected document. The stored document is not modified. */
 export type Projection = (document: Document) => Document;
 
-/** What a projection depends on beside its specification. */
+/** The context of a projection. */
 export interface ProjectionOptions {
-  /** The query's filter, which the positional `$` refers to. */
+  /** The filter of the query, for the positional `$`. */
   readonly matcher?: Matcher | undefined;
   readonly collation?: Collation | undefined;
   readonly variables?: Document | undefined;
   readonly now?: Date | undefined;
-  /** A `find`'s projection knows `$slice`, `$elemMatch` and `$`; the stage `$project` does not. */
+  /** The projection of `find` supports `$slice`, `$elemMatch` and `$`; the stage `$project` does not. */
   readonly kind?: 'find' | 'stage';
 }
 
 /**
- * Compiles a projection once, to apply to many documents.
- * @throws DatabaseError for a mixture of inclusion and exclusion (31253, 31254) or paths that collide (31249, 31250)
+ * Compiles a projection.
+ * @throws DatabaseError Location31253 or Location31254 when it mixes inclusion and exclusion, Location31249 or
+ *   Location31250 for paths that collide
  */
 export function compileProjection(specification: Document, options: ProjectionOptions = {}): Projection {
   if (Object.keys(specification).length === 0) {
@@ -103,7 +104,7 @@ function readDocument(path: string, value: Document, reader: Reader): void {
   }
 }
 
-/** `$slice` of an expression has the array as its first argument. */
+/** Whether `$slice` is the expression, which has the array as its first argument. */
 const isSliceExpression = (operand: unknown): boolean =>
   Array.isArray(operand) && (operand.length === 3 || (operand.length === 2 && !isNumeric(operand[0])));
 
@@ -127,7 +128,7 @@ function build(reader: Reader): Projection {
     transforms.reduce((result, { path, transform }) => transform({ result, path, document }), shape(document));
 }
 
-/** Computed fields alone make an inclusion; `_id` alone decides only where nothing else does. */
+/** Whether a projection includes fields. Computed fields alone make an inclusion; `_id` decides only when it is alone. */
 function decideInclusion(entries: readonly ProjectionEntry[]): boolean {
   let decided: 'include' | 'exclude' | undefined;
   for (const { path, leaf } of entries) {
