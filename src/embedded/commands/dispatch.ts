@@ -111,7 +111,7 @@ const toReply = (error: DatabaseError): Document => ({
 
 /** Runs commands against the engine: checks, session, transaction, time limit, and the wait for the log. */
 export function createCommandHandler(state: ServerState): CommandHandler {
-  return (message, connection) => {
+  return function handleCommand(message, connection) {
     const { command, database } = message;
     const [name = ''] = Object.keys(command);
     state.counters.commands += 1;

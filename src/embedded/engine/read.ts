@@ -120,7 +120,7 @@ const mayRepeat = (plan: Plan): boolean => plan.kind === 'union' || (plan.kind =
 
 function once(visit: Visit): Visit {
   const seen = new Set<StoredRecord>();
-  return (record) => {
+  return function visitOnce(record) {
     if (seen.has(record)) return true;
     seen.add(record);
     return visit(record);

@@ -79,7 +79,7 @@ export function sortDocuments(documents: Iterable<Document>, sort: Document, col
 type CompareKeys = (left: readonly unknown[], right: readonly unknown[]) => number;
 
 function compileKeyComparison(fields: readonly SortField[], collation: Collation | undefined): CompareKeys {
-  return (left, right) => {
+  return function compareKeys(left, right) {
     for (let index = 0; index < fields.length; index += 1) {
       const order = compareValues(left[index], right[index], collation);
       if (order !== 0) return (fields[index]?.direction ?? 1) * order;
@@ -99,7 +99,7 @@ function compileSortKeys(
   const paths = fields.map(({ path }) => toPath(path));
   const keyOf = fields.map(({ path, direction }) => compileSortKey(path, direction, collation));
   if (fields.length < 2) return (document) => keyOf.map((key) => key(document));
-  return (document) => {
+  return function sortKeysOf(document) {
     if (!paths.some((path) => mayReachArray(document, path))) return keyOf.map((key) => key(document));
     return tuplesOf(document, paths).reduce((best, tuple) => (compare(tuple, best) < 0 ? tuple : best));
   };
@@ -130,7 +130,7 @@ function compileSortKey(
   const [only] = path;
   const throughArrays = (document: Document): unknown => sortKeyAt(document, path, { direction, collation });
   if (only === undefined || path.length > 1) return throughArrays;
-  return (document) => {
+  return function sortKeyOf(document) {
     const value = fieldOf(document, only);
     if (value === undefined) return null;
     return Array.isArray(value) ? throughArrays(document) : value;

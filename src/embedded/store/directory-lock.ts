@@ -27,7 +27,7 @@ export function lockDirectory(directory: string): ReleaseLock {
   } finally {
     rmSync(draft, { force: true });
   }
-  return () => {
+  return function releaseLock() {
     if (readOwner(path)?.pid === process.pid) rmSync(path, { force: true });
   };
 }

@@ -43,7 +43,7 @@ export interface Frame {
 function createWindow(file: LogFile): (position: number, length: number) => Buffer {
   let start = 0;
   let bytes: Buffer = Buffer.alloc(0);
-  return (position, length) => {
+  return function readWindow(position, length) {
     if (position < start || position + length > start + bytes.length) {
       start = position;
       bytes = file.read(position, Math.max(length, READ_CHUNK_BYTES));

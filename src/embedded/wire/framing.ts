@@ -34,7 +34,7 @@ export function createFramer(onMessage: (message: Buffer) => void): (chunk: Buff
     return length;
   };
 
-  return (chunk) => {
+  return function pushChunk(chunk) {
     chunks.push(chunk);
     available += chunk.length;
     while (available >= needed) {

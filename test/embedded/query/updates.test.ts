@@ -1,7 +1,8 @@
 import { Decimal128, Double, Long, Timestamp } from 'bson';
 import { describe, expect, it } from 'vitest';
 import { compileFilter } from '../../../src/embedded/query/filters/filter.js';
-import { compileUpdate, type UpdateOptions } from '../../../src/embedded/query/updates/update.js';
+import { compileUpdate } from '../../../src/embedded/query/updates/compile-update.js';
+import type { UpdateOptions } from '../../../src/embedded/query/updates/update.js';
 
 type Fields = Record<string, unknown>;
 

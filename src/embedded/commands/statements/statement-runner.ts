@@ -9,7 +9,7 @@ import { TransactionWriter } from '../../engine/transaction-writer.js';
 import type { Writer } from '../../engine/writer.js';
 import { fail } from '../../errors.js';
 import { compileFilter, type Matcher } from '../../query/filters/filter.js';
-import { compileUpdate } from '../../query/updates/update.js';
+import { compileUpdate } from '../../query/updates/compile-update.js';
 import { resolveOrder } from '../request/hint.js';
 import type { Request } from '../request/request.js';
 

@@ -6,17 +6,17 @@ import { compareValues } from '../../bson/order.js';
 import { type Document, isDocument, isInt32, isNumeric, setField, toDouble, typeOf } from '../../bson/values.js';
 import { fail } from '../../errors.js';
 
-/** Gathers the values of a group, or of an array, into one. */
+/** Combines the values of a group, or of an array, into one value. */
 export interface Accumulator {
-  /** `undefined` is a missing value. */
+  /** @param value - `undefined` when it is missing */
   add(value: unknown): void;
   result(): unknown;
 }
 
-/** Makes an accumulator for each group. */
+/** Creates the accumulator of a group. */
 export type AccumulatorFactory = (collation: Collation | undefined) => Accumulator;
 
-/** Sums exactly as far as types allow: integers as integers, doubles with the lost low bits carried along. */
+/** A sum that is as exact as the types allow: integers as integers, doubles with a compensation of rounding errors. */
 class NumberSum {
   #integers = 0;
   #bigIntegers = 0n;
@@ -95,7 +95,7 @@ const average: AccumulatorFactory = () => {
 };
 
 function extreme(direction: 1 | -1): AccumulatorFactory {
-  return (collation) => {
+  return function createExtreme(collation) {
     let best: unknown;
     return {
       add: (value) => {
@@ -146,9 +146,9 @@ const addToSet: AccumulatorFactory = (collation) => {
   };
 };
 
-/** Welford's running variance, which does not lose precision to large means. */
+/** Standard deviation by Welford's algorithm, which stays precise with large means. */
 function deviation(isSample: boolean): AccumulatorFactory {
-  return () => {
+  return function createDeviation() {
     let count = 0;
     let mean = 0;
     let squares = 0;
@@ -211,7 +211,7 @@ const setUnion: AccumulatorFactory = (collation) => {
   };
 };
 
-/** The accumulators that take one value per document. */
+/** The accumulators with one input value per document. */
 export const ACCUMULATORS: ReadonlyMap<string, AccumulatorFactory> = new Map([
   ['$sum', sum],
   ['$avg', average],

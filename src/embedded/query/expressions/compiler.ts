@@ -2,17 +2,17 @@ import type { Collation } from '../../bson/collation.js';
 import { type Document, fieldOf, isDocument, setField } from '../../bson/values.js';
 import { fail } from '../../errors.js';
 
-/** What an expression is evaluated in. */
+/** The scope in which an expression is evaluated. */
 export interface Scope {
-  /** The document, or in `$redact` the embedded document, that `$field` reads. */
+  /** The document that `$field` reads. In `$redact` this can be an embedded document. */
   readonly current: unknown;
   /** `$$ROOT`. */
   readonly root: unknown;
-  /** The innermost variable; those around it follow. */
+  /** The innermost variable, linked to the enclosing ones. */
   readonly binding: Binding | undefined;
 }
 
-/** A variable of `$let`, `$map` and the like. */
+/** A variable of `$let`, `$map` and similar operators. */
 export interface Binding {
   readonly name: string;
   readonly value: unknown;
@@ -22,22 +22,22 @@ export interface Binding {
 /** A compiled expression; `undefined` is a missing value. */
 export type Evaluate = (scope: Scope) => unknown;
 
-/** What compiling an expression needs of its surroundings. */
+/** The context in which an expression is compiled. */
 export interface ExpressionContext {
   readonly collation: Collation | undefined;
-  /** `$$NOW`, the same through a whole command. */
+  /** `$$NOW`, which is constant during a command. */
   readonly now: Date;
-  /** The variables in scope. */
+  /** The names of the variables in scope. */
   readonly names: ReadonlySet<string>;
   /** The values of the command's `let`. */
   readonly constants: Document;
   readonly operators: ReadonlyMap<string, OperatorCompiler>;
 }
 
-/** Compiles one operator's operand. */
+/** Compiles the operand of one operator. */
 export type OperatorCompiler = (operand: unknown, context: ExpressionContext) => Evaluate;
 
-/** The scope of a document's own expressions. */
+/** The scope of expressions on a document. */
 export const scopeOf = (document: unknown): Scope => ({ current: document, root: document, binding: undefined });
 
 /** A scope with one more variable. */
@@ -47,7 +47,7 @@ export const bind = (scope: Scope, name: string, value: unknown): Scope => ({
   binding: { name, value, next: scope.binding },
 });
 
-/** A context in which more variables are known. */
+/** A context with more variable names in scope. */
 export const withNames = (context: ExpressionContext, names: readonly string[]): ExpressionContext => ({
   ...context,
   names: new Set([...context.names, ...names]),
@@ -55,7 +55,7 @@ export const withNames = (context: ExpressionContext, names: readonly string[]):
 
 /**
  * Compiles an aggregation expression: paths, variables, documents, arrays and operators.
- * @throws DatabaseError InvalidPipelineOperator (168) naming an operator that is unknown
+ * @throws DatabaseError Location168 naming an operator that is unknown
  */
 export function compile(expression: unknown, context: ExpressionContext): Evaluate {
   if (typeof expression === 'string' && expression.startsWith('$')) return compilePath(expression, context);
@@ -91,7 +91,7 @@ function compileDocument(expression: Document, context: ExpressionContext): Eval
       return fail('Location16412', `FieldPath field names may not contain '.'. Consider using $getField or $setField.`);
     return [key, compile(expression[key], context)];
   });
-  return (scope) => {
+  return function evaluateDocument(scope) {
     const document: Document = {};
     for (const [key, evaluate] of fields) {
       const value = evaluate(scope);
@@ -122,14 +122,14 @@ function toFieldPath(text: string): string[] {
   return path;
 }
 
-/** What `$redact` decides with: no value a document could hold. */
+/** The results of `$redact`: symbols, which no document can contain. */
 export const REDACT = { DESCEND: Symbol('DESCEND'), PRUNE: Symbol('PRUNE'), KEEP: Symbol('KEEP') } as const;
 
 const isRedactVerdict = (name: string): name is keyof typeof REDACT => Object.hasOwn(REDACT, name);
 
 function compileVariable(name: string, context: ExpressionContext): Evaluate {
   if (context.names.has(name)) {
-    return (scope) => {
+    return function readVariable(scope) {
       for (let binding = scope.binding; binding !== undefined; binding = binding.next) {
         if (binding.name === name) return binding.value;
       }
@@ -145,7 +145,7 @@ function compileVariable(name: string, context: ExpressionContext): Evaluate {
   return fail('Location17276', `Use of undefined variable: ${name}`);
 }
 
-/** A path in an expression goes through arrays too, but gives an array of what it finds, and knows no positions. */
+/** Reads a path in an expression. Through an array it returns the array of the values found; it has no array positions. */
 function readPath(value: unknown, path: readonly string[], depth: number): unknown {
   let current = value;
   for (let index = depth; index < path.length; index += 1) {

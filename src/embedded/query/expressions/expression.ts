@@ -16,17 +16,17 @@ import { trigonometryOperators } from './operators/trigonometry.js';
 import { typeOperators } from './operators/type.js';
 import { ensureName, variableOperators } from './operators/variable.js';
 
-/** Options of {@link compileExpression}. */
+/** The context of {@link compileExpression}. */
 export interface ExpressionOptions {
   readonly collation?: Collation | undefined;
   readonly now?: Date | undefined;
-  /** The command's `let`, already evaluated. */
+  /** The evaluated variables of the command's `let`. */
   readonly variables?: Document | undefined;
-  /** Names that the scope will bind, such as `$$this`. */
+  /** Names of variables that the scope will bind, such as `this`. */
   readonly names?: readonly string[] | undefined;
 }
 
-/** The surroundings of an expression at the top of a command. */
+/** The context of a top-level expression, with all operators. */
 export const createExpressionContext = (options: ExpressionOptions = {}): ExpressionContext => ({
   collation: options.collation,
   now: options.now ?? new Date(),
@@ -37,7 +37,7 @@ export const createExpressionContext = (options: ExpressionOptions = {}): Expres
 
 /**
  * Compiles an aggregation expression to a function of a document.
- * @throws DatabaseError InvalidPipelineOperator (168) naming an operator that is unknown
+ * @throws DatabaseError Location168 naming an operator that is unknown
  */
 export function compileExpression(
   expression: unknown,
@@ -48,8 +48,8 @@ export function compileExpression(
 }
 
 /**
- * Evaluates a command's `let`: constant expressions by name, each of which may use those before it.
- * @throws DatabaseError FailedToParse for a name that a variable cannot have
+ * Evaluates the `let` of a command: constant expressions by name, which can use the variables before them.
+ * @throws DatabaseError FailedToParse for an invalid variable name
  */
 export function evaluateVariables(variables: Document, collation?: Collation): Document {
   const evaluated: Document = {};

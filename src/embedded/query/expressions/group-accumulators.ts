@@ -7,13 +7,13 @@ import { ACCUMULATORS } from './accumulators.js';
 import { compile, type Evaluate, type ExpressionContext, type Scope, scopeOf } from './compiler.js';
 import { readParameters } from './operators/define.js';
 
-/** An accumulator of a group, fed with whole documents. */
+/** An accumulator of a group, with documents as input. */
 export interface GroupAccumulator {
   add(scope: Scope): void;
   result(): unknown;
 }
 
-/** Makes the accumulator of one output field for each group. */
+/** Creates the accumulator of an output field for a group. */
 export type GroupAccumulatorFactory = () => GroupAccumulator;
 
 /**
@@ -32,12 +32,12 @@ export function compileGroupAccumulator(
   }
   const operand = specification[name];
   if (name === '$count') return compileCount(operand);
-  const several = SEVERAL.get(name);
-  if (several !== undefined) return several(operand, context);
+  const parametric = PARAMETRIC.get(name);
+  if (parametric !== undefined) return parametric(operand, context);
   const factory = ACCUMULATORS.get(name);
   if (factory === undefined) return fail('Location15952', `unknown group operator '${name}'`);
   const evaluate = compile(operand, context);
-  return () => {
+  return function createGroupAccumulator() {
     const accumulator = factory(context.collation);
     return { add: (scope) => accumulator.add(evaluate(scope)), result: () => accumulator.result() };
   };
@@ -47,13 +47,13 @@ function compileCount(operand: unknown): GroupAccumulatorFactory {
   if (!isDocument(operand) || Object.keys(operand).length > 0)
     return fail('TypeMismatch', '$count takes no arguments, i.e. $count:{}');
   const sum = ACCUMULATORS.get('$sum');
-  return () => {
+  return function evaluateCount() {
     const accumulator = sum?.(undefined);
     return { add: () => accumulator?.add(1), result: () => accumulator?.result() };
   };
 }
 
-type SeveralCompiler = (operand: unknown, context: ExpressionContext) => GroupAccumulatorFactory;
+type ParametricCompiler = (operand: unknown, context: ExpressionContext) => GroupAccumulatorFactory;
 
 function countOf(name: string, value: unknown): number {
   const count = isNumeric(value) ? toNumber(value) : Number.NaN;
@@ -61,12 +61,12 @@ function countOf(name: string, value: unknown): number {
   return count;
 }
 
-/** Gathers values, and picks some of them at the end. */
+/** Collects all values and computes the result at the end. */
 function gather(
   evaluate: Evaluate,
   finish: (values: unknown[], last: Scope | undefined) => unknown,
 ): GroupAccumulatorFactory {
-  return () => {
+  return function createGatherer() {
     const values: unknown[] = [];
     let last: Scope | undefined;
     return {
@@ -82,8 +82,8 @@ function gather(
 function compilePick(
   name: string,
   pick: (values: unknown[], count: number, context: ExpressionContext) => unknown[],
-): SeveralCompiler {
-  return (operand, context) => {
+): ParametricCompiler {
+  return function compileOperand(operand, context) {
     const { input, n } = readParameters(name, operand, { required: ['input', 'n'], optional: [] });
     const count = compile(n, context);
     return gather(compile(input, context), (values, last) => pick(values, countOf(name, last && count(last)), context));
@@ -92,10 +92,10 @@ function compilePick(
 
 const present = (values: unknown[]): unknown[] => values.filter((value) => value !== null);
 
-function compileTop(name: string, end: 'top' | 'bottom', isSeveral: boolean): SeveralCompiler {
-  return (operand, context) => {
+function compileTop(name: string, end: 'top' | 'bottom', hasCount: boolean): ParametricCompiler {
+  return function compileOperand(operand, context) {
     const { output, sortBy, ...rest } = readParameters(name, operand, {
-      required: isSeveral ? ['output', 'sortBy', 'n'] : ['output', 'sortBy'],
+      required: hasCount ? ['output', 'sortBy', 'n'] : ['output', 'sortBy'],
       optional: ['n'],
     });
     if (!isDocument(sortBy)) return fail('Location5788005', `${name} requires 'sortBy' to be an object`);
@@ -107,17 +107,17 @@ function compileTop(name: string, end: 'top' | 'bottom', isSeveral: boolean): Se
         const byDocument = new Map<Document, Scope>();
         for (const scope of scopes as Scope[]) byDocument.set({ ...(scope.current as Document) }, scope);
         const sorted = sortDocuments(byDocument.keys(), sortBy, context.collation);
-        const wanted = isSeveral ? countOf(name, last && count(last)) : 1;
+        const wanted = hasCount ? countOf(name, last && count(last)) : 1;
         const chosen = end === 'top' ? sorted.slice(0, wanted) : sorted.slice(-wanted);
         const values = chosen.map((document) => evaluate(byDocument.get(document) ?? scopeOf(document)) ?? null);
-        return isSeveral ? values : values[0];
+        return hasCount ? values : values[0];
       },
     );
   };
 }
 
-function compilePercentile(name: '$percentile' | '$median'): SeveralCompiler {
-  return (operand, context) => {
+function compilePercentile(name: '$percentile' | '$median'): ParametricCompiler {
+  return function compileOperand(operand, context) {
     const isMedian = name === '$median';
     const { input, ...rest } = readParameters(name, operand, {
       required: isMedian ? ['input', 'method'] : ['input', 'method', 'p'],
@@ -150,7 +150,7 @@ function compilePercentile(name: '$percentile' | '$median'): SeveralCompiler {
   };
 }
 
-const SEVERAL: ReadonlyMap<string, SeveralCompiler> = new Map([
+const PARAMETRIC: ReadonlyMap<string, ParametricCompiler> = new Map([
   ['$firstN', compilePick('$firstN', (values, count) => values.slice(0, count))],
   ['$lastN', compilePick('$lastN', (values, count) => values.slice(-count))],
   [

@@ -35,7 +35,7 @@ function compileValueTest(operators: Record<string, unknown>, context: OperatorC
 
 function compileElementFilter(filter: Record<string, unknown>, context: OperatorContext): ValueTest {
   const condition = context.compileCondition(filter);
-  return (value) => {
+  return function matchesElement(value) {
     const document = asDocument(value);
     return document !== undefined && condition.test(document);
   };

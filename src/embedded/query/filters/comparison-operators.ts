@@ -31,7 +31,7 @@ export function compileMembership(operands: readonly unknown[], collation?: Coll
   const keys = new Set(operands.map((operand) => toKeyString(operand, collation)));
   const texts =
     collation === undefined ? new Set(operands.filter((operand) => typeof operand === 'string')) : undefined;
-  return (value) => {
+  return function isMember(value) {
     if (value === undefined) return hasNull;
     if (texts !== undefined && typeof value === 'string' && texts.has(value)) return true;
     return keys.has(toKeyString(value, collation));

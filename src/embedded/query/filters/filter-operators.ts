@@ -77,7 +77,7 @@ const toRegExpTest = (source: RegExpSource): PathTest => toPathTest(compileRegEx
 function compileRegExpMatch(source: RegExpSource): ValueTest {
   const expression = compileRegExp(source);
   const options = sortedOptions(source);
-  return (value) => {
+  return function matchesRegExp(value) {
     if (typeof value === 'string') return expression.test(value);
     return value instanceof BSONRegExp && value.pattern === source.pattern && value.options === options;
   };

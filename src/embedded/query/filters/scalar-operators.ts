@@ -41,7 +41,7 @@ export function compileMod(operand: unknown): ValueTest {
   if (divisor === 0n) return fail('BadValue', 'divisor cannot be 0');
   const smallDivisor = Number(divisor);
   const smallRemainder = Number(remainder);
-  return (value) => {
+  return function matchesMod(value) {
     if (typeof value === 'number' && Number.isSafeInteger(Math.trunc(value))) {
       // Adding 0 turns the -0 of a negative multiple into 0.
       return (Math.trunc(value) % smallDivisor) + 0 === smallRemainder;
@@ -68,7 +68,7 @@ export type BitsOperator = '$bitsAllSet' | '$bitsAnySet' | '$bitsAllClear' | '$b
 /** Compiles a bitwise operator. The mask is a number, binary data, or a list of bit positions. */
 export function compileBits(operator: BitsOperator, operand: unknown): ValueTest {
   const mask = toMask(operator, operand);
-  return (value) => {
+  return function matchesBits(value) {
     const bits = toBits(value);
     if (bits === undefined) return false;
     const set = bits & mask;

@@ -14,21 +14,21 @@ import { windowStages } from './stages/window.js';
 
 export type { AggregateContext } from './stage.js';
 
-/** Where the last stage puts the results. */
+/** The `$out` or `$merge` stage at the end of a pipeline. */
 export interface PipelineOutput {
   readonly kind: '$out' | '$merge';
-  /** The stage's specification as given. */
+  /** The specification of the stage. */
   readonly spec: unknown;
 }
 
 /** A compiled pipeline. */
 export interface Pipeline {
-  /** What the collection's reader does instead of the first stages: all of it, in this order. */
+  /** The first stages, which the engine runs with an index, in this order. */
   readonly leadingMatch: Document | undefined;
   readonly leadingSort: Document | undefined;
   readonly leadingLimit: number | undefined;
   readonly out: PipelineOutput | undefined;
-  /** Runs the stages that are not the reader's. */
+  /** Runs the remaining stages. */
   run(input: Documents): Documents;
 }
 
@@ -44,12 +44,12 @@ const STAGES: ReadonlyMap<string, StageCompiler> = new Map([
   ...sourceStages,
 ]);
 
-/** Stages that begin a pipeline or do not appear in it at all. */
+/** Stages that are valid only as the first stage. */
 const FIRST_ONLY: ReadonlySet<string> = new Set(['$collStats', '$indexStats', '$documents']);
 
 const OUTPUTS: ReadonlySet<string> = new Set(['$out', '$merge']);
 
-/** A stage's name and specification. */
+/** The name and specification of a stage. */
 interface RawStage {
   readonly name: string;
   readonly specification: unknown;
@@ -100,7 +100,7 @@ function ensurePositions(stages: readonly RawStage[]): void {
   }
 }
 
-/** Stages that MongoDB has. */
+/** Stages of MongoDB that this database does not support. */
 const UNSUPPORTED: ReadonlySet<string> = new Set([
   '$changeStream',
   '$changeStreamSplitLargeEvent',
@@ -137,7 +137,7 @@ interface Leading {
   readonly rest: readonly RawStage[];
 }
 
-/** Takes `$match`es, then a `$sort`, then a `$limit` off the front. */
+/** Splits leading `$match` stages, then a `$sort`, then a `$limit` off a pipeline. */
 function takeLeading(stages: readonly RawStage[]): Leading {
   let index = 0;
   const matches: Document[] = [];
@@ -150,7 +150,7 @@ function takeLeading(stages: readonly RawStage[]): Leading {
   const hasSort = isDocument(sort) && Object.keys(sort).length > 0;
   if (hasSort) index += 1;
   const limit = stages[index]?.name === '$limit' ? stages[index]?.specification : undefined;
-  // A limit that is not a plain positive integer is left for its stage to refuse.
+  // The stage itself reports an invalid limit.
   const hasLimit = typeof limit === 'number' && Number.isInteger(limit) && limit > 0;
   if (hasLimit) index += 1;
   return {
@@ -185,7 +185,7 @@ function compileInner(stages: unknown, context: AggregateContext): SubPipeline {
     run: (input) => runStages(compiled, input),
     runOn: (collection) => {
       const { match, sort, limit, rest } = takeLeading(raw);
-      // The reader does not know this pipeline's variables, so an expression stays a stage.
+      // The engine does not know the variables of this pipeline, so expressions stay in the stage.
       if (match === undefined || mentionsExpression(match)) {
         return runStages(compiled, collection.find(match === undefined ? {} : withoutExpressions(match)));
       }
@@ -201,7 +201,7 @@ function mentionsExpression(value: unknown): boolean {
   return Object.entries(value).some(([key, inner]) => key === '$expr' || mentionsExpression(inner));
 }
 
-/** The parts of a filter's conjunction that no variable can be in. */
+/** The conditions of a conjunction that contain no expression, and hence no variable. */
 function withoutExpressions(filter: Document): Document {
   const plain = Object.entries(filter).flatMap(([key, value]): [string, unknown][] => {
     if (key === '$and' && Array.isArray(value)) {

@@ -3,72 +3,72 @@ import type { Document } from '../../bson/values.js';
 import { fail } from '../../errors.js';
 import type { ExpressionContext } from '../expressions/compiler.js';
 
-/** Documents from stage to stage; each is pulled when the next stage wants it. */
+/** The documents between two stages. The later stage pulls them one by one. */
 export type Documents = Iterable<Document>;
 
-/** What a stage reads of another collection. */
+/** A collection as stages read it. */
 export interface AggregateCollection {
-  /** Stored documents: they are shared, and never changed. */
+  /** Finds documents. They are the stored ones and must not be modified. */
   find(filter: Document, options?: { readonly sort?: Document; readonly limit?: number }): Documents;
-  /** What `$indexStats` answers. */
+  /** The result of `$indexStats`. */
   indexes(): Document[];
-  /** What `$collStats` answers as `storageStats`. */
+  /** The `storageStats` of `$collStats`. */
   statistics(): Document;
 }
 
-/** What an aggregation is run in. */
+/** The context of an aggregation. */
 export interface AggregateContext {
   collection(name: string): AggregateCollection;
   readonly database: string;
   /** The collection the pipeline reads; `undefined` for `aggregate: 1`. */
   readonly source: string | undefined;
   readonly collation: Collation | undefined;
-  /** The command's `let`, or the variables of the stage around. */
+  /** The variables of the command's `let`, or of the enclosing stage. */
   readonly variables: Document | undefined;
   readonly now: Date;
-  /** Whether a sort may hold more than MongoDB lets it without the disk. */
+  /** Whether a sort can exceed the memory limit that applies without disk use. */
   readonly allowDiskUse: boolean;
   /** @throws DatabaseError MaxTimeMSExpired */
   checkTime(): void;
 }
 
-/** A pipeline inside a stage. */
+/** A compiled pipeline inside a stage. */
 export interface SubPipeline {
   run(input: Documents): Documents;
-  /** Runs it on a collection, its first stages by the collection's indexes. */
+  /** Runs on a collection. The first stages can use the indexes of the collection. */
   runOn(collection: AggregateCollection): Documents;
 }
 
-/** What compiling a stage needs. */
+/** The context in which stages are compiled. */
 export interface StageContext extends AggregateContext {
   readonly expressions: ExpressionContext;
-  /** Compiles a pipeline inside a stage, with the variables the stage gives it. */
+  /** Compiles a pipeline inside a stage, with the variables of the stage. */
   compileInner(stages: unknown, variables?: Document): SubPipeline;
 }
 
 /** A compiled stage. */
 export type Stage = (input: Documents) => Documents;
 
-/** Compiles a stage's specification. */
+/** Compiles the specification of a stage. */
 export type StageCompiler = (specification: unknown, context: StageContext) => Stage;
 
-/** A stage under the name pipelines know it by. */
+/** The name of a stage and its compiler. */
 export type StageEntry = readonly [name: string, compiler: StageCompiler];
 
-/** A stage that changes each document by itself. */
+/** A stage that maps each document. */
 export function mapping(change: (document: Document) => Document): Stage {
-  return function* (input) {
+  return function* mapDocuments(input) {
     for (const document of input) yield change(document);
   };
 }
 
-/** More documents than this in one step would not fit the memory of the process. */
+/** The most documents that a stage can collect, to bound memory. */
 const MAX_HELD = 10_000_000;
 
-/** How many documents pass between two looks at the clock. */
+/** The number of documents between two checks of the time limit. */
 const CHECK_EVERY = 256;
 
-/** Collects documents for a stage that needs them all. @throws DatabaseError MaxTimeMSExpired */
+/** Collects the input of a stage that needs all documents. @throws DatabaseError MaxTimeMSExpired, ExceededMemoryLimit */
 export function collect(input: Documents, { checkTime }: Pick<AggregateContext, 'checkTime'>): Document[] {
   const documents: Document[] = [];
   for (const document of input) {

@@ -61,7 +61,7 @@ export function compileElemMatchProjection(
   if (!isDocument(operand))
     return fail('Location31274', `elemMatch: Invalid argument, object required, but got ${typeof operand}`);
   const { matches, positionOf } = compileFilter({ array: { $elemMatch: operand } }, options);
-  return ({ result, path, document }) => {
+  return function projectElemMatch({ result, path, document }) {
     const [key] = path;
     if (key === undefined) return result;
     const array = fieldOf(document, key);
@@ -75,7 +75,7 @@ export function compileElemMatchProjection(
 
 /** Compiles the positional `$`: only the array element that the filter matched. */
 export function compilePositional(matcher: Matcher | undefined): Transform {
-  return ({ result, path, document }) => {
+  return function projectPositional({ result, path, document }) {
     const position = matcher?.positionOf(document);
     return mapArrays(result, path, (array) => {
       if (position === undefined || position >= array.length) {

@@ -62,8 +62,8 @@ function compileElementSort(sort: unknown, collation: Collation | undefined): (a
     );
   if (Object.keys(sort).length === 0)
     return fail('BadValue', 'The $sort pattern is empty when it should be a set of fields.');
-  return (array) => {
-    // What is no document sorts as one without the fields.
+  return function sortElements(array) {
+    // An element that is not a document sorts as a document without the fields.
     const elements = new Map<Document, unknown>();
     for (const element of array) elements.set(isDocument(element) ? { ...element } : {}, element);
     return sortDocuments(elements.keys(), sort, collation).map((key) => elements.get(key));
@@ -117,7 +117,7 @@ const compileAddToSet: ModifierCompiler = (argument, _path, { collation }) => {
   };
 };
 
-/** From this many comparisons on, keys are made once instead. */
+/** From this many comparisons on, building keys is faster than comparing. */
 const HASH_FROM = 64;
 
 function missingFrom(array: unknown[], values: readonly unknown[], collation: Collation | undefined): unknown[] {
@@ -183,7 +183,7 @@ const compilePullAll: ModifierCompiler = (argument, _path, { collation }) => {
   return removing((element) => keys.has(toKeyString(element, collation)));
 };
 
-/** The operators on arrays. */
+/** The update operators on arrays. */
 export const ARRAY_MODIFIERS: readonly (readonly [string, ModifierCompiler])[] = [
   ['$push', compilePush],
   ['$addToSet', compileAddToSet],

@@ -19,7 +19,7 @@ const compileSet: ModifierCompiler = (argument) => ({
 const compileUnset: ModifierCompiler = () => ({ creates: false, change: () => undefined });
 
 function compileArithmetic(operator: '$inc' | '$mul'): ModifierCompiler {
-  return (argument, path) => {
+  return function compileArgument(argument, path) {
     if (!isNumeric(argument)) {
       const verb = operator === '$inc' ? 'increment' : 'multiply';
       return fail('TypeMismatch', `Cannot ${verb} with non-numeric argument: {${path}: ${describe(argument)}}`);
@@ -48,7 +48,7 @@ function compileArithmetic(operator: '$inc' | '$mul'): ModifierCompiler {
   };
 }
 
-/** A missing field multiplies as zero, of the factor's type. */
+/** A missing field multiplies as a zero of the factor's type. */
 function zeroLike(factor: Numeric): Numeric {
   switch (numericTypeOf(factor)) {
     case 'long':
@@ -152,7 +152,7 @@ function isInteger(value: unknown): value is Numeric {
   return type === 'int' || type === 'long';
 }
 
-/** The operators on a field's value. */
+/** The update operators on the value of a field. */
 export const FIELD_MODIFIERS: readonly (readonly [string, ModifierCompiler])[] = [
   ['$set', compileSet],
   ['$setOnInsert', compileSet],

@@ -1,31 +1,31 @@
 import type { Collation } from '../../bson/collation.js';
 import type { Document } from '../../bson/values.js';
 
-/** What an operator may say of the place it changes. */
+/** The field that an operator changes, for error messages. */
 export interface Place {
-  /** The dotted path, positions resolved. */
+  /** The dotted path with array operators replaced by positions. */
   readonly path: string;
-  /** The document as it was, for error messages. */
+  /** The document before the update. */
   readonly document: Document;
 }
 
-/** One operator on one path. */
+/** An update operator with its argument. */
 export interface Modifier {
-  /** Whether a missing field is made; otherwise nothing happens to it. */
+  /** Whether the operator creates a missing field. Otherwise it skips it. */
   readonly creates: boolean;
   /**
-   * @param value - the field's value, `undefined` when missing
-   * @returns the new value; the same one for no change; `undefined` to remove the field
+   * @param value - the value of the field; `undefined` when it is missing
+   * @returns the new value, the same value for no change, or `undefined` to remove the field
    */
   readonly change: (value: unknown, place: Place) => unknown;
 }
 
-/** What compiling an operator may need. */
+/** The context in which operators are compiled. */
 export interface ModifierContext {
   readonly collation: Collation | undefined;
-  /** The moment of the command, for `$currentDate`. */
+  /** The time of the command, for `$currentDate`. */
   readonly now: Date;
 }
 
-/** Compiles an operator's argument for one path. */
+/** Compiles the argument of an operator for one path. */
 export type ModifierCompiler = (argument: unknown, path: string, context: ModifierContext) => Modifier;

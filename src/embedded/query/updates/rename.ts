@@ -3,7 +3,7 @@ import { fail } from '../../errors.js';
 import type { Modifier } from './modifier.js';
 import { parseUpdatePath, type UpdatePath } from './update-path.js';
 
-/** A rename as a step: the path written to and the one moved from. */
+/** A compiled `$rename`: the target path and the source path. */
 export interface Rename {
   readonly path: UpdatePath;
   readonly from: UpdatePath;
@@ -12,12 +12,12 @@ export interface Rename {
 
 const NO_FILTERS = new Map<string, never>();
 
-/** The move itself is the draft's work, because it touches two places. */
+/** The update moves the value itself, because a rename changes two fields. */
 const NOTHING: Modifier = { creates: false, change: (value) => value };
 
 /**
  * Compiles `$rename`.
- * @throws DatabaseError BadValue for a target that is no other plain path
+ * @throws DatabaseError BadValue unless the target is a plain path apart from the source
  */
 export function compileRename(from: UpdatePath, target: unknown): Rename {
   if (typeof target !== 'string') {

@@ -7,9 +7,9 @@ import { compileFilter, type Matcher } from '../filters/filter.js';
 import { isRegExp } from '../regular-expression.js';
 
 /**
- * The document an upsert starts from: what the filter requires fields to equal.
- * @param isReplacement - then only `_id` is taken
- * @throws DatabaseError NotSingleValueField when the filter names a field twice, or a field and one inside it
+ * The document an upsert starts from: the values that the filter requires fields to equal.
+ * @param isReplacement - takes only `_id`
+ * @throws DatabaseError NotSingleValueField when the filter has two values for a field, or for a field and one inside it
  */
 export function seedFromFilter(
   filter: Document,

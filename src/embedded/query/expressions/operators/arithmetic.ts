@@ -16,7 +16,7 @@ import { ANY_NUMBER, defineOperator, isNullish, type OperatorEntry } from './def
 const ensureNumber = (name: string, value: unknown): Numeric =>
   isNumeric(value) ? value : fail('TypeMismatch', `${name} only supports numeric types, not ${typeOf(value)}`);
 
-/** A 64-bit integer that overflows goes on as a double in expressions. */
+/** In expressions, a 64-bit integer that overflows becomes a double. */
 function withOverflow(operation: 'add' | 'subtract' | 'multiply', left: Numeric, right: Numeric): Numeric {
   const result = calculate(operation, left, right);
   if (result !== undefined) return result;
@@ -24,7 +24,7 @@ function withOverflow(operation: 'add' | 'subtract' | 'multiply', left: Numeric,
   return toDouble(operation === 'add' ? a + b : operation === 'subtract' ? a - b : a * b);
 }
 
-/** The sum of two values with dates among them: a date plus a number of milliseconds is a date. */
+/** `$add`: numbers, or one date and numbers of milliseconds. */
 function add(values: readonly unknown[]): unknown {
   let sum: Numeric = 0;
   let date: Date | undefined;
@@ -73,7 +73,7 @@ function divide(left: unknown, right: unknown): unknown {
   return toDouble(toNumber(left) / toNumber(right));
 }
 
-/** Digits a decimal quotient is calculated to before it is rounded to the format's 34. */
+/** Digits of a decimal quotient before it is rounded to the 34 digits of a Decimal128. */
 const QUOTIENT_DIGITS = 70;
 
 function divideDecimals(left: Numeric, right: Numeric): unknown {
@@ -114,7 +114,7 @@ function modulo(left: unknown, right: unknown): unknown {
   return types.includes('long') ? Long.fromBigInt(remainder) : Number(remainder);
 }
 
-/** A function on one number, which keeps the type of integers where `keepsIntegers` says so. */
+/** An operator on one number. With `keepsIntegers` the result for an integer has the type of the integer. */
 const unary = (name: string, apply: (value: number) => number, keepsIntegers: boolean): OperatorEntry =>
   defineOperator(name, 1, ([value]) => {
     if (isNullish(value)) return null;
@@ -149,7 +149,7 @@ function power(base: unknown, exponent: unknown): unknown {
   return !types.includes('long') && isInt32(result) ? result : Long.fromNumber(result);
 }
 
-/** `$round` goes to the even neighbour from the middle, `$trunc` towards zero; both at a decimal place. */
+/** `$round` (half to even) or `$trunc` (towards zero) at a decimal place. */
 function atPlace(name: string, [value, place]: readonly unknown[], mode: 'round' | 'trunc'): unknown {
   if (isNullish(value) || place === null) return null;
   const number = ensureNumber(name, value);
@@ -168,7 +168,7 @@ function atPlace(name: string, [value, place]: readonly unknown[], mode: 'round'
   return type === 'int' && isInt32(result) ? result : Long.fromNumber(result);
 }
 
-/** A number without an exponent. */
+/** The decimal text of a number, without an exponent. */
 function toPlainText(value: Numeric): string {
   const parts = decimalParts(value instanceof Double ? value.value : value);
   if (parts === undefined) return '0';
@@ -191,7 +191,7 @@ function roundText(text: string, place: number, mode: 'round' | 'trunc'): string
   return `${isNegative ? '-' : ''}${quotient}E${-place}`;
 }
 
-/** Arithmetic, with MongoDB's promotion of types. */
+/** Arithmetic operators, with MongoDB's type promotion. */
 export const arithmeticOperators: readonly OperatorEntry[] = [
   defineOperator('$add', ANY_NUMBER, add),
   defineOperator('$subtract', 2, ([left, right]) => subtract(left, right)),

@@ -21,7 +21,7 @@ const compileMap: OperatorCompiler = (operand, context) => {
   const name = typeof parameters.as === 'string' ? ensureName(parameters.as) : 'this';
   const input = compile(parameters.input, context);
   const body = compile(parameters.in, withNames(context, [name]));
-  return (scope) => {
+  return function evaluateMap(scope) {
     const value = input(scope);
     if (isNullish(value)) return null;
     const array = ensureArray(value, `input to $map must be an array not ${typeOf(value)}`);
@@ -35,7 +35,7 @@ const compileFilter: OperatorCompiler = (operand, context) => {
   const input = compile(parameters.input, context);
   const condition = compile(parameters.cond, withNames(context, [name]));
   const limit = parameters.limit === undefined ? undefined : compile(parameters.limit, context);
-  return (scope) => {
+  return function evaluateFilter(scope) {
     const value = input(scope);
     if (isNullish(value)) return null;
     const array = ensureArray(value, `input to $filter must be an array not ${typeOf(value)}`);
@@ -55,7 +55,7 @@ const compileReduce: OperatorCompiler = (operand, context) => {
   const input = compile(parameters.input, context);
   const initial = compile(parameters.initialValue, context);
   const body = compile(parameters.in, withNames(context, ['value', 'this']));
-  return (scope) => {
+  return function evaluateReduce(scope) {
     const value = input(scope);
     if (isNullish(value)) return null;
     const array = ensureArray(value, `$reduce requires that 'input' be an array, found: ${typeOf(value)}`);
@@ -122,8 +122,8 @@ function zip({ inputs, useLongestLength, defaults }: Record<string, unknown>): u
   );
 }
 
-function some(name: string, pick: (array: unknown[], count: number) => unknown[]) {
-  return ({ input, n }: Record<string, unknown>): unknown => {
+function createPick(name: string, pick: (array: unknown[], count: number) => unknown[]) {
+  return function pickElements({ input, n }: Record<string, unknown>): unknown {
     if (isNullish(input)) return null;
     const count = ensureInteger(n, `${name}: 'n' must be an integer`);
     if (count <= 0) return fail('Location5787908', `'n' must be greater than 0, found ${count}`);
@@ -142,7 +142,7 @@ function sortArray(input: unknown, sortBy: unknown, collation: Parameters<typeof
     return [...array].sort((a, b) => direction * compareValues(a, b, collation));
   }
   if (!isDocument(sortBy)) return fail('Location2942505', 'The $sortArray argument is invalid');
-  // Elements that are no documents sort as documents without the fields.
+  // An element that is not a document sorts as a document without the fields.
   const originals = new Map<Document, unknown>();
   for (const element of array) originals.set(isDocument(element) ? { ...element } : {}, element);
   return sortDocuments(originals.keys(), sortBy, collation).map((key) => originals.get(key));
@@ -154,9 +154,9 @@ const compileSortArray: OperatorCompiler = (operand, context) => {
   return (scope) => sortArray(evaluate(scope), sortBy, context.collation);
 };
 
-const N: { required: ['input', 'n']; optional: [] } = { required: ['input', 'n'], optional: [] };
+const INPUT_AND_N: { required: ['input', 'n']; optional: [] } = { required: ['input', 'n'], optional: [] };
 
-/** Operators on arrays. */
+/** Array operators. */
 export const arrayOperators: readonly OperatorEntry[] = [
   ['$map', compileMap],
   ['$filter', compileFilter],
@@ -193,23 +193,23 @@ export const arrayOperators: readonly OperatorEntry[] = [
   defineNamed('$zip', { required: ['inputs'], optional: ['useLongestLength', 'defaults'] }, zip),
   defineNamed(
     '$firstN',
-    N,
-    some('$firstN', (array, count) => array.slice(0, count)),
+    INPUT_AND_N,
+    createPick('$firstN', (array, count) => array.slice(0, count)),
   ),
   defineNamed(
     '$lastN',
-    N,
-    some('$lastN', (array, count) => array.slice(-count)),
+    INPUT_AND_N,
+    createPick('$lastN', (array, count) => array.slice(-count)),
   ),
   defineNamed(
     '$minN',
-    N,
-    some('$minN', (array, count) => sorted(array).slice(0, count)),
+    INPUT_AND_N,
+    createPick('$minN', (array, count) => sorted(array).slice(0, count)),
   ),
   defineNamed(
     '$maxN',
-    N,
-    some('$maxN', (array, count) => sorted(array).reverse().slice(0, count)),
+    INPUT_AND_N,
+    createPick('$maxN', (array, count) => sorted(array).reverse().slice(0, count)),
   ),
 ];
 

@@ -24,7 +24,7 @@ function integerOf(name: string, value: unknown): bigint {
   return toBigInt(value);
 }
 
-/** Bitwise operators, on integers only. */
+/** Bitwise operators on integers. */
 export const bitwiseOperators: readonly OperatorEntry[] = [
   define('$bitAnd', -1n, (left, right) => left & right),
   define('$bitOr', 0n, (left, right) => left | right),

@@ -5,7 +5,7 @@ import { fail } from '../../../errors.js';
 /** A day in milliseconds. */
 export const DAY_MS = 86_400_000;
 
-/** Milliseconds of the units whose length never changes. */
+/** The units of a fixed length, in milliseconds. */
 export const UNIT_MS = {
   week: 7 * DAY_MS,
   day: DAY_MS,
@@ -15,22 +15,22 @@ export const UNIT_MS = {
   millisecond: 1,
 } as const;
 
-/** Months of the units that have no fixed length. */
+/** The units of whole months, in months. */
 export const UNIT_MONTHS = { year: 12, quarter: 3, month: 1 } as const;
 
-/** A unit whose length never changes. */
+/** A unit of a fixed length. */
 export type FixedUnit = keyof typeof UNIT_MS;
 
 /** A unit of whole months. */
 export type MonthUnit = keyof typeof UNIT_MONTHS;
 
-/** Whether a unit has a length in milliseconds. */
+/** Whether a unit has a fixed length. */
 export const isFixedUnit = (unit: string): unit is FixedUnit => Object.hasOwn(UNIT_MS, unit);
 
-/** Whether a unit has a length in months. */
+/** Whether a unit consists of whole months. */
 export const isMonthUnit = (unit: string): unit is MonthUnit => Object.hasOwn(UNIT_MONTHS, unit);
 
-/** A value that stands for a moment: a date, an ObjectId or a timestamp. */
+/** The date of a Date, an ObjectId or a Timestamp. @throws DatabaseError Location16006 for another value */
 export function toDate(value: unknown): Date {
   if (value instanceof Date) return value;
   if (value instanceof ObjectId) return value.getTimestamp();
@@ -54,7 +54,7 @@ function zoneFormat(zone: string): Intl.DateTimeFormat {
 
 const OFFSET = /^(?:GMT|UTC)?(?:([+-])(\d{2}):?(\d{2})?)?$/;
 
-/** How far a zone (an Olson name or an offset) is ahead of UTC at a moment, in milliseconds. */
+/** The offset of a time zone (an Olson name or an offset) from UTC at a time, in milliseconds. */
 export function zoneOffsetMs(zone: unknown, at: number): number {
   if (zone === undefined || zone === 'UTC' || zone === 'GMT' || zone === 'Z') return 0;
   if (typeof zone !== 'string')
@@ -71,40 +71,40 @@ const zoneName = (zone: string, at: number): string =>
     .formatToParts(at)
     .find(({ type }) => type === 'timeZoneName')?.value ?? '';
 
-/** A moment as the zone's wall clock shows it, in the UTC fields of a date. */
+/** The local time of a zone, in the UTC fields of a Date. */
 export const toLocal = (date: Date, zone: unknown): Date =>
   new Date(date.getTime() + zoneOffsetMs(zone, date.getTime()));
 
-/** The moment at which the zone's wall clock shows what the UTC fields of a date say. */
+/** The date whose local time in the zone is given in UTC fields. */
 export function fromLocal(local: number, zone: unknown): Date {
   const guess = local - zoneOffsetMs(zone, local);
-  // Near a change of the clocks the first guess looks the offset up on the wrong side of it.
+  // Near a daylight saving change the first guess can use the offset of the wrong side.
   return new Date(local - zoneOffsetMs(zone, guess));
 }
 
-/** The first of January is day 1. */
+/** The day of the year; 1 January is day 1. */
 export const dayOfYear = (date: Date): number =>
   Math.floor((startOfDay(date) - Date.UTC(date.getUTCFullYear(), 0, 1)) / DAY_MS) + 1;
 
 const startOfDay = (date: Date): number => Math.floor(date.getTime() / DAY_MS) * DAY_MS;
 
-/** Monday is 1, Sunday 7. */
+/** The ISO day of the week: 1 is Monday, 7 is Sunday. */
 export const isoDayOfWeek = (date: Date): number => date.getUTCDay() || 7;
 
-/** The year whose week (Monday to Sunday, with its Thursday inside the year) the date lies in. */
-/** The week's number in the year of its Thursday, from 1. */
+/** The ISO week-numbering year: the year of the Thursday in the week of the date. */
 export const isoWeekYear = (date: Date): number =>
   new Date(startOfDay(date) + (4 - isoDayOfWeek(date)) * DAY_MS).getUTCFullYear();
 
+/** The ISO week number, from 1. */
 export function isoWeek(date: Date): number {
   const thursday = new Date(startOfDay(date) + (4 - isoDayOfWeek(date)) * DAY_MS);
   return Math.floor((dayOfYear(thursday) - 1) / 7) + 1;
 }
 
-/** Weeks begin on Sunday; days before the first Sunday are week 0. */
+/** The week of the year. Weeks begin on Sunday; days before the first Sunday are in week 0. */
 export const weekOfYear = (date: Date): number => Math.floor((dayOfYear(date) + 6 - date.getUTCDay()) / 7);
 
-/** Adds months and keeps the day, or takes the month's last one where it has no such day. */
+/** Adds months and keeps the day, or uses the last day of a shorter month. */
 export function addMonths(date: Date, months: number): number {
   const year = date.getUTCFullYear();
   const month = date.getUTCMonth() + months;
@@ -115,7 +115,7 @@ export function addMonths(date: Date, months: number): number {
 
 const WEEKDAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'];
 
-/** The number of a weekday by its name or the name's first three letters; Sunday is 0. */
+/** The number of a weekday from its name or the first three letters of the name; 0 is Sunday. */
 export function weekdayNumber(name: unknown): number {
   if (name === undefined || name === null) return 0;
   const text = typeof name === 'string' ? name.toLowerCase() : '';

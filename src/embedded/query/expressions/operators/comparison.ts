@@ -4,7 +4,7 @@ import { defineOperator, type OperatorEntry } from './define.js';
 const define = (name: string, holds: (order: number) => unknown): OperatorEntry =>
   defineOperator(name, 2, ([left, right], { collation }) => holds(compareValues(left, right, collation)));
 
-/** Comparisons: of values of any types, in MongoDB's total order. */
+/** Comparison operators on values of any type, in MongoDB's total order. */
 export const comparisonOperators: readonly OperatorEntry[] = [
   define('$eq', (order) => order === 0),
   define('$ne', (order) => order !== 0),

@@ -3,7 +3,7 @@ import { type Numeric, toBigInt, toDecimal, toNumber } from '../../../bson/numbe
 import { isInt32, isNumeric, toDouble, typeOf } from '../../../bson/values.js';
 import { DatabaseError, fail } from '../../../errors.js';
 
-/** The error `$convert` answers with, and its `onError` catches. */
+/** The code of a conversion error, which `onError` of `$convert` catches. */
 const CONVERSION_FAILURE = 241;
 
 const failConversion = (value: unknown, to: string): never =>
@@ -15,11 +15,11 @@ const failParse = (value: unknown, to: string): never =>
     `Failed to parse number '${String(value)}' in $convert with no onError value: cannot convert to ${to}`,
   );
 
-/** Whether an error is one that `onError` catches. */
+/** Whether `onError` catches the error. */
 export const isConversionFailure = (error: unknown): boolean =>
   error instanceof DatabaseError && error.code === CONVERSION_FAILURE;
 
-/** A value's text, as `$toString` gives it. */
+/** The text of a value, as `$toString` returns it. */
 export function convertToString(value: unknown): string {
   if (typeof value === 'string') return value;
   if (typeof value === 'boolean') return String(value);
@@ -95,7 +95,7 @@ function toDateValue(value: unknown): unknown {
   return date ?? fail('Location241', `Error parsing date string '${value}'; in $convert with no onError value`);
 }
 
-/** ISO 8601 with what MongoDB leaves optional; without a zone it is UTC. */
+/** Parses ISO 8601 with the parts that MongoDB makes optional. Without a zone the time is UTC. */
 function parseDate(text: string): Date | undefined {
   const match =
     /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)\s*(Z|[+-]\d{2}(?::?\d{2})?)?)?$/i.exec(
@@ -141,8 +141,8 @@ const CONVERTERS: ReadonlyMap<string, (value: unknown) => unknown> = new Map([
 ]);
 
 /**
- * Converts a value that is not null to a type by its `$type` name.
- * @throws DatabaseError ConversionFailure (241) when the value cannot be of that type
+ * Converts a value that is not null to the type with a `$type` name.
+ * @throws DatabaseError Location241 when the value cannot be converted
  */
 export function convert(value: unknown, type: string): unknown {
   const converter = CONVERTERS.get(type);

@@ -82,7 +82,7 @@ function dateToString({ date, format, timezone, onNull }: Record<string, unknown
   return formatDate(pattern, { local: toLocal(moment, timezone), offsetMinutes: offsetMs / UNIT_MS.minute });
 }
 
-/** What each specifier reads, as a named group. */
+/** The pattern of each format specifier, with a named group. */
 const PARSERS: Readonly<Record<string, string>> = {
   Y: '(?<year>\\d{4})',
   m: '(?<month>\\d{1,2})',
@@ -161,7 +161,7 @@ function dateFromString({ dateString, format, timezone, onNull, ...rest }: Recor
   }
 }
 
-/** Dates to and from text. */
+/** Operators that format and parse dates. */
 export const dateTextOperators: readonly OperatorEntry[] = [
   defineNamed('$dateToString', { required: ['date'], optional: ['format', 'timezone', 'onNull'] }, dateToString),
   defineNamed(

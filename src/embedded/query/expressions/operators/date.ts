@@ -22,7 +22,7 @@ import {
 } from './calendar.js';
 import { defineNamed, isNullish, type OperatorEntry } from './define.js';
 
-/** A part of a date: of `{ $year: date }` or `{ $year: { date, timezone } }`. */
+/** An operator that reads a part of a date: `{ $year: date }` or `{ $year: { date, timezone } }`. */
 const definePart = (name: string, read: (local: Date) => unknown): OperatorEntry => [
   name,
   (operand, context) => {
@@ -31,7 +31,7 @@ const definePart = (name: string, read: (local: Date) => unknown): OperatorEntry
     const date = compile(isNamed ? only['date'] : only, context);
     const hasZone = isNamed && Object.hasOwn(only, 'timezone');
     const zone = compile(hasZone ? only['timezone'] : undefined, context);
-    return (scope) => {
+    return function evaluatePart(scope) {
       const value = date(scope);
       const zoneName = zone(scope);
       if (isNullish(value) || (hasZone && isNullish(zoneName))) return null;
@@ -52,24 +52,24 @@ function ensureUnit(unit: unknown): string {
   return fail('FailedToParse', `unknown time unit value: ${String(unit)}`);
 }
 
-function dateAdd(sign: 1 | -1) {
-  return ({ startDate, unit, amount, timezone }: Record<string, unknown>): unknown => {
+function createDateAdd(sign: 1 | -1) {
+  return function addToDate({ startDate, unit, amount, timezone }: Record<string, unknown>): unknown {
     if (isNullish(startDate) || isNullish(unit) || isNullish(amount) || timezone === null) return null;
     const start = toDate(startDate);
     const by = sign * integer('amount', amount);
     const name = ensureUnit(unit);
     if (isMonthUnit(name)) return fromLocal(addMonths(toLocal(start, timezone), by * UNIT_MONTHS[name]), timezone);
     const length = isFixedUnit(name) ? UNIT_MS[name] : 0;
-    // A day is the wall clock's, an hour is 60 minutes wherever the clocks change.
+    // Days are calendar days in the time zone; an hour always has 60 minutes.
     if (length >= DAY_MS) return fromLocal(toLocal(start, timezone).getTime() + by * length, timezone);
     return new Date(start.getTime() + by * length);
   };
 }
 
-/** Months since the year 0. */
+/** The number of months since year 0. */
 const monthNumber = (date: Date): number => date.getUTCFullYear() * 12 + date.getUTCMonth();
 
-/** 1970-01-01 was a Thursday. */
+/** The number of the week since 1970-01-01, which was a Thursday. */
 const weekNumber = (local: number, firstDay: number): number =>
   Math.floor((Math.floor(local / DAY_MS) + 4 - firstDay) / 7);
 
@@ -90,7 +90,7 @@ function dateDiff({ startDate, endDate, unit, timezone, startOfWeek }: Record<st
   return Long.fromNumber(Math.floor(end.getTime() / length) - Math.floor(start.getTime() / length));
 }
 
-/** What `$dateTrunc` counts its bins from. */
+/** The reference date of the bins of `$dateTrunc`. */
 const REFERENCE = Date.UTC(2000, 0, 1);
 
 function dateTrunc({ date, unit, binSize, timezone, startOfWeek }: Record<string, unknown>): unknown {
@@ -106,7 +106,7 @@ function dateTrunc({ date, unit, binSize, timezone, startOfWeek }: Record<string
     return fromLocal(Date.UTC(2000, months, 1), timezone);
   }
   const bin = size * (isFixedUnit(name) ? UNIT_MS[name] : 1);
-  // 2000-01-01 was a Saturday: weeks count from the first such weekday on or after it.
+  // Weeks count from the first matching weekday on or after 2000-01-01, a Saturday.
   const reference = name === 'week' ? REFERENCE + ((weekdayNumber(startOfWeek) + 1) % 7) * DAY_MS : REFERENCE;
   return fromLocal(reference + Math.floor((local.getTime() - reference) / bin) * bin, timezone);
 }
@@ -131,7 +131,7 @@ function dateFromParts(parts: Record<string, unknown>): unknown {
 }
 
 function isoDay(year: number, week: number, weekday: number): number {
-  // The fourth of January always lies in week 1.
+  // 4 January is always in week 1.
   const fourth = new Date(Date.UTC(year, 0, 4));
   return fourth.getTime() + ((week - 1) * 7 + weekday - isoDayOfWeek(fourth)) * DAY_MS;
 }
@@ -162,7 +162,7 @@ const ADD: { required: ['startDate', 'unit', 'amount']; optional: ['timezone'] }
   optional: ['timezone'],
 };
 
-/** Parts of dates, and calculation with them. */
+/** Operators that read parts of dates and calculate with dates. */
 export const dateOperators: readonly OperatorEntry[] = [
   definePart('$year', (local) => local.getUTCFullYear()),
   definePart('$month', (local) => local.getUTCMonth() + 1),
@@ -177,8 +177,8 @@ export const dateOperators: readonly OperatorEntry[] = [
   definePart('$isoWeek', isoWeek),
   definePart('$isoWeekYear', (local) => Long.fromNumber(isoWeekYear(local))),
   definePart('$isoDayOfWeek', isoDayOfWeek),
-  defineNamed('$dateAdd', ADD, dateAdd(1)),
-  defineNamed('$dateSubtract', ADD, dateAdd(-1)),
+  defineNamed('$dateAdd', ADD, createDateAdd(1)),
+  defineNamed('$dateSubtract', ADD, createDateAdd(-1)),
   defineNamed(
     '$dateDiff',
     { required: ['startDate', 'endDate', 'unit'], optional: ['timezone', 'startOfWeek'] },

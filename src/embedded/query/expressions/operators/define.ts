@@ -2,16 +2,16 @@ import { isDocument } from '../../../bson/values.js';
 import { fail } from '../../../errors.js';
 import { compile, type Evaluate, type ExpressionContext, type OperatorCompiler } from '../compiler.js';
 
-/** An operator's name with what compiles it. */
+/** The name of an operator and its compiler. */
 export type OperatorEntry = readonly [name: string, compiler: OperatorCompiler];
 
-/** How many arguments an operator takes. */
+/** The number of arguments of an operator. */
 export interface Arity {
   readonly min: number;
   readonly max: number;
 }
 
-/** An operator on a list of arguments, all evaluated; a single argument may stand without its list. */
+/** Defines an operator on a list of evaluated arguments. A single argument needs no list. */
 export const defineOperator = (
   name: string,
   arity: number | Arity,
@@ -40,8 +40,8 @@ interface Call {
 }
 
 /**
- * Compiles an operator's arguments.
- * @throws DatabaseError Location16020 or Location28667 for a wrong number of them
+ * Compiles the arguments of an operator.
+ * @throws DatabaseError Location16020 or Location28667 for a wrong number of arguments
  */
 function compileArguments({ name, arity, operand }: Call, context: ExpressionContext): Evaluate[] {
   const list = Array.isArray(operand) ? operand : [operand];
@@ -64,15 +64,15 @@ function compileArguments({ name, arity, operand }: Call, context: ExpressionCon
 /** Any number of arguments. */
 export const ANY_NUMBER: Arity = { min: 0, max: Number.POSITIVE_INFINITY };
 
-/** The parameters of an operator that takes a document of them. */
+/** The parameters of an operator with named parameters. */
 export interface Parameters<Required extends string, Optional extends string> {
   readonly required: readonly Required[];
   readonly optional: readonly Optional[];
 }
 
 /**
- * The operand's parameters by name, not compiled.
- * @throws DatabaseError FailedToParse for a missing or an unknown one
+ * Reads the named parameters of an operand without compiling them.
+ * @throws DatabaseError FailedToParse for a missing or an unknown parameter
  */
 export function readParameters<Required extends string, Optional extends string>(
   name: string,
@@ -90,7 +90,7 @@ export function readParameters<Required extends string, Optional extends string>
   return operand as Record<Required, unknown> & Partial<Record<Optional, unknown>>;
 }
 
-/** An operator on a document of parameters, all evaluated; those left out are `undefined`. */
+/** Defines an operator on named, evaluated parameters. Omitted parameters are `undefined`. */
 export const defineNamed = <Required extends string, Optional extends string>(
   name: string,
   parameters: Parameters<Required, Optional>,
@@ -101,7 +101,7 @@ export const defineNamed = <Required extends string, Optional extends string>(
     const given = Object.entries(readParameters(name, operand, parameters)).map(
       ([key, value]) => [key, compile(value, context)] as const,
     );
-    return (scope) => {
+    return function evaluateNamed(scope) {
       const values: Record<string, unknown> = {};
       for (const [key, evaluate] of given) values[key] = evaluate(scope);
       return calculate(values as Record<Required | Optional, unknown>, context);
@@ -109,5 +109,5 @@ export const defineNamed = <Required extends string, Optional extends string>(
   },
 ];
 
-/** Null and missing, which most operators answer with null. */
+/** Whether a value is null or missing, for which most operators return null. */
 export const isNullish = (value: unknown): value is null | undefined => value === null || value === undefined;

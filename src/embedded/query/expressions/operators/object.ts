@@ -47,7 +47,7 @@ const compileGetField: OperatorCompiler = (operand, context) => {
     : readParameters('$getField', operand, { required: ['field'], optional: ['input'] });
   const name = compile(field, context);
   const input = 'input' in rest ? compile(rest.input, context) : undefined;
-  return (scope) => {
+  return function evaluateGetField(scope) {
     const key = name(scope);
     if (typeof key !== 'string')
       return fail('Location3041704', `$getField requires 'field' to evaluate to type String, but got ${typeOf(key)}`);
@@ -58,7 +58,7 @@ const compileGetField: OperatorCompiler = (operand, context) => {
 };
 
 function compileSetField(name: '$setField' | '$unsetField'): OperatorCompiler {
-  return (operand, context) => {
+  return function compileOperand(operand, context) {
     const isUnset = name === '$unsetField';
     const parameters = readParameters(name, operand, {
       required: isUnset ? ['field', 'input'] : ['field', 'input', 'value'],
@@ -67,7 +67,7 @@ function compileSetField(name: '$setField' | '$unsetField'): OperatorCompiler {
     const field = compile(parameters['field'], context);
     const input = compile(parameters['input'], context);
     const value = isUnset ? () => undefined : compile(parameters['value'], context);
-    return (scope) => {
+    return function evaluateSetField(scope) {
       const target = input(scope);
       if (isNullish(target)) return null;
       if (!isDocument(target)) return fail('Location4161105', `${name} requires 'input' to evaluate to type Object`);
@@ -83,7 +83,7 @@ function compileSetField(name: '$setField' | '$unsetField'): OperatorCompiler {
   };
 }
 
-/** Operators on embedded documents. */
+/** Document operators. */
 export const objectOperators: readonly OperatorEntry[] = [
   defineOperator('$mergeObjects', ANY_NUMBER, mergeObjects),
   defineOperator('$objectToArray', 1, ([value]) => objectToArray(value)),

@@ -37,7 +37,7 @@ function flags(name: string, value: unknown): boolean[] {
   return value.map(isTruthy);
 }
 
-/** Arrays as sets: order and repetition do not count. */
+/** Set operators on arrays, which ignore order and duplicates. */
 export const setOperators: readonly OperatorEntry[] = [
   define('$setUnion', (sets) => bySortedKey(new Map(sets.flatMap((set) => [...set]))), NULLABLE),
   define(

@@ -17,7 +17,7 @@ function ensureIndex(name: string, value: unknown): number {
   return Number.isInteger(number) ? number : fail('Location16034', `${name}: starting index must be a numeric type`);
 }
 
-/** A value as case operators take it: numbers and dates by their text, null as nothing. */
+/** The text of an operand: numbers and dates as text, null as the empty string. */
 const toText = (value: unknown): string => (isNullish(value) ? '' : convertToString(value));
 
 function concat(values: readonly unknown[]): unknown {
@@ -68,8 +68,8 @@ const WHITESPACE = new Set(
   '\0\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a',
 );
 
-function trim(name: string, { isLeft, isRight }: { isLeft: boolean; isRight: boolean }) {
-  return ({ input, chars }: Record<string, unknown>): unknown => {
+function createTrim(name: string, { isLeft, isRight }: { isLeft: boolean; isRight: boolean }) {
+  return function trimText({ input, chars }: Record<string, unknown>): unknown {
     if (isNullish(input) || chars === null) return null;
     const set = chars === undefined ? WHITESPACE : new Set(ensureString(name, chars));
     const points = [...ensureString(name, input)];
@@ -87,15 +87,15 @@ const REPLACE: { required: ['input', 'find', 'replacement']; optional: [] } = {
   optional: [],
 };
 
-function replace(name: string, isAll: boolean) {
-  return ({ input, find, replacement }: Record<string, unknown>): unknown => {
+function createReplace(name: string, isAll: boolean) {
+  return function replaceText({ input, find, replacement }: Record<string, unknown>): unknown {
     if (isNullish(input) || isNullish(find) || isNullish(replacement)) return null;
     const [text, wanted, next] = [ensureString(name, input), ensureString(name, find), ensureString(name, replacement)];
     return isAll ? text.replaceAll(wanted, () => next) : text.replace(wanted, () => next);
   };
 }
 
-/** The regular expression operators; one that is constant is compiled once. */
+/** Defines a regular expression operator. Each distinct expression is compiled once. */
 function defineRegExp(
   name: string,
   apply: (expression: RegExp, input: string) => unknown,
@@ -107,7 +107,7 @@ function defineRegExp(
     const regex = compile(parameters.regex, context);
     const options = compile(parameters.options, context);
     const cache = new Map<string, RegExp>();
-    return (scope) => {
+    return function evaluateRegExp(scope) {
       const text = input(scope);
       const pattern = regex(scope);
       if (isNullish(text) || isNullish(pattern)) return whenNull;
@@ -136,7 +136,7 @@ const toMatch = (match: RegExpMatchArray): unknown => ({
 
 const globally = (expression: RegExp): RegExp => new RegExp(expression.source, `${expression.flags}g`);
 
-/** Operators on strings. */
+/** String operators. */
 export const stringOperators: readonly OperatorEntry[] = [
   defineOperator('$concat', ANY_NUMBER, concat),
   defineOperator('$toLower', 1, ([value]) => toText(value).toLowerCase()),
@@ -160,11 +160,11 @@ export const stringOperators: readonly OperatorEntry[] = [
       ? fail('Location40087', '$split requires a non-empty separator')
       : ensureString('$split', value).split(by);
   }),
-  defineNamed('$trim', TRIM, trim('$trim', { isLeft: true, isRight: true })),
-  defineNamed('$ltrim', TRIM, trim('$ltrim', { isLeft: true, isRight: false })),
-  defineNamed('$rtrim', TRIM, trim('$rtrim', { isLeft: false, isRight: true })),
-  defineNamed('$replaceOne', REPLACE, replace('$replaceOne', false)),
-  defineNamed('$replaceAll', REPLACE, replace('$replaceAll', true)),
+  defineNamed('$trim', TRIM, createTrim('$trim', { isLeft: true, isRight: true })),
+  defineNamed('$ltrim', TRIM, createTrim('$ltrim', { isLeft: true, isRight: false })),
+  defineNamed('$rtrim', TRIM, createTrim('$rtrim', { isLeft: false, isRight: true })),
+  defineNamed('$replaceOne', REPLACE, createReplace('$replaceOne', false)),
+  defineNamed('$replaceAll', REPLACE, createReplace('$replaceAll', true)),
   defineRegExp('$regexMatch', (expression, input) => expression.test(input), false),
   defineRegExp(
     '$regexFind',

@@ -2,7 +2,7 @@ import { ACCUMULATORS } from '../accumulators.js';
 import { compile, type ExpressionContext } from '../compiler.js';
 import type { OperatorEntry } from './define.js';
 
-/** An accumulator as an expression: over its arguments, or over the elements of its only argument. */
+/** Defines an accumulator as an expression over its arguments, or over the elements of its only argument. */
 const define = (name: string): OperatorEntry => [
   name,
   (operand, context: ExpressionContext) => {
@@ -10,7 +10,7 @@ const define = (name: string): OperatorEntry => [
     const isList = Array.isArray(operand) && operand.length !== 1;
     const only = Array.isArray(operand) && operand.length === 1 ? operand[0] : operand;
     const evaluate = compile(isList ? operand : only, context);
-    return (scope) => {
+    return function evaluateSummary(scope) {
       const value = evaluate(scope);
       const accumulator = factory?.(context.collation);
       for (const element of Array.isArray(value) ? value : [value]) accumulator?.add(element);
@@ -19,7 +19,7 @@ const define = (name: string): OperatorEntry => [
   },
 ];
 
-/** Sums, averages and extremes of what one document holds. */
+/** Accumulators as expressions: sums, averages, extremes and deviations within one document. */
 export const summaryOperators: readonly OperatorEntry[] = [
   '$sum',
   '$avg',

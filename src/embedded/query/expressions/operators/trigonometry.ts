@@ -31,7 +31,7 @@ const define = (name: string, apply: (value: number) => number, { min, max }: Bo
     return resultOf(apply(number), [value]);
   });
 
-/** Trigonometry, in radians. */
+/** Trigonometric operators, in radians. */
 export const trigonometryOperators: readonly OperatorEntry[] = [
   define('$sin', Math.sin, FINITE),
   define('$cos', Math.cos, FINITE),

@@ -27,7 +27,7 @@ const compileConvert: OperatorCompiler = (operand, context) => {
   const onNull = compile(parameters.onNull ?? null, context);
   const hasOnError = 'onError' in parameters;
   const onError = compile(parameters.onError, context);
-  return (scope) => {
+  return function evaluateConvert(scope) {
     const value = input(scope);
     if (isNullish(value)) return onNull(scope);
     const type = to(scope);
@@ -44,7 +44,7 @@ const compileConvert: OperatorCompiler = (operand, context) => {
 const shorthand = (name: string, type: string): OperatorEntry =>
   defineOperator(name, 1, ([value]) => (isNullish(value) ? null : convert(value, type)));
 
-/** Operators on types. */
+/** Type operators. */
 export const typeOperators: readonly OperatorEntry[] = [
   defineOperator('$type', 1, ([value]) => typeOf(value)),
   defineOperator('$isNumber', 1, ([value]) => isNumeric(value)),

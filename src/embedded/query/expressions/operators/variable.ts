@@ -17,14 +17,14 @@ const compileLet: OperatorCompiler = (operand, context) => {
       variables.map(([name]) => name),
     ),
   );
-  return (scope) => {
+  return function evaluateLet(scope) {
     let binding: Binding | undefined = scope.binding;
     for (const [name, evaluate] of variables) binding = { name, value: evaluate(scope), next: binding };
     return body({ ...scope, binding });
   };
 };
 
-/** A variable's name, which must start with a lower-case letter. */
+/** Checks the name of a variable, which must start with a lower-case letter. @throws DatabaseError FailedToParse */
 export function ensureName(name: string): string {
   if (name === 'CURRENT') return name;
   if (/^[a-z\u0080-\uffff][\w\u0080-\uffff]*$/.test(name)) return name;
@@ -63,7 +63,7 @@ const compileSwitch: OperatorCompiler = (operand, context) => {
     return { condition: compile(parts.case, context), consequence: compile(parts.then, context) };
   });
   const otherwise = 'default' in rest ? compile(rest.default, context) : undefined;
-  return (scope) => {
+  return function evaluateSwitch(scope) {
     for (const { condition, consequence } of compiled) if (isTruthy(condition(scope))) return consequence(scope);
     if (otherwise !== undefined) return otherwise(scope);
     return fail(
@@ -81,7 +81,7 @@ const compileIfNull: OperatorCompiler = (operand, context) => {
     );
   }
   const evaluators = operand.map((part) => compile(part, context));
-  return (scope) => {
+  return function evaluateIfNull(scope) {
     let value: unknown;
     for (const evaluate of evaluators) {
       value = evaluate(scope);
@@ -101,7 +101,7 @@ const compileOr: OperatorCompiler = (operand, context) => {
   return (scope) => parts.some((part) => isTruthy(part(scope)));
 };
 
-/** Literals, variables, conditions and logic. */
+/** Literals, variables, conditions and boolean operators. */
 export const variableOperators: readonly OperatorEntry[] = [
   ['$literal', (operand) => () => operand],
   ['$const', (operand) => () => operand],

@@ -13,7 +13,7 @@ function outputFields(output: unknown, context: StageContext): GroupFields {
   return compileGroupFields(output, context);
 }
 
-/** The constant a boundary stands for. */
+/** The value of a constant expression. */
 const constantOf = (value: unknown, context: StageContext): unknown => compile(value, context.expressions)(scopeOf({}));
 
 const compileBucket: StageCompiler = (specification, context) => {
@@ -43,7 +43,7 @@ const compileBucket: StageCompiler = (specification, context) => {
       '$switch could not find a matching branch for an input, and no default was specified.',
     );
   };
-  return function* (input) {
+  return function* runBucket(input) {
     const groups = [...groupDocuments(input, { id, fields, context })];
     yield* groups.sort((a, b) => compareValues(a['_id'], b['_id'], context.collation));
   };
@@ -72,7 +72,7 @@ const compileBucketAuto: StageCompiler = (specification, context) => {
     return fail('Location40243', "The $bucketAuto 'buckets' field must be greater than 0");
   const groupBy = compile(options.groupBy, context.expressions);
   const fields = outputFields(options.output, context);
-  return function* (input) {
+  return function* runBucketAuto(input) {
     const entries = collect(input, context).map((document) => {
       const scope = scopeOf(document);
       return { scope, value: groupBy(scope) ?? null };
@@ -82,7 +82,7 @@ const compileBucketAuto: StageCompiler = (specification, context) => {
     for (let bucket = 0; bucket < count && start < entries.length; bucket += 1) {
       const wanted = Math.max(Math.round((entries.length - start) / (count - bucket)), 1);
       let end = bucket === count - 1 ? entries.length : Math.min(start + wanted, entries.length);
-      // Equal values stay in one bucket.
+      // Equal values stay in the same bucket.
       while (
         end < entries.length &&
         compareValues(entries[end]?.value, entries[end - 1]?.value, context.collation) === 0
@@ -114,7 +114,7 @@ function toBucket({ min, max, scopes }: Bucket, fields: GroupFields): Document {
   return document;
 }
 
-/** Stages that group by ranges. */
+/** `$bucket` and `$bucketAuto`. */
 export const bucketStages: readonly StageEntry[] = [
   ['$bucket', compileBucket],
   ['$bucketAuto', compileBucketAuto],

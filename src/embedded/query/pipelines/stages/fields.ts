@@ -22,7 +22,7 @@ const compileUnset: StageCompiler = (specification, { collation }) => {
   return mapping(compileProjection(exclusions, { collation, kind: 'stage' }));
 };
 
-/** Computed fields as a tree of their paths. */
+/** Computed fields by the segments of their paths. */
 type FieldTree = Map<string, FieldTree | Evaluate>;
 
 function toFieldTree(specification: Document, context: StageContext): FieldTree {
@@ -77,13 +77,13 @@ function applyFields(tree: FieldTree, target: Document, scope: Scope): Document 
   return result;
 }
 
-/** Below an array, each element gets the fields; what cannot hold them is replaced. */
+/** Sets fields below a value: in each element of an array; other values are replaced by a document. */
 function applyInside(tree: FieldTree, value: unknown, scope: Scope): unknown {
   if (Array.isArray(value)) return value.map((element) => applyInside(tree, element, scope));
   return applyFields(tree, isDocument(value) ? value : {}, scope);
 }
 
-/** Compiles what `$addFields` does to one document. */
+/** Compiles `$addFields` to a function of one document. */
 export function compileFieldTree(specification: Document, context: StageContext): (document: Document) => Document {
   const tree = toFieldTree(specification, context);
   return (document) => applyFields(tree, document, scopeOf(document));
@@ -97,7 +97,7 @@ const compileAddFields: StageCompiler = (specification, context) => {
 };
 
 function compileReplace(name: '$replaceRoot' | '$replaceWith'): StageCompiler {
-  return (specification, { expressions }) => {
+  return function compileSpecification(specification, { expressions }) {
     const isRoot = name === '$replaceRoot';
     if (isRoot && !isDocument(specification))
       return fail('Location40229', 'expected an object as specification for $replaceRoot stage');
@@ -140,7 +140,7 @@ const compileRedact: StageCompiler = (specification, { expressions }) => {
     if (!Array.isArray(value)) return value;
     return value.map((element) => redactValue(element, root)).filter((element) => element !== undefined);
   };
-  return function* (input) {
+  return function* runRedact(input) {
     for (const document of input) {
       const kept = redact(document, document);
       if (kept !== undefined) yield kept;
@@ -148,7 +148,7 @@ const compileRedact: StageCompiler = (specification, { expressions }) => {
   };
 };
 
-/** Stages that change each document's fields. */
+/** Stages that change the fields of each document. */
 export const fieldStages: readonly StageEntry[] = [
   ['$project', compileProjectStage],
   ['$addFields', compileAddFields],

@@ -11,7 +11,7 @@ import { collect, type Stage, type StageCompiler, type StageEntry } from '../sta
 const compileMatch: StageCompiler = (specification, { collation, variables, checkTime }) => {
   if (!isDocument(specification)) return fail('Location15959', 'the match filter must be an expression in an object');
   const { matches } = compileFilter(specification, { collation, variables });
-  return function* (input) {
+  return function* runMatch(input) {
     let seen = 0;
     for (const document of input) {
       seen += 1;
@@ -27,7 +27,7 @@ const compileSortStage: StageCompiler = (specification, context) => {
     return fail('Location15976', '$sort stage must have at least one sort key');
   }
   parseSort(specification);
-  return function* (input) {
+  return function* runSort(input) {
     const documents = collect(input, context);
     if (!context.allowDiskUse) ensureSortable(documents.reduce((sum, document) => sum + byteLengthOf(document), 0));
     yield* sortDocuments(documents, specification, context.collation);
@@ -45,12 +45,12 @@ const compileLimit: StageCompiler = (specification) => {
     message: 'invalid argument to $limit stage: Expected a number in: $limit',
   });
   if (limit <= 0) return fail('Location15958', 'the limit must be positive');
-  return function* (input) {
+  return function* runLimit(input) {
     let left = limit;
     for (const document of input) {
       yield document;
       left -= 1;
-      // Asking for one more would make the stages before compute it for nothing.
+      // Requesting one more would make the previous stages compute it in vain.
       if (left === 0) return;
     }
   };
@@ -67,7 +67,7 @@ const compileSkip: StageCompiler = (specification) => {
       `invalid argument to $skip stage: Expected a non-negative number in: $skip: ${skip}`,
     );
   }
-  return function* (input) {
+  return function* runSkip(input) {
     let left = skip;
     for (const document of input) {
       if (left > 0) left -= 1;
@@ -76,7 +76,7 @@ const compileSkip: StageCompiler = (specification) => {
   };
 };
 
-/** A count as MongoDB gives it: an int as long as it fits. */
+/** A count as an int, or as a long when it does not fit. */
 export const toCount = (count: number): number | Long => (isInt32(count) ? count : Long.fromNumber(count));
 
 const compileCount: StageCompiler = (specification) => {
@@ -85,7 +85,7 @@ const compileCount: StageCompiler = (specification) => {
   }
   if (specification.startsWith('$')) return fail('Location40158', 'the count field cannot be a $-prefixed path');
   if (specification.includes('.')) return fail('Location40160', "the count field cannot contain '.'");
-  return function* (input) {
+  return function* runCount(input) {
     let count = 0;
     for (const _ of input) count += 1;
     if (count === 0) return;
@@ -105,7 +105,7 @@ const compileSample: StageCompiler = (specification, context) => {
     message: 'size argument to $sample must be a number',
   });
   if (size <= 0) return fail('Location28747', 'size argument to $sample must be a positive integer');
-  return function* (input) {
+  return function* runSample(input) {
     const pool = collect(input, context);
     for (let drawn = 0; drawn < size && pool.length > 0; drawn += 1) {
       const index = Math.floor(Math.random() * pool.length);
@@ -126,7 +126,7 @@ const compileFacet: StageCompiler = (specification, context) => {
     for (const stage of stages) ensureAllowedInFacet(stage);
     return [name, context.compileInner(stages)] as const;
   });
-  return function* (input) {
+  return function* runFacet(input) {
     const documents = collect(input, context);
     const result: Document = {};
     for (const [name, pipeline] of facets) setField(result, name, [...pipeline.run(documents)]);
@@ -162,7 +162,7 @@ const compileUnion: StageCompiler = (specification, context) => {
   return stage;
 };
 
-/** Stages that choose, order and count documents, or run pipelines beside each other. */
+/** Stages that select, sort and count documents, or combine pipelines. */
 export const flowStages: readonly StageEntry[] = [
   ['$match', compileMatch],
   ['$sort', compileSortStage],

@@ -46,7 +46,7 @@ const compileGraphLookup: StageCompiler = (specification, context) => {
   };
   const startWith = compile(given.startWith, context.expressions);
   const as = toPath(text('as', given.as));
-  return function* (input) {
+  return function* runGraphLookup(input) {
     for (const document of input) {
       const start = startWith(scopeOf(document));
       const draft = createDraft(document);
@@ -56,7 +56,7 @@ const compileGraphLookup: StageCompiler = (specification, context) => {
   };
 };
 
-/** Breadth first, so that each document is found at its least depth. */
+/** Searches breadth-first, so that each document has its least depth. */
 function search(start: readonly unknown[], options: GraphOptions, context: StageContext): Document[] {
   const collection = context.collection(options.from);
   const found = new Map<string, Document>();
@@ -88,5 +88,5 @@ function withDepth(document: Document, field: string | undefined, depth: number)
   return draft.document;
 }
 
-/** `$graphLookup`: everything that can be reached. */
+/** `$graphLookup`. */
 export const graphStages: readonly StageEntry[] = [['$graphLookup', compileGraphLookup]];

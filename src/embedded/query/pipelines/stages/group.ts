@@ -10,10 +10,10 @@ import {
 import { sortDocuments } from '../../sort.js';
 import type { Documents, Stage, StageCompiler, StageContext, StageEntry } from '../stage.js';
 
-/** The output fields of a group, but for `_id`. */
+/** The output fields of a group except `_id`. */
 export type GroupFields = readonly (readonly [string, GroupAccumulatorFactory])[];
 
-/** Compiles the accumulators of a specification. */
+/** Compiles the accumulators of a group specification. */
 export const compileGroupFields = (specification: Document, context: StageContext): GroupFields =>
   Object.entries(specification).map(([field, accumulator]) => {
     if (field.includes('.')) fail('Location40235', `The field name '${field}' cannot contain '.'`);
@@ -32,7 +32,7 @@ interface Grouping {
   readonly context: StageContext;
 }
 
-/** Groups documents by the value of an expression, in the order in which the groups first appear. */
+/** Groups documents by the value of an expression. Groups are in the order of their first document. */
 export function* groupDocuments(input: Documents, { id, fields, context }: Grouping): Documents & Generator<Document> {
   const groups = new Map<string, Group>();
   let seen = 0;
@@ -77,12 +77,12 @@ const compileSortByCount: StageCompiler = (specification, context): Stage => {
     );
   const id = compile(specification, context.expressions);
   const fields = compileGroupFields({ count: { $sum: 1 } }, context);
-  return function* (input) {
+  return function* runSortByCount(input) {
     yield* sortDocuments(groupDocuments(input, { id, fields, context }), { count: -1 });
   };
 };
 
-/** Stages that group. */
+/** `$group` and `$sortByCount`. */
 export const groupStages: readonly StageEntry[] = [
   ['$group', compileGroup],
   ['$sortByCount', compileSortByCount],

@@ -2,9 +2,10 @@ import { type Document, fieldOf, isDocument } from '../../../bson/values.js';
 import type { AggregateCollection } from '../stage.js';
 
 /**
- * The usual correlated pipeline begins with `{ $match: { $expr: { $eq: ['$field', '$$variable'] } } }`. The reader
- * knows no variables, but it can narrow by the equality a variable's value makes; the pipeline itself still decides.
- * @returns the collection, with its `find` narrowed by those equalities
+ * Narrows the read of a correlated pipeline that begins with `{ $match: { $expr: { $eq: ['$field', '$$variable'] } } }`.
+ * The equality with the value of the variable becomes part of the filter, which can use an index. The pipeline itself
+ * still evaluates the expression.
+ * @returns the collection with a narrowed `find`
  */
 export function pushDownEqualities(
   collection: AggregateCollection,
@@ -36,7 +37,7 @@ function equality(field: unknown, variable: unknown, variables: Document): Docum
   const name = variable.slice(2);
   if (!Object.hasOwn(variables, name)) return undefined;
   const path = field.slice(1);
-  // In a filter a number is a position too; in an expression it is only a name.
+  // Numbers and arrays on a path have another meaning in a filter than in an expression.
   if (/(?:^|\.)\d/.test(path) || path.includes('.')) return undefined;
   const value = fieldOf(variables, name);
   return value === undefined || Array.isArray(value) ? undefined : [{ [path]: { $eq: value } }];

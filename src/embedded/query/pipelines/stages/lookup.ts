@@ -61,14 +61,14 @@ function readVariables(variables: unknown, context: StageContext): LookupOptions
   return Object.entries(variables).map(([name, value]) => [ensureName(name), compile(value, context.expressions)]);
 }
 
-/** How many documents are looked up by one read of the other collection. */
+/** The number of documents that share one read of the other collection. */
 const BATCH = 1000;
 
 const NOTHING: AggregateCollection = { find: () => [], indexes: () => [], statistics: () => ({}) };
 
 const compileLookup: StageCompiler = (specification, context) => {
   const options = readOptions(specification, context);
-  // Its errors belong to the command, not to the first document.
+  // Reports errors in the inner pipeline when the command is compiled.
   if (options.pipeline !== undefined) {
     context.compileInner(options.pipeline, Object.fromEntries(options.variables.map(([name]) => [name, null])));
   }
@@ -111,7 +111,7 @@ interface Join {
 
 type Finder = (document: Document) => Document[];
 
-/** The values a field joins by: each element of an array too, and null where there is none. */
+/** The values of a local field to join by: the elements of arrays, and null for a missing field. */
 function joinValues(document: Document, path: readonly string[]): unknown[] {
   const values: unknown[] = [];
   walkPath(document, path, (value) => {
@@ -122,7 +122,7 @@ function joinValues(document: Document, path: readonly string[]): unknown[] {
   return values.length === 0 ? [null] : values;
 }
 
-/** Reads the other collection once for a whole batch, and hands each document what belongs to it. */
+/** Reads the other collection once for a batch. @returns a function that finds the matches of a document of the batch */
 function joinBatch(batch: readonly Document[], { options, foreign, context }: Join): Finder {
   const { localField = [], foreignField = [] } = options;
   const { collation } = context;
@@ -142,7 +142,7 @@ function joinBatch(batch: readonly Document[], { options, foreign, context }: Jo
       else list.push(document);
     }
   }
-  return (document) => {
+  return function findMatches(document) {
     const keys = new Set(joinValues(document, localField).map((value) => toKeyString(value, collation)));
     if (keys.size === 1) return byKey.get([...keys][0] as string) ?? [];
     const found = new Set([...keys].flatMap((key) => byKey.get(key) ?? []));
@@ -160,7 +160,7 @@ function joinKeys(document: Document, path: readonly string[], collation: StageC
   return keys;
 }
 
-/** A regular expression among the values is joined by identity, which `$in` would not do. */
+/** The filter for a list of values. `$in` would match by regular expressions in the list, so they become `$eq`. */
 function toFilter(path: string, values: readonly unknown[]): Document {
   const expressions = values.filter(isRegExp);
   if (expressions.length === 0) return { [path]: { $in: values } };
@@ -177,5 +177,5 @@ function runPipeline(document: Document, find: Finder | undefined, { options, fo
   return [...inner.runOn(pushDownEqualities(foreign, options.pipeline ?? [], variables))];
 }
 
-/** `$lookup`, by fields, by a pipeline, or both. */
+/** `$lookup` by fields, by a pipeline, or by both. */
 export const lookupStages: readonly StageEntry[] = [['$lookup', compileLookup]];

@@ -14,7 +14,7 @@ const compileCollStats: StageCompiler = (specification, context) => {
     if (key === 'latencyStats')
       fail('CommandNotSupported', "$collStats' latencyStats is not supported by this database");
   }
-  return function* () {
+  return function* runCollStats() {
     const collection = context.collection(source ?? '');
     const result: Document = { ns: `${database}.${source}`, host: hostname(), localTime: now };
     if (specification['storageStats'] !== undefined) result['storageStats'] = collection.statistics();
@@ -34,7 +34,7 @@ const compileDocuments: StageCompiler = (specification, context) => {
   return () => documents;
 };
 
-/** Stages that begin a pipeline. */
+/** Stages that are the source of a pipeline: `$collStats`, `$indexStats` and `$documents`. */
 export const sourceStages: readonly StageEntry[] = [
   ['$collStats', compileCollStats],
   ['$indexStats', compileIndexStats],

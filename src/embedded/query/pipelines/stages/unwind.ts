@@ -40,7 +40,7 @@ function readOptions(specification: unknown): UnwindOptions {
   };
 }
 
-/** The value at a path through embedded documents only: an array on the way ends it. */
+/** The value at a path through embedded documents, not through arrays. */
 function valueAt(document: Document, path: readonly string[]): unknown {
   let value: unknown = document;
   for (const name of path) {
@@ -59,7 +59,7 @@ const compileUnwind: StageCompiler = (specification) => {
     if (indexField !== undefined) draft.set(indexField, index === undefined ? null : Long.fromNumber(index));
     return draft.document;
   };
-  return function* (input) {
+  return function* runUnwind(input) {
     for (const document of input) {
       const value = valueAt(document, path);
       if (Array.isArray(value) && value.length > 0) {
@@ -73,5 +73,5 @@ const compileUnwind: StageCompiler = (specification) => {
   };
 };
 
-/** `$unwind`: a document per element of an array. */
+/** `$unwind`. */
 export const unwindStages: readonly StageEntry[] = [['$unwind', compileUnwind]];

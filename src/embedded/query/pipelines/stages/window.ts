@@ -11,14 +11,14 @@ import { compileSort, sortDocuments } from '../../sort.js';
 import { collect, type StageCompiler, type StageContext, type StageEntry } from '../stage.js';
 import { compileFieldTree } from './fields.js';
 
-/** The documents of one partition in order, and what may be asked of them. */
+/** The sorted documents of one partition. */
 interface Partition {
   readonly documents: readonly Document[];
-  /** Whether two of them have the same place in the order. */
+  /** Whether the documents at two positions are equal in the sort order. */
   readonly isTie: (left: number, right: number) => boolean;
 }
 
-/** The value of an output field for the document at an index. */
+/** Computes an output field of the document at a position. */
 type WindowFunction = (partition: Partition, index: number) => unknown;
 
 interface WindowContext {
@@ -42,7 +42,7 @@ const compileWindowStage: StageCompiler = (specification, stage) => {
     ([path, output]) => [path, compileOutput(path, output, { stage, sortBy })] as const,
   );
   const compare = sortBy === undefined ? () => 0 : compileSort(sortBy, stage.collation);
-  return function* (input) {
+  return function* runSetWindowFields(input) {
     for (const unsorted of partitions(collect(input, stage), partitionBy, stage)) {
       const documents = sortBy === undefined ? unsorted : sortDocuments(unsorted, sortBy, stage.collation);
       const isTie = (left: number, right: number): boolean =>
@@ -74,16 +74,16 @@ function compileOutput(path: string, output: unknown, context: WindowContext): W
   const [name] = Object.keys(rest);
   if (name === undefined || Object.keys(rest).length > 1)
     return fail('FailedToParse', `The field '${path}' must specify one window function`);
-  const special = SPECIAL.get(name);
-  if (special !== undefined) {
+  const positional = POSITION_FUNCTIONS.get(name);
+  if (positional !== undefined) {
     if (window !== undefined) return fail('FailedToParse', `${name} does not accept a 'window' field`);
-    return special(rest[name], context);
+    return positional(rest[name], context);
   }
   if (UNSUPPORTED.has(name))
     return fail('CommandNotSupported', `the window function ${name} is not supported by this database`);
   const create = compileGroupAccumulator(path, rest, context.stage.expressions);
   const boundsOf = compileWindow(window, context);
-  return (partition, index) => {
+  return function evaluateOutput(partition, index) {
     const [start, end] = boundsOf(partition, index);
     const accumulator = create();
     for (let position = start; position < end; position += 1) accumulator.add(scopeOf(partition.documents[position]));
@@ -101,7 +101,7 @@ const UNSUPPORTED: ReadonlySet<string> = new Set([
   '$minMaxScaler',
 ]);
 
-/** The half-open range of positions a window covers. */
+/** The half-open range of positions in the window of a document. */
 type WindowBounds = (partition: Partition, index: number) => readonly [number, number];
 
 function compileWindow(window: unknown, context: WindowContext): WindowBounds {
@@ -140,7 +140,7 @@ function compileRangeWindow(specification: unknown, unit: unknown, { sortBy, sta
   if (field === undefined || others.length > 0)
     return fail('Location5339902', 'Range-based bounds require sortBy a single field');
   const keyOf = compile(`$${field}`, stage.expressions);
-  return ({ documents }, index) => {
+  return function rangeAt({ documents }, index) {
     const valueAt = (position: number): unknown => keyOf(scopeOf(documents[position]));
     const value = valueAt(index);
     const [from, to] = [moved(value, lower, unit), moved(value, upper, unit)];
@@ -181,7 +181,7 @@ function compileShift(operand: unknown, context: WindowContext): WindowFunction 
   const evaluate = compile(output, context.stage.expressions);
   const otherwise = compile(rest.default ?? null, context.stage.expressions)(scopeOf({}));
   const distance = isNumeric(by) ? toNumber(by) : fail('FailedToParse', "'$shift:by' field must be an integer");
-  return ({ documents }, index) => {
+  return function shiftedValue({ documents }, index) {
     const document = documents[index + distance];
     return document === undefined ? otherwise : evaluate(scopeOf(document));
   };
@@ -189,7 +189,7 @@ function compileShift(operand: unknown, context: WindowContext): WindowFunction 
 
 function compileLastKnown(operand: unknown, { stage }: WindowContext): WindowFunction {
   const evaluate = compile(operand, stage.expressions);
-  return ({ documents }, index) => {
+  return function lastKnownValue({ documents }, index) {
     for (let position = index; position >= 0; position -= 1) {
       const value = evaluate(scopeOf(documents[position]));
       if (value !== null && value !== undefined) return value;
@@ -198,7 +198,7 @@ function compileLastKnown(operand: unknown, { stage }: WindowContext): WindowFun
   };
 }
 
-const SPECIAL: ReadonlyMap<string, (operand: unknown, context: WindowContext) => WindowFunction> = new Map([
+const POSITION_FUNCTIONS: ReadonlyMap<string, (operand: unknown, context: WindowContext) => WindowFunction> = new Map([
   [
     '$rank',
     (_operand: unknown, context: WindowContext): WindowFunction => {
@@ -210,7 +210,7 @@ const SPECIAL: ReadonlyMap<string, (operand: unknown, context: WindowContext) =>
     '$denseRank',
     (_operand: unknown, context: WindowContext): WindowFunction => {
       ensureSorted('$denseRank', context);
-      return ({ isTie }, index) => {
+      return function denseRank({ isTie }, index) {
         let rank = 1;
         for (let position = 1; position <= index; position += 1) if (!isTie(position - 1, position)) rank += 1;
         return rank;
@@ -228,5 +228,5 @@ const SPECIAL: ReadonlyMap<string, (operand: unknown, context: WindowContext) =>
   ['$locf', compileLastKnown],
 ]);
 
-/** `$setWindowFields`: fields computed over neighbouring documents. */
+/** `$setWindowFields`. */
 export const windowStages: readonly StageEntry[] = [['$setWindowFields', compileWindowStage]];
