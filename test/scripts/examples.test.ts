@@ -137,31 +137,45 @@ describe('durable.py', () => {
   });
 });
 
+/** The parts of a browser that the page uses, for Node.js. */
+const BROWSER = `
+  const elements = {};
+  globalThis.document = {
+    createElement: () => ({}),
+    querySelector: (selector) => (elements[selector] ??= {
+      set textContent(text) { console.log(text); },
+      append: (item) => console.log(item.textContent),
+    }),
+  };
+  globalThis.localStorage = {};
+  globalThis.location = { hash: '#' + process.argv[2] };
+  globalThis.window = globalThis;
+`;
+
+/** Runs the script of page.html in Node.js. @returns starts it with a token */
+async function preparePage(url: string): Promise<(token: string) => Program> {
+  const place = await temporaryDirectory();
+  const script = scriptOf(await textOf('page.html'))
+    .replace(/'https:\/\/cdn\.socket\.io\/\S+'/, "'socket.io-client'")
+    .replaceAll('http://localhost:4000', url);
+  await symlink(join(projectDirectory, 'node_modules'), join(place, 'node_modules'));
+  await writeFile(join(place, 'browser.mjs'), BROWSER);
+  await writeFile(join(place, 'page.mjs'), `import './browser.mjs';\n${script}`);
+  return (token) => startProgram(process.execPath, [join(place, 'page.mjs'), token], { cwd: place });
+}
+
 describe('page.html', () => {
   it('shows and acknowledges what waited and what comes', async () => {
-    // Node.js in the place of a browser: the parts of a document that the page uses.
-    const document = `
-      const elements = {};
-      globalThis.document = {
-        createElement: () => ({}),
-        querySelector: (selector) => (elements[selector] ??= {
-          set textContent(text) { console.log(text); },
-          append: (item) => console.log(item.textContent),
-        }),
-      };
-      globalThis.localStorage = {};
-      globalThis.location = { hash: '#' + process.argv[2] };
-      globalThis.window = globalThis;
-    `;
-    const place = await temporaryDirectory();
-    const script = scriptOf(await textOf('page.html'))
-      .replace(/'https:\/\/cdn\.socket\.io\/\S+'/, "'socket.io-client'")
-      .replaceAll('http://localhost:4000', gateway.url);
-    await symlink(join(projectDirectory, 'node_modules'), join(place, 'node_modules'));
-    await writeFile(join(place, 'document.mjs'), document);
-    await writeFile(join(place, 'page.mjs'), `import './document.mjs';\n${script}`);
-    const args = [join(place, 'page.mjs'), signToken({ uid: 'browser-user' })];
-    await handlesDurableMessages('browser-user', () => startProgram(process.execPath, args, { cwd: place }));
+    const open = await preparePage(gateway.url);
+    await handlesDurableMessages('browser-user', () => open(signToken({ uid: 'browser-user' })));
+  });
+
+  it('shows why it cannot connect', async () => {
+    const refused = (await preparePage(gateway.url))('not.a.token');
+    expect(await refused.line(/cannot connect/)).toBe(`cannot connect to ${gateway.url}: INVALID_TOKEN`);
+    const url = `http://localhost:${await freePort()}`;
+    const unreached = (await preparePage(url))('not.a.token');
+    expect(await unreached.line(/cannot connect/)).toBe(`cannot connect to ${url}: websocket error, trying again`);
   });
 });
 
@@ -217,6 +231,11 @@ describe.each(backends.filter(([, isPresent]) => isPresent))('%s', (name) => {
     await backend.line(/^not sent: /);
     expect(await backend.ended).toBe(1);
   });
+});
+
+it('push-site.mjs says that it cannot reach the gateway', async () => {
+  const url = `http://localhost:${await freePort()}/newsite`;
+  expect(await run('push-site.mjs', ['12345', url]).line(/^cannot connect/)).toContain('ECONNREFUSED');
 });
 
 const clients = ['listen.mjs', 'durable.mjs', 'talk.mjs', ...(hasSocketIo ? ['durable.py'] : [])];
