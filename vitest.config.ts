@@ -1,17 +1,37 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
+import { findUnitTests } from './test/support/unit-tests.js';
 
-export default defineConfig({
+/** What all tests run with. */
+export const base = {
   // `source` alone: with the default conditions beside it, `#shared/*` would resolve to the build.
   resolve: { conditions: ['source'] },
   ssr: { resolve: { conditions: ['source'] } },
   test: {
-    include: ['test/**/*.test.ts'],
-    globalSetup: ['test/support/global-setup.ts'],
     pool: 'forks',
+    // Files share what is loaded: to load it for each would take more than a second of CPU a file.
+    isolate: false,
     // Most tests wait for something; by default one core would stay idle.
     maxWorkers: '100%',
     // Guards against hanging; generous, because a loaded machine can be many times slower.
     testTimeout: 120_000,
     hookTimeout: 180_000,
   },
+} as const satisfies ViteUserConfig;
+
+/** What tests with other processes need once for the whole run. */
+export const services = { globalSetup: ['test/support/global-setup.ts'] };
+
+export default defineConfig(async () => {
+  const unitTests = await findUnitTests();
+  const others = { name: 'services', include: ['test/**/*.test.ts'], exclude: unitTests, ...services };
+  return {
+    ...base,
+    test: {
+      ...base.test,
+      projects: [
+        { extends: true as const, test: { name: 'unit', include: unitTests } },
+        { extends: true as const, test: others },
+      ],
+    },
+  };
 });

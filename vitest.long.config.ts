@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
-import base from './vitest.config.js';
+import { base, services } from './vitest.config.js';
 
 /** The proofs that take minutes. */
 export default defineConfig({
   ...base,
-  test: { ...base.test, include: ['test/**/*.long.ts'], testTimeout: 900_000 },
+  test: { ...base.test, ...services, include: ['test/**/*.long.ts'], testTimeout: 900_000 },
 });

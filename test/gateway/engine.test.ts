@@ -1,7 +1,7 @@
 import { mongo } from 'mongoose';
 import { expect, test } from 'vitest';
 import { startDatabase } from '../support/database.js';
-import { foreignUrl } from '../support/database-server.js';
+import { serverUrl } from '../support/database-server.js';
 import { startGateway } from '../support/gateway.js';
 
 test('a test has a database of its own on the server of the run, which a gateway can use and which is removed', async () => {
@@ -9,7 +9,7 @@ test('a test has a database of its own on the server of the run, which a gateway
   // `scripts/test-mongodb.ts` is tested by this line.
   process.stdout.write(`${database.url}\n`);
   const name = new URL(database.url).pathname.slice(1);
-  const client = await new mongo.MongoClient(foreignUrl() ?? database.url).connect();
+  const client = await new mongo.MongoClient(serverUrl()).connect();
   const isThere = async (): Promise<boolean> =>
     (await client.db('admin').admin().listDatabases()).databases.some((other) => other.name === name);
   const gateway = await startGateway({ MONGODB_URL: database.url });
@@ -17,9 +17,7 @@ test('a test has a database of its own on the server of the run, which a gateway
   expect((await gateway.call('POST', '/emit/ann/m?durable=true', {})).status).toBe(200);
   expect(await isThere()).toBe(true);
   await gateway.close();
-  if (foreignUrl() === undefined) await client.close();
   await database.stop();
-  if (foreignUrl() === undefined) return;
   expect(await isThere()).toBe(false);
   await client.close();
 });

@@ -7,7 +7,7 @@ import { createConnection } from 'mongoose';
 import { defineModels } from '#shared/models/index.js';
 import { type EmbeddedDatabase, startEmbedded } from '../../src/embedded/index.js';
 import { createAll, reviewIndexes } from '../../src/platform/mongo/indexes/index.js';
-import { databasePrefix, dropDatabases, foreignUrl } from './database-server.js';
+import { databasePrefix, dropDatabases, serverUrl } from './database-server.js';
 
 /** An empty database of a test's own. */
 export interface TestDatabase {
@@ -16,10 +16,9 @@ export interface TestDatabase {
   stop(): Promise<void>;
 }
 
-/** Makes a database: on the server at `TEST_MONGODB_URL`, or else an embedded one. */
+/** Creates a database with all indexes on the server of the run. */
 export async function startDatabase(): Promise<TestDatabase> {
-  const server = foreignUrl();
-  if (server === undefined) return startEmbeddedDatabase();
+  const server = serverUrl();
   // Servers bound the length of names.
   const name = `${databasePrefix()}${randomUUID().slice(0, 13)}`;
   const url = new ConnectionString(server);

@@ -6,7 +6,6 @@ import { type App, createApp, type Overrides } from '../../src/app.js';
 import { readConfig } from '../../src/config.js';
 import { createLogger } from '../../src/platform/logger.js';
 import { startDatabase } from './database.js';
-import { foreignUrl } from './database-server.js';
 
 /** The secret of every gateway under test. */
 export const SECRET = 'a secret of the tests, and of nothing else';
@@ -38,10 +37,9 @@ export interface TestResponse {
  */
 export async function startGateway(env: Record<string, string> = {}, overrides: Overrides = {}): Promise<TestGateway> {
   const directory = env['DATA_DIR'] ?? (await mkdtemp(join(tmpdir(), 'general-socket-')));
-  // The data of a directory of the test's own is in its embedded database.
-  const isOnForeignServer =
-    foreignUrl() !== undefined && env['DATA_DIR'] === undefined && env['MONGODB_URL'] === undefined;
-  const database = isOnForeignServer ? await startDatabase() : undefined;
+  // A gateway with a data directory but without a URL starts an embedded database in that directory.
+  const isDatabaseGiven = env['DATA_DIR'] !== undefined || env['MONGODB_URL'] !== undefined;
+  const database = isDatabaseGiven ? undefined : await startDatabase();
   const removeData = async (): Promise<void> => {
     await database?.stop();
     if (env['DATA_DIR'] === undefined) await rm(directory, { recursive: true, force: true });

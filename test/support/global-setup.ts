@@ -1,16 +1,62 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { addressOf, toUrl } from '../../src/embedded/process/address.js';
 import { databasePrefix, dropDatabases, foreignUrl } from './database-server.js';
 import { ensureRedisServer } from './redis-server.js';
+import { nodeArguments, projectDirectory } from './script.js';
 
-/** Runs once before the suite: what the tests need from the machine is found or installed here, never skipped. */
+const undo: (() => Promise<unknown>)[] = [];
+
+/**
+ * Runs once before the suite: finds or installs what the tests need from the machine, and starts the database server that
+ * all files share.
+ */
 export async function setup(): Promise<void> {
   process.env['TEST_DATABASE_PREFIX'] = databasePrefix();
   await ensureRedisServer();
-  if (foreignUrl() === undefined) return;
+  const foreign = foreignUrl();
+  if (foreign === undefined) return startServer();
+  // A test file that failed may have left its database.
+  undo.push(() => dropDatabases(foreign, (name) => name.startsWith(databasePrefix())));
   const files = await embeddedOnly();
   process.stderr.write(`On the embedded database, because they are about it or end it:\n  ${files.join('\n  ')}\n`);
+}
+
+/** Runs once after the suite. */
+export async function teardown(): Promise<void> {
+  for (const step of undo.splice(0).reverse()) await step();
+}
+
+/** Starts the embedded database of this run. It ends with this process, however that ends. */
+async function startServer(): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
+  undo.push(() => rm(directory, { recursive: true, force: true }));
+  const address = addressOf(directory);
+  // Not by `startEmbedded`: vitest runs this file without `import.meta.resolve`.
+  const child = fork(
+    join(projectDirectory, 'src/embedded/process/child.ts'),
+    [JSON.stringify({ directory, address })],
+    {
+      cwd: projectDirectory,
+      execArgv: [...nodeArguments],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    },
+  );
+  undo.push(() => stop(child));
+  const [message] = await Promise.race([once(child, 'message'), once(child, 'exit')]);
+  if (message?.kind !== 'ready') throw new Error(`the embedded database did not start: ${JSON.stringify(message)}`);
+  process.env['TEST_EMBEDDED_URL'] = toUrl(message.address);
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.send('stop');
+  await ended;
 }
 
 /** Test files with tests that `TEST_MONGODB_URL` does not change. */
@@ -21,10 +67,4 @@ async function embeddedOnly(): Promise<string[]> {
     path.startsWith('embedded/') || (await readFile(join(directory, path), 'utf8')).includes('startEmbeddedDatabase(');
   const marks = await Promise.all(files.map(isOnly));
   return files.filter((_, index) => marks[index]);
-}
-
-/** Runs once after the suite: a test file that failed may have left its database. */
-export async function teardown(): Promise<void> {
-  const server = foreignUrl();
-  if (server !== undefined) await dropDatabases(server, (name) => name.startsWith(databasePrefix()));
 }

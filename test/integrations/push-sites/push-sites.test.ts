@@ -3,6 +3,7 @@ import { connect as connectTcp } from 'node:net';
 import mongoose from 'mongoose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connect } from '../../support/client.js';
+import { startEmbeddedDatabase } from '../../support/database.js';
 import { API_KEY, type TestGateway } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
 import { connectSite, type SiteClient, sendTo, sent } from './site-client.js';
@@ -15,7 +16,8 @@ let a: TestGateway;
 let b: TestGateway;
 
 beforeAll(async () => {
-  stage = await openSiteStage();
+  // Fail points concern a whole server.
+  stage = await openSiteStage(await startEmbeddedDatabase());
   website = stage.website;
   [a, b] = await Promise.all([stage.start({ DEVICE_TTL: '60' }), stage.start()]);
 });

@@ -1,5 +1,6 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startEmbeddedDatabase } from '../../support/database.js';
 import { answers } from '../../support/fcm.js';
 import { until } from '../../support/until.js';
 import { openPushStage, type PushStage } from './push-stage.js';
@@ -7,7 +8,8 @@ import { openPushStage, type PushStage } from './push-stage.js';
 let stage: PushStage;
 
 beforeAll(async () => {
-  stage = await openPushStage();
+  // Fail points concern a whole server.
+  stage = await openPushStage(await startEmbeddedDatabase());
 });
 afterAll(() => stage.close());
 

@@ -1,7 +1,7 @@
 import { createConnection, Types } from 'mongoose';
 import { defineModels, type Models } from '#shared/models/index.js';
 import { createTestClock, type TestClock } from '../../support/clock.js';
-import { startDatabase } from '../../support/database.js';
+import { startDatabase, type TestDatabase } from '../../support/database.js';
 import { startFcm, type TestFcm } from '../../support/fcm.js';
 import { startGateway, type TestGateway } from '../../support/gateway.js';
 import { startRedis } from '../../support/redis-server.js';
@@ -32,8 +32,9 @@ export interface PushStage {
   close(): Promise<void>;
 }
 
-export async function openPushStage(): Promise<PushStage> {
-  const [redis, database, fcm] = await Promise.all([startRedis(), startDatabase(), startFcm()]);
+/** @param given instead of a database on the server of the run; it ends with the stage */
+export async function openPushStage(given?: TestDatabase): Promise<PushStage> {
+  const [redis, database, fcm] = await Promise.all([startRedis(), given ?? startDatabase(), startFcm()]);
   const connection = await createConnection(database.url, { autoIndex: false }).asPromise();
   const models = defineModels(connection);
   const clock = createTestClock();

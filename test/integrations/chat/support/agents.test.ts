@@ -155,7 +155,8 @@ test('agents see each other come and go, and who leaves the department is out wi
   const k = await openDepartment(stage, kim, { departmentId, node: 1 });
   expect(await j.next('agent_online')).toEqual([{ userId: kim.id, departmentId }]);
   expect((await k.next('presence_snapshot'))[0].online).toContain(joe.id);
-  expect(k.received('agent_online')).toEqual([]);
+  // Joe came on another node, whose report may have been under way when Kim connected.
+  expect(k.received('agent_online').map(([{ userId }]) => userId)).not.toContain(kim.id);
 
   await stage.models.Department.updateOne({ _id: departmentId }, { members: [joe.id] });
   clock.advance(5000);

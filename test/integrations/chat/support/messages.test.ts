@@ -1,16 +1,21 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { wireFaults } from '../../../support/contract.js';
+import { startEmbeddedDatabase, type TestDatabase } from '../../../support/database.js';
 import { dataOf, openStage, type Stage } from '../../stage.js';
 import { addConversation, expectNothing, openChat, talk } from './chat.js';
 
 let stage: Stage;
+let database: TestDatabase;
 
 beforeAll(async () => {
-  stage = await openStage({ nodes: 2 });
+  // Fail points concern a whole server.
+  database = await startEmbeddedDatabase();
+  stage = await openStage({ nodes: 2, database });
 });
 afterAll(async () => {
   await stage.close();
+  await database.stop();
   expect(wireFaults).toEqual([]);
 });
 
