@@ -19,6 +19,8 @@ export interface Admission {
   readonly listener: SocketListener;
   /** @throws GatewayError `FORBIDDEN` for a user who was found locked out a moment ago */
   ensureNotLocked(userId: string): void;
+  /** Refuses a user for the next seconds who was found locked out. */
+  noteLocked(userId: string): void;
 }
 
 /**
@@ -30,9 +32,11 @@ export function createAdmission(dependencies: { people: People; clock: Clock; lo
   /** user → whether they are locked out, and until when that is believed; oldest first */
   const remembered = new Map<string, { isLocked: boolean; until: number }>();
 
+  // Tokens may spell an ObjectId in upper case. Users with ids of another kind are never locked out.
   const remember = (userId: string, isLocked: boolean): void => {
-    remembered.delete(userId);
-    remembered.set(userId, { isLocked, until: clock.now() + REMEMBERED_MS });
+    const key = userId.toLowerCase();
+    remembered.delete(key);
+    remembered.set(key, { isLocked, until: clock.now() + REMEMBERED_MS });
     const [oldest] = remembered.keys();
     if (remembered.size > REMEMBERED_MAX && oldest !== undefined) remembered.delete(oldest);
   };
@@ -43,7 +47,7 @@ export function createAdmission(dependencies: { people: People; clock: Clock; lo
   }, GROUP_MAX);
 
   const recall = (userId: string): boolean | undefined => {
-    const found = remembered.get(userId);
+    const found = remembered.get(userId.toLowerCase());
     return found === undefined || found.until <= clock.now() ? undefined : found.isLocked;
   };
 
@@ -53,7 +57,7 @@ export function createAdmission(dependencies: { people: People; clock: Clock; lo
       remember(userId, isLocked);
       if (isLocked) endLocked(socket);
     } catch (error) {
-      // The watch looks again.
+      // The lock watch asks again.
       logger.warn({ err: error }, 'it could not be looked up whether a user may be connected');
     }
   };
@@ -62,6 +66,7 @@ export function createAdmission(dependencies: { people: People; clock: Clock; lo
     ensureNotLocked(userId) {
       if (recall(userId) === true) throw new GatewayError('FORBIDDEN');
     },
+    noteLocked: (userId) => remember(userId, true),
     listener: {
       connected(socket) {
         const { principal } = socket.data;

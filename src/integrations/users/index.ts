@@ -1,6 +1,7 @@
 import type { Context } from '../../framework/context.js';
 import type { Integration } from '../../framework/integration.js';
 import { type Admission, createAdmission } from './admission.js';
+import { createLockWatch } from './lock-watch.js';
 import { createPeople, type People } from './people.js';
 import { createSession } from './session.js';
 import { createSharedEvents } from './shared-events.js';
@@ -20,8 +21,11 @@ export function createUserServices({ models, clock, logger }: Context): UserServ
   return { people, admission: createAdmission({ people, clock, logger }) };
 }
 
-/** The namespaces of the platform's users: who enters them, the renewal of tokens, and `/v1/shared`. */
-export const createUsers = (context: Context, { admission }: UserServices): Integration[] => [
+/**
+ * The namespaces of the platform's users: who enters them and who has to leave, the renewal of tokens, and `/v1/shared`.
+ */
+export const createUsers = (context: Context, { people, admission }: UserServices): Integration[] => [
+  { name: 'lock watch', ...createLockWatch({ ...context, people, admission }) },
   createSession(context, admission),
   createSharedEvents(context),
 ];

@@ -49,11 +49,11 @@ export function createPeople({ models, clock }: { models: Pick<Models, 'User'>; 
     const now = clock.now();
     return found.filter((user) => canAccess(user, now)).map(toPerson);
   };
-  /** Those of some users who exist and may not enter; one who is unknown is not among them. */
+  /** Ids, in lower case, of those users who exist and may not enter. */
   const lockedOut = async (ids: readonly string[]): Promise<Set<string>> => {
     const known = ids.filter((id) => isObjectIdOrHexString(id));
     if (known.length === 0) return new Set();
-    const found = await models.User.find({ _id: { $in: known } }, accessFields).lean<StoredAccess[]>();
+    const found = await models.User.find({ _id: { $in: known }, ...SUSPICIOUS }, accessFields).lean<StoredAccess[]>();
     const now = clock.now();
     return new Set(found.filter((user) => !canAccess(user, now)).map(({ _id }) => _id.toHexString()));
   };
@@ -73,6 +73,11 @@ export function createPeople({ models, clock }: { models: Pick<Models, 'User'>; 
     },
   };
 }
+
+/** Matches every user who may be locked out, whatever the types that another service has stored; `canAccess` decides. */
+const SUSPICIOUS = {
+  $or: [{ isActive: { $nin: [null, true] } }, { status: { $nin: [null, 'active'] } }, { blockedUntil: { $ne: null } }],
+};
 
 const LOCKED = new Set(['blocked', 'banned', 'suspended', 'inactive', 'deactivated', 'deleted']);
 

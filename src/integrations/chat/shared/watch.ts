@@ -1,4 +1,4 @@
-import { chatNamespaces, tokenNamespaces } from '#shared/contracts/namespaces.js';
+import { chatNamespaces } from '#shared/contracts/namespaces.js';
 import { groupTypes } from '#shared/models/user.js';
 import type { Context } from '../../../framework/context.js';
 import type { Integration } from '../../../framework/integration.js';
@@ -6,13 +6,13 @@ import { rooms } from '../../../realtime/rooms.js';
 import type { GatewaySocket } from '../../../sockets/socket.js';
 import { endLocked, type People } from '../../users/index.js';
 
-/** How often a node looks whether those who are connected to it still may be. */
+/** How often a node reads the users who are connected to it. */
 const INTERVAL_MS = 5000;
 const CHUNK = 1000;
 
 /**
- * Looks after open sockets whose users change elsewhere: other services block users and take them out of groups without
- * telling anybody. Whoever acts is checked at once; this is for those who only listen.
+ * Other services delete users and remove them from groups without telling the gateway. An event is checked when it comes;
+ * this ends what such users still receive. Users who are locked out are found sooner, by the lock watch.
  */
 export function createWatch(
   { clock, logger }: Context,
@@ -38,17 +38,12 @@ export function createWatch(
     const ids = [...users.keys()];
     for (let start = 0; start < ids.length; start += CHUNK) {
       const chunk = ids.slice(start, start + CHUNK);
-      const has = (id: string, isWanted: (socket: GatewaySocket) => boolean) => users.get(id)?.some(isWanted) === true;
-      const [allowed, locked] = await Promise.all([
-        people.findMany(chunk.filter((id) => has(id, isOfChats))),
-        people.lockedOut(chunk.filter((id) => has(id, (socket) => !isOfChats(socket)))),
-      ]);
-      const persons = new Map(allowed.map((person) => [person.id, person]));
+      const persons = new Map((await people.findMany(chunk)).map((person) => [person.id, person]));
       for (const id of chunk) {
         const person = persons.get(id.toLowerCase());
         for (const socket of users.get(id) ?? []) {
-          if (isOfChats(socket) ? person === undefined : locked.has(id.toLowerCase())) endLocked(socket);
-          else if (person !== undefined) leaveGroups(socket, person.groups);
+          if (person === undefined) endLocked(socket);
+          else leaveGroups(socket, person.groups);
         }
       }
     }
@@ -56,13 +51,13 @@ export function createWatch(
 
   return {
     listener: {
-      connected: (socket) => void (tokenNamespaces.includes(socket.nsp.name) && sockets.add(socket)),
+      connected: (socket) => void (chatNamespaces.includes(socket.nsp.name) && sockets.add(socket)),
       disconnected: (socket) => void sockets.delete(socket),
     },
     start() {
       const cancel = clock.every(INTERVAL_MS, () => {
         looking ??= look()
-          .catch((error: unknown) => logger.warn({ err: error }, 'chats: could not look who may still be connected'))
+          .catch((error: unknown) => logger.warn({ err: error }, 'chats: reading the connected users failed'))
           .finally(() => {
             looking = undefined;
           });
@@ -74,8 +69,6 @@ export function createWatch(
     },
   };
 }
-
-const isOfChats = (socket: GatewaySocket): boolean => chatNamespaces.includes(socket.nsp.name);
 
 /** Takes a socket out of the groups that its user has left. */
 function leaveGroups(socket: GatewaySocket, groups: readonly string[]): void {
