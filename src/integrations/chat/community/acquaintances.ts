@@ -17,8 +17,6 @@ export interface Community {
   of(userId: string): Promise<Acquaintances>;
   /** Those of the people who share a chat or a group with somebody. */
   among(user: { _id: Types.ObjectId; groups: readonly string[] }, ids: readonly string[]): Promise<Set<string>>;
-  /** People who have blocked somebody, or whom they have blocked: neither is told of the other by name. */
-  blockedWith(user: Types.ObjectId, blocked: readonly string[]): Promise<Set<string>>;
 }
 
 export function createCommunity({ Chat, User }: Pick<Models, 'Chat' | 'User'>, blocks: Blocks): Community {
@@ -60,7 +58,5 @@ export function createCommunity({ Chat, User }: Pick<Models, 'Chat' | 'User'>, b
       ]);
       return new Set(ids.map((id) => id.toLowerCase()).filter((id) => known.has(id)));
     },
-
-    blockedWith: blocks.all,
   };
 }

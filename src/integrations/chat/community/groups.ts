@@ -6,15 +6,14 @@ import type { User } from '#shared/models/user.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
 import { rooms } from '../../../realtime/rooms.js';
-import { ChatError, type Entrance, nameOf, type UserCaller } from '../shared/index.js';
-import type { Community } from './acquaintances.js';
+import { type Blocks, ChatError, type Entrance, nameOf, type UserCaller } from '../shared/index.js';
 import type { Budget } from './budget.js';
 import { type PersonPresence, toPersonPresence } from './statuses.js';
 import type { Tell } from './tell.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock' | 'presence' | 'emitter'> {
+  blocks: Blocks;
   budget: Budget;
-  community: Community;
   entrance: Entrance;
   tell: Tell;
 }
@@ -35,7 +34,7 @@ const LOOKED_AT_MAX = 2000;
 const CHUNK = 500;
 
 /** The groups of the community. Who is a member is said by the user, and read again for each event. */
-export function createGroups({ models, clock, presence, emitter, budget, community, entrance, tell }: Dependencies) {
+export function createGroups({ models, clock, presence, emitter, budget, blocks, entrance, tell }: Dependencies) {
   const ensureMember = async (principal: Principal, type: GroupType): Promise<UserCaller> => {
     const caller = await entrance.userOf(principal);
     if (!caller.groups.includes(type)) {
@@ -48,7 +47,7 @@ export function createGroups({ models, clock, presence, emitter, budget, communi
 
   const tellOthers = async ({ _id, id, name, blocked }: UserCaller, type: GroupType, event: string): Promise<void> => {
     const payload = { groupType: type, userId: id, userName: name, timestamp: new Date(clock.now()).toISOString() };
-    const except = [id, ...(await community.blockedWith(_id, blocked))];
+    const except = [id, ...(await blocks.all(_id, blocked))];
     tell.people({ userIds: [], groups: [type], except }, { event, payload });
   };
 
@@ -69,8 +68,10 @@ export function createGroups({ models, clock, presence, emitter, budget, communi
     async getOnline(principal: Principal, { groupType, limit }: { groupType: GroupType; limit: number }) {
       await budget.spend('members', principal);
       const caller = await ensureMember(principal, groupType);
+      const blocked = await blocks.all(caller._id, caller.blocked);
       const users: (PersonPresence & { userName: string })[] = [];
-      for await (const members of readMembers(caller, groupType)) {
+      for await (const found of readMembers(groupType)) {
+        const members = found.filter(({ _id }) => !blocked.has(_id.toHexString()));
         const here = await presence.get(members.map(({ _id }) => _id.toHexString()));
         const online = members.filter((_member, index) => here[index]?.online === true);
         users.push(...online.map((user) => ({ ...toPersonPresence(user, true), userName: nameOf(user) })));
@@ -81,9 +82,9 @@ export function createGroups({ models, clock, presence, emitter, budget, communi
   };
 
   /** In chunks of one reading, so that nobody is in two of them. */
-  async function* readMembers({ _id, blocked }: UserCaller, type: GroupType): AsyncGenerator<StoredMember[]> {
+  async function* readMembers(type: GroupType): AsyncGenerator<StoredMember[]> {
     const members = models.User.find(
-      { 'joinedGroups.groupType': type, _id: { $nin: blocked }, blockedUsers: { $ne: _id } },
+      { 'joinedGroups.groupType': type },
       { name: 1, firstName: 1, lastName: 1, presenceStatus: 1, lastSeen: 1 },
     )
       .sort({ lastSeen: -1 })

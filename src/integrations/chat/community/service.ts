@@ -33,7 +33,8 @@ export function createCommunityServices(context: Context, { entrance, people, bl
   const tell = createTell(context);
   const budget = createBudget(context.limiter);
   const log = createChatLog(context, faces);
-  const parts = { ...context, access, attendance, budget, community, entrance, faces, log, people, tell, typing };
+  const known = { blocks, community, entrance, people };
+  const parts = { ...context, ...known, access, attendance, budget, faces, log, tell, typing };
   const notifications = createNotifications(parts);
   const lists = createLists(parts);
   return {

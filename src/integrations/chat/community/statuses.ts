@@ -1,16 +1,17 @@
-import { isObjectIdOrHexString } from 'mongoose';
+import { isObjectIdOrHexString, Types } from 'mongoose';
 import type { z } from 'zod';
 import type { communityPayloads, personPresence } from '#shared/contracts/community-parts.js';
 import type { User } from '#shared/models/user.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
-import type { Entrance, UserCaller } from '../shared/index.js';
+import type { Blocks, Entrance, UserCaller } from '../shared/index.js';
 import type { ChatsAccess } from './access.js';
 import type { Community } from './acquaintances.js';
 import type { Budget } from './budget.js';
 import type { Tell } from './tell.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock' | 'presence'> {
+  blocks: Blocks;
   budget: Budget;
   entrance: Entrance;
   access: ChatsAccess;
@@ -25,15 +26,19 @@ export type PersonPresence = z.output<typeof personPresence>;
 const ANSWER_MAX = 500;
 
 /** How people want to be seen, and who is there. */
-export function createStatuses({ models, clock, presence, budget, entrance, access, community, tell }: Dependencies) {
+export function createStatuses(dependencies: Dependencies) {
+  const { models, clock, presence, blocks, budget, entrance, access, community, tell } = dependencies;
+
   /** Of people of whom the caller may know; those between whom and the caller there is a block are left out. */
   const look = async (caller: UserCaller, ids: readonly string[]): Promise<PersonPresence[]> => {
-    const allowed = ids.filter((id) => !caller.blocked.includes(id)).slice(0, ANSWER_MAX);
-    if (allowed.length === 0) return [];
-    const users = await models.User.find(
-      { _id: { $in: allowed }, blockedUsers: { $ne: caller._id } },
-      { presenceStatus: 1, lastSeen: 1 },
-    ).lean();
+    const asked = ids.slice(0, ANSWER_MAX);
+    if (asked.length === 0) return [];
+    const blocked = await blocks.among(
+      caller,
+      asked.map((id) => new Types.ObjectId(id)),
+    );
+    const allowed = asked.filter((id) => !blocked.has(id));
+    const users = await models.User.find({ _id: { $in: allowed } }, { presenceStatus: 1, lastSeen: 1 }).lean();
     const here = await presence.get(users.map(({ _id }) => _id.toHexString()));
     return users.map((user, index) => toPersonPresence(user, here[index]?.online === true));
   };
@@ -62,7 +67,7 @@ export function createStatuses({ models, clock, presence, budget, entrance, acce
       const lastSeen = now.toISOString();
       const [{ userIds }, blocked] = await Promise.all([
         community.of(caller.id),
-        community.blockedWith(caller._id, caller.blocked),
+        blocks.all(caller._id, caller.blocked),
       ]);
       tell.people(
         { userIds, groups: caller.groups, except: [caller.id, ...blocked] },

@@ -8,19 +8,24 @@ const BLOCKS_MAX = 10_000;
 
 type Blocker = Pick<Person, '_id' | 'blocked'>;
 
-/** Who has blocked whom (`blockedUsers`). A block counts in both directions; ids are ObjectIds in lower case. */
+/** Which users have a block between them (`blockedUsers`), by either; ids are ObjectIds in lower case. */
 export type Blocks = ReturnType<typeof createBlocks>;
 
 export function createBlocks({ User }: Pick<Models, 'User'>) {
-  /** Everybody with whom a user has a block. */
-  const all = async (user: Types.ObjectId, blocked: readonly string[]): Promise<Set<string>> => {
-    const averse = await User.find({ blockedUsers: user }, { _id: 1 }).limit(BLOCKS_MAX).lean();
-    return new Set([...blocked, ...averse.map(({ _id }) => _id.toHexString())]);
+  /** Ids of users who have blocked a user. Other services store ids as text too, which Mongoose would convert. */
+  const blockersOf = async (user: Types.ObjectId, among: object = {}): Promise<string[]> => {
+    const query = { ...among, blockedUsers: { $in: [user, user.toHexString()] } };
+    const found = await User.collection.find(query, { projection: { _id: 1 }, limit: BLOCKS_MAX }).toArray();
+    return found.map(({ _id }) => String(_id));
   };
+
+  /** Every user with whom a user has a block. */
+  const all = async (user: Types.ObjectId, blocked: readonly string[]): Promise<Set<string>> =>
+    new Set([...blocked, ...(await blockersOf(user))]);
 
   return {
     all,
-    /** The same for a user of whom only the id is known; nobody for a user who does not exist. */
+    /** The same for a user of whom only the id is known; empty for a user who does not exist. */
     async of(userId: string): Promise<Set<string>> {
       if (!isObjectIdOrHexString(userId)) return new Set();
       const user = await User.findById(userId, { blockedUsers: 1 }).lean();
@@ -29,9 +34,8 @@ export function createBlocks({ User }: Pick<Models, 'User'>) {
     /** Those of some users with whom a user has a block. */
     async among({ _id, blocked }: Blocker, others: readonly Types.ObjectId[]): Promise<Set<string>> {
       if (others.length === 0) return new Set();
-      const averse = await User.find({ _id: { $in: [...others] }, blockedUsers: _id }, { _id: 1 }).lean();
       const own = others.map((id) => id.toHexString()).filter((id) => blocked.includes(id));
-      return new Set([...own, ...averse.map((user) => user._id.toHexString())]);
+      return new Set([...own, ...(await blockersOf(_id, { _id: { $in: [...others] } }))]);
     },
   };
 }

@@ -1,3 +1,4 @@
+import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { wireFaults } from '../../../support/contract.js';
 import { dataOf, openStage, type Stage } from '../../stage.js';
@@ -22,12 +23,13 @@ const HEARD = [
 ];
 
 /** Ann and Eve, with a block between them, and Fay, in one group chat and one group; each has a client. */
-async function meet(blockedBy: 'Ann' | 'Eve') {
+async function meet(blockedBy: 'Ann' | 'Eve', toId: (id: string) => unknown = (id) => new Types.ObjectId(id)) {
   const group = { joinedGroups: [{ groupType: 'single', joinedAt: new Date() }] };
   const [ann, eve, fay] = await members(stage, ['Ann', 'Eve', 'Fay'], group);
   const chatId = await addChat(stage, [ann, eve, fay]);
   const [blocker, blocked] = blockedBy === 'Ann' ? [ann, eve] : [eve, ann];
-  await stage.models.User.updateOne({ _id: blocker.id }, { blockedUsers: [blocked.id] });
+  const blockedUsers = [toId(blocked.id)];
+  await stage.models.User.collection.updateOne({ _id: new Types.ObjectId(blocker.id) }, { $set: { blockedUsers } });
   const f = await open(stage, fay);
   const e = await open(stage, eve, { node: 1 });
   const a = await open(stage, ann);
@@ -80,8 +82,11 @@ test.each(['Ann', 'Eve'] as const)(
   },
 );
 
-test('two people with a block see each other online nowhere', async () => {
-  const { ann, eve, fay, a, e, chatId } = await meet('Ann');
+test.each([
+  ['an id', (id: string) => new Types.ObjectId(id)],
+  ['text', (id: string) => id],
+])('two people with a block that is stored as %s see each other online nowhere', async (_form, toId) => {
+  const { ann, eve, fay, a, e, chatId } = await meet('Ann', toId);
   expect((await a.next('presence_snapshot'))[0].online).toEqual([fay.id]);
   for (const [client, other] of [
     [a, eve],
