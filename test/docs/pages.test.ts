@@ -9,6 +9,7 @@ import { readSites } from '../../src/config/sites.js';
 import { environment } from '../../src/config.js';
 import { catalogue } from '../../src/errors.js';
 import { createMetrics } from '../../src/platform/metrics.js';
+import { readSources } from '../architecture/sources.js';
 import { projectDirectory } from '../support/script.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 import { type Page, readPages } from './pages.js';
@@ -99,6 +100,13 @@ describe('names', () => {
         .map((span) => `${page.path}: ${span}`),
     );
     expect(missing).toEqual([]);
+  });
+
+  it('of functions on the page for readers of the code exist', async () => {
+    const code = (await readSources(['src'])).map((source) => source.code).join('\n');
+    const functions = pageAt('src/README.md').spans.flatMap((span) => /^[a-z]+[A-Z]\w+(?=\(|$)/.exec(span) ?? []);
+    expect(functions.length).toBeGreaterThan(3);
+    expect(functions.filter((name) => !code.includes(`function ${name}(`))).toEqual([]);
   });
 
   it('of settings, error codes and reasons exist', () => {
