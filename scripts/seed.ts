@@ -32,7 +32,7 @@ async function openDatabase({ mongodbUrl, directory }: Config['storage']): Promi
   const path = resolve(directory, 'db');
   const address = addressOf(path);
   if ('path' in address && existsSync(address.path)) {
-    // A socket that nobody listens on was left by a process that was killed.
+    // A socket without listener was left by a process that was killed.
     const running = await connect(toUrl(address, embeddedDatabase)).catch(() => undefined);
     if (running !== undefined) return toDatabase(running);
   }

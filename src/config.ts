@@ -59,7 +59,7 @@ export const environment = z.object({
   EMIT_AUTH: z
     .enum(['keys', 'none'])
     .default('keys')
-    .describe('none: REST is open to everybody who reaches it; only behind a private network'),
+    .describe('none: REST is open to anyone who can reach it; only for private networks'),
 
   CORS_ORIGINS: z
     .string()
@@ -141,15 +141,12 @@ export const environment = z.object({
     .describe('how long a message may wait for others to be stored with; 10 messages or 100 ms when only one is set'),
 
   SITE_NAME: z.string().optional().describe('a push site, whose namespace is /SITE_NAME; several: see SITES_FILE'),
-  AUTH_URL: z.string().optional().describe('answers GET with the list of rooms of whoever holds the token'),
+  AUTH_URL: z.string().optional().describe('answers GET with the list of rooms of the holder of the token'),
   AUTH_SCHEME: z.string().default('Bearer').describe('first word of the Authorization header that AUTH_URL gets'),
   API_KEY: z.string().optional().describe('key by which the site sends'),
-  USER_ROOM_PREFIX: z
-    .string()
-    .optional()
-    .describe('what rooms of a single user begin with; unset: nothing is stored for anybody'),
+  USER_ROOM_PREFIX: z.string().optional().describe('prefix of the rooms of single users; unset: no message is stored'),
   UPDATE_USER_URL: z.string().optional().describe('told by PUT when a user comes or goes; :id stands for the user'),
-  PUBLIC_CHANNEL: z.string().optional().describe('room that is open to everybody without a token'),
+  PUBLIC_CHANNEL: z.string().optional().describe('room that clients without a token receive'),
   SITES_FILE: z.string().default('sites.yml').describe('the push sites, when there are several'),
   CONFIG_FILE: z.string().default('config.yml').describe('settings by NODE_ENV; the environment wins over it'),
   PUSH_AFTER_MS: integer(0, 604_800_000)
@@ -176,7 +173,7 @@ function integer(minimum: number, maximum: number = Number.MAX_SAFE_INTEGER) {
   return z.coerce.number({ error: 'must be a number' }).int().min(minimum).max(maximum);
 }
 
-/** Whatever the driver takes; what is wrong is said in its words, without the password. */
+/** Any URL that the driver accepts; errors use its words, without the password. */
 function mongoUrl() {
   return z.string().superRefine((text, context) => {
     try {
@@ -206,7 +203,7 @@ function list(allowed?: readonly string[]) {
     });
 }
 
-/** The gateway's settings: read once, frozen, passed to whoever needs a part. */
+/** The gateway's settings: read once, frozen, and passed to the parts that need them. */
 export type Config = ReturnType<typeof toConfig>;
 
 /** The environment is unusable. The message names every bad variable and what to do about each. */

@@ -106,7 +106,7 @@ async function measureMessages(rig: Rig, { rounds, only }: Options): Promise<Sce
         const arrived: number[] = [];
         const lane = async (first: number): Promise<void> => {
           const sender = clients[first];
-          if (sender === undefined) throw new Error('nobody is there');
+          if (sender === undefined) throw new Error('no client is connected');
           for (let n = first; n < messages; n += inFlight) {
             const { ackedMs, arrivedMs } = await say(sender, conversationIds[first] ?? '');
             acked.push(ackedMs);
@@ -131,7 +131,7 @@ async function measureMessages(rig: Rig, { rounds, only }: Options): Promise<Sce
   return results;
 }
 
-/** Says something and measures when it is acknowledged, and when everybody has it, the sender too. */
+/** Sends a message and measures the time to its acknowledgement and to its arrival at all clients. */
 function createSay(listeners: readonly Client[]) {
   const waiting = new Map<string, { left: number; done(): void }>();
   for (const { socket } of listeners) {

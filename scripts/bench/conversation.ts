@@ -48,7 +48,7 @@ async function measureMessages(rig: Rig, { rounds, only }: Options): Promise<Sce
   const users = await addUsers(rig, PARTICIPANTS);
   const clients = await Promise.all(users.map((user) => connect(rig, user, NAMESPACE)));
   const [sender, ...others] = clients;
-  if (sender === undefined) throw new Error('nobody is there');
+  if (sender === undefined) throw new Error('no client is connected');
   const conversationIds: string[] = [];
   for (let n = 0; n < PARTICIPANTS; n += 1) {
     const { conversation } = await sender.ask('add_conversation', {
@@ -62,7 +62,7 @@ async function measureMessages(rig: Rig, { rounds, only }: Options): Promise<Sce
   for (const { label, inFlight, isReadAtOnce } of [
     { label: '1 in flight', inFlight: 1, isReadAtOnce: false },
     { label: `${PARTICIPANTS} in flight, a conversation each`, inFlight: PARTICIPANTS, isReadAtOnce: false },
-    { label: '1 in flight, everybody reads each', inFlight: 1, isReadAtOnce: true },
+    { label: '1 in flight, all read each', inFlight: 1, isReadAtOnce: true },
   ]) {
     const samples: Record<string, number[]> = {};
     const add = (line: string, value: number) => {
@@ -101,7 +101,7 @@ async function measureMessages(rig: Rig, { rounds, only }: Options): Promise<Sce
   return results;
 }
 
-/** Says something and measures when it is acknowledged, and when everybody else has it. */
+/** Sends a message and measures the time to its acknowledgement and to its arrival at all others. */
 function createSay(others: readonly Client[]) {
   const waiting = new Map<string, { left: number; done(): void }>();
   for (const { socket } of others) {
@@ -134,7 +134,7 @@ async function measureSizes(rig: Rig, { rounds, only }: Options): Promise<Scenar
   const subjects: Subject[] = [];
   for (const size of SIZES) {
     const [user, other] = await addUsers(rig, 2);
-    if (user === undefined || other === undefined) throw new Error('nobody is there');
+    if (user === undefined || other === undefined) throw new Error('no client is connected');
     const newest = await addConversations(rig.models, { user, other, count: size });
     const client = await connect(rig, user, NAMESPACE);
     // The first look counts everything once.
@@ -148,7 +148,7 @@ async function measureSizes(rig: Rig, { rounds, only }: Options): Promise<Scenar
     ['list_conversation', ({ client }) => client.ask('list_conversation', {})],
     ['conversation_filter, unread', ({ client }) => client.ask('conversation_filter', { status: 'unread' })],
     ['conversation_filter, a day long ago', ({ client }) => client.ask('conversation_filter', LONG_AGO)],
-    ['conversation_filter, somebody', ({ client, otherId }) => client.ask('conversation_filter', { users: [otherId] })],
+    ['conversation_filter, one user', ({ client, otherId }) => client.ask('conversation_filter', { users: [otherId] })],
     ['search, found at once', ({ client }) => client.ask('list_conversation', { search: 'talk' })],
     ['search, found nowhere', ({ client }) => client.ask('list_conversation', { search: 'nothing is called so' })],
     ['search for a person', ({ client }) => client.ask('list_conversation', { search: 'user 1' })],
@@ -194,7 +194,7 @@ async function measureMessageLists(rig: Rig, { rounds, only }: Options): Promise
   const subjects: Subject[] = [];
   for (const size of SIZES) {
     const [user, other] = await addUsers(rig, 2);
-    if (user === undefined || other === undefined) throw new Error('nobody is there');
+    if (user === undefined || other === undefined) throw new Error('no client is connected');
     const newest = await addConversations(rig.models, { user, other, count: 1 });
     await addMessages(rig.models, { conversation: newest, sender: other.id, count: size });
     subjects.push({
@@ -267,7 +267,7 @@ async function addConversations(
   const account = new Types.ObjectId(user.accountId);
   const users = [user.id, other.id].map((id) => new Types.ObjectId(id));
   const [own] = users;
-  if (own === undefined) throw new Error('nobody is there');
+  if (own === undefined) throw new Error('no client is connected');
   let newest = '';
   for (let start = 0; start < count; start += SEED_BATCH) {
     const conversations = Array.from({ length: Math.min(SEED_BATCH, count - start) }, (_, n) => {

@@ -19,7 +19,7 @@ export interface Receiver {
   close(): void;
 }
 
-/** Where messages are on their way to receivers: each number is sent once and arrives once at everybody. */
+/** Where messages are on their way to receivers: each number is sent once and arrives once at every client. */
 export class Arrivals {
   readonly #waiting = new Map<number, { left: number; done(at: number): void }>();
   #count = 0;
@@ -32,7 +32,7 @@ export class Arrivals {
     return { number, arrived };
   }
 
-  /** @throws Error for a message that nobody waits for: it came twice, or was never sent */
+  /** @throws Error for an unexpected message: a repeat, or one that was never sent */
   arrive(number: number): void {
     const entry = this.#waiting.get(number);
     if (entry === undefined) throw new Error(`message ${number} was not expected`);
@@ -113,7 +113,7 @@ export const toSend = (number: number): Buffer =>
     headers: {},
   });
 
-/** The website of the push site: whoever holds the token `t` is in the room of user `t`, and in the one of all. */
+/** The website of the push site: the holder of the token `t` is in the room of user `t`, and in the common room. */
 export async function startWebsite(): Promise<{ env: Record<string, string>; stop(): void }> {
   const server = createServer((request, response) => {
     const user = request.headers.authorization?.replace('Bearer ', '') ?? '';

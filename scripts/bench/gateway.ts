@@ -104,7 +104,7 @@ async function measure(
 
   const lines = scenario.lines.map((line) => ({ line, samples: [] as number[], rates: [] as number[] }));
   for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {
-    // Every other round in the opposite order, so that nobody is always the first.
+    // Every other round in the opposite order, so that no server is always first.
     for (const { line, samples, rates } of round % 2 === 0 ? lines : lines.toReversed()) {
       const contestant = contestantOf(line, contestants);
       const order = line.order(contestant.target);

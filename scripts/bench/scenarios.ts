@@ -25,7 +25,7 @@ const SINGLES = 1500;
 const BATCHES = 40;
 const ITEMS = 100;
 const CONNECTIONS = 250;
-/** Per round, whatever the number of clients. */
+/** Per round, independent of the number of clients. */
 const DELIVERIES = 24_000;
 
 const emit = (inFlight: number) => (target: Target) => ({ kind: 'emit', target, requests: SINGLES, inFlight }) as const;

@@ -37,7 +37,7 @@ export type LoadOrder =
 
 /** What the load generator saw. It fails instead of answering when anything was lost, doubled or wrong. */
 export interface LoadResult {
-  /** Requests, connections, items or deliveries, whatever the order is about. */
+  /** Requests, connections, items or deliveries, depending on the order. */
   operations: number;
   durationMs: number;
   /** Processor time of the load generator, in microseconds. */
@@ -66,7 +66,7 @@ export const PING_INTERVAL_MS = 600_000;
 
 /**
  * Answers the questions of the process that started this one, until that goes away or lets go; then ends the process.
- * @param answer a throw becomes a failure of whoever asked
+ * @param answer a thrown error becomes a failure of the caller
  * @param stop what is to be done before the end
  */
 export function answerQuestions<Question>(

@@ -4,7 +4,7 @@ import type { Config } from '../config.js';
 import { GatewayError } from '../errors.js';
 import { readBearer } from './bearer.js';
 
-/** Who may call: holders of a key, callers on this machine, or everybody. */
+/** Who may call: holders of a key, callers on this machine, or anyone. */
 export type ApiKeyMode = 'keys' | 'loopback' | 'none';
 
 /** The part of an `IncomingMessage` that is looked at. */
@@ -23,7 +23,7 @@ export interface ApiKeyGuardOptions {
 /**
  * The guard of the backend's routes. `keys`: one in `x-api-key`, or as `Authorization: Bearer` when there is no `x-api-key`.
  * `loopback`: a peer on a loopback address that asked for this machine by name, did not come through a proxy and is no page
- * of another site; the `details` of a refusal say which of these it was. `none`: everybody.
+ * of another site; the `details` of a refusal say which of these it was. `none`: anyone.
  *
  * @returns throws GatewayError `INVALID_API_KEY` for a caller that is not let in
  * @throws Error when the mode is `keys` and there is none, or an empty one
@@ -87,7 +87,7 @@ const PROXY_HEADER =
 
 /**
  * Holds for a caller on this machine itself. Three things make others look like one: a proxy that runs here, a page in a
- * browser here, and a name of somebody else's that leads to this machine (DNS rebinding). Each shows in the headers.
+ * browser here, and a foreign name that resolves to this machine (DNS rebinding). Each shows in the headers.
  */
 function ensureLocal({ headers, socket }: ApiKeyRequest): void {
   const refuse = (path: string, reason: string): never => {

@@ -9,7 +9,7 @@ export const invalidToken = (reason: string): GatewayError =>
 
 /**
  * A token that is signed as it should be, and says what it should not: a matter between the issuer and the settings, which
- * nobody but the log can explain.
+ * only the log can explain.
  */
 export class ClaimsProblem extends Error {
   override readonly name = 'ClaimsProblem';

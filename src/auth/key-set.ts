@@ -22,7 +22,7 @@ export interface KeySetOptions {
   fetch?: typeof globalThis.fetch;
 }
 
-/** The public keys of whoever issues the tokens, kept current. */
+/** The public keys of the token issuer, kept current. */
 export interface KeySet {
   /**
    * The key for a token's header.
@@ -95,7 +95,7 @@ async function download(
   url: string,
   { fetch, signal }: { fetch: typeof globalThis.fetch; signal: AbortSignal },
 ): Promise<z.infer<typeof keySetBody>> {
-  // A redirect is an error: it would let whoever answers once choose another source of keys.
+  // A redirect is an error: one forged answer could choose another source of keys.
   const response = await fetch(url, { signal, redirect: 'error', headers: { accept: 'application/json' } });
   if (!response.ok) {
     await response.body?.cancel();

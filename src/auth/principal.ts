@@ -44,7 +44,7 @@ export interface SitePrincipal {
   readonly expiresAt: number;
 }
 
-/** Nobody was asked (the lead finder): known by network address alone. */
+/** An unauthenticated client (lead finder), identified by network address only. */
 export interface AnonymousPrincipal {
   readonly kind: 'anonymous';
   readonly expiresAt: number;
@@ -55,7 +55,7 @@ export const anonymous: AnonymousPrincipal = Object.freeze({ kind: 'anonymous', 
 
 /**
  * The principal of a namespace that only users enter.
- * @throws GatewayError `INVALID_TOKEN` for anybody else
+ * @throws GatewayError `INVALID_TOKEN` for any other principal
  */
 export function ensureUser(principal: Principal): UserPrincipal {
   if (principal.kind !== 'user') throw new GatewayError('INVALID_TOKEN');

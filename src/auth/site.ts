@@ -26,7 +26,7 @@ export function createSiteAuth({ client, clock }: { client: SitesClient; clock: 
   const lanes = new Map<string, Lane>();
   const answers = new Map<string, Promise<SiteAnswer>>();
 
-  /** A website that is slow holds up nobody else. */
+  /** A slow website does not delay others. */
   const laneOf = (site: Site): Lane => {
     const refusal = (): Error => new SiteFault('too many clients at once');
     const lane =
@@ -95,7 +95,7 @@ function presented({ auth, query }: Handshake, name: 'token' | 'meta'): string |
 
 const NO_CREDENTIALS = Object.freeze({});
 
-/** Somebody without a token, who hears the public channel and nothing else. */
+/** A client without a token, which receives only the public channel. */
 function toVisitor({ name, publicChannel }: Site): SitePrincipal {
   if (publicChannel === undefined) throw refusal('INVALID_TOKEN', 'Auth error: no token');
   return toSitePrincipal({ site: name, userId: undefined, rooms: [publicChannel], credentials: NO_CREDENTIALS });

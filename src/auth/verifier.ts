@@ -51,7 +51,7 @@ export interface TokenVerifier {
   verifyAnyone(token: unknown): AnyonePrincipal | Promise<AnyonePrincipal>;
 }
 
-/** Whoever a token can name. */
+/** The principals that a token can name. */
 export type AnyonePrincipal = UserPrincipal | VisitorPrincipal;
 
 /** @throws Error when neither a secret nor a key set is given */

@@ -41,7 +41,7 @@ function productionProblems(variables: Readonly<Record<string, string>>): Proble
     problems.push(['JWT_SECRET', `a secret needs at least ${SECRET_BYTES_MIN} bytes in production`]);
   }
   if (JWKS_URL !== undefined && !/^https:/i.test(JWKS_URL)) {
-    problems.push(['JWKS_URL', 'production needs https: whoever is on the way could put in keys of their own']);
+    problems.push(['JWKS_URL', 'production needs https: an attacker on the network could replace the keys']);
   }
   if (JWKS_URL !== undefined && JWT_AUDIENCE === undefined) {
     const why =

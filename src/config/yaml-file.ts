@@ -26,7 +26,7 @@ export function readYamlFile(path: string, isRequired: boolean): YamlFile {
 }
 
 function parseYaml(text: string): YamlFile {
-  // Numbers are not read as numbers: a key is a text, whatever it looks like.
+  // Numbers stay text: a key can look like a number.
   const document = parseDocument(text, { schema: 'failsafe', merge: true, logLevel: 'error' });
   if (document.errors.length > 0)
     return { ...NOTHING, problems: document.errors.map(({ message }) => headOf(message)) };

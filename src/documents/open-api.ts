@@ -74,7 +74,7 @@ const refusalsOf = ({ refusals = {} }: Route, failure: z.ZodType) =>
   Object.fromEntries(
     Object.values(refusals).map(({ status, text }) => [
       status,
-      { description: 'Whoever calls may not.', content: { ...textOf(text), ...json(refer(failure)) } },
+      { description: 'The caller is not allowed.', content: { ...textOf(text), ...json(refer(failure)) } },
     ]),
   );
 

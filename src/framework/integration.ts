@@ -35,7 +35,7 @@ export interface RouteContext<R extends Route> {
   readonly params: Parsed<R, 'params'>;
   readonly query: Parsed<R, 'query'>;
   readonly body: Parsed<R, 'body'>;
-  /** Who calls; of a route for backends it is nobody. */
+  /** The caller; anonymous for backends. */
   readonly principal: Principal;
   readonly request: Request;
   readonly response: Response;
@@ -109,11 +109,11 @@ export interface MountedEvent {
 
 /** How the routes of an integration know their callers, and word what went wrong. */
 export interface RouteManner<Failure = unknown> {
-  /** Who calls a route that is for users. @throws GatewayError when nobody may */
+  /** Authenticates the caller of a user route. @throws GatewayError */
   readonly authenticate?: (request: Request) => Promise<Principal>;
   /**
    * Who calls a route that is for sites: asked before anything of the body is read.
-   * @returns what somebody who may not call is told; `undefined`: go on
+   * @returns the answer that refuses the call; `undefined`: allowed
    */
   readonly admit?: (request: Request) => TextAnswer | undefined;
   /** The body of an answer that is an error, as the contract declares it; absent: the general one. */
@@ -178,10 +178,10 @@ export function mountRoutes<C extends Contract>(
     const handle = (handlers as Record<string, MountedRoute['handle']>)[name];
     if (handle === undefined) throw new Error(`${contract.name} has no handler for the route ${name}`);
     if (route.caller === 'user' && manner.authenticate === undefined) {
-      throw new Error(`nobody says who calls the route ${name} of ${contract.name}`);
+      throw new Error(`the user route ${name} of ${contract.name} has no authentication`);
     }
     if (route.caller === 'site' && manner.admit === undefined) {
-      throw new Error(`nobody says which site calls the route ${name} of ${contract.name}`);
+      throw new Error(`the site route ${name} of ${contract.name} has no authentication`);
     }
     return { ...manner, route, handle };
   });

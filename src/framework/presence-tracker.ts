@@ -12,7 +12,7 @@ export function createPresenceTracker(dependencies: {
   logger: Logger;
 }): SocketListener {
   const { presence, sockets, integrations, logger } = dependencies;
-  const report = (error: unknown): void => logger.error({ err: error }, 'presence could not be kept');
+  const report = (error: unknown): void => logger.error({ err: error }, 'updating presence failed');
   const add = async (socket: GatewaySocket, entry: PresenceEntry): Promise<void> => {
     const { isFirst } = await presence.add(entry);
     const { userId, accountId } = entry;
@@ -44,7 +44,7 @@ function toEntry({ id, nsp, data }: GatewaySocket): PresenceEntry | undefined {
   return { userId, accountId, socketId: id, connectedAt, place: { namespace: nsp.name, deviceId } };
 }
 
-/** Starts the presence store and carries what it reports to whoever has to know. */
+/** Starts the presence store and forwards its reports to the integrations. */
 export async function beginPresence(dependencies: {
   presence: PresenceStore;
   sockets: SocketDirectory;

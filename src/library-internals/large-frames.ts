@@ -38,7 +38,7 @@ interface Options<S> {
   announces(packet: string): boolean;
   generalBytes: number;
   maxBytes: number;
-  /** Connections that are read from at once: of everybody, and of one owner. */
+  /** Connections that are read from at once: in total, and of one owner. */
   atOnce: number;
   atOnceOfOne: number;
   ownerOf(socket: S): string;
@@ -67,8 +67,8 @@ interface Arrival<S> {
  * A binary event comes as a packet of text that announces its attachments, and then these, each a frame. So the limit of a
  * connection is raised between the one and the other, for a packet that is meant to have large ones, and lowered behind it.
  * No more than `atOnce` connections are read from in between, of one owner no more than `atOnceOfOne`; the others wait, and
- * their senders with them. Whoever is slow may be so until somebody waits for the place. Nobody waits or sends for ever, who
- * takes too long misses a heartbeat. What a client sends by polling has the general limit.
+ * their senders with them. A slow sender keeps its place until another connection waits for it. Waiting and sending are
+ * bounded in time, because a client that takes too long misses a heartbeat. Polling has the general limit.
  */
 export function createLargeFrames<S extends ConnectedSocket>(options: Options<S>): LargeFrames<S> {
   const { announces, generalBytes, maxBytes, atOnce, atOnceOfOne, ownerOf, refuse, clock } = options;
@@ -93,7 +93,7 @@ export function createLargeFrames<S extends ConnectedSocket>(options: Options<S>
     if (arrival.isSlow) yieldPlace();
   };
 
-  /** Ends the slow one that has had its place for longest, if that is what somebody waits for. */
+  /** Ends the slow sender that has had its place for longest, if another connection waits for a place. */
   const yieldPlace = (): void => {
     const staying = [...receiving.values()].filter(({ isLeaving }) => !isLeaving);
     if (staying.length < atOnce || ![...waiting.values()].some(mayReceive)) return;

@@ -74,7 +74,7 @@ interface Head {
 export function createPacketParser({ clock, openMax, attachmentTimeoutMs }: Options) {
   class PacketDecoder extends Decoder implements GatedDecoder {
     #isOpen = false;
-    /** Attachments to come that nobody wants. */
+    /** Attachments to come that are discarded. */
     #unwanted = 0;
     #announcement: { readonly packet: string; cancel(): void } | undefined;
 

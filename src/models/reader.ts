@@ -35,7 +35,7 @@ type Path = SchemaType & {
 /** What was stored in the place of what a reader changed. */
 const originals = new WeakMap<object, StoredDocument>();
 
-/** The value that is stored, whatever a reader made of it: what indexes are ordered by. */
+/** The stored value before the reader converted it; indexes are ordered by it. */
 export const storedValue = (document: object, field: string): unknown => {
   const original = originals.get(document);
   return original !== undefined && field in original ? original[field] : (document as StoredDocument)[field];

@@ -1,4 +1,4 @@
-/** Work that nobody waits for, until the end. */
+/** Tracks background work, so that a stop can wait for it. */
 export interface Background {
   run(work: Promise<unknown>): void;
   /** Resolves when all of it has ended, also what was begun meanwhile. */

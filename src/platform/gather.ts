@@ -69,7 +69,7 @@ export interface Batch<Item, Result> {
   flush(): Promise<void>;
 }
 
-/** Runs `work` on fewer, larger groups than {@link createGroup}: callers wait for others, and groups for nobody. */
+/** Runs `work` on fewer, larger groups than {@link createGroup}: callers wait to be grouped, but groups run in parallel. */
 export function createBatch<Item, Result>(
   work: Work<Item, Result>,
   { size, afterMs, clock }: BatchSize & { clock: Clock },

@@ -8,7 +8,7 @@ export interface Dependency {
 
 /** Whether this process should get traffic. */
 export interface Health {
-  /** What is asked whenever somebody wants to know. */
+  /** The dependencies to check. */
   watch(dependencies: Readonly<Record<string, Dependency>>): void;
   /** From now on no new connection is taken; what is there is let go. */
   beginDraining(): void;

@@ -2,7 +2,7 @@ import type { Clock } from './clock.js';
 
 /** Lets so many through at a time; the others wait in line. */
 export interface Lane {
-  /** @throws whatever `refusal` makes, when the line is full or it took too long to get to the front */
+  /** @throws the error made by `refusal`, when the queue is full or the wait was too long */
   run<T>(work: () => Promise<T>): Promise<T>;
 }
 
@@ -35,7 +35,7 @@ export function createLane({ clock, width, waitingMax, waitMs, refusal }: Option
     });
 
   const leave = (): void => {
-    // The place goes to the next without becoming free, so that nobody gets before those who wait.
+    // The place passes directly to the next waiter, so that new callers cannot overtake.
     const [next] = waiting;
     if (next === undefined) running -= 1;
     else waiting.delete(next);

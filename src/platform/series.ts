@@ -22,7 +22,7 @@ export interface FastHistogram<Name extends string> {
 
 /**
  * A counter for hot paths. The library's own checks, sorts and joins the labels for each use, which costs as much as
- * the rest of a small request; here that is done when somebody asks for the metrics.
+ * the rest of a small request; here that is done when the metrics are read.
  */
 export function createCounter<Name extends string>(options: SeriesOptions<Name>): FastCounter<Name> {
   const seriesOf = createSeries(options.labelNames, () => ({ count: 0 }));
@@ -88,7 +88,7 @@ function createSeries<Name extends string, State>(labelNames: readonly Name[], c
   return Object.assign(find, { all: () => [...known.values()] });
 }
 
-/** All a registry asks of a metric is its name and, when somebody reads the metrics, its values. */
+/** A registry needs only the name of a metric and, when metrics are read, its values. */
 function register(
   { registry, name, help }: Pick<SeriesOptions<string>, 'registry' | 'name' | 'help'>,
   { type, values }: { type: 'counter' | 'histogram'; values: () => unknown[] },

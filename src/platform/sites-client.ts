@@ -1,6 +1,6 @@
 import type { Clock } from './clock.js';
 
-/** One call takes no longer than this, whatever it waits for. */
+/** Time limit of one call, including waiting. */
 const CALL_LIMIT_MS = 5000;
 const REDIRECTS_MAX = 5;
 const REDIRECT_STATUSES = new Set([301, 302, 303, 307, 308]);
@@ -29,7 +29,7 @@ export class SiteFault extends Error {
 /** Calls the websites whose users are connected. */
 export interface SitesClient {
   /**
-   * A `GET` follows redirects, a few, and shows its credentials to nobody but the host that was called; when the network
+   * A `GET` follows a few redirects and sends credentials to the original host only; when the network
    * fails it is tried once more. A `PUT` does neither.
    * @throws SiteFault
    */
@@ -93,7 +93,7 @@ async function follow(call: SiteCall, signal: AbortSignal): Promise<SiteAnswer> 
     const next = resolve(location, url);
     if (seen.has(next.href)) throw new SiteFault('it redirects in a circle');
     if (seen.size > REDIRECTS_MAX) throw new SiteFault('too many redirects');
-    // Another host, or whoever listens to a connection that is not encrypted any more, is not who the token is for.
+    // The token must not reach another host, or travel over a connection that is no longer encrypted.
     const isTrusted = next.hostname === hostname && (next.protocol === protocol || next.protocol === 'https:');
     if (!isTrusted) headers = {};
     url = next.href;

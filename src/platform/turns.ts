@@ -4,13 +4,13 @@ import type { Clock } from './clock.js';
 /** Lets tasks that need the same things take turns, in the order in which they came; others run meanwhile. */
 export interface Turns {
   /**
-   * Runs a task when everybody who asked for one of the keys before has finished.
+   * Runs a task when all earlier tasks with one of the keys have finished.
    * @throws GatewayError `UNAVAILABLE` when that takes too long; then the task never runs
    */
   take<T>(keys: readonly string[], task: () => Promise<T>): Promise<T>;
   /**
    * Runs a task at once that waits for its turn by itself, and so does beforehand what needs no order.
-   * @param task gets what resolves when everybody who asked for one of the keys before has finished, or rejects as `take`
+   * @param task gets a promise that resolves when all earlier tasks with one of the keys have finished, or rejects as `take`
    */
   join<T>(keys: readonly string[], task: (turn: Promise<unknown>) => Promise<T>): Promise<T>;
 }
@@ -27,7 +27,7 @@ interface Options {
 const RETRY_AFTER_MS = 1000;
 
 /**
- * Turns within this process; keys that nobody needs cost nothing. All keys of a task are asked for at once, so two tasks
+ * A keyed mutex within this process; unused keys cost nothing. All keys of a task are asked for at once, so two tasks
  * never wait for each other. They hold no truth: what must hold over all nodes holds by the database, where turns keep tasks
  * from getting in each other's way.
  */

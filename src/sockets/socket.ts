@@ -10,7 +10,7 @@ type None = Record<never, never>;
 /** State of one socket, in `socket.data`. Folders above declare the fields they add where they use them. */
 export interface SocketState {
   principal: Principal;
-  /** Key of the network address of the client, which stands for it where nobody is asked who they are. */
+  /** Key of the network address of the client, which identifies it in namespaces without authentication. */
   address: string;
   /** Which of the user's devices; `''` when the client does not say. */
   deviceId: string;

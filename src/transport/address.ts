@@ -5,7 +5,7 @@ import ipaddr from 'ipaddr.js';
 const LENGTH_MAX = 100;
 
 /**
- * What limits count a client by, where nobody is asked who they are: its network address, one text for all spellings, and
+ * The key that limits count an unauthenticated client by: its network address, one text for all spellings, and
  * for IPv6 its /64, of which a single client usually has all addresses.
  *
  * The address is that of the connection, or what the nearest of `trustedProxies` reverse proxies says it is. What is no

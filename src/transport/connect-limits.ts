@@ -17,7 +17,7 @@ export interface Knock {
   readonly address: string;
 }
 
-/** Limits CONNECTs, on this node alone: before anybody is asked who the client is. */
+/** Limits CONNECTs on this node, before authentication. */
 export interface ConnectLimits {
   /** @throws GatewayError `RATE_LIMITED` with `retryAfterMs`, after too many that were refused */
   ensureMayKnock(knock: Knock): void;

@@ -32,7 +32,7 @@ export interface ConnectionBounds {
   refusalOf(request: IncomingMessage): string | undefined;
   /** Counts a connection until it closes. One too many is closed: handshakes can overlap. */
   hold(connection: Connection): void;
-  /** Bounds the TCP connections below them, whatever those are used for. */
+  /** Bounds the TCP connections, for any use. */
   boundTcp(server: Server): void;
 }
 

@@ -75,7 +75,7 @@ export interface Connects {
  * not connected yet has nothing to disconnect from.
  *
  * So there is one at a time. A further one with the same credentials waits for the same answer; with others it takes the
- * place of the first, which nobody hears of. A DISCONNECT takes back what it follows. A CONNECT for a namespace that the
+ * place of the first, without an event. A DISCONNECT takes back what it follows. A CONNECT for a namespace that the
  * client is in means that it did not hear so, and begins anew.
  */
 export function createConnects(): Connects {

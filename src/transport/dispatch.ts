@@ -39,7 +39,7 @@ export type Dispatch = (socket: GatewaySocket, packet: readonly unknown[]) => Pr
 
 /**
  * The one event pipeline: limit → parse → authenticate and scope → handle → acknowledge.
- * Whatever a client sends ends in exactly one answer.
+ * Every packet of a client gets exactly one answer.
  */
 export function createDispatch(
   { namespaces, mounts }: { namespaces: readonly Namespace[]; mounts: readonly Mount[] },

@@ -31,7 +31,7 @@ interface Dependencies {
   connectDeadline: ConnectDeadline;
 }
 
-/** Refusals after which a connection that is nowhere is closed: whoever guesses pays for a new one each time. */
+/** Refusals after which a connection without namespace is closed, so that guessing costs a new connection each time. */
 const REFUSALS_MAX = 10;
 
 /** Opens the namespaces: who may enter is decided here, what they may do by the dispatcher. */
@@ -129,7 +129,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
 
 const isRootOpen = (namespaces: readonly Namespace[]): boolean => namespaces.some(({ name }) => name === '/');
 
-/** Socket.IO always has this namespace. Nobody is let in until an integration opens it. */
+/** Socket.IO always has this namespace. It refuses clients until an integration opens it. */
 const closedRoot: Namespace = {
   name: '/',
   scopes: [],
@@ -149,7 +149,7 @@ const toState = (known: Pick<SocketState, 'principal' | 'address' | 'deviceId' |
 
 /**
  * A client of Socket.IO 2 is in `/` before it asks for anything, and takes a refusal there for one of the namespace that
- * it did ask for. It is let pass as this: in no room, and nobody listens to it.
+ * it did ask for. It is admitted as this: in no room and without listeners.
  */
 const bystander: Principal = Object.freeze({ ...anonymous });
 const OLD_PROTOCOL = 3;

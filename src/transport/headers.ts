@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 
 /**
- * Joins middleware that sets the same headers on every response, whatever the request, into one that only sets them:
+ * Joins middleware that sets the same headers on every response into one that only sets them:
  * each is asked once, now, instead of for every request.
  *
  * @throws Error when one of them does not call `next` at once

@@ -22,7 +22,7 @@ export interface Waiting {
    * Closes their connections, and from now on each as soon as it is idle: nothing has been done of what they may have
    * begun to ask for. When Node.js closes a server it waits for those that have never asked, and for bodies without end.
    *
-   * Every connection that has not closed {@link CLOSE_TIMEOUT_MS} later is cut, in whatever state and whatever it speaks,
+   * Every connection that has not closed {@link CLOSE_TIMEOUT_MS} later is cut, in any state and with any protocol,
    * unless its request is being handled: its client may have vanished. An answer that has begun does not save it.
    */
   end(): void;
@@ -31,7 +31,7 @@ export interface Waiting {
 /**
  * Bounds what is held for clients that keep the server waiting: connections without a request, and bodies that are not whole
  * yet. Node.js bounds how long each of them lasts, but not how many there are. Beyond a bound the one that has waited longest
- * is closed, so that whoever says at once what they want is served during a flood of those who do not. What is being
+ * is closed, so that clients with a request are served during a flood of clients without one. What is being
  * answered does not count, a long poll neither, nor do websockets.
  *
  * To be called when all listeners are there, because Socket.IO puts itself before those that it finds.

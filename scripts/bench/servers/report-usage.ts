@@ -20,6 +20,6 @@ export function reportUsage(port: number, stop?: () => Promise<void>): void {
   process.send?.({ id: 0, answer: { port } });
 }
 
-/** Open TCP connections, whoever holds them: the same count for every server. */
+/** Open TCP connections: the same count for every server. */
 const countConnections = (): number =>
   process.getActiveResourcesInfo().filter((resource) => resource === 'TCPSocketWrap').length;

@@ -11,7 +11,7 @@ import { reportUsage } from './report-usage.js';
 
 /**
  * What one would write with Socket.IO and Express and nothing else: the token is checked in a middleware of the
- * namespace, a user's sockets join one room, one route emits to it and one to everybody.
+ * namespace, a user's sockets join one room, one route emits to it and one broadcasts.
  */
 const app = express();
 const http = createServer(app);

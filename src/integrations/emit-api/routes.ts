@@ -8,7 +8,7 @@ import { toGatewayError, toRequestFailure, toSuccess } from '../../framework/rep
 import { parse } from '../../validation.js';
 import type { EmitService, WhenAnswered } from './service.js';
 
-/** The REST of the emit API. */
+/** Route handlers of the emit API. */
 export const createRoutes = (service: EmitService): RouteHandlers<typeof emitApi> => ({
   async emit({ params: { userId, event }, query, body, request, response }) {
     const { 'idempotency-key': key } = parse(emitApi.routes.emit.headers, request.headers);
@@ -58,7 +58,7 @@ const toMs = (seconds: number | string | undefined): number | undefined =>
 const isYes = (flag: z.output<typeof emitItem>['durable']): boolean =>
   flag !== undefined && [true, 'true', '1', 1].includes(flag);
 
-/** A question as the service has it. */
+/** Converts the query to the filter of the service. */
 const toQuestion = ({ since, limit, before, ...which }: z.output<typeof deliveryQuestion>) => ({
   ...which,
   limit: Number(limit),
@@ -66,11 +66,11 @@ const toQuestion = ({ since, limit, before, ...which }: z.output<typeof delivery
   ...(before !== undefined && { before: Number(before) }),
 });
 
-/** An emit as the service has it. @throws GatewayError `VALIDATION_ERROR` for an option without the one that it needs */
+/** Converts a call to an emit of the service. @throws GatewayError `VALIDATION_ERROR` for an option without the one that it needs */
 function toEmit({ userId, event, payload, namespace, ...options }: z.output<typeof emitItem>) {
   const { ttl, push_after: pushAfter } = options;
   const isPush = isYes(options.push);
-  // Only what is durable is acknowledged, and whether it was is what push depends on.
+  // Push depends on the acknowledgement, which only durable messages have.
   const isDurable = isYes(options.durable) || (isPush && options.durable === undefined);
   if (!isDurable && ttl !== undefined) throw invalid('ttl', 'needs durable=true');
   if (!isDurable && isPush) throw invalid('push', 'needs durable=true');

@@ -37,14 +37,14 @@ type TokenRevocation = z.output<(typeof emitApi)['routes']['revokeTokens']['body
 /** How far the clock of a backend may be ahead. */
 const FUTURE_MAX_MS = 60_000;
 
-/** What came of it. */
+/** The result. */
 interface Emitted {
   sockets: number;
   id?: string;
   state?: 'queued' | 'sent';
 }
 
-/** What the emit API does. */
+/** The operations of the emit API. */
 export type EmitService = ReturnType<typeof createEmitService>;
 
 /**
@@ -74,7 +74,7 @@ export function createEmitService(context: Context) {
     return { sockets: emitter.emit(target, { event, payload }) };
   };
 
-  /** Connected to another node. While that cannot be known the message counts as waiting. */
+  /** Connected to another node. While presence is unavailable the message counts as waiting. */
   const isElsewhere = async (userId: string): Promise<boolean> => {
     const found = await presence.get([userId]).catch(() => []);
     return found.some(({ online }) => online);
@@ -106,7 +106,7 @@ export function createEmitService(context: Context) {
     /** @param blockMs how long the user may not return; stored before anything is closed */
     async disconnect(userId: string, reason: string | undefined, blockMs: number | undefined): Promise<void> {
       if (blockMs !== undefined) await revocations.withdraw({ userId, blockedUntil: clock.now() + blockMs });
-      // The chats know users by ObjectIds in lower case, whatever their tokens say.
+      // The chats use ObjectIds in lower case; tokens can spell them differently.
       const spellings = [...new Set([userId, userId.toLowerCase()])];
       const everywhere = { namespaces: tokenNamespaces, rooms: spellings.map(rooms.user) };
       emitter.emit(everywhere, { event: 'disconnected', payload: { reason: reason ?? null } });
@@ -134,7 +134,7 @@ export function createEmitService(context: Context) {
       return toWire(found);
     },
 
-    /** @throws GatewayError `NOT_FOUND` for a site that is none; nobody is asked whether the user exists */
+    /** @throws GatewayError `NOT_FOUND` for an unknown site; users are not checked */
     async deliveriesOf(userId: string, { site = GENERAL_SITE, ...question }: DeliveriesQuestion) {
       if (site !== GENERAL_SITE && !config.sites.some(({ name }) => name === site)) throw new GatewayError('NOT_FOUND');
       const recipient = { site, userId };

@@ -6,7 +6,7 @@ import { type Integration, mountEvents, mountRoutes } from '../../framework/inte
 import { handlers } from './handlers.js';
 import { createRoutes } from './routes.js';
 
-/** `/v1/lead-finder`: whoever knows a scraper's id follows it; the backend tells them how it gets on. */
+/** `/v1/lead-finder`: clients subscribe with the id of a scraper; backends send its progress. */
 export const createLeadFinder = (context: Context): Integration => ({
   name: leadFinder.name,
   namespaces: [{ name: leadFinderNamespace, scopes: [], authenticate: () => anonymous }],

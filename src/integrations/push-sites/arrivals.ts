@@ -32,13 +32,13 @@ export interface SiteSocket {
  */
 export function createArrivals({ sites, presence, updates, clock, logger }: Dependencies) {
   const seals = new Map([...sites].map(([name, site]) => [name, createSeal(site)]));
-  const report = (error: unknown): void => logger.error({ err: error }, 'push sites: presence could not be kept');
+  const report = (error: unknown): void => logger.error({ err: error }, 'updating presence of push sites failed');
 
   const toEntry = ({ id, deviceId, principal, connectedAt }: SiteSocket, user: Recipient): PresenceEntry => ({
     userId: keyOf(user),
     socketId: id,
     connectedAt,
-    // Handed back when nobody is left who could show it.
+    // Returned when the last connection has gone.
     accountId: listeningSiteOf(user) === undefined ? '' : (seals.get(user.site)?.seal(principal.credentials) ?? ''),
     place: { namespace: siteNamespace(user.site), deviceId },
   });

@@ -10,7 +10,7 @@ export type Credentials = Readonly<Record<string, string>>;
 
 /**
  * Seals what the website of a site has to be shown when a user has left, perhaps by another node: it is kept where all
- * nodes can read it, and says nothing to whoever does not have the key of the site.
+ * nodes can read it, and is unreadable without the key of the site.
  */
 export function createSeal({ apiKey }: Site) {
   const key = Buffer.from(hkdfSync('sha256', apiKey, '', 'credentials of users', 32));

@@ -7,8 +7,8 @@ import type { Site } from '../../config/sites.js';
 const { isIncomplete, isUnknown } = pushSites.routes.send.refusals;
 
 /**
- * Lets in whoever shows the key of the site that the query names, as its `apiKey` or in the header `x-api-key`. A site that
- * does not exist is answered like a wrong key.
+ * Admits callers with the key of the site that the query names, as `apiKey` or in the header `x-api-key`. An unknown site is
+ * answered like a wrong key.
  */
 export function createSiteGuard(sites: ReadonlyMap<string, Site>) {
   const digests = new Map([...sites].map(([name, { apiKey }]) => [name, digest(Buffer.from(apiKey))]));

@@ -42,7 +42,7 @@ export function createPushSites(context: Context): Integration {
     name: siteNamespace(site.name),
     scopes: [],
     authenticate(handshake) {
-      // Looked at first: nobody is asked about a client that is refused in any case.
+      // Checked first: the website is not asked about a client that is refused anyway.
       deviceIdOf(handshake);
       return auth.atHandshake(site, handshake);
     },

@@ -12,7 +12,7 @@ export type Members = ReturnType<typeof createMembers>;
 /** Members over the database: the same on every node, and after a restart. */
 export function createMembers(model: Model<SiteMember>) {
   const rememberAll = async (entries: readonly Entry[]): Promise<readonly Entry[]> => {
-    // Whoever came twice at once is remembered by what came last.
+    // Of several connects of one user the last one counts.
     const byUser = new Map(entries.map((entry) => [keyOf(entry.user), entry]));
     const updates = [...byUser].map(([_id, { user, rooms }]) => ({
       updateOne: { filter: { _id }, update: { $set: { ...user, rooms: [...rooms] } }, upsert: true },

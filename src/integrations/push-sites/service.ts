@@ -24,7 +24,7 @@ export type SiteService = ReturnType<typeof createSiteService>;
 
 /**
  * A message to a user, or to a shared room of users, goes through the mailboxes of those users: it is stored before the
- * call is answered. What is for everybody, and all of a site that knows no single users, is sent and forgotten.
+ * call is answered. Messages to the public channel, and all messages of a site without single users, are not stored.
  */
 export function createSiteService({
   delivery,

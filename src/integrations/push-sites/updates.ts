@@ -6,16 +6,16 @@ import type { SitesClient } from '../../platform/sites-client.js';
 import { keyOf } from '../../realtime/delivery/message.js';
 import type { Credentials } from './credentials.js';
 
-/** Calls to one website at a time. */
+/** Concurrent calls to one website. */
 const CALLS_MAX = 8;
-/** Users of whom something is to be told. Beyond that it is left out, and said in the log. */
+/** Users with waiting updates. Further updates are dropped and logged. */
 const USERS_MAX = 10_000;
-/** When a call that failed is made again. */
+/** Delays before a failed call is retried. */
 const RETRY_DELAYS_MS = [1000, 2000, 4000];
-/** How long a stop waits for what is still to be told. */
+/** How long a stop waits for pending updates. */
 const STOP_LIMIT_MS = 2000;
 
-/** What a website is told about one of its users. */
+/** An update about one user for a website. */
 export interface UserUpdate {
   readonly userId: string;
   readonly field: 'last_connected' | 'last_disconnected';
@@ -30,15 +30,15 @@ interface Dependencies {
   logger: Logger;
 }
 
-/** Tells the websites of the sites when their users come and go. */
+/** Notifies websites when their users come and go. */
 export type UserUpdates = ReturnType<typeof createUserUpdates>;
 
 /**
- * Nobody waits for an update. Those of one user are told one after the other; of each kind the newest alone waits, so a
+ * Updates run in the background. Those of one user are sent one after the other; of each kind only the newest waits, so a
  * user who comes and goes all the time while the website is away costs no more than one who does not.
  */
 export function createUserUpdates({ client, clock, logger }: Dependencies) {
-  /** Users of whom something is being told, with what is to be told after it. */
+  /** Users with an update in flight, and the updates that wait behind it. */
   const waiting = new Map<string, readonly UserUpdate[]>();
   const lanes = new Map<string, Lane>();
   const sleeping = new Set<() => void>();
@@ -46,7 +46,7 @@ export function createUserUpdates({ client, clock, logger }: Dependencies) {
   let onIdle = (): void => undefined;
 
   const laneOf = ({ name }: Site): Lane => {
-    const refusal = (): Error => new Error('not told: too many others were waiting');
+    const refusal = (): Error => new Error('dropped: too many other updates were waiting');
     const options = { clock, width: CALLS_MAX, waitingMax: USERS_MAX, waitMs: Number.POSITIVE_INFINITY, refusal };
     const lane = lanes.get(name) ?? createLane(options);
     lanes.set(name, lane);
@@ -76,7 +76,7 @@ export function createUserUpdates({ client, clock, logger }: Dependencies) {
       if (failure === undefined) return;
       const delayMs = RETRY_DELAYS_MS[attempt];
       if (delayMs === undefined || isStopping) {
-        return logger.warn({ site: site.name, field: update.field, failure }, 'a website was not told of a user');
+        return logger.warn({ site: site.name, field: update.field, failure }, 'updating a website about a user failed');
       }
       await pause(delayMs);
     }
@@ -102,7 +102,10 @@ export function createUserUpdates({ client, clock, logger }: Dependencies) {
       if (others !== undefined) {
         waiting.set(key, [...others.filter(({ field }) => field !== update.field), update]);
       } else if (waiting.size >= USERS_MAX) {
-        logger.warn({ site: site.name, field: update.field }, 'a website was not told of a user: too many are waiting');
+        logger.warn(
+          { site: site.name, field: update.field },
+          'an update for a website was dropped: too many are waiting',
+        );
       } else {
         waiting.set(key, [update]);
         void work(site, key);

@@ -6,7 +6,7 @@ import type { Credential, ServiceAccount } from 'firebase-admin/app';
 export interface PushSettings {
   /** `FIREBASE_SERVICE_ACCOUNT`: a service account as JSON, or the path of one. */
   readonly serviceAccount: string | undefined;
-  /** `GOOGLE_APPLICATION_CREDENTIALS`: the path of whatever credentials Google's own libraries take. */
+  /** `GOOGLE_APPLICATION_CREDENTIALS`: the path of any credentials that Google's libraries accept. */
   readonly credentialsPath: string | undefined;
 }
 

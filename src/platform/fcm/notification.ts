@@ -16,7 +16,7 @@ const TITLE_MAX_BYTES = 256;
 const BODY_MAX_BYTES = 2048;
 
 /**
- * A notification that FCM takes, whatever its texts are: well-formed, and cut between graphemes to what fits beside the
+ * A notification that FCM accepts for any input text: well-formed, and cut between graphemes to what fits beside the
  * data, which stays as it is.
  */
 export function toFitting({ title, body, data }: PushNotification): PushNotification {

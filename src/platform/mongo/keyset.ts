@@ -18,7 +18,7 @@ export interface KeysetPlace {
 }
 
 /**
- * Reads the entries behind a place, each once, whatever the field holds: other services leave it out, or store text in the
+ * Reads the entries after a cursor, each once, for any value of the field: other services leave it out, or store text in the
  * place of a date. The values go to the database as they are, because Mongoose would convert them to the type in the schema.
  * @param place `undefined`: from the beginning
  */

@@ -17,7 +17,7 @@ const ANSWER_MARGIN_MS = 5000;
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
- * What the gateway's promises rest on, whatever the connection string and the server's defaults say. A read decides who may
+ * Options that the gateway's guarantees depend on; they override the connection string and the server's defaults. A read decides who may
  * hear what and which number comes next, so it asks the primary. A write is acknowledged to callers, so a majority has it:
  * with an arbiter MongoDB's own default is 1, and a fail-over would lose the write.
  */

@@ -28,7 +28,7 @@ export interface SelfCheckOptions {
 }
 
 /**
- * The check is made of what the gateway does, so that it finds refusals that nobody thought of: it runs a script that
+ * The check is made of what the gateway does, so that it also finds unforeseen refusals: it runs a script that
  * writes, publishes a message, and gets it through a channel and through a pattern, and it sees that each subscription was
  * accepted. Nothing in it waits for a time: Redis answers on one connection in the order asked, so a ping on that of the
  * subscriptions is answered after the message has come.

@@ -14,7 +14,7 @@ const KNOWN_CODES = [
   ...['NOPERM', 'WRONGPASS', 'NOAUTH', 'DENIED', 'MOVED', 'CLUSTERDOWN', 'CROSSSLOT'],
 ];
 
-/** Time does not mend these: somebody has to change the settings of the gateway or of Redis. */
+/** Permanent errors: the settings of the gateway or of Redis must change. */
 const SETTINGS_ARE_WRONG = new Set(['NOPERM', 'WRONGPASS', 'NOAUTH', 'DENIED', 'MOVED', 'CROSSSLOT']);
 
 /** The server at the other end is not the one to talk to (any more). A new connection may lead to the right one. */

@@ -4,7 +4,7 @@ import type { RedisClient } from './connection.js';
 /** What a script of ours answers with: integers, strings and lists of them. */
 export type ScriptReply = number | string | null | ScriptReply[];
 
-/** Runs a Lua script in Redis, atomically. @throws whatever node-redis throws, also when Redis is away */
+/** Runs a Lua script in Redis, atomically. @throws the errors of node-redis, also when Redis is unavailable */
 export type Script = (client: RedisClient, keys: readonly string[], args: readonly string[]) => Promise<ScriptReply>;
 
 /**

@@ -5,7 +5,7 @@ export function redisUrlProblem(url: string): string | undefined {
   if (scheme === undefined) return `must begin with redis:// or rediss://; expected ${FORM}`;
   if (scheme !== 'redis' && scheme !== 'rediss') return `must begin with redis:// or rediss://, not ${scheme}://`;
   const rest = url.slice(scheme.length + 3);
-  // What stands before the last @ is meant as credentials, whatever it holds.
+  // Everything before the last @ is meant as credentials.
   const at = rest.lastIndexOf('@');
   const credentials = at < 0 ? '' : rest.slice(0, at);
   if (/[/?#\p{Cc}]/u.test(credentials)) {

@@ -30,7 +30,7 @@ const text = (value: unknown): string => mongo.BSON.EJSON.stringify(value ?? nul
 const isVisible = ({ hidden, collation }: ExistingIndex): boolean =>
   hidden !== true && (collation?.locale ?? 'simple') === 'simple';
 
-/** Does what is wanted, whatever it is called. */
+/** An equivalent index, independent of its name. */
 const isSame = ({ key, options }: WantedIndex, index: ExistingIndex): boolean =>
   isVisible(index) &&
   text(index.key) === text(key) &&
