@@ -35,6 +35,12 @@ export function toIndexTuples(document: Document, paths: readonly Path[]): Index
 export const indexValuesAt = (document: Document, path: string): unknown[] =>
   toIndexTuples(document, [toPath(path)]).tuples.map(([value]) => value);
 
+/** Whether the path can lead to an array, judged by its first field. */
+export function mayReachArray(document: Document, path: Path): boolean {
+  const value = fieldOf(document, path[0] as string);
+  return Array.isArray(value) || (path.length > 1 && isDocument(value));
+}
+
 /** Where to continue on the path of a field. */
 interface Start {
   readonly field: number;

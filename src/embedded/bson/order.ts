@@ -187,3 +187,9 @@ const compareRegExps = (left: RegExpParts, right: RegExpParts): number =>
 const compareCode = (left: Code, right: Code): number =>
   compareCodePoints(left.code, right.code) ||
   (isDocument(left.scope) && isDocument(right.scope) ? compareDocuments(left.scope, right.scope, undefined) : 0);
+
+/** Whether comparisons with the value depend on the collation. */
+export function isCollatable(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return typeof value === 'string';
+  return isDocument(value) || Array.isArray(value) || rankOf(value) === TYPE_RANKS.symbol;
+}

@@ -3,20 +3,20 @@ import { fail } from '../errors.js';
 import { Collection } from './collection.js';
 import { toIndexDefinition } from './indexes/index-definition.js';
 
-/** Which collections there are: by name, as commands ask for them, and by number, as the log knows them. */
+/** The collections, by name for commands and by id for the log. */
 export class Catalog {
   readonly #byName = new Map<string, Map<string, Collection>>();
   readonly #byId = new Map<number, Collection>();
   #lastId = 0;
 
-  /** A number no collection has had. */
+  /** An id that no collection has used. */
   nextId(): number {
     this.#lastId += 1;
     return this.#lastId;
   }
 
   /**
-   * A file system may not tell them apart, so MongoDB has no two databases whose names differ by case alone.
+   * Like MongoDB, rejects a database whose name differs from another only by case.
    * @throws DatabaseError DatabaseDifferCase
    */
   ensureCase(database: string): void {
@@ -76,7 +76,7 @@ export class Catalog {
     this.attach(collection);
   }
 
-  /** Makes a collection what {@link describeCollection} said of it; its indexes are to be built when all is read. */
+  /** Restores a collection from {@link describeCollection}. Its indexes are built after the whole log was read. */
   restore(id: number, description: Document): void {
     const { db: database, name } = description as { db: string; name: string };
     const options = description['options'] as Document;
@@ -98,7 +98,7 @@ export class Catalog {
   }
 }
 
-/** What the log keeps of a collection besides its documents. */
+/** The log's description of a collection: everything except its documents. */
 export const describeCollection = ({ database, name, options, indexes }: Collection): Document => ({
   db: database,
   name,
@@ -107,10 +107,10 @@ export const describeCollection = ({ database, name, options, indexes }: Collect
 });
 
 const MAX_NAMESPACE_BYTES = 255;
-/** What clients of MongoDB may write of its own collections. */
+/** The system collections that clients can write to. */
 const WRITABLE_SYSTEM: ReadonlySet<string> = new Set(['system.js', 'system.users', 'system.roles', 'system.version']);
 
-/** @throws DatabaseError InvalidNamespace */
+/** Checks the names of a database and a collection. @throws DatabaseError InvalidNamespace */
 export function ensureNamespace(database: string, name: string): void {
   if (database === '' || /[/\\. "$*<>:|?\0]/.test(database) || Buffer.byteLength(database) > 63) {
     fail('InvalidNamespace', `Invalid database name: '${database}'`);

@@ -2,27 +2,27 @@ import { type Collation, parseCollation } from '../bson/collation.js';
 import { toKeyString } from '../bson/key-string.js';
 import { toNumber } from '../bson/numbers.js';
 import { type Document, isNumeric } from '../bson/values.js';
-import { CollectionIndex, type IndexDefinition, type StoredRecord } from './indexes/collection-index.js';
-import { idIndexDefinition } from './indexes/index-definition.js';
+import { CollectionIndex, type StoredRecord } from './indexes/collection-index.js';
+import { type IndexDefinition, idIndexDefinition } from './indexes/index-definition.js';
 import type { LockOwner } from './lock.js';
 
-/** What a document was before a change; kept while a transaction reads an older state. */
+/** A document before a change, kept while transactions read an older snapshot. */
 export interface HistoryEntry {
   readonly stamp: number;
   readonly key: string;
   readonly before: Document | undefined;
 }
 
-/** One change of one document: an insert has no `before`, a delete no `after`. */
+/** A change of one document. An insert has no `before`, a delete has no `after`. */
 export interface Change {
   readonly key: string;
   readonly before: Document | undefined;
   readonly after: Document | undefined;
-  /** Bytes of `after` as BSON. */
+  /** The size of `after` as BSON, in bytes. */
   readonly byteLength: number;
 }
 
-/** A collection in its last committed state, with its indexes. Only the engine's writers change it. */
+/** A collection in its last committed state, with its indexes. Only writers modify it. */
 export class Collection {
   readonly id: number;
   database: string;
@@ -31,15 +31,15 @@ export class Collection {
   readonly collation: Collation | undefined;
   readonly records = new Map<string, StoredRecord>();
   readonly indexes = new Map<string, CollectionIndex>();
-  /** Documents (by key) and unique keys that an open transaction has written. */
+  /** Documents and unique keys that open transactions have locked, by lock name. */
   readonly locks = new Map<string, LockOwner>();
-  /** Changes since the oldest open snapshot; `historyStart` is the position of the first one kept. */
+  /** Changes since the oldest open snapshot. `historyStart` is the number of entries dropped before the first. */
   history: HistoryEntry[] = [];
   historyStart = 0;
   isDropped = false;
-  /** The open transaction it was made by; until that commits, others do not see it listed. */
+  /** The open transaction that created the collection. Until it commits, others do not see the collection listed. */
   createdBy: LockOwner | undefined;
-  /** Bytes of all documents as BSON. */
+  /** The size of all documents as BSON, in bytes. */
   dataBytes = 0;
   #lastSequence = 0;
 
@@ -60,19 +60,19 @@ export class Collection {
     return this.options['capped'] === true;
   }
 
-  /** How many documents a capped collection keeps. */
+  /** The most documents in a capped collection. */
   get maxDocuments(): number {
     const { max } = this.options;
     return isNumeric(max) && toNumber(max) > 0 ? toNumber(max) : Number.POSITIVE_INFINITY;
   }
 
-  /** How many bytes of documents a capped collection keeps. */
+  /** The most bytes of documents in a capped collection. */
   get maxBytes(): number {
     const { size } = this.options;
     return isNumeric(size) ? toNumber(size) : Number.POSITIVE_INFINITY;
   }
 
-  /** The key string under which the document with this `_id` is kept. */
+  /** The key string of an `_id`. */
   keyOf(id: unknown): string {
     return toKeyString(id, this.collation);
   }
@@ -84,8 +84,8 @@ export class Collection {
   }
 
   /**
-   * Makes a change, index entries included. It must have been checked before: nothing here can fail.
-   * @returns the bytes of what was there before
+   * Applies a change to the documents and the indexes. The caller has checked that it cannot fail.
+   * @returns the size of the document before the change, in bytes
    */
   apply({ key, before, after, byteLength }: Change): number {
     if (after === undefined) return this.#remove(key);
@@ -94,7 +94,7 @@ export class Collection {
     return 0;
   }
 
-  /** Puts a document without indexing it, as reading the log does before it builds the indexes. */
+  /** Stores a document without indexing it. Reading the log uses this before it builds the indexes. */
   load(document: Document, byteLength: number): void {
     const key = this.keyOf(document['_id']);
     const existing = this.records.get(key);
@@ -108,6 +108,7 @@ export class Collection {
     }
   }
 
+  /** Removes a document without updating indexes. */
   unload(id: unknown): void {
     const key = this.keyOf(id);
     this.dataBytes -= this.records.get(key)?.byteLength ?? 0;

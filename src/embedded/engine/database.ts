@@ -13,22 +13,22 @@ import { SessionStore } from './sessions.js';
 import type { Transaction } from './transaction.js';
 import { TransactionStore } from './transaction-store.js';
 
-/** What a collection is asked for by. */
+/** The names of a database and a collection. */
 export interface Namespace {
   readonly database: string;
   readonly name: string;
 }
 
-/** Where the data is, and how it is kept. */
+/** Options of a {@link Database}. */
 export interface DatabaseOptions extends LogEvents {
   readonly storage: Storage;
-  /** How often written data is forced to disk; 100 by default. */
+  /** The interval of `fdatasync`; 100 by default. */
   readonly syncIntervalMs?: number;
-  /** Opens a log whose damage is refused otherwise, and loses what lies behind it. */
+  /** Opens a log with damage before durable data, and drops everything after the damage. */
   readonly isRepairing?: boolean;
 }
 
-/** All collections, in memory, with the log that makes them last. */
+/** All collections in memory, and the log that makes them durable. */
 export class Database {
   readonly sessions = new SessionStore();
   readonly transactions: TransactionStore;
@@ -59,15 +59,15 @@ export class Database {
     return this.#catalog.get(database, name);
   }
 
-  /** The collection, made if it does not exist. */
+  /** The collection, created if it does not exist. */
   openCollection(namespace: Namespace, transaction?: Transaction): Collection {
     return this.collection(namespace.database, namespace.name) ?? this.createCollection(namespace, {}, transaction);
   }
 
   /**
-   * Makes a collection.
-   * @param transaction - the one it is made for: the collection goes again when that is aborted
-   * @throws DatabaseError InvalidNamespace
+   * Creates a collection.
+   * @param transaction - the transaction that creates it; aborting it removes the empty collection
+   * @throws DatabaseError InvalidNamespace or DatabaseDifferCase
    */
   createCollection({ database, name }: Namespace, options: Document, transaction?: Transaction): Collection {
     this.log.ensureWritable();
@@ -95,7 +95,7 @@ export class Database {
     this.#appendDescription(collection, () => this.#catalog.rename(collection, previous));
   }
 
-  /** @throws DatabaseError DuplicateKey when the documents there are do not fit a unique index */
+  /** Creates and builds an index. @throws DatabaseError DuplicateKey when existing documents violate a unique index */
   createIndex(collection: Collection, spec: Document): CollectionIndex {
     this.log.ensureWritable();
     const definition = toIndexDefinition(spec, collection.collation);
@@ -120,7 +120,7 @@ export class Database {
     });
   }
 
-  /** Puts an index of the same entries and another spec (time to live, hidden) in its place. */
+  /** Replaces an index by one with the same entries and another spec (`expireAfterSeconds`, `hidden`). */
   replaceIndexSpec(collection: Collection, index: CollectionIndex, spec: Document): void {
     this.log.ensureWritable();
     const changed = collection.addIndex(toIndexDefinition(spec, index.definition.collation));
@@ -140,7 +140,7 @@ export class Database {
     });
   }
 
-  /** Starts a transaction; the collections made for it go with it when it is aborted. */
+  /** Starts a transaction. The collections that it created are removed when it aborts. */
   startTransaction(): Transaction {
     const transaction = this.transactions.start();
     void transaction.ended.then(() => {
@@ -150,20 +150,20 @@ export class Database {
   }
 
   /**
-   * Hands what was changed in memory to the log, as one frame.
-   * @param undo - takes the change back; called when the frame could not be written
+   * Appends a change that was made in memory to the log, as one frame.
+   * @param undo - reverts the change in memory; called when the frame cannot be written
    */
   appendFrame(payload: readonly Uint8Array[], undo: () => void): void {
     this.log.append(payload, undo);
     this.#rewriter.rewriteWhenWorthIt();
   }
 
-  /** Rewrites the log with the living data only. */
+  /** Rewrites the log with the current data only. @returns whether it succeeded */
   compact(): Promise<boolean> {
     return this.#rewriter.rewrite();
   }
 
-  /** Brings back a log that cannot be trusted, if it is one. */
+  /** Starts to rewrite the log if writes are refused after a failed sync. */
   recoverLog(): void {
     this.#rewriter.recover();
   }
@@ -182,7 +182,7 @@ export class Database {
     try {
       this.dropCollection(collection);
     } catch {
-      // The disk takes nothing now; an empty collection is left behind.
+      // The disk is full or failing. The empty collection remains.
     }
   }
 
@@ -206,7 +206,7 @@ export class Database {
         this.sessions.restore(document);
         return;
       default:
-        throw new DatabaseError('InternalError', `The log holds an entry of the unknown kind ${String(kind)}`);
+        throw new DatabaseError('InternalError', `The log contains an entry of unknown kind ${String(kind)}`);
     }
   }
 }

@@ -17,8 +17,8 @@ import {
 } from './writer.js';
 
 /**
- * Writes at once. All that happens until {@link commit} becomes one frame of the log: after a crash either all of it is
- * there or nothing.
+ * Writes immediately, outside transactions. All writes until {@link commit} form one frame of the log, so after a crash
+ * either all of them are present or none.
  */
 export class DirectWriter implements Writer {
   readonly #database: Database;
@@ -54,7 +54,7 @@ export class DirectWriter implements Writer {
     this.#put(collection, { key, before, after: undefined, byteLength: 0 }, encodeRemove(collection, before));
   }
 
-  /** Makes the writes of a transaction, which has checked and locked them. */
+  /** Applies the writes of a transaction, which has checked and locked them. */
   adopt(transaction: Transaction): void {
     for (const { collection, change } of transaction.changes()) {
       const { after, before } = change;
@@ -67,8 +67,8 @@ export class DirectWriter implements Writer {
   }
 
   /**
-   * Hands the writes to the log.
-   * @param session - remembers, in the same frame, the given statements of its retryable write, or its commit
+   * Appends the writes to the log.
+   * @param session - records its commit, or the results of its retryable write, in the same frame
    */
   commit(session?: Session, statements: readonly (readonly [number, Document])[] = []): void {
     if (session) {
@@ -89,7 +89,7 @@ export class DirectWriter implements Writer {
     this.#hasStamp = false;
   }
 
-  /** Takes back what was written since the last {@link commit}. */
+  /** Reverts the writes since the last {@link commit}. */
   rollback(): void {
     for (const change of this.#done.reverse()) takeBack(this.#database, change);
     this.#payload = [];
@@ -108,7 +108,7 @@ export class DirectWriter implements Writer {
     this.#done.push({ collection, change, previousBytes });
   }
 
-  /** Deletes the oldest documents of a capped collection until it is within its bounds. */
+  /** Deletes the oldest documents of a capped collection until it is within its limits. */
   #evict(collection: Collection): void {
     const { maxDocuments, maxBytes, records } = collection;
     for (const { document } of records.values()) {
@@ -123,7 +123,7 @@ export class DirectWriter implements Writer {
     if (owner) throw new LockedError(owner);
   }
 
-  /** Nothing may fail once the change has begun. */
+  /** Checks the indexes before the change is applied, because applying it must not fail. */
   #ensureIndexable(collection: Collection, key: string, after: Document, before?: Document): void {
     for (const index of collection.indexes.values()) {
       if (before && index.isUntouched(before, after)) continue;
@@ -138,7 +138,7 @@ export class DirectWriter implements Writer {
   }
 }
 
-/** A change that was made, with all that taking it back needs. */
+/** An applied change, with what reverting it needs. */
 interface Done {
   readonly collection: Collection;
   readonly change: Change;

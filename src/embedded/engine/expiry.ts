@@ -5,15 +5,16 @@ import type { Database } from './database.js';
 import { DirectWriter } from './direct-writer.js';
 import type { CollectionIndex } from './indexes/collection-index.js';
 import { LockedError } from './lock.js';
-import { boundsOf, endOf, startOf } from './planner/bounds.js';
+import { boundsOf } from './planner/bounds.js';
+import { endOf, startOf } from './planner/intervals.js';
 
-/** How many expired documents go in one frame; the rest waits for the next turn of the event loop. */
+/** The most expired documents in one frame. The rest follows in the next turn of the event loop. */
 const BATCH = 1000;
 
 /**
- * Deletes the documents whose time is over, as their indexes with `expireAfterSeconds` say.
+ * Deletes expired documents by the TTL indexes.
  * @param now - milliseconds since the epoch
- * @returns how many were deleted
+ * @returns the number of deleted documents
  */
 export async function deleteExpired(database: Database, now: number): Promise<number> {
   let deleted = 0;
@@ -45,7 +46,7 @@ async function expire(database: Database, { collection, index, now }: Expiry): P
   for (;;) {
     const expired: Document[] = [];
     index.scan(range, false, ({ document, key }) => {
-      // What a transaction holds is looked at again the next time.
+      // Documents locked by a transaction are left to the next run.
       if (!collection.locks.has(key) && isExpired(document, path, limit)) expired.push(document);
       return expired.length < BATCH;
     });
@@ -55,7 +56,7 @@ async function expire(database: Database, { collection, index, now }: Expiry): P
   }
 }
 
-/** Of several dates the earliest counts. */
+/** In an array of dates the earliest counts. */
 const isExpired = (document: Document, path: string, limit: Date): boolean =>
   indexValuesAt(document, path).some((value) => value instanceof Date && value <= limit);
 

@@ -3,22 +3,22 @@ import { type EncodeOptions, encodeDocument } from '../bson/encode.js';
 import type { Document } from '../bson/values.js';
 
 /**
- * What a frame's payload is made of: entries of
+ * The kinds of entries in the payload of a frame. An entry consists of:
  *
- *     kind (1) · collection id (4) · BSON document
+ *     kind (1 byte) · collection id (4 bytes) · BSON document
  *
- * Every entry says how something now is, not how it changed, so that reading one twice does no harm.
+ * An entry contains the new state, not the difference, so reading it twice is harmless.
  */
 export const ENTRY = {
-  /** The document as it now is. */
+  /** The new state of a document. */
   put: 1,
-  /** `{ _id }` of a document that is gone. */
+  /** The `{ _id }` of a deleted document. */
   remove: 2,
-  /** The collection's name, options and indexes as they now are. */
+  /** The new name, options and indexes of a collection. */
   collection: 3,
-  /** The collection is gone. */
+  /** The collection was dropped. */
   drop: 4,
-  /** What a session must remember to answer a retry. */
+  /** The results by which a session answers retries. */
   session: 5,
 } as const;
 
@@ -27,23 +27,23 @@ export type EntryKind = (typeof ENTRY)[keyof typeof ENTRY];
 
 const HEADER_BYTES = 5;
 
-/** An entry that was read. */
+/** A decoded entry. */
 export interface Entry {
   readonly kind: EntryKind;
   readonly collectionId: number;
   readonly document: Document;
-  /** Bytes of the document. */
+  /** The size of the document, in bytes. */
   readonly byteLength: number;
 }
 
-/** What a stored document may nest: the limit that MongoDB documents. Messages nest deeper, and so may older documents. */
+/** The nesting limit of stored documents that MongoDB documents. Messages, and documents stored earlier, can nest deeper. */
 const MAX_STORED_DEPTH = 100;
 const STORED: EncodeOptions = { headBytes: HEADER_BYTES, maxDepth: MAX_STORED_DEPTH };
-/** A session's entry holds the results of its writes, and these whole documents. */
+/** The entry of a session contains results of writes, which contain whole documents. */
 const MAX_ENTRY_DEPTH = 2 * MAX_NESTING_DEPTH;
 const DESCRIBING: EncodeOptions = { headBytes: HEADER_BYTES, maxDepth: MAX_ENTRY_DEPTH };
 
-/** @throws DatabaseError BSONObjectTooLarge or Overflow for a document that must not be stored */
+/** Encodes an entry. @throws DatabaseError BSONObjectTooLarge or Overflow when the document cannot be stored */
 export function encodeEntry(kind: EntryKind, collectionId: number, document: Document): Buffer {
   const entry = encodeDocument(document, kind === ENTRY.put ? STORED : DESCRIBING);
   entry[0] = kind;
@@ -51,10 +51,10 @@ export function encodeEntry(kind: EntryKind, collectionId: number, document: Doc
   return entry;
 }
 
-/** Bytes of the document in an entry. */
+/** The size of the document in an encoded entry, in bytes. */
 export const documentBytesOf = (entry: Buffer): number => entry.length - HEADER_BYTES;
 
-/** Reads a payload back. */
+/** Decodes the entries of a payload. */
 export function* decodeEntries(payload: Buffer): Iterable<Entry> {
   for (let position = 0; position < payload.length; ) {
     const byteLength = payload.readInt32LE(position + HEADER_BYTES);

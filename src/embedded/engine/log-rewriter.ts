@@ -3,24 +3,24 @@ import { type Catalog, describeCollection } from './catalog.js';
 import { ENTRY, encodeEntry } from './log-codec.js';
 import type { SessionStore } from './sessions.js';
 
-/** Below this the log is not worth rewriting. */
+/** A smaller log is not rewritten. */
 const MIN_BYTES = 32 * 1024 * 1024;
-/** How much larger than the living data the log is when it is. */
+/** The log is rewritten when it exceeds the size of the data by this factor. */
 const MIN_RATIO = 2.5;
-/** Between attempts when rewriting fails, for want of room for instance. */
+/** The time between attempts, which can fail, for example on a full disk. */
 const RETRY_MS = 10_000;
-/** The same while no write can be taken before it has succeeded. */
+/** The time between attempts while writes are refused until one succeeds. */
 const RECOVERY_RETRY_MS = 1000;
 const DOCUMENTS_PER_FRAME = 200;
 
-/** What a log is written anew from. */
+/** What the log is rewritten from. */
 export interface RewriterOptions {
   readonly log: LogStore;
   readonly catalog: Catalog;
   readonly sessions: SessionStore;
 }
 
-/** Decides when the log is written anew, with the living data only. */
+/** Decides when to rewrite (compact) the log with the current data only. */
 export class LogRewriter {
   readonly #options: RewriterOptions;
   #lastAttempt = 0;
@@ -29,20 +29,20 @@ export class LogRewriter {
     this.#options = options;
   }
 
-  /** @returns whether it succeeded; on a failure the old log stays in use */
+  /** Rewrites the log. @returns whether it succeeded; on failure the old log stays in use */
   async rewrite(): Promise<boolean> {
     this.#lastAttempt = Date.now();
     return this.#options.log.compact(livingData(this.#options));
   }
 
-  /** Called after every write. */
+  /** Rewrites the log if it has grown too large, or if only a rewrite can restore it. Called after every write. */
   rewriteWhenWorthIt(): void {
     const { log } = this.#options;
     if (log.isCompacting || !(log.needsRewrite || this.#isWorthIt())) return;
     if (Date.now() - this.#lastAttempt >= RETRY_MS) void this.rewrite();
   }
 
-  /** Called while the log may be one that cannot be trusted: only rewriting it brings it back. */
+  /** Rewrites the log if a sync has failed. Called periodically. */
   recover(): void {
     const { log } = this.#options;
     if (!log.needsRewrite || log.isCompacting) return;
@@ -58,12 +58,12 @@ export class LogRewriter {
   }
 }
 
-/** The frames that make the present state, made as they are asked for, while writers go on. */
+/** The payloads that reproduce the current state, generated lazily while writers continue. */
 function* livingData({ catalog, sessions }: RewriterOptions): Iterable<readonly Uint8Array[]> {
   for (const collection of [...catalog.all()]) {
     yield [encodeEntry(ENTRY.collection, collection.id, describeCollection(collection))];
     let payload: Uint8Array[] = [];
-    // A Map may change while it is walked: later puts and removes are in the frames written meanwhile.
+    // The map can change during the iteration. Later changes are in frames that go to the new log as well.
     for (const { document } of collection.records.values()) {
       if (collection.isDropped) break;
       payload.push(encodeEntry(ENTRY.put, collection.id, document));

@@ -3,35 +3,36 @@ import type { Document } from '../bson/values.js';
 import type { Matcher } from '../query/filters/filter.js';
 import { ensureSortable, MAX_SORT_BYTES, parseSort, sortDocuments } from '../query/sort.js';
 import type { Collection } from './collection.js';
-import type { CollectionIndex, StoredRecord } from './indexes/collection-index.js';
+import type { StoredRecord } from './indexes/collection-index.js';
+import type { IndexHint } from './planner/index-plan.js';
 import { type Plan, planRead } from './planner/planner.js';
 import type { Transaction } from './transaction.js';
 
-/** What `explain` counts. */
+/** Counters for `explain`. */
 export interface ReadStatistics {
   keysExamined: number;
   documentsExamined: number;
 }
 
-/** Which documents are wanted, and how they may be found. */
+/** A request to read documents. */
 export interface ReadRequest {
   readonly matcher: Matcher;
   readonly sort?: Document | undefined;
   readonly skip?: number | undefined;
-  /** 0 and undefined: all. */
+  /** 0 and undefined mean no limit. */
   readonly limit?: number | undefined;
-  readonly hint?: CollectionIndex | 'natural' | 'naturalReversed' | undefined;
+  readonly hint?: IndexHint | undefined;
   readonly transaction?: Transaction | undefined;
-  /** Whether a sort may take more memory than MongoDB gives it without the disk. */
+  /** Whether a sort can exceed the memory limit that applies without disk use. */
   readonly allowDiskUse?: boolean | undefined;
-  /** Throws when the command has run out of time. */
+  /** @throws DatabaseError MaxTimeMSExpired */
   readonly checkTime: () => void;
   readonly statistics?: ReadStatistics;
 }
 
-/** How often the clock is looked at. */
+/** The number of documents between two checks of the time limit. */
 const DOCUMENTS_PER_CHECK = 1024;
-/** Beyond so many more matches than wanted, the best are sorted out and the rest is forgotten. */
+/** With this many more matches than needed, a sort keeps the first ones and drops the rest. */
 const SORT_SLACK = 4096;
 
 /** The plan for a request. */
@@ -45,14 +46,14 @@ export function planOf(collection: Collection, { matcher, sort, skip = 0, limit 
   });
 }
 
-/** The documents a request asks for, in its order. They are the stored ones: not to be changed. */
+/** Reads documents in the requested order. They are the stored objects and must not be modified. */
 export function readDocuments(collection: Collection, request: ReadRequest): Document[] {
   const { sort, skip = 0, limit = 0, transaction, matcher } = request;
   const overlay = transaction?.overlayOf(collection);
   const plan = planOf(collection, request);
   const wanted = limit > 0 ? skip + limit : Number.POSITIVE_INFINITY;
   const isSorting = sort !== undefined && Object.keys(sort).length > 0;
-  // What a transaction sees instead of the committed state is not in the index, hence not in its order.
+  // The documents that a transaction sees instead of committed ones are not in the index.
   const isOrdered = !isSorting || (plan.isSorted && !overlay);
   const limitBytes = request.allowDiskUse ? Number.POSITIVE_INFINITY : MAX_SORT_BYTES;
   const found: Found = { documents: [], bytes: 0, sort: isOrdered ? undefined : sort, wanted, matcher, limitBytes };
@@ -71,16 +72,16 @@ export function readDocuments(collection: Collection, request: ReadRequest): Doc
 
 interface Found {
   documents: Document[];
-  /** Of the documents, as BSON. */
+  /** The size of the documents as BSON. */
   bytes: number;
   readonly limitBytes: number;
-  /** Set when the documents come in another order than is wanted. */
+  /** Set when the documents must be sorted. */
   readonly sort: Document | undefined;
   readonly wanted: number;
   readonly matcher: Matcher;
 }
 
-/** @returns false when nothing more is wanted */
+/** Adds a match. @returns false when no more are needed */
 function keep(found: Found, document: Document, byteLength: number): boolean {
   const { documents, sort, wanted, limitBytes } = found;
   documents.push(document);
@@ -91,7 +92,7 @@ function keep(found: Found, document: Document, byteLength: number): boolean {
   return true;
 }
 
-/** Forgets what is not wanted of what was found. */
+/** Drops the matches that are certainly not in the result. */
 function cut(found: Found, sort: Document): void {
   const { documents, wanted, matcher } = found;
   if (documents.length <= wanted) return;
@@ -101,7 +102,7 @@ function cut(found: Found, sort: Document): void {
 
 type Visit = (record: StoredRecord) => boolean;
 
-/** Visits each record the plan leads to once, until the visitor has enough. */
+/** Visits each record that the plan finds once, until the visitor returns false. */
 function walkPlan(collection: Collection, plan: Plan, { statistics, checkTime }: ReadRequest, visit: Visit): void {
   let sinceCheck = 0;
   const examine: Visit = (record) => {
@@ -132,7 +133,7 @@ interface Walk {
   readonly statistics: ReadStatistics | undefined;
 }
 
-/** @returns false when the visitor has enough */
+/** @returns false when the visitor stopped */
 function walk(collection: Collection, plan: Plan, { visit, statistics }: Walk): boolean {
   switch (plan.kind) {
     case 'key': {

@@ -2,29 +2,29 @@ import { type Binary, Long } from 'bson';
 import type { Document } from '../bson/values.js';
 import type { Transaction } from './transaction.js';
 
-/** What a client's session remembers. */
+/** A logical session of a client. */
 export interface Session {
   readonly key: string;
   readonly id: Binary;
-  /** The newest transaction number seen; -1 for none. */
+  /** The latest transaction number; -1 for none. */
   txnNumber: number;
-  /** Of the retryable write with that number: per statement, what it did. */
+  /** The results of the retryable write with that number, by statement. */
   readonly statements: Map<number, Document>;
   transaction: Transaction | undefined;
   transactionState: 'none' | 'open' | 'committed' | 'aborted';
-  /** When the open transaction is given up. */
+  /** When the open transaction is aborted, in milliseconds since the epoch. */
   transactionDeadline: number;
   lastUsedAt: number;
 }
 
-/** How long an idle session is kept, as `hello` tells the driver. */
+/** The timeout of idle sessions, which `hello` reports to drivers. */
 export const SESSION_TIMEOUT_MINUTES = 30;
 
-/** The sessions of all clients, and what of them must outlive a restart: the answers to retried writes. */
+/** All sessions. The results of retryable writes and commits survive a restart. */
 export class SessionStore {
   readonly #sessions = new Map<string, Session>();
 
-  /** The session with this id, begun now if it is new. */
+  /** The session with this id, created if it is new. */
   open(id: Binary): Session {
     const key = Buffer.from(id.buffer).toString('latin1', 0, id.position);
     let session = this.#sessions.get(key);
@@ -54,14 +54,14 @@ export class SessionStore {
     this.#sessions.delete(session.key);
   }
 
-  /** Ends sessions that were not used for the session timeout. */
+  /** Ends sessions that were idle for the session timeout. */
   expire(now: number): void {
     for (const session of this.#sessions.values()) {
       if (now - session.lastUsedAt > SESSION_TIMEOUT_MINUTES * 60_000) this.end(session);
     }
   }
 
-  /** The log's entries from which {@link restore} makes the sessions again. */
+  /** The log entries from which {@link restore} restores the sessions. */
   *describe(): Iterable<Document> {
     for (const session of this.#sessions.values()) {
       const { statements, transactionState } = session;
@@ -70,7 +70,7 @@ export class SessionStore {
     }
   }
 
-  /** Takes in what {@link describe} or a write has put in the log. */
+  /** Restores a session from an entry of the log. */
   restore(entry: Document): void {
     const session = this.open(entry['id'] as Binary);
     const txnNumber = (entry['txn'] as Long).toNumber();
@@ -89,7 +89,7 @@ export class SessionStore {
   }
 }
 
-/** The log entry that lets a session answer these statements again, or its commit. */
+/** The log entry with the results of statements, or with a commit. */
 export const describeSession = (
   { id, txnNumber, transactionState }: Session,
   statements: readonly (readonly [number, Document])[],

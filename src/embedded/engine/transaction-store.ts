@@ -3,26 +3,26 @@ import type { Catalog } from './catalog.js';
 import type { Collection } from './collection.js';
 import { Transaction } from './transaction.js';
 
-/** How many changes are remembered for open transactions before the oldest of them is given up. */
+/** The most history entries of a collection. Beyond that, the oldest open transaction is aborted. */
 const MAX_HISTORY = 500_000;
 
-/** The transactions that are open, and what was changed since the oldest of them began, which they must not see. */
+/** The open transactions, and the history of changes since the oldest snapshot. */
 export class TransactionStore {
   readonly #catalog: Catalog;
   readonly #open = new Set<Transaction>();
-  /** The moment: it moves with every committed write. */
+  /** The logical time, which advances with every committed write. */
   #stamp = 0;
 
   constructor(catalog: Catalog) {
     this.#catalog = catalog;
   }
 
-  /** How many are open. */
+  /** The number of open transactions. */
   get size(): number {
     return this.#open.size;
   }
 
-  /** A transaction that sees what is committed now. */
+  /** Starts a transaction with a snapshot of the current state. */
   start(): Transaction {
     const transaction = new Transaction(this.#stamp);
     this.#open.add(transaction);
@@ -37,12 +37,12 @@ export class TransactionStore {
     for (const transaction of [...this.#open]) transaction.end();
   }
 
-  /** Marks a new moment, to which the changes now applied belong. */
+  /** Advances the logical time for the changes that are applied next. */
   nextStamp(): void {
     this.#stamp += 1;
   }
 
-  /** Remembers what a document was, if someone may still want to see it. */
+  /** Records the state of a document before a change, if a transaction is open. */
   remember(collection: Collection, key: string, before: Document | undefined): void {
     if (this.#open.size === 0) return;
     collection.history.push({ stamp: this.#stamp, key, before });

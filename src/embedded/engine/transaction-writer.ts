@@ -7,7 +7,7 @@ import { documentBytesOf } from './log-codec.js';
 import { createWriteConflict, MAX_TRANSACTION_BYTES, type Transaction } from './transaction.js';
 import { createDuplicateIdError, encodePut, isUniqueSecondary, lockNameOf, type Writer } from './writer.js';
 
-/** Keeps writes in a transaction until it commits; what it touches is locked from then on. */
+/** Stages writes in a transaction until it commits, and locks what they touch. */
 export class TransactionWriter implements Writer {
   readonly #transaction: Transaction;
 
@@ -53,7 +53,7 @@ export class TransactionWriter implements Writer {
     }
   }
 
-  /** Locks the unique keys a change gives up and takes, so that nobody else can take them before it commits. */
+  /** Locks the unique keys that a change releases and claims, so that no other write takes them before the commit. */
   #claimKeys(collection: Collection, index: CollectionIndex, { key, before, after }: Change): void {
     const transaction = this.#transaction;
     if (before && after && index.isUntouched(before, after)) return;
@@ -78,7 +78,7 @@ export class TransactionWriter implements Writer {
     for (const [otherKey, document] of transaction.snapshotOf(collection)) {
       if (!document || isOwn(otherKey)) continue;
       if (index.keysOf(document).some((entry) => taken.includes(entry))) {
-        throw createWriteConflict('a unique key was given up after the transaction began');
+        throw createWriteConflict('a unique key was released after the transaction began');
       }
     }
   }

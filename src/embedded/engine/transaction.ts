@@ -3,19 +3,19 @@ import { DatabaseError } from '../errors.js';
 import type { Change, Collection } from './collection.js';
 import type { LockOwner } from './lock.js';
 
-/** What a transaction may write, in bytes as BSON. */
+/** The most bytes of BSON that a transaction can write. */
 export const MAX_TRANSACTION_BYTES = 128 * 1024 * 1024;
 
-/** What a transaction sees of a collection: what others changed since it began, undone, and its own writes on top. */
+/** A transaction's view of a collection: the snapshot of documents that others changed, and its own writes. */
 interface Perspective {
-  /** By key, the document as it was when the transaction began, for all that changed since. */
+  /** For documents that changed since the transaction began: their state at that time, by key. */
   readonly snapshot: Map<string, Document | undefined>;
-  /** How far the collection's history has been taken into `snapshot`. */
+  /** The position in the history of the collection up to which `snapshot` is complete. */
   position: number;
   readonly writes: Map<string, Change>;
 }
 
-/** The error that makes a driver run the whole transaction again. */
+/** The error that makes a driver retry the whole transaction. */
 export function createWriteConflict(reason: string): DatabaseError {
   const error = new DatabaseError(
     'WriteConflict',
@@ -26,16 +26,16 @@ export function createWriteConflict(reason: string): DatabaseError {
 }
 
 /**
- * A transaction over several documents: it reads the state of the moment it began, keeps its writes to itself until it
- * commits, and owns what it wrote, so that the first writer wins and a second one is told to try again.
+ * A multi-document transaction. It reads the snapshot of its start, stages its writes until it commits, and locks what
+ * it writes. The first writer wins; a second one fails with a write conflict and can retry.
  */
 export class Transaction implements LockOwner {
-  /** Changes up to this stamp are seen. */
+  /** The logical time of the snapshot. Later changes are not visible. */
   readonly stamp: number;
   readonly ended: Promise<void>;
   byteLength = 0;
   isOpen = true;
-  /** Collections that came into being for it, and go with it when it is aborted. */
+  /** Collections that the transaction created. */
   readonly created: Collection[] = [];
   readonly #perspectives = new Map<Collection, Perspective>();
   readonly #locked: { collection: Collection; name: string }[] = [];
@@ -49,7 +49,7 @@ export class Transaction implements LockOwner {
   }
 
   /**
-   * What differs, for this transaction, from the collection's committed state: per key the document to see instead.
+   * The documents that the transaction sees instead of the committed ones, by key.
    * @returns undefined when nothing differs
    */
   overlayOf(collection: Collection): ReadonlyMap<string, Document | undefined> | undefined {
@@ -60,7 +60,7 @@ export class Transaction implements LockOwner {
     return overlay;
   }
 
-  /** The document this transaction sees under a key. */
+  /** The document that the transaction sees for a key. */
   documentOf(collection: Collection, key: string): Document | undefined {
     const { writes, snapshot } = this.#perspectiveOf(collection);
     const write = writes.get(key);
@@ -68,7 +68,7 @@ export class Transaction implements LockOwner {
     return snapshot.has(key) ? snapshot.get(key) : collection.records.get(key)?.document;
   }
 
-  /** The transaction's own write under a key, if it has made one. */
+  /** The transaction's own write of a key, if any. */
   writeOf(collection: Collection, key: string): Change | undefined {
     return this.#perspectives.get(collection)?.writes.get(key);
   }
@@ -77,26 +77,26 @@ export class Transaction implements LockOwner {
     return this.#perspectiveOf(collection).writes;
   }
 
-  /** Whether someone else has committed a change of the key since this transaction began. */
+  /** Whether another write of the key was committed since the transaction began. */
   isOvertaken(collection: Collection, key: string): boolean {
     return this.#perspectiveOf(collection).snapshot.has(key);
   }
 
-  /** Documents (as seen at the beginning) that others changed since; what a unique key must be compared with too. */
+  /** The snapshot of documents that others changed since. Unique keys must be compared with these, too. */
   snapshotOf(collection: Collection): ReadonlyMap<string, Document | undefined> {
     return this.#perspectiveOf(collection).snapshot;
   }
 
-  /** @throws DatabaseError WriteConflict when another transaction owns the name */
+  /** Locks a name. @throws DatabaseError WriteConflict when another transaction holds the lock */
   lock(collection: Collection, name: string): void {
     const owner = collection.locks.get(name);
     if (owner === this) return;
-    if (owner) throw createWriteConflict('another transaction has written the document');
+    if (owner) throw createWriteConflict('another transaction has locked the document');
     collection.locks.set(name, this);
     this.#locked.push({ collection, name });
   }
 
-  /** Keeps a write to be made at commit; a later one of the same document takes its place. */
+  /** Stages a write for the commit. A later write of the same document replaces it. */
   stage(collection: Collection, change: Change): void {
     const { writes } = this.#perspectiveOf(collection);
     const earlier = writes.get(change.key);
@@ -106,17 +106,17 @@ export class Transaction implements LockOwner {
     writes.set(change.key, { ...change, before });
   }
 
-  /** All writes, in the order of the collections' first use. */
+  /** All staged writes. */
   *changes(): Iterable<{ collection: Collection; change: Change }> {
     for (const [collection, { writes }] of this.#perspectives) {
       for (const change of writes.values()) {
-        // Inserted and deleted again: nothing to do.
+        // A document that was inserted and deleted needs no write.
         if (change.before !== undefined || change.after !== undefined) yield { collection, change };
       }
     }
   }
 
-  /** Lets go of everything and wakes who waits. */
+  /** Releases all locks and wakes waiting writers. */
   end(): void {
     if (!this.isOpen) return;
     this.isOpen = false;

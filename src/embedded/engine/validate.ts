@@ -3,23 +3,24 @@ import { byteLengthOf } from '../bson/size.js';
 import type { Collection } from './collection.js';
 import type { CollectionIndex, StoredRecord } from './indexes/collection-index.js';
 
-/** Beyond so many the rest would say nothing new. */
+/** The most errors that are reported. */
 const MAX_ERRORS = 20;
 
 /**
- * Holds a collection against its documents: their keys, their sizes, and the entries of every index.
- * @returns what is wrong, a sentence each
+ * Checks the keys and sizes of all documents, and the entries of all indexes.
+ * @returns one message for each error
  */
 export function validateCollection(collection: Collection): string[] {
   const errors: string[] = [];
   let dataBytes = 0;
   for (const record of collection.records.values()) {
     dataBytes += byteLengthOf(record.document);
-    if (collection.keyOf(record.document['_id']) !== record.key) errors.push(`${nameOf(record)} has another key`);
+    if (collection.keyOf(record.document['_id']) !== record.key)
+      errors.push(`${nameOf(record)} is stored under another key`);
     if (errors.length >= MAX_ERRORS) return errors;
   }
   if (dataBytes !== collection.dataBytes) {
-    errors.push(`the documents take ${dataBytes} bytes, but ${collection.dataBytes} are accounted for`);
+    errors.push(`the documents have ${dataBytes} bytes, but the collection counts ${collection.dataBytes}`);
   }
   for (const index of collection.indexes.values()) errors.push(...validateIndex(index, collection.records.values()));
   return errors.slice(0, MAX_ERRORS);
@@ -35,7 +36,7 @@ function validateIndex(index: CollectionIndex, records: Iterable<StoredRecord>):
     }
     if (errors.length >= MAX_ERRORS) return errors;
   }
-  // Every entry that must be there is: what is there beyond them belongs to no document.
+  // All expected entries exist, so any other entry belongs to no document.
   if (errors.length === 0 && entries !== index.size) {
     errors.push(`the index ${index.name} has ${index.size} entries, but ${entries} belong to documents`);
   }

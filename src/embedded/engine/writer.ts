@@ -5,14 +5,15 @@ import { createDuplicateKeyError } from './duplicate-key.js';
 import type { CollectionIndex } from './indexes/collection-index.js';
 import { documentBytesOf, ENTRY, encodeEntry } from './log-codec.js';
 
-/** What a document may measure, as BSON. */
+/** The most bytes of a document as BSON. */
 export const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
-/** Begins the lock name of a unique key; the key of an `_id` never begins so. */
+/** The prefix of lock names of unique keys. No key of an `_id` starts with it. */
 const LOCKED_KEY_MARK = '\xff';
 
 /**
- * How a command changes documents. Every method either makes its whole change or throws and has made none:
- * DuplicateKey, CannotIndexParallelArrays, BSONObjectTooLarge, WriteConflict, or a `LockedError` to wait for.
+ * Writes documents, either directly or in a transaction. A method that throws has changed nothing. It throws
+ * DuplicateKey, CannotIndexParallelArrays, BSONObjectTooLarge, WriteConflict, or a `LockedError`, after which the caller
+ * can wait and retry.
  */
 export interface Writer {
   insert(collection: Collection, document: Document): void;
@@ -21,7 +22,7 @@ export interface Writer {
 }
 
 /**
- * The log's entry for a document that is written.
+ * The log entry for a written document.
  * @throws DatabaseError BSONObjectTooLarge
  */
 export function encodePut(collection: Collection, document: Document): Buffer {
@@ -31,18 +32,18 @@ export function encodePut(collection: Collection, document: Document): Buffer {
   return fail('BSONObjectTooLarge', `BSONObj size: ${size} is invalid. Size must be between 0 and 16777216 (16MB)`);
 }
 
-/** The log's entry for a document that goes. */
+/** The log entry for a deleted document. */
 export const encodeRemove = (collection: Collection, document: Document | undefined): Buffer =>
   encodeEntry(ENTRY.remove, collection.id, { _id: document?.['_id'] });
 
-/** Whether an index is to be asked for duplicates: that of `_id` is not, since documents are kept by that key. */
+/** Whether an index is checked for duplicates. The `_id_` index is not, because documents are stored by that key. */
 export const isUniqueSecondary = ({ definition }: CollectionIndex): boolean =>
   definition.isUnique && definition.name !== '_id_';
 
-/** The name under which a transaction locks a key of a unique index. */
+/** The lock name of a key of a unique index. */
 export const lockNameOf = (index: CollectionIndex, key: string): string => `${LOCKED_KEY_MARK}${index.name}\0${key}`;
 
-/** The error for a document whose `_id` is taken. */
+/** The DuplicateKey error for a document whose `_id` exists already. */
 export function createDuplicateIdError(collection: Collection, document: Document): Error {
   const index = collection.indexes.get('_id_');
   return index ? createDuplicateKeyError(collection, index, document) : new Error('a collection has no _id index');

@@ -1,5 +1,5 @@
 import type { Collation } from '../bson/collation.js';
-import { toIndexTuples } from '../bson/index-keys.js';
+import { mayReachArray, toIndexTuples } from '../bson/index-keys.js';
 import { toNumber } from '../bson/numbers.js';
 import { compareValues } from '../bson/order.js';
 import { type Path, toPath, walkPath } from '../bson/path.js';
@@ -103,11 +103,6 @@ function compileSortKeys(
     if (!paths.some((path) => mayReachArray(document, path))) return keyOf.map((key) => key(document));
     return tuplesOf(document, paths).reduce((best, tuple) => (compare(tuple, best) < 0 ? tuple : best));
   };
-}
-
-function mayReachArray(document: Document, path: Path): boolean {
-  const value = fieldOf(document, path[0] as string);
-  return Array.isArray(value) || (path.length > 1 && isDocument(value));
 }
 
 function tuplesOf(document: Document, paths: readonly Path[]): readonly (readonly unknown[])[] {

@@ -5,9 +5,8 @@ const NAME = 'data.log.new';
 const CHUNK_BYTES = 1024 * 1024;
 
 /**
- * The log's successor while it is being written: the living data, copied chunk by chunk between commands, and every
- * frame that is written meanwhile. A frame says "this document is now so", hence it does no harm that a chunk already
- * knew it.
+ * The new log during a compaction. It receives the current data, copied in chunks between commands, and every frame
+ * that is written meanwhile. Frames contain the new state of documents, so it is harmless if a chunk contains it already.
  */
 export class Compaction {
   readonly #storage: Storage;
@@ -20,7 +19,7 @@ export class Compaction {
     this.#file = storage.open(NAME);
   }
 
-  /** Removes what a compaction left that did not finish: the old log is still the whole truth. */
+  /** Removes the file of an unfinished compaction. The old log is complete. */
   static discard(storage: Storage): void {
     storage.remove(NAME);
   }
@@ -29,7 +28,7 @@ export class Compaction {
     return this.#isAbandoned;
   }
 
-  /** Copies the living data and forces it to disk; ends early once it is abandoned. */
+  /** Copies the current data and syncs it. Ends early when the compaction is abandoned. */
   async copy(payloads: Iterable<readonly Uint8Array[]>): Promise<void> {
     let chunk: Buffer[] = [];
     let chunkBytes = 0;
@@ -48,12 +47,12 @@ export class Compaction {
     await this.#file.sync();
   }
 
-  /** Takes in what was written to the old log. */
+  /** Appends bytes that were written to the old log. */
   append(bytes: Uint8Array): void {
     this.#file.append(bytes);
   }
 
-  /** Puts the new log in the old one's place. @returns the file, which is now the log's */
+  /** Atomically replaces the old log. @returns the file of the new log */
   replace(name: string): LogFile {
     this.#file.syncNow();
     this.#storage.replace(NAME, name);

@@ -3,18 +3,18 @@ import { join } from 'node:path';
 
 const LOCK_NAME = 'lock';
 
-/** A running process, told apart from a later one of the same number. */
+/** The owner of a directory. The start time distinguishes it from a later process with the same pid. */
 interface Owner {
   readonly pid: number;
   readonly startedAt: string;
 }
 
-/** Gives the directory to the next one. */
+/** Releases the lock of a directory. */
 export type ReleaseLock = () => void;
 
 /**
- * Makes this process the one owner of a data directory. A lock left by a process that no longer runs is taken over.
- * @throws Error naming the owner's pid
+ * Locks a data directory for this process. The lock of a process that no longer runs is taken over.
+ * @throws Error naming the pid of the owner
  */
 export function lockDirectory(directory: string): ReleaseLock {
   const path = join(directory, LOCK_NAME);
@@ -22,7 +22,7 @@ export function lockDirectory(directory: string): ReleaseLock {
   const draft = `${path}.${process.pid}`;
   writeFileSync(draft, JSON.stringify(own), { mode: 0o600 });
   try {
-    // A link appears with its content, or not at all when there is one already.
+    // Creating a link is atomic: it appears with its content, or fails when the lock exists.
     while (!tryLink(draft, path)) takeOver(directory, path);
   } finally {
     rmSync(draft, { force: true });
@@ -47,7 +47,7 @@ function takeOver(directory: string, path: string): void {
   if (owner && isRunning(owner)) {
     throw new Error(`The data directory ${directory} is in use by the process with the pid ${owner.pid}`);
   }
-  // Renamed before it is deleted: of two who find it abandoned, one gets it, and the other looks again.
+  // Of two processes that find the lock abandoned, only one can rename it. The other tries again.
   const aside = `${path}.abandoned-${process.pid}`;
   try {
     renameSync(path, aside);
@@ -72,7 +72,7 @@ function isRunning({ pid, startedAt }: Owner): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // EPERM: it runs, as another user.
+    // EPERM: the process runs as another user.
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
   const status = statusOf(pid);
@@ -80,14 +80,14 @@ function isRunning({ pid, startedAt }: Owner): boolean {
   return !status.hasEnded && (startedAt === '' || startedAt === status.startedAt);
 }
 
-/** What the system tells of a process; undefined where it does not. */
+/** The start time and state of a process; undefined on systems without `/proc`. */
 function statusOf(pid: number): { startedAt: string; hasEnded: boolean } | undefined {
   try {
     const status = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The command's name, in parentheses, may hold anything; behind it come the state and, 20th, the start time.
+    // The name of the command, in parentheses, can contain any character. The state follows, and as 20th field the start time.
     const fields = status.slice(status.lastIndexOf(')') + 2).split(' ');
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-    // A zombie waits for its parent to take note of its end, which in a container may never happen.
+    // A zombie has ended but was not reaped by its parent, which may never happen in a container.
     return { startedAt: `${boot}-${fields[19]}`, hasEnded: fields[0] === 'Z' || fields[0] === 'X' };
   } catch {
     return undefined;

@@ -18,7 +18,7 @@ import type { LogFile, Storage } from './storage.js';
 
 const syncData = promisify(fdatasync);
 
-/** Files in a directory that exists. */
+/** Log files in an existing directory. */
 export const createDiskStorage = (directory: string): Storage => ({
   open: (name) => openLogFile(join(directory, name)),
   replace: (from, to) => {
@@ -29,7 +29,7 @@ export const createDiskStorage = (directory: string): Storage => ({
   keepAside: (name, bytes) => writeFileSync(join(directory, name), bytes, { mode: 0o600 }),
 });
 
-/** A renamed or created file survives a power failure only when its directory was synced too. */
+/** Syncs a directory. Otherwise a renamed or created file can be lost in a power failure. */
 function syncDirectory(directory: string): void {
   const descriptor = openSync(directory, 'r');
   try {

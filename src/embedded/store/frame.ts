@@ -2,20 +2,20 @@ import { crc32 } from 'node:zlib';
 import type { LogFile } from './storage.js';
 
 /**
- * A frame of the log: what one write did, whole or not at all.
+ * The header of a frame. A frame contains the changes of one write and is read completely or not at all:
  *
- *     magic (4) · crc32 of all that follows (4) · payload length (4) · durable size (8, a double) · payload
+ *     magic (4) · crc32 of the rest (4) · payload length (4) · durable size (8, a double) · payload
  *
- * The durable size is how long the log was known to be on disk when the frame was written. A damaged frame before that
- * point is data that was promised and is gone; after it, it is what a power failure leaves of the last moments.
+ * The durable size is the length of the log that was known to be on disk when the frame was written. Damage before that
+ * position is a loss of durable data. Damage after it is what a power failure can leave of the last writes.
  */
 const HEADER_BYTES = 20;
 const MAGIC = Buffer.from([0xe7, 0x47, 0x53, 0x0a]);
-/** Above any command's writes: a length beyond it is damage, and must not be allocated. */
+/** More than any command writes. A greater length is damage and must not be allocated. */
 const MAX_PAYLOAD_BYTES = 1_000_000_000;
 const READ_CHUNK_BYTES = 4 * 1024 * 1024;
 
-/** The bytes of one frame. */
+/** Encodes a frame. */
 export function encodeFrame(payload: readonly Uint8Array[], durableSize: number): Buffer {
   let length = 0;
   for (const part of payload) length += part.length;
@@ -32,14 +32,14 @@ export function encodeFrame(payload: readonly Uint8Array[], durableSize: number)
   return frame;
 }
 
-/** A frame that was read, and how long it is with its header. */
+/** A decoded frame. `byteLength` includes the header. */
 export interface Frame {
   readonly payload: Buffer;
   readonly byteLength: number;
   readonly durableSize: number;
 }
 
-/** A window on the file, so that opening a log does not need memory for all of it. */
+/** Reads a file through a window, so that opening a log does not need memory for all of it. */
 function createWindow(file: LogFile): (position: number, length: number) => Buffer {
   let start = 0;
   let bytes: Buffer = Buffer.alloc(0);
@@ -64,14 +64,14 @@ function readFrameAt(read: (position: number, length: number) => Buffer, positio
   return { payload: body.subarray(HEADER_BYTES - 8), byteLength: HEADER_BYTES + length, durableSize };
 }
 
-/** Where reading stopped: the end of the last good frame, and what lies behind it. */
+/** The result of reading a log. */
 export interface ReadResult {
   readonly goodSize: number;
-  /** Whether a later frame proves that the damaged part had been on disk. */
+  /** Whether a later frame proves that the damaged part was on disk before. */
   readonly isPromisedDataLost: boolean;
 }
 
-/** Hands over every good frame from the start of the file until the first damaged one. */
+/** Visits the payloads of all frames up to the first damaged one. */
 export function readFrames(file: LogFile, visit: (payload: Buffer) => void): ReadResult {
   const read = createWindow(file);
   let position = 0;
@@ -90,7 +90,7 @@ function isDurableBeyond(file: LogFile, damagedAt: number): boolean {
     const chunk = read(position, Math.min(READ_CHUNK_BYTES, file.size - position));
     const found = chunk.indexOf(MAGIC);
     if (found === -1) {
-      // The magic may lie across two chunks.
+      // The magic can span two chunks.
       position += Math.max(1, chunk.length - MAGIC.length + 1);
       continue;
     }

@@ -7,38 +7,39 @@ import { Batch } from './write-batch.js';
 
 const LOG_NAME = 'data.log';
 
-/** What the log tells about itself; none of it is needed for its work. */
+/** Notifications of the log. */
 export interface LogEvents {
-  /** A tail was cut off, or a write, sync or compaction failed. */
+  /** A damaged tail was cut off, or a write, sync or compaction failed. */
   onProblem(message: string): void;
 }
 
+/** Options of a {@link LogStore}. */
 export interface LogOptions extends LogEvents {
   readonly storage: Storage;
-  /** How often written data is forced to disk. mongod's journal does it every 100 ms. */
+  /** The interval of `fdatasync`. The default of 100 ms is that of mongod's journal. */
   readonly syncIntervalMs?: number;
-  /** Cut damaged data that had been promised, instead of refusing to open. */
+  /** Cut off damage before durable data instead of refusing to open. */
   readonly isRepairing?: boolean;
 }
 
 function toWriteError(error: unknown): DatabaseError {
   const { code, message } = error as NodeJS.ErrnoException;
   return code === 'ENOSPC' || code === 'EDQUOT'
-    ? new DatabaseError('OutOfDiskSpace', `The disk is full; the write was not done: ${message}`)
-    : new DatabaseError('InternalError', `The log cannot be written; the write was not done: ${message}`);
+    ? new DatabaseError('OutOfDiskSpace', `The disk is full; the write was undone: ${message}`)
+    : new DatabaseError('InternalError', `The log cannot be written; the write was undone: ${message}`);
 }
 
 /**
  * The append-only log.
  *
- * 1. A write changes memory and appends a frame. All frames of one turn of the event loop go to the file in one write,
- *    and {@link LogStore.written} then lets their replies out.
- * 2. When that write fails, the file is cut back to where it was and every change of the turn is undone, last first:
- *    memory never holds what the file does not.
- * 3. Written data is forced to disk every 100 ms, and at once for whoever waits for {@link LogStore.synced}. When that
- *    fails, nobody knows what is on disk: writes are refused until a compaction has written all of it anew.
- * 4. Compaction copies the living data into a new file, which takes the old one's place; frames written meanwhile go to
- *    both.
+ * 1. A write changes memory and appends a frame. All frames of one turn of the event loop are written to the file at
+ *    once. Replies wait for {@link LogStore.written}.
+ * 2. If the write fails, the file is truncated to its previous size and all changes of the turn are undone in reverse
+ *    order, so memory never contains what the file does not.
+ * 3. The file is synced every 100 ms, and immediately for {@link LogStore.synced}. If a sync fails, the state on disk is
+ *    unknown: writes are refused until a compaction has rewritten all data.
+ * 4. A compaction copies the current data into a new file, which then replaces the log. Frames that are written meanwhile
+ *    go to both files.
  */
 export class LogStore {
   readonly #storage: Storage;
@@ -50,7 +51,7 @@ export class LogStore {
   #syncTimer: NodeJS.Timeout | undefined;
   #syncing: Promise<void> | undefined;
   #syncFailure: DatabaseError | undefined;
-  /** Bytes of a failed write that could not be cut off yet. */
+  /** Whether the file ends with bytes of a failed write that could not be truncated yet. */
   #hasTornTail = false;
   #goodSize: number;
   #compaction: Compaction | undefined;
@@ -66,8 +67,8 @@ export class LogStore {
   }
 
   /**
-   * Opens the log and hands over what it holds.
-   * @throws DatabaseError when data that had been on disk is damaged, and `isRepairing` is not set
+   * Opens the log and visits its payloads.
+   * @throws DatabaseError when durable data is damaged and `isRepairing` is not set
    */
   static open(options: LogOptions, visit: (payload: Buffer) => void): LogStore {
     const { storage } = options;
@@ -81,7 +82,7 @@ export class LogStore {
     return this.#file.size;
   }
 
-  /** Whether only a compaction can bring the log back. */
+  /** Whether writes are refused until a compaction succeeds. */
   get needsRewrite(): boolean {
     return this.#syncFailure !== undefined;
   }
@@ -90,7 +91,7 @@ export class LogStore {
     return this.#compaction !== undefined;
   }
 
-  /** @throws DatabaseError when no write can be taken now; memory must not be changed then. */
+  /** Must be called before memory is changed. @throws DatabaseError when writes are refused */
   ensureWritable(): void {
     if (this.#isClosed) throw new DatabaseError('ShutdownInProgress', 'The database is shutting down');
     if (this.#syncFailure) throw this.#syncFailure;
@@ -98,8 +99,8 @@ export class LogStore {
   }
 
   /**
-   * Appends a frame. The change it records has just been made in memory.
-   * @param undo - takes the change back; called when the frame could not be written
+   * Appends a frame for a change that was just made in memory.
+   * @param undo - reverts the change in memory; called when the frame cannot be written
    */
   append(payload: readonly Uint8Array[], undo: () => void): void {
     if (!this.#batch) {
@@ -109,21 +110,21 @@ export class LogStore {
     this.#batch.add(encodeFrame(payload, this.#durableSize), undo);
   }
 
-  /** Waits until all that was appended is in the file (and survives the end of this process). */
+  /** Waits until all appended frames are in the file, where they survive the end of this process. */
   written(): Promise<void> | undefined {
     return this.#batch?.written;
   }
 
-  /** Waits until all that was appended is on disk (and survives a power failure). */
+  /** Waits until all appended frames are on disk, where they survive a power failure. */
   async synced(): Promise<void> {
     await this.written();
     const size = this.#file.size;
-    // A sync that is under way may have begun before our bytes were written.
+    // A sync in progress may have started before the frames were written.
     while (this.#durableSize < size && !this.#syncFailure) await (this.#syncing ?? this.#sync());
     if (this.#syncFailure) throw this.#syncFailure;
   }
 
-  /** Writes what the turn has gathered. */
+  /** Writes the frames of this turn of the event loop. */
   flush(): void {
     const batch = this.#batch;
     if (!batch) return;
@@ -142,9 +143,9 @@ export class LogStore {
   }
 
   /**
-   * Writes the living data into a new log and takes the old one's place.
-   * @param payloads - frames that together make the present state; read lazily, while writers go on
-   * @returns whether it succeeded; on a failure the old log stays in use
+   * Writes the current data to a new log that replaces the old one.
+   * @param payloads - payloads that reproduce the current state; read lazily while writers continue
+   * @returns whether it succeeded; on failure the old log stays in use
    */
   async compact(payloads: Iterable<readonly Uint8Array[]>): Promise<boolean> {
     if (this.#compaction || this.#isClosed) return false;
@@ -152,7 +153,7 @@ export class LogStore {
       const compaction = new Compaction(this.#storage);
       this.#compaction = compaction;
       await compaction.copy(payloads);
-      // The flush may fail, and undo changes that the copy holds.
+      // The flush can fail and undo changes that the copy contains.
       if (!compaction.isAbandoned) this.flush();
       if (compaction.isAbandoned) return false;
       this.#adopt(compaction.replace(LOG_NAME));
@@ -183,7 +184,7 @@ export class LogStore {
     this.#goodSize = file.size;
     this.#hasTornTail = false;
     this.#syncFailure = undefined;
-    // A sync of the old file may still be under way in another thread.
+    // A sync of the old file may be in progress in another thread.
     void (this.#syncing ?? Promise.resolve()).finally(() => old.close());
   }
 
@@ -197,19 +198,19 @@ export class LogStore {
       this.#compaction?.append(bytes);
     } catch (error) {
       this.#abandonCompaction();
-      this.#events.onProblem(`compaction gave up, the old log stays in use: ${(error as Error).message}`);
+      this.#events.onProblem(`compaction failed, the old log stays in use: ${(error as Error).message}`);
     }
   }
 
   #takeBack(batch: Batch, error: DatabaseError): void {
     this.#hasTornTail = this.#file.size > this.#goodSize;
-    // What is being copied may already hold changes that are now undone.
+    // The copy may contain changes that are now undone.
     this.#abandonCompaction();
     batch.fail(error);
     try {
       if (this.#hasTornTail) this.#cutTornTail();
     } catch {
-      // Tried again before the next write.
+      // The next write retries this.
     }
     this.#events.onProblem(error.message);
   }
@@ -243,7 +244,7 @@ export class LogStore {
     } catch (error) {
       if (file !== this.#file) return;
       this.#syncFailure = toWriteError(error);
-      this.#events.onProblem(`${this.#syncFailure.message}; the data is written anew`);
+      this.#events.onProblem(`${this.#syncFailure.message}; writes are refused until the log is rewritten`);
     }
   }
 }

@@ -4,18 +4,18 @@ import type { LogFile, Storage } from './storage.js';
 
 interface RecoveryOptions {
   readonly storage: Storage;
-  /** Of the log, as it is said when something is wrong with it. */
+  /** The name of the log, for messages. */
   readonly name: string;
-  /** Cut damaged data that had been promised, instead of refusing to open. */
+  /** Cut off damage before durable data instead of refusing to open. */
   readonly isRepairing?: boolean;
-  /** A tail was cut off. */
+  /** A damaged tail was cut off. */
   onProblem(message: string): void;
 }
 
 /**
- * Hands over what a log holds, and cuts off what a crash has left at its end: it was never promised. What was cut off is
- * kept in a file of its own.
- * @throws DatabaseError when data that had been on disk is damaged, and `isRepairing` is not set
+ * Visits the payloads of a log. A damaged tail, which a crash can leave, was never durable: it is cut off and kept in a
+ * separate file.
+ * @throws DatabaseError when durable data is damaged and `isRepairing` is not set
  */
 export function recover(
   file: LogFile,
@@ -28,11 +28,11 @@ export function recover(
   if (isPromisedDataLost && !isRepairing) {
     throw new DatabaseError(
       'InternalError',
-      `${where}, before data that had reached the disk: restore a backup, or start with --repair to lose all after it`,
+      `${where}, before data that was durable: restore a backup, or start with --repair to drop everything after it`,
     );
   }
   const keptAs = `${name}.damaged-${goodSize}`;
   storage.keepAside(keptAs, file.read(goodSize, file.size - goodSize));
   file.truncate(goodSize);
-  onProblem(`${where}: cut there; what was cut off is kept in ${keptAs}`);
+  onProblem(`${where}: the log was truncated there; the rest is kept in ${keptAs}`);
 }

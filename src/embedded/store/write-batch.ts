@@ -1,8 +1,8 @@
 import type { DatabaseError } from '../errors.js';
 
-/** What one turn of the event loop changed: one write to the log, done or taken back as a whole. */
+/** The frames of one turn of the event loop. They are written at once, and undone together if that fails. */
 export class Batch {
-  /** Settles when it is known whether the batch was written. */
+  /** Resolves when the batch was written, and rejects when it was undone. */
   readonly written: Promise<void>;
   readonly #frames: Buffer[] = [];
   readonly #undo: (() => void)[] = [];
@@ -14,7 +14,7 @@ export class Batch {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    // A batch nobody waits for (an expiry, say) may fail too.
+    // A batch without a waiting command, such as an expiry, can fail, too.
     this.written.catch(() => {});
   }
 
@@ -32,7 +32,7 @@ export class Batch {
     this.#resolve();
   }
 
-  /** Takes every change back, last first, and tells who waits. */
+  /** Undoes all changes in reverse order, and rejects {@link written}. */
   fail(error: DatabaseError): void {
     for (const undo of this.#undo.reverse()) undo();
     this.#reject(error);

@@ -3,6 +3,7 @@ import { toNumber } from '../../bson/numbers.js';
 import { type Document, isDocument, isNumeric } from '../../bson/values.js';
 import type { Collection } from '../../engine/collection.js';
 import type { CollectionIndex } from '../../engine/indexes/collection-index.js';
+import type { IndexHint } from '../../engine/planner/index-plan.js';
 import { fail } from '../../errors.js';
 import { parseSort } from '../../query/sort.js';
 
@@ -23,10 +24,7 @@ export function findIndexByKey(collection: Collection, key: Document): Collectio
  * What a hint names.
  * @throws DatabaseError BadValue when there is no such index
  */
-export function resolveHint(
-  collection: Collection,
-  hint: unknown,
-): CollectionIndex | 'natural' | 'naturalReversed' | undefined {
+export function resolveHint(collection: Collection, hint: unknown): IndexHint | undefined {
   if (hint === undefined || hint === null) return undefined;
   if (isDocument(hint)) {
     if (Object.keys(hint).length === 0) return undefined;
@@ -41,7 +39,7 @@ export function resolveHint(
 /** How a statement wants its documents: what they are sorted by, and what they are read from. */
 interface Order {
   readonly sort: Document | undefined;
-  readonly hint: CollectionIndex | 'natural' | 'naturalReversed' | undefined;
+  readonly hint: IndexHint | undefined;
 }
 
 /**

@@ -1,37 +1,20 @@
-import type { Collation } from '../../bson/collation.js';
-import { toIndexTuples } from '../../bson/index-keys.js';
+import { mayReachArray, toIndexTuples } from '../../bson/index-keys.js';
 import { toCompoundKeyString, toKeyString } from '../../bson/key-string.js';
 import { type Path, toPath } from '../../bson/path.js';
-import { type Document, fieldOf, isDocument } from '../../bson/values.js';
-import type { Matcher } from '../../query/filters/filter.js';
+import { type Document, fieldOf } from '../../bson/values.js';
 import { type KeyRange, OrderedIndex } from '../tree/b-plus-tree.js';
+import type { IndexDefinition } from './index-definition.js';
 import { decidingFields } from './partial-filter.js';
 
-/** A document with its place in a collection. The document is never changed, only replaced. */
+/** A document with its position in a collection. The document object is never modified, only replaced. */
 export interface StoredRecord {
-  /** Rises with every insert: natural order, and what tells entries of one key apart. */
+  /** Increases with every insert. It is the natural order, and the order of index entries with equal keys. */
   readonly sequence: number;
   /** The key string of `_id`. */
   readonly key: string;
   document: Document;
-  /** Bytes as BSON. */
+  /** The size of the document as BSON, in bytes. */
   byteLength: number;
-}
-
-/** An index as it was asked for, checked. */
-export interface IndexDefinition {
-  readonly name: string;
-  /** Path and direction, in order. */
-  readonly fields: readonly { readonly path: string; readonly direction: 1 | -1 }[];
-  readonly isUnique: boolean;
-  readonly isSparse: boolean;
-  readonly isHidden: boolean;
-  readonly collation: Collation | undefined;
-  readonly partialFilter: Document | undefined;
-  readonly partialMatcher: Matcher | undefined;
-  readonly expireAfterSeconds: number | undefined;
-  /** What `listIndexes` shows and the log keeps. */
-  readonly spec: Document;
 }
 
 interface Entries {
@@ -42,14 +25,14 @@ interface Entries {
 const NO_ENTRIES: Entries = { keys: [], isMultikey: undefined };
 
 /**
- * One index of a collection. Entries are stored in the order of the first field's direction turned to ascending; only
- * fields that run against the first one have their keys flipped.
+ * An index of a collection. The tree is ascending in the first field, whatever its direction. The keys of fields with
+ * the opposite direction are flipped.
  */
 export class CollectionIndex {
   readonly definition: IndexDefinition;
   readonly isFlipped: readonly boolean[];
   readonly #paths: readonly Path[];
-  /** The top-level fields that the entries of a document depend on; undefined when that cannot be told. */
+  /** The top-level fields that determine the entries of a document; undefined when unknown. */
   readonly #topLevelFields: readonly string[] | undefined;
   readonly #multikeyCounts: number[];
   #tree = new OrderedIndex<StoredRecord>();
@@ -72,7 +55,7 @@ export class CollectionIndex {
     return this.#tree.size;
   }
 
-  /** Whether any document has an array on the path of the field. */
+  /** Whether a document has an array on the path of the field. */
   isMultikeyAt(field: number): boolean {
     return (this.#multikeyCounts[field] ?? 0) > 0;
   }
@@ -89,7 +72,7 @@ export class CollectionIndex {
     return this.#tree.scan(range, isReversed, visit);
   }
 
-  /** Whether replacing one document by the other leaves the entries as they are, as far as that is cheap to see. */
+  /** Whether replacing one document by the other certainly leaves the entries unchanged. This is a cheap check. */
   isUntouched(before: Document, after: Document): boolean {
     if (!this.#topLevelFields) return false;
     for (const field of this.#topLevelFields) if (fieldOf(before, field) !== fieldOf(after, field)) return false;
@@ -97,7 +80,7 @@ export class CollectionIndex {
   }
 
   /**
-   * Checks that a document can have entries here, which must be known before anything is changed.
+   * Checks that a document can be indexed, before anything changes.
    * @throws DatabaseError CannotIndexParallelArrays
    */
   ensureIndexable(document: Document): void {
@@ -106,12 +89,12 @@ export class CollectionIndex {
     if (candidates > 1) this.#entriesOf(document);
   }
 
-  /** The keys under which a document is found here. */
+  /** The keys of a document in this index. */
   keysOf(document: Document): readonly string[] {
     return this.#entriesOf(document).keys;
   }
 
-  /** A record other than `except` that holds one of the document's keys. */
+  /** A record with one of the keys of the document, other than the records that `except` accepts. */
   conflictOf(document: Document, except: (record: StoredRecord) => boolean): StoredRecord | undefined {
     for (const key of this.keysOf(document)) {
       const conflict = this.#tree.find(key, (record) => !except(record));
@@ -120,7 +103,7 @@ export class CollectionIndex {
     return undefined;
   }
 
-  /** Whether there is an entry of this key for this record. */
+  /** Whether the index has an entry with this key for the record. */
   holds(key: string, record: StoredRecord): boolean {
     return this.#tree.find(key, (found) => found === record) !== undefined;
   }
@@ -138,8 +121,8 @@ export class CollectionIndex {
   }
 
   /**
-   * Makes the entries of these records, and only theirs.
-   * @returns two records of one key, if the index is unique and there are such
+   * Replaces all entries by those of the records.
+   * @returns two records with the same key when a unique index has such a pair
    */
   build(records: Iterable<StoredRecord>): readonly [StoredRecord, StoredRecord] | undefined {
     this.#multikeyCounts.fill(0);
@@ -182,11 +165,6 @@ export class CollectionIndex {
       isMultikey: isMultikey.includes(true) ? isMultikey : undefined,
     };
   }
-}
-
-function mayReachArray(document: Document, path: Path): boolean {
-  const value = fieldOf(document, path[0] as string);
-  return Array.isArray(value) || (path.length > 1 && isDocument(value));
 }
 
 function firstDuplicate(

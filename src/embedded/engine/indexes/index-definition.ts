@@ -2,10 +2,25 @@ import { type Collation, parseCollation, toCollationDocument } from '../../bson/
 import { toNumber } from '../../bson/numbers.js';
 import { type Document, isDocument, isNumeric } from '../../bson/values.js';
 import { fail } from '../../errors.js';
-import { compileFilter } from '../../query/filters/filter.js';
-import type { IndexDefinition } from './collection-index.js';
+import { compileFilter, type Matcher } from '../../query/filters/filter.js';
 
-/** Options that change how an index works, and are kept in its spec. */
+/** The checked definition of an index. */
+export interface IndexDefinition {
+  readonly name: string;
+  /** The fields of the key pattern, in order. */
+  readonly fields: readonly { readonly path: string; readonly direction: 1 | -1 }[];
+  readonly isUnique: boolean;
+  readonly isSparse: boolean;
+  readonly isHidden: boolean;
+  readonly collation: Collation | undefined;
+  readonly partialFilter: Document | undefined;
+  readonly partialMatcher: Matcher | undefined;
+  readonly expireAfterSeconds: number | undefined;
+  /** The specification that `listIndexes` reports and the log stores. */
+  readonly spec: Document;
+}
+
+/** The options of an index specification that are accepted. */
 const SUPPORTED_OPTIONS: ReadonlySet<string> = new Set([
   'key',
   'name',
@@ -21,12 +36,12 @@ const SUPPORTED_OPTIONS: ReadonlySet<string> = new Set([
   'textIndexVersion',
   'prepareUnique',
 ]);
-/** Accepted without effect and not kept: they only said how an index was to be built or stored. */
+/** Accepted options without effect, which the stored specification omits. */
 const DROPPED_OPTIONS: ReadonlySet<string> = new Set(['background', 'ns', 'prepareUnique']);
 const SPECIAL_KINDS: ReadonlySet<string> = new Set(['2d', '2dsphere', 'text', 'hashed', 'columnstore', 'wildcard']);
 const MAX_EXPIRE_SECONDS = 2_147_483_647;
 
-/** The index every collection has. */
+/** The definition of the `_id_` index. */
 export function idIndexDefinition(collation: Document | undefined): IndexDefinition {
   const parsed = parseCollation(collation);
   const spec: Document = { v: 2, key: { _id: 1 }, name: '_id_' };
@@ -46,9 +61,9 @@ export function idIndexDefinition(collation: Document | undefined): IndexDefinit
 }
 
 /**
- * Checks what `createIndexes` was given.
- * @param inherited - the collection's own collation, which an index takes unless it names one
- * @throws DatabaseError naming the option or kind that is not supported
+ * Checks a specification of `createIndexes`.
+ * @param inherited - the collation of the collection, which applies unless the specification has one
+ * @throws DatabaseError naming the option or index type that is invalid or not supported
  */
 export function toIndexDefinition(given: Document, inherited?: Collation): IndexDefinition {
   for (const option of Object.keys(given)) {
@@ -113,7 +128,7 @@ function toFields(key: unknown): IndexDefinition['fields'] {
 
 const failOnKind = (kind: string): never =>
   SPECIAL_KINDS.has(kind)
-    ? fail('CannotCreateIndex', `Indexes of the kind '${kind}' are not supported by this database`)
+    ? fail('CannotCreateIndex', `Indexes of type '${kind}' are not supported by this database`)
     : fail('CannotCreateIndex', `Unknown index plugin '${kind}'`);
 
 function ensurePath(path: string): void {

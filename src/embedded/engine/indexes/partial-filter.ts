@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Collation, isSameCollation } from '../../bson/collation.js';
 import { describe } from '../../bson/describe.js';
 import { toNumber } from '../../bson/numbers.js';
-import { compareValues, rankOf } from '../../bson/order.js';
+import { compareValues, isCollatable, rankOf } from '../../bson/order.js';
 import { toPath } from '../../bson/path.js';
 import { type Document, isDocument, isNumeric } from '../../bson/values.js';
 import { fail } from '../../errors.js';
@@ -12,10 +12,10 @@ import { isRegExp } from '../../query/regular-expression.js';
 import { isTruthy } from '../../query/truthiness.js';
 
 /**
- * Whether MongoDB's planner concludes that every document the query matches is in an index with this filter. It proves no
- * more and no less than `expression::isSubsetOf` of MongoDB: a type is never concluded from a value, so a query that is to
- * use an index with `$type` in its filter must repeat that condition.
- * @param collation - of the index, by which its filter compares strings
+ * Whether every document that the query matches is certainly in a partial index with this filter. This concludes exactly
+ * what `expression::isSubsetOf` of MongoDB concludes. For example, a value implies no type, so a query can use an index
+ * with `$type` in its filter only if it repeats that condition.
+ * @param collation - the collation of the index, by which its filter compares strings
  */
 export function isImplied(filter: Document, query: Matcher, collation: Collation | undefined): boolean {
   const collations: Collations = { ofIndex: collation, isSame: isSameCollation(collation, query.collation) };
@@ -24,14 +24,14 @@ export function isImplied(filter: Document, query: Matcher, collation: Collation
 
 interface Collations {
   readonly ofIndex: Collation | undefined;
-  /** Whether the query compares strings as the index does. */
+  /** Whether the query has the collation of the index. */
   readonly isSame: boolean;
 }
 
-/** One condition of a filter: on a field, or the branches of an `$or`. */
+/** A condition of a filter: on a field, or the branches of an `$or`. */
 type Requirement = FieldPredicate | { readonly branches: readonly (readonly Requirement[])[] };
 
-/** A filter as a conjunction. */
+/** The conditions of a filter, all of which must hold. */
 const toRequirements = (filter: Document): Requirement[] =>
   Object.entries(filter).flatMap(([key, condition]): Requirement[] => {
     if (key === '$and') return (condition as Document[]).flatMap(toRequirements);
@@ -39,7 +39,7 @@ const toRequirements = (filter: Document): Requirement[] =>
     return requirementsOf(key, condition);
   });
 
-/** Of a disjunction of the filter one branch must hold for all that the query finds; then some part of the query decides. */
+/** Whether the query implies a condition. For an `$or` it must imply one of the branches. */
 function isSubset(query: Matcher, required: Requirement, collations: Collations): boolean {
   if ('branches' in required) {
     return required.branches.some((branch) => branch.every((part) => isSubset(query, part, collations)));
@@ -53,7 +53,7 @@ function isSubset(query: Matcher, required: Requirement, collations: Collations)
 const FILTER_OPERATORS: ReadonlySet<string> = new Set(['$eq', '$exists', '$gt', '$gte', '$in', '$lt', '$lte', '$type']);
 
 /**
- * Checks that a filter is one that MongoDB takes for a partial index.
+ * Checks that MongoDB allows the filter for a partial index.
  * @throws DatabaseError CannotCreateIndex
  */
 export function ensurePartialFilter(filter: Document): void {
@@ -72,7 +72,7 @@ export function ensurePartialFilter(filter: Document): void {
 const failOnFilter = (filter: Document): never =>
   fail('CannotCreateIndex', `Expression not supported in partial index: ${describe(filter)}`);
 
-/** The top-level fields that decide whether a document matches; undefined when that cannot be told. */
+/** The top-level fields that determine whether a document matches; undefined when unknown. */
 export function decidingFields(filter: Document): readonly string[] | undefined {
   const fields: string[] = [];
   for (const [path, condition] of Object.entries(filter)) {
@@ -117,7 +117,7 @@ function implies(given: FieldPredicate, required: FieldPredicate, collations: Co
   return COMPARISONS.has(op) && impliesComparison(given, required, collations);
 }
 
-/** The values of an `$in` without regular expressions. */
+/** The values of `$in`; undefined when it contains regular expressions. */
 const membersOf = (values: unknown): readonly unknown[] | undefined =>
   Array.isArray(values) && !values.some(isRegExp) ? values : undefined;
 
@@ -142,19 +142,15 @@ function impliesComparison(given: FieldPredicate, required: FieldPredicate, coll
 
 const isNaNValue = (value: unknown): boolean => isNumeric(value) && Number.isNaN(toNumber(value));
 
-/** What a collation compares in its own way. */
-const isCollatable = (value: unknown): boolean =>
-  typeof value === 'string' || isDocument(value) || Array.isArray(value);
-
 const PRESENT: ReadonlySet<string> = new Set(['$elemMatch', '$exists', '$mod', '$regex', '$size', '$type']);
 
-/** Whether a field that meets the condition exists. */
+/** Whether the condition implies that the field exists. */
 function isPresent({ op, value }: FieldPredicate): boolean {
   if (op === '$exists') return isTruthy(value);
   if (PRESENT.has(op)) return true;
   if (COMPARISONS.has(op)) return value !== null && value !== undefined;
   if (op === '$in') return Array.isArray(value) && !value.includes(null);
-  // Negations of null say as much.
+  // Negations of null imply existence.
   if (op === '$ne') return value === null;
   if (op === '$nin') return Array.isArray(value) && value.includes(null);
   return op === '$not' && isDocument(value) && value['$eq'] === null && Object.keys(value).length === 1;

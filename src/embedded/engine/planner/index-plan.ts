@@ -5,9 +5,8 @@ import type { SortField } from '../../query/sort.js';
 import type { CollectionIndex } from '../indexes/collection-index.js';
 import { isImplied } from '../indexes/partial-filter.js';
 import type { KeyRange } from '../tree/b-plus-tree.js';
+import { type BoundsOptions, boundsOf } from './bounds.js';
 import {
-  type BoundsOptions,
-  boundsOf,
   EVERYTHING_BOUNDS,
   endOf,
   flipInterval,
@@ -15,39 +14,42 @@ import {
   includesNull,
   intersectIntervals,
   startOf,
-} from './bounds.js';
+} from './intervals.js';
 
-/** How an index is read. */
+/** A plan that reads ranges of an index. */
 export interface IndexPlan {
   readonly kind: 'index';
   readonly index: CollectionIndex;
-  /** Per field that is bounded. */
+  /** The bounds of the leading fields. */
   readonly bounds: readonly (readonly Interval[])[];
   readonly ranges: readonly KeyRange[];
   readonly isReversed: boolean;
-  /** Whether documents come in the order asked for. */
+  /** Whether documents come in the requested order. */
   readonly isSorted: boolean;
-  /** Whether one document may be met more than once. */
+  /** Whether a document can occur more than once. */
   readonly mayRepeat: boolean;
 }
 
-/** What is looked for, and in which order. */
+/** A hint: an index, or a scan in natural order. */
+export type IndexHint = CollectionIndex | 'natural' | 'naturalReversed';
+
+/** What the planner plans: a filter, an order and a limit. */
 export interface PlanRequest {
   readonly matcher: Matcher;
   readonly sort?: readonly SortField[] | undefined;
-  /** How many documents are wanted at most (limit and skip together). */
+  /** The most documents to read, which is the sum of limit and skip. */
   readonly limit?: number | undefined;
-  readonly hint?: CollectionIndex | 'natural' | 'naturalReversed' | undefined;
+  readonly hint?: IndexHint | undefined;
 }
 
-/** More ranges than this are not multiplied out: the fields behind stay with the filter. */
+/** The most combinations of intervals. Fields beyond that do not narrow the ranges; the filter checks them. */
 const MAX_RANGES = 4000;
 
-/** Entries lie in ascending order of the first field: without a sort, a descending index is read from its end. */
+/** The tree is ascending in the first field, so without a sort a descending index is read backwards. */
 const isReadReversed = (index: CollectionIndex, order: ReturnType<typeof orderOf>): boolean =>
   order === undefined ? index.definition.fields[0]?.direction === -1 : order === 'reversed';
 
-/** An index read from end to end: for a hint, or for its order. */
+/** A plan that reads a whole index, for a hint. */
 export function wholeIndex(index: CollectionIndex, request: PlanRequest): IndexPlan {
   const order = sortOrder(index, [], request);
   return {
@@ -61,7 +63,7 @@ export function wholeIndex(index: CollectionIndex, request: PlanRequest): IndexP
   };
 }
 
-/** How an index serves a request; undefined when it does not. */
+/** The plan that serves a request by an index; undefined when the index cannot serve it. */
 export function planIndex(index: CollectionIndex, request: PlanRequest): IndexPlan | undefined {
   const { matcher, sort } = request;
   const { partialFilter, isSparse, fields, collation } = index.definition;
@@ -70,7 +72,7 @@ export function planIndex(index: CollectionIndex, request: PlanRequest): IndexPl
   const bounds = fieldBounds(index, matcher);
   if (isSparse && !bounds.some((intervals) => !includesNull(intervals))) return undefined;
   const order = sort ? sortOrder(index, bounds, request) : undefined;
-  // Without bounds or order MongoDB reads the collection, even where a partial index holds just what is wanted.
+  // Like MongoDB: without bounds and order, a partial index is not used even if it contains exactly the result.
   if (bounds.length === 0 && order === undefined) return undefined;
   const ranges = toRanges(index, bounds);
   return {
@@ -91,7 +93,7 @@ const sortOrder = (
 ): 'forward' | 'reversed' | undefined =>
   sort && isSameCollation(matcher.collation, index.definition.collation) ? orderOf(index, bounds, sort) : undefined;
 
-/** The bounds of the index's leading fields, as far as the filter bounds them without a gap. */
+/** The bounds of the leading fields of the index that the filter bounds without a gap. */
 function fieldBounds(index: CollectionIndex, { predicates, collation }: Matcher): readonly (readonly Interval[])[] {
   const { fields, collation: indexCollation } = index.definition;
   const options = { collation: indexCollation, isSameCollation: isSameCollation(collation, indexCollation) };
@@ -100,7 +102,7 @@ function fieldBounds(index: CollectionIndex, { predicates, collation }: Matcher)
   let rangeCount = 1;
   for (let position = 0; position < fields.length; position += 1) {
     const isMultikey = index.isMultikeyAt(position);
-    // Two bounds may be met by different elements of an array, that is, by different entries of a document.
+    // Different elements of an array, that is, different entries of a document, can satisfy two bounds.
     if (isMultikey && hasBoundedArray) break;
     const intervals = intervalsOf(predicates, fields[position]?.path ?? '', { options, isMultikey });
     if (!intervals) break;
@@ -108,7 +110,7 @@ function fieldBounds(index: CollectionIndex, { predicates, collation }: Matcher)
     if (rangeCount > MAX_RANGES && position > 0) break;
     bounds.push(intervals);
     hasBoundedArray ||= isMultikey;
-    // Behind a real range the next field's bounds no longer narrow anything.
+    // After a range, bounds of the next field do not narrow the read.
     if (!intervals.every(({ isPoint }) => isPoint)) break;
   }
   return bounds;
@@ -155,8 +157,9 @@ function toRanges(index: CollectionIndex, bounds: readonly (readonly Interval[])
 const toRange = (interval: Interval): KeyRange => ({ low: startOf(interval), high: endOf(interval) });
 
 /**
- * Whether reading the ranges one after another gives the order asked for. An array is sorted by its smallest or largest
- * element, which no entry tells of; but behind an array that is fixed to one value, a document has one entry, in order.
+ * The direction in which reading the ranges one after another gives the requested order; undefined for none. An array
+ * sorts by its least or greatest element, which an entry does not reveal. After an array field that is bounded to one
+ * value, each document has one entry, so the order is right.
  */
 function orderOf(
   index: CollectionIndex,
@@ -171,18 +174,18 @@ function orderOf(
   let isReversed: boolean | undefined;
   for (const { path, direction } of sort) {
     if (arrays.has(path)) return undefined;
-    // A field with one value only is in any order; otherwise it must be the index's next.
+    // A field bounded to one value satisfies any order. Another field must be the next field of the index.
     if (fixed.has(path)) continue;
     while (position < fields.length && fixed.has(fields[position]?.path ?? '')) position += 1;
     const field = fields[position];
     if (field?.path !== path) return undefined;
     const isAgainst = field.direction * leading !== direction;
-    // The tree ascends in its first field, whatever direction that was declared with.
+    // The tree is ascending in its first field, whatever its declared direction.
     if (isReversed !== undefined && isReversed !== isAgainst) return undefined;
     isReversed = isAgainst;
     position += 1;
   }
-  // An array that is not fixed has entries of one document in several places, of which the first counts.
+  // With an array that is not bounded to one value, a document has entries in several places.
   const isRead = (field: number): boolean => field < position || bounds.length > field;
   if (fields.some(({ path }, field) => arrays.has(path) && !fixed.has(path) && isRead(field))) return undefined;
   return isReversed ? 'reversed' : 'forward';
@@ -192,7 +195,7 @@ function fixedFields(index: CollectionIndex, bounds: readonly (readonly Interval
   const fixed = new Set<string>();
   for (const [position, intervals] of bounds.entries()) {
     const [only] = intervals;
-    // Several points in front are read one after another: what follows is in order within each only.
+    // Several points are read one after another, so the following fields are in order only within each.
     if (intervals.length !== 1 || !only || !only.isPoint) break;
     fixed.add(index.definition.fields[position]?.path ?? '');
   }

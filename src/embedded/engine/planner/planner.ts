@@ -13,17 +13,17 @@ export interface PlannedCollection {
   keyOf(id: unknown): string;
 }
 
-/** How the documents a filter may match are found. The filter is applied to each of them in any case. */
+/** How to find the candidates for a filter. The filter is applied to every candidate. */
 export type Plan =
   | { readonly kind: 'scan'; readonly isReversed: boolean; readonly isSorted: boolean }
   | { readonly kind: 'key'; readonly key: string; readonly isSorted: true }
   | IndexPlan
   | { readonly kind: 'union'; readonly plans: readonly Plan[]; readonly isSorted: false };
 
-/** A plan's cost is estimated from at most this many of its ranges. */
+/** The most ranges of a plan that are counted for its estimated cost. */
 const MAX_COUNTED_RANGES = 16;
 
-/** Chooses how to find what a request asks for: the least expected number of documents to look at. */
+/** Chooses the plan with the least estimated number of documents to examine. */
 export function planRead(collection: PlannedCollection, request: PlanRequest): Plan {
   const { hint, matcher } = request;
   if (hint === 'natural' || hint === 'naturalReversed') {
@@ -35,7 +35,7 @@ export function planRead(collection: PlannedCollection, request: PlanRequest): P
   return cheapest(collection, request);
 }
 
-/** Equality on `_id` finds at most one document, by hash. */
+/** The key for an equality on `_id`, which finds at most one document in the map of records. */
 function idKeyOf(collection: PlannedCollection, { predicates, collation }: Matcher): string | undefined {
   for (const { path, op, value } of predicates) {
     if (path !== '_id' || op !== '$eq' || Array.isArray(value) || value === undefined) continue;
@@ -51,7 +51,7 @@ const isUncollated = (value: unknown): boolean =>
 
 interface Candidate {
   readonly plan: Plan;
-  /** How many documents it is expected to look at. */
+  /** The estimated number of documents to examine. */
   readonly cost: number;
 }
 
@@ -74,7 +74,7 @@ function cheapest(collection: PlannedCollection, request: PlanRequest): Plan {
   let best: Candidate = { plan: scan, cost: sort ? total + sortCost(fewest) : total };
   for (const { plan, count } of counted) {
     const cost = costOf(plan, count, { request, total, fewest });
-    // At equal cost the index: it may also give the order, and a scan reads the collection's other documents.
+    // At equal cost prefer the index: it can provide the order, and a scan examines unrelated documents.
     if (cost < best.cost || (cost === best.cost && best.plan.kind === 'scan' && plan.bounds.length > 0)) {
       best = { plan, cost };
     }
@@ -83,7 +83,7 @@ function cheapest(collection: PlannedCollection, request: PlanRequest): Plan {
   return union ? union.plan : best.plan;
 }
 
-/** Whether a plan leads to one document at most: nothing can be cheaper. */
+/** Whether a plan finds at most one document, so that no plan is cheaper. */
 const findsOne = ({ index, bounds, ranges, isSorted }: IndexPlan): boolean =>
   isSorted &&
   ranges.length === 1 &&
@@ -101,7 +101,7 @@ function costOf(
   if (!request.sort) return bounds.length === 0 ? total + 1 : count;
   if (!isSorted) return count + sortCost(count);
   if (request.limit === undefined) return count;
-  // Matches are taken to lie evenly in the order: so far it must be read to meet as many as are wanted.
+  // Assumes that matches are evenly distributed in the order.
   return Math.min(count, (request.limit * count) / Math.max(1, Math.min(fewest, count)));
 }
 
@@ -112,7 +112,7 @@ function countOf({ index, ranges }: IndexPlan): number {
   return counted < ranges.length ? (count * ranges.length) / counted : count;
 }
 
-/** An `$or` each of whose branches has an index is the union of what they find. */
+/** The cheapest union of plans for the branches of an `$or`, if it costs less than `below`. */
 function unionPlan(
   collection: PlannedCollection,
   { disjunctions }: Matcher,

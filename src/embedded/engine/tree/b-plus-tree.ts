@@ -11,18 +11,18 @@ import {
   toChild,
 } from './node.js';
 
-/** The keys from `low` (included) up to `high` (excluded). */
+/** The keys from `low` (inclusive) to `high` (exclusive). */
 export interface KeyRange {
   readonly low: string;
   readonly high: string;
 }
 
 /**
- * An ordered multi-map from strings to values: a B+ tree whose leaves are linked, so that insert, delete, seek and
- * counting a range are O(log n) and walking a range either way is O(1) a step.
+ * An ordered multimap from strings to values: a B+ tree with linked leaves. Insert, delete, seek and counting a range are
+ * O(log n); each step of a scan in either direction is O(1).
  *
- * Entries are ordered by (key, value.sequence). A node is removed when it becomes empty and is never merged before:
- * under-full nodes cost a little memory and no correctness, and most indexes only grow.
+ * Entries are ordered by (key, value.sequence). Nodes are removed when they are empty, but not merged when they are
+ * underfull. That costs some memory in indexes that shrink; most indexes only grow.
  */
 export class OrderedIndex<V extends Sequenced> {
   #root: TreeNode<V> = createLeaf<V>([], []);
@@ -32,7 +32,7 @@ export class OrderedIndex<V extends Sequenced> {
     return this.#size;
   }
 
-  /** An index of entries already in order: what opening a database and creating an index use. */
+  /** Builds a tree from sorted entries, when a database is opened or an index is created. */
   static fromSorted<V extends Sequenced>(entries: readonly SortedEntry<V>[]): OrderedIndex<V> {
     const index = new OrderedIndex<V>();
     index.#root = buildTree(entries);
@@ -57,12 +57,12 @@ export class OrderedIndex<V extends Sequenced> {
     return true;
   }
 
-  /** How many entries a range holds, without walking it. */
+  /** The number of entries in a range, without scanning it. */
   count(range: KeyRange): number {
     return Math.max(0, this.#rank(range.high) - this.#rank(range.low));
   }
 
-  /** The first value under a key that passes the test. */
+  /** The first value of a key that passes the test. */
   find(key: string, isWanted: (value: V) => boolean): V | undefined {
     let leaf: Leaf<V> | undefined = this.#leafOf(key);
     let position = lowerBound(leaf.keys, key);
@@ -80,7 +80,7 @@ export class OrderedIndex<V extends Sequenced> {
   }
 
   /**
-   * Walks a range in order.
+   * Scans a range in order.
    * @param isReversed - from the end of the range to its start
    * @param visit - returns false to stop
    * @returns false when it was stopped
@@ -121,14 +121,14 @@ export class OrderedIndex<V extends Sequenced> {
     return true;
   }
 
-  /** The leaf where the first entry at or after the key is, or would be at the end of. */
+  /** The leaf with the first entry at or after the key, or with the position at its end. */
   #leafOf(key: string): Leaf<V> {
     let node = this.#root;
     while (!node.isLeaf) node = node.children[childOf(node, key, -1)] as TreeNode<V>;
     return node;
   }
 
-  /** How many entries are before the key. */
+  /** The number of entries before the key. */
   #rank(key: string): number {
     let node = this.#root;
     let rank = 0;

@@ -1,15 +1,15 @@
 import { createBranch, createLeaf, type Leaf, MAX_NODE_SIZE, type Sequenced, type TreeNode, toChild } from './node.js';
 
-/** An entry of a tree that is to be built. */
+/** An entry for building a tree. */
 export interface SortedEntry<V> {
   readonly key: string;
   readonly value: V;
 }
 
-/** Some room is left in each node, or the first inserts would split every one of them. */
+/** The initial size of nodes. It leaves room, so that the first inserts do not split every node. */
 const FILL = MAX_NODE_SIZE - 8;
 
-/** Builds a tree from entries already in order, level by level from its leaves. */
+/** Builds a tree from sorted entries, level by level from the leaves. */
 export function buildTree<V extends Sequenced>(entries: readonly SortedEntry<V>[]): TreeNode<V> {
   let level = createLeaves(entries).map((leaf) => toChild<V>(leaf));
   while (level.length > 1) level = inGroups(level).map((children) => toChild(createBranch(children)));

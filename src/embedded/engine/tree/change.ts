@@ -12,8 +12,8 @@ import {
 } from './node.js';
 
 /**
- * Puts an entry below a node.
- * @returns the node that was split off to the right of it, if it has become too large
+ * Inserts an entry below a node.
+ * @returns the new right sibling if the node was split
  */
 export function insertInto<V extends Sequenced>(node: TreeNode<V>, key: string, value: V): Child<V> | undefined {
   if (node.isLeaf) return insertIntoLeaf(node, key, value);
@@ -35,7 +35,7 @@ function insertIntoLeaf<V extends Sequenced>(leaf: Leaf<V>, key: string, value: 
   leaf.keys.splice(position, 0, key);
   leaf.values.splice(position, 0, value);
   if (leaf.keys.length <= MAX_NODE_SIZE) return undefined;
-  // Growing keys (object ids, dates) fill the left node instead of leaving it half empty for ever.
+  // With ascending keys (ObjectIds, dates) the left node stays full instead of half empty.
   const middle = isAppended ? MAX_NODE_SIZE - 4 : leaf.keys.length >>> 1;
   const right = createLeaf<V>(leaf.keys.splice(middle), leaf.values.splice(middle));
   right.previous = leaf;
@@ -57,8 +57,8 @@ function splitBranch<V extends Sequenced>(branch: Branch<V>): Child<V> {
 }
 
 /**
- * Takes an entry from below a node, and with it what has become empty.
- * @returns whether the entry was there
+ * Deletes an entry below a node, and removes nodes that become empty.
+ * @returns whether the entry existed
  */
 export function deleteFrom<V extends Sequenced>(node: TreeNode<V>, key: string, sequence: number): boolean {
   if (node.isLeaf) return deleteFromLeaf(node, key, sequence);

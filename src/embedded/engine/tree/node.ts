@@ -1,13 +1,13 @@
 /*
- * The nodes of an ordered index, and where in one of them an entry lies. Entries are ordered by (key, value.sequence).
+ * The nodes of a B+ tree, and searches within a node. Entries are ordered by (key, value.sequence).
  */
 
-/** What an index points to; `sequence` is unique among the values and breaks ties between equal keys. */
+/** A value of the tree. `sequence` is unique among the values and orders entries with equal keys. */
 export interface Sequenced {
   readonly sequence: number;
 }
 
-/** The last level: the entries, and the way to the neighbours. */
+/** A leaf: entries, and links to its siblings. */
 export interface Leaf<V> {
   readonly isLeaf: true;
   readonly keys: string[];
@@ -16,21 +16,21 @@ export interface Leaf<V> {
   next: Leaf<V> | undefined;
 }
 
-/** A level above: what lies below each child. */
+/** An inner node: its children, with their counts and lower bounds. */
 export interface Branch<V> {
   readonly isLeaf: false;
   readonly children: TreeNode<V>[];
-  /** How many entries each child holds below it. */
+  /** The number of entries below each child. */
   readonly counts: number[];
-  /** The smallest entry child i may hold; the first one's is never read. */
+  /** The lower bound of the entries below each child; that of the first child is not used. */
   readonly lowKeys: string[];
   readonly lowSequences: number[];
 }
 
-/** A node of any level. */
+/** A node of the tree. */
 export type TreeNode<V> = Leaf<V> | Branch<V>;
 
-/** A node with what its parent keeps of it. */
+/** A node with the data that its parent stores about it. */
 export interface Child<V> {
   readonly node: TreeNode<V>;
   readonly count: number;
@@ -38,10 +38,10 @@ export interface Child<V> {
   readonly lowSequence: number;
 }
 
-/** How many entries or children a node holds before it is split. */
+/** The most entries or children of a node. */
 export const MAX_NODE_SIZE = 64;
 
-/** A leaf without neighbours. */
+/** A leaf without siblings. */
 export const createLeaf = <V>(keys: string[], values: V[]): Leaf<V> => ({
   isLeaf: true,
   keys,
@@ -50,7 +50,7 @@ export const createLeaf = <V>(keys: string[], values: V[]): Leaf<V> => ({
   next: undefined,
 });
 
-/** A branch of children in their order. */
+/** An inner node with these children. */
 export const createBranch = <V>(children: readonly Child<V>[]): Branch<V> => ({
   isLeaf: false,
   children: children.map(({ node }) => node),
@@ -59,7 +59,7 @@ export const createBranch = <V>(children: readonly Child<V>[]): Branch<V> => ({
   lowSequences: children.map(({ lowSequence }) => lowSequence),
 });
 
-/** A node that is not empty, as its parent is to keep it. */
+/** A non-empty node with the data for its parent. */
 export const toChild = <V extends Sequenced>(node: TreeNode<V>): Child<V> => ({
   node,
   count: countOf(node),
@@ -87,8 +87,7 @@ export function lowerBound(keys: readonly string[], key: string, from = 0): numb
 }
 
 /*
- * Comparing keys is what a search costs: both functions below look at sequences where a key is found equal, and only
- * there.
+ * Comparing keys dominates the cost of a search, so the functions below compare sequences only among equal keys.
  */
 
 /** The position in a leaf of the first entry at or after (key, sequence). */
@@ -104,7 +103,7 @@ export function positionIn<V extends Sequenced>({ keys, values }: Leaf<V>, key: 
   return low;
 }
 
-/** The last child that may hold (key, sequence). */
+/** The last child that can contain (key, sequence). */
 export function childOf<V>({ lowKeys, lowSequences }: Branch<V>, key: string, sequence: number): number {
   let low = lowerBound(lowKeys, key, 1);
   if (lowKeys[low] !== key) return low - 1;
