@@ -64,20 +64,20 @@ describe('with keys', () => {
     await expectRefusal(() => guard(request(headers)), 'INVALID_API_KEY');
   });
 
-  it('a header that is sent twice is refused', async () => {
+  it('refuses a header that is sent twice', async () => {
     expect(await isLetIn(guard, [`X-Api-Key: ${KEY}`])).toBe(true);
     expect(await isLetIn(guard, [`X-Api-Key: ${KEY}`, `X-Api-Key: ${KEY}`])).toBe(false);
     expect(await isLetIn(guard, [`Authorization: Bearer ${KEY}`])).toBe(true);
     expect(await isLetIn(guard, [`Authorization: Bearer ${KEY}`, 'Authorization: Bearer other'])).toBe(false);
   });
 
-  it('a key may hold any letters', async () => {
+  it('accepts keys with any characters', async () => {
     const letters = createApiKeyGuard({ keys: ['schlüssel-鍵'], mode: 'keys' });
     expect(await isLetIn(letters, ['X-Api-Key: schlüssel-鍵'])).toBe(true);
     expect(await isLetIn(letters, ['X-Api-Key: schlussel-鍵'])).toBe(false);
   });
 
-  it.each([[[]], [['']], [[KEY, '']]])('there is no guard for the keys %j', (keys) => {
+  it.each([[[]], [['']], [[KEY, '']]])('refuses to create a guard for the keys %j', (keys) => {
     expect(() => createApiKeyGuard({ keys, mode: 'keys' })).toThrow('needs keys');
   });
 });
@@ -85,7 +85,7 @@ describe('with keys', () => {
 describe('on loopback', () => {
   const local = createApiKeyGuard({ keys: [], mode: 'loopback' });
 
-  it.each(['127.0.0.1', '127.255.0.9', '::1', '::ffff:127.0.0.1', '::FFFF:127.1.2.3'])('%s is let in', (address) => {
+  it.each(['127.0.0.1', '127.255.0.9', '::1', '::ffff:127.0.0.1', '::FFFF:127.1.2.3'])('allows %s', (address) => {
     expect(() => local(request({}, address))).not.toThrow();
   });
 
@@ -105,7 +105,7 @@ describe('on loopback', () => {
     await expectRefusal(() => local(request({}, address)), 'INVALID_API_KEY');
   });
 
-  it('a peer without an address is refused', async () => {
+  it('refuses a peer without an address', async () => {
     await expectRefusal(() => local({ headers: {}, socket: {} }), 'INVALID_API_KEY');
   });
 
@@ -177,12 +177,12 @@ describe('on loopback', () => {
     }
   });
 
-  it('everyday headers do not count as those of a proxy', () => {
+  it('does not take everyday headers for those of a proxy', () => {
     const headers = ['accept', 'user-agent', 'content-type', 'x-request-id', 'x-api-key', 'x-token', 'idempotency-key'];
     expect(() => local(request(Object.fromEntries(headers.map((name) => [name, 'x']))))).not.toThrow();
   });
 
-  it('a real local request is let in', async () => {
+  it('allows a real local request', async () => {
     expect(await isLetIn(local, ['Host: localhost'])).toBe(true);
     expect(await isLetIn(local, ['Host: attacker.example'])).toBe(false);
     expect(await isLetIn(local, ['Host: localhost', 'X-Forwarded-For: 127.0.0.1'])).toBe(false);
@@ -190,7 +190,7 @@ describe('on loopback', () => {
   });
 });
 
-it('with none everybody is let in', () => {
+it('the mode none allows every caller', () => {
   const open = createApiKeyGuard({ keys: [], mode: 'none' });
   expect(() => open(request({ forwarded: 'for=203.0.113.7' }, '203.0.113.7'))).not.toThrow();
 });

@@ -19,7 +19,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(parent, { recursive: true, force: true }));
 
-it('makes a secret once, for its owner alone', async () => {
+it('creates the secret once, readable by the owner only', async () => {
   const secret = await ensureDevelopmentSecret(directory);
   expect(secret).toMatch(/^[0-9a-f]{64}$/);
   expect(await ensureDevelopmentSecret(directory)).toBe(secret);
@@ -28,11 +28,11 @@ it('makes a secret once, for its owner alone', async () => {
   expect(await readdir(directory)).toEqual(['jwt-secret']);
 });
 
-it('makes another one in another directory', async () => {
+it('creates a different secret in another directory', async () => {
   expect(await ensureDevelopmentSecret(directory)).not.toBe(await ensureDevelopmentSecret(join(parent, 'other')));
 });
 
-it('is one secret for all who start while it is made', async () => {
+it('gives concurrent starts in one process the same secret', async () => {
   /** Begins some file operations later, so that the starters meet the maker at each of its steps. */
   const startAfter = async (operations: number): Promise<string> => {
     for (let done = 0; done < operations; done += 1) await stat(parent);
@@ -43,7 +43,7 @@ it('is one secret for all who start while it is made', async () => {
   expect(await readdir(directory)).toEqual(['jwt-secret']);
 });
 
-it('is one secret for processes that start at once', async () => {
+it('gives processes that start at once the same secret', async () => {
   const script = `import { ensureDevelopmentSecret } from '${moduleUrl}';
     process.stdout.write(await ensureDevelopmentSecret(process.argv[1]));`;
   const run = promisify(execFile);
@@ -56,20 +56,20 @@ it('is one secret for processes that start at once', async () => {
   expect([...secrets]).toEqual([await ensureDevelopmentSecret(directory)]);
 });
 
-it('takes a secret that an editor ended with a line break', async () => {
+it('accepts a secret with a trailing line break', async () => {
   const secret = await ensureDevelopmentSecret(directory);
   await writeFile(join(directory, 'jwt-secret'), `${secret}\n`);
   expect(await ensureDevelopmentSecret(directory)).toBe(secret);
 });
 
-it.each(['', 'short', 'x'.repeat(64)])('neither uses nor replaces a file that holds "%s"', async (text) => {
+it.each(['', 'short', 'x'.repeat(64)])('neither uses nor replaces a file with the content "%s"', async (text) => {
   await ensureDevelopmentSecret(directory);
   await writeFile(join(directory, 'jwt-secret'), text);
   await expect(ensureDevelopmentSecret(directory)).rejects.toThrow('remove it to get a new one');
   expect(await readFile(join(directory, 'jwt-secret'), 'utf8')).toBe(text);
 });
 
-it('says so when the directory cannot be made', async () => {
+it('reports a directory that cannot be created', async () => {
   await writeFile(join(parent, 'file'), '');
   await expect(ensureDevelopmentSecret(join(parent, 'file', 'data'))).rejects.toThrow('ENOTDIR');
 });

@@ -51,7 +51,7 @@ describe.each(['a shared secret', 'a key set'])('with %s', (kind) => {
     await expectRefusal(() => verify(tolerant, { [claim]: secondsAt(clock, seconds) }));
   });
 
-  it('takes exp and nbf to the second without a tolerance', async () => {
+  it('checks exp and nbf to the second without a tolerance', async () => {
     await expectRefusal(() => verify({}, { nbf: secondsAt(clock, 2) }));
     await expectRefusal(() => verify({}, { exp: secondsAt(clock, -1) }));
   });
@@ -112,7 +112,7 @@ describe.each(['a shared secret', 'a key set'])('with %s', (kind) => {
     expect(await verify({}, claims)).toMatchObject(principal);
   });
 
-  it('takes the numbers of a visitor as text', async () => {
+  it('accepts numeric visitor ids as text', async () => {
     const token = await issue({ ...visitorClaims, visitor_id: 1, account_id: 2, conversation_ids: [3, 'c4'] });
     const visitor = { visitorId: '1', accountId: '2', conversationIds: ['3', 'c4'] };
     expect(await make({}).verifyVisitor(token)).toMatchObject(visitor);

@@ -20,7 +20,7 @@ const everything = (): { parts: Handshake; remove: (() => void)[] } => {
 };
 
 describe('the credential of a handshake', () => {
-  it('is the first of the sources that is there', () => {
+  it('is taken from the first present source', () => {
     const { parts, remove } = everything();
     const found = [selectHandshakeCredential(parts)];
     for (const removeNext of remove) {
@@ -48,7 +48,7 @@ describe('the credential of a handshake', () => {
     expect(selectHandshakeCredential(handshake({ headers: { authorization } }))).toEqual(credential);
   });
 
-  it('passes over null', () => {
+  it('skips null', () => {
     const parts = handshake({ auth: { session_id: null, token: null }, query: { token: 'query-token' } });
     expect(selectHandshakeCredential(parts)).toEqual({ token: 'query-token' });
   });

@@ -40,7 +40,7 @@ const makeUserAuth = (model: ApiSessionModel): UserAuth =>
 const atHandshake = (auth: Record<string, unknown>) => userAuth.atHandshake({ auth, query: {}, headers: {} });
 
 describe('at the handshake', () => {
-  it('a token says who is calling, wherever it stands', async () => {
+  it('takes the caller from a token in any source', async () => {
     const token = sign(userClaims);
     const user = { kind: 'user', userId: '64abc123def', accountId: 'acme' };
     expect(await atHandshake({ token })).toMatchObject(user);
@@ -49,11 +49,11 @@ describe('at the handshake', () => {
     expect(asked).toEqual([]);
   });
 
-  it('a session does so by its access token', async () => {
+  it('takes the caller from the access token of a session', async () => {
     expect(await atHandshake({ session_id: 'session-1' })).toMatchObject({ userId: '64abc123def' });
   });
 
-  it('a session counts until it expires', async () => {
+  it('refuses an expired session', async () => {
     sessions.set('session-2', { access_token: sign(userClaims), expires_at: new Date(clock.now() + 1) });
     expect(await atHandshake({ session_id: 'session-2' })).toMatchObject({ userId: '64abc123def' });
     clock.advance(1);
@@ -83,13 +83,13 @@ describe('at the handshake', () => {
     await expectRefusal(() => atHandshake({ session_id: 'session-2' }));
   });
 
-  it('the database is not asked for what cannot be a session', async () => {
+  it('does not query the database for an impossible session id', async () => {
     await expectRefusal(() => atHandshake({ session_id: 'x'.repeat(129) }));
     await expectRefusal(() => atHandshake({ session_id: '' }));
     expect(asked).toEqual([]);
   });
 
-  it('a database that cannot be reached makes sessions UNAVAILABLE, and leaves tokens alone', async () => {
+  it('answers sessions with UNAVAILABLE while the database is away, and still accepts tokens', async () => {
     const unconnected = new Mongoose({ bufferCommands: false }).createConnection();
     userAuth = makeUserAuth(defineApiSession(unconnected));
     await expectRefusal(() => atHandshake({ session_id: 'session-1' }), 'UNAVAILABLE');
@@ -98,7 +98,7 @@ describe('at the handshake', () => {
 });
 
 describe('for an event', () => {
-  it('nothing is needed, and a credential of the same user is fine', async () => {
+  it('accepts no credential, and one of the same user', async () => {
     const principal = await atHandshake({ token: sign(userClaims) });
     await userAuth.forEvent(principal, {});
     await userAuth.forEvent(principal, { token: null });
@@ -123,7 +123,7 @@ describe('for an event', () => {
     await expectRefusal(() => userAuth.forEvent(principal, credentials));
   });
 
-  it('a connection whose token has expired is refused, whatever the event carries', async () => {
+  it('refuses a connection with an expired token, with any credential in the event', async () => {
     const principal = await atHandshake({ token: sign({ ...userClaims, exp: secondsAt(clock, 60) }) });
     await userAuth.forEvent(principal, {});
     clock.advance(60_000);
@@ -133,7 +133,7 @@ describe('for an event', () => {
 });
 
 describe('renewed', () => {
-  it('is what the newer token of the same user says', async () => {
+  it('takes the claims of the newer token of the same user', async () => {
     const principal = await atHandshake({ token: sign({ ...userClaims, exp: secondsAt(clock, 60) }) });
     const token = sign({ ...userClaims, scope: 'less', exp: secondsAt(clock, 3600) });
     expect(await userAuth.renewed(principal, token)).toMatchObject({
@@ -154,7 +154,7 @@ describe('renewed', () => {
     await expectRefusal(() => userAuth.renewed(principal, token));
   });
 
-  it('is refused after the end, and for callers that are no users', async () => {
+  it('is refused after expiry, and for callers that are not users', async () => {
     const principal = await atHandshake({ token: sign({ ...userClaims, exp: secondsAt(clock, 60) }) });
     clock.advance(60_000);
     await expectRefusal(() => userAuth.renewed(principal, sign(userClaims)));

@@ -17,7 +17,7 @@ function signRaw(header: object, payload: unknown): string {
 }
 
 describe('a user token', () => {
-  it('says who the user is', () => {
+  it('yields the user', () => {
     expect(verifier.verifyUser(sign({ ...userClaims, exp: secondsAt(clock, 60) }))).toEqual({
       kind: 'user',
       userId: '64abc123def',
@@ -31,7 +31,7 @@ describe('a user token', () => {
     });
   });
 
-  it('needs nothing but an id', () => {
+  it('needs only an id', () => {
     expect(verifier.verifyUser(sign({ uid: 'u' }))).toEqual({
       kind: 'user',
       userId: 'u',
@@ -45,7 +45,7 @@ describe('a user token', () => {
     });
   });
 
-  it('says which it is and when it was issued', () => {
+  it('carries its id and time of issue', () => {
     const token = jwt.sign({ uid: 'u', jti: 'token-1', iat: 1_700_000_000 }, SECRET);
     expect(verifier.verifyUser(token)).toMatchObject({ tokenId: 'token-1', issuedAt: 1_700_000_000_000 });
     expect(verifier.verifyUser(sign({ uid: 'u', jti: 1 }))).toMatchObject({ tokenId: '1', issuedAt: 0 });
@@ -72,7 +72,7 @@ describe('a user token', () => {
     expect(verifier.verifyUser(sign({ uid: 'u', scope }))).toMatchObject({ scopes });
   });
 
-  it('is good until the moment it expires, and from the moment it begins', async () => {
+  it('is valid from nbf until exp', async () => {
     const local = createTestClock();
     const { verifyUser } = createTokenVerifier({ secret: SECRET, clock: local });
     const token = sign({ uid: 'u', nbf: secondsAt(local, 10), exp: secondsAt(local, 20) });
@@ -136,7 +136,7 @@ describe('is refused as a user token', () => {
     expect(reason).not.toBe('');
   });
 
-  it('with a reason that quotes neither the token nor its claims', async () => {
+  it('without quoting the token or its claims in the reason', async () => {
     const secretive = `${Buffer.from('{"alg":"HS256","typ":"JWT"}').toString('base64url')}.${btoa('private-text')}.x`;
     expect(await expectRefusal(() => verifier.verifyUser(secretive))).toBe('malformed (SyntaxError)');
     const wrong = await expectRefusal(() => verifier.verifyUser(sign({ uid: 'u', scope: ['private-scope'] })));
@@ -146,7 +146,7 @@ describe('is refused as a user token', () => {
 });
 
 describe('a visitor token', () => {
-  it('says which conversations it opens', () => {
+  it('yields the conversations it gives access to', () => {
     expect(verifier.verifyVisitor(sign({ ...visitorClaims, exp: secondsAt(clock, 60) }))).toEqual({
       kind: 'visitor',
       visitorId: 'visitor-1',
@@ -158,7 +158,7 @@ describe('a visitor token', () => {
     });
   });
 
-  it('opens up to 500 conversations with the longest ids', () => {
+  it('names up to 500 conversations with the longest ids', () => {
     const conversation_ids = Array.from({ length: 500 }, (_, index) => String(index).padStart(128, 'c'));
     expect(verifier.verifyVisitor(sign({ ...visitorClaims, conversation_ids }))).toMatchObject({
       conversationIds: conversation_ids,

@@ -33,14 +33,14 @@ test('without files and variables there are no sites', () => {
   expect(readConfig({}).sites).toEqual([]);
 });
 
-test('no site may be called as a namespace of the gateway', () => {
+test('a site cannot have the name of a namespace of the gateway', () => {
   const names = Object.keys(publishedNamespaces).map((namespace) => namespace.split('/')[1] ?? '');
   for (const SITE_NAME of names.filter((name) => name !== '')) {
     expect(complaintsAbout({ SITE_NAME, AUTH_URL: 'http://x', API_KEY: 'k' })).toHaveLength(1);
   }
 });
 
-test('one site comes from the environment', () => {
+test('one site can be configured by the environment', () => {
   const env = {
     SITE_NAME: 'goodcity',
     AUTH_URL: 'https://example.org/api/v1/auth/current_user_rooms',
@@ -68,7 +68,7 @@ test('one site comes from the environment', () => {
   expect(complaintsAbout({ AUTH_URL: 'http://x' })).toEqual(['SITE_NAME: AUTH_URL is of no use without it']);
 });
 
-test('several sites come from sites.yml, and a key is the text that was written', async () => {
+test('several sites can be configured by sites.yml, with keys taken as text', async () => {
   const SITES_FILE = await file(
     'sites.yml',
     `defaults: &defaults
@@ -100,7 +100,7 @@ other:
   });
 });
 
-test('whatever is wrong with the sites is said at once', async () => {
+test('all problems of sites are reported at once', async () => {
   const SITES_FILE = await file(
     'sites.yml',
     `v1: { authUrl: http://x, apiKey: k }
@@ -166,14 +166,14 @@ test.each([
   expect(line).toContain(`sites.yml: ${complaint.slice(0, 20)}`);
 });
 
-test('a file that was named has to be there', () => {
+test('a named file must exist', () => {
   expect(complaintsAbout({ SITES_FILE: '/nowhere/sites.yml', CONFIG_FILE: '/nowhere/config.yml' })).toEqual([
     'config.yml: cannot be read (ENOENT)',
     'sites.yml: cannot be read (ENOENT)',
   ]);
 });
 
-test('config.yml holds settings by NODE_ENV; production counts when that is unset, and the environment wins', async () => {
+test('config.yml is read by NODE_ENV, production by default, and the environment takes precedence', async () => {
   const CONFIG_FILE = await file(
     'config.yml',
     `production:
@@ -208,7 +208,7 @@ test:
   expect(readConfig({ CONFIG_FILE, NODE_ENV: 'development' }).http.port).toBe(4000);
 });
 
-test('what config.yml cannot say is named by its place in the file', async () => {
+test('problems of config.yml name their place in the file', async () => {
   const CONFIG_FILE = await file(
     'config.yml',
     'test: { prot: 1, port: x, redis: { url: http://x }, io: { pingtimeout: 1 }, NODE_ENV: [a], __proto__: 1 }\ndevelopment: text\n',

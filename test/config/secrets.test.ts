@@ -50,7 +50,7 @@ describe('production', () => {
     expect(complaintsAbout({ ...production, ...env })).toEqual(complaints);
   });
 
-  test('names everything at once, and no value', () => {
+  test('reports all problems at once, without values', () => {
     const env = {
       NODE_ENV: 'production',
       PORT: 'x',
@@ -78,7 +78,7 @@ describe('production', () => {
     ]);
   });
 
-  test('holds the keys of sites.yml to the same', async () => {
+  test('applies the same rules to the keys of sites.yml', async () => {
     const SITES_FILE = join(await temporaryDirectory(), 'sites.yml');
     const sites = ['short: { authUrl: http://x, apiKey: 54321 }', 'blank: { authUrl: http://x, apiKey: " " }'];
     await writeFile(SITES_FILE, sites.join('\n'));
@@ -91,13 +91,13 @@ describe('production', () => {
 });
 
 describe('development', () => {
-  test('starts with short secrets, and with none', () => {
+  test('starts with short secrets and without any', () => {
     expect(complaintsAbout({ JWT_SECRET: 'x', EMIT_API_KEYS: 'a', ...site, API_KEY: 'p' })).toEqual([]);
     expect(complaintsAbout({ JWKS_URL: 'http://127.0.0.1:3000/jwks' })).toEqual([]);
     expect(complaintsAbout({})).toEqual([]);
   });
 
-  test('refuses blank ones, which would open what they are meant to close', () => {
+  test('refuses blank secrets', () => {
     expect(complaintsAbout({ JWT_SECRET: ' ', EMIT_API_KEYS: ',' })).toEqual([
       'JWT_SECRET: is blank',
       'EMIT_API_KEYS: is blank',

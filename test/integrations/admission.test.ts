@@ -42,7 +42,7 @@ test.each([{ status: 'blocked' }, { isActive: false }, { blockedUntil: new Date(
   },
 );
 
-test('within a second a user who is locked out leaves every namespace and node, and a user who is unknown stays', async () => {
+test('a locked user is disconnected from every namespace and node within a second, and an unknown user stays', async () => {
   const [user, other] = await stage.people('Ada', 'Bob');
   const stranger = { ...other, id: 'f'.repeat(24) };
   const s = await stage.open(stranger, { namespace: '/v1/shared' });

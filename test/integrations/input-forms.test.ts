@@ -22,7 +22,7 @@ const formsOf = (year: number): string[] => [
 const noTimes = ['2030-02-30T00:00:00Z', 'yesterday', '2016-12-31T23:59:60Z'];
 
 /** Everywhere a caller names a time. Each of `past` finds nothing, and each of `future` everything. */
-test('every place that takes a time takes every form of RFC 3339, and answers alike', async () => {
+test('every time field accepts every form of RFC 3339', async () => {
   const [ann, bob] = await stage.people('Ann', 'Bob');
   const a = await stage.open(ann);
   const conversation_id = dataOf(await a.ask('add_conversation', { users: [bob.id], channel_id: 'x' })).conversation
@@ -83,7 +83,7 @@ const encode = encodeURIComponent;
 const blanks = [' ', '\n', '\u200b', '\u200d', '\u2060\ufeff', '\u3164', '\u00a0\u2003', '\ufe0f'];
 const texts = ['می\u200cخواهم', '👩\u200d👩\u200d👧', ' a ', '\u200f\u05d0'];
 
-test('no chat takes a blank message, and each keeps invisible characters within text', async () => {
+test('blank messages are refused in every chat, and invisible characters within text are kept', async () => {
   const [ann, bob] = await stage.people('Ann', 'Bob');
   const a = await stage.open(ann);
   const conversation_id = dataOf(await a.ask('add_conversation', { users: [bob.id], channel_id: 'x' })).conversation
@@ -115,7 +115,7 @@ test('no chat takes a blank message, and each keeps invisible characters within 
   }
 });
 
-test('spellings of one emoji are one reaction, skin tones are others, and invisible ones are refused', async () => {
+test('spellings of one emoji are one reaction, skin tones are different ones, and invisible ones are refused', async () => {
   const [cat] = await members(stage, ['Cat']);
   const c = await open(stage, cat);
   const chatId = await addChat(stage, [cat]);

@@ -47,7 +47,7 @@ test('keeps every listener but the two that have nothing left to do', async () =
   expect(websocket).toEqual(before[2]?.set('error', errors));
 });
 
-test.each([['websocket'], ['polling']] as const)('a compacted %s connection works, and ends', async (transport) => {
+test.each([['websocket'], ['polling']] as const)('a compacted %s connection works and closes', async (transport) => {
   const { client, socket } = await connectPair([transport]);
   socket.use(([event, text], next) => next(event === 'refused' ? new Error(String(text)) : undefined));
   compactConnection(socket);
@@ -61,7 +61,7 @@ test.each([['websocket'], ['polling']] as const)('a compacted %s connection work
   expect(await ended).toBe('client namespace disconnect');
 });
 
-test('a connection that is compacted while it polls can still become a websocket', async () => {
+test('a polling connection that was compacted can still be upgraded', async () => {
   const { client, socket } = await connectPair(['polling', 'websocket']);
   compactConnection(socket);
   if (socket.conn.transport.name === 'polling') await once(socket.conn as unknown as EventEmitter, 'upgrade');

@@ -38,7 +38,7 @@ async function startBreakable(): Promise<{ connection: Connection; cut: () => vo
   return { connection, cut };
 }
 
-test('what is asked while a connection breaks is done, once, on another connection', async () => {
+test('a command on a breaking connection is retried once on another connection', async () => {
   const { connection, cut } = await startBreakable();
   const notes = connection.collection<{ _id: number; n: number }>('notes');
   const ids = Array.from({ length: 10 }, (_, id) => id);
@@ -54,7 +54,7 @@ test('what is asked while a connection breaks is done, once, on another connecti
   expect(await notes.distinct('n')).toEqual([1]);
 });
 
-test('what cannot be done again fails as a database that is away', async () => {
+test('a command that cannot be retried fails as an unavailable database', async () => {
   const { connection, cut } = await startBreakable();
   const notes = connection.collection<{ _id: number; n: number }>('notes');
   await notes.insertOne({ _id: 0, n: 0 });
@@ -63,7 +63,7 @@ test('what cannot be done again fails as a database that is away', async () => {
   await expect(notes.updateMany({}, { $inc: { n: 1 } })).rejects.toBeInstanceOf(driver.MongoNetworkError);
 });
 
-test('a transaction whose connection breaks under its commit is done once', async () => {
+test('a transaction whose connection breaks during the commit is applied once', async () => {
   const { connection, cut } = await startBreakable();
   const counters = connection.collection<{ _id: string; n: number }>('counters');
   await counters.insertOne({ _id: 'a', n: 0 });

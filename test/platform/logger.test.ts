@@ -27,7 +27,7 @@ test('logs an error of the database without the topology and the documents it ca
   expect(bulkLine).not.toContain('what ann said');
 });
 
-test('logs the causes of an error, and whatever else was thrown', () => {
+test('logs the causes of an error, and thrown values of any type', () => {
   const error = new Error('outer', { cause: new Error('inner') });
   const line = written((logger) => logger.error({ err: error }, 'x'));
   expect(JSON.parse(line).err.stack).toMatch(/outer[\s\S]*inner/);

@@ -4,7 +4,7 @@ import { createCounter, createHistogram } from '../../src/platform/series.js';
 
 const BOUNDS = [0.5, 1, 2.5];
 
-test('counters and histograms read as those of the library, for the same uses', async () => {
+test('counters and histograms give the same output as those of the library', async () => {
   const ours = new Registry();
   const theirs = new Registry();
   const counterOptions = { name: 'uses_total', help: 'Uses', labelNames: ['kind', 'code'] as const };
@@ -31,7 +31,7 @@ test('counters and histograms read as those of the library, for the same uses', 
   expect((await ours.metrics()).split('\n').toSorted()).toEqual((await theirs.metrics()).split('\n').toSorted());
 });
 
-test('nothing counted yet is no series', async () => {
+test('a metric without values has no series', async () => {
   const registry = new Registry();
   createCounter({ name: 'uses_total', help: 'Uses', labelNames: ['kind'], registry });
   expect(await registry.metrics()).toBe('# HELP uses_total Uses\n# TYPE uses_total counter\n');

@@ -16,7 +16,7 @@ function createGate() {
 /** Resolves when everything that waits for nothing else has happened. */
 const rest = () => new Promise(setImmediate);
 
-test('tasks with a key in common take turns in the order in which they came; others do not wait', async () => {
+test('tasks with a common key run in order of arrival; others do not wait', async () => {
   const { take } = createTurns();
   const gate = createGate();
   const log: string[] = [];
@@ -34,7 +34,7 @@ test('tasks with a key in common take turns in the order in which they came; oth
   expect(log).toEqual(['other', 'first', 'second', 'third']);
 });
 
-test('whoever asks gets what the task comes to, and a failure holds nobody up', async () => {
+test('callers get the result of their task, and a failure does not block others', async () => {
   const { take, join } = createTurns();
   const failing = [
     take(['a'], () => Promise.reject(new Error('taken'))),
@@ -46,7 +46,7 @@ test('whoever asks gets what the task comes to, and a failure holds nobody up', 
   expect(await result).toBe('done');
 });
 
-test('a task that joins begins at once, and has its turn after all before it, though one of them was done early', async () => {
+test('a joined task starts at once and gets its turn after all earlier tasks', async () => {
   const { join, take } = createTurns();
   const gate = createGate();
   const log: string[] = [];
@@ -70,7 +70,7 @@ test('a task that joins begins at once, and has its turn after all before it, th
   expect(log).toEqual(['early', 'third begins', 'first', 'third', 'last']);
 });
 
-test('refuses a task whose turn does not come in time, never runs it, and lets nobody pass', async () => {
+test('refuses a task whose turn does not come in time, never runs it, and keeps the order of the others', async () => {
   const clock = createTestClock();
   const { take, join } = createTurns(clock);
   const gate = createGate();

@@ -48,7 +48,7 @@ async function barrier({ eve, eves }: { eve: TestUser; eves: readonly TestClient
   }
 }
 
-test('whoever is taken out hears nothing more of a conversation, on any node, namespace or tab', async () => {
+test('a removed user receives nothing more of a conversation, on any node, namespace or tab', async () => {
   const scene = await talk();
   const { eve, a, b, eves, id, message } = scene;
   await barrier(scene);
@@ -91,7 +91,7 @@ test('whoever is taken out hears nothing more of a conversation, on any node, na
   expect(await stage.models.Member.countDocuments({ conversation: id })).toBe(2);
 });
 
-test('the numbers of whoever was taken out are right although nothing happened in the conversation since', async () => {
+test('counters of a removed user are right without any further event in the conversation', async () => {
   const { eve, eves, id } = await talk();
   await stage.models.Conversation.updateOne({ _id: id }, { $pull: { users: eve.id } });
   const [e] = eves;
@@ -99,7 +99,7 @@ test('the numbers of whoever was taken out are right although nothing happened i
   expect(dataOf(await e?.ask('channel', {})).channels).toMatchObject({ you: { open: 0, unread: 0 } });
 });
 
-test('whoever is let in again begins anew', async () => {
+test('a user who is added again starts with a new member', async () => {
   const { eve, a, eves, id } = await talk();
   const [e] = eves;
   await e?.ask('archive', { conversation_id: id });
@@ -111,7 +111,7 @@ test('whoever is let in again begins anew', async () => {
   expect(dataOf(await e?.ask('channel', {})).channels.you).toMatchObject({ open: 1, unread: 0 });
 });
 
-test('another account sees nothing of an account, whichever ids it knows', async () => {
+test('users of another account see nothing, even with known ids', async () => {
   const { ann, bob, a, id, message } = await talk();
   const contact = await stage.models.Contact.create({ account: ann.accountId, name: 'Carla' });
   await a.ask('prospect_add_conversation', { contact_id: String(contact._id), channel_id: 'x', users: [bob.id] });
@@ -176,7 +176,7 @@ test('another account sees nothing of an account, whichever ids it knows', async
   expect(await counts()).toEqual(before);
 });
 
-test('a message or a mention of elsewhere is not taken', async () => {
+test('messages and mentions of other conversations are refused', async () => {
   const one = await talk();
   const other = await talk();
   const { a, id } = one;
@@ -191,7 +191,7 @@ test('a message or a mention of elsewhere is not taken', async () => {
   expect(await stage.models.Message.countDocuments({ conversation_id: id })).toBe(1);
 });
 
-test('status and typing are limited for each user, over tabs and nodes', async () => {
+test('status and typing are limited per user over tabs and nodes', async () => {
   const [ann, bob] = await stage.people('Ann', 'Bob');
   const tabs = [await stage.open(ann), await stage.open(ann, { node: 1 })];
   const made = await tabs[0]?.ask('add_conversation', { users: [bob.id], channel_id: 'x' });

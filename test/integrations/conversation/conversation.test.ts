@@ -22,7 +22,7 @@ async function talk() {
   return { ann, bob, eve, a, b, id: conversation._id as string, conversation };
 }
 
-test('a conversation is made of whoever makes it and those who are named, and all of them are told', async () => {
+test('add_conversation creates a conversation of the caller and the given users, and notifies all of them', async () => {
   const { ann, bob, a, b, id, conversation } = await talk();
   expect(conversation).toMatchObject({
     title: 'Launch (v1.0)',
@@ -46,7 +46,7 @@ test('a conversation is made of whoever makes it and those who are named, and al
   expect((await b.next('counters'))[0]).toMatchObject({ counters: { open: 1 }, version: 1 });
 });
 
-test('a message is stored, then reaches everybody on both namespaces, and its sender everywhere else', async () => {
+test('a message is stored, then reaches all participants on both namespaces and the other sockets of its sender', async () => {
   const { ann, bob, a, b, id } = await talk();
   const otherTab = await stage.open(ann, { namespace: '/v1/conversation/live' });
   const { message } = dataOf(
@@ -75,7 +75,7 @@ test('a message is stored, then reaches everybody on both namespaces, and its se
   });
 });
 
-test('the same UUID again is the same message: stored and sent once', async () => {
+test('a repeated UUID is stored and sent once', async () => {
   const { a, b, id } = await talk();
   const say = () => a.ask('message', { conversation_id: id, data: 'once', UUID: 'u-1' });
   const answers = await Promise.all([say(), say(), say()]);
@@ -87,7 +87,7 @@ test('the same UUID again is the same message: stored and sent once', async () =
   expect(conversation.unread_count).toBe(2);
 });
 
-test('a retry is answered though it could not be said any more, but not to somebody who was taken out', async () => {
+test('a retry is answered even when a new message would be refused, except for a removed user', async () => {
   const { ann, bob, a, id } = await talk();
   const draft = { conversation_id: id, data: '@Bob', UUID: 'u-1', mentions: [bob.id] };
   const { message } = dataOf(await a.ask('message', draft));
@@ -98,7 +98,7 @@ test('a retry is answered though it could not be said any more, but not to someb
   expect(await a.ask('message', draft)).toMatchObject({ success: false, message: 'NOT_FOUND' });
 });
 
-test('reading tells the others, clears the number, and never moves back', async () => {
+test('read notifies the others, clears the unread count, and never moves back', async () => {
   const { bob, a, b, id } = await talk();
   const ids: string[] = [];
   for (const data of ['1', '2', '3', '4']) {
@@ -120,7 +120,7 @@ test('reading tells the others, clears the number, and never moves back', async 
   await until(() => a.received('read').some(([event]) => event.message_id === ids[3]));
 });
 
-test('what others are not in does not exist for them', async () => {
+test('conversations of others are not found', async () => {
   const { eve, bob, a, b, id } = await talk();
   const [stranger] = await stage.people('Mallory');
   const outsiders = [await stage.open(eve), await stage.open(stranger ?? eve)];
@@ -154,7 +154,7 @@ test('what others are not in does not exist for them', async () => {
   expect(b.received('typing')).toEqual([]);
 });
 
-test('whoever is taken out hears nothing more, on the socket that is open', async () => {
+test('a removed user receives nothing more on an open socket', async () => {
   const { bob, a, b, id } = await talk();
   await a.ask('typing', { conversation_id: id });
   await b.next('typing');
@@ -166,7 +166,7 @@ test('whoever is taken out hears nothing more, on the socket that is open', asyn
   expect([b.received('message'), b.received('typing')]).toEqual([[], []]);
 });
 
-test('snoozed conversations are hidden, and come back once', async () => {
+test('snoozed conversations are hidden, and return once', async () => {
   const { a, b, id } = await talk();
   const wakeAt = new Date(clock.now() + 60_000).toISOString();
   const { conversation } = dataOf(await a.ask('snooze', { conversation_id: id, until: wakeAt }));
@@ -186,7 +186,7 @@ test('snoozed conversations are hidden, and come back once', async () => {
   expect(a.received('update_conversation')).toEqual([]);
 });
 
-test('everybody sees what is changed for all, and nobody what another changed for themselves', async () => {
+test('shared changes reach all participants, personal changes only the user', async () => {
   const { a, b, id } = await talk();
   await b.ask('show_on_top', { conversation_id: id });
   expect((await b.next('update_conversation'))[0].data.conversation.show_on_top).toBe(true);
@@ -204,7 +204,7 @@ test('everybody sees what is changed for all, and nobody what another changed fo
   expect(dataOf(await a.ask('conversation_filter', { status: 'closed' })).paging).toMatchObject({ total: 1 });
 });
 
-test('new participants are told of the conversation, the others of them', async () => {
+test('added participants receive the conversation, and the others an update', async () => {
   const { eve, a, b, id } = await talk();
   const e = await stage.open(eve);
   await a.ask('message', { conversation_id: id, data: 'before' });
@@ -222,7 +222,7 @@ test('new participants are told of the conversation, the others of them', async 
   });
 });
 
-test('pages hold every conversation once, by channel, search, users, status and time', async () => {
+test('pages return every conversation once, by channel, search, users, status and time', async () => {
   const [ann, bob, cid] = await stage.people('Ann', 'Bob', 'Cid Charisse');
   const a = await stage.open(ann);
   const ids: string[] = [];
@@ -262,7 +262,7 @@ test('pages hold every conversation once, by channel, search, users, status and 
   expect(jump.paging).toEqual({ page: 3, limit: 10, total: 25, has_next: false });
 });
 
-test('messages come in pages, before one, and around one', async () => {
+test('messages are returned in pages, before a message, and around a message', async () => {
   const { a, b, id } = await talk();
   const ids: string[] = [];
   for (let n = 0; n < 30; n += 1) {

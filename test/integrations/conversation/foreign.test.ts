@@ -68,7 +68,7 @@ async function walkMessages(client: TestClient, event: string, data: object): Pr
 const textsOf = (variants: readonly { _id: Types.ObjectId }[]): string[] =>
   variants.map(({ _id }) => String(_id)).sort();
 
-test('team conversations with odd fields are listed, opened, changed and spoken in', async () => {
+test('team conversations with odd fields can be listed, opened, changed and written to', async () => {
   await begin();
   const { Conversation, Member } = stage.models;
   const variants = await storeVariants(Conversation, ['account', 'users'], async ({ _id }) => {
@@ -93,7 +93,7 @@ test('team conversations with odd fields are listed, opened, changed and spoken 
   expect(wireFaults).toEqual([]);
 });
 
-test('prospect conversations with odd fields are sent by the route of backends, and listed', async () => {
+test('prospect conversations with odd fields are sent by the backend route, and listed', async () => {
   await begin();
   const contact = await stage.models.Contact.create({ account, name: 'Carla' });
   const variants = await storeVariants(
@@ -115,7 +115,7 @@ test('prospect conversations with odd fields are sent by the route of backends, 
   expect(wireFaults).toEqual([]);
 });
 
-test('a prospect conversation that holds nothing but its people is sent and listed', async () => {
+test('a prospect conversation with only its users is sent and listed', async () => {
   await begin();
   const bare = {
     _id: new Types.ObjectId(),
@@ -140,7 +140,7 @@ test('a prospect conversation that holds nothing but its people is sent and list
   expect(wireFaults).toEqual([]);
 });
 
-test('members with odd fields are counted, listed and spoken to', async () => {
+test('members with odd fields are counted, listed and receive messages', async () => {
   await begin();
   const { Conversation, Member } = stage.models;
   const variants = await storeVariants(Member, ['user', 'conversation', 'account', 'kind'], async ({ _id }) => {
@@ -164,7 +164,7 @@ test('members with odd fields are counted, listed and spoken to', async () => {
   expect(wireFaults).toEqual([]);
 });
 
-test('counters with odd fields are counted anew', async () => {
+test('counters with odd fields are recounted', async () => {
   await begin();
   const { _id: conversation_id } = dataOf(
     await a.ask('add_conversation', { users: [bob.id], channel_id: 'x' }),
@@ -195,7 +195,7 @@ test('counters with odd fields are counted anew', async () => {
   expect(wireFaults).toEqual([]);
 });
 
-test('messages with odd fields are listed once each, the others with them', async () => {
+test('messages with odd fields are listed once each, together with the others', async () => {
   await begin();
   const conversation_id = dataOf(await a.ask('add_conversation', { users: [bob.id], channel_id: 'x' })).conversation
     ._id;
@@ -224,7 +224,7 @@ test('messages with odd fields are listed once each, the others with them', asyn
   expect(wireFaults).toEqual([]);
 });
 
-test('a walk meets messages and conversations of every kind of sort value once, in the order of the index', async () => {
+test('paging returns messages and conversations with every type of sort value once, in index order', async () => {
   await begin();
   const { Conversation, Member, Message } = stage.models;
   const times = [
@@ -325,7 +325,7 @@ test('contacts and users with odd fields are shown in conversations, and such us
   expect(wireFaults).toEqual([]);
 });
 
-test('an API session with odd fields lets in only whom it names, and answers with a code', async () => {
+test('an API session with odd fields admits only its user, and is refused with a code', async () => {
   await begin();
   const token = signToken({ uid: ann.id, account_id: ann.accountId });
   const { ApiSession } = stage.models;

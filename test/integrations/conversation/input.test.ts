@@ -67,12 +67,12 @@ const collections = () => [
 const everything = async () =>
   JSON.stringify(await Promise.all(collections().map((model) => (model as typeof stage.models.Counter).find().lean())));
 
-test('the table of this test has every event', () => {
+test('the table of this test covers every event', () => {
   const events = [...Object.keys(conversation.clientEvents), ...Object.keys(prospect.clientEvents)];
   expect(Object.keys(valid).sort()).toEqual(events.filter((name) => name !== 'join').sort());
 });
 
-test('bad values of every field are refused, nothing is stored and nothing is sent', async () => {
+test('invalid values of every field are refused, with nothing stored or sent', async () => {
   await b.ask('get_conversation_by_id', { conversation_id: valid['read']?.['conversation_id'] });
   const before = await everything();
   const heard = b.received('message').length;
@@ -111,7 +111,7 @@ test('bad values of every field are refused, nothing is stored and nothing is se
   expect(b.received('message')).toHaveLength(heard);
 });
 
-test('a missing field, an unknown id and an id that is none are refused', async () => {
+test('missing fields, unknown ids and malformed ids are refused', async () => {
   const before = await everything();
   const isId = (value: unknown): boolean => /^[0-9a-f]{24}$/.test(String(value));
   const required: Record<string, string[]> = {
@@ -140,7 +140,7 @@ test('a missing field, an unknown id and an id that is none are refused', async 
   expect(await everything()).toBe(before);
 });
 
-test('a user with an id of another kind is in no conversation', async () => {
+test('a user whose id is no ObjectId is in no conversation', async () => {
   const odd = await stage.open({ id: 'user-1', accountId: 'account-1', name: 'Odd' });
   for (const event of ['list_conversation', 'conversation_filter', 'prospect_list_conversation']) {
     expect(dataOf(await odd.ask(event, {})).conversation).toEqual([]);

@@ -43,7 +43,7 @@ async function walk(client: TestClient, query: object): Promise<string[]> {
   }
 }
 
-test('the longest messages come in pages that a connection can carry, and none is missing', async () => {
+test('the longest messages are split into pages that fit the connection, without a gap', async () => {
   const { a, id, ids } = await talk(100, '\u4e2d'.repeat(10_000));
   const [first] = [dataOf(await a.ask('list_message', { conversation_id: id, limit: 100 }))];
   expect(first.messageList).toHaveLength(20);
@@ -58,7 +58,7 @@ test('the longest messages come in pages that a connection can carry, and none i
   expect(a.socket.connected).toBe(true);
 });
 
-test('a window is cut where the conversation ends, at both ends', async () => {
+test('a window around a message ends with the conversation, on both sides', async () => {
   const { a, id, ids } = await talk(30, 'text');
   const around = async (index: number, limit: number) => {
     const query = { conversation_id: id, message_id: ids[index], limit };
@@ -74,7 +74,7 @@ test('a window is cut where the conversation ends, at both ends', async () => {
   expect(await around(15, 100)).toEqual([ids, false]);
 });
 
-test('before a message, a time, the oldest of all, and behind the end', async () => {
+test('before accepts a message, a time, the oldest message, and a place past the end', async () => {
   const { a, id, ids } = await talk(30, 'text');
   const list = async (query: object) => idsOf(dataOf(await a.ask('list_message', { conversation_id: id, ...query })));
   expect(await list({ before: ids[29] })).toEqual([]);
@@ -86,7 +86,7 @@ test('before a message, a time, the oldest of all, and behind the end', async ()
   expect(await walk(a, { conversation_id: id, before: ids[3], limit: 4 })).toEqual(ids.slice(4));
 });
 
-test('nobody jumps far, whoever walks gets everywhere', async () => {
+test('far jumps are refused, and paging reaches every page', async () => {
   const { a, id, ids } = await talk(10_300, 'x');
   const jump = (page: number) => a.ask('list_message', { conversation_id: id, page, limit: 100 });
   expect(idsOf(dataOf(await jump(101)))).toEqual(ids.slice(10_000, 10_100));

@@ -78,13 +78,13 @@ async function expectBounded(event: string, data: object, most?: number): Promis
   for (const access of await look(event, data)) expectBoundedAccess(access, `${event} ${JSON.stringify(data)}`, most);
 }
 
-test('the first look counts everything once', async () => {
+test('the first read counts everything once', async () => {
   const [first] = await look('channel', {});
   expect(first).toBeDefined();
   await expectBounded('channel', {});
 });
 
-test('every list is a range of an index', async () => {
+test('every list is an index range', async () => {
   for (const channel of [{}, ...['odd', 'you', 'mentions', 'prospect'].map((channel_id) => ({ channel_id }))]) {
     await expectBounded('channel', channel);
     for (const event of ['list_conversation', 'prospect_list_conversation']) await expectBounded(event, channel);
@@ -98,7 +98,7 @@ test('every list is a range of an index', async () => {
   for (const page of [1, 2, 3, 4]) await expectBounded('list_conversation', { page, limit: 40 });
 });
 
-test('times are bounds of the index', async () => {
+test('time filters are index bounds', async () => {
   const from = new Date(BEGINNING + 10_000).toISOString();
   const to = new Date(BEGINNING + 60_000).toISOString();
   for (const status of [{}, { status: 'open' }, { status: 'priority' }, { status: 'closed', channel_id: 'odd' }]) {
@@ -107,7 +107,7 @@ test('times are bounds of the index', async () => {
   }
 });
 
-test('what is looked for is looked for among so many', async () => {
+test('a search examines a bounded number of conversations', async () => {
   for (const query of [
     { search: 'nothing is called so' },
     { search: 'bob' },
@@ -120,7 +120,7 @@ test('what is looked for is looked for among so many', async () => {
   }
 });
 
-test('messages are ranges of an index', async () => {
+test('message pages are index ranges', async () => {
   const conversation_id = id;
   // Totals count each message.
   const most = MESSAGES + READ_MAX;
@@ -139,7 +139,7 @@ test('messages are ranges of an index', async () => {
   await expectBounded('list_message_by_id', { conversation_id, message_id: middle, limit: 50 }, most);
 });
 
-test('nothing else reads more than it shows', async () => {
+test('no other operation reads more than it shows', async () => {
   const UUID = 'twice';
   const until = new Date('2080-01-01').toISOString();
   for (const [event, data] of [

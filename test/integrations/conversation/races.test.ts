@@ -24,7 +24,7 @@ async function talk() {
 const unreadOf = async (client: TestClient | undefined, conversation_id: string): Promise<number> =>
   dataOf(await client?.ask('get_conversation_by_id', { conversation_id })).conversation.unread_count;
 
-test('a UUID that is sent on two nodes at once is one message, every time', async () => {
+test('a UUID sent on two nodes at once is one message', async () => {
   const { anns, bobs, id } = await talk();
   for (let round = 0; round < 20; round += 1) {
     const data = { conversation_id: id, data: `round ${round}`, UUID: `u-${round}` };
@@ -40,7 +40,7 @@ test('a UUID that is sent on two nodes at once is one message, every time', asyn
   expect(await unreadOf(bobs[0], id)).toBe(21);
 });
 
-test('fifty messages at once over two nodes are ordered, counted and seen once', async () => {
+test('fifty concurrent messages over two nodes are ordered, counted and delivered once', async () => {
   const { anns, bobs, id } = await talk();
   const seenAt: number[] = [];
   let isDone = false;
@@ -72,7 +72,7 @@ test('fifty messages at once over two nodes are ordered, counted and seen once',
   }
 });
 
-test('reading and writing at once leaves what was not read', async () => {
+test('concurrent reads and writes leave exactly the unread messages', async () => {
   const { bob, anns, bobs, id } = await talk();
   const ids: string[] = [];
   for (let round = 0; round < 10; round += 1) {
@@ -90,7 +90,7 @@ test('reading and writing at once leaves what was not read', async () => {
   }
 });
 
-test('a snoozed conversation comes back once, on both nodes together', async () => {
+test('a snoozed conversation returns once over both nodes', async () => {
   const { anns, id } = await talk();
   await anns[0]?.ask('snooze', { conversation_id: id, until: new Date(clock.now() + 60_000).toISOString() });
   for (const tab of anns) await tab.next('update_conversation');
@@ -110,7 +110,7 @@ test('a snoozed conversation comes back once, on both nodes together', async () 
   }
 });
 
-test('both tabs of a user see what one of them does, on the other node too', async () => {
+test('both tabs of a user see what one of them does, over nodes', async () => {
   const { ann, anns, bobs, id } = await talk();
   const [here, there] = anns;
   const { message } = dataOf(await here?.ask('message', { conversation_id: id, data: 'hello' }));
@@ -133,7 +133,7 @@ test('both tabs of a user see what one of them does, on the other node too', asy
   expect([here?.received('typing'), there?.received('typing')]).toEqual([[], []]);
 });
 
-test('pages of messages are what they were when the first was read, while new ones come in', async () => {
+test('message pages stay stable while new messages arrive', async () => {
   const { bob: reader, anns, id } = await talk();
   const [bob, otherTab] = [await stage.open(reader), await stage.open(reader)];
   const say = (n: number) => anns[n % 2]?.ask('message', { conversation_id: id, data: String(n) });

@@ -26,7 +26,7 @@ const alike: [string, string[]][] = [
   ['a.*b (100%) [x]\\', ['.*b (100%)', '[x]\\']],
 ];
 
-test('a title is found by every spelling of it, whoever has stored it', async () => {
+test('a title is found by every spelling, stored by the gateway or by others', async () => {
   const [ann, bob] = await stage.people('Ann', 'Bob');
   const a = await stage.open(ann);
   const account = new Types.ObjectId(ann.accountId);
@@ -53,7 +53,7 @@ test('a title is found by every spelling of it, whoever has stored it', async ()
   expect(await search(a, 'list_conversation', ' \u200b ')).toHaveLength(2 * alike.length);
 });
 
-test('a prospect conversation is found by the name that it is shown with, and by no other', async () => {
+test('a prospect conversation is found by its displayed name only', async () => {
   const [ann, bob] = await stage.people('Ann', 'Bob');
   const a = await stage.open(ann);
   const { Contact, ConversationProspect } = stage.models;
@@ -87,7 +87,7 @@ test('a prospect conversation is found by the name that it is shown with, and by
   expect(await find('titled')).toEqual(['Titled']);
 });
 
-test('of many people with one name each is found, and a renamed one by the new name', async () => {
+test('each of many users with the same name is found, and a renamed user by the new name', async () => {
   const COUNT = 150;
   const [ann] = await stage.people('Ann');
   const a = await stage.open(ann);

@@ -59,7 +59,7 @@ async function heard(client: TestClient, event: string): Promise<ReturnType<type
   return payload;
 }
 
-test('answers and events have the promised fields and no others, and no field of a document that is not asked for', async () => {
+test('answers and events have exactly the documented fields, and no unread field of a document', async () => {
   const { bob, a, b, contactId } = await talk();
   const { conversation: made } = await ask(a, 'add_conversation', {
     users: [bob.id],
@@ -131,7 +131,7 @@ test('answers and events have the promised fields and no others, and no field of
   }
 });
 
-test('users and contacts of whatever shape are shown as the contract says', async () => {
+test('users and contacts of any shape are shown as the contract says', async () => {
   const { odd, bob, a, contactId } = await talk();
   const data = { users: [bob.id, odd.id], channel_id: 'x' };
   const { conversation: made } = await ask(a, 'add_conversation', data);
@@ -156,7 +156,7 @@ test('users and contacts of whatever shape are shown as the contract says', asyn
   }
 });
 
-test('links that run code or leave the web are refused, in every writing', async () => {
+test('links that run code or leave the web are refused in every spelling', async () => {
   const { bob, a } = await talk();
   const { conversation: made } = await ask(a, 'add_conversation', { users: [bob.id], channel_id: 'x' });
   const conversation_id = made._id;
@@ -190,7 +190,7 @@ test('links that run code or leave the web are refused, in every writing', async
   }
 });
 
-test('ids that look alike once they are stored are refused', async () => {
+test('ids that become equal when stored are refused', async () => {
   const { bob, a } = await talk();
   const { conversation: made } = await ask(a, 'add_conversation', { users: [bob.id], channel_id: '__proto__' });
   for (const UUID of ['a\ud800', 'a\udfff']) {

@@ -34,7 +34,7 @@ const callsWith = (token: string) =>
     ({ method, headers }) => method === 'GET' && headers.authorization?.endsWith(` ${token}`) === true,
   );
 
-test('the website is asked with the words of the site, and with what the client adds', async () => {
+test('the website is asked with the headers of the site and the credentials of the client', async () => {
   stage.website.rooms.set('t1', ['user_1']);
   const clients = [
     await connectSite(gateway, 'news', { token: 't1', meta: '{"role":"x"}' }),
@@ -100,7 +100,7 @@ describe('a client is refused with the words of the original', () => {
     expect(count).toBeLessThan(10);
   });
 
-  test('a website that hangs up', async () => {
+  test('a website that closes the connection', async () => {
     stage.website.answer = (_call, response) => void response.socket?.destroy();
     expect(await siteRefusal(gateway, 'news', { token: 'hung' })).toBe('Auth error: no connection');
     expect(callsWith('hung')).toHaveLength(2);
@@ -117,7 +117,7 @@ describe('a client is refused with the words of the original', () => {
     expect(callsWith('slow')).toHaveLength(1);
   });
 
-  test('a website that begins its answer and never ends it', async () => {
+  test('a website that never finishes its answer', async () => {
     let hasBegun = false;
     stage.website.answer = (_call, response) => {
       response.write('["user_1"');
@@ -154,7 +154,7 @@ describe('a client is refused with the words of the original', () => {
     expect(stage.website.to('/rooms')).toHaveLength(before);
   });
 
-  test('parameters given twice: the last one counts alone', async () => {
+  test('of repeated parameters only the last one counts', async () => {
     const answerTo = async (query: string): Promise<string | undefined> => {
       const raw = await openRaw(gateway, `EIO=4&${query}`);
       raw.send('40/shop,');
@@ -171,7 +171,7 @@ describe('a client is refused with the words of the original', () => {
   });
 });
 
-test('a refused connection is closed, unless it is in use elsewhere', async () => {
+test('a refused connection is closed unless another namespace uses it', async () => {
   const alone = await openRaw(gateway);
   // Once it has been somewhere, no time limit ends a connection that does nothing.
   alone.send('40/news,');
@@ -194,7 +194,7 @@ test('a refused connection is closed, unless it is in use elsewhere', async () =
   both.close();
 });
 
-test('a redirect is followed, but a token is not shown to another host', async () => {
+test('a redirect is followed without sending the token to another host', async () => {
   stage.website.rooms.set('t-moved', ['user_m']);
   stage.website.answer = (call, response) => {
     if (call.path === '/rooms') return void response.writeHead(302, { location: '/v2/rooms' }).end();
@@ -210,7 +210,7 @@ test('a redirect is followed, but a token is not shown to another host', async (
   client.close();
 });
 
-test('a fault of the network is tried once more', async () => {
+test('a network error is retried once', async () => {
   stage.website.rooms.set('t-fault', ['user_f']);
   let faults = 0;
   stage.website.answer = ({ method }, response) => {
@@ -223,7 +223,7 @@ test('a fault of the network is tried once more', async () => {
   client.close();
 });
 
-test('an answer is shared by those who ask at once, and forgotten soon', async () => {
+test('concurrent connects share one answer, which is cached briefly', async () => {
   stage.website.rooms.set('t-tabs', ['user_tabs', 'board']);
   const tabs = await Promise.all(
     Array.from({ length: 20 }, (_, n) => connectSite(gateway, 'news', { token: 't-tabs', deviceId: `${n}` })),
@@ -247,7 +247,7 @@ test('an answer is shared by those who ask at once, and forgotten soon', async (
   for (const client of [...tabs, ...others, later]) client.close();
 });
 
-test('500 clients at once are let in with a bounded number of calls at a time', async () => {
+test('500 concurrent clients connect with a bounded number of concurrent calls', async () => {
   let [arrived, inProgress, busiest] = [0, 0, 0];
   const held: (() => void)[] = [];
   stage.website.answer = ({ method, headers }, response) => {
@@ -277,7 +277,7 @@ test('500 clients at once are let in with a bounded number of calls at a time', 
   for (const client of connected) client.close();
 });
 
-test('clients that wait too long for their turn are refused, and a slow website holds up no other site', async () => {
+test('clients that wait too long are refused, and a slow website does not delay other sites', async () => {
   const held: (() => void)[] = [];
   stage.website.answer = (call, response) => {
     // Users of the tests before may still be leaving; their updates are not what is held up here.
@@ -295,7 +295,7 @@ test('clients that wait too long for their turn are refused, and a slow website 
   elsewhere.close();
 });
 
-test('without a token one hears the public channel and nothing else, and nobody is asked', async () => {
+test('a client without a token receives only the public channel, and the website is not asked', async () => {
   stage.website.rooms.set('t-public', ['user_p', 'browse', 'staff']);
   stage.website.rooms.set('t-guest', ['browse', 'staff']);
   const before = stage.website.to('/rooms').length;
@@ -315,7 +315,7 @@ test('without a token one hears the public channel and nothing else, and nobody 
   for (const client of [visitor, user, guest]) client.close();
 });
 
-test('a site without users sends and forgets', async () => {
+test('a site without users stores nothing', async () => {
   stage.website.rooms.set('t-plain', ['user_1', 'room']);
   await sent(gateway, plain, { rooms: ['user_1'], event: 'lost' });
   const client = await connectSite(gateway, 'plain', { token: 't-plain' });
@@ -327,7 +327,7 @@ test('a site without users sends and forgets', async () => {
   client.close();
 });
 
-test('what clients say to a site is answered, and reaches nobody', async () => {
+test('client events to a site are answered and reach no other client', async () => {
   stage.website.rooms.set('t-talk', ['user_talk']);
   const client = await connectSite(gateway, 'news', { token: 't-talk' });
   for (const event of ['join', '_batch', 'send', '__proto__']) {
@@ -340,7 +340,7 @@ test('what clients say to a site is answered, and reaches nobody', async () => {
   client.close();
 });
 
-test('while the database is away nobody is let in half, and nothing is sent half', async () => {
+test('while the database is away clients are refused and messages are neither stored nor sent', async () => {
   const database = await startEmbeddedDatabase();
   const away = await openSiteStage(database);
   const node = await away.start({ REDIS_URL: '', MONGODB_SELECTION_TIMEOUT_MS: '1000' });

@@ -5,7 +5,7 @@ import { until } from '../../support/until.js';
 import { connectSite, sent } from './site-client.js';
 import { news, openSiteStage } from './site-stage.js';
 
-test('when a node is killed the website is told of those who were on that node alone', async () => {
+test('when a node is killed the website is notified of the users who were on that node only', async () => {
   const stage = await openSiteStage();
   const { website } = stage;
   const told = (user: string): string[] => website.to(`/users/${user}`).map(({ body }) => body);

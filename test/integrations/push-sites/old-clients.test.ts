@@ -55,7 +55,7 @@ describe.each([
 ])('a client of Socket.IO 2 over %s', (name, options) => {
   const user = name.replaceAll(/\W/g, '');
 
-  test('gets what waited and what comes, and is told about and refused as any other', async () => {
+  test('receives waiting and new messages, and is refused like any other client', async () => {
     stage.website.rooms.set(user, [`user_${user}`, 'staff', 'browse']);
     for (const n of [1, 2]) await sent(gateway, news, { rooms: [`user_${user}`], event: 'm', args: [n] });
     const client = await connectOld(`/news?token=${user}&deviceId=d`, options);
@@ -78,7 +78,7 @@ describe.each([
   });
 });
 
-test('the connection of an old client that was refused is closed', async () => {
+test('the connection of a refused old client is closed', async () => {
   const socket = oldIo(`${gateway.url}/shop?token=bad`, { forceNew: true, reconnection: false });
   const ended = new Promise((resolve) => socket.io.on('close', resolve));
   const told = await new Promise((resolve) => socket.once('error', resolve));
@@ -86,7 +86,7 @@ test('the connection of an old client that was refused is closed', async () => {
   await ended;
 });
 
-test('in the namespace that it enters unasked it hears and does nothing', async () => {
+test('an old client receives and does nothing in the namespace that it enters by default', async () => {
   const raw = await openRaw(gateway, 'EIO=3');
   expect(await raw.next()).toBe('40');
   stage.website.rooms.set('t-root', ['user_root']);
@@ -100,7 +100,7 @@ test('in the namespace that it enters unasked it hears and does nothing', async 
   raw.close();
 });
 
-test('a strange namespace of an old client harms nobody', async () => {
+test('an unknown namespace of an old client has no effect', async () => {
   const bystander = await connect(gateway, { claims: { uid: 'bystander' } });
   for (const frame of [
     '40//,',
@@ -120,7 +120,7 @@ test('a strange namespace of an old client harms nobody', async () => {
   bystander.close();
 });
 
-test('a gateway that does not allow them takes none', async () => {
+test('a gateway that does not allow old clients refuses them', async () => {
   const strict = await stage.start({ SOCKET_TRANSPORTS: 'websocket,polling' });
   const response = await fetch(`${strict.url}/socket.io/?EIO=3&transport=polling`);
   expect(response.status).toBe(400);

@@ -27,7 +27,7 @@ afterAll(async () => {
 });
 
 describe('sending', () => {
-  test('reaches a user over nodes with exactly the arguments that were sent, after the settings', async () => {
+  test('reaches a user over nodes with exactly the sent arguments, after the settings event', async () => {
     website.rooms.set('t-live', ['user_live']);
     const client = await connectSite(b, 'news', { token: 't-live', deviceId: 'd' });
     await sent(a, news, { rooms: ['user_live'], event: 'update_store', args: ['user', { id: 1, age: 5 }] });
@@ -49,7 +49,7 @@ describe('sending', () => {
     client.close();
   });
 
-  test('waits for whoever is away or was never seen, and comes as one batch after the settings', async () => {
+  test('waits for absent and unknown users, and arrives as one batch after the settings event', async () => {
     website.rooms.set('t-away', ['user_away']);
     for (const n of [1, 2, 3]) await sent(a, news, { rooms: ['user_away'], event: 'm', args: [n] });
     const client = await connectSite(b, 'news', { token: 't-away', deviceId: 'd' });
@@ -68,7 +68,7 @@ describe('sending', () => {
     back.close();
   });
 
-  test('misses nothing that is sent after a further device was told that it is connected', async () => {
+  test('delivers everything sent after a new device saw its connect', async () => {
     website.rooms.set('t-next', ['user_next', 'team']);
     const first = await connectSite(a, 'news', { token: 't-next', deviceId: 'first' });
     const database = await mongoose.createConnection(stage.env['MONGODB_URL'] ?? '').asPromise();
@@ -89,7 +89,7 @@ describe('sending', () => {
     for (const client of [first, next]) client.close();
   });
 
-  test('tells for how many seconds messages wait', async () => {
+  test('announces how many seconds messages are kept', async () => {
     website.rooms.set('t-ttl', ['user_ttl']);
     const client = await connectSite(a, 'news', { token: 't-ttl' });
     await client.ask();
@@ -97,7 +97,7 @@ describe('sending', () => {
     client.close();
   });
 
-  test('a shared room reaches its users once each, connected or not, and after a restart', async () => {
+  test('delivers to each user of a shared room once, connected or not, and after a restart', async () => {
     website.rooms.set('t-s1', ['user_s1', 'staff', 'night']);
     website.rooms.set('t-s2', ['user_s2', 'staff']);
     website.rooms.set('t-s3', ['user_s3', 'Staff']);
@@ -127,7 +127,7 @@ describe('sending', () => {
     for (const client of [one, three, back]) client.close();
   });
 
-  test('a room that was taken away is gone at the next connect', async () => {
+  test('drops a removed room at the next connect', async () => {
     website.rooms.set('t-r', ['user_r', 'board']);
     const before = await connectSite(a, 'news', { token: 't-r', deviceId: 'd' });
     before.close();
@@ -156,7 +156,7 @@ describe('resync', () => {
     client.acknowledge(before + 1);
   };
 
-  test('a device that acknowledges out of order starts over', async () => {
+  test('restarts a device that acknowledges out of order', async () => {
     website.rooms.set('t-resync', ['user_resync']);
     const client = await connectSite(b, 'news', { token: 't-resync', deviceId: 'd', isHeld: true });
     await stream(client, 'resync', '&resync=true');
@@ -186,7 +186,7 @@ describe('resync', () => {
 });
 
 describe('sites', () => {
-  test('do not hear each other, whatever users, devices and rooms are called', async () => {
+  test('are isolated for any names of users, devices and rooms', async () => {
     website.rooms.set('same', ['user_1', 'staff']);
     website.rooms.set('odd', ['user_odd:1', 'staff:x']);
     website.rooms.set('ours alone', ['user_two']);
@@ -244,7 +244,7 @@ describe('sites', () => {
     },
   );
 
-  test('do not take the key of another site, nor the key of the gateway', async () => {
+  test('refuse the key of another site and the key of the gateway', async () => {
     for (const [site, key] of [
       ['news', shop.key],
       ['shop', news.key],
@@ -266,7 +266,7 @@ describe('the key of a site', () => {
   const post = (query: string, headers: Record<string, string> = {}, body = '{"rooms":["user_k"],"event":"m"}') =>
     a.call('POST', `/send?${query}`, body, { 'x-api-key': '', ...headers });
 
-  test('is in the query or in a header', async () => {
+  test('is accepted in the query or in a header', async () => {
     const key = encodeURIComponent(news.key);
     expect([(await post(`site=news&apiKey=${key}`)).text]).toEqual(['OK']);
     expect([(await post('site=news', { 'x-api-key': news.key })).text]).toEqual(['OK']);
@@ -287,7 +287,7 @@ describe('the key of a site', () => {
     expect((await post(`site=news&apiKey=${key}&apiKey=${key}`)).status).toBe(400);
   });
 
-  test('is looked at before the body', async () => {
+  test('is checked before the body is read', async () => {
     const tcp = connectTcp(a.port, '127.0.0.1');
     let heard = '';
     tcp.on('data', (chunk: Buffer) => {
@@ -359,7 +359,7 @@ describe('a message', () => {
     expect(again.json.details[0].path).toBe('resync');
   });
 
-  test('may be a form', async () => {
+  test('can be a form', async () => {
     website.rooms.set('t-form', ['user_form']);
     const client = await connectSite(b, 'news', { token: 't-form', deviceId: 'd' });
     const post = (body: string) =>
@@ -378,7 +378,7 @@ describe('a message', () => {
     client.close();
   });
 
-  test('keeps the keys of objects as they are', async () => {
+  test('keeps object keys as they are', async () => {
     website.rooms.set('t-keys', ['user_keys']);
     const client = await connectSite(b, 'news', { token: 't-keys', deviceId: 'd' });
     const args = '[{"__proto__":{"isPolluted":true},"constructor":1,"$set":{"a.b":1}}]';
@@ -403,7 +403,7 @@ describe('a message', () => {
   });
 });
 
-test('the health check is one word', async () => {
+test('the health check answers with one word', async () => {
   const { status, text, headers } = await a.call('GET', '/healthcheck', undefined, { 'x-api-key': '' });
   expect([status, text, headers.get('content-type')]).toEqual([200, 'ok', 'text/plain; charset=utf-8']);
 });

@@ -34,7 +34,7 @@ function told(user: string): { field: string; body: unknown; authorization: stri
 
 const fieldsTold = (user: string): string[] => told(user).map(({ field }) => field);
 
-test('the website is told of the first connection and of the end of the last, on whatever nodes', async () => {
+test('the website is notified of the first connect and the last disconnect, over nodes', async () => {
   stage.website.rooms.set('t8', ['user_8']);
   const before = Date.now();
   const phone = await connectSite(a, 'news', { token: 't8', deviceId: 'phone', meta: 'm' });
@@ -63,7 +63,7 @@ test('the website is told of the first connection and of the end of the last, on
   }
 });
 
-test.each(['a/b?c#d', '../admin', '$&', 'ü', ':id'])('a user may be called %s', async (user) => {
+test.each(['a/b?c#d', '../admin', '$&', 'ü', ':id'])('the user id %s is supported', async (user) => {
   stage.website.rooms.set(encodeURIComponent(user), [`user_${user}`]);
   const client = await connectSite(a, 'news', { token: encodeURIComponent(user) });
   await until(() => told(user).length === 1);
@@ -72,7 +72,7 @@ test.each(['a/b?c#d', '../admin', '$&', 'ü', ':id'])('a user may be called %s',
   await until(() => told(user).length === 2);
 });
 
-test('only sites that want it are told, and only of users', async () => {
+test('only configured sites are notified, and only of users', async () => {
   stage.website.rooms.set('t-quiet', ['user_quiet', 'browse']);
   stage.website.rooms.set('t-nobody', ['browse']);
   const clients = [
@@ -91,7 +91,7 @@ test('only sites that want it are told, and only of users', async () => {
   ).toEqual([]);
 });
 
-test('what the website is shown when a user has left cannot be read in Redis', async () => {
+test('credentials kept for the website cannot be read in Redis', async () => {
   stage.website.rooms.set('top-secret', ['user_sealed']);
   const client = await connectSite(a, 'news', { token: 'top-secret' });
   await until(() => told('sealed').length === 1);
@@ -112,7 +112,7 @@ test('what the website is shown when a user has left cannot be read in Redis', a
   expect(told('sealed')[1]?.authorization).toBe('Bearer top-secret');
 });
 
-test('a call that fails is made three times more, and no client waits for it', async () => {
+test('a failed call is retried three times, and no client waits for it', async () => {
   const clock = createTestClock();
   const alone = await stage.start({ REDIS_URL: '' }, { clock });
   let answers = 0;
@@ -150,7 +150,7 @@ test('a call that fails is made three times more, and no client waits for it', a
   }
 });
 
-test('of what waits for one user the newest counts, however often they come and go', async () => {
+test('of the waiting updates of a user only the newest is sent', async () => {
   const clock = createTestClock();
   const alone = await stage.start({ REDIS_URL: '' }, { clock });
   const held: (() => void)[] = [];
@@ -178,7 +178,7 @@ test('of what waits for one user the newest counts, however often they come and 
   expect(told('flapping')).toHaveLength(3);
 });
 
-test.each(['alone', 'among-others'])('a node that stops tells who has left with it: %s', async (which) => {
+test.each(['alone', 'among-others'])('a stopping node notifies the website of its users: %s', async (which) => {
   const user = `stop-${which}`;
   stage.website.rooms.set(user, [`user_${user}`]);
   const node = await stage.start(which === 'alone' ? { REDIS_URL: '' } : {});

@@ -16,7 +16,7 @@ for (const seed of [1, 2, 3, 4]) {
     playHistory({ stage, clock }, { seed, acts: 20 }));
 }
 
-test('what another service has changed is found when the user looks', async () => {
+test('changes of other services are counted when the user reads the counters', async () => {
   const [ann, bob] = await stage.people('Ann', 'Bob');
   const a = await stage.open(ann);
   await a.ask('add_conversation', { users: [bob.id], channel_id: 'general' });

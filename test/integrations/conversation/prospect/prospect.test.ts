@@ -48,7 +48,7 @@ const say = async (type: 'INCOMING' | 'OUTGOING', ids: string[], sentBy: string,
     )._id,
   );
 
-test('a conversation about a contact is sent to everybody, and looks like the contact', async () => {
+test('a prospect conversation is sent to all participants and shows the contact', async () => {
   const { ann, bob, contactId, b, conversation } = await talk();
   expect(conversation).toMatchObject({
     title: 'Carla Contact',
@@ -73,7 +73,7 @@ test('a contact of another account is not found', async () => {
   }
 });
 
-test('a note is stored, and sent to the team', async () => {
+test('a note is stored and sent to the team', async () => {
   const { ann, a, b, id } = await talk();
   const { message } = dataOf(await a.ask('prospect_add_note', { conversation_id: id, data: 'Call back' }));
   expect(message).toMatchObject({
@@ -96,7 +96,7 @@ test('a note is stored, and sent to the team', async () => {
   });
 });
 
-test('what a backend has stored is sent to every user of every conversation, to each as theirs', async () => {
+test('a stored communication is sent to every participant of its conversations, each with their own state', async () => {
   const one = await talk();
   const { ann, contactId, a, b } = one;
   await a.ask('prospect_add_conversation', { contact_id: contactId, channel_id: 'mail', title: 'Mine' });
@@ -125,7 +125,7 @@ test('what a backend has stored is sent to every user of every conversation, to 
   expect((await b.next('prospect_message'))[0].is_sender).toBe(false);
 });
 
-test('a conversation that a backend has changed is sent with each user’s own unread number, and counted', async () => {
+test('a conversation that a backend changed is sent with each user’s unread count, and counted', async () => {
   const { bob, a, b, id } = await talk();
   await b.next('prospect_add_conversation');
   await stage.models.Member.updateOne({ conversation: id, user: bob.id }, { unread_count: 7 });
@@ -143,7 +143,7 @@ test('a conversation that a backend has changed is sent with each user’s own u
   );
 });
 
-test('a conversation that a backend has made gets its members', async () => {
+test('a conversation that a backend created gets members', async () => {
   const { ann, bob, contactId, b } = await talk();
   await b.next('prospect_add_conversation');
   const made = await stage.models.ConversationProspect.create({
@@ -160,7 +160,7 @@ test('a conversation that a backend has made gets its members', async () => {
   expect(paging.total).toBe(2);
 });
 
-test('routes refuse what they do not know', async () => {
+test('routes refuse unknown parameters', async () => {
   const { id } = await talk();
   const call = async (path: string) => (await stage.nodes[0]?.call('GET', `/conversations/${path}`))?.json;
   const notFound = { success: false, errno: 404, message: 'NOT_FOUND' };
@@ -179,7 +179,7 @@ test('routes refuse what they do not know', async () => {
   expect(anonymous?.status).toBe(401);
 });
 
-test('everything else is as in conversations of a team', async () => {
+test('all other events behave as in team conversations', async () => {
   const { a, b, id } = await talk();
   const ask = async (event: string, data: object = {}) =>
     dataOf(await b.ask(`prospect_${event}`, { conversation_id: id, ...data }));
