@@ -28,7 +28,7 @@ export function recover(
   if (isPromisedDataLost && !isRepairing) {
     throw new DatabaseError(
       'InternalError',
-      `${where}, before data that was durable: restore a backup, or start with --repair to drop everything after it`,
+      `${where}, before data that had reached the disk: restore a backup, or start with --repair to drop everything after it`,
     );
   }
   const keptAs = `${name}.damaged-${goodSize}`;
