@@ -18,7 +18,8 @@ const asJson = <T>(document: T): T => JSON.parse(JSON.stringify(document));
 /** Everything that `context` could be asked for while integrations are declared, before anything is done with it. */
 // biome-ignore lint/suspicious/noExplicitAny: it stands for every type
 const anything: any = new Proxy(() => anything, { get: () => anything, apply: () => anything });
-const integrations = createIntegrations(anything);
+// Integrations copy their context, and a copy has only what is its own: the settings are asked for at once.
+const integrations = createIntegrations(new Proxy({ ...anything, config: anything }, { get: () => anything }));
 
 test('the OpenAPI document is one', async () => {
   expect(await new Validator().validate(asJson(createOpenApi()))).toMatchObject({ valid: true });
