@@ -34,21 +34,26 @@ const OP_MSG = 2013;
 const OP_QUERY = 2004;
 const HEADER_BYTES = 16;
 
-/** Starts a proxy on a loopback port, by default a free one, in front of the server at `target`, a URL with one host. */
+/** Starts a proxy on a loopback port, by default a free one, in front of the server at `target`: a URL with one host, without TLS. */
 export async function startMongoProxy(
   target: string,
   firstRules: ProxyRules = {},
   listenPort = 0,
 ): Promise<MongoProxy> {
-  const { hostname, port: targetPort, pathname } = new URL(target);
+  const { hostname, port: targetPort, pathname, username, password, searchParams } = new URL(target);
+  const credentials = username === '' ? '' : `${username}:${password}@`;
+  const authSource = searchParams.get('authSource');
   const path = decodeURIComponent(hostname);
   const open = (): Socket => (path.startsWith('/') ? dial(path) : dial(Number(targetPort), path));
   const near = new Set<Socket>();
   const commands: Document[] = [];
   let host = '';
 
-  /** The server names itself; drivers must come back to the proxy. */
-  const rename = (reply: Document): Document =>
+  /**
+   * The server names itself; drivers must come back to the proxy. Without a version of its topology they ask again each
+   * time, instead of leaving a call open that is answered more than once.
+   */
+  const rename = ({ topologyVersion: _, ...reply }: Document): Document =>
     reply['hosts'] === undefined ? reply : { ...reply, hosts: [host], me: host, primary: host };
 
   const server = createServer((socket) => {
@@ -109,7 +114,12 @@ export async function startMongoProxy(
   };
   const proxy: MongoProxy = {
     host,
-    url: (options = '') => `mongodb://${host}${pathname}${options === '' ? '' : `?${options}`}`,
+    url: (options = '') => {
+      const query = [options, ...(authSource === null ? [] : [`authSource=${authSource}`])].filter(
+        (part) => part !== '',
+      );
+      return `mongodb://${credentials}${host}${pathname}${query.length === 0 ? '' : `?${query.join('&')}`}`;
+    },
     rules: firstRules,
     commands,
     cut,

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
-import mongoose from 'mongoose';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connect } from '../../support/client.js';
-import { startEmbeddedDatabase } from '../../support/database.js';
+import { startDatabase } from '../../support/database.js';
 import { API_KEY, type TestGateway } from '../../support/gateway.js';
+import { type MongoProxy, nameOf, startMongoProxy } from '../../support/mongo-proxy.js';
 import { until } from '../../support/until.js';
 import { connectSite, type SiteClient, sendTo, sent } from './site-client.js';
 import { news, openSiteStage, type SiteStage, shop } from './site-stage.js';
@@ -12,18 +13,21 @@ import type { Website } from './website.js';
 
 let stage: SiteStage;
 let website: Website;
+let proxy: MongoProxy;
 let a: TestGateway;
 let b: TestGateway;
 
 beforeAll(async () => {
-  // Fail points concern a whole server.
-  stage = await openSiteStage(await startEmbeddedDatabase());
+  const database = await startDatabase();
+  proxy = await startMongoProxy(database.url);
+  stage = await openSiteStage({ ...database, url: proxy.url() });
   website = stage.website;
   [a, b] = await Promise.all([stage.start({ DEVICE_TTL: '60' }), stage.start()]);
 });
 afterAll(async () => {
   await Promise.all([a.close(), b.close()]);
   await stage.close();
+  await proxy.close();
 });
 
 describe('sending', () => {
@@ -71,19 +75,14 @@ describe('sending', () => {
   test('delivers everything sent after a new device saw its connect', async () => {
     website.rooms.set('t-next', ['user_next', 'team']);
     const first = await connectSite(a, 'news', { token: 't-next', deviceId: 'first' });
-    const database = await mongoose.createConnection(stage.env['MONGODB_URL'] ?? '').asPromise();
-    const slowDown = (mode: string, blockTimeMS: number) =>
-      database.db?.admin().command({
-        configureFailPoint: 'failCommand',
-        mode,
-        data: { failCommands: ['update'], blockConnection: true, blockTimeMS },
-      });
-    // Whatever is noted about a device takes long now; taking a message does not.
-    await slowDown('alwaysOn', 500);
+    // What is noted about a device takes long now; taking a message does not.
+    proxy.rules.onCommand = async (command) => {
+      if (nameOf(command) === 'update') await setTimeout(500);
+      return undefined;
+    };
     const next = await connectSite(b, 'news', { token: 't-next', deviceId: 'next' });
     await sent(a, news, { rooms: ['team'], event: 'm', args: [1] });
-    await slowDown('off', 0);
-    await database.close();
+    proxy.rules = {};
     await Promise.all([next.has(1), first.has(1)]);
     expect(next.heard).toEqual([['m', 1]]);
     for (const client of [first, next]) client.close();

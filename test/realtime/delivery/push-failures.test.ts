@@ -1,15 +1,15 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startEmbeddedDatabase } from '../../support/database.js';
 import { answers } from '../../support/fcm.js';
+import type { MongoProxy } from '../../support/mongo-proxy.js';
+import { refuseCommands } from '../../support/refused-commands.js';
 import { until } from '../../support/until.js';
 import { openPushStage, type PushStage } from './push-stage.js';
 
 let stage: PushStage;
 
 beforeAll(async () => {
-  // Fail points concern a whole server.
-  stage = await openPushStage(await startEmbeddedDatabase());
+  stage = await openPushStage();
 });
 afterAll(() => stage.close());
 
@@ -29,13 +29,11 @@ const settled = () =>
     return (await stage.waiting()) === 0;
   });
 
-/** Lets commands of the database fail until the returned function is called. */
-async function fail(commands: readonly string[], appName?: string): Promise<() => Promise<void>> {
-  const admin = stage.models.User.db.db?.admin() ?? expect.fail('not connected');
-  const data = { failCommands: commands, errorCode: 11600, ...(appName !== undefined && { appName }) };
-  await admin.command({ configureFailPoint: 'failCommand', mode: 'alwaysOn', data });
-  return async () => {
-    await admin.command({ configureFailPoint: 'failCommand', mode: 'off' });
+/** Lets commands of nodes fail until the returned function is called. */
+function fail(proxies: readonly MongoProxy[], commands: readonly string[]): () => void {
+  const ends = proxies.map((proxy) => refuseCommands(proxy, commands, { code: 11_600 }));
+  return () => {
+    for (const end of ends) end();
   };
 }
 
@@ -112,14 +110,16 @@ describe('a database that fails after FCM has answered', () => {
   const WRITES = ['update', 'delete', 'findAndModify'];
 
   /** Emits, and lets commands fail while FCM's answer is under way. */
-  async function emitAndFail(user: string, commands: readonly string[], appName?: string) {
+  async function emitAndFail(user: string, commands: readonly string[], { isFirstAlone = false } = {}) {
     const release = stage.fcm.hold();
-    // With one node to fail, the other cannot claim the push. The next fail point takes the place of this one.
-    if (appName !== undefined) await fail(['findAndModify'], appName === 'a' ? 'b' : 'a');
+    const [first, second] = stage.proxies;
+    // With one node to fail, the other cannot claim the push.
+    const restoreClaims = isFirstAlone ? fail([second], ['findAndModify']) : undefined;
     const { id } = await stage.emit(user, { title: 'x' }, '&push_after=0');
     await stage.fcm.has(user, 1);
     const before = await stage.counted('sent');
-    const restore = await fail(commands, appName);
+    const restore = fail(isFirstAlone ? [first] : stage.proxies, commands);
+    restoreClaims?.();
     release();
     await until(async () => (await stage.counted('sent')) > before);
     return { id, restore };
@@ -134,7 +134,7 @@ describe('a database that fails after FCM has answered', () => {
     await register(user, user);
     const { id, restore } = await emitAndFail(user, WRITES);
     await pass(passes);
-    await restore();
+    restore();
     // The other node finds an expired lease at the same moment as the holder can store again.
     await until(async () => {
       await pass(1);
@@ -152,7 +152,7 @@ describe('a database that fails after FCM has answered', () => {
     const { id, restore } = await emitAndFail(user, [command]);
     await pass(40);
     expect(fcm.to(user).length).toBe(1);
-    await restore();
+    restore();
     await pass(60);
     await settled();
     expect([fcm.to(user).length, await stateOf(id)]).toEqual([1, 'pushed']);
@@ -161,7 +161,7 @@ describe('a database that fails after FCM has answered', () => {
   test('for one node alone: another stores what that node knows', async () => {
     const { fcm, models, register, stateOf } = stage;
     await register('cut-off', 'cut-off');
-    const { id, restore } = await emitAndFail('cut-off', WRITES, 'a');
+    const { id, restore } = await emitAndFail('cut-off', WRITES, { isFirstAlone: true });
     // Before time goes on: the driver of the node that is cut off takes real time to give up.
     await until(async () => (await models.DeliveryPush.exists({ _id: id, isShown: true })) !== null);
     await until(async () => {
@@ -170,7 +170,7 @@ describe('a database that fails after FCM has answered', () => {
     });
     await pass(30);
     await settled();
-    await restore();
+    restore();
     await pass(5);
     expect(fcm.to('cut-off').length).toBe(1);
   });

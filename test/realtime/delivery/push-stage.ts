@@ -1,17 +1,20 @@
 import { createConnection, Types } from 'mongoose';
 import { defineModels, type Models } from '#shared/models/index.js';
 import { createTestClock, type TestClock } from '../../support/clock.js';
-import { startDatabase, type TestDatabase } from '../../support/database.js';
+import { startDatabase } from '../../support/database.js';
 import { startFcm, type TestFcm } from '../../support/fcm.js';
 import { startGateway, type TestGateway } from '../../support/gateway.js';
+import { type MongoProxy, startMongoProxy } from '../../support/mongo-proxy.js';
 import { startRedis } from '../../support/redis-server.js';
 
 /** Queries of the database after which time goes on. */
 const LOOKS = 200;
 
-/** Two gateways with push, on one database, which knows them as `a` and `b`, and one Redis. */
+/** Two gateways with push, on one database, each through a proxy of its own, and one Redis. */
 export interface PushStage {
   readonly nodes: readonly [TestGateway, TestGateway];
+  /** What the nodes reach the database through. */
+  readonly proxies: readonly [MongoProxy, MongoProxy];
   readonly fcm: TestFcm;
   readonly clock: TestClock;
   readonly models: Models;
@@ -32,19 +35,16 @@ export interface PushStage {
   close(): Promise<void>;
 }
 
-/** @param given instead of a database on the server of the run; it ends with the stage */
-export async function openPushStage(given?: TestDatabase): Promise<PushStage> {
-  const [redis, database, fcm] = await Promise.all([startRedis(), given ?? startDatabase(), startFcm()]);
+export async function openPushStage(): Promise<PushStage> {
+  const [redis, database, fcm] = await Promise.all([startRedis(), startDatabase(), startFcm()]);
   const connection = await createConnection(database.url, { autoIndex: false }).asPromise();
   const models = defineModels(connection);
   const clock = createTestClock();
   const env = { REDIS_URL: redis.url, MONGODB_URL: database.url, EVENT_LIMIT: '100000', ...fcm.env };
-  const start = (appName: string) => {
-    const url = new URL(database.url);
-    url.searchParams.set('appName', appName);
-    return startGateway({ ...env, MONGODB_URL: url.href }, { clock, pushAgent: fcm.agent });
-  };
-  const [a, b] = [await start('a'), await start('b')];
+  const proxies = [await startMongoProxy(database.url), await startMongoProxy(database.url)] as const;
+  const start = (proxy: MongoProxy) =>
+    startGateway({ ...env, MONGODB_URL: proxy.url() }, { clock, pushAgent: fcm.agent });
+  const [a, b] = [await start(proxies[0]), await start(proxies[1])];
 
   const waiting = () => models.DeliveryPush.countDocuments({});
   /**
@@ -62,6 +62,7 @@ export async function openPushStage(given?: TestDatabase): Promise<PushStage> {
 
   return {
     nodes: [a, b],
+    proxies,
     ...{ fcm: { ...fcm, has }, clock, models, env, waiting },
     settled: () => patiently(async () => (await waiting()) === 0),
     async register(userId, ...tokens) {
@@ -88,6 +89,7 @@ export async function openPushStage(given?: TestDatabase): Promise<PushStage> {
     async close() {
       await Promise.all([a.close(), b.close()]);
       await connection.close();
+      await Promise.all(proxies.map((proxy) => proxy.close()));
       await Promise.all([redis.dispose(), database.stop(), fcm.close()]);
     },
   };

@@ -1,20 +1,24 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { wireFaults } from '../../../support/contract.js';
-import { startEmbeddedDatabase, type TestDatabase } from '../../../support/database.js';
+import { startDatabase, type TestDatabase } from '../../../support/database.js';
+import { type MongoProxy, startMongoProxy } from '../../../support/mongo-proxy.js';
+import { refuseCommands } from '../../../support/refused-commands.js';
 import { dataOf, openStage, type Stage } from '../../stage.js';
 import { addConversation, expectNothing, openChat, talk } from './chat.js';
 
-let stage: Stage;
 let database: TestDatabase;
+let proxy: MongoProxy;
+let stage: Stage;
 
 beforeAll(async () => {
-  // Fail points concern a whole server.
-  database = await startEmbeddedDatabase();
-  stage = await openStage({ nodes: 2, database });
+  database = await startDatabase();
+  proxy = await startMongoProxy(database.url);
+  stage = await openStage({ nodes: 2, database, env: { MONGODB_URL: proxy.url() } });
 });
 afterAll(async () => {
   await stage.close();
+  await proxy.close();
   await database.stop();
   expect(wireFaults).toEqual([]);
 });
@@ -238,17 +242,14 @@ test('50 messages a minute, over all tabs, nodes and REST', async () => {
   expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(50);
 });
 
-/** Lets commands of this name fail in the database, one or all of them until the end of the test. */
-async function failing(command: string, mode: 'alwaysOn' | { times: number }): Promise<void> {
-  const admin = stage.models.User.db.getClient().db('admin');
-  const data = { failCommands: [command], errorCode: 8000 };
-  await admin.command({ configureFailPoint: 'failCommand', mode, data });
-  onTestFinished(() => void admin.command({ configureFailPoint: 'failCommand', mode: 'off' }));
+/** Lets commands of this name fail in the database, so many or all of them until the end of the test. */
+function failing(command: string, times?: number): void {
+  onTestFinished(refuseCommands(proxy, [command], { code: 8000, ...(times !== undefined && { times }) }));
 }
 
 test('what fails after a message went out is no failure of the message', async () => {
   const { a, b, conversationId } = await talk(stage);
-  await failing('update', 'alwaysOn');
+  failing('update');
   const message = dataOf(await a.ask('send_message', { conversationId, content: 'out' }));
   expect(await b.next('new_message')).toEqual([message]);
   expect((await stage.models.SupportConversation.findById(conversationId).lean())?.lastMessage).toBeNull();
@@ -257,7 +258,7 @@ test('what fails after a message went out is no failure of the message', async (
 
 test('what is not stored is neither sent nor acknowledged, and those who wait behind it go on', async () => {
   const { a, b, conversationId } = await talk(stage);
-  await failing('insert', { times: 1 });
+  failing('insert', 1);
   const answers = await Promise.all(
     ['lost', 'kept'].map((content) => a.ask('send_message', { conversationId, content })),
   );
