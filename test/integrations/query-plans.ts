@@ -96,8 +96,11 @@ async function explain(connection: Connection, { collection, method }: Call, com
     visit(stage['inputStage'] as typeof stage);
     for (const input of (stage['inputStages'] as (typeof stage)[] | undefined) ?? []) visit(input);
   };
-  visit(reply?.['queryPlanner'].winningPlan);
-  const documentsExamined = reply?.['executionStats'].totalDocsExamined;
+  // MongoDB tells of a pipeline by its stages, unless it runs all of it as a query.
+  const read = reply?.['stages']?.[0].$cursor ?? reply;
+  const { winningPlan } = read.queryPlanner;
+  visit(winningPlan.queryPlan ?? winningPlan);
+  const documentsExamined = read.executionStats.totalDocsExamined;
   const filter = command['filter'] ?? command['pipeline'];
   return { collection, method, filter, documentsExamined, stages, indexes };
 }

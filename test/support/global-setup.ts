@@ -1,11 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { addressOf, toUrl } from '../../src/embedded/process/address.js';
 import { databasePrefix, dropDatabases, foreignUrl } from './database-server.js';
+import { findEmbeddedTests } from './embedded-tests.js';
 import { ensureRedisServer } from './redis-server.js';
 import { nodeArguments, projectDirectory } from './script.js';
 
@@ -22,7 +22,7 @@ export async function setup(): Promise<void> {
   if (foreign === undefined) return startServer();
   // A test file that failed may have left its database.
   undo.push(() => dropDatabases(foreign, (name) => name.startsWith(databasePrefix())));
-  const files = await embeddedOnly();
+  const files = await findEmbeddedTests();
   process.stderr.write(`On the embedded database, because they are about it or end it:\n  ${files.join('\n  ')}\n`);
 }
 
@@ -57,14 +57,4 @@ async function stop(child: ChildProcess): Promise<void> {
   const ended = once(child, 'exit');
   child.send('stop');
   await ended;
-}
-
-/** Test files with tests that `TEST_MONGODB_URL` does not change. */
-async function embeddedOnly(): Promise<string[]> {
-  const directory = fileURLToPath(new URL('..', import.meta.url));
-  const files = (await readdir(directory, { recursive: true })).filter((path) => path.endsWith('.test.ts')).sort();
-  const isOnly = async (path: string): Promise<boolean> =>
-    path.startsWith('embedded/') || (await readFile(join(directory, path), 'utf8')).includes('startEmbeddedDatabase(');
-  const marks = await Promise.all(files.map(isOnly));
-  return files.filter((_, index) => marks[index]);
 }
