@@ -1,7 +1,7 @@
 import { GatewayError } from '../errors.js';
 import { readDate } from '../models/index.js';
 import type { Clock } from '../platform/clock.js';
-import { createLane } from '../platform/lane.js';
+import { createConcurrencyLimiter } from '../platform/concurrency-limiter.js';
 
 const MAX_SESSION_ID_LENGTH = 128;
 
@@ -38,7 +38,7 @@ const UNKNOWN_TTL_MS = 1000;
 const UNKNOWN_MAX = 10_000;
 
 export function createApiSessions({ model, clock }: { model: ApiSessionModel; clock: Clock }): ApiSessions {
-  const lane = createLane({
+  const limiter = createConcurrencyLimiter({
     ...{ clock, width: LOOKS_MAX, waitingMax: WAITING_MAX, waitMs: WAIT_MS },
     refusal: () => new GatewayError('UNAVAILABLE', { retryAfterMs: 1000 }),
   });
@@ -56,7 +56,7 @@ export function createApiSessions({ model, clock }: { model: ApiSessionModel; cl
       if (typeof sessionId !== 'string' || sessionId === '' || sessionId.length > MAX_SESSION_ID_LENGTH)
         return undefined;
       if (unknown.has(sessionId)) return undefined;
-      const session = await lane.run(() => read(model, sessionId));
+      const session = await limiter.run(() => read(model, sessionId));
       if (session === null) noteUnknown(sessionId);
       if (session === null || isExpired(session, clock.now())) return undefined;
       return typeof session.access_token === 'string' ? session.access_token : undefined;

@@ -2,7 +2,7 @@ import { siteCredential, siteRooms } from '#shared/contracts/push-sites.js';
 import type { Site } from '../config/sites.js';
 import { type ErrorCode, GatewayError } from '../errors.js';
 import type { Clock } from '../platform/clock.js';
-import { createLane, type Lane } from '../platform/lane.js';
+import { type ConcurrencyLimiter, createConcurrencyLimiter } from '../platform/concurrency-limiter.js';
 import { type SiteAnswer, SiteFault, type SitesClient } from '../platform/sites-client.js';
 import type { SitePrincipal } from './principal.js';
 import type { Handshake } from './token-sources.js';
@@ -23,17 +23,17 @@ export interface SiteAuth {
 
 /** Asks the website of each site; never the same question twice at a time, and never more than a few at a time. */
 export function createSiteAuth({ client, clock }: { client: SitesClient; clock: Clock }): SiteAuth {
-  const lanes = new Map<string, Lane>();
+  const limiters = new Map<string, ConcurrencyLimiter>();
   const answers = new Map<string, Promise<SiteAnswer>>();
 
   /** A slow website does not delay others. */
-  const laneOf = (site: Site): Lane => {
+  const limiterOf = (site: Site): ConcurrencyLimiter => {
     const refusal = (): Error => new SiteFault('too many clients at once');
-    const lane =
-      lanes.get(site.name) ??
-      createLane({ clock, width: CALLS_MAX, waitingMax: WAITING_MAX, waitMs: WAIT_MS, refusal });
-    lanes.set(site.name, lane);
-    return lane;
+    const limiter =
+      limiters.get(site.name) ??
+      createConcurrencyLimiter({ clock, width: CALLS_MAX, waitingMax: WAITING_MAX, waitMs: WAIT_MS, refusal });
+    limiters.set(site.name, limiter);
+    return limiter;
   };
 
   const ask = (site: Site, credentials: Record<string, string>): Promise<SiteAnswer> => {
@@ -41,7 +41,7 @@ export function createSiteAuth({ client, clock }: { client: SitesClient; clock: 
     const known = answers.get(key);
     if (known !== undefined) return known;
     const headers = { accept: 'application/json', ...credentials };
-    const answer = laneOf(site).run(() => client.call({ method: 'GET', url: site.authUrl, headers }));
+    const answer = limiterOf(site).run(() => client.call({ method: 'GET', url: site.authUrl, headers }));
     answers.set(key, answer);
     const forget = (): void => void answers.delete(key);
     answer.then(() => (answers.size > ANSWERS_MAX ? forget() : clock.after(ANSWER_TTL_MS, forget)), forget);

@@ -1,6 +1,6 @@
 import type { Model } from 'mongoose';
 import type { SiteMember } from '#shared/models/site-member.js';
-import { createGroup } from '../../platform/gather.js';
+import { createBatcher } from '../../platform/batcher.js';
 import { keyOf, type Recipient } from '../../realtime/delivery/message.js';
 
 /** Users that one database call remembers. */
@@ -20,7 +20,7 @@ export function createMembers(model: Model<SiteMember>) {
     await model.bulkWrite(updates, { ordered: false });
     return entries;
   };
-  const remember = createGroup(rememberAll, GROUP_MAX);
+  const remember = createBatcher(rememberAll, GROUP_MAX);
 
   return {
     /** A user has connected; these are their rooms from now on, and no other. */

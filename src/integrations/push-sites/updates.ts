@@ -1,6 +1,6 @@
 import type { Site } from '../../config/sites.js';
 import type { Clock } from '../../platform/clock.js';
-import { createLane, type Lane } from '../../platform/lane.js';
+import { type ConcurrencyLimiter, createConcurrencyLimiter } from '../../platform/concurrency-limiter.js';
 import type { Logger } from '../../platform/logger.js';
 import type { SitesClient } from '../../platform/sites-client.js';
 import { keyOf } from '../../realtime/delivery/message.js';
@@ -40,15 +40,15 @@ export type UserUpdates = ReturnType<typeof createUserUpdates>;
 export function createUserUpdates({ client, clock, logger }: Dependencies) {
   /** Users with an update in flight, and the updates that wait behind it. */
   const waiting = new Map<string, readonly UserUpdate[]>();
-  const lanes = new Map<string, Lane>();
+  const lanes = new Map<string, ConcurrencyLimiter>();
   const sleeping = new Set<() => void>();
   let isStopping = false;
   let onIdle = (): void => undefined;
 
-  const laneOf = ({ name }: Site): Lane => {
+  const laneOf = ({ name }: Site): ConcurrencyLimiter => {
     const refusal = (): Error => new Error('dropped: too many other updates were waiting');
     const options = { clock, width: CALLS_MAX, waitingMax: USERS_MAX, waitMs: Number.POSITIVE_INFINITY, refusal };
-    const lane = lanes.get(name) ?? createLane(options);
+    const lane = lanes.get(name) ?? createConcurrencyLimiter(options);
     lanes.set(name, lane);
     return lane;
   };

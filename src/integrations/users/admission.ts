@@ -1,7 +1,7 @@
 import { userNamespaces } from '#shared/contracts/namespaces.js';
 import { GatewayError } from '../../errors.js';
+import { createBatcher } from '../../platform/batcher.js';
 import type { Clock } from '../../platform/clock.js';
-import { createGroup } from '../../platform/gather.js';
 import type { Logger } from '../../platform/logger.js';
 import type { GatewaySocket, SocketListener } from '../../sockets/socket.js';
 import type { People } from './people.js';
@@ -41,7 +41,7 @@ export function createAdmission(dependencies: { people: People; clock: Clock; lo
     if (remembered.size > REMEMBERED_MAX && oldest !== undefined) remembered.delete(oldest);
   };
 
-  const look = createGroup<string, boolean>(async (userIds) => {
+  const look = createBatcher<string, boolean>(async (userIds) => {
     const locked = await people.lockedOut([...new Set(userIds)]);
     return userIds.map((userId) => locked.has(userId.toLowerCase()));
   }, GROUP_MAX);

@@ -12,8 +12,8 @@
  */
 import type { Loss } from '#shared/models/delivery.js';
 import { GatewayError } from '../../errors.js';
+import { createBatcher } from '../../platform/batcher.js';
 import type { Clock } from '../../platform/clock.js';
-import { createGroup } from '../../platform/gather.js';
 import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
 import { type Log, STORING_MAX_MS } from './log.js';
 import { type Mailbox, type Mailboxes, type StoredDevice, toLoss, toStoredDevice, withLoss } from './mailboxes.js';
@@ -169,9 +169,9 @@ export function createDevices({ mailboxes, log, nodes, clock, ttlMs, isHere }: D
 
   return {
     /** A device has connected. @throws GatewayError `QUOTA_EXCEEDED`: it cannot be kept */
-    register: createGroup(registerAll, GROUP_MAX),
+    register: createBatcher(registerAll, GROUP_MAX),
     /** A device has come or gone. */
-    note: createGroup(noteAll, GROUP_MAX),
+    note: createBatcher(noteAll, GROUP_MAX),
 
     /** Keeps a device that was given up although it is connected. */
     async restore({

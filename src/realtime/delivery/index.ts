@@ -25,10 +25,10 @@
 
 import type { Models } from '#shared/models/index.js';
 import { GatewayError } from '../../errors.js';
-import { createBackground } from '../../platform/background.js';
+import { createBatcher } from '../../platform/batcher.js';
 import type { Clock } from '../../platform/clock.js';
-import { createGroup } from '../../platform/gather.js';
 import type { Logger } from '../../platform/logger.js';
+import { createTaskTracker } from '../../platform/task-tracker.js';
 import type { GatewaySocket } from '../../sockets/socket.js';
 import type { Bus } from '../bus.js';
 import { baseOf, isAcked, lowestOf, merge } from './acked.js';
@@ -141,7 +141,7 @@ export function createDelivery(dependencies: Dependencies): Delivery {
   const migrate = createMigration({ models, log, mailboxes, clock, receiptTtlMs });
   const stops: (() => void)[] = [];
   const report = (error: unknown): void => logger.warn({ err: error }, 'delivery: the database failed; trying again');
-  const background = createBackground(report);
+  const background = createTaskTracker(report);
 
   const outboxesOf = (device: Device): Outbox[] => socketsOf(device).flatMap(({ data }) => data.outbox ?? []);
 
@@ -191,7 +191,7 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     for (const recipient of due) background.run(limits.cut(recipient));
     return stored;
   };
-  const store = createGroup(storeAll, GROUP_MAX);
+  const store = createBatcher(storeAll, GROUP_MAX);
 
   const acknowledge = (outbox: Outbox, entries: readonly Entry[]): void => {
     const { cursor, device } = outbox;
@@ -232,7 +232,7 @@ export function createDelivery(dependencies: Dependencies): Delivery {
   };
 
   /** How much waits in the ranges of a recipient, asked for all who connect at once; `undefined`: much. */
-  const waitingIn = createGroup(async (asked: readonly (readonly Range[])[]) => {
+  const waitingIn = createBatcher(async (asked: readonly (readonly Range[])[]) => {
     const found = await log.waiting(asked.flat(), WAITING_MAX);
     return asked.map(([range]) => found && (found.get(range?.recipient ?? '') ?? 0));
   }, WAITING_GROUP_MAX);

@@ -5,7 +5,7 @@ import type { Chat } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
-import { createTurns } from '../../../platform/turns.js';
+import { createKeyedMutex } from '../../../platform/keyed-mutex.js';
 import { isPositioned, type UserCaller } from '../shared/index.js';
 import { type ChatAccess, type ChatsAccess, ensureHeard, messageNotFound } from './access.js';
 import type { Budget } from './budget.js';
@@ -40,7 +40,7 @@ interface Checked extends ChatAccess {
  */
 export function createSend(dependencies: Dependencies) {
   const { models, clock, logger, config, access, budget, log, notifications } = dependencies;
-  const turns = createTurns({ clock, waitMs: config.sockets.turnWaitMs });
+  const mutex = createKeyedMutex({ clock, waitMs: config.sockets.turnWaitMs });
 
   const ensureReply = async (chat: Chat, replyToId: string | null | undefined): Promise<Types.ObjectId | null> => {
     if (replyToId == null) return null;
@@ -93,8 +93,8 @@ export function createSend(dependencies: Dependencies) {
 
   return async (principal: Principal, draft: Draft): Promise<WireMessage> => {
     const line = principal.kind === 'user' ? `${draft.chatId.toLowerCase()} ${principal.userId}` : '';
-    // In an object, because only being stored takes turns, which the log sees to; waiting for it does not.
-    const { checked, storing } = await turns.join([line], async (turn) => {
+    // In an object, so that the mutex covers the checks only: the log orders the storing.
+    const { checked, storing } = await mutex.join([line], async (turn) => {
       const checked = await check(principal, draft);
       if (checked.said !== undefined) {
         return { checked, storing: Promise.resolve({ message: checked.said, isNew: false }) };

@@ -4,7 +4,7 @@ import type { Models } from '#shared/models/index.js';
 import type { SupportMessage } from '#shared/models/support-message.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Clock } from '../../../platform/clock.js';
-import { createTurns } from '../../../platform/turns.js';
+import { createKeyedMutex } from '../../../platform/keyed-mutex.js';
 import { ChatError } from '../shared/index.js';
 import { type Access, type ConversationAccess, ensureHeard, toId } from './access.js';
 import type { Announce } from './announce.js';
@@ -32,10 +32,10 @@ interface Dependencies {
 export function createMessages(dependencies: Dependencies) {
   const { models, access, announce, log, reads, files, clock, turnWaitMs } = dependencies;
   const { SupportMessage: Message } = models;
-  const turns = createTurns({ clock, waitMs: turnWaitMs });
+  const mutex = createKeyedMutex({ clock, waitMs: turnWaitMs });
 
   /** Changes of one message on this node happen, and are told, in the order in which they came. */
-  const change = <T>(messageId: string, work: () => Promise<T>): Promise<T> => turns.take([toId(messageId)], work);
+  const change = <T>(messageId: string, work: () => Promise<T>): Promise<T> => mutex.run([toId(messageId)], work);
 
   /** A message that the caller has said and not taken back. */
   const ownMessage = ({ caller, conversation }: Access, messageId: string) => ({

@@ -2,7 +2,7 @@ import { Types } from 'mongoose';
 import type { SupportFile, SupportMessage } from '#shared/models/support-message.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Clock } from '../../../platform/clock.js';
-import { createTurns } from '../../../platform/turns.js';
+import { createKeyedMutex } from '../../../platform/keyed-mutex.js';
 import { isPositioned } from '../shared/index.js';
 import { type Access, type ConversationAccess, ensureHeard, ensureOpen, toId } from './access.js';
 import { type createFindSaid, type SupportLog, toEvent } from './log.js';
@@ -48,7 +48,7 @@ interface Dependencies {
  * It is looked for only when a check has failed or the unique index has refused it, so it costs a new message nothing.
  */
 export function createSend({ access, log, findSaid, newest, meter, clock, turnWaitMs }: Dependencies): Send {
-  const turns = createTurns({ clock, waitMs: turnWaitMs });
+  const mutex = createKeyedMutex({ clock, waitMs: turnWaitMs });
 
   /** @returns the message when this is a retry. @throws ChatError when it may not be said */
   const check = async (principal: Principal, draft: Draft): Promise<{ opened: Access; said?: SupportMessage }> => {
@@ -90,8 +90,8 @@ export function createSend({ access, log, findSaid, newest, meter, clock, turnWa
   return async (principal, draft, onSent) => {
     const identity = toIdentity(principal);
     const line = `${ownRoomOf(identity)} ${toId(draft.conversationId)}`;
-    // In an object, because only being stored takes turns, which the log sees to; waiting for it does not.
-    const { opened, storing } = await turns.join([line], async (turn) => {
+    // In an object, so that the mutex covers the checks only: the log orders the storing.
+    const { opened, storing } = await mutex.join([line], async (turn) => {
       const { opened, said } = await check(principal, draft);
       if (said !== undefined) return { opened, storing: Promise.resolve({ message: said, isNew: false }) };
       await turn;

@@ -3,9 +3,9 @@ import { conversationNamespaces } from '#shared/contracts/namespaces.js';
 import type { Counters, Tally } from '#shared/models/counter.js';
 import type { ConversationKindName } from '#shared/models/member.js';
 import type { Context } from '../../../framework/context.js';
+import { createKeyedMutex } from '../../../platform/keyed-mutex.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
 import { runTransaction } from '../../../platform/mongo/transaction.js';
-import { createTurns } from '../../../platform/turns.js';
 import { rooms } from '../../../realtime/rooms.js';
 import { applyDifferences, countersOf, createLedger, type Ledger, type Push, talliesOf } from './ledger.js';
 import { recount } from './recount.js';
@@ -58,7 +58,7 @@ const RECOUNT_AT_ONCE_MAX = 300;
 const RECOUNT_AFTER_MS = 3_600_000;
 
 export function createCounterStore({ models, emitter, clock, logger, config }: Context): CounterStore {
-  const turns = createTurns({ clock, waitMs: config.sockets.turnWaitMs });
+  const mutex = createKeyedMutex({ clock, waitMs: config.sockets.turnWaitMs });
   const connection = models.Counter.db;
   const recounting = new Map<string, Promise<void>>();
 
@@ -84,8 +84,8 @@ export function createCounterStore({ models, emitter, clock, logger, config }: C
     const key = user.toHexString();
     const underWay = recounting.get(key);
     if (underWay !== undefined) return underWay;
-    const counting = turns
-      .take([key], () =>
+    const counting = mutex
+      .run([key], () =>
         runTransaction(connection, (session) => recount(models, { user, session, at: new Date(clock.now()) })),
       )
       .then((pushes) => pushes.forEach(push))
@@ -96,7 +96,7 @@ export function createCounterStore({ models, emitter, clock, logger, config }: C
 
   return {
     async transact(keys, work) {
-      const { result, pushes } = await turns.take(keys, () =>
+      const { result, pushes } = await mutex.run(keys, () =>
         runTransaction(
           connection,
           async (session) => {

@@ -1,6 +1,6 @@
 import { Types } from 'mongoose';
 import type { Context } from '../../../../framework/context.js';
-import type { BatchSize } from '../../../../platform/gather.js';
+import type { BatchSize } from '../../../../platform/batcher.js';
 import type { OutgoingEvent } from '../../../../realtime/emitter.js';
 import { createAdoption } from './adopt.js';
 import type { MessageKind, OrderedMessage } from './kind.js';

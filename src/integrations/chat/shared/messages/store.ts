@@ -1,7 +1,7 @@
 import { GatewayError } from '../../../../errors.js';
+import { type BatchSize, createTimedBatcher } from '../../../../platform/batcher.js';
 import type { Clock } from '../../../../platform/clock.js';
-import { type BatchSize, createBatch } from '../../../../platform/gather.js';
-import { createTurns } from '../../../../platform/turns.js';
+import { createKeyedMutex } from '../../../../platform/keyed-mutex.js';
 import type { Draft, MessageWriter, Stored } from './writer.js';
 
 /** A message of somebody: what one sender says in a conversation is stored in the order in which it was added. */
@@ -135,10 +135,10 @@ async function run<M>(writer: MessageWriter<M>, group: readonly Waiting<M>[]): P
 
 /** One write for the messages of all conversations that come within a time. */
 function createBatches<M>(writer: MessageWriter<M>, size: BatchSize & Waits): MessageStore<M> {
-  const turns = createTurns(size);
-  const { add, flush } = createBatch<Utterance<M>, Stored<M>>((utterances) => {
+  const mutex = createKeyedMutex(size);
+  const { add, flush } = createTimedBatcher<Utterance<M>, Stored<M>>((utterances) => {
     const parents = [...new Set(utterances.map(({ parent }) => parent))];
-    return turns.take(parents, () => writer.write(utterances));
+    return mutex.run(parents, () => writer.write(utterances));
   }, size);
   return { add, flush };
 }

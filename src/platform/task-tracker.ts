@@ -1,12 +1,12 @@
 /** Tracks background work, so that a stop can wait for it. */
-export interface Background {
+export interface TaskTracker {
   run(work: Promise<unknown>): void;
   /** Resolves when all of it has ended, also what was begun meanwhile. */
   ended(): Promise<void>;
 }
 
 /** @param report is told what failed */
-export function createBackground(report: (error: unknown) => void): Background {
+export function createTaskTracker(report: (error: unknown) => void): TaskTracker {
   const running = new Set<Promise<void>>();
   return {
     run(work) {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { createTurns as createTurnsOf } from '../../src/platform/turns.js';
+import { createKeyedMutex as createMutex } from '../../src/platform/keyed-mutex.js';
 import { createTestClock } from '../support/clock.js';
 
-const createTurns = (clock = createTestClock()) => createTurnsOf({ clock, waitMs: 1000 });
+const createKeyedMutex = (clock = createTestClock()) => createMutex({ clock, waitMs: 1000 });
 
 /** What a test lets go on. */
 function createGate() {
@@ -17,15 +17,15 @@ function createGate() {
 const rest = () => new Promise(setImmediate);
 
 test('tasks with a common key run in order of arrival; others do not wait', async () => {
-  const { take } = createTurns();
+  const { run } = createKeyedMutex();
   const gate = createGate();
   const log: string[] = [];
   const note = (name: string) => async () => void log.push(name);
   const tasks = [
-    take(['a', 'b'], () => gate.opened.then(note('first'))),
-    take(['b', 'c'], note('second')),
-    take(['c'], note('third')),
-    take(['d'], note('other')),
+    run(['a', 'b'], () => gate.opened.then(note('first'))),
+    run(['b', 'c'], note('second')),
+    run(['c'], note('third')),
+    run(['d'], note('other')),
   ];
   await rest();
   expect(log).toEqual(['other']);
@@ -35,19 +35,19 @@ test('tasks with a common key run in order of arrival; others do not wait', asyn
 });
 
 test('callers get the result of their task, and a failure does not block others', async () => {
-  const { take, join } = createTurns();
+  const { run, join } = createKeyedMutex();
   const failing = [
-    take(['a'], () => Promise.reject(new Error('taken'))),
+    run(['a'], () => Promise.reject(new Error('taken'))),
     join(['a'], () => Promise.reject(new Error('joined'))),
   ];
-  const result = take(['a'], async () => 'done');
+  const result = run(['a'], async () => 'done');
   await expect(failing[0]).rejects.toThrow('taken');
   await expect(failing[1]).rejects.toThrow('joined');
   expect(await result).toBe('done');
 });
 
 test('a joined task starts at once and gets its turn after all earlier tasks', async () => {
-  const { join, take } = createTurns();
+  const { join, run } = createKeyedMutex();
   const gate = createGate();
   const log: string[] = [];
   const first = join(['a'], async (turn) => {
@@ -61,7 +61,7 @@ test('a joined task starts at once and gets its turn after all earlier tasks', a
     await turn;
     log.push('third');
   });
-  const last = take(['a'], async () => void log.push('last'));
+  const last = run(['a'], async () => void log.push('last'));
   await early;
   await rest();
   expect(log).toEqual(['early', 'third begins']);
@@ -72,13 +72,13 @@ test('a joined task starts at once and gets its turn after all earlier tasks', a
 
 test('refuses a task whose turn does not come in time, never runs it, and keeps the order of the others', async () => {
   const clock = createTestClock();
-  const { take, join } = createTurns(clock);
+  const { run, join } = createKeyedMutex(clock);
   const gate = createGate();
   const log: string[] = [];
   const note = (name: string) => async () => void log.push(name);
-  const first = take(['a'], () => gate.opened.then(note('first')));
+  const first = run(['a'], () => gate.opened.then(note('first')));
   const late = [
-    take(['a'], note('late')),
+    run(['a'], note('late')),
     join(['a'], async (turn) => {
       await turn;
       log.push('joined late');
@@ -88,7 +88,7 @@ test('refuses a task whose turn does not come in time, never runs it, and keeps 
   const early = join(['a'], note('early'));
   await early;
   clock.advance(999);
-  const last = take(['a'], note('last'));
+  const last = run(['a'], note('last'));
   clock.advance(1);
   for (const refused of late) await expect(refused).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   await rest();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createBatch, createGroup } from '../../src/platform/gather.js';
+import { createBatcher, createTimedBatcher } from '../../src/platform/batcher.js';
 import { createTestClock } from '../support/clock.js';
 
 /** Work that is done when the test says so, and what it was asked for. */
@@ -19,7 +19,7 @@ const rest = () => new Promise(setImmediate);
 describe('a group', () => {
   test('is what came in one turn of the event loop, and then what came meanwhile', async () => {
     const { work, calls, asked } = createWork();
-    const add = createGroup(work, 3);
+    const add = createBatcher(work, 3);
     const first = [add('1'), add('2')];
     await rest();
     const second = ['3', '4', '5', '6'].map(add);
@@ -47,7 +47,7 @@ describe('a batch', () => {
   const openBatch = () => {
     const clock = createTestClock();
     const { work, calls, asked } = createWork();
-    return { clock, calls, asked, batch: createBatch(work, { size: 2, afterMs: 100, clock }) };
+    return { clock, calls, asked, batch: createTimedBatcher(work, { size: 2, afterMs: 100, clock }) };
   };
 
   test('begins when it is full or its first item has waited, whether or not the one before has ended', async () => {

@@ -1,16 +1,16 @@
 import { GatewayError } from '../errors.js';
 import type { Clock } from './clock.js';
 
-/** Lets tasks that need the same things take turns, in the order in which they came; others run meanwhile. */
-export interface Turns {
+/** Serializes tasks with a common key, in order of arrival; other tasks run meanwhile. */
+export interface KeyedMutex {
   /**
    * Runs a task when all earlier tasks with one of the keys have finished.
    * @throws GatewayError `UNAVAILABLE` when that takes too long; then the task never runs
    */
-  take<T>(keys: readonly string[], task: () => Promise<T>): Promise<T>;
+  run<T>(keys: readonly string[], task: () => Promise<T>): Promise<T>;
   /**
    * Runs a task at once that waits for its turn by itself, and so does beforehand what needs no order.
-   * @param task gets a promise that resolves when all earlier tasks with one of the keys have finished, or rejects as `take`
+   * @param task gets a promise that resolves when all earlier tasks with one of the keys have finished, or rejects as `run`
    */
   join<T>(keys: readonly string[], task: (turn: Promise<unknown>) => Promise<T>): Promise<T>;
 }
@@ -27,11 +27,10 @@ interface Options {
 const RETRY_AFTER_MS = 1000;
 
 /**
- * A keyed mutex within this process; unused keys cost nothing. All keys of a task are asked for at once, so two tasks
- * never wait for each other. They hold no truth: what must hold over all nodes holds by the database, where turns keep tasks
- * from getting in each other's way.
+ * A keyed mutex within this process; unused keys cost nothing. A task requests all its keys at once, so there is no
+ * deadlock. It does not guarantee anything over several nodes: the database does. It only avoids conflicts on one node.
  */
-export function createTurns({ clock, waitMs }: Options): Turns {
+export function createKeyedMutex({ clock, waitMs }: Options): KeyedMutex {
   const last = new Map<string, Promise<unknown>>();
 
   const inTime = (before: Promise<unknown>): Promise<unknown> => {
@@ -49,7 +48,7 @@ export function createTurns({ clock, waitMs }: Options): Turns {
     return turn;
   };
 
-  const join: Turns['join'] = (keys, task) => {
+  const join: KeyedMutex['join'] = (keys, task) => {
     const ahead = keys.flatMap((key) => last.get(key) ?? []);
     const before = Promise.all(ahead);
     const result = task(ahead.length === 0 ? before : inTime(before));
@@ -61,5 +60,5 @@ export function createTurns({ clock, waitMs }: Options): Turns {
     return result;
   };
 
-  return { join, take: (keys, task) => join(keys, (turn) => turn.then(task)) };
+  return { join, run: (keys, task) => join(keys, (turn) => turn.then(task)) };
 }

@@ -38,7 +38,10 @@ function createWaitingList<Item, Result>(work: Work<Item, Result>) {
  * Runs `work` on everything that arrives in one turn of the event loop, and on everything that arrives while the work
  * before is under way: one database call for many callers, who never wait for others to come.
  */
-export function createGroup<Item, Result>(work: Work<Item, Result>, sizeMax: number): (item: Item) => Promise<Result> {
+export function createBatcher<Item, Result>(
+  work: Work<Item, Result>,
+  sizeMax: number,
+): (item: Item) => Promise<Result> {
   const waiting = createWaitingList(work);
   let isRunning = false;
 
@@ -69,8 +72,8 @@ export interface Batch<Item, Result> {
   flush(): Promise<void>;
 }
 
-/** Runs `work` on fewer, larger groups than {@link createGroup}: callers wait to be grouped, but groups run in parallel. */
-export function createBatch<Item, Result>(
+/** Runs `work` on fewer, larger groups than {@link createBatcher}: callers wait to be grouped, but groups run in parallel. */
+export function createTimedBatcher<Item, Result>(
   work: Work<Item, Result>,
   { size, afterMs, clock }: BatchSize & { clock: Clock },
 ): Batch<Item, Result> {

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.js';
 
 /** Lets so many through at a time; the others wait in line. */
-export interface Lane {
+export interface ConcurrencyLimiter {
   /** @throws the error made by `refusal`, when the queue is full or the wait was too long */
   run<T>(work: () => Promise<T>): Promise<T>;
 }
@@ -17,7 +17,7 @@ interface Options {
 }
 
 /** Bounds how much is done at a time, and how much waits to be done. */
-export function createLane({ clock, width, waitingMax, waitMs, refusal }: Options): Lane {
+export function createConcurrencyLimiter({ clock, width, waitingMax, waitMs, refusal }: Options): ConcurrencyLimiter {
   const waiting = new Set<() => void>();
   let running = 0;
 
