@@ -1,6 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'vitest';
-import { startDatabase } from '../../support/database.js';
+import { startEmbeddedDatabase } from '../../support/database.js';
 import { startGateway, type TestGateway } from '../../support/gateway.js';
+import { type MongoProxy, startMongoProxy } from '../../support/mongo-proxy.js';
 import { startRedis } from '../../support/redis-server.js';
 import { until } from '../../support/until.js';
 import { createRandom, judge, openSurvivor } from './chaos.js';
@@ -15,18 +17,23 @@ export interface Jitter {
   seed: number;
   /** Redis is killed and comes back in the middle. */
   killsRedis?: boolean;
+  /** How long each database command waits before the database sees it. */
+  databaseDelayMs?: number;
 }
 
 /** Two nodes, clients whose connections are cut at random, and messages to all of them; the oracle is exact. */
-export async function runJitter({ clients, messages, cutRate, seed, killsRedis = false }: Jitter): Promise<void> {
-  const [redis, database] = await Promise.all([startRedis(), startDatabase()]);
-  const env = { REDIS_URL: redis.url, MONGODB_URL: database.url };
+export async function runJitter({ clients, messages, cutRate, seed, ...faults }: Jitter): Promise<void> {
+  const { killsRedis = false, databaseDelayMs } = faults;
+  const [redis, database] = await Promise.all([startRedis(), startEmbeddedDatabase()]);
+  const slow = databaseDelayMs === undefined ? undefined : await startSlowDatabase(database.url, databaseDelayMs);
+  const env = { REDIS_URL: redis.url, MONGODB_URL: slow?.url() ?? database.url };
   const nodes: TestGateway[] = [await startGateway(env), await startGateway(env)];
   const publisher = nodes[0] as TestGateway;
   const random = createRandom(seed);
   const urls = nodes.map(({ url }) => url);
   const survivors = Array.from({ length: clients }, (_, index) => openSurvivor(`jitter-${index}`, urls));
 
+  let cuts = 0;
   for (let n = 1; n <= messages; n += 1) {
     if (killsRedis && n === Math.floor(messages / 3)) await redis.stop();
     if (killsRedis && n === Math.floor((2 * messages) / 3)) await redis.start();
@@ -34,15 +41,29 @@ export async function runJitter({ clients, messages, cutRate, seed, killsRedis =
       survivors.map(({ user }) => publisher.call('POST', `/emit/${user}/m?durable=true`, JSON.stringify(n))),
     );
     expect(answers.every(({ status }) => status === 200)).toBe(true);
-    for (const survivor of survivors) if (random() < cutRate) survivor.cut();
+    for (const survivor of survivors) {
+      if (random() >= cutRate) continue;
+      cuts += 1;
+      survivor.cut();
+    }
   }
   await until(() => survivors.every(({ received }) => new Set(received).size === messages));
   const verdicts = survivors.map((survivor) => judge(survivor, messages));
   const repeated = verdicts.reduce((sum, verdict) => sum + verdict.repeated, 0);
-  process.stderr.write(`${clients * messages} messages, ${repeated} came again\n`);
+  process.stderr.write(`${clients * messages} messages, ${cuts} cuts: ${repeated} came again\n`);
   for (const verdict of verdicts) expect(verdict).toMatchObject({ missing: 0, disordered: 0 });
 
   for (const survivor of survivors) survivor.close();
   await Promise.all(nodes.map((node) => node.close()));
+  await slow?.close();
   await Promise.all([redis.dispose(), database.stop()]);
+}
+
+async function startSlowDatabase(url: string, delayMs: number): Promise<MongoProxy> {
+  return startMongoProxy(url, {
+    async onCommand() {
+      await pause(delayMs);
+      return undefined;
+    },
+  });
 }
