@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../../platform/logger.js';
 import { type AckedByNamespace, isAcked, merge } from './acked.js';
 import type { Log } from './log.js';
@@ -12,8 +13,6 @@ const GATHERED_MS = 30;
 const RETRY_MS = 2000;
 /** Devices that one database call writes. */
 const GROUP_MAX = 1000;
-/** Devices that are merged at once. */
-const MERGES_MAX = 16;
 /** How long a cursor that nothing happens to stays in memory. */
 const IDLE_MS = 30_000;
 
@@ -99,32 +98,45 @@ export function createCursors({ mailboxes, log, pushStore, logger, now, onForgot
     }
   };
 
-  /** One update for all cursors; those that somebody else has changed meanwhile are merged one by one. */
+  /**
+   * One update for all cursors. Each is written only if its device is stored as it was when it was read last; those that
+   * another node has changed meanwhile are read together, merged and written again.
+   */
   const writeCursors = async (changed: readonly Cursor[]): Promise<void> => {
+    const unread = changed.filter(({ revision }) => revision === undefined);
     const known = changed.filter(({ revision }) => revision !== undefined);
-    let stale = changed.filter(({ revision }) => revision === undefined);
-    if (known.length > 0) {
-      const updates = known.map(({ device, revision = 0, acked, sent }) =>
+    let left = unread.length === 0 ? known : [...known, ...(await mergeStored(unread))];
+    while (left.length > 0) {
+      const updates = left.map(({ device, revision = 0, acked, sent }) =>
         mailboxes.toChange(device, revision, { acked, sent }),
       );
       const { matchedCount } = await mailboxes.collection.bulkWrite(updates as never, { ordered: false });
-      if (matchedCount === known.length) for (const cursor of known) cursor.revision = (cursor.revision ?? 0) + 1;
-      else stale = changed.slice();
-    }
-    for (let start = 0; start < stale.length; start += MERGES_MAX) {
-      await Promise.all(stale.slice(start, start + MERGES_MAX).map(mergeOne));
+      if (matchedCount === left.length) {
+        for (const cursor of left) cursor.revision = (cursor.revision ?? 0) + 1;
+        return;
+      }
+      left = await mergeStored(left);
     }
   };
 
-  const mergeOne = async (cursor: Cursor): Promise<void> => {
-    const stored = await mailboxes.change(cursor.device, ({ acked, sent }) => ({
-      acked: merge(acked, cursor.acked),
-      sent: highest(sent, cursor.sent),
-    }));
-    if (stored === undefined) return onForgotten(cursor);
-    cursor.acked = merge(stored.acked, cursor.acked);
-    cursor.start = Math.max(cursor.start, stored.start);
-    cursor.revision = stored.revision;
+  /** Merges what is stored into cursors. @returns those that know more than is stored */
+  const mergeStored = async (stale: readonly Cursor[]): Promise<Cursor[]> => {
+    const found = await mailboxes.find(stale.map(({ device }) => device.recipient));
+    const changed: Cursor[] = [];
+    for (const cursor of stale) {
+      const { recipient, deviceId } = cursor.device;
+      const stored = found.get(recipient)?.devices.find(({ id }) => id === deviceId);
+      if (stored === undefined) {
+        await onForgotten(cursor);
+        continue;
+      }
+      cursor.acked = merge(stored.acked, cursor.acked);
+      cursor.sent = highest(stored.sent, cursor.sent);
+      cursor.start = Math.max(cursor.start, stored.start);
+      cursor.revision = stored.revision;
+      if (!isDeepStrictEqual([cursor.acked, cursor.sent], [stored.acked, stored.sent])) changed.push(cursor);
+    }
+    return changed;
   };
 
   const writeEnds = async (taken: readonly { cursor: Cursor; ended: Cursor['ended'] }[]): Promise<void> => {
