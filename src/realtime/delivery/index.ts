@@ -138,7 +138,13 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     onForgotten: async (cursor) => (isHere(cursor.device) ? devices.restore(cursor) : undefined),
   });
   const purge = createPurge({ log, mailboxes, clock, receiptTtlMs });
-  const migrate = createMigration({ models, log, mailboxes, clock, receiptTtlMs });
+  const migrate = createMigration({
+    ...{ models, log, mailboxes, clock, receiptTtlMs },
+    onAppended: (recipient, end) => {
+      look(recipient, end.position);
+      bus.publish(TOPIC, [{ recipient, ...end }] satisfies Hint[]);
+    },
+  });
   const stops: (() => void)[] = [];
   const report = (error: unknown): void => logger.warn({ err: error }, 'delivery: the database failed; trying again');
   const background = createTaskTracker(report);

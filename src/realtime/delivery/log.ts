@@ -43,14 +43,16 @@ interface Dependencies {
 export function createLog({ models, clock, positions, receiptTtlMs }: Dependencies) {
   const { collection } = models.DeliveryEntry;
 
-  const readLast = async (recipient: string): Promise<number> => {
+  const readEnd = async (recipient: string): Promise<LogEnd> => {
     const provedAt = clock.now();
-    const newest = await collection.findOne({ recipient }, { projection: { position: 1 }, sort: { position: -1 } });
-    const last = Number(newest?.['position'] ?? 0);
+    const projection = { position: 1, createdAt: 1 };
+    const last = await collection.findOne({ recipient }, { projection, sort: { position: -1 } });
+    const position = Number(last?.['position'] ?? 0);
     positions.forget(recipient);
-    positions.learn(recipient, last, provedAt);
-    return last;
+    positions.learn(recipient, position, provedAt);
+    return { position, createdAt: (last?.['createdAt'] as Date | undefined)?.getTime() ?? 0 };
   };
+  const readLast = async (recipient: string): Promise<number> => (await readEnd(recipient)).position;
 
   /** Gives messages of one recipient the next positions. */
   const toEntries = (messages: readonly NamedMessage[], createdAt: number): Entry[] => {
@@ -61,7 +63,7 @@ export function createLog({ models, clock, positions, receiptTtlMs }: Dependenci
 
   /** Stores entries. @returns for each the error that it failed with, if any */
   const insert = async (entries: readonly Entry[], ordered: boolean): Promise<(Error | undefined)[]> => {
-    const documents = entries.map((entry) => toDocument(entry, receiptTtlMs));
+    const documents = entries.map((entry) => toDocument(entry, { receiptTtlMs, storedAt: entry.createdAt }));
     const [only] = documents;
     try {
       // The driver takes a third less for one than for a list of one, which is what most calls come to.
@@ -138,6 +140,8 @@ export function createLog({ models, clock, positions, receiptTtlMs }: Dependenci
       return messages.map(({ id }) => results.get(id) ?? new GatewayError('UNAVAILABLE'));
     },
 
+    /** The last entry of a recipient. */
+    readEnd,
     /** The last position that was given to a message; 0: none. */
     readLast,
 
@@ -228,6 +232,14 @@ export function createLog({ models, clock, positions, receiptTtlMs }: Dependenci
 
 /** Ends that an entry keeps: more than a user has devices. */
 const ENDS_MAX = 150;
+
+/** The last entry of a log. */
+export interface LogEnd {
+  /** 0: the log is empty. */
+  readonly position: number;
+  /** Unix time in milliseconds; 0 for an entry that was purged. */
+  readonly createdAt: number;
+}
 
 interface Chunk {
   readonly entries: readonly Entry[];
@@ -341,11 +353,17 @@ export interface StoredEntry {
   readonly hasPush?: boolean;
 }
 
+/** When an entry was stored, and for how long its receipt is kept. */
+interface Retention {
+  readonly storedAt: number;
+  readonly receiptTtlMs: number;
+}
+
 /** An entry as it is stored. */
-export const toDocument = (entry: Entry, receiptTtlMs: number): StoredEntry => ({
+export const toDocument = (entry: Entry, { receiptTtlMs, storedAt }: Retention): StoredEntry => ({
   ...{ _id: entry.id, recipient: entry.recipient, position: entry.position, namespace: entry.namespace },
   ...{ body: entry.body, createdAt: new Date(entry.createdAt) },
-  checkAt: new Date(entry.createdAt + PURGE_MIN_AGE_MS + (entry.keepsReceipt ? receiptTtlMs : 0)),
+  checkAt: new Date(storedAt + PURGE_MIN_AGE_MS + (entry.keepsReceipt ? receiptTtlMs : 0)),
   ...(entry.expireAt !== null && { expireAt: new Date(entry.expireAt) }),
   ...(entry.isResync && { isResync: true }),
   ...(entry.keepsReceipt && { keepsReceipt: true }),

@@ -33,14 +33,24 @@ interface Old {
   loss?: string;
   namespace?: string;
   expireInMs?: number;
+  ageMs?: number;
 }
 
-const toOld = ({ user, device, seq, state = 'queued', loss, namespace = '/v1/shared', expireInMs }: Old) => ({
+const toOld = ({
+  user,
+  device,
+  seq,
+  state = 'queued',
+  loss,
+  namespace = '/v1/shared',
+  expireInMs,
+  ageMs = 0,
+}: Old) => ({
   message: idOf(`${user} ${seq}`),
   recipient: JSON.stringify(['', user]),
   ...{ device, seq, namespace, state, isPending: state !== 'acked' && state !== 'expired' },
   body: JSON.stringify(['m', seq]),
-  ...{ at: new Date(clock.now()), createdAt: new Date(clock.now()), keepsReceipt: true },
+  ...{ at: new Date(clock.now() - ageMs), createdAt: new Date(clock.now() - ageMs), keepsReceipt: true },
   ...(loss !== undefined && { loss }),
   ...(expireInMs !== undefined && { expireAt: new Date(clock.now() + expireInMs) }),
 });
@@ -99,6 +109,13 @@ afterAll(async () => {
   await Promise.all([redis.dispose(), database.stop()]);
 });
 
+/** Lets time go on until the nodes have migrated everything. */
+const sweep = () =>
+  until(async () => {
+    clock.advance(31_000);
+    return (await connection.collection('delivery.entries').countDocuments()) === 0;
+  });
+
 const node = (index: number): TestGateway => nodes[index] as TestGateway;
 
 test('what an earlier version stored reaches the devices that it was stored for, in order', async () => {
@@ -132,11 +149,6 @@ test('what no device had come for waits for the first', async () => {
 });
 
 test('more than is read at once stays in order, though three nodes took it over at the same time', async () => {
-  // Nodes that were in each other's way try again after a while.
-  await until(async () => {
-    clock.advance(31_000);
-    return (await connection.collection('delivery.entries').countDocuments()) === 0;
-  });
   const device = await openApplication(node(1), { user: 'many', deviceId: 'd' });
   await device.has(1300);
   expect(device.messages).toEqual(Array.from({ length: 1300 }, (_, n) => n + 1));
@@ -152,10 +164,7 @@ test('what a node of the earlier version stores meanwhile is taken over too', as
       { device: 'watch', seq: 20 },
     ],
   );
-  await until(async () => {
-    clock.advance(31_000);
-    return (await connection.collection('delivery.entries').countDocuments()) === 0;
-  });
+  await sweep();
   const [phone, laptop, watch] = await Promise.all(
     ['phone', 'laptop', 'watch'].map((deviceId) => openApplication(node(2), { user: 'ann', deviceId })),
   );
@@ -163,4 +172,52 @@ test('what a node of the earlier version stores meanwhile is taken over too', as
   await Promise.all([phone, laptop, watch].map((device) => until(() => device?.messages.includes(21) === true)));
   expect([phone, laptop, watch].map((device) => device?.messages)).toEqual([[20, 21], [21], [20, 21]]);
   for (const device of [phone, laptop, watch]) device?.close();
+});
+
+test('a message that a node of the earlier version stores reaches a connected device', async () => {
+  await store('live', ['d'], []);
+  const device = await openApplication(node(1), { user: 'live', deviceId: 'd' });
+  await device.ready();
+  await store('live', ['d'], [{ device: 'd', seq: 101, ageMs: 20_000 }]);
+  await sweep();
+  await device.has(1);
+  expect(device.messages).toEqual([101]);
+  device.close();
+});
+
+test('a device is told once that an earlier version had lost something for it', async () => {
+  await store('told', ['d'], [{ device: 'd', seq: 1 }], ['d']);
+  // A node of the earlier version goes on using the mailbox, so it is migrated again.
+  const seenAt = new Date(clock.now() + 24 * 3_600_000);
+  await connection
+    .collection('delivery.recipients')
+    .updateOne({ _id: JSON.stringify(['', 'told']) as never }, { $set: { 'devices.0.seenAt': seenAt } });
+  await sweep();
+  const device = await openApplication(node(0), { user: 'told', deviceId: 'd' });
+  await device.ready();
+  expect(device.resyncs()).toBe(1);
+  device.close();
+  await connection.collection('delivery.entries').insertOne(toOld({ user: 'told', device: 'd', seq: 2 }));
+  await sweep();
+  const again = await openApplication(node(1), { user: 'told', deviceId: 'd' });
+  await again.ready();
+  expect(again.resyncs()).toBe(0);
+  again.close();
+});
+
+test('an old message keeps its position for as long as nodes may not know of it', async () => {
+  const ageMs = 3 * 24 * 3_600_000;
+  await store(
+    'old',
+    ['d'],
+    [1, 2, 3].map((seq) => ({ device: 'd', seq, ageMs })),
+  );
+  const before = clock.now();
+  await sweep();
+  const entries = await connection
+    .collection('delivery.log')
+    .find({ recipient: JSON.stringify(['', 'old']) })
+    .toArray();
+  expect(entries.map(({ createdAt }) => (createdAt as Date).getTime())).toEqual([1, 2, 3].map(() => before - ageMs));
+  for (const { checkAt } of entries) expect((checkAt as Date).getTime()).toBeGreaterThanOrEqual(before + 300_000);
 });
