@@ -27,8 +27,8 @@ export function websocketOf<Socket extends WebSocketLike>({ transport }: Connect
 
 /** Takes small frames alone from clients who have shown no token. */
 export interface FrameGate {
-  /** To be called with each new connection. */
-  guard(connection: Connection): void;
+  /** To be called with each new websocket, before anything of it is read. */
+  guard(websocket: object): void;
   /** To be called when the client of a socket has shown a token: from now on frames may be as large as any. */
   open(socket: Pick<Socket, 'conn' | 'client'>): void;
 }
@@ -44,20 +44,17 @@ interface Limits {
  */
 export function createFrameGate({ openMaxBytes, generalMaxBytes }: Limits): FrameGate {
   const opened = new WeakSet<object>();
-  const limit = (connection: Connection, bytes: number): void => {
+  const lift = (connection: Connection): void => {
     const websocket = websocketOf<WebSocketLike>(connection);
-    if (websocket !== undefined) setFrameLimit(websocket, bytes);
+    if (websocket === undefined) connection.once('upgrade', () => lift(connection));
+    else setFrameLimit(websocket, generalMaxBytes);
   };
   return {
-    guard(connection) {
-      limit(connection, openMaxBytes);
-      if (connection.transport.name === 'websocket') return;
-      connection.once('upgrade', () => opened.has(connection) || limit(connection, openMaxBytes));
-    },
+    guard: (websocket) => setFrameLimit(websocket as WebSocketLike, openMaxBytes),
     open({ client, conn }) {
       if (opened.has(conn)) return;
       opened.add(conn);
-      limit(conn, generalMaxBytes);
+      lift(conn);
       const { decoder } = client as unknown as { decoder?: object };
       if (decoder !== undefined && isGated(decoder)) decoder.openGate();
     },

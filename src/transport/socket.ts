@@ -4,11 +4,14 @@ import type { Config } from '../config.js';
 import { joinBroadcastFrames } from '../library-internals/broadcast-frame.js';
 import type { FrameGate } from '../library-internals/frame-limit.js';
 import { createPacketParser } from '../library-internals/packet-decoder.js';
+import { createUnfinishedBound } from '../library-internals/unfinished-frames.js';
+import { createWebSocketEngine } from '../library-internals/websocket-engine.js';
 import { createWriteBufferBound } from '../library-internals/write-buffer.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { GatewayServer } from '../sockets/socket.js';
+import { addressKeyOf } from './address.js';
 import type { ConnectDeadline } from './connect-deadline.js';
 import type { ConnectionBounds } from './connection-bounds.js';
 import { slimRequest } from './handshake.js';
@@ -76,8 +79,15 @@ export function attach(
   http: HttpServer,
   { config, allowsOrigin, isDraining, frameGate, connectionBounds, connectDeadline, ...platform }: AttachOptions,
 ): void {
+  const { messageMaxBytes } = config.sockets;
+  const boundUnfinished = createUnfinishedBound({ messageMaxBytes, ...platform });
   io.attach(http, {
     ...io._opts,
+    wsEngine: createWebSocketEngine((websocket, { socket, headers }) => {
+      frameGate.guard(websocket);
+      const address = { address: socket.remoteAddress ?? '', headers };
+      boundUnfinished(websocket, addressKeyOf(address, config.http.trustedProxies));
+    }),
     allowRequest: (request, answer) => {
       // CORS does not bind websockets, so a narrowed list of origins is enforced here.
       const refusal = isDraining()
@@ -93,7 +103,6 @@ export function attach(
   io.engine.on('connection', (connection) => {
     connectionBounds.hold(connection);
     connectDeadline.begin(connection);
-    frameGate.guard(connection);
     slimRequest(connection);
     boundWriteBuffer(connection);
   });

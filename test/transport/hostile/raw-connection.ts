@@ -57,12 +57,18 @@ export async function openRaw(
   return connection;
 }
 
+interface Entry {
+  namespace?: string;
+  claims?: Record<string, unknown>;
+  headers?: Record<string, string> | undefined;
+}
+
 /** Opens a connection and enters a namespace as the user of `claims`. */
 export async function enterRaw(
   gateway: Pick<TestGateway, 'url'>,
-  { namespace = '/v1/shared', claims = {} }: { namespace?: string; claims?: Record<string, unknown> } = {},
+  { namespace = '/v1/shared', claims = {}, headers }: Entry = {},
 ): Promise<RawConnection> {
-  const connection = await openRaw(gateway);
+  const connection = await openRaw(gateway, 'EIO=4', headers);
   connection.send(`40${namespace},${JSON.stringify({ token: signToken(claims) })}`);
   const answer = await connection.next();
   if (answer?.startsWith(`40${namespace},`) !== true) throw new Error(`not let in: ${answer}`);
