@@ -14,7 +14,7 @@ export function createIntegrations(context: Context): Integration[] {
   return [
     ...createChat(context, users),
     ...createUsers(context, users),
-    ...createConversation(context),
+    ...createConversation(context, users),
     createLeadFinder(context),
     createEmitApi(context),
     createPushSites(context),

@@ -1,4 +1,5 @@
 import type { Context } from '../../framework/context.js';
+import type { Blocks } from '../users/index.js';
 import { ensureAccess, participantsOf } from './access.js';
 import { createAnnounce } from './announce.js';
 import { createChanges } from './changes.js';
@@ -27,12 +28,12 @@ export type Conversations<D extends Description, M extends WireMessage> = Return
 /** The rules of one kind of conversation. Every operation stores, then sends, then returns. */
 export function createConversations<D extends Description, M extends WireMessage>(
   context: Context,
-  { kind, counters }: { kind: ConversationKind<D, M>; counters: CounterStore },
+  { kind, counters, blocks }: { kind: ConversationKind<D, M>; counters: CounterStore; blocks: Blocks },
 ) {
   const { models, clock, logger } = context;
   const announce = createAnnounce(context.emitter);
   const pages = createPages(clock);
-  const basis = { models, kind, counters, announce, clock, logger, pages };
+  const basis = { models, kind, counters, blocks, announce, clock, logger, pages };
   const messages = createMessageLists(basis);
   const membership = createMembership(basis);
 
@@ -54,15 +55,16 @@ export function createConversations<D extends Description, M extends WireMessage
       return (await prepareToShow(models, kind, [conversation]))(conversation, member);
     },
 
-    /** Sends a typing event to the other participants. Not stored. */
+    /** Sends a typing event to the other participants, except those with a block. Not stored. */
     async typing(viewer: Viewer, { conversation_id: id, is_typing }: { conversation_id: string; is_typing: boolean }) {
-      const [{ conversation }, members] = await Promise.all([
+      const [{ conversation }, members, blocked] = await Promise.all([
         ensureAccess(models, kind, { viewer, id }),
         models.Member.find({ conversation: id }).lean(),
+        blocks.of(viewer.id),
       ]);
       const others = participantsOf({ conversation, members })
         .map(({ user }) => user.toHexString())
-        .filter((user) => user !== viewer.id);
+        .filter((user) => user !== viewer.id && !blocked.has(user));
       announce(others, { event: 'typing', payload: { conversation_id: id, user: viewer.id, is_typing } });
     },
   };

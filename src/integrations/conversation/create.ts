@@ -4,6 +4,7 @@ import type { Conversation } from '#shared/models/conversation.js';
 import type { Models } from '#shared/models/index.js';
 import { GatewayError, invalid } from '../../errors.js';
 import type { Clock } from '../../platform/clock.js';
+import type { Blocks } from '../users/index.js';
 import { ensureFullAccess, namedIn } from './access.js';
 import { type Announce, toUpdate } from './announce.js';
 import { type CounterStore, specialChannels } from './counters/index.js';
@@ -16,6 +17,7 @@ interface Dependencies<D extends Description, M extends WireMessage> {
   models: Models;
   kind: ConversationKind<D, M>;
   counters: CounterStore;
+  blocks: Blocks;
   announce: Announce;
   clock: Clock;
 }
@@ -32,20 +34,29 @@ export interface Draft {
 
 /** Creates conversations and manages their participants. */
 export function createMembership<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
-  const { models, kind, counters, announce, clock } = dependencies;
+  const { models, kind, counters, blocks, announce, clock } = dependencies;
   const members = createMembers(dependencies);
+
+  /** @throws GatewayError `FORBIDDEN` when users would be brought together who have a block between them */
+  const ensureNoBlock = async (added: readonly string[], all: readonly string[]): Promise<void> => {
+    if (await blocks.isBetween(added, all)) throw new GatewayError('FORBIDDEN');
+  };
 
   return {
     ensureMembers: members.ensureMembers,
     end: members.end,
 
-    /** Creates a conversation and sends it to all participants. @throws GatewayError `NOT_FOUND` for users of another account */
+    /**
+     * Creates a conversation and sends it to all participants.
+     * @throws GatewayError `NOT_FOUND` for users of another account, `FORBIDDEN` for a block between any two
+     */
     async create(viewer: Viewer, draft: Draft): Promise<ConversationView<D, M>> {
       if (!canParticipate(viewer)) throw new GatewayError('NOT_FOUND');
       if (specialChannels.some((name) => name === draft.channel_id))
         throw invalid('channel_id', 'is reserved for a view over all channels');
       const users = [viewer.id, ...(await ensureColleagues(models, viewer, draft.users))];
       if (users.length > USERS_MAX) throw invalid('users', `at most ${USERS_MAX} users can participate`);
+      await ensureNoBlock(users, users);
       const conversation = toConversation(viewer, { draft, users, now: new Date(clock.now()) });
       const added = await counters.transact(users, async (transaction) => {
         await kind.conversations.insertMany([conversation], { session: transaction.session });
@@ -61,7 +72,7 @@ export function createMembership<D extends Description, M extends WireMessage>(d
       return toWire(conversation, own);
     },
 
-    /** Adds participants. Existing participants do not change. */
+    /** Adds participants. Existing participants do not change. @throws GatewayError as `create` */
     async addParticipants(
       viewer: Viewer,
       { conversation_id: id, users }: { conversation_id: string; users: string[] },
@@ -75,6 +86,7 @@ export function createMembership<D extends Description, M extends WireMessage>(d
         const invited = others.filter((user) => !named.has(user));
         if (named.size + invited.length > USERS_MAX)
           throw invalid('users', `at most ${USERS_MAX} users can participate`);
+        await ensureNoBlock(invited, [...named, ...invited]);
         const after = await kind.conversations
           .findOneAndUpdate(
             { _id: id },

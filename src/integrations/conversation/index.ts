@@ -2,19 +2,20 @@ import { conversation } from '#shared/contracts/conversation.js';
 import { conversationNamespaces } from '#shared/contracts/namespaces.js';
 import type { Context } from '../../framework/context.js';
 import { type Integration, mountEvents } from '../../framework/integration.js';
+import type { UserServices } from '../users/index.js';
 import { createActiveStatus } from './active-status.js';
 import { createHandlers } from './handlers.js';
 import { createProspect } from './prospect/index.js';
 import { type ConversationServices, createConversationServices } from './service.js';
 
 /** Team and prospect conversations, on `/v1/conversation` and `/v1/conversation/live`. */
-export function createConversation(context: Context): Integration[] {
-  const services = createConversationServices(context);
+export function createConversation(context: Context, { blocks }: UserServices): Integration[] {
+  const services = createConversationServices(context, blocks);
   return [createTeamConversations(context, services), createProspect(context, services)];
 }
 
 const createTeamConversations = (context: Context, services: ConversationServices): Integration => {
-  const activeStatus = createActiveStatus(context);
+  const activeStatus = createActiveStatus(context, services.blocks);
   const { snoozes } = services.team;
   return {
     name: conversation.name,

@@ -3,6 +3,7 @@ import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
 import { GatewayError } from '../../errors.js';
 import type { Clock } from '../../platform/clock.js';
+import type { Blocks } from '../users/index.js';
 import { ensureFullAccess } from './access.js';
 import { type Announce, toUpdate } from './announce.js';
 import type { CounterStore } from './counters/index.js';
@@ -15,6 +16,7 @@ interface Dependencies<D extends Description, M extends WireMessage> {
   models: Models;
   kind: ConversationKind<D, M>;
   counters: CounterStore;
+  blocks: Blocks;
   announce: Announce;
   clock: Clock;
 }
@@ -31,7 +33,7 @@ interface Position {
  * Reading an older message than before changes nothing.
  */
 export function createRead<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
-  const { models, kind, counters, announce, clock } = dependencies;
+  const { models, kind, counters, blocks, announce, clock } = dependencies;
 
   /** @throws GatewayError `NOT_FOUND` for a message of another conversation */
   const findTarget = async (
@@ -78,6 +80,7 @@ export function createRead<D extends Description, M extends WireMessage>(depende
 
   return async (viewer: Viewer, data: { conversation_id: string; message_id?: string | undefined }): Promise<void> => {
     const { conversation_id: id, message_id } = data;
+    const blocked = await blocks.of(viewer.id);
     const { conversation, participants, member } = await counters.transact([id, viewer.id], async (transaction) => {
       const { session, record } = transaction;
       const access = await ensureFullAccess(models, kind, { viewer, id, transaction });
@@ -94,7 +97,9 @@ export function createRead<D extends Description, M extends WireMessage>(depende
       record(access.member, after);
       return { conversation: access.conversation, participants: access.members, member: after };
     });
-    const others = participants.map(({ user }) => user.toHexString()).filter((user) => user !== viewer.id);
+    const others = participants
+      .map(({ user }) => user.toHexString())
+      .filter((user) => user !== viewer.id && !blocked.has(user));
     const payload = {
       conversation_id: id,
       userID: viewer.id,

@@ -6,6 +6,7 @@ import { equalText } from '#shared/models/stored-text.js';
 import { GatewayError } from '../../errors.js';
 import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
 import { acknowledgedReadConcern } from '../../platform/mongo/options.js';
+import type { Blocks } from '../users/index.js';
 import { ensureAccess, isAccessible, withMembers } from './access.js';
 import type { Announce } from './announce.js';
 import type { CounterStore } from './counters/index.js';
@@ -18,6 +19,7 @@ interface Dependencies<D extends Description, M extends WireMessage> {
   models: Models;
   kind: ConversationKind<D, M>;
   counters: CounterStore;
+  blocks: Blocks;
   announce: Announce;
   notify: Notify;
 }
@@ -40,7 +42,7 @@ export interface Draft {
  * new message would be refused.
  */
 export function createSend<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
-  const { models, kind, counters, announce, notify } = dependencies;
+  const { models, kind, counters, blocks, announce, notify } = dependencies;
 
   /** @throws GatewayError `NOT_FOUND` */
   const makeNewest = async (
@@ -61,13 +63,18 @@ export function createSend<D extends Description, M extends WireMessage>(depende
     return again;
   };
 
-  const store = (viewer: Viewer, { conversationId: id, message: draft, mentions }: Draft) =>
-    counters.transact([id], async (transaction) => {
+  const store = async (viewer: Viewer, { conversationId: id, message: draft, mentions }: Draft) => {
+    const reading = blocks.of(viewer.id);
+    // Awaited below; the transaction may fail before.
+    reading.catch(() => undefined);
+    return counters.transact([id], async (transaction) => {
       const { session, record } = transaction;
       const conversation = await makeNewest(viewer, { id, message: draft }, session);
       const at = activeAt(conversation);
       const message = { ...draft, createdAt: at };
       const { members } = await withMembers(models, conversation, { viewer, transaction });
+      const blocked = await reading;
+      ensureHeard(viewer, members, blocked);
       const mentioned = toMentioned(members, mentions);
 
       await kind.messages.insertMany([message], { session });
@@ -77,8 +84,9 @@ export function createSend<D extends Description, M extends WireMessage>(depende
         const unread_count = member.unread_count + (member.user.equals(viewer.userId) ? 0 : 1);
         record(member, { ...member, mentioned: isMentioned, unread_count });
       }
-      return { conversation, members, message };
+      return { conversation, members, message, blocked };
     });
+  };
 
   /** The message that the same call stored before. */
   const findStored = ({ userId }: Viewer, { conversationId, message }: Draft) =>
@@ -104,9 +112,9 @@ export function createSend<D extends Description, M extends WireMessage>(depende
       store(viewer, draft).catch(async (refusal: unknown) => ({ said: await findSaid(viewer, draft, refusal) })),
     ]);
     if ('said' in stored) return toWire(stored.said, view);
-    const { conversation, members, message } = stored;
+    const { conversation, members, message, blocked } = stored;
     const own = toWire(message, view);
-    const others = members.map(({ user }) => user.toHexString()).filter((id) => id !== viewer.id);
+    const others = members.map(({ user }) => user.toHexString()).filter((id) => id !== viewer.id && !blocked.has(id));
     const { message: event } = kind.events;
     announce([viewer.id], { event, payload: own }, viewer.socketId);
     if (others.length > 0) {
@@ -136,6 +144,12 @@ const toActivity = ({ _id, createdAt }: StoredMessage) => [
 const NEXT_MOMENT = {
   $cond: [{ $eq: [{ $type: '$last_activity_at' }, 'date'] }, { $add: ['$last_activity_at', 1] }, null],
 };
+
+/** @throws GatewayError `FORBIDDEN` in a conversation of two people with a block between them */
+function ensureHeard({ id }: Viewer, members: readonly Member[], blocked: ReadonlySet<string>): void {
+  const [other, ...more] = members.map(({ user }) => user.toHexString()).filter((user) => user !== id);
+  if (other !== undefined && more.length === 0 && blocked.has(other)) throw new GatewayError('FORBIDDEN');
+}
 
 /** @throws GatewayError `NOT_FOUND` for a user who is not a participant */
 function toMentioned(participants: readonly Member[], mentions: readonly string[]): Types.ObjectId[] {

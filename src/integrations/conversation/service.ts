@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import type { payloads } from '#shared/contracts/conversation-parts.js';
 import type { Attachment, Message } from '#shared/models/message.js';
 import type { Context } from '../../framework/context.js';
+import type { Blocks } from '../users/index.js';
 import { type Conversations, createConversations, type Viewer } from './conversations.js';
 import { type CounterStore, createCounterStore } from './counters/index.js';
 import { createProspectKind, type ProspectDescription, type ProspectMessage } from './prospect/kind.js';
@@ -17,18 +18,20 @@ export type ProspectConversations = Conversations<ProspectDescription, ProspectM
 
 /** Both kinds of conversation and their shared counters. */
 export interface ConversationServices {
+  readonly blocks: Blocks;
   readonly counters: CounterStore;
   readonly team: TeamConversations;
   readonly prospects: ProspectConversations;
 }
 
 /** Created once, because work on one conversation is serialized. */
-export function createConversationServices(context: Context): ConversationServices {
+export function createConversationServices(context: Context, blocks: Blocks): ConversationServices {
   const counters = createCounterStore(context);
+  const basis = { counters, blocks };
   return {
-    counters,
-    team: createConversations(context, { counters, kind: createTeamKind(context.models) }),
-    prospects: createConversations(context, { counters, kind: createProspectKind(context.models) }),
+    ...basis,
+    team: createConversations(context, { ...basis, kind: createTeamKind(context.models) }),
+    prospects: createConversations(context, { ...basis, kind: createProspectKind(context.models) }),
   };
 }
 

@@ -1,12 +1,14 @@
 import type { Context } from '../../framework/context.js';
 import type { Integration } from '../../framework/integration.js';
 import { type Admission, createAdmission } from './admission.js';
+import { type Blocks, createBlocks } from './blocks.js';
 import { createLockWatch } from './lock-watch.js';
 import { createPeople, type People } from './people.js';
 import { createSession } from './session.js';
 import { createSharedEvents } from './shared-events.js';
 
 export { endLocked } from './admission.js';
+export { type Blocks, isBlockBetween, isSameAccount } from './blocks.js';
 export { accountOf, nameOf, type People, type Person } from './people.js';
 export { sessionHandlers } from './session.js';
 
@@ -14,11 +16,12 @@ export { sessionHandlers } from './session.js';
 export interface UserServices {
   readonly people: People;
   readonly admission: Admission;
+  readonly blocks: Blocks;
 }
 
 export function createUserServices({ models, clock, logger }: Context): UserServices {
   const people = createPeople({ models, clock });
-  return { people, admission: createAdmission({ people, clock, logger }) };
+  return { people, admission: createAdmission({ people, clock, logger }), blocks: createBlocks(models) };
 }
 
 /**

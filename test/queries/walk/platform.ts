@@ -1,5 +1,6 @@
 import { emitApi } from '#shared/contracts/emit-api.js';
 import { leadFinder } from '#shared/contracts/lead-finder.js';
+import { operations } from '#shared/contracts/operations.js';
 import { pushSites } from '#shared/contracts/push-sites.js';
 import { sharedEvents } from '#shared/contracts/shared-events.js';
 import { connectSite } from '../../integrations/push-sites/site-client.js';
@@ -49,6 +50,7 @@ export async function walkPlatform(stage: WalkStage): Promise<void> {
   await call(emitApi, 'revokeTokens', { body: { jti: 'token' } });
   const back = await stage.open(user, { namespace: '/v1/shared', query });
   await ask(sharedEvents, back, 'join', {});
+  for (const name of Object.keys(operations.routes)) await call(operations, name);
 }
 
 async function walkSite({ call, gateway, site }: WalkStage): Promise<void> {

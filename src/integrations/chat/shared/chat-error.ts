@@ -10,6 +10,9 @@ export class ChatError extends GatewayError {
   }
 }
 
+/** The refusal when a block keeps the only other people from hearing the caller. */
+export const blockedUser = () => new ChatError('FORBIDDEN', 'Cannot send message to a blocked user');
+
 const generalWords: Record<ErrorCode, string> = {
   VALIDATION_ERROR: 'The data is not valid',
   INVALID_TOKEN: 'Authentication failed',

@@ -3,16 +3,14 @@ import { session } from '#shared/contracts/session.js';
 import type { Context } from '../../../framework/context.js';
 import { type Integration, mountEvents } from '../../../framework/integration.js';
 import { rooms } from '../../../realtime/rooms.js';
-import { type People, sessionHandlers, type UserServices } from '../../users/index.js';
-import { type Blocks, createBlocks } from './blocks.js';
+import { type Blocks, type People, sessionHandlers, type UserServices } from '../../users/index.js';
 import { commonDialect, toRefusal } from './dialect.js';
 import { createEntrance, type Entrance } from './entrance.js';
 import { createChatPresence } from './presence.js';
 import { createWatch } from './watch.js';
 
-export { accountOf, nameOf, type People } from '../../users/index.js';
-export { type Blocks, blockedUser, isBlockBetween, isSameAccount } from './blocks.js';
-export { ChatError, wordsOf } from './chat-error.js';
+export { accountOf, type Blocks, isBlockBetween, isSameAccount, nameOf, type People } from '../../users/index.js';
+export { blockedUser, ChatError, wordsOf } from './chat-error.js';
 export { chatDialect, toRefusal, toRequestFailure } from './dialect.js';
 export type { Caller, Entrance, UserCaller } from './entrance.js';
 export { createMessageLog, isPositioned, type MessageLog, type Place } from './messages/index.js';
@@ -25,8 +23,8 @@ export interface ChatServices {
   readonly blocks: Blocks;
 }
 
-export function createChatServices({ models, userAuth, emitter }: Context, { people }: UserServices): ChatServices {
-  return { people, entrance: createEntrance({ userAuth, people, emitter }), blocks: createBlocks(models) };
+export function createChatServices({ userAuth, emitter }: Context, { people, blocks }: UserServices): ChatServices {
+  return { people, blocks, entrance: createEntrance({ userAuth, people, emitter }) };
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Context } from '../../../framework/context.js';
 import type { Acquaintances, Integration } from '../../../framework/integration.js';
 import { rooms } from '../../../realtime/rooms.js';
 import type { GatewaySocket } from '../../../sockets/socket.js';
-import type { Blocks } from './blocks.js';
+import type { Blocks } from '../../users/index.js';
 
 /** People of whom one client is told at most; those of the newest conversations come first. */
 const ACQUAINTANCES_MAX = 5000;

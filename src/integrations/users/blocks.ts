@@ -1,7 +1,6 @@
-import { isObjectIdOrHexString, type Types } from 'mongoose';
+import { isObjectIdOrHexString, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
-import type { Person } from '../../users/index.js';
-import { ChatError } from './chat-error.js';
+import type { Person } from './people.js';
 
 /** Blocks of one user that are read. */
 const BLOCKS_MAX = 10_000;
@@ -23,8 +22,25 @@ export function createBlocks({ User }: Pick<Models, 'User'>) {
   const all = async (user: Types.ObjectId, blocked: readonly string[]): Promise<Set<string>> =>
     new Set([...blocked, ...(await blockersOf(user))]);
 
+  /** Whether any of some users has a block with any of others. */
+  const isBetween = async (ones: readonly string[], others: readonly string[]): Promise<boolean> => {
+    const ids = [...new Set([...ones, ...others])];
+    const objectIds = ids.map((id) => new Types.ObjectId(id));
+    const query = { _id: { $in: objectIds }, blockedUsers: { $in: [...objectIds, ...ids] } };
+    const found = await User.collection.find(query, { projection: { blockedUsers: 1 } }).toArray();
+    const [isOne, isOther] = [new Set(ones), new Set(others)];
+    return found.some(({ _id, blockedUsers }) => {
+      const id = String(_id);
+      const blocked = [blockedUsers].flat().map(String);
+      return blocked.some(
+        (it) => it !== id && ((isOne.has(id) && isOther.has(it)) || (isOther.has(id) && isOne.has(it))),
+      );
+    });
+  };
+
   return {
     all,
+    isBetween,
     /** The same for a user of whom only the id is known; empty for a user who does not exist. */
     async of(userId: string): Promise<Set<string>> {
       if (!isObjectIdOrHexString(userId)) return new Set();
@@ -46,5 +62,3 @@ export const isBlockBetween = (one: Person, other: Person): boolean =>
 
 /** Whether two people belong to one account. Users without an account count as of one common account. */
 export const isSameAccount = (one: Person, other: Person): boolean => one.account === other.account;
-
-export const blockedUser = () => new ChatError('FORBIDDEN', 'Cannot send message to a blocked user');
