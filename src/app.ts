@@ -10,6 +10,7 @@ import type { Integration } from './framework/integration.js';
 import { beginPresence, createPresenceTracker } from './framework/presence-tracker.js';
 import { createIntegrations } from './integrations/index.js';
 import { createFrameGate } from './library-internals/frame-limit.js';
+import { createConnectionCheck, reportMissingServerParts } from './library-internals/private-parts.js';
 import { defineGatewayModels } from './models/index.js';
 import { boundLog } from './platform/bounded-log.js';
 import { type Cleanup, createCleanup } from './platform/cleanup.js';
@@ -196,6 +197,7 @@ async function openNetwork(base: Base, { outside, realtime, integrations }: Open
   bounds.connectionBounds.boundTcp(server);
   const { isDraining } = health;
   attach(io, server, { config, allowsOrigin, isDraining, ...bounds, clock, logger, metrics });
+  reportMissingServerParts(io, logger);
   const bodyMaxBytes = Math.max(config.http.bodyLimitBytes, config.sockets.messageMaxBytes);
   const waiting = boundWaiting(server, { connectionsMax: config.http.idleMax, bodyMaxBytes, clock, metrics });
   await cluster.join();
@@ -246,6 +248,7 @@ function openEventNamespaces(
     createPresenceTracker({ presence, sockets, integrations, logger }),
     expiry,
     revocations.listener,
+    createConnectionCheck(logger),
     ...integrations.flatMap((integration) => integration.listener ?? []),
   ];
   const { frameGate, connectDeadline } = bounds;

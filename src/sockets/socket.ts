@@ -51,7 +51,7 @@ export function* everySocket(io: GatewayServer): Generator<GatewaySocket> {
   for (const namespace of io._nsps.values()) yield* namespace.sockets.values();
 }
 
-/** Every connection of this node, also those that are in no namespace. Engine.IO keeps the table to itself and its heirs. */
+/** Every connection of this node, also those outside of namespaces. The table is protected in Engine.IO's types. */
 export function everyConnection(io: GatewayServer): GatewaySocket['conn'][] {
   const { clients } = io.engine as unknown as { clients: Readonly<Record<string, GatewaySocket['conn']>> };
   return Object.values(clients);

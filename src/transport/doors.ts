@@ -6,6 +6,7 @@ import type { Namespace } from '../framework/integration.js';
 import { toConnectError, toGatewayError, toRefusalBody } from '../framework/reply.js';
 import { compactConnection } from '../library-internals/compact-connection.js';
 import type { FrameGate } from '../library-internals/frame-limit.js';
+import { forgetHandshake } from '../library-internals/slim-handshake.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
@@ -17,7 +18,6 @@ import type { ConnectDeadline } from './connect-deadline.js';
 import type { ConnectLimits, Knock } from './connect-limits.js';
 import { createConnects, wordUnknownNamespaces } from './connects.js';
 import type { Dispatch } from './dispatch.js';
-import { forgetHandshake } from './handshake.js';
 
 interface Dependencies {
   clock: Clock;

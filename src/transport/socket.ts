@@ -4,6 +4,7 @@ import type { Config } from '../config.js';
 import { joinBroadcastFrames } from '../library-internals/broadcast-frame.js';
 import type { FrameGate } from '../library-internals/frame-limit.js';
 import { createPacketParser } from '../library-internals/packet-decoder.js';
+import { slimRequest } from '../library-internals/slim-handshake.js';
 import { createUnfinishedBound } from '../library-internals/unfinished-frames.js';
 import { createWebSocketEngine } from '../library-internals/websocket-engine.js';
 import { createWriteBufferBound } from '../library-internals/write-buffer.js';
@@ -14,7 +15,6 @@ import type { GatewayServer } from '../sockets/socket.js';
 import { addressKeyOf } from './address.js';
 import type { ConnectDeadline } from './connect-deadline.js';
 import type { ConnectionBounds } from './connection-bounds.js';
-import { slimRequest } from './handshake.js';
 import type { AllowsOrigin } from './origins.js';
 import { explainRefusals } from './refusals.js';
 
