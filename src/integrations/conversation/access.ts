@@ -96,3 +96,9 @@ export function participantsOf({ conversation, members }: Pick<FullAccess, 'conv
 /** The users that a conversation names, each once. */
 export const namedIn = ({ users }: Pick<Conversation, 'users'>): Set<string> =>
   new Set(users.map((id) => id.toHexString()));
+
+/** @throws GatewayError `FORBIDDEN` in a conversation of two people with a block between them */
+export function ensureHeard({ id }: Viewer, members: readonly Member[], blocked: ReadonlySet<string>): void {
+  const [other, ...more] = members.map(({ user }) => user.toHexString()).filter((user) => user !== id);
+  if (other !== undefined && more.length === 0 && blocked.has(other)) throw new GatewayError('FORBIDDEN');
+}

@@ -4,7 +4,8 @@ import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
 import { GatewayError, invalid } from '../../errors.js';
 import type { Clock } from '../../platform/clock.js';
-import { ensureAccess, ensureFullAccess } from './access.js';
+import type { Blocks } from '../users/index.js';
+import { ensureAccess, ensureFullAccess, ensureHeard } from './access.js';
 import { type Announce, toUpdate } from './announce.js';
 import type { CounterStore } from './counters/index.js';
 import type { ConversationKind, Description, WireMessage } from './kind.js';
@@ -15,6 +16,7 @@ interface Dependencies<D extends Description, M extends WireMessage> {
   models: Models;
   kind: ConversationKind<D, M>;
   counters: CounterStore;
+  blocks: Blocks;
   announce: Announce;
   clock: Clock;
 }
@@ -23,7 +25,7 @@ type OwnChange = Partial<Pick<Member, 'snoozed_until' | 'archived' | 'show_on_to
 
 /** Changes conversations, for one participant or for all. */
 export function createChanges<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
-  const { models, kind, counters, announce, clock } = dependencies;
+  const { models, kind, counters, blocks, announce, clock } = dependencies;
 
   /** Changes the viewer's member and notifies their sockets. */
   const changeOwn = async (viewer: Viewer, id: string, change: OwnChange): Promise<ConversationView<D, M>> => {
@@ -39,15 +41,20 @@ export function createChanges<D extends Description, M extends WireMessage>(depe
     return view;
   };
 
-  /** Changes shared fields and their copies in the members, and notifies all participants. */
+  /**
+   * Changes shared fields and their copies in the members, and notifies the participants without a block.
+   * @throws GatewayError `FORBIDDEN` in a conversation of two people with a block between them
+   */
   const changeShared = async (
     viewer: Viewer,
     id: string,
     change: { conversation: UpdateQuery<Conversation>; member: Partial<Pick<Member, 'is_open' | 'search_key'>> },
   ): Promise<ConversationView<D, M>> => {
+    const blocked = await blocks.of(viewer.id);
     const { conversation, members } = await counters.transact([id], async (transaction) => {
       const { session, record } = transaction;
       const before = await ensureFullAccess(models, kind, { viewer, id, transaction });
+      ensureHeard(viewer, before.members, blocked);
       const after = await kind.conversations
         .findOneAndUpdate({ _id: id }, { $set: change.conversation }, { session, returnDocument: 'after' })
         .lean<Conversation>();
@@ -60,7 +67,8 @@ export function createChanges<D extends Description, M extends WireMessage>(depe
     });
     const toWire = await prepareToShow(models, kind, [conversation]);
     for (const member of members) {
-      announce([member.user.toHexString()], toUpdate(toWire(conversation, member)));
+      const user = member.user.toHexString();
+      if (!blocked.has(user)) announce([user], toUpdate(toWire(conversation, member)));
     }
     const own = members.find(({ user }) => user.equals(viewer.userId));
     if (own === undefined) throw new GatewayError('NOT_FOUND');

@@ -5,7 +5,7 @@ import type { Models } from '#shared/models/index.js';
 import { GatewayError, invalid } from '../../errors.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Blocks } from '../users/index.js';
-import { ensureFullAccess, namedIn } from './access.js';
+import { ensureFullAccess, ensureHeard, namedIn } from './access.js';
 import { type Announce, toUpdate } from './announce.js';
 import { type CounterStore, specialChannels } from './counters/index.js';
 import type { ConversationKind, Description, WireMessage } from './kind.js';
@@ -77,10 +77,11 @@ export function createMembership<D extends Description, M extends WireMessage>(d
       viewer: Viewer,
       { conversation_id: id, users }: { conversation_id: string; users: string[] },
     ) {
-      const others = await ensureColleagues(models, viewer, users);
+      const [others, blocked] = await Promise.all([ensureColleagues(models, viewer, users), blocks.of(viewer.id)]);
       const { conversation, all, added } = await counters.transact([id, ...others], async (transaction) => {
         const { session } = transaction;
         const before = await ensureFullAccess(models, kind, { viewer, id, transaction });
+        ensureHeard(viewer, before.members, blocked);
         const present = new Set(before.members.map(({ user }) => user.toHexString()));
         const named = namedIn(before.conversation);
         const invited = others.filter((user) => !named.has(user));
@@ -108,7 +109,8 @@ export function createMembership<D extends Description, M extends WireMessage>(d
       for (const member of all) {
         const user = member.user.toHexString();
         const payload = toWire(conversation, member);
-        announce([user], added.has(user) ? { event: kind.events.added, payload } : toUpdate(payload));
+        if (!blocked.has(user))
+          announce([user], added.has(user) ? { event: kind.events.added, payload } : toUpdate(payload));
       }
       const own = all.find(({ user }) => user.equals(viewer.userId));
       if (own === undefined) throw new GatewayError('NOT_FOUND');

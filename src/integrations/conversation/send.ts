@@ -7,7 +7,7 @@ import { GatewayError } from '../../errors.js';
 import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
 import { acknowledgedReadConcern } from '../../platform/mongo/options.js';
 import type { Blocks } from '../users/index.js';
-import { ensureAccess, isAccessible, withMembers } from './access.js';
+import { ensureAccess, ensureHeard, isAccessible, withMembers } from './access.js';
 import type { Announce } from './announce.js';
 import type { CounterStore } from './counters/index.js';
 import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
@@ -144,12 +144,6 @@ const toActivity = ({ _id, createdAt }: StoredMessage) => [
 const NEXT_MOMENT = {
   $cond: [{ $eq: [{ $type: '$last_activity_at' }, 'date'] }, { $add: ['$last_activity_at', 1] }, null],
 };
-
-/** @throws GatewayError `FORBIDDEN` in a conversation of two people with a block between them */
-function ensureHeard({ id }: Viewer, members: readonly Member[], blocked: ReadonlySet<string>): void {
-  const [other, ...more] = members.map(({ user }) => user.toHexString()).filter((user) => user !== id);
-  if (other !== undefined && more.length === 0 && blocked.has(other)) throw new GatewayError('FORBIDDEN');
-}
 
 /** @throws GatewayError `NOT_FOUND` for a user who is not a participant */
 function toMentioned(participants: readonly Member[], mentions: readonly string[]): Types.ObjectId[] {

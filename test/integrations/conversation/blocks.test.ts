@@ -70,7 +70,10 @@ test.each(['Ann', 'Eve'])('a block by %s ends what two people say to each other'
   await (by === 'Ann' ? block(ann, eve) : block(eve, ann));
   for (const client of [a, e]) {
     expect(await client.ask('message', { conversation_id, data: 'after' })).toMatchObject(FORBIDDEN);
+    expect(await client.ask('edit_conversation', { conversation_id, title: 'after' })).toMatchObject(FORBIDDEN);
+    expect(await client.ask('open', { conversation_id, is_open: false })).toMatchObject(FORBIDDEN);
   }
+  expect(await stage.models.Conversation.findById(conversation_id).lean()).toMatchObject({ title: '', is_open: true });
   expect(dataOf(await e.ask('message', { conversation_id, data: 'before', UUID })).message._id).toBe(first._id);
   expect(await stage.models.Message.countDocuments({ conversation_id })).toBe(1);
   const { unread_count } = (await stage.models.Member.findOne({ conversation: conversation_id, user: ann.id })) ?? {};
@@ -86,14 +89,16 @@ test('with others, nothing that one does is sent to the other, and what is store
   dataOf(await e.ask('message', { conversation_id, data: 'of Eve', mentions: [ann.id] }));
   await e.ask('typing', { conversation_id });
   await e.ask('read', { conversation_id, message_id: message._id });
+  await e.ask('edit_conversation', { conversation_id, title: 'of Eve' });
   await e.ask('active_status', { status: 'away' });
   expect((await f.next('message'))[0].data).toBe('of Eve');
-  for (const event of ['typing', 'read', 'active_status']) await f.next(event);
+  for (const event of ['typing', 'read', 'update_conversation', 'active_status']) await f.next(event);
   for (const node of stage.nodes) {
     await node.call('POST', `/emit/${ann.id}/barrier?namespace=*`, {});
     await a.next('barrier');
   }
-  for (const event of ['message', 'typing', 'read']) expect(a.received(event), event).toEqual([]);
+  for (const event of ['message', 'typing', 'read', 'update_conversation'])
+    expect(a.received(event), event).toEqual([]);
   expect(a.received('active_status').filter(([{ userID }]) => userID === eve.id)).toEqual([]);
   const textsOf = async (client: TestClient): Promise<string[]> =>
     dataOf(await client.ask('list_message', { conversation_id })).messageList.map(({ data }: { data: string }) => data);

@@ -123,13 +123,13 @@ export function createAccess({ models, entrance, blocks }: { models: Models; ent
       return { ...access, caller };
     },
     /** Who hears a caller who has opened the conversation before; nobody when it is gone. */
-    async audienceOf(id: string, opened: Pick<Access, 'outsiders' | 'blocked'>): Promise<Audience> {
+    async audienceOf(id: string, opened: Relation): Promise<Audience> {
       const found = await read(id);
       return found === undefined ? { rooms: [], except: [] } : toAudience(found, opened);
     },
-    /** Who is told of what a conversation has become: blocks between people do not count. */
-    audienceAfter: async (conversation: SupportConversation, outsiders: ReadonlySet<string>): Promise<Audience> =>
-      toAudience(await reachOf(conversation), { outsiders, blocked: NOBODY }),
+    /** Who hears of a change of a conversation. @param opened by the caller before; absent: the caller made it */
+    audienceAfter: async (conversation: SupportConversation, opened: Relation = NO_RELATION): Promise<Audience> =>
+      toAudience(await reachOf(conversation), opened),
   };
 
   async function existingDepartments(conversations: readonly Shared[]): Promise<Set<string>> {
@@ -189,12 +189,17 @@ function mayOpen(caller: Caller, { conversation, members }: Reach): boolean {
 
 const NOBODY: ReadonlySet<string> = new Set();
 
+/** Who of those in a conversation does not hear a caller. */
+type Relation = Pick<Access, 'outsiders' | 'blocked'>;
+
+const NO_RELATION: Relation = { outsiders: NOBODY, blocked: NOBODY };
+
 const othersIn = ({ conversation, members }: Reach, user: Types.ObjectId): Types.ObjectId[] =>
   [...namedIn(conversation), ...members].filter((id) => !id.equals(user));
 
 function toAudience(
   { conversation, members }: Pick<Reach, 'conversation' | 'members'>,
-  { outsiders, blocked }: Pick<Access, 'outsiders' | 'blocked'>,
+  { outsiders, blocked }: Relation,
 ): Audience {
   const id = conversation._id.toHexString();
   const { visitorId } = conversation;

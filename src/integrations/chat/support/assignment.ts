@@ -38,18 +38,19 @@ export function createAssignment({ models, people, blocks, access, announce, clo
   };
 
   const tell = async (
-    { conversation, outsiders }: Changed,
+    { conversation, opened }: Changed,
     event: 'conversation_assigned' | 'conversation_closed',
     who: object,
   ): Promise<WireConversation> => {
-    const [wire, audience] = await Promise.all([show.one(conversation), access.audienceAfter(conversation, outsiders)]);
+    const [wire, audience] = await Promise.all([show.one(conversation), access.audienceAfter(conversation, opened)]);
     const payload = { conversationId: wire._id, ...who, conversation: wire };
     announce.all(audience, { event, payload });
     if (wire.departmentId !== null) announce.department(wire.departmentId, { event, payload });
     return wire;
   };
 
-  const tellAssigned = (changed: Changed, assignedBy: string): Promise<WireConversation> => {
+  const tellAssigned = (changed: Changed): Promise<WireConversation> => {
+    const assignedBy = changed.opened.caller.id;
     const assignedTo = changed.conversation.assignedTo?.toHexString();
     return tell(changed, 'conversation_assigned', { assignedTo, assignedBy });
   };
@@ -78,7 +79,7 @@ export function createAssignment({ models, people, blocks, access, announce, clo
       const assignedTo = await ensureAgent(opened, agentId);
       const assigned = await change(opened.conversation._id, NOT_CLOSED, { assignedTo });
       if (assigned === null) throw new ChatError('CONFLICT', 'The conversation is closed');
-      return tellAssigned({ ...opened, conversation: assigned }, opened.caller.id);
+      return tellAssigned({ opened, conversation: assigned });
     },
 
     /** Takes a conversation that nobody has. @throws ChatError `ALREADY_ASSIGNED` for everybody but the first */
@@ -88,7 +89,7 @@ export function createAssignment({ models, people, blocks, access, announce, clo
       ensureOpen(opened.conversation);
       const { _id } = opened.caller;
       const claimed = await change(opened.conversation._id, { ...NOT_CLOSED, assignedTo: null }, { assignedTo: _id });
-      if (claimed !== null) return tellAssigned({ ...opened, conversation: claimed }, opened.caller.id);
+      if (claimed !== null) return tellAssigned({ opened, conversation: claimed });
       const { conversation } = await access.openAsUser(principal, conversationId);
       ensureOpen(conversation);
       // Asked twice, or the answer was lost.
@@ -103,14 +104,17 @@ export function createAssignment({ models, people, blocks, access, announce, clo
       const opened = await access.openAsUser(principal, conversationId);
       const closed = await change(opened.conversation._id, NOT_CLOSED, { status: 'closed' });
       const who = { closedBy: opened.caller.id };
-      if (closed !== null) return tell({ ...opened, conversation: closed }, 'conversation_closed', who);
+      if (closed !== null) return tell({ opened, conversation: closed }, 'conversation_closed', who);
       return show.one({ ...opened.conversation, status: 'closed' });
     },
   };
 }
 
-/** A conversation after a change, and who is not in it. */
-type Changed = Pick<UserAccess, 'conversation' | 'outsiders'>;
+/** A conversation after a change. */
+interface Changed {
+  readonly opened: UserAccess;
+  readonly conversation: SupportConversation;
+}
 
 const NOT_CLOSED = { status: { $ne: 'closed' } };
 

@@ -165,7 +165,7 @@ export function createConversations({ models, entrance, people, access, announce
       };
       await Conversation.insertMany([conversation], { timestamps: false });
       const wire = toWireConversation(conversation, undefined);
-      announce.all(await access.audienceAfter(conversation, new Set()), { event: 'new_conversation', payload: wire });
+      announce.all(await access.audienceAfter(conversation), { event: 'new_conversation', payload: wire });
       if (wire.departmentId !== null) {
         announce.department(wire.departmentId, { event: 'new_conversation', payload: wire });
       }
