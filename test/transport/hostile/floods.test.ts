@@ -7,6 +7,9 @@ import { enterRaw, openRaw, type RawConnection } from './raw-connection.js';
 
 const target = useFloodTarget();
 
+/** Events of a burst: to keep 600 bytes of each would be more than {@link FloodTarget.expectBounded} allows. */
+const BURST = 40_000;
+
 /** Takes frames until the gateway has closed the connection, or has answered this many times. */
 async function answersOf(connection: RawConnection, count = Number.POSITIVE_INFINITY): Promise<string[]> {
   const answers: string[] = [];
@@ -90,12 +93,12 @@ describe('a burst of CONNECT', () => {
 describe('a burst of events', () => {
   it('gets one answer each, and beyond the limit that one', async () => {
     const connection = await enterRaw(target().gateway, { claims: { uid: 'attacker' } });
-    const answers = answersOf(connection, 100_000);
-    for (let sent = 0; sent < 100_000; sent += 1) connection.send(`42/v1/shared,${sent}["unknown",{"n":${sent}}]`);
+    const answers = answersOf(connection, BURST);
+    for (let sent = 0; sent < BURST; sent += 1) connection.send(`42/v1/shared,${sent}["unknown",{"n":${sent}}]`);
     const all = await answers;
-    expect(new Set(all.map((answer) => answer.slice(0, answer.indexOf('[')))).size).toBe(100_000);
+    expect(new Set(all.map((answer) => answer.slice(0, answer.indexOf('[')))).size).toBe(BURST);
     const limited = all.filter((answer) => answer.includes('"message":"RATE_LIMITED"'));
-    expect(limited.length).toBeGreaterThan(90_000);
+    expect(limited.length).toBeGreaterThan(0.9 * BURST);
     const form =
       /^43\/v1\/shared,\d+\[\{"success":false,"message":"RATE_LIMITED","additional_info":\{"errno":429,"retryAfterMs":\d+\}\}\]$/;
     expect(limited.filter((answer) => !form.test(answer))).toEqual([]);
@@ -132,7 +135,7 @@ describe('a burst of events', () => {
 describe('a burst of nothing', () => {
   it('costs nothing as pongs and acknowledgements nobody asked for', async () => {
     const connection = await enterRaw(target().gateway, { claims: { uid: 'attacker-4' } });
-    for (let sent = 0; sent < 100_000; sent += 1) {
+    for (let sent = 0; sent < BURST; sent += 1) {
       connection.send('3');
       connection.send(`43/v1/shared,${sent}[{}]`);
     }
@@ -142,14 +145,14 @@ describe('a burst of nothing', () => {
     connection.close();
   });
 
-  it('is answered as pings of the WebSocket one by one, and ends the connection as 100,000 at once', async () => {
+  it('is answered as pings of the WebSocket one by one, and ends the connection as many at once', async () => {
     const connection = await enterRaw(target().gateway, { claims: { uid: 'attacker-5' } });
     for (let sent = 0; sent < 100; sent += 1) {
       const answered = once(connection.socket, 'pong');
       connection.socket.ping('x');
       await answered;
     }
-    for (let sent = 0; sent < 100_000; sent += 1) connection.socket.ping('x');
+    for (let sent = 0; sent < BURST; sent += 1) connection.socket.ping('x');
     await connection.closed;
     await target().expectBounded();
   });
