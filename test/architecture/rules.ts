@@ -146,6 +146,12 @@ export const rules: readonly Rule[] = [
     violation: { path: 'src/utils/strings.ts', text: '' },
   },
   {
+    name: 'a test moves time by advanceUntil, which gives real time to what it waits for',
+    findIn: (source) =>
+      search(source, /\b(?:until|poll|setInterval)\((?:async )?\(\) =>(?: \{[^{}]*| [^;{}]*)\.advance\(/g),
+    violation: { path: 'test/x.test.ts', text: 'await until(() => {\n  clock.advance(100);\n  return isClosed;\n});' },
+  },
+  {
     name: 'every test runs',
     findIn: (source) => search(source, /\b(?:test|it|describe)\.(?:only|skip|skipIf|runIf|todo|fails)\b/g),
     violation: { path: 'test/x.test.ts', text: `test.${'skip'}('x', () => {});` },

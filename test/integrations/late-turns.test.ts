@@ -20,7 +20,10 @@ let stage: Stage;
 beforeAll(async () => {
   database = await startDatabase();
   proxy = await startMongoProxy(database.url);
-  const env = { MONGODB_URL: proxy.url('directConnection=true') };
+  const env = {
+    MONGODB_URL: proxy.url('directConnection=true'),
+    EVENT_TIMEOUT_MS: String(EVENT_TIMEOUT_MS),
+  };
   stage = await openStage({ database, overrides: { clock }, nodeOptions: () => ({ env }) });
 });
 afterAll(async () => {

@@ -52,6 +52,10 @@ export async function startGateway(env: Record<string, string> = {}, overrides: 
     EMIT_API_KEYS: API_KEY,
     DATA_DIR: directory,
     SHUTDOWN_DRAIN_MS: '0',
+    // Guards against hanging: a loaded machine, and tests that move time, would reach them in tests of something else.
+    STARTUP_TIMEOUT_MS: '120000',
+    CONNECT_TIMEOUT_MS: '86400000',
+    EVENT_TIMEOUT_MS: '86400000',
     LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
     ...(database === undefined ? {} : { MONGODB_URL: database.url }),
     ...env,

@@ -132,22 +132,15 @@ test('a failed call is retried three times, and no client waits for it', async (
     [3, 4000],
   ] as const) {
     await until(() => told('retry').length === count);
-    await advanceUntil(() => told('retry').length > count, pauseMs);
+    await clock.advanceUntil(pauseMs / 10, () => told('retry').length > count);
   }
   await until(() => answers === 4);
   // Whatever comes after that is told all the same.
   stage.website.answer = undefined;
   client.close();
-  await advanceUntil(() => told('retry').length === 5, 100);
+  await clock.advanceUntil(10, () => told('retry').length === 5);
   expect(fieldsTold('retry')).toEqual([...Array(4).fill('last_connected'), 'last_disconnected']);
   await alone.close();
-
-  async function advanceUntil(condition: () => boolean, stepMs: number): Promise<void> {
-    await until(() => {
-      if (!condition()) clock.advance(stepMs / 10);
-      return condition();
-    });
-  }
 });
 
 test('of the waiting updates of a user only the newest is sent', async () => {

@@ -200,10 +200,10 @@ describe('what was lost', () => {
     await away(alone, 'gone', 'd');
     await send(alone, 'gone/m');
     stage.clock.advance(3_600_000);
-    await until(async () => {
-      stage.clock.advance(31_000);
-      return (await ask(alone, 'gone', 'event=m')).messages[0]?.state === 'expired';
-    });
+    await stage.clock.advanceUntil(
+      31_000,
+      async () => (await ask(alone, 'gone', 'event=m')).messages[0]?.state === 'expired',
+    );
     await expectReasons(alone, 'gone', [{ d: 'EXPIRED_DEVICE' }]);
     expect((await ask(alone, 'gone')).devices).toEqual([]);
   });

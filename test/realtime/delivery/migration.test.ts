@@ -111,10 +111,7 @@ afterAll(async () => {
 
 /** Lets time go on until the nodes have migrated everything. */
 const sweep = () =>
-  until(async () => {
-    clock.advance(31_000);
-    return (await connection.collection('delivery.entries').countDocuments()) === 0;
-  });
+  clock.advanceUntil(31_000, async () => (await connection.collection('delivery.entries').countDocuments()) === 0);
 
 const node = (index: number): TestGateway => nodes[index] as TestGateway;
 

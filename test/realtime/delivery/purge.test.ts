@@ -53,10 +53,7 @@ test('what every device has acknowledged is purged after its time, and positions
   for (const id of ids) await isAcked(id);
   clock.advance(HOUR_MS - 1000);
   expect(await statusOf(ids[2] ?? '')).toBe(200);
-  await until(async () => {
-    clock.advance(31_000);
-    return (await entriesOf('done')).length === 1;
-  });
+  await clock.advanceUntil(31_000, async () => (await entriesOf('done')).length === 1);
   // Only the last position is left, without its content.
   const [left] = await entriesOf('done');
   expect(left).toEqual({ position: 4 });
@@ -104,10 +101,7 @@ test('what a device still waits for stays, with what comes after it in order', a
       return devices.every(({ state }: { state: string }) => state === 'acked');
     });
   }
-  await until(async () => {
-    clock.advance(HOUR_MS);
-    return (await entriesOf('kept')).length === 1;
-  });
+  await clock.advanceUntil(HOUR_MS, async () => (await entriesOf('kept')).length === 1);
   await send(a, 'kept', 4);
   await Promise.all([here.has(4), back.has(4)]);
   for (const device of [here, back]) device.close();

@@ -23,11 +23,7 @@ async function pass(times: number): Promise<void> {
 }
 
 /** Moves time on until nothing is due and nothing will be: everything that was to be sent has been. */
-const settled = () =>
-  until(async () => {
-    await pass(1);
-    return (await stage.waiting()) === 0;
-  });
+const settled = () => stage.clock.advanceUntil(5000, async () => (await stage.waiting()) === 0);
 
 /** Lets commands of nodes fail until the returned function is called. */
 function fail(proxies: readonly MongoProxy[], commands: readonly string[]): () => void {
@@ -136,10 +132,7 @@ describe('a database that fails after FCM has answered', () => {
     await pass(passes);
     restore();
     // The other node finds an expired lease at the same moment as the holder can store again.
-    await until(async () => {
-      await pass(1);
-      return (await stateOf(id)) === 'pushed';
-    });
+    await stage.clock.advanceUntil(5000, async () => (await stateOf(id)) === 'pushed');
     await pass(30);
     await settled();
     expect(fcm.to(user).length).toBe(1);
@@ -164,10 +157,7 @@ describe('a database that fails after FCM has answered', () => {
     const { id, restore } = await emitAndFail('cut-off', WRITES, { isFirstAlone: true });
     // Before time goes on: the driver of the node that is cut off takes real time to give up.
     await until(async () => (await models.DeliveryPush.exists({ _id: id, isShown: true })) !== null);
-    await until(async () => {
-      await pass(1);
-      return (await stateOf(id)) === 'pushed';
-    });
+    await stage.clock.advanceUntil(5000, async () => (await stateOf(id)) === 'pushed');
     await pass(30);
     await settled();
     restore();

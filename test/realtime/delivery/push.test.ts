@@ -293,10 +293,7 @@ test('a node that dies while it pushes leaves the push to another, which takes t
   ]);
   // A holder is first given time to answer.
   clock.advance(65_000);
-  await until(async () => {
-    clock.advance(5000);
-    return (await stage.waiting()) === 0;
-  });
+  await clock.advanceUntil(5000, async () => (await stage.waiting()) === 0);
   expect(fcm.to('orphan').map(({ webpush }) => webpush?.notification.tag)).toEqual([id, id]);
 });
 

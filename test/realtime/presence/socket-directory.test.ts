@@ -5,7 +5,6 @@ import { defineSocket } from '#shared/models/socket.js';
 import { createSocketDirectory, type SocketDirectory } from '../../../src/realtime/presence/socket-directory.js';
 import { createTestClock, type TestClock } from '../../support/clock.js';
 import { type EmbeddedTestDatabase, startEmbeddedDatabase } from '../../support/database.js';
-import { until } from '../../support/until.js';
 
 let database: EmbeddedTestDatabase;
 let connection: Connection;
@@ -140,10 +139,10 @@ describe('the socket directory', () => {
     await sockets.forget([{ userId: 'bob', socketId: 'three' }]);
     await expect(sockets.join('eve', 'four')).rejects.toThrow();
     await database.restart();
-    await until(async () => {
-      clock.advance(2_000);
-      return (await idsOf('ann'))?.length === 1 && (await idsOf('bob'))?.length === 0;
-    });
+    await clock.advanceUntil(
+      2_000,
+      async () => (await idsOf('ann'))?.length === 1 && (await idsOf('bob'))?.length === 0,
+    );
     expect(await idsOf('ann')).toEqual(['two']);
   });
 

@@ -179,10 +179,7 @@ test('presence reaches the people of open conversations and departments, and nob
   // Still there by the other tab.
   dataOf(await tab.ask('get_conversations', {}));
   tab.close();
-  await until(() => {
-    clock.advance(100);
-    return watchers.every((watcher) => watcher.received('user_offline').length > 0);
-  });
+  await clock.advanceUntil(100, () => watchers.every((watcher) => watcher.received('user_offline').length > 0));
   for (const watcher of watchers) {
     expect(watcher.received('user_offline')).toEqual([[{ userId: ann.id }]]);
     expect(watcher.received('user_online')).toEqual([]);

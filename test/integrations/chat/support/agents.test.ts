@@ -168,10 +168,7 @@ test('agents see each other come and go, and who leaves the department is out wi
   const again = await openDepartment(stage, kim, { departmentId, node: 1 });
   await again.next('presence_snapshot');
   again.close();
-  await until(() => {
-    clock.advance(100);
-    return j.received('agent_offline').length > 0;
-  });
+  await clock.advanceUntil(100, () => j.received('agent_offline').length > 0);
   expect(await j.next('agent_offline')).toEqual([{ userId: kim.id, departmentId }]);
 });
 

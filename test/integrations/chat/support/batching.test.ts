@@ -1,6 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { createTestClock } from '../../../support/clock.js';
-import { until } from '../../../support/until.js';
 import { dataOf, openStage } from '../../stage.js';
 import { talk } from './chat.js';
 
@@ -40,7 +39,6 @@ test('messages that are stored together are neither sent nor acknowledged before
   await a.ask('get_messages', { conversationId });
   await b.ask('get_messages', { conversationId });
   expect(b.received('new_message')).toEqual([]);
-  // Once: time that ran on while the message is stored would reach the deadline of its event.
   clock.advance(1000);
   await late;
   expect((await b.next('new_message'))[0].content).toBe('4');
@@ -64,10 +62,7 @@ test('what waits to be stored when a node stops is stored', async () => {
   const closing = node?.app.close().then(() => {
     isClosed = true;
   });
-  await until(() => {
-    clock.advance(100);
-    return isClosed;
-  });
+  await clock.advanceUntil(100, () => isClosed);
   await closing;
   // The connection stayed until its event had been answered for.
   expect(dataOf(await answer)).toMatchObject({ content: 'last words' });
