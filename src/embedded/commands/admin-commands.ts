@@ -6,7 +6,8 @@ import { validateCollection } from '../engine/validate.js';
 import { fail } from '../errors.js';
 import { sizeOf } from './collection-commands.js';
 import { SERVER_VERSION } from './handshake-commands.js';
-import { type Command, NO_FIELDS, type Request, targetCollection, targetName } from './request/request.js';
+import { type Command, NO_FIELDS, type Request } from './request/request.js';
+import { targetCollection, targetName } from './request/target.js';
 
 function serverStatus({ state }: Request): Document {
   const { engine, cursors, startedAt, counters } = state;
@@ -30,7 +31,7 @@ function serverStatus({ state }: Request): Document {
   };
 }
 
-/** What `collStats` and the stage `$collStats` tell of a collection. */
+/** The statistics of a collection for `collStats` and the stage `$collStats`. */
 export const describeStorage = (collection: Collection): Document => ({
   ns: collection.namespace,
   size: collection.dataBytes,
@@ -96,7 +97,7 @@ async function compact({ state }: Request): Promise<Document> {
   const isDone = await state.engine.compact();
   return isDone
     ? { ok: 1 }
-    : fail('InternalError', 'the log was not compacted: another compaction is under way, or it failed');
+    : fail('InternalError', 'the log was not compacted: another compaction is in progress, or it failed');
 }
 
 const getParameter = ({ command }: Request): Document =>
@@ -109,11 +110,11 @@ function configureFailPoint({ state, command }: Request): Document {
   return { ok: 1 };
 }
 
-/** All of them ask for less or more of what is always checked whole here; some drivers still send `scandata`. */
+/** Options for the scope of validation, which is always complete here. Some drivers still send `scandata`. */
 const VALIDATE_FIELDS = new Set(['full', 'background', 'scandata', 'checkBSONConformance', 'metadata']);
 const STATISTICS_FIELDS = new Set(['scale', 'freeStorage']);
 
-/** The commands about the server, and about what is stored as a whole. */
+/** Commands on the server, and on collections and databases as a whole. */
 export const adminCommands: Readonly<Record<string, Command>> = {
   serverStatus: {
     fields: new Set(['repl', 'metrics', 'locks', 'recordStats', 'tcmalloc', 'wiredTiger', 'network', 'mem']),

@@ -1,6 +1,6 @@
 import type { Collation } from '../bson/collation.js';
 import { toNumber } from '../bson/numbers.js';
-import { type Document, isDocument, isNumeric } from '../bson/values.js';
+import { type Document, isNumeric } from '../bson/values.js';
 import type { Collection } from '../engine/collection.js';
 import { type ReadRequest, type ReadStatistics, readDocuments } from '../engine/read.js';
 import { fail } from '../errors.js';
@@ -8,18 +8,18 @@ import { compileFilter } from '../query/filters/filter.js';
 import { type AggregateContext, compilePipeline } from '../query/pipelines/pipeline.js';
 import { describeStorage } from './admin-commands.js';
 import { writeOutput } from './aggregate-output.js';
-import { resolveHint } from './request/hint.js';
 import {
-  type Command,
   collationOf,
+  cursorBatchSize,
   isSet,
   optionalDocument,
-  type Request,
   requiredDocuments,
   variablesOf,
-} from './request/request.js';
+} from './request/fields.js';
+import { resolveHint } from './request/hint.js';
+import type { Command, Request } from './request/request.js';
 
-/** The collection an aggregation starts from; `aggregate: 1` starts from none. */
+/** The name of the source collection; undefined for `aggregate: 1`. */
 function sourceName({ command, database }: Request): string | undefined {
   const name = command['aggregate'];
   if (typeof name === 'string') {
@@ -63,15 +63,15 @@ const indexStatistics = (collection: Collection | undefined): Document[] =>
     accesses: { ops: 0, since: new Date(0) },
   }));
 
-/** An aggregation as far as it is known before it runs. */
+/** A parsed aggregate command. */
 export interface AggregatePlan {
   readonly collection: Collection | undefined;
   readonly pipeline: ReturnType<typeof compilePipeline>;
-  /** What of it the engine can do with an index. */
+  /** The read of the source collection, with the leading stages of the pipeline. */
   readonly read: ReadRequest;
 }
 
-/** `$listLocalSessions` reads from the server, not from a collection: what it lists is given as documents. */
+/** Replaces `$listLocalSessions`, which reads no collection, by `$documents` with the sessions. */
 function withSessions({ state }: Request, stages: Document[]): Document[] {
   const [first, ...rest] = stages;
   if (first?.['$listLocalSessions'] === undefined) return stages;
@@ -82,7 +82,7 @@ function withSessions({ state }: Request, stages: Document[]): Document[] {
   return [{ $documents: { $literal: sessions } }, ...rest];
 }
 
-/** Reads an aggregate command's fields. */
+/** Parses an aggregate command. */
 export function toAggregatePlan(request: Request, statistics?: ReadStatistics): AggregatePlan {
   const { command, state, database, transaction, deadline } = request;
   const name = sourceName(request);
@@ -110,15 +110,14 @@ export function toAggregatePlan(request: Request, statistics?: ReadStatistics): 
 
 async function aggregate(request: Request): Promise<Document> {
   const { command, state, session, database } = request;
-  const cursor = optionalDocument(request, 'cursor');
-  if (!cursor && command['explain'] === undefined) {
+  if (!optionalDocument(request, 'cursor') && command['explain'] === undefined) {
     fail('FailedToParse', "The 'cursor' option is required, except for aggregate with the explain argument");
   }
   const { collection, pipeline, read } = toAggregatePlan(request);
   const input = collection ? readDocuments(collection, read) : [];
   const results = [...pipeline.run(input)];
   const namespace = `${database}.${sourceName(request) ?? '$cmd.aggregate'}`;
-  const batchSize = isDocument(cursor) && isNumeric(cursor['batchSize']) ? toNumber(cursor['batchSize']) : undefined;
+  const batchSize = cursorBatchSize(request);
   if (!pipeline.out) {
     return state.cursors.open({ namespace, documents: results, batchSize, session, isOwner: true });
   }
@@ -138,7 +137,7 @@ const AGGREGATE_FIELDS = new Set([
   'readConcern',
 ]);
 
-/** The command that runs pipelines. */
+/** The command `aggregate`. */
 export const aggregateCommands: Readonly<Record<string, Command>> = {
   aggregate: { fields: AGGREGATE_FIELDS, isTransactional: true, run: aggregate },
 };

@@ -9,15 +9,13 @@ import { fail } from '../errors.js';
 import { compileFilter } from '../query/filters/filter.js';
 import type { PipelineOutput } from '../query/pipelines/pipeline.js';
 import type { Request } from './request/request.js';
-import {
-  createProgress,
-  createStatementRunner,
-  performUpdate,
-  waitForEnd,
-  withId,
-} from './statements/statement-runner.js';
+import { waitForLock } from './statements/lock-wait.js';
+import { createStatementRunner } from './statements/statement-runner.js';
+import { createProgress } from './statements/statement-targets.js';
+import { toStoredDocument } from './statements/stored-document.js';
+import { performUpdate } from './statements/update-statement.js';
 
-/** Puts an aggregation's results where its last stage says. */
+/** Writes the results of an aggregation as its `$out` or `$merge` stage specifies. */
 export async function writeOutput(
   request: Request,
   output: PipelineOutput,
@@ -30,11 +28,12 @@ export async function writeOutput(
   if (isDocument(concern) && concern['level'] === 'linearizable') {
     fail('InvalidOptions', `${output.kind} cannot be used with a 'linearizable' read concern level`);
   }
-  if (output.kind === '$out') await replaceCollection(request, targetOf(request, output.spec), results.map(withId));
+  if (output.kind === '$out')
+    await replaceCollection(request, targetOf(request, output.spec), results.map(toStoredDocument));
   else await mergeInto(request, output, results);
 }
 
-/** The target of an output stage, as `{ db, coll }` or a name. */
+/** The target collection of an output stage: a name or `{ db, coll }`. */
 function targetOf(request: Request, into: unknown): Collection {
   const { database, state } = request;
   if (typeof into === 'string') return state.engine.openCollection({ database, name: into });
@@ -44,7 +43,7 @@ function targetOf(request: Request, into: unknown): Collection {
   return state.engine.openCollection({ database: typeof given === 'string' ? given : database, name: into['coll'] });
 }
 
-/** Replaces all documents in one frame of the log: others see the old content or the new one, also after a failure. */
+/** Replaces all documents in one frame of the log, so readers see the old or the new content, even after a crash. */
 async function replaceCollection(
   { state, deadline }: Request,
   collection: Collection,
@@ -60,8 +59,7 @@ async function replaceCollection(
     } catch (error) {
       writer.rollback();
       if (!(error instanceof LockedError)) throw error;
-      await waitForEnd(error, deadline.at);
-      deadline.check();
+      await waitForLock(error, deadline);
     }
   }
 }
@@ -74,7 +72,7 @@ async function mergeInto(request: Request, { spec }: PipelineOutput, results: re
   try {
     for (const [position, document] of results.entries()) {
       await runner.run(position, (writer) =>
-        mergeOne(request, { collection, options, on, document: withId(document), writer }),
+        mergeOne(request, { collection, options, on, document: toStoredDocument(document), writer }),
       );
     }
   } finally {
@@ -113,40 +111,52 @@ function mergeOne(request: Request, { collection, options, on, document, writer 
     transaction: request.transaction,
     checkTime: request.deadline.check,
   });
-  if (!existing) {
-    const whenNotMatched = options['whenNotMatched'] ?? 'insert';
-    if (whenNotMatched === 'fail')
-      fail(
-        'Location13113',
-        '$merge could not find a matching document in the target collection for at least one document in the source collection',
-      );
-    if (whenNotMatched === 'insert') writer.insert(collection, document);
-    return {};
+  if (existing) mergeMatched(request, existing, { collection, options, on, document, writer });
+  else mergeUnmatched({ collection, options, on, document, writer });
+  return {};
+}
+
+function mergeUnmatched({ collection, options, document, writer }: MergeStep): void {
+  const whenNotMatched = options['whenNotMatched'] ?? 'insert';
+  if (whenNotMatched === 'fail') {
+    fail(
+      'Location13113',
+      '$merge could not find a matching document in the target collection for at least one document in the source collection',
+    );
   }
+  if (whenNotMatched === 'insert') writer.insert(collection, document);
+}
+
+function mergeMatched(
+  request: Request,
+  existing: Document,
+  { collection, options, document, writer }: MergeStep,
+): void {
   const whenMatched = options['whenMatched'] ?? 'merge';
-  if (whenMatched === 'keepExisting') return {};
+  if (whenMatched === 'keepExisting') return;
   if (whenMatched === 'fail') {
     const index = collection.indexes.get('_id_');
     if (index) throw createDuplicateKeyError(collection, index, existing);
   }
   const { _id: _ignored, ...rest } = document;
-  const statement = {
-    filter: { _id: existing['_id'] },
-    update: toMergeUpdate(whenMatched, rest),
-    isMulti: false,
-    isUpsert: false,
-    collation: undefined,
-    variables: { ...(isDocument(options['let']) ? options['let'] : {}), new: document },
-    progress: createProgress(),
-  };
-  performUpdate(request, collection, { statement, writer });
-  return {};
+  performUpdate(request, collection, {
+    statement: {
+      filter: { _id: existing['_id'] },
+      update: toMergeUpdate(whenMatched, rest),
+      isMulti: false,
+      isUpsert: false,
+      collation: undefined,
+      variables: { ...(isDocument(options['let']) ? options['let'] : {}), new: document },
+      progress: createProgress(),
+    },
+    writer,
+  });
 }
 
 function toMergeUpdate(whenMatched: unknown, document: Document): Document | Document[] {
   if (whenMatched === 'replace') return document;
   if (Array.isArray(whenMatched)) return whenMatched.filter(isDocument);
-  // A pipeline, so that values that look like expressions are taken as they are.
+  // A pipeline with literals, because values can look like expressions.
   return Object.entries(document).map(([key, value]) => ({ $set: { [key]: { $literal: value } } }));
 }
 

@@ -4,31 +4,21 @@ import type { Collection } from '../engine/collection.js';
 import type { Namespace } from '../engine/database.js';
 import type { Writer } from '../engine/writer.js';
 import { fail } from '../errors.js';
-import {
-  type Command,
-  collationOf,
-  isSet,
-  type Request,
-  requiredDocuments,
-  toNamespace,
-  variablesOf,
-} from './request/request.js';
-import { requiredStatements, runBatch } from './statements/statement-batch.js';
-import { toArrayFilters, toUpdate } from './statements/statement-fields.js';
-import {
-  createProgress,
-  createStatementRunner,
-  performDelete,
-  performUpdate,
-  toUpdateResult,
-  withId,
-} from './statements/statement-runner.js';
+import { collationOf, cursorBatchSize, isSet, requiredDocuments, variablesOf } from './request/fields.js';
+import type { Command, Request } from './request/request.js';
+import { toNamespace } from './request/target.js';
+import { performDelete } from './statements/delete-statement.js';
+import { toArrayFilters, toUpdate } from './statements/parse-statement.js';
+import { requiredStatements, runStatements } from './statements/run-statements.js';
+import { createProgress, type TargetStatement } from './statements/statement-targets.js';
+import { toStoredDocument } from './statements/stored-document.js';
+import { performUpdate, toUpdateResult } from './statements/update-statement.js';
 
 const KINDS = ['insert', 'update', 'delete'] as const;
 
 type Kind = (typeof KINDS)[number];
 
-/** The field that holds an operation's namespace tells its kind, and which other fields it takes. */
+/** The fields of each kind of operation. The field that names the kind contains the index of the namespace. */
 const FIELDS: Readonly<Record<Kind, ReadonlySet<string>>> = {
   insert: new Set(['insert', 'document']),
   update: new Set([
@@ -49,7 +39,7 @@ const FIELDS: Readonly<Record<Kind, ReadonlySet<string>>> = {
 interface Operation {
   readonly kind: Kind;
   readonly given: Document;
-  /** Absent when there is none and the operation makes none. */
+  /** Undefined when it does not exist and the operation does not create it. */
   readonly collection: Collection | undefined;
 }
 
@@ -69,8 +59,8 @@ function toOperation(request: Request, given: Document, namespaces: readonly Nam
   const namespace = isNumeric(position) ? namespaces[toNumber(position)] : undefined;
   if (!namespace) return fail('BadValue', `BulkWrite ops entry has an invalid nsInfo index ${String(position)}.`);
   const { engine } = request.state;
-  const makes = kind === 'insert' || isSet(given, 'upsert');
-  const collection = makes
+  const isCreating = kind === 'insert' || isSet(given, 'upsert');
+  const collection = isCreating
     ? engine.openCollection(namespace, request.transaction)
     : engine.collection(namespace.database, namespace.name);
   return { kind, given, collection };
@@ -81,14 +71,10 @@ const filterOf = ({ filter }: Document): Document =>
     ? filter
     : fail('Location40414', "BSON field 'bulkWrite.ops.filter' is missing but a required field");
 
-function perform(request: Request, { kind, given, collection }: Operation, writer: Writer): Document {
-  if (kind === 'insert') {
-    if (!isDocument(given['document']))
-      return fail('Location40414', "BSON field 'bulkWrite.ops.document' is missing but a required field");
-    if (collection) writer.insert(collection, withId(given['document']));
-    return { n: 1 };
-  }
-  const common = {
+function perform(request: Request, operation: Operation, writer: Writer): Document {
+  const { kind, given, collection } = operation;
+  if (kind === 'insert') return performInsert(operation, writer);
+  const statement: TargetStatement = {
     filter: filterOf(given),
     isMulti: isSet(given, 'multi'),
     hint: given['hint'],
@@ -97,20 +83,33 @@ function perform(request: Request, { kind, given, collection }: Operation, write
     progress: createProgress(),
   };
   if (kind === 'delete') {
-    return { n: collection ? performDelete(request, collection, { statement: common, writer }).deleted : 0 };
+    return { n: collection ? performDelete(request, collection, { statement, writer }).deleted : 0 };
   }
-  const statement = {
-    ...common,
-    update: toUpdate(given['updateMods'], 'bulkWrite.ops.updateMods'),
-    isUpsert: isSet(given, 'upsert'),
-    sort: isDocument(given['sort']) ? given['sort'] : undefined,
-    arrayFilters: toArrayFilters(given['arrayFilters']),
-    variables: isDocument(given['constants']) ? { ...common.variables, ...given['constants'] } : common.variables,
-  };
-  return toUpdateResult(performUpdate(request, collection, { statement, writer }));
+  const { constants, sort } = given;
+  const outcome = performUpdate(request, collection, {
+    statement: {
+      ...statement,
+      update: toUpdate(given['updateMods'], 'bulkWrite.ops.updateMods'),
+      isUpsert: isSet(given, 'upsert'),
+      sort: isDocument(sort) ? sort : undefined,
+      arrayFilters: toArrayFilters(given['arrayFilters']),
+      variables: isDocument(constants) ? { ...statement.variables, ...constants } : statement.variables,
+    },
+    writer,
+  });
+  return toUpdateResult(outcome);
 }
 
-/** Totals of a bulkWrite by the names its reply has for them. */
+function performInsert({ given, collection }: Operation, writer: Writer): Document {
+  const { document } = given;
+  if (!isDocument(document)) {
+    return fail('Location40414', "BSON field 'bulkWrite.ops.document' is missing but a required field");
+  }
+  if (collection) writer.insert(collection, toStoredDocument(document));
+  return { n: 1 };
+}
+
+/** The totals of a bulkWrite, by their names in the reply. */
 const createTotals = (): Record<
   'nErrors' | 'nInserted' | 'nUpserted' | 'nMatched' | 'nModified' | 'nDeleted',
   number
@@ -135,46 +134,36 @@ function addTo(totals: ReturnType<typeof createTotals>, kind: Kind, result: Docu
   }
 }
 
-/** The bulkWrite command of MongoDB 8: inserts, updates and deletes over several collections. */
 async function bulkWrite(request: Request): Promise<Document> {
   const { command, state, session } = request;
   if (request.database !== 'admin') fail('Unauthorized', 'bulkWrite may only be run against the admin database.');
   const operations = requiredStatements(request, 'ops');
   const namespaces = namespacesOf(request);
   const isErrorsOnly = isSet(command, 'errorsOnly');
-  const runner = createStatementRunner(request);
   const results: Document[] = [];
   const totals = createTotals();
-  try {
-    await runBatch(request, operations, {
-      perform: (given, index) => {
-        const operation = toOperation(request, given, namespaces);
-        return runner.run(index, (writer) => perform(request, operation, writer));
-      },
-      onDone: (result, index) => {
-        addTo(totals, kindOf(operations[index] as Document), result);
-        if (!isErrorsOnly) results.push({ ok: 1, idx: index, ...result });
-      },
-      onError: ({ code, message, extra }, index) => {
-        totals.nErrors += 1;
-        results.push({ ok: 0, idx: index, code, errmsg: message, ...extra, n: 0 });
-      },
-    });
-  } finally {
-    runner.finish();
-  }
-  const cursor = isDocument(command['cursor']) ? command['cursor'] : {};
+  await runStatements(request, operations, {
+    perform: (given, writer) => perform(request, toOperation(request, given, namespaces), writer),
+    onDone: (result, index) => {
+      addTo(totals, kindOf(operations[index] as Document), result);
+      if (!isErrorsOnly) results.push({ ok: 1, idx: index, ...result });
+    },
+    onError: ({ code, message, extra }, index) => {
+      totals.nErrors += 1;
+      results.push({ ok: 0, idx: index, code, errmsg: message, ...extra, n: 0 });
+    },
+  });
   const reply = state.cursors.open({
     namespace: 'admin.$cmd.bulkWrite',
     documents: results,
-    batchSize: isNumeric(cursor['batchSize']) ? toNumber(cursor['batchSize']) : Number.POSITIVE_INFINITY,
+    batchSize: cursorBatchSize(request) ?? Number.POSITIVE_INFINITY,
     session,
     isOwner: true,
   });
   return { ...reply, ...totals };
 }
 
-/** The command of MongoDB 8 that drivers use for `bulkWrite` of a client. */
+/** The command `bulkWrite` of MongoDB 8: inserts, updates and deletes in several collections. */
 export const bulkWriteCommands: Readonly<Record<string, Command>> = {
   bulkWrite: {
     fields: new Set(['ops', 'nsInfo', 'ordered', 'errorsOnly', 'cursor', 'bypassDocumentValidation', 'let']),

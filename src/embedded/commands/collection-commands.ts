@@ -1,24 +1,16 @@
 import { createHash } from 'node:crypto';
 import { Binary, Long } from 'bson';
-import { toNumber } from '../bson/numbers.js';
 import { type Document, isDocument, isNumeric } from '../bson/values.js';
 import type { Collection } from '../engine/collection.js';
+import type { CollectionIndex } from '../engine/indexes/collection-index.js';
 import { fail } from '../errors.js';
 import { compileFilter } from '../query/filters/filter.js';
+import { cursorBatchSize, isSet, optionalDocument, requiredString } from './request/fields.js';
 import { findIndexByKey } from './request/hint.js';
-import {
-  type Command,
-  isSet,
-  NO_FIELDS,
-  optionalDocument,
-  type Request,
-  requiredString,
-  targetCollection,
-  targetName,
-  toNamespace,
-} from './request/request.js';
+import { type Command, NO_FIELDS, type Request } from './request/request.js';
+import { targetCollection, targetName, toNamespace } from './request/target.js';
 
-/** Options of `create` that are kept and shown, and those that would change behaviour we do not have. */
+/** Options of `create` that are stored and reported. */
 const KEPT_OPTIONS = ['collation', 'capped', 'size', 'max', 'validationLevel', 'validationAction'] as const;
 const UNSUPPORTED_OPTIONS = [
   'timeseries',
@@ -38,35 +30,45 @@ const IGNORED_OPTIONS = [
 ] as const;
 
 function create(request: Request): Document {
-  const { command, state, database } = request;
+  const { state, database } = request;
   const name = targetName(request);
-  for (const option of UNSUPPORTED_OPTIONS) {
-    const value = command[option];
-    const isEmpty = isDocument(value) && Object.keys(value).length === 0;
-    if (value !== undefined && !isEmpty)
-      fail('CommandNotSupported', `create's option ${option} is not supported by this database`);
-  }
-  const options: Document = {};
-  for (const option of KEPT_OPTIONS) if (command[option] !== undefined) options[option] = command[option];
-  if (options['capped'] === false) delete options['capped'];
-  if (options['capped'] && !isNumeric(options['size']))
-    fail('InvalidOptions', "the 'size' field is required when 'capped' is true");
+  ensureNotGiven(request, UNSUPPORTED_OPTIONS);
+  const options = toStoredOptions(request.command);
   const existing = state.engine.collection(database, name);
-  if (existing) {
-    const isSame = JSON.stringify(existing.options) === JSON.stringify(options);
-    if (isSame) return { ok: 1 };
+  if (!existing) state.engine.createCollection({ database, name }, options, request.transaction);
+  else if (JSON.stringify(existing.options) !== JSON.stringify(options)) {
     fail(
       'NamespaceExists',
       `namespace ${database}.${name} already exists, but with different options: ${JSON.stringify(existing.options)}`,
     );
   }
-  state.engine.createCollection({ database, name }, options, request.transaction);
   return { ok: 1 };
+}
+
+/** @throws DatabaseError CommandNotSupported naming an option that is given and not an empty document */
+function ensureNotGiven({ name, command }: Request, options: readonly string[]): void {
+  for (const option of options) {
+    const value = command[option];
+    const isEmpty = isDocument(value) && Object.keys(value).length === 0;
+    if (value !== undefined && !isEmpty) {
+      fail('CommandNotSupported', `${name}'s option ${option} is not supported by this database`);
+    }
+  }
+}
+
+function toStoredOptions(command: Document): Document {
+  const options: Document = {};
+  for (const option of KEPT_OPTIONS) if (command[option] !== undefined) options[option] = command[option];
+  if (options['capped'] === false) delete options['capped'];
+  if (options['capped'] && !isNumeric(options['size'])) {
+    fail('InvalidOptions', "the 'size' field is required when 'capped' is true");
+  }
+  return options;
 }
 
 function drop(request: Request): Document {
   const collection = targetCollection(request);
-  // Since MongoDB 7 dropping what is not there is no error.
+  // Since MongoDB 7, dropping a collection that does not exist is not an error.
   if (!collection) return { ok: 1 };
   const { namespace, indexes } = collection;
   request.state.engine.dropCollection(collection);
@@ -98,7 +100,7 @@ function renameCollection(request: Request): Document {
   return { ok: 1 };
 }
 
-/** Collections have no UUID of their own here; one made of their number is as stable. */
+/** The UUID of a collection, derived from its id and namespace. */
 const uuidOf = ({ id, namespace }: Collection): Binary =>
   new Binary(createHash('md5').update(`${id} ${namespace}`).digest(), Binary.SUBTYPE_UUID);
 
@@ -118,16 +120,15 @@ function listCollections(request: Request): Document {
     }))
     .filter((document) => matcher.matches(document))
     .map((document) => (isNameOnly ? { name: document.name, type: document.type } : document));
-  const cursor = optionalDocument(request, 'cursor');
   return state.cursors.open({
     namespace: `${database}.$cmd.listCollections`,
     documents,
-    batchSize: isNumeric(cursor?.['batchSize']) ? toNumber(cursor['batchSize']) : undefined,
+    batchSize: cursorBatchSize(request),
     session,
   });
 }
 
-/** Bytes of the documents in collections. */
+/** The size of the documents in collections, in bytes. */
 export const sizeOf = (collections: readonly Collection[]): number =>
   collections.reduce((sum, { dataBytes }) => sum + dataBytes, 0);
 
@@ -153,29 +154,16 @@ function listDatabases(request: Request): Document {
 }
 
 function collMod(request: Request): Document {
-  const { command, state } = request;
+  const { state, database } = request;
   const collection =
-    targetCollection(request) ??
-    fail('NamespaceNotFound', `ns does not exist: ${request.database}.${targetName(request)}`);
-  for (const option of ['validator', 'viewOn', 'pipeline', 'timeseries', 'cappedSize', 'cappedMax'] as const) {
-    const value = command[option];
-    const isEmpty = isDocument(value) && Object.keys(value).length === 0;
-    if (value !== undefined && !isEmpty)
-      fail('CommandNotSupported', `collMod's option ${option} is not supported by this database`);
-  }
+    targetCollection(request) ?? fail('NamespaceNotFound', `ns does not exist: ${database}.${targetName(request)}`);
+  ensureNotGiven(request, ['validator', 'viewOn', 'pipeline', 'timeseries', 'cappedSize', 'cappedMax']);
   const change = optionalDocument(request, 'index');
   if (!change) return { ok: 1 };
-  const index = isDocument(change['keyPattern'])
-    ? findIndexByKey(collection, change['keyPattern'])
-    : collection.indexes.get(String(change['name']));
-  if (!index)
-    return fail(
-      'IndexNotFound',
-      `cannot find index ${String(change['name'] ?? JSON.stringify(change['keyPattern']))} for ns ${collection.namespace}`,
-    );
-  const reply: Document = { ok: 1 };
+  const index = findIndex(collection, change);
   const { spec } = index.definition;
   const changed = { ...spec };
+  const reply: Document = { ok: 1 };
   for (const option of ['expireAfterSeconds', 'hidden'] as const) {
     if (change[option] === undefined) continue;
     if (spec[option] !== undefined) reply[`${option}_old`] = spec[option];
@@ -183,14 +171,26 @@ function collMod(request: Request): Document {
     changed[option] = change[option];
   }
   for (const option of ['unique', 'prepareUnique'] as const) {
-    if (change[option] !== undefined)
-      fail('CommandNotSupported', `collMod's option index.${option} is not supported by this database`);
+    if (change[option] === undefined) continue;
+    fail('CommandNotSupported', `collMod's option index.${option} is not supported by this database`);
   }
   state.engine.replaceIndexSpec(collection, index, changed);
   return reply;
 }
 
-/** The commands about collections and databases. */
+/** The index that `collMod` names by key pattern or by name. @throws DatabaseError IndexNotFound */
+function findIndex(collection: Collection, { keyPattern, name }: Document): CollectionIndex {
+  const index = isDocument(keyPattern) ? findIndexByKey(collection, keyPattern) : collection.indexes.get(String(name));
+  return (
+    index ??
+    fail(
+      'IndexNotFound',
+      `cannot find index ${String(name ?? JSON.stringify(keyPattern))} for ns ${collection.namespace}`,
+    )
+  );
+}
+
+/** Commands on collections and databases. */
 export const collectionCommands: Readonly<Record<string, Command>> = {
   create: {
     fields: new Set([...KEPT_OPTIONS, ...UNSUPPORTED_OPTIONS, ...IGNORED_OPTIONS]),

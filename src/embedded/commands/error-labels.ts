@@ -5,7 +5,7 @@ import { ERROR_CODES } from '../errors.js';
 const codes = (...names: (keyof typeof ERROR_CODES)[]): ReadonlySet<number> =>
   new Set(names.map((name) => ERROR_CODES[name]));
 
-/** Errors that tell of the server's state, not of the write: it may be sent again. */
+/** Errors that concern the state of the server, not the write, so that the write can be retried. */
 const RETRYABLE = codes(
   'HostUnreachable',
   'HostNotFound',
@@ -22,7 +22,7 @@ const RETRYABLE = codes(
   'NotPrimaryOrSecondary',
 );
 
-/** Errors after which a whole transaction may be run again, wherever in it they come up. */
+/** Errors after which a transaction can be retried, whichever of its commands fails. */
 const TRANSIENT = codes(
   'WriteConflict',
   'LockTimeout',
@@ -32,7 +32,7 @@ const TRANSIENT = codes(
 );
 
 /**
- * The labels a failed command's reply carries, by mongod's rules.
+ * The error labels of a failed reply, by the rules of mongod.
  * Source: https://github.com/mongodb/specifications/blob/master/source/transactions/transactions.md#error-labels
  */
 export function labelsOf(command: Document, reply: Document): readonly string[] {

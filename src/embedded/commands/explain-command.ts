@@ -1,23 +1,17 @@
 import { type Document, fieldOf, isDocument } from '../bson/values.js';
 import type { Collection } from '../engine/collection.js';
 import type { Plan } from '../engine/planner/planner.js';
-import { planOf, type ReadRequest, readDocuments } from '../engine/read.js';
+import { createStatistics, planOf, type ReadRequest, readDocuments } from '../engine/read.js';
 import { fail } from '../errors.js';
 import { compileFilter } from '../query/filters/filter.js';
 import { toAggregatePlan } from './aggregate-command.js';
 import { SERVER_VERSION } from './handshake-commands.js';
 import { toFindPlan } from './read-commands.js';
-import {
-  type Command,
-  collationOf,
-  createStatistics,
-  isSet,
-  type Request,
-  targetCollection,
-  variablesOf,
-} from './request/request.js';
+import { collationOf, isSet, variablesOf } from './request/fields.js';
+import type { Command, Request } from './request/request.js';
+import { targetCollection } from './request/target.js';
 
-/** A plan as mongod shows it. */
+/** A plan in the format of mongod. */
 function describePlan(plan: Plan): Document {
   switch (plan.kind) {
     case 'key':
@@ -45,14 +39,14 @@ function describePlan(plan: Plan): Document {
   }
 }
 
-const around = (stage: Document, inputStage: Document): Document => ({ ...stage, inputStage });
+const wrap = (stage: Document, inputStage: Document): Document => ({ ...stage, inputStage });
 
 function describeRead(plan: Plan, { sort, skip = 0, limit = 0 }: ReadRequest): Document {
   let description = describePlan(plan);
   const isSorting = sort !== undefined && Object.keys(sort).length > 0 && !plan.isSorted;
-  if (isSorting) description = around({ stage: 'SORT', sortPattern: sort }, description);
-  if (skip > 0) description = around({ stage: 'SKIP', skipAmount: skip }, description);
-  if (limit > 0 && !isSorting) description = around({ stage: 'LIMIT', limitAmount: limit }, description);
+  if (isSorting) description = wrap({ stage: 'SORT', sortPattern: sort }, description);
+  if (skip > 0) description = wrap({ stage: 'SKIP', skipAmount: skip }, description);
+  if (limit > 0 && !isSorting) description = wrap({ stage: 'LIMIT', limitAmount: limit }, description);
   return description;
 }
 
@@ -105,18 +99,18 @@ function explain(request: Request): Document {
   return describe({ ...request, name, command: inner }, verbosity);
 }
 
-/** An aggregate command with `explain: true` is answered like the explain command. */
+/** Whether an aggregate command has `explain: true`. */
 export const isExplainedAggregate = ({ name, command }: Request): boolean =>
   name === 'aggregate' && isSet(command, 'explain');
 
-/** What explain says of a command. */
+/** The explain output of a command. */
 export function describe(request: Request, verbosity: string): Document {
   const { collection, read, filter, isProjected = false } = explained(request);
   const namespace = `${request.database}.${String(request.command[request.name])}`;
   const startedAt = performance.now();
   const plan = collection && planOf(collection, read);
   let winningPlan: Document = plan ? describeRead(plan, read) : { stage: 'EOF' };
-  if (isProjected) winningPlan = around({ stage: 'PROJECTION_DEFAULT' }, winningPlan);
+  if (isProjected) winningPlan = wrap({ stage: 'PROJECTION_DEFAULT' }, winningPlan);
   const reply: Document = {
     explainVersion: '1',
     queryPlanner: { namespace, parsedQuery: filter, winningPlan, rejectedPlans: [] },
@@ -138,7 +132,7 @@ export function describe(request: Request, verbosity: string): Document {
   return reply;
 }
 
-/** The command that tells how another would be run. */
+/** The command `explain`. */
 export const explainCommands: Readonly<Record<string, Command>> = {
   explain: { fields: new Set(['verbosity']), run: explain },
 };

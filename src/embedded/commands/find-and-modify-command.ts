@@ -1,86 +1,95 @@
 import type { Document } from '../bson/values.js';
+import type { Collection } from '../engine/collection.js';
+import type { Writer } from '../engine/writer.js';
 import { fail } from '../errors.js';
 import { compileFilter } from '../query/filters/filter.js';
 import { compileProjection } from '../query/projections/projection.js';
-import {
-  type Command,
-  collationOf,
-  isSet,
-  openTarget,
-  optionalDocument,
-  type Request,
-  targetName,
-  variablesOf,
-} from './request/request.js';
-import { toArrayFilters, toUpdate } from './statements/statement-fields.js';
-import {
-  createProgress,
-  createStatementRunner,
-  performDelete,
-  performUpdate,
-  type UpdateStatement,
-} from './statements/statement-runner.js';
+import { collationOf, isSet, optionalDocument, variablesOf } from './request/fields.js';
+import type { Command, Request } from './request/request.js';
+import { openTarget, targetCollection, targetName } from './request/target.js';
+import { performDelete } from './statements/delete-statement.js';
+import { toArrayFilters, toUpdate } from './statements/parse-statement.js';
+import { createStatementRunner } from './statements/statement-runner.js';
+import { createProgress, type TargetStatement } from './statements/statement-targets.js';
+import { performUpdate } from './statements/update-statement.js';
 
 async function findAndModify(request: Request): Promise<Document> {
   const { command } = request;
   const isRemoval = isSet(command, 'remove');
-  const isUpsert = isSet(command, 'upsert');
-  if (isRemoval && (command['update'] !== undefined || isUpsert || isSet(command, 'new'))) {
-    fail('FailedToParse', 'Cannot specify both an update and remove=true');
-  }
-  if (!isRemoval && command['update'] === undefined)
-    fail('FailedToParse', 'Either an update or remove=true must be specified');
-  const name = targetName(request);
-  const runner = createStatementRunner(request);
-  const collection = isUpsert ? openTarget(request, name) : request.state.engine.collection(request.database, name);
-  if (!collection)
+  ensureUpdateOrRemoval(command, isRemoval);
+  const collection = isSet(command, 'upsert') ? openTarget(request, targetName(request)) : targetCollection(request);
+  if (!collection) {
     return { lastErrorObject: { n: 0, ...(isRemoval ? {} : { updatedExisting: false }) }, value: null, ok: 1 };
-  const common = {
-    filter: optionalDocument(request, 'query') ?? {},
-    isMulti: false,
-    sort: optionalDocument(request, 'sort'),
-    hint: command['hint'],
-    collation: collationOf(command['collation'], collection),
-    variables: variablesOf(request),
-    progress: createProgress(),
-  };
-  const project = (document: Document | undefined): Document | null => {
-    if (!document) return null;
-    const projection = optionalDocument(request, 'fields');
-    if (!projection || Object.keys(projection).length === 0) return document;
-    const { filter, collation, variables } = common;
-    return compileProjection(projection, {
-      matcher: compileFilter(filter, { collation, variables }),
-      collation,
-      variables,
-    })(document);
-  };
+  }
+  const target: Target = { collection, statement: toTargetStatement(request, collection) };
+  const runner = createStatementRunner(request);
   try {
-    return await runner.run(0, (writer) => {
-      if (isRemoval) {
-        const { deleted, before } = performDelete(request, collection, { statement: common, writer });
-        return { lastErrorObject: { n: deleted }, value: project(before), ok: 1 };
-      }
-      const statement: UpdateStatement = {
-        ...common,
-        update: toUpdate(command['update'], 'findAndModify.update'),
-        isUpsert,
-        arrayFilters: toArrayFilters(command['arrayFilters']),
-      };
-      const { matched, upserted, before, after } = performUpdate(request, collection, { statement, writer });
-      return {
-        lastErrorObject: {
-          n: matched + (upserted ? 1 : 0),
-          updatedExisting: matched > 0,
-          ...(upserted && { upserted: upserted['_id'] }),
-        },
-        value: project(isSet(command, 'new') ? after : before),
-        ok: 1,
-      };
-    });
+    return await runner.run(0, (writer) =>
+      isRemoval ? removeOne(request, target, writer) : updateOne(request, target, writer),
+    );
   } finally {
     runner.finish();
   }
+}
+
+function ensureUpdateOrRemoval(command: Document, isRemoval: boolean): void {
+  const hasUpdate = command['update'] !== undefined;
+  if (isRemoval && (hasUpdate || isSet(command, 'upsert') || isSet(command, 'new'))) {
+    fail('FailedToParse', 'Cannot specify both an update and remove=true');
+  }
+  if (!isRemoval && !hasUpdate) fail('FailedToParse', 'Either an update or remove=true must be specified');
+}
+
+interface Target {
+  readonly collection: Collection;
+  readonly statement: TargetStatement;
+}
+
+const toTargetStatement = (request: Request, collection: Collection): TargetStatement => ({
+  filter: optionalDocument(request, 'query') ?? {},
+  isMulti: false,
+  sort: optionalDocument(request, 'sort'),
+  hint: request.command['hint'],
+  collation: collationOf(request.command['collation'], collection),
+  variables: variablesOf(request),
+  progress: createProgress(),
+});
+
+function removeOne(request: Request, { collection, statement }: Target, writer: Writer): Document {
+  const { deleted, before } = performDelete(request, collection, { statement, writer });
+  return { lastErrorObject: { n: deleted }, value: project(request, statement, before), ok: 1 };
+}
+
+function updateOne(request: Request, { collection, statement }: Target, writer: Writer): Document {
+  const { command } = request;
+  const { matched, upserted, before, after } = performUpdate(request, collection, {
+    statement: {
+      ...statement,
+      update: toUpdate(command['update'], 'findAndModify.update'),
+      isUpsert: isSet(command, 'upsert'),
+      arrayFilters: toArrayFilters(command['arrayFilters']),
+    },
+    writer,
+  });
+  return {
+    lastErrorObject: {
+      n: matched + (upserted ? 1 : 0),
+      updatedExisting: matched > 0,
+      ...(upserted && { upserted: upserted['_id'] }),
+    },
+    value: project(request, statement, isSet(command, 'new') ? after : before),
+    ok: 1,
+  };
+}
+
+/** Applies the projection in `fields` to the document that the command returns. */
+function project(request: Request, statement: TargetStatement, document: Document | undefined): Document | null {
+  if (!document) return null;
+  const projection = optionalDocument(request, 'fields');
+  if (!projection || Object.keys(projection).length === 0) return document;
+  const { filter, collation, variables } = statement;
+  const matcher = compileFilter(filter, { collation, variables });
+  return compileProjection(projection, { matcher, collation, variables })(document);
 }
 
 const FIND_AND_MODIFY: Command = {
@@ -102,7 +111,7 @@ const FIND_AND_MODIFY: Command = {
   run: findAndModify,
 };
 
-/** The command that changes one document and answers with it, under both of its spellings. */
+/** The command `findAndModify` in both spellings. */
 export const findAndModifyCommands: Readonly<Record<string, Command>> = {
   findAndModify: FIND_AND_MODIFY,
   findandmodify: FIND_AND_MODIFY,

@@ -5,17 +5,17 @@ import { MAX_DOCUMENT_BYTES } from '../engine/writer.js';
 import { fail } from '../errors.js';
 import { MAX_MESSAGE_BYTES } from '../wire/framing.js';
 import { type Command, NO_FIELDS, type Request } from './request/request.js';
-import { MAX_WRITE_BATCH_SIZE } from './statements/statement-batch.js';
+import { MAX_WRITE_BATCH_SIZE } from './statements/run-statements.js';
 
-/** The MongoDB release whose behaviour is aimed at, and its wire version. */
+/** The MongoDB release that this database emulates, and its wire version. */
 export const SERVER_VERSION = '8.0.0';
 const MAX_WIRE_VERSION = 25;
-/** Sessions and transactions exist on replica sets only, so this is one, of one node. */
+/** The server presents itself as a replica set with one node, because drivers use transactions only on replica sets. */
 const REPLICA_SET_NAME = 'embedded';
 
 const electionId = new ObjectId('7fffffff0000000000000001');
 
-/** `topologyVersion` is left out on purpose: without it a driver asks now and then, instead of leaving a call open. */
+/** `hello`. It has no `topologyVersion`, so drivers poll instead of keeping a request open. */
 const hello = ({ connection, name, command }: Request): Document => ({
   ...(command['helloOk'] === true || name !== 'hello' ? { helloOk: true } : {}),
   ...(name === 'hello' ? { isWritablePrimary: true } : { ismaster: true }),
@@ -67,7 +67,7 @@ const buildInfo = (): Document => ({
 const noAuthentication = (): never =>
   fail('AuthenticationFailed', 'This database has no users: connect without credentials');
 
-/** What a driver asks before and beside its work. */
+/** Commands with which drivers discover and monitor the server. */
 export const handshakeCommands: Readonly<Record<string, Command>> = {
   hello: { fields: HELLO_FIELDS, run: hello },
   isMaster: { fields: HELLO_FIELDS, run: hello },

@@ -7,29 +7,27 @@ import { type ReadRequest, type ReadStatistics, readDocuments } from '../engine/
 import { fail } from '../errors.js';
 import { compileFilter, type Matcher } from '../query/filters/filter.js';
 import { compileProjection } from '../query/projections/projection.js';
-import { resolveHint, resolveOrder } from './request/hint.js';
 import {
-  type Command,
   collationOf,
   isSet,
   optionalCount,
   optionalDocument,
-  type Request,
   requiredArray,
   requiredString,
-  targetCollection,
-  targetName,
   variablesOf,
-} from './request/request.js';
+} from './request/fields.js';
+import { resolveHint, resolveOrder } from './request/hint.js';
+import type { Command, Request } from './request/request.js';
+import { targetCollection, targetName } from './request/target.js';
 
-/** A find command, checked. */
+/** A parsed find command. */
 export interface FindPlan {
   readonly matcher: Matcher;
   readonly read: ReadRequest;
   readonly project: ((document: Document) => Document) | undefined;
 }
 
-/** Reads a find command's fields. */
+/** Parses a find command. */
 export function toFindPlan(
   request: Request,
   collection: Collection | undefined,
@@ -170,7 +168,7 @@ const FIND_FIELDS = new Set([
   'let',
 ]);
 
-/** The commands that read documents, but for aggregate. */
+/** Commands that read documents, except `aggregate`. */
 export const readCommands: Readonly<Record<string, Command>> = {
   find: { fields: FIND_FIELDS, isTransactional: true, run: find },
   getMore: { fields: new Set(['collection', 'batchSize']), isTransactional: true, run: getMore },

@@ -14,6 +14,9 @@ export interface ReadStatistics {
   documentsExamined: number;
 }
 
+/** Counters that start at 0. */
+export const createStatistics = (): ReadStatistics => ({ keysExamined: 0, documentsExamined: 0 });
+
 /** A request to read documents. */
 export interface ReadRequest {
   readonly matcher: Matcher;

@@ -54,9 +54,10 @@ export class SessionStore {
     this.#sessions.delete(session.key);
   }
 
-  /** Ends sessions that were idle for the session timeout. */
+  /** Aborts transactions that were open for too long, and ends sessions that were idle for the session timeout. */
   expire(now: number): void {
     for (const session of this.#sessions.values()) {
+      if (session.transaction && now > session.transactionDeadline) abortTransactionOf(session);
       if (now - session.lastUsedAt > SESSION_TIMEOUT_MINUTES * 60_000) this.end(session);
     }
   }
@@ -87,6 +88,13 @@ export class SessionStore {
       if (result) session.statements.set(statement, result);
     }
   }
+}
+
+/** Aborts the open transaction of a session. */
+export function abortTransactionOf(session: Session): void {
+  session.transaction?.end();
+  session.transaction = undefined;
+  if (session.transactionState === 'open') session.transactionState = 'aborted';
 }
 
 /** The log entry with the results of statements, or with a commit. */

@@ -1,6 +1,5 @@
 import { createCommandHandler } from '../commands/dispatch.js';
 import { createServerState, type ServerState } from '../commands/state/server-state.js';
-import { expireTransactions } from '../commands/transaction-commands.js';
 import { Database, type DatabaseOptions } from '../engine/database.js';
 import { deleteExpired } from '../engine/expiry.js';
 import { createWireServer, type ListenAddress } from '../wire/listener.js';
@@ -61,7 +60,6 @@ function startHousekeeping(state: ServerState, options: ServerOptions): NodeJS.T
   const housekeeping = setInterval(() => {
     const now = Date.now();
     cursors.expire(now);
-    expireTransactions(engine.sessions.values(), now);
     engine.sessions.expire(now);
     engine.recoverLog();
   }, HOUSEKEEPING_INTERVAL_MS);

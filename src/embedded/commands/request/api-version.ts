@@ -1,7 +1,7 @@
 import { type Document, fieldOf } from '../../bson/values.js';
 import { fail } from '../../errors.js';
 
-/** The commands of version 1 of MongoDB's stable API. */
+/** The commands in version 1 of MongoDB's Stable API. */
 const IN_VERSION_1: ReadonlySet<string> = new Set([
   'abortTransaction',
   'aggregate',
@@ -32,8 +32,8 @@ const IN_VERSION_1: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Checks that a command keeps to the version of the API that its client declares.
- * @throws DatabaseError APIVersionError for another version, APIStrictError for a command outside of it
+ * Checks a command against the version of the Stable API that the client declares.
+ * @throws DatabaseError APIVersionError for an unknown version, APIStrictError for a command outside the version
  */
 export function ensureApiVersion(name: string, command: Document): void {
   const version = fieldOf(command, 'apiVersion');

@@ -2,17 +2,17 @@ import { toNumber } from '../../bson/numbers.js';
 import { type Document, fieldOf, isDocument, isNumeric } from '../../bson/values.js';
 import { fail } from '../../errors.js';
 
-/** What a command asks of its write, and how far that can be met. */
+/** The write concern of a command. */
 export interface WriteConcern {
   readonly isJournaled: boolean;
-  /** What to add to the reply: the write is done, but not as widely as was asked. */
+  /** The `writeConcernError` for the reply when the write is done, but on fewer nodes than requested. */
   readonly error: Document | undefined;
 }
 
-/** Of a replica set. */
+/** The most members of a replica set. */
 const MAX_MEMBERS = 50;
 
-/** @throws DatabaseError UnknownReplWriteConcern for a mode with a name, FailedToParse for what no set could meet */
+/** Parses `writeConcern`. @throws DatabaseError UnknownReplWriteConcern for a named mode, FailedToParse when it is invalid */
 export function toWriteConcern(command: Document): WriteConcern {
   const concern = fieldOf(command, 'writeConcern');
   if (!isDocument(concern)) return { isJournaled: false, error: undefined };
@@ -32,7 +32,7 @@ export function toWriteConcern(command: Document): WriteConcern {
   return { isJournaled: j === true, error: isUnsatisfiable ? error : undefined };
 }
 
-/** Commands that read, and take any read concern; the others take `local` at most. */
+/** Commands that allow every read concern. The others allow only `local`. */
 const READING: ReadonlySet<string> = new Set(['aggregate', 'count', 'distinct', 'explain', 'find']);
 const NOT_WRITING: ReadonlySet<string> = new Set([
   'count',
@@ -52,7 +52,7 @@ const READ_CONCERN_FIELDS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Checks that a command takes the concerns that it was sent with.
+ * Checks that a command allows the read and write concern it has.
  * @throws DatabaseError InvalidOptions
  */
 export function ensureConcerns(name: string, command: Document): void {
@@ -65,7 +65,7 @@ export function ensureConcerns(name: string, command: Document): void {
       }
     }
     const { level } = read;
-    // The first command of a transaction says what all of it reads.
+    // The read concern of the first command applies to the whole transaction.
     if (!isInTransaction && !READING.has(name) && level !== undefined && level !== 'local') {
       fail(
         'InvalidOptions',
@@ -80,20 +80,19 @@ export function ensureConcerns(name: string, command: Document): void {
   }
 }
 
-/** All of them mean the same here: what a read sees is committed, and there is no other node. */
+/** These levels are equivalent here: reads see only committed data, and there is one node. */
 const LEVELS: ReadonlySet<unknown> = new Set([undefined, 'local', 'available', 'majority', 'linearizable']);
 
 /**
- * Checks what a command asks of its read. A state of the past is to be had in a transaction only: answering from the
- * present one instead would break the promise without a word.
- * @throws DatabaseError CommandNotSupported for a snapshot outside of a transaction, BadValue for an unknown level
+ * Checks the level of a read concern. Snapshots are available in transactions only.
+ * @throws DatabaseError CommandNotSupported for a snapshot outside a transaction, BadValue for an unknown level
  */
 export function ensureReadConcern(command: Document, isInTransaction: boolean): void {
   const concern = fieldOf(command, 'readConcern');
   if (!isDocument(concern)) return;
   const { level } = concern;
   if (level === 'snapshot' ? !isInTransaction : concern['atClusterTime'] !== undefined) {
-    fail('CommandNotSupported', 'a snapshot outside of a transaction is not supported by this database');
+    fail('CommandNotSupported', 'a snapshot outside a transaction is not supported by this database');
   }
   if (level !== 'snapshot' && !LEVELS.has(level)) {
     fail('BadValue', `Enumeration value '${String(level)}' for field 'readConcern.level' is not a valid value.`);

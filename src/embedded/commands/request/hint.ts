@@ -7,22 +7,22 @@ import type { IndexHint } from '../../engine/planner/index-plan.js';
 import { fail } from '../../errors.js';
 import { parseSort } from '../../query/sort.js';
 
-/** A key pattern with its numbers plain, to compare patterns written by different clients. */
-const normalize = (key: Document): [string, unknown][] =>
+/** A key pattern in comparable form: ordered entries, with numbers of every BSON type as JS numbers. */
+export const toComparableKey = (key: Document): [string, unknown][] =>
   Object.entries(key).map(([path, direction]) => [path, isNumeric(direction) ? toNumber(direction) : direction]);
 
 /** The index with exactly this key pattern. */
 export function findIndexByKey(collection: Collection, key: Document): CollectionIndex | undefined {
-  const wanted = normalize(key);
+  const wanted = toComparableKey(key);
   for (const index of collection.indexes.values()) {
-    if (isDeepStrictEqual(normalize(index.definition.spec['key'] as Document), wanted)) return index;
+    if (isDeepStrictEqual(toComparableKey(index.definition.spec['key'] as Document), wanted)) return index;
   }
   return undefined;
 }
 
 /**
- * What a hint names.
- * @throws DatabaseError BadValue when there is no such index
+ * The index, or the natural order, that a hint names.
+ * @throws DatabaseError BadValue when the index does not exist
  */
 export function resolveHint(collection: Collection, hint: unknown): IndexHint | undefined {
   if (hint === undefined || hint === null) return undefined;
@@ -36,15 +36,15 @@ export function resolveHint(collection: Collection, hint: unknown): IndexHint | 
   return collection.indexes.get(hint) ?? failOnHint();
 }
 
-/** How a statement wants its documents: what they are sorted by, and what they are read from. */
+/** The order in which documents are read. */
 interface Order {
   readonly sort: Document | undefined;
   readonly hint: IndexHint | undefined;
 }
 
 /**
- * What a sort and a hint ask for together. A sort by `$natural` is no sort but a hint, as on MongoDB.
- * @throws DatabaseError BadValue where `$natural` is not alone, or there is no such index
+ * Combines a sort and a hint. Like in MongoDB, a sort by `$natural` acts as a hint.
+ * @throws DatabaseError BadValue when `$natural` is combined with other fields, or the index does not exist
  */
 export function resolveOrder(
   collection: Collection | undefined,

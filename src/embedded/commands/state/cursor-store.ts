@@ -5,7 +5,7 @@ import type { Session } from '../../engine/sessions.js';
 import { MAX_DOCUMENT_BYTES } from '../../engine/writer.js';
 import { fail } from '../../errors.js';
 
-/** A result that has not been fetched to its end. */
+/** A result that was not fetched completely. */
 interface Cursor {
   readonly id: number;
   readonly namespace: string;
@@ -17,30 +17,30 @@ interface Cursor {
   usedAt: number;
 }
 
-/** What a cursor is opened over. */
+/** The result for which a cursor is opened. */
 export interface CursorRequest {
   readonly namespace: string;
   readonly documents: readonly Document[];
-  /** Projects a document when it is sent. */
+  /** Projects a document when it is returned. */
   readonly toResult?: (document: Document) => Document;
-  /** undefined: mongod's 101 for the first batch. */
+  /** The size of the first batch; undefined for the default of mongod. */
   readonly batchSize: number | undefined;
   readonly isSingleBatch?: boolean;
   readonly session: Session | undefined;
-  /** Whether the documents were made for this result, and so are memory it holds alone. */
+  /** Whether the documents are not stored ones, so that the cursor alone holds their memory. */
   readonly isOwner?: boolean;
 }
 
 const DEFAULT_FIRST_BATCH = 101;
 const IDLE_TIMEOUT_MS = 10 * 60_000;
-/** What open cursors may hold together. */
+/** The most memory that all open cursors can hold. */
 const MAX_HELD_BYTES = 512 * 1024 * 1024;
-/** A reference to a stored document. */
+/** The memory for a reference to a stored document. */
 const REFERENCE_BYTES = 16;
-/** The room a reply leaves for its documents. */
+/** The most bytes of documents in a batch. */
 const MAX_BATCH_BYTES = MAX_DOCUMENT_BYTES;
 
-/** Open results. A cursor holds what it will return: later writes do not show in it. */
+/** The open cursors. A cursor holds its result, so later writes do not affect it. */
 export class CursorStore {
   readonly #cursors = new Map<number, Cursor>();
   #lastId = Math.floor(Math.random() * 2 ** 40);
@@ -50,7 +50,7 @@ export class CursorStore {
     return this.#cursors.size;
   }
 
-  /** The reply that carries a result's first batch and, if there is more, the cursor for the rest. */
+  /** The reply with the first batch, and with a cursor for the rest if there is one. */
   open({ namespace, documents, batchSize, session, ...rest }: CursorRequest): Document {
     const { toResult = (document) => document, isSingleBatch = false, isOwner = false } = rest;
     const size = batchSize ?? DEFAULT_FIRST_BATCH;
@@ -91,7 +91,7 @@ export class CursorStore {
     return { cursor: { nextBatch: batch, id: Long.fromNumber(isDone ? 0 : id), ns: namespace }, ok: 1 };
   }
 
-  /** @returns whether there was such a cursor */
+  /** Closes a cursor. @returns whether it existed */
   kill(id: number): boolean {
     const cursor = this.#cursors.get(id);
     if (!cursor) return false;
@@ -100,15 +100,17 @@ export class CursorStore {
     return true;
   }
 
+  /** Closes the cursors of a session. */
   killOf(session: Session): void {
     for (const cursor of this.#cursors.values()) if (cursor.session === session) this.kill(cursor.id);
   }
 
-  /** Cursors of a collection that is gone have nothing more to say. */
+  /** Closes the cursors on a collection that was dropped. */
   killOfNamespace(namespace: string): void {
     for (const cursor of this.#cursors.values()) if (cursor.namespace === namespace) this.kill(cursor.id);
   }
 
+  /** Closes idle cursors. */
   expire(now: number): void {
     for (const cursor of this.#cursors.values()) if (now - cursor.usedAt > IDLE_TIMEOUT_MS) this.kill(cursor.id);
   }
@@ -117,7 +119,7 @@ export class CursorStore {
     if (this.#heldBytes + cursor.heldBytes > MAX_HELD_BYTES) {
       fail(
         'ExceededMemoryLimit',
-        `Open cursors may hold at most ${MAX_HELD_BYTES} bytes; fetch or close some, or ask for less`,
+        `Open cursors can hold at most ${MAX_HELD_BYTES} bytes; fetch or close some, or request less`,
       );
     }
     this.#lastId += 1;
@@ -144,7 +146,7 @@ function takeBatch(
   while (next < documents.length && batch.length < most) {
     const result = toResult(documents[next] as Document);
     const size = roughSizeOf(result);
-    // The estimate is never too low for a large document.
+    // The estimate is an upper bound for large documents, so smaller ones need no exact check.
     if (size > MAX_DOCUMENT_BYTES) ensureSize(result);
     bytes += size;
     if (bytes > MAX_BATCH_BYTES && batch.length > 0) break;
@@ -161,7 +163,7 @@ function ensureSize(document: Document): void {
   }
 }
 
-/** At least the size of a document as BSON when it is large, without serialising it: strings and binaries decide. */
+/** An upper bound of the size of a large document as BSON, computed without encoding it. */
 function roughSizeOf(value: unknown): number {
   if (typeof value === 'string') return value.length * 3 + 16;
   if (typeof value !== 'object' || value === null) return 24;

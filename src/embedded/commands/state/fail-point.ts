@@ -2,29 +2,29 @@ import { toNumber } from '../../bson/numbers.js';
 import { type Document, isDocument, isNumeric } from '../../bson/values.js';
 import { codeNameOf, DatabaseError, fail } from '../../errors.js';
 
-/** What an armed fail point does to a command. */
+/** The effect of an active fail point on a command. */
 export interface Failure {
   readonly closesConnection: boolean;
-  /** The command runs, and only its reply is lost with the connection. */
+  /** The command runs, then the connection is closed instead of a reply. */
   readonly closesAfterwards: boolean;
   readonly blockMs: number;
-  /** The error to answer instead of running the command. */
+  /** The error that is returned instead of running the command. */
   readonly error: DatabaseError | undefined;
-  /** The command runs, and this is added to its reply. */
+  /** The command runs, and this error is added to its reply. */
   readonly writeConcernError: Document | undefined;
-  /** The labels to answer with, where they are not to be found from the code. */
+  /** The labels of the error, instead of the usual ones for its code. */
   readonly labels: readonly string[] | undefined;
 }
 
-/** What decides whether a command fails. */
+/** The properties of a command that fail points depend on. */
 export interface FailureQuery {
   readonly name: string;
   readonly appName: string | undefined;
-  /** Whether it is a retryable write that has not been done yet. */
+  /** Whether the command is the first attempt of a retryable write. */
   readonly isNewRetryableWrite: () => boolean;
 }
 
-/** mongod's fail points, by which the drivers' specifications (and our own tests) make a server misbehave. */
+/** The fail points of mongod, with which tests and the drivers' specifications make a server fail. */
 export interface FailPoint {
   configure(command: Document): void;
   failureOf(query: FailureQuery): Failure | undefined;
@@ -51,7 +51,7 @@ interface Armed {
   toSkip: number;
 }
 
-/** A fail point that is not armed. */
+/** A fail point that is not active. */
 export function createFailPoint(): FailPoint {
   let armed: Armed | undefined;
   return {
@@ -107,7 +107,7 @@ const toFailure = (data: Document): Failure => ({
   labels: Array.isArray(data['errorLabels']) ? data['errorLabels'].map(String) : undefined,
 });
 
-/** Fails a retryable write before it is done, or its connection after. */
+/** The failure of a retryable write before it runs, or of its connection afterwards. */
 function toWriteFailure(data: Document): Failure {
   const code = data['failBeforeCommitExceptionCode'];
   const isClosing = data['closeConnection'] !== false;

@@ -2,8 +2,10 @@ import { toNumber } from '../../bson/numbers.js';
 import { type Document, fieldOf, isDocument, isNumeric } from '../../bson/values.js';
 import type { Collection } from '../../engine/collection.js';
 import { fail } from '../../errors.js';
-import { collationOf, isSet, type Request, variablesOf } from '../request/request.js';
-import { createProgress, type DeleteStatement, type UpdateStatement } from './statement-runner.js';
+import { collationOf, isSet, variablesOf } from '../request/fields.js';
+import type { Request } from '../request/request.js';
+import { createProgress, type TargetStatement } from './statement-targets.js';
+import type { UpdateStatement } from './update-statement.js';
 
 const UPDATE_FIELDS = new Set([
   'q',
@@ -30,7 +32,7 @@ function filterOf(statement: Document, where: string): Document {
   return isDocument(filter) ? filter : fail('Location40414', `BSON field '${where}.q' is missing but a required field`);
 }
 
-/** What an update is made of: modifiers or a replacement, or the stages of a pipeline. */
+/** Checks an update: a document of operators, a replacement, or a pipeline. @throws DatabaseError FailedToParse */
 export function toUpdate(update: unknown, where: string): Document | Document[] {
   if (isDocument(update)) return update;
   if (Array.isArray(update)) return update.map((stage) => (isDocument(stage) ? stage : failOnUpdate(where)));
@@ -40,13 +42,13 @@ export function toUpdate(update: unknown, where: string): Document | Document[] 
 const failOnUpdate = (where: string): never =>
   fail('FailedToParse', `BSON field '${where}' must be an object or an array of objects`);
 
-/** A statement's `arrayFilters`; their content is checked where they are compiled. */
+/** Checks that `arrayFilters` is an array. Compiling the update checks its content. @throws DatabaseError TypeMismatch */
 export function toArrayFilters(value: unknown): Document[] | undefined {
   if (value === undefined || value === null) return undefined;
   return Array.isArray(value) ? (value as Document[]) : fail('TypeMismatch', 'arrayFilters must be an array');
 }
 
-/** A statement of `update` as it was sent. */
+/** Parses a statement of the command `update`. */
 export function toUpdateStatement(
   request: Request,
   collection: Collection | undefined,
@@ -69,12 +71,12 @@ export function toUpdateStatement(
   };
 }
 
-/** A statement of `delete` as it was sent. */
+/** Parses a statement of the command `delete`. */
 export function toDeleteStatement(
   request: Request,
   collection: Collection | undefined,
   given: Document,
-): DeleteStatement {
+): TargetStatement {
   ensureFields(given, DELETE_FIELDS, 'delete.deletes');
   const limit = given['limit'];
   if (!isNumeric(limit))

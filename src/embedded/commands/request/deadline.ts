@@ -1,0 +1,34 @@
+import { toNumber } from '../../bson/numbers.js';
+import { isNumeric } from '../../bson/values.js';
+import { fail } from '../../errors.js';
+
+/** The time limit of a command. */
+export interface Deadline {
+  /** Milliseconds since the epoch; infinity without a limit. */
+  readonly at: number;
+  /** @throws DatabaseError MaxTimeMSExpired after the limit */
+  check(): void;
+}
+
+/** The deadline of commands without `maxTimeMS`. */
+export const NO_DEADLINE: Deadline = { at: Number.POSITIVE_INFINITY, check: () => {} };
+
+const MAX_TIME_MS = 2 ** 31 - 1;
+
+/** The deadline that `maxTimeMS` sets. @throws DatabaseError BadValue unless it is an integer from 0 to the maximum of an int32 */
+export function createDeadline(given: unknown): Deadline {
+  if (!isNumeric(given)) return fail('BadValue', 'maxTimeMS must be a number');
+  const maxTimeMs = toNumber(given);
+  if (!(maxTimeMs >= 0 && maxTimeMs <= MAX_TIME_MS)) {
+    fail('BadValue', `${maxTimeMs} value for maxTimeMS is out of range [0, ${MAX_TIME_MS}]`);
+  }
+  if (!Number.isInteger(maxTimeMs)) fail('BadValue', 'maxTimeMS has non-integral value');
+  if (maxTimeMs === 0) return NO_DEADLINE;
+  const at = Date.now() + maxTimeMs;
+  return {
+    at,
+    check: () => {
+      if (Date.now() >= at) fail('MaxTimeMSExpired', 'operation exceeded time limit');
+    },
+  };
+}

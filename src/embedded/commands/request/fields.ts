@@ -1,0 +1,80 @@
+import type { Binary } from 'bson';
+import { type Collation, parseCollation } from '../../bson/collation.js';
+import { toNumber } from '../../bson/numbers.js';
+import { type Document, fieldOf, isDocument, isNumeric } from '../../bson/values.js';
+import type { Collection } from '../../engine/collection.js';
+import { fail } from '../../errors.js';
+import { evaluateVariables } from '../../query/expressions/expression.js';
+import type { Request } from './request.js';
+
+const failOnType = (request: Request, field: string, expected: string): never =>
+  fail('TypeMismatch', `BSON field '${request.name}.${field}' is the wrong type, expected type '${expected}'`);
+
+const failOnMissing = (request: Request, field: string): never =>
+  fail('Location40414', `BSON field '${request.name}.${field}' is missing but a required field`);
+
+/** A document in an optional field. @throws DatabaseError TypeMismatch for another type */
+export function optionalDocument(request: Request, field: string): Document | undefined {
+  const value = fieldOf(request.command, field);
+  if (value === undefined || value === null) return undefined;
+  return isDocument(value) ? value : failOnType(request, field, 'object');
+}
+
+/** The array in a required field. @throws DatabaseError Location40414 or TypeMismatch */
+export function requiredArray(request: Request, field: string): unknown[] {
+  const value = fieldOf(request.command, field);
+  if (value === undefined) return failOnMissing(request, field);
+  return Array.isArray(value) ? value : failOnType(request, field, 'array');
+}
+
+/** The array of documents in a required field. @throws DatabaseError Location40414 or TypeMismatch */
+export const requiredDocuments = (request: Request, field: string): Document[] =>
+  requiredArray(request, field).map((value) =>
+    isDocument(value) ? value : failOnType(request, `${field}.0`, 'object'),
+  );
+
+/** The string in a required field. @throws DatabaseError Location40414 or TypeMismatch */
+export function requiredString(request: Request, field: string): string {
+  const value = fieldOf(request.command, field);
+  if (value === undefined) return failOnMissing(request, field);
+  return typeof value === 'string' ? value : failOnType(request, field, 'string');
+}
+
+/** The non-negative integer in an optional field; 0 when it is absent. @throws DatabaseError TypeMismatch or Location51024 */
+export function optionalCount(request: Request, field: string): number {
+  const value = fieldOf(request.command, field);
+  if (value === undefined || value === null) return 0;
+  if (!isNumeric(value)) return failOnType(request, field, 'long');
+  const number = Math.trunc(toNumber(value));
+  if (!(number >= 0)) fail('Location51024', `BSON field '${field}' value must be >= 0, actual value '${number}'`);
+  return number;
+}
+
+/** Whether a flag is set: true or a number other than 0. */
+export function isSet(document: Document, field: string): boolean {
+  const value = fieldOf(document, field);
+  return value === true || (isNumeric(value) && toNumber(value) !== 0);
+}
+
+/** The `batchSize` of a command's `cursor` field; undefined when it has none. */
+export function cursorBatchSize({ command }: Request): number | undefined {
+  const cursor = fieldOf(command, 'cursor');
+  const batchSize = isDocument(cursor) ? cursor['batchSize'] : undefined;
+  return isNumeric(batchSize) ? toNumber(batchSize) : undefined;
+}
+
+/** The collation of a command or a statement; the default is that of the collection. */
+export const collationOf = (given: unknown, collection: Collection | undefined): Collation | undefined =>
+  given === undefined || given === null ? collection?.collation : parseCollation(given);
+
+/** The evaluated variables of the command's `let`. */
+export function variablesOf(request: Request): Document | undefined {
+  const variables = optionalDocument(request, 'let');
+  return variables && evaluateVariables(variables);
+}
+
+/** The id of the session of a command. */
+export function sessionIdOf(command: Document): Binary | undefined {
+  const lsid = fieldOf(command, 'lsid');
+  return isDocument(lsid) ? (lsid['id'] as Binary) : undefined;
+}
