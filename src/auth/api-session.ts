@@ -2,6 +2,7 @@ import { GatewayError } from '../errors.js';
 import { readDate } from '../models/index.js';
 import type { Clock } from '../platform/clock.js';
 import { createConcurrencyLimiter } from '../platform/concurrency-limiter.js';
+import { createRecent } from '../platform/recent.js';
 
 const MAX_SESSION_ID_LENGTH = 128;
 
@@ -42,13 +43,7 @@ export function createApiSessions({ model, clock }: { model: ApiSessionModel; cl
     ...{ clock, width: LOOKS_MAX, waitingMax: WAITING_MAX, waitMs: WAIT_MS },
     refusal: () => new GatewayError('UNAVAILABLE', { retryAfterMs: 1000 }),
   });
-  const unknown = new Set<string>();
-
-  const noteUnknown = (sessionId: string): void => {
-    if (unknown.size >= UNKNOWN_MAX) return;
-    unknown.add(sessionId);
-    clock.after(UNKNOWN_TTL_MS, () => unknown.delete(sessionId));
-  };
+  const unknown = createRecent({ clock, ttlMs: UNKNOWN_TTL_MS, max: UNKNOWN_MAX });
 
   return {
     async findToken(sessionId) {
@@ -57,7 +52,7 @@ export function createApiSessions({ model, clock }: { model: ApiSessionModel; cl
         return undefined;
       if (unknown.has(sessionId)) return undefined;
       const session = await limiter.run(() => read(model, sessionId));
-      if (session === null) noteUnknown(sessionId);
+      if (session === null) unknown.add(sessionId);
       if (session === null || isExpired(session, clock.now())) return undefined;
       return typeof session.access_token === 'string' ? session.access_token : undefined;
     },

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApiSessions } from '../../../src/auth/api-session.js';
 import { createLogger } from '../../../src/platform/logger.js';
 import { createTestClock } from '../../support/clock.js';
-import { startGateway, type TestGateway } from '../../support/gateway.js';
+import { signToken, startGateway, type TestGateway } from '../../support/gateway.js';
 import { enterRaw, openRaw } from './raw-connection.js';
 
 const SENT = 60;
@@ -20,15 +20,13 @@ const logger = createLogger(
   { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
 );
 let gateway: TestGateway;
+const clock = createTestClock();
 
 beforeAll(async () => {
   await new Promise<void>((resolve) => website.listen(0, '127.0.0.1', resolve));
   const { port } = website.address() as AddressInfo;
   const site = { SITE_NAME: 'shop', AUTH_URL: `http://127.0.0.1:${port}/`, API_KEY: 'key-of-the-shop' };
-  gateway = await startGateway(
-    { ...site, REFUSED_CONNECTS_MAX: String(ADDRESS_MAX) },
-    { logger, clock: createTestClock() },
-  );
+  gateway = await startGateway({ ...site, REFUSED_CONNECTS_MAX: String(ADDRESS_MAX) }, { logger, clock });
 });
 afterAll(async () => {
   await gateway.close();
@@ -59,6 +57,33 @@ describe('CONNECTs that are refused on a connection that is somewhere', () => {
     expect(calls).toBe(ADDRESS_MAX);
     expect(answers.filter((answer) => answer.includes('RATE_LIMITED'))).toHaveLength(SENT + 10 - ADDRESS_MAX);
     expect(lines.filter(({ msg }) => msg === 'a connection was refused')).toHaveLength(10);
+  });
+});
+
+describe('CONNECTs of one user that are accepted', () => {
+  const USER_MAX = 600;
+
+  it('are limited over all connections and namespaces of a node, and do not count for others', async () => {
+    // The refusals of the tests before are over.
+    clock.advance(10_000);
+    const namespaces = ['/v1/shared', '/v1/conversation'];
+    const connections = [await openRaw(gateway), await openRaw(gateway)];
+    const connect = async (index: number, uid: string): Promise<string> => {
+      const connection = connections[index % 2];
+      const namespace = namespaces[(index >> 1) % 2];
+      connection?.send(`40${namespace},${JSON.stringify({ token: signToken({ uid }) })}`);
+      const answer = (await connection?.next()) ?? 'closed';
+      if (answer.startsWith('40')) connection?.send(`41${namespace},`);
+      return answer.slice(0, 2);
+    };
+    const answers: string[] = [];
+    for (let index = 0; index < USER_MAX + 4; index += 1) answers.push(await connect(index, 'tabs'));
+    expect(answers.indexOf('44')).toBe(USER_MAX);
+    expect(answers.slice(USER_MAX)).toEqual(['44', '44', '44', '44']);
+    expect(await connect(0, 'other')).toBe('40');
+    clock.advance(10_000);
+    const later = await enterRaw(gateway, { claims: { uid: 'tabs' } });
+    for (const connection of [...connections, later]) connection.close();
   });
 });
 

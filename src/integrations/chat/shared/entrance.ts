@@ -6,6 +6,9 @@ import { type Handshake, selectHandshakeCredential } from '../../../auth/token-s
 import type { UserAuth } from '../../../auth/user.js';
 import type { AnyonePrincipal } from '../../../auth/verifier.js';
 import { GatewayError } from '../../../errors.js';
+import { createBatcher } from '../../../platform/batcher.js';
+import type { Clock } from '../../../platform/clock.js';
+import { createRecent } from '../../../platform/recent.js';
 import type { Emitter } from '../../../realtime/emitter.js';
 import { rooms } from '../../../realtime/rooms.js';
 import type { People, Person } from '../../users/index.js';
@@ -43,10 +46,39 @@ export interface Entrance {
   userOf(principal: Principal): Promise<UserCaller>;
 }
 
+/** Users that one query asks about when many connect at once. */
+const GROUP_MAX = 1000;
+/** How long it is remembered that a user may not enter, and of how many. */
+const REFUSED_TTL_MS = 1000;
+const REFUSED_MAX = 10_000;
+
 const ACCESS_DENIED = 'Invalid token or user access denied';
 
-export function createEntrance(dependencies: { userAuth: UserAuth; people: People; emitter: Emitter }): Entrance {
-  const { userAuth, people, emitter } = dependencies;
+interface Dependencies {
+  userAuth: UserAuth;
+  people: People;
+  emitter: Emitter;
+  clock: Clock;
+}
+
+export function createEntrance({ userAuth, people, emitter, clock }: Dependencies): Entrance {
+  const refused = createRecent({ clock, ttlMs: REFUSED_TTL_MS, max: REFUSED_MAX });
+  const look = createBatcher<string, boolean>(async (ids) => {
+    const found = new Set((await people.findMany([...new Set(ids)])).map(({ id }) => id));
+    return ids.map((id) => found.has(id));
+  }, GROUP_MAX);
+
+  /**
+   * Whether a user may enter. The lookups of those who come at once are one query, and a refusal is remembered for a moment:
+   * valid tokens of blocked users cost the database little, however often they are shown.
+   */
+  const mayEnter = async (userId: string): Promise<boolean> => {
+    const id = userId.toLowerCase();
+    if (refused.has(id)) return false;
+    const isFound = await look(id);
+    if (!isFound) refused.add(id);
+    return isFound;
+  };
 
   const callerOf = async (principal: Principal): Promise<Caller> => {
     if (principal.kind === 'visitor') {
@@ -69,7 +101,7 @@ export function createEntrance(dependencies: { userAuth: UserAuth; people: Peopl
       throw new ChatError('INVALID_TOKEN', 'Authentication token required');
     }
     const principal = await userAuth.anyoneAtHandshake(preferred);
-    if (principal.kind === 'user' && (await people.find(principal.userId)) === undefined) {
+    if (principal.kind === 'user' && !(await mayEnter(principal.userId))) {
       throw new ChatError('INVALID_TOKEN', ACCESS_DENIED);
     }
     return principal;

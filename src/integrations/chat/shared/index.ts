@@ -23,8 +23,8 @@ export interface ChatServices {
   readonly blocks: Blocks;
 }
 
-export function createChatServices({ userAuth, emitter }: Context, { people, blocks }: UserServices): ChatServices {
-  return { people, blocks, entrance: createEntrance({ userAuth, people, emitter }) };
+export function createChatServices(context: Context, { people, blocks }: UserServices): ChatServices {
+  return { people, blocks, entrance: createEntrance({ ...context, people }) };
 }
 
 /**

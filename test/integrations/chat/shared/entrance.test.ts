@@ -1,0 +1,67 @@
+import { expect, it } from 'vitest';
+import { createEntrance } from '../../../../src/integrations/chat/shared/entrance.js';
+import { createPeople } from '../../../../src/integrations/users/people.js';
+import { createTestClock } from '../../../support/clock.js';
+
+const ATTEMPTS = 1000;
+
+/** A door whose database answers when it is told to. */
+function setUp() {
+  const clock = createTestClock();
+  const queries: { ids: string[]; answer: () => void }[] = [];
+  const User = {
+    find: ({ _id }: { _id: { $in: string[] } }) => ({
+      lean: () => new Promise((resolve) => queries.push({ ids: _id.$in, answer: () => resolve([]) })),
+    }),
+  };
+  const entrance = createEntrance({
+    people: createPeople({ models: { User } as never, clock }),
+    userAuth: { anyoneAtHandshake: async ({ auth }: never) => ({ kind: 'user', userId: auth['token'] }) } as never,
+    emitter: {} as never,
+    clock,
+  });
+  const knock = (userId: string): Promise<unknown> =>
+    entrance.authenticate({ auth: { token: userId }, query: {}, headers: {} }).then(
+      () => 'in',
+      (error: Error) => error.message,
+    );
+  return { clock, queries, knock };
+}
+
+const toId = (index: number): string => index.toString(16).padStart(24, '0');
+/** Long enough for whatever begins at once. */
+async function nextTurns(): Promise<void> {
+  for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+const REFUSAL = 'INVALID_TOKEN';
+
+it('asks for all users who connect at once in two queries, one after the other', async () => {
+  const { queries, knock } = setUp();
+  const first = knock(toId(0));
+  await nextTurns();
+  expect(queries.map(({ ids }) => ids.length)).toEqual([1]);
+  const others = Promise.all(Array.from({ length: ATTEMPTS - 1 }, (_, index) => knock(toId(index + 1))));
+  await nextTurns();
+  expect(queries).toHaveLength(1);
+  queries[0]?.answer();
+  expect(await first).toBe(REFUSAL);
+  await expect.poll(() => queries.length).toBe(2);
+  queries[1]?.answer();
+  expect(new Set(await others)).toEqual(new Set([REFUSAL]));
+  expect(queries).toHaveLength(2);
+});
+
+it('asks once in a second for a user who was refused', async () => {
+  const { clock, queries, knock } = setUp();
+  const knockAndAnswer = async (): Promise<void> => {
+    const told = knock(toId(7).toUpperCase());
+    await nextTurns();
+    queries.at(-1)?.answer();
+    expect(await told).toBe(REFUSAL);
+  };
+  for (let attempt = 0; attempt < 20; attempt += 1) await knockAndAnswer();
+  expect(queries).toHaveLength(1);
+  clock.advance(1000);
+  await knockAndAnswer();
+  expect(queries).toHaveLength(2);
+});
