@@ -7,55 +7,51 @@ import { parseMongoUrl } from './platform/mongo/url.js';
 import { redisPrefixProblem, redisUrlProblem } from './platform/redis/url.js';
 
 /**
- * Every variable of the environment the gateway reads: its form, its default, and what it is for.
- * `.env.example` is compared with this table by a test. An empty value counts as absent.
+ * Environment variables of the gateway: format, default, and description. A test compares `.env.example` with this
+ * table. An empty value counts as absent.
  */
 export const environment = z.object({
   NODE_ENV: z
     .enum(['development', 'production', 'test'])
     .default('development')
     .describe('production refuses to start without secrets'),
-  PORT: integer(0, 65_535).default(4000).describe('port of HTTP and Socket.IO; 0 picks a free one'),
+  PORT: integer(0, 65_535).default(4000).describe('port of HTTP and Socket.IO; 0: a free port'),
   HOST: z.string().default('0.0.0.0').describe('address to listen on'),
-  DATA_DIR: z.string().default('data').describe('where the embedded database and the development secret live'),
-  MONGODB_URL: mongoUrl()
-    .optional()
-    .describe('connection string of MongoDB, as the driver takes it; unset: the embedded database'),
-  MONGODB_POOL_MAX: integer(1, 10_000)
-    .default(100)
-    .describe('connections that one node opens to each server of MongoDB'),
+  DATA_DIR: z.string().default('data').describe('directory of the embedded database and the development secret'),
+  MONGODB_URL: mongoUrl().optional().describe('connection string of MongoDB; unset: the embedded database'),
+  MONGODB_POOL_MAX: integer(1, 10_000).default(100).describe('connection pool size per MongoDB server'),
   MONGODB_SELECTION_TIMEOUT_MS: integer(1)
     .default(15_000)
-    .describe('how long an operation waits for a primary or a free connection; longer than an election takes'),
+    .describe('time limit for a primary or a free connection; must be longer than an election'),
   MONGODB_TIMEOUT_MS: integer(100)
     .default(15_000)
-    .describe('how long MongoDB may work on one read or write, or wait for a majority to have it'),
+    .describe('time limit of one read or write in MongoDB, including the wait for a majority'),
   REDIS_URL: z
     .string()
     .trim()
     .superRefine(report(redisUrlProblem))
     .optional()
-    .describe('Redis; unset: one node, everything in memory'),
+    .describe('URL of Redis; unset: one node, with its state in memory'),
   REDIS_PREFIX: z
     .string()
     .superRefine(report(redisPrefixProblem))
     .default('general-socket')
-    .describe('first part of every Redis key and channel'),
-  STARTUP_TIMEOUT_MS: integer(1000).default(30_000).describe('how long to wait for MongoDB and Redis at the start'),
+    .describe('prefix of all Redis keys and channels'),
+  STARTUP_TIMEOUT_MS: integer(1000)
+    .default(30_000)
+    .describe('time limit for MongoDB and Redis to become ready at start'),
 
-  JWT_SECRET: z.string().optional().describe('HS256 secret of the user tokens; unset in development: made once'),
+  JWT_SECRET: z.string().optional().describe('HS256 secret of the user tokens; unset in development: generated once'),
   JWKS_URL: z
     .url({ protocol: /^https?$/ })
     .optional()
-    .describe('public keys (RS256, ES256 …) of the user tokens, instead of JWT_SECRET'),
-  JWT_ISSUER: list().describe('issuers whose tokens are taken, comma-separated (claim iss); empty: any'),
+    .describe('JWKS with the public keys (RS256, ES256 …) of the user tokens, instead of JWT_SECRET'),
+  JWT_ISSUER: list().describe('accepted issuers (claim iss), comma-separated; empty: any'),
   JWT_AUDIENCE: list()
-    .refine((items) => !items.includes('*') || items.length === 1, 'with * there is nothing else to name')
-    .describe('audiences of which a token must name one, comma-separated (claim aud); empty or *: any'),
-  JWT_CLOCK_TOLERANCE_S: integer(0, 300)
-    .default(5)
-    .describe('seconds that the clocks of issuers may be off: how much later exp, and earlier nbf, is taken'),
-  EMIT_API_KEYS: list().describe('keys of the backends that may call REST, comma-separated; any of them is accepted'),
+    .refine((items) => !items.includes('*') || items.length === 1, '* cannot be combined with other values')
+    .describe('accepted audiences (claim aud), comma-separated; empty or *: any'),
+  JWT_CLOCK_TOLERANCE_S: integer(0, 300).default(5).describe('clock tolerance for exp and nbf in seconds'),
+  EMIT_API_KEYS: list().describe('API keys of backends for REST, comma-separated; any of them is accepted'),
   EMIT_AUTH: z
     .enum(['keys', 'none'])
     .default('keys')
@@ -74,106 +70,121 @@ export const environment = z.object({
       }
     })
     .describe('origins that may connect, comma-separated; empty or *: any'),
-  TRUST_PROXY: integer(0).default(0).describe('number of reverse proxies in front, whose X-Forwarded-For is believed'),
+  TRUST_PROXY: integer(0).default(0).describe('number of trusted reverse proxies (X-Forwarded-For)'),
   BODY_LIMIT: integer(1).default(1_048_576).describe('largest REST body in bytes'),
   HTTP_KEEP_ALIVE_MS: integer(1000)
     .default(75_000)
-    .describe('how long an idle HTTP connection is kept; longer than the load balancer in front keeps it'),
+    .describe('time until an idle HTTP connection is closed; must be longer than that of the load balancer'),
   HTTP_IDLE_MAX: integer(1)
     .default(10_000)
-    .describe('HTTP connections without a request; beyond that the one that waited longest is closed'),
+    .describe('maximum HTTP connections without a request; beyond it the oldest is closed'),
 
   SOCKET_TRANSPORTS: list(['websocket', 'polling'])
     .prefault('websocket')
     .describe('websocket, or websocket,polling (polling needs sticky sessions)'),
-  CONNECTIONS_MAX: integer(0).default(100_000).describe('Socket.IO connections of one node; 0: any number'),
+  CONNECTIONS_MAX: integer(0).default(100_000).describe('maximum Socket.IO connections of one node; 0: unlimited'),
   ADDRESS_CONNECTIONS_MAX: integer(0)
     .optional()
     .describe(
-      'Socket.IO connections of one address on one node; 0: any number; unset: 10000, and for private addresses any number unless TRUST_PROXY is set',
+      'maximum Socket.IO connections of one address on one node; 0: unlimited; unset: 10000, and unlimited for private addresses unless TRUST_PROXY is set',
     ),
   CONNECT_TIMEOUT_MS: integer(100)
     .default(10_000)
-    .describe('how long a connection may be in no namespace before it is closed'),
-  SOCKET_MESSAGE_MAX: integer(1024).default(1_048_576).describe('largest frame of a client in bytes'),
+    .describe('time until a connection that is in no namespace is closed'),
+  SOCKET_MESSAGE_MAX: integer(1024).default(1_048_576).describe('maximum frame size of a client in bytes'),
   SOCKET_OPEN_MAX: integer(1024)
     .default(32_768)
-    .describe('largest frame of a client that has shown no token yet, in bytes; must hold the largest token'),
+    .describe('maximum frame size of an unauthenticated client in bytes; must exceed the largest token'),
   REFUSED_CONNECTS_MAX: integer(0)
     .default(2000)
-    .describe('CONNECTs of one address that may be refused in 10 s, on one node; 0: any number'),
-  SOCKET_BUFFER_MAX: integer(1024).default(1_048_576).describe('bytes waiting for a slow client before it is closed'),
+    .describe('maximum refused CONNECTs of one address in 10 s on one node; 0: unlimited'),
+  SOCKET_BUFFER_MAX: integer(1024)
+    .default(1_048_576)
+    .describe('maximum bytes buffered for a slow client; beyond it the connection is closed'),
   ALLOW_EIO3: z
     .enum(['true', 'false'])
     .default('false')
-    .describe('true: clients of Socket.IO 2 are let in too; most of them need polling among SOCKET_TRANSPORTS'),
-  COMPRESSION_THRESHOLD: integer(0).default(0).describe('bytes above which frames to clients are compressed; 0: never'),
+    .describe('true: also accepts clients of Socket.IO 2; most of them need polling in SOCKET_TRANSPORTS'),
+  COMPRESSION_THRESHOLD: integer(0)
+    .default(0)
+    .describe('size in bytes above which frames to clients are compressed; 0: never'),
   PING_INTERVAL_MS: integer(100).default(25_000).describe('time between heartbeats'),
-  PING_TIMEOUT_MS: integer(100).default(20_000).describe('how long a heartbeat may stay unanswered'),
-  EVENT_LIMIT: integer(1).default(300).describe('events one user may send in EVENT_LIMIT_WINDOW_MS, over all sockets'),
+  PING_TIMEOUT_MS: integer(100).default(20_000).describe('time limit for the answer to a heartbeat'),
+  EVENT_LIMIT: integer(1)
+    .default(300)
+    .describe('maximum events of one user in EVENT_LIMIT_WINDOW_MS, over all sockets'),
   EVENT_LIMIT_WINDOW_MS: integer(1000, 86_400_000)
     .default(10_000)
     .describe('window of EVENT_LIMIT, rounded up to seconds'),
   EVENT_TIMEOUT_MS: integer(1000)
     .default(20_000)
     .describe(
-      'how long an event may take before it is answered with UNAVAILABLE, with a file four times as long; longer than the waits for MongoDB',
+      'time limit of an event, after which it fails with UNAVAILABLE; four times as long with a file; must exceed the MongoDB time limits',
     ),
-  PRESENCE_GRACE_MS: integer(0).default(5000).describe('how long a user may be gone before they count as offline'),
+  PRESENCE_GRACE_MS: integer(0).default(5000).describe('time after the last disconnect until a user counts as offline'),
 
-  DEVICE_TTL: integer(0).default(3600).describe('seconds the queue of a device that is gone is kept; 0: for ever'),
+  DEVICE_TTL: integer(0).default(3600).describe('seconds the queue of a disconnected device is kept; 0: forever'),
   MAILBOX_MAX: integer(1)
     .default(10_000)
-    .describe('messages that may wait for one device; beyond that the oldest are lost'),
-  RECEIPT_TTL: integer(1).default(3600).describe('seconds the state of a durable emit can be asked for after its end'),
+    .describe('maximum queued messages of one device; beyond it the oldest are dropped'),
+  RECEIPT_TTL: integer(1).default(3600).describe('seconds the state of a finished durable emit can be queried'),
 
-  MESSAGE_LIMIT: integer(1).default(50).describe('messages one user may send in the support chat in a minute'),
-  MAX_FILE_SIZE: integer(1, 104_857_600).default(10_485_760).describe('largest file of the support chat in bytes'),
+  MESSAGE_LIMIT: integer(1).default(50).describe('maximum messages of one user per minute in the support chat'),
+  MAX_FILE_SIZE: integer(1, 104_857_600).default(10_485_760).describe('maximum file size of the support chat in bytes'),
   FILE_QUOTA: integer(0)
     .default(1_073_741_824)
-    .describe('bytes that the files of one user of the support chat may take; 0: any number'),
-  UNSENT_FILE_TTL: integer(60).default(86_400).describe('seconds a file is kept that was sent to no conversation'),
+    .describe('maximum bytes of all files of one user of the support chat; 0: unlimited'),
+  UNSENT_FILE_TTL: integer(60).default(86_400).describe('seconds an uploaded file is kept without being sent'),
   MESSAGE_BATCH_SIZE: integer(1, 1000)
     .optional()
-    .describe('messages of the support chat that are stored by one write; unset, as MESSAGE_BATCH_MS: each at once'),
+    .describe('maximum messages of the support chat in one write; unset, as MESSAGE_BATCH_MS: no batching'),
   MESSAGE_BATCH_MS: integer(0, 1000)
     .optional()
-    .describe('how long a message may wait for others to be stored with; 10 messages or 100 ms when only one is set'),
+    .describe('maximum time until a batch is written; if only one of the two is set: 10 messages or 100 ms'),
 
-  SITE_NAME: z.string().optional().describe('a push site, whose namespace is /SITE_NAME; several: see SITES_FILE'),
-  AUTH_URL: z.string().optional().describe('answers GET with the list of rooms of the holder of the token'),
-  AUTH_SCHEME: z.string().default('Bearer').describe('first word of the Authorization header that AUTH_URL gets'),
-  API_KEY: z.string().optional().describe('key by which the site sends'),
+  SITE_NAME: z
+    .string()
+    .optional()
+    .describe('name of a push site, with the namespace /SITE_NAME; for several see SITES_FILE'),
+  AUTH_URL: z.string().optional().describe('URL whose GET returns the rooms of the holder of the token'),
+  AUTH_SCHEME: z.string().default('Bearer').describe('scheme of the Authorization header sent to AUTH_URL'),
+  API_KEY: z.string().optional().describe('API key of the site'),
   USER_ROOM_PREFIX: z.string().optional().describe('prefix of the rooms of single users; unset: no message is stored'),
-  UPDATE_USER_URL: z.string().optional().describe('told by PUT when a user comes or goes; :id stands for the user'),
+  UPDATE_USER_URL: z
+    .string()
+    .optional()
+    .describe('URL called by PUT when a user connects or disconnects; :id is replaced by the user id'),
   PUBLIC_CHANNEL: z.string().optional().describe('room that clients without a token receive'),
-  SITES_FILE: z.string().default('sites.yml').describe('the push sites, when there are several'),
-  CONFIG_FILE: z.string().default('config.yml').describe('settings by NODE_ENV; the environment wins over it'),
+  SITES_FILE: z.string().default('sites.yml').describe('file with the push sites'),
+  CONFIG_FILE: z
+    .string()
+    .default('config.yml')
+    .describe('file with settings by NODE_ENV; environment variables take precedence'),
   PUSH_AFTER_MS: integer(0, 604_800_000)
     .default(10_000)
-    .describe('how long a durable message with push may stay unacknowledged before it is shown by push'),
+    .describe('time until an unacknowledged durable message is sent as a push notification'),
   FIREBASE_SERVICE_ACCOUNT: z
     .string()
     .optional()
-    .describe('service account of Firebase, as JSON or the path of it; unset: push is off'),
+    .describe('Firebase service account, as JSON or a path; unset: push is off'),
   GOOGLE_APPLICATION_CREDENTIALS: z
     .string()
     .optional()
-    .describe("path of credentials as Google's libraries take them, instead of FIREBASE_SERVICE_ACCOUNT"),
+    .describe('path of Google credentials, instead of FIREBASE_SERVICE_ACCOUNT'),
 
-  SHUTDOWN_TIMEOUT_MS: integer(1).default(10_000).describe('hard limit of a graceful stop'),
-  SHUTDOWN_DRAIN_MS: integer(0).default(3000).describe('over how long clients are let go in waves'),
+  SHUTDOWN_TIMEOUT_MS: integer(1).default(10_000).describe('time limit of a graceful shutdown'),
+  SHUTDOWN_DRAIN_MS: integer(0).default(3000).describe('time over which clients are disconnected in waves at shutdown'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
-    .describe('what the log says'),
+    .describe('minimum level of log lines'),
 });
 
 function integer(minimum: number, maximum: number = Number.MAX_SAFE_INTEGER) {
   return z.coerce.number({ error: 'must be a number' }).int().min(minimum).max(maximum);
 }
 
-/** Any URL that the driver accepts; errors use its words, without the password. */
+/** A URL that the driver accepts. Errors quote the driver, without the password. */
 function mongoUrl() {
   return z.string().superRefine((text, context) => {
     try {
@@ -184,7 +195,7 @@ function mongoUrl() {
   });
 }
 
-/** Makes a problem of a value one of its variable. */
+/** Reports a problem of a value as a problem of its variable. */
 function report(problemOf: (value: string) => string | undefined) {
   return (value: string, context: z.RefinementCtx): void => {
     const message = problemOf(value);
@@ -206,14 +217,14 @@ function list(allowed?: readonly string[]) {
 /** The gateway's settings: read once, frozen, and passed to the parts that need them. */
 export type Config = ReturnType<typeof toConfig>;
 
-/** The environment is unusable. The message names every bad variable and what to do about each. */
+/** The configuration is invalid. The message names every invalid variable and its problem. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
 /**
- * Reads the settings: the environment, and the files beside it.
- * @throws ConfigError naming all bad variables at once
+ * Reads the configuration from the environment and the configuration files.
+ * @throws ConfigError naming all invalid variables
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const present = Object.fromEntries(Object.entries(env).filter(isSet));
@@ -228,7 +239,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     ...siteProblems,
   ];
   if (!parsed.success || problems.length > 0) {
-    throw new ConfigError(`The environment needs attention:\n${problems.map((line) => `  ${line}`).join('\n')}`);
+    throw new ConfigError(`The configuration is invalid:\n${problems.map((line) => `  ${line}`).join('\n')}`);
   }
   return toConfig(parsed.data, sites);
 }
@@ -240,8 +251,8 @@ const toLine = ({ path, message }: z.core.$ZodIssue, { placeOf }: FileSettings):
   `${placeOf(path.join('.'))}: ${message}`;
 
 /**
- * The part of its time that an event may wait for others on the same documents. By default as long as those wait for an
- * election; what is left is for the work itself.
+ * Share of the event time limit that an event may wait for other events on the same documents. The default equals the
+ * time those may wait for an election; the rest is for the event's own work.
  */
 const TURN_SHARE = 0.75;
 
@@ -308,7 +319,7 @@ function toConfig(variables: Variables, sites: readonly Site[]) {
       fileMaxBytes: variables.MAX_FILE_SIZE,
       fileQuotaBytes: variables.FILE_QUOTA,
       unsentFileTtlMs: variables.UNSENT_FILE_TTL * 1000,
-      // What is a little too large is still read, so that it can be answered instead of ending the connection.
+      // Reads frames slightly above the limits, so that they get an error instead of closing the connection.
       frameMaxBytes: Math.max(variables.SOCKET_MESSAGE_MAX, 2 * variables.MAX_FILE_SIZE),
       messageBatch: toBatch(variables),
     },
@@ -322,7 +333,7 @@ function toConfig(variables: Variables, sites: readonly Site[]) {
   });
 }
 
-/** Off unless one of its two variables is set. */
+/** Batching is off unless one of the two variables is set. */
 function toBatch({ MESSAGE_BATCH_SIZE: size, MESSAGE_BATCH_MS: afterMs }: Variables) {
   return size === undefined && afterMs === undefined ? undefined : { size: size ?? 10, afterMs: afterMs ?? 100 };
 }

@@ -2,21 +2,21 @@ import { catalogue, type ErrorCode, type ErrorStatus } from '#shared/contracts/e
 
 export { catalogue, type ErrorCode };
 
-/** One thing that is wrong with an input: where, and what. */
+/** One problem of an input: its path and message. */
 export interface ErrorDetail {
   /** Dotted path into the input, `''` for the input itself. */
   path: string;
   message: string;
 }
 
-/** What an error tells the caller besides its code. Never holds internal text, a token or a payload. */
+/** Details of an error for the caller. Must not contain internal text, tokens or payloads. */
 export interface ErrorInfo {
   details?: ErrorDetail[];
   retryAfterMs?: number;
   [key: string]: unknown;
 }
 
-/** The only error that reaches a caller as it is; everything else becomes `INTERNAL_ERROR` and is logged. */
+/** The only error that is sent to callers. Any other error becomes `INTERNAL_ERROR` and is logged. */
 export class GatewayError extends Error {
   override readonly name = 'GatewayError';
   readonly code: ErrorCode;
@@ -34,6 +34,6 @@ export class GatewayError extends Error {
   }
 }
 
-/** A `VALIDATION_ERROR` about one place of the input. */
+/** A `VALIDATION_ERROR` for one field of the input. */
 export const invalid = (path: string, message: string): GatewayError =>
   new GatewayError('VALIDATION_ERROR', { details: [{ path, message }] });

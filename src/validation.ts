@@ -2,12 +2,12 @@ import { distance } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { type ErrorDetail, GatewayError } from './errors.js';
 
-/** The most problems one answer lists. */
+/** Maximum number of problems in one response. */
 const DETAILS_MAX = 20;
-/** The length of what a detail says. */
+/** Maximum length of one problem's text. */
 const TEXT_MAX = 256;
 
-/** Parses an input. @throws GatewayError `VALIDATION_ERROR` that names what is wrong and where */
+/** Parses an input. @throws GatewayError `VALIDATION_ERROR` with the path and problem of each invalid field */
 export function parse<S extends z.ZodType>(schema: S, input: unknown): z.output<S> {
   const known: string[][] = [];
   const result = schema.safeParse(input, {
@@ -20,12 +20,12 @@ export function parse<S extends z.ZodType>(schema: S, input: unknown): z.output<
   const details = result.error.issues.slice(0, DETAILS_MAX).flatMap(({ path, message, ...issue }) => {
     if (issue.code !== 'unrecognized_keys') return toDetail(path, message);
     const keys = known.shift() ?? [];
-    return issue.keys.slice(0, DETAILS_MAX).map((key) => toDetail([...path, key], sayUnknown(key, keys)));
+    return issue.keys.slice(0, DETAILS_MAX).map((key) => toDetail([...path, key], describeUnknown(key, keys)));
   });
   throw new GatewayError('VALIDATION_ERROR', { details: details.slice(0, DETAILS_MAX) });
 }
 
-/** Parses a query. @throws GatewayError `VALIDATION_ERROR`, also for a parameter that is given more than once */
+/** Parses a query. @throws GatewayError `VALIDATION_ERROR`, including for repeated parameters */
 export function parseQuery<S extends z.ZodType>(schema: S, query: Readonly<Record<string, unknown>>): z.output<S> {
   try {
     return parse(schema, query);
@@ -44,7 +44,7 @@ const toDetail = (path: readonly PropertyKey[], message: string): ErrorDetail =>
   message: message.slice(0, TEXT_MAX),
 });
 
-/** The keys that a strict object takes; not those that it declares only to refuse them in its own words. */
+/** The keys that a strict object accepts, without keys that it declares only to reject them with a specific message. */
 function knownKeysOf(schema: unknown): string[] {
   if (!(schema instanceof z.ZodObject)) return [];
   const isTaken = (field: z.ZodType): boolean =>
@@ -52,14 +52,14 @@ function knownKeysOf(schema: unknown): string[] {
   return Object.entries<z.ZodType>(schema.shape).flatMap(([key, field]) => (isTaken(field) ? key : []));
 }
 
-/** Names the key that was probably meant; if none is near, all of them. */
-function sayUnknown(key: string, known: readonly string[]): string {
+/** Suggests the most similar known key, or lists all known keys. */
+function describeUnknown(key: string, known: readonly string[]): string {
   if (known.length === 0) return `${UNKNOWN}; nothing is expected here`;
   const nearest = nearestTo(key, known);
   return nearest === undefined ? `${UNKNOWN}; known are ${known.join(', ')}` : `${UNKNOWN}; did you mean "${nearest}"?`;
 }
 
-/** The key that differs least, by at most half of its characters; neither case nor `_`, `-` and `[…]` count. */
+/** The most similar key, with at most half of its characters changed. Ignores case, `_`, `-` and `[…]`. */
 function nearestTo(key: string, known: readonly string[]): string | undefined {
   const toPlain = (one: string): string => one.toLowerCase().replace(/\[.*|[^a-z0-9]/gs, '');
   const [text, ...keys] = [key.slice(0, TEXT_MAX), ...known].map(toPlain);

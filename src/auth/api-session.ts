@@ -6,7 +6,7 @@ import { createRecent } from '../platform/recent.js';
 
 const MAX_SESSION_ID_LENGTH = 128;
 
-/** The sessions of the platform's API, by whose id a client may name its access token. */
+/** Sessions of the platform's API. A client may send a session id instead of its access token. */
 export interface ApiSessions {
   /**
    * @returns the session's access token; `undefined` for an unknown or expired session
@@ -15,26 +15,26 @@ export interface ApiSessions {
   findToken(sessionId: string): Promise<string | undefined>;
 }
 
-/** What is read of the Mongoose model `ApiSession` (collection `_api.sessions`, `_id` is the session's id). */
+/** The part of the Mongoose model `ApiSession` that is used (collection `_api.sessions`; `_id` is the session id). */
 export interface ApiSessionModel {
   findById(id: string, projection: string): { lean(): PromiseLike<ApiSessionFields | null> };
 }
 
-/** Other services write the collection and nothing casts what is read. */
+/** Unchecked: other services write the collection, and lean queries do not cast. */
 interface ApiSessionFields {
   access_token?: unknown;
   expires_at?: unknown;
 }
 
-/** A time that cannot be read is over. */
+/** An unreadable time counts as expired. */
 const isExpired = ({ expires_at }: ApiSessionFields, now: number): boolean =>
   expires_at != null && !((readDate(expires_at)?.getTime() ?? 0) > now);
 
-/** Looks into the database at a time on one node, how many may wait for theirs, and for how long. */
+/** Limits of concurrent lookups on one node, of waiting lookups, and of their waiting time. */
 const LOOKS_MAX = 32;
 const WAITING_MAX = 1000;
 const WAIT_MS = 5000;
-/** How long an id that names no session is remembered, and how many of them. */
+/** How long unknown ids are cached, and how many. */
 const UNKNOWN_TTL_MS = 1000;
 const UNKNOWN_MAX = 10_000;
 
@@ -47,7 +47,7 @@ export function createApiSessions({ model, clock }: { model: ApiSessionModel; cl
 
   return {
     async findToken(sessionId) {
-      // The type alone does not keep a query object out: the id comes from a client.
+      // Rejects query objects: the id comes from a client, so its type is not guaranteed.
       if (typeof sessionId !== 'string' || sessionId === '' || sessionId.length > MAX_SESSION_ID_LENGTH)
         return undefined;
       if (unknown.has(sessionId)) return undefined;

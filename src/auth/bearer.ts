@@ -1,3 +1,3 @@
-/** What stands behind `Bearer` in an `Authorization` header (RFC 6750); `undefined` for none and for other schemes. */
+/** The token of an `Authorization: Bearer` header (RFC 6750); `undefined` if absent or of another scheme. */
 export const readBearer = (authorization: string | undefined): string | undefined =>
   authorization === undefined ? undefined : /^bearer +(\S+) *$/i.exec(authorization)?.[1];

@@ -3,23 +3,22 @@ import { opaqueId } from '#shared/contracts/primitives.js';
 import { invalidClaims, invalidToken } from './invalid-token.js';
 import type { UserPrincipal } from './principal.js';
 
-/**
- * An id that a token must name. Some issuers number their users: a number is taken as its text, unless JSON may have
- * rounded it.
- */
+/** A required id claim. Some issuers send numbers: they are converted to text, unless JSON may have rounded them. */
 export const idClaim = z.preprocess((value, context) => {
   if (typeof value !== 'number') return value;
   if (Number.isSafeInteger(value)) return String(value);
-  context.addIssue({ code: 'custom', message: 'a number that is no exact integer; it has to be text' });
+  context.addIssue({ code: 'custom', message: 'a number that is not an exact integer; use text' });
   return z.NEVER;
 }, opaqueId);
 
-/** Seconds since 1970, as JWT times are; `null` counts as absent. */
+/** Seconds since 1970, as in JWTs; `null` counts as absent. */
 const expiryClaim = z.number().nullish();
 
 const optionalIdClaim = z.preprocess((value) => (value === '' ? null : value), idClaim.nullish());
 
-/** What a token says of itself. What cannot be an id or a time counts as absent: such tokens have always been accepted. */
+/**
+ * Claims about the token itself. Invalid ids and times count as absent, because such tokens have always been accepted.
+ */
 export const tokenClaims = {
   jti: optionalIdClaim.catch(null),
   iat: z.number().nullish().catch(null),
@@ -39,10 +38,10 @@ const userClaims = z.object({
 });
 
 /**
- * The user that verified claims name. Of `uid`, `userId` and `sub` the first one present counts, and only that one is
- * looked at: a `sub` of an identity provider may be anything when `uid` is there.
+ * The user in verified claims. Uses the first present claim of `uid`, `userId` and `sub` and ignores the others: with
+ * `uid`, an identity provider may put anything into `sub`.
  *
- * @throws GatewayError `INVALID_TOKEN` when a claim is missing or of a wrong shape, or the token is a visitor's
+ * @throws GatewayError `INVALID_TOKEN` for a missing or invalid claim, or a visitor token
  */
 export function toUserPrincipal(payload: unknown): UserPrincipal {
   const claims = parseClaims(userClaims, payload);
@@ -58,7 +57,7 @@ export function toUserPrincipal(payload: unknown): UserPrincipal {
   };
 }
 
-/** Texts of scopes that were seen, with their lists: users share a few, so each connection need not keep its own. */
+/** Parsed scope lists by their text. Users share a few of them, so connections share the lists. */
 const knownScopes = new Map<string, readonly string[]>();
 const KNOWN_SCOPES_MAX = 1000;
 
@@ -70,7 +69,7 @@ function toScopes(text: string): readonly string[] {
   return scopes;
 }
 
-/** What a principal keeps of the token that named it. Times are Unix times in milliseconds. */
+/** Token facts that a principal keeps. Times are Unix times in milliseconds. */
 export const toTokenFacts = ({
   jti,
   iat,
@@ -81,7 +80,7 @@ export const toTokenFacts = ({
   expiresAt: exp == null ? Number.POSITIVE_INFINITY : exp * 1000,
 });
 
-/** @throws GatewayError `INVALID_TOKEN`, whose cause names the claims that are wrong, never their values */
+/** @throws GatewayError `INVALID_TOKEN`, with the names of the invalid claims as the cause, never their values */
 export function parseClaims<Claims>(schema: z.ZodType<Claims>, payload: unknown): Claims {
   const result = schema.safeParse(payload);
   if (result.success) return result.data;

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 const FILE_NAME = 'jwt-secret';
 
 /**
- * The secret that signs tokens on a developer's machine when none is configured: 32 random bytes in hex, made once and
- * kept in `<directory>/jwt-secret`, readable by the owner alone.
+ * The token secret for development when none is configured: 32 random bytes in hex. Created once in
+ * `<directory>/jwt-secret`, readable by the owner only.
  *
- * @throws Error when the file holds something else, or the directory cannot be written
+ * @throws Error when the file has other content, or the directory is not writable
  */
 export async function ensureDevelopmentSecret(directory: string): Promise<string> {
   const path = join(directory, FILE_NAME);
@@ -20,13 +20,14 @@ async function makeSecret(directory: string, path: string): Promise<string> {
   const draft = join(directory, `${FILE_NAME}.${randomUUID()}`);
   try {
     await writeDurably(draft, randomBytes(32).toString('hex'));
-    // A link is made whole or not at all and never replaces: of two processes one wins, and the other reads its secret.
+    // A link is created atomically and never replaces a file. Of concurrent processes one succeeds; the others read its
+    // secret.
     await link(draft, path).catch(ignoreCode('EEXIST'));
   } finally {
     await rm(draft, { force: true });
   }
   const secret = await readSecret(path);
-  if (secret === undefined) throw new Error(`${path} vanished while it was made`);
+  if (secret === undefined) throw new Error(`${path} disappeared while it was created`);
   return secret;
 }
 
@@ -34,7 +35,7 @@ async function readSecret(path: string): Promise<string | undefined> {
   const text = await readFile(path, 'utf8').catch(ignoreCode('ENOENT'));
   if (text === undefined) return undefined;
   const secret = text.trim();
-  if (!/^[0-9a-f]{64}$/.test(secret)) throw new Error(`${path} is not a secret made here; remove it to get a new one`);
+  if (!/^[0-9a-f]{64}$/.test(secret)) throw new Error(`${path} is not a generated secret; remove it to get a new one`);
   return secret;
 }
 

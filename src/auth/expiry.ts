@@ -1,6 +1,6 @@
 import type { Clock } from '../platform/clock.js';
 
-/** How long before its token expires a client is told. */
+/** How long before token expiry the client is warned. */
 const EXPIRY_WARNING_MS = 60_000;
 
 /** Expiries closer together than this are handled in one pass over the sockets. */
@@ -13,9 +13,9 @@ export interface ExpiringSocket {
   disconnect(): unknown;
 }
 
-/** Warns clients whose token is about to expire and closes those whose token has expired. */
+/** Warns clients whose token is about to expire and disconnects those whose token has expired. */
 export interface ExpiryWatch {
-  /** Has to be called after each renewal. */
+  /** Must be called after each renewal. */
   watch(socket: ExpiringSocket): void;
   connected(socket: ExpiringSocket): void;
   disconnected(): void;
@@ -23,16 +23,16 @@ export interface ExpiryWatch {
 }
 
 /**
- * One timer for all sockets, set to the earliest deadline: an idle connection costs no timer of its own.
- * @param sockets all sockets that are connected now
- * @param toleranceMs how long after its `exp` a token is taken: a connection lasts as long as its token would let it in
+ * Uses one timer for all sockets, set to the earliest deadline: an idle connection needs no timer.
+ * @param sockets all connected sockets
+ * @param toleranceMs clock tolerance after `exp`, as in the token verifier
  */
 export function createExpiryWatch(clock: Clock, sockets: () => Iterable<ExpiringSocket>, toleranceMs = 0): ExpiryWatch {
-  /** When something is to be done about a socket next; never, once it has been told that its token has expired. */
+  /** When the socket is handled next; never after its client was notified of the expiry. */
   const deadlineOf = ({ data: { principal, isWarned } }: ExpiringSocket): number =>
     principal.expiresAt + (isWarned ? toleranceMs : -EXPIRY_WARNING_MS);
 
-  const tell = (socket: ExpiringSocket, now: number): void => {
+  const notify = (socket: ExpiringSocket, now: number): void => {
     const remainingMs = socket.data.principal.expiresAt - now;
     if (remainingMs + toleranceMs <= 0) {
       socket.emit('auth_expired', {});
@@ -59,7 +59,7 @@ export function createExpiryWatch(clock: Clock, sockets: () => Iterable<Expiring
     const now = clock.now();
     let next = Number.POSITIVE_INFINITY;
     for (const socket of [...sockets()]) {
-      tell(socket, now);
+      notify(socket, now);
       next = Math.min(next, deadlineOf(socket));
     }
     if (next === Number.POSITIVE_INFINITY) return;

@@ -1,20 +1,17 @@
 import { GatewayError } from '../errors.js';
 
 /**
- * An `INVALID_TOKEN`. The caller learns the code alone; `reason` becomes the cause, for the log.
- * A library's error is never the cause itself: some carry the claims or a piece of the token.
+ * An `INVALID_TOKEN` error. Callers get the code only; `reason` becomes the cause, for the log. Library errors are
+ * never the cause: some contain claims or parts of the token.
  */
 export const invalidToken = (reason: string): GatewayError =>
   new GatewayError('INVALID_TOKEN', {}, { cause: new Error(reason) });
 
-/**
- * A token that is signed as it should be, and says what it should not: a matter between the issuer and the settings, which
- * only the log can explain.
- */
+/** A correctly signed token with wrong claims. Issuer and settings disagree, so the reason is logged. */
 export class ClaimsProblem extends Error {
   override readonly name = 'ClaimsProblem';
 }
 
-/** The `INVALID_TOKEN` of such a token. @param reason names claims, never their values */
+/** The `INVALID_TOKEN` error of such a token. @param reason names claims, never their values */
 export const invalidClaims = (reason: string): GatewayError =>
   new GatewayError('INVALID_TOKEN', {}, { cause: new ClaimsProblem(reason) });

@@ -5,9 +5,9 @@ import { GatewayError } from '../errors.js';
 import type { Clock } from '../platform/clock.js';
 
 const REFRESH_INTERVAL_MS = 10 * 60_000;
-/** An unknown key id asks for a new key set at most this often, so that forged tokens cannot make us flood its server. */
+/** Minimum time between reloads for unknown key ids. Forged tokens must not flood the server of the key set. */
 const UNKNOWN_KEY_COOLDOWN_MS = 30_000;
-/** While there are no keys at all the server is asked again after this time. */
+/** Delay before another attempt while no keys are loaded. */
 const RETRY_DELAY_MS = 1_000;
 const FETCH_TIMEOUT_MS = 5_000;
 const MAX_BODY_BYTES = 256 * 1024;
@@ -15,14 +15,14 @@ const MAX_BODY_BYTES = 256 * 1024;
 const keySetBody = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) });
 
 export interface KeySetOptions {
-  /** Address of the JWKS (RFC 7517). */
+  /** URL of the JWKS (RFC 7517). */
   url: string;
   clock: Clock;
   logger: Pick<Logger, 'warn'>;
   fetch?: typeof globalThis.fetch;
 }
 
-/** The public keys of the token issuer, kept current. */
+/** The public keys of the token issuer, kept up to date. */
 export interface KeySet {
   /**
    * The key for a token's header.
@@ -31,13 +31,13 @@ export interface KeySet {
    * @throws JOSEError when no key matches
    */
   findKey: JWTVerifyGetKey;
-  /** Ends the refreshing and a download that is under way. */
+  /** Stops refreshing and aborts a running download. */
   close(): void;
 }
 
 /**
- * A cache over a JWKS: loaded on first use, refreshed in the background, and reloaded when a token names a key that is not
- * in it (rotation). Callers that need a load share one. A load that fails leaves the keys as they are and is logged.
+ * Caches a JWKS. Loads it on first use, refreshes it in the background, and reloads it when a token names an unknown
+ * key (rotation). Concurrent callers share a load. A failed load is logged and keeps the current keys.
  */
 export function createKeySet({ url, clock, logger, fetch = globalThis.fetch }: KeySetOptions): KeySet {
   const closing = new AbortController();
@@ -48,7 +48,7 @@ export function createKeySet({ url, clock, logger, fetch = globalThis.fetch }: K
   const load = async (): Promise<void> => {
     attemptedAt = clock.now();
     const timeout = new AbortController();
-    const cancelTimeout = clock.after(FETCH_TIMEOUT_MS, () => timeout.abort(new Error('the JWKS took too long')));
+    const cancelTimeout = clock.after(FETCH_TIMEOUT_MS, () => timeout.abort(new Error('the JWKS timed out')));
     try {
       const signal = AbortSignal.any([closing.signal, timeout.signal]);
       keys = createLocalJWKSet(await download(url, { fetch, signal }));
@@ -64,7 +64,7 @@ export function createKeySet({ url, clock, logger, fetch = globalThis.fetch }: K
     });
     return loading;
   };
-  /** Joins a load that is under way; begins one when the last is long enough ago. @returns whether there was one */
+  /** Joins a running load, or starts one if the last is long enough ago. @returns whether there was one */
   const refreshUnlessWithin = async (delayMs: number): Promise<boolean> => {
     if (closing.signal.aborted || (loading === undefined && clock.now() - attemptedAt < delayMs)) return false;
     await refresh();
@@ -95,7 +95,7 @@ async function download(
   url: string,
   { fetch, signal }: { fetch: typeof globalThis.fetch; signal: AbortSignal },
 ): Promise<z.infer<typeof keySetBody>> {
-  // A redirect is an error: one forged answer could choose another source of keys.
+  // Rejects redirects: a forged response could select another source of keys.
   const response = await fetch(url, { signal, redirect: 'error', headers: { accept: 'application/json' } });
   if (!response.ok) {
     await response.body?.cancel();

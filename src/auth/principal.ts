@@ -1,13 +1,13 @@
 import { GatewayError } from '../errors.js';
 
-/** Who a verified credential says the caller is. The only source of identity in the gateway. */
+/** The identity of a caller, from a verified credential. The only source of identity in the gateway. */
 export type Principal = UserPrincipal | VisitorPrincipal | SitePrincipal | AnonymousPrincipal;
 
-/** A user of the platform, from a JWT. Claims as the platform issues them; `uid` may be called `userId` or `sub`. */
+/** A user of the platform, from a JWT. The user id claim may be `uid`, `userId` or `sub`. */
 export interface UserPrincipal {
   readonly kind: 'user';
   readonly userId: string;
-  /** `''` when the token names none. */
+  /** `''` when the token has none. */
   readonly accountId: string;
   readonly workspaceId: string;
   readonly scopes: readonly string[];
@@ -20,7 +20,7 @@ export interface UserPrincipal {
   readonly expiresAt: number;
 }
 
-/** A visitor of a live chat, from a visitor JWT. Opens only the conversations that the token names. */
+/** A visitor of a live chat, from a visitor JWT. May access only the conversations that the token names. */
 export interface VisitorPrincipal {
   readonly kind: 'visitor';
   readonly visitorId: string;
@@ -31,32 +31,29 @@ export interface VisitorPrincipal {
   readonly expiresAt: number;
 }
 
-/** A client of a push site, as the site's own website knows it. */
+/** A client of a push site, as authenticated by its website. */
 export interface SitePrincipal {
   readonly kind: 'site';
   readonly site: string;
-  /** What follows the prefix of the user's own room; `undefined`: no single user. */
+  /** The name of the user's own room without the prefix; `undefined`: not a single user. */
   readonly userId: string | undefined;
-  /** What the website answered, without the room of the user. */
+  /** The rooms in the website's response, without the user's own room. */
   readonly rooms: readonly string[];
-  /** What the website knows the client by: the headers of the call that let it in. */
+  /** The headers of the request that authenticated the client; sent to the website again when the user disconnects. */
   readonly credentials: Readonly<Record<string, string>>;
   readonly expiresAt: number;
 }
 
-/** An unauthenticated client (lead finder), identified by network address only. */
+/** An unauthenticated client (lead finder), identified by its network address. */
 export interface AnonymousPrincipal {
   readonly kind: 'anonymous';
   readonly expiresAt: number;
 }
 
-/** The one anonymous principal: it carries nothing of its own. */
+/** Shared by all anonymous clients, because it has no data of its own. */
 export const anonymous: AnonymousPrincipal = Object.freeze({ kind: 'anonymous', expiresAt: Number.POSITIVE_INFINITY });
 
-/**
- * The principal of a namespace that only users enter.
- * @throws GatewayError `INVALID_TOKEN` for any other principal
- */
+/** Narrows the principal in namespaces for users. @throws GatewayError `INVALID_TOKEN` for any other principal */
 export function ensureUser(principal: Principal): UserPrincipal {
   if (principal.kind !== 'user') throw new GatewayError('INVALID_TOKEN');
   return principal;

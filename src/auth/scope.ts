@@ -2,7 +2,7 @@ import { GatewayError } from '../errors.js';
 import type { Principal } from './principal.js';
 
 /**
- * Holds when the principal has any one of the `allowed` scopes; an empty list asks for nothing. Only users have scopes.
+ * Requires any one of the `allowed` scopes; an empty list requires none. Only users have scopes.
  *
  * @throws GatewayError `NOT_ENOUGH_SCOPE`
  */

@@ -7,26 +7,26 @@ import { type SiteAnswer, SiteFault, type SitesClient } from '../platform/sites-
 import type { SitePrincipal } from './principal.js';
 import type { Handshake } from './token-sources.js';
 
-/** Calls to one website at a time, of how many waiting, and for how long a client waits for its turn. */
+/** Limits of concurrent calls to one website, of waiting calls, and of their waiting time. */
 const CALLS_MAX = 32;
 const WAITING_MAX = 10_000;
 const WAIT_MS = 5000;
-/** How long an answer holds for the next client with the same token: tabs that open together, a page that reloads. */
+/** How long a response is reused for the same token, such as for several tabs or a reload. */
 const ANSWER_TTL_MS = 1000;
 const ANSWERS_MAX = 10_000;
 
-/** Says who connects to a push site. */
+/** Authenticates the clients of push sites. */
 export interface SiteAuth {
-  /** @throws GatewayError whose `info.reason` is what the client is told */
+  /** @throws GatewayError with the message for the client in `info.reason` */
   atHandshake(site: Site, handshake: Handshake): Promise<SitePrincipal>;
 }
 
-/** Asks the website of each site; never the same question twice at a time, and never more than a few at a time. */
+/** Asks the website of each site. Identical concurrent requests are shared, and concurrency is limited. */
 export function createSiteAuth({ client, clock }: { client: SitesClient; clock: Clock }): SiteAuth {
   const limiters = new Map<string, ConcurrencyLimiter>();
   const answers = new Map<string, Promise<SiteAnswer>>();
 
-  /** A slow website does not delay others. */
+  /** One limiter for each site, so that a slow website does not delay others. */
   const limiterOf = (site: Site): ConcurrencyLimiter => {
     const refusal = (): Error => new SiteFault('too many clients at once');
     const limiter =
@@ -67,8 +67,8 @@ export function createSiteAuth({ client, clock }: { client: SitesClient; clock: 
 }
 
 /**
- * What a client of a site is told when it is refused: a sentence, and as `data` what the other namespaces say.
- * @param isOldClient a client of Socket.IO 2, which is told either the words or the data, and knows the words
+ * The refusal of a client of a site: a message, with the same `data` as in other namespaces.
+ * @param isOldClient a client of Socket.IO 2, which gets either the message or the data, and expects the message
  */
 export function toSiteRefusal(error: GatewayError, isOldClient: boolean): Error {
   const refusal = new Error(wordsOf(error));
@@ -84,7 +84,7 @@ function wordsOf({ code, info: { reason, details } }: GatewayError): string {
 const refusal = (code: ErrorCode, reason: string, cause?: unknown): GatewayError =>
   new GatewayError(code, { reason }, { cause });
 
-/** The old clients' query of the namespace counts as `auth`. An empty text counts as absent. */
+/** Also accepts `token` and `meta` in the query of old clients. An empty text counts as absent. */
 function presented({ auth, query }: Handshake, name: 'token' | 'meta'): string | undefined {
   const value = auth[name] ?? query[name] ?? '';
   if (value === '') return undefined;
@@ -112,7 +112,7 @@ function toPrincipal(site: Site, credentials: Record<string, string>, { status, 
     throw refusal('INVALID_TOKEN', 'User is missing a private room');
   }
   const rooms = listed.filter((_room, index) => userIds[index] === undefined);
-  // Kept only for a website that has to be shown them once more.
+  // Kept only if the website needs them again.
   const kept = site.updateUserUrl === undefined || userId === undefined ? NO_CREDENTIALS : credentials;
   return toSitePrincipal({ site: site.name, userId, rooms: [...new Set(rooms)], credentials: kept });
 }
@@ -125,7 +125,7 @@ function parseRooms(body: string): string[] {
     throw refusal('UNAVAILABLE', 'Auth error: the answer is not JSON');
   }
   const parsed = siteRooms.safeParse(answer);
-  if (!parsed.success) throw refusal('UNAVAILABLE', 'Auth error: the answer is no list of room names');
+  if (!parsed.success) throw refusal('UNAVAILABLE', 'Auth error: the answer is not a list of room names');
   return parsed.data;
 }
 
@@ -135,7 +135,7 @@ const toSitePrincipal = (principal: Omit<SitePrincipal, 'kind' | 'expiresAt'>): 
   expiresAt: Number.POSITIVE_INFINITY,
 });
 
-/** The user whose own room this is; `undefined` for a room that is not a single user's. */
+/** The user of a single user's room; `undefined` for other rooms. */
 export function userIdOf({ userRoomPrefix }: Pick<Site, 'userRoomPrefix'>, room: string): string | undefined {
   if (userRoomPrefix === undefined || room.length === userRoomPrefix.length) return undefined;
   return room.startsWith(userRoomPrefix) ? room.slice(userRoomPrefix.length) : undefined;

@@ -2,26 +2,26 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { readBearer } from './bearer.js';
 import { invalidToken } from './invalid-token.js';
 
-/** What a client presents: the id of an API session, or a token. */
+/** A client's credential: the id of an API session, or a token. */
 export type Credential = { readonly sessionId: string } | { readonly token: string };
 
-/** The part of a Socket.IO handshake that can hold a credential. */
+/** The part of a Socket.IO handshake that can contain a credential. */
 export interface Handshake {
   readonly auth: Readonly<Record<string, unknown>>;
   readonly query: Readonly<Record<string, unknown>>;
   readonly headers: IncomingHttpHeaders;
 }
 
-/** The part of an event's data that can hold a credential. */
+/** The part of an event's payload that can contain a credential. */
 export interface EventCredentials {
   readonly session_id?: unknown;
   readonly token?: unknown;
 }
 
 /**
- * The credential of an event's data, `session_id` before `token`. `null` counts as absent, as everywhere in JSON.
+ * The credential of an event's payload: `session_id`, else `token`. `null` counts as absent.
  *
- * @throws GatewayError `INVALID_TOKEN` when the first one present is no string: it is never passed over for a later one
+ * @throws GatewayError `INVALID_TOKEN` when the first present one is not a string; later ones are not tried
  */
 export function selectEventCredential({ session_id, token }: EventCredentials): Credential | undefined {
   if (session_id != null) return { sessionId: ensureString(session_id) };
@@ -30,10 +30,10 @@ export function selectEventCredential({ session_id, token }: EventCredentials): 
 }
 
 /**
- * The credential of a handshake: `auth.session_id`, `auth.token`, the query's `token`, the header `x-token`,
- * `Authorization: Bearer`; the first one present counts alone.
+ * The credential of a handshake. Uses only the first present one of `auth.session_id`, `auth.token`, the query's
+ * `token`, the header `x-token`, `Authorization: Bearer`.
  *
- * @throws GatewayError `INVALID_TOKEN` when that one is no string (a query's `token` given twice is a list)
+ * @throws GatewayError `INVALID_TOKEN` when it is not a string (a repeated `token` in the query is a list)
  */
 export function selectHandshakeCredential({ auth, query, headers }: Handshake): Credential | undefined {
   const credential = selectEventCredential(auth);

@@ -15,29 +15,32 @@ export interface UserAuthOptions {
   verifier: TokenVerifier;
   apiSessions: ApiSessions;
   clock: Clock;
-  /** How long after its `exp` a token is taken; as the verifier does. */
+  /** Clock tolerance after `exp`, as in the verifier. */
   clockToleranceMs?: number;
-  /** @throws GatewayError for a principal that is refused although its token is valid; absent: none is */
+  /** @throws GatewayError for a principal that is refused despite a valid token. Absent: none is refused. */
   ensureAllowed?: (principal: Principal) => void;
 }
 
 /**
- * Says which user is calling. Every method rejects with `INVALID_TOKEN`, or with `UNAVAILABLE` when the database or the
- * key set that is needed for the answer cannot be reached.
+ * Authenticates users. Every method rejects with `INVALID_TOKEN`, or with `UNAVAILABLE` when the database or the key
+ * set cannot be reached.
  */
 export interface UserAuth {
-  /** The user whose credential the handshake carries. */
+  /** Authenticates a user by the handshake. */
   atHandshake(handshake: Handshake): Promise<UserPrincipal>;
-  /** The user or visitor whose credential the handshake carries. */
+  /** Authenticates a user or visitor by the handshake. */
   anyoneAtHandshake(handshake: Handshake): Promise<AnyonePrincipal>;
-  /** Holds until the token of the principal has expired or was revoked. @throws GatewayError `INVALID_TOKEN`, `FORBIDDEN` for a blocked user */
+  /**
+   * Checks that the token has not expired or been revoked.
+   * @throws GatewayError `INVALID_TOKEN`, `FORBIDDEN` for a blocked user
+   */
   ensureCurrent(principal: Principal): void;
   /**
-   * Holds when `principal` has not expired and the credential in the event's data, if there is one, is the same user's.
-   * The credential changes nothing else: the connection's principal stays who is calling.
+   * Checks that `principal` has not expired, and that a credential in the event's payload, if present, is the same
+   * user's. The credential has no other effect: the connection's principal remains the caller.
    */
   forEvent(principal: UserPrincipal, credentials: EventCredentials): Promise<void>;
-  /** The principal to go on with after `refresh_token`: what another token of the same user says. */
+  /** The new principal after `refresh_token`, from a newer token of the same user. */
   renewed(principal: Principal, token: unknown): Promise<UserPrincipal>;
 }
 

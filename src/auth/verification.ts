@@ -6,7 +6,7 @@ import { ensureDevelopmentSecret } from './development-secret.js';
 import { createKeySet } from './key-set.js';
 import { createTokenVerifier, type TokenVerifier } from './verifier.js';
 
-/** The verifier that the configuration asks for: a key set, else a secret, else (never in production) one made here. */
+/** The configured verifier: with a key set, else a secret, else (never in production) a generated secret. */
 export async function configureVerifier(
   { auth, storage }: Config,
   { clock, logger, cleanup }: { clock: Clock; logger: Logger; cleanup: Cleanup },

@@ -9,49 +9,53 @@ import type { KeySet } from './key-set.js';
 import type { UserPrincipal, VisitorPrincipal } from './principal.js';
 import { toVisitorPrincipal } from './visitor.js';
 
-/** Longer than any token of ours (a visitor's 500 conversations); bounds what is decoded before the signature is known. */
+/**
+ * Longer than any of the platform's tokens (a visitor's 500 conversations). Bounds what is decoded before the signature
+ * is verified.
+ */
 const MAX_TOKEN_LENGTH = 128 * 1024;
 
-/** Public-key algorithms only: a shared-secret one would accept a token signed with the published key. */
+/** Public-key algorithms only: HMAC would accept tokens signed with the published key. */
 const KEY_SET_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384'];
 
-/** Where the keys come from: a shared secret (HS256), or a key set, which then is the only source. */
+/** The source of keys: a shared secret (HS256) or a key set. A key set excludes the secret. */
 export interface TokenVerifierOptions {
   secret?: string | undefined;
   jwks?: KeySet | undefined;
   clock: Clock;
-  /** What a token has to say beside its signature; nothing unless given. */
+  /** Required claims; absent: none. */
   expected?: ExpectedClaims | undefined;
 }
 
-/** What tokens are held against. */
+/** Required claims of tokens. */
 export interface ExpectedClaims {
-  /** `iss` has to be one of them; empty: it may be anything, or missing. */
+  /** Accepted values of `iss`. Empty: any value, or none. */
   issuers: readonly string[];
-  /** `aud` has to name one of them; empty: it may be anything, or missing. */
+  /** `aud` must contain one of them. Empty: any value, or none. */
   audiences: readonly string[];
-  /** How far the clocks of issuers may be off: an `exp` or `nbf` is taken so much later or earlier. */
+  /** Tolerance for `exp` and `nbf`, for clocks of issuers that differ. */
   clockToleranceMs: number;
 }
 
 const NOTHING_EXPECTED: ExpectedClaims = { issuers: [], audiences: [], clockToleranceMs: 0 };
 
 /**
- * Turns a JWT into a principal. With a shared secret both answer at once and throw; with a key set they answer by a
- * promise. `await` covers both.
+ * Turns a JWT into a principal. With a shared secret the methods return or throw synchronously; with a key set they
+ * return a promise. `await` covers both.
  *
- * Errors: `INVALID_TOKEN` with the reason as its cause (never the token), `UNAVAILABLE` when no key set could be loaded yet.
+ * Errors: `INVALID_TOKEN` with the reason as its cause (never the token), `UNAVAILABLE` when no key set could be loaded
+ * yet.
  */
 export interface TokenVerifier {
-  /** Anything but a valid user's token is refused, a visitor's token too. */
+  /** Accepts valid user tokens only. */
   verifyUser(token: unknown): UserPrincipal | Promise<UserPrincipal>;
-  /** Anything but a valid visitor's token is refused, a user's token too. */
+  /** Accepts valid visitor tokens only. */
   verifyVisitor(token: unknown): VisitorPrincipal | Promise<VisitorPrincipal>;
-  /** Takes both; the token says which it is. */
+  /** Accepts both; the token determines the kind. */
   verifyAnyone(token: unknown): AnyonePrincipal | Promise<AnyonePrincipal>;
 }
 
-/** The principals that a token can name. */
+/** The principals of tokens. */
 export type AnyonePrincipal = UserPrincipal | VisitorPrincipal;
 
 /** @throws Error when neither a secret nor a key set is given */
@@ -78,7 +82,7 @@ const toAnyone = (payload: unknown): AnyonePrincipal =>
   (payload as { type?: unknown } | null)?.type === 'visitor' ? toVisitorPrincipal(payload) : toUserPrincipal(payload);
 
 function createSecretVerifier(secret: string, clock: Clock, expected: ExpectedClaims): (token: unknown) => unknown {
-  // Made once: from a string the library would first try to read a public key, for every token.
+  // Created once: given a string, the library would try to parse it as a public key for every token.
   const key = createSecretKey(secret, 'utf8');
   const { issuer, audience, clockTolerance } = toOptions(expected);
   return (token) => {
@@ -90,7 +94,7 @@ function createSecretVerifier(secret: string, clock: Clock, expected: ExpectedCl
         ...(issuer === undefined ? {} : { issuer }),
         ...(audience === undefined ? {} : { audience }),
       });
-      // RFC 7515, 4.1.11: what a token calls critical must be understood; the library does not look.
+      // RFC 7515, 4.1.11: unknown critical headers must be rejected. The library does not check them.
       if ('crit' in header) throw invalidToken('unsupported critical header');
       return payload;
     } catch (error) {
@@ -121,7 +125,7 @@ function createKeySetVerifier(
   };
 }
 
-/** As both libraries call them. They take an empty list for one that nothing is in. */
+/** Options of both libraries. They treat an empty list as one that matches nothing. */
 function toOptions({ issuers, audiences, clockToleranceMs }: ExpectedClaims) {
   return { issuer: toList(issuers), audience: toList(audiences), clockTolerance: clockToleranceMs / 1000 };
 }
@@ -138,12 +142,12 @@ function ensureTokenShape(token: unknown): asserts token is string {
 function toInvalidToken(error: unknown): GatewayError {
   if (error instanceof GatewayError) return error;
   if (isOfClaims(error)) return invalidClaims(error.message);
-  // The messages of these two families are fixed sentences; others (a JSON error) quote what they read.
+  // The messages of these two families are constant. Others (a JSON error) quote the input.
   if (error instanceof jwt.JsonWebTokenError || error instanceof errors.JOSEError) return invalidToken(error.message);
   return invalidToken(error instanceof Error ? `malformed (${error.name})` : 'malformed');
 }
 
-/** Both libraries look at `iss` and `aud` when the signature has been found right. */
+/** Both libraries check `iss` and `aud` after the signature. */
 function isOfClaims(error: unknown): error is Error {
   if (error instanceof errors.JWTClaimValidationFailed) return ['iss', 'aud'].includes(error.claim);
   return error instanceof jwt.JsonWebTokenError && /^jwt (?:issuer|audience) invalid/.test(error.message);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { idClaim, parseClaims, tokenClaims, toTokenFacts } from './claims.js';
 import type { VisitorPrincipal } from './principal.js';
 
-/** Bounds what a single token can open, and the work of joining it. */
+/** Bounds the conversations of one token, and the work of joining them. */
 const MAX_VISITOR_CONVERSATIONS = 500;
 
 const visitorClaims = z.object({
@@ -14,9 +14,9 @@ const visitorClaims = z.object({
 });
 
 /**
- * The visitor that verified claims name.
+ * The visitor in verified claims.
  *
- * @throws GatewayError `INVALID_TOKEN` when a claim is missing or of a wrong shape, or the token is a user's
+ * @throws GatewayError `INVALID_TOKEN` for a missing or invalid claim, or a user token
  */
 export function toVisitorPrincipal(payload: unknown): VisitorPrincipal {
   const claims = parseClaims(visitorClaims, payload);

@@ -1,24 +1,24 @@
-/** As many as HS256 makes use of (RFC 7518, 3.2). */
+/** HS256 gains nothing from longer secrets (RFC 7518, 3.2). */
 const SECRET_BYTES_MIN = 32;
-/** 128 bits, for keys that are sent and not computed with. */
+/** 128 bits. Enough for keys that are compared, not used for cryptography. */
 export const API_KEY_BYTES_MIN = 16;
 
-/** The problem of a secret or key of nothing but blanks. */
+/** The problem of a blank secret or key. */
 export const BLANK = 'is blank';
 /** The problem of an API key that is too short for production. */
 export const SHORT_API_KEY = `a key needs at least ${API_KEY_BYTES_MIN} bytes in production`;
 
-/** Blanks around a secret make it no harder to guess. */
+/** Whether a text consists of blanks only. */
 export const isBlank = (text: string): boolean => text.trim() === '';
 export const isShort = (text: string, bytesMin: number): boolean => Buffer.byteLength(text.trim()) < bytesMin;
 
-/** A variable, and what is wrong with it. */
+/** A variable and its problem. */
 export type Problem = readonly [variable: string, problem: string];
 
 /**
- * What is wrong with the secrets of the gateway, and with whom it trusts. Production starts with nothing that can be
- * guessed. The problems never quote a value.
- * @param variables as they are written, empty ones left out
+ * Checks the secrets of the gateway and the trusted token issuers. Production requires secrets that cannot be guessed.
+ * The problems never quote a value.
+ * @param variables without empty values
  */
 export function secretProblems(variables: Readonly<Record<string, string>>): Problem[] {
   const { JWT_SECRET, EMIT_API_KEYS } = variables;

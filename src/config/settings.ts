@@ -12,21 +12,21 @@ const VARIABLES: Readonly<Record<string, string>> = {
   'io.allowEIO3': 'ALLOW_EIO3',
 };
 
-/** Accepted and ignored: settings of the original system that have no effect here. */
-const WITHOUT_MEANING = ['flakeid.datacenter', 'flakeid.worker', 'servers'];
+/** Settings of the original system that are accepted and ignored. */
+const IGNORED = ['flakeid.datacenter', 'flakeid.worker', 'servers'];
 
 /** The settings of `config.yml` for one environment. */
 export interface FileSettings {
   /** Values by the name of the environment variable. */
   readonly variables: Readonly<Record<string, string>>;
-  /** The place where a variable was set, for messages. */
+  /** Where a variable was set, for messages. */
   placeOf(variable: string): string;
   readonly problems: readonly string[];
 }
 
 /**
- * Reads the section of `config.yml` named by `NODE_ENV`, or `production` when that is unset.
- * @param env the environment; `CONFIG_FILE` names another file
+ * Reads the section of `config.yml` named by `NODE_ENV`; default: `production`.
+ * @param env the environment; `CONFIG_FILE` overrides the path
  * @param isVariable whether a name is an environment variable of the gateway
  */
 export function readSettings(
@@ -46,7 +46,7 @@ export function readSettings(
       variables[variable] = value;
       places.set(variable, place);
     }
-    if (variable === undefined && !WITHOUT_MEANING.includes(key)) unknown.push(`${place}: ${problemOf(key)}`);
+    if (variable === undefined && !IGNORED.includes(key)) unknown.push(`${place}: ${problemOf(key)}`);
   }
   return {
     variables,
@@ -55,7 +55,7 @@ export function readSettings(
   };
 }
 
-/** The variable that a key sets; `undefined` when there is none. */
+/** The variable that a key sets; `undefined` for an unknown key. */
 function variableOf(key: string, isVariable: (name: string) => boolean): string | undefined {
   if (Object.hasOwn(VARIABLES, key)) return VARIABLES[key];
   return isVariable(key) ? key : undefined;
@@ -63,7 +63,7 @@ function variableOf(key: string, isVariable: (name: string) => boolean): string 
 
 const problemOf = (key: string): string => (key === '' ? 'must be a map' : 'no such setting');
 
-/** Values of nested maps by dotted path; a list is joined by commas, as in the environment. */
+/** Flattens nested maps to dotted paths. Joins lists with commas, as in the environment. */
 function* flatten(value: unknown, path: readonly string[] = []): Generator<[string, string]> {
   if (isMap(value)) for (const [key, inner] of Object.entries(value)) yield* flatten(inner, [...path, key]);
   else if (value !== '' || path.length > 0)

@@ -5,39 +5,39 @@ import { isMap, readYamlFile } from './yaml-file.js';
 
 const httpUrl = z
   .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
-  .refine((url) => !/^https?:\/\/[^/]*@/.test(url), 'must not hold a user or a password');
+  .refine((url) => !/^https?:\/\/[^/]*@/.test(url), 'must not contain a user or password');
 
 const siteKeys = z.strictObject({
-  /** Answers which rooms the holder of a token may enter. */
+  /** Endpoint that returns the rooms of the holder of a token. */
   authUrl: httpUrl,
-  /** The first word of the `Authorization` header. */
+  /** The scheme of the `Authorization` header. */
   authScheme: z
     .string()
     .regex(/^[\w!#$%&'*+.^`|~-]+$/, 'must be one word')
     .default('Bearer'),
-  /** What the site shows when it sends. */
+  /** Key with which the site authenticates. */
   apiKey: z
     .string()
     .max(256)
     .refine((key) => !isBlank(key), BLANK),
-  /** What the names of rooms of a single user begin with; absent: nothing is stored, all rooms are plain. */
+  /** Prefix of the rooms of single users. Absent: messages are not stored, and all rooms are plain rooms. */
   userRoomPrefix: z.string().max(64).optional(),
-  /** Told when users come and go; `:id` is what follows the prefix. */
-  updateUserUrl: httpUrl.refine((url) => url.includes(':id'), 'must hold :id').optional(),
-  /** The room that needs no token. */
+  /** Called when users connect and disconnect. `:id` is replaced by the room name without the prefix. */
+  updateUserUrl: httpUrl.refine((url) => url.includes(':id'), 'must contain :id').optional(),
+  /** Room for clients without a token. */
   publicChannel: z.string().max(256).optional(),
 });
 
-/** A push site: a namespace of its own, whose users its own website knows. */
+/** A push site: a namespace whose users are authenticated by the site's own website. */
 export type Site = Readonly<{ name: string } & z.output<typeof siteKeys>>;
 
-/** The sites, and what is wrong with those that are none. */
+/** The valid sites, and the problems of invalid ones. */
 export interface Sites {
   readonly sites: readonly Site[];
   readonly problems: readonly string[];
 }
 
-/** What the keys of a site are called in the environment. */
+/** The environment variables of the keys of a site. */
 const VARIABLES: Readonly<Record<keyof z.output<typeof siteKeys>, string>> = {
   authUrl: 'AUTH_URL',
   authScheme: 'AUTH_SCHEME',
@@ -47,7 +47,7 @@ const VARIABLES: Readonly<Record<keyof z.output<typeof siteKeys>, string>> = {
   publicChannel: 'PUBLIC_CHANNEL',
 };
 
-/** Reads the site of the environment and those of `sites.yml`, or of the file that `SITES_FILE` names. */
+/** Reads the site in the environment and the sites in `sites.yml` or `SITES_FILE`. */
 export function readSites(env: Readonly<Record<string, string>>): Sites {
   const path = env['SITES_FILE'] ?? 'sites.yml';
   const file = readYamlFile(path, env['SITES_FILE'] !== undefined);
@@ -80,7 +80,7 @@ interface Found {
 function fromEnvironment(env: Readonly<Record<string, string>>, isProduction: boolean): Found[] {
   const name = env['SITE_NAME'];
   if (name === undefined) {
-    return env['AUTH_URL'] === undefined ? [] : [{ problems: ['SITE_NAME: AUTH_URL is of no use without it'] }];
+    return env['AUTH_URL'] === undefined ? [] : [{ problems: ['SITE_NAME: AUTH_URL has no effect without it'] }];
   }
   const keys = Object.fromEntries(Object.entries(VARIABLES).map(([key, variable]) => [key, env[variable]]));
   return [
@@ -93,14 +93,14 @@ function fromEnvironment(env: Readonly<Record<string, string>>, isProduction: bo
 
 interface Origin {
   isProduction: boolean;
-  /** Where a key is written; without one, where the name is. */
+  /** Where a key is set; without `key`, where the name is. */
   placeOf(key?: string): string;
 }
 
 function toSite(name: string, keys: unknown, { isProduction, placeOf }: Origin): Found {
   const problems = nameProblems(name).map((problem) => `${placeOf()}: ${problem}`);
   if (!isMap(keys)) return { problems: [...problems, `${placeOf()}: must be a map`] };
-  // As in the environment, an empty value counts as absent.
+  // An empty value counts as absent, as in the environment.
   const present = Object.fromEntries(Object.entries(keys).filter(([, value]) => value !== '' && value !== undefined));
   const parsed = siteKeys.safeParse(present);
   if (!parsed.success) {
@@ -123,13 +123,13 @@ function nameProblems(name: string): string[] {
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(name) || name === '__proto__') {
     return ['the name of a site is 1 to 64 characters of A-Z a-z 0-9 _ -'];
   }
-  return reservedSiteNames.includes(name.toLowerCase()) ? ['this name is taken by the gateway itself'] : [];
+  return reservedSiteNames.includes(name.toLowerCase()) ? ['this name is reserved by the gateway'] : [];
 }
 
 function conflictsOf({ userRoomPrefix, updateUserUrl, publicChannel }: z.output<typeof siteKeys>): [string, string][] {
   const conflicts: [string, string][] = [];
   if (updateUserUrl !== undefined && userRoomPrefix === undefined) {
-    conflicts.push(['updateUserUrl', 'needs a userRoomPrefix, by which users are known']);
+    conflicts.push(['updateUserUrl', 'requires a userRoomPrefix']);
   }
   if (userRoomPrefix !== undefined && publicChannel?.startsWith(userRoomPrefix)) {
     conflicts.push(['publicChannel', 'must not begin with the userRoomPrefix']);

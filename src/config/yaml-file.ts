@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 
-/** What a YAML file says: texts, lists and maps. A number or a key stays as it was written, `054321` too. */
+/** Content of a YAML file: strings, lists and maps. Scalars stay strings as written, such as `054321`. */
 export interface YamlFile {
-  /** `undefined` when there is no file, or nothing in it. */
+  /** `undefined` for a missing or empty file. */
   readonly content: Readonly<Record<string, unknown>> | undefined;
-  /** What is wrong with the file itself; nothing of its content is quoted, which may be secret. */
+  /** Problems of the file. They never quote its content, which may be secret. */
   readonly problems: readonly string[];
 }
 
 const NOTHING: YamlFile = { content: undefined, problems: [] };
 
-/** Reads a file that holds a map. @param isRequired a missing file is a problem */
+/** Reads a file that contains a map. @param isRequired report a missing file as a problem */
 export function readYamlFile(path: string, isRequired: boolean): YamlFile {
   let text: string;
   try {
@@ -26,22 +26,22 @@ export function readYamlFile(path: string, isRequired: boolean): YamlFile {
 }
 
 function parseYaml(text: string): YamlFile {
-  // Numbers stay text: a key can look like a number.
+  // Scalars stay strings: a key may look like a number.
   const document = parseDocument(text, { schema: 'failsafe', merge: true, logLevel: 'error' });
   if (document.errors.length > 0)
     return { ...NOTHING, problems: document.errors.map(({ message }) => headOf(message)) };
   try {
     const content: unknown = document.toJS();
     if (content === null || content === '') return NOTHING;
-    return isMap(content) ? { content, problems: [] } : { ...NOTHING, problems: ['must hold a map'] };
+    return isMap(content) ? { content, problems: [] } : { ...NOTHING, problems: ['must contain a map'] };
   } catch {
-    return { ...NOTHING, problems: ['its aliases lead nowhere, or too far'] };
+    return { ...NOTHING, problems: ['it has unknown aliases, or aliases nested too deeply'] };
   }
 }
 
-/** The lines after the first show the place in the file. */
+/** The lines after the first quote the file. */
 const headOf = (message: string): string => message.split('\n', 1).join('').replace(/:$/, '');
 
-/** A map of the file. */
+/** Whether a value is a map. */
 export const isMap = (value: unknown): value is Record<string, unknown> =>
   value !== null && typeof value === 'object' && !Array.isArray(value);

@@ -3,9 +3,9 @@ import { configuredNamespaces, publishedContracts, publishedNamespaces, wireVers
 import { describeChannel, type Part } from './channel.js';
 
 /**
- * An AsyncAPI 3.0 document (https://www.asyncapi.com/docs/reference/specification/v3.0.0) of every event, made from the
- * contracts: a channel for each namespace, an operation for connecting and for each event of it. A message's payload is
- * what follows the event's name in `emit`; the reply of an operation is what the acknowledgement is called with.
+ * The AsyncAPI 3.0 document (https://www.asyncapi.com/docs/reference/specification/v3.0.0) of all events, generated
+ * from the contracts. Each namespace is a channel; connecting and each event are operations. A message's payload is the
+ * argument of `emit`; the reply of an operation is the argument of the acknowledgement.
  */
 export function createAsyncApi() {
   const channels: Record<string, Part> = {};

@@ -7,7 +7,7 @@ import { toJsonSchema as toSchema } from './json-schema.js';
 /** An object of the document. */
 export type Part = Record<string, unknown>;
 
-/** A namespace, and what it is called in the document. */
+/** A namespace and its id in the document. */
 interface Place {
   readonly id: string;
   readonly address: string;
@@ -16,7 +16,7 @@ interface Place {
 
 const toJsonSchema = (schema: z.ZodType) => toSchema(schema, 'draft-7');
 
-/** The channel of a namespace on which these contracts are spoken, and its operations. */
+/** The channel of a namespace with the events of the given contracts, and its operations. */
 export function describeChannel({ id, address, namespace }: Place, contracts: readonly Contract[]) {
   const { summary, scopes, wording, handshake, parameters } = namespace;
   const channel = { $ref: `#/channels/${id}` };
@@ -43,7 +43,7 @@ export function describeChannel({ id, address, namespace }: Place, contracts: re
   operations[`${id}.on.connect`] = {
     action: 'receive',
     channel,
-    summary: 'Enters the namespace. The reply is sent to those alone who are refused.',
+    summary: 'Connects to the namespace. The reply is sent only when the connection is refused.',
     messages: add('connect.request', toConnect(handshake?.auth)),
     reply: { channel, messages: add('connect_error.event', toRefusal(wording)) },
     ...securityOf(scopes),
@@ -85,7 +85,7 @@ const securityOf = (scopes: readonly string[] | undefined): Part =>
 const toParameters = (parameters: Readonly<Record<string, string>>): Part =>
   Object.fromEntries(Object.entries(parameters).map(([name, description]) => [name, { description }]));
 
-/** The query string of the handshake, which Socket.IO makes over HTTP. */
+/** The query string of the handshake, which is an HTTP request. */
 const toBindings = (query: z.ZodType): Part => ({
   ws: { method: 'GET', query: toJsonSchema(query), bindingVersion: '0.1.0' },
 });
@@ -98,7 +98,7 @@ const toConnect = (auth: z.ZodType = z.object({})): Part => ({
 
 const toRefusal = ({ refusal }: Wording): Part => ({
   name: 'connect_error',
-  summary: 'Why the client is not let in.',
+  summary: 'Why the connection was refused.',
   payload: toJsonSchema(refusal),
 });
 
@@ -125,7 +125,7 @@ const toEvent = ({ summary, payload, takesAllArguments }: ServerEvent, name: str
 
 const toAcknowledgement = (name: string | undefined): Part => ({
   ...(name === undefined ? {} : { name }),
-  summary: 'That the application has it, and not the connection alone. May hold anything, or nothing.',
+  summary: 'Confirms that the application received it. The arguments are ignored.',
 });
 
 const summaryOf = (summary: string, takesAllArguments = false): string =>

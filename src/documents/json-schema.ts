@@ -3,12 +3,12 @@ import { z } from 'zod';
 /** A JSON Schema, as part of a document. */
 export type JsonSchema = Record<string, unknown>;
 
-/** The dialects of JSON Schema: OpenAPI 3.1 uses the newer, AsyncAPI 3.0 the older. */
+/** Versions of JSON Schema: OpenAPI 3.1 uses the newer, AsyncAPI 3.0 the older. */
 export type SchemaDialect = 'draft-2020-12' | 'draft-7';
 
 /**
- * What a schema accepts, as JSON Schema. Checks that it cannot express (such as "not one of Socket.IO's own names") are
- * left out; a field that only `undefined` satisfies is left out whole.
+ * Converts a Zod schema to JSON Schema. Omits checks that JSON Schema cannot express, and fields that accept only
+ * `undefined`.
  */
 export function toJsonSchema(schema: z.ZodType, dialect: SchemaDialect): JsonSchema {
   const { $schema: _, ...jsonSchema } = z.toJSONSchema(schema, {
@@ -22,7 +22,7 @@ export function toJsonSchema(schema: z.ZodType, dialect: SchemaDialect): JsonSch
 
 function simplify(type: string, made: JsonSchema): void {
   if (type === 'undefined') made['not'] = {};
-  // The bounds of exact integers and the arithmetic of calendars say nothing to a reader.
+  // Omits the bounds of safe integers and of calendar dates, which do not help readers.
   if (made['minimum'] === Number.MIN_SAFE_INTEGER) delete made['minimum'];
   if (made['maximum'] === Number.MAX_SAFE_INTEGER) delete made['maximum'];
   if (made['format'] === 'date-time') delete made['pattern'];
@@ -33,7 +33,7 @@ function simplify(type: string, made: JsonSchema): void {
 
 const isImpossible = ({ not }: JsonSchema): boolean => not !== undefined && Object.keys(not as object).length === 0;
 
-/** The fields of an object schema, with whether each must be there. */
+/** The fields of an object schema, and whether each is required. */
 export function fieldsOf(schema: JsonSchema): { name: string; schema: JsonSchema; isRequired: boolean }[] {
   const properties = (schema['properties'] ?? {}) as Record<string, JsonSchema>;
   const required = (schema['required'] ?? []) as string[];

@@ -5,7 +5,7 @@ import { requestFailure } from '#shared/contracts/wording.js';
 import { fieldsOf } from './json-schema.js';
 import { json, refer, toComponents, toFailure, toJsonSchema, toSuccess } from './responses.js';
 
-/** An OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.1) of every REST route, made from the contracts. */
+/** The OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.1) of all REST routes, generated from the contracts. */
 export function createOpenApi() {
   const paths: Record<string, object> = {};
   for (const { contract } of publishedContracts) {
@@ -17,7 +17,11 @@ export function createOpenApi() {
   }
   return {
     openapi: '3.1.1',
-    info: { title: 'General Socket', version: wireVersion, description: 'How backends reach the sockets of users.' },
+    info: {
+      title: 'General Socket',
+      version: wireVersion,
+      description: 'REST API for backends to reach the sockets of users.',
+    },
     servers: [{ url: '/' }],
     security: [{ apiKey: [] }, { bearer: [] }],
     paths,
@@ -69,7 +73,7 @@ const answerOf = ({ answer, message, text, sendsFile, sends }: Route) => {
   return text === undefined ? json(toSuccess(answer, message)) : textOf(text);
 };
 
-/** What is told as text; with the same status a call can fail in the usual way too. */
+/** Text responses; with the same status a call can also fail with the JSON body. */
 const refusalsOf = ({ refusals = {} }: Route, failure: z.ZodType) =>
   Object.fromEntries(
     Object.values(refusals).map(({ status, text }) => [
@@ -98,7 +102,7 @@ const parametersOf = (schema: z.ZodType | undefined, place: 'path' | 'query' | '
         schema: field.schema,
       }));
 
-/** A call without a body counts as one with `{}`. */
+/** An absent body counts as `{}`. */
 function toRequestBody(body: z.ZodType, takesForm: boolean) {
   const schema = toJsonSchema(body);
   const form = takesForm ? { 'application/x-www-form-urlencoded': { schema } } : {};

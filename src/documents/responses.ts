@@ -2,17 +2,17 @@ import type { z } from 'zod';
 import { requestSuccess } from '#shared/contracts/wording.js';
 import { type JsonSchema, toJsonSchema as toSchema } from './json-schema.js';
 
-/** What a schema accepts, in the dialect of OpenAPI 3.1. */
+/** JSON Schema in the version of OpenAPI 3.1. */
 export const toJsonSchema = (schema: z.ZodType): JsonSchema => toSchema(schema, 'draft-2020-12');
 
-/** The content of an answer that is JSON. */
+/** The content of a JSON response. */
 export const json = (schema: JsonSchema) => ({ 'application/json': { schema } });
 
-/** The body of a call that succeeded. */
+/** The body of a successful call. */
 export const toSuccess = (answer?: z.ZodType, message?: string): JsonSchema =>
   toJsonSchema(requestSuccess(answer, message));
 
-/** A response with the body of a call that failed, whose form is among the {@link toComponents}. */
+/** The response of a failed call, whose schema is in {@link toComponents}. */
 export const toFailure = (failure: z.ZodType) => ({
   description: failure.meta()?.description ?? 'The call failed.',
   content: json(refer(failure)),
@@ -21,7 +21,7 @@ export const toFailure = (failure: z.ZodType) => ({
 /** A reference to one of the {@link toComponents}. */
 export const refer = (failure: z.ZodType): JsonSchema => ({ $ref: `#/components/schemas/${titleOf(failure)}` });
 
-/** The forms of failures, each under its title. */
+/** The error schemas by title. */
 export const toComponents = (failures: readonly z.ZodType[]) =>
   Object.fromEntries(failures.map((failure) => [titleOf(failure), toJsonSchema(failure)]));
 

@@ -14,7 +14,7 @@ import type { SocketDirectory } from '../realtime/presence/socket-directory.js';
 import type { RateLimiter } from '../realtime/rate-limit.js';
 import type { Revocations } from '../realtime/revocations.js';
 
-/** What an integration may use: the primitives, the models and the outside world. Made once by `app.ts`. */
+/** Dependencies of the integrations: primitives, models and external services. Created once by `app.ts`. */
 export interface Context {
   readonly config: Config;
   readonly clock: Clock;
@@ -27,9 +27,9 @@ export interface Context {
   readonly bus: Bus;
   readonly emitter: Emitter;
   readonly presence: PresenceStore;
-  /** Who of the users of push sites is connected; begun and ended by their integration. */
+  /** Presence of the users of push sites. Started and stopped by their integration. */
   readonly sitePresence: PresenceStore;
-  /** Which sockets of the chats are where; begun and ended by the community chat. */
+  /** Sockets of the chats by room. Started and stopped by the community chat. */
   readonly chatPresence: PresenceStore;
   readonly sockets: SocketDirectory;
   readonly delivery: Delivery;

@@ -7,7 +7,10 @@ import type { GatewayError } from '../errors.js';
 import type { OutgoingEvent } from '../realtime/emitter.js';
 import type { GatewaySocket, SocketListener } from '../sockets/socket.js';
 
-/** One event of one socket, as a handler sees it: who, and which rooms. Rooms are entered only after a service said yes. */
+/**
+ * The socket of an event, for its handler: principal and rooms. Handlers join rooms only after a service granted
+ * access.
+ */
 export interface EventContext {
   readonly principal: Principal;
   readonly socketId: string;
@@ -16,13 +19,13 @@ export interface EventContext {
   readonly rooms: ReadonlySet<string>;
   enter(room: string): void;
   leave(room: string): void;
-  /** Sends an event to this socket alone. */
+  /** Sends an event to this socket only. */
   send(outgoing: OutgoingEvent): void;
-  /** Puts a newer credential of the same user in the place of the old one. @throws GatewayError `INVALID_TOKEN` */
+  /** Replaces the credential by a newer one of the same user. @throws GatewayError `INVALID_TOKEN` */
   renew(token: string): Promise<void>;
 }
 
-/** A handler for every event of a contract; a missing or unknown one does not compile. */
+/** A handler for every event of a contract. A missing or unknown one does not compile. */
 export type Handlers<C extends Pick<Contract, 'clientEvents'>> = {
   readonly [Name in keyof C['clientEvents']]: (
     data: PayloadOf<C['clientEvents'][Name]>,
@@ -30,7 +33,7 @@ export type Handlers<C extends Pick<Contract, 'clientEvents'>> = {
   ) => AnswerOf<C['clientEvents'][Name]>;
 };
 
-/** One REST call, parsed. */
+/** A parsed REST request. */
 export interface RouteContext<R extends Route> {
   readonly params: Parsed<R, 'params'>;
   readonly query: Parsed<R, 'query'>;
@@ -45,40 +48,42 @@ type Parsed<R extends Route, Part extends 'params' | 'query' | 'body'> = R[Part]
   ? z.output<R[Part]>
   : undefined;
 
-/** A handler for every route of a contract. What it returns becomes `{ success, message, data }`. */
+/** A handler for every route of a contract. Its return value becomes `{ success, message, data }`. */
 export type RouteHandlers<C extends Pick<Contract, 'routes'>> = {
   readonly [Name in keyof C['routes']]: (call: RouteContext<C['routes'][Name]>) => AnswerOf<C['routes'][Name]>;
 };
 
-/** A namespace: who may enter it. Declared by one integration; others may mount events on it too. */
+/** A namespace and its authentication. Declared by one integration; others may mount events on it. */
 export interface Namespace {
   readonly name: string;
-  /** Scopes of which a user needs one to enter, and again for each event. Empty: none is needed. */
+  /** A user needs one of these scopes to connect, and again for each event. Empty: none is needed. */
   readonly scopes: readonly string[];
-  /** @throws GatewayError which the client gets as its `connect_error` */
+  /** @throws GatewayError, sent to the client as `connect_error` */
   authenticate(handshake: Handshake): Principal | Promise<Principal>;
   /**
-   * The rooms that a socket is in from its first moment, beside those of its own user.
-   * @throws GatewayError when it may not enter after all
+   * Rooms that a socket joins on connect, besides its user's own room.
+   * @throws GatewayError to refuse the connection
    */
   roomsOf?(principal: Principal, handshake: Handshake): readonly string[] | Promise<readonly string[]>;
-  /** The words of a refusal; absent: the code. A client of Socket.IO 2 gets the `data` of the error, or else its words. */
+  /**
+   * Format of a refusal; absent: the code. A client of Socket.IO 2 gets the `data` of the error, or else its message.
+   */
   readonly toRefusal?: (error: GatewayError, isOldClient: boolean) => Error;
-  /** A connection that was refused is closed, unless it is in another namespace. */
+  /** Closes refused connections, unless they are in another namespace. */
   readonly closesRefused?: boolean;
 }
 
-/** How answers are worded. The general one is in `transport/reply.ts`. */
+/** Format of replies. The default is in `framework/reply.ts`. */
 export interface Dialect {
-  /** The acknowledgement of an event that succeeded. */
+  /** The acknowledgement of a successful event. */
   toSuccess(data: unknown): unknown;
-  /** The acknowledgement of an event that failed. */
+  /** The acknowledgement of a failed event. */
   toFailure(error: GatewayError): unknown;
-  /** The event that tells of a failure; `undefined` when the acknowledgement says enough. */
+  /** The event that reports a failure; `undefined` when the acknowledgement suffices. */
   toErrorEvent(error: GatewayError, call: FailedCall): OutgoingEvent | undefined;
 }
 
-/** What is known of an event that failed. */
+/** A failed event. */
 export interface FailedCall {
   readonly event: string;
   /** As the client sent it. */
@@ -86,70 +91,73 @@ export interface FailedCall {
   readonly isAcknowledged: boolean;
 }
 
-/** What an integration adds to one or more namespaces. Several may share a namespace; their events must not collide. */
+/**
+ * Events that an integration adds to one or more namespaces. Integrations may share a namespace if their events do not
+ * collide.
+ */
 export interface Mount {
   readonly namespaces: readonly string[];
   readonly events: Readonly<Record<string, MountedEvent>>;
-  /** Absent: the general one. */
+  /** Absent: the default format. */
   readonly dialect?: Dialect;
 }
 
-/** People with whom a user shares something. */
+/** Users who share something with a user. */
 export interface Acquaintances {
   readonly userIds: readonly string[];
-  /** Rooms of whole groups of them. */
+  /** Rooms of whole groups of such users. */
   readonly rooms: readonly string[];
 }
 
-/** A client event with the function that does it. */
+/** A client event and its handler. */
 export interface MountedEvent {
   readonly event: ClientEvent;
   readonly handle: (data: never, context: EventContext) => Promise<unknown>;
 }
 
-/** How the routes of an integration know their callers, and word what went wrong. */
+/** How an integration's routes authenticate callers and format errors. */
 export interface RouteManner<Failure = unknown> {
   /** Authenticates the caller of a user route. @throws GatewayError */
   readonly authenticate?: (request: Request) => Promise<Principal>;
   /**
-   * Who calls a route that is for sites: asked before anything of the body is read.
-   * @returns the answer that refuses the call; `undefined`: allowed
+   * Authenticates the caller of a site route, before the body is read.
+   * @returns the response that refuses the call; `undefined`: allowed
    */
   readonly admit?: (request: Request) => TextAnswer | undefined;
-  /** The body of an answer that is an error, as the contract declares it; absent: the general one. */
+  /** The body of an error response, as declared in the contract; absent: the default format. */
   readonly toFailure?: (error: GatewayError) => Failure;
 }
 
-/** A route with the function that does it. */
+/** A route and its handler. */
 export interface MountedRoute extends RouteManner {
   readonly route: Route;
   readonly handle: (call: never) => Promise<unknown>;
 }
 
-/** What every folder of `integrations` exports: its part of the wire, tied to what does it. */
+/** What every folder of `integrations` exports: contracts with their handlers, and lifecycle hooks. */
 export interface Integration {
   readonly name: string;
-  /** The namespaces that it opens. */
+  /** Namespaces that it declares. */
   readonly namespaces?: readonly Namespace[];
   readonly mounts?: readonly Mount[];
   readonly routes?: readonly MountedRoute[];
   readonly listener?: SocketListener;
   /**
-   * A socket of a user counts as present. Called on its node.
-   * @param isFirst the user had none anywhere; `onUserOnline` is called too
+   * Called when a socket was registered as present, on its node.
+   * @param isFirst whether it is the user's first socket on any node; then `onUserOnline` is called too
    */
   readonly onSocketPresent?: (socket: GatewaySocket, isFirst: boolean) => Promise<void>;
-  /** A user has their first socket anywhere. Called on the node of the socket. */
+  /** Called when a user's first socket on any node is present, on the node of the socket. */
   readonly onUserOnline?: (user: { userId: string; accountId: string }) => Promise<void>;
-  /** A user has had no socket anywhere for the grace time. Called on one node. */
+  /** Called when a user had no socket on any node for the grace time, on one node. */
   readonly onUserOffline?: (user: { userId: string; accountId: string }) => Promise<void>;
-  /** With whom a user shares something here; they are told when the user comes and goes. */
+  /** Users to notify when the user comes online or goes offline. */
   readonly acquaintancesOf?: (userId: string) => Promise<Acquaintances>;
-  /** Begins what it does by itself. @returns ends it; called while the database can still be reached */
+  /** Starts background work. @returns stops it; called while the database is still reachable */
   start?(): () => Promise<void>;
 }
 
-/** Ties a contract's events to their handlers on the given namespaces. */
+/** Connects a contract's events to their handlers on the given namespaces. */
 export function mountEvents<C extends Contract>(
   contract: C,
   handlers: Handlers<C>,
@@ -165,14 +173,14 @@ export function mountEvents<C extends Contract>(
 
 type FailureOf<C extends Contract> = C['requestFailure'] extends z.ZodType ? z.input<C['requestFailure']> : unknown;
 
-/** Ties a contract's routes to their handlers. */
+/** Connects a contract's routes to their handlers. */
 export function mountRoutes<C extends Contract>(
   contract: C,
   handlers: RouteHandlers<C>,
   manner: RouteManner<FailureOf<C>> = {},
 ): MountedRoute[] {
   if ((contract.requestFailure === undefined) !== (manner.toFailure === undefined)) {
-    throw new Error(`${contract.name} declares another form of failures than its routes have`);
+    throw new Error(`${contract.name} declares a different error format than its routes use`);
   }
   return Object.entries<Route>(contract.routes).map(([name, route]) => {
     const handle = (handlers as Record<string, MountedRoute['handle']>)[name];

@@ -4,7 +4,7 @@ import type { SocketDirectory } from '../realtime/presence/socket-directory.js';
 import type { GatewaySocket, SocketListener } from '../sockets/socket.js';
 import type { Integration } from './integration.js';
 
-/** Registers the sockets of users in the presence store while they live, and takes them out of the directory after. */
+/** Registers the sockets of users in the presence store, and removes them on disconnect. */
 export function createPresenceTracker(dependencies: {
   presence: PresenceStore;
   sockets: SocketDirectory;
@@ -44,7 +44,7 @@ function toEntry({ id, nsp, data }: GatewaySocket): PresenceEntry | undefined {
   return { userId, accountId, socketId: id, connectedAt, place: { namespace: nsp.name, deviceId } };
 }
 
-/** Starts the presence store and forwards its reports to the integrations. */
+/** Starts the presence store and forwards its changes to the integrations. */
 export async function beginPresence(dependencies: {
   presence: PresenceStore;
   sockets: SocketDirectory;
@@ -52,7 +52,7 @@ export async function beginPresence(dependencies: {
   logger: Logger;
 }): Promise<void> {
   const { presence, sockets, integrations, logger } = dependencies;
-  const report = (error: unknown): void => logger.error({ err: error }, 'a change of presence could not be handled');
+  const report = (error: unknown): void => logger.error({ err: error }, 'handling a presence change failed');
   const { isAlone } = await presence.start({
     offline: (user) => {
       for (const integration of integrations) integration.onUserOffline?.(user).catch(report);

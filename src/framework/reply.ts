@@ -4,27 +4,27 @@ import { GatewayError } from '../errors.js';
 import { isDatabaseAway, isTransactionConflict } from '../platform/mongo/errors.js';
 import type { Dialect } from './integration.js';
 
-/** The answer to an event, or the body of a REST call, that succeeded. */
+/** The acknowledgement of a successful event, or the body of a successful REST call. */
 export interface Success {
   success: true;
   message: 'SUCCESS';
   data?: unknown;
 }
 
-/** The answer to an event that failed. Without an acknowledgement it is sent as `event_error`, with the event's name. */
+/** The reply to a failed event. Without an acknowledgement it is sent as `event_error`, with the event's name. */
 export type EventFailure = z.output<typeof generalWording.failure> & { event?: string };
 
-/** The body of a REST call that failed. */
+/** The body of a failed REST call. */
 export type RequestFailure = z.output<typeof requestFailure>;
 
-/** What a refused connection is told beside its message. */
+/** The data of a refused connection, besides its message. */
 type Refused = Pick<z.output<typeof generalWording.refusal>, 'data'>;
 
-/** What a handler returned, as the caller sees it. */
+/** Wraps the return value of a handler. */
 export const toSuccess = (data: unknown): Success =>
   data === undefined ? { success: true, message: 'SUCCESS' } : { success: true, message: 'SUCCESS', data };
 
-/** An error as the caller of an event sees it. */
+/** The reply to a failed event. */
 const toEventFailure = (error: GatewayError, event?: string): EventFailure => ({
   success: false,
   ...(event === undefined ? {} : { event }),
@@ -32,7 +32,7 @@ const toEventFailure = (error: GatewayError, event?: string): EventFailure => ({
   additional_info: { errno: error.status, ...error.info },
 });
 
-/** The wording of the general socket: without an acknowledgement the failure is sent as `event_error`. */
+/** The default format. Without an acknowledgement, failures are sent as `event_error`. */
 export const generalDialect: Dialect = {
   toSuccess: (data) => toSuccess(data),
   toFailure: (error) => toEventFailure(error),
@@ -40,7 +40,7 @@ export const generalDialect: Dialect = {
     isAcknowledged ? undefined : { event: 'event_error', payload: toEventFailure(error, event) },
 };
 
-/** An error as the caller of a REST route sees it. */
+/** The body of a failed REST call. */
 export const toRequestFailure = (error: GatewayError): RequestFailure => ({
   success: false,
   errno: error.status,
@@ -48,7 +48,7 @@ export const toRequestFailure = (error: GatewayError): RequestFailure => ({
   ...error.info,
 });
 
-/** What a refused connection is told: `message` is the code, `data` is `{ errno, message, retry_after? }`. */
+/** The body of a refused connection: `message` is the code, `data` is `{ errno, message, retry_after? }`. */
 export const toRefusalBody = ({ code, status, info }: GatewayError): z.output<typeof generalWording.refusal> => ({
   message: code,
   data: {
@@ -58,13 +58,13 @@ export const toRefusalBody = ({ code, status, info }: GatewayError): z.output<ty
   },
 });
 
-/** The same as the error that Socket.IO takes. */
+/** The refusal as an error for Socket.IO. */
 export const toConnectError = (error: GatewayError): Error & Refused =>
   Object.assign(new Error(error.code), { data: toRefusalBody(error).data });
 
 /**
- * What is not ours to tell becomes `INTERNAL_ERROR`, or `UNAVAILABLE` while the database is away or other writers were first
- * again and again; the log gets the original.
+ * Converts any error to one for callers. Unknown errors become `INTERNAL_ERROR`, or `UNAVAILABLE` when the database is
+ * away or a transaction kept conflicting. The log gets the original.
  */
 export function toGatewayError(error: unknown): GatewayError {
   if (error instanceof GatewayError) return error;

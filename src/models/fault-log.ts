@@ -2,11 +2,11 @@ import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import { type StoredDocument, storedValue } from './reader.js';
 
-/** Documents that are named in one hour. */
+/** Documents that are logged in one hour. */
 const DOCUMENTS_MAX = 1000;
 const HOUR_MS = 3_600_000;
 
-/** Logs documents of which something could not be read: each once an hour, and no more than so many. */
+/** Logs documents with unreadable fields: each at most once an hour, up to a limit. */
 export function createFaultLog({ logger, clock }: { logger: Logger; clock: Clock }) {
   const named = new Set<string>();
   let since = clock.now();
@@ -19,6 +19,6 @@ export function createFaultLog({ logger, clock }: { logger: Logger; clock: Clock
     const key = `${model} ${id}`;
     if (named.size >= DOCUMENTS_MAX || named.has(key)) return;
     named.add(key);
-    logger.warn({ model, id, fields }, 'a stored document is incomplete or of wrong types');
+    logger.warn({ model, id, fields }, 'a stored document is incomplete or has wrong types');
   };
 }

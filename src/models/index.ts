@@ -14,15 +14,15 @@ export { isShowable, readDate, readId, toIdText, UNKNOWN_ID } from './values.js'
 const OPERATIONS = ['find', 'findOne', 'findOneAndUpdate', 'findOneAndDelete'] as const;
 
 /**
- * The shared models as this gateway reads them: each document that a lean query of a foreign model returns has been through
- * the reader of that model. What could not be read is logged. Queries of the driver and aggregations are not read so.
+ * The shared models with a reader for each foreign model: lean queries return converted documents, and unreadable
+ * fields are logged. Does not apply to driver queries and aggregations.
  */
 export function defineGatewayModels(connection: Connection, context: { logger: Logger; clock: Clock }): Models {
   const note = createFaultLog(context);
   const define = (name: string, schema: Schema): unknown => {
     if (!isForeign(name)) return connection.model(name, schema);
     const read = readerOf(name);
-    // A schema is shared by every connection of the process.
+    // A schema is shared by all connections of the process.
     const own = schema.clone();
     own.post([...OPERATIONS], function (this: Query<unknown, unknown>, result: unknown) {
       if (this.mongooseOptions().lean === undefined || result === null || typeof result !== 'object') return;
@@ -37,7 +37,7 @@ export function defineGatewayModels(connection: Connection, context: { logger: L
   return defineModels(Object.create(connection, { model: { value: define } }) as Connection);
 }
 
-/** Which fields a projection leaves in; `undefined`: all of them. */
+/** The fields that a projection includes; `undefined`: all. */
 function toSelection(projection: Record<string, unknown> | null | undefined): IsSelected | undefined {
   const entries = Object.entries(projection ?? {});
   const isInclusive = entries.some(([, how]) => how === 1 || how === true);

@@ -1,47 +1,47 @@
 import { type Schema, type SchemaType, Types } from 'mongoose';
 import { isPlain, readBoolean, readDate, readId, readNumber, readText, UNKNOWN_ID } from './values.js';
 
-/** A document as it came from the database. */
+/** A document as stored. */
 export type StoredDocument = Record<string, unknown>;
 
-/** The fields that a query asked for; absent: all. */
+/** The fields that a query requested; absent: all. */
 export type IsSelected = (field: string) => boolean;
 
 /**
- * Makes a document what its model says, in place: each field has its type or is missing, unless it has a constant default or
- * is a required id, text or list.
- * @returns the fields that could not be read, or that are required and missing
+ * Converts a document to its model, in place. Afterwards each field has its type or is missing, unless it has a
+ * constant default or is a required id, text or list.
+ * @returns the unreadable fields, and the missing required ones
  */
 export type Reader = (document: StoredDocument, isSelected?: IsSelected | undefined) => string[];
 
-/** Reads one value; `undefined`: it has no meaning. */
+/** Converts a value; `undefined` if it cannot be converted. */
 type ReadValue = (value: unknown) => unknown;
 
 interface Field {
   readonly name: string;
   readonly read: ReadValue;
-  /** What stands for a missing value; `undefined`: nothing does. */
+  /** The default of a missing value; `undefined`: none. */
   readonly fallback: () => unknown;
   readonly isRequired: boolean;
 }
 
-/** What Mongoose does not declare of a path of a schema. */
+/** Properties of a schema path that Mongoose's types lack. */
 type Path = SchemaType & {
   readonly defaultValue?: unknown;
   readonly enumValues?: readonly string[];
   readonly embeddedSchemaType?: Path;
 };
 
-/** What was stored in the place of what a reader changed. */
+/** The stored values of converted fields. */
 const originals = new WeakMap<object, StoredDocument>();
 
-/** The stored value before the reader converted it; indexes are ordered by it. */
+/** The stored value of a field, before conversion. Indexes are ordered by it. */
 export const storedValue = (document: object, field: string): unknown => {
   const original = originals.get(document);
   return original !== undefined && field in original ? original[field] : (document as StoredDocument)[field];
 };
 
-/** The fields of a document of which the stored value is another. Writing them repairs it. */
+/** The fields whose stored value differs. Writing them repairs the document. */
 export const changedFields = (document: object): StoredDocument =>
   Object.fromEntries(
     Object.keys(originals.get(document) ?? {}).flatMap((name) => {
@@ -51,8 +51,8 @@ export const changedFields = (document: object): StoredDocument =>
   );
 
 /**
- * The reader of a model. Other services write the collections, in other languages, so what is stored need not be what the
- * schema says; and lean queries, which are all that this gateway makes, cast nothing.
+ * The reader of a model. Other services in other languages write the collections, so stored documents may not match the
+ * schema, and lean queries do not cast.
  */
 export function createReader(schema: Schema): Reader {
   const fields = toFields(schema);
@@ -65,7 +65,7 @@ export function createReader(schema: Schema): Reader {
   };
 }
 
-/** @returns whether the field holds what it should */
+/** @returns whether the field could be read */
 function readField(document: StoredDocument, { name, read, fallback, isRequired }: Field): boolean {
   const value = document[name];
   const isMissing = value === undefined || value === null;
@@ -107,7 +107,7 @@ function toFields(schema: Schema): Field[] {
 function toField(name: string, type: Path): Field {
   const isRequired = type.isRequired === true;
   if (name === '_id' && type.instance === 'ObjectId') {
-    // An id of another type names a document that no query of ours could find again.
+    // Other types are not converted: the gateway's queries could not find the document by the converted id.
     const read = (value: unknown) => (typeof value === 'string' || isPlain(value) ? undefined : readId(value));
     return { name, read, fallback: () => UNKNOWN_ID, isRequired: true };
   }
@@ -147,7 +147,7 @@ function toReadValue(type: Path): ReadValue {
 const toElement = (element: Path | undefined): ReadValue =>
   element === undefined ? (value) => value : toReadValue(element);
 
-/** One of a set of words, in either case. */
+/** Reads an enum value in any case. */
 const toReadWord =
   (words: readonly string[]): ReadValue =>
   (value) => {
@@ -156,7 +156,7 @@ const toReadWord =
     return words.find((word) => word.toLowerCase() === wanted);
   };
 
-/** A list without the elements that mean nothing. A value alone is a list of one. */
+/** Reads a list and drops unreadable elements. A single value counts as a list of one. */
 const toReadList =
   (read: ReadValue): ReadValue =>
   (value) => {
@@ -170,7 +170,7 @@ const toReadList =
     return isUnchanged ? value : withoutRepeatedIds(known);
   };
 
-/** One id may have been stored in two forms. */
+/** An id may be stored in two forms. */
 const withoutRepeatedIds = (elements: readonly unknown[]): unknown[] => [
   ...new Map(
     elements.map((element) => [element instanceof Types.ObjectId ? element.toHexString() : element, element]),
@@ -188,8 +188,8 @@ const toReadDocument =
     isPlain(value) ? readDocument(value, fields) : undefined;
 
 /**
- * An entry of a list: the first field of its schema says what it is about, so one without it means nothing, and that value
- * alone stands for an entry with nothing else.
+ * Reads an entry of a list. The first field of its schema is its key: an entry without it is dropped, and a bare key
+ * counts as an entry with no other fields.
  */
 function toReadEntry(fields: readonly Field[]): ReadValue {
   const [first] = fields;

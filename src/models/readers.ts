@@ -2,7 +2,7 @@ import type { Connection, Schema } from 'mongoose';
 import { defineModels, type Models } from '#shared/models/index.js';
 import { createReader, type Reader, type StoredDocument } from './reader.js';
 
-/** The models whose collections other services write, and that are read here. Delivery, uploads and sockets are our own. */
+/** Models whose collections other services write. The gateway alone writes delivery, uploads and sockets. */
 export const foreignModels = [
   ...['User', 'Contact', 'Department'],
   ...['Conversation', 'ConversationProspect', 'Member', 'Message', 'Communication', 'Counter'],
@@ -15,15 +15,15 @@ export type ForeignModel = (typeof foreignModels)[number];
 
 const readers = collectReaders();
 
-/** One reader for each foreign model, made of its schema: a field that is added there is read here. */
+/** One reader for each foreign model, derived from its schema. */
 export const readerOf = (name: ForeignModel): Reader => readers[name];
 
 export const isForeign = (name: string): name is ForeignModel => name in readers;
 
 /**
- * Makes a document what its model says, in place; again is fine. Lean queries of the gateway's models return documents that
- * were read; this is for what came another way: by an aggregation, or by the driver, which does not cast what it is asked.
- * @param fields those that were asked for; absent: all
+ * Converts a document to its model, in place. Idempotent. For documents from aggregations or the driver; lean queries
+ * of the gateway's models return converted documents.
+ * @param fields the requested fields; absent: all
  */
 export function readDocument<T extends object>(name: ForeignModel, document: T, fields?: object): T {
   readers[name](document as StoredDocument, fields === undefined ? undefined : (field) => field in fields);

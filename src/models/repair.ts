@@ -1,7 +1,7 @@
 import type { AnyBulkWriteOperation, ClientSession, Model, Types } from 'mongoose';
 import { changedFields } from './reader.js';
 
-/** Stores what was read of documents of our own where another service has stored something of another type. */
+/** Writes the converted values of fields that another service stored with other types. */
 export async function repairDocuments<T extends { _id: Types.ObjectId }>(
   model: Model<T>,
   documents: readonly Pick<T, '_id'>[],

@@ -3,19 +3,22 @@ import { parseTime } from '#shared/utilities/time.js';
 
 /* What a stored value means, or `undefined` when it has no meaning of that type. Never throws. */
 
-/** The id of no document: what stands for a required id that cannot be read. */
+/** Placeholder for a required id that cannot be read; no document has it. */
 export const UNKNOWN_ID = new Types.ObjectId('0'.repeat(24));
 
 /** An id on the wire; `''` for one that could not be read. */
 export const toIdText = (id: Types.ObjectId | null | undefined): string =>
   id == null || UNKNOWN_ID.equals(id) ? '' : id.toHexString();
 
-/** Whether the id of a document could be read. One without cannot be shown: nothing could be done with it. */
+/**
+ * Whether the id of a document could be read. Documents without a readable id are not shown, because no operation could
+ * address them.
+ */
 export const isShowable = ({ _id }: { readonly _id: Types.ObjectId }): boolean => !UNKNOWN_ID.equals(_id);
 
 const HEX_ID = /^[0-9a-fA-F]{24}$/;
 
-/** An id, its text, or a document in its place. */
+/** Reads an id, its text, or an embedded document with an `_id`. */
 export function readId(value: unknown): Types.ObjectId | undefined {
   if (value instanceof Types.ObjectId) return value;
   if (typeof value === 'string') return HEX_ID.test(value) ? new Types.ObjectId(value) : undefined;
@@ -24,14 +27,16 @@ export function readId(value: unknown): Types.ObjectId | undefined {
   return isPlain(inner) ? undefined : readId(inner);
 }
 
-/** Unix times below this are seconds, others milliseconds: as milliseconds it is 1973, as seconds far in the future. */
+/**
+ * Unix times below this are seconds, others milliseconds. As milliseconds it is in 1973, as seconds far in the future.
+ */
 const SECONDS_MAX = 1e11;
-/** Numbers below this are no times of this platform. */
+/** Numbers below this are not times of this platform. */
 const SECONDS_MIN = 1e8;
-/** Years of four digits, which are all that ISO 8601 has. */
+/** Years with four digits, as in ISO 8601. */
 const [YEAR_0, YEAR_10000] = [Date.parse('0000-01-01'), Date.UTC(10_000, 0, 1)];
 
-/** A date, its text in ISO 8601 (UTC unless it says otherwise), or Unix time in seconds or milliseconds. */
+/** Reads a date, ISO 8601 text (default: UTC), or Unix time in seconds or milliseconds. */
 export function readDate(value: unknown): Date | undefined {
   if (value instanceof Date) return isInRange(value) ? value : undefined;
   if (typeof value === 'string') return readDateText(value.trim());
@@ -52,13 +57,13 @@ function readDateText(text: string): Date | undefined {
   return undefined;
 }
 
-/** Text, or an id as text. A number in the place of a name is no name. */
+/** Reads text, or an id as text. A number is not a name. */
 export function readText(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
   return value instanceof Types.ObjectId ? value.toHexString() : undefined;
 }
 
-/** A whole number (every number of the models counts something), also as text or in one of the types of BSON. */
+/** Reads an integer (all numbers of the models are counts), also from text or a BSON number. */
 export function readNumber(value: unknown): number | undefined {
   const number = toNumber(value);
   return Number.isSafeInteger(Math.trunc(number)) ? Math.trunc(number) : undefined;
@@ -72,7 +77,7 @@ function toNumber(value: unknown): number {
   return ['Long', 'Int32', 'Double', 'Decimal128'].includes(String(_bsontype)) ? Number(String(value)) : Number.NaN;
 }
 
-/** A truth value, also as a word or as 0 and 1. */
+/** Reads a boolean, also from a word or from 0 and 1. */
 export function readBoolean(value: unknown): boolean | undefined {
   if (typeof value === 'boolean') return value;
   const word = typeof value === 'string' ? value.trim().toLowerCase() : value;
@@ -80,7 +85,7 @@ export function readBoolean(value: unknown): boolean | undefined {
   return word === 'false' || word === 0 ? false : undefined;
 }
 
-/** Whether a value is a document and not one of the types of BSON. */
+/** Whether a value is a document, and not a BSON type. */
 export const isPlain = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' &&
   value !== null &&

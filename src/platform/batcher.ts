@@ -1,9 +1,9 @@
 import type { Clock } from './clock.js';
 
-/** Does for all who wait at once what each of them asks for: a result, or an error, at the place of each item. */
+/** Processes a batch. Returns a result or an error for each item, by position. */
 type Work<Item, Result> = (items: readonly Item[]) => Promise<readonly (Result | Error)[]>;
 
-/** Those who wait for their part of one piece of work. */
+/** The callers that wait for a batch. */
 function createWaitingList<Item, Result>(work: Work<Item, Result>) {
   interface Waiting {
     item: Item;
@@ -17,7 +17,7 @@ function createWaitingList<Item, Result>(work: Work<Item, Result>) {
       new Promise((resolve, reject) => {
         waiting.push({ item, resolve, reject });
       }),
-    /** Works on the first of them. What fails as a whole fails for each; it never rejects itself. */
+    /** Processes the first callers. An error of the whole batch rejects each of them. Never rejects itself. */
     async workOff(sizeMax: number): Promise<void> {
       const group = waiting.splice(0, sizeMax);
       try {
@@ -35,8 +35,8 @@ function createWaitingList<Item, Result>(work: Work<Item, Result>) {
 }
 
 /**
- * Runs `work` on everything that arrives in one turn of the event loop, and on everything that arrives while the work
- * before is under way: one database call for many callers, who never wait for others to come.
+ * Runs `work` on all items of one turn of the event loop, and on all items that arrive while a batch is running. Many
+ * callers share a database call without an added delay.
  */
 export function createBatcher<Item, Result>(
   work: Work<Item, Result>,
@@ -59,20 +59,23 @@ export function createBatcher<Item, Result>(
   };
 }
 
-/** When a batch is full: at so many items, or so long after its first one. */
+/** When a batch is full: after a number of items, or a time after its first one. */
 export interface BatchSize {
   readonly size: number;
   readonly afterMs: number;
 }
 
-/** Gathers items and has them worked on together. */
+/** Collects items into batches. */
 export interface Batch<Item, Result> {
   add(item: Item): Promise<Result>;
-  /** Works on what has been gathered, and waits until everything is done. */
+  /** Runs the pending batch, and waits for all batches. */
   flush(): Promise<void>;
 }
 
-/** Runs `work` on fewer, larger groups than {@link createBatcher}: callers wait to be grouped, but groups run in parallel. */
+/**
+ * Runs `work` on fewer, larger batches than {@link createBatcher}. Callers wait for a batch to fill, but batches run in
+ * parallel.
+ */
 export function createTimedBatcher<Item, Result>(
   work: Work<Item, Result>,
   { size, afterMs, clock }: BatchSize & { clock: Clock },

@@ -1,19 +1,19 @@
 import type { Clock } from './clock.js';
 import type { Logger } from './logger.js';
 
-/** Lines of one kind in each period; what comes beyond is counted. */
+/** Lines of one kind that are written in each period; others are counted. */
 const LINES_MAX = 10;
 const PERIOD_MS = 60_000;
-/** Kinds that are told apart in one period; the others count as one. */
+/** Distinct kinds in one period; the rest share one kind. */
 const KINDS_MAX = 1000;
 
-/** What tells lines with the same message apart. Their values are names of the code or of the settings. */
+/** Fields that distinguish lines with the same message. Their values are names from the code or the settings. */
 const KIND_FIELDS = ['namespace', 'event', 'code', 'path', 'site', 'step'] as const;
 
 /**
- * A logger whose warnings and errors no caller can make a flood of, wherever in the code they are written: the first ten
- * of a kind in a minute are written, the others counted. At the end of the minute one line says how many were left out.
- * A kind is a message with its level, and where it happened.
+ * A logger that rate-limits warnings and errors, because callers can cause them. Writes the first ten of a kind in each
+ * minute and counts the rest. Logs the number of omitted lines at the end of the minute. A kind is level, message and
+ * place.
  */
 export function boundLog(logger: Logger, clock: Clock): Logger {
   const bounded = Object.create(logger) as Logger;

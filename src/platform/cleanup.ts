@@ -1,17 +1,17 @@
 import type { Logger } from './logger.js';
 
-/** What must be undone at the end, in the reverse order of its beginning. */
+/** Undo steps for shutdown, run in reverse order. */
 export interface Cleanup {
   /**
-   * Remembers how to undo something that has just begun. After the end has begun it is undone at once.
-   * @throws Error in that case, so that nothing further begins
+   * Registers an undo step. After shutdown has begun, the step runs at once.
+   * @throws Error in that case, so that startup stops
    */
   add(name: string, undo: () => Promise<void> | void): void;
-  /** Undoes everything, last first. A failing step is logged and does not keep the others from running. */
+  /** Runs all steps, last first. A failing step is logged and does not stop the others. */
   run(): Promise<void>;
 }
 
-/** How long a step may take before it is said which one the end waits for. */
+/** Time after which a running step is logged as slow. */
 const SLOW_MS = 5000;
 
 /** A stack of undo steps. */
@@ -20,11 +20,11 @@ export function createCleanup(logger: Logger): Cleanup {
   let hasEnded = false;
 
   const runStep = async ({ name, undo }: Step): Promise<void> => {
-    const slow = setTimeout(() => logger.warn({ step: name }, 'a part takes long to close'), SLOW_MS);
+    const slow = setTimeout(() => logger.warn({ step: name }, 'a shutdown step is slow'), SLOW_MS);
     try {
       await undo();
     } catch (error) {
-      logger.error({ err: error, step: name }, 'a part did not close cleanly');
+      logger.error({ err: error, step: name }, 'a shutdown step failed');
     } finally {
       clearTimeout(slow);
     }

@@ -1,17 +1,17 @@
-/** Time as the gateway sees it. Passed in, so that a test moves it instead of waiting. */
+/** Time and timers. Injected, so that tests can control them. */
 export interface Clock {
   /** Unix time in milliseconds. */
   now(): number;
-  /** Runs `task` once after `delayMs`; the process does not stay alive for it. @returns cancels it */
+  /** Runs `task` once after `delayMs`. Does not keep the process alive. @returns cancels it */
   after(delayMs: number, task: () => void): () => void;
-  /** Runs `task` every `intervalMs`; the process does not stay alive for it. @returns cancels it */
+  /** Runs `task` every `intervalMs`. Does not keep the process alive. @returns cancels it */
   every(intervalMs: number, task: () => void): () => void;
 }
 
-/** The longest delay a Node.js timer takes; longer ones would fire at once. */
+/** Maximum delay of a Node.js timer; longer ones would fire at once. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
-/** The machine's clock. */
+/** The system clock. */
 export const systemClock: Clock = {
   now: Date.now,
   after(delayMs, task) {

@@ -1,22 +1,22 @@
 import type { Clock } from './clock.js';
 
-/** Lets so many through at a time; the others wait in line. */
+/** Limits concurrency; further calls are queued. */
 export interface ConcurrencyLimiter {
-  /** @throws the error made by `refusal`, when the queue is full or the wait was too long */
+  /** @throws the error made by `refusal`, when the queue is full or the wait is too long */
   run<T>(work: () => Promise<T>): Promise<T>;
 }
 
 interface Options {
   clock: Clock;
-  /** How many at a time. */
+  /** Maximum concurrent calls. */
   width: number;
-  /** How many may wait, and for how long. */
+  /** Maximum queued calls, and their maximum wait. */
   waitingMax: number;
   waitMs: number;
   refusal: () => Error;
 }
 
-/** Bounds how much is done at a time, and how much waits to be done. */
+/** Creates a concurrency limiter with a bounded queue. */
 export function createConcurrencyLimiter({ clock, width, waitingMax, waitMs, refusal }: Options): ConcurrencyLimiter {
   const waiting = new Set<() => void>();
   let running = 0;
@@ -35,7 +35,7 @@ export function createConcurrencyLimiter({ clock, width, waitingMax, waitMs, ref
     });
 
   const leave = (): void => {
-    // The place passes directly to the next waiter, so that new callers cannot overtake.
+    // The slot passes directly to the next waiter, so that new callers cannot overtake.
     const [next] = waiting;
     if (next === undefined) running -= 1;
     else waiting.delete(next);

@@ -1,22 +1,22 @@
 import type { Clock } from './clock.js';
 
-/** Things that may last for the same time each. */
+/** Items with the same time limit. */
 export interface Deadlines<Item> {
-  /** Its time begins now, unless it has begun before. */
+  /** Starts the time limit of an item, unless it is already running. */
   begin(item: Item): void;
-  /** It has ended in time. */
+  /** Removes an item. */
   end(item: Item): void;
 }
 
 /**
- * One timer for all of them, set to the oldest, so that each costs an entry of a map.
- * @param expire called for each one that has lasted longer; it has ended then
+ * Uses one timer for all items, set to the oldest: an item costs one map entry.
+ * @param expire called for each item that exceeded the limit, after its removal
  */
 export function createDeadlines<Item>(
   { clock, timeoutMs }: { clock: Clock; timeoutMs: number },
   expire: (item: Item) => void,
 ): Deadlines<Item> {
-  /** item → when it ends; the oldest first */
+  /** item → deadline, oldest first */
   const dueAt = new Map<Item, number>();
   let isScheduled = false;
 

@@ -1,23 +1,23 @@
 import type { Metrics } from './metrics.js';
 
-/** Something the gateway stands on. */
+/** A service that the gateway depends on. */
 export interface Dependency {
-  /** @throws when it cannot be reached now */
+  /** @throws when it cannot be reached */
   ping(): Promise<void>;
 }
 
 /** Whether this process should get traffic. */
 export interface Health {
-  /** The dependencies to check. */
+  /** Sets the dependencies to check. */
   watch(dependencies: Readonly<Record<string, Dependency>>): void;
-  /** From now on no new connection is taken; what is there is let go. */
+  /** Marks the process as draining: it accepts no new connections and disconnects clients. */
   beginDraining(): void;
   isDraining(): boolean;
-  /** Names what is missing: dependencies that do not answer, and `draining`. */
+  /** Names of unreachable dependencies, and `draining`. */
   missing(): Promise<string[]>;
 }
 
-/** Nothing is watched at first. */
+/** Initially without dependencies. */
 export function createHealth(metrics: Metrics): Health {
   let watched: Readonly<Record<string, Dependency>> = {};
   let isDraining = false;

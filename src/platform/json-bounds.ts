@@ -1,6 +1,6 @@
 import { invalid } from '../errors.js';
 
-/** Encoders recurse, and a stack overflow must stay the sender's own problem. */
+/** Bounds recursion in encoders, to prevent stack overflows. */
 const DEPTH_MAX = 128;
 
 const QUOTE = 0x22;
@@ -10,10 +10,10 @@ const OPENING = new Set([0x5b, 0x7b]);
 const CLOSING = new Set([0x5d, 0x7d]);
 
 /**
- * Refuses JSON that costs far more memory and time than its length says: by its text, before anything is made of it.
- * Nothing is said about whether it is JSON at all.
+ * Rejects JSON whose parsed form would cost far more memory and time than its length suggests. Scans the text before it
+ * is parsed. Does not check the syntax.
  *
- * @param elementsMax items of lists and members of objects, together
+ * @param elementsMax items of arrays and members of objects, in total
  * @throws GatewayError `VALIDATION_ERROR`
  */
 export function ensureBoundedJson(text: string, elementsMax: number): void {
@@ -36,7 +36,7 @@ export function ensureBoundedJson(text: string, elementsMax: number): void {
   }
 }
 
-/** Where the text ends that begins with the quote at `start`. */
+/** The end of the string that starts with the quote at `start`. */
 function endOfText(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
     let escapes = 0;

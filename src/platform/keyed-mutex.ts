@@ -1,16 +1,16 @@
 import { GatewayError } from '../errors.js';
 import type { Clock } from './clock.js';
 
-/** Serializes tasks with a common key, in order of arrival; other tasks run meanwhile. */
+/** Serializes tasks that share a key, in order of arrival. Others run concurrently. */
 export interface KeyedMutex {
   /**
-   * Runs a task when all earlier tasks with one of the keys have finished.
-   * @throws GatewayError `UNAVAILABLE` when that takes too long; then the task never runs
+   * Runs a task after all earlier tasks with one of the keys.
+   * @throws GatewayError `UNAVAILABLE` when the wait is too long; the task is then never run
    */
   run<T>(keys: readonly string[], task: () => Promise<T>): Promise<T>;
   /**
-   * Runs a task at once that waits for its turn by itself, and so does beforehand what needs no order.
-   * @param task gets a promise that resolves when all earlier tasks with one of the keys have finished, or rejects as `run`
+   * Starts a task at once; it awaits its turn itself, after work that needs no order.
+   * @param task gets a promise that resolves after all earlier tasks with one of the keys, or rejects as `run` does
    */
   join<T>(keys: readonly string[], task: (turn: Promise<unknown>) => Promise<T>): Promise<T>;
 }
@@ -18,8 +18,8 @@ export interface KeyedMutex {
 interface Options {
   clock: Clock;
   /**
-   * How long a task waits for its turn. Less than its caller waits for an answer: what is refused here was not done, and
-   * nothing is done for callers who have been answered meanwhile.
+   * Maximum wait of a task. Must be less than the time limit of its caller: a refused task was not run, and no task
+   * runs for callers that already got an error.
    */
   waitMs: number;
 }
@@ -27,8 +27,8 @@ interface Options {
 const RETRY_AFTER_MS = 1000;
 
 /**
- * A keyed mutex within this process; unused keys cost nothing. A task requests all its keys at once, so there is no
- * deadlock. It does not guarantee anything over several nodes: the database does. It only avoids conflicts on one node.
+ * A keyed mutex within this process. Unused keys cost nothing. A task requests all its keys at once, so there is no
+ * deadlock. Correctness over several nodes is left to the database; the mutex only avoids conflicts on one node.
  */
 export function createKeyedMutex({ clock, waitMs }: Options): KeyedMutex {
   const last = new Map<string, Promise<unknown>>();
@@ -43,7 +43,7 @@ export function createKeyedMutex({ clock, waitMs }: Options): KeyedMutex {
         resolve(undefined);
       });
     });
-    // A task may end without a look at its turn.
+    // The task may end without awaiting its turn.
     turn.catch(() => undefined);
     return turn;
   };
@@ -52,7 +52,7 @@ export function createKeyedMutex({ clock, waitMs }: Options): KeyedMutex {
     const ahead = keys.flatMap((key) => last.get(key) ?? []);
     const before = Promise.all(ahead);
     const result = task(ahead.length === 0 ? before : inTime(before));
-    // A task that ends before its turn does not let the next one pass those before it.
+    // A task that ends before its turn must not let later tasks overtake earlier ones.
     const ended = Promise.allSettled([before, result]).then(() => {
       for (const key of keys) if (last.get(key) === ended) last.delete(key);
     });

@@ -3,7 +3,7 @@ import { PinoPretty } from 'pino-pretty';
 
 export type { Logger };
 
-/** Keys whose values never reach the log, wherever they stand in the first two levels of a record. */
+/** Keys whose values are redacted, in the first two levels of a record. */
 const SECRET_KEYS = [
   ...['token', 'access_token', 'refresh_token', 'session_id', 'secret', 'password', 'apiKey', 'api_key'],
   ...['authorization', 'cookie', '["x-api-key"]', '["x-token"]', 'payload', 'data', 'body', 'query', 'auth'],
@@ -11,8 +11,8 @@ const SECRET_KEYS = [
 const at = (prefix: string, key: string): string => (key.startsWith('[') ? `${prefix}${key}` : `${prefix}.${key}`);
 
 /**
- * Structured logs: one JSON object a line in production, readable lines elsewhere. Callers log names, codes and ids;
- * the redaction is the second line of defence for tokens, keys and payloads.
+ * Structured logs: one JSON object per line in production, readable lines elsewhere. Callers log names, codes and ids;
+ * redaction is a second line of defence for tokens, keys and payloads.
  * @param destination instead of standard output, for JSON
  */
 export function createLogger(options: { level: string; isPretty: boolean }, destination?: DestinationStream): Logger {
@@ -28,8 +28,8 @@ export function createLogger(options: { level: string; isPretty: boolean }, dest
 }
 
 /**
- * What is logged of an error: its own words, code and stack. Errors of the database carry the whole topology, or every
- * document of a bulk write, which are long and may hold what people said.
+ * Reduces an error to message, code and stack. Database errors carry the topology or all documents of a bulk write,
+ * which are long and may contain user data.
  */
 function toLoggedError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;

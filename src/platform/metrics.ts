@@ -4,10 +4,10 @@ import { versions } from './version.js';
 
 const LATENCY_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-/** Everything the gateway counts. Labels take only names the code knows, so no client can add a time series. */
+/** The gateway's metrics. Labels take only names that the code knows, so clients cannot add time series. */
 export type Metrics = ReturnType<typeof createMetrics>;
 
-/** One registry for each application, so that two can live in one process. */
+/** One registry for each application, so that several can run in one process. */
 export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];
@@ -59,19 +59,19 @@ export function createMetrics() {
     ),
     emits: createCounter({
       name: 'gateway_emits_total',
-      help: 'Events that were sent towards a room or a namespace',
+      help: 'Events sent to a room or a namespace',
       labelNames: ['namespace'],
       registry,
     }),
     deliveries: createCounter({
       name: 'gateway_deliveries_total',
-      help: 'Events handed to sockets of this node',
+      help: 'Events written to sockets of this node',
       labelNames: ['namespace'],
       registry,
     }),
     pushes: createCounter({
       name: 'gateway_pushes_total',
-      help: 'Push notifications by what became of them, one for each token',
+      help: 'Push notifications by outcome, one for each token',
       labelNames: ['result'],
       registry,
     }),
@@ -83,22 +83,22 @@ export function createMetrics() {
     }),
     slowClients: new Counter({
       name: 'gateway_slow_clients_closed_total',
-      help: 'Connections closed because more waited for them than SOCKET_BUFFER_MAX',
+      help: 'Connections closed because their send buffer exceeded SOCKET_BUFFER_MAX',
       registers,
     }),
     slowClientBytes: new Counter({
       name: 'gateway_slow_client_dropped_bytes_total',
-      help: 'Bytes that waited for those connections and were dropped',
+      help: 'Buffered bytes of those connections that were dropped',
       registers,
     }),
     waitingClosed: new Counter({
       name: 'gateway_http_waiting_closed_total',
-      help: 'HTTP connections closed because too many kept the gateway waiting',
+      help: 'HTTP connections closed because too many were idle',
       registers,
     }),
     publishFailures: new Counter({
       name: 'gateway_redis_publish_failures_total',
-      help: 'Messages that did not reach every other node: Redis did not take them, or a node was not subscribed',
+      help: 'Messages that did not reach every other node: Redis did not accept them, or a node was not subscribed',
       registers,
     }),
     dependencyUp: new Gauge({

@@ -1,6 +1,6 @@
 import type { Histogram, Registry } from 'prom-client';
 
-/** A value for each label. They take only names the code knows, so their combinations are few. */
+/** A value for each label. Labels take only names that the code knows, which bounds their combinations. */
 type Labels<Name extends string> = Readonly<Record<Name, string | number>>;
 
 interface SeriesOptions<Name extends string> {
@@ -10,19 +10,19 @@ interface SeriesOptions<Name extends string> {
   registry: Registry;
 }
 
-/** Counts, in plain numbers. */
+/** Counts in plain numbers. */
 export interface FastCounter<Name extends string> {
   inc(labels: Labels<Name>, by?: number): void;
 }
 
-/** Counts how often a value was at most so much. */
+/** Counts values by bucket. */
 export interface FastHistogram<Name extends string> {
   observe(labels: Labels<Name>, value: number): void;
 }
 
 /**
- * A counter for hot paths. The library's own checks, sorts and joins the labels for each use, which costs as much as
- * the rest of a small request; here that is done when the metrics are read.
+ * A counter for hot paths. The library's counter validates, sorts and joins the labels on each use, which costs as much
+ * as the rest of a small request. Here that happens when the metrics are read.
  */
 export function createCounter<Name extends string>(options: SeriesOptions<Name>): FastCounter<Name> {
   const seriesOf = createSeries(options.labelNames, () => ({ count: 0 }));
@@ -37,7 +37,7 @@ export function createCounter<Name extends string>(options: SeriesOptions<Name>)
   };
 }
 
-/** A histogram for hot paths, as {@link createCounter}. @param bounds upper bounds of the buckets, rising */
+/** A histogram for hot paths, as {@link createCounter}. @param bounds upper bounds of the buckets, ascending */
 export function createHistogram<Name extends string>(
   options: SeriesOptions<Name>,
   bounds: readonly number[],
@@ -73,7 +73,7 @@ export function createHistogram<Name extends string>(
   };
 }
 
-/** Finds the state that belongs to a combination of labels, and makes it at the first use. */
+/** Looks up the state of a label combination, and creates it on first use. */
 function createSeries<Name extends string, State>(labelNames: readonly Name[], create: () => State) {
   const known = new Map<string, { labels: Labels<Name>; state: State }>();
   const find = (labels: Labels<Name>): State => {
@@ -88,7 +88,7 @@ function createSeries<Name extends string, State>(labelNames: readonly Name[], c
   return Object.assign(find, { all: () => [...known.values()] });
 }
 
-/** A registry needs only the name of a metric and, when metrics are read, its values. */
+/** Registers a metric: the registry needs only its name and, on read, its values. */
 function register(
   { registry, name, help }: Pick<SeriesOptions<string>, 'registry' | 'name' | 'help'>,
   { type, values }: { type: 'counter' | 'histogram'; values: () => unknown[] },

@@ -4,10 +4,10 @@ import type { Clock } from './clock.js';
 const CALL_LIMIT_MS = 5000;
 const REDIRECTS_MAX = 5;
 const REDIRECT_STATUSES = new Set([301, 302, 303, 307, 308]);
-/** What a website may answer. */
+/** Maximum size of a response. */
 const BODY_MAX_BYTES = 262_144;
 
-/** A call to a website. */
+/** A request to a website. */
 export interface SiteCall {
   readonly method: 'GET' | 'PUT';
   readonly url: string;
@@ -15,30 +15,30 @@ export interface SiteCall {
   readonly body?: string;
 }
 
-/** What the website answered; the body of a success alone is read. */
+/** The response of a website. The body is read only on success. */
 export interface SiteAnswer {
   readonly status: number;
   readonly body: string;
 }
 
-/** There was no answer, or none that may be read. The message is short, and holds neither address nor token. */
+/** No response, or an unusable one. The message is short and contains neither address nor token. */
 export class SiteFault extends Error {
   override readonly name = 'SiteFault';
 }
 
-/** Calls the websites whose users are connected. */
+/** HTTP client for the websites of push sites. */
 export interface SitesClient {
   /**
-   * A `GET` follows a few redirects and sends credentials to the original host only; when the network
-   * fails it is tried once more. A `PUT` does neither.
+   * A `GET` follows a few redirects, sends credentials to the original host only, and is retried once after a network
+   * failure. A `PUT` does neither.
    * @throws SiteFault
    */
   call(call: SiteCall): Promise<SiteAnswer>;
-  /** Breaks off what is under way. */
+  /** Aborts pending calls. */
   close(): void;
 }
 
-/** A client over `fetch`. Time is that of the clock. */
+/** A client based on `fetch`. Uses the clock for time limits. */
 export function createSitesClient(clock: Clock): SitesClient {
   const pending = new Set<AbortController>();
 
@@ -68,7 +68,7 @@ export function createSitesClient(clock: Clock): SitesClient {
         }
       }),
     close() {
-      for (const controller of pending) controller.abort(new SiteFault('the gateway stops'));
+      for (const controller of pending) controller.abort(new SiteFault('the gateway is shutting down'));
     },
   };
 }
@@ -91,9 +91,9 @@ async function follow(call: SiteCall, signal: AbortSignal): Promise<SiteAnswer> 
     await response.body?.cancel();
     seen.add(url);
     const next = resolve(location, url);
-    if (seen.has(next.href)) throw new SiteFault('it redirects in a circle');
+    if (seen.has(next.href)) throw new SiteFault('redirect loop');
     if (seen.size > REDIRECTS_MAX) throw new SiteFault('too many redirects');
-    // The token must not reach another host, or travel over a connection that is no longer encrypted.
+    // The token must not reach another host or an unencrypted connection.
     const isTrusted = next.hostname === hostname && (next.protocol === protocol || next.protocol === 'https:');
     if (!isTrusted) headers = {};
     url = next.href;
@@ -102,7 +102,7 @@ async function follow(call: SiteCall, signal: AbortSignal): Promise<SiteAnswer> 
 
 function resolve(location: string, base: string): URL {
   const url = URL.canParse(location, base) ? new URL(location, base) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol)) throw new SiteFault('it redirects to no website');
+  if (url === undefined || !/^https?:$/.test(url.protocol)) throw new SiteFault('it redirects to an invalid URL');
   url.hash = '';
   return url;
 }
@@ -117,7 +117,7 @@ async function read(response: Response): Promise<SiteAnswer> {
   let size = 0;
   for await (const chunk of response.body ?? []) {
     size += chunk.byteLength;
-    if (size > BODY_MAX_BYTES) throw new SiteFault('the answer is too large');
+    if (size > BODY_MAX_BYTES) throw new SiteFault('the response is too large');
     chunks.push(chunk);
   }
   return { status, body: new TextDecoder().decode(Buffer.concat(chunks)) };

@@ -1,11 +1,11 @@
-/** Tracks background work, so that a stop can wait for it. */
+/** Tracks background work, so that shutdown can wait for it. */
 export interface TaskTracker {
   run(work: Promise<unknown>): void;
-  /** Resolves when all of it has ended, also what was begun meanwhile. */
+  /** Resolves when all work has ended, including work started meanwhile. */
   ended(): Promise<void>;
 }
 
-/** @param report is told what failed */
+/** @param report receives the errors of failed work */
 export function createTaskTracker(report: (error: unknown) => void): TaskTracker {
   const running = new Set<Promise<void>>();
   return {

@@ -4,5 +4,5 @@ import { wireVersion } from '#shared/contracts/index.js';
 
 const { version } = z.object({ version: z.string() }).parse(createRequire(import.meta.url)('#package.json'));
 
-/** Which gateway this is: its version in `package.json`, and that of the wire it speaks. */
+/** The versions of the gateway (`package.json`) and of its wire protocol. */
 export const versions = { version, wire: wireVersion } as const;

@@ -5,6 +5,6 @@ import { parse } from '../validation.js';
 
 const device = z.object({ deviceId });
 
-/** Which device of the user connects. @throws GatewayError `VALIDATION_ERROR` for what cannot be an id */
+/** The device id of a handshake. @throws GatewayError `VALIDATION_ERROR` for an invalid id */
 export const deviceIdOf = ({ auth, query }: Pick<Handshake, 'auth' | 'query'>): string =>
   parse(device, { deviceId: auth['deviceId'] ?? query['deviceId'] ?? '' }).deviceId;

@@ -1,26 +1,26 @@
 /**
- * The types of the gateway's sockets and server, and walks over the sockets of this node. Everything that handles sockets
- * stands on this file.
+ * Types of the gateway's sockets and server, and iterators over the sockets of this node. All code that handles sockets
+ * depends on this file.
  */
 import type { Server, Socket } from 'socket.io';
 import type { Principal } from '../auth/principal.js';
 
 type None = Record<never, never>;
 
-/** State of one socket, in `socket.data`. Folders above declare the fields they add where they use them. */
+/** State of one socket, in `socket.data`. Folders above declare the fields that they add, where they use them. */
 export interface SocketState {
   principal: Principal;
-  /** Key of the network address of the client, which identifies it in namespaces without authentication. */
+  /** Key of the client's network address. Identifies the client in namespaces without authentication. */
   address: string;
-  /** Which of the user's devices; `''` when the client does not say. */
+  /** The user's device; `''` when the client sends none. */
   deviceId: string;
   /** Unix time in milliseconds. */
   connectedAt: number;
-  /** Events being handled. */
+  /** Number of events being handled. */
   inFlight: number;
-  /** Called when nothing is in flight any more; set on a connection that is to be closed. */
+  /** Called when no event is in flight any more. Set on a connection that is to be closed. */
   onIdle?: () => void;
-  /** The client was told that its token is about to expire. */
+  /** Whether the client was warned that its token is about to expire. */
   isWarned: boolean;
 }
 
@@ -40,7 +40,7 @@ export type GatewayServer = Server<
   SocketState
 >;
 
-/** Called for every socket that enters a namespace and for every one that leaves, synchronously. */
+/** Called synchronously for every socket that connects to or leaves a namespace. */
 export interface SocketListener {
   connected(socket: GatewaySocket): void;
   disconnected(socket: GatewaySocket): void;
@@ -57,7 +57,7 @@ export function everyConnection(io: GatewayServer): GatewaySocket['conn'][] {
   return Object.values(clients);
 }
 
-/** The sockets of this node that are in a room of one of the namespaces. */
+/** The sockets of this node in a room of the given namespaces. */
 export function socketsIn(io: GatewayServer, room: string, namespaces: readonly string[]): GatewaySocket[] {
   return namespaces.flatMap((name) => {
     const { adapter, sockets } = io.of(name);

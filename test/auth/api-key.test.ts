@@ -149,7 +149,7 @@ describe('on loopback', () => {
 
   it.each([
     [request({}, '10.0.0.1'), '', 'another machine'],
-    [request({ host: 'attacker.example' }), 'host', 'a name that is not localhost'],
+    [request({ host: 'attacker.example' }), 'host', 'a host name other than localhost'],
     [request({ 'x-real-ip': '203.0.113.7' }), 'x-real-ip', 'a proxy'],
     [request({ origin: 'https://attacker.example' }), 'origin', 'another origin'],
     [request({ 'sec-fetch-site': 'cross-site' }), 'sec-fetch-site', 'another site'],

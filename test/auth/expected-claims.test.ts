@@ -121,7 +121,7 @@ describe.each(['a shared secret', 'a key set'])('with %s', (kind) => {
   it.each([
     [{ uid: 1.5 }, 'no exact integer'],
     [{ uid: 2 ** 53 }, 'no exact integer'],
-    [{ account_id: 1e300 }, 'account_id: a number that is no exact integer'],
+    [{ account_id: 1e300 }, 'account_id: a number that is not an exact integer'],
     [{ workspace_id: true }, 'workspace_id: '],
     [{ uid: [1] }, 'expected string'],
   ])('refuses what is no id, with the reason: %j', async (claims, reason) => {

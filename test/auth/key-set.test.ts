@@ -207,7 +207,7 @@ describe('a key set', () => {
     const closed = once(await request, 'close');
     clock.advance(5_000);
     await Promise.all([refusal, closed]);
-    expect(warnings[0]).toContain('took too long');
+    expect(warnings[0]).toContain('timed out');
   });
 
   it('is not followed to another address', async () => {

@@ -65,7 +65,7 @@ test('one site can be configured by the environment', () => {
     'AUTH_SCHEME: must be one word',
     'API_KEY: missing',
   ]);
-  expect(complaintsAbout({ AUTH_URL: 'http://x' })).toEqual(['SITE_NAME: AUTH_URL is of no use without it']);
+  expect(complaintsAbout({ AUTH_URL: 'http://x' })).toEqual(['SITE_NAME: AUTH_URL has no effect without it']);
 });
 
 test('several sites can be configured by sites.yml, with keys taken as text', async () => {
@@ -125,7 +125,7 @@ good: { authUrl: http://x, apiKey: k }
 `,
   );
   const name = 'the name of a site is 1 to 64 characters of A-Z a-z 0-9 _ -';
-  const taken = 'this name is taken by the gateway itself';
+  const taken = 'this name is reserved by the gateway';
   expect(complaintsAbout({ SITES_FILE, SITE_NAME: 'twice', AUTH_URL: 'http://x', API_KEY: 'k', PORT: 'x' })).toEqual([
     'PORT: must be a number',
     `sites.yml: v1: ${taken}`,
@@ -143,12 +143,12 @@ good: { authUrl: http://x, apiKey: k }
     'sites.yml: unknown.authurl: no such key',
     'sites.yml: unknown.port: no such key',
     'sites.yml: urls.authUrl: must be an http or https URL',
-    'sites.yml: urls.updateUserUrl: must hold :id',
-    'sites.yml: secret.authUrl: must not hold a user or a password',
+    'sites.yml: urls.updateUserUrl: must contain :id',
+    'sites.yml: secret.authUrl: must not contain a user or password',
     'sites.yml: forms.authUrl: must be an http or https URL',
     'sites.yml: forms.authScheme: must be one word',
     'sites.yml: forms.apiKey: Invalid input: expected string, received object',
-    'sites.yml: prefixless.updateUserUrl: needs a userRoomPrefix, by which users are known',
+    'sites.yml: prefixless.updateUserUrl: requires a userRoomPrefix',
     'sites.yml: public.publicChannel: must not begin with the userRoomPrefix',
     'SITE_NAME: sites.yml has a site of this name too',
   ]);
@@ -157,9 +157,9 @@ good: { authUrl: http://x, apiKey: k }
 test.each([
   ['a: [1', 'Flow sequence in block collection must be sufficiently indented'],
   ['a: 1\na: 2', 'Map keys must be unique at line 2, column 1'],
-  ['- a', 'must hold a map'],
-  ['text', 'must hold a map'],
-  ['a: *nowhere', 'its aliases lead nowhere, or too far'],
+  ['- a', 'must contain a map'],
+  ['text', 'must contain a map'],
+  ['a: *nowhere', 'it has unknown aliases, or aliases nested too deeply'],
 ])('a sites.yml that is no map of sites is refused: %j', async (text, complaint) => {
   const [line = '', ...others] = complaintsAbout({ SITES_FILE: await file('sites.yml', text) });
   expect(others.every((other) => other.startsWith('sites.yml: '))).toBe(true);

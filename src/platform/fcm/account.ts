@@ -2,17 +2,17 @@ import { readFile } from 'node:fs/promises';
 import type { Agent } from 'node:https';
 import type { Credential, ServiceAccount } from 'firebase-admin/app';
 
-/** Where the credentials of push may be; both absent: push is off. */
+/** Sources of the push credentials. Both absent: push is off. */
 export interface PushSettings {
-  /** `FIREBASE_SERVICE_ACCOUNT`: a service account as JSON, or the path of one. */
+  /** `FIREBASE_SERVICE_ACCOUNT`: a service account as JSON, or its path. */
   readonly serviceAccount: string | undefined;
   /** `GOOGLE_APPLICATION_CREDENTIALS`: the path of any credentials that Google's libraries accept. */
   readonly credentialsPath: string | undefined;
 }
 
 /**
- * The credentials that the settings name. No message tells anything of what was read.
- * @throws Error that names the variable when they cannot be used
+ * Reads the configured credentials. Errors never quote them.
+ * @throws Error with the variable's name when they cannot be used
  */
 export async function readCredential(settings: PushSettings, agent: Agent): Promise<Credential> {
   const { serviceAccount, credentialsPath } = settings;
@@ -23,13 +23,13 @@ export async function readCredential(settings: PushSettings, agent: Agent): Prom
   const account = parseObject(name, isJson ? serviceAccount : await readText(name, path));
   const { applicationDefault, cert } = await import('firebase-admin/app');
   try {
-    // What is no service account is left to Google's library, which looks at the same variable.
+    // Other credentials are left to Google's library, which reads the same variable.
     const isServiceAccount = isOwn || account['type'] === 'service_account';
     if (!isServiceAccount) return applicationDefault(agent);
-    // Of a file the library uses the agent for everything, of an object not for the access tokens.
+    // Given a file, the library uses the agent for everything; given an object, not for access tokens.
     return cert(isJson ? (account as ServiceAccount) : path, agent);
   } catch (error) {
-    throw new Error(`${name}: ${error instanceof Error ? error.message : 'is no service account'}`);
+    throw new Error(`${name}: ${error instanceof Error ? error.message : 'is not a service account'}`);
   }
 }
 
@@ -38,7 +38,7 @@ async function readText(name: string, path: string): Promise<string> {
     return await readFile(path, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new Error(`${name}: names a file that cannot be read (${code ?? 'unknown reason'})`);
+    throw new Error(`${name}: the file cannot be read (${code ?? 'unknown reason'})`);
   }
 }
 

@@ -9,45 +9,45 @@ import type { Logger } from '../logger.js';
 import { type PushSettings, readCredential } from './account.js';
 import { type PushNotification, toMessage } from './notification.js';
 
-/** What became of each token of a multicast. */
+/** The results of a multicast, by token. */
 export interface PushResult {
   readonly sent: number;
-  /** FCM refuses them for good: unknown, expired, malformed, or registered for another project. */
+  /** Tokens that FCM refuses permanently: unknown, expired, malformed, or registered for another project. */
   readonly unregistered: readonly string[];
-  /** May succeed later. */
+  /** Tokens for which a retry may succeed. */
   readonly retryable: readonly string[];
-  /** How many failed for good, by the code of the reason. */
+  /** The number of permanent failures by code. */
   readonly failures: Readonly<Record<string, number>>;
-  /** How long FCM has asked to wait before anything is tried again. */
+  /** The delay that FCM requested before a retry. */
   readonly retryAfterMs: number;
 }
 
-/** A way to the devices. */
+/** Sends push notifications. */
 export interface PushSender {
   /** One multicast to at most {@link TOKENS_MAX} tokens. Never rejects. */
   send(tokens: readonly string[], notification: PushNotification): Promise<PushResult>;
   close(): Promise<void>;
 }
 
-/** The most tokens of one multicast, by FCM's own rule. */
+/** FCM's limit of tokens in one multicast. */
 export const TOKENS_MAX = 500;
-/** Connections to FCM at a time; what else is to be sent waits for one. */
+/** Maximum concurrent connections to FCM. */
 const CONNECTIONS_MAX = 32;
-/** However long FCM asks to wait, a notification that comes later still is of no use. */
+/** Upper limit for the delay that FCM requests. Later notifications are useless. */
 const RETRY_AFTER_MAX_MS = 3_600_000;
 
 interface Surroundings {
   clock: Clock;
   logger: Logger;
-  /** Makes the connections to Google. */
+  /** Opens the connections to Google. */
   agent?: Agent | undefined;
 }
 
 /**
- * Opens Firebase Cloud Messaging. The library is loaded only here, because that takes long.
- * @param settings of these the first that is set counts
+ * Initializes Firebase Cloud Messaging. Loads the library only here, because that is slow.
+ * @param settings the first one that is set is used
  * @returns `undefined` when none is set: push is off
- * @throws Error that names the variable whose credentials cannot be used
+ * @throws Error with the variable's name when its credentials cannot be used
  */
 export async function openPush(
   settings: PushSettings,
@@ -64,9 +64,9 @@ export async function openPush(
   ]);
   const app = initializeApp({ credential, httpAgent: agent }, randomUUID());
   const messaging = getMessaging(app);
-  // Over HTTP/2 the library connects anew for each multicast, and goes past the agent; most multicasts are of one token.
+  // With HTTP/2 the library reconnects for each multicast and bypasses the agent; most multicasts have one token.
   messaging.enableLegacyHttpTransport();
-  // It would repeat a 503 by itself, unseen. What is tried again, and when, is decided in one place, which outlives a node.
+  // Disables the library's own retry of a 503. Retries are decided in one place, which survives the failure of a node.
   messaging['messagingRequestHandler'].httpClient.retry = undefined;
   const answerOf = keepAnswers(messaging);
   logger.info('push: on');
@@ -91,7 +91,7 @@ export async function openPush(
 const RETRYABLE_CODES = new Set([
   ...['messaging/message-rate-exceeded', 'messaging/device-message-rate-exceeded', 'messaging/server-unavailable'],
   ...['messaging/internal-error', 'messaging/unknown-error'],
-  // No answer from FCM, or none from where the access tokens come from.
+  // No response from FCM or from the token endpoint.
   ...['app/network-error', 'app/network-timeout', 'app/invalid-credential', 'app/internal-error'],
 ]);
 
@@ -115,12 +115,13 @@ function toResult(
   return { sent, unregistered, retryable, failures };
 }
 
-/** FCM's codes (reference of its v1 API, `ErrorCode`) by which a token is refused for good. */
+/** FCM codes (reference of its v1 API, `ErrorCode`) that refuse a token permanently. */
 const TOKEN_CODES = new Set<unknown>(['UNREGISTERED', 'SENDER_ID_MISMATCH']);
 
 /**
- * Whether a failure is the token's own, so that it will never succeed. An answer without a code of FCM is about the project
- * or its credentials; `INVALID_ARGUMENT` may be about anything in the message, and counts when it names the token.
+ * Whether a failure concerns the token, so that retries never succeed. Responses without an FCM code concern the
+ * project or its credentials. `INVALID_ARGUMENT` may concern any part of the message, and counts only when it names the
+ * token.
  */
 function isAboutToken({ message, details }: Refusal = {}): boolean {
   const fcmCode = details?.find((detail) => String(detail['@type']).endsWith('.fcm.v1.FcmError'))?.['errorCode'];
@@ -129,7 +130,7 @@ function isAboutToken({ message, details }: Refusal = {}): boolean {
   return /registration token/i.test(message ?? '') || fields?.some(({ field }) => field === 'message.token') === true;
 }
 
-/** `error` of an answer of Google's, as far as it is understood. */
+/** The part of `error` in a Google response that is used. */
 interface Refusal {
   readonly message?: string;
   readonly details?: readonly Record<string, unknown>[];
@@ -138,8 +139,8 @@ interface Refusal {
 type AnswerOf = (error: object) => Refusal | undefined;
 
 /**
- * Keeps what FCM answered with each error. The library reduces it to codes of its own, and gives one and the same code to a
- * token of another project and to an account that may not send at all.
+ * Keeps FCM's response with each error. The library maps different responses to the same code, such as a token of
+ * another project and an account without permission.
  */
 function keepAnswers(messaging: Messaging): AnswerOf {
   const answers = new WeakMap<object, Refusal>();
@@ -162,7 +163,7 @@ function toRefusal({ message, details }: { message?: unknown; details?: unknown 
   };
 }
 
-/** The library keeps `Retry-After` to itself; Node.js tells of every answer that came. */
+/** Reads `Retry-After` from Node.js diagnostics events, because the library does not expose it. */
 function watchRetryAfter(agent: Agent, clock: Clock) {
   let until = 0;
   const listen = (message: unknown): void => {
@@ -182,7 +183,7 @@ function watchRetryAfter(agent: Agent, clock: Clock) {
   };
 }
 
-/** @param header seconds, or a point in time */
+/** @param header seconds, or an HTTP date */
 function toWaitMs(header: string | undefined, now: number): number {
   if (header === undefined) return 0;
   const waitMs = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now;

@@ -6,20 +6,20 @@ import { type MongoLimits, toConnectOptions } from './options.js';
 import { ensureServer } from './server.js';
 import { parseMongoUrl } from './url.js';
 
-/** MongoDB, or the embedded database in its place. */
+/** A connection to MongoDB or the embedded database. */
 export interface Mongo {
   readonly connection: Connection;
-  /** @throws when the database does not answer within a second */
+  /** @throws when the database does not reply within a second */
   ping(): Promise<void>;
-  /** Before the end: what waits for a database that is away, and will wait for it, fails now. */
+  /** Call it before shutdown. Fails the operations that wait for an unreachable database. */
   giveUpIfAway(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** What {@link connectMongo} needs. */
+/** Options of {@link connectMongo}. */
 export interface MongoOptions extends MongoLimits {
   readonly mongodbUrl: string | undefined;
-  /** Where the embedded database keeps its data, in a folder of its own. */
+  /** Parent directory of the embedded database's data. */
   readonly directory: string;
   readonly startupTimeoutMs: number;
   readonly logger: Logger;
@@ -27,12 +27,12 @@ export interface MongoOptions extends MongoLimits {
 
 /** Name of the one database in the embedded server. */
 export const embeddedDatabase = 'general-socket';
-/** How long a readiness check waits. */
+/** Time limit of a readiness check. */
 const PING_TIMEOUT_MS = 1000;
 
 /**
- * Connects to `mongodbUrl`, or starts the embedded database in `directory` and connects to that.
- * @throws Error one sentence that says what to do, when no usable server was found within `startupTimeoutMs`
+ * Connects to `mongodbUrl`, or starts the embedded database in `directory` and connects to it.
+ * @throws Error one sentence with the remedy, when no usable server was found within `startupTimeoutMs`
  */
 export async function connectMongo(options: MongoOptions): Promise<Mongo> {
   const { mongodbUrl, logger, directory } = options;
@@ -53,7 +53,7 @@ export async function connectMongo(options: MongoOptions): Promise<Mongo> {
       logger.warn({ options: target.ignored }, 'database: MONGODB_URL names options that the gateway decides itself');
     }
     if (embedded === undefined) await ensureServer(target, connectOptions, options);
-    // An operation before there is a connection fails at once instead of being kept in memory.
+    // Operations before the connection fail at once instead of being buffered.
     await connection.openUri(target.url, { ...connectOptions, autoIndex: false, bufferCommands: false });
   } catch (error) {
     await close();

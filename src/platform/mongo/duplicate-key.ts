@@ -1,13 +1,13 @@
-/** Codes of a write that a unique index refused: today's, and those of old servers and other engines. */
+/** Error codes of unique index violations: current ones, and those of old servers and other engines. */
 const DUPLICATE_KEY_CODES: ReadonlySet<unknown> = new Set([11_000, 11_001, 12_582]);
 
-/** The index as messages name it: `index: name` (MongoDB), `Index 'name'` (engines on PostgreSQL), `index "name"`. */
+/** The index name in messages: `index: name` (MongoDB), `Index 'name'` (engines on PostgreSQL), `index "name"`. */
 const INDEX_NAME = /\bindex:? *['"]?([^\s'"]+)/i;
 
-/** One key of an index whose name was made from its keys: `field_1`, `field_-1`. */
+/** One field of a default index name: `field_1`, `field_-1`. */
 const NAMED_KEY = /(.+?)_-?1(?:_|$)/gy;
 
-/** One refused write, alone or as part of a bulk write. */
+/** A failed write, alone or as part of a bulk write. */
 interface WriteFailure {
   readonly code?: unknown;
   readonly keyPattern?: unknown;
@@ -17,17 +17,17 @@ interface WriteFailure {
 }
 
 /**
- * Whether a write failed because a document with the same key exists. Decided by the code, never by the language of the
- * message: engines word it differently.
- * @param field a field of the unique index that is meant. The result is false only if another index is known to have
- *   refused the write. When the engine does not say which index it was, the result is true, so look the document up.
+ * Whether a write failed because a document with the same key exists. Decided by the code, because messages differ
+ * between engines.
+ * @param field a field of the expected unique index. The result is false only if another index is known to have caused
+ *   the error. If the engine does not name the index, the result is true; look the document up.
  */
 export function isDuplicateKey(error: unknown, field?: string): boolean {
   const failures = toFailures(error);
   return failures.length > 0 && failures.every((failure) => isDuplicate(failure) && isOfField(failure, field));
 }
 
-/** A bulk write reports the error of each operation; it failed for another reason too unless all of them are duplicates. */
+/** A bulk write reports an error for each operation. Unless all are duplicates, it also failed for another reason. */
 function toFailures(error: unknown): WriteFailure[] {
   if (typeof error !== 'object' || error === null) return [];
   const { writeErrors } = error as WriteFailure;
@@ -41,14 +41,14 @@ const isDuplicate = ({ code }: WriteFailure): boolean => DUPLICATE_KEY_CODES.has
 const isOfField = (failure: WriteFailure, field: string | undefined): boolean =>
   field === undefined || (indexedFields(failure)?.includes(field) ?? true);
 
-/** The fields of the index that refused a write; `undefined` if the engine does not tell. */
+/** The fields of the violated index; `undefined` if the engine does not report it. */
 function indexedFields({ keyPattern, message, errmsg }: WriteFailure): readonly string[] | undefined {
   if (typeof keyPattern === 'object' && keyPattern !== null) return Object.keys(keyPattern);
   const [, name] = INDEX_NAME.exec(String(errmsg ?? message ?? '')) ?? [];
   return name === undefined ? undefined : fieldsOfName(name);
 }
 
-/** The fields in an index name that follows MongoDB's default; `undefined` for any other name. */
+/** The fields in a default index name; `undefined` for any other name. */
 function fieldsOfName(name: string): readonly string[] | undefined {
   if (name === '_id_') return ['_id'];
   const keys = [...name.matchAll(NAMED_KEY)];

@@ -1,19 +1,19 @@
 import { mongo as driver, MongooseError } from 'mongoose';
 
 /**
- * Codes of a server that is there but cannot serve now: not primary, shutting down, stepping down, out of disk, no majority,
- * or too busy to finish in time.
+ * Error codes of a reachable server that cannot serve: not primary, shutting down, stepping down, out of disk, no
+ * majority, or overloaded.
  */
 const SERVER_AWAY_CODES: ReadonlySet<unknown> = new Set([
   ...[6, 7, 50, 64, 89, 91, 100, 133, 134, 189, 202, 262, 9001],
   ...[10_058, 10_107, 11_600, 11_602, 13_435, 13_436, 14_031],
 ]);
 
-/** The database could not be reached, or could not serve; the same operation may succeed later. */
+/** Whether the database could not be reached or could not serve. A retry may succeed. */
 export function isDatabaseAway(error: unknown): boolean {
   if (error instanceof driver.MongoWriteConcernError) return true;
   if (error instanceof driver.MongoBulkWriteError) {
-    // A bulk write wraps what ended it.
+    // A bulk write wraps the error that ended it.
     if (error.errorResponse instanceof Error) return isDatabaseAway(error.errorResponse);
     if (hasWriteConcernError(error)) return true;
   }
@@ -23,23 +23,23 @@ export function isDatabaseAway(error: unknown): boolean {
     error instanceof driver.MongoServerSelectionError ||
     error instanceof driver.MongoNotConnectedError ||
     error instanceof driver.MongoTopologyClosedError ||
-    // All connections of the pool are busy. The driver does not export the class.
+    // All connections of the pool are in use. The driver does not export the class.
     (error instanceof driver.MongoDriverError && error.name === 'MongoWaitQueueTimeoutError') ||
-    // Mongoose's own word for the same, when commands are not buffered.
+    // Mongoose's error for the same, when commands are not buffered.
     (error instanceof MongooseError && /ServerSelection|initial connection/.test(`${error.name} ${error.message}`))
   );
 }
 
-/** Whether a bulk write was done but not by a majority: none of its operations may be acknowledged. */
+/** Whether a bulk write lacks a majority: none of its operations may be acknowledged. */
 const hasWriteConcernError = (error: unknown): boolean =>
   error instanceof driver.MongoBulkWriteError && error.result?.getWriteConcernError() !== undefined;
 
-/** Codes of a transaction that met another one, or was given up by the server: nothing of it is stored. */
+/** Error codes of a transaction that conflicted or was aborted by the server: nothing was stored. */
 const CONFLICT_CODES: ReadonlySet<unknown> = new Set([24, 112, 239, 246, 251, 267]);
 
 /**
- * Whether a transaction was undone because of another writer or a fail-over, and may run again. MongoDB labels such errors,
- * and the driver retries those; other engines report the codes alone.
+ * Whether a transaction was aborted by a conflict or a fail-over and may be retried. MongoDB labels such errors, and
+ * the driver retries those; other engines report only the codes.
  */
 export const isTransactionConflict = (error: unknown): boolean =>
   error instanceof driver.MongoServerError &&

@@ -1,8 +1,8 @@
 import { type Model, Types } from 'mongoose';
 
-/** A list in the order of one field and then of `_id`, served by an index that ends in these two. */
+/** A list ordered by one field and `_id`, with an index that ends in these two. */
 export interface KeysetList {
-  /** Equality conditions on the fields of the index before these two, and what else an entry has to satisfy. */
+  /** Equality conditions on the preceding fields of the index, and other filters. */
   readonly base: Readonly<Record<string, unknown>>;
   readonly field: string;
   readonly direction: 'ascending' | 'descending';
@@ -10,16 +10,16 @@ export interface KeysetList {
   readonly projection?: Readonly<Record<string, 1>>;
 }
 
-/** Where an entry is in such a list; entries are told apart by it. */
+/** A cursor: the position of an entry in such a list. */
 export interface KeysetPlace {
-  /** Of the field; `undefined` or `null` when the entry has none. */
+  /** The value of the field; `undefined` or `null` when it is missing. */
   readonly value: unknown;
   readonly _id: unknown;
 }
 
 /**
- * Reads the entries after a cursor, each once, for any value of the field: other services leave it out, or store text in the
- * place of a date. The values go to the database as they are, because Mongoose would convert them to the type in the schema.
+ * Reads the entries after a cursor, each once, for any value of the field: other services omit it, or store text
+ * instead of a date. Passes values to the driver, because Mongoose would cast them to the type in the schema.
  * @param place `undefined`: from the beginning
  */
 export async function readBehind<T>(
@@ -39,13 +39,13 @@ export async function readBehind<T>(
   return found as T[];
 }
 
-/** Where a list that is read from a moment on begins. What is of that moment is left out. */
+/** The cursor for a list that starts at a time, exclusive. */
 export const placeOfTime = (at: Date, direction: KeysetList['direction']): KeysetPlace => ({
   value: at,
   _id: direction === 'descending' ? LOWEST_ID : HIGHEST_ID,
 });
 
-/** Compares places as the index does, in ascending order. */
+/** Compares cursors in ascending order of the index. */
 export function comparePlaces(one: KeysetPlace, other: KeysetPlace): number {
   const [left, right] = [rankOf(one.value), rankOf(other.value)];
   if (left !== right) return left - right;
@@ -58,7 +58,7 @@ const rankOf = (value: unknown): number => {
   return other === -1 ? OTHER_TYPES.length : other;
 };
 
-/** @param one of the same type as the other */
+/** @param one of the same type as `other` */
 function compareValues(one: unknown, other: unknown): number {
   const [left, right] = [one, other].map((value) => {
     if (value instanceof Date) return value.getTime();
@@ -72,8 +72,8 @@ const HIGHEST_ID = new Types.ObjectId('f'.repeat(24));
 const LOWEST_DATE = new Date(-8_640_000_000_000_000);
 
 /**
- * Types that sort between missing values and dates, in ascending order, each with its lowest value. Comparisons of MongoDB
- * never cross types, so each is a range of its own.
+ * Types that sort between missing values and dates, ascending, each with its lowest value. MongoDB comparisons match
+ * one type only, so each type is a separate range.
  */
 const OTHER_TYPES: readonly { readonly lowest: unknown; readonly isOf: (value: unknown) => boolean }[] = [
   { lowest: Number.NEGATIVE_INFINITY, isOf: (value) => typeof value === 'number' },
@@ -83,13 +83,13 @@ const OTHER_TYPES: readonly { readonly lowest: unknown; readonly isOf: (value: u
   { lowest: false, isOf: (value) => typeof value === 'boolean' },
 ];
 
-/** What lies behind a place, as ranges of the index in the order of the list. */
+/** The index ranges after a cursor, in the order of the list. */
 function rangesBehind({ base, field, direction }: KeysetList, { value, _id }: KeysetPlace): object[] {
   const isDescending = direction === 'descending';
   const from = (lowest: unknown): object => ({ ...base, [field]: { $gte: lowest } });
   const missing = { ...base, [field]: null };
   const dates = from(LOWEST_DATE);
-  // Each branch of an `$or` is planned by itself, so each has the conditions that bound the index.
+  // Each branch of an `$or` is planned separately, so each repeats the conditions on the index prefix.
   const allOf = (types: typeof OTHER_TYPES): object[] => types.map(({ lowest }) => from(lowest));
   if (value === undefined || value === null) {
     const rest = { ...missing, _id: isDescending ? { $lt: _id } : { $gt: _id } };
@@ -98,7 +98,7 @@ function rangesBehind({ base, field, direction }: KeysetList, { value, _id }: Ke
   const rest = {
     ...base,
     [field]: isDescending ? { $lte: value } : { $gte: value },
-    // The first bounds the index; this one leaves out what has the same value and was there before.
+    // The first condition bounds the index range; this one removes entries with the same value up to the cursor.
     $nor: [{ [field]: value, _id: isDescending ? { $gte: _id } : { $lte: _id } }],
   };
   if (value instanceof Date) return isDescending ? [rest, { $or: allOf(OTHER_TYPES) }, missing] : [rest];

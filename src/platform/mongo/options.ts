@@ -2,24 +2,24 @@ import type { ConnectOptions } from 'mongoose';
 import { createConnectionType } from '../../library-internals/mongodb-connection.js';
 import type { MongoUrl } from './url.js';
 
-/** How long the database may take, and how many connections one node opens to it. */
+/** Time limits of the database, and the size of the connection pool. */
 export interface MongoLimits {
   /** Connections to each server. */
   readonly poolMax: number;
-  /** How long an operation waits for a primary, or for a connection. Longer than an election, or each fail-over is an error. */
+  /** Time limit for a primary or a connection. Must exceed an election, or each fail-over causes errors. */
   readonly selectionTimeoutMs: number;
-  /** How long the database may work on one read or write. */
+  /** Time limit of one read or write in the database. */
   readonly operationTimeoutMs: number;
 }
 
-/** A server that is alive answers within the operation's time and this. */
+/** Time beyond the operation's limit in which a live server replies. */
 const ANSWER_MARGIN_MS = 5000;
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
- * Options that the gateway's guarantees depend on; they override the connection string and the server's defaults. A read decides who may
- * hear what and which number comes next, so it asks the primary. A write is acknowledged to callers, so a majority has it:
- * with an arbiter MongoDB's own default is 1, and a fail-over would lose the write.
+ * Options that the gateway's guarantees depend on. They override the connection string and the server's defaults. Reads
+ * decide access and sequence numbers, so they go to the primary. Writes are acknowledged to callers, so they need a
+ * majority: with an arbiter MongoDB's default is 1, and a fail-over would lose the write.
  */
 export const fixedOptions = {
   readPreference: 'primary',
@@ -30,12 +30,12 @@ export const fixedOptions = {
 } as const;
 
 /**
- * Read concern for a document that another write has stored and that an answer is about to acknowledge. The other write may
- * not have a majority yet, and a fail-over would take its document away: this read waits until a majority has it.
+ * Read concern for a document of another write that a reply is about to acknowledge. That write may lack a majority,
+ * and a fail-over could undo it; this read waits for the majority.
  */
 export const acknowledgedReadConcern = 'linearizable';
 
-/** The driver's options. What the connection string says of limits wins. */
+/** The driver's options. Limits in the connection string take precedence. */
 export function toConnectOptions(
   { poolMax, selectionTimeoutMs, operationTimeoutMs }: MongoLimits,
   { hasOption }: Pick<MongoUrl, 'hasOption'>,

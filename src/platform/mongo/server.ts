@@ -4,19 +4,19 @@ import type { Logger } from '../logger.js';
 import { fixedOptions } from './options.js';
 import { type MongoUrl, redact } from './url.js';
 
-/** The oldest MongoDB that works, and the wire version by which a server says so. */
+/** The oldest supported MongoDB, and its wire version. */
 const OLDEST = { version: '6.0', wireVersion: 17 };
-/** How long one attempt looks for a server. */
+/** Time limit of one attempt. */
 const ATTEMPT_MS = 2000;
 /** Pause between attempts. */
 const PAUSE_MS = 250;
 
-/** How the probe of {@link ensureUsable} fails on a server without transactions. */
+/** Error codes of the probe in {@link ensureUsable} on a server without transactions. */
 const NO_TRANSACTIONS_CODES: ReadonlySet<unknown> = new Set([20, 263]);
 const REPLICA_SET_ADVICE =
   'start mongod with --replSet rs0, run rs.initiate() in mongosh once, and add replicaSet=rs0 to MONGODB_URL';
 
-/** The server is there, but will not do; waiting does not help. */
+/** The server cannot be used; retrying does not help. */
 class UnusableError extends Error {}
 
 interface Dependencies {
@@ -25,9 +25,9 @@ interface Dependencies {
 }
 
 /**
- * Waits for a server that the gateway can work with: a primary, recent enough, with transactions.
- * @throws Error one sentence that says what to do, without the password; at once when waiting does not help, else when
- *   `startupTimeoutMs` is over
+ * Waits for a usable server: a primary of a supported version, with transactions.
+ * @throws Error one sentence with the remedy, without the password; at once when retrying does not help, else after
+ *   `startupTimeoutMs`
  */
 export async function ensureServer(
   target: MongoUrl,
@@ -54,7 +54,7 @@ const clamp = (remainingMs: number): number => Math.max(1, Math.min(ATTEMPT_MS, 
 
 async function attemptOnce({ url, address }: MongoUrl, options: ConnectOptions): Promise<void> {
   const client = new driver.MongoClient(url, options as driver.MongoClientOptions);
-  // The driver tells of an incompatible server by an event; the attempt itself fails as well.
+  // The driver also emits an event for an incompatible server; the attempt itself fails as well.
   client.on('error', () => undefined);
   try {
     await client.connect();
@@ -64,7 +64,7 @@ async function attemptOnce({ url, address }: MongoUrl, options: ConnectOptions):
   }
 }
 
-/** @throws UnusableError for a server that will never do; any other error may pass */
+/** @throws UnusableError for a server that can never be used; other errors may be temporary */
 async function ensureUsable(client: driver.MongoClient, address: string): Promise<void> {
   const admin = client.db('admin');
   const hello = await admin.command({ hello: 1 });
@@ -83,7 +83,10 @@ async function ensureUsable(client: driver.MongoClient, address: string): Promis
   await probeTransaction(client, address);
 }
 
-/** What a server calls itself is no proof: some engines have transactions and pose as a standalone, others the reverse. */
+/**
+ * Probes transactions, because `hello` is not reliable: some engines have transactions and report a standalone, others
+ * the reverse.
+ */
 async function probeTransaction(client: driver.MongoClient, address: string): Promise<void> {
   const session = client.startSession();
   try {
@@ -113,7 +116,7 @@ const notInitiated = (address: string): UnusableError =>
     `The replica set of MongoDB at ${address} has not been initiated: run rs.initiate() in mongosh once`,
   );
 
-/** Servers whose version the driver does not speak, in its words. */
+/** The driver's messages about servers with incompatible versions. */
 const incompatibilitiesOf = (error: unknown): string[] =>
   error instanceof driver.MongoServerSelectionError
     ? [...(error.reason?.servers.values() ?? [])].flatMap(({ error: cause }) =>
@@ -121,7 +124,7 @@ const incompatibilitiesOf = (error: unknown): string[] =>
       )
     : [];
 
-/** Refused credentials, another version, or options that cannot be met, such as a certificate that is not there. */
+/** Refused credentials, an incompatible version, or unusable options, such as a missing certificate. */
 const isFinal = (error: unknown): boolean =>
   error instanceof driver.MongoServerError
     ? [13, 18, 8000].includes(Number(error.code))
@@ -129,7 +132,7 @@ const isFinal = (error: unknown): boolean =>
       error instanceof driver.MongoParseError ||
       error instanceof driver.MongoInvalidArgumentError;
 
-/** Why there is no server to work with, in one line. */
+/** The reason in one line. */
 function toReason(error: unknown, address: string): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof driver.MongoServerSelectionError && error.reason !== undefined) {
@@ -144,7 +147,7 @@ function toReason(error: unknown, address: string): string {
 
 type Topology = NonNullable<driver.MongoServerSelectionError['reason']>;
 
-/** What the driver knows of each server. */
+/** The state of each server, as the driver knows it. */
 function describeTopology({ servers }: Topology): string {
   const found = [...servers.values()].map(({ address, type, error }) => {
     if (error !== null) return oneLine(error.message);

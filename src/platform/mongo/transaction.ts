@@ -3,18 +3,18 @@ import { type ClientSession, type Connection, mongo as driver } from 'mongoose';
 import { isTransactionConflict } from './errors.js';
 import { fixedOptions } from './options.js';
 
-/** After this time nothing is tried again: its caller is about to be answered. The driver's own loop goes on for two minutes. */
+/** Time limit for retries; then the caller's own time limit is near. The driver's own limit is two minutes. */
 const RETRY_FOR_MS = 15_000;
-/** How often work is run that fails for a reason which only its caller knows to be transient. */
+/** Attempts for errors that `isTransient` accepts. */
 const ATTEMPTS = 5;
-/** Pause before the second attempt; it grows, and its length is random, so that writers do not meet again. */
+/** Delay before the second attempt. It grows and has jitter, so that concurrent writers do not conflict again. */
 const FIRST_PAUSE_MS = 5;
 const PAUSE_MAX_MS = 500;
-/** How long the commit may take. */
+/** Time limit of the commit. */
 const COMMIT_TIMEOUT_MS = 15_000;
 const MAX_TIME_EXPIRED = 50;
 
-/** All reads of a transaction see one state. Reads that follow on a local state would count what another commit changes. */
+/** All reads of a transaction see one snapshot. With local reads, later reads could include another commit. */
 const transactionOptions = {
   readPreference: fixedOptions.readPreference,
   readConcern: { level: 'snapshot' },
@@ -23,11 +23,10 @@ const transactionOptions = {
 } as const;
 
 /**
- * Runs work in a transaction: all of it is stored by a majority or nothing, and it sees one state of the database. Runs it
- * again from the beginning when another writer was first, or when the primary stepped down. Work must do nothing outside of
- * the database.
- * @param isTransient errors besides the database's own after which another attempt can succeed
- * @throws the last error. When the commit failed because the database was away, the work may have been stored.
+ * Runs work in a transaction: it is committed by a majority or not at all, and it reads one snapshot. Retries the work
+ * after a write conflict or a fail-over, so it must have no side effects outside of the database.
+ * @param isTransient further errors after which a retry can succeed
+ * @throws the last error. If the database was away during the commit, the work may have been stored.
  */
 export async function runTransaction<T>(
   connection: Connection,
@@ -61,7 +60,7 @@ async function attemptOnce<T>(
   try {
     result = await work(session);
   } catch (error) {
-    // The server gives it up by itself if it cannot be told.
+    // If the abort fails, the server aborts the transaction by itself.
     await session.abortTransaction().catch(() => undefined);
     throw error;
   }
@@ -69,7 +68,7 @@ async function attemptOnce<T>(
   return result;
 }
 
-/** A commit whose outcome is not known is sent again: it is done once however often it is sent. */
+/** Retries a commit with an unknown outcome; commits are idempotent. */
 async function commit(session: ClientSession, giveUpAt: number): Promise<void> {
   for (;;) {
     try {
@@ -81,7 +80,7 @@ async function commit(session: ClientSession, giveUpAt: number): Promise<void> {
   }
 }
 
-/** Not when the time of the commit was up: waiting once more would double it. */
+/** Not after the time limit of the commit: another wait would double it. */
 const isOutcomeUnknown = (error: unknown): boolean =>
   error instanceof driver.MongoError &&
   error.hasErrorLabel('UnknownTransactionCommitResult') &&

@@ -3,35 +3,34 @@ import type { Members } from './members.js';
 import type { Subscriptions } from './pubsub.js';
 import { LostMessageError } from './refusal.js';
 
-/** Part of the self-check. @throws (rejects) with what is wrong */
+/** A part of the self-check. @throws (rejects) the problem */
 export type Probe = () => Promise<void> | void;
 
-/** Decides what "Redis works" means. */
+/** Checks that Redis works as required. */
 export interface SelfCheck {
-  /** Tries everything the gateway needs. @throws the first thing that Redis refuses, or that does not stand */
+  /** Runs the check. @throws the first refusal, or missing subscription or message */
   run(): Promise<void>;
-  /** Makes `probe` a part of the check. @returns takes it out again */
+  /** Adds `probe` to the check. @returns removes it */
   addProbe(probe: Probe): () => void;
-  /** Tells the other nodes that this one has joined or is about to leave. */
+  /** Notifies the other nodes that this node joined or is leaving. */
   announce(what: 'join' | 'leave'): Promise<void>;
 }
 
-/** What {@link createSelfCheck} needs. */
+/** Options of {@link createSelfCheck}. */
 export interface SelfCheckOptions {
   clients: Readonly<Record<'publisher' | 'subscriber', RedisClient>>;
   members: Members;
   subscriptions: Subscriptions;
-  /** Begins the name of every channel. */
+  /** Prefix of all channels. */
   prefix: string;
-  /** Unique to this start of the process. */
+  /** Unique for each start of the process. */
   id: string;
 }
 
 /**
- * The check is made of what the gateway does, so that it also finds unforeseen refusals: it runs a script that
- * writes, publishes a message, and gets it through a channel and through a pattern, and it sees that each subscription was
- * accepted. Nothing in it waits for a time: Redis answers on one connection in the order asked, so a ping on that of the
- * subscriptions is answered after the message has come.
+ * The check performs the gateway's own operations, so it also detects unforeseen refusals. It runs a script that
+ * writes, publishes a message and receives it through a channel and a pattern, and verifies each subscription. It needs
+ * no time-outs: Redis replies in order on one connection, so a ping on the subscriber is answered after the message.
  */
 export function createSelfCheck({ clients, members, subscriptions, prefix, id }: SelfCheckOptions): SelfCheck {
   const { publisher, subscriber } = clients;
@@ -61,7 +60,7 @@ export function createSelfCheck({ clients, members, subscriptions, prefix, id }:
     const message = `echo ${round}`;
     await publisher.publish(channel, message);
     await subscriber.ping();
-    // What was answered before the ping has settled by then.
+    // Replies that preceded the ping have settled by then.
     await new Promise((resolve) => setImmediate(resolve));
     subscriptions.ensureComplete();
     if (heard.byChannel !== message || heard.byPattern !== message) throw new LostMessageError();

@@ -8,64 +8,64 @@ import { createReadiness } from './readiness.js';
 import { toRedisAddress } from './url.js';
 
 /**
- * The gateway's three connections to one Redis. All of them reconnect for ever; nothing that happens to Redis ends the
- * process. While Redis is away commands are refused at once instead of queued.
+ * The gateway's three connections to one Redis. They reconnect forever; no Redis failure ends the process. While Redis
+ * is away, commands fail at once instead of being queued.
  */
 export interface Redis {
-  /** For our own commands. They are rejected within `HUNG_AFTER_MS` and a little when Redis hangs. */
+  /** For commands. They are rejected shortly after `HUNG_AFTER_MS` when Redis hangs. */
   readonly commands: RedisClient;
   /** For the Socket.IO adapter. */
   readonly publisher: AdapterPublisher;
   /** For the Socket.IO adapter. */
   readonly subscriber: AdapterSubscriber;
-  /** All connections stand, and the last self-check, about a second ago at most, found nothing missing. */
+  /** Whether all connections are up and the last self-check, at most about a second ago, succeeded. */
   isReady(): boolean;
-  /** Calls `listener` with each change of {@link Redis.isReady}. @returns stops that */
+  /** Calls `listener` on each change of {@link Redis.isReady}. @returns removes the listener */
   onStateChange(listener: (isReady: boolean) => void): () => void;
-  /** Makes `probe` a part of the self-check: while it throws, Redis is not ready. @returns takes it out again */
+  /** Adds `probe` to the self-check: while it throws, Redis is not ready. @returns removes it */
   addProbe(probe: Probe): () => void;
-  /** Runs the self-check. @throws what is wrong, or Error when there is no answer within {@link PING_LIMIT_MS} */
+  /** Runs the self-check. @throws the problem, or Error when there is no reply within {@link PING_LIMIT_MS} */
   ping(): Promise<void>;
   /**
-   * To be called when all subscriptions have been asked for: waits until they stand. From then on the other nodes expect
-   * this one to get their messages. @throws Error as {@link connectRedis}
+   * Call it after all subscriptions were requested. Waits until they are confirmed, then joins: the other nodes expect
+   * this one to receive their messages.
+   * @throws Error as {@link connectRedis}
    */
   join(): Promise<void>;
-  /** From now on the other nodes expect nothing of this one. To be called before it unsubscribes. Never rejects. */
+  /** Ends the membership: the other nodes no longer expect this one. Call it before unsubscribing. Never rejects. */
   leave(): Promise<void>;
-  /** Lets pending commands finish, for a limited time, and disconnects. */
+  /** Waits for pending commands, up to a limit, and disconnects. */
   close(): Promise<void>;
 }
 
-/** What {@link connectRedis} needs. */
+/** Options of {@link connectRedis}. */
 export interface RedisOptions {
   /** `redis[s]://[[user][:password]@]host[:port][/database]` */
   url: string;
-  /** Begins the names of the keys and channels of the self-check. */
+  /** Prefix of the self-check's keys and channels. */
   prefix: string;
-  /** How long to wait for Redis, at the first connection and again in {@link Redis.join}. */
+  /** Time limit for Redis, at the first connect and again in {@link Redis.join}. */
   startupTimeoutMs: number;
   logger: Pick<Logger, 'info' | 'warn' | 'error'>;
-  /** Called for each message that did not reach every other node, as far as this one can know. */
+  /** Called for each message that did not reach every other node, as far as this node can detect. */
   onMessageLost?: () => void;
 }
 
 /** Time limit of {@link Redis.ping}. */
 const PING_LIMIT_MS = 1_000;
-/** Lost messages make one line of the log in each of these times. */
+/** Interval in which lost messages are logged once. */
 const LOSS_LOG_INTERVAL_MS = 10_000;
 
 /**
- * Connects to Redis and checks that it does what the gateway needs, trying again until `startupTimeoutMs` is over, unless
- * only other settings can help.
- * @throws Error that names the address (never the password), the cause, and what to do about it
+ * Connects to Redis and runs the self-check. Retries until `startupTimeoutMs`, unless only other settings can help.
+ * @throws Error with the address (never the password), the cause, and the remedy
  */
 export async function connectRedis(options: RedisOptions): Promise<Redis> {
   const { logger, url, prefix, startupTimeoutMs } = options;
   const address = toRedisAddress(url);
   const commands = createRedisClient(url, { isQueueing: false });
   const publisher = createRedisClient(url, { isQueueing: false });
-  // Subscriptions that are asked for while Redis is away wait for it: their number is that of the namespaces.
+  // Subscriptions are queued while Redis is away. Their number is bounded by the number of namespaces.
   const subscriber = createRedisClient(url, { isQueueing: true });
   const clients = { commands, publisher, subscriber };
 
@@ -82,7 +82,7 @@ export async function connectRedis(options: RedisOptions): Promise<Redis> {
       await members.leave();
       await check.announce('leave');
     } catch {
-      // The membership ends by itself.
+      // The lease ends by itself.
     }
   };
   const close = async (): Promise<void> => {
@@ -127,7 +127,7 @@ export async function connectRedis(options: RedisOptions): Promise<Redis> {
   };
 }
 
-/** Logs the first loss at once, and later ones with their number. */
+/** Logs the first lost message at once, and counts later ones. */
 function createLossReport(logger: Pick<Logger, 'warn'>): (err: unknown) => void {
   let count = 0;
   let nextAt = 0;
@@ -135,7 +135,7 @@ function createLossReport(logger: Pick<Logger, 'warn'>): (err: unknown) => void 
     count += 1;
     if (performance.now() < nextAt) return;
     nextAt = performance.now() + LOSS_LOG_INTERVAL_MS;
-    const reason = err === undefined ? 'a node was not subscribed' : 'Redis did not take them';
+    const reason = err === undefined ? 'a node was not subscribed' : 'Redis did not accept them';
     logger.warn({ err, messages: count }, `Messages did not reach every other node: ${reason}`);
     count = 0;
   };

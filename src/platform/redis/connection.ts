@@ -1,23 +1,26 @@
 import { createClient } from 'redis';
 
-/** A client of node-redis with our settings. */
+/** A node-redis client with the gateway's settings. */
 export type RedisClient = ReturnType<typeof createRedisClient>;
 
-/** A connection whose ping is unanswered for this long is dropped, and what waits on it is rejected. */
+/** A connection whose ping is unanswered for this long is dropped, and its pending commands are rejected. */
 export const HUNG_AFTER_MS = 2_000;
-/** Longest pause between two attempts to connect. */
+/** Maximum delay between reconnects. */
 const RECONNECT_MAX_MS = 2_000;
 
 const PING_INTERVAL_MS = 500;
 const CLOSE_LIMIT_MS = 2_000;
-/** Commands one connection may hold. They are small; this bounds memory when Redis is slow. */
+/** Maximum queued commands of one connection. Bounds memory when Redis is slow. */
 const QUEUE_MAX = 100_000;
 
-/** Exponential back-off with jitter, so that the nodes do not come back all at once. */
+/** Exponential back-off with jitter, so that nodes do not reconnect at the same time. */
 export const backOffMs = (attempt: number): number =>
   Math.min(RECONNECT_MAX_MS, 50 * 2 ** Math.min(attempt, 10)) * (0.5 + Math.random() / 2);
 
-/** A client that reconnects for ever once it is connected. Without `isQueueing`, commands are refused while it is away. */
+/**
+ * A client that reconnects forever after the first connect. Without `isQueueing`, commands fail while it is
+ * disconnected.
+ */
 export function createRedisClient(url: string, { isQueueing }: { isQueueing: boolean }) {
   const client = createClient({
     url,
@@ -26,7 +29,7 @@ export function createRedisClient(url: string, { isQueueing }: { isQueueing: boo
     maintNotifications: 'disabled',
     socket: {
       connectTimeout: HUNG_AFTER_MS,
-      // Covers the handshake, where no ping of ours can; later the pings keep a healthy connection busy.
+      // Covers the handshake, which has no pings of the gateway. Later the pings keep a healthy connection active.
       socketTimeout: 3 * HUNG_AFTER_MS,
       reconnectStrategy: backOffMs,
     },
@@ -36,24 +39,24 @@ export function createRedisClient(url: string, { isQueueing }: { isQueueing: boo
   return client;
 }
 
-/** Watches one connection. */
+/** Detects a hung connection. */
 export interface ConnectionWatch {
-  /** Drops the connection and makes a new one, as after an outage. Rejects what waits on the old one. */
+  /** Drops the connection and reconnects. Rejects pending commands. */
   reconnect(): void;
   stop(): void;
 }
 
 /**
- * Drops a connection that stands but does not answer: half-open, or Redis itself is stuck. The time limits of node-redis
- * end when a command is written, and an idle time-out never comes while we keep writing; a ping of our own tells.
+ * Drops an open connection that does not answer: half-open, or a hung Redis. The time-outs of node-redis end when a
+ * command is written, and its idle time-out never fires while commands are written; hence the own ping.
  */
 export function watchConnection(client: RedisClient, onHung: () => void): ConnectionWatch {
   let isPinging = false;
   const timer = setInterval(() => {
     if (isPinging || !client.isReady) return;
     isPinging = true;
-    // After a pause of this process the answer may be waiting in the socket while the timer is already due. Reading comes
-    // between the two turns of the event loop.
+    // After a pause of this process the reply may already be in the socket when the timer fires. Two turns of the event
+    // loop let it be read.
     const limit = setTimeout(() => setImmediate(() => setImmediate(() => isPinging && drop())), HUNG_AFTER_MS);
     limit.unref();
     const settle = (): void => {
@@ -68,7 +71,7 @@ export function watchConnection(client: RedisClient, onHung: () => void): Connec
     onHung();
     reconnect();
   };
-  // Only a ready client is restarted: one that is reconnecting already would do so twice.
+  // Reconnects only a ready client: another one is already reconnecting.
   const reconnect = (): void => {
     if (!client.isReady) return;
     client.destroy();
@@ -77,7 +80,7 @@ export function watchConnection(client: RedisClient, onHung: () => void): Connec
   return { reconnect, stop: () => clearInterval(timer) };
 }
 
-/** Lets pending commands finish, for a limited time, and disconnects. */
+/** Waits for pending commands, up to a limit, and disconnects. */
 export async function closeClient(client: RedisClient): Promise<void> {
   if (client.isReady) await withinMs(CLOSE_LIMIT_MS, client.close()).catch(() => undefined);
   client.destroy();

@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import type { RedisClient } from './connection.js';
 import { defineScript } from './script.js';
 
-/** How long a node that stopped renewing is still expected to get messages. */
+/** Lease of a member. A node that stops renewing counts as a subscriber until the lease ends. */
 const LEASE_MS = 5_000;
 
 /**
- * Renews a membership. Key: zset of members, member → end of its lease in milliseconds of Redis. Arguments: member, lease,
- * and 1, or 0 for a node that is no member (yet): then nothing stays, but all has been tried.
- * @returns whether it was there before (1, 0), and all members
+ * Renews a membership. Key: zset of members, member → end of its lease in milliseconds of Redis time. Arguments:
+ * member, lease, and 1, or 0 for a dry run by a node that is not a member (yet).
+ * @returns whether it was a member before (1, 0), and all members
  */
 const renewMembership = defineScript(`
   local members, member, lease_ms, stays = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -20,37 +20,42 @@ const renewMembership = defineScript(`
   return { 1 - is_new, redis.call('ZRANGE', members, 0, -1) }
 `);
 
-/** The nodes that should get what this node publishes, as far as it can know. */
+/** The nodes that should receive this node's messages, as far as it knows. */
 export interface Members {
-  /** From now on other nodes expect this one to get their messages. @param subscriptions what it subscribes to */
+  /**
+   * Joins: from now on, other nodes expect this one to receive their messages.
+   * @param subscriptions its channels and patterns
+   */
   join(subscriptions: readonly string[]): void;
-  /** Renews the membership and learns of the others. Before `join` it only tries whether that would work. @throws what Redis refuses */
+  /** Renews the membership and reads the other members. Before `join` it is a dry run. @throws the refusal of Redis */
   renew(): Promise<void>;
   isJoined(): boolean;
-  /** Ends the membership. @throws what Redis refuses */
+  /** Ends the membership. @throws the refusal of Redis */
   leave(): Promise<void>;
-  /** What this node is called in announcements. */
+  /** The node's name in announcements. */
   name(): string;
-  /** Another node says that it has come. */
+  /** Another node joined. */
   noteJoined(name: string): void;
-  /** Another node says that it has left. */
+  /** Another node left. */
   noteLeft(name: string): void;
-  /** How many subscribers a message should reach, this node among them; 0 before `join`. */
+  /** The number of subscribers that a message should reach, including this node; 0 before `join`. */
   expected(): number;
 }
 
 /**
- * Members with different subscriptions (another version, other sites) do not expect anything of each other.
- * @param id unique to this start of the process
+ * Members with different subscriptions (another version or other sites) do not expect each other.
+ * @param id unique for each start of the process
  */
 export function createMembers(options: { client: RedisClient; key: string; id: string }): Members {
   const { client, key, id } = options;
   let digest = '';
   let isMember = false;
   let known = new Set<string>();
-  /** Until then members are not forgotten: Redis has lost its data, or this node was away, and the others may be back later. */
+  /**
+   * Until then members are not removed: after data loss in Redis, or an outage of this node, the others may renew late.
+   */
   let rememberUntil = 0;
-  /** Counted when it changes, because it is asked for with each message. */
+  /** Cached, because it is read for each message. */
   let expected = 0;
 
   const setKnown = (members: ReadonlySet<string>): void => {

@@ -2,23 +2,23 @@ import type { Logger } from '../logger.js';
 import type { RedisClient } from './connection.js';
 import { escapeGlob } from './refusal.js';
 
-/** Receives a message as it came: channel and bytes. */
+/** Receives a raw message: bytes and channel. */
 export type MessageListener = (message: Buffer, channel: Buffer) => unknown;
 
-/** As much of a node-redis client as `@socket.io/redis-adapter` uses for publishing. */
+/** The part of a node-redis client that `@socket.io/redis-adapter` uses to publish. */
 export type AdapterPublisher = Pick<RedisClient, 'on' | 'off' | 'sendCommand'> & {
-  /** Resolves with 0 when the message could not be published; never rejects, because the adapter does not look. */
+  /** Resolves with 0 when publishing failed. Never rejects, because the adapter does not handle rejections. */
   publish(channel: string, message: string | Uint8Array): Promise<number>;
-  /** Only their presence matters: the adapter knows a node-redis client by them. */
+  /** Marks this as a node-redis client for the adapter, which detects it by these properties. */
   pSubscribe: unknown;
   sSubscribe: unknown;
 };
 
-/** As much of a node-redis client as `@socket.io/redis-adapter` uses for subscribing. None of it rejects. */
+/** The part of a node-redis client that `@socket.io/redis-adapter` uses to subscribe. Nothing rejects. */
 export type AdapterSubscriber = Pick<RedisClient, 'on' | 'off'> & {
   subscribe(channels: string | string[], listener: MessageListener, isBuffer: true): Promise<void>;
   unsubscribe(channels: string | string[], listener: MessageListener, isBuffer: true): Promise<void>;
-  /** Patterns are text with one `*` at the end; what is special to Redis in the text is taken as it is. */
+  /** Patterns are literal text followed by `*`; special characters in the text are escaped. */
   pSubscribe(patterns: string, listener: MessageListener, isBuffer: true): Promise<void>;
   pUnsubscribe(patterns: string, listener: MessageListener, isBuffer: true): Promise<void>;
 };
@@ -26,26 +26,26 @@ export type AdapterSubscriber = Pick<RedisClient, 'on' | 'off'> & {
 /** The subscriptions of this node. */
 export interface Subscriptions {
   readonly adapter: AdapterSubscriber;
-  /** Asks again for what Redis refused, or what broke with a connection. */
+  /** Retries refused subscriptions, and those interrupted by a disconnect. */
   retry(): void;
-  /** @throws the refusal of a subscription that is missing. To be called when Redis has answered what was asked before. */
+  /** @throws the refusal of a missing subscription. Call it after Redis has replied to the earlier commands. */
   ensureComplete(): void;
-  /** Whether this node itself gets what is published on the channel. */
+  /** Whether this node is subscribed to the channel. */
   covers(channel: string): boolean;
-  /** The patterns, the same on each node of a version and a configuration. */
+  /** The patterns; equal on nodes with the same version and configuration. */
   patterns(): string[];
 }
 
-/** Bytes of messages that may wait for Redis. A connection that is stuck is dropped soon; this bounds memory until then. */
+/** Limit of bytes of unsent messages. Bounds memory until a hung connection is dropped. */
 const WAITING_BYTES_MAX = 64 * 2 ** 20;
 
-/** What {@link toPublisher} needs beside a client. */
+/** Options of {@link toPublisher}. */
 interface PublisherOptions {
-  /** How many subscribers a message on this channel should reach. It is asked when fewer could be enough. */
+  /** The number of subscribers that a message should reach. Called when the actual number may be too low. */
   expected(): number;
-  /** Whether each node subscribes to the channel. */
+  /** Whether every node subscribes to the channel. */
   isShared(channel: string): boolean;
-  /** Called for each message that did not reach every other node. `err` is absent when Redis took it. */
+  /** Called for each message that did not reach every other node. `err` is absent if Redis accepted it. */
   onLost(err?: unknown): void;
 }
 
@@ -61,11 +61,11 @@ export function toPublisher(client: RedisClient, { expected, isShared, onLost }:
     async publish(channel, message) {
       const bytes = message.length;
       if (waitingBytes + bytes > WAITING_BYTES_MAX) {
-        onLost(new Error(`more than ${WAITING_BYTES_MAX} bytes wait for Redis`));
+        onLost(new Error(`more than ${WAITING_BYTES_MAX} bytes are queued for Redis`));
         return 0;
       }
       waitingBytes += bytes;
-      // Who joins or leaves while it is on its way may or may not get it.
+      // Nodes that join or leave meanwhile may or may not get it.
       const expectedBefore = expected();
       try {
         const receivers = await client.publish(channel, toBuffer(message));
@@ -84,7 +84,7 @@ export function toPublisher(client: RedisClient, { expected, isShared, onLost }:
 const toBuffer = (message: string | Uint8Array): string | Buffer =>
   typeof message === 'string' || Buffer.isBuffer(message) ? message : Buffer.from(message);
 
-/** One change that Redis was asked for: again until it has said yes. */
+/** A subscription or unsubscription, retried until Redis accepts it. */
 interface Change {
   attempt(): Promise<void>;
   isInFlight: boolean;
@@ -92,8 +92,8 @@ interface Change {
 }
 
 /**
- * Wraps `client` for the adapter, which does not look whether a subscription failed. One whose connection breaks before it
- * is answered is not repeated by node-redis, nor one that Redis refused; here they are, with each self-check.
+ * Wraps `client` for the adapter, which ignores failed subscriptions. node-redis does not retry subscriptions that
+ * Redis refused or that a disconnect interrupted; here each self-check retries them.
  */
 export function createSubscriptions(client: RedisClient, logger: Pick<Logger, 'warn'>): Subscriptions {
   const changes = new Set<Change>();
@@ -113,11 +113,11 @@ export function createSubscriptions(client: RedisClient, logger: Pick<Logger, 'w
     }
   };
   const persist = (attempt: () => Promise<void>): Promise<void> => {
-    const change: Change = { attempt, isInFlight: false, refusal: new Error('a subscription is not answered yet') };
+    const change: Change = { attempt, isInFlight: false, refusal: new Error('a subscription is not confirmed yet') };
     changes.add(change);
     return send(change);
   };
-  /** An exception of a listener would go into node-redis, whose connection then loses its place. */
+  /** Exceptions of a listener would reach node-redis and corrupt its parser state. */
   const guard = (listener: MessageListener): MessageListener => {
     const known = guarded.get(listener);
     if (known !== undefined) return known;
@@ -125,7 +125,7 @@ export function createSubscriptions(client: RedisClient, logger: Pick<Logger, 'w
       try {
         listener(message, channel);
       } catch (err) {
-        logger.warn({ err, channel: channel.toString() }, 'Unreadable message on a channel of Redis');
+        logger.warn({ err, channel: channel.toString() }, 'Unreadable message on a Redis channel');
       }
     };
     guarded.set(listener, guardedListener);

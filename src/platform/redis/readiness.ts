@@ -5,37 +5,36 @@ import type { SelfCheck } from './check.js';
 import { backOffMs, HUNG_AFTER_MS, type RedisClient, watchConnection } from './connection.js';
 import { isOfWrongServer, isPermanent, LostMessageError, refusalOf, toReason, toRemedy } from './refusal.js';
 
-/** Whether Redis does what the gateway needs, as of the last self-check. */
+/** Whether Redis works as required, as of the last self-check. */
 export interface Readiness {
   isReady(): boolean;
   onStateChange(listener: (isReady: boolean) => void): () => void;
-  /** Runs the self-check; who asks while one runs gets its result. @throws what is wrong */
+  /** Runs the self-check; concurrent callers share its result. @throws the problem */
   checkNow(): Promise<void>;
-  /** @throws Error with address, cause and remedy: at once when only other settings help, else after `limitMs` */
+  /** @throws Error with address, cause and remedy: at once if only other settings help, else after `limitMs` */
   untilReady(limitMs: number): Promise<void>;
   stop(): void;
 }
 
-/** What {@link createReadiness} needs. */
+/** Options of {@link createReadiness}. */
 export interface ReadinessOptions {
   clients: readonly RedisClient[];
   check: SelfCheck;
-  /** Of Redis, without credentials. */
+  /** Address of Redis, without credentials. */
   address: string;
-  /** Begins every key and channel. */
+  /** Prefix of all keys and channels. */
   prefix: string;
   logger: Pick<Logger, 'info' | 'error'>;
 }
 
 const CHECK_INTERVAL_MS = 1_000;
 const START_RETRY_MS = 50;
-/** Different reasons that are logged until Redis is ready again. */
+/** Distinct reasons logged until Redis is ready again. */
 const REASONS_MAX = 20;
 
 /**
- * Runs the self-check when a connection comes back, each second while all is well, and with a back-off while it is not.
- * When the server at the other end is not the one to talk to (any more), as after a fail-over that leaves connections
- * standing, it makes new connections.
+ * Runs the self-check on reconnect, every second while it succeeds, and with back-off while it fails. Reconnects when
+ * connected to a wrong server, such as a former primary after a fail-over.
  */
 export function createReadiness({ clients, check, address, prefix, logger }: ReadinessOptions): Readiness {
   const listeners = new Set<(isReady: boolean) => void>();
@@ -64,10 +63,7 @@ export function createReadiness({ clients, check, address, prefix, logger }: Rea
     const refusal = refusalOf(error);
     if (!logged.has(refusal) && logged.size < REASONS_MAX) {
       logged.add(refusal);
-      logger.error(
-        { redis: address, err: error },
-        `Redis is not ready; trying again until it is.${toRemedy(error, prefix)}`,
-      );
+      logger.error({ redis: address, err: error }, `Redis is not ready; retrying.${toRemedy(error, prefix)}`);
     }
     setReady(false);
   };
@@ -122,7 +118,7 @@ export function createReadiness({ clients, check, address, prefix, logger }: Rea
     checkNow,
     async untilReady(limitMs) {
       const deadline = performance.now() + limitMs;
-      // One that runs already began before the caller asked.
+      // A running check began before the call, so its result may be out of date.
       await running?.catch(() => undefined);
       for (;;) {
         const failure = await checkNow().then(

@@ -1,9 +1,9 @@
-/** What Redis, or the way to it, says no with: the code of an error reply (`READONLY`) or of the system (`ECONNREFUSED`). */
+/** The code of an error: that of a Redis error reply (`READONLY`) or of the system (`ECONNREFUSED`). */
 export function refusalOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  // A command of a script that the user may not run has no code of its own.
+  // A forbidden command within a script has no code of its own.
   if (/executing the script can't|ACL failure in script/.test(error.message)) return 'NOPERM';
-  // Redis 6 wraps the replies that a script got: `ERR Error running script …: -READONLY …`.
+  // Redis 6 wraps errors within scripts: `ERR Error running script …: -READONLY …`.
   const code = KNOWN_CODES.find((known) => new RegExp(`\\b${known}\\b`).test(error.message));
   if (code !== undefined) return code;
   return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
@@ -17,10 +17,10 @@ const KNOWN_CODES = [
 /** Permanent errors: the settings of the gateway or of Redis must change. */
 const SETTINGS_ARE_WRONG = new Set(['NOPERM', 'WRONGPASS', 'NOAUTH', 'DENIED', 'MOVED', 'CROSSSLOT']);
 
-/** The server at the other end is not the one to talk to (any more). A new connection may lead to the right one. */
+/** The server is not, or no longer, the right one. A new connection may reach it. */
 const WRONG_SERVER = new Set(['READONLY', 'MASTERDOWN', 'MOVED', 'NOAUTH']);
 
-/** A message that a node sent to itself did not come back: its connections lead to different servers. */
+/** A message of this node to itself was not delivered: its connections lead to different servers. */
 export class LostMessageError extends Error {
   override readonly name = 'LostMessageError';
   constructor() {
@@ -28,22 +28,22 @@ export class LostMessageError extends Error {
   }
 }
 
-/** Whether waiting cannot help. */
+/** Whether retrying cannot help. */
 export const isPermanent = (error: unknown): boolean =>
   SETTINGS_ARE_WRONG.has(refusalOf(error)) ||
   (error instanceof Error && /DB index is out of range/.test(error.message));
 
-/** Whether new connections may help while the old ones stand. */
+/** Whether reconnecting may help. */
 export const isOfWrongServer = (error: unknown): boolean =>
   error instanceof LostMessageError || WRONG_SERVER.has(refusalOf(error));
 
-/** The reason in one line: the error and its code. */
+/** The reason in one line: error and code. */
 export function toReason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.message || refusalOf(error);
 }
 
-/** What has to be done about it, as a sentence. Empty when the reason says so itself. @param prefix that of the keys and channels */
+/** The remedy as a sentence. Empty when the reason suffices. @param prefix that of the keys and channels */
 export function toRemedy(error: unknown, prefix: string): string {
   const code = refusalOf(error);
   if (code === 'NOPERM') return ` An ACL that is enough: ${aclFor(prefix)}`;
@@ -67,11 +67,11 @@ const REMEDIES: Readonly<Record<string, string>> = {
 };
 
 /**
- * The rights of the gateway's user. Redis compares what PSUBSCRIBE asks for with the letters of the ACL, not with what they
- * match, so a pattern such as `&prefix*` would not be enough for the channels.
+ * The permissions of the gateway's user. Redis compares PSUBSCRIBE patterns literally with those of the ACL, so
+ * `&prefix*` would not suffice for the channels.
  */
 const aclFor = (prefix: string): string =>
   `ACL SETUSER <user> on ><password> resetkeys ~${escapeGlob(prefix)}:* allchannels +@all -@dangerous`;
 
-/** Text as a pattern of Redis that matches nothing but itself. */
+/** Escapes text as a Redis pattern that matches only itself. */
 export const escapeGlob = (text: string): string => text.replace(/[\\*?[\]]/g, '\\$&');

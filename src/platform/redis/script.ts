@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { RedisClient } from './connection.js';
 
-/** What a script of ours answers with: integers, strings and lists of them. */
+/** Reply of a script: integers, strings and lists of them. */
 export type ScriptReply = number | string | null | ScriptReply[];
 
-/** Runs a Lua script in Redis, atomically. @throws the errors of node-redis, also when Redis is unavailable */
+/** Runs a Lua script in Redis, atomically. @throws the errors of node-redis, including when Redis is unavailable */
 export type Script = (client: RedisClient, keys: readonly string[], args: readonly string[]) => Promise<ScriptReply>;
 
 /**
- * Makes a Lua script callable by its digest. When Redis does not know it (yet, or any more) it is sent once for all the
- * calls that find so, however many were on their way.
+ * Defines a Lua script that is called by its digest. If Redis does not have it, it is loaded once for all concurrent
+ * calls.
  */
 export function defineScript(lua: string): Script {
   const sha = createHash('sha1').update(lua).digest('hex');

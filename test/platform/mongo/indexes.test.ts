@@ -111,7 +111,7 @@ test('says which index of the platform is in the way and what to do, and serves'
   const [conflict] = complaints('platform').filter(({ sentence }) => sentence.includes('in the way'));
   expect(conflict?.sentence).toBe(
     '_users: the index "account_1" { account: 1 } cannot be created, because the index "account_1" { account: -1 } ' +
-      '{ partialFilterExpression: { a: 1 } } is in the way; without it queries read the whole collection',
+      '{ partialFilterExpression: { a: 1 } } conflicts with it; without it queries read the whole collection',
   );
   await run(conflict?.command ?? '');
   expect(await indexesOf('_users')).toContainEqual(expect.objectContaining({ name: 'account_1', key: { account: 1 } }));
@@ -122,7 +122,7 @@ test('goes on without an index of its own that another one keeps out, and says s
   await whileServing();
   const [conflict, ...others] = complaints('gateway');
   expect(others).toEqual([]);
-  expect(conflict?.sentence).toMatch(/^delivery\.keys: the index "purgeAt_1" .* is in the way/);
+  expect(conflict?.sentence).toMatch(/^delivery\.keys: the index "purgeAt_1" .* conflicts with it/);
   await run(conflict?.command ?? '');
   expect(await indexesOf('delivery.keys')).toContainEqual(expect.objectContaining({ expireAfterSeconds: 0 }));
 });
@@ -165,7 +165,7 @@ test('does not start when an index that its queries name has another name', asyn
     (error: Error) => error.message,
   );
   expect(failure).toMatch(
-    /^conversation\.members: the index "open" .*"mine".* is in the way; without it the lists of conversations fail/,
+    /^conversation\.members: the index "open" .*"mine".* conflicts with it; without it the lists of conversations fail/,
   );
 });
 
@@ -202,7 +202,7 @@ test('npm run indexes checks and creates them', async () => {
   const apply = await script('--apply');
   expect(apply.code).toBe(1);
   expect(apply.stdout).toMatch(
-    /^Created \d+ indexes\.\ndelivery\.keys: .* is in the way.*\n {2}db\.getCollection.*\n$/,
+    /^Created \d+ indexes\.\ndelivery\.keys: .* conflicts with it.*\n {2}db\.getCollection.*\n$/,
   );
   expect(await namesOf('_users')).toContain('account_1');
   await run(apply.stdout.split('\n')[2] ?? '');

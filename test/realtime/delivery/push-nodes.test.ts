@@ -117,8 +117,8 @@ describe('credentials', () => {
   });
 
   test.each([
-    ['FIREBASE_SERVICE_ACCOUNT', '/nowhere/account.json', 'names a file that cannot be read (ENOENT)'],
-    ['GOOGLE_APPLICATION_CREDENTIALS', '/nowhere/account.json', 'names a file that cannot be read (ENOENT)'],
+    ['FIREBASE_SERVICE_ACCOUNT', '/nowhere/account.json', 'the file cannot be read (ENOENT)'],
+    ['GOOGLE_APPLICATION_CREDENTIALS', '/nowhere/account.json', 'the file cannot be read (ENOENT)'],
     ['FIREBASE_SERVICE_ACCOUNT', '{ "private_key": "hush', 'does not hold JSON of an account'],
     ['FIREBASE_SERVICE_ACCOUNT', '{}', 'Service account object must contain a string "project_id" property.'],
     [

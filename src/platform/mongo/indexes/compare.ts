@@ -1,7 +1,7 @@
 import { mongo } from 'mongoose';
 import type { WantedIndex } from './wanted.js';
 
-/** An index as `listIndexes` describes it. */
+/** An index as returned by `listIndexes`. */
 export interface ExistingIndex {
   readonly name: string;
   readonly key: Readonly<Record<string, unknown>>;
@@ -13,10 +13,13 @@ export interface ExistingIndex {
   readonly collation?: { readonly locale?: string };
 }
 
-/** How a collection stands to an index: there (perhaps under another name), absent, or kept out by another one. */
+/**
+ * The state of a wanted index in a collection: present (perhaps under another name), missing, or in conflict with
+ * another index.
+ */
 export type Standing = { kind: 'there' } | { kind: 'missing' } | { kind: 'conflict'; with: ExistingIndex };
 
-/** Compares one index with those of its collection, as MongoDB would when it is created. */
+/** Compares an index with the existing ones, as MongoDB does on creation. */
 export function compareIndex(wanted: WantedIndex, existing: readonly ExistingIndex[]): Standing {
   const same = existing.find((index) => isSame(wanted, index));
   if (same !== undefined && (same.name === wanted.name || !wanted.isHinted)) return { kind: 'there' };
@@ -39,7 +42,7 @@ const isSame = ({ key, options }: WantedIndex, index: ExistingIndex): boolean =>
   index.expireAfterSeconds === options.expireAfterSeconds &&
   text(index.partialFilterExpression) === text(options.partialFilterExpression);
 
-/** Serves the same queries: it begins with the same keys and holds at least the same documents. */
+/** Whether an index serves the same queries: it starts with the same keys and covers at least the same documents. */
 function serves(index: ExistingIndex, { key, options, isHinted }: WantedIndex): boolean {
   if (isHinted || options.unique === true || options.expireAfterSeconds !== undefined || !isVisible(index))
     return false;
@@ -54,7 +57,7 @@ function serves(index: ExistingIndex, { key, options, isHinted }: WantedIndex): 
   return beginsAlike && holdsAll;
 }
 
-/** MongoDB does not keep two indexes that differ in nothing but their name or the time to live of their documents. */
+/** Whether MongoDB rejects both together: indexes that differ only in name or TTL. */
 const isIndistinguishable = ({ key, options }: WantedIndex, index: ExistingIndex): boolean =>
   text(index.key) === text(key) &&
   (index.collation?.locale ?? 'simple') === 'simple' &&

@@ -6,36 +6,36 @@ import { isNeededFirst, type WantedIndex, wantedIndexes } from './wanted.js';
 
 export type { IndexProblem } from './report.js';
 
-/** What the index commands answer about another index, or about documents. */
+/** Codes of index commands for a conflicting index or conflicting documents. */
 const CONFLICT_CODES: ReadonlySet<unknown> = new Set([85, 86]);
 const DUPLICATE_KEY = 11_000;
 const NAMESPACE_NOT_FOUND = 26;
-/** How long the example of two documents with the same key is looked for. */
+/** Time limit of the search for an example of two documents with the same key. */
 const EXAMPLE_MAX_TIME_MS = 5000;
 
-/** The indexes of a database as they are beside those that the gateway wants. */
+/** Differences between existing and wanted indexes. */
 export interface IndexReview {
-  /** Absent, and nothing is in the way. */
+  /** Missing, and can be created. */
   readonly missing: readonly WantedIndex[];
   readonly conflicts: readonly IndexProblem[];
-  /** Collections without a document, where creating an index costs nothing. */
+  /** Empty collections, where creating an index is free. */
   readonly empty: ReadonlySet<string>;
 }
 
-/** Which indexes. */
+/** Selects the indexes. */
 export interface IndexOptions {
   readonly models: Readonly<Record<string, object>>;
-  /** Nothing else uses the database, as is so with the embedded one. */
+  /** No other service uses the database, as with the embedded one. */
   readonly ownsAll: boolean;
 }
 
-/** The driver's collection, which knows nothing of models. */
+/** The driver's collection, independent of models. */
 function collectionOf({ db }: Connection, name: string): driver.Collection {
   if (db === undefined) throw new Error('the database is not connected');
   return db.collection(name);
 }
 
-/** Looks at the indexes; changes nothing. */
+/** Compares the indexes; changes nothing. */
 export async function reviewIndexes(connection: Connection, options: IndexOptions): Promise<IndexReview> {
   const wanted = wantedIndexes(Object.values(options.models) as Model<never>[], options);
   const collections = [...new Set(wanted.map(({ collection }) => collection))];
@@ -71,7 +71,7 @@ async function existingIndexes(connection: Connection, collection: string): Prom
   }
 }
 
-/** Creates an index. @returns what keeps it from being created, if anything does */
+/** Creates an index. @returns the problem, if it cannot be created */
 async function createIndex(connection: Connection, index: WantedIndex): Promise<IndexProblem | undefined> {
   const { collection, key, name, options } = index;
   try {
@@ -89,7 +89,7 @@ async function createIndex(connection: Connection, index: WantedIndex): Promise<
   }
 }
 
-/** Two documents that share a key, by their ids. */
+/** An example of two documents with the same key, by id. */
 async function exampleOf(
   connection: Connection,
   { collection, options }: WantedIndex,
@@ -105,16 +105,17 @@ async function exampleOf(
   return `, for example ${maskKey(keyValue)}${ids}`;
 }
 
-/** Index builds that go on while the gateway serves. */
+/** Index builds that run while the gateway serves. */
 export interface IndexBuilds {
-  /** Starts them. Never rejects; what cannot be created is logged. */
+  /** Starts the builds. Never rejects; failures are logged. */
   build(): Promise<void>;
 }
 
 /**
- * Creates the gateway's own indexes: before it serves, those it is not right without and all that cost nothing; later the
- * others, because large collections take their time. What the platform's collections lack is told in one message.
- * @throws Error naming each index that the gateway is not right without and that cannot be created
+ * Creates the gateway's own indexes. Before the gateway serves, it creates required indexes and those on empty
+ * collections; the others are built later, because large collections take time. Missing indexes of the platform's
+ * collections are logged in one message.
+ * @throws Error with each required index that cannot be created
  */
 export async function ensureIndexes(
   connection: Connection,
@@ -132,7 +133,11 @@ export async function ensureIndexes(
     ...missing.filter(({ isOwn }) => !isOwn).map(toMissing),
     ...conflicts.filter(({ index }) => !index.isOwn),
   ];
-  warn(logger, ofPlatform, 'database: the platform decides on these indexes; npm run indexes -- --apply creates them');
+  warn(
+    logger,
+    ofPlatform,
+    'database: these indexes are managed by the platform; npm run indexes -- --apply creates them',
+  );
   const later = own.filter((index) => !isFirst(index));
   return {
     async build() {
@@ -144,13 +149,13 @@ export async function ensureIndexes(
           'database: indexes built',
         );
       } catch (err) {
-        logger.error({ err }, 'database: building indexes failed; the next start tries again');
+        logger.error({ err }, 'database: building indexes failed; the next start retries');
       }
     },
   };
 }
 
-/** Creates indexes, those of a collection one after the other. @returns what keeps some from being created */
+/** Creates indexes, sequentially within a collection. @returns the problems */
 export async function createAll(connection: Connection, indexes: readonly WantedIndex[]): Promise<IndexProblem[]> {
   const collections = [...new Set(indexes.map(({ collection }) => collection))];
   const problems = await Promise.all(
@@ -173,4 +178,4 @@ function warn(logger: Logger, problems: readonly IndexProblem[], message: string
 }
 
 const toText = (problems: readonly IndexProblem[]): string =>
-  problems.map(({ sentence, command }) => `${sentence}. To mend it: ${command}`).join('\n');
+  problems.map(({ sentence, command }) => `${sentence}. To fix it: ${command}`).join('\n');

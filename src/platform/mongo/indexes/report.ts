@@ -2,39 +2,39 @@ import { mongo } from 'mongoose';
 import type { ExistingIndex } from './compare.js';
 import type { WantedIndex } from './wanted.js';
 
-/** An index that is not as the gateway wants it. */
+/** An index that differs from the wanted one. */
 export interface IndexProblem {
   readonly index: WantedIndex;
-  /** One sentence: the collection, the index, and what is wrong. */
+  /** One sentence: collection, index and problem. */
   readonly sentence: string;
-  /** For mongosh; what mends it. */
+  /** A mongosh command that fixes it. */
   readonly command: string;
 }
 
-/** The index is absent. */
+/** The index is missing. */
 export const toMissing = (index: WantedIndex): IndexProblem => ({
   index,
   sentence: `${describe(index)} is missing${consequenceOf(index)}`,
   command: createCommand(index),
 });
 
-/** Another index keeps it out. */
+/** Another index conflicts. */
 export const toConflict = (index: WantedIndex, other: ExistingIndex): IndexProblem => ({
   index,
   sentence:
     `${describe(index)} cannot be created, because the index "${other.name}" ${shell(other.key)}${optionsText(other)} ` +
-    `is in the way${consequenceOf(index)}`,
+    `conflicts with it${consequenceOf(index)}`,
   command: `db.getCollection(${quote(index.collection)}).dropIndex(${quote(other.name)}); ${createCommand(index)}`,
 });
 
-/** Documents have the same key. @param example of two of them, without what people wrote */
+/** Documents have the same key. @param example two of them, without user data */
 export const toDuplicates = (index: WantedIndex, example: string): IndexProblem => ({
   index,
   sentence: `${describe(index)} cannot be created, because several documents have the same key${example}${consequenceOf(index)}`,
   command: `${duplicatesCommand(index)} // keep one document of each, then: ${createCommand(index)}`,
 });
 
-/** A key without the texts in it, which may be of people. */
+/** A key with its texts masked, because they may be user data. */
 export const maskKey = (key: Readonly<Record<string, unknown>>): string =>
   shell(
     Object.fromEntries(Object.entries(key).map(([field, value]) => [field, typeof value === 'string' ? '…' : value])),
@@ -51,7 +51,7 @@ function consequenceOf({ options, isHinted }: WantedIndex): string {
 const createCommand = ({ collection, name, key, options }: WantedIndex): string =>
   `db.getCollection(${quote(collection)}).createIndex(${shell(key)}, ${shell({ name, ...options })})`;
 
-/** Lists the keys that several documents share. */
+/** A command that lists duplicate keys. */
 function duplicatesCommand({ collection, key, options }: WantedIndex): string {
   const _id = Object.fromEntries(Object.keys(key).map((field) => [field.replaceAll('.', '_'), `$${field}`]));
   const stages = [
@@ -72,7 +72,7 @@ const optionsText = ({ unique, sparse, expireAfterSeconds, partialFilterExpressi
 
 const quote = (value: string): string => JSON.stringify(value);
 
-/** A value as mongosh reads it. */
+/** Formats a value for mongosh. */
 function shell(value: unknown): string {
   if (value instanceof Date) return `new Date(${value.getTime()})`;
   if (value instanceof mongo.ObjectId) return `ObjectId("${value.toHexString()}")`;

@@ -1,19 +1,19 @@
 import type { Model } from 'mongoose';
 import { platformCollections } from '#shared/models/ownership.js';
 
-/** An index that the gateway's queries use, or that keeps a document from being stored twice. */
+/** An index for the gateway's queries, or a unique index. */
 export interface WantedIndex {
   readonly collection: string;
   readonly name: string;
   readonly key: Readonly<Record<string, unknown>>;
   readonly options: IndexOptions;
-  /** The gateway may create it without asking. */
+  /** The gateway may create it without approval. */
   readonly isOwn: boolean;
-  /** Queries name it (`hint`), and fail without an index of this name. */
+  /** Queries name it in `hint`, and fail without an index of this name. */
   readonly isHinted: boolean;
 }
 
-/** The options that decide what an index does. */
+/** The options that define an index. */
 export interface IndexOptions {
   readonly unique?: boolean;
   readonly sparse?: boolean;
@@ -21,10 +21,10 @@ export interface IndexOptions {
   readonly partialFilterExpression?: object;
 }
 
-/** The collection whose indexes the queries name. */
+/** The collection whose indexes are named in hints. */
 const HINTED_COLLECTION = 'conversation.members';
 
-/** The indexes of the models. @param ownsAll nothing else uses the database, as is so with the embedded one */
+/** The indexes of the models. @param ownsAll no other service uses the database, as with the embedded one */
 export function wantedIndexes(models: readonly Model<never>[], { ownsAll }: { ownsAll: boolean }): WantedIndex[] {
   return models.flatMap((model) => {
     const collection = model.collection.collectionName;
@@ -53,5 +53,5 @@ const defaultName = (key: object): string =>
     .map(([field, direction]) => `${field}_${direction}`)
     .join('_');
 
-/** The gateway is not right without it, so it has to be there before anything is served. */
+/** Whether the gateway depends on the index, so it must exist before requests are served. */
 export const isNeededFirst = ({ options, isHinted }: WantedIndex): boolean => options.unique === true || isHinted;
