@@ -1,7 +1,7 @@
 import type { Redis } from '../../platform/redis/connect.js';
 import type { Script, ScriptReply } from '../../platform/redis/script.js';
-import type { Departure } from './departures.js';
 import type { Place, Presence, PresenceEntry } from './index.js';
+import type { OfflineUser } from './pending-offline.js';
 import { toPlace, toText } from './place.js';
 import {
   addSocket,
@@ -14,29 +14,32 @@ import {
   tick,
 } from './scripts.js';
 
-/** Users or sockets per script: Redis serves nobody else meanwhile, so one call stays within a millisecond or two. */
+/** Users or sockets per script: a script blocks Redis, so one call takes no more than a millisecond or two. */
 export const CHUNK = 50;
 
-/** A socket in Redis, of whatever node. */
+/** A socket in Redis, of any node. */
 export interface SocketOfUser {
   userId: string;
   socketId: string;
 }
 
-/** What a node learns when it renews its lease. */
+/** The answer to a renewal of the lease. */
 export interface Renewal {
   epoch: string;
-  /** The lease still ran, so nobody has removed this node's sockets. */
+  /** The lease had not expired, so no other node has removed this node's sockets. */
   wasAlive: boolean;
   /** Other nodes alive. */
   others: number;
   deadNodes: string[];
-  /** Taken on by a node that did not confirm that it reported them. */
-  unconfirmed: Departure[];
-  offline: Departure[];
+  /** Claimed by a node that has not confirmed reporting them. */
+  unconfirmed: OfflineUser[];
+  offline: OfflineUser[];
   /** Milliseconds until the next grace time ends. */
   nextDueMs: number | undefined;
 }
+
+/** The commands of one node. */
+export type PresenceCommands = ReturnType<typeof createPresenceCommands>;
 
 /** Binds the scripts to a node. Writes of sockets carry the node's `generation`. */
 export function createPresenceCommands(options: {
@@ -59,32 +62,32 @@ export function createPresenceCommands(options: {
       return reply === -1 ? undefined : { isFirst: reply === 1 };
     },
     /** @throws Error also when Redis has another generation of this node */
-    async remove(socket: SocketOfUser & Departure, generation: number): Promise<{ isLast: boolean }> {
+    async remove(socket: SocketOfUser & OfflineUser, generation: number): Promise<{ isLast: boolean }> {
       const { userId, socketId, accountId } = socket;
       const reply = await run(removeSocket, nodeId, generation, userId, socketId, accountId, graceMs);
       if (reply === -1) throw new Error('Another generation of this node wrote since');
       return { isLast: reply === 2 };
     },
-    /** @param limit most users to take on */
+    /** @param limit maximum number of users to claim */
     async renew(generation: number, limit: number): Promise<Renewal> {
       const reply = await run(tick, nodeId, generation, leaseMs, limit);
       const [epoch, wasAlive, others, deadNodes, unconfirmed, offline, nextDueMs] = reply as TickReply;
       return {
         ...{ epoch, others, deadNodes, wasAlive: wasAlive === 1, nextDueMs: nextDueMs < 0 ? undefined : nextDueMs },
-        ...{ unconfirmed: toDepartures(unconfirmed), offline: toDepartures(offline) },
+        ...{ unconfirmed: toOfflineUsers(unconfirmed), offline: toOfflineUsers(offline) },
       };
     },
-    async confirm(users: readonly Departure[]): Promise<void> {
+    async confirm(users: readonly OfflineUser[]): Promise<void> {
       if (users.length > 0) await run(confirmOffline, ...users.map(({ userId }) => userId));
     },
-    /** Begins the grace time, of at least `minGraceMs`, of users who have no socket. */
-    async leaveAgain(users: readonly Departure[], minGraceMs: number): Promise<void> {
+    /** Starts the grace time, at least `minGraceMs`, of users without a socket. */
+    async leaveAgain(users: readonly OfflineUser[], minGraceMs: number): Promise<void> {
       for (let i = 0; i < users.length; i += CHUNK) {
         const flat = users.slice(i, i + CHUNK).flatMap(({ userId, accountId }) => [userId, accountId]);
         await run(leaveAgain, Math.max(graceMs, minGraceMs), ...flat);
       }
     },
-    /** Sockets that Redis holds of this node, in pages; one may come twice. */
+    /** The sockets of this node in Redis, in pages; one can be returned twice. */
     async *registered(): AsyncGenerator<SocketOfUser[]> {
       let cursor = '0';
       do {
@@ -125,9 +128,9 @@ function toPresence(userId: string, connections = 0, since = 0): Presence {
   return { userId, online, connections, since: online ? since : null };
 }
 
-/** From user and account in turn. */
-function toDepartures(flat: readonly string[]): Departure[] {
-  const users: Departure[] = [];
+/** From a flat list of user and account. */
+function toOfflineUsers(flat: readonly string[]): OfflineUser[] {
+  const users: OfflineUser[] = [];
   for (let i = 0; i < flat.length; i += 2) users.push({ userId: flat[i] ?? '', accountId: flat[i + 1] ?? '' });
   return users;
 }

@@ -1,10 +1,10 @@
 /**
- * Who is connected, over all nodes.
+ * Which users are connected, over all nodes.
  *
  * Each socket of an authenticated user is registered under a lease that its node renews in the background. A node that is
  * killed stops renewing; its sockets are gone within {@link PRESENCE_LIMIT_MS}, and a surviving node reports them.
  * "First in" and "last out" are decided in the store, atomically. A user whose last socket left counts as offline only
- * after a grace time without a return, so that a page reload is no event.
+ * after a grace time, so that a page reload causes no event.
  */
 
 /** A killed node's sockets are gone within this time. */
@@ -26,9 +26,9 @@ export interface PresenceEntry {
   socketId: string;
   /** Unix time in milliseconds. */
   connectedAt: number;
-  /** Kept with the user and handed back when they go offline, because no socket is left to ask. */
+  /** Reported when the user goes offline and has no socket left. */
   accountId: string;
-  /** Absent: nobody asks. */
+  /** Absent when it is not needed. */
   place?: Place;
 }
 
@@ -38,7 +38,7 @@ export interface Place {
   readonly deviceId: string;
 }
 
-/** What the store reports; each happens on exactly one node. */
+/** Events of the store; each is reported on exactly one node. */
 export interface PresenceEvents {
   /** A user has had no socket anywhere for the grace time. */
   offline(user: { userId: string; accountId: string }): void;
@@ -50,10 +50,10 @@ export interface PresenceEvents {
 
 /** The contract of both versions; one conformance suite runs against each. */
 export interface PresenceStore {
-  /** Begins to renew leases and to report. @returns `isAlone`: no other node was alive, so whatever is stored elsewhere about live sockets is stale. */
+  /** Begins to renew leases and to report. @returns `isAlone`: no other node was alive, so everything stored elsewhere about live sockets is stale. */
   start(events: PresenceEvents): Promise<{ isAlone: boolean }>;
   /**
-   * Never rejects: what the store cannot be told now it is told later, and `isFirst` is `false` then.
+   * Never rejects: a failed write is repeated later, and `isFirst` is `false` then.
    * @returns `isFirst`: the user had no socket anywhere and was not within the grace time.
    */
   add(entry: PresenceEntry): Promise<{ isFirst: boolean }>;

@@ -2,11 +2,11 @@ import type { Clock } from '../../platform/clock.js';
 import type { Presence, PresenceEntry, PresenceEvents, PresenceStore } from './index.js';
 import { toPlace, toText } from './place.js';
 
-/** Presence of one node, kept in its memory. @param graceMs how long a user may be away without counting as offline */
+/** Presence of a single node, in memory. @param graceMs how long a user can be without a socket before they are offline */
 export function createMemoryPresence({ clock, graceMs }: { clock: Clock; graceMs: number }): PresenceStore {
-  /** Lists: nearly everybody has one socket, for which a map of its own would be several times larger. */
+  /** Arrays: nearly every user has one socket, and a map per user would be several times larger. */
   const users = new Map<string, PresenceEntry[]>();
-  /** Cancels the end of the grace time of each user who has just left. */
+  /** Cancels the pending offline event of a user. */
   const leaving = new Map<string, () => void>();
   let events: PresenceEvents | undefined;
 

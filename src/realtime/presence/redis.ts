@@ -2,9 +2,10 @@ import { GatewayError } from '../../errors.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
 import type { Redis } from '../../platform/redis/connect.js';
-import { CHUNK, createPresenceCommands, type Renewal } from './commands.js';
-import { Departures } from './departures.js';
-import type { PresenceEntry, PresenceEvents, PresenceStore } from './index.js';
+import { CHUNK, createPresenceCommands, type PresenceCommands, type Renewal } from './commands.js';
+import type { Place, Presence, PresenceEntry, PresenceEvents, PresenceStore } from './index.js';
+import { PendingOffline } from './pending-offline.js';
+import { Registrations } from './registrations.js';
 import { createTicker } from './ticker.js';
 
 /** What {@link createRedisPresence} needs. */
@@ -14,11 +15,11 @@ export interface RedisPresenceOptions {
   logger: Pick<Logger, 'warn'>;
   /** Unique to this start of the process; letters, digits, `_`, `.` and `-`. */
   nodeId: string;
-  /** Begins every key. */
+  /** Prefix of every key. */
   keyPrefix: string;
-  /** How long a user may be without a socket before they count as offline. */
+  /** How long a user can be without a socket before they are offline. */
   graceMs: number;
-  /** How long a node counts as alive after its last renewal, a third of which is the interval of renewals. */
+  /** Lease of a node in milliseconds. It is renewed at a third of this interval. */
   leaseMs?: number;
 }
 
@@ -28,256 +29,209 @@ const LEASE_MS = 9_000;
 /**
  * Presence of all nodes that share a Redis.
  *
- * The node's own memory is the truth about its own sockets; Redis holds what all nodes know together. Each tick
- * 1. renews the lease and takes on the users whose grace time is over: they are reported, then confirmed;
- * 2. if the lease had run out (others may have removed our sockets) or the epoch changed (Redis lost its data), takes all
- *    our sockets for unregistered;
- * 3. removes from Redis the sockets of ours that left while it could not be told;
- * 4. registers what is not registered;
- * 5. if the epoch changed, tells the new Redis who has just left;
+ * The node's own memory is the truth about its own sockets ({@link Registrations}); Redis holds what all nodes know together.
+ * Each tick
+ * 1. renews the lease and claims users whose grace time is over: they are reported, then confirmed;
+ * 2. if the lease had expired (others may have removed our sockets) or the epoch changed (Redis lost its data), treats all
+ *    own sockets as unregistered;
+ * 3. removes own sockets from Redis whose removal failed;
+ * 4. registers unregistered sockets;
+ * 5. if the epoch changed, tells the new Redis which users have just left;
  * 6. removes the sockets of dead nodes, in chunks.
- * What fails is done by the next tick. After an outage steps 1 and 6 report nobody for one lease: the other nodes, and the
- * sockets they were given meanwhile, are coming back just as ours are.
+ * The next tick repeats what failed. After an outage steps 1 and 6 report no users for one lease, because other nodes and
+ * reconnecting clients are returning as well.
  */
 export function createRedisPresence(options: RedisPresenceOptions): PresenceStore {
-  const { redis, clock, logger, nodeId, keyPrefix, graceMs, leaseMs = LEASE_MS } = options;
-  if (!/^[\w.-]+$/.test(nodeId)) throw new TypeError('nodeId must be letters, digits, "_", "." and "-"');
-  const commands = createPresenceCommands({ redis, nodeId, keyPrefix, graceMs, leaseMs });
+  const presence = new RedisPresence(options);
+  return {
+    start: (events) => presence.start(events),
+    add: (entry) => presence.add(entry),
+    remove: (entry) => presence.remove(entry),
+    get: (userIds) => presence.get(userIds),
+    placesOf: (userId) => presence.placesOf(userId),
+    stop: () => presence.stop(),
+  };
+}
 
-  const sockets = new Map<string, PresenceEntry>();
-  /** Sockets that Redis may not know. */
-  const unregistered = new Set<string>();
-  /** Sockets to report as restored once they are registered. */
-  const lapsed = new Set<string>();
-  /** The registration of a socket that is on its way: its removal must not overtake it. */
-  const registering = new Map<string, Promise<unknown>>();
-  const departures = new Departures(clock);
-  /** Users reported by this node, but not confirmed: not to be reported again. */
-  const reported = new Set<string>();
-
-  let events: PresenceEvents | undefined;
-  let renewal: Renewal | undefined;
-  let generation = 0;
-  let hasMissedRemovals = false;
-  let isForgotten = false;
-  let quietUntil = 0;
-  /** When the lease that Redis confirmed last runs out. */
-  let leaseEndsAt = 0;
+class RedisPresence implements PresenceStore {
+  readonly #redis: Redis;
+  readonly #clock: Clock;
+  readonly #logger: Pick<Logger, 'warn'>;
+  readonly #nodeId: string;
+  readonly #leaseMs: number;
+  readonly #commands: PresenceCommands;
+  readonly #pendingOffline: PendingOffline;
+  readonly #registrations: Registrations;
+  readonly #ticker: ReturnType<typeof createTicker>;
+  /** Users reported by this node but not confirmed: not reported again. */
+  readonly #reported = new Set<string>();
+  #events: PresenceEvents | undefined;
+  #renewal: Renewal | undefined;
+  /** Redis lost its data, and does not know who has just left. */
+  #isForgotten = false;
+  /** Until then no user is reported offline. Unix time in milliseconds, as below. */
+  #quietUntil = 0;
+  /** End of the lease that Redis confirmed last. */
+  #leaseEndsAt = 0;
   /** Why the last renewal failed. */
-  let failure: unknown;
-  let stopListening = (): void => undefined;
+  #failure: unknown;
+  #stopListening = (): void => undefined;
 
-  /** What was sent may yet be carried out, before or after what comes next; a new generation makes that harmless. */
-  const noteFailure = (): void => {
-    generation += 1;
-  };
-
-  const register = (entry: PresenceEntry): Promise<{ isFirst: boolean }> => {
-    const { socketId } = entry;
-    const attempt = async (): Promise<{ isFirst: boolean }> => {
-      try {
-        const added = await commands.add(entry, generation);
-        if (added === undefined) ticker.wakeUp();
-        else unregistered.delete(socketId);
-        return added ?? { isFirst: false };
-      } catch {
-        noteFailure();
-        return { isFirst: false };
-      }
-    };
-    unregistered.add(socketId);
-    const registration = attempt().finally(() => {
-      if (registering.get(socketId) === registration) registering.delete(socketId);
+  constructor({ redis, clock, logger, nodeId, keyPrefix, graceMs, leaseMs = LEASE_MS }: RedisPresenceOptions) {
+    if (!/^[\w.-]+$/.test(nodeId)) throw new TypeError('nodeId must be letters, digits, "_", "." and "-"');
+    this.#redis = redis;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#nodeId = nodeId;
+    this.#leaseMs = leaseMs;
+    this.#commands = createPresenceCommands({ redis, nodeId, keyPrefix, graceMs, leaseMs });
+    this.#pendingOffline = new PendingOffline(clock);
+    this.#ticker = createTicker({
+      clock,
+      intervalMs: Math.max(1, Math.floor(leaseMs / 3)),
+      canTick: () => redis.commands.isReady,
+      tick: () => this.#tick(),
     });
-    registering.set(socketId, registration);
-    return registration;
-  };
+    this.#registrations = new Registrations({
+      ...{ clock, graceMs, leaseMs, commands: this.#commands, pendingOffline: this.#pendingOffline },
+      wakeUp: this.#ticker.wakeUp,
+      expectDue: (afterMs) => this.#expectDue(afterMs),
+    });
+  }
 
-  const unregister = async (entry: PresenceEntry): Promise<{ isLast: boolean }> => {
-    await registering.get(entry.socketId);
-    unregistered.delete(entry.socketId);
-    lapsed.delete(entry.socketId);
+  async start(listener: PresenceEvents): Promise<{ isAlone: boolean }> {
+    this.#events = listener;
+    const stopWatching = this.#redis.onStateChange(() => {
+      this.#beQuiet();
+      this.#ticker.wakeUp();
+    });
+    await this.#ticker.start();
+    const removeProbe = this.#redis.addProbe(() => this.#ensureRenewed());
+    this.#stopListening = () => {
+      stopWatching();
+      removeProbe();
+    };
+    return { isAlone: this.#renewal?.others === 0 };
+  }
+
+  add(entry: PresenceEntry): Promise<{ isFirst: boolean }> {
+    return this.#registrations.add(entry);
+  }
+
+  remove({ socketId }: PresenceEntry): Promise<{ isLast: boolean }> {
+    return this.#registrations.remove(socketId);
+  }
+
+  async get(userIds: readonly string[]): Promise<Presence[]> {
+    this.#ensureReady();
+    return this.#commands.read(userIds).catch(unavailable);
+  }
+
+  async placesOf(userId: string): Promise<Place[]> {
+    this.#ensureReady();
+    return this.#commands.placesOf(userId).catch(unavailable);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopListening();
+    await this.#ticker.stop();
+    this.#events = undefined;
+    this.#registrations.clear();
     try {
-      const removed = await commands.remove(entry, generation);
-      if (removed.isLast) {
-        departures.add(entry, clock.now() + graceMs + leaseMs);
-        expectDue(graceMs);
-      }
-      return removed;
+      for await (const _ of this.#commands.reap(this.#nodeId));
     } catch {
-      noteFailure();
-      hasMissedRemovals = true;
-      departures.add(entry, Number.POSITIVE_INFINITY);
-      ticker.wakeUp();
-      return { isLast: false };
+      // Without Redis the lease expires.
     }
-  };
+  }
 
-  /** A grace time ends in `afterMs`. */
-  const expectDue = (afterMs: number): void => ticker.expect(Math.max(afterMs, quietUntil - clock.now()));
-
-  const renewLease = async (): Promise<Renewal> => {
-    const askedAt = clock.now();
+  async #tick(): Promise<void> {
     try {
-      const renewed = await commands.renew(generation, askedAt < quietUntil ? 0 : CHUNK);
-      leaseEndsAt = askedAt + leaseMs;
-      failure = undefined;
+      if (this.#events !== undefined) await this.#runTick(this.#events);
+    } catch (err) {
+      this.#registrations.noteFailure();
+      if (!this.#redis.commands.isReady) return;
+      this.#logger.warn({ err }, 'renewing presence failed; the next tick tries again');
+    }
+  }
+
+  async #runTick(listener: PresenceEvents): Promise<void> {
+    const known = this.#renewal;
+    // Some connections may be back before others are, here and on other nodes.
+    if (!this.#redis.isReady()) this.#beQuiet();
+    const renewal = await this.#renewLease();
+    this.#renewal = renewal;
+    await this.#reportOffline(listener, renewal);
+    this.#noteOutage(known, renewal);
+    if (renewal.nextDueMs !== undefined) this.#expectDue(renewal.nextDueMs);
+
+    const restored = await this.#registrations.synchronize();
+    if (restored.length > 0) listener.restored(restored);
+    if (this.#isForgotten) await this.#commands.leaveAgain(this.#pendingOffline.list(), this.#leaseMs);
+    this.#isForgotten = false;
+    this.#pendingOffline.settle();
+    if (this.#clock.now() < this.#quietUntil) return;
+    for (const node of renewal.deadNodes) {
+      for await (const lost of this.#commands.reap(node)) listener.lost(lost);
+    }
+  }
+
+  /** Our lease had expired, or Redis lost its data. */
+  #noteOutage(known: Renewal | undefined, { epoch, wasAlive, others, deadNodes }: Renewal): void {
+    if (wasAlive) return;
+    const isFirstAndAlone = known === undefined && others === 0 && deadNodes.length === 0;
+    if (!isFirstAndAlone) this.#beQuiet();
+    if (known === undefined) return;
+    this.#isForgotten ||= epoch !== known.epoch;
+    this.#registrations.invalidate();
+  }
+
+  async #renewLease(): Promise<Renewal> {
+    const askedAt = this.#clock.now();
+    try {
+      const limit = askedAt < this.#quietUntil ? 0 : CHUNK;
+      const renewed = await this.#commands.renew(this.#registrations.generation, limit);
+      this.#leaseEndsAt = askedAt + this.#leaseMs;
+      this.#failure = undefined;
       return renewed;
     } catch (error) {
-      failure = error;
+      this.#failure = error;
       throw error;
     }
-  };
+  }
 
-  /** A part of the self-check of Redis. @throws while the lease of this node cannot be renewed */
-  const ensureRenewed = (): void => {
-    if (failure === undefined && clock.now() < leaseEndsAt) return;
-    ticker.wakeUp();
-    throw failure ?? new Error('the lease of presence has run out');
-  };
-
-  const runTick = async (listener: PresenceEvents): Promise<void> => {
-    const known = renewal;
-    // Some connections may be back before others are, here and on the other nodes.
-    if (!redis.isReady()) quietUntil = clock.now() + leaseMs;
-    renewal = await renewLease();
-    await reportOffline(listener, renewal);
-
-    const { epoch, wasAlive, others, deadNodes, nextDueMs } = renewal;
-    const isFirstAndAlone = known === undefined && others === 0 && deadNodes.length === 0;
-    if (!wasAlive && !isFirstAndAlone) quietUntil = clock.now() + leaseMs;
-    if (!wasAlive && known !== undefined) {
-      isForgotten ||= epoch !== known.epoch;
-      hasMissedRemovals = true;
-      for (const socketId of sockets.keys()) {
-        unregistered.add(socketId);
-        lapsed.add(socketId);
-      }
-    }
-    if (nextDueMs !== undefined) expectDue(nextDueMs);
-
-    if (hasMissedRemovals) await removeDeparted();
-    await registerAll(listener);
-    if (isForgotten) await commands.leaveAgain(departures.list(), leaseMs);
-    isForgotten = false;
-    departures.settle();
-    if (clock.now() < quietUntil) return;
-    for (const node of deadNodes) {
-      for await (const lost of commands.reap(node)) listener.lost(lost);
-    }
-  };
-
-  const reportOffline = async (listener: PresenceEvents, { unconfirmed, offline }: Renewal): Promise<void> => {
-    for (const user of [...unconfirmed.filter(({ userId }) => !reported.has(userId)), ...offline]) {
-      reported.add(user.userId);
-      departures.delete(user.userId);
+  async #reportOffline(listener: PresenceEvents, { unconfirmed, offline }: Renewal): Promise<void> {
+    for (const user of [...unconfirmed.filter(({ userId }) => !this.#reported.has(userId)), ...offline]) {
+      this.#reported.add(user.userId);
+      this.#pendingOffline.delete(user.userId);
       listener.offline(user);
     }
-    // There may be more, which need not wait for the next grace time to end.
-    if (offline.length === CHUNK) ticker.wakeUp();
+    // There may be more, which need not wait for the end of the next grace time.
+    if (offline.length === CHUNK) this.#ticker.wakeUp();
     const users = [...unconfirmed, ...offline];
-    await commands.confirm(users);
-    for (const { userId } of users) reported.delete(userId);
-  };
+    await this.#commands.confirm(users);
+    for (const { userId } of users) this.#reported.delete(userId);
+  }
 
-  const removeDeparted = async (): Promise<void> => {
-    // Lowered first: what is missed meanwhile raises it again.
-    hasMissedRemovals = false;
-    try {
-      for await (const page of commands.registered()) {
-        const departed = page.filter(({ socketId }) => !sockets.has(socketId));
-        const toRemoval = (socket: (typeof departed)[number]) => {
-          return { ...socket, accountId: departures.accountOf(socket.userId) };
-        };
-        await Promise.all(departed.map((socket) => commands.remove(toRemoval(socket), generation)));
-      }
-    } catch (error) {
-      hasMissedRemovals = true;
-      throw error;
-    }
-  };
+  /** A grace time ends in `afterMs`. */
+  #expectDue(afterMs: number): void {
+    this.#ticker.expect(Math.max(afterMs, this.#quietUntil - this.#clock.now()));
+  }
 
-  const registerAll = async (listener: PresenceEvents): Promise<void> => {
-    const waiting = [...unregistered].filter((socketId) => !registering.has(socketId));
-    for (let i = 0; i < waiting.length; i += CHUNK) {
-      const entries = waiting.slice(i, i + CHUNK).flatMap((socketId) => sockets.get(socketId) ?? []);
-      await Promise.all(entries.map(register));
-    }
-    const restored: PresenceEntry[] = [];
-    for (const socketId of lapsed) {
-      const entry = sockets.get(socketId);
-      if (entry === undefined || unregistered.has(socketId)) continue;
-      lapsed.delete(socketId);
-      restored.push(entry);
-    }
-    if (restored.length > 0) listener.restored(restored);
-  };
+  #beQuiet(): void {
+    this.#quietUntil = this.#clock.now() + this.#leaseMs;
+  }
 
-  const ticker = createTicker({
-    clock,
-    intervalMs: Math.max(1, Math.floor(leaseMs / 3)),
-    canTick: () => redis.commands.isReady,
-    async tick() {
-      try {
-        if (events !== undefined) await runTick(events);
-      } catch (err) {
-        noteFailure();
-        if (redis.commands.isReady) logger.warn({ err }, 'Presence could not be renewed; the next tick tries again');
-      }
-    },
-  });
+  /** A part of the self-check of Redis. @throws while the lease of this node cannot be renewed */
+  #ensureRenewed(): void {
+    if (this.#failure === undefined && this.#clock.now() < this.#leaseEndsAt) return;
+    this.#ticker.wakeUp();
+    throw this.#failure ?? new Error('the presence lease of this node has expired');
+  }
 
-  /** What Redis holds is of no use while this node cannot renew its lease: its sockets do not count. */
-  const ensureReady = (): void => {
-    if (!redis.isReady()) throw new GatewayError('UNAVAILABLE');
-  };
-
-  return {
-    async start(listener) {
-      events = listener;
-      const stopWatching = redis.onStateChange(() => {
-        quietUntil = clock.now() + leaseMs;
-        ticker.wakeUp();
-      });
-      await ticker.start();
-      const removeProbe = redis.addProbe(ensureRenewed);
-      stopListening = () => {
-        stopWatching();
-        removeProbe();
-      };
-      return { isAlone: renewal?.others === 0 };
-    },
-    async add(entry) {
-      sockets.set(entry.socketId, entry);
-      return register(entry);
-    },
-    async remove({ socketId }) {
-      const entry = sockets.get(socketId);
-      if (entry === undefined) return { isLast: false };
-      sockets.delete(socketId);
-      return unregister(entry);
-    },
-    async get(userIds) {
-      ensureReady();
-      return commands.read(userIds).catch(unavailable);
-    },
-    async placesOf(userId) {
-      ensureReady();
-      return commands.placesOf(userId).catch(unavailable);
-    },
-    async stop() {
-      stopListening();
-      await ticker.stop();
-      events = undefined;
-      sockets.clear();
-      unregistered.clear();
-      try {
-        for await (const _ of commands.reap(nodeId));
-      } catch {
-        // Without Redis the lease runs out by itself.
-      }
-    },
-  };
+  /** While this node cannot renew its lease its sockets do not count, so an answer would be wrong. */
+  #ensureReady(): void {
+    if (!this.#redis.isReady()) throw new GatewayError('UNAVAILABLE');
+  }
 }
 
 const unavailable = (cause: unknown): never => {

@@ -10,19 +10,19 @@ export interface SocketRef {
   socketId: string;
 }
 
-/** Keeps the `Socket` documents: by which sockets each user is active. */
+/** Maintains the `Socket` documents: the active sockets of each user. */
 export interface SocketDirectory {
-  /** Adds a socket; again is fine. @throws when the database does */
+  /** Adds a socket. Idempotent. @throws database errors */
   join(userId: string, socketId: string): Promise<void>;
-  /** Takes a socket out, later if the database is away. Never rejects. */
+  /** Removes a socket, later if the database is away. Never rejects. */
   leave(userId: string, socketId: string): Promise<void>;
   /** As {@link SocketDirectory.leave}, for the sockets of a node that died. */
   forget(sockets: readonly SocketRef[]): Promise<void>;
-  /** Adds those of `sockets` that joined on this node, after another node took it for dead and removed them. */
+  /** Adds the sockets of this node again after another node took it for dead and removed them. */
   restore(sockets: readonly SocketRef[]): Promise<void>;
-  /** Takes out all sockets, when no other node is alive and so none is real. @throws when the database does */
+  /** Removes all sockets, when no other node is alive. @throws database errors */
   clear(): Promise<void>;
-  /** Tries once more what is still to be taken out, and stops trying. */
+  /** Retries pending removals once, then stops. */
   close(): Promise<void>;
 }
 
@@ -39,14 +39,14 @@ const RETRY_AFTER_MS = 2_000;
 const WAITING_MAX = 200_000;
 
 /**
- * Makes the directory. A socket that has left is remembered until the database has taken it out, because nobody else would
- * ever do it while this node lives.
+ * A socket that left is remembered until it is removed from the database, because no other node removes it while this node
+ * is alive.
  */
 export function createSocketDirectory(options: SocketDirectoryOptions): SocketDirectory {
   const { model, logger, clock = systemClock } = options;
-  /** Sockets to take out: socket → user. */
+  /** Sockets to remove: socket → user. */
   const waiting = new Map<string, string>();
-  /** A driver may send two commands over two connections, so taking a socket out waits for its coming in. */
+  /** A driver can send two commands over two connections, so a removal waits for the addition. */
   const joining = new Map<string, Promise<unknown>>();
   /** Sockets of this node that joined and have not left. */
   const joined = new Set<string>();
@@ -63,10 +63,10 @@ export function createSocketDirectory(options: SocketDirectoryOptions): SocketDi
       waiting.delete(socketId);
       dropped += 1;
     }
-    logger.error({ dropped }, 'Sockets that left stay in the directory: too many while it was away');
+    logger.error({ dropped }, 'sockets that left stay in the directory: too many left while the database was away');
   };
 
-  const takeOut = async (sockets: readonly (readonly [string, string])[]): Promise<void> => {
+  const removeAll = async (sockets: readonly (readonly [string, string])[]): Promise<void> => {
     const idsByUser = new Map<string, string[]>();
     for (const [socketId, userId] of sockets) idsByUser.set(userId, [...(idsByUser.get(userId) ?? []), socketId]);
     const updates = [...idsByUser].map(([user, ids]) => ({
@@ -89,10 +89,10 @@ export function createSocketDirectory(options: SocketDirectoryOptions): SocketDi
       while (waiting.size > 0) {
         const chunk = firstOf(waiting, CHUNK);
         await Promise.all(chunk.map(([socketId]) => joining.get(socketId)));
-        await takeOut(chunk);
+        await removeAll(chunk);
       }
     } catch (err) {
-      logger.warn({ err, waiting: waiting.size }, 'Sockets could not be taken out of the directory; trying again');
+      logger.warn({ err, waiting: waiting.size }, 'removing sockets from the directory failed; trying again');
       if (!isClosed) cancelRetry = clock.after(RETRY_AFTER_MS, () => void flush());
     } finally {
       flushing = undefined;

@@ -1,19 +1,19 @@
 import type { Clock } from '../../platform/clock.js';
 
-/** Ticks that are expected close to each other are one. */
+/** Ticks requested within this time are merged. */
 const SPACING_MS = 25;
 
 interface Options {
   clock: Clock;
   /** At least one tick in each of these. */
   intervalMs: number;
-  /** While it says no, nothing is done; whoever sees it change wakes it up. */
+  /** Without it no tick runs; call `wakeUp` when it changes. */
   canTick(): boolean;
   /** One tick. Never rejects. */
   tick(): Promise<void>;
 }
 
-/** Does the same again and again, once at a time: at an interval, and sooner when somebody asks for it. */
+/** Runs a task at an interval, and earlier on request; never twice at a time. */
 export function createTicker({ clock, intervalMs, canTick, tick }: Options) {
   let ticking: Promise<void> | undefined;
   let isWanted = false;

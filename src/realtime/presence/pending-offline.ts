@@ -1,0 +1,52 @@
+import type { Clock } from '../../platform/clock.js';
+
+/** Maximum number of users; the oldest are dropped. */
+const USERS_MAX = 50_000;
+
+/** A user without a socket on this node. */
+export interface OfflineUser {
+  userId: string;
+  accountId: string;
+}
+
+/**
+ * Users whose last socket on this node left recently, or left while Redis was away. When Redis has lost its data it must be
+ * told of them again; otherwise no node would report them as offline.
+ */
+export class PendingOffline {
+  readonly #users = new Map<string, { accountId: string; until: number }>();
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** @param until Unix time in milliseconds at which the user is forgotten; `Infinity` until Redis knows */
+  add({ userId, accountId }: OfflineUser, until: number): void {
+    // Deleted first, so that the map is in order of leaving.
+    this.#users.delete(userId);
+    this.#users.set(userId, { accountId, until });
+    const [oldest] = this.#users.keys();
+    if (this.#users.size > USERS_MAX && oldest !== undefined) this.#users.delete(oldest);
+  }
+
+  /** `''` for an unknown user. */
+  accountOf(userId: string): string {
+    return this.#users.get(userId)?.accountId ?? '';
+  }
+
+  delete(userId: string): void {
+    this.#users.delete(userId);
+  }
+
+  /** Redis knows all users: forgets those who waited for that, and those whose time is over. */
+  settle(): void {
+    for (const [userId, { until }] of this.#users) {
+      if (until === Number.POSITIVE_INFINITY || until <= this.#clock.now()) this.#users.delete(userId);
+    }
+  }
+
+  list(): OfflineUser[] {
+    return [...this.#users].map(([userId, { accountId }]) => ({ userId, accountId }));
+  }
+}
