@@ -15,6 +15,7 @@ export const base = {
     // Guards against hanging; generous, because a loaded machine can be many times slower.
     testTimeout: 120_000,
     hookTimeout: 180_000,
+    expect: { poll: { timeout: 110_000 } },
   },
 } as const satisfies ViteUserConfig;
 

@@ -4,5 +4,11 @@ import { base, services } from './vitest.config.js';
 /** The proofs that take minutes. */
 export default defineConfig({
   ...base,
-  test: { ...base.test, ...services, include: ['test/**/*.long.ts'], testTimeout: 900_000 },
+  test: {
+    ...base.test,
+    ...services,
+    include: ['test/**/*.long.ts'],
+    testTimeout: 900_000,
+    expect: { poll: { timeout: 600_000 } },
+  },
 });

@@ -13,14 +13,22 @@ const PROBE = `
   const [first, ...paths] = process.argv.slice(1);
   const streams = [process.stdin, process.stdout, process.stderr, await import(first)];
   // Files are read by the loader itself.
-  const open = () => process.getActiveResourcesInfo().filter((kind) => !kind.startsWith('FSReq')).sort().join(' ');
-  let before = open();
+  const open = () => process.getActiveResourcesInfo().filter((kind) => !kind.startsWith('FSReq'));
+  const newSince = (before) => {
+    const left = open();
+    for (const kind of before) if (left.includes(kind)) left.splice(left.indexOf(kind), 1);
+    return left;
+  };
   const found = [];
   for (const path of paths) {
+    const before = open();
     await import(path);
-    const after = open();
-    if (after !== before) found.push(path + ' leaves open: ' + after);
-    before = after;
+    // What the loader itself still does ends soon.
+    for (let looks = 0; looks < 100 && newSince(before).length > 0; looks += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    const left = newSince(before);
+    if (left.length > 0) found.push(path + ' leaves open: ' + left.join(' '));
   }
   process.stdout.write(found.join('\\n'), () => process.exit(0));
 `;

@@ -77,7 +77,7 @@ describe('two nodes over Redis', () => {
       const redis = await connectRedis({
         url: server.url,
         prefix: 'test',
-        startupTimeoutMs: 10_000,
+        startupTimeoutMs: 120_000,
         logger: pino({ enabled: false }),
       });
       undo.push(() => redis.close());

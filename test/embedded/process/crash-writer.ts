@@ -6,8 +6,8 @@ import { createConnectionType } from '../../../src/library-internals/mongodb-con
  * two accounts in a transaction, adds a document, and increments a counter of its own.
  */
 const [, , url = '', name = ''] = process.argv;
-const connectionType: object = { connectionType: createConnectionType({ maxTimeMs: 60_000 }) };
-const client = await new mongo.MongoClient(url, { serverSelectionTimeoutMS: 60_000, ...connectionType }).connect();
+const connectionType: object = { connectionType: createConnectionType({ maxTimeMs: 120_000 }) };
+const client = await new mongo.MongoClient(url, { serverSelectionTimeoutMS: 120_000, ...connectionType }).connect();
 const db = client.db('crash');
 const accounts = db.collection<{ _id: number; balance: number }>('accounts');
 const entries = db.collection<{ _id: string }>('entries');

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { mongo } from 'mongoose';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startEmbedded } from '../../../src/embedded/index.js';
-import { createTemporaryDirectory, PATIENT } from '../support/running-server.js';
+import { createTemporaryDirectory } from '../support/running-server.js';
 
 const KILLS = 12;
 const WRITERS = ['a', 'b', 'c', 'd'];
@@ -46,7 +46,7 @@ async function stopWriters(writers: readonly ChildProcess[]): Promise<void> {
 }
 
 async function connect(url: string): Promise<mongo.Db> {
-  const client = await new mongo.MongoClient(url, { serverSelectionTimeoutMS: 60_000 }).connect();
+  const client = await new mongo.MongoClient(url, { serverSelectionTimeoutMS: 120_000 }).connect();
   onTestFinished(() => client.close());
   return client.db('crash');
 }
@@ -63,8 +63,8 @@ describe('the embedded database', () => {
 
     const killAndWait = async (kill: number): Promise<void> => {
       process.kill(database.pid ?? expect.fail('the database does not run'), 'SIGKILL');
-      await expect.poll(() => exits, PATIENT).toBe(kill);
-      await expect.poll(() => database.pid, PATIENT).toBeDefined();
+      await expect.poll(() => exits).toBe(kill);
+      await expect.poll(() => database.pid).toBeDefined();
     };
 
     const entered = new Set<string>();
@@ -78,7 +78,7 @@ describe('the embedded database', () => {
     }
     for (let kill = 1; kill <= KILLS; kill += 1) {
       const goal = entered.size + ENTRIES_BETWEEN_KILLS;
-      await expect.poll(() => entered.size >= goal, { timeout: 60_000 }).toBe(true);
+      await expect.poll(() => entered.size >= goal).toBe(true);
       await killAndWait(kill);
     }
     await stopWriters(writers);
@@ -112,7 +112,7 @@ describe('the embedded database', () => {
         else done.push(told);
       });
     }
-    await expect.poll(() => entered.length >= 1500, { timeout: 240_000 }).toBe(true);
+    await expect.poll(() => entered.length >= 1500).toBe(true);
     await stopWriters(writers);
     const total = (await accounts.find().toArray()).reduce((sum, { balance }) => sum + balance, 0);
     expect(total).toBe(1000);

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { mongo } from 'mongoose';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type EmbeddedDatabase, type EmbeddedOptions, startEmbedded } from '../../../src/embedded/index.js';
-import { createTemporaryDirectory, PATIENT } from '../support/running-server.js';
+import { createTemporaryDirectory } from '../support/running-server.js';
 
 async function start(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
   const database = await startEmbedded(options);
@@ -17,7 +17,7 @@ async function start(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
 }
 
 async function connect(url: string): Promise<mongo.Collection<{ _id: number }>> {
-  const client = await new mongo.MongoClient(url, { serverSelectionTimeoutMS: 20_000 }).connect();
+  const client = await new mongo.MongoClient(url, { serverSelectionTimeoutMS: 120_000 }).connect();
   onTestFinished(() => client.close());
   return client.db('test').collection('things');
 }
@@ -106,8 +106,8 @@ describe('the process of the embedded database', () => {
     const things = await connect(database.url);
     await things.insertOne({ _id: 1 });
     process.kill(pidOf(database), 'SIGKILL');
-    await expect.poll(() => exits.length, PATIENT).toBe(1);
-    await expect.poll(() => things.countDocuments().catch(() => -1), PATIENT).toBe(1);
+    await expect.poll(() => exits.length).toBe(1);
+    await expect.poll(() => things.countDocuments().catch(() => -1)).toBe(1);
   });
 
   it('starts again at the same address when it is killed, and drivers go on', async () => {
@@ -139,7 +139,7 @@ describe('the process of the embedded database', () => {
     await (await connect(url)).insertOne({ _id: 1 });
     owner.kill(signal);
     await once(owner, 'exit');
-    await expect.poll(() => isAlive(pid), PATIENT).toBe(false);
+    await expect.poll(() => isAlive(pid)).toBe(false);
     const again = await start({ directory });
     expect(await (await connect(again.url)).countDocuments()).toBe(1);
   });
@@ -154,14 +154,14 @@ describe('the process of the embedded database', () => {
   ] as const)('ends when its parent ends before it serves, %d ms after it began, by %s', async (ms, signal) => {
     const directory = createTemporaryDirectory();
     const owner = spawnOwner(directory);
-    await expect.poll(() => servingPids(directory), { ...PATIENT, interval: 1 }).toHaveLength(1);
+    await expect.poll(() => servingPids(directory), { interval: 1 }).toHaveLength(1);
     // Not a wait for something: the moment at which the parent dies is what is tried.
     await delay(ms);
     const exited = once(owner, 'exit');
     if (signal === 'SIGINT') process.kill(-(owner.pid ?? 0), signal);
     else owner.kill(signal);
     await exited;
-    await expect.poll(() => servingPids(directory), PATIENT).toEqual([]);
+    await expect.poll(() => servingPids(directory)).toEqual([]);
     const again = await start({ directory });
     expect(await (await connect(again.url)).countDocuments()).toBe(0);
   });

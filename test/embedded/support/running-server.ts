@@ -7,9 +7,6 @@ import { toUrl } from '../../../src/embedded/process/address.js';
 import { type RunningServer, type ServerOptions, startServer } from '../../../src/embedded/server/database-server.js';
 import { createMemoryStorage, type MemoryStorage } from './memory-storage.js';
 
-/** How long `expect.poll` waits for what must happen: a busy machine is no failure. */
-export const PATIENT = { timeout: 20_000 };
-
 /** A directory that is gone when the test is over. */
 export function createTemporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'embedded-'));

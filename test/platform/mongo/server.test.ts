@@ -72,14 +72,14 @@ const noTransactions = (command: Document) =>
       };
 
 test('starts on a replica set that is named by its hosts', async () => {
-  const { connection } = await start(`mongodb://${proxy.host},${proxy.host}/gs?replicaSet=embedded`, 20_000);
+  const { connection } = await start(`mongodb://${proxy.host},${proxy.host}/gs?replicaSet=embedded`, 120_000);
   expect(await connection.collection('x').countDocuments()).toBe(0);
 });
 
 test('tells what to do with a standalone mongod', async () => {
   proxy.rules = { onReply: pose(notReplicaSet), onCommand: noTransactions };
   for (const options of ['', 'directConnection=true']) {
-    expect(await failureOf(proxy.url(options), 60_000)).toBe(
+    expect(await failureOf(proxy.url(options), 120_000)).toBe(
       `MongoDB at ${proxy.host} has no transactions, because it is not a replica set: start mongod with --replSet rs0, ` +
         'run rs.initiate() in mongosh once, and add replicaSet=rs0 to MONGODB_URL',
     );
@@ -88,7 +88,7 @@ test('tells what to do with a standalone mongod', async () => {
 
 test('takes an engine with transactions that does not call itself a replica set', async () => {
   proxy.rules.onReply = pose(notReplicaSet);
-  const { connection } = await start(proxy.url(), 20_000);
+  const { connection } = await start(proxy.url(), 120_000);
   expect(await connection.collection('x').countDocuments()).toBe(0);
 });
 
@@ -99,7 +99,7 @@ test.each([
 ])('refuses MongoDB %s', async (version, maxWireVersion) => {
   const asOld = pose({ maxWireVersion });
   proxy.rules.onReply = (reply, command) => (nameOf(command) === 'buildInfo' ? { ...reply, version } : asOld(reply));
-  const failure = await failureOf(proxy.url('directConnection=true'), 60_000);
+  const failure = await failureOf(proxy.url('directConnection=true'), 120_000);
   // The driver itself does not talk to the oldest, and knows their wire version only.
   const words =
     maxWireVersion >= 9
@@ -135,13 +135,13 @@ test('waits while a primary is being elected', async () => {
     looks += 1;
     return looks < 6 ? asSecondary(reply) : reply;
   };
-  const { connection } = await start(proxy.url(), 60_000);
+  const { connection } = await start(proxy.url(), 120_000);
   expect(await connection.collection('x').countDocuments()).toBe(0);
 });
 
 test('refuses wrong credentials at once, without the password', async () => {
   // The embedded database has no users: it answers as a server does to a wrong password, with code 18.
-  const failure = await failureOf(`mongodb://ann:${PASSWORD}@${proxy.host}/gs?authSource=admin`, 60_000);
+  const failure = await failureOf(`mongodb://ann:${PASSWORD}@${proxy.host}/gs?authSource=admin`, 120_000);
   expect(failure).toContain(`MongoDB at ${proxy.host} cannot be used: `);
   expect(failure + logged.join()).not.toContain(PASSWORD);
 });

@@ -28,7 +28,7 @@ afterEach(async () => {
 });
 
 async function open(onMessageLost?: () => void): Promise<Redis> {
-  const options = { url: server.url, prefix: 'test', startupTimeoutMs: 10_000, logger };
+  const options = { url: server.url, prefix: 'test', startupTimeoutMs: 120_000, logger };
   const redis = await connectRedis(onMessageLost === undefined ? options : { ...options, onMessageLost });
   undo.push(() => redis.close());
   return redis;

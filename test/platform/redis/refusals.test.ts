@@ -37,14 +37,14 @@ const MENDING = [
 async function open(
   options: { url?: string; startupTimeoutMs?: number; onMessageLost?: () => void } = {},
 ): Promise<Redis> {
-  const redis = await connectRedis({ url: server.url, prefix: 'test', startupTimeoutMs: 10_000, logger, ...options });
+  const redis = await connectRedis({ url: server.url, prefix: 'test', startupTimeoutMs: 120_000, logger, ...options });
   undo.push(() => redis.close());
   return redis;
 }
 
 /** Opens the subscriptions of the adapter of a namespace, and says that the node may be sent something. */
-async function join(redis: Redis): Promise<Redis> {
-  void redis.subscriber.pSubscribe('test#/#*', () => undefined, true);
+async function join(redis: Redis, onMessage: () => void = () => undefined): Promise<Redis> {
+  void redis.subscriber.pSubscribe('test#/#*', onMessage, true);
   void redis.subscriber.subscribe(['test-request#/#', 'test-response#/#'], () => undefined, true);
   await redis.join();
   return redis;
@@ -299,6 +299,7 @@ describe('a message', () => {
     const own = await startRedis();
     undo.push(() => own.dispose());
     let lost = 0;
+    let heard = 0;
     const a = await join(
       await open({
         url: own.url,
@@ -306,9 +307,15 @@ describe('a message', () => {
           lost += 1;
         },
       }),
+      () => {
+        heard += 1;
+      },
     );
     const proxy = await startProxy(own);
     const b = await join(await open({ url: proxy.url }));
+    // It comes after the announcement that the other node has joined.
+    await b.publisher.publish('test#/#room#', 'barrier');
+    await until(() => heard === 1);
     // From now on the other node reaches a port where nothing listens.
     proxy.setTarget({ ...own, port: 1 });
     await own.stop();

@@ -13,7 +13,7 @@ import { until } from '../../support/until.js';
 it('takes the sockets of a node killed with SIGKILL for gone within the limit, with the lease of production', async () => {
   const server = await startRedis();
   const logger = pino({ enabled: false });
-  const redis = await connectRedis({ url: server.url, prefix: 'test', startupTimeoutMs: 10_000, logger });
+  const redis = await connectRedis({ url: server.url, prefix: 'test', startupTimeoutMs: 120_000, logger });
   const store = createRedisPresence({
     ...{ redis, clock: systemClock, logger, nodeId: 'survivor', keyPrefix: 'test:', graceMs: 100 },
   });

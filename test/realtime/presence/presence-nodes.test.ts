@@ -42,7 +42,7 @@ interface Node {
 }
 
 async function openRedis(): Promise<Redis> {
-  const redis = await connectRedis({ url: server.url, prefix: 'test', startupTimeoutMs: 10_000, logger });
+  const redis = await connectRedis({ url: server.url, prefix: 'test', startupTimeoutMs: 120_000, logger });
   undo.push(() => redis.close());
   return redis;
 }

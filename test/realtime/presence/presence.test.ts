@@ -27,7 +27,7 @@ beforeAll(async () => {
   redis = await connectRedis({
     url: server.url,
     prefix: 'test',
-    startupTimeoutMs: 10_000,
+    startupTimeoutMs: 120_000,
     logger: pino({ enabled: false }),
   });
 });
