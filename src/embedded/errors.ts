@@ -1,4 +1,4 @@
-/** The errors a client can be told, by mongod's name and number. */
+/** The error codes of mongod that this database uses, by name. */
 export const ERROR_CODES = {
   InternalError: 1,
   BadValue: 2,
@@ -78,10 +78,10 @@ export const ERROR_CODES = {
   OutOfDiskSpace: 14031,
 } as const;
 
-/** A name of the table, or `Location<number>`: mongod's spelling of an error that has only a number. */
+/** The name of an error code. Like in mongod, a code without a name is `Location<number>`. */
 export type CodeName = keyof typeof ERROR_CODES | `Location${number}`;
 
-/** The name of a number, as far as there is one. */
+/** The name of an error code. */
 export function codeNameOf(code: number): CodeName {
   for (const [name, known] of Object.entries(ERROR_CODES)) if (known === code) return name as CodeName;
   return `Location${code}`;
@@ -95,12 +95,12 @@ const toCode = (codeName: CodeName): number =>
 /** Fields that an error adds to its reply: `keyPattern`, `keyValue`. */
 export type ErrorFields = Readonly<Record<string, unknown>>;
 
-/** An error with the number, name and text a driver reads. `extra` is merged into the reply (`keyPattern`, …). */
+/** An error that is returned to the client. `extra` is merged into the reply. */
 export class DatabaseError extends Error {
   readonly code: number;
   readonly codeName: string;
   readonly extra: ErrorFields | undefined;
-  /** What a driver may do about it: `TransientTransactionError`, `RetryableWriteError`, … */
+  /** Labels that tell drivers how to react: `TransientTransactionError`, `RetryableWriteError`, … */
   errorLabels: string[] = [];
 
   constructor(codeName: CodeName, message: string, extra?: ErrorFields) {
@@ -112,12 +112,12 @@ export class DatabaseError extends Error {
   }
 }
 
-/** Throws the named error. */
+/** Throws a {@link DatabaseError}. */
 export function fail(codeName: CodeName, message: string, extra?: ErrorFields): never {
   throw new DatabaseError(codeName, message, extra);
 }
 
-/** Any thrown value as a DatabaseError: what is not one is a fault of this server (InternalError, code 1). */
+/** Converts any thrown value. An error of another class is a fault of this server: InternalError (1). */
 export function toDatabaseError(error: unknown): DatabaseError {
   if (error instanceof DatabaseError) return error;
   if (error instanceof RangeError && /call stack/i.test(error.message)) {

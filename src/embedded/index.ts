@@ -1,40 +1,40 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { addressOf, toUrl } from './process/address.js';
-import { type EmbeddedLogger, launch } from './process/launcher.js';
+import { type ChildExit, type EmbeddedLogger, launch } from './process/launcher.js';
 
 export type { EmbeddedLogger } from './process/launcher.js';
 
-/** Where the data is, how it is kept, and who hears of it. */
+/** Options of {@link startEmbedded}. */
 export interface EmbeddedOptions {
-  /** Where the data lives; made if it does not exist, readable by its owner alone. */
+  /** The data directory. It is created if it does not exist, with access for its owner only. */
   readonly directory: string;
-  /** The database a driver uses when it names none; the driver's own default is `test`. */
+  /** The default database in the URL. Without it, drivers use `test`. */
   readonly database?: string;
   readonly logger?: EmbeddedLogger;
-  /** How often written data is forced to disk, 100 by default; what is lost in a power failure at most. */
+  /** The interval of `fdatasync`, and so the most that a power failure can lose; 100 by default. */
   readonly syncIntervalMs?: number;
-  /** How often documents with a time to live are looked through, 60,000 by default. */
+  /** The interval at which TTL indexes are processed; 60,000 by default. */
   readonly expiryIntervalMs?: number;
-  /** Cut damaged data that had been on disk instead of refusing to open it. */
+  /** Cut off damage before durable data instead of refusing to start. */
   readonly isRepairing?: boolean;
-  /** Called when the database's process died; it is started again at the same URL. */
-  readonly onExit?: (cause: { code: number | null; signal: NodeJS.Signals | null }) => void;
+  /** Called when the database process ended unexpectedly. It is restarted with the same URL. */
+  readonly onExit?: (exit: ChildExit) => void;
 }
 
-/** A database that runs. */
+/** A running embedded database. */
 export interface EmbeddedDatabase {
-  /** For `mongoose.connect` or `new MongoClient`. */
+  /** The URL for `mongoose.connect` or `new MongoClient`. */
   readonly url: string;
-  /** Of the process that serves; undefined while it is being started again. */
+  /** The pid of the database process; undefined while it restarts. */
   readonly pid: number | undefined;
-  /** Writes what is owed and ends the process. */
+  /** Finishes all writes and ends the process. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts the embedded database in a process of its own, which ends when this one ends, however it ends.
- * @throws Error when the directory belongs to another process (naming its pid), or its data cannot be read
+ * Starts the embedded database in a child process. The child ends when this process ends, however it ends.
+ * @throws Error when another process uses the directory (with its pid), or the data cannot be read
  */
 export async function startEmbedded({ directory, database, ...options }: EmbeddedOptions): Promise<EmbeddedDatabase> {
   const path = resolve(directory);

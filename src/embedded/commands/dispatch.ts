@@ -3,7 +3,7 @@ import { toNumber } from '../bson/numbers.js';
 import { type Document, fieldOf, isDocument, isNumeric } from '../bson/values.js';
 import { abortTransactionOf } from '../engine/sessions.js';
 import { type DatabaseError, fail, toDatabaseError } from '../errors.js';
-import type { CommandHandler, Connection } from '../wire/listener.js';
+import type { CommandHandler, Connection } from '../wire/connection.js';
 import { labelsOf } from './error-labels.js';
 import { describe, isExplainedAggregate } from './explain-command.js';
 import { ensureKnownFields, findCommand } from './registry.js';

@@ -3,7 +3,7 @@ import type { Document } from '../bson/values.js';
 import { SESSION_TIMEOUT_MINUTES } from '../engine/sessions.js';
 import { MAX_DOCUMENT_BYTES } from '../engine/writer.js';
 import { fail } from '../errors.js';
-import { MAX_MESSAGE_BYTES } from '../wire/framing.js';
+import { MAX_MESSAGE_BYTES } from '../wire/framer.js';
 import { type Command, NO_FIELDS, type Request } from './request/request.js';
 import { MAX_WRITE_BATCH_SIZE } from './statements/run-statements.js';
 

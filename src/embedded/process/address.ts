@@ -2,18 +2,18 @@ import { join } from 'node:path';
 import type { ListenAddress } from '../wire/listener.js';
 
 const SOCKET_NAME = 'db.sock';
-/** What `sockaddr_un` has room for, without the byte that ends it. */
+/** The size of the path in `sockaddr_un`, without the terminating byte. */
 const MAX_SOCKET_PATH_BYTES = 107;
 
-/** Where the server of a directory listens: a socket inside it, or a loopback port where the path is too long. */
+/** The address of the server of a data directory: a unix socket in it, or a loopback port when the path is too long. */
 export function addressOf(directory: string): ListenAddress {
   const path = join(directory, SOCKET_NAME);
   return Buffer.byteLength(path) > MAX_SOCKET_PATH_BYTES ? { host: '127.0.0.1', port: 0 } : { path };
 }
 
 /**
- * The URL under which a driver reaches the address. The connection is direct: the driver takes this one node as it is
- * and does not look for others; it still sees a replica set, hence sessions, transactions and retryable writes.
+ * The URL of a server for drivers. With `directConnection` the driver does not discover other nodes. It still sees a
+ * replica set, and so supports sessions, transactions and retryable writes.
  */
 export function toUrl(address: ListenAddress, database = ''): string {
   const host = 'path' in address ? encodeURIComponent(address.path) : `${address.host}:${address.port}`;

@@ -4,21 +4,21 @@ import { type ServeOptions, serveDirectory } from '../server/serve-directory.js'
 import type { ListenAddress } from '../wire/listener.js';
 
 /*
- * The child process. Its options come as JSON in the first argument; it tells its parent when it serves, and ends when
- * the parent says so or is gone.
+ * The entry point of the child process. Its first argument is the JSON of its options. It notifies its parent when it
+ * serves, and ends when the parent requests it or has ended.
  */
 
-/** What the child tells its parent. */
+/** A message from the child to its parent. */
 export type ChildMessage =
   | { readonly kind: 'ready'; readonly address: ListenAddress }
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'problem'; readonly message: string };
 
-function tell(message: ChildMessage): void {
+function notifyParent(message: ChildMessage): void {
   if (process.connected) process.send?.(message);
 }
 
-/** Whether the parent is still there. Its channel closes when it ends, however it ends. */
+/** Whether the parent still runs. The channel closes when the parent ends, however it ends. */
 const hasParent = (): boolean => process.connected === true;
 
 async function runAsChild(options: ServeOptions): Promise<void> {
@@ -30,7 +30,7 @@ async function runAsChild(options: ServeOptions): Promise<void> {
     await server.stop();
     process.exit(0);
   };
-  // A terminal, or a service manager, signals every process of the group: when to end is the parent's decision.
+  // Terminals and service managers signal the whole process group. The parent decides when the child ends.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       if (!hasParent()) void end();
@@ -40,15 +40,15 @@ async function runAsChild(options: ServeOptions): Promise<void> {
   process.on('message', (message) => {
     if (message === 'stop') void end();
   });
-  // A parent that ended while this file was being loaded was reported to nobody, or is about to be reported.
+  // If the parent ended while this file was loading, the event was missed or is pending.
   await setImmediate();
   if (isEnding || !hasParent()) process.exit(0);
   try {
-    server = await serveDirectory(options, (message) => tell({ kind: 'problem', message }));
-    tell({ kind: 'ready', address: server.address });
+    server = await serveDirectory(options, (message) => notifyParent({ kind: 'problem', message }));
+    notifyParent({ kind: 'ready', address: server.address });
     if (isEnding) await end();
   } catch (error) {
-    tell({ kind: 'failed', reason: (error as Error).message });
+    notifyParent({ kind: 'failed', reason: (error as Error).message });
     process.exitCode = 1;
     process.disconnect?.();
   }

@@ -5,59 +5,143 @@ import type { ServeOptions } from '../server/serve-directory.js';
 import type { ListenAddress } from '../wire/listener.js';
 import type { ChildMessage } from './child.js';
 
-/** What is told of the child's life; a pino logger fits. */
+/** Receives log entries about the child process. A pino logger fits. */
 export interface EmbeddedLogger {
   info(details: object, message: string): void;
   warn(details: object, message: string): void;
   error(details: object, message: string): void;
 }
 
-/** What the child serves, and who hears of it. */
-export interface LauncherOptions extends ServeOptions {
-  readonly logger?: EmbeddedLogger | undefined;
-  /** Called when the child ended though nobody asked it to; it is started again. */
-  readonly onExit?: ((cause: { code: number | null; signal: NodeJS.Signals | null }) => void) | undefined;
+/** How a child process ended. */
+export interface ChildExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
 }
 
-/** The child process and its keeper. */
-export interface Launcher {
-  readonly address: ListenAddress;
-  /** Of the present child; undefined while it is being started again. */
-  readonly pid: number | undefined;
-  stop(): Promise<void>;
+/** Options of {@link launch}. */
+export interface LauncherOptions extends ServeOptions {
+  readonly logger?: EmbeddedLogger | undefined;
+  /** Called when the child ended unexpectedly. It is restarted. */
+  readonly onExit?: ((exit: ChildExit) => void) | undefined;
 }
 
 const FIRST_RESTART_DELAY_MS = 50;
 const MAX_RESTART_DELAY_MS = 5000;
-/** A child that lived this long had started well: the next restart is quick again. */
+/** After this uptime, a restart starts again with the first delay. */
 const HEALTHY_AFTER_MS = 30_000;
 const STOP_TIMEOUT_MS = 30_000;
 
-/** How the child is run: the compiled file by plain Node, the source by way of tsx, wherever the parent was started. */
-function entry(): { path: string; execArgv: string[] } {
-  const isSource = import.meta.url.endsWith('.ts');
-  const path = fileURLToPath(new URL(isSource ? './child.ts' : './child.js', import.meta.url));
-  const memory = process.execArgv.filter((argument) => argument.startsWith('--max-old-space-size'));
-  const loader = isSource ? ['--conditions=source', '--import', import.meta.resolve('tsx')] : ['--enable-source-maps'];
-  // Replies and requests are garbage at once: room for them keeps it from being copied among the documents.
-  return { path, execArgv: ['--max-semi-space-size=32', ...memory, ...loader] };
+/**
+ * Starts the child process and restarts it whenever it ends, at the same address, so that drivers reconnect.
+ * @throws Error with the reason why the first start failed
+ */
+export async function launch(options: LauncherOptions): Promise<Launcher> {
+  const launcher = new Launcher(options);
+  await launcher.start();
+  return launcher;
+}
+
+/** Supervises the child process of the embedded database. */
+class Launcher {
+  readonly #options: ServeOptions;
+  readonly #logger: EmbeddedLogger | undefined;
+  readonly #onExit: ((exit: ChildExit) => void) | undefined;
+  #address: ListenAddress;
+  #child: ChildProcess | undefined;
+  #isServing = false;
+  #isStopping = false;
+  #restartDelayMs = FIRST_RESTART_DELAY_MS;
+  #restartTimer: NodeJS.Timeout | undefined;
+
+  constructor({ logger, onExit, ...options }: LauncherOptions) {
+    this.#options = options;
+    this.#address = options.address;
+    this.#logger = logger;
+    this.#onExit = onExit;
+  }
+
+  get address(): ListenAddress {
+    return this.#address;
+  }
+
+  /** The pid of the child; undefined while it restarts. */
+  get pid(): number | undefined {
+    return this.#isServing ? this.#child?.pid : undefined;
+  }
+
+  /** Starts the child and waits until it serves. */
+  async start(): Promise<void> {
+    const child = spawn({ ...this.#options, address: this.#address });
+    this.#child = child;
+    try {
+      this.#address = await waitUntilReady(child, (problem) => this.#logger?.warn({ pid: child.pid }, problem));
+    } catch (error) {
+      this.#child = undefined;
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+      throw error;
+    }
+    const startedAt = Date.now();
+    this.#isServing = true;
+    child.once('exit', (code, signal) => this.#handleExit({ code, signal }, Date.now() - startedAt));
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    clearTimeout(this.#restartTimer);
+    if (this.#child) await stopChild(this.#child);
+  }
+
+  #handleExit(exit: ChildExit, uptimeMs: number): void {
+    this.#child = undefined;
+    this.#isServing = false;
+    if (this.#isStopping) return;
+    if (uptimeMs > HEALTHY_AFTER_MS) this.#restartDelayMs = FIRST_RESTART_DELAY_MS;
+    this.#logger?.error(exit, 'embedded database exited unexpectedly, restarting');
+    this.#onExit?.(exit);
+    this.#scheduleRestart();
+  }
+
+  #scheduleRestart(): void {
+    this.#restartTimer = setTimeout(() => void this.#restart(), this.#restartDelayMs);
+    this.#restartDelayMs = Math.min(this.#restartDelayMs * 2, MAX_RESTART_DELAY_MS);
+  }
+
+  async #restart(): Promise<void> {
+    try {
+      await this.start();
+      this.#logger?.info({ pid: this.#child?.pid }, 'embedded database restarted');
+    } catch (error) {
+      this.#logger?.error({ reason: (error as Error).message }, 'embedded database could not be restarted');
+      if (!this.#isStopping) this.#scheduleRestart();
+    }
+  }
 }
 
 function spawn(options: ServeOptions): ChildProcess {
-  const { path, execArgv } = entry();
+  const { path, execArgv } = childEntry();
   return fork(path, [JSON.stringify(options)], {
     execArgv,
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    // What a debugger or a coverage tool puts there is meant for the parent, and so is what `node --watch` asks for.
+    // Options of debuggers, coverage tools and `node --watch` apply to the parent only.
     env: { ...process.env, NODE_OPTIONS: '', WATCH_REPORT_DEPENDENCIES: '' },
   });
 }
 
-/** Waits until the child serves. */
-const waitUntilReady = async (child: ChildProcess, onProblem: (message: string) => void): Promise<ListenAddress> =>
-  new Promise((resolve, reject) => {
+/** The file of the child and its Node options: the compiled file, or the source with tsx if the parent runs from source. */
+function childEntry(): { path: string; execArgv: string[] } {
+  const isSource = import.meta.url.endsWith('.ts');
+  const path = fileURLToPath(new URL(isSource ? './child.ts' : './child.js', import.meta.url));
+  const memory = process.execArgv.filter((argument) => argument.startsWith('--max-old-space-size'));
+  const loader = isSource ? ['--conditions=source', '--import', import.meta.resolve('tsx')] : ['--enable-source-maps'];
+  // Requests and replies are short-lived. A larger young generation keeps them from being promoted.
+  return { path, execArgv: ['--max-semi-space-size=32', ...memory, ...loader] };
+}
+
+/** Waits until the child serves. @returns its address */
+function waitUntilReady(child: ChildProcess, onProblem: (problem: string) => void): Promise<ListenAddress> {
+  return new Promise((resolve, reject) => {
     const onExit = (code: number | null, signal: NodeJS.Signals | null): void =>
-      reject(new Error(`The embedded database ended while it was starting (${signal ?? `code ${code}`})`));
+      reject(new Error(`The embedded database exited during its start (${signal ?? `code ${code}`})`));
     child.once('exit', onExit);
     child.once('error', reject);
     child.on('message', (message: ChildMessage) => {
@@ -66,77 +150,12 @@ const waitUntilReady = async (child: ChildProcess, onProblem: (message: string) 
       return message.kind === 'ready' ? resolve(message.address) : reject(new Error(message.reason));
     });
   });
-
-/**
- * Starts the child and keeps it running until {@link Launcher.stop}: one that dies is started again at the same
- * address, so that drivers reconnect by themselves.
- * @throws Error saying why the first start failed
- */
-export async function launch(options: LauncherOptions): Promise<Launcher> {
-  const { logger, onExit, ...childOptions } = options;
-  let child: ChildProcess | undefined;
-  let isServing = false;
-  let address = options.address;
-  let isStopping = false;
-  let delayMs = FIRST_RESTART_DELAY_MS;
-  let restart: NodeJS.Timeout | undefined;
-
-  const start = async (): Promise<void> => {
-    const started = spawn({ ...childOptions, address });
-    child = started;
-    try {
-      address = await waitUntilReady(started, (message) => logger?.warn({ pid: started.pid }, message));
-    } catch (error) {
-      child = undefined;
-      if (started.exitCode === null && started.signalCode === null) started.kill('SIGKILL');
-      throw error;
-    }
-    const startedAt = Date.now();
-    isServing = true;
-    started.once('exit', (code, signal) => {
-      child = undefined;
-      isServing = false;
-      if (isStopping) return;
-      if (Date.now() - startedAt > HEALTHY_AFTER_MS) delayMs = FIRST_RESTART_DELAY_MS;
-      logger?.error({ code, signal }, 'the embedded database ended unexpectedly; starting it again');
-      onExit?.({ code, signal });
-      scheduleRestart();
-    });
-  };
-
-  const scheduleRestart = (): void => {
-    restart = setTimeout(() => {
-      start().then(
-        () => logger?.info({ pid: child?.pid }, 'the embedded database runs again'),
-        (error: Error) => {
-          logger?.error({ reason: error.message }, 'the embedded database could not be started again');
-          if (!isStopping) scheduleRestart();
-        },
-      );
-    }, delayMs);
-    delayMs = Math.min(delayMs * 2, MAX_RESTART_DELAY_MS);
-  };
-
-  await start();
-  return {
-    get address() {
-      return address;
-    },
-    get pid() {
-      return isServing ? child?.pid : undefined;
-    },
-    stop: async () => {
-      isStopping = true;
-      clearTimeout(restart);
-      if (child) await stopChild(child);
-    },
-  };
 }
 
 async function stopChild(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, 'exit');
-  // It ends as well when the channel is gone, which is what happens when a parent dies.
+  // Without a channel the child ends by itself, as when its parent ends.
   if (child.connected) child.send('stop');
   const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
   await exited;

@@ -1,51 +1,37 @@
 import { createCommandHandler } from '../commands/dispatch.js';
 import { createServerState, type ServerState } from '../commands/state/server-state.js';
 import { Database, type DatabaseOptions } from '../engine/database.js';
-import { deleteExpired } from '../engine/expiry.js';
-import { createWireServer, type ListenAddress } from '../wire/listener.js';
+import { createWireListener, type ListenAddress, type WireListener } from '../wire/listener.js';
+import { type HousekeepingOptions, startHousekeeping } from './housekeeping.js';
 
-/** What is served, and where. */
-export interface ServerOptions extends DatabaseOptions {
+/** Options of {@link startServer}. */
+export interface ServerOptions extends DatabaseOptions, HousekeepingOptions {
   readonly address: ListenAddress;
-  /** How often expired documents are looked for; mongod's 60 s. */
-  readonly expiryIntervalMs?: number;
 }
 
-/** A server that answers. */
+/** A server that accepts connections. */
 export interface RunningServer {
   readonly address: ListenAddress;
-  /** Answers what is under way, writes what is owed, and ends. */
+  /** Waits for running commands, finishes all writes, and stops. */
   stop(): Promise<void>;
 }
 
-const HOUSEKEEPING_INTERVAL_MS = 1000;
-const EXPIRY_INTERVAL_MS = 60_000;
-
 /** Opens the data and serves it. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const engine = new Database(options);
-  const state = createServerState(engine);
-  const wire = createWireServer(createCommandHandler(state), {
-    onConnectionStart: () => {
-      state.counters.connections += 1;
-    },
-    onConnectionEnd: () => {
-      state.counters.connections -= 1;
-    },
-    onProtocolError: (error) => {
-      if (error.name === 'ProtocolError') options.onProblem(`a connection was ended: ${error.message}`);
-    },
-  });
-  const address = await wire.listen(options.address);
-  const timers = startHousekeeping(state, options);
+  const state = createServerState(new Database(options));
+  const listener = createListener(state, options);
+  const address = await listener.listen(options.address);
+  const stopHousekeeping = startHousekeeping(state, options);
+
+  async function stop(): Promise<void> {
+    stopHousekeeping();
+    // Running commands can wait for the lock of a transaction.
+    for (const session of [...state.engine.sessions.values()]) session.transaction?.end();
+    await listener.close();
+    await state.engine.close();
+  }
+
   let stopping: Promise<void> | undefined;
-  const stop = async (): Promise<void> => {
-    for (const timer of timers) clearInterval(timer);
-    // Commands that wait for a transaction's lock must not keep the server from ending.
-    for (const session of [...engine.sessions.values()]) session.transaction?.end();
-    await wire.close();
-    await engine.close();
-  };
   return {
     address,
     stop: () => {
@@ -55,23 +41,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
 }
 
-function startHousekeeping(state: ServerState, options: ServerOptions): NodeJS.Timeout[] {
-  const { engine, cursors } = state;
-  const housekeeping = setInterval(() => {
-    const now = Date.now();
-    cursors.expire(now);
-    engine.sessions.expire(now);
-    engine.recoverLog();
-  }, HOUSEKEEPING_INTERVAL_MS);
-  let isExpiring = false;
-  const expiry = setInterval(() => {
-    if (isExpiring) return;
-    isExpiring = true;
-    deleteExpired(engine, Date.now())
-      .catch((error: Error) => options.onProblem(`expired documents were not deleted: ${error.message}`))
-      .finally(() => {
-        isExpiring = false;
-      });
-  }, options.expiryIntervalMs ?? EXPIRY_INTERVAL_MS);
-  return [housekeeping, expiry];
+function createListener(state: ServerState, { onProblem }: ServerOptions): WireListener {
+  return createWireListener(createCommandHandler(state), {
+    onConnectionStart: () => {
+      state.counters.connections += 1;
+    },
+    onConnectionEnd: () => {
+      state.counters.connections -= 1;
+    },
+    onConnectionError: (error) => {
+      if (error.name === 'ProtocolError') onProblem(`closed a connection after a protocol error: ${error.message}`);
+    },
+  });
 }

@@ -4,7 +4,7 @@ import { createDiskStorage } from '../store/disk-storage.js';
 import type { ListenAddress } from '../wire/listener.js';
 import { type RunningServer, startServer } from './database-server.js';
 
-/** What is to be served, and where. */
+/** Options of {@link serveDirectory}. */
 export interface ServeOptions {
   readonly directory: string;
   readonly address: ListenAddress;
@@ -13,14 +13,14 @@ export interface ServeOptions {
   readonly isRepairing?: boolean;
 }
 
-/** Opens a directory and serves it; the one owner of the directory until it is stopped. */
+/** Locks and opens a data directory, and serves it until the server is stopped. */
 export async function serveDirectory(
   { directory, ...options }: ServeOptions,
   onProblem: (message: string) => void,
 ): Promise<RunningServer> {
   const release = lockDirectory(directory);
   try {
-    // Nobody else owns the directory, so a socket in it was left by a process that was killed.
+    // This process owns the directory, so an existing socket is a leftover of a killed process.
     if ('path' in options.address) rmSync(options.address.path, { force: true });
     const server = await startServer({ ...options, storage: createDiskStorage(directory), onProblem });
     return {

@@ -1,6 +1,6 @@
 import { decodeDocument } from '../bson/decode.js';
 import { type Document, setField } from '../bson/values.js';
-import { ProtocolError } from './framing.js';
+import { ProtocolError } from './framer.js';
 
 const OP_QUERY = 2004;
 const OP_MSG = 2013;
@@ -8,23 +8,23 @@ const OP_MSG = 2013;
 const CHECKSUM_PRESENT = 1;
 const MORE_TO_COME = 2;
 const EXHAUST_ALLOWED = 1 << 16;
-/** Bits of the lower half must be understood; the upper half is optional. */
+/** Unknown flags among the lower 16 bits are errors; unknown flags among the upper bits are ignored. */
 const REQUIRED_FLAGS = 0xffff;
 
-/** A command as it came over the wire. */
+/** A decoded command message. */
 export interface Message {
   readonly requestId: number;
   readonly command: Document;
   readonly database: string;
-  /** The client expects no reply (an unacknowledged write). */
+  /** Whether the client expects no reply, as for unacknowledged writes. */
   readonly isFireAndForget: boolean;
-  /** OP_QUERY, which a driver uses for its first hello only, is answered with OP_REPLY. */
+  /** Whether the message is an OP_QUERY, which drivers send only as first hello. Its reply is an OP_REPLY. */
   readonly isLegacy: boolean;
 }
 
 /**
- * Reads a message.
- * @throws ProtocolError for another opcode, an unknown required flag, or bytes that do not add up
+ * Decodes a message.
+ * @throws ProtocolError for another opcode, an unknown required flag, or malformed bytes
  */
 export function parseMessage(bytes: Buffer): Message {
   const opcode = bytes.readInt32LE(12);

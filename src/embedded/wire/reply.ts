@@ -8,7 +8,7 @@ const AWAIT_CAPABLE = 8;
 
 let lastRequestId = 0;
 
-/** A reply document as the bytes that answer a message, in the message's own dialect. */
+/** Encodes the reply to a message: OP_MSG, or OP_REPLY for a legacy message. */
 export function encodeReply(message: Message, reply: Document): Buffer {
   const body = encodeDocument(reply);
   const headerBytes = message.isLegacy ? 36 : 21;

@@ -1,7 +1,7 @@
 import type { Document } from '../../bson/values.js';
 import type { Session } from '../../engine/sessions.js';
 import type { Transaction } from '../../engine/transaction.js';
-import type { Connection } from '../../wire/listener.js';
+import type { Connection } from '../../wire/connection.js';
 import type { ServerState } from '../state/server-state.js';
 import type { Deadline } from './deadline.js';
 

@@ -1,17 +1,16 @@
-/** What mongod takes in one message. A longer one ends its connection. */
+/** The maximum message size, as in mongod. A longer message closes its connection. */
 export const MAX_MESSAGE_BYTES = 48_000_000;
 const HEADER_BYTES = 16;
 
-/** Thrown for bytes that are no message: the connection cannot go on, because nobody knows where the next one starts. */
+/** Malformed bytes. The connection must be closed, because the start of the next message is unknown. */
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';
 }
 
 /**
- * Cuts a stream of bytes into wire messages (little-endian length first).
- * @param onMessage - gets each whole message with its header; the buffer is the callee's to keep
- * @returns a function to hand every chunk to
- * @throws ProtocolError when a length is impossible
+ * Splits a stream of bytes into wire messages, which start with their length.
+ * @param onMessage - receives each complete message with its header, and can keep the buffer
+ * @returns a function that takes the chunks of the stream and throws a ProtocolError for an invalid length
  */
 export function createFramer(onMessage: (message: Buffer) => void): (chunk: Buffer) => void {
   let chunks: Buffer[] = [];
