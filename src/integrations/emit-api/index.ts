@@ -4,7 +4,7 @@ import { type Integration, mountRoutes } from '../../framework/integration.js';
 import { createRoutes } from './routes.js';
 import { createEmitService } from './service.js';
 
-/** REST routes of backends: emit, broadcast, disconnect, presence. */
+/** REST routes for backends: emit, broadcast, disconnect, presence. */
 export const createEmitApi = (context: Context): Integration => ({
   name: emitApi.name,
   routes: mountRoutes(emitApi, createRoutes(createEmitService(context))),

@@ -32,7 +32,7 @@ export const createRoutes = (service: EmitService): RouteHandlers<typeof emitApi
   presences: async ({ body: { userIds } }) => ({ users: await service.presencesOf(userIds) }),
 });
 
-/** Runs tasks when the response has been written. */
+/** Runs tasks after the response was written. */
 function whenAnswered(response: Response): WhenAnswered {
   const tasks: (() => void)[] = [];
   response.once('finish', () => {
@@ -41,7 +41,7 @@ function whenAnswered(response: Response): WhenAnswered {
   return (task) => void tasks.push(task);
 }
 
-/** The answer to one item of a batch: what the call alone would have answered. */
+/** The reply to one item of a batch, equal to the response of a single call. */
 async function toItemAnswer(service: EmitService, item: unknown, answering: WhenAnswered) {
   try {
     const { idempotencyKey: key, ...emit } = parse(emitItem, item);
@@ -66,11 +66,14 @@ const toQuestion = ({ since, limit, before, ...which }: z.output<typeof delivery
   ...(before !== undefined && { before: Number(before) }),
 });
 
-/** Converts a call to an emit of the service. @throws GatewayError `VALIDATION_ERROR` for an option without the one that it needs */
+/**
+ * Converts a call to an emit of the service.
+ * @throws GatewayError `VALIDATION_ERROR` for an option without its prerequisite
+ */
 function toEmit({ userId, event, payload, namespace, ...options }: z.output<typeof emitItem>) {
   const { ttl, push_after: pushAfter } = options;
   const isPush = isYes(options.push);
-  // Push depends on the acknowledgement, which only durable messages have.
+  // Push depends on the acknowledgement, so it requires a durable message.
   const isDurable = isYes(options.durable) || (isPush && options.durable === undefined);
   if (!isDurable && ttl !== undefined) throw invalid('ttl', 'needs durable=true');
   if (!isDurable && isPush) throw invalid('push', 'needs durable=true');

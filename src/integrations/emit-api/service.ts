@@ -15,7 +15,7 @@ import { toDeliveries } from './to-wire.js';
 interface Emit {
   event: string;
   payload: unknown;
-  /** One, or `*`: all namespaces of users. */
+  /** One namespace, or `*` for all user namespaces. */
   namespace: string;
 }
 
@@ -26,15 +26,15 @@ interface UserEmit extends Emit {
   durable?: { ttlMs?: number; push?: { afterMs?: number } };
 }
 
-/** Runs a task when the caller has been given the answer to the call. */
+/** Runs a task after the response was sent. */
 export type WhenAnswered = (task: () => void) => void;
 
-/** Which messages of a user. */
+/** Filters for a user's messages. */
 type DeliveriesQuestion = Omit<HistoryQuestion, 'recipient'> & { site?: string | undefined };
 
 type TokenRevocation = z.output<(typeof emitApi)['routes']['revokeTokens']['body']>;
 
-/** How far the clock of a backend may be ahead. */
+/** Clock tolerance for backends. */
 const FUTURE_MAX_MS = 60_000;
 
 /** The result. */
@@ -48,8 +48,8 @@ interface Emitted {
 export type EmitService = ReturnType<typeof createEmitService>;
 
 /**
- * What is emitted reaches the sockets that are connected now; what is durable is stored first, and reaches those that
- * come later too.
+ * A plain emit reaches connected sockets only. A durable emit is stored first, and also reaches devices that connect
+ * later.
  */
 export function createEmitService(context: Context) {
   const { config, emitter, presence, sitePresence, delivery, push, models, clock, revocations } = context;
@@ -74,25 +74,25 @@ export function createEmitService(context: Context) {
     return { sockets: emitter.emit(target, { event, payload }) };
   };
 
-  /** Connected to another node. While presence is unavailable the message counts as waiting. */
+  /** Whether the user is connected to another node. While presence is unavailable the message counts as queued. */
   const isElsewhere = async (userId: string): Promise<boolean> => {
     const found = await presence.get([userId]).catch(() => []);
     return found.some(({ online }) => online);
   };
 
   return {
-    /** A key makes it happen once, however often and on whichever node it is called. */
+    /** A key makes the emit idempotent, over all nodes. */
     async toUser(emit: UserEmit, whenAnswered: WhenAnswered, key?: string): Promise<Once<Emitted>> {
       if (key === undefined) return { answer: await toUser(emit, whenAnswered), isReplay: false };
       return idempotency.once(JSON.stringify([GENERAL_SITE, key]), emit, (id) => toUser(emit, whenAnswered, id));
     },
 
-    /** @throws GatewayError `NOT_FOUND` for what was never durable, or ended too long ago */
+    /** @throws GatewayError `NOT_FOUND` for an id that is not a durable emit, or whose state has expired */
     async statusOf(id: string) {
-      const status = await delivery.statusOf(id);
-      if (status === undefined || status.site !== GENERAL_SITE) throw new GatewayError('NOT_FOUND');
-      const { site: _site, ...told } = status;
-      return told;
+      const found = await delivery.statusOf(id);
+      if (found === undefined || found.site !== GENERAL_SITE) throw new GatewayError('NOT_FOUND');
+      const { site: _site, ...status } = found;
+      return status;
     },
 
     toEveryone({ event, payload, namespace, account }: Emit & { account: string | undefined }): { sockets: number } {
@@ -103,10 +103,10 @@ export function createEmitService(context: Context) {
       return { sockets: emitter.emit(target, { event, payload }) };
     },
 
-    /** @param blockMs how long the user may not return; stored before anything is closed */
+    /** @param blockMs how long the user is blocked from reconnecting; stored before connections are closed */
     async disconnect(userId: string, reason: string | undefined, blockMs: number | undefined): Promise<void> {
       if (blockMs !== undefined) await revocations.withdraw({ userId, blockedUntil: clock.now() + blockMs });
-      // The chats use ObjectIds in lower case; tokens can spell them differently.
+      // The chats use lower-case ObjectIds; tokens may contain upper case.
       const spellings = [...new Set([userId, userId.toLowerCase()])];
       const everywhere = { namespaces: tokenNamespaces, rooms: spellings.map(rooms.user) };
       emitter.emit(everywhere, { event: 'disconnected', payload: { reason: reason ?? null } });
@@ -134,7 +134,7 @@ export function createEmitService(context: Context) {
       return toWire(found);
     },
 
-    /** @throws GatewayError `NOT_FOUND` for an unknown site; users are not checked */
+    /** @throws GatewayError `NOT_FOUND` for an unknown site. Does not check that the user exists. */
     async deliveriesOf(userId: string, { site = GENERAL_SITE, ...question }: DeliveriesQuestion) {
       if (site !== GENERAL_SITE && !config.sites.some(({ name }) => name === site)) throw new GatewayError('NOT_FOUND');
       const recipient = { site, userId };

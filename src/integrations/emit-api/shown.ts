@@ -1,4 +1,4 @@
-/** What of a payload is shown by push: its `title`, and its `message` or `body`; `''` for what it lacks. */
+/** Title and body of the push notification for a payload: its `title`, and its `message` or `body`; `''` if missing. */
 export function toShown(payload: unknown): { title: string; body: string } {
   const { title, message, body } = Object(payload) as Record<string, unknown>;
   return { title: textOf(title), body: textOf([message, body].find((text) => typeof text === 'string')) };

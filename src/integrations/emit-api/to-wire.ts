@@ -1,6 +1,6 @@
 import type { Findings } from '../../realtime/delivery/inquiry.js';
 
-/** The findings about a user's messages as the wire has them. @param keptForMs how long a message is found after its end */
+/** Delivery diagnostics of a user in wire format. @param keptForMs how long a finished message is kept */
 export const toDeliveries = ({ messages, devices, next }: Findings, keptForMs: number) => ({
   messages: messages.map(({ id, event, namespace, createdAt, state, fates }) => ({
     ...{ id, event, namespace, createdAt: createdAt.toISOString(), state },

@@ -4,7 +4,7 @@ import type { Context } from '../../framework/context.js';
 import type { RouteHandlers } from '../../framework/integration.js';
 import { rooms } from '../../realtime/rooms.js';
 
-/** The REST of the lead finder. */
+/** REST routes of the lead finder. */
 export const createRoutes = ({ emitter }: Context): RouteHandlers<typeof leadFinder> => ({
   emit: async ({ params: { scraperId, event }, body }) => {
     const target = { namespaces: [leadFinderNamespace], rooms: [rooms.scraper(scraperId)] };

@@ -3,7 +3,7 @@ import type { Context } from '../../framework/context.js';
 import { type Integration, mountRoutes } from '../../framework/integration.js';
 import { createRoutes } from './routes.js';
 
-/** The routes about the gateway itself: health, metrics, and the documents of its interface. */
+/** Routes about the gateway itself: health, metrics, and the API documents. */
 export const createOperations = (context: Context): Integration => ({
   name: operations.name,
   routes: mountRoutes(operations, createRoutes(context)),

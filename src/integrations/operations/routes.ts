@@ -34,7 +34,7 @@ export function createRoutes({
   };
 }
 
-/** Makes a text when it is first asked for. */
+/** Creates a text on first use. */
 function once(make: () => string): () => string {
   let made: string | undefined;
   return () => {

@@ -26,9 +26,9 @@ export interface SiteSocket {
 }
 
 /**
- * Notices the first connection of a user and the end of the last, on whatever nodes, also when a node dies: presence
- * decides that, and the website of the site is told. Presence is kept for sites that are told nothing too, because backends
- * ask which devices are connected.
+ * Notifies a site's website when the first connection of a user opens and the last one closes, over all nodes,
+ * including when a node fails: presence decides. Sites without `updateUserUrl` have presence too, because backends
+ * query connected devices.
  */
 export function createArrivals({ sites, presence, updates, clock, logger }: Dependencies) {
   const seals = new Map([...sites].map(([name, site]) => [name, createSeal(site)]));
@@ -38,12 +38,12 @@ export function createArrivals({ sites, presence, updates, clock, logger }: Depe
     userId: keyOf(user),
     socketId: id,
     connectedAt,
-    // Returned when the last connection has gone.
+    // Returned by presence after the last connection closed.
     accountId: listeningSiteOf(user) === undefined ? '' : (seals.get(user.site)?.seal(principal.credentials) ?? ''),
     place: { namespace: siteNamespace(user.site), deviceId },
   });
 
-  /** The site of a user whose website wants to be told. */
+  /** The site of a user, if its website is to be notified. */
   const listeningSiteOf = ({ site }: Recipient): Site | undefined => {
     const known = sites.get(site);
     return known?.updateUserUrl === undefined ? undefined : known;
@@ -70,7 +70,7 @@ export function createArrivals({ sites, presence, updates, clock, logger }: Depe
       presence.remove(toEntry(socket, user)).catch(report);
     },
 
-    /** Begins only when there is a site. */
+    /** Starts presence if there are sites. */
     start(): void {
       if (sites.size === 0) return;
       const offline = ({ userId, accountId }: { userId: string; accountId: string }): void =>

@@ -5,12 +5,12 @@ const ALGORITHM = 'aes-256-gcm';
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** The headers by which a website knows a client. */
+/** Request headers that authenticate a client at its website. */
 export type Credentials = Readonly<Record<string, string>>;
 
 /**
- * Seals what the website of a site has to be shown when a user has left, perhaps by another node: it is kept where all
- * nodes can read it, and is unreadable without the key of the site.
+ * Encrypts the headers that a website gets when a user disconnects, possibly from another node. They are stored where
+ * all nodes can read them, and are encrypted with a key derived from the site's API key.
  */
 export function createSeal({ apiKey }: Site) {
   const key = Buffer.from(hkdfSync('sha256', apiKey, '', 'credentials of users', 32));
@@ -22,7 +22,7 @@ export function createSeal({ apiKey }: Site) {
       return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64');
     },
 
-    /** What was sealed with another key, or is damaged, is nothing: the website decides what to do without it. */
+    /** Returns no credentials for damaged data or another key; the website decides how to handle the call. */
     open(text: string): Credentials {
       const bytes = Buffer.from(text, 'base64');
       const body = bytes.subarray(NONCE_BYTES + TAG_BYTES);

@@ -7,8 +7,8 @@ import type { Site } from '../../config/sites.js';
 const { isIncomplete, isUnknown } = pushSites.routes.send.refusals;
 
 /**
- * Admits callers with the key of the site that the query names, as `apiKey` or in the header `x-api-key`. An unknown site is
- * answered like a wrong key.
+ * Authenticates callers by the key of the site in the query: `apiKey`, or the header `x-api-key`. An unknown site gets
+ * the same answer as a wrong key.
  */
 export function createSiteGuard(sites: ReadonlyMap<string, Site>) {
   const digests = new Map([...sites].map(([name, { apiKey }]) => [name, digest(Buffer.from(apiKey))]));
@@ -17,10 +17,10 @@ export function createSiteGuard(sites: ReadonlyMap<string, Site>) {
     const inQuery = textOf(query['apiKey']);
     const inHeader = textOf(headers['x-api-key']);
     if (site === undefined || (inQuery === undefined && inHeader === undefined)) return isIncomplete;
-    // Node.js reads headers as latin1: this gives back the bytes that were sent.
+    // Node.js decodes headers as latin1; this restores the bytes.
     const presented = inQuery === undefined ? Buffer.from(inHeader ?? '', 'latin1') : Buffer.from(inQuery);
     const expected = digests.get(site);
-    // Compared in any case, so that the time does not tell which sites there are.
+    // Always compared, so that the time does not reveal which sites exist.
     const isSame = timingSafeEqual(expected ?? NO_DIGEST, digest(presented));
     return expected !== undefined && isSame ? undefined : isUnknown;
   };
@@ -29,5 +29,5 @@ export function createSiteGuard(sites: ReadonlyMap<string, Site>) {
 const digest = (bytes: Buffer): Buffer => hash('sha256', bytes, 'buffer');
 const NO_DIGEST = Buffer.alloc(32);
 
-/** A parameter that was given twice is a list, and none. */
+/** A repeated parameter is a list, and counts as absent. */
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);

@@ -17,7 +17,7 @@ import { createRoutes } from './routes.js';
 import { createSiteService } from './service.js';
 import { createUserUpdates } from './updates.js';
 
-/** `/<site>` and `POST /send`: websites that send to their own users, whom they let in themselves. */
+/** `/<site>` and `POST /send`: websites that authenticate their own users and send to them. */
 export function createPushSites(context: Context): Integration {
   const { config, clock, logger, delivery, emitter, models, sitePresence } = context;
   const sites = new Map([...config.sites].map((site) => [site.name, site]));
@@ -28,13 +28,13 @@ export function createPushSites(context: Context): Integration {
   const arrivals = createArrivals({ sites, presence: sitePresence, updates, clock, logger });
   const service = createSiteService({ delivery, emitter, members });
 
-  /** The rooms are stored before the client is let in: from then on it misses nothing that is sent to them. */
+  /** Stores the rooms before the client is connected, so that it misses no later message. */
   const roomsOf = async (site: Site, principal: Principal): Promise<readonly string[]> => {
     if (principal.kind !== 'site') return [];
     const user = userOf(principal);
     if (user === undefined) return principal.rooms.map(rooms.site);
     await members.remember(user, principal.rooms);
-    // What is sent to the other rooms of users comes by their mailboxes.
+    // Messages to the user's other rooms are delivered by the mailbox.
     return [rooms.user(user.userId), ...principal.rooms.filter((room) => room === site.publicChannel).map(rooms.site)];
   };
 
@@ -42,7 +42,7 @@ export function createPushSites(context: Context): Integration {
     name: siteNamespace(site.name),
     scopes: [],
     authenticate(handshake) {
-      // Checked first: the website is not asked about a client that is refused anyway.
+      // Checked first, to save a call to the website.
       deviceIdOf(handshake);
       return auth.atHandshake(site, handshake);
     },

@@ -3,16 +3,16 @@ import type { SiteMember } from '#shared/models/site-member.js';
 import { createBatcher } from '../../platform/batcher.js';
 import { keyOf, type Recipient } from '../../realtime/delivery/message.js';
 
-/** Users that one database call remembers. */
+/** Maximum users in one database call. */
 const GROUP_MAX = 1000;
 
-/** Which users are in the shared rooms of a site, also while they are away. */
+/** The users in the shared rooms of a site, including users who are offline. */
 export type Members = ReturnType<typeof createMembers>;
 
-/** Members over the database: the same on every node, and after a restart. */
+/** Stores members in the database, shared by all nodes and kept over restarts. */
 export function createMembers(model: Model<SiteMember>) {
   const rememberAll = async (entries: readonly Entry[]): Promise<readonly Entry[]> => {
-    // Of several connects of one user the last one counts.
+    // If a batch contains several connects of a user, the last one wins.
     const byUser = new Map(entries.map((entry) => [keyOf(entry.user), entry]));
     const updates = [...byUser].map(([_id, { user, rooms }]) => ({
       updateOne: { filter: { _id }, update: { $set: { ...user, rooms: [...rooms] } }, upsert: true },
@@ -23,12 +23,12 @@ export function createMembers(model: Model<SiteMember>) {
   const remember = createBatcher(rememberAll, GROUP_MAX);
 
   return {
-    /** A user has connected; these are their rooms from now on, and no other. */
+    /** Replaces the rooms of a user, on connect. */
     async remember(user: Recipient, rooms: readonly string[]): Promise<void> {
       await remember({ user, rooms });
     },
 
-    /** The users who are in any of the rooms, each once. */
+    /** The users in any of the rooms, without duplicates. */
     async in(site: string, rooms: readonly string[]): Promise<string[]> {
       if (rooms.length === 0) return [];
       const found = await model.find({ site, rooms: { $in: [...rooms] } }, { _id: 0, userId: 1 }).lean();

@@ -4,7 +4,7 @@ import { GatewayError } from '../../errors.js';
 import type { RouteHandlers } from '../../framework/integration.js';
 import type { SiteService } from './service.js';
 
-/** The REST of the push sites. Who calls is known before: see `guard.ts`. */
+/** REST routes of the push sites. `guard.ts` has authenticated the caller. */
 export const createRoutes = (
   sites: ReadonlyMap<string, Site>,
   service: SiteService,
@@ -19,7 +19,7 @@ export const createRoutes = (
 
 const OFF = ['', 'false', '0'];
 
-/** Nothing is no argument; a list is all of them; anything else is the only one. */
+/** Absent: no argument. A list: all arguments. Anything else: the only argument. */
 function toArguments(args: unknown): readonly unknown[] {
   if (args === undefined) return [];
   return Array.isArray(args) ? args : [args];

@@ -5,26 +5,26 @@ import type { Context } from '../../framework/context.js';
 import { rooms as roomNames } from '../../realtime/rooms.js';
 import type { Members } from './members.js';
 
-/** Users who are sent to at once, and bytes that are held for them. */
+/** Maximum users in one write, and maximum bytes of their messages. */
 const USERS_MAX = 1000;
 const BYTES_MAX = 16 * 1024 * 1024;
 
-/** What a site sends. */
+/** A message of a site. */
 export interface SiteMessage {
-  /** Compared exactly; a room named twice counts once. */
+  /** Compared exactly; duplicates are ignored. */
   readonly rooms: readonly string[];
   readonly event: string;
   readonly args: readonly unknown[];
-  /** A device that acknowledges it before an earlier one of the same event starts over. */
+  /** A device that acknowledges a later message of the same event first gets a resync. */
   readonly isResync: boolean;
 }
 
-/** What the sites may ask for. */
+/** The operations of push sites. */
 export type SiteService = ReturnType<typeof createSiteService>;
 
 /**
- * A message to a user, or to a shared room of users, goes through the mailboxes of those users: it is stored before the
- * call is answered. Messages to the public channel, and all messages of a site without single users, are not stored.
+ * Messages to a user, or to a shared room of users, are stored in the users' mailboxes before the call is answered.
+ * Messages to the public channel, and all messages of a site without single users, are not stored.
  */
 export function createSiteService({
   delivery,
@@ -52,7 +52,8 @@ export function createSiteService({
       const addressed = [...new Set([...users, ...(await members.in(site.name, shared))])];
       await store(site, addressed, message);
 
-      // Users have their copy; in these rooms are, beside users in the public channel, clients that are no single user.
+      // Excludes the users, who get the message from their mailboxes. The rest of these rooms are clients without a
+      // single user.
       const isPublic = shared.length < others.length;
       const exceptRoom = isPublic ? addressed.map(roomNames.user) : [];
       const target = { namespaces: [siteNamespace(site.name)], rooms: others.map(roomNames.site), exceptRoom };

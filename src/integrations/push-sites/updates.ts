@@ -30,15 +30,15 @@ interface Dependencies {
   logger: Logger;
 }
 
-/** Notifies websites when their users come and go. */
+/** Notifies websites when their users connect and disconnect. */
 export type UserUpdates = ReturnType<typeof createUserUpdates>;
 
 /**
- * Updates run in the background. Those of one user are sent one after the other; of each kind only the newest waits, so a
- * user who comes and goes all the time while the website is away costs no more than one who does not.
+ * Sends updates in the background. Updates of one user are sent sequentially, and only the newest of each kind is
+ * queued: a user who reconnects all the time while the website is down costs no more than others.
  */
 export function createUserUpdates({ client, clock, logger }: Dependencies) {
-  /** Users with an update in flight, and the updates that wait behind it. */
+  /** Users with an update in flight, and their queued updates. */
   const waiting = new Map<string, readonly UserUpdate[]>();
   const lanes = new Map<string, ConcurrencyLimiter>();
   const sleeping = new Set<() => void>();
@@ -46,7 +46,7 @@ export function createUserUpdates({ client, clock, logger }: Dependencies) {
   let onIdle = (): void => undefined;
 
   const laneOf = ({ name }: Site): ConcurrencyLimiter => {
-    const refusal = (): Error => new Error('dropped: too many other updates were waiting');
+    const refusal = (): Error => new Error('dropped: too many queued updates');
     const options = { clock, width: CALLS_MAX, waitingMax: USERS_MAX, waitMs: Number.POSITIVE_INFINITY, refusal };
     const lane = lanes.get(name) ?? createConcurrencyLimiter(options);
     lanes.set(name, lane);
@@ -64,7 +64,7 @@ export function createUserUpdates({ client, clock, logger }: Dependencies) {
       sleeping.add(wake);
     });
 
-  const tell = async (site: Site, update: UserUpdate): Promise<void> => {
+  const send = async (site: Site, update: UserUpdate): Promise<void> => {
     const call = toCall(site, update);
     for (let attempt = 0; ; attempt += 1) {
       const failure = await laneOf(site)
@@ -76,7 +76,10 @@ export function createUserUpdates({ client, clock, logger }: Dependencies) {
       if (failure === undefined) return;
       const delayMs = RETRY_DELAYS_MS[attempt];
       if (delayMs === undefined || isStopping) {
-        return logger.warn({ site: site.name, field: update.field, failure }, 'updating a website about a user failed');
+        return logger.warn(
+          { site: site.name, field: update.field, failure },
+          'sending a user update to a website failed',
+        );
       }
       await pause(delayMs);
     }
@@ -87,7 +90,7 @@ export function createUserUpdates({ client, clock, logger }: Dependencies) {
       const [next, ...others] = waiting.get(key) ?? [];
       if (next === undefined) break;
       waiting.set(key, others);
-      await tell(site, next);
+      await send(site, next);
     }
     waiting.delete(key);
     if (waiting.size === 0) onIdle();
@@ -95,24 +98,21 @@ export function createUserUpdates({ client, clock, logger }: Dependencies) {
 
   return {
     push(site: Site, update: UserUpdate): void {
-      // No way of writing them keeps an address from leading elsewhere.
+      // `.` and `..` cannot be escaped, and would lead to another URL.
       if (['.', '..'].includes(update.userId)) return;
       const key = keyOf({ site: site.name, userId: update.userId });
       const others = waiting.get(key);
       if (others !== undefined) {
         waiting.set(key, [...others.filter(({ field }) => field !== update.field), update]);
       } else if (waiting.size >= USERS_MAX) {
-        logger.warn(
-          { site: site.name, field: update.field },
-          'an update for a website was dropped: too many are waiting',
-        );
+        logger.warn({ site: site.name, field: update.field }, 'user update for a website dropped: too many are queued');
       } else {
         waiting.set(key, [update]);
         void work(site, key);
       }
     },
 
-    /** What is still to be told is tried once more. */
+    /** Retries the pending updates once. */
     async stop(): Promise<void> {
       isStopping = true;
       for (const wake of [...sleeping]) wake();
@@ -126,7 +126,7 @@ export function createUserUpdates({ client, clock, logger }: Dependencies) {
 }
 
 function toCall({ updateUserUrl = '' }: Site, { userId, field, at, credentials }: UserUpdate) {
-  // A function, because a text could hold signs that stand for what was found.
+  // A function, because the id could contain replacement patterns such as `$&`.
   const url = updateUserUrl.replaceAll(':id', () => encodeURIComponent(userId));
   const body = JSON.stringify({ id: userId, user: { [field]: new Date(at).toISOString() } });
   return { method: 'PUT', url, headers: { 'content-type': 'application/json', ...credentials }, body } as const;

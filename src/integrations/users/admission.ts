@@ -6,33 +6,33 @@ import type { Logger } from '../../platform/logger.js';
 import type { GatewaySocket, SocketListener } from '../../sockets/socket.js';
 import type { People } from './people.js';
 
-/** How long it is remembered whether a user may enter. */
+/** How long a lookup is cached. */
 const REMEMBERED_MS = 5_000;
-/** Users that are remembered. */
+/** Maximum cached users. */
 const REMEMBERED_MAX = 50_000;
-/** Users that one query asks about. */
+/** Maximum users in one query. */
 const GROUP_MAX = 1_000;
 
-/** Keeps blocked and deactivated users out of the namespaces that know users by their tokens alone. */
+/** Refuses blocked and deactivated users in namespaces that authenticate by token only. */
 export interface Admission {
-  /** Looks at each socket that has connected, so that a connect waits for no database. */
+  /** Checks each socket after its connect, so that connects do not wait for the database. */
   readonly listener: SocketListener;
-  /** @throws GatewayError `FORBIDDEN` for a user who was found locked out a moment ago */
+  /** @throws GatewayError `FORBIDDEN` for a user who was recently found to be locked */
   ensureNotLocked(userId: string): void;
-  /** Refuses a user for the next seconds who was found locked out. */
+  /** Caches that a user is locked. */
   noteLocked(userId: string): void;
 }
 
 /**
- * Users who are not in `_users` are allowed: these namespaces have always taken the token's word. The lookups of sockets
- * that connect together are one query.
+ * Users who are not in `_users` are allowed: these namespaces have always trusted the token alone. Lookups of sockets
+ * that connect at the same time share one query.
  */
 export function createAdmission(dependencies: { people: People; clock: Clock; logger: Logger }): Admission {
   const { people, clock, logger } = dependencies;
-  /** user → whether they are locked out, and until when that is believed; oldest first */
+  /** user → whether they are locked, and when the entry expires; oldest first */
   const remembered = new Map<string, { isLocked: boolean; until: number }>();
 
-  // Tokens may spell an ObjectId in upper case. Users with ids of another kind are never locked out.
+  // Tokens may contain an ObjectId in upper case. Users with other ids are never locked.
   const remember = (userId: string, isLocked: boolean): void => {
     const key = userId.toLowerCase();
     remembered.delete(key);
@@ -57,8 +57,8 @@ export function createAdmission(dependencies: { people: People; clock: Clock; lo
       remember(userId, isLocked);
       if (isLocked) endLocked(socket);
     } catch (error) {
-      // The lock watch asks again.
-      logger.warn({ err: error }, 'it could not be looked up whether a user may be connected');
+      // The lock watch checks again.
+      logger.warn({ err: error }, 'looking up whether a user is locked failed');
     }
   };
 
@@ -78,7 +78,7 @@ export function createAdmission(dependencies: { people: People; clock: Clock; lo
   };
 }
 
-/** Ends a socket whose user may not be connected, and says why. */
+/** Disconnects a socket whose user is locked, with the reason. */
 export function endLocked(socket: GatewaySocket): void {
   socket.emit('disconnected', { reason: 'blocked' });
   socket.disconnect(true);

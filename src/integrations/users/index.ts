@@ -12,7 +12,7 @@ export { type Blocks, isBlockBetween, isSameAccount } from './blocks.js';
 export { accountOf, nameOf, type People, type Person } from './people.js';
 export { sessionHandlers } from './session.js';
 
-/** What other integrations ask about users. */
+/** User services for other integrations. */
 export interface UserServices {
   readonly people: People;
   readonly admission: Admission;
@@ -25,7 +25,7 @@ export function createUserServices({ models, clock, logger }: Context): UserServ
 }
 
 /**
- * The namespaces of the platform's users: who enters them and who has to leave, the renewal of tokens, and `/v1/shared`.
+ * The namespaces of the platform's users: authentication, disconnection of locked users, token renewal, and `/v1/shared`.
  */
 export const createUsers = (context: Context, { people, admission }: UserServices): Integration[] => [
   { name: 'lock watch', ...createLockWatch({ ...context, people, admission }) },

@@ -6,9 +6,9 @@ import type { GatewaySocket } from '../../sockets/socket.js';
 import { type Admission, endLocked } from './admission.js';
 import type { People } from './people.js';
 
-/** How often a node asks which of its connected users are locked out. */
+/** How often a node checks its connected users. */
 const INTERVAL_MS = 750;
-/** Users that are asked about in one query, and at most for each interval: with more connected, a pass takes longer. */
+/** Users in one query, and the maximum number of queries in one interval: with more users, a pass takes longer. */
 const CHUNK = 1000;
 const CHUNKS_PER_INTERVAL = 8;
 
@@ -20,13 +20,13 @@ interface Dependencies {
 }
 
 /**
- * Disconnects users who are blocked or deactivated while they are connected, on every namespace that knows users. Other
- * services write that into `_users` and tell no one, so it is polled: by `_id`, and only locked users are returned.
+ * Disconnects users who are blocked or deactivated while connected, on every namespace with users. Other services write
+ * `_users` without notification, so it is polled: by `_id`, and only locked users are returned.
  */
 export function createLockWatch(dependencies: Dependencies): Required<Pick<Integration, 'listener' | 'start'>> {
   const { people, admission, clock, logger } = dependencies;
   const sockets = new Set<GatewaySocket>();
-  /** Users of the current pass who were not asked about yet. */
+  /** Users of the current pass that are not checked yet. */
   let waiting: string[] = [];
   let running: Promise<void> | undefined;
 
@@ -60,7 +60,7 @@ export function createLockWatch(dependencies: Dependencies): Required<Pick<Integ
     start() {
       const cancel = clock.every(INTERVAL_MS, () => {
         running ??= look()
-          .catch((error: unknown) => logger.warn({ err: error }, 'reading which connected users are locked out failed'))
+          .catch((error: unknown) => logger.warn({ err: error }, 'checking connected users for locks failed'))
           .finally(() => {
             running = undefined;
           });

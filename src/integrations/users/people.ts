@@ -3,22 +3,22 @@ import type { Models } from '#shared/models/index.js';
 import type { User } from '#shared/models/user.js';
 import type { Clock } from '../../platform/clock.js';
 
-/** A user of the chats, with what is needed to decide what they may do and to name them. */
+/** A user of the chats, with the fields for access decisions and display. */
 export interface Person {
   readonly _id: Types.ObjectId;
   readonly id: string;
-  /** What others read: the first and the last name, or else the name. */
+  /** Display name: first and last name, else the name. */
   readonly name: string;
   readonly image: string | null;
   readonly role: 'user' | 'agent' | 'admin';
-  /** The id of the account; `''` for a user without one. */
+  /** The account id; `''` for a user without one. */
   readonly account: string;
-  /** Ids of those whom this person has blocked. */
+  /** Ids of users that this user has blocked. */
   readonly blocked: readonly string[];
   readonly groups: readonly string[];
 }
 
-/** Reads users, and says who may still be here. */
+/** Reads users and decides who has access. */
 export type People = ReturnType<typeof createPeople>;
 
 const shownFields = {
@@ -49,7 +49,7 @@ export function createPeople({ models, clock }: { models: Pick<Models, 'User'>; 
     const now = clock.now();
     return found.filter((user) => canAccess(user, now)).map(toPerson);
   };
-  /** Ids, in lower case, of those users who exist and may not enter. */
+  /** Ids, in lower case, of existing users without access. */
   const lockedOut = async (ids: readonly string[]): Promise<Set<string>> => {
     const known = ids.filter((id) => isObjectIdOrHexString(id));
     if (known.length === 0) return new Set();
@@ -60,11 +60,11 @@ export function createPeople({ models, clock }: { models: Pick<Models, 'User'>; 
 
   return {
     lockedOut,
-    /** Those of the users who exist and may enter, in no order. */
+    /** Existing users with access, unordered. */
     findMany: read,
-    /** A user who exists and may enter. */
+    /** An existing user with access. */
     find: async (id: string): Promise<Person | undefined> => (await read([id]))[0],
-    /** How users are named, whether they may enter or not. Unknown ones are missing. */
+    /** Display names, regardless of access. Unknown users are omitted. */
     async namesOf(ids: readonly string[]): Promise<Map<string, string>> {
       const found = await models.User.find({ _id: { $in: ids } }, { name: 1, firstName: 1, lastName: 1 }).lean<
         StoredPerson[]
@@ -74,7 +74,7 @@ export function createPeople({ models, clock }: { models: Pick<Models, 'User'>; 
   };
 }
 
-/** Matches every user who may be locked out, whatever the types that another service has stored; `canAccess` decides. */
+/** Matches every user who may be locked, for any stored types; `canAccess` decides. */
 const SUSPICIOUS = {
   $or: [{ isActive: { $nin: [null, true] } }, { status: { $nin: [null, 'active'] } }, { blockedUntil: { $ne: null } }],
 };
@@ -82,7 +82,7 @@ const SUSPICIOUS = {
 const LOCKED = new Set(['blocked', 'banned', 'suspended', 'inactive', 'deactivated', 'deleted']);
 
 /**
- * Whether a user may use the chats: not deactivated, and not blocked, unless the block has a date and that has passed.
+ * Whether a user may use the chats: not deactivated and not blocked. A block with a date ends on that date.
  * @param now Unix time in milliseconds
  */
 function canAccess(
@@ -93,15 +93,15 @@ function canAccess(
   const until = blockedUntil?.getTime();
   if (until !== undefined && until > now) return false;
   const isLocked = LOCKED.has(status?.toLowerCase() ?? '');
-  // A date that has passed ends a block; it does not bring back an account that is gone.
+  // An expired date ends a block, but does not reactivate an account.
   return !isLocked || (status?.toLowerCase() === 'blocked' && until !== undefined);
 }
 
-/** How a user is named to others. */
+/** The display name of a user. */
 export const nameOf = ({ name, firstName, lastName }: Pick<User, 'name' | 'firstName' | 'lastName'>): string =>
   [firstName, lastName].filter(Boolean).join(' ') || (name ?? '');
 
-/** The id of a user's account; `''` for a user without one. */
+/** The account id of a user; `''` for a user without one. */
 export const accountOf = ({ account }: Pick<User, 'account'>): string => (account == null ? '' : String(account));
 
 const toPerson = (user: StoredPerson): Person => ({

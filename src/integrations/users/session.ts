@@ -11,7 +11,7 @@ export const sessionHandlers: Handlers<typeof session> = {
   refresh_token: ({ token }, context) => context.renew(token),
 };
 
-/** Lets the users of the platform into their namespaces, and keeps the token of an open socket fresh. */
+/** Authenticates users of the platform in their namespaces, and renews the tokens of open sockets. */
 export const createSession = ({ userAuth, delivery }: Context, admission: Admission): Integration => ({
   name: session.name,
   namespaces: userNamespaces.map((name) => ({
@@ -33,7 +33,7 @@ export const createSession = ({ userAuth, delivery }: Context, admission: Admiss
   },
 });
 
-/** The sockets of the platform's users have a mailbox. */
+/** Sockets of the platform's users have a mailbox. */
 function withRecipient(socket: GatewaySocket, act: (socket: GatewaySocket, recipient: Recipient) => void): void {
   const { principal } = socket.data;
   if (principal.kind !== 'user' || !userNamespaces.includes(socket.nsp.name)) return;

@@ -9,7 +9,7 @@ const createHandlers = ({ sockets }: Context): Handlers<typeof sharedEvents> => 
   join: (_data, { principal, socketId }) => sockets.join(ensureUser(principal).userId, socketId),
 });
 
-/** `/v1/shared`: clients listen, backends emit. */
+/** `/v1/shared`: clients subscribe, backends emit. */
 export const createSharedEvents = (context: Context): Integration => ({
   name: sharedEvents.name,
   mounts: [mountEvents(sharedEvents, createHandlers(context), { namespaces: [sharedNamespace] })],
