@@ -12,20 +12,20 @@ The advisories come from the package registry. Where it serves none, those of sc
 /** A known vulnerability of a package. */
 interface Advisory {
   readonly package: string;
-  /** The affected versions, as a semver range. */
+  /** Affected versions, as a semver range. */
   readonly vulnerable: string;
   readonly id: string;
   readonly summary: string;
 }
 
-/** What is read of a package-lock.json. */
+/** The used part of a package-lock.json. */
 interface Lock {
   readonly packages: Readonly<Record<string, { readonly version?: string; readonly dev?: boolean }>>;
 }
 
 const readJson = async (path: string): Promise<unknown> => JSON.parse(await readFile(path, 'utf8'));
 
-/** The findings of the registry, one line each; `undefined` when it does not answer with a report. */
+/** Queries the registry. Returns one line per finding; `undefined` if it does not answer with a report. */
 function askRegistry(): Promise<string[] | undefined> {
   return new Promise((resolve) => {
     const options = { timeout: 60_000, maxBuffer: 64 * 1024 * 1024 };
@@ -33,7 +33,7 @@ function askRegistry(): Promise<string[] | undefined> {
   });
 }
 
-/** Reads the output of `npm audit --json`. npm prints JSON for a failure too, but without vulnerabilities. */
+/** Parses the output of `npm audit --json`. On failure npm prints JSON without vulnerabilities. */
 function toFindings(output: string): string[] | undefined {
   try {
     const report = JSON.parse(output) as { vulnerabilities?: Record<string, { severity: string; range: string }> };
@@ -44,7 +44,7 @@ function toFindings(output: string): string[] | undefined {
   }
 }
 
-/** Holds the locked production dependencies against the list of this repository. */
+/** Compares the locked production dependencies with this repository's advisories. */
 function compare({ packages }: Lock, advisories: readonly Advisory[]): string[] {
   return Object.entries(packages).flatMap(([path, { version, dev }]) => {
     const name = path.replace(/^.*node_modules\//, '');
@@ -62,7 +62,8 @@ if (lockPath?.startsWith('--') === true) {
 } else {
   const lock = (await readJson(lockPath ?? 'package-lock.json')) as Lock;
   const advisories = (await readJson('scripts/advisories.json')) as Advisory[];
-  // A lock file that is named is held against the list alone: the registry is asked about the one of this directory.
+  // A given lock file is compared with the local advisories only; the registry is queried for the one in this
+  // directory.
   const fromRegistry = lockPath === undefined ? await askRegistry() : [];
   const findings = [...(fromRegistry ?? []), ...compare(lock, advisories)];
   for (const finding of findings) process.stderr.write(`vulnerable: ${finding}\n`);

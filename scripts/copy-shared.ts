@@ -10,25 +10,25 @@ const USAGE = `Copies shared/ (contracts, models, utilities) into another servic
 `;
 
 const SHARED = fileURLToPath(new URL('../shared/', import.meta.url));
-/** By the beginning of its first line a copy is told from a file of the service's own. */
+/** Marker in the first line of a copy; other files belong to the service. */
 const MARK = '// Do not edit: a copy of general-socket/shared/';
 
-/** Path below `shared/`, the same below the other service's directory → text. */
+/** Path below `shared/`, equal to that below the other service's directory → text. */
 type Files = ReadonlyMap<string, string>;
 
-/** What has to happen in a directory so that its copies are those of now. */
+/** Differences between a directory's copies and `shared/`. */
 interface Difference {
   missing: string[];
   stale: string[];
-  /** Copies of what is no longer shared. */
+  /** Copies of files that are no longer shared. */
   extra: string[];
-  /** Files of the service's own, where a copy should be. */
+  /** The service's own files at the path of a copy. */
   inTheWay: string[];
 }
 
 const mark = (path: string): string => `${MARK}${path}; change it there and run npm run copySharedFiles.\n`;
 
-/** Every TypeScript file below a directory; none where there is no directory. */
+/** All TypeScript files below a directory; none if it does not exist. */
 async function readTypeScript(directory: string): Promise<Map<string, string>> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(ifAbsent);
   const files = new Map<string, string>();
@@ -45,7 +45,7 @@ function ifAbsent(error: NodeJS.ErrnoException): [] {
   throw error;
 }
 
-/** What is in the folders of a service that are also folders of `shared/`. */
+/** The files of a service in folders that also exist in `shared/`. */
 async function readCopies(directory: string, folders: ReadonlySet<string>): Promise<Map<string, string>> {
   const copies = new Map<string, string>();
   for (const folder of folders) {
@@ -102,7 +102,7 @@ if (values.check) {
   process.exitCode = lines.length === 0 ? 0 : 1;
 } else if (difference.inTheWay.length > 0) {
   process.stderr.write(
-    `Nothing was copied: these files are the service's own.\n  ${difference.inTheWay.join('\n  ')}\n`,
+    `Nothing was copied: these files belong to the service.\n  ${difference.inTheWay.join('\n  ')}\n`,
   );
   process.exitCode = 1;
 } else {

@@ -24,7 +24,7 @@ if (values.help) {
   process.exit(0);
 }
 
-/** That of the gateway, unless another is named. */
+/** The data directory of the gateway, unless another one is given. */
 function directoryOf(data: string | undefined): string {
   if (data !== undefined) return resolve(data);
   if (existsSync('.env')) process.loadEnvFile('.env');

@@ -7,18 +7,18 @@ import type { Message } from '#shared/models/message.js';
 import { foldText } from '#shared/utilities/fold-text.js';
 
 /*
- * An account to try things with: its people, their conversations, its contacts. Every id is a number of its own, so storing
- * it again stores nothing twice.
+ * The demonstration account: its users, conversations and contacts. Ids are fixed, so storing it again creates no
+ * duplicates.
  */
 
 const MINUTE_MS = 60_000;
 
-/** The same number is the same id, every time. */
+/** Deterministic: the same number gives the same id. */
 const id = (number: number): Types.ObjectId => new Types.ObjectId(`64de${number.toString(16).padStart(20, '0')}`);
 
 const account = id(1);
 
-/** Who takes part in the demonstration. */
+/** The users of the demonstration account. */
 export const people = ['Ada Adams', 'Ben Brown', 'Cleo Clark', 'Dan Diaz'].map((name, index) => ({
   _id: id(0x10 + index),
   account,
@@ -35,7 +35,10 @@ const contacts = ['Wendy Winter', 'Xaver Xu', 'Yara Young'].map((name, index) =>
   phone: `+1 555 010${index}`,
 }));
 
-/** A conversation in few words. People are numbers in {@link people}; lines are said in turns, a minute apart. */
+/**
+ * A short description of a conversation. Users are indexes into {@link people}; lines alternate between them, a minute
+ * apart.
+ */
 interface Talk {
   readonly title: string;
   readonly channel: string;
@@ -43,9 +46,9 @@ interface Talk {
   readonly lines: readonly string[];
   readonly endedMinutesAgo: number;
   readonly isClosed?: boolean;
-  /** The number of a contact: then the contact begins, and the team answers in turns. */
+  /** Index of a contact. Then the contact writes first and the team answers, alternately. */
   readonly contact?: number;
-  /** Their own state of some of those who take part. */
+  /** Member fields of some participants. */
   readonly own?: Readonly<Record<number, Partial<Member>>>;
 }
 
@@ -113,7 +116,7 @@ const talks: readonly Talk[] = [
   },
 ];
 
-/** Everything that the account has, by model. */
+/** All documents of the account, by model. */
 export function toDocuments(now: number) {
   const all = talks.map((talk, index) => toConversation(talk, id(0x1000 * (index + 1)), now));
   const of = (kind: ConversationKindName) => all.filter((one) => one.kind === kind);
@@ -134,15 +137,15 @@ function toConversation(talk: Talk, _id: Types.ObjectId, now: number) {
   const endedAt = now - talk.endedMinutesAgo * MINUTE_MS;
   const kind: ConversationKindName = talk.contact === undefined ? 'team' : 'prospect';
   const contact = talk.contact === undefined ? undefined : contacts[talk.contact];
-  const said = talk.lines.map((data, index) => ({
+  const lines = talk.lines.map((data, index) => ({
     _id: numberOf(0x100 + index),
     UUID: `demo-${index}`,
     data,
     createdAt: new Date(endedAt - (talk.lines.length - 1 - index) * MINUTE_MS),
   }));
-  const last = said.at(-1);
+  const last = lines.at(-1);
   const isContact = (index: number): boolean => contact !== undefined && index % 2 === 0;
-  const messages: Message[] = said.map((line, index) => ({
+  const messages: Message[] = lines.map((line, index) => ({
     ...line,
     conversation_id: _id,
     type: 'text',
@@ -150,14 +153,14 @@ function toConversation(talk: Talk, _id: Types.ObjectId, now: number) {
     mentions: [],
     attachments: [],
   }));
-  const communications: Communication[] = said.map((line, index) => ({
+  const communications: Communication[] = lines.map((line, index) => ({
     ...line,
     account,
     conversation_id: [_id],
     type: isContact(index) ? 'INCOMING' : 'OUTGOING',
     sent_by: (isContact(index) ? contact?._id : users[0]) ?? account,
   }));
-  const createdAt = said[0]?.createdAt ?? new Date(endedAt);
+  const createdAt = lines[0]?.createdAt ?? new Date(endedAt);
   const conversation: Conversation | ConversationProspect = {
     _id,
     account,
@@ -175,7 +178,7 @@ function toConversation(talk: Talk, _id: Types.ObjectId, now: number) {
   };
   const members = talk.who.map((person, index): Member => {
     const own = { unread_count: 0, ...talk.own?.[person] };
-    const lastRead = said[said.length - 1 - own.unread_count];
+    const lastRead = lines[lines.length - 1 - own.unread_count];
     return {
       _id: numberOf(0x80 + index),
       conversation: _id,
@@ -207,6 +210,6 @@ function toConversation(talk: Talk, _id: Types.ObjectId, now: number) {
 
 function personAt(index: number): Types.ObjectId {
   const person = people[index];
-  if (person === undefined) throw new Error(`there is no person ${index}`);
+  if (person === undefined) throw new Error(`there is no user ${index}`);
   return person._id;
 }

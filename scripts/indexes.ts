@@ -18,7 +18,7 @@ const { values } = parseArgs({
   options: { check: { type: 'boolean' }, apply: { type: 'boolean' }, help: { type: 'boolean' } },
 });
 
-const say = (text: string): void => void process.stdout.write(`${text}\n`);
+const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
 async function main(): Promise<number> {
   if (values.help || values.check === values.apply) {
@@ -28,7 +28,7 @@ async function main(): Promise<number> {
   if (existsSync('.env')) process.loadEnvFile('.env');
   const { storage } = readConfig(process.env);
   if (storage.mongodbUrl === undefined) {
-    say('MONGODB_URL is not set: the gateway creates the indexes of the embedded database itself.');
+    print('MONGODB_URL is not set: the gateway creates the indexes of the embedded database itself.');
     return 0;
   }
   const target = parseMongoUrl(storage.mongodbUrl);
@@ -41,11 +41,11 @@ async function main(): Promise<number> {
     });
     const failed = values.apply ? await createAll(connection, missing) : missing.map(toMissing);
     const problems: IndexProblem[] = [...failed, ...conflicts];
-    if (values.apply) say(`Created ${missing.length - failed.length} indexes.`);
+    if (values.apply) print(`Created ${missing.length - failed.length} indexes.`);
     for (const { index, sentence, command } of problems) {
-      say(`${index.isOwn ? '' : '(platform) '}${sentence}.\n  ${command}`);
+      print(`${index.isOwn ? '' : '(platform) '}${sentence}.\n  ${command}`);
     }
-    if (problems.length === 0) say('All indexes are there.');
+    if (problems.length === 0) print('All indexes exist.');
     return problems.length === 0 ? 0 : 1;
   } finally {
     await connection.close();

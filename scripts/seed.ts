@@ -10,12 +10,12 @@ import { people, toDocuments } from './demo-account.js';
 import { createSignToken } from './sign-token.js';
 
 /*
- * Stores a demonstration account in the gateway's own database, whether the gateway runs or not, and prints a token for each
- * of its people. What is there already is left as it is.
+ * Stores a demonstration account in the gateway's database, whether the gateway runs or not, and prints a token for each
+ * of its users. Existing documents are kept.
  */
 
 const TOKEN_LIFETIME = '8h';
-/** A database on this machine answers at once or not at all. */
+/** A local database answers at once or not at all. */
 const SELECTION_TIMEOUT_MS = 2000;
 
 interface Database {
@@ -26,13 +26,13 @@ interface Database {
 const connect = (url: string): Promise<Connection> =>
   createConnection(url, { autoIndex: false, serverSelectionTimeoutMS: SELECTION_TIMEOUT_MS }).asPromise();
 
-/** The database that the gateway uses: the one it has started, or else one that is started here for the while. */
+/** The database of the running gateway, or else one that is started here temporarily. */
 async function openDatabase({ mongodbUrl, directory }: Config['storage']): Promise<Database> {
   if (mongodbUrl !== undefined) return toDatabase(await connect(mongodbUrl));
   const path = resolve(directory, 'db');
   const address = addressOf(path);
   if ('path' in address && existsSync(address.path)) {
-    // A socket without listener was left by a process that was killed.
+    // A socket without a listener remains from a killed process.
     const running = await connect(toUrl(address, embeddedDatabase)).catch(() => undefined);
     if (running !== undefined) return toDatabase(running);
   }
@@ -48,7 +48,7 @@ const toDatabase = (connection: Connection, stop: () => Promise<void> = async ()
   },
 });
 
-/** @returns how many documents were new */
+/** @returns the number of new documents */
 async function store(connection: Connection): Promise<number> {
   const models = defineModels(connection);
   let stored = 0;
@@ -70,7 +70,7 @@ async function main(): Promise<void> {
   const signToken = await createSignToken(config);
   const database = await openDatabase(config.storage);
   const stored = await store(database.connection).finally(() => database.close());
-  process.stdout.write(stored === 0 ? 'The demo account is there already.\n' : `Stored ${stored} documents.\n`);
+  process.stdout.write(stored === 0 ? 'The demo account already exists.\n' : `Stored ${stored} documents.\n`);
   for (const { _id, account, name } of people) {
     const token = signToken({ uid: _id, account_id: account, scope: 'conversation' }, TOKEN_LIFETIME);
     process.stdout.write(`\n${name}, user ${_id} of account ${account}:\n${token}\n`);

@@ -2,19 +2,19 @@ import jwt from 'jsonwebtoken';
 import { ensureDevelopmentSecret } from '../src/auth/development-secret.js';
 import type { Config } from '../src/config.js';
 
-/** Signs the claims of a user, as the platform does. Claims that are undefined are left out. */
+/** Signs claims as the platform does. Omits undefined claims. */
 export type SignToken = (claims: Record<string, unknown>, expiresIn: string) => string;
 
 /**
- * Makes tokens with the gateway's own secret, or with the development secret.
- * @throws Error when the gateway takes tokens of another issuer
+ * Signs tokens with the gateway's secret, or the development secret.
+ * @throws Error when the gateway accepts tokens of another issuer
  */
 export async function createSignToken({ auth, storage }: Pick<Config, 'auth' | 'storage'>): Promise<SignToken> {
   if (auth.jwksUrl !== undefined) {
-    throw new Error('JWKS_URL is set: tokens come from the issuer of those keys, none can be made here.');
+    throw new Error('JWKS_URL is set: tokens are issued by the owner of those keys and cannot be created here.');
   }
   const { issuers, audiences } = auth.expected;
-  // What the gateway asks of the tokens of others, its own have too.
+  // Adds the claims that the gateway requires.
   const expected = { iss: issuers[0], aud: audiences[0] };
   const secret = auth.jwtSecret ?? (await ensureDevelopmentSecret(storage.directory));
   return (claims, expiresIn) =>

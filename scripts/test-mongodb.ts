@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { mongo } from 'mongoose';
 
 /*
- * Runs the tests on a real MongoDB: starts a mongod in a temporary directory, makes it a replica set of one node, and sets
+ * Runs the tests on a real MongoDB: starts a mongod in a temporary directory, initiates a replica set of one node, and sets
  * `TEST_MONGODB_URL`. Arguments go to vitest: `npm run test:mongodb -- test/delivery`.
  */
 
@@ -22,7 +22,7 @@ const START_TIMEOUT_MS = 60_000;
 const PAUSE_MS = 100;
 const ALREADY_INITIALIZED = 23;
 
-/** @throws Error with advice when there is none */
+/** @throws Error with installation advice when none is found */
 function findMongod(): string {
   const binary = process.env['MONGOD_BINARY'] || 'mongod';
   try {
@@ -44,7 +44,7 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Makes the server a replica set of itself, and waits until it is the primary. */
+/** Initiates a replica set of one node, and waits until it is primary. */
 async function initiate(port: number): Promise<void> {
   const host = `127.0.0.1:${port}`;
   const client = new mongo.MongoClient(`mongodb://${host}/?directConnection=true`, {

@@ -5,8 +5,8 @@ import { beginReport, publish, type ScenarioResult, toResult } from './results.j
 import { type Rig, startRig } from './rig.js';
 
 /*
- * What the support chat costs: a message until its acknowledgement and until the last of 10 and of 200 participants has it,
- * with and without writes together; who types; and who comes and goes while a thousand others are there.
+ * Cost of the support chat: latency of a message to its acknowledgement and to the last of 10 and of 200 participants,
+ * with and without batched writes; typing events; and connects and disconnects while a thousand users are online.
  */
 
 const NAMESPACE = '/';
@@ -21,18 +21,18 @@ const ONLINE = 1000;
 const VISITS = 50;
 const FRIENDS = 9;
 
-/** The limits of people are not those of a benchmark. */
+/** Disables the limits that are meant for users. */
 const SETTINGS = { MESSAGE_LIMIT: '100000000', PRESENCE_GRACE_MS: '0' };
 const RIGS: [string, Record<string, string>][] = [
-  ['each written at once', {}],
-  ['written by tens', { MESSAGE_BATCH_SIZE: '10', MESSAGE_BATCH_MS: '100' }],
+  ['without batching', {}],
+  ['in batches of ten', { MESSAGE_BATCH_SIZE: '10', MESSAGE_BATCH_MS: '100' }],
 ];
 
-/** Measures on the embedded database, or on MongoDB when `MONGODB_URL` is set; publishes a report. */
+/** Runs on the embedded database, or on MongoDB when `MONGODB_URL` is set; publishes a report. */
 export async function run({ rounds, only }: BenchOptions): Promise<void> {
   const report = beginReport('chat', [
     `Each participant has one socket; ${CASES.map(({ participants, messages }) => `${messages} messages a round to ${participants}`).join(', ')}; medians of ${rounds} rounds.`,
-    `"Written by tens" is MESSAGE_BATCH_SIZE=10, MESSAGE_BATCH_MS=100. All clients live in one process, whose work is part of every latency.`,
+    `"In batches of ten" is MESSAGE_BATCH_SIZE=10, MESSAGE_BATCH_MS=100. All clients live in one process, whose work is part of every latency.`,
     `Typing: ${TYPISTS} users in conversations of ten begin and stop ${TYPED} times a round. Presence: ${ONLINE} users online, ${VISITS} others come and go, each known to ${FRIENDS}.`,
   ]);
   const mongodbUrl = process.env['MONGODB_URL'];
@@ -53,7 +53,7 @@ export async function run({ rounds, only }: BenchOptions): Promise<void> {
 
 type Options = Pick<BenchOptions, 'rounds' | 'only'>;
 
-/** Repeats something after a first time that does not count. @param work one round; adds what it measured */
+/** Repeats a measurement after one warm-up round. @param work one round; adds its samples */
 async function repeat(
   { rounds, name, unit }: { rounds: number; name: string; unit: string },
   work: (add: (line: string, value: number) => void) => Promise<void>,
@@ -68,7 +68,7 @@ async function repeat(
   return toResult({ name, unit, lines, comparisons: [] });
 }
 
-/** Processor time of some work, in milliseconds for each of its operations. */
+/** CPU time of some work, in milliseconds per operation. */
 async function withCpu(rig: Rig, operations: number, work: () => Promise<void>) {
   const before = await rig.cpu();
   const startedAt = performance.now();
@@ -159,23 +159,23 @@ function createSay(listeners: readonly Client[]) {
   };
 }
 
-/** Counts events that come to clients. */
+/** Counts events that clients receive. */
 function createCount(events: readonly string[]) {
-  let heard = 0;
+  let received = 0;
   let isReached: (() => void) | undefined;
   let wanted = Number.POSITIVE_INFINITY;
-  const hear = (): void => {
-    heard += 1;
-    if (heard >= wanted) isReached?.();
+  const onEvent = (): void => {
+    received += 1;
+    if (received >= wanted) isReached?.();
   };
   return {
     listen({ socket }: Pick<Client, 'socket'>) {
-      for (const event of events) socket.on(event, hear);
+      for (const event of events) socket.on(event, onEvent);
     },
-    /** Resolves when so many more have come. */
+    /** Resolves after `count` more events. */
     more: (count: number): Promise<void> =>
       new Promise((resolve) => {
-        wanted = heard + count;
+        wanted = received + count;
         isReached = resolve;
       }),
   };
@@ -194,7 +194,7 @@ async function measureTyping(rig: Rig, { rounds, only }: Options): Promise<Scena
   }
   const relays = TYPISTS * TYPED * 2 * 9;
   const result = await repeat({ rounds, name, unit: 'per relay' }, async (add) => {
-    const heard = count.more(relays);
+    const relayed = count.more(relays);
     const type = async (client: Client, index: number): Promise<void> => {
       const conversationId = conversationIds[Math.floor(index / 10)];
       for (let n = 0; n < TYPED; n += 1) {
@@ -203,7 +203,7 @@ async function measureTyping(rig: Rig, { rounds, only }: Options): Promise<Scena
       }
     };
     const used = await withCpu(rig, relays, async () => {
-      await Promise.all([...clients.map(type), heard]);
+      await Promise.all([...clients.map(type), relayed]);
     });
     add('relays per second', used.perSecond);
     add('CPU of the gateway, ms', used.gateway);
@@ -214,7 +214,7 @@ async function measureTyping(rig: Rig, { rounds, only }: Options): Promise<Scena
 }
 
 async function measureVisits(rig: Rig, { rounds, only }: Options): Promise<ScenarioResult[]> {
-  const name = `coming and going, ${ONLINE} users online`;
+  const name = `connects and disconnects, ${ONLINE} users online`;
   if (!name.includes(only)) return [];
   const users = await addUsers(rig, ONLINE + VISITS);
   const [online, visitors] = [users.slice(0, ONLINE), users.slice(ONLINE)];
@@ -232,7 +232,7 @@ async function measureVisits(rig: Rig, { rounds, only }: Options): Promise<Scena
     came.listen(client);
     gone.listen(client);
   }
-  const result = await repeat({ rounds, name, unit: 'per visit, its connection included' }, async (add) => {
+  const result = await repeat({ rounds, name, unit: 'per visit, including its connection' }, async (add) => {
     const toOnline: number[] = [];
     const toOffline: number[] = [];
     const used = await withCpu(rig, VISITS, async () => {
@@ -247,9 +247,9 @@ async function measureVisits(rig: Rig, { rounds, only }: Options): Promise<Scena
         toOffline.push(performance.now() - leftAt);
       }
     });
-    add('from connecting to the last user_online, p50 ms', quantile(toOnline, 0.5));
-    add('from leaving to the last user_offline, p50 ms', quantile(toOffline, 0.5));
-    add('visits per second, one after another', used.perSecond);
+    add('from connect to the last user_online, p50 ms', quantile(toOnline, 0.5));
+    add('from disconnect to the last user_offline, p50 ms', quantile(toOffline, 0.5));
+    add('visits per second, sequential', used.perSecond);
     add('CPU of the gateway, ms', used.gateway);
     add('CPU of the database, ms', used.database);
   });

@@ -10,7 +10,7 @@ export interface BenchUser {
   readonly accountId: string;
 }
 
-/** Makes users of one new account. */
+/** Creates users of one new account. */
 export async function addUsers({ models }: Rig, count: number): Promise<BenchUser[]> {
   const account = new Types.ObjectId();
   const users = Array.from({ length: count }, (_, n) => ({ _id: new Types.ObjectId(), account, name: `User ${n}` }));
@@ -22,7 +22,7 @@ export async function addUsers({ models }: Rig, count: number): Promise<BenchUse
 export interface Client {
   readonly id: string;
   readonly socket: Socket;
-  /** @throws Error when the answer is a failure */
+  /** @throws Error for a failure */
   // biome-ignore lint/suspicious/noExplicitAny: answers are looked into without declaring their forms again
   ask(event: string, data: object): Promise<any>;
   close(): void;
@@ -53,7 +53,7 @@ export async function connect({ port }: Rig, user: BenchUser, namespace: string)
   };
 }
 
-/** @param share of 1 */
+/** @param share from 0 to 1 */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;

@@ -5,17 +5,17 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { API_KEY, PING_INTERVAL_MS, SECRET, type ServerQuestion, type Target, type Usage } from './wire.js';
 import { startWorker } from './workers.js';
 
-/** The servers that are compared. */
+/** The servers to compare. */
 export type ContestantName = 'gateway' | 'Socket.IO' | 'ws';
 
-/** One running server under test. */
+/** A running server under test. */
 export interface Contestant {
   readonly name: ContestantName;
   readonly target: Target;
   usage(): Promise<Usage>;
-  /** The same after a full garbage collection. */
+  /** Usage after a full garbage collection. */
   usageAfterCollection(): Promise<Usage>;
-  /** Waits until no more than `count` TCP connections are open. @throws Error after {@link SETTLE_LIMIT_MS} */
+  /** Waits until at most `count` TCP connections are open. @throws Error after {@link SETTLE_LIMIT_MS} */
   settle(count: number): Promise<void>;
   stop(): Promise<void>;
 }
@@ -24,7 +24,7 @@ const SCRIPTS = { gateway: 'servers/gateway', 'Socket.IO': 'servers/socket-io', 
 
 const SETTLE_LIMIT_MS = 20_000;
 
-/** Starts a server in a process of its own. @param redisUrl without it the server stands alone */
+/** Starts a server in its own process. @param redisUrl absent: a single node without Redis */
 export async function startContestant(name: ContestantName, redisUrl: string | undefined): Promise<Contestant> {
   const directory = await mkdtemp(join(tmpdir(), 'general-socket-bench-'));
   const { worker, ready } = await startWorker<ServerQuestion, Usage, { port: number }>(SCRIPTS[name], {
@@ -40,7 +40,7 @@ export async function startContestant(name: ContestantName, redisUrl: string | u
     async settle(count) {
       const giveUpAt = performance.now() + SETTLE_LIMIT_MS;
       while ((await usage()).connections > count) {
-        if (performance.now() > giveUpAt) throw new Error(`${name} keeps connections that were closed`);
+        if (performance.now() > giveUpAt) throw new Error(`${name} keeps closed connections open`);
         await pause(20);
       }
     },

@@ -7,7 +7,7 @@ import { beginReport, type Measurement, publish, type ScenarioResult, toResult }
 import { type Rig, startRig } from './rig.js';
 
 /*
- * What conversations cost: a message until its acknowledgement and until the last of ten participants has it, and whether
+ * Cost of conversations: latency of a message to its acknowledgement and to the last of ten participants, and whether
  * lists and counters cost the same for a user with a hundred conversations and with a hundred thousand.
  */
 
@@ -17,10 +17,10 @@ const MESSAGES = 300;
 const SIZES = [100, 10_000, 100_000] as const;
 const READS = 40;
 const SEED_BATCH = 2000;
-/** When the oldest of what is stored beforehand happened, Unix time in milliseconds. */
+/** Time of the oldest stored conversation, Unix time in milliseconds. */
 const BEGINNING = 1_700_000_000_000;
 
-/** Measures on the embedded database, and on MongoDB when `MONGODB_URL` is set; publishes a report. */
+/** Runs on the embedded database, and on MongoDB when `MONGODB_URL` is set; publishes a report. */
 export async function run({ rounds, only }: BenchOptions): Promise<void> {
   const report = beginReport('conversation', [
     `${PARTICIPANTS} participants of a conversation, each with one socket; ${MESSAGES} messages a round, medians of ${rounds} rounds.`,
@@ -137,7 +137,7 @@ async function measureSizes(rig: Rig, { rounds, only }: Options): Promise<Scenar
     if (user === undefined || other === undefined) throw new Error('no client is connected');
     const newest = await addConversations(rig.models, { user, other, count: size });
     const client = await connect(rig, user, NAMESPACE);
-    // The first look counts everything once.
+    // The first query initializes the counters.
     await client.ask('channel', { channel_id: 'x' });
     for (let page = 1; page <= deepPageOf(size); page += 1) await client.ask('list_conversation', { page, limit: 100 });
     subjects.push({ size, client, newest, otherId: other.id });
@@ -147,18 +147,18 @@ async function measureSizes(rig: Rig, { rounds, only }: Options): Promise<Scenar
     ['channel without an id', ({ client }) => client.ask('channel', {})],
     ['list_conversation', ({ client }) => client.ask('list_conversation', {})],
     ['conversation_filter, unread', ({ client }) => client.ask('conversation_filter', { status: 'unread' })],
-    ['conversation_filter, a day long ago', ({ client }) => client.ask('conversation_filter', LONG_AGO)],
+    ['conversation_filter, an early day', ({ client }) => client.ask('conversation_filter', LONG_AGO)],
     ['conversation_filter, one user', ({ client, otherId }) => client.ask('conversation_filter', { users: [otherId] })],
-    ['search, found at once', ({ client }) => client.ask('list_conversation', { search: 'talk' })],
-    ['search, found nowhere', ({ client }) => client.ask('list_conversation', { search: 'nothing is called so' })],
-    ['search for a person', ({ client }) => client.ask('list_conversation', { search: 'user 1' })],
-    ['pages 2 to 4, one after another', ({ client }, n) => client.ask('list_conversation', { page: 2 + (n % 3) })],
+    ['search, early match', ({ client }) => client.ask('list_conversation', { search: 'talk' })],
+    ['search, no match', ({ client }) => client.ask('list_conversation', { search: 'nothing is called so' })],
+    ['search for a user', ({ client }) => client.ask('list_conversation', { search: 'user 1' })],
+    ['pages 2 to 4, sequential', ({ client }, n) => client.ask('list_conversation', { page: 2 + (n % 3) })],
     [
-      'a deep page, walked to',
+      'a deep page, sequential access',
       ({ client, size }) => client.ask('list_conversation', { page: deepPageOf(size), limit: 100 }),
     ],
     [
-      'a deep page, jumped to',
+      'a deep page, direct access',
       ({ client, size }) => client.ask('list_conversation', { page: Math.min(size / 20, 500) }),
     ],
     [
@@ -171,7 +171,7 @@ async function measureSizes(rig: Rig, { rounds, only }: Options): Promise<Scenar
   return results;
 }
 
-/** A user with so many conversations, or with one of so many messages. */
+/** A user with a number of conversations, or with one conversation with a number of messages. */
 interface Subject {
   readonly size: number;
   readonly client: Client;
@@ -180,12 +180,12 @@ interface Subject {
   readonly otherId: string;
 }
 
-/** The page of a hundred in the middle of so many. */
+/** The page of a hundred in the middle of the list. */
 const deepPageOf = (size: number): number => Math.max(1, size / 200);
 
 type Kind = [name: string, ask: (subject: Subject, n: number) => Promise<unknown>];
 
-/** The first twenty seconds of what {@link addConversations} makes. */
+/** The first twenty seconds of the data of {@link addConversations}. */
 const LONG_AGO = { from: '2023-11-14T00:00:00Z', to: '2023-11-14T22:13:40Z' };
 
 async function measureMessageLists(rig: Rig, { rounds, only }: Options): Promise<ScenarioResult[]> {
@@ -207,11 +207,11 @@ async function measureMessageLists(rig: Rig, { rounds, only }: Options): Promise
   const kinds: Kind[] = [
     ['list_message', ({ client, newest }) => client.ask('list_message', { conversation_id: newest })],
     [
-      'list_message, before a message long ago',
+      'list_message, before an early message',
       ({ client, newest }) => client.ask('list_message', { conversation_id: newest, before: '2023-11-14T22:13:30Z' }),
     ],
     [
-      'list_message, a deep page, jumped to',
+      'list_message, a deep page, direct access',
       ({ client, newest, size }) =>
         client.ask('list_message', { conversation_id: newest, page: Math.min(size / 20, 500) }),
     ],
@@ -223,7 +223,9 @@ async function measureMessageLists(rig: Rig, { rounds, only }: Options): Promise
   return results;
 }
 
-/** Measures every kind for every subject in turns; the largest may take twice as long as the smallest. */
+/**
+ * Measures every operation for every subject, alternating. The largest may take at most twice as long as the smallest.
+ */
 async function measureKinds(
   kinds: readonly Kind[],
   subjects: readonly Subject[],
@@ -259,7 +261,7 @@ async function measureKinds(
   return results;
 }
 
-/** Stores conversations of two people as other services would. @returns the id of the newest */
+/** Stores conversations of two users in the format of other services. @returns the id of the newest */
 async function addConversations(
   { Conversation, Member, Message }: Models,
   { user, other, count }: { user: { id: string; accountId: string }; other: { id: string }; count: number },
@@ -318,12 +320,12 @@ async function addConversations(
   return newest;
 }
 
-/** Stores messages, one in a second. */
+/** Stores messages, one per second. */
 async function addMessages(
   { Message }: Models,
   { conversation, sender, count }: { conversation: string; sender: string; count: number },
 ): Promise<void> {
-  const said = { data: 'Hello', type: 'text', mentions: [], attachments: [], sent_by: new Types.ObjectId(sender) };
+  const content = { data: 'Hello', type: 'text', mentions: [], attachments: [], sent_by: new Types.ObjectId(sender) };
   for (let start = 0; start < count; start += SEED_BATCH) {
     await Message.collection.insertMany(
       Array.from({ length: Math.min(SEED_BATCH, count - start) }, (_, n) => ({
@@ -331,7 +333,7 @@ async function addMessages(
         conversation_id: new Types.ObjectId(conversation),
         UUID: `m${start + n}`,
         createdAt: new Date(BEGINNING + (start + n) * 1000),
-        ...said,
+        ...content,
       })),
     );
   }

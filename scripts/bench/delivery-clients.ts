@@ -7,24 +7,24 @@ import { type HttpConnection, openHttpConnection, toRequest } from './load/http-
 import type { Rig } from './rig.js';
 import { API_KEY, EVENT, NAMESPACE, SECRET } from './wire.js';
 
-/** The push site of the rig. */
+/** The push site of the benchmark. */
 const SITE = 'bench';
 const ROOM_PREFIX = 'user_';
 
-/** A device that acknowledges. What it gets are the numbers of messages. */
+/** A device that acknowledges messages. Their payloads are numbers. */
 export interface Receiver {
   readonly socket: Socket;
-  /** From now on every acknowledgement is kept back. @returns gives them all, and those to come at once */
+  /** Delays all acknowledgements from now on. @returns sends the delayed ones and stops delaying */
   hold(): () => void;
   close(): void;
 }
 
-/** Where messages are on their way to receivers: each number is sent once and arrives once at every client. */
+/** Tracks messages in flight: each number is sent once and must arrive once at every client. */
 export class Arrivals {
   readonly #waiting = new Map<number, { left: number; done(at: number): void }>();
   #count = 0;
 
-  /** A number for a message, and when the last of `receivers` has it. */
+  /** Registers a message. Returns its number and a promise that resolves when the last of `receivers` has it. */
   expect(receivers = 1): { number: number; arrived: Promise<number> } {
     this.#count += 1;
     const number = this.#count;
@@ -43,14 +43,14 @@ export class Arrivals {
   }
 }
 
-/** Connects the device of a user of the platform. */
+/** Connects a device of a user of the platform. */
 export function openReceiver({ port }: Rig, arrivals: Arrivals, user: string): Promise<Receiver> {
   const token = jwt.sign({ uid: user, account_id: 'a', scope: 'conversation' }, SECRET, { expiresIn: '8h' });
   const auth = { token, deviceId: 'device' };
   return open(io(`http://127.0.0.1:${port}${NAMESPACE}`, { ...transport, auth }), arrivals);
 }
 
-/** Connects the device of a user of the push site; the room of all is theirs too. */
+/** Connects a device of a user of the push site; it is in the common room too. */
 export function openSiteReceiver({ port }: Rig, arrivals: Arrivals, user: string): Promise<Receiver> {
   return open(io(`http://127.0.0.1:${port}/${SITE}?token=${user}&deviceId=d`, transport), arrivals);
 }
@@ -89,7 +89,7 @@ async function open(socket: Socket, arrivals: Arrivals): Promise<Receiver> {
   };
 }
 
-/** Backends that call at the same time, each on a connection of its own. */
+/** Backends that call concurrently, each on its own connection. */
 export async function openBackends({ port }: Rig, count: number): Promise<HttpConnection[]> {
   return Promise.all(Array.from({ length: count }, () => openHttpConnection(port)));
 }
@@ -100,13 +100,13 @@ const headers = { 'x-api-key': API_KEY };
 export const toEmit = (user: string, number: number): Buffer =>
   toRequest(`/emit/${user}/${EVENT}?durable=true`, { body: String(number), headers });
 
-/** The same for many numbers in one call. */
+/** A durable emit of many numbers in one call. */
 export function toBatch(user: string, numbers: readonly number[]): Buffer {
   const items = numbers.map((payload) => ({ userId: user, event: EVENT, payload, durable: true }));
   return toRequest('/emit', { body: JSON.stringify({ items }), headers });
 }
 
-/** A message of the site to the room of all. */
+/** A message of the site to the common room. */
 export const toSend = (number: number): Buffer =>
   toRequest(`/send?site=${SITE}&apiKey=${API_KEY}`, {
     body: JSON.stringify({ rooms: ['all'], event: EVENT, args: [number] }),

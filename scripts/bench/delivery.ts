@@ -14,13 +14,16 @@ import { beginReport, publish, type ScenarioResult, toResult } from './results.j
 import { type Rig, startRig } from './rig.js';
 
 /*
- * What acknowledged delivery costs: from the call of a backend to its answer and to the device, many devices in one room,
- * a device that comes back to a full mailbox, and one that acknowledges thousands at once.
+ * Cost of acknowledged delivery: latency from a backend's call to its response and to the device, many devices in one
+ * room, a device that reconnects with a full mailbox, and one that acknowledges thousands of messages at once.
  */
 
 const REQUESTS = 1500;
 const WARM_UP_ROUNDS = 2;
-/** Three times what the service that the push sites take over from does, sequentially and with 32 calls in flight. */
+/**
+ * Lower bounds of the request rate: three times that of the original service of the push sites, sequentially and with
+ * 32 calls in flight.
+ */
 const RATE_BOUNDS = new Map([
   [1, 915],
   [32, 2256],
@@ -31,15 +34,15 @@ const ROOM_MESSAGES = 20;
 const PENDING = 5000;
 const BATCH_MAX = 1000;
 const OWED = [1000, 2000, 4000] as const;
-/** The most that a message of the longest queue may cost, as against one of the shortest. */
+/** Upper bound for the cost of a message of the longest queue, relative to one of the shortest. */
 const LINEAR_BOUND = 1.5;
 
-/** Measures on the embedded database, and on MongoDB when `MONGODB_URL` is set; publishes a report. */
+/** Runs on the embedded database, and on MongoDB when `MONGODB_URL` is set; publishes a report. */
 export async function run({ rounds, only }: BenchOptions): Promise<void> {
   const report = beginReport('delivery', [
     `${REQUESTS} durable emits a round to one user with one device that acknowledges at once; medians of ${rounds} rounds.`,
-    'Every message is counted in; one that is lost, or comes twice, ends the run.',
-    'Gateway, database and the load are three processes of the same machine.',
+    'Every message is counted; a lost or repeated one aborts the run.',
+    'Gateway, database and load generator are three processes on the same machine.',
   ]);
   const url = process.env['MONGODB_URL'];
   const website = await startWebsite();
@@ -49,8 +52,8 @@ export async function run({ rounds, only }: BenchOptions): Promise<void> {
     const scenarios: [string, Scenario][] = [
       ...[...RATE_BOUNDS.keys()].map((n): [string, Scenario] => [`durable emit, ${n} in flight`, measureEmits(n)]),
       [`/send to a room of ${ROOM_USERS} users`, measureRoom],
-      [`a device comes back to ${PENDING} messages`, measureComeback],
-      ['thousands acknowledged at once', measureOwed],
+      [`a device reconnects with ${PENDING} queued messages`, measureReconnect],
+      ['thousands of messages acknowledged at once', measureBulkAcknowledgement],
     ];
     try {
       for (const [name, scenario] of scenarios) {
@@ -69,7 +72,7 @@ export async function run({ rounds, only }: BenchOptions): Promise<void> {
 
 type Scenario = (rig: Rig, options: { name: string; rounds: number }) => Promise<ScenarioResult>;
 
-/** Collects samples by the label of their line. */
+/** Collects samples by label. */
 function createSamples() {
   const samples = new Map<string, number[]>();
   return {
@@ -78,7 +81,7 @@ function createSamples() {
   };
 }
 
-/** Processor time since the last look, for each of so many messages. */
+/** CPU time since the previous call, per message. */
 async function createMeter(rig: Rig) {
   let before = await rig.cpu();
   return async (messages: number) => {
@@ -124,7 +127,7 @@ const measureEmits =
       if (round < 0) continue;
       add('requests per second', (REQUESTS / durationMs) * 1000);
       add(BOUND, RATE_BOUNDS.get(inFlight) ?? Number.NaN);
-      add('to the answer, p50 ms', quantile(answered, 0.5));
+      add('to the response, p50 ms', quantile(answered, 0.5));
       add('to the device, p50 ms', quantile(delivered, 0.5));
       add('to the device, p99 ms', quantile(delivered, 0.99));
       add('CPU of the gateway, µs', cpu.gateway);
@@ -157,7 +160,7 @@ const measureRoom: Scenario = async (rig, { name, rounds }) => {
     await settled(rig);
     const cpu = await meter(ROOM_MESSAGES * ROOM_USERS);
     if (round < 0) continue;
-    add('to the answer, p50 ms', quantile(answered, 0.5));
+    add('to the response, p50 ms', quantile(answered, 0.5));
     add('to the last device, p50 ms', quantile(delivered, 0.5));
     add('to the last device, p99 ms', quantile(delivered, 0.99));
     add('CPU of the gateway, µs for each device', cpu.gateway);
@@ -168,7 +171,7 @@ const measureRoom: Scenario = async (rig, { name, rounds }) => {
   return toResult({ name, unit: 'per message', lines: lines(), comparisons: [] });
 };
 
-/** Stores so many messages. @returns when the last of them arrives */
+/** Stores a number of messages. @returns when the last of them arrives */
 async function fill(rig: Rig, arrivals: Arrivals, { user, count }: { user: string; count: number }) {
   const [backend] = await openBackends(rig, 1);
   const expected = Array.from({ length: count }, () => arrivals.expect());
@@ -180,7 +183,7 @@ async function fill(rig: Rig, arrivals: Arrivals, { user, count }: { user: strin
   return { lastArrived: Promise.all(expected.map(({ arrived }) => arrived)).then((times) => Math.max(...times)) };
 }
 
-const measureComeback: Scenario = async (rig, { name, rounds }) => {
+const measureReconnect: Scenario = async (rig, { name, rounds }) => {
   const { add, lines } = createSamples();
   const meter = await createMeter(rig);
   for (let round = -1; round < rounds; round += 1) {
@@ -197,14 +200,14 @@ const measureComeback: Scenario = async (rig, { name, rounds }) => {
     receiver.close();
     if (round < 0) continue;
     add('to the last message, ms', lastAt - startedAt);
-    add('until all are taken away, ms', settledAt - startedAt);
+    add('until all are removed, ms', settledAt - startedAt);
     add('CPU of the gateway, µs for each message', cpu.gateway);
     add('CPU of the database, µs for each message', cpu.database);
   }
   return toResult({ name, unit: 'per reconnect', lines: lines(), comparisons: [] });
 };
 
-const measureOwed: Scenario = async (rig, { name, rounds }) => {
+const measureBulkAcknowledgement: Scenario = async (rig, { name, rounds }) => {
   const { add, lines } = createSamples();
   for (let round = -1; round < rounds; round += 1) {
     for (const count of OWED) {
@@ -227,7 +230,7 @@ const measureOwed: Scenario = async (rig, { name, rounds }) => {
   return toResult({ name, unit: 'µs per message until all are taken away', lines: lines(), comparisons });
 };
 
-/** Waits until every device has acknowledged everything and that is stored: of one user of the platform, or of all. */
+/** Waits until all acknowledgements of one user, or of all, are stored. */
 async function settled({ models }: Rig, user?: string): Promise<void> {
   const recipient = user === undefined ? undefined : JSON.stringify(['', user]);
   const whose = recipient === undefined ? {} : { recipient };

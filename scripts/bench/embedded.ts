@@ -8,11 +8,11 @@ import type { ServerState } from '../../src/embedded/commands/state/server-state
 import { summarize } from './statistics.js';
 
 /*
- * What the embedded database costs. "Engine" is a command from document to reply document in one process, the log
+ * Cost of the embedded database. "Engine" is a command from document to reply document in one process, the log
  * written to a real disk: parsing, planning, index, log. "Driver" is the same through mongodb's driver over the socket.
  */
 
-/** The build is measured, not the source: a loader of TypeScript adds a call to every function. */
+/** Measures the build, not the source: a TypeScript loader adds a call to every function. */
 const built = (path: string): string => new URL(`../../dist/src/embedded/${path}`, import.meta.url).href;
 const { createCommandHandler } = (await import(
   built('commands/dispatch.js')
@@ -37,7 +37,7 @@ export interface Measurement {
   readonly name: string;
   readonly value: number;
   readonly unit: string;
-  /** The bound it is held to, if there is one. */
+  /** The upper bound, if any. */
   readonly target?: number;
 }
 
@@ -83,8 +83,8 @@ async function fill(send: Send): Promise<void> {
 const ROUNDS = 10;
 
 /**
- * Milliseconds a step takes, sixteen of them under way at a time as many clients' would be. It is the median of the
- * rounds after the first: what else the machine does meanwhile falls into a few of them.
+ * Milliseconds per step, with sixteen steps in flight, as from many clients. Takes the median of the rounds after the
+ * first, because other load on the machine affects a few of them.
  */
 async function timePerStep(count: number, step: (n: number) => Promise<unknown>): Promise<number> {
   const perRound = Math.ceil(count / ROUNDS);
@@ -171,7 +171,7 @@ function heapUsed(): number {
   return process.memoryUsage().heapUsed;
 }
 
-/** Measures, and prints a line each. */
+/** Runs the benchmark and prints one line per measurement. */
 export async function run(): Promise<void> {
   for (const { name, value, unit, target } of await measure()) {
     const bound = target === undefined ? '' : `  (at most ${target})`;

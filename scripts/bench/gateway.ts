@@ -8,29 +8,29 @@ import { startWorker, type Worker } from './workers.js';
 
 type Load = Worker<LoadOrder, LoadResult>;
 
-/** Where the contestants stand: alone, or on a Redis. */
+/** The environment of the servers: a single node, or Redis. */
 interface Setting {
   label: string;
   redisUrl: string | undefined;
 }
 
-/** Unmeasured rounds first, in which the servers' code gets compiled. */
+/** Warm-up rounds, in which the servers' code is compiled. */
 const WARM_UP_ROUNDS = 3;
 const IDLE_CONNECTIONS = 2000;
-/** Connected before memory is first looked at, so that what is made once is not counted. */
+/** Connected before the first memory sample, to exclude one-time allocations. */
 const FIRST_CONNECTIONS = 200;
 const IDLE_ROUNDS_MAX = 2;
 
 /**
- * Compares the gateway with a bare Socket.IO server and a bare `ws` server, all running at once, in turns, without and
- * with Redis.
- * @throws Error when a message was lost, doubled or wrong
+ * Compares the gateway with a bare Socket.IO server and a bare `ws` server. All run at once and are measured
+ * alternately, without and with Redis.
+ * @throws Error when a message was lost, repeated or wrong
  */
 export async function run({ rounds, only }: BenchOptions): Promise<void> {
   const report = beginReport('gateway', [
-    'Processor time of the server alone, user and system, by its own clock; medians, in brackets the middle half.',
-    `${rounds} rounds after ${WARM_UP_ROUNDS} of warming up; servers take turns; ratios are taken within a round.`,
-    'Each client compares every frame it gets with the expected one; a lost or doubled message ends the run.',
+    'CPU time of the server process, user and system, by its own clock; medians, in brackets the middle half.',
+    `${rounds} rounds after ${WARM_UP_ROUNDS} of warm-up; servers alternate; ratios are computed within a round.`,
+    'Each client compares every frame it gets with the expected one; a lost or repeated message aborts the run.',
   ]);
   const redis = await startRedis();
   const settings = [
@@ -104,7 +104,7 @@ async function measure(
 
   const lines = scenario.lines.map((line) => ({ line, samples: [] as number[], rates: [] as number[] }));
   for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {
-    // Every other round in the opposite order, so that no server is always first.
+    // Alternates the order of the servers between rounds, so that no server is always first.
     for (const { line, samples, rates } of round % 2 === 0 ? lines : lines.toReversed()) {
       const contestant = contestantOf(line, contestants);
       const order = line.order(contestant.target);
@@ -136,9 +136,9 @@ function contestantOf({ contestant }: ScenarioLine, contestants: Contestants): C
   return found;
 }
 
-const IDLE = `idle connection, of ${IDLE_CONNECTIONS}`;
+const IDLE = `idle connection, out of ${IDLE_CONNECTIONS}`;
 
-/** Each sample is taken from a process of its own: memory that was once used is not given back in a way one can count. */
+/** Each sample uses a new process, because freed memory is not reliably returned to the system. */
 async function compareMemory({ setting, load, rounds }: Conditions): Promise<ScenarioResult[]> {
   say(nameIn(setting, { name: IDLE }));
   const names: ContestantName[] = ['gateway', 'Socket.IO', 'ws'];

@@ -1,13 +1,13 @@
 import { cpus, loadavg, platform, release, totalmem } from 'node:os';
 
-/** Where the numbers come from. They mean little elsewhere; the ratios mean more. */
+/** The machine of the measurements. Absolute numbers depend on it; ratios less so. */
 export interface Machine {
   processor: string;
   cores: number;
   memoryBytes: number;
   system: string;
   node: string;
-  /** Over the last minute, before the run: other work on the machine widens the spread. */
+  /** Load of the last minute before the run. Other load widens the spread. */
   loadAverage: number;
 }
 
@@ -21,6 +21,6 @@ export const describeMachine = (): Machine => ({
   loadAverage: loadavg()[0] ?? 0,
 });
 
-/** One line for people. */
+/** One readable line. */
 export const toMachineLine = ({ processor, cores, memoryBytes, system, node, loadAverage }: Machine): string =>
   `${processor}, ${cores} cores, ${Math.round(memoryBytes / 2 ** 30)} GiB, ${system}, Node.js ${node}, load average ${loadAverage.toFixed(2)}`;

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
-/** Every suite is a file beside this one that exports `run()`. The first is the one that runs when none is named. */
+/** Every suite is a file in this folder that exports `run()`. The first is the default. */
 const SUITES = ['gateway', 'embedded', 'conversation', 'delivery', 'chat'] as const;
 
-/** What every suite is told by the command line. */
+/** Command-line options of every suite. */
 export interface BenchOptions {
-  /** How often each measurement is repeated. */
+  /** Number of rounds of each measurement. */
   rounds: number;
   /** Runs only the scenarios whose name contains this. */
   only: string;

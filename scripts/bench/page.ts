@@ -7,7 +7,7 @@ const BAR_WIDTH = 420;
 const ROW_HEIGHT = 26;
 const COLORS = ['#2563eb', '#94a3b8', '#cbd5e1', '#e2e8f0'];
 
-/** The report as one HTML file: no script, nothing loaded from elsewhere. */
+/** The report as one HTML file without scripts or external resources. */
 export const toPage = ({ suite, startedAt, machine, notes, scenarios }: Report): string => `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -39,7 +39,7 @@ function toRatioRow({ of, against, value, bound, isWithinBound }: ScenarioResult
   return `<tr><td>${escapeHtml(of)} / ${escapeHtml(against)}</td><td><b>${toText(value.median)}</b></td><td class="muted">${spread}</td><td>${verdict}</td></tr>`;
 }
 
-/** Bars from zero, with a thin line over the middle half of the samples. */
+/** Bars from zero, with a thin line for the interquartile range. */
 function toChart({ lines }: ScenarioResult): string {
   const longest = Math.max(...lines.map(({ value }) => value.upperQuartile));
   const toX = (value: number): number => LABEL_WIDTH + (value / longest) * BAR_WIDTH;

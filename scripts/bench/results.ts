@@ -5,11 +5,11 @@ import { toPage } from './page.js';
 import { type Summary, summarize } from './statistics.js';
 import { toTable } from './table.js';
 
-/** One thing measured on one server: the same number of samples as its rivals, taken in turns with them. */
+/** Samples of one server, taken alternately with the other servers. */
 export interface Line {
   label: string;
   samples: readonly number[];
-  /** Shown beside the result; measured by the wall clock, so a hint only. */
+  /** Shown beside the result. Wall-clock time, so only indicative. */
   operationsPerSecond?: number;
 }
 
@@ -17,20 +17,20 @@ export interface Line {
 export interface Comparison {
   of: string;
   against: string;
-  /** The most that the ratio may be. */
+  /** Upper bound of the ratio. */
   bound?: number;
 }
 
-/** What a scenario brought. */
+/** The samples of a scenario. */
 export interface Measurement {
   name: string;
-  /** Of one sample, e.g. `µs CPU per request`. */
+  /** Unit of one sample, e.g. `µs CPU per request`. */
   unit: string;
   lines: readonly Line[];
   comparisons: readonly Comparison[];
 }
 
-/** A measurement, summarised. */
+/** A summarized measurement. */
 export interface ScenarioResult {
   name: string;
   unit: string;
@@ -38,17 +38,17 @@ export interface ScenarioResult {
   ratios: { of: string; against: string; value: Summary; bound?: number; isWithinBound?: boolean }[];
 }
 
-/** What a suite writes. */
+/** The report of a suite. */
 export interface Report {
   suite: string;
   startedAt: string;
   machine: Machine;
-  /** Sentences on how it was measured. */
+  /** Notes on the method. */
   notes: string[];
   scenarios: ScenarioResult[];
 }
 
-/** Ratios are taken within each round, so that what disturbs the machine for a while disturbs both sides. */
+/** Computes ratios within each round, so that temporary load affects both sides. */
 export function toResult({ name, unit, lines, comparisons }: Measurement): ScenarioResult {
   const samplesOf = (label: string): readonly number[] => lines.find((line) => line.label === label)?.samples ?? [];
   const ratios = comparisons.map(({ of, against, bound }) => {
@@ -64,7 +64,7 @@ export function toResult({ name, unit, lines, comparisons }: Measurement): Scena
   };
 }
 
-/** Begins a report; the machine is described before the load is on it. */
+/** Begins a report. Records the machine's load before the benchmark. */
 export const beginReport = (suite: string, notes: string[]): Report => ({
   suite,
   startedAt: new Date().toISOString(),

@@ -12,17 +12,17 @@ const { startEmbedded } = (await import(
   new URL('../../dist/src/embedded/index.js', import.meta.url).href
 )) as typeof import('../../src/embedded/index.js');
 
-/** What is measured on: a gateway and its database, each a process of its own. */
+/** The system under test: a gateway and its database, each in its own process. */
 export interface Rig {
   readonly label: string;
   readonly port: number;
   readonly models: Models;
-  /** Processor time of gateway and database so far, in microseconds; of a database elsewhere it is unknown. */
+  /** CPU time of gateway and database so far, in microseconds; unknown for a remote database. */
   cpu(): Promise<{ gateway: number; database: number }>;
   stop(): Promise<void>;
 }
 
-/** Starts a gateway as in production, on the embedded database or on the MongoDB of `mongodbUrl`. */
+/** Starts a gateway as in production, on the embedded database or on `mongodbUrl`. */
 export async function startRig(options: {
   label: string;
   mongodbUrl: string | undefined;
@@ -57,7 +57,7 @@ export async function startRig(options: {
   };
 }
 
-/** The gateway leaves the collections of the platform to the platform, which is not here. */
+/** Creates the indexes of the platform's collections, which the gateway does not create itself. */
 async function applyIndexes(url: string): Promise<void> {
   const connection = await createConnection(url, { autoIndex: false }).asPromise();
   const { missing } = await reviewIndexes(connection, { models: defineModels(connection), ownsAll: true });
@@ -65,7 +65,7 @@ async function applyIndexes(url: string): Promise<void> {
   await connection.close();
 }
 
-/** User and system time of another process in microseconds; Linux counts it in hundredths of a second. */
+/** User and system time of another process in microseconds; the resolution on Linux is 10 ms. */
 function cpuOfProcess(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) * 10_000;

@@ -2,24 +2,24 @@ import type { ContestantName } from './contestants.js';
 import type { Comparison } from './results.js';
 import type { LoadOrder, Target } from './wire.js';
 
-/** One kind of load, put on several servers in turns. */
+/** A load that is applied to several servers alternately. */
 export interface Scenario {
   readonly name: string;
   readonly unit: string;
-  /** Clients that are connected to each server meanwhile. */
+  /** Clients connected to each server. */
   readonly clients: number;
   readonly lines: readonly ScenarioLine[];
   readonly comparisons: readonly Comparison[];
 }
 
-/** What is done to one server, and how it is called in the result. */
+/** The load on one server, and its label in the result. */
 export interface ScenarioLine {
   readonly label: string;
   readonly contestant: ContestantName;
   order(target: Target): LoadOrder;
 }
 
-/** Users that are emitted to in turns, each with one connection. */
+/** Emit targets, used in rotation, each with one connection. */
 const USERS = 100;
 const SINGLES = 1500;
 const BATCHES = 40;
@@ -33,7 +33,7 @@ const emitBatch = (target: Target) =>
   ({ kind: 'emitBatch', target, requests: BATCHES, itemsPerRequest: ITEMS }) as const;
 const connect = (target: Target) => ({ kind: 'connect', target, count: CONNECTIONS, inFlight: 32 }) as const;
 
-/** Everything that is measured in processor time of the server. The bounds are what the gateway promises. */
+/** All scenarios measured by CPU time of the server. The bounds are those that the gateway guarantees. */
 export const scenarios: readonly Scenario[] = [
   {
     name: 'connect with a JWT',

@@ -1,7 +1,7 @@
-/** What repeated measurements of one thing say. */
+/** Summary of repeated measurements. */
 export interface Summary {
   median: number;
-  /** Half of the measurements lie between these two. */
+  /** Quartiles. */
   lowerQuartile: number;
   upperQuartile: number;
   samples: number[];
@@ -18,7 +18,7 @@ export function summarize(samples: readonly number[]): Summary {
   };
 }
 
-/** Between two measurements the value lies on the line that joins them. */
+/** Interpolates linearly between measurements. */
 function quantile(sorted: readonly number[], share: number): number {
   const position = (sorted.length - 1) * share;
   const below = sorted[Math.floor(position)];

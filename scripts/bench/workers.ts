@@ -3,21 +3,21 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Envelope, Reply } from './wire.js';
 
-/** A process that answers questions. */
+/** A child process that answers requests. */
 export interface Worker<Question, Answer> {
   ask(question: Question): Promise<Answer>;
-  /** Ends it and waits for its end. */
+  /** Stops the process and waits for its end. */
   stop(): Promise<void>;
 }
 
-/** The build, because that is what runs in production, and because a loader of TypeScript would be measured too. */
+/** The build, as in production; a TypeScript loader would affect the measurements. */
 const BUILD = new URL('../../dist/scripts/bench/', import.meta.url);
 
 /**
  * Starts a process of the build.
- * @param script path from `scripts/bench`, without its ending
- * @returns it and what it said first
- * @throws Error with what it printed when it ends before it is ready
+ * @param script path from `scripts/bench`, without extension
+ * @returns the process and its first message
+ * @throws Error with its output when it ends before it is ready
  */
 export async function startWorker<Question, Answer, Ready = unknown>(
   script: string,

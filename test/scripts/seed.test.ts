@@ -40,7 +40,7 @@ test('the demo account is stored once, beside a gateway that does not run yet or
   await ada.ask('edit_conversation', { conversation_id: launch._id, title: 'Lift-off' });
 
   const again = await runScript('scripts/seed.ts', [], settings);
-  expect([again.code, again.stdout.split('\n')[0]]).toEqual([0, 'The demo account is there already.']);
+  expect([again.code, again.stdout.split('\n')[0]]).toEqual([0, 'The demo account already exists.']);
   const { conversation: after } = dataOf(await ada.ask('get_conversation_by_id', { conversation_id: launch._id }));
   expect(after.title).toBe('Lift-off');
   const { messageList, paging } = dataOf(await ada.ask('prospect_list_conversation', { message_limit: 5 }));

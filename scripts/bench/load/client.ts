@@ -1,17 +1,17 @@
 import { WebSocket } from 'ws';
 import { NAMESPACE, type Target } from '../wire.js';
 
-/** One websocket that counts what it was promised and reports everything else. */
+/** A websocket that counts expected messages and reports all others. */
 export interface Client {
-  /** Messages received that were the expected one. */
+  /** Number of received expected messages. */
   readonly received: number;
-  /** The frame that may come from now on, any number of times; counting starts again. */
+  /** Sets the frame to expect, any number of times, and resets the counter. */
   expect(frame: Buffer, onReceived: () => void): void;
   /** Resolves when the connection is closed. */
   close(): Promise<void>;
 }
 
-/** The frames of Engine.IO 4 and Socket.IO 5 that a client of one namespace sees. */
+/** Frames of Engine.IO 4 and Socket.IO 5 for a client of one namespace. */
 const frames = {
   open: '0{',
   ping: '2',
@@ -20,13 +20,13 @@ const frames = {
   connected: `40${NAMESPACE},`,
 } as const;
 
-/** The frame that carries an event to a client. */
+/** The frame of an event to a client. */
 export const toFrame = (protocol: Target['protocol'], event: string, payload: string): Buffer =>
   Buffer.from(`${protocol === 'ws' ? '' : `42${NAMESPACE},`}["${event}",${payload}]`);
 
 /**
- * Connects and, in Socket.IO, enters the namespace.
- * @param onWrong told of anything that was not expected, once connected
+ * Connects and, with Socket.IO, joins the namespace.
+ * @param onWrong called for unexpected frames and disconnects after the connect
  * @throws Error when the server refuses
  */
 export function openClient(
@@ -80,10 +80,10 @@ class CountingClient implements Client {
         this.received += 1;
         this.#onReceived();
       } else if (data.toString() === frames.ping) this.#socket.send(frames.pong);
-      else onWrong(`an unexpected frame: ${data}`);
+      else onWrong(`unexpected frame: ${data}`);
     });
     this.#socket.on('error', (error) => onWrong(error.message));
-    this.#socket.on('close', (code) => this.#isClosing || onWrong(`a connection was closed (${code})`));
+    this.#socket.on('close', (code) => this.#isClosing || onWrong(`connection closed (${code})`));
   }
 
   expect(frame: Buffer, onReceived: () => void): void {

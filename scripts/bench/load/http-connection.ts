@@ -3,14 +3,16 @@ import { connect, type Socket } from 'node:net';
 
 const HEAD_END = '\r\n\r\n';
 
-/** A connection that asks one thing after another, with as little work as can be: the load must not be the bottleneck. */
+/**
+ * An HTTP connection for sequential requests, with minimal overhead so that the load generator is not the bottleneck.
+ */
 export interface HttpConnection {
-  /** Sends a request that was made before. @returns the body of the answer; @throws Error unless it is a 200 */
+  /** Sends a prepared request. @returns the response body @throws Error unless the status is 200 */
   send(request: Buffer): Promise<string>;
   close(): void;
 }
 
-/** A request as it goes over the wire. */
+/** The bytes of a request. */
 export function toRequest(path: string, { body, headers }: { body: string; headers: Record<string, string> }): Buffer {
   const all = { host: 'localhost', 'content-type': 'application/json', ...headers };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
@@ -30,7 +32,7 @@ function createConnection(socket: Socket): HttpConnection {
   let received = '';
   let settle: { resolve(body: string): void; reject(error: Error): void } | undefined;
 
-  // Bytes as characters, so that content-length counts characters.
+  // One character per byte, so that content-length counts characters.
   socket.setEncoding('latin1');
   socket.on('data', (chunk: string) => {
     received += chunk;
@@ -45,7 +47,7 @@ function createConnection(socket: Socket): HttpConnection {
     const { resolve, reject } = settle ?? { resolve() {}, reject() {} };
     settle = undefined;
     if (head.startsWith('HTTP/1.1 200 ') && body.length === length) resolve(body);
-    else reject(new Error(`unexpected answer: ${head}${HEAD_END}${body}`));
+    else reject(new Error(`unexpected response: ${head}${HEAD_END}${body}`));
   });
   socket.on('error', (error) => settle?.reject(error));
   socket.on('close', () => settle?.reject(new Error('the server closed the connection')));

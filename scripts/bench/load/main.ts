@@ -12,16 +12,16 @@ import {
 import { type Client, openClient, toFrame } from './client.js';
 import { type HttpConnection, openHttpConnection, toRequest } from './http-connection.js';
 
-/** The load generator: a process of its own, so that what it uses is not counted against a server. */
+/** The load generator. It runs in its own process, so that its CPU time is not attributed to a server. */
 
-/** How long a delivery may take before it counts as lost. */
+/** Time after which a delivery counts as lost. */
 const LOST_AFTER_MS = 20_000;
 
-/** The open connections to one server, by its port. The n-th client belongs to the n-th user. */
+/** Open connections by server port. The n-th client belongs to the n-th user. */
 const groups = new Map<number, Group>();
 interface Group {
   clients: Client[];
-  /** What went wrong on any of them. */
+  /** Problems of all connections. */
   problems: string[];
 }
 
@@ -51,7 +51,7 @@ function carryOut(order: LoadOrder): Promise<number> {
 
 type Order<Kind extends LoadOrder['kind']> = Extract<LoadOrder, { kind: Kind }>;
 
-/** The payload of every event: about as much as a notification carries. */
+/** The payload of every event, with the size of a typical notification. */
 const payloadFor = (userId: string): string =>
   JSON.stringify({
     id: '64abc123def456789abcdef0',
@@ -98,7 +98,7 @@ async function emitToUsers({ target, requests, inFlight }: Order<'emit'>): Promi
     await inParallel(inFlight, requests, async (index, worker) => {
       const answer = await at(connections, worker).send(at(messages, index % messages.length));
       if (answer !== '{"success":true,"message":"SUCCESS","data":{"sockets":1}}')
-        throw new Error(`answered: ${answer}`);
+        throw new Error(`unexpected answer: ${answer}`);
     });
     return { operations: requests, connections };
   });
@@ -142,8 +142,8 @@ async function fanOut({ target, requests }: Order<'fanOut'>): Promise<number> {
 const headers = { 'x-api-key': API_KEY };
 
 /**
- * Does `work`, then waits until everything it caused was delivered, and compares what each client got with its share.
- * @param work is given a function that waits for a number of deliveries
+ * Runs `work`, waits until all of its deliveries arrived, and verifies the count of each client.
+ * @param work gets a function that waits for a number of deliveries
  */
 async function withDeliveries(
   target: Target,
@@ -189,7 +189,7 @@ function groupOf({ port }: Target): Group {
 const openAll = (count: number, { port }: Target): Promise<HttpConnection[]> =>
   Promise.all(Array.from({ length: count }, () => openHttpConnection(port)));
 
-/** Does `task` for 0 to `count` - 1, at most `width` at a time; each worker takes the next when it is done. */
+/** Runs `task` for 0 to `count` - 1 with `width` workers. */
 async function inParallel(
   width: number,
   count: number,
@@ -204,7 +204,7 @@ async function inParallel(
 
 function at<T>(list: readonly T[], index: number): T {
   const item = list[index];
-  if (item === undefined) throw new RangeError(`nothing at ${index}`);
+  if (item === undefined) throw new RangeError(`no item at ${index}`);
   return item;
 }
 

@@ -1,10 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import { answerQuestions, type ServerQuestion, type Usage } from '../wire.js';
 
-/** Full collections in a row: what the finalizers of one make unreachable, the next frees. */
+/** Consecutive full collections: the finalizers of one make more memory collectable for the next. */
 const COLLECTIONS = 4;
 
-/** Says that the server listens on `port`, then answers what it has used. Needs `--expose-gc`. @param stop ends it */
+/**
+ * Reports that the server listens on `port`, then answers usage requests. Needs `--expose-gc`.
+ * @param stop shuts the server down
+ */
 export function reportUsage(port: number, stop?: () => Promise<void>): void {
   answerQuestions<ServerQuestion>(async ({ kind }): Promise<Usage> => {
     if (kind === 'usageAfterCollection') {

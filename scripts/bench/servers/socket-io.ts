@@ -10,8 +10,8 @@ import { NAMESPACE, PING_INTERVAL_MS, SECRET } from '../wire.js';
 import { reportUsage } from './report-usage.js';
 
 /**
- * What one would write with Socket.IO and Express and nothing else: the token is checked in a middleware of the
- * namespace, a user's sockets join one room, one route emits to it and one broadcasts.
+ * A minimal server with Socket.IO and Express: a namespace middleware verifies the token, a user's sockets join one
+ * room, one route emits to it and one broadcasts.
  */
 const app = express();
 const http = createServer(app);

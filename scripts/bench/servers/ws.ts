@@ -6,7 +6,7 @@ import { WebSocketServer } from 'ws';
 import { SECRET } from '../wire.js';
 import { reportUsage } from './report-usage.js';
 
-/** The limit: websockets without a protocol on top. The token is checked at the upgrade; one route broadcasts. */
+/** The baseline: websockets without a protocol on top. The token is checked at the upgrade; one route broadcasts. */
 const http = createServer(async (request, response) => {
   const event = request.url?.split('/').at(-1) ?? '';
   let body = '';

@@ -206,7 +206,7 @@ test('npm run indexes checks and creates them', async () => {
   );
   expect(await namesOf('_users')).toContain('account_1');
   await run(apply.stdout.split('\n')[2] ?? '');
-  expect(await script('--check')).toMatchObject({ code: 0, stdout: 'All indexes are there.\n' });
+  expect(await script('--check')).toMatchObject({ code: 0, stdout: 'All indexes exist.\n' });
   expect((await script()).code).toBe(2);
 });
 
