@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type ApiKeyRequest, createApiKeyGuard } from '../../src/auth/api-key.js';
 import { expectRefusal } from './tokens.js';
 
@@ -38,7 +38,7 @@ async function isLetIn(check: (request: IncomingMessage) => void, lines: string[
 }
 
 describe('with keys', () => {
-  it.each<[string, ApiKeyRequest['headers']]>([
+  test.each<[string, ApiKeyRequest['headers']]>([
     ['in x-api-key', { 'x-api-key': KEY }],
     ['as a bearer', { authorization: `Bearer ${KEY}` }],
     ['that is another of them', { 'x-api-key': OLD_KEY }],
@@ -47,7 +47,7 @@ describe('with keys', () => {
     expect(() => guard(request(headers, '203.0.113.7'))).not.toThrow();
   });
 
-  it.each<[string, ApiKeyRequest['headers']]>([
+  test.each<[string, ApiKeyRequest['headers']]>([
     ['none', {}],
     ['an empty one', { 'x-api-key': '' }],
     ['another one', { 'x-api-key': 'other' }],
@@ -64,20 +64,20 @@ describe('with keys', () => {
     await expectRefusal(() => guard(request(headers)), 'INVALID_API_KEY');
   });
 
-  it('refuses a header that is sent twice', async () => {
+  test('refuses a header that is sent twice', async () => {
     expect(await isLetIn(guard, [`X-Api-Key: ${KEY}`])).toBe(true);
     expect(await isLetIn(guard, [`X-Api-Key: ${KEY}`, `X-Api-Key: ${KEY}`])).toBe(false);
     expect(await isLetIn(guard, [`Authorization: Bearer ${KEY}`])).toBe(true);
     expect(await isLetIn(guard, [`Authorization: Bearer ${KEY}`, 'Authorization: Bearer other'])).toBe(false);
   });
 
-  it('accepts keys with any characters', async () => {
+  test('accepts keys with any characters', async () => {
     const letters = createApiKeyGuard({ keys: ['schlüssel-鍵'], mode: 'keys' });
     expect(await isLetIn(letters, ['X-Api-Key: schlüssel-鍵'])).toBe(true);
     expect(await isLetIn(letters, ['X-Api-Key: schlussel-鍵'])).toBe(false);
   });
 
-  it.each([[[]], [['']], [[KEY, '']]])('refuses to create a guard for the keys %j', (keys) => {
+  test.each([[[]], [['']], [[KEY, '']]])('refuses to create a guard for the keys %j', (keys) => {
     expect(() => createApiKeyGuard({ keys, mode: 'keys' })).toThrow('needs keys');
   });
 });
@@ -85,11 +85,11 @@ describe('with keys', () => {
 describe('on loopback', () => {
   const local = createApiKeyGuard({ keys: [], mode: 'loopback' });
 
-  it.each(['127.0.0.1', '127.255.0.9', '::1', '::ffff:127.0.0.1', '::FFFF:127.1.2.3'])('allows %s', (address) => {
+  test.each(['127.0.0.1', '127.255.0.9', '::1', '::ffff:127.0.0.1', '::FFFF:127.1.2.3'])('allows %s', (address) => {
     expect(() => local(request({}, address))).not.toThrow();
   });
 
-  it.each([
+  test.each([
     '128.0.0.1',
     '10.0.0.1',
     '203.0.113.127',
@@ -105,11 +105,11 @@ describe('on loopback', () => {
     await expectRefusal(() => local(request({}, address)), 'INVALID_API_KEY');
   });
 
-  it('refuses a peer without an address', async () => {
+  test('refuses a peer without an address', async () => {
     await expectRefusal(() => local({ headers: {}, socket: {} }), 'INVALID_API_KEY');
   });
 
-  it.each([
+  test.each([
     { origin: 'https://example.com' },
     { origin: 'http://localhost.example.com' },
     { origin: 'null' },
@@ -118,7 +118,7 @@ describe('on loopback', () => {
     expect(() => local(request(headers, '127.0.0.1'))).toThrow('INVALID_API_KEY');
   });
 
-  it.each([
+  test.each([
     'localhost',
     'LocalHost:4000',
     'localhost.',
@@ -131,7 +131,7 @@ describe('on loopback', () => {
     expect(() => local(request({ host }))).not.toThrow();
   });
 
-  it.each([
+  test.each([
     'attacker.example',
     'attacker.example:4000',
     'localhost.attacker.example',
@@ -147,7 +147,7 @@ describe('on loopback', () => {
     await expectRefusal(() => local(request({ host })), 'INVALID_API_KEY');
   });
 
-  it.each([
+  test.each([
     [request({}, '10.0.0.1'), '', 'another machine'],
     [request({ host: 'attacker.example' }), 'host', 'a host name other than localhost'],
     [request({ 'x-real-ip': '203.0.113.7' }), 'x-real-ip', 'a proxy'],
@@ -158,14 +158,14 @@ describe('on loopback', () => {
     expect(() => local(call)).toThrow(expect.objectContaining({ info: { details: [{ path, message }] } }));
   });
 
-  it.each([{ origin: 'http://localhost:3000' }, { origin: 'http://[::1]' }, { 'sec-fetch-site': 'none' }])(
+  test.each([{ origin: 'http://localhost:3000' }, { origin: 'http://[::1]' }, { 'sec-fetch-site': 'none' }])(
     'lets a page of this machine in: %j',
     (headers) => {
       expect(() => local(request(headers, '127.0.0.1'))).not.toThrow();
     },
   );
 
-  it.each([
+  test.each([
     ...['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-port', 'x-forwarded'],
     ...['via', 'x-real-ip', 'x-client-ip', 'x-cluster-client-ip', 'x-remote-addr', 'x-remote-ip', 'client-ip'],
     ...['cf-connecting-ip', 'cf-connecting-ipv6', 'true-client-ip', 'fastly-client-ip', 'x-azure-clientip'],
@@ -177,12 +177,12 @@ describe('on loopback', () => {
     }
   });
 
-  it('does not take everyday headers for those of a proxy', () => {
+  test('does not take everyday headers for those of a proxy', () => {
     const headers = ['accept', 'user-agent', 'content-type', 'x-request-id', 'x-api-key', 'x-token', 'idempotency-key'];
     expect(() => local(request(Object.fromEntries(headers.map((name) => [name, 'x']))))).not.toThrow();
   });
 
-  it('allows a real local request', async () => {
+  test('allows a real local request', async () => {
     expect(await isLetIn(local, ['Host: localhost'])).toBe(true);
     expect(await isLetIn(local, ['Host: attacker.example'])).toBe(false);
     expect(await isLetIn(local, ['Host: localhost', 'X-Forwarded-For: 127.0.0.1'])).toBe(false);
@@ -190,7 +190,7 @@ describe('on loopback', () => {
   });
 });
 
-it('the mode none allows every caller', () => {
+test('the mode none allows every caller', () => {
   const open = createApiKeyGuard({ keys: [], mode: 'none' });
   expect(() => open(request({ forwarded: 'for=203.0.113.7' }, '203.0.113.7'))).not.toThrow();
 });

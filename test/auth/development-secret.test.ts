@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ensureDevelopmentSecret } from '../../src/auth/development-secret.js';
 
 const moduleUrl = new URL('../../src/auth/development-secret.ts', import.meta.url);
@@ -19,7 +19,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(parent, { recursive: true, force: true }));
 
-it('creates the secret once, readable by the owner only', async () => {
+test('creates the secret once, readable by the owner only', async () => {
   const secret = await ensureDevelopmentSecret(directory);
   expect(secret).toMatch(/^[0-9a-f]{64}$/);
   expect(await ensureDevelopmentSecret(directory)).toBe(secret);
@@ -28,11 +28,11 @@ it('creates the secret once, readable by the owner only', async () => {
   expect(await readdir(directory)).toEqual(['jwt-secret']);
 });
 
-it('creates a different secret in another directory', async () => {
+test('creates a different secret in another directory', async () => {
   expect(await ensureDevelopmentSecret(directory)).not.toBe(await ensureDevelopmentSecret(join(parent, 'other')));
 });
 
-it('gives concurrent starts in one process the same secret', async () => {
+test('gives concurrent starts in one process the same secret', async () => {
   /** Begins some file operations later, so that the starters meet the maker at each of its steps. */
   const startAfter = async (operations: number): Promise<string> => {
     for (let done = 0; done < operations; done += 1) await stat(parent);
@@ -43,7 +43,7 @@ it('gives concurrent starts in one process the same secret', async () => {
   expect(await readdir(directory)).toEqual(['jwt-secret']);
 });
 
-it('gives processes that start at once the same secret', async () => {
+test('gives processes that start at once the same secret', async () => {
   const script = `import { ensureDevelopmentSecret } from '${moduleUrl}';
     process.stdout.write(await ensureDevelopmentSecret(process.argv[1]));`;
   const run = promisify(execFile);
@@ -56,20 +56,20 @@ it('gives processes that start at once the same secret', async () => {
   expect([...secrets]).toEqual([await ensureDevelopmentSecret(directory)]);
 });
 
-it('accepts a secret with a trailing line break', async () => {
+test('accepts a secret with a trailing line break', async () => {
   const secret = await ensureDevelopmentSecret(directory);
   await writeFile(join(directory, 'jwt-secret'), `${secret}\n`);
   expect(await ensureDevelopmentSecret(directory)).toBe(secret);
 });
 
-it.each(['', 'short', 'x'.repeat(64)])('neither uses nor replaces a file with the content "%s"', async (text) => {
+test.each(['', 'short', 'x'.repeat(64)])('neither uses nor replaces a file with the content "%s"', async (text) => {
   await ensureDevelopmentSecret(directory);
   await writeFile(join(directory, 'jwt-secret'), text);
   await expect(ensureDevelopmentSecret(directory)).rejects.toThrow('remove it to get a new one');
   expect(await readFile(join(directory, 'jwt-secret'), 'utf8')).toBe(text);
 });
 
-it('reports a directory that cannot be created', async () => {
+test('reports a directory that cannot be created', async () => {
   await writeFile(join(parent, 'file'), '');
   await expect(ensureDevelopmentSecret(join(parent, 'file', 'data'))).rejects.toThrow('ENOTDIR');
 });

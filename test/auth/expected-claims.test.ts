@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createKeySet, type KeySet } from '../../src/auth/key-set.js';
 import { createTokenVerifier, type ExpectedClaims, type TokenVerifier } from '../../src/auth/verifier.js';
 import { createLogger } from '../../src/platform/logger.js';
@@ -35,7 +35,7 @@ describe.each(['a shared secret', 'a key set'])('with %s', (kind) => {
     make(expected).verifyUser(await issue({ uid: 'u', ...claims }));
 
   const tolerant = { clockToleranceMs: 5000 };
-  it.each([
+  test.each([
     ['nbf', 5],
     ['nbf', -60],
     ['exp', -4],
@@ -44,14 +44,14 @@ describe.each(['a shared secret', 'a key set'])('with %s', (kind) => {
     expect(await verify(tolerant, { [claim]: secondsAt(clock, seconds) })).toMatchObject({ userId: 'u' });
   });
 
-  it.each([
+  test.each([
     ['nbf', 7],
     ['exp', -6],
   ])('refuses %s %d s from now with a tolerance of 5 s', async (claim, seconds) => {
     await expectRefusal(() => verify(tolerant, { [claim]: secondsAt(clock, seconds) }));
   });
 
-  it('checks exp and nbf to the second without a tolerance', async () => {
+  test('checks exp and nbf to the second without a tolerance', async () => {
     await expectRefusal(() => verify({}, { nbf: secondsAt(clock, 2) }));
     await expectRefusal(() => verify({}, { exp: secondsAt(clock, -1) }));
   });
@@ -59,7 +59,7 @@ describe.each(['a shared secret', 'a key set'])('with %s', (kind) => {
   const issuers = ['https://id.example/', 'https://old.example'];
   const audiences = ['gateway', 'platform'];
 
-  it.each([
+  test.each([
     [{ issuers }, { iss: 'https://id.example/' }],
     [{ issuers }, { iss: 'https://old.example', aud: 'anything' }],
     [{ audiences }, { aud: 'platform' }],
@@ -76,7 +76,7 @@ describe.each(['a shared secret', 'a key set'])('with %s', (kind) => {
     expect(await make(expected).verifyAnyone(visitor)).toMatchObject({ kind: 'visitor' });
   });
 
-  it.each<[Partial<ExpectedClaims>, Record<string, unknown>]>([
+  test.each<[Partial<ExpectedClaims>, Record<string, unknown>]>([
     [{ issuers }, {}],
     [{ issuers }, { iss: 'https://id.example' }],
     [{ issuers }, { iss: 'https://evil.example/' }],
@@ -97,7 +97,7 @@ describe.each(['a shared secret', 'a key set'])('with %s', (kind) => {
     await expectRefusal(async () => make(expected).verifyVisitor(await issue({ ...visitorClaims, ...claims })));
   });
 
-  it.each([
+  test.each([
     [
       { uid: 42, account_id: 7, workspace_id: 0 },
       { userId: '42', accountId: '7', workspaceId: '0' },
@@ -112,13 +112,13 @@ describe.each(['a shared secret', 'a key set'])('with %s', (kind) => {
     expect(await verify({}, claims)).toMatchObject(principal);
   });
 
-  it('accepts numeric visitor ids as text', async () => {
+  test('accepts numeric visitor ids as text', async () => {
     const token = await issue({ ...visitorClaims, visitor_id: 1, account_id: 2, conversation_ids: [3, 'c4'] });
     const visitor = { visitorId: '1', accountId: '2', conversationIds: ['3', 'c4'] };
     expect(await make({}).verifyVisitor(token)).toMatchObject(visitor);
   });
 
-  it.each([
+  test.each([
     [{ uid: 1.5 }, 'no exact integer'],
     [{ uid: 2 ** 53 }, 'no exact integer'],
     [{ account_id: 1e300 }, 'account_id: a number that is not an exact integer'],

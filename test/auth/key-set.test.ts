@@ -2,7 +2,7 @@ import { createSecretKey } from 'node:crypto';
 import { once } from 'node:events';
 import jwt from 'jsonwebtoken';
 import { type Logger, pino } from 'pino';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createKeySet, type KeySet } from '../../src/auth/key-set.js';
 import { createTokenVerifier, type TokenVerifier } from '../../src/auth/verifier.js';
 import { createTestClock, type TestClock } from '../support/clock.js';
@@ -41,7 +41,7 @@ const verify = async (key: SigningKey, claims: Record<string, unknown> = userCla
   verifier.verifyUser(await key.sign(claims));
 
 describe('tokens of a key set', () => {
-  it.each(['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384'])('%s is accepted', async (algorithm) => {
+  test.each(['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384'])('%s is accepted', async (algorithm) => {
     const key = await createSigningKey(algorithm, 'k');
     server.answer = answerKeys(key);
     expect(await verify(key, { ...userClaims, exp: secondsAt(clock, 60) })).toMatchObject({
@@ -52,13 +52,13 @@ describe('tokens of a key set', () => {
     expect(await verifier.verifyVisitor(await key.sign(visitorClaims))).toMatchObject({ visitorId: 'visitor-1' });
   });
 
-  it.each(['ES512', 'EdDSA'])('%s is not one of the accepted algorithms', async (algorithm) => {
+  test.each(['ES512', 'EdDSA'])('%s is not one of the accepted algorithms', async (algorithm) => {
     const key = await createSigningKey(algorithm, 'k');
     server.answer = answerKeys(key);
     await expectRefusal(() => verify(key));
   });
 
-  it('are refused when signed by a shared secret, be it the public key or the secret of the other mode', async () => {
+  test('are refused when signed by a shared secret, be it the public key or the secret of the other mode', async () => {
     const shared: SigningKey = {
       jwk: { kty: 'oct', k: Buffer.from(SECRET).toString('base64url'), kid: 'first', alg: 'HS256' },
       sign: async () => sign(userClaims),
@@ -70,7 +70,7 @@ describe('tokens of a key set', () => {
     await expectRefusal(() => verify(shared));
   });
 
-  it.each<[string, () => unknown]>([
+  test.each<[string, () => unknown]>([
     ['none', () => undefined],
     ['a list', () => [sign(userClaims)]],
     ['garbage', () => 'garbage'],
@@ -85,17 +85,17 @@ describe('tokens of a key set', () => {
     await expectRefusal(() => verifier.verifyUser(token));
   });
 
-  it('are refused when another key signed under a known id', async () => {
+  test('are refused when another key signed under a known id', async () => {
     const impostor = await createSigningKey('RS256', 'first');
     expect(await expectRefusal(() => verify(impostor))).toBe('signature verification failed');
   });
 
-  it('are refused when the matching key cannot be used', async () => {
+  test('are refused when the matching key cannot be used', async () => {
     server.answer = (response) => response.end('{"keys":[{"kty":"RSA","kid":"first","alg":"RS256","n":"","e":""}]}');
     await expectRefusal(() => verify(first));
   });
 
-  it('need no key id while only one key fits', async () => {
+  test('need no key id while only one key fits', async () => {
     const key = await createSigningKey('RS256');
     server.answer = answerKeys(key, second);
     expect(await verify(key)).toMatchObject({ userId: '64abc123def' });
@@ -107,14 +107,14 @@ describe('tokens of a key set', () => {
 });
 
 describe('a key set', () => {
-  it('is asked for on first use, once for all who wait', async () => {
+  test('is asked for on first use, once for all who wait', async () => {
     expect(server.requests).toEqual([]);
     const token = await first.sign(userClaims);
     await Promise.all(Array.from({ length: 20 }, () => verifier.verifyUser(token)));
     expect(server.requests).toEqual(['/jwks']);
   });
 
-  it('learns a new key when a token names it, and forgets one that was withdrawn', async () => {
+  test('learns a new key when a token names it, and forgets one that was withdrawn', async () => {
     await verify(first);
     server.answer = answerKeys(second);
     clock.advance(30_000);
@@ -123,7 +123,7 @@ describe('a key set', () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  it('is asked for an unknown key at most once in 30 seconds', async () => {
+  test('is asked for an unknown key at most once in 30 seconds', async () => {
     await verify(first);
     await expectRefusal(() => verify(second));
     clock.advance(29_999);
@@ -135,7 +135,7 @@ describe('a key set', () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  it('is refreshed every ten minutes without being asked', async () => {
+  test('is refreshed every ten minutes without being asked', async () => {
     await verify(first);
     server.answer = answerKeys(second);
     const refreshed = server.nextRequest();
@@ -145,7 +145,7 @@ describe('a key set', () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  it('goes on with the old keys when its server is gone, and says so in the log', async () => {
+  test('goes on with the old keys when its server is gone, and says so in the log', async () => {
     await verify(first);
     await server.close();
     clock.advance(10 * MINUTE_MS);
@@ -155,7 +155,7 @@ describe('a key set', () => {
     expect(warnings[0]).toContain('The JWKS could not be loaded');
   });
 
-  it('that was never loaded is UNAVAILABLE, and is asked again after a second', async () => {
+  test('that was never loaded is UNAVAILABLE, and is asked again after a second', async () => {
     server.answer = (response) => response.writeHead(503).end();
     await expectRefusal(() => verify(first), 'UNAVAILABLE');
     server.answer = answerKeys(first);
@@ -165,7 +165,7 @@ describe('a key set', () => {
     expect(await verify(first)).toMatchObject({ userId: '64abc123def' });
   });
 
-  it.each<[string, JwksServer['answer']]>([
+  test.each<[string, JwksServer['answer']]>([
     ['no JSON', (response) => response.end('<html>')],
     ['no body', (response) => response.end()],
     ['another JSON', (response) => response.end('{"keys":"none"}')],
@@ -183,7 +183,7 @@ describe('a key set', () => {
     expect(warnings).toHaveLength(1);
   });
 
-  it('that never ends its answer is cut off', async () => {
+  test('that never ends its answer is cut off', async () => {
     server.answer = (response) => {
       const pour = (): void => {
         while (response.write('x'.repeat(64 * 1024)));
@@ -197,7 +197,7 @@ describe('a key set', () => {
     expect(warnings[0]).toContain('larger than 262144 bytes');
   });
 
-  it.each<[string, JwksServer['answer']]>([
+  test.each<[string, JwksServer['answer']]>([
     ['does not answer', () => undefined],
     ['begins an answer and stops', (response) => response.write('{"keys":[')],
   ])('that %s is given up after five seconds', async (_case, answer) => {
@@ -210,14 +210,14 @@ describe('a key set', () => {
     expect(warnings[0]).toContain('timed out');
   });
 
-  it('is not followed to another address', async () => {
+  test('is not followed to another address', async () => {
     server.answer = (response, request) =>
       request.url === '/jwks' ? response.writeHead(302, { location: '/elsewhere' }).end() : answerKeys(first)(response);
     await expectRefusal(() => verify(first), 'UNAVAILABLE');
     expect(server.requests).toEqual(['/jwks']);
   });
 
-  it('closes at once, without a word and for good', async () => {
+  test('closes at once, without a word and for good', async () => {
     server.answer = () => undefined;
     const request = server.nextRequest();
     const refusal = expectRefusal(() => verify(first), 'UNAVAILABLE');

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { anonymous, type UserPrincipal, type VisitorPrincipal } from '../../src/auth/principal.js';
 import { ensureScope } from '../../src/auth/scope.js';
 import { expectRefusal } from './tokens.js';
@@ -25,7 +25,7 @@ const visitor: VisitorPrincipal = {
   expiresAt,
 };
 
-it.each([
+test.each([
   ['the one that is asked for', user('conversation'), ['conversation']],
   ['any one of them', user('x', 'b'), ['a', 'b']],
   ['none where none is asked for', user(), []],
@@ -34,7 +34,7 @@ it.each([
   expect(() => ensureScope(principal, allowed)).not.toThrow();
 });
 
-it.each([
+test.each([
   ['no scope', user(), ['conversation']],
   ['another scope', user('conversations'), ['conversation']],
   ['another case', user('Conversation'), ['conversation']],

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Handshake, selectEventCredential, selectHandshakeCredential } from '../../src/auth/token-sources.js';
 import { expectRefusal } from './tokens.js';
 
@@ -20,7 +20,7 @@ const everything = (): { parts: Handshake; remove: (() => void)[] } => {
 };
 
 describe('the credential of a handshake', () => {
-  it('is taken from the first present source', () => {
+  test('is taken from the first present source', () => {
     const { parts, remove } = everything();
     const found = [selectHandshakeCredential(parts)];
     for (const removeNext of remove) {
@@ -37,7 +37,7 @@ describe('the credential of a handshake', () => {
     ]);
   });
 
-  it.each([
+  test.each([
     ['Bearer abc', { token: 'abc' }],
     ['bearer   abc ', { token: 'abc' }],
     ['Bearer', undefined],
@@ -48,12 +48,12 @@ describe('the credential of a handshake', () => {
     expect(selectHandshakeCredential(handshake({ headers: { authorization } }))).toEqual(credential);
   });
 
-  it('skips null', () => {
+  test('skips null', () => {
     const parts = handshake({ auth: { session_id: null, token: null }, query: { token: 'query-token' } });
     expect(selectHandshakeCredential(parts)).toEqual({ token: 'query-token' });
   });
 
-  it.each<[string, Partial<Handshake>]>([
+  test.each<[string, Partial<Handshake>]>([
     ['a session that is a number', { auth: { session_id: 1, token: 'good' } }],
     ['a session that is a query', { auth: { session_id: { $ne: null } }, query: { token: 'good' } }],
     ['a token that is a list', { auth: { token: ['good'] }, query: { token: 'good' } }],
@@ -67,7 +67,7 @@ describe('the credential of a handshake', () => {
 });
 
 describe('the credential of an event', () => {
-  it.each([
+  test.each([
     [{ session_id: 's', token: 't' }, { sessionId: 's' }],
     [{ token: 't' }, { token: 't' }],
     [{ token: '' }, { token: '' }],
@@ -77,7 +77,7 @@ describe('the credential of an event', () => {
     expect(selectEventCredential(data)).toEqual(credential);
   });
 
-  it.each([{ token: 1 }, { token: {} }, { session_id: [], token: 'good' }])('is refused in %j', async (data) => {
+  test.each([{ token: 1 }, { token: {} }, { session_id: [], token: 'good' }])('is refused in %j', async (data) => {
     await expectRefusal(() => selectEventCredential(data));
   });
 });

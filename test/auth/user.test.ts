@@ -1,5 +1,5 @@
 import { Mongoose } from 'mongoose';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { defineApiSession } from '#shared/models/api-session.js';
 import { type ApiSessionModel, createApiSessions } from '../../src/auth/api-session.js';
 import { anonymous } from '../../src/auth/principal.js';
@@ -40,7 +40,7 @@ const makeUserAuth = (model: ApiSessionModel): UserAuth =>
 const atHandshake = (auth: Record<string, unknown>) => userAuth.atHandshake({ auth, query: {}, headers: {} });
 
 describe('at the handshake', () => {
-  it('takes the caller from a token in any source', async () => {
+  test('takes the caller from a token in any source', async () => {
     const token = sign(userClaims);
     const user = { kind: 'user', userId: '64abc123def', accountId: 'acme' };
     expect(await atHandshake({ token })).toMatchObject(user);
@@ -49,18 +49,18 @@ describe('at the handshake', () => {
     expect(asked).toEqual([]);
   });
 
-  it('takes the caller from the access token of a session', async () => {
+  test('takes the caller from the access token of a session', async () => {
     expect(await atHandshake({ session_id: 'session-1' })).toMatchObject({ userId: '64abc123def' });
   });
 
-  it('refuses an expired session', async () => {
+  test('refuses an expired session', async () => {
     sessions.set('session-2', { access_token: sign(userClaims), expires_at: new Date(clock.now() + 1) });
     expect(await atHandshake({ session_id: 'session-2' })).toMatchObject({ userId: '64abc123def' });
     clock.advance(1);
     await expectRefusal(() => atHandshake({ session_id: 'session-2' }));
   });
 
-  it.each<[string, Record<string, unknown>]>([
+  test.each<[string, Record<string, unknown>]>([
     ['no credential', {}],
     ['a visitor token', { token: sign(visitorClaims) }],
     ['an unknown session', { session_id: 'nobody' }],
@@ -71,7 +71,7 @@ describe('at the handshake', () => {
     await expectRefusal(() => atHandshake(auth));
   });
 
-  it.each([
+  test.each([
     ['no token', {}],
     ['a null token', { access_token: null }],
     ['a time that cannot be read', { access_token: sign(userClaims), expires_at: 'soon' as never }],
@@ -83,13 +83,13 @@ describe('at the handshake', () => {
     await expectRefusal(() => atHandshake({ session_id: 'session-2' }));
   });
 
-  it('does not query the database for an impossible session id', async () => {
+  test('does not query the database for an impossible session id', async () => {
     await expectRefusal(() => atHandshake({ session_id: 'x'.repeat(129) }));
     await expectRefusal(() => atHandshake({ session_id: '' }));
     expect(asked).toEqual([]);
   });
 
-  it('answers sessions with UNAVAILABLE while the database is away, and still accepts tokens', async () => {
+  test('answers sessions with UNAVAILABLE while the database is away, and still accepts tokens', async () => {
     const unconnected = new Mongoose({ bufferCommands: false }).createConnection();
     userAuth = makeUserAuth(defineApiSession(unconnected));
     await expectRefusal(() => atHandshake({ session_id: 'session-1' }), 'UNAVAILABLE');
@@ -98,7 +98,7 @@ describe('at the handshake', () => {
 });
 
 describe('for an event', () => {
-  it('accepts no credential, and one of the same user', async () => {
+  test('accepts no credential, and one of the same user', async () => {
     const principal = await atHandshake({ token: sign(userClaims) });
     await userAuth.forEvent(principal, {});
     await userAuth.forEvent(principal, { token: null });
@@ -106,7 +106,7 @@ describe('for an event', () => {
     await userAuth.forEvent(principal, { session_id: 'session-1' });
   });
 
-  it.each<[string, Record<string, unknown>]>([
+  test.each<[string, Record<string, unknown>]>([
     ['another user', { token: sign({ ...userClaims, uid: 'other' }) }],
     ['the same user of another account', { token: sign({ ...userClaims, account_id: 'other' }) }],
     ['a forged token', { token: sign(userClaims, 'another secret') }],
@@ -123,7 +123,7 @@ describe('for an event', () => {
     await expectRefusal(() => userAuth.forEvent(principal, credentials));
   });
 
-  it('refuses a connection with an expired token, with any credential in the event', async () => {
+  test('refuses a connection with an expired token, with any credential in the event', async () => {
     const principal = await atHandshake({ token: sign({ ...userClaims, exp: secondsAt(clock, 60) }) });
     await userAuth.forEvent(principal, {});
     clock.advance(60_000);
@@ -133,7 +133,7 @@ describe('for an event', () => {
 });
 
 describe('renewed', () => {
-  it('takes the claims of the newer token of the same user', async () => {
+  test('takes the claims of the newer token of the same user', async () => {
     const principal = await atHandshake({ token: sign({ ...userClaims, exp: secondsAt(clock, 60) }) });
     const token = sign({ ...userClaims, scope: 'less', exp: secondsAt(clock, 3600) });
     expect(await userAuth.renewed(principal, token)).toMatchObject({
@@ -143,7 +143,7 @@ describe('renewed', () => {
     });
   });
 
-  it.each<[string, unknown]>([
+  test.each<[string, unknown]>([
     ['none', undefined],
     ['garbage', 'garbage'],
     ['another user', sign({ ...userClaims, uid: 'other' })],
@@ -154,7 +154,7 @@ describe('renewed', () => {
     await expectRefusal(() => userAuth.renewed(principal, token));
   });
 
-  it('is refused after expiry, and for callers that are not users', async () => {
+  test('is refused after expiry, and for callers that are not users', async () => {
     const principal = await atHandshake({ token: sign({ ...userClaims, exp: secondsAt(clock, 60) }) });
     clock.advance(60_000);
     await expectRefusal(() => userAuth.renewed(principal, sign(userClaims)));

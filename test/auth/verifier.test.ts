@@ -1,6 +1,6 @@
 import { createHmac, createSecretKey, generateKeyPairSync } from 'node:crypto';
 import jwt from 'jsonwebtoken';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createTokenVerifier } from '../../src/auth/verifier.js';
 import { createTestClock } from '../support/clock.js';
 import { assemble, expectRefusal, SECRET, secondsAt, sign, userClaims, visitorClaims } from './tokens.js';
@@ -17,7 +17,7 @@ function signRaw(header: object, payload: unknown): string {
 }
 
 describe('a user token', () => {
-  it('yields the user', () => {
+  test('yields the user', () => {
     expect(verifier.verifyUser(sign({ ...userClaims, exp: secondsAt(clock, 60) }))).toEqual({
       kind: 'user',
       userId: '64abc123def',
@@ -31,7 +31,7 @@ describe('a user token', () => {
     });
   });
 
-  it('needs only an id', () => {
+  test('needs only an id', () => {
     expect(verifier.verifyUser(sign({ uid: 'u' }))).toEqual({
       kind: 'user',
       userId: 'u',
@@ -45,14 +45,14 @@ describe('a user token', () => {
     });
   });
 
-  it('carries its id and time of issue', () => {
+  test('carries its id and time of issue', () => {
     const token = jwt.sign({ uid: 'u', jti: 'token-1', iat: 1_700_000_000 }, SECRET);
     expect(verifier.verifyUser(token)).toMatchObject({ tokenId: 'token-1', issuedAt: 1_700_000_000_000 });
     expect(verifier.verifyUser(sign({ uid: 'u', jti: 1 }))).toMatchObject({ tokenId: '1', issuedAt: 0 });
     expect(verifier.verifyUser(sign({ uid: 'u', jti: {} }))).toMatchObject({ tokenId: '', issuedAt: 0 });
   });
 
-  it.each([
+  test.each([
     ['uid first', { uid: 'a', userId: 'b', sub: 'c' }, 'a'],
     ['then userId', { userId: 'b', sub: 'c' }, 'b'],
     ['then sub', { sub: 'c' }, 'c'],
@@ -63,7 +63,7 @@ describe('a user token', () => {
     expect(verifier.verifyUser(sign(claims))).toMatchObject({ userId });
   });
 
-  it.each([
+  test.each([
     ['tabs and line ends', 'a\tb\nc', ['a', 'b', 'c']],
     ['blanks around', '  a  b ', ['a', 'b']],
     ['an empty string', '', []],
@@ -72,7 +72,7 @@ describe('a user token', () => {
     expect(verifier.verifyUser(sign({ uid: 'u', scope }))).toMatchObject({ scopes });
   });
 
-  it('is valid from nbf until exp', async () => {
+  test('is valid from nbf until exp', async () => {
     const local = createTestClock();
     const { verifyUser } = createTokenVerifier({ secret: SECRET, clock: local });
     const token = sign({ uid: 'u', nbf: secondsAt(local, 10), exp: secondsAt(local, 20) });
@@ -87,7 +87,7 @@ describe('a user token', () => {
 });
 
 describe('is refused as a user token', () => {
-  it.each<[string, unknown]>([
+  test.each<[string, unknown]>([
     ['none', undefined],
     ['null', null],
     ['a number', 1],
@@ -136,7 +136,7 @@ describe('is refused as a user token', () => {
     expect(reason).not.toBe('');
   });
 
-  it('without quoting the token or its claims in the reason', async () => {
+  test('without quoting the token or its claims in the reason', async () => {
     const secretive = `${Buffer.from('{"alg":"HS256","typ":"JWT"}').toString('base64url')}.${btoa('private-text')}.x`;
     expect(await expectRefusal(() => verifier.verifyUser(secretive))).toBe('malformed (SyntaxError)');
     const wrong = await expectRefusal(() => verifier.verifyUser(sign({ uid: 'u', scope: ['private-scope'] })));
@@ -146,7 +146,7 @@ describe('is refused as a user token', () => {
 });
 
 describe('a visitor token', () => {
-  it('yields the conversations it gives access to', () => {
+  test('yields the conversations it gives access to', () => {
     expect(verifier.verifyVisitor(sign({ ...visitorClaims, exp: secondsAt(clock, 60) }))).toEqual({
       kind: 'visitor',
       visitorId: 'visitor-1',
@@ -158,14 +158,14 @@ describe('a visitor token', () => {
     });
   });
 
-  it('names up to 500 conversations with the longest ids', () => {
+  test('names up to 500 conversations with the longest ids', () => {
     const conversation_ids = Array.from({ length: 500 }, (_, index) => String(index).padStart(128, 'c'));
     expect(verifier.verifyVisitor(sign({ ...visitorClaims, conversation_ids }))).toMatchObject({
       conversationIds: conversation_ids,
     });
   });
 
-  it.each<[string, unknown]>([
+  test.each<[string, unknown]>([
     ['none', undefined],
     ['a user token', sign(userClaims)],
     ['a user token with a visitor in it', sign({ ...visitorClaims, type: 'user', uid: 'u' })],
@@ -186,7 +186,7 @@ describe('a visitor token', () => {
   });
 });
 
-it.each([
+test.each([
   ['nothing', {}],
   ['an empty secret', { secret: '' }],
 ])('a verifier is not made from %s', (_case, options) => {

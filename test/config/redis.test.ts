@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ConfigError, readConfig } from '../../src/config.js';
 
 /** What is said of a variable; empty when it is accepted. */
@@ -13,7 +13,7 @@ function complaintAbout(variables: Record<string, string>): string {
 }
 
 describe('REDIS_URL', () => {
-  it.each([
+  test.each([
     ...[
       'redis://localhost',
       'redis://localhost:6379',
@@ -28,7 +28,7 @@ describe('REDIS_URL', () => {
     expect(readConfig({ NODE_ENV: 'test', REDIS_URL: url }).redis.url).toBe(url.trim());
   });
 
-  it.each([
+  test.each([
     ['redis://:hunter2/x@host:6379/0', /percent-encoded/],
     ['redis://user:12/hunter2@host', /percent-encoded/],
     ['redis://user:hunter2#x@host', /percent-encoded/],
@@ -69,14 +69,14 @@ describe('REDIS_URL', () => {
 });
 
 describe('REDIS_PREFIX', () => {
-  it.each([
+  test.each([
     ...['general-socket', 'a', 'app:prod', 'app/prod', 'größe', 'a b', '{app}', '{}', '}{'],
     ...['[a]', 'a]', '[', 'a*', '*', 'a?', 'a\\', '\\*', '[^a-z]'],
   ])('takes %j', (prefix) => {
     expect(complaintAbout({ REDIS_PREFIX: prefix })).toBe('');
   });
 
-  it.each([
+  test.each([
     ...['a\n', 'a\r', '\ta', 'a\u0000b', ' a', 'a ', '\u00a0a', 'a\u200b', '\ufeffa', '\u0085'],
     ...['"a"', "'a'", 'a-request', 'a-response', 'x'.repeat(201), 'é'.repeat(101)],
   ])('refuses %j, which would separate the node from the others', (prefix) => {

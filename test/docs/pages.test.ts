@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { deliveryReasons } from '#shared/contracts/deliveries.js';
 import { configuredNamespaces, publishedContracts, publishedNamespaces, wireVersion } from '#shared/contracts/index.js';
 import { readSettings } from '../../src/config/settings.js';
@@ -34,11 +34,11 @@ const pageAt = (path: string): Page => {
 };
 
 describe('the README', () => {
-  it('has at most 200 lines', () => {
+  test('has at most 200 lines', () => {
     expect(pageAt('README.md').text.trimEnd().split('\n').length).toBeLessThanOrEqual(200);
   });
 
-  it('says what each part of the source is for', async () => {
+  test('says what each part of the source is for', async () => {
     const places = firstCells('where');
     for (const place of places) {
       expect((await stat(join(projectDirectory, place))).isDirectory(), place).toBe(place.endsWith('/'));
@@ -50,7 +50,7 @@ describe('the README', () => {
     expect(inSource.filter((place) => !places.includes(place))).toEqual([]);
   });
 
-  it('names every command, and no other', () => {
+  test('names every command, and no other', () => {
     const documented = firstCells('command').map((command) => command.replace(/^npm (?:run )?/, ''));
     const declared = Object.keys(manifest.scripts).filter((name) => !name.startsWith('pre'));
     expect(documented.sort()).toEqual(declared.sort());
@@ -58,7 +58,7 @@ describe('the README', () => {
 });
 
 describe('links', () => {
-  it('lead to files and headings that exist', () => {
+  test('lead to files and headings that exist', () => {
     const broken = pages.flatMap((page) =>
       page.links
         .filter((link) => !/^[a-z]+:/.test(link))
@@ -73,7 +73,7 @@ describe('links', () => {
     expect(broken).toEqual([]);
   });
 
-  it('lead to every page beside the code', () => {
+  test('lead to every page beside the code', () => {
     const linked = pages.flatMap((page) =>
       page.links.map((link) => normalize(join(dirname(page.path), link.replace(/#.*/, '')))),
     );
@@ -90,7 +90,7 @@ describe('names', () => {
       span,
     ) && !span.startsWith('/');
 
-  it('of files exist', () => {
+  test('of files exist', () => {
     const missing = pages.flatMap((page) =>
       page.spans
         .filter((span) => isPath(span) && !absent.includes(span))
@@ -102,14 +102,14 @@ describe('names', () => {
     expect(missing).toEqual([]);
   });
 
-  it('of functions on the page for readers of the code exist', async () => {
+  test('of functions on the page for readers of the code exist', async () => {
     const code = (await readSources(['src'])).map((source) => source.code).join('\n');
     const functions = pageAt('src/README.md').spans.flatMap((span) => /^[a-z]+[A-Z]\w+(?=\(|$)/.exec(span) ?? []);
     expect(functions.length).toBeGreaterThan(3);
     expect(functions.filter((name) => !code.includes(`function ${name}(`))).toEqual([]);
   });
 
-  it('of settings, error codes and reasons exist', () => {
+  test('of settings, error codes and reasons exist', () => {
     const known = [environment.shape, catalogue, deliveryReasons].flatMap((table) => Object.keys(table));
     const ofOthers = [
       // Of tests, examples, methods, kinds of messages and what MongoDB calls its own.
@@ -123,7 +123,7 @@ describe('names', () => {
     expect([...new Set(unknown)]).toEqual([]);
   });
 
-  it('of commands exist', () => {
+  test('of commands exist', () => {
     const named = pages.flatMap(({ text }) =>
       [...text.matchAll(/npm run (?:--silent )?([\w:]+)/g)].map(([, name]) => name),
     );
@@ -133,14 +133,14 @@ describe('names', () => {
 });
 
 describe('settings', () => {
-  it('are each in exactly one table, with their default', () => {
+  test('are each in exactly one table, with their default', () => {
     const defaults: Record<string, unknown> = environment.parse({});
     const declared = Object.keys(environment.shape).map((name) => [name, String(defaults[name] ?? '')]);
     const documented = rows('variable').map(([name, byDefault]) => [name, byDefault]);
     expect(documented.sort()).toEqual(declared.sort());
   });
 
-  it('in the examples of sites.yml and config.yml are read without a problem', async () => {
+  test('in the examples of sites.yml and config.yml are read without a problem', async () => {
     const directory = await temporaryDirectory();
     const save = async (path: string): Promise<string> => {
       const [text = ''] = pageAt(path).blocks('yaml');
@@ -166,31 +166,31 @@ describe('the wire', () => {
   const spans = new Set(pages.flatMap((page) => page.spans));
   const eventsIn = (header: string): string[] => firstCells(header).flatMap((cell) => cell.split(', '));
 
-  it('has every route in exactly one table, and no other', () => {
+  test('has every route in exactly one table, and no other', () => {
     expect(firstCells('route').sort()).toEqual(routes.sort());
   });
 
-  it('has no route elsewhere that does not exist', () => {
+  test('has no route elsewhere that does not exist', () => {
     const named = [...spans].filter((span) => /^(?:GET|POST|PUT|DELETE) \//.test(span));
     expect(named.filter((span) => !routes.includes(span.replace(/\?.*/, '')))).toEqual([]);
   });
 
-  it('has every event of clients in a table, and no other', () => {
+  test('has every event of clients in a table, and no other', () => {
     expect(new Set(eventsIn('event of the client'))).toEqual(clientEvents);
   });
 
-  it('names every event of the server, and no other', () => {
+  test('names every event of the server, and no other', () => {
     expect(eventsIn('event of the server').filter((event) => !serverEvents.has(event))).toEqual([]);
     expect([...serverEvents].filter((event) => !spans.has(event))).toEqual([]);
   });
 
-  it('has every namespace', () => {
+  test('has every namespace', () => {
     const configured = Object.keys(configuredNamespaces).map((name) => name.replace('{', '<').replace('}', '>'));
     const documented = firstCells('namespace').flatMap((cell) => cell.split(', '));
     expect(documented.sort()).toEqual([...Object.keys(publishedNamespaces), ...configured].sort());
   });
 
-  it('has every error of the catalogue, with its status and whether to retry', () => {
+  test('has every error of the catalogue, with its status and whether to retry', () => {
     const documented = rows('status').map(([status, code, retry]) => [code, status, retry]);
     const declared = Object.entries(catalogue).map(([code, { status, retryable }]) => [
       code,
@@ -200,19 +200,19 @@ describe('the wire', () => {
     expect(documented).toEqual(declared);
   });
 
-  it('has every reason of a delivery, in the words of the contract', () => {
+  test('has every reason of a delivery, in the words of the contract', () => {
     const declared = Object.entries(deliveryReasons).map(([code, sentence]) => [code, sentence.replaceAll('`', '')]);
     expect(rows('reason')).toEqual(declared);
   });
 
-  it('has a version whose changes the changelog lists, as those of the gateway', () => {
+  test('has a version whose changes the changelog lists, as those of the gateway', () => {
     const { text } = pageAt('CHANGELOG.md');
     expect(text).toMatch(new RegExp(`^## ${manifest.version.replaceAll('.', '\\.')}\\b`, 'm'));
     expect(text).toMatch(new RegExp(`^### Wire ${wireVersion.replaceAll('.', '\\.')}$`, 'm'));
   });
 });
 
-it('every metric is explained, and no other', () => {
+test('every metric is explained, and no other', () => {
   const counted = createMetrics()
     .registry.getMetricsAsArray()
     .map(({ name }) => name);
@@ -220,20 +220,20 @@ it('every metric is explained, and no other', () => {
 });
 
 describe('code blocks', () => {
-  it('are excerpts of the examples, which run', () => {
+  test('are excerpts of the examples, which run', () => {
     const blocks = pages.flatMap((page) => ['js', 'py', 'html'].flatMap((language) => page.blocks(language)));
     expect(blocks).not.toEqual([]);
     expect(blocks.filter((block) => !examples.some((example) => example.includes(block)))).toEqual([]);
   });
 
-  it('of JSON can be parsed', () => {
+  test('of JSON can be parsed', () => {
     const blocks = pages.flatMap((page) => page.blocks('json'));
     const values = blocks.flatMap((block) => (/^\{.*\}$/m.test(block) ? block.trim().split('\n') : [block]));
     for (const value of values) expect(() => JSON.parse(value), value).not.toThrow();
   });
 });
 
-it('a signal to npm start reaches the gateway', () => {
+test('a signal to npm start reaches the gateway', () => {
   // npm passes signals on to its shell alone, which would die and leave the gateway behind.
   expect(manifest.scripts.start).toMatch(/^exec node /);
 });

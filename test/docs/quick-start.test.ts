@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { type Program, startProgram } from '../support/program.js';
 import { nodeArguments, projectDirectory, runScript } from '../support/script.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
@@ -35,7 +35,7 @@ async function make(command: string): Promise<void> {
   expect([command, response.status, answer]).toEqual([command, 200, expect.objectContaining({ success: true })]);
 }
 
-it('the quick start works, word for word', async () => {
+test('the quick start works, word for word', async () => {
   expect(commands[0]).toBe('npm ci && npm start');
   const { settings, here } = await startGateway();
   const url = here('http://localhost:4000');
@@ -62,7 +62,7 @@ it('the quick start works, word for word', async () => {
   expect(await ben.line(/^Ada/)).toBe('Ada Adams: Good morning');
 });
 
-it('every curl command of the pages succeeds', async () => {
+test('every curl command of the pages succeeds', async () => {
   const { here } = await startGateway();
   const calls = pages.flatMap((page) => page.blocks('sh').filter(isCurl));
   expect(calls.length).toBeGreaterThan(8);

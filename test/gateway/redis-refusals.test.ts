@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect } from '../support/client.js';
 import { startDatabase, type TestDatabase } from '../support/database.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
@@ -43,7 +43,7 @@ const presenceOf = async (node: TestGateway, userId: string) =>
 const lossesOf = async (node: TestGateway): Promise<number> =>
   Number(/^gateway_redis_publish_failures_total (\d+)$/m.exec((await node.call('GET', '/metrics')).text)?.[1]);
 
-it.each([
+test.each([
   ['OOM', ['CONFIG', 'SET', 'maxmemory', '1'], ['CONFIG', 'SET', 'maxmemory', '0']],
   ['NOREPLICAS', ['CONFIG', 'SET', 'min-replicas-to-write', '1'], ['CONFIG', 'SET', 'min-replicas-to-write', '0']],
   ['READONLY', ['REPLICAOF', '127.0.0.1', '1'], ['REPLICAOF', 'NO', 'ONE']],
@@ -75,7 +75,7 @@ it.each([
   },
 );
 
-it('a Redis that hangs holds up no call', async () => {
+test('a Redis that hangs holds up no call', async () => {
   const claims = { uid: 'patient' };
   const client = await connect(a, { claims });
   const processId = Number(/process_id:(\d+)/.exec(String(await redis.command('INFO', 'server')))?.[1]);
@@ -99,7 +99,7 @@ it('a Redis that hangs holds up no call', async () => {
   client.close();
 });
 
-it('an event for a node whose subscriptions are refused counts as lost on the node that sends it', async () => {
+test('an event for a node whose subscriptions are refused counts as lost on the node that sends it', async () => {
   const far = await connect(b, { claims: { uid: 'far' } });
   await a.call('POST', '/emit/far/first', {});
   await far.next('first');
@@ -121,7 +121,7 @@ it('an event for a node whose subscriptions are refused counts as lost on the no
   far.close();
 });
 
-it('a node that stops costs the others no event', async () => {
+test('a node that stops costs the others no event', async () => {
   const before = await lossesOf(a);
   const c = await start('a');
   await a.call('POST', '/emit/nowhere/event', {});
@@ -132,7 +132,7 @@ it('a node that stops costs the others no event', async () => {
   expect(await lossesOf(a)).toBe(before);
 });
 
-it('a node that may not subscribe to its namespaces does not start and says why', async () => {
+test('a node that may not subscribe to its namespaces does not start and says why', async () => {
   const rights = ['resetchannels', `&${REDIS_PREFIX.replace(/[\\*?[\]]/g, '\\$&')}:check:*`];
   await redis.command('ACL', 'SETUSER', 'limited', ...RIGHTS, ...rights);
   await expect(start('limited')).rejects.toThrow(/^Redis at .* cannot be used: NOPERM.*channel.* ACL SETUSER .*$/);

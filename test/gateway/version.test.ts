@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { wireVersion } from '#shared/contracts/index.js';
 import { createLogger } from '../../src/platform/logger.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
@@ -20,30 +20,30 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.close());
 
-it('the log begins with the versions of the gateway and of the wire', () => {
+test('the log begins with the versions of the gateway and of the wire', () => {
   const [first = ''] = String(lines.read()).split('\n');
   expect(JSON.parse(first)).toMatchObject({ msg: 'starting', version, wire: wireVersion, node: process.version });
 });
 
-it('GET /health/live shows both versions, and GET /status stays as it is', async () => {
+test('GET /health/live shows both versions, and GET /status stays as it is', async () => {
   const live = await gateway.call('GET', '/health/live', undefined, { 'x-api-key': '' });
   expect(live.json).toEqual({ success: true, message: 'SUCCESS', data: { version, wire: wireVersion } });
   const status = await gateway.call('GET', '/status');
   expect(status.json).toEqual({ success: true, message: 'General socket is running' });
 });
 
-it('the OpenAPI document describes what GET /health/live answers', async () => {
+test('the OpenAPI document describes what GET /health/live answers', async () => {
   const { json } = await gateway.call('GET', '/openapi.json');
   const { schema } = json.paths['/health/live'].get.responses['200'].content['application/json'];
   expect(Object.keys(schema.properties.data.properties)).toEqual(['version', 'wire']);
 });
 
-it('a metric has both versions as its labels', async () => {
+test('a metric has both versions as its labels', async () => {
   const { text } = await gateway.call('GET', '/metrics');
   expect(text).toContain(`gateway_build_info{version="${version}",wire="${wireVersion}"} 1\n`);
 });
 
-it('the process says its version when it listens', async () => {
+test('the process says its version when it listens', async () => {
   const env = { PORT: '0', DATA_DIR: await temporaryDirectory(), LOG_LEVEL: 'fatal' };
   const args = [...nodeArguments, 'src/main.ts'];
   const started = startProgram(process.execPath, args, { cwd: projectDirectory, env });

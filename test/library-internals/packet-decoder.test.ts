@@ -1,5 +1,5 @@
 import { Decoder } from 'socket.io-parser';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createPacketParser, UnreadArguments } from '../../src/library-internals/packet-decoder.js';
 import { createTestClock } from '../support/clock.js';
 
@@ -50,7 +50,7 @@ const SAME: Record<string, readonly unknown[]> = {
 };
 
 describe('the decoder takes for the same as the library', () => {
-  it.each(Object.entries(SAME))('%s', (_name, frames) => {
+  test.each(Object.entries(SAME))('%s', (_name, frames) => {
     const expected = decode(new Decoder(), frames);
     expect(expected).not.toBeInstanceOf(Error);
     expect(decode(createDecoder(), frames)).toEqual(expected);
@@ -58,7 +58,7 @@ describe('the decoder takes for the same as the library', () => {
 });
 
 describe('the decoder refuses as the library', () => {
-  it.each([
+  test.each([
     '',
     '7',
     'x',
@@ -77,7 +77,7 @@ describe('the decoder refuses as the library', () => {
     expect(decode(createDecoder(), [frame])).toBeInstanceOf(Error);
   });
 
-  it('binary that was not announced, and text where binary was', () => {
+  test('binary that was not announced, and text where binary was', () => {
     expect(decode(createDecoder(), [bytes])).toBeInstanceOf(Error);
     expect(decode(createDecoder(), ['51-["file_upload",{"_placeholder":true,"num":0}]', '2["join"]'])).toBeInstanceOf(
       Error,
@@ -87,7 +87,7 @@ describe('the decoder refuses as the library', () => {
 });
 
 describe('a file whose placeholder is wrong', () => {
-  it.each(['7', '"__proto__"', '-1'])('is refused as by the library: %s', (num) => {
+  test.each(['7', '"__proto__"', '-1'])('is refused as by the library: %s', (num) => {
     const frames = [`51-["file_upload",{"_placeholder":true,"num":${num}}]`, bytes];
     expect(decode(new Decoder(), frames)).toBeInstanceOf(Error);
     expect(decode(createDecoder(), frames)).toBeInstanceOf(Error);
@@ -112,7 +112,7 @@ function unreadOf(decoder: Decoder, frames: readonly unknown[]): UnreadArguments
 }
 
 describe('an event that costs more than its length says', () => {
-  it.each([
+  test.each([
     ['too deep', `2["join",${'['.repeat(2000)}]`],
     ['too many elements', `2["join",[${'0,'.repeat(10_000)}0]]`],
     ['cut off', `2["join","${'x'.repeat(2000)}`],
@@ -123,7 +123,7 @@ describe('an event that costs more than its length says', () => {
     expect(codeOf(() => unread?.read())).toBe('VALIDATION_ERROR');
   });
 
-  it.each([
+  test.each([
     ['on a namespace without binary events', '53-/v1/shared,["file_upload"]', [bytes, bytes, bytes]],
     ['of another event', '51-["send_message",{"_placeholder":true,"num":0}]', [bytes]],
     ['with more attachments', '52-["file_upload"]', [bytes, bytes]],
@@ -138,7 +138,7 @@ describe('an event that costs more than its length says', () => {
     expect(decode(decoder, [...attachments, '2["join"]'])).toEqual([{ type: 2, nsp: '/', data: ['join'] }]);
   });
 
-  it('is refused when the attachment does not come in time, and the attachment is dropped', async () => {
+  test('is refused when the attachment does not come in time, and the attachment is dropped', async () => {
     const clock = createTestClock();
     const decoder = createDecoder(clock);
     const found = unreadOf(decoder, ['51-["file_upload",{"_placeholder":true,"num":0}]']);
@@ -148,7 +148,7 @@ describe('an event that costs more than its length says', () => {
     expect(decode(decoder, [bytes, '2["join"]'])).toEqual([{ type: 2, nsp: '/', data: ['join'] }]);
   });
 
-  it('is not taken from a client without a token when it is large', () => {
+  test('is not taken from a client without a token when it is large', () => {
     const frame = `2["join","${'x'.repeat(5000)}"]`;
     expect(decode(createDecoder(), [frame])).toBeInstanceOf(Error);
     const opened = createDecoder();

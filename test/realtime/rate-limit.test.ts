@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { GatewayError } from '../../src/errors.js';
 import { connectRedis, type Redis } from '../../src/platform/redis/connect.js';
 import { createRateLimiter, type Limit, type RateLimiter } from '../../src/realtime/rate-limit.js';
@@ -33,7 +33,7 @@ describe('one node', () => {
   });
   const advance = (byMs: number): void => void vi.setSystemTime(Date.now() + byMs);
 
-  it('refuses what is beyond the limit and says how long', async () => {
+  test('refuses what is beyond the limit and says how long', async () => {
     const limiter = createRateLimiter({ keyPrefix: '' });
     expect((await exhaust(limiter, 'ann')).uses).toBe(3);
     advance(20_000);
@@ -43,7 +43,7 @@ describe('one node', () => {
     expect(error.info.retryAfterMs).toBe(40_000);
   });
 
-  it('counts callers, names and limits apart', async () => {
+  test('counts callers, names and limits apart', async () => {
     const limiter = createRateLimiter({ keyPrefix: '' });
     await exhaust(limiter, 'ann');
     await limiter.consume('emit', 'bob', limit);
@@ -51,14 +51,14 @@ describe('one node', () => {
     await limiter.consume('emit', 'ann', { ...limit, windowMs: 1_000 });
   });
 
-  it('begins anew when the window is over', async () => {
+  test('begins anew when the window is over', async () => {
     const limiter = createRateLimiter({ keyPrefix: '' });
     await exhaust(limiter, 'ann');
     advance(60_000);
     expect((await exhaust(limiter, 'ann')).uses).toBe(3);
   });
 
-  it('forgets the oldest callers rather than grow without bound', async () => {
+  test('forgets the oldest callers rather than grow without bound', async () => {
     const limiter = createRateLimiter({ keyPrefix: '' });
     await exhaust(limiter, 'oldest');
     for (let i = 0; i < 50_000; i++) await limiter.consume('emit', `a${i}`, limit);
@@ -89,7 +89,7 @@ describe('two nodes over Redis', () => {
     return { server, redis, limiters: [a, b] };
   }
 
-  it('share one count', async () => {
+  test('share one count', async () => {
     const { limiters } = await startNodes();
     const uses = Array.from({ length: 20 }, async (_, i) =>
       limiters[i % 2 === 0 ? 0 : 1].consume('emit', 'ann', limit),
@@ -98,7 +98,7 @@ describe('two nodes over Redis', () => {
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(3);
   });
 
-  it('begin anew when the window is over, which is a second at least', async () => {
+  test('begin anew when the window is over, which is a second at least', async () => {
     const { limiters } = await startNodes();
     const short = { points: 1, windowMs: 50 };
     await limiters[0].consume('emit', 'ann', short);
@@ -118,7 +118,7 @@ describe('two nodes over Redis', () => {
     return Number(/cmdstat_incrby:calls=(\d+)/.exec(stats)?.[1]);
   }
 
-  it('do not ask Redis about a caller who is over the limit', async () => {
+  test('do not ask Redis about a caller who is over the limit', async () => {
     const { redis, limiters } = await startNodes();
     await exhaust(limiters[0], 'ann');
     const before = await asked(redis[0]);
@@ -127,7 +127,7 @@ describe('two nodes over Redis', () => {
     expect(await asked(redis[0])).toBe(before);
   });
 
-  it('forget who is over the limit rather than grow without bound', async () => {
+  test('forget who is over the limit rather than grow without bound', async () => {
     const { redis, limiters } = await startNodes();
     for (let i = 0; i < 1_000; i++) await exhaust(limiters[0], `caller ${i}`);
     const before = await asked(redis[0]);
@@ -135,7 +135,7 @@ describe('two nodes over Redis', () => {
     expect(await asked(redis[0])).toBe(before + 1);
   });
 
-  it('go on alone while Redis is away, and together when it is back', async () => {
+  test('go on alone while Redis is away, and together when it is back', async () => {
     const { server, redis, limiters } = await startNodes();
     await limiters[0].consume('emit', 'ann', limit);
     await server.stop();

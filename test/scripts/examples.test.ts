@@ -3,7 +3,7 @@ import { readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { publishedContracts, publishedNamespaces } from '#shared/contracts/index.js';
 import { openWebsite } from '../integrations/push-sites/website.js';
 import { API_KEY, signToken, startGateway, type TestGateway } from '../support/gateway.js';
@@ -67,12 +67,12 @@ describe('every example', () => {
   const paths = publishedContracts.flatMap(({ contract }) => Object.values(contract.routes).map(({ path }) => path));
   const patterns = paths.map((path) => new RegExp(`^${path.replaceAll(/:\w+/g, '[^/]+')}$`));
 
-  it('is named on the page of the examples', async () => {
+  test('is named on the page of the examples', async () => {
     const page = await textOf('README.md');
     expect(names.filter((name) => !page.includes(`(${name})`))).toEqual([]);
   });
 
-  it.each(names)('%s speaks of events, namespaces and routes that exist', async (name) => {
+  test.each(names)('%s speaks of events, namespaces and routes that exist', async (name) => {
     const text = await textOf(name);
     const spoken = [...text.matchAll(/(?:\.(?:on|once|emit|emitWithAck|call)|\bask)\('([^']+)'/g)].map(
       ([, event = '']) => event,
@@ -87,7 +87,7 @@ describe('every example', () => {
     expect(spoken.length + routes.length).toBeGreaterThan(0);
   });
 
-  it.each(names)('%s can be parsed', async (name) => {
+  test.each(names)('%s can be parsed', async (name) => {
     const path = join(directory, name);
     if (name.endsWith('.mjs')) expect(succeeds(process.execPath, '--check', path)).toBe(true);
     if (name.endsWith('.sh')) expect(succeeds('sh', '-n', path)).toBe(true);
@@ -105,7 +105,7 @@ describe('every example', () => {
 const scriptOf = (page: string): string => /<script type="module">\n([\s\S]*)<\/script>/.exec(page)?.[1] ?? '';
 
 describe('listen.mjs', () => {
-  it('prints what a backend emits', async () => {
+  test('prints what a backend emits', async () => {
     const listener = run('listen.mjs', [signToken({ uid: 'listener' }), gateway.url]);
     await listener.line(/^connected/);
     await gateway.call('POST', '/emit/listener/notification', { title: 'New Lead' });
@@ -114,11 +114,11 @@ describe('listen.mjs', () => {
 });
 
 describe('durable.mjs', () => {
-  it('acknowledges what waited and what comes', async () => {
+  test('acknowledges what waited and what comes', async () => {
     await handlesDurableMessages('node-user', () => run('durable.mjs', [signToken({ uid: 'node-user' }), gateway.url]));
   });
 
-  it('renews a token that is about to expire', async () => {
+  test('renews a token that is about to expire', async () => {
     const tokens = ['30s', '1h'].map((expiresIn) => signToken({ uid: 'renewing' }, { expiresIn: expiresIn as '1h' }));
     const endpoint = createServer((_request, response) => response.end(tokens.shift()));
     await new Promise<void>((resolve) => endpoint.listen(0, '127.0.0.1', resolve));
@@ -130,7 +130,7 @@ describe('durable.mjs', () => {
 });
 
 describe('durable.py', () => {
-  it('acknowledges what waited and what comes, where Python has socketio', async () => {
+  test('acknowledges what waited and what comes, where Python has socketio', async () => {
     const args = [signToken({ uid: 'python-user' }), gateway.url];
     if (hasSocketIo) await handlesDurableMessages('python-user', () => run('durable.py', args));
     else expect(await textOf('durable.py')).toContain("transports=['websocket']");
@@ -165,12 +165,12 @@ async function preparePage(url: string): Promise<(token: string) => Program> {
 }
 
 describe('page.html', () => {
-  it('shows and acknowledges what waited and what comes', async () => {
+  test('shows and acknowledges what waited and what comes', async () => {
     const open = await preparePage(gateway.url);
     await handlesDurableMessages('browser-user', () => open(signToken({ uid: 'browser-user' })));
   });
 
-  it('shows why it cannot connect', async () => {
+  test('shows why it cannot connect', async () => {
     const refused = (await preparePage(gateway.url))('not.a.token');
     expect(await refused.line(/cannot connect/)).toBe(`cannot connect to ${gateway.url}: INVALID_TOKEN`);
     const url = `http://localhost:${await freePort()}`;
@@ -180,7 +180,7 @@ describe('page.html', () => {
 });
 
 describe('push-site.mjs', () => {
-  it('acknowledges what waited and what comes from its website', async () => {
+  test('acknowledges what waited and what comes from its website', async () => {
     const website = await openWebsite();
     onTestFinished(website.close);
     website.rooms.set('12345', ['user_1']);
@@ -214,26 +214,26 @@ const backends: [name: string, isPresent: boolean][] = [
 ];
 
 describe.each(backends.filter(([, isPresent]) => isPresent))('%s', (name) => {
-  it('stores an event', async () => {
+  test('stores an event', async () => {
     const backend = run(name, ['backend-user', gateway.url], { GATEWAY_KEY: API_KEY });
     expect(await backend.line(/[0-9a-f]{24}/)).toContain('queued');
     expect(await backend.ended).toBe(0);
   });
 
-  it('says why it was refused', async () => {
+  test('says why it was refused', async () => {
     const backend = run(name, ['backend-user', gateway.url], { GATEWAY_KEY: 'another key' });
     await backend.line(/INVALID_API_KEY/);
     expect(await backend.ended).toBe(1);
   });
 
-  it('says that it cannot reach the gateway', async () => {
+  test('says that it cannot reach the gateway', async () => {
     const backend = run(name, ['backend-user', `http://localhost:${await freePort()}`]);
     await backend.line(/^not sent: /);
     expect(await backend.ended).toBe(1);
   });
 });
 
-it('push-site.mjs says that it cannot reach the gateway', async () => {
+test('push-site.mjs says that it cannot reach the gateway', async () => {
   const url = `http://localhost:${await freePort()}/newsite`;
   expect(await run('push-site.mjs', ['12345', url]).line(/^cannot connect/)).toContain('ECONNREFUSED');
 });
@@ -243,7 +243,7 @@ const clients = ['listen.mjs', 'durable.mjs', 'talk.mjs', ...(hasSocketIo ? ['du
 describe.each(clients)('%s', (name) => {
   const argsOf = (token: string, url: string) => (name === 'talk.mjs' ? [token, 'Hello', url] : [token, url]);
 
-  it('says that it cannot reach the gateway', async () => {
+  test('says that it cannot reach the gateway', async () => {
     const url = `http://localhost:${await freePort()}`;
     const client = run(name, argsOf(signToken(), url));
     expect(await client.line(/^cannot connect/)).toMatch(
@@ -251,7 +251,7 @@ describe.each(clients)('%s', (name) => {
     );
   });
 
-  it('says why it was refused', async () => {
+  test('says why it was refused', async () => {
     const client = run(name, argsOf('not.a.token', gateway.url));
     expect(await client.line(/^cannot connect/)).toContain('INVALID_TOKEN');
     expect(await client.ended).toBe(1);

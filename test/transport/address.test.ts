@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { addressKeyOf, isPublicAddress } from '../../src/transport/address.js';
 import { connect } from '../support/client.js';
 import { startGateway } from '../support/gateway.js';
@@ -7,7 +7,7 @@ const keyOf = (forwarded: string | undefined, trustedProxies = 1): string =>
   addressKeyOf({ address: '192.0.2.9', headers: { 'x-forwarded-for': forwarded } }, trustedProxies);
 
 describe('the key of a client address', () => {
-  it.each([
+  test.each([
     ...[
       '203.0.113.7',
       '203.0.113.7:5678',
@@ -21,7 +21,7 @@ describe('the key of a client address', () => {
     expect(keyOf(spelling)).toBe('203.0.113.7');
   });
 
-  it.each([
+  test.each([
     ...[
       '2001:db8:1:2::1',
       '2001:0DB8:0001:0002:0:0:0:1',
@@ -34,12 +34,12 @@ describe('the key of a client address', () => {
     expect(keyOf(spelling)).toBe('2001:db8:1:2::/64');
   });
 
-  it('tells networks apart', () => {
+  test('tells networks apart', () => {
     const keys = ['2001:db8:1:3::1', '2001:db8:1:2::1', '203.0.113.7', '203.0.113.8'].map((address) => keyOf(address));
     expect(new Set(keys).size).toBe(4);
   });
 
-  it.each([
+  test.each([
     ...[
       '',
       ' ',
@@ -58,7 +58,7 @@ describe('the key of a client address', () => {
     expect(keyOf(garbage)).toBe('192.0.2.9');
   });
 
-  it('is what the nearest trusted proxy says', () => {
+  test('is what the nearest trusted proxy says', () => {
     const header = '198.51.100.1, 198.51.100.2:1, 198.51.100.3';
     expect([0, 1, 2, 3, 4].map((proxies) => keyOf(header, proxies))).toEqual([
       ...['192.0.2.9', '198.51.100.3', '198.51.100.2', '198.51.100.1', '192.0.2.9'],
@@ -66,7 +66,7 @@ describe('the key of a client address', () => {
     expect(keyOf(undefined)).toBe('192.0.2.9');
   });
 
-  it.each([
+  test.each([
     ['::ffff:192.0.2.9', '192.0.2.9'],
     ['2001:db8:1:2::7', '2001:db8:1:2::/64'],
     ['fe80::1%lo', 'fe80::/64'],
@@ -76,7 +76,7 @@ describe('the key of a client address', () => {
   });
 });
 
-it('a limit holds for an address in whatever spelling', async () => {
+test('a limit holds for an address in whatever spelling', async () => {
   const gateway = await startGateway({ TRUST_PROXY: '1', EVENT_LIMIT: '3', EVENT_LIMIT_WINDOW_MS: '60000' });
   const answersTo = async (forwarded: readonly string[]): Promise<string[]> => {
     const answers: string[] = [];
@@ -101,11 +101,11 @@ it('a limit holds for an address in whatever spelling', async () => {
 });
 
 describe('a public address', () => {
-  it.each(['8.8.8.8', '2606:4700:1:2::/64'])('is %s', (key) => {
+  test.each(['8.8.8.8', '2606:4700:1:2::/64'])('is %s', (key) => {
     expect(isPublicAddress(key)).toBe(true);
   });
 
-  it.each([
+  test.each([
     ...['127.0.0.1', '10.0.0.1', '172.16.0.1', '192.168.1.1', '100.64.0.1', '169.254.1.1', '0.0.0.0', ''],
     ...['::/64', 'fe80::/64', 'fd00:1:2:3::/64', 'unknown'],
   ])('is not %j', (key) => {

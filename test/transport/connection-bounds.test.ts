@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { createMetrics } from '../../src/platform/metrics.js';
 import { createConnectionBounds } from '../../src/transport/connection-bounds.js';
 
@@ -24,7 +24,7 @@ function holdAll(
   return 10_001;
 }
 
-it.each(['127.0.0.1', '10.1.2.3', '::ffff:192.168.0.1', 'fd00::1', '100.64.3.4'])(
+test.each(['127.0.0.1', '10.1.2.3', '::ffff:192.168.0.1', 'fd00::1', '100.64.3.4'])(
   'clients behind a proxy at %s are not counted as one when TRUST_PROXY is unset',
   (address) => {
     expect(holdAll(address, {})).toBe(10_001);
@@ -33,7 +33,7 @@ it.each(['127.0.0.1', '10.1.2.3', '::ffff:192.168.0.1', 'fd00::1', '100.64.3.4']
   },
 );
 
-it('a public address has 10,000 connections, unless a number is set', () => {
+test('a public address has 10,000 connections, unless a number is set', () => {
   expect(holdAll('8.8.8.8', {})).toBe(10_000);
   expect(holdAll('8.8.8.8', { addressMax: 0 })).toBe(10_001);
 });

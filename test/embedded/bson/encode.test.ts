@@ -13,7 +13,7 @@ import {
   Timestamp,
   UUID,
 } from 'bson';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { decodeDocument } from '../../../src/embedded/bson/decode.js';
 import { encodeDocument } from '../../../src/embedded/bson/encode.js';
 import { createRandom, type Random } from '../support/random.js';
@@ -71,7 +71,7 @@ function nest(depth: number): Fields {
 }
 
 describe('encoding', () => {
-  it('writes what bson writes, to the byte, and reads it back as it was', () => {
+  test('writes what bson writes, to the byte, and reads it back as it was', () => {
     const random = createRandom(11);
     for (let round = 0; round < 20_000; round += 1) {
       const fields = createFields(random);
@@ -81,19 +81,19 @@ describe('encoding', () => {
     }
   });
 
-  it('leaves room in front and writes nothing there', () => {
+  test('leaves room in front and writes nothing there', () => {
     const bytes = encodeDocument({ a: 'b' }, { headBytes: 5, maxDepth: 10 });
     expect(bytes.subarray(5)).toEqual(encodeDocument({ a: 'b' }));
     expect(bytes.length).toBe(5 + serialize({ a: 'b' }).length);
   });
 
-  it('takes documents of 16 MB, whatever they are made of', () => {
+  test('takes documents of 16 MB, whatever they are made of', () => {
     for (const text of ['x'.repeat(16_000_000), 'é'.repeat(8_000_000)]) {
       expect(encodeDocument({ text }).length).toBe(16_000_000 + 16);
     }
   });
 
-  it.each([
+  test.each([
     ['one long text', { text: 'x'.repeat(18_000_000) }],
     ['one long text of many bytes a letter', { text: '漢'.repeat(6_000_000) }],
     ['much that is short', { list: Array.from({ length: 1_500_000 }, () => 'abcd') }],
@@ -103,14 +103,14 @@ describe('encoding', () => {
     expect(decodeDocument(encodeDocument({ after: 1 }))).toEqual({ after: 1 });
   });
 
-  it('refuses what nests deeper than it may', () => {
+  test('refuses what nests deeper than it may', () => {
     const options = { headBytes: 0, maxDepth: 200 };
     expect(() => encodeDocument(nest(200), options)).not.toThrow();
     expect(() => encodeDocument(nest(201), options)).toThrow(expect.objectContaining({ codeName: 'Overflow' }));
     expect(() => encodeDocument({ list: [nest(199)] }, options)).toThrow('maximum nested object depth');
   });
 
-  it.each(['a\0b', 'é\0', 'constructor\0'])('refuses the name %j', (name) => {
+  test.each(['a\0b', 'é\0', 'constructor\0'])('refuses the name %j', (name) => {
     expect(() => encodeDocument({ [name]: 1 })).toThrow('must not contain null bytes');
     expect(() => encodeDocument({ [name]: new MinKey() })).toThrow('must not contain null bytes');
   });

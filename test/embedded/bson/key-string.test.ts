@@ -1,5 +1,5 @@
 import { Binary, BSONRegExp, Code, Decimal128, Double, Long, MaxKey, MinKey, ObjectId, Timestamp } from 'bson';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parseCollation } from '../../../src/embedded/bson/collation.js';
 import { flipKey, toCompoundKeyString, toKeyString } from '../../../src/embedded/bson/key-string.js';
 import { compareValues } from '../../../src/embedded/bson/order.js';
@@ -44,12 +44,12 @@ function pairsOutOfOrder(toKey: (value: unknown) => string, direction: 1 | -1): 
 }
 
 describe('the key of a value', () => {
-  it('orders as the values do, and turned around the other way', () => {
+  test('orders as the values do, and turned around the other way', () => {
     expect(pairsOutOfOrder((value) => toKeyString(value), 1)).toEqual([]);
     expect(pairsOutOfOrder((value) => flipKey(toKeyString(value)), -1)).toEqual([]);
   });
 
-  it('begins no other key, and has bytes only', () => {
+  test('begins no other key, and has bytes only', () => {
     const keys = [...new Set(VALUES.map((value) => toKeyString(value)))];
     for (const key of keys) {
       // biome-ignore lint/suspicious/noControlCharactersInRegex: every byte may occur
@@ -58,13 +58,13 @@ describe('the key of a value', () => {
     }
   });
 
-  it('joins with others field by field', () => {
+  test('joins with others field by field', () => {
     const [a, b] = [toKeyString('a'), toKeyString(2)];
     expect(toCompoundKeyString(['a', 2], [false, false])).toBe(a + b);
     expect(toCompoundKeyString(['a', 2], [false, true])).toBe(a + flipKey(b));
   });
 
-  it('is the same for strings a collation holds equal', () => {
+  test('is the same for strings a collation holds equal', () => {
     const collation = parseCollation({ locale: 'en', strength: 1 });
     expect(toKeyString('Zoë', collation)).toBe(toKeyString('zoe', collation));
     expect(toKeyString('Zoë')).not.toBe(toKeyString('zoe'));

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { OrderedIndex } from '../../../src/embedded/engine/tree/b-plus-tree.js';
 import type { Sequenced } from '../../../src/embedded/engine/tree/node.js';
 import { createRandom } from '../support/random.js';
@@ -27,7 +27,7 @@ const toText = ({ key, value }: Entry): string => `${key}/${value.sequence}`;
 const END = '\uffff';
 
 describe('the ordered index', () => {
-  it.each([
+  test.each([
     ['few keys', 40],
     ['many keys', 100_000],
   ])('stays what a sorted list is through random inserts and deletes (%s)', (_name, keys) => {
@@ -61,7 +61,7 @@ describe('the ordered index', () => {
     expect(contentOf(index, '', END)).toEqual([]);
   });
 
-  it('is the same whether it was filled at once or one by one', () => {
+  test('is the same whether it was filled at once or one by one', () => {
     const entries = Array.from({ length: 5000 }, (_, sequence) => ({ key: `k${sequence % 700}`, value: { sequence } }));
     const sorted = inOrder(entries);
     const index = OrderedIndex.fromSorted(sorted);
@@ -77,7 +77,7 @@ describe('the ordered index', () => {
     expect(index.delete('k10', { sequence: 12_345 })).toBe(false);
   });
 
-  it('stops when the visitor has enough', () => {
+  test('stops when the visitor has enough', () => {
     const index = OrderedIndex.fromSorted([
       { key: 'a', value: { sequence: 1 } },
       { key: 'b', value: { sequence: 2 } },

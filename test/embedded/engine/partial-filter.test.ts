@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Document } from '../../../src/embedded/bson/values.js';
 import { isImplied } from '../../../src/embedded/engine/indexes/partial-filter.js';
 import { compileFilter } from '../../../src/embedded/query/filters/filter.js';
@@ -58,11 +58,11 @@ const notProven: readonly (readonly [filter: Document, query: Document])[] = [
 ];
 
 describe('a query uses a partial index', () => {
-  it.each(proven)('of %j for %j', (filter, query) => {
+  test.each(proven)('of %j for %j', (filter, query) => {
     expect(isImplied(filter, compileFilter(query), undefined)).toBe(true);
   });
 
-  it('of strings under a collation only for a query with the same', () => {
+  test('of strings under a collation only for a query with the same', () => {
     const collation = {
       locale: 'en',
       strength: 2,
@@ -78,7 +78,7 @@ describe('a query uses a partial index', () => {
 });
 
 describe('a query does not use a partial index', () => {
-  it.each(notProven)('of %j for %j', (filter, query) => {
+  test.each(notProven)('of %j for %j', (filter, query) => {
     expect(isImplied(filter, compileFilter(query), undefined)).toBe(false);
   });
 });

@@ -1,8 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { fuzzPlanner } from './planner-fuzz.js';
 
 describe('the planner', () => {
-  it.each(Array.from({ length: 12 }, (_, position) => 100 + position))(
+  test.each(Array.from({ length: 12 }, (_, position) => 100 + position))(
     'finds what a full scan finds, in 10,000 random queries (seed %i)',
     (seed) => {
       expect(fuzzPlanner(seed, 10_000).queries).toBe(10_000);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { byteLengthOf } from '../../../src/embedded/bson/size.js';
 import { Collection } from '../../../src/embedded/engine/collection.js';
 import { toIndexDefinition } from '../../../src/embedded/engine/indexes/index-definition.js';
@@ -35,7 +35,7 @@ function remove(collection: Collection, id: unknown): void {
 }
 
 describe('validation', () => {
-  it('finds nothing wrong after any writes', () => {
+  test('finds nothing wrong after any writes', () => {
     const random = createRandom(5);
     const collection = createCollection();
     for (let round = 0; round < 5000; round += 1) {
@@ -62,7 +62,7 @@ describe('validation', () => {
     expect(validateCollection(collection)).toEqual([]);
   });
 
-  it.each<readonly [string, RegExp, (collection: Collection) => void]>([
+  test.each<readonly [string, RegExp, (collection: Collection) => void]>([
     [
       'a missing entry',
       /_id 1 is missing in the index a$/,

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { mongo } from 'mongoose';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { startEmbedded } from '../../../src/embedded/index.js';
 import { createTemporaryDirectory } from '../support/running-server.js';
 
@@ -52,7 +52,7 @@ async function connect(url: string): Promise<mongo.Db> {
 }
 
 describe('the embedded database', () => {
-  it(`loses no acknowledged write and tears no transaction in ${KILLS} kills under load`, async () => {
+  test(`loses no acknowledged write and tears no transaction in ${KILLS} kills under load`, async () => {
     const directory = createTemporaryDirectory();
     let exits = 0;
     const database = await startEmbedded({ directory, onExit: () => (exits += 1) });
@@ -97,7 +97,7 @@ describe('the embedded database', () => {
     }
   });
 
-  it('keeps exact sums under four processes that contend for the same documents', async () => {
+  test('keeps exact sums under four processes that contend for the same documents', async () => {
     const database = await startEmbedded({ directory: createTemporaryDirectory() });
     onTestFinished(() => database.stop());
     const db = await connect(database.url);

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { mongo } from 'mongoose';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { type EmbeddedDatabase, type EmbeddedOptions, startEmbedded } from '../../../src/embedded/index.js';
 import { createTemporaryDirectory } from '../support/running-server.js';
 
@@ -71,7 +71,7 @@ const servingPids = (directory: string): number[] =>
     .filter(isAlive);
 
 describe('the process of the embedded database', () => {
-  it('serves a private directory, and keeps its data for the next one', async () => {
+  test('serves a private directory, and keeps its data for the next one', async () => {
     const directory = join(createTemporaryDirectory(), 'made', 'here');
     const first = await startEmbedded({ directory });
     expect(statSync(directory).mode & 0o777).toBe(0o700);
@@ -84,20 +84,20 @@ describe('the process of the embedded database', () => {
     expect(await (await connect(second.url)).find().toArray()).toEqual([{ _id: 1 }]);
   });
 
-  it('is the one owner of its directory: a second one is told the pid', async () => {
+  test('is the one owner of its directory: a second one is told the pid', async () => {
     const directory = createTemporaryDirectory();
     const first = await start({ directory });
     await expect(startEmbedded({ directory })).rejects.toThrow(`in use by the process with the pid ${pidOf(first)}`);
   });
 
-  it('takes over a lock whose owner is gone, even when its pid is in use again', async () => {
+  test('takes over a lock whose owner is gone, even when its pid is in use again', async () => {
     const directory = createTemporaryDirectory();
     writeFileSync(join(directory, 'lock'), JSON.stringify({ pid: process.pid, startedAt: 'another boot-1' }));
     const database = await start({ directory });
     expect(await (await connect(database.url)).countDocuments()).toBe(0);
   });
 
-  it('listens on a loopback port when the path of a socket would be too long', async () => {
+  test('listens on a loopback port when the path of a socket would be too long', async () => {
     const directory = join(createTemporaryDirectory(), 'x'.repeat(100));
     mkdirSync(directory);
     const exits: unknown[] = [];
@@ -110,7 +110,7 @@ describe('the process of the embedded database', () => {
     await expect.poll(() => things.countDocuments().catch(() => -1)).toBe(1);
   });
 
-  it('starts again at the same address when it is killed, and drivers go on', async () => {
+  test('starts again at the same address when it is killed, and drivers go on', async () => {
     const exits: unknown[] = [];
     const database = await start({ directory: createTemporaryDirectory(), onExit: (cause) => exits.push(cause) });
     const things = await connect(database.url);
@@ -124,7 +124,7 @@ describe('the process of the embedded database', () => {
     expect(pidOf(database)).not.toBe(first);
   });
 
-  it('leaves signals of the terminal to its parent', async () => {
+  test('leaves signals of the terminal to its parent', async () => {
     const database = await start({ directory: createTemporaryDirectory() });
     const things = await connect(database.url);
     const pid = pidOf(database);
@@ -133,18 +133,21 @@ describe('the process of the embedded database', () => {
     expect(pidOf(database)).toBe(pid);
   });
 
-  it.each(['SIGKILL', 'SIGTERM'] as const)('ends when its parent ends by %s, and has lost nothing', async (signal) => {
-    const directory = createTemporaryDirectory();
-    const { owner, url, pid } = await forkOwner(directory);
-    await (await connect(url)).insertOne({ _id: 1 });
-    owner.kill(signal);
-    await once(owner, 'exit');
-    await expect.poll(() => isAlive(pid)).toBe(false);
-    const again = await start({ directory });
-    expect(await (await connect(again.url)).countDocuments()).toBe(1);
-  });
+  test.each(['SIGKILL', 'SIGTERM'] as const)(
+    'ends when its parent ends by %s, and has lost nothing',
+    async (signal) => {
+      const directory = createTemporaryDirectory();
+      const { owner, url, pid } = await forkOwner(directory);
+      await (await connect(url)).insertOne({ _id: 1 });
+      owner.kill(signal);
+      await once(owner, 'exit');
+      await expect.poll(() => isAlive(pid)).toBe(false);
+      const again = await start({ directory });
+      expect(await (await connect(again.url)).countDocuments()).toBe(1);
+    },
+  );
 
-  it.each([
+  test.each([
     [0, 'SIGKILL'],
     [50, 'SIGKILL'],
     [Math.random() * 300, 'SIGKILL'],
@@ -166,7 +169,7 @@ describe('the process of the embedded database', () => {
     expect(await (await connect(again.url)).countDocuments()).toBe(0);
   });
 
-  it('ends at once without a parent', async () => {
+  test('ends at once without a parent', async () => {
     const directory = createTemporaryDirectory();
     const path = fileURLToPath(new URL('../../../src/embedded/process/child.ts', import.meta.url));
     const options = JSON.stringify({ directory, address: { path: join(directory, 'db.sock') } });
@@ -178,13 +181,13 @@ describe('the process of the embedded database', () => {
     expect(readdirSync(directory)).toEqual([]);
   });
 
-  it('says why it cannot start', async () => {
+  test('says why it cannot start', async () => {
     const directory = createTemporaryDirectory();
     mkdirSync(join(directory, 'data.log'));
     await expect(startEmbedded({ directory })).rejects.toThrow('EISDIR');
   });
 
-  it('runs alone on a port, as npm run db starts it', async () => {
+  test('runs alone on a port, as npm run db starts it', async () => {
     const script = fileURLToPath(new URL('../../../scripts/db.ts', import.meta.url));
     const alone = spawn(
       process.execPath,

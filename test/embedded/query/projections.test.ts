@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Document } from '../../../src/embedded/bson/values.js';
 import { compileFilter } from '../../../src/embedded/query/filters/filter.js';
 import { compileProjection, type ProjectionOptions } from '../../../src/embedded/query/projections/projection.js';
@@ -18,7 +18,7 @@ const project = (specification: Document, options?: ProjectionOptions): Document
   compileProjection(specification, options)(DOCUMENT);
 
 describe('a projection', () => {
-  it.each<[string, Document, Document]>([
+  test.each<[string, Document, Document]>([
     ['keeps all when it is empty', {}, DOCUMENT],
     ['includes fields, and _id unless told not to', { a: 1 }, { _id: 1, a: 1 }],
     ['leaves _id out', { a: true, _id: 0 }, { a: 1 }],
@@ -41,12 +41,12 @@ describe('a projection', () => {
     expect(Object.keys(projected)).toEqual(Object.keys(expected));
   });
 
-  it('takes the element the filter matched', () => {
+  test('takes the element the filter matched', () => {
     const matcher = compileFilter({ 'items.k': 'y' });
     expect(project({ 'items.$': 1 }, { matcher })).toEqual({ _id: 1, items: [{ k: 'y', n: 2 }] });
   });
 
-  it('leaves the stored document as it is', () => {
+  test('leaves the stored document as it is', () => {
     const before = structuredClone(DOCUMENT);
     for (const specification of [{ 'b.c': 0 }, { list: { $slice: 1 } }, { 'b.x': { $literal: 1 } }]) {
       project(specification);
@@ -54,7 +54,7 @@ describe('a projection', () => {
     expect(DOCUMENT).toEqual(before);
   });
 
-  it.each<[string, Document, string, ProjectionOptions?]>([
+  test.each<[string, Document, string, ProjectionOptions?]>([
     ['an inclusion among exclusions', { a: 0, b: 1 }, 'Location31253'],
     ['an exclusion among inclusions', { a: 1, b: 0 }, 'Location31254'],
     ['an expression among exclusions', { a: 0, b: '$a' }, 'Location31252'],

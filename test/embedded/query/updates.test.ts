@@ -1,5 +1,5 @@
 import { Decimal128, Double, Long, Timestamp } from 'bson';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { compileFilter } from '../../../src/embedded/query/filters/filter.js';
 import { compileUpdate } from '../../../src/embedded/query/updates/compile-update.js';
 import type { UpdateOptions } from '../../../src/embedded/query/updates/update.js';
@@ -96,17 +96,17 @@ const FAILURES: readonly (readonly [name: string, before: Fields, update: Fields
 ];
 
 describe('an update', () => {
-  it.each(CASES)('%s', (_name, before, update, after) => {
+  test.each(CASES)('%s', (_name, before, update, after) => {
     const changed = applied(before, update, { now: NOW });
     expect(changed).toEqual(after);
     expect(Object.keys(changed)).toEqual(Object.keys(after));
   });
 
-  it.each(FAILURES)('refuses %s', (_name, before, update, codeName) => {
+  test.each(FAILURES)('refuses %s', (_name, before, update, codeName) => {
     expect(() => applied(before, update)).toThrow(expect.objectContaining({ codeName }));
   });
 
-  it('gives the same document when nothing changes', () => {
+  test('gives the same document when nothing changes', () => {
     const document = { a: 1, b: { c: [1] }, d: null };
     for (const update of [
       { $set: { a: 1, 'b.c.0': 1, d: null } },
@@ -120,7 +120,7 @@ describe('an update', () => {
     }
   });
 
-  it('shares what it does not touch and copies what it does', () => {
+  test('shares what it does not touch and copies what it does', () => {
     const document = { a: { n: 1 }, b: { list: [{ n: 1 }, { n: 2 }] } };
     const changed = applied(document, { $set: { 'b.list.1.n': 3 } }) as typeof document;
     expect(changed.a).toBe(document.a);
@@ -128,7 +128,7 @@ describe('an update', () => {
     expect(changed.b.list).toEqual([{ n: 1 }, { n: 3 }]);
   });
 
-  it('is compiled once and applied to many, each from its own state', () => {
+  test('is compiled once and applied to many, each from its own state', () => {
     const update = compileUpdate({ $inc: { n: 1 }, $push: { 'log.list': 'x' } });
     const first = update.apply({ n: 1, log: { list: ['a'] } });
     const second = update.apply({ n: 10 });
@@ -139,7 +139,7 @@ describe('an update', () => {
     ]);
   });
 
-  it('means by $ the element that the filter matched, by $[name] those of an array filter', () => {
+  test('means by $ the element that the filter matched, by $[name] those of an array filter', () => {
     const matcher = compileFilter({ 'a.n': 2 });
     const document = { a: [{ n: 1 }, { n: 2 }, { n: 3 }] };
     expect(applied(document, { $set: { 'a.$.n': 9 } }, { matcher })).toEqual({ a: [{ n: 1 }, { n: 9 }, { n: 3 }] });
@@ -150,7 +150,7 @@ describe('an update', () => {
     expect(() => compileUpdate({ $set: { b: 1 } }, { arrayFilters })).toThrow('was not used in the update');
   });
 
-  it.each<[name: string, before: Fields, update: Fields, arrayFilters: Fields[], after: Fields]>([
+  test.each<[name: string, before: Fields, update: Fields, arrayFilters: Fields[], after: Fields]>([
     [
       'a field that the filter asks for is changed first',
       { a: [{ x: 1 }] },
@@ -193,7 +193,7 @@ describe('an update', () => {
     },
   );
 
-  it.each<[name: string, update: Fields, arrayFilters: Fields[], message: string]>([
+  test.each<[name: string, update: Fields, arrayFilters: Fields[], message: string]>([
     ['a position and every element', { $set: { 'a.$[].x': 1, 'a.0.y': 1 } }, [], "would create a conflict at 'a'"],
     [
       'the matched element and an array filter',
@@ -220,7 +220,7 @@ describe('an update', () => {
     expect(change).toThrow(message);
   });
 
-  it.each<[name: string, filter: Fields, position: number]>([
+  test.each<[name: string, filter: Fields, position: number]>([
     ['an equality comes behind $elemMatch', { people: 'b', settings: { $elemMatch: { of: 'b' } } }, 1],
     ['whatever the order in the text', { settings: { $elemMatch: { of: 'b' } }, people: 'b' }, 1],
     ['equalities by path', { 'settings.of': 'b', people: 'b' }, 2],
@@ -244,20 +244,20 @@ describe('an update', () => {
     expect(matcher.positionOf(document)).toBe(position);
   });
 
-  it('has no position where only a disjunction went through the array', () => {
+  test('has no position where only a disjunction went through the array', () => {
     const matcher = compileFilter({ $or: [{ 'a.n': 2 }, { 'a.n': 7 }] });
     const update = { $set: { 'a.$.n': 9 } };
     expect(() => applied({ a: [{ n: 1 }, { n: 2 }] }, update, { matcher })).toThrow('positional operator');
   });
 
-  it('keeps a field named __proto__ a field', () => {
+  test('keeps a field named __proto__ a field', () => {
     const update = JSON.parse('{"$set":{"__proto__.polluted":1}}') as Fields;
     const changed = applied({ a: 1 }, update);
     expect(Object.hasOwn(changed, '__proto__')).toBe(true);
     expect(({} as Fields)['polluted']).toBeUndefined();
   });
 
-  it('inserts what the filter and the update say', () => {
+  test('inserts what the filter and the update say', () => {
     const update = compileUpdate({ $set: { 'b.c': 1 }, $setOnInsert: { d: 2 }, $inc: { n: 3 }, $unset: { e: '' } });
     expect(update.insertFrom({ _id: 7, a: 1, e: { $in: [4] }, $and: [{ n: 1 }] })).toEqual({
       _id: 7,

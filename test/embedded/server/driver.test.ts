@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import mongoose, { mongo } from 'mongoose';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { createMemoryStorage } from '../support/memory-storage.js';
 import { startTestServer } from '../support/running-server.js';
 
@@ -10,7 +10,7 @@ async function insertNumbers(collection: mongo.Collection, count: number): Promi
 }
 
 describe('through the driver', () => {
-  it('stores nothing that nests too deep to be read again', async () => {
+  test('stores nothing that nests too deep to be read again', async () => {
     const storage = createMemoryStorage();
     const first = await startTestServer({ storage });
     const documents = first.db.collection<{ _id: number }>('documents');
@@ -29,7 +29,7 @@ describe('through the driver', () => {
     expect(JSON.stringify(kept).match(/"a"/g)).toHaveLength(99);
   });
 
-  it('keeps what was stored over a restart: documents, indexes, options', async () => {
+  test('keeps what was stored over a restart: documents, indexes, options', async () => {
     const storage = createMemoryStorage();
     const first = await startTestServer({ storage });
     const people = await first.db.createCollection('people', { collation: { locale: 'en', strength: 2 } });
@@ -54,7 +54,7 @@ describe('through the driver', () => {
     expect((await again.indexes()).map(({ name }) => name)).toEqual(['_id_', 'name_1']);
   });
 
-  it('reads a log that was compacted while writers were at work', async () => {
+  test('reads a log that was compacted while writers were at work', async () => {
     const storage = createMemoryStorage();
     const { db, server } = await startTestServer({ storage });
     const things = db.collection<{ _id: number; n: number }>('things');
@@ -72,7 +72,7 @@ describe('through the driver', () => {
     expect(found.map(({ n }) => n)).toEqual([...Array(200).fill(2), ...Array(1800).fill(1)]);
   });
 
-  it("reports a duplicate key in mongod's words", async () => {
+  test("reports a duplicate key in mongod's words", async () => {
     const { db } = await startTestServer();
     const users = db.collection('users');
     await users.createIndex({ 'mail.address': 1, site: -1 }, { unique: true });
@@ -93,7 +93,7 @@ describe('through the driver', () => {
     await expect(users.insertOne({ site: 1 })).rejects.toMatchObject({ code: 11000 });
   });
 
-  it('goes on after an error in an unordered batch, and stops in an ordered one', async () => {
+  test('goes on after an error in an unordered batch, and stops in an ordered one', async () => {
     const { db } = await startTestServer();
     const things = db.collection<{ _id: number }>('things');
     const documents = [{ _id: 1 }, { _id: 1 }, { _id: 2 }];
@@ -105,7 +105,7 @@ describe('through the driver', () => {
     expect(await things.countDocuments()).toBe(3);
   });
 
-  it('hands large results out in batches, unchanged by later writes', async () => {
+  test('hands large results out in batches, unchanged by later writes', async () => {
     const { db, client } = await startTestServer();
     const things = db.collection('things');
     await insertNumbers(things, 1000);
@@ -126,7 +126,7 @@ describe('through the driver', () => {
     ).rejects.toMatchObject({ codeName: 'CursorNotFound' });
   });
 
-  it('splits a reply that would be over the limit of a message', async () => {
+  test('splits a reply that would be over the limit of a message', async () => {
     const { db } = await startTestServer();
     const things = db.collection('things');
     const megabyte = 'x'.repeat(1024 * 1024);
@@ -140,7 +140,7 @@ describe('through the driver', () => {
     ).toEqual(Array.from({ length: 20 }, (_, n) => n));
   });
 
-  it('refuses documents over 16 MB, from a client and from an update', async () => {
+  test('refuses documents over 16 MB, from a client and from an update', async () => {
     const { db } = await startTestServer();
     const things = db.collection('things');
     const text = 'x'.repeat(9 * 1024 * 1024);
@@ -150,7 +150,7 @@ describe('through the driver', () => {
     expect(Object.keys((await things.findOne({ n: 1 })) ?? {})).toEqual(['_id', 'n', 'text']);
   });
 
-  it('gives up a command whose time is over', async () => {
+  test('gives up a command whose time is over', async () => {
     const { db } = await startTestServer();
     const things = db.collection('things');
     await insertNumbers(things, 3000);
@@ -164,7 +164,7 @@ describe('through the driver', () => {
     await expect(endless.toArray()).rejects.toMatchObject({ codeName: 'MaxTimeMSExpired', code: 50 });
   });
 
-  it('answers explain with the index, and what was looked at', async () => {
+  test('answers explain with the index, and what was looked at', async () => {
     const { db } = await startTestServer();
     const things = db.collection('things');
     await insertNumbers(things, 1000);
@@ -187,7 +187,7 @@ describe('through the driver', () => {
     expect(sorted['executionStats'].totalDocsExamined).toBe(5);
   });
 
-  it('deletes what is expired, and only that', async () => {
+  test('deletes what is expired, and only that', async () => {
     const { db } = await startTestServer({ expiryIntervalMs: 5 });
     const things = db.collection('things');
     await things.createIndex({ at: 1 }, { expireAfterSeconds: 60 });
@@ -204,7 +204,7 @@ describe('through the driver', () => {
     await expect.poll(() => things.distinct('name')).toEqual(['no date', 'none']);
   });
 
-  it('carries GridFS', async () => {
+  test('carries GridFS', async () => {
     const { db } = await startTestServer();
     const bucket = new mongo.GridFSBucket(db, { chunkSizeBytes: 10_000 });
     const content = randomBytes(123_456);
@@ -219,7 +219,7 @@ describe('through the driver', () => {
     expect(await bucket.find().toArray()).toEqual([]);
   });
 
-  it("runs the client's bulkWrite over several collections", async () => {
+  test("runs the client's bulkWrite over several collections", async () => {
     const { client } = await startTestServer();
     const result = await client.bulkWrite(
       [
@@ -244,7 +244,7 @@ describe('through the driver', () => {
     ).rejects.toThrow('bulk write');
   });
 
-  it('keeps a capped collection at its size', async () => {
+  test('keeps a capped collection at its size', async () => {
     const { db } = await startTestServer();
     const log = await db.createCollection<{ _id: number }>('log', { capped: true, size: 1_000_000, max: 3 });
     await log.insertMany([1, 2, 3, 4, 5].map((_id) => ({ _id })));
@@ -252,7 +252,7 @@ describe('through the driver', () => {
     expect(await log.isCapped()).toBe(true);
   });
 
-  it('refuses writes on a full disk with a clear error, reads on, and recovers', async () => {
+  test('refuses writes on a full disk with a clear error, reads on, and recovers', async () => {
     const { db, storage } = await startTestServer();
     const things = db.collection('things');
     await things.createIndex({ name: 1 }, { unique: true });
@@ -277,7 +277,7 @@ describe('through the driver', () => {
     ).toEqual([{ name: 'before', n: 2 }, { name: 'during' }]);
   });
 
-  it('writes an aggregation out, and merges it in', async () => {
+  test('writes an aggregation out, and merges it in', async () => {
     const { db } = await startTestServer();
     const things = db.collection('things');
     await insertNumbers(things, 20);
@@ -296,7 +296,7 @@ describe('through the driver', () => {
     expect(await db.collection('out').findOne({ _id: 1 as never })).toEqual({ _id: 1, sum: 24, count: 3 });
   });
 
-  it('serves Mongoose', async () => {
+  test('serves Mongoose', async () => {
     const { url } = await startTestServer();
     const connection = await mongoose.createConnection(url).asPromise();
     onTestFinished(() => connection.close());

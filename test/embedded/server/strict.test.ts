@@ -1,5 +1,5 @@
 import { mongo } from 'mongoose';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { Document } from '../../../src/embedded/bson/values.js';
 import { startEmbeddedDatabase } from '../../support/database.js';
 
@@ -47,7 +47,7 @@ const insert = (more: Document = {}, document: Document = {}): Document => ({
 });
 
 describe('a command is refused', () => {
-  it.each<[what: string, command: Document, code: number | string]>([
+  test.each<[what: string, command: Document, code: number | string]>([
     ['a view', { create: 'v', viewOn: 'c', pipeline: [] }, 115],
     ['a validator', { create: 'v', validator: { a: 1 } }, 115],
     ['a validator for what there is', { collMod: 'c', validator: { a: 1 } }, 115],
@@ -97,19 +97,19 @@ describe('a command is refused', () => {
     expect(await outcomeOf(command)).toBe(code);
   });
 
-  it('a collection that MongoDB keeps for itself', async () => {
+  test('a collection that MongoDB keeps for itself', async () => {
     expect(await outcomeOf({ insert: 'system.foo', documents: [{}] })).toBe(73);
     expect(await outcomeOf({ create: 'system.foo' })).toBe(73);
     expect(await outcomeOf({ insert: 'system.js', documents: [{}] })).toBe('ok');
   });
 
-  it('a database whose name differs from another by case alone, or has 64 bytes', async () => {
+  test('a database whose name differs from another by case alone, or has 64 bytes', async () => {
     expect(await outcomeOf(insert())).toBe('ok');
     expect(await outcomeOf(insert(), client.db('STRICT'))).toBe(13297);
     expect(await outcomeOf(insert(), client.db('ä'.repeat(32)))).toBe(73);
   });
 
-  it('a write concern inside a transaction', async () => {
+  test('a write concern inside a transaction', async () => {
     const session = client.startSession();
     session.startTransaction();
     const command = { insert: 'c', documents: [{}], writeConcern: { w: 1 } };
@@ -118,7 +118,7 @@ describe('a command is refused', () => {
   });
 });
 
-it('sorts by $natural as by the order of storage, without an index', async () => {
+test('sorts by $natural as by the order of storage, without an index', async () => {
   const documents = [3, 1, 2].map((_id) => ({ _id }));
   await db.command({ insert: 'natural', documents });
   const sorted = async (direction: number): Promise<unknown[]> =>
@@ -143,24 +143,24 @@ it('sorts by $natural as by the order of storage, without an index', async () =>
   expect(queryPlanner.winningPlan).toEqual({ stage: 'COLLSCAN', direction: 'backward' });
 });
 
-it('takes a declared version of the API, and the options of validate that drivers send', async () => {
+test('takes a declared version of the API, and the options of validate that drivers send', async () => {
   expect(await outcomeOf({ find: 'c', apiVersion: '1', apiStrict: true })).toBe('ok');
   expect(await outcomeOf({ distinct: 'c', key: 'a', apiVersion: '1' })).toBe('ok');
   expect(await outcomeOf({ validate: 'c', scandata: true, full: false })).toBe('ok');
 });
 
 describe('a limit is MongoDB’s', () => {
-  it('of 100 levels a document is stored', async () => {
+  test('of 100 levels a document is stored', async () => {
     expect(await outcomeOf(insert({}, nested(99)))).toBe('ok');
   });
 
-  it('of 32 fields an index is made, and of 63 beside that of _id', async () => {
+  test('of 32 fields an index is made, and of 63 beside that of _id', async () => {
     expect(await outcomeOf(createIndexes(index(fields(32))))).toBe('ok');
     const many = Object.keys(fields(63)).map((field) => index({ [field]: 1 }));
     expect(await outcomeOf({ createIndexes: 'many', indexes: many })).toBe('ok');
   });
 
-  it('a sort takes 100 MB unless it may use the disk, or wants only the first', async () => {
+  test('a sort takes 100 MB unless it may use the disk, or wants only the first', async () => {
     const sorted = db.collection<{ n: number; text: string; list?: string[] }>('sorted');
     const text = 'x'.repeat(5 * 1024 * 1024);
     for (let n = 0; n < 22; n += 1) await sorted.insertOne({ n: -n, text });
@@ -183,7 +183,7 @@ describe('a limit is MongoDB’s', () => {
 });
 
 describe('a collection comes into being', () => {
-  it('by an upsert, not by an update, a delete or a findAndModify', async () => {
+  test('by an upsert, not by an update, a delete or a findAndModify', async () => {
     const set = { $set: { a: 1 } };
     const ghost = db.collection<{ _id: number; a?: number }>('ghost');
     expect(await ghost.updateOne({ _id: 1 }, set)).toMatchObject({ matchedCount: 0, upsertedCount: 0 });
@@ -203,7 +203,7 @@ describe('a collection comes into being', () => {
 });
 
 describe('a sort over arrays', () => {
-  it('takes the fields of one array from one element', async () => {
+  test('takes the fields of one array from one element', async () => {
     const pairs = db.collection<{ _id: number }>('pairs');
     await pairs.insertMany([
       {
@@ -224,13 +224,13 @@ describe('a sort over arrays', () => {
     expect(await order({ 'l.x': 1, 'l.y': 1 })).toEqual([3, 2, 4, 1]);
   });
 
-  it('is refused over two of them', async () => {
+  test('is refused over two of them', async () => {
     await db.collection('parallel').insertOne({ a: [1, 2], b: [3, 4] });
     expect(await outcomeOf({ find: 'parallel', sort: { a: 1, b: 1 } })).toBe(2);
   });
 });
 
-it('knows the lower-case names of its commands', async () => {
+test('knows the lower-case names of its commands', async () => {
   await db.createCollection('counted');
   for (const name of ['collStats', 'collstats'])
     expect(await db.command({ [name]: 'counted' })).toMatchObject({ count: 0 });

@@ -1,5 +1,5 @@
 import { mongo } from 'mongoose';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createMemoryStorage } from '../support/memory-storage.js';
 import { sendRaw } from '../support/raw-client.js';
 import { startTestServer } from '../support/running-server.js';
@@ -29,7 +29,7 @@ async function balances(accounts: mongo.Collection<Account>, session?: mongo.Cli
 }
 
 describe('transactions', () => {
-  it('show their writes to themselves at once and to others when they commit', async () => {
+  test('show their writes to themselves at once and to others when they commit', async () => {
     const { client, accounts } = await startBank();
     const session = client.startSession();
     session.startTransaction();
@@ -44,7 +44,7 @@ describe('transactions', () => {
     await session.endSession();
   });
 
-  it('are the only place where a snapshot is to be had', async () => {
+  test('are the only place where a snapshot is to be had', async () => {
     const { client, accounts } = await startBank();
     const session = client.startSession({ snapshot: true });
     await expect(accounts.findOne({}, { session })).rejects.toMatchObject({ codeName: 'CommandNotSupported' });
@@ -57,7 +57,7 @@ describe('transactions', () => {
     );
   });
 
-  it.each([
+  test.each([
     ['LockTimeout', 24, ['TransientTransactionError']],
     ['SnapshotUnavailable', 246, ['TransientTransactionError']],
     ['PreparedTransactionInProgress', 267, ['TransientTransactionError']],
@@ -74,7 +74,7 @@ describe('transactions', () => {
     expect((await sendRaw(path, insert))['errorLabels']).toEqual(errorLabels);
   });
 
-  it('read the state of the moment they began, by index as by scan', async () => {
+  test('read the state of the moment they began, by index as by scan', async () => {
     const { client, accounts } = await startBank();
     await accounts.createIndex({ balance: 1 });
     const session = client.startSession();
@@ -95,7 +95,7 @@ describe('transactions', () => {
     await session.endSession();
   });
 
-  it('let the first writer win', async () => {
+  test('let the first writer win', async () => {
     const { client, accounts } = await startBank();
     const [first, second] = [client.startSession(), client.startSession()];
     first.startTransaction();
@@ -112,7 +112,7 @@ describe('transactions', () => {
     await Promise.all([first.endSession(), second.endSession()]);
   });
 
-  it('do not overwrite what was committed after they began', async () => {
+  test('do not overwrite what was committed after they began', async () => {
     const { client, accounts } = await startBank();
     const session = client.startSession();
     session.startTransaction();
@@ -125,7 +125,7 @@ describe('transactions', () => {
     await session.endSession();
   });
 
-  it('guard unique keys they have taken or given up', async () => {
+  test('guard unique keys they have taken or given up', async () => {
     const { client, accounts } = await startBank();
     await accounts.createIndex({ mail: 1 }, { unique: true, sparse: true });
     await accounts.updateOne({ _id: 'ann' }, { $set: { mail: 'ann@x' } });
@@ -152,7 +152,7 @@ describe('transactions', () => {
     await Promise.all([first.endSession(), second.endSession()]);
   });
 
-  it('make a write outside of them wait, and it then sees what they did', async () => {
+  test('make a write outside of them wait, and it then sees what they did', async () => {
     const { client, accounts } = await startBank();
     const session = client.startSession();
     session.startTransaction();
@@ -171,7 +171,7 @@ describe('transactions', () => {
     await session.endSession();
   });
 
-  it('make a write with a time limit give up waiting', async () => {
+  test('make a write with a time limit give up waiting', async () => {
     const { client, accounts } = await startBank();
     const session = client.startSession();
     session.startTransaction();
@@ -183,7 +183,7 @@ describe('transactions', () => {
     await session.endSession();
   });
 
-  it('are over when a statement fails', async () => {
+  test('are over when a statement fails', async () => {
     const { client, accounts } = await startBank();
     const session = client.startSession();
     session.startTransaction();
@@ -194,7 +194,7 @@ describe('transactions', () => {
     await session.endSession();
   });
 
-  it('leave nothing behind when they are aborted, not even the collection', async () => {
+  test('leave nothing behind when they are aborted, not even the collection', async () => {
     const { client, db } = await startBank();
     const session = client.startSession();
     session.startTransaction();
@@ -204,7 +204,7 @@ describe('transactions', () => {
     expect(await db.listCollections({ name: 'fresh' }).toArray()).toEqual([]);
   });
 
-  it('commit once, however often they are told to, also after a restart', async () => {
+  test('commit once, however often they are told to, also after a restart', async () => {
     const storage = createMemoryStorage();
     const { path, server } = await startBank({ storage });
     const scope = { lsid: { id: new mongo.UUID() }, txnNumber: mongo.Long.fromNumber(1), autocommit: false };
@@ -220,7 +220,7 @@ describe('transactions', () => {
     expect(await again.db.collection<Account>('accounts').findOne({ _id: 'ann' })).toMatchObject({ balance: 101 });
   });
 
-  it('survive a lost commit reply: the driver asks again and nothing is done twice', async () => {
+  test('survive a lost commit reply: the driver asks again and nothing is done twice', async () => {
     const { client, db, accounts } = await startBank();
     await db.admin().command({
       configureFailPoint: 'failCommand',
@@ -233,7 +233,7 @@ describe('transactions', () => {
     expect(await balances(accounts)).toBe('ann 101, bob 50');
   });
 
-  it('fail as a whole on a full disk', async () => {
+  test('fail as a whole on a full disk', async () => {
     const { client, accounts, storage } = await startBank();
     const session = client.startSession();
     session.startTransaction();
@@ -254,7 +254,7 @@ describe('retried writes', () => {
     txnNumber: mongo.Long.fromNumber(txnNumber),
   });
 
-  it('are answered from memory, also after a restart', async () => {
+  test('are answered from memory, also after a restart', async () => {
     const storage = createMemoryStorage();
     const { path, server } = await startTestServer({ storage });
     const id = new mongo.UUID();
@@ -282,7 +282,7 @@ describe('retried writes', () => {
     expect(await sendRaw(again.path, increment)).toMatchObject({ codeName: 'TransactionTooOld', ok: 0 });
   });
 
-  it('repeat only the statements that had failed', async () => {
+  test('repeat only the statements that had failed', async () => {
     const { path, db } = await startTestServer();
     const documents = [{ _id: 1 }, { _id: 1 }, { _id: 2 }];
     const insert = { insert: 'things', ordered: false, documents, ...scopeOf(new mongo.UUID(), 1) };
@@ -292,7 +292,7 @@ describe('retried writes', () => {
     expect(await db.collection('things').find().toArray()).toEqual([{ _id: 1 }]);
   });
 
-  it('happen once when the connection broke before the reply', async () => {
+  test('happen once when the connection broke before the reply', async () => {
     const { db } = await startTestServer();
     await db.admin().command({
       configureFailPoint: 'failCommand',

@@ -1,5 +1,5 @@
 import type { mongo } from 'mongoose';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createMemoryStorage } from '../support/memory-storage.js';
 import { startTestServer } from '../support/running-server.js';
 
@@ -10,7 +10,7 @@ async function ensureValid(db: mongo.Db): Promise<void> {
 }
 
 describe('a write that is refused has changed nothing', () => {
-  it('for two arrays that one index cannot hold, in memory and on disk', async () => {
+  test('for two arrays that one index cannot hold, in memory and on disk', async () => {
     const storage = createMemoryStorage();
     const { db, server, client } = await startTestServer({ storage });
     const things: Things = db.collection('things');
@@ -34,7 +34,7 @@ describe('a write that is refused has changed nothing', () => {
     expect(await again.db.collection('things').find().toArray()).toEqual(expected);
   });
 
-  it('for an index that came into being while its transaction was open', async () => {
+  test('for an index that came into being while its transaction was open', async () => {
     const { db, client } = await startTestServer();
     const things: Things = db.collection('things');
     await things.insertOne({ _id: 1 });
@@ -48,7 +48,7 @@ describe('a write that is refused has changed nothing', () => {
     await ensureValid(db);
   });
 
-  it('for an $out whose results do not fit', async () => {
+  test('for an $out whose results do not fit', async () => {
     const { db } = await startTestServer();
     const things: Things = db.collection('things');
     await things.createIndex({ n: 1 }, { unique: true });
@@ -64,7 +64,7 @@ describe('a write that is refused has changed nothing', () => {
 });
 
 describe('a write that meets a lock', () => {
-  it('waits as $out, and then replaces everything', async () => {
+  test('waits as $out, and then replaces everything', async () => {
     const { db, client } = await startTestServer();
     const things: Things = db.collection('things');
     await things.insertMany([{ _id: 1 }, { _id: 2 }, { _id: 3 }]);
@@ -90,7 +90,7 @@ describe('a write that meets a lock', () => {
     await ensureValid(db);
   });
 
-  it('is not acknowledged when the collection was dropped meanwhile', async () => {
+  test('is not acknowledged when the collection was dropped meanwhile', async () => {
     const { db, client } = await startTestServer();
     const things: Things = db.collection('things');
     await things.insertOne({ _id: 1 });
@@ -107,7 +107,7 @@ describe('a write that meets a lock', () => {
     await expect(waiting).rejects.toThrow('dropped');
   });
 
-  it('is refused in a transaction on a capped collection, whose evictions nobody could take back', async () => {
+  test('is refused in a transaction on a capped collection, whose evictions nobody could take back', async () => {
     const { db, client } = await startTestServer();
     const things = await db.createCollection('things', { capped: true, size: 4096, max: 2 });
     await client.withSession(async (session) => {

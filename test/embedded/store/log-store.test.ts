@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { LogStore } from '../../../src/embedded/store/log-store.js';
 import { createMemoryStorage, type MemoryStorage } from '../support/memory-storage.js';
 
@@ -20,7 +20,7 @@ const LOG = 'data.log';
 const contentOf = (storage: MemoryStorage): Buffer => storage.files.get(LOG) ?? Buffer.alloc(0);
 
 describe('the log', () => {
-  it('gives back what was written, in order', async () => {
+  test('gives back what was written, in order', async () => {
     const storage = createMemoryStorage();
     const { log } = open(storage);
     await append(log, 'one', 'two');
@@ -28,7 +28,7 @@ describe('the log', () => {
     expect(open(storage).read).toEqual(['one', 'two', 'three']);
   });
 
-  it('writes all that one turn appends at once', async () => {
+  test('writes all that one turn appends at once', async () => {
     const storage = createMemoryStorage();
     const { log } = open(storage);
     log.append([Buffer.from('one')], () => {});
@@ -38,7 +38,7 @@ describe('the log', () => {
     expect(open(storage).read).toEqual(['one', 'two']);
   });
 
-  it('cuts a tail that was torn anywhere, and keeps what it cut off', async () => {
+  test('cuts a tail that was torn anywhere, and keeps what it cut off', async () => {
     const whole = createMemoryStorage();
     const { log } = open(whole);
     await append(log, 'first');
@@ -56,7 +56,7 @@ describe('the log', () => {
     }
   });
 
-  it('notices every flipped bit of the last frame', async () => {
+  test('notices every flipped bit of the last frame', async () => {
     const whole = createMemoryStorage();
     const { log } = open(whole);
     await append(log, 'first');
@@ -70,7 +70,7 @@ describe('the log', () => {
     }
   });
 
-  it('refuses to lose data that had been on disk, unless it is told to', async () => {
+  test('refuses to lose data that had been on disk, unless it is told to', async () => {
     const storage = createMemoryStorage();
     const { log } = open(storage);
     await append(log, 'first');
@@ -86,7 +86,7 @@ describe('the log', () => {
     expect(read).toEqual([]);
   });
 
-  it('undoes what a full disk did not take, last change first, and goes on when there is room', async () => {
+  test('undoes what a full disk did not take, last change first, and goes on when there is room', async () => {
     const storage = createMemoryStorage();
     const { log, problems } = open(storage);
     await append(log, 'first');
@@ -103,7 +103,7 @@ describe('the log', () => {
     expect(open(storage).read).toEqual(['first', 'fourth']);
   });
 
-  it('takes no more writes after a failed sync until all was written anew', async () => {
+  test('takes no more writes after a failed sync until all was written anew', async () => {
     const storage = createMemoryStorage();
     const { log } = open(storage);
     await append(log, 'first');
@@ -118,7 +118,7 @@ describe('the log', () => {
     expect(open(storage).read).toEqual(['all of it', 'more']);
   });
 
-  it('compacts while writers go on, and loses none of what they write', async () => {
+  test('compacts while writers go on, and loses none of what they write', async () => {
     const storage = createMemoryStorage();
     const { log } = open(storage);
     await append(log, ...Array.from({ length: 100 }, (_, number) => `old ${number}`));
@@ -144,7 +144,7 @@ describe('the log', () => {
     expect([...storage.files.keys()]).toEqual([LOG]);
   });
 
-  it('gives a compaction up when it cannot be finished, and stays as it was', async () => {
+  test('gives a compaction up when it cannot be finished, and stays as it was', async () => {
     const storage = createMemoryStorage();
     const { log, problems } = open(storage);
     await append(log, 'first');
@@ -156,7 +156,7 @@ describe('the log', () => {
     expect(open(storage).read).toEqual(['first', 'second']);
   });
 
-  it('forgets a compaction that a crash interrupted', async () => {
+  test('forgets a compaction that a crash interrupted', async () => {
     const storage = createMemoryStorage();
     const { log } = open(storage);
     await append(log, 'first');

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { deserialize, serialize } from 'bson';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Document } from '../../../src/embedded/bson/values.js';
 import { dial, opMsg, receive } from '../support/raw-client.js';
 import { startTestServer } from '../support/running-server.js';
@@ -33,7 +33,7 @@ async function isClosed(socket: Socket): Promise<boolean> {
 }
 
 describe('the wire', () => {
-  it('answers the first hello, an OP_QUERY, with an OP_REPLY', async () => {
+  test('answers the first hello, an OP_QUERY, with an OP_REPLY', async () => {
     const { path } = await startTestServer();
     const socket = await dial(path);
     socket.write(opQuery({ ismaster: 1, helloOk: true }));
@@ -46,7 +46,7 @@ describe('the wire', () => {
     socket.destroy();
   });
 
-  it('takes a message in pieces, and several in one piece', async () => {
+  test('takes a message in pieces, and several in one piece', async () => {
     const { path } = await startTestServer();
     const socket = await dial(path);
     const ping = opMsg({ ping: 1, $db: 'admin' });
@@ -64,7 +64,7 @@ describe('the wire', () => {
     socket.destroy();
   });
 
-  it.each([
+  test.each([
     ['a length below a header', header(3, 2013)],
     ['a negative length', header(-5, 2013)],
     ['more than 48 MB', header(48_000_001, 2013)],
@@ -91,7 +91,7 @@ describe('the wire', () => {
     expect(await db.command({ ping: 1 })).toMatchObject({ ok: 1 });
   });
 
-  it('survives random bytes', async () => {
+  test('survives random bytes', async () => {
     const { path, db } = await startTestServer();
     for (let seed = 1; seed <= 50; seed += 1) {
       const bytes = opMsg({ find: 'things', filter: { a: [1, { b: 'c' }] }, $db: 'test' });
@@ -106,7 +106,7 @@ describe('the wire', () => {
     expect(await db.command({ ping: 1 })).toMatchObject({ ok: 1 });
   });
 
-  it('names a command and a field it does not know', async () => {
+  test('names a command and a field it does not know', async () => {
     const { db } = await startTestServer();
     await expect(db.command({ frobnicate: 1 })).rejects.toMatchObject({
       code: 59,

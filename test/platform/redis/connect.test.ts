@@ -3,7 +3,7 @@ import { createServer, type Server as HttpServer } from 'node:http';
 import { pino } from 'pino';
 import { Server } from 'socket.io';
 import { type Socket as Client, io as connect } from 'socket.io-client';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createRedisAdapter } from '../../../src/library-internals/redis-adapter.js';
 import { connectRedis, type Redis } from '../../../src/platform/redis/connect.js';
 import { freePort, startRedis, type TestRedis } from '../../support/redis-server.js';
@@ -42,7 +42,7 @@ async function processIdOf(redis: Redis): Promise<number> {
 }
 
 describe('the first connection', () => {
-  it('is refused with the address, the cause and without the password', async () => {
+  test('is refused with the address, the cause and without the password', async () => {
     const url = `redis://user:hunter2@127.0.0.1:${await freePort()}`;
     const error = await connectRedis({ url, prefix: 'test', startupTimeoutMs: 200, logger }).catch(
       (reason: unknown) => reason,
@@ -51,13 +51,13 @@ describe('the first connection', () => {
     expect(String(error)).not.toContain('hunter2');
   });
 
-  it('does not repeat an address that is no URL', async () => {
+  test('does not repeat an address that is no URL', async () => {
     const attempt = connectRedis({ url: 'hunter2@nowhere', prefix: 'test', startupTimeoutMs: 200, logger });
     await expect(attempt).rejects.toThrow('redis://');
     await expect(attempt).rejects.not.toThrow('hunter2');
   });
 
-  it('waits for a Redis that starts later', async () => {
+  test('waits for a Redis that starts later', async () => {
     await server.stop();
     const opening = open();
     await server.start();
@@ -66,7 +66,7 @@ describe('the first connection', () => {
 });
 
 describe('an outage', () => {
-  it('is reported, refuses commands at once, and ends by itself', async () => {
+  test('is reported, refuses commands at once, and ends by itself', async () => {
     const redis = await open();
     const states: boolean[] = [];
     redis.onStateChange((isReady) => states.push(isReady));
@@ -80,7 +80,7 @@ describe('an outage', () => {
     expect(states).toEqual([false, true]);
   });
 
-  it('of a Redis that hangs rejects what waits for it, and ends by itself', async () => {
+  test('of a Redis that hangs rejects what waits for it, and ends by itself', async () => {
     const redis = await open();
     const processId = await processIdOf(redis);
     process.kill(processId, 'SIGSTOP');
@@ -95,7 +95,7 @@ describe('an outage', () => {
     await redis.ping();
   });
 
-  it('loses messages of the adapter without a rejection, and counts them', async () => {
+  test('loses messages of the adapter without a rejection, and counts them', async () => {
     let failures = 0;
     const redis = await open(() => {
       failures += 1;
@@ -106,7 +106,7 @@ describe('an outage', () => {
     expect(failures).toBe(1);
   });
 
-  it('lasts until the subscriptions stand again', async () => {
+  test('lasts until the subscriptions stand again', async () => {
     const redis = await open();
     await redis.subscriber.subscribe('channel', () => undefined, true);
     await server.command('ACL', 'SETUSER', 'default', 'resetchannels');
@@ -117,7 +117,7 @@ describe('an outage', () => {
     await redis.ping();
   });
 
-  it('closes at once while Redis is away', async () => {
+  test('closes at once while Redis is away', async () => {
     const redis = await open();
     await server.stop();
     await stateOf(redis, false);
@@ -158,7 +158,7 @@ async function ensureCrossing(from: Server, to: Client, namespace = '/'): Promis
 }
 
 describe('the adapter of Socket.IO', () => {
-  it('carries messages again after Redis was killed and restarted', async () => {
+  test('carries messages again after Redis was killed and restarted', async () => {
     const [a, b] = [await startNode(), await startNode()];
     await ensureCrossing(a.io, b.client);
     await server.stop();
@@ -171,7 +171,7 @@ describe('the adapter of Socket.IO', () => {
     expect(await a.io.of('/').adapter.serverCount()).toBe(2);
   });
 
-  it.each(['killed', 'hanging'])('carries messages of a namespace that was opened with Redis %s', async (how) => {
+  test.each(['killed', 'hanging'])('carries messages of a namespace that was opened with Redis %s', async (how) => {
     const nodes = [await startNode(), await startNode()] as const;
     const [a, b] = nodes;
     const areReady = (isReady: boolean) => Promise.all(nodes.map(({ redis }) => stateOf(redis, isReady)));
@@ -197,7 +197,7 @@ describe('the adapter of Socket.IO', () => {
     await ensureCrossing(a.io, client, '/late');
   });
 
-  it('survives whatever is published on its channels', async () => {
+  test('survives whatever is published on its channels', async () => {
     const [a, b] = [await startNode(), await startNode()];
     await ensureCrossing(a.io, b.client);
     const forged = [

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect as connectTcp, createServer } from 'node:net';
 import { pino } from 'pino';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { connectRedis, type Redis } from '../../../src/platform/redis/connect.js';
 import { startRedis, type TestRedis } from '../../support/redis-server.js';
 import { until } from '../../support/until.js';
@@ -59,7 +59,7 @@ const run = async (commands: Commands): Promise<void> => {
 };
 
 describe('a start', () => {
-  it.each([
+  test.each([
     ['channels', ['resetchannels'], /NOPERM.*channel/],
     ['the right to psubscribe', ['-psubscribe'], /NOPERM.*psubscribe/],
     ['the right to subscribe', ['-subscribe'], /NOPERM.*'subscribe/],
@@ -86,7 +86,7 @@ describe('a start', () => {
     expect(redis.isReady()).toBe(true);
   });
 
-  it.each([
+  test.each([
     ['a wrong password', 'limited:wrong', /WRONGPASS.*REDIS_URL/],
     ['an unknown user', 'nobody:wrong', /WRONGPASS.*REDIS_URL/],
   ])('with %s fails at once', async (_, credentials, reason) => {
@@ -94,17 +94,17 @@ describe('a start', () => {
     await expect(open({ url: urlOf(credentials), startupTimeoutMs: 600_000 })).rejects.toThrow(reason);
   });
 
-  it('without the password that Redis wants fails at once', async () => {
+  test('without the password that Redis wants fails at once', async () => {
     await server.command('ACL', 'SETUSER', 'default', 'resetpass', '>secret');
     await expect(open({ startupTimeoutMs: 600_000 })).rejects.toThrow(/NOAUTH.*REDIS_URL/);
   });
 
-  it('with a database that Redis does not have fails at once', async () => {
+  test('with a database that Redis does not have fails at once', async () => {
     const attempt = open({ url: `${server.url}/99`, startupTimeoutMs: 600_000 });
     await expect(attempt).rejects.toThrow(/DB index is out of range/);
   });
 
-  it.each([
+  test.each([
     ['a replica', [['REPLICAOF', '127.0.0.1', '1']], /READONLY.*REDIS_URL must name the master/],
     ['a Redis without memory', [['CONFIG', 'SET', 'maxmemory', '1']], /OOM.*maxmemory/],
     [
@@ -117,7 +117,7 @@ describe('a start', () => {
     await expect(open({ startupTimeoutMs: 1_000 })).rejects.toThrow(reason);
   });
 
-  it('waits for a fail-over', async () => {
+  test('waits for a fail-over', async () => {
     await server.command('REPLICAOF', '127.0.0.1', '1');
     const opening = open();
     await until(() => lines.some((line) => line.includes('READONLY')));
@@ -129,7 +129,7 @@ describe('a start', () => {
 const KILL: Commands = [['CLIENT', 'KILL', 'USER', 'default']];
 
 describe('a running node', () => {
-  it.each([
+  test.each([
     ['OOM', [['CONFIG', 'SET', 'maxmemory', '1']]],
     ['NOREPLICAS', [['CONFIG', 'SET', 'min-replicas-to-write', '1']]],
     ['READONLY', [['REPLICAOF', '127.0.0.1', '1']]],
@@ -194,7 +194,7 @@ describe('a running node', () => {
     },
   );
 
-  it('notices by itself what Redis refuses, and that it does not any more', async () => {
+  test('notices by itself what Redis refuses, and that it does not any more', async () => {
     const redis = await join(await open());
     await server.command('CONFIG', 'SET', 'maxmemory', '1');
     await until(() => !redis.isReady());
@@ -202,7 +202,7 @@ describe('a running node', () => {
     await until(() => redis.isReady());
   });
 
-  it('makes new connections when the old ones lead to a server that is no master any more', async () => {
+  test('makes new connections when the old ones lead to a server that is no master any more', async () => {
     const other = await startRedis();
     undo.push(() => other.dispose());
     const proxy = await startProxy(server);
@@ -216,7 +216,7 @@ describe('a running node', () => {
     expect(await other.command('GET', 'test:key')).toBe('value');
   });
 
-  it('notices that it publishes on another server than it listens to', async () => {
+  test('notices that it publishes on another server than it listens to', async () => {
     const other = await startRedis();
     undo.push(() => other.dispose());
     const proxy = await startProxy(server);
@@ -260,7 +260,7 @@ async function startProxy(first: TestRedis): Promise<{ url: string; setTarget(se
 }
 
 describe('a message', () => {
-  it('that a node which should get it is not subscribed to counts as lost', async () => {
+  test('that a node which should get it is not subscribed to counts as lost', async () => {
     let lost = 0;
     await server.command('ACL', 'SETUSER', 'other', 'reset', ...RIGHTS, '>secret');
     const a = await join(
@@ -295,7 +295,7 @@ describe('a message', () => {
     expect(lost).toBe(1);
   });
 
-  it('counts as lost while the other node is not back after a restart of Redis', async () => {
+  test('counts as lost while the other node is not back after a restart of Redis', async () => {
     const own = await startRedis();
     undo.push(() => own.dispose());
     let lost = 0;

@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { systemClock } from '../../../src/platform/clock.js';
 import { connectRedis } from '../../../src/platform/redis/connect.js';
 import { PRESENCE_LIMIT_MS } from '../../../src/realtime/presence/index.js';
@@ -10,7 +10,7 @@ import { createRedisPresence } from '../../../src/realtime/presence/redis.js';
 import { startRedis } from '../../support/redis-server.js';
 import { until } from '../../support/until.js';
 
-it('takes the sockets of a node killed with SIGKILL for gone within the limit, with the lease of production', async () => {
+test('takes the sockets of a node killed with SIGKILL for gone within the limit, with the lease of production', async () => {
   const server = await startRedis();
   const logger = pino({ enabled: false });
   const redis = await connectRedis({ url: server.url, prefix: 'test', startupTimeoutMs: 120_000, logger });

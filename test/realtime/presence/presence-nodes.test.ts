@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Clock, systemClock } from '../../../src/platform/clock.js';
 import { connectRedis, type Redis } from '../../../src/platform/redis/connect.js';
 import type { PresenceEntry, PresenceStore } from '../../../src/realtime/presence/index.js';
@@ -109,7 +109,7 @@ const stateOf = (nodes: readonly Node[], isReady: boolean): Promise<void> =>
   until(() => nodes.every(({ redis }) => redis.isReady() === isReady));
 
 describe('two nodes', () => {
-  it('see each other’s sockets, and decide first and last together', async () => {
+  test('see each other’s sockets, and decide first and last together', async () => {
     const [a, b] = [await startNode(), await startNode()];
     const [one, two] = [socketOf('ann'), socketOf('ann')];
     expect(await a.store.add(one)).toEqual({ isFirst: true });
@@ -123,7 +123,7 @@ describe('two nodes', () => {
     expect(reportsOf([a, b], 'offline')).toEqual(['ann']);
   });
 
-  it('know whether they are alone', async () => {
+  test('know whether they are alone', async () => {
     const a = await startNode();
     const b = await startNode();
     expect([a.isAlone, b.isAlone]).toEqual([true, false]);
@@ -132,7 +132,7 @@ describe('two nodes', () => {
     expect((await startNode()).isAlone).toBe(true);
   });
 
-  it('take the sockets of one that stops for gone at once, without calling them lost', async () => {
+  test('take the sockets of one that stops for gone at once, without calling them lost', async () => {
     const [a, b] = [await startNode(), await startNode()];
     for (let i = 0; i < 450; i++) await a.store.add(socketOf(`user-${i}`));
     await a.store.stop();
@@ -146,7 +146,7 @@ describe('two nodes', () => {
 });
 
 describe('a node that dies', () => {
-  it('takes its sockets with it; one survivor says so', async () => {
+  test('takes its sockets with it; one survivor says so', async () => {
     const [a, b, c] = [await startNode(), await startNode(), await startNode()];
     const [ofAnn, ofBob, ofBobElsewhere] = [socketOf('ann'), socketOf('bob'), socketOf('bob')];
     await a.store.add(ofAnn);
@@ -162,7 +162,7 @@ describe('a node that dies', () => {
     expect(reportsOf([b, c], 'restored')).toEqual([]);
   });
 
-  it('with many sockets is cleaned up completely, each socket once', async () => {
+  test('with many sockets is cleaned up completely, each socket once', async () => {
     const [a, b, c] = [await startNode(), await startNode(), await startNode()];
     const entries = Array.from({ length: 1_500 }, (_, i) => socketOf(`user-${i}`));
     await Promise.all(entries.map((entry) => a.store.add(entry)));
@@ -174,7 +174,7 @@ describe('a node that dies', () => {
     expect(keys.filter((key) => /user:|sockets:|reaper:/.test(key))).toEqual([]);
   });
 
-  it('by SIGKILL is noticed too', async () => {
+  test('by SIGKILL is noticed too', async () => {
     const a = await startNode();
     const path = fileURLToPath(new URL('./fixtures/presence-node.ts', import.meta.url));
     const child = fork(path, [server.url, keyPrefix, String(LEASE_MS), 'ann', 'bob'], {
@@ -189,7 +189,7 @@ describe('a node that dies', () => {
     expect(await connectionsOf(a, 'ann')).toBe(0);
   });
 
-  it('before it reported a user it had taken on leaves that to another', async () => {
+  test('before it reported a user it had taken on leaves that to another', async () => {
     const a = await startNode();
     const socket = socketOf('ann');
     await a.store.add(socket);
@@ -208,7 +208,7 @@ describe('a node that dies', () => {
 });
 
 describe('a node that stood still', () => {
-  it('registers its sockets again when others have removed them', async () => {
+  test('registers its sockets again when others have removed them', async () => {
     const [a, b] = [await startNode(), await startNode()];
     const socket = socketOf('ann');
     await a.store.add(socket);
@@ -225,7 +225,7 @@ describe('a node that stood still', () => {
 });
 
 describe('a Redis that is killed', () => {
-  it('and comes back empty is told everything again', async () => {
+  test('and comes back empty is told everything again', async () => {
     const nodes = [await startNode(), await startNode()] as const;
     const [a, b] = nodes;
     const [stays, leaves, leavesEarlier] = [socketOf('ann'), socketOf('bob'), socketOf('eve')];
@@ -287,14 +287,14 @@ async function ensureCounted(node: Node, live: ReadonlyMap<string, number>): Pro
 }
 
 describe('traffic', () => {
-  it('during which Redis is killed leaves no socket behind and forgets none', async () => {
+  test('during which Redis is killed leaves no socket behind and forgets none', async () => {
     const nodes = [await startNode(), await startNode()] as const;
     const live = await churn([...nodes], () => server.stop());
     await server.start();
     await ensureCounted(nodes[0], live);
   });
 
-  it('during which all connections break, again and again, leaves no socket behind and forgets none', async () => {
+  test('during which all connections break, again and again, leaves no socket behind and forgets none', async () => {
     const nodes = [await startNode(), await startNode()] as const;
     const { commands } = await openRedis();
     const live = new Map<string, number>();
@@ -310,7 +310,7 @@ describe('traffic', () => {
 });
 
 describe('a Redis that hangs', () => {
-  it('for longer than a lease costs nobody their presence', async () => {
+  test('for longer than a lease costs nobody their presence', async () => {
     const nodes = [await startNode(), await startNode()] as const;
     const [a, b] = nodes;
     const [ofAnn, ofBob, ofEve] = [socketOf('ann'), socketOf('bob'), socketOf('eve')];
@@ -333,7 +333,7 @@ describe('a Redis that hangs', () => {
     expect(reportsOf(nodes, 'lost')).toEqual([]);
   });
 
-  it('waits for the other node before it takes anything of it for gone', async () => {
+  test('waits for the other node before it takes anything of it for gone', async () => {
     const nodes = [await startNode(), await startNode()] as const;
     const [a, b] = nodes;
     const [leaves, stays] = [socketOf('ann'), socketOf('bob')];
@@ -360,7 +360,7 @@ describe('a Redis that hangs', () => {
     expect(reportsOf(nodes, 'lost')).toEqual([]);
   });
 
-  it('reads nothing into what a broken connection left behind', async () => {
+  test('reads nothing into what a broken connection left behind', async () => {
     const a = await startNode();
     const args = ['unknown', '0', 'ann', 'socket', '1:account'];
     expect(await addSocket(a.redis.commands, [keyPrefix], args)).toBe(-1);

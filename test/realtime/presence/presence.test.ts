@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../../src/platform/clock.js';
 import { connectRedis, type Redis } from '../../../src/platform/redis/connect.js';
 import type { PresenceEntry, PresenceStore } from '../../../src/realtime/presence/index.js';
@@ -79,12 +79,12 @@ describe.each([
   });
   afterEach(() => subject.dispose());
 
-  it('knows nobody at first', async () => {
+  test('knows nobody at first', async () => {
     expect(await store.get(['ann'])).toEqual([{ userId: 'ann', online: false, connections: 0, since: null }]);
     expect(await store.get([])).toEqual([]);
   });
 
-  it('tells the first socket from the second, and the last from the one before', async () => {
+  test('tells the first socket from the second, and the last from the one before', async () => {
     const [one, two] = [socketOf('ann'), socketOf('ann')];
     expect(await store.add(one)).toEqual({ isFirst: true });
     expect(await store.add(two)).toEqual({ isFirst: false });
@@ -92,7 +92,7 @@ describe.each([
     expect(await store.remove(two)).toEqual({ isLast: true });
   });
 
-  it('answers in the order asked, with the number of sockets and the oldest', async () => {
+  test('answers in the order asked, with the number of sockets and the oldest', async () => {
     await store.add(socketOf('ann', { connectedAt: 1_700_000_000_123 }));
     await store.add(socketOf('ann', { connectedAt: 1_600_000_000_456 }));
     await store.add(socketOf('bob', { connectedAt: 1_650_000_000_789 }));
@@ -104,7 +104,7 @@ describe.each([
     ]);
   });
 
-  it('knows where the sockets of a user are, each place once', async () => {
+  test('knows where the sockets of a user are, each place once', async () => {
     const phone = { namespace: '/v1/shared', deviceId: 'phone' };
     const odd = { namespace: '/a,b', deviceId: 'ключ: 🔑, %2C' };
     const nameless = { namespace: '/', deviceId: '' };
@@ -118,7 +118,7 @@ describe.each([
     expect(await store.placesOf('nobody')).toEqual([]);
   });
 
-  it('answers for more users than fit into one question', async () => {
+  test('answers for more users than fit into one question', async () => {
     const userIds = Array.from({ length: 501 }, (_, i) => `user-${i}`);
     await Promise.all(userIds.map((userId) => store.add(socketOf(userId))));
     const answer = await store.get(userIds);
@@ -126,7 +126,7 @@ describe.each([
     expect(answer.every(({ connections }) => connections === 1)).toBe(true);
   });
 
-  it('reports a user who stays away, once, with the account', async () => {
+  test('reports a user who stays away, once, with the account', async () => {
     const socket = socketOf('ann');
     await store.add(socket);
     await store.remove(socket);
@@ -145,7 +145,7 @@ describe.each([
     ]);
   });
 
-  it('takes a return within the grace time for no event', async () => {
+  test('takes a return within the grace time for no event', async () => {
     const socket = socketOf('ann');
     await store.add(socket);
     await store.remove(socket);
@@ -158,7 +158,7 @@ describe.each([
     expect(offline).toEqual([{ userId: 'bob', accountId: 'account of bob' }]);
   });
 
-  it('begins anew after the grace time', async () => {
+  test('begins anew after the grace time', async () => {
     const socket = socketOf('ann');
     await store.add(socket);
     await store.remove(socket);
@@ -167,7 +167,7 @@ describe.each([
     expect(await store.add(socketOf('ann'))).toEqual({ isFirst: true });
   });
 
-  it('ignores a socket it does not know, and one removed twice', async () => {
+  test('ignores a socket it does not know, and one removed twice', async () => {
     const socket = socketOf('ann');
     expect(await store.remove(socket)).toEqual({ isLast: false });
     await store.add(socket);
@@ -175,7 +175,7 @@ describe.each([
     expect(await store.remove(socket)).toEqual({ isLast: false });
   });
 
-  it('counts a socket that is added twice once', async () => {
+  test('counts a socket that is added twice once', async () => {
     const socket = socketOf('ann');
     await store.add(socket);
     expect(await store.add(socket)).toEqual({ isFirst: false });
@@ -183,14 +183,14 @@ describe.each([
     expect(await store.remove(socket)).toEqual({ isLast: true });
   });
 
-  it('keeps the order of an addition and a removal that are not waited for', async () => {
+  test('keeps the order of an addition and a removal that are not waited for', async () => {
     const entries = Array.from({ length: 100 }, (_, i) => socketOf(`user-${i}`));
     await Promise.all(entries.flatMap((entry) => [store.add(entry), store.remove(entry)]));
     const answer = await store.get(entries.map(({ userId }) => userId));
     expect(answer.filter(({ online }) => online)).toEqual([]);
   });
 
-  it('decides once among sockets that come and go together', async () => {
+  test('decides once among sockets that come and go together', async () => {
     const entries = Array.from({ length: 50 }, () => socketOf('ann'));
     const added = await Promise.all(entries.map((entry) => store.add(entry)));
     expect(added.filter(({ isFirst }) => isFirst)).toHaveLength(1);
@@ -199,7 +199,7 @@ describe.each([
     expect(removed.filter(({ isLast }) => isLast)).toHaveLength(1);
   });
 
-  it.each(['a:b', 'a b', '*', '{a}', '__proto__', 'ключ 🔑', '"', "\\'; return 1", 'a\nb', '%d', ' '])(
+  test.each(['a:b', 'a b', '*', '{a}', '__proto__', 'ключ 🔑', '"', "\\'; return 1", 'a\nb', '%d', ' '])(
     'takes the user id %j as it is',
     async (userId) => {
       const place = { namespace: `/${userId}`, deviceId: userId };

@@ -1,6 +1,6 @@
 import { type Connection, createConnection } from 'mongoose';
 import { pino } from 'pino';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { defineSocket } from '#shared/models/socket.js';
 import { createSocketDirectory, type SocketDirectory } from '../../../src/realtime/presence/socket-directory.js';
 import { createTestClock, type TestClock } from '../../support/clock.js';
@@ -31,7 +31,7 @@ beforeEach(async () => {
 const idsOf = async (user: string): Promise<string[] | undefined> => (await model.findOne({ user }).lean())?.socket_ids;
 
 describe('the socket directory', () => {
-  it('keeps one document per user, with each socket once', async () => {
+  test('keeps one document per user, with each socket once', async () => {
     await sockets.join('ann', 'one');
     await sockets.join('ann', 'two');
     await sockets.join('ann', 'one');
@@ -42,14 +42,14 @@ describe('the socket directory', () => {
     expect(documents[0]).toHaveProperty('updatedAt', expect.any(Date));
   });
 
-  it('takes many first sockets of one user at once', async () => {
+  test('takes many first sockets of one user at once', async () => {
     const ids = Array.from({ length: 20 }, (_, i) => `socket-${i}`);
     await Promise.all(ids.map((id) => sockets.join('ann', id)));
     expect(await model.countDocuments()).toBe(1);
     expect((await idsOf('ann'))?.toSorted()).toEqual(ids.toSorted());
   });
 
-  it('takes out the socket that leaves and no other', async () => {
+  test('takes out the socket that leaves and no other', async () => {
     await sockets.join('ann', 'one');
     await sockets.join('ann', 'two');
     await sockets.join('bob', 'three');
@@ -58,7 +58,7 @@ describe('the socket directory', () => {
     expect(await idsOf('bob')).toEqual(['three']);
   });
 
-  it('leaves nothing behind when a socket leaves before its joining is done', async () => {
+  test('leaves nothing behind when a socket leaves before its joining is done', async () => {
     const ids = Array.from({ length: 50 }, (_, i) => `socket-${i}`);
     await Promise.all(ids.flatMap((id) => [sockets.join('ann', id), sockets.leave('ann', id)]));
     expect(await idsOf('ann')).toEqual([]);
@@ -71,7 +71,7 @@ describe('the socket directory', () => {
     return createSocketDirectory({ model: raced, clock, logger: pino({ enabled: false }) });
   };
 
-  it('does not let a leaving overtake a joining', async () => {
+  test('does not let a leaving overtake a joining', async () => {
     let release = (): void => undefined;
     const held = new Promise<void>((resolve) => {
       release = resolve;
@@ -85,7 +85,7 @@ describe('the socket directory', () => {
     expect(await idsOf('ann')).toEqual(['two']);
   });
 
-  it('joins again when another first socket was quicker', async () => {
+  test('joins again when another first socket was quicker', async () => {
     let isQuicker = true;
     const directory = racing(async (call) => {
       if (!isQuicker) return call();
@@ -97,7 +97,7 @@ describe('the socket directory', () => {
     expect(await idsOf('ann')).toEqual(['quicker', 'slower']);
   });
 
-  it('forgets the sockets of a dead node, and no others', async () => {
+  test('forgets the sockets of a dead node, and no others', async () => {
     for (const user of ['ann', 'bob', 'eve']) {
       await sockets.join(user, `${user}-dead`);
       await sockets.join(user, `${user}-live`);
@@ -113,7 +113,7 @@ describe('the socket directory', () => {
     expect(await idsOf('nobody')).toBeUndefined();
   });
 
-  it('restores the sockets that joined here and are still here', async () => {
+  test('restores the sockets that joined here and are still here', async () => {
     await sockets.join('ann', 'here');
     await sockets.join('ann', 'left');
     await sockets.leave('ann', 'left');
@@ -123,14 +123,14 @@ describe('the socket directory', () => {
     expect(await idsOf('ann')).toEqual(['here']);
   });
 
-  it('is empty after it was cleared', async () => {
+  test('is empty after it was cleared', async () => {
     await sockets.join('ann', 'one');
     await sockets.join('bob', 'two');
     await sockets.clear();
     expect([await idsOf('ann'), await idsOf('bob')]).toEqual([[], []]);
   });
 
-  it('takes out what left while the database was away as soon as it is back', async () => {
+  test('takes out what left while the database was away as soon as it is back', async () => {
     await sockets.join('ann', 'one');
     await sockets.join('ann', 'two');
     await sockets.join('bob', 'three');
@@ -146,7 +146,7 @@ describe('the socket directory', () => {
     expect(await idsOf('ann')).toEqual(['two']);
   });
 
-  it('takes out what is still owed when it closes', async () => {
+  test('takes out what is still owed when it closes', async () => {
     await sockets.join('ann', 'one');
     await database.kill();
     await sockets.leave('ann', 'one');

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import zlib from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { API_KEY } from '../../support/gateway.js';
 import { enterRaw } from './raw-connection.js';
 import { useStage } from './stage.js';
@@ -47,7 +47,7 @@ const BROTLI = { 'content-encoding': 'br' };
 const KEY = { 'x-api-key': API_KEY };
 
 describe('a body', () => {
-  it.each([
+  test.each([
     ['of a caller without a key', '/emit/someone/news', {}, 401],
     ['of a user without a token', '/api/chats/direct', {}, 401],
     ['for a site, without its key', '/send?site=x', {}, 403],
@@ -61,13 +61,13 @@ describe('a body', () => {
     expect({ unfolded, parsed }).toEqual({ unfolded: 0, parsed: 0 });
   });
 
-  it('that unfolds to a deep nesting is refused before it is parsed', async () => {
+  test('that unfolds to a deep nesting is refused before it is parsed', async () => {
     const response = await post('/emit/someone/news', bomb, { ...KEY, ...BROTLI });
     expect(response.status).toBe(400);
     expect({ unfolded, parsed }).toEqual({ unfolded: 1, parsed: 0 });
   });
 
-  it.each([
+  test.each([
     ['too deep', `${'['.repeat(200_000)}${']'.repeat(200_000)}`],
     ['too many elements', `[${'0,'.repeat(300_000)}0]`],
     ['deep behind a text with quotes and brackets', `["\\\\","\\"]]]]",${'['.repeat(10_000)}`],
@@ -76,12 +76,12 @@ describe('a body', () => {
     expect(parsed).toBe(0);
   });
 
-  it('is taken when brackets stand in its texts alone', async () => {
+  test('is taken when brackets stand in its texts alone', async () => {
     const response = await post('/emit/someone/news', JSON.stringify({ a: '[{,"\\'.repeat(100_000) }), KEY);
     expect([response.status, parsed]).toEqual([200, 1]);
   });
 
-  it.each([
+  test.each([
     ['without a key', '', '401'],
     ['with a declared length beyond the limit', `x-api-key: ${API_KEY}\r\n`, '413'],
   ])('is not waited for: %s', async (_name, header, status) => {
@@ -95,7 +95,7 @@ describe('a body', () => {
 });
 
 describe('an event', () => {
-  it('of a caller over the limit is answered without being parsed', async () => {
+  test('of a caller over the limit is answered without being parsed', async () => {
     const connection = await enterRaw(current().gateway, { claims: { uid: 'over-the-limit' } });
     const data = JSON.stringify({ a: 'x'.repeat(100_000) });
     const codes: string[] = [];

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { ClientEvent } from '#shared/contracts/contract.js';
 import { publishedContracts } from '#shared/contracts/index.js';
@@ -33,14 +33,14 @@ function* partsOf(value: unknown): Generator<Node> {
 describe.each(incoming)('%s', (_name, schema) => {
   const parts = [...partsOf(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }))];
 
-  it('bounds every list it takes', () => {
+  test('bounds every list it takes', () => {
     const lists = parts.filter(({ type }) => type === 'array');
     expect(lists.filter(({ maxItems, prefixItems }) => maxItems === undefined && prefixItems === undefined)).toEqual(
       [],
     );
   });
 
-  it('takes no record of any number of keys', () => {
+  test('takes no record of any number of keys', () => {
     const records = parts.filter(({ type, additionalProperties }) => {
       const isOpen = typeof additionalProperties === 'object' && additionalProperties !== null;
       return type === 'object' && isOpen && Object.keys(additionalProperties).length > 0;

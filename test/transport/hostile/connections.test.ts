@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { createLogger } from '../../../src/platform/logger.js';
 import { createTestClock, type TestClock } from '../../support/clock.js';
 import { signToken, startGateway, type TestGateway } from '../../support/gateway.js';
@@ -52,7 +52,7 @@ async function refusalsOf(gateway: TestGateway, reason: string): Promise<number>
 }
 
 describe('the connections of one address', () => {
-  it('are bounded by ADDRESS_CONNECTIONS_MAX, counted and logged ten times', async () => {
+  test('are bounded by ADDRESS_CONNECTIONS_MAX, counted and logged ten times', async () => {
     const { gateway } = await start({ ADDRESS_CONNECTIONS_MAX: String(MAX), SOCKET_TRANSPORTS: 'websocket,polling' });
     const [first] = await openMany(gateway);
     for (let asked = 0; asked < 20; asked += 1) {
@@ -69,7 +69,7 @@ describe('the connections of one address', () => {
     await expect.poll(() => handshake(gateway)).toMatch(/^HTTP\/1\.1 101 /);
   });
 
-  it('are told apart behind a proxy that is trusted', async () => {
+  test('are told apart behind a proxy that is trusted', async () => {
     const { gateway } = await start({ ADDRESS_CONNECTIONS_MAX: String(MAX), TRUST_PROXY: '1' });
     const [first = '', second = ''] = CLIENTS;
     await openMany(gateway, { 'X-Forwarded-For': first });
@@ -77,7 +77,7 @@ describe('the connections of one address', () => {
     expect(await handshake(gateway, second)).toMatch(/^HTTP\/1\.1 101 /);
   });
 
-  it('are bounded also when they ask for nothing', async () => {
+  test('are bounded also when they ask for nothing', async () => {
     const { gateway } = await start({ ADDRESS_CONNECTIONS_MAX: String(MAX) });
     // As many websockets as HTTP connections are held for one address.
     const silent = [];
@@ -89,7 +89,7 @@ describe('the connections of one address', () => {
 });
 
 describe('the connections of a node', () => {
-  it('are bounded by CONNECTIONS_MAX, whatever their addresses', async () => {
+  test('are bounded by CONNECTIONS_MAX, whatever their addresses', async () => {
     const { gateway } = await start({ CONNECTIONS_MAX: String(MAX), TRUST_PROXY: '1' });
     const [first = '', second = ''] = CLIENTS;
     const [leaving] = await openMany(gateway, { 'X-Forwarded-For': first });
@@ -102,7 +102,7 @@ describe('the connections of a node', () => {
     await expect.poll(() => handshake(gateway, second)).toMatch(/^HTTP\/1\.1 101 /);
   });
 
-  it('are not exceeded by handshakes that overlap', async () => {
+  test('are not exceeded by handshakes that overlap', async () => {
     const { gateway } = await start({ CONNECTIONS_MAX: String(MAX) });
     const lines = await Promise.all(Array.from({ length: 4 * MAX }, () => openLine(gateway)));
     const answers = await Promise.all(lines.map((line) => line.ask(upgradeRequest(''), /\r\n\r\n/)));
@@ -117,7 +117,7 @@ describe('a connection that is in no namespace', () => {
   const TIMEOUT_MS = 3000;
   const token = signToken({ uid: 'u' });
 
-  it('is closed after CONNECT_TIMEOUT_MS, whatever it has sent', async () => {
+  test('is closed after CONNECT_TIMEOUT_MS, whatever it has sent', async () => {
     const { gateway, clock } = await start({ CONNECT_TIMEOUT_MS: String(TIMEOUT_MS), ALLOW_EIO3: 'true' });
     const silent = await openRaw(gateway);
     const refused = await openRaw(gateway);
@@ -145,7 +145,7 @@ describe('a connection that is in no namespace', () => {
     entered.close();
   });
 
-  it('stays when it enters in time, also after it has left', async () => {
+  test('stays when it enters in time, also after it has left', async () => {
     const { gateway, clock } = await start({ CONNECT_TIMEOUT_MS: String(TIMEOUT_MS) });
     const connection = await enterRaw(gateway, { claims: { uid: 'u' } });
     connection.send('41/v1/shared,');

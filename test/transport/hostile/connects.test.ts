@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createApiSessions } from '../../../src/auth/api-session.js';
 import { createLogger } from '../../../src/platform/logger.js';
 import { createTestClock } from '../../support/clock.js';
@@ -34,7 +34,7 @@ afterAll(async () => {
 });
 
 describe('CONNECTs that are refused on a connection that is somewhere', () => {
-  it('ask a website ten times and log ten lines, however many there are', async () => {
+  test('ask a website ten times and log ten lines, however many there are', async () => {
     const connection = await enterRaw(gateway, { namespace: '/v1/lead-finder' });
     const answers: string[] = [];
     for (let sent = 0; sent < SENT; sent += 1) {
@@ -46,7 +46,7 @@ describe('CONNECTs that are refused on a connection that is somewhere', () => {
     connection.close();
   });
 
-  it('of one address are limited over all of its connections, and their log lines', async () => {
+  test('of one address are limited over all of its connections, and their log lines', async () => {
     const answers: string[] = [];
     for (let opened = 0; opened < SENT; opened += 1) {
       const connection = await openRaw(gateway);
@@ -63,7 +63,7 @@ describe('CONNECTs that are refused on a connection that is somewhere', () => {
 describe('CONNECTs of one user that are accepted', () => {
   const USER_MAX = 600;
 
-  it('are limited over all connections and namespaces of a node, and do not count for others', async () => {
+  test('are limited over all connections and namespaces of a node, and do not count for others', async () => {
     // The refusals of the tests before are over.
     clock.advance(10_000);
     const namespaces = ['/v1/shared', '/v1/conversation'];
@@ -88,7 +88,7 @@ describe('CONNECTs of one user that are accepted', () => {
 });
 
 describe('the sessions of the API', () => {
-  it('are looked for 32 at a time, and an unknown one once in a second', async () => {
+  test('are looked for 32 at a time, and an unknown one once in a second', async () => {
     const clock = createTestClock();
     let looks = 0;
     const waiting: (() => void)[] = [];
@@ -118,7 +118,7 @@ describe('the sessions of the API', () => {
     expect(looks).toBe(101);
   });
 
-  it('are looked for again when the database failed', async () => {
+  test('are looked for again when the database failed', async () => {
     let looks = 0;
     const model = {
       findById: () => ({

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { ClientEvent } from '#shared/contracts/contract.js';
 import { publishedContracts, publishedNamespaces } from '#shared/contracts/index.js';
@@ -99,17 +99,17 @@ const events = publishedContracts.flatMap(({ contract, namespaces }) =>
 describe.each(events)('$name on $namespace', ({ namespace, name, event }) => {
   afterAll(() => current().expectUnharmed());
 
-  it.each(Object.entries(WRONG_DATA))('refuses %s', async (_name, data) => {
+  test.each(Object.entries(WRONG_DATA))('refuses %s', async (_name, data) => {
     expectRefused(namespace, await clientOf(namespace).ask(name, data));
   });
 
-  it.each(Object.entries(EMPTY_DATA))('takes %s for {}', async (_name, args) => {
+  test.each(Object.entries(EMPTY_DATA))('takes %s for {}', async (_name, args) => {
     const answer = await clientOf(namespace).ask(name, ...args);
     expectDocumented(namespace, answer, event.payload.safeParse({}).success);
     expect({}).not.toHaveProperty('isPolluted');
   });
 
-  it('answers whatever its fields hold', async () => {
+  test('answers whatever its fields hold', async () => {
     for (const field of fieldsOf(event)) {
       for (const value of Object.values(FIELD_VALUES)) {
         const data = { [field]: value };
@@ -120,7 +120,7 @@ describe.each(events)('$name on $namespace', ({ namespace, name, event }) => {
     expect({}).not.toHaveProperty('isPolluted');
   });
 
-  it('tells of a failure by an event when no answer was asked for', async () => {
+  test('tells of a failure by an event when no answer was asked for', async () => {
     const client = await connect(current().gateway, asAttacker(namespace));
     client.socket.emit(name, 7);
     const { event: told, answer } = await wordingOf(namespace).nextFailure(client);
@@ -144,7 +144,7 @@ describe.each(Object.keys(publishedNamespaces))('names nobody knows on %s', (nam
     unicode: 'événement 🚀 ‮',
   };
 
-  it.each(Object.entries(NAMES))('answers %s with NOT_FOUND', async (_name, name) => {
+  test.each(Object.entries(NAMES))('answers %s with NOT_FOUND', async (_name, name) => {
     const client = await connect(current().gateway, asAttacker(namespace));
     const { notFound, nextFailure } = wordingOf(namespace);
     expect(await client.ask(name, { a: 1 })).toStrictEqual(notFound);
@@ -153,7 +153,7 @@ describe.each(Object.keys(publishedNamespaces))('names nobody knows on %s', (nam
     client.close();
   });
 
-  it('cuts a name of 100,000 characters before it repeats it', async () => {
+  test('cuts a name of 100,000 characters before it repeats it', async () => {
     const client = await connect(current().gateway, asAttacker(namespace));
     client.socket.emit('n'.repeat(100_000));
     expect((await wordingOf(namespace).nextFailure(client)).event).toBe('n'.repeat(128));

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { signToken } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
 import { sendUnread, useFloodTarget } from './flood-target.js';
@@ -27,7 +27,7 @@ const connectionsOf = async (namespace: string): Promise<number> => {
 };
 
 describe('a burst of CONNECT', () => {
-  it.each(['/v1/shared', '/v1/lead-finder'])('enters %s once at a time, and not for long', async (namespace) => {
+  test.each(['/v1/shared', '/v1/lead-finder'])('enters %s once at a time, and not for long', async (namespace) => {
     const connected = await connectionsOf(namespace);
     const connection = await openRaw(target().gateway);
     const frame = `40${namespace},${JSON.stringify({ token: signToken({ uid: 'attacker' }) })}`;
@@ -39,7 +39,7 @@ describe('a burst of CONNECT', () => {
     await target().expectBounded();
   });
 
-  it('to namespaces that do not exist leaves nothing behind', async () => {
+  test('to namespaces that do not exist leaves nothing behind', async () => {
     const connection = await openRaw(target().gateway);
     for (let sent = 0; sent < 10_000; sent += 1) connection.send(`40/nowhere/${sent},{"a":"${'x'.repeat(500)}"}`);
     const answers = await answersOf(connection, 10_000);
@@ -50,7 +50,7 @@ describe('a burst of CONNECT', () => {
     connection.close();
   });
 
-  it('with tokens that are wrong ends the connection, and leaves nothing behind', async () => {
+  test('with tokens that are wrong ends the connection, and leaves nothing behind', async () => {
     const refused = '44/v1/shared,{"message":"INVALID_TOKEN","data":{"errno":401,"message":"INVALID_TOKEN"}}';
     for (let opened = 0; opened < 100; opened += 1) {
       const connection = await openRaw(target().gateway);
@@ -64,7 +64,7 @@ describe('a burst of CONNECT', () => {
     await target().expectBounded();
   });
 
-  it('with tokens that are wrong leaves a connection alone that is somewhere', async () => {
+  test('with tokens that are wrong leaves a connection alone that is somewhere', async () => {
     const connection = await enterRaw(target().gateway, { namespace: '/v1/lead-finder' });
     for (let sent = 0; sent < 20; sent += 1) {
       connection.send('40/v1/shared,{"token":"x.y.z"}');
@@ -75,7 +75,7 @@ describe('a burst of CONNECT', () => {
     connection.close();
   });
 
-  it('with as much as a client without a token may send keeps none of it', async () => {
+  test('with as much as a client without a token may send keeps none of it', async () => {
     const connections: RawConnection[] = [];
     for (let opened = 0; opened < 60; opened += 1) {
       const connection = await openRaw(target().gateway);
@@ -91,7 +91,7 @@ describe('a burst of CONNECT', () => {
 });
 
 describe('a burst of events', () => {
-  it('gets one answer each, and beyond the limit that one', async () => {
+  test('gets one answer each, and beyond the limit that one', async () => {
     const connection = await enterRaw(target().gateway, { claims: { uid: 'attacker' } });
     const answers = answersOf(connection, BURST);
     for (let sent = 0; sent < BURST; sent += 1) connection.send(`42/v1/shared,${sent}["unknown",{"n":${sent}}]`);
@@ -106,7 +106,7 @@ describe('a burst of events', () => {
     connection.close();
   });
 
-  it('of a megabyte each is bounded too', async () => {
+  test('of a megabyte each is bounded too', async () => {
     const connection = await enterRaw(target().gateway, { claims: { uid: 'attacker-2' } });
     const answers = answersOf(connection, 60);
     const data = JSON.stringify(Array(60_000).fill({ a: [] }));
@@ -116,7 +116,7 @@ describe('a burst of events', () => {
     connection.close();
   });
 
-  it('on many connections of one user is one burst', async () => {
+  test('on many connections of one user is one burst', async () => {
     const connections: RawConnection[] = [];
     for (let opened = 0; opened < 20; opened += 1) {
       connections.push(await enterRaw(target().gateway, { claims: { uid: 'attacker-3' } }));
@@ -133,7 +133,7 @@ describe('a burst of events', () => {
 });
 
 describe('a burst of nothing', () => {
-  it('costs nothing as pongs and acknowledgements nobody asked for', async () => {
+  test('costs nothing as pongs and acknowledgements nobody asked for', async () => {
     const connection = await enterRaw(target().gateway, { claims: { uid: 'attacker-4' } });
     for (let sent = 0; sent < BURST; sent += 1) {
       connection.send('3');
@@ -145,7 +145,7 @@ describe('a burst of nothing', () => {
     connection.close();
   });
 
-  it('is answered as pings of the WebSocket one by one, and ends the connection as many at once', async () => {
+  test('is answered as pings of the WebSocket one by one, and ends the connection as many at once', async () => {
     const connection = await enterRaw(target().gateway, { claims: { uid: 'attacker-5' } });
     for (let sent = 0; sent < 100; sent += 1) {
       const answered = once(connection.socket, 'pong');
@@ -159,7 +159,7 @@ describe('a burst of nothing', () => {
 });
 
 describe('a client that sends and never reads', () => {
-  it('is closed for the answers it does not take', async () => {
+  test('is closed for the answers it does not take', async () => {
     const connection = await enterRaw(target().gateway, { claims: { uid: 'attacker-6' } });
     let sent = 0;
     await sendUnread(connection, 200_000, () => {
@@ -171,7 +171,7 @@ describe('a client that sends and never reads', () => {
     await connection.closed;
   });
 
-  it('is closed for the pongs it does not take', async () => {
+  test('is closed for the pongs it does not take', async () => {
     const connection = await enterRaw(target().gateway, { claims: { uid: 'attacker-7' } });
     await sendUnread(connection, 500_000, () => connection.socket.ping('p'.repeat(125)));
     await target().expectBounded();
@@ -179,7 +179,7 @@ describe('a client that sends and never reads', () => {
     await connection.closed;
   });
 
-  it('is closed for the refusals it does not take', async () => {
+  test('is closed for the refusals it does not take', async () => {
     const connection = await openRaw(target().gateway);
     const name = `/nowhere/${'n'.repeat(10_000)}`;
     await sendUnread(connection, 5000, () => connection.send(`40${name},{}`));
@@ -190,7 +190,7 @@ describe('a client that sends and never reads', () => {
 });
 
 describe('many connections', () => {
-  it('that are refused leave nothing behind', async () => {
+  test('that are refused leave nothing behind', async () => {
     for (let batch = 0; batch < 8; batch += 1) {
       const connections = await Promise.all(Array.from({ length: 100 }, () => openRaw(target().gateway)));
       for (const connection of connections) connection.send('40/v1/shared,{"token":"x"}');
@@ -203,7 +203,7 @@ describe('many connections', () => {
     await target().expectBounded();
   });
 
-  it('that break off leave nothing behind', async () => {
+  test('that break off leave nothing behind', async () => {
     const connected = await connectionsOf('/v1/shared');
     for (let batch = 0; batch < 6; batch += 1) {
       const connections = await Promise.all(

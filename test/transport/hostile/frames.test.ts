@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { signToken } from '../../support/gateway.js';
 import { enterRaw, openRaw, type RawConnection } from './raw-connection.js';
@@ -56,7 +56,7 @@ const BREAKING: Record<string, readonly (string | Buffer)[]> = {
 };
 
 describe('a frame that breaks the protocol', () => {
-  it.each(Object.entries(BREAKING))('closes its own connection: %s', async (_name, frames) => {
+  test.each(Object.entries(BREAKING))('closes its own connection: %s', async (_name, frames) => {
     const connection = await enterRaw(current().gateway, { claims: { uid: 'attacker' } });
     for (const frame of frames) connection.send(frame);
     expect(await connection.next()).toBeUndefined();
@@ -144,7 +144,7 @@ const HARMLESS: Record<string, { frames: readonly (string | Buffer)[]; answer?: 
 };
 
 describe('a frame that means nothing', () => {
-  it.each(Object.entries(HARMLESS))('costs nobody the connection: %s', async (_name, { frames, answer }) => {
+  test.each(Object.entries(HARMLESS))('costs nobody the connection: %s', async (_name, { frames, answer }) => {
     const connection = await enterRaw(current().gateway, { claims: { uid: 'attacker' } });
     for (const frame of frames) connection.send(frame);
     if (answer !== undefined) expect(await connection.next()).toBe(answer);
@@ -155,7 +155,7 @@ describe('a frame that means nothing', () => {
 });
 
 describe('a connection', () => {
-  it('ends with an announcement of binary that never comes', async () => {
+  test('ends with an announcement of binary that never comes', async () => {
     const connection = await enterRaw(current().gateway, { claims: { uid: 'attacker' } });
     connection.send(`4510-${NAMESPACE},["join",{"_placeholder":true,"num":0}]`);
     for (let sent = 0; sent < 9; sent += 1) connection.send(Buffer.alloc(1_000_000));
@@ -164,7 +164,7 @@ describe('a connection', () => {
     await current().expectUnharmed();
   });
 
-  it('is refused anything but CONNECT before it is in a namespace', async () => {
+  test('is refused anything but CONNECT before it is in a namespace', async () => {
     for (const frame of [`42${NAMESPACE},["join"]`, `41${NAMESPACE},`, `43${NAMESPACE},1[]`]) {
       const connection = await openRaw(current().gateway);
       connection.send(frame);
@@ -197,7 +197,7 @@ const BYTES: Record<string, Buffer> = {
 };
 
 describe('bytes that are no frame', () => {
-  it.each(Object.entries(BYTES))('harm nobody: %s', async (_name, bytes) => {
+  test.each(Object.entries(BYTES))('harm nobody: %s', async (_name, bytes) => {
     const tcp = connectTcp(current().gateway.port, '127.0.0.1');
     tcp.on('error', () => undefined);
     tcp.write(UPGRADE);
@@ -234,7 +234,7 @@ const HANDSHAKES: Record<string, { query: string; code: number; message: string 
 };
 
 describe('a handshake that is not granted', () => {
-  it.each(Object.entries(HANDSHAKES))('is answered: %s', async (_name, { query, code, message }) => {
+  test.each(Object.entries(HANDSHAKES))('is answered: %s', async (_name, { query, code, message }) => {
     const response = await fetch(`${current().gateway.url}/socket.io/?${query}`);
     expect(response.status).toBe(400);
     expect(await response.json()).toEqual({ code, message });
@@ -243,7 +243,7 @@ describe('a handshake that is not granted', () => {
 });
 
 describe('an upgrade that is not granted', () => {
-  it.each([
+  test.each([
     ['an unknown session', 'EIO=4&transport=websocket&sid=nobody', 'Session ID unknown'],
     ['another transport', 'EIO=4&transport=polling', UNKNOWN_TRANSPORT],
   ])('is answered: %s', async (_name, query, message) => {
@@ -254,7 +254,7 @@ describe('an upgrade that is not granted', () => {
     await current().expectUnharmed();
   });
 
-  it.each(['EIO=3', 'EIO=', 'EIO=5', 'EIO=4x', 'EIO=__proto__'])('ends at once: %s', async (query) => {
+  test.each(['EIO=3', 'EIO=', 'EIO=5', 'EIO=4x', 'EIO=__proto__'])('ends at once: %s', async (query) => {
     const connection = await openRaw(current().gateway, query);
     expect(await connection.next()).toBeUndefined();
     await current().expectUnharmed();

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connect, type TestClient } from '../../support/client.js';
 import { startDatabase, type TestDatabase } from '../../support/database.js';
 import { startGateway, type TestGateway } from '../../support/gateway.js';
@@ -74,7 +74,7 @@ async function deliver(path: string, body: string): Promise<string[]> {
 }
 
 describe('a payload arrives as it was sent, on the node that was asked and on the other', () => {
-  it.each(Object.entries(PAYLOADS))('%s', async (_name, text) => {
+  test.each(Object.entries(PAYLOADS))('%s', async (_name, text) => {
     const sent = `[${JSON.stringify(JSON.parse(text))}]`;
     expect(await deliver('/emit/reader/news', text)).toEqual([sent, sent]);
     expect(await deliver('/emit/reader/news?durable=true', text)).toEqual([sent, sent]);
@@ -102,7 +102,7 @@ describe('a user whose id looks like something else', () => {
     'x'.repeat(128),
   ];
 
-  it.each(IDS)('is reached on the other node, and nobody else: %j', async (uid) => {
+  test.each(IDS)('is reached on the other node, and nobody else: %j', async (uid) => {
     const [first, second] = nodes;
     if (first === undefined || second === undefined) throw new Error('no nodes');
     const client = await connect(second, { claims: { uid } });

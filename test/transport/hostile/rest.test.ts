@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Route } from '#shared/contracts/contract.js';
 import { publishedContracts } from '#shared/contracts/index.js';
 import { connect } from '../../support/client.js';
@@ -32,14 +32,14 @@ describe('a body that cannot be read', () => {
     'a control character': '"\u0001"',
   };
 
-  it.each(Object.entries(BODIES))('is refused: %s', async (_name, body) => {
+  test.each(Object.entries(BODIES))('is refused: %s', async (_name, body) => {
     for (const path of ['/emit/someone/news', '/emit', '/presence']) {
       expectInvalid(await current().gateway.call('POST', path, body), '');
     }
     await current().expectUnharmed();
   });
 
-  it('is refused when it is not what its header says', async () => {
+  test('is refused when it is not what its header says', async () => {
     const send = (headers: Record<string, string>, body = '{"a":1}') =>
       current().gateway.call('POST', '/emit/someone/news', body, headers);
     for (const type of [
@@ -59,7 +59,7 @@ describe('a body that cannot be read', () => {
     await current().expectUnharmed();
   });
 
-  it('is refused beyond the limit, also when it is small on its way', async () => {
+  test('is refused beyond the limit, also when it is small on its way', async () => {
     const { gateway } = current();
     const tooLarge = failure(413, 'PAYLOAD_TOO_LARGE');
     const large = await gateway.call('POST', '/emit/someone/news', JSON.stringify('x'.repeat(10 * MEGABYTE)));
@@ -69,7 +69,7 @@ describe('a body that cannot be read', () => {
     await current().expectUnharmed();
   });
 
-  it('is refused when it is nested too deeply to encode, however it comes', async () => {
+  test('is refused when it is nested too deeply to encode, however it comes', async () => {
     const deep = nested(500_000);
     const item = `{"items":[{"userId":"bystander","event":"news","payload":${deep.slice(0, 900_000)}`;
     expectInvalid(await current().gateway.call('POST', '/emit/bystander/news', deep), '');
@@ -89,7 +89,7 @@ async function postBytes(path: string, body: Buffer): Promise<TestResponse> {
 }
 
 describe('a body of the wrong form', () => {
-  it.each([
+  test.each([
     ['null', null, ''],
     ['a number', 7, ''],
     ['a string', 'items', ''],
@@ -104,7 +104,7 @@ describe('a body of the wrong form', () => {
     await current().expectUnharmed();
   });
 
-  it.each([
+  test.each([
     ['a string', { userIds: 'bystander' }],
     ['nobody', { userIds: [] }],
     ['too many', { userIds: Array(501).fill('x') }],
@@ -118,7 +118,7 @@ describe('a body of the wrong form', () => {
     await current().expectUnharmed();
   });
 
-  it('names what is wrong, and at most 20 places', async () => {
+  test('names what is wrong, and at most 20 places', async () => {
     const { gateway } = current();
     expectInvalid(await gateway.call('POST', '/presence', { userIds: ['ok', 7, ''] }), 'userIds.1', 'userIds.2');
     const all = await gateway.call('POST', '/presence', { userIds: Array(500).fill(7) });
@@ -127,7 +127,7 @@ describe('a body of the wrong form', () => {
     expectInvalid(await gateway.call('POST', '/users/someone/disconnect', { reason: 'x'.repeat(257) }), 'reason');
   });
 
-  it('stops no other item of a batch', async () => {
+  test('stops no other item of a batch', async () => {
     const wrong = [null, 7, 'x', [], {}, { userId: 'bystander' }, { userId: 'bystander', event: 'disconnect' }];
     const items = [...wrong, { userId: 'bystander', event: 'news' }];
     const { json } = await current().gateway.call('POST', '/emit', { items });
@@ -148,7 +148,7 @@ describe('names', () => {
     'with an escape': '%1B[31m',
   };
 
-  it.each(Object.entries(REFUSED))('are refused: %s', async (_name, event) => {
+  test.each(Object.entries(REFUSED))('are refused: %s', async (_name, event) => {
     const { gateway } = current();
     expectInvalid(await gateway.call('POST', `/emit/bystander/${event}`, {}), 'event');
     expectInvalid(await gateway.call('POST', `/broadcast/${event}`, {}), 'event');
@@ -160,7 +160,7 @@ describe('names', () => {
     await current().expectUnharmed();
   });
 
-  it('are refused when they are no text', async () => {
+  test('are refused when they are no text', async () => {
     const items = [
       { userId: '\ud800', event: 'news' },
       { userId: 'bystander', event: 'a\udfffb' },
@@ -173,14 +173,14 @@ describe('names', () => {
     expectInvalid(await current().gateway.call('POST', '/presence', '{"userIds":["\\ud800"]}'), 'userIds.0');
   });
 
-  it('of users are refused when they are too long', async () => {
+  test('of users are refused when they are too long', async () => {
     const long = 'u'.repeat(129);
     expectInvalid(await current().gateway.call('POST', `/emit/${long}/news`, {}), 'userId');
     expectInvalid(await current().gateway.call('GET', `/users/${long}/presence`), 'userId');
     expectInvalid(await current().gateway.call('POST', `/broadcast/news?account=${long}`, {}), 'account');
   });
 
-  it.each(['*', ':', 'user:bystander', 'a/b', 'bystander*', '#', '?', 'ü 🚀', '\u0000', '__proto__', 'constructor'])(
+  test.each(['*', ':', 'user:bystander', 'a/b', 'bystander*', '#', '?', 'ü 🚀', '\u0000', '__proto__', 'constructor'])(
     'of users are opaque: %j',
     async (uid) => {
       const { gateway } = current();
@@ -196,7 +196,7 @@ describe('names', () => {
     },
   );
 
-  it('of events may be anything else', async () => {
+  test('of events may be anything else', async () => {
     const { gateway } = current();
     const client = await connect(gateway, { claims: { uid: 'reader' } });
     for (const event of ['error', 'événement 🚀', 'a/b', 'constructor', 'toString', 'ping', ' ']) {
@@ -209,7 +209,7 @@ describe('names', () => {
 });
 
 describe('a path', () => {
-  it.each(['%', '/emit/%zz/news', '/emit/%E0%A4%A/news', '/emit/%ED%A0%80/news', '/users/%/presence'])(
+  test.each(['%', '/emit/%zz/news', '/emit/%E0%A4%A/news', '/emit/%ED%A0%80/news', '/users/%/presence'])(
     'that cannot be decoded is refused: %s',
     async (path) => {
       const { gateway } = current();
@@ -220,7 +220,7 @@ describe('a path', () => {
     },
   );
 
-  it.each([
+  test.each([
     '/../../etc/passwd',
     '/..%2f..%2fetc%2fpasswd',
     '/%2e%2e/%2e%2e/etc/passwd',
@@ -239,7 +239,7 @@ describe('a path', () => {
 });
 
 describe('a method', () => {
-  it.each([
+  test.each([
     ['GET', '/emit/someone/news'],
     ['PUT', '/emit/someone/news'],
     ['DELETE', '/users/someone/disconnect'],
@@ -259,7 +259,7 @@ describe('a method', () => {
 });
 
 describe('a query', () => {
-  it.each([
+  test.each([
     ['namespace=/v1/shared&namespace=/v1/shared', 'namespace'],
     ['namespace[]=/v1/shared', 'namespace[]'],
     ['namespace=', 'namespace'],
@@ -272,12 +272,12 @@ describe('a query', () => {
     await current().expectUnharmed();
   });
 
-  it('with an account given twice reaches nobody', async () => {
+  test('with an account given twice reaches nobody', async () => {
     expectInvalid(await current().gateway.call('POST', '/broadcast/news?account=a&account=b', {}), 'account');
     expectInvalid(await current().gateway.call('POST', '/broadcast/news?account=', {}), 'account');
   });
 
-  it('that is not understood is refused', async () => {
+  test('that is not understood is refused', async () => {
     const query = `__proto__=1&constructor[prototype][isPolluted]=1&%=%&a${'&b=1'.repeat(2000)}`;
     const response = await current().gateway.call('POST', `/emit/nobody/news?${query}`, {});
     expect(response.json).toMatchObject(failure(400, 'VALIDATION_ERROR'));
@@ -296,12 +296,12 @@ const routes = publishedContracts
 describe.each(routes)('$method $path', ({ method, path, params, body }) => {
   const fill = (value: string): string => path.replace(/:\w+/g, value);
 
-  it('is closed without a key', async () => {
+  test('is closed without a key', async () => {
     const response = await current().gateway.call(method, fill('x'), undefined, { 'x-api-key': '' });
     expect([response.status, response.json]).toStrictEqual([401, failure(401, 'INVALID_API_KEY')]);
   });
 
-  it('refuses what it cannot read', async () => {
+  test('refuses what it cannot read', async () => {
     const { gateway } = current();
     if (params !== undefined) {
       const response = await gateway.call(method, fill('x'.repeat(2000)));
@@ -319,7 +319,7 @@ describe.each(routes)('$method $path', ({ method, path, params, body }) => {
 describe('a key', () => {
   const refused = failure(401, 'INVALID_API_KEY');
 
-  it.each([
+  test.each([
     ['another', { 'x-api-key': 'another' }],
     ['an empty', { 'x-api-key': '' }],
     ['one in a list', { 'x-api-key': `["${API_KEY}"]` }],
@@ -343,7 +343,7 @@ describe('a key', () => {
     await current().expectUnharmed();
   });
 
-  it('in two headers, in the query or in the body opens nothing', async () => {
+  test('in two headers, in the query or in the body opens nothing', async () => {
     const head = 'POST /emit/bystander/news HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n';
     const twice = await speak(`${head}x-api-key: ${API_KEY}\r\nx-api-key: ${API_KEY}\r\n\r\n`);
     expect(twice).toContain(JSON.stringify(refused));
@@ -393,12 +393,12 @@ describe('what is hardly HTTP', () => {
     ],
   };
 
-  it.each(Object.entries(SPOKEN))('harms nobody: %s', async (_name, [text, status]) => {
+  test.each(Object.entries(SPOKEN))('harms nobody: %s', async (_name, [text, status]) => {
     expect(await speak(text)).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
     await current().expectUnharmed();
   });
 
-  it('harms nobody when it breaks off', async () => {
+  test('harms nobody when it breaks off', async () => {
     for (const text of ['GET /sta', head, `${head}content-length: 100\r\n\r\n{"a"`]) {
       const tcp = connectTcp(current().gateway.port, '127.0.0.1');
       await once(tcp, 'connect');
@@ -408,7 +408,7 @@ describe('what is hardly HTTP', () => {
     }
   });
 
-  it('harms nobody when it asks for another protocol', async () => {
+  test('harms nobody when it asks for another protocol', async () => {
     for (const text of [
       'CONNECT elsewhere:443 HTTP/1.1\r\nhost: elsewhere\r\n\r\n',
       'GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: x\r\nconnection: upgrade, close\r\nupgrade: h2c\r\n\r\n',

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import jwt from 'jsonwebtoken';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type PublishedNamespace, publishedNamespaces } from '#shared/contracts/index.js';
 import { answerKeys, createJwksServer, createSigningKey } from '../../auth/jwks-server.js';
 import { assemble } from '../../auth/tokens.js';
@@ -61,13 +61,13 @@ const authenticated = Object.entries<PublishedNamespace>(publishedNamespaces)
   .map(([name]) => name);
 
 describe.each(authenticated)('the handshake of %s', (namespace) => {
-  it.each(Object.entries(TOKENS))('refuses a token that is %s', async (_name, token) => {
+  test.each(Object.entries(TOKENS))('refuses a token that is %s', async (_name, token) => {
     const error = await refusal(current().gateway, { namespace, claims: null, auth: { token } });
     expect([error.message, error.data]).toStrictEqual(['INVALID_TOKEN', REFUSED]);
     await current().expectUnharmed();
   });
 
-  it('refuses whoever brings none, or one in a place that is not looked at', async () => {
+  test('refuses whoever brings none, or one in a place that is not looked at', async () => {
     const token = signToken(claims);
     for (const options of [
       {},
@@ -89,7 +89,7 @@ describe.each(authenticated)('the handshake of %s', (namespace) => {
     await current().expectUnharmed();
   });
 
-  it('refuses a session that is no session of anybody', async () => {
+  test('refuses a session that is no session of anybody', async () => {
     const ids = ['', 'nobody', 7, { $ne: null }, ['nobody'], '\u0000', '\ud800', '__proto__', 'x'.repeat(30_000)];
     for (const session_id of ids) {
       const error = await refusal(current().gateway, { namespace, claims: null, auth: { session_id } });
@@ -98,7 +98,7 @@ describe.each(authenticated)('the handshake of %s', (namespace) => {
     await current().expectUnharmed();
   });
 
-  it.each(['', 'contacts', 'conversations', 'CONVERSATION', 'conversation,contacts', undefined])(
+  test.each(['', 'contacts', 'conversations', 'CONVERSATION', 'conversation,contacts', undefined])(
     'refuses the scope %j',
     async (scope) => {
       const error = await refusal(current().gateway, { namespace, claims: { ...claims, scope } });
@@ -111,13 +111,13 @@ describe.each(authenticated)('the handshake of %s', (namespace) => {
 describe('the handshake of the chats', () => {
   const { empty, ...present } = TOKENS;
 
-  it.each(Object.entries(present))('refuses a token that is %s', async (_name, token) => {
+  test.each(Object.entries(present))('refuses a token that is %s', async (_name, token) => {
     const error = await refusal(current().gateway, { namespace: '/', claims: null, auth: { token } });
     expect([error.message, error.data]).toStrictEqual(['Authentication failed', REFUSED]);
     await current().expectUnharmed();
   });
 
-  it('refuses whoever brings none', async () => {
+  test('refuses whoever brings none', async () => {
     const token = signToken(claims);
     for (const options of [
       {},
@@ -130,7 +130,7 @@ describe('the handshake of the chats', () => {
     }
   });
 
-  it('refuses users who are not there or may not enter', async () => {
+  test('refuses users who are not there or may not enter', async () => {
     const words = 'Invalid token or user access denied';
     const { User } = current().models;
     const later = new Date(Date.now() + 60_000);
@@ -147,7 +147,7 @@ describe('the handshake of the chats', () => {
 });
 
 describe('the device of a handshake', () => {
-  it('has an id that is text, or none', async () => {
+  test('has an id that is text, or none', async () => {
     for (const deviceId of [7, {}, ['phone'], true, 'd'.repeat(129), '\ud800']) {
       const error = await refusal(current().gateway, { claims: null, auth: { token: signToken(claims), deviceId } });
       const data = { errno: 400, message: 'VALIDATION_ERROR' };
@@ -168,12 +168,12 @@ describe.each(authenticated)('an event of %s', (namespace) => {
   });
   afterAll(() => client.close());
 
-  it.each(Object.entries(TOKENS))('refuses a token in its data that is %s', async (_name, token) => {
+  test.each(Object.entries(TOKENS))('refuses a token in its data that is %s', async (_name, token) => {
     expect(await client.ask('join', { token })).toStrictEqual(INVALID_TOKEN);
     await current().expectUnharmed();
   });
 
-  it('refuses the token of another user or account, and takes the same user\u2019s', async () => {
+  test('refuses the token of another user or account, and takes the same user\u2019s', async () => {
     expect(await client.ask('join', { token: signToken({ ...claims, uid: 'bystander' }) })).toStrictEqual(
       INVALID_TOKEN,
     );
@@ -182,7 +182,7 @@ describe.each(authenticated)('an event of %s', (namespace) => {
     expect(await client.ask('join', { token: signToken(claims) })).toStrictEqual({ success: true, message: 'SUCCESS' });
   });
 
-  it('renews nothing with a token that is wrong', async () => {
+  test('renews nothing with a token that is wrong', async () => {
     const wrong = { ...TOKENS, 'another user\u2019s': signToken({ ...claims, uid: 'bystander' }) };
     for (const token of Object.values(wrong)) {
       const answer = await client.ask('refresh_token', { token });
@@ -192,7 +192,7 @@ describe.each(authenticated)('an event of %s', (namespace) => {
     expect(await client.ask('join', {})).toStrictEqual({ success: true, message: 'SUCCESS' });
   });
 
-  it('is refused after a renewal that gave up its scope', async () => {
+  test('is refused after a renewal that gave up its scope', async () => {
     const other = await connect(current().gateway, { namespace, claims });
     expect((await other.ask('refresh_token', { token: signToken({ ...claims, scope: '' }) })).success).toBe(true);
     const failure = { success: false, message: 'NOT_ENOUGH_SCOPE', additional_info: { errno: 403 } };
@@ -234,7 +234,7 @@ describe('a gateway that knows public keys alone', () => {
     for (const step of undo.reverse()) await step();
   });
 
-  it('lets nobody in with a token that is forged, and its user with the genuine one', async () => {
+  test('lets nobody in with a token that is forged, and its user with the genuine one', async () => {
     for (const token of Object.values(forged)) {
       const error = await refusal(gateway, { claims: null, auth: { token } });
       expect([error.message, error.data]).toStrictEqual(['INVALID_TOKEN', REFUSED]);

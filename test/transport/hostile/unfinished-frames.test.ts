@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { deflateRawSync } from 'node:zlib';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { createTestClock, type TestClock } from '../../support/clock.js';
 import { startGateway, type TestGateway } from '../../support/gateway.js';
@@ -69,7 +69,7 @@ async function expectServed(connection: RawConnection): Promise<void> {
 }
 
 describe('frames whose payload is not whole', () => {
-  it('are bounded over the node: those that have waited longest are closed', async () => {
+  test('are bounded over the node: those that have waited longest are closed', async () => {
     await start({ TRUST_PROXY: '1' });
     const honest = await enter('198.51.100.200');
     const unfinished: RawConnection[] = [];
@@ -86,7 +86,7 @@ describe('frames whose payload is not whole', () => {
     expect(metrics.text).toMatch(/^gateway_connections_ended_total\{reason="unfinished_frame"\} [1-9]/m);
   });
 
-  it('are bounded for each address', async () => {
+  test('are bounded for each address', async () => {
     await start({ TRUST_PROXY: '1' });
     const other = await enter('198.51.100.2');
     lineOf(other).write(ALMOST);
@@ -102,7 +102,7 @@ describe('frames whose payload is not whole', () => {
     expect(unfinished.slice(15).filter((connection) => !isOpen(connection))).toEqual([]);
   });
 
-  it.each([
+  test.each([
     ['a frame', [ALMOST]],
     ['fragments', [frame(TEXT, Buffer.from('42')), frame(CONTINUATION, Buffer.from('/v1'))]],
     ['a fragment, with pongs behind it', [frame(TEXT, Buffer.from('42')), frame(PONG, Buffer.alloc(0))]],
@@ -126,7 +126,7 @@ describe('frames whose payload is not whole', () => {
     expect(await honest.next()).toMatch(ANSWER);
   });
 
-  it('cannot hold more memory than they have bytes, by small fragments between much else', async () => {
+  test('cannot hold more memory than they have bytes, by small fragments between much else', async () => {
     await start();
     const connection = await enter();
     const line = lineOf(connection);
@@ -143,7 +143,7 @@ describe('frames whose payload is not whole', () => {
     await expectServed(other);
   });
 
-  it('are small on a websocket that a polling client without a token only tries', async () => {
+  test('are small on a websocket that a polling client without a token only tries', async () => {
     await start({ SOCKET_TRANSPORTS: 'websocket,polling', SOCKET_OPEN_MAX: '2048' });
     const { text } = await gateway.call('GET', '/socket.io/?EIO=4&transport=polling');
     const { sid } = JSON.parse(text.slice(1)) as { sid: string };
@@ -155,7 +155,7 @@ describe('frames whose payload is not whole', () => {
     expect((await once(socket, 'close'))[0]).toBe(1009);
   });
 
-  it('are seen behind one that is compressed, too', async () => {
+  test('are seen behind one that is compressed, too', async () => {
     await start({ COMPRESSION_THRESHOLD: '1024' });
     const connection = await enter();
     const text = deflateRawSync(Buffer.from(`42/v1/shared,1["join",{"a":"${randomBytes(2000).toString('hex')}"}]`), {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { useFloodTarget } from './flood-target.js';
 import { enterRaw, openRaw, type RawConnection } from './raw-connection.js';
 
@@ -25,7 +25,7 @@ async function flood(
 }
 
 describe('an event whose attachments never come', () => {
-  it('is not read from a client without a token, compressed or not', async () => {
+  test('is not read from a client without a token, compressed or not', async () => {
     const connections = await flood(
       () => enterRaw(target().gateway, { namespace: '/v1/lead-finder' }),
       [announcement('/v1/lead-finder')],
@@ -34,7 +34,7 @@ describe('an event whose attachments never come', () => {
     for (const connection of connections) expect(await connection.closed).toBe(1009);
   });
 
-  it('is answered and not kept where no event takes binary', async () => {
+  test('is answered and not kept where no event takes binary', async () => {
     const connections = await flood(
       () => enterRaw(target().gateway, { claims: { uid: 'attacker' } }),
       [announcement('/v1/shared'), ...Array.from({ length: 9 }, () => Buffer.alloc(300_000))],
@@ -52,7 +52,7 @@ describe('an event whose attachments never come', () => {
 });
 
 describe('a client that is in no namespace', () => {
-  it.each(['40/v1/shared,{"token":[', '42/v1/shared,["join",', '43/v1/shared,1['])(
+  test.each(['40/v1/shared,{"token":[', '42/v1/shared,["join",', '43/v1/shared,1['])(
     'sends small frames alone: %s',
     async (head) => {
       const connection = await openRaw(target().gateway);
@@ -61,7 +61,7 @@ describe('a client that is in no namespace', () => {
     },
   );
 
-  it('may send a frame that unfolds as large when it has shown a token', async () => {
+  test('may send a frame that unfolds as large when it has shown a token', async () => {
     const connection = await enterRaw(target().gateway, { claims: { uid: 'attacker' } });
     connection.send(`42/v1/shared,1["join",{"unknown":"${'x'.repeat(500_000)}"}]`);
     expect(await connection.next()).toBe('43/v1/shared,1[{"success":true,"message":"SUCCESS"}]');

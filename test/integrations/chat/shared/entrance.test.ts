@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { createEntrance } from '../../../../src/integrations/chat/shared/entrance.js';
 import { createPeople } from '../../../../src/integrations/users/people.js';
 import { createTestClock } from '../../../support/clock.js';
@@ -35,7 +35,7 @@ async function nextTurns(): Promise<void> {
 }
 const REFUSAL = 'INVALID_TOKEN';
 
-it('asks for all users who connect at once in two queries, one after the other', async () => {
+test('asks for all users who connect at once in two queries, one after the other', async () => {
   const { queries, knock } = setUp();
   const first = knock(toId(0));
   await nextTurns();
@@ -51,7 +51,7 @@ it('asks for all users who connect at once in two queries, one after the other',
   expect(queries).toHaveLength(2);
 });
 
-it('asks once in a second for a user who was refused', async () => {
+test('asks once in a second for a user who was refused', async () => {
   const { clock, queries, knock } = setUp();
   const knockAndAnswer = async (): Promise<void> => {
     const told = knock(toId(7).toUpperCase());
