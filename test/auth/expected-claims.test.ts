@@ -119,8 +119,8 @@ describe.each(['a shared secret', 'a key set'])('with %s', (kind) => {
   });
 
   test.each([
-    [{ uid: 1.5 }, 'no exact integer'],
-    [{ uid: 2 ** 53 }, 'no exact integer'],
+    [{ uid: 1.5 }, 'not an exact integer'],
+    [{ uid: 2 ** 53 }, 'not an exact integer'],
     [{ account_id: 1e300 }, 'account_id: a number that is not an exact integer'],
     [{ workspace_id: true }, 'workspace_id: '],
     [{ uid: [1] }, 'expected string'],

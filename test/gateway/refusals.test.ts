@@ -113,7 +113,7 @@ describe('a browser', () => {
 
 describe('a token that is signed well and says the wrong thing', () => {
   test.each([
-    ['a uid that is no id', { uid: 1.5 }, 'no exact integer'],
+    ['a uid that is no id', { uid: 1.5 }, 'not an exact integer'],
     ['another audience', { aud: 'another' }, 'audience'],
   ])('is refused, and the log says why: %s', async (_name, claims, reason) => {
     lines.length = 0;
