@@ -43,7 +43,7 @@ describe('with keys', () => {
     ['as a bearer', { authorization: `Bearer ${KEY}` }],
     ['that is another of them', { 'x-api-key': OLD_KEY }],
     ['beside somebody else’s bearer', { 'x-api-key': KEY, authorization: 'Bearer other' }],
-  ])('a key %s is accepted', (_case, headers) => {
+  ])('accepts a key %s', (_case, headers) => {
     expect(() => guard(request(headers, '203.0.113.7'))).not.toThrow();
   });
 
@@ -60,7 +60,7 @@ describe('with keys', () => {
     ['a list beside a good bearer', { 'x-api-key': [], authorization: `Bearer ${KEY}` }],
     ['a good one under Basic', { authorization: `Basic ${KEY}` }],
     ['a good one without a scheme', { authorization: KEY }],
-  ])('%s is refused, from this machine too', async (_case, headers) => {
+  ])('refuses %s, also from this machine', async (_case, headers) => {
     await expectRefusal(() => guard(request(headers)), 'INVALID_API_KEY');
   });
 
@@ -101,7 +101,7 @@ describe('on loopback', () => {
     '127.0.0.1.example.org',
     '1127.0.0.1',
     '',
-  ])('%s is refused', async (address) => {
+  ])('refuses %s', async (address) => {
     await expectRefusal(() => local(request({}, address)), 'INVALID_API_KEY');
   });
 
@@ -127,7 +127,7 @@ describe('on loopback', () => {
     '127.8.9.10:80',
     '[::1]',
     '[::1]:4000',
-  ])('a call for %s is let in', (host) => {
+  ])('accepts a request with the host %s', (host) => {
     expect(() => local(request({ host }))).not.toThrow();
   });
 
@@ -143,7 +143,7 @@ describe('on loopback', () => {
     '[::2]',
     '[::ffff:10.0.0.1]',
     '',
-  ])('a call for %j is refused: its name may lead here from any page', async (host) => {
+  ])('refuses a request with the host %j, which may be DNS rebinding', async (host) => {
     await expectRefusal(() => local(request({ host })), 'INVALID_API_KEY');
   });
 
@@ -153,7 +153,7 @@ describe('on loopback', () => {
     [request({ 'x-real-ip': '203.0.113.7' }), 'x-real-ip', 'a proxy'],
     [request({ origin: 'https://attacker.example' }), 'origin', 'another origin'],
     [request({ 'sec-fetch-site': 'cross-site' }), 'sec-fetch-site', 'another site'],
-  ])('a refusal says why: %j', (call, path, words) => {
+  ])('gives the reason of a refusal: %j', (call, path, words) => {
     const message = expect.stringMatching(new RegExp(`${words}.*EMIT_API_KEYS`));
     expect(() => local(call)).toThrow(expect.objectContaining({ info: { details: [{ path, message }] } }));
   });
@@ -171,7 +171,7 @@ describe('on loopback', () => {
     ...['cf-connecting-ip', 'cf-connecting-ipv6', 'true-client-ip', 'fastly-client-ip', 'x-azure-clientip'],
     ...['x-appengine-user-ip', 'x-envoy-external-address', 'x-original-forwarded-for', 'x-original-host', 'cdn-loop'],
     ...['forwarded-for', 'x-originating-ip', 'x-proxyuser-ip'],
-  ])('a caller that a proxy speaks for is refused: %s', async (name) => {
+  ])('refuses a caller behind a proxy: %s', async (name) => {
     for (const value of ['127.0.0.1', '']) {
       await expectRefusal(() => local(request({ host: 'localhost', [name]: value })), 'INVALID_API_KEY');
     }

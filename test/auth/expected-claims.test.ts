@@ -40,7 +40,7 @@ describe.each(['a shared secret', 'a key set'])('with %s', (kind) => {
     ['nbf', -60],
     ['exp', -4],
     ['exp', 1],
-  ])('takes %s %d s from now with a tolerance of 5 s', async (claim, seconds) => {
+  ])('accepts %s %d s from now with a tolerance of 5 s', async (claim, seconds) => {
     expect(await verify(tolerant, { [claim]: secondsAt(clock, seconds) })).toMatchObject({ userId: 'u' });
   });
 
@@ -70,7 +70,7 @@ describe.each(['a shared secret', 'a key set'])('with %s', (kind) => {
     ],
     [{}, { iss: 'anybody', aud: 'anything' }],
     [{}, {}],
-  ])('where %j is expected, takes %j', async (expected, claims) => {
+  ])('requiring %j, accepts %j', async (expected, claims) => {
     expect(await verify(expected, claims)).toMatchObject({ userId: 'u' });
     const visitor = await issue({ ...visitorClaims, ...claims });
     expect(await make(expected).verifyAnyone(visitor)).toMatchObject({ kind: 'visitor' });
@@ -90,7 +90,7 @@ describe.each(['a shared secret', 'a key set'])('with %s', (kind) => {
       { issuers, audiences },
       { iss: 'https://old.example', aud: 'another' },
     ],
-  ])('where %j is expected, refuses %j', async (expected, claims) => {
+  ])('requiring %j, refuses %j', async (expected, claims) => {
     const reason = await expectRefusal(() => verify(expected, claims));
     expect(reason).toMatch(/issuer|audience|iss|aud/);
     await expectRefusal(async () => make(expected).verifyAnyone(await issue({ ...visitorClaims, ...claims })));
@@ -108,7 +108,7 @@ describe.each(['a shared secret', 'a key set'])('with %s', (kind) => {
       { uid: 42.0, account_id: '' },
       { userId: '42', accountId: '' },
     ],
-  ])('takes numbers as text: %j', async (claims, principal) => {
+  ])('accepts numbers as text: %j', async (claims, principal) => {
     expect(await verify({}, claims)).toMatchObject(principal);
   });
 
@@ -124,7 +124,7 @@ describe.each(['a shared secret', 'a key set'])('with %s', (kind) => {
     [{ account_id: 1e300 }, 'account_id: a number that is not an exact integer'],
     [{ workspace_id: true }, 'workspace_id: '],
     [{ uid: [1] }, 'expected string'],
-  ])('refuses what is no id, with the reason: %j', async (claims, reason) => {
+  ])('refuses an invalid id with the reason: %j', async (claims, reason) => {
     expect(await expectRefusal(() => verify({}, claims))).toContain(reason);
   });
 });

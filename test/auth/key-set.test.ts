@@ -41,7 +41,7 @@ const verify = async (key: SigningKey, claims: Record<string, unknown> = userCla
   verifier.verifyUser(await key.sign(claims));
 
 describe('tokens of a key set', () => {
-  test.each(['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384'])('%s is accepted', async (algorithm) => {
+  test.each(['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384'])('accept %s', async (algorithm) => {
     const key = await createSigningKey(algorithm, 'k');
     server.answer = answerKeys(key);
     expect(await verify(key, { ...userClaims, exp: secondsAt(clock, 60) })).toMatchObject({
@@ -52,13 +52,13 @@ describe('tokens of a key set', () => {
     expect(await verifier.verifyVisitor(await key.sign(visitorClaims))).toMatchObject({ visitorId: 'visitor-1' });
   });
 
-  test.each(['ES512', 'EdDSA'])('%s is not one of the accepted algorithms', async (algorithm) => {
+  test.each(['ES512', 'EdDSA'])('refuse the algorithm %s', async (algorithm) => {
     const key = await createSigningKey(algorithm, 'k');
     server.answer = answerKeys(key);
     await expectRefusal(() => verify(key));
   });
 
-  test('are refused when signed by a shared secret, be it the public key or the secret of the other mode', async () => {
+  test('are refused when signed with a shared secret, including the public key', async () => {
     const shared: SigningKey = {
       jwk: { kty: 'oct', k: Buffer.from(SECRET).toString('base64url'), kid: 'first', alg: 'HS256' },
       sign: async () => sign(userClaims),
@@ -107,14 +107,14 @@ describe('tokens of a key set', () => {
 });
 
 describe('a key set', () => {
-  test('is asked for on first use, once for all who wait', async () => {
+  test('is loaded on first use, once for concurrent callers', async () => {
     expect(server.requests).toEqual([]);
     const token = await first.sign(userClaims);
     await Promise.all(Array.from({ length: 20 }, () => verifier.verifyUser(token)));
     expect(server.requests).toEqual(['/jwks']);
   });
 
-  test('learns a new key when a token names it, and forgets one that was withdrawn', async () => {
+  test('loads a new key when a token names it, and drops a removed one', async () => {
     await verify(first);
     server.answer = answerKeys(second);
     clock.advance(30_000);
@@ -123,7 +123,7 @@ describe('a key set', () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  test('is asked for an unknown key at most once in 30 seconds', async () => {
+  test('is reloaded for unknown keys at most once in 30 seconds', async () => {
     await verify(first);
     await expectRefusal(() => verify(second));
     clock.advance(29_999);
@@ -135,7 +135,7 @@ describe('a key set', () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  test('is refreshed every ten minutes without being asked', async () => {
+  test('is refreshed every ten minutes in the background', async () => {
     await verify(first);
     server.answer = answerKeys(second);
     const refreshed = server.nextRequest();
@@ -145,7 +145,7 @@ describe('a key set', () => {
     expect(server.requests).toHaveLength(2);
   });
 
-  test('goes on with the old keys when its server is gone, and says so in the log', async () => {
+  test('keeps the old keys when its server is down, and logs it', async () => {
     await verify(first);
     await server.close();
     clock.advance(10 * MINUTE_MS);
@@ -155,7 +155,7 @@ describe('a key set', () => {
     expect(warnings[0]).toContain('The JWKS could not be loaded');
   });
 
-  test('that was never loaded is UNAVAILABLE, and is asked again after a second', async () => {
+  test('fails with UNAVAILABLE until it is loaded, and retries after a second', async () => {
     server.answer = (response) => response.writeHead(503).end();
     await expectRefusal(() => verify(first), 'UNAVAILABLE');
     server.answer = answerKeys(first);
@@ -173,7 +173,7 @@ describe('a key set', () => {
     ['null', (response) => response.end('null')],
     ['a 404 with keys', (response) => answerKeys(first)(Object.assign(response, { statusCode: 404 }))],
     ['a body that breaks off', (response) => response.write('{"keys":[', () => response.destroy())],
-  ])('that answers %s keeps the old keys', async (_case, answer) => {
+  ])('keeps the old keys on the response %s', async (_case, answer) => {
     await verify(first);
     server.answer = answer;
     clock.advance(10 * MINUTE_MS);
@@ -183,7 +183,7 @@ describe('a key set', () => {
     expect(warnings).toHaveLength(1);
   });
 
-  test('that never ends its answer is cut off', async () => {
+  test('aborts an endless response', async () => {
     server.answer = (response) => {
       const pour = (): void => {
         while (response.write('x'.repeat(64 * 1024)));
@@ -200,7 +200,7 @@ describe('a key set', () => {
   test.each<[string, JwksServer['answer']]>([
     ['does not answer', () => undefined],
     ['begins an answer and stops', (response) => response.write('{"keys":[')],
-  ])('that %s is given up after five seconds', async (_case, answer) => {
+  ])('times out after five seconds when the server %s', async (_case, answer) => {
     server.answer = answer;
     const request = server.nextRequest();
     const refusal = expectRefusal(() => verify(first), 'UNAVAILABLE');
@@ -210,14 +210,14 @@ describe('a key set', () => {
     expect(warnings[0]).toContain('timed out');
   });
 
-  test('is not followed to another address', async () => {
+  test('does not follow redirects', async () => {
     server.answer = (response, request) =>
       request.url === '/jwks' ? response.writeHead(302, { location: '/elsewhere' }).end() : answerKeys(first)(response);
     await expectRefusal(() => verify(first), 'UNAVAILABLE');
     expect(server.requests).toEqual(['/jwks']);
   });
 
-  test('closes at once, without a word and for good', async () => {
+  test('closes at once, without a log line, permanently', async () => {
     server.answer = () => undefined;
     const request = server.nextRequest();
     const refusal = expectRefusal(() => verify(first), 'UNAVAILABLE');

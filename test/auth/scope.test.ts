@@ -30,7 +30,7 @@ test.each([
   ['any one of them', user('x', 'b'), ['a', 'b']],
   ['none where none is asked for', user(), []],
   ['nobody where none is asked for', anonymous, []],
-])('%s is enough', (_case, principal, allowed) => {
+])('accepts %s', (_case, principal, allowed) => {
   expect(() => ensureScope(principal, allowed)).not.toThrow();
 });
 
@@ -41,6 +41,6 @@ test.each([
   ['two in one', user('a b'), ['a', 'b']],
   ['a visitor', visitor, ['conversation']],
   ['nobody', anonymous, ['conversation']],
-])('%s is not', async (_case, principal, allowed) => {
+])('refuses %s', async (_case, principal, allowed) => {
   await expectRefusal(() => ensureScope(principal, allowed), 'NOT_ENOUGH_SCOPE');
 });

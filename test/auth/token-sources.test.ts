@@ -61,7 +61,7 @@ describe('the credential of a handshake', () => {
     ['a query token given twice', { query: { token: ['good', 'good'] }, headers: { 'x-token': 'good' } }],
     ['a query token with a name in brackets', { query: { token: { a: 'good' } } }],
     ['a header given as a list', { headers: { 'x-token': ['good'] } }],
-  ])('is refused, not passed over: %s', async (_case, parts) => {
+  ])('is refused instead of skipped: %s', async (_case, parts) => {
     await expectRefusal(() => selectHandshakeCredential(handshake(parts)));
   });
 });

@@ -67,7 +67,7 @@ describe('at the handshake', () => {
     ['an unknown session beside a good token', { session_id: 'nobody', token: sign(userClaims) }],
     ['an empty session', { session_id: '' }],
     ['a session that is a query', { session_id: { $ne: null } }],
-  ])('%s is refused', async (_case, auth) => {
+  ])('refuses %s', async (_case, auth) => {
     await expectRefusal(() => atHandshake(auth));
   });
 
@@ -78,7 +78,7 @@ describe('at the handshake', () => {
     ['a token that is an object', { access_token: { $ne: null } as never }],
     ['a forged token', { access_token: sign(userClaims, 'another secret') }],
     ['an expired token', { access_token: sign({ ...userClaims, exp: 1 }) }],
-  ])('a session with %s is refused', async (_case, session) => {
+  ])('refuses a session with %s', async (_case, session) => {
     sessions.set('session-2', session);
     await expectRefusal(() => atHandshake({ session_id: 'session-2' }));
   });
@@ -117,7 +117,7 @@ describe('for an event', () => {
     ['an unknown session', { session_id: 'nobody' }],
     ['a session of another user', { session_id: 'session-other' }],
     ['a session of another user beside a good token', { session_id: 'session-other', token: sign(userClaims) }],
-  ])('%s is refused', async (_case, credentials) => {
+  ])('refuses %s', async (_case, credentials) => {
     sessions.set('session-other', { access_token: sign({ ...userClaims, uid: 'other' }) });
     const principal = await atHandshake({ token: sign(userClaims) });
     await expectRefusal(() => userAuth.forEvent(principal, credentials));
@@ -149,7 +149,7 @@ describe('renewed', () => {
     ['another user', sign({ ...userClaims, uid: 'other' })],
     ['another account', sign({ uid: userClaims.uid })],
     ['a visitor', sign(visitorClaims)],
-  ])('is refused with a token of %s', async (_case, token) => {
+  ])('refuses a token of %s', async (_case, token) => {
     const principal = await atHandshake({ token: sign(userClaims) });
     await expectRefusal(() => userAuth.renewed(principal, token));
   });

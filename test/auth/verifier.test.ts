@@ -59,7 +59,7 @@ describe('a user token', () => {
     ['uid beside a sub that is no id of ours', { uid: 'a', sub: 'x'.repeat(500) }, 'a'],
     ['userId after a null', { uid: null, userId: 'b' }, 'b'],
     ['the longest id', { uid: 'x'.repeat(128) }, 'x'.repeat(128)],
-  ])('names the user by %s', (_case, claims, userId) => {
+  ])('takes the user id from %s', (_case, claims, userId) => {
     expect(verifier.verifyUser(sign(claims))).toMatchObject({ userId });
   });
 
@@ -181,7 +181,7 @@ describe('a visitor token', () => {
     ['a conversation that is an object', sign({ ...visitorClaims, conversation_ids: [{}] })],
     ['an empty conversation id', sign({ ...visitorClaims, conversation_ids: [''] })],
     ['501 conversations', sign({ ...visitorClaims, conversation_ids: Array.from({ length: 501 }, String) })],
-  ])('is refused: %s', async (_case, token) => {
+  ])('refuses %s', async (_case, token) => {
     await expectRefusal(() => verifier.verifyVisitor(token));
   });
 });
@@ -189,6 +189,6 @@ describe('a visitor token', () => {
 test.each([
   ['nothing', {}],
   ['an empty secret', { secret: '' }],
-])('a verifier is not made from %s', (_case, options) => {
+])('refuses to create a verifier from %s', (_case, options) => {
   expect(() => createTokenVerifier({ ...options, clock })).toThrow('needs a secret or a key set');
 });

@@ -68,7 +68,7 @@ test('one site can be configured by the environment', () => {
   expect(complaintsAbout({ AUTH_URL: 'http://x' })).toEqual(['SITE_NAME: AUTH_URL has no effect without it']);
 });
 
-test('several sites can be configured by sites.yml, with keys taken as text', async () => {
+test('several sites can be configured by sites.yml, with keys read as text', async () => {
   const SITES_FILE = await file(
     'sites.yml',
     `defaults: &defaults
@@ -160,7 +160,7 @@ test.each([
   ['- a', 'must contain a map'],
   ['text', 'must contain a map'],
   ['a: *nowhere', 'it has unknown aliases, or aliases nested too deeply'],
-])('a sites.yml that is no map of sites is refused: %j', async (text, complaint) => {
+])('a sites.yml that is not a map of sites is refused: %j', async (text, complaint) => {
   const [line = '', ...others] = complaintsAbout({ SITES_FILE: await file('sites.yml', text) });
   expect(others.every((other) => other.startsWith('sites.yml: '))).toBe(true);
   expect(line).toContain(`sites.yml: ${complaint.slice(0, 20)}`);

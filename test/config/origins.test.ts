@@ -21,7 +21,7 @@ describe('CORS_ORIGINS', () => {
     ['all', '*', []],
     ['all, in quotes', ' "*" ', []],
     ['nothing', '""', []],
-  ])('takes %s', (_name, text, expected) => {
+  ])('accepts %s', (_name, text, expected) => {
     expect(origins(text)).toEqual(expected);
   });
 

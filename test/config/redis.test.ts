@@ -23,7 +23,7 @@ describe('REDIS_URL', () => {
     ],
     ...['redis://:secret@host', 'redis://user:secret@host:6379/0', 'redis://user@host', 'redis://[::1]:6379/1'],
     ...['redis://:p%2Fw%23%3F%25@host', 'redis://:with:colon@host', 'redis://:with@sign@host', ' redis://host '],
-  ])('takes %j', (url) => {
+  ])('accepts %j', (url) => {
     expect(complaintAbout({ REDIS_URL: url })).toBe('');
     expect(readConfig({ NODE_ENV: 'test', REDIS_URL: url }).redis.url).toBe(url.trim());
   });
@@ -60,7 +60,7 @@ describe('REDIS_URL', () => {
     ['redis://[::1', /./],
     ['"redis://:hunter2@host"', /quotes/],
     ["'redis://:hunter2@host'", /quotes/],
-  ])('refuses %j, says why, and does not repeat it', (url, reason) => {
+  ])('refuses %j with the reason, without quoting it', (url, reason) => {
     const complaint = complaintAbout({ REDIS_URL: url });
     expect(complaint).toMatch(reason);
     expect(complaint).toMatch(/^ {2}REDIS_URL: /m);
@@ -72,7 +72,7 @@ describe('REDIS_PREFIX', () => {
   test.each([
     ...['general-socket', 'a', 'app:prod', 'app/prod', 'größe', 'a b', '{app}', '{}', '}{'],
     ...['[a]', 'a]', '[', 'a*', '*', 'a?', 'a\\', '\\*', '[^a-z]'],
-  ])('takes %j', (prefix) => {
+  ])('accepts %j', (prefix) => {
     expect(complaintAbout({ REDIS_PREFIX: prefix })).toBe('');
   });
 

@@ -68,7 +68,7 @@ describe('production', () => {
     ]);
   });
 
-  test('asks for an audience and for https beside JWKS_URL', () => {
+  test('requires an audience and https beside JWKS_URL', () => {
     expect(complaintsAbout({ ...keySet, JWT_AUDIENCE: '' })).toEqual([expect.stringMatching(/^JWT_AUDIENCE: .*\*/)]);
     expect(complaintsAbout({ ...keySet, JWKS_URL: 'http://id.example/jwks' })).toEqual([
       expect.stringMatching(/^JWKS_URL: .*https/),
@@ -105,7 +105,7 @@ describe('development', () => {
   });
 });
 
-test('JWT_ISSUER and JWT_AUDIENCE are lists, and * asks for no audience', () => {
+test('JWT_ISSUER and JWT_AUDIENCE are lists, and * accepts any audience', () => {
   const { expected } = readConfig({ JWT_ISSUER: 'https://a.example, b', JWT_AUDIENCE: '*' }).auth;
   expect(expected).toEqual({ issuers: ['https://a.example', 'b'], audiences: [], clockToleranceMs: 5000 });
   expect(readConfig({ JWT_CLOCK_TOLERANCE_S: '0' }).auth.expected.clockToleranceMs).toBe(0);

@@ -21,13 +21,13 @@ const anything: any = new Proxy(() => anything, { get: () => anything, apply: ()
 // Integrations copy their context, and a copy has only what is its own: the settings are asked for at once.
 const integrations = createIntegrations(new Proxy({ ...anything, config: anything }, { get: () => anything }));
 
-test('the OpenAPI document is one', async () => {
+test('the OpenAPI document is valid', async () => {
   expect(await new Validator().validate(asJson(createOpenApi()))).toMatchObject({ valid: true });
   const broken = { ...asJson(createOpenApi()), info: {} };
   expect(await new Validator().validate(broken)).toMatchObject({ valid: false });
 });
 
-test('the AsyncAPI document is one', () => {
+test('the AsyncAPI document is valid', () => {
   // The specification brings its own copy of the meta-schema.
   const ajv = addFormats.default(new Ajv({ strict: false, meta: false, validateSchema: false }));
   const validate = ajv.compile(asyncApiSpecifications.schemas['3.0.0'] as object);
@@ -36,7 +36,7 @@ test('the AsyncAPI document is one', () => {
   expect(validate({ ...asJson(createAsyncApi()), channels: [] })).toBe(false);
 });
 
-test('every reference within a document leads somewhere', () => {
+test('every reference within a document resolves', () => {
   for (const document of [asJson(createOpenApi()), asJson(createAsyncApi())]) {
     const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(
       ([, reference = '']) => reference,
@@ -51,7 +51,7 @@ function follow(document: unknown, reference: string): unknown {
   return keys.reduce((part, key) => (part as Record<string, unknown> | undefined)?.[key], document);
 }
 
-test('the documents describe the routes and events that are mounted, all of them, and no other', () => {
+test('the documents describe exactly the mounted routes and events', () => {
   const mountedRoutes = integrations.flatMap(({ routes = [] }) => routes.map(({ route }) => route));
   const publishedRoutes = publishedContracts.flatMap(({ contract }) => Object.values(contract.routes));
   expect(new Set(publishedRoutes)).toEqual(new Set(mountedRoutes));
@@ -71,7 +71,7 @@ test('the documents describe the routes and events that are mounted, all of them
   expect(received).toHaveLength(mounted.length);
 });
 
-test('the documents describe the namespaces that are open, and the scopes they ask for', () => {
+test('the documents describe the existing namespaces and their scopes', () => {
   const open = integrations.flatMap(({ namespaces = [] }) => namespaces.map(({ name, scopes }) => ({ name, scopes })));
   const published = Object.entries<PublishedNamespace>(publishedNamespaces).map(([name, { scopes }]) => ({
     name,
@@ -91,7 +91,7 @@ test('every contract is published', async () => {
   expect(new Set(publishedContracts.map(({ contract }) => contract))).toEqual(new Set(declared));
 });
 
-test('a batch is described by what it really takes', () => {
+test('the schema of a batch matches what it accepts', () => {
   const { paths } = asJson(createOpenApi());
   expect(paths['/emit']).toMatchObject({
     post: {

@@ -51,7 +51,7 @@ function undocumented({ socket }: Pick<TestClient, 'socket'>, messages: Record<s
   return found;
 }
 
-describe.each(fixed)('what is said on $address has the documented form', ({ id, address, messages }) => {
+describe.each(fixed)('messages on $address have the documented form', ({ id, address, messages }) => {
   /** Somebody who may enter. */
   async function open(): Promise<TestClient> {
     const [ann] = await stage.people('Ann');
@@ -59,14 +59,14 @@ describe.each(fixed)('what is said on $address has the documented form', ({ id, 
     return stage.open(ann, { namespace: address, query: { departmentId } });
   }
 
-  test('to those who are refused', async () => {
+  test('on a refused connection', async () => {
     const [gateway] = stage.nodes;
     const options: ClientOptions = { namespace: address, claims: null, query: { deviceId: 'd'.repeat(129) } };
     const { message, data } = await refusal(gateway as TestGateway, options);
     expect(compare(messages['connect_error.event']?.payload, { message, data })).toEqual([]);
   });
 
-  test('to those who send what is wrong', async () => {
+  test('after invalid events', async () => {
     const client = await open();
     const found = undocumented(client, messages);
     for (const { name, answer } of eventsOf(id)) {
@@ -80,7 +80,7 @@ describe.each(fixed)('what is said on $address has the documented form', ({ id, 
   });
 });
 
-describe('what is said on a push site has the documented form', () => {
+describe('messages on a push site have the documented form', () => {
   let sites: SiteStage;
   let gateway: TestGateway;
   const messages = channels.find(({ address }) => address === '/{site}')?.messages ?? {};
@@ -94,7 +94,7 @@ describe('what is said on a push site has the documented form', () => {
     await sites.close();
   });
 
-  test('to those who are refused', async () => {
+  test('on a refused connection', async () => {
     const socket = openSite(gateway, 'news', { token: 'nobody' });
     const error = await new Promise<Error & { data?: unknown }>((tell) => socket.once('connect_error', tell));
     socket.close();
@@ -102,7 +102,7 @@ describe('what is said on a push site has the documented form', () => {
     expect(compare(messages['connect_error.event']?.payload, told)).toEqual([]);
   });
 
-  test('to those who come for what waited, and stay', async () => {
+  test('for a device with queued messages, and live', async () => {
     sites.website.rooms.set('t-1', ['user_1']);
     await sent(gateway, news, { rooms: 'user_1', event: 'first', args: [1, { a: null }] });
     const socket = openSite(gateway, 'news', { token: 't-1', deviceId: 'd-1' });
@@ -129,7 +129,7 @@ describe('what is said on a push site has the documented form', () => {
   });
 });
 
-test('who is connected while the node stops is told so in the documented form', async () => {
+test('clients get the documented shutdown event when the node stops', async () => {
   const [ann] = await stage.people('Ann');
   const departmentId = await addDepartment(stage, ann);
   const found: unknown[] = [];

@@ -61,17 +61,17 @@ function expectDocumented({ operation: { responses } }: Documented, { status, he
 
 const fill = (path: string, value = 'a'.repeat(24)): string => path.replace(/\{\w+\}/g, value);
 
-describe.each(guarded)('a refused call has the documented form: $method $path', (documentedCall) => {
+describe.each(guarded)('a failed call has the documented form: $method $path', (documentedCall) => {
   const { method, path, operation } = documentedCall;
   const schemes = (operation.security ?? document.security).flatMap((one: object) => Object.keys(one));
 
-  test('of somebody who does not say who they are', async () => {
+  test('without credentials', async () => {
     const response = await call(method, fill(path));
     expect(response.status).toBe(path === '/send' ? 400 : 401);
     expectDocumented(documentedCall, response);
   });
 
-  test('of somebody who says it wrongly', async () => {
+  test('with wrong credentials', async () => {
     const response = await call(method, `${fill(path)}?site=news`, { 'x-api-key': 'no', authorization: 'Bearer no' });
     expect(response.status).toBe(401);
     expectDocumented(documentedCall, response);
@@ -85,7 +85,7 @@ describe.each(guarded)('a refused call has the documented form: $method $path', 
   }
 
   if (path.includes('{')) {
-    test('of what cannot be an id', async () => {
+    test('with an invalid id', async () => {
       const response = await call(method, fill(path, 'x'.repeat(300)), await credentials());
       expect(response.status).toBe(400);
       expectDocumented(documentedCall, response);
@@ -93,7 +93,7 @@ describe.each(guarded)('a refused call has the documented form: $method $path', 
   }
 
   if (operation.requestBody !== undefined) {
-    test('of a body that cannot be read', async () => {
+    test('with an unreadable body', async () => {
       const headers = await credentials();
       for (const [body, status] of [
         ['{', 400],
@@ -185,7 +185,7 @@ test('every call that succeeds has the documented form', async () => {
   }
 });
 
-test('what has a limit of its own says so as documented', async () => {
+test('routes with their own limit answer as documented', async () => {
   const [ann] = await stage.people('Ann');
   const conversationId = await addConversation(stage, [ann]);
   const path = '/api/v1/conversations/{id}/messages';

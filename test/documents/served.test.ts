@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { startGateway } from '../support/gateway.js';
 
-test('a gateway serves its documents to those who may call it', async () => {
+test('a gateway serves its documents to authenticated callers', async () => {
   const gateway = await startGateway();
   onTestFinished(() => gateway.close());
   expect(await gateway.call('GET', '/openapi.json')).toMatchObject({ status: 200, json: { openapi: '3.1.1' } });

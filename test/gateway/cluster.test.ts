@@ -32,7 +32,7 @@ const isWhole = async (): Promise<boolean> => {
   return isHeard;
 };
 
-test('an emit on one node reaches the user, the account and everybody on the other', async () => {
+test('an emit on one node reaches the user, the account and all clients on the other', async () => {
   const claims = { uid: 'far', account_id: 'far-account' };
   const [far, stranger] = await Promise.all([connect(b, { claims }), connect(b, { claims: { uid: 'other' } })]);
   await a.call('POST', '/emit/far/user', { n: 1 });
@@ -48,7 +48,7 @@ test('an emit on one node reaches the user, the account and everybody on the oth
   stranger.close();
 });
 
-test('presence is that of all nodes', async () => {
+test('presence covers all nodes', async () => {
   const clients = [await connect(a, { claims: { uid: 'both' } }), await connect(b, { claims: { uid: 'both' } })];
   const connections = async (node: TestGateway) =>
     (await node.call('GET', '/users/both/presence')).json.data.connections;
@@ -68,7 +68,7 @@ test('disconnect ends the sockets on every node', async () => {
   }
 });
 
-test('a limit counts what a user does on all nodes', async () => {
+test('a limit counts the events of a user on all nodes', async () => {
   const env = { REDIS_URL: redis.url, MONGODB_URL: database.url, EVENT_LIMIT: '4', EVENT_LIMIT_WINDOW_MS: '60000' };
   const nodes = await Promise.all([startGateway(env), startGateway(env)]);
   const clients = await Promise.all(nodes.map((node) => connect(node, { claims: { uid: 'busy' } })));
@@ -79,7 +79,7 @@ test('a limit counts what a user does on all nodes', async () => {
   await Promise.all(nodes.map((node) => node.close()));
 });
 
-test('while Redis is away each node serves its own clients; afterwards all is as before', async () => {
+test('while Redis is away each node serves its own clients; afterwards the nodes are connected again', async () => {
   const [near, far] = await Promise.all([
     connect(a, { claims: { uid: 'outage' } }),
     connect(b, { claims: { uid: 'outage' } }),

@@ -73,7 +73,7 @@ test.each([
   await until(async () => (await presenceOf(userId)).online === false);
 });
 
-test('a second CONNECT while the first is looked at is answered with it', async () => {
+test('a second CONNECT while the first is pending gets its answer', async () => {
   const userId = randomUUID();
   const line = await openElsewhere();
   const frame = connectFrame(userId);
@@ -93,7 +93,7 @@ test('refused CONNECTs with the same credentials get one refusal', async () => {
   expect(await framesOf(line)).toEqual([expect.stringMatching(/^44\/v1\/shared,.*INVALID_TOKEN/)]);
 });
 
-test('of CONNECTs with several credentials the last one counts', async () => {
+test('of CONNECTs with several credentials the last one wins', async () => {
   const [first, second, last] = [randomUUID(), randomUUID(), randomUUID()];
   const line = await openElsewhere();
   sendTogether(line, [
@@ -113,7 +113,7 @@ test('of CONNECTs with several credentials the last one counts', async () => {
   expect(await presenceOf(last)).toMatchObject({ connections: 1 });
 });
 
-test('a disconnect while the CONNECT is looked at leaves nothing behind, nor does it end the connection', async () => {
+test('a disconnect during a pending CONNECT leaves no state, and keeps the connection', async () => {
   const userId = randomUUID();
   const line = await openElsewhere();
   sendTogether(line, [connectFrame(userId), DISCONNECT]);
@@ -128,7 +128,7 @@ test('a disconnect while the CONNECT is looked at leaves nothing behind, nor doe
   await until(async () => (await presenceOf(userId)).online === false);
 });
 
-test('a CONNECT of a client that did not hear that it is connected begins anew', async () => {
+test('a CONNECT of a client that missed the reply starts over', async () => {
   const userId = randomUUID();
   const line = await openElsewhere();
   const answer = /40\/v1\/shared,\{"sid":"([^"]+)"/g;
@@ -156,7 +156,7 @@ test.each(['/v1/none', '/V1/shared', '/__proto__', '/constructor', '//', '/v1/sh
   },
 );
 
-test('a client of an unknown namespace learns its code and data', async () => {
+test('a client of an unknown namespace gets the code and data', async () => {
   await expect(connect(gateway, { namespace: '/v1/none' })).rejects.toMatchObject({
     message: 'NOT_FOUND',
     data: { errno: 404, message: 'NOT_FOUND' },

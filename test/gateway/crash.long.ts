@@ -12,7 +12,7 @@ import { until } from '../support/until.js';
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
 
-test('a node that is killed leaves no ghost, and nothing that it had answered for is lost', async () => {
+test('a killed node leaves no stale presence, and loses nothing that it acknowledged', async () => {
   const [redis, database] = await Promise.all([startRedis(), startDatabase()]);
   const connection = await mongoose.createConnection(database.url).asPromise();
   const { Socket } = defineModels(connection);

@@ -4,7 +4,7 @@ import { startEmbeddedDatabase } from '../support/database.js';
 import { startGateway } from '../support/gateway.js';
 import { until } from '../support/until.js';
 
-test('while the database is away clients and emits go on, what needs it says so, and it comes back by itself', async () => {
+test('during a database outage clients and emits continue, dependent calls fail, and the gateway recovers', async () => {
   const database = await startEmbeddedDatabase();
   const gateway = await startGateway({ MONGODB_URL: database.url, MONGODB_SELECTION_TIMEOUT_MS: '1000' });
   const client = await connect(gateway, { claims: { uid: 'patient' } });
@@ -26,7 +26,7 @@ test('while the database is away clients and emits go on, what needs it says so,
   await database.stop();
 });
 
-test('operations wait for a database that comes back, and a stop waits for none that does not', async () => {
+test('operations wait for a database that comes back, and shutdown does not wait for one that does not', async () => {
   const database = await startEmbeddedDatabase();
   onTestFinished(() => database.stop());
   // Longer than a test may take: nothing here waits for the end of it.
@@ -48,7 +48,7 @@ test('operations wait for a database that comes back, and a stop waits for none 
   await ended;
 });
 
-test('a database that is silent is missing, like one that is gone', async () => {
+test('an unresponsive database is reported as missing', async () => {
   const database = await startEmbeddedDatabase();
   const gateway = await startGateway({ MONGODB_URL: database.url });
   onTestFinished(async () => {

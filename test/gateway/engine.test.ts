@@ -4,7 +4,7 @@ import { startDatabase } from '../support/database.js';
 import { serverUrl } from '../support/database-server.js';
 import { startGateway } from '../support/gateway.js';
 
-test('a test has a database of its own on the server of the run, which a gateway can use and which is removed', async () => {
+test('a test gets its own database on the shared server, usable by a gateway and removed afterwards', async () => {
   const database = await startDatabase();
   // `scripts/test-mongodb.ts` is tested by this line.
   process.stdout.write(`${database.url}\n`);

@@ -39,7 +39,7 @@ async function duringFailOver<T>(count: number, work: (n: number) => Promise<T>)
   return results;
 }
 
-test('a hundred durable messages on their way while the primary steps down are all acknowledged, and there once', async () => {
+test('a hundred durable messages in flight during a fail-over are all acknowledged and stored once', async () => {
   const [node] = stage.nodes;
   if (node === undefined) throw new Error('there is no node');
   for (const round of [1, 2]) {
@@ -64,7 +64,7 @@ test('a hundred durable messages on their way while the primary steps down are a
   }
 });
 
-test('what is said in conversations while the primary steps down is stored and counted once', async () => {
+test('conversation messages during a fail-over are stored and counted once', async () => {
   const [ann, bob] = await stage.people('Ann', 'Bob');
   const [a, b] = [await stage.open(ann), await stage.open(bob)];
   const { conversation } = dataOf(await a.ask('add_conversation', { users: [bob.id], channel_id: 'general' }));

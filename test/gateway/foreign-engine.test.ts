@@ -48,7 +48,7 @@ const emitOnce = (key: string) =>
 const READS = new Set(['find', 'aggregate', 'count', 'distinct']);
 const WRITES = new Set(['insert', 'update', 'delete', 'findAndModify']);
 
-test('reads from the primary and writes to a majority, in snapshots, within a time, whatever the connection string says', async () => {
+test('reads from the primary and writes to a majority, in snapshots, with time limits, regardless of the connection string', async () => {
   const { a, b, id, say } = await team();
   dataOf(await say('1'));
   dataOf(await b.ask('read', { conversation_id: id }));
@@ -132,7 +132,7 @@ test.each(Object.entries(rewordings))(
   },
 );
 
-test('runs a transaction again after a conflict that carries no label', async () => {
+test('retries a transaction after a conflict without a label', async () => {
   const { say, id } = await team();
   for (const code of [112, 251, 246, 24]) {
     let failures = 0;
@@ -147,7 +147,7 @@ test('runs a transaction again after a conflict that carries no label', async ()
   expect(await stage.models.Message.countDocuments({ conversation_id: id })).toBe(4);
 });
 
-test('does not acknowledge what no majority has, and stores it once when it is sent again', async () => {
+test('does not acknowledge writes without a majority, and stores a resent message once', async () => {
   const { say, id } = await team();
   const { a, conversationId } = await talkInSupport(stage);
   const message = { conversationId, content: 'hello', clientMessageId: 'c2' };
@@ -168,7 +168,7 @@ test('does not acknowledge what no majority has, and stores it once when it is s
   expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
 });
 
-test('says that the database is away when it takes too long for a read or a write', async () => {
+test('reports the database as unavailable when a read or write times out', async () => {
   const { a, say } = await team();
   proxy.rules.onCommand = (command) =>
     READS.has(nameOf(command)) || WRITES.has(nameOf(command))
@@ -179,7 +179,7 @@ test('says that the database is away when it takes too long for a read or a writ
   expect((await emitOnce('slow'))?.status).toBe(503);
 });
 
-test('is right on a slow link that is cut now and then', async () => {
+test('stays consistent on a slow connection with interruptions', async () => {
   const { say, id } = await team();
   let replies = 0;
   proxy.rules.onReply = async (reply) => {

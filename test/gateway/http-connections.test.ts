@@ -64,7 +64,7 @@ test('an idle connection is kept longer than load balancers keep theirs', async 
   expect(await other.ask(STATUS, '}')).toContain('\r\nKeep-Alive: timeout=610\r\n');
 });
 
-test('while the gateway drains, an answer ends its connection; then the idle ones end, whatever they have said', async () => {
+test('while the gateway drains, an answer ends its connection; then idle ones end, regardless of their headers', async () => {
   const clock = createTestClock();
   const gateway = await start({ SHUTDOWN_DRAIN_MS: '2000' }, { clock });
   const client = await connect(gateway);
@@ -83,7 +83,7 @@ test('while the gateway drains, an answer ends its connection; then the idle one
   await Promise.all([kept, silent, headers, body].map((line) => line?.closed));
 });
 
-test('connections without a request are bounded; websockets and what is being answered do not count', async () => {
+test('connections without a request are bounded; websockets and running requests do not count', async () => {
   const gateway = await start({ HTTP_IDLE_MAX: '10', SOCKET_TRANSPORTS: 'websocket,polling' });
   const websocket = await connect(gateway);
   const polling = await connect(gateway, { transports: ['polling'], claims: { uid: 'polls' } });
@@ -105,7 +105,7 @@ test('connections without a request are bounded; websockets and what is being an
   expect(Number(/^gateway_http_waiting_closed_total (\d+)$/m.exec(metrics.text)?.[1])).toBeGreaterThanOrEqual(30);
 });
 
-test('small bodies that do not end are bounded by number', async () => {
+test('incomplete small bodies are bounded by number', async () => {
   const gateway = await start({ HTTP_IDLE_MAX: '10' });
   const small = HALF_A_BODY.replace('1024', '20');
   const lines: Line[] = [];
@@ -115,7 +115,7 @@ test('small bodies that do not end are bounded by number', async () => {
   expect((await gateway.call('POST', '/emit/u/e', { small: true })).status).toBe(200);
 });
 
-test('bodies that do not end are bounded, also when they do not say how long they are', async () => {
+test('incomplete bodies are bounded, also without content-length', async () => {
   const gateway = await start({ BODY_LIMIT: '1024', SOCKET_MESSAGE_MAX: '1024' });
   const chunked = HALF_A_BODY.replace('Content-Length: 1024', 'Transfer-Encoding: chunked').replace('"half', '10\r\n"');
   const first = [await openLine(gateway, HALF_A_BODY), await openLine(gateway, chunked)];

@@ -25,7 +25,7 @@ const paths = async () => {
 };
 
 describe('a method that a path does not have', () => {
-  test('is 405 with those that it has, on every path of the documents', async () => {
+  test('gets 405 with the allowed methods, on every documented path', async () => {
     for (const { path, allowed } of await paths()) {
       for (const method of ['PUT', 'PATCH', 'DELETE', 'GET', 'POST', 'HEAD'].filter((one) => !allowed.includes(one))) {
         const { status, headers, json } = await gateway.call(method, path);
@@ -37,7 +37,7 @@ describe('a method that a path does not have', () => {
     }
   });
 
-  test('is told without a key, and beyond known paths stays 404', async () => {
+  test('gets 405 without a key, and 404 on unknown paths', async () => {
     expect((await fetch(`${gateway.url}/emit/u/e`)).status).toBe(405);
     for (const method of ['GET', 'PUT', 'DELETE', 'OPTIONS']) {
       expect((await gateway.call(method, '/nowhere')).status).toBe(404);
@@ -52,7 +52,7 @@ describe('a method that a path does not have', () => {
     expect(Number(head.headers.get('content-length'))).toBeGreaterThan(0);
   });
 
-  test('every contract has been looked at', async () => {
+  test('every contract is covered', async () => {
     const declared = publishedContracts.flatMap(({ contract }) =>
       Object.values(contract.routes).map((route) => route.path),
     );
@@ -76,7 +76,7 @@ describe('pages of other origins', () => {
     }
   });
 
-  test('are told when to try again', async () => {
+  test('can read Retry-After', async () => {
     // Nothing answers there: no key set can be loaded, for a second.
     const waiting = await startGateway({ JWKS_URL: 'http://127.0.0.1:1/jwks' });
     const headers = { ...ORIGIN, authorization: `Bearer ${assemble({ alg: 'RS256' }, { uid: 'u' }, 'c2ln')}` };
@@ -107,7 +107,7 @@ describe('an idempotency key', () => {
     ['numbers', '{"a":1,"b":-0,"c":1e3}', '{"c":1000.0,"b":0,"a":1.0}'],
     ['texts', '{"a":"\\u00e9","b":"/"}', '{"b":"\\/","a":"é"}'],
     ['a key of the prototype', '{"__proto__":{"a":1,"b":2},"c":3}', '{"c":3,"__proto__":{"b":2,"a":1}}'],
-  ])('stands for equal JSON however it is written: %s', async (name, body, again) => {
+  ])('matches equal JSON in any notation: %s', async (name, body, again) => {
     const first = await send(body, name);
     const second = await send(again, name);
     expect([second.status, second.headers.get('idempotent-replay')]).toEqual([200, 'true']);
@@ -120,7 +120,7 @@ describe('an idempotency key', () => {
     ['null and nothing', '{"a":null}', '{}'],
     ['a key of the prototype', '{"__proto__":{"a":1}}', '{"__proto__":{"a":2}}'],
     ['nesting', '{"a":{"b":1}}', '{"a":1,"b":1}'],
-  ])('is in conflict with other JSON: %s', async (name, body, other) => {
+  ])('conflicts with different JSON: %s', async (name, body, other) => {
     await send(body, `other ${name}`);
     expect((await send(other, `other ${name}`)).json).toMatchObject({ errno: 409, message: 'CONFLICT' });
   });

@@ -32,7 +32,7 @@ describe('the query of a call', () => {
     ['push=true&pushAfter=5', 'pushAfter', 'push_after'],
     ['push=true&push-after=5', 'push-after', 'push_after'],
     ['durable[value]=true', 'durable[value]', 'durable'],
-  ])('%s names the parameter that was meant', async (query, path, key) => {
+  ])('%s suggests the intended parameter', async (query, path, key) => {
     expect(await refusal('POST', `${EMIT}?${query}`)).toEqual(suggests(path, key));
   });
 
@@ -41,7 +41,7 @@ describe('the query of a call', () => {
     ['__proto__=1', '__proto__', OPTIONS],
     ['=1', '', OPTIONS],
     ['apiKey=secret', 'apiKey', OPTIONS],
-  ])('%s, which is near to none, is told all of them', async (query, path, known) => {
+  ])('%s, which resembles no parameter, gets the list of all', async (query, path, known) => {
     expect(await refusal('POST', `${EMIT}?${query}`)).toEqual([{ path, message: `is not known; known are ${known}` }]);
   });
 
@@ -58,11 +58,11 @@ describe('the query of a call', () => {
       ...[`durable=true&ttl=${ttl}`, 'ttl', 'must be a whole number between 1 and 31536000'],
     ]),
     ['push=true&push_after=604800001', 'push_after', 'must be a whole number between 0 and 604800000'],
-  ])('%s says what it takes', async (query = '', path, message) => {
+  ])('%s lists the accepted values', async (query = '', path, message) => {
     expect(await refusal('POST', `${EMIT}?${query}`)).toEqual([{ path, message }]);
   });
 
-  test('is told of every mistake at once, and of 20 at most', async () => {
+  test('gets all errors at once, up to 20', async () => {
     expect(await refusal('POST', `${EMIT}?durabel=true&ttl=0&b=1&b=1`)).toEqual([
       { path: 'ttl', message: expect.any(String) },
       ...suggests('durabel', 'durable'),
@@ -91,13 +91,13 @@ describe('the query of a call', () => {
     ['POST', `/lead-finder/${'s'.repeat(16)}/emit/e?durable=true`],
     ['GET', `/conversations/prospect/emit/message/${'a'.repeat(24)}?x=1`],
     ['GET', `/conversations/prospect/emit/conversation/${'a'.repeat(24)}/new?x=1`],
-  ])('%s %s is refused where nothing is expected', async (method, path, body: unknown = {}) => {
+  ])('%s %s is refused on a route without parameters', async (method, path, body: unknown = {}) => {
     expect(await refusal(method, path, body)).toEqual([
       { path: expect.any(String), message: 'is not known; nothing is expected here' },
     ]);
   });
 
-  test('of a broadcast, of deliveries and of a site is held to what they take', async () => {
+  test('of a broadcast, of deliveries and of a site is checked against the accepted parameters', async () => {
     expect(await refusal('POST', '/broadcast/e?acount=a')).toEqual(suggests('acount', 'account'));
     expect(await refusal('POST', '/broadcast/e?push_after=1')).toEqual([
       { path: 'push_after', message: 'push_after is not available here' },
@@ -117,7 +117,7 @@ describe('the query of a call', () => {
 });
 
 describe('the body of a call', () => {
-  test('is held to what it takes where its form is fixed', async () => {
+  test('is checked when its schema is strict', async () => {
     expect(await refusal('POST', '/presence', { userIds: ['u'], userID: 'u' })).toEqual(suggests('userID', 'userIds'));
     expect(await refusal('POST', '/users/u/disconnect', { raison: 'x' })).toEqual(suggests('raison', 'reason'));
     expect(await refusal('POST', '/emit', { items: [{ userId: 'u', event: 'e' }], durable: true })).toEqual([
@@ -127,7 +127,7 @@ describe('the body of a call', () => {
     expect(await refusal('POST', site, { rooms: 'r', event: 'e', arg: [1] })).toEqual(suggests('arg', 'args'));
   });
 
-  test('has items that are held to it one by one', async () => {
+  test('has items that are checked one by one', async () => {
     const item = { userId: 'someone', event: 'news' };
     const items = [
       item,
@@ -150,19 +150,19 @@ describe('the body of a call', () => {
     expect(json.data.items[5].data.id).toEqual(expect.any(String));
   });
 
-  test('is free where it is the payload', async () => {
+  test('is unchecked when it is the payload', async () => {
     for (const path of [EMIT, '/broadcast/e', `/lead-finder/${'s'.repeat(16)}/emit/e`]) {
       expect((await gateway.call('POST', path, { durabel: true, items: 1 })).status).toBe(200);
     }
   });
 });
 
-test('a key that cannot be one is named by its header', async () => {
+test('an invalid idempotency key is reported by its header', async () => {
   const { json } = await gateway.call('POST', `${EMIT}?durable=true`, {}, { 'idempotency-key': 'k'.repeat(129) });
   expect(json.details).toMatchObject([{ path: 'idempotency-key' }]);
 });
 
-test('the document says which bodies take nothing else', () => {
+test('the document marks strict bodies', () => {
   const { paths } = createOpenApi();
   const bodyOf = (path: string) => {
     const operation = (paths[path] as { post: { requestBody: { content: Record<string, { schema: object }> } } }).post;

@@ -75,7 +75,7 @@ test.each([
   },
 );
 
-test('a Redis that hangs holds up no call', async () => {
+test('a hanging Redis delays no call', async () => {
   const claims = { uid: 'patient' };
   const client = await connect(a, { claims });
   const processId = Number(/process_id:(\d+)/.exec(String(await redis.command('INFO', 'server')))?.[1]);
@@ -121,7 +121,7 @@ test('an event for a node whose subscriptions are refused counts as lost on the 
   far.close();
 });
 
-test('a node that stops costs the others no event', async () => {
+test('a node that stops causes no lost events on others', async () => {
   const before = await lossesOf(a);
   const c = await start('a');
   await a.call('POST', '/emit/nowhere/event', {});
@@ -132,7 +132,7 @@ test('a node that stops costs the others no event', async () => {
   expect(await lossesOf(a)).toBe(before);
 });
 
-test('a node that may not subscribe to its namespaces does not start and says why', async () => {
+test('a node that may not subscribe to its namespaces does not start, and reports the reason', async () => {
   const rights = ['resetchannels', `&${REDIS_PREFIX.replace(/[\\*?[\]]/g, '\\$&')}:check:*`];
   await redis.command('ACL', 'SETUSER', 'limited', ...RIGHTS, ...rights);
   await expect(start('limited')).rejects.toThrow(/^Redis at .* cannot be used: NOPERM.*channel.* ACL SETUSER .*$/);

@@ -23,7 +23,7 @@ afterAll(() => gateway.close());
 const POLL = '/socket.io/?EIO=4&transport=polling';
 
 describe('a client that tries polling where only websockets are enabled', () => {
-  test('is told so, and so is the log', async () => {
+  test('gets the reason, which is logged too', async () => {
     lines.length = 0;
     const { status, json } = await gateway.call('GET', POLL, undefined, { 'user-agent': 'python/3.12' });
     expect(status).toBe(400);
@@ -52,7 +52,7 @@ describe('a client that tries polling where only websockets are enabled', () => 
     expect(lines).toHaveLength(11);
   });
 
-  test('is told what is enabled when that is polling alone', async () => {
+  test('gets the enabled transports when only polling is enabled', async () => {
     const polling = await startGateway({ SOCKET_TRANSPORTS: 'polling' });
     const { json } = await polling.call('GET', '/socket.io/?EIO=4&transport=websocket');
     expect(json.message).toMatch(/this server takes polling only/);
@@ -82,7 +82,7 @@ describe('a browser', () => {
   const allowed = async (origin: string) =>
     (await gateway.call('GET', '/status', undefined, { origin })).headers.get('access-control-allow-origin');
 
-  test.each(['https://shop.example', 'http://localhost:8080'])('of %s is let in', async (origin) => {
+  test.each(['https://shop.example', 'http://localhost:8080'])('of %s is accepted', async (origin) => {
     expect(await open(origin)).toBe('connected');
     expect(await allowed(origin)).toBe(origin);
   });
@@ -93,7 +93,7 @@ describe('a browser', () => {
     'https://shop.example.evil.example',
     'https://evil.example/https://shop.example',
     'null',
-  ])('of %s is refused, and the log says why', async (origin) => {
+  ])('of %s is refused, with the reason in the log', async (origin) => {
     clock.advance(60_000);
     lines.length = 0;
     expect(await open(origin)).toBe('refused');
@@ -111,11 +111,11 @@ describe('a browser', () => {
   });
 });
 
-describe('a token that is signed well and says the wrong thing', () => {
+describe('a correctly signed token with wrong claims', () => {
   test.each([
     ['a uid that is no id', { uid: 1.5 }, 'not an exact integer'],
     ['another audience', { aud: 'another' }, 'audience'],
-  ])('is refused, and the log says why: %s', async (_name, claims, reason) => {
+  ])('is refused with the reason in the log: %s', async (_name, claims, reason) => {
     lines.length = 0;
     const strict = await startGateway({ JWT_AUDIENCE: 'gateway' }, { clock, logger });
     await expect(connect(strict, { claims: { aud: 'gateway', ...claims } })).rejects.toThrow('INVALID_TOKEN');

@@ -11,7 +11,7 @@ afterAll(() => gateway.close());
 
 const failure = (errno: number, message: string) => ({ success: false, errno, message });
 
-test('says that it runs, to everybody, with the documented headers', async () => {
+test('GET /status answers anyone, with the documented headers', async () => {
   const status = await gateway.call('GET', '/status', undefined, { 'x-api-key': '' });
   expect(status.json).toEqual({ success: true, message: 'General socket is running' });
   expect(status.headers.get('access-control-allow-origin')).toBe('*');
@@ -22,7 +22,7 @@ test('says that it runs, to everybody, with the documented headers', async () =>
   expect((await gateway.call('GET', '/health/ready', undefined, { 'x-api-key': '' })).status).toBe(200);
 });
 
-test('an emit reaches every socket of the user on the namespace, and nobody else', async () => {
+test('an emit reaches every socket of the user on the namespace, and no other', async () => {
   const [first, second, other, elsewhere] = await Promise.all([
     connect(gateway, { claims: { uid: 'emit-1' } }),
     connect(gateway, { claims: { uid: 'emit-1' } }),
@@ -111,7 +111,7 @@ test.each(['/broadcast/e?durable=true', '/broadcast/e?ttl=5', '/broadcast/e?push
   },
 );
 
-test('disconnect ends every socket of the user and says why', async () => {
+test('disconnect ends every socket of the user with the reason', async () => {
   const clients = await Promise.all(
     ['/v1/shared', '/v1/conversation', '/v1/conversation/live'].map((namespace) =>
       connect(gateway, { namespace, claims: { uid: 'leaver' } }),
@@ -142,7 +142,7 @@ test('presence of one and of many', async () => {
   for (const client of clients) client.close();
 });
 
-test('the lead finder: whoever follows a scraper hears of it', async () => {
+test('the lead finder sends progress to subscribers of a scraper', async () => {
   const scraper = 'scraper_0123456789';
   const leadFinder = { namespace: '/v1/lead-finder', claims: null };
   const [follower, stranger] = await Promise.all([connect(gateway, leadFinder), connect(gateway, leadFinder)]);
@@ -165,7 +165,7 @@ test('the lead finder: whoever follows a scraper hears of it', async () => {
   stranger.close();
 });
 
-test('any of the keys is accepted, in either header; another one is not', async () => {
+test('any of the keys is accepted, in either header; other keys are not', async () => {
   const none = { 'x-api-key': '' };
   expect((await gateway.call('POST', '/emit/u/e', {}, { 'x-api-key': 'old-key' })).status).toBe(200);
   const paths = [

@@ -65,7 +65,7 @@ test('the contracts know the namespaces of both chats and of the platform', () =
   expect(namespaces).toEqual(expect.arrayContaining(['/', '/department', '/v1/shared']));
 });
 
-test('disconnect ends the sockets of a user on every namespace and node, and says why', async () => {
+test('disconnect ends the sockets of a user on every namespace and node, with the reason', async () => {
   const [user, other] = [await makeMember(), await makeMember()];
   const [clients, bystanders] = [await openAll(user), await openAll(other)];
   const answer = await nodeOf(0).call('POST', `/users/${user.id}/disconnect`, { reason: 'signed out' });
@@ -95,7 +95,7 @@ test('disconnect with block_seconds keeps the user out of every namespace and no
   expect((await fetch(`${nodeOf(0).url}/api/chats`, { headers })).status).toBe(403);
 });
 
-test('a block ends', async () => {
+test('a block expires', async () => {
   const user = await makeMember();
   await nodeOf(0).call('POST', `/users/${user.id}/disconnect`, { block_seconds: 1 });
   const { data } = await refusal(nodeOf(0), { claims: { uid: user.id } });
@@ -163,7 +163,7 @@ test.each([
   expect(answer.json).toMatchObject({ errno: 400, details: [{ path }] });
 });
 
-test('what the bus has lost is read from the database', async () => {
+test('revocations lost on the bus are read from the database', async () => {
   const user = await makeMember();
   const client = await stage.open(user, { node: 1, namespace: '/v1/shared' });
   await stage.models.Revocation.updateOne(

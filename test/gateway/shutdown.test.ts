@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-test('SIGTERM: clients are told, let go in waves and come back by themselves; the process ends with 0', async () => {
+test('SIGTERM: clients are notified, disconnected in waves and reconnect; the process exits with 0', async () => {
   const node = await startGatewayProcess({ DATA_DIR: join(directory, 'term'), SHUTDOWN_DRAIN_MS: '1500' });
   const clients = await Promise.all(
     Array.from({ length: 40 }, (_, index) => connect(node, { claims: { uid: `u${index}` } })),
@@ -42,7 +42,7 @@ test('SIGTERM: clients are told, let go in waves and come back by themselves; th
   expect(await node.ended).toBe(0);
 });
 
-test('signals that follow the first within moments change nothing; later ones, and the time limit, end it', async () => {
+test('signals shortly after the first are ignored; later ones, and the time limit, end the process', async () => {
   const [patient, limited] = await Promise.all([
     startGatewayProcess({
       DATA_DIR: join(directory, 'second'),
@@ -75,7 +75,7 @@ test('signals that follow the first within moments change nothing; later ones, a
   expect(await patient.ended).toBe(1);
 });
 
-test.each(['SIGINT', 'SIGTERM'] as const)('%s while it waits for its database ends it with 0', async (signal) => {
+test.each(['SIGINT', 'SIGTERM'] as const)('%s while waiting for the database exits with 0', async (signal) => {
   const child = spawn(process.execPath, [...nodeArguments, 'src/main.ts'], {
     cwd: projectDirectory,
     env: {
@@ -92,7 +92,7 @@ test.each(['SIGINT', 'SIGTERM'] as const)('%s while it waits for its database en
   expect(await ended).toEqual([0, null]);
 });
 
-test('what is in flight is acknowledged before its connection is closed', async () => {
+test('events in flight are acknowledged before their connection is closed', async () => {
   const gateway = await startGateway();
   const client = await connect(gateway);
   const answers = Promise.all(Array.from({ length: 50 }, () => client.ask('join')));
@@ -154,7 +154,7 @@ async function openVanishedClients(node: { url: string }): Promise<void> {
   }
 }
 
-test('clients that have vanished do not keep a stop from being clean', async () => {
+test('vanished clients do not prevent a clean shutdown', async () => {
   const dataDirectory = join(directory, 'vanished');
   const node = await startGatewayProcess({
     DATA_DIR: dataDirectory,

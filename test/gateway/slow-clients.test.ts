@@ -5,7 +5,7 @@ import { connect } from '../support/client.js';
 import { signToken, startGateway } from '../support/gateway.js';
 import { until } from '../support/until.js';
 
-test('a client that does not read is closed, and nobody else waits for it', async () => {
+test('a client that does not read is closed, without delaying others', async () => {
   const gateway = await startGateway({ SOCKET_BUFFER_MAX: '300000' });
   const quick = await connect(gateway, { claims: { uid: 'quick' } });
   const slow = new WebSocket(`${gateway.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);

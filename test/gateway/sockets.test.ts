@@ -46,7 +46,7 @@ test.each(['/v1/shared', '/v1/conversation', '/v1/conversation/live'])(
   },
 );
 
-test('what a crashed node left behind is gone when a node starts alone', async () => {
+test('a node that starts alone removes the presence of a crashed node', async () => {
   await models.Socket.create({ user: 'ghost', socket_ids: ['left-by-a-crash'] });
   const database = await startDatabase();
   const connection = await mongoose.createConnection(database.url).asPromise();
@@ -165,7 +165,7 @@ test('active_status goes to the account, on both conversation namespaces, and is
   for (const client of [colleague, live, stranger]) client.close();
 });
 
-test('a client is warned of the end of its token, can renew it, and is let go at its end', async () => {
+test('a client is warned before its token expires, can renew it, and is disconnected on expiry', async () => {
   const clock = createTestClock();
   const timed = await startGateway({}, { clock });
   const exp = Math.floor(clock.now() / 1000) + 300;
@@ -197,7 +197,7 @@ test('a client is warned of the end of its token, can renew it, and is let go at
   await timed.close();
 });
 
-test('events over the limit of a user are refused over all of the sockets of that user', async () => {
+test('events over the limit of a user are refused on all sockets of that user', async () => {
   const limited = await startGateway({ EVENT_LIMIT: '5', EVENT_LIMIT_WINDOW_MS: '60000' });
   const [first, second] = await Promise.all([1, 2].map(() => connect(limited)));
   for (let index = 0; index < 5; index += 1) expect(await first?.ask('join')).toEqual(done);

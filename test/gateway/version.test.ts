@@ -43,7 +43,7 @@ test('a metric has both versions as its labels', async () => {
   expect(text).toContain(`gateway_build_info{version="${version}",wire="${wireVersion}"} 1\n`);
 });
 
-test('the process says its version when it listens', async () => {
+test('the process prints its version when it listens', async () => {
   const env = { PORT: '0', DATA_DIR: await temporaryDirectory(), LOG_LEVEL: 'fatal' };
   const args = [...nodeArguments, 'src/main.ts'];
   const started = startProgram(process.execPath, args, { cwd: projectDirectory, env });

@@ -17,7 +17,7 @@ function createWork() {
 const rest = () => new Promise(setImmediate);
 
 describe('a group', () => {
-  test('is what came in one turn of the event loop, and then what came meanwhile', async () => {
+  test('contains the items of one turn of the event loop, then those that arrived meanwhile', async () => {
     const { work, calls, asked } = createWork();
     const add = createBatcher(work, 3);
     const first = [add('1'), add('2')];
@@ -50,7 +50,7 @@ describe('a batch', () => {
     return { clock, calls, asked, batch: createTimedBatcher(work, { size: 2, afterMs: 100, clock }) };
   };
 
-  test('begins when it is full or its first item has waited, whether or not the one before has ended', async () => {
+  test('starts when it is full or its first item timed out, even while the previous one runs', async () => {
     const { clock, calls, asked, batch } = openBatch();
     const full = [batch.add('1'), batch.add('2')];
     expect(asked()).toEqual([['1', '2']]);
@@ -67,7 +67,7 @@ describe('a batch', () => {
     await expect(full[1]).rejects.toThrow('this one');
   });
 
-  test('is flushed when everything that was begun has ended', async () => {
+  test('flush waits for all started batches', async () => {
     const { clock, calls, asked, batch } = openBatch();
     const items = ['1', '2', '3'].map(batch.add);
     let isFlushed = false;

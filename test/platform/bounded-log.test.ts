@@ -10,7 +10,7 @@ function createLog() {
   return { lines, clock, logger: boundLog(createLogger({ level: 'info', isPretty: false }, { write }), clock) };
 }
 
-test('writes ten lines of a kind in a minute, and then how many were left out', () => {
+test('writes ten lines of a kind in a minute, then the number of omitted lines', () => {
   const { lines, clock, logger } = createLog();
   for (let count = 0; count < 500; count += 1) logger.error({ err: new Error(`no ${count}`) }, 'it failed');
   expect(lines).toHaveLength(10);
@@ -20,7 +20,7 @@ test('writes ten lines of a kind in a minute, and then how many were left out', 
   expect(lines).toHaveLength(12);
 });
 
-test('tells kinds apart by their message, level and place', () => {
+test('distinguishes kinds by their message, level and place', () => {
   const { lines, logger } = createLog();
   for (let count = 0; count < 20; count += 1) {
     logger.warn('it failed');

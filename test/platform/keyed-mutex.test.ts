@@ -70,7 +70,7 @@ test('a joined task starts at once and gets its turn after all earlier tasks', a
   expect(log).toEqual(['early', 'third begins', 'first', 'third', 'last']);
 });
 
-test('refuses a task whose turn does not come in time, never runs it, and keeps the order of the others', async () => {
+test('refuses a task whose wait times out, never runs it, and keeps the order of the others', async () => {
   const clock = createTestClock();
   const { run, join } = createKeyedMutex(clock);
   const gate = createGate();

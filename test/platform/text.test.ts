@@ -16,17 +16,17 @@ test.each([
   ['a line end', 'a\r\nb', 2, 'a'],
   ['lone surrogates', '\ud800a\udc00', 3, '\ufffda\ufffd'],
   ['a letter with a thousand accents', `e${'\u0301'.repeat(1000)}`, 10, `e${'\u0301'.repeat(9)}`],
-])('cuts %s between graphemes', (_name, text, max, cut) => {
+])('truncates %s between graphemes', (_name, text, max, cut) => {
   expect(cutText(text, max)).toBe(cut);
 });
 
-test('counts what it is told to count', () => {
+test('uses the given cost function', () => {
   expect(cutText('ääää', 5, utf8BytesOf)).toBe('ää');
   expect(cutText('😀😀', 8, utf8BytesOf)).toBe('😀😀');
   expect(cutText('😀😀', 7, utf8BytesOf)).toBe('😀');
 });
 
-test('looks at no more of a long text than fits', () => {
+test('reads no more of a long text than fits', () => {
   expect(cutText(`${FAMILY}x`.repeat(1_000_000), 26).length).toBeLessThanOrEqual(26);
 });
 

@@ -28,6 +28,6 @@ test('audit accepts fixed versions, and vulnerable packages that only developmen
   expect(result).toMatchObject({ code: 0, stderr: '' });
 });
 
-test('the locked dependencies of this project have no vulnerability that the list knows', async () => {
+test('the locked dependencies of this project have no vulnerability in the list', async () => {
   expect(await runScript('scripts/audit.ts', ['package-lock.json'])).toMatchObject({ code: 0, stderr: '' });
 });

@@ -11,7 +11,7 @@ async function put(path: string, text: string): Promise<void> {
   await writeFile(path, text);
 }
 
-test('copies say where they come from, and are otherwise the originals', async () => {
+test('copies name their origin, and otherwise equal the originals', async () => {
   const directory = join(await temporaryDirectory(), 'not', 'made', 'yet');
   expect(await copy(directory)).toMatchObject({ code: 0 });
   for (const path of ['models/user.ts', 'contracts/emit-api.ts']) {
@@ -22,7 +22,7 @@ test('copies say where they come from, and are otherwise the originals', async (
   expect(await copy('--check', directory)).toEqual({ code: 0, stdout: '', stderr: '' });
 });
 
-test('a check names what is stale, missing and extra, changes nothing, and a copy makes it good', async () => {
+test('a check names what is stale, missing and extra, changes nothing, and a copy fixes it', async () => {
   const directory = await temporaryDirectory();
   await copy(directory);
   const stale = join(directory, 'models/user.ts');
@@ -54,7 +54,7 @@ test("a service's own files are neither extra nor overwritten", async () => {
   expect(await readFile(join(directory, 'models/user.ts'), 'utf8')).toBe('export const own = 3;\n');
 });
 
-test('without a directory it says how it is used', async () => {
+test('without a directory it prints its usage', async () => {
   expect(await copy()).toMatchObject({
     code: 2,
     stdout: '',

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { runScript } from '../support/script.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
-test('the database that runs alone is that of the gateway, unless another is named', async () => {
+test('npm run db opens the database of the gateway, unless another is given', async () => {
   // A file where a directory should be: who opens it says so.
   const path = join(await temporaryDirectory(), 'no-directory');
   await writeFile(path, '');
@@ -17,6 +17,6 @@ test('the database that runs alone is that of the gateway, unless another is nam
   }
 });
 
-test('its options are explained', async () => {
+test('its options are documented', async () => {
   expect(await runScript('scripts/db.ts', ['--help'])).toMatchObject({ code: 0, stdout: '' });
 });

@@ -67,12 +67,12 @@ describe('every example', () => {
   const paths = publishedContracts.flatMap(({ contract }) => Object.values(contract.routes).map(({ path }) => path));
   const patterns = paths.map((path) => new RegExp(`^${path.replaceAll(/:\w+/g, '[^/]+')}$`));
 
-  test('is named on the page of the examples', async () => {
+  test('is listed in the README of the examples', async () => {
     const page = await textOf('README.md');
     expect(names.filter((name) => !page.includes(`(${name})`))).toEqual([]);
   });
 
-  test.each(names)('%s speaks of events, namespaces and routes that exist', async (name) => {
+  test.each(names)('%s uses existing events, namespaces and routes', async (name) => {
     const text = await textOf(name);
     const spoken = [...text.matchAll(/(?:\.(?:on|once|emit|emitWithAck|call)|\bask)\('([^']+)'/g)].map(
       ([, event = '']) => event,
@@ -114,7 +114,7 @@ describe('listen.mjs', () => {
 });
 
 describe('durable.mjs', () => {
-  test('acknowledges what waited and what comes', async () => {
+  test('acknowledges queued and new messages', async () => {
     await handlesDurableMessages('node-user', () => run('durable.mjs', [signToken({ uid: 'node-user' }), gateway.url]));
   });
 
@@ -130,7 +130,7 @@ describe('durable.mjs', () => {
 });
 
 describe('durable.py', () => {
-  test('acknowledges what waited and what comes, where Python has socketio', async () => {
+  test('acknowledges queued and new messages, where Python has socketio', async () => {
     const args = [signToken({ uid: 'python-user' }), gateway.url];
     if (hasSocketIo) await handlesDurableMessages('python-user', () => run('durable.py', args));
     else expect(await textOf('durable.py')).toContain("transports=['websocket']");
@@ -165,12 +165,12 @@ async function preparePage(url: string): Promise<(token: string) => Program> {
 }
 
 describe('page.html', () => {
-  test('shows and acknowledges what waited and what comes', async () => {
+  test('shows and acknowledges queued and new messages', async () => {
     const open = await preparePage(gateway.url);
     await handlesDurableMessages('browser-user', () => open(signToken({ uid: 'browser-user' })));
   });
 
-  test('shows why it cannot connect', async () => {
+  test('shows the reason of a failed connect', async () => {
     const refused = (await preparePage(gateway.url))('not.a.token');
     expect(await refused.line(/cannot connect/)).toBe(`cannot connect to ${gateway.url}: INVALID_TOKEN`);
     const url = `http://localhost:${await freePort()}`;
@@ -180,7 +180,7 @@ describe('page.html', () => {
 });
 
 describe('push-site.mjs', () => {
-  test('acknowledges what waited and what comes from its website', async () => {
+  test('acknowledges queued and new messages of its website', async () => {
     const website = await openWebsite();
     onTestFinished(website.close);
     website.rooms.set('12345', ['user_1']);
@@ -220,20 +220,20 @@ describe.each(backends.filter(([, isPresent]) => isPresent))('%s', (name) => {
     expect(await backend.ended).toBe(0);
   });
 
-  test('says why it was refused', async () => {
+  test('prints the reason of a refusal', async () => {
     const backend = run(name, ['backend-user', gateway.url], { GATEWAY_KEY: 'another key' });
     await backend.line(/INVALID_API_KEY/);
     expect(await backend.ended).toBe(1);
   });
 
-  test('says that it cannot reach the gateway', async () => {
+  test('reports that it cannot reach the gateway', async () => {
     const backend = run(name, ['backend-user', `http://localhost:${await freePort()}`]);
     await backend.line(/^not sent: /);
     expect(await backend.ended).toBe(1);
   });
 });
 
-test('push-site.mjs says that it cannot reach the gateway', async () => {
+test('push-site.mjs reports that it cannot reach the gateway', async () => {
   const url = `http://localhost:${await freePort()}/newsite`;
   expect(await run('push-site.mjs', ['12345', url]).line(/^cannot connect/)).toContain('ECONNREFUSED');
 });
@@ -243,7 +243,7 @@ const clients = ['listen.mjs', 'durable.mjs', 'talk.mjs', ...(hasSocketIo ? ['du
 describe.each(clients)('%s', (name) => {
   const argsOf = (token: string, url: string) => (name === 'talk.mjs' ? [token, 'Hello', url] : [token, url]);
 
-  test('says that it cannot reach the gateway', async () => {
+  test('reports that it cannot reach the gateway', async () => {
     const url = `http://localhost:${await freePort()}`;
     const client = run(name, argsOf(signToken(), url));
     expect(await client.line(/^cannot connect/)).toMatch(
@@ -251,7 +251,7 @@ describe.each(clients)('%s', (name) => {
     );
   });
 
-  test('says why it was refused', async () => {
+  test('prints the reason of a refusal', async () => {
     const client = run(name, argsOf('not.a.token', gateway.url));
     expect(await client.line(/^cannot connect/)).toContain('INVALID_TOKEN');
     expect(await client.ended).toBe(1);

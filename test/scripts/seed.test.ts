@@ -12,7 +12,7 @@ const tokensOf = (stdout: string): Record<string, string> =>
     [...stdout.matchAll(/^(\w+) \w+, user .*\n(.+)$/gm)].map(([, name = '', token = '']) => [name, token]),
   );
 
-test('the demo account is stored once, beside a gateway that does not run yet or runs already', async () => {
+test('the demo account is stored once, with and without a running gateway', async () => {
   const directory = await temporaryDirectory();
   const settings = { DATA_DIR: join(directory, 'data'), JWT_SECRET: SECRET, MONGODB_URL: '' };
   const before = await runScript('scripts/seed.ts', [], settings);
@@ -51,7 +51,7 @@ test('the demo account is stored once, beside a gateway that does not run yet or
   ]);
 });
 
-test('no tokens are made in the name of another issuer', async () => {
+test('no tokens are created for another issuer', async () => {
   const settings = { DATA_DIR: await temporaryDirectory(), JWKS_URL: 'https://example.com/keys' };
   expect(await runScript('scripts/seed.ts', [], settings)).toMatchObject({
     code: 1,

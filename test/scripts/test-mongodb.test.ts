@@ -17,7 +17,7 @@ async function standIn(directory: string): Promise<string> {
   return path;
 }
 
-test('says what to install when there is no mongod', async () => {
+test('prints what to install when there is no mongod', async () => {
   const { code, stderr } = await runScript('scripts/test-mongodb.ts', [], { MONGOD_BINARY: '/nowhere/mongod' });
   expect(code).toBe(1);
   expect(stderr.split('\n')).toHaveLength(2);
@@ -29,7 +29,7 @@ test('says what to install when there is no mongod', async () => {
 test.each([
   ['test/gateway/engine.test.ts', 0],
   ['no such test', 1],
-])('runs %s on the server it starts, ends with its exit code, and leaves nothing behind', async (file, exitCode) => {
+])('runs %s on the server it starts, ends with its exit code, and removes its files', async (file, exitCode) => {
   const directory = await temporaryDirectory();
   const env = { MONGOD_BINARY: await standIn(directory), TMPDIR: directory, TEST_MONGODB_URL: undefined };
   const { code, stdout, stderr } = await runScript('scripts/test-mongodb.ts', [file], env);
@@ -39,7 +39,7 @@ test.each([
   expect((await readdir(directory)).filter((name) => name.startsWith('general-socket-'))).toEqual([]);
 });
 
-test('the workflow runs it on every version that is promised', async () => {
+test('the workflow runs it on every supported version', async () => {
   const text = await readFile(join(projectDirectory, '.github/workflows/mongodb.yml'), 'utf8');
   const { jobs } = parse(text);
   expect(jobs.test.strategy.matrix.mongodb).toEqual(['6.0', '7.0', '8.0']);

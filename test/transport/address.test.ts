@@ -34,7 +34,7 @@ describe('the key of a client address', () => {
     expect(keyOf(spelling)).toBe('2001:db8:1:2::/64');
   });
 
-  test('tells networks apart', () => {
+  test('distinguishes networks', () => {
     const keys = ['2001:db8:1:3::1', '2001:db8:1:2::1', '203.0.113.7', '203.0.113.8'].map((address) => keyOf(address));
     expect(new Set(keys).size).toBe(4);
   });
@@ -58,7 +58,7 @@ describe('the key of a client address', () => {
     expect(keyOf(garbage)).toBe('192.0.2.9');
   });
 
-  test('is what the nearest trusted proxy says', () => {
+  test('is taken from the nearest trusted proxy', () => {
     const header = '198.51.100.1, 198.51.100.2:1, 198.51.100.3';
     expect([0, 1, 2, 3, 4].map((proxies) => keyOf(header, proxies))).toEqual([
       ...['192.0.2.9', '198.51.100.3', '198.51.100.2', '198.51.100.1', '192.0.2.9'],
@@ -76,7 +76,7 @@ describe('the key of a client address', () => {
   });
 });
 
-test('a limit holds for an address in whatever spelling', async () => {
+test('a limit holds for an address in any notation', async () => {
   const gateway = await startGateway({ TRUST_PROXY: '1', EVENT_LIMIT: '3', EVENT_LIMIT_WINDOW_MS: '60000' });
   const answersTo = async (forwarded: readonly string[]): Promise<string[]> => {
     const answers: string[] = [];

@@ -13,7 +13,7 @@ import { closeServer, listen } from '../../src/transport/listen.js';
 import { attach, createSocketServer } from '../../src/transport/socket.js';
 import { openRaw } from './hostile/raw-connection.js';
 
-test('an old client in the root namespace, which nobody opened, hears no broadcast and is heard by nobody', async () => {
+test('an old client in the root namespace, which is not enabled, neither receives broadcasts nor sends events', async () => {
   const config = readConfig({ ALLOW_EIO3: 'true', PORT: '0', HOST: '127.0.0.1' });
   const metrics = createMetrics();
   const platform = { clock: systemClock, logger: createLogger({ level: 'silent', isPretty: false }) };

@@ -14,7 +14,7 @@ const words = {
   'an engine in another language': 'Doppelter Schlüssel im Index "conversation_id_1_sent_by_1_UUID_-1"',
 };
 
-test.each(Object.entries(words))('finds the fields in the index name as %s words it', (_, errmsg) => {
+test.each(Object.entries(words))('finds the fields in the index name in messages of %s', (_, errmsg) => {
   for (const field of ['conversation_id', 'sent_by', 'UUID']) {
     expect(isDuplicateKey(serverError({ code: 11_000, errmsg }), field), field).toBe(true);
   }
@@ -23,13 +23,13 @@ test.each(Object.entries(words))('finds the fields in the index name as %s words
   }
 });
 
-test('believes keyPattern before the message', () => {
+test('prefers keyPattern to the message', () => {
   const error = serverError({ code: 11_000, keyPattern: { directKey: 1 }, errmsg: words.MongoDB });
   expect(isDuplicateKey(error, 'directKey')).toBe(true);
   expect(isDuplicateKey(error, 'UUID')).toBe(false);
 });
 
-test('tells the index of the ids from others', () => {
+test('distinguishes the _id index from others', () => {
   const error = serverError({
     code: 11_000,
     errmsg: 'E11000 duplicate key error collection: gs.m index: _id_ dup key: { }',
@@ -50,22 +50,22 @@ test.each([
     'with an index name of its own',
     'E11000 duplicate key error collection: gs.m index: one-message-per-client dup key: { }',
   ],
-])('takes a message %s for a duplicate of any field', (_, errmsg) => {
+])('treats a message %s as a duplicate of any field', (_, errmsg) => {
   expect(isDuplicateKey(serverError({ code: 11_000, errmsg }), 'UUID')).toBe(true);
 });
 
-test.each([11_000, 11_001, 12_582])('knows code %d', (code) => {
+test.each([11_000, 11_001, 12_582])('recognizes code %d', (code) => {
   expect(isDuplicateKey(serverError({ code, errmsg: '' }))).toBe(true);
 });
 
-test('takes nothing else for a duplicate', () => {
+test('treats no other error as a duplicate', () => {
   expect(isDuplicateKey(serverError({ code: 112, errmsg: words.MongoDB }))).toBe(false);
   expect(isDuplicateKey(new Error(words.MongoDB), 'UUID')).toBe(false);
   expect(isDuplicateKey(Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }))).toBe(false);
   for (const value of [undefined, null, 11_000, 'E11000', {}]) expect(isDuplicateKey(value)).toBe(false);
 });
 
-test('reads the errors of a bulk write, which leave the key pattern out', async () => {
+test('reads the errors of a bulk write, which have no key pattern', async () => {
   const database = await startDatabase();
   onTestFinished(() => database.stop());
   const connection = createConnection(database.url);

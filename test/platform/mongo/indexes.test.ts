@@ -85,7 +85,7 @@ test('creates the indexes of its own collections, and names those of the platfor
   expect(complaints('platform')).toEqual([]);
 });
 
-test('is content with indexes of the platform that serve its queries', async () => {
+test('accepts indexes of the platform that serve its queries', async () => {
   await whileServing();
   const before = complaints('platform').map(({ sentence }) => sentence.split(' {')[0]);
   records.length = 0;
@@ -103,12 +103,12 @@ test('is content with indexes of the platform that serve its queries', async () 
   expect(after).toEqual(before.filter((index) => !served.includes(index ?? '')));
 });
 
-test('says which index of the platform is in the way and what to do, and serves', async () => {
+test('names a conflicting index of the platform with the remedy, and serves', async () => {
   await db.collection('_users').createIndex({ account: -1 }, { name: 'account_1', partialFilterExpression: { a: 1 } });
   await whileServing(async (gateway) => {
     expect((await gateway.call('GET', '/health/ready')).status).toBe(200);
   });
-  const [conflict] = complaints('platform').filter(({ sentence }) => sentence.includes('in the way'));
+  const [conflict] = complaints('platform').filter(({ sentence }) => sentence.includes('conflicts with it'));
   expect(conflict?.sentence).toBe(
     '_users: the index "account_1" { account: 1 } cannot be created, because the index "account_1" { account: -1 } ' +
       '{ partialFilterExpression: { a: 1 } } conflicts with it; without it queries read the whole collection',
@@ -117,7 +117,7 @@ test('says which index of the platform is in the way and what to do, and serves'
   expect(await indexesOf('_users')).toContainEqual(expect.objectContaining({ name: 'account_1', key: { account: 1 } }));
 });
 
-test('goes on without an index of its own that another one keeps out, and says so', async () => {
+test('continues without an own index that conflicts with another one, and logs it', async () => {
   await db.collection('delivery.keys').createIndex({ purgeAt: 1 });
   await whileServing();
   const [conflict, ...others] = complaints('gateway');
@@ -127,7 +127,7 @@ test('goes on without an index of its own that another one keeps out, and says s
   expect(await indexesOf('delivery.keys')).toContainEqual(expect.objectContaining({ expireAfterSeconds: 0 }));
 });
 
-test('does not start when documents break a unique index of its own, and names two of them but no text', async () => {
+test('does not start when documents violate an own unique index, and names two of them without user data', async () => {
   const [conversation, user] = [new mongo.ObjectId(), new mongo.ObjectId()];
   const members = db.collection('conversation.members');
   const { insertedIds } = await members.insertMany([0, 1].map(() => ({ conversation, user })));
@@ -153,7 +153,7 @@ test('does not start when documents break a unique index of its own, and names t
   await whileServing();
 });
 
-test('does not start when an index that its queries name has another name', async () => {
+test('does not start when an index used in hints has another name', async () => {
   await whileServing();
   const { key, partialFilterExpression = {} } =
     (await indexesOf('conversation.members')).find(({ name }) => name === 'open') ?? expect.fail('there is none');
@@ -210,7 +210,7 @@ test('npm run indexes checks and creates them', async () => {
   expect((await script()).code).toBe(2);
 });
 
-test('makes every index of the embedded database, which nothing else uses', async () => {
+test('creates every index of the embedded database', async () => {
   const gateway = await startGateway({ MONGODB_URL: '' }, { logger });
   await gateway.close();
   expect(complaints('platform')).toEqual([]);

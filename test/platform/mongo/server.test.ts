@@ -71,12 +71,12 @@ const noTransactions = (command: Document) =>
         errmsg: 'Transaction numbers are only allowed on a replica set member or mongos',
       };
 
-test('starts on a replica set that is named by its hosts', async () => {
+test('starts on a replica set given by its hosts', async () => {
   const { connection } = await start(`mongodb://${proxy.host},${proxy.host}/gs?replicaSet=embedded`, 120_000);
   expect(await connection.collection('x').countDocuments()).toBe(0);
 });
 
-test('tells what to do with a standalone mongod', async () => {
+test('refuses a standalone mongod, with the remedy', async () => {
   proxy.rules = { onReply: pose(notReplicaSet), onCommand: noTransactions };
   for (const options of ['', 'directConnection=true']) {
     expect(await failureOf(proxy.url(options), 120_000)).toBe(
@@ -86,7 +86,7 @@ test('tells what to do with a standalone mongod', async () => {
   }
 });
 
-test('takes an engine with transactions that does not call itself a replica set', async () => {
+test('accepts an engine with transactions that does not report a replica set', async () => {
   proxy.rules.onReply = pose(notReplicaSet);
   const { connection } = await start(proxy.url(), 120_000);
   expect(await connection.collection('x').countDocuments()).toBe(0);
@@ -146,7 +146,7 @@ test('refuses wrong credentials at once, without the password', async () => {
   expect(failure + logged.join()).not.toContain(PASSWORD);
 });
 
-test('says in one line which server is away, without the password', async () => {
+test('names the unreachable server in one line, without the password', async () => {
   const port = await freePort();
   const failure = await failureOf(
     `mongodb://ann:${PASSWORD}@127.0.0.1:${port}/gs?authSource=admin&replicaSet=rs0`,
@@ -160,7 +160,7 @@ test('says in one line which server is away, without the password', async () => 
   expect(logged.join().length).toBeLessThan(500);
 });
 
-test('names a server whose name is not known', async () => {
+test('names a server whose host name cannot be resolved', async () => {
   const failure = await failureOf('mongodb+srv://ann:secret-word@gateway.invalid/gs');
   expect(failure).toMatch(/^MongoDB at gateway\.invalid cannot be used: .*_mongodb\._tcp\.gateway\.invalid/);
   expect(failure).not.toContain('secret-word');

@@ -21,7 +21,7 @@ test.each([
   'mongodb://[::1]:27017,[fe80::1]/gs',
   'mongodb://localhost',
   'mongodb://localhost/?directConnection=true&compressors=zlib,none&maxPoolSize=7',
-])('takes %s', (url) => {
+])('accepts %s', (url) => {
   expect(complaintAbout(url)).toBe('');
   const hostsOf = (text: string): string[] => new mongo.MongoClient(text).options.hosts.map(String);
   expect(hostsOf(parseMongoUrl(url).url)).toEqual(hostsOf(url));
@@ -43,7 +43,7 @@ test.each([
   [`mongodb://u:${PASSWORD}@host/?readPreference=nowhere`, /read preference mode "nowhere"/],
   [`mongodb://u:${PASSWORD}@a,b/?directConnection=true`, /directConnection/],
   [`mongodb+srv://u:${PASSWORD}@a.b.c,d.e.f/`, /multiple service names/],
-])("refuses %s with the variable and the driver's words, without the password", (url, words) => {
+])("refuses %s with the variable and the driver's message, without the password", (url, words) => {
   const complaint = complaintAbout(url);
   expect(complaint).toMatch(/^MONGODB_URL: .+/);
   expect(complaint).toMatch(words);
@@ -51,7 +51,7 @@ test.each([
   expect(complaint).not.toContain('\n');
 });
 
-test('leaves out the options that the gateway decides itself, in any case of letters, and names them', () => {
+test('ignores options that the gateway sets itself, in any case, and names them', () => {
   const { url, ignored } = parseMongoUrl(
     'mongodb://u:p%40ss@a,b/gs?replicaSet=rs0&READPREFERENCE=nearest&readPreferenceTags=dc:a&readPreferenceTags=&' +
       'maxStalenessSeconds=90&w=0&journal=false&wtimeoutMS=5&readConcernLevel=available&retrywrites=false&retryReads=false&maxPoolSize=7',

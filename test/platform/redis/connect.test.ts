@@ -42,7 +42,7 @@ async function processIdOf(redis: Redis): Promise<number> {
 }
 
 describe('the first connection', () => {
-  test('is refused with the address, the cause and without the password', async () => {
+  test('fails with the address and the cause, without the password', async () => {
     const url = `redis://user:hunter2@127.0.0.1:${await freePort()}`;
     const error = await connectRedis({ url, prefix: 'test', startupTimeoutMs: 200, logger }).catch(
       (reason: unknown) => reason,
@@ -51,7 +51,7 @@ describe('the first connection', () => {
     expect(String(error)).not.toContain('hunter2');
   });
 
-  test('does not repeat an address that is no URL', async () => {
+  test('does not quote an invalid URL', async () => {
     const attempt = connectRedis({ url: 'hunter2@nowhere', prefix: 'test', startupTimeoutMs: 200, logger });
     await expect(attempt).rejects.toThrow('redis://');
     await expect(attempt).rejects.not.toThrow('hunter2');
@@ -66,7 +66,7 @@ describe('the first connection', () => {
 });
 
 describe('an outage', () => {
-  test('is reported, refuses commands at once, and ends by itself', async () => {
+  test('is reported, fails commands at once, and recovers', async () => {
     const redis = await open();
     const states: boolean[] = [];
     redis.onStateChange((isReady) => states.push(isReady));
@@ -80,7 +80,7 @@ describe('an outage', () => {
     expect(states).toEqual([false, true]);
   });
 
-  test('of a Redis that hangs rejects what waits for it, and ends by itself', async () => {
+  test('of a hanging Redis rejects pending commands, and recovers', async () => {
     const redis = await open();
     const processId = await processIdOf(redis);
     process.kill(processId, 'SIGSTOP');
@@ -95,7 +95,7 @@ describe('an outage', () => {
     await redis.ping();
   });
 
-  test('loses messages of the adapter without a rejection, and counts them', async () => {
+  test('loses messages of the adapter without rejecting, and counts them', async () => {
     let failures = 0;
     const redis = await open(() => {
       failures += 1;
@@ -106,7 +106,7 @@ describe('an outage', () => {
     expect(failures).toBe(1);
   });
 
-  test('lasts until the subscriptions stand again', async () => {
+  test('lasts until the subscriptions are restored', async () => {
     const redis = await open();
     await redis.subscriber.subscribe('channel', () => undefined, true);
     await server.command('ACL', 'SETUSER', 'default', 'resetchannels');
@@ -158,7 +158,7 @@ async function ensureCrossing(from: Server, to: Client, namespace = '/'): Promis
 }
 
 describe('the adapter of Socket.IO', () => {
-  test('carries messages again after Redis was killed and restarted', async () => {
+  test('delivers messages again after Redis was killed and restarted', async () => {
     const [a, b] = [await startNode(), await startNode()];
     await ensureCrossing(a.io, b.client);
     await server.stop();
@@ -171,7 +171,7 @@ describe('the adapter of Socket.IO', () => {
     expect(await a.io.of('/').adapter.serverCount()).toBe(2);
   });
 
-  test.each(['killed', 'hanging'])('carries messages of a namespace that was opened with Redis %s', async (how) => {
+  test.each(['killed', 'hanging'])('delivers messages of a namespace created while Redis was %s', async (how) => {
     const nodes = [await startNode(), await startNode()] as const;
     const [a, b] = nodes;
     const areReady = (isReady: boolean) => Promise.all(nodes.map(({ redis }) => stateOf(redis, isReady)));
@@ -197,7 +197,7 @@ describe('the adapter of Socket.IO', () => {
     await ensureCrossing(a.io, client, '/late');
   });
 
-  test('survives whatever is published on its channels', async () => {
+  test('survives malformed messages on its channels', async () => {
     const [a, b] = [await startNode(), await startNode()];
     await ensureCrossing(a.io, b.client);
     const forged = [

@@ -68,7 +68,7 @@ describe('a start', () => {
     ['the right to load scripts', ['-script'], /NOPERM.*script/],
     ['a command that scripts use', ['-zadd'], /executing the script can't|ACL failure in script/],
     ['keys', ['resetkeys', '~other:*'], /NOPERM.*key/],
-  ])('without %s fails at once with the reason and an ACL that is enough', async (_, rights, reason) => {
+  ])('without %s fails at once with the reason and a sufficient ACL', async (_, rights, reason) => {
     await server.command('SCRIPT', 'FLUSH');
     await server.command('ACL', 'SETUSER', 'limited', 'reset', ...RIGHTS, '>secret', ...rights);
     // The time limit of the test is shorter: it does not wait for what time cannot mend.
@@ -94,12 +94,12 @@ describe('a start', () => {
     await expect(open({ url: urlOf(credentials), startupTimeoutMs: 600_000 })).rejects.toThrow(reason);
   });
 
-  test('without the password that Redis wants fails at once', async () => {
+  test('without the required password fails at once', async () => {
     await server.command('ACL', 'SETUSER', 'default', 'resetpass', '>secret');
     await expect(open({ startupTimeoutMs: 600_000 })).rejects.toThrow(/NOAUTH.*REDIS_URL/);
   });
 
-  test('with a database that Redis does not have fails at once', async () => {
+  test('with a missing database number fails at once', async () => {
     const attempt = open({ url: `${server.url}/99`, startupTimeoutMs: 600_000 });
     await expect(attempt).rejects.toThrow(/DB index is out of range/);
   });
@@ -194,7 +194,7 @@ describe('a running node', () => {
     },
   );
 
-  test('notices by itself what Redis refuses, and that it does not any more', async () => {
+  test('detects refusals of Redis, and their end', async () => {
     const redis = await join(await open());
     await server.command('CONFIG', 'SET', 'maxmemory', '1');
     await until(() => !redis.isReady());
@@ -202,7 +202,7 @@ describe('a running node', () => {
     await until(() => redis.isReady());
   });
 
-  test('makes new connections when the old ones lead to a server that is no master any more', async () => {
+  test('reconnects when its server is no longer the primary', async () => {
     const other = await startRedis();
     undo.push(() => other.dispose());
     const proxy = await startProxy(server);
@@ -216,7 +216,7 @@ describe('a running node', () => {
     expect(await other.command('GET', 'test:key')).toBe('value');
   });
 
-  test('notices that it publishes on another server than it listens to', async () => {
+  test('detects that publisher and subscriber are on different servers', async () => {
     const other = await startRedis();
     undo.push(() => other.dispose());
     const proxy = await startProxy(server);
@@ -260,7 +260,7 @@ async function startProxy(first: TestRedis): Promise<{ url: string; setTarget(se
 }
 
 describe('a message', () => {
-  test('that a node which should get it is not subscribed to counts as lost', async () => {
+  test('counts as lost when an expected node is not subscribed', async () => {
     let lost = 0;
     await server.command('ACL', 'SETUSER', 'other', 'reset', ...RIGHTS, '>secret');
     const a = await join(
@@ -295,7 +295,7 @@ describe('a message', () => {
     expect(lost).toBe(1);
   });
 
-  test('counts as lost while the other node is not back after a restart of Redis', async () => {
+  test('counts as lost while the other node has not resubscribed after a restart of Redis', async () => {
     const own = await startRedis();
     undo.push(() => own.dispose());
     let lost = 0;

@@ -33,14 +33,14 @@ function* partsOf(value: unknown): Generator<Node> {
 describe.each(incoming)('%s', (_name, schema) => {
   const parts = [...partsOf(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }))];
 
-  test('bounds every list it takes', () => {
+  test('bounds every list it accepts', () => {
     const lists = parts.filter(({ type }) => type === 'array');
     expect(lists.filter(({ maxItems, prefixItems }) => maxItems === undefined && prefixItems === undefined)).toEqual(
       [],
     );
   });
 
-  test('takes no record of any number of keys', () => {
+  test('accepts no unbounded record', () => {
     const records = parts.filter(({ type, additionalProperties }) => {
       const isOpen = typeof additionalProperties === 'object' && additionalProperties !== null;
       return type === 'object' && isOpen && Object.keys(additionalProperties).length > 0;

@@ -69,7 +69,7 @@ describe('the connections of one address', () => {
     await expect.poll(() => handshake(gateway)).toMatch(/^HTTP\/1\.1 101 /);
   });
 
-  test('are told apart behind a proxy that is trusted', async () => {
+  test('are counted per client behind a trusted proxy', async () => {
     const { gateway } = await start({ ADDRESS_CONNECTIONS_MAX: String(MAX), TRUST_PROXY: '1' });
     const [first = '', second = ''] = CLIENTS;
     await openMany(gateway, { 'X-Forwarded-For': first });
@@ -77,7 +77,7 @@ describe('the connections of one address', () => {
     expect(await handshake(gateway, second)).toMatch(/^HTTP\/1\.1 101 /);
   });
 
-  test('are bounded also when they ask for nothing', async () => {
+  test('are bounded also without requests', async () => {
     const { gateway } = await start({ ADDRESS_CONNECTIONS_MAX: String(MAX) });
     // As many websockets as HTTP connections are held for one address.
     const silent = [];
@@ -89,7 +89,7 @@ describe('the connections of one address', () => {
 });
 
 describe('the connections of a node', () => {
-  test('are bounded by CONNECTIONS_MAX, whatever their addresses', async () => {
+  test('are bounded by CONNECTIONS_MAX, regardless of their addresses', async () => {
     const { gateway } = await start({ CONNECTIONS_MAX: String(MAX), TRUST_PROXY: '1' });
     const [first = '', second = ''] = CLIENTS;
     const [leaving] = await openMany(gateway, { 'X-Forwarded-For': first });
@@ -117,7 +117,7 @@ describe('a connection that is in no namespace', () => {
   const TIMEOUT_MS = 3000;
   const token = signToken({ uid: 'u' });
 
-  test('is closed after CONNECT_TIMEOUT_MS, whatever it has sent', async () => {
+  test('is closed after CONNECT_TIMEOUT_MS, regardless of what it sent', async () => {
     const { gateway, clock } = await start({ CONNECT_TIMEOUT_MS: String(TIMEOUT_MS), ALLOW_EIO3: 'true' });
     const silent = await openRaw(gateway);
     const refused = await openRaw(gateway);
@@ -145,7 +145,7 @@ describe('a connection that is in no namespace', () => {
     entered.close();
   });
 
-  test('stays when it enters in time, also after it has left', async () => {
+  test('stays when it joins in time, also after it has left', async () => {
     const { gateway, clock } = await start({ CONNECT_TIMEOUT_MS: String(TIMEOUT_MS) });
     const connection = await enterRaw(gateway, { claims: { uid: 'u' } });
     connection.send('41/v1/shared,');

@@ -34,7 +34,7 @@ afterAll(async () => {
 });
 
 describe('CONNECTs that are refused on a connection that is somewhere', () => {
-  test('ask a website ten times and log ten lines, however many there are', async () => {
+  test('ask a website ten times and log ten lines, regardless of their number', async () => {
     const connection = await enterRaw(gateway, { namespace: '/v1/lead-finder' });
     const answers: string[] = [];
     for (let sent = 0; sent < SENT; sent += 1) {
@@ -88,7 +88,7 @@ describe('CONNECTs of one user that are accepted', () => {
 });
 
 describe('the sessions of the API', () => {
-  test('are looked for 32 at a time, and an unknown one once in a second', async () => {
+  test('are looked up 32 at a time, and an unknown one once per second', async () => {
     const clock = createTestClock();
     let looks = 0;
     const waiting: (() => void)[] = [];
@@ -118,7 +118,7 @@ describe('the sessions of the API', () => {
     expect(looks).toBe(101);
   });
 
-  test('are looked for again when the database failed', async () => {
+  test('are looked up again after a database failure', async () => {
     let looks = 0;
     const model = {
       findById: () => ({

@@ -103,13 +103,13 @@ describe.each(events)('$name on $namespace', ({ namespace, name, event }) => {
     expectRefused(namespace, await clientOf(namespace).ask(name, data));
   });
 
-  test.each(Object.entries(EMPTY_DATA))('takes %s for {}', async (_name, args) => {
+  test.each(Object.entries(EMPTY_DATA))('accepts %s as {}', async (_name, args) => {
     const answer = await clientOf(namespace).ask(name, ...args);
     expectDocumented(namespace, answer, event.payload.safeParse({}).success);
     expect({}).not.toHaveProperty('isPolluted');
   });
 
-  test('answers whatever its fields hold', async () => {
+  test('answers for any values of its fields', async () => {
     for (const field of fieldsOf(event)) {
       for (const value of Object.values(FIELD_VALUES)) {
         const data = { [field]: value };
@@ -120,7 +120,7 @@ describe.each(events)('$name on $namespace', ({ namespace, name, event }) => {
     expect({}).not.toHaveProperty('isPolluted');
   });
 
-  test('tells of a failure by an event when no answer was asked for', async () => {
+  test('reports a failure by an event without an acknowledgement', async () => {
     const client = await connect(current().gateway, asAttacker(namespace));
     client.socket.emit(name, 7);
     const { event: told, answer } = await wordingOf(namespace).nextFailure(client);
@@ -130,7 +130,7 @@ describe.each(events)('$name on $namespace', ({ namespace, name, event }) => {
   });
 });
 
-describe.each(Object.keys(publishedNamespaces))('names nobody knows on %s', (namespace) => {
+describe.each(Object.keys(publishedNamespaces))('unknown event names on %s', (namespace) => {
   afterAll(() => current().expectUnharmed());
 
   const NAMES: Record<string, string> = {
@@ -153,7 +153,7 @@ describe.each(Object.keys(publishedNamespaces))('names nobody knows on %s', (nam
     client.close();
   });
 
-  test('cuts a name of 100,000 characters before it repeats it', async () => {
+  test('truncates a name of 100,000 characters in its answer', async () => {
     const client = await connect(current().gateway, asAttacker(namespace));
     client.socket.emit('n'.repeat(100_000));
     expect((await wordingOf(namespace).nextFailure(client)).event).toBe('n'.repeat(128));

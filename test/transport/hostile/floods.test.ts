@@ -27,7 +27,7 @@ const connectionsOf = async (namespace: string): Promise<number> => {
 };
 
 describe('a burst of CONNECT', () => {
-  test.each(['/v1/shared', '/v1/lead-finder'])('enters %s once at a time, and not for long', async (namespace) => {
+  test.each(['/v1/shared', '/v1/lead-finder'])('joins %s once at a time, within the limit', async (namespace) => {
     const connected = await connectionsOf(namespace);
     const connection = await openRaw(target().gateway);
     const frame = `40${namespace},${JSON.stringify({ token: signToken({ uid: 'attacker' }) })}`;
@@ -39,7 +39,7 @@ describe('a burst of CONNECT', () => {
     await target().expectBounded();
   });
 
-  test('to namespaces that do not exist leaves nothing behind', async () => {
+  test('to namespaces that do not exist leaves no state', async () => {
     const connection = await openRaw(target().gateway);
     for (let sent = 0; sent < 10_000; sent += 1) connection.send(`40/nowhere/${sent},{"a":"${'x'.repeat(500)}"}`);
     const answers = await answersOf(connection, 10_000);
@@ -64,7 +64,7 @@ describe('a burst of CONNECT', () => {
     await target().expectBounded();
   });
 
-  test('with tokens that are wrong leaves a connection alone that is somewhere', async () => {
+  test('with tokens that are wrong keeps a connection that is in a namespace', async () => {
     const connection = await enterRaw(target().gateway, { namespace: '/v1/lead-finder' });
     for (let sent = 0; sent < 20; sent += 1) {
       connection.send('40/v1/shared,{"token":"x.y.z"}');
@@ -132,8 +132,8 @@ describe('a burst of events', () => {
   });
 });
 
-describe('a burst of nothing', () => {
-  test('costs nothing as pongs and acknowledgements nobody asked for', async () => {
+describe('a burst of empty packets', () => {
+  test('is ignored as unsolicited pongs and acknowledgements', async () => {
     const connection = await enterRaw(target().gateway, { claims: { uid: 'attacker-4' } });
     for (let sent = 0; sent < BURST; sent += 1) {
       connection.send('3');
@@ -190,7 +190,7 @@ describe('a client that sends and never reads', () => {
 });
 
 describe('many connections', () => {
-  test('that are refused leave nothing behind', async () => {
+  test('that are refused leave no state', async () => {
     for (let batch = 0; batch < 8; batch += 1) {
       const connections = await Promise.all(Array.from({ length: 100 }, () => openRaw(target().gateway)));
       for (const connection of connections) connection.send('40/v1/shared,{"token":"x"}');
@@ -203,7 +203,7 @@ describe('many connections', () => {
     await target().expectBounded();
   });
 
-  test('that break off leave nothing behind', async () => {
+  test('that are cut off leave no state', async () => {
     const connected = await connectionsOf('/v1/shared');
     for (let batch = 0; batch < 6; batch += 1) {
       const connections = await Promise.all(

@@ -143,8 +143,8 @@ const HARMLESS: Record<string, { frames: readonly (string | Buffer)[]; answer?: 
   },
 };
 
-describe('a frame that means nothing', () => {
-  test.each(Object.entries(HARMLESS))('costs nobody the connection: %s', async (_name, { frames, answer }) => {
+describe('a frame without meaning', () => {
+  test.each(Object.entries(HARMLESS))('closes no connection: %s', async (_name, { frames, answer }) => {
     const connection = await enterRaw(current().gateway, { claims: { uid: 'attacker' } });
     for (const frame of frames) connection.send(frame);
     if (answer !== undefined) expect(await connection.next()).toBe(answer);
@@ -196,8 +196,8 @@ const BYTES: Record<string, Buffer> = {
   HTTP: Buffer.from('GET /status HTTP/1.1\r\n\r\n'),
 };
 
-describe('bytes that are no frame', () => {
-  test.each(Object.entries(BYTES))('harm nobody: %s', async (_name, bytes) => {
+describe('bytes that are not a frame', () => {
+  test.each(Object.entries(BYTES))('close no other connection: %s', async (_name, bytes) => {
     const tcp = connectTcp(current().gateway.port, '127.0.0.1');
     tcp.on('error', () => undefined);
     tcp.write(UPGRADE);

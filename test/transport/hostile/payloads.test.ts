@@ -73,7 +73,7 @@ async function deliver(path: string, body: string): Promise<string[]> {
   });
 }
 
-describe('a payload arrives as it was sent, on the node that was asked and on the other', () => {
+describe('a payload arrives as it was sent, on the called node and the other', () => {
   test.each(Object.entries(PAYLOADS))('%s', async (_name, text) => {
     const sent = `[${JSON.stringify(JSON.parse(text))}]`;
     expect(await deliver('/emit/reader/news', text)).toEqual([sent, sent]);
@@ -85,7 +85,7 @@ describe('a payload arrives as it was sent, on the node that was asked and on th
   });
 });
 
-describe('a user whose id looks like something else', () => {
+describe('a user with an unusual id', () => {
   const IDS = [
     '*',
     'a*',
@@ -102,7 +102,7 @@ describe('a user whose id looks like something else', () => {
     'x'.repeat(128),
   ];
 
-  test.each(IDS)('is reached on the other node, and nobody else: %j', async (uid) => {
+  test.each(IDS)('is reached on the other node, alone: %j', async (uid) => {
     const [first, second] = nodes;
     if (first === undefined || second === undefined) throw new Error('no nodes');
     const client = await connect(second, { claims: { uid } });

@@ -230,7 +230,7 @@ describe('a path', () => {
     '/constructor',
     `/${'a'.repeat(8000)}`,
     '/\\..\\',
-  ])('that leads nowhere is NOT_FOUND: %s', async (path) => {
+  ])('that does not exist is NOT_FOUND: %s', async (path) => {
     const answer = await speak(`GET ${path} HTTP/1.1\r\nhost: x\r\nx-api-key: ${API_KEY}\r\nconnection: close\r\n\r\n`);
     expect(answer).toMatch(/^HTTP\/1\.1 404 /);
     expect(answer).toContain(JSON.stringify(failure(404, 'NOT_FOUND')));
@@ -272,7 +272,7 @@ describe('a query', () => {
     await current().expectUnharmed();
   });
 
-  test('with an account given twice reaches nobody', async () => {
+  test('with an account given twice reaches no client', async () => {
     expectInvalid(await current().gateway.call('POST', '/broadcast/news?account=a&account=b', {}), 'account');
     expectInvalid(await current().gateway.call('POST', '/broadcast/news?account=', {}), 'account');
   });
@@ -301,7 +301,7 @@ describe.each(routes)('$method $path', ({ method, path, params, body }) => {
     expect([response.status, response.json]).toStrictEqual([401, failure(401, 'INVALID_API_KEY')]);
   });
 
-  test('refuses what it cannot read', async () => {
+  test('refuses unreadable bodies', async () => {
     const { gateway } = current();
     if (params !== undefined) {
       const response = await gateway.call(method, fill('x'.repeat(2000)));
@@ -327,7 +327,7 @@ describe('a key', () => {
     ['one of the wrong case', { 'x-api-key': API_KEY.toUpperCase() }],
     ['another before a right bearer', { 'x-api-key': 'no', authorization: `Bearer ${API_KEY}` }],
     ['one of 8000 characters', { 'x-api-key': 'k'.repeat(8000) }],
-  ])('that is wrong opens nothing: %s', async (_name, headers) => {
+  ])('that is wrong gives no access: %s', async (_name, headers) => {
     for (const [method, path] of [
       ['POST', '/emit/bystander/news'],
       ['POST', '/emit'],
@@ -343,7 +343,7 @@ describe('a key', () => {
     await current().expectUnharmed();
   });
 
-  test('in two headers, in the query or in the body opens nothing', async () => {
+  test('in two headers, in the query or in the body gives no access', async () => {
     const head = 'POST /emit/bystander/news HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n';
     const twice = await speak(`${head}x-api-key: ${API_KEY}\r\nx-api-key: ${API_KEY}\r\n\r\n`);
     expect(twice).toContain(JSON.stringify(refused));
@@ -371,7 +371,7 @@ async function speak(text: string): Promise<string> {
   return heard;
 }
 
-describe('what is hardly HTTP', () => {
+describe('malformed HTTP', () => {
   const head = `POST /emit/nobody/news HTTP/1.1\r\nhost: x\r\nx-api-key: ${API_KEY}\r\ncontent-type: application/json\r\n`;
   const SPOKEN: Record<string, [text: string, status: string]> = {
     noise: ['\u0000\u0001\u0002 garbage\r\n\r\n', '400'],
@@ -393,12 +393,12 @@ describe('what is hardly HTTP', () => {
     ],
   };
 
-  test.each(Object.entries(SPOKEN))('harms nobody: %s', async (_name, [text, status]) => {
+  test.each(Object.entries(SPOKEN))('affects no other connection: %s', async (_name, [text, status]) => {
     expect(await speak(text)).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
     await current().expectUnharmed();
   });
 
-  test('harms nobody when it breaks off', async () => {
+  test('affects no other connection when it is cut off', async () => {
     for (const text of ['GET /sta', head, `${head}content-length: 100\r\n\r\n{"a"`]) {
       const tcp = connectTcp(current().gateway.port, '127.0.0.1');
       await once(tcp, 'connect');
@@ -408,7 +408,7 @@ describe('what is hardly HTTP', () => {
     }
   });
 
-  test('harms nobody when it asks for another protocol', async () => {
+  test('affects no other connection when it asks for another protocol', async () => {
     for (const text of [
       'CONNECT elsewhere:443 HTTP/1.1\r\nhost: elsewhere\r\n\r\n',
       'GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: x\r\nconnection: upgrade, close\r\nupgrade: h2c\r\n\r\n',

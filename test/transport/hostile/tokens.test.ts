@@ -67,7 +67,7 @@ describe.each(authenticated)('the handshake of %s', (namespace) => {
     await current().expectUnharmed();
   });
 
-  test('refuses whoever brings none, or one in a place that is not looked at', async () => {
+  test('refuses a missing token, and one in an unsupported place', async () => {
     const token = signToken(claims);
     for (const options of [
       {},
@@ -89,7 +89,7 @@ describe.each(authenticated)('the handshake of %s', (namespace) => {
     await current().expectUnharmed();
   });
 
-  test('refuses a session that is no session of anybody', async () => {
+  test('refuses an unknown session', async () => {
     const ids = ['', 'nobody', 7, { $ne: null }, ['nobody'], '\u0000', '\ud800', '__proto__', 'x'.repeat(30_000)];
     for (const session_id of ids) {
       const error = await refusal(current().gateway, { namespace, claims: null, auth: { session_id } });
@@ -117,7 +117,7 @@ describe('the handshake of the chats', () => {
     await current().expectUnharmed();
   });
 
-  test('refuses whoever brings none', async () => {
+  test('refuses a missing token', async () => {
     const token = signToken(claims);
     for (const options of [
       {},
@@ -130,7 +130,7 @@ describe('the handshake of the chats', () => {
     }
   });
 
-  test('refuses users who are not there or may not enter', async () => {
+  test('refuses unknown and locked users', async () => {
     const words = 'Invalid token or user access denied';
     const { User } = current().models;
     const later = new Date(Date.now() + 60_000);
@@ -147,7 +147,7 @@ describe('the handshake of the chats', () => {
 });
 
 describe('the device of a handshake', () => {
-  test('has an id that is text, or none', async () => {
+  test('has a text id, or none', async () => {
     for (const deviceId of [7, {}, ['phone'], true, 'd'.repeat(129), '\ud800']) {
       const error = await refusal(current().gateway, { claims: null, auth: { token: signToken(claims), deviceId } });
       const data = { errno: 400, message: 'VALIDATION_ERROR' };
@@ -182,7 +182,7 @@ describe.each(authenticated)('an event of %s', (namespace) => {
     expect(await client.ask('join', { token: signToken(claims) })).toStrictEqual({ success: true, message: 'SUCCESS' });
   });
 
-  test('renews nothing with a token that is wrong', async () => {
+  test('does not renew with an invalid token', async () => {
     const wrong = { ...TOKENS, 'another user\u2019s': signToken({ ...claims, uid: 'bystander' }) };
     for (const token of Object.values(wrong)) {
       const answer = await client.ask('refresh_token', { token });
@@ -201,7 +201,7 @@ describe.each(authenticated)('an event of %s', (namespace) => {
   });
 });
 
-describe('a gateway that knows public keys alone', () => {
+describe('a gateway with public keys only', () => {
   let gateway: TestGateway;
   let forged: Record<string, string>;
   let genuine: string;
@@ -234,7 +234,7 @@ describe('a gateway that knows public keys alone', () => {
     for (const step of undo.reverse()) await step();
   });
 
-  test('lets nobody in with a token that is forged, and its user with the genuine one', async () => {
+  test('refuses forged tokens, and accepts the genuine one', async () => {
     for (const token of Object.values(forged)) {
       const error = await refusal(gateway, { claims: null, auth: { token } });
       expect([error.message, error.data]).toStrictEqual(['INVALID_TOKEN', REFUSED]);
