@@ -55,22 +55,22 @@ function walkDocument(document: Document, walk: Walk, { depth, position }: Place
 }
 
 function walkArray(array: unknown[], walk: Walk, { depth, position }: Place): boolean {
-  const { path, visit } = walk;
-  const explicit = toArrayIndex(path[depth] as string);
+  const explicit = toArrayIndex(walk.path[depth] as string);
   for (let index = 0; index < array.length; index += 1) {
     const element = array[index];
-    const outermost = position ?? index;
-    if (isDocument(element) && walkDocument(element, walk, { depth, position: outermost })) return true;
-    if (index !== explicit) continue;
-    if (depth === path.length - 1) {
-      if (visit(element, outermost)) return true;
-    } else if (Array.isArray(element)) {
-      if (walkArray(element, walk, { depth: depth + 1, position: outermost })) return true;
-    } else if (isDocument(element)) {
-      if (walkDocument(element, walk, { depth: depth + 1, position: outermost })) return true;
-    }
+    const place = { depth, position: position ?? index };
+    if (isDocument(element) && walkDocument(element, walk, place)) return true;
+    if (index === explicit && walkElement(element, walk, place)) return true;
   }
   return false;
+}
+
+/** Walks on from an element that the path names by its index. */
+function walkElement(element: unknown, walk: Walk, { depth, position }: Place): boolean {
+  if (depth === walk.path.length - 1) return walk.visit(element, position);
+  const next = { depth: depth + 1, position };
+  if (Array.isArray(element)) return walkArray(element, walk, next);
+  return isDocument(element) && walkDocument(element, walk, next);
 }
 
 /** The values at a path, without missing ones. An array is one value. */

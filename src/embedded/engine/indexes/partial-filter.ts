@@ -61,11 +61,13 @@ export function ensurePartialFilter(filter: Document): void {
     const branches = (key === '$and' || key === '$or') && Array.isArray(condition) ? condition : undefined;
     if (branches) for (const branch of branches) ensurePartialFilter(branch as Document);
     else if (key.startsWith('$') || isRegExp(condition)) failOnFilter(filter);
-    else {
-      for (const { op, value } of requirementsOf(key, condition)) {
-        if (!FILTER_OPERATORS.has(op) || (op === '$exists' && !isTruthy(value))) failOnFilter({ [key]: condition });
-      }
-    }
+    else ensureIndexable(key, condition);
+  }
+}
+
+function ensureIndexable(key: string, condition: unknown): void {
+  for (const { op, value } of requirementsOf(key, condition)) {
+    if (!FILTER_OPERATORS.has(op) || (op === '$exists' && !isTruthy(value))) failOnFilter({ [key]: condition });
   }
 }
 

@@ -134,17 +134,21 @@ function decideInclusion(entries: readonly ProjectionEntry[]): boolean {
   for (const { path, leaf } of entries) {
     if (path === '_id' && leaf.kind !== 'compute') continue;
     const kind = leaf.kind === 'exclude' ? 'exclude' : 'include';
-    if (decided !== undefined && decided !== kind) {
-      if (leaf.kind === 'compute')
-        fail('Location31252', `Cannot use expression other than $meta in exclusion projection`);
-      fail(
-        kind === 'include' ? 'Location31253' : 'Location31254',
-        `Invalid projection :: caused by :: Cannot do ${kind === 'include' ? 'inclusion' : 'exclusion'} on field ${path} in ${decided === 'include' ? 'inclusion' : 'exclusion'} projection`,
-      );
-    }
+    if (decided !== undefined && decided !== kind) failOnMixture(decided, { path, leaf });
     decided = kind;
   }
   if (decided !== undefined) return decided === 'include';
   const id = entries.find(({ path }) => path === '_id');
   return id !== undefined && id.leaf.kind === 'include';
+}
+
+function failOnMixture(decided: 'include' | 'exclude', { path, leaf }: ProjectionEntry): never {
+  if (leaf.kind === 'compute') {
+    return fail('Location31252', 'Cannot use expression other than $meta in exclusion projection');
+  }
+  const [code, wanted, present] =
+    decided === 'exclude'
+      ? (['Location31253', 'inclusion', 'exclusion'] as const)
+      : (['Location31254', 'exclusion', 'inclusion'] as const);
+  return fail(code, `Invalid projection :: caused by :: Cannot do ${wanted} on field ${path} in ${present} projection`);
 }

@@ -59,17 +59,18 @@ const compileUnwind: StageCompiler = (specification) => {
     if (indexField !== undefined) draft.set(indexField, index === undefined ? null : Long.fromNumber(index));
     return draft.document;
   };
-  return function* runUnwind(input) {
-    for (const document of input) {
-      const value = valueAt(document, path);
-      if (Array.isArray(value) && value.length > 0) {
-        for (const [index, element] of value.entries()) yield withElement(document, element, index);
-      } else if (Array.isArray(value) || value === null || value === undefined) {
-        if (keepsEmpty) yield withElement(document, value === null ? null : undefined, undefined);
-      } else {
-        yield withElement(document, value, undefined);
-      }
+  function* unwind(document: Document): Generator<Document> {
+    const value = valueAt(document, path);
+    if (value === null || value === undefined || (Array.isArray(value) && value.length === 0)) {
+      if (keepsEmpty) yield withElement(document, value === null ? null : undefined, undefined);
+    } else if (Array.isArray(value)) {
+      for (const [index, element] of value.entries()) yield withElement(document, element, index);
+    } else {
+      yield withElement(document, value, undefined);
     }
+  }
+  return function* runUnwind(input) {
+    for (const document of input) yield* unwind(document);
   };
 };
 
