@@ -113,7 +113,7 @@ describe('names', () => {
     const known = [environment.shape, catalogue, deliveryReasons].flatMap((table) => Object.keys(table));
     const ofOthers = [
       // Of tests, examples, methods, kinds of messages and what MongoDB calls its own.
-      ...['TEST_MONGODB_URL', 'MONGOD_BINARY', 'GATEWAY_KEY'],
+      ...['TEST_MONGODB_URL', 'MONGOD_BINARY', 'GATEWAY_KEY', 'FUZZ_SEED', 'FUZZ_INPUTS'],
       ...['INCOMING', 'OUTGOING', 'NOTE', 'SUCCESS', 'UUID', 'X-META', 'OP_MSG', 'OP_QUERY', 'EPIPE'],
     ];
     const mentioned = pages.flatMap((page) =>

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { API_KEY, SECRET } from '../../support/gateway.js';
 import { nodeArguments, projectDirectory } from '../../support/script.js';
@@ -15,6 +16,8 @@ export interface GatewayProcess {
   readonly ended: number | NodeJS.Signals | undefined;
   /** What it has said on its standard error. */
   readonly stderr: string;
+  /** What it has logged: one JSON object in each line. */
+  readonly lines: readonly string[];
   /** Bytes in use after a collection: heap, and buffers outside of it. */
   measure(): Promise<number>;
   /** The body of a REST call with the API key. */
@@ -40,6 +43,8 @@ export async function startGatewayProcess(env: Record<string, string> = {}): Pro
   child.stderr?.on('data', (chunk: Buffer) => {
     stderr += chunk.toString();
   });
+  const lines: string[] = [];
+  if (child.stdout !== null) createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
   const port = await portOf(child, () => stderr);
   const url = `http://127.0.0.1:${port}`;
   return {
@@ -51,6 +56,7 @@ export async function startGatewayProcess(env: Record<string, string> = {}): Pro
     get stderr() {
       return stderr;
     },
+    lines,
     async measure() {
       const answered = once(child, 'message');
       child.send('measure');

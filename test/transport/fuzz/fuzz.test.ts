@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest';
+import { environment } from '../../../src/config.js';
+import { startNodeHere } from './node.js';
+import { fuzz } from './run.js';
+
+/** The same inputs every time; `fuzz.long.ts` sends others, and more of them. */
+const SEED = 1;
+const INPUTS = 2000;
+
+test('withstands a short run of the fuzzer on two nodes', async () => {
+  const { EVENT_TIMEOUT_MS } = environment.parse({});
+  const run = await fuzz({ seed: SEED, inputs: INPUTS, eventTimeoutMs: EVENT_TIMEOUT_MS, startNode: startNodeHere });
+  expect(run.faults).toEqual([]);
+  expect(run.inputs).toBeGreaterThanOrEqual(INPUTS);
+  // Most events are wrong in some way, but not all: what lies behind the parsing is reached, too.
+  expect(run.outcomes.get('SUCCESS')).toBeGreaterThan(INPUTS / 20);
+});

@@ -1,0 +1,128 @@
+import type { Route } from '#shared/contracts/contract.js';
+import { publishedContracts } from '#shared/contracts/index.js';
+import type { Random } from '../../embedded/support/random.js';
+import { API_KEY } from '../../support/gateway.js';
+import type { Caller } from './callers.js';
+import type { Lane } from './lane.js';
+import { createLearning } from './learning.js';
+import { makeRequest } from './requests.js';
+import type { Pools } from './samples.js';
+import { call, createAgent, type HttpCall } from './wire.js';
+
+/** Who calls by REST. */
+export interface RestCaller {
+  readonly name: string;
+  readonly kinds: readonly (Route['caller'] | 'any')[];
+  readonly pools: Pools;
+  /** Instead of `pools`, for routes that end what they name. */
+  readonly expendable?: Pools;
+  readonly headers: (random: Random) => Record<string, string>;
+}
+
+/** Says by its status what the node stands on. */
+const READINESS = '/health/ready';
+/** The route by which backends reach everybody. */
+const BROADCAST = '/broadcast/:event';
+
+const routes = publishedContracts.flatMap(({ contract }) => Object.values<Route>(contract.routes));
+const ENDING = /^\/users\/:userId\/disconnect$|^\/tokens\/revoke$/;
+const CALLS_AT_ONCE = 4;
+
+/** Backends, users and websites, and those who only pretend to be. */
+export function restCallers(
+  callers: readonly Caller[],
+  own: { backend: Pools; expendable: Pools; site: Pools },
+): RestCaller[] {
+  const ofUsers = callers
+    .filter(({ namespaces, token }) => namespaces.includes('/') && token !== undefined)
+    .map(({ name, token, pools }): RestCaller => {
+      const headers = () => ({ authorization: `Bearer ${token}` });
+      return { name, kinds: ['user'], pools, headers };
+    });
+  const [, ...someUsers] = ofUsers;
+  return [
+    { name: 'backend', kinds: [undefined, 'backend'], headers: keyOf, pools: own.backend, expendable: own.expendable },
+    {
+      name: 'second backend',
+      kinds: [undefined, 'backend'],
+      headers: bearerOf,
+      pools: own.backend,
+      expendable: own.expendable,
+    },
+    { name: 'website', kinds: ['site'], headers: () => ({}), pools: own.site },
+    ...ofUsers.slice(0, 2),
+    ...someUsers.slice(-3),
+    { name: 'caller without a key', kinds: ['any'], pools: own.backend, headers: wrongKeyOf },
+  ];
+}
+
+const keyOf = () => ({ 'x-api-key': API_KEY });
+const bearerOf = () => ({ authorization: `Bearer ${API_KEY}` });
+const wrongKeyOf = (random: Random): Record<string, string> =>
+  random.pick<Record<string, string>>([
+    {},
+    { 'x-api-key': API_KEY.slice(1) },
+    { 'x-api-key': '' },
+    { authorization: `Basic ${API_KEY}` },
+    { authorization: 'Bearer' },
+    { authorization: `Bearer ${'x'.repeat(9000)}` },
+    { cookie: 'a'.repeat(4000) },
+  ]);
+
+/** Calls routes. Every call is answered, and none of the answers blames the gateway. */
+export function createRestLane(caller: RestCaller): Lane {
+  const { name, kinds, headers } = caller;
+  const own = routes.filter((route) => kinds.includes('any') || kinds.includes(route.caller));
+  return {
+    title: `${name} by REST`,
+    weight: 2 + own.length,
+    async play({ url, random, inputs, judge, deadlineMs, places }) {
+      const agent = createAgent();
+      const learning = createLearning(caller.pools);
+      const callOnce = async ({ method, path }: Route, made: HttpCall): Promise<void> => {
+        judge.sent();
+        if (path === BROADCAST) judge.broadcast.add(nameOf(made.path));
+        const about = `${name}: ${JSON.stringify({ ...made, body: String(made.body ?? '').slice(0, 400) }).slice(0, 900)}`;
+        try {
+          const answer = await call(url, agent, { ...made, timeoutMs: deadlineMs });
+          judge.outcome(answer === undefined ? 'call closed' : `REST ${answer.status}`);
+          if (answer !== undefined && answer.status < 300 && made.method === method.toUpperCase()) {
+            judge.succeeded.add(`${method} ${path}`);
+            learning.note(`${method} ${path}`, answer.text);
+          }
+          if (answer === undefined) judge.fault(`closed instead: ${about}`);
+          else if (answer.status >= 500 && path !== READINESS)
+            judge.fault(`${answer.status}: ${about}: ${answer.text.slice(0, 200)}`);
+        } catch (error) {
+          judge.fault(`${error}: ${about}`);
+        }
+      };
+      for (let left = inputs; left > 0; ) {
+        const count = Math.min(left, 1 + random.integer(CALLS_AT_ONCE));
+        left -= count;
+        const made = Array.from({ length: count }, () => {
+          const route = random.pick(own);
+          const request = makeRequest(route, { random, pools: poolsFor(learning.pools, caller, route) });
+          return [route, { ...request, headers: { ...request.headers, ...headers(random) } }] as const;
+        });
+        await places.run(count, () => Promise.all(made.map(([route, request]) => callOnce(route, request))));
+      }
+      agent.destroy();
+    },
+  };
+}
+
+function poolsFor(pools: Pools, { expendable }: RestCaller, { path }: Route): Pools {
+  if (ENDING.test(path)) return expendable ?? pools;
+  return path === '/files/:id' ? { ...pools, id: pools['fileId'] ?? [] } : pools;
+}
+
+/** The event in the path of a broadcast. */
+function nameOf(path: string): string {
+  const [, name = ''] = /^\/broadcast\/([^/?]*)/.exec(path) ?? [];
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+}

@@ -1,0 +1,119 @@
+import type { Route } from '#shared/contracts/contract.js';
+import { publishedContracts } from '#shared/contracts/index.js';
+import { createRandom } from '../../embedded/support/random.js';
+import { until } from '../../support/until.js';
+import { createJudge, type Judge } from './judge.js';
+import { createPlaces, type Lane } from './lane.js';
+import type { FuzzNode } from './node.js';
+import { openTarget } from './target.js';
+
+/** Inputs in flight. */
+const IN_FLIGHT_MAX = 120;
+/** What an answer may take beyond the gateway's own deadline. */
+const MARGIN_MS = 5000;
+/** Inputs after which what is compiled and cached once is in memory. */
+const WARM_UP_SHARE = 0.1;
+/** What the gateway may hold more at the end than after the first inputs. */
+const HEAP_MARGIN_BYTES = 32 * 2 ** 20;
+const HEAP_TIMEOUT_MS = 20_000;
+/** Lines that a node may log: far fewer than inputs. */
+const LINES_SHARE = 0.02;
+const LINES_FREE = 100;
+
+interface RunOptions {
+  readonly seed: number;
+  readonly inputs: number;
+  /** Of the gateway, as it is configured. */
+  readonly eventTimeoutMs: number;
+  startNode(env: Record<string, string>): Promise<FuzzNode>;
+}
+
+/** What a run found. */
+export interface Run extends Pick<Judge, 'faults' | 'outcomes' | 'inputs'> {
+  /** Events and routes of the contracts that no call got through to. */
+  readonly untouched: readonly string[];
+}
+
+/**
+ * Sends random inputs of all kinds of callers to two nodes.
+ * @returns what the gateway did wrong, and how often each outcome was seen
+ */
+export async function fuzz({ seed, inputs, eventTimeoutMs, startNode }: RunOptions): Promise<Run> {
+  const judge = createJudge(eventTimeoutMs + MARGIN_MS);
+  const { nodes, lanes, witnesses, close } = await openTarget({ seed, startNode });
+  try {
+    const linesBefore = nodes.map(({ lines }) => lines.length);
+    const play = (share: number, round: number) =>
+      playAll(lanes, { nodes, seed, round, inputs: share * inputs, judge, deadlineMs: eventTimeoutMs + MARGIN_MS });
+    await play(WARM_UP_SHARE, 0);
+    const bytesBefore = await Promise.all(nodes.map((node) => node.measure()));
+    await play(1 - WARM_UP_SHARE, 1);
+    await witnesses.question(judge);
+    for (const [index, node] of nodes.entries()) {
+      const before = { lines: linesBefore[index] ?? 0, bytes: bytesBefore[index] ?? 0 };
+      await examine(node, { name: `node ${index}`, before, judge });
+    }
+    const untouched = everything.filter((name) => !judge.succeeded.has(name));
+    return { faults: judge.faults, outcomes: judge.outcomes, inputs: judge.inputs, untouched };
+  } finally {
+    await close();
+  }
+}
+
+const everything = publishedContracts.flatMap(({ contract }) => [
+  ...Object.keys(contract.clientEvents),
+  ...Object.values<Route>(contract.routes).map(({ method, path }) => `${method} ${path}`),
+]);
+
+interface Round {
+  nodes: readonly FuzzNode[];
+  seed: number;
+  round: number;
+  inputs: number;
+  judge: Judge;
+  deadlineMs: number;
+}
+
+async function playAll(
+  lanes: readonly Lane[],
+  { nodes, seed, round, inputs, judge, deadlineMs }: Round,
+): Promise<void> {
+  const weights = lanes.reduce((sum, { weight }) => sum + weight, 0);
+  const places = createPlaces(IN_FLIGHT_MAX);
+  await Promise.all(
+    lanes.map(async (lane, index) => {
+      const { url = '' } = nodes[(index + round) % nodes.length] ?? {};
+      // Randomness of its own for each lane: what it sends does not depend on when others are answered.
+      const random = createRandom(seed * 1_000_003 + index * 101 + round);
+      const own = Math.ceil((inputs * lane.weight) / weights);
+      await lane.play({ url, random, inputs: own, judge, deadlineMs, places });
+    }),
+  );
+}
+
+interface Examination {
+  name: string;
+  before: { lines: number; bytes: number };
+  judge: Judge;
+}
+
+/** Looks at a node when nobody but the witnesses is connected. */
+async function examine(node: FuzzNode, { name, before, judge }: Examination): Promise<void> {
+  if (node.ended !== undefined) return judge.fault(`${name} has ended: ${node.ended} ${node.stderr.slice(-2000)}`);
+  if (node.stderr !== '') judge.fault(`${name} said ${node.stderr.slice(0, 2000)}`);
+  const lines = node.lines.slice(before.lines);
+  for (const line of lines.filter(isError).slice(0, 5)) judge.fault(`${name} logged ${line.slice(0, 1500)}`);
+  if (lines.length > LINES_FREE + LINES_SHARE * judge.inputs) {
+    judge.fault(`${name} logged ${lines.length} lines, such as ${lines.slice(-5).join('\n')}`);
+  }
+  let more = 0;
+  const isBack = until(async () => {
+    more = (await node.measure()) - before.bytes;
+    return more < HEAP_MARGIN_BYTES;
+  });
+  await judge.inTime(`${name} holds more than ${HEAP_MARGIN_BYTES} bytes more than before`, isBack, HEAP_TIMEOUT_MS);
+  judge.outcome(`${name}: ${Math.round(more / 2 ** 20)} MB more, ${lines.length} lines`);
+  for (const line of lines) judge.outcome(`logged: ${/"msg":"(.{0,80})/.exec(line)?.[1] ?? line.slice(0, 80)}`);
+}
+
+const isError = (line: string): boolean => /"level":[56]0/.test(line);

@@ -1,0 +1,122 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createRandom } from '../../embedded/support/random.js';
+import { openWebsite } from '../../integrations/push-sites/website.js';
+import { connect } from '../../support/client.js';
+import { startDatabase } from '../../support/database.js';
+import { API_KEY, signToken } from '../../support/gateway.js';
+import { startRedis } from '../../support/redis-server.js';
+import { type Caller, inventCallers, SITE, SITE_TOKEN } from './callers.js';
+import { createEventLane } from './event-lane.js';
+import { createHttpLane } from './http-lane.js';
+import type { Lane } from './lane.js';
+import type { FuzzNode } from './node.js';
+import { spoilDocuments } from './odd-documents.js';
+import { poolsOf, SCRAPERS } from './pools.js';
+import { createRestLane, restCallers } from './rest-lane.js';
+import type { Pools } from './samples.js';
+import { createWildLane } from './wild-lane.js';
+import { placeWitnesses, tokenOf, WITNESS, WITNESS_SITE, type Witnesses } from './witnesses.js';
+import { type Circle, createIds, inventCircle, storeCircle } from './world.js';
+
+const SITE_KEY = 'key of the site news';
+
+/** Two nodes with people in their database, those who send, and those who must not notice. */
+export interface Target {
+  readonly nodes: readonly FuzzNode[];
+  readonly lanes: readonly Lane[];
+  readonly witnesses: Witnesses;
+  close(): Promise<void>;
+}
+
+interface TargetOptions {
+  readonly seed: number;
+  startNode(env: Record<string, string>): Promise<FuzzNode>;
+}
+
+/** Opens the target. */
+export async function openTarget({ seed, startNode }: TargetOptions): Promise<Target> {
+  const undo: (() => unknown)[] = [];
+  const close = async (): Promise<void> => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    const nextId = createIds(seed);
+    const own = inventCircle(nextId, 'Own', ['single', 'healing']);
+    const other = inventCircle(nextId, 'Other', ['single']);
+    const odd = inventCircle(nextId, 'Odd', ['healing']);
+    const witness = inventCircle(nextId, WITNESS, ['marriage', 'motherhood']);
+    const [redis, database, website] = await Promise.all([startRedis(), startDatabase(), openWebsite()]);
+    undo.push(() => redis.dispose(), database.stop, website.close);
+    website.rooms.set(SITE_TOKEN, ['user_reader', 'hall']).set(WITNESS_SITE.token, ['user_witness', 'hall']);
+    for (const circle of [own, other, odd, witness]) await storeCircle(database.url, circle, tokenOf(circle));
+    await spoilDocuments(database.url, odd, createRandom(seed));
+    const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
+    undo.push(() => rm(directory, { recursive: true, force: true }));
+    const SITES_FILE = join(directory, 'sites.yml');
+    await writeFile(SITES_FILE, sitesFile(website.url));
+    const env = {
+      ...{ REDIS_URL: redis.url, MONGODB_URL: database.url, SITES_FILE, LOG_LEVEL: 'info' },
+      ...{ SOCKET_TRANSPORTS: 'websocket,polling', ALLOW_EIO3: 'true', COMPRESSION_THRESHOLD: '1024' },
+      // Limits are matters of their own; here they would hide what lies behind them.
+      ...{ EVENT_LIMIT: '10000000', MESSAGE_LIMIT: '10000000', REFUSED_CONNECTS_MAX: '0' },
+    };
+    const nodes = await Promise.all([startNode(env), startNode(env)]);
+    undo.push(...nodes.map((node) => () => node.close()));
+    const witnesses = await placeWitnesses(nodes, witness);
+    undo.push(witnesses.close);
+    const files = await Promise.all([own, witness].map((circle) => uploadFile(nodes[0], circle)));
+    const callers = inventCallers({ own, other, odd, witness, files });
+    return { nodes, lanes: toLanes(callers, { ...poolsOf(own, []), fileId: files }), witnesses, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Sends a file to a conversation of the support chat. @returns its id */
+async function uploadFile(node: FuzzNode | undefined, circle: Circle): Promise<string> {
+  if (node === undefined) throw new Error('there is no node');
+  const client = await connect(node, { namespace: '/', claims: null, auth: { token: tokenOf(circle) } });
+  const meta = { conversationId: circle.support[0], fileName: `${circle.name}.txt` };
+  const { data } = await client.ask('file_upload', Buffer.from(circle.name), meta);
+  client.close();
+  return data.fileId;
+}
+
+/** Users whose connections a backend may end. */
+const EXPENDABLE = ['expendable-1', 'expendable-2'];
+
+function toLanes(callers: readonly Caller[], own: Pools): Lane[] {
+  const pools: Pools = { ...own, scraperId: SCRAPERS, channel: ['prospect'], token: [signToken()] };
+  const users = [...(own['users'] ?? []), ...EXPENDABLE];
+  const site = { site: [SITE], apiKey: [SITE_KEY, SITE_KEY, API_KEY], rooms: ['user_reader', 'hall', 'user_nobody'] };
+  return [
+    ...callers.flatMap((caller, index) =>
+      caller.namespaces.map((namespace) => {
+        const transport = (index + namespace.length) % 5 === 0 ? 'polling' : 'websocket';
+        return createEventLane(caller, namespace, transport);
+      }),
+    ),
+    ...callers.map((caller, index) => createWildLane(caller, index % 4 === 3 ? 'polling' : 'websocket')),
+    ...restCallers(callers, {
+      backend: { ...pools, userId: users, userIds: users, jti: ['one', 'two'] },
+      expendable: { ...pools, userId: EXPENDABLE, jti: ['one', 'two'] },
+      site: { ...pools, ...site },
+    }).map(createRestLane),
+    createHttpLane(),
+  ];
+}
+
+const sitesFile = (url: string): string => `${SITE}:
+  authUrl: ${url}/rooms
+  apiKey: ${SITE_KEY}
+  userRoomPrefix: user_
+  updateUserUrl: ${url}/users/:id
+  publicChannel: browse
+${WITNESS_SITE.name}:
+  authUrl: ${url}/rooms
+  apiKey: ${WITNESS_SITE.key}
+  userRoomPrefix: user_
+`;
