@@ -17,7 +17,7 @@ const request = (
   socket: { remoteAddress },
 });
 
-/** Runs the guard on a real request with exactly these header lines. @returns whether the caller was let in */
+/** Runs the guard on a real request with exactly these header lines. @returns whether the caller was accepted */
 async function isLetIn(check: (request: IncomingMessage) => void, lines: string[]): Promise<boolean> {
   const server = createServer((incoming, response) => {
     try {
@@ -42,7 +42,7 @@ describe('with keys', () => {
     ['in x-api-key', { 'x-api-key': KEY }],
     ['as a bearer', { authorization: `Bearer ${KEY}` }],
     ['that is another of them', { 'x-api-key': OLD_KEY }],
-    ['beside somebody else’s bearer', { 'x-api-key': KEY, authorization: 'Bearer other' }],
+    ['with an unrelated bearer token', { 'x-api-key': KEY, authorization: 'Bearer other' }],
   ])('accepts a key %s', (_case, headers) => {
     expect(() => guard(request(headers, '203.0.113.7'))).not.toThrow();
   });

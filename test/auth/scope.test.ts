@@ -29,7 +29,7 @@ test.each([
   ['the one that is asked for', user('conversation'), ['conversation']],
   ['any one of them', user('x', 'b'), ['a', 'b']],
   ['none where none is asked for', user(), []],
-  ['nobody where none is asked for', anonymous, []],
+  ['an anonymous client where no scope is required', anonymous, []],
 ])('accepts %s', (_case, principal, allowed) => {
   expect(() => ensureScope(principal, allowed)).not.toThrow();
 });
@@ -40,7 +40,7 @@ test.each([
   ['another case', user('Conversation'), ['conversation']],
   ['two in one', user('a b'), ['a', 'b']],
   ['a visitor', visitor, ['conversation']],
-  ['nobody', anonymous, ['conversation']],
+  ['an anonymous client', anonymous, ['conversation']],
 ])('refuses %s', async (_case, principal, allowed) => {
   await expectRefusal(() => ensureScope(principal, allowed), 'NOT_ENOUGH_SCOPE');
 });

@@ -52,7 +52,7 @@ function undocumented({ socket }: Pick<TestClient, 'socket'>, messages: Record<s
 }
 
 describe.each(fixed)('messages on $address have the documented form', ({ id, address, messages }) => {
-  /** Somebody who may enter. */
+  /** An authenticated client. */
   async function open(): Promise<TestClient> {
     const [ann] = await stage.people('Ann');
     const departmentId = await addDepartment(stage, ann);
@@ -70,8 +70,8 @@ describe.each(fixed)('messages on $address have the documented form', ({ id, add
     const client = await open();
     const found = undocumented(client, messages);
     for (const { name, answer } of eventsOf(id)) {
-      const told = await client.ask(name, 7);
-      expect([name, told.success, compare(answer, told)]).toEqual([name, false, []]);
+      const reply = await client.ask(name, 7);
+      expect([name, reply.success, compare(answer, reply)]).toEqual([name, false, []]);
       client.socket.emit(name, 7);
     }
     client.socket.emit('nothing of ours');
@@ -98,8 +98,8 @@ describe('messages on a push site have the documented form', () => {
     const socket = openSite(gateway, 'news', { token: 'nobody' });
     const error = await new Promise<Error & { data?: unknown }>((tell) => socket.once('connect_error', tell));
     socket.close();
-    const told = { message: error.message, ...(error.data === undefined ? {} : { data: error.data }) };
-    expect(compare(messages['connect_error.event']?.payload, told)).toEqual([]);
+    const reply = { message: error.message, ...(error.data === undefined ? {} : { data: error.data }) };
+    expect(compare(messages['connect_error.event']?.payload, reply)).toEqual([]);
   });
 
   test('for a device with queued messages, and live', async () => {
@@ -133,12 +133,12 @@ test('clients get the documented shutdown event when the node stops', async () =
   const [ann] = await stage.people('Ann');
   const departmentId = await addDepartment(stage, ann);
   const found: unknown[] = [];
-  const told = fixed.map(async ({ address, messages }) => {
+  const reply = fixed.map(async ({ address, messages }) => {
     const client = await stage.open(ann, { namespace: address, query: { departmentId } });
     const faults = undocumented(client, messages);
     return { stops: client.next('server_draining').then(() => found.push(...faults)) };
   });
-  const clients = await Promise.all(told);
+  const clients = await Promise.all(reply);
   await stage.nodes[0]?.close();
   await Promise.all(clients.map(({ stops }) => stops));
   expect(found).toEqual([]);

@@ -77,7 +77,7 @@ describe.each(guarded)('a failed call has the documented form: $method $path', (
     expectDocumented(documentedCall, response);
   });
 
-  /** Somebody who may call. */
+  /** Authenticated calls. */
   async function credentials(): Promise<Record<string, string>> {
     if (!schemes.includes('user')) return { 'x-api-key': schemes.includes('site') ? 'key of news' : API_KEY };
     const [ann] = await stage.people('Ann');

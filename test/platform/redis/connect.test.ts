@@ -145,7 +145,7 @@ async function startNode(namespace = '/'): Promise<{ io: Server; redis: Redis; c
   return { io, redis, client, url };
 }
 
-/** Emits from one node until the client of the other hears it: right after a (re)connect nobody may listen yet. */
+/** Emits from one node until the client of the other receives it: right after a (re)connect there may be no subscriber yet. */
 async function ensureCrossing(from: Server, to: Client, namespace = '/'): Promise<void> {
   let isHeard = false;
   to.once('hello', () => {
