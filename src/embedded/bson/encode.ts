@@ -155,7 +155,7 @@ function writeField(key: string, value: unknown, depth: number): void {
       else writeObject(key, value, depth);
       return;
     default:
-      writeRare(key, value);
+      writeOther(key, value);
   }
 }
 
@@ -225,12 +225,12 @@ function writeObject(key: string, value: object, depth: number): void {
     writeInt32(low);
     writeInt32(high);
   } else {
-    writeRare(key, value);
+    writeOther(key, value);
   }
 }
 
 /** Encodes a value of a less common type with the bson package, and copies the field out of the result. */
-function writeRare(key: string, value: unknown): void {
+function writeOther(key: string, value: unknown): void {
   const wrapped = encodeWrapped(key, value);
   const field = wrapped.subarray(4, wrapped.length - 1);
   reserve(field.length);

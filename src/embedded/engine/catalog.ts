@@ -19,7 +19,7 @@ export class Catalog {
    * Like MongoDB, rejects a database whose name differs from another only by case.
    * @throws DatabaseError DatabaseDifferCase
    */
-  ensureCase(database: string): void {
+  ensureNoCaseConflict(database: string): void {
     if (this.#byName.has(database)) return;
     const other = this.databaseNames().find((name) => name.toLowerCase() === database.toLowerCase());
     if (other !== undefined) {

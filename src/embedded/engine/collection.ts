@@ -8,7 +8,7 @@ import type { LockOwner } from './lock.js';
 
 /** A document before a change, kept while transactions read an older snapshot. */
 export interface HistoryEntry {
-  readonly stamp: number;
+  readonly time: number;
   readonly key: string;
   readonly before: Document | undefined;
 }

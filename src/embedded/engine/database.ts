@@ -72,7 +72,7 @@ export class Database {
   createCollection({ database, name }: Namespace, options: Document, transaction?: Transaction): Collection {
     this.log.ensureWritable();
     ensureNamespace(database, name);
-    this.#catalog.ensureCase(database);
+    this.#catalog.ensureNoCaseConflict(database);
     const collection = new Collection({ id: this.#catalog.nextId(), database, name, options });
     this.#catalog.attach(collection);
     this.#appendDescription(collection, () => this.#catalog.detach(collection));
@@ -155,7 +155,7 @@ export class Database {
    */
   appendFrame(payload: readonly Uint8Array[], undo: () => void): void {
     this.log.append(payload, undo);
-    this.#rewriter.rewriteWhenWorthIt();
+    this.#rewriter.rewriteIfNeeded();
   }
 
   /** Rewrites the log with the current data only. @returns whether it succeeded */

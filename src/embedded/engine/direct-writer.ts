@@ -23,8 +23,8 @@ import {
 export class DirectWriter implements Writer {
   readonly #database: Database;
   #payload: Buffer[] = [];
-  #done: Done[] = [];
-  #hasStamp = false;
+  #done: AppliedChange[] = [];
+  #hasAdvancedTime = false;
 
   constructor(database: Database) {
     this.#database = database;
@@ -79,30 +79,30 @@ export class DirectWriter implements Writer {
     const done = this.#done;
     const database = this.#database;
     database.appendFrame(this.#payload, () => {
-      database.transactions.nextStamp();
-      for (const change of done.reverse()) takeBack(database, change);
+      database.transactions.advanceTime();
+      for (const change of done.reverse()) undoChange(database, change);
       for (const [statement] of statements) session?.statements.delete(statement);
       if (session?.transactionState === 'committed') session.transactionState = 'aborted';
     });
     this.#payload = [];
     this.#done = [];
-    this.#hasStamp = false;
+    this.#hasAdvancedTime = false;
   }
 
   /** Reverts the writes since the last {@link commit}. */
   rollback(): void {
-    for (const change of this.#done.reverse()) takeBack(this.#database, change);
+    for (const change of this.#done.reverse()) undoChange(this.#database, change);
     this.#payload = [];
     this.#done = [];
-    this.#hasStamp = false;
+    this.#hasAdvancedTime = false;
   }
 
   #put(collection: Collection, change: Change, entry: Buffer): void {
     if (this.#payload.length === 0) this.#database.log.ensureWritable();
     if (collection.isDropped) fail('NamespaceNotFound', `ns was dropped while a write waited: ${collection.namespace}`);
-    if (!this.#hasStamp) this.#database.transactions.nextStamp();
-    this.#hasStamp = true;
-    this.#database.transactions.remember(collection, change.key, change.before);
+    if (!this.#hasAdvancedTime) this.#database.transactions.advanceTime();
+    this.#hasAdvancedTime = true;
+    this.#database.transactions.recordHistory(collection, change.key, change.before);
     const previousBytes = collection.apply(change);
     this.#payload.push(entry);
     this.#done.push({ collection, change, previousBytes });
@@ -139,14 +139,14 @@ export class DirectWriter implements Writer {
 }
 
 /** An applied change, with what reverting it needs. */
-interface Done {
+interface AppliedChange {
   readonly collection: Collection;
   readonly change: Change;
   readonly previousBytes: number;
 }
 
-function takeBack(database: Database, { collection, change, previousBytes }: Done): void {
+function undoChange(database: Database, { collection, change, previousBytes }: AppliedChange): void {
   const { key, before, after } = change;
-  database.transactions.remember(collection, key, after);
+  database.transactions.recordHistory(collection, key, after);
   collection.apply({ key, before: after, after: before, byteLength: previousBytes });
 }

@@ -32,13 +32,13 @@ export class LogRewriter {
   /** Rewrites the log. @returns whether it succeeded; on failure the old log stays in use */
   async rewrite(): Promise<boolean> {
     this.#lastAttempt = Date.now();
-    return this.#options.log.compact(livingData(this.#options));
+    return this.#options.log.compact(currentData(this.#options));
   }
 
   /** Rewrites the log if it has grown too large, or if only a rewrite can restore it. Called after every write. */
-  rewriteWhenWorthIt(): void {
+  rewriteIfNeeded(): void {
     const { log } = this.#options;
-    if (log.isCompacting || !(log.needsRewrite || this.#isWorthIt())) return;
+    if (log.isCompacting || !(log.needsRewrite || this.#isTooLarge())) return;
     if (Date.now() - this.#lastAttempt >= RETRY_MS) void this.rewrite();
   }
 
@@ -49,7 +49,7 @@ export class LogRewriter {
     if (Date.now() - this.#lastAttempt >= RECOVERY_RETRY_MS) void this.rewrite();
   }
 
-  #isWorthIt(): boolean {
+  #isTooLarge(): boolean {
     const { log, catalog } = this.#options;
     if (log.size < MIN_BYTES) return false;
     let living = 0;
@@ -59,7 +59,7 @@ export class LogRewriter {
 }
 
 /** The payloads that reproduce the current state, generated lazily while writers continue. */
-function* livingData({ catalog, sessions }: RewriterOptions): Iterable<readonly Uint8Array[]> {
+function* currentData({ catalog, sessions }: RewriterOptions): Iterable<readonly Uint8Array[]> {
   for (const collection of [...catalog.all()]) {
     yield [encodeEntry(ENTRY.collection, collection.id, describeCollection(collection))];
     let payload: Uint8Array[] = [];

@@ -59,21 +59,23 @@ export function readDocuments(collection: Collection, request: ReadRequest): Doc
   // The documents that a transaction sees instead of committed ones are not in the index.
   const isOrdered = !isSorting || (plan.isSorted && !overlay);
   const limitBytes = request.allowDiskUse ? Number.POSITIVE_INFINITY : MAX_SORT_BYTES;
-  const found: Found = { documents: [], bytes: 0, sort: isOrdered ? undefined : sort, wanted, matcher, limitBytes };
+  const matches: Matches = { documents: [], bytes: 0, sort: isOrdered ? undefined : sort, wanted, matcher, limitBytes };
   walkPlan(collection, plan, request, (record) => {
     if (overlay?.has(record.key) || !matcher.matches(record.document)) return true;
-    return keep(found, record.document, record.byteLength);
+    return addMatch(matches, record.document, record.byteLength);
   });
   if (overlay) {
     for (const document of overlay.values()) {
-      if (document && matcher.matches(document) && !keep(found, document, byteLengthOf(document))) break;
+      if (document && matcher.matches(document) && !addMatch(matches, document, byteLengthOf(document))) break;
     }
   }
-  const documents = found.sort ? sortDocuments(found.documents, found.sort, matcher.collation) : found.documents;
+  const documents = matches.sort
+    ? sortDocuments(matches.documents, matches.sort, matcher.collation)
+    : matches.documents;
   return skip === 0 && documents.length <= wanted ? documents : documents.slice(skip, wanted);
 }
 
-interface Found {
+interface Matches {
   documents: Document[];
   /** The size of the documents as BSON. */
   bytes: number;
@@ -85,22 +87,22 @@ interface Found {
 }
 
 /** Adds a match. @returns false when no more are needed */
-function keep(found: Found, document: Document, byteLength: number): boolean {
-  const { documents, sort, wanted, limitBytes } = found;
+function addMatch(matches: Matches, document: Document, byteLength: number): boolean {
+  const { documents, sort, wanted, limitBytes } = matches;
   documents.push(document);
   if (!sort) return documents.length < wanted;
-  found.bytes += byteLength;
-  if (documents.length >= wanted * 2 + SORT_SLACK || found.bytes > limitBytes) cut(found, sort);
-  if (found.bytes > limitBytes) ensureSortable(found.bytes);
+  matches.bytes += byteLength;
+  if (documents.length >= wanted * 2 + SORT_SLACK || matches.bytes > limitBytes) dropExcess(matches, sort);
+  if (matches.bytes > limitBytes) ensureSortable(matches.bytes);
   return true;
 }
 
 /** Drops the matches that are certainly not in the result. */
-function cut(found: Found, sort: Document): void {
-  const { documents, wanted, matcher } = found;
+function dropExcess(matches: Matches, sort: Document): void {
+  const { documents, wanted, matcher } = matches;
   if (documents.length <= wanted) return;
-  found.documents = sortDocuments(documents, sort, matcher.collation).slice(0, wanted);
-  found.bytes = found.documents.reduce((sum, document) => sum + byteLengthOf(document), 0);
+  matches.documents = sortDocuments(documents, sort, matcher.collation).slice(0, wanted);
+  matches.bytes = matches.documents.reduce((sum, document) => sum + byteLengthOf(document), 0);
 }
 
 type Visit = (record: StoredRecord) => boolean;
@@ -117,12 +119,12 @@ function walkPlan(collection: Collection, plan: Plan, { statistics, checkTime }:
     if (statistics) statistics.documentsExamined += 1;
     return visit(record);
   };
-  walk(collection, plan, { visit: mayRepeat(plan) ? once(examine) : examine, statistics });
+  walk(collection, plan, { visit: mayRepeat(plan) ? visitOncePerRecord(examine) : examine, statistics });
 }
 
 const mayRepeat = (plan: Plan): boolean => plan.kind === 'union' || (plan.kind === 'index' && plan.mayRepeat);
 
-function once(visit: Visit): Visit {
+function visitOncePerRecord(visit: Visit): Visit {
   const seen = new Set<StoredRecord>();
   return function visitOnce(record) {
     if (seen.has(record)) return true;

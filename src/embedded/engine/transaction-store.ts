@@ -11,7 +11,7 @@ export class TransactionStore {
   readonly #catalog: Catalog;
   readonly #open = new Set<Transaction>();
   /** The logical time, which advances with every committed write. */
-  #stamp = 0;
+  #time = 0;
 
   constructor(catalog: Catalog) {
     this.#catalog = catalog;
@@ -24,7 +24,7 @@ export class TransactionStore {
 
   /** Starts a transaction with a snapshot of the current state. */
   start(): Transaction {
-    const transaction = new Transaction(this.#stamp);
+    const transaction = new Transaction(this.#time);
     this.#open.add(transaction);
     void transaction.ended.then(() => {
       this.#open.delete(transaction);
@@ -38,14 +38,14 @@ export class TransactionStore {
   }
 
   /** Advances the logical time for the changes that are applied next. */
-  nextStamp(): void {
-    this.#stamp += 1;
+  advanceTime(): void {
+    this.#time += 1;
   }
 
   /** Records the state of a document before a change, if a transaction is open. */
-  remember(collection: Collection, key: string, before: Document | undefined): void {
+  recordHistory(collection: Collection, key: string, before: Document | undefined): void {
     if (this.#open.size === 0) return;
-    collection.history.push({ stamp: this.#stamp, key, before });
+    collection.history.push({ time: this.#time, key, before });
     if (collection.history.length > MAX_HISTORY) {
       const [oldest] = this.#open;
       oldest?.end();
@@ -54,11 +54,11 @@ export class TransactionStore {
 
   #forgetHistory(): void {
     let oldest = Number.POSITIVE_INFINITY;
-    for (const { stamp } of this.#open) oldest = Math.min(oldest, stamp);
+    for (const { time } of this.#open) oldest = Math.min(oldest, time);
     for (const collection of this.#catalog.all()) {
       const { history } = collection;
       if (history.length === 0) continue;
-      const firstKept = history.findIndex(({ stamp }) => stamp > oldest);
+      const firstKept = history.findIndex(({ time }) => time > oldest);
       const dropped = firstKept === -1 ? history.length : firstKept;
       collection.history = history.slice(dropped);
       collection.historyStart += dropped;

@@ -39,7 +39,7 @@ export class TransactionWriter implements Writer {
         `Collection '${collection.namespace}' is a capped collection. Writes in transactions are not allowed on capped collections.`,
       );
     }
-    if (transaction.isOvertaken(collection, change.key) && !transaction.writeOf(collection, change.key)) {
+    if (transaction.isChangedSince(collection, change.key) && !transaction.writeOf(collection, change.key)) {
       throw createWriteConflict('the document was changed after the transaction began');
     }
     transaction.lock(collection, change.key);
@@ -69,10 +69,10 @@ export class TransactionWriter implements Writer {
     const isOwn = (otherKey: string): boolean =>
       otherKey === key || transaction.writeOf(collection, otherKey) !== undefined;
     const conflict = index.conflictOf(after, (record) => isOwn(record.key));
-    if (conflict && transaction.isOvertaken(collection, conflict.key)) {
+    if (conflict && transaction.isChangedSince(collection, conflict.key)) {
       throw createWriteConflict('a unique key was taken after the transaction began');
     }
-    if (conflict || (isTouched && this.#isTakenByOwn(collection, { index, key, taken }))) {
+    if (conflict || (isTouched && this.#isTakenByOwnWrite(collection, { index, key, taken }))) {
       throw createDuplicateKeyError(collection, index, after);
     }
     for (const [otherKey, document] of transaction.snapshotOf(collection)) {
@@ -83,7 +83,7 @@ export class TransactionWriter implements Writer {
     }
   }
 
-  #isTakenByOwn(
+  #isTakenByOwnWrite(
     collection: Collection,
     { index, key, taken }: { index: CollectionIndex; key: string; taken: readonly string[] },
   ): boolean {

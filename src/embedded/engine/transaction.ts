@@ -7,7 +7,7 @@ import type { LockOwner } from './lock.js';
 export const MAX_TRANSACTION_BYTES = 128 * 1024 * 1024;
 
 /** A transaction's view of a collection: the snapshot of documents that others changed, and its own writes. */
-interface Perspective {
+interface CollectionView {
   /** For documents that changed since the transaction began: their state at that time, by key. */
   readonly snapshot: Map<string, Document | undefined>;
   /** The position in the history of the collection up to which `snapshot` is complete. */
@@ -31,18 +31,18 @@ export function createWriteConflict(reason: string): DatabaseError {
  */
 export class Transaction implements LockOwner {
   /** The logical time of the snapshot. Later changes are not visible. */
-  readonly stamp: number;
+  readonly time: number;
   readonly ended: Promise<void>;
   byteLength = 0;
   isOpen = true;
   /** Collections that the transaction created. */
   readonly created: Collection[] = [];
-  readonly #perspectives = new Map<Collection, Perspective>();
+  readonly #views = new Map<Collection, CollectionView>();
   readonly #locked: { collection: Collection; name: string }[] = [];
   #end: () => void = () => {};
 
-  constructor(stamp: number) {
-    this.stamp = stamp;
+  constructor(time: number) {
+    this.time = time;
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -53,16 +53,16 @@ export class Transaction implements LockOwner {
    * @returns undefined when nothing differs
    */
   overlayOf(collection: Collection): ReadonlyMap<string, Document | undefined> | undefined {
-    const perspective = this.#perspectiveOf(collection);
-    if (perspective.writes.size === 0) return perspective.snapshot.size === 0 ? undefined : perspective.snapshot;
-    const overlay = new Map(perspective.snapshot);
-    for (const [key, { after }] of perspective.writes) overlay.set(key, after);
+    const view = this.#viewOf(collection);
+    if (view.writes.size === 0) return view.snapshot.size === 0 ? undefined : view.snapshot;
+    const overlay = new Map(view.snapshot);
+    for (const [key, { after }] of view.writes) overlay.set(key, after);
     return overlay;
   }
 
   /** The document that the transaction sees for a key. */
   documentOf(collection: Collection, key: string): Document | undefined {
-    const { writes, snapshot } = this.#perspectiveOf(collection);
+    const { writes, snapshot } = this.#viewOf(collection);
     const write = writes.get(key);
     if (write) return write.after;
     return snapshot.has(key) ? snapshot.get(key) : collection.records.get(key)?.document;
@@ -70,21 +70,21 @@ export class Transaction implements LockOwner {
 
   /** The transaction's own write of a key, if any. */
   writeOf(collection: Collection, key: string): Change | undefined {
-    return this.#perspectives.get(collection)?.writes.get(key);
+    return this.#views.get(collection)?.writes.get(key);
   }
 
   writesOf(collection: Collection): ReadonlyMap<string, Change> {
-    return this.#perspectiveOf(collection).writes;
+    return this.#viewOf(collection).writes;
   }
 
   /** Whether another write of the key was committed since the transaction began. */
-  isOvertaken(collection: Collection, key: string): boolean {
-    return this.#perspectiveOf(collection).snapshot.has(key);
+  isChangedSince(collection: Collection, key: string): boolean {
+    return this.#viewOf(collection).snapshot.has(key);
   }
 
   /** The snapshot of documents that others changed since. Unique keys must be compared with these, too. */
   snapshotOf(collection: Collection): ReadonlyMap<string, Document | undefined> {
-    return this.#perspectiveOf(collection).snapshot;
+    return this.#viewOf(collection).snapshot;
   }
 
   /** Locks a name. @throws DatabaseError WriteConflict when another transaction holds the lock */
@@ -98,7 +98,7 @@ export class Transaction implements LockOwner {
 
   /** Stages a write for the commit. A later write of the same document replaces it. */
   stage(collection: Collection, change: Change): void {
-    const { writes } = this.#perspectiveOf(collection);
+    const { writes } = this.#viewOf(collection);
     const earlier = writes.get(change.key);
     this.byteLength += change.byteLength - (earlier?.byteLength ?? 0);
     const before = earlier ? earlier.before : change.before;
@@ -108,7 +108,7 @@ export class Transaction implements LockOwner {
 
   /** All staged writes. */
   *changes(): Iterable<{ collection: Collection; change: Change }> {
-    for (const [collection, { writes }] of this.#perspectives) {
+    for (const [collection, { writes }] of this.#views) {
       for (const change of writes.values()) {
         // A document that was inserted and deleted needs no write.
         if (change.before !== undefined || change.after !== undefined) yield { collection, change };
@@ -121,25 +121,25 @@ export class Transaction implements LockOwner {
     if (!this.isOpen) return;
     this.isOpen = false;
     for (const { collection, name } of this.#locked) collection.locks.delete(name);
-    this.#perspectives.clear();
+    this.#views.clear();
     this.#end();
   }
 
-  #perspectiveOf(collection: Collection): Perspective {
-    let perspective = this.#perspectives.get(collection);
-    if (!perspective) {
-      perspective = { snapshot: new Map(), position: collection.historyStart, writes: new Map() };
-      this.#perspectives.set(collection, perspective);
+  #viewOf(collection: Collection): CollectionView {
+    let view = this.#views.get(collection);
+    if (!view) {
+      view = { snapshot: new Map(), position: collection.historyStart, writes: new Map() };
+      this.#views.set(collection, view);
     }
     const { history, historyStart } = collection;
-    let position = Math.max(perspective.position - historyStart, 0);
+    let position = Math.max(view.position - historyStart, 0);
     for (; position < history.length; position += 1) {
       const entry = history[position];
-      if (entry && entry.stamp > this.stamp && !perspective.snapshot.has(entry.key)) {
-        perspective.snapshot.set(entry.key, entry.before);
+      if (entry && entry.time > this.time && !view.snapshot.has(entry.key)) {
+        view.snapshot.set(entry.key, entry.before);
       }
     }
-    perspective.position = historyStart + position;
-    return perspective;
+    view.position = historyStart + position;
+    return view;
   }
 }

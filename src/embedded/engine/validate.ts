@@ -32,7 +32,7 @@ function validateIndex(index: CollectionIndex, records: Iterable<StoredRecord>):
   for (const record of records) {
     for (const key of index.keysOf(record.document)) {
       entries += 1;
-      if (!index.holds(key, record)) errors.push(`${nameOf(record)} is missing in the index ${index.name}`);
+      if (!index.hasEntry(key, record)) errors.push(`${nameOf(record)} is missing in the index ${index.name}`);
     }
     if (errors.length >= MAX_ERRORS) return errors;
   }

@@ -26,7 +26,7 @@ export const createDiskStorage = (directory: string): Storage => ({
     syncDirectory(directory);
   },
   remove: (name) => rmSync(join(directory, name), { force: true }),
-  keepAside: (name, bytes) => writeFileSync(join(directory, name), bytes, { mode: 0o600 }),
+  saveDamaged: (name, bytes) => writeFileSync(join(directory, name), bytes, { mode: 0o600 }),
 });
 
 /** Syncs a directory. Otherwise a renamed or created file can be lost in a power failure. */

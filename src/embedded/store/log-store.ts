@@ -133,7 +133,7 @@ export class LogStore {
     try {
       this.#file.append(bytes);
     } catch (error) {
-      this.#takeBack(batch, toWriteError(error));
+      this.#undoChange(batch, toWriteError(error));
       return;
     }
     this.#goodSize = this.#file.size;
@@ -202,7 +202,7 @@ export class LogStore {
     }
   }
 
-  #takeBack(batch: Batch, error: DatabaseError): void {
+  #undoChange(batch: Batch, error: DatabaseError): void {
     this.#hasTornTail = this.#file.size > this.#goodSize;
     // The copy may contain changes that are now undone.
     this.#abandonCompaction();

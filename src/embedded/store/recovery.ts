@@ -32,7 +32,7 @@ export function recover(
     );
   }
   const keptAs = `${name}.damaged-${goodSize}`;
-  storage.keepAside(keptAs, file.read(goodSize, file.size - goodSize));
+  storage.saveDamaged(keptAs, file.read(goodSize, file.size - goodSize));
   file.truncate(goodSize);
   onProblem(`${where}: the log was truncated there; the rest is kept in ${keptAs}`);
 }

@@ -7,7 +7,7 @@ export interface Storage {
   /** Deletes a file if it exists. */
   remove(name: string): void;
   /** Stores bytes that were cut off a damaged file, for manual inspection. */
-  keepAside(name: string, bytes: Uint8Array): void;
+  saveDamaged(name: string, bytes: Uint8Array): void;
 }
 
 /** An append-only file. Methods throw the errors of the system (`error.code` is `ENOSPC`, `EIO`, …). */

@@ -23,7 +23,7 @@ export function createMemoryStorage(files = new Map<string, Buffer>()): MemorySt
     remove: (name) => {
       files.delete(name);
     },
-    keepAside: (name, bytes) => {
+    saveDamaged: (name, bytes) => {
       files.set(name, Buffer.from(bytes));
     },
   };

@@ -4,7 +4,7 @@ import { type Path, toPath } from '../../bson/path.js';
 import { type Document, fieldOf } from '../../bson/values.js';
 import { type KeyRange, OrderedIndex } from '../tree/b-plus-tree.js';
 import type { IndexDefinition } from './index-definition.js';
-import { decidingFields } from './partial-filter.js';
+import { determiningFields } from './partial-filter.js';
 
 /** A document with its position in a collection. The document object is never modified, only replaced. */
 export interface StoredRecord {
@@ -42,7 +42,7 @@ export class CollectionIndex {
     this.definition = definition;
     this.isFlipped = fields.map(({ direction }) => direction !== fields[0]?.direction);
     this.#paths = fields.map(({ path }) => toPath(path));
-    const deciding = decidingFields(definition.partialFilter ?? {});
+    const deciding = determiningFields(definition.partialFilter ?? {});
     this.#topLevelFields = deciding && [...new Set([...this.#paths.map(([first]) => first ?? ''), ...deciding])];
     this.#multikeyCounts = fields.map(() => 0);
   }
@@ -104,7 +104,7 @@ export class CollectionIndex {
   }
 
   /** Whether the index has an entry with this key for the record. */
-  holds(key: string, record: StoredRecord): boolean {
+  hasEntry(key: string, record: StoredRecord): boolean {
     return this.#tree.find(key, (found) => found === record) !== undefined;
   }
 

@@ -75,7 +75,7 @@ const failOnFilter = (filter: Document): never =>
   fail('CannotCreateIndex', `Expression not supported in partial index: ${describe(filter)}`);
 
 /** The top-level fields that determine whether a document matches; undefined when unknown. */
-export function decidingFields(filter: Document): readonly string[] | undefined {
+export function determiningFields(filter: Document): readonly string[] | undefined {
   const fields: string[] = [];
   for (const [path, condition] of Object.entries(filter)) {
     const parts = path === '$and' || path === '$or' ? condition : undefined;
@@ -85,7 +85,7 @@ export function decidingFields(filter: Document): readonly string[] | undefined 
       continue;
     }
     for (const part of parts) {
-      const decided = decidingFields(part as Document);
+      const decided = determiningFields(part as Document);
       if (!decided) return undefined;
       fields.push(...decided);
     }
