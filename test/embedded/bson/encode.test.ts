@@ -71,7 +71,7 @@ function nest(depth: number): Fields {
 }
 
 describe('encoding', () => {
-  test('writes what bson writes, to the byte, and reads it back as it was', () => {
+  test('produces the same bytes as the bson package, and decodes them to the same values', () => {
     const random = createRandom(11);
     for (let round = 0; round < 20_000; round += 1) {
       const fields = createFields(random);
@@ -81,36 +81,36 @@ describe('encoding', () => {
     }
   });
 
-  test('leaves room in front and writes nothing there', () => {
+  test('leaves the bytes for a header untouched', () => {
     const bytes = encodeDocument({ a: 'b' }, { headBytes: 5, maxDepth: 10 });
     expect(bytes.subarray(5)).toEqual(encodeDocument({ a: 'b' }));
     expect(bytes.length).toBe(5 + serialize({ a: 'b' }).length);
   });
 
-  test('takes documents of 16 MB, whatever they are made of', () => {
+  test('encodes documents of 16 MB with any content', () => {
     for (const text of ['x'.repeat(16_000_000), 'é'.repeat(8_000_000)]) {
       expect(encodeDocument({ text }).length).toBe(16_000_000 + 16);
     }
   });
 
   test.each([
-    ['one long text', { text: 'x'.repeat(18_000_000) }],
-    ['one long text of many bytes a letter', { text: '漢'.repeat(6_000_000) }],
-    ['much that is short', { list: Array.from({ length: 1_500_000 }, () => 'abcd') }],
+    ['a long string', { text: 'x'.repeat(18_000_000) }],
+    ['a long string of multibyte characters', { text: '漢'.repeat(6_000_000) }],
+    ['many short strings', { list: Array.from({ length: 1_500_000 }, () => 'abcd') }],
     ['long binary data', { data: new Binary(Buffer.alloc(18_000_000)) }],
-  ])('refuses what is too large: %s', (_name, fields) => {
+  ])('rejects a document that is too large: %s', (_name, fields) => {
     expect(() => encodeDocument(fields)).toThrow(expect.objectContaining({ codeName: 'BSONObjectTooLarge' }));
     expect(decodeDocument(encodeDocument({ after: 1 }))).toEqual({ after: 1 });
   });
 
-  test('refuses what nests deeper than it may', () => {
+  test('rejects a document that nests too deeply', () => {
     const options = { headBytes: 0, maxDepth: 200 };
     expect(() => encodeDocument(nest(200), options)).not.toThrow();
     expect(() => encodeDocument(nest(201), options)).toThrow(expect.objectContaining({ codeName: 'Overflow' }));
     expect(() => encodeDocument({ list: [nest(199)] }, options)).toThrow('maximum nested object depth');
   });
 
-  test.each(['a\0b', 'é\0', 'constructor\0'])('refuses the name %j', (name) => {
+  test.each(['a\0b', 'é\0', 'constructor\0'])('rejects the field name %j', (name) => {
     expect(() => encodeDocument({ [name]: 1 })).toThrow('must not contain null bytes');
     expect(() => encodeDocument({ [name]: new MinKey() })).toThrow('must not contain null bytes');
   });

@@ -4,7 +4,7 @@ import { parseCollation } from '../../../src/embedded/bson/collation.js';
 import { flipKey, toCompoundKeyString, toKeyString } from '../../../src/embedded/bson/key-string.js';
 import { compareValues } from '../../../src/embedded/bson/order.js';
 
-/** Values of every type that has an order of its own, with the edges of each. */
+/** Values of every type, with their edge cases. */
 const VALUES: readonly unknown[] = [
   new MinKey(),
   undefined,
@@ -32,7 +32,7 @@ const VALUES: readonly unknown[] = [
 
 const orderOf = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0);
 
-/** Every pair whose order by key is not the one expected, so that a failure names it. */
+/** The pairs whose keys are not in the expected order. */
 function pairsOutOfOrder(toKey: (value: unknown) => string, direction: 1 | -1): unknown[] {
   const keys = VALUES.map(toKey);
   return VALUES.flatMap((left, i) =>
@@ -43,28 +43,28 @@ function pairsOutOfOrder(toKey: (value: unknown) => string, direction: 1 | -1): 
   );
 }
 
-describe('the key of a value', () => {
-  test('orders as the values do, and turned around the other way', () => {
+describe('key strings', () => {
+  test('order as the values, and in reverse when they are flipped', () => {
     expect(pairsOutOfOrder((value) => toKeyString(value), 1)).toEqual([]);
     expect(pairsOutOfOrder((value) => flipKey(toKeyString(value)), -1)).toEqual([]);
   });
 
-  test('begins no other key, and has bytes only', () => {
+  test('are not prefixes of each other, and contain only bytes', () => {
     const keys = [...new Set(VALUES.map((value) => toKeyString(value)))];
     for (const key of keys) {
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: every byte may occur
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: keys can contain every byte
       expect(key).toMatch(/^[\x00-\xff]+$/);
       expect(keys.filter((other) => other !== key && other.startsWith(key))).toEqual([]);
     }
   });
 
-  test('joins with others field by field', () => {
+  test('can be concatenated for several fields', () => {
     const [a, b] = [toKeyString('a'), toKeyString(2)];
     expect(toCompoundKeyString(['a', 2], [false, false])).toBe(a + b);
     expect(toCompoundKeyString(['a', 2], [false, true])).toBe(a + flipKey(b));
   });
 
-  test('is the same for strings a collation holds equal', () => {
+  test('are equal for strings that are equal under a collation', () => {
     const collation = parseCollation({ locale: 'en', strength: 1 });
     expect(toKeyString('Zoë', collation)).toBe(toKeyString('zoe', collation));
     expect(toKeyString('Zoë')).not.toBe(toKeyString('zoe'));

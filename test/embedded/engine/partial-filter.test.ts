@@ -4,8 +4,8 @@ import { isImplied } from '../../../src/embedded/engine/indexes/partial-filter.j
 import { compileFilter } from '../../../src/embedded/query/filters/filter.js';
 
 /*
- * What MongoDB proves, case by case after the rules of `expression::isSubsetOf`. The first list is used, the second is not
- * although every document that the query matches is in the index.
+ * The rules of `expression::isSubsetOf` of MongoDB. Queries of the first list use the index. Queries of the second list do
+ * not, although the index contains every document that they match.
  */
 
 const proven: readonly (readonly [filter: Document, query: Document])[] = [
@@ -62,7 +62,7 @@ describe('a query uses a partial index', () => {
     expect(isImplied(filter, compileFilter(query), undefined)).toBe(true);
   });
 
-  test('of strings under a collation only for a query with the same', () => {
+  test('with a collation only if the query has the same collation', () => {
     const collation = {
       locale: 'en',
       strength: 2,

@@ -12,8 +12,8 @@ import { createMemoryStorage } from '../support/memory-storage.js';
 import { createRandom, type Random } from '../support/random.js';
 
 /*
- * The planner against a full scan: random documents of mixed types under random indexes, asked random questions. What
- * the plan finds must be what reading everything finds, and in an order the sort admits.
+ * Compares the planner with a full scan: random queries on random documents of mixed types with random indexes. A plan
+ * must find the same documents as a full scan, in an order that satisfies the sort.
  */
 
 const PATHS = ['a', 'b', 'c', 'd', 'n.x', 'n.y', 'list.p', 'list.q', '_id'] as const;
@@ -146,7 +146,7 @@ function createIndexSpec(random: Random, position: number): Document {
   return spec;
 }
 
-/** Adds what its indexes admit; the parallel arrays a random document may have are none. */
+/** Inserts a document unless the indexes reject it, as they reject parallel arrays. */
 function insertWhatFits(database: Database, collection: Collection, document: Document): void {
   const writer = new DirectWriter(database);
   for (const index of collection.indexes.values()) {
@@ -185,7 +185,7 @@ function createWorld(random: Random): { database: Database; collection: Collecti
 
 const QUERIES_PER_WORLD = 250;
 
-/** What the fuzz has met, so that a test can tell that it exercised what it is about. */
+/** Counts by which a test checks that the run covered the relevant plans. */
 export interface FuzzReport {
   readonly queries: number;
   readonly plans: Record<string, number>;
@@ -195,7 +195,7 @@ export interface FuzzReport {
 const describe = (details: Document): string =>
   JSON.stringify(details, (_key, field: unknown) => (field === undefined ? null : field));
 
-/** Two arrays of one document cannot be sorted by together, in MongoDB either. */
+/** Like MongoDB, a sort cannot combine two arrays of a document. */
 function isSortable(documents: Iterable<Document>, sort: Document): boolean {
   const compare = compileSort(sort);
   try {
@@ -227,7 +227,7 @@ function compareRead(collection: Collection, request: ReadRequest, details: Docu
     fault('another order');
 }
 
-/** Some combinations are errors to MongoDB too, such as `$gt` of a regular expression. */
+/** Some combinations are errors in MongoDB, too, such as `$gt` with a regular expression. */
 function tryCompile(filter: Document, collation: Collation | undefined): Matcher | undefined {
   try {
     return compileFilter(filter, { collation });
@@ -239,7 +239,7 @@ function tryCompile(filter: Document, collation: Collation | undefined): Matcher
 
 /**
  * Runs random queries.
- * @throws Error with all that is needed to see the first difference again
+ * @throws Error with everything needed to reproduce the first difference
  */
 export function fuzzPlanner(seed: number, queries: number): FuzzReport {
   const random = createRandom(seed);

@@ -35,7 +35,7 @@ function remove(collection: Collection, id: unknown): void {
 }
 
 describe('validation', () => {
-  test('finds nothing wrong after any writes', () => {
+  test('finds no error after random writes', () => {
     const random = createRandom(5);
     const collection = createCollection();
     for (let round = 0; round < 5000; round += 1) {
@@ -72,7 +72,7 @@ describe('validation', () => {
       },
     ],
     [
-      'an entry too many',
+      'an extra entry',
       /the index a has 3 entries, but 2/,
       (collection) => {
         const record = collection.records.get(collection.keyOf(1));
@@ -80,7 +80,7 @@ describe('validation', () => {
       },
     ],
     [
-      'a size that is not accounted for',
+      'a wrong size',
       /bytes/,
       (collection) => {
         collection.dataBytes += 1;

@@ -2,8 +2,8 @@ import { mongo } from 'mongoose';
 import { createConnectionType } from '../../../src/library-internals/mongodb-connection.js';
 
 /*
- * A client that writes as fast as it can and tells its parent what was acknowledged. Every step moves one unit between
- * two accounts in a transaction, adds a document, and increments a counter of its own.
+ * A client that writes as fast as possible and reports acknowledged writes to its parent. Each step moves one unit between
+ * two accounts in a transaction, inserts a document, and increments the counter of the client.
  */
 const [, , url = '', name = ''] = process.argv;
 const connectionType: object = { connectionType: createConnectionType({ maxTimeMs: 120_000 }) };
@@ -19,7 +19,7 @@ process.on('message', () => {
   isStopping = true;
 });
 
-/** A driver sends a write again once; when the server was away for longer the outcome is unknown, not acknowledged. */
+/** Whether a write is acknowledged. Drivers retry once; if the server is down for longer, the outcome is unknown. */
 const isAcknowledged = (write: () => Promise<unknown>): Promise<boolean> =>
   write().then(
     () => true,

@@ -15,7 +15,7 @@ interface Done {
   readonly name: string;
   readonly increments: number;
   readonly transfers: number;
-  /** Increments whose outcome the writer never learned. */
+  /** Increments with an unknown outcome. */
   readonly unknown: number;
 }
 
@@ -32,7 +32,7 @@ function forkWriter(script: string, url: string, name: string): ChildProcess {
   return writer;
 }
 
-/** Ends writers, each with code 0: one that met what it did not expect has said so. */
+/** Stops writers, which must exit with code 0. A writer exits with another code after an unexpected error. */
 async function stopWriters(writers: readonly ChildProcess[]): Promise<void> {
   const codes = await Promise.all(
     writers.map(async (writer) => {
@@ -52,7 +52,7 @@ async function connect(url: string): Promise<mongo.Db> {
 }
 
 describe('the embedded database', () => {
-  test(`loses no acknowledged write and tears no transaction in ${KILLS} kills under load`, async () => {
+  test(`loses no acknowledged write and splits no transaction in ${KILLS} kills under load`, async () => {
     const directory = createTemporaryDirectory();
     let exits = 0;
     const database = await startEmbedded({ directory, onExit: () => (exits += 1) });
@@ -84,7 +84,7 @@ describe('the embedded database', () => {
     await stopWriters(writers);
     expect(done.length).toBe(WRITERS.length);
 
-    // What is on disk counts, not what the last process remembers.
+    // Restarts once more to check the state on disk.
     await killAndWait(KILLS + 1);
     const stored = new Set((await db.collection<{ _id: string }>('entries').find().toArray()).map(({ _id }) => _id));
     expect([...entered].filter((id) => !stored.has(id))).toEqual([]);
@@ -97,7 +97,7 @@ describe('the embedded database', () => {
     }
   });
 
-  test('keeps exact sums under four processes that contend for the same documents', async () => {
+  test('keeps exact sums with four processes that contend for the same documents', async () => {
     const database = await startEmbedded({ directory: createTemporaryDirectory() });
     onTestFinished(() => database.stop());
     const db = await connect(database.url);

@@ -22,7 +22,7 @@ async function connect(url: string): Promise<mongo.Collection<{ _id: number }>> 
   return client.db('test').collection('things');
 }
 
-/** Whether a process runs; one that has ended and was not taken note of by whoever inherited it does not. */
+/** Whether a process runs. A zombie does not. */
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -36,7 +36,7 @@ const pidOf = (database: EmbeddedDatabase): number => database.pid ?? expect.fai
 
 const sourceArguments = ['--conditions=source', '--import', import.meta.resolve('tsx')];
 
-/** A process that starts the database as the gateway does, and leads a process group as in a terminal. */
+/** Forks a process that starts the database as the gateway does, as leader of a process group like in a terminal. */
 function spawnOwner(directory: string): ChildProcess {
   const owner = fork(fileURLToPath(new URL('./owner-process.ts', import.meta.url)), [directory], {
     execArgv: sourceArguments,
@@ -49,14 +49,14 @@ function spawnOwner(directory: string): ChildProcess {
   return owner;
 }
 
-/** The same, when it has told its URL and pid. */
+/** Forks an owner and waits for the URL and pid of its database. */
 async function forkOwner(directory: string): Promise<{ owner: ChildProcess; url: string; pid: number }> {
   const owner = spawnOwner(directory);
   const [message] = (await once(owner, 'message')) as [{ url: string; pid: number }];
   return { owner, ...message };
 }
 
-/** The processes of the embedded database of a directory, which is among their arguments. */
+/** The pids of database processes for a directory, which is in their arguments. */
 const servingPids = (directory: string): number[] =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -71,7 +71,7 @@ const servingPids = (directory: string): number[] =>
     .filter(isAlive);
 
 describe('the process of the embedded database', () => {
-  test('serves a private directory, and keeps its data for the next one', async () => {
+  test('serves a private directory, and keeps its data after a restart', async () => {
     const directory = join(createTemporaryDirectory(), 'made', 'here');
     const first = await startEmbedded({ directory });
     expect(statSync(directory).mode & 0o777).toBe(0o700);
@@ -84,20 +84,20 @@ describe('the process of the embedded database', () => {
     expect(await (await connect(second.url)).find().toArray()).toEqual([{ _id: 1 }]);
   });
 
-  test('is the one owner of its directory: a second one is told the pid', async () => {
+  test('locks its directory: a second one fails with the pid of the first', async () => {
     const directory = createTemporaryDirectory();
     const first = await start({ directory });
     await expect(startEmbedded({ directory })).rejects.toThrow(`in use by the process with the pid ${pidOf(first)}`);
   });
 
-  test('takes over a lock whose owner is gone, even when its pid is in use again', async () => {
+  test('takes over the lock of a dead process, even when its pid is in use again', async () => {
     const directory = createTemporaryDirectory();
     writeFileSync(join(directory, 'lock'), JSON.stringify({ pid: process.pid, startedAt: 'another boot-1' }));
     const database = await start({ directory });
     expect(await (await connect(database.url)).countDocuments()).toBe(0);
   });
 
-  test('listens on a loopback port when the path of a socket would be too long', async () => {
+  test('listens on a loopback port when the path of the socket is too long', async () => {
     const directory = join(createTemporaryDirectory(), 'x'.repeat(100));
     mkdirSync(directory);
     const exits: unknown[] = [];
@@ -110,21 +110,21 @@ describe('the process of the embedded database', () => {
     await expect.poll(() => things.countDocuments().catch(() => -1)).toBe(1);
   });
 
-  test('starts again at the same address when it is killed, and drivers go on', async () => {
+  test('restarts at the same address when it is killed, and drivers reconnect', async () => {
     const exits: unknown[] = [];
     const database = await start({ directory: createTemporaryDirectory(), onExit: (cause) => exits.push(cause) });
     const things = await connect(database.url);
     await things.insertOne({ _id: 1 });
     const first = pidOf(database);
     process.kill(first, 'SIGKILL');
-    // Retryable: the driver sends it again when it is connected anew.
+    // The driver retries this write after it has reconnected.
     await things.insertOne({ _id: 2 });
     expect(await things.distinct('_id')).toEqual([1, 2]);
     expect(exits).toEqual([{ code: null, signal: 'SIGKILL' }]);
     expect(pidOf(database)).not.toBe(first);
   });
 
-  test('leaves signals of the terminal to its parent', async () => {
+  test('ignores signals while its parent runs', async () => {
     const database = await start({ directory: createTemporaryDirectory() });
     const things = await connect(database.url);
     const pid = pidOf(database);
@@ -133,19 +133,16 @@ describe('the process of the embedded database', () => {
     expect(pidOf(database)).toBe(pid);
   });
 
-  test.each(['SIGKILL', 'SIGTERM'] as const)(
-    'ends when its parent ends by %s, and has lost nothing',
-    async (signal) => {
-      const directory = createTemporaryDirectory();
-      const { owner, url, pid } = await forkOwner(directory);
-      await (await connect(url)).insertOne({ _id: 1 });
-      owner.kill(signal);
-      await once(owner, 'exit');
-      await expect.poll(() => isAlive(pid)).toBe(false);
-      const again = await start({ directory });
-      expect(await (await connect(again.url)).countDocuments()).toBe(1);
-    },
-  );
+  test.each(['SIGKILL', 'SIGTERM'] as const)('ends without data loss when its parent ends by %s', async (signal) => {
+    const directory = createTemporaryDirectory();
+    const { owner, url, pid } = await forkOwner(directory);
+    await (await connect(url)).insertOne({ _id: 1 });
+    owner.kill(signal);
+    await once(owner, 'exit');
+    await expect.poll(() => isAlive(pid)).toBe(false);
+    const again = await start({ directory });
+    expect(await (await connect(again.url)).countDocuments()).toBe(1);
+  });
 
   test.each([
     [0, 'SIGKILL'],
@@ -154,11 +151,11 @@ describe('the process of the embedded database', () => {
     [Math.random() * 300, 'SIGKILL'],
     [Math.random() * 300, 'SIGTERM'],
     [Math.random() * 300, 'SIGINT'],
-  ] as const)('ends when its parent ends before it serves, %d ms after it began, by %s', async (ms, signal) => {
+  ] as const)('ends when its parent ends during the start, after %d ms, by %s', async (ms, signal) => {
     const directory = createTemporaryDirectory();
     const owner = spawnOwner(directory);
     await expect.poll(() => servingPids(directory), { interval: 1 }).toHaveLength(1);
-    // Not a wait for something: the moment at which the parent dies is what is tried.
+    // This is not a wait: the time at which the parent dies is the input of the test.
     await delay(ms);
     const exited = once(owner, 'exit');
     if (signal === 'SIGINT') process.kill(-(owner.pid ?? 0), signal);
@@ -169,7 +166,7 @@ describe('the process of the embedded database', () => {
     expect(await (await connect(again.url)).countDocuments()).toBe(0);
   });
 
-  test('ends at once without a parent', async () => {
+  test('ends immediately without a parent', async () => {
     const directory = createTemporaryDirectory();
     const path = fileURLToPath(new URL('../../../src/embedded/process/child.ts', import.meta.url));
     const options = JSON.stringify({ directory, address: { path: join(directory, 'db.sock') } });
@@ -181,13 +178,13 @@ describe('the process of the embedded database', () => {
     expect(readdirSync(directory)).toEqual([]);
   });
 
-  test('says why it cannot start', async () => {
+  test('reports why it cannot start', async () => {
     const directory = createTemporaryDirectory();
     mkdirSync(join(directory, 'data.log'));
     await expect(startEmbedded({ directory })).rejects.toThrow('EISDIR');
   });
 
-  test('runs alone on a port, as npm run db starts it', async () => {
+  test('runs standalone on a port with npm run db', async () => {
     const script = fileURLToPath(new URL('../../../scripts/db.ts', import.meta.url));
     const alone = spawn(
       process.execPath,

@@ -1,6 +1,6 @@
 import { startEmbedded } from '../../../src/embedded/index.js';
 
-/* What the gateway is to the database: its parent. The test kills this process. */
+/* The parent of a database process, in the role of the gateway. The test kills it. */
 const [, , directory = ''] = process.argv;
 const { url, pid } = await startEmbedded({ directory });
 process.send?.({ url, pid });

@@ -19,34 +19,34 @@ const project = (specification: Document, options?: ProjectionOptions): Document
 
 describe('a projection', () => {
   test.each<[string, Document, Document]>([
-    ['keeps all when it is empty', {}, DOCUMENT],
-    ['includes fields, and _id unless told not to', { a: 1 }, { _id: 1, a: 1 }],
-    ['leaves _id out', { a: true, _id: 0 }, { a: 1 }],
-    ['is about _id alone', { _id: 1 }, { _id: 1 }],
+    ['keeps everything when it is empty', {}, DOCUMENT],
+    ['includes fields and _id', { a: 1 }, { _id: 1, a: 1 }],
+    ['excludes _id', { a: true, _id: 0 }, { a: 1 }],
+    ['includes _id alone', { _id: 1 }, { _id: 1 }],
     ['keeps the order of the document', { list: 1, a: 1 }, { _id: 1, a: 1, list: [1, 2, 3, 4] }],
-    ['goes into documents and arrays of them', { 'b.d.e': 1 }, { _id: 1, b: { d: [{ e: 3 }, {}] } }],
-    ['takes nested specifications apart', { b: { c: 1 } }, { _id: 1, b: { c: 2 } }],
-    ['excludes', { b: 0, list: 0, items: 0 }, { _id: 1, a: 1 }],
-    ['excludes below', { 'b.d': 0, list: 0, items: 0, _id: 0 }, { a: 1, b: { c: 2 } }],
-    ['leaves a missing field out', { none: 1, 'a.none': 1 }, { _id: 1 }],
-    ['computes', { sum: { $add: ['$a', '$b.c'] } }, { _id: 1, sum: 3 }],
-    ['computes what replaces a field that cannot hold it', { 'a.x': '$b.c' }, { _id: 1, a: { x: 2 } }],
+    ['includes fields of documents in arrays', { 'b.d.e': 1 }, { _id: 1, b: { d: [{ e: 3 }, {}] } }],
+    ['supports nested specifications', { b: { c: 1 } }, { _id: 1, b: { c: 2 } }],
+    ['excludes fields', { b: 0, list: 0, items: 0 }, { _id: 1, a: 1 }],
+    ['excludes nested fields', { 'b.d': 0, list: 0, items: 0, _id: 0 }, { a: 1, b: { c: 2 } }],
+    ['omits a missing field', { none: 1, 'a.none': 1 }, { _id: 1 }],
+    ['computes a field', { sum: { $add: ['$a', '$b.c'] } }, { _id: 1, sum: 3 }],
+    ['replaces a scalar by a computed document', { 'a.x': '$b.c' }, { _id: 1, a: { x: 2 } }],
     ['slices from the front', { list: { $slice: 2 }, items: 0, b: 0 }, { _id: 1, a: 1, list: [1, 2] }],
     ['slices from the end', { list: { $slice: [-3, 2] }, a: 1 }, { _id: 1, a: 1, list: [2, 3] }],
-    ['finds an element', { items: { $elemMatch: { n: 2 } } }, { _id: 1, items: [{ k: 'y', n: 2 }] }],
-    ['finds none', { items: { $elemMatch: { n: 3 } } }, { _id: 1 }],
+    ['returns a matching element', { items: { $elemMatch: { n: 2 } } }, { _id: 1, items: [{ k: 'y', n: 2 }] }],
+    ['omits the array without a matching element', { items: { $elemMatch: { n: 3 } } }, { _id: 1 }],
   ])('%s', (_name, specification, expected) => {
     const projected = project(specification);
     expect(projected).toEqual(expected);
     expect(Object.keys(projected)).toEqual(Object.keys(expected));
   });
 
-  test('takes the element the filter matched', () => {
+  test('returns the element that the filter matched', () => {
     const matcher = compileFilter({ 'items.k': 'y' });
     expect(project({ 'items.$': 1 }, { matcher })).toEqual({ _id: 1, items: [{ k: 'y', n: 2 }] });
   });
 
-  test('leaves the stored document as it is', () => {
+  test('does not modify the stored document', () => {
     const before = structuredClone(DOCUMENT);
     for (const specification of [{ 'b.c': 0 }, { list: { $slice: 1 } }, { 'b.x': { $literal: 1 } }]) {
       project(specification);
@@ -58,19 +58,24 @@ describe('a projection', () => {
     ['an inclusion among exclusions', { a: 0, b: 1 }, 'Location31253'],
     ['an exclusion among inclusions', { a: 1, b: 0 }, 'Location31254'],
     ['an expression among exclusions', { a: 0, b: '$a' }, 'Location31252'],
-    ['a path twice', { b: { c: 1 }, 'b.c': 1 }, 'Location31250'],
+    ['the same path twice', { b: { c: 1 }, 'b.c': 1 }, 'Location31250'],
     ['a path below another', { b: 1, 'b.c': 1 }, 'Location31249'],
     ['a path above another', { 'b.c': 1, b: 1 }, 'Location31250'],
     ['a path without an end', { 'b.': 1 }, 'Location15998'],
-    ['a path with a gap', { 'b..c': 1 }, 'Location15998'],
-    ['no path', { '': 1 }, 'Location40352'],
+    ['a path with an empty segment', { 'b..c': 1 }, 'Location15998'],
+    ['an empty path', { '': 1 }, 'Location40352'],
     ['an operator as a path', { $a: 1 }, 'Location16410'],
-    ['an empty specification below', { b: {} }, 'Location51270'],
-    ['two positions', { 'items.$': 1, 'list.$': 1 }, 'Location31276', { matcher: compileFilter({ list: 1 }) }],
+    ['an empty nested specification', { b: {} }, 'Location51270'],
+    [
+      'two positional projections',
+      { 'items.$': 1, 'list.$': 1 },
+      'Location31276',
+      { matcher: compileFilter({ list: 1 }) },
+    ],
     ['a nested $elemMatch', { 'b.d': { $elemMatch: { e: 1 } } }, 'Location31275'],
-    ['an operator it does not know', { a: { $meta: 'textScore' } }, 'CommandNotSupported'],
+    ['an unsupported operator', { a: { $meta: 'textScore' } }, 'CommandNotSupported'],
     ['a stage without a field', {}, 'Location51272', { kind: 'stage' }],
-  ])('refuses %s', (_name, specification, codeName, options) => {
+  ])('rejects %s', (_name, specification, codeName, options) => {
     expect(() => compileProjection(specification, options)).toThrow(expect.objectContaining({ codeName }));
   });
 });

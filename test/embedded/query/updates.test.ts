@@ -6,7 +6,7 @@ import type { UpdateOptions } from '../../../src/embedded/query/updates/update.j
 
 type Fields = Record<string, unknown>;
 
-/** The update of a document, which must itself stay as it is. */
+/** Applies an update, and checks that it does not modify the document. */
 function applied(document: Fields, update: Fields | Fields[], options: UpdateOptions = {}): Fields {
   const before = structuredClone(document);
   const after = compileUpdate(update, options).apply(document);
@@ -18,7 +18,7 @@ const NOW = new Date('2026-01-02T03:04:05Z');
 
 const CASES: readonly (readonly [name: string, before: Fields, update: Fields, after: Fields])[] = [
   ['$set: replaces', { a: 1 }, { $set: { a: 2 } }, { a: 2 }],
-  ['$set: makes what is on the way', { a: 1 }, { $set: { 'b.c.d': 2 } }, { a: 1, b: { c: { d: 2 } } }],
+  ['$set: creates embedded documents', { a: 1 }, { $set: { 'b.c.d': 2 } }, { a: 1, b: { c: { d: 2 } } }],
   [
     '$set: adds new fields by name',
     {},
@@ -26,19 +26,19 @@ const CASES: readonly (readonly [name: string, before: Fields, update: Fields, a
     { a: 1, b: 1, c: { 2: 1, 10: 1 } },
   ],
   ['$set: into an array', { a: [1, 2] }, { $set: { 'a.1': 5 } }, { a: [1, 5] }],
-  ['$set: behind an array', { a: [1] }, { $set: { 'a.3': 5 } }, { a: [1, null, null, 5] }],
+  ['$set: beyond the end of an array', { a: [1] }, { $set: { 'a.3': 5 } }, { a: [1, null, null, 5] }],
   ['$set: a document in an array', { a: [{ b: 1 }, { b: 2 }] }, { $set: { 'a.1.b': 5 } }, { a: [{ b: 1 }, { b: 5 }] }],
   ['$set: two fields of one document', { a: { b: 1, c: 2 } }, { $set: { 'a.b': 3, 'a.c': 4 } }, { a: { b: 3, c: 4 } }],
-  ['$set: another type of one number', { a: 1 }, { $set: { a: new Double(1) } }, { a: new Double(1) }],
+  ['$set: another type of the same number', { a: 1 }, { $set: { a: new Double(1) } }, { a: new Double(1) }],
   ['$set: null is a value', { a: 1 }, { $set: { a: null, b: null } }, { a: null, b: null }],
-  ['$set: a name with a dollar inside', { a: 1 }, { $set: { a$b: 2 } }, { a: 1, a$b: 2 }],
-  ['$setOnInsert: nothing on an update', { a: 1 }, { $setOnInsert: { a: 2, b: 3 } }, { a: 1 }],
+  ['$set: a name that contains a dollar', { a: 1 }, { $set: { a$b: 2 } }, { a: 1, a$b: 2 }],
+  ['$setOnInsert: has no effect on an update', { a: 1 }, { $setOnInsert: { a: 2, b: 3 } }, { a: 1 }],
   ['$unset: removes', { a: 1, b: { c: 1, d: 2 } }, { $unset: { a: '', 'b.c': '' } }, { b: { d: 2 } }],
-  ['$unset: what is missing', { a: 1 }, { $unset: { 'b.c': '' } }, { a: 1 }],
+  ['$unset: a missing field', { a: 1 }, { $unset: { 'b.c': '' } }, { a: 1 }],
   ['$unset: leaves null in an array', { a: [1, 2, 3] }, { $unset: { 'a.1': '' } }, { a: [1, null, 3] }],
   ['$inc: adds', { a: 1, b: { c: 2 } }, { $inc: { a: 2, 'b.c': -3 } }, { a: 3, b: { c: -1 } }],
-  ['$inc: makes a missing field', {}, { $inc: { a: 2 } }, { a: 2 }],
-  ['$inc: int32 grows into a long', { a: 2 ** 31 - 1 }, { $inc: { a: 1 } }, { a: Long.fromNumber(2 ** 31) }],
+  ['$inc: creates a missing field', {}, { $inc: { a: 2 } }, { a: 2 }],
+  ['$inc: an int32 overflows to a long', { a: 2 ** 31 - 1 }, { $inc: { a: 1 } }, { a: Long.fromNumber(2 ** 31) }],
   [
     '$inc: promotes to the wider type',
     { a: 1 },
@@ -48,7 +48,7 @@ const CASES: readonly (readonly [name: string, before: Fields, update: Fields, a
   ['$mul: multiplies', { a: 3 }, { $mul: { a: 2.5 } }, { a: 7.5 }],
   ['$mul: a missing field is zero', {}, { $mul: { a: Long.fromNumber(4) } }, { a: Long.fromNumber(0) }],
   ['$min: takes the lower', { a: 5, b: 5 }, { $min: { a: 3, b: 7 } }, { a: 3, b: 5 }],
-  ['$max: takes the higher, over types too', { a: 5, b: 5 }, { $max: { a: 7, b: 'text' } }, { a: 7, b: 'text' }],
+  ['$max: takes the higher, across types', { a: 5, b: 5 }, { $max: { a: 7, b: 'text' } }, { a: 7, b: 'text' }],
   [
     '$currentDate',
     {},
@@ -57,9 +57,9 @@ const CASES: readonly (readonly [name: string, before: Fields, update: Fields, a
   ],
   ['$bit', { a: 13 }, { $bit: { a: { and: 10, or: 1 } } }, { a: 9 }],
   ['$rename', { a: 1, b: 2 }, { $rename: { a: 'c.d' } }, { b: 2, c: { d: 1 } }],
-  ['$rename: what is missing', { b: 2 }, { $rename: { a: 'b' } }, { b: 2 }],
+  ['$rename: a missing field', { b: 2 }, { $rename: { a: 'b' } }, { b: 2 }],
   ['$push', { a: [1] }, { $push: { a: 2, b: 3 } }, { a: [1, 2], b: [3] }],
-  ['$push: its clauses', { a: [3] }, { $push: { a: { $each: [1, 2, 9], $sort: -1, $slice: 3 } } }, { a: [9, 3, 2] }],
+  ['$push: with clauses', { a: [3] }, { $push: { a: { $each: [1, 2, 9], $sort: -1, $slice: 3 } } }, { a: [9, 3, 2] }],
   ['$push: at a position', { a: [1, 4] }, { $push: { a: { $each: [2, 3], $position: 1 } } }, { a: [1, 2, 3, 4] }],
   ['$addToSet', { a: [1, { b: 1 }] }, { $addToSet: { a: { $each: [1, { b: 1 }, 2] } } }, { a: [1, { b: 1 }, 2] }],
   ['$pop: the last and the first', { a: [1, 2], b: [1, 2] }, { $pop: { a: 1, b: -1 } }, { a: [1], b: [2] }],
@@ -71,27 +71,27 @@ const CASES: readonly (readonly [name: string, before: Fields, update: Fields, a
 ];
 
 const FAILURES: readonly (readonly [name: string, before: Fields, update: Fields, codeName: string])[] = [
-  ['an operator it does not know', {}, { $sett: { a: 1 } }, 'FailedToParse'],
+  ['an unknown operator', {}, { $sett: { a: 1 } }, 'FailedToParse'],
   ['an operator without fields', {}, { $set: 1 }, 'FailedToParse'],
-  ['one path twice', {}, { $set: { a: 1 }, $inc: { a: 1 } }, 'ConflictingUpdateOperators'],
-  ['a path and one below it', {}, { $set: { 'a.b.c': 1, 'a.b': 2 } }, 'ConflictingUpdateOperators'],
+  ['the same path twice', {}, { $set: { a: 1 }, $inc: { a: 1 } }, 'ConflictingUpdateOperators'],
+  ['a path and a path below it', {}, { $set: { 'a.b.c': 1, 'a.b': 2 } }, 'ConflictingUpdateOperators'],
   ['a rename onto another path', {}, { $rename: { a: 'b' }, $set: { b: 1 } }, 'ConflictingUpdateOperators'],
   ['an empty path', {}, { $set: { '': 1 } }, 'EmptyFieldName'],
   ['an empty name in a path', {}, { $set: { 'a..b': 1 } }, 'EmptyFieldName'],
-  ['an empty name beside an array operator', {}, { $set: { 'a.$[].': 1 } }, 'EmptyFieldName'],
-  ['a field that begins like an operator', {}, { $set: { $a: 1 } }, 'DollarPrefixedFieldName'],
+  ['an empty name after an array operator', {}, { $set: { 'a.$[].': 1 } }, 'EmptyFieldName'],
+  ['a field that starts with a dollar', {}, { $set: { $a: 1 } }, 'DollarPrefixedFieldName'],
   ['a path through a number', { a: 1 }, { $set: { 'a.b': 1 } }, 'PathNotViable'],
   ['a name in an array', { a: [1] }, { $set: { 'a.b': 1 } }, 'PathNotViable'],
   ['another _id', { _id: 1 }, { $set: { _id: 2 } }, 'ImmutableField'],
   ['no _id', { _id: 1 }, { $unset: { _id: '' } }, 'ImmutableField'],
   ['a replacement with another _id', { _id: 1 }, { _id: 2 }, 'ImmutableField'],
-  ['$inc of a text', { a: 'x' }, { $inc: { a: 1 } }, 'TypeMismatch'],
-  ['$inc by a text', { a: 1 }, { $inc: { a: 'x' } }, 'TypeMismatch'],
-  ['$inc beyond a long', { a: Long.MAX_VALUE }, { $inc: { a: 1 } }, 'BadValue'],
-  ['$push onto no array', { a: 1 }, { $push: { a: 1 } }, 'BadValue'],
+  ['$inc of a string', { a: 'x' }, { $inc: { a: 1 } }, 'TypeMismatch'],
+  ['$inc by a string', { a: 1 }, { $inc: { a: 'x' } }, 'TypeMismatch'],
+  ['$inc that overflows a long', { a: Long.MAX_VALUE }, { $inc: { a: 1 } }, 'BadValue'],
+  ['$push to a value that is not an array', { a: 1 }, { $push: { a: 1 } }, 'BadValue'],
   ['$rename through an array', { a: [{ b: 1 }] }, { $rename: { 'a.0.b': 'c' } }, 'BadValue'],
   ['$rename of dynamic paths', { a: [1] }, { $rename: { 'a.$[]': 'c' } }, 'BadValue'],
-  ['$[] where no array is', { a: 1 }, { $set: { 'a.$[]': 1 } }, 'BadValue'],
+  ['$[] on a value that is not an array', { a: 1 }, { $set: { 'a.$[]': 1 } }, 'BadValue'],
   ['$ without a match', { a: [1] }, { $set: { 'a.$': 1 } }, 'BadValue'],
 ];
 
@@ -102,11 +102,11 @@ describe('an update', () => {
     expect(Object.keys(changed)).toEqual(Object.keys(after));
   });
 
-  test.each(FAILURES)('refuses %s', (_name, before, update, codeName) => {
+  test.each(FAILURES)('rejects %s', (_name, before, update, codeName) => {
     expect(() => applied(before, update)).toThrow(expect.objectContaining({ codeName }));
   });
 
-  test('gives the same document when nothing changes', () => {
+  test('returns the same document when nothing changes', () => {
     const document = { a: 1, b: { c: [1] }, d: null };
     for (const update of [
       { $set: { a: 1, 'b.c.0': 1, d: null } },
@@ -120,7 +120,7 @@ describe('an update', () => {
     }
   });
 
-  test('shares what it does not touch and copies what it does', () => {
+  test('copies only what it changes', () => {
     const document = { a: { n: 1 }, b: { list: [{ n: 1 }, { n: 2 }] } };
     const changed = applied(document, { $set: { 'b.list.1.n': 3 } }) as typeof document;
     expect(changed.a).toBe(document.a);
@@ -128,7 +128,7 @@ describe('an update', () => {
     expect(changed.b.list).toEqual([{ n: 1 }, { n: 3 }]);
   });
 
-  test('is compiled once and applied to many, each from its own state', () => {
+  test('can be applied to several documents', () => {
     const update = compileUpdate({ $inc: { n: 1 }, $push: { 'log.list': 'x' } });
     const first = update.apply({ n: 1, log: { list: ['a'] } });
     const second = update.apply({ n: 10 });
@@ -139,7 +139,7 @@ describe('an update', () => {
     ]);
   });
 
-  test('means by $ the element that the filter matched, by $[name] those of an array filter', () => {
+  test('applies $ to the element that the filter matched, and $[name] to those of an array filter', () => {
     const matcher = compileFilter({ 'a.n': 2 });
     const document = { a: [{ n: 1 }, { n: 2 }, { n: 3 }] };
     expect(applied(document, { $set: { 'a.$.n': 9 } }, { matcher })).toEqual({ a: [{ n: 1 }, { n: 9 }, { n: 3 }] });
@@ -152,14 +152,14 @@ describe('an update', () => {
 
   test.each<[name: string, before: Fields, update: Fields, arrayFilters: Fields[], after: Fields]>([
     [
-      'a field that the filter asks for is changed first',
+      'a field of the filter is changed first',
       { a: [{ x: 1 }] },
       { $set: { 'a.$[e].x': 2, 'a.$[e].y': 1 } },
       [{ 'e.x': 1 }],
       { a: [{ x: 2, y: 1 }] },
     ],
     [
-      'another filter changes what this one asks for',
+      'another filter changes a field of this one',
       { a: [{ x: 1 }, { x: 2 }] },
       { $set: { 'a.$[e].x': 2, 'a.$[f].z': 1 } },
       [{ 'e.x': 1 }, { 'f.x': 2 }],
@@ -187,7 +187,7 @@ describe('an update', () => {
       { a: [{ x: 2 }] },
     ],
   ])(
-    'finds the elements of an array filter before it changes anything: %s',
+    'selects the elements of array filters before it changes anything: %s',
     (_name, before, update, arrayFilters, after) => {
       expect(applied(before, update, { arrayFilters })).toEqual(after);
     },
@@ -202,7 +202,7 @@ describe('an update', () => {
       "would create a conflict at 'a'",
     ],
     [
-      'two filters that choose one element',
+      'two filters that select the same element',
       { $set: { 'a.$[e].x': 1, 'a.$[f].x': 2 } },
       [{ 'e.x': 1 }, { 'f.x': { $gt: 0 } }],
       "Update created a conflict at 'a.0.x'",
@@ -213,7 +213,7 @@ describe('an update', () => {
       [],
       "Update created a conflict at 'a.0.x'",
     ],
-  ])('refuses to write one place twice: %s', (_name, update, arrayFilters, message) => {
+  ])('rejects writing the same element twice: %s', (_name, update, arrayFilters, message) => {
     const matcher = compileFilter({ 'a.x': 1 });
     const change = () => applied({ a: [{ x: 1 }, { x: 7 }] }, update, { arrayFilters, matcher });
     expect(change).toThrow(expect.objectContaining({ codeName: 'ConflictingUpdateOperators' }));
@@ -221,18 +221,18 @@ describe('an update', () => {
   });
 
   test.each<[name: string, filter: Fields, position: number]>([
-    ['an equality comes behind $elemMatch', { people: 'b', settings: { $elemMatch: { of: 'b' } } }, 1],
-    ['whatever the order in the text', { settings: { $elemMatch: { of: 'b' } }, people: 'b' }, 1],
+    ['an equality comes after $elemMatch', { people: 'b', settings: { $elemMatch: { of: 'b' } } }, 1],
+    ['independent of the order in the filter', { settings: { $elemMatch: { of: 'b' } }, people: 'b' }, 1],
     ['equalities by path', { 'settings.of': 'b', people: 'b' }, 2],
-    ['a range behind an equality', { 'settings.n': { $gt: 1 }, tags: 'z' }, 1],
-    ['$in behind a range', { tags: { $in: ['x', 'y'] }, 'settings.n': { $gt: 1 } }, 0],
-    ['$in of one value is an equality', { tags: { $in: ['z'] }, 'settings.n': { $gt: 1 } }, 1],
+    ['a range comes after an equality', { 'settings.n': { $gt: 1 }, tags: 'z' }, 1],
+    ['$in comes after a range', { tags: { $in: ['x', 'y'] }, 'settings.n': { $gt: 1 } }, 0],
+    ['$in with one value is an equality', { tags: { $in: ['z'] }, 'settings.n': { $gt: 1 } }, 1],
     ['$and is flat', { $and: [{ 'settings.of': 'b' }, { $and: [{ people: 'b' }] }] }, 2],
     ['$all is an equality for each value', { tags: { $all: ['x', 'y'] }, people: 'b' }, 1],
-    ['one branch of $or is no branch', { $or: [{ tags: 'y' }], people: 'b' }, 1],
-    ['several branches of $or tell no position', { $or: [{ tags: 'z' }, { tags: 'q' }], people: 'b' }, 1],
-    ['nor does a negation', { people: 'b', tags: { $not: { $gt: 'z' } } }, 1],
-  ])('takes the position of the last condition in the order of MongoDB: %s', (_name, filter, position) => {
+    ['an $or with one branch is the branch', { $or: [{ tags: 'y' }], people: 'b' }, 1],
+    ['an $or with several branches has no position', { $or: [{ tags: 'z' }, { tags: 'q' }], people: 'b' }, 1],
+    ['a negation has no position', { people: 'b', tags: { $not: { $gt: 'z' } } }, 1],
+  ])('uses the position of the last condition in MongoDB order: %s', (_name, filter, position) => {
     const settings = [
       { of: 'x', n: 1 },
       { of: 'a', n: 2 },
@@ -244,20 +244,20 @@ describe('an update', () => {
     expect(matcher.positionOf(document)).toBe(position);
   });
 
-  test('has no position where only a disjunction went through the array', () => {
+  test('has no position when only an $or matched through the array', () => {
     const matcher = compileFilter({ $or: [{ 'a.n': 2 }, { 'a.n': 7 }] });
     const update = { $set: { 'a.$.n': 9 } };
     expect(() => applied({ a: [{ n: 1 }, { n: 2 }] }, update, { matcher })).toThrow('positional operator');
   });
 
-  test('keeps a field named __proto__ a field', () => {
+  test('writes __proto__ as an own field', () => {
     const update = JSON.parse('{"$set":{"__proto__.polluted":1}}') as Fields;
     const changed = applied({ a: 1 }, update);
     expect(Object.hasOwn(changed, '__proto__')).toBe(true);
     expect(({} as Fields)['polluted']).toBeUndefined();
   });
 
-  test('inserts what the filter and the update say', () => {
+  test('builds the document of an upsert from the filter and the update', () => {
     const update = compileUpdate({ $set: { 'b.c': 1 }, $setOnInsert: { d: 2 }, $inc: { n: 3 }, $unset: { e: '' } });
     expect(update.insertFrom({ _id: 7, a: 1, e: { $in: [4] }, $and: [{ n: 1 }] })).toEqual({
       _id: 7,

@@ -10,7 +10,7 @@ async function insertNumbers(collection: mongo.Collection, count: number): Promi
 }
 
 describe('through the driver', () => {
-  test('stores nothing that nests too deep to be read again', async () => {
+  test('rejects documents that nest too deeply to be read again', async () => {
     const storage = createMemoryStorage();
     const first = await startTestServer({ storage });
     const documents = first.db.collection<{ _id: number }>('documents');
@@ -20,7 +20,7 @@ describe('through the driver', () => {
     await expect(documents.updateOne({ _id: 1 }, { $set: { [path(60)]: nest(60) } })).rejects.toMatchObject({
       code: 15,
     });
-    // As deep as is allowed, and deeper still in what the session remembers of it.
+    // The deepest allowed document, which nests deeper in the results of the session.
     await documents.findOneAndUpdate({ _id: 1 }, { $set: { [path(50)]: nest(49) } }, { returnDocument: 'after' });
     await first.server.stop();
 
@@ -29,7 +29,7 @@ describe('through the driver', () => {
     expect(JSON.stringify(kept).match(/"a"/g)).toHaveLength(99);
   });
 
-  test('keeps what was stored over a restart: documents, indexes, options', async () => {
+  test('keeps documents, indexes and options after a restart', async () => {
     const storage = createMemoryStorage();
     const first = await startTestServer({ storage });
     const people = await first.db.createCollection('people', { collation: { locale: 'en', strength: 2 } });
@@ -54,7 +54,7 @@ describe('through the driver', () => {
     expect((await again.indexes()).map(({ name }) => name)).toEqual(['_id_', 'name_1']);
   });
 
-  test('reads a log that was compacted while writers were at work', async () => {
+  test('reads a log that was compacted during writes', async () => {
     const storage = createMemoryStorage();
     const { db, server } = await startTestServer({ storage });
     const things = db.collection<{ _id: number; n: number }>('things');
@@ -72,7 +72,7 @@ describe('through the driver', () => {
     expect(found.map(({ n }) => n)).toEqual([...Array(200).fill(2), ...Array(1800).fill(1)]);
   });
 
-  test("reports a duplicate key in mongod's words", async () => {
+  test('reports a duplicate key with the message of mongod', async () => {
     const { db } = await startTestServer();
     const users = db.collection('users');
     await users.createIndex({ 'mail.address': 1, site: -1 }, { unique: true });
@@ -89,11 +89,11 @@ describe('through the driver', () => {
     await expect(users.insertOne({ _id: id })).rejects.toMatchObject({
       message: `E11000 duplicate key error collection: test.users index: _id_ dup key: { _id: ObjectId('${id.toHexString()}') }`,
     });
-    // A missing field is null, and null is there once.
+    // A missing field is null, and the index already contains null.
     await expect(users.insertOne({ site: 1 })).rejects.toMatchObject({ code: 11000 });
   });
 
-  test('goes on after an error in an unordered batch, and stops in an ordered one', async () => {
+  test('continues after an error in an unordered batch, and stops in an ordered one', async () => {
     const { db } = await startTestServer();
     const things = db.collection<{ _id: number }>('things');
     const documents = [{ _id: 1 }, { _id: 1 }, { _id: 2 }];
@@ -105,7 +105,7 @@ describe('through the driver', () => {
     expect(await things.countDocuments()).toBe(3);
   });
 
-  test('hands large results out in batches, unchanged by later writes', async () => {
+  test('returns large results in batches, unaffected by later writes', async () => {
     const { db, client } = await startTestServer();
     const things = db.collection('things');
     await insertNumbers(things, 1000);
@@ -126,7 +126,7 @@ describe('through the driver', () => {
     ).rejects.toMatchObject({ codeName: 'CursorNotFound' });
   });
 
-  test('splits a reply that would be over the limit of a message', async () => {
+  test('splits a result that exceeds the size of a message', async () => {
     const { db } = await startTestServer();
     const things = db.collection('things');
     const megabyte = 'x'.repeat(1024 * 1024);
@@ -140,7 +140,7 @@ describe('through the driver', () => {
     ).toEqual(Array.from({ length: 20 }, (_, n) => n));
   });
 
-  test('refuses documents over 16 MB, from a client and from an update', async () => {
+  test('rejects documents above 16 MB, from a client and from an update', async () => {
     const { db } = await startTestServer();
     const things = db.collection('things');
     const text = 'x'.repeat(9 * 1024 * 1024);
@@ -150,7 +150,7 @@ describe('through the driver', () => {
     expect(Object.keys((await things.findOne({ n: 1 })) ?? {})).toEqual(['_id', 'n', 'text']);
   });
 
-  test('gives up a command whose time is over', async () => {
+  test('stops a command at maxTimeMS', async () => {
     const { db } = await startTestServer();
     const things = db.collection('things');
     await insertNumbers(things, 3000);
@@ -164,7 +164,7 @@ describe('through the driver', () => {
     await expect(endless.toArray()).rejects.toMatchObject({ codeName: 'MaxTimeMSExpired', code: 50 });
   });
 
-  test('answers explain with the index, and what was looked at', async () => {
+  test('explains the index and the examined documents', async () => {
     const { db } = await startTestServer();
     const things = db.collection('things');
     await insertNumbers(things, 1000);
@@ -187,7 +187,7 @@ describe('through the driver', () => {
     expect(sorted['executionStats'].totalDocsExamined).toBe(5);
   });
 
-  test('deletes what is expired, and only that', async () => {
+  test('deletes expired documents only', async () => {
     const { db } = await startTestServer({ expiryIntervalMs: 5 });
     const things = db.collection('things');
     await things.createIndex({ at: 1 }, { expireAfterSeconds: 60 });
@@ -204,7 +204,7 @@ describe('through the driver', () => {
     await expect.poll(() => things.distinct('name')).toEqual(['no date', 'none']);
   });
 
-  test('carries GridFS', async () => {
+  test('supports GridFS', async () => {
     const { db } = await startTestServer();
     const bucket = new mongo.GridFSBucket(db, { chunkSizeBytes: 10_000 });
     const content = randomBytes(123_456);
@@ -219,7 +219,7 @@ describe('through the driver', () => {
     expect(await bucket.find().toArray()).toEqual([]);
   });
 
-  test("runs the client's bulkWrite over several collections", async () => {
+  test('runs a bulkWrite of the client in several collections', async () => {
     const { client } = await startTestServer();
     const result = await client.bulkWrite(
       [
@@ -244,7 +244,7 @@ describe('through the driver', () => {
     ).rejects.toThrow('bulk write');
   });
 
-  test('keeps a capped collection at its size', async () => {
+  test('limits the size of a capped collection', async () => {
     const { db } = await startTestServer();
     const log = await db.createCollection<{ _id: number }>('log', { capped: true, size: 1_000_000, max: 3 });
     await log.insertMany([1, 2, 3, 4, 5].map((_id) => ({ _id })));
@@ -252,7 +252,7 @@ describe('through the driver', () => {
     expect(await log.isCapped()).toBe(true);
   });
 
-  test('refuses writes on a full disk with a clear error, reads on, and recovers', async () => {
+  test('rejects writes on a full disk, continues to read, and recovers', async () => {
     const { db, storage } = await startTestServer();
     const things = db.collection('things');
     await things.createIndex({ name: 1 }, { unique: true });
@@ -277,7 +277,7 @@ describe('through the driver', () => {
     ).toEqual([{ name: 'before', n: 2 }, { name: 'during' }]);
   });
 
-  test('writes an aggregation out, and merges it in', async () => {
+  test('writes an aggregation with $out and with $merge', async () => {
     const { db } = await startTestServer();
     const things = db.collection('things');
     await insertNumbers(things, 20);
@@ -296,7 +296,7 @@ describe('through the driver', () => {
     expect(await db.collection('out').findOne({ _id: 1 as never })).toEqual({ _id: 1, sum: 24, count: 3 });
   });
 
-  test('serves Mongoose', async () => {
+  test('works with Mongoose', async () => {
     const { url } = await startTestServer();
     const connection = await mongoose.createConnection(url).asPromise();
     onTestFinished(() => connection.close());

@@ -4,7 +4,7 @@ import type { Document } from '../../../src/embedded/bson/values.js';
 import { startEmbeddedDatabase } from '../../support/database.js';
 
 /*
- * What MongoDB refuses, and how: each was taken in silence before. The list for readers is in the README of the database.
+ * Errors and limits of MongoDB that the embedded database must have, too. The README of the database lists them.
  */
 
 let client: mongo.MongoClient;
@@ -25,7 +25,7 @@ beforeAll(async () => {
 
 const names = async (): Promise<string[]> => (await db.listCollections().toArray()).map(({ name }) => name);
 
-/** What a command is answered with: `ok`, the code of its error, or that of its first statement. */
+/** The outcome of a command: `ok`, its error code, or `statement` with the code of its first write error. */
 async function outcomeOf(command: Document, database = db): Promise<unknown> {
   try {
     const { writeErrors } = await database.command(command);
@@ -46,38 +46,38 @@ const insert = (more: Document = {}, document: Document = {}): Document => ({
   ...more,
 });
 
-describe('a command is refused', () => {
+describe('rejects a command with', () => {
   test.each<[what: string, command: Document, code: number | string]>([
     ['a view', { create: 'v', viewOn: 'c', pipeline: [] }, 115],
     ['a validator', { create: 'v', validator: { a: 1 } }, 115],
-    ['a validator for what there is', { collMod: 'c', validator: { a: 1 } }, 115],
-    ['a stage of MongoDB that is not here', { aggregate: 'c', pipeline: [{ $changeStream: {} }], cursor: {} }, 115],
-    ['a stage that nobody has', { aggregate: 'c', pipeline: [{ $foo: {} }], cursor: {} }, 40324],
+    ['a validator for an existing collection', { collMod: 'c', validator: { a: 1 } }, 115],
+    ['a stage that is not supported', { aggregate: 'c', pipeline: [{ $changeStream: {} }], cursor: {} }, 115],
+    ['a stage that does not exist', { aggregate: 'c', pipeline: [{ $foo: {} }], cursor: {} }, 40324],
     ['an index over 33 fields', createIndexes(index(fields(33))), 13103],
     ['65 indexes', createIndexes(...Object.keys(fields(64)).map((field) => index({ [field]: 1 }))), 67],
-    ['a partial index of a negation', partial({ a: { $ne: 1 } }), 67],
-    ['a partial index of what is missing', partial({ a: { $exists: false } }), 67],
-    ['a partial index of a pattern', partial({ a: /x/ }), 67],
-    ['a partial index of a pattern in a branch', partial({ $or: [{ b: 1 }, { a: { $regex: 'x' } }] }), 67],
-    ['a partial index of the size of an array', partial({ a: { $size: 1 } }), 67],
-    ['a document of 101 levels', insert({}, nested(100)), 'statement 15'],
-    ['a time limit below zero', { find: 'c', maxTimeMS: -1 }, 2],
-    ['a time limit above an int32', { find: 'c', maxTimeMS: 2 ** 31 }, 2],
-    ['a time limit that is no number', { find: 'c', maxTimeMS: 'soon' }, 2],
-    ['a broken time limit', { find: 'c', maxTimeMS: 1.5 }, 2],
-    ['an unknown read concern', { find: 'c', readConcern: { level: 'best' } }, 2],
-    ['an unknown field of a read concern', { find: 'c', readConcern: { kind: 'local' } }, 40415],
+    ['a negation in a partial index', partial({ a: { $ne: 1 } }), 67],
+    ['$exists: false in a partial index', partial({ a: { $exists: false } }), 67],
+    ['a regular expression in a partial index', partial({ a: /x/ }), 67],
+    ['a regular expression in a branch of a partial index', partial({ $or: [{ b: 1 }, { a: { $regex: 'x' } }] }), 67],
+    ['$size in a partial index', partial({ a: { $size: 1 } }), 67],
+    ['a document with 101 levels', insert({}, nested(100)), 'statement 15'],
+    ['a negative maxTimeMS', { find: 'c', maxTimeMS: -1 }, 2],
+    ['a maxTimeMS above the int32 range', { find: 'c', maxTimeMS: 2 ** 31 }, 2],
+    ['a maxTimeMS that is not a number', { find: 'c', maxTimeMS: 'soon' }, 2],
+    ['a fractional maxTimeMS', { find: 'c', maxTimeMS: 1.5 }, 2],
+    ['an unknown read concern level', { find: 'c', readConcern: { level: 'best' } }, 2],
+    ['an unknown read concern field', { find: 'c', readConcern: { kind: 'local' } }, 40415],
     ['a read concern on a write', insert({ readConcern: { level: 'majority' } }), 72],
     ['a write concern on a read', { find: 'c', writeConcern: { w: 1 } }, 72],
-    ['a write concern of 51 nodes', insert({ writeConcern: { w: 51 } }), 9],
-    ['a write concern below zero', insert({ writeConcern: { w: -1 } }), 9],
-    ['j with fsync', insert({ writeConcern: { w: 1, j: true, fsync: true } }), 9],
+    ['a write concern with 51 nodes', insert({ writeConcern: { w: 51 } }), 9],
+    ['a negative write concern', insert({ writeConcern: { w: -1 } }), 9],
+    ['both j and fsync', insert({ writeConcern: { w: 1, j: true, fsync: true } }), 9],
     ['an unknown verbosity', { explain: { find: 'c' }, verbosity: 'all' }, 2],
     ['an update without a filter', { update: 'c', updates: [{ u: { $set: { a: 1 } } }] }, 40414],
     ['an unknown field of an update', { update: 'c', updates: [{ q: {}, u: {}, foo: 1 }] }, 40415],
     ['a delete without a limit', { delete: 'c', deletes: [{ q: {} }] }, 40414],
     [
-      'an unknown modifier, also where there is no collection',
+      'an unknown update operator, even without a collection',
       { update: 'no', updates: [{ q: {}, u: { $foo: {} } }] },
       'statement 9',
     ],
@@ -97,13 +97,13 @@ describe('a command is refused', () => {
     expect(await outcomeOf(command)).toBe(code);
   });
 
-  test('a collection that MongoDB keeps for itself', async () => {
+  test('a reserved system collection', async () => {
     expect(await outcomeOf({ insert: 'system.foo', documents: [{}] })).toBe(73);
     expect(await outcomeOf({ create: 'system.foo' })).toBe(73);
     expect(await outcomeOf({ insert: 'system.js', documents: [{}] })).toBe('ok');
   });
 
-  test('a database whose name differs from another by case alone, or has 64 bytes', async () => {
+  test('a database name that differs from another only by case, or has 64 bytes', async () => {
     expect(await outcomeOf(insert())).toBe('ok');
     expect(await outcomeOf(insert(), client.db('STRICT'))).toBe(13297);
     expect(await outcomeOf(insert(), client.db('ä'.repeat(32)))).toBe(73);
@@ -118,7 +118,7 @@ describe('a command is refused', () => {
   });
 });
 
-test('sorts by $natural as by the order of storage, without an index', async () => {
+test('sorts by $natural in storage order, without an index', async () => {
   const documents = [3, 1, 2].map((_id) => ({ _id }));
   await db.command({ insert: 'natural', documents });
   const sorted = async (direction: number): Promise<unknown[]> =>
@@ -143,24 +143,24 @@ test('sorts by $natural as by the order of storage, without an index', async () 
   expect(queryPlanner.winningPlan).toEqual({ stage: 'COLLSCAN', direction: 'backward' });
 });
 
-test('takes a declared version of the API, and the options of validate that drivers send', async () => {
+test('accepts the version of the Stable API, and the options of validate that drivers send', async () => {
   expect(await outcomeOf({ find: 'c', apiVersion: '1', apiStrict: true })).toBe('ok');
   expect(await outcomeOf({ distinct: 'c', key: 'a', apiVersion: '1' })).toBe('ok');
   expect(await outcomeOf({ validate: 'c', scandata: true, full: false })).toBe('ok');
 });
 
-describe('a limit is MongoDB’s', () => {
-  test('of 100 levels a document is stored', async () => {
+describe('has the limits of MongoDB', () => {
+  test('stores a document with 100 levels', async () => {
     expect(await outcomeOf(insert({}, nested(99)))).toBe('ok');
   });
 
-  test('of 32 fields an index is made, and of 63 beside that of _id', async () => {
+  test('creates an index with 32 fields, and 63 indexes besides _id', async () => {
     expect(await outcomeOf(createIndexes(index(fields(32))))).toBe('ok');
     const many = Object.keys(fields(63)).map((field) => index({ [field]: 1 }));
     expect(await outcomeOf({ createIndexes: 'many', indexes: many })).toBe('ok');
   });
 
-  test('a sort takes 100 MB unless it may use the disk, or wants only the first', async () => {
+  test('sorts up to 100 MB, more with allowDiskUse, with a limit or by an index', async () => {
     const sorted = db.collection<{ n: number; text: string; list?: string[] }>('sorted');
     const text = 'x'.repeat(5 * 1024 * 1024);
     for (let n = 0; n < 22; n += 1) await sorted.insertOne({ n: -n, text });
@@ -182,8 +182,8 @@ describe('a limit is MongoDB’s', () => {
   });
 });
 
-describe('a collection comes into being', () => {
-  test('by an upsert, not by an update, a delete or a findAndModify', async () => {
+describe('creates a collection', () => {
+  test('for an upsert, but not for an update, a delete or a findAndModify', async () => {
     const set = { $set: { a: 1 } };
     const ghost = db.collection<{ _id: number; a?: number }>('ghost');
     expect(await ghost.updateOne({ _id: 1 }, set)).toMatchObject({ matchedCount: 0, upsertedCount: 0 });
@@ -203,7 +203,7 @@ describe('a collection comes into being', () => {
 });
 
 describe('a sort over arrays', () => {
-  test('takes the fields of one array from one element', async () => {
+  test('takes the fields of one array from the same element', async () => {
     const pairs = db.collection<{ _id: number }>('pairs');
     await pairs.insertMany([
       {
@@ -224,13 +224,13 @@ describe('a sort over arrays', () => {
     expect(await order({ 'l.x': 1, 'l.y': 1 })).toEqual([3, 2, 4, 1]);
   });
 
-  test('is refused over two of them', async () => {
+  test('rejects two parallel arrays', async () => {
     await db.collection('parallel').insertOne({ a: [1, 2], b: [3, 4] });
     expect(await outcomeOf({ find: 'parallel', sort: { a: 1, b: 1 } })).toBe(2);
   });
 });
 
-test('knows the lower-case names of its commands', async () => {
+test('supports the lower-case names of commands', async () => {
   await db.createCollection('counted');
   for (const name of ['collStats', 'collstats'])
     expect(await db.command({ [name]: 'counted' })).toMatchObject({ count: 0 });

@@ -29,7 +29,7 @@ async function balances(accounts: mongo.Collection<Account>, session?: mongo.Cli
 }
 
 describe('transactions', () => {
-  test('show their writes to themselves at once and to others when they commit', async () => {
+  test('see their own writes immediately, and show them to others on commit', async () => {
     const { client, accounts } = await startBank();
     const session = client.startSession();
     session.startTransaction();
@@ -44,7 +44,7 @@ describe('transactions', () => {
     await session.endSession();
   });
 
-  test('are the only place where a snapshot is to be had', async () => {
+  test('support read concern snapshot, which is rejected outside transactions', async () => {
     const { client, accounts } = await startBank();
     const session = client.startSession({ snapshot: true });
     await expect(accounts.findOne({}, { session })).rejects.toMatchObject({ codeName: 'CommandNotSupported' });
@@ -62,7 +62,7 @@ describe('transactions', () => {
     ['SnapshotUnavailable', 246, ['TransientTransactionError']],
     ['PreparedTransactionInProgress', 267, ['TransientTransactionError']],
     ['BadValue', 2, undefined],
-  ])('tell by a label whether running them again helps: %s', async (_name, errorCode, errorLabels) => {
+  ])('have the error labels that tell drivers whether to retry: %s', async (_name, errorCode, errorLabels) => {
     const { db, path } = await startBank();
     await db.admin().command({
       configureFailPoint: 'failCommand',
@@ -74,7 +74,7 @@ describe('transactions', () => {
     expect((await sendRaw(path, insert))['errorLabels']).toEqual(errorLabels);
   });
 
-  test('read the state of the moment they began, by index as by scan', async () => {
+  test('read the snapshot of their start, by index and by scan', async () => {
     const { client, accounts } = await startBank();
     await accounts.createIndex({ balance: 1 });
     const session = client.startSession();
@@ -112,7 +112,7 @@ describe('transactions', () => {
     await Promise.all([first.endSession(), second.endSession()]);
   });
 
-  test('do not overwrite what was committed after they began', async () => {
+  test('do not overwrite a document that was committed after their start', async () => {
     const { client, accounts } = await startBank();
     const session = client.startSession();
     session.startTransaction();
@@ -125,7 +125,7 @@ describe('transactions', () => {
     await session.endSession();
   });
 
-  test('guard unique keys they have taken or given up', async () => {
+  test('lock unique keys that they claim or release', async () => {
     const { client, accounts } = await startBank();
     await accounts.createIndex({ mail: 1 }, { unique: true, sparse: true });
     await accounts.updateOne({ _id: 'ann' }, { $set: { mail: 'ann@x' } });
@@ -152,7 +152,7 @@ describe('transactions', () => {
     await Promise.all([first.endSession(), second.endSession()]);
   });
 
-  test('make a write outside of them wait, and it then sees what they did', async () => {
+  test('make a write outside transactions wait, and it then sees their writes', async () => {
     const { client, accounts } = await startBank();
     const session = client.startSession();
     session.startTransaction();
@@ -161,7 +161,7 @@ describe('transactions', () => {
     const outside = accounts
       .updateMany({ balance: { $gt: 0 } }, { $inc: { balance: 1000 } })
       .then(() => order.push('outside'));
-    // Writes of other documents pass meanwhile.
+    // Writes of other documents do not wait.
     await accounts.insertOne({ _id: 'cleo', balance: 0 });
     order.push('commit');
     await session.commitTransaction();
@@ -171,7 +171,7 @@ describe('transactions', () => {
     await session.endSession();
   });
 
-  test('make a write with a time limit give up waiting', async () => {
+  test('fail a waiting write at its time limit', async () => {
     const { client, accounts } = await startBank();
     const session = client.startSession();
     session.startTransaction();
@@ -183,7 +183,7 @@ describe('transactions', () => {
     await session.endSession();
   });
 
-  test('are over when a statement fails', async () => {
+  test('are aborted when a statement fails', async () => {
     const { client, accounts } = await startBank();
     const session = client.startSession();
     session.startTransaction();
@@ -194,7 +194,7 @@ describe('transactions', () => {
     await session.endSession();
   });
 
-  test('leave nothing behind when they are aborted, not even the collection', async () => {
+  test('leave nothing when they are aborted, not even a new collection', async () => {
     const { client, db } = await startBank();
     const session = client.startSession();
     session.startTransaction();
@@ -204,7 +204,7 @@ describe('transactions', () => {
     expect(await db.listCollections({ name: 'fresh' }).toArray()).toEqual([]);
   });
 
-  test('commit once, however often they are told to, also after a restart', async () => {
+  test('commit once when the commit is retried, even after a restart', async () => {
     const storage = createMemoryStorage();
     const { path, server } = await startBank({ storage });
     const scope = { lsid: { id: new mongo.UUID() }, txnNumber: mongo.Long.fromNumber(1), autocommit: false };
@@ -220,7 +220,7 @@ describe('transactions', () => {
     expect(await again.db.collection<Account>('accounts').findOne({ _id: 'ann' })).toMatchObject({ balance: 101 });
   });
 
-  test('survive a lost commit reply: the driver asks again and nothing is done twice', async () => {
+  test('commit once when the reply of the commit is lost', async () => {
     const { client, db, accounts } = await startBank();
     await db.admin().command({
       configureFailPoint: 'failCommand',
@@ -233,7 +233,7 @@ describe('transactions', () => {
     expect(await balances(accounts)).toBe('ann 101, bob 50');
   });
 
-  test('fail as a whole on a full disk', async () => {
+  test('are undone completely on a full disk', async () => {
     const { client, accounts, storage } = await startBank();
     const session = client.startSession();
     session.startTransaction();
@@ -248,13 +248,13 @@ describe('transactions', () => {
   });
 });
 
-describe('retried writes', () => {
+describe('retryable writes', () => {
   const scopeOf = (id: mongo.UUID, txnNumber: number) => ({
     lsid: { id },
     txnNumber: mongo.Long.fromNumber(txnNumber),
   });
 
-  test('are answered from memory, also after a restart', async () => {
+  test('return the stored result on retry, even after a restart', async () => {
     const storage = createMemoryStorage();
     const { path, server } = await startTestServer({ storage });
     const id = new mongo.UUID();
@@ -282,7 +282,7 @@ describe('retried writes', () => {
     expect(await sendRaw(again.path, increment)).toMatchObject({ codeName: 'TransactionTooOld', ok: 0 });
   });
 
-  test('repeat only the statements that had failed', async () => {
+  test('retry only the statements that failed', async () => {
     const { path, db } = await startTestServer();
     const documents = [{ _id: 1 }, { _id: 1 }, { _id: 2 }];
     const insert = { insert: 'things', ordered: false, documents, ...scopeOf(new mongo.UUID(), 1) };
@@ -292,7 +292,7 @@ describe('retried writes', () => {
     expect(await db.collection('things').find().toArray()).toEqual([{ _id: 1 }]);
   });
 
-  test('happen once when the connection broke before the reply', async () => {
+  test('are applied once when the connection closes before the reply', async () => {
     const { db } = await startTestServer();
     await db.admin().command({
       configureFailPoint: 'failCommand',

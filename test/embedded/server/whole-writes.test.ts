@@ -9,8 +9,8 @@ async function ensureValid(db: mongo.Db): Promise<void> {
   expect(await db.command({ validate: 'things' })).toMatchObject({ valid: true, errors: [] });
 }
 
-describe('a write that is refused has changed nothing', () => {
-  test('for two arrays that one index cannot hold, in memory and on disk', async () => {
+describe('a failed write changes nothing', () => {
+  test('with two arrays in one index, in memory and on disk', async () => {
     const storage = createMemoryStorage();
     const { db, server, client } = await startTestServer({ storage });
     const things: Things = db.collection('things');
@@ -34,7 +34,7 @@ describe('a write that is refused has changed nothing', () => {
     expect(await again.db.collection('things').find().toArray()).toEqual(expected);
   });
 
-  test('for an index that came into being while its transaction was open', async () => {
+  test('with an index that was created while its transaction was open', async () => {
     const { db, client } = await startTestServer();
     const things: Things = db.collection('things');
     await things.insertOne({ _id: 1 });
@@ -48,7 +48,7 @@ describe('a write that is refused has changed nothing', () => {
     await ensureValid(db);
   });
 
-  test('for an $out whose results do not fit', async () => {
+  test('with an $out whose results violate an index', async () => {
     const { db } = await startTestServer();
     const things: Things = db.collection('things');
     await things.createIndex({ n: 1 }, { unique: true });
@@ -63,8 +63,8 @@ describe('a write that is refused has changed nothing', () => {
   });
 });
 
-describe('a write that meets a lock', () => {
-  test('waits as $out, and then replaces everything', async () => {
+describe('a write on a locked document', () => {
+  test('waits when it is an $out, and then replaces everything', async () => {
     const { db, client } = await startTestServer();
     const things: Things = db.collection('things');
     await things.insertMany([{ _id: 1 }, { _id: 2 }, { _id: 3 }]);
@@ -76,7 +76,7 @@ describe('a write that meets a lock', () => {
       .collection('source')
       .aggregate([{ $out: 'things' }])
       .toArray();
-    // Another connection's command is answered behind it: the aggregation has met the lock by then.
+    // The reply to a later command of another connection proves that the aggregation has reached the lock.
     const limited = db
       .collection('source')
       .aggregate([{ $out: 'things' }], { maxTimeMS: 50 })
@@ -90,7 +90,7 @@ describe('a write that meets a lock', () => {
     await ensureValid(db);
   });
 
-  test('is not acknowledged when the collection was dropped meanwhile', async () => {
+  test('fails when the collection is dropped while it waits', async () => {
     const { db, client } = await startTestServer();
     const things: Things = db.collection('things');
     await things.insertOne({ _id: 1 });
@@ -107,7 +107,7 @@ describe('a write that meets a lock', () => {
     await expect(waiting).rejects.toThrow('dropped');
   });
 
-  test('is refused in a transaction on a capped collection, whose evictions nobody could take back', async () => {
+  test('is rejected in a transaction on a capped collection', async () => {
     const { db, client } = await startTestServer();
     const things = await db.createCollection('things', { capped: true, size: 4096, max: 2 });
     await client.withSession(async (session) => {

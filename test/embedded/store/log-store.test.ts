@@ -20,7 +20,7 @@ const LOG = 'data.log';
 const contentOf = (storage: MemoryStorage): Buffer => storage.files.get(LOG) ?? Buffer.alloc(0);
 
 describe('the log', () => {
-  test('gives back what was written, in order', async () => {
+  test('reads what was written, in order', async () => {
     const storage = createMemoryStorage();
     const { log } = open(storage);
     await append(log, 'one', 'two');
@@ -28,7 +28,7 @@ describe('the log', () => {
     expect(open(storage).read).toEqual(['one', 'two', 'three']);
   });
 
-  test('writes all that one turn appends at once', async () => {
+  test('writes all frames of one turn of the event loop at once', async () => {
     const storage = createMemoryStorage();
     const { log } = open(storage);
     log.append([Buffer.from('one')], () => {});
@@ -38,7 +38,7 @@ describe('the log', () => {
     expect(open(storage).read).toEqual(['one', 'two']);
   });
 
-  test('cuts a tail that was torn anywhere, and keeps what it cut off', async () => {
+  test('truncates a torn tail at any position, and keeps the rest in a file', async () => {
     const whole = createMemoryStorage();
     const { log } = open(whole);
     await append(log, 'first');
@@ -56,7 +56,7 @@ describe('the log', () => {
     }
   });
 
-  test('notices every flipped bit of the last frame', async () => {
+  test('detects every flipped bit of the last frame', async () => {
     const whole = createMemoryStorage();
     const { log } = open(whole);
     await append(log, 'first');
@@ -70,7 +70,7 @@ describe('the log', () => {
     }
   });
 
-  test('refuses to lose data that had been on disk, unless it is told to', async () => {
+  test('refuses to open when durable data is damaged, except for a repair', async () => {
     const storage = createMemoryStorage();
     const { log } = open(storage);
     await append(log, 'first');
@@ -86,7 +86,7 @@ describe('the log', () => {
     expect(read).toEqual([]);
   });
 
-  test('undoes what a full disk did not take, last change first, and goes on when there is room', async () => {
+  test('undoes writes on a full disk in reverse order, and continues when there is space', async () => {
     const storage = createMemoryStorage();
     const { log, problems } = open(storage);
     await append(log, 'first');
@@ -103,7 +103,7 @@ describe('the log', () => {
     expect(open(storage).read).toEqual(['first', 'fourth']);
   });
 
-  test('takes no more writes after a failed sync until all was written anew', async () => {
+  test('refuses writes after a failed sync until the log is rewritten', async () => {
     const storage = createMemoryStorage();
     const { log } = open(storage);
     await append(log, 'first');
@@ -118,7 +118,7 @@ describe('the log', () => {
     expect(open(storage).read).toEqual(['all of it', 'more']);
   });
 
-  test('compacts while writers go on, and loses none of what they write', async () => {
+  test('compacts during writes without losing any', async () => {
     const storage = createMemoryStorage();
     const { log } = open(storage);
     await append(log, ...Array.from({ length: 100 }, (_, number) => `old ${number}`));
@@ -144,7 +144,7 @@ describe('the log', () => {
     expect([...storage.files.keys()]).toEqual([LOG]);
   });
 
-  test('gives a compaction up when it cannot be finished, and stays as it was', async () => {
+  test('keeps the old log when a compaction fails', async () => {
     const storage = createMemoryStorage();
     const { log, problems } = open(storage);
     await append(log, 'first');
@@ -156,7 +156,7 @@ describe('the log', () => {
     expect(open(storage).read).toEqual(['first', 'second']);
   });
 
-  test('forgets a compaction that a crash interrupted', async () => {
+  test('discards a compaction that a crash interrupted', async () => {
     const storage = createMemoryStorage();
     const { log } = open(storage);
     await append(log, 'first');

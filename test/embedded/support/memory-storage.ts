@@ -1,15 +1,15 @@
 import type { LogFile, Storage } from '../../../src/embedded/store/storage.js';
 
-/** A storage without a disk, whose room can be taken away: what "disk full" is tried on. */
+/** A storage in memory that can simulate a full disk and failing syncs. */
 export interface MemoryStorage extends Storage {
   readonly files: Map<string, Buffer>;
-  /** How many more bytes fit; beyond it an append writes what fits and throws `ENOSPC`, as a disk does. */
+  /** The free space. An append that exceeds it writes a part and throws `ENOSPC`, like a disk. */
   roomBytes: number;
-  /** The next calls of `sync` reject with this. */
+  /** The error with which `sync` fails. */
   syncError: Error | undefined;
 }
 
-/** Keeps files in memory; another storage over the same `files` sees what a restarted process would. */
+/** Creates a storage in memory. Another storage with the same `files` simulates a restart. */
 export function createMemoryStorage(files = new Map<string, Buffer>()): MemoryStorage {
   const storage: MemoryStorage = {
     files,
@@ -34,7 +34,7 @@ function openMemoryFile(storage: MemoryStorage, openedAs: string): LogFile {
   const { files } = storage;
   let content = files.get(openedAs) ?? Buffer.alloc(0);
   files.set(openedAs, content);
-  // A file keeps its content under whatever name it has now, as an open descriptor does.
+  // Like an open descriptor, the file keeps its content when it is renamed.
   const update = (next: Buffer): void => {
     for (const [name, held] of files) if (held === content) files.set(name, next);
     content = next;

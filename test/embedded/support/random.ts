@@ -1,6 +1,6 @@
-/** A generator of reproducible randomness (mulberry32). */
+/** A seeded random number generator (mulberry32). */
 export interface Random {
-  /** A number from 0 up to, not including, 1. */
+  /** A number from 0 (inclusive) to 1 (exclusive). */
   next(): number;
   integer(below: number): number;
   pick<T>(choices: readonly T[]): T;

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { deserialize, serialize } from 'bson';
 import type { Document } from '../../../src/embedded/bson/values.js';
 
-/** A command as an OP_MSG. */
+/** Encodes a command as an OP_MSG. */
 export function opMsg(command: Document, { requestId = 7, flags = 0 } = {}): Buffer {
   const body = serialize(command);
   const bytes = Buffer.alloc(21 + body.length);
@@ -22,7 +22,7 @@ export async function dial(path: string): Promise<Socket> {
   return socket;
 }
 
-/** The next whole message from a socket. */
+/** Receives the next complete message from a socket. */
 export async function receive(socket: Socket): Promise<Buffer> {
   let bytes = Buffer.alloc(0);
   for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
@@ -32,7 +32,7 @@ export async function receive(socket: Socket): Promise<Buffer> {
   throw new Error('the connection ended');
 }
 
-/** Sends one command as it is: a driver would put a session and a transaction number of its own into it. */
+/** Sends one command unchanged. A driver would add its own session and transaction number. */
 export async function sendRaw(path: string, command: Document): Promise<Document> {
   const socket = await dial(path);
   try {

@@ -7,14 +7,14 @@ import { toUrl } from '../../../src/embedded/process/address.js';
 import { type RunningServer, type ServerOptions, startServer } from '../../../src/embedded/server/database-server.js';
 import { createMemoryStorage, type MemoryStorage } from './memory-storage.js';
 
-/** A directory that is gone when the test is over. */
+/** Creates a directory that is removed after the test. */
 export function createTemporaryDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'embedded-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
 }
 
-/** A server in this process, over a real socket and a disk that can be made to fail, with a driver connected to it. */
+/** A server in this process with a real socket, a storage that can fail, and a connected driver. */
 export interface TestServer {
   readonly url: string;
   readonly path: string;
@@ -23,11 +23,11 @@ export interface TestServer {
   readonly problems: string[];
   readonly client: mongo.MongoClient;
   readonly db: mongo.Db;
-  /** Another client of the same server. */
+  /** Connects another client. */
   connect(options?: mongo.MongoClientOptions): Promise<mongo.MongoClient>;
 }
 
-/** Starts a server that ends with the test. */
+/** Starts a server that stops after the test. */
 export async function startTestServer(
   options: Partial<ServerOptions> & { storage?: MemoryStorage; clientOptions?: mongo.MongoClientOptions } = {},
 ): Promise<TestServer> {

@@ -32,8 +32,8 @@ async function isClosed(socket: Socket): Promise<boolean> {
   return true;
 }
 
-describe('the wire', () => {
-  test('answers the first hello, an OP_QUERY, with an OP_REPLY', async () => {
+describe('the wire protocol', () => {
+  test('replies to the first hello, an OP_QUERY, with an OP_REPLY', async () => {
     const { path } = await startTestServer();
     const socket = await dial(path);
     socket.write(opQuery({ ismaster: 1, helloOk: true }));
@@ -46,7 +46,7 @@ describe('the wire', () => {
     socket.destroy();
   });
 
-  test('takes a message in pieces, and several in one piece', async () => {
+  test('accepts a message in several chunks, and several messages in one chunk', async () => {
     const { path } = await startTestServer();
     const socket = await dial(path);
     const ping = opMsg({ ping: 1, $db: 'admin' });
@@ -59,13 +59,13 @@ describe('the wire', () => {
       ]),
     );
     const reply = await receive(socket);
-    // The first asked for no reply (moreToCome).
+    // The first message has moreToCome, so it gets no reply.
     expect(reply.readInt32LE(8)).toBe(9);
     socket.destroy();
   });
 
   test.each([
-    ['a length below a header', header(3, 2013)],
+    ['a length below the header size', header(3, 2013)],
     ['a negative length', header(-5, 2013)],
     ['more than 48 MB', header(48_000_001, 2013)],
     ['an unknown opcode', header(16, 2010)],
@@ -76,14 +76,14 @@ describe('the wire', () => {
       Buffer.concat([header(26, 2013).subarray(0, 16), Buffer.from([0, 0, 0, 0, 0, 255, 255, 255, 127, 0])]),
     ],
     [
-      'a document that lies about its length',
+      'a document with a wrong length',
       (() => {
         const bytes = opMsg({ ping: 1, text: 'abc' });
         bytes.writeInt32LE(9, 21);
         return bytes;
       })(),
     ],
-  ])('ends only the connection that sends %s', async (_name, bytes) => {
+  ])('closes only the connection that sends %s', async (_name, bytes) => {
     const { path, db } = await startTestServer();
     const socket = await dial(path);
     socket.write(bytes);
@@ -106,7 +106,7 @@ describe('the wire', () => {
     expect(await db.command({ ping: 1 })).toMatchObject({ ok: 1 });
   });
 
-  test('names a command and a field it does not know', async () => {
+  test('names unknown commands and fields in the error', async () => {
     const { db } = await startTestServer();
     await expect(db.command({ frobnicate: 1 })).rejects.toMatchObject({
       code: 59,

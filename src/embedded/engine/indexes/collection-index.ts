@@ -2,7 +2,7 @@ import { mayReachArray, toIndexTuples } from '../../bson/index-keys.js';
 import { toCompoundKeyString, toKeyString } from '../../bson/key-string.js';
 import { type Path, toPath } from '../../bson/path.js';
 import { type Document, fieldOf } from '../../bson/values.js';
-import { type KeyRange, OrderedIndex } from '../tree/b-plus-tree.js';
+import { BPlusTree, type KeyRange } from '../tree/b-plus-tree.js';
 import type { IndexDefinition } from './index-definition.js';
 import { determiningFields } from './partial-filter.js';
 
@@ -35,7 +35,7 @@ export class CollectionIndex {
   /** The top-level fields that determine the entries of a document; undefined when unknown. */
   readonly #topLevelFields: readonly string[] | undefined;
   readonly #multikeyCounts: number[];
-  #tree = new OrderedIndex<StoredRecord>();
+  #tree = new BPlusTree<StoredRecord>();
 
   constructor(definition: IndexDefinition) {
     const { fields } = definition;
@@ -135,7 +135,7 @@ export class CollectionIndex {
     entries.sort((left, right) =>
       left.key < right.key ? -1 : left.key > right.key ? 1 : left.value.sequence - right.value.sequence,
     );
-    this.#tree = OrderedIndex.fromSorted(entries);
+    this.#tree = BPlusTree.fromSorted(entries);
     return this.definition.isUnique ? firstDuplicate(entries) : undefined;
   }
 

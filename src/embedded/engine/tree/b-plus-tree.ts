@@ -24,7 +24,7 @@ export interface KeyRange {
  * Entries are ordered by (key, value.sequence). Nodes are removed when they are empty, but not merged when they are
  * underfull. That costs some memory in indexes that shrink; most indexes only grow.
  */
-export class OrderedIndex<V extends Sequenced> {
+export class BPlusTree<V extends Sequenced> {
   #root: TreeNode<V> = createLeaf<V>([], []);
   #size = 0;
 
@@ -33,8 +33,8 @@ export class OrderedIndex<V extends Sequenced> {
   }
 
   /** Builds a tree from sorted entries, when a database is opened or an index is created. */
-  static fromSorted<V extends Sequenced>(entries: readonly SortedEntry<V>[]): OrderedIndex<V> {
-    const index = new OrderedIndex<V>();
+  static fromSorted<V extends Sequenced>(entries: readonly SortedEntry<V>[]): BPlusTree<V> {
+    const index = new BPlusTree<V>();
     index.#root = buildTree(entries);
     index.#size = entries.length;
     return index;
