@@ -1,53 +1,16 @@
-import { once } from 'node:events';
-import { connect as connectTcp, type Socket } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { connect } from '../support/client.js';
 import { createTestClock } from '../support/clock.js';
 import { API_KEY, startGateway, type TestGateway } from '../support/gateway.js';
-import { until } from '../support/until.js';
+import { type Line, openLine } from '../support/line.js';
 
-const undo: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const step of undo.splice(0).reverse()) await step();
-});
+/** Ends an answer of the routes that are called here. */
+const END = /\}$/;
 
 async function start(...args: Parameters<typeof startGateway>): Promise<TestGateway> {
   const gateway = await startGateway(...args);
-  undo.push(() => gateway.close());
+  onTestFinished(() => gateway.close());
   return gateway;
-}
-
-/** A TCP connection, and all that came on it. */
-interface Line {
-  readonly socket: Socket;
-  readonly closed: Promise<unknown>;
-  text(): string;
-  /** Sends, and waits for an answer that ends like this. */
-  ask(request: string, end: string): Promise<string>;
-}
-
-async function openLine({ port }: TestGateway, said = ''): Promise<Line> {
-  const socket = connectTcp(port, '127.0.0.1');
-  undo.push(() => socket.destroy());
-  let text = '';
-  socket.on('data', (chunk) => {
-    text += String(chunk);
-  });
-  socket.on('error', () => undefined);
-  const closed = new Promise((resolve) => socket.once('close', resolve));
-  await once(socket, 'connect');
-  socket.write(said);
-  return {
-    socket,
-    closed,
-    text: () => text,
-    async ask(request, end) {
-      text = '';
-      socket.write(request);
-      await until(() => text.endsWith(end) || socket.destroyed);
-      return text;
-    },
-  };
 }
 
 const STATUS = 'GET /status HTTP/1.1\r\nHost: gateway\r\n\r\n';
@@ -59,9 +22,9 @@ const HALF_A_BODY = [
 
 test('an idle connection is kept longer than load balancers keep theirs', async () => {
   const line = await openLine(await start());
-  expect(await line.ask(STATUS, '}')).toMatch(/\r\nConnection: keep-alive\r\nKeep-Alive: timeout=75\r\n/);
+  expect(await line.ask(STATUS, END)).toMatch(/\r\nConnection: keep-alive\r\nKeep-Alive: timeout=75\r\n/);
   const other = await openLine(await start({ HTTP_KEEP_ALIVE_MS: '610000' }));
-  expect(await other.ask(STATUS, '}')).toContain('\r\nKeep-Alive: timeout=610\r\n');
+  expect(await other.ask(STATUS, END)).toContain('\r\nKeep-Alive: timeout=610\r\n');
 });
 
 test('while the gateway drains, an answer ends its connection; then idle ones end, regardless of their headers', async () => {
@@ -71,11 +34,11 @@ test('while the gateway drains, an answer ends its connection; then idle ones en
   const [kept, used, silent, headers, body] = await Promise.all(
     ['', '', '', 'GET /status HTTP/1.1\r\nHost:', HALF_A_BODY].map((said) => openLine(gateway, said)),
   );
-  for (const line of [kept, used]) expect(await line?.ask(STATUS, '}')).toContain('HTTP/1.1 200');
+  for (const line of [kept, used]) expect(await line?.ask(STATUS, END)).toContain('HTTP/1.1 200');
 
   const closing = gateway.close();
   await client.next('server_draining');
-  expect(await used?.ask(STATUS, '}')).toMatch(/\r\nConnection: close\r\n/);
+  expect(await used?.ask(STATUS, END)).toMatch(/\r\nConnection: close\r\n/);
   await used?.closed;
   expect(kept?.socket.destroyed).toBe(false);
   clock.advance(2000);
@@ -92,7 +55,7 @@ test('connections without a request are bounded; websockets and running requests
   const lines: Line[] = [];
   for (let count = 0; count < 40; count += 1) {
     lines.push(await openLine(gateway, count % 2 === 0 ? '' : 'GET /status HTTP/1.1\r\nHost:'));
-    expect(await used.ask(STATUS, '}')).toContain('HTTP/1.1 200');
+    expect(await used.ask(STATUS, END)).toContain('HTTP/1.1 200');
   }
   await first.closed;
   await Promise.all(lines.slice(0, 30).map(({ closed }) => closed));

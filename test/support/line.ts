@@ -13,8 +13,8 @@ export interface Line {
   ask(request: string | Buffer, end: RegExp): Promise<string>;
 }
 
-/** Opens a connection for the duration of a test. */
-export async function openLine({ port }: { port: number }): Promise<Line> {
+/** Opens a connection for the duration of a test. @param said what it sends at once */
+export async function openLine({ port }: { port: number }, said = ''): Promise<Line> {
   const socket = connect(port, '127.0.0.1');
   onTestFinished(() => void socket.destroy());
   let text = '';
@@ -25,6 +25,7 @@ export async function openLine({ port }: { port: number }): Promise<Line> {
   socket.on('error', () => undefined);
   const closed = new Promise((resolve) => socket.once('close', resolve));
   await once(socket, 'connect');
+  socket.write(said);
   return {
     socket,
     closed,
