@@ -30,8 +30,6 @@ export interface LegacyRecipient {
 }
 
 /** The collections of earlier versions, which had one entry for each device of a recipient. */
-export type LegacyMailboxes = ReturnType<typeof createLegacyMailboxes>;
-
 export function createLegacyMailboxes(db: Connection) {
   const entries: Collection = db.collection('delivery.entries');
   const recipients: Collection = db.collection('delivery.recipients');
