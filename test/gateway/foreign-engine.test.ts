@@ -64,7 +64,7 @@ test('reads from the primary and writes to a majority, in snapshots, with time l
   for (const command of commands) {
     const mode = (command['$readPreference'] as Document | undefined)?.['mode'] ?? 'primary';
     expect(mode, JSON.stringify(command)).toBe('primary');
-    expect(Number(command['maxTimeMS']), JSON.stringify(command)).toBe(20_000);
+    expect(Number(command['maxTimeMS']), JSON.stringify(command)).toBe(15_000);
     const isInTransaction = command['autocommit'] === false;
     if (!isInTransaction && WRITES.has(nameOf(command))) {
       expect(command['writeConcern'], JSON.stringify(command)).toMatchObject({
