@@ -24,9 +24,9 @@ import { ensureIndexes } from './platform/mongo/indexes/index.js';
 import { versions } from './platform/version.js';
 import { joinCluster } from './realtime/cluster.js';
 import { createDelivery } from './realtime/delivery/index.js';
-import { createPushStore } from './realtime/delivery/push-store.js';
-import { createPush } from './realtime/delivery/pushes.js';
-import { createMailboxSockets } from './realtime/delivery/sockets.js';
+import { createPush } from './realtime/delivery/push/index.js';
+import { PushStore } from './realtime/delivery/push/store.js';
+import { MailboxSockets } from './realtime/delivery/sockets.js';
 import { createEmitter } from './realtime/emitter.js';
 import { createSocketDirectory } from './realtime/presence/socket-directory.js';
 import { createRevocations } from './realtime/revocations.js';
@@ -141,11 +141,11 @@ async function createRealtime(base: Base, { sender, models, cluster }: Outside) 
   const emitter = createEmitter(io, metrics);
   const sockets = createSocketDirectory({ model: models.Socket, logger });
   cleanup.add('socket directory', sockets.close);
-  const pushStore = createPushStore({ model: models.DeliveryPush, clock });
+  const pushStore = new PushStore({ model: models.DeliveryPush, clock });
   const siteNames = config.sites.map(({ name }) => name);
   const delivery = createDelivery({
     ...{ models, clock, logger, pushStore, bus: cluster.bus },
-    sockets: createMailboxSockets(io, siteNames),
+    sockets: new MailboxSockets(io, siteNames),
     settings: config.delivery,
   });
   await delivery.start();

@@ -1,16 +1,16 @@
 import { type Connection, type InferSchemaType, type Model, Schema } from 'mongoose';
 
 /**
- * Why a message for a device ends without delivery: its own time is over, too many waited, the device was away for too long,
- * or had missed what it cannot do without and starts over.
+ * Why a message expires without delivery to a device: its `ttl` has run out, too many messages waited, the device was away for
+ * too long, or the device has missed a message that it cannot do without and starts over.
  */
-export const losses = ['ttl', 'overflow', 'device', 'resync'] as const;
+export const expiryReasons = ['ttl', 'overflow', 'device', 'resync'] as const;
 
 const recipientSchema = new Schema(
   {
-    /** Site and user; made by the gateway in one place. */
+    /** JSON of site and user id. */
     _id: String,
-    /** What is above this, and was stored while there was no device, waits for the first that connects. */
+    /** What is above this position, and was stored while there was no device, waits for the first that connects. */
     start: Number,
     devices: [
       {
@@ -22,26 +22,26 @@ const recipientSchema = new Schema(
         acked: Schema.Types.Mixed,
         /** Incremented by each write of `acked`: optimistic concurrency control. */
         revision: Number,
-        /** By namespace: the highest position that was offered to a socket. */
+        /** By namespace: the highest position that was sent to a socket. */
         sent: Schema.Types.Mixed,
-        /** When the device was last known to be there, by itself. A node that is listed speaks for it too. */
+        /** When the device connected or disconnected last. The heartbeats of its nodes are later. */
         seenAt: Date,
         connectedAt: Date,
-        /** The nodes that it is connected to. */
+        /** The nodes that the device is connected to. */
         nodes: { type: [String], default: undefined },
       },
     ],
-    /** Devices that lost messages and have not been told. */
-    cuts: { type: [String], default: undefined },
-    /** `cuts` was full: each device that is not known is told that it may have lost something. */
-    hasForgotten: Boolean,
-    /** What was lost lately, for diagnostics. Which messages: all up to `upTo` that `acked` does not cover. */
-    losses: [
+    /** Devices that have lost messages and get `_resync` when they connect next. */
+    resyncFlags: { type: [String], default: undefined },
+    /** There were too many flags: every device that is not known counts as flagged. */
+    flagsUnknownDevices: Boolean,
+    /** What has expired lately, for diagnostics: all messages up to `upTo` that `acked` does not cover. */
+    expirations: [
       {
         _id: false,
-        /** `null`: no device had come yet. */
+        /** `null`: no device was known. */
         device: String,
-        reason: { type: String, enum: losses },
+        reason: { type: String, enum: expiryReasons },
         start: Number,
         acked: Schema.Types.Mixed,
         upTo: Number,
@@ -65,27 +65,27 @@ const entrySchema = new Schema(
     /** JSON of `[event, ...arguments]`: exactly as the sender sent it, with any keys. */
     body: { type: String, required: true },
     createdAt: { type: Date, required: true },
-    /** When it is looked at next, to see whether it can be purged. */
+    /** When the purge looks at it next. */
     checkAt: { type: Date, required: true },
     /** Not delivered after this. */
     expireAt: Date,
     isResync: Boolean,
-    /** Who acknowledged it, and when, is noted in `ends`. */
+    /** Who acknowledged it, and when, is noted in `outcomes`. */
     keepsReceipt: Boolean,
     /** A push follows unless a device acknowledges. */
     hasPush: Boolean,
     pushedAt: Date,
     /** What it came to on single devices. */
-    ends: {
+    outcomes: {
       type: [
         {
           _id: false,
           device: String,
           at: Date,
           /** Absent: the device acknowledged it. */
-          loss: { type: String, enum: losses },
-          /** It was never for this device. */
-          isForeign: Boolean,
+          expiry: { type: String, enum: expiryReasons },
+          /** The message is not for this device. */
+          isExcluded: Boolean,
         },
       ],
       default: undefined,
@@ -157,8 +157,8 @@ pushSchema.index({ purgeAt: 1 }, { expireAfterSeconds: 0 });
 
 /** A mailbox: its devices, and how far each of them has acknowledged. */
 export type DeliveryRecipient = InferSchemaType<typeof recipientSchema>;
-/** One of {@link losses}. */
-export type Loss = (typeof losses)[number];
+/** One of {@link expiryReasons}. */
+export type ExpiryReason = (typeof expiryReasons)[number];
 /** One message for one recipient. */
 export type DeliveryEntry = InferSchemaType<typeof entrySchema>;
 /** A node that is running, or was lately. */

@@ -7,7 +7,7 @@ import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { Bus } from '../realtime/bus.js';
 import type { Delivery } from '../realtime/delivery/index.js';
-import type { Push } from '../realtime/delivery/pushes.js';
+import type { Push } from '../realtime/delivery/push/index.js';
 import type { Emitter } from '../realtime/emitter.js';
 import type { PresenceStore } from '../realtime/presence/index.js';
 import type { SocketDirectory } from '../realtime/presence/socket-directory.js';

@@ -3,9 +3,9 @@ import type { emitApi } from '#shared/contracts/emit-api.js';
 import { tokenNamespaces, userNamespaces } from '#shared/contracts/namespaces.js';
 import { GatewayError, invalid } from '../../errors.js';
 import type { Context } from '../../framework/context.js';
-import type { HistoryQuestion } from '../../realtime/delivery/history.js';
-import { createIdempotency, type Once } from '../../realtime/delivery/idempotency.js';
-import { createInquiry } from '../../realtime/delivery/inquiry.js';
+import type { HistoryQuery } from '../../realtime/delivery/diagnostics/history.js';
+import { DeliveryDiagnostics } from '../../realtime/delivery/diagnostics/index.js';
+import { Idempotency, type Once } from '../../realtime/delivery/idempotency.js';
 import { GENERAL_SITE, keyOf } from '../../realtime/delivery/message.js';
 import type { Presence } from '../../realtime/presence/index.js';
 import { rooms } from '../../realtime/rooms.js';
@@ -30,7 +30,7 @@ interface UserEmit extends Emit {
 export type WhenAnswered = (task: () => void) => void;
 
 /** Filters for a user's messages. */
-type DeliveriesQuestion = Omit<HistoryQuestion, 'recipient'> & { site?: string | undefined };
+type DeliveriesQuestion = Omit<HistoryQuery, 'recipient'> & { site?: string | undefined };
 
 type TokenRevocation = z.output<(typeof emitApi)['routes']['revokeTokens']['body']>;
 
@@ -53,8 +53,8 @@ export type EmitService = ReturnType<typeof createEmitService>;
  */
 export function createEmitService(context: Context) {
   const { config, emitter, presence, sitePresence, delivery, push, models, clock, revocations } = context;
-  const inquire = createInquiry({ models, clock });
-  const idempotency = createIdempotency({ model: models.DeliveryKey, clock });
+  const diagnostics = new DeliveryDiagnostics({ models, clock });
+  const idempotency = new Idempotency({ model: models.DeliveryKey, clock });
 
   const toUser = async (emit: UserEmit, whenAnswered: WhenAnswered, id?: string): Promise<Emitted> => {
     const { userId, event, payload, namespace, durable } = emit;
@@ -65,8 +65,8 @@ export function createEmitService(context: Context) {
         ...{ recipient, namespace, event, args: [payload], keepsReceipt: true, ...rest },
         ...(push.isOn && wanted && { push: { ...toShown(payload), afterMs: wanted.afterMs ?? config.push.afterMs } }),
       };
-      const { answered, ...sent } = await delivery.send(id === undefined ? message : { ...message, id });
-      whenAnswered(answered);
+      const { markAnswered, ...sent } = await delivery.send(id === undefined ? message : { ...message, id });
+      whenAnswered(markAnswered);
       const state = sent.sockets > 0 || (await isElsewhere(userId)) ? 'sent' : 'queued';
       return { ...sent, state };
     }
@@ -140,7 +140,7 @@ export function createEmitService(context: Context) {
       const recipient = { site, userId };
       const placesOf = () =>
         site === GENERAL_SITE ? presence.placesOf(userId) : sitePresence.placesOf(keyOf(recipient));
-      const found = await inquire({ recipient, ...question }, placesOf);
+      const found = await diagnostics.report({ recipient, ...question }, placesOf);
       return toDeliveries(found, config.delivery.receiptTtlMs);
     },
 

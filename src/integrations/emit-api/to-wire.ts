@@ -1,10 +1,10 @@
-import type { Findings } from '../../realtime/delivery/inquiry.js';
+import type { DeliveryReport } from '../../realtime/delivery/diagnostics/index.js';
 
 /** Delivery diagnostics of a user in wire format. @param keptForMs how long a finished message is kept */
-export const toDeliveries = ({ messages, devices, next }: Findings, keptForMs: number) => ({
-  messages: messages.map(({ id, event, namespace, createdAt, state, fates }) => ({
-    ...{ id, event, namespace, createdAt: createdAt.toISOString(), state },
-    devices: fates.map(({ deviceId, state: own, at, reason }) => ({
+export const toDeliveries = ({ messages, devices, next }: DeliveryReport, keptForMs: number) => ({
+  messages: messages.map(({ id, event, entry, state, outcomes }) => ({
+    ...{ id, event, namespace: entry.namespace, createdAt: entry.createdAt.toISOString(), state },
+    devices: outcomes.map(({ deviceId, state: own, at, reason }) => ({
       deviceId,
       state: own,
       at: at?.toISOString() ?? null,

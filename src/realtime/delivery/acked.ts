@@ -1,9 +1,9 @@
 /**
- * What a device has acknowledged, for each namespace that messages are sent to (`*` is one of its own): everything up to
- * `upTo` except the `holes`. A client acknowledges nearly in order, so there are few holes, and never more than an outbox
- * leaves unacknowledged. What nothing is known of was acknowledged up to the device's `start`.
+ * What a device has acknowledged of one namespace (`*` counts as one of its own): everything up to `upTo` except the `holes`.
+ * A client acknowledges nearly in order, so there are few holes, and never more than an outbox leaves unacknowledged. Of a
+ * namespace without a value everything up to the `start` of the device counts as acknowledged.
  *
- * Values are never changed in place. {@link merge} is a union of what was acknowledged: it never takes anything back.
+ * Values are never changed in place. {@link merge} is a union: it never takes an acknowledgement back.
  */
 export interface Acked {
   readonly upTo: number;
@@ -14,6 +14,12 @@ export interface Acked {
 /** By namespace. */
 export type AckedByNamespace = Readonly<Record<string, Acked>>;
 
+/** A position of a log, and the namespace that its message was sent to. */
+export interface Place {
+  readonly namespace: string;
+  readonly position: number;
+}
+
 /** Whether a device has acknowledged a position, or was never meant to get it. */
 export function isAcked(acked: AckedByNamespace, start: number, { namespace, position }: Place): boolean {
   if (position <= start) return true;
@@ -21,29 +27,23 @@ export function isAcked(acked: AckedByNamespace, start: number, { namespace, pos
   return own !== undefined && position <= own.upTo && !own.holes.includes(position);
 }
 
-/** One message of a log. */
-export interface Place {
-  readonly namespace: string;
-  readonly position: number;
-}
-
-/** Everything above this may be unacknowledged, and some of what is below may not be. */
-export const baseOf = (acked: AckedByNamespace, start: number, namespace: string): number =>
+/** High-water mark: nothing above this position is acknowledged. */
+export const highestAcked = (acked: AckedByNamespace, start: number, namespace: string): number =>
   Math.max(start, acked[namespace]?.upTo ?? 0);
 
-/** Below this position, and at it, nothing is unacknowledged. */
-export function lowestOf(acked: AckedByNamespace, start: number, namespace: string): number {
+/** Low-water mark: everything up to this position is acknowledged. */
+export function lowestAcked(acked: AckedByNamespace, start: number, namespace: string): number {
   const first = acked[namespace]?.holes[0];
-  return first === undefined ? baseOf(acked, start, namespace) : Math.max(start, first - 1);
+  return first === undefined ? highestAcked(acked, start, namespace) : Math.max(start, first - 1);
 }
 
-/** Everything up to a position counts as acknowledged. */
-export function raised(acked: Acked | undefined, upTo: number): Acked {
-  const { upTo: before, holes } = acked ?? { upTo: 0, holes: [] };
-  return { upTo: Math.max(before, upTo), holes: holes.filter((hole) => hole > upTo) };
+/** As if everything up to a position had been acknowledged. */
+export function ackedThrough(acked: Acked | undefined, position: number): Acked {
+  const { upTo, holes } = acked ?? { upTo: 0, holes: [] };
+  return { upTo: Math.max(upTo, position), holes: holes.filter((hole) => hole > position) };
 }
 
-/** What either of two nodes was told. */
+/** The union of what two nodes know. */
 export function merge(one: AckedByNamespace, other: AckedByNamespace): AckedByNamespace {
   const merged: Record<string, Acked> = { ...one };
   for (const [namespace, theirs] of Object.entries(other)) {

@@ -10,64 +10,75 @@ import { newId } from './message.js';
 
 /** How long a key is remembered. */
 const KEY_TTL_MS = 24 * 60 * 60 * 1000;
-/** How long whoever took a key may be at work before somebody else does it for them. */
+/** How long the call that claimed a key may take before another call takes over. */
 const LEASE_MS = 5000;
-/** How often the answer of whoever is at work is looked for. */
+/** How often a call looks for the answer of the one that claimed the key. */
 const POLL_MS = 50;
 
-/** What a call with a key comes to. */
+/** The answer to a call with a key. */
 export interface Once<Answer> {
   readonly answer: Answer;
-  /** The answer is that of an earlier call; nothing was done. */
+  /** It is the answer to an earlier call; nothing was done. */
   readonly isReplay: boolean;
 }
 
+interface Claim {
+  /** Id that the message of this key has, whichever call stores it. */
+  readonly messageId: string;
+  /** This call has claimed the key. */
+  readonly isOurs: boolean;
+  /** JSON of the answer to an earlier call. */
+  readonly answer?: string;
+}
+
 /**
- * Does something once for each key, on whatever node. The id of the message is chosen with the key, so that a call that
- * takes over from one that was cut off cannot make a second message.
+ * Does something once per key, over all nodes. The id of the message is stored with the key, so a call that takes over from
+ * one that was cut off stores no second message.
  */
-export function createIdempotency({ model, clock }: { model: Model<DeliveryKey>; clock: Clock }) {
-  const take = async (
-    key: string,
-    bodyHash: string,
-  ): Promise<{ message: string; isOurs: boolean; answer?: string }> => {
-    const now = clock.now();
-    const fresh = {
-      ...{ _id: key, bodyHash, message: newId() },
-      leasedUntil: new Date(now + LEASE_MS),
-      purgeAt: new Date(now + KEY_TTL_MS),
-    };
+export class Idempotency {
+  readonly #model: Model<DeliveryKey>;
+  readonly #clock: Clock;
+
+  constructor({ model, clock }: { model: Model<DeliveryKey>; clock: Clock }) {
+    this.#model = model;
+    this.#clock = clock;
+  }
+
+  /**
+   * @param body what the key stands for
+   * @param work does it, with the id for its message
+   * @throws GatewayError `CONFLICT` when the key was used with another body
+   */
+  async once<Answer>(key: string, body: unknown, work: (messageId: string) => Promise<Answer>): Promise<Once<Answer>> {
+    const bodyHash = createHash('sha256').update(toCanonicalJson(body)).digest('base64');
+    for (;;) {
+      const { messageId, isOurs, answer: earlier } = await this.#claim(key, bodyHash);
+      if (earlier !== undefined) return { answer: JSON.parse(earlier) as Answer, isReplay: true };
+      if (isOurs) {
+        const answer = await work(messageId);
+        await this.#model.updateOne({ _id: key }, { answer: JSON.stringify(answer) });
+        return { answer, isReplay: false };
+      }
+      await new Promise<void>((resolve) => this.#clock.after(POLL_MS, resolve));
+    }
+  }
+
+  async #claim(key: string, bodyHash: string): Promise<Claim> {
+    const now = this.#clock.now();
+    const leasedUntil = new Date(now + LEASE_MS);
+    const fresh = { _id: key, bodyHash, message: newId(), leasedUntil, purgeAt: new Date(now + KEY_TTL_MS) };
     try {
-      await model.collection.insertOne(fresh as never);
-      return { message: fresh.message, isOurs: true };
+      await this.#model.collection.insertOne(fresh as never);
+      return { messageId: fresh.message, isOurs: true };
     } catch (error) {
       if (!isDuplicateKey(error)) throw error;
     }
-    const taken = await model.findById(key).readConcern(acknowledgedReadConcern).lean();
-    if (taken === null || taken.bodyHash !== bodyHash) throw new GatewayError('CONFLICT');
-    if (typeof taken.answer === 'string') return { message: taken.message, isOurs: false, answer: taken.answer };
+    const claimed = await this.#model.findById(key).readConcern(acknowledgedReadConcern).lean();
+    if (claimed === null || claimed.bodyHash !== bodyHash) throw new GatewayError('CONFLICT');
+    const { message: messageId, answer } = claimed;
+    if (typeof answer === 'string') return { messageId, isOurs: false, answer };
     const lapsed = { _id: key, answer: { $exists: false }, leasedUntil: { $lte: new Date(now) } };
-    const { modifiedCount } = await model.updateOne(lapsed, { leasedUntil: new Date(now + LEASE_MS) });
-    return { message: taken.message, isOurs: modifiedCount > 0 };
-  };
-
-  return {
-    /**
-     * @param body what the key stands for; the same key with another body is a `CONFLICT`
-     * @param work does it, with the id that its message has to bear
-     */
-    async once<Answer>(key: string, body: unknown, work: (message: string) => Promise<Answer>): Promise<Once<Answer>> {
-      const bodyHash = createHash('sha256').update(toCanonicalJson(body)).digest('base64');
-      for (;;) {
-        const { message, isOurs, answer } = await take(key, bodyHash);
-        if (answer !== undefined) return { answer: JSON.parse(answer) as Answer, isReplay: true };
-        if (isOurs) {
-          const done = await work(message);
-          await model.updateOne({ _id: key }, { answer: JSON.stringify(done) });
-          return { answer: done, isReplay: false };
-        }
-        await new Promise<void>((resolve) => clock.after(POLL_MS, resolve));
-      }
-    },
-  };
+    const { modifiedCount } = await this.#model.updateOne(lapsed, { leasedUntil });
+    return { messageId, isOurs: modifiedCount > 0 };
+  }
 }

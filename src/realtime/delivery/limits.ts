@@ -1,98 +1,113 @@
 import type { Clock } from '../../platform/clock.js';
 import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
 import type { Log } from './log.js';
-import { type Mailboxes, type StoredDevice, toLoss, withLoss, withoutPending } from './mailboxes.js';
-import type { Device } from './outbox.js';
-import { pendingOf } from './pending.js';
+import {
+  type Device,
+  type Mailboxes,
+  type StoredDevice,
+  toExpiration,
+  toExpirationUpdate,
+  withAckedThrough,
+} from './mailboxes.js';
+import type { KeyedRecipient } from './message.js';
+import { toPendingFilter } from './pending.js';
 
-/** A queue is cut to its limit each time this share of the limit was added. */
-const CUT_SHARE = 100;
+/** Queues are trimmed each time this share of the limit was stored. */
+const TRIMS_PER_LIMIT = 100;
 
 interface Dependencies {
-  mailboxes: Mailboxes;
-  log: Log;
-  clock: Clock;
-  /** Messages a device may have waiting; beyond that the oldest are lost, and the device is told. */
-  max: number;
+  readonly mailboxes: Mailboxes;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Messages that may wait for a device. */
+  readonly max: number;
 }
 
-/** Ends what a device has no use for any more, or too much of. */
-export function createLimits({ mailboxes, log, clock, max }: Dependencies) {
-  const { collection } = mailboxes;
-  const cutEvery = Math.max(1, Math.floor(max / CUT_SHARE));
+/** Bounds what waits for a device: beyond the limit the oldest messages expire, and the device is flagged for `_resync`. */
+export class QueueLimits {
+  readonly #mailboxes: Mailboxes;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #max: number;
+  readonly #trimEvery: number;
 
-  /** The newest position that is too much for a device; `undefined`: none is. */
-  const excessOf = async (device: Pick<StoredDevice, 'id' | 'start' | 'acked'>, recipient: string) => {
-    const newestFirst = { projection: { _id: 0, position: 1 }, sort: { position: -1 }, skip: max } as const;
-    const excess = await log.collection.findOne(pendingOf(device, { recipient, now: clock.now() }), newestFirst);
-    return excess === null ? undefined : Number(excess['position']);
-  };
+  constructor({ mailboxes, log, clock, max }: Dependencies) {
+    this.#mailboxes = mailboxes;
+    this.#log = log;
+    this.#clock = clock;
+    this.#max = max;
+    this.#trimEvery = Math.max(1, Math.floor(max / TRIMS_PER_LIMIT));
+  }
 
-  /** Cuts the queue of one device to its limit. @returns the device as it is stored then */
-  const cutDevice = async (device: Device): Promise<StoredDevice | undefined> => {
-    const mailbox = await mailboxes.get(device.recipient);
-    const known = mailbox.devices.find(({ id }) => id === device.deviceId);
-    const excess = known && (await excessOf(known, device.recipient));
+  /** Whether the queues of a recipient are to be trimmed when a position was stored. */
+  isDue(position: number): boolean {
+    return position > this.#max && position % this.#trimEvery === 0;
+  }
+
+  /** Trims every queue of a recipient. */
+  async trim(recipient: KeyedRecipient): Promise<void> {
+    const { devices, start } = await this.#mailboxes.get(recipient.key);
+    if (devices.length === 0) await this.#trimUnclaimed(recipient, start);
+    for (const { id } of devices) await this.trimDevice({ recipient, deviceId: id });
+  }
+
+  /** Trims the queue of one device. @returns the device as it is stored then */
+  async trimDevice(device: Device): Promise<StoredDevice | undefined> {
+    const { devices } = await this.#mailboxes.get(device.recipient.key);
+    const known = devices.find(({ id }) => id === device.deviceId);
+    const excess = known && (await this.#lastExcess(known, device.recipient));
     if (excess === undefined) return known;
-    const after = await mailboxes.change(device, (stored) => ({
-      ...withoutPending(stored, excess),
-      loss: toLoss(stored, excess, { reason: 'overflow', now: clock.now() }),
+    const trimmed = await this.#mailboxes.change(device, (stored) => ({
+      ...withAckedThrough(stored, excess),
+      expiration: toExpiration(stored, excess, { reason: 'overflow', now: this.#clock.now() }),
     }));
-    await mailboxes.cut(device);
-    return after;
-  };
+    await this.#mailboxes.flagResync(device);
+    return trimmed;
+  }
+
+  /**
+   * Clears the queue of a device.
+   * @param isNeeded decides it by what is stored
+   * @returns the device after that; `undefined`: it was not needed
+   */
+  async clear(device: Device, isNeeded: (stored: StoredDevice) => boolean): Promise<StoredDevice | undefined> {
+    const last = await this.#log.readLast(device.recipient.key);
+    let isCleared = false;
+    const stored = await this.#mailboxes.change(device, (before) => {
+      isCleared = isNeeded(before);
+      if (!isCleared) return undefined;
+      const expiration = toExpiration(before, last, { reason: 'resync', now: this.#clock.now() });
+      return { ...withAckedThrough(before, last), expiration };
+    });
+    return isCleared ? stored : undefined;
+  }
 
   /** What waits for the first device is bounded too. */
-  const cutUnclaimed = async (recipient: string, start: number): Promise<void> => {
-    const nobody = { id: null, start, acked: {} };
-    const excess = await excessOf({ ...nobody, id: '' }, recipient);
+  async #trimUnclaimed(recipient: KeyedRecipient, start: number): Promise<void> {
+    const unclaimed = { id: null, start, acked: {} };
+    const excess = await this.#lastExcess({ ...unclaimed, id: '' }, recipient);
     if (excess === undefined) return;
-    const loss = toLoss(nobody, excess, { reason: 'overflow', now: clock.now() });
-    await collection
-      .updateOne(
-        {
-          _id: recipient as never,
-          'devices.0': { $exists: false },
-          $or: [{ start }, { start: { $exists: false } }],
-        } as never,
-        // Whichever device comes first has to be told.
-        { $set: { start: excess, hasForgotten: true }, ...withLoss(loss) } as never,
-        { upsert: true },
-      )
+    const expiration = toExpiration(unclaimed, excess, { reason: 'overflow', now: this.#clock.now() });
+    const unchanged = {
+      _id: recipient.key,
+      'devices.0': { $exists: false },
+      $or: [{ start }, { start: { $exists: false } }],
+    };
+    // The first device is not known yet, so whichever connects is told.
+    const update = { $set: { start: excess, flagsUnknownDevices: true }, ...toExpirationUpdate(expiration) };
+    await this.#mailboxes.collection
+      .updateOne(unchanged as never, update as never, { upsert: true })
       .catch((error: unknown) => {
-        // A device has come, or another node has cut it.
+        // A device has connected, or another node has trimmed it.
         if (!isDuplicateKey(error)) throw error;
       });
-  };
+  }
 
-  return {
-    cutDevice,
-
-    /** Whether so many entries that were stored at once are a reason to look at the limit. */
-    isDue: (position: number): boolean => position > max && position % cutEvery === 0,
-
-    /** Cuts every queue of a recipient to its limit. */
-    async cut(recipient: string): Promise<void> {
-      const { devices, start } = await mailboxes.get(recipient);
-      if (devices.length === 0) await cutUnclaimed(recipient, start);
-      for (const { id } of devices) await cutDevice({ recipient, deviceId: id });
-    },
-
-    /**
-     * The device has missed something that it cannot do without: its whole queue ends.
-     * @param isNeeded whether that is so, by what is stored
-     * @returns the device after that; `undefined`: it was not needed
-     */
-    async startOver(device: Device, isNeeded: (stored: StoredDevice) => boolean): Promise<StoredDevice | undefined> {
-      const last = await log.readLast(device.recipient);
-      let isDone = false;
-      const after = await mailboxes.change(device, (stored) => {
-        isDone = isNeeded(stored);
-        if (!isDone) return undefined;
-        const loss = toLoss(stored, last, { reason: 'resync', now: clock.now() });
-        return { ...withoutPending(stored, last), loss };
-      });
-      return isDone ? after : undefined;
-    },
-  };
+  /** The newest position that is beyond the limit; `undefined`: none is. */
+  async #lastExcess(device: Pick<StoredDevice, 'id' | 'start' | 'acked'>, recipient: KeyedRecipient) {
+    const filter = toPendingFilter(device, { recipient: recipient.key, now: this.#clock.now() });
+    const newestFirst = { projection: { _id: 0, position: 1 }, sort: { position: -1 }, skip: this.#max } as const;
+    const excess = await this.#log.collection.findOne(filter, newestFirst);
+    return excess === null ? undefined : Number(excess['position']);
+  }
 }

@@ -1,15 +1,21 @@
-import type { Model } from 'mongoose';
-import type { DeliveryRecipient, Loss } from '#shared/models/delivery.js';
-import { type AckedByNamespace, raised } from './acked.js';
-import type { Device } from './outbox.js';
+import type { Collection, Model } from 'mongoose';
+import type { DeliveryRecipient, ExpiryReason } from '#shared/models/delivery.js';
+import { type AckedByNamespace, ackedThrough } from './acked.js';
+import type { KeyedRecipient } from './message.js';
 
-/** Devices that are remembered because they lost something; beyond that every device that is not known counts as one. */
-const CUTS_MAX = 200;
-const LAST_CUT = `cuts.${CUTS_MAX - 1}`;
-/** Losses that diagnostics can name. */
-const LOSSES_MAX = 50;
-/** Of a loss, this many positions are kept that were still open although later ones were acknowledged. */
-const LOSS_HOLES_MAX = 100;
+/** Devices with a resync flag. Beyond that every device that is not known counts as flagged. */
+const RESYNC_FLAGS_MAX = 200;
+const LAST_FLAG = `resyncFlags.${RESYNC_FLAGS_MAX - 1}`;
+/** Expirations that diagnostics can show. */
+const EXPIRATIONS_MAX = 50;
+/** Positions below the last acknowledged one that an expiration lists. */
+const EXPIRATION_HOLES_MAX = 100;
+
+/** A device of a recipient. */
+export interface Device {
+  readonly recipient: KeyedRecipient;
+  readonly deviceId: string;
+}
 
 /** A device of a mailbox, as it is stored. */
 export interface StoredDevice {
@@ -17,84 +23,91 @@ export interface StoredDevice {
   /** Messages up to this position were never meant for it. */
   readonly start: number;
   readonly acked: AckedByNamespace;
+  /** Rises with each write of `acked`. */
   readonly revision: number;
-  /** By namespace: the highest position that was offered to a socket. */
+  /** By namespace: the highest position that was sent to a socket. */
   readonly sent: Readonly<Record<string, number>>;
   readonly seenAt: Date;
   readonly connectedAt: Date;
+  /** Ids of the nodes that it is connected to. */
   readonly nodes?: readonly string[];
 }
 
-/** Messages that a device lost at once: all up to `upTo` that `acked` does not cover. */
-export interface StoredLoss {
-  /** `null`: no device had come yet. */
+/** Messages that expired at once: all up to `upTo` that `acked` does not cover. */
+export interface StoredExpiration {
+  /** `null`: no device was known. */
   readonly device: string | null;
-  readonly reason: Loss;
+  readonly reason: ExpiryReason;
   readonly start: number;
   readonly acked: AckedByNamespace;
   readonly upTo: number;
   readonly at: Date;
 }
 
-/** What is known of a recipient beside the log. */
+/** What is stored of a recipient beside the log. */
 export interface Mailbox {
-  /** Everything up to here was some device's business; what is above waits for the first device if there is none. */
+  /** What is above this position, and was stored while there was no device, waits for the first one. */
   readonly start: number;
   readonly devices: readonly StoredDevice[];
-  readonly cuts: readonly string[];
-  readonly hasForgotten: boolean;
-  readonly losses: readonly StoredLoss[];
+  /** Devices that lost messages and have not been told. */
+  readonly resyncFlags: readonly string[];
+  /** There were too many flags, so every device that is not known counts as flagged. */
+  readonly flagsUnknownDevices: boolean;
+  readonly expirations: readonly StoredExpiration[];
 }
 
-const NOBODY: Mailbox = { start: 0, devices: [], cuts: [], hasForgotten: false, losses: [] };
+/** The mailbox of a recipient who never had a device. */
+export const EMPTY_MAILBOX: Mailbox = {
+  ...{ start: 0, devices: [], resyncFlags: [], flagsUnknownDevices: false, expirations: [] },
+};
 
-/** How a device of a mailbox is changed. */
-interface Change {
+/** A change to a stored device. */
+export interface DeviceChange {
   readonly acked: AckedByNamespace;
   readonly start?: number;
   readonly sent?: Readonly<Record<string, number>>;
-  readonly loss?: StoredLoss;
+  readonly expiration?: StoredExpiration;
 }
 
 /** The mailboxes in the database: one document for each recipient who ever had a device. */
-export type Mailboxes = ReturnType<typeof createMailboxes>;
+export class Mailboxes {
+  readonly collection: Collection;
 
-export function createMailboxes(model: Model<DeliveryRecipient>) {
-  const { collection } = model;
-  const idOf = (recipient: string) => ({ _id: recipient as never });
+  constructor(model: Model<DeliveryRecipient>) {
+    this.collection = model.collection;
+  }
 
-  const find = async (recipients: readonly string[]): Promise<Map<string, Mailbox>> => {
-    const documents = await collection.find({ _id: { $in: [...new Set(recipients)] as never[] } }).toArray();
-    return new Map(documents.map((document) => [String(document._id), { ...NOBODY, ...(document as object) }]));
-  };
+  /** By key. A recipient who never had a device is missing. */
+  async find(recipients: readonly string[]): Promise<Map<string, Mailbox>> {
+    const documents = await this.collection.find({ _id: { $in: [...new Set(recipients)] as never[] } }).toArray();
+    return new Map(documents.map((document) => [String(document._id), { ...EMPTY_MAILBOX, ...(document as object) }]));
+  }
 
-  return {
-    collection,
-    /** That of a recipient who never had a device. */
-    nobody: NOBODY,
-    find,
-    /** The mailbox of one recipient; without any device if there is none. */
-    get: async (recipient: string): Promise<Mailbox> => (await find([recipient])).get(recipient) ?? NOBODY,
+  /** The mailbox of one recipient, empty if there is none. */
+  async get(recipient: string): Promise<Mailbox> {
+    return (await this.find([recipient])).get(recipient) ?? EMPTY_MAILBOX;
+  }
 
-    /** Marks a device that lost messages, so that it is told at its next connect. */
-    async cut({ recipient, deviceId }: Device): Promise<void> {
-      const unmarked = { ...idOf(recipient), cuts: { $ne: deviceId as never } };
-      const hasRoom = { ...unmarked, [LAST_CUT]: { $exists: false } };
-      const { matchedCount } = await collection.updateOne(hasRoom, { $push: { cuts: deviceId } } as never);
-      if (matchedCount === 0) await collection.updateOne(unmarked, { $set: { hasForgotten: true } });
-    },
+  /** Flags a device that lost messages, so that it gets `_resync` when it connects next. */
+  async flagResync({ recipient, deviceId }: Device): Promise<void> {
+    const unflagged = { _id: recipient.key as never, resyncFlags: { $ne: deviceId as never } };
+    const hasRoom = { ...unflagged, [LAST_FLAG]: { $exists: false } };
+    const { matchedCount } = await this.collection.updateOne(hasRoom, { $push: { resyncFlags: deviceId } } as never);
+    if (matchedCount === 0) await this.collection.updateOne(unflagged, { $set: { flagsUnknownDevices: true } });
+  }
 
-    /** Clears the mark of a device. @returns whether it was this call that cleared it */
-    async takeCut({ recipient, deviceId }: Device): Promise<boolean> {
-      const marked = { ...idOf(recipient), cuts: deviceId as never };
-      const { modifiedCount } = await collection.updateOne(marked, { $pull: { cuts: deviceId } } as never);
-      return modifiedCount > 0;
-    },
+  /** Atomically clears the resync flag of a device. @returns whether this call cleared it */
+  async clearResync({ recipient, deviceId }: Device): Promise<boolean> {
+    const flagged = { _id: recipient.key as never, resyncFlags: deviceId as never };
+    const { modifiedCount } = await this.collection.updateOne(flagged, { $pull: { resyncFlags: deviceId } } as never);
+    return modifiedCount > 0;
+  }
 
-    /** The write that changes a device unless another was faster, for a bulk write. */
-    toChange: ({ recipient, deviceId }: Device, revision: number, { acked, start, sent, loss }: Change) => ({
+  /** The write that changes a device unless another write was faster, for a bulk write. */
+  toUpdate({ recipient, deviceId }: Device, revision: number, { acked, start, sent, expiration }: DeviceChange) {
+    return {
       updateOne: {
-        filter: { ...idOf(recipient), devices: { $elemMatch: { id: deviceId, revision } } },
+        filter: { _id: recipient.key as never, devices: { $elemMatch: { id: deviceId, revision } } },
         update: {
           $set: {
             'devices.$.acked': acked,
@@ -102,35 +115,37 @@ export function createMailboxes(model: Model<DeliveryRecipient>) {
             ...(sent !== undefined && { 'devices.$.sent': sent }),
           },
           $inc: { 'devices.$.revision': 1 },
-          ...(loss !== undefined && withLoss(loss)),
+          ...(expiration !== undefined && toExpirationUpdate(expiration)),
         },
       },
-    }),
+    };
+  }
 
-    /**
-     * Changes a device from what is stored of it.
-     * @param change `undefined`: nothing is to be changed
-     * @returns what is stored now; `undefined` if there is no such device
-     */
-    async change(
-      device: Device,
-      change: (stored: StoredDevice) => Change | undefined,
-    ): Promise<StoredDevice | undefined> {
-      for (;;) {
-        const { devices } = await this.get(device.recipient);
-        const stored = devices.find(({ id }) => id === device.deviceId);
-        const changed = stored && change(stored);
-        if (stored === undefined || changed === undefined) return stored;
-        const { filter, update } = this.toChange(device, stored.revision, changed).updateOne;
-        const { matchedCount } = await collection.updateOne(filter, update as never);
-        if (matchedCount > 0) return { ...stored, ...changed, revision: stored.revision + 1 };
-      }
-    },
-  };
+  /**
+   * Changes a device depending on what is stored of it.
+   * @param toChange `undefined`: nothing is to be changed
+   * @returns what is stored now; `undefined` if there is no such device
+   */
+  async change(
+    device: Device,
+    toChange: (stored: StoredDevice) => DeviceChange | undefined,
+  ): Promise<StoredDevice | undefined> {
+    for (;;) {
+      const { devices } = await this.get(device.recipient.key);
+      const stored = devices.find(({ id }) => id === device.deviceId);
+      const change = stored && toChange(stored);
+      if (stored === undefined || change === undefined) return stored;
+      const { filter, update } = this.toUpdate(device, stored.revision, change).updateOne;
+      const { matchedCount } = await this.collection.updateOne(filter, update as never);
+      if (matchedCount > 0) return { ...stored, ...change, revision: stored.revision + 1 };
+    }
+  }
 }
 
-/** The part of an update that notes a loss. */
-export const withLoss = (loss: StoredLoss) => ({ $push: { losses: { $each: [loss], $slice: -LOSSES_MAX } } });
+/** The part of an update that notes an expiration. */
+export const toExpirationUpdate = (expiration: StoredExpiration) => ({
+  $push: { expirations: { $each: [expiration], $slice: -EXPIRATIONS_MAX } },
+});
 
 /** A device as it is stored at first. */
 export const toStoredDevice = (id: string, start: number, now: number, nodes: readonly string[]): StoredDevice => ({
@@ -138,21 +153,21 @@ export const toStoredDevice = (id: string, start: number, now: number, nodes: re
   ...{ seenAt: new Date(now), connectedAt: new Date(now), nodes },
 });
 
-/** A loss of everything up to a position, as it is stored. */
-export function toLoss(
+/** Everything up to a position that a device has not acknowledged expires. */
+export function toExpiration(
   { id, start, acked }: Pick<StoredDevice, 'start' | 'acked'> & { id: string | null },
   upTo: number,
-  { reason, now }: { reason: Loss; now: number },
-): StoredLoss {
-  const kept = Object.entries(acked).map(([namespace, { upTo: own, holes }]) => [
+  { reason, now }: { reason: ExpiryReason; now: number },
+): StoredExpiration {
+  const kept = Object.entries(acked).map(([namespace, own]) => [
     namespace,
-    { upTo: own, holes: holes.slice(-LOSS_HOLES_MAX) },
+    { upTo: own.upTo, holes: own.holes.slice(-EXPIRATION_HOLES_MAX) },
   ]);
   return { device: id, reason, start, acked: Object.fromEntries(kept), upTo, at: new Date(now) };
 }
 
-/** The state of a device that has nothing to do any more with what is stored up to a position. */
-export const withoutPending = ({ acked, start }: Pick<StoredDevice, 'acked' | 'start'>, upTo: number) => ({
-  acked: Object.fromEntries(Object.entries(acked).map(([namespace, own]) => [namespace, raised(own, upTo)])),
-  start: Math.max(start, upTo),
+/** The state of a device for which everything up to a position counts as acknowledged. */
+export const withAckedThrough = ({ acked, start }: Pick<StoredDevice, 'acked' | 'start'>, position: number) => ({
+  acked: Object.fromEntries(Object.entries(acked).map(([namespace, own]) => [namespace, ackedThrough(own, position)])),
+  start: Math.max(start, position),
 });

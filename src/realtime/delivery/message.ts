@@ -5,73 +5,58 @@ export const GENERAL_SITE = '';
 /** Stands for every namespace of a site. */
 export const EVERYWHERE = '*';
 
-/** In the place of a namespace: the entry was purged, and only says that its position was given. */
-export const PURGED = '';
-
-/** Whose mailbox. A site never sees anything of another. */
+/** The owner of a mailbox. The same user id on two sites is two recipients. */
 export interface Recipient {
-  /** `''`: the general namespaces, which are one site; else the name of a push site. */
+  /** `''` for the general namespaces, else the name of a push site. */
   readonly site: string;
   readonly userId: string;
 }
 
-/** A message on its way into the mailbox. */
+/** A recipient with the key that names its mailbox and its log in the database. */
+export interface KeyedRecipient extends Recipient {
+  readonly key: string;
+}
+
+/** A message that a caller sends. */
 export interface OutgoingMessage {
   readonly recipient: Recipient;
-  /** Given by the idempotency key; else made here. A message with the id of a stored one is that message. */
+  /** Given with an idempotency key, else generated. A message with the id of a stored message is that message. */
   readonly id?: string;
-  /** Where it is heard; `*`: everywhere on the site. */
+  /** The namespace that it is sent to, or {@link EVERYWHERE}. */
   readonly namespace: string;
   readonly event: string;
   readonly args: readonly unknown[];
-  /** Not delivered after this many milliseconds; absent: until the mailbox itself forgets. */
+  /** Not delivered after this many milliseconds. Absent: kept until the device or the mailbox limit expires it. */
   readonly ttlMs?: number;
-  /** An acknowledgement out of order clears the device's queue. */
+  /** When a device acknowledges it before an earlier message of the same event, the queue of the device is cleared. */
   readonly isResync?: boolean;
-  /** Its state can be asked for. */
+  /** Its status can be queried after it was acknowledged. */
   readonly keepsReceipt?: boolean;
-  /** Shown by push when no device has acknowledged it by then. */
+  /** Sent by push if no device has acknowledged the message by then. */
   readonly push?: { readonly title: string; readonly body: string; readonly afterMs: number };
 }
 
-/** One message in the log of its recipient, as nodes tell each other. */
-export interface Entry {
-  /** The message. */
-  readonly id: string;
-  /** Key of the recipient. */
-  readonly recipient: string;
-  /** 1, 2, 3, … for each recipient, in the order in which messages were stored. */
-  readonly position: number;
-  readonly namespace: string;
-  /** JSON of `[event, ...arguments]`. */
-  readonly body: string;
-  /** Unix time in milliseconds, by the clock of the node that stored it. */
-  readonly createdAt: number;
-  /** Unix time in milliseconds; `null`: no limit of its own. */
-  readonly expireAt: number | null;
-  readonly isResync: boolean;
-  readonly keepsReceipt: boolean;
-  /** A push follows unless a device acknowledges. */
-  readonly hasPush: boolean;
-}
+/** A message that has its id. */
+export type IdentifiedMessage = OutgoingMessage & { readonly id: string };
 
-/** The key of a recipient: no two of them share one, whatever characters sites and users are named by. */
+/** Unique for each recipient, whatever characters sites and user ids contain. */
 export const keyOf = ({ site, userId }: Recipient): string => JSON.stringify([site, userId]);
 
 /** The recipient of a key. */
-export function recipientOf(key: string): Recipient {
+export function recipientOf(key: string): KeyedRecipient {
   const [site, userId] = JSON.parse(key) as [string, string];
-  return { site, userId };
+  return { site, userId, key };
 }
 
-/** Whether what was sent to a namespace, or to `*`, is heard on one. */
+/** The recipient with its key. */
+export const withKey = ({ site, userId }: Recipient): KeyedRecipient => ({
+  site,
+  userId,
+  key: keyOf({ site, userId }),
+});
+
+/** Whether a message that was sent to a namespace, or to {@link EVERYWHERE}, reaches the sockets of another. */
 export const isHeardOn = (namespace: string, sentTo: string): boolean => sentTo === EVERYWHERE || sentTo === namespace;
 
-/** A new id of a message. */
+/** A new id of a message, a node or a lease. */
 export const newId = (): string => new Types.ObjectId().toHexString();
-
-/** The event's name and its arguments. */
-export const contentOf = ({ body }: Pick<Entry, 'body'>): [string, ...unknown[]] => JSON.parse(body);
-
-/** A message that has its id. */
-export type NamedMessage = OutgoingMessage & { readonly id: string };

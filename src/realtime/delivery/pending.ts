@@ -1,27 +1,28 @@
-import { baseOf, lowestOf } from './acked.js';
+import { highestAcked, lowestAcked } from './acked.js';
+import { PURGED } from './entry.js';
 import type { StoredDevice } from './mailboxes.js';
-import { EVERYWHERE, PURGED } from './message.js';
+import { EVERYWHERE } from './message.js';
 
-/** What waits for a device. */
 interface PendingQuery {
+  /** Key of the recipient. */
   readonly recipient: string;
-  /** Where it is connected; absent: wherever it is heard. */
+  /** Where the device is connected. Absent: on any namespace. */
   readonly namespace?: string;
   /** Unix time in milliseconds. */
   readonly now: number;
 }
 
-/** A filter of the log for all that a device has neither acknowledged nor lost, by the index of positions. */
-export function pendingOf(
+/** A filter of the log for the messages that a device has neither acknowledged nor lost. The index of positions serves it. */
+export function toPendingFilter(
   { id, start, acked }: Pick<StoredDevice, 'id' | 'start' | 'acked'>,
   { recipient, namespace, now }: PendingQuery,
 ): Record<string, unknown> {
   const known = namespace === undefined ? Object.keys(acked) : [namespace, EVERYWHERE];
-  const lowest = known.map((name) => lowestOf(acked, start, name));
+  const lowest = known.map((name) => lowestAcked(acked, start, name));
   const holes = known.flatMap((name) => acked[name]?.holes ?? []);
   const others = { namespace: { $nin: [...known, PURGED] }, position: { $gt: start } };
   const branches = [
-    ...known.map((name) => ({ namespace: name, position: { $gt: baseOf(acked, start, name) } })),
+    ...known.map((name) => ({ namespace: name, position: { $gt: highestAcked(acked, start, name) } })),
     ...(holes.length > 0 ? [{ namespace: { $in: known }, position: { $in: holes } }] : []),
     ...(namespace === undefined ? [others] : []),
   ];
@@ -29,7 +30,7 @@ export function pendingOf(
     recipient,
     position: { $gt: Math.min(...lowest, ...(namespace === undefined ? [start] : [])) },
     $or: branches,
-    'ends.device': { $ne: id },
+    'outcomes.device': { $ne: id },
     expireAt: { $not: { $lte: new Date(now) } },
   };
 }

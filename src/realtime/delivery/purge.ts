@@ -1,100 +1,99 @@
 import type { Clock } from '../../platform/clock.js';
-import { type Fate, fatesOf, type LoggedEntry } from './fates.js';
+import { PURGED } from './entry.js';
 import type { Log } from './log.js';
-import type { Mailbox, Mailboxes } from './mailboxes.js';
-import { PURGED } from './message.js';
+import { EMPTY_MAILBOX, type Mailbox, type Mailboxes } from './mailboxes.js';
+import { type DeviceOutcome, type LoggedEntry, outcomesOf } from './outcomes.js';
 
 /** Entries that one round looks at. */
 const ROUND_MAX = 1000;
 /** Times are rounded up to this, so that entries of about the same time are one update. */
 const GRAIN_MS = 30_000;
-/** When an entry that somebody still needs is looked at again, at the earliest. */
-const AGAIN_MS = 600_000;
+/** An entry that a device still needs is looked at again after this, at the earliest. */
+const RECHECK_MS = 600_000;
 
 interface Dependencies {
-  log: Log;
-  mailboxes: Mailboxes;
-  clock: Clock;
-  /** How long what became of a message can be asked for after its end. */
-  receiptTtlMs: number;
+  readonly log: Log;
+  readonly mailboxes: Mailboxes;
+  readonly clock: Clock;
+  /** How long the status of a message can be queried after its end. */
+  readonly receiptTtlMs: number;
 }
 
 type CheckedEntry = LoggedEntry & { readonly _id: string; readonly recipient: string };
 
 /**
- * @returns deletes entries that have come to their end on every device, once their receipts are of no use any more. Entries
- * that are due to be looked at are found by an index, so this costs nothing while there are none. Any node may do it.
+ * Deletes entries that no device needs any more, once their receipts have expired. An index finds the entries that are due,
+ * so it costs nothing while there are none. Any node may run it at any time.
  */
-export function createPurge({ log, mailboxes, clock, receiptTtlMs }: Dependencies) {
-  const { collection } = log;
+export class Purge {
+  readonly #log: Log;
+  readonly #mailboxes: Mailboxes;
+  readonly #clock: Clock;
+  readonly #receiptTtlMs: number;
 
-  /** When an entry may be deleted, or has to be looked at again. */
-  const checkAtOf = (entry: CheckedEntry, mailbox: Mailbox): number => {
-    const now = clock.now();
-    const fates = fatesOf(entry, mailbox, now);
-    if (!fates.every(isOver)) return Math.ceil((now + Math.max(AGAIN_MS, receiptTtlMs)) / GRAIN_MS) * GRAIN_MS;
-    const isKept = entry.keepsReceipt === true || fates.some(({ state }) => state === 'expired');
-    const endedAt = Math.max(entry.createdAt.getTime(), ...fates.map(({ at }) => at.getTime()));
-    return isKept ? Math.ceil((endedAt + receiptTtlMs) / GRAIN_MS) * GRAIN_MS : now;
-  };
+  constructor({ log, mailboxes, clock, receiptTtlMs }: Dependencies) {
+    this.#log = log;
+    this.#mailboxes = mailboxes;
+    this.#clock = clock;
+    this.#receiptTtlMs = receiptTtlMs;
+  }
 
-  /**
-   * Deletes entries. The highest of each recipient stays behind without its content: the last entry of a log always tells
-   * the last position that was given.
-   */
-  const remove = async (entries: readonly CheckedEntry[]): Promise<void> => {
+  async run(): Promise<void> {
+    while ((await this.#round()) === ROUND_MAX);
+  }
+
+  /** @returns how many entries were due, up to {@link ROUND_MAX} */
+  async #round(): Promise<number> {
+    const now = this.#clock.now();
+    const found = await this.#log.collection
+      .find({ checkAt: { $lte: new Date(now) } }, { projection: { body: 0 } })
+      .sort({ checkAt: 1 })
+      .limit(ROUND_MAX)
+      .toArray();
+    const entries = found as unknown as CheckedEntry[];
+    if (entries.length === 0) return 0;
+    const mailboxes = await this.#mailboxes.find(entries.map(({ recipient }) => recipient));
+    const done: CheckedEntry[] = [];
+    const idsByTime = new Map<number, string[]>();
+    for (const entry of entries) {
+      const checkAt = this.#nextCheckAt(entry, mailboxes.get(entry.recipient) ?? EMPTY_MAILBOX);
+      if (checkAt <= now) done.push(entry);
+      else if (idsByTime.get(checkAt)?.push(entry._id) === undefined) idsByTime.set(checkAt, [entry._id]);
+    }
+    await this.#delete(done);
+    for (const [checkAt, ids] of idsByTime) {
+      await this.#log.collection.updateMany({ _id: { $in: ids as never[] } }, { $set: { checkAt: new Date(checkAt) } });
+    }
+    return entries.length;
+  }
+
+  /** Unix time in milliseconds at which an entry can be deleted, or is looked at again. */
+  #nextCheckAt(entry: CheckedEntry, mailbox: Mailbox): number {
+    const now = this.#clock.now();
+    const outcomes = outcomesOf(entry, mailbox, now);
+    if (!outcomes.every(isFinal)) return roundUp(now + Math.max(RECHECK_MS, this.#receiptTtlMs));
+    const isKept = entry.keepsReceipt === true || outcomes.some(({ state }) => state === 'expired');
+    if (!isKept) return now;
+    const endedAt = Math.max(entry.createdAt.getTime(), ...outcomes.map(({ at }) => at.getTime()));
+    return roundUp(endedAt + this.#receiptTtlMs);
+  }
+
+  /** The highest entry of each recipient stays without its content: the last entry of a log proves its last position. */
+  async #delete(entries: readonly CheckedEntry[]): Promise<void> {
     if (entries.length === 0) return;
     const tops = new Map<string, CheckedEntry>();
     for (const entry of entries) {
       if (entry.position > (tops.get(entry.recipient)?.position ?? 0)) tops.set(entry.recipient, entry);
     }
-    const kept = new Set([...tops.values()].map(({ _id }) => _id));
-    const ids = entries.flatMap(({ _id }) => (kept.has(_id) ? [] : _id));
     const operations = [...tops.values()].flatMap(({ _id, recipient, position }) => [
       { replaceOne: { filter: { _id, recipient, position }, replacement: { recipient, position, namespace: PURGED } } },
       { deleteMany: { filter: { recipient, position: { $lt: position }, namespace: PURGED } } },
     ]);
-    await collection.bulkWrite([...operations, { deleteMany: { filter: { _id: { $in: ids } } } }] as never);
-  };
-
-  const round = async (): Promise<number> => {
-    const now = clock.now();
-    const found = await collection
-      .find({ checkAt: { $lte: new Date(now) } }, { projection: { body: 0 } })
-      .sort({ checkAt: 1 })
-      .limit(ROUND_MAX)
-      .toArray();
-    if (found.length === 0) return 0;
-    const entries = found as unknown as CheckedEntry[];
-    const byRecipient = new Map<string, CheckedEntry[]>();
-    for (const entry of entries) addTo(byRecipient, entry.recipient, entry);
-    const known = await mailboxes.find([...byRecipient.keys()]);
-    const later = new Map<number, string[]>();
-    const over: CheckedEntry[] = [];
-    for (const [recipient, own] of byRecipient) {
-      const mailbox = known.get(recipient) ?? mailboxes.nobody;
-      for (const entry of own) {
-        const checkAt = checkAtOf(entry, mailbox);
-        if (checkAt <= now) over.push(entry);
-        else addTo(later, checkAt, entry._id);
-      }
-    }
-    await remove(over);
-    for (const [checkAt, ids] of later) {
-      await collection.updateMany({ _id: { $in: ids as never[] } }, { $set: { checkAt: new Date(checkAt) } });
-    }
-    return entries.length;
-  };
-
-  return async (): Promise<void> => {
-    while ((await round()) === ROUND_MAX);
-  };
+    const ids = entries.flatMap((entry) => (tops.get(entry.recipient) === entry ? [] : entry._id));
+    await this.#log.collection.bulkWrite([...operations, { deleteMany: { filter: { _id: { $in: ids } } } }] as never);
+  }
 }
 
-function addTo<K, V>(groups: Map<K, V[]>, key: K, value: V): void {
-  const group = groups.get(key);
-  if (group === undefined) groups.set(key, [value]);
-  else group.push(value);
-}
+const roundUp = (time: number): number => Math.ceil(time / GRAIN_MS) * GRAIN_MS;
 
-const isOver = ({ state }: Fate): boolean => state === 'acked' || state === 'expired';
+const isFinal = ({ state }: DeviceOutcome): boolean => state === 'acked' || state === 'expired';

@@ -1,8 +1,8 @@
 import { siteNamespace, userNamespaces } from '#shared/contracts/namespaces.js';
 import type { Principal } from '../../auth/principal.js';
-import { everySocket, type GatewayServer, socketsIn } from '../../sockets/socket.js';
+import { everySocket, type GatewayServer, type GatewaySocket, socketsIn } from '../../sockets/socket.js';
 import { rooms } from '../rooms.js';
-import type { MailboxSockets } from './index.js';
+import type { Device } from './mailboxes.js';
 import { GENERAL_SITE, type Recipient } from './message.js';
 import type { Outbox } from './outbox.js';
 
@@ -15,30 +15,43 @@ declare module '../../sockets/socket.js' {
   }
 }
 
-/**
- * The sockets that have a mailbox are those in the room of their user: no list of their own has to be kept.
- * @param sites names of the push sites; a message of another one, from a node with other settings, reaches nobody here
- */
-export function createMailboxSockets(io: GatewayServer, sites: readonly string[]): MailboxSockets {
-  const namespaces = new Map([
-    [GENERAL_SITE, userNamespaces],
-    ...sites.map((site) => [site, [siteNamespace(site)]] as const),
-  ]);
-  return {
-    of: ({ site, userId }) => socketsIn(io, rooms.user(userId), namespaces.get(site) ?? []),
-    *all() {
-      for (const socket of everySocket(io)) {
-        const recipient = recipientOf(socket.data.principal);
-        if (recipient !== undefined && namespaces.get(recipient.site)?.includes(socket.nsp.name))
-          yield { recipient, socket };
-      }
-    },
-  };
+/** The sockets of this node whose users have a mailbox: those in the room of a user, so no list has to be kept. */
+export class MailboxSockets {
+  readonly #io: GatewayServer;
+  /** By site. */
+  readonly #namespaces: ReadonlyMap<string, readonly string[]>;
+
+  /** @param sites names of the push sites. Messages of another one, from a node with other settings, reach no socket here. */
+  constructor(io: GatewayServer, sites: readonly string[]) {
+    this.#io = io;
+    this.#namespaces = new Map([
+      [GENERAL_SITE, userNamespaces],
+      ...sites.map((site) => [site, [siteNamespace(site)]] as const),
+    ]);
+  }
+
+  of({ site, userId }: Recipient): GatewaySocket[] {
+    return socketsIn(this.#io, rooms.user(userId), this.#namespaces.get(site) ?? []);
+  }
+
+  ofDevice({ recipient, deviceId }: Device): GatewaySocket[] {
+    return this.of(recipient).filter((socket) => socket.data.deviceId === deviceId);
+  }
+
+  outboxesOf(device: Device): Outbox[] {
+    return this.ofDevice(device).flatMap(({ data }) => data.outbox ?? []);
+  }
+
+  *all(): Generator<GatewaySocket> {
+    for (const socket of everySocket(this.#io)) {
+      const site = siteOf(socket.data.principal);
+      if (site !== undefined && this.#namespaces.get(site)?.includes(socket.nsp.name)) yield socket;
+    }
+  }
 }
 
-/** Whose mailbox a socket has. */
-function recipientOf(principal: Principal): Recipient | undefined {
-  if (principal.kind === 'user') return { site: GENERAL_SITE, userId: principal.userId };
-  if (principal.kind !== 'site' || principal.userId === undefined) return undefined;
-  return { site: principal.site, userId: principal.userId };
+/** The site on which a principal has a mailbox. */
+function siteOf(principal: Principal): string | undefined {
+  if (principal.kind === 'user') return GENERAL_SITE;
+  return principal.kind === 'site' && principal.userId !== undefined ? principal.site : undefined;
 }

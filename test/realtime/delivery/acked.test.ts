@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { type Acked, baseOf, isAcked, lowestOf, merge, raised } from '../../../src/realtime/delivery/acked.js';
+import {
+  type Acked,
+  ackedThrough,
+  highestAcked,
+  isAcked,
+  lowestAcked,
+  merge,
+} from '../../../src/realtime/delivery/acked.js';
 import { createRandom } from './chaos.js';
 
 const N = 30;
@@ -34,20 +41,20 @@ describe('what a device has acknowledged', () => {
       const set = randomSet();
       const upTo = Math.floor(random() * N);
       const expected = new Set([...set, ...positions.filter((position) => position <= upTo)]);
-      expect(toSet(raised(toAcked(set), upTo))).toEqual(expected);
+      expect(toSet(ackedThrough(toAcked(set), upTo))).toEqual(expected);
     }
   });
 
   test('is the start of the device where nothing is known', () => {
     const place = (position: number) => ({ namespace: 'y', position });
     expect([isAcked({}, 5, place(5)), isAcked({}, 5, place(6))]).toEqual([true, false]);
-    expect([baseOf({}, 5, 'y'), lowestOf({}, 5, 'y')]).toEqual([5, 5]);
+    expect([highestAcked({}, 5, 'y'), lowestAcked({}, 5, 'y')]).toEqual([5, 5]);
   });
 
   test('leaves nothing unacknowledged up to its lowest position', () => {
     for (let round = 0; round < 200; round += 1) {
       const acked = toAcked(randomSet());
-      const lowest = lowestOf({ x: acked }, 0, 'x');
+      const lowest = lowestAcked({ x: acked }, 0, 'x');
       const set = toSet(acked);
       expect(positions.filter((position) => position <= lowest).every((position) => set.has(position))).toBe(true);
       expect(set.has(lowest + 1)).toBe(false);

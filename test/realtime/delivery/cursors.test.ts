@@ -2,10 +2,11 @@ import { createConnection } from 'mongoose';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defineModels, type Models } from '#shared/models/index.js';
-import { createCursors } from '../../../src/realtime/delivery/cursors.js';
+import { CursorWriter } from '../../../src/realtime/delivery/cursor-writer.js';
+import { Cursors } from '../../../src/realtime/delivery/cursors.js';
 import type { Log } from '../../../src/realtime/delivery/log.js';
-import { createMailboxes, type Mailboxes, toStoredDevice } from '../../../src/realtime/delivery/mailboxes.js';
-import type { PushStore } from '../../../src/realtime/delivery/push-store.js';
+import { Mailboxes, toStoredDevice } from '../../../src/realtime/delivery/mailboxes.js';
+import { keyOf, recipientOf } from '../../../src/realtime/delivery/message.js';
 import { startDatabase, type TestDatabase } from '../../support/database.js';
 
 const N = 200;
@@ -23,7 +24,7 @@ beforeAll(async () => {
     commands += 1;
   });
   models = defineModels(connection);
-  mailboxes = createMailboxes(models.DeliveryRecipient);
+  mailboxes = new Mailboxes(models.DeliveryRecipient);
 });
 afterAll(async () => {
   await models.DeliveryEntry.db.close();
@@ -32,21 +33,23 @@ afterAll(async () => {
 
 /** The cursors of one node. */
 const createNode = () =>
-  createCursors({
-    mailboxes,
-    ...{ log: {} as Log, pushStore: { remove: async () => undefined } as unknown as PushStore },
-    ...{ logger: pino({ level: 'silent' }), now: () => 0, onForgotten: async () => undefined },
+  new Cursors({
+    writer: new CursorWriter({
+      ...{ mailboxes, log: {} as Log, pushStore: { remove: async () => undefined } },
+      onRemoved: async () => undefined,
+    }),
+    ...{ logger: pino({ level: 'silent' }), now: () => 0 },
   });
 
-const acknowledge = (cursors: ReturnType<typeof createNode>, recipient: string, upTo: number, holes: number[] = []) => {
+const acknowledge = (cursors: Cursors, recipient: string, upTo: number, holes: number[] = []) => {
   // Without a revision a cursor that is known already keeps its own.
   const initial = { acked: {}, start: 0, sent: {}, revision: undefined };
-  const cursor = cursors.of({ recipient, deviceId: 'd' }, initial);
+  const cursor = cursors.of({ recipient: recipientOf(recipient), deviceId: 'd' }, initial);
   cursors.acknowledge(cursor, { [namespace]: { upTo, holes } }, []);
 };
 
 test('writes all cursors with few commands when another node has changed some of them', async () => {
-  const recipients = Array.from({ length: N }, (_, n) => `r${n}`);
+  const recipients = Array.from({ length: N }, (_, n) => keyOf({ site: '', userId: `r${n}` }));
   await mailboxes.collection.insertMany(
     recipients.map((recipient) => ({ _id: recipient, devices: [toStoredDevice('d', 0, 0, [])] })) as never,
   );
@@ -76,8 +79,10 @@ test('writes all cursors with few commands when another node has changed some of
   expect(commands).toBe(1);
 });
 
+const shared = keyOf({ site: '', userId: 'shared' });
+
 test('writes the cursors of many nodes of which each knows a part', async () => {
-  await mailboxes.collection.insertOne({ _id: 'shared', devices: [toStoredDevice('d', 0, 0, [])] } as never);
+  await mailboxes.collection.insertOne({ _id: shared, devices: [toStoredDevice('d', 0, 0, [])] } as never);
   const nodes = Array.from({ length: 6 }, createNode);
   for (let round = 1; round <= 5; round += 1) {
     for (const [index, node] of nodes.entries()) {
@@ -85,9 +90,9 @@ test('writes the cursors of many nodes of which each knows a part', async () => 
       const own = Array.from({ length: round }, (_, n) => 6 * n + index + 1);
       const upTo = Math.max(...own);
       const holes = Array.from({ length: upTo }, (_, n) => n + 1).filter((position) => !own.includes(position));
-      acknowledge(node, 'shared', upTo, holes);
+      acknowledge(node, shared, upTo, holes);
     }
     await Promise.all(nodes.map((node) => node.flush()));
   }
-  expect((await mailboxes.get('shared')).devices[0]?.acked).toEqual({ [namespace]: { upTo: 30, holes: [] } });
+  expect((await mailboxes.get(shared)).devices[0]?.acked).toEqual({ [namespace]: { upTo: 30, holes: [] } });
 });

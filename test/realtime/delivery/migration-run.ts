@@ -3,12 +3,12 @@ import { type Connection, createConnection } from 'mongoose';
 import { expect } from 'vitest';
 import { defineModels } from '#shared/models/index.js';
 import type { Clock } from '../../../src/platform/clock.js';
-import { isAcked, lowestOf } from '../../../src/realtime/delivery/acked.js';
-import { createLog } from '../../../src/realtime/delivery/log.js';
-import { createMailboxes } from '../../../src/realtime/delivery/mailboxes.js';
-import { contentOf, keyOf, newId } from '../../../src/realtime/delivery/message.js';
-import { createMigration } from '../../../src/realtime/delivery/migration.js';
-import { createPositions } from '../../../src/realtime/delivery/positions.js';
+import { isAcked, lowestAcked } from '../../../src/realtime/delivery/acked.js';
+import { Log } from '../../../src/realtime/delivery/log.js';
+import { Mailboxes } from '../../../src/realtime/delivery/mailboxes.js';
+import { keyOf, newId, recipientOf } from '../../../src/realtime/delivery/message.js';
+import { Migration } from '../../../src/realtime/delivery/migration/index.js';
+import { Positions } from '../../../src/realtime/delivery/positions.js';
 import { startEmbeddedDatabase } from '../../support/database.js';
 import { startMongoProxy } from '../../support/mongo-proxy.js';
 import { createRandom } from './chaos.js';
@@ -82,11 +82,11 @@ async function startNode(url: string, random: () => number) {
   const skewMs = (2 * random() - 1) * SKEW_MS;
   const never = (): (() => void) => () => undefined;
   const clock: Clock = { now: () => Date.now() + skewMs, after: never, every: never };
-  const log = createLog({ models, clock, positions: createPositions(clock), receiptTtlMs: RECEIPT_TTL_MS });
-  const mailboxes = createMailboxes(models.DeliveryRecipient);
+  const log = new Log({ models, clock, positions: new Positions(clock) });
+  const mailboxes = new Mailboxes(models.DeliveryRecipient);
   const onAppended = (): void => undefined;
-  const migrate = createMigration({ models, log, mailboxes, clock, receiptTtlMs: RECEIPT_TTL_MS, onAppended });
-  return { connection, log, mailboxes, migrate };
+  const migration = new Migration({ models, log, mailboxes, clock, receiptTtlMs: RECEIPT_TTL_MS, onAppended });
+  return { connection, log, mailboxes, migration };
 }
 
 type Node = Awaited<ReturnType<typeof startNode>>;
@@ -100,18 +100,19 @@ function createReaders({ log, mailboxes }: Node) {
     received,
     resynced,
     /** Lets a device read and acknowledge what waits for it. */
-    async read(recipient: string, deviceId: string): Promise<void> {
-      if (await mailboxes.takeCut({ recipient, deviceId })) resynced.add(`${recipient} ${deviceId}`);
-      const { devices } = await mailboxes.get(recipient);
+    async read(key: string, deviceId: string): Promise<void> {
+      const recipient = recipientOf(key);
+      if (await mailboxes.clearResync({ recipient, deviceId })) resynced.add(`${key} ${deviceId}`);
+      const { devices } = await mailboxes.get(key);
       const device = devices.find(({ id }) => id === deviceId);
       if (device === undefined) return;
       const { acked, start } = device;
       const query = { recipient, deviceId, namespaces: [namespace], limit: 1000 };
-      const { entries } = await log.read({ ...query, after: lowestOf(acked, start, namespace) });
+      const { entries } = await log.read({ ...query, after: lowestAcked(acked, start, namespace) });
       const pending = entries.filter((entry) => !isAcked(acked, start, entry));
       const last = entries.at(-1)?.position;
       if (last === undefined) return;
-      for (const entry of pending) addTo(received, `${recipient} ${deviceId}`, String(contentOf(entry)[1]));
+      for (const entry of pending) addTo(received, `${key} ${deviceId}`, String(entry.content[1]));
       await mailboxes.change({ recipient, deviceId }, () => ({ acked: { [namespace]: { upTo: last, holes: [] } } }));
     },
   };
@@ -160,7 +161,7 @@ export async function runMigration({ seed, recipients, messages }: MigrationRun)
     });
     const node = await startNode(proxy.url(), random);
     try {
-      do await node.migrate();
+      do await node.migration.run();
       while (isMortal && !isOver);
     } catch (error) {
       if (commands <= lifetime) throw error;

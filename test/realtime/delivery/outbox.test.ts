@@ -1,14 +1,19 @@
 import { expect, test } from 'vitest';
+import { createEntry, type Entry } from '../../../src/realtime/delivery/entry.js';
 import type { Log, LogQuery } from '../../../src/realtime/delivery/log.js';
-import type { Entry } from '../../../src/realtime/delivery/message.js';
-import { Outbox, UNACKNOWLEDGED_MAX } from '../../../src/realtime/delivery/outbox.js';
+import { withKey } from '../../../src/realtime/delivery/message.js';
+import { Outbox } from '../../../src/realtime/delivery/outbox.js';
+import { WINDOW_MAX } from '../../../src/realtime/delivery/window.js';
 import type { GatewaySocket } from '../../../src/sockets/socket.js';
+import { createTestClock } from '../../support/clock.js';
 import { createRandom } from './chaos.js';
 
-const toEntry = (position: number): Entry => ({
-  ...{ id: String(position), recipient: 'r', position, namespace: '/v1/shared', body: JSON.stringify(['m', position]) },
-  ...{ createdAt: 0, expireAt: null, isResync: false, keepsReceipt: false, hasPush: false },
-});
+const recipient = withKey({ site: '', userId: 'u' });
+const toEntry = (position: number): Entry =>
+  createEntry({
+    ...{ id: String(position), recipient, position, namespace: '/v1/shared', body: JSON.stringify(['m', position]) },
+    ...{ createdAt: 0, expireAt: null, isResync: false, keepsReceipt: false, hasPush: false },
+  });
 
 /** An outbox over a log in memory, with a client that acknowledges when the test says so. */
 function openOutbox() {
@@ -27,24 +32,25 @@ function openOutbox() {
   const socket = { nsp: { name: '/v1/shared' }, emit } as unknown as GatewaySocket;
   const outbox: Outbox = new Outbox(
     socket,
-    { recipient: 'r', deviceId: 'd' },
+    { recipient, deviceId: 'd' },
     {
       log: { read } as unknown as Log,
-      now: () => 0,
-      after: () => () => undefined,
-      acknowledge: (_outbox, entries) => {
-        for (const entry of entries) outbox.settle(entry);
-      },
-      sent: () => undefined,
-      expired: () => undefined,
-      failed: (error) => {
-        throw error;
+      clock: createTestClock(),
+      listener: {
+        acknowledged: (_outbox, entries) => {
+          for (const entry of entries) outbox.settle(entry);
+        },
+        sent: () => undefined,
+        expired: () => undefined,
+        readFailed: (error) => {
+          throw error;
+        },
       },
     },
   );
   const cursor = {
     ...{ device: outbox.device, acked: {}, start: 0, sent: {}, revision: 0 },
-    ...{ isDirty: false, ended: [], usedAt: 0 },
+    ...{ isDirty: false, outcomes: [], usedAt: 0 },
   };
   return {
     ...{ outbox, log, received, cursor },
@@ -64,29 +70,29 @@ const upTo = (last: number) => Array.from({ length: last }, (_, index) => index 
 
 test('reads on after a full window although no notification told of the rest', async () => {
   const { outbox, store, received, acknowledge, cursor } = openOutbox();
-  store(2 * UNACKNOWLEDGED_MAX + 300);
+  store(2 * WINDOW_MAX + 300);
   // Only the first entry is known to exist; the others were stored by a node whose notifications were lost.
   outbox.resume({ cursor, position: 0, last: 1 });
   for (let round = 0; round < 6; round += 1) {
     await settle();
-    acknowledge(UNACKNOWLEDGED_MAX);
+    acknowledge(WINDOW_MAX);
   }
-  expect(received).toEqual(upTo(2 * UNACKNOWLEDGED_MAX + 300));
+  expect(received).toEqual(upTo(2 * WINDOW_MAX + 300));
   await settle();
   expect(outbox.isIdle).toBe(true);
 });
 
 test('sends a message that is stored right after it has read everything', async () => {
   const { outbox, store, received, acknowledge, cursor, log } = openOutbox();
-  store(UNACKNOWLEDGED_MAX);
+  store(WINDOW_MAX);
   outbox.resume({ cursor, position: 0, last: 1 });
   await settle();
-  acknowledge(UNACKNOWLEDGED_MAX);
+  acknowledge(WINDOW_MAX);
   await settle();
   store(1);
   outbox.offer(log.at(-1) as Entry);
   await settle();
-  expect(received).toEqual(upTo(UNACKNOWLEDGED_MAX + 1));
+  expect(received).toEqual(upTo(WINDOW_MAX + 1));
 });
 
 test.each([1, 2, 3, 4, 5, 6, 7, 8])('sends every entry once and in order (seed %i)', async (seed) => {
@@ -109,7 +115,7 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])('sends every entry once and in order (seed %
     }
     if (random() < 0.5) await settle();
   }
-  outbox.look(log.length);
+  outbox.notice(log.length);
   while (received.length < log.length || !outbox.isIdle) {
     await settle();
     acknowledge(1 + Math.floor(random() * 200));

@@ -1,0 +1,69 @@
+import type { TaskTracker } from '../../platform/task-tracker.js';
+import { isAcked, merge } from './acked.js';
+import type { Cursor, Cursors } from './cursors.js';
+import type { Entry } from './entry.js';
+import type { QueueLimits } from './limits.js';
+import type { Mailboxes } from './mailboxes.js';
+import type { Outbox, OutboxListener } from './outbox.js';
+import type { MailboxSockets } from './sockets.js';
+
+interface Dependencies {
+  readonly sockets: MailboxSockets;
+  readonly cursors: Cursors;
+  readonly limits: QueueLimits;
+  readonly mailboxes: Mailboxes;
+  readonly tasks: TaskTracker;
+  /** The database failed; what failed is repeated. */
+  report(error: unknown): void;
+}
+
+/** Moves the cursor of a device when its client acknowledges messages, or when messages expire. */
+export class Acknowledgements implements OutboxListener {
+  readonly #dependencies: Dependencies;
+
+  constructor(dependencies: Dependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  acknowledged(outbox: Outbox, entries: readonly Entry[]): void {
+    const { sockets, cursors, tasks } = this.#dependencies;
+    const { cursor, device } = outbox;
+    const [first] = entries;
+    if (outbox.isClosed || cursor === undefined || first === undefined) return;
+    const overtaken = outbox.overtakenBy(first);
+    // Of two sockets of one device the first acknowledgement counts.
+    for (const sibling of sockets.outboxesOf(device)) for (const entry of entries) sibling.settle(entry);
+    cursors.acknowledge(cursor, outbox.acked, entries);
+    if (overtaken !== undefined) tasks.run(this.#startOver(cursor, overtaken));
+  }
+
+  sent(cursor: Cursor, entry: Entry): void {
+    this.#dependencies.cursors.markSent(cursor, entry);
+  }
+
+  /** A client that was not told when it connected is told when it connects next. */
+  expired(outbox: Outbox, entry: Entry): void {
+    const { cursors, mailboxes, tasks } = this.#dependencies;
+    if (outbox.cursor !== undefined) cursors.expire(outbox.cursor, entry);
+    if (!outbox.isResyncSent) tasks.run(mailboxes.flagResync(outbox.device));
+  }
+
+  readFailed(error: unknown): void {
+    this.#dependencies.report(error);
+  }
+
+  /** The client has missed a message that it cannot do without, so the rest of its queue is of no use. */
+  async #startOver(cursor: Cursor, overtaken: Entry): Promise<void> {
+    const { sockets, cursors, limits } = this.#dependencies;
+    await cursors.flush();
+    // Another socket of the device may have acknowledged it meanwhile.
+    const stored = await limits.clear(cursor.device, ({ acked, start }) => !isAcked(acked, start, overtaken));
+    if (stored === undefined) return;
+    cursor.acked = merge(cursor.acked, stored.acked);
+    Object.assign(cursor, { start: stored.start, revision: stored.revision });
+    for (const outbox of sockets.outboxesOf(cursor.device)) {
+      outbox.skipTo(stored.start);
+      outbox.socket.emit('_resync');
+    }
+  }
+}

@@ -1,0 +1,115 @@
+import { isDeepStrictEqual } from 'node:util';
+import { merge } from './acked.js';
+import type { Cursor, EntryOutcome } from './cursors.js';
+import type { Log, Outcome } from './log.js';
+import type { Mailboxes } from './mailboxes.js';
+import type { PushStore } from './push/store.js';
+
+/** What is to be written of a cursor. */
+export interface CursorChange {
+  readonly cursor: Cursor;
+  readonly outcomes: readonly EntryOutcome[];
+  /** Its acknowledgements have changed. */
+  readonly isDirty: boolean;
+}
+
+interface Dependencies {
+  readonly mailboxes: Mailboxes;
+  readonly log: Log;
+  readonly pushStore: Pick<PushStore, 'remove'>;
+  /** The device of a cursor is connected, but was removed from its mailbox. */
+  onRemoved(cursor: Cursor): Promise<void>;
+}
+
+/** Writes acknowledgements of many devices with few database calls. */
+export class CursorWriter {
+  readonly #dependencies: Dependencies;
+
+  constructor(dependencies: Dependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  async write(changes: readonly CursorChange[]): Promise<void> {
+    const dirty = changes.flatMap(({ cursor, isDirty }) => (isDirty ? cursor : []));
+    const entries = changes.flatMap(({ outcomes }) => outcomes.map(({ entry }) => entry));
+    const pushed = entries.flatMap(({ id, hasPush }) => (hasPush ? id : []));
+    await Promise.all([
+      this.#writeOutcomes(changes),
+      this.#writeCursors(dirty),
+      this.#dependencies.pushStore.remove(pushed),
+    ]);
+  }
+
+  async #writeOutcomes(changes: readonly CursorChange[]): Promise<void> {
+    const { log } = this.#dependencies;
+    const updates = changes.flatMap(({ cursor: { device }, outcomes }) => {
+      const noted = outcomes.filter(({ entry, expiry }) => entry.keepsReceipt || expiry !== undefined);
+      return toGroups(noted).map((group) => log.toOutcomeUpdate(device.recipient.key, device.deviceId, group));
+    });
+    if (updates.length > 0) await log.collection.bulkWrite(updates as never, { ordered: false });
+  }
+
+  /**
+   * One update for all cursors. Each is written only if its device is stored as it was when it was read last. Those that
+   * another node has changed meanwhile are read together, merged and written again.
+   */
+  async #writeCursors(dirty: readonly Cursor[]): Promise<void> {
+    const { mailboxes } = this.#dependencies;
+    const unread = dirty.filter(({ revision }) => revision === undefined);
+    const known = dirty.filter(({ revision }) => revision !== undefined);
+    let left = unread.length === 0 ? known : [...known, ...(await this.#mergeStored(unread))];
+    while (left.length > 0) {
+      const updates = left.map(({ device, revision = 0, acked, sent }) =>
+        mailboxes.toUpdate(device, revision, { acked, sent }),
+      );
+      const { matchedCount } = await mailboxes.collection.bulkWrite(updates as never, { ordered: false });
+      if (matchedCount === left.length) {
+        for (const cursor of left) cursor.revision = (cursor.revision ?? 0) + 1;
+        return;
+      }
+      left = await this.#mergeStored(left);
+    }
+  }
+
+  /** Merges what is stored into cursors. @returns those that know more than is stored */
+  async #mergeStored(cursors: readonly Cursor[]): Promise<Cursor[]> {
+    const { mailboxes, onRemoved } = this.#dependencies;
+    const found = await mailboxes.find(cursors.map(({ device }) => device.recipient.key));
+    const changed: Cursor[] = [];
+    for (const cursor of cursors) {
+      const { recipient, deviceId } = cursor.device;
+      const stored = found.get(recipient.key)?.devices.find(({ id }) => id === deviceId);
+      if (stored === undefined) {
+        await onRemoved(cursor);
+        continue;
+      }
+      cursor.acked = merge(stored.acked, cursor.acked);
+      cursor.sent = highest(stored.sent, cursor.sent);
+      cursor.start = Math.max(cursor.start, stored.start);
+      cursor.revision = stored.revision;
+      if (!isDeepStrictEqual([cursor.acked, cursor.sent], [stored.acked, stored.sent])) changed.push(cursor);
+    }
+    return changed;
+  }
+}
+
+/** By namespace, the higher of two positions. */
+export function highest(one: Readonly<Record<string, number>>, other: Readonly<Record<string, number>>) {
+  const result: Record<string, number> = { ...one };
+  for (const [namespace, position] of Object.entries(other)) {
+    result[namespace] = Math.max(position, result[namespace] ?? 0);
+  }
+  return result;
+}
+
+/** Outcomes of the same time and reason are one update. */
+function toGroups(outcomes: readonly EntryOutcome[]): Outcome[] {
+  const groups = new Map<string, Outcome & { positions: number[] }>();
+  for (const { entry, at, expiry } of outcomes) {
+    const key = `${at} ${expiry ?? ''}`;
+    const group = groups.get(key) ?? { positions: [], at, ...(expiry && { expiry }) };
+    group.positions.push(entry.position);
+    groups.set(key, group);
+  }
+  return [...groups.values()];
+}

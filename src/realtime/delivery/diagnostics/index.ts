@@ -1,0 +1,152 @@
+/**
+ * Why a user got a message, or did not: what is stored of it, together with who is connected now. It asks the database and
+ * presence, never the nodes, and bounds what it reads.
+ */
+import type { Collection } from 'mongoose';
+import type { DeliveryReason } from '#shared/contracts/deliveries.js';
+import { siteNamespace, userNamespaces } from '#shared/contracts/namespaces.js';
+import type { Models } from '#shared/models/index.js';
+import type { Clock } from '../../../platform/clock.js';
+import type { Place } from '../../presence/index.js';
+import { Mailboxes, type StoredDevice } from '../mailboxes.js';
+import { GENERAL_SITE, keyOf, type Recipient } from '../message.js';
+import { type Heartbeats, Nodes } from '../nodes.js';
+import type { DeliveryState } from '../outcomes.js';
+import { toPendingFilter } from '../pending.js';
+import { WINDOW_MAX } from '../window.js';
+import { History, type HistoryQuery, type PastMessage } from './history.js';
+import { type DeviceConnections, reasonOf } from './reasons.js';
+
+/** Waiting messages of a device are counted up to this many. */
+const WAITING_MAX = 1000;
+
+/** A device that messages are kept for. */
+export interface DeviceReport {
+  readonly deviceId: string;
+  readonly isConnected: boolean;
+  readonly namespaces: readonly string[];
+  readonly seenAt: Date;
+  readonly waiting: number;
+}
+
+/** What became of a message on one device; `null` where nothing is known. */
+export interface OutcomeReport {
+  readonly deviceId: string | null;
+  readonly state: DeliveryState | null;
+  readonly at: Date | null;
+  readonly reason: DeliveryReason;
+}
+
+/** A message and what became of it. */
+export interface MessageReport extends Omit<PastMessage, 'outcomes'> {
+  readonly outcomes: readonly OutcomeReport[];
+}
+
+/** A page of messages, and the devices of the recipient. */
+export interface DeliveryReport {
+  readonly messages: readonly MessageReport[];
+  readonly devices: readonly DeviceReport[];
+  /** `before` of the next page; `null`: there is none. */
+  readonly next: number | null;
+}
+
+/** Reports what became of the messages of a recipient. */
+export class DeliveryDiagnostics {
+  readonly #history: History;
+  readonly #entries: Collection;
+  readonly #mailboxes: Mailboxes;
+  readonly #nodes: Nodes;
+  readonly #clock: Clock;
+
+  constructor({ models, clock }: { models: Models; clock: Clock }) {
+    this.#history = new History(models, clock.now);
+    this.#entries = models.DeliveryEntry.collection;
+    this.#mailboxes = new Mailboxes(models.DeliveryRecipient);
+    this.#nodes = new Nodes({ model: models.DeliveryNode, clock });
+    this.#clock = clock;
+  }
+
+  /** @param placesOf where the sockets of the recipient are, on all nodes */
+  async report(query: HistoryQuery, placesOf: () => Promise<readonly Place[]>): Promise<DeliveryReport> {
+    const { recipient } = query;
+    const mailbox = await this.#mailboxes.get(keyOf(recipient));
+    const { messages, next } = await this.#history.page(query, mailbox);
+    const [places, heartbeats] = await Promise.all([placesOf(), this.#nodes.heartbeatsOf(mailbox.devices)]);
+    const devices = await Promise.all(
+      mailbox.devices.map((device) => this.#inspect(recipient, device, { places, heartbeats })),
+    );
+    return {
+      messages: messages.map((message) => toMessageReport(message, devices)),
+      devices: devices.map(({ report }) => report),
+      next,
+    };
+  }
+
+  async #inspect(
+    recipient: Recipient,
+    device: StoredDevice,
+    { places, heartbeats }: Observed,
+  ): Promise<InspectedDevice> {
+    const key = keyOf(recipient);
+    const { id: deviceId } = device;
+    const namespaces = places.flatMap((place) => (place.deviceId === deviceId ? place.namespace : [])).sort();
+    const filter = toPendingFilter(device, { recipient: key, now: this.#clock.now() });
+    const waiting = await this.#entries.countDocuments(filter, { limit: WAITING_MAX });
+    const heard = namespaces.filter((namespace) => namespacesOf(recipient).includes(namespace));
+    const limits = heard.map(async (namespace): Promise<[string, number]> => {
+      return [
+        namespace,
+        waiting <= WINDOW_MAX ? Number.POSITIVE_INFINITY : await this.#windowEnd(key, device, namespace),
+      ];
+    });
+    const isConnected = namespaces.length > 0;
+    return {
+      report: { deviceId, isConnected, namespaces, seenAt: new Date(heartbeats.seenAt(device)), waiting },
+      connections: { namespaces, sendableUpTo: new Map(await Promise.all(limits)) },
+    };
+  }
+
+  /** The position of the last message that a device can be sent before it acknowledges something. */
+  async #windowEnd(recipient: string, device: StoredDevice, namespace: string): Promise<number> {
+    const filter = toPendingFilter(device, { recipient, namespace, now: this.#clock.now() });
+    const last = await this.#entries.findOne(filter, {
+      ...{ projection: { _id: 0, position: 1 }, sort: { position: 1 }, skip: WINDOW_MAX - 1 },
+    });
+    return last === null ? Number.POSITIVE_INFINITY : Number(last['position']);
+  }
+}
+
+/** What is known of the connections of a recipient. */
+interface Observed {
+  readonly places: readonly Place[];
+  readonly heartbeats: Heartbeats;
+}
+
+interface InspectedDevice {
+  readonly report: DeviceReport;
+  readonly connections: DeviceConnections;
+}
+
+const AWAY: DeviceConnections = { namespaces: [], sendableUpTo: new Map() };
+
+function toMessageReport({ outcomes, ...message }: PastMessage, devices: readonly InspectedDevice[]): MessageReport {
+  const reports = outcomes.map((outcome): OutcomeReport => {
+    const { device: deviceId, state, at } = outcome;
+    const connections = devices.find(({ report }) => report.deviceId === deviceId)?.connections ?? AWAY;
+    return { deviceId, state, at, reason: reasonOf(message.entry, outcome, connections) };
+  });
+  return { ...message, outcomes: [...reports, ...unknownOutcomes(reports, devices)] };
+}
+
+/** Devices of which nothing is known; none for a message that waits for the first device. */
+function unknownOutcomes(known: readonly OutcomeReport[], devices: readonly InspectedDevice[]): OutcomeReport[] {
+  const reported = new Set(known.map(({ deviceId }) => deviceId));
+  if (reported.has(null)) return [];
+  return devices.flatMap(({ report: { deviceId } }): OutcomeReport[] =>
+    reported.has(deviceId) ? [] : [{ deviceId, state: null, at: null, reason: 'NO_RECORD' }],
+  );
+}
+
+/** The namespaces on which the messages of a mailbox are sent. */
+const namespacesOf = ({ site }: Recipient): readonly string[] =>
+  site === GENERAL_SITE ? userNamespaces : [siteNamespace(site)];

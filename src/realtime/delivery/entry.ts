@@ -1,0 +1,112 @@
+import type { IdentifiedMessage, KeyedRecipient } from './message.js';
+
+/** In the place of a namespace: the entry was purged and only proves that its position was taken. */
+export const PURGED = '';
+/**
+ * Entries are purged at the earliest this long after they were stored. It is longer than any node trusts what it knows of the
+ * last position, see `positions.ts`.
+ */
+const PURGE_MIN_AGE_MS = 300_000;
+
+/** The name of an event and its arguments. */
+export type Content = readonly [event: string, ...args: unknown[]];
+
+/** What is stored of a message. */
+export interface EntryFields {
+  /** Id of the message. */
+  readonly id: string;
+  readonly recipient: KeyedRecipient;
+  /** 1, 2, 3, … for each recipient, in the order in which messages were stored. */
+  readonly position: number;
+  readonly namespace: string;
+  /** JSON of the {@link Content}. */
+  readonly body: string;
+  /** Unix time in milliseconds, by the clock of the node that stored it. */
+  readonly createdAt: number;
+  /** Unix time in milliseconds; `null`: no time limit of its own. */
+  readonly expireAt: number | null;
+  readonly isResync: boolean;
+  readonly keepsReceipt: boolean;
+  /** A push is sent unless a device acknowledges the message. */
+  readonly hasPush: boolean;
+}
+
+/** One message in the log of its recipient. */
+export interface Entry extends EntryFields {
+  /** Parsed from the body when it is needed first, and shared by all sockets that are sent the message. */
+  readonly content: Content;
+}
+
+/** @param content of the body, if it is known */
+export function createEntry(fields: EntryFields, content?: Content): Entry {
+  let parsed = content;
+  return {
+    ...fields,
+    get content() {
+      parsed ??= JSON.parse(fields.body) as Content;
+      return parsed;
+    },
+  };
+}
+
+/** A message at its position in the log of its recipient. */
+export function toEntry(
+  message: IdentifiedMessage,
+  { recipient, position, createdAt }: Pick<EntryFields, 'recipient' | 'position' | 'createdAt'>,
+): Entry {
+  const content: Content = [message.event, ...message.args];
+  const fields = {
+    ...{ id: message.id, recipient, position, namespace: message.namespace, body: JSON.stringify(content), createdAt },
+    expireAt: message.ttlMs === undefined ? null : createdAt + message.ttlMs,
+    isResync: message.isResync === true,
+    keepsReceipt: message.keepsReceipt === true,
+    hasPush: message.push !== undefined,
+  };
+  return createEntry(fields, content);
+}
+
+/** An entry as the database has it. Of a purged one only the first four fields are left. */
+export interface StoredEntry {
+  readonly _id: string;
+  /** Key of the recipient. */
+  readonly recipient: string;
+  readonly position: number;
+  readonly namespace: string;
+  readonly body?: string;
+  readonly createdAt?: Date;
+  /** When the purge looks at it next. */
+  readonly checkAt?: Date;
+  readonly expireAt?: Date;
+  readonly isResync?: boolean;
+  readonly keepsReceipt?: boolean;
+  readonly hasPush?: boolean;
+}
+
+/** When an entry is stored, and how long its receipt is kept after that. */
+interface Retention {
+  /** Unix time in milliseconds. */
+  readonly storedAt: number;
+  readonly receiptTtlMs: number;
+}
+
+/** The document of an entry. */
+export const toDocument = (entry: EntryFields, { storedAt, receiptTtlMs }: Retention): StoredEntry => ({
+  ...{ _id: entry.id, recipient: entry.recipient.key, position: entry.position, namespace: entry.namespace },
+  ...{ body: entry.body, createdAt: new Date(entry.createdAt) },
+  checkAt: new Date(storedAt + PURGE_MIN_AGE_MS + (entry.keepsReceipt ? receiptTtlMs : 0)),
+  ...(entry.expireAt !== null && { expireAt: new Date(entry.expireAt) }),
+  ...(entry.isResync && { isResync: true }),
+  ...(entry.keepsReceipt && { keepsReceipt: true }),
+  ...(entry.hasPush && { hasPush: true }),
+});
+
+/** The entry of a document. */
+export const fromDocument = (document: StoredEntry, recipient: KeyedRecipient): Entry =>
+  createEntry({
+    ...{ id: document._id, recipient, position: document.position, namespace: document.namespace },
+    ...{ body: document.body ?? '[]', createdAt: document.createdAt?.getTime() ?? 0 },
+    expireAt: document.expireAt?.getTime() ?? null,
+    isResync: document.isResync === true,
+    keepsReceipt: document.keepsReceipt === true,
+    hasPush: document.hasPush === true,
+  });

@@ -1,0 +1,49 @@
+import type { Log, LogChunk, LogQuery } from './log.js';
+
+/** Messages of one read, and of one `_batch`. */
+const READ_MAX = 500;
+
+/** Reads the log of a recipient on behalf of one socket, and knows whether there is more to read. */
+export class LogReader {
+  readonly #log: Log;
+  readonly #query: Pick<LogQuery, 'recipient' | 'deviceId' | 'namespaces'>;
+  #position = 0;
+  /** The highest position that is known to exist. */
+  #last = 0;
+  /** The last read did not reach the end of the log, so there may be more than `#last` says. */
+  #isTruncated = false;
+
+  constructor(log: Log, query: Pick<LogQuery, 'recipient' | 'deviceId' | 'namespaces'>) {
+    this.#log = log;
+    this.#query = query;
+  }
+
+  /** Everything up to here was taken, or is not for the socket. */
+  get position(): number {
+    return this.#position;
+  }
+
+  get hasMore(): boolean {
+    return this.#isTruncated || this.#last > this.#position;
+  }
+
+  /** Takes everything up to a position. */
+  moveTo(position: number): void {
+    this.#position = Math.max(this.#position, position);
+    this.#last = Math.max(this.#last, position);
+  }
+
+  /** An entry exists at a position. */
+  notice(position: number): void {
+    this.#last = Math.max(this.#last, position);
+  }
+
+  /** The next entries. Those that exist by now and are not among them, nor above them, are not for the socket. */
+  async read(): Promise<LogChunk & { readonly end: number }> {
+    const end = this.#last;
+    const chunk = await this.#log.read({ ...this.#query, after: this.#position, limit: READ_MAX });
+    this.notice(chunk.entries.at(-1)?.position ?? 0);
+    this.#isTruncated = !chunk.isLast;
+    return { ...chunk, end };
+  }
+}

@@ -1,0 +1,88 @@
+import type { Clock } from '../../platform/clock.js';
+import type { TaskTracker } from '../../platform/task-tracker.js';
+import type { Cursors } from './cursors.js';
+import type { DeviceExpiry } from './device-expiry.js';
+import { CLOCK_SKEW_MS } from './devices.js';
+import { type Log, STORING_MAX_MS } from './log.js';
+import { recipientOf } from './message.js';
+import { HEARTBEAT_MS, type Nodes } from './nodes.js';
+import type { Outboxes } from './outboxes.js';
+import type { MailboxSockets } from './sockets.js';
+
+/** How often a node polls the log for entries whose notifications were lost. Well under the 10 s that are promised. */
+const POLL_INTERVAL_MS = 4000;
+const SWEEP_INTERVAL_MS = 30_000;
+/** For so long after its start a node looks for what nodes of an earlier version, which may still run, have stored. */
+const MIGRATION_MS = 3_600_000;
+
+interface Dependencies {
+  readonly sockets: MailboxSockets;
+  readonly outboxes: Outboxes;
+  readonly cursors: Cursors;
+  readonly expiry: DeviceExpiry;
+  readonly nodes: Nodes;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly tasks: TaskTracker;
+  purge(): Promise<void>;
+  migrate(): Promise<void>;
+}
+
+/** What a node does at intervals. */
+export class Maintenance {
+  readonly #dependencies: Dependencies;
+  readonly #startedAt: number;
+  readonly #stops: (() => void)[] = [];
+  #polledAt: number;
+
+  constructor(dependencies: Dependencies) {
+    this.#dependencies = dependencies;
+    this.#startedAt = dependencies.clock.now();
+    this.#polledAt = this.#startedAt;
+  }
+
+  start(): void {
+    const { nodes, tasks } = this.#dependencies;
+    tasks.run(nodes.beat());
+    this.#every(POLL_INTERVAL_MS, () => this.#poll());
+    this.#every(HEARTBEAT_MS, () => nodes.beat());
+    this.#every(SWEEP_INTERVAL_MS, () => this.#sweep());
+  }
+
+  stop(): void {
+    for (const stop of this.#stops) stop();
+  }
+
+  /** Finds new entries whose notifications were lost. */
+  async #poll(): Promise<void> {
+    const { log, outboxes, clock } = this.#dependencies;
+    const now = clock.now();
+    const lasts = await log.lastSince(this.#polledAt - STORING_MAX_MS - CLOCK_SKEW_MS);
+    for (const [key, last] of lasts) outboxes.notice(recipientOf(key), last);
+    this.#polledAt = now;
+  }
+
+  async #sweep(): Promise<void> {
+    const { sockets, outboxes, cursors, nodes, expiry, clock, purge, migrate } = this.#dependencies;
+    for (const socket of sockets.all()) outboxes.releaseIdle(socket);
+    cursors.forgetIdle((device) => sockets.outboxesOf(device).length > 0);
+    await nodes.beat();
+    await expiry.removeAway();
+    await purge();
+    if (clock.now() - this.#startedAt < MIGRATION_MS) await migrate();
+  }
+
+  /** Runs a task at an interval, but never twice at once. */
+  #every(intervalMs: number, task: () => Promise<void>): void {
+    const { clock, tasks } = this.#dependencies;
+    let isRunning = false;
+    const run = async (): Promise<void> => {
+      if (isRunning) return;
+      isRunning = true;
+      await task().finally(() => {
+        isRunning = false;
+      });
+    };
+    this.#stops.push(clock.every(intervalMs, () => tasks.run(run())));
+  }
+}

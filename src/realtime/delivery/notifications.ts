@@ -1,0 +1,54 @@
+/** What a node tells the others of entries that it has stored. The bus may lose it: every node also polls the log. */
+import { createEntry, type Entry, type EntryFields } from './entry.js';
+import { recipientOf } from './message.js';
+
+/** Messages of the bus with new entries. */
+export const NEW_ENTRIES_TOPIC = 'delivery.log';
+
+/** Content of entries that one message of the bus carries. An entry above it is announced without its content. */
+const CONTENT_MAX_CHARACTERS = 65_536;
+
+/** Where a new entry is. */
+export type EntryPlace = Pick<EntryFields, 'recipient' | 'position' | 'createdAt'>;
+
+/** With the key of the recipient, as it travels. */
+type Keyed<Fields extends EntryPlace> = Omit<Fields, 'recipient'> & { readonly recipient: string };
+
+/** An entry, or only its place. */
+export type NewEntryNotification = Keyed<EntryFields> | Keyed<EntryPlace>;
+
+/** @returns notifications in groups that each fit into one message of the bus */
+export function toNotifications(entries: readonly Entry[]): NewEntryNotification[][] {
+  const groups: NewEntryNotification[][] = [];
+  let characters = Number.POSITIVE_INFINITY;
+  for (const entry of entries) {
+    const isLarge = entry.body.length > CONTENT_MAX_CHARACTERS;
+    const size = isLarge ? 0 : entry.body.length;
+    characters += size;
+    if (characters > CONTENT_MAX_CHARACTERS) {
+      groups.push([]);
+      characters = size;
+    }
+    groups.at(-1)?.push(isLarge ? toPlaceNotification(entry) : toEntryNotification(entry));
+  }
+  return groups;
+}
+
+/** Announces where an entry is. */
+export const toPlaceNotification = ({ recipient, position, createdAt }: EntryPlace): Keyed<EntryPlace> => ({
+  ...{ recipient: recipient.key, position, createdAt },
+});
+
+const toEntryNotification = ({ content: _, recipient, ...fields }: Entry): Keyed<EntryFields> => ({
+  ...fields,
+  recipient: recipient.key,
+});
+
+/** What another node has announced. */
+export function fromNotification(notification: NewEntryNotification): Entry | EntryPlace {
+  const recipient = recipientOf(notification.recipient);
+  return 'body' in notification ? createEntry({ ...notification, recipient }) : { ...notification, recipient };
+}
+
+/** Whether the entry itself was announced. */
+export const isEntry = (announced: Entry | EntryPlace): announced is Entry => 'body' in announced;

@@ -1,0 +1,138 @@
+import { GatewayError } from '../../errors.js';
+import { createBatcher } from '../../platform/batcher.js';
+import type { Clock } from '../../platform/clock.js';
+import type { TaskTracker } from '../../platform/task-tracker.js';
+import type { GatewaySocket } from '../../sockets/socket.js';
+import { highestAcked, lowestAcked } from './acked.js';
+import type { Cursors } from './cursors.js';
+import { CLOCK_SKEW_MS, type ConnectingDevice, type Devices, type RegisteredDevice } from './devices.js';
+import type { Entry } from './entry.js';
+import type { QueueLimits } from './limits.js';
+import type { Log, LogRange } from './log.js';
+import type { Device, Mailboxes, StoredDevice } from './mailboxes.js';
+import { EVERYWHERE, type Recipient, withKey } from './message.js';
+import type { Outbox } from './outbox.js';
+import type { Outboxes } from './outboxes.js';
+import type { Positions } from './positions.js';
+
+/** When a failed attempt is repeated. */
+const RETRY_MS = 4000;
+/** Devices whose waiting entries one query counts, and how many it counts. */
+const COUNTS_MAX = 200;
+const WAITING_MAX = 5000;
+
+interface Dependencies {
+  readonly outboxes: Outboxes;
+  readonly devices: Devices;
+  readonly mailboxes: Mailboxes;
+  readonly cursors: Cursors;
+  readonly limits: QueueLimits;
+  readonly log: Log;
+  readonly positions: Positions;
+  readonly clock: Clock;
+  readonly tasks: TaskTracker;
+  /** Messages that may wait for a device. */
+  readonly mailboxMax: number;
+  /** The database failed; what failed is repeated. */
+  report(error: unknown): void;
+}
+
+/** A socket that has connected, and what was known at that moment. */
+interface Opening {
+  readonly outbox: Outbox;
+  readonly device: ConnectingDevice;
+  /** The highest position that was known to be stored. */
+  readonly stored: number;
+}
+
+/** Opens the outbox of a socket: finds where its device stands, and sends what waits. */
+export class Opener {
+  readonly #dependencies: Dependencies;
+  /** How many entries wait in the ranges of a recipient, asked together for all that connect at once; `undefined`: many. */
+  readonly #countWaiting = createBatcher(async (asked: readonly (readonly LogRange[])[]) => {
+    const counts = await this.#dependencies.log.count(asked.flat(), WAITING_MAX);
+    return asked.map(([range]) => counts && (counts.get(range?.recipient ?? '') ?? 0));
+  }, COUNTS_MAX);
+
+  constructor(dependencies: Dependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** The client counts as connected from now on, so everything that is known now is noted before anything is awaited. */
+  open(socket: GatewaySocket, recipient: Recipient): void {
+    const { outboxes, positions, clock } = this.#dependencies;
+    const keyed = withKey(recipient);
+    const outbox = outboxes.open(socket, keyed);
+    const namespaces = [socket.nsp.name, EVERYWHERE];
+    const answered = positions.answered(keyed.key);
+    const device = { ...outbox.device, namespaces, connectedAt: clock.now(), answered };
+    this.#openWithRetry({ outbox, device, stored: positions.stored(keyed.key) });
+  }
+
+  /** Tries until the database has answered or the socket is gone. */
+  #openWithRetry(opening: Opening): void {
+    const { clock, report } = this.#dependencies;
+    const { outbox } = opening;
+    this.#open(opening).catch((error: unknown) => {
+      if (error instanceof GatewayError) return refuse(outbox.socket, error);
+      report(error);
+      if (!outbox.isClosed) clock.after(RETRY_MS, () => this.#openWithRetry(opening));
+    });
+  }
+
+  async #open({ outbox, device, stored }: Opening): Promise<void> {
+    const { devices, cursors, outboxes, positions, tasks } = this.#dependencies;
+    const registered = await devices.register(device);
+    if (outbox.isClosed) return;
+    if (!registered.isNew) tasks.run(devices.noteConnection(device));
+    const last = positions.stored(device.recipient.key);
+    const waiting = await this.#countWaiting(toRanges(device, registered.device));
+    const known = await this.#applyLimits(outbox, registered, waiting);
+    const cursor = cursors.of(outbox.device, known);
+    if (waiting === 0) {
+      const highest = device.namespaces.map((namespace) => highestAcked(known.acked, known.start, namespace));
+      outbox.resume({ cursor, position: Math.max(last, ...highest), last });
+    } else {
+      const isOld = ({ position, createdAt }: Entry): boolean =>
+        position <= stored || createdAt < device.connectedAt - CLOCK_SKEW_MS;
+      await outbox.catchUp({ cursor, position: lowestOf(device, known), last }, isOld);
+    }
+    outboxes.releaseIdle(outbox.socket);
+  }
+
+  /** Trims the queue if it is too long, and tells the client if it has lost messages. @returns the device as it is stored */
+  async #applyLimits(outbox: Outbox, registered: RegisteredDevice, waiting: number | undefined): Promise<StoredDevice> {
+    const { limits, mailboxes, log, mailboxMax } = this.#dependencies;
+    const { device, isNew } = registered;
+    const { recipient } = outbox.device;
+    const namespaces = [outbox.socket.nsp.name, EVERYWHERE];
+    const length = waiting ?? (await log.readLast(recipient.key)) - lowestOf({ namespaces }, device);
+    const isTooLong = length > mailboxMax;
+    // Another node may have trimmed it since the device was registered.
+    const trimmed = isTooLong ? await limits.trimDevice(outbox.device) : undefined;
+    if (isTooLong || registered.needsResync) {
+      const isCleared = await mailboxes.clearResync(outbox.device);
+      if (isCleared || isNew) outbox.sendResync();
+    }
+    return trimmed ?? device;
+  }
+}
+
+/** Nothing up to this position waits for the device. */
+const lowestOf = ({ namespaces }: Pick<ConnectingDevice, 'namespaces'>, { acked, start }: StoredDevice): number =>
+  Math.min(...namespaces.map((namespace) => lowestAcked(acked, start, namespace)));
+
+/** Where entries may wait for a device. */
+const toRanges = (
+  { recipient, namespaces }: Device & Pick<ConnectingDevice, 'namespaces'>,
+  { acked, start }: StoredDevice,
+): LogRange[] =>
+  namespaces.map((namespace) => ({
+    ...{ recipient: recipient.key, namespace, after: lowestAcked(acked, start, namespace) },
+  }));
+
+/** The device cannot be kept. */
+function refuse(socket: GatewaySocket, { code }: GatewayError): void {
+  socket.emit('disconnected', { reason: code });
+  socket.disconnect();
+}

@@ -1,0 +1,183 @@
+import type { Collection, Model } from 'mongoose';
+import type { DeliveryPush } from '#shared/models/delivery.js';
+import type { Clock } from '../../../platform/clock.js';
+import { type PushNotification, toFitting } from '../../../platform/fcm/notification.js';
+import { newId } from '../message.js';
+
+/** Lease on a claimed push; extended while it is being sent. */
+export const LEASE_MS = 60_000;
+/**
+ * When a lease has expired its holder has this long to answer before another node takes the push. It is longer than the
+ * interval at which leases are extended, so a holder that is alive answers in time even if its clock is behind or the database
+ * was away.
+ */
+export const GRACE_MS = LEASE_MS / 2;
+/** An older push is of no use. */
+const PUSH_TTL_MS = 24 * 60 * 60 * 1000;
+
+/** A push that is to be sent. */
+export interface NewPush {
+  readonly userIds: readonly string[];
+  /** Its `data.id` is the id of the push: there is one for each message. */
+  readonly notification: PushNotification;
+  /** It stands for a durable message, so it is dropped when that is acknowledged or has expired. */
+  readonly isFallback: boolean;
+  readonly afterMs: number;
+}
+
+/** A push that is due and claimed by this node. */
+export interface DuePush extends Omit<NewPush, 'afterMs'> {
+  readonly id: string;
+  /** This attempt included. */
+  readonly attempts: number;
+  /** Tokens that are still to be sent to. Absent: all tokens of the users. */
+  readonly tokens: readonly string[] | undefined;
+  /** FCM has accepted it for at least one token. */
+  readonly isShown: boolean;
+  /** Tokens that FCM refuses for good, to be removed from the users. */
+  readonly refused: readonly string[];
+  /** Unix time in milliseconds. */
+  readonly createdAt: number;
+  /** Proves that this node holds this claim. */
+  readonly lease: string;
+}
+
+/** A claim on a push. */
+export type HeldPush = Pick<DuePush, 'id' | 'lease'>;
+
+/** What FCM has responded so far, in all attempts. */
+export type PushProgress = Pick<DuePush, 'isShown' | 'refused'> & { readonly tokens: readonly string[] };
+
+/** When a push is to be tried again. */
+interface NextAttempt {
+  /** Unix time in milliseconds. */
+  readonly dueAt: number;
+  readonly attempts?: number;
+}
+
+/** The pushes that are due, or will be, in the database. */
+export class PushStore {
+  readonly #collection: Collection;
+  readonly #clock: Clock;
+  readonly #listeners: ((dueAt: number) => void)[] = [];
+
+  constructor({ model, clock }: { model: Model<DeliveryPush>; clock: Clock }) {
+    this.#collection = model.collection;
+    this.#clock = clock;
+  }
+
+  /** Calls `listener` with the time at which a push of this node becomes due. */
+  onAnnounced(listener: (dueAt: number) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Tells the listeners when pushes become due. To be called when the messages that they stand for are stored. */
+  announce(pushes: readonly NewPush[]): void {
+    if (pushes.length === 0) return;
+    const dueAt = this.#clock.now() + Math.min(...pushes.map(({ afterMs }) => afterMs));
+    for (const listener of this.#listeners) listener(dueAt);
+  }
+
+  /** Stores pushes, with texts that fit into what FCM accepts. One that is stored already stays as it is. */
+  async add(pushes: readonly NewPush[]): Promise<void> {
+    if (pushes.length === 0) return;
+    const now = this.#clock.now();
+    const operations = pushes.map((push) => ({
+      updateOne: {
+        filter: { _id: push.notification.data.id },
+        update: { $setOnInsert: toStored(push, now) },
+        upsert: true,
+      },
+    }));
+    await this.#collection.bulkWrite(operations as never, { ordered: false });
+  }
+
+  /** Removes pushes that were sent, or are not needed any more. */
+  async remove(ids: readonly string[]): Promise<void> {
+    if (ids.length > 0) await this.#collection.deleteMany({ _id: { $in: [...new Set(ids)] as never[] } });
+  }
+
+  /**
+   * Claims the push that has been due for the longest time; only one node gets it. When the lease of its holder has expired
+   * the holder first has {@link GRACE_MS} to answer: it may have sent the push and be unable to store that.
+   */
+  async claim(): Promise<DuePush | undefined> {
+    const lease = newId();
+    for (;;) {
+      const now = this.#clock.now();
+      const claimed = await this.#collection.findOneAndUpdate(
+        { dueAt: { $lte: new Date(now) } },
+        [{ $set: toClaim(lease, now) }],
+        { sort: { dueAt: 1 }, returnDocument: 'after' },
+      );
+      if (claimed === null) return undefined;
+      if (claimed['lease'] === lease) return { ...toDue(claimed as unknown as DeliveryPush), lease };
+    }
+  }
+
+  /** Extends the lease of a push. */
+  async extend(push: HeldPush): Promise<void> {
+    await this.#collection.updateOne(heldBy(push), { $set: leasedFrom(this.#clock.now()) });
+  }
+
+  /**
+   * Stores what FCM has responded. Whatever fails after that, the push is not sent to the same tokens again.
+   * @returns whether this node still holds the push
+   */
+  async record(push: HeldPush, { tokens, isShown, refused }: PushProgress): Promise<boolean> {
+    const progress = { tokens: [...tokens], isShown, refused: [...refused] };
+    const update = { $set: { ...progress, ...leasedFrom(this.#clock.now()) } };
+    return (await this.#collection.findOneAndUpdate(heldBy(push), update, { projection: { _id: 1 } })) !== null;
+  }
+
+  /** Releases a push until its next attempt, unless another node has taken it. */
+  async putOff(push: DuePush, { dueAt, attempts = push.attempts }: NextAttempt): Promise<void> {
+    const $set = { dueAt: new Date(dueAt), attempts, isContested: false };
+    await this.#collection.updateOne(heldBy(push), { $set, $unset: { lease: '' } });
+  }
+
+  /** Unix time in milliseconds at which the next push becomes due, or the next lease expires. */
+  async nextDueAt(): Promise<number | undefined> {
+    const [next] = await this.#collection
+      .find({}, { projection: { dueAt: 1 } })
+      .sort({ dueAt: 1 })
+      .limit(1)
+      .toArray();
+    return (next?.['dueAt'] as Date | undefined)?.getTime();
+  }
+}
+
+const toStored = ({ afterMs, notification, ...push }: NewPush, now: number) => ({
+  ...{ ...push, notification: JSON.stringify(toFitting(notification)), attempts: 0 },
+  createdAt: new Date(now),
+  dueAt: new Date(now + afterMs),
+  purgeAt: new Date(now + afterMs + PUSH_TTL_MS),
+});
+
+/** The fields of a push that is claimed, or whose holder is asked to answer. */
+function toClaim(lease: string, now: number) {
+  const isFree = { $or: [{ $eq: [{ $type: '$lease' }, 'missing'] }, { $eq: ['$isContested', true] }] };
+  const either = (free: unknown, held: unknown) => ({ $cond: [isFree, free, held] });
+  return {
+    lease: either(lease, '$lease'),
+    attempts: either({ $add: ['$attempts', 1] }, '$attempts'),
+    dueAt: either(new Date(now + LEASE_MS), new Date(now + GRACE_MS)),
+    isContested: either(false, true),
+  };
+}
+
+const heldBy = ({ id, lease }: HeldPush) => ({ _id: id as never, lease });
+
+const leasedFrom = (now: number) => ({ dueAt: new Date(now + LEASE_MS), isContested: false });
+
+const toDue = (stored: DeliveryPush) => ({
+  id: String(stored._id),
+  userIds: stored.userIds,
+  isFallback: stored.isFallback,
+  attempts: stored.attempts,
+  tokens: stored.tokens ?? undefined,
+  isShown: stored.isShown === true,
+  refused: stored.refused ?? [],
+  notification: JSON.parse(stored.notification) as PushNotification,
+  createdAt: stored.createdAt.getTime(),
+});

@@ -1,0 +1,83 @@
+import { GatewayError } from '../../errors.js';
+import { createBatcher } from '../../platform/batcher.js';
+import type { TaskTracker } from '../../platform/task-tracker.js';
+import type { Bus } from '../bus.js';
+import type { Appender } from './appender.js';
+import type { Entry } from './entry.js';
+import type { QueueLimits } from './limits.js';
+import { type IdentifiedMessage, newId, type OutgoingMessage } from './message.js';
+import { NEW_ENTRIES_TOPIC, toNotifications } from './notifications.js';
+import type { Outboxes } from './outboxes.js';
+import type { Positions } from './positions.js';
+import type { NewPush, PushStore } from './push/store.js';
+
+/** Messages that are stored together. */
+const BATCH_MAX = 1000;
+
+/** A message that was stored. */
+export interface SentMessage {
+  readonly id: string;
+  /** Sockets of this node that it was offered to. */
+  readonly sockets: number;
+  /** To be called when the response to the caller was written. A device that connects later does not get the message. */
+  markAnswered(): void;
+}
+
+interface Dependencies {
+  readonly appender: Appender;
+  readonly positions: Positions;
+  readonly outboxes: Outboxes;
+  readonly limits: QueueLimits;
+  readonly pushStore: PushStore;
+  readonly bus: Bus;
+  readonly tasks: TaskTracker;
+}
+
+/** Stores messages, then offers them to the sockets of this node and announces them to the other nodes. */
+export class Sender {
+  readonly #dependencies: Dependencies;
+  /** Everything that arrives in one turn of the event loop is one insert. */
+  readonly #store = createBatcher((messages: readonly IdentifiedMessage[]) => this.#storeAll(messages), BATCH_MAX);
+
+  constructor(dependencies: Dependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  async send(message: OutgoingMessage): Promise<SentMessage> {
+    const id = message.id ?? newId();
+    const { entry, sockets } = await this.#store({ ...message, id }).catch((cause: unknown) => {
+      throw new GatewayError('UNAVAILABLE', {}, { cause });
+    });
+    const markAnswered = (): void => this.#dependencies.positions.markAnswered(entry.recipient.key, entry.position);
+    return { id, sockets, markAnswered };
+  }
+
+  async #storeAll(messages: readonly IdentifiedMessage[]): Promise<(StoredMessage | Error)[]> {
+    const { appender, outboxes, limits, pushStore, bus, tasks } = this.#dependencies;
+    // First, so that none is missing if this node dies in between. A push without its message is dropped.
+    const pushes = messages.flatMap(toPushes);
+    await pushStore.add(pushes);
+    const results = await appender.append(messages);
+    pushStore.announce(pushes);
+    const entries = results.filter((result): result is Entry => !(result instanceof Error));
+    const sent = results.map((result) =>
+      result instanceof Error ? result : { entry: result, sockets: outboxes.offer(result) },
+    );
+    for (const notifications of toNotifications(entries)) bus.publish(NEW_ENTRIES_TOPIC, notifications);
+    const due = entries.filter(({ position }) => limits.isDue(position)).map(({ recipient }) => recipient);
+    for (const recipient of new Map(due.map((own) => [own.key, own])).values()) tasks.run(limits.trim(recipient));
+    return sent;
+  }
+}
+
+interface StoredMessage {
+  readonly entry: Entry;
+  readonly sockets: number;
+}
+
+/** The push that follows a message; none for most. */
+function toPushes({ id, recipient: { userId }, event, push }: IdentifiedMessage): NewPush[] {
+  if (push === undefined) return [];
+  const { title, body, afterMs } = push;
+  return [{ userIds: [userId], notification: { title, body, data: { id, event } }, isFallback: true, afterMs }];
+}

@@ -1,0 +1,73 @@
+import type { Acked, AckedByNamespace } from './acked.js';
+import type { Entry } from './entry.js';
+
+/** Messages that a client may leave unacknowledged. The rest waits in the database. */
+export const WINDOW_MAX = 500;
+
+/** What was sent over a socket and is not acknowledged. */
+export class SendWindow {
+  /** By position, rising. */
+  readonly #entries = new Map<number, Entry>();
+  /** By namespace: the highest position that was acknowledged here. */
+  readonly #highest: Record<string, number> = {};
+  readonly #namespaces: readonly string[];
+
+  constructor(namespaces: readonly string[]) {
+    this.#namespaces = namespaces;
+  }
+
+  get isEmpty(): boolean {
+    return this.#entries.size === 0;
+  }
+
+  get isFull(): boolean {
+    return this.#entries.size >= WINDOW_MAX;
+  }
+
+  /** Enough was acknowledged to read on. */
+  get hasRoom(): boolean {
+    return this.#entries.size <= WINDOW_MAX / 2;
+  }
+
+  add(entry: Entry): void {
+    this.#entries.set(entry.position, entry);
+  }
+
+  /** @returns whether the entry was in the window */
+  acknowledge({ position, namespace }: Entry): boolean {
+    if (!this.#entries.delete(position)) return false;
+    this.#highest[namespace] = Math.max(position, this.#highest[namespace] ?? 0);
+    return true;
+  }
+
+  clear(): void {
+    this.#entries.clear();
+  }
+
+  /** What the client has acknowledged. @param sentUpTo everything up to this position was sent, or is not for the socket */
+  acked(sentUpTo: number): AckedByNamespace {
+    return Object.fromEntries(this.#namespaces.map((namespace) => [namespace, this.#ackedOf(namespace, sentUpTo)]));
+  }
+
+  /**
+   * An acknowledgement of a message with `isResync` that overtakes an earlier message of the same event calls for a new start.
+   * @returns the oldest message that was overtaken
+   */
+  overtakenBy({ isResync, position, content }: Pick<Entry, 'isResync' | 'position' | 'content'>): Entry | undefined {
+    if (!isResync) return undefined;
+    for (const entry of this.#entries.values()) {
+      if (entry.position >= position) return undefined;
+      if (entry.content[0] === content[0]) return entry;
+    }
+    return undefined;
+  }
+
+  #ackedOf(namespace: string, sentUpTo: number): Acked {
+    const open: number[] = [];
+    for (const entry of this.#entries.values()) if (entry.namespace === namespace) open.push(entry.position);
+    const [first] = open;
+    if (first === undefined) return { upTo: sentUpTo, holes: [] };
+    const upTo = Math.max(first - 1, this.#highest[namespace] ?? 0);
+    return { upTo, holes: open.filter((position) => position < upTo) };
+  }
+}
