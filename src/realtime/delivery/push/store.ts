@@ -11,7 +11,7 @@ export const LEASE_MS = 60_000;
  * interval at which leases are extended, so a holder that is alive answers in time even if its clock is behind or the database
  * was away.
  */
-export const GRACE_MS = LEASE_MS / 2;
+const GRACE_MS = LEASE_MS / 2;
 /** An older push is of no use. */
 const PUSH_TTL_MS = 24 * 60 * 60 * 1000;
 
