@@ -99,14 +99,16 @@ async function execute(state: ServerState, call: Call): Promise<Document> {
 
 /** Opens the session and the transaction of a command, and starts its time limit. */
 function openRequest(state: ServerState, call: Call, definition: Command): Request {
-  const { name, command } = call;
+  const { name, command, database, connection } = call;
   const lsid = sessionIdOf(command);
   const session = lsid instanceof Binary ? state.engine.sessions.open(lsid) : undefined;
-  const scope = enterTransaction(state.engine, session, { name, command });
-  if (scope.transaction && !definition.isTransactional) {
+  const { transaction, isRetryable } = enterTransaction(state.engine, session, { name, command });
+  if (transaction && !definition.isTransactional) {
     fail('OperationNotSupportedInTransaction', `Cannot run '${name}' in a multi-document transaction.`);
   }
-  return { ...call, state, session, ...scope, deadline: toDeadline(call) };
+  const deadline = toDeadline(call);
+  // No spread: every command passes here, and spreading doubles its allocations.
+  return { name, command, database, connection, state, session, transaction, isRetryable, deadline };
 }
 
 function toDeadline({ name, command }: Call): Deadline {
