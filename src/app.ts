@@ -29,7 +29,7 @@ import { PushStore } from './realtime/delivery/push/store.js';
 import { MailboxSockets } from './realtime/delivery/sockets.js';
 import { createEmitter } from './realtime/emitter.js';
 import { createSocketDirectory } from './realtime/presence/socket-directory.js';
-import { createRevocations } from './realtime/revocations.js';
+import { Revocations } from './realtime/revocations.js';
 import { everySocket } from './sockets/socket.js';
 import { createConnectDeadline } from './transport/connect-deadline.js';
 import { createConnectLimits } from './transport/connect-limits.js';
@@ -131,13 +131,15 @@ async function createRealtime(base: Base, { sender, models, cluster }: Outside) 
   const verifier = await configureVerifier(config, { clock, logger, cleanup });
   const apiSessions = createApiSessions({ model: models.ApiSession, clock });
   const io = createSocketServer(config, { adapter: cluster.adapter, clock });
-  const revocations = createRevocations({
+  const revocations = new Revocations({
     ...{ model: models.Revocation, bus: cluster.bus, clock, logger },
     sockets: () => everySocket(io),
   });
   cleanup.add('revocations', await revocations.start());
-  const { ensureAllowed } = revocations;
-  const userAuth = createUserAuth({ verifier, apiSessions, clock, clockToleranceMs, ensureAllowed });
+  const userAuth = createUserAuth({
+    ...{ verifier, apiSessions, clock, clockToleranceMs },
+    ensureAllowed: (principal) => revocations.ensureAllowed(principal),
+  });
   const emitter = createEmitter(io, metrics);
   const sockets = createSocketDirectory({ model: models.Socket, logger });
   cleanup.add('socket directory', sockets.close);

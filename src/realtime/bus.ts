@@ -2,16 +2,16 @@ import type { Redis } from '../platform/redis/connect.js';
 
 /** Fire-and-forget pub/sub between nodes. Messages can be lost; subscribers must recover. */
 export interface Bus {
-  /** To every other node that listens to the topic. */
+  /** To every other node that subscribes to the topic. */
   publish(topic: string, message: unknown): void;
-  /** @param listener gets messages of other nodes */
+  /** @param listener gets the messages of other nodes */
   subscribe(topic: string, listener: (message: unknown) => void): void;
 }
 
-/** Nobody else is there. */
+/** The bus of a single node. */
 export const silentBus: Bus = { publish: () => undefined, subscribe: () => undefined };
 
-/** Over Redis; messages are JSON and carry the id of their node, so that it does not hear itself. */
+/** Over Redis. Messages are JSON with the id of their node, so that a node ignores its own. */
 export function createRedisBus(options: { redis: Redis; nodeId: string; keyPrefix: string }): Bus {
   const { redis, nodeId, keyPrefix } = options;
   const channelOf = (topic: string): string => `${keyPrefix}bus:${topic}`;

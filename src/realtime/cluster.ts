@@ -13,22 +13,22 @@ import { createMemoryPresence } from './presence/memory.js';
 import { createRedisPresence } from './presence/redis.js';
 import { createRateLimiter, type RateLimiter } from './rate-limit.js';
 
-/** What the nodes have in common. Without Redis there is one node, and all of it is in its memory. */
+/** What the nodes share through Redis. Without Redis there is one node, which keeps it in memory. */
 export interface Cluster {
-  /** Carries events to the other nodes; `undefined` for Socket.IO's own, which knows one node. */
+  /** Sends events to the other nodes; `undefined`: the default adapter of Socket.IO, for one node. */
   readonly adapter: Parameters<Server['adapter']>[0] | undefined;
   readonly presence: PresenceStore;
-  /** That of the users of push sites, who have no grace time: their websites are told at once. */
+  /** Presence of the users of push sites. They have no grace time: their websites are notified at once. */
   readonly sitePresence: PresenceStore;
-  /** That of the sockets of the chats, and of the chats that they have left: counted, and nobody is told. */
+  /** Presence in the chats: counts sockets and is not announced to users. */
   readonly chatPresence: PresenceStore;
   readonly limiter: RateLimiter;
   readonly bus: Bus;
-  /** @throws when what the nodes have in common cannot be reached, or does not do what it must */
+  /** Self-check. @throws when Redis cannot be reached, or refuses something that the gateway needs */
   ping(): Promise<void>;
-  /** To be called before the first client: waits until this node hears the others. @throws Error with the reason */
+  /** Waits until this node receives the messages of the others. To be called before the first client. @throws Error with the reason */
   join(): Promise<void>;
-  /** To be called after the last client: the others expect nothing of this node any more. */
+  /** Tells the other nodes not to expect responses of this node any more. To be called after the last client. */
   leave(): Promise<void>;
 }
 
@@ -39,7 +39,7 @@ interface Dependencies {
   cleanup: Cleanup;
 }
 
-/** Joins the cluster of `REDIS_URL`, or makes one of a single node. */
+/** Joins the cluster of `REDIS_URL`, or creates one of a single node. */
 export const joinCluster = (config: Config, dependencies: Dependencies): Promise<Cluster> =>
   config.redis.url === undefined
     ? singleNode(config, dependencies)

@@ -1,52 +1,52 @@
 import type { Metrics } from '../platform/metrics.js';
 import type { GatewayServer } from '../sockets/socket.js';
 
-/** Where an event goes: rooms, or without any everybody, on each of the namespaces. */
+/** Where an event is sent: to rooms, or to all sockets when there are none, of each namespace. */
 export interface Target {
   readonly namespaces: readonly string[];
-  /** A socket in several of them gets the event once. */
+  /** A socket in several rooms gets the event once. */
   readonly rooms?: readonly string[];
-  /** Not to this socket. */
+  /** This socket is left out. */
   readonly exceptSocketId?: string;
-  /** Not to the sockets in this room, or in any of these. */
+  /** Sockets in any of these rooms are left out. */
   readonly exceptRoom?: string | readonly string[];
-  /** Only on this node. */
+  /** Only to sockets of this node. */
   readonly isLocal?: boolean;
 }
 
-/** An event as it leaves. */
+/** An event to clients. */
 export interface OutgoingEvent {
   readonly event: string;
-  /** Its one argument. */
+  /** The only argument. */
   readonly payload?: unknown;
-  /** All of its arguments, where there may be none or several. */
+  /** All arguments, where there can be none or several. */
   readonly args?: readonly unknown[];
 }
 
-/** The only way an event reaches a room: on this node at once, on the others over the adapter unless it is local. */
+/** The only way to send to rooms: on this node at once, on the other nodes through the adapter unless the target is local. */
 export interface Emitter {
-  /** @returns sockets reached on this node; other nodes may have reached more */
+  /** @returns sockets reached on this node; other nodes may reach more */
   emit(target: Target, outgoing: OutgoingEvent): number;
-  /** Puts the sockets of a target into a room, on every node. Only after a service has decided that they may read it. */
-  admit(target: Target, room: string): void;
-  /** Takes the sockets of a target out of a room, on every node. */
-  evict(target: Target, room: string): void;
-  /** Ends the connections of the sockets of a target, on every node. */
+  /** The sockets of a target join a room, on every node. To be called after an access check. */
+  joinRoom(target: Target, room: string): void;
+  /** The sockets of a target leave a room, on every node. */
+  leaveRoom(target: Target, room: string): void;
+  /** Closes the connections of the sockets of a target, on every node. */
   disconnect(target: Target): void;
 }
 
 /** The only caller of `io.to`. */
 export function createEmitter(io: GatewayServer, metrics: Metrics): Emitter {
-  /** Socket.IO takes "to no room" for "to everybody"; here no room is nobody. */
+  /** For Socket.IO an empty list of rooms means all sockets; here it means none. */
   const select = ({ namespaces, rooms, exceptSocketId, exceptRoom, isLocal = false }: Target) => {
     if (rooms?.length === 0) return [];
-    const everyone = namespaces.map((name) => {
+    const operators = namespaces.map((name) => {
       const operator = io.of(name).to([...(rooms ?? [])]);
       return isLocal ? operator.local : operator;
     });
-    // The room of one socket is named by its id.
+    // Every socket is in a room that has its id as name.
     const except = [exceptSocketId, exceptRoom].flat().filter((room) => room !== undefined);
-    return except.length === 0 ? everyone : everyone.map((operator) => operator.except(except));
+    return except.length === 0 ? operators : operators.map((operator) => operator.except(except));
   };
 
   const countHere = (name: string, { rooms, exceptSocketId, exceptRoom }: Target): number => {
@@ -73,10 +73,10 @@ export function createEmitter(io: GatewayServer, metrics: Metrics): Emitter {
       }
       return reached;
     },
-    admit(target, room) {
+    joinRoom(target, room) {
       for (const operator of select(target)) operator.socketsJoin(room);
     },
-    evict(target, room) {
+    leaveRoom(target, room) {
       for (const operator of select(target)) operator.socketsLeave(room);
     },
     disconnect(target) {
@@ -85,12 +85,12 @@ export function createEmitter(io: GatewayServer, metrics: Metrics): Emitter {
   };
 }
 
-const NOBODY: ReadonlySet<string> = new Set();
+const NO_SOCKETS: ReadonlySet<string> = new Set();
 
-/** The sockets in any of the rooms, each once. Nearly always it is one room, whose own set does. */
+/** The sockets in any of the rooms, each once. Most targets are one room, whose set is returned as it is. */
 function membersOf(rooms: readonly string[], known: ReadonlyMap<string, ReadonlySet<string>>): ReadonlySet<string> {
   const [first = '', ...others] = rooms;
-  const members = known.get(first) ?? NOBODY;
+  const members = known.get(first) ?? NO_SOCKETS;
   if (others.length === 0) return members;
-  return new Set([...members, ...others.flatMap((room) => [...(known.get(room) ?? NOBODY)])]);
+  return new Set([...members, ...others.flatMap((room) => [...(known.get(room) ?? NO_SOCKETS)])]);
 }

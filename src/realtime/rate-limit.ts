@@ -3,42 +3,41 @@ import { GatewayError } from '../errors.js';
 import type { Redis } from '../platform/redis/connect.js';
 import { defineScript, type Script, type ScriptReply } from '../platform/redis/script.js';
 
-/** How much of something one caller may do: `points` in each window of `windowMs`, which is rounded up to seconds. */
+/** Rate limit of one caller: `points` per window of `windowMs`, which is rounded up to seconds. */
 export interface Limit {
   readonly points: number;
   readonly windowMs: number;
 }
 
-/** Counts what callers do, over all nodes when there is Redis. */
+/** Counts the uses of callers, over all nodes when there is Redis. */
 export interface RateLimiter {
   /**
-   * Counts one use of `name` by `key`. A window begins with a caller's first use.
+   * Counts one use of `name` by `key`. A window begins with the first use.
    * @throws GatewayError `RATE_LIMITED` with `retryAfterMs`
    */
   consume(name: string, key: string, limit: Limit): Promise<void>;
-  /** Takes back one use that did nothing. Never rejects. */
+  /** Takes back one use that had no effect. Never rejects. */
   refund(name: string, key: string, limit: Limit): Promise<void>;
 }
 
 /** What {@link createRateLimiter} needs. */
 export interface RateLimiterOptions {
-  /** Without it the limits hold for this node alone. */
+  /** Without it the limits apply per node. */
   redis?: Redis | undefined;
-  /** Begins every key in Redis. */
+  /** Prefix of every key in Redis. */
   keyPrefix: string;
 }
 
-/** Callers counted here per limit. The oldest windows are forgotten beyond that, so that a flood of keys has bounded memory. */
+/** Callers that a node counts per limit. Beyond that the oldest windows are dropped, so that a flood of keys has bounded memory. */
 const CALLERS_MAX = 100_000;
-/** Windows that begin between two looks at how many there are, which takes time for each of them. */
+/** New windows between two checks of their number; a check costs time for each window. */
 const LOOK_EVERY = 10_000;
-/** Refusals by Redis until all of them are forgotten here. The library has no bound, and slows down beyond this many. */
+/** Refusals by Redis that are remembered before all of them are dropped. The library has no bound, and slows down beyond this many. */
 const REFUSALS_MAX = 1_000;
 
 /**
- * Makes a limiter. When Redis cannot be reached each node goes on counting alone; a caller who is over a limit is
- * remembered here until the window ends, so that a flood of requests is not a flood of commands to Redis.
- * Time is that of the machine, not of the gateway's clock.
+ * When Redis cannot be reached each node counts by itself. A caller who exceeds a limit is remembered until the window ends,
+ * so that a flood of requests is not a flood of commands to Redis. Time is that of the machine, not of the gateway's clock.
  */
 export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   const counters = new Map<string, Counter>();
@@ -58,13 +57,13 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
         if (isFirstInDuration) noteBegun();
       } catch (refusal) {
         if (!(refusal instanceof RateLimiterRes)) throw refusal;
-        // A refusal without a count is one that was remembered.
+        // A refusal without a count was remembered.
         if (refusal.consumedPoints > 0) noteRefused();
         throw new GatewayError('RATE_LIMITED', { retryAfterMs: Math.max(1, refusal.msBeforeNext) });
       }
     },
     async refund(name, key, limit) {
-      // A window that has ended meanwhile begins with one use more than allowed; a failure leaves one less.
+      // If the window has ended meanwhile the next one allows one use more; if it fails, this one allows one less.
       await counterOf(name, limit)
         .limiter.reward(key)
         .catch(() => undefined);
@@ -75,14 +74,14 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
 /** Counts the callers of one limit. */
 interface Counter {
   readonly limiter: RateLimiterMemory | RateLimiterRedis;
-  /** To be called when a window has begun. */
+  /** To be called when a window begins. */
   noteBegun(): void;
-  /** To be called when a count was above the limit. */
+  /** To be called when a count exceeds the limit. */
   noteRefused(): void;
 }
 
 function createCounter({ redis, keyPrefix }: RateLimiterOptions, id: string, { points, windowMs }: Limit): Counter {
-  // Redis would take a part of a second for no end at all.
+  // Redis would take a fraction of a second as no expiry at all.
   const options = { points, duration: Math.ceil(windowMs / 1000), keyPrefix: `${keyPrefix}limit:${id}` };
   const alone = new RateLimiterMemory(options);
   const noteBegun = every(LOOK_EVERY, () => {
@@ -100,7 +99,7 @@ function createCounter({ redis, keyPrefix }: RateLimiterOptions, id: string, { p
   return { limiter, noteBegun, noteRefused: every(REFUSALS_MAX, () => limiter.deleteInMemoryBlockedAll()) };
 }
 
-/** As much of a client as the library uses. Scripts are called by their digest, as all of ours, and not sent each time. */
+/** The part of a client that the library uses. Scripts are called by their digest, not sent each time. */
 function toStore({ commands }: Redis) {
   const scripts = new Map<string, Script>();
   return {
@@ -112,7 +111,7 @@ function toStore({ commands }: Redis) {
   };
 }
 
-/** Runs `task` at each `count`th call. */
+/** Runs `task` at every `count`th call. */
 function every(count: number, task: () => void): () => void {
   let calls = 0;
   return () => {

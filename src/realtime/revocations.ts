@@ -9,40 +9,25 @@ import { isDuplicateKey } from '../platform/mongo/duplicate-key.js';
 import type { GatewaySocket, SocketListener } from '../sockets/socket.js';
 import type { Bus } from './bus.js';
 
-/** Revocations that a node holds, about 150 bytes each. */
+/** Revocations in memory, about 150 bytes each. */
 const REVOCATIONS_MAX = 100_000;
-/** How often a node reads what is new. A lost message of the bus delays a revocation by no more than this. */
-const READ_INTERVAL_MS = 5_000;
-/** Writes become visible in another order than they are dated, so each read begins so much before the newest known. */
-const READ_OVERLAP_MS = 10_000;
-/** Changes within this time are applied to the open sockets in one pass. */
+/** How often a node polls for changes. A lost message of the bus delays a revocation by no more than this. */
+const POLL_INTERVAL_MS = 5_000;
+/** Writes become visible in another order than their dates, so each poll overlaps the one before by this much. */
+const POLL_OVERLAP_MS = 10_000;
+/** Changes within this time are applied to open sockets in one pass. */
 const PASS_DELAY_MS = 100;
-/** How long the end of a block is kept, for nodes whose clocks are behind. */
+/** How long an expired block is kept, for nodes whose clocks are behind. */
 const SKEW_MS = 60_000;
 const TOPIC = 'revocations';
-/** Kept until a backend removes it from the database. */
-const FOR_EVER = Date.UTC(9999, 11, 31);
+/** Kept until a backend deletes it from the database. */
+const NEVER = Date.UTC(9999, 11, 31);
 
-/** What a backend withdraws. Times are Unix times in milliseconds. */
-export type Withdrawal =
+/** What a backend revokes. Times are Unix times in milliseconds. */
+export type NewRevocation =
   | { readonly userId: string; readonly blockedUntil: number }
   | { readonly userId: string; readonly issuedBefore: number; readonly endsAt?: number | undefined }
   | { readonly tokenId: string; readonly endsAt?: number | undefined };
-
-/** Who is refused although their token is valid. */
-export interface Revocations {
-  /** @throws GatewayError `INVALID_TOKEN` for a revoked token, `FORBIDDEN` with `retryAfterMs` for a blocked user */
-  ensureAllowed(principal: Principal): void;
-  /**
-   * Stores a withdrawal, then applies it on every node.
-   * @throws GatewayError `QUOTA_EXCEEDED` when there are too many
-   */
-  withdraw(withdrawal: Withdrawal): Promise<void>;
-  /** Disconnects a socket whose token was revoked while it connected. */
-  readonly listener: SocketListener;
-  /** Loads all, and keeps them current. @returns stops that */
-  start(): Promise<() => Promise<void>>;
-}
 
 interface Dependencies {
   model: Model<Revocation>;
@@ -62,143 +47,160 @@ interface Entry {
 }
 
 /**
- * Holds every revocation in memory, so that a connect waits for no database. The database is the source; the bus makes
- * changes fast, and a periodic read finds those that the bus has lost.
+ * Revoked tokens and blocked users, who are refused although their tokens are valid. All revocations are kept in memory, so
+ * that a connect does not wait for the database. The database is the source of truth; the bus distributes changes at once, and
+ * a poll finds those that the bus has lost.
  */
-export function createRevocations({ model, bus, clock, logger, sockets }: Dependencies): Revocations {
-  const entries = new Map<string, Entry>();
-  let newestMs = 0;
-  let isPassDue = false;
-  let reading: Promise<void> | undefined;
-
-  const entryOf = (id: string, now: number): Entry | undefined => {
-    const entry = entries.get(id);
-    return entry === undefined || entry.endsAt <= now ? undefined : entry;
+export class Revocations {
+  /** Disconnects a socket whose token was revoked during the connect. */
+  readonly listener: SocketListener = {
+    connected: ({ data }) => void (this.#isAllowed(data.principal) || this.#requestPass()),
+    disconnected: () => undefined,
   };
+  readonly #dependencies: Dependencies;
+  /** By id. */
+  readonly #entries = new Map<string, Entry>();
+  /** Unix time in milliseconds of the newest change that was read. */
+  #newestMs = 0;
+  #isPassDue = false;
+  #polling: Promise<void> | undefined;
 
-  const ensureAllowed = (principal: Principal): void => {
-    if (entries.size === 0 || (principal.kind !== 'user' && principal.kind !== 'visitor')) return;
-    const now = clock.now();
+  constructor(dependencies: Dependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** Loads all revocations and keeps them up to date. @returns stops that */
+  async start(): Promise<() => Promise<void>> {
+    const { bus, clock, logger } = this.#dependencies;
+    bus.subscribe(TOPIC, (message) => this.#apply(message as Entry));
+    await this.#poll();
+    const cancel = clock.every(POLL_INTERVAL_MS, () => {
+      this.#polling ??= this.#poll()
+        .catch((error: unknown) => logger.warn({ err: error }, 'revocations: polling failed; retrying'))
+        .finally(() => {
+          this.#polling = undefined;
+        });
+    });
+    return async () => {
+      cancel();
+      await this.#polling;
+    };
+  }
+
+  /** @throws GatewayError `INVALID_TOKEN` for a revoked token, `FORBIDDEN` with `retryAfterMs` for a blocked user */
+  ensureAllowed(principal: Principal): void {
+    if (this.#entries.size === 0 || (principal.kind !== 'user' && principal.kind !== 'visitor')) return;
+    const now = this.#dependencies.clock.now();
     const { tokenId, issuedAt } = principal;
-    if (tokenId !== '' && entryOf(toTokenKey(tokenId), now) !== undefined) throw invalidToken('the token was revoked');
+    if (tokenId !== '' && this.#find(toTokenKey(tokenId), now) !== undefined)
+      throw invalidToken('the token was revoked');
     if (principal.kind === 'visitor') return;
-    const entry = entryOf(toUserKey(principal.userId), now);
+    const entry = this.#find(toUserKey(principal.userId), now);
     if (entry === undefined) return;
     if (entry.blockedUntil > now) throw new GatewayError('FORBIDDEN', { retryAfterMs: entry.blockedUntil - now });
     if (issuedAt < entry.issuedBefore) throw invalidToken('the tokens of the user were revoked');
-  };
+  }
 
-  const isAllowed = (principal: Principal): boolean => {
+  /**
+   * Stores a revocation, then applies it on every node.
+   * @throws GatewayError `QUOTA_EXCEEDED` when there are too many
+   */
+  async revoke(revocation: NewRevocation): Promise<void> {
+    const entry = toEntry(revocation);
+    const isFull = this.#entries.size >= REVOCATIONS_MAX && !this.#entries.has(entry.id);
+    if (isFull) throw new GatewayError('QUOTA_EXCEEDED');
+    await this.#store(entry);
+    this.#apply(entry);
+    this.#dependencies.bus.publish(TOPIC, entry);
+  }
+
+  #find(id: string, now: number): Entry | undefined {
+    const entry = this.#entries.get(id);
+    return entry === undefined || entry.endsAt <= now ? undefined : entry;
+  }
+
+  #isAllowed(principal: Principal): boolean {
     try {
-      ensureAllowed(principal);
+      this.ensureAllowed(principal);
       return true;
     } catch {
       return false;
     }
-  };
+  }
 
-  const pass = (): void => {
-    isPassDue = false;
-    for (const socket of [...sockets()]) {
-      if (isAllowed(socket.data.principal)) continue;
-      socket.emit('disconnected', { reason: 'revoked' });
-      socket.disconnect();
-    }
-  };
-
-  const requestPass = (): void => {
-    if (isPassDue) return;
-    isPassDue = true;
-    clock.after(PASS_DELAY_MS, pass);
-  };
-
-  const apply = (entry: Entry): void => {
-    const known = entries.get(entry.id);
-    const merged = known === undefined ? entry : merge(known, entry);
-    if (known !== undefined && isSame(known, merged)) return;
-    entries.set(entry.id, merged);
-    requestPass();
-  };
-
-  const read = async (): Promise<void> => {
-    const since = new Date(newestMs - READ_OVERLAP_MS);
-    for await (const found of model
+  async #poll(): Promise<void> {
+    const { model, clock } = this.#dependencies;
+    const since = new Date(this.#newestMs - POLL_OVERLAP_MS);
+    const changed = model
       .find({ changedAt: { $gte: since } })
       .lean<Revocation>()
-      .cursor()) {
-      newestMs = Math.max(newestMs, found.changedAt?.getTime() ?? 0);
-      apply(toEntry(found));
+      .cursor();
+    for await (const found of changed) {
+      this.#newestMs = Math.max(this.#newestMs, found.changedAt?.getTime() ?? 0);
+      this.#apply(fromDocument(found));
     }
     const now = clock.now();
-    for (const { id, endsAt } of entries.values()) if (endsAt <= now) entries.delete(id);
-  };
+    for (const { id, endsAt } of this.#entries.values()) if (endsAt <= now) this.#entries.delete(id);
+  }
 
-  const store = (entry: Entry): Promise<unknown> => {
-    const { id, endsAt, ...times } = entry;
+  async #store({ id, endsAt, ...times }: Entry): Promise<void> {
     const dates = Object.entries(times).flatMap(([name, at]) => (at === 0 ? [] : [[name, new Date(at)] as const]));
     const change = {
       $max: { ...Object.fromEntries(dates), purgeAt: new Date(endsAt) },
       $currentDate: { changedAt: true as const },
     };
-    const upsert = () => model.updateOne({ _id: id }, change, { upsert: true });
-    // Two first revocations of a user race to insert the document; the loser finds it the second time.
-    return upsert().catch((error: unknown) => {
+    const upsert = () => this.#dependencies.model.updateOne({ _id: id }, change, { upsert: true });
+    // Of two concurrent upserts one fails with a duplicate key; its second attempt finds the document.
+    await upsert().catch((error: unknown) => {
       if (!isDuplicateKey(error)) throw error;
       return upsert();
     });
-  };
+  }
 
-  return {
-    ensureAllowed,
-    async withdraw(withdrawal) {
-      const entry = ofWithdrawal(withdrawal);
-      if (entries.size >= REVOCATIONS_MAX && !entries.has(entry.id)) throw new GatewayError('QUOTA_EXCEEDED');
-      await store(entry);
-      apply(entry);
-      bus.publish(TOPIC, entry);
-    },
-    listener: {
-      connected: (socket) => void (isAllowed(socket.data.principal) || requestPass()),
-      disconnected: () => undefined,
-    },
-    async start() {
-      bus.subscribe(TOPIC, (message) => apply(message as Entry));
-      await read();
-      const cancel = clock.every(READ_INTERVAL_MS, () => {
-        reading ??= read()
-          .catch((error: unknown) => logger.warn({ err: error }, 'revocations: the new ones could not be read'))
-          .finally(() => {
-            reading = undefined;
-          });
-      });
-      return async () => {
-        cancel();
-        await reading;
-      };
-    },
-  };
+  #apply(entry: Entry): void {
+    const known = this.#entries.get(entry.id);
+    const merged = known === undefined ? entry : merge(known, entry);
+    if (known !== undefined && isSame(known, merged)) return;
+    this.#entries.set(entry.id, merged);
+    this.#requestPass();
+  }
+
+  #requestPass(): void {
+    if (this.#isPassDue) return;
+    this.#isPassDue = true;
+    this.#dependencies.clock.after(PASS_DELAY_MS, () => this.#disconnectRevoked());
+  }
+
+  #disconnectRevoked(): void {
+    this.#isPassDue = false;
+    for (const socket of [...this.#dependencies.sockets()]) {
+      if (this.#isAllowed(socket.data.principal)) continue;
+      socket.emit('disconnected', { reason: 'revoked' });
+      socket.disconnect();
+    }
+  }
 }
 
 const OBJECT_ID = /^[0-9a-f]{24}$/i;
 
-/** Tokens may spell an ObjectId in upper case. */
+/** Tokens may have an ObjectId in upper case. */
 const toUserKey = (userId: string): string => `user:${OBJECT_ID.test(userId) ? userId.toLowerCase() : userId}`;
 const toTokenKey = (tokenId: string): string => `token:${tokenId}`;
 
-function ofWithdrawal(withdrawal: Withdrawal): Entry {
+function toEntry(revocation: NewRevocation): Entry {
   const none = { issuedBefore: 0, blockedUntil: 0 };
-  if ('tokenId' in withdrawal) {
-    return { ...none, id: toTokenKey(withdrawal.tokenId), endsAt: withdrawal.endsAt ?? FOR_EVER };
+  if ('tokenId' in revocation) {
+    return { ...none, id: toTokenKey(revocation.tokenId), endsAt: revocation.endsAt ?? NEVER };
   }
-  const id = toUserKey(withdrawal.userId);
-  if ('blockedUntil' in withdrawal) {
-    const { blockedUntil } = withdrawal;
+  const id = toUserKey(revocation.userId);
+  if ('blockedUntil' in revocation) {
+    const { blockedUntil } = revocation;
     return { ...none, id, blockedUntil, endsAt: blockedUntil + SKEW_MS };
   }
-  return { ...none, id, issuedBefore: withdrawal.issuedBefore, endsAt: withdrawal.endsAt ?? FOR_EVER };
+  return { ...none, id, issuedBefore: revocation.issuedBefore, endsAt: revocation.endsAt ?? NEVER };
 }
 
-const toEntry = ({ _id, issuedBefore, blockedUntil, purgeAt }: Revocation): Entry => ({
+const fromDocument = ({ _id, issuedBefore, blockedUntil, purgeAt }: Revocation): Entry => ({
   id: _id ?? '',
   issuedBefore: issuedBefore?.getTime() ?? 0,
   blockedUntil: blockedUntil?.getTime() ?? 0,

@@ -1,6 +1,6 @@
 const DEPARTMENT = 'dept_';
 
-/** The only speller of room names. A prefix keeps ids of one kind from being taken for another. */
+/** The names of rooms, which no other file spells. Prefixes keep ids of different kinds apart. */
 export const rooms = {
   /** Every socket of a user. */
   user: (userId: string): string => `user:${userId}`,
@@ -10,15 +10,15 @@ export const rooms = {
   visitor: (visitorId: string): string => `visitor:${visitorId}`,
   /** The sockets of a group's members. */
   group: (groupType: string): string => `group:${groupType}`,
-  /** The sockets that look away from a chat: what goes to those in it does not go to them. */
+  /** Sockets that have left the view of a chat, and are left out when an event is sent to its viewers. */
   chatLeft: (chatId: string): string => `chat-left:${chatId}`,
-  /** The clients of a push site that its website put into a room. */
+  /** A room of a push site, as its website names it. */
   site: (room: string): string => `site:${room}`,
   /** The sockets of the agents of a department. */
   department: (departmentId: string): string => `${DEPARTMENT}${departmentId}`,
-  /** The sockets of one person that listen to a conversation without being named in it. `person`: the room of their own. */
+  /** Sockets of a person that listens to a conversation without participating. `person`: the room of the person. */
   listener: (conversationId: string, person: string): string => `listener:${conversationId}:${person}`,
-  /** The sockets that follow a scraper. */
+  /** Sockets that follow a scraper. */
   scraper: (scraperId: string): string => `scraper:${scraperId}`,
 } as const;
 

@@ -105,7 +105,7 @@ export function createEmitService(context: Context) {
 
     /** @param blockMs how long the user is blocked from reconnecting; stored before connections are closed */
     async disconnect(userId: string, reason: string | undefined, blockMs: number | undefined): Promise<void> {
-      if (blockMs !== undefined) await revocations.withdraw({ userId, blockedUntil: clock.now() + blockMs });
+      if (blockMs !== undefined) await revocations.revoke({ userId, blockedUntil: clock.now() + blockMs });
       // The chats use lower-case ObjectIds; tokens may contain upper case.
       const spellings = [...new Set([userId, userId.toLowerCase()])];
       const everywhere = { namespaces: tokenNamespaces, rooms: spellings.map(rooms.user) };
@@ -120,12 +120,12 @@ export function createEmitService(context: Context) {
       if ((jti === undefined) === (userId === undefined)) throw invalid('', 'needs either jti or userId');
       if (userId === undefined) {
         if (before !== undefined) throw invalid('issued_before', 'needs userId');
-        await revocations.withdraw({ tokenId: jti ?? '', endsAt });
+        await revocations.revoke({ tokenId: jti ?? '', endsAt });
         return;
       }
       const issuedBefore = before === undefined ? now : Date.parse(before);
       if (issuedBefore > now + FUTURE_MAX_MS) throw invalid('issued_before', 'must not be in the future');
-      await revocations.withdraw({ userId, issuedBefore, endsAt });
+      await revocations.revoke({ userId, issuedBefore, endsAt });
     },
 
     async presenceOf(userId: string) {

@@ -117,7 +117,7 @@ export const readPlaces = script(`
  * Renews the lease and takes on what is due. Arguments: node, generation, lease in milliseconds, most users to take on.
  * A user in `leaving` or `gone` has no socket, because adding one takes them out.
  * @returns epoch, whether the lease still ran (1, 0), number of other live nodes, the dead nodes, the users whose offline
- *   event nobody confirmed, those who are newly offline (both with their accounts, flat), milliseconds until the next
+ *   event was not confirmed, those who are newly offline (both with their accounts, flat), milliseconds until the next
  *   grace time ends (-1: none)
  */
 export const tick = script(`
@@ -166,7 +166,7 @@ export const confirmOffline = script(`
 
 /**
  * Removes some sockets of a node whose lease is over. Arguments: the dead node, the reaping one, how long in milliseconds
- * nobody else may reap it, grace in milliseconds, most sockets to remove, then the members of \`sockets:<node>\` that were
+ * no other node may reap it, grace in milliseconds, most sockets to remove, then the members of \`sockets:<node>\` that were
  * reported since the last call. A socket stays a member until then, so that one whose report is lost is reported again.
  * @returns the members to report; empty when nothing is left to do here
  */

@@ -39,7 +39,7 @@ export function createGroups({ models, clock, presence, emitter, budget, blocks,
     const caller = await entrance.userOf(principal);
     if (!caller.groups.includes(type)) {
       // Whoever has taken them out may not have told anybody.
-      emitter.evict({ namespaces: [chatNamespace], rooms: [rooms.user(caller.id)] }, rooms.group(type));
+      emitter.leaveRoom({ namespaces: [chatNamespace], rooms: [rooms.user(caller.id)] }, rooms.group(type));
       throw new ChatError('NOT_FOUND', 'Group not found or access denied');
     }
     return caller;
