@@ -82,16 +82,29 @@ function withSessions({ state }: Request, stages: Document[]): Document[] {
   return [{ $documents: { $literal: sessions } }, ...rest];
 }
 
+/** Stages that start a pipeline without a collection. */
+const WITHOUT_COLLECTION: ReadonlySet<string> = new Set(['$documents', '$listLocalSessions']);
+
+/** @throws DatabaseError InvalidNamespace for a pipeline that needs a collection and has none, or the reverse */
+function ensureSource(name: string | undefined, [first]: readonly Document[]): void {
+  const [stage = ''] = Object.keys(first ?? {});
+  if (name !== undefined && stage === '$documents') {
+    fail('InvalidNamespace', "'$documents' can only be run with {aggregate: 1}");
+  }
+  if (name !== undefined || WITHOUT_COLLECTION.has(stage)) return;
+  if (first === undefined) fail('InvalidNamespace', '{aggregate: 1} is not valid for an empty pipeline.');
+  fail('InvalidNamespace', `{aggregate: 1} is not valid for '${stage}'; a collection is required.`);
+}
+
 /** Parses an aggregate command. */
 export function toAggregatePlan(request: Request, statistics?: ReadStatistics): AggregatePlan {
   const { command, state, database, transaction, deadline } = request;
   const name = sourceName(request);
   const collection = name === undefined ? undefined : state.engine.collection(database, name);
   const collation = collationOf(command['collation'], collection);
-  const pipeline = compilePipeline(
-    withSessions(request, requiredDocuments(request, 'pipeline')),
-    createContext(request, collation),
-  );
+  const stages = requiredDocuments(request, 'pipeline');
+  const pipeline = compilePipeline(withSessions(request, stages), createContext(request, collation));
+  ensureSource(name, stages);
   return {
     collection,
     pipeline,

@@ -26,18 +26,20 @@ interface Call {
 
 /** Runs commands: checks, session, transaction, time limit, execution, and the wait for the log. */
 export function createCommandHandler(state: ServerState): CommandHandler {
-  return function handleCommand(message, connection) {
+  return async function handleCommand(message, connection) {
     const { command, database } = message;
     const [name = ''] = Object.keys(command);
     state.counters.commands += 1;
     rememberAppName(connection, command);
+    state.clusterTime.observe(command);
     const failure = state.failPoint.failureOf({
       name,
       appName: appNames.get(connection),
       isNewRetryableWrite: () => isNewRetryableWrite(state, command),
     });
     const call: Call = { name, command, database, connection };
-    return failure ? executeWithFailure(failure, state, call) : execute(state, call);
+    const reply = await (failure ? executeWithFailure(failure, state, call) : execute(state, call));
+    return state.clusterTime.stamp(reply);
   };
 }
 
@@ -86,7 +88,7 @@ async function execute(state: ServerState, call: Call): Promise<Document> {
     const concern = toWriteConcern(command);
     request = openRequest(state, call, definition);
     const { session, transaction } = request;
-    ensureReadConcern(command, transaction !== undefined);
+    ensureReadConcern(command, transaction !== undefined, state.clusterTime.now());
     const reply = isExplainedAggregate(request) ? describe(request, 'queryPlanner') : await definition.run(request);
     if (transaction && reply['writeErrors'] !== undefined && session) abortTransactionOf(session);
     const { log } = state.engine;

@@ -54,6 +54,32 @@ describe('through the driver', () => {
     expect((await again.indexes()).map(({ name }) => name)).toEqual(['_id_', 'name_1']);
   });
 
+  test('returns a cluster time that sessions read after, and that never decreases', async () => {
+    const { client, db, connect } = await startTestServer({ clientOptions: { monitorCommands: true } });
+    const commands: mongo.Document[] = [];
+    client.on('commandStarted', ({ command }) => commands.push(command));
+    const reads = db.collection('c');
+    await client.withSession(async (session) => {
+      await reads.insertOne({}, { session });
+      const { operationTime } = session;
+      expect(operationTime?.getHighBits()).toBeCloseTo(Date.now() / 1000, -2);
+      expect(await reads.findOne({}, { session })).not.toBeNull();
+      expect(commands.at(-1)).toMatchObject({ find: 'c', readConcern: { afterClusterTime: operationTime } });
+      await session.withTransaction(async () => void (await reads.findOne({}, { session })));
+      expect(commands.find(({ startTransaction }) => startTransaction)?.['readConcern'].afterClusterTime).toBeDefined();
+    });
+    // A client can have seen a later time: the server's clock was ahead before a restart.
+    const ahead = new mongo.Timestamp({ t: Math.floor(Date.now() / 1000) + 5000, i: 7 });
+    const signature = { hash: new mongo.Binary(new Uint8Array(20)), keyId: mongo.Long.ZERO };
+    const other = await connect();
+    await other.withSession(async (session) => {
+      session.advanceClusterTime({ clusterTime: ahead, signature });
+      session.advanceOperationTime(ahead);
+      expect(await other.db('test').collection('c').findOne({}, { session })).not.toBeNull();
+      expect(session.operationTime?.greaterThan(ahead)).toBe(true);
+    });
+  });
+
   test('reads a log that was compacted during writes', async () => {
     const storage = createMemoryStorage();
     const { db, server } = await startTestServer({ storage });

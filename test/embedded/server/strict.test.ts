@@ -40,6 +40,10 @@ const nested = (levels: number): Document => (levels === 0 ? {} : { a: nested(le
 const index = (key: Document, more: Document = {}): Document => ({ key, name: Object.keys(key).join('_'), ...more });
 const createIndexes = (...indexes: Document[]): Document => ({ createIndexes: 'indexed', indexes });
 const partial = (filter: Document): Document => createIndexes(index({ p: 1 }, { partialFilterExpression: filter }));
+const readAfter = (time: { t: number; i: number }, more: Document = {}): Document => ({
+  find: 'c',
+  readConcern: { afterClusterTime: new mongo.Timestamp(time), ...more },
+});
 const insert = (more: Document = {}, document: Document = {}): Document => ({
   insert: 'c',
   documents: [document],
@@ -67,6 +71,9 @@ describe('rejects a command with', () => {
     ['a fractional maxTimeMS', { find: 'c', maxTimeMS: 1.5 }, 2],
     ['an unknown read concern level', { find: 'c', readConcern: { level: 'best' } }, 2],
     ['an unknown read concern field', { find: 'c', readConcern: { kind: 'local' } }, 40415],
+    ['a cluster time with linearizable', readAfter({ t: 1, i: 1 }, { level: 'linearizable' }), 72],
+    ['a cluster time in the future', readAfter({ t: 4_000_000_000, i: 1 }), 72],
+    ['a cluster time that is not a timestamp', { find: 'c', readConcern: { afterClusterTime: 5 } }, 14],
     ['a read concern on a write', insert({ readConcern: { level: 'majority' } }), 72],
     ['a write concern on a read', { find: 'c', writeConcern: { w: 1 } }, 72],
     ['a write concern with 51 nodes', insert({ writeConcern: { w: 51 } }), 9],
@@ -91,6 +98,14 @@ describe('rejects a command with', () => {
       { distinct: 'c', key: 'a', apiVersion: '1', apiStrict: true, apiDeprecationErrors: true },
       323,
     ],
+    [
+      'a stage outside of the strict API',
+      { aggregate: 'c', pipeline: [{ $indexStats: {} }], cursor: {}, apiVersion: '1', apiStrict: true },
+      323,
+    ],
+    ['a pipeline without a collection', { aggregate: 1, pipeline: [{ $match: {} }], cursor: {} }, 73],
+    ['an empty pipeline without a collection', { aggregate: 1, pipeline: [], cursor: {} }, 73],
+    ['$documents on a collection', { aggregate: 'c', pipeline: [{ $documents: [] }], cursor: {} }, 73],
     ['an unknown command', { shutDownNow: 1 }, 59],
     ['an unknown option', { find: 'c', fast: true }, 40415],
   ])('%s', async (_what, command, code) => {

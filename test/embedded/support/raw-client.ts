@@ -32,12 +32,16 @@ export async function receive(socket: Socket): Promise<Buffer> {
   throw new Error('the connection ended');
 }
 
-/** Sends one command unchanged. A driver would add its own session and transaction number. */
+/**
+ * Sends one command unchanged. A driver would add its own session and transaction number.
+ * @returns the reply without its cluster time, which differs in each reply
+ */
 export async function sendRaw(path: string, command: Document): Promise<Document> {
   const socket = await dial(path);
   try {
     socket.write(opMsg({ ...command, $db: command['$db'] ?? 'test' }));
-    return deserialize((await receive(socket)).subarray(21));
+    const { operationTime: _, $clusterTime: __, ...reply } = deserialize((await receive(socket)).subarray(21));
+    return reply;
   } finally {
     socket.destroy();
   }

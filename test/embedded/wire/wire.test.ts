@@ -51,7 +51,7 @@ describe('the wire protocol', () => {
     const socket = await dial(path);
     const ping = opMsg({ ping: 1, $db: 'admin' });
     for (const byte of ping) socket.write(Buffer.from([byte]));
-    expect(deserialize((await receive(socket)).subarray(21))).toEqual({ ok: 1 });
+    expect(deserialize((await receive(socket)).subarray(21))).toMatchObject({ ok: 1 });
     socket.write(
       Buffer.concat([
         opMsg({ ping: 1, $db: 'admin' }, { flags: 2 }),

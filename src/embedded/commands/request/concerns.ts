@@ -1,3 +1,4 @@
+import { Timestamp } from 'bson';
 import { toNumber } from '../../bson/numbers.js';
 import { type Document, fieldOf, isDocument, isNumeric } from '../../bson/values.js';
 import { fail } from '../../errors.js';
@@ -80,14 +81,19 @@ export function ensureConcerns(name: string, command: Document): void {
   }
 }
 
+/** Levels that `afterClusterTime` can be combined with. */
+const CAUSAL_LEVELS: ReadonlySet<unknown> = new Set([undefined, 'local', 'majority', 'snapshot']);
+
 /** These levels are equivalent here: reads see only committed data, and there is one node. */
 const LEVELS: ReadonlySet<unknown> = new Set([undefined, 'local', 'available', 'majority', 'linearizable']);
 
 /**
- * Checks the level of a read concern. Snapshots are available in transactions only.
- * @throws DatabaseError CommandNotSupported for a snapshot outside a transaction, BadValue for an unknown level
+ * Checks the level and the time of a read concern. Snapshots are available in transactions only.
+ * @param now - the current cluster time
+ * @throws DatabaseError CommandNotSupported for a snapshot outside a transaction, BadValue for an unknown level,
+ *   InvalidOptions for a cluster time in the future or with another level
  */
-export function ensureReadConcern(command: Document, isInTransaction: boolean): void {
+export function ensureReadConcern(command: Document, isInTransaction: boolean, now: Timestamp): void {
   const concern = fieldOf(command, 'readConcern');
   if (!isDocument(concern)) return;
   const { level } = concern;
@@ -96,5 +102,15 @@ export function ensureReadConcern(command: Document, isInTransaction: boolean): 
   }
   if (level !== 'snapshot' && !LEVELS.has(level)) {
     fail('BadValue', `Enumeration value '${String(level)}' for field 'readConcern.level' is not a valid value.`);
+  }
+  const { afterClusterTime } = concern;
+  if (afterClusterTime === undefined) return;
+  if (!CAUSAL_LEVELS.has(level)) {
+    fail('InvalidOptions', 'afterClusterTime field can be set only if level is equal to majority, local, or snapshot');
+  }
+  if (!(afterClusterTime instanceof Timestamp)) {
+    fail('TypeMismatch', "BSON field 'readConcern.afterClusterTime' is the wrong type, expected type 'timestamp'");
+  } else if (afterClusterTime.greaterThan(now)) {
+    fail('InvalidOptions', 'readConcern afterClusterTime value must not be greater than the current clusterTime');
   }
 }

@@ -1,10 +1,12 @@
 import type { Database } from '../../engine/database.js';
+import { ClusterTime } from './cluster-time.js';
 import { CursorStore } from './cursor-store.js';
 import { createFailPoint, type FailPoint } from './fail-point.js';
 
 /** State with the lifetime of the server: the engine, and what commands keep between calls. */
 export interface ServerState {
   readonly engine: Database;
+  readonly clusterTime: ClusterTime;
   readonly cursors: CursorStore;
   readonly failPoint: FailPoint;
   /** Milliseconds since the epoch. */
@@ -16,6 +18,7 @@ export interface ServerState {
 /** The state of a server that starts now. */
 export const createServerState = (engine: Database): ServerState => ({
   engine,
+  clusterTime: new ClusterTime(),
   cursors: new CursorStore(),
   failPoint: createFailPoint(),
   startedAt: Date.now(),
