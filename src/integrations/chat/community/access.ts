@@ -31,8 +31,8 @@ export interface MessageRef {
 export type ChatsAccess = ReturnType<typeof createAccess>;
 
 /**
- * Access is what the chat's list of participants says at the moment of asking. It is read again for each event, so whoever is
- * taken out is out at once, on every node, whoever took them out.
+ * Access is decided by the chat's list of participants. It is read again for each event, so a user who is
+ * removed loses access at once, on every node, also when another service removed them.
  */
 export function createAccess({ models, entrance, blocks }: { models: Models; entrance: Entrance; blocks: Blocks }) {
   /** Another service may have stored what nothing can be added to, where there should be a list of ours. */
@@ -94,6 +94,6 @@ export function ensureHeard<A extends ChatAccess>(access: A): A {
   return access;
 }
 
-/** Whether somebody takes part in a chat. */
+/** Whether a user is a participant of a chat. */
 const isIn = ({ participants }: Pick<Chat, 'participants'>, user: Types.ObjectId): boolean =>
   participants.some((id) => id.equals(user));

@@ -11,11 +11,11 @@ const PEOPLE_MAX = 5000;
 
 type GroupType = (typeof groupTypes)[number];
 
-/** With whom somebody shares a chat or a group. */
+/** The users with whom a user shares a chat or a group. */
 export interface Community {
   /** Of chats each person by name, of groups the rooms. */
   of(userId: string): Promise<Acquaintances>;
-  /** Those of the people who share a chat or a group with somebody. */
+  /** The given users who share a chat or a group with a user. */
   among(user: { _id: Types.ObjectId; groups: readonly string[] }, ids: readonly string[]): Promise<Set<string>>;
 }
 

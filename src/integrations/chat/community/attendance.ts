@@ -6,7 +6,7 @@ import { ChatError } from '../shared/index.js';
 /** Chats that one socket may have left; far more than a client shows. */
 const LEFT_MAX = 500;
 
-/** Somebody who takes part in a chat and is not in it. */
+/** A participant who is not viewing the chat. */
 export interface Absentee {
   readonly userId: string;
   /** They have sockets, all of which have left the chat. */
@@ -36,7 +36,7 @@ export interface ChatSocket {
 /** The ids under which the store counts. */
 const keys = {
   connected: (userId: string): string => `user:${userId}`,
-  /** Sockets of anybody that have left a chat: most chats nobody has left, and then nobody need be asked for. */
+  /** Sockets that stopped viewing a chat. Most chats have none, and then presence need not be asked. */
   left: (chatId: string): string => `left:${chatId}`,
   leftBy: (chatId: string, userId: string): string => `left:${chatId}:${userId}`,
 };
@@ -101,8 +101,8 @@ export function createAttendance(store: PresenceStore): Attendance {
       },
     },
     start() {
-      const nobody = (): void => undefined;
-      const started = store.start({ offline: nobody, lost: nobody, restored: nobody });
+      const ignore = (): void => undefined;
+      const started = store.start({ offline: ignore, lost: ignore, restored: ignore });
       return async () => {
         await started;
         await store.stop();

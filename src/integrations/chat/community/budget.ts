@@ -11,7 +11,7 @@ const limits = {
   page: { points: 100, windowMs: 10_000 },
   /** Chats with other people. */
   direct: { points: 30, windowMs: 60_000 },
-  /** Told to everybody they know. */
+  /** Sent to all contacts. */
   status: { points: 20, windowMs: 60_000 },
   /** Members of a group, of whom there may be very many. */
   members: { points: 10, windowMs: 10_000 },
@@ -19,7 +19,7 @@ const limits = {
 
 /** What one user may still do, over sockets, REST and nodes together. */
 export interface Budget {
-  /** @throws GatewayError `RATE_LIMITED`, or `INVALID_TOKEN` for whoever is no user */
+  /** @throws GatewayError `RATE_LIMITED`, or `INVALID_TOKEN` for a principal that is not a user */
   spend(name: keyof typeof limits, principal: Principal): Promise<void>;
   /** Takes back one use that did nothing. */
   refund(name: keyof typeof limits, principal: Principal): Promise<void>;

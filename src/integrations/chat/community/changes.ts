@@ -23,13 +23,13 @@ interface Dependencies extends Pick<Context, 'models' | 'clock'> {
 const EDIT_MS = 15 * 60_000;
 const REACTIONS_MAX = 500;
 
-/** Changes what was said. Each change is one atomic write, and only whoever made it tells of it. */
+/** Edits and deletes messages. Each change is one atomic write; the call that made it sends the event. */
 export function createChanges({ models, clock, access, budget, tell, faces, notifications }: Dependencies) {
   const show = async (message: ChatMessage): Promise<WireMessage> =>
     toWireMessage(message, (await faces.read([message.sender])).get(String(message.sender)));
 
   return {
-    /** @throws ChatError `FORBIDDEN` for a message of somebody else, or one that is too old */
+    /** @throws ChatError `FORBIDDEN` for a message of another user, or one that is too old */
     async edit(principal: Principal, { content, ...ref }: MessageRef & { content: string }): Promise<WireMessage> {
       await budget.spend('change', principal);
       const opened = await access.openMessageToSpeak(principal, ref);
@@ -52,7 +52,7 @@ export function createChanges({ models, clock, access, budget, tell, faces, noti
       return shown;
     },
 
-    /** Again is fine. @throws ChatError `FORBIDDEN` for a message of somebody else, unless the caller is an admin */
+    /** Idempotent. @throws ChatError `FORBIDDEN` for a message of another user, unless the caller is an admin */
     async remove(principal: Principal, ref: MessageRef): Promise<void> {
       await budget.spend('change', principal);
       const opened = await access.openMessage(principal, ref);

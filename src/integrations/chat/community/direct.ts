@@ -20,7 +20,7 @@ interface Dependencies extends Pick<Context, 'models' | 'clock'> {
 const ATTEMPTS = 3;
 
 /**
- * Opens the chat of two people. The unique key of the pair makes it one, whoever asks, however often, on whatever node.
+ * Opens the chat of two users. The unique key of the pair keeps it single, for repeated and concurrent calls on any node.
  * A direct chat that another service made gets its key when it is first asked for.
  */
 export function createDirect({ models, clock, budget, entrance, people, lists }: Dependencies) {
@@ -56,7 +56,7 @@ export function createDirect({ models, clock, budget, entrance, people, lists }:
       try {
         return (await find(pair)) ?? (await make(pair));
       } catch (error) {
-        // Somebody was faster; theirs is found the next time.
+        // Another call was faster; its chat is found by the next attempt.
         if (attempt === ATTEMPTS || !isDuplicateKey(error, 'directKey')) throw error;
         await giveUp(pair);
       }
@@ -67,7 +67,7 @@ export function createDirect({ models, clock, budget, entrance, people, lists }:
     await budget.spend('direct', principal);
     const [caller, other] = await Promise.all([entrance.userOf(principal), people.find(participantId)]);
     if (other === undefined) throw new ChatError('NOT_FOUND', 'User not found');
-    if (other.id === caller.id) throw invalid('participantId', 'must be somebody else');
+    if (other.id === caller.id) throw invalid('participantId', 'must be another user');
     const pair = toPair(caller.id, other.id);
     // Another service may have made a chat of two accounts; it is found, but none is begun here.
     const mayBegin = isSameAccount(caller, other) || (await find(pair)) !== null;

@@ -38,7 +38,7 @@ export function createGroups({ models, clock, presence, emitter, budget, blocks,
   const ensureMember = async (principal: Principal, type: GroupType): Promise<UserCaller> => {
     const caller = await entrance.userOf(principal);
     if (!caller.groups.includes(type)) {
-      // Whoever has taken them out may not have told anybody.
+      // Another service may have removed them without notice.
       emitter.leaveRoom({ namespaces: [chatNamespace], rooms: [rooms.user(caller.id)] }, rooms.group(type));
       throw new ChatError('NOT_FOUND', 'Group not found or access denied');
     }
@@ -64,7 +64,7 @@ export function createGroups({ models, clock, presence, emitter, budget, blocks,
       await tellOthers(caller, type, 'group:user_left');
     },
 
-    /** Members who are online, the caller too. Whoever has come lately is found first. */
+    /** Online members, including the caller. Users who came online last are found first. */
     async getOnline(principal: Principal, { groupType, limit }: { groupType: GroupType; limit: number }) {
       await budget.spend('members', principal);
       const caller = await ensureMember(principal, groupType);
@@ -81,7 +81,7 @@ export function createGroups({ models, clock, presence, emitter, budget, blocks,
     },
   };
 
-  /** In chunks of one reading, so that nobody is in two of them. */
+  /** In chunks of one snapshot, so that no user is in two of them. */
   async function* readMembers(type: GroupType): AsyncGenerator<StoredMember[]> {
     const members = models.User.find(
       { 'joinedGroups.groupType': type },

@@ -34,7 +34,7 @@ export function createHistory({ access, budget, faces, log }: Dependencies) {
       log.placeNamed(parent, after, 'after'),
       log.placeNamed(parent, before, 'before'),
     ]);
-    // Whoever says what they have wants what comes next, not what is newest.
+    // A caller with a cursor wants the next messages, not the newest.
     const first = lower === undefined ? 'newest' : 'oldest';
     const messages = await log.read({ parent, after: lower, before: upper, first, limit });
     if (first === 'newest') messages.reverse();

@@ -95,7 +95,7 @@ export function createLists({ models, clock, budget, entrance, faces, log }: Dep
       const chats = await readBehind<Chat>(models.Chat, list, { place, limit });
       return show(chats.map((chat) => readDocument('Chat', chat)).filter(isShowable), viewer);
     },
-    /** @throws ChatError `NOT_FOUND` when somebody has taken the viewer out meanwhile */
+    /** @throws ChatError `NOT_FOUND` when the viewer was removed meanwhile */
     async showOne(chat: Chat, viewer: UserCaller): Promise<WireChat> {
       const [shown] = await show([chat], viewer);
       if (shown === undefined) throw chatNotFound();

@@ -57,7 +57,7 @@ export function createNotifications({ models, clock, logger, push, tell, attenda
     const ids = others.map((user) => user.toHexString()).filter((id) => !blocked.has(id));
     return attendance.absentFrom(chat._id.toHexString(), ids).catch((error: unknown) => {
       // Better one too many than one that is missing.
-      logger.warn({ err: error }, 'community: it is not known who is in a chat; everybody is notified');
+      logger.warn({ err: error }, 'community: reading who views a chat failed; all participants are notified');
       return ids.map((userId) => ({ userId, isConnected: true }));
     });
   };
@@ -67,7 +67,7 @@ export function createNotifications({ models, clock, logger, push, tell, attenda
     if (missing.length === 0) return;
     const drafts = missing.map(({ userId }) => toNotification(said, userId));
     await models.Notification.insertMany(drafts, { ordered: false });
-    // Whoever changed the message meanwhile did not find these.
+    // A concurrent change of the message did not find these.
     const made = await readAgain(said, drafts);
     if (made.length === 0) return;
     const away = new Set(missing.flatMap(({ userId, isConnected }) => (isConnected ? [] : [userId])));
@@ -149,7 +149,7 @@ export function createNotifications({ models, clock, logger, push, tell, attenda
       return { count: await tellCount(recipient) };
     },
 
-    /** Somebody has read a chat up to a message, and with it what was notified of it. */
+    /** A user has read a chat up to a message: its notifications are marked as read. */
     async readOf(recipient: Recipient, { chat, position, at }: ReadUpTo): Promise<void> {
       const unread = { recipient: recipient._id, relatedChat: chat._id, isRead: false };
       const untilTime = { ...unread, position: null, createdAt: { $lte: at } };
@@ -162,7 +162,7 @@ export function createNotifications({ models, clock, logger, push, tell, attenda
     },
 
     /**
-     * A message was edited or deleted: what repeats it says the same, or is gone, whoever has it. Never rejects: the message
+     * A message was edited or deleted: its excerpts in notifications follow, for all users. Never rejects: the message
      * is changed.
      */
     follow: (messageId: Types.ObjectId): Promise<void> =>
@@ -203,7 +203,7 @@ export function createNotifications({ models, clock, logger, push, tell, attenda
   }
 }
 
-/** Up to which message of a chat somebody has read. */
+/** The read position of a user in a chat. */
 interface ReadUpTo {
   readonly chat: Chat;
   /** 0: it has none. */

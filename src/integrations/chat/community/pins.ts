@@ -14,7 +14,7 @@ interface Dependencies extends Pick<Context, 'models' | 'clock'> {
 /** Messages that may be pinned in a chat. */
 const PINS_MAX = 50;
 
-/** Pins messages for everybody in a chat. Every participant may, and may take it back: a chat is its participants' own. */
+/** Pins messages for all participants. Every participant may pin and unpin. */
 export function createPins({ models, clock, access, budget, tell }: Dependencies) {
   const payloadOf = (chatId: string, messageId: string) => ({
     ...{ chatId, messageId },

@@ -19,11 +19,11 @@ interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   notifications: Notifications;
 }
 
-/** Messages that are marked one by one as read by somebody who comes after a long time; how far they read counts anyway. */
+/** Maximum number of messages marked as read one by one; the read position counts in any case. */
 const MARKED_MAX = 500;
 
 /**
- * Says how far somebody has read: up to a message of somebody else. How far is one place for each participant, which moves
+ * Moves the read position of a user up to a message of another user. There is one position per participant, which moves
  * on by an atomic write and never back, so that of several tabs and nodes one tells the others.
  */
 export function createRead({ models, clock, access, tell, log, notifications }: Dependencies) {

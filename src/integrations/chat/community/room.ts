@@ -37,7 +37,7 @@ export function createRoom({ models, clock, logger, access, tell, attendance, ty
       const chat = await models.Chat.findById(opened.chat._id, { participants: 1 }).lean();
       if (chat !== null) tellOthers({ ...opened, chat }, 'chat:user_stopped_typing');
     } catch (error) {
-      logger.warn({ err: error }, 'community: nobody was told that somebody types no more');
+      logger.warn({ err: error }, 'community: sending the end of typing failed');
     }
   };
 

@@ -81,7 +81,7 @@ export function createSend(dependencies: Dependencies) {
     return stored;
   };
 
-  /** Nodes may come to this in another order than to storing. What is said is said, whatever comes of this. */
+  /** Nodes can get here in another order than they stored. The message stays stored if this fails. */
   const makeNewest = ({ chat, _id, position, createdAt }: ChatMessage & { position: number }) =>
     models.Chat.updateOne(
       { _id: chat, lastPosition: { $not: { $gte: position } } },

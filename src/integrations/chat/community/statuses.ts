@@ -19,7 +19,7 @@ interface Dependencies extends Pick<Context, 'models' | 'clock' | 'presence'> {
   tell: Tell;
 }
 
-/** Somebody, and whether they are there. */
+/** A user and their presence. */
 export type PersonPresence = z.output<typeof personPresence>;
 
 /** People whom one answer is about. */
@@ -82,7 +82,7 @@ export function createStatuses(dependencies: Dependencies) {
       return { online: users.filter(({ status }) => status !== 'offline').map(({ userId }) => userId), users };
     },
 
-    /** Somebody has come: they were seen last now, which is how those who are here are found among many. */
+    /** A user came online: updates `lastSeen`, by which online users are found among many. */
     async seen(userId: string): Promise<void> {
       if (!isObjectIdOrHexString(userId)) return;
       const lastSeen = new Date(clock.now());
@@ -91,7 +91,7 @@ export function createStatuses(dependencies: Dependencies) {
   };
 }
 
-/** @param isOnline has a socket anywhere; whoever has none is offline, however they want to be seen */
+/** @param isOnline whether the user has a socket anywhere; without one the status is offline */
 export const toPersonPresence = (
   { _id, presenceStatus, lastSeen }: Pick<User, 'presenceStatus' | 'lastSeen'> & { _id: { toHexString(): string } },
   isOnline: boolean,

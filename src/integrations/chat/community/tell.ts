@@ -6,7 +6,7 @@ import { rooms } from '../../../realtime/rooms.js';
 import type { UserCaller } from '../shared/index.js';
 import type { ChatAccess } from './access.js';
 
-/** Tells people what has happened. What was done is done: that telling fails is logged, and no answer to anybody. */
+/** Sends events to users. A failure is logged and does not change the answer, because the change is stored. */
 export interface Tell {
   /** All participants who hear the caller, once for each socket. */
   all(opened: Opened, outgoing: OutgoingEvent): void;

@@ -13,13 +13,13 @@ export type WireMessage = z.output<typeof chatMessage>;
 /** A notification on the wire. */
 export type WireNotification = z.output<typeof notification>;
 
-/** Somebody as others see them. */
+/** The public fields of a user. */
 export interface Face {
   readonly name: string;
   readonly image: string | null;
 }
 
-/** A message as everybody in its chat gets it. Other services write messages too, so much may be missing. */
+/** A message on the wire, identical for all participants. Other services write messages too, so fields may be missing. */
 export const toWireMessage = (stored: ChatMessage, sender: Face | undefined): WireMessage => {
   const message = readDocument('ChatMessage', stored);
   return {
@@ -44,7 +44,7 @@ export const toWireMessage = (stored: ChatMessage, sender: Face | undefined): Wi
   };
 };
 
-/** When a message was sent, also when whoever stored it did not say. */
+/** The time of a message, also when the service that stored it wrote none. */
 export const sentAt = ({ createdAt, _id }: Pick<ChatMessage, '_id' | 'createdAt'>): Date =>
   readDate(createdAt) ?? _id.getTimestamp();
 

@@ -10,7 +10,7 @@ import { settingOf } from './settings.js';
 const UNREAD_MAX = 100;
 /** Messages that are looked at together. */
 const PAGE = 100;
-/** Messages that are looked at from either end, when somebody has said very much themselves since they read. */
+/** Messages examined from either end, when a user has sent very many messages since their read position. */
 const LOOKED_MAX = 1000;
 
 /** The fields that say whether a message counts. */

@@ -37,8 +37,8 @@ export interface Entrance {
   /** The same for a REST call. */
   authenticateRequest(request: Request): Promise<AnyonePrincipal>;
   /**
-   * Who acts. Read again for each event, because a token outlives a block: whoever may not be here any more is thrown out
-   * of all chats.
+   * The caller. Read again for each event, because a token outlives a block: a locked user is disconnected from
+   * all chats.
    * @throws ChatError `INVALID_TOKEN`
    */
   callerOf(principal: Principal): Promise<Caller>;

@@ -17,7 +17,7 @@ export function createChatPresence(
   blocks: Blocks,
   sources: readonly Integration[],
 ) {
-  /** Everybody with whom the user shares something in one of the chats. */
+  /** All users with whom the user shares something in one of the chats. */
   const acquaintancesOf = async (userId: string): Promise<Acquaintances & { blocked: ReadonlySet<string> }> => {
     const [blocked, ...found] = await Promise.all([
       blocks.of(userId),
@@ -76,5 +76,5 @@ export function createChatPresence(
   };
 }
 
-/** Ids are opaque to the gateway; somebody with one of another kind is on other namespaces, and in no chat. */
+/** Ids are opaque to the gateway; a user without an ObjectId is in no chat. */
 const isUserOfChats = (userId: string): boolean => isObjectIdOrHexString(userId);

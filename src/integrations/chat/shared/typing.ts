@@ -1,16 +1,16 @@
 import type { Clock } from '../../../platform/clock.js';
 import type { SocketListener } from '../../../sockets/socket.js';
 
-/** How long somebody types who does not say so again. */
+/** How long a user counts as typing without a further event. */
 const TYPING_MS = 5000;
-/** Places where one socket may type at once; nobody has more hands. */
+/** Maximum number of conversations where one socket can type at once. */
 const PLACES_MAX = 10;
 
 /** Which sockets say that their user types, and where. It belongs to the sockets, and ends with them. */
 export interface Typing {
   /** From now on, or for longer. */
   start(socketId: string, place: string): Typist;
-  /** It is over; where nobody types nothing happens. */
+  /** Typing ended. Does nothing when the user was not typing. */
   stop(socketId: string, place: string): void;
   readonly listener: SocketListener;
 }

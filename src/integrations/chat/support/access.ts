@@ -23,7 +23,7 @@ export interface Access {
   readonly members: readonly Types.ObjectId[];
   /** Ids of those in it who have a block with the caller: neither hears the other. */
   readonly blocked: ReadonlySet<string>;
-  /** The caller has a block with everybody else who is named in it. */
+  /** The caller has a block with every other participant. */
   readonly isBlocked: boolean;
   /** Ids of users named in it who belong to another account: they are not in it. */
   readonly outsiders: ReadonlySet<string>;
@@ -74,7 +74,7 @@ export function createAccess({ models, entrance, blocks }: { models: Models; ent
     caller: Caller,
     { conversation, isOfDepartment }: Reach,
   ): Promise<ReadonlySet<string>> => {
-    if (isOfDepartment) return NOBODY;
+    if (isOfDepartment) return NO_USERS;
     const [belonging] = await belongingOf(caller.kind === 'user' ? caller : undefined, [conversation]);
     if (belonging?.isIn !== true) throw notFound();
     return belonging.outsiders;
@@ -86,7 +86,7 @@ export function createAccess({ models, entrance, blocks }: { models: Models; ent
     const { conversation, members } = found;
     const [outsiders, blocked] = await Promise.all([
       ensureBelongs(caller, found),
-      caller.kind === 'user' ? blocks.among(caller, othersIn(found, caller._id)) : NOBODY,
+      caller.kind === 'user' ? blocks.among(caller, othersIn(found, caller._id)) : NO_USERS,
     ]);
     const others = namedIn(conversation)
       .map((user) => user.toHexString())
@@ -110,7 +110,7 @@ export function createAccess({ models, entrance, blocks }: { models: Models; ent
       const belonging = await belongingOf(user, without);
       const decided = new Map(without.map((one, index) => [one, belonging[index]]));
       return conversations.flatMap((conversation) => {
-        const { isIn, outsiders } = decided.get(conversation) ?? { isIn: true, outsiders: NOBODY };
+        const { isIn, outsiders } = decided.get(conversation) ?? { isIn: true, outsiders: NO_USERS };
         return isIn ? { conversation, outsiders } : [];
       });
     },
@@ -122,7 +122,7 @@ export function createAccess({ models, entrance, blocks }: { models: Models; ent
       if (caller.kind !== 'user') throw notFound();
       return { ...access, caller };
     },
-    /** Who hears a caller who has opened the conversation before; nobody when it is gone. */
+    /** The receivers of a caller who has opened the conversation; empty when it is gone. */
     async audienceOf(id: string, opened: Relation): Promise<Audience> {
       const found = await read(id);
       return found === undefined ? { rooms: [], except: [] } : toAudience(found, opened);
@@ -172,7 +172,7 @@ export function ensureOpen({ status }: Pick<SupportConversation, 'status'>): voi
 export const isNamed = ({ _id }: { _id: Types.ObjectId }, { participants, assignedTo }: SupportConversation): boolean =>
   participants.some((id) => id.equals(_id)) || assignedTo?.equals(_id) === true;
 
-/** Whether somebody looks after the conversation: whoever has it, its department's members, and agents who are in it. */
+/** Whether a user handles the conversation: its assignee, members of its department, and participating agents. */
 export const isAgentOf = (
   { _id, role }: Pick<UserCaller, '_id' | 'role'>,
   { conversation, members }: Pick<Access, 'conversation' | 'members'>,
@@ -187,12 +187,12 @@ function mayOpen(caller: Caller, { conversation, members }: Reach): boolean {
   return conversation.visitorId === caller.id && caller.conversationIds.some((named) => named.toLowerCase() === id);
 }
 
-const NOBODY: ReadonlySet<string> = new Set();
+const NO_USERS: ReadonlySet<string> = new Set();
 
 /** Who of those in a conversation does not hear a caller. */
 type Relation = Pick<Access, 'outsiders' | 'blocked'>;
 
-const NO_RELATION: Relation = { outsiders: NOBODY, blocked: NOBODY };
+const NO_RELATION: Relation = { outsiders: NO_USERS, blocked: NO_USERS };
 
 const othersIn = ({ conversation, members }: Reach, user: Types.ObjectId): Types.ObjectId[] =>
   [...namedIn(conversation), ...members].filter((id) => !id.equals(user));

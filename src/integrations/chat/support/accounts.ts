@@ -25,7 +25,7 @@ export type AccountRule = (
 
 /**
  * A conversation without a department is of one account: that of the user who made it. Another service may have put users
- * of other accounts into it; they are not in it. When nobody is left to talk to, it is a conversation between accounts, and
+ * of other accounts into it; they are not in it. When no participant is left, it is a conversation between accounts, and
  * none of them is in it. The same holds when it is unknown who made it and the users in it are of several accounts.
  *
  * The query returns the users whose account differs from the caller's and those who made the conversations: hardly any.

@@ -82,7 +82,7 @@ export function createAssignment({ models, people, blocks, access, announce, clo
       return tellAssigned({ opened, conversation: assigned });
     },
 
-    /** Takes a conversation that nobody has. @throws ChatError `ALREADY_ASSIGNED` for everybody but the first */
+    /** Assigns an unassigned conversation to the caller. @throws ChatError `ALREADY_ASSIGNED` for all but the first */
     async claim(principal: Principal, { conversationId }: { conversationId: string }): Promise<WireConversation> {
       const opened = await access.openAsUser(principal, conversationId);
       ensureAgentOf(opened);
@@ -99,7 +99,7 @@ export function createAssignment({ models, people, blocks, access, announce, clo
       return show.one(conversation);
     },
 
-    /** Ends a conversation; again changes nothing and tells nobody. */
+    /** Closes a conversation. Idempotent; a repeated call sends no event. */
     async close(principal: Principal, { conversationId }: { conversationId: string }): Promise<WireConversation> {
       const opened = await access.openAsUser(principal, conversationId);
       const closed = await change(opened.conversation._id, NOT_CLOSED, { status: 'closed' });

@@ -68,7 +68,7 @@ const CONTAINED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 /** Containers in which sound and pictures that move come alike: a recording is sound if it is said to be. */
 const MEDIA_CONTAINERS = ['mp4', 'webm', 'ogg', 'matroska', '3gpp', 'quicktime', 'mpeg'];
-/** Claims that are harmless whatever the content is. */
+/** Claimed types that are harmless for any content. */
 const HARMLESS =
   /^(?:(?:audio|video|font)\/[\w.+-]{1,64}|application\/(?:ogg|msword|rtf|vnd\.ms-(?:excel|powerpoint)))$/;
 /** Nothing that a plug-in or a program would run. */

@@ -187,7 +187,7 @@ export function createConversations({ models, entrance, people, access, announce
       return { conversations: items.filter(({ _id }) => _id !== ''), hasMore: hasMore || isCut };
     },
 
-    /** All departments. @returns whether the caller is in each; who else is, is nobody's business */
+    /** All departments. @returns whether the caller is a member of each; other members are not revealed */
     async departments(principal: Principal) {
       const caller = await entrance.userOf(principal);
       const [all, own] = await Promise.all([

@@ -73,7 +73,7 @@ export function createDepartments(
     }
   };
 
-  /** Other services change who is a member, and tell nobody. */
+  /** Other services change members without notice. */
   const look = async (): Promise<void> => {
     const ids = [...new Set(sockets.values())];
     if (ids.length === 0) return;

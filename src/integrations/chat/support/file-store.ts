@@ -21,7 +21,7 @@ export interface StoredFile {
 /** Whose a file is, and what was found out about it. */
 export interface FileMetadata {
   readonly owner: Identity;
-  /** The conversation to which it was sent; `null`: none, and nobody but its owner may read it. */
+  /** The conversation to which it was sent; `null`: none; only its owner may read it. */
   readonly conversationId: Types.ObjectId | null;
   readonly type: string;
 }
@@ -57,7 +57,7 @@ interface Dependencies {
 
 /**
  * Keeps files in GridFS, which writes the content first and the file last, and takes them away the other way round: a node
- * that dies between leaves content that nobody would find. So each file is noted before it is stored, together with what it
+ * that crashes in between leaves unreferenced content. So each file is noted before it is stored, together with what it
  * counts for its owner, and the note goes when the file is said. A file is taken away in three steps that can be repeated:
  * it counts no longer and cannot be found, all in one; its content goes; the note goes.
  */

@@ -21,7 +21,7 @@ const UPLOADS_MAX = 8;
 /** The same for what one person sends. */
 const UPLOADS_OF_ONE_MAX = 4;
 
-/** A file that somebody may read. */
+/** A file that the caller may read. */
 export interface Download {
   readonly name: string;
   readonly type: string;
@@ -79,7 +79,7 @@ export function createFiles({ findSaid, access, entrance, store, send, meter, si
     return { fileId, fileName, fileSize: content.byteLength, fileType };
   };
 
-  /** Says that there is a file. When that fails nobody will ever ask for it. */
+  /** Sends the message of a file. If that fails the file is never referenced. */
   const announceFile = async (principal: Principal, file: SupportFile, meta: Meta): Promise<WireFile> => {
     const { conversationId, clientMessageId } = meta;
     const type = isImage(file.fileType) ? 'image' : 'file';

@@ -13,11 +13,11 @@ import { ownRoomOf, toIdentity } from './people.js';
 import { createRoutes } from './routes.js';
 import { createSupportServices } from './service.js';
 
-/** Files that a node receives at once, of everybody and of one person; further ones wait. */
+/** Files that a node receives at once, in total and of one owner; further ones wait. */
 const RECEIVED_AT_ONCE = 8;
 const RECEIVED_OF_ONE = 2;
 
-/** How often a node looks for files that nobody needs any more. */
+/** How often a node sweeps abandoned files. */
 const SWEEP_MS = 600_000;
 
 /** The support chat on `/`, and its departments on `/department`. */
@@ -68,7 +68,7 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
     routes: mountRoutes(support, createRoutes(services, context.limiter), {
       async authenticate(request) {
         const principal = await entrance.authenticateRequest(request);
-        // Whatever a user does counts as one, by sockets or by REST.
+        // Events and REST calls of a user count together.
         await context.limiter.consume('events', ownRoomOf(toIdentity(principal)), config.sockets.limit);
         return principal;
       },
@@ -83,7 +83,7 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
       const sweep = (): Promise<void> =>
         services.fileStore
           .sweep()
-          .catch((error: unknown) => logger.warn({ err: error }, 'support: nobody looked for abandoned files'));
+          .catch((error: unknown) => logger.warn({ err: error }, 'support: sweeping abandoned files failed'));
       const cancel = clock.every(SWEEP_MS, () => void sweep());
       return async () => {
         cancel();

@@ -2,7 +2,7 @@ import type { Principal } from '../../../auth/principal.js';
 import { GatewayError } from '../../../errors.js';
 import { rooms } from '../../../realtime/rooms.js';
 
-/** Somebody on one side of a conversation: a user of the platform, or a visitor. */
+/** A participant of a conversation: a user of the platform, or a visitor. */
 export interface Identity {
   readonly kind: 'user' | 'visitor';
   readonly id: string;
@@ -10,7 +10,7 @@ export interface Identity {
 
 /**
  * Who a verified principal is in the support chat.
- * @throws GatewayError `INVALID_TOKEN` for anybody else
+ * @throws GatewayError `INVALID_TOKEN` for any other principal
  */
 export function toIdentity(principal: Principal): Identity {
   if (principal.kind === 'user') return { kind: 'user', id: principal.userId };

@@ -11,7 +11,7 @@ interface Dependencies {
   clock: Clock;
 }
 
-/** @param enter puts the socket into a room; called before anybody is told */
+/** @param enter joins the socket to a room; called before any event is sent */
 type Enter = (room: string) => void;
 
 /** Opens and closes conversations. */
@@ -24,7 +24,7 @@ export function createRoom({ access, announce, clock }: Dependencies) {
   });
 
   return {
-    /** Opens a conversation: everybody is told, the socket itself too. Whoever is named in it hears it anyway. */
+    /** Opens a conversation and notifies all, including this socket. Participants are subscribed in any case. */
     async join(principal: Principal, conversationId: string, enter: Enter): Promise<void> {
       const opened = await access.open(principal, conversationId);
       const { caller, conversation, audience } = opened;

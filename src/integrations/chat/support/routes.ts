@@ -46,7 +46,7 @@ async function sendFile(response: Response, { name, type, size, content }: Downl
   try {
     await pipeline(content(), response);
   } catch (error) {
-    // A reader who goes away in the middle is nobody's failure.
+    // A client that disconnects during the download is no error.
     if (!response.destroyed || !isPrematureClose(error)) throw error;
   }
 }

@@ -11,7 +11,7 @@ import type { Newest } from './newest.js';
 import { type Identity, ownRoomOf, toIdentity } from './people.js';
 import { toWireMessage, type WireMessage } from './to-wire.js';
 
-/** What somebody wants to say. */
+/** A message to send. */
 export interface Draft {
   readonly conversationId: string;
   readonly content: string;

@@ -19,7 +19,7 @@ export const toWireFile = ({ fileId, fileName, fileSize, fileType }: SupportFile
   fileType: fileType ?? 'application/octet-stream',
 });
 
-/** A message as everybody who may hear it gets it. Other services write messages too, so anything may be missing. */
+/** A message on the wire, identical for all receivers. Other services write messages too, so fields may be missing. */
 export const toWireMessage = (stored: SupportMessage): WireMessage => {
   const message = readDocument('SupportMessage', stored);
   return {
@@ -47,7 +47,7 @@ const toWireMetadata = (stored: unknown): WireMessage['metadata'] => {
   return typeof plain === 'object' ? (plain as WireMessage['metadata']) : null;
 };
 
-/** A conversation, complete, as everybody who may see it gets it. */
+/** A complete conversation on the wire, identical for all who may see it. */
 export const toWireConversation = (
   stored: SupportConversation,
   lastMessage: SupportMessage | undefined,

@@ -20,7 +20,7 @@ interface Actor {
 }
 
 /**
- * Tells who types in a conversation. Who hears the end is asked again at the end, so nobody who has been taken out meanwhile
+ * Sends typing events. The receivers are read again at the end, so that no user who was removed meanwhile
  * does.
  */
 export function createConversationTyping({ access, announce, clock, logger }: Dependencies) {
@@ -33,7 +33,7 @@ export function createConversationTyping({ access, announce, clock, logger }: De
       const payload = { userId: identity.id, conversationId };
       announce.others(audience, identity, { event: 'user_stopped_typing', payload });
     } catch (error) {
-      logger.warn({ err: error }, 'support: nobody was told that somebody stopped typing');
+      logger.warn({ err: error }, 'support: sending the end of typing failed');
     }
   };
 
@@ -66,7 +66,7 @@ export function createConversationTyping({ access, announce, clock, logger }: De
     /** Ends it in one conversation, if it had begun. */
     stop: ({ socketId }: Pick<Actor, 'socketId'>, id: string): void => typing.stop(socketId, toId(id)),
 
-    /** Resolves when everybody has been told of what has ended. */
+    /** Resolves when all pending end events were sent. */
     settle: async (): Promise<void> => void (await Promise.all(ending)),
   };
 }

@@ -11,7 +11,7 @@ const REMEMBERED_MAX = 20_000;
 
 /**
  * Gives positions to what other services have stored since a conversation has positions: behind all others, in the order of
- * their times, at the moment when somebody looks. So whoever has seen the newest message finds them behind it. What is older
+ * their times, when the conversation is read. So a reader who has seen the newest message finds them after it. What is older
  * than the first position stays without.
  * @param adopted called for each message that got a position
  */

@@ -15,7 +15,7 @@ export { isPositioned, type Place } from './order.js';
 
 /** The messages of one chat: stored with a position, read and sent in the order of the positions. */
 export interface MessageLog<M> extends MessageOrder<M>, MessageStore<M>, MessagePlaces<M> {
-  /** Sends a message that was stored to everybody who hears it, on every node, behind those before it. */
+  /** Sends a stored message to its receivers on every node, after the earlier messages. */
   readonly send: Sequence['send'];
   /** Gives positions to what other services have stored. To be called before messages are shown. */
   adopt(parent: Types.ObjectId): Promise<void>;

@@ -34,7 +34,7 @@ export interface Packet {
   readonly position: number;
   /** The newest position that the conversation names: everything up to there has been announced. */
   readonly announced: number;
-  /** Whoever hears it; empty: nobody. */
+  /** Its receivers; can be empty. */
   readonly rooms: readonly string[];
   /** Rooms of those who do not hear this message. */
   readonly except: readonly string[];
@@ -76,7 +76,7 @@ interface Progress {
 }
 
 /**
- * A client that reconnects asks for what comes behind the last message it has heard. So nobody may hear a message before
+ * A client that reconnects asks for messages after the last one it received. So no client may receive a message before
  * those with lower positions, which may come from another node, later. Each node sends a conversation without gaps: what
  * comes too early is held until the messages before it are here. Those that do not come in time, because a node died or
  * Redis was away, are read from the database and sent too; when they come after all they are dropped.
@@ -129,7 +129,7 @@ export function createSequence(dependencies: Dependencies): Sequence {
       if (position <= progress.sent) continue;
       progress.sent = position;
       progress.held.delete(position);
-      // Who does not hear it is not stored with it. Nobody may miss it because of the sender of another message.
+      // Excluded users are not stored with it. No client may miss it because of the sender of another message.
       emit({ rooms: first.rooms, except: [] }, event);
       advance(progress);
     }

@@ -4,7 +4,7 @@ import type { Clock } from '../../../../platform/clock.js';
 import { createKeyedMutex } from '../../../../platform/keyed-mutex.js';
 import type { Draft, MessageWriter, Stored } from './writer.js';
 
-/** A message of somebody: what one sender says in a conversation is stored in the order in which it was added. */
+/** A message to store. Messages of one sender in a conversation are stored in the order in which they were added. */
 export interface Utterance<M> extends Draft<M> {
   readonly sender: string;
 }
@@ -19,7 +19,7 @@ export interface MessageStore<M> {
 interface Dependencies<M> {
   writer: MessageWriter<M>;
   clock: Clock;
-  /** Several messages make one write, of whatever conversations; `undefined`: nothing waits for others to come. */
+  /** Several messages, of any conversations, are stored in one write; `undefined`: no batching. */
   batch?: BatchSize | undefined;
   /** How long a message may wait for its write to begin; it is refused then, and never stored. */
   waitMs: number;

@@ -44,7 +44,7 @@ const ATTEMPTS_MAX = 50;
 /**
  * Position n + 1 is stored only when n is: the unique index refuses a position that is taken, and nothing is stored at a
  * position unless the one before is known to be there. So what is stored later has a higher position than everything that
- * was readable before, on whatever node and by whatever clock. No counter is taken first, because a number that is taken can
+ * was readable before, on any node and by any clock. No counter is taken first, because a number that is taken can
  * be stored late.
  *
  * A node remembers the newest position of a conversation and stores at the next with one insert. When another node was
