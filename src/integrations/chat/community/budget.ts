@@ -1,4 +1,5 @@
-import { ensureUser, type Principal } from '../../../auth/principal.js';
+import type { Principal } from '../../../auth/principal.js';
+import { GatewayError } from '../../../errors.js';
 import type { Limit, RateLimiter } from '../../../realtime/rate-limit.js';
 
 /** What many have to be told of, or looked at for, and how often one user may ask for it. */
@@ -19,7 +20,7 @@ const limits = {
 
 /** What one user may still do, over sockets, REST and nodes together. */
 export interface Budget {
-  /** @throws GatewayError `RATE_LIMITED`, or `INVALID_TOKEN` for a principal that is not a user */
+  /** @throws GatewayError `RATE_LIMITED`, or `NOT_FOUND` for a visitor, who has nothing in the community */
   spend(name: keyof typeof limits, principal: Principal): Promise<void>;
   /** Takes back one use that did nothing. */
   refund(name: keyof typeof limits, principal: Principal): Promise<void>;
@@ -27,9 +28,14 @@ export interface Budget {
 
 export const createBudget = (limiter: RateLimiter): Budget => ({
   async spend(name, principal) {
-    await limiter.consume(`community:${name}`, `user:${ensureUser(principal).userId}`, limits[name]);
+    await limiter.consume(`community:${name}`, ownerOf(principal), limits[name]);
   },
   async refund(name, principal) {
-    await limiter.refund(`community:${name}`, `user:${ensureUser(principal).userId}`, limits[name]);
+    await limiter.refund(`community:${name}`, ownerOf(principal), limits[name]);
   },
 });
+
+function ownerOf(principal: Principal): string {
+  if (principal.kind !== 'user') throw new GatewayError('NOT_FOUND');
+  return `user:${principal.userId}`;
+}
