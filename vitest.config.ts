@@ -19,8 +19,11 @@ export const base = {
   },
 } as const satisfies ViteUserConfig;
 
-/** What tests with other processes need once for the whole run. */
-export const services = { globalSetup: ['test/support/global-setup.ts'] };
+/** What tests with other processes need, once for the whole run and before each file. */
+export const services = {
+  globalSetup: ['test/support/global-setup.ts'],
+  setupFiles: ['test/support/per-file.ts'],
+};
 
 export default defineConfig(async () => {
   const unitTests = await findUnitTests();
