@@ -75,11 +75,13 @@ export function createDepartments(
 
   /** Other services change members without notice. */
   const look = async (): Promise<void> => {
-    const ids = [...new Set(sockets.values())];
-    if (ids.length === 0) return;
+    // Sockets of now: one that connects during the query may be of a department that is not asked about.
+    const watched = [...sockets];
+    if (watched.length === 0) return;
+    const ids = [...new Set(watched.map(([, departmentId]) => departmentId))];
     const found = await models.Department.find({ _id: { $in: ids } }, { members: 1 }).lean();
     const members = new Map(found.map((one) => [one._id.toHexString(), new Set((one.members ?? []).map(String))]));
-    for (const [socket, departmentId] of sockets) {
+    for (const [socket, departmentId] of watched) {
       const { principal } = socket.data;
       const isMember =
         principal.kind === 'user' && members.get(departmentId)?.has(principal.userId.toLowerCase()) === true;
