@@ -1,0 +1,46 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { createTestClock } from '../../../support/clock.js';
+import { startDatabase } from '../../../support/database.js';
+import { startMongoProxy } from '../../../support/mongo-proxy.js';
+import { until } from '../../../support/until.js';
+import { openStage } from '../../stage.js';
+import { addDepartment, openDepartment } from './chat.js';
+
+test('keeps a member who connects to another department while members are read', async () => {
+  const clock = createTestClock();
+  const database = await startDatabase();
+  const proxy = await startMongoProxy(database.url);
+  const stage = await openStage({ database, env: { MONGODB_URL: proxy.url() }, overrides: { clock } });
+  onTestFinished(async () => {
+    await stage.close();
+    await proxy.close();
+    await database.stop();
+  });
+  const [joe, kim] = await stage.people('Joe', 'Kim');
+  const [first, second] = [await addDepartment(stage, joe), await addDepartment(stage, kim)];
+  await openDepartment(stage, joe, { departmentId: first });
+
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let reads = 0;
+  proxy.rules = {
+    async onCommand(command) {
+      const isRead =
+        command['find'] === 'support.departments' && 'members' in ((command['projection'] ?? {}) as object);
+      if (!isRead || !JSON.stringify(command['filter']).includes('$in')) return undefined;
+      reads += 1;
+      await held;
+      return undefined;
+    },
+  };
+  clock.advance(5000);
+  await until(() => reads === 1);
+  const late = await openDepartment(stage, kim, { departmentId: second });
+  release();
+  // The next read begins when the first has been worked on.
+  await clock.advanceUntil(5000, () => reads > 1);
+  expect(await late.ask('refresh_token', {})).toMatchObject({ success: false });
+  expect(late.socket.connected).toBe(true);
+});
