@@ -35,14 +35,14 @@ import { createConnectDeadline } from './transport/connect-deadline.js';
 import { createConnectLimits } from './transport/connect-limits.js';
 import { createConnectionBounds } from './transport/connection-bounds.js';
 import { createDispatch } from './transport/dispatch.js';
-import { openNamespaces } from './transport/doors.js';
 import { drainConnections } from './transport/drain.js';
 import { createHttpApp } from './transport/http.js';
 import { createHttpServer, endKeepAlive } from './transport/http-server.js';
+import { limitIdleConnections } from './transport/idle-connections.js';
 import { closeServer, listen } from './transport/listen.js';
+import { openNamespaces } from './transport/namespaces.js';
 import { createOriginCheck } from './transport/origins.js';
 import { attach, createSocketServer } from './transport/socket.js';
-import { boundWaiting } from './transport/waiting.js';
 
 /** Replacements for tests. */
 export interface Overrides {
@@ -201,14 +201,19 @@ async function openNetwork(base: Base, { outside, realtime, integrations }: Open
   attach(io, server, { config, allowsOrigin, isDraining, ...bounds, clock, logger, metrics });
   reportMissingServerParts(io, logger);
   const bodyMaxBytes = Math.max(config.http.bodyLimitBytes, config.sockets.messageMaxBytes);
-  const waiting = boundWaiting(server, { connectionsMax: config.http.idleMax, bodyMaxBytes, clock, metrics });
+  const idleConnections = limitIdleConnections(server, {
+    connectionsMax: config.http.idleMax,
+    bodyMaxBytes,
+    clock,
+    metrics,
+  });
   await cluster.join();
   const port = await listen(server, config.http);
   void indexes.build();
   cleanup.add('http', () => closeServer(server));
   cleanup.add('socket server', () => io.close());
   cleanup.add('cluster', cluster.leave);
-  cleanup.add('http connections', waiting.end);
+  cleanup.add('http connections', idleConnections.end);
   cleanup.add('connections', () => drainConnections(io, { clock, durationMs: config.shutdown.drainMs }));
   cleanup.add('http keep-alive', () => endKeepAlive(server));
   cleanup.add('operations of a database that is away', mongo.giveUpIfAway);

@@ -104,7 +104,7 @@ async function measureMessages(rig: Rig, { rounds, only }: Options): Promise<Sce
       const result = await repeat(options, async (add) => {
         const acked: number[] = [];
         const arrived: number[] = [];
-        const lane = async (first: number): Promise<void> => {
+        const worker = async (first: number): Promise<void> => {
           const sender = clients[first];
           if (sender === undefined) throw new Error('no client is connected');
           for (let n = first; n < messages; n += inFlight) {
@@ -114,7 +114,7 @@ async function measureMessages(rig: Rig, { rounds, only }: Options): Promise<Sce
           }
         };
         const used = await withCpu(rig, messages, async () => {
-          await Promise.all(Array.from({ length: inFlight }, (_, first) => lane(first)));
+          await Promise.all(Array.from({ length: inFlight }, (_, first) => worker(first)));
         });
         add('to ack, p50 ms', quantile(acked, 0.5));
         add('to ack, p99 ms', quantile(acked, 0.99));

@@ -73,7 +73,7 @@ async function measureMessages(rig: Rig, { rounds, only }: Options): Promise<Sce
       const startedAt = performance.now();
       const acked: number[] = [];
       const arrived: number[] = [];
-      const lane = async (first: number): Promise<void> => {
+      const worker = async (first: number): Promise<void> => {
         for (let n = first; n < MESSAGES; n += inFlight) {
           const conversation_id = conversationIds[first] ?? '';
           const timing = await say(sender, conversation_id);
@@ -82,7 +82,7 @@ async function measureMessages(rig: Rig, { rounds, only }: Options): Promise<Sce
           if (isReadAtOnce) await Promise.all(others.map((other) => other.ask('read', { conversation_id })));
         }
       };
-      await Promise.all(Array.from({ length: inFlight }, (_, first) => lane(first)));
+      await Promise.all(Array.from({ length: inFlight }, (_, first) => worker(first)));
       const durationMs = performance.now() - startedAt;
       const after = await rig.cpu();
       if (round < 0) continue;

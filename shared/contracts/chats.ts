@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defineContract } from './contract.js';
-import { errorCode } from './wording.js';
+import { errorCode } from './reply-schemas.js';
 
 /** Data of the failure event, where the support chat does not define its own. */
 export const chatError = z.looseObject({

@@ -3,7 +3,7 @@ import { chatError } from './chats.js';
 import { chat, chatMessage, communityPayloads as payloads } from './community-parts.js';
 import { defineContract } from './contract.js';
 import { isoTime, objectId } from './primitives.js';
-import { chatRequestFailure } from './wording.js';
+import { chatRequestFailure } from './reply-schemas.js';
 
 /** Limit per user for joining, typing, reading and editing; well above human use. */
 const often = { points: 150, windowMs: 10_000 };

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defineContract } from './contract.js';
-import { eventError } from './wording.js';
+import { eventError } from './reply-schemas.js';
 
 /** Events of every namespace. */
 export const connection = defineContract({

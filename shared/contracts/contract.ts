@@ -91,7 +91,7 @@ export interface Contract {
   /** What the server sends beside them, under names that others choose. */
   readonly relayed?: ServerEvent;
   readonly routes: Readonly<Record<string, Route>>;
-  /** The body of a call to one of the routes that failed; absent: the general one, of `wording.ts`. */
+  /** The body of a call to one of the routes that failed; absent: the general one, of `reply-schemas.ts`. */
   readonly requestFailure?: z.ZodType;
 }
 

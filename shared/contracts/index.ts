@@ -10,10 +10,10 @@ import { leadFinder } from './lead-finder.js';
 import { operations } from './operations.js';
 import { prospect } from './prospect.js';
 import { pushSites, siteHandshake } from './push-sites.js';
+import { chatReplies, generalReplies, type ReplySchemas, siteReplies } from './reply-schemas.js';
 import { session, userHandshake } from './session.js';
 import { sharedEvents } from './shared-events.js';
 import { department, departmentQuery, support } from './support.js';
-import { chatWording, generalWording, siteWording, type Wording } from './wording.js';
 
 /** Version of the wire: the first number rises when a client that was right before would be wrong. */
 export const wireVersion = '1.0.0';
@@ -23,7 +23,7 @@ export interface PublishedNamespace {
   readonly summary: string;
   /** Scopes of which the token needs one; `undefined`: no authentication. */
   readonly scopes?: readonly string[];
-  readonly wording: Wording;
+  readonly replies: ReplySchemas;
   /** Handshake fields: `auth` and query. */
   readonly handshake?: { readonly auth?: z.ZodType; readonly query?: z.ZodType };
   /** The parameters of its name, in braces. */
@@ -41,24 +41,24 @@ export interface PublishedContract {
 export type PublishedName = keyof typeof publishedNamespaces | keyof typeof configuredNamespaces;
 
 /** Common to the namespaces of platform users. */
-const ofUsers = { scopes: ['conversation'], wording: generalWording, handshake: userHandshake } as const;
+const ofUsers = { scopes: ['conversation'], replies: generalReplies, handshake: userHandshake } as const;
 
 /** Namespaces that exist independent of the settings. */
 export const publishedNamespaces = {
   '/v1/conversation': { summary: 'The conversations of a team.', ...ofUsers },
   '/v1/conversation/live': { summary: 'The same, for the live chat.', ...ofUsers },
   '/v1/shared': { summary: 'The events of the platform.', ...ofUsers },
-  '/v1/lead-finder': { summary: 'The progress of scrapers.', wording: generalWording },
+  '/v1/lead-finder': { summary: 'The progress of scrapers.', replies: generalReplies },
   '/department': {
     summary: 'A department of the support chat, named in the query, for its members.',
     scopes: [],
-    wording: chatWording,
+    replies: chatReplies,
     handshake: { ...userHandshake, query: userHandshake.query.extend(departmentQuery.shape) },
   },
   '/': {
     summary: 'The support chat and the community chat, for users who may enter and for visitors.',
     scopes: [],
-    wording: chatWording,
+    replies: chatReplies,
     handshake: userHandshake,
   },
 } as const satisfies Record<string, PublishedNamespace>;
@@ -67,7 +67,7 @@ export const publishedNamespaces = {
 export const configuredNamespaces = {
   '/{site}': {
     summary: 'A push site, for clients whom its own website lets in.',
-    wording: siteWording,
+    replies: siteReplies,
     handshake: siteHandshake,
     parameters: { site: 'The name of the site, as the gateway was configured.' },
   },

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defineContract } from './contract.js';
-import { unready } from './wording.js';
+import { unready } from './reply-schemas.js';
 
 /** A document as the answer: an object of any form. */
 const document = z.looseObject({});

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { chatError } from './chats.js';
 import { defineContract } from './contract.js';
 import { isoTime, objectId } from './primitives.js';
+import { chatRequestFailure, errorCode } from './reply-schemas.js';
 import {
   supportAnswers as answers,
   supportPayloads as payloads,
@@ -10,7 +11,6 @@ import {
   supportMessage,
   supportRead,
 } from './support-parts.js';
-import { chatRequestFailure, errorCode } from './wording.js';
 
 /** Limit per user for joining, typing, reading and listing; well above human use. */
 const often = { points: 150, windowMs: 10_000 };

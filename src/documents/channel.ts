@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { ClientEvent, Contract, ServerEvent } from '#shared/contracts/contract.js';
 import type { PublishedNamespace } from '#shared/contracts/index.js';
-import type { Wording } from '#shared/contracts/wording.js';
+import type { ReplySchemas } from '#shared/contracts/reply-schemas.js';
 import { toJsonSchema as toSchema } from './json-schema.js';
 
 /** An object of the document. */
@@ -18,7 +18,7 @@ const toJsonSchema = (schema: z.ZodType) => toSchema(schema, 'draft-7');
 
 /** The channel of a namespace with the events of the given contracts, and its operations. */
 export function describeChannel({ id, address, namespace }: Place, contracts: readonly Contract[]) {
-  const { summary, scopes, wording, handshake, parameters } = namespace;
+  const { summary, scopes, replies, handshake, parameters } = namespace;
   const channel = { $ref: `#/channels/${id}` };
   const messages: Record<string, Part> = {};
   const operations: Record<string, Part> = {};
@@ -45,7 +45,7 @@ export function describeChannel({ id, address, namespace }: Place, contracts: re
     channel,
     summary: 'Connects to the namespace. The reply is sent only when the connection is refused.',
     messages: add('connect.request', toConnect(handshake?.auth)),
-    reply: { channel, messages: add('connect_error.event', toRefusal(wording)) },
+    reply: { channel, messages: add('connect_error.event', toRefusal(replies)) },
     ...securityOf(scopes),
   };
   for (const { clientEvents, serverEvents, relayed } of contracts) {
@@ -55,7 +55,7 @@ export function describeChannel({ id, address, namespace }: Place, contracts: re
         channel,
         summary: declared.summary,
         messages: add(`${event}.request`, toRequest(event, declared)),
-        reply: { channel, messages: add(`${event}.answer`, toAnswer(event, declared, wording)) },
+        reply: { channel, messages: add(`${event}.answer`, toAnswer(event, declared, replies)) },
         ...securityOf(declared.scopes ?? scopes),
       };
     }
@@ -96,7 +96,7 @@ const toConnect = (auth: z.ZodType = z.object({})): Part => ({
   payload: toJsonSchema(auth),
 });
 
-const toRefusal = ({ refusal }: Wording): Part => ({
+const toRefusal = ({ refusal }: ReplySchemas): Part => ({
   name: 'connect_error',
   summary: 'Why the connection was refused.',
   payload: toJsonSchema(refusal),
@@ -108,7 +108,7 @@ const toRequest = (event: string, { summary, payload, takesAllArguments }: Clien
   payload: toJsonSchema(payload),
 });
 
-const toAnswer = (event: string, { answer, isEchoed }: ClientEvent, { success, failure }: Wording): Part => ({
+const toAnswer = (event: string, { answer, isEchoed }: ClientEvent, { success, failure }: ReplySchemas): Part => ({
   name: event,
   summary:
     isEchoed === true

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { Contract, Route } from '#shared/contracts/contract.js';
 import { publishedContracts, wireVersion } from '#shared/contracts/index.js';
-import { requestFailure } from '#shared/contracts/wording.js';
+import { requestFailure } from '#shared/contracts/reply-schemas.js';
 import { fieldsOf } from './json-schema.js';
 import { json, refer, toComponents, toFailure, toJsonSchema, toSuccess } from './responses.js';
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { requestSuccess } from '#shared/contracts/wording.js';
+import { requestSuccess } from '#shared/contracts/reply-schemas.js';
 import { type JsonSchema, toJsonSchema as toSchema } from './json-schema.js';
 
 /** JSON Schema in the version of OpenAPI 3.1. */

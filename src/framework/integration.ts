@@ -74,7 +74,7 @@ export interface Namespace {
 }
 
 /** Format of replies. The default is in `framework/reply.ts`. */
-export interface Dialect {
+export interface ReplyFormat {
   /** The acknowledgement of a successful event. */
   toSuccess(data: unknown): unknown;
   /** The acknowledgement of a failed event. */
@@ -99,7 +99,7 @@ export interface Mount {
   readonly namespaces: readonly string[];
   readonly events: Readonly<Record<string, MountedEvent>>;
   /** Absent: the default format. */
-  readonly dialect?: Dialect;
+  readonly replyFormat?: ReplyFormat;
 }
 
 /** Users who share something with a user. */
@@ -116,20 +116,20 @@ export interface MountedEvent {
 }
 
 /** How an integration's routes authenticate callers and format errors. */
-export interface RouteManner<Failure = unknown> {
+export interface RouteOptions<Failure = unknown> {
   /** Authenticates the caller of a user route. @throws GatewayError */
   readonly authenticate?: (request: Request) => Promise<Principal>;
   /**
    * Authenticates the caller of a site route, before the body is read.
    * @returns the response that refuses the call; `undefined`: allowed
    */
-  readonly admit?: (request: Request) => TextAnswer | undefined;
+  readonly authorize?: (request: Request) => TextAnswer | undefined;
   /** The body of an error response, as declared in the contract; absent: the default format. */
   readonly toFailure?: (error: GatewayError) => Failure;
 }
 
 /** A route and its handler. */
-export interface MountedRoute extends RouteManner {
+export interface MountedRoute extends RouteOptions {
   readonly route: Route;
   readonly handle: (call: never) => Promise<unknown>;
 }
@@ -161,7 +161,7 @@ export interface Integration {
 export function mountEvents<C extends Contract>(
   contract: C,
   handlers: Handlers<C>,
-  where: Pick<Mount, 'namespaces' | 'dialect'>,
+  where: Pick<Mount, 'namespaces' | 'replyFormat'>,
 ): Mount {
   const events = Object.entries(contract.clientEvents).map(([name, event]) => {
     const handle = (handlers as Record<string, MountedEvent['handle']>)[name];
@@ -177,20 +177,20 @@ type FailureOf<C extends Contract> = C['requestFailure'] extends z.ZodType ? z.i
 export function mountRoutes<C extends Contract>(
   contract: C,
   handlers: RouteHandlers<C>,
-  manner: RouteManner<FailureOf<C>> = {},
+  options: RouteOptions<FailureOf<C>> = {},
 ): MountedRoute[] {
-  if ((contract.requestFailure === undefined) !== (manner.toFailure === undefined)) {
+  if ((contract.requestFailure === undefined) !== (options.toFailure === undefined)) {
     throw new Error(`${contract.name} declares a different error format than its routes use`);
   }
   return Object.entries<Route>(contract.routes).map(([name, route]) => {
     const handle = (handlers as Record<string, MountedRoute['handle']>)[name];
     if (handle === undefined) throw new Error(`${contract.name} has no handler for the route ${name}`);
-    if (route.caller === 'user' && manner.authenticate === undefined) {
+    if (route.caller === 'user' && options.authenticate === undefined) {
       throw new Error(`the user route ${name} of ${contract.name} has no authentication`);
     }
-    if (route.caller === 'site' && manner.admit === undefined) {
+    if (route.caller === 'site' && options.authorize === undefined) {
       throw new Error(`the site route ${name} of ${contract.name} has no authentication`);
     }
-    return { ...manner, route, handle };
+    return { ...options, route, handle };
   });
 }

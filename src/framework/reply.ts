@@ -1,8 +1,8 @@
 import type { z } from 'zod';
-import type { generalWording, requestFailure } from '#shared/contracts/wording.js';
+import type { generalReplies, requestFailure } from '#shared/contracts/reply-schemas.js';
 import { GatewayError } from '../errors.js';
 import { isDatabaseAway, isTransactionConflict } from '../platform/mongo/errors.js';
-import type { Dialect } from './integration.js';
+import type { ReplyFormat } from './integration.js';
 
 /** The acknowledgement of a successful event, or the body of a successful REST call. */
 export interface Success {
@@ -12,13 +12,13 @@ export interface Success {
 }
 
 /** The reply to a failed event. Without an acknowledgement it is sent as `event_error`, with the event's name. */
-export type EventFailure = z.output<typeof generalWording.failure> & { event?: string };
+export type EventFailure = z.output<typeof generalReplies.failure> & { event?: string };
 
 /** The body of a failed REST call. */
 export type RequestFailure = z.output<typeof requestFailure>;
 
 /** The data of a refused connection, besides its message. */
-type Refused = Pick<z.output<typeof generalWording.refusal>, 'data'>;
+type Refused = Pick<z.output<typeof generalReplies.refusal>, 'data'>;
 
 /** Wraps the return value of a handler. */
 export const toSuccess = (data: unknown): Success =>
@@ -33,7 +33,7 @@ const toEventFailure = (error: GatewayError, event?: string): EventFailure => ({
 });
 
 /** The default format. Without an acknowledgement, failures are sent as `event_error`. */
-export const generalDialect: Dialect = {
+export const generalReplyFormat: ReplyFormat = {
   toSuccess: (data) => toSuccess(data),
   toFailure: (error) => toEventFailure(error),
   toErrorEvent: (error, { event, isAcknowledged }) =>
@@ -49,7 +49,7 @@ export const toRequestFailure = (error: GatewayError): RequestFailure => ({
 });
 
 /** The body of a refused connection: `message` is the code, `data` is `{ errno, message, retry_after? }`. */
-export const toRefusalBody = ({ code, status, info }: GatewayError): z.output<typeof generalWording.refusal> => ({
+export const toRefusalBody = ({ code, status, info }: GatewayError): z.output<typeof generalReplies.refusal> => ({
   message: code,
   data: {
     errno: status,

@@ -3,8 +3,8 @@ import type { Principal } from '../auth/principal.js';
 import { ensureScope } from '../auth/scope.js';
 import type { UserAuth } from '../auth/user.js';
 import { type ErrorCode, GatewayError, invalid } from '../errors.js';
-import type { Dialect, EventContext, Mount, MountedEvent, Namespace } from '../framework/integration.js';
-import { generalDialect, toGatewayError } from '../framework/reply.js';
+import type { EventContext, Mount, MountedEvent, Namespace, ReplyFormat } from '../framework/integration.js';
+import { generalReplyFormat, toGatewayError } from '../framework/reply.js';
 import { UnreadArguments } from '../library-internals/packet-decoder.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
@@ -108,20 +108,20 @@ export function createDispatch(
     const namespace = socket.nsp.name;
     const table = tables.get(namespace);
     const call = toCall(packet, table);
-    const { name, entry, acknowledge, dialect } = call;
+    const { name, entry, acknowledge, replyFormat } = call;
     let code: ErrorCode | 'SUCCESS' = 'SUCCESS';
     socket.data.inFlight += 1;
     try {
-      const reply = dialect.toSuccess(await inTime(handle(socket, call), entry?.event.takesBinary === true));
+      const reply = replyFormat.toSuccess(await inTime(handle(socket, call), entry?.event.takesBinary === true));
       acknowledge?.(reply);
       if (entry?.event.isEchoed === true) socket.emit(name, reply);
     } catch (thrown) {
       const error = toGatewayError(thrown);
       code = error.code;
       if (error.status >= 500) logger.error({ err: error.cause ?? error, namespace, event: name }, 'an event failed');
-      acknowledge?.(dialect.toFailure(error));
+      acknowledge?.(replyFormat.toFailure(error));
       const isAcknowledged = acknowledge !== undefined;
-      const told = dialect.toErrorEvent(error, { event: name, data: call.args[0], isAcknowledged });
+      const told = replyFormat.toErrorEvent(error, { event: name, data: call.args[0], isAcknowledged });
       if (told !== undefined) socket.emit(told.event, told.payload);
     } finally {
       socket.data.inFlight -= 1;
@@ -143,7 +143,7 @@ interface Call {
   unread: UnreadArguments | undefined;
   readonly acknowledge: ((answer: unknown) => void) | undefined;
   readonly entry: MountedEvent | undefined;
-  readonly dialect: Dialect;
+  readonly replyFormat: ReplyFormat;
   /** What the namespace asks for unless the event has its own. */
   readonly scopes: readonly string[];
 }
@@ -158,8 +158,8 @@ function toCall(packet: readonly unknown[], table: Table | undefined): Call {
   const unread = sent[0] instanceof UnreadArguments ? sent[0] : undefined;
   const args = unread === undefined ? sent : [];
   const row = table?.events.get(name);
-  const dialect = row?.dialect ?? table?.dialect ?? generalDialect;
-  return { name, args, unread, acknowledge, entry: row?.entry, dialect, scopes: table?.scopes ?? [] };
+  const replyFormat = row?.replyFormat ?? table?.replyFormat ?? generalReplyFormat;
+  return { name, args, unread, acknowledge, entry: row?.entry, replyFormat, scopes: table?.scopes ?? [] };
 }
 
 /** Parses large arguments: only of a caller who may send. @throws GatewayError `VALIDATION_ERROR` */
@@ -186,19 +186,19 @@ function callerOf({ principal, address }: SocketState): string {
 /** The events of one namespace, and how those that it does not know are answered. */
 interface Table {
   readonly scopes: readonly string[];
-  readonly dialect: Dialect;
-  readonly events: ReadonlyMap<string, { entry: MountedEvent; dialect: Dialect }>;
+  readonly replyFormat: ReplyFormat;
+  readonly events: ReadonlyMap<string, { entry: MountedEvent; replyFormat: ReplyFormat }>;
 }
 
 /** @throws Error when two integrations use the same name */
 function toTable({ name, scopes }: Namespace, mounts: readonly Mount[]): Table {
   const own = mounts.filter(({ namespaces }) => namespaces.includes(name));
-  const events = new Map<string, { entry: MountedEvent; dialect: Dialect }>();
-  for (const { events: mounted, dialect = generalDialect } of own) {
+  const events = new Map<string, { entry: MountedEvent; replyFormat: ReplyFormat }>();
+  for (const { events: mounted, replyFormat = generalReplyFormat } of own) {
     for (const [event, entry] of Object.entries(mounted)) {
       if (events.has(event)) throw new Error(`two handlers for ${event} on ${name}`);
-      events.set(event, { entry, dialect });
+      events.set(event, { entry, replyFormat });
     }
   }
-  return { scopes, dialect: own[0]?.dialect ?? generalDialect, events };
+  return { scopes, replyFormat: own[0]?.replyFormat ?? generalReplyFormat, events };
 }

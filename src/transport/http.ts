@@ -116,9 +116,9 @@ const allowedOf = ({ locals }: express.Response): ReadonlySet<string> =>
 
 /** Turns away callers who may not call, before anything of the body is read. */
 const toAdmission =
-  ({ admit }: MountedRoute): RequestHandler =>
+  ({ authorize }: MountedRoute): RequestHandler =>
   (request, response, next) => {
-    const refusal = admit?.(request);
+    const refusal = authorize?.(request);
     if (refusal === undefined) next();
     else sendText(response, refusal);
   };

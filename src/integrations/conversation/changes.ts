@@ -6,9 +6,9 @@ import { GatewayError, invalid } from '../../errors.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Blocks } from '../users/index.js';
 import { ensureAccess, ensureFullAccess, ensureHeard } from './access.js';
-import { type Announce, toUpdate } from './announce.js';
 import type { CounterStore } from './counters/index.js';
 import type { ConversationKind, Description, WireMessage } from './kind.js';
+import { type Publish, toUpdate } from './publish.js';
 import { type ConversationView, prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
 
@@ -17,7 +17,7 @@ interface Dependencies<D extends Description, M extends WireMessage> {
   kind: ConversationKind<D, M>;
   counters: CounterStore;
   blocks: Blocks;
-  announce: Announce;
+  publish: Publish;
   clock: Clock;
 }
 
@@ -25,7 +25,7 @@ type OwnChange = Partial<Pick<Member, 'snoozed_until' | 'archived' | 'show_on_to
 
 /** Changes conversations, for one participant or for all. */
 export function createChanges<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
-  const { models, kind, counters, blocks, announce, clock } = dependencies;
+  const { models, kind, counters, blocks, publish, clock } = dependencies;
 
   /** Changes the viewer's member and notifies their sockets. */
   const changeOwn = async (viewer: Viewer, id: string, change: OwnChange): Promise<ConversationView<D, M>> => {
@@ -37,7 +37,7 @@ export function createChanges<D extends Description, M extends WireMessage>(depe
       return { conversation: access.conversation, member: after };
     });
     const view = (await prepareToShow(models, kind, [conversation]))(conversation, member);
-    announce([viewer.id], toUpdate(view));
+    publish([viewer.id], toUpdate(view));
     return view;
   };
 
@@ -68,7 +68,7 @@ export function createChanges<D extends Description, M extends WireMessage>(depe
     const toWire = await prepareToShow(models, kind, [conversation]);
     for (const member of members) {
       const user = member.user.toHexString();
-      if (!blocked.has(user)) announce([user], toUpdate(toWire(conversation, member)));
+      if (!blocked.has(user)) publish([user], toUpdate(toWire(conversation, member)));
     }
     const own = members.find(({ user }) => user.equals(viewer.userId));
     if (own === undefined) throw new GatewayError('NOT_FOUND');

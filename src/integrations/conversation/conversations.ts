@@ -1,7 +1,6 @@
 import type { Context } from '../../framework/context.js';
 import type { Blocks } from '../users/index.js';
 import { ensureAccess, participantsOf } from './access.js';
-import { createAnnounce } from './announce.js';
 import { createChanges } from './changes.js';
 import type { CounterStore } from './counters/index.js';
 import { createMembership } from './create.js';
@@ -10,6 +9,7 @@ import { createConversationLists } from './lists.js';
 import { createMessageLists } from './messages.js';
 import { createNotify } from './notify.js';
 import { createPages } from './pages.js';
+import { createPublish } from './publish.js';
 import { createRead } from './read.js';
 import { createRepublish } from './republish.js';
 import { createSend } from './send.js';
@@ -31,15 +31,15 @@ export function createConversations<D extends Description, M extends WireMessage
   { kind, counters, blocks }: { kind: ConversationKind<D, M>; counters: CounterStore; blocks: Blocks },
 ) {
   const { models, clock, logger } = context;
-  const announce = createAnnounce(context.emitter);
+  const publish = createPublish(context.emitter);
   const pages = createPages(clock);
-  const basis = { models, kind, counters, blocks, announce, clock, logger, pages };
+  const basis = { models, kind, counters, blocks, publish, clock, logger, pages };
   const messages = createMessageLists(basis);
   const membership = createMembership(basis);
 
   return {
     kind,
-    announce,
+    publish,
     snoozes: createSnoozes(basis),
     lists: createConversationLists({ ...basis, messages, membership }),
     messages,
@@ -65,7 +65,7 @@ export function createConversations<D extends Description, M extends WireMessage
       const others = participantsOf({ conversation, members })
         .map(({ user }) => user.toHexString())
         .filter((user) => user !== viewer.id && !blocked.has(user));
-      announce(others, { event: 'typing', payload: { conversation_id: id, user: viewer.id, is_typing } });
+      publish(others, { event: 'typing', payload: { conversation_id: id, user: viewer.id, is_typing } });
     },
   };
 }

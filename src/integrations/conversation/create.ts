@@ -6,10 +6,10 @@ import { GatewayError, invalid } from '../../errors.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Blocks } from '../users/index.js';
 import { ensureFullAccess, ensureHeard, namedIn } from './access.js';
-import { type Announce, toUpdate } from './announce.js';
 import { type CounterStore, specialChannels } from './counters/index.js';
 import type { ConversationKind, Description, WireMessage } from './kind.js';
 import { createMembers } from './members.js';
+import { type Publish, toUpdate } from './publish.js';
 import { type ConversationView, prepareToShow } from './to-wire.js';
 import { canParticipate, type Viewer } from './viewer.js';
 
@@ -18,7 +18,7 @@ interface Dependencies<D extends Description, M extends WireMessage> {
   kind: ConversationKind<D, M>;
   counters: CounterStore;
   blocks: Blocks;
-  announce: Announce;
+  publish: Publish;
   clock: Clock;
 }
 
@@ -34,7 +34,7 @@ export interface Draft {
 
 /** Creates conversations and manages their participants. */
 export function createMembership<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
-  const { models, kind, counters, blocks, announce, clock } = dependencies;
+  const { models, kind, counters, blocks, publish, clock } = dependencies;
   const members = createMembers(dependencies);
 
   /** @throws GatewayError `FORBIDDEN` when users would be brought together who have a block between them */
@@ -65,7 +65,7 @@ export function createMembership<D extends Description, M extends WireMessage>(d
       const toWire = await prepareToShow(models, kind, [conversation]);
       for (const member of added) {
         const payload = toWire(conversation, member);
-        announce([member.user.toHexString()], { event: kind.events.added, payload });
+        publish([member.user.toHexString()], { event: kind.events.added, payload });
       }
       const [own] = added;
       if (own === undefined) throw new GatewayError('INTERNAL_ERROR');
@@ -110,7 +110,7 @@ export function createMembership<D extends Description, M extends WireMessage>(d
         const user = member.user.toHexString();
         const payload = toWire(conversation, member);
         if (!blocked.has(user))
-          announce([user], added.has(user) ? { event: kind.events.added, payload } : toUpdate(payload));
+          publish([user], added.has(user) ? { event: kind.events.added, payload } : toUpdate(payload));
       }
       const own = all.find(({ user }) => user.equals(viewer.userId));
       if (own === undefined) throw new GatewayError('NOT_FOUND');

@@ -4,8 +4,8 @@ import { GatewayError } from '../../errors.js';
 import { isShowable, readDocument, UNKNOWN_ID } from '../../models/index.js';
 import { ensureAccess } from './access.js';
 import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
-import { type Pages, positionOf, readBehind, takeFitting } from './pages.js';
-import { type Position, type Range, rangesAhead } from './ranges.js';
+import { type Pages, positionOf, readAfter, takeFitting } from './pages.js';
+import { type Position, type Range, rangesBefore } from './ranges.js';
 import { prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
 
@@ -78,13 +78,13 @@ export function createMessageLists<D extends Description, M extends WireMessage>
       const middle = await findMessage(kind, id, message_id);
       const newerMax = Math.floor((limit - 1) / 2);
       const olderMax = limit - 1 - newerMax;
-      const behind = {
+      const list = {
         order: ORDER,
         read: (range: Range, bounds: { limit: number; skip: number }) => readNewest(id, range, bounds),
       };
       const [newer, older, total] = await Promise.all([
         readNewer(kind, middle, { id, limit: newerMax }),
-        readBehind(behind, positionOf(ORDER, middle), olderMax + 1),
+        readAfter(list, positionOf(ORDER, middle), olderMax + 1),
         countMessages(id),
       ]);
       const shown = toWindow(middle, newer, older.slice(0, olderMax));
@@ -148,7 +148,7 @@ async function readNewer(
   { id, limit }: { id: string; limit: number },
 ): Promise<StoredMessage[]> {
   const found: StoredMessage[] = [];
-  for (const range of rangesAhead(ORDER, positionOf(ORDER, message))) {
+  for (const range of rangesBefore(ORDER, positionOf(ORDER, message))) {
     if (found.length >= limit) break;
     const bounds = { skip: 0, limit: limit - found.length };
     found.push(...(await readMessages(kind, id, { range, sort: OLDEST_FIRST, ...bounds })));

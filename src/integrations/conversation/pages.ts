@@ -1,7 +1,7 @@
 import { invalid } from '../../errors.js';
 import { storedValue } from '../../models/index.js';
 import type { Clock } from '../../platform/clock.js';
-import { type Position, type Range, rangesBehind } from './ranges.js';
+import { type Position, type Range, rangesAfter } from './ranges.js';
 
 /** A paged list in a descending, total order. */
 export interface OrderedList<T extends object> {
@@ -80,7 +80,7 @@ export function createPages(clock: Clock): Pages {
       const found =
         position === undefined
           ? await jump(list, { limit: limit + 1, skip: offset })
-          : await readBehind(list, position, limit + 1);
+          : await readAfter(list, position, limit + 1);
       const wanted = found.slice(0, limit);
       const items = list.sizeOf === undefined ? wanted : takeFitting(wanted, list.sizeOf);
       const last = items.at(-1);
@@ -102,27 +102,27 @@ async function jump<T extends object>(
 ): Promise<T[]> {
   const { start } = list;
   const read = (bounds: { limit: number; skip: number }): Promise<T[]> =>
-    start === undefined ? list.read({}, bounds) : skipBehind(list, start, bounds);
+    start === undefined ? list.read({}, bounds) : skipAfter(list, start, bounds);
   if (skip <= SKIPPED_MAX) return read({ limit, skip });
   const [first] = await read({ limit: 1, skip: SKIPPED_MAX });
   if (first !== undefined) throw invalid('page', 'is too far from the last page that was read');
   return [];
 }
 
-const skipBehind = async <T extends object>(
+const skipAfter = async <T extends object>(
   list: Pick<OrderedList<T>, 'order' | 'read'>,
   start: Position,
   { limit, skip }: { limit: number; skip: number },
-): Promise<T[]> => (await readBehind(list, start, skip + limit)).slice(skip);
+): Promise<T[]> => (await readAfter(list, start, skip + limit)).slice(skip);
 
 /** Reads from a cursor onwards. */
-export async function readBehind<T extends object>(
+export async function readAfter<T extends object>(
   list: Pick<OrderedList<T>, 'order' | 'read'>,
   position: Position,
   limit: number,
 ): Promise<T[]> {
   const found: T[] = [];
-  for (const range of rangesBehind(list.order, position)) {
+  for (const range of rangesAfter(list.order, position)) {
     if (found.length >= limit) break;
     found.push(...(await list.read(range, { limit: limit - found.length, skip: 0 })));
   }

@@ -18,11 +18,11 @@ function typeOf(value: unknown): (typeof TYPES)[number] | undefined {
 }
 
 /**
- * What lies behind a position of a descending order, as ranges of an index in that order: for `a, b` behind (1, 2) it is
- * `a = 1, b < 2`, then `a < 1`. As one condition it could not be read in order. A comparison finds values of one type only,
- * so the types that come behind follow, and then what has no value: other services leave out fields and write other types.
+ * The index ranges after a cursor in a descending order. For `a, b` after (1, 2): `a = 1, b < 2`, then `a < 1`. A single
+ * condition could not be read in index order. MongoDB comparisons match one type only, so ranges for the lower types follow,
+ * and then one for missing values: other services omit fields or store other types.
  */
-export const rangesBehind = (order: readonly string[], position: Position): Range[] =>
+export const rangesAfter = (order: readonly string[], position: Position): Range[] =>
   toRanges(order, position, (value, isLast) => {
     const type = typeOf(value);
     if (type === undefined) return [];
@@ -32,8 +32,8 @@ export const rangesBehind = (order: readonly string[], position: Position): Rang
     return [...sameType, ...(lower.length === 0 ? [] : [{ $type: [...lower] }]), null];
   });
 
-/** The same for what lies before a position, next to it first: ranges of the ascending order. */
-export const rangesAhead = (order: readonly string[], position: Position): Range[] =>
+/** The index ranges before a cursor, nearest first: ranges of the ascending order. */
+export const rangesBefore = (order: readonly string[], position: Position): Range[] =>
   toRanges(order, position, (value, isLast) => {
     const type = typeOf(value);
     const higher = type === undefined ? [...TYPES] : TYPES.slice(0, TYPES.indexOf(type));
@@ -41,7 +41,7 @@ export const rangesAhead = (order: readonly string[], position: Position): Range
     return isLast || higher.length === 0 ? sameType : [...sameType, { $type: higher }];
   });
 
-/** @param beside what one field has beside a value, nearest first. The last field of an order is an id, of one type. */
+/** @param beside the conditions for values next to a value, nearest first. The last field is an id, so it has one type. */
 function toRanges(
   order: readonly string[],
   position: Position,

@@ -5,9 +5,9 @@ import { GatewayError } from '../../errors.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Blocks } from '../users/index.js';
 import { ensureFullAccess } from './access.js';
-import { type Announce, toUpdate } from './announce.js';
 import type { CounterStore } from './counters/index.js';
 import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
+import { type Publish, toUpdate } from './publish.js';
 import { madeAt } from './times.js';
 import { prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
@@ -17,7 +17,7 @@ interface Dependencies<D extends Description, M extends WireMessage> {
   kind: ConversationKind<D, M>;
   counters: CounterStore;
   blocks: Blocks;
-  announce: Announce;
+  publish: Publish;
   clock: Clock;
 }
 
@@ -33,7 +33,7 @@ interface Position {
  * Reading an older message than before changes nothing.
  */
 export function createRead<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
-  const { models, kind, counters, blocks, announce, clock } = dependencies;
+  const { models, kind, counters, blocks, publish, clock } = dependencies;
 
   /** @throws GatewayError `NOT_FOUND` for a message of another conversation */
   const findTarget = async (
@@ -106,8 +106,8 @@ export function createRead<D extends Description, M extends WireMessage>(depende
       message_id: member.last_read?.toHexString() ?? null,
       read_at: new Date(clock.now()).toISOString(),
     };
-    announce(others, { event: kind.events.read, payload });
+    publish(others, { event: kind.events.read, payload });
     const toWire = await prepareToShow(models, kind, [conversation]);
-    announce([viewer.id], toUpdate(toWire(conversation, member)), viewer.socketId);
+    publish([viewer.id], toUpdate(toWire(conversation, member)), viewer.socketId);
   };
 }

@@ -1,17 +1,17 @@
 import type { Conversation } from '#shared/models/conversation.js';
 import type { Models } from '#shared/models/index.js';
 import { participantsOf } from './access.js';
-import type { Announce } from './announce.js';
 import type { CounterStore } from './counters/index.js';
 import type { createMembership } from './create.js';
 import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
+import type { Publish } from './publish.js';
 import { prepareToShow } from './to-wire.js';
 
 interface Dependencies<D extends Description, M extends WireMessage> {
   models: Models;
   kind: ConversationKind<D, M>;
   counters: CounterStore;
-  announce: Announce;
+  publish: Publish;
   membership: ReturnType<typeof createMembership<D, M>>;
 }
 
@@ -20,7 +20,7 @@ interface Dependencies<D extends Description, M extends WireMessage> {
  * a conversation without members.
  */
 export function createRepublish<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
-  const { models, kind, counters, announce, membership } = dependencies;
+  const { models, kind, counters, publish, membership } = dependencies;
 
   const readParticipants = async (conversation: Conversation) => {
     await membership.ensureMembers(conversation);
@@ -46,7 +46,7 @@ export function createRepublish<D extends Description, M extends WireMessage>(de
         const conversationId = conversation._id.toHexString();
         for (const { user } of await readParticipants(conversation)) {
           const viewerId = user.toHexString();
-          announce([viewerId], { event: kind.events.message, payload: toWire(message, { conversationId, viewerId }) });
+          publish([viewerId], { event: kind.events.message, payload: toWire(message, { conversationId, viewerId }) });
         }
       }
     },
@@ -57,7 +57,7 @@ export function createRepublish<D extends Description, M extends WireMessage>(de
       const toWire = await prepareToShow(models, kind, [conversation]);
       for (const member of participants) {
         const payload = { ...toWire(conversation, member), ...more };
-        announce([member.user.toHexString()], { event: kind.events.added, payload });
+        publish([member.user.toHexString()], { event: kind.events.added, payload });
       }
     },
   };

@@ -8,10 +8,10 @@ import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
 import { acknowledgedReadConcern } from '../../platform/mongo/options.js';
 import type { Blocks } from '../users/index.js';
 import { ensureAccess, ensureHeard, isAccessible, withMembers } from './access.js';
-import type { Announce } from './announce.js';
 import type { CounterStore } from './counters/index.js';
 import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
 import type { Notify } from './notify.js';
+import type { Publish } from './publish.js';
 import { activeAt } from './times.js';
 import type { Viewer } from './viewer.js';
 
@@ -20,7 +20,7 @@ interface Dependencies<D extends Description, M extends WireMessage> {
   kind: ConversationKind<D, M>;
   counters: CounterStore;
   blocks: Blocks;
-  announce: Announce;
+  publish: Publish;
   notify: Notify;
 }
 
@@ -42,7 +42,7 @@ export interface Draft {
  * new message would be refused.
  */
 export function createSend<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
-  const { models, kind, counters, blocks, announce, notify } = dependencies;
+  const { models, kind, counters, blocks, publish, notify } = dependencies;
 
   /** @throws GatewayError `NOT_FOUND` */
   const makeNewest = async (
@@ -116,9 +116,9 @@ export function createSend<D extends Description, M extends WireMessage>(depende
     const own = toWire(message, view);
     const others = members.map(({ user }) => user.toHexString()).filter((id) => id !== viewer.id && !blocked.has(id));
     const { message: event } = kind.events;
-    announce([viewer.id], { event, payload: own }, viewer.socketId);
+    publish([viewer.id], { event, payload: own }, viewer.socketId);
     if (others.length > 0) {
-      announce(others, { event, payload: toWire(message, { ...view, viewerId: '' }) });
+      publish(others, { event, payload: toWire(message, { ...view, viewerId: '' }) });
       notify(others, { title: conversation.title, message: own, conversationId: draft.conversationId });
     }
     return own;

@@ -4,16 +4,16 @@ import type { Member } from '#shared/models/member.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
 import { isNamed } from './access.js';
-import { type Announce, toUpdate } from './announce.js';
 import type { CounterStore } from './counters/index.js';
 import type { ConversationKind, Description, WireMessage } from './kind.js';
+import { type Publish, toUpdate } from './publish.js';
 import { prepareToShow } from './to-wire.js';
 
 interface Dependencies<D extends Description, M extends WireMessage> {
   models: Models;
   kind: ConversationKind<D, M>;
   counters: CounterStore;
-  announce: Announce;
+  publish: Publish;
   clock: Clock;
   logger: Logger;
 }
@@ -34,7 +34,7 @@ const BATCH = 100;
  * to remove. After a crash, the next pass of any node finds the rest.
  */
 export function createSnoozes<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>): Snoozes {
-  const { models, kind, counters, announce, clock, logger } = dependencies;
+  const { models, kind, counters, publish, clock, logger } = dependencies;
   let looking: Promise<void> | undefined;
   /** A pass was requested while one was running. */
   let isAskedAgain = false;
@@ -58,7 +58,7 @@ export function createSnoozes<D extends Description, M extends WireMessage>(depe
     const conversation = await kind.conversations.findById(woken.conversation).lean();
     if (conversation === null || !isNamed(conversation, woken.user)) return;
     const toWire = await prepareToShow(models, kind, [conversation]);
-    announce([woken.user.toHexString()], toUpdate(toWire(conversation, woken)));
+    publish([woken.user.toHexString()], toUpdate(toWire(conversation, woken)));
   };
 
   const findDue = (more: object) =>

@@ -10,9 +10,9 @@ import type { Recipient } from '../../realtime/delivery/message.js';
 import { rooms } from '../../realtime/rooms.js';
 import { deviceIdOf } from '../../sockets/device-id.js';
 import type { GatewaySocket } from '../../sockets/socket.js';
-import { createArrivals, type SiteSocket } from './arrivals.js';
 import { createSiteGuard } from './guard.js';
 import { createMembers } from './members.js';
+import { createPresenceWebhooks, type SiteSocket } from './presence-webhooks.js';
 import { createRoutes } from './routes.js';
 import { createSiteService } from './service.js';
 import { createUserUpdates } from './updates.js';
@@ -25,7 +25,7 @@ export function createPushSites(context: Context): Integration {
   const auth = createSiteAuth({ client, clock });
   const members = createMembers(models.SiteMember);
   const updates = createUserUpdates({ client, clock, logger });
-  const arrivals = createArrivals({ sites, presence: sitePresence, updates, clock, logger });
+  const presenceWebhooks = createPresenceWebhooks({ sites, presence: sitePresence, updates, clock, logger });
   const service = createSiteService({ delivery, emitter, members });
 
   /** Stores the rooms before the client is connected, so that it misses no later message. */
@@ -54,7 +54,7 @@ export function createPushSites(context: Context): Integration {
   return {
     name: pushSites.name,
     namespaces: [...sites.values()].map(toNamespace),
-    routes: mountRoutes(pushSites, createRoutes(sites, service), { admit: createSiteGuard(sites) }),
+    routes: mountRoutes(pushSites, createRoutes(sites, service), { authorize: createSiteGuard(sites) }),
     listener: {
       connected(socket) {
         const known = toSiteSocket(socket);
@@ -63,21 +63,21 @@ export function createPushSites(context: Context): Integration {
         const user = userOf(known.principal);
         if (user === undefined) return;
         delivery.connect(socket, user);
-        arrivals.connected(known, user);
+        presenceWebhooks.connected(known, user);
       },
       disconnected(socket) {
         const known = toSiteSocket(socket);
         const user = known === undefined ? undefined : userOf(known.principal);
         if (known === undefined || user === undefined) return;
         delivery.disconnect(socket, user);
-        arrivals.disconnected(known, user);
+        presenceWebhooks.disconnected(known, user);
       },
     },
     start() {
-      arrivals.start();
+      presenceWebhooks.start();
       return async () => {
         await updates.stop();
-        await arrivals.stop();
+        await presenceWebhooks.stop();
         client.close();
       };
     },

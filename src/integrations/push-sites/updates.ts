@@ -40,7 +40,7 @@ export type UserUpdates = ReturnType<typeof createUserUpdates>;
 export function createUserUpdates({ client, clock, logger }: Dependencies) {
   /** Users with an update in flight, and their queued updates. */
   const waiting = new Map<string, readonly UserUpdate[]>();
-  const lanes = new Map<string, ConcurrencyLimiter>();
+  const limiters = new Map<string, ConcurrencyLimiter>();
   const sleeping = new Set<() => void>();
   let isStopping = false;
   let onIdle = (): void => undefined;
@@ -48,9 +48,9 @@ export function createUserUpdates({ client, clock, logger }: Dependencies) {
   const laneOf = ({ name }: Site): ConcurrencyLimiter => {
     const refusal = (): Error => new Error('dropped: too many queued updates');
     const options = { clock, width: CALLS_MAX, waitingMax: USERS_MAX, waitMs: Number.POSITIVE_INFINITY, refusal };
-    const lane = lanes.get(name) ?? createConcurrencyLimiter(options);
-    lanes.set(name, lane);
-    return lane;
+    const limiter = limiters.get(name) ?? createConcurrencyLimiter(options);
+    limiters.set(name, limiter);
+    return limiter;
   };
 
   const pause = (delayMs: number): Promise<void> =>

@@ -22,14 +22,14 @@ export interface KeysetPlace {
  * instead of a date. Passes values to the driver, because Mongoose would cast them to the type in the schema.
  * @param place `undefined`: from the beginning
  */
-export async function readBehind<T>(
+export async function readAfter<T>(
   { collection }: Pick<Model<T>, 'collection'>,
   { base, field, direction, projection }: KeysetList,
   { place, limit }: { place?: KeysetPlace | undefined; limit: number },
 ): Promise<T[]> {
   const order = direction === 'descending' ? -1 : 1;
   const sort = { [field]: order, _id: order } as const;
-  const ranges = place === undefined ? [base] : rangesBehind({ base, field, direction }, place);
+  const ranges = place === undefined ? [base] : rangesAfter({ base, field, direction }, place);
   const found: unknown[] = [];
   for (const range of ranges) {
     if (found.length >= limit) break;
@@ -84,7 +84,7 @@ const OTHER_TYPES: readonly { readonly lowest: unknown; readonly isOf: (value: u
 ];
 
 /** The index ranges after a cursor, in the order of the list. */
-function rangesBehind({ base, field, direction }: KeysetList, { value, _id }: KeysetPlace): object[] {
+function rangesAfter({ base, field, direction }: KeysetList, { value, _id }: KeysetPlace): object[] {
   const isDescending = direction === 'descending';
   const from = (lowest: unknown): object => ({ ...base, [field]: { $gte: lowest } });
   const missing = { ...base, [field]: null };

@@ -5,8 +5,8 @@ import { type CursorWriter, highest } from './cursor-writer.js';
 import type { Entry } from './entry.js';
 import type { Device } from './mailboxes.js';
 
-/** How long acknowledgements are gathered before they are written. */
-const GATHER_MS = 30;
+/** How long acknowledgements are collected before they are written. */
+const FLUSH_DELAY_MS = 30;
 /** When a failed write is repeated. */
 const RETRY_MS = 2000;
 /** Devices that one database call writes. */
@@ -128,7 +128,7 @@ export class Cursors {
       this.#writing = undefined;
     });
     await this.#writing;
-    if (this.#dirty.size > 0) this.#schedule(GATHER_MS);
+    if (this.#dirty.size > 0) this.#schedule(FLUSH_DELAY_MS);
   }
 
   /** Forgets cursors that are stored and have not been used for a while. */
@@ -164,7 +164,7 @@ export class Cursors {
   #touch(cursor: Cursor): void {
     cursor.usedAt = this.#now();
     this.#dirty.add(cursor);
-    if (this.#writing === undefined) this.#schedule(GATHER_MS);
+    if (this.#writing === undefined) this.#schedule(FLUSH_DELAY_MS);
   }
 
   #schedule(delayMs: number): void {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { catalogue } from '#shared/contracts/errors.js';
-import { chatWording, generalWording } from '#shared/contracts/wording.js';
+import { chatReplies, generalReplies } from '#shared/contracts/reply-schemas.js';
 
 /** Faults that are written down; a cause that repeats itself needs no more. */
 const FAULTS_MAX = 30;
@@ -64,8 +64,8 @@ const BROKEN = new Set(Object.entries(catalogue).flatMap(([code, { status }]) =>
 /** Whether a code says that the gateway, or what it stands on, failed. */
 export const isBroken = (code: string): boolean => BROKEN.has(code);
 
-const chatAnswer = z.union([chatWording.success(z.unknown().optional()), chatWording.failure]);
-const generalAnswer = z.union([generalWording.success(z.unknown().optional()), generalWording.failure]);
+const chatAnswer = z.union([chatReplies.success(z.unknown().optional()), chatReplies.failure]);
+const generalAnswer = z.union([generalReplies.success(z.unknown().optional()), generalReplies.failure]);
 
 /**
  * The code of an answer to an event; `SUCCESS` for a success.

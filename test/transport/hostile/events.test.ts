@@ -4,8 +4,8 @@ import type { ClientEvent } from '#shared/contracts/contract.js';
 import { publishedContracts, publishedNamespaces } from '#shared/contracts/index.js';
 import { catalogue } from '../../../src/errors.js';
 import { connect, type TestClient } from '../../support/client.js';
+import { replyFormatOf } from './reply-formats.js';
 import { asAttacker, useStage } from './stage.js';
-import { wordingOf } from './wording.js';
 
 const MEGABYTE = 'x'.repeat(1_000_000);
 const nested = (levels: number): unknown => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`);
@@ -76,7 +76,7 @@ const fieldsOf = (event: ClientEvent): string[] => {
 
 /** A `VALIDATION_ERROR`, letter for letter, and no field beside. */
 function expectRefused(namespace: string, answer: unknown): void {
-  const details = wordingOf(namespace).detailsOf(answer);
+  const details = replyFormatOf(namespace).detailsOf(answer);
   const detail = z.strictObject({ path: z.string().max(256), message: z.string().min(1).max(256) });
   z.array(detail).min(1).max(20).parse(details);
 }
@@ -84,7 +84,7 @@ function expectRefused(namespace: string, answer: unknown): void {
 /** What the contract accepts gets any documented answer but that something broke; the rest is refused. */
 function expectDocumented(namespace: string, answer: unknown, isAccepted: boolean): void {
   const { INTERNAL_ERROR: _, ...documented } = catalogue;
-  if (isAccepted) expect(['SUCCESS', ...Object.keys(documented)]).toContain(wordingOf(namespace).codeOf(answer));
+  if (isAccepted) expect(['SUCCESS', ...Object.keys(documented)]).toContain(replyFormatOf(namespace).codeOf(answer));
   else expectRefused(namespace, answer);
 }
 
@@ -123,7 +123,7 @@ describe.each(events)('$name on $namespace', ({ namespace, name, event }) => {
   test('reports a failure by an event without an acknowledgement', async () => {
     const client = await connect(current().gateway, asAttacker(namespace));
     client.socket.emit(name, 7);
-    const { event: told, answer } = await wordingOf(namespace).nextFailure(client);
+    const { event: told, answer } = await replyFormatOf(namespace).nextFailure(client);
     expect(told ?? name).toBe(name);
     expectRefused(namespace, answer);
     client.close();
@@ -146,7 +146,7 @@ describe.each(Object.keys(publishedNamespaces))('unknown event names on %s', (na
 
   test.each(Object.entries(NAMES))('answers %s with NOT_FOUND', async (_name, name) => {
     const client = await connect(current().gateway, asAttacker(namespace));
-    const { notFound, nextFailure } = wordingOf(namespace);
+    const { notFound, nextFailure } = replyFormatOf(namespace);
     expect(await client.ask(name, { a: 1 })).toStrictEqual(notFound);
     client.socket.emit(name);
     expect(await nextFailure(client)).toStrictEqual({ event: name, answer: notFound });
@@ -156,7 +156,7 @@ describe.each(Object.keys(publishedNamespaces))('unknown event names on %s', (na
   test('truncates a name of 100,000 characters in its answer', async () => {
     const client = await connect(current().gateway, asAttacker(namespace));
     client.socket.emit('n'.repeat(100_000));
-    expect((await wordingOf(namespace).nextFailure(client)).event).toBe('n'.repeat(128));
+    expect((await replyFormatOf(namespace).nextFailure(client)).event).toBe('n'.repeat(128));
     client.close();
   });
 });

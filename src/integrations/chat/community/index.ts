@@ -4,8 +4,8 @@ import { chatNamespace } from '#shared/contracts/namespaces.js';
 import type { Context } from '../../../framework/context.js';
 import { type Integration, mountEvents, mountRoutes } from '../../../framework/integration.js';
 import { type ChatServices, toRequestFailure } from '../shared/index.js';
-import { communityDialect } from './dialect.js';
 import { createChatHandlers, createNotificationHandlers, createPeopleHandlers } from './handlers.js';
+import { communityReplyFormat } from './reply-format.js';
 import { createRoutes } from './routes.js';
 import { createCommunityServices } from './service.js';
 
@@ -13,7 +13,7 @@ import { createCommunityServices } from './service.js';
 export function createCommunityChat(context: Context, chats: ChatServices): Integration {
   const services = createCommunityServices(context, chats);
   const { entrance } = chats;
-  const where = { namespaces: [chatNamespace], dialect: communityDialect };
+  const where = { namespaces: [chatNamespace], replyFormat: communityReplyFormat };
   return {
     name: community.name,
     mounts: [
@@ -26,16 +26,16 @@ export function createCommunityChat(context: Context, chats: ChatServices): Inte
       toFailure: toRequestFailure,
     }),
     listener: {
-      connected: services.attendance.listener.connected,
+      connected: services.activeViewers.listener.connected,
       disconnected(socket) {
         services.typing.listener.disconnected(socket);
-        services.attendance.listener.disconnected(socket);
+        services.activeViewers.listener.disconnected(socket);
       },
     },
     acquaintancesOf: services.community.of,
     onUserOnline: ({ userId }) => services.statuses.seen(userId),
     start() {
-      const end = services.attendance.start();
+      const end = services.activeViewers.start();
       return async () => {
         await Promise.all([end(), services.log.stop()]);
       };

@@ -6,7 +6,7 @@ import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
 import { isShowable, readDocument, storedValue } from '../../../models/index.js';
-import { type KeysetPlace, placeOfTime, readBehind } from '../../../platform/mongo/keyset.js';
+import { type KeysetPlace, placeOfTime, readAfter } from '../../../platform/mongo/keyset.js';
 import { type Entrance, isPositioned, type UserCaller } from '../shared/index.js';
 import { chatNotFound } from './access.js';
 import type { Budget } from './budget.js';
@@ -92,7 +92,7 @@ export function createLists({ models, clock, budget, entrance, faces, log }: Dep
       const viewer = await entrance.userOf(principal);
       const place = await findPlace(viewer._id, before);
       const list = { base: { participants: viewer._id }, field: 'lastActivity', direction: 'descending' } as const;
-      const chats = await readBehind<Chat>(models.Chat, list, { place, limit });
+      const chats = await readAfter<Chat>(models.Chat, list, { place, limit });
       return show(chats.map((chat) => readDocument('Chat', chat)).filter(isShowable), viewer);
     },
     /** @throws ChatError `NOT_FOUND` when the viewer was removed meanwhile */

@@ -5,10 +5,10 @@ import type { Notification } from '#shared/models/notification.js';
 import type { Context } from '../../../framework/context.js';
 import { storedValue } from '../../../models/index.js';
 import type { PushNotification } from '../../../platform/fcm/notification.js';
-import { type KeysetPlace, placeOfTime, readBehind } from '../../../platform/mongo/keyset.js';
+import { type KeysetPlace, placeOfTime, readAfter } from '../../../platform/mongo/keyset.js';
 import { cutText } from '../../../platform/text.js';
 import { ChatError, isPositioned, type UserCaller } from '../shared/index.js';
-import type { Absentee, Attendance } from './attendance.js';
+import type { Absentee, ActiveViewers } from './active-viewers.js';
 import type { PageQuery } from './history.js';
 import { isMuted, settingOf } from './settings.js';
 import type { Tell } from './tell.js';
@@ -16,7 +16,7 @@ import { isShown, toWireNotification } from './to-wire.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger' | 'push'> {
   tell: Tell;
-  attendance: Attendance;
+  activeViewers: ActiveViewers;
 }
 
 /** Something that was said in a chat. */
@@ -41,7 +41,7 @@ const FOLLOW_ATTEMPTS_MAX = 10;
 const COUNT_MAX = 100;
 
 /** What users should come to know: made for those who miss a message, and put away when they have read it. */
-export function createNotifications({ models, clock, logger, push, tell, attendance }: Dependencies) {
+export function createNotifications({ models, clock, logger, push, tell, activeViewers }: Dependencies) {
   const count = (recipient: Types.ObjectId): Promise<number> =>
     models.Notification.countDocuments({ recipient, isRead: false }).limit(COUNT_MAX);
 
@@ -55,7 +55,7 @@ export function createNotifications({ models, clock, logger, push, tell, attenda
   const findMissing = async ({ caller, chat, blocked }: Said): Promise<Absentee[]> => {
     const others = chat.participants.filter((user) => !user.equals(caller._id) && !isMuted(chat, user, clock.now()));
     const ids = others.map((user) => user.toHexString()).filter((id) => !blocked.has(id));
-    return attendance.absentFrom(chat._id.toHexString(), ids).catch((error: unknown) => {
+    return activeViewers.absentFrom(chat._id.toHexString(), ids).catch((error: unknown) => {
       // Better one too many than one that is missing.
       logger.warn({ err: error }, 'community: reading who views a chat failed; all participants are notified');
       return ids.map((userId) => ({ userId, isConnected: true }));
@@ -115,7 +115,7 @@ export function createNotifications({ models, clock, logger, push, tell, attenda
       const unread = unreadOnly ? { isRead: false } : {};
       const place = await findPlace(_id, before);
       const list = { base: { recipient: _id, ...unread }, field: 'createdAt', direction: 'descending' } as const;
-      const found = await readBehind<Notification>(models.Notification, list, { place, limit: limit + 1 });
+      const found = await readAfter<Notification>(models.Notification, list, { place, limit: limit + 1 });
       const notifications = found.slice(0, limit).map(toWireNotification).filter(isShown);
       return { notifications, unreadCount: await count(_id), hasMore: found.length > limit };
     },

@@ -3,13 +3,13 @@ import type { Context } from '../../../framework/context.js';
 import { rooms } from '../../../realtime/rooms.js';
 import type { Typing } from '../shared/index.js';
 import type { ChatAccess, ChatsAccess } from './access.js';
-import type { Attendance } from './attendance.js';
+import type { ActiveViewers } from './active-viewers.js';
 import type { Tell } from './tell.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger'> {
   access: ChatsAccess;
   tell: Tell;
-  attendance: Attendance;
+  activeViewers: ActiveViewers;
   typing: Typing;
 }
 
@@ -25,7 +25,7 @@ interface Here {
 }
 
 /** Coming, going and typing: what only those see who are in a chat at the moment. */
-export function createRoom({ models, clock, logger, access, tell, attendance, typing }: Dependencies) {
+export function createRoom({ models, clock, logger, access, tell, activeViewers, typing }: Dependencies) {
   const tellOthers = (opened: Opened, event: string, more: object = {}): void => {
     const payload = { chatId: opened.chat._id.toHexString(), userId: opened.caller.id, ...more };
     tell.othersPresent(opened, { event, payload });
@@ -51,7 +51,7 @@ export function createRoom({ models, clock, logger, access, tell, attendance, ty
       const opened = await access.open(principal, chatId);
       const id = opened.chat._id.toHexString();
       leave(rooms.chatLeft(id));
-      await attendance.enter({ socketId, userId: opened.caller.id }, id);
+      await activeViewers.enter({ socketId, userId: opened.caller.id }, id);
       tellOthers(opened, 'chat:user_joined', nameAndTime(opened));
     },
 
@@ -59,7 +59,7 @@ export function createRoom({ models, clock, logger, access, tell, attendance, ty
       const opened = await access.open(principal, chatId);
       const id = opened.chat._id.toHexString();
       typing.stop(socketId, id);
-      await attendance.leave({ socketId, userId: opened.caller.id }, id);
+      await activeViewers.leave({ socketId, userId: opened.caller.id }, id);
       enter(rooms.chatLeft(id));
       tellOthers(opened, 'chat:user_left', nameAndTime(opened));
     },

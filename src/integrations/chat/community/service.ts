@@ -2,7 +2,7 @@ import type { Context } from '../../../framework/context.js';
 import { type ChatServices, createTyping } from '../shared/index.js';
 import { createAccess } from './access.js';
 import { createCommunity } from './acquaintances.js';
-import { createAttendance } from './attendance.js';
+import { createActiveViewers } from './active-viewers.js';
 import { createBudget } from './budget.js';
 import { createChanges } from './changes.js';
 import { createDirect } from './direct.js';
@@ -26,7 +26,7 @@ export type CommunityServices = ReturnType<typeof createCommunityServices>;
 export function createCommunityServices(context: Context, { entrance, people, blocks }: ChatServices) {
   const { models } = context;
   const access = createAccess({ models, entrance, blocks });
-  const attendance = createAttendance(context.chatPresence);
+  const activeViewers = createActiveViewers(context.chatPresence);
   const typing = createTyping(context.clock);
   const faces = createFaces(models);
   const community = createCommunity(models, blocks);
@@ -34,12 +34,12 @@ export function createCommunityServices(context: Context, { entrance, people, bl
   const budget = createBudget(context.limiter);
   const log = createChatLog(context, faces);
   const known = { blocks, community, entrance, people };
-  const parts = { ...context, ...known, access, attendance, budget, faces, log, tell, typing };
+  const parts = { ...context, ...known, access, activeViewers, budget, faces, log, tell, typing };
   const notifications = createNotifications(parts);
   const lists = createLists(parts);
   return {
     log,
-    attendance,
+    activeViewers,
     typing,
     community,
     notifications,

@@ -4,16 +4,16 @@ import type { Context } from '../../../framework/context.js';
 import { type Integration, mountEvents } from '../../../framework/integration.js';
 import { rooms } from '../../../realtime/rooms.js';
 import { type Blocks, type People, sessionHandlers, type UserServices } from '../../users/index.js';
-import { commonDialect, toRefusal } from './dialect.js';
 import { createEntrance, type Entrance } from './entrance.js';
 import { createChatPresence } from './presence.js';
+import { commonReplyFormat, toRefusal } from './reply-format.js';
 import { createWatch } from './watch.js';
 
 export { accountOf, type Blocks, isBlockBetween, isSameAccount, nameOf, type People } from '../../users/index.js';
 export { blockedUser, ChatError, wordsOf } from './chat-error.js';
-export { chatDialect, toRefusal, toRequestFailure } from './dialect.js';
 export type { Caller, Entrance, UserCaller } from './entrance.js';
 export { createMessageLog, isPositioned, type MessageLog, type Place } from './messages/index.js';
+export { chatReplyFormat, toRefusal, toRequestFailure } from './reply-format.js';
 export { createTyping, type Typing } from './typing.js';
 
 /** What the support chat and the community chat stand on together. */
@@ -53,7 +53,7 @@ export function createChats(
         toRefusal,
       },
     ],
-    mounts: [mountEvents(session, sessionHandlers, { namespaces: chatNamespaces, dialect: commonDialect })],
+    mounts: [mountEvents(session, sessionHandlers, { namespaces: chatNamespaces, replyFormat: commonReplyFormat })],
     listener: watch.listener,
     onSocketPresent: presence.present,
     onUserOffline: ({ userId }) => presence.offline(userId),

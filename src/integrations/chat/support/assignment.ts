@@ -5,8 +5,8 @@ import type { Principal } from '../../../auth/principal.js';
 import type { Clock } from '../../../platform/clock.js';
 import { type Blocks, blockedUser, ChatError, isSameAccount, type People } from '../shared/index.js';
 import { type ConversationAccess, complete, ensureOpen, isAgentOf, type UserAccess } from './access.js';
-import type { Announce } from './announce.js';
 import { createShow } from './conversations.js';
+import type { Publisher } from './publisher.js';
 import type { WireConversation } from './to-wire.js';
 
 interface Dependencies {
@@ -14,12 +14,12 @@ interface Dependencies {
   people: People;
   blocks: Blocks;
   access: ConversationAccess;
-  announce: Announce;
+  publisher: Publisher;
   clock: Clock;
 }
 
 /** Who has a conversation, and when it ends. Each change is one atomic write, so of several at once one happens. */
-export function createAssignment({ models, people, blocks, access, announce, clock }: Dependencies) {
+export function createAssignment({ models, people, blocks, access, publisher, clock }: Dependencies) {
   const { SupportConversation: Conversation } = models;
   const show = createShow(models);
 
@@ -44,8 +44,8 @@ export function createAssignment({ models, people, blocks, access, announce, clo
   ): Promise<WireConversation> => {
     const [wire, audience] = await Promise.all([show.one(conversation), access.audienceAfter(conversation, opened)]);
     const payload = { conversationId: wire._id, ...who, conversation: wire };
-    announce.all(audience, { event, payload });
-    if (wire.departmentId !== null) announce.department(wire.departmentId, { event, payload });
+    publisher.all(audience, { event, payload });
+    if (wire.departmentId !== null) publisher.department(wire.departmentId, { event, payload });
     return wire;
   };
 

@@ -7,7 +7,7 @@ import type { SupportConversation } from '#shared/models/support-conversation.js
 import type { Principal } from '../../../auth/principal.js';
 import { readDocument, storedValue } from '../../../models/index.js';
 import type { Clock } from '../../../platform/clock.js';
-import { comparePlaces, type KeysetPlace, placeOfTime, readBehind } from '../../../platform/mongo/keyset.js';
+import { comparePlaces, type KeysetPlace, placeOfTime, readAfter } from '../../../platform/mongo/keyset.js';
 import {
   blockedUser,
   ChatError,
@@ -18,8 +18,8 @@ import {
   type UserCaller,
 } from '../shared/index.js';
 import { type ConversationAccess, complete } from './access.js';
-import type { Announce } from './announce.js';
 import { toPage } from './page.js';
+import type { Publisher } from './publisher.js';
 import { toWireConversation, type WireConversation } from './to-wire.js';
 
 type Payloads = { [Name in keyof typeof supportPayloads]: z.output<(typeof supportPayloads)[Name]> };
@@ -29,7 +29,7 @@ interface Dependencies {
   entrance: Entrance;
   people: People;
   access: ConversationAccess;
-  announce: Announce;
+  publisher: Publisher;
   clock: Clock;
 }
 
@@ -52,7 +52,7 @@ export function createShow({ SupportMessage: Message }: Pick<Models, 'SupportMes
 }
 
 /** Makes conversations, and lists them. */
-export function createConversations({ models, entrance, people, access, announce, clock }: Dependencies) {
+export function createConversations({ models, entrance, people, access, publisher, clock }: Dependencies) {
   const { SupportConversation: Conversation } = models;
   const show = createShow(models);
 
@@ -110,7 +110,7 @@ export function createConversations({ models, entrance, people, access, announce
     const found = await Promise.all(
       bases.map((base) => {
         const list = { base, field: 'updatedAt', direction: 'descending' } as const;
-        return readBehind<SupportConversation>(Conversation, list, range);
+        return readAfter<SupportConversation>(Conversation, list, range);
       }),
     );
     const all = [...new Map(found.flat().map((one) => [String(one._id), one])).values()];
@@ -165,9 +165,9 @@ export function createConversations({ models, entrance, people, access, announce
       };
       await Conversation.insertMany([conversation], { timestamps: false });
       const wire = toWireConversation(conversation, undefined);
-      announce.all(await access.audienceAfter(conversation), { event: 'new_conversation', payload: wire });
+      publisher.all(await access.audienceAfter(conversation), { event: 'new_conversation', payload: wire });
       if (wire.departmentId !== null) {
-        announce.department(wire.departmentId, { event: 'new_conversation', payload: wire });
+        publisher.department(wire.departmentId, { event: 'new_conversation', payload: wire });
       }
       return wire;
     },

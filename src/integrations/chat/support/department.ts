@@ -7,7 +7,7 @@ import { departmentIn, rooms } from '../../../realtime/rooms.js';
 import type { GatewaySocket, SocketListener } from '../../../sockets/socket.js';
 import { type Blocks, ChatError, type Entrance, toRefusal } from '../shared/index.js';
 import type { ConversationAccess } from './access.js';
-import type { Announce } from './announce.js';
+import type { Publisher } from './publisher.js';
 
 /** How often a node looks whether the agents who are connected to it still belong to their departments. */
 const INTERVAL_MS = 5000;
@@ -16,7 +16,7 @@ interface Dependencies {
   entrance: Entrance;
   blocks: Blocks;
   access: ConversationAccess;
-  announce: Announce;
+  publisher: Publisher;
 }
 
 type Part = Required<Pick<Integration, 'onUserOnline' | 'onUserOffline' | 'start' | 'listener'>>;
@@ -24,7 +24,7 @@ type Part = Required<Pick<Integration, 'onUserOnline' | 'onUserOffline' | 'start
 /** `/department`: who may look in, who stays, and who else is there. */
 export function createDepartments(
   { models, presence, clock, logger }: Context,
-  { entrance, blocks, access, announce }: Dependencies,
+  { entrance, blocks, access, publisher }: Dependencies,
 ): Part & { namespace: Namespace } {
   const sockets = new Map<GatewaySocket, string>();
   let looking: Promise<void> | undefined;
@@ -69,7 +69,7 @@ export function createDepartments(
     const except = [userId, ...blocked];
     for (const { _id } of departments) {
       const departmentId = _id.toHexString();
-      announce.department(departmentId, { event, payload: { userId, departmentId } }, except);
+      publisher.department(departmentId, { event, payload: { userId, departmentId } }, except);
     }
   };
 

@@ -7,9 +7,9 @@ import type { GatewaySocket, SocketListener } from '../../../sockets/socket.js';
 import { ChatError, type ChatServices, toRequestFailure } from '../shared/index.js';
 import { createAcquaintances } from './acquaintances.js';
 import { createDepartments } from './department.js';
-import { supportDialect } from './dialect.js';
 import { createHandlers } from './handlers.js';
 import { ownRoomOf, toIdentity } from './people.js';
+import { supportReplyFormat } from './reply-format.js';
 import { createRoutes } from './routes.js';
 import { createSupportServices } from './service.js';
 
@@ -39,7 +39,11 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
       const error = new ChatError('UNAVAILABLE', 'The file came too slowly while others waited', {
         retryAfterMs: 1000,
       });
-      const told = supportDialect.toErrorEvent(error, { event: 'file_upload', data: undefined, isAcknowledged: false });
+      const told = supportReplyFormat.toErrorEvent(error, {
+        event: 'file_upload',
+        data: undefined,
+        isAcknowledged: false,
+      });
       if (told !== undefined) socket.emit(told.event, told.payload);
     },
     clock,
@@ -64,7 +68,9 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
   return {
     name: support.name,
     namespaces: [departments.namespace],
-    mounts: [mountEvents(support, createHandlers(services), { namespaces: [chatNamespace], dialect: supportDialect })],
+    mounts: [
+      mountEvents(support, createHandlers(services), { namespaces: [chatNamespace], replyFormat: supportReplyFormat }),
+    ],
     routes: mountRoutes(support, createRoutes(services, context.limiter), {
       async authenticate(request) {
         const principal = await entrance.authenticateRequest(request);

@@ -7,10 +7,10 @@ import type { Clock } from '../../../platform/clock.js';
 import { createKeyedMutex } from '../../../platform/keyed-mutex.js';
 import { ChatError } from '../shared/index.js';
 import { type Access, type ConversationAccess, ensureHeard, toId } from './access.js';
-import type { Announce } from './announce.js';
 import type { FileStore } from './file-store.js';
 import type { SupportLog } from './log.js';
 import { toPage } from './page.js';
+import type { Publisher } from './publisher.js';
 import type { Reads } from './reads.js';
 import { toWireMessage, type WireMessage } from './to-wire.js';
 
@@ -19,7 +19,7 @@ type Payloads = { [Name in keyof typeof supportPayloads]: z.output<(typeof suppo
 interface Dependencies {
   models: Models;
   access: ConversationAccess;
-  announce: Announce;
+  publisher: Publisher;
   log: SupportLog;
   reads: Reads;
   files: FileStore;
@@ -30,7 +30,7 @@ interface Dependencies {
 
 /** Reads messages, and changes those that the caller has said. */
 export function createMessages(dependencies: Dependencies) {
-  const { models, access, announce, log, reads, files, clock, turnWaitMs } = dependencies;
+  const { models, access, publisher, log, reads, files, clock, turnWaitMs } = dependencies;
   const { SupportMessage: Message } = models;
   const mutex = createKeyedMutex({ clock, waitMs: turnWaitMs });
 
@@ -78,7 +78,7 @@ export function createMessages(dependencies: Dependencies) {
         ).lean();
         if (edited === null) throw notFound();
         const wire = toWireMessage(edited);
-        announce.all(opened.audience, { event: 'message_edited', payload: wire });
+        publisher.all(opened.audience, { event: 'message_edited', payload: wire });
         return wire;
       }),
 
@@ -97,7 +97,7 @@ export function createMessages(dependencies: Dependencies) {
           messageId: toId(messageId),
           deletedBy: opened.caller.id,
         };
-        announce.all(opened.audience, { event: 'message_deleted', payload });
+        publisher.all(opened.audience, { event: 'message_deleted', payload });
         if (before.file != null) await files.discard(before.file.fileId);
       }),
   };

@@ -9,8 +9,8 @@ import type { Clock } from '../../../platform/clock.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
 import { isPositioned, type Place } from '../shared/index.js';
 import type { ConversationAccess } from './access.js';
-import type { Announce } from './announce.js';
 import type { SupportLog } from './log.js';
+import type { Publisher } from './publisher.js';
 
 /** How far people have read. */
 export type Reads = ReturnType<typeof createReads>;
@@ -18,7 +18,7 @@ export type Reads = ReturnType<typeof createReads>;
 interface Dependencies {
   models: Models;
   access: ConversationAccess;
-  announce: Announce;
+  publisher: Publisher;
   log: SupportLog;
   clock: Clock;
 }
@@ -26,7 +26,7 @@ interface Dependencies {
 type Reader = Pick<SupportRead, 'conversationId' | 'readerId' | 'readerType'>;
 type Progress = Pick<SupportRead, 'messageId' | 'position' | 'messageAt' | 'readAt'>;
 
-export function createReads({ models, access, announce, log, clock }: Dependencies) {
+export function createReads({ models, access, publisher, log, clock }: Dependencies) {
   const { SupportRead: Read } = models;
 
   /** @returns whether the reader was not as far before */
@@ -61,7 +61,7 @@ export function createReads({ models, access, announce, log, clock }: Dependenci
       };
       if (!(await move(reader, read, log.placeOf(message)))) return;
       const payload = toWire({ ...reader, ...read });
-      announce.others(audience, caller, { event: 'message_read', payload });
+      publisher.others(audience, caller, { event: 'message_read', payload });
     },
   };
 }

@@ -2,12 +2,12 @@ import type { Principal } from '../../../auth/principal.js';
 import type { Clock } from '../../../platform/clock.js';
 import { rooms } from '../../../realtime/rooms.js';
 import { type Access, type ConversationAccess, isNamed, toId } from './access.js';
-import type { Announce } from './announce.js';
 import { ownRoomOf } from './people.js';
+import type { Publisher } from './publisher.js';
 
 interface Dependencies {
   access: ConversationAccess;
-  announce: Announce;
+  publisher: Publisher;
   clock: Clock;
 }
 
@@ -15,7 +15,7 @@ interface Dependencies {
 type Enter = (room: string) => void;
 
 /** Opens and closes conversations. */
-export function createRoom({ access, announce, clock }: Dependencies) {
+export function createRoom({ access, publisher, clock }: Dependencies) {
   const toPerson = ({ caller, conversation }: Access) => ({
     userId: caller.id,
     conversationId: conversation._id.toHexString(),
@@ -31,14 +31,14 @@ export function createRoom({ access, announce, clock }: Dependencies) {
       if (caller.kind === 'visitor' || !isNamed(caller, conversation)) {
         enter(rooms.listener(conversation._id.toHexString(), ownRoomOf(caller)));
       }
-      announce.all(audience, { event: 'user_joined', payload: toPerson(opened) });
+      publisher.all(audience, { event: 'user_joined', payload: toPerson(opened) });
     },
 
     /** @param leave takes the socket out of a room; called whether or not it may still be there */
     async leave(principal: Principal, conversationId: string, leave: Enter): Promise<void> {
       if (principal.kind === 'user') leave(rooms.listener(toId(conversationId), rooms.user(principal.userId)));
       const opened = await access.open(principal, conversationId);
-      announce.others(opened.audience, opened.caller, { event: 'user_left', payload: toPerson(opened) });
+      publisher.others(opened.audience, opened.caller, { event: 'user_left', payload: toPerson(opened) });
     },
 
     /** The rooms in which a visitor hears the conversations of their token, as long as those name the visitor. */

@@ -5,9 +5,9 @@ import type { Clock } from '../../../platform/clock.js';
 import { createKeyedMutex } from '../../../platform/keyed-mutex.js';
 import { isPositioned } from '../shared/index.js';
 import { type Access, type ConversationAccess, ensureHeard, ensureOpen, toId } from './access.js';
+import type { LastMessages } from './last-messages.js';
 import { type createFindSaid, type SupportLog, toEvent } from './log.js';
 import type { Meter } from './meter.js';
-import type { Newest } from './newest.js';
 import { type Identity, ownRoomOf, toIdentity } from './people.js';
 import { toWireMessage, type WireMessage } from './to-wire.js';
 
@@ -32,7 +32,7 @@ interface Dependencies {
   access: ConversationAccess;
   log: SupportLog;
   findSaid: ReturnType<typeof createFindSaid>;
-  newest: Newest;
+  lastMessages: LastMessages;
   /** Of messages. */
   meter: Meter;
   clock: Clock;
@@ -47,7 +47,7 @@ interface Dependencies {
  * A retry of what is stored is answered with what is stored: limits and the state of the conversation are for new messages.
  * It is looked for only when a check has failed or the unique index has refused it, so it costs a new message nothing.
  */
-export function createSend({ access, log, findSaid, newest, meter, clock, turnWaitMs }: Dependencies): Send {
+export function createSend({ access, log, findSaid, lastMessages, meter, clock, turnWaitMs }: Dependencies): Send {
   const mutex = createKeyedMutex({ clock, waitMs: turnWaitMs });
 
   /** @returns the message when this is a retry. @throws ChatError when it may not be said */
@@ -111,7 +111,7 @@ export function createSend({ access, log, findSaid, newest, meter, clock, turnWa
       });
     }
     onSent?.(wire._id);
-    if (isNew && isPositioned(message)) await newest.note(message);
+    if (isNew && isPositioned(message)) await lastMessages.note(message);
     return wire;
   };
 }

@@ -1,15 +1,15 @@
 import type { Context } from '../../../framework/context.js';
 import type { ChatServices } from '../shared/index.js';
 import { createAccess } from './access.js';
-import { createAnnounce } from './announce.js';
 import { createAssignment } from './assignment.js';
 import { createConversations } from './conversations.js';
 import { createFileStore } from './file-store.js';
 import { createFiles } from './files.js';
+import { createLastMessages } from './last-messages.js';
 import { createFindSaid, createSupportLog } from './log.js';
 import { createMessages } from './messages.js';
 import { createMeter } from './meter.js';
-import { createNewest } from './newest.js';
+import { createPublisher } from './publisher.js';
 import { createReads } from './reads.js';
 import { createRoom } from './room.js';
 import { createSend } from './send.js';
@@ -26,17 +26,17 @@ export function createSupportServices(context: Context, { entrance, people, bloc
   const { messageLimit, fileMaxBytes, fileQuotaBytes, unsentFileTtlMs } = context.config.support;
   const { turnWaitMs } = context.config.sockets;
   const access = createAccess({ models, entrance, blocks });
-  const announce = createAnnounce(emitter);
+  const publisher = createPublisher(emitter);
   const log = createSupportLog(context);
   const findSaid = createFindSaid(models);
   const files = createFileStore({ models, clock, logger, quotaBytes: fileQuotaBytes, unsentTtlMs: unsentFileTtlMs });
-  const reads = createReads({ models, access, announce, log, clock });
-  const newest = createNewest({ models, logger });
+  const reads = createReads({ models, access, publisher, log, clock });
+  const lastMessages = createLastMessages({ models, logger });
   const send = createSend({
     access,
     log,
     findSaid,
-    newest,
+    lastMessages,
     meter: createMeter(limiter, 'support:message', messageLimit),
     clock,
     turnWaitMs,
@@ -44,15 +44,15 @@ export function createSupportServices(context: Context, { entrance, people, bloc
 
   return {
     access,
-    announce,
+    publisher,
     log,
     reads,
     send,
-    room: createRoom({ access, announce, clock }),
-    typing: createConversationTyping({ access, announce, clock, logger }),
-    messages: createMessages({ models, access, announce, log, reads, files, clock, turnWaitMs }),
-    conversations: createConversations({ models, entrance, people, access, announce, clock }),
-    assignment: createAssignment({ models, people, blocks, access, announce, clock }),
+    room: createRoom({ access, publisher, clock }),
+    typing: createConversationTyping({ access, publisher, clock, logger }),
+    messages: createMessages({ models, access, publisher, log, reads, files, clock, turnWaitMs }),
+    conversations: createConversations({ models, entrance, people, access, publisher, clock }),
+    assignment: createAssignment({ models, people, blocks, access, publisher, clock }),
     files: createFiles({
       findSaid,
       access,

@@ -3,12 +3,12 @@ import type { Clock } from '../../../platform/clock.js';
 import type { Logger } from '../../../platform/logger.js';
 import { createTyping } from '../shared/index.js';
 import { type Access, type ConversationAccess, ensureHeard, toId } from './access.js';
-import type { Announce } from './announce.js';
 import { type Identity, toIdentity } from './people.js';
+import type { Publisher } from './publisher.js';
 
 interface Dependencies {
   access: ConversationAccess;
-  announce: Announce;
+  publisher: Publisher;
   clock: Clock;
   logger: Logger;
 }
@@ -23,7 +23,7 @@ interface Actor {
  * Sends typing events. The receivers are read again at the end, so that no user who was removed meanwhile
  * does.
  */
-export function createConversationTyping({ access, announce, clock, logger }: Dependencies) {
+export function createConversationTyping({ access, publisher, clock, logger }: Dependencies) {
   const typing = createTyping(clock);
   const ending = new Set<Promise<void>>();
 
@@ -31,7 +31,7 @@ export function createConversationTyping({ access, announce, clock, logger }: De
     try {
       const audience = await access.audienceOf(conversationId, opened);
       const payload = { userId: identity.id, conversationId };
-      announce.others(audience, identity, { event: 'user_stopped_typing', payload });
+      publisher.others(audience, identity, { event: 'user_stopped_typing', payload });
     } catch (error) {
       logger.warn({ err: error }, 'support: sending the end of typing failed');
     }
@@ -56,7 +56,7 @@ export function createConversationTyping({ access, announce, clock, logger }: De
         const { caller, audience } = opened;
         if (!typist.begin(() => end(conversationId, identity, opened))) return;
         const payload = { userId: caller.id, userName: caller.name, conversationId };
-        announce.others(audience, identity, { event: 'user_typing', payload });
+        publisher.others(audience, identity, { event: 'user_typing', payload });
       } catch (error) {
         typing.stop(socketId, conversationId);
         throw error;

@@ -1,6 +1,6 @@
 import type { Types } from 'mongoose';
 import { storedValue } from '../../../../models/index.js';
-import { comparePlaces, type KeysetPlace, placeOfTime, readBehind } from '../../../../platform/mongo/keyset.js';
+import { comparePlaces, type KeysetPlace, placeOfTime, readAfter } from '../../../../platform/mongo/keyset.js';
 import type { MessageKind, OrderedMessage } from './kind.js';
 
 /**
@@ -68,7 +68,7 @@ export function createMessageOrder<M extends OrderedMessage>(kind: MessageKind<M
     const base = { [parentField]: parent, position: null, ...where, ...end };
     const direction = isUpwards ? 'ascending' : 'descending';
     const list = { base, field: time, direction, ...toProjection(range) } as const;
-    const found = await readBehind<M>(model, list, { place: from?.timed, limit });
+    const found = await readAfter<M>(model, list, { place: from?.timed, limit });
     if (until === undefined) return found;
     return found.filter((message) => isUpwards === comparePlaces(toPlace(message), until) < 0);
   };

@@ -3,7 +3,7 @@ import type { PresenceStore } from '../../../realtime/presence/index.js';
 import type { SocketListener } from '../../../sockets/socket.js';
 import { ChatError } from '../shared/index.js';
 
-/** Chats that one socket may have left; far more than a client shows. */
+/** Chats that one socket can leave; far more than a client shows. */
 const LEFT_MAX = 500;
 
 /** A participant who is not viewing the chat. */
@@ -14,14 +14,14 @@ export interface Absentee {
 }
 
 /**
- * Who is in which chat, over all nodes: a socket on `/` is in every chat of its user until it leaves it. So what is kept
- * are the sockets, and what they have left, each with the lease of its node.
+ * Which users are viewing which chat, over all nodes. A socket on `/` views every chat of its user until it leaves it. So
+ * the store holds the sockets and the chats that they left, under the lease of their node.
  */
-export interface Attendance {
+export interface ActiveViewers {
   /** @throws ChatError `CONFLICT` for a socket that has left too many */
   leave(socket: ChatSocket, chatId: string): Promise<void>;
   enter(socket: ChatSocket, chatId: string): Promise<void>;
-  /** Those of the users who have no socket in the chat. @throws GatewayError `UNAVAILABLE` while that cannot be known */
+  /** The users without a socket in the chat. @throws GatewayError `UNAVAILABLE` while Redis is unreachable */
   absentFrom(chatId: string, userIds: readonly string[]): Promise<Absentee[]>;
   readonly listener: SocketListener;
   start(): () => Promise<void>;
@@ -33,16 +33,16 @@ export interface ChatSocket {
   readonly userId: string;
 }
 
-/** The ids under which the store counts. */
+/** The keys of the presence store. */
 const keys = {
   connected: (userId: string): string => `user:${userId}`,
-  /** Sockets that stopped viewing a chat. Most chats have none, and then presence need not be asked. */
+  /** Sockets that left a chat. Most chats have none, which saves the second query. */
   left: (chatId: string): string => `left:${chatId}`,
   leftBy: (chatId: string, userId: string): string => `left:${chatId}:${userId}`,
 };
 
-export function createAttendance(store: PresenceStore): Attendance {
-  /** What the sockets of this node have left; nothing, most of them. */
+export function createActiveViewers(store: PresenceStore): ActiveViewers {
+  /** Chats left by each socket of this node; `undefined` for most. */
   const leftBySocket = new Map<string, Set<string> | undefined>();
 
   const entry = (userId: string, socketId: string) => ({ userId, socketId, connectedAt: 0, accountId: '' });
@@ -60,14 +60,14 @@ export function createAttendance(store: PresenceStore): Attendance {
   const disconnect = async (socket: ChatSocket): Promise<void> => {
     const left = [...(leftBySocket.get(socket.socketId) ?? [])];
     leftBySocket.delete(socket.socketId);
-    // What it has left goes first, or for a moment more sockets would have left than there are.
+    // Its left chats first; otherwise more sockets could have left a chat than are connected.
     await Promise.all(left.flatMap((chatId) => entriesOf(socket, chatId)).map(store.remove));
     await store.remove(entry(keys.connected(socket.userId), socket.socketId));
   };
 
   return {
     async leave(socket, chatId) {
-      // It may have gone while it was decided what it may do.
+      // The socket may have disconnected during the access check.
       if (!leftBySocket.has(socket.socketId)) return;
       const left = leftBySocket.get(socket.socketId) ?? new Set();
       if (left.has(chatId)) return;

@@ -30,7 +30,7 @@ export interface SiteSocket {
  * including when a node fails: presence decides. Sites without `updateUserUrl` have presence too, because backends
  * query connected devices.
  */
-export function createArrivals({ sites, presence, updates, clock, logger }: Dependencies) {
+export function createPresenceWebhooks({ sites, presence, updates, clock, logger }: Dependencies) {
   const seals = new Map([...sites].map(([name, site]) => [name, createSeal(site)]));
   const report = (error: unknown): void => logger.error({ err: error }, 'updating presence of push sites failed');
 

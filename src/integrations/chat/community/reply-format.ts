@@ -1,10 +1,10 @@
 import { opaqueId } from '#shared/contracts/primitives.js';
-import type { Dialect } from '../../../framework/integration.js';
-import { chatDialect, wordsOf } from '../shared/index.js';
+import type { ReplyFormat } from '../../../framework/integration.js';
+import { chatReplyFormat, wordsOf } from '../shared/index.js';
 
-/** How the community tells of failures: by `error`, with an acknowledgement and without, as the original does. */
-export const communityDialect: Dialect = {
-  ...chatDialect,
+/** Reports every failure by `error`, acknowledged or not, as the original system does. */
+export const communityReplyFormat: ReplyFormat = {
+  ...chatReplyFormat,
   toErrorEvent: (error, { event, data }) => ({
     event: 'error',
     payload: {
@@ -17,7 +17,7 @@ export const communityDialect: Dialect = {
   }),
 };
 
-/** By what a client can tell which of its calls failed. What it sent goes back to it only when it could be an id. */
+/** The ids by which a client recognizes the failed call. Sent back only if they could be ids. */
 function idsIn(data: unknown): object {
   if (data === null || typeof data !== 'object') return {};
   const { chatId, clientMessageId } = data as Record<string, unknown>;

@@ -1,21 +1,21 @@
 import { z } from 'zod';
 import { catalogue, type ErrorCode, type ErrorStatus } from './errors.js';
 
-/** The reply format of a namespace. */
-export interface Wording {
-  /** The acknowledgement of an event that succeeded, around the `data` that its contract calls its answer. */
+/** Schemas of the replies in one reply format. */
+export interface ReplySchemas {
+  /** The acknowledgement of a successful event. @param data the answer that its contract declares */
   success(data?: z.ZodType): z.ZodType;
-  /** The acknowledgement of an event that failed. */
+  /** The acknowledgement of a failed event. */
   readonly failure: z.ZodType;
-  /** The error of a client that is not let in. */
+  /** The error of a refused connection. */
   readonly refusal: z.ZodType;
 }
 
-/** A code of the catalogue of errors. */
+/** An error code. */
 export const errorCode = z.enum(Object.keys(catalogue) as [ErrorCode, ...ErrorCode[]]);
 const errno = z.literal([...new Set<ErrorStatus>(Object.values(catalogue).map(({ status }) => status))]);
 
-/** What a failure may tell beside its code. */
+/** Optional details of an error. */
 const information = {
   details: z
     .array(z.object({ path: z.string(), message: z.string() }))
@@ -24,7 +24,7 @@ const information = {
   retryAfterMs: z.number().describe('When the same call can succeed.').optional(),
 };
 
-/** The same in the chats. */
+/** Optional details of an error of the chats. */
 const chatInformation = {
   ...information,
   limit: z.number().int().describe('How much may be done in each window.').optional(),
@@ -35,19 +35,19 @@ const chatInformation = {
 
 const dataOf = (data: z.ZodType | undefined) => (data === undefined ? {} : { data });
 
-/** The body of a REST call that succeeded, in every integration. */
+/** The body of a successful REST call. */
 export const requestSuccess = (data?: z.ZodType, message = 'SUCCESS') =>
   z.object({ success: z.literal(true), message: z.literal(message), ...dataOf(data) });
 
-/** The body of a REST call that failed. */
+/** The body of a failed REST call. */
 export const requestFailure = z
   .object({ success: z.literal(false), errno, message: errorCode, ...information })
   .meta({ title: 'Failure', description: 'The call failed; `message` says why.' });
 
-/** The body of `/health/ready` while the process should get no traffic. */
+/** The body of `/health/ready` while the process should not receive traffic. */
 export const unready = requestFailure.extend({ missing: z.array(z.string()) });
 
-/** The body of a REST call to a chat that failed. */
+/** The body of a failed REST call to a chat. */
 export const chatRequestFailure = z
   .object({ success: z.literal(false), message: z.string(), code: errorCode, ...chatInformation })
   .meta({ title: 'ChatFailure', description: 'The call failed; `message` says why in words, `code` for programs.' });
@@ -67,22 +67,22 @@ const refusalData = z.object({
   retry_after: z.number().int().describe('Seconds after which a connection can succeed.').optional(),
 });
 
-/** The wording of the platform. */
-export const generalWording = {
+/** The default format. */
+export const generalReplies = {
   success: requestSuccess,
   failure: eventFailure,
   refusal: z.object({ message: errorCode, data: refusalData }),
-} satisfies Wording;
+} satisfies ReplySchemas;
 
-/** The wording of the support chat and the community chat. */
-export const chatWording = {
+/** The format of the support chat and the community chat. */
+export const chatReplies = {
   success: (data?: z.ZodType) => z.object({ success: z.literal(true), ...dataOf(data) }),
   failure: z.object({ success: z.literal(false), error: z.string(), code: errorCode, ...chatInformation }),
   refusal: z.object({ message: z.string(), data: refusalData }),
-} satisfies Wording;
+} satisfies ReplySchemas;
 
-/** The wording of the push sites: their clients know refusals by one sentence. */
-export const siteWording = {
-  ...generalWording,
+/** The format of the push sites: a refusal carries a sentence instead of a code. */
+export const siteReplies = {
+  ...generalReplies,
   refusal: z.object({ message: z.string(), data: refusalData }),
-} satisfies Wording;
+} satisfies ReplySchemas;

@@ -4,17 +4,17 @@ import { rooms } from '../../../realtime/rooms.js';
 import type { Audience } from './access.js';
 import { type Identity, ownRoomOf } from './people.js';
 
-/** Tells people something. */
-export interface Announce {
+/** Sends events to participants. */
+export interface Publisher {
   /** The whole audience, once for each socket. */
   all(audience: Audience, outgoing: OutgoingEvent): void;
-  /** The same but for one person, on all of their sockets. */
+  /** The audience without one person, on all of their sockets. */
   others(audience: Audience, person: Identity, outgoing: OutgoingEvent): void;
-  /** The agents who have a department open. `except`: users who are not told. */
+  /** The agents connected to a department. `except`: users to leave out. */
   department(departmentId: string, outgoing: OutgoingEvent, except?: readonly string[]): void;
 }
 
-export function createAnnounce(emitter: Emitter): Announce {
+export function createPublisher(emitter: Emitter): Publisher {
   const namespaces = [chatNamespace];
   return {
     all: ({ rooms, except }, outgoing) => void emitter.emit({ namespaces, rooms, exceptRoom: except }, outgoing),

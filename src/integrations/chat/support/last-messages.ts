@@ -4,17 +4,17 @@ import type { Logger } from '../../../platform/logger.js';
 
 type Message = Pick<SupportMessage, '_id' | 'conversationId' | 'timestamp'> & { readonly position: number };
 
-/** Keeps the last message of each conversation. */
-export interface Newest {
-  /** A message has been stored and sent. Never rejects: what comes after does not make that undone. */
+/** Stores the last message of each conversation. */
+export interface LastMessages {
+  /** To be called after a message was stored and sent. Never rejects: failures are logged. */
   note(message: Message): Promise<void>;
 }
 
 /**
- * One write for each conversation at a time: what is said meanwhile waits for the next one, and only the last of it is
- * written. So a busy conversation costs as many writes as the database does one after another.
+ * Runs one write per conversation at a time. Of messages that arrive during a write, only the last is written. So a busy
+ * conversation costs no more writes than the database can do sequentially.
  */
-export function createNewest({ models, logger }: { models: Models; logger: Logger }): Newest {
+export function createLastMessages({ models, logger }: { models: Models; logger: Logger }): LastMessages {
   const writing = new Map<string, Promise<void>>();
   const waiting = new Map<string, { message: Message; written: Promise<void> }>();
 
@@ -29,7 +29,7 @@ export function createNewest({ models, logger }: { models: Models; logger: Logge
         { timestamps: false },
       );
     } catch (error) {
-      logger.error({ err: error }, 'support: the last message of a conversation was not kept');
+      logger.error({ err: error }, 'support: storing the last message of a conversation failed');
     }
   };
 

@@ -4,43 +4,45 @@ import type { Clock } from '../platform/clock.js';
 import type { Metrics } from '../platform/metrics.js';
 import { CLOSE_TIMEOUT_MS } from './drain.js';
 
-/** Bodies that may be on their way at once, counted in bodies of the largest size. */
+/** Maximum total size of request bodies being received, as a multiple of the largest body. */
 const BODIES_MAX = 64;
 
 interface Bounds {
-  /** Connections that may be open without a request, and as many whose body is on its way. */
+  /** Maximum number of connections without a request, and of connections with an incomplete body. */
   connectionsMax: number;
-  /** The largest body in bytes; longer ones are not read. */
+  /** Maximum size of one body in bytes; longer ones are not read. */
   bodyMaxBytes: number;
   clock: Clock;
   metrics: Pick<Metrics, 'waitingClosed'>;
 }
 
-/** The clients that keep the server waiting. */
-export interface Waiting {
+/** Connections without a request, or with an incomplete body. */
+export interface IdleConnections {
   /**
-   * Closes their connections, and from now on each as soon as it is idle: nothing has been done of what they may have
-   * begun to ask for. When Node.js closes a server it waits for those that have never asked, and for bodies without end.
+   * Closes them, and from now on each connection as soon as it is idle. A closing Node.js server waits for connections
+   * that have never sent a request, and for bodies that never end.
    *
-   * Every connection that has not closed {@link CLOSE_TIMEOUT_MS} later is cut, in any state and with any protocol,
-   * unless its request is being handled: its client may have vanished. An answer that has begun does not save it.
+   * Destroys every connection that is still open after {@link CLOSE_TIMEOUT_MS}, in any state and with any protocol,
+   * because its client may have vanished. Only requests whose response has not begun are left alone.
    */
   end(): void;
 }
 
 /**
- * Bounds what is held for clients that keep the server waiting: connections without a request, and bodies that are not whole
- * yet. Node.js bounds how long each of them lasts, but not how many there are. Beyond a bound the one that has waited longest
- * is closed, so that clients with a request are served during a flood of clients without one. What is being
- * answered does not count, a long poll neither, nor do websockets.
+ * Limits the number of connections without a request, and the number and size of incomplete bodies. Node.js limits how long
+ * each lasts, but not how many there are. Above a limit the oldest is closed, so clients with a request are served during a
+ * flood of clients without one. Requests being answered, long polls and websockets do not count.
  *
- * To be called when all listeners are there, because Socket.IO puts itself before those that it finds.
+ * To be called after all other listeners are attached, because Socket.IO puts its own before those that it finds.
  */
-export function boundWaiting(server: Server, { connectionsMax, bodyMaxBytes, clock, metrics }: Bounds): Waiting {
-  // Both keep the order in which things were put in.
+export function limitIdleConnections(
+  server: Server,
+  { connectionsMax, bodyMaxBytes, clock, metrics }: Bounds,
+): IdleConnections {
+  // Both are in insertion order: the oldest is first.
   const idle = new Set<Socket>();
   const bodies = new Map<Socket, number>();
-  /** All of them. Node.js loses sight of those that became websockets. */
+  /** All connections. Node.js does not track upgraded ones. */
   const open = new Set<Socket>();
   const answers = new Map<Socket, ServerResponse>();
   let bodyBytes = 0;
@@ -79,7 +81,7 @@ export function boundWaiting(server: Server, { connectionsMax, bodyMaxBytes, clo
     }
   };
 
-  // Functions for all connections, so that an idle one costs no closure.
+  // Shared by all connections, to save a closure for each idle one.
   function forget(this: Socket): void {
     open.delete(this);
     answers.delete(this);
@@ -121,7 +123,7 @@ export function boundWaiting(server: Server, { connectionsMax, bodyMaxBytes, clo
   };
 }
 
-/** What a body may come to take; one that does not say, or is compressed, may be as large as any. */
+/** Maximum size of the request's body; without a length, or compressed, it may be as large as any. */
 function bodyBytesOf({ headers }: IncomingMessage, maxBytes: number): number {
   if (headers['transfer-encoding'] !== undefined) return maxBytes;
   const length = Number(headers['content-length'] ?? 0);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { TestClient } from '../../support/client.js';
 
 /** How a namespace words its answers to events. */
-export interface Wording {
+export interface ReplyFormat {
   /** `SUCCESS`, or the code of the failure. */
   codeOf(answer: unknown): string;
   /** The `details` of a `VALIDATION_ERROR`. @throws when it is none, or has anything beside them */
@@ -13,7 +13,7 @@ export interface Wording {
   nextFailure(client: TestClient): Promise<{ event: string | undefined; answer: unknown }>;
 }
 
-const general: Wording = {
+const general: ReplyFormat = {
   codeOf: (answer) => z.looseObject({ message: z.string() }).parse(answer).message,
   detailsOf: (answer) =>
     z
@@ -30,7 +30,7 @@ const general: Wording = {
   },
 };
 
-const ofChats: Wording = {
+const ofChats: ReplyFormat = {
   codeOf(answer) {
     const { success, code } = z.looseObject({ success: z.boolean(), code: z.string().optional() }).parse(answer);
     return success ? 'SUCCESS' : (code ?? 'no code');
@@ -54,5 +54,5 @@ const ofChats: Wording = {
 };
 
 /** The wording of a namespace. */
-export const wordingOf = (namespace: string): Wording =>
+export const replyFormatOf = (namespace: string): ReplyFormat =>
   namespace === '/' || namespace === '/department' ? ofChats : general;

@@ -3,15 +3,15 @@ import type { Emitter } from '../../realtime/emitter.js';
 import { rooms } from '../../realtime/rooms.js';
 
 /** Sends an event to all sockets of users, on both conversation namespaces. */
-export type Announce = (
+export type Publish = (
   userIds: readonly string[],
   outgoing: { event: string; payload: unknown },
   /** A socket to leave out. */
   exceptSocketId?: string,
 ) => void;
 
-export const createAnnounce =
-  (emitter: Emitter): Announce =>
+export const createPublish =
+  (emitter: Emitter): Publish =>
   (userIds, outgoing, exceptSocketId) => {
     const target = { namespaces: conversationNamespaces, rooms: userIds.map(rooms.user) };
     emitter.emit(exceptSocketId === undefined ? target : { ...target, exceptSocketId }, outgoing);

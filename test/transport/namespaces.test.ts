@@ -8,8 +8,8 @@ import { createMetrics } from '../../src/platform/metrics.js';
 import { createConnectDeadline } from '../../src/transport/connect-deadline.js';
 import { createConnectLimits } from '../../src/transport/connect-limits.js';
 import { createConnectionBounds } from '../../src/transport/connection-bounds.js';
-import { openNamespaces } from '../../src/transport/doors.js';
 import { closeServer, listen } from '../../src/transport/listen.js';
+import { openNamespaces } from '../../src/transport/namespaces.js';
 import { attach, createSocketServer } from '../../src/transport/socket.js';
 import { openRaw } from './hostile/raw-connection.js';
 

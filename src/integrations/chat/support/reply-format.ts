@@ -1,15 +1,15 @@
 import type { ClientEvent } from '#shared/contracts/contract.js';
 import { opaqueId } from '#shared/contracts/primitives.js';
 import { support } from '#shared/contracts/support.js';
-import type { Dialect } from '../../../framework/integration.js';
-import { chatDialect, wordsOf } from '../shared/index.js';
+import type { ReplyFormat } from '../../../framework/integration.js';
+import { chatReplyFormat, wordsOf } from '../shared/index.js';
 
 /**
- * How the support chat tells of failures. `message_error` stands for the acknowledgement that a client did not ask for;
+ * `message_error` reports failures of events that were not acknowledged;
  * `rate_limit_exceeded` is sent with an acknowledgement too, as the original does.
  */
-export const supportDialect: Dialect = {
-  ...chatDialect,
+export const supportReplyFormat: ReplyFormat = {
+  ...chatReplyFormat,
   toErrorEvent(error, { event, data, isAcknowledged }) {
     if (error.code === 'RATE_LIMITED') {
       return { event: 'rate_limit_exceeded', payload: { event, ...limitOf(event), ...error.info } };
@@ -29,13 +29,13 @@ export const supportDialect: Dialect = {
   },
 };
 
-/** The limit of an event of its own, which the pipeline enforces. */
+/** The event's own limit, which the pipeline enforces. */
 function limitOf(event: string): object {
   const { limit } = (support.clientEvents as Readonly<Record<string, ClientEvent>>)[event] ?? {};
   return limit === undefined ? {} : { limit: limit.points, windowMs: limit.windowMs };
 }
 
-/** What a client sent as an id goes back to it only when it could be one. */
+/** A value from the client is sent back only if it could be an id. */
 const toId = (value: unknown): string | undefined => opaqueId.safeParse(value).data;
 
 const idIn = (data: unknown, field: string): string | undefined =>
