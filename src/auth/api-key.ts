@@ -4,7 +4,7 @@ import type { Config } from '../config.js';
 import { GatewayError } from '../errors.js';
 import { readBearer } from './bearer.js';
 
-/** Who may call: holders of a key, callers on this machine, or anyone. */
+/** Who may call: holders of a key, callers on this machine, or every caller. */
 export type ApiKeyMode = 'keys' | 'loopback' | 'none';
 
 /** The part of an `IncomingMessage` that the guard reads. */

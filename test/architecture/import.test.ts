@@ -9,7 +9,7 @@ const ENTRY_POINTS = ['src/main.ts', 'src/embedded/process/child.ts'];
 
 /** Imports each module of its arguments but the first and prints those after which something is open that was not open before. */
 const PROBE = `
-  // The streams of the process are opened by whoever asks first, and the compiler by the first module.
+  // The process streams are opened on first use, and the compiler by the first module.
   const [first, ...paths] = process.argv.slice(1);
   const streams = [process.stdin, process.stdout, process.stderr, await import(first)];
   // Files are read by the loader itself.

@@ -11,7 +11,7 @@ afterAll(() => gateway.close());
 
 const failure = (errno: number, message: string) => ({ success: false, errno, message });
 
-test('GET /status answers anyone, with the documented headers', async () => {
+test('GET /status answers unauthenticated callers, with the documented headers', async () => {
   const status = await gateway.call('GET', '/status', undefined, { 'x-api-key': '' });
   expect(status.json).toEqual({ success: true, message: 'General socket is running' });
   expect(status.headers.get('access-control-allow-origin')).toBe('*');

@@ -127,7 +127,7 @@ test('tokens are taken from their sources in order', async () => {
 test('a credential in the data must be of the same user', async () => {
   const client = await connect(gateway);
   expect(await client.ask('join', { token: signToken() })).toEqual(done);
-  expect(await client.ask('join', { token: signToken({ uid: 'somebody else' }) })).toEqual(
+  expect(await client.ask('join', { token: signToken({ uid: 'another-user' }) })).toEqual(
     refused(401, 'INVALID_TOKEN'),
   );
   expect(await client.ask('join', { token: signToken({ account_id: 'another' }) })).toEqual(
@@ -178,7 +178,7 @@ test('a client is warned before its token expires, can renew it, and is disconne
   for (const client of [renewing, ending])
     expect(await client.next('auth_expiring')).toEqual([{ expires_in: expect.any(Number) }]);
 
-  const other = signToken({ uid: 'somebody else', exp: exp + 600 });
+  const other = signToken({ uid: 'another-user', exp: exp + 600 });
   expect(await renewing.ask('refresh_token', { token: other })).toEqual(refused(401, 'INVALID_TOKEN'));
   expect(await renewing.ask('refresh_token', { token: signToken({ exp: exp + 600 }) })).toEqual(done);
   // For five seconds more: clocks of issuers may be off.

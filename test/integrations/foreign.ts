@@ -57,7 +57,7 @@ export async function storeVariants<T>(
       const isStored = await model.collection.insertOne(stored as never).then(
         () => true,
         (error: { code?: number }) => {
-          // A unique index keeps some out, and an index of two lists others; they can be in nobody's way.
+          // A unique index keeps some out, and an index of two lists others; they cannot affect other calls.
           if (error.code !== 11_000 && error.code !== 171) throw error;
           return false;
         },

@@ -93,7 +93,7 @@ test.each(Object.entries(kinds))(
     const first = say('first');
     await gate.arrived;
     const second = say('second');
-    // It takes the same way as the second, behind it, and waits for nobody.
+    // It takes the same path as the second, after it, and does not wait.
     expect((await sayElsewhere('barrier')).success).toBe(true);
     clock.advance(TURN_WAIT_MS);
     const refused = await second;

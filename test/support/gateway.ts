@@ -32,7 +32,7 @@ export interface TestResponse {
 }
 
 /**
- * Starts a gateway with a database of its own, unless `env` names another. It is closed by whoever started it, in
+ * Starts a gateway with a database of its own, unless `env` names another. The caller closes it, in
  * `afterAll` or by `onTestFinished`.
  */
 export async function startGateway(env: Record<string, string> = {}, overrides: Overrides = {}): Promise<TestGateway> {

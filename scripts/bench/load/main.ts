@@ -57,7 +57,7 @@ const payloadFor = (userId: string): string =>
     id: '64abc123def456789abcdef0',
     user: userId,
     title: 'The deal was moved to another stage',
-    text: 'Someone of your team has moved it; have a look at what is left to do.',
+    text: 'A colleague has moved it; have a look at what is left to do.',
     at: '2026-01-01T00:00:00.000Z',
     unread: 3,
   });

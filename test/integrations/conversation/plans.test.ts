@@ -15,7 +15,7 @@ const BEGINNING = 1_700_000_000_000;
 let stage: Stage;
 let connection: Connection;
 let a: TestClient;
-/** The newest conversation, which has many messages, and somebody in it. */
+/** The newest conversation, which has many messages, and one of its participants. */
 let id: string;
 let bobId: string;
 let colleagueId: string;

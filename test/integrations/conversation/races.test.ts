@@ -101,7 +101,7 @@ test('a snoozed conversation returns once over both nodes', async () => {
       snoozed_until: null,
     });
   }
-  // Both nodes look again; whoever comes second finds nothing.
+  // Both nodes look again; the second finds nothing.
   clock.advance(5000);
   await anns[0]?.ask('show_on_top', { conversation_id: id });
   for (const tab of anns) {

@@ -124,6 +124,6 @@ test('each of many users with the same name is found, and a renamed user by the 
   expect(await search(a, 'list_conversation', 'maria 0')).toEqual([]);
   const last = { users: [String(marias[148]?._id)] };
   expect(dataOf(await a.ask('conversation_filter', last)).conversation).toHaveLength(1);
-  // Nobody is found by the own name, which is in all of them.
+  // The caller's own name, which is in all of them, finds nothing.
   expect(await search(a, 'list_conversation', 'ann')).toEqual([]);
 });

@@ -28,7 +28,7 @@ const fields = (text: string): string[] => text.split(' ').sort();
 /** What a field of a user or contact may hold that another service has stored: anything. */
 const ODD = [42, null, { nested: { token: 'secret' } }, ['https://example.com/a.png'], true];
 
-/** Two people with a colleague of odd shape, and a contact; the password of a user is nobody's business. */
+/** Two users with a colleague of an unusual shape, and a contact. Passwords must never be sent. */
 async function talk() {
   const [ann, bob, odd] = await stage.people('Ann', 'Bob', 'Odd');
   await stage.models.User.collection.updateMany(
@@ -142,7 +142,7 @@ test('users and contacts of any shape are shown as the contract says', async () 
     const $set = { name: value, email: value, image: value, phone: value, conversation_active_status: value };
     await stage.models.User.collection.updateOne({ _id: new Types.ObjectId(odd.id) }, { $set });
     await stage.models.Contact.collection.updateOne({ _id: contactId }, { $set });
-    await ask(o, 'message', { conversation_id: made._id, data: 'from somebody odd' });
+    await ask(o, 'message', { conversation_id: made._id, data: 'from an odd user' });
     await heard(a, 'message');
     await ask(a, 'list_message', { conversation_id: made._id });
     const { conversation: shown } = await ask(a, 'get_conversation_by_id', { conversation_id: made._id });

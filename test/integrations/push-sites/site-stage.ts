@@ -18,12 +18,12 @@ export interface SiteStage {
   readonly redisUrl: string;
   /** What a node is started with. */
   readonly env: Readonly<Record<string, string>>;
-  /** Starts a node, which is stopped by whoever started it. */
+  /** Starts a node. The caller stops it. */
   start(env?: Record<string, string>, overrides?: Overrides): Promise<TestGateway>;
   close(): Promise<void>;
 }
 
-/** Sets the stage: a Redis, a database and a website that nobody else uses. @param given instead of a database of its own */
+/** Starts a Redis, a database and a website for one test file. @param given instead of a new database */
 export async function openSiteStage(given?: TestDatabase): Promise<SiteStage> {
   const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
   const [redis, database, website] = await Promise.all([startRedis(), given ?? startDatabase(), openWebsite()]);

@@ -16,7 +16,7 @@ export interface Website {
   readonly calls: WebsiteCall[];
   /** Calls to a path. */
   to(path: string): WebsiteCall[];
-  /** The rooms of whoever shows the token; a token without rooms is refused with 401. */
+  /** The rooms of the holder of each token; a token without rooms is refused with 401. */
   readonly rooms: Map<string, unknown>;
   /** Answers in the place of the rooms; `undefined`: as usual. */
   answer: ((call: WebsiteCall, response: ServerResponse) => void) | undefined;

@@ -61,7 +61,7 @@ describe('on two nodes', () => {
     await phone.ready(a);
     await isKnown(a, 'ann', 'phone');
     const before = Date.now();
-    const id = await send(a, 'ann/m', { secret: 'nobody else sees this' });
+    const id = await send(a, 'ann/m', { secret: 'only for ann' });
     await phone.has(1);
     await expectReasons(a, 'ann', [{ phone: 'NOT_ACKNOWLEDGED', tablet: 'NOT_CONNECTED' }]);
 
@@ -96,7 +96,7 @@ describe('on two nodes', () => {
     await isKnown(a, 'ann', 'phone', false);
   });
 
-  test('nobody who could get it', async () => {
+  test('explains a recipient that never connected', async () => {
     expect(await ask(a, 'nobody')).toEqual({ messages: [], devices: [], next: null, keptForMs: 3_600_000 });
     await send(a, 'nobody/m');
     await expectReasons(b, 'nobody', [{ null: 'NO_DEVICE_YET' }]);
@@ -152,7 +152,7 @@ describe('on two nodes', () => {
     device.close();
   });
 
-  test('a user of a push site, and nobody by the same name elsewhere', async () => {
+  test('covers a user of a push site, and no user of the same name elsewhere', async () => {
     stage.website.rooms.set('token-7', ['user_7']);
     const toSeven = { rooms: 'user_7', event: 'm', args: [1] };
     const held = await connectSite(b, news.name, { token: 'token-7', deviceId: 'd', isHeld: true });
@@ -289,7 +289,7 @@ describe('pages', () => {
     },
   );
 
-  test('look at no more than they may, by the index, whoever else has messages', async () => {
+  test('reads no more than its limit, by the index, whatever other recipients have', async () => {
     for (const user of ['crowd', 'crowd-2']) {
       await away(alone, user, 'd');
       for (let n = 0; n < 5; n += 1) await sendMany(alone, user, 500);

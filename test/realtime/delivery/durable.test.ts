@@ -38,7 +38,7 @@ const send = async (
 const stateOf = async (id: string) => (await b.call('GET', `/emit/${id}`)).json.data;
 const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
-test('what was sent to somebody who never connected waits for the first device that comes', async () => {
+test('a message for a user who never connected waits for their first device', async () => {
   const first = await send('never', 1);
   expect(first).toEqual({ id: expect.any(String), state: 'queued', sockets: 0 });
   for (const n of [2, 3]) await send('never', n);

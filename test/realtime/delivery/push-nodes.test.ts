@@ -33,7 +33,7 @@ test('when the node that took the call is killed, another one pushes', async () 
   await ended;
   expect(fcm.to('left-phone')).toEqual([]);
   expect(await waiting()).toBe(1);
-  // Nobody here has a timer for it: the pass finds it.
+  // No node has a timer for it: the periodic pass finds it.
   clock.advance(120_000);
   await fcm.has('left-phone', 1);
   await until(async () => (await waiting()) === 0);

@@ -37,7 +37,7 @@ interface Node {
   restored: string[];
   /** The process stands still (a long pause of the machine), or goes on. */
   setPaused(isPaused: boolean): void;
-  /** Ends as with SIGKILL: nothing is told to anyone. */
+  /** Ends as with SIGKILL: no event is published. */
   kill(): Promise<void>;
 }
 
@@ -310,7 +310,7 @@ describe('traffic', () => {
 });
 
 describe('a Redis that hangs', () => {
-  test('for longer than a lease costs nobody their presence', async () => {
+  test('for longer than a lease removes no user's presence', async () => {
     const nodes = [await startNode(), await startNode()] as const;
     const [a, b] = nodes;
     const [ofAnn, ofBob, ofEve] = [socketOf('ann'), socketOf('bob'), socketOf('eve')];

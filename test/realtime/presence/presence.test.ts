@@ -79,7 +79,7 @@ describe.each([
   });
   afterEach(() => subject.dispose());
 
-  test('knows nobody at first', async () => {
+  test('has no users at first', async () => {
     expect(await store.get(['ann'])).toEqual([{ userId: 'ann', online: false, connections: 0, since: null }]);
     expect(await store.get([])).toEqual([]);
   });

@@ -62,7 +62,7 @@ test('it ticks sooner when that is expected, once for what is expected together'
   expect(startedAt).toHaveLength(3);
 });
 
-test('it ticks once at a time, once more for whoever woke it meanwhile, and ends with its last tick', async () => {
+test('ticks do not overlap, a wake during a tick causes one more, and stopping waits for the last', async () => {
   const { ticker, state, startedAt, advance } = openTicker();
   await ticker.start();
   state.isHeld = true;

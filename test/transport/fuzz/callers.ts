@@ -3,7 +3,7 @@ import { poolsOf, SCRAPERS } from './pools.js';
 import type { Pools } from './samples.js';
 import type { Circle } from './world.js';
 
-/** Somebody who sends events. */
+/** A client that sends events. */
 export interface Caller {
   readonly name: string;
   readonly namespaces: readonly string[];
@@ -74,7 +74,7 @@ export function inventCallers({ own, other, odd, witness, files }: People): Call
     },
     { name: 'public of a site', token: undefined, auth: '', pools, namespaces: [`/${SITE}`], query: 'EIO=4' },
     {
-      ...{ name: 'nobody', token: undefined, auth: '', namespaces: ['/v1/lead-finder'], query: 'EIO=4' },
+      ...{ name: 'unauthenticated', token: undefined, auth: '', namespaces: ['/v1/lead-finder'], query: 'EIO=4' },
       pools: { ...pools, scraper_id: SCRAPERS },
     },
   ];

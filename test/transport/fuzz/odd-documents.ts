@@ -51,7 +51,7 @@ export async function spoilDocuments(url: string, circle: Circle, random: Random
         const field = random.pick(odd);
         const value = random.chance(0.5) ? random.pick(TYPES)() : hostile(random);
         const change = random.chance(0.15) ? { $unset: { [field]: 1 } } : { $set: { [field]: value } };
-        // An index, or the database itself, keeps some values out; those can be in nobody's way.
+        // An index, or the database itself, keeps some values out; those cannot affect other calls.
         await model.collection.updateOne({ _id: toId(_id) }, change).catch(() => undefined);
       }
     }

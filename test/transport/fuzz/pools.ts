@@ -9,7 +9,7 @@ const OWN_KEYS = ['one', 'two', 'three', 'four'];
 
 /**
  * What fields are filled with: mostly what the caller has, sometimes what others have.
- * @param foreign circles that the caller must neither hear nor change. Their departments are not among them: whoever asks
+ * @param foreign circles that the caller must neither hear nor change. Their departments are not among them: any user who asks
  *   a department is heard there.
  */
 export function poolsOf(own: Circle, foreign: readonly Circle[]): Pools {

@@ -20,7 +20,7 @@ const TYPES = [
   ...['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=b', 'application/xml', 'x', ''],
 ];
 
-/** A call of a route, mostly as its contract has it. Credentials are added by whoever calls. */
+/** A call of a route, mostly as its contract has it. The caller adds credentials. */
 export function makeRequest(route: Route, { random, pools }: Source): HttpCall {
   const isValid = random.chance(VALID_SHARE);
   const one = (schema: JsonSchema, field: string): string => {

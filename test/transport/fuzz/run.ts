@@ -97,7 +97,7 @@ interface Examination {
   judge: Judge;
 }
 
-/** Looks at a node when nobody but the witnesses is connected. */
+/** Checks a node when only the witnesses are connected. */
 async function examine(node: FuzzNode, { name, before, judge }: Examination): Promise<void> {
   if (node.ended !== undefined) return judge.fault(`${name} has ended: ${node.ended} ${node.stderr.slice(-2000)}`);
   if (node.stderr !== '') judge.fault(`${name} said ${node.stderr.slice(0, 2000)}`);

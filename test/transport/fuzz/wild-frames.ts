@@ -130,7 +130,7 @@ const FIXED: readonly string[] = [
 const OTHER_KEY = `${signToken().slice(0, -6)}AAAAAA`;
 const UNSIGNED = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from('{"uid":"x"}').toString('base64url')}.`;
 
-/** Credentials, most of which nobody should be let in by. */
+/** Credentials, most of which must be refused. */
 function makeAuth({ auth, token = '', pools }: Caller, random: Random): string {
   const credential = random.pick([token, token, token.slice(0, -1), OTHER_KEY, UNSIGNED, 'x'.repeat(20_000), '']);
   const known: Json = { token: credential, deviceId: random.pick(['d', '', 'x'.repeat(200), '\u0000', '😀']) };

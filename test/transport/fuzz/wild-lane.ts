@@ -20,7 +20,7 @@ const QUERIES = [
 /** A namespace that is refused: what comes before the refusal has been handled. */
 const BARRIER = '/barrier';
 
-/** A caller who breaks the protocol. Connections may be closed; nothing may fail for it, and nobody waits for ever. */
+/** A caller who breaks the protocol. Connections may be closed, but nothing may crash and no call may hang. */
 export function createWildLane(caller: Caller, transport: 'websocket' | 'polling'): Lane {
   const title = `${caller.name} without manners by ${transport}`;
   return {

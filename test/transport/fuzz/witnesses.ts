@@ -5,7 +5,7 @@ import type { Judge } from './judge.js';
 import type { FuzzNode } from './node.js';
 import type { Circle } from './world.js';
 
-/** Somebody whom nothing concerns that the fuzzer does. */
+/** A client that the fuzzer must not affect. */
 interface Witness {
   readonly name: string;
   readonly client: TestClient;

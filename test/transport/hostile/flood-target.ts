@@ -8,7 +8,7 @@ import { enterRaw, type RawConnection } from './raw-connection.js';
 /** What a flood may leave behind or hold at once; each of them sends many times as much. */
 const BOUND_BYTES = 24 * 2 ** 20;
 
-/** A gateway in a process of its own, which is flooded. After each test somebody else must be served as before. */
+/** A gateway in its own process, which is flooded. After each test another client must be served as before. */
 export interface FloodTarget {
   readonly gateway: GatewayProcess;
   /** Holds when the process comes to use hardly more memory than before the test. */

@@ -30,7 +30,7 @@ const BREAKING: Record<string, readonly (string | Buffer)[]> = {
   'no packet of Socket.IO': ['4'],
   'an unknown type of Socket.IO': ['47'],
   'a type that is no number': ['4x'],
-  'a namespace nobody is in': ['42/v1/conversation,["join"]'],
+  'a namespace that was not connected': ['42/v1/conversation,["join"]'],
   'an event cut off': [`42${NAMESPACE},["join",{"a"`],
   'an event that is an object': [`42${NAMESPACE},{"0":"join"}`],
   'an event without a name': [`42${NAMESPACE},[]`],
@@ -47,10 +47,10 @@ const BREAKING: Record<string, readonly (string | Buffer)[]> = {
   'a CONNECT_ERROR': [`44${NAMESPACE},{"message":"no"}`],
   'a DISCONNECT with data': [`41${NAMESPACE},{}`],
   'an acknowledgement that is no list': [`43${NAMESPACE},1{}`],
-  'more attachments than anybody needs': [`451000000-${NAMESPACE},["join",{"_placeholder":true,"num":0}]`],
+  'an absurd number of attachments': [`451000000-${NAMESPACE},["join",{"_placeholder":true,"num":0}]`],
   'a negative number of attachments': [`45-1-${NAMESPACE},["join"]`],
   'attachments without a number': [`45${NAMESPACE},["join"]`],
-  'binary that nobody announced': [Buffer.from('join')],
+  'an undeclared attachment': [Buffer.from('join')],
   'binary announced, then text': [`451-${NAMESPACE},["join",{"_placeholder":true,"num":0}]`, `42${NAMESPACE},["join"]`],
   'a frame larger than SOCKET_MESSAGE_MAX': ['x'.repeat(1_100_000)],
 };
@@ -70,10 +70,10 @@ const refusedFor = (message: string): string =>
 
 /** Frames that mean nothing, or are answered, and the answer. */
 const HARMLESS: Record<string, { frames: readonly (string | Buffer)[]; answer?: string }> = {
-  'a pong nobody asked for': { frames: ['3'] },
+  'an unsolicited pong': { frames: ['3'] },
   'an Engine.IO noop': { frames: ['6'] },
   'an Engine.IO upgrade': { frames: ['5'] },
-  'an acknowledgement nobody asked for': { frames: [`43${NAMESPACE},12345[]`, `43${NAMESPACE},[{}]`] },
+  'an unsolicited acknowledgement': { frames: [`43${NAMESPACE},12345[]`, `43${NAMESPACE},[{}]`] },
   'an acknowledgement with binary': {
     frames: [`461-${NAMESPACE},7[{"_placeholder":true,"num":0}]`, Buffer.from('x')],
   },

@@ -7,7 +7,7 @@ export interface ReplyFormat {
   codeOf(answer: unknown): string;
   /** The `details` of a `VALIDATION_ERROR`. @throws when it is none, or has anything beside them */
   detailsOf(answer: unknown): unknown;
-  /** The answer to what nobody knows. */
+  /** The answer to an unknown event. */
   readonly notFound: object;
   /** The next event that tells of a failure: as the answer would have been, and which event failed, if it says so. */
   nextFailure(client: TestClient): Promise<{ event: string | undefined; answer: unknown }>;

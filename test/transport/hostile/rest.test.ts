@@ -106,7 +106,7 @@ describe('a body of the wrong form', () => {
 
   test.each([
     ['a string', { userIds: 'bystander' }],
-    ['nobody', { userIds: [] }],
+    ['no users', { userIds: [] }],
     ['too many', { userIds: Array(501).fill('x') }],
     ['a megabyte of wrong ids', { userIds: Array(500_000).fill(0) }],
   ])('is refused as a question for presence: %s', async (_name, body) => {

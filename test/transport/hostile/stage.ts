@@ -6,14 +6,14 @@ import { type ClientOptions, connect, type TestClient } from '../../support/clie
 import { startDatabase } from '../../support/database.js';
 import { startGateway, type TestGateway } from '../../support/gateway.js';
 
-/** A gateway that gets bad input, and somebody else who must not notice. */
+/** A gateway that gets bad input, and another client that must not be affected. */
 export interface Stage {
   readonly gateway: TestGateway;
   /** What the gateway stores, to be prepared. */
   readonly models: Models;
   /**
    * Holds when the process and everybody else are as before: an emit still reaches a bystander, `/status` answers, and
-   * nothing was thrown that nobody caught.
+   * there was no uncaught error.
    */
   expectUnharmed(): Promise<void>;
 }

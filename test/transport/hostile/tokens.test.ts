@@ -19,7 +19,7 @@ function signRaw(header: object, payload: unknown): string {
   return `${unsigned}.${createHmac('sha256', SECRET).update(unsigned).digest('base64url')}`;
 }
 
-/** What is no token of anybody. */
+/** Invalid tokens. */
 const TOKENS: Record<string, unknown> = {
   empty: '',
   garbage: 'garbage',

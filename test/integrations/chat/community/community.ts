@@ -73,7 +73,7 @@ export const say = async (client: TestClient, chatId: string, content: string) =
 
 /**
  * Of these events those that have come to a client, once something has come that was sent after them by the same way.
- * @param speaker somebody else with a client
+ * @param speaker another user with a client
  */
 export async function cameTo(
   stage: Stage,

@@ -110,7 +110,7 @@ test('who is no participant is refused with one sentence, by an event too, and c
   expect(b.received('chat:new_message')).toEqual([]);
 });
 
-test('nobody speaks for others: what data says of a sender is nothing', async () => {
+test('the sender is the caller, whatever the payload says', async () => {
   const { ann, bob, a, chatId } = await talk(stage);
   const data = { chatId, content: 'I am Bob', sender: bob.id, senderId: bob.id, userId: bob.id, senderName: 'Bob' };
   expect(dataOf(await a.ask('chat:send_message', data))).toMatchObject({ sender: ann.id, senderName: 'Ann Doe' });
@@ -159,7 +159,7 @@ test('of two who have blocked each other, in either direction, neither hears the
   expect(await stage.models.ChatMessage.countDocuments({ chat: chatId })).toBe(1);
 });
 
-test('the same clientMessageId is the same message, by whichever way, and nobody hears it twice', async () => {
+test('a repeated clientMessageId is stored and sent once, over sockets and REST', async () => {
   const { ann, bob, a, b, chatId } = await talk(stage);
   const draft = { content: 'once', clientMessageId: 'c-1' };
   const send = () => a.ask('chat:send_message', { chatId, ...draft });
@@ -214,7 +214,7 @@ test('thirty messages in ten seconds, over sockets and REST together', async () 
   await say(a, chatId, 'later');
 });
 
-test('bad messages are refused, store nothing and tell nobody', async () => {
+test('invalid messages are rejected, not stored and not sent', async () => {
   const { ann, a, chatId } = await talk(stage);
   for (const bad of [
     { content: '' },
@@ -270,7 +270,7 @@ test('pages of messages hold each once, oldest first, before a message and befor
   expect((await call(stage, bob, ['GET', `${path}?limit=101`])).status).toBe(400);
 });
 
-test('whoever is taken out of a chat hears nothing more of it, on the socket that is open', async () => {
+test('a participant removed from a chat receives nothing more on their open socket', async () => {
   const { ann, bob, a, b, chatId } = await talk(stage);
   await say(a, chatId, 'with you');
   await b.next('chat:new_message');
@@ -285,7 +285,7 @@ test('whoever is taken out of a chat hears nothing more of it, on the socket tha
   ).not.toContain(chatId);
 });
 
-test('whoever is blocked by the platform is out with the next event, everywhere', async () => {
+test('a user blocked by the platform is disconnected with the next event, everywhere', async () => {
   const { bob, b, chatId } = await talk(stage);
   const tab = await open(stage, bob);
   await stage.models.User.updateOne({ _id: bob.id }, { status: 'blocked' });

@@ -25,7 +25,7 @@ test('a message that cannot be told to other nodes is stored, told here, and ans
   expect(await a.ask('presence:get_online', { chatId })).toMatchObject({ success: false, code: 'UNAVAILABLE' });
 });
 
-test('whoever has no socket here is told by push, whoever looks elsewhere is not', async () => {
+test('during an outage users without a socket on this node get a push, users viewing another chat do not', async () => {
   const fcm = await startFcm();
   onTestFinished(() => fcm.close());
   const stage = await openStage({ env: fcm.env, overrides: { pushAgent: fcm.agent } });

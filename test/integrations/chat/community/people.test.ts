@@ -80,7 +80,7 @@ test('who is in the chat is not notified; who is away, or looks elsewhere, is', 
   expect((await d.next('notification:new'))[0]).toMatchObject({ message: 'once more' });
 });
 
-test('nobody is notified of a chat that they have muted, or by somebody whom they have blocked', async () => {
+test('no notification is stored for a muted chat, or for a message of a blocked user', async () => {
   const [ann, bob, cid, dan] = await members(stage, ['Ann', 'Bob', 'Cid', 'Dan']);
   const mutedUntil = new Date(clock.now() + 60_000);
   const chatId = await addChat(stage, [ann, bob, cid, dan], {
@@ -158,7 +158,7 @@ test('what is notified of a message goes with the message', async () => {
   expect(await stage.models.Notification.countDocuments({ recipient: bob.id })).toBe(1);
 });
 
-test('members hear who comes to their group and goes; nobody else does', async () => {
+test('only members receive joins and leaves of their group', async () => {
   const [ann, bob] = await members(stage, ['Ann', 'Bob'], inGroup('single'));
   const [eve] = await members(stage, ['Eve'], inGroup('healing'));
   const [a, b, e] = [await open(stage, ann), await open(stage, bob), await open(stage, eve)];
@@ -195,7 +195,7 @@ test('members hear who comes to their group and goes; nobody else does', async (
   expect(await cameTo(stage, { speaker: [ann, a], listener: [bob, b] }, 'group:user_joined')).toEqual([]);
 });
 
-test('a status is stored, and told to people who share a chat or a group, to nobody else, and to nobody blocked', async () => {
+test('a status is stored and sent to users who share a chat or a group, to no others and to no blocked ones', async () => {
   const { ann, bob, eve, a, b } = await talk(stage);
   const [mate, foe] = await members(stage, ['Mate', 'Foe'], inGroup('motherhood'));
   await stage.models.User.updateOne({ _id: ann.id }, inGroup('motherhood'));

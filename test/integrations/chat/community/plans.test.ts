@@ -101,7 +101,7 @@ test('nothing that a user does reads more than a page', async () => {
   }
 });
 
-test('one look at whom somebody knows serves those who are told of them and what they are told themselves', async () => {
+test('one lookup of a user's contacts serves both the snapshot and the online event', async () => {
   const accesses = await accessesDuring(async () => {
     const b = await open(stage, bob);
     expect(await b.next('presence_snapshot')).toEqual([{ online: [ann.id] }]);

@@ -77,7 +77,7 @@ test('typing is told to the others, and is over when told, after five seconds, b
   expect(b.received('chat:user_stopped_typing')).toEqual([]);
 });
 
-test('whoever sends at once is not left typing', async () => {
+test('sending a message at once ends typing', async () => {
   const { ann, bob, a, b, chatId } = await talk(stage);
   for (let round = 0; round < 5; round += 1) {
     a.socket.emit('chat:typing_start', { chatId });
@@ -303,13 +303,13 @@ test('two people have one direct chat, however often and from wherever it is ope
   const found = await Promise.all([ask(ann, cid), ask(cid, ann)]);
   expect(found.map(({ json }) => json.data._id)).toEqual([old, old]);
 
-  // Whoever was taken out does not come back by asking.
+  // A removed participant cannot rejoin by asking.
   await stage.models.Chat.updateOne({ _id: old }, { $pull: { participants: ann.id } });
   const { data } = (await ask(ann, cid)).json;
   expect(data._id).not.toBe(old);
   expect(data.participants.sort()).toEqual([ann.id, cid.id].sort());
 
   expect((await ask(ann, ann)).json.code).toBe('VALIDATION_ERROR');
-  const nobody = await ask(ann, { ...ann, id: old });
-  expect([nobody.status, nobody.json.message]).toEqual([404, 'User not found']);
+  const unknown = await ask(ann, { ...ann, id: old });
+  expect([unknown.status, unknown.json.message]).toEqual([404, 'User not found']);
 });

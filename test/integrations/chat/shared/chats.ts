@@ -3,7 +3,7 @@ import { dataOf, type Stage } from '../../stage.js';
 import { addChat, call, members, open } from '../community/community.js';
 import { addConversation, openChat } from '../support/chat.js';
 
-/** Somebody who takes part, by whichever chat. */
+/** A participant, in either chat. */
 export interface Person {
   readonly id: string;
   readonly name: string;
@@ -36,7 +36,7 @@ export interface ChatKind {
     query: { id: string; after: string | undefined; limit: number },
   ): Promise<Known[]>;
   markRead(client: TestClient, id: string, messageId: string): Promise<unknown>;
-  /** How many messages of others somebody has not read. */
+  /** A participant's number of unread messages. */
   unread(stage: Stage, person: Person, id: string): Promise<number>;
   /** Where that number ends. */
   readonly unreadMax: number;

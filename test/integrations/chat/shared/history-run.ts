@@ -15,7 +15,7 @@ export async function expectOneOrder(
     const { id, readers, said } = await runHistory(stage, kind, { random, speakers, messages });
     for (const proxy of stage.proxies) proxy.rules = {};
 
-    const { person } = readers[0] ?? expect.fail('nobody reads');
+    const { person } = readers[0] ?? expect.fail('no readers');
     const client = await kind.open(stage, person, 0);
     const stored = await kind.catchUp(stage, { person, client, node: 0 }, { id, after: undefined, limit: 100 });
     while (true) {

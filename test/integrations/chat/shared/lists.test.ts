@@ -254,7 +254,7 @@ describe('notifications of a message', () => {
     return { ann, bob, cid, chatId, a, messageId, texts };
   }
 
-  test('are gone with it, also for somebody who was taken out of the chat before', async () => {
+  test('are removed with it, also for a user who was removed from the chat before', async () => {
     const { bob, chatId, a, messageId, texts } = await notified();
     await stage.models.Chat.updateOne({ _id: chatId }, { $pull: { participants: bob.id } });
     expect(await a.ask('chat:delete_message', { messageId })).toEqual({ success: true });
@@ -263,7 +263,7 @@ describe('notifications of a message', () => {
     expect(dataOf(await b.ask('notification:list', {}))).toMatchObject({ notifications: [], unreadCount: 0 });
   });
 
-  test('say what it says after it was edited, whoever has them', async () => {
+  test('show its text after it was edited, for every recipient', async () => {
     const { bob, chatId, a, messageId, texts } = await notified();
     await stage.models.Chat.updateOne({ _id: chatId }, { $pull: { participants: bob.id } });
     await Promise.all(['one', 'two', 'three'].map((content) => a.ask('chat:edit_message', { messageId, content })));
@@ -279,7 +279,7 @@ describe('notifications of a message', () => {
     expect((await texts()).toSorted()).toEqual(['Ann likes it', 'changed', 'changed']);
   });
 
-  test('are read with it by somebody who has read it meanwhile, and later', async () => {
+  test('are marked read with it, for a user who reads it before they are stored, and after', async () => {
     const { cid, chatId, messageId } = await notified();
     const c = await open(stage, cid);
     await c.ask('chat:mark_read', { chatId, messageId });

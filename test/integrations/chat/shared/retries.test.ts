@@ -47,7 +47,7 @@ describe.each(chatKinds)('a retry in the $name chat', (kind) => {
     expect(await kind.say(a, id, { content: 'new', clientMessageId: 'c-2' })).toMatchObject({ code: 'RATE_LIMITED' });
   });
 
-  test('is not answered for somebody who may not see the conversation any more, or for somebody else', async () => {
+  test('is not answered for a user who lost access to the conversation, or for another user', async () => {
     const [ann, bob, eve] = await kind.people(stage, 3);
     if (ann === undefined || bob === undefined || eve === undefined) throw new Error('people are missing');
     const id = await kind.make(stage, [ann, bob, eve]);

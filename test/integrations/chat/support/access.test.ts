@@ -63,12 +63,12 @@ test('joining is told to everybody in the conversation, the joiner included', as
   expect(await b.next('user_joined')).toEqual([told]);
   expect(await a.ask('leave_conversation', { conversationId })).toEqual({ success: true });
   expect(await b.next('user_left')).toEqual([told]);
-  // Whoever takes part hears it nevertheless.
+  // Participants receive it nevertheless.
   dataOf(await b.ask('send_message', { conversationId, content: 'are you there?' }));
   expect((await a.next('new_message'))[0].content).toBe('are you there?');
 });
 
-test('whoever is taken out hears and does nothing more from that moment on, on every node', async () => {
+test('a removed participant can neither receive nor act from that moment on, on every node', async () => {
   const { ann, bob, a, b, conversationId } = await talk(stage);
   await b.ask('join_conversation', { conversationId });
   await stage.models.SupportConversation.updateOne({ _id: conversationId }, { $pull: { participants: bob.id } });
@@ -79,7 +79,7 @@ test('whoever is taken out hears and does nothing more from that moment on, on e
   expect(await expectNothing(stage, { speaker: a, listener: b, users: [ann, bob] }, ...heard)).toEqual([]);
 });
 
-test('whoever is blocked is thrown out by the first thing they do, and soon when they only listen', async () => {
+test('a locked user is disconnected by their next event, and soon even without one', async () => {
   const { bob, eve, b, conversationId } = await talk(stage);
   const listener = await openChat(stage, eve);
   await stage.models.User.updateMany({ _id: { $in: [bob.id, eve.id] } }, { status: 'blocked' });
@@ -121,7 +121,7 @@ test('members of its department may open a conversation, and hear it while they 
   expect(await member.ask('get_messages', { conversationId })).toMatchObject({ code: 'NOT_FOUND' });
 });
 
-test('whoever has a conversation hears it without taking part or joining', async () => {
+test('an assignee receives a conversation without participating or joining', async () => {
   const [ann, agent] = await stage.people('Ann', 'Agent');
   const conversationId = await addConversation(stage, [ann], { assignedTo: agent.id });
   const a = await openChat(stage, ann);
@@ -137,7 +137,7 @@ test('a visitor is in the conversations that both the token and the conversation
   const visitorId = `visitor-${new Types.ObjectId()}`;
   const own = await addConversation(stage, [ann], { visitorId });
   const unnamed = await addConversation(stage, [ann], { visitorId });
-  const foreign = await addConversation(stage, [ann], { visitorId: 'somebody else' });
+  const foreign = await addConversation(stage, [ann], { visitorId: 'another visitor' });
   const a = await openChat(stage, ann);
   const v: TestClient = await openChat(stage, ann, { node: 1, claims: visitorClaims(visitorId, own, foreign) });
   for (const conversationId of [unnamed, foreign]) {
@@ -164,7 +164,7 @@ test('a visitor is in the conversations that both the token and the conversation
   for (const [event, data] of users) expect(await v.ask(event, data), event).toMatchObject({ code: 'NOT_FOUND' });
 });
 
-test('presence reaches the people of open conversations and departments, and nobody else', async () => {
+test('presence events reach only users of the same open conversations and departments', async () => {
   const [ann, bob, agent, stranger] = await stage.people('Ann', 'Bob', 'Agent', 'Stranger');
   await addConversation(stage, [ann, bob]);
   await addConversation(stage, [ann, stranger], { status: 'closed' });

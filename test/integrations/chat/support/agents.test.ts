@@ -24,7 +24,7 @@ async function desk() {
   return { ann, joe, kim, stranger, departmentId };
 }
 
-test('a department lets in its members and nobody else', async () => {
+test('a department accepts only its members', async () => {
   const { joe, stranger, departmentId } = await desk();
   const [node] = stage.nodes;
   if (node === undefined) throw new Error('there is no node');

@@ -86,7 +86,7 @@ export async function expectNothing(
   { speaker, listener, users }: { speaker: TestClient; listener: TestClient; users: readonly TestUser[] },
   ...events: string[]
 ): Promise<string[]> {
-  // A department lets users of any accounts talk; nobody is in it, so nobody's presence changes.
+  // A department lets users of any accounts talk. It has no members, so no presence changes.
   const barrier = await addConversation(stage, users, { departmentId: await addDepartment(stage) });
   const content = `${BARRIER}${new Types.ObjectId()}`;
   dataOf(await speaker.ask('send_message', { conversationId: barrier, content }));

@@ -24,7 +24,7 @@ afterAll(async () => {
   expect(wireFaults).toEqual([]);
 });
 
-/** Reads a file as a user, or as whoever the claims name; on the other node than it was stored by. */
+/** Reads a file as a user, or as the holder of the claims, from the other node. */
 async function read(user: TestUser | Record<string, unknown>, path: string) {
   const gateway = stage.nodes[1];
   if (gateway === undefined) throw new Error('there is no node');
@@ -71,7 +71,7 @@ test('a file is stored, said in its conversation, and read by those who may read
 test('the original sends bytes alone: they are kept for their owner', async () => {
   const [ann, eve] = await stage.people('Ann', 'Eve');
   const a = await openChat(stage, ann);
-  a.socket.emit('file_upload', Buffer.from('nobody asked for an answer'));
+  a.socket.emit('file_upload', Buffer.from('no acknowledgement requested'));
   const file = dataOf(await a.ask('file_upload', Buffer.from('plain words')));
   expect(file).toMatchObject({ fileName: 'file', fileSize: 11, fileType: 'text/plain' });
   const own = await read(ann, file.fileUrl);
@@ -103,7 +103,7 @@ test('a file as large as may be is stored; a larger one is an answer, and the so
   expect(await chunksOf()).toBe(chunks);
 });
 
-test('larger frames are for files of those who have entered the chat, and for nothing and nobody else', async () => {
+test('large frames are accepted only for files, from clients connected to the chat', async () => {
   const { ann, a } = await talk(stage);
   const elsewhere = await stage.open(ann, { namespace: '/v1/shared' });
   const both = await openChat(stage, ann);

@@ -89,7 +89,7 @@ test('the files of one person have a quota, whichever node they send them to', a
   expect((await a.ask('file_upload', Buffer.alloc(MEGABYTE), meta('6'))).success).toBe(true);
 });
 
-test('a file whose node died is taken away when nobody has heard of it, and stays when it was said', async () => {
+test('a file of a dead node is deleted unless its message was stored', async () => {
   const { ann, a, conversationId } = await talk(stage);
   const upload = (fileName: string) => a.ask('file_upload', Buffer.alloc(1000), { conversationId, fileName });
   const [said, unsaid] = [dataOf(await upload('said')), dataOf(await upload('unsaid'))];

@@ -82,7 +82,7 @@ test('the same clientMessageId is the same message, raced on two nodes, and sent
   expect(await b.next('new_message')).toEqual([dataOf(answers[0])]);
   dataOf(await a.ask('send_message', { conversationId, content: 'the end' }));
   expect((await b.next('new_message'))[0].content).toBe('the end');
-  // The same id of somebody else is another message.
+  // The same id of another sender is another message.
   dataOf(await b.ask('send_message', { conversationId, content: 'mine', clientMessageId: 'c-1' }));
   expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(3);
 });

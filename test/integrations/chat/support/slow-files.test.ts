@@ -65,7 +65,7 @@ function textFrame(text: string): Buffer {
   return Buffer.concat([header, bytes]);
 }
 
-/** Holds when the gateway has read what was sent to it before by anybody. */
+/** Resolves when the gateway has read everything sent to it before. */
 async function settle(): Promise<void> {
   const [ann] = await stage.people('Ann');
   const client = await openChat(stage, ann);
@@ -73,7 +73,7 @@ async function settle(): Promise<void> {
   client.close();
 }
 
-test('one person with slow files on many connections keeps nobody waiting', async () => {
+test('one person's slow files on many connections delay no others', async () => {
   const [mallory, bob] = await stage.people('Mallory', 'Bob');
   const held: SlowClient[] = [];
   for (let count = 0; count < 12; count += 1) held.push(await openSlow(mallory));
@@ -86,7 +86,7 @@ test('one person with slow files on many connections keeps nobody waiting', asyn
   expect(held.filter(isTurnedAway).length).toBe(0);
 });
 
-test('a slow file gives its place to whoever waits, and one that is fast enough does not', async () => {
+test('a slow upload gives way to a waiting one, a fast one does not', async () => {
   const [bob, fast, ...slow] = await stage.people('Bob', 'Fast', 'S1', 'S2', 'S3', 'S4');
   const quick = await openSlow(fast);
   quick.begin();
@@ -100,7 +100,7 @@ test('a slow file gives its place to whoever waits, and one that is fast enough 
   }
   quick.send(FILE_BYTES / 2);
   await settle();
-  // Nobody waits yet, so nobody is ended.
+  // No upload is waiting yet, so none is ended.
   clock.advance(WINDOW_MS);
   const client = await openChat(stage, bob);
   const conversationId = await addConversation(stage, [bob]);

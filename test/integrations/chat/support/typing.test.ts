@@ -17,7 +17,7 @@ afterAll(async () => {
   expect(wireFaults).toEqual([]);
 });
 
-/** Somebody who types, and somebody who sees it. */
+/** A participant who types, and one who sees it. */
 async function typing() {
   const scene = await talk(stage);
   const { a, b, ann, conversationId } = scene;
@@ -64,14 +64,14 @@ test('typing ends with the message, with leaving, and with the connection', asyn
   expect(b.received('user_stopped_typing')).toEqual([]);
 });
 
-test('whoever was taken out meanwhile is not told of the end', async () => {
+test('a participant removed meanwhile does not receive the end', async () => {
   const { ann, bob, a, b, conversationId } = await typing();
   await stage.models.SupportConversation.updateOne({ _id: conversationId }, { $pull: { participants: bob.id } });
   clock.advance(5000);
   expect(await expectNothing(stage, { speaker: a, listener: b, users: [ann, bob] }, 'user_stopped_typing')).toEqual([]);
 });
 
-test('an end right behind the beginning leaves nobody typing', async () => {
+test('an end right after the beginning leaves no typing indicator', async () => {
   const { a, b, conversationId } = await talk(stage);
   for (const stop of ['typing_stop', 'leave_conversation', 'send_message']) {
     a.socket.emit('typing_start', { conversationId });

@@ -46,7 +46,7 @@ export async function playHistory(
     actors.push({ user, clients, told });
   }
   const [first] = actors;
-  if (first === undefined) throw new Error('nobody came');
+  if (first === undefined) throw new Error('no participant');
   const contact = await stage.models.Contact.create({ account: first.user.accountId, name: 'Carla' });
   const conversations: { id: string; isProspect: boolean }[] = [];
   const messages: string[] = [];
@@ -172,7 +172,7 @@ function countFresh(members: readonly Counted[]): Map<string, Numbers> {
   return byChannel;
 }
 
-/** Messages of others behind the last that was read, or for somebody who came later, behind the newest of that time. */
+/** Messages of others after the last read one; for a later participant, after the newest when they joined. */
 async function countUnread(
   { models }: Stage,
   {
