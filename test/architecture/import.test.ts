@@ -33,7 +33,7 @@ const PROBE = `
   process.stdout.write(found.join('\\n'), () => process.exit(0));
 `;
 
-test('loading a module connects, listens and waits for nothing', async () => {
+test('loading a module opens no connection, server or timer', async () => {
   const root = fileURLToPath(new URL('../../', import.meta.url));
   const sources = await readSources(['src', 'shared']);
   const paths = sources.map(({ path }) => path).filter((path) => !ENTRY_POINTS.includes(path));

@@ -159,7 +159,7 @@ describe('on loopback', () => {
   });
 
   test.each([{ origin: 'http://localhost:3000' }, { origin: 'http://[::1]' }, { 'sec-fetch-site': 'none' }])(
-    'lets a page of this machine in: %j',
+    'accepts a page of this machine: %j',
     (headers) => {
       expect(() => local(request(headers, '127.0.0.1'))).not.toThrow();
     },
@@ -177,7 +177,7 @@ describe('on loopback', () => {
     }
   });
 
-  test('does not take everyday headers for those of a proxy', () => {
+  test('does not mistake ordinary headers for those of a proxy', () => {
     const headers = ['accept', 'user-agent', 'content-type', 'x-request-id', 'x-api-key', 'x-token', 'idempotency-key'];
     expect(() => local(request(Object.fromEntries(headers.map((name) => [name, 'x']))))).not.toThrow();
   });

@@ -42,7 +42,7 @@ test('.env.example holds every variable with its default and its description, an
   expect(readExample(await read('.env.example'))).toEqual(documentedByCode());
 });
 
-test('.env.example sets nothing by itself, so that a copy of it changes no default', async () => {
+test('a copy of .env.example changes no default', async () => {
   const settings = (await read('.env.example')).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   expect(settings).toEqual([]);
 });

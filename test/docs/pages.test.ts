@@ -38,7 +38,7 @@ describe('the README', () => {
     expect(pageAt('README.md').text.trimEnd().split('\n').length).toBeLessThanOrEqual(200);
   });
 
-  test('says what each part of the source is for', async () => {
+  test('describes each part of the source', async () => {
     const places = firstCells('where');
     for (const place of places) {
       expect((await stat(join(projectDirectory, place))).isDirectory(), place).toBe(place.endsWith('/'));
@@ -205,7 +205,7 @@ describe('the wire', () => {
     expect(rows('reason')).toEqual(declared);
   });
 
-  test('has a version whose changes the changelog lists, as those of the gateway', () => {
+  test("has a version whose changes are in the changelog, as the gateway's are", () => {
     const { text } = pageAt('CHANGELOG.md');
     expect(text).toMatch(new RegExp(`^## ${manifest.version.replaceAll('.', '\\.')}\\b`, 'm'));
     expect(text).toMatch(new RegExp(`^### Wire ${wireVersion.replaceAll('.', '\\.')}$`, 'm'));

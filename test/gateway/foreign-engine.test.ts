@@ -94,7 +94,7 @@ const rewordings: Record<string, (failure: Document) => Document> = {
 };
 
 test.each(Object.entries(rewordings))(
-  'answers what is sent again with what was stored, in the words of %s',
+  'answers a resent message with the stored one, given the error texts of %s',
   async (_, reword) => {
     proxy.rules.onReply = (reply) => {
       const failures = reply['writeErrors'] as Document[] | undefined;

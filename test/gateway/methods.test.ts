@@ -25,7 +25,7 @@ const paths = async () => {
 };
 
 describe('a method that a path does not have', () => {
-  test('gets 405 with the allowed methods, on every documented path', async () => {
+  test('is answered by 405 with the allowed methods, on every documented path', async () => {
     for (const { path, allowed } of await paths()) {
       for (const method of ['PUT', 'PATCH', 'DELETE', 'GET', 'POST', 'HEAD'].filter((one) => !allowed.includes(one))) {
         const { status, headers, json } = await gateway.call(method, path);
@@ -37,7 +37,7 @@ describe('a method that a path does not have', () => {
     }
   });
 
-  test('gets 405 without a key, and 404 on unknown paths', async () => {
+  test('is answered by 405 without a key, and by 404 on unknown paths', async () => {
     expect((await fetch(`${gateway.url}/emit/u/e`)).status).toBe(405);
     for (const method of ['GET', 'PUT', 'DELETE', 'OPTIONS']) {
       expect((await gateway.call(method, '/nowhere')).status).toBe(404);

@@ -76,7 +76,7 @@ describe('the query of a call', () => {
   });
 
   test.each(['durable=true', 'durable=1&ttl=05', 'durable=false', 'durable=0', '', '&', 'push=1&push_after=0'])(
-    'is taken as it was: %s',
+    'is accepted unchanged: %s',
     async (query) => {
       expect((await gateway.call('POST', `${EMIT}?${query}`, {})).status).toBe(200);
     },

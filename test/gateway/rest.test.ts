@@ -102,7 +102,7 @@ test('a broadcast reaches the namespace, or one account of it', async () => {
 });
 
 test.each(['/broadcast/e?durable=true', '/broadcast/e?ttl=5', '/broadcast/e?push=true'])(
-  '%s says that it is not available',
+  '%s is refused as not available',
   async (path) => {
     const { status, json } = await gateway.call('POST', path, {});
     expect(status).toBe(400);

@@ -32,7 +32,7 @@ const emittersOf = ({ conn }: GatewaySocket): EventEmitter[] => [
 const listenersOf = (emitter: EventEmitter) =>
   new Map(emitter.eventNames().map((name) => [name, emitter.rawListeners(name)]));
 
-test('keeps every listener but the two that have nothing left to do', async () => {
+test('keeps every listener except the two that are no longer needed', async () => {
   const { socket } = await connectPair(['websocket']);
   const before = emittersOf(socket).map(listenersOf);
   compactConnection(socket);

@@ -111,7 +111,7 @@ function unreadOf(decoder: Decoder, frames: readonly unknown[]): UnreadArguments
   return found;
 }
 
-describe('an event that costs more than its length says', () => {
+describe('an event that costs more than its length suggests', () => {
   test.each([
     ['too deep', `2["join",${'['.repeat(2000)}]`],
     ['too many elements', `2["join",[${'0,'.repeat(10_000)}0]]`],
@@ -148,7 +148,7 @@ describe('an event that costs more than its length says', () => {
     expect(decode(decoder, [bytes, '2["join"]'])).toEqual([{ type: 2, nsp: '/', data: ['join'] }]);
   });
 
-  test('is not taken from a client without a token when it is large', () => {
+  test('is refused from a client without a token when it is large', () => {
     const frame = `2["join","${'x'.repeat(5000)}"]`;
     expect(decode(createDecoder(), [frame])).toBeInstanceOf(Error);
     const opened = createDecoder();

@@ -62,12 +62,12 @@ test('MongoDB 6.0 knows every command and every operator', () => {
   expect(toLateCommands(stage.recorder.commands)).toEqual([]);
 });
 
-test('a sharded cluster refuses nothing', () => {
+test('a sharded cluster refuses no query', () => {
   const without = [...toShardKeys(rows, indexes)].filter(([, keys]) => keys.length === 0).map(([name]) => name);
   expect(without).toEqual(Object.keys(UNSHARDED));
 });
 
 // `npx vitest run test/queries -u` writes the table anew.
-test('the table of queries says what was sent', async () => {
+test('the table of queries matches the queries that were sent', async () => {
   await expect(toTable(rows, toShardKeys(rows, indexes))).toMatchFileSnapshot('queries.md');
 });

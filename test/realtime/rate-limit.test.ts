@@ -33,7 +33,7 @@ describe('one node', () => {
   });
   const advance = (byMs: number): void => void vi.setSystemTime(Date.now() + byMs);
 
-  test('refuses what is beyond the limit and says how long', async () => {
+  test('refuses calls above the limit, with the time to wait', async () => {
     const limiter = createRateLimiter({ keyPrefix: '' });
     expect((await exhaust(limiter, 'ann')).uses).toBe(3);
     advance(20_000);

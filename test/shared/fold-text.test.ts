@@ -37,6 +37,6 @@ test.for([
   expect(foldText(one as string)).not.toBe(foldText(other as string));
 });
 
-test('folds nothing visible to nothing', () => {
+test('folds no visible character to an empty text', () => {
   for (const text of ['', ' ', '\u200b', '\u3164 \n']) expect(foldText(text), JSON.stringify(text)).toBe('');
 });

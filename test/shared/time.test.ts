@@ -29,6 +29,6 @@ test.for([
   expect(parseTime(text)).toEqual({ problem: expect.stringContaining('RFC 3339') });
 });
 
-test('says of a leap second that it is one', () => {
+test('reports a leap second as such', () => {
   expect(parseTime('2016-12-31T23:59:60Z')).toEqual({ problem: 'must not be a leap second' });
 });

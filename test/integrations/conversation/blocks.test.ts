@@ -32,7 +32,7 @@ async function meet() {
   return { ann, eve, fay, a, e, f };
 }
 
-test.each(['Ann', 'Eve'])('a block by %s keeps two people from being brought together', async (by) => {
+test.each(['Ann', 'Eve'])('a block by %s prevents adding both users to one conversation', async (by) => {
   const { ann, eve, fay, a, e, f } = await meet();
   const ofTwo = await make(a, fay);
   const known = await make(f, ann, eve);
@@ -61,7 +61,7 @@ test.each(['Ann', 'Eve'])('a block by %s keeps two people from being brought tog
   });
 });
 
-test.each(['Ann', 'Eve'])('a block by %s ends what two people say to each other', async (by) => {
+test.each(['Ann', 'Eve'])('a block by %s stops messages between two users', async (by) => {
   const { ann, eve, a, e } = await meet();
   const conversation_id = await make(a, eve);
   const UUID = randomUUID();
@@ -80,7 +80,7 @@ test.each(['Ann', 'Eve'])('a block by %s ends what two people say to each other'
   expect(unread_count).toBe(1);
 });
 
-test('with others, nothing that one does is sent to the other, and what is stored is the same for all', async () => {
+test('in a group, events of a blocked user are not sent, and the stored data is the same for all', async () => {
   const { ann, eve, a, e, f } = await meet();
   const conversation_id = await make(f, ann, eve);
   await block(ann, eve);

@@ -86,7 +86,7 @@ test('the connection of a refused old client is closed', async () => {
   await ended;
 });
 
-test('an old client receives and does nothing in the namespace that it enters by default', async () => {
+test('an old client can neither receive nor send in the default namespace', async () => {
   const raw = await openRaw(gateway, 'EIO=3');
   expect(await raw.next()).toBe('40');
   stage.website.rooms.set('t-root', ['user_root']);

@@ -109,7 +109,7 @@ test.each([
 });
 
 test.each(['', 'directConnection=true', 'replicaSet=rs0'])(
-  'tells of a replica set that was not initiated (%s)',
+  'reports a replica set that was not initiated (%s)',
   async (options) => {
     proxy.rules.onReply = pose({ ...notReplicaSet, isWritablePrimary: false, ismaster: false, isreplicaset: true });
     const failure = await failureOfServer(proxy.url(options));
@@ -119,7 +119,7 @@ test.each(['', 'directConnection=true', 'replicaSet=rs0'])(
 );
 
 test.each(['', 'directConnection=true'])(
-  'waits for a primary, and then says that there is none (%s)',
+  'waits for a primary, then reports that there is none (%s)',
   async (options) => {
     proxy.rules.onReply = pose({ isWritablePrimary: false, ismaster: false, secondary: true });
     const failure = await failureOfServer(proxy.url(options));

@@ -27,7 +27,7 @@ describe('what a device has acknowledged', () => {
     return new Set(positions.filter(() => random() < density));
   };
 
-  test('merges to the union of what two nodes were told, in either order', () => {
+  test('merges the acknowledgements of two nodes to their union, in either order', () => {
     for (let round = 0; round < 500; round += 1) {
       const [one, other] = [randomSet(), randomSet()];
       const union = toAcked(new Set([...one, ...other]));
@@ -45,7 +45,7 @@ describe('what a device has acknowledged', () => {
     }
   });
 
-  test('is the start of the device where nothing is known', () => {
+  test('is the start of the device without acknowledgements', () => {
     const place = (position: number) => ({ namespace: 'y', position });
     expect([isAcked({}, 5, place(5)), isAcked({}, 5, place(6))]).toEqual([true, false]);
     expect([highestAcked({}, 5, 'y'), lowestAcked({}, 5, 'y')]).toEqual([5, 5]);

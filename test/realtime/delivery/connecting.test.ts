@@ -140,8 +140,8 @@ describe('a message that is sent as soon as a client is connected reaches it', (
   });
 });
 
-describe('a batch holds what waited before the connect, and nothing else', () => {
-  test('what is sent while the batches are not acknowledged follows by itself, in order', async () => {
+describe('a batch holds only messages queued before the connect', () => {
+  test('messages sent before the batches are acknowledged follow as single events, in order', async () => {
     for (const n of [1, 2, 3]) await send(a, 'waited', n);
     const client = await openApplication(b, { user: 'waited', deviceId: 'd', isHeld: true });
     await client.has(3);
@@ -153,7 +153,7 @@ describe('a batch holds what waited before the connect, and nothing else', () =>
     client.close();
   });
 
-  test('what is sent right after the connect comes as an event of its own, though something waited', async () => {
+  test('a message sent right after the connect is a single event, even with queued messages', async () => {
     for (const n of rounds.slice(0, 15)) {
       const user = `both-${n}`;
       await send(a, user, 'before');
@@ -168,7 +168,7 @@ describe('a batch holds what waited before the connect, and nothing else', () =>
 });
 
 describe('a user has at most 100 devices', () => {
-  test('the one that has been gone longest makes room, and hears of it', async () => {
+  test('the device that was disconnected longest is removed, and is notified when it returns', async () => {
     const user = 'collector';
     const lasting = open(b, user, 'connected');
     await lasting.connected;

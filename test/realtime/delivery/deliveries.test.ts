@@ -54,7 +54,7 @@ async function away(gateway: TestGateway, user: string, deviceId: string): Promi
 }
 
 describe('on two nodes', () => {
-  test('the devices of a user: connected to the other node, gone, not known when it was sent', async () => {
+  test('lists devices connected to the other node, disconnected, and unknown when the message was sent', async () => {
     await away(a, 'ann', 'tablet');
     const phone = await openApplication(b, { user: 'ann', deviceId: 'phone', isHeld: true });
     // Through one node, which so knows that a message was answered before the next device connects.
@@ -175,7 +175,7 @@ describe('on two nodes', () => {
   });
 });
 
-describe('what was lost', () => {
+describe('an expired message', () => {
   test('its time was over, before and after that was noted', async () => {
     await away(alone, 'late', 'd');
     await send(alone, 'late/m?ttl=10');

@@ -57,7 +57,7 @@ test('a message for a user who never connected waits for their first device', as
   again.close();
 });
 
-test('a connected device gets it at once from the other node, and its state says so', async () => {
+test('a connected device receives it at once from the other node, and its state is delivered', async () => {
   const phone = await openApplication(b, { user: 'live', deviceId: 'phone' });
   await phone.ready();
   const sent = await send('live', { title: 'ü', list: [null, { $set: 1, 'a.b': 2 }] });
@@ -89,7 +89,7 @@ test('each device has a queue of its own', async () => {
   laptop.close();
 });
 
-test('what was never acknowledged comes again, in order, on any node', async () => {
+test('unacknowledged messages are sent again, in order, on any node', async () => {
   const silent = await openApplication(b, { user: 'silent', deviceId: 'd', isSilent: true });
   await silent.ready();
   for (const n of range(1, 5)) await send('silent', n);
@@ -102,7 +102,7 @@ test('what was never acknowledged comes again, in order, on any node', async () 
   back.close();
 });
 
-test('what waits comes in bounded batches, and what is sent meanwhile follows once and in order', async () => {
+test('queued messages arrive in bounded batches, and messages sent meanwhile follow once and in order', async () => {
   await Promise.all(range(1, 550).map((n) => send('many', n)));
   const device = await openApplication(b, { user: 'many', deviceId: 'd', isHeld: true });
   await device.has(500);
@@ -130,7 +130,7 @@ test('messages one after the other arrive in that order, whichever node took the
   device.close();
 });
 
-test('a client that never acknowledges is not sent more than it may owe, and goes on where it stopped', async () => {
+test('a client that never acknowledges gets no more than the window, and resumes where it stopped', async () => {
   const device = await openApplication(b, { user: 'owing', deviceId: 'd', isHeld: true });
   await device.ready();
   await Promise.all(range(1, 560).map((n) => send('owing', n)));
@@ -144,7 +144,7 @@ test('a client that never acknowledges is not sent more than it may owe, and goe
   device.close();
 });
 
-test('a queue that was cut is told of: too many, and too late', async () => {
+test('a trimmed queue is reported: by size and by age', async () => {
   const device = await openApplication(b, { user: 'cut', deviceId: 'd' });
   await device.ready();
   device.close();
@@ -167,7 +167,7 @@ test('a queue that was cut is told of: too many, and too late', async () => {
   late.close();
 });
 
-test('a device that is away for longer than its time loses its queue, and is told', async () => {
+test('a device that is disconnected for too long loses its queue, and is notified', async () => {
   const device = await openApplication(b, { user: 'away', deviceId: 'd' });
   await device.ready();
   device.close();
@@ -231,7 +231,7 @@ describe('an idempotency key', () => {
   });
 });
 
-test('clear errors: a ttl of what is not kept, an unknown id, a device that is none', async () => {
+test('reports a ttl without durable, an unknown id and an invalid device id', async () => {
   expect((await a.call('POST', '/emit/u/m?ttl=5', {})).json.details).toEqual([
     { path: 'ttl', message: 'needs durable=true' },
   ]);
@@ -249,7 +249,7 @@ test('clear errors: a ttl of what is not kept, an unknown id, a device that is n
 });
 
 test.each(['*', 'a:b', '__proto__', '"],["', 'ü\u0000'])(
-  'a device called %j hears what is its own',
+  'a device with the id %j receives its own messages',
   async (deviceId) => {
     const [odd, plain] = await Promise.all([
       openApplication(b, { user: 'odd', deviceId }),

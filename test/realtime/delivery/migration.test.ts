@@ -138,7 +138,7 @@ test('what an earlier version stored reaches the devices that it was stored for,
   for (const device of [phone, laptop, tablet]) device.close();
 });
 
-test('what no device had come for waits for the first', async () => {
+test('a message for a user without devices waits for the first device', async () => {
   const first = await openApplication(node(0), { user: 'never', deviceId: 'd' });
   await first.has(3);
   expect(first.messages).toEqual([1, 2, 3]);
@@ -152,7 +152,7 @@ test('more than is read at once stays in order, though three nodes took it over 
   device.close();
 });
 
-test('what a node of the earlier version stores meanwhile is taken over too', async () => {
+test('messages that a node of the earlier version stores during the migration are migrated', async () => {
   await store(
     'ann',
     ['phone', 'laptop', 'watch'],
@@ -182,7 +182,7 @@ test('a message that a node of the earlier version stores reaches a connected de
   device.close();
 });
 
-test('a device is told once that an earlier version had lost something for it', async () => {
+test('a device is notified once of messages lost by an earlier version', async () => {
   await store('told', ['d'], [{ device: 'd', seq: 1 }], ['d']);
   // A node of the earlier version goes on using the mailbox, so it is migrated again.
   const seenAt = new Date(clock.now() + 24 * 3_600_000);
@@ -202,7 +202,7 @@ test('a device is told once that an earlier version had lost something for it', 
   again.close();
 });
 
-test('an old message keeps its position for as long as nodes may not know of it', async () => {
+test('a migrated message keeps its position while other nodes may not know it', async () => {
   const ageMs = 3 * 24 * 3_600_000;
   await store(
     'old',

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { openOrderStage, runHistory } from './order-run.js';
 
-test.each([11, 12, 13])('every device ends up with what is stored, in its order (seed %i)', async (seed) => {
+test.each([11, 12, 13])('every device receives the stored messages, in stored order (seed %i)', async (seed) => {
   const stage = await openOrderStage(50);
   await runHistory(stage, { recipients: 8, messages: 100, seed });
   await stage.close();

@@ -40,7 +40,7 @@ test('a message that was answered first arrives first, though its node is slow a
   device.close();
 });
 
-test('a new device gets what another node stored before it connected and answered afterwards', async () => {
+test('a new device receives a message stored by another node before it connected and acknowledged after', async () => {
   const { a, b, models, holdReplies } = stage;
   const send = async (node: typeof a, name: string): Promise<void> => {
     const { status } = await node.call('POST', '/emit/answered/m?durable=true', JSON.stringify(name));
@@ -61,7 +61,7 @@ test('a new device gets what another node stored before it connected and answere
   for (const { close } of [first, device]) close();
 });
 
-test('a device that connects while a batch is under way gets the items that are stored already', async () => {
+test('a device that connects during a batch emit receives the items stored so far', async () => {
   const { b, holdReplies } = stage;
   const first = await openApplication(b, { user: 'batch', deviceId: 'first' });
   await first.ready();
@@ -79,6 +79,6 @@ test('a device that connects while a batch is under way gets the items that are 
   for (const { close } of [first, device]) close();
 });
 
-test('every device ends up with what is stored, in its order', async () => {
+test('every device receives the stored messages, in stored order', async () => {
   await runHistory(stage, { recipients: 3, messages: 25, seed: 7 });
 });

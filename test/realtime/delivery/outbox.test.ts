@@ -68,7 +68,7 @@ function openOutbox() {
 const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
 const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1);
 
-test('reads on after a full window although no notification told of the rest', async () => {
+test('reads on after a full window without a notification of further entries', async () => {
   const { outbox, store, received, acknowledge, cursor } = openOutbox();
   store(2 * WINDOW_MAX + 300);
   // Only the first entry is known to exist; the others were stored by a node whose notifications were lost.

@@ -76,7 +76,7 @@ test('what every device has acknowledged is purged after its time, and positions
   device.close();
 });
 
-test('what a device still waits for stays, with what comes after it in order', async () => {
+test('keeps unacknowledged messages and those after them, in order', async () => {
   const gone = await openApplication(a, { user: 'kept', deviceId: 'gone' });
   await gone.ready();
   gone.close();

@@ -41,7 +41,7 @@ test('when the node that took the call is killed, another one pushes', async () 
   expect(await stateOf(data.id)).toBe('pushed');
 });
 
-test('a message of a conversation is shown to those alone who are connected to no node', async () => {
+test('a conversation message is pushed only to members connected to no node', async () => {
   const { nodes, models, fcm, register, waiting } = stage;
   const account = new Types.ObjectId();
   const ids = ['Ann', 'Bob', 'Cleo', 'Dan'].map((name) => ({ _id: new Types.ObjectId(), account, name }));
@@ -88,7 +88,7 @@ describe('credentials', () => {
     return { gateway, log };
   }
 
-  test('without any, push is off, said once, and what asks for it is durable all the same', async () => {
+  test('without any, push is off, logged once, and messages that request it are still durable', async () => {
     const { gateway, log } = await start({});
     const { json } = await gateway.call('POST', '/emit/nobody/m?push=true&push_after=0', '1');
     expect(json.data).toMatchObject({ id: expect.any(String), state: 'queued' });
@@ -100,7 +100,7 @@ describe('credentials', () => {
     ]);
   });
 
-  test('are taken as JSON and as the path of a file', async () => {
+  test('are accepted as JSON and as the path of a file', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
     onTestFinished(() => rm(directory, { recursive: true, force: true }));
     const path = join(directory, 'account.json');

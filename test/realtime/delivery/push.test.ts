@@ -125,7 +125,7 @@ test('the documents of a user are found, be the id text or an ObjectId', async (
   expect([fcm.to('by-object-id').length, fcm.to('of-another').length]).toEqual([1, 0]);
 });
 
-test('what is not shown has no text, and long texts are cut to what FCM takes', async () => {
+test('data-only pushes have no text, and long texts are truncated to the limit of FCM', async () => {
   const { fcm, emit, register } = stage;
   await register('texts', 'texts-phone');
   for (const [n, payload] of [

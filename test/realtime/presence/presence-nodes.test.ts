@@ -132,7 +132,7 @@ describe('two nodes', () => {
     expect((await startNode()).isAlone).toBe(true);
   });
 
-  test('take the sockets of one that stops for gone at once, without calling them lost', async () => {
+  test('remove the sockets of a stopping node at once, without reporting them as lost', async () => {
     const [a, b] = [await startNode(), await startNode()];
     for (let i = 0; i < 450; i++) await a.store.add(socketOf(`user-${i}`));
     await a.store.stop();
@@ -146,7 +146,7 @@ describe('two nodes', () => {
 });
 
 describe('a node that dies', () => {
-  test('takes its sockets with it; one survivor says so', async () => {
+  test('removes its sockets; one survivor reports them', async () => {
     const [a, b, c] = [await startNode(), await startNode(), await startNode()];
     const [ofAnn, ofBob, ofBobElsewhere] = [socketOf('ann'), socketOf('bob'), socketOf('bob')];
     await a.store.add(ofAnn);
@@ -189,7 +189,7 @@ describe('a node that dies', () => {
     expect(await connectionsOf(a, 'ann')).toBe(0);
   });
 
-  test('before it reported a user it had taken on leaves that to another', async () => {
+  test('before it reported a claimed user leaves the report to another node', async () => {
     const a = await startNode();
     const socket = socketOf('ann');
     await a.store.add(socket);
@@ -225,7 +225,7 @@ describe('a node that stood still', () => {
 });
 
 describe('a Redis that is killed', () => {
-  test('and comes back empty is told everything again', async () => {
+  test('and comes back empty is filled again', async () => {
     const nodes = [await startNode(), await startNode()] as const;
     const [a, b] = nodes;
     const [stays, leaves, leavesEarlier] = [socketOf('ann'), socketOf('bob'), socketOf('eve')];
@@ -287,14 +287,14 @@ async function ensureCounted(node: Node, live: ReadonlyMap<string, number>): Pro
 }
 
 describe('traffic', () => {
-  test('during which Redis is killed leaves no socket behind and forgets none', async () => {
+  test('during which Redis is killed leaves no stale socket and misses none', async () => {
     const nodes = [await startNode(), await startNode()] as const;
     const live = await churn([...nodes], () => server.stop());
     await server.start();
     await ensureCounted(nodes[0], live);
   });
 
-  test('during which all connections break, again and again, leaves no socket behind and forgets none', async () => {
+  test('during which all connections break repeatedly leaves no stale socket and misses none', async () => {
     const nodes = [await startNode(), await startNode()] as const;
     const { commands } = await openRedis();
     const live = new Map<string, number>();
@@ -310,7 +310,7 @@ describe('traffic', () => {
 });
 
 describe('a Redis that hangs', () => {
-  test('for longer than a lease removes no user's presence', async () => {
+  test("for longer than a lease removes no user's presence", async () => {
     const nodes = [await startNode(), await startNode()] as const;
     const [a, b] = nodes;
     const [ofAnn, ofBob, ofEve] = [socketOf('ann'), socketOf('bob'), socketOf('eve')];
@@ -333,7 +333,7 @@ describe('a Redis that hangs', () => {
     expect(reportsOf(nodes, 'lost')).toEqual([]);
   });
 
-  test('waits for the other node before it takes anything of it for gone', async () => {
+  test('waits for the other node before removing its sockets', async () => {
     const nodes = [await startNode(), await startNode()] as const;
     const [a, b] = nodes;
     const [leaves, stays] = [socketOf('ann'), socketOf('bob')];
@@ -360,7 +360,7 @@ describe('a Redis that hangs', () => {
     expect(reportsOf(nodes, 'lost')).toEqual([]);
   });
 
-  test('reads nothing into what a broken connection left behind', async () => {
+  test('ignores what a broken connection left behind', async () => {
     const a = await startNode();
     const args = ['unknown', '0', 'ann', 'socket', '1:account'];
     expect(await addSocket(a.redis.commands, [keyPrefix], args)).toBe(-1);

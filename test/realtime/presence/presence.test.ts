@@ -84,7 +84,7 @@ describe.each([
     expect(await store.get([])).toEqual([]);
   });
 
-  test('tells the first socket from the second, and the last from the one before', async () => {
+  test('distinguishes the first socket from the second, and the last from the one before', async () => {
     const [one, two] = [socketOf('ann'), socketOf('ann')];
     expect(await store.add(one)).toEqual({ isFirst: true });
     expect(await store.add(two)).toEqual({ isFirst: false });
@@ -183,14 +183,14 @@ describe.each([
     expect(await store.remove(socket)).toEqual({ isLast: true });
   });
 
-  test('keeps the order of an addition and a removal that are not waited for', async () => {
+  test('keeps the order of a concurrent addition and removal', async () => {
     const entries = Array.from({ length: 100 }, (_, i) => socketOf(`user-${i}`));
     await Promise.all(entries.flatMap((entry) => [store.add(entry), store.remove(entry)]));
     const answer = await store.get(entries.map(({ userId }) => userId));
     expect(answer.filter(({ online }) => online)).toEqual([]);
   });
 
-  test('decides once among sockets that come and go together', async () => {
+  test('reports one first and one last among concurrent sockets', async () => {
     const entries = Array.from({ length: 50 }, () => socketOf('ann'));
     const added = await Promise.all(entries.map((entry) => store.add(entry)));
     expect(added.filter(({ isFirst }) => isFirst)).toHaveLength(1);

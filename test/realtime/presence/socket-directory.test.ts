@@ -146,7 +146,7 @@ describe('the socket directory', () => {
     expect(await idsOf('ann')).toEqual(['two']);
   });
 
-  test('takes out what is still owed when it closes', async () => {
+  test('completes pending removals when it closes', async () => {
     await sockets.join('ann', 'one');
     await database.kill();
     await sockets.leave('ann', 'one');

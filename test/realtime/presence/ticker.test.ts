@@ -44,7 +44,7 @@ test('it ticks at its start and at its interval, and not while it cannot', async
   expect(startedAt).toEqual([0, 1000, 3000]);
 });
 
-test('it ticks sooner when that is expected, once for what is expected together', async () => {
+test('ticks sooner when requested, once for requests that coincide', async () => {
   const { ticker, startedAt, advance } = openTicker();
   await ticker.start();
   ticker.expect(500);

@@ -50,7 +50,7 @@ describe('a burst of CONNECT', () => {
     connection.close();
   });
 
-  test('with tokens that are wrong ends the connection, and leaves nothing behind', async () => {
+  test('with invalid tokens ends the connection and leaves no state', async () => {
     const refused = '44/v1/shared,{"message":"INVALID_TOKEN","data":{"errno":401,"message":"INVALID_TOKEN"}}';
     for (let opened = 0; opened < 100; opened += 1) {
       const connection = await openRaw(target().gateway);
@@ -64,7 +64,7 @@ describe('a burst of CONNECT', () => {
     await target().expectBounded();
   });
 
-  test('with tokens that are wrong keeps a connection that is in a namespace', async () => {
+  test('with invalid tokens keeps a connection that is in a namespace', async () => {
     const connection = await enterRaw(target().gateway, { namespace: '/v1/lead-finder' });
     for (let sent = 0; sent < 20; sent += 1) {
       connection.send('40/v1/shared,{"token":"x.y.z"}');
@@ -75,7 +75,7 @@ describe('a burst of CONNECT', () => {
     connection.close();
   });
 
-  test('with as much as a client without a token may send keeps none of it', async () => {
+  test('with as much as a client without a token may send leaves no state', async () => {
     const connections: RawConnection[] = [];
     for (let opened = 0; opened < 60; opened += 1) {
       const connection = await openRaw(target().gateway);
@@ -91,7 +91,7 @@ describe('a burst of CONNECT', () => {
 });
 
 describe('a burst of events', () => {
-  test('gets one answer each, and beyond the limit that one', async () => {
+  test('gets one answer each, and one error above the limit', async () => {
     const connection = await enterRaw(target().gateway, { claims: { uid: 'attacker' } });
     const answers = answersOf(connection, BURST);
     for (let sent = 0; sent < BURST; sent += 1) connection.send(`42/v1/shared,${sent}["unknown",{"n":${sent}}]`);

@@ -155,7 +155,7 @@ describe('a frame without meaning', () => {
 });
 
 describe('a connection', () => {
-  test('ends with an announcement of binary that never comes', async () => {
+  test('ends with a binary event whose attachment never arrives', async () => {
     const connection = await enterRaw(current().gateway, { claims: { uid: 'attacker' } });
     connection.send(`4510-${NAMESPACE},["join",{"_placeholder":true,"num":0}]`);
     for (let sent = 0; sent < 9; sent += 1) connection.send(Buffer.alloc(1_000_000));

@@ -39,7 +39,7 @@ describe('a body that cannot be read', () => {
     await current().expectUnharmed();
   });
 
-  test('is refused when it is not what its header says', async () => {
+  test('is refused when it does not match its header', async () => {
     const send = (headers: Record<string, string>, body = '{"a":1}') =>
       current().gateway.call('POST', '/emit/someone/news', body, headers);
     for (const type of [
@@ -69,7 +69,7 @@ describe('a body that cannot be read', () => {
     await current().expectUnharmed();
   });
 
-  test('is refused when it is nested too deeply to encode, however it comes', async () => {
+  test('is refused when it is nested too deeply to encode, in any encoding', async () => {
     const deep = nested(500_000);
     const item = `{"items":[{"userId":"bystander","event":"news","payload":${deep.slice(0, 900_000)}`;
     expectInvalid(await current().gateway.call('POST', '/emit/bystander/news', deep), '');
@@ -118,7 +118,7 @@ describe('a body of the wrong form', () => {
     await current().expectUnharmed();
   });
 
-  test('names what is wrong, and at most 20 places', async () => {
+  test('reports at most 20 errors', async () => {
     const { gateway } = current();
     expectInvalid(await gateway.call('POST', '/presence', { userIds: ['ok', 7, ''] }), 'userIds.1', 'userIds.2');
     const all = await gateway.call('POST', '/presence', { userIds: Array(500).fill(7) });

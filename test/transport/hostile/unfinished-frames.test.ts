@@ -155,7 +155,7 @@ describe('frames whose payload is not whole', () => {
     expect((await once(socket, 'close'))[0]).toBe(1009);
   });
 
-  test('are seen behind one that is compressed, too', async () => {
+  test('are detected after a compressed one, too', async () => {
     await start({ COMPRESSION_THRESHOLD: '1024' });
     const connection = await enter();
     const text = deflateRawSync(Buffer.from(`42/v1/shared,1["join",{"a":"${randomBytes(2000).toString('hex')}"}]`), {

@@ -24,7 +24,7 @@ async function flood(
   return connections;
 }
 
-describe('an event whose attachments never come', () => {
+describe('an event whose attachments never arrive', () => {
   test('is not read from a client without a token, compressed or not', async () => {
     const connections = await flood(
       () => enterRaw(target().gateway, { namespace: '/v1/lead-finder' }),
@@ -34,7 +34,7 @@ describe('an event whose attachments never come', () => {
     for (const connection of connections) expect(await connection.closed).toBe(1009);
   });
 
-  test('is answered and not kept where no event takes binary', async () => {
+  test('is answered and not kept in namespaces without binary events', async () => {
     const connections = await flood(
       () => enterRaw(target().gateway, { claims: { uid: 'attacker' } }),
       [announcement('/v1/shared'), ...Array.from({ length: 9 }, () => Buffer.alloc(300_000))],

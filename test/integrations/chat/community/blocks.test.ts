@@ -37,7 +37,7 @@ async function meet(blockedBy: 'Ann' | 'Eve', toId: (id: string) => unknown = (i
 }
 
 test.each(['Ann', 'Eve'] as const)(
-  'a block by %s hides one user's group events from the other, and from no one else',
+  'a block by %s hides all group events of a user from the other, and from no one else',
   async (blockedBy) => {
     const { ann, eve, fay, a, e, f, chatId } = await meet(blockedBy);
     const before = await say(f, chatId, 'of Fay');

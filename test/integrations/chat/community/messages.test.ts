@@ -56,7 +56,7 @@ test('the example of the original: join, send, receive, read', async () => {
   }
 });
 
-test('REST answers as the original and tells the same to everybody, once for each socket', async () => {
+test('REST answers as the original system, and sends the same event once to each socket', async () => {
   const { ann, bob, a, b, chatId } = await talk(stage);
   const tab = await open(stage, bob);
   const answer = await call(stage, ann, ['POST', `/api/chats/${chatId}/messages`, { content: 'Over REST' }]);
@@ -71,7 +71,7 @@ test('REST answers as the original and tells the same to everybody, once for eac
   expect(page.json).toEqual({ success: true, message: 'SUCCESS', data: [data] });
 });
 
-test('who is no participant is refused with one sentence, by an event too, and changes nothing', async () => {
+test('a caller who is no participant is refused with one sentence, also by an event, and changes nothing', async () => {
   const { ann, eve, a, b, chatId } = await talk(stage);
   const message = await say(a, chatId, 'secret');
   const e = await open(stage, eve);
@@ -130,7 +130,7 @@ test('REST asks for a user, in the words of the connection', async () => {
   }
 });
 
-test('of two who have blocked each other, in either direction, neither hears the other', async () => {
+test("users with a block in either direction do not receive each other's messages", async () => {
   const { ann, bob, a, b, chatId } = await talk(stage);
   const { _id: messageId } = await say(a, chatId, 'before');
   await b.next('chat:new_message');
@@ -174,7 +174,7 @@ test('a repeated clientMessageId is stored and sent once, over sockets and REST'
   expect(dataOf(await b.ask('chat:send_message', { chatId, ...draft }))._id).not.toBe(first.data._id);
 });
 
-test('what one user says in one chat comes in the order in which it was said', async () => {
+test("one user's messages in one chat arrive in the order in which they were sent", async () => {
   const { a, b, chatId } = await talk(stage);
   const contents = Array.from({ length: 20 }, (_, index) => `${index}`);
   for (const content of contents) a.socket.emit('chat:send_message', { chatId, content });
@@ -293,7 +293,7 @@ test('a user blocked by the platform is disconnected with the next event, everyw
   await Promise.all([b.closed, tab.closed]);
 });
 
-test('what other services leave out, or store besides, breaks nothing and is not told', async () => {
+test('fields that other services omit or add cause no error and are not sent', async () => {
   const { ann, bob, a, b } = await talk(stage);
   const { models } = stage;
   const annId = new Types.ObjectId(ann.id);

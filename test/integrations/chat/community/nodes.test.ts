@@ -14,7 +14,7 @@ afterAll(async () => {
   expect(wireFaults).toEqual([]);
 });
 
-test('what is said on one node is heard on the other, once for each socket, over sockets and REST', async () => {
+test('a message sent on one node reaches each socket on the other once, over sockets and REST', async () => {
   const { ann, bob, a, b, chatId } = await talk(stage);
   const tab = await open(stage, bob);
   const message = await say(a, chatId, 'across');
@@ -30,7 +30,7 @@ test('what is said on one node is heard on the other, once for each socket, over
   expect(await cameTo(stage, { speaker: [ann, a], listener: [bob, tab] }, 'chat:new_message')).toEqual([]);
 });
 
-test('the same clientMessageId on two nodes at once is one message, told once', async () => {
+test('the same clientMessageId on two nodes at once is one message, sent once', async () => {
   const { ann, bob, a, b, chatId } = await talk(stage);
   const elsewhere = await open(stage, ann, { node: 1 });
   const draft = { chatId, content: 'once', clientMessageId: 'c-1' };
@@ -42,7 +42,7 @@ test('the same clientMessageId on two nodes at once is one message, told once', 
   expect(await stage.models.ChatMessage.countDocuments({ chat: chatId })).toBe(1);
 });
 
-test('two nodes make one direct chat of two people, count one limit, and tell one reading', async () => {
+test('two nodes create one direct chat of two users, count one limit, and send one read event', async () => {
   const [ann, bob] = await members(stage, ['Ann', 'Bob']);
   const made = await Promise.all(
     [0, 1, 0, 1].map((node) => {
@@ -69,7 +69,7 @@ test('two nodes make one direct chat of two people, count one limit, and tell on
   expect(await cameTo(stage, pair, 'chat:message_read')).toEqual([]);
 });
 
-test('who is in a chat is known over all nodes: one tab that stays is enough, and a tab that goes counts no more', async () => {
+test('active viewers are known over all nodes: one remaining tab is enough, and a closed tab no longer counts', async () => {
   const { bob, a, b, chatId } = await talk(stage);
   const tab = await open(stage, bob);
   const made = () => stage.models.Notification.countDocuments({ recipient: bob.id });
@@ -113,7 +113,7 @@ test('a removed participant receives nothing more, on either node', async () => 
   }
 });
 
-test('toggles of one reaction on two nodes at once leave what their number says', async () => {
+test('concurrent toggles of one reaction on two nodes leave the result of their number', async () => {
   const { bob, a, b, chatId } = await talk(stage);
   const here = await open(stage, bob);
   const { _id: messageId } = await say(a, chatId, 'nice');

@@ -5,7 +5,7 @@ import { until } from '../../../support/until.js';
 import { openStage } from '../../stage.js';
 import { addChat, call, members, open, say, talk } from './community.js';
 
-test('a message that cannot be told to other nodes is stored, told here, and answered once', async () => {
+test('a message that cannot be sent to other nodes is stored, sent on this node, and answered once', async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.dispose());
   const stage = await openStage({ env: { REDIS_URL: redis.url } });

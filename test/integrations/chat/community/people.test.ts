@@ -28,7 +28,7 @@ const connectionsOf = async ({ id }: Member): Promise<number> =>
 
 const inGroup = (groupType: string) => ({ joinedGroups: [{ groupType, joinedAt: new Date() }] });
 
-test('who is in the chat is not notified; who is away, or looks elsewhere, is', async () => {
+test('active viewers of a chat are not notified; offline users and viewers of another chat are', async () => {
   const [ann, bob, cid, dan, eve] = await members(stage, ['Ann', 'Bob', 'Cid', 'Dan', 'Eve']);
   const chatId = await addChat(stage, [ann, bob, cid, dan, eve], { groupName: 'Healing' });
   const a = await open(stage, ann);
@@ -101,7 +101,7 @@ test('no notification is stored for a muted chat, or for a message of a blocked 
   expect(made.map(({ recipient }) => String(recipient))).toEqual([cid.id]);
 });
 
-test('notifications are listed, read once, on all sockets, and only by whom they are for', async () => {
+test('notifications are listed, and marked read once on all sockets, only by their recipient', async () => {
   const { ann, bob, a, b, chatId } = await talk(stage);
   const tab = await open(stage, bob);
   for (const client of [b, tab]) await client.ask('chat:leave', { chatId });
@@ -132,7 +132,7 @@ test('notifications are listed, read once, on all sockets, and only by whom they
   expect(dataOf(await a.ask('notification:list', {})).notifications).toEqual([]);
 });
 
-test('reading a chat reads what was notified of it, and nothing else', async () => {
+test('reading a chat marks its notifications read, and no others', async () => {
   const [ann, bob] = await members(stage, ['Ann', 'Bob']);
   const a = await open(stage, ann);
   const chatId = await addChat(stage, [ann, bob]);
@@ -145,7 +145,7 @@ test('reading a chat reads what was notified of it, and nothing else', async () 
   expect(notifications.map(({ message }: { message: string }) => message)).toEqual(['elsewhere']);
 });
 
-test('what is notified of a message goes with the message', async () => {
+test('deleting a message deletes its notifications', async () => {
   const { bob, a, b, chatId } = await talk(stage);
   await b.ask('chat:leave', { chatId });
   const { _id: messageId } = await say(a, chatId, 'regret');
@@ -222,7 +222,7 @@ test('a status is stored and sent to users who share a chat or a group, to no ot
   expect(dataOf(await m.ask('presence:get_online', { userIds: [ann.id] })).users).toEqual([status]);
 });
 
-test('who is online is said of those only with whom something is shared', async () => {
+test('online users are listed only to users who share a chat or group with them', async () => {
   const { ann, bob, eve, a, b, chatId } = await talk(stage);
   await stage.models.User.updateOne({ _id: bob.id }, { presenceStatus: 'away' });
   const e = await open(stage, eve);
@@ -247,7 +247,7 @@ test('who is online is said of those only with whom something is shared', async 
   b.close();
 });
 
-test('coming and going is told to people who share a chat or a group, when the last tab has gone', async () => {
+test('online and offline events reach users who share a chat or group, the latter when the last tab closes', async () => {
   const [ann, bob] = await members(stage, ['Ann', 'Bob']);
   const [mate] = await members(stage, ['Mate'], inGroup('marriage'));
   await stage.models.User.updateOne({ _id: ann.id }, inGroup('marriage'));
@@ -269,7 +269,7 @@ test('coming and going is told to people who share a chat or a group, when the l
   expect(await cameTo(stage, { speaker: [bob, b], listener: [eve, e] }, 'user_offline', 'user_online')).toEqual([]);
 });
 
-test('users whose ids are of another kind come and go elsewhere, which is no error', async () => {
+test('users with ids of another format connect elsewhere without an error', async () => {
   const [ann] = await members(stage, ['Ann']);
   const other = await stage.open({ id: 'user-1', accountId: '', name: '' }, { namespace: '/v1/shared' });
   other.close();
@@ -280,7 +280,7 @@ test('users whose ids are of another kind come and go elsewhere, which is no err
   expect(errors).toEqual([]);
 });
 
-test('visitors of the support chat have nothing to do here', async () => {
+test('visitors of the support chat are refused', async () => {
   const { bob, b, chatId } = await talk(stage);
   const claims = { uid: undefined, type: 'visitor', visitor_id: 'v-1', account_id: 'a-1', conversation_ids: [chatId] };
   const visitor = await stage.open({ ...bob, accountId: '' }, { namespace: '/', claims });

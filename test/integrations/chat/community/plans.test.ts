@@ -57,7 +57,7 @@ afterAll(() => stage.close());
 const accessesDuring = async (work: () => Promise<unknown>) =>
   (await accessesOf(connection, work)).filter(({ collection }) => /^community\.|^_users$/.test(collection));
 
-test('nothing that a user does reads more than a page', async () => {
+test('no event of a user reads more than a page', async () => {
   const ask = async (event: string, data: object) => dataOf(await a.ask(event, data));
   const get = async (path: string) => expect((await call(stage, ann, ['GET', path])).status).toBe(200);
   const [middle = ''] = messageIds.slice(MESSAGES / 2);
@@ -101,7 +101,7 @@ test('nothing that a user does reads more than a page', async () => {
   }
 });
 
-test('one lookup of a user's contacts serves both the snapshot and the online event', async () => {
+test("one lookup of a user's contacts serves both the snapshot and the online event", async () => {
   const accesses = await accessesDuring(async () => {
     const b = await open(stage, bob);
     expect(await b.next('presence_snapshot')).toEqual([{ online: [ann.id] }]);

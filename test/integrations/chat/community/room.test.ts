@@ -19,7 +19,7 @@ afterAll(async () => {
 
 const MINUTE_MS = 60_000;
 
-test('a socket that has left a chat hears of no coming, going and typing there, but of messages', async () => {
+test('a socket that left a chat receives its messages, but no joins, leaves and typing events', async () => {
   const { ann, bob, a, b, chatId } = await talk(stage);
   const tab = await open(stage, bob);
   expect(await b.ask('chat:leave', { chatId })).toEqual({ success: true });
@@ -45,7 +45,7 @@ test('a socket that has left a chat hears of no coming, going and typing there, 
   expect((await b.next('chat:user_joined'))[0]).toMatchObject({ chatId });
 });
 
-test('typing is told to the others, and is over when told, after five seconds, by a message, by a disconnect', async () => {
+test('typing is sent to the others, and ends on request, after five seconds, by a message and on disconnect', async () => {
   const { ann, a, b, chatId } = await talk(stage);
   const who = { chatId, userId: ann.id };
   const begin = async () => {
@@ -89,7 +89,7 @@ test('sending a message at once ends typing', async () => {
   await until(() => told('chat:user_typing') === told('chat:user_stopped_typing'));
 });
 
-test('reading is told once, by whichever tab, marks what others said, and never goes back', async () => {
+test('reading is sent once, from any tab, marks messages of others, and never moves back', async () => {
   const { ann, bob, a, b, chatId } = await talk(stage);
   const tab = await open(stage, bob);
   const ids: string[] = [];
@@ -191,7 +191,7 @@ test('own messages can be changed for fifteen minutes, and only own ones', async
   expect((await stage.models.ChatMessage.findById(messageId).lean())?.content).toBe('just in time');
 });
 
-test('a deleted message is empty for everybody, pinned no more, and told once', async () => {
+test('a deleted message is empty for all participants, unpinned, and reported once', async () => {
   const { ann, bob, a, b, chatId } = await talk(stage);
   const { _id: messageId } = await say(a, chatId, 'regret');
   await a.ask('chat:pin_message', { messageId });
@@ -288,7 +288,7 @@ test('chats are listed for their participants, the last active first, in pages',
   expect(first[0]).toMatchObject({ type: 'group', chatName: 'Group 6', unreadCount: 0 });
 });
 
-test('two people have one direct chat, however often and from wherever it is opened', async () => {
+test('two users have one direct chat, however often it is opened, over sockets and REST', async () => {
   const [ann, bob] = await members(stage, ['Ann', 'Bob']);
   const ask = (who: typeof ann, other: typeof ann) =>
     call(stage, who, ['POST', '/api/chats/direct', { participantId: other.id }]);

@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => stage.close());
 
-test('readers that reconnect at random end up with what is stored, once and in one order', async () => {
+test('readers that reconnect at random receive the stored messages once and in one order', async () => {
   const seed = Math.floor(Math.random() * 2 ** 31);
   await expectOneOrder(stage, { seed, speakers: 3, messages: 10, longestMs: 40 });
 });

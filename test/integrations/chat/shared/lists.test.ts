@@ -36,7 +36,7 @@ describe('the unread number of a chat', () => {
     dataOf((await call(stage, who, ['GET', '/api/chats'])).json).find((one: { _id: string }) => one._id === chatId)
       .unreadCount;
 
-  test('tells messages of one millisecond apart', async () => {
+  test('distinguishes messages of one millisecond', async () => {
     const { ann, chatId, ids } = await chatOf(['others', 3]);
     const a = await open(stage, ann);
     expect(await a.ask('chat:mark_read', { chatId, messageId: ids[0] })).toEqual({ success: true });
@@ -105,7 +105,7 @@ describe('the unread number of a chat', () => {
     expect(await unreadOf(ann, chatId)).toBe(unread);
   });
 
-  test('counts what another service stores behind what was read', async () => {
+  test('counts messages that another service stores after the read position', async () => {
     const { ann, bob, chatId } = await chatOf();
     const a = await open(stage, ann);
     const b = await open(stage, bob);
@@ -291,7 +291,7 @@ describe('notifications of a message', () => {
   });
 });
 
-test('a conversation shows a message of another service as the last until the next one is said', async () => {
+test('a conversation shows a message of another service as the last until the next is sent', async () => {
   const [ann, bob] = await stage.people('Ann', 'Bob');
   const conversationId = await addConversation(stage, [ann, bob]);
   const a = await openChat(stage, ann);

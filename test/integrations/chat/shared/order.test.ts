@@ -64,7 +64,7 @@ describe.each(chatKinds)('the order of messages in the $name chat', (kind) => {
     expect(await kind.lastMessage(stage, cid, id)).toBe(lateId);
   });
 
-  test('finds what a node says whose clock is behind, and shows it with a later time', async () => {
+  test('finds messages of a node with a slow clock, and shows them with a later time', async () => {
     const { a, b, c, id, hear, catchUp, cid } = await openChat(kind, { a: 0, b: 1, c: 0 });
     dataOf(await kind.say(a, id, { content: 'on time' }));
     const heard = await hear(c);
@@ -79,7 +79,7 @@ describe.each(chatKinds)('the order of messages in the $name chat', (kind) => {
     expect(await kind.lastMessage(stage, cid, id)).toBe(lastId);
   });
 
-  test('sends no message before those stored before it, though their node learns late that they are stored', async () => {
+  test('sends no message before earlier ones, even if their node learns late that they are stored', async () => {
     const { a, b, c, id, hear, catchUp } = await openChat(kind, { a: 0, b: 1, c: 1 });
     dataOf(await kind.say(b, id, { content: 'first' }));
     await hear(c);

@@ -31,7 +31,7 @@ async function countAllowed(
 describe.each(chatKinds)('a retry in the $name chat', (kind) => {
   const LIMIT = kind.name === 'support' ? 50 : 30;
 
-  test('is answered with what is stored beyond the limit, and does not count', async () => {
+  test('is answered with the stored message above the limit, and does not count', async () => {
     // Limits go by the time of the machine.
     vi.useFakeTimers({ toFake: ['Date'] });
     onTestFinished(() => void vi.useRealTimers());
@@ -63,7 +63,7 @@ describe.each(chatKinds)('a retry in the $name chat', (kind) => {
   });
 });
 
-test('a retry is answered after the conversation was closed, and what is new is refused', async () => {
+test('a retry is answered after the conversation was closed, and a new message is refused', async () => {
   const { a, b, conversationId } = await talk(stage);
   const text = { conversationId, content: 'hello', clientMessageId: 'c-1' };
   const file = [PNG, { conversationId, fileName: 'x.png', clientMessageId: 'f-1' }] as const;

@@ -18,7 +18,7 @@ afterAll(async () => {
   expect(wireFaults).toEqual([]);
 });
 
-test('what others are not in does not exist for them, and nothing is stored or heard', async () => {
+test('a conversation does not exist for users outside it, who can neither store nor receive anything', async () => {
   const { eve, ann, a, conversationId } = await talk(stage);
   const message = dataOf(await a.ask('send_message', { conversationId, content: 'secret' }));
   const outsider = await openChat(stage, eve, { node: 1 });
@@ -41,7 +41,7 @@ test('what others are not in does not exist for them, and nothing is stored or h
   }
 });
 
-test('who acts is who the token says, whatever the data says', async () => {
+test("the caller is the token's user, whatever the payload says", async () => {
   const { ann, bob, a, b, conversationId } = await talk(stage);
   const claims = { senderId: bob.id, userId: bob.id, senderName: 'Bob', senderType: 'visitor', _id: conversationId };
   const said = dataOf(await a.ask('send_message', { conversationId, content: 'me', ...claims }));
@@ -53,7 +53,7 @@ test('who acts is who the token says, whatever the data says', async () => {
   expect((await b.next('user_joined'))[0]).toMatchObject({ userId: ann.id, userName: 'Ann' });
 });
 
-test('joining is told to everybody in the conversation, the joiner included', async () => {
+test('joining is sent to everyone in the conversation, including the caller', async () => {
   const { ann, a, b, conversationId } = await talk(stage);
   expect(await a.ask('join_conversation', { conversationId })).toEqual({ success: true });
   const told = { userId: ann.id, userName: 'Ann', conversationId, timestamp: expect.stringMatching(/Z$/) };
@@ -91,7 +91,7 @@ test('a locked user is disconnected by their next event, and soon even without o
   expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(0);
 });
 
-test('members of its department may open a conversation, and hear it while they have it open', async () => {
+test('members of its department can open a conversation, and receive it while it is open', async () => {
   const [ann, agent, other] = await stage.people('Ann', 'Agent', 'Other');
   const departmentId = await addDepartment(stage, agent);
   const conversationId = await addConversation(stage, [ann], { departmentId });

@@ -65,7 +65,7 @@ async function expectNoAccess(user: TestUser, conversationId: string): Promise<v
 }
 
 test.each(['the first', 'the second', 'an unknown user', 'nobody'])(
-  'a stored conversation between two accounts, made by %s, opens to neither',
+  'a stored conversation between two accounts, created by %s, can be opened by neither',
   async (maker) => {
     const [[ann], [eve]] = await Promise.all([stage.people('Ann'), stage.people('Eve')]);
     const [friend] = await stage.people('Friend');
@@ -83,7 +83,7 @@ test.each(['the first', 'the second', 'an unknown user', 'nobody'])(
   },
 );
 
-test('in a stored conversation of one account a participant of another account neither acts nor hears', async () => {
+test('a participant of another account can neither act nor receive in a stored conversation', async () => {
   const [[ann, bob], [eve]] = await Promise.all([stage.people('Ann', 'Bob'), stage.people('Eve')]);
   const [friend] = await stage.people('Friend');
   const conversationId = await addConversation(stage, [ann, eve, bob]);
@@ -112,7 +112,7 @@ test('in a stored conversation of one account a participant of another account n
   }
 });
 
-test('a department keeps its members and users of other accounts in one conversation, as long as it exists', async () => {
+test('a department allows its members and users of other accounts in one conversation while it exists', async () => {
   const [[agent], [customer]] = await Promise.all([stage.people('Agent'), stage.people('Customer')]);
   const departmentId = await addDepartment(stage, agent);
   const conversationId = await addConversation(stage, [customer, agent], { departmentId });
@@ -146,7 +146,7 @@ test('a visitor reaches the account that the conversation is of', async () => {
   expect(await expectNothing(stage, barrier, 'new_message')).toEqual([]);
 });
 
-test('a list goes on behind conversations that the user is not in after all', async () => {
+test('a list continues after conversations that the user cannot open', async () => {
   const [[ann, bob], [eve]] = await Promise.all([stage.people('Ann', 'Bob'), stage.people('Eve')]);
   const first = await addConversation(stage, [ann, bob]);
   for (let count = 0; count < 5; count += 1) await addConversation(stage, [eve, ann]);

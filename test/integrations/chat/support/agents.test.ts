@@ -48,7 +48,7 @@ test('a department accepts only its members', async () => {
   expect((await openDepartment(stage, joe, { departmentId })).socket.connected).toBe(true);
 });
 
-test('agents are told of new conversations and of who has them, on every node', async () => {
+test('agents receive new conversations and assignments, on every node', async () => {
   const { ann, joe, kim, departmentId } = await desk();
   const desks = [
     await openDepartment(stage, joe, { departmentId }),
@@ -82,7 +82,7 @@ test('agents are told of new conversations and of who has them, on every node', 
   expect((await a.next('conversation_assigned'))[0]).toMatchObject({ assignedTo: joe.id, assignedBy: kim.id });
 });
 
-test('of two agents who take a conversation at once one gets it', async () => {
+test('one of two agents who claim a conversation at once gets it', async () => {
   const { ann, joe, kim, departmentId } = await desk();
   const j = await openChat(stage, joe);
   const k = await openChat(stage, kim, { node: 1 });
@@ -100,7 +100,7 @@ test('of two agents who take a conversation at once one gets it', async () => {
   }
 });
 
-test('only agents look after conversations, and only agents get them', async () => {
+test('only agents can assign conversations, and only agents can be assigned', async () => {
   const { ann, joe, stranger, departmentId } = await desk();
   const conversationId = await addConversation(stage, [ann], { departmentId });
   const [a, j] = [await openChat(stage, ann), await openChat(stage, joe)];
@@ -125,7 +125,7 @@ test('only agents look after conversations, and only agents get them', async () 
   expect(dataOf(given).assignedTo).toBe(stranger.id);
 });
 
-test('nothing is said in a closed conversation, and it is closed once', async () => {
+test('a closed conversation accepts no messages, and is closed once', async () => {
   const { ann, joe, departmentId } = await desk();
   const conversationId = await addConversation(stage, [ann], { departmentId });
   const [a, j] = [await openChat(stage, ann), await openChat(stage, joe, { node: 1 })];
@@ -144,7 +144,7 @@ test('nothing is said in a closed conversation, and it is closed once', async ()
   expect(await expectNothing(stage, { speaker: j, listener: a, users: [ann, joe] }, 'conversation_closed')).toEqual([]);
 });
 
-test('agents see each other come and go, and who leaves the department is out within seconds', async () => {
+test("agents receive each other's presence, and a removed member is disconnected within seconds", async () => {
   const { joe, kim, departmentId } = await desk();
   const j = await openDepartment(stage, joe, { departmentId });
   expect(await j.next('presence_snapshot')).toEqual([{ online: expect.any(Array) }]);

@@ -12,7 +12,7 @@ async function openBatchingStage() {
   return { clock, stage };
 }
 
-test('messages that are stored together are neither sent nor acknowledged before, and keep their order', async () => {
+test('messages of one batch are sent and acknowledged only after it was stored, in order', async () => {
   const { clock, stage } = await openBatchingStage();
   const { a, b, conversationId } = await talk(stage);
   const acked: string[] = [];

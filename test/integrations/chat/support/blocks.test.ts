@@ -36,7 +36,7 @@ const post = async (user: TestUser, path: string, body: unknown) => {
   return { status: response.status, json: await response.json() };
 };
 
-test('a user of another account begins nothing, by socket and by REST, and hears nothing', async () => {
+test('a user of another account can neither start a conversation, by socket or REST, nor receive one', async () => {
   const [ann, eve] = await strangers();
   const [friend] = await stage.people('Friend');
   const e = await openChat(stage, eve, { node: 1 });
@@ -52,7 +52,7 @@ test('a user of another account begins nothing, by socket and by REST, and hears
   a.close();
 });
 
-test('people of one account begin, and so do users without an account among themselves', async () => {
+test('users of one account can start conversations, and so can users without an account among themselves', async () => {
   const [ann, bob] = await stage.people('Ann', 'Bob');
   const [[cid], [dan]] = await Promise.all([stage.people('Cid'), stage.people('Dan')]);
   await stage.models.User.updateMany({ _id: { $in: [cid.id, dan.id] } }, { $unset: { account: 1 } });
@@ -82,7 +82,7 @@ test('a department brings its members and users of any account together, and no 
   });
 });
 
-test.each(['the one who writes', 'the one who is written to'])('a block by %s ends what two people say', async (by) => {
+test.each(['the sender', 'the recipient'])('a block by %s stops messages between two users', async (by) => {
   const [ann, eve] = await stage.people('Ann', 'Eve');
   const [friend] = await stage.people('Friend');
   const conversationId = await addConversation(stage, [ann, eve]);
@@ -93,7 +93,7 @@ test.each(['the one who writes', 'the one who is written to'])('a block by %s en
   ];
   const { _id: messageId } = dataOf(await e.ask('send_message', { conversationId, content: 'before' }));
   expect((await a.next('new_message'))[0]).toMatchObject({ content: 'before' });
-  await (by === 'the one who writes' ? block(eve, ann) : blockAsText(ann, eve));
+  await (by === 'the sender' ? block(eve, ann) : blockAsText(ann, eve));
   const refused = { success: false, code: 'FORBIDDEN' };
   expect(await e.ask('send_message', { conversationId, content: 'after' })).toMatchObject(refused);
   expect(await e.ask('edit_message', { conversationId, messageId, content: 'after' })).toMatchObject(refused);
@@ -109,7 +109,7 @@ test.each(['the one who writes', 'the one who is written to'])('a block by %s en
   expect(await expectNothing(stage, { speaker: f, listener: a, users: [friend, ann] }, ...heard)).toEqual([]);
 });
 
-test('a block hides the presence of both, in the snapshot and when they come', async () => {
+test('a block hides the presence of both users, in snapshots and events', async () => {
   const [ann, eve, friend] = await stage.people('Ann', 'Eve', 'Friend');
   await addConversation(stage, [ann, eve, friend]);
   await block(ann, eve);
@@ -123,7 +123,7 @@ test('a block hides the presence of both, in the snapshot and when they come', a
   expect(e.received('user_online').filter(([{ userId }]) => userId === ann.id)).toEqual([]);
 });
 
-test('in a larger conversation two people with a block hear the others, and not each other', async () => {
+test("in a larger conversation users with a block receive the others' messages, but not each other's", async () => {
   const [ann, eve, friend] = await stage.people('Ann', 'Eve', 'Friend');
   const conversationId = await addConversation(stage, [ann, eve, friend]);
   await block(ann, eve);

@@ -19,7 +19,7 @@ test('nothing is compressed unless asked for', async () => {
   expect(websocketOf(a).extensions).toBe('');
 });
 
-test('frames above the threshold are compressed, and what comes compressed keeps its bounds', async () => {
+test('frames above the threshold are compressed, and compressed input keeps its limits', async () => {
   const { a, b, conversationId } = await talkWith({ COMPRESSION_THRESHOLD: '1024', SOCKET_MESSAGE_MAX: '100000' });
   expect(websocketOf(b).extensions).toContain('permessage-deflate');
   const before = websocketOf(b)._socket.bytesRead;

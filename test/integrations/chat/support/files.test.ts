@@ -35,7 +35,7 @@ async function read(user: TestUser | Record<string, unknown>, path: string) {
 
 const chunksOf = async (): Promise<number> => stage.models.User.db.collection('support.files.chunks').countDocuments();
 
-test('a file is stored, said in its conversation, and read by those who may read that', async () => {
+test('a file is stored, posted in its conversation, and readable by those who can open that', async () => {
   const { ann, bob, eve, a, b, conversationId } = await talk(stage);
   const file = dataOf(
     await a.ask('file_upload', PNG, { conversationId, fileName: '../../etc/Bild "ä".png', mimeType: 'image/png' }),
@@ -68,7 +68,7 @@ test('a file is stored, said in its conversation, and read by those who may read
   expect((await read(bob, file.fileUrl)).response.status).toBe(404);
 });
 
-test('the original sends bytes alone: they are kept for their owner', async () => {
+test('bytes without metadata, as the original client sends them, are kept for their owner', async () => {
   const [ann, eve] = await stage.people('Ann', 'Eve');
   const a = await openChat(stage, ann);
   a.socket.emit('file_upload', Buffer.from('no acknowledgement requested'));
@@ -140,7 +140,7 @@ test('more files than are received at once all arrive', async () => {
   expect(dataOf(await upload(clients[0] as TestClient, 0)).fileSize).toBe(MAX_FILE_SIZE / 2);
 });
 
-test('what a file is, its content says', async () => {
+test('the file type is detected from the content', async () => {
   const { a, conversationId } = await talk(stage);
   const upload = (content: Buffer, mimeType: string | undefined, fileName = 'x') =>
     a.ask('file_upload', content, { conversationId, fileName, mimeType });
@@ -167,7 +167,7 @@ test('what a file is, its content says', async () => {
   }
 });
 
-test('an honest file of any kind is taken, and served so that nothing in it runs', async () => {
+test('valid files of any type are accepted, and served so that nothing in them runs', async () => {
   const { ann, b, a, conversationId } = await talk(stage);
   const files = [
     { fileName: 'می\u200cخواهم.svg', mimeType: 'image/svg+xml', content: '<svg><script>alert(1)</script></svg>' },
@@ -213,7 +213,7 @@ test('an upload that is tried again is one message and one file', async () => {
   expect(await stage.models.SupportUpload.countDocuments({ conversationId })).toBe(0);
 });
 
-test('a message that is taken back takes its file with it', async () => {
+test('deleting a message deletes its file', async () => {
   const { ann, a, b, conversationId } = await talk(stage);
   const file = dataOf(await a.ask('file_upload', PNG, { conversationId, fileName: 'x.png' }));
   const [{ _id: messageId }] = await b.next('new_message');
@@ -232,7 +232,7 @@ test('a visitor sends and reads files in their own conversation', async () => {
   expect((await read(visitorClaims('v-9'), file.fileUrl)).response.status).toBe(404);
 });
 
-test('what is left of an upload whose node died is taken away, and no other', async () => {
+test('the remains of an upload are deleted after its node died, and no other file', async () => {
   const chunks = stage.models.User.db.collection('support.files.chunks');
   const begin = async (agoMs: number) => {
     const beganAt = new Date(clock.now() - agoMs);

@@ -41,7 +41,7 @@ async function sweep(...ids: string[]): Promise<void> {
   await until(async () => (await stage.models.SupportUpload.countDocuments({ _id: { $in: ids } })) === 0);
 }
 
-test('what was sent to no conversation is kept for its time, and counts no longer when it is gone', async () => {
+test('a file sent to no conversation is deleted after its time, and no longer counts against the quota', async () => {
   const [ann] = await stage.people('Ann');
   const conversationId = await addConversation(stage, [ann]);
   const a = await openChat(stage, ann);
@@ -59,7 +59,7 @@ test('what was sent to no conversation is kept for its time, and counts no longe
   expect(await usageOf(ann)).toBe(25_000);
 });
 
-test('the files of one person have a quota, whichever node they send them to', async () => {
+test("one person's files have a quota, over all nodes", async () => {
   const { ann, bob, a, b, conversationId } = await talk(stage);
   const other = await openChat(stage, ann, { node: 1 });
   const meta = (name: string) => ({ conversationId, fileName: name, clientMessageId: name });

@@ -87,7 +87,7 @@ test('the same clientMessageId is the same message, raced on two nodes, and sent
   expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(3);
 });
 
-test('what one person says arrives in the order in which it was said', async () => {
+test("one person's messages arrive in the order in which they were sent", async () => {
   const { a, b, conversationId } = await talk(stage);
   const said = Array.from({ length: 40 }, (_, n) => String(n));
   const answers = await Promise.all(said.map((content) => a.ask('send_message', { conversationId, content })));
@@ -100,7 +100,7 @@ test('what one person says arrives in the order in which it was said', async () 
   expect(hasMore).toBe(false);
 });
 
-test('messages come by pages, before and after', async () => {
+test('messages are listed in pages, before and after a cursor', async () => {
   const { a, conversationId } = await talk(stage);
   for (const content of ['1', '2', '3', '4', '5']) dataOf(await a.ask('send_message', { conversationId, content }));
   const page = async (query: object) => {
@@ -142,7 +142,7 @@ test('a page ends before it is too large for a client', async () => {
   expect(rest.messages.at(-1)._id).toBe(String(stored.at(-messages.length - 1)?._id));
 });
 
-test('one changes and takes back what one has said oneself, and everybody is told', async () => {
+test('only the sender can edit and delete a message, and all participants are notified', async () => {
   const { ann, a, b, conversationId } = await talk(stage);
   const { _id: messageId } = dataOf(await a.ask('send_message', { conversationId, content: 'tpyo' }));
   for (const [event, data] of [
@@ -163,7 +163,7 @@ test('one changes and takes back what one has said oneself, and everybody is tol
   expect(left).toMatchObject({ _id: messageId, content: '', isDeleted: true });
 });
 
-test('reading is told to the others, once, and never moves back', async () => {
+test('reading is sent to the others once, and never moves back', async () => {
   const { ann, bob, a, b, conversationId } = await talk(stage);
   const ids: string[] = [];
   for (const content of ['1', '2', '3']) ids.push(dataOf(await a.ask('send_message', { conversationId, content }))._id);
@@ -181,7 +181,7 @@ test('reading is told to the others, once, and never moves back', async () => {
   expect(dataOf(await a.ask('get_messages', { conversationId })).reads).toEqual([{ ...told, messageId: ids[2] }]);
 });
 
-test('a failure is told once: by the answer, or else by message_error with what it is about', async () => {
+test('a failure is reported once: by the acknowledgement, or else by message_error with its ids', async () => {
   const { a, b, conversationId } = await talk(stage);
   const [stranger] = await stage.people('Mallory');
   const s = await openChat(stage, stranger);
@@ -206,7 +206,7 @@ test('a failure is told once: by the answer, or else by message_error with what 
   expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
 });
 
-test('what a client keeps beside a message is data, whatever it looks like, and has bounds', async () => {
+test("a message's metadata is stored as data, whatever it looks like, within limits", async () => {
   const { a, conversationId } = await talk(stage);
   const say = (metadata: unknown) => a.ask('send_message', { conversationId, content: 'x', metadata });
   for (const metadata of [{ $where: 'x', 'a.b': 1, constructor: null, toJSON: true }, { '': 0 }, {}]) {
@@ -256,7 +256,7 @@ test('what fails after a message went out is no failure of the message', async (
   expect(a.received('message_error')).toEqual([]);
 });
 
-test('what is not stored is neither sent nor acknowledged, and those who wait behind it go on', async () => {
+test('a message that is not stored is neither sent nor acknowledged, and later ones proceed', async () => {
   const { a, b, conversationId } = await talk(stage);
   failing('insert', 1);
   const answers = await Promise.all(
@@ -270,7 +270,7 @@ test('what is not stored is neither sent nor acknowledged, and those who wait be
   expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
 });
 
-test('what other services leave out, or store besides, breaks nothing and is not told', async () => {
+test('fields that other services omit or add cause no error and are not sent', async () => {
   const [ann, joe] = await stage.people('Ann', 'Joe');
   const { models } = stage;
   const [annId, joeId, conversation, department] = [ann.id, joe.id, '', ''].map(

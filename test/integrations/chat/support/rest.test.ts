@@ -127,7 +127,7 @@ test('a visitor reads and writes their own conversation by REST', async () => {
   expect((await call(claims, 'GET', '/conversations')).status).toBe(404);
 });
 
-test('people who do not exist, or a department that does not, are in no conversation', async () => {
+test('unknown users and departments cannot be added to a conversation', async () => {
   const [ann] = await stage.people('Ann');
   for (const body of [{ participants: ['0'.repeat(24)] }, { departmentId: '0'.repeat(24) }]) {
     expect((await call(ann, 'POST', '/conversations', body)).status).toBe(404);

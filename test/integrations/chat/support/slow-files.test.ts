@@ -73,7 +73,7 @@ async function settle(): Promise<void> {
   client.close();
 }
 
-test('one person's slow files on many connections delay no others', async () => {
+test("one person's slow files on many connections delay no others", async () => {
   const [mallory, bob] = await stage.people('Mallory', 'Bob');
   const held: SlowClient[] = [];
   for (let count = 0; count < 12; count += 1) held.push(await openSlow(mallory));

@@ -26,7 +26,7 @@ async function typing() {
   return { ...scene, stopped: { userId: ann.id, conversationId } };
 }
 
-test('typing is told to the others and not to oneself, and ends when told to', async () => {
+test('typing is sent to the others and not to the caller, and ends on request', async () => {
   const { ann, bob, a, b, conversationId, stopped } = await typing();
   const tab = await openChat(stage, ann, { node: 1 });
   await a.ask('typing_start', { conversationId });
