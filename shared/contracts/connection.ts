@@ -2,6 +2,15 @@ import { z } from 'zod';
 import { defineContract } from './contract.js';
 import { eventError } from './reply-schemas.js';
 
+/** Ids are the same at each delivery of a message, on every device and after every reconnect. */
+const messageId = z.string().describe('The `id` of the message, as the call that sent it was answered.');
+
+/** The id of a durable message. */
+export const deliveryHeader = z.object({ deliveryId: messageId });
+
+/** The ids of the messages of a `_batch`, in the same order. */
+export const batchHeader = z.object({ deliveryIds: z.array(messageId) });
+
 /** Events of every namespace. */
 export const connection = defineContract({
   name: 'connection',
@@ -42,6 +51,7 @@ export const delivery = defineContract({
         'Durable messages that were waiting, each `[event, ...arguments]`, in order. Acknowledge the whole batch.',
       payload: z.array(z.array(z.unknown()).min(1)).min(1).max(500),
       isAcknowledged: true,
+      header: batchHeader,
     },
     _resync: { summary: 'Durable messages were dropped because of a limit. Reload all state.' },
   },

@@ -36,6 +36,8 @@ export interface ServerEvent {
   readonly takesAllArguments?: boolean;
   /** The client acknowledges it, with any value. */
   readonly isAcknowledged?: boolean;
+  /** One more argument, before the acknowledgement, for clients that connected with `auth.deliveryIds`. */
+  readonly header?: z.ZodType;
 }
 
 /** An answer of a route that is not JSON. */

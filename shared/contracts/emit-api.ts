@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { deliveryHeader } from './connection.js';
 import { defineContract } from './contract.js';
 import { deliveries, deliveryQuestion, deliveryState } from './deliveries.js';
 import { accountId, eventName, isoTime, opaqueId, time, userId, wholeNumber } from './primitives.js';
@@ -75,6 +76,7 @@ export const emitApi = defineContract({
     summary: 'Any event a backend emits, under its own name; acknowledge it when it is durable.',
     payload: z.unknown(),
     isAcknowledged: true,
+    header: deliveryHeader,
   },
   routes: {
     emit: {

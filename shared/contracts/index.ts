@@ -77,8 +77,7 @@ const conversationNamespaces = ['/v1/conversation', '/v1/conversation/live'] as 
 const userNamespaces = [...conversationNamespaces, '/v1/shared'] as const;
 const chatNamespaces = ['/', '/department'] as const;
 
-/** The complete wire interface; the OpenAPI and AsyncAPI documents are generated from it. */
-export const publishedContracts: readonly PublishedContract[] = [
+const wire = [
   { contract: connection, namespaces: [...userNamespaces, ...chatNamespaces, '/v1/lead-finder', '/{site}'] },
   { contract: endings, namespaces: [...userNamespaces, ...chatNamespaces] },
   { contract: failures, namespaces: [...userNamespaces, '/v1/lead-finder', '/{site}'] },
@@ -97,4 +96,10 @@ export const publishedContracts: readonly PublishedContract[] = [
   { contract: emitApi, namespaces: userNamespaces },
   { contract: pushSites, namespaces: ['/{site}'] },
   { contract: operations, namespaces: [] },
-];
+] as const satisfies readonly PublishedContract[];
+
+/** The complete wire interface; the OpenAPI and AsyncAPI documents are generated from it. */
+export const publishedContracts: readonly PublishedContract[] = wire;
+
+/** The same as types, from which those of the clients are inferred. */
+export type Wire = (typeof wire)[number];

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { deliveryHeader } from './connection.js';
 import { defineContract } from './contract.js';
 import { deviceId, eventName } from './primitives.js';
+import { deliveryIds } from './session.js';
 
 /** Maximum number of rooms of one client, and of one message. */
 const ROOMS_MAX = 1000;
@@ -28,7 +30,7 @@ const parameters = z.object({
 });
 
 /** Handshake of a site client: query parameters, or `auth`, which takes precedence. */
-export const siteHandshake = { auth: parameters, query: parameters };
+export const siteHandshake = { auth: parameters.extend({ deliveryIds }), query: parameters };
 
 /** Push sites: each is a namespace `/<site>`, whose clients the site's own website authenticates. */
 export const pushSites = defineContract({
@@ -48,6 +50,7 @@ export const pushSites = defineContract({
     payload: z.array(z.unknown()),
     takesAllArguments: true,
     isAcknowledged: true,
+    header: deliveryHeader,
   },
   routes: {
     send: {

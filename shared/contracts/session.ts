@@ -4,12 +4,21 @@ import { deviceId } from './primitives.js';
 
 const credential = z.string().describe('A JWT.').optional();
 
+/** Whether the client wants the id of each durable message; absent: no. */
+export const deliveryIds = z
+  .boolean()
+  .describe(
+    'Durable messages come with their ids: `{ deliveryId }`, for `_batch` `{ deliveryIds }`, before the acknowledgement.',
+  )
+  .optional();
+
 /** Handshake of users: credential and device. */
 export const userHandshake = {
   auth: z.object({
     session_id: z.string().describe('The id of an API session whose token is used.').optional(),
     token: credential,
     deviceId: deviceId.optional(),
+    deliveryIds,
   }),
   query: z.object({ token: credential, deviceId: deviceId.optional() }),
 };

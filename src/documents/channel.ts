@@ -117,11 +117,15 @@ const toAnswer = (event: string, { answer, isEchoed }: ClientEvent, { success, f
   payload: { oneOf: [toJsonSchema(success(answer)), toJsonSchema(failure)] },
 });
 
-const toEvent = ({ summary, payload, takesAllArguments }: ServerEvent, name: string | undefined): Part => ({
+const toEvent = ({ summary, payload, takesAllArguments, header }: ServerEvent, name: string | undefined): Part => ({
   ...(name === undefined ? {} : { name }),
   summary: summaryOf(summary, takesAllArguments),
+  ...(header === undefined ? {} : { description: HEADER, headers: toJsonSchema(header) }),
   ...(payload === undefined ? {} : { payload: toJsonSchema(payload) }),
 });
+
+const HEADER =
+  'When it is durable and the client connected with `auth.deliveryIds`, the headers are one more argument before the acknowledgement.';
 
 const toAcknowledgement = (name: string | undefined): Part => ({
   ...(name === undefined ? {} : { name }),

@@ -14,6 +14,8 @@ export interface SocketState {
   address: string;
   /** The user's device; `''` when the client sends none. */
   deviceId: string;
+  /** The client asked for the ids of durable messages. */
+  wantsDeliveryIds: boolean;
   /** Unix time in milliseconds. */
   connectedAt: number;
   /** Number of events being handled. */

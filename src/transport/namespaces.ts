@@ -11,7 +11,7 @@ import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import { rooms } from '../realtime/rooms.js';
-import { deviceIdOf } from '../sockets/device-id.js';
+import { deviceOf } from '../sockets/handshake.js';
 import type { GatewayServer, GatewaySocket, SocketListener, SocketState } from '../sockets/socket.js';
 import { addressKeyOf } from './address.js';
 import type { ConnectDeadline } from './connect-deadline.js';
@@ -54,8 +54,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
     ensureScope(principal, scopes);
     connectLimits.ensureMayEnter(principal);
     const { address } = knock;
-    const deviceId = deviceIdOf(socket.handshake);
-    socket.data = toState({ principal, address, deviceId, connectedAt: clock.now() });
+    socket.data = toState({ principal, address, ...deviceOf(socket.handshake), connectedAt: clock.now() });
     // Nothing is heard in a room before the socket is in the namespace.
     if (roomsOf !== undefined) void socket.join([...(await roomsOf(principal, socket.handshake))]);
   };
@@ -74,7 +73,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
 
   const turnAway = (socket: GatewaySocket, definition: Namespace, thrown: unknown): Error | undefined => {
     if (takesRefusalForItsOwn(socket)) {
-      socket.data = toState({ principal: bystander, address: '', deviceId: '', connectedAt: clock.now() });
+      socket.data = toState({ principal: bystander, address: '', ...NO_DEVICE, connectedAt: clock.now() });
       return undefined;
     }
     if (!isLimited(thrown)) connectLimits.noteRefused(knockOf(socket));
@@ -138,7 +137,11 @@ const closedRoot: Namespace = {
   },
 };
 
-const toState = (known: Pick<SocketState, 'principal' | 'address' | 'deviceId' | 'connectedAt'>): SocketState => ({
+const NO_DEVICE = { deviceId: '', wantsDeliveryIds: false } as const;
+
+type Known = 'principal' | 'address' | 'deviceId' | 'wantsDeliveryIds' | 'connectedAt';
+
+const toState = (known: Pick<SocketState, Known>): SocketState => ({
   ...known,
   outbox: undefined,
   // Nothing goes out before the mailbox is open.

@@ -8,7 +8,7 @@ import { type Integration, mountRoutes, type Namespace } from '../../framework/i
 import { createSitesClient } from '../../platform/sites-client.js';
 import type { Recipient } from '../../realtime/delivery/message.js';
 import { rooms } from '../../realtime/rooms.js';
-import { deviceIdOf } from '../../sockets/device-id.js';
+import { deviceOf } from '../../sockets/handshake.js';
 import type { GatewaySocket } from '../../sockets/socket.js';
 import { createSiteGuard } from './guard.js';
 import { createMembers } from './members.js';
@@ -43,7 +43,7 @@ export function createPushSites(context: Context): Integration {
     scopes: [],
     authenticate(handshake) {
       // Checked first, to save a call to the website.
-      deviceIdOf(handshake);
+      deviceOf(handshake);
       return auth.atHandshake(site, handshake);
     },
     roomsOf: (principal) => roomsOf(site, principal),

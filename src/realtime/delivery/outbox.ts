@@ -229,19 +229,24 @@ export class Outbox {
 
   #send(entry: Entry): void {
     this.#markSent(entry);
+    const acknowledge = (): void => this.#dependencies.listener.acknowledged(this, [entry]);
     const [event, ...args] = entry.content;
-    this.socket.emit(event, ...args, () => this.#dependencies.listener.acknowledged(this, [entry]));
+    if (this.socket.data.wantsDeliveryIds) this.socket.emit(event, ...args, { deliveryId: entry.id }, acknowledge);
+    else this.socket.emit(event, ...args, acknowledge);
   }
 
   /** Resolves with the acknowledgement. Without one it never does. */
   #sendBatch(batch: readonly Entry[]): Promise<void> {
     for (const entry of batch) this.#markSent(entry);
     return new Promise((resolve) => {
-      const contents = batch.map(({ content }) => content);
-      this.socket.emit('_batch', contents, () => {
+      const acknowledge = (): void => {
         this.#dependencies.listener.acknowledged(this, batch);
         resolve();
-      });
+      };
+      const contents = batch.map(({ content }) => content);
+      const headers = { deliveryIds: batch.map(({ id }) => id) };
+      if (this.socket.data.wantsDeliveryIds) this.socket.emit('_batch', contents, headers, acknowledge);
+      else this.socket.emit('_batch', contents, acknowledge);
     });
   }
 

@@ -29,7 +29,7 @@ function openOutbox() {
     const entries = log.filter(({ position }) => position > after).slice(0, limit);
     return { entries, isLast: entries.length < limit };
   };
-  const socket = { nsp: { name: '/v1/shared' }, emit } as unknown as GatewaySocket;
+  const socket = { nsp: { name: '/v1/shared' }, data: {}, emit } as unknown as GatewaySocket;
   const outbox: Outbox = new Outbox(
     socket,
     { recipient, deviceId: 'd' },
