@@ -29,7 +29,7 @@ const RIGS: [string, Record<string, string>][] = [
 ];
 
 /** Runs on the embedded database, or on MongoDB when `MONGODB_URL` is set; publishes a report. */
-export async function run({ rounds, only }: BenchOptions): Promise<void> {
+export async function run({ rounds }: BenchOptions): Promise<void> {
   const report = beginReport('chat', [
     `Each participant has one socket; ${CASES.map(({ participants, messages }) => `${messages} messages a round to ${participants}`).join(', ')}; medians of ${rounds} rounds.`,
     `"In batches of ten" is MESSAGE_BATCH_SIZE=10, MESSAGE_BATCH_MS=100. All clients live in one process, whose work is part of every latency.`,
@@ -42,7 +42,7 @@ export async function run({ rounds, only }: BenchOptions): Promise<void> {
       for (const scenario of label === RIGS[0]?.[0]
         ? [measureMessages, measureTyping, measureVisits]
         : [measureMessages]) {
-        report.scenarios.push(...(await scenario(rig, { rounds, only })));
+        report.scenarios.push(...(await scenario(rig, { rounds })));
       }
     } finally {
       await rig.stop();
@@ -51,7 +51,7 @@ export async function run({ rounds, only }: BenchOptions): Promise<void> {
   await publish(report);
 }
 
-type Options = Pick<BenchOptions, 'rounds' | 'only'>;
+type Options = Pick<BenchOptions, 'rounds'>;
 
 /** Repeats a measurement after one warm-up round. @param work one round; adds its samples */
 async function repeat(
@@ -90,11 +90,10 @@ async function addConversation({ models }: Rig, users: readonly BenchUser[]): Pr
   return String(conversation._id);
 }
 
-async function measureMessages(rig: Rig, { rounds, only }: Options): Promise<ScenarioResult[]> {
+async function measureMessages(rig: Rig, { rounds }: Options): Promise<ScenarioResult[]> {
   const results: ScenarioResult[] = [];
   for (const { participants, messages } of CASES) {
     const name = `a message to ${participants} participants, ${rig.label}`;
-    if (!name.includes(only)) continue;
     const users = await addUsers(rig, participants);
     const clients = await Promise.all(users.map((user) => connect(rig, user, NAMESPACE)));
     const conversationIds = await Promise.all(Array.from({ length: SENDERS }, () => addConversation(rig, users)));
@@ -181,9 +180,8 @@ function createCount(events: readonly string[]) {
   };
 }
 
-async function measureTyping(rig: Rig, { rounds, only }: Options): Promise<ScenarioResult[]> {
+async function measureTyping(rig: Rig, { rounds }: Options): Promise<ScenarioResult[]> {
   const name = `typing in conversations of ten`;
-  if (!name.includes(only)) return [];
   const users = await addUsers(rig, TYPISTS);
   const count = createCount(['user_typing', 'user_stopped_typing']);
   const clients = await Promise.all(users.map((user) => connect(rig, user, NAMESPACE)));
@@ -213,9 +211,8 @@ async function measureTyping(rig: Rig, { rounds, only }: Options): Promise<Scena
   return [result];
 }
 
-async function measureVisits(rig: Rig, { rounds, only }: Options): Promise<ScenarioResult[]> {
+async function measureVisits(rig: Rig, { rounds }: Options): Promise<ScenarioResult[]> {
   const name = `connects and disconnects, ${ONLINE} users online`;
-  if (!name.includes(only)) return [];
   const users = await addUsers(rig, ONLINE + VISITS);
   const [online, visitors] = [users.slice(0, ONLINE), users.slice(ONLINE)];
   const came = createCount(['user_online']);

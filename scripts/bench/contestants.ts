@@ -1,64 +1,142 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import { API_KEY, PING_INTERVAL_MS, SECRET, type ServerQuestion, type Target, type Usage } from './wire.js';
+import { startRedis, type TestRedis } from '../../test/support/redis-server.js';
+import { startCentrifugo } from './centrifugo.js';
+import { disconnected, settled, usageOf } from './processes.js';
+import { type Rig, startRig } from './rig.js';
+import { seedUsers } from './seed.js';
+import { PING_INTERVAL_MS, type Protocol, type ServerQuestion, type Target, type Usage } from './wire.js';
 import { startWorker } from './workers.js';
 
-/** The servers to compare. */
-export type ContestantName = 'gateway' | 'Socket.IO' | 'ws';
+/** The servers to compare. `against` is the gateway of another checkout. */
+export type ContestantName = 'gateway' | 'against' | 'Socket.IO' | 'ws' | 'Centrifugo';
 
-/** A running server under test. */
+/** What a contestant has used so far. */
+export interface Consumption {
+  /** CPU time in microseconds. */
+  readonly server: number;
+  readonly database: number;
+  readonly redis: number;
+  /** Commands of the database. */
+  readonly commands: number;
+  readonly rssBytes: number;
+}
+
+/** A running server under test, with its database and its Redis. */
 export interface Contestant {
   readonly name: ContestantName;
   readonly target: Target;
-  usage(): Promise<Usage>;
-  /** Usage after a full garbage collection. */
-  usageAfterCollection(): Promise<Usage>;
-  /** Waits until at most `count` TCP connections are open. @throws Error after {@link SETTLE_LIMIT_MS} */
-  settle(count: number): Promise<void>;
+  consumption(): Promise<Consumption>;
+  /** Waits until everything that it was asked for is done, in the background too. */
+  settle(): Promise<void>;
+  /** Waits until no client is connected. */
+  disconnected(): Promise<void>;
+  collectGarbage(): Promise<void>;
   stop(): Promise<void>;
 }
 
-const SCRIPTS = { gateway: 'servers/gateway', 'Socket.IO': 'servers/socket-io', ws: 'servers/ws' } as const;
+/** One node without Redis, or two with it. */
+export interface Setting {
+  readonly label: string;
+  readonly nodes: number;
+  /** Users in the database. */
+  readonly users: number;
+  /** Directory of another checkout, with a build. */
+  readonly against: string | undefined;
+  /** Heartbeats of the connections; absent: none in a measurement. */
+  readonly pingIntervalMs?: number;
+}
 
-const SETTLE_LIMIT_MS = 20_000;
+/** Disables the limits that are meant for users. A user counts as offline at once, so that it falls into the measurement. */
+const GATEWAY_SETTINGS = { CONNECTIONS_MAX: '0', ADDRESS_CONNECTIONS_MAX: '0', PRESENCE_GRACE_MS: '0' };
 
-/** Starts a server in its own process. @param redisUrl absent: a single node without Redis */
-export async function startContestant(name: ContestantName, redisUrl: string | undefined): Promise<Contestant> {
-  const directory = await mkdtemp(join(tmpdir(), 'general-socket-bench-'));
-  const { worker, ready } = await startWorker<ServerQuestion, Usage, { port: number }>(SCRIPTS[name], {
-    ...(name === 'gateway' ? settingsOfGateway(directory) : {}),
-    ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
-  });
-  const usage = (): Promise<Usage> => worker.ask({ kind: 'usage' });
+/** Starts a server and what it needs. @returns `undefined` when it is not installed */
+export async function startContestant(name: ContestantName, setting: Setting): Promise<Contestant | undefined> {
+  const redis = setting.nodes > 1 ? await startRedis() : undefined;
+  const server = await startServer(name, setting, redis?.url);
+  if (server === undefined) {
+    await redis?.dispose();
+    return undefined;
+  }
+  const redisPids = redis === undefined ? [] : [await pidOf(redis)];
+  const all = [...server.pids, ...server.databasePids, ...redisPids];
   return {
     name,
-    target: { protocol: name === 'ws' ? 'ws' : 'socket.io', port: ready.port },
-    usage,
-    usageAfterCollection: () => worker.ask({ kind: 'usageAfterCollection' }),
-    async settle(count) {
-      const giveUpAt = performance.now() + SETTLE_LIMIT_MS;
-      while ((await usage()).connections > count) {
-        if (performance.now() > giveUpAt) throw new Error(`${name} keeps closed connections open`);
-        await pause(20);
-      }
+    target: { protocol: server.protocol, ports: server.ports },
+    async consumption() {
+      const commands = (await server.rig?.commands()) ?? 0;
+      const [own, database, store] = [usageOf(server.pids), usageOf(server.databasePids), usageOf(redisPids)];
+      return {
+        ...{ server: own.cpuMicros, database: database.cpuMicros, redis: store.cpuMicros, commands },
+        rssBytes: own.rssBytes + database.rssBytes + store.rssBytes,
+      };
     },
+    settle: () => settled(all),
+    disconnected: () => disconnected(server.ports),
+    collectGarbage: server.collectGarbage,
     async stop() {
-      await worker.stop();
-      await rm(directory, { recursive: true, force: true });
+      await server.stop();
+      await redis?.dispose();
     },
   };
 }
 
-/** As in production: with a key, validation, metrics and logs. */
-const settingsOfGateway = (directory: string): Record<string, string> => ({
-  NODE_ENV: 'production',
-  HOST: '127.0.0.1',
-  PORT: '0',
-  DATA_DIR: directory,
-  JWT_SECRET: SECRET,
-  EMIT_API_KEYS: API_KEY,
-  PING_INTERVAL_MS: String(PING_INTERVAL_MS),
-  SHUTDOWN_DRAIN_MS: '0',
-});
+async function pidOf(redis: TestRedis): Promise<number> {
+  return Number(/process_id:(\d+)/.exec(String(await redis.command('INFO', 'server')))?.[1]);
+}
+
+interface RunningServer {
+  readonly protocol: Protocol;
+  readonly ports: readonly number[];
+  readonly pids: readonly number[];
+  readonly databasePids: readonly number[];
+  readonly rig?: Rig;
+  collectGarbage(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+async function startServer(
+  name: ContestantName,
+  { nodes, users, against, pingIntervalMs = PING_INTERVAL_MS }: Setting,
+  redisUrl: string | undefined,
+): Promise<RunningServer | undefined> {
+  const env = {
+    PING_INTERVAL_MS: String(pingIntervalMs),
+    ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
+  };
+  if (name === 'Centrifugo') return startCentrifugo({ nodes, redisUrl, pingIntervalMs });
+  if (name === 'Socket.IO') return startBare('servers/socket-io', { nodes, env, protocol: 'socket.io' });
+  if (name === 'ws') return nodes > 1 ? undefined : startBare('servers/ws', { nodes, env, protocol: 'ws' });
+  if (name === 'against' && against === undefined) return undefined;
+  const checkout = name === 'against' ? against : undefined;
+  const rig = await startRig({
+    ...{ label: name, mongodbUrl: undefined, nodes, checkout },
+    env: { ...GATEWAY_SETTINGS, ...env },
+  });
+  await seedUsers(rig.models, users);
+  const { server: pids, database: databasePids } = rig.pids;
+  const { ports, collectGarbage, stop } = rig;
+  return { protocol: 'socket.io', ports, pids, databasePids, rig, collectGarbage, stop };
+}
+
+async function startBare(
+  script: string,
+  { nodes, env, protocol }: { nodes: number; env: Record<string, string>; protocol: Protocol },
+): Promise<RunningServer> {
+  const started = await Promise.all(
+    Array.from({ length: nodes }, () => startWorker<ServerQuestion, Usage, { port: number }>(script, env)),
+  );
+  const workers = started.map(({ worker }) => worker);
+  return {
+    ...{
+      protocol,
+      ports: started.map(({ ready }) => ready.port),
+      pids: workers.map(({ pid }) => pid),
+      databasePids: [],
+    },
+    async collectGarbage() {
+      await Promise.all(workers.map((worker) => worker.ask({ kind: 'usageAfterCollection' })));
+    },
+    async stop() {
+      await Promise.all(workers.map((worker) => worker.stop()));
+    },
+  };
+}

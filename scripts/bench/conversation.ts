@@ -21,7 +21,7 @@ const SEED_BATCH = 2000;
 const BEGINNING = 1_700_000_000_000;
 
 /** Runs on the embedded database, and on MongoDB when `MONGODB_URL` is set; publishes a report. */
-export async function run({ rounds, only }: BenchOptions): Promise<void> {
+export async function run({ rounds }: BenchOptions): Promise<void> {
   const report = beginReport('conversation', [
     `${PARTICIPANTS} participants of a conversation, each with one socket; ${MESSAGES} messages a round, medians of ${rounds} rounds.`,
     'A list is the first page of 20 with its last messages; a counter update is pinning a conversation or unpinning it.',
@@ -31,7 +31,7 @@ export async function run({ rounds, only }: BenchOptions): Promise<void> {
     const rig = await startRig({ label, mongodbUrl: label === 'MongoDB' ? url : undefined });
     try {
       for (const scenario of [measureMessages, measureSizes, measureMessageLists]) {
-        report.scenarios.push(...(await scenario(rig, { rounds, only })));
+        report.scenarios.push(...(await scenario(rig, { rounds })));
       }
     } finally {
       await rig.stop();
@@ -40,11 +40,10 @@ export async function run({ rounds, only }: BenchOptions): Promise<void> {
   await publish(report);
 }
 
-type Options = Pick<BenchOptions, 'rounds' | 'only'>;
+type Options = Pick<BenchOptions, 'rounds'>;
 
-async function measureMessages(rig: Rig, { rounds, only }: Options): Promise<ScenarioResult[]> {
+async function measureMessages(rig: Rig, { rounds }: Options): Promise<ScenarioResult[]> {
   const name = `a message to ${PARTICIPANTS} participants, ${rig.label}`;
-  if (!name.includes(only)) return [];
   const users = await addUsers(rig, PARTICIPANTS);
   const clients = await Promise.all(users.map((user) => connect(rig, user, NAMESPACE)));
   const [sender, ...others] = clients;
@@ -128,9 +127,8 @@ function createSay(others: readonly Client[]) {
   };
 }
 
-async function measureSizes(rig: Rig, { rounds, only }: Options): Promise<ScenarioResult[]> {
+async function measureSizes(rig: Rig, { rounds }: Options): Promise<ScenarioResult[]> {
   const name = `by the number of the user's conversations, ${rig.label}`;
-  if (!name.includes(only)) return [];
   const subjects: Subject[] = [];
   for (const size of SIZES) {
     const [user, other] = await addUsers(rig, 2);
@@ -188,9 +186,8 @@ type Kind = [name: string, ask: (subject: Subject, n: number) => Promise<unknown
 /** The first twenty seconds of the data of {@link addConversations}. */
 const LONG_AGO = { from: '2023-11-14T00:00:00Z', to: '2023-11-14T22:13:40Z' };
 
-async function measureMessageLists(rig: Rig, { rounds, only }: Options): Promise<ScenarioResult[]> {
+async function measureMessageLists(rig: Rig, { rounds }: Options): Promise<ScenarioResult[]> {
   const name = `by the number of the conversation's messages, ${rig.label}`;
-  if (!name.includes(only)) return [];
   const subjects: Subject[] = [];
   for (const size of SIZES) {
     const [user, other] = await addUsers(rig, 2);

@@ -96,10 +96,6 @@ export async function openBackends({ port }: Rig, count: number): Promise<HttpCo
 
 const headers = { 'x-api-key': API_KEY };
 
-/** A durable emit of one number. */
-export const toEmit = (user: string, number: number): Buffer =>
-  toRequest(`/emit/${user}/${EVENT}?durable=true`, { body: String(number), headers });
-
 /** A durable emit of many numbers in one call. */
 export function toBatch(user: string, numbers: readonly number[]): Buffer {
   const items = numbers.map((payload) => ({ userId: user, event: EVENT, payload, durable: true }));

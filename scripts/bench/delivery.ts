@@ -6,7 +6,6 @@ import {
   openSiteReceiver,
   startWebsite,
   toBatch,
-  toEmit,
   toSend,
 } from './delivery-clients.js';
 import type { BenchOptions } from './main.js';
@@ -14,21 +13,11 @@ import { beginReport, publish, type ScenarioResult, toResult } from './results.j
 import { type Rig, startRig } from './rig.js';
 
 /*
- * Cost of acknowledged delivery: latency from a backend's call to its response and to the device, many devices in one
- * room, a device that reconnects with a full mailbox, and one that acknowledges thousands of messages at once.
+ * Cost of acknowledged delivery beyond the comparison: many devices in one room, a device that reconnects with a full
+ * mailbox, and one that acknowledges thousands of messages at once.
  */
 
-const REQUESTS = 1500;
 const WARM_UP_ROUNDS = 2;
-/**
- * Lower bounds of the request rate: three times that of the original service of the push sites, sequentially and with
- * 32 calls in flight.
- */
-const RATE_BOUNDS = new Map([
-  [1, 915],
-  [32, 2256],
-]);
-const BOUND = 'three times the original';
 const ROOM_USERS = 200;
 const ROOM_MESSAGES = 20;
 const PENDING = 5000;
@@ -38,9 +27,9 @@ const OWED = [1000, 2000, 4000] as const;
 const LINEAR_BOUND = 1.5;
 
 /** Runs on the embedded database, and on MongoDB when `MONGODB_URL` is set; publishes a report. */
-export async function run({ rounds, only }: BenchOptions): Promise<void> {
+export async function run({ rounds }: BenchOptions): Promise<void> {
   const report = beginReport('delivery', [
-    `${REQUESTS} durable emits a round to one user with one device that acknowledges at once; medians of ${rounds} rounds.`,
+    `Medians of ${rounds} rounds.`,
     'Every message is counted; a lost or repeated one aborts the run.',
     'Gateway, database and load generator are three processes on the same machine.',
   ]);
@@ -50,7 +39,6 @@ export async function run({ rounds, only }: BenchOptions): Promise<void> {
     const mongodbUrl = label === 'MongoDB' ? url : undefined;
     const rig = await startRig({ label, mongodbUrl, env: website.env });
     const scenarios: [string, Scenario][] = [
-      ...[...RATE_BOUNDS.keys()].map((n): [string, Scenario] => [`durable emit, ${n} in flight`, measureEmits(n)]),
       [`/send to a room of ${ROOM_USERS} users`, measureRoom],
       [`a device reconnects with ${PENDING} queued messages`, measureReconnect],
       ['thousands of messages acknowledged at once', measureBulkAcknowledgement],
@@ -58,7 +46,6 @@ export async function run({ rounds, only }: BenchOptions): Promise<void> {
     try {
       for (const [name, scenario] of scenarios) {
         const full = `${name}, ${label}`;
-        if (!full.includes(only)) continue;
         process.stderr.write(`${full}\n`);
         report.scenarios.push(await scenario(rig, { name: full, rounds }));
       }
@@ -94,50 +81,6 @@ async function createMeter(rig: Rig) {
     return spent;
   };
 }
-
-const measureEmits =
-  (inFlight: number): Scenario =>
-  async (rig, { name, rounds }) => {
-    const arrivals = new Arrivals();
-    const user = `emit-${inFlight}`;
-    const receiver = await openReceiver(rig, arrivals, user);
-    const backends = await openBackends(rig, inFlight);
-    const { add, lines } = createSamples();
-    const meter = await createMeter(rig);
-    for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {
-      const answered: number[] = [];
-      const delivered: number[] = [];
-      await meter(1);
-      const startedAt = performance.now();
-      await Promise.all(
-        backends.map(async (backend, first) => {
-          for (let n = first; n < REQUESTS; n += inFlight) {
-            const { number, arrived } = arrivals.expect();
-            const sentAt = performance.now();
-            const done = arrived.then((at) => delivered.push(at - sentAt));
-            await backend.send(toEmit(user, number));
-            answered.push(performance.now() - sentAt);
-            await done;
-          }
-        }),
-      );
-      const durationMs = performance.now() - startedAt;
-      await settled(rig, user);
-      const cpu = await meter(REQUESTS);
-      if (round < 0) continue;
-      add('requests per second', (REQUESTS / durationMs) * 1000);
-      add(BOUND, RATE_BOUNDS.get(inFlight) ?? Number.NaN);
-      add('to the response, p50 ms', quantile(answered, 0.5));
-      add('to the device, p50 ms', quantile(delivered, 0.5));
-      add('to the device, p99 ms', quantile(delivered, 0.99));
-      add('CPU of the gateway, µs', cpu.gateway);
-      add('CPU of the database, µs', cpu.database);
-    }
-    receiver.close();
-    for (const backend of backends) backend.close();
-    const comparisons = [{ of: BOUND, against: 'requests per second', bound: 1 }];
-    return toResult({ name, unit: 'per message', lines: lines(), comparisons });
-  };
 
 const measureRoom: Scenario = async (rig, { name, rounds }) => {
   const arrivals = new Arrivals();

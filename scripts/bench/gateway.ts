@@ -1,184 +1,147 @@
-import { startRedis } from '../../test/support/redis-server.js';
-import { type Contestant, type ContestantName, startContestant } from './contestants.js';
+import { publishTable, type TableRow } from './comparison-table.js';
+import { type Contestant, type ContestantName, type Setting, startContestant } from './contestants.js';
+import { type Figures, toFigures } from './figures.js';
 import type { BenchOptions } from './main.js';
-import { beginReport, type Measurement, publish, type ScenarioResult, toResult } from './results.js';
-import { type Scenario, type ScenarioLine, scenarios } from './scenarios.js';
+import { idle, type Scenario, type Step, scenarios } from './scenarios.js';
 import type { LoadOrder, LoadResult } from './wire.js';
 import { startWorker, type Worker } from './workers.js';
 
 type Load = Worker<LoadOrder, LoadResult>;
 
-/** The environment of the servers: a single node, or Redis. */
-interface Setting {
-  label: string;
-  redisUrl: string | undefined;
-}
-
 /** Warm-up rounds, in which the servers' code is compiled. */
 const WARM_UP_ROUNDS = 3;
-const IDLE_CONNECTIONS = 2000;
 /** Connected before the first memory sample, to exclude one-time allocations. */
 const FIRST_CONNECTIONS = 200;
-const IDLE_ROUNDS_MAX = 2;
+const ALL: readonly ContestantName[] = ['gateway', 'against', 'Socket.IO', 'ws', 'Centrifugo'];
+
+/** Names of all scenarios of this suite. */
+export const scenarioNames: readonly string[] = [...scenarios.map(({ name }) => name), idle.name];
+
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 /**
- * Compares the gateway with a bare Socket.IO server and a bare `ws` server. All run at once and are measured
- * alternately, without and with Redis.
+ * Compares the gateway with a bare Socket.IO server, a bare `ws` server, Centrifugo and the gateway of another checkout, as
+ * far as there are such. All run at once and are measured in turns, on one node and on two.
  * @throws Error when a message was lost, repeated or wrong
  */
-export async function run({ rounds, only }: BenchOptions): Promise<void> {
-  const report = beginReport('gateway', [
-    'CPU time of the server process, user and system, by its own clock; medians, in brackets the middle half.',
-    `${rounds} rounds after ${WARM_UP_ROUNDS} of warm-up; servers alternate; ratios are computed within a round.`,
-    'Each client compares every frame it gets with the expected one; a lost or repeated message aborts the run.',
-  ]);
-  const redis = await startRedis();
-  const settings = [
-    { label: 'one node', redisUrl: undefined },
-    { label: 'Redis', redisUrl: redis.url },
-  ];
+export async function run({ rounds, only, nodes, against, connections }: BenchOptions): Promise<void> {
   const { worker: load } = await startWorker<LoadOrder, LoadResult>('load/main');
+  const isWanted = ({ name }: { name: string }): boolean => only.length === 0 || only.includes(name);
+  const rows: TableRow[] = [];
   try {
-    for (const setting of settings) {
-      const wanted = scenarios.filter((scenario) => nameIn(setting, scenario).includes(only));
-      report.scenarios.push(...(await compareProcessorTime(wanted, { setting, load, rounds })));
-      const idleRounds = Math.min(rounds, IDLE_ROUNDS_MAX);
-      if (nameIn(setting, { name: IDLE }).includes(only)) {
-        report.scenarios.push(...(await compareMemory({ setting, load, rounds: idleRounds })));
-      }
+    for (const count of nodes) {
+      const wanted = scenarios.filter((scenario) => isWanted(scenario) && (count === 1 || scenario.isForTwoNodes));
+      const label = count === 1 ? 'one node' : `${count} nodes over Redis`;
+      const users = Math.max(2000, isWanted(idle) ? connections + FIRST_CONNECTIONS : 0);
+      const setting: Setting = { label, nodes: count, users, against };
+      if (wanted.length > 0) rows.push(...(await compareAll(wanted, { setting, load, rounds })));
+      if (count === 1 && isWanted(idle)) rows.push(...(await compareIdle({ setting, load, connections })));
     }
   } finally {
     await load.stop();
-    await redis.dispose();
   }
-  await publish(report);
+  await publishTable(rows, rounds);
 }
-
-const nameIn = (setting: Setting, { name }: { name: string }): string => `${name}, ${setting.label}`;
-const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 interface Conditions {
-  setting: Setting;
-  load: Load;
-  rounds: number;
+  readonly setting: Setting;
+  readonly load: Load;
+  readonly rounds: number;
 }
 
-async function compareProcessorTime(wanted: readonly Scenario[], conditions: Conditions): Promise<ScenarioResult[]> {
-  const results: ScenarioResult[] = [];
-  if (wanted.length === 0) return results;
-  const contestants = await startAll(conditions.setting);
+async function compareAll(wanted: readonly Scenario[], conditions: Conditions): Promise<TableRow[]> {
+  const names = ALL.filter((name) => wanted.some(({ contestants }) => contestants.includes(name)));
+  const started = await Promise.all(names.map((name) => startContestant(name, conditions.setting)));
+  const contestants = started.filter((contestant) => contestant !== undefined);
   try {
+    const rows: TableRow[] = [];
     for (const scenario of wanted) {
-      say(nameIn(conditions.setting, scenario));
-      results.push(toResult(await measure(scenario, { ...conditions, contestants })));
+      say(`${scenario.name}, ${conditions.setting.label}`);
+      const taking = contestants.filter(({ name }) => scenario.contestants.includes(name));
+      rows.push(...(await compare(scenario, { ...conditions, contestants: taking })));
     }
+    return rows;
   } finally {
-    await Promise.all([...contestants.values()].map((contestant) => contestant.stop()));
+    await Promise.all(contestants.map((contestant) => contestant.stop()));
   }
-  return results;
 }
 
-type Contestants = Map<ContestantName, Contestant>;
-
-async function startAll({ redisUrl }: Setting): Promise<Contestants> {
-  const names: ContestantName[] = ['gateway', 'Socket.IO', 'ws'];
-  const started = await Promise.all(names.map((name) => startContestant(name, redisUrl)));
-  return new Map(started.map((contestant) => [contestant.name, contestant]));
-}
-
-async function measure(
-  scenario: Scenario,
-  { setting, load, rounds, contestants }: Conditions & { contestants: Contestants },
-): Promise<Measurement> {
-  const takePart = [...new Set(scenario.lines.map((line) => contestantOf(line, contestants)))];
-  const before = new Map<Contestant, number>();
-  for (const contestant of takePart) {
-    before.set(contestant, (await contestant.usage()).connections);
-    const { target } = contestant;
-    if (scenario.clients > 0) await load.ask({ kind: 'connect', target, count: scenario.clients, inFlight: 32 });
+async function compare(
+  { begin, steps }: Scenario,
+  { setting, load, rounds, contestants }: Conditions & { contestants: readonly Contestant[] },
+): Promise<TableRow[]> {
+  for (const contestant of contestants) {
+    for (const order of begin) await load.ask(order(contestant.target));
   }
-  const leave = async (contestant: Contestant): Promise<void> => {
-    await load.ask({ kind: 'close', target: contestant.target });
-    await contestant.settle(before.get(contestant) ?? 0);
-  };
-
-  const lines = scenario.lines.map((line) => ({ line, samples: [] as number[], rates: [] as number[] }));
+  const rows = new Map<Step, TableRow>();
+  for (const step of steps) {
+    if (step.row !== undefined) rows.set(step, { ...step.row, setting: setting.label, cells: new Map() });
+  }
   for (let round = -WARM_UP_ROUNDS; round < rounds; round += 1) {
     // Alternates the order of the servers between rounds, so that no server is always first.
-    for (const { line, samples, rates } of round % 2 === 0 ? lines : lines.toReversed()) {
-      const contestant = contestantOf(line, contestants);
-      const order = line.order(contestant.target);
-      const { cpuMicros } = await contestant.usage();
-      const { operations, durationMs } = await load.ask(order);
-      const after = await contestant.usage();
-      if (order.kind === 'connect') await leave(contestant);
-      if (round < 0) continue;
-      samples.push((after.cpuMicros - cpuMicros) / operations);
-      rates.push((operations / durationMs) * 1000);
+    for (const contestant of round % 2 === 0 ? contestants : contestants.toReversed()) {
+      for (const step of steps) {
+        const figures = await measure(step, contestant, load);
+        if (round >= 0) noteFigures(rows.get(step), contestant.name, figures);
+      }
     }
   }
-  await Promise.all(takePart.map(leave));
-  return {
-    name: nameIn(setting, scenario),
-    unit: scenario.unit,
-    lines: lines.map(({ line, samples, rates }) => ({
-      label: line.label,
-      samples,
-      operationsPerSecond: rates.reduce((sum, rate) => sum + rate, 0) / rates.length,
-    })),
-    comparisons: scenario.comparisons,
-  };
-}
-
-function contestantOf({ contestant }: ScenarioLine, contestants: Contestants): Contestant {
-  const found = contestants.get(contestant);
-  if (found === undefined) throw new Error(`${contestant} is not running`);
-  return found;
-}
-
-const IDLE = `idle connection, out of ${IDLE_CONNECTIONS}`;
-
-/** Each sample uses a new process, because freed memory is not reliably returned to the system. */
-async function compareMemory({ setting, load, rounds }: Conditions): Promise<ScenarioResult[]> {
-  say(nameIn(setting, { name: IDLE }));
-  const names: ContestantName[] = ['gateway', 'Socket.IO', 'ws'];
-  const samples = names.map((label) => ({ label, heap: [] as number[], rss: [] as number[] }));
-  for (let round = 0; round < rounds; round += 1) {
-    for (const { label, heap, rss } of samples) {
-      const memory = await memoryPerConnection(await startContestant(label, setting.redisUrl), load);
-      heap.push(memory.heapBytes);
-      rss.push(memory.rssBytes);
-    }
-  }
-  const toMemoryResult = (kind: 'heap' | 'rss', bound?: number): ScenarioResult =>
-    toResult({
-      name: nameIn(setting, { name: IDLE }),
-      unit: `bytes of ${kind === 'heap' ? 'heap' : 'RSS'} each`,
-      lines: samples.map(({ label, [kind]: bytes }) => ({ label, samples: bytes })),
-      comparisons: [
-        { of: 'gateway', against: 'Socket.IO', ...(bound === undefined ? {} : { bound }) },
-        { of: 'gateway', against: 'ws' },
-      ],
-    });
-  return [toMemoryResult('heap', 0.8), toMemoryResult('rss')];
-}
-
-async function memoryPerConnection(
-  contestant: Contestant,
-  load: Load,
-): Promise<{ heapBytes: number; rssBytes: number }> {
-  const { target } = contestant;
-  try {
-    await load.ask({ kind: 'connect', target, count: FIRST_CONNECTIONS, inFlight: 32 });
-    const before = await contestant.usageAfterCollection();
-    await load.ask({ kind: 'connect', target, count: IDLE_CONNECTIONS, inFlight: 32 });
-    const after = await contestant.usageAfterCollection();
+  for (const { target, disconnected } of contestants) {
     await load.ask({ kind: 'close', target });
-    return {
-      heapBytes: (after.heapBytes - before.heapBytes) / IDLE_CONNECTIONS,
-      rssBytes: (after.rssBytes - before.rssBytes) / IDLE_CONNECTIONS,
-    };
-  } finally {
-    await contestant.stop();
+    await disconnected();
   }
+  return [...rows.values()];
+}
+
+async function measure({ order }: Step, contestant: Contestant, load: Load): Promise<Figures> {
+  await contestant.settle();
+  const before = await contestant.consumption();
+  const request = order(contestant.target);
+  const result = await load.ask(request);
+  if (request.kind === 'close') await contestant.disconnected();
+  await contestant.settle();
+  return toFigures(before, await contestant.consumption(), result);
+}
+
+function noteFigures(row: TableRow | undefined, name: ContestantName, figures: Figures): void {
+  if (row === undefined) return;
+  row.cells.set(name, [...(row.cells.get(name) ?? []), figures]);
+}
+
+/** Each server in new processes, because freed memory is not reliably returned to the system. */
+async function compareIdle({ setting, load, connections }: Omit<Conditions, 'rounds'> & { connections: number }) {
+  const cpu: TableRow = {
+    ...{ name: `idle, ${connections} connections`, setting: setting.label, unit: 'ms CPU each second' },
+    ...{ bounds: [{ most: 1.1, against: 'Socket.IO' }], cells: new Map() },
+  };
+  const memory: TableRow = {
+    ...{ name: `RSS of each of ${connections} connections`, setting: setting.label, unit: 'KiB' },
+    ...{ bounds: [{ most: 15 }], cells: new Map() },
+  };
+  for (const name of ALL) {
+    const contestant = await startContestant(name, { ...setting, pingIntervalMs: idle.pingIntervalMs });
+    if (contestant === undefined) continue;
+    say(`${idle.name}, ${name}`);
+    try {
+      const { target } = contestant;
+      await load.ask({ kind: 'connect', target, count: FIRST_CONNECTIONS, inFlight: 32 });
+      await contestant.settle();
+      await contestant.collectGarbage();
+      const before = await contestant.consumption();
+      await load.ask({ kind: 'connect', target, count: connections, inFlight: 32 });
+      await contestant.settle();
+      await contestant.collectGarbage();
+      const { rssBytes } = await contestant.consumption();
+      const eachKib = (rssBytes - before.rssBytes) / connections / 1024;
+      noteFigures(memory, name, { value: eachKib, parts: {}, commands: Number.NaN, perSecond: Number.NaN });
+      await contestant.settle();
+      const from = await contestant.consumption();
+      const result = await load.ask({ kind: 'wait', target, seconds: idle.seconds });
+      noteFigures(cpu, name, toFigures(from, await contestant.consumption(), result));
+      await load.ask({ kind: 'close', target });
+    } finally {
+      await contestant.stop();
+    }
+  }
+  return [cpu, memory];
 }

@@ -1,37 +1,61 @@
-import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { scenarioNames } from './gateway.js';
 
-/** Every suite is a file in this folder that exports `run()`. The first is the default. */
-const SUITES = ['gateway', 'embedded', 'conversation', 'delivery', 'chat'] as const;
+/** Suites of their own; each is a file in this folder that exports `run()`. Every other name is a scenario of the comparison. */
+const SUITES = ['embedded', 'conversation', 'delivery', 'chat'] as const;
 
-/** Command-line options of every suite. */
+/** Command-line options of the benchmark. */
 export interface BenchOptions {
   /** Number of rounds of each measurement. */
-  rounds: number;
-  /** Runs only the scenarios whose name contains this. */
-  only: string;
+  readonly rounds: number;
+  /** Scenarios of the comparison, by their names. Empty: all. */
+  readonly only: readonly string[];
+  /** Numbers of nodes to compare with. */
+  readonly nodes: readonly number[];
+  /** Directory of another checkout with a build, whose gateway takes part. */
+  readonly against: string | undefined;
+  /** Idle connections. */
+  readonly connections: number;
 }
 
-const available = SUITES.filter((name) => existsSync(new URL(`./${name}.ts`, import.meta.url)));
+const USAGE = `npm run bench -- [scenario or suite…] [--rounds 7] [--nodes 1,2] [--against <directory of another build>] [--connections 10000]
+Scenarios: ${scenarioNames.join(', ')}.
+Suites: ${SUITES.join(', ')}.
+`;
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     rounds: { type: 'string', default: '7' },
-    only: { type: 'string', default: '' },
+    nodes: { type: 'string', default: '1,2' },
+    against: { type: 'string' },
+    connections: { type: 'string', default: '10000' },
     help: { type: 'boolean', default: false },
   },
 });
-const names = positionals.length > 0 ? positionals : [SUITES[0]];
-const unknown = names.filter((name) => !available.some((known) => known === name));
-const rounds = Number(values.rounds);
+const isSuite = (name: string): boolean => SUITES.some((suite) => suite === name);
+const suites = positionals.filter(isSuite);
+const only = positionals.filter((name) => !isSuite(name));
+const unknown = only.filter((name) => !scenarioNames.includes(name));
+const options: BenchOptions = {
+  rounds: Number(values.rounds),
+  only,
+  nodes: values.nodes.split(',').map(Number),
+  against: values.against === undefined ? undefined : resolve(values.against),
+  connections: Number(values.connections),
+};
 
-if (values.help || unknown.length > 0 || !(rounds >= 1)) {
-  if (unknown.length > 0) process.stderr.write(`No such suite: ${unknown.join(', ')}.\n`);
-  process.stderr.write('npm run bench -- [suite…] [--rounds 7] [--only <part of a name>]\n');
-  process.stderr.write(`Suites: ${available.join(', ')}.\n`);
+if (values.help || unknown.length > 0 || !(options.rounds >= 1)) {
+  if (unknown.length > 0) process.stderr.write(`No such scenario: ${unknown.join(', ')}.\n`);
+  process.stderr.write(USAGE);
   process.exit(values.help ? 0 : 2);
 }
-for (const name of names) {
+for (const name of suites) {
   const { run } = (await import(`./${name}.js`)) as { run(options: BenchOptions): Promise<void> };
-  await run({ rounds, only: values.only });
+  await run(options);
+}
+if (suites.length === 0 || only.length > 0) {
+  const { run } = await import('./gateway.js');
+  await run(options);
 }

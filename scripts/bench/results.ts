@@ -1,7 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeMachine, type Machine } from './machine.js';
-import { toPage } from './page.js';
 import { type Summary, summarize } from './statistics.js';
 import { toTable } from './table.js';
 
@@ -73,12 +72,11 @@ export const beginReport = (suite: string, notes: string[]): Report => ({
   scenarios: [],
 });
 
-/** Prints the table and writes `bench-results/<suite>-<time>.json` and `.html`. */
+/** Prints the table and writes `bench-results/<suite>-<time>.json`. */
 export async function publish(report: Report): Promise<void> {
   const directory = 'bench-results';
   const base = join(directory, `${report.suite}-${report.startedAt.replaceAll(/[:.]/g, '-')}`);
   await mkdir(directory, { recursive: true });
   await writeFile(`${base}.json`, `${JSON.stringify(report, null, 2)}\n`);
-  await writeFile(`${base}.html`, toPage(report));
-  process.stdout.write(`\n${toTable(report)}\nWritten: ${base}.json, ${base}.html\n`);
+  process.stdout.write(`\n${toTable(report)}\nWritten: ${base}.json\n`);
 }

@@ -1,90 +1,160 @@
 import type { ContestantName } from './contestants.js';
-import type { Comparison } from './results.js';
-import type { LoadOrder, Target } from './wire.js';
+import { CHATS, type LoadOrder, type Target } from './wire.js';
 
-/** A load that is applied to several servers alternately. */
+/** A load that is applied to several servers in turns. */
 export interface Scenario {
+  /** `npm run bench -- <name>` runs it alone. */
   readonly name: string;
-  readonly unit: string;
-  /** Clients connected to each server. */
-  readonly clients: number;
-  readonly lines: readonly ScenarioLine[];
-  readonly comparisons: readonly Comparison[];
+  readonly contestants: readonly ContestantName[];
+  /** Also measured with two nodes over Redis. */
+  readonly isForTwoNodes: boolean;
+  /** Before the first round. */
+  readonly begin: readonly Order[];
+  /** Each round. */
+  readonly steps: readonly Step[];
 }
 
-/** The load on one server, and its label in the result. */
-export interface ScenarioLine {
-  readonly label: string;
-  readonly contestant: ContestantName;
-  order(target: Target): LoadOrder;
+type Order = (target: Target) => LoadOrder;
+
+/** A part of a round. Without a row it only prepares the next one. */
+export interface Step {
+  readonly order: Order;
+  readonly row?: Row;
 }
+
+/** A row of the table. */
+export interface Row {
+  readonly name: string;
+  /** Absent: milliseconds of CPU time for each operation. */
+  readonly unit?: 'ms until all is done' | 'ms CPU each second';
+  readonly bounds?: readonly Bound[];
+}
+
+/** What a figure of the gateway must not exceed. */
+export interface Bound {
+  readonly most: number;
+  /** The figure is divided by that of another server, or by another row of the gateway. Absent: it is taken as it is. */
+  readonly against?: ContestantName | { readonly row: string };
+  /** Operations a second that must be reached. */
+  readonly perSecond?: number;
+}
+
+const ALL: readonly ContestantName[] = ['gateway', 'against', 'Socket.IO', 'ws', 'Centrifugo'];
+const GATEWAYS: readonly ContestantName[] = ['gateway', 'against', 'Centrifugo'];
+const WITHOUT_WS = ALL.filter((name) => name !== 'ws');
 
 /** Emit targets, used in rotation, each with one connection. */
 const USERS = 100;
-const SINGLES = 1500;
-const BATCHES = 40;
-const ITEMS = 100;
-const CONNECTIONS = 250;
+const CONNECTIONS = 300;
+/** Clients that connect at the same time. */
+const TOGETHER = 100;
+const RETURNING = 1000;
+const MISSED = 10;
 /** Per round, independent of the number of clients. */
 const DELIVERIES = 24_000;
 
-const emit = (inFlight: number) => (target: Target) => ({ kind: 'emit', target, requests: SINGLES, inFlight }) as const;
-const emitBatch = (target: Target) =>
-  ({ kind: 'emitBatch', target, requests: BATCHES, itemsPerRequest: ITEMS }) as const;
-const connect = (target: Target) => ({ kind: 'connect', target, count: CONNECTIONS, inFlight: 32 }) as const;
+const close: Step = { order: (target) => ({ kind: 'close', target }) };
+const connect =
+  (count: number, namespace?: string): Order =>
+  (target) => ({
+    kind: 'connect',
+    target,
+    count,
+    inFlight: TOGETHER,
+    ...(namespace === undefined ? {} : { namespace }),
+  });
 
-/** All scenarios measured by CPU time of the server. The bounds are those that the gateway guarantees. */
+const connecting = (name: string, namespace?: string): Scenario => ({
+  ...{ name, isForTwoNodes: true, begin: [] },
+  contestants: namespace === undefined ? ALL : ['gateway', 'against', 'Socket.IO'],
+  steps: [
+    {
+      order: connect(CONNECTIONS, namespace),
+      row: { name: `${name}, a real user`, bounds: [{ most: 1.3, against: 'Socket.IO' }] },
+    },
+    { ...close, row: { name: `leave after ${name}` } },
+  ],
+});
+
+const emitting = (inFlight: number): Scenario => ({
+  ...{ name: `emit ${inFlight}`, contestants: WITHOUT_WS, isForTwoNodes: true, begin: [connect(USERS)] },
+  steps: [
+    {
+      order: (target) => ({ kind: 'emit', target, requests: 1500, inFlight }),
+      row: { name: `emit, ${inFlight} in flight`, bounds: [{ most: 0.9, against: 'Socket.IO' }] },
+    },
+  ],
+});
+
+const batch: Scenario = {
+  ...{ name: 'batch', contestants: GATEWAYS, isForTwoNodes: true, begin: [connect(USERS)] },
+  steps: [
+    {
+      order: (target) => ({ kind: 'emit', target, requests: 1500, inFlight: 32 }),
+      row: { name: 'emit, one by one' },
+    },
+    {
+      order: (target) => ({ kind: 'emitBatch', target, requests: 40, itemsPerRequest: 100 }),
+      row: { name: 'an item of a batch of 100', bounds: [{ most: 0.1, against: { row: 'emit, one by one' } }] },
+    },
+  ],
+};
+
+const fanningOut = (clients: number): Scenario => ({
+  ...{ name: `fan-out ${clients}`, contestants: ALL, isForTwoNodes: false, begin: [connect(clients)] },
+  steps: [
+    {
+      order: (target) => ({ kind: 'fanOut', target, requests: DELIVERIES / clients }),
+      row: {
+        name: `fan-out to ${clients}, for each`,
+        bounds: [
+          { most: 1, against: 'Socket.IO' },
+          { most: 1.2, against: 'ws' },
+        ],
+      },
+    },
+  ],
+});
+
+const durable = (inFlight: number, users: number, bounds: readonly Bound[]): Scenario => ({
+  ...{ name: `durable ${inFlight} ${users}`, contestants: GATEWAYS, isForTwoNodes: true, begin: [connect(USERS)] },
+  steps: [
+    {
+      order: (target) => ({ kind: 'emit', target, requests: 1000, inFlight, isDurable: true, users }),
+      row: { name: `durable, ${inFlight} in flight, ${users === 1 ? 'one user' : `${users} users`}`, bounds },
+    },
+  ],
+});
+
+const comingBack: Scenario = {
+  ...{ name: 'come back', contestants: GATEWAYS, isForTwoNodes: true },
+  begin: [connect(RETURNING), close.order],
+  steps: [
+    { order: (target) => ({ kind: 'store', target, users: RETURNING, messagesEach: MISSED }) },
+    {
+      order: (target) => ({
+        ...{ kind: 'comeBack', target, count: RETURNING, inFlight: RETURNING, messagesEach: MISSED },
+      }),
+      row: { name: `${RETURNING} come back, ${MISSED} missed`, bounds: [{ most: 2, perSecond: RETURNING / 2 }] },
+    },
+    close,
+  ],
+};
+
+/** All scenarios. The bounds are those that the gateway guarantees. */
 export const scenarios: readonly Scenario[] = [
-  {
-    name: 'connect with a JWT',
-    unit: 'µs CPU per connection',
-    clients: 0,
-    lines: (['gateway', 'Socket.IO', 'ws'] as const).map((name) => ({ label: name, contestant: name, order: connect })),
-    comparisons: [
-      { of: 'gateway', against: 'Socket.IO', bound: 1.2 },
-      { of: 'gateway', against: 'ws' },
-    ],
-  },
-  emitScenario(1),
-  emitScenario(32, 1.15),
-  {
-    name: `POST /emit with ${ITEMS} items`,
-    unit: 'µs CPU per item',
-    clients: USERS,
-    lines: [
-      { label: 'in a batch', contestant: 'gateway', order: emitBatch },
-      { label: 'one by one', contestant: 'gateway', order: emit(32) },
-    ],
-    comparisons: [{ of: 'in a batch', against: 'one by one', bound: 0.15 }],
-  },
-  fanOutScenario(500),
-  fanOutScenario(2000),
+  connecting('connect'),
+  connecting('connect to chats', CHATS),
+  emitting(1),
+  emitting(32),
+  batch,
+  fanningOut(500),
+  fanningOut(2000),
+  durable(1, 1, [{ most: 1.2, perSecond: 915 }]),
+  durable(32, 1, [{ most: 0.4, perSecond: 2256 }]),
+  durable(32, 100, [{ most: 0.4, perSecond: 2256 }]),
+  comingBack,
 ];
 
-function emitScenario(inFlight: number, bound?: number): Scenario {
-  return {
-    name: `POST /emit/:userId/:event, ${inFlight} in flight`,
-    unit: 'µs CPU per request',
-    clients: USERS,
-    lines: (['gateway', 'Socket.IO'] as const).map((name) => ({
-      label: name,
-      contestant: name,
-      order: emit(inFlight),
-    })),
-    comparisons: [{ of: 'gateway', against: 'Socket.IO', ...(bound === undefined ? {} : { bound }) }],
-  };
-}
-
-function fanOutScenario(clients: number): Scenario {
-  const order = (target: Target) => ({ kind: 'fanOut', target, requests: DELIVERIES / clients }) as const;
-  return {
-    name: `POST /broadcast/:event to ${clients} clients`,
-    unit: 'µs CPU per delivery',
-    clients,
-    lines: (['gateway', 'Socket.IO', 'ws'] as const).map((name) => ({ label: name, contestant: name, order })),
-    comparisons: [
-      { of: 'gateway', against: 'Socket.IO', bound: 1.05 },
-      { of: 'gateway', against: 'ws', bound: 1.25 },
-    ],
-  };
-}
+/** Idle connections, and what they hold in memory: in processes of their own. */
+export const idle = { name: 'idle', seconds: 25, pingIntervalMs: 25_000 } as const;

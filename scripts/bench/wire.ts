@@ -1,44 +1,42 @@
 /** Protocol between the benchmark's processes. The runner sends requests; the server under test and the load generator answer. */
 
-/** Resource usage of a server. */
+/** What the process of a server says of itself. What it uses is read from `/proc`, see `processes.ts`. */
 export interface Usage {
-  /** CPU time of the process since its start, user and system, in microseconds. */
-  cpuMicros: number;
-  /** JavaScript heap in bytes, after a collection if requested. */
+  /** JavaScript heap in bytes. */
   heapBytes: number;
-  /** RSS in bytes. */
-  rssBytes: number;
-  /** Open TCP connections, including those to Redis and the database. */
-  connections: number;
 }
 
 /** A request to a server under test. */
-export type ServerQuestion = { kind: 'usage' } | { kind: 'usageAfterCollection' };
+export type ServerQuestion = { kind: 'usageAfterCollection' };
 
 /** Protocol of a server's clients. */
-export type Protocol = 'socket.io' | 'ws';
+export type Protocol = 'socket.io' | 'ws' | 'centrifugo';
 
 /** Target of the load. */
 export interface Target {
   protocol: Protocol;
-  port: number;
+  /** Of each node. Clients and calls are spread over them. */
+  ports: readonly number[];
 }
 
-/** A request to the load generator. Connections to a target's port stay open until they are closed. */
+/** A request to the load generator. Connections to a target stay open until they are closed. */
 export type LoadOrder =
-  | { kind: 'connect'; target: Target; count: number; inFlight: number }
+  | { kind: 'connect'; target: Target; namespace?: string; count: number; inFlight: number }
   | { kind: 'close'; target: Target }
-  | { kind: 'emit'; target: Target; requests: number; inFlight: number }
+  | { kind: 'emit'; target: Target; requests: number; inFlight: number; isDurable?: boolean; users?: number }
   | { kind: 'emitBatch'; target: Target; requests: number; itemsPerRequest: number }
-  | { kind: 'fanOut'; target: Target; requests: number };
+  | { kind: 'fanOut'; target: Target; requests: number }
+  /** Stores messages for users who are away. */
+  | { kind: 'store'; target: Target; users: number; messagesEach: number }
+  /** Connects clients and waits until each has the messages that it missed. */
+  | { kind: 'comeBack'; target: Target; count: number; inFlight: number; messagesEach: number }
+  | { kind: 'wait'; target: Target; seconds: number };
 
 /** Result of the load generator. It fails when a message was lost, repeated or wrong. */
 export interface LoadResult {
-  /** Requests, connections, items or deliveries, depending on the order. */
+  /** Requests, connections, items, deliveries or seconds, depending on the order. */
   operations: number;
   durationMs: number;
-  /** CPU time of the load generator, in microseconds. */
-  cpuMicros: number;
 }
 
 /** A request in flight, or its reply. */
@@ -50,10 +48,14 @@ export type Reply = { id: number; answer: unknown } | { id: number; error: strin
 
 /** Namespace of the Socket.IO clients. */
 export const NAMESPACE = '/v1/shared';
+/** Namespace of the chats. */
+export const CHATS = '/';
 /** The event that every server sends. */
 export const EVENT = 'deal_updated';
-/** The id of the n-th user; each has one connection. */
-export const userIdOf = (index: number): string => `user-${index}`;
+/** The id of the n-th user, an ObjectId as in `_users`; each has one connection. */
+export const userIdOf = (index: number): string => `6650a1b2c3d4${index.toString(16).padStart(12, '0')}`;
+/** The account of all users. */
+export const ACCOUNT_ID = '6650a1b2c3d4e5f600000000';
 /** API key and token secret, the same for every server. */
 export const API_KEY = 'the-key-of-the-benchmark';
 export const SECRET = 'the secret of the benchmark, and of nothing else';

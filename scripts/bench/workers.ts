@@ -1,20 +1,22 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Envelope, Reply } from './wire.js';
 
 /** A child process that answers requests. */
 export interface Worker<Question, Answer> {
+  readonly pid: number;
   ask(question: Question): Promise<Answer>;
   /** Stops the process and waits for its end. */
   stop(): Promise<void>;
 }
 
-/** The build, as in production; a TypeScript loader would affect the measurements. */
-const BUILD = new URL('../../dist/scripts/bench/', import.meta.url);
+/** This checkout, or another one with a build. */
+export const thisCheckout = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
- * Starts a process of the build.
+ * Starts a process of the build, as in production; a TypeScript loader would affect the measurements.
  * @param script path from `scripts/bench`, without extension
  * @returns the process and its first message
  * @throws Error with its output when it ends before it is ready
@@ -22,8 +24,9 @@ const BUILD = new URL('../../dist/scripts/bench/', import.meta.url);
 export async function startWorker<Question, Answer, Ready = unknown>(
   script: string,
   env: Record<string, string> = {},
+  checkout = thisCheckout,
 ): Promise<{ worker: Worker<Question, Answer>; ready: Ready }> {
-  const child = fork(fileURLToPath(new URL(`${script}.js`, BUILD)), {
+  const child = fork(join(checkout, 'dist/scripts/bench', `${script}.js`), {
     env: { PATH: process.env['PATH'], NODE_ENV: 'production', ...env },
     execArgv: ['--expose-gc', '--enable-source-maps', ...(process.env['BENCH_NODE_OPTIONS']?.split(' ') ?? [])],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -60,5 +63,5 @@ export async function startWorker<Question, Answer, Ready = unknown>(
     child.disconnect();
     await ended;
   };
-  return { worker: { ask, stop }, ready };
+  return { worker: { pid: child.pid ?? 0, ask, stop }, ready };
 }

@@ -1,93 +1,113 @@
 import { WebSocket } from 'ws';
-import { NAMESPACE, type Target } from '../wire.js';
+import { EVENT, type Target } from '../wire.js';
+import { createSpeech, recovered, type Speech } from './protocols.js';
 
 /** A websocket that counts expected messages and reports all others. */
 export interface Client {
   /** Number of received expected messages. */
   readonly received: number;
-  /** Sets the frame to expect, any number of times, and resets the counter. */
-  expect(frame: Buffer, onReceived: () => void): void;
+  /** Sets the payload to expect, any number of times, and resets the counter. */
+  expect(payload: string, onReceived: (count: number) => void): void;
   /** Resolves when the connection is closed. */
   close(): Promise<void>;
 }
 
-/** Frames of Engine.IO 4 and Socket.IO 5 for a client of one namespace. */
-const frames = {
-  open: '0{',
-  ping: '2',
-  pong: '3',
-  connect: (token: string): string => `40${NAMESPACE},${JSON.stringify({ token })}`,
-  connected: `40${NAMESPACE},`,
-} as const;
-
-/** The frame of an event to a client. */
-export const toFrame = (protocol: Target['protocol'], event: string, payload: string): Buffer =>
-  Buffer.from(`${protocol === 'ws' ? '' : `42${NAMESPACE},`}["${event}",${payload}]`);
+/** Who connects, and where. */
+export interface ClientOptions {
+  readonly target: Target;
+  /** Of the node. */
+  readonly port: number;
+  readonly namespace: string;
+  readonly userId: string;
+  readonly token: string;
+  /** What the client waits for from its first frame on; absent: nothing. */
+  readonly awaited?: { readonly payload: string; onReceived(count: number): void } | undefined;
+  /** Called for unexpected frames and disconnects after the connect. */
+  onWrong(what: string): void;
+}
 
 /**
- * Connects and, with Socket.IO, joins the namespace.
- * @param onWrong called for unexpected frames and disconnects after the connect
+ * Connects and, with Socket.IO, joins the namespace. Messages are acknowledged.
  * @throws Error when the server refuses
  */
-export function openClient(
-  { protocol, port }: Target,
-  { token, onWrong }: { token: string; onWrong: (what: string) => void },
-): Promise<Client> {
-  const path = protocol === 'ws' ? `/?token=${token}` : '/socket.io/?EIO=4&transport=websocket';
-  const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, { perMessageDeflate: false, skipUTF8Validation: true });
-  const client = new CountingClient(socket);
+export function openClient({
+  target,
+  port,
+  namespace,
+  userId,
+  token,
+  awaited,
+  onWrong,
+}: ClientOptions): Promise<Client> {
+  const speech = createSpeech(target.protocol, { namespace, userId, event: EVENT });
+  const url = `ws://127.0.0.1:${port}${speech.path(token)}`;
+  const socket = new WebSocket(url, { perMessageDeflate: false, skipUTF8Validation: true });
+  const client = new CountingClient(socket, speech, userId);
+  if (awaited !== undefined) client.expect(awaited.payload, awaited.onReceived);
 
   return new Promise((resolve, reject) => {
     const isReady = (): void => {
       client.listen(onWrong);
+      const missed = recovered.get(userId) ?? 0;
+      if (target.protocol === 'centrifugo' && missed > 0 && awaited !== undefined) client.take(missed);
       resolve(client);
     };
     socket.once('error', reject);
     socket.once('close', (code) => reject(new Error(`the server closed the connection (${code})`)));
-    if (protocol === 'ws') {
-      socket.once('open', isReady);
-      return;
-    }
+    socket.once('open', () => {
+      if (target.protocol === 'ws') isReady();
+      else if (speech.hello !== undefined) socket.send(speech.hello(token));
+    });
     const handshake = (data: Buffer): void => {
       const text = data.toString();
-      if (text.startsWith(frames.open)) {
-        socket.send(frames.connect(token));
+      const step = speech.handshake(text, token);
+      if (typeof step === 'object') {
+        socket.send(step.send);
         return;
       }
       socket.off('message', handshake);
-      if (text.startsWith(frames.connected)) isReady();
+      if (step === 'connected') isReady();
       else reject(new Error(`the server refused the connection: ${text}`));
     };
-    socket.on('message', handshake);
+    if (target.protocol !== 'ws') socket.on('message', handshake);
   });
 }
 
 class CountingClient implements Client {
   received = 0;
   readonly #socket: WebSocket;
-  #frame: Buffer | undefined;
-  #onReceived: () => void = () => undefined;
+  readonly #speech: Speech;
+  readonly #userId: string;
+  #expected = '';
+  #onReceived: (count: number) => void = () => undefined;
   #isClosing = false;
 
-  constructor(socket: WebSocket) {
+  constructor(socket: WebSocket, speech: Speech, userId: string) {
     this.#socket = socket;
+    this.#speech = speech;
+    this.#userId = userId;
   }
 
   listen(onWrong: (what: string) => void): void {
     this.#socket.removeAllListeners();
     this.#socket.on('message', (data: Buffer) => {
-      if (this.#frame?.equals(data) === true) {
-        this.received += 1;
-        this.#onReceived();
-      } else if (data.toString() === frames.ping) this.#socket.send(frames.pong);
-      else onWrong(`unexpected frame: ${data}`);
+      const text = data.toString();
+      const read = this.#speech.read(text, this.#expected);
+      if (read === undefined) return onWrong(`unexpected frame: ${text}`);
+      if (read.reply !== undefined) this.#socket.send(read.reply);
+      if (read.count > 0) this.take(read.count);
     });
     this.#socket.on('error', (error) => onWrong(error.message));
     this.#socket.on('close', (code) => this.#isClosing || onWrong(`connection closed (${code})`));
   }
 
-  expect(frame: Buffer, onReceived: () => void): void {
-    this.#frame = frame;
+  take(count: number): void {
+    this.received += count;
+    this.#onReceived(count);
+  }
+
+  expect(payload: string, onReceived: (count: number) => void): void {
+    this.#expected = this.#speech.toExpected(payload, this.#userId);
     this.#onReceived = onReceived;
     this.received = 0;
   }

@@ -21,6 +21,16 @@ export function toRequest(path: string, { body, headers }: { body: string; heade
   );
 }
 
+const LAST_CHUNK = '0\r\n\r\n';
+
+/** The body of a response that was sent in chunks. */
+function joinChunks(text: string): string {
+  const sizeEnd = text.indexOf('\r\n');
+  const size = Number.parseInt(text.slice(0, sizeEnd), 16);
+  const start = sizeEnd + 2;
+  return size > 0 ? text.slice(start, start + size) + joinChunks(text.slice(start + size + 2)) : '';
+}
+
 /** Opens a keep-alive connection to this machine. */
 export async function openHttpConnection(port: number): Promise<HttpConnection> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
@@ -39,14 +49,14 @@ function createConnection(socket: Socket): HttpConnection {
     const headEnd = received.indexOf(HEAD_END);
     if (headEnd === -1) return;
     const head = received.slice(0, headEnd);
-    const length = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? Number.NaN);
-    const bodyStart = headEnd + HEAD_END.length;
-    if (received.length < bodyStart + length) return;
-    const body = received.slice(bodyStart);
+    const rest = received.slice(headEnd + HEAD_END.length);
+    const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
+    if (length === undefined ? !rest.endsWith(LAST_CHUNK) : rest.length < Number(length)) return;
+    const body = length === undefined ? joinChunks(rest) : rest;
     received = '';
     const { resolve, reject } = settle ?? { resolve() {}, reject() {} };
     settle = undefined;
-    if (head.startsWith('HTTP/1.1 200 ') && body.length === length) resolve(body);
+    if (head.startsWith('HTTP/1.1 200 ') && body.length === Number(length ?? body.length)) resolve(body);
     else reject(new Error(`unexpected response: ${head}${HEAD_END}${body}`));
   });
   socket.on('error', (error) => settle?.reject(error));

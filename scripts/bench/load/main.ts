@@ -1,24 +1,28 @@
 import jwt from 'jsonwebtoken';
 import {
+  ACCOUNT_ID,
   API_KEY,
   answerQuestions,
   EVENT,
   type LoadOrder,
   type LoadResult,
+  NAMESPACE,
   SECRET,
   type Target,
   userIdOf,
 } from '../wire.js';
-import { type Client, openClient, toFrame } from './client.js';
+import { type Client, type ClientOptions, openClient } from './client.js';
 import { type HttpConnection, openHttpConnection, toRequest } from './http-connection.js';
 
 /** The load generator. It runs in its own process, so that its CPU time is not attributed to a server. */
 
 /** Time after which a delivery counts as lost. */
 const LOST_AFTER_MS = 20_000;
+/** Messages of one call that stores them. */
+const STORED_AT_ONCE = 500;
 
 /** Open connections by server port. The n-th client belongs to the n-th user. */
-const groups = new Map<number, Group>();
+const groups = new Map<string, Group>();
 interface Group {
   clients: Client[];
   /** Problems of all connections. */
@@ -27,14 +31,12 @@ interface Group {
 
 answerQuestions<LoadOrder>(async (order): Promise<LoadResult> => {
   const startedAt = performance.now();
-  const before = process.cpuUsage();
   const operations = await carryOut(order);
-  const { user, system } = process.cpuUsage(before);
-  return { operations, durationMs: performance.now() - startedAt, cpuMicros: user + system };
+  return { operations, durationMs: performance.now() - startedAt };
 });
 process.send?.({ id: 0, answer: {} });
 
-function carryOut(order: LoadOrder): Promise<number> {
+async function carryOut(order: LoadOrder): Promise<number> {
   switch (order.kind) {
     case 'connect':
       return connectClients(order);
@@ -46,6 +48,13 @@ function carryOut(order: LoadOrder): Promise<number> {
       return emitBatches(order);
     case 'fanOut':
       return fanOut(order);
+    case 'store':
+      return storeMessages(order);
+    case 'comeBack':
+      return comeBack(order);
+    case 'wait':
+      await new Promise((resolve) => setTimeout(resolve, order.seconds * 1000));
+      return order.seconds;
   }
 }
 
@@ -62,74 +71,137 @@ const payloadFor = (userId: string): string =>
     unread: 3,
   });
 
-const claimsOf = (userId: string) => ({
-  uid: userId,
-  account_id: 'account-1',
-  workspace_id: 'w-1',
-  scope: 'conversation',
-});
+/** `channels` are Centrifugo's. */
+const tokenOf = ({ protocol }: Target, userId: string): string =>
+  jwt.sign(
+    {
+      ...{ uid: userId, account_id: ACCOUNT_ID, workspace_id: 'w-1', scope: 'conversation' },
+      ...(protocol === 'centrifugo' && { sub: userId, channels: [`user:${userId}`, `kept:${userId}`, 'user:all'] }),
+    },
+    SECRET,
+    { expiresIn: '12h' },
+  );
 
-async function connectClients({ target, count, inFlight }: Order<'connect'>): Promise<number> {
-  const group = groups.get(target.port) ?? { clients: [], problems: [] };
-  groups.set(target.port, group);
+interface Opening {
+  readonly target: Target;
+  readonly namespace?: string | undefined;
+  readonly first: number;
+  readonly count: number;
+  readonly inFlight: number;
+  readonly awaitedBy?: (userId: string) => ClientOptions['awaited'];
+}
+
+async function openClients({
+  target,
+  namespace = NAMESPACE,
+  first,
+  count,
+  inFlight,
+  awaitedBy,
+}: Opening): Promise<void> {
+  const group = groups.get(keyOf(target)) ?? { clients: [], problems: [] };
+  groups.set(keyOf(target), group);
   const onWrong = (what: string): void => void group.problems.push(what);
-  const first = group.clients.length;
-  await inParallel(inFlight, count, async (index) => {
-    const token = jwt.sign(claimsOf(userIdOf(first + index)), SECRET, { expiresIn: '12h' });
-    group.clients[first + index] = await openClient(target, { token, onWrong });
+  // Signed before, so that all come at once.
+  const tokens = Array.from({ length: count }, (_, n) => tokenOf(target, userIdOf(first + n)));
+  await inParallel(inFlight, count, async (n) => {
+    const userId = userIdOf(first + n);
+    const port = at(target.ports, n % target.ports.length);
+    const awaited = awaitedBy?.(userId);
+    group.clients[first + n] = await openClient({
+      ...{ target, port, namespace, userId, token: at(tokens, n), awaited, onWrong },
+    });
   });
+}
+
+async function connectClients({ target, namespace, count, inFlight }: Order<'connect'>): Promise<number> {
+  const first = groups.get(keyOf(target))?.clients.length ?? 0;
+  await openClients({ target, namespace, first, count, inFlight });
   return count;
 }
 
-async function closeClients({ port }: Target): Promise<number> {
-  const clients = groups.get(port)?.clients ?? [];
-  groups.delete(port);
+async function closeClients(target: Target): Promise<number> {
+  const clients = groups.get(keyOf(target))?.clients ?? [];
+  groups.delete(keyOf(target));
   await Promise.all(clients.map((client) => client.close()));
   return clients.length;
 }
 
-async function emitToUsers({ target, requests, inFlight }: Order<'emit'>): Promise<number> {
+/** A call that sends an event to one user. */
+function toCall({ protocol }: Target, userId: string, isDurable: boolean): Buffer {
+  const payload = payloadFor(userId);
+  if (protocol === 'centrifugo') {
+    const body = `{"channel":"${isDurable ? 'kept' : 'user'}:${userId}","data":${payload}}`;
+    return toRequest('/api/publish', { body, headers });
+  }
+  return toRequest(`/emit/${userId}/${EVENT}${isDurable ? '?durable=true' : ''}`, { body: payload, headers });
+}
+
+const SUCCESS = /^\{"(?:success":true|result":)/;
+
+async function emitToUsers({ target, requests, inFlight, isDurable = false, users }: Order<'emit'>): Promise<number> {
   const { clients } = groupOf(target);
-  const messages = clients.map((_client, index) =>
-    toRequest(`/emit/${userIdOf(index)}/${EVENT}`, { body: payloadFor(userIdOf(index)), headers }),
-  );
-  return withDeliveries(target, { perUser: true, deliveries: requests }, async () => {
+  const receivers = Math.min(clients.length, users ?? clients.length);
+  const calls = Array.from({ length: receivers }, (_, index) => toCall(target, userIdOf(index), isDurable));
+  return withDeliveries(target, { receivers, perUser: true, deliveries: requests }, async () => {
     const connections = await openAll(inFlight, target);
     await inParallel(inFlight, requests, async (index, worker) => {
-      const answer = await at(connections, worker).send(at(messages, index % messages.length));
-      if (answer !== '{"success":true,"message":"SUCCESS","data":{"sockets":1}}')
-        throw new Error(`unexpected answer: ${answer}`);
+      const answer = await at(connections, worker).send(at(calls, index % receivers));
+      if (!SUCCESS.test(answer)) throw new Error(`unexpected answer: ${answer}`);
     });
     return { operations: requests, connections };
   });
 }
 
+/** A call that sends an event to several users. */
+function toBatchCall({ protocol }: Target, userIds: readonly string[], isDurable: boolean): Buffer {
+  if (protocol === 'centrifugo') {
+    const commands = userIds.map(
+      (id) => `{"publish":{"channel":"${isDurable ? 'kept' : 'user'}:${id}","data":${payloadFor(id)}}}`,
+    );
+    return toRequest('/api/batch', { body: `{"commands":[${commands.join(',')}]}`, headers });
+  }
+  const items = userIds.map(
+    (id) => `{"userId":"${id}","event":"${EVENT}","payload":${payloadFor(id)}${isDurable ? ',"durable":true' : ''}}`,
+  );
+  return toRequest('/emit', { body: `{"items":[${items.join(',')}]}`, headers });
+}
+
+/** Sends a batch. @throws Error unless every item succeeded */
+async function sendBatch(connection: HttpConnection, request: Buffer, items: number): Promise<void> {
+  const answer = JSON.parse(await connection.send(request)) as {
+    data?: { items: { success: boolean }[] };
+    replies?: { publish?: { result?: object } }[];
+  };
+  const succeeded =
+    answer.data?.items.filter(({ success }) => success) ??
+    answer.replies?.filter(({ publish }) => publish !== undefined);
+  if (succeeded?.length !== items) throw new Error(`${succeeded?.length} of ${items} items succeeded`);
+}
+
 async function emitBatches({ target, requests, itemsPerRequest }: Order<'emitBatch'>): Promise<number> {
   const { clients } = groupOf(target);
-  const items = Array.from({ length: itemsPerRequest }, (_item, index) => {
-    const userId = userIdOf(index % clients.length);
-    return `{"userId":"${userId}","event":"${EVENT}","payload":${payloadFor(userId)}}`;
-  });
-  const request = toRequest('/emit', { body: `{"items":[${items.join(',')}]}`, headers });
+  const userIds = Array.from({ length: itemsPerRequest }, (_, index) => userIdOf(index % clients.length));
+  const request = toBatchCall(target, userIds, false);
   const operations = requests * itemsPerRequest;
-  return withDeliveries(target, { perUser: true, deliveries: operations }, async () => {
+  const expected = { receivers: clients.length, perUser: true, deliveries: operations };
+  return withDeliveries(target, expected, async () => {
     const connections = await openAll(1, target);
-    for (let sent = 0; sent < requests; sent += 1) {
-      const { data } = JSON.parse(await at(connections, 0).send(request)) as {
-        data: { items: { success: boolean }[] };
-      };
-      const succeeded = data.items.filter(({ success }) => success).length;
-      if (succeeded !== itemsPerRequest) throw new Error(`${succeeded} of ${itemsPerRequest} items succeeded`);
-    }
+    for (let sent = 0; sent < requests; sent += 1) await sendBatch(at(connections, 0), request, itemsPerRequest);
     return { operations, connections };
   });
 }
 
 async function fanOut({ target, requests }: Order<'fanOut'>): Promise<number> {
   const { clients } = groupOf(target);
-  const request = toRequest(`/broadcast/${EVENT}`, { body: payloadFor('everybody'), headers });
+  const body = payloadFor('everybody');
+  const request =
+    target.protocol === 'centrifugo'
+      ? toRequest('/api/publish', { body: `{"channel":"user:all","data":${body}}`, headers })
+      : toRequest(`/broadcast/${EVENT}`, { body, headers });
   const operations = requests * clients.length;
-  return withDeliveries(target, { perUser: false, deliveries: operations }, async (received) => {
+  const expected = { receivers: clients.length, perUser: false, deliveries: operations };
+  return withDeliveries(target, expected, async (received) => {
     const connections = await openAll(1, target);
     for (let sent = 1; sent <= requests; sent += 1) {
       await at(connections, 0).send(request);
@@ -139,7 +211,62 @@ async function fanOut({ target, requests }: Order<'fanOut'>): Promise<number> {
   });
 }
 
+async function storeMessages({ target, users, messagesEach }: Order<'store'>): Promise<number> {
+  const [connection] = await openAll(1, target);
+  if (connection === undefined) throw new Error('the target has no port');
+  for (let round = 0; round < messagesEach; round += 1) {
+    for (let first = 0; first < users; first += STORED_AT_ONCE) {
+      const count = Math.min(STORED_AT_ONCE, users - first);
+      const userIds = Array.from({ length: count }, (_, n) => userIdOf(first + n));
+      await sendBatch(connection, toBatchCall(target, userIds, true), count);
+    }
+  }
+  connection.close();
+  return users * messagesEach;
+}
+
+async function comeBack({ target, count, inFlight, messagesEach }: Order<'comeBack'>): Promise<number> {
+  const counter = createCounter();
+  const awaitedBy = (userId: string) => ({ payload: payloadFor(userId), onReceived: counter.add });
+  await openClients({ target, first: 0, count, inFlight, awaitedBy });
+  await counter.reached(count * messagesEach);
+  const { clients, problems } = groupOf(target);
+  for (const [index, { received }] of clients.entries()) {
+    if (received !== messagesEach) problems.push(`client ${index} got ${received} messages instead of ${messagesEach}`);
+  }
+  ensureNoProblems(problems);
+  return count;
+}
+
 const headers = { 'x-api-key': API_KEY };
+
+/** Counts deliveries. */
+function createCounter() {
+  let total = 0;
+  let awaited: { count: number; resolve: () => void } | undefined;
+  return {
+    add(count: number): void {
+      total += count;
+      if (awaited !== undefined && total >= awaited.count) awaited.resolve();
+    },
+    /** @throws Error when the deliveries do not arrive */
+    async reached(count: number): Promise<void> {
+      if (total >= count) return;
+      const arrival = new Promise<void>((resolve) => {
+        awaited = { count, resolve };
+      });
+      await within(LOST_AFTER_MS, arrival, () => `${count - total} of ${count} deliveries are missing`);
+    },
+  };
+}
+
+interface Expected {
+  /** The first so many clients. */
+  readonly receivers: number;
+  /** Each has a message of its own. */
+  readonly perUser: boolean;
+  readonly deliveries: number;
+}
 
 /**
  * Runs `work`, waits until all of its deliveries arrived, and verifies the count of each client.
@@ -147,47 +274,39 @@ const headers = { 'x-api-key': API_KEY };
  */
 async function withDeliveries(
   target: Target,
-  { perUser, deliveries }: { perUser: boolean; deliveries: number },
+  { receivers, perUser, deliveries }: Expected,
   work: (received: (count: number) => Promise<void>) => Promise<{ operations: number; connections: HttpConnection[] }>,
 ): Promise<number> {
   const { clients, problems } = groupOf(target);
-  let total = 0;
-  let awaited: { count: number; resolve: () => void } | undefined;
-  const countOne = (): void => {
-    total += 1;
-    if (total === awaited?.count) awaited.resolve();
-  };
-  const received = async (count: number): Promise<void> => {
-    if (total >= count) return;
-    const arrival = new Promise<void>((resolve) => {
-      awaited = { count, resolve };
-    });
-    await within(LOST_AFTER_MS, arrival, () => `${count - total} of ${count} deliveries are missing`);
-  };
+  const counter = createCounter();
   for (const [index, client] of clients.entries()) {
-    const payload = payloadFor(perUser ? userIdOf(index) : 'everybody');
-    client.expect(toFrame(target.protocol, EVENT, payload), countOne);
+    client.expect(payloadFor(perUser ? userIdOf(index) : 'everybody'), counter.add);
   }
-
-  const { operations, connections } = await work(received);
-  await received(deliveries);
+  const { operations, connections } = await work(counter.reached);
+  await counter.reached(deliveries);
   for (const connection of connections) connection.close();
-  for (const [index, client] of clients.entries()) {
-    const share = Math.floor(deliveries / clients.length) + (index < deliveries % clients.length ? 1 : 0);
+  for (const [index, client] of clients.slice(0, receivers).entries()) {
+    const share = Math.floor(deliveries / receivers) + (index < deliveries % receivers ? 1 : 0);
     if (client.received !== share) problems.push(`client ${index} got ${client.received} messages instead of ${share}`);
   }
-  if (problems.length > 0) throw new Error(problems.slice(0, 5).join('\n'));
+  ensureNoProblems(problems);
   return operations;
 }
 
-function groupOf({ port }: Target): Group {
-  const group = groups.get(port);
-  if (group === undefined) throw new Error(`no client is connected to port ${port}`);
+function ensureNoProblems(problems: readonly string[]): void {
+  if (problems.length > 0) throw new Error(problems.slice(0, 5).join('\n'));
+}
+
+const keyOf = ({ ports }: Target): string => ports.join(' ');
+
+function groupOf(target: Target): Group {
+  const group = groups.get(keyOf(target));
+  if (group === undefined) throw new Error(`no client is connected to ports ${keyOf(target)}`);
   return group;
 }
 
-const openAll = (count: number, { port }: Target): Promise<HttpConnection[]> =>
-  Promise.all(Array.from({ length: count }, () => openHttpConnection(port)));
+const openAll = (count: number, { ports }: Target): Promise<HttpConnection[]> =>
+  Promise.all(Array.from({ length: count }, (_, index) => openHttpConnection(at(ports, index % ports.length))));
 
 /** Runs `task` for 0 to `count` - 1 with `width` workers. */
 async function inParallel(

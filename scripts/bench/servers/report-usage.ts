@@ -5,24 +5,16 @@ import { answerQuestions, type ServerQuestion, type Usage } from '../wire.js';
 const COLLECTIONS = 4;
 
 /**
- * Reports that the server listens on `port`, then answers usage requests. Needs `--expose-gc`.
+ * Reports that the server listens on `port`, then collects garbage on request. Needs `--expose-gc`.
  * @param stop shuts the server down
  */
 export function reportUsage(port: number, stop?: () => Promise<void>): void {
-  answerQuestions<ServerQuestion>(async ({ kind }): Promise<Usage> => {
-    if (kind === 'usageAfterCollection') {
-      for (let run = 0; run < COLLECTIONS; run += 1) {
-        globalThis.gc?.();
-        await setImmediate();
-      }
+  answerQuestions<ServerQuestion>(async (): Promise<Usage> => {
+    for (let run = 0; run < COLLECTIONS; run += 1) {
+      globalThis.gc?.();
+      await setImmediate();
     }
-    const { user, system } = process.cpuUsage();
-    const { heapUsed, rss } = process.memoryUsage();
-    return { cpuMicros: user + system, heapBytes: heapUsed, rssBytes: rss, connections: countConnections() };
+    return { heapBytes: process.memoryUsage().heapUsed };
   }, stop);
   process.send?.({ id: 0, answer: { port } });
 }
-
-/** Open TCP connections: the same count for every server. */
-const countConnections = (): number =>
-  process.getActiveResourcesInfo().filter((resource) => resource === 'TCPSocketWrap').length;

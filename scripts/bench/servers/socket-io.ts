@@ -6,7 +6,7 @@ import express from 'express';
 import jwt from 'jsonwebtoken';
 import { createClient } from 'redis';
 import { Server, type Socket } from 'socket.io';
-import { NAMESPACE, PING_INTERVAL_MS, SECRET } from '../wire.js';
+import { CHATS, NAMESPACE, SECRET } from '../wire.js';
 import { reportUsage } from './report-usage.js';
 
 /**
@@ -15,23 +15,29 @@ import { reportUsage } from './report-usage.js';
  */
 const app = express();
 const http = createServer(app);
-const io = new Server(http, { transports: ['websocket'], serveClient: false, pingInterval: PING_INTERVAL_MS });
+const io = new Server(http, {
+  transports: ['websocket'],
+  serveClient: false,
+  pingInterval: Number(process.env['PING_INTERVAL_MS']),
+});
 await connectRedis(process.env['REDIS_URL']);
 
-const namespace = io.of(NAMESPACE);
-namespace.use((socket: Socket, next) => {
-  try {
-    const claims = jwt.verify(String(socket.handshake.auth['token']), SECRET, { algorithms: ['HS256'] });
-    socket.data = { userId: (claims as jwt.JwtPayload)['uid'] };
-    next();
-  } catch {
-    next(new Error('INVALID_TOKEN'));
-  }
-});
-namespace.on('connection', (socket) => {
-  void socket.join(`user:${socket.data.userId}`);
-});
+for (const namespace of [io.of(NAMESPACE), io.of(CHATS)]) {
+  namespace.use((socket: Socket, next) => {
+    try {
+      const claims = jwt.verify(String(socket.handshake.auth['token']), SECRET, { algorithms: ['HS256'] });
+      socket.data = { userId: (claims as jwt.JwtPayload)['uid'] };
+      next();
+    } catch {
+      next(new Error('INVALID_TOKEN'));
+    }
+  });
+  namespace.on('connection', (socket) => {
+    void socket.join(`user:${socket.data.userId}`);
+  });
+}
 
+const namespace = io.of(NAMESPACE);
 app.use(express.json());
 app.post('/emit/:userId/:event', (request, response) => {
   const room = `user:${request.params.userId}`;
