@@ -1,5 +1,6 @@
 import { type Document, fieldOf, isDocument } from '../bson/values.js';
 import type { Collection } from '../engine/collection.js';
+import type { IndexPlan } from '../engine/planner/index-plan.js';
 import type { Plan } from '../engine/planner/planner.js';
 import { createStatistics, planOf, type ReadRequest, readDocuments } from '../engine/read.js';
 import { fail } from '../errors.js';
@@ -12,37 +13,56 @@ import type { Command, Request } from './request/request.js';
 import { targetCollection } from './request/target.js';
 
 /** A plan in the format of mongod. */
-function describePlan(plan: Plan): Document {
+function describePlan(plan: Plan, sort: Document | undefined): Document {
   switch (plan.kind) {
     case 'key':
       return { stage: 'IDHACK', indexName: '_id_', keyPattern: { _id: 1 } };
     case 'scan':
       return { stage: 'COLLSCAN', direction: plan.isReversed ? 'backward' : 'forward' };
     case 'index': {
-      const { definition } = plan.index;
-      const inputStage = {
-        stage: 'IXSCAN',
-        keyPattern: definition.spec['key'],
-        indexName: definition.name,
-        isMultiKey: plan.index.isMultikey,
-        isUnique: definition.isUnique,
-        isSparse: definition.isSparse,
-        isPartial: definition.partialFilter !== undefined,
-        direction: plan.isReversed ? 'backward' : 'forward',
-        boundedFields: definition.fields.slice(0, plan.bounds.length).map(({ path }) => path),
-        ranges: plan.ranges.length,
+      const inputStages = describeScans(plan);
+      const [inputStage] = inputStages;
+      const isMerged = inputStages.length > 1;
+      return {
+        stage: 'FETCH',
+        inputStage: isMerged ? { stage: 'SORT_MERGE', sortPattern: sort, inputStages } : inputStage,
       };
-      return { stage: 'FETCH', inputStage };
     }
-    default:
-      return { stage: 'FETCH', inputStage: { stage: 'OR', inputStages: plan.plans.map(describePlan) } };
+    case 'merge': {
+      const inputStages = plan.plans.flatMap(describeScans);
+      return { stage: 'FETCH', inputStage: { stage: 'SORT_MERGE', sortPattern: sort, inputStages } };
+    }
+    default: {
+      const inputStages = plan.plans.map((branch) => describePlan(branch, undefined));
+      return { stage: 'FETCH', inputStage: { stage: 'OR', inputStages } };
+    }
   }
+}
+
+/** The scans of an index: one, or one for each range that is merged. */
+function describeScans({ index, bounds, ranges, isReversed, isMerged }: IndexPlan): Document[] {
+  const { definition } = index;
+  const scan = {
+    stage: 'IXSCAN',
+    keyPattern: definition.spec['key'],
+    indexName: definition.name,
+    isMultiKey: index.isMultikey,
+    isUnique: definition.isUnique,
+    isSparse: definition.isSparse,
+    isPartial: definition.partialFilter !== undefined,
+    // The tree of a descending index is ascending.
+    direction: isReversed === (definition.fields[0]?.direction === -1) ? 'forward' : 'backward',
+    boundedFields: definition.fields.slice(0, bounds.length).map(({ path }) => path),
+  };
+  return isMerged && ranges.length > 1
+    ? ranges.map(() => ({ ...scan, ranges: 1 }))
+    : [{ ...scan, ranges: ranges.length }];
 }
 
 const wrap = (stage: Document, inputStage: Document): Document => ({ ...stage, inputStage });
 
 function describeRead(plan: Plan, { sort, skip = 0, limit = 0 }: ReadRequest): Document {
-  let description = describePlan(plan);
+  let description = describePlan(plan, sort);
   const isSorting = sort !== undefined && Object.keys(sort).length > 0 && !plan.isSorted;
   if (isSorting) description = wrap({ stage: 'SORT', sortPattern: sort }, description);
   if (skip > 0) description = wrap({ stage: 'SKIP', skipAmount: skip }, description);

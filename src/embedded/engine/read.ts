@@ -1,10 +1,18 @@
 import { byteLengthOf } from '../bson/size.js';
 import type { Document } from '../bson/values.js';
 import type { Matcher } from '../query/filters/filter.js';
-import { ensureSortable, MAX_SORT_BYTES, parseSort, sortDocuments } from '../query/sort.js';
+import {
+  compileSortOrder,
+  ensureSortable,
+  MAX_SORT_BYTES,
+  parseSort,
+  type SortOrder,
+  sortDocuments,
+} from '../query/sort.js';
 import type { Collection } from './collection.js';
 import type { StoredRecord } from './indexes/collection-index.js';
-import type { IndexHint } from './planner/index-plan.js';
+import { mergeReads } from './merge.js';
+import type { IndexHint, IndexPlan } from './planner/index-plan.js';
 import { type Plan, planRead } from './planner/planner.js';
 import type { Transaction } from './transaction.js';
 
@@ -108,7 +116,8 @@ function dropExcess(matches: Matches, sort: Document): void {
 type Visit = (record: StoredRecord) => boolean;
 
 /** Visits each record that the plan finds once, until the visitor returns false. */
-function walkPlan(collection: Collection, plan: Plan, { statistics, checkTime }: ReadRequest, visit: Visit): void {
+function walkPlan(collection: Collection, plan: Plan, request: ReadRequest, visit: Visit): void {
+  const { statistics, checkTime, sort, matcher } = request;
   let sinceCheck = 0;
   const examine: Visit = (record) => {
     sinceCheck += 1;
@@ -119,10 +128,13 @@ function walkPlan(collection: Collection, plan: Plan, { statistics, checkTime }:
     if (statistics) statistics.documentsExamined += 1;
     return visit(record);
   };
-  walk(collection, plan, { visit: mayRepeat(plan) ? visitOncePerRecord(examine) : examine, statistics });
+  const once = mayRepeat(plan) ? visitOncePerRecord(examine) : examine;
+  const order = (): SortOrder => compileSortOrder(parseSort(sort ?? {}), matcher.collation);
+  walk(collection, plan, { visit: once, statistics, order });
 }
 
-const mayRepeat = (plan: Plan): boolean => plan.kind === 'union' || (plan.kind === 'index' && plan.mayRepeat);
+const mayRepeat = (plan: Plan): boolean =>
+  plan.kind === 'union' || plan.kind === 'merge' || (plan.kind === 'index' && plan.mayRepeat);
 
 function visitOncePerRecord(visit: Visit): Visit {
   const seen = new Set<StoredRecord>();
@@ -136,10 +148,13 @@ function visitOncePerRecord(visit: Visit): Visit {
 interface Walk {
   readonly visit: Visit;
   readonly statistics: ReadStatistics | undefined;
+  /** The requested order. */
+  readonly order: () => SortOrder;
 }
 
 /** @returns false when the visitor stopped */
-function walk(collection: Collection, plan: Plan, { visit, statistics }: Walk): boolean {
+function walk(collection: Collection, plan: Plan, how: Walk): boolean {
+  const { visit, statistics } = how;
   switch (plan.kind) {
     case 'key': {
       const record = collection.records.get(plan.key);
@@ -148,20 +163,34 @@ function walk(collection: Collection, plan: Plan, { visit, statistics }: Walk): 
     }
     case 'scan':
       return walkAll(collection, plan.isReversed, visit);
-    case 'index': {
-      const counting: Visit = statistics
-        ? (record) => {
-            statistics.keysExamined += 1;
-            return visit(record);
-          }
-        : visit;
-      const ranges = plan.isReversed ? [...plan.ranges].reverse() : plan.ranges;
-      return ranges.every((range) => plan.index.scan(range, plan.isReversed, counting));
-    }
+    case 'index':
+      return plan.isMerged ? walkMerged([plan], how) : walkIndex(plan, how);
+    case 'merge':
+      return walkMerged(plan.plans, how);
     default:
-      return plan.plans.every((branch) => walk(collection, branch, { visit, statistics }));
+      return plan.plans.every((branch) => walk(collection, branch, how));
   }
 }
+
+function walkIndex({ index, ranges, isReversed }: IndexPlan, { visit, statistics }: Walk): boolean {
+  const counting: Visit = statistics ? visitCounting(visit, statistics) : visit;
+  const inOrder = isReversed ? [...ranges].reverse() : ranges;
+  return inOrder.every((range) => index.scan(range, isReversed, counting));
+}
+
+function walkMerged(plans: readonly IndexPlan[], { visit, statistics, order }: Walk): boolean {
+  const reads = plans.flatMap(({ index, ranges, isReversed }) =>
+    ranges.map((range) => index.recordsOf(range, isReversed)),
+  );
+  return mergeReads(reads, order(), statistics ? visitCounting(visit, statistics) : visit);
+}
+
+const visitCounting =
+  (visit: Visit, statistics: ReadStatistics): Visit =>
+  (record) => {
+    statistics.keysExamined += 1;
+    return visit(record);
+  };
 
 function walkAll(collection: Collection, isReversed: boolean, visit: Visit): boolean {
   const records = isReversed ? [...collection.records.values()].reverse() : collection.records.values();

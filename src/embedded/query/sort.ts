@@ -54,22 +54,31 @@ export function ensureSortable(bytes: number): void {
   );
 }
 
+/** Sort keys of documents, and their order. */
+export interface SortOrder {
+  /** The keys of a document, one for each field of the sort. */
+  keysOf(document: Document): readonly unknown[];
+  compare(left: readonly unknown[], right: readonly unknown[]): number;
+}
+
+/** Compiles a sort. */
+export function compileSortOrder(fields: readonly SortField[], collation?: Collation): SortOrder {
+  const compare = compileKeyComparison(fields, collation);
+  return { compare, keysOf: compileSortKeys(fields, { compare, collation }) };
+}
+
 /**
  * Compiles a sort to a comparison of documents. In ascending order an array sorts by its least element, in descending
  * order by its greatest. A missing field sorts as null, an empty array below null.
  */
 export function compileSort(sort: Document, collation?: Collation): (a: Document, b: Document) => number {
-  const fields = parseSort(sort);
-  const compare = compileKeyComparison(fields, collation);
-  const keysOf = compileSortKeys(fields, { compare, collation });
+  const { compare, keysOf } = compileSortOrder(parseSort(sort), collation);
   return (a, b) => compare(keysOf(a), keysOf(b));
 }
 
 /** Sorts documents into a new array. The sort is stable and computes the keys of each document once. */
 export function sortDocuments(documents: Iterable<Document>, sort: Document, collation?: Collation): Document[] {
-  const fields = parseSort(sort);
-  const compare = compileKeyComparison(fields, collation);
-  const keysOf = compileSortKeys(fields, { compare, collation });
+  const { compare, keysOf } = compileSortOrder(parseSort(sort), collation);
   const entries: { readonly document: Document; readonly keys: readonly unknown[] }[] = [];
   for (const document of documents) entries.push({ document, keys: keysOf(document) });
   entries.sort((a, b) => compare(a.keys, b.keys));

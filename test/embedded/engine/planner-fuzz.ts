@@ -270,3 +270,66 @@ export function fuzzPlanner(seed: number, queries: number): FuzzReport {
   }
   return { queries: done, plans, sortedByIndex };
 }
+
+const MERGED_KEYS = ['a', 'b', 'c'] as const;
+
+/** A condition on a leading field of an index: few values, so that many documents satisfy it. */
+function leadingCondition(random: Random): unknown {
+  const few = (): unknown => random.pick([0, 1, 'a', null, new ObjectId('6'.repeat(24))]);
+  return random.chance(0.6) ? { $in: Array.from({ length: 1 + random.integer(4) }, few) } : few();
+}
+
+/** Conditions on the leading fields of an index, and a sort by those behind them. */
+function createMergedQuery(random: Random, key: readonly string[]): { filter: Document; sort: Document } {
+  const leading = 1 + random.integer(key.length - 1);
+  const branch = (): Document => ({
+    ...Object.fromEntries(key.slice(0, leading).map((path) => [path, leadingCondition(random)])),
+    ...(random.chance(0.5) && { [key[leading] ?? 'b']: comparison(random) }),
+  });
+  const filter = random.chance(0.5) ? branch() : { $or: Array.from({ length: 2 + random.integer(2) }, branch) };
+  const sorted = key.slice(leading, leading + 1 + random.integer(2));
+  const direction = random.pick([1, -1]);
+  return {
+    filter,
+    sort: Object.fromEntries(sorted.map((path) => [path, random.chance(0.8) ? direction : -direction])),
+  };
+}
+
+/**
+ * Runs random queries for several values of the leading fields of an index, or for several branches of an `$or`, sorted
+ * by the fields behind.
+ * @throws Error as `fuzzPlanner`
+ */
+export function fuzzMerges(seed: number, queries: number): { merged: number; mergedBranches: number } {
+  const random = createRandom(seed);
+  const counts = { merged: 0, mergedBranches: 0 };
+  for (let done = 0; done < queries; ) {
+    const database = new Database({ storage: createMemoryStorage(), onProblem: () => {} });
+    const collection = database.openCollection({ database: 'fuzz', name: 'documents' });
+    const key: readonly string[] = random.pick([MERGED_KEYS, ['b', 'a', 'c'], ['d', 'b', 'c'], ['d', 'c']]);
+    const spec = Object.fromEntries(key.map((path) => [path, random.pick([1, -1])]));
+    database.createIndex(collection, { key: spec, name: 'merged' });
+    database.createIndex(collection, { key: { [random.pick(MERGED_KEYS)]: 1 }, name: 'other' });
+    const few = (): unknown => random.pick([0, 1, 'a', null, new ObjectId('6'.repeat(24))]);
+    for (let id = 0; id < 120; id += 1) {
+      const document: Document = { _id: id, a: few(), d: random.chance(0.5) ? [few(), few()] : few() };
+      for (const path of ['b', 'c']) document[path] = random.chance(0.3) ? few() : scalar(random);
+      // In some collections a field of the sort is an array, which no index can sort by.
+      if (done % 500 > 400 && random.chance(0.02)) document['c'] = [few(), scalar(random) ?? null];
+      insertWhatFits(database, collection, without(document));
+    }
+    changeSome(database, collection, random);
+    for (let query = 0; query < 50; query += 1, done += 1) {
+      const { filter, sort } = createMergedQuery(random, key);
+      const matcher = tryCompile(filter, undefined);
+      if (!matcher) continue;
+      const [skip, limit] = [random.integer(3), random.chance(0.7) ? 1 + random.integer(10) : 0];
+      const request: ReadRequest = { matcher, sort, skip, limit, checkTime: () => {} };
+      const plan = planOf(collection, request);
+      if (plan.kind === 'index' && plan.isMerged) counts.merged += 1;
+      if (plan.kind === 'merge') counts.mergedBranches += 1;
+      compareRead(collection, request, { seed, done, filter, sort, skip, limit, spec, chosen: plan.kind });
+    }
+  }
+  return counts;
+}

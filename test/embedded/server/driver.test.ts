@@ -213,6 +213,48 @@ describe('through the driver', () => {
     expect(sorted['executionStats'].totalDocsExamined).toBe(5);
   });
 
+  test('explains merged reads where MongoDB merges, and sorts in memory where MongoDB does', async () => {
+    const { db } = await startTestServer();
+    const things = db.collection('things');
+    await things.insertMany(
+      Array.from({ length: 2000 }, (_, n) => ({ n, group: n % 5, kind: n % 3, tags: [n % 7, 'x'] })),
+    );
+    await things.createIndex({ group: 1, kind: 1, n: -1 });
+    await things.createIndex({ tags: 1, n: 1 });
+    const explain = async (filter: object, sort: Record<string, 1 | -1>) => {
+      const { queryPlanner, executionStats } = await things.find(filter).sort(sort).limit(10).explain('executionStats');
+      const stages: string[] = [];
+      for (
+        let stage = queryPlanner.winningPlan;
+        stage !== undefined;
+        stage = stage.inputStage ?? stage.inputStages?.[0]
+      )
+        stages.push(stage.stage);
+      return { stages: stages.join(' '), examined: executionStats.totalDocsExamined, plan: queryPlanner.winningPlan };
+    };
+    const groups = { group: { $in: [1, 2, 3] }, kind: { $in: [0, 2] } };
+    const merged = await explain(groups, { n: 1 });
+    expect(merged).toMatchObject({ stages: 'LIMIT FETCH SORT_MERGE IXSCAN', examined: 10 });
+    expect(merged.plan.inputStage.inputStage.inputStages).toHaveLength(6);
+    expect(await explain({ tags: { $in: [1, 'x'] } }, { n: -1 })).toMatchObject({
+      stages: 'LIMIT FETCH SORT_MERGE IXSCAN',
+    });
+    const either = {
+      $or: [
+        { group: 1, kind: 1, n: { $gt: 5 } },
+        { group: 2, kind: 1 },
+      ],
+    };
+    expect(await explain(either, { n: -1 })).toMatchObject({ stages: 'LIMIT FETCH SORT_MERGE IXSCAN', examined: 10 });
+    // MongoDB skips all fields that are bounded to values, so the sort must begin behind them.
+    expect((await explain({ group: { $in: [1, 2] }, kind: 1 }, { kind: 1, n: 1 })).stages).toMatch(/^SORT /);
+    // More than 200 reads are not merged.
+    const many = { group: { $in: Array.from({ length: 101 }, (_, n) => n) }, kind: { $in: [0, 1] } };
+    expect((await explain(many, { n: 1 })).stages).toMatch(/^SORT /);
+    // A range in front of the sort.
+    expect((await explain({ group: { $gt: 1 } }, { n: 1 })).stages).toMatch(/^SORT /);
+  });
+
   test('deletes expired documents only', async () => {
     const { db } = await startTestServer({ expiryIntervalMs: 5 });
     const things = db.collection('things');

@@ -72,6 +72,11 @@ export class CollectionIndex {
     return this.#tree.scan(range, isReversed, visit);
   }
 
+  /** The records of a range in order. The index must not change while they are read. */
+  recordsOf(range: KeyRange, isReversed: boolean): Iterator<StoredRecord, void> {
+    return this.#tree.values(range, isReversed);
+  }
+
   /** Whether replacing one document by the other certainly leaves the entries unchanged. This is a cheap check. */
   isUntouched(before: Document, after: Document): boolean {
     if (!this.#topLevelFields) return false;

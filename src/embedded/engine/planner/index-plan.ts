@@ -26,6 +26,8 @@ export interface IndexPlan {
   readonly isReversed: boolean;
   /** Whether documents come in the requested order. */
   readonly isSorted: boolean;
+  /** Whether that order takes a merge of the ranges, because only each of them is in order. */
+  readonly isMerged: boolean;
   /** Whether a document can occur more than once. */
   readonly mayRepeat: boolean;
 }
@@ -45,9 +47,18 @@ export interface PlanRequest {
 /** The most combinations of intervals. Fields beyond that do not narrow the ranges; the filter checks them. */
 const MAX_RANGES = 4000;
 
+/** The most ranges that are merged. MongoDB: `internalQueryMaxScansToExplode`. */
+const MAX_MERGED_RANGES = 200;
+
+/** How an index provides the requested order. */
+interface Order {
+  readonly isReversed: boolean;
+  readonly isMerged: boolean;
+}
+
 /** The tree is ascending in the first field, so without a sort a descending index is read backwards. */
-const isReadReversed = (index: CollectionIndex, order: ReturnType<typeof orderOf>): boolean =>
-  order === undefined ? index.definition.fields[0]?.direction === -1 : order === 'reversed';
+const isReadReversed = (index: CollectionIndex, order: Order | undefined): boolean =>
+  order?.isReversed ?? index.definition.fields[0]?.direction === -1;
 
 /** A plan that reads a whole index, for a hint. */
 export function wholeIndex(index: CollectionIndex, request: PlanRequest): IndexPlan {
@@ -59,6 +70,7 @@ export function wholeIndex(index: CollectionIndex, request: PlanRequest): IndexP
     ranges: EVERYTHING_BOUNDS.map(toRange),
     isReversed: isReadReversed(index, order),
     isSorted: !request.sort || order !== undefined,
+    isMerged: order?.isMerged === true,
     mayRepeat: index.isMultikey,
   };
 }
@@ -82,16 +94,19 @@ export function planIndex(index: CollectionIndex, request: PlanRequest): IndexPl
     ranges,
     isReversed: isReadReversed(index, order),
     isSorted: !sort || order !== undefined,
+    isMerged: order?.isMerged === true,
     mayRepeat: index.isMultikey,
   };
 }
 
-const sortOrder = (
+function sortOrder(
   index: CollectionIndex,
   bounds: readonly (readonly Interval[])[],
   { sort, matcher }: PlanRequest,
-): 'forward' | 'reversed' | undefined =>
-  sort && isSameCollation(matcher.collation, index.definition.collation) ? orderOf(index, bounds, sort) : undefined;
+): Order | undefined {
+  if (!sort || !isSameCollation(matcher.collation, index.definition.collation)) return undefined;
+  return orderOf(index, bounds, sort) ?? mergedOrderOf(index, bounds, sort);
+}
 
 /** The bounds of the leading fields of the index that the filter bounds without a gap. */
 function fieldBounds(index: CollectionIndex, { predicates, collation }: Matcher): readonly (readonly Interval[])[] {
@@ -157,23 +172,22 @@ function toRanges(index: CollectionIndex, bounds: readonly (readonly Interval[])
 const toRange = (interval: Interval): KeyRange => ({ low: startOf(interval), high: endOf(interval) });
 
 /**
- * The direction in which reading the ranges one after another gives the requested order; undefined for none. An array
- * sorts by its least or greatest element, which an entry does not reveal. After an array field that is bounded to one
- * value, each document has one entry, so the order is right.
+ * The order of reading the ranges one after another, if it is the requested one. An array sorts by its least or greatest
+ * element, which an entry does not reveal. After an array field that is bounded to one value, each document has one
+ * entry, so the order is right.
  */
 function orderOf(
   index: CollectionIndex,
   bounds: readonly (readonly Interval[])[],
   sort: readonly SortField[],
-): 'forward' | 'reversed' | undefined {
+): Order | undefined {
   const { fields } = index.definition;
-  const arrays = new Set(fields.flatMap(({ path }, position) => (index.isMultikeyAt(position) ? path : [])));
   const fixed = fixedFields(index, bounds);
   const leading = fields[0]?.direction ?? 1;
   let position = 0;
   let isReversed: boolean | undefined;
   for (const { path, direction } of sort) {
-    if (arrays.has(path)) return undefined;
+    if (isArrayAt(index, path)) return undefined;
     // A field bounded to one value satisfies any order. Another field must be the next field of the index.
     if (fixed.has(path)) continue;
     while (position < fields.length && fixed.has(fields[position]?.path ?? '')) position += 1;
@@ -185,11 +199,44 @@ function orderOf(
     isReversed = isAgainst;
     position += 1;
   }
-  // With an array that is not bounded to one value, a document has entries in several places.
-  const isRead = (field: number): boolean => field < position || bounds.length > field;
-  if (fields.some(({ path }, field) => arrays.has(path) && !fixed.has(path) && isRead(field))) return undefined;
-  return isReversed ? 'reversed' : 'forward';
+  if (isSpread(index, fixed, Math.max(position, bounds.length))) return undefined;
+  return { isReversed: isReversed === true, isMerged: false };
 }
+
+/**
+ * The order of merging the ranges, if it is the requested one: like MongoDB's `explodeForSort`, the leading fields are
+ * bounded to some values each, and the fields behind them begin with those of the sort.
+ */
+function mergedOrderOf(
+  index: CollectionIndex,
+  bounds: readonly (readonly Interval[])[],
+  sort: readonly SortField[],
+): Order | undefined {
+  const { fields } = index.definition;
+  const count = bounds.findIndex((intervals) => !intervals.every(({ isPoint }) => isPoint));
+  const pointFields = count === -1 ? bounds.length : count;
+  const scans = bounds.slice(0, pointFields).reduce((product, intervals) => product * intervals.length, 1);
+  if (pointFields === 0 || scans > MAX_MERGED_RANGES) return undefined;
+  const leading = fields[0]?.direction ?? 1;
+  let isReversed: boolean | undefined;
+  for (const [position, { path, direction }] of sort.entries()) {
+    const field = fields[pointFields + position];
+    if (field?.path !== path || isArrayAt(index, path)) return undefined;
+    const isAgainst = field.direction * leading !== direction;
+    if (isReversed !== undefined && isReversed !== isAgainst) return undefined;
+    isReversed = isAgainst;
+  }
+  const fixed = new Set(fields.slice(0, pointFields).map(({ path }) => path));
+  if (isSpread(index, fixed, Math.max(pointFields + sort.length, bounds.length))) return undefined;
+  return { isReversed: isReversed === true, isMerged: true };
+}
+
+const isArrayAt = (index: CollectionIndex, path: string): boolean =>
+  index.definition.fields.some((field, position) => field.path === path && index.isMultikeyAt(position));
+
+/** Whether a document can have entries in several places of a range, by an array in the first `count` fields. */
+const isSpread = (index: CollectionIndex, fixed: ReadonlySet<string>, count: number): boolean =>
+  index.definition.fields.slice(0, count).some(({ path }) => !fixed.has(path) && isArrayAt(index, path));
 
 function fixedFields(index: CollectionIndex, bounds: readonly (readonly Interval[])[]): ReadonlySet<string> {
   const fixed = new Set<string>();

@@ -18,7 +18,9 @@ export type Plan =
   | { readonly kind: 'scan'; readonly isReversed: boolean; readonly isSorted: boolean }
   | { readonly kind: 'key'; readonly key: string; readonly isSorted: true }
   | IndexPlan
-  | { readonly kind: 'union'; readonly plans: readonly Plan[]; readonly isSorted: false };
+  | { readonly kind: 'union'; readonly plans: readonly Plan[]; readonly isSorted: false }
+  /** The branches of an `$or`, each of them in the requested order. */
+  | { readonly kind: 'merge'; readonly plans: readonly IndexPlan[]; readonly isSorted: true };
 
 /** The most ranges of a plan that are counted for its estimated cost. */
 const MAX_COUNTED_RANGES = 16;
@@ -66,7 +68,7 @@ function cheapest(collection: PlannedCollection, request: PlanRequest): Plan {
     if (plan) plans.push(plan);
   }
   const scan: Plan = { kind: 'scan', isReversed: false, isSorted: !sort };
-  if (plans.length === 0) return unionPlan(collection, matcher, { total, below: total })?.plan ?? scan;
+  if (plans.length === 0) return unionPlan(collection, request, { total, below: total })?.plan ?? scan;
   if (plans.length === 1 && plans[0] && plans[0].bounds.length > 0 && matcher.disjunctions.length === 0)
     return plans[0];
   const counted = plans.map((plan) => ({ plan, count: plan.bounds.length === 0 ? total : countOf(plan) }));
@@ -79,7 +81,7 @@ function cheapest(collection: PlannedCollection, request: PlanRequest): Plan {
       best = { plan, cost };
     }
   }
-  const union = unionPlan(collection, matcher, { total, below: best.cost });
+  const union = unionPlan(collection, request, { total, below: best.cost });
   return union ? union.plan : best.plan;
 }
 
@@ -115,22 +117,63 @@ function countOf({ index, ranges }: IndexPlan): number {
 /** The cheapest union of plans for the branches of an `$or`, if it costs less than `below`. */
 function unionPlan(
   collection: PlannedCollection,
-  { disjunctions }: Matcher,
+  request: PlanRequest,
   { total, below }: { total: number; below: number },
 ): Candidate | undefined {
   let best: Candidate | undefined;
-  for (const branches of disjunctions) {
-    const plans: Plan[] = [];
-    let cost = 0;
-    for (const matcher of branches) {
-      const plan = planRead(collection, { matcher });
-      plans.push(plan);
-      cost += expectedCost(plan, total);
-    }
-    if (cost < (best?.cost ?? below)) best = { plan: { kind: 'union', plans, isSorted: false }, cost };
+  for (const branches of request.matcher.disjunctions) {
+    const union = mergePlan(collection, branches, request) ?? plainUnion(collection, branches, total);
+    if (union.cost < (best?.cost ?? below)) best = union;
   }
   return best;
 }
+
+function plainUnion(collection: PlannedCollection, branches: readonly Matcher[], total: number): Candidate {
+  const plans = branches.map((matcher) => planRead(collection, { matcher }));
+  const cost = plans.reduce((sum, plan) => sum + expectedCost(plan, total), 0);
+  return { plan: { kind: 'union', plans, isSorted: false }, cost };
+}
+
+/** Like MongoDB, merges the branches of an `$or` when an index provides the order of each. */
+function mergePlan(
+  collection: PlannedCollection,
+  branches: readonly Matcher[],
+  { sort, limit }: PlanRequest,
+): Candidate | undefined {
+  if (!sort) return undefined;
+  const plans: IndexPlan[] = [];
+  let count = 0;
+  for (const matcher of branches) {
+    const found = orderedBranch(collection, { matcher, sort });
+    if (!found) return undefined;
+    plans.push(found.plan);
+    count += found.count;
+  }
+  const cost = limit === undefined ? count : Math.min(count, limit + plans.length);
+  return { plan: { kind: 'merge', plans, isSorted: true }, cost };
+}
+
+/** The cheapest plan of an `$or` branch that is in the requested order. */
+function orderedBranch(
+  collection: PlannedCollection,
+  request: PlanRequest,
+): { plan: IndexPlan; count: number } | undefined {
+  let best: { plan: IndexPlan; count: number } | undefined;
+  for (const index of collection.indexes.values()) {
+    const plan = index.definition.isHidden ? undefined : planIndex(index, request);
+    if (plan === undefined || !isMergeable(plan)) continue;
+    const count = countOf(plan);
+    if (best === undefined || count < best.count) best = { plan, count };
+  }
+  return best;
+}
+
+/** MongoDB merges scans in the direction of their index, and reverses them only behind fields bounded to values. */
+const isMergeable = ({ index, bounds, isSorted, isReversed }: IndexPlan): boolean =>
+  isSorted &&
+  bounds.length > 0 &&
+  (bounds[0]?.every(({ isPoint }) => isPoint) === true ||
+    isReversed === (index.definition.fields[0]?.direction === -1));
 
 function expectedCost(plan: Plan, total: number): number {
   switch (plan.kind) {

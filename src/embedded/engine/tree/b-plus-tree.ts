@@ -89,6 +89,39 @@ export class BPlusTree<V extends Sequenced> {
     return isReversed ? this.#scanDown(range, visit) : this.#scanUp(range, visit);
   }
 
+  /** The values of a range in order, for several scans at once. The tree must not change meanwhile. */
+  values(range: KeyRange, isReversed: boolean): Iterator<V, void> {
+    return isReversed ? this.#valuesDown(range) : this.#valuesUp(range);
+  }
+
+  *#valuesUp({ low, high }: KeyRange): Generator<V, void, undefined> {
+    let leaf: Leaf<V> | undefined = this.#leafOf(low);
+    let position = lowerBound(leaf.keys, low);
+    while (leaf) {
+      const { keys, values }: Leaf<V> = leaf;
+      for (; position < keys.length; position += 1) {
+        if ((keys[position] as string) >= high) return;
+        yield values[position] as V;
+      }
+      leaf = leaf.next;
+      position = 0;
+    }
+  }
+
+  *#valuesDown({ low, high }: KeyRange): Generator<V, void, undefined> {
+    let leaf: Leaf<V> | undefined = this.#leafOf(high);
+    let position = lowerBound(leaf.keys, high) - 1;
+    while (leaf) {
+      const { keys, values }: Leaf<V> = leaf;
+      for (; position >= 0; position -= 1) {
+        if ((keys[position] as string) < low) return;
+        yield values[position] as V;
+      }
+      leaf = leaf.previous;
+      position = leaf ? leaf.keys.length - 1 : -1;
+    }
+  }
+
   #scanUp({ low, high }: KeyRange, visit: (value: V, key: string) => boolean): boolean {
     let leaf: Leaf<V> | undefined = this.#leafOf(low);
     let position = lowerBound(leaf.keys, low);
