@@ -6,6 +6,7 @@ import { GatewayError } from '../errors.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import { isDuplicateKey } from '../platform/mongo/duplicate-key.js';
+import { startPolling } from '../platform/poller.js';
 import type { GatewaySocket, SocketListener } from '../sockets/socket.js';
 import type { Bus } from './bus.js';
 
@@ -63,7 +64,6 @@ export class Revocations {
   /** Unix time in milliseconds of the newest change that was read. */
   #newestMs = 0;
   #isPassDue = false;
-  #polling: Promise<void> | undefined;
 
   constructor(dependencies: Dependencies) {
     this.#dependencies = dependencies;
@@ -74,17 +74,12 @@ export class Revocations {
     const { bus, clock, logger } = this.#dependencies;
     bus.subscribe(TOPIC, (message) => this.#apply(message as Entry));
     await this.#poll();
-    const cancel = clock.every(POLL_INTERVAL_MS, () => {
-      this.#polling ??= this.#poll()
-        .catch((error: unknown) => logger.warn({ err: error }, 'revocations: polling failed; retrying'))
-        .finally(() => {
-          this.#polling = undefined;
-        });
+    return startPolling({
+      clock,
+      intervalMs: POLL_INTERVAL_MS,
+      poll: () => this.#poll(),
+      onError: (error) => logger.warn({ err: error }, 'revocations: polling failed; retrying'),
     });
-    return async () => {
-      cancel();
-      await this.#polling;
-    };
   }
 
   /** @throws GatewayError `INVALID_TOKEN` for a revoked token, `FORBIDDEN` with `retryAfterMs` for a blocked user */

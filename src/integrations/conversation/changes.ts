@@ -1,30 +1,20 @@
 import type { UpdateQuery } from 'mongoose';
 import type { Conversation } from '#shared/models/conversation.js';
-import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
 import { GatewayError, invalid } from '../../errors.js';
-import type { Clock } from '../../platform/clock.js';
-import type { Blocks } from '../users/index.js';
 import { ensureAccess, ensureFullAccess, ensureHeard } from './access.js';
-import type { CounterStore } from './counters/index.js';
-import type { ConversationKind, Description, WireMessage } from './kind.js';
-import { type Publish, toUpdate } from './publish.js';
+import type { ConversationDependencies } from './dependencies.js';
+import type { Description, WireMessage } from './kind.js';
+import { toUpdate } from './publish.js';
 import { type ConversationView, prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
-
-interface Dependencies<D extends Description, M extends WireMessage> {
-  models: Models;
-  kind: ConversationKind<D, M>;
-  counters: CounterStore;
-  blocks: Blocks;
-  publish: Publish;
-  clock: Clock;
-}
 
 type OwnChange = Partial<Pick<Member, 'snoozed_until' | 'archived' | 'show_on_top'>>;
 
 /** Changes conversations, for one participant or for all. */
-export function createChanges<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
+export function createChanges<D extends Description, M extends WireMessage>(
+  dependencies: ConversationDependencies<D, M>,
+) {
   const { models, kind, counters, blocks, publish, clock } = dependencies;
 
   /** Changes the viewer's member and notifies their sockets. */

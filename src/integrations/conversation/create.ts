@@ -3,24 +3,14 @@ import { USERS_MAX } from '#shared/contracts/conversation-parts.js';
 import type { Conversation } from '#shared/models/conversation.js';
 import type { Models } from '#shared/models/index.js';
 import { GatewayError, invalid } from '../../errors.js';
-import type { Clock } from '../../platform/clock.js';
-import type { Blocks } from '../users/index.js';
 import { ensureFullAccess, ensureHeard, namedIn } from './access.js';
-import { type CounterStore, specialChannels } from './counters/index.js';
-import type { ConversationKind, Description, WireMessage } from './kind.js';
+import { specialChannels } from './counters/index.js';
+import type { ConversationDependencies } from './dependencies.js';
+import type { Description, WireMessage } from './kind.js';
 import { createMembers } from './members.js';
-import { type Publish, toUpdate } from './publish.js';
+import { toUpdate } from './publish.js';
 import { type ConversationView, prepareToShow } from './to-wire.js';
 import { canParticipate, type Viewer } from './viewer.js';
-
-interface Dependencies<D extends Description, M extends WireMessage> {
-  models: Models;
-  kind: ConversationKind<D, M>;
-  counters: CounterStore;
-  blocks: Blocks;
-  publish: Publish;
-  clock: Clock;
-}
 
 /** A conversation to create. */
 export interface Draft {
@@ -33,7 +23,9 @@ export interface Draft {
 }
 
 /** Creates conversations and manages their participants. */
-export function createMembership<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
+export function createMembership<D extends Description, M extends WireMessage>(
+  dependencies: ConversationDependencies<D, M>,
+) {
   const { models, kind, counters, blocks, publish, clock } = dependencies;
   const members = createMembers(dependencies);
 

@@ -1,24 +1,18 @@
 import type { Conversation } from '#shared/models/conversation.js';
 import type { Tally } from '#shared/models/counter.js';
-import type { Models } from '#shared/models/index.js';
 import { type Member, type MemberList, memberIndexOf, memberLists } from '#shared/models/member.js';
 import { readDocument } from '../../models/index.js';
+import type { Range } from '../../platform/mongo/keyset.js';
 import { isNamed } from './access.js';
-import type { CounterStore } from './counters/index.js';
 import type { createMembership } from './create.js';
-import type { ConversationKind, Description, WireMessage } from './kind.js';
+import type { ConversationDependencies } from './dependencies.js';
+import type { Description, WireMessage } from './kind.js';
 import type { createMessageLists } from './messages.js';
-import type { Pages } from './pages.js';
-import type { Range } from './ranges.js';
 import { createSearch, type SearchQuery, SORT } from './search.js';
 import { type ConversationView, prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
 
-interface Dependencies<D extends Description, M extends WireMessage> {
-  models: Models;
-  kind: ConversationKind<D, M>;
-  pages: Pages;
-  counters: CounterStore;
+interface Dependencies<D extends Description, M extends WireMessage> extends ConversationDependencies<D, M> {
   messages: ReturnType<typeof createMessageLists<D, M>>;
   membership: ReturnType<typeof createMembership<D, M>>;
 }

@@ -1,21 +1,17 @@
 import { Types } from 'mongoose';
 import type { Conversation } from '#shared/models/conversation.js';
-import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
 import { isNamed, namedIn } from './access.js';
-import type { CountedTransaction, CounterStore } from './counters/index.js';
-import type { ConversationKind, Description, WireMessage } from './kind.js';
+import type { CountedTransaction } from './counters/index.js';
+import type { ConversationDependencies } from './dependencies.js';
+import type { Description, WireMessage } from './kind.js';
 import { activeAt } from './times.js';
 import type { Viewer } from './viewer.js';
 
-interface Dependencies<D extends Description, M extends WireMessage> {
-  models: Models;
-  kind: ConversationKind<D, M>;
-  counters: CounterStore;
-}
-
 /** Stores the members of conversations: the state of each participant. */
-export function createMembers<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
+export function createMembers<D extends Description, M extends WireMessage>(
+  dependencies: ConversationDependencies<D, M>,
+) {
   const { models, kind, counters } = dependencies;
 
   /** Inserts a member for each of the users. */

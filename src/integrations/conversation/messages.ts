@@ -1,19 +1,20 @@
 import { Types } from 'mongoose';
-import type { Models } from '#shared/models/index.js';
 import { GatewayError } from '../../errors.js';
 import { isShowable, readDocument, UNKNOWN_ID } from '../../models/index.js';
+import {
+  type Bounds,
+  type Position,
+  type Range,
+  rangesAfter,
+  rangesBefore,
+  readRanges,
+} from '../../platform/mongo/keyset.js';
 import { ensureAccess } from './access.js';
+import type { ConversationDependencies } from './dependencies.js';
 import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
-import { type Pages, positionOf, readAfter, takeFitting } from './pages.js';
-import { type Position, type Range, rangesBefore } from './ranges.js';
+import { positionOf, takeFitting } from './pages.js';
 import { prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
-
-interface Dependencies<D extends Description, M extends WireMessage> {
-  models: Models;
-  kind: ConversationKind<D, M>;
-  pages: Pages;
-}
 
 const ORDER = ['createdAt', '_id'] as const;
 const NEWEST_FIRST = { createdAt: -1, _id: -1 } as const;
@@ -22,10 +23,12 @@ const TOTAL_MAX = 5000;
 const OLDEST_FIRST = { createdAt: 1, _id: 1 } as const;
 
 /** Reads the messages of one conversation, newest first. */
-export function createMessageLists<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
+export function createMessageLists<D extends Description, M extends WireMessage>(
+  dependencies: ConversationDependencies<D, M>,
+) {
   const { models, kind, pages } = dependencies;
 
-  const readNewest = (conversation: string, range: Range, bounds: { limit: number; skip: number }) =>
+  const readNewest = (conversation: string, range: Range, bounds: Bounds) =>
     readMessages(kind, conversation, { range, sort: NEWEST_FIRST, ...bounds });
 
   const countMessages = (id: string): Promise<number> =>
@@ -60,7 +63,7 @@ export function createMessageLists<D extends Description, M extends WireMessage>
         key: `messages ${viewer.socketId} ${id} ${limit} ${before ?? ''}`,
         order: ORDER,
         start: before === undefined ? undefined : await startOf(id, before),
-        read: (range: Range, bounds: { limit: number; skip: number }) => readNewest(id, range, bounds),
+        read: (range: Range, bounds: Bounds) => readNewest(id, range, bounds),
         sizeOf,
       };
       const [{ items, hasNext }, total] = await Promise.all([pages.read(list, { page, limit }), countMessages(id)]);
@@ -78,13 +81,11 @@ export function createMessageLists<D extends Description, M extends WireMessage>
       const middle = await findMessage(kind, id, message_id);
       const newerMax = Math.floor((limit - 1) / 2);
       const olderMax = limit - 1 - newerMax;
-      const list = {
-        order: ORDER,
-        read: (range: Range, bounds: { limit: number; skip: number }) => readNewest(id, range, bounds),
-      };
       const [newer, older, total] = await Promise.all([
         readNewer(kind, middle, { id, limit: newerMax }),
-        readAfter(list, positionOf(ORDER, middle), olderMax + 1),
+        readRanges(rangesAfter(ORDER, positionOf(ORDER, middle)), olderMax + 1, (range, bounds) =>
+          readNewest(id, range, bounds),
+        ),
         countMessages(id),
       ]);
       const shown = toWindow(middle, newer, older.slice(0, olderMax));
@@ -147,12 +148,9 @@ async function readNewer(
   message: StoredMessage,
   { id, limit }: { id: string; limit: number },
 ): Promise<StoredMessage[]> {
-  const found: StoredMessage[] = [];
-  for (const range of rangesBefore(ORDER, positionOf(ORDER, message))) {
-    if (found.length >= limit) break;
-    const bounds = { skip: 0, limit: limit - found.length };
-    found.push(...(await readMessages(kind, id, { range, sort: OLDEST_FIRST, ...bounds })));
-  }
+  const found = await readRanges(rangesBefore(ORDER, positionOf(ORDER, message)), limit, (range, bounds) =>
+    readMessages(kind, id, { range, sort: OLDEST_FIRST, ...bounds }),
+  );
   return found.reverse();
 }
 

@@ -1,7 +1,7 @@
 import { invalid } from '../../errors.js';
 import { storedValue } from '../../models/index.js';
 import type { Clock } from '../../platform/clock.js';
-import { type Position, type Range, rangesAfter } from './ranges.js';
+import { type Bounds, type Position, type Range, rangesAfter, readRanges } from '../../platform/mongo/keyset.js';
 
 /** A paged list in a descending, total order. */
 export interface OrderedList<T extends object> {
@@ -10,7 +10,7 @@ export interface OrderedList<T extends object> {
   /** The sort fields. */
   readonly order: readonly (keyof T & string)[];
   /** Reads entries in that order. @param range an additional driver filter; values are not cast */
-  read(range: Range, bounds: { limit: number; skip: number }): Promise<T[]>;
+  readonly read: (range: Range, bounds: Bounds) => Promise<T[]>;
   /** The list begins after this entry; absent: with the first entry. */
   readonly start?: Position | undefined;
   /** Size of an entry; absent: not limited. A page stays below {@link PAGE_SIZE_MAX}. */
@@ -80,7 +80,7 @@ export function createPages(clock: Clock): Pages {
       const found =
         position === undefined
           ? await jump(list, { limit: limit + 1, skip: offset })
-          : await readAfter(list, position, limit + 1);
+          : await readRanges(rangesAfter(list.order, position), limit + 1, list.read);
       const wanted = found.slice(0, limit);
       const items = list.sizeOf === undefined ? wanted : takeFitting(wanted, list.sizeOf);
       const last = items.at(-1);
@@ -101,32 +101,14 @@ async function jump<T extends object>(
   { limit, skip }: { limit: number; skip: number },
 ): Promise<T[]> {
   const { start } = list;
-  const read = (bounds: { limit: number; skip: number }): Promise<T[]> =>
-    start === undefined ? list.read({}, bounds) : skipAfter(list, start, bounds);
+  const read = async (bounds: Bounds): Promise<T[]> => {
+    if (start === undefined) return list.read({}, bounds);
+    return (await readRanges(rangesAfter(list.order, start), bounds.skip + bounds.limit, list.read)).slice(bounds.skip);
+  };
   if (skip <= SKIPPED_MAX) return read({ limit, skip });
   const [first] = await read({ limit: 1, skip: SKIPPED_MAX });
   if (first !== undefined) throw invalid('page', 'is too far from the last page that was read');
   return [];
-}
-
-const skipAfter = async <T extends object>(
-  list: Pick<OrderedList<T>, 'order' | 'read'>,
-  start: Position,
-  { limit, skip }: { limit: number; skip: number },
-): Promise<T[]> => (await readAfter(list, start, skip + limit)).slice(skip);
-
-/** Reads from a cursor onwards. */
-export async function readAfter<T extends object>(
-  list: Pick<OrderedList<T>, 'order' | 'read'>,
-  position: Position,
-  limit: number,
-): Promise<T[]> {
-  const found: T[] = [];
-  for (const range of rangesAfter(list.order, position)) {
-    if (found.length >= limit) break;
-    found.push(...(await list.read(range, { limit: limit - found.length, skip: 0 })));
-  }
-  return found;
 }
 
 /** The cursor of an entry: the stored values of any type, because the index is ordered by them. */

@@ -1,25 +1,13 @@
 import type { ClientSession, Types } from 'mongoose';
-import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
 import { GatewayError } from '../../errors.js';
-import type { Clock } from '../../platform/clock.js';
-import type { Blocks } from '../users/index.js';
 import { ensureFullAccess } from './access.js';
-import type { CounterStore } from './counters/index.js';
-import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
-import { type Publish, toUpdate } from './publish.js';
+import type { ConversationDependencies } from './dependencies.js';
+import type { Description, StoredMessage, WireMessage } from './kind.js';
+import { toUpdate } from './publish.js';
 import { madeAt } from './times.js';
 import { prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
-
-interface Dependencies<D extends Description, M extends WireMessage> {
-  models: Models;
-  kind: ConversationKind<D, M>;
-  counters: CounterStore;
-  blocks: Blocks;
-  publish: Publish;
-  clock: Clock;
-}
 
 /** A message id and its time. */
 interface Position {
@@ -32,7 +20,7 @@ interface Position {
  * transaction. A message is stored in one transaction with the unread counts it raises, so none is counted twice or missed.
  * Reading an older message than before changes nothing.
  */
-export function createRead<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
+export function createRead<D extends Description, M extends WireMessage>(dependencies: ConversationDependencies<D, M>) {
   const { models, kind, counters, blocks, publish, clock } = dependencies;
 
   /** @throws GatewayError `NOT_FOUND` for a message of another conversation */

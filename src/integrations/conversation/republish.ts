@@ -1,17 +1,11 @@
 import type { Conversation } from '#shared/models/conversation.js';
-import type { Models } from '#shared/models/index.js';
 import { participantsOf } from './access.js';
-import type { CounterStore } from './counters/index.js';
 import type { createMembership } from './create.js';
-import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
-import type { Publish } from './publish.js';
+import type { ConversationDependencies } from './dependencies.js';
+import type { Description, StoredMessage, WireMessage } from './kind.js';
 import { prepareToShow } from './to-wire.js';
 
-interface Dependencies<D extends Description, M extends WireMessage> {
-  models: Models;
-  kind: ConversationKind<D, M>;
-  counters: CounterStore;
-  publish: Publish;
+interface Dependencies<D extends Description, M extends WireMessage> extends ConversationDependencies<D, M> {
   membership: ReturnType<typeof createMembership<D, M>>;
 }
 

@@ -1,26 +1,18 @@
 import type { ClientSession, Types } from 'mongoose';
 import type { Conversation } from '#shared/models/conversation.js';
-import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
 import { equalText } from '#shared/models/stored-text.js';
 import { GatewayError } from '../../errors.js';
 import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
 import { acknowledgedReadConcern } from '../../platform/mongo/options.js';
-import type { Blocks } from '../users/index.js';
 import { ensureAccess, ensureHeard, isAccessible, withMembers } from './access.js';
-import type { CounterStore } from './counters/index.js';
-import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
+import type { ConversationDependencies } from './dependencies.js';
+import type { Description, StoredMessage, WireMessage } from './kind.js';
 import type { Notify } from './notify.js';
-import type { Publish } from './publish.js';
 import { activeAt } from './times.js';
 import type { Viewer } from './viewer.js';
 
-interface Dependencies<D extends Description, M extends WireMessage> {
-  models: Models;
-  kind: ConversationKind<D, M>;
-  counters: CounterStore;
-  blocks: Blocks;
-  publish: Publish;
+interface Dependencies<D extends Description, M extends WireMessage> extends ConversationDependencies<D, M> {
   notify: Notify;
 }
 

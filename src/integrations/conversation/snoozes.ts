@@ -1,22 +1,10 @@
 import type { Types } from 'mongoose';
-import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
-import type { Clock } from '../../platform/clock.js';
-import type { Logger } from '../../platform/logger.js';
 import { isNamed } from './access.js';
-import type { CounterStore } from './counters/index.js';
-import type { ConversationKind, Description, WireMessage } from './kind.js';
-import { type Publish, toUpdate } from './publish.js';
+import type { ConversationDependencies } from './dependencies.js';
+import type { Description, WireMessage } from './kind.js';
+import { toUpdate } from './publish.js';
 import { prepareToShow } from './to-wire.js';
-
-interface Dependencies<D extends Description, M extends WireMessage> {
-  models: Models;
-  kind: ConversationKind<D, M>;
-  counters: CounterStore;
-  publish: Publish;
-  clock: Clock;
-  logger: Logger;
-}
 
 /** Ends snoozes when their time is over. */
 export interface Snoozes {
@@ -33,7 +21,9 @@ const BATCH = 100;
  * Every node looks for expired snoozes. The node whose transaction removes one notifies the user; other nodes find nothing
  * to remove. After a crash, the next pass of any node finds the rest.
  */
-export function createSnoozes<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>): Snoozes {
+export function createSnoozes<D extends Description, M extends WireMessage>(
+  dependencies: ConversationDependencies<D, M>,
+): Snoozes {
   const { models, kind, counters, publish, clock, logger } = dependencies;
   let looking: Promise<void> | undefined;
   /** A pass was requested while one was running. */

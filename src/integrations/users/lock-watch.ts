@@ -2,6 +2,7 @@ import { tokenNamespaces } from '#shared/contracts/namespaces.js';
 import type { Integration } from '../../framework/integration.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
+import { startPolling } from '../../platform/poller.js';
 import type { GatewaySocket } from '../../sockets/socket.js';
 import { type Admission, endLocked } from './admission.js';
 import type { People } from './people.js';
@@ -28,7 +29,6 @@ export function createLockWatch(dependencies: Dependencies): Required<Pick<Integ
   const sockets = new Set<GatewaySocket>();
   /** Users of the current pass that are not checked yet. */
   let waiting: string[] = [];
-  let running: Promise<void> | undefined;
 
   const connectedUsers = (): string[] => {
     const ids = new Set<string>();
@@ -44,7 +44,7 @@ export function createLockWatch(dependencies: Dependencies): Required<Pick<Integ
     }
   };
 
-  const look = async (): Promise<void> => {
+  const poll = async (): Promise<void> => {
     if (waiting.length === 0) waiting = connectedUsers();
     for (let chunks = 0; chunks < CHUNKS_PER_INTERVAL && waiting.length > 0; chunks += 1) {
       const locked = await people.lockedOut(waiting.splice(0, CHUNK));
@@ -58,17 +58,9 @@ export function createLockWatch(dependencies: Dependencies): Required<Pick<Integ
       disconnected: (socket) => void sockets.delete(socket),
     },
     start() {
-      const cancel = clock.every(INTERVAL_MS, () => {
-        running ??= look()
-          .catch((error: unknown) => logger.warn({ err: error }, 'checking connected users for locks failed'))
-          .finally(() => {
-            running = undefined;
-          });
-      });
-      return async () => {
-        cancel();
-        await running;
-      };
+      const onError = (error: unknown): void =>
+        logger.warn({ err: error }, 'checking connected users for locks failed');
+      return startPolling({ clock, intervalMs: INTERVAL_MS, poll, onError });
     },
   };
 }

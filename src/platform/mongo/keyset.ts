@@ -1,5 +1,81 @@
 import { type Model, Types } from 'mongoose';
 
+/** A cursor: the stored values of the sort fields. */
+export type Position = readonly unknown[];
+
+/** A filter for a contiguous range of an index. */
+export type Range = Record<string, unknown>;
+
+/** How many entries to read. */
+export interface Bounds {
+  readonly limit: number;
+  readonly skip: number;
+}
+
+/** The BSON types that a sort value can have, in descending BSON order. `null` and missing values come last. */
+const TYPES = ['date', 'bool', 'objectId', 'object', 'string', 'number'] as const;
+
+function typeOf(value: unknown): (typeof TYPES)[number] | undefined {
+  if (value instanceof Date) return 'date';
+  if (value instanceof Types.ObjectId) return 'objectId';
+  if (typeof value === 'boolean') return 'bool';
+  if (typeof value === 'string' || typeof value === 'number') return typeof value as 'string' | 'number';
+  return value === null || value === undefined ? undefined : 'object';
+}
+
+/**
+ * The index ranges after a cursor in a descending order. For `a, b` after (1, 2): `a = 1, b < 2`, then `a < 1`. A single
+ * condition could not be read in index order. MongoDB comparisons match one type only, so ranges for the lower types follow,
+ * and then one for missing values: other services omit fields or store other types.
+ */
+export const rangesAfter = (order: readonly string[], position: Position): Range[] =>
+  toRanges(order, position, (value, isLast) => {
+    const type = typeOf(value);
+    if (type === undefined) return [];
+    const lower = TYPES.slice(TYPES.indexOf(type) + 1);
+    const sameType = value === false ? [] : [{ $lt: value }];
+    if (isLast) return sameType;
+    return [...sameType, ...(lower.length === 0 ? [] : [{ $type: [...lower] }]), null];
+  });
+
+/** The index ranges before a cursor, nearest first: ranges of the ascending order. */
+export const rangesBefore = (order: readonly string[], position: Position): Range[] =>
+  toRanges(order, position, (value, isLast) => {
+    const type = typeOf(value);
+    const higher = type === undefined ? [...TYPES] : TYPES.slice(0, TYPES.indexOf(type));
+    const sameType = type === undefined || value === true ? [] : [{ $gt: value }];
+    return isLast || higher.length === 0 ? sameType : [...sameType, { $type: higher }];
+  });
+
+/** @param beside the conditions for values next to a value, nearest first. The last field is an id, so it has one type. */
+function toRanges(
+  order: readonly string[],
+  position: Position,
+  beside: (value: unknown, isLast: boolean) => unknown[],
+): Range[] {
+  return order
+    .map((field, index) => {
+      const equal = Object.fromEntries(order.slice(0, index).map((before, at) => [before, position[at] ?? null]));
+      return beside(position[index], index === order.length - 1).map((condition) => ({ ...equal, [field]: condition }));
+    })
+    .reverse()
+    .flat();
+}
+
+/** Reads range after range until there are `limit` entries. */
+export async function readRanges<T>(
+  ranges: readonly Range[],
+  limit: number,
+  read: (range: Range, bounds: Bounds) => Promise<T[]>,
+): Promise<T[]> {
+  const found: T[] = [];
+  for (const range of ranges) {
+    if (found.length >= limit) break;
+    found.push(...(await read(range, { limit: limit - found.length, skip: 0 })));
+  }
+  return found;
+}
+
 /** A list ordered by one field and `_id`, with an index that ends in these two. */
 export interface KeysetList {
   /** Equality conditions on the preceding fields of the index, and other filters. */
@@ -10,7 +86,7 @@ export interface KeysetList {
   readonly projection?: Readonly<Record<string, 1>>;
 }
 
-/** A cursor: the position of an entry in such a list. */
+/** A cursor in such a list. */
 export interface KeysetPlace {
   /** The value of the field; `undefined` or `null` when it is missing. */
   readonly value: unknown;
@@ -18,8 +94,8 @@ export interface KeysetPlace {
 }
 
 /**
- * Reads the entries after a cursor, each once, for any value of the field: other services omit it, or store text
- * instead of a date. Passes values to the driver, because Mongoose would cast them to the type in the schema.
+ * Reads the entries after a cursor, each once, for any value of the field. Passes values to the driver, because Mongoose
+ * would cast them to the type in the schema.
  * @param place `undefined`: from the beginning
  */
 export async function readAfter<T>(
@@ -27,17 +103,22 @@ export async function readAfter<T>(
   { base, field, direction, projection }: KeysetList,
   { place, limit }: { place?: KeysetPlace | undefined; limit: number },
 ): Promise<T[]> {
-  const order = direction === 'descending' ? -1 : 1;
-  const sort = { [field]: order, _id: order } as const;
-  const ranges = place === undefined ? [base] : rangesAfter({ base, field, direction }, place);
-  const found: unknown[] = [];
-  for (const range of ranges) {
-    if (found.length >= limit) break;
-    const options = { sort, limit: limit - found.length, ...(projection === undefined ? {} : { projection }) };
-    found.push(...(await collection.find(range, options).toArray()));
-  }
-  return found as T[];
+  const isDescending = direction === 'descending';
+  const order = isDescending ? -1 : 1;
+  const options = {
+    sort: { [field]: order, _id: order },
+    ...(projection === undefined ? {} : { projection }),
+  } as const;
+  const toRanges = isDescending ? rangesAfter : rangesBefore;
+  const ranges = place === undefined ? [{}] : toRanges([field, '_id'], [place.value, place._id]);
+  const found = await readRanges(ranges, limit, (range, bounds) =>
+    collection.find({ ...base, ...range }, { ...options, limit: bounds.limit }).toArray(),
+  );
+  return found as unknown[] as T[];
 }
+
+const LOWEST_ID = new Types.ObjectId('0'.repeat(24));
+const HIGHEST_ID = new Types.ObjectId('f'.repeat(24));
 
 /** The cursor for a list that starts at a time, exclusive. */
 export const placeOfTime = (at: Date, direction: KeysetList['direction']): KeysetPlace => ({
@@ -53,9 +134,8 @@ export function comparePlaces(one: KeysetPlace, other: KeysetPlace): number {
 }
 
 const rankOf = (value: unknown): number => {
-  if (value === undefined || value === null) return -1;
-  const other = OTHER_TYPES.findIndex(({ isOf }) => isOf(value));
-  return other === -1 ? OTHER_TYPES.length : other;
+  const type = typeOf(value);
+  return type === undefined ? -TYPES.length : -TYPES.indexOf(type);
 };
 
 /** @param one of the same type as `other` */
@@ -65,45 +145,4 @@ function compareValues(one: unknown, other: unknown): number {
     return typeof value === 'number' || typeof value === 'boolean' ? Number(value) : String(value);
   }) as [number | string, number | string];
   return left < right ? -1 : left > right ? 1 : 0;
-}
-
-const LOWEST_ID = new Types.ObjectId('0'.repeat(24));
-const HIGHEST_ID = new Types.ObjectId('f'.repeat(24));
-const LOWEST_DATE = new Date(-8_640_000_000_000_000);
-
-/**
- * Types that sort between missing values and dates, ascending, each with its lowest value. MongoDB comparisons match
- * one type only, so each type is a separate range.
- */
-const OTHER_TYPES: readonly { readonly lowest: unknown; readonly isOf: (value: unknown) => boolean }[] = [
-  { lowest: Number.NEGATIVE_INFINITY, isOf: (value) => typeof value === 'number' },
-  { lowest: '', isOf: (value) => typeof value === 'string' },
-  { lowest: {}, isOf: (value) => value?.constructor === Object },
-  { lowest: LOWEST_ID, isOf: (value) => value instanceof Types.ObjectId },
-  { lowest: false, isOf: (value) => typeof value === 'boolean' },
-];
-
-/** The index ranges after a cursor, in the order of the list. */
-function rangesAfter({ base, field, direction }: KeysetList, { value, _id }: KeysetPlace): object[] {
-  const isDescending = direction === 'descending';
-  const from = (lowest: unknown): object => ({ ...base, [field]: { $gte: lowest } });
-  const missing = { ...base, [field]: null };
-  const dates = from(LOWEST_DATE);
-  // Each branch of an `$or` is planned separately, so each repeats the conditions on the index prefix.
-  const allOf = (types: typeof OTHER_TYPES): object[] => types.map(({ lowest }) => from(lowest));
-  if (value === undefined || value === null) {
-    const rest = { ...missing, _id: isDescending ? { $lt: _id } : { $gt: _id } };
-    return isDescending ? [rest] : [rest, { $or: allOf(OTHER_TYPES) }, dates];
-  }
-  const rest = {
-    ...base,
-    [field]: isDescending ? { $lte: value } : { $gte: value },
-    // The first condition bounds the index range; this one removes entries with the same value up to the cursor.
-    $nor: [{ [field]: value, _id: isDescending ? { $gte: _id } : { $lte: _id } }],
-  };
-  if (value instanceof Date) return isDescending ? [rest, { $or: allOf(OTHER_TYPES) }, missing] : [rest];
-  const own = OTHER_TYPES.findIndex(({ isOf }) => isOf(value));
-  const others = allOf(isDescending ? OTHER_TYPES.slice(0, Math.max(own, 0)) : OTHER_TYPES.slice(own + 1));
-  const mixed = { $or: [rest, ...others] };
-  return isDescending ? [mixed, missing] : [mixed, dates];
 }

@@ -2,24 +2,24 @@ import { chatNamespaces } from '#shared/contracts/namespaces.js';
 import { groupTypes } from '#shared/models/user.js';
 import type { Context } from '../../../framework/context.js';
 import type { Integration } from '../../../framework/integration.js';
+import { startPolling } from '../../../platform/poller.js';
 import { rooms } from '../../../realtime/rooms.js';
 import type { GatewaySocket } from '../../../sockets/socket.js';
 import { endLocked, type People } from '../../users/index.js';
 
-/** How often a node reads the users who are connected to it. */
+/** How often a node checks its connected users. */
 const INTERVAL_MS = 5000;
 const CHUNK = 1000;
 
 /**
- * Other services delete users and remove them from groups without telling the gateway. An event is checked when it comes;
- * this ends what such users still receive. Users who are locked out are found sooner, by the lock watch.
+ * Other services delete users and remove them from groups without notification. Each event checks its caller; this
+ * watch stops what such users still receive. The lock watch finds locked users sooner.
  */
 export function createWatch(
   { clock, logger }: Context,
   people: People,
 ): Required<Pick<Integration, 'listener' | 'start'>> {
   const sockets = new Set<GatewaySocket>();
-  let looking: Promise<void> | undefined;
 
   const byUser = (): Map<string, GatewaySocket[]> => {
     const found = new Map<string, GatewaySocket[]>();
@@ -33,7 +33,7 @@ export function createWatch(
     return found;
   };
 
-  const look = async (): Promise<void> => {
+  const poll = async (): Promise<void> => {
     const users = byUser();
     const ids = [...users.keys()];
     for (let start = 0; start < ids.length; start += CHUNK) {
@@ -55,22 +55,13 @@ export function createWatch(
       disconnected: (socket) => void sockets.delete(socket),
     },
     start() {
-      const cancel = clock.every(INTERVAL_MS, () => {
-        looking ??= look()
-          .catch((error: unknown) => logger.warn({ err: error }, 'chats: reading the connected users failed'))
-          .finally(() => {
-            looking = undefined;
-          });
-      });
-      return async () => {
-        cancel();
-        await looking;
-      };
+      const onError = (error: unknown): void => logger.warn({ err: error }, 'chats: checking connected users failed');
+      return startPolling({ clock, intervalMs: INTERVAL_MS, poll, onError });
     },
   };
 }
 
-/** Takes a socket out of the groups that its user has left. */
+/** Removes a socket from the rooms of groups that its user has left. */
 function leaveGroups(socket: GatewaySocket, groups: readonly string[]): void {
   for (const type of groupTypes) {
     if (!groups.includes(type) && socket.rooms.has(rooms.group(type))) void socket.leave(rooms.group(type));

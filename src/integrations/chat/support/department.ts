@@ -3,13 +3,14 @@ import { departmentNamespace } from '#shared/contracts/namespaces.js';
 import { departmentQuery } from '#shared/contracts/support.js';
 import type { Context } from '../../../framework/context.js';
 import type { Integration, Namespace } from '../../../framework/integration.js';
+import { startPolling } from '../../../platform/poller.js';
 import { departmentIn, rooms } from '../../../realtime/rooms.js';
 import type { GatewaySocket, SocketListener } from '../../../sockets/socket.js';
 import { type Blocks, ChatError, type Entrance, toRefusal } from '../shared/index.js';
 import type { ConversationAccess } from './access.js';
 import type { Publisher } from './publisher.js';
 
-/** How often a node looks whether the agents who are connected to it still belong to their departments. */
+/** How often a node checks the membership of its connected agents. */
 const INTERVAL_MS = 5000;
 
 interface Dependencies {
@@ -21,13 +22,12 @@ interface Dependencies {
 
 type Part = Required<Pick<Integration, 'onUserOnline' | 'onUserOffline' | 'start' | 'listener'>>;
 
-/** `/department`: who may look in, who stays, and who else is there. */
+/** The namespace `/department`: access, membership checks and presence of agents. */
 export function createDepartments(
   { models, presence, clock, logger }: Context,
   { entrance, blocks, access, publisher }: Dependencies,
 ): Part & { namespace: Namespace } {
   const sockets = new Map<GatewaySocket, string>();
-  let looking: Promise<void> | undefined;
 
   const namespace: Namespace = {
     name: departmentNamespace,
@@ -44,8 +44,8 @@ export function createDepartments(
     toRefusal,
   };
 
-  /** Tells a socket that has just come which of its colleagues are there. */
-  const snapshot = async (socket: GatewaySocket, departmentId: string): Promise<void> => {
+  /** Sends the online members to a new socket. */
+  const sendSnapshot = async (socket: GatewaySocket, departmentId: string): Promise<void> => {
     try {
       const { principal } = socket.data;
       const [members, blocked] = await Promise.all([
@@ -56,11 +56,11 @@ export function createDepartments(
       const found = await presence.get(shown);
       socket.emit('presence_snapshot', { online: found.flatMap(({ online, userId }) => (online ? userId : [])) });
     } catch (error) {
-      logger.warn({ err: error }, 'support: an agent was not told who is online');
+      logger.warn({ err: error }, 'support: sending the presence snapshot of a department failed');
     }
   };
 
-  const tell = async (userId: string, event: 'agent_online' | 'agent_offline'): Promise<void> => {
+  const publishPresence = async (userId: string, event: 'agent_online' | 'agent_offline'): Promise<void> => {
     if (!isObjectIdOrHexString(userId)) return;
     const [departments, blocked] = await Promise.all([
       models.Department.find({ members: userId }, { _id: 1 }).lean(),
@@ -73,9 +73,9 @@ export function createDepartments(
     }
   };
 
-  /** Other services change members without notice. */
-  const look = async (): Promise<void> => {
-    // Sockets of now: one that connects during the query may be of a department that is not asked about.
+  /** Disconnects agents who are no longer members. Other services change members without notification. */
+  const poll = async (): Promise<void> => {
+    // A copy: a socket that connects during the query may be in a department that was not queried.
     const watched = [...sockets];
     if (watched.length === 0) return;
     const ids = [...new Set(watched.map(([, departmentId]) => departmentId))];
@@ -95,7 +95,7 @@ export function createDepartments(
       const departmentId = departmentIn(socket.rooms);
       if (departmentId === undefined) return;
       sockets.set(socket, departmentId);
-      void snapshot(socket, departmentId);
+      void sendSnapshot(socket, departmentId);
     },
     disconnected: (socket) => void sockets.delete(socket),
   };
@@ -103,20 +103,11 @@ export function createDepartments(
   return {
     namespace,
     listener,
-    onUserOnline: ({ userId }) => tell(userId, 'agent_online'),
-    onUserOffline: ({ userId }) => tell(userId, 'agent_offline'),
+    onUserOnline: ({ userId }) => publishPresence(userId, 'agent_online'),
+    onUserOffline: ({ userId }) => publishPresence(userId, 'agent_offline'),
     start() {
-      const cancel = clock.every(INTERVAL_MS, () => {
-        looking ??= look()
-          .catch((error: unknown) => logger.warn({ err: error }, 'support: could not look who is still a member'))
-          .finally(() => {
-            looking = undefined;
-          });
-      });
-      return async () => {
-        cancel();
-        await looking;
-      };
+      const onError = (error: unknown): void => logger.warn({ err: error }, 'support: checking members failed');
+      return startPolling({ clock, intervalMs: INTERVAL_MS, poll, onError });
     },
   };
 }

@@ -3,6 +3,7 @@ import { support } from '#shared/contracts/support.js';
 import type { Context } from '../../../framework/context.js';
 import { type Integration, mountEvents, mountRoutes } from '../../../framework/integration.js';
 import { createLargeFrames } from '../../../library-internals/large-frames.js';
+import { startPolling } from '../../../platform/poller.js';
 import type { GatewaySocket, SocketListener } from '../../../sockets/socket.js';
 import { ChatError, type ChatServices, toRequestFailure } from '../shared/index.js';
 import { createAcquaintances } from './acquaintances.js';
@@ -86,13 +87,14 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
     onUserOffline: departments.onUserOffline,
     start() {
       const end = departments.start();
-      const sweep = (): Promise<void> =>
-        services.fileStore
-          .sweep()
-          .catch((error: unknown) => logger.warn({ err: error }, 'support: sweeping abandoned files failed'));
-      const cancel = clock.every(SWEEP_MS, () => void sweep());
+      const stopSweeping = startPolling({
+        clock,
+        intervalMs: SWEEP_MS,
+        poll: () => services.fileStore.sweep(),
+        onError: (error) => logger.warn({ err: error }, 'support: sweeping abandoned files failed'),
+      });
       return async () => {
-        cancel();
+        await stopSweeping();
         await Promise.all([end(), services.log.stop(), services.typing.settle()]);
       };
     },

@@ -1,0 +1,20 @@
+import type { Models } from '#shared/models/index.js';
+import type { Clock } from '../../platform/clock.js';
+import type { Logger } from '../../platform/logger.js';
+import type { Blocks } from '../users/index.js';
+import type { CounterStore } from './counters/index.js';
+import type { ConversationKind, Description, WireMessage } from './kind.js';
+import type { Pages } from './pages.js';
+import type { Publish } from './publish.js';
+
+/** What the operations on conversations of one kind share. */
+export interface ConversationDependencies<D extends Description, M extends WireMessage> {
+  readonly models: Models;
+  readonly kind: ConversationKind<D, M>;
+  readonly counters: CounterStore;
+  readonly blocks: Blocks;
+  readonly publish: Publish;
+  readonly pages: Pages;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
