@@ -119,7 +119,7 @@ const person = z.object({
 });
 
 /** A participant. */
-const participant = person.extend({ conversation_active_status: activeStatus });
+export const participant = person.extend({ conversation_active_status: activeStatus });
 
 /** A message of a team conversation, from the point of view of one participant. */
 export const teamMessage = z.object({
@@ -175,7 +175,7 @@ export const prospectConversation = conversationOf(prospectMessage).extend({
   contact_id: person.extend({ phone: z.string().nullable() }).nullable(),
 });
 
-const paging = z.object({
+export const paging = z.object({
   page: z.number().int(),
   limit: z.number().int(),
   total: z.number().int(),

@@ -46,9 +46,9 @@ const reached = z.object({
 });
 
 /** What an emit came to; `id` and `state` when it was durable. */
-const emitted = reached.extend({ id: z.string().optional(), state: deliveryState.optional() });
+export const emitted = reached.extend({ id: z.string().optional(), state: deliveryState.optional() });
 
-const presence = z.object({
+export const presence = z.object({
   userId,
   online: z.boolean(),
   connections: z.number().int(),

@@ -6,6 +6,21 @@ import { connection, delivery, endings, failures } from './connection.js';
 import type { Contract } from './contract.js';
 import { conversation } from './conversation.js';
 import { emitApi } from './emit-api.js';
+import { emitApiExamples, leadFinderExamples, operationsExamples, pushSitesExamples } from './examples/backends.js';
+import { chatsExamples } from './examples/chats.js';
+import { communityExamples, communityNotificationsExamples, communityPeopleExamples } from './examples/community.js';
+import {
+  connectionExamples,
+  deliveryExamples,
+  endingsExamples,
+  failuresExamples,
+  sessionExamples,
+  sharedEventsExamples,
+} from './examples/connection.js';
+import { conversationExamples } from './examples/conversation.js';
+import type { ContractExamples } from './examples/example.js';
+import { prospectExamples } from './examples/prospect.js';
+import { departmentExamples, supportExamples } from './examples/support.js';
 import { leadFinder } from './lead-finder.js';
 import { operations } from './operations.js';
 import { prospect } from './prospect.js';
@@ -33,6 +48,7 @@ export interface PublishedNamespace {
 /** A contract and its namespaces. */
 export interface PublishedContract {
   readonly contract: Contract;
+  readonly examples: ContractExamples;
   /** Empty for REST only. */
   readonly namespaces: readonly PublishedName[];
 }
@@ -78,24 +94,28 @@ const userNamespaces = [...conversationNamespaces, '/v1/shared'] as const;
 const chatNamespaces = ['/', '/department'] as const;
 
 const wire = [
-  { contract: connection, namespaces: [...userNamespaces, ...chatNamespaces, '/v1/lead-finder', '/{site}'] },
-  { contract: endings, namespaces: [...userNamespaces, ...chatNamespaces] },
-  { contract: failures, namespaces: [...userNamespaces, '/v1/lead-finder', '/{site}'] },
-  { contract: delivery, namespaces: [...userNamespaces, '/{site}'] },
-  { contract: session, namespaces: [...userNamespaces, ...chatNamespaces] },
-  { contract: chats, namespaces: ['/'] },
-  { contract: community, namespaces: ['/'] },
-  { contract: communityNotifications, namespaces: ['/'] },
-  { contract: communityPeople, namespaces: ['/'] },
-  { contract: support, namespaces: ['/'] },
-  { contract: department, namespaces: ['/department'] },
-  { contract: conversation, namespaces: conversationNamespaces },
-  { contract: prospect, namespaces: conversationNamespaces },
-  { contract: leadFinder, namespaces: ['/v1/lead-finder'] },
-  { contract: sharedEvents, namespaces: ['/v1/shared'] },
-  { contract: emitApi, namespaces: userNamespaces },
-  { contract: pushSites, namespaces: ['/{site}'] },
-  { contract: operations, namespaces: [] },
+  {
+    contract: connection,
+    examples: connectionExamples,
+    namespaces: [...userNamespaces, ...chatNamespaces, '/v1/lead-finder', '/{site}'],
+  },
+  { contract: endings, examples: endingsExamples, namespaces: [...userNamespaces, ...chatNamespaces] },
+  { contract: failures, examples: failuresExamples, namespaces: [...userNamespaces, '/v1/lead-finder', '/{site}'] },
+  { contract: delivery, examples: deliveryExamples, namespaces: [...userNamespaces, '/{site}'] },
+  { contract: session, examples: sessionExamples, namespaces: [...userNamespaces, ...chatNamespaces] },
+  { contract: chats, examples: chatsExamples, namespaces: ['/'] },
+  { contract: community, examples: communityExamples, namespaces: ['/'] },
+  { contract: communityNotifications, examples: communityNotificationsExamples, namespaces: ['/'] },
+  { contract: communityPeople, examples: communityPeopleExamples, namespaces: ['/'] },
+  { contract: support, examples: supportExamples, namespaces: ['/'] },
+  { contract: department, examples: departmentExamples, namespaces: ['/department'] },
+  { contract: conversation, examples: conversationExamples, namespaces: conversationNamespaces },
+  { contract: prospect, examples: prospectExamples, namespaces: conversationNamespaces },
+  { contract: leadFinder, examples: leadFinderExamples, namespaces: ['/v1/lead-finder'] },
+  { contract: sharedEvents, examples: sharedEventsExamples, namespaces: ['/v1/shared'] },
+  { contract: emitApi, examples: emitApiExamples, namespaces: userNamespaces },
+  { contract: pushSites, examples: pushSitesExamples, namespaces: ['/{site}'] },
+  { contract: operations, examples: operationsExamples, namespaces: [] },
 ] as const satisfies readonly PublishedContract[];
 
 /** The complete wire interface; the OpenAPI and AsyncAPI documents are generated from it. */

@@ -13,7 +13,7 @@ export interface ReplySchemas {
 
 /** An error code. */
 export const errorCode = z.enum(Object.keys(catalogue) as [ErrorCode, ...ErrorCode[]]);
-const errno = z.literal([...new Set<ErrorStatus>(Object.values(catalogue).map(({ status }) => status))]);
+export const errno = z.literal([...new Set<ErrorStatus>(Object.values(catalogue).map(({ status }) => status))]);
 
 /** Optional details of an error. */
 const information = {
@@ -52,7 +52,7 @@ export const chatRequestFailure = z
   .object({ success: z.literal(false), message: z.string(), code: errorCode, ...chatInformation })
   .meta({ title: 'ChatFailure', description: 'The call failed; `message` says why in words, `code` for programs.' });
 
-const eventFailure = z.object({
+export const eventFailure = z.object({
   success: z.literal(false),
   message: errorCode,
   additional_info: z.object({ errno, ...information }),
@@ -61,7 +61,7 @@ const eventFailure = z.object({
 /** The data of `event_error`. */
 export const eventError = eventFailure.extend({ event: z.string() });
 
-const refusalData = z.object({
+export const refusalData = z.object({
   errno,
   message: errorCode,
   retry_after: z.number().int().describe('Seconds after which a connection can succeed.').optional(),

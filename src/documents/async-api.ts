@@ -1,22 +1,24 @@
 import type { PublishedNamespace } from '#shared/contracts/index.js';
 import { configuredNamespaces, publishedContracts, publishedNamespaces, wireVersion } from '#shared/contracts/index.js';
-import { describeChannel, type Part } from './channel.js';
+import { createChannels } from './channel.js';
+import { createSchemaWriter } from './json-schema.js';
+import type { Part } from './messages.js';
 
 /**
  * The AsyncAPI 3.0 document (https://www.asyncapi.com/docs/reference/specification/v3.0.0) of all events, generated
  * from the contracts. Each namespace is a channel; connecting and each event are operations. A message's payload is the
- * argument of `emit`; the reply of an operation is the argument of the acknowledgement.
+ * argument of `emit`; the reply of an operation is the argument of the acknowledgement. Channels refer to messages, and
+ * messages to schemas, that are written once.
  */
 export function createAsyncApi() {
+  const writer = createSchemaWriter('draft-7');
+  const written = createChannels(writer);
   const channels: Record<string, Part> = {};
   const operations: Record<string, Part> = {};
   const namespaces = Object.entries<PublishedNamespace>({ ...publishedNamespaces, ...configuredNamespaces });
   for (const [address, namespace] of namespaces) {
     const spoken = publishedContracts.filter(({ namespaces: where }) => where.some((name) => name === address));
-    const described = describeChannel(
-      { id: channelId(address), address, namespace },
-      spoken.map(({ contract }) => contract),
-    );
+    const described = written.describe({ id: channelId(address), address, namespace }, spoken);
     channels[channelId(address)] = described.channel;
     Object.assign(operations, described.operations);
   }
@@ -34,6 +36,8 @@ export function createAsyncApi() {
     channels,
     operations,
     components: {
+      messages: written.messages,
+      schemas: writer.components,
       securitySchemes: {
         token: {
           type: 'httpApiKey',

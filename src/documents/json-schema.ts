@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { schemaNames } from '#shared/contracts/names.js';
 
 /** A JSON Schema, as part of a document. */
 export type JsonSchema = Record<string, unknown>;
@@ -6,16 +7,67 @@ export type JsonSchema = Record<string, unknown>;
 /** Versions of JSON Schema: OpenAPI 3.1 uses the newer, AsyncAPI 3.0 the older. */
 export type SchemaDialect = 'draft-2020-12' | 'draft-7';
 
+/** Writes the schemas of one document. Named schemas become components, which the others refer to. */
+export interface SchemaWriter {
+  /** The JSON Schema, with a `$ref` for each named schema. */
+  toSchema(schema: z.ZodType): JsonSchema;
+  /** The components that {@link SchemaWriter.toSchema} referred to so far, by name. */
+  readonly components: Readonly<Record<string, JsonSchema>>;
+}
+
+/** Marks a schema that has a name, until it is replaced by a reference. */
+const NAME = 'x-name';
+
 /**
- * Converts a Zod schema to JSON Schema. Omits checks that JSON Schema cannot express, and fields that accept only
- * `undefined`.
+ * Converts a Zod schema to JSON Schema without references. Omits checks that JSON Schema cannot express, and fields that
+ * accept only `undefined`.
  */
-export function toJsonSchema(schema: z.ZodType, dialect: SchemaDialect): JsonSchema {
+export const toJsonSchema = (schema: z.ZodType, dialect: SchemaDialect): JsonSchema =>
+  convert(schema, dialect, new Map());
+
+/** Creates the writer of a document. */
+export function createSchemaWriter(dialect: SchemaDialect): SchemaWriter {
+  const components: Record<string, JsonSchema> = {};
+  const schemas = new Map([...schemaNames].map(([schema, name]) => [name, schema]));
+
+  function toReference(name: string, description: unknown): JsonSchema {
+    const schema = schemas.get(name);
+    if (schema !== undefined && components[name] === undefined) {
+      const { [NAME]: _, ...component } = convert(schema, dialect, schemaNames);
+      // Reserves the place before the schemas inside are replaced.
+      components[name] = component;
+      components[name] = replaceNamed(component) as JsonSchema;
+    }
+    const reference = { $ref: `#/components/schemas/${name}` };
+    if (description === undefined || description === components[name]?.['description']) return reference;
+    // Until draft 7, what stands beside `$ref` is ignored.
+    return dialect === 'draft-7' ? { description, allOf: [reference] } : { description, ...reference };
+  }
+
+  function replaceNamed(part: unknown): unknown {
+    if (Array.isArray(part)) return part.map(replaceNamed);
+    if (part === null || typeof part !== 'object') return part;
+    const { [NAME]: name, ...rest } = part as JsonSchema;
+    if (typeof name === 'string') return toReference(name, rest['description']);
+    return Object.fromEntries(Object.entries(rest).map(([key, inner]) => [key, replaceNamed(inner)]));
+  }
+
+  return {
+    components,
+    toSchema: (schema) => replaceNamed(convert(schema, dialect, schemaNames)) as JsonSchema,
+  };
+}
+
+function convert(schema: z.ZodType, dialect: SchemaDialect, names: ReadonlyMap<z.ZodType, string>): JsonSchema {
   const { $schema: _, ...jsonSchema } = z.toJSONSchema(schema, {
     io: 'input',
     target: dialect,
     unrepresentable: 'any',
-    override: ({ zodSchema, jsonSchema: made }) => simplify(zodSchema._zod.def.type, made),
+    override: ({ zodSchema, jsonSchema: made }) => {
+      simplify(zodSchema._zod.def.type, made);
+      const name = (names as ReadonlyMap<unknown, string>).get(zodSchema);
+      if (name !== undefined) made[NAME] = name;
+    },
   });
   return jsonSchema;
 }

@@ -1,17 +1,20 @@
 import type { z } from 'zod';
 import type { Contract, Route } from '#shared/contracts/contract.js';
+import type { RouteExample } from '#shared/contracts/examples/example.js';
 import { publishedContracts, wireVersion } from '#shared/contracts/index.js';
 import { requestFailure } from '#shared/contracts/reply-schemas.js';
-import { fieldsOf } from './json-schema.js';
-import { json, refer, toComponents, toFailure, toJsonSchema, toSuccess } from './responses.js';
+import { toShown, toSuccessExample } from './examples.js';
+import { createSchemaWriter, fieldsOf, type SchemaWriter } from './json-schema.js';
+import { json, toFailure, toSuccess } from './responses.js';
 
 /** The OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.1) of all REST routes, generated from the contracts. */
 export function createOpenApi() {
+  const writer = createSchemaWriter('draft-2020-12');
   const paths: Record<string, object> = {};
-  for (const { contract } of publishedContracts) {
+  for (const { contract, examples } of publishedContracts) {
     for (const [name, route] of Object.entries(contract.routes)) {
       const path = route.path.replace(/:(\w+)/g, '{$1}');
-      const operation = toOperation(name, route, contract);
+      const operation = toOperation(writer, { name, route, contract, example: examples.routes[name] ?? {} });
       paths[path] = { ...paths[path], [route.method]: operation };
     }
   }
@@ -33,30 +36,38 @@ export function createOpenApi() {
         siteInQuery: { type: 'apiKey', in: 'query', name: 'apiKey', description: 'The same key.' },
         user: { type: 'http', scheme: 'bearer', description: 'The token of a user of the chats, or of a visitor.' },
       },
-      schemas: toComponents(publishedContracts.map(({ contract }) => contract.requestFailure ?? requestFailure)),
+      schemas: writer.components,
     },
   };
 }
 
-function toOperation(name: string, route: Route, { name: tag, requestFailure: failure = requestFailure }: Contract) {
-  const { params, query, headers } = route;
+/** A route of a contract. */
+interface Operation {
+  readonly name: string;
+  readonly route: Route;
+  readonly contract: Contract;
+  readonly example: RouteExample;
+}
+
+function toOperation(writer: SchemaWriter, { name, route, contract, example }: Operation) {
+  const { name: tag, requestFailure: failure = requestFailure } = contract;
   const parameters = [
-    ...parametersOf(params, 'path'),
-    ...parametersOf(query, 'query'),
-    ...parametersOf(headers, 'header'),
+    ...toParameters(writer, route.params, { place: 'path', example: example.params }),
+    ...toParameters(writer, route.query, { place: 'query', example: example.query }),
+    ...toParameters(writer, route.headers, { place: 'header', example: example.headers }),
   ];
   return {
     operationId: `${tag}.${name}`,
     tags: [tag],
     summary: route.summary,
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(route.body === undefined ? {} : { requestBody: toRequestBody(route.body, route.takesForm === true) }),
+    ...(route.body === undefined ? {} : { requestBody: toRequestBody(writer, route, example.body) }),
     ...securityOf(route),
     responses: {
-      [route.status ?? 200]: { description: 'Done.', content: answerOf(route) },
-      ...refusalsOf(route, failure),
-      ...failuresOf(route),
-      default: toFailure(failure),
+      [route.status ?? 200]: { description: 'Done.', content: answerOf(writer, route, example) },
+      ...refusalsOf(writer, route, failure),
+      ...failuresOf(writer, route, example),
+      default: toFailure(writer, failure),
     },
   };
 }
@@ -67,44 +78,60 @@ function securityOf({ caller }: Route) {
   return caller === 'site' ? { security: [{ site: [] }, { siteInQuery: [] }] } : {};
 }
 
-const answerOf = ({ answer, message, text, sendsFile, sends }: Route) => {
+function answerOf(writer: SchemaWriter, { answer, message, text, sendsFile, sends }: Route, example: RouteExample) {
   if (sendsFile === true) return { '*/*': {} };
-  if (sends !== undefined) return typeof sends === 'string' ? { [sends]: {} } : json(toJsonSchema(sends));
-  return text === undefined ? json(toSuccess(answer, message)) : textOf(text);
-};
+  if (typeof sends === 'string') return { [sends]: { example: example.sends } };
+  if (sends !== undefined) return json(writer.toSchema(sends), example.sends);
+  if (text !== undefined) return textOf(text);
+  return json(toSuccess(writer, answer, message), toSuccessExample(example.answer, message ?? 'SUCCESS'));
+}
 
 /** Text responses; with the same status a call can also fail with the JSON body. */
-const refusalsOf = ({ refusals = {} }: Route, failure: z.ZodType) =>
+const refusalsOf = (writer: SchemaWriter, { refusals = {} }: Route, failure: z.ZodType) =>
   Object.fromEntries(
     Object.values(refusals).map(({ status, text }) => [
       status,
-      { description: 'The caller is not allowed.', content: { ...textOf(text), ...json(refer(failure)) } },
+      {
+        description: 'The caller is not allowed.',
+        content: { ...textOf(text), ...toFailure(writer, failure).content },
+      },
     ]),
   );
 
-const failuresOf = ({ failures = {} }: Route) =>
+const failuresOf = (writer: SchemaWriter, { failures = {} }: Route, example: RouteExample) =>
   Object.fromEntries(
     Object.entries(failures).map(([status, schema]) => [
       status,
-      { description: 'The call failed; `message` says why.', content: json(toJsonSchema(schema)) },
+      {
+        description: 'The call failed; `message` says why.',
+        content: json(writer.toSchema(schema), example.failures?.[Number(status)]),
+      },
     ]),
   );
 
-const textOf = (text: string) => ({ 'text/plain': { schema: { const: text } } });
+const textOf = (text: string) => ({ 'text/plain': { schema: { const: text }, example: text } });
 
-const parametersOf = (schema: z.ZodType | undefined, place: 'path' | 'query' | 'header') =>
+/** Where parameters are, and an example of them. */
+interface Parameters {
+  readonly place: 'path' | 'query' | 'header';
+  readonly example: Readonly<Record<string, unknown>> | undefined;
+}
+
+const toParameters = (writer: SchemaWriter, schema: z.ZodType | undefined, { place, example }: Parameters) =>
   schema === undefined
     ? []
-    : fieldsOf(toJsonSchema(schema)).map((field) => ({
+    : fieldsOf(writer.toSchema(schema)).map((field) => ({
         name: field.name,
         in: place,
         required: place === 'path' || field.isRequired,
         schema: field.schema,
+        ...(example?.[field.name] === undefined ? {} : { example: example[field.name] }),
       }));
 
 /** An absent body counts as `{}`. */
-function toRequestBody(body: z.ZodType, takesForm: boolean) {
-  const schema = toJsonSchema(body);
-  const form = takesForm ? { 'application/x-www-form-urlencoded': { schema } } : {};
-  return { required: !body.safeParse({}).success, content: { ...json(schema), ...form } };
+function toRequestBody(writer: SchemaWriter, { body, takesForm }: Route, example: unknown) {
+  if (body === undefined) return {};
+  const content = json(writer.toSchema(body), toShown(example));
+  const form = takesForm === true ? { 'application/x-www-form-urlencoded': content['application/json'] } : {};
+  return { required: !body.safeParse({}).success, content: { ...content, ...form } };
 }

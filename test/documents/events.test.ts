@@ -13,8 +13,8 @@ interface Message {
 }
 
 const document = JSON.parse(JSON.stringify(createAsyncApi()));
-const channels = Object.entries<{ address: string; messages: Record<string, Message> }>(document.channels).map(
-  ([id, { address, messages }]) => ({ id, address, messages }),
+const channels = Object.entries<{ address: string; messages: object }>(document.channels).map(
+  ([id, { address, messages }]) => ({ id, address, messages: resolve(document, messages) as Record<string, Message> }),
 );
 const fixed = channels.filter(({ address }) => !address.includes('{'));
 const compare = createEventComparison(document);

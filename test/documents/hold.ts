@@ -23,14 +23,19 @@ function createComparison(ajv: Ajv | Ajv2020, document: object): Compare {
   };
 }
 
-/** What a reference stands for. */
+/** A part of a document, in which each reference is replaced by what it stands for. */
 export function resolve(document: unknown, part: unknown): unknown {
-  const reference = (part as Part | undefined)?.['$ref'];
-  if (typeof reference !== 'string') return part;
-  return reference
-    .slice(2)
-    .split('/')
-    .reduce((place, key) => (place as Part | undefined)?.[key], document);
+  if (Array.isArray(part)) return part.map((inner) => resolve(document, inner));
+  if (part === null || typeof part !== 'object') return part;
+  const { $ref: reference, ...rest } = part as Part;
+  if (typeof reference === 'string') return resolve(document, follow(document, reference));
+  return Object.fromEntries(Object.entries(rest).map(([key, inner]) => [key, resolve(document, inner)]));
+}
+
+/** What a reference within a document leads to; `undefined` when it leads nowhere. */
+export function follow(document: unknown, reference: string): unknown {
+  const keys = reference.slice(2).split('/');
+  return keys.reduce((place, key) => (place as Part | undefined)?.[key], document);
 }
 
 /** The same schema, which refuses fields that it does not mention. */
