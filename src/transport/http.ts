@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import { parse as parseQueryString } from 'node:querystring';
 import cors from 'cors';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
@@ -14,6 +15,7 @@ import type { Metrics } from '../platform/metrics.js';
 import { parse, parseQuery } from '../validation.js';
 import { createBodyReader, type ReadBody } from './body.js';
 import { setAlways } from './headers.js';
+import { withHotRoutes } from './hot-routes.js';
 import type { AllowsOrigin } from './origins.js';
 
 interface Dependencies {
@@ -29,8 +31,8 @@ interface Dependencies {
 /** Headers of ours that pages of other origins may read. */
 const EXPOSED_HEADERS = ['Allow', 'Content-Disposition', 'Idempotent-Replay', 'Retry-After'];
 
-/** The Express application: the documented middleware, then the routes of the integrations. */
-export function createHttpApp(dependencies: Dependencies): Express {
+/** The Express application: the documented middleware, then the routes of the integrations. Hot routes are matched before it. */
+export function createHttpApp(dependencies: Dependencies): RequestListener {
   const { config } = dependencies;
   const app = express();
   app.disable('etag');
@@ -41,14 +43,20 @@ export function createHttpApp(dependencies: Dependencies): Express {
 
   // The order is documented: cors, JSON body, helmet, nocache. Nothing of it can be told from the outside when the body is
   // read later: by the routes, once their caller is known.
-  app.use(config.corsOrigins.length === 0 ? openCors() : narrowCors(config.corsOrigins, dependencies.allowsOrigin));
-  app.use(setAlways(helmet(), nocache()));
+  const middleware = [
+    config.corsOrigins.length === 0 ? openCors() : narrowCors(config.corsOrigins, dependencies.allowsOrigin),
+    setAlways(helmet(), nocache()),
+  ];
+  app.use(...middleware);
 
   const readBody = createBodyReader(config.bodyLimitBytes);
-  for (const mounted of dependencies.routes) {
-    const { method, path } = mounted.route;
-    app[method](path, toAdmission(mounted), toRequestHandler(mounted, { ...dependencies, readBody }));
-  }
+  const routes = dependencies.routes.map((mounted) => {
+    const { route, authorize } = mounted;
+    const handle = toRequestHandler(mounted, { ...dependencies, readBody });
+    app[route.method](route.path, toAdmission(mounted), handle);
+    const isOfBackend = route.caller === undefined || route.caller === 'backend';
+    return { route, handle, isHot: isOfBackend && route.method === 'post' && authorize === undefined };
+  });
   refuseMethods(app, dependencies.routes);
   app.use(() => {
     throw new GatewayError('NOT_FOUND');
@@ -58,7 +66,7 @@ export function createHttpApp(dependencies: Dependencies): Express {
     if (toFailure !== undefined) app.use(route.path, toErrorHandler(dependencies, toFailure));
   }
   app.use(toErrorHandler(dependencies));
-  return app;
+  return withHotRoutes({ middleware, routes, fallback: app });
 }
 
 /** An OPTIONS request without this header is no preflight, and is answered by its path. */

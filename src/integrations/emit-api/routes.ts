@@ -1,4 +1,4 @@
-import type { Response } from 'express';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { z } from 'zod';
 import type { deliveryQuestion } from '#shared/contracts/deliveries.js';
 import { emitApi, emitItem } from '#shared/contracts/emit-api.js';
@@ -11,7 +11,7 @@ import type { EmitService, WhenAnswered } from './service.js';
 /** Route handlers of the emit API. */
 export const createRoutes = (service: EmitService): RouteHandlers<typeof emitApi> => ({
   async emit({ params: { userId, event }, query, body, request, response }) {
-    const { 'idempotency-key': key } = parse(emitApi.routes.emit.headers, request.headers);
+    const key = keyOf(request.headers);
     const item = toEmit({ ...query, userId, event, payload: body });
     const { answer, isReplay } = await service.toUser(item, whenAnswered(response), key);
     if (isReplay) response.setHeader('Idempotent-Replay', 'true');
@@ -32,13 +32,25 @@ export const createRoutes = (service: EmitService): RouteHandlers<typeof emitApi
   presences: async ({ body: { userIds } }) => ({ users: await service.presencesOf(userIds) }),
 });
 
+/** The idempotency key of a single call; most have none. */
+function keyOf(headers: IncomingHttpHeaders): string | undefined {
+  if (headers['idempotency-key'] === undefined) return undefined;
+  return parse(emitApi.routes.emit.headers, headers)['idempotency-key'];
+}
+
 /** Runs tasks after the response was written. */
-function whenAnswered(response: Response): WhenAnswered {
-  const tasks: (() => void)[] = [];
-  response.once('finish', () => {
-    for (const task of tasks) task();
-  });
-  return (task) => void tasks.push(task);
+function whenAnswered(response: ServerResponse): WhenAnswered {
+  let tasks: (() => void)[] | undefined;
+  return (task) => {
+    if (tasks === undefined) {
+      const all: (() => void)[] = [];
+      tasks = all;
+      response.once('finish', () => {
+        for (const run of all) run();
+      });
+    }
+    tasks.push(task);
+  };
 }
 
 /** The reply to one item of a batch, equal to the response of a single call. */
