@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createAsyncApi } from '../src/documents/async-api.js';
 import { createOpenApi } from '../src/documents/open-api.js';
+import { createReference } from '../src/documents/reference/index.js';
 
-const USAGE = `Describes the wire: REST as OpenAPI 3.1, events as AsyncAPI 3.0, both as JSON.
+const USAGE = `Describes the wire: REST as OpenAPI 3.1, events as AsyncAPI 3.0, both as JSON, and all of it as a page for people.
 
-  npm run --silent contracts openapi     prints one of them
+  npm run --silent contracts openapi     prints one of the documents
   npm run --silent contracts asyncapi
-  npm run contracts -- --out <directory> writes openapi.json and asyncapi.json
+  npm run contracts -- html              writes the page, reference.html
+  npm run contracts -- --out <directory> writes openapi.json, asyncapi.json and reference.html
 `;
 
 const { values, positionals } = parseArgs({
@@ -16,20 +18,25 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 
-const documents: ReadonlyMap<string, object> = new Map<string, object>([
-  ['openapi', createOpenApi()],
-  ['asyncapi', createAsyncApi()],
-]);
 const toText = (document: object): string => `${JSON.stringify(document, null, 2)}\n`;
+const documents: ReadonlyMap<string, () => string> = new Map([
+  ['openapi', () => toText(createOpenApi())],
+  ['asyncapi', () => toText(createAsyncApi())],
+]);
+const PAGE = 'reference.html';
 
-const [name] = positionals;
-const chosen = name === undefined ? undefined : documents.get(name);
-if (values.out !== undefined && name === undefined) {
+const [name = ''] = positionals;
+const print = documents.get(name);
+if (values.out !== undefined && positionals.length === 0) {
   await mkdir(values.out, { recursive: true });
-  for (const [key, document] of documents) await writeFile(join(values.out, `${key}.json`), toText(document));
-} else if (chosen !== undefined && positionals.length === 1 && values.out === undefined) {
-  process.stdout.write(toText(chosen));
-} else {
+  for (const [key, create] of documents) await writeFile(join(values.out, `${key}.json`), create());
+  await writeFile(join(values.out, PAGE), createReference());
+} else if (positionals.length !== 1 || values.out !== undefined || (name !== 'html' && print === undefined)) {
   process.stderr.write(USAGE);
   process.exitCode = values.help ? 0 : 2;
+} else if (print !== undefined) {
+  process.stdout.write(print());
+} else {
+  await writeFile(PAGE, createReference());
+  process.stdout.write(`wrote ${PAGE}\n`);
 }

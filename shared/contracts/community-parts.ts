@@ -95,16 +95,14 @@ export const chat = z.object({
   type: z.enum(['direct', 'group']),
   participants: z.array(z.string()),
   groupName: z.string().nullable(),
-  /** The name of the group, or of the other participant. */
-  chatName: z.string(),
+  chatName: z.string().describe('The name of the group, or of the other participant.'),
   chatImage: z.string().nullable(),
   lastMessage: chatMessage.nullable(),
   lastActivity: isoTime,
   pinnedMessages: z.array(z.string()),
   isMuted: z.boolean(),
   mutedUntil: isoTime.nullable(),
-  /** Unread messages of others, counted up to 100. */
-  unreadCount: z.number().int(),
+  unreadCount: z.number().int().describe('Unread messages of others, counted up to 100.'),
 });
 
 /** A notification. */

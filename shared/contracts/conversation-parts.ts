@@ -35,7 +35,7 @@ const image = z.union([url, z.array(url).max(20)]);
 const messageText = visibleText(10_000);
 
 /** The client's id of a message; a repeated id is a retry. */
-const messageUuid = opaqueId;
+const messageUuid = opaqueId.describe("The client's id of the message; a repeated one is a retry.");
 
 /** An attachment of a message. */
 export const attachment = z.union([
@@ -89,12 +89,15 @@ export const payloads = {
     message_limit: z.number().int().min(0).max(100).default(1),
   }),
   conversation: z.object(conversationId),
-  /** `before`: a message id or a time; returns older messages only. */
-  messages: z.object({ ...conversationId, ...page, before: idOrTime.optional() }),
+  messages: z.object({
+    ...conversationId,
+    ...page,
+    before: idOrTime.describe('A message id or a time; returns older messages only.').optional(),
+  }),
   messagesAround: z.object({ ...conversationId, message_id: objectId, limit: page.limit }),
   typing: z.object({ ...conversationId, is_typing: z.boolean().default(true) }),
   read: z.object({ ...conversationId, message_id: objectId.optional() }),
-  snooze: z.object({ ...conversationId, until: time.nullable() }),
+  snooze: z.object({ ...conversationId, until: time.nullable().describe('`null` shows it again.') }),
   archive: z.object({ ...conversationId, archive: z.boolean().default(true) }),
   pin: z.object({ ...conversationId, show_on_top: z.boolean().default(true) }),
   open: z.object({ ...conversationId, is_open: z.boolean() }),

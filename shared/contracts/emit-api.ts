@@ -27,22 +27,19 @@ const unavailable = (name: string) => z.undefined({ error: `${name} is not avail
 /** Options of an emit to one user. */
 const emitOptions = z.object({
   namespace,
-  /** Stored until each of the user's devices has acknowledged it. */
-  durable: flag.optional(),
-  /** Seconds after which a durable message is not delivered any more. */
-  ttl: seconds.optional(),
-  /** Shown by push, once, unless a device has acknowledged it. Only what is durable is acknowledged, so it is. */
-  push: flag.optional(),
-  /** Milliseconds until then, instead of `PUSH_AFTER_MS`. */
-  push_after: milliseconds.optional(),
+  durable: flag.describe("Stored until each of the user's devices has acknowledged it.").optional(),
+  ttl: seconds.describe('Seconds after which a durable message is not delivered any more.').optional(),
+  push: flag
+    .describe('Shown by push, once, unless a device has acknowledged it. Makes the message durable.')
+    .optional(),
+  push_after: milliseconds.describe('Milliseconds until the push, instead of `PUSH_AFTER_MS`.').optional(),
 });
 
 /** Names a call that may be repeated without being done twice. */
-const idempotencyKey = z.string().min(1).max(128);
+const idempotencyKey = z.string().min(1).max(128).describe('Calls with the same key are done once.');
 
 const reached = z.object({
-  /** Sockets reached on the node that answered; other nodes may have reached more. */
-  sockets: z.number().int(),
+  sockets: z.number().int().describe('Sockets reached on the node that answered; other nodes may have reached more.'),
 });
 
 /** What an emit came to; `id` and `state` when it was durable. */
@@ -147,10 +144,10 @@ export const emitApi = defineContract({
       body: z.object({
         jti: opaqueId.optional(),
         userId: userId.optional(),
-        /** Of the tokens of the user; absent: now. */
-        issued_before: time.optional(),
-        /** How long the revocation is kept: at least as long as such a token is valid. Absent: for ever. */
-        keep_seconds: wholeNumber(1, 3_153_600_000).optional(),
+        issued_before: time.describe('Of the tokens of the user; absent: now.').optional(),
+        keep_seconds: wholeNumber(1, 3_153_600_000)
+          .describe('How long the revocation is kept: at least as long as such a token is valid. Absent: for ever.')
+          .optional(),
       }),
     },
     presence: {

@@ -25,3 +25,22 @@ export type ErrorCode = keyof typeof catalogue;
 
 /** A status of the {@link catalogue}. */
 export type ErrorStatus = (typeof catalogue)[ErrorCode]['status'];
+
+/** What to do about each error. A test compares the sentences with their page. */
+export const remedies: Readonly<Record<ErrorCode, string>> = {
+  VALIDATION_ERROR: '`details` names what is wrong and where',
+  INVALID_TOKEN: 'get a new token: it is missing, expired, revoked, of another user, or not signed by the right key',
+  INVALID_API_KEY: 'use one of `EMIT_API_KEYS`',
+  NOT_ENOUGH_SCOPE: 'the token lacks the scope',
+  FORBIDDEN: 'the caller may see it, but not do this; or the user is blocked',
+  NOT_FOUND: 'there is no such route, namespace, event or thing, or none that the caller may see',
+  METHOD_NOT_ALLOWED: 'use one of the methods in the header `Allow`',
+  CONFLICT: 'something else already exists or is in progress',
+  ALREADY_ASSIGNED: 'another agent has taken the conversation',
+  PAYLOAD_TOO_LARGE: 'the body is larger than `BODY_LIMIT`',
+  FILE_TOO_LARGE: 'the file is larger than `MAX_FILE_SIZE`',
+  QUOTA_EXCEEDED: 'the files of the user take `FILE_QUOTA` bytes, or 100,000 revocations are stored',
+  RATE_LIMITED: 'wait for `retryAfterMs`',
+  INTERNAL_ERROR: 'the log of the gateway says what happened',
+  UNAVAILABLE: 'a service that the gateway depends on is away, or the gateway is too busy',
+};

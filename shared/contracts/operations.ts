@@ -58,5 +58,11 @@ export const operations = defineContract({
       path: '/asyncapi.json',
       sends: document,
     },
+    docs: {
+      summary: 'The events and routes as a page for people.',
+      method: 'get',
+      path: '/docs',
+      sends: 'text/html',
+    },
   },
 });

@@ -66,16 +66,17 @@ export const pushSites = defineContract({
       path: '/send',
       query: z.object({
         site: z.string(),
-        /** Or the header `x-api-key`. */
-        apiKey: z.string().optional(),
-        /** Any value except `false`, `0` and empty: a device that lost messages gets `_resync`. */
-        resync: z.string().max(16).default(''),
+        apiKey: z.string().describe('Or the header `x-api-key`.').optional(),
+        resync: z
+          .string()
+          .max(16)
+          .describe('Any value except `false`, `0` and empty: a device that lost messages gets `_resync`.')
+          .default(''),
       }),
       body: z.object({
         rooms: z.union([roomName, z.array(roomName).min(1).max(ROOMS_MAX)]),
         event: eventName,
-        /** An array holds the arguments; any other value is the only argument. */
-        args: z.unknown().optional(),
+        args: z.unknown().describe('An array holds the arguments; any other value is the only argument.').optional(),
       }),
     },
   },

@@ -73,8 +73,7 @@ export const supportPayloads = {
       .object({
         ...conversationId,
         fileName: z.string().min(1).max(255),
-        /** The browser's MIME type; empty when unknown. */
-        mimeType: z.string().max(128).optional(),
+        mimeType: z.string().max(128).describe("The browser's MIME type; empty when unknown.").optional(),
         clientMessageId: clientMessageId.optional(),
       })
       .nullish(),

@@ -3,6 +3,7 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { deliveryReasons } from '#shared/contracts/deliveries.js';
+import { type ErrorCode, remedies } from '#shared/contracts/errors.js';
 import { configuredNamespaces, publishedContracts, publishedNamespaces, wireVersion } from '#shared/contracts/index.js';
 import { readSettings } from '../../src/config/settings.js';
 import { readSites } from '../../src/config/sites.js';
@@ -191,11 +192,12 @@ describe('the wire', () => {
   });
 
   test('has every error of the catalogue, with its status and whether to retry', () => {
-    const documented = rows('status').map(([status, code, retry]) => [code, status, retry]);
+    const documented = rows('status').map(([status, code, retry, remedy]) => [code, status, retry, remedy]);
     const declared = Object.entries(catalogue).map(([code, { status, retryable }]) => [
       code,
       String(status),
       retryable ? 'yes' : 'no',
+      remedies[code as ErrorCode].replaceAll('`', ''),
     ]);
     expect(documented).toEqual(declared);
   });

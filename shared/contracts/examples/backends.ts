@@ -152,6 +152,7 @@ export const operationsExamples = defineExamples(operations, {
     },
     metrics: { sends: METRICS },
     openApi: { sends: { openapi: '3.1.1', info, paths: {} } },
+    docs: { sends: '<!doctype html>\n<html lang="en">' },
     asyncApi: { sends: { asyncapi: '3.0.0', info, channels: {}, operations: {} } },
   },
 });

@@ -1,6 +1,7 @@
 import type { operations } from '#shared/contracts/operations.js';
 import { createAsyncApi } from '../../documents/async-api.js';
 import { createOpenApi } from '../../documents/open-api.js';
+import { createReference, referencePolicy } from '../../documents/reference/index.js';
 import { GatewayError } from '../../errors.js';
 import type { Context } from '../../framework/context.js';
 import type { RouteHandlers } from '../../framework/integration.js';
@@ -14,6 +15,7 @@ export function createRoutes({
   const { registry } = metrics;
   const openApi = once(() => JSON.stringify(createOpenApi()));
   const asyncApi = once(() => JSON.stringify(createAsyncApi()));
+  const reference = once(createReference);
   return {
     status: async () => undefined,
     healthcheck: async () => undefined,
@@ -30,6 +32,10 @@ export function createRoutes({
     },
     async asyncApi({ response }) {
       response.type('json').send(asyncApi());
+    },
+    async docs({ response }) {
+      response.setHeader('Content-Security-Policy', referencePolicy);
+      response.type('html').send(reference());
     },
   };
 }
