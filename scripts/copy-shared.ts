@@ -3,7 +3,7 @@ import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-const USAGE = `Copies shared/ (contracts, models, utilities) into another service, or checks the copies.
+const USAGE = `Copies shared/ (contracts, clients, models, utilities) into another service, or checks the copies.
 
   npm run copySharedFiles <directory>              copies; what is no longer shared is removed there
   npm run copySharedFiles -- --check <directory>   changes nothing; exit code 1 names stale, missing and extra copies

@@ -10,11 +10,11 @@ export interface TcpProxy {
   restore(): Promise<void>;
 }
 
-/** @param targetPort where connections lead */
-export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
+/** @param targetPort where connections lead @param ownPort absent: a free one */
+export async function startTcpProxy(targetPort: number, ownPort = 0): Promise<TcpProxy> {
   const open = new Set<Socket>();
   let server: Server;
-  let port = 0;
+  let port = ownPort;
   const restore = async (): Promise<void> => {
     server = createServer((near) => {
       const far = dial(targetPort, '127.0.0.1');
