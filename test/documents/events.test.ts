@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createAsyncApi } from '../../src/documents/async-api.js';
 import { addDepartment } from '../integrations/chat/support/chat.js';
 import { openSite, sent } from '../integrations/push-sites/site-client.js';
-import { news, openSiteStage, type SiteStage } from '../integrations/push-sites/site-stage.js';
-import { openStage, type Stage } from '../integrations/stage.js';
+import { createSiteEnvironment, news, type SiteEnvironment } from '../integrations/push-sites/site-environment.js';
 import { type ClientOptions, refusal, type TestClient } from '../support/client.js';
+import { createTestEnvironment, type TestEnvironment } from '../support/environment.js';
 import type { TestGateway } from '../support/gateway.js';
 import { createEventComparison, resolve } from './hold.js';
 
@@ -19,10 +19,10 @@ const channels = Object.entries<{ address: string; messages: object }>(document.
 const fixed = channels.filter(({ address }) => !address.includes('{'));
 const compare = createEventComparison(document);
 
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openStage();
+  stage = await createTestEnvironment();
 });
 afterAll(() => stage.close());
 
@@ -81,12 +81,12 @@ describe.each(fixed)('messages on $address have the documented form', ({ id, add
 });
 
 describe('messages on a push site have the documented form', () => {
-  let sites: SiteStage;
+  let sites: SiteEnvironment;
   let gateway: TestGateway;
   const messages = channels.find(({ address }) => address === '/{site}')?.messages ?? {};
 
   beforeAll(async () => {
-    sites = await openSiteStage();
+    sites = await createSiteEnvironment();
     gateway = await sites.start({ REDIS_URL: '' });
   });
   afterAll(async () => {

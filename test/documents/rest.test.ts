@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createOpenApi } from '../../src/documents/open-api.js';
 import { addConversation, addDepartment } from '../integrations/chat/support/chat.js';
 import { openWebsite, type Website } from '../integrations/push-sites/website.js';
-import { openStage, type Stage, type TestUser } from '../integrations/stage.js';
+import { createTestEnvironment, type TestEnvironment, type TestUser } from '../support/environment.js';
 import { API_KEY, signToken, type TestGateway, type TestResponse } from '../support/gateway.js';
 import { createRestComparison } from './hold.js';
 
@@ -28,20 +28,20 @@ const documented: Documented[] = Object.entries<Record<string, Operation>>(docum
 const guarded = documented.filter(({ operation }) => operation.security?.length !== 0);
 const compare = createRestComparison(document);
 
-let stage: Stage;
+let stage: TestEnvironment;
 let website: Website;
 
 beforeAll(async () => {
   website = await openWebsite();
   const env = { SITE_NAME: 'news', AUTH_URL: `${website.url}/rooms`, API_KEY: 'key of news' };
-  stage = await openStage({ env: { ...env, BODY_LIMIT: '4096' } });
+  stage = await createTestEnvironment({ env: { ...env, BODY_LIMIT: '4096' } });
 });
 afterAll(async () => {
   await stage.close();
   await website.close();
 });
 
-const gatewayOf = ({ nodes: [gateway] }: Stage): TestGateway => {
+const gatewayOf = ({ nodes: [gateway] }: TestEnvironment): TestGateway => {
   if (gateway === undefined) throw new Error('there is no gateway');
   return gateway;
 };

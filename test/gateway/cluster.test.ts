@@ -1,25 +1,18 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect } from '../support/client.js';
-import { startDatabase, type TestDatabase } from '../support/database.js';
-import { startGateway, type TestGateway } from '../support/gateway.js';
-import { startRedis, type TestRedis } from '../support/redis-server.js';
+import { createTestEnvironment, type TestEnvironment } from '../support/environment.js';
+import type { TestGateway } from '../support/gateway.js';
 import { until } from '../support/until.js';
 
-let redis: TestRedis;
-let database: TestDatabase;
+let environment: TestEnvironment;
 let a: TestGateway;
 let b: TestGateway;
 
 beforeAll(async () => {
-  [redis, database] = await Promise.all([startRedis(), startDatabase()]);
-  const env = { REDIS_URL: redis.url, MONGODB_URL: database.url };
-  a = await startGateway(env);
-  b = await startGateway(env);
+  environment = await createTestEnvironment({ nodes: 2 });
+  [a, b] = [environment.node(0), environment.node(1)];
 });
-afterAll(async () => {
-  await Promise.all([a.close(), b.close()]);
-  await Promise.all([redis.dispose(), database.stop()]);
-});
+afterAll(() => environment.close());
 
 /** Both nodes hear each other. */
 const isWhole = async (): Promise<boolean> => {
@@ -69,8 +62,8 @@ test('disconnect ends the sockets on every node', async () => {
 });
 
 test('a limit counts the events of a user on all nodes', async () => {
-  const env = { REDIS_URL: redis.url, MONGODB_URL: database.url, EVENT_LIMIT: '4', EVENT_LIMIT_WINDOW_MS: '60000' };
-  const nodes = await Promise.all([startGateway(env), startGateway(env)]);
+  const env = { EVENT_LIMIT: '4', EVENT_LIMIT_WINDOW_MS: '60000' };
+  const nodes = await Promise.all([environment.startNode(env), environment.startNode(env)]);
   const clients = await Promise.all(nodes.map((node) => connect(node, { claims: { uid: 'busy' } })));
   const answers: string[] = [];
   for (const client of [...clients, ...clients, ...clients]) answers.push((await client.ask('join')).message);
@@ -84,7 +77,7 @@ test('while Redis is away each node serves its own clients; afterwards the nodes
     connect(a, { claims: { uid: 'outage' } }),
     connect(b, { claims: { uid: 'outage' } }),
   ]);
-  await redis.stop();
+  await environment.redis().stop();
   await until(async () => (await a.call('GET', '/health/ready')).status === 503);
   const ready = await a.call('GET', '/health/ready');
   expect(ready.json).toEqual({ success: false, errno: 503, message: 'UNAVAILABLE', missing: ['redis'] });
@@ -97,7 +90,7 @@ test('while Redis is away each node serves its own clients; afterwards the nodes
   expect((await a.call('GET', '/users/outage/presence')).json).toMatchObject({ errno: 503, message: 'UNAVAILABLE' });
   expect((await a.call('GET', '/metrics')).text).toMatch(/gateway_redis_publish_failures_total [1-9]/);
 
-  await redis.start();
+  await environment.redis().start();
   await until(async () => (await a.call('GET', '/health/ready')).status === 200);
   await until(async () => (await b.call('GET', '/health/ready')).status === 200);
   await until(isWhole);

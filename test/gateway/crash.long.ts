@@ -1,23 +1,19 @@
-import mongoose from 'mongoose';
 import { expect, test } from 'vitest';
-import { defineModels } from '../../shared/models/index.js';
 import { PRESENCE_LIMIT_MS } from '../../src/realtime/presence/index.js';
 import { openSurvivor } from '../realtime/delivery/chaos.js';
 import { connect } from '../support/client.js';
-import { startDatabase } from '../support/database.js';
-import { API_KEY, startGateway } from '../support/gateway.js';
-import { startGatewayProcess } from '../support/node-process.js';
-import { startRedis } from '../support/redis-server.js';
+import { createTestEnvironment } from '../support/environment.js';
+import { API_KEY } from '../support/gateway.js';
+import { startGatewayProcess } from '../support/gateway-process.js';
 import { until } from '../support/until.js';
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
 
 test('a killed node leaves no stale presence, and loses nothing that it acknowledged', async () => {
-  const [redis, database] = await Promise.all([startRedis(), startDatabase()]);
-  const connection = await mongoose.createConnection(database.url).asPromise();
-  const { Socket } = defineModels(connection);
-  const env = { REDIS_URL: redis.url, MONGODB_URL: database.url };
-  const survivor = await startGateway(env);
+  const environment = await createTestEnvironment({ hasRedis: true });
+  const { env } = environment;
+  const { Socket } = environment.models;
+  const survivor = environment.node(0);
   const [holder, taker] = await Promise.all([startGatewayProcess(env), startGatewayProcess(env)]);
 
   const ghost = await connect(holder, { claims: { uid: 'ghost' } });
@@ -43,7 +39,5 @@ test('a killed node leaves no stale presence, and loses nothing that it acknowle
   expect(performance.now() - killedAt).toBeLessThan(PRESENCE_LIMIT_MS);
 
   device.close();
-  await survivor.close();
-  await connection.close();
-  await Promise.all([redis.dispose(), database.stop()]);
+  await environment.close();
 });

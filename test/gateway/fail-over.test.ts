@@ -1,22 +1,20 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { dataOf, openStage, type Stage } from '../integrations/stage.js';
 import { openApplication } from '../realtime/delivery/application.js';
-import { type EmbeddedTestDatabase, startEmbeddedDatabase } from '../support/database.js';
+import { startEmbeddedDatabase } from '../support/database.js';
+import { createTestEnvironment, dataOf, type TestEnvironment } from '../support/environment.js';
 import { startReplicaSet, type TestReplicaSet } from '../support/mongo-replica-set.js';
 
-let database: EmbeddedTestDatabase;
 let replicaSet: TestReplicaSet;
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  database = await startEmbeddedDatabase();
+  const database = await startEmbeddedDatabase();
   replicaSet = await startReplicaSet(database.url);
-  stage = await openStage({ database, env: { MONGODB_URL: replicaSet.url } });
+  stage = await createTestEnvironment({ database, env: { MONGODB_URL: replicaSet.url } });
 });
 afterAll(async () => {
   await stage.close();
   await replicaSet.close();
-  await database.stop();
 });
 
 const numbers = Array.from({ length: 100 }, (_, n) => n);

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { addChat, members, open } from '../integrations/chat/community/community.js';
 import { talk as talkInSupport } from '../integrations/chat/support/chat.js';
-import { dataOf, openStage, type Stage } from '../integrations/stage.js';
 import { type EmbeddedTestDatabase, startEmbeddedDatabase } from '../support/database.js';
-import { type Document, type MongoProxy, nameOf, startMongoProxy } from '../support/mongo-proxy.js';
+import { createTestEnvironment, dataOf, type TestEnvironment } from '../support/environment.js';
+import { type Document, type MongoProxy, nameOf } from '../support/mongo-proxy.js';
 
 /*
  * A gateway on a server that answers as MongoDB and other engines do where the embedded database answers otherwise, through
@@ -15,22 +15,19 @@ const HOSTILE_OPTIONS =
 
 let database: EmbeddedTestDatabase;
 let proxy: MongoProxy;
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
   database = await startEmbeddedDatabase();
-  proxy = await startMongoProxy(database.url);
-  stage = await openStage({ database, env: { MONGODB_URL: proxy.url(HOSTILE_OPTIONS), MESSAGE_LIMIT: '100000' } });
+  const env = { MESSAGE_LIMIT: '100000' };
+  stage = await createTestEnvironment({ database, proxyOptions: HOSTILE_OPTIONS, env });
+  proxy = stage.proxy();
 });
 afterEach(() => {
   proxy.rules = {};
   proxy.commands.length = 0;
 });
-afterAll(async () => {
-  await stage.close();
-  await proxy.close();
-  await database.stop();
-});
+afterAll(() => stage.close());
 
 /** Two users with a conversation of the team. */
 async function team() {

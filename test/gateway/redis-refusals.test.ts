@@ -1,40 +1,37 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect } from '../support/client.js';
-import { startDatabase, type TestDatabase } from '../support/database.js';
-import { startGateway, type TestGateway } from '../support/gateway.js';
-import { startRedis, type TestRedis } from '../support/redis-server.js';
+import { createTestEnvironment, type TestEnvironment } from '../support/environment.js';
+import type { TestGateway } from '../support/gateway.js';
+import type { TestRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';
 
-/** Two nodes with a Redis that stands and refuses. */
+/* Two nodes with a Redis that refuses commands. */
 
 const RIGHTS = ['on', 'nopass', '~*', '&*', '+@all'];
-/** What patterns of Redis are made of, which the prefix must not be taken for. */
+/** The special characters of Redis patterns, which must have no effect in the prefix. */
 const REDIS_PREFIX = '{a}[b]*?\\';
+let environment: TestEnvironment;
 let redis: TestRedis;
-let database: TestDatabase;
 let a: TestGateway;
 let b: TestGateway;
 
 const start = (user: string, env: Record<string, string> = {}): Promise<TestGateway> =>
-  startGateway({
+  environment.startNode({
     REDIS_URL: redis.url.replace('redis://', `redis://${user}:any@`),
     REDIS_PREFIX,
-    MONGODB_URL: database.url,
     EVENT_LIMIT: '5',
     EVENT_LIMIT_WINDOW_MS: '600000',
     ...env,
   });
 
 beforeAll(async () => {
-  [redis, database] = await Promise.all([startRedis(), startDatabase()]);
+  environment = await createTestEnvironment({ nodes: 0, hasRedis: true });
+  redis = environment.redis();
   for (const user of ['a', 'b']) await redis.command('ACL', 'SETUSER', user, ...RIGHTS);
   a = await start('a');
   b = await start('b');
 });
-afterAll(async () => {
-  await Promise.all([a.close(), b.close()]);
-  await Promise.all([redis.dispose(), database.stop()]);
-});
+afterAll(() => environment.close());
 
 const isReady = async (node: TestGateway, expected: boolean): Promise<boolean> =>
   (await node.call('GET', '/health/ready')).status === (expected ? 200 : 503);

@@ -1,8 +1,8 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type PublishedNamespace, publishedNamespaces } from '#shared/contracts/index.js';
-import { openStage, type Stage, type TestUser } from '../integrations/stage.js';
 import { connect, refusal, type TestClient } from '../support/client.js';
+import { createTestEnvironment, type TestEnvironment, type TestUser } from '../support/environment.js';
 import { signToken } from '../support/gateway.js';
 import { until } from '../support/until.js';
 
@@ -11,10 +11,10 @@ const namespaces = Object.entries<PublishedNamespace>(publishedNamespaces).flatM
   scopes === undefined ? [] : name,
 );
 
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openStage({ nodes: 2 });
+  stage = await createTestEnvironment({ nodes: 2 });
 });
 
 afterAll(async () => {

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { connect, openSocket } from '../support/client.js';
 import { API_KEY, SECRET, signToken, startGateway } from '../support/gateway.js';
+import { startGatewayProcess } from '../support/gateway-process.js';
 import { type Line, openLine, textFrame, upgradeRequest } from '../support/line.js';
-import { startGatewayProcess } from '../support/node-process.js';
 import { nodeArguments, projectDirectory } from '../support/script.js';
 import { until } from '../support/until.js';
 

@@ -1,29 +1,23 @@
-import mongoose from 'mongoose';
+import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { defineModels, type Models } from '../../shared/models/index.js';
+import type { Models } from '../../shared/models/index.js';
 import { connect, refusal } from '../support/client.js';
 import { createTestClock } from '../support/clock.js';
-import { startDatabase } from '../support/database.js';
+import { createTestEnvironment, type TestEnvironment } from '../support/environment.js';
 import { signToken, startGateway, type TestGateway } from '../support/gateway.js';
 import { until } from '../support/until.js';
 
 const ACCOUNT = '64abc123def0000000000001';
+let environment: TestEnvironment;
 let gateway: TestGateway;
 let models: Models;
-const ends: (() => unknown)[] = [];
 
 beforeAll(async () => {
-  const database = await startDatabase();
-  ends.unshift(() => database.stop());
-  const connection = await mongoose.createConnection(database.url).asPromise();
-  ends.unshift(() => connection.close());
-  models = defineModels(connection);
-  gateway = await startGateway({ MONGODB_URL: database.url, PRESENCE_GRACE_MS: '0' });
-  ends.unshift(() => gateway.close());
+  environment = await createTestEnvironment({ env: { PRESENCE_GRACE_MS: '0' } });
+  gateway = environment.node(0);
+  models = environment.models;
 });
-afterAll(async () => {
-  for (const end of ends) await end();
-});
+afterAll(() => environment.close());
 
 const done = { success: true, message: 'SUCCESS' };
 const refused = (errno: number, message: string) => ({ success: false, message, additional_info: { errno } });
@@ -48,15 +42,12 @@ test.each(['/v1/shared', '/v1/conversation', '/v1/conversation/live'])(
 
 test('a node that starts alone removes the presence of a crashed node', async () => {
   await models.Socket.create({ user: 'ghost', socket_ids: ['left-by-a-crash'] });
-  const database = await startDatabase();
-  const connection = await mongoose.createConnection(database.url).asPromise();
-  const { Socket } = defineModels(connection);
+  const other = await createTestEnvironment({ nodes: 0 });
+  const { Socket } = other.models;
   await Socket.create({ user: 'ghost', socket_ids: ['left-by-a-crash'] });
-  const next = await startGateway({ MONGODB_URL: database.url });
+  await other.startNode();
   expect((await Socket.findOne({ user: 'ghost' }).lean())?.socket_ids).toEqual([]);
-  await next.close();
-  await connection.close();
-  await database.stop();
+  await other.close();
 });
 
 test('a failure without an acknowledgement is sent as event_error', async () => {
@@ -139,7 +130,7 @@ test('a credential in the data must be of the same user', async () => {
 });
 
 test('active_status goes to the account, on both conversation namespaces, and is stored', async () => {
-  const user = await models.User.create({ name: 'Ann', account: new mongoose.Types.ObjectId(ACCOUNT) });
+  const user = await models.User.create({ name: 'Ann', account: new Types.ObjectId(ACCOUNT) });
   const claims = { uid: user.id, account_id: ACCOUNT };
   const [ann, colleague, live, stranger] = await Promise.all([
     connect(gateway, { namespace: '/v1/conversation', claims }),

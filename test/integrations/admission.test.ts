@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type PublishedNamespace, publishedNamespaces } from '#shared/contracts/index.js';
 import { refusal } from '../support/client.js';
 import { createTestClock } from '../support/clock.js';
-import { openStage, type Stage } from './stage.js';
+import { createTestEnvironment, type TestEnvironment } from '../support/environment.js';
 
 /** Every namespace that asks for a token, as the contracts say. */
 const tokenNamespaces = Object.entries<PublishedNamespace>(publishedNamespaces).flatMap(([name, { scopes }]) =>
@@ -13,10 +13,10 @@ const namespaces = tokenNamespaces.filter((name) => name.startsWith('/v1/'));
 
 const clock = createTestClock();
 
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openStage({ nodes: 2, overrides: { clock } });
+  stage = await createTestEnvironment({ nodes: 2, overrides: { clock } });
 });
 
 afterAll(async () => {

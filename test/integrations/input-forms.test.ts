@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createTestEnvironment, dataOf, type TestEnvironment } from '../support/environment.js';
 import { addChat, call, members, open, say } from './chat/community/community.js';
 import { addConversation, openChat } from './chat/support/chat.js';
-import { dataOf, openStage, type Stage } from './stage.js';
 
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openStage();
+  stage = await createTestEnvironment();
 });
 afterAll(() => stage.close());
 

@@ -3,34 +3,24 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { environment } from '../../src/config.js';
 import type { TestClient } from '../support/client.js';
 import { createTestClock } from '../support/clock.js';
-import { startDatabase, type TestDatabase } from '../support/database.js';
-import { type Document, type MongoProxy, startMongoProxy } from '../support/mongo-proxy.js';
-import { createGate } from './chat/shared/two-nodes.js';
-import { dataOf, openStage, type Stage } from './stage.js';
+import { createTestEnvironment, dataOf, type TestEnvironment } from '../support/environment.js';
+import type { Document, MongoProxy } from '../support/mongo-proxy.js';
+import { createGate } from './chat/shared/two-clocks.js';
 
 const { EVENT_TIMEOUT_MS } = environment.parse({});
 /** How long an event waits for others. */
 const TURN_WAIT_MS = 0.75 * EVENT_TIMEOUT_MS;
 
 const clock = createTestClock();
-let database: TestDatabase;
 let proxy: MongoProxy;
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  database = await startDatabase();
-  proxy = await startMongoProxy(database.url);
-  const env = {
-    MONGODB_URL: proxy.url('directConnection=true'),
-    EVENT_TIMEOUT_MS: String(EVENT_TIMEOUT_MS),
-  };
-  stage = await openStage({ database, overrides: { clock }, nodeOptions: () => ({ env }) });
+  const env = { EVENT_TIMEOUT_MS: String(EVENT_TIMEOUT_MS) };
+  stage = await createTestEnvironment({ proxyOptions: 'directConnection=true', overrides: { clock }, env });
+  proxy = stage.proxy();
 });
-afterAll(async () => {
-  await stage?.close();
-  await proxy?.close();
-  await database?.stop();
-});
+afterAll(() => stage.close());
 afterEach(() => {
   proxy.rules = {};
 });

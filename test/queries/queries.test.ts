@@ -5,8 +5,8 @@ import { type IndexSpec, readIndexes } from './rules/index-spec.js';
 import { toTable } from './table.js';
 import { walkCommunity } from './walk/community.js';
 import { walkConversations } from './walk/conversations.js';
+import { createWalkEnvironment, type WalkEnvironment } from './walk/environment.js';
 import { walkPlatform } from './walk/platform.js';
-import { openWalkStage, type WalkStage } from './walk/stage.js';
 import { walkSupport } from './walk/support.js';
 
 /*
@@ -24,12 +24,12 @@ const UNSHARDED: Readonly<Record<string, string>> = {
 /** Collections of an earlier version, which are only taken over. Their indexes are those that it made. */
 const RETIRED: ReadonlySet<unknown> = new Set(['delivery.entries', 'delivery.recipients']);
 
-let stage: WalkStage;
+let stage: WalkEnvironment;
 let indexes: ReadonlyMap<string, readonly IndexSpec[]>;
 let rows: Row[];
 
 beforeAll(async () => {
-  stage = await openWalkStage();
+  stage = await createWalkEnvironment();
   try {
     await walkConversations(stage);
     await walkCommunity(stage);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { dataOf } from '../integrations/stage.js';
 import { connect } from '../support/client.js';
+import { dataOf } from '../support/environment.js';
 import { SECRET, startGateway } from '../support/gateway.js';
 import { runScript } from '../support/script.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';

@@ -3,15 +3,15 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { z } from 'zod';
 import { chat as wireChat, chatMessage as wireMessage } from '#shared/contracts/community-parts.js';
 import { wireFaults } from '../../support/contract.js';
+import { createTestEnvironment, dataOf, type TestEnvironment } from '../../support/environment.js';
 import { askGently, nameOf, storeVariants } from '../foreign.js';
-import { dataOf, openStage, type Stage } from '../stage.js';
 import { addChat, call, type Member, members, open as openCommunity } from './community/community.js';
 import { addConversation, openChat } from './support/chat.js';
 
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openStage();
+  stage = await createTestEnvironment();
 });
 afterAll(() => stage.close());
 

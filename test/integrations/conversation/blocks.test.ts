@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../support/client.js';
-import { dataOf, openStage, type Stage, type TestUser } from '../stage.js';
+import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../support/environment.js';
 
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openStage({ nodes: 2 });
+  stage = await createTestEnvironment({ nodes: 2 });
 });
 
 afterAll(async () => {

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestClock } from '../../support/clock.js';
+import { createTestEnvironment, dataOf, type TestEnvironment } from '../../support/environment.js';
 import { until } from '../../support/until.js';
-import { dataOf, openStage, type Stage } from '../stage.js';
 
 const clock = createTestClock();
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openStage({ overrides: { clock } });
+  stage = await createTestEnvironment({ overrides: { clock } });
 });
 afterAll(() => stage.close());
 

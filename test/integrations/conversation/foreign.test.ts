@@ -6,11 +6,11 @@ import { session } from '#shared/contracts/session.js';
 import type { TestClient } from '../../support/client.js';
 import { refusal } from '../../support/client.js';
 import { holdToContracts, wireFaults } from '../../support/contract.js';
+import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../support/environment.js';
 import { signToken } from '../../support/gateway.js';
 import { askGently, nameOf, storeVariants } from '../foreign.js';
-import { dataOf, openStage, type Stage, type TestUser } from '../stage.js';
 
-let stage: Stage;
+let stage: TestEnvironment;
 let ann: TestUser;
 let bob: TestUser;
 let a: TestClient;
@@ -19,7 +19,7 @@ let account: Types.ObjectId;
 let users: Types.ObjectId[];
 
 beforeAll(async () => {
-  stage = await openStage();
+  stage = await createTestEnvironment();
 });
 afterAll(() => stage.close());
 

@@ -3,16 +3,16 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { conversation } from '#shared/contracts/conversation.js';
 import { prospect } from '#shared/contracts/prospect.js';
 import type { TestClient } from '../../support/client.js';
-import { dataOf, openStage, type Stage } from '../stage.js';
+import { createTestEnvironment, dataOf, type TestEnvironment } from '../../support/environment.js';
 
-let stage: Stage;
+let stage: TestEnvironment;
 let a: TestClient;
 let b: TestClient;
 /** Data of every event that would succeed. */
 let valid: Record<string, Record<string, unknown>>;
 
 beforeAll(async () => {
-  stage = await openStage();
+  stage = await createTestEnvironment();
   const [ann, bob] = await stage.people('Ann', 'Bob');
   a = await stage.open(ann);
   b = await stage.open(bob);

@@ -1,12 +1,12 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../support/client.js';
-import { dataOf, openStage, type Stage } from '../stage.js';
+import { createTestEnvironment, dataOf, type TestEnvironment } from '../../support/environment.js';
 
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openStage();
+  stage = await createTestEnvironment();
 });
 afterAll(() => stage.close());
 

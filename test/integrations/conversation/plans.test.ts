@@ -2,8 +2,8 @@ import { type Connection, Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { foldText } from '#shared/utilities/fold-text.js';
 import type { TestClient } from '../../support/client.js';
+import { createTestEnvironment, dataOf, type TestEnvironment } from '../../support/environment.js';
 import { type Access, accessesOf, expectBoundedAccess, READ_MAX } from '../query-plans.js';
-import { dataOf, openStage, type Stage } from '../stage.js';
 
 /** Of these a list without the archived and the snoozed ones has more than a search looks at. */
 const CONVERSATIONS = 8000;
@@ -12,7 +12,7 @@ const MESSAGES = 3000;
 const SEARCHED_MAX = 5000;
 const BEGINNING = 1_700_000_000_000;
 
-let stage: Stage;
+let stage: TestEnvironment;
 let connection: Connection;
 let a: TestClient;
 /** The newest conversation, which has many messages, and one of its participants. */
@@ -24,7 +24,7 @@ let about: string;
 const used = new Map<string, Set<string>>();
 
 beforeAll(async () => {
-  stage = await openStage();
+  stage = await createTestEnvironment();
   connection = stage.models.Member.db;
   const [ann, bob, colleague] = await stage.people('Ann', 'Bob', 'Colleague');
   [bobId, colleagueId] = [bob.id, colleague.id];

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../support/client.js';
 import { createTestClock } from '../../support/clock.js';
+import { createTestEnvironment, dataOf, type TestEnvironment } from '../../support/environment.js';
 import { until } from '../../support/until.js';
-import { dataOf, openStage, type Stage } from '../stage.js';
 
 const clock = createTestClock();
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openStage({ nodes: 2, overrides: { clock } });
+  stage = await createTestEnvironment({ nodes: 2, overrides: { clock } });
 });
 afterAll(() => stage.close());
 

@@ -4,12 +4,12 @@ import type { ClientEvent, ServerEvent } from '#shared/contracts/contract.js';
 import { conversation } from '#shared/contracts/conversation.js';
 import { prospect } from '#shared/contracts/prospect.js';
 import type { TestClient } from '../../support/client.js';
-import { dataOf, openStage, type Stage } from '../stage.js';
+import { createTestEnvironment, dataOf, type TestEnvironment } from '../../support/environment.js';
 
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openStage();
+  stage = await createTestEnvironment();
 });
 afterAll(() => stage.close());
 

@@ -6,14 +6,14 @@ import type { TestGateway } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
 import { openRaw } from '../../transport/hostile/raw-connection.js';
 import { connectSite, sendTo, sent, siteRefusal } from './site-client.js';
-import { news, openSiteStage, plain, type SiteStage } from './site-stage.js';
+import { createSiteEnvironment, news, plain, type SiteEnvironment } from './site-environment.js';
 
-let stage: SiteStage;
+let stage: SiteEnvironment;
 let gateway: TestGateway;
 let clock: TestClock;
 
 beforeAll(async () => {
-  stage = await openSiteStage();
+  stage = await createSiteEnvironment();
   clock = createTestClock();
   gateway = await stage.start({ REDIS_URL: '', SOCKET_TRANSPORTS: 'websocket,polling' }, { clock });
 });
@@ -342,7 +342,7 @@ test('client events to a site are answered and reach no other client', async () 
 
 test('while the database is away clients are refused and messages are neither stored nor sent', async () => {
   const database = await startEmbeddedDatabase();
-  const away = await openSiteStage(database);
+  const away = await createSiteEnvironment(database);
   const node = await away.start({ REDIS_URL: '', MONGODB_SELECTION_TIMEOUT_MS: '1000' });
   away.website.rooms.set('t', ['user_1', 'browse']);
   const visitor = await connectSite(node, 'news', {});

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 import { PRESENCE_LIMIT_MS } from '../../../src/realtime/presence/index.js';
-import { startGatewayProcess } from '../../support/node-process.js';
+import { startGatewayProcess } from '../../support/gateway-process.js';
 import { until } from '../../support/until.js';
 import { connectSite, sent } from './site-client.js';
-import { news, openSiteStage } from './site-stage.js';
+import { createSiteEnvironment, news } from './site-environment.js';
 
 test('when a node is killed the website is notified of the users who were on that node only', async () => {
-  const stage = await openSiteStage();
+  const stage = await createSiteEnvironment();
   const { website } = stage;
   const told = (user: string): string[] => website.to(`/users/${user}`).map(({ body }) => body);
   // The keys of the sites are too short for production.

@@ -5,13 +5,13 @@ import type { TestGateway } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
 import { openRaw } from '../../transport/hostile/raw-connection.js';
 import { connectSite, sent } from './site-client.js';
-import { news, openSiteStage, type SiteStage } from './site-stage.js';
+import { createSiteEnvironment, news, type SiteEnvironment } from './site-environment.js';
 
-let stage: SiteStage;
+let stage: SiteEnvironment;
 let gateway: TestGateway;
 
 beforeAll(async () => {
-  stage = await openSiteStage();
+  stage = await createSiteEnvironment();
   gateway = await stage.start({ ALLOW_EIO3: 'true', SOCKET_TRANSPORTS: 'websocket,polling' });
 });
 afterAll(async () => {

@@ -8,10 +8,10 @@ import { API_KEY, type TestGateway } from '../../support/gateway.js';
 import { type MongoProxy, nameOf, startMongoProxy } from '../../support/mongo-proxy.js';
 import { until } from '../../support/until.js';
 import { connectSite, type SiteClient, sendTo, sent } from './site-client.js';
-import { news, openSiteStage, type SiteStage, shop } from './site-stage.js';
+import { createSiteEnvironment, news, type SiteEnvironment, shop } from './site-environment.js';
 import type { Website } from './website.js';
 
-let stage: SiteStage;
+let stage: SiteEnvironment;
 let website: Website;
 let proxy: MongoProxy;
 let a: TestGateway;
@@ -20,7 +20,7 @@ let b: TestGateway;
 beforeAll(async () => {
   const database = await startDatabase();
   proxy = await startMongoProxy(database.url);
-  stage = await openSiteStage({ ...database, url: proxy.url() });
+  stage = await createSiteEnvironment({ ...database, url: proxy.url() });
   website = stage.website;
   [a, b] = await Promise.all([stage.start({ DEVICE_TTL: '60' }), stage.start()]);
 });

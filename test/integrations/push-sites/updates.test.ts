@@ -4,14 +4,14 @@ import { createTestClock } from '../../support/clock.js';
 import type { TestGateway } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
 import { connectSite, sent } from './site-client.js';
-import { news, openSiteStage, type SiteStage } from './site-stage.js';
+import { createSiteEnvironment, news, type SiteEnvironment } from './site-environment.js';
 
-let stage: SiteStage;
+let stage: SiteEnvironment;
 let a: TestGateway;
 let b: TestGateway;
 
 beforeAll(async () => {
-  stage = await openSiteStage();
+  stage = await createSiteEnvironment();
   [a, b] = await Promise.all([stage.start(), stage.start()]);
 });
 afterEach(() => {

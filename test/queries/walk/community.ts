@@ -1,10 +1,10 @@
 import { Types } from 'mongoose';
 import { community } from '#shared/contracts/community.js';
 import { communityNotifications, communityPeople } from '#shared/contracts/community-people.js';
-import type { WalkStage } from './stage.js';
+import type { WalkEnvironment } from './environment.js';
 
 /** The community: chats, notifications, people. */
-export async function walkCommunity(stage: WalkStage): Promise<void> {
+export async function walkCommunity(stage: WalkEnvironment): Promise<void> {
   const { ask, call, models, clock } = stage;
   const joined = { joinedGroups: [{ groupType: 'single' }], firstName: 'Ann' };
   const [ann, bob, eve] = [await stage.user(joined), await stage.user(joined), await stage.user()];
@@ -47,7 +47,7 @@ export async function walkCommunity(stage: WalkStage): Promise<void> {
   await ask(community, a, 'chat:leave', here);
 }
 
-async function walkNotifications(stage: WalkStage, bob: Types.ObjectId): Promise<void> {
+async function walkNotifications(stage: WalkEnvironment, bob: Types.ObjectId): Promise<void> {
   const { ask, clock } = stage;
   const b = await stage.open(bob);
   const contract = communityNotifications;
@@ -69,7 +69,7 @@ async function walkNotifications(stage: WalkStage, bob: Types.ObjectId): Promise
 }
 
 async function walkPeople(
-  stage: WalkStage,
+  stage: WalkEnvironment,
   { ann, bob, chatId }: { ann: Types.ObjectId; bob: Types.ObjectId; chatId: string },
 ): Promise<void> {
   const { ask } = stage;

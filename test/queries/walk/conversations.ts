@@ -3,13 +3,13 @@ import { conversation } from '#shared/contracts/conversation.js';
 import { prospect } from '#shared/contracts/prospect.js';
 import { session } from '#shared/contracts/session.js';
 import { signToken } from '../../support/gateway.js';
-import { account, type WalkStage } from './stage.js';
+import { account, type WalkEnvironment } from './environment.js';
 
 const namespace = '/v1/conversation';
 const MINUTE_MS = 60_000;
 
 /** Both kinds of conversation, with every filter of their lists. */
-export async function walkConversations(stage: WalkStage): Promise<void> {
+export async function walkConversations(stage: WalkEnvironment): Promise<void> {
   const { ask, models, clock } = stage;
   const [ann, bob, eve] = [await stage.user(), await stage.user(), await stage.user()];
   const [a, b] = [await stage.open(ann, { namespace }), await stage.open(bob, { namespace })];
@@ -68,7 +68,10 @@ export async function walkConversations(stage: WalkStage): Promise<void> {
   await a.next('update_conversation');
 }
 
-async function walkProspects(stage: WalkStage, { ann, bob }: Record<'ann' | 'bob', Types.ObjectId>): Promise<void> {
+async function walkProspects(
+  stage: WalkEnvironment,
+  { ann, bob }: Record<'ann' | 'bob', Types.ObjectId>,
+): Promise<void> {
   const { ask, call, models, clock } = stage;
   const a = await stage.open(ann, { namespace });
   const contact = await models.Contact.create({ account, name: 'Carla' });

@@ -4,10 +4,10 @@ import { operations } from '#shared/contracts/operations.js';
 import { pushSites } from '#shared/contracts/push-sites.js';
 import { sharedEvents } from '#shared/contracts/shared-events.js';
 import { connectSite } from '../../integrations/push-sites/site-client.js';
-import type { WalkStage } from './stage.js';
+import type { WalkEnvironment } from './environment.js';
 
 /** What backends call, what is delivered, and push sites. */
-export async function walkPlatform(stage: WalkStage): Promise<void> {
+export async function walkPlatform(stage: WalkEnvironment): Promise<void> {
   const { ask, call, clock, models } = stage;
   const user = await stage.user();
   const userId = String(user);
@@ -53,7 +53,7 @@ export async function walkPlatform(stage: WalkStage): Promise<void> {
   for (const name of Object.keys(operations.routes)) await call(operations, name);
 }
 
-async function walkSite({ call, gateway, site }: WalkStage): Promise<void> {
+async function walkSite({ call, gateway, site }: WalkEnvironment): Promise<void> {
   const client = await connectSite(gateway, site.name, { token: 'reader', deviceId: 'phone' });
   const query = { site: site.name, apiKey: site.key };
   for (const rooms of ['user_reader', 'hall']) {

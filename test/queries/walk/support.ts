@@ -1,13 +1,13 @@
 import type { Types } from 'mongoose';
 import { support } from '#shared/contracts/support.js';
 import { until } from '../../support/until.js';
-import type { WalkStage } from './stage.js';
+import type { WalkEnvironment } from './environment.js';
 
 /** Between two passes over abandoned files. */
 const SWEEP_MS = 600_000;
 
 /** The support chat: conversations, messages, files, departments, visitors. */
-export async function walkSupport(stage: WalkStage): Promise<void> {
+export async function walkSupport(stage: WalkEnvironment): Promise<void> {
   const { ask, call, models, clock } = stage;
   const [ann, bob, agent] = [await stage.user(), await stage.user(), await stage.user({ role: 'agent' })];
   const other = await stage.user({ role: 'agent' });
@@ -55,7 +55,7 @@ export async function walkSupport(stage: WalkStage): Promise<void> {
 }
 
 async function walkFiles(
-  stage: WalkStage,
+  stage: WalkEnvironment,
   { ann, conversationId }: { ann: Types.ObjectId; conversationId: string },
 ): Promise<void> {
   const { ask, call, models, clock } = stage;
@@ -73,13 +73,13 @@ async function walkFiles(
 }
 
 /** A pass over abandoned files: it takes those away that were sent to no conversation. */
-async function walkAbandonedFiles({ models, clock }: WalkStage): Promise<void> {
+async function walkAbandonedFiles({ models, clock }: WalkEnvironment): Promise<void> {
   await models.SupportUpload.updateMany({}, { $set: { expiresAt: new Date(clock.now()) } });
   clock.advance(SWEEP_MS);
   await until(async () => (await models.SupportUpload.countDocuments({})) === 0);
 }
 
-async function walkVisitor(stage: WalkStage): Promise<void> {
+async function walkVisitor(stage: WalkEnvironment): Promise<void> {
   const { ask, models } = stage;
   const visitor = { visitorId: 'guest', participants: [], subject: 'Hello' };
   const { _id } = await models.SupportConversation.create(visitor);

@@ -1,26 +1,19 @@
 import { io, type Socket } from 'socket.io-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startDatabase, type TestDatabase } from '../../support/database.js';
-import { signToken, startGateway, type TestGateway } from '../../support/gateway.js';
-import { startRedis, type TestRedis } from '../../support/redis-server.js';
+import { createTestEnvironment, type TestEnvironment } from '../../support/environment.js';
+import { signToken, type TestGateway } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
 import { openApplication } from './application.js';
 
-let redis: TestRedis;
-let database: TestDatabase;
+let environment: TestEnvironment;
 let a: TestGateway;
 let b: TestGateway;
 
 beforeAll(async () => {
-  [redis, database] = await Promise.all([startRedis(), startDatabase()]);
-  const env = { REDIS_URL: redis.url, MONGODB_URL: database.url, EVENT_LIMIT: '100000' };
-  a = await startGateway(env);
-  b = await startGateway(env);
+  environment = await createTestEnvironment({ nodes: 2 });
+  [a, b] = [environment.node(0), environment.node(1)];
 });
-afterAll(async () => {
-  await Promise.all([a.close(), b.close()]);
-  await Promise.all([redis.dispose(), database.stop()]);
-});
+afterAll(() => environment.close());
 
 /** A client that knows nothing but its events: it does not handle batches. */
 interface Client {

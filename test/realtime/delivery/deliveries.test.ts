@@ -7,9 +7,17 @@ import { connect } from '../../support/client.js';
 import { signToken, type TestGateway } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
 import { openApplication } from './application.js';
-import { ask, type DeliveriesStage, news, openDeliveriesStage, reasons, send, sendMany } from './deliveries-stage.js';
+import {
+  ask,
+  createDeliveriesEnvironment,
+  type DeliveriesEnvironment,
+  news,
+  reasons,
+  send,
+  sendMany,
+} from './deliveries-environment.js';
 
-let stage: DeliveriesStage;
+let stage: DeliveriesEnvironment;
 let a: TestGateway;
 let b: TestGateway;
 let alone: TestGateway;
@@ -17,7 +25,7 @@ let alone: TestGateway;
 const met = new Set<string>();
 
 beforeAll(async () => {
-  stage = await openDeliveriesStage();
+  stage = await createDeliveriesEnvironment();
   ({ a, b, alone } = stage);
 });
 afterAll(() => stage.close());

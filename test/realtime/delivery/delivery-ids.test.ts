@@ -3,17 +3,17 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { createAsyncApi } from '../../../src/documents/async-api.js';
 import { sent } from '../../integrations/push-sites/site-client.js';
-import { news, openSiteStage, type SiteStage } from '../../integrations/push-sites/site-stage.js';
+import { createSiteEnvironment, news, type SiteEnvironment } from '../../integrations/push-sites/site-environment.js';
 import { refusal } from '../../support/client.js';
 import { signToken, type TestGateway } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
 
-let stage: SiteStage;
+let stage: SiteEnvironment;
 let a: TestGateway;
 let b: TestGateway;
 
 beforeAll(async () => {
-  stage = await openSiteStage();
+  stage = await createSiteEnvironment();
   [a, b] = await Promise.all([stage.start(), stage.start()]);
 });
 afterAll(async () => {

@@ -2,29 +2,22 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { refusal } from '../../support/client.js';
 import { createTestClock, type TestClock } from '../../support/clock.js';
-import { startDatabase, type TestDatabase } from '../../support/database.js';
+import { createTestEnvironment, type TestEnvironment } from '../../support/environment.js';
 import { startGateway, type TestGateway, type TestResponse } from '../../support/gateway.js';
-import { startRedis, type TestRedis } from '../../support/redis-server.js';
 import { until } from '../../support/until.js';
 import { openApplication } from './application.js';
 
-let redis: TestRedis;
-let database: TestDatabase;
+let environment: TestEnvironment;
 let a: TestGateway;
 let b: TestGateway;
 let clock: TestClock;
 
 beforeAll(async () => {
-  [redis, database] = await Promise.all([startRedis(), startDatabase()]);
   clock = createTestClock();
-  const env = { REDIS_URL: redis.url, MONGODB_URL: database.url, MAILBOX_MAX: '600', EVENT_LIMIT: '100000' };
-  a = await startGateway(env, { clock });
-  b = await startGateway(env, { clock });
+  environment = await createTestEnvironment({ nodes: 2, overrides: { clock }, env: { MAILBOX_MAX: '600' } });
+  [a, b] = [environment.node(0), environment.node(1)];
 });
-afterAll(async () => {
-  await Promise.all([a.close(), b.close()]);
-  await Promise.all([redis.dispose(), database.stop()]);
-});
+afterAll(() => environment.close());
 
 const send = async (
   user: string,
@@ -186,7 +179,7 @@ test('a node that ends has noted first until when its devices were there', async
   const warnings: string[] = [];
   const logger = pino({ level: 'warn' }, { write: (line) => void warnings.push(line) });
   // Alone, so that nothing else takes time at its end.
-  const ending = await startGateway({ MONGODB_URL: database.url }, { clock, logger });
+  const ending = await startGateway({ MONGODB_URL: environment.database.url }, { clock, logger });
   const phone = await openApplication(ending, { user: 'leaving', deviceId: 'phone' });
   await phone.ready();
   clock.advance(1000);

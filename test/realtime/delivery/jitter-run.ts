@@ -1,9 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { startEmbeddedDatabase } from '../../support/database.js';
-import { startGateway, type TestGateway } from '../../support/gateway.js';
+import { createTestEnvironment } from '../../support/environment.js';
 import { type MongoProxy, startMongoProxy } from '../../support/mongo-proxy.js';
-import { startRedis } from '../../support/redis-server.js';
 import { until } from '../../support/until.js';
 import { createRandom, judge, openSurvivor } from './chaos.js';
 
@@ -24,11 +23,13 @@ export interface Jitter {
 /** Two nodes, clients whose connections are cut at random, and messages to all of them; the oracle is exact. */
 export async function runJitter({ clients, messages, cutRate, seed, ...faults }: Jitter): Promise<void> {
   const { killsRedis = false, databaseDelayMs } = faults;
-  const [redis, database] = await Promise.all([startRedis(), startEmbeddedDatabase()]);
+  const database = await startEmbeddedDatabase();
   const slow = databaseDelayMs === undefined ? undefined : await startSlowDatabase(database.url, databaseDelayMs);
-  const env = { REDIS_URL: redis.url, MONGODB_URL: slow?.url() ?? database.url };
-  const nodes: TestGateway[] = [await startGateway(env), await startGateway(env)];
-  const publisher = nodes[0] as TestGateway;
+  const env: Record<string, string> = slow === undefined ? {} : { MONGODB_URL: slow.url() };
+  const environment = await createTestEnvironment({ nodes: 2, database, env });
+  const { nodes } = environment;
+  const redis = environment.redis();
+  const publisher = environment.node(0);
   const random = createRandom(seed);
   const urls = nodes.map(({ url }) => url);
   const survivors = Array.from({ length: clients }, (_, index) => openSurvivor(`jitter-${index}`, urls));
@@ -54,9 +55,8 @@ export async function runJitter({ clients, messages, cutRate, seed, ...faults }:
   for (const verdict of verdicts) expect(verdict).toMatchObject({ missing: 0, disordered: 0 });
 
   for (const survivor of survivors) survivor.close();
-  await Promise.all(nodes.map((node) => node.close()));
+  await environment.close();
   await slow?.close();
-  await Promise.all([redis.dispose(), database.stop()]);
 }
 
 async function startSlowDatabase(url: string, delayMs: number): Promise<MongoProxy> {

@@ -1,9 +1,8 @@
-import { type Connection, createConnection, Types } from 'mongoose';
+import { type Connection, Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestClock, type TestClock } from '../../support/clock.js';
-import { startDatabase, type TestDatabase } from '../../support/database.js';
-import { startGateway, type TestGateway } from '../../support/gateway.js';
-import { startRedis, type TestRedis } from '../../support/redis-server.js';
+import { createTestEnvironment, type TestEnvironment } from '../../support/environment.js';
+import type { TestGateway } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
 import { openApplication } from './application.js';
 
@@ -12,8 +11,7 @@ import { openApplication } from './application.js';
  * the code knows how to any more.
  */
 
-let redis: TestRedis;
-let database: TestDatabase;
+let environment: TestEnvironment;
 let connection: Connection;
 let clock: TestClock;
 let nodes: TestGateway[];
@@ -74,9 +72,9 @@ const store = async (
 };
 
 beforeAll(async () => {
-  [redis, database] = await Promise.all([startRedis(), startDatabase()]);
-  connection = await createConnection(database.url, { autoIndex: false }).asPromise();
   clock = createTestClock();
+  environment = await createTestEnvironment({ nodes: 0, hasRedis: true, overrides: { clock } });
+  connection = environment.connection;
   const both = [1, 2, 3].flatMap((seq) => ['phone', 'laptop'].map((device) => ({ device, seq })));
   await store(
     'ann',
@@ -100,14 +98,9 @@ beforeAll(async () => {
     ['d'],
     Array.from({ length: 1300 }, (_, n) => ({ device: 'd', seq: 1300 - n })),
   );
-  const env = { REDIS_URL: redis.url, MONGODB_URL: database.url, EVENT_LIMIT: '100000' };
-  nodes = await Promise.all([1, 2, 3].map(() => startGateway(env, { clock })));
+  nodes = await Promise.all([1, 2, 3].map(() => environment.startNode()));
 });
-afterAll(async () => {
-  await Promise.all(nodes.map((node) => node.close()));
-  await connection.close();
-  await Promise.all([redis.dispose(), database.stop()]);
-});
+afterAll(() => environment.close());
 
 /** Lets time go on until the nodes have migrated everything. */
 const sweep = () =>

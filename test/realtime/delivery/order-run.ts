@@ -1,19 +1,18 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { createConnection } from 'mongoose';
 import { io, type Socket } from 'socket.io-client';
 import { expect } from 'vitest';
-import { defineModels, type Models } from '#shared/models/index.js';
+import type { Models } from '#shared/models/index.js';
 import { keyOf } from '../../../src/realtime/delivery/message.js';
-import { type EmbeddedTestDatabase, startEmbeddedDatabase } from '../../support/database.js';
-import { signToken, startGateway, type TestGateway } from '../../support/gateway.js';
-import { type MongoProxy, startMongoProxy } from '../../support/mongo-proxy.js';
-import { startRedis, type TestRedis } from '../../support/redis-server.js';
+import { startEmbeddedDatabase } from '../../support/database.js';
+import { createTestEnvironment } from '../../support/environment.js';
+import { signToken, type TestGateway } from '../../support/gateway.js';
+import { startMongoProxy } from '../../support/mongo-proxy.js';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.js';
 import { until } from '../../support/until.js';
 import { createRandom } from './chaos.js';
 
 /** Two nodes of which the second has a slow database, and a Redis that can be taken away from it. */
-export interface OrderStage {
+export interface OrderEnvironment {
   readonly a: TestGateway;
   readonly b: TestGateway;
   /** Between the second node and Redis. */
@@ -27,12 +26,15 @@ export interface OrderStage {
 }
 
 /** @param slowMs how long an insert of the second node waits before the database sees it */
-export async function openOrderStage(slowMs: number): Promise<OrderStage> {
-  const [redis, database]: [TestRedis, EmbeddedTestDatabase] = await Promise.all([
-    startRedis(),
-    startEmbeddedDatabase(),
-  ]);
-  const slow: MongoProxy = await startMongoProxy(database.url);
+export async function createOrderEnvironment(slowMs: number): Promise<OrderEnvironment> {
+  const environment = await createTestEnvironment({
+    nodes: 0,
+    hasRedis: true,
+    database: await startEmbeddedDatabase(),
+  });
+  const { database, models } = environment;
+  const slow = await startMongoProxy(database.url);
+  environment.defer(() => slow.close());
   const waiting: (() => void)[] = [];
   slow.rules.onCommand = async (command) => {
     if (command['insert'] === undefined) return undefined;
@@ -45,14 +47,14 @@ export async function openOrderStage(slowMs: number): Promise<OrderStage> {
     await held.get(command['insert']);
     return reply;
   };
-  const redisOfB = await startTcpProxy(redis.port);
-  const a = await startGateway({ REDIS_URL: redis.url, MONGODB_URL: database.url, EVENT_LIMIT: '100000' });
-  const b = await startGateway({
-    ...{ REDIS_URL: `redis://127.0.0.1:${redisOfB.port}`, MONGODB_URL: slow.url(), EVENT_LIMIT: '100000' },
+  const redisOfB = await startTcpProxy(environment.redis().port);
+  environment.defer(() => redisOfB.cut().catch(() => undefined));
+  const a = await environment.startNode();
+  const b = await environment.startNode({
+    ...{ REDIS_URL: `redis://127.0.0.1:${redisOfB.port}`, MONGODB_URL: slow.url() },
   });
-  const connection = await createConnection(database.url, { autoIndex: false }).asPromise();
   return {
-    ...{ a, b, redis: redisOfB, models: defineModels(connection) },
+    ...{ a, b, redis: redisOfB, models },
     nextInsert: () => new Promise((resolve) => waiting.push(resolve)),
     holdReplies(collection) {
       let release = (): void => undefined;
@@ -65,13 +67,7 @@ export async function openOrderStage(slowMs: number): Promise<OrderStage> {
         release();
       };
     },
-    async close() {
-      await Promise.all([a.close(), b.close()]);
-      await connection.close();
-      await slow.close();
-      await redisOfB.cut().catch(() => undefined);
-      await Promise.all([redis.dispose(), database.stop()]);
-    },
+    close: environment.close,
   };
 }
 
@@ -137,7 +133,7 @@ export interface History {
  * A random history: messages through either node, devices that come, go and change nodes, and a node that loses its Redis
  * for a third of the time. The oracle is what is stored: in the order of positions it is what each device ends up with.
  */
-export async function runHistory(stage: OrderStage, { recipients, messages, seed }: History): Promise<void> {
+export async function runHistory(stage: OrderEnvironment, { recipients, messages, seed }: History): Promise<void> {
   const { a, b, models } = stage;
   const random = createRandom(seed);
   const choose = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;

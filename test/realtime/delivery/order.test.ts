@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { until } from '../../support/until.js';
 import { openApplication } from './application.js';
-import { type OrderStage, openOrderStage, runHistory } from './order-run.js';
+import { createOrderEnvironment, type OrderEnvironment, runHistory } from './order-run.js';
 
-let stage: OrderStage;
+let stage: OrderEnvironment;
 
 beforeAll(async () => {
-  stage = await openOrderStage(100);
+  stage = await createOrderEnvironment(100);
 });
 afterAll(() => stage.close());
 

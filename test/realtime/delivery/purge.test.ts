@@ -1,37 +1,28 @@
-import { createConnection } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { defineModels, type Models } from '#shared/models/index.js';
+import type { Models } from '#shared/models/index.js';
 import { keyOf } from '../../../src/realtime/delivery/message.js';
 import { createTestClock, type TestClock } from '../../support/clock.js';
-import { startDatabase, type TestDatabase } from '../../support/database.js';
-import { startGateway, type TestGateway } from '../../support/gateway.js';
-import { startRedis, type TestRedis } from '../../support/redis-server.js';
+import { createTestEnvironment, type TestEnvironment } from '../../support/environment.js';
+import type { TestGateway } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
 import { openApplication } from './application.js';
 
 const HOUR_MS = 3_600_000;
 
-let redis: TestRedis;
-let database: TestDatabase;
+let environment: TestEnvironment;
 let a: TestGateway;
 let b: TestGateway;
 let clock: TestClock;
 let models: Models;
 
 beforeAll(async () => {
-  [redis, database] = await Promise.all([startRedis(), startDatabase()]);
   clock = createTestClock();
-  // Devices that are gone are kept for ever, so that time can be moved.
-  const env = { REDIS_URL: redis.url, MONGODB_URL: database.url, DEVICE_TTL: '0', EVENT_LIMIT: '100000' };
-  a = await startGateway(env, { clock });
-  b = await startGateway(env, { clock });
-  models = defineModels(await createConnection(database.url, { autoIndex: false }).asPromise());
+  // Disconnected devices are kept for ever, so that time can be moved.
+  environment = await createTestEnvironment({ nodes: 2, overrides: { clock }, env: { DEVICE_TTL: '0' } });
+  [a, b] = [environment.node(0), environment.node(1)];
+  models = environment.models;
 });
-afterAll(async () => {
-  await Promise.all([a.close(), b.close()]);
-  await models.DeliveryEntry.db.close();
-  await Promise.all([redis.dispose(), database.stop()]);
-});
+afterAll(() => environment.close());
 
 const send = async (gateway: TestGateway, user: string, payload: unknown): Promise<string> => {
   const { status, json } = await gateway.call('POST', `/emit/${user}/m?durable=true`, JSON.stringify(payload));

@@ -4,12 +4,12 @@ import { answers } from '../../support/fcm.js';
 import type { MongoProxy } from '../../support/mongo-proxy.js';
 import { refuseCommands } from '../../support/refused-commands.js';
 import { until } from '../../support/until.js';
-import { openPushStage, type PushStage } from './push-stage.js';
+import { createPushEnvironment, type PushEnvironment } from './push-environment.js';
 
-let stage: PushStage;
+let stage: PushEnvironment;
 
 beforeAll(async () => {
-  stage = await openPushStage();
+  stage = await createPushEnvironment();
 });
 afterAll(() => stage.close());
 

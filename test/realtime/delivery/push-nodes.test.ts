@@ -7,15 +7,15 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { connect } from '../../support/client.js';
 import { createServiceAccount } from '../../support/fcm.js';
 import { API_KEY, startGateway } from '../../support/gateway.js';
-import { startGatewayProcess } from '../../support/node-process.js';
+import { startGatewayProcess } from '../../support/gateway-process.js';
 import { until } from '../../support/until.js';
 import { openApplication } from './application.js';
-import { openPushStage, type PushStage } from './push-stage.js';
+import { createPushEnvironment, type PushEnvironment } from './push-environment.js';
 
-let stage: PushStage;
+let stage: PushEnvironment;
 
 beforeAll(async () => {
-  stage = await openPushStage();
+  stage = await createPushEnvironment();
 });
 afterAll(() => stage.close());
 

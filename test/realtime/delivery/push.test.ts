@@ -4,12 +4,12 @@ import { connect } from '../../support/client.js';
 import { answers } from '../../support/fcm.js';
 import { until } from '../../support/until.js';
 import { openApplication } from './application.js';
-import { openPushStage, type PushStage } from './push-stage.js';
+import { createPushEnvironment, type PushEnvironment } from './push-environment.js';
 
-let stage: PushStage;
+let stage: PushEnvironment;
 
 beforeAll(async () => {
-  stage = await openPushStage();
+  stage = await createPushEnvironment();
 });
 afterAll(() => stage.close());
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { environment } from '../../../src/config.js';
-import { startGatewayProcess } from '../hostile/gateway-process.js';
+import { startGatewayProcess } from '../../support/gateway-process.js';
 import { fuzz } from './run.js';
 
 const INPUTS = 120_000;

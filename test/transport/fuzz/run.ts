@@ -99,7 +99,7 @@ interface Examination {
 
 /** Checks a node when only the witnesses are connected. */
 async function examine(node: FuzzNode, { name, before, judge }: Examination): Promise<void> {
-  if (node.ended !== undefined) return judge.fault(`${name} has ended: ${node.ended} ${node.stderr.slice(-2000)}`);
+  if (node.exit !== undefined) return judge.fault(`${name} has ended: ${node.exit} ${node.stderr.slice(-2000)}`);
   if (node.stderr !== '') judge.fault(`${name} said ${node.stderr.slice(0, 2000)}`);
   const lines = node.lines.slice(before.lines);
   for (const line of lines.filter(isError).slice(0, 5)) judge.fault(`${name} logged ${line.slice(0, 1500)}`);

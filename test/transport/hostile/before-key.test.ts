@@ -4,10 +4,10 @@ import zlib from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { API_KEY } from '../../support/gateway.js';
 import { enterRaw } from './raw-connection.js';
-import { useStage } from './stage.js';
+import { useTarget } from './target.js';
 
 const LIMIT = 5;
-const current = useStage({ EVENT_LIMIT: String(LIMIT) });
+const current = useTarget({ EVENT_LIMIT: String(LIMIT) });
 
 /** Under twenty bytes that unfold to a megabyte. */
 const bomb = zlib.brotliCompressSync('['.repeat(1_000_000));

@@ -5,7 +5,7 @@ import { publishedContracts, publishedNamespaces } from '#shared/contracts/index
 import { catalogue } from '../../../src/errors.js';
 import { connect, type TestClient } from '../../support/client.js';
 import { replyFormatOf } from './reply-formats.js';
-import { asAttacker, useStage } from './stage.js';
+import { asAttacker, useTarget } from './target.js';
 
 const MEGABYTE = 'x'.repeat(1_000_000);
 const nested = (levels: number): unknown => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`);
@@ -51,7 +51,7 @@ const FIELD_VALUES: Record<string, unknown> = {
 };
 
 // Frames that are too large end the connection, which tests of their own hold; here every event is to be answered.
-const current = useStage({ SOCKET_OPEN_MAX: '2000000' });
+const current = useTarget({ SOCKET_OPEN_MAX: '2000000' });
 const clients = new Map<string, TestClient>();
 
 beforeAll(async () => {

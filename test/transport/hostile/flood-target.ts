@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { connect, type TestClient } from '../../support/client.js';
+import { type GatewayProcess, startGatewayProcess } from '../../support/gateway-process.js';
 import { until } from '../../support/until.js';
-import { type GatewayProcess, startGatewayProcess } from './gateway-process.js';
 import { enterRaw, type RawConnection } from './raw-connection.js';
 
 /** What a flood may leave behind or hold at once; each of them sends many times as much. */
@@ -32,7 +32,7 @@ export function useFloodTarget(env: Record<string, string> = {}): () => FloodTar
     expect(await running().ask('POST', `/emit/bystander/${event}`, { round })).toContain('"sockets":1');
     expect(await bystander?.next(event)).toEqual([{ round }]);
     expect(await running().ask('GET', '/status')).toContain('"success":true');
-    expect([running().ended, running().stderr]).toEqual([undefined, '']);
+    expect([running().exit, running().stderr]).toEqual([undefined, '']);
   };
   beforeAll(async () => {
     gateway = await startGatewayProcess(env);

@@ -5,9 +5,9 @@ import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { signToken } from '../../support/gateway.js';
 import { enterRaw, openRaw, type RawConnection } from './raw-connection.js';
-import { useStage } from './stage.js';
+import { useTarget } from './target.js';
 
-const current = useStage();
+const current = useTarget();
 
 const NAMESPACE = '/v1/shared';
 const SUCCESS = '{"success":true,"message":"SUCCESS"}';

@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connect, type TestClient } from '../../support/client.js';
-import { startDatabase, type TestDatabase } from '../../support/database.js';
-import { startGateway, type TestGateway } from '../../support/gateway.js';
-import { startRedis, type TestRedis } from '../../support/redis-server.js';
+import { createTestEnvironment, type TestEnvironment } from '../../support/environment.js';
+import type { TestGateway } from '../../support/gateway.js';
 
 /** What backends may send, as JSON text: a client of either node must get exactly what this text says. */
 const PAYLOADS: Record<string, string> = {
@@ -33,9 +32,8 @@ const PAYLOADS: Record<string, string> = {
   '10,000 keys': JSON.stringify(Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`k${index}`, index]))),
 };
 
-let redis: TestRedis;
-let database: TestDatabase;
-const nodes: TestGateway[] = [];
+let environment: TestEnvironment;
+let nodes: readonly TestGateway[];
 const clients: TestClient[] = [];
 const faults: unknown[] = [];
 const noteFault = (reason: unknown): void => void faults.push(reason);
@@ -43,17 +41,15 @@ const noteFault = (reason: unknown): void => void faults.push(reason);
 beforeAll(async () => {
   process.on('uncaughtException', noteFault);
   process.on('unhandledRejection', noteFault);
-  [redis, database] = await Promise.all([startRedis(), startDatabase()]);
-  for (let node = 0; node < 2; node += 1) {
-    const gateway = await startGateway({ REDIS_URL: redis.url, MONGODB_URL: database.url });
-    nodes.push(gateway);
+  environment = await createTestEnvironment({ nodes: 2 });
+  nodes = environment.nodes;
+  for (const [node, gateway] of nodes.entries()) {
     clients.push(await connect(gateway, { claims: { uid: 'reader' }, query: { deviceId: `device-${node}` } }));
   }
 });
 afterAll(async () => {
   for (const client of clients) client.close();
-  for (const gateway of nodes) await gateway.close();
-  await Promise.all([redis?.dispose(), database?.stop()]);
+  await environment?.close();
   process.off('uncaughtException', noteFault);
   process.off('unhandledRejection', noteFault);
 });

@@ -6,9 +6,9 @@ import type { Route } from '#shared/contracts/contract.js';
 import { publishedContracts } from '#shared/contracts/index.js';
 import { connect } from '../../support/client.js';
 import { API_KEY, type TestResponse } from '../../support/gateway.js';
-import { useStage } from './stage.js';
+import { useTarget } from './target.js';
 
-const current = useStage();
+const current = useTarget();
 
 const MEGABYTE = 1_048_576;
 const nested = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels);

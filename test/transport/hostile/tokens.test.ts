@@ -6,9 +6,9 @@ import { answerKeys, createJwksServer, createSigningKey } from '../../auth/jwks-
 import { assemble } from '../../auth/tokens.js';
 import { connect, refusal, type TestClient } from '../../support/client.js';
 import { SECRET, signToken, startGateway, type TestGateway } from '../../support/gateway.js';
-import { useStage } from './stage.js';
+import { useTarget } from './target.js';
 
-const current = useStage();
+const current = useTarget();
 
 const claims = { uid: 'attacker', account_id: 'account-1', scope: 'conversation' };
 const inSeconds = (seconds: number): number => Math.floor(Date.now() / 1000) + seconds;

@@ -6,28 +6,28 @@ import type { Principal } from '../../../auth/principal.js';
 import { storedValue } from '../../../models/index.js';
 import { type Blocks, blockedUser, ChatError, type Entrance, type UserCaller } from '../shared/index.js';
 
-/** A chat as one of its participants finds it. */
+/** A chat from the view of a participant. */
 export interface ChatAccess {
   readonly caller: UserCaller;
   readonly chat: Chat;
-  /** Ids of participants who have a block with the caller: neither hears the other. */
+  /** Ids of participants with a block with the caller: neither receives the other's events. */
   readonly blocked: ReadonlySet<string>;
   /** The caller has a block with the other person of a direct chat. */
   readonly isBlocked: boolean;
 }
 
-/** The same with a message in it. */
+/** A message in such a chat. */
 export interface MessageAccess extends ChatAccess {
   readonly message: ChatMessage;
 }
 
-/** Which message, and in which chat, if the client says so. */
+/** The id of a message, and of its chat if the client sent it. */
 export interface MessageRef {
   readonly messageId: string;
   readonly chatId?: string | undefined;
 }
 
-/** Decides who may see and hear which chat. */
+/** Decides who can read which chat and receive its events. */
 export type ChatsAccess = ReturnType<typeof createAccess>;
 
 /**
@@ -35,7 +35,7 @@ export type ChatsAccess = ReturnType<typeof createAccess>;
  * removed loses access at once, on every node, also when another service removed them.
  */
 export function createAccess({ models, entrance, blocks }: { models: Models; entrance: Entrance; blocks: Blocks }) {
-  /** Another service may have stored what nothing can be added to, where there should be a list of ours. */
+  /** Replaces values of other services that are not lists, so that entries can be added. */
   const mend = async (chat: Chat): Promise<void> => {
     for (const list of ['participantSettings', 'pinnedMessages'] as const) {
       const stored = storedValue(chat, list);
@@ -66,14 +66,14 @@ export function createAccess({ models, entrance, blocks }: { models: Models; ent
   };
 
   return {
-    /** @throws ChatError `NOT_FOUND` for a chat that is not there, or not for this caller */
+    /** @throws ChatError `NOT_FOUND` for an unknown chat, or one that the caller is not in */
     open,
-    /** As `open`, for what the other one of a direct chat would hear. @throws ChatError `FORBIDDEN` besides */
+    /** As `open`, for events to the others. @throws ChatError also `FORBIDDEN`, for a block in a direct chat */
     openToSpeak: async (principal: Principal, id: string): Promise<ChatAccess> =>
       ensureHeard(await open(principal, id)),
-    /** @throws ChatError `NOT_FOUND` for a message in no chat of this caller */
+    /** @throws ChatError `NOT_FOUND` for a message outside the caller's chats */
     openMessage,
-    /** As `openMessage` and `openToSpeak`. A deleted message is not there any more. */
+    /** As `openMessage` and `openToSpeak`. A deleted message is not found. */
     async openMessageToSpeak(principal: Principal, ref: MessageRef): Promise<MessageAccess> {
       const access = ensureHeard(await openMessage(principal, ref));
       if (access.message.isDeleted === true) throw messageNotFound();

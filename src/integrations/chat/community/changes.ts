@@ -19,7 +19,7 @@ interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   notifications: Notifications;
 }
 
-/** How long one's own message may be changed. */
+/** How long a message can be edited. */
 const EDIT_MS = 15 * 60_000;
 const REACTIONS_MAX = 500;
 
@@ -72,7 +72,7 @@ export function createChanges({ models, clock, access, budget, tell, faces, noti
       await notifications.follow(message._id);
     },
 
-    /** @throws ChatError `CONFLICT` for a message that has very many */
+    /** @throws ChatError `CONFLICT` for too many reactions */
     async react(principal: Principal, { emoji, ...ref }: MessageRef & { emoji: string }): Promise<WireMessage> {
       await budget.spend('change', principal);
       const opened = await access.openMessageToSpeak(principal, ref);
@@ -87,7 +87,7 @@ export function createChanges({ models, clock, access, budget, tell, faces, noti
     },
   };
 
-  /** In the database, because several tabs may do it at once: an odd number of toggles is a reaction, an even one none. */
+  /** Toggles in the database, so that concurrent toggles of several tabs all count. */
   async function toggle({ caller, message }: MessageAccess, emoji: string) {
     const own = { user: caller._id, emoji, createdAt: new Date(clock.now()) };
     const stored = await models.ChatMessage.findOneAndUpdate(
@@ -104,9 +104,9 @@ export function createChanges({ models, clock, access, budget, tell, faces, noti
   }
 }
 
-/** The reactions without this one, or with it if it was not there and there is room. */
+/** The reactions without this one; or with it, if it was missing and there is room. */
 function toToggled(own: { user: Types.ObjectId; emoji: string; createdAt: Date }) {
-  // Other services write reactions too: with other spellings, with ids as text, or something that is no list.
+  // Other services write reactions too: with other spellings, ids as strings, or values that are not lists.
   const reactions = { $cond: [{ $isArray: '$reactions' }, '$reactions', []] };
   const isOwn = {
     $and: [

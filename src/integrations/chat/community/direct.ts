@@ -21,7 +21,7 @@ const ATTEMPTS = 3;
 
 /**
  * Opens the chat of two users. The unique key of the pair keeps it single, for repeated and concurrent calls on any node.
- * A direct chat that another service made gets its key when it is first asked for.
+ * A direct chat of another service gets its key when it is first opened.
  */
 export function createDirect({ models, clock, budget, entrance, people, lists }: Dependencies) {
   const find = async (pair: Pair): Promise<Chat | null> => {
@@ -44,7 +44,7 @@ export function createDirect({ models, clock, budget, entrance, people, lists }:
     return made.toObject();
   };
 
-  /** A chat that one of the two was taken out of is not theirs any more. */
+  /** Ignores chats that one of the two was removed from. */
   const giveUp = ({ key, ids }: Pair) =>
     models.Chat.updateOne(
       { directKey: equalText(key), participants: { $not: { $all: ids } } },
@@ -56,7 +56,7 @@ export function createDirect({ models, clock, budget, entrance, people, lists }:
       try {
         return (await find(pair)) ?? (await make(pair));
       } catch (error) {
-        // Another call was faster; its chat is found by the next attempt.
+        // Another call was faster; the next attempt finds its chat.
         if (attempt === ATTEMPTS || !isDuplicateKey(error, 'directKey')) throw error;
         await giveUp(pair);
       }
@@ -69,7 +69,7 @@ export function createDirect({ models, clock, budget, entrance, people, lists }:
     if (other === undefined) throw new ChatError('NOT_FOUND', 'User not found');
     if (other.id === caller.id) throw invalid('participantId', 'must be another user');
     const pair = toPair(caller.id, other.id);
-    // Another service may have made a chat of two accounts; it is found, but none is begun here.
+    // Another service may have created a chat across accounts: it can be opened, but not created here.
     const mayBegin = isSameAccount(caller, other) || (await find(pair)) !== null;
     if (!mayBegin) throw new ChatError('NOT_FOUND', 'User not found');
     if (isBlockBetween(caller, other)) throw blockedUser();

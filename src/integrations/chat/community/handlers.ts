@@ -4,7 +4,7 @@ import type { Handlers } from '../../../framework/integration.js';
 import type { Entrance } from '../shared/index.js';
 import type { CommunityServices } from './service.js';
 
-/** The events of the chats. */
+/** Handlers of chat events. */
 export const createChatHandlers = (services: CommunityServices): Handlers<typeof community> => {
   const { room, send, typing, changes, pins, read } = services;
   return {
@@ -12,7 +12,7 @@ export const createChatHandlers = (services: CommunityServices): Handlers<typeof
     'chat:leave': ({ chatId }, here) => room.leave(here, chatId),
     'chat:send_message': async (data, { principal, socketId }) => {
       const message = await send(principal, data);
-      // Only now: of two events in one packet the one that begins the typing may be handled second.
+      // After sending: of two concurrent events, the one that starts typing may be handled second.
       typing.stop(socketId, message.chat);
       return message;
     },
@@ -27,7 +27,7 @@ export const createChatHandlers = (services: CommunityServices): Handlers<typeof
   };
 };
 
-/** The events of notifications. */
+/** Handlers of notification events. */
 export const createNotificationHandlers = (
   { notifications }: CommunityServices,
   { userOf }: Entrance,
@@ -43,7 +43,7 @@ export const createNotificationHandlers = (
   },
 });
 
-/** The events of groups and of presence. */
+/** Handlers of group and presence events. */
 export const createPeopleHandlers = ({ groups, statuses }: CommunityServices): Handlers<typeof communityPeople> => ({
   'group:join': ({ groupType }, here) => groups.join(here, groupType),
   'group:leave': ({ groupType }, here) => groups.leave(here, groupType),

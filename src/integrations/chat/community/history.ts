@@ -18,13 +18,13 @@ export interface PageQuery {
   readonly limit: number;
 }
 
-/** The same of messages, which may also be those next after one that the client has. */
+/** One page of messages, before or after a cursor. */
 interface HistoryQuery extends PageQuery {
   readonly chatId: string;
   readonly after?: string | undefined;
 }
 
-/** Reads the messages of a chat: the newest, or those next before or after one of them or a time. A page is oldest first. */
+/** Reads pages of messages: the newest, or those before or after a message or time. A page is oldest first. */
 export function createHistory({ access, budget, faces, log }: Dependencies) {
   return async (principal: Principal, { chatId, before, after, limit }: HistoryQuery): Promise<WireMessage[]> => {
     await budget.spend('page', principal);

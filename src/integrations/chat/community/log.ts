@@ -6,9 +6,9 @@ import { createMessageLog, type MessageLog } from '../shared/index.js';
 import type { Faces } from './faces.js';
 import { toWireMessage, type WireMessage } from './to-wire.js';
 
-/** The messages of the community chat. */
+/** The message log of the community chat. */
 export interface ChatLog extends MessageLog<ChatMessage> {
-  /** Finds what the same call has stored before; `null` without a `clientMessageId`. */
+  /** Finds the message of an earlier call with the same `clientMessageId`; `null` without one. */
   findSaid(message: Pick<ChatMessage, 'chat' | 'sender' | 'clientMessageId'>): Promise<ChatMessage | null>;
 }
 
@@ -33,7 +33,7 @@ export function createChatLog(context: Context, faces: Faces): ChatLog {
   return { ...log, findSaid };
 }
 
-/** What those who hear a message get of it. */
+/** The event that receivers get for a message. */
 export const toEvent = (message: WireMessage) => ({
   event: 'chat:new_message',
   payload: { message, chatId: message.chat, timestamp: message.createdAt },

@@ -19,28 +19,28 @@ interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger' | 'pu
   activeViewers: ActiveViewers;
 }
 
-/** Something that was said in a chat. */
+/** A message sent in a chat. */
 export interface Said {
   readonly caller: UserCaller;
   readonly chat: Chat;
-  /** Ids of participants who have a block with the caller. */
+  /** Ids of participants with a block with the sender. */
   readonly blocked: ReadonlySet<string>;
   readonly message: ChatMessage;
 }
 
-/** Whose notifications they are. */
+/** The owner of notifications. */
 type Recipient = Pick<UserCaller, '_id' | 'id'>;
 
 export type Notifications = ReturnType<typeof createNotifications>;
 
 /** What of a message a notification repeats. */
 const EXCERPT_MAX = 200;
-/** How often notifications are compared with a message that is being changed. */
+/** How often notifications are updated again after a concurrent change of their message. */
 const FOLLOW_ATTEMPTS_MAX = 10;
-/** Unread notifications are counted up to here. */
+/** Unread notifications are counted up to this number. */
 const COUNT_MAX = 100;
 
-/** What users should come to know: made for those who miss a message, and put away when they have read it. */
+/** Notifications for users who miss a message, marked as read when they have read it. */
 export function createNotifications({ models, clock, logger, push, tell, activeViewers }: Dependencies) {
   const count = (recipient: Types.ObjectId): Promise<number> =>
     models.Notification.countDocuments({ recipient, isRead: false }).limit(COUNT_MAX);
@@ -56,7 +56,7 @@ export function createNotifications({ models, clock, logger, push, tell, activeV
     const others = chat.participants.filter((user) => !user.equals(caller._id) && !isMuted(chat, user, clock.now()));
     const ids = others.map((user) => user.toHexString()).filter((id) => !blocked.has(id));
     return activeViewers.absentFrom(chat._id.toHexString(), ids).catch((error: unknown) => {
-      // Better one too many than one that is missing.
+      // A superfluous notification is better than a missing one.
       logger.warn({ err: error }, 'community: reading who views a chat failed; all participants are notified');
       return ids.map((userId) => ({ userId, isConnected: true }));
     });
@@ -67,7 +67,7 @@ export function createNotifications({ models, clock, logger, push, tell, activeV
     if (missing.length === 0) return;
     const drafts = missing.map(({ userId }) => toNotification(said, userId));
     await models.Notification.insertMany(drafts, { ordered: false });
-    // A concurrent change of the message did not find these.
+    // A concurrent change of the message missed these.
     const made = await readAgain(said, drafts);
     if (made.length === 0) return;
     const away = new Set(missing.flatMap(({ userId, isConnected }) => (isConnected ? [] : [userId])));
@@ -105,11 +105,9 @@ export function createNotifications({ models, clock, logger, push, tell, activeV
   };
 
   return {
-    /** For those who miss a message. Never rejects: it was said, and its sender is told so. */
+    /** Notifies users who miss a message. Never rejects, because the message is stored. */
     notify: (said: Said): Promise<void> =>
-      makeAll(said).catch((error: unknown) =>
-        logger.error({ err: error }, 'community: those who missed a message were not notified'),
-      ),
+      makeAll(said).catch((error: unknown) => logger.error({ err: error }, 'community: storing notifications failed')),
 
     async list({ _id }: Recipient, { before, limit, unreadOnly }: PageQuery & { unreadOnly: boolean }) {
       const unread = unreadOnly ? { isRead: false } : {};
@@ -120,7 +118,7 @@ export function createNotifications({ models, clock, logger, push, tell, activeV
       return { notifications, unreadCount: await count(_id), hasMore: found.length > limit };
     },
 
-    /** Again is fine. @throws ChatError `NOT_FOUND` */
+    /** Idempotent. @throws ChatError `NOT_FOUND` */
     async markRead(recipient: Recipient, notificationId: string): Promise<{ count: number }> {
       const own = { _id: notificationId, recipient: recipient._id };
       const readAt = new Date(clock.now());
@@ -149,7 +147,7 @@ export function createNotifications({ models, clock, logger, push, tell, activeV
       return { count: await tellCount(recipient) };
     },
 
-    /** A user has read a chat up to a message: its notifications are marked as read. */
+    /** Marks notifications as read, up to the read position of a user in a chat. */
     async readOf(recipient: Recipient, { chat, position, at }: ReadUpTo): Promise<void> {
       const unread = { recipient: recipient._id, relatedChat: chat._id, isRead: false };
       const untilTime = { ...unread, position: null, createdAt: { $lte: at } };
@@ -162,18 +160,18 @@ export function createNotifications({ models, clock, logger, push, tell, activeV
     },
 
     /**
-     * A message was edited or deleted: its excerpts in notifications follow, for all users. Never rejects: the message
-     * is changed.
+     * Updates the notifications of an edited or deleted message, for all users. Never rejects, because the message is
+     * changed.
      */
     follow: (messageId: Types.ObjectId): Promise<void> =>
       follow(messageId).catch((error: unknown) =>
-        logger.error({ err: error }, 'community: notifications still repeat what a message said before'),
+        logger.error({ err: error }, 'community: updating the notifications of a message failed'),
       ),
 
     count: async ({ _id }: Recipient): Promise<{ count: number }> => ({ count: await count(_id) }),
   };
 
-  /** Repeated until it changes nothing: of several changes at once, on several nodes, the last one has to stay. */
+  /** Repeats until nothing changes, so that the last of several concurrent changes wins. */
   async function follow(messageId: Types.ObjectId): Promise<void> {
     const about = { relatedMessage: messageId };
     for (let attempt = 1; attempt <= FOLLOW_ATTEMPTS_MAX; attempt += 1) {
@@ -206,7 +204,7 @@ export function createNotifications({ models, clock, logger, push, tell, activeV
 /** The read position of a user in a chat. */
 interface ReadUpTo {
   readonly chat: Chat;
-  /** 0: it has none. */
+  /** 0: none. */
   readonly position: number;
   readonly at: Date;
 }
@@ -218,7 +216,7 @@ const toExcerpt = ({ content }: Pick<ChatMessage, 'content'>): string => cutText
 const titleOf = ({ caller, chat }: Said): string =>
   chat.type === 'group' && chat.groupName ? chat.groupName : caller.name;
 
-/** For those who have no socket here at all. */
+/** The push for users without a socket. */
 const toPush = (said: Said, body: string): PushNotification => ({
   title: titleOf(said),
   body,

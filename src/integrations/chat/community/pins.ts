@@ -11,17 +11,17 @@ interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   tell: Tell;
 }
 
-/** Messages that may be pinned in a chat. */
+/** Maximum number of pinned messages in a chat. */
 const PINS_MAX = 50;
 
-/** Pins messages for all participants. Every participant may pin and unpin. */
+/** Pins messages for all participants. Every participant can pin and unpin. */
 export function createPins({ models, clock, access, budget, tell }: Dependencies) {
   const payloadOf = (chatId: string, messageId: string) => ({
     ...{ chatId, messageId },
     timestamp: new Date(clock.now()).toISOString(),
   });
   return {
-    /** Again is fine. @throws ChatError `CONFLICT` when there are too many */
+    /** Idempotent. @throws ChatError `CONFLICT` for too many pinned messages */
     async pin(principal: Principal, ref: MessageRef): Promise<void> {
       await budget.spend('change', principal);
       const opened = await access.openMessageToSpeak(principal, ref);
@@ -39,7 +39,7 @@ export function createPins({ models, clock, access, budget, tell }: Dependencies
       tell.all(opened, { event: 'chat:message_pinned', payload });
     },
 
-    /** Again is fine. */
+    /** Idempotent. */
     async unpin(principal: Principal, ref: MessageRef): Promise<void> {
       await budget.spend('change', principal);
       const opened = await access.openMessageToSpeak(principal, ref);

@@ -23,11 +23,11 @@ interface Dependencies extends Pick<Context, 'models' | 'clock'> {
 const MARKED_MAX = 500;
 
 /**
- * Moves the read position of a user up to a message of another user. There is one position per participant, which moves
- * on by an atomic write and never back, so that of several tabs and nodes one tells the others.
+ * Moves the read position of a user to a message of another user. Each participant has one position. An atomic write moves
+ * it forward, never back, so that of concurrent calls of several tabs and nodes one sends the event.
  */
 export function createRead({ models, clock, access, tell, log, notifications }: Dependencies) {
-  /** What the caller has not read, newest first: messages of others up to the one that is named. */
+  /** The caller's unread messages of others, up to the given one, newest first. */
   const findUnread = async (chat: Chat, { _id }: UserCaller, messageId: string | null | undefined) => {
     const parent = chat._id;
     if (messageId == null) await log.adopt(parent);
@@ -41,7 +41,7 @@ export function createRead({ models, clock, access, tell, log, notifications }: 
     return isOwn ? found : [named, ...found].slice(0, MARKED_MAX);
   };
 
-  /** @returns whether it was this call that moved it */
+  /** @returns whether this call moved it */
   const advance = async (chat: Chat, user: Types.ObjectId, target: ChatMessage): Promise<boolean> => {
     if (settingOf(chat, user) === undefined) {
       const setting: ChatSetting = { user };
@@ -50,7 +50,7 @@ export function createRead({ models, clock, access, tell, log, notifications }: 
     }
     const readUpTo = sentAt(target);
     const { position, timed } = log.placeOf(target);
-    /** What an entry of the caller fulfils that is behind the message. Another service may have stored several. */
+    /** Matches entries of the caller before the message. Another service may have stored several. */
     const behind = (at: '' | 'own.') => {
       const [readTo, last] = [`${at}readUpTo`, `${at}lastReadMessage`];
       const isEarlier = [

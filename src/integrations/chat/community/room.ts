@@ -13,10 +13,10 @@ interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger'> {
   typing: Typing;
 }
 
-/** A chat that the caller may see. */
+/** A chat that the caller can open. */
 type Opened = Parameters<Tell['others']>[0];
 
-/** A socket, as its handler knows it. */
+/** The socket of an event. */
 interface Here {
   readonly principal: Principal;
   readonly socketId: string;
@@ -24,14 +24,14 @@ interface Here {
   leave(room: string): void;
 }
 
-/** Coming, going and typing: what only those see who are in a chat at the moment. */
+/** Joins, leaves and typing events: sent only to active viewers of a chat. */
 export function createRoom({ models, clock, logger, access, tell, activeViewers, typing }: Dependencies) {
   const tellOthers = (opened: Opened, event: string, more: object = {}): void => {
     const payload = { chatId: opened.chat._id.toHexString(), userId: opened.caller.id, ...more };
     tell.othersPresent(opened, { event, payload });
   };
 
-  /** The participants are read again: one may have been removed since. */
+  /** Reads the participants again, because one may have been removed since. */
   const tellStopped = async (opened: ChatAccess): Promise<void> => {
     try {
       const chat = await models.Chat.findById(opened.chat._id, { participants: 1 }).lean();
@@ -64,7 +64,7 @@ export function createRoom({ models, clock, logger, access, tell, activeViewers,
       tellOthers(opened, 'chat:user_left', nameAndTime(opened));
     },
 
-    /** Again is fine, and makes it last. */
+    /** Idempotent; extends the time. */
     async startTyping({ principal, socketId }: Here, chatId: string): Promise<void> {
       const id = chatId.toLowerCase();
       const typist = typing.start(socketId, id);

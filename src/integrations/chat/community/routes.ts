@@ -5,7 +5,7 @@ import type { CommunityServices } from './service.js';
 const CHATS = 20;
 const MESSAGES = 50;
 
-/** The REST of the chats: the same services as the events. */
+/** The routes of the chats. They use the same services as the events. */
 export const createRoutes = (services: CommunityServices): RouteHandlers<typeof community> => {
   const { lists, openDirect, history, send } = services;
   return {

@@ -21,21 +21,21 @@ interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger' | 'co
   notifications: Notifications;
 }
 
-/** A message that is to be said. */
+/** A message to send. */
 export type Draft = z.output<typeof communityPayloads.send>;
 
-/** A draft that may be said, or has been said before. */
+/** A draft that passed the checks, or the message that an earlier call stored. */
 interface Checked extends ChatAccess {
   readonly said?: ChatMessage;
   readonly replyTo?: Types.ObjectId | null;
 }
 
 /**
- * Says something: stores it, sends it, makes it the newest of its chat, in this order. What one user says in one chat is
- * stored in the order in which it came.
+ * Sends a message: stores it, sends it, and makes it the last message of its chat, in this order. One user's messages in a
+ * chat are stored in the order in which they arrived.
  *
- * A retry of what is stored is answered with what is stored, and not sent again: limits, blocks and replies are for new
- * messages. It is looked for only when a check has failed or the unique index has refused it, so it costs a new message
+ * A retry is answered with the stored message and not sent again; limits, blocks and checks apply to new messages. The
+ * stored message is looked for only after a check failed or the unique index refused the new one, so it costs new messages
  * nothing.
  */
 export function createSend(dependencies: Dependencies) {
@@ -49,7 +49,7 @@ export function createSend(dependencies: Dependencies) {
     return found._id;
   };
 
-  /** @throws ChatError when it may not be said */
+  /** @throws ChatError if the message is refused */
   const check = async (principal: Principal, draft: Draft): Promise<Checked> => {
     const find = ({ caller, chat }: ChatAccess) =>
       log.findSaid({ chat: chat._id, sender: caller._id, ...keyOf(draft) });
@@ -81,19 +81,19 @@ export function createSend(dependencies: Dependencies) {
     return stored;
   };
 
-  /** Nodes can get here in another order than they stored. The message stays stored if this fails. */
-  const makeNewest = ({ chat, _id, position, createdAt }: ChatMessage & { position: number }) =>
+  /** Nodes may run this in another order than they stored. On failure the message stays stored. */
+  const storeLastMessage = ({ chat, _id, position, createdAt }: ChatMessage & { position: number }) =>
     models.Chat.updateOne(
       { _id: chat, lastPosition: { $not: { $gte: position } } },
       {
         $set: { lastMessage: _id, lastPosition: position, lastMessageAt: createdAt },
         $max: { lastActivity: createdAt },
       },
-    ).catch((error: unknown) => logger.error({ err: error }, 'community: the newest message of a chat was not kept'));
+    ).catch((error: unknown) => logger.error({ err: error }, 'community: storing the last message of a chat failed'));
 
   return async (principal: Principal, draft: Draft): Promise<WireMessage> => {
     const line = principal.kind === 'user' ? `${draft.chatId.toLowerCase()} ${principal.userId}` : '';
-    // In an object, so that the mutex covers the checks only: the log orders the storing.
+    // In an object, so that the mutex covers only the checks; the log orders the writes.
     const { checked, storing } = await mutex.join([line], async (turn) => {
       const checked = await check(principal, draft);
       if (checked.said !== undefined) {
@@ -113,13 +113,13 @@ export function createSend(dependencies: Dependencies) {
       ...toAudience(checked),
       ...toEvent(shown),
     });
-    await makeNewest(message);
+    await storeLastMessage(message);
     await notifications.notify({ caller, chat, blocked, message });
     return shown;
   };
 }
 
-// The unique index is of those that have one: not even `null` may stand for none.
+// The unique index covers messages that have the field, so it must be absent, not `null`.
 const keyOf = ({ clientMessageId }: Draft) => (clientMessageId == null ? {} : { clientMessageId });
 
 function toMessage(

@@ -19,10 +19,10 @@ import { createSend } from './send.js';
 import { createStatuses } from './statuses.js';
 import { createTell } from './tell.js';
 
-/** What the community does, used by sockets and by REST alike. */
+/** The services of the community chat, used by events and routes. */
 export type CommunityServices = ReturnType<typeof createCommunityServices>;
 
-/** Each topic with what it stands on; made once, because what one user says takes turns. */
+/** Creates all services. To be called once, because sending keeps the order of one user's messages. */
 export function createCommunityServices(context: Context, { entrance, people, blocks }: ChatServices) {
   const { models } = context;
   const access = createAccess({ models, entrance, blocks });

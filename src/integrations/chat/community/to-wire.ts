@@ -44,11 +44,11 @@ export const toWireMessage = (stored: ChatMessage, sender: Face | undefined): Wi
   };
 };
 
-/** The time of a message, also when the service that stored it wrote none. */
+/** The time of a message; that of its id if another service stored none. */
 export const sentAt = ({ createdAt, _id }: Pick<ChatMessage, '_id' | 'createdAt'>): Date =>
   readDate(createdAt) ?? _id.getTimestamp();
 
-/** Reactions on the wire: of one person each emoji once, however it was spelt. */
+/** Reactions on the wire: each emoji of a user once, in any spelling. */
 export function toWireReactions(reactions: ChatMessage['reactions']): WireMessage['reactions'] {
   const shown = (reactions ?? []).flatMap(({ user, emoji }) =>
     isBlank(emoji ?? '') ? [] : [{ user: toIdText(user), emoji: toEmoji(emoji) }],
@@ -56,7 +56,7 @@ export function toWireReactions(reactions: ChatMessage['reactions']): WireMessag
   return [...new Map(shown.map((one) => [`${one.user} ${one.emoji}`, one])).values()];
 }
 
-/** A notification as its recipient gets it. */
+/** A notification on the wire. */
 export const toWireNotification = (found: Notification): WireNotification => {
   const stored = readDocument('Notification', found);
   return {
@@ -75,5 +75,5 @@ export const toWireNotification = (found: Notification): WireNotification => {
 
 const toIdOrNull = (id: Types.ObjectId | null | undefined): string | null => toIdText(id) || null;
 
-/** Whether something on the wire can be named. What another service stored under an id of another kind cannot. */
+/** Whether an object on the wire has a usable id. Other services may store ids of other types. */
 export const isShown = ({ _id }: { readonly _id: string }): boolean => _id !== '';

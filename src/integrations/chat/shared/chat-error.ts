@@ -1,6 +1,6 @@
 import { type ErrorCode, type ErrorInfo, GatewayError } from '../../../errors.js';
 
-/** An error in the words that clients of the chats know. */
+/** An error with the sentence that chat clients expect. */
 export class ChatError extends GatewayError {
   readonly words: string;
 
@@ -10,7 +10,7 @@ export class ChatError extends GatewayError {
   }
 }
 
-/** The refusal when a block keeps the only other people from hearing the caller. */
+/** The refusal when the caller has a block with every other participant. */
 export const blockedUser = () => new ChatError('FORBIDDEN', 'Cannot send message to a blocked user');
 
 const generalWords: Record<ErrorCode, string> = {
@@ -31,6 +31,6 @@ const generalWords: Record<ErrorCode, string> = {
   UNAVAILABLE: 'Not available at the moment',
 };
 
-/** What a client of the chats reads about an error. */
+/** The sentence that a chat client gets for an error. */
 export const wordsOf = (error: GatewayError): string =>
   error instanceof ChatError ? error.words : generalWords[error.code];

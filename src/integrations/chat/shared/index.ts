@@ -16,7 +16,7 @@ export { createMessageLog, isPositioned, type MessageLog, type Place } from './m
 export { chatReplyFormat, toRefusal, toRequestFailure } from './reply-format.js';
 export { createTyping, type Typing } from './typing.js';
 
-/** What the support chat and the community chat stand on together. */
+/** The services that both chats share. */
 export interface ChatServices {
   readonly people: People;
   readonly entrance: Entrance;
@@ -28,8 +28,8 @@ export function createChatServices(context: Context, { people, blocks }: UserSer
 }
 
 /**
- * The namespace `/`: who is let in, who may stay, and who is told of their coming and going.
- * @param chats the integrations that say who shares something with whom
+ * The namespace `/` of both chats: authentication, access checks and presence.
+ * @param chats the integrations that list the contacts of a user
  */
 export function createChats(
   context: Context,

@@ -6,18 +6,18 @@ const TYPING_MS = 5000;
 /** Maximum number of conversations where one socket can type at once. */
 const PLACES_MAX = 10;
 
-/** Which sockets say that their user types, and where. It belongs to the sockets, and ends with them. */
+/** Typing indicators by socket and conversation. They end with their socket. */
 export interface Typing {
-  /** From now on, or for longer. */
+  /** Starts typing, or extends it. */
   start(socketId: string, place: string): Typist;
   /** Typing ended. Does nothing when the user was not typing. */
   stop(socketId: string, place: string): void;
   readonly listener: SocketListener;
 }
 
-/** A socket that types somewhere. It is known at once, so that what the socket does next finds it. */
+/** A typing indicator. It is registered synchronously, so that the socket's next event can end it. */
 export interface Typist {
-  /** Others may be told. @param ended called once, when it is over @returns `false`: it is over already, and nothing to tell */
+  /** To be called before the event is sent. @param ended called once, at the end @returns `false`: it has already ended */
   begin(ended: () => void): boolean;
 }
 
@@ -27,7 +27,7 @@ interface Entry extends Typist {
 }
 
 export function createTyping(clock: Clock): Typing {
-  /** socket → place → who types there */
+  /** socket → conversation → indicator */
   const sockets = new Map<string, Map<string, Entry>>();
 
   const stop = (socketId: string, place: string): void => {
@@ -61,18 +61,18 @@ export function createTyping(clock: Clock): Typing {
 }
 
 function createEntry(): Entry {
-  let tellEnd: (() => void) | undefined;
+  let onEnd: (() => void) | undefined;
   let isOver = false;
   return {
     cancelTimer: () => undefined,
     begin(ended) {
-      if (!isOver) tellEnd = ended;
+      if (!isOver) onEnd = ended;
       return !isOver;
     },
     end() {
       this.cancelTimer();
       isOver = true;
-      tellEnd?.();
+      onEnd?.();
     },
   };
 }

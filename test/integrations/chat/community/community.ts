@@ -4,8 +4,8 @@ import { community } from '#shared/contracts/community.js';
 import { communityNotifications, communityPeople } from '#shared/contracts/community-people.js';
 import type { ClientOptions, TestClient } from '../../../support/client.js';
 import { holdToContracts } from '../../../support/contract.js';
+import { dataOf, type TestEnvironment } from '../../../support/environment.js';
 import { signToken, type TestResponse } from '../../../support/gateway.js';
-import { dataOf, type Stage } from '../../stage.js';
 
 /** A user of the community, in the database. */
 export interface Member {
@@ -15,7 +15,7 @@ export interface Member {
 
 /** Makes users. @param fields of all of them */
 export async function members<const Names extends readonly string[]>(
-  { models }: Stage,
+  { models }: TestEnvironment,
   names: Names,
   fields: object = {},
 ): Promise<{ [Index in keyof Names]: Member }> {
@@ -26,7 +26,7 @@ export async function members<const Names extends readonly string[]>(
 
 /** A client on `/`. */
 export async function open(
-  { open: connect }: Stage,
+  { open: connect }: TestEnvironment,
   { id, name }: Member,
   options: ClientOptions & { node?: number } = {},
 ): Promise<TestClient> {
@@ -36,7 +36,7 @@ export async function open(
 
 /** A chat as another service would have stored it. */
 export async function addChat(
-  { models }: Stage,
+  { models }: TestEnvironment,
   people: readonly Member[],
   fields: Record<string, unknown> = {},
 ): Promise<string> {
@@ -46,7 +46,7 @@ export async function addChat(
 }
 
 /** Two people in a direct chat, each with a client, the second on the last node; and a third who is not in it. */
-export async function talk(stage: Stage) {
+export async function talk(stage: TestEnvironment) {
   const [ann, bob, eve] = await members(stage, ['Ann', 'Bob', 'Eve']);
   const chatId = await addChat(stage, [ann, bob]);
   const a = await open(stage, ann);
@@ -56,7 +56,7 @@ export async function talk(stage: Stage) {
 
 /** A REST call of a user. */
 export function call(
-  { nodes }: Stage,
+  { nodes }: TestEnvironment,
   { id }: Pick<Member, 'id'>,
   [method, path, body]: readonly [string, string, unknown?],
   node = 0,
@@ -76,7 +76,7 @@ export const say = async (client: TestClient, chatId: string, content: string) =
  * @param speaker another user with a client
  */
 export async function cameTo(
-  stage: Stage,
+  stage: TestEnvironment,
   { speaker, listener }: { speaker: readonly [Member, TestClient]; listener: readonly [Member, TestClient] },
   ...events: string[]
 ): Promise<string[]> {

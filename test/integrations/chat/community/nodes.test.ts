@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { wireFaults } from '../../../support/contract.js';
+import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
 import { until } from '../../../support/until.js';
-import { dataOf, openStage, type Stage } from '../../stage.js';
 import { addChat, call, cameTo, members, open, say, talk } from './community.js';
 
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openStage({ nodes: 2 });
+  stage = await createTestEnvironment({ nodes: 2 });
 });
 afterAll(async () => {
   await stage.close();

@@ -1,14 +1,14 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { createTestEnvironment } from '../../../support/environment.js';
 import { startFcm } from '../../../support/fcm.js';
 import { startRedis } from '../../../support/redis-server.js';
 import { until } from '../../../support/until.js';
-import { openStage } from '../../stage.js';
 import { addChat, call, members, open, say, talk } from './community.js';
 
 test('a message that cannot be sent to other nodes is stored, sent on this node, and answered once', async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.dispose());
-  const stage = await openStage({ env: { REDIS_URL: redis.url } });
+  const stage = await createTestEnvironment({ env: { REDIS_URL: redis.url } });
   onTestFinished(() => stage.close());
   const { ann, bob, a, b, chatId } = await talk(stage);
   await redis.stop();
@@ -28,7 +28,7 @@ test('a message that cannot be sent to other nodes is stored, sent on this node,
 test('during an outage users without a socket on this node get a push, users viewing another chat do not', async () => {
   const fcm = await startFcm();
   onTestFinished(() => fcm.close());
-  const stage = await openStage({ env: fcm.env, overrides: { pushAgent: fcm.agent } });
+  const stage = await createTestEnvironment({ env: fcm.env, overrides: { pushAgent: fcm.agent } });
   onTestFinished(() => stage.close());
   const [ann, bob, cid] = await members(stage, ['Ann', 'Bob', 'Cid']);
   const chatId = await addChat(stage, [ann, bob, cid], { groupName: 'Healing' });

@@ -3,19 +3,19 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createLogger } from '../../../../src/platform/logger.js';
 import { createTestClock } from '../../../support/clock.js';
 import { wireFaults } from '../../../support/contract.js';
+import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
 import { signToken } from '../../../support/gateway.js';
 import { until } from '../../../support/until.js';
-import { dataOf, openStage, type Stage } from '../../stage.js';
 import { addChat, call, cameTo, type Member, members, open, say, talk } from './community.js';
 
 const clock = createTestClock();
 const errors: unknown[] = [];
 const logger = createLogger({ level: 'silent', isPretty: false });
 logger.error = (...args: unknown[]) => void errors.push(args);
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openStage({ overrides: { clock, logger } });
+  stage = await createTestEnvironment({ overrides: { clock, logger } });
 });
 afterAll(async () => {
   await stage.close();

@@ -1,8 +1,8 @@
 import { type Connection, Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../../support/client.js';
+import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
 import { accessesOf, expectBoundedAccess } from '../../query-plans.js';
-import { dataOf, openStage, type Stage } from '../../stage.js';
 import { addChat, call, type Member, members, open } from './community.js';
 
 const CHATS = 2000;
@@ -13,7 +13,7 @@ const MEMBERS = 3000;
 const NEWEST_MAX = 500;
 const BEGINNING = 1_700_000_000_000;
 
-let stage: Stage;
+let stage: TestEnvironment;
 let connection: Connection;
 let ann: Member;
 let bob: Member;
@@ -22,7 +22,7 @@ let chatId: string;
 let messageIds: string[];
 
 beforeAll(async () => {
-  stage = await openStage();
+  stage = await createTestEnvironment();
   const { models } = stage;
   connection = models.Chat.db;
   [ann, bob] = await members(stage, ['Ann', 'Bob'], { joinedGroups: [{ groupType: 'single' }] });

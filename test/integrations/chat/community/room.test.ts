@@ -2,15 +2,15 @@ import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestClock } from '../../../support/clock.js';
 import { wireFaults } from '../../../support/contract.js';
+import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
 import { until } from '../../../support/until.js';
-import { dataOf, openStage, type Stage } from '../../stage.js';
 import { addChat, call, cameTo, type Member, members, open, say, talk } from './community.js';
 
 const clock = createTestClock();
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openStage({ overrides: { clock } });
+  stage = await createTestEnvironment({ overrides: { clock } });
 });
 afterAll(async () => {
   await stage.close();

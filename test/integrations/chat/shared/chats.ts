@@ -1,5 +1,5 @@
 import type { TestClient } from '../../../support/client.js';
-import { dataOf, type Stage } from '../../stage.js';
+import { dataOf, type TestEnvironment } from '../../../support/environment.js';
 import { addChat, call, members, open } from '../community/community.js';
 import { addConversation, openChat } from '../support/chat.js';
 
@@ -21,9 +21,9 @@ export interface Known {
 /** One of the chats, in the words of a test for both. */
 export interface ChatKind {
   readonly name: string;
-  people(stage: Stage, count: number): Promise<Person[]>;
-  make(stage: Stage, people: readonly Person[]): Promise<string>;
-  open(stage: Stage, person: Person, node: number): Promise<TestClient>;
+  people(stage: TestEnvironment, count: number): Promise<Person[]>;
+  make(stage: TestEnvironment, people: readonly Person[]): Promise<string>;
+  open(stage: TestEnvironment, person: Person, node: number): Promise<TestClient>;
   /** @returns the answer */
   // biome-ignore lint/suspicious/noExplicitAny: a test looks into an answer without declaring its form again
   say(client: TestClient, id: string, data: { content: string; clientMessageId?: string }): Promise<any>;
@@ -31,17 +31,17 @@ export interface ChatKind {
   toKnown(payload: unknown): Known;
   /** The messages after one, as many as a page holds. @param after `undefined`: from the first on */
   catchUp(
-    stage: Stage,
+    stage: TestEnvironment,
     reader: { person: Person; client: TestClient; node: number },
     query: { id: string; after: string | undefined; limit: number },
   ): Promise<Known[]>;
   markRead(client: TestClient, id: string, messageId: string): Promise<unknown>;
   /** A participant's number of unread messages. */
-  unread(stage: Stage, person: Person, id: string): Promise<number>;
+  unread(stage: TestEnvironment, person: Person, id: string): Promise<number>;
   /** Where that number ends. */
   readonly unreadMax: number;
   /** The id of the newest message of a list of conversations. */
-  lastMessage(stage: Stage, person: Person, id: string): Promise<string>;
+  lastMessage(stage: TestEnvironment, person: Person, id: string): Promise<string>;
 }
 
 const BEGINNING = '2000-01-01T00:00:00Z';

@@ -1,11 +1,11 @@
 import { expect } from 'vitest';
+import type { TestEnvironment } from '../../../support/environment.js';
 import { chatKinds } from './chats.js';
 import { createDelays, createRandom, runHistory } from './history.js';
-import type { TwoNodes } from './two-nodes.js';
 
 /** Runs a random history in each chat, and compares what readers ended up with to what is stored. */
 export async function expectOneOrder(
-  stage: TwoNodes,
+  stage: TestEnvironment,
   { seed, speakers, messages, longestMs }: { seed: number; speakers: number; messages: number; longestMs: number },
 ): Promise<void> {
   const random = createRandom(seed);

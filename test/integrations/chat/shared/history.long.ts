@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, test } from 'vitest';
+import type { TestEnvironment } from '../../../support/environment.js';
 import { expectOneOrder } from './history-run.js';
-import { openTwoNodes, type TwoNodes } from './two-nodes.js';
+import { createTwoClocks } from './two-clocks.js';
 
 const ROUNDS = 8;
 
-let stage: TwoNodes;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openTwoNodes();
+  stage = await createTwoClocks();
 });
 afterAll(() => stage.close());
 

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestClient } from '../../../support/client.js';
+import type { TestEnvironment } from '../../../support/environment.js';
+import { dataOf } from '../../../support/environment.js';
 import type { ProxyRules } from '../../../support/mongo-proxy.js';
-import { dataOf } from '../../stage.js';
 import type { ChatKind, Known, Person } from './chats.js';
-import type { TwoNodes } from './two-nodes.js';
 
 /** Numbers from 0 to 1 that are the same for the same seed. */
 export type Random = () => number;
@@ -63,7 +63,7 @@ export interface Outcome {
  * not move while it catches up.
  */
 export async function runHistory(
-  stage: TwoNodes,
+  stage: TestEnvironment,
   kind: ChatKind,
   { random, speakers, messages }: { random: Random; speakers: number; messages: number },
 ): Promise<Outcome> {
@@ -109,7 +109,7 @@ export async function runHistory(
 
 /** One connection of a reader: catches up, hears some messages, and is gone. */
 async function readOnce(
-  stage: TwoNodes,
+  stage: TestEnvironment,
   kind: ChatKind,
   { reader, id, random, until }: { reader: Reader; id: string; random: Random; until: () => boolean },
 ): Promise<void> {
@@ -136,7 +136,7 @@ async function readOnce(
 }
 
 async function catchUp(
-  stage: TwoNodes,
+  stage: TestEnvironment,
   kind: ChatKind,
   walk: {
     reader: Reader;

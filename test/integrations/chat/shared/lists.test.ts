@@ -1,14 +1,14 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { dataOf, openStage, type Stage } from '../../stage.js';
+import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
 import { addChat, call, type Member, members, open, say } from '../community/community.js';
 import { addConversation, openChat } from '../support/chat.js';
 import { chatKinds } from './chats.js';
 
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openStage();
+  stage = await createTestEnvironment();
 });
 afterAll(() => stage.close());
 

@@ -1,13 +1,14 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { TestClient } from '../../../support/client.js';
-import { dataOf } from '../../stage.js';
+import type { TestEnvironment } from '../../../support/environment.js';
+import { dataOf } from '../../../support/environment.js';
 import { type ChatKind, chatKinds } from './chats.js';
-import { createGate, openTwoNodes, stores, type TwoNodes } from './two-nodes.js';
+import { createGate, createTwoClocks, stores } from './two-clocks.js';
 
-let stage: TwoNodes;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openTwoNodes();
+  stage = await createTwoClocks();
 });
 afterAll(() => stage.close());
 afterEach(() => {

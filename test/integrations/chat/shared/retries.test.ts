@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { TestClient } from '../../../support/client.js';
-import { dataOf, openStage, type Stage } from '../../stage.js';
+import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
 import { addChat, call, cameTo, members, open } from '../community/community.js';
 import { addConversation, openChat, talk } from '../support/chat.js';
 import { chatKinds } from './chats.js';
 
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openStage();
+  stage = await createTestEnvironment();
 });
 afterAll(() => stage.close());
 

@@ -3,15 +3,15 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../../support/client.js';
 import { createTestClock } from '../../../support/clock.js';
 import { wireFaults } from '../../../support/contract.js';
+import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
 import { until } from '../../../support/until.js';
-import { dataOf, openStage, type Stage } from '../../stage.js';
 import { addConversation, addDepartment, eventsOf, expectNothing, openChat, talk, visitorClaims } from './chat.js';
 
 const clock = createTestClock();
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openStage({ nodes: 2, overrides: { clock }, env: { PRESENCE_GRACE_MS: '300' } });
+  stage = await createTestEnvironment({ nodes: 2, overrides: { clock }, env: { PRESENCE_GRACE_MS: '300' } });
 });
 afterAll(async () => {
   await stage.close();

@@ -2,15 +2,15 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { refusal } from '../../../support/client.js';
 import { createTestClock } from '../../../support/clock.js';
 import { wireFaults } from '../../../support/contract.js';
+import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../../support/environment.js';
 import { until } from '../../../support/until.js';
-import { dataOf, openStage, type Stage, type TestUser } from '../../stage.js';
 import { addConversation, addDepartment, expectNothing, openChat, openDepartment, visitorClaims } from './chat.js';
 
 const clock = createTestClock();
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openStage({ nodes: 2, overrides: { clock }, env: { PRESENCE_GRACE_MS: '300' } });
+  stage = await createTestEnvironment({ nodes: 2, overrides: { clock }, env: { PRESENCE_GRACE_MS: '300' } });
 });
 afterAll(async () => {
   await stage.close();

@@ -1,19 +1,19 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { createTestClock } from '../../../support/clock.js';
-import { dataOf, openStage } from '../../stage.js';
+import { createTestEnvironment, dataOf } from '../../../support/environment.js';
 import { talk } from './chat.js';
 
 /** A stage whose messages are stored by threes, or after a second that no clock but the test's brings. */
-async function openBatchingStage() {
+async function createBatchingEnvironment() {
   const clock = createTestClock();
   const env = { MESSAGE_BATCH_SIZE: '3', MESSAGE_BATCH_MS: '1000', MESSAGE_LIMIT: '1000' };
-  const stage = await openStage({ overrides: { clock }, env });
+  const stage = await createTestEnvironment({ overrides: { clock }, env });
   onTestFinished(() => stage.close());
   return { clock, stage };
 }
 
 test('messages of one batch are sent and acknowledged only after it was stored, in order', async () => {
-  const { clock, stage } = await openBatchingStage();
+  const { clock, stage } = await createBatchingEnvironment();
   const { a, b, conversationId } = await talk(stage);
   const acked: string[] = [];
   const say = (content: string, clientMessageId?: string) => {
@@ -53,7 +53,7 @@ test('messages of one batch are sent and acknowledged only after it was stored, 
 });
 
 test('what waits to be stored when a node stops is stored', async () => {
-  const { clock, stage } = await openBatchingStage();
+  const { clock, stage } = await createBatchingEnvironment();
   const { a, conversationId } = await talk(stage);
   const [node] = stage.nodes;
   const answer = a.ask('send_message', { conversationId, content: 'last words' });

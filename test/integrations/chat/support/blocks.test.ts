@@ -1,14 +1,14 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../../support/client.js';
+import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../../support/environment.js';
 import { signToken } from '../../../support/gateway.js';
-import { dataOf, openStage, type Stage, type TestUser } from '../../stage.js';
 import { addConversation, addDepartment, expectNothing, openChat } from './chat.js';
 
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openStage({ nodes: 2 });
+  stage = await createTestEnvironment({ nodes: 2 });
 });
 
 afterAll(async () => {

@@ -3,15 +3,18 @@ import { chats } from '#shared/contracts/chats.js';
 import { department, support } from '#shared/contracts/support.js';
 import type { ClientOptions, TestClient } from '../../../support/client.js';
 import { holdToContracts } from '../../../support/contract.js';
-import { dataOf, type Stage, type TestUser } from '../../stage.js';
+import { dataOf, type TestEnvironment, type TestUser } from '../../../support/environment.js';
 
 /** A client of the support chat on `/`. */
-export const openChat = async (stage: Stage, user: TestUser, options: ClientOptions & { node?: number } = {}) =>
-  holdToContracts(await stage.open(user, { namespace: '/', ...options }), [chats, support]);
+export const openChat = async (
+  stage: TestEnvironment,
+  user: TestUser,
+  options: ClientOptions & { node?: number } = {},
+) => holdToContracts(await stage.open(user, { namespace: '/', ...options }), [chats, support]);
 
 /** A client of a department. */
 export const openDepartment = async (
-  stage: Stage,
+  stage: TestEnvironment,
   user: TestUser,
   { departmentId, ...options }: ClientOptions & { node?: number; departmentId: string },
 ) => {
@@ -21,7 +24,7 @@ export const openDepartment = async (
 
 /** A conversation as another service would have stored it. */
 export async function addConversation(
-  { models }: Stage,
+  { models }: TestEnvironment,
   users: readonly TestUser[],
   fields: Record<string, unknown> = {},
 ): Promise<string> {
@@ -32,7 +35,7 @@ export async function addConversation(
 }
 
 /** A department of these agents. */
-export async function addDepartment({ models }: Stage, ...members: TestUser[]): Promise<string> {
+export async function addDepartment({ models }: TestEnvironment, ...members: TestUser[]): Promise<string> {
   const { _id } = await models.Department.create({ name: 'Sales', members: members.map(({ id }) => id) });
   return String(_id);
 }
@@ -48,7 +51,7 @@ export const visitorClaims = (visitorId: string, ...conversationIds: string[]) =
 });
 
 /** Two people in a conversation, each with a client; the second on the other node when there is one. */
-export async function talk(stage: Stage) {
+export async function talk(stage: TestEnvironment) {
   const [ann, bob, eve] = await stage.people('Ann', 'Bob', 'Eve');
   const conversationId = await addConversation(stage, [ann, bob]);
   const a = await openChat(stage, ann);
@@ -82,7 +85,7 @@ const BARRIER = 'barrier ';
  * @param speaker a user who may talk to the listener, through a conversation that is made for this
  */
 export async function expectNothing(
-  stage: Stage,
+  stage: TestEnvironment,
   { speaker, listener, users }: { speaker: TestClient; listener: TestClient; users: readonly TestUser[] },
   ...events: string[]
 ): Promise<string[]> {

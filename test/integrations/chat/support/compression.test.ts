@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import type { WebSocket } from 'ws';
 import type { TestClient } from '../../../support/client.js';
-import { dataOf, openStage } from '../../stage.js';
+import { createTestEnvironment, dataOf } from '../../../support/environment.js';
 import { talk } from './chat.js';
 
 /** The WebSocket below a client. */
@@ -9,7 +9,7 @@ const websocketOf = ({ socket }: TestClient): WebSocket & { _socket: { bytesRead
   (socket.io.engine.transport as unknown as { ws: WebSocket & { _socket: { bytesRead: number } } }).ws;
 
 async function talkWith(env: Record<string, string>) {
-  const stage = await openStage({ env });
+  const stage = await createTestEnvironment({ env });
   onTestFinished(() => stage.close());
   return talk(stage);
 }

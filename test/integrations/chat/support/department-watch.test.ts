@@ -1,21 +1,13 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { createTestClock } from '../../../support/clock.js';
-import { startDatabase } from '../../../support/database.js';
-import { startMongoProxy } from '../../../support/mongo-proxy.js';
+import { createTestEnvironment } from '../../../support/environment.js';
 import { until } from '../../../support/until.js';
-import { openStage } from '../../stage.js';
 import { addDepartment, openDepartment } from './chat.js';
 
 test('keeps a member who connects to another department while members are read', async () => {
   const clock = createTestClock();
-  const database = await startDatabase();
-  const proxy = await startMongoProxy(database.url);
-  const stage = await openStage({ database, env: { MONGODB_URL: proxy.url() }, overrides: { clock } });
-  onTestFinished(async () => {
-    await stage.close();
-    await proxy.close();
-    await database.stop();
-  });
+  const stage = await createTestEnvironment({ proxyOptions: '', overrides: { clock } });
+  onTestFinished(() => stage.close());
   const [joe, kim] = await stage.people('Joe', 'Kim');
   const [first, second] = [await addDepartment(stage, joe), await addDepartment(stage, kim)];
   await openDepartment(stage, joe, { departmentId: first });
@@ -25,7 +17,7 @@ test('keeps a member who connects to another department while members are read',
     release = resolve;
   });
   let reads = 0;
-  proxy.rules = {
+  stage.proxy().rules = {
     async onCommand(command) {
       const isRead =
         command['find'] === 'support.departments' && 'members' in ((command['projection'] ?? {}) as object);

@@ -2,18 +2,18 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../../support/client.js';
 import { createTestClock } from '../../../support/clock.js';
 import { wireFaults } from '../../../support/contract.js';
+import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../../support/environment.js';
 import { signToken } from '../../../support/gateway.js';
 import { until } from '../../../support/until.js';
-import { dataOf, openStage, type Stage, type TestUser } from '../../stage.js';
 import { addConversation, openChat, talk, visitorClaims } from './chat.js';
 import { APNG, PNG, utf16le } from './file-types.js';
 
 const clock = createTestClock();
 const MAX_FILE_SIZE = 2_000_000;
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openStage({
+  stage = await createTestEnvironment({
     nodes: 2,
     overrides: { clock },
     env: { MAX_FILE_SIZE: String(MAX_FILE_SIZE), SOCKET_MESSAGE_MAX: '100000' },

@@ -2,9 +2,9 @@ import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestClock } from '../../../support/clock.js';
 import { wireFaults } from '../../../support/contract.js';
+import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../../support/environment.js';
 import { signToken } from '../../../support/gateway.js';
 import { until } from '../../../support/until.js';
-import { dataOf, openStage, type Stage, type TestUser } from '../../stage.js';
 import { addConversation, openChat, talk } from './chat.js';
 
 const clock = createTestClock();
@@ -12,11 +12,11 @@ const MEGABYTE = 1_000_000;
 const FILE_QUOTA = 3 * MEGABYTE;
 const HOUR_MS = 3_600_000;
 const SWEEP_MS = 600_000;
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
   const env = { FILE_QUOTA: String(FILE_QUOTA), UNSENT_FILE_TTL: String((2 * SWEEP_MS) / 1000) };
-  stage = await openStage({ nodes: 2, overrides: { clock }, env });
+  stage = await createTestEnvironment({ nodes: 2, overrides: { clock }, env });
 });
 afterAll(async () => {
   await stage.close();

@@ -1,25 +1,20 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { wireFaults } from '../../../support/contract.js';
-import { startDatabase, type TestDatabase } from '../../../support/database.js';
-import { type MongoProxy, startMongoProxy } from '../../../support/mongo-proxy.js';
+import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
+import type { MongoProxy } from '../../../support/mongo-proxy.js';
 import { refuseCommands } from '../../../support/refused-commands.js';
-import { dataOf, openStage, type Stage } from '../../stage.js';
 import { addConversation, expectNothing, openChat, talk } from './chat.js';
 
-let database: TestDatabase;
 let proxy: MongoProxy;
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  database = await startDatabase();
-  proxy = await startMongoProxy(database.url);
-  stage = await openStage({ nodes: 2, database, env: { MONGODB_URL: proxy.url() } });
+  stage = await createTestEnvironment({ nodes: 2, proxyOptions: '' });
+  proxy = stage.proxy();
 });
 afterAll(async () => {
   await stage.close();
-  await proxy.close();
-  await database.stop();
   expect(wireFaults).toEqual([]);
 });
 

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { dataOf, openStage, type Stage } from '../../stage.js';
+import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
 import { talk } from './chat.js';
 
-let stage: Stage;
+let stage: TestEnvironment;
 let parts: Awaited<ReturnType<typeof talk>>;
 
 beforeAll(async () => {
-  stage = await openStage({ env: { MESSAGE_LIMIT: '10000' } });
+  stage = await createTestEnvironment({ env: { MESSAGE_LIMIT: '10000' } });
   parts = await talk(stage);
 });
 afterAll(() => stage.close());

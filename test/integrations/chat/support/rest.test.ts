@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { wireFaults } from '../../../support/contract.js';
+import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../../support/environment.js';
 import { signToken } from '../../../support/gateway.js';
-import { dataOf, openStage, type Stage, type TestUser } from '../../stage.js';
 import { addConversation, addDepartment, openChat, openDepartment, talk, visitorClaims } from './chat.js';
 
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openStage({ nodes: 2 });
+  stage = await createTestEnvironment({ nodes: 2 });
 });
 afterAll(async () => {
   await stage.close();

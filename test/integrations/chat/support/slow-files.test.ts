@@ -2,18 +2,18 @@ import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { createTestClock } from '../../../support/clock.js';
+import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../../support/environment.js';
 import { signToken } from '../../../support/gateway.js';
 import { until } from '../../../support/until.js';
-import { dataOf, openStage, type Stage, type TestUser } from '../../stage.js';
 import { addConversation, openChat } from './chat.js';
 
 const clock = createTestClock();
 const FILE_BYTES = 1_000_000;
 const WINDOW_MS = 5000;
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openStage({ overrides: { clock }, env: { SOCKET_MESSAGE_MAX: '100000' } });
+  stage = await createTestEnvironment({ overrides: { clock }, env: { SOCKET_MESSAGE_MAX: '100000' } });
 });
 afterAll(() => stage.close());
 

@@ -2,15 +2,15 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { support } from '#shared/contracts/support.js';
 import { createTestClock } from '../../../support/clock.js';
 import { wireFaults } from '../../../support/contract.js';
+import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
 import { until } from '../../../support/until.js';
-import { dataOf, openStage, type Stage } from '../../stage.js';
 import { expectNothing, openChat, talk } from './chat.js';
 
 const clock = createTestClock();
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openStage({ nodes: 2, overrides: { clock } });
+  stage = await createTestEnvironment({ nodes: 2, overrides: { clock } });
 });
 afterAll(async () => {
   await stage.close();

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestClock } from '../../../support/clock.js';
-import { dataOf, openStage, type Stage } from '../../stage.js';
+import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
 import { playHistory } from './history.js';
 
 const clock = createTestClock();
-let stage: Stage;
+let stage: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await openStage({ nodes: 2, overrides: { clock } });
+  stage = await createTestEnvironment({ nodes: 2, overrides: { clock } });
 });
 afterAll(() => stage.close());
 

@@ -1,12 +1,12 @@
 import { expect } from 'vitest';
 import type { TestClient } from '../../../support/client.js';
 import type { TestClock } from '../../../support/clock.js';
+import { dataOf, type TestEnvironment, type TestUser } from '../../../support/environment.js';
 import { until } from '../../../support/until.js';
-import { dataOf, type Stage, type TestUser } from '../../stage.js';
 
 /** What a history is played on. */
 export interface Theatre {
-  readonly stage: Stage;
+  readonly stage: TestEnvironment;
   readonly clock: TestClock;
 }
 
@@ -116,7 +116,7 @@ export async function playHistory(
 
 const due = (clock: TestClock) => ({ snoozed_until: { $gt: new Date(0), $lte: new Date(clock.now()) } });
 
-async function compare(stage: Stage, actors: readonly Actor[], where: string): Promise<void> {
+async function compare(stage: TestEnvironment, actors: readonly Actor[], where: string): Promise<void> {
   for (const { user, told } of actors) {
     const members = await stage.models.Member.find({ user: user.id }).lean();
     const stored = await stage.models.Counter.find({ user: user.id }).lean();
@@ -144,7 +144,7 @@ const numbersOf = (counter: Partial<Numbers> | undefined): Numbers => ({
   snoozed: counter?.snoozed ?? 0,
 });
 
-type Member = Awaited<ReturnType<Stage['models']['Member']['find']>>[number];
+type Member = Awaited<ReturnType<TestEnvironment['models']['Member']['find']>>[number];
 type Counted = Pick<
   Member,
   'channel_id' | 'kind' | 'mentioned' | 'archived' | 'is_open' | 'unread_count' | 'show_on_top' | 'snoozed_until'
@@ -174,7 +174,7 @@ function countFresh(members: readonly Counted[]): Map<string, Numbers> {
 
 /** Messages of others after the last read one; for a later participant, after the newest when they joined. */
 async function countUnread(
-  { models }: Stage,
+  { models }: TestEnvironment,
   {
     kind,
     conversation,

@@ -4,15 +4,15 @@ import type { MessageKind, OrderedMessage } from './kind.js';
 import { isPositioned } from './order.js';
 import { createRecent } from './recent.js';
 
-/** Messages that get their positions at once; the next reader gives them to what is left. */
+/** Messages that get positions in one call; the next read continues. */
 const AT_ONCE_MAX = 100;
 const ATTEMPTS_MAX = 20;
 const REMEMBERED_MAX = 20_000;
 
 /**
- * Gives positions to what other services have stored since a conversation has positions: behind all others, in the order of
- * their times, when the conversation is read. So a reader who has seen the newest message finds them after it. What is older
- * than the first position stays without.
+ * Assigns positions to messages that other services stored after a conversation got its first position: after all others, in
+ * the order of their times, when the conversation is read. So a reader who has seen the last message finds them after it.
+ * Messages older than the first position stay without.
  * @param adopted called for each message that got a position
  */
 export function createAdoption<M extends OrderedMessage>(
@@ -20,7 +20,7 @@ export function createAdoption<M extends OrderedMessage>(
   adopted: (parent: Types.ObjectId, position: number) => void,
 ): (parent: Types.ObjectId) => Promise<void> {
   const { collection } = model;
-  /** When positions began. It never changes. */
+  /** The time of the first message with a position. It never changes. */
   const began = createRecent<Date>(REMEMBERED_MAX);
 
   const edgeOf = async (parent: Types.ObjectId, order: 1 | -1): Promise<M | undefined> => {
@@ -40,7 +40,7 @@ export function createAdoption<M extends OrderedMessage>(
     return at;
   };
 
-  /** What has no position and was stored after they began. */
+  /** Messages without a position that were stored after the first one with a position. */
   const findStrays = async (parent: Types.ObjectId, since: Date): Promise<M[]> => {
     const without = { [parentField]: parent, position: null };
     const firstId = Types.ObjectId.createFromTime(Math.ceil(since.getTime() / 1000));

@@ -17,19 +17,19 @@ export { isPositioned, type Place } from './order.js';
 export interface MessageLog<M> extends MessageOrder<M>, MessageStore<M>, MessagePlaces<M> {
   /** Sends a stored message to its receivers on every node, after the earlier messages. */
   readonly send: Sequence['send'];
-  /** Gives positions to what other services have stored. To be called before messages are shown. */
+  /** Assigns positions to messages of other services. To be called before messages are read. */
   adopt(parent: Types.ObjectId): Promise<void>;
   stop(): Promise<void>;
 }
 
 interface Options<M extends OrderedMessage> {
   kind: MessageKind<M>;
-  /** Names the chat among the nodes. */
+  /** The bus topic of the chat. */
   topic: string;
   batch?: BatchSize | undefined;
   /** Finds the message with the same `clientMessageId` of the same sender in the same conversation. */
   findSaid: (message: M) => Promise<M | null>;
-  /** What those who hear messages get of them. */
+  /** The events that receivers get for messages. */
   toEvents: (messages: readonly M[]) => Promise<OutgoingEvent[]>;
 }
 

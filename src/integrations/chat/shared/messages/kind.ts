@@ -1,14 +1,14 @@
 import type { Model, Types } from 'mongoose';
 
-/** What a message of either chat has that its place in the order is made of. */
+/** The fields of a message that determine its order. */
 export interface OrderedMessage {
   readonly _id: Types.ObjectId;
-  /** Missing when another service stored it. */
+  /** Missing if another service stored the message. */
   readonly position?: number | null;
   readonly clientMessageId?: string;
 }
 
-/** Where the messages of one chat are, and how their fields are called. */
+/** The collection of one chat, and the names of its fields. */
 export interface MessageKind<M extends OrderedMessage> {
   readonly model: Model<M>;
   /** The field with the id of the conversation. */
@@ -17,9 +17,9 @@ export interface MessageKind<M extends OrderedMessage> {
   readonly time: keyof M & string;
 }
 
-/** The newest message of a conversation, as far as it is known. */
+/** The last known message of a conversation. */
 export interface Newest {
-  /** 0: there is none. */
+  /** 0: none. */
   readonly position: number;
   readonly at?: unknown;
 }

@@ -4,29 +4,28 @@ import { comparePlaces, type KeysetPlace, placeOfTime, readAfter } from '../../.
 import type { MessageKind, OrderedMessage } from './kind.js';
 
 /**
- * A place in the order of a conversation's messages. First come those without a position, in the order of their times, then
- * those with one.
+ * A cursor in a conversation. Messages without a position come first, in the order of their times, then those with one.
  */
 export interface Place {
   /** Among the messages with a position; 0: before all of them. */
   readonly position: number;
-  /** Among those without; `undefined`: behind all of them. */
+  /** Among those without; `undefined`: after all of them. */
   readonly timed?: KeysetPlace | undefined;
 }
 
 /** Which messages to read. */
 export interface MessageRange {
   readonly parent: Types.ObjectId;
-  /** Only what is behind this place. */
+  /** Only messages after this place. */
   readonly after?: Place | undefined;
-  /** Only what is before this place. */
+  /** Only messages before this place. */
   readonly before?: Place | undefined;
-  /** `oldest`: from `after` on; `newest`: from `before` back. */
+  /** Which end to read from: `oldest` reads from `after` forwards, `newest` from `before` backwards. */
   readonly first: 'oldest' | 'newest';
   readonly limit: number;
-  /** What messages have to satisfy besides. */
+  /** Additional conditions. */
   readonly where?: Readonly<Record<string, unknown>>;
-  /** Fields to read besides those that decide about the place; absent: all. */
+  /** Fields to read, besides those that the order needs; absent: all. */
   readonly projection?: Readonly<Record<string, 1>>;
 }
 
@@ -34,11 +33,11 @@ export interface MessageRange {
 export interface MessageOrder<M> {
   read(range: MessageRange): Promise<M[]>;
   placeOf(message: M): Place;
-  /** The place of a time, for what is `before` or `after` it. What was sent in that millisecond is neither. */
+  /** The place of a time. Messages of that millisecond are neither before nor after it. */
   placeAt(parent: Types.ObjectId, at: Date, side: 'before' | 'after'): Promise<Place>;
 }
 
-/** Whether a message has a position, which other services do not give. */
+/** Whether a message has a position. Other services store none. */
 export const isPositioned = <M extends OrderedMessage>(message: M): message is M & { position: number } =>
   typeof message.position === 'number' && message.position > 0;
 
@@ -51,7 +50,7 @@ export function createMessageOrder<M extends OrderedMessage>(kind: MessageKind<M
     const low = after?.position ?? 0;
     const high = before?.position ?? Number.POSITIVE_INFINITY;
     if (limit <= 0 || high <= low + 1) return [];
-    // A lower bound is the condition of the index.
+    // The lower bound matches the filter of the partial index.
     const position = { $gt: Math.max(low, 0), $lt: high };
     const sort = { position: first === 'oldest' ? 1 : -1 } as const;
     const options = { sort, limit, ...toProjection(range) };
@@ -63,7 +62,7 @@ export function createMessageOrder<M extends OrderedMessage>(kind: MessageKind<M
     if (limit <= 0 || (after !== undefined && after.timed === undefined)) return [];
     const isUpwards = first === 'oldest';
     const [from, until] = isUpwards ? [after, before?.timed] : [before, after?.timed];
-    // Downwards it may be far from the last that is wanted to the limit: the index is bounded at that end too.
+    // Backwards: bounds the index scan at the other end too, because the limit may be far beyond it.
     const end = !isUpwards && until?.value instanceof Date ? { $and: [{ [time]: { $gte: until.value } }] } : {};
     const base = { [parentField]: parent, position: null, ...where, ...end };
     const direction = isUpwards ? 'ascending' : 'descending';

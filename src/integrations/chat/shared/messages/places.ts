@@ -3,7 +3,7 @@ import { ChatError } from '../chat-error.js';
 import type { MessageKind, OrderedMessage } from './kind.js';
 import { isPositioned, type MessageOrder, type Place } from './order.js';
 
-/** Finds messages and places that clients name. */
+/** Finds the messages and cursors in client requests. */
 export interface MessagePlaces<M> {
   /** @throws ChatError `NOT_FOUND` for a message that is not in the conversation */
   find(parent: Types.ObjectId, id: string): Promise<M>;

@@ -1,4 +1,4 @@
-/** A map that forgets what was set longest ago, so that its size has a bound. */
+/** A map of bounded size. The entry that was set longest ago is removed first. */
 export interface Recent<Value> {
   get(key: string): Value | undefined;
   set(key: string, value: Value): void;

@@ -6,15 +6,15 @@ import type { Bus } from '../../../../realtime/bus.js';
 import type { Emitter, OutgoingEvent } from '../../../../realtime/emitter.js';
 import { createRecent } from './recent.js';
 
-/** Conversations whose place a node remembers. */
+/** Conversations whose progress a node remembers. */
 const REMEMBERED_MAX = 20_000;
-/** Messages of one conversation that wait for others; beyond that they go out as they are. */
+/** Messages of one conversation that wait for earlier ones. Above that they are sent anyway. */
 const HELD_MAX = 500;
-/** How long a message that is not there yet may be on its way; then it is read from the database. */
+/** How long to wait for a missing message before it is read from the database. */
 const PATIENCE_MS = 250;
-/** Missing messages that are read at once. */
+/** Missing messages in one read. */
 const READ_MAX = 200;
-/** How often the database is asked for what is missing. */
+/** How often the database is asked for missing messages. */
 const ATTEMPTS_MAX = 20;
 
 const packetSchema = z.object({
@@ -27,16 +27,16 @@ const packetSchema = z.object({
   payload: z.unknown().optional(),
 });
 
-/** A message that was stored, for those who hear it. */
+/** A stored message and its receivers. */
 export interface Packet {
   /** The conversation. */
   readonly parent: string;
   readonly position: number;
-  /** The newest position that the conversation names: everything up to there has been announced. */
+  /** The last position stored in the conversation. Every message up to it has been sent. */
   readonly announced: number;
   /** Its receivers; can be empty. */
   readonly rooms: readonly string[];
-  /** Rooms of those who do not hear this message. */
+  /** Rooms to leave out. */
   readonly except: readonly string[];
   readonly event: string;
   readonly payload?: unknown;
@@ -49,7 +49,7 @@ export interface Sequence {
 }
 
 interface Dependencies {
-  /** Names the chat among the nodes. */
+  /** The bus topic of the chat. */
   topic: string;
   bus: Bus;
   emitter: Emitter;
@@ -59,7 +59,7 @@ interface Dependencies {
   readBetween: (gap: Gap) => Promise<{ position: number; event: OutgoingEvent }[]>;
 }
 
-/** Positions of a conversation, both excluded, and how many messages to read at most. */
+/** A range of positions, exclusive, and the maximum number of messages to read. */
 export interface Gap {
   readonly parent: string;
   readonly low: number;
@@ -67,7 +67,7 @@ export interface Gap {
   readonly limit: number;
 }
 
-/** How far a node has sent a conversation. */
+/** The messages of a conversation that a node has sent, and those that wait. */
 interface Progress {
   sent: number;
   readonly held: Map<number, Packet>;
@@ -77,9 +77,9 @@ interface Progress {
 
 /**
  * A client that reconnects asks for messages after the last one it received. So no client may receive a message before
- * those with lower positions, which may come from another node, later. Each node sends a conversation without gaps: what
- * comes too early is held until the messages before it are here. Those that do not come in time, because a node died or
- * Redis was away, are read from the database and sent too; when they come after all they are dropped.
+ * those with lower positions, which another node may send later. Each node therefore sends a conversation without gaps: a
+ * message that arrives early is held until the earlier ones have arrived. Those that do not arrive in time, because a node
+ * died or Redis was unreachable, are read from the database and sent; if they arrive later they are dropped.
  */
 export function createSequence(dependencies: Dependencies): Sequence {
   const { topic, bus, emitter, clock, logger, readBetween } = dependencies;
@@ -91,7 +91,7 @@ export function createSequence(dependencies: Dependencies): Sequence {
     try {
       emitter.emit({ namespaces: [chatNamespace], rooms, exceptRoom: except, isLocal: true }, outgoing);
     } catch (error) {
-      logger.error({ err: error, event: outgoing.event }, 'chats: a message was not sent');
+      logger.error({ err: error, event: outgoing.event }, 'chats: sending a message failed');
     }
   };
 
@@ -113,7 +113,7 @@ export function createSequence(dependencies: Dependencies): Sequence {
   const firstHeld = ({ held }: Progress): Packet | undefined =>
     [...held.values()].sort((one, other) => one.position - other.position)[0];
 
-  /** Sends what is missing before the first message that waits. */
+  /** Reads and sends the messages missing before the first held one. */
   const fillGap = async (progress: Progress): Promise<void> => {
     const first = firstHeld(progress);
     if (first === undefined) return;
@@ -121,20 +121,20 @@ export function createSequence(dependencies: Dependencies): Sequence {
     const gap = { parent: first.parent, low: progress.sent, high: first.position, limit: READ_MAX };
     const missing = await readBetween(gap).catch((error: unknown) => {
       if (progress.attempts < ATTEMPTS_MAX) throw error;
-      logger.error({ err: error }, 'chats: messages were sent without those before them');
+      logger.error({ err: error }, 'chats: messages were sent without earlier ones that could not be read');
       return [];
     });
     for (const { position, event } of missing) {
-      // It may have come meanwhile.
+      // It may have arrived during the read.
       if (position <= progress.sent) continue;
       progress.sent = position;
       progress.held.delete(position);
-      // Excluded users are not stored with it. No client may miss it because of the sender of another message.
+      // Its own excluded users are unknown. Those of the held message do not apply: no receiver may miss it.
       emit({ rooms: first.rooms, except: [] }, event);
       advance(progress);
     }
     if (missing.length === READ_MAX) return fillGap(progress);
-    // What is not there was deleted by another service.
+    // Messages that were not found were deleted by another service.
     if (progress.sent < first.position) progress.sent = first.position - 1;
     advance(progress);
   };
@@ -143,7 +143,7 @@ export function createSequence(dependencies: Dependencies): Sequence {
     if (progress.held.size === 0 || progress.cancel !== undefined || isStopped) return;
     progress.cancel = clock.after(PATIENCE_MS, () => {
       fillGap(progress)
-        .catch((error: unknown) => logger.warn({ err: error }, 'chats: messages wait for those before them'))
+        .catch((error: unknown) => logger.warn({ err: error }, 'chats: reading missing messages failed; retrying'))
         .finally(() => {
           progress.cancel = undefined;
           wait(progress);
@@ -172,7 +172,7 @@ export function createSequence(dependencies: Dependencies): Sequence {
   bus.subscribe(topic, (message) => {
     const parsed = packetSchema.safeParse(message);
     if (parsed.success) take(parsed.data);
-    else logger.warn({ topic }, 'chats: an unreadable message of another node was dropped');
+    else logger.warn({ topic }, 'chats: an invalid message of another node was dropped');
   });
 
   return {

@@ -4,125 +4,125 @@ import type { Clock } from '../../../../platform/clock.js';
 import { createKeyedMutex } from '../../../../platform/keyed-mutex.js';
 import type { Draft, MessageWriter, Stored } from './writer.js';
 
-/** A message to store. Messages of one sender in a conversation are stored in the order in which they were added. */
-export interface Utterance<M> extends Draft<M> {
+/** A message to store. One sender's messages in a conversation are stored in the order in which they were added. */
+export interface QueuedMessage<M> extends Draft<M> {
   readonly sender: string;
 }
 
-/** Stores messages, each `clientMessageId` of a sender in a conversation once. */
+/** Stores messages. A sender's `clientMessageId` is stored once per conversation. */
 export interface MessageStore<M> {
-  add(utterance: Utterance<M>): Promise<Stored<M>>;
-  /** Stores what is waiting to be stored. */
+  add(message: QueuedMessage<M>): Promise<Stored<M>>;
+  /** Writes all queued messages. */
   flush(): Promise<void>;
 }
 
 interface Dependencies<M> {
   writer: MessageWriter<M>;
   clock: Clock;
-  /** Several messages, of any conversations, are stored in one write; `undefined`: no batching. */
+  /** Stores messages of several conversations in one write; `undefined`: no batching. */
   batch?: BatchSize | undefined;
-  /** How long a message may wait for its write to begin; it is refused then, and never stored. */
+  /** How long a message may wait for its write to begin. After that it is refused and never stored. */
   waitMs: number;
 }
 
 export const createMessageStore = <M>({ writer, clock, batch, waitMs }: Dependencies<M>): MessageStore<M> =>
-  batch === undefined ? createLines(writer, { clock, waitMs }) : createBatches(writer, { ...batch, clock, waitMs });
+  batch === undefined ? createQueues(writer, { clock, waitMs }) : createBatches(writer, { ...batch, clock, waitMs });
 
-/** Messages of one write at most. */
+/** Maximum number of messages in one write. */
 const GROUP_MAX = 100;
-/** Writes of one conversation at a time. */
+/** Maximum number of concurrent writes in one conversation. */
 const WRITES_MAX = 8;
 const RETRY_AFTER_MS = 1000;
-/** After this time a write is slow, and those who do not need its outcome no longer wait for it. */
+/** After this time a write is slow, and messages of other senders no longer wait for it. */
 const PATIENCE_MS = 50;
 
 interface Waiting<M> {
-  readonly utterance: Utterance<M>;
+  readonly queued: QueuedMessage<M>;
   resolve(stored: Stored<M>): void;
   reject(error: unknown): void;
-  /** To be called when its write begins. */
+  /** Cancels the time-out; to be called when the write begins. */
   stopWaiting(): void;
 }
 
 type Waits = Pick<Dependencies<never>, 'clock' | 'waitMs'>;
 
-/** One conversation. */
-interface Line<M> {
+/** The queue of one conversation. */
+interface Queue<M> {
   waiting: Waiting<M>[];
   writes: number;
   slowWrites: number;
-  /** Senders of what is being written: their next messages wait. */
+  /** Senders of messages being written. Their next messages wait. */
   readonly writing: Set<string>;
 }
 
 /**
- * One write for each conversation at a time: what is said meanwhile waits, and goes together with the next. So messages of
- * one node do not compete for a position. A write that takes long is not waited for: the messages of others may pass it, and
- * get the lower positions.
+ * Runs one write per conversation at a time; messages that arrive during a write go together into the next. So messages of
+ * one node do not compete for a position. Other senders do not wait for a slow write: their messages may overtake it and get
+ * lower positions.
  */
-function createLines<M>(writer: MessageWriter<M>, { clock, waitMs }: Waits): MessageStore<M> {
-  const lines = new Map<string, Line<M>>();
+function createQueues<M>(writer: MessageWriter<M>, { clock, waitMs }: Waits): MessageStore<M> {
+  const queues = new Map<string, Queue<M>>();
 
-  const begin = (line: Line<M>): void => {
-    const group = takeGroup(line);
+  const begin = (queue: Queue<M>): void => {
+    const group = takeGroup(queue);
     if (group.length === 0) return;
-    const senders = new Set(group.map(({ utterance }) => utterance.sender));
-    line.writes += 1;
-    for (const sender of senders) line.writing.add(sender);
+    const senders = new Set(group.map(({ queued }) => queued.sender));
+    queue.writes += 1;
+    for (const sender of senders) queue.writing.add(sender);
     let isSlow = false;
     const cancel = clock.after(PATIENCE_MS, () => {
       isSlow = true;
-      line.slowWrites += 1;
-      begin(line);
+      queue.slowWrites += 1;
+      begin(queue);
     });
     void run(writer, group).then(() => {
       cancel();
-      line.writes -= 1;
-      if (isSlow) line.slowWrites -= 1;
-      for (const sender of senders) line.writing.delete(sender);
-      begin(line);
-      const { parent } = group[0]?.utterance ?? { parent: '' };
-      if (line.writes === 0 && lines.get(parent) === line) lines.delete(parent);
+      queue.writes -= 1;
+      if (isSlow) queue.slowWrites -= 1;
+      for (const sender of senders) queue.writing.delete(sender);
+      begin(queue);
+      const { parent } = group[0]?.queued ?? { parent: '' };
+      if (queue.writes === 0 && queues.get(parent) === queue) queues.delete(parent);
     });
   };
 
   return {
-    add: (utterance) =>
+    add: (queued) =>
       new Promise((resolve, reject) => {
-        const line = lines.get(utterance.parent) ?? {
+        const queue = queues.get(queued.parent) ?? {
           waiting: [],
           writes: 0,
           slowWrites: 0,
           writing: new Set<string>(),
         };
-        lines.set(utterance.parent, line);
+        queues.set(queued.parent, queue);
         const stopWaiting = clock.after(waitMs, () => {
-          line.waiting = line.waiting.filter((one) => one !== waiting);
+          queue.waiting = queue.waiting.filter((one) => one !== waiting);
           reject(new GatewayError('UNAVAILABLE', { retryAfterMs: RETRY_AFTER_MS }));
         });
-        const waiting: Waiting<M> = { utterance, resolve, reject, stopWaiting };
-        line.waiting.push(waiting);
-        if (line.writes === line.slowWrites) begin(line);
+        const waiting: Waiting<M> = { queued, resolve, reject, stopWaiting };
+        queue.waiting.push(waiting);
+        if (queue.writes === queue.slowWrites) begin(queue);
       }),
     flush: async () => undefined,
   };
 }
 
-/** Takes the first messages that need not wait for others of their senders. */
-function takeGroup<M>(line: Line<M>): Waiting<M>[] {
-  if (line.writes >= WRITES_MAX) return [];
-  const isReady = ({ utterance }: Waiting<M>): boolean => !line.writing.has(utterance.sender);
-  const group = line.waiting.filter(isReady).slice(0, GROUP_MAX);
+/** Dequeues the first messages that need not wait for an earlier message of their sender. */
+function takeGroup<M>(queue: Queue<M>): Waiting<M>[] {
+  if (queue.writes >= WRITES_MAX) return [];
+  const isReady = ({ queued }: Waiting<M>): boolean => !queue.writing.has(queued.sender);
+  const group = queue.waiting.filter(isReady).slice(0, GROUP_MAX);
   const taken = new Set(group);
   for (const { stopWaiting } of group) stopWaiting();
-  line.waiting = line.waiting.filter((one) => !taken.has(one));
+  queue.waiting = queue.waiting.filter((one) => !taken.has(one));
   return group;
 }
 
-/** Writes a group and tells each what became of it. Never rejects. */
+/** Writes a group and settles each of its messages. Never rejects. */
 async function run<M>(writer: MessageWriter<M>, group: readonly Waiting<M>[]): Promise<void> {
   try {
-    const results = await writer.write(group.map(({ utterance }) => utterance));
+    const results = await writer.write(group.map(({ queued }) => queued));
     for (const [index, { resolve, reject }] of group.entries()) {
       const result = results[index];
       if (result === undefined || result instanceof Error) reject(result);
@@ -133,12 +133,12 @@ async function run<M>(writer: MessageWriter<M>, group: readonly Waiting<M>[]): P
   }
 }
 
-/** One write for the messages of all conversations that come within a time. */
+/** Collects the messages of all conversations for a time, then writes them together. */
 function createBatches<M>(writer: MessageWriter<M>, size: BatchSize & Waits): MessageStore<M> {
   const mutex = createKeyedMutex(size);
-  const { add, flush } = createTimedBatcher<Utterance<M>, Stored<M>>((utterances) => {
-    const parents = [...new Set(utterances.map(({ parent }) => parent))];
-    return mutex.run(parents, () => writer.write(utterances));
+  const { add, flush } = createTimedBatcher<QueuedMessage<M>, Stored<M>>((messages) => {
+    const parents = [...new Set(messages.map(({ parent }) => parent))];
+    return mutex.run(parents, () => writer.write(messages));
   }, size);
   return { add, flush };
 }

@@ -6,26 +6,26 @@ import type { MessageKind, Newest, OrderedMessage } from './kind.js';
 import { createRecent } from './recent.js';
 import { toTime, toTimeExpression } from './time.js';
 
-/** A message that is to be stored. */
+/** A message to store. */
 export interface Draft<M> {
-  /** Without a position; its time may become later. */
+  /** Without a position; its time can move forward. */
   readonly message: M;
-  /** Of the conversation. */
+  /** The id of the conversation. */
   readonly parent: string;
-  /** The newest message that the conversation names. It may be older than the newest that is stored. */
+  /** The last message according to the conversation. The log may already have later ones. */
   readonly newest: Newest;
 }
 
-/** A message in the database. */
+/** A stored message. */
 export interface Stored<M> {
   readonly message: M;
-  /** `false`: the same call has stored it before. */
+  /** `false`: a retry; an earlier call has stored it. */
   readonly isNew: boolean;
 }
 
-/** Stores messages and gives each its position in the same write. */
+/** Stores messages, each with its position, in one write. */
 export interface MessageWriter<M> {
-  /** Those of one conversation get their positions in the order given. @returns a result for each */
+  /** Messages of one conversation get positions in the given order. @returns a result for each */
   write(drafts: readonly Draft<M>[]): Promise<(Stored<M> | Error)[]>;
 }
 
@@ -36,20 +36,19 @@ interface Dependencies<M extends OrderedMessage> {
   findSaid: (message: M) => Promise<M | null>;
 }
 
-/** Conversations whose newest message a node remembers. */
+/** Conversations whose last message a node remembers. */
 const REMEMBERED_MAX = 20_000;
-/** How often a message is appended whose position was taken meanwhile; it takes another message stored within microseconds. */
+/** How often an append is tried again after a conflict. Each needs another message stored within microseconds. */
 const ATTEMPTS_MAX = 50;
 
 /**
- * Position n + 1 is stored only when n is: the unique index refuses a position that is taken, and nothing is stored at a
- * position unless the one before is known to be there. So what is stored later has a higher position than everything that
- * was readable before, on any node and by any clock. No counter is taken first, because a number that is taken can
- * be stored late.
+ * Position n + 1 is stored only after n: the unique index refuses a taken position, and a message is stored only when the
+ * position before it is known to be stored. So a message has a higher position than everything that was readable before it
+ * was stored, on any node and by any clock. There is no counter, because a reserved number could be stored late.
  *
- * A node remembers the newest position of a conversation and stores at the next with one insert. When another node was
- * faster, the database itself appends the message behind the newest: reading and storing are one command, so a node with a
- * slow connection is not overtaken again and again.
+ * A node remembers the last position of a conversation and inserts at the next one. If another node was faster, the database
+ * appends the message after the last one: reading and storing are one command, so a node with a slow connection is not
+ * overtaken repeatedly.
  */
 export function createMessageWriter<M extends OrderedMessage>(dependencies: Dependencies<M>): MessageWriter<M> {
   const { kind, clock, findSaid } = dependencies;
@@ -64,7 +63,7 @@ export function createMessageWriter<M extends OrderedMessage>(dependencies: Depe
   };
   const newestOf = (message: M): Newest => ({ position: message.position ?? 0, at: message[time] });
 
-  /** Gives messages the positions behind the newest that are known. */
+  /** Assigns the next positions, as far as this node knows. */
   const place = (drafts: readonly Draft<M>[]): M[] => {
     const last = new Map<string, Newest>();
     return drafts.map(({ message, parent: key, newest }) => {
@@ -76,7 +75,7 @@ export function createMessageWriter<M extends OrderedMessage>(dependencies: Depe
     });
   };
 
-  /** @returns how many were stored, in order, and why the next was not */
+  /** @returns the number of messages stored, in order, and why the next one was not */
   const insert = async (messages: readonly M[]): Promise<{ count: number; failure?: Failure }> => {
     try {
       await collection.insertMany([...messages] as never[], { ordered: true });
@@ -86,7 +85,7 @@ export function createMessageWriter<M extends OrderedMessage>(dependencies: Depe
     }
   };
 
-  /** What the same call has stored before, when that may be why a message was refused. */
+  /** The message of an earlier call with the same id, if that can be the reason for a refusal. */
   const findBefore = async (message: M, error: unknown): Promise<Stored<M> | undefined> => {
     if (message.clientMessageId === undefined || !isDuplicateKey(error, 'clientMessageId')) return undefined;
     const before = await findSaid(message);
@@ -159,7 +158,7 @@ export function createMessageWriter<M extends OrderedMessage>(dependencies: Depe
 /** How a write ended early. */
 interface Failure {
   readonly error: Error;
-  /** It concerns the first message that was not stored; otherwise all that are left. */
+  /** Whether only the first unstored message is affected, or all remaining ones. */
   readonly isOfOne: boolean;
 }
 

@@ -5,34 +5,36 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { API_KEY, SECRET } from '../../support/gateway.js';
-import { nodeArguments, projectDirectory } from '../../support/script.js';
+import { API_KEY, SECRET } from './gateway.js';
+import { nodeArguments, projectDirectory } from './script.js';
 
-/** The gateway as it runs in production: `main.ts` in a process of its own. */
+/** A gateway in its own process, as an operator runs it. */
 export interface GatewayProcess {
   readonly url: string;
   readonly port: number;
-  /** `undefined` while it runs, else how it ended. */
-  readonly ended: number | NodeJS.Signals | undefined;
-  /** What it has said on its standard error. */
+  readonly child: ChildProcess;
+  /** The exit code, or the signal that ended it; `undefined` while it runs. */
+  readonly exit: number | NodeJS.Signals | undefined;
+  /** Resolves with the exit code, or the signal. */
+  readonly ended: Promise<number | NodeJS.Signals | null>;
   readonly stderr: string;
-  /** What it has logged: one JSON object in each line. */
+  /** The log: one JSON object in each line. */
   readonly lines: readonly string[];
-  /** Bytes in use after a collection: heap, and buffers outside of it. */
+  /** Bytes in use after a garbage collection: the heap, and buffers outside of it. */
   measure(): Promise<number>;
   /** The body of a REST call with the API key. */
   ask(method: string, path: string, body?: unknown): Promise<string>;
   close(): Promise<void>;
 }
 
-const probe = fileURLToPath(new URL('./fixtures/memory-probe.ts', import.meta.url));
+const memoryProbe = fileURLToPath(new URL('./memory-probe.ts', import.meta.url));
 
-/** Starts `main.ts` on a free port and waits until it listens. */
-export async function startGatewayProcess(env: Record<string, string> = {}): Promise<GatewayProcess> {
+/** Starts `src/main.ts` on a free port and waits until it listens. */
+export async function startGatewayProcess(env: Readonly<Record<string, string>> = {}): Promise<GatewayProcess> {
   const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
   const child = fork(join(projectDirectory, 'src/main.ts'), {
     cwd: directory,
-    execArgv: ['--expose-gc', ...absolute(nodeArguments), '--import', probe],
+    execArgv: ['--expose-gc', ...absolute(nodeArguments), '--import', memoryProbe],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: {
       ...{ PATH: process.env['PATH'], NODE_ENV: 'production', HOST: '127.0.0.1', PORT: '0', DATA_DIR: directory },
@@ -45,18 +47,20 @@ export async function startGatewayProcess(env: Record<string, string> = {}): Pro
   });
   const lines: string[] = [];
   if (child.stdout !== null) createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
+  const ended = once(child, 'exit').then(async ([code, signal]) => {
+    await rm(directory, { recursive: true, force: true });
+    return (code ?? signal) as number | NodeJS.Signals | null;
+  });
   const port = await portOf(child, () => stderr);
   const url = `http://127.0.0.1:${port}`;
   return {
-    url,
-    port,
-    get ended() {
+    ...{ url, port, child, ended, lines },
+    get exit() {
       return child.exitCode ?? child.signalCode ?? undefined;
     },
     get stderr() {
       return stderr;
     },
-    lines,
     async measure() {
       const answered = once(child, 'message');
       child.send('measure');
@@ -68,22 +72,18 @@ export async function startGatewayProcess(env: Record<string, string> = {}): Pro
       return (await fetch(url + path, init)).text();
     },
     async close() {
-      if (child.exitCode === null && child.signalCode === null) {
-        const ended = once(child, 'exit');
-        child.kill('SIGTERM');
-        await ended;
-      }
-      await rm(directory, { recursive: true, force: true });
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
+      await ended;
     },
   };
 }
 
-/** The child runs elsewhere, where the loader is not installed. */
+/** The working directory of the child has no `node_modules`. */
 const absolute = (args: readonly string[]): string[] =>
   args.map((argument) => (argument === 'tsx' ? import.meta.resolve('tsx') : argument));
 
-/** The port that the process says it listens on. @throws Error with what it said when it ended instead */
-function portOf(child: ChildProcess, said: () => string): Promise<number> {
+/** The port on which the process listens. @throws Error with its output if it ends instead */
+function portOf(child: ChildProcess, readErrors: () => string): Promise<number> {
   return new Promise((resolve, reject) => {
     let output = '';
     child.stdout?.on('data', (chunk: Buffer) => {
@@ -91,6 +91,6 @@ function portOf(child: ChildProcess, said: () => string): Promise<number> {
       const port = /listens on http:\/\/localhost:(\d+)/.exec(output)?.[1];
       if (port !== undefined) resolve(Number(port));
     });
-    child.once('exit', () => reject(new Error(`the gateway ended before it listened:\n${output}${said()}`)));
+    child.once('exit', () => reject(new Error(`the gateway ended before it listened:\n${output}${readErrors()}`)));
   });
 }

@@ -1,24 +1,23 @@
-import { createConnection, Types } from 'mongoose';
-import { defineModels, type Models } from '#shared/models/index.js';
+import { Types } from 'mongoose';
+import type { Models } from '#shared/models/index.js';
 import { createTestClock, type TestClock } from '../../support/clock.js';
-import { startDatabase } from '../../support/database.js';
+import { createTestEnvironment } from '../../support/environment.js';
 import { startFcm, type TestFcm } from '../../support/fcm.js';
-import { startGateway, type TestGateway } from '../../support/gateway.js';
-import { type MongoProxy, startMongoProxy } from '../../support/mongo-proxy.js';
-import { startRedis } from '../../support/redis-server.js';
+import type { TestGateway } from '../../support/gateway.js';
+import type { MongoProxy } from '../../support/mongo-proxy.js';
 
 /** Queries of the database after which time goes on. */
 const LOOKS = 200;
 
-/** Two gateways with push, on one database, each through a proxy of its own, and one Redis. */
-export interface PushStage {
+/** Two gateways with push, each with a proxy in front of the database. */
+export interface PushEnvironment {
   readonly nodes: readonly [TestGateway, TestGateway];
-  /** What the nodes reach the database through. */
+  /** Between each node and the database. */
   readonly proxies: readonly [MongoProxy, MongoProxy];
   readonly fcm: TestFcm;
   readonly clock: TestClock;
   readonly models: Models;
-  /** What a gateway of this stage needs, be it in a process of its own. */
+  /** The settings of both, for a gateway in a process of its own. */
   readonly env: Record<string, string>;
   /** Registers devices of a user. */
   register(userId: string | Types.ObjectId, ...tokens: string[]): Promise<void>;
@@ -35,16 +34,14 @@ export interface PushStage {
   close(): Promise<void>;
 }
 
-export async function openPushStage(): Promise<PushStage> {
-  const [redis, database, fcm] = await Promise.all([startRedis(), startDatabase(), startFcm()]);
-  const connection = await createConnection(database.url, { autoIndex: false }).asPromise();
-  const models = defineModels(connection);
+export async function createPushEnvironment(): Promise<PushEnvironment> {
+  const fcm = await startFcm();
   const clock = createTestClock();
-  const env = { REDIS_URL: redis.url, MONGODB_URL: database.url, EVENT_LIMIT: '100000', ...fcm.env };
-  const proxies = [await startMongoProxy(database.url), await startMongoProxy(database.url)] as const;
-  const start = (proxy: MongoProxy) =>
-    startGateway({ ...env, MONGODB_URL: proxy.url() }, { clock, pushAgent: fcm.agent });
-  const [a, b] = [await start(proxies[0]), await start(proxies[1])];
+  const overrides = { clock, pushAgent: fcm.agent };
+  const environment = await createTestEnvironment({ nodes: 2, proxyOptions: '', env: fcm.env, overrides });
+  environment.defer(() => fcm.close());
+  const { models, env } = environment;
+  const [a, b] = [environment.node(0), environment.node(1)];
 
   const waiting = () => models.DeliveryPush.countDocuments({});
   /**
@@ -62,7 +59,7 @@ export async function openPushStage(): Promise<PushStage> {
 
   return {
     nodes: [a, b],
-    proxies,
+    proxies: [environment.proxy(0), environment.proxy(1)],
     ...{ fcm: { ...fcm, has }, clock, models, env, waiting },
     settled: () => patiently(async () => (await waiting()) === 0),
     async register(userId, ...tokens) {
@@ -86,11 +83,6 @@ export async function openPushStage(): Promise<PushStage> {
       }
       return sum;
     },
-    async close() {
-      await Promise.all([a.close(), b.close()]);
-      await connection.close();
-      await Promise.all(proxies.map((proxy) => proxy.close()));
-      await Promise.all([redis.dispose(), database.stop(), fcm.close()]);
-    },
+    close: environment.close,
   };
 }

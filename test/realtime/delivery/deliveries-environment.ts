@@ -1,71 +1,68 @@
-import { createConnection } from 'mongoose';
 import { expect } from 'vitest';
-import { defineModels, type Models } from '#shared/models/index.js';
+import type { Models } from '#shared/models/index.js';
 import { openWebsite, type Website } from '../../integrations/push-sites/website.js';
 import { createTestClock, type TestClock } from '../../support/clock.js';
-import { startDatabase } from '../../support/database.js';
+import { createTestEnvironment } from '../../support/environment.js';
 import { startFcm, type TestFcm } from '../../support/fcm.js';
-import { startGateway, type TestGateway } from '../../support/gateway.js';
-import { startRedis } from '../../support/redis-server.js';
+import type { TestGateway } from '../../support/gateway.js';
 
-/** The push site of the stage. */
+/** The push site. */
 export const news = { name: 'news', key: 'key of news' };
 
-/** What a device had to do with a message, as it is told. */
-export interface Fate {
+/** The state of a message on a device, as the route reports it. */
+export interface DeviceReport {
   deviceId: string | null;
   state: string | null;
   at: string | null;
   reason: string;
 }
 
-/** The answer to the question what became of the messages of a user. */
+/** The answer of `GET /users/:userId/deliveries`. */
 export interface Deliveries {
-  messages: { id: string; event: string; namespace: string; createdAt: string; state: string; devices: Fate[] }[];
+  messages: {
+    id: string;
+    event: string;
+    namespace: string;
+    createdAt: string;
+    state: string;
+    devices: DeviceReport[];
+  }[];
   devices: { deviceId: string; isConnected: boolean; namespaces: string[]; seenAt: string; waiting: number }[];
   next: string | null;
   keptForMs: number;
 }
 
-/** Two nodes by the real clock, and one by itself whose time is moved, each kind with a database of its own. */
-export interface DeliveriesStage {
+/** Two nodes with the real clock, and a single one with a test clock and a database of its own. */
+export interface DeliveriesEnvironment {
   readonly a: TestGateway;
   readonly b: TestGateway;
-  /** Its presence has no lease that would run out while time stands still. */
+  /** Without Redis, so its presence has no lease that expires. */
   readonly alone: TestGateway;
   readonly clock: TestClock;
   readonly fcm: TestFcm;
   readonly website: Website;
-  /** What the two nodes store, and what the one by itself does. */
+  /** Of the two nodes, and of the single one. */
   readonly models: Models;
   readonly modelsOfAlone: Models;
   close(): Promise<void>;
 }
 
-export async function openDeliveriesStage(): Promise<DeliveriesStage> {
-  const [redis, shared, own, fcm, website] = await Promise.all([
-    startRedis(),
-    startDatabase(),
-    startDatabase(),
-    startFcm(),
-    openWebsite(),
-  ]);
-  const connections = await Promise.all(
-    [shared, own].map(({ url }) => createConnection(url, { autoIndex: false }).asPromise()),
-  );
-  const [models, modelsOfAlone] = connections.map(defineModels) as [Models, Models];
+export async function createDeliveriesEnvironment(): Promise<DeliveriesEnvironment> {
+  const [fcm, website] = await Promise.all([startFcm(), openWebsite()]);
   const site = { SITE_NAME: news.name, AUTH_URL: `${website.url}/rooms`, API_KEY: news.key, USER_ROOM_PREFIX: 'user_' };
-  const env = { MAILBOX_MAX: '600', EVENT_LIMIT: '100000', ...site };
+  const env = { MAILBOX_MAX: '600', ...site };
   const clock = createTestClock();
-  const node = { ...env, REDIS_URL: redis.url, MONGODB_URL: shared.url };
-  const [a, b] = [await startGateway(node), await startGateway(node)];
-  const alone = await startGateway({ ...env, MONGODB_URL: own.url, ...fcm.env }, { clock, pushAgent: fcm.agent });
+  const pair = await createTestEnvironment({ nodes: 2, env });
+  const single = await createTestEnvironment({
+    env: { ...env, ...fcm.env },
+    overrides: { clock, pushAgent: fcm.agent },
+  });
   return {
-    ...{ a, b, alone, clock, fcm, website, models, modelsOfAlone },
+    ...{ a: pair.node(0), b: pair.node(1), models: pair.models, alone: single.node(0), modelsOfAlone: single.models },
+    ...{ clock, fcm, website },
     async close() {
-      await Promise.all([a, b, alone].map((gateway) => gateway.close()));
-      await Promise.all(connections.map((connection) => connection.close()));
-      await Promise.all([redis.dispose(), shared.stop(), own.stop(), fcm.close(), website.close()]);
+      await Promise.all([pair.close(), single.close()]);
+      await Promise.all([fcm.close(), website.close()]);
     },
   };
 }
@@ -85,7 +82,7 @@ export async function sendMany(gateway: TestGateway, userId: string, count: numb
   expect(json.data.items.every(({ success }: { success: boolean }) => success)).toBe(true);
 }
 
-/** Asks what became of the messages of a user. */
+/** Reads the deliveries of a user. */
 export async function ask(gateway: TestGateway, userId: string, query = ''): Promise<Deliveries> {
   const { status, json } = await gateway.call('GET', `/users/${userId}/deliveries?${query}`);
   expect(status, JSON.stringify(json)).toBe(200);
@@ -95,5 +92,5 @@ export async function ask(gateway: TestGateway, userId: string, query = ''): Pro
 /** The reason for each device, of each message of the event `m`, newest first. */
 export async function reasons(gateway: TestGateway, userId: string, query = ''): Promise<Record<string, string>[]> {
   const { messages } = await ask(gateway, userId, `event=m&${query}`);
-  return messages.map(({ devices }) => Object.fromEntries(devices.map((fate) => [fate.deviceId, fate.reason])));
+  return messages.map(({ devices }) => Object.fromEntries(devices.map(({ deviceId, reason }) => [deviceId, reason])));
 }

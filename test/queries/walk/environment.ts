@@ -1,22 +1,22 @@
 import { ConnectionString } from 'mongodb-connection-string-url';
-import { createConnection, Types } from 'mongoose';
+import { Types } from 'mongoose';
 import type { Contract, Route } from '#shared/contracts/contract.js';
-import { defineModels, type Models } from '#shared/models/index.js';
+import type { Models } from '#shared/models/index.js';
 import { openWebsite } from '../../integrations/push-sites/website.js';
 import { type ClientOptions, connect, type TestClient } from '../../support/client.js';
 import { createTestClock, type TestClock } from '../../support/clock.js';
-import { startDatabase } from '../../support/database.js';
+import { createTestEnvironment } from '../../support/environment.js';
 import { startFcm } from '../../support/fcm.js';
-import { signToken, startGateway, type TestGateway } from '../../support/gateway.js';
+import { signToken, type TestGateway } from '../../support/gateway.js';
 import { type Recorder, recordCommands } from '../recorder.js';
 
-/** A gateway whose commands to the database are recorded, and what a walk through it needs. */
-export interface WalkStage {
+/** A gateway whose database commands are recorded, for a walk through all of its features. */
+export interface WalkEnvironment {
   readonly gateway: TestGateway;
   readonly models: Models;
   readonly clock: TestClock;
   readonly recorder: Recorder;
-  /** What has been called with success: `contract event` and `contract route`. */
+  /** Events and routes that were called successfully: `contract event` and `contract route`. */
   readonly covered: ReadonlySet<string>;
   /** The push site. */
   readonly site: { readonly name: string; readonly key: string };
@@ -44,28 +44,27 @@ export interface RouteCall {
 }
 
 const APP_NAME = 'walk';
-/** The account of everybody on the walk. */
+/** The account of all users of the walk. */
 export const account = new Types.ObjectId();
 
-/** Starts a gateway with everything that can be switched on. */
-export async function openWalkStage(): Promise<WalkStage> {
-  const [database, fcm, website] = await Promise.all([startDatabase(), startFcm(), openWebsite()]);
-  const connection = await createConnection(database.url, { autoIndex: false }).asPromise();
-  const models = defineModels(connection);
+/** Starts a gateway with every feature enabled. */
+export async function createWalkEnvironment(): Promise<WalkEnvironment> {
+  const [fcm, website] = await Promise.all([startFcm(), openWebsite()]);
   const recorder = recordCommands(APP_NAME);
   const clock = createTestClock();
   const site = { name: 'news', key: 'key of news' };
   website.rooms.set('reader', ['user_reader', 'hall']);
-  const url = new ConnectionString(database.url);
+  const environment = await createTestEnvironment({ nodes: 0 });
+  const { models } = environment;
+  const url = new ConnectionString(environment.database.url);
   url.searchParams.set('appName', APP_NAME);
-  const gateway = await startGateway(
+  const gateway = await environment.startNode(
     {
-      ...{ MONGODB_URL: url.toString(), EVENT_LIMIT: '100000', MAILBOX_MAX: '3', DEVICE_TTL: '3600', ...fcm.env },
+      ...{ MONGODB_URL: url.toString(), MAILBOX_MAX: '3', DEVICE_TTL: '3600', ...fcm.env },
       ...{ SITE_NAME: site.name, AUTH_URL: `${website.url}/rooms`, API_KEY: site.key, USER_ROOM_PREFIX: 'user_' },
     },
     { clock, pushAgent: fcm.agent },
   );
-  const clients: TestClient[] = [];
   const covered = new Set<string>();
 
   return {
@@ -78,7 +77,7 @@ export async function openWalkStage(): Promise<WalkStage> {
     async open(user, options = {}) {
       const claims = { uid: String(user), account_id: String(account) };
       const client = await connect(gateway, { namespace: '/', claims, ...options });
-      clients.push(client);
+      environment.defer(() => client.close());
       return client;
     },
     async ask({ name }, client, event, ...args) {
@@ -99,11 +98,9 @@ export async function openWalkStage(): Promise<WalkStage> {
       return answer.json?.data;
     },
     async close() {
-      for (const client of clients) client.close();
-      await gateway.close();
+      await environment.close();
       recorder.stop();
-      await connection.close();
-      await Promise.all([database.stop(), fcm.close(), website.close()]);
+      await Promise.all([fcm.close(), website.close()]);
     },
   };
 }

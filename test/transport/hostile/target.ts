@@ -1,13 +1,12 @@
-import { createConnection } from 'mongoose';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { defineModels, type Models } from '#shared/models/index.js';
+import type { Models } from '#shared/models/index.js';
 import type { Overrides } from '../../../src/app.js';
 import { type ClientOptions, connect, type TestClient } from '../../support/client.js';
-import { startDatabase } from '../../support/database.js';
-import { startGateway, type TestGateway } from '../../support/gateway.js';
+import { createTestEnvironment, type TestEnvironment } from '../../support/environment.js';
+import type { TestGateway } from '../../support/gateway.js';
 
 /** A gateway that gets bad input, and another client that must not be affected. */
-export interface Stage {
+export interface Target {
   readonly gateway: TestGateway;
   /** What the gateway stores, to be prepared. */
   readonly models: Models;
@@ -31,39 +30,35 @@ export const asAttacker = (namespace: string): ClientOptions => ({
   query: { departmentId: DEPARTMENT },
 });
 
-/** Sets the stage for the tests of a file. @returns the stage, once the tests run */
-export function useStage(env: Record<string, string> = {}, overrides: Overrides = {}): () => Stage {
+/** Starts a target for the tests of a file. @returns the target, once the tests run */
+export function useTarget(env: Record<string, string> = {}, overrides: Overrides = {}): () => Target {
   const faults: unknown[] = [];
   const noteFault = (reason: unknown): void => void faults.push(reason);
-  let stage: Stage | undefined;
-  const undo: (() => unknown)[] = [];
+  let target: Target | undefined;
+  let environment: TestEnvironment | undefined;
 
   beforeAll(async () => {
     process.on('uncaughtException', noteFault);
     process.on('unhandledRejection', noteFault);
-    const database = await startDatabase();
-    undo.push(() => database.stop());
-    const connection = await createConnection(database.url, { autoIndex: false }).asPromise();
-    undo.push(() => connection.close());
-    const models = defineModels(connection);
+    // Without event limits, which would hide other faults.
+    environment = await createTestEnvironment({ env, overrides });
+    const { models } = environment;
+    const gateway = environment.node(0);
     await models.User.create({ _id: ATTACKER, firstName: 'Mallory' });
     await models.Department.create({ _id: DEPARTMENT, name: 'Malice', members: [ATTACKER] });
-    // The limit is a matter of its own; here it would hide what lies behind it.
-    const gateway = await startGateway({ EVENT_LIMIT: '1000000', MONGODB_URL: database.url, ...env }, overrides);
-    undo.push(() => gateway.close());
     const bystander = await connect(gateway, { claims: { uid: 'bystander' } });
-    undo.push(() => bystander.close());
-    stage = { gateway, models, expectUnharmed: createBarrier(gateway, bystander, faults) };
+    environment.defer(() => bystander.close());
+    target = { gateway, models, expectUnharmed: createBarrier(gateway, bystander, faults) };
   });
   afterAll(async () => {
-    for (const step of undo.splice(0).reverse()) await step();
+    await environment?.close();
     process.off('uncaughtException', noteFault);
     process.off('unhandledRejection', noteFault);
     expect(faults).toEqual([]);
   });
   return () => {
-    if (stage === undefined) throw new Error('the stage is set in beforeAll');
-    return stage;
+    if (target === undefined) throw new Error('the target is set in beforeAll');
+    return target;
   };
 }
 

@@ -1,0 +1,45 @@
+import { systemClock } from '../../../../src/platform/clock.js';
+import { createTestEnvironment, type TestEnvironment } from '../../../support/environment.js';
+import type { Document } from '../../../support/mongo-proxy.js';
+
+/** How far the clock of the second node is behind. */
+const BEHIND_MS = 1500;
+
+/** Two gateways whose clocks differ, each with a proxy in front of the database. */
+export const createTwoClocks = (): Promise<TestEnvironment> =>
+  createTestEnvironment({
+    nodes: 2,
+    env: { MESSAGE_LIMIT: '100000' },
+    proxyOptions: 'directConnection=true',
+    nodeOptions: (node) => ({
+      overrides: { clock: node === 0 ? systemClock : { ...systemClock, now: () => Date.now() - BEHIND_MS } },
+    }),
+  });
+
+/** Holds callers until it is opened. */
+export function createGate() {
+  let open = (): void => undefined;
+  let arrive = (): void => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const arrived = new Promise<void>((resolve) => {
+    arrive = resolve;
+  });
+  return {
+    /** Resolves with the first caller. */
+    arrived,
+    open: (): void => open(),
+    wait(): Promise<void> {
+      arrive();
+      return opened;
+    },
+  };
+}
+
+const COLLECTIONS: readonly unknown[] = ['support.messages', 'community.messages'];
+
+/** Whether a command stores a message with this content. */
+export const stores = (command: Document, content: string): boolean =>
+  (COLLECTIONS.includes(command['insert']) || COLLECTIONS.includes(command['aggregate'])) &&
+  JSON.stringify(command).includes(`"${content}"`);
