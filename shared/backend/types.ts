@@ -33,7 +33,7 @@ export interface DurableOptions extends EmitOptions {
 }
 
 /** What became of a durable emit. */
-export type DurableAnswer = Required<AnswerOfRoute<'emit'>>;
+export type DurableAnswer = { [K in keyof AnswerOfRoute<'emit'>]-?: NonNullable<AnswerOfRoute<'emit'>[K]> };
 
 /** One event of a batch; durable ones get an idempotency key unless they have one. */
 export interface BatchItem extends DurableOptions {
