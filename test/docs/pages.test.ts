@@ -110,8 +110,12 @@ describe('names', () => {
     expect(functions.filter((name) => !code.includes(`function ${name}(`))).toEqual([]);
   });
 
-  test('of settings, error codes and reasons exist', () => {
-    const known = [environment.shape, catalogue, deliveryReasons].flatMap((table) => Object.keys(table));
+  test('of settings, error codes and reasons exist', async () => {
+    const inCode = [environment.shape, catalogue, deliveryReasons].flatMap((table) => Object.keys(table));
+    const [errors] = (await readSources(['shared/client'])).filter(({ path }) => path === 'shared/client/error.ts');
+    const ofClients = [...(errors?.code ?? '').matchAll(/^\s+\| '([A-Z_]+)'/gm)].map(([, code = '']) => code);
+    expect(ofClients.length).toBeGreaterThan(5);
+    const known = [...inCode, ...ofClients];
     const ofOthers = [
       // Of tests, examples, methods, kinds of messages and what MongoDB calls its own.
       ...['TEST_MONGODB_URL', 'MONGOD_BINARY', 'GATEWAY_KEY', 'FUZZ_SEED', 'FUZZ_INPUTS'],
