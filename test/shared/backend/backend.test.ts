@@ -4,22 +4,25 @@ import { toChunks } from '#shared/backend/batch.js';
 import { type BatchItem, createBackend, createSite } from '#shared/backend/index.js';
 import type { Fetch } from '#shared/backend/request.js';
 import { connectSite } from '../../integrations/push-sites/site-client.js';
-import { news, openSiteStage, type SiteStage } from '../../integrations/push-sites/site-stage.js';
+import { createSiteEnvironment, news, type SiteEnvironment } from '../../integrations/push-sites/site-environment.js';
 import { connect } from '../../support/client.js';
 import { API_KEY, type TestGateway } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
 
-let stage: SiteStage;
+let environment: SiteEnvironment;
 let a: TestGateway;
 let b: TestGateway;
 
 beforeAll(async () => {
-  stage = await openSiteStage();
-  [a, b] = await Promise.all([stage.start({ BODY_LIMIT: '100000' }), stage.start({ BODY_LIMIT: '100000' })]);
+  environment = await createSiteEnvironment();
+  [a, b] = await Promise.all([
+    environment.start({ BODY_LIMIT: '100000' }),
+    environment.start({ BODY_LIMIT: '100000' }),
+  ]);
 });
 afterAll(async () => {
   await Promise.all([a.close(), b.close()]);
-  await stage.close();
+  await environment.close();
 });
 
 const newUser = (): string => new Types.ObjectId().toHexString();
@@ -298,7 +301,7 @@ test('a wrong key is INVALID_API_KEY', async () => {
 
 describe('a push site', () => {
   test('sends any arguments to rooms', async () => {
-    stage.website.rooms.set('t-9', ['user_9', 'staff']);
+    environment.website.rooms.set('t-9', ['user_9', 'staff']);
     const client = await connectSite(b, 'news', { token: 't-9', deviceId: 'd' });
     const site = createSite({ url: a.url, site: news.name, apiKey: news.key });
     await site.send('user_9', 'update', { args: ['user', { id: 1 }] });
