@@ -1,3 +1,4 @@
+import { gatherBroadcasts } from '../library-internals/redis-adapter.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { GatewayServer } from '../sockets/socket.js';
 
@@ -27,6 +28,8 @@ export interface OutgoingEvent {
 export interface Emitter {
   /** @returns sockets reached on this node; other nodes may reach more */
   emit(target: Target, outgoing: OutgoingEvent): number;
+  /** What `work` emits in its synchronous part is one message to the other nodes for each namespace. */
+  together<T>(work: () => T): T;
   /** The sockets of a target join a room, on every node. To be called after an access check. */
   joinRoom(target: Target, room: string): void;
   /** The sockets of a target leave a room, on every node. */
@@ -73,6 +76,7 @@ export function createEmitter(io: GatewayServer, metrics: Metrics): Emitter {
       }
       return reached;
     },
+    together: (work) => gatherBroadcasts(io, work),
     joinRoom(target, room) {
       for (const operator of select(target)) operator.socketsJoin(room);
     },

@@ -1,3 +1,4 @@
+import { createClient } from 'redis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect } from '../support/client.js';
 import { createTestEnvironment, type TestEnvironment } from '../support/environment.js';
@@ -39,6 +40,66 @@ test('an emit on one node reaches the user, the account and all clients on the o
   expect([...stranger.received('user'), ...stranger.received('account'), ...stranger.received('item')]).toEqual([]);
   far.close();
   stranger.close();
+});
+
+/** The messages between the nodes about a namespace, until `stop`. */
+async function listenBetween(namespace: string) {
+  const subscriber = createClient({ url: environment.redis().url });
+  await subscriber.connect();
+  const channels: string[] = [];
+  await subscriber.pSubscribe(`general-socket#${namespace}#*`, (_message, channel) => void channels.push(channel));
+  return {
+    channels,
+    async stop() {
+      // A reply that follows all messages before it.
+      await subscriber.ping();
+      await subscriber.close();
+      return channels;
+    },
+  };
+}
+
+/** A batch to two users, of which one is on both nodes and one on the other only, and what they get in order. */
+async function sendBatch() {
+  const claims = ['batch-1', 'batch-2'].map((uid) => ({ uid, account_id: 'batch' }));
+  const clients = await Promise.all([
+    ...claims.map((own) => connect(b, { claims: own })),
+    connect(a, { claims: claims[0] ?? {} }),
+  ]);
+  const items = Array.from({ length: 50 }, (_, n) => ({ userId: `batch-${1 + (n % 2)}`, event: 'item', payload: n }));
+  const between = await listenBetween('/v1/shared');
+  const { json } = await a.call('POST', '/emit', { items: [...items, { userId: 'batch-1' }] });
+  expect(json.data.items.at(-1)).toMatchObject({ message: 'VALIDATION_ERROR' });
+  await a.call('POST', '/broadcast/last?account=batch', {});
+  for (const client of clients) await client.next('last');
+  const channels = await between.stop();
+  const numbers = clients.map((client) => client.received('item').map(([n]) => n));
+  for (const client of clients) client.close();
+  return { numbers, channels };
+}
+
+const EVEN = Array.from({ length: 25 }, (_, n) => 2 * n);
+const ODD = EVEN.map((n) => n + 1);
+
+test('a batch is one message to the other nodes, and keeps its order', async () => {
+  const { numbers, channels } = await sendBatch();
+  expect(numbers).toEqual([EVEN, ODD, EVEN]);
+  expect(channels).toEqual(['general-socket#/v1/shared#*gathered*#', 'general-socket#/v1/shared#account:batch#']);
+});
+
+test('a batch is one message per item while a node of an earlier version is there', async () => {
+  await environment
+    .redis()
+    .command('ZADD', 'general-socket:members', String(Date.now() + 3_600_000), 'earlier:version');
+  await until(async () => (await sendBatch()).channels.length > 2);
+  const { numbers, channels } = await sendBatch();
+  expect(numbers).toEqual([EVEN, ODD, EVEN]);
+  expect(channels).toEqual([
+    ...EVEN.flatMap(() => ['general-socket#/v1/shared#user:batch-1#', 'general-socket#/v1/shared#user:batch-2#']),
+    'general-socket#/v1/shared#account:batch#',
+  ]);
+  await environment.redis().command('ZREM', 'general-socket:members', 'earlier:version');
+  await until(async () => (await sendBatch()).channels.length === 2);
 });
 
 test('presence covers all nodes', async () => {

@@ -20,7 +20,8 @@ export const createRoutes = (service: EmitService): RouteHandlers<typeof emitApi
   emitStatus: ({ params: { id } }) => service.statusOf(id),
   async emitBatch({ body: { items }, response }) {
     const answering = whenAnswered(response);
-    return { items: await Promise.all(items.map((item) => toItemAnswer(service, item, answering))) };
+    const answers = service.together(() => items.map((item) => toItemAnswer(service, item, answering)));
+    return { items: await Promise.all(answers) };
   },
   broadcast: async ({ params: { event }, query: { namespace, account }, body }) =>
     service.toEveryone({ event, payload: body, namespace, account }),

@@ -81,6 +81,9 @@ export function createEmitService(context: Context) {
   };
 
   return {
+    /** For several calls of `toUser`: what they emit at once is one message to the other nodes. */
+    together: emitter.together,
+
     /** A key makes the emit idempotent, over all nodes. */
     async toUser(emit: UserEmit, whenAnswered: WhenAnswered, key?: string): Promise<Once<Emitted>> {
       if (key === undefined) return { answer: await toUser(emit, whenAnswered), isReplay: false };

@@ -51,6 +51,8 @@ export interface RedisOptions {
   onMessageLost?: () => void;
 }
 
+/** What messages of this version hold that earlier versions do not understand. */
+const FEATURES = ['gathered broadcasts'];
 /** Time limit of {@link Redis.ping}. */
 const PING_LIMIT_MS = 1_000;
 /** Interval in which lost messages are logged once. */
@@ -106,6 +108,7 @@ export async function connectRedis(options: RedisOptions): Promise<Redis> {
     publisher: toPublisher(publisher, {
       expected: members.expected,
       isShared: subscriptions.covers,
+      areNodesAlike: members.areAlike,
       onLost(err) {
         options.onMessageLost?.();
         reportLoss(err);
@@ -118,7 +121,7 @@ export async function connectRedis(options: RedisOptions): Promise<Redis> {
     ping: () => withinMs(PING_LIMIT_MS, readiness.checkNow()),
     async join() {
       await untilReady();
-      members.join(subscriptions.patterns());
+      members.join([...subscriptions.patterns(), ...FEATURES]);
       await untilReady();
       await check.announce('join');
     },

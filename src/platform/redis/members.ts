@@ -24,7 +24,7 @@ const renewMembership = defineScript(`
 export interface Members {
   /**
    * Joins: from now on, other nodes expect this one to receive their messages.
-   * @param subscriptions its channels and patterns
+   * @param subscriptions its channels and patterns, and features of messages that only some versions understand
    */
   join(subscriptions: readonly string[]): void;
   /** Renews the membership and reads the other members. Before `join` it is a dry run. @throws the refusal of Redis */
@@ -38,6 +38,8 @@ export interface Members {
   noteJoined(name: string): void;
   /** Another node left. */
   noteLeft(name: string): void;
+  /** Whether all known nodes have the same subscriptions and features as this one. */
+  areAlike(): boolean;
   /** The number of subscribers that a message should reach, including this node; 0 before `join`. */
   expected(): number;
 }
@@ -87,6 +89,7 @@ export function createMembers(options: { client: RedisClient; key: string; id: s
       known.delete(member);
       setKnown(known);
     },
+    areAlike: () => isMember && expected === known.size,
     expected: () => (isMember ? expected : 0),
   };
 }

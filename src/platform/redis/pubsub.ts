@@ -9,6 +9,8 @@ export type MessageListener = (message: Buffer, channel: Buffer) => unknown;
 export type AdapterPublisher = Pick<RedisClient, 'on' | 'off' | 'sendCommand'> & {
   /** Resolves with 0 when publishing failed. Never rejects, because the adapter does not handle rejections. */
   publish(channel: string, message: string | Uint8Array): Promise<number>;
+  /** Whether all nodes understand everything that this one publishes. */
+  areNodesAlike(): boolean;
   /** Marks this as a node-redis client for the adapter, which detects it by these properties. */
   pSubscribe: unknown;
   sSubscribe: unknown;
@@ -45,14 +47,17 @@ interface PublisherOptions {
   expected(): number;
   /** Whether every node subscribes to the channel. */
   isShared(channel: string): boolean;
+  areNodesAlike(): boolean;
   /** Called for each message that did not reach every other node. `err` is absent if Redis accepted it. */
   onLost(err?: unknown): void;
 }
 
 /** Wraps `client` for the adapter. */
-export function toPublisher(client: RedisClient, { expected, isShared, onLost }: PublisherOptions): AdapterPublisher {
+export function toPublisher(client: RedisClient, options: PublisherOptions): AdapterPublisher {
+  const { expected, isShared, areNodesAlike, onLost } = options;
   let waitingBytes = 0;
   return {
+    areNodesAlike,
     on: client.on.bind(client),
     off: client.off.bind(client),
     sendCommand: client.sendCommand.bind(client),
