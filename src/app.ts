@@ -6,6 +6,7 @@ import { createUserAuth } from './auth/user.js';
 import { configureVerifier } from './auth/verification.js';
 import type { Config } from './config.js';
 import type { Context } from './framework/context.js';
+import type { OnEmitted } from './framework/emitted.js';
 import type { Integration } from './framework/integration.js';
 import { beginPresence, createPresenceTracker } from './framework/presence-tracker.js';
 import { createIntegrations } from './integrations/index.js';
@@ -19,7 +20,7 @@ import { openPush } from './platform/fcm/sender.js';
 import { createHealth, type Health } from './platform/health.js';
 import { createLogger, type Logger } from './platform/logger.js';
 import { createMetrics, type Metrics } from './platform/metrics.js';
-import { connectMongo } from './platform/mongo/connect.js';
+import { connectMongo, type StartEmbedded } from './platform/mongo/connect.js';
 import { ensureIndexes } from './platform/mongo/indexes/index.js';
 import { versions } from './platform/version.js';
 import { joinCluster } from './realtime/cluster.js';
@@ -50,6 +51,10 @@ export interface Overrides {
   logger?: Logger;
   /** Makes the connections to Google. */
   pushAgent?: Agent;
+  /** Starts the embedded database. */
+  startEmbedded?: StartEmbedded;
+  /** Called after each event that a backend or a website emitted. */
+  onEmitted?: OnEmitted;
 }
 
 /** A gateway: one HTTP server with one Socket.IO server. Several can run in one process. */
@@ -71,6 +76,8 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     cleanup: createCleanup(logger),
     health: createHealth(metrics),
     pushAgent: overrides.pushAgent,
+    startEmbedded: overrides.startEmbedded,
+    onEmitted: overrides.onEmitted ?? (() => {}),
   };
   return {
     async start() {
@@ -95,6 +102,8 @@ interface Base {
   /** Runs in reverse order when the gateway stops. */
   readonly cleanup: Cleanup;
   readonly pushAgent: Agent | undefined;
+  readonly startEmbedded: StartEmbedded | undefined;
+  readonly onEmitted: OnEmitted;
 }
 
 /** The four steps of a start, each on top of the one before. */
@@ -109,10 +118,11 @@ async function startGateway(base: Base): Promise<{ port: number }> {
 type Outside = Awaited<ReturnType<typeof connectOutside>>;
 
 /** Step 1: connects to FCM, MongoDB and Redis. */
-async function connectOutside({ config, clock, logger, metrics, health, cleanup, pushAgent }: Base) {
+async function connectOutside(base: Base) {
+  const { config, clock, logger, metrics, health, cleanup, pushAgent, startEmbedded: start } = base;
   const sender = await openPush(config.push, { clock, logger, agent: pushAgent });
   if (sender !== undefined) cleanup.add('push sender', sender.close);
-  const mongo = await connectMongo({ ...config.storage, startupTimeoutMs: config.startupTimeoutMs, logger });
+  const mongo = await connectMongo({ ...config.storage, startupTimeoutMs: config.startupTimeoutMs, logger, start });
   cleanup.add('database', mongo.close);
   const models = defineGatewayModels(mongo.connection, { logger, clock });
   const ownsAll = config.storage.mongodbUrl === undefined;

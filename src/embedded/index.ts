@@ -1,7 +1,10 @@
-import { chmodSync, mkdirSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { addressOf, toUrl } from './process/address.js';
 import { type ChildExit, type EmbeddedLogger, launch } from './process/launcher.js';
+import { startServer } from './server/database-server.js';
+import { createMemoryStorage } from './store/memory-storage.js';
 
 export type { EmbeddedLogger } from './process/launcher.js';
 
@@ -47,5 +50,30 @@ export async function startEmbedded({ directory, database, ...options }: Embedde
       return launcher.pid;
     },
     stop: () => launcher.stop(),
+  };
+}
+
+/**
+ * Starts an embedded database in this process whose data is in memory alone: for tests of applications. Several can run in
+ * one process.
+ */
+export async function startInMemory({
+  database,
+  logger,
+}: Pick<EmbeddedOptions, 'database' | 'logger'>): Promise<EmbeddedDatabase> {
+  // The directory holds nothing but the socket, which only its owner can reach.
+  const directory = mkdtempSync(join(tmpdir(), 'general-socket-'));
+  const server = await startServer({
+    address: addressOf(directory),
+    storage: createMemoryStorage(),
+    onProblem: (message) => logger?.warn({}, `embedded database: ${message}`),
+  });
+  return {
+    url: toUrl(server.address, database),
+    pid: process.pid,
+    async stop() {
+      await server.stop();
+      rmSync(directory, { recursive: true, force: true });
+    },
   };
 }

@@ -13,6 +13,7 @@ import type { PresenceStore } from '../realtime/presence/index.js';
 import type { SocketDirectory } from '../realtime/presence/socket-directory.js';
 import type { RateLimiter } from '../realtime/rate-limit.js';
 import type { Revocations } from '../realtime/revocations.js';
+import type { OnEmitted } from './emitted.js';
 
 /** Dependencies of the integrations: primitives, models and external services. Created once by `app.ts`. */
 export interface Context {
@@ -35,4 +36,5 @@ export interface Context {
   readonly delivery: Delivery;
   readonly push: Push;
   readonly revocations: Revocations;
+  readonly onEmitted: OnEmitted;
 }

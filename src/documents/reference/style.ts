@@ -90,7 +90,12 @@ pre { margin: 0 0 .6rem; padding: .7rem .9rem; background: var(--soft); border: 
   .badge { border: 1px solid #999; }
   pre { max-height: none; overflow: visible; white-space: pre-wrap; overflow-wrap: anywhere; font-size: 6.5pt; padding: .4rem .6rem; }
   h2, h3, h4 { break-after: avoid; }
-  tr, pre { break-inside: avoid; }
+  .facts, h4, th, .optional { font-size: 8pt; }
+  h2 { font-size: 14pt; margin-top: 1.5rem; }
+  h3 code { font-size: 10pt; }
+  article { padding: .8rem 0 .4rem; }
+  th, td { padding: .15rem .6rem .15rem 0; }
+  tr { break-inside: avoid; }
   article[hidden], section[hidden] { display: block !important; }
 }
 `;

@@ -52,7 +52,7 @@ export type EmitService = ReturnType<typeof createEmitService>;
  * later.
  */
 export function createEmitService(context: Context) {
-  const { config, emitter, presence, sitePresence, delivery, push, models, clock, revocations } = context;
+  const { config, emitter, presence, sitePresence, delivery, push, models, clock, revocations, onEmitted } = context;
   const diagnostics = new DeliveryDiagnostics({ models, clock });
   const idempotency = new Idempotency({ model: models.DeliveryKey, clock });
 
@@ -67,11 +67,14 @@ export function createEmitService(context: Context) {
       };
       const { markAnswered, ...sent } = await delivery.send(id === undefined ? message : { ...message, id });
       whenAnswered(markAnswered);
+      onEmitted({ userId, event, args: [payload], namespace, isDurable: true, id: sent.id });
       const state = sent.sockets > 0 || (await isElsewhere(userId)) ? 'sent' : 'queued';
       return { ...sent, state };
     }
     const target = { namespaces: spread(namespace), rooms: [rooms.user(userId)] };
-    return { sockets: emitter.emit(target, { event, payload }) };
+    const sockets = emitter.emit(target, { event, payload });
+    onEmitted({ userId, event, args: [payload], namespace, isDurable: false });
+    return { sockets };
   };
 
   /** Whether the user is connected to another node. While presence is unavailable the message counts as queued. */
@@ -103,7 +106,9 @@ export function createEmitService(context: Context) {
         namespaces: spread(namespace),
         ...(account === undefined ? {} : { rooms: [rooms.account(account)] }),
       };
-      return { sockets: emitter.emit(target, { event, payload }) };
+      const sockets = emitter.emit(target, { event, payload });
+      onEmitted({ event, args: [payload], namespace, isDurable: false, ...(account === undefined ? {} : { account }) });
+      return { sockets };
     },
 
     /** @param blockMs how long the user is blocked from reconnecting; stored before connections are closed */

@@ -30,7 +30,8 @@ export function createSiteService({
   delivery,
   emitter,
   members,
-}: Pick<Context, 'delivery' | 'emitter'> & { members: Members }) {
+  onEmitted,
+}: Pick<Context, 'delivery' | 'emitter' | 'onEmitted'> & { members: Members }) {
   const store = async ({ name }: Site, userIds: readonly string[], message: SiteMessage): Promise<void> => {
     const { event, args, isResync } = message;
     const bytes = Buffer.byteLength(JSON.stringify(args));
@@ -57,7 +58,15 @@ export function createSiteService({
       const isPublic = shared.length < others.length;
       const exceptRoom = isPublic ? addressed.map(roomNames.user) : [];
       const target = { namespaces: [siteNamespace(site.name)], rooms: others.map(roomNames.site), exceptRoom };
-      emitter.emit(target, { event: message.event, args: message.args });
+      const { event, args, rooms } = message;
+      emitter.emit(target, { event, args });
+      onEmitted({
+        event,
+        args,
+        rooms,
+        namespace: siteNamespace(site.name),
+        isDurable: site.userRoomPrefix !== undefined,
+      });
     },
   };
 }

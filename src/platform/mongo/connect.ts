@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type Connection, createConnection } from 'mongoose';
-import { startEmbedded } from '../../embedded/index.js';
+import { type EmbeddedDatabase, type EmbeddedOptions, startEmbedded } from '../../embedded/index.js';
 import type { Logger } from '../logger.js';
 import { type MongoLimits, toConnectOptions } from './options.js';
 import { ensureServer } from './server.js';
@@ -16,6 +16,9 @@ export interface Mongo {
   close(): Promise<void>;
 }
 
+/** Starts an embedded database. */
+export type StartEmbedded = (options: EmbeddedOptions) => Promise<EmbeddedDatabase>;
+
 /** Options of {@link connectMongo}. */
 export interface MongoOptions extends MongoLimits {
   readonly mongodbUrl: string | undefined;
@@ -23,6 +26,8 @@ export interface MongoOptions extends MongoLimits {
   readonly directory: string;
   readonly startupTimeoutMs: number;
   readonly logger: Logger;
+  /** Starts the embedded database; absent: with its data in `directory`. */
+  readonly start?: StartEmbedded | undefined;
 }
 
 /** Name of the one database in the embedded server. */
@@ -35,10 +40,10 @@ const PING_TIMEOUT_MS = 1000;
  * @throws Error one sentence with the remedy, when no usable server was found within `startupTimeoutMs`
  */
 export async function connectMongo(options: MongoOptions): Promise<Mongo> {
-  const { mongodbUrl, logger, directory } = options;
+  const { mongodbUrl, logger, directory, start = startEmbedded } = options;
   const embedded =
     mongodbUrl === undefined
-      ? await startEmbedded({ directory: join(directory, 'db'), database: embeddedDatabase, logger })
+      ? await start({ directory: join(directory, 'db'), database: embeddedDatabase, logger })
       : undefined;
   const target = parseMongoUrl(mongodbUrl ?? embedded?.url ?? '');
   const connectOptions = toConnectOptions(options, target);
