@@ -30,6 +30,8 @@ import { session, userHandshake } from './session.js';
 import { sharedEvents } from './shared-events.js';
 import { department, departmentQuery, support } from './support.js';
 
+export { catalogue, type ErrorCode, remedies } from './errors.js';
+
 /** Version of the wire: the first number rises when a client that was right before would be wrong. */
 export const wireVersion = '1.0.0';
 

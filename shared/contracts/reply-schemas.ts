@@ -35,8 +35,14 @@ const chatInformation = {
 
 const dataOf = (data: z.ZodType | undefined) => (data === undefined ? {} : { data });
 
+/** Common to all successes; `data` is present where the contract declares an answer. */
+interface Succeeded {
+  success: true;
+  data?: unknown;
+}
+
 /** The body of a successful REST call. */
-export const requestSuccess = (data?: z.ZodType, message = 'SUCCESS') =>
+export const requestSuccess = (data?: z.ZodType, message = 'SUCCESS'): z.ZodType<Succeeded & { message: string }> =>
   z.object({ success: z.literal(true), message: z.literal(message), ...dataOf(data) });
 
 /** The body of a failed REST call. */
@@ -76,7 +82,7 @@ export const generalReplies = {
 
 /** The format of the support chat and the community chat. */
 export const chatReplies = {
-  success: (data?: z.ZodType) => z.object({ success: z.literal(true), ...dataOf(data) }),
+  success: (data?: z.ZodType): z.ZodType<Succeeded> => z.object({ success: z.literal(true), ...dataOf(data) }),
   failure: z.object({ success: z.literal(false), error: z.string(), code: errorCode, ...chatInformation }),
   refusal: z.object({ message: z.string(), data: refusalData }),
 } satisfies ReplySchemas;

@@ -1,0 +1,127 @@
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { projectDirectory } from '../support/script.js';
+
+const run = promisify(execFile);
+const modules = join(projectDirectory, 'node_modules');
+const tsc = join(modules, 'typescript/bin/tsc');
+const sources = join(projectDirectory, 'test/package/foreign');
+
+/** The tarball of `npm pack`. Built elsewhere, because other tests may use `dist`. */
+async function pack(stage: string): Promise<{ tarball: string; files: string[] }> {
+  await mkdir(stage);
+  for (const name of ['package.json', 'README.md']) await cp(join(projectDirectory, name), join(stage, name));
+  // The types are checked by the lint, and again below where they are used.
+  const to = ['--noCheck', '--outDir', join(stage, 'dist')];
+  const node = process.execPath;
+  await Promise.all([
+    run(node, [tsc, '-p', join(projectDirectory, 'tsconfig.build.json'), '--incremental', 'false', ...to]),
+    run(node, [tsc, '-p', join(projectDirectory, 'tsconfig.types.json'), ...to]),
+  ]);
+  const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json'], { cwd: stage });
+  const [packed] = JSON.parse(stdout) as { filename: string; files: { path: string }[] }[];
+  if (packed === undefined) throw new Error('npm packed nothing');
+  return { tarball: join(stage, packed.filename), files: packed.files.map(({ path }) => path) };
+}
+
+/** A project that has installed the tarball. Its dependencies are links to those of this project. */
+async function install(tarball: string, project: string): Promise<void> {
+  const own = join(project, 'node_modules/general-socket');
+  await mkdir(own, { recursive: true });
+  await run('tar', ['-xzf', tarball, '-C', own, '--strip-components=1']);
+  const { dependencies } = JSON.parse(await readFile(join(own, 'package.json'), 'utf8'));
+  for (const name of [...Object.keys(dependencies), '@types/node']) {
+    await mkdir(join(project, 'node_modules', name, '..'), { recursive: true });
+    await symlink(join(modules, name), join(project, 'node_modules', name));
+  }
+  await writeFile(join(project, 'package.json'), JSON.stringify({ name: 'foreign', private: true, type: 'module' }));
+  for (const name of await readdir(sources)) await cp(join(sources, name), join(project, name));
+}
+
+let directory: string;
+let packed: Awaited<ReturnType<typeof pack>>;
+let project: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
+  project = join(directory, 'foreign');
+  packed = await pack(join(directory, 'stage'));
+  await install(packed.tarball, project);
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+describe('the packed package', () => {
+  test('holds what is built, its types, and nothing else', () => {
+    const others = packed.files.filter(
+      (path) => !/^(?:package\.json|README\.md|dist\/(?:src|shared)\/.+\.(?:js|d\.ts))$/.test(path),
+    );
+    expect(others).toEqual([]);
+    expect(packed.files).toContain('dist/src/main.js');
+    expect(packed.files).toContain('dist/src/embedded/process/child.js');
+  });
+
+  test('has types that resolve in every entry', async () => {
+    const data = createPackageFromTarballData(new Uint8Array(await readFile(packed.tarball)));
+    const result = await checkPackage(data);
+    if (!result.types) throw new Error('the package has no types');
+    expect(Object.keys(result.entrypoints).sort()).toEqual([
+      './backend',
+      './client',
+      './contracts',
+      './package.json',
+      './testing',
+    ]);
+    // The package is for ES modules: CommonJS loads it by `import()` or, from Node.js 22, by `require`.
+    const problems = result.problems.filter((problem) => {
+      const resolution = 'resolutionKind' in problem ? problem.resolutionKind : undefined;
+      return resolution !== 'node10' && resolution !== 'node16-cjs';
+    });
+    expect(problems).toEqual([]);
+  });
+
+  test('follows the rules of publint', async () => {
+    const { messages, pkg } = await publint({
+      pkgDir: join(project, 'node_modules/general-socket'),
+      pack: false,
+      strict: true,
+    });
+    expect(messages.map((message) => formatMessage(message, pkg))).toEqual([]);
+  });
+});
+
+describe('another project that installed it', () => {
+  test('uses the test kit and the typed clients from JavaScript', async () => {
+    const { stdout } = await run(process.execPath, ['use.js'], { cwd: project });
+    expect(stdout).toBe('done\n');
+  });
+
+  test.each([
+    ['node16', 'node16'],
+    ['esnext', 'bundler'],
+  ])('compiles with the module %s and the resolution %s, and runs', async (module, resolution) => {
+    const out = `out-${resolution}`;
+    const options = [
+      '--strict',
+      '--target',
+      'es2022',
+      '--module',
+      module,
+      '--moduleResolution',
+      resolution,
+      '--types',
+      'node',
+    ];
+    const compiled = run(process.execPath, [tsc, 'use.ts', ...options, '--outDir', out], { cwd: project });
+    const { stdout: faults } = await compiled.catch((error: { stdout: string }) => error);
+    expect(faults).toBe('');
+    const { stdout } = await run(process.execPath, [join(out, 'use.js')], { cwd: project });
+    expect(stdout).toBe('done\n');
+  });
+});
