@@ -36,7 +36,7 @@ const chatInformation = {
 const dataOf = (data: z.ZodType | undefined) => (data === undefined ? {} : { data });
 
 /** Common to all successes; `data` is present where the contract declares an answer. */
-interface Succeeded {
+export interface Succeeded {
   success: true;
   data?: unknown;
 }

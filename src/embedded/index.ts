@@ -1,10 +1,7 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { chmodSync, mkdirSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { addressOf, toUrl } from './process/address.js';
 import { type ChildExit, type EmbeddedLogger, launch } from './process/launcher.js';
-import { startServer } from './server/database-server.js';
-import { createMemoryStorage } from './store/memory-storage.js';
 
 export type { EmbeddedLogger } from './process/launcher.js';
 
@@ -61,19 +58,7 @@ export async function startInMemory({
   database,
   logger,
 }: Pick<EmbeddedOptions, 'database' | 'logger'>): Promise<EmbeddedDatabase> {
-  // The directory holds nothing but the socket, which only its owner can reach.
-  const directory = mkdtempSync(join(tmpdir(), 'general-socket-'));
-  const server = await startServer({
-    address: addressOf(directory),
-    storage: createMemoryStorage(),
-    onProblem: (message) => logger?.warn({}, `embedded database: ${message}`),
-  });
-  return {
-    url: toUrl(server.address, database),
-    pid: process.pid,
-    async stop() {
-      await server.stop();
-      rmSync(directory, { recursive: true, force: true });
-    },
-  };
+  // A gateway with data on disk does not load the database into its own process.
+  const { launchInMemory } = await import('./process/in-memory.js');
+  return launchInMemory(database, logger);
 }

@@ -73,10 +73,10 @@ export const rules: readonly Rule[] = [
     },
   },
   {
-    name: 'the gateway enters the embedded database by its front door, in one place',
+    name: 'the gateway enters the embedded database by its front door, in one place, and the test kit in another',
     findIn: (source) => {
       if (isIn(source, 'src/embedded/', 'scripts/', 'test/')) return [];
-      const isDoor = source.path === 'src/platform/mongo/connect.ts';
+      const isDoor = isIn(source, 'src/platform/mongo/connect.ts', 'src/testing/index.ts');
       return importsThat(
         source,
         (target) => target.startsWith('src/embedded/') && !(isDoor && target === 'src/embedded/index.ts'),
