@@ -1,6 +1,6 @@
 import { type Connection, type Model, Schema, type Types } from 'mongoose';
 
-/** Something said in a chat of the community. Other services write this collection too. */
+/** A message in a community chat. Other services write this collection too. */
 export interface ChatMessage {
   _id: Types.ObjectId;
   chat: Types.ObjectId;

@@ -1,9 +1,9 @@
 import { type Connection, type Model, Schema, type Types } from 'mongoose';
 
-/** What a communication is: said by the contact, said to the contact, or a note for the team alone. */
+/** The type of a communication: from the contact, to the contact, or an internal note. */
 export const communicationTypes = ['INCOMING', 'OUTGOING', 'NOTE'] as const;
 
-/** Something said with a contact. It may belong to several conversations. Other services write this collection too. */
+/** A message or note about a contact. It can belong to several conversations. Other services write this collection too. */
 export interface Communication {
   _id: Types.ObjectId;
   UUID?: string;

@@ -22,7 +22,7 @@ export interface Conversation {
   updatedAt?: Date;
 }
 
-/** A conversation about a contact; what is said with the contact are communications. */
+/** A conversation about a contact. Its messages are communications. */
 export interface ConversationProspect extends Conversation {
   contact_id: Types.ObjectId;
 }

@@ -1,6 +1,6 @@
 import { type Connection, type Model, Schema, type Types } from 'mongoose';
 
-/** A file that may have to be taken away: of an upload that goes on, or that was sent to no conversation. */
+/** A file that may have to be deleted: its upload is running, or it was sent to no conversation. */
 export interface SupportUpload {
   /** Of the file. */
   _id: Types.ObjectId;
@@ -10,7 +10,7 @@ export interface SupportUpload {
   /** What the file counts among those of its owner; 0 when it counts no longer. */
   bytes: number;
   beganAt: Date;
-  /** When it is taken away, unless it has been said in its conversation. */
+  /** When it is deleted, unless the message of its file was stored. */
   expiresAt: Date;
 }
 

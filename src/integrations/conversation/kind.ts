@@ -51,7 +51,7 @@ export interface ConversationKind<D extends Description = Description, M extends
   /** Names of the events sent to participants. */
   readonly events: { readonly added: string; readonly message: string; readonly read: string };
   /** Fields of every message sent here, as required by the partial index on UUIDs. */
-  readonly said: Readonly<Record<string, unknown>>;
+  readonly fieldsOfSent: Readonly<Record<string, unknown>>;
   /** The search key of a title; `null`: the title is not searchable. */
   searchKeyOf(title: string): string | null;
   /** Reads what is needed to show these conversations. */

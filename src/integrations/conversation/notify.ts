@@ -3,7 +3,7 @@ import { cutText } from '../../platform/text.js';
 import type { WireMessage } from './kind.js';
 
 /** A sent message. */
-interface Said {
+interface SentMessage {
   /** Title of the conversation; `''`: the sender's name is used. */
   readonly title: string;
   readonly message: WireMessage;
@@ -11,13 +11,13 @@ interface Said {
 }
 
 /** Sends a push to users without a socket. Returns at once; failures are logged. */
-export type Notify = (userIds: readonly string[], said: Said) => void;
+export type Notify = (userIds: readonly string[], sent: SentMessage) => void;
 
 /** Maximum length of a message excerpt in a notification. */
 const BODY_MAX = 200;
 
 export function createNotify({ push, presence, logger }: Context): Notify {
-  const send = async (userIds: readonly string[], { title, message, conversationId }: Said): Promise<void> => {
+  const send = async (userIds: readonly string[], { title, message, conversationId }: SentMessage): Promise<void> => {
     const absent = (await presence.get(userIds)).filter(({ online }) => !online).map(({ userId }) => userId);
     if (absent.length === 0) return;
     await push.send(absent, {
@@ -26,8 +26,8 @@ export function createNotify({ push, presence, logger }: Context): Notify {
       data: { id: message._id, event: 'message', conversation_id: conversationId },
     });
   };
-  return (userIds, said) => {
+  return (userIds, sent) => {
     if (!push.isOn) return;
-    send(userIds, said).catch((error: unknown) => logger.warn({ err: error }, 'sending a push for a message failed'));
+    send(userIds, sent).catch((error: unknown) => logger.warn({ err: error }, 'sending a push for a message failed'));
   };
 }

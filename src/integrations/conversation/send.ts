@@ -37,7 +37,7 @@ export function createSend<D extends Description, M extends WireMessage>(depende
   const { models, kind, counters, blocks, publish, notify } = dependencies;
 
   /** @throws GatewayError `NOT_FOUND` */
-  const makeNewest = async (
+  const storeActivity = async (
     viewer: Viewer,
     { id, message }: { id: string; message: StoredMessage },
     session: ClientSession,
@@ -61,7 +61,7 @@ export function createSend<D extends Description, M extends WireMessage>(depende
     reading.catch(() => undefined);
     return counters.transact([id], async (transaction) => {
       const { session, record } = transaction;
-      const conversation = await makeNewest(viewer, { id, message: draft }, session);
+      const conversation = await storeActivity(viewer, { id, message: draft }, session);
       const at = activeAt(conversation);
       const message = { ...draft, createdAt: at };
       const { members } = await withMembers(models, conversation, { viewer, transaction });
@@ -83,12 +83,17 @@ export function createSend<D extends Description, M extends WireMessage>(depende
   /** The message that the same call stored before. */
   const findStored = ({ userId }: Viewer, { conversationId, message }: Draft) =>
     kind.messages
-      .findOne({ ...kind.said, conversation_id: conversationId, sent_by: userId, UUID: equalText(message.UUID) })
+      .findOne({
+        ...kind.fieldsOfSent,
+        conversation_id: conversationId,
+        sent_by: userId,
+        UUID: equalText(message.UUID),
+      })
       .readConcern(acknowledgedReadConcern)
       .lean<StoredMessage>();
 
   /** The stored message of a refused retry: checks apply to new messages. @throws the refusal of a new message */
-  const findSaid = async (viewer: Viewer, draft: Draft, refusal: unknown): Promise<StoredMessage> => {
+  const findRetried = async (viewer: Viewer, draft: Draft, refusal: unknown): Promise<StoredMessage> => {
     const isRepeated = isDuplicateKey(refusal, 'UUID');
     if (!isRepeated && !(refusal instanceof GatewayError)) throw refusal;
     if (!isRepeated) await ensureAccess(models, kind, { viewer, id: draft.conversationId });
@@ -101,9 +106,9 @@ export function createSend<D extends Description, M extends WireMessage>(depende
     const view = { conversationId: draft.conversationId, viewerId: viewer.id };
     const [toWire, stored] = await Promise.all([
       kind.describeMessages([draft.message]),
-      store(viewer, draft).catch(async (refusal: unknown) => ({ said: await findSaid(viewer, draft, refusal) })),
+      store(viewer, draft).catch(async (refusal: unknown) => ({ retried: await findRetried(viewer, draft, refusal) })),
     ]);
-    if ('said' in stored) return toWire(stored.said, view);
+    if ('retried' in stored) return toWire(stored.retried, view);
     const { conversation, members, message, blocked } = stored;
     const own = toWire(message, view);
     const others = members.map(({ user }) => user.toHexString()).filter((id) => id !== viewer.id && !blocked.has(id));
@@ -118,8 +123,8 @@ export function createSend<D extends Description, M extends WireMessage>(depende
 }
 
 /**
- * Makes a message the newest of its conversation. Its time is that of the node, but at least one millisecond after the
- * previous newest. So messages are ordered as they were stored although clocks differ, and no read position is beyond a
+ * The update that makes a message the last of its conversation. Its time is the node's, but at least one millisecond after
+ * the previous one. So messages are ordered as they were stored although clocks differ, and no read position is after a
  * message that is stored later.
  */
 const toActivity = ({ _id, createdAt }: StoredMessage) => [

@@ -23,7 +23,7 @@ export const createTeamKind = (models: Models): ConversationKind<TeamDescription
   messageModel: 'Message',
   messages: models.Message as unknown as Model<StoredMessage>,
   events: { added: 'add_conversation', message: 'message', read: 'read' },
-  said: {},
+  fieldsOfSent: {},
   searchKeyOf: foldText,
   describe:
     async () =>

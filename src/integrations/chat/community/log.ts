@@ -9,28 +9,28 @@ import { toWireMessage, type WireMessage } from './to-wire.js';
 /** The message log of the community chat. */
 export interface ChatLog extends MessageLog<ChatMessage> {
   /** Finds the message of an earlier call with the same `clientMessageId`; `null` without one. */
-  findSaid(message: Pick<ChatMessage, 'chat' | 'sender' | 'clientMessageId'>): Promise<ChatMessage | null>;
+  findStored(message: Pick<ChatMessage, 'chat' | 'sender' | 'clientMessageId'>): Promise<ChatMessage | null>;
 }
 
 export function createChatLog(context: Context, faces: Faces): ChatLog {
   const { ChatMessage: Message } = context.models;
 
-  const findSaid: ChatLog['findSaid'] = async ({ chat, sender, clientMessageId }) => {
+  const findStored: ChatLog['findStored'] = async ({ chat, sender, clientMessageId }) => {
     if (clientMessageId === undefined) return null;
-    const said = { chat, sender, clientMessageId: equalText(clientMessageId) };
-    return Message.findOne(said).readConcern(acknowledgedReadConcern).lean<ChatMessage | null>();
+    const key = { chat, sender, clientMessageId: equalText(clientMessageId) };
+    return Message.findOne(key).readConcern(acknowledgedReadConcern).lean<ChatMessage | null>();
   };
 
   const log = createMessageLog<ChatMessage>(context, {
     kind: { model: Message, parent: 'chat', time: 'createdAt' },
     topic: 'community',
-    findSaid,
+    findStored,
     async toEvents(messages) {
       const people = await faces.read(messages.map(({ sender }) => sender));
       return messages.map((message) => toEvent(toWireMessage(message, people.get(String(message.sender)))));
     },
   });
-  return { ...log, findSaid };
+  return { ...log, findStored };
 }
 
 /** The event that receivers get for a message. */

@@ -20,7 +20,7 @@ interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger' | 'pu
 }
 
 /** A message sent in a chat. */
-export interface Said {
+export interface SentMessage {
   readonly caller: UserCaller;
   readonly chat: Chat;
   /** Ids of participants with a block with the sender. */
@@ -52,7 +52,7 @@ export function createNotifications({ models, clock, logger, push, tell, activeV
   };
 
   /** Participants to notify: in the chat with no socket, not muted, and without a block with the sender. */
-  const findMissing = async ({ caller, chat, blocked }: Said): Promise<Absentee[]> => {
+  const findMissing = async ({ caller, chat, blocked }: SentMessage): Promise<Absentee[]> => {
     const others = chat.participants.filter((user) => !user.equals(caller._id) && !isMuted(chat, user, clock.now()));
     const ids = others.map((user) => user.toHexString()).filter((id) => !blocked.has(id));
     return activeViewers.absentFrom(chat._id.toHexString(), ids).catch((error: unknown) => {
@@ -62,13 +62,13 @@ export function createNotifications({ models, clock, logger, push, tell, activeV
     });
   };
 
-  const makeAll = async (said: Said): Promise<void> => {
-    const missing = await findMissing(said);
+  const makeAll = async (sent: SentMessage): Promise<void> => {
+    const missing = await findMissing(sent);
     if (missing.length === 0) return;
-    const drafts = missing.map(({ userId }) => toNotification(said, userId));
+    const drafts = missing.map(({ userId }) => toNotification(sent, userId));
     await models.Notification.insertMany(drafts, { ordered: false });
     // A concurrent change of the message missed these.
-    const made = await readAgain(said, drafts);
+    const made = await readAgain(sent, drafts);
     if (made.length === 0) return;
     const away = new Set(missing.flatMap(({ userId, isConnected }) => (isConnected ? [] : [userId])));
     const here = made.filter(({ recipient }) => !away.has(recipient.toHexString()));
@@ -77,12 +77,12 @@ export function createNotifications({ models, clock, logger, push, tell, activeV
       tell.people({ userIds }, { event: 'notification:new', payload: toWireNotification(own) });
     }
     await Promise.all(here.map(({ recipient }) => tellCount({ _id: recipient, id: recipient.toHexString() })));
-    if (push.isOn && away.size > 0) await push.send([...away], toPush(said, made[0]?.message ?? ''));
+    if (push.isOn && away.size > 0) await push.send([...away], toPush(sent, made[0]?.message ?? ''));
   };
 
   /** The notifications as they are after the message was edited, deleted or read in the meantime. */
   const readAgain = async (
-    { chat, message }: Said,
+    { chat, message }: SentMessage,
     made: readonly Notification[],
   ): Promise<readonly Notification[]> => {
     const [now, settings] = await Promise.all([
@@ -106,8 +106,8 @@ export function createNotifications({ models, clock, logger, push, tell, activeV
 
   return {
     /** Notifies users who miss a message. Never rejects, because the message is stored. */
-    notify: (said: Said): Promise<void> =>
-      makeAll(said).catch((error: unknown) => logger.error({ err: error }, 'community: storing notifications failed')),
+    notify: (sent: SentMessage): Promise<void> =>
+      makeAll(sent).catch((error: unknown) => logger.error({ err: error }, 'community: storing notifications failed')),
 
     async list({ _id }: Recipient, { before, limit, unreadOnly }: PageQuery & { unreadOnly: boolean }) {
       const unread = unreadOnly ? { isRead: false } : {};
@@ -213,31 +213,31 @@ const notFound = () => new ChatError('NOT_FOUND', 'Notification not found');
 
 const toExcerpt = ({ content }: Pick<ChatMessage, 'content'>): string => cutText(content ?? '', EXCERPT_MAX);
 
-const titleOf = ({ caller, chat }: Said): string =>
+const titleOf = ({ caller, chat }: SentMessage): string =>
   chat.type === 'group' && chat.groupName ? chat.groupName : caller.name;
 
 /** The push for users without a socket. */
-const toPush = (said: Said, body: string): PushNotification => ({
-  title: titleOf(said),
+const toPush = (sent: SentMessage, body: string): PushNotification => ({
+  title: titleOf(sent),
   body,
   data: {
-    id: said.message._id.toHexString(),
+    id: sent.message._id.toHexString(),
     event: 'chat:new_message',
-    chat_id: said.chat._id.toHexString(),
+    chat_id: sent.chat._id.toHexString(),
   },
 });
 
-const toNotification = (said: Said, recipient: string): Notification => ({
+const toNotification = (sent: SentMessage, recipient: string): Notification => ({
   _id: new Types.ObjectId(),
   recipient: new Types.ObjectId(recipient),
-  sender: said.caller._id,
+  sender: sent.caller._id,
   type: 'message',
-  title: titleOf(said),
-  message: toExcerpt(said.message),
-  relatedChat: said.chat._id,
-  relatedMessage: said.message._id,
+  title: titleOf(sent),
+  message: toExcerpt(sent.message),
+  relatedChat: sent.chat._id,
+  relatedMessage: sent.message._id,
   isRead: false,
   readAt: null,
-  ...(isPositioned(said.message) ? { position: said.message.position } : {}),
-  createdAt: said.message.createdAt,
+  ...(isPositioned(sent.message) ? { position: sent.message.position } : {}),
+  createdAt: sent.message.createdAt,
 });

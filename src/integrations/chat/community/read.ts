@@ -74,7 +74,7 @@ export function createRead({ models, clock, access, tell, log, notifications }: 
     const { modifiedCount } = await models.Chat.updateOne(
       { _id: chat._id, participants: user, participantSettings: { $elemMatch: behind('') } },
       { $set: read },
-      // Not `$`: after conditions on two arrays that is a position in either of them.
+      // Not `$`: with conditions on two arrays it can refer to either.
       { arrayFilters: [behind('own.')] },
     );
     return modifiedCount > 0;
@@ -83,7 +83,7 @@ export function createRead({ models, clock, access, tell, log, notifications }: 
   const mark = (messages: readonly ChatMessage[], user: Types.ObjectId, readAt: Date) =>
     models.ChatMessage.updateMany(
       { _id: { $in: messages.map(({ _id }) => _id) }, 'readBy.user': { $ne: user } },
-      // Another service may have stored something that nothing can be pushed to.
+      // Another service may have stored a value that is not a list.
       [
         {
           $set: {
@@ -103,7 +103,7 @@ export function createRead({ models, clock, access, tell, log, notifications }: 
     const messages = await findUnread(chat, caller, data.messageId);
     const [target] = messages;
     if (target === undefined) {
-      // A notification may have been made after its message was read.
+      // A notification may have been stored after its message was read.
       const { readPosition, readUpTo } = settingOf(chat, caller._id) ?? {};
       if (readUpTo != null) await notifications.readOf(caller, { chat, position: readPosition ?? 0, at: readUpTo });
       return;

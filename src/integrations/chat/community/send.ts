@@ -26,7 +26,7 @@ export type Draft = z.output<typeof communityPayloads.send>;
 
 /** A draft that passed the checks, or the message that an earlier call stored. */
 interface Checked extends ChatAccess {
-  readonly said?: ChatMessage;
+  readonly stored?: ChatMessage;
   readonly replyTo?: Types.ObjectId | null;
 }
 
@@ -52,24 +52,24 @@ export function createSend(dependencies: Dependencies) {
   /** @throws ChatError if the message is refused */
   const check = async (principal: Principal, draft: Draft): Promise<Checked> => {
     const find = ({ caller, chat }: ChatAccess) =>
-      log.findSaid({ chat: chat._id, sender: caller._id, ...keyOf(draft) });
+      log.findStored({ chat: chat._id, sender: caller._id, ...keyOf(draft) });
     try {
       await budget.spend('send', principal);
     } catch (limited) {
       if (draft.clientMessageId == null) throw limited;
       const opened = await access.open(principal, draft.chatId);
-      const said = await find(opened);
-      if (said === null) throw limited;
-      return { ...opened, said };
+      const stored = await find(opened);
+      if (stored === null) throw limited;
+      return { ...opened, stored };
     }
     const opened = await access.open(principal, draft.chatId);
     try {
       return { ...ensureHeard(opened), replyTo: await ensureReply(opened.chat, draft.replyToId) };
     } catch (refusal) {
-      const said = await find(opened);
-      if (said === null) throw refusal;
+      const stored = await find(opened);
+      if (stored === null) throw refusal;
       await budget.refund('send', principal);
-      return { ...opened, said };
+      return { ...opened, stored };
     }
   };
 
@@ -96,8 +96,8 @@ export function createSend(dependencies: Dependencies) {
     // In an object, so that the mutex covers only the checks; the log orders the writes.
     const { checked, storing } = await mutex.join([line], async (turn) => {
       const checked = await check(principal, draft);
-      if (checked.said !== undefined) {
-        return { checked, storing: Promise.resolve({ message: checked.said, isNew: false }) };
+      if (checked.stored !== undefined) {
+        return { checked, storing: Promise.resolve({ message: checked.stored, isNew: false }) };
       }
       await turn;
       return { checked, storing: store(principal, draft, checked) };

@@ -7,48 +7,48 @@ import { rooms } from '../../../realtime/rooms.js';
 import { type Blocks, blockedUser, type Caller, ChatError, type Entrance, type UserCaller } from '../shared/index.js';
 import { createAccountRule, namedIn } from './accounts.js';
 
-/** Who hears what a caller does in a conversation. */
+/** The receivers of a caller's events in a conversation. */
 export interface Audience {
-  /** The rooms of all who are in it. */
+  /** The rooms of everyone in it. */
   readonly rooms: readonly string[];
-  /** The rooms of those who do not hear this caller. */
+  /** Rooms to leave out: those of users with a block with the caller. */
   readonly except: readonly string[];
 }
 
-/** A conversation as a caller who may see it finds it. */
+/** A conversation from the view of a caller with access. */
 export interface Access {
   readonly caller: Caller;
   readonly conversation: SupportConversation;
   /** The members of its department. */
   readonly members: readonly Types.ObjectId[];
-  /** Ids of those in it who have a block with the caller: neither hears the other. */
+  /** Ids of members with a block with the caller: neither receives the other's events. */
   readonly blocked: ReadonlySet<string>;
   /** The caller has a block with every other participant. */
   readonly isBlocked: boolean;
-  /** Ids of users named in it who belong to another account: they are not in it. */
+  /** Ids of participants of another account, who have no access. */
   readonly outsiders: ReadonlySet<string>;
   readonly audience: Audience;
 }
 
-/** The same for a user of the platform. */
+/** The access of a user of the platform. */
 export interface UserAccess extends Access {
   readonly caller: UserCaller;
 }
 
-/** The fields that say who is in a conversation. */
+/** The fields that determine access. */
 type Shared = Pick<SupportConversation, 'participants' | 'assignedTo' | 'departmentId' | 'createdBy' | 'visitorId'>;
 
-/** Decides who may see and hear which conversation. */
+/** Decides who can read which conversation and receive its events. */
 export type ConversationAccess = ReturnType<typeof createAccess>;
 
-/** A conversation as it is stored. `isOfDepartment`: of one that exists. */
+/** A stored conversation. `isOfDepartment`: its department exists. */
 interface Reach extends Pick<Access, 'conversation' | 'members'> {
   readonly isOfDepartment: boolean;
 }
 
 /**
- * Access is what the conversation, its department, and the accounts of its people say at the moment of asking. They are read
- * again for each event, so a user who is removed is out at once, on every node, also when another service removed them.
+ * Access follows from the conversation, its department and the accounts of its participants. They are read again for each
+ * event, so a removed user loses access at once, on every node, also when another service removed them.
  */
 export function createAccess({ models, entrance, blocks }: { models: Models; entrance: Entrance; blocks: Blocks }) {
   const belongingOf = createAccountRule(models);
@@ -98,10 +98,10 @@ export function createAccess({ models, entrance, blocks }: { models: Models; ent
   };
 
   return {
-    /** The members of a department; none of one that does not exist. */
+    /** The members of a department; empty for an unknown one. */
     membersOf: async (departmentId: Types.ObjectId): Promise<Types.ObjectId[]> =>
       (await readMembers(departmentId)) ?? [],
-    /** Of some conversations that name a user those which `open` would open. */
+    /** Filters the conversations that `open` would open for a user. */
     async openTo<C extends Shared>(user: Pick<UserCaller, 'id' | 'account'>, conversations: readonly C[]) {
       const existing = await existingDepartments(conversations);
       const isOfDepartment = ({ departmentId }: C): boolean =>
@@ -114,20 +114,20 @@ export function createAccess({ models, entrance, blocks }: { models: Models; ent
         return isIn ? { conversation, outsiders } : [];
       });
     },
-    /** @throws ChatError `NOT_FOUND` for a conversation that is not there, or not for this caller */
+    /** @throws ChatError `NOT_FOUND` for an unknown conversation, or one without access */
     open,
-    /** As `open`, for what visitors may not do. */
+    /** As `open`; visitors have no access. */
     async openAsUser(principal: Principal, id: string): Promise<UserAccess> {
       const { caller, ...access } = await open(principal, id);
       if (caller.kind !== 'user') throw notFound();
       return { ...access, caller };
     },
-    /** The receivers of a caller who has opened the conversation; empty when it is gone. */
+    /** The receivers of a caller's events, read again; empty if the conversation was deleted. */
     async audienceOf(id: string, opened: Relation): Promise<Audience> {
       const found = await read(id);
       return found === undefined ? { rooms: [], except: [] } : toAudience(found, opened);
     },
-    /** Who hears of a change of a conversation. @param opened by the caller before; absent: the caller made it */
+    /** The receivers of a change of a conversation. @param opened the caller's access before; absent: the caller created it */
     audienceAfter: async (conversation: SupportConversation, opened: Relation = NO_RELATION): Promise<Audience> =>
       toAudience(await reachOf(conversation), opened),
   };
@@ -140,14 +140,14 @@ export function createAccess({ models, entrance, blocks }: { models: Models; ent
   }
 }
 
-/** Other services make conversations too, and leave out what they do not know. */
+/** Other services create conversations too, and omit fields. */
 export const complete = (conversation: SupportConversation): SupportConversation => ({
   ...conversation,
   ...completeShared(conversation),
   updatedAt: conversation.updatedAt ?? conversation._id.getTimestamp(),
 });
 
-/** The same for the fields that say who is in it. */
+/** The same for the fields that determine access. */
 export const completeShared = (conversation: Partial<Shared>): Shared => ({
   participants: conversation.participants ?? [],
   assignedTo: conversation.assignedTo ?? null,
@@ -158,7 +158,7 @@ export const completeShared = (conversation: Partial<Shared>): Shared => ({
 
 const notFound = () => new ChatError('NOT_FOUND', 'Conversation not found or access denied');
 
-/** @throws ChatError `FORBIDDEN` when only people with a block between them and the caller would hear it */
+/** @throws ChatError `FORBIDDEN` if the caller has a block with every other participant */
 export function ensureHeard({ isBlocked }: Pick<Access, 'isBlocked'>): void {
   if (isBlocked) throw blockedUser();
 }
@@ -168,7 +168,7 @@ export function ensureOpen({ status }: Pick<SupportConversation, 'status'>): voi
   if (status === 'closed') throw new ChatError('CONFLICT', 'The conversation is closed');
 }
 
-/** Whether a user is named in the conversation and hears it on every socket. Others have to join, and hear by that. */
+/** Whether a user receives the conversation on every socket. Others receive it after joining. */
 export const isNamed = ({ _id }: { _id: Types.ObjectId }, { participants, assignedTo }: SupportConversation): boolean =>
   participants.some((id) => id.equals(_id)) || assignedTo?.equals(_id) === true;
 
@@ -182,14 +182,14 @@ function mayOpen(caller: Caller, { conversation, members }: Reach): boolean {
   if (caller.kind === 'user') {
     return isNamed(caller, conversation) || members.some((id) => id.equals(caller._id));
   }
-  // The token names conversations, and the conversation names its visitor: one of them alone opens nothing.
+  // Both must match: the token lists the conversation, and the conversation has this visitor.
   const id = conversation._id.toHexString();
   return conversation.visitorId === caller.id && caller.conversationIds.some((named) => named.toLowerCase() === id);
 }
 
 const NO_USERS: ReadonlySet<string> = new Set();
 
-/** Who of those in a conversation does not hear a caller. */
+/** The members of a conversation who do not receive a caller's events. */
 type Relation = Pick<Access, 'outsiders' | 'blocked'>;
 
 const NO_RELATION: Relation = { outsiders: NO_USERS, blocked: NO_USERS };
@@ -214,5 +214,5 @@ function toAudience(
   };
 }
 
-/** An id of a conversation as the database spells it. */
+/** The id of a conversation in the spelling of the database. */
 export const toId = (id: string): string => new Types.ObjectId(id).toHexString();

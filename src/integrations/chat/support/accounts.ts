@@ -3,19 +3,19 @@ import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import { accountOf } from '../shared/index.js';
 
-/** What accounts decide about one conversation. */
+/** Access to one conversation according to accounts. */
 export interface Belonging {
-  /** Whether the caller is in it. */
+  /** Whether the caller has access. */
   readonly isIn: boolean;
-  /** Ids of those named in it who are not. */
+  /** Ids of participants without access. */
   readonly outsiders: ReadonlySet<string>;
 }
 
-/** The fields that decide. */
+/** The fields that are read. */
 type Named = Pick<SupportConversation, 'participants' | 'assignedTo' | 'createdBy' | 'visitorId'>;
 
 /**
- * Tells which conversations a caller is in, as far as accounts decide.
+ * Determines which conversations a caller can access according to accounts.
  * @param caller `undefined`: a visitor
  */
 export type AccountRule = (
@@ -24,11 +24,11 @@ export type AccountRule = (
 ) => Promise<Belonging[]>;
 
 /**
- * A conversation without a department is of one account: that of the user who made it. Another service may have put users
- * of other accounts into it; they are not in it. When no participant is left, it is a conversation between accounts, and
- * none of them is in it. The same holds when it is unknown who made it and the users in it are of several accounts.
+ * A conversation without a department belongs to the account of its creator. Another service may have added users of other
+ * accounts; they have no access. If that leaves no participant, the conversation is between accounts and no user has access.
+ * The same holds if the creator is unknown and its users are of several accounts.
  *
- * The query returns the users whose account differs from the caller's and those who made the conversations: hardly any.
+ * The query returns only users whose account differs from the caller's, and creators: hardly any.
  */
 export function createAccountRule({ User }: Pick<Models, 'User'>): AccountRule {
   const readAccounts = async (
@@ -51,7 +51,7 @@ export function createAccountRule({ User }: Pick<Models, 'User'>): AccountRule {
   };
 }
 
-/** Another service may store accounts of another kind, which a query cannot compare. */
+/** Other services may store account ids of another type, which a query cannot compare. */
 function unlike(account: string | undefined, makers: readonly string[]) {
   if (account !== '' && !isObjectIdOrHexString(account)) return {};
   const other = { account: { $ne: account === '' ? null : new Types.ObjectId(account) } };
@@ -79,6 +79,6 @@ const toHex = (id: Types.ObjectId): string => id.toHexString();
 const makerOf = ({ createdBy, participants }: Named): string | undefined =>
   (createdBy ?? participants[0])?.toHexString();
 
-/** The users whom a conversation names. */
+/** The ids of all users in a conversation. */
 export const namedIn = ({ participants, assignedTo }: Named): readonly Types.ObjectId[] =>
   assignedTo === null ? participants : [...participants, assignedTo];

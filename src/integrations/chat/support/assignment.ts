@@ -18,12 +18,12 @@ interface Dependencies {
   clock: Clock;
 }
 
-/** Who has a conversation, and when it ends. Each change is one atomic write, so of several at once one happens. */
+/** Assigns and closes conversations. Each change is one atomic write, so one of several concurrent changes wins. */
 export function createAssignment({ models, people, blocks, access, publisher, clock }: Dependencies) {
   const { SupportConversation: Conversation } = models;
   const show = createShow(models);
 
-  /** @returns the conversation as it is now; `null` when it was not as `where` asks */
+  /** @returns the changed conversation; `null` if it did not match `where` */
   const change = async (
     id: Types.ObjectId,
     where: object,
@@ -55,7 +55,7 @@ export function createAssignment({ models, people, blocks, access, publisher, cl
     return tell(changed, 'conversation_assigned', { assignedTo, assignedBy });
   };
 
-  /** @throws ChatError `NOT_FOUND` for a user who may not look after the conversation, `FORBIDDEN` for a block */
+  /** @throws ChatError `NOT_FOUND` for a user who cannot be assigned, `FORBIDDEN` for a block */
   const ensureAgent = async (opened: UserAccess, agentId: string): Promise<Types.ObjectId> => {
     const agent = await people.find(agentId);
     const isInDepartment =
@@ -71,7 +71,7 @@ export function createAssignment({ models, people, blocks, access, publisher, cl
   };
 
   return {
-    /** Gives a conversation to an agent of its department. */
+    /** Assigns a conversation to an agent of its department. */
     async assign(principal: Principal, { conversationId, agentId }: { conversationId: string; agentId: string }) {
       const opened = await access.openAsUser(principal, conversationId);
       ensureAgentOf(opened);
@@ -92,9 +92,9 @@ export function createAssignment({ models, people, blocks, access, publisher, cl
       if (claimed !== null) return tellAssigned({ opened, conversation: claimed });
       const { conversation } = await access.openAsUser(principal, conversationId);
       ensureOpen(conversation);
-      // Asked twice, or the answer was lost.
+      // A retry.
       if (conversation.assignedTo?.equals(_id) !== true) {
-        throw new ChatError('ALREADY_ASSIGNED', 'The conversation has been taken already');
+        throw new ChatError('ALREADY_ASSIGNED', 'Already assigned to another agent');
       }
       return show.one(conversation);
     },

@@ -1,33 +1,33 @@
 /**
- * Under which type a file is kept and served. Browsers guess the type of a file by its extension, so an honest claim is
- * often wrong. Files are served as downloads that are not sniffed and in a sandbox, so what matters is that the type is
- * harmless: that of the content where the content shows it, else the claimed one if nothing can be run under it, else none.
+ * The type under which a file is stored and served. Browsers guess it from the extension, so a claimed type is often wrong.
+ * Files are served as downloads, without sniffing and in a sandbox, so the type only has to be harmless: the one detected
+ * from the content; otherwise the claimed one, if nothing is executed under it; otherwise a generic one.
  */
 import { fileTypeFromBuffer } from 'file-type';
 import { invalid } from '../../../errors.js';
 import { decodeText, headOf } from './text-content.js';
 
-/** Types that browsers show as pictures and that can hold no script. */
+/** Types that browsers display as images and that cannot contain scripts. */
 const IMAGES: readonly string[] = ['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/avif', 'image/bmp'];
 
-/** Whether a type is that of a picture. */
+/** Whether a type is that of an image. */
 export const isImage = (type: string): boolean => IMAGES.includes(type);
 
-/** What a client says of a file. */
+/** The type and name that a client claims. */
 export interface FileClaim {
   readonly mimeType?: string | undefined;
   readonly fileName?: string | undefined;
 }
 
-/** No type in particular: nothing is done with it but to save it. */
+/** The generic type: browsers only save it. */
 const BINARY = 'application/octet-stream';
 const SVG = 'image/svg+xml';
 
-/** Claims of pictures that programs show by themselves. All of them have a signature. */
+/** Claimed image types that programs display automatically. All of them have a signature. */
 const RASTER =
   /^image\/(?:(?:x-|vnd\.mozilla\.)?a?png|p?jpe?g|jfif|jxl|jp2|gif|webp|avif(?:-sequence)?|(?:x-|x-ms-|x-windows-)?bmp|tiff|hei[cf](?:-sequence)?|x-icon|vnd\.microsoft\.icon)$/;
 
-/** Types of text under which nothing can be run. */
+/** Text types under which nothing is executed. */
 const TEXTS = new Set([
   ...['text/plain', 'text/csv', 'text/tab-separated-values', 'text/markdown', 'text/x-markdown', 'text/calendar'],
   ...['text/vcard', 'text/x-vcard', 'text/vtt', 'text/rtf', 'text/x-log', 'application/json', 'application/x-subrip'],
@@ -37,7 +37,7 @@ const TEXTS_OF_EXTENSIONS: Readonly<Record<string, string>> = {
   ...{ csv: 'text/csv', tsv: 'text/tab-separated-values', md: 'text/markdown', json: 'application/json' },
   ...{ ics: 'text/calendar', vcf: 'text/vcard', vtt: 'text/vtt', srt: 'application/x-subrip' },
 };
-/** How formats that can be text throughout begin. */
+/** The beginnings of formats that consist of text. */
 const TEXT_SIGNATURES: readonly (readonly [RegExp, string])[] = [
   [/^%PDF-/, 'application/pdf'],
   [/^\{\\rtf/, 'application/rtf'],
@@ -46,13 +46,13 @@ const TEXT_SIGNATURES: readonly (readonly [RegExp, string])[] = [
   [/^BEGIN:VCARD/i, 'text/vcard'],
   [/^WEBVTT(?:\s|$)/, 'text/vtt'],
 ];
-/** An SVG begins with its root element, behind declarations, comments and a document type. */
+/** An SVG begins with its root element, after declarations, comments and a document type. */
 const SVG_ROOT =
   /^(?:\s|<\?[^>]*\?>|<!--(?:(?!-->)[\s\S])*-->|<!DOCTYPE[^[>]*(?:\[[^\]]*\]\s*)?>)*<(?:\w+:)?svg[\s/>]/i;
 
 const OOXML = 'application/vnd.openxmlformats-officedocument';
 const ODF = 'application/vnd.oasis.opendocument';
-/** Documents that lie in a general container, by the type of the container: what the content alone may not tell. */
+/** Document types by their container type, which the content alone cannot distinguish. */
 const CONTAINED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'application/zip': {
     docx: `${OOXML}.wordprocessingml.document`,
@@ -66,17 +66,17 @@ const CONTAINED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     ...{ msg: 'application/vnd.ms-outlook', vsd: 'application/vnd.visio', mpp: 'application/vnd.ms-project' },
   },
 };
-/** Containers in which sound and pictures that move come alike: a recording is sound if it is said to be. */
+/** Containers of both audio and video. A file in them is audio if it is claimed to be. */
 const MEDIA_CONTAINERS = ['mp4', 'webm', 'ogg', 'matroska', '3gpp', 'quicktime', 'mpeg'];
 /** Claimed types that are harmless for any content. */
 const HARMLESS =
   /^(?:(?:audio|video|font)\/[\w.+-]{1,64}|application\/(?:ogg|msword|rtf|vnd\.ms-(?:excel|powerpoint)))$/;
-/** Nothing that a plug-in or a program would run. */
+/** Types that no plug-in or program executes. */
 const ACTIVE = new Set(['application/x-shockwave-flash', 'application/xml', 'application/wasm', 'application/java-vm']);
 
 /**
  * The type under which a file is served.
- * @throws GatewayError `VALIDATION_ERROR` when it is said to be a picture, and its content is none
+ * @throws GatewayError `VALIDATION_ERROR` for a claimed image whose content is not one
  */
 export async function detectType(content: Uint8Array, { mimeType = '', fileName = '' }: FileClaim): Promise<string> {
   const claimed = toEssence(mimeType);
@@ -91,7 +91,7 @@ export async function detectType(content: Uint8Array, { mimeType = '', fileName 
   return HARMLESS.test(claimed) || TEXTS.has(claimed) ? claimed : BINARY;
 }
 
-/** A claim, as far as it is used. */
+/** A normalized claim. */
 interface Claim {
   readonly claimed: string;
   readonly extension: string;
@@ -105,7 +105,7 @@ function toTextType(text: string, { claimed, extension }: Claim): string {
   return TEXTS.has(claimed) ? claimed : (TEXTS_OF_EXTENSIONS[extension] ?? 'text/plain');
 }
 
-/** As much of a text as is looked at. */
+/** Number of characters of a text that are examined. */
 const HEAD_MAX = 16_384;
 
 function toFoundType(found: string, { claimed, extension }: Claim): string {
@@ -117,19 +117,19 @@ function toFoundType(found: string, { claimed, extension }: Claim): string {
   if (found.startsWith('video/') && claimed.startsWith('audio/') && MEDIA_CONTAINERS.includes(container)) {
     return `audio/${container}`;
   }
-  // Every program that shows PNG shows those that move.
+  // Animated PNG is displayed by every program that displays PNG.
   if (found === 'image/apng') return 'image/png';
   return ACTIVE.has(found) ? BINARY : found;
 }
 
-/** What the content shows by a signature. */
+/** Detects the type by a signature. */
 async function sniff(content: Uint8Array, claim: Claim): Promise<string | undefined> {
-  // The library throws at some files that end early.
+  // The library throws for some truncated files.
   const found = toEssence((await fileTypeFromBuffer(content).catch(() => undefined))?.mime ?? '');
   return found === '' || isByChance(found, content, claim) ? undefined : found;
 }
 
-/** Whether so few bytes speak for a type that any file may begin with them. */
+/** Whether a signature is so short that files of any type may begin with it. */
 function isByChance(found: string, content: Uint8Array, { claimed, extension }: Claim): boolean {
   const view = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
   if (found === 'image/gif') return !/^GIF8[79]a$/.test(view.toString('latin1', 0, 6));
@@ -140,10 +140,10 @@ function isByChance(found: string, content: Uint8Array, { claimed, extension }: 
   return !/^(?:audio|video)\//.test(claimed) && !/^(?:mp[123a]|mpga|m2a|aac)$/.test(extension);
 }
 
-/** The lengths that the second header of a bitmap can have. */
+/** The possible lengths of a bitmap's second header. */
 const BITMAP_HEADERS = [12, 16, 40, 52, 56, 64, 108, 124];
 
-/** A type without parameters; `''` for what is none. */
+/** A type without parameters; `''` for an invalid one. */
 function toEssence(type: string): string {
   const [essence = ''] = type.toLowerCase().split(';');
   return /^[\w.+-]+\/[\w.+-]+$/.test(essence.trim()) ? essence.trim() : '';

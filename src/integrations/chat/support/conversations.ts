@@ -33,7 +33,7 @@ interface Dependencies {
   clock: Clock;
 }
 
-/** Shows conversations with their last messages. */
+/** Converts conversations to the wire, with their last messages. */
 export function createShow({ SupportMessage: Message }: Pick<Models, 'SupportMessage'>) {
   const all = async (conversations: readonly SupportConversation[]): Promise<WireConversation[]> => {
     const ids = conversations.flatMap(({ lastMessage }) => lastMessage ?? []);
@@ -51,7 +51,7 @@ export function createShow({ SupportMessage: Message }: Pick<Models, 'SupportMes
   };
 }
 
-/** Makes conversations, and lists them. */
+/** Creates and lists conversations. */
 export function createConversations({ models, entrance, people, access, publisher, clock }: Dependencies) {
   const { SupportConversation: Conversation } = models;
   const show = createShow(models);
@@ -67,8 +67,8 @@ export function createConversations({ models, entrance, people, access, publishe
   };
 
   /**
-   * People begin to talk within their account, or through a department of which one of the two is a member.
-   * @throws ChatError `NOT_FOUND` for a user whom the caller may not talk to, `FORBIDDEN` for a block between any two
+   * Users can start conversations within their account, or through a department that one of the two is a member of.
+   * @throws ChatError `NOT_FOUND` for a user outside of these, `FORBIDDEN` for a block between any two
    */
   const ensurePeople = async (
     caller: UserCaller,
@@ -93,7 +93,7 @@ export function createConversations({ models, entrance, people, access, publishe
     return [{ departmentId: new Types.ObjectId(departmentId) }];
   };
 
-  /** @throws ChatError `NOT_FOUND` for a conversation that the caller may not open */
+  /** @throws ChatError `NOT_FOUND` for a conversation without access */
   const findCursor = async (principal: Principal, before: string | undefined): Promise<KeysetPlace | undefined> => {
     if (before === undefined) return undefined;
     if (!isObjectIdOrHexString(before)) return placeOfTime(new Date(before), 'descending');
@@ -104,9 +104,9 @@ export function createConversations({ models, entrance, people, access, publishe
     return placeOf(stored ?? conversation);
   };
 
-  /** The next conversations of any of the lists. */
+  /** The next conversations of several lists. */
   const readNext = async (bases: readonly Base[], range: KeysetRange): Promise<SupportConversation[]> => {
-    // Each is a read of one index; what is in both is there twice.
+    // Each list is one index scan; conversations in several lists are merged.
     const found = await Promise.all(
       bases.map((base) => {
         const list = { base, field: 'updatedAt', direction: 'descending' } as const;
@@ -118,8 +118,8 @@ export function createConversations({ models, entrance, people, access, publishe
   };
 
   /**
-   * The next conversations that the caller may open. Those that other services have stored across accounts are skipped.
-   * @returns `isCut` when so many had to be skipped that there may be more
+   * The next conversations that the caller can open. Those stored across accounts by other services are skipped.
+   * @returns `isCut` if so many were skipped that there may be more
    */
   const readOpen = async (
     caller: UserCaller,
@@ -142,7 +142,7 @@ export function createConversations({ models, entrance, people, access, publishe
   };
 
   return {
-    /** Makes a conversation of the caller, those who are named and a department, and tells all of them. */
+    /** Creates a conversation of the caller, the given users and a department, and notifies all of them. */
     async create(principal: Principal, data: Payloads['create']): Promise<WireConversation> {
       const caller = await entrance.userOf(principal);
       const department = await findDepartment(data.departmentId);
@@ -172,7 +172,7 @@ export function createConversations({ models, entrance, people, access, publishe
       return wire;
     },
 
-    /** Conversations of the caller, or of a department that they are in; last changed first. */
+    /** Lists conversations of the caller, or of one of their departments; last changed first. */
     async list(principal: Principal, { status, departmentId, before, limit }: Payloads['list']) {
       const caller = await entrance.userOf(principal);
       const [owned, cursor] = await Promise.all([
@@ -204,13 +204,13 @@ export function createConversations({ models, entrance, people, access, publishe
   };
 }
 
-/** How often a page is read on for because conversations were skipped. */
+/** Maximum number of reads for one page, when conversations are skipped. */
 const READS_MAX = 10;
 
-/** Departments that one answer lists; the first by name. */
+/** Maximum number of departments in one answer, by name. */
 const DEPARTMENTS_MAX = 500;
 
-/** Up to `limit` entries behind a place. */
+/** Up to `limit` entries after a place. */
 interface KeysetRange {
   readonly place: KeysetPlace | undefined;
   readonly limit: number;

@@ -1,12 +1,11 @@
 import { cutText, toWellFormed, utf8BytesOf } from '../../../platform/text.js';
 
-/** What file systems take. */
+/** Maximum length in file systems. */
 const NAME_MAX_BYTES = 255;
 
 /**
- * A name without folders, without control characters and without those that turn the direction of what follows, by which an
- * extension is made to look like another. It is cut to what file systems take, before its extension. `file` when nothing
- * visible is left. Joiners stay: words of Persian and emojis of several people are made with them.
+ * A file name without folders, control characters, and direction overrides, which can disguise an extension. It is truncated
+ * before its extension. `file` if nothing visible is left. Joiners are kept: Persian words and some emojis need them.
  */
 export function toSafeName(name: string): string {
   const last = toWellFormed(name).split(/[/\\]/).at(-1) ?? '';
@@ -17,7 +16,7 @@ export function toSafeName(name: string): string {
   return cutText(stem, NAME_MAX_BYTES - utf8BytesOf(extension), utf8BytesOf) + extension;
 }
 
-/** The `Content-Disposition` of a download (RFC 6266): the name in ASCII for old clients, and as it is. */
+/** The `Content-Disposition` of a download (RFC 6266): the name in ASCII for old clients, and unchanged. */
 export function toDisposition(name: string): string {
   const ascii = name.replace(/[^\x20-\x7e]|["\\%]/g, '_');
   const encoded = encodeURIComponent(toWellFormed(name)).replace(

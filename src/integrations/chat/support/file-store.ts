@@ -10,7 +10,7 @@ import { runTransaction } from '../../../platform/mongo/transaction.js';
 import { ChatError } from '../shared/index.js';
 import type { Identity } from './people.js';
 
-/** A file as it is stored: GridFS, in the collections `support.files.files` and `support.files.chunks`. */
+/** A stored file: GridFS, in the collections `support.files.files` and `support.files.chunks`. */
 export interface StoredFile {
   readonly _id: Types.ObjectId;
   readonly length: number;
@@ -18,30 +18,30 @@ export interface StoredFile {
   readonly metadata: FileMetadata;
 }
 
-/** Whose a file is, and what was found out about it. */
+/** The owner and metadata of a file. */
 export interface FileMetadata {
   readonly owner: Identity;
-  /** The conversation to which it was sent; `null`: none; only its owner may read it. */
+  /** The conversation that it was sent to; `null`: none, and only its owner can read it. */
   readonly conversationId: Types.ObjectId | null;
   readonly type: string;
 }
 
-/** The content of files. */
+/** Stores the content of files. */
 export interface FileStore {
-  /** Stores a file, for as long as files without a conversation are kept. @throws ChatError `QUOTA_EXCEEDED` */
+  /** Stores a file, which expires unless it is settled. @throws ChatError `QUOTA_EXCEEDED` */
   add(content: Uint8Array, file: { name: string; metadata: FileMetadata }): Promise<Types.ObjectId>;
-  /** A file was said in its conversation, and stays. Never rejects. */
+  /** Keeps a file whose message was stored. Never rejects. */
   settle(id: Types.ObjectId): Promise<void>;
   find(id: string): Promise<StoredFile | undefined>;
   read(id: Types.ObjectId): Readable;
-  /** Takes a file away; one that is gone already is no error. Never rejects. */
+  /** Deletes a file. Idempotent. Never rejects. */
   discard(id: Types.ObjectId): Promise<void>;
-  /** Takes away what was sent to no conversation, and what nodes have left that died in the middle. Several may at once. */
+  /** Deletes expired files, and the remains of uploads of dead nodes. Several nodes can run it at once. */
   sweep(): Promise<void>;
 }
 
 const BUCKET = 'support.files';
-/** A file that is not said in its conversation after this time never will be. */
+/** The message of a file is stored within this time, or never. */
 const ABANDONED_MS = 3_600_000;
 const SWEEP_MAX = 1000;
 
@@ -49,17 +49,17 @@ interface Dependencies {
   models: Pick<Models, 'SupportUpload' | 'SupportUsage' | 'SupportMessage'>;
   clock: Clock;
   logger: Logger;
-  /** What the files of one person may take; 0: any number. */
+  /** Quota of one person in bytes; 0: unlimited. */
   quotaBytes: number;
-  /** How long a file is kept that was sent to no conversation. */
+  /** Lifetime of a file without a conversation. */
   unsentTtlMs: number;
 }
 
 /**
- * Keeps files in GridFS, which writes the content first and the file last, and takes them away the other way round: a node
- * that crashes in between leaves unreferenced content. So each file is noted before it is stored, together with what it
- * counts for its owner, and the note goes when the file is said. A file is taken away in three steps that can be repeated:
- * it counts no longer and cannot be found, all in one; its content goes; the note goes.
+ * Stores files in GridFS, which writes the content first and the file document last, and deletes in the other order: a node
+ * that crashes in between leaves unreferenced content. So an upload record is stored before the file, together with the
+ * owner's usage, and deleted when the message of the file is stored. A file is deleted in three steps that can be repeated:
+ * the usage and the file document in one transaction, then the content, then the record.
  */
 export function createFileStore(dependencies: Dependencies): FileStore {
   const { models, clock, logger, quotaBytes, unsentTtlMs } = dependencies;
@@ -70,13 +70,13 @@ export function createFileStore(dependencies: Dependencies): FileStore {
     if (db === undefined) throw new Error('the database is not connected');
     return db;
   };
-  /** One for all, because each looks for its indexes before its first upload. */
+  /** A single bucket, because each checks its indexes before its first upload. */
   const bucket = (): mongo.GridFSBucket => {
     opened ??= new mongo.GridFSBucket(database(), { bucketName: BUCKET });
     return opened;
   };
 
-  /** Notes a file and counts it, or neither. */
+  /** Stores the upload record and the usage in one transaction. */
   const note = (upload: SupportUpload): Promise<void> =>
     runTransaction(
       Upload.db,
@@ -91,11 +91,11 @@ export function createFileStore(dependencies: Dependencies): FileStore {
         }
         await Upload.insertMany([upload], { session });
       },
-      // Two first files of one person.
+      // Two concurrent first files of one person.
       (error) => isDuplicateKey(error, '_id'),
     );
 
-  /** @returns whether there was anything of it */
+  /** @returns whether the file existed */
   const uncount = (_id: Types.ObjectId): Promise<boolean> =>
     runTransaction(Upload.db, async (session) => {
       const upload = await Upload.findById(_id, null, { session }).lean();
@@ -111,7 +111,7 @@ export function createFileStore(dependencies: Dependencies): FileStore {
         { upsert: true, session },
       );
       const bytes = upload?.bytes ?? file?.length ?? 0;
-      // What was stored before files were counted is taken away without having been added.
+      // Files from before the quota have no usage to subtract.
       const left = { $max: [0, { $subtract: ['$bytes', bytes] }] };
       await Usage.updateOne({ _id: usageIdOf(owner) }, [{ $set: { bytes: left } }], { session, updatePipeline: true });
       return true;
@@ -124,9 +124,9 @@ export function createFileStore(dependencies: Dependencies): FileStore {
   };
 
   const discard = (id: Types.ObjectId): Promise<void> =>
-    remove(id).catch((error: unknown) => logger.error({ err: error }, 'support: a file could not be taken away'));
+    remove(id).catch((error: unknown) => logger.error({ err: error }, 'support: deleting a file failed'));
 
-  /** Whether a node died after it had said the file, and before it could note that. */
+  /** Whether a node died after it stored the message, and before it settled the file. */
   const isSaid = async ({ _id, conversationId, beganAt }: SupportUpload): Promise<boolean> => {
     if (conversationId === null) return false;
     const timestamp = { $gte: new Date(beganAt.getTime() - ABANDONED_MS) };
@@ -152,7 +152,7 @@ export function createFileStore(dependencies: Dependencies): FileStore {
     settle: (_id) =>
       Upload.deleteOne({ _id }).then(
         () => undefined,
-        (error: unknown) => logger.warn({ err: error }, 'support: a file is looked at again later'),
+        (error: unknown) => logger.warn({ err: error }, 'support: sweeping a file failed; retrying later'),
       ),
     async find(id) {
       const [found] = await bucket()

@@ -16,12 +16,12 @@ import { type Identity, ownRoomOf, toIdentity } from './people.js';
 import type { Send } from './send.js';
 import { toWireFile } from './to-wire.js';
 
-/** Files that one node may be storing at once, counted in files of the largest size. */
+/** Maximum total size of files that a node stores at once, as a multiple of the largest file. */
 const UPLOADS_MAX = 8;
-/** The same for what one person sends. */
+/** The same for one person. */
 const UPLOADS_OF_ONE_MAX = 4;
 
-/** A file that the caller may read. */
+/** A file that the caller can read. */
 export interface Download {
   readonly name: string;
   readonly type: string;
@@ -33,19 +33,19 @@ type WireFile = z.output<typeof supportFile>;
 type Meta = NonNullable<z.output<typeof supportPayloads.file>[1]>;
 
 interface Dependencies {
-  findSaid: ReturnType<typeof createFindSaid>;
+  findStored: ReturnType<typeof createFindSaid>;
   access: ConversationAccess;
   entrance: Entrance;
   store: FileStore;
   send: Send;
   /** Of files. */
   meter: Meter;
-  /** The largest file in bytes. */
+  /** Maximum size of a file in bytes. */
   sizeMax: number;
 }
 
-/** Takes files in and hands them out. */
-export function createFiles({ findSaid, access, entrance, store, send, meter, sizeMax }: Dependencies) {
+/** Uploads and downloads of files. */
+export function createFiles({ findStored, access, entrance, store, send, meter, sizeMax }: Dependencies) {
   let uploading = 0;
   const uploadingOf = new Map<string, number>();
 
@@ -84,21 +84,21 @@ export function createFiles({ findSaid, access, entrance, store, send, meter, si
     const { conversationId, clientMessageId } = meta;
     const type = isImage(file.fileType) ? 'image' : 'file';
     const draft = { conversationId, clientMessageId, content: file.fileName, type, file } as const;
-    let said: WireFile | null = null;
+    let posted: WireFile | null = null;
     try {
-      said = (await send(principal, draft)).file;
+      posted = (await send(principal, draft)).file;
     } finally {
-      // Not said, or said before with another copy of it.
-      await (said?.fileId === file.fileId.toHexString() ? store.settle : store.discard)(file.fileId);
+      // The message was refused, or an earlier call stored it with another copy.
+      await (posted?.fileId === file.fileId.toHexString() ? store.settle : store.discard)(file.fileId);
     }
-    return said ?? toWireFile(file);
+    return posted ?? toWireFile(file);
   };
 
-  /** The file of a retry. It is looked for before limits are checked, which are for new files. */
+  /** The file of a retry. It is looked for before limits are checked, which apply to new files. */
   const findFile = async ({ caller, conversation }: Access, { clientMessageId }: Meta): Promise<SupportFile | null> => {
     if (clientMessageId === undefined) return null;
     const sender = { senderId: caller.id, senderType: caller.kind };
-    return (await findSaid({ conversationId: conversation._id, ...sender, clientMessageId }))?.file ?? null;
+    return (await findStored({ conversationId: conversation._id, ...sender, clientMessageId }))?.file ?? null;
   };
 
   const ensureSize = ({ byteLength }: Uint8Array): void => {
@@ -119,15 +119,15 @@ export function createFiles({ findSaid, access, entrance, store, send, meter, si
 
   return {
     /**
-     * Stores a file; with `meta` it is also said in a conversation.
+     * Stores a file; with `meta` it is also posted in a conversation.
      * @throws ChatError `FILE_TOO_LARGE`, `QUOTA_EXCEEDED`
      */
     async upload(principal: Principal, content: Uint8Array, meta: Meta | undefined): Promise<WireFile> {
       const owner = toIdentity(principal);
       const opened = meta === undefined ? undefined : await access.open(principal, meta.conversationId);
       if (opened !== undefined && meta !== undefined) {
-        const said = await findFile(opened, meta);
-        if (said !== null) return toWireFile(said);
+        const stored = await findFile(opened, meta);
+        if (stored !== null) return toWireFile(stored);
       }
       ensureSize(content);
       await meter.consume(owner);
@@ -142,7 +142,7 @@ export function createFiles({ findSaid, access, entrance, store, send, meter, si
       });
     },
 
-    /** @throws ChatError `NOT_FOUND` for a file that is not there, or not for the caller */
+    /** @throws ChatError `NOT_FOUND` for an unknown file, or one without access */
     async open(principal: Principal, id: string): Promise<Download> {
       const file = isObjectIdOrHexString(id) ? await store.find(id) : undefined;
       if (file === undefined) throw notFound();

@@ -14,7 +14,7 @@ import { supportReplyFormat } from './reply-format.js';
 import { createRoutes } from './routes.js';
 import { createSupportServices } from './service.js';
 
-/** Files that a node receives at once, in total and of one owner; further ones wait. */
+/** Files that a node receives at once, in total and of one owner. Further ones wait. */
 const RECEIVED_AT_ONCE = 8;
 const RECEIVED_OF_ONE = 2;
 
@@ -37,7 +37,7 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
     atOnceOfOne: RECEIVED_OF_ONE,
     ownerOf: ({ data }) => ownRoomOf(toIdentity(data.principal)),
     refuse(socket) {
-      const error = new ChatError('UNAVAILABLE', 'The file came too slowly while others waited', {
+      const error = new ChatError('UNAVAILABLE', 'The upload was too slow while others waited', {
         retryAfterMs: 1000,
       });
       const told = supportReplyFormat.toErrorEvent(error, {

@@ -6,19 +6,19 @@ import { acknowledgedReadConcern } from '../../../platform/mongo/options.js';
 import { createMessageLog, type MessageLog } from '../shared/index.js';
 import { toWireMessage } from './to-wire.js';
 
-/** The messages of the support chat. */
+/** The message log of the support chat. */
 export type SupportLog = MessageLog<SupportMessage>;
 
-/** Which message: by its sender's own id. */
+/** The key of a message: its sender and the sender's id of it. */
 export type SaidKey = Pick<SupportMessage, 'conversationId' | 'senderId' | 'senderType' | 'clientMessageId'>;
 
-/** Finds what the same call has stored before; `null` without a `clientMessageId`. */
+/** Finds the message of an earlier call with the same `clientMessageId`; `null` without one. */
 export const createFindSaid =
   ({ SupportMessage: Message }: Pick<Models, 'SupportMessage'>) =>
   async ({ conversationId, senderId, senderType, clientMessageId }: SaidKey): Promise<SupportMessage | null> => {
     if (clientMessageId === undefined) return null;
-    const said = { conversationId, senderId, senderType, clientMessageId: equalText(clientMessageId) };
-    return Message.findOne(said).readConcern(acknowledgedReadConcern).lean<SupportMessage | null>();
+    const key = { conversationId, senderId, senderType, clientMessageId: equalText(clientMessageId) };
+    return Message.findOne(key).readConcern(acknowledgedReadConcern).lean<SupportMessage | null>();
   };
 
 export const createSupportLog = (context: Context): SupportLog =>
@@ -26,9 +26,9 @@ export const createSupportLog = (context: Context): SupportLog =>
     kind: { model: context.models.SupportMessage, parent: 'conversationId', time: 'timestamp' },
     topic: 'support',
     batch: context.config.support.messageBatch,
-    findSaid: createFindSaid(context.models),
+    findStored: createFindSaid(context.models),
     toEvents: async (messages) => messages.map(toEvent),
   });
 
-/** What those who hear a message get of it. */
+/** The event that receivers get for a message. */
 export const toEvent = (message: SupportMessage) => ({ event: 'new_message', payload: toWireMessage(message) });

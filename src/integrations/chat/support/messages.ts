@@ -24,20 +24,20 @@ interface Dependencies {
   reads: Reads;
   files: FileStore;
   clock: Clock;
-  /** How long a change of a message may wait for those before it. */
+  /** How long a change of a message may wait for earlier ones. */
   turnWaitMs: number;
 }
 
-/** Reads messages, and changes those that the caller has said. */
+/** Reads messages, and changes those of the caller. */
 export function createMessages(dependencies: Dependencies) {
   const { models, access, publisher, log, reads, files, clock, turnWaitMs } = dependencies;
   const { SupportMessage: Message } = models;
   const mutex = createKeyedMutex({ clock, waitMs: turnWaitMs });
 
-  /** Changes of one message on this node happen, and are told, in the order in which they came. */
+  /** Changes of one message on this node are stored and sent in the order of their arrival. */
   const change = <T>(messageId: string, work: () => Promise<T>): Promise<T> => mutex.run([toId(messageId)], work);
 
-  /** A message that the caller has said and not taken back. */
+  /** A message of the caller that is not deleted. */
   const ownMessage = ({ caller, conversation }: Access, messageId: string) => ({
     _id: messageId,
     conversationId: conversation._id,
@@ -47,7 +47,7 @@ export function createMessages(dependencies: Dependencies) {
   });
 
   return {
-    /** A page of messages, oldest first, and how far people have read, without those who have a block with the caller. */
+    /** A page of messages, oldest first, and the read positions of participants without a block with the caller. */
     async list(principal: Principal, { conversationId, before, after, limit }: Payloads['messages']) {
       const { conversation, blocked } = await access.open(principal, conversationId);
       const { _id: parent } = conversation;
@@ -66,7 +66,7 @@ export function createMessages(dependencies: Dependencies) {
       return { messages: isForward ? shown : shown.reverse(), hasMore, reads: shownReads };
     },
 
-    /** Changes the text of a message. @throws ChatError `NOT_FOUND` for one that is not the caller's */
+    /** Changes the text of a message. @throws ChatError `NOT_FOUND` for a message of another sender */
     edit: (principal: Principal, { conversationId, messageId, content }: Payloads['edit']): Promise<WireMessage> =>
       change(messageId, async () => {
         const opened = await access.open(principal, conversationId);
@@ -82,7 +82,7 @@ export function createMessages(dependencies: Dependencies) {
         return wire;
       }),
 
-    /** Takes a message back: what it said is gone, that it was there stays. @throws ChatError `NOT_FOUND` as `edit` */
+    /** Deletes the content of a message; the message stays as deleted. @throws ChatError `NOT_FOUND` as `edit` */
     remove: (principal: Principal, { conversationId, messageId }: Payloads['remove']): Promise<void> =>
       change(messageId, async () => {
         const opened = await access.open(principal, conversationId);

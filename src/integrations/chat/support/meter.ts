@@ -3,11 +3,11 @@ import type { Limit, RateLimiter } from '../../../realtime/rate-limit.js';
 import { ChatError } from '../shared/index.js';
 import { type Identity, ownRoomOf } from './people.js';
 
-/** Counts what one person does, over all tabs and nodes. */
+/** Rate limits of one person, over all tabs and nodes. */
 export interface Meter {
   /** @throws ChatError `RATE_LIMITED` */
   consume(identity: Identity): Promise<void>;
-  /** Takes back one use that did nothing. */
+  /** Refunds one use that had no effect. */
   refund(identity: Identity): Promise<void>;
 }
 

@@ -9,7 +9,7 @@ export interface Identity {
 }
 
 /**
- * Who a verified principal is in the support chat.
+ * The participant of a verified principal.
  * @throws GatewayError `INVALID_TOKEN` for any other principal
  */
 export function toIdentity(principal: Principal): Identity {
@@ -18,5 +18,5 @@ export function toIdentity(principal: Principal): Identity {
   throw new GatewayError('INVALID_TOKEN');
 }
 
-/** The room of everything that one person has open. */
+/** The room of all sockets of one participant. */
 export const ownRoomOf = ({ kind, id }: Identity): string => (kind === 'user' ? rooms.user(id) : rooms.visitor(id));

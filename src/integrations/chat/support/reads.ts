@@ -12,7 +12,7 @@ import type { ConversationAccess } from './access.js';
 import type { SupportLog } from './log.js';
 import type { Publisher } from './publisher.js';
 
-/** How far people have read. */
+/** The read positions of participants. */
 export type Reads = ReturnType<typeof createReads>;
 
 interface Dependencies {
@@ -29,7 +29,7 @@ type Progress = Pick<SupportRead, 'messageId' | 'position' | 'messageAt' | 'read
 export function createReads({ models, access, publisher, log, clock }: Dependencies) {
   const { SupportRead: Read } = models;
 
-  /** @returns whether the reader was not as far before */
+  /** @returns whether the position moved */
   const move = async (reader: Reader, read: Progress, place: Place): Promise<boolean> => {
     const behind = { ...reader, ...isFurther(place, read.messageId) };
     try {
@@ -37,18 +37,18 @@ export function createReads({ models, access, publisher, log, clock }: Dependenc
       return true;
     } catch (error) {
       if (!isDuplicateKey(error, 'readerId')) throw error;
-      // The document is there: further already, or made at this moment by another tab.
+      // The document exists: it is further already, or another tab has just created it.
       return (await Read.updateOne(behind, { $set: read })).modifiedCount > 0;
     }
   };
 
   return {
-    /** How far each reader of a conversation is. */
+    /** The read positions of a conversation. */
     async of(conversationId: string): Promise<z.output<typeof supportRead>[]> {
       return (await Read.find({ conversationId }).lean()).map(toWire);
     },
 
-    /** Notes that everything up to a message was read. Only what is further than before is stored and told. */
+    /** Moves the read position to a message. Only a move forward is stored and sent. */
     async mark(principal: Principal, data: { conversationId: string; messageId: string }): Promise<void> {
       const { caller, conversation, audience } = await access.open(principal, data.conversationId);
       const message = await log.find(conversation._id, data.messageId);
@@ -79,12 +79,12 @@ const toWire = ({
   readAt: (readAt ?? messageAt ?? messageId.getTimestamp()).toISOString(),
 });
 
-/** Whether a place is further than the stored one, as a condition on that. @param messageId of the message at the place */
+/** A condition that the stored position is before a place. @param messageId the message at the place */
 const isFurther = ({ position, timed }: Place, messageId: Types.ObjectId): object => {
   if (timed === undefined) return { position: { $not: { $gte: position } } };
   const messageAt = toReadTime(timed.value);
   return { position: null, messageAt: { $lte: messageAt }, $nor: [{ messageAt, messageId: { $gte: messageId } }] };
 };
 
-/** The time of a message as a read position keeps it. Messages without one come first. */
+/** The time of a message in a read position. Messages without one come first. */
 const toReadTime = (time: unknown): Date => (time instanceof Date ? time : new Date(0));

@@ -34,14 +34,14 @@ export function createRoom({ access, publisher, clock }: Dependencies) {
       publisher.all(audience, { event: 'user_joined', payload: toPerson(opened) });
     },
 
-    /** @param leave takes the socket out of a room; called whether or not it may still be there */
+    /** @param leave takes the socket out of a room; called even without access */
     async leave(principal: Principal, conversationId: string, leave: Enter): Promise<void> {
       if (principal.kind === 'user') leave(rooms.listener(toId(conversationId), rooms.user(principal.userId)));
       const opened = await access.open(principal, conversationId);
       publisher.others(opened.audience, opened.caller, { event: 'user_left', payload: toPerson(opened) });
     },
 
-    /** The rooms in which a visitor hears the conversations of their token, as long as those name the visitor. */
+    /** The rooms of the conversations of a visitor's token, as far as they have this visitor. */
     ofVisitor: (visitorId: string, conversationIds: readonly string[]): string[] =>
       conversationIds.map((id) => rooms.listener(id.toLowerCase(), rooms.visitor(visitorId))),
   };

@@ -8,10 +8,10 @@ import type { Download } from './files.js';
 import { ownRoomOf, toIdentity } from './people.js';
 import type { SupportServices } from './service.js';
 
-/** A page when the query does not say. */
+/** Default page size. */
 const PAGE = 50;
 
-/** The REST of the support chat: the services of the events, called by other means. */
+/** The routes of the support chat. They use the same services as the events. */
 export const createRoutes = (services: SupportServices, limiter: RateLimiter): RouteHandlers<typeof support> => {
   const { send, messages, conversations, assignment, files } = services;
   return {
@@ -34,8 +34,8 @@ export const createRoutes = (services: SupportServices, limiter: RateLimiter): R
 };
 
 /**
- * Streams a file. It is something to save, its type is not guessed, and a browser that opens it all the same does so in a
- * sandbox that loads nothing: no script in it (an SVG can hold some) runs in the name of the gateway's origin.
+ * Streams a file as a download, without type sniffing. A browser that opens it nevertheless does so in a sandbox that loads
+ * nothing, so no script in it (as in an SVG) runs with the gateway's origin.
  */
 async function sendFile(response: Response, { name, type, size, content }: Download): Promise<void> {
   response.setHeader('Content-Type', type);

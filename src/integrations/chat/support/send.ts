@@ -22,47 +22,47 @@ export interface Draft {
 }
 
 /**
- * Says something.
- * @param onSent called with the id once the message is stored and sent, or has been before
- * @throws ChatError as long as nothing is stored; never after that
+ * Sends a message.
+ * @param onSent called with the id when the message is stored and sent, also for a retry
+ * @throws ChatError before the message is stored; never after that
  */
 export type Send = (principal: Principal, draft: Draft, onSent?: (id: string) => void) => Promise<WireMessage>;
 
 interface Dependencies {
   access: ConversationAccess;
   log: SupportLog;
-  findSaid: ReturnType<typeof createFindSaid>;
+  findStored: ReturnType<typeof createFindSaid>;
   lastMessages: LastMessages;
   /** Of messages. */
   meter: Meter;
   clock: Clock;
-  /** How long what one person says may wait for what they said before. */
+  /** How long a message may wait for its sender's earlier messages. */
   turnWaitMs: number;
 }
 
 /**
- * Stores, then sends, then notes the conversation's last message. What one person says in one conversation is stored in the
- * order in which it came, though several messages are checked at the same time.
+ * Stores the message, sends it, then stores it as the conversation's last message. One person's messages in a conversation
+ * are stored in the order of their arrival, though several are checked concurrently.
  *
- * A retry of what is stored is answered with what is stored: limits and the state of the conversation are for new messages.
- * It is looked for only when a check has failed or the unique index has refused it, so it costs a new message nothing.
+ * A retry is answered with the stored message; limits and the state of the conversation apply to new messages. The stored
+ * message is looked for only after a check failed or the unique index refused the new one, so it costs new messages nothing.
  */
-export function createSend({ access, log, findSaid, lastMessages, meter, clock, turnWaitMs }: Dependencies): Send {
+export function createSend({ access, log, findStored, lastMessages, meter, clock, turnWaitMs }: Dependencies): Send {
   const mutex = createKeyedMutex({ clock, waitMs: turnWaitMs });
 
-  /** @returns the message when this is a retry. @throws ChatError when it may not be said */
-  const check = async (principal: Principal, draft: Draft): Promise<{ opened: Access; said?: SupportMessage }> => {
+  /** @returns the stored message for a retry. @throws ChatError if the message is refused */
+  const check = async (principal: Principal, draft: Draft): Promise<{ opened: Access; stored?: SupportMessage }> => {
     const identity = toIdentity(principal);
     const open = () => access.open(principal, draft.conversationId);
-    const find = (opened: Access) => findSaid({ ...senderOf(opened), ...keyOf(draft) });
+    const find = (opened: Access) => findStored({ ...senderOf(opened), ...keyOf(draft) });
     try {
       await meter.consume(identity);
     } catch (limited) {
       if (draft.clientMessageId === undefined) throw limited;
       const opened = await open();
-      const said = await find(opened);
-      if (said === null) throw limited;
-      return { opened, said };
+      const stored = await find(opened);
+      if (stored === null) throw limited;
+      return { opened, stored };
     }
     const opened = await open();
     try {
@@ -70,10 +70,10 @@ export function createSend({ access, log, findSaid, lastMessages, meter, clock, 
       ensureHeard(opened);
       return { opened };
     } catch (refusal) {
-      const said = await find(opened);
-      if (said === null) throw refusal;
+      const stored = await find(opened);
+      if (stored === null) throw refusal;
       await meter.refund(identity);
-      return { opened, said };
+      return { opened, stored };
     }
   };
 
@@ -90,10 +90,10 @@ export function createSend({ access, log, findSaid, lastMessages, meter, clock, 
   return async (principal, draft, onSent) => {
     const identity = toIdentity(principal);
     const line = `${ownRoomOf(identity)} ${toId(draft.conversationId)}`;
-    // In an object, so that the mutex covers the checks only: the log orders the storing.
+    // In an object, so that the mutex covers only the checks; the log orders the writes.
     const { opened, storing } = await mutex.join([line], async (turn) => {
-      const { opened, said } = await check(principal, draft);
-      if (said !== undefined) return { opened, storing: Promise.resolve({ message: said, isNew: false }) };
+      const { opened, stored } = await check(principal, draft);
+      if (stored !== undefined) return { opened, storing: Promise.resolve({ message: stored, isNew: false }) };
       await turn;
       return { opened, storing: store(identity, draft, opened) };
     });
@@ -122,7 +122,7 @@ const senderOf = ({ caller, conversation }: Pick<Access, 'caller' | 'conversatio
   senderType: caller.kind,
 });
 
-// The unique index is of those that have one: not even `null` may stand for none.
+// The unique index covers messages that have the field, so it must be absent, not `null`.
 const keyOf = ({ clientMessageId }: Draft) => (clientMessageId === undefined ? {} : { clientMessageId });
 
 type Stamp = Pick<SupportMessage, '_id' | 'conversationId' | 'timestamp' | 'senderId' | 'senderType' | 'senderName'>;

@@ -15,10 +15,10 @@ import { createRoom } from './room.js';
 import { createSend } from './send.js';
 import { createConversationTyping } from './typing.js';
 
-/** How many files one person may send: each is as large as the gateway takes. */
+/** Rate limit of uploads, in files of the largest size. */
 const UPLOADS = { points: 20, windowMs: 60_000 };
 
-/** What can be done in the support chat, over sockets and over REST alike. */
+/** The services of the support chat, used by events and routes. */
 export type SupportServices = ReturnType<typeof createSupportServices>;
 
 export function createSupportServices(context: Context, { entrance, people, blocks }: ChatServices) {
@@ -28,14 +28,14 @@ export function createSupportServices(context: Context, { entrance, people, bloc
   const access = createAccess({ models, entrance, blocks });
   const publisher = createPublisher(emitter);
   const log = createSupportLog(context);
-  const findSaid = createFindSaid(models);
+  const findStored = createFindSaid(models);
   const files = createFileStore({ models, clock, logger, quotaBytes: fileQuotaBytes, unsentTtlMs: unsentFileTtlMs });
   const reads = createReads({ models, access, publisher, log, clock });
   const lastMessages = createLastMessages({ models, logger });
   const send = createSend({
     access,
     log,
-    findSaid,
+    findStored,
     lastMessages,
     meter: createMeter(limiter, 'support:message', messageLimit),
     clock,
@@ -54,7 +54,7 @@ export function createSupportServices(context: Context, { entrance, people, bloc
     conversations: createConversations({ models, entrance, people, access, publisher, clock }),
     assignment: createAssignment({ models, people, blocks, access, publisher, clock }),
     files: createFiles({
-      findSaid,
+      findStored,
       access,
       entrance,
       meter: createMeter(limiter, 'support:file', UPLOADS),

@@ -30,7 +30,7 @@ export const toWireMessage = (stored: SupportMessage): WireMessage => {
     senderType: message.senderType ?? 'user',
     content: message.content ?? '',
     type: message.type ?? 'text',
-    // A file without an id cannot be asked for.
+    // A file without an id cannot be downloaded.
     file: message.file?.fileId == null ? null : toWireFile(message.file),
     metadata: toWireMetadata(message.metadata),
     clientMessageId: message.clientMessageId ?? null,
@@ -40,14 +40,14 @@ export const toWireMessage = (stored: SupportMessage): WireMessage => {
   };
 };
 
-/** What other services have stored may hold bytes or types of BSON; clients get JSON. */
+/** Other services may store bytes or BSON types; clients get JSON. */
 const toWireMetadata = (stored: unknown): WireMessage['metadata'] => {
   if (typeof stored !== 'object' || stored === null || Array.isArray(stored)) return null;
   const plain: unknown = JSON.parse(JSON.stringify(stored));
   return typeof plain === 'object' ? (plain as WireMessage['metadata']) : null;
 };
 
-/** A complete conversation on the wire, identical for all who may see it. */
+/** A complete conversation on the wire, identical for all receivers. */
 export const toWireConversation = (
   stored: SupportConversation,
   lastMessage: SupportMessage | undefined,

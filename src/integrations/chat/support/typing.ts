@@ -13,15 +13,14 @@ interface Dependencies {
   logger: Logger;
 }
 
-/** A socket that acts, and whose it is. */
+/** The socket and participant of an event. */
 interface Actor {
   readonly socketId: string;
   readonly principal: Principal;
 }
 
 /**
- * Sends typing events. The receivers are read again at the end, so that no user who was removed meanwhile
- * does.
+ * Sends typing events. The receivers are read again for the end event, so that it does not reach removed users.
  */
 export function createConversationTyping({ access, publisher, clock, logger }: Dependencies) {
   const typing = createTyping(clock);
@@ -45,7 +44,7 @@ export function createConversationTyping({ access, publisher, clock, logger }: D
   return {
     listener: typing.listener,
 
-    /** @throws ChatError `NOT_FOUND` for a conversation that is not for the caller */
+    /** @throws ChatError `NOT_FOUND` for a conversation without access */
     async start({ socketId, principal }: Actor, id: string): Promise<void> {
       const conversationId = toId(id);
       const identity = toIdentity(principal);
@@ -63,7 +62,7 @@ export function createConversationTyping({ access, publisher, clock, logger }: D
       }
     },
 
-    /** Ends it in one conversation, if it had begun. */
+    /** Ends typing in one conversation. */
     stop: ({ socketId }: Pick<Actor, 'socketId'>, id: string): void => typing.stop(socketId, toId(id)),
 
     /** Resolves when all pending end events were sent. */

@@ -30,7 +30,7 @@ export const createProspectKind = (models: Models): ConversationKind<ProspectDes
   messages: models.Communication as unknown as Model<StoredMessage>,
   events: { added: 'prospect_add_conversation', message: 'prospect_message', read: 'prospect_read' },
   // Only notes are sent here; other services store the rest.
-  said: { type: 'NOTE' },
+  fieldsOfSent: { type: 'NOTE' },
   // Without a title it shows the contact's name, which can change at any time.
   searchKeyOf: (title) => (title === '' ? null : foldText(title)),
   async describe(conversations) {

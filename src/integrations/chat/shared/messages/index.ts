@@ -28,17 +28,17 @@ interface Options<M extends OrderedMessage> {
   topic: string;
   batch?: BatchSize | undefined;
   /** Finds the message with the same `clientMessageId` of the same sender in the same conversation. */
-  findSaid: (message: M) => Promise<M | null>;
+  findStored: (message: M) => Promise<M | null>;
   /** The events that receivers get for messages. */
   toEvents: (messages: readonly M[]) => Promise<OutgoingEvent[]>;
 }
 
 export function createMessageLog<M extends OrderedMessage>(
   { bus, emitter, clock, logger, config }: Pick<Context, 'bus' | 'emitter' | 'clock' | 'logger' | 'config'>,
-  { kind, topic, batch, findSaid, toEvents }: Options<M>,
+  { kind, topic, batch, findStored, toEvents }: Options<M>,
 ): MessageLog<M> {
   const order = createMessageOrder(kind);
-  const writer = createMessageWriter({ kind, clock, findSaid });
+  const writer = createMessageWriter({ kind, clock, findStored });
   const store = createMessageStore({ writer, clock, batch, waitMs: config.sockets.turnWaitMs });
   const sequence = createSequence({
     ...{ topic, bus, emitter, clock, logger },

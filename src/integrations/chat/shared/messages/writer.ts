@@ -33,7 +33,7 @@ interface Dependencies<M extends OrderedMessage> {
   kind: MessageKind<M>;
   clock: Clock;
   /** Finds the message with the same `clientMessageId` of the same sender in the same conversation. */
-  findSaid: (message: M) => Promise<M | null>;
+  findStored: (message: M) => Promise<M | null>;
 }
 
 /** Conversations whose last message a node remembers. */
@@ -51,7 +51,7 @@ const ATTEMPTS_MAX = 50;
  * overtaken repeatedly.
  */
 export function createMessageWriter<M extends OrderedMessage>(dependencies: Dependencies<M>): MessageWriter<M> {
-  const { kind, clock, findSaid } = dependencies;
+  const { kind, clock, findStored } = dependencies;
   const { parent, time } = kind;
   const { collection } = kind.model;
   const remembered = createRecent<Newest>(REMEMBERED_MAX);
@@ -88,7 +88,7 @@ export function createMessageWriter<M extends OrderedMessage>(dependencies: Depe
   /** The message of an earlier call with the same id, if that can be the reason for a refusal. */
   const findBefore = async (message: M, error: unknown): Promise<Stored<M> | undefined> => {
     if (message.clientMessageId === undefined || !isDuplicateKey(error, 'clientMessageId')) return undefined;
-    const before = await findSaid(message);
+    const before = await findStored(message);
     return before === null ? undefined : { message: before, isNew: false };
   };
 
