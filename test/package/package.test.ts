@@ -7,6 +7,8 @@ import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/co
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startGateway } from '../../src/testing/index.js';
+import { startProgram } from '../support/program.js';
 import { projectDirectory } from '../support/script.js';
 
 const run = promisify(execFile);
@@ -43,7 +45,11 @@ async function install(tarball: string, project: string): Promise<void> {
   }
   await writeFile(join(project, 'package.json'), JSON.stringify({ name: 'foreign', private: true, type: 'module' }));
   for (const name of await readdir(sources)) await cp(join(sources, name), join(project, name));
+  for (const name of typedExamples) await cp(join(projectDirectory, 'scripts/examples', name), join(project, name));
 }
+
+/** Examples that use the package. */
+const typedExamples = ['typed-client.mjs', 'typed-backend.mjs'];
 
 let directory: string;
 let packed: Awaited<ReturnType<typeof pack>>;
@@ -100,6 +106,43 @@ describe('another project that installed it', () => {
   test('uses the test kit and the typed clients from JavaScript', async () => {
     const { stdout } = await run(process.execPath, ['use.js'], { cwd: project });
     expect(stdout).toBe('done\n');
+  });
+
+  test('runs the examples that use the package', async () => {
+    await using gateway = await startGateway();
+    const client = startProgram(process.execPath, ['typed-client.mjs', gateway.token('ada'), gateway.url], {
+      cwd: project,
+    });
+    await client.line(/^connected/);
+    const send = (key: string) =>
+      startProgram(process.execPath, ['typed-backend.mjs', 'ada', gateway.url], {
+        cwd: project,
+        env: { GATEWAY_KEY: key },
+      });
+    expect(await send(gateway.apiKey).line(/./)).toMatch(/^stored as [0-9a-f]{24}, sent$/);
+    expect(await client.line(/^notification/)).toBe('notification New Lead');
+    expect(await send('another key').line(/./)).toMatch(/^not sent: .*INVALID_API_KEY/);
+    const refused = startProgram(process.execPath, ['typed-client.mjs', 'not.a.token', gateway.url], { cwd: project });
+    expect(await refused.line(/^cannot connect/)).toContain('INVALID_TOKEN');
+    expect(await refused.ended).toBe(1);
+  });
+
+  test('checks the types of the examples that use the package', async () => {
+    const options = [
+      '--allowJs',
+      '--noEmit',
+      '--strict',
+      '--target',
+      'es2022',
+      '--module',
+      'node16',
+      '--types',
+      'node',
+      '--skipLibCheck',
+    ];
+    const checked = run(process.execPath, [tsc, ...typedExamples, ...options], { cwd: project });
+    const { stdout: faults } = await checked.catch((error: { stdout: string }) => error);
+    expect(faults).toBe('');
   });
 
   test.each([

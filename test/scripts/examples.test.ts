@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { existsSync, mkdtempSync, readdirSync } from 'node:fs';
+import { readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { homedir, tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { publishedContracts, publishedNamespaces } from '#shared/contracts/index.js';
 import { openWebsite } from '../integrations/push-sites/website.js';
@@ -10,6 +12,7 @@ import { API_KEY, signToken, startGateway, type TestGateway } from '../support/g
 import { type Program, startProgram } from '../support/program.js';
 import { freePort } from '../support/redis-server.js';
 import { projectDirectory } from '../support/script.js';
+import { syntaxErrors } from '../support/syntax.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 import { until } from '../support/until.js';
 
@@ -21,19 +24,66 @@ const textOf = (name: string): Promise<string> => readFile(join(directory, name)
 const succeeds = (command: string, ...args: string[]): boolean => spawnSync(command, args).status === 0;
 
 const hasPython = succeeds('python3', '--version');
-const hasSocketIo = hasPython && succeeds('python3', '-c', 'import socketio, aiohttp');
-const hasCurl = succeeds('curl', '--version');
+const hasJava = succeeds('javac', '--version');
+
+/** The jars of the Socket.IO client for Java, where Maven has fetched them: `mvn dependency:get -Dartifact=…`. */
+const jars = [
+  ...['io/socket/socket.io-client', 'io/socket/engine.io-client', 'com/squareup/okhttp3/okhttp'],
+  ...['com/squareup/okio/okio', 'org/json/json'],
+].flatMap((artifact) => findJar(join(homedir(), '.m2/repository', artifact)));
+
+function findJar(artifact: string): string[] {
+  if (!existsSync(artifact)) return [];
+  const found = readdirSync(artifact, { recursive: true }).map(String);
+  return found
+    .filter((name) => name.endsWith('.jar'))
+    .map((name) => join(artifact, name))
+    .slice(-1);
+}
+
+/** What runs an example, and whether it is on this machine. What is not there is only parsed. */
+const runtimes: Readonly<Record<string, { command: string[]; isPresent: boolean }>> = {
+  'backend.mjs': { command: [process.execPath], isPresent: true },
+  'curl.sh': { command: ['sh'], isPresent: succeeds('curl', '--version') },
+  'backend.py': { command: ['python3'], isPresent: hasPython },
+  'backend.go': { command: ['go', 'run'], isPresent: succeeds('go', 'version') },
+  'backend.php': { command: ['php'], isPresent: succeeds('php', '--version') },
+  'Backend.java': { command: ['java', '-cp'], isPresent: hasJava },
+  'durable.py': { command: ['python3'], isPresent: hasPython && succeeds('python3', '-c', 'import socketio, aiohttp') },
+  'Durable.java': { command: ['java', '-cp'], isPresent: hasJava && jars.length === 5 },
+};
+const isRun = (name: string): boolean => runtimes[name]?.isPresent ?? true;
+const absent = Object.keys(runtimes).filter((name) => !isRun(name));
+if (absent.length > 0) process.stderr.write(`Parsed, but not run, for want of their runtime: ${absent.join(', ')}\n`);
+
+/** Where the classes of the Java examples are. They are compiled once. */
+let classes = '';
+
+function compileJava(): void {
+  const sources = ['Backend.java', 'Durable.java'].filter(isRun).map((name) => join(directory, name));
+  if (sources.length === 0) return;
+  classes = mkdtempSync(join(tmpdir(), 'general-socket-'));
+  const compiled = spawnSync('javac', ['-cp', jars.join(delimiter), '-d', classes, ...sources]);
+  if (compiled.status !== 0) throw new Error(compiled.stderr.toString());
+}
 
 const run = (name: string, args: readonly string[], env: Record<string, string> = {}): Program => {
-  const command = name.endsWith('.py') ? 'python3' : name.endsWith('.sh') ? 'sh' : process.execPath;
-  return startProgram(command, [join(directory, name), ...args], { cwd: projectDirectory, env });
+  const [command = '', ...before] = runtimes[name]?.command ?? [process.execPath];
+  const program = name.endsWith('.java')
+    ? [[classes, ...jars].join(delimiter), name.replace('.java', '')]
+    : [join(directory, name)];
+  return startProgram(command, [...before, ...program, ...args], { cwd: projectDirectory, env });
 };
 
 let gateway: TestGateway;
 beforeAll(async () => {
+  compileJava();
   gateway = await startGateway();
 });
-afterAll(() => gateway.close());
+afterAll(async () => {
+  await gateway.close();
+  if (classes !== '') await rm(classes, { recursive: true });
+});
 
 /** Stores a durable notification. @returns its id */
 async function emitDurable(userId: string, title: string): Promise<string> {
@@ -74,30 +124,31 @@ describe('every example', () => {
 
   test.each(names)('%s uses existing events, namespaces and routes', async (name) => {
     const text = await textOf(name);
-    const spoken = [...text.matchAll(/(?:\.(?:on|once|emit|emitWithAck|call)|\bask)\('([^']+)'/g)].map(
+    const spoken = [...text.matchAll(/(?:\.(?:on|once|emit|emitWithAck|call)|\bask)\(['"]([^'"]+)['"]/g)].map(
       ([, event = '']) => event,
     );
     expect(spoken.filter((event) => ![...events, ...ofSocketIo, ...ofApplications].includes(event))).toEqual([]);
     const namespaces = [...text.matchAll(/\/v1\/[\w/]+/g)].map(([namespace]) => namespace);
     expect(namespaces.filter((namespace) => !(namespace in publishedNamespaces))).toEqual([]);
-    const routes = [...text.matchAll(/[`"](?:\$url)?(\/(?:emit|send|broadcast)[^?`"\s]*)/g)].map(([, path = '']) =>
+    const routes = [...text.matchAll(/[`'"](?:\$url)?(\/(?:emit|send|broadcast)[^?`'"\s]*)/g)].map(([, path = '']) =>
       path.replaceAll(/\$\{[^}]*\}|\$\w+/g, 'x'),
     );
     expect(routes.filter((route) => !patterns.some((pattern) => pattern.test(route)))).toEqual([]);
-    expect(spoken.length + routes.length).toBeGreaterThan(0);
+    if (name !== 'typed-backend.mjs') expect(spoken.length + routes.length).toBeGreaterThan(0);
   });
 
   test.each(names)('%s can be parsed', async (name) => {
-    const path = join(directory, name);
-    if (name.endsWith('.mjs')) expect(succeeds(process.execPath, '--check', path)).toBe(true);
-    if (name.endsWith('.sh')) expect(succeeds('sh', '-n', path)).toBe(true);
-    if (name.endsWith('.py') && hasPython) {
-      expect(succeeds('python3', '-c', 'import ast, sys; ast.parse(open(sys.argv[1]).read())', path)).toBe(true);
-    }
-    if (name.endsWith('.html')) {
-      const script = join(await temporaryDirectory(), 'page.mjs');
-      await writeFile(script, scriptOf(await textOf(name)));
-      expect(succeeds(process.execPath, '--check', script)).toBe(true);
+    if (!name.endsWith('.html')) return expect(await syntaxErrors(join(directory, name))).toEqual([]);
+    const script = join(await temporaryDirectory(), 'page.mjs');
+    await writeFile(script, scriptOf(await textOf(name)));
+    expect(await syntaxErrors(script)).toEqual([]);
+  });
+
+  test('with a mistake is found, whatever its language', async () => {
+    for (const name of names.filter((one) => !one.endsWith('.html'))) {
+      const broken = join(await temporaryDirectory(), name);
+      await writeFile(broken, `${await textOf(name)}\n((`);
+      expect(await syntaxErrors(broken), name).not.toEqual([]);
     }
   });
 });
@@ -129,11 +180,16 @@ describe('durable.mjs', () => {
   });
 });
 
-describe('durable.py', () => {
-  test('acknowledges queued and new messages, where Python has socketio', async () => {
-    const args = [signToken({ uid: 'python-user' }), gateway.url];
-    if (hasSocketIo) await handlesDurableMessages('python-user', () => run('durable.py', args));
-    else expect(await textOf('durable.py')).toContain("transports=['websocket']");
+describe.each(['durable.py', 'Durable.java'].filter(isRun))('%s', (name) => {
+  test('acknowledges queued and new messages', async () => {
+    const args = [signToken({ uid: `user of ${name}` }), gateway.url];
+    await handlesDurableMessages(`user of ${name}`, () => run(name, args));
+  });
+
+  test('renews a token that is about to expire', async () => {
+    const client = run(name, [signToken({ uid: 'renewing' }, { expiresIn: '40s' }), gateway.url]);
+    // The gateway refuses a token that is no newer, which shows that the client asked.
+    expect(await client.line(/^token renewed/)).toMatch(/SUCCESS|INVALID_TOKEN/);
   });
 });
 
@@ -208,12 +264,9 @@ describe('push-site.mjs', () => {
   });
 });
 
-const backends: [name: string, isPresent: boolean][] = [
-  ['backend.mjs', true],
-  ['curl.sh', hasCurl],
-];
+const backends = ['backend.mjs', 'curl.sh', 'backend.py', 'backend.go', 'backend.php', 'Backend.java'];
 
-describe.each(backends.filter(([, isPresent]) => isPresent))('%s', (name) => {
+describe.each(backends.filter(isRun))('%s', (name) => {
   test('stores an event', async () => {
     const backend = run(name, ['backend-user', gateway.url], { GATEWAY_KEY: API_KEY });
     expect(await backend.line(/[0-9a-f]{24}/)).toContain('queued');
@@ -238,7 +291,7 @@ test('push-site.mjs reports that it cannot reach the gateway', async () => {
   expect(await run('push-site.mjs', ['12345', url]).line(/^cannot connect/)).toContain('ECONNREFUSED');
 });
 
-const clients = ['listen.mjs', 'durable.mjs', 'talk.mjs', ...(hasSocketIo ? ['durable.py'] : [])];
+const clients = ['listen.mjs', 'durable.mjs', 'talk.mjs', 'durable.py', 'Durable.java'].filter(isRun);
 
 describe.each(clients)('%s', (name) => {
   const argsOf = (token: string, url: string) => (name === 'talk.mjs' ? [token, 'Hello', url] : [token, url]);

@@ -1,0 +1,85 @@
+import io.socket.client.Ack;
+import io.socket.client.IO;
+import io.socket.client.Socket;
+import java.net.URI;
+import java.util.Arrays;
+import java.util.Map;
+import org.json.JSONArray;
+import org.json.JSONException;
+import org.json.JSONObject;
+
+/**
+ * A client that loses no durable message: it acknowledges what it has handled, and keeps its token fresh. It needs
+ * io.socket:socket.io-client:2.1.2, which brings okhttp and org.json.
+ *
+ * <p>java -cp "&lt;jars&gt;" scripts/examples/Durable.java &lt;token&gt; [url of the gateway]
+ */
+public final class Durable {
+    public static void main(String[] args) {
+        String url = args.length > 1 ? args[1] : "http://localhost:4000";
+        IO.Options options = IO.Options.builder()
+                // Without it the client tries polling first, which the gateway answers with 400 by default.
+                .setTransports(new String[] {"websocket"})
+                // `deviceId` names this device for as long as it exists: keep it in a file or in the preferences.
+                .setAuth(Map.of("token", fetchToken(args), "deviceId", "phone-1"))
+                .build();
+        Socket socket = IO.socket(URI.create(url + "/v1/shared"), options);
+
+        socket.on("notification", arguments -> {
+            handle("notification", withoutAck(arguments));
+            acknowledge(arguments);
+        });
+        socket.on("_batch", arguments -> {
+            JSONArray events = (JSONArray) arguments[0];
+            for (int index = 0; index < events.length(); index++) {
+                JSONArray event = events.optJSONArray(index);
+                handle(event.optString(0), event.opt(1));
+            }
+            acknowledge(arguments);
+        });
+        socket.on("_resync", arguments -> System.out.println("messages were dropped: load everything again"));
+
+        socket.on("auth_expiring", arguments -> socket.emit("refresh_token", new Object[] {tokenOf(args)}, answer ->
+                System.out.println("token renewed: " + ((JSONObject) answer[0]).optString("message"))));
+        // The gateway closes the socket next. The client does not come back by itself after that.
+        socket.on("auth_expired", arguments -> socket.once(Socket.EVENT_DISCONNECT, reason -> socket.connect()));
+
+        socket.on(Socket.EVENT_CONNECT, arguments -> System.out.println("connected"));
+        socket.on(Socket.EVENT_CONNECT_ERROR, arguments -> {
+            Object reason = arguments[0] instanceof Exception ? ((Exception) arguments[0]).getCause() : arguments[0];
+            System.err.println("cannot connect to " + url + ": " + reason);
+            // A refusal comes as JSON and is final. Otherwise the gateway was not reached, and the client tries again.
+            if (arguments[0] instanceof JSONObject) System.exit(1);
+        });
+        socket.connect();
+    }
+
+    /** Ask your own backend for a token here. */
+    private static String fetchToken(String[] args) {
+        return args[0];
+    }
+
+    private static JSONObject tokenOf(String[] args) {
+        try {
+            return new JSONObject().put("token", fetchToken(args));
+        } catch (JSONException error) {
+            throw new IllegalStateException(error);
+        }
+    }
+
+    /** Store or show an event here. It may come twice, when an acknowledgement was lost. */
+    private static void handle(String event, Object... arguments) {
+        System.out.println(event + " " + Arrays.toString(arguments));
+    }
+
+    /** Durable events have an acknowledgement as their last argument, others have none. */
+    private static Object[] withoutAck(Object[] arguments) {
+        int last = arguments.length - 1;
+        return arguments.length > 0 && arguments[last] instanceof Ack ? Arrays.copyOf(arguments, last) : arguments;
+    }
+
+    private static void acknowledge(Object[] arguments) {
+        int last = arguments.length - 1;
+        if (arguments.length > 0 && arguments[last] instanceof Ack) ((Ack) arguments[last]).call();
+    }
+}
