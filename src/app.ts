@@ -31,6 +31,7 @@ import { MailboxSockets } from './realtime/delivery/sockets.js';
 import { createEmitter } from './realtime/emitter.js';
 import { createSocketDirectory } from './realtime/presence/socket-directory.js';
 import { Revocations } from './realtime/revocations.js';
+import { createWork } from './realtime/work.js';
 import { everySocket } from './sockets/socket.js';
 import { createConnectDeadline } from './transport/connect-deadline.js';
 import { createConnectLimits } from './transport/connect-limits.js';
@@ -172,6 +173,7 @@ async function createRealtime(base: Base, { sender, models, cluster }: Outside) 
     ...base,
     ...{ models, userAuth, revocations, emitter, sockets, delivery, push },
     ...{ presence, sitePresence, chatPresence, limiter, bus },
+    work: createWork(limiter, config.sockets.limit),
   };
   return { io, context, expiry };
 }
@@ -197,14 +199,22 @@ interface Opened {
 async function openNetwork(base: Base, { outside, realtime, integrations }: Opened): Promise<{ port: number }> {
   const { config, clock, logger, metrics, health, cleanup } = base;
   const { mongo, indexes, cluster } = outside;
-  const { io } = realtime;
+  const { io, context } = realtime;
   const bounds = createBounds(base);
   openEventNamespaces(base, { realtime, integrations, bounds });
 
   const routes = integrations.flatMap((integration) => integration.routes ?? []);
   const ensureApiKey = configureApiKeyGuard(config.auth);
   const allowsOrigin = createOriginCheck(config.http.corsOrigins, { logger });
-  const answer = createHttpApp({ config: config.http, logger, metrics, routes, ensureApiKey, allowsOrigin });
+  const answer = createHttpApp({
+    config: config.http,
+    logger,
+    metrics,
+    routes,
+    ensureApiKey,
+    allowsOrigin,
+    work: context.work,
+  });
   const server = createHttpServer(answer, config.http);
   bounds.connectionBounds.boundTcp(server);
   const { isDraining } = health;
@@ -253,13 +263,13 @@ function openEventNamespaces(
   { realtime, integrations, bounds }: Omit<Opened, 'outside'> & { bounds: Bounds },
 ): void {
   const { io, expiry, context } = realtime;
-  const { presence, sockets, limiter, userAuth, revocations } = context;
+  const { presence, sockets, limiter, work, userAuth, revocations } = context;
   const namespaces = integrations.flatMap((integration) => integration.namespaces ?? []);
   const mounts = integrations.flatMap((integration) => integration.mounts ?? []);
-  const { limit, eventTimeoutMs, refusedMax } = config.sockets;
+  const { eventTimeoutMs, refusedMax } = config.sockets;
   const dispatch = createDispatch(
     { namespaces, mounts },
-    { clock, eventTimeoutMs, logger, metrics, limiter, limit, userAuth, expiry },
+    { clock, eventTimeoutMs, logger, metrics, limiter, work, userAuth, expiry },
   );
   const listeners = [
     createPresenceTracker({ presence, sockets, integrations, logger }),

@@ -112,7 +112,9 @@ export const environment = z.object({
   PING_TIMEOUT_MS: integer(100).default(20_000).describe('time limit for the answer to a heartbeat'),
   EVENT_LIMIT: integer(1)
     .default(300)
-    .describe('maximum events of one user in EVENT_LIMIT_WINDOW_MS, over all sockets'),
+    .describe(
+      'maximum points of one user in EVENT_LIMIT_WINDOW_MS, over all sockets: 1 for each event, more for large ones',
+    ),
   EVENT_LIMIT_WINDOW_MS: integer(1000, 86_400_000)
     .default(10_000)
     .describe('window of EVENT_LIMIT, rounded up to seconds'),

@@ -24,6 +24,7 @@ export const communityNotifications = defineContract({
       payload: payloads.notifications,
       answer: z.object({ notifications: z.array(notification), unreadCount: z.number().int(), hasMore: z.boolean() }),
       limit: often,
+      costs: ['rows'],
     },
     'notification:mark_read': {
       summary: 'Marks a notification as read.',
@@ -66,19 +67,27 @@ export const communityPeople = defineContract({
         'Subscribes this socket to a group of the user and notifies the group. A connect subscribes to all groups.',
       payload: payloads.group,
       limit: often,
+      costs: ['receivers'],
     },
-    'group:leave': { summary: 'Unsubscribes this socket from the group.', payload: payloads.group, limit: often },
+    'group:leave': {
+      summary: 'Unsubscribes this socket from the group.',
+      payload: payloads.group,
+      limit: often,
+      costs: ['receivers'],
+    },
     'group:get_online': {
       summary: 'Lists online members of a group, among those seen most recently.',
       payload: payloads.groupOnline,
       answer: z.object({ groupType, users: z.array(personPresence.extend({ userName: z.string() })) }),
       limit: often,
+      costs: ['examined'],
     },
     'presence:update_status': {
       summary: 'Sets the status of the user.',
       payload: payloads.status,
       answer: personPresence,
       limit: often,
+      costs: ['receivers'],
     },
     'presence:get_online': {
       summary:
@@ -86,6 +95,7 @@ export const communityPeople = defineContract({
       payload: payloads.online,
       answer: z.object({ online: z.array(z.string()), users: z.array(personPresence) }),
       limit: often,
+      costs: ['examined'],
     },
   },
   serverEvents: {

@@ -21,54 +21,64 @@ export const community = defineContract({
       summary: 'Marks this socket as viewing the chat and notifies the others. A connect joins all chats.',
       payload: payloads.chat,
       limit: often,
+      costs: ['receivers'],
     },
     'chat:leave': {
       summary: 'Marks this socket as no longer viewing the chat. Messages still arrive, and notifications with them.',
       payload: payloads.chat,
       limit: often,
+      costs: ['receivers'],
     },
     'chat:send_message': {
       summary: 'Sends a message. A repeated `clientMessageId` returns the stored message.',
       payload: payloads.send,
       answer: chatMessage,
+      costs: ['rows', 'receivers'],
     },
     'chat:typing_start': {
       summary: 'Shows the user as typing, for five seconds or until stopped.',
       payload: payloads.chat,
       limit: often,
+      costs: ['receivers'],
     },
     'chat:typing_stop': { summary: 'Stops showing the user as typing.', payload: payloads.chat, limit: often },
     'chat:mark_read': {
       summary: 'Marks all messages, or those up to one message, as read, together with their notifications.',
       payload: payloads.read,
       limit: often,
+      costs: ['examined', 'receivers'],
     },
     'chat:edit_message': {
       summary: 'Edits a message of the user, within 15 minutes.',
       payload: payloads.edit,
       answer: chatMessage,
       limit: often,
+      costs: ['rows', 'receivers'],
     },
     'chat:delete_message': {
       summary: 'Deletes a message of the user. An admin of the chat may delete messages of others.',
       payload: payloads.message,
       limit: often,
+      costs: ['rows', 'receivers'],
     },
     'chat:add_reaction': {
       summary: 'Toggles a reaction of the user on a message.',
       payload: payloads.react,
       answer: chatMessage,
       limit: often,
+      costs: ['receivers', 'details'],
     },
     'chat:pin_message': {
       summary: 'Pins a message for all participants. Every participant may.',
       payload: payloads.message,
       limit: often,
+      costs: ['receivers'],
     },
     'chat:unpin_message': {
       summary: 'Unpins a message. Every participant may.',
       payload: payloads.message,
       limit: often,
+      costs: ['receivers'],
     },
   },
   serverEvents: {
@@ -124,6 +134,7 @@ export const community = defineContract({
       path: '/api/chats',
       query: payloads.page,
       answer: z.array(chat),
+      costs: ['rows', 'examined', 'details'],
     },
     openDirectChat: {
       summary: 'Returns the direct chat with another user, and creates it if needed.',
@@ -132,6 +143,7 @@ export const community = defineContract({
       path: '/api/chats/direct',
       body: payloads.direct,
       answer: chat,
+      costs: ['examined', 'details'],
     },
     listMessages: {
       summary:
@@ -142,6 +154,7 @@ export const community = defineContract({
       params: chatParams,
       query: payloads.messagePage,
       answer: z.array(chatMessage),
+      costs: ['rows'],
     },
     sendMessage: {
       summary: 'Sends a message, as chat:send_message does.',
@@ -153,6 +166,7 @@ export const community = defineContract({
       params: chatParams,
       body: payloads.sendByRest,
       answer: chatMessage,
+      costs: ['rows', 'receivers'],
     },
   },
 });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { CostName } from './costs.js';
 
 /** How much of one event a caller may send: `points` in each window of `windowMs`. */
 export interface EventLimit {
@@ -21,6 +22,8 @@ export interface ClientEvent {
   readonly scopes?: readonly string[];
   /** Beside the limit over all events. */
   readonly limit?: EventLimit;
+  /** The work that its caller pays for, beside the point for the event itself. */
+  readonly costs?: readonly CostName[];
   /** A read: its answer is also sent to the caller as an event of the same name. */
   readonly isEchoed?: boolean;
   /** The `token` in its data is what the event is about, not a credential to check first. */
@@ -74,6 +77,8 @@ export interface Route {
   readonly failures?: Readonly<Record<number, z.ZodType>>;
   /** The body may be a form (`application/x-www-form-urlencoded`) too. */
   readonly takesForm?: boolean;
+  /** The work that a user pays for, beside the point for the call itself. */
+  readonly costs?: readonly CostName[];
   readonly method: 'get' | 'post' | 'put' | 'delete';
   readonly path: string;
   readonly params?: z.ZodType;

@@ -36,21 +36,25 @@ export const support = defineContract({
         'Opens a conversation. Participants are subscribed already; members of its department subscribe by this.',
       payload: payloads.conversationOrId,
       limit: often,
+      costs: ['receivers'],
     },
     leave_conversation: {
       summary: 'Leaves a conversation that was joined.',
       payload: payloads.conversationOrId,
       limit: often,
+      costs: ['receivers'],
     },
     send_message: {
       summary: 'Sends a message. A repeated `clientMessageId` returns the stored message.',
       payload: payloads.send,
       answer: answers.message,
+      costs: ['rows', 'receivers'],
     },
     typing_start: {
       summary: 'Shows the user as typing, for five seconds or until stopped.',
       payload: payloads.conversation,
       limit: often,
+      costs: ['receivers'],
     },
     typing_stop: { summary: 'Stops showing the user as typing.', payload: payloads.conversation, limit: often },
     file_upload: {
@@ -59,53 +63,67 @@ export const support = defineContract({
       takesAllArguments: true,
       takesBinary: true,
       answer: supportFile,
+      costs: ['rows', 'receivers'],
     },
     mark_as_read: {
       summary: 'Marks all messages up to a given one as read.',
       payload: payloads.read,
       limit: often,
+      costs: ['receivers'],
     },
     edit_message: {
       summary: 'Edits a message of the user.',
       payload: payloads.edit,
       answer: answers.message,
       limit: often,
+      costs: ['receivers'],
     },
-    delete_message: { summary: 'Deletes a message of the user.', payload: payloads.remove, limit: often },
+    delete_message: {
+      summary: 'Deletes a message of the user.',
+      payload: payloads.remove,
+      limit: often,
+      costs: ['receivers'],
+    },
     get_messages: {
       summary:
         'Lists messages in the order they were stored, oldest first: the newest ones, or those before or after a message or time.',
       payload: payloads.messages,
       answer: answers.messages,
+      costs: ['rows', 'examined'],
     },
     create_conversation: {
       summary: 'Creates a conversation of the caller, the given users and a department.',
       payload: payloads.create,
       answer: answers.conversation,
       limit: seldom,
+      costs: ['receivers'],
     },
     get_conversations: {
       summary: "Lists the caller's conversations, or those of a department of the caller, last changed first.",
       payload: payloads.list,
       answer: answers.conversations,
+      costs: ['rows'],
     },
     assign_conversation: {
       summary: 'Assigns a conversation to an agent.',
       payload: payloads.assign,
       answer: answers.conversation,
       limit: often,
+      costs: ['receivers'],
     },
     claim_conversation: {
       summary: 'Assigns an unassigned conversation to the caller. One agent wins.',
       payload: payloads.conversation,
       answer: answers.conversation,
       limit: often,
+      costs: ['receivers'],
     },
     close_conversation: {
       summary: 'Closes a conversation.',
       payload: payloads.conversation,
       answer: answers.conversation,
       limit: often,
+      costs: ['receivers'],
     },
   },
   serverEvents: {
@@ -163,6 +181,7 @@ export const support = defineContract({
       status: 201,
       body: payloads.create,
       answer: answers.conversation,
+      costs: ['receivers'],
     },
     listConversations: {
       summary: "The caller's conversations, as get_conversations.",
@@ -171,6 +190,7 @@ export const support = defineContract({
       path: '/api/v1/conversations',
       query: payloads.listByRest,
       answer: answers.conversations,
+      costs: ['rows'],
     },
     listMessages: {
       summary: 'Messages of a conversation, as get_messages.',
@@ -180,6 +200,7 @@ export const support = defineContract({
       params: conversationParams,
       query: payloads.messagesByRest,
       answer: answers.messages,
+      costs: ['rows', 'examined'],
     },
     sendMessage: {
       summary: 'Says something, as send_message.',
@@ -190,6 +211,7 @@ export const support = defineContract({
       params: conversationParams,
       body: payloads.sendByRest,
       answer: answers.message,
+      costs: ['rows', 'receivers'],
     },
     assignConversation: {
       summary: 'Gives a conversation to an agent, as assign_conversation.',
@@ -199,6 +221,7 @@ export const support = defineContract({
       params: conversationParams,
       body: payloads.assignByRest,
       answer: answers.conversation,
+      costs: ['receivers'],
     },
     closeConversation: {
       summary: 'Ends a conversation, as close_conversation.',
@@ -207,6 +230,7 @@ export const support = defineContract({
       path: '/api/v1/conversations/:id/close',
       params: conversationParams,
       answer: answers.conversation,
+      costs: ['receivers'],
     },
     listDepartments: {
       summary: 'The departments that a conversation can be made with.',
@@ -214,6 +238,7 @@ export const support = defineContract({
       method: 'get',
       path: '/api/v1/departments',
       answer: answers.departments,
+      costs: ['rows'],
     },
     readFile: {
       summary: 'Downloads a file, for those who may read its conversation.',
@@ -222,6 +247,7 @@ export const support = defineContract({
       path: '/files/:id',
       sendsFile: true,
       params: conversationParams,
+      costs: ['bytes'],
     },
   },
 });

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { ServerEvent } from '#shared/contracts/contract.js';
+import { describeCosts } from '#shared/contracts/costs.js';
 import type { EventExample } from '#shared/contracts/examples/example.js';
 import type { PublishedContract, PublishedNamespace } from '#shared/contracts/index.js';
 import type { SchemaWriter } from './json-schema.js';
@@ -73,7 +74,7 @@ export function createChannels(writer: SchemaWriter) {
           summary: declared.summary,
           messages: add(name, `${event}.request`, messageOf.request(event, declared, example)),
           reply: { channel, messages: add(name, `${event}.answer`, answer) },
-          ...securityOf(declared.scopes ?? scopes),
+          ...securityOf(declared.scopes ?? scopes, describeCosts(declared.costs)),
         };
       }
       for (const [event, declared] of Object.entries(serverEvents))
@@ -108,13 +109,17 @@ interface NamedExample {
 
 const isSame = (message: Part | undefined, text: string): boolean => JSON.stringify(message) === text;
 
-const securityOf = (scopes: readonly string[] | undefined): Part =>
-  scopes === undefined
-    ? {}
-    : {
-        description: `The token needs ${scopes.length === 0 ? 'no scope' : `one of the scopes: ${scopes.join(', ')}`}.`,
-        security: [{ $ref: '#/components/securitySchemes/token' }],
-      };
+function securityOf(scopes: readonly string[] | undefined, costs?: string): Part {
+  const access = scopes === undefined ? [] : [`The token needs ${toScopes(scopes)}.`];
+  const description = [...access, ...(costs === undefined ? [] : [costs])].join(' ');
+  return {
+    ...(description === '' ? {} : { description }),
+    ...(scopes === undefined ? {} : { security: [{ $ref: '#/components/securitySchemes/token' }] }),
+  };
+}
+
+const toScopes = (scopes: readonly string[]): string =>
+  scopes.length === 0 ? 'no scope' : `one of the scopes: ${scopes.join(', ')}`;
 
 const toParameters = (parameters: Readonly<Record<string, string>>): Part =>
   Object.fromEntries(Object.entries(parameters).map(([name, description]) => [name, { description }]));

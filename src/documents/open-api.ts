@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Contract, Route } from '#shared/contracts/contract.js';
+import { describeCosts } from '#shared/contracts/costs.js';
 import type { RouteExample } from '#shared/contracts/examples/example.js';
 import { publishedContracts, wireVersion } from '#shared/contracts/index.js';
 import { requestFailure } from '#shared/contracts/reply-schemas.js';
@@ -60,6 +61,7 @@ function toOperation(writer: SchemaWriter, { name, route, contract, example }: O
     operationId: `${tag}.${name}`,
     tags: [tag],
     summary: route.summary,
+    ...descriptionOf(route),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(route.body === undefined ? {} : { requestBody: toRequestBody(writer, route, example.body) }),
     ...securityOf(route),
@@ -70,6 +72,11 @@ function toOperation(writer: SchemaWriter, { name, route, contract, example }: O
       default: toFailure(writer, failure),
     },
   };
+}
+
+function descriptionOf({ costs }: Route) {
+  const description = describeCosts(costs);
+  return description === undefined ? {} : { description };
 }
 
 function securityOf({ caller }: Route) {

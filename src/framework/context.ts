@@ -13,6 +13,7 @@ import type { PresenceStore } from '../realtime/presence/index.js';
 import type { SocketDirectory } from '../realtime/presence/socket-directory.js';
 import type { RateLimiter } from '../realtime/rate-limit.js';
 import type { Revocations } from '../realtime/revocations.js';
+import type { Work } from '../realtime/work.js';
 import type { OnEmitted } from './emitted.js';
 
 /** Dependencies of the integrations: primitives, models and external services. Created once by `app.ts`. */
@@ -25,6 +26,7 @@ export interface Context {
   readonly models: Models;
   readonly userAuth: UserAuth;
   readonly limiter: RateLimiter;
+  readonly work: Work;
   readonly bus: Bus;
   readonly emitter: Emitter;
   readonly presence: PresenceStore;

@@ -30,6 +30,8 @@ export interface Emitter {
   emit(target: Target, outgoing: OutgoingEvent): number;
   /** What `work` emits in its synchronous part is one message to the other nodes for each namespace. */
   together<T>(work: () => T): T;
+  /** How many sockets of this node are in a room. */
+  sizeHere(namespaces: readonly string[], room: string): number;
   /** The sockets of a target join a room, on every node. To be called after an access check. */
   joinRoom(target: Target, room: string): void;
   /** The sockets of a target leave a room, on every node. */
@@ -77,6 +79,8 @@ export function createEmitter(io: GatewayServer, metrics: Metrics): Emitter {
       return reached;
     },
     together: (work) => gatherBroadcasts(io, work),
+    sizeHere: (namespaces, room) =>
+      namespaces.reduce((size, name) => size + (io.of(name).adapter.rooms.get(room)?.size ?? 0), 0),
     joinRoom(target, room) {
       for (const operator of select(target)) operator.socketsJoin(room);
     },

@@ -9,6 +9,13 @@ export interface Limit {
   readonly windowMs: number;
 }
 
+/** What is counted. */
+export interface Use {
+  readonly name: string;
+  readonly key: string;
+  readonly limit: Limit;
+}
+
 /** Counts the uses of callers, over all nodes when there is Redis. */
 export interface RateLimiter {
   /**
@@ -16,8 +23,16 @@ export interface RateLimiter {
    * @throws GatewayError `RATE_LIMITED` with `retryAfterMs`
    */
   consume(name: string, key: string, limit: Limit): Promise<void>;
+  /**
+   * Counts several points at once. It passes while one point is left, so that work that costs more than the whole limit can be
+   * done; then nothing passes until the window ends. Of concurrent calls at most one exceeds the limit.
+   * @throws GatewayError `RATE_LIMITED` with `retryAfterMs`
+   */
+  charge(points: number, use: Use): Promise<void>;
   /** Takes back one use that had no effect. Never rejects. */
   refund(name: string, key: string, limit: Limit): Promise<void>;
+  /** Takes back several points of a `charge`. Never rejects. */
+  giveBack(points: number, use: Use): Promise<void>;
 }
 
 /** What {@link createRateLimiter} needs. */
@@ -49,25 +64,34 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
     return counter;
   };
 
-  return {
-    async consume(name, key, limit) {
-      const { limiter, noteBegun, noteRefused } = counterOf(name, limit);
-      try {
-        const { isFirstInDuration } = await limiter.consume(key);
-        if (isFirstInDuration) noteBegun();
-      } catch (refusal) {
-        if (!(refusal instanceof RateLimiterRes)) throw refusal;
-        // A refusal without a count was remembered.
-        if (refusal.consumedPoints > 0) noteRefused();
-        throw new GatewayError('RATE_LIMITED', { retryAfterMs: Math.max(1, refusal.msBeforeNext) });
+  const charge: RateLimiter['charge'] = async (points, { name, key, limit }) => {
+    const { limiter, noteBegun, noteRefused } = counterOf(name, limit);
+    try {
+      const { isFirstInDuration } = await limiter.consume(key, points);
+      if (isFirstInDuration) noteBegun();
+    } catch (refusal) {
+      if (!(refusal instanceof RateLimiterRes)) throw refusal;
+      // A refusal without a count was remembered.
+      if (refusal.consumedPoints > 0) {
+        noteRefused();
+        if (refusal.consumedPoints - points < limit.points) return;
       }
-    },
-    async refund(name, key, limit) {
-      // If the window has ended meanwhile the next one allows one use more; if it fails, this one allows one less.
-      await counterOf(name, limit)
-        .limiter.reward(key)
-        .catch(() => undefined);
-    },
+      throw new GatewayError('RATE_LIMITED', { retryAfterMs: Math.max(1, refusal.msBeforeNext) });
+    }
+  };
+
+  const giveBack: RateLimiter['giveBack'] = async (points, { name, key, limit }) => {
+    // If the window has ended meanwhile the next one allows more; if it fails, this one allows less.
+    await counterOf(name, limit)
+      .limiter.reward(key, points)
+      .catch(() => undefined);
+  };
+
+  return {
+    charge,
+    consume: (name, key, limit) => charge(1, { name, key, limit }),
+    giveBack,
+    refund: (name, key, limit) => giveBack(1, { name, key, limit }),
   };
 }
 

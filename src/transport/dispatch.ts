@@ -9,7 +9,8 @@ import { UnreadArguments } from '../library-internals/packet-decoder.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
-import type { Limit, RateLimiter } from '../realtime/rate-limit.js';
+import type { RateLimiter } from '../realtime/rate-limit.js';
+import { payerOf, type Work } from '../realtime/work.js';
 import type { GatewaySocket, SocketState } from '../sockets/socket.js';
 import { parse } from '../validation.js';
 
@@ -26,7 +27,7 @@ interface Dependencies {
   logger: Logger;
   metrics: Metrics;
   limiter: RateLimiter;
-  limit: Limit;
+  work: Work;
   userAuth: UserAuth;
   expiry: ExpiryWatch;
 }
@@ -45,7 +46,7 @@ export function createDispatch(
   { namespaces, mounts }: { namespaces: readonly Namespace[]; mounts: readonly Mount[] },
   dependencies: Dependencies,
 ): Dispatch {
-  const { clock, eventTimeoutMs, logger, metrics, limiter, userAuth, expiry } = dependencies;
+  const { clock, eventTimeoutMs, logger, metrics, limiter, work, userAuth, expiry } = dependencies;
   const tables = new Map(namespaces.map((namespace) => [namespace.name, toTable(namespace, mounts)]));
 
   const contextOf = (socket: GatewaySocket): EventContext => ({
@@ -76,7 +77,7 @@ export function createDispatch(
     const state = socket.data;
     const caller = callerOf(state);
     if (state.inFlight > IN_FLIGHT_MAX) throw new GatewayError('RATE_LIMITED', { retryAfterMs: 1000 });
-    await limiter.consume('events', caller, dependencies.limit);
+    await work.begin(caller);
     if (entry === undefined) throw new GatewayError('NOT_FOUND');
     const { event } = entry;
     if (event.limit !== undefined) await limiter.consume(`event:${name}`, caller, event.limit);
@@ -176,12 +177,8 @@ function dataOf([data]: Call['args']): unknown {
   return data ?? {};
 }
 
-/** Who pays for an event: the user over all sockets and nodes, or else the visitor or the address. */
-function callerOf({ principal, address }: SocketState): string {
-  if (principal.kind === 'user') return `user:${principal.userId}`;
-  if (principal.kind === 'site' && principal.userId !== undefined) return `site:${principal.site}:${principal.userId}`;
-  return principal.kind === 'visitor' ? `visitor:${principal.visitorId}` : `address:${address}`;
-}
+/** Who pays for an event. */
+const callerOf = ({ principal, address }: SocketState): string => payerOf(principal) ?? `address:${address}`;
 
 /** The events of one namespace, and how those that it does not know are answered. */
 interface Table {

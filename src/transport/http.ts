@@ -5,13 +5,14 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler } 
 import helmet from 'helmet';
 import nocache from 'nocache';
 import type { Route, TextAnswer } from '#shared/contracts/contract.js';
-import { anonymous } from '../auth/principal.js';
+import { anonymous, type Principal } from '../auth/principal.js';
 import type { Config } from '../config.js';
 import { GatewayError, invalid } from '../errors.js';
 import type { MountedRoute } from '../framework/integration.js';
 import { toGatewayError, toRequestFailure, toSuccess } from '../framework/reply.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
+import { payerOf, type Work } from '../realtime/work.js';
 import { parse, parseQuery } from '../validation.js';
 import { createBodyReader, type ReadBody } from './body.js';
 import { setAlways } from './headers.js';
@@ -26,6 +27,7 @@ interface Dependencies {
   /** @throws GatewayError `INVALID_API_KEY` */
   ensureApiKey(request: express.Request): void;
   allowsOrigin: AllowsOrigin;
+  work: Work;
 }
 
 /** Headers of ours that pages of other origins may read. */
@@ -142,10 +144,17 @@ function toRequestHandler(mounted: MountedRoute, dependencies: Dependencies & { 
     dependencies.ensureApiKey(request);
     return anonymous;
   };
-  const isOpen = route.caller === 'site' || route.caller === 'anyone';
-  const authenticate = isOpen
-    ? () => anonymous
-    : ((route.caller === 'user' ? mounted.authenticate : undefined) ?? ofBackend);
+  // A call of a user counts as an event, so that REST is no way around the limit.
+  const ofUser = async (request: express.Request, known: Promise<Principal>) => {
+    const principal = await known;
+    await dependencies.work.begin(payerOf(principal) ?? `address:${request.ip}`);
+    return principal;
+  };
+  const authenticate = (request: express.Request): Principal | Promise<Principal> => {
+    if (route.caller === 'site' || route.caller === 'anyone') return anonymous;
+    const user = route.caller === 'user' ? mounted.authenticate?.(request) : undefined;
+    return user === undefined ? ofBackend(request) : ofUser(request, user);
+  };
   const form = {
     elementsMax: route.caller === 'user' ? USER_ELEMENTS_MAX : BACKEND_ELEMENTS_MAX,
     takesForm: route.takesForm === true,

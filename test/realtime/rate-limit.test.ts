@@ -58,6 +58,18 @@ describe('one node', () => {
     expect((await exhaust(limiter, 'ann')).uses).toBe(3);
   });
 
+  test('takes several points while one is left, also more than there are, and then none', async () => {
+    const limiter = createRateLimiter({ keyPrefix: '' });
+    const use = { name: 'work', key: 'ann', limit };
+    await limiter.charge(2, use);
+    await limiter.charge(50, use);
+    await expect(limiter.charge(1, use)).rejects.toMatchObject({ code: 'RATE_LIMITED' });
+    await expect(limiter.consume('work', 'ann', limit)).rejects.toMatchObject({ info: { retryAfterMs: 60_000 } });
+    advance(60_000);
+    await limiter.charge(3, use);
+    await expect(limiter.charge(1, use)).rejects.toMatchObject({ code: 'RATE_LIMITED' });
+  });
+
   test('forgets the oldest callers rather than grow without bound', async () => {
     const limiter = createRateLimiter({ keyPrefix: '' });
     await exhaust(limiter, 'oldest');
@@ -96,6 +108,15 @@ describe('two nodes over Redis', () => {
     );
     const results = await Promise.allSettled(uses);
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(3);
+  });
+
+  test('let one of several large charges at the same moment go over the limit', async () => {
+    const { limiters } = await startNodes();
+    const use = { name: 'work', key: 'ann', limit: { points: 250, windowMs: 60_000 } };
+    const charges = Array.from({ length: 20 }, (_, i) => limiters[i % 2 === 0 ? 0 : 1].charge(100, use));
+    const results = await Promise.allSettled(charges);
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(3);
+    for (const limiter of limiters) await expect(limiter.consume('work', 'ann', use.limit)).rejects.toThrow();
   });
 
   test('begin anew when the window is over, which is a second at least', async () => {

@@ -21,7 +21,7 @@ test('an event that is never handled is answered with UNAVAILABLE in time, one w
       ...{ clock, eventTimeoutMs: 1000, metrics: createMetrics() },
       logger: createLogger({ level: 'silent', isPretty: false }),
       limiter: { consume: async () => undefined },
-      limit: { points: 1, windowMs: 1000 },
+      work: { begin: async () => undefined },
       userAuth: { ensureCurrent: () => undefined },
       expiry: {},
     } as unknown as Parameters<typeof createDispatch>[1],

@@ -1,8 +1,16 @@
 import { isObjectIdOrHexString } from 'mongoose';
 import { conversationNamespaces } from '#shared/contracts/namespaces.js';
+import type { UserPrincipal } from '../../auth/principal.js';
 import type { Context } from '../../framework/context.js';
+import { createCoalescer } from '../../platform/coalescer.js';
 import { rooms } from '../../realtime/rooms.js';
 import type { Blocks } from '../users/index.js';
+
+/** A user whose status changes. A principal changed it itself, and pays for it. */
+interface StatusUser {
+  readonly userId: string;
+  readonly accountId: string;
+}
 
 /** Active or away status of team members. */
 export interface ActiveStatus {
@@ -10,26 +18,68 @@ export interface ActiveStatus {
    * Stores the status of the user, then notifies the account.
    * @param exceptSocketId the socket that set the status, which is not notified
    */
-  set(user: { userId: string; accountId: string }, status: 'active' | 'away', exceptSocketId?: string): Promise<void>;
+  set(user: StatusUser | UserPrincipal, status: 'active' | 'away', exceptSocketId?: string): Promise<void>;
+  /** Sends what is due. */
+  flush(): Promise<void>;
 }
 
-/** Sends the status of a user to the account, except users with a block, on both conversation namespaces. */
-export const createActiveStatus = ({ models, emitter }: Context, blocks: Blocks): ActiveStatus => ({
-  async set({ userId, accountId }, status, exceptSocketId) {
-    // Ids are opaque to the gateway; only an ObjectId can name a document.
-    if (isObjectIdOrHexString(userId)) {
-      await models.User.updateOne({ _id: userId }, { conversation_active_status: status });
+/** Of several changes of one user within this time the last state is sent. */
+const WINDOW_MS = 1000;
+
+/**
+ * Sends the status of a user to the account, except users with a block, on both conversation namespaces. A burst of changes
+ * is sent as its first and its last.
+ */
+export function createActiveStatus(context: Context, blocks: Blocks): ActiveStatus {
+  const { models, emitter, clock, logger, work } = context;
+  const coalescer = createCoalescer({ clock, windowMs: WINDOW_MS });
+
+  const send = async ({ userId, accountId }: StatusUser, status: string, exceptSocketId?: string): Promise<void> => {
+    try {
+      const blocked = await blocks.of(userId);
+      emitter.emit(
+        {
+          namespaces: conversationNamespaces,
+          rooms: [rooms.account(accountId)],
+          exceptRoom: [...blocked].map(rooms.user),
+          ...(exceptSocketId === undefined ? {} : { exceptSocketId }),
+        },
+        { event: 'active_status', payload: { userID: userId, conversation_active_status: status } },
+      );
+    } catch (error) {
+      logger.warn({ err: error }, 'an account was not notified of a status');
     }
-    if (accountId === '') return;
-    const blocked = await blocks.of(userId);
-    emitter.emit(
-      {
-        namespaces: conversationNamespaces,
-        rooms: [rooms.account(accountId)],
-        exceptRoom: [...blocked].map(rooms.user),
-        ...(exceptSocketId === undefined ? {} : { exceptSocketId }),
-      },
-      { event: 'active_status', payload: { userID: userId, conversation_active_status: status } },
-    );
-  },
-});
+  };
+
+  /** Sends the stored status; of a user without a document the last one of this node. */
+  const sendStored = async (user: StatusUser, last: string, exceptSocketId?: string): Promise<void> => {
+    try {
+      const stored = isObjectIdOrHexString(user.userId)
+        ? await models.User.findById(user.userId, { conversation_active_status: 1 }).lean()
+        : null;
+      await send(user, stored?.conversation_active_status ?? last, exceptSocketId);
+    } catch (error) {
+      logger.warn({ err: error }, 'an account was not notified of a status');
+    }
+  };
+
+  return {
+    async set(user, status, exceptSocketId) {
+      const { userId, accountId } = user;
+      const key = `${accountId} ${userId}`;
+      if ('kind' in user && accountId !== '' && coalescer.isNew(key)) {
+        await work.pay(user, { receivers: emitter.sizeHere(conversationNamespaces, rooms.account(accountId)) });
+      }
+      // Ids are opaque to the gateway; only an ObjectId can name a document.
+      if (isObjectIdOrHexString(userId)) {
+        await models.User.updateOne({ _id: userId }, { conversation_active_status: status });
+      }
+      if (accountId === '') return;
+      await coalescer.offer(key, {
+        now: () => send(user, status, exceptSocketId),
+        later: () => sendStored(user, status, exceptSocketId),
+      });
+    },
+    flush: coalescer.flush,
+  };
+}

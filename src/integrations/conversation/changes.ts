@@ -1,7 +1,9 @@
 import type { UpdateQuery } from 'mongoose';
+import { amountsOfConversation } from '#shared/contracts/costs.js';
 import type { Conversation } from '#shared/models/conversation.js';
 import type { Member } from '#shared/models/member.js';
 import { GatewayError, invalid } from '../../errors.js';
+import { payOnce } from '../../realtime/work.js';
 import { ensureAccess, ensureFullAccess, ensureHeard } from './access.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, WireMessage } from './kind.js';
@@ -15,12 +17,14 @@ type OwnChange = Partial<Pick<Member, 'snoozed_until' | 'archived' | 'show_on_to
 export function createChanges<D extends Description, M extends WireMessage>(
   dependencies: ConversationDependencies<D, M>,
 ) {
-  const { models, kind, counters, blocks, publish, clock } = dependencies;
+  const { models, kind, counters, blocks, publish, work, clock } = dependencies;
 
   /** Changes the viewer's member and notifies their sockets. */
   const changeOwn = async (viewer: Viewer, id: string, change: OwnChange): Promise<ConversationView<D, M>> => {
+    const pay = payOnce((people) => work.pay(viewer.principal, { rows: people }));
     const { conversation, member } = await counters.transact([id, viewer.id], async ({ session, record }) => {
       const access = await ensureAccess(models, kind, { viewer, id, session });
+      await pay(access.conversation.users.length);
       const after = { ...access.member, ...change };
       await models.Member.updateOne({ _id: after._id }, { $set: change }, { session });
       record(access.member, after);
@@ -41,10 +45,12 @@ export function createChanges<D extends Description, M extends WireMessage>(
     change: { conversation: UpdateQuery<Conversation>; member: Partial<Pick<Member, 'is_open' | 'search_key'>> },
   ): Promise<ConversationView<D, M>> => {
     const blocked = await blocks.of(viewer.id);
+    const pay = payOnce((people) => work.pay(viewer.principal, amountsOfConversation(people)));
     const { conversation, members } = await counters.transact([id], async (transaction) => {
       const { session, record } = transaction;
       const before = await ensureFullAccess(models, kind, { viewer, id, transaction });
       ensureHeard(viewer, before.members, blocked);
+      await pay(before.members.length);
       const after = await kind.conversations
         .findOneAndUpdate({ _id: id }, { $set: change.conversation }, { session, returnDocument: 'after' })
         .lean<Conversation>();

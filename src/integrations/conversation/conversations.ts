@@ -30,10 +30,10 @@ export function createConversations<D extends Description, M extends WireMessage
   context: Context,
   { kind, counters, blocks }: { kind: ConversationKind<D, M>; counters: CounterStore; blocks: Blocks },
 ) {
-  const { models, clock, logger } = context;
+  const { models, clock, logger, work } = context;
   const publish = createPublish(context.emitter);
   const pages = createPages(clock);
-  const basis = { models, kind, counters, blocks, publish, clock, logger, pages };
+  const basis = { models, kind, counters, blocks, publish, clock, logger, pages, work };
   const messages = createMessageLists(basis);
   const membership = createMembership(basis);
 
@@ -52,6 +52,7 @@ export function createConversations<D extends Description, M extends WireMessage
     /** One conversation from the viewer's point of view. */
     async get(viewer: Viewer, id: string) {
       const { conversation, member } = await ensureAccess(models, kind, { viewer, id });
+      await work.pay(viewer.principal, { rows: conversation.users.length });
       return (await prepareToShow(models, kind, [conversation]))(conversation, member);
     },
 
@@ -62,6 +63,7 @@ export function createConversations<D extends Description, M extends WireMessage
         models.Member.find({ conversation: id }).lean(),
         blocks.of(viewer.id),
       ]);
+      await work.pay(viewer.principal, { receivers: members.length });
       const others = participantsOf({ conversation, members })
         .map(({ user }) => user.toHexString())
         .filter((user) => user !== viewer.id && !blocked.has(user));

@@ -1,8 +1,10 @@
 import { Types } from 'mongoose';
 import { USERS_MAX } from '#shared/contracts/conversation-parts.js';
+import { amountsOfConversation } from '#shared/contracts/costs.js';
 import type { Conversation } from '#shared/models/conversation.js';
 import type { Models } from '#shared/models/index.js';
 import { GatewayError, invalid } from '../../errors.js';
+import { payOnce } from '../../realtime/work.js';
 import { ensureFullAccess, ensureHeard, namedIn } from './access.js';
 import { specialChannels } from './counters/index.js';
 import type { ConversationDependencies } from './dependencies.js';
@@ -26,7 +28,7 @@ export interface Draft {
 export function createMembership<D extends Description, M extends WireMessage>(
   dependencies: ConversationDependencies<D, M>,
 ) {
-  const { models, kind, counters, blocks, publish, clock } = dependencies;
+  const { models, kind, counters, blocks, publish, work, clock } = dependencies;
   const members = createMembers(dependencies);
 
   /** @throws GatewayError `FORBIDDEN` when users would be brought together who have a block between them */
@@ -49,6 +51,7 @@ export function createMembership<D extends Description, M extends WireMessage>(
       const users = [viewer.id, ...(await ensureColleagues(models, viewer, draft.users))];
       if (users.length > USERS_MAX) throw invalid('users', `at most ${USERS_MAX} users can participate`);
       await ensureNoBlock(users, users);
+      await work.pay(viewer.principal, amountsOfConversation(users.length));
       const conversation = toConversation(viewer, { draft, users, now: new Date(clock.now()) });
       const added = await counters.transact(users, async (transaction) => {
         await kind.conversations.insertMany([conversation], { session: transaction.session });
@@ -70,6 +73,7 @@ export function createMembership<D extends Description, M extends WireMessage>(
       { conversation_id: id, users }: { conversation_id: string; users: string[] },
     ) {
       const [others, blocked] = await Promise.all([ensureColleagues(models, viewer, users), blocks.of(viewer.id)]);
+      const pay = payOnce((people) => work.pay(viewer.principal, amountsOfConversation(people)));
       const { conversation, all, added } = await counters.transact([id, ...others], async (transaction) => {
         const { session } = transaction;
         const before = await ensureFullAccess(models, kind, { viewer, id, transaction });
@@ -80,6 +84,7 @@ export function createMembership<D extends Description, M extends WireMessage>(
         if (named.size + invited.length > USERS_MAX)
           throw invalid('users', `at most ${USERS_MAX} users can participate`);
         await ensureNoBlock(invited, [...named, ...invited]);
+        await pay(named.size + invited.length);
         const after = await kind.conversations
           .findOneAndUpdate(
             { _id: id },

@@ -1,6 +1,7 @@
 import type { Models } from '#shared/models/index.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
+import type { Work } from '../../realtime/work.js';
 import type { Blocks } from '../users/index.js';
 import type { CounterStore } from './counters/index.js';
 import type { ConversationKind, Description, WireMessage } from './kind.js';
@@ -15,6 +16,7 @@ export interface ConversationDependencies<D extends Description, M extends WireM
   readonly blocks: Blocks;
   readonly publish: Publish;
   readonly pages: Pages;
+  readonly work: Work;
   readonly clock: Clock;
   readonly logger: Logger;
 }

@@ -25,6 +25,12 @@ const createTeamConversations = (context: Context, services: ConversationService
       }),
     ],
     onUserOffline: (user) => activeStatus.set(user, 'away'),
-    start: snoozes.start,
+    start() {
+      const end = snoozes.start();
+      return async () => {
+        await activeStatus.flush();
+        await end();
+      };
+    },
   };
 };

@@ -1,3 +1,4 @@
+import type { Amounts } from '#shared/contracts/costs.js';
 import type { Conversation } from '#shared/models/conversation.js';
 import type { Tally } from '#shared/models/counter.js';
 import { type Member, type MemberList, memberIndexOf, memberLists } from '#shared/models/member.js';
@@ -45,8 +46,8 @@ const TOTAL_MAX = 5000;
 export function createConversationLists<D extends Description, M extends WireMessage>(
   dependencies: Dependencies<D, M>,
 ) {
-  const { models, kind, pages, counters, messages, membership } = dependencies;
-  const search = createSearch(models, kind);
+  const { models, kind, pages, work, counters, messages, membership } = dependencies;
+  const search = createSearch(models, kind, work);
 
   /** @returns also the stale members: another service removed the viewer from those conversations and left the member */
   const show = async (viewer: Viewer, members: readonly Member[]) => {
@@ -54,6 +55,8 @@ export function createConversationLists<D extends Description, M extends WireMes
       members.length === 0
         ? []
         : await kind.conversations.find({ _id: { $in: members.map(({ conversation }) => conversation) } }).lean();
+    const users = found.flatMap((conversation) => conversation.users.map(String));
+    await work.pay(viewer.principal, { rows: found.length + new Set(users).size, details: users.length });
     const byId = new Map(found.map((conversation) => [conversation._id.toHexString(), conversation]));
     const toWire = await prepareToShow(models, kind, found);
     const departed: Member[] = [];
@@ -83,14 +86,19 @@ export function createConversationLists<D extends Description, M extends WireMes
       const found = await models.Member.collection.find({ $and: filters }, options).toArray();
       return found.map((member) => readDocument('Member', member)) as unknown as Member[];
     };
+    const pay = (amounts: Amounts): Promise<void> => work.pay(viewer.principal, amounts);
     const count = async (): Promise<number> => {
       if (condition !== undefined) return search.count({ filters: own, hint }, condition);
-      if (activity.length > 0) return models.Member.countDocuments({ $and: own }).hint(hint).limit(TOTAL_MAX);
+      if (activity.length > 0) {
+        const counted = await models.Member.countDocuments({ $and: own }).hint(hint).limit(TOTAL_MAX);
+        await pay({ examined: counted });
+        return counted;
+      }
       return (await counters.sizes(viewer.userId, channel ?? 'you', kind.name))[name];
     };
     // First: the first count completes members that other services wrote, which moves them to their places in the index.
     const total = await count();
-    const { items, hasNext } = await pages.read({ key, order: ORDER, read }, { page, limit });
+    const { items, hasNext } = await pages.read({ key, order: ORDER, read, pay }, { page, limit });
     const { conversations, departed } = await show(viewer, items);
     if (departed.length > 0 && (await membership.end(viewer, departed)) > 0) return list(viewer, query);
     return {

@@ -1,4 +1,5 @@
 import { Types } from 'mongoose';
+import type { Amounts } from '#shared/contracts/costs.js';
 import { GatewayError } from '../../errors.js';
 import { isShowable, readDocument, UNKNOWN_ID } from '../../models/index.js';
 import {
@@ -26,13 +27,16 @@ const OLDEST_FIRST = { createdAt: 1, _id: 1 } as const;
 export function createMessageLists<D extends Description, M extends WireMessage>(
   dependencies: ConversationDependencies<D, M>,
 ) {
-  const { models, kind, pages } = dependencies;
+  const { models, kind, pages, work } = dependencies;
 
   const readNewest = (conversation: string, range: Range, bounds: Bounds) =>
     readMessages(kind, conversation, { range, sort: NEWEST_FIRST, ...bounds });
 
-  const countMessages = (id: string): Promise<number> =>
-    kind.messages.countDocuments({ conversation_id: id }).limit(TOTAL_MAX).exec();
+  const countMessages = async (viewer: Viewer, id: string): Promise<number> => {
+    const total = await kind.messages.countDocuments({ conversation_id: id }).limit(TOTAL_MAX).exec();
+    await work.pay(viewer.principal, { examined: total });
+    return total;
+  };
 
   /** The cursor for `before`. @throws GatewayError `NOT_FOUND` for an unknown message */
   const startOf = async (conversation: string, before: string): Promise<Position> => {
@@ -46,8 +50,10 @@ export function createMessageLists<D extends Description, M extends WireMessage>
     return messages.filter(isShowable).map((message) => toWire(message, { conversationId, viewerId: viewer.id }));
   };
 
-  const withConversation = async (viewer: Viewer, id: string) => {
+  /** @param limit messages that are shown with it */
+  const withConversation = async (viewer: Viewer, id: string, limit: number) => {
     const { conversation, member } = await ensureAccess(models, kind, { viewer, id });
+    await work.pay(viewer.principal, { rows: limit + conversation.users.length });
     return (await prepareToShow(models, kind, [conversation]))(conversation, member);
   };
 
@@ -58,15 +64,19 @@ export function createMessageLists<D extends Description, M extends WireMessage>
       query: { conversation_id: string; page: number; limit: number; before?: string | undefined },
     ) {
       const { conversation_id: id, page, limit, before } = query;
-      const conversation = await withConversation(viewer, id);
+      const conversation = await withConversation(viewer, id, limit);
       const list = {
         key: `messages ${viewer.socketId} ${id} ${limit} ${before ?? ''}`,
         order: ORDER,
         start: before === undefined ? undefined : await startOf(id, before),
         read: (range: Range, bounds: Bounds) => readNewest(id, range, bounds),
+        pay: (amounts: Amounts) => work.pay(viewer.principal, amounts),
         sizeOf,
       };
-      const [{ items, hasNext }, total] = await Promise.all([pages.read(list, { page, limit }), countMessages(id)]);
+      const [{ items, hasNext }, total] = await Promise.all([
+        pages.read(list, { page, limit }),
+        countMessages(viewer, id),
+      ]);
       return {
         conversation,
         messageList: await show(items, id, viewer),
@@ -77,7 +87,7 @@ export function createMessageLists<D extends Description, M extends WireMessage>
     /** Messages around a given one, half of the limit on either side. */
     async around(viewer: Viewer, query: { conversation_id: string; message_id: string; limit: number }) {
       const { conversation_id: id, message_id, limit } = query;
-      const conversation = await withConversation(viewer, id);
+      const conversation = await withConversation(viewer, id, limit);
       const middle = await findMessage(kind, id, message_id);
       const newerMax = Math.floor((limit - 1) / 2);
       const olderMax = limit - 1 - newerMax;
@@ -86,7 +96,7 @@ export function createMessageLists<D extends Description, M extends WireMessage>
         readRanges(rangesAfter(ORDER, positionOf(ORDER, middle)), olderMax + 1, (range, bounds) =>
           readNewest(id, range, bounds),
         ),
-        countMessages(id),
+        countMessages(viewer, id),
       ]);
       const shown = toWindow(middle, newer, older.slice(0, olderMax));
       return {
@@ -98,7 +108,10 @@ export function createMessageLists<D extends Description, M extends WireMessage>
 
     /** The newest messages of several conversations, as many as one answer holds. The caller checks access. */
     async newestOf(viewer: Viewer, ids: readonly string[], limit: number): Promise<Record<string, M[]>> {
+      const paid = ids.length * limit;
+      await work.pay(viewer.principal, { rows: paid });
       const lists = await Promise.all(ids.map((id) => readNewest(id, {}, { limit, skip: 0 })));
+      await work.settle(viewer.principal, { paid: { rows: paid }, done: { rows: lists.flat().length } });
       const fitting = new Set(takeFitting(lists.flat(), sizeOf));
       const toWire = await kind.describeMessages([...fitting]);
       return Object.fromEntries(

@@ -1,3 +1,4 @@
+import type { Amounts } from '#shared/contracts/costs.js';
 import { invalid } from '../../errors.js';
 import { storedValue } from '../../models/index.js';
 import type { Clock } from '../../platform/clock.js';
@@ -5,6 +6,8 @@ import { type Bounds, type Position, type Range, rangesAfter, readRanges } from 
 
 /** A paged list in a descending, total order. */
 export interface OrderedList<T extends object> {
+  /** Pays for entries that are skipped. @throws GatewayError `RATE_LIMITED` */
+  readonly pay: (amounts: Amounts) => Promise<void>;
   /** Identifies the list: the socket that pages through it, and its filters. */
   readonly key: string;
   /** The sort fields. */
@@ -97,10 +100,13 @@ export function createPages(clock: Clock): Pages {
 }
 
 async function jump<T extends object>(
-  list: Pick<OrderedList<T>, 'order' | 'read' | 'start'>,
+  list: Pick<OrderedList<T>, 'order' | 'read' | 'start' | 'pay'>,
   { limit, skip }: { limit: number; skip: number },
 ): Promise<T[]> {
   const { start } = list;
+  // Behind a start what is skipped has to be read.
+  const skipped = Math.min(skip, SKIPPED_MAX);
+  await list.pay(start === undefined ? { examined: skipped } : { rows: skipped });
   const read = async (bounds: Bounds): Promise<T[]> => {
     if (start === undefined) return list.read({}, bounds);
     return (await readRanges(rangesAfter(list.order, start), bounds.skip + bounds.limit, list.read)).slice(bounds.skip);

@@ -1,6 +1,7 @@
 import type { ClientSession, Types } from 'mongoose';
 import type { Member } from '#shared/models/member.js';
 import { GatewayError } from '../../errors.js';
+import { payOnce } from '../../realtime/work.js';
 import { ensureFullAccess } from './access.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, StoredMessage, WireMessage } from './kind.js';
@@ -21,7 +22,7 @@ interface Position {
  * Reading an older message than before changes nothing.
  */
 export function createRead<D extends Description, M extends WireMessage>(dependencies: ConversationDependencies<D, M>) {
-  const { models, kind, counters, blocks, publish, clock } = dependencies;
+  const { models, kind, counters, blocks, publish, work, clock } = dependencies;
 
   /** @throws GatewayError `NOT_FOUND` for a message of another conversation */
   const findTarget = async (
@@ -69,9 +70,12 @@ export function createRead<D extends Description, M extends WireMessage>(depende
   return async (viewer: Viewer, data: { conversation_id: string; message_id?: string | undefined }): Promise<void> => {
     const { conversation_id: id, message_id } = data;
     const blocked = await blocks.of(viewer.id);
+    // Each participant is told, and read for the viewer.
+    const pay = payOnce((people) => work.pay(viewer.principal, { rows: people, receivers: people }));
     const { conversation, participants, member } = await counters.transact([id, viewer.id], async (transaction) => {
       const { session, record } = transaction;
       const access = await ensureFullAccess(models, kind, { viewer, id, transaction });
+      await pay(access.members.length);
       const { last_activity } = access.conversation;
       const target = await findTarget({ id, last_activity }, message_id, session);
       const isEverything = message_id === undefined || last_activity?.equals(message_id) === true;

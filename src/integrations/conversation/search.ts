@@ -3,6 +3,7 @@ import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
 import { foldText } from '#shared/utilities/fold-text.js';
 import { readDocument, readId } from '../../models/index.js';
+import type { Work } from '../../realtime/work.js';
 import type { ConversationKind, Described } from './kind.js';
 import { nameOf } from './people.js';
 import type { Viewer } from './viewer.js';
@@ -48,7 +49,7 @@ interface Newest {
 }
 
 /** Searches lists for text that no index can find. */
-export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: ConversationKind) {
+export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: ConversationKind, work: Work) {
   const toStages = ({ filters, hint }: MemberRange, condition: object, last: PipelineStage[]) =>
     models.Member.aggregate([
       { $match: { $and: [...filters] } },
@@ -141,6 +142,7 @@ export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: Conv
       if (text === '' && users.length === 0) return undefined;
       const conditions: object[] = [];
       const { ids, unkeyed } = await readNewest(range);
+      await work.pay(viewer.principal, { rows: ids.length });
       if (text !== '') {
         const [byTitle, byPeople] = await Promise.all([withTitle(unkeyed, text), withPeopleNamed(viewer, ids, text)]);
         conditions.push({

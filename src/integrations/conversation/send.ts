@@ -1,10 +1,12 @@
 import type { ClientSession, Types } from 'mongoose';
+import { amountsOfMessage } from '#shared/contracts/costs.js';
 import type { Conversation } from '#shared/models/conversation.js';
 import type { Member } from '#shared/models/member.js';
 import { equalText } from '#shared/models/stored-text.js';
 import { GatewayError } from '../../errors.js';
 import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
 import { acknowledgedReadConcern } from '../../platform/mongo/options.js';
+import { payOnce } from '../../realtime/work.js';
 import { ensureAccess, ensureHeard, isAccessible, withMembers } from './access.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, StoredMessage, WireMessage } from './kind.js';
@@ -34,7 +36,7 @@ export interface Draft {
  * new message would be refused.
  */
 export function createSend<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
-  const { models, kind, counters, blocks, publish, notify } = dependencies;
+  const { models, kind, counters, blocks, publish, work, notify } = dependencies;
 
   /** @throws GatewayError `NOT_FOUND` */
   const storeActivity = async (
@@ -59,6 +61,7 @@ export function createSend<D extends Description, M extends WireMessage>(depende
     const reading = blocks.of(viewer.id);
     // Awaited below; the transaction may fail before.
     reading.catch(() => undefined);
+    const pay = payOnce((people) => work.pay(viewer.principal, amountsOfMessage(people)));
     return counters.transact([id], async (transaction) => {
       const { session, record } = transaction;
       const conversation = await storeActivity(viewer, { id, message: draft }, session);
@@ -68,6 +71,7 @@ export function createSend<D extends Description, M extends WireMessage>(depende
       const blocked = await reading;
       ensureHeard(viewer, members, blocked);
       const mentioned = toMentioned(members, mentions);
+      await pay(members.length);
 
       await kind.messages.insertMany([message], { session });
       await models.Member.bulkWrite(toOperations(id, { sender: viewer.userId, mentioned, at }), { session });

@@ -9,6 +9,8 @@ export interface Viewer {
   readonly id: string;
   /** The calling socket. It gets the answer and no event. */
   readonly socketId: string;
+  /** Who pays for the work. */
+  readonly principal: Principal;
 }
 
 /** The id of no document. */
@@ -21,8 +23,8 @@ const NO_ID = new Types.ObjectId('0'.repeat(24));
 export function toViewer({ principal, socketId }: { principal: Principal; socketId: string }): Viewer {
   const { userId, accountId } = ensureUser(principal);
   const [user, account] = [userId, accountId].map(toObjectId);
-  if (user === undefined || account === undefined) return { ...unknownViewer, socketId };
-  return { userId: user, accountId: account, id: user.toHexString(), socketId };
+  if (user === undefined || account === undefined) return { ...unknownViewer, socketId, principal };
+  return { userId: user, accountId: account, id: user.toHexString(), socketId, principal };
 }
 
 const unknownViewer = { userId: NO_ID, accountId: NO_ID, id: NO_ID.toHexString() };

@@ -69,8 +69,9 @@ export async function enterRaw(
   { namespace = '/v1/shared', claims = {}, headers }: Entry = {},
 ): Promise<RawConnection> {
   const connection = await openRaw(gateway, 'EIO=4', headers);
-  connection.send(`40${namespace},${JSON.stringify({ token: signToken(claims) })}`);
+  const packet = namespace === '/' ? '40' : `40${namespace},`;
+  connection.send(`${packet}${JSON.stringify({ token: signToken(claims) })}`);
   const answer = await connection.next();
-  if (answer?.startsWith(`40${namespace},`) !== true) throw new Error(`not let in: ${answer}`);
+  if (answer?.startsWith(packet) !== true) throw new Error(`not let in: ${answer}`);
   return connection;
 }

@@ -1,4 +1,4 @@
-import { isObjectIdOrHexString, type Types } from 'mongoose';
+import { isObjectIdOrHexString, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { groupTypes } from '#shared/models/user.js';
 import type { Acquaintances } from '../../../framework/integration.js';
@@ -15,8 +15,11 @@ type GroupType = (typeof groupTypes)[number];
 export interface Community {
   /** Of chats each person by name, of groups the rooms. */
   of(userId: string): Promise<Acquaintances>;
-  /** The given users who share a chat or a group with a user. */
-  among(user: { _id: Types.ObjectId; groups: readonly string[] }, ids: readonly string[]): Promise<Set<string>>;
+  /** The given users who share a chat or a group with a user. @returns also how many chats were examined */
+  among(
+    user: { _id: Types.ObjectId; groups: readonly string[] },
+    ids: readonly string[],
+  ): Promise<{ known: Set<string>; examined: number }>;
 }
 
 export function createCommunity({ Chat, User }: Pick<Models, 'Chat' | 'User'>, blocks: Blocks): Community {
@@ -41,22 +44,28 @@ export function createCommunity({ Chat, User }: Pick<Models, 'Chat' | 'User'>, b
     },
 
     async among({ _id, groups }, ids) {
-      const [chats, members] = await Promise.all([
-        Chat.find({ $and: [{ participants: _id }, { participants: { $in: ids } }] }, { participants: 1 })
-          .limit(PEOPLE_MAX)
-          .lean(),
+      const asked = ids.map((id) => new Types.ObjectId(id));
+      const [[shared], members] = await Promise.all([
+        Chat.aggregate<{ chats: number; people: Types.ObjectId[][] }>([
+          { $match: { $and: [{ participants: _id }, { participants: { $in: asked } }] } },
+          { $limit: PEOPLE_MAX },
+          // Another service may have stored something else than a list.
+          {
+            $project: {
+              people: { $cond: [{ $isArray: '$participants' }, { $setIntersection: ['$participants', asked] }, []] },
+            },
+          },
+          { $group: { _id: null, chats: { $sum: 1 }, people: { $push: '$people' } } },
+        ]),
         groups.length === 0
           ? []
           : User.find(
-              { _id: { $in: ids }, 'joinedGroups.groupType': { $in: [...groups] as GroupType[] } },
+              { _id: { $in: asked }, 'joinedGroups.groupType': { $in: [...groups] as GroupType[] } },
               { _id: 1 },
             ).lean(),
       ]);
-      const known = new Set([
-        ...chats.flatMap(({ participants }) => participants.map((id) => id.toHexString())),
-        ...members.map((member) => member._id.toHexString()),
-      ]);
-      return new Set(ids.map((id) => id.toLowerCase()).filter((id) => known.has(id)));
+      const found = [...(shared?.people.flat() ?? []), ...members.map((member) => member._id)];
+      return { known: new Set(found.map((id) => id.toHexString())), examined: shared?.chats ?? 0 };
     },
   };
 }

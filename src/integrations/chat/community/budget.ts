@@ -1,6 +1,7 @@
 import type { Principal } from '../../../auth/principal.js';
 import { GatewayError } from '../../../errors.js';
 import type { Limit, RateLimiter } from '../../../realtime/rate-limit.js';
+import type { Work } from '../../../realtime/work.js';
 
 /** What many have to be told of, or looked at for, and how often one user may ask for it. */
 const limits = {
@@ -19,20 +20,22 @@ const limits = {
 } as const satisfies Record<string, Limit>;
 
 /** What one user may still do, over sockets, REST and nodes together. */
-export interface Budget {
+export interface Budget extends Pick<Work, 'pay' | 'settle'> {
   /** @throws GatewayError `RATE_LIMITED`, or `NOT_FOUND` for a visitor, who has nothing in the community */
   spend(name: keyof typeof limits, principal: Principal): Promise<void>;
   /** Takes back one use that did nothing. */
   refund(name: keyof typeof limits, principal: Principal): Promise<void>;
 }
 
-export const createBudget = (limiter: RateLimiter): Budget => ({
+export const createBudget = ({ limiter, work }: { limiter: RateLimiter; work: Work }): Budget => ({
   async spend(name, principal) {
     await limiter.consume(`community:${name}`, ownerOf(principal), limits[name]);
   },
   async refund(name, principal) {
     await limiter.refund(`community:${name}`, ownerOf(principal), limits[name]);
   },
+  pay: work.pay,
+  settle: work.settle,
 });
 
 function ownerOf(principal: Principal): string {

@@ -1,4 +1,5 @@
 import type { Types } from 'mongoose';
+import { amountsOfMessage } from '#shared/contracts/costs.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import { spellingsOf } from '#shared/utilities/emoji.js';
 import type { Principal } from '../../../auth/principal.js';
@@ -33,12 +34,13 @@ export function createChanges({ models, clock, access, budget, tell, faces, noti
     async edit(principal: Principal, { content, ...ref }: MessageRef & { content: string }): Promise<WireMessage> {
       await budget.spend('change', principal);
       const opened = await access.openMessageToSpeak(principal, ref);
-      const { caller, message } = opened;
+      const { caller, chat, message } = opened;
       const now = clock.now();
       if (!caller._id.equals(message.sender)) throw new ChatError('FORBIDDEN', 'You can only edit your own messages');
       if (now - sentAt(message).getTime() > EDIT_MS) {
         throw new ChatError('FORBIDDEN', 'The message can no longer be edited');
       }
+      await budget.pay(principal, amountsOfMessage(chat.participants.length));
       const edited = await models.ChatMessage.findOneAndUpdate(
         { _id: message._id, chat: message.chat, isDeleted: { $ne: true } },
         { $set: { content, isEdited: true, editedAt: new Date(now) } },
@@ -60,6 +62,7 @@ export function createChanges({ models, clock, access, budget, tell, faces, noti
       if (!caller._id.equals(message.sender) && caller.role !== 'admin') {
         throw new ChatError('FORBIDDEN', 'You can only delete your own messages');
       }
+      await budget.pay(principal, amountsOfMessage(chat.participants.length));
       const now = new Date(clock.now());
       const { modifiedCount } = await models.ChatMessage.updateOne(
         { _id: message._id, isDeleted: { $ne: true } },
@@ -76,7 +79,9 @@ export function createChanges({ models, clock, access, budget, tell, faces, noti
     async react(principal: Principal, { emoji, ...ref }: MessageRef & { emoji: string }): Promise<WireMessage> {
       await budget.spend('change', principal);
       const opened = await access.openMessageToSpeak(principal, ref);
-      const { caller } = opened;
+      const { caller, chat, message: current } = opened;
+      const receivers = chat.participants.length;
+      await budget.pay(principal, { receivers, details: receivers * (current.reactions?.length ?? 0) });
       const { stored, before, after } = await toggle(opened, emoji);
       if (before.length === after.length) throw new ChatError('CONFLICT', 'The message has too many reactions');
       const action = after.length > before.length ? 'added' : 'removed';

@@ -73,7 +73,7 @@ export function createDirect({ models, clock, budget, entrance, people, lists }:
     const mayBegin = isSameAccount(caller, other) || (await find(pair)) !== null;
     if (!mayBegin) throw new ChatError('NOT_FOUND', 'User not found');
     if (isBlockBetween(caller, other)) throw blockedUser();
-    return lists.showOne(await findOrMake(pair), caller);
+    return lists.showOne(await findOrMake(pair), { ...caller, principal });
   };
 }
 

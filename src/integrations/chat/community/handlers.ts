@@ -29,10 +29,13 @@ export const createChatHandlers = (services: CommunityServices): Handlers<typeof
 
 /** Handlers of notification events. */
 export const createNotificationHandlers = (
-  { notifications }: CommunityServices,
+  { notifications, budget }: CommunityServices,
   { userOf }: Entrance,
 ): Handlers<typeof communityNotifications> => ({
-  'notification:list': async (data, { principal }) => notifications.list(await userOf(principal), data),
+  'notification:list': async (data, { principal }) => {
+    await budget.pay(principal, { rows: data.limit });
+    return notifications.list(await userOf(principal), data);
+  },
   'notification:mark_read': async ({ notificationId }, { principal }) =>
     notifications.markRead(await userOf(principal), notificationId),
   'notification:mark_all_read': async (_data, { principal }) => notifications.markAllRead(await userOf(principal)),

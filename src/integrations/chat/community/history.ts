@@ -28,6 +28,7 @@ interface HistoryQuery extends PageQuery {
 export function createHistory({ access, budget, faces, log }: Dependencies) {
   return async (principal: Principal, { chatId, before, after, limit }: HistoryQuery): Promise<WireMessage[]> => {
     await budget.spend('page', principal);
+    await budget.pay(principal, { rows: limit });
     const { _id: parent } = (await access.open(principal, chatId)).chat;
     await log.adopt(parent);
     const [lower, upper] = await Promise.all([

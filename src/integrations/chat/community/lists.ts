@@ -15,7 +15,7 @@ import type { PageQuery } from './history.js';
 import type { ChatLog } from './log.js';
 import { isMuted, settingOf } from './settings.js';
 import { toWireMessage } from './to-wire.js';
-import { createCountUnread } from './unread.js';
+import { createCountUnread, UNREAD_PAGE } from './unread.js';
 
 /** A chat on the wire. */
 export type WireChat = z.output<typeof wireChat>;
@@ -26,6 +26,12 @@ interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   faces: Faces;
   log: ChatLog;
 }
+
+/** Examined messages that are paid for at a time. */
+const LEAST_PAID = 500;
+
+/** The user who reads the list, and pays for it. */
+type Viewer = UserCaller & { readonly principal: Principal };
 
 export type ChatLists = ReturnType<typeof createLists>;
 
@@ -54,14 +60,34 @@ export function createLists({ models, clock, budget, entrance, faces, log }: Dep
     return new Map(found.map((message) => [message._id.toHexString(), message]));
   };
 
-  const show = async (chats: readonly Chat[], viewer: UserCaller): Promise<WireChat[]> => {
-    const newest = await readNewest(chats);
-    const unread = await Promise.all(
+  /** Unread messages of each chat. Of most chats few messages are examined; what was paid for more is given back. */
+  const countAll = async (chats: readonly Chat[], newest: ReadonlyMap<string, ChatMessage>, viewer: Viewer) => {
+    const details = chats.reduce((sum, { participants }) => sum + participants.length, 0);
+    const paid = { details, examined: chats.length * UNREAD_PAGE };
+    await budget.pay(viewer.principal, paid);
+    // Pages beyond the first are paid for together, because one alone is less than a point.
+    let owed = 0;
+    const payForMore = async (more: number): Promise<void> => {
+      owed += more;
+      if (owed < LEAST_PAID) return;
+      const due = owed;
+      owed = 0;
+      await budget.pay(viewer.principal, { examined: due });
+    };
+    const counted = await Promise.all(
       chats.map(async (chat) => {
         await adoptIfForeign(chat, newest.get(String(chat.lastMessage)));
-        return countUnread(chat, viewer._id);
+        return countUnread(chat, viewer._id, payForMore);
       }),
     );
+    const examined = counted.reduce((sum, one) => sum + Math.min(one.examined, UNREAD_PAGE), 0);
+    await budget.settle(viewer.principal, { paid, done: { details, examined } });
+    return counted.map(({ unread }) => unread);
+  };
+
+  const show = async (chats: readonly Chat[], viewer: Viewer): Promise<WireChat[]> => {
+    const newest = await readNewest(chats);
+    const unread = await countAll(chats, newest, viewer);
     const senders = [...newest.values()].map(({ sender }) => sender);
     const people = await faces.read([...senders, ...chats.flatMap((chat) => otherOf(chat, viewer._id) ?? [])]);
     return chats.map((chat, index) => {
@@ -89,14 +115,15 @@ export function createLists({ models, clock, budget, entrance, faces, log }: Dep
   return {
     async page(principal: Principal, { before, limit }: PageQuery): Promise<WireChat[]> {
       await budget.spend('page', principal);
-      const viewer = await entrance.userOf(principal);
+      await budget.pay(principal, { rows: limit });
+      const viewer = { ...(await entrance.userOf(principal)), principal };
       const place = await findPlace(viewer._id, before);
       const list = { base: { participants: viewer._id }, field: 'lastActivity', direction: 'descending' } as const;
       const chats = await readAfter<Chat>(models.Chat, list, { place, limit });
       return show(chats.map((chat) => readDocument('Chat', chat)).filter(isShowable), viewer);
     },
     /** @throws ChatError `NOT_FOUND` when the viewer was removed meanwhile */
-    async showOne(chat: Chat, viewer: UserCaller): Promise<WireChat> {
+    async showOne(chat: Chat, viewer: Viewer): Promise<WireChat> {
       const [shown] = await show([chat], viewer);
       if (shown === undefined) throw chatNotFound();
       return shown;

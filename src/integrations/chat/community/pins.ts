@@ -25,6 +25,7 @@ export function createPins({ models, clock, access, budget, tell }: Dependencies
     async pin(principal: Principal, ref: MessageRef): Promise<void> {
       await budget.spend('change', principal);
       const opened = await access.openMessageToSpeak(principal, ref);
+      await budget.pay(principal, { receivers: opened.chat.participants.length });
       const { caller, chat, message } = opened;
       const hasRoom = { [`pinnedMessages.${PINS_MAX - 1}`]: { $exists: false } };
       const { modifiedCount } = await models.Chat.updateOne(
@@ -43,6 +44,7 @@ export function createPins({ models, clock, access, budget, tell }: Dependencies
     async unpin(principal: Principal, ref: MessageRef): Promise<void> {
       await budget.spend('change', principal);
       const opened = await access.openMessageToSpeak(principal, ref);
+      await budget.pay(principal, { receivers: opened.chat.participants.length });
       const { caller, chat, message } = opened;
       const { modifiedCount } = await models.Chat.updateOne(
         { _id: chat._id, pinnedMessages: message._id },

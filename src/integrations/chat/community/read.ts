@@ -5,6 +5,7 @@ import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
 import { isPositioned, type UserCaller } from '../shared/index.js';
 import type { ChatsAccess } from './access.js';
+import type { Budget } from './budget.js';
 import type { ChatLog } from './log.js';
 import type { Notifications } from './notifications.js';
 import { settingOf } from './settings.js';
@@ -14,6 +15,7 @@ import { readPlaceOf } from './unread.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   access: ChatsAccess;
+  budget: Budget;
   tell: Tell;
   log: ChatLog;
   notifications: Notifications;
@@ -26,7 +28,7 @@ const MARKED_MAX = 500;
  * Moves the read position of a user to a message of another user. Each participant has one position. An atomic write moves
  * it forward, never back, so that of concurrent calls of several tabs and nodes one sends the event.
  */
-export function createRead({ models, clock, access, tell, log, notifications }: Dependencies) {
+export function createRead({ models, clock, access, budget, tell, log, notifications }: Dependencies) {
   /** The caller's unread messages of others, up to the given one, newest first. */
   const findUnread = async (chat: Chat, { _id }: UserCaller, messageId: string | null | undefined) => {
     const parent = chat._id;
@@ -108,6 +110,7 @@ export function createRead({ models, clock, access, tell, log, notifications }: 
       if (readUpTo != null) await notifications.readOf(caller, { chat, position: readPosition ?? 0, at: readUpTo });
       return;
     }
+    await budget.pay(principal, { examined: messages.length, receivers: chat.participants.length });
     const readAt = new Date(clock.now());
     await mark(messages, caller._id, readAt);
     if (!(await advance(chat, caller._id, target))) return;

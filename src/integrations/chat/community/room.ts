@@ -1,13 +1,17 @@
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
+import type { Coalescer } from '../../../platform/coalescer.js';
 import { rooms } from '../../../realtime/rooms.js';
 import type { Typing } from '../shared/index.js';
 import type { ChatAccess, ChatsAccess } from './access.js';
 import type { ActiveViewers } from './active-viewers.js';
+import type { Budget } from './budget.js';
 import type { Tell } from './tell.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger'> {
   access: ChatsAccess;
+  budget: Budget;
+  coalescer: Coalescer;
   tell: Tell;
   activeViewers: ActiveViewers;
   typing: Typing;
@@ -24,8 +28,12 @@ interface Here {
   leave(room: string): void;
 }
 
+type MoveEvent = 'chat:user_joined' | 'chat:user_left';
+
 /** Joins, leaves and typing events: sent only to active viewers of a chat. */
-export function createRoom({ models, clock, logger, access, tell, activeViewers, typing }: Dependencies) {
+export function createRoom(dependencies: Dependencies) {
+  const { models, clock, logger, access, budget, coalescer, tell, activeViewers, typing } = dependencies;
+
   const tellOthers = (opened: Opened, event: string, more: object = {}): void => {
     const payload = { chatId: opened.chat._id.toHexString(), userId: opened.caller.id, ...more };
     tell.othersPresent(opened, { event, payload });
@@ -41,34 +49,64 @@ export function createRoom({ models, clock, logger, access, tell, activeViewers,
     }
   };
 
-  const nameAndTime = ({ caller }: ChatAccess) => ({
-    userName: caller.name,
-    timestamp: new Date(clock.now()).toISOString(),
-  });
+  const openToType = async (principal: Principal, id: string): Promise<ChatAccess> => {
+    const opened = await access.openToSpeak(principal, id);
+    await budget.pay(principal, { receivers: 2 * opened.chat.participants.length });
+    return opened;
+  };
+
+  /** Comings and goings of one user in one chat. */
+  const keyOf = ({ caller, chat }: ChatAccess): string => `chat ${chat._id.toHexString()} ${caller.id}`;
+
+  const payForNews = async (principal: Principal, opened: ChatAccess): Promise<void> => {
+    if (coalescer.isNew(keyOf(opened))) await budget.pay(principal, { receivers: opened.chat.participants.length });
+  };
+
+  const tellMove = (opened: ChatAccess, event: MoveEvent): void =>
+    tellOthers(opened, event, { userName: opened.caller.name, timestamp: new Date(clock.now()).toISOString() });
+
+  /** Sends whether the user has a socket in the chat now, on any node. */
+  const tellState = async (principal: Principal, chatId: string): Promise<void> => {
+    try {
+      const opened = await access.open(principal, chatId);
+      const absent = await activeViewers.absentFrom(chatId, [opened.caller.id]);
+      tellMove(opened, absent.length === 0 ? 'chat:user_joined' : 'chat:user_left');
+    } catch (error) {
+      logger.warn({ err: error }, 'community: notifying a chat failed');
+    }
+  };
+
+  const offer = (principal: Principal, opened: ChatAccess, event: MoveEvent): Promise<void> =>
+    coalescer.offer(keyOf(opened), {
+      now: () => tellMove(opened, event),
+      later: () => tellState(principal, opened.chat._id.toHexString()),
+    });
 
   return {
     async join({ principal, socketId, leave }: Here, chatId: string): Promise<void> {
       const opened = await access.open(principal, chatId);
+      await payForNews(principal, opened);
       const id = opened.chat._id.toHexString();
       leave(rooms.chatLeft(id));
       await activeViewers.enter({ socketId, userId: opened.caller.id }, id);
-      tellOthers(opened, 'chat:user_joined', nameAndTime(opened));
+      await offer(principal, opened, 'chat:user_joined');
     },
 
     async leave({ principal, socketId, enter }: Here, chatId: string): Promise<void> {
       const opened = await access.open(principal, chatId);
+      await payForNews(principal, opened);
       const id = opened.chat._id.toHexString();
       typing.stop(socketId, id);
       await activeViewers.leave({ socketId, userId: opened.caller.id }, id);
       enter(rooms.chatLeft(id));
-      tellOthers(opened, 'chat:user_left', nameAndTime(opened));
+      await offer(principal, opened, 'chat:user_left');
     },
 
     /** Idempotent; extends the time. */
     async startTyping({ principal, socketId }: Here, chatId: string): Promise<void> {
       const id = chatId.toLowerCase();
       const typist = typing.start(socketId, id);
-      const opened = await access.openToSpeak(principal, id).catch((error: unknown) => {
+      const opened = await openToType(principal, id).catch((error: unknown) => {
         typing.stop(socketId, id);
         throw error;
       });

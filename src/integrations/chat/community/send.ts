@@ -1,6 +1,7 @@
 import { Types } from 'mongoose';
 import type { z } from 'zod';
 import type { communityPayloads } from '#shared/contracts/community-parts.js';
+import { amountsOfMessage } from '#shared/contracts/costs.js';
 import type { Chat } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Principal } from '../../../auth/principal.js';
@@ -64,7 +65,9 @@ export function createSend(dependencies: Dependencies) {
     }
     const opened = await access.open(principal, draft.chatId);
     try {
-      return { ...ensureHeard(opened), replyTo: await ensureReply(opened.chat, draft.replyToId) };
+      const replyTo = await ensureReply(ensureHeard(opened).chat, draft.replyToId);
+      await budget.pay(principal, amountsOfMessage(opened.chat.participants.length));
+      return { ...opened, replyTo };
     } catch (refusal) {
       const stored = await find(opened);
       if (stored === null) throw refusal;
@@ -77,7 +80,10 @@ export function createSend(dependencies: Dependencies) {
     const message = toMessage(draft, { caller, chat, replyTo, createdAt: new Date(clock.now()) });
     const newest = { position: chat.lastPosition ?? 0, at: chat.lastMessageAt };
     const stored = await log.add({ message, parent: chat._id.toHexString(), newest, sender: caller.id });
-    if (!stored.isNew) await budget.refund('send', principal);
+    if (!stored.isNew) {
+      await budget.refund('send', principal);
+      await budget.settle(principal, { paid: amountsOfMessage(chat.participants.length), done: {} });
+    }
     return stored;
   };
 

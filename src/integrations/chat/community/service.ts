@@ -1,4 +1,5 @@
 import type { Context } from '../../../framework/context.js';
+import { createCoalescer } from '../../../platform/coalescer.js';
 import { type ChatServices, createTyping } from '../shared/index.js';
 import { createAccess } from './access.js';
 import { createCommunity } from './acquaintances.js';
@@ -19,6 +20,9 @@ import { createSend } from './send.js';
 import { createStatuses } from './statuses.js';
 import { createTell } from './tell.js';
 
+/** Of several changes of one user within this time the last state is sent. */
+const NEWS_WINDOW_MS = 1000;
+
 /** The services of the community chat, used by events and routes. */
 export type CommunityServices = ReturnType<typeof createCommunityServices>;
 
@@ -31,14 +35,17 @@ export function createCommunityServices(context: Context, { entrance, people, bl
   const faces = createFaces(models);
   const community = createCommunity(models, blocks);
   const tell = createTell(context);
-  const budget = createBudget(context.limiter);
+  const budget = createBudget(context);
+  const coalescer = createCoalescer({ clock: context.clock, windowMs: NEWS_WINDOW_MS });
   const log = createChatLog(context, faces);
   const known = { blocks, community, entrance, people };
-  const parts = { ...context, ...known, access, activeViewers, budget, faces, log, tell, typing };
+  const parts = { ...context, ...known, access, activeViewers, budget, coalescer, faces, log, tell, typing };
   const notifications = createNotifications(parts);
   const lists = createLists(parts);
   return {
     log,
+    budget,
+    coalescer,
     activeViewers,
     typing,
     community,

@@ -1,18 +1,22 @@
 import { isObjectIdOrHexString, Types } from 'mongoose';
 import type { z } from 'zod';
 import type { communityPayloads, personPresence } from '#shared/contracts/community-parts.js';
+import { chatNamespace } from '#shared/contracts/namespaces.js';
 import type { User } from '#shared/models/user.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
+import type { Coalescer } from '../../../platform/coalescer.js';
+import { rooms } from '../../../realtime/rooms.js';
 import type { Blocks, Entrance, UserCaller } from '../shared/index.js';
 import type { ChatsAccess } from './access.js';
 import type { Community } from './acquaintances.js';
 import type { Budget } from './budget.js';
 import type { Tell } from './tell.js';
 
-interface Dependencies extends Pick<Context, 'models' | 'clock' | 'presence'> {
+interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger' | 'presence' | 'emitter'> {
   blocks: Blocks;
   budget: Budget;
+  coalescer: Coalescer;
   entrance: Entrance;
   access: ChatsAccess;
   community: Community;
@@ -22,12 +26,23 @@ interface Dependencies extends Pick<Context, 'models' | 'clock' | 'presence'> {
 /** A user and their presence. */
 export type PersonPresence = z.output<typeof personPresence>;
 
+/** A status as it is stored. */
+interface Status {
+  readonly presenceStatus: NonNullable<User['presenceStatus']>;
+  readonly lastSeen: Date;
+}
+
+type Audience = Parameters<Tell['people']>[0] & { readonly groups: readonly string[] };
+
 /** People whom one answer is about. */
 const ANSWER_MAX = 500;
 
 /** How people want to be seen, and who is there. */
 export function createStatuses(dependencies: Dependencies) {
-  const { models, clock, presence, blocks, budget, entrance, access, community, tell } = dependencies;
+  const { models, clock, logger, presence, emitter, blocks } = dependencies;
+  const { budget, coalescer, entrance, access, community, tell } = dependencies;
+
+  const nowIso = (): string => new Date(clock.now()).toISOString();
 
   /** Of people of whom the caller may know; those between whom and the caller there is a block are left out. */
   const look = async (caller: UserCaller, ids: readonly string[]): Promise<PersonPresence[]> => {
@@ -46,34 +61,63 @@ export function createStatuses(dependencies: Dependencies) {
   const askedFor = async (principal: Principal, asked: z.output<typeof communityPayloads.online>) => {
     if ('chatId' in asked) {
       const { caller, chat } = await access.open(principal, asked.chatId);
+      await budget.pay(principal, { examined: Math.min(chat.participants.length, ANSWER_MAX) });
       return { caller, ids: chat.participants.map((id) => id.toHexString()).filter((id) => id !== caller.id) };
     }
     const caller = await entrance.userOf(principal);
-    return { caller, ids: [...(await community.among(caller, asked.userIds))] };
+    const { known, examined } = await community.among(caller, asked.userIds);
+    await budget.pay(principal, { examined: examined + known.size });
+    return { caller, ids: [...known] };
+  };
+
+  /** Users and groups to notify of a change of the caller, without users with a block. */
+  const readAudience = async (caller: UserCaller): Promise<Audience> => {
+    const [{ userIds }, blocked] = await Promise.all([community.of(caller.id), blocks.all(caller._id, caller.blocked)]);
+    return { userIds, groups: caller.groups, except: [caller.id, ...blocked] };
+  };
+
+  const payFor = (principal: Principal, { userIds, groups }: Audience): Promise<void> => {
+    const sizes = groups.map((type) => emitter.sizeHere([chatNamespace], rooms.group(type)));
+    return budget.pay(principal, { receivers: sizes.reduce((sum, size) => sum + size, userIds.length) });
+  };
+
+  const send = (audience: Audience, userId: string, { presenceStatus, lastSeen }: Status): void => {
+    const payload = { userId, status: presenceStatus, lastSeen: lastSeen.toISOString(), timestamp: nowIso() };
+    tell.people(audience, { event: 'presence:status_changed', payload });
+  };
+
+  /** Sends the stored status. */
+  const tellStored = async (principal: Principal): Promise<void> => {
+    try {
+      const caller = await entrance.userOf(principal);
+      const [stored, audience] = await Promise.all([
+        models.User.findById(caller._id, { presenceStatus: 1, lastSeen: 1 }).lean<Partial<Status>>(),
+        readAudience(caller),
+      ]);
+      const { presenceStatus, lastSeen } = stored ?? {};
+      if (presenceStatus != null && lastSeen != null) send(audience, caller.id, { presenceStatus, lastSeen });
+    } catch (error) {
+      logger.warn({ err: error }, 'community: notifying of a status failed');
+    }
   };
 
   return {
     look,
 
-    async update(principal: Principal, status: NonNullable<User['presenceStatus']>): Promise<PersonPresence> {
+    async update(principal: Principal, presenceStatus: Status['presenceStatus']): Promise<PersonPresence> {
       await budget.spend('status', principal);
       const caller = await entrance.userOf(principal);
-      const now = new Date(clock.now());
-      await models.User.updateOne(
-        { _id: caller._id },
-        { presenceStatus: status, lastSeen: now },
-        { timestamps: false },
-      );
-      const lastSeen = now.toISOString();
-      const [{ userIds }, blocked] = await Promise.all([
-        community.of(caller.id),
-        blocks.all(caller._id, caller.blocked),
-      ]);
-      tell.people(
-        { userIds, groups: caller.groups, except: [caller.id, ...blocked] },
-        { event: 'presence:status_changed', payload: { userId: caller.id, status, lastSeen, timestamp: lastSeen } },
-      );
-      return { userId: caller.id, status, lastSeen };
+      const key = `status ${caller.id}`;
+      // What is sent later reads it itself.
+      const audience = coalescer.isNew(key) ? await readAudience(caller) : undefined;
+      if (audience !== undefined) await payFor(principal, audience);
+      const lastSeen = new Date(clock.now());
+      await models.User.updateOne({ _id: caller._id }, { presenceStatus, lastSeen }, { timestamps: false });
+      await coalescer.offer(key, {
+        now: async () => send(audience ?? (await readAudience(caller)), caller.id, { presenceStatus, lastSeen }),
+        later: () => tellStored(principal),
+      });
+      return { userId: caller.id, status: presenceStatus, lastSeen: lastSeen.toISOString() };
     },
 
     async getOnline(principal: Principal, asked: z.output<typeof communityPayloads.online>) {

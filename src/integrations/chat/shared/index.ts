@@ -57,6 +57,12 @@ export function createChats(
     listener: watch.listener,
     onSocketPresent: presence.present,
     onUserOffline: ({ userId }) => presence.offline(userId),
-    start: watch.start,
+    start() {
+      const end = watch.start();
+      return async () => {
+        await presence.flush();
+        await end();
+      };
+    },
   };
 }

@@ -3,6 +3,7 @@ import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Clock } from '../../../platform/clock.js';
+import type { Work } from '../../../realtime/work.js';
 import { type Blocks, blockedUser, ChatError, isSameAccount, type People } from '../shared/index.js';
 import { type ConversationAccess, complete, ensureOpen, isAgentOf, type UserAccess } from './access.js';
 import { createShow } from './conversations.js';
@@ -15,11 +16,12 @@ interface Dependencies {
   blocks: Blocks;
   access: ConversationAccess;
   publisher: Publisher;
+  work: Work;
   clock: Clock;
 }
 
 /** Assigns and closes conversations. Each change is one atomic write, so one of several concurrent changes wins. */
-export function createAssignment({ models, people, blocks, access, publisher, clock }: Dependencies) {
+export function createAssignment({ models, people, blocks, access, publisher, work, clock }: Dependencies) {
   const { SupportConversation: Conversation } = models;
   const show = createShow(models);
 
@@ -49,6 +51,10 @@ export function createAssignment({ models, people, blocks, access, publisher, cl
     return wire;
   };
 
+  /** Before a change, for the events about it. */
+  const pay = (principal: Principal, { audience, conversation }: UserAccess): Promise<void> =>
+    work.pay(principal, { receivers: audience.rooms.length + publisher.agentsHere(conversation.departmentId) });
+
   const tellAssigned = (changed: Changed): Promise<WireConversation> => {
     const assignedBy = changed.opened.caller.id;
     const assignedTo = changed.conversation.assignedTo?.toHexString();
@@ -77,6 +83,7 @@ export function createAssignment({ models, people, blocks, access, publisher, cl
       ensureAgentOf(opened);
       ensureOpen(opened.conversation);
       const assignedTo = await ensureAgent(opened, agentId);
+      await pay(principal, opened);
       const assigned = await change(opened.conversation._id, NOT_CLOSED, { assignedTo });
       if (assigned === null) throw new ChatError('CONFLICT', 'The conversation is closed');
       return tellAssigned({ opened, conversation: assigned });
@@ -88,6 +95,7 @@ export function createAssignment({ models, people, blocks, access, publisher, cl
       ensureAgentOf(opened);
       ensureOpen(opened.conversation);
       const { _id } = opened.caller;
+      await pay(principal, opened);
       const claimed = await change(opened.conversation._id, { ...NOT_CLOSED, assignedTo: null }, { assignedTo: _id });
       if (claimed !== null) return tellAssigned({ opened, conversation: claimed });
       const { conversation } = await access.openAsUser(principal, conversationId);
@@ -102,6 +110,7 @@ export function createAssignment({ models, people, blocks, access, publisher, cl
     /** Closes a conversation. Idempotent; a repeated call sends no event. */
     async close(principal: Principal, { conversationId }: { conversationId: string }): Promise<WireConversation> {
       const opened = await access.openAsUser(principal, conversationId);
+      await pay(principal, opened);
       const closed = await change(opened.conversation._id, NOT_CLOSED, { status: 'closed' });
       const who = { closedBy: opened.caller.id };
       if (closed !== null) return tell({ opened, conversation: closed }, 'conversation_closed', who);

@@ -8,6 +8,7 @@ import type { Principal } from '../../../auth/principal.js';
 import { readDocument, storedValue } from '../../../models/index.js';
 import type { Clock } from '../../../platform/clock.js';
 import { comparePlaces, type KeysetPlace, placeOfTime, readAfter } from '../../../platform/mongo/keyset.js';
+import type { Work } from '../../../realtime/work.js';
 import {
   blockedUser,
   ChatError,
@@ -30,6 +31,7 @@ interface Dependencies {
   people: People;
   access: ConversationAccess;
   publisher: Publisher;
+  work: Work;
   clock: Clock;
 }
 
@@ -52,7 +54,7 @@ export function createShow({ SupportMessage: Message }: Pick<Models, 'SupportMes
 }
 
 /** Creates and lists conversations. */
-export function createConversations({ models, entrance, people, access, publisher, clock }: Dependencies) {
+export function createConversations({ models, entrance, people, access, publisher, work, clock }: Dependencies) {
   const { SupportConversation: Conversation } = models;
   const show = createShow(models);
 
@@ -122,13 +124,14 @@ export function createConversations({ models, entrance, people, access, publishe
    * @returns `isCut` if so many were skipped that there may be more
    */
   const readOpen = async (
-    caller: UserCaller,
+    { principal, caller }: { principal: Principal; caller: UserCaller },
     bases: readonly Base[],
     { place, limit }: KeysetRange,
   ): Promise<{ found: SupportConversation[]; isCut: boolean }> => {
     const open: SupportConversation[] = [];
     let from = place;
     for (let reads = 0; reads < READS_MAX; reads += 1) {
+      await work.pay(principal, { rows: bases.length * limit });
       const next = await readNext(bases, { place: from, limit });
       const opened = await access.openTo(caller, next.map(toConversation));
       open.push(...opened.map(({ conversation }) => conversation));
@@ -147,6 +150,7 @@ export function createConversations({ models, entrance, people, access, publishe
       const caller = await entrance.userOf(principal);
       const department = await findDepartment(data.departmentId);
       const participants = await ensurePeople(caller, data.participants, department?.members ?? []);
+      await work.pay(principal, { receivers: participants.length + publisher.agentsHere(department?._id ?? null) });
       const now = new Date(clock.now());
       const conversation: SupportConversation = {
         _id: new Types.ObjectId(),
@@ -182,7 +186,7 @@ export function createConversations({ models, entrance, people, access, publishe
         findCursor(principal, before),
       ]);
       const bases = owned.map((own) => ({ ...own, ...(status === undefined ? {} : { status }) }));
-      const { found, isCut } = await readOpen(caller, bases, { place: cursor, limit: limit + 1 });
+      const { found, isCut } = await readOpen({ principal, caller }, bases, { place: cursor, limit: limit + 1 });
       const { items, hasMore } = toPage(await show.all(found), limit);
       return { conversations: items.filter(({ _id }) => _id !== ''), hasMore: hasMore || isCut };
     },
@@ -194,6 +198,7 @@ export function createConversations({ models, entrance, people, access, publishe
         models.Department.find({}, { name: 1 }).sort({ name: 1 }).limit(DEPARTMENTS_MAX).lean<Department[]>(),
         models.Department.find({ members: caller._id }, { _id: 1 }).lean<Department[]>(),
       ]);
+      await work.pay(principal, { rows: all.length });
       const ownIds = new Set(own.map(({ _id }) => _id.toHexString()));
       const departments = all.map(({ _id, name }) => {
         const id = _id.toHexString();

@@ -5,6 +5,7 @@ import type { supportFile, supportPayloads } from '#shared/contracts/support-par
 import type { SupportFile } from '#shared/models/support-message.js';
 import type { Principal } from '../../../auth/principal.js';
 import { invalid } from '../../../errors.js';
+import type { Work } from '../../../realtime/work.js';
 import { ChatError, type Entrance } from '../shared/index.js';
 import { type Access, type ConversationAccess, ensureHeard, ensureOpen } from './access.js';
 import { detectType, isImage } from './content-type.js';
@@ -40,12 +41,13 @@ interface Dependencies {
   send: Send;
   /** Of files. */
   meter: Meter;
+  work: Work;
   /** Maximum size of a file in bytes. */
   sizeMax: number;
 }
 
 /** Uploads and downloads of files. */
-export function createFiles({ findStored, access, entrance, store, send, meter, sizeMax }: Dependencies) {
+export function createFiles({ findStored, access, entrance, store, send, meter, work, sizeMax }: Dependencies) {
   let uploading = 0;
   const uploadingOf = new Map<string, number>();
 
@@ -57,14 +59,14 @@ export function createFiles({ findStored, access, entrance, store, send, meter, 
   };
 
   /** Runs an upload if there is room for it. @throws ChatError `UNAVAILABLE` */
-  const withRoom = async <T>(owner: string, bytes: number, work: () => Promise<T>): Promise<T> => {
+  const withRoom = async <T>(owner: string, bytes: number, task: () => Promise<T>): Promise<T> => {
     const own = (uploadingOf.get(owner) ?? 0) + bytes;
     if (uploading + bytes > UPLOADS_MAX * sizeMax || own > UPLOADS_OF_ONE_MAX * sizeMax) {
       throw new ChatError('UNAVAILABLE', 'Too many files at the moment', { retryAfterMs: 1000 });
     }
     occupy(owner, bytes);
     try {
-      return await work();
+      return await task();
     } finally {
       occupy(owner, -bytes);
     }
@@ -150,6 +152,7 @@ export function createFiles({ findStored, access, entrance, store, send, meter, 
         throw error instanceof ChatError && error.code === 'NOT_FOUND' ? notFound() : error;
       });
       const { filename: name, length: size, metadata } = file;
+      await work.pay(principal, { bytes: size });
       return { name, size, type: metadata.type, content: () => store.read(file._id) };
     },
   };

@@ -73,12 +73,7 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
       mountEvents(support, createHandlers(services), { namespaces: [chatNamespace], replyFormat: supportReplyFormat }),
     ],
     routes: mountRoutes(support, createRoutes(services, context.limiter), {
-      async authenticate(request) {
-        const principal = await entrance.authenticateRequest(request);
-        // Events and REST calls of a user count together.
-        await context.limiter.consume('events', ownRoomOf(toIdentity(principal)), config.sockets.limit);
-        return principal;
-      },
+      authenticate: entrance.authenticateRequest,
       toFailure: toRequestFailure,
     }),
     listener,

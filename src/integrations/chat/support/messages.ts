@@ -5,6 +5,7 @@ import type { SupportMessage } from '#shared/models/support-message.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Clock } from '../../../platform/clock.js';
 import { createKeyedMutex } from '../../../platform/keyed-mutex.js';
+import type { Work } from '../../../realtime/work.js';
 import { ChatError } from '../shared/index.js';
 import { type Access, type ConversationAccess, ensureHeard, toId } from './access.js';
 import type { FileStore } from './file-store.js';
@@ -23,6 +24,7 @@ interface Dependencies {
   log: SupportLog;
   reads: Reads;
   files: FileStore;
+  work: Work;
   clock: Clock;
   /** How long a change of a message may wait for earlier ones. */
   turnWaitMs: number;
@@ -30,12 +32,12 @@ interface Dependencies {
 
 /** Reads messages, and changes those of the caller. */
 export function createMessages(dependencies: Dependencies) {
-  const { models, access, publisher, log, reads, files, clock, turnWaitMs } = dependencies;
+  const { models, access, publisher, log, reads, files, work, clock, turnWaitMs } = dependencies;
   const { SupportMessage: Message } = models;
   const mutex = createKeyedMutex({ clock, waitMs: turnWaitMs });
 
   /** Changes of one message on this node are stored and sent in the order of their arrival. */
-  const change = <T>(messageId: string, work: () => Promise<T>): Promise<T> => mutex.run([toId(messageId)], work);
+  const change = <T>(messageId: string, task: () => Promise<T>): Promise<T> => mutex.run([toId(messageId)], task);
 
   /** A message of the caller that is not deleted. */
   const ownMessage = ({ caller, conversation }: Access, messageId: string) => ({
@@ -50,6 +52,7 @@ export function createMessages(dependencies: Dependencies) {
     /** A page of messages, oldest first, and the read positions of participants without a block with the caller. */
     async list(principal: Principal, { conversationId, before, after, limit }: Payloads['messages']) {
       const { conversation, blocked } = await access.open(principal, conversationId);
+      await work.pay(principal, { rows: limit });
       const { _id: parent } = conversation;
       await log.adopt(parent);
       const [reading, lower, upper] = await Promise.all([
@@ -62,6 +65,7 @@ export function createMessages(dependencies: Dependencies) {
       const found = await log.read({ parent, after: lower, before: upper, first, limit: limit + 1 });
       const { items, hasMore } = toPage(found.map(toWireMessage), limit);
       const shown = items.filter(({ _id }) => _id !== '');
+      await work.pay(principal, { examined: reading.length });
       const shownReads = reading.filter(({ readBy }) => !blocked.has(readBy));
       return { messages: isForward ? shown : shown.reverse(), hasMore, reads: shownReads };
     },
@@ -71,6 +75,7 @@ export function createMessages(dependencies: Dependencies) {
       change(messageId, async () => {
         const opened = await access.open(principal, conversationId);
         ensureHeard(opened);
+        await work.pay(principal, { receivers: opened.audience.rooms.length });
         const edited = await Message.findOneAndUpdate(
           ownMessage(opened, messageId),
           { $set: { content, editedAt: new Date(clock.now()) } },
@@ -86,6 +91,7 @@ export function createMessages(dependencies: Dependencies) {
     remove: (principal: Principal, { conversationId, messageId }: Payloads['remove']): Promise<void> =>
       change(messageId, async () => {
         const opened = await access.open(principal, conversationId);
+        await work.pay(principal, { receivers: opened.audience.rooms.length });
         const before = await Message.findOneAndUpdate(
           ownMessage(opened, messageId),
           { $set: { isDeleted: true, content: '', metadata: null, file: null } },

@@ -1,3 +1,4 @@
+import type { Types } from 'mongoose';
 import { chatNamespace, departmentNamespace } from '#shared/contracts/namespaces.js';
 import type { Emitter, OutgoingEvent } from '../../../realtime/emitter.js';
 import { rooms } from '../../../realtime/rooms.js';
@@ -12,6 +13,8 @@ export interface Publisher {
   others(audience: Audience, person: Identity, outgoing: OutgoingEvent): void;
   /** The agents connected to a department. `except`: users to leave out. */
   department(departmentId: string, outgoing: OutgoingEvent, except?: readonly string[]): void;
+  /** How many sockets of this node have a department open. */
+  agentsHere(departmentId: Types.ObjectId | null): number;
 }
 
 export function createPublisher(emitter: Emitter): Publisher {
@@ -25,5 +28,7 @@ export function createPublisher(emitter: Emitter): Publisher {
       const target = { namespaces: [departmentNamespace], rooms: [rooms.department(departmentId)] };
       emitter.emit(except === undefined ? target : { ...target, exceptRoom: except.map(rooms.user) }, outgoing);
     },
+    agentsHere: (departmentId) =>
+      departmentId === null ? 0 : emitter.sizeHere([departmentNamespace], rooms.department(departmentId.toHexString())),
   };
 }

@@ -7,6 +7,7 @@ import type { Principal } from '../../../auth/principal.js';
 import { toIdText } from '../../../models/index.js';
 import type { Clock } from '../../../platform/clock.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
+import type { Work } from '../../../realtime/work.js';
 import { isPositioned, type Place } from '../shared/index.js';
 import type { ConversationAccess } from './access.js';
 import type { SupportLog } from './log.js';
@@ -20,13 +21,14 @@ interface Dependencies {
   access: ConversationAccess;
   publisher: Publisher;
   log: SupportLog;
+  work: Work;
   clock: Clock;
 }
 
 type Reader = Pick<SupportRead, 'conversationId' | 'readerId' | 'readerType'>;
 type Progress = Pick<SupportRead, 'messageId' | 'position' | 'messageAt' | 'readAt'>;
 
-export function createReads({ models, access, publisher, log, clock }: Dependencies) {
+export function createReads({ models, access, publisher, log, work, clock }: Dependencies) {
   const { SupportRead: Read } = models;
 
   /** @returns whether the position moved */
@@ -51,6 +53,7 @@ export function createReads({ models, access, publisher, log, clock }: Dependenc
     /** Moves the read position to a message. Only a move forward is stored and sent. */
     async mark(principal: Principal, data: { conversationId: string; messageId: string }): Promise<void> {
       const { caller, conversation, audience } = await access.open(principal, data.conversationId);
+      await work.pay(principal, { receivers: audience.rooms.length });
       const message = await log.find(conversation._id, data.messageId);
       const reader = { conversationId: conversation._id, readerId: caller.id, readerType: caller.kind };
       const read = {

@@ -1,6 +1,7 @@
 import type { Principal } from '../../../auth/principal.js';
 import type { Clock } from '../../../platform/clock.js';
 import { rooms } from '../../../realtime/rooms.js';
+import type { Work } from '../../../realtime/work.js';
 import { type Access, type ConversationAccess, isNamed, toId } from './access.js';
 import { ownRoomOf } from './people.js';
 import type { Publisher } from './publisher.js';
@@ -8,6 +9,7 @@ import type { Publisher } from './publisher.js';
 interface Dependencies {
   access: ConversationAccess;
   publisher: Publisher;
+  work: Work;
   clock: Clock;
 }
 
@@ -15,7 +17,7 @@ interface Dependencies {
 type Enter = (room: string) => void;
 
 /** Opens and closes conversations. */
-export function createRoom({ access, publisher, clock }: Dependencies) {
+export function createRoom({ access, publisher, work, clock }: Dependencies) {
   const toPerson = ({ caller, conversation }: Access) => ({
     userId: caller.id,
     conversationId: conversation._id.toHexString(),
@@ -28,6 +30,7 @@ export function createRoom({ access, publisher, clock }: Dependencies) {
     async join(principal: Principal, conversationId: string, enter: Enter): Promise<void> {
       const opened = await access.open(principal, conversationId);
       const { caller, conversation, audience } = opened;
+      await work.pay(principal, { receivers: audience.rooms.length });
       if (caller.kind === 'visitor' || !isNamed(caller, conversation)) {
         enter(rooms.listener(conversation._id.toHexString(), ownRoomOf(caller)));
       }
@@ -38,6 +41,7 @@ export function createRoom({ access, publisher, clock }: Dependencies) {
     async leave(principal: Principal, conversationId: string, leave: Enter): Promise<void> {
       if (principal.kind === 'user') leave(rooms.listener(toId(conversationId), rooms.user(principal.userId)));
       const opened = await access.open(principal, conversationId);
+      await work.pay(principal, { receivers: opened.audience.rooms.length });
       publisher.others(opened.audience, opened.caller, { event: 'user_left', payload: toPerson(opened) });
     },
 

@@ -1,14 +1,16 @@
 import { Types } from 'mongoose';
+import { amountsOfMessage } from '#shared/contracts/costs.js';
 import type { SupportFile, SupportMessage } from '#shared/models/support-message.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Clock } from '../../../platform/clock.js';
 import { createKeyedMutex } from '../../../platform/keyed-mutex.js';
+import type { Work } from '../../../realtime/work.js';
 import { isPositioned } from '../shared/index.js';
 import { type Access, type ConversationAccess, ensureHeard, ensureOpen, toId } from './access.js';
 import type { LastMessages } from './last-messages.js';
 import { type createFindSaid, type SupportLog, toEvent } from './log.js';
 import type { Meter } from './meter.js';
-import { type Identity, ownRoomOf, toIdentity } from './people.js';
+import { ownRoomOf, toIdentity } from './people.js';
 import { toWireMessage, type WireMessage } from './to-wire.js';
 
 /** A message to send. */
@@ -35,6 +37,7 @@ interface Dependencies {
   lastMessages: LastMessages;
   /** Of messages. */
   meter: Meter;
+  work: Work;
   clock: Clock;
   /** How long a message may wait for its sender's earlier messages. */
   turnWaitMs: number;
@@ -47,7 +50,16 @@ interface Dependencies {
  * A retry is answered with the stored message; limits and the state of the conversation apply to new messages. The stored
  * message is looked for only after a check failed or the unique index refused the new one, so it costs new messages nothing.
  */
-export function createSend({ access, log, findStored, lastMessages, meter, clock, turnWaitMs }: Dependencies): Send {
+export function createSend({
+  access,
+  log,
+  findStored,
+  lastMessages,
+  meter,
+  work,
+  clock,
+  turnWaitMs,
+}: Dependencies): Send {
   const mutex = createKeyedMutex({ clock, waitMs: turnWaitMs });
 
   /** @returns the stored message for a retry. @throws ChatError if the message is refused */
@@ -68,6 +80,7 @@ export function createSend({ access, log, findStored, lastMessages, meter, clock
     try {
       ensureOpen(opened.conversation);
       ensureHeard(opened);
+      await work.pay(principal, amountsOfMessage(opened.audience.rooms.length));
       return { opened };
     } catch (refusal) {
       const stored = await find(opened);
@@ -77,13 +90,18 @@ export function createSend({ access, log, findStored, lastMessages, meter, clock
     }
   };
 
-  const store = async (identity: Identity, draft: Draft, { caller, conversation }: Access) => {
+  const store = async (principal: Principal, draft: Draft, access: Access) => {
+    const { caller, conversation } = access;
+    const identity = toIdentity(principal);
     const newest = { position: conversation.lastPosition ?? 0, at: conversation.lastMessageAt };
     const stamp = { _id: new Types.ObjectId(), timestamp: new Date(clock.now()), senderName: caller.name };
     const message = toMessage(draft, { ...stamp, ...senderOf({ caller, conversation }) });
     const parent = conversation._id.toHexString();
     const stored = await log.add({ message, parent, newest, sender: ownRoomOf(identity) });
-    if (!stored.isNew) await meter.refund(identity);
+    if (!stored.isNew) {
+      await meter.refund(identity);
+      await work.settle(principal, { paid: amountsOfMessage(access.audience.rooms.length), done: {} });
+    }
     return stored;
   };
 
@@ -95,7 +113,7 @@ export function createSend({ access, log, findStored, lastMessages, meter, clock
       const { opened, stored } = await check(principal, draft);
       if (stored !== undefined) return { opened, storing: Promise.resolve({ message: stored, isNew: false }) };
       await turn;
-      return { opened, storing: store(identity, draft, opened) };
+      return { opened, storing: store(principal, draft, opened) };
     });
     const { message, isNew } = await storing;
     const wire = toWireMessage(message);

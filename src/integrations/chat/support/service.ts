@@ -22,7 +22,7 @@ const UPLOADS = { points: 20, windowMs: 60_000 };
 export type SupportServices = ReturnType<typeof createSupportServices>;
 
 export function createSupportServices(context: Context, { entrance, people, blocks }: ChatServices) {
-  const { models, clock, logger, emitter, limiter } = context;
+  const { models, clock, logger, emitter, limiter, work } = context;
   const { messageLimit, fileMaxBytes, fileQuotaBytes, unsentFileTtlMs } = context.config.support;
   const { turnWaitMs } = context.config.sockets;
   const access = createAccess({ models, entrance, blocks });
@@ -30,7 +30,7 @@ export function createSupportServices(context: Context, { entrance, people, bloc
   const log = createSupportLog(context);
   const findStored = createFindSaid(models);
   const files = createFileStore({ models, clock, logger, quotaBytes: fileQuotaBytes, unsentTtlMs: unsentFileTtlMs });
-  const reads = createReads({ models, access, publisher, log, clock });
+  const reads = createReads({ models, access, publisher, log, work, clock });
   const lastMessages = createLastMessages({ models, logger });
   const send = createSend({
     access,
@@ -38,6 +38,7 @@ export function createSupportServices(context: Context, { entrance, people, bloc
     findStored,
     lastMessages,
     meter: createMeter(limiter, 'support:message', messageLimit),
+    work,
     clock,
     turnWaitMs,
   });
@@ -48,16 +49,17 @@ export function createSupportServices(context: Context, { entrance, people, bloc
     log,
     reads,
     send,
-    room: createRoom({ access, publisher, clock }),
-    typing: createConversationTyping({ access, publisher, clock, logger }),
-    messages: createMessages({ models, access, publisher, log, reads, files, clock, turnWaitMs }),
-    conversations: createConversations({ models, entrance, people, access, publisher, clock }),
-    assignment: createAssignment({ models, people, blocks, access, publisher, clock }),
+    room: createRoom({ access, publisher, work, clock }),
+    typing: createConversationTyping({ access, publisher, work, clock, logger }),
+    messages: createMessages({ models, access, publisher, log, reads, files, work, clock, turnWaitMs }),
+    conversations: createConversations({ models, entrance, people, access, publisher, work, clock }),
+    assignment: createAssignment({ models, people, blocks, access, publisher, work, clock }),
     files: createFiles({
       findStored,
       access,
       entrance,
       meter: createMeter(limiter, 'support:file', UPLOADS),
+      work,
       store: files,
       send,
       sizeMax: fileMaxBytes,

@@ -1,6 +1,7 @@
 import type { Principal } from '../../../auth/principal.js';
 import type { Clock } from '../../../platform/clock.js';
 import type { Logger } from '../../../platform/logger.js';
+import type { Work } from '../../../realtime/work.js';
 import { createTyping } from '../shared/index.js';
 import { type Access, type ConversationAccess, ensureHeard, toId } from './access.js';
 import { type Identity, toIdentity } from './people.js';
@@ -9,6 +10,7 @@ import type { Publisher } from './publisher.js';
 interface Dependencies {
   access: ConversationAccess;
   publisher: Publisher;
+  work: Work;
   clock: Clock;
   logger: Logger;
 }
@@ -22,7 +24,7 @@ interface Actor {
 /**
  * Sends typing events. The receivers are read again for the end event, so that it does not reach removed users.
  */
-export function createConversationTyping({ access, publisher, clock, logger }: Dependencies) {
+export function createConversationTyping({ access, publisher, work, clock, logger }: Dependencies) {
   const typing = createTyping(clock);
   const ending = new Set<Promise<void>>();
 
@@ -53,6 +55,7 @@ export function createConversationTyping({ access, publisher, clock, logger }: D
         const opened = await access.open(principal, conversationId);
         ensureHeard(opened);
         const { caller, audience } = opened;
+        await work.pay(principal, { receivers: 2 * audience.rooms.length });
         if (!typist.begin(() => end(conversationId, identity, opened))) return;
         const payload = { userId: caller.id, userName: caller.name, conversationId };
         publisher.others(audience, identity, { event: 'user_typing', payload });

@@ -1,0 +1,67 @@
+import type { Clock } from './clock.js';
+
+/** How a change is sent. Neither may throw or reject. */
+export interface Notice {
+  /** Sends the change. */
+  now(): void | Promise<void>;
+  /** Sends the state at the time of the call, which another node or a later change may have decided. */
+  later(): void | Promise<void>;
+}
+
+/** Sends the first change of a burst at once, and after each window the state that the changes since have led to. */
+export interface Coalescer {
+  /** Whether an {@link offer} would send once more. Otherwise what is due anyway covers it. */
+  isNew(key: string): boolean;
+  /** To be called when the change is stored. @returns resolves when what is sent at once has been sent */
+  offer(key: string, notice: Notice): Promise<void>;
+  /** Sends what is due. */
+  flush(): Promise<void>;
+}
+
+/**
+ * With several nodes each has windows of its own. The last that is sent is right all the same: every change is followed by a
+ * notice of its node, which sends the change itself or reads the state after it.
+ * @param windowMs of several changes of one key within this time the last state is sent
+ */
+export function createCoalescer({ clock, windowMs }: { clock: Clock; windowMs: number }): Coalescer {
+  /** What is due at the end of each open window. */
+  const windows = new Map<string, Pick<Notice, 'later'> | undefined>();
+
+  /** Sends, and opens a window that ends after its time and not before the sending: what is sent later must arrive later. */
+  const begin = (key: string, send: () => void | Promise<void>): void | Promise<void> => {
+    windows.set(key, undefined);
+    const sending = send();
+    let isElapsed = false;
+    let isSent = sending === undefined;
+    clock.after(windowMs, () => {
+      isElapsed = true;
+      if (isSent) end(key);
+    });
+    void sending?.then(() => {
+      isSent = true;
+      if (isElapsed) end(key);
+    });
+    return sending;
+  };
+  const end = (key: string): void => {
+    const due = windows.get(key);
+    if (due === undefined) windows.delete(key);
+    else void begin(key, due.later);
+  };
+
+  return {
+    isNew: (key) => windows.get(key) === undefined,
+    async offer(key, notice) {
+      if (windows.has(key)) {
+        windows.set(key, notice);
+        return;
+      }
+      await begin(key, notice.now);
+    },
+    async flush() {
+      const due = [...windows.values()];
+      for (const key of windows.keys()) windows.set(key, undefined);
+      await Promise.all(due.map((notice) => notice?.later()));
+    },
+  };
+}
