@@ -5,6 +5,9 @@ import type { Log, Outcome } from './log.js';
 import type { Mailboxes } from './mailboxes.js';
 import type { PushStore } from './push/store.js';
 
+/** How long acknowledgements are collected before they are written. */
+export const FLUSH_DELAY_MS = 30;
+
 /** What is to be written of a cursor. */
 export interface CursorChange {
   readonly cursor: Cursor;
@@ -102,14 +105,24 @@ export function highest(one: Readonly<Record<string, number>>, other: Readonly<R
   return result;
 }
 
-/** Outcomes of the same time and reason are one update. */
+/**
+ * Outcomes that are one update: acknowledgements that were gathered for one write count as of the last one's time, expirations
+ * of the same time and reason.
+ */
 function toGroups(outcomes: readonly EntryOutcome[]): Outcome[] {
-  const groups = new Map<string, Outcome & { positions: number[] }>();
+  const groups = new Map<string, Outcome & { positions: number[]; from: number; at: number }>();
+  const results: Outcome[] = [];
   for (const { entry, at, expiry } of outcomes) {
-    const key = `${at} ${expiry ?? ''}`;
-    const group = groups.get(key) ?? { positions: [], at, ...(expiry && { expiry }) };
-    group.positions.push(entry.position);
-    groups.set(key, group);
+    const key = expiry === undefined ? '' : `${at} ${expiry}`;
+    const group = groups.get(key);
+    if (group !== undefined && at - group.from <= FLUSH_DELAY_MS) {
+      group.positions.push(entry.position);
+      group.at = Math.max(group.at, at);
+    } else {
+      const fresh = { positions: [entry.position], from: at, at, ...(expiry && { expiry }) };
+      groups.set(key, fresh);
+      results.push(fresh);
+    }
   }
-  return [...groups.values()];
+  return results;
 }

@@ -1,12 +1,10 @@
 import type { ExpiryReason } from '#shared/models/delivery.js';
 import type { Logger } from '../../platform/logger.js';
 import { type AckedByNamespace, isAcked, merge } from './acked.js';
-import { type CursorWriter, highest } from './cursor-writer.js';
+import { type CursorWriter, FLUSH_DELAY_MS, highest } from './cursor-writer.js';
 import type { Entry } from './entry.js';
 import type { Device } from './mailboxes.js';
 
-/** How long acknowledgements are collected before they are written. */
-const FLUSH_DELAY_MS = 30;
 /** When a failed write is repeated. */
 const RETRY_MS = 2000;
 /** Devices that one database call writes. */

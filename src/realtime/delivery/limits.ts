@@ -1,5 +1,6 @@
 import type { Clock } from '../../platform/clock.js';
 import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
+import type { Entry } from './entry.js';
 import type { Log } from './log.js';
 import {
   type Device,
@@ -12,8 +13,10 @@ import {
 import type { KeyedRecipient } from './message.js';
 import { toPendingFilter } from './pending.js';
 
-/** Queues are trimmed each time this share of the limit was stored. */
+/** Full queues are trimmed each time this share of the limit was stored. */
 const TRIMS_PER_LIMIT = 100;
+/** Recipients whose next trim is remembered. Beyond that the least recently trimmed one is forgotten. */
+const RECIPIENTS_MAX = 20_000;
 
 interface Dependencies {
   readonly mailboxes: Mailboxes;
@@ -30,6 +33,8 @@ export class QueueLimits {
   readonly #clock: Clock;
   readonly #max: number;
   readonly #trimEvery: number;
+  /** By recipient: no queue can exceed the limit before this position. The least recently trimmed one comes first. */
+  readonly #nextTrims = new Map<string, number>();
 
   constructor({ mailboxes, log, clock, max }: Dependencies) {
     this.#mailboxes = mailboxes;
@@ -40,15 +45,30 @@ export class QueueLimits {
   }
 
   /** Whether the queues of a recipient are to be trimmed when a position was stored. */
-  isDue(position: number): boolean {
-    return position > this.#max && position % this.#trimEvery === 0;
+  isDue({ recipient, position }: Pick<Entry, 'recipient' | 'position'>): boolean {
+    const next = this.#nextTrims.get(recipient.key);
+    return next === undefined ? position > this.#max && position % this.#trimEvery === 0 : position >= next;
   }
 
-  /** Trims every queue of a recipient. */
-  async trim(recipient: KeyedRecipient): Promise<void> {
+  /**
+   * Trims every queue of a recipient that exceeds the limit. A queue grows by one message for each position at most, so those
+   * that have room are not counted again before it can be used up.
+   * @param position the last one that is known to be stored
+   */
+  async trim(recipient: KeyedRecipient, position: number): Promise<void> {
+    // Until the queues are counted.
+    this.#planTrim(recipient, position + this.#trimEvery);
     const { devices, start } = await this.#mailboxes.get(recipient.key);
-    if (devices.length === 0) await this.#trimUnclaimed(recipient, start);
-    for (const { id } of devices) await this.trimDevice({ recipient, deviceId: id });
+    const queues = devices.length === 0 ? [{ id: '', start, acked: {} }] : devices;
+    let longest = 0;
+    for (const queue of queues) {
+      const waiting = await this.#count(queue, recipient);
+      longest = Math.max(longest, waiting);
+      if (waiting <= this.#max) continue;
+      if (devices.length === 0) await this.#trimUnclaimed(recipient, start);
+      else await this.trimDevice({ recipient, deviceId: queue.id });
+    }
+    this.#planTrim(recipient, position + Math.max(0, this.#max - longest) + this.#trimEvery);
   }
 
   /** Trims the queue of one device. @returns the device as it is stored then */
@@ -101,6 +121,18 @@ export class QueueLimits {
         // A device has connected, or another node has trimmed it.
         if (!isDuplicateKey(error)) throw error;
       });
+  }
+
+  #planTrim({ key }: KeyedRecipient, position: number): void {
+    this.#nextTrims.delete(key);
+    this.#nextTrims.set(key, position);
+    if (this.#nextTrims.size > RECIPIENTS_MAX) this.#nextTrims.delete(this.#nextTrims.keys().next().value as string);
+  }
+
+  /** How many messages wait for a device; those beyond the limit count as one. */
+  #count(device: Pick<StoredDevice, 'id' | 'start' | 'acked'>, recipient: KeyedRecipient): Promise<number> {
+    const filter = toPendingFilter(device, { recipient: recipient.key, now: this.#clock.now() });
+    return this.#log.collection.countDocuments(filter, { limit: this.#max + 1 });
   }
 
   /** The newest position that is beyond the limit; `undefined`: none is. */

@@ -64,8 +64,8 @@ export class Sender {
       result instanceof Error ? result : { entry: result, sockets: outboxes.offer(result) },
     );
     for (const notifications of toNotifications(entries)) bus.publish(NEW_ENTRIES_TOPIC, notifications);
-    const due = entries.filter(({ position }) => limits.isDue(position)).map(({ recipient }) => recipient);
-    for (const recipient of new Map(due.map((own) => [own.key, own])).values()) tasks.run(limits.trim(recipient));
+    const due = new Map(entries.flatMap((entry) => (limits.isDue(entry) ? [[entry.recipient.key, entry]] : [])));
+    for (const { recipient, position } of due.values()) tasks.run(limits.trim(recipient, position));
     return sent;
   }
 }

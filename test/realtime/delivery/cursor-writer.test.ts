@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest';
+import { type CursorChange, CursorWriter, FLUSH_DELAY_MS } from '../../../src/realtime/delivery/cursor-writer.js';
+import { withKey } from '../../../src/realtime/delivery/message.js';
+
+type Outcomes = CursorChange['outcomes'];
+interface Written {
+  readonly positions: readonly number[];
+  readonly at: number;
+  readonly expiry?: string;
+}
+
+/** What is written for outcomes of one device. */
+async function write(
+  outcomes: readonly (readonly [position: number, at: number, expiry?: 'ttl'])[],
+): Promise<Written[]> {
+  const written: Written[] = [];
+  const log = {
+    toOutcomeUpdate: (_recipient: string, _deviceId: string, outcome: Written) => outcome,
+    collection: { bulkWrite: async (updates: readonly Written[]) => void written.push(...updates) },
+  };
+  const writer = new CursorWriter({
+    ...{ log, mailboxes: {}, pushStore: { remove: async () => undefined }, onRemoved: async () => undefined },
+  } as unknown as ConstructorParameters<typeof CursorWriter>[0]);
+  const cursor = { device: { recipient: withKey({ site: '', userId: 'someone' }), deviceId: 'phone' } };
+  const all = outcomes.map(([position, at, expiry]) => ({
+    ...{ entry: { id: String(position), position, keepsReceipt: true, hasPush: false }, at },
+    ...(expiry && { expiry }),
+  }));
+  await writer.write([{ cursor, outcomes: all as unknown as Outcomes, isDirty: false } as unknown as CursorChange]);
+  return written.map(({ positions, at, expiry }) => ({ positions, at, ...(expiry && { expiry }) }));
+}
+
+test('acknowledgements that were collected for one write are one update, with the time of the last', async () => {
+  const outcomes = Array.from({ length: FLUSH_DELAY_MS }, (_, n) => [n + 1, 1000 + n] as const);
+  const positions = outcomes.map(([position]) => position);
+  expect(await write(outcomes)).toEqual([{ positions, at: 1000 + FLUSH_DELAY_MS - 1 }]);
+});
+
+test('acknowledgements that waited for the database keep their times', async () => {
+  expect(
+    await write([
+      [1, 1000],
+      [2, 1001],
+      [3, 3000],
+      [4, 3002],
+    ]),
+  ).toEqual([
+    { positions: [1, 2], at: 1001 },
+    { positions: [3, 4], at: 3002 },
+  ]);
+});
+
+test('expirations keep their exact times', async () => {
+  expect(
+    await write([
+      [1, 1000, 'ttl'],
+      [2, 1001],
+      [3, 1001, 'ttl'],
+      [4, 1001, 'ttl'],
+    ]),
+  ).toEqual([
+    { positions: [1], at: 1000, expiry: 'ttl' },
+    { positions: [2], at: 1001 },
+    { positions: [3, 4], at: 1001, expiry: 'ttl' },
+  ]);
+});
