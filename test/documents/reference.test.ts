@@ -95,6 +95,20 @@ describe('the reference has', () => {
     }
   });
 
+  test('the type of every field, where it has one', () => {
+    const rows = [
+      ...page.matchAll(/<td><code><span class="parent">([^<]*)<\/span>([^<]*)<\/code><\/td>\n<td>(.*?)<\/td>/g),
+    ];
+    expect(rows.length).toBeGreaterThan(500);
+    const untyped = rows.filter(([, , , type = '']) => /any value|undefined|\[object/.test(type));
+    expect(untyped.map(([, parents, name]) => `${parents}${name}`).sort()).toEqual([
+      'args',
+      'items[].payload',
+      'reason',
+    ]);
+    expect(textOf('type.TeamMessage')).toMatch(/UUID\s+text or null/);
+  });
+
   test('every field of every route', () => {
     const { paths } = JSON.parse(JSON.stringify(createOpenApi()));
     for (const methods of Object.values<

@@ -35,17 +35,24 @@ search.addEventListener('input', show);
 search.addEventListener('keydown', (event) => {
   const first = entries.find(({ element }) => !element.hidden);
   if (event.key === 'Enter' && first) location.hash = first.element.id;
-  if (event.key === 'Escape') { search.value = ''; show(); }
 });
+function showAll() { search.value = ''; show(); }
 document.addEventListener('keydown', (event) => {
+  if (event.key === 'Escape') showAll();
   const isTyping = /^(?:INPUT|TEXTAREA)$/.test(event.target.tagName);
   if (event.key !== '/' || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
   search.focus();
   search.select();
 });
-addEventListener('hashchange', () => {
-  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (target?.closest('[hidden]')) { search.value = ''; show(); target.scrollIntoView(); }
+// A link may lead to what the search has hidden.
+function reveal(hash) {
+  const target = document.getElementById(decodeURIComponent(hash.slice(1)));
+  if (target?.closest('[hidden]')) { showAll(); target.scrollIntoView(); }
+}
+addEventListener('hashchange', () => reveal(location.hash));
+document.addEventListener('click', (event) => {
+  const link = event.target.closest('a[href^="#"]');
+  if (link) reveal(link.hash);
 });
 `;

@@ -24,8 +24,14 @@ export function toType(schema: JsonSchema): Html {
   }
   if ('const' in schema) return toLiteral(schema['const']);
   if (Array.isArray(schema['enum'])) return join(schema['enum'].map(toLiteral), ' | ');
-  if (schema['type'] === 'array') return toArrayType(schema);
-  if (schema['type'] === 'object') return toObjectType(schema);
+  const { type } = schema;
+  if (Array.isArray(type))
+    return join(
+      type.map((one: unknown) => toType({ ...schema, type: one })),
+      ' or ',
+    );
+  if (type === 'array') return toArrayType(schema);
+  if (type === 'object') return toObjectType(schema);
   return html`${toWord(schema)}`;
 }
 
