@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Script } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { costs } from '#shared/contracts/costs.js';
 import { catalogue } from '#shared/contracts/errors.js';
 import { configuredNamespaces, publishedContracts, publishedNamespaces } from '#shared/contracts/index.js';
 import { createOpenApi } from '../../src/documents/open-api.js';
@@ -54,6 +55,7 @@ describe('the reference has', () => {
         ...Object.keys(routes).map((route) => `${name}.${route}`),
       ]),
       ...Object.keys(catalogue).map((code) => `error.${code}`),
+      ...Object.keys(costs).map((name) => `cost.${name}`),
     ];
     expect(expected.length).toBeGreaterThan(150);
     expect(expected.filter((id) => !ids.includes(id))).toEqual([]);
@@ -86,6 +88,7 @@ describe('the reference has', () => {
         const text = textOf(`${contract.name}.${id}`);
         expect(text, id).toContain(event.summary.replaceAll('`', ' ').split('  ')[0]?.slice(0, 20));
         for (const leaf of leavesOf([example?.payload, example?.answer])) expect(text, id).toContain(leaf);
+        if ('costs' in event) expect(text, id).toContain(`1 point and the work : ${event.costs?.join(', ')}`);
         if ('limit' in event && event.limit !== undefined) expect(text, id).toContain(String(event.limit.points));
       }
       for (const [name, example] of Object.entries(examples.routes)) {
@@ -101,11 +104,7 @@ describe('the reference has', () => {
     ];
     expect(rows.length).toBeGreaterThan(500);
     const untyped = rows.filter(([, , , type = '']) => /any value|undefined|\[object/.test(type));
-    expect(untyped.map(([, parents, name]) => `${parents}${name}`).sort()).toEqual([
-      'args',
-      'items[].payload',
-      'reason',
-    ]);
+    expect(untyped.map(([, parents, name]) => `${parents}${name}`).sort()).toEqual(['args', 'items[].payload']);
     expect(textOf('type.TeamMessage')).toMatch(/UUID\s+text or null/);
   });
 

@@ -35,7 +35,7 @@ export function createEntries({ toSchema }: SchemaWriter) {
     schema === undefined ? undefined : html`<h4>${title}</h4>${toFields(toSchema(schema))}`;
 
   function ofClient(contract: Contract, name: string, event: ClientEvent, example: EventExample = {}): Entry {
-    const { summary, payload, takesAllArguments, takesBinary, answer, scopes, limit, isEchoed } = event;
+    const { summary, payload, takesAllArguments, takesBinary, answer, scopes, limit, costs, isEchoed } = event;
     return toEntry('sent', {
       id: `${contract.name}.on.${name}`,
       name,
@@ -44,6 +44,7 @@ export function createEntries({ toSchema }: SchemaWriter) {
       facts: [
         scopes && fact('scope', scopes.length === 0 ? 'none' : scopes.join(' or ')),
         limit && fact('limit', toLimit(limit)),
+        toCost(costs),
         takesBinary === true ? html`<li>with one binary attachment</li>` : undefined,
         isEchoed === true ? html`<li>the answer also comes as an event of the same name</li>` : undefined,
       ],
@@ -84,6 +85,7 @@ export function createEntries({ toSchema }: SchemaWriter) {
       facts: [
         fact('called by', CALLERS[route.caller ?? 'backend']),
         route.status !== undefined && route.status !== 200 ? fact('status', String(route.status)) : undefined,
+        route.caller === 'user' ? toCost(route.costs) : undefined,
         route.takesForm === true ? html`<li>the body may be a form</li>` : undefined,
       ],
       tables: [
@@ -143,6 +145,10 @@ const CALLERS = {
 } as const;
 
 const fact = (name: string, value: string): Html => html`<li>${name} <b>${value}</b></li>`;
+
+/** What an event or call of a user costs; the kinds of work are explained in one place. */
+const toCost = (costs: ClientEvent['costs'] = []): Html =>
+  html`<li><a href="#limits">costs</a> <b>1 point${costs.length === 0 ? '' : ' and the work'}</b>${costs.length > 0 && `: ${costs.join(', ')}`}</li>`;
 
 const toLimit = ({ points, windowMs }: NonNullable<ClientEvent['limit']>): string =>
   `${points} in ${windowMs / 1000} s`;

@@ -3,7 +3,7 @@ import { publishedContracts, wireVersion } from '#shared/contracts/index.js';
 import { createSchemaWriter } from '../json-schema.js';
 import { createEntries, type Entry } from './entries.js';
 import { type Html, html, join, raw } from './html.js';
-import { sectionId, toErrors, toNamespaces, toTitle, toTypes } from './overview.js';
+import { sectionId, toErrors, toLimits, toNamespaces, toTitle, toTypes } from './overview.js';
 import { script } from './script.js';
 import { style } from './style.js';
 
@@ -39,8 +39,8 @@ export function createReference(): string {
 <p class="found" role="status"></p>
 <nav aria-label="Contents"><ul><li class="top"><a href="#namespaces">Namespaces</a></li></ul>
 ${sections.map(toNavigation)}
-<ul><li class="top"><a href="#errors">Errors</a></li><li class="top"><a href="#types">Types</a></li></ul></nav></div>
-<main id="content">${namespaces}${sections.map(toSection)}${toErrors(writer)}${toTypes(writer)}</main>
+<ul><li class="top"><a href="#limits">Limits</a></li><li class="top"><a href="#errors">Errors</a></li><li class="top"><a href="#types">Types</a></li></ul></nav></div>
+<main id="content">${namespaces}${sections.map(toSection)}${toLimits()}${toErrors(writer)}${toTypes(writer)}</main>
 </div>`;
   return html`<!doctype html>
 <html lang="en">

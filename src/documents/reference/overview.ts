@@ -1,3 +1,4 @@
+import { costs, UNITS_PER_POINT } from '#shared/contracts/costs.js';
 import { catalogue, type ErrorCode, remedies } from '#shared/contracts/errors.js';
 import {
   configuredNamespaces,
@@ -51,6 +52,20 @@ ${toExample('Refused connection', generalExample(replies.refusal))}
 ${toExample('Successful answer', toSuccessExample({}, replies.success().safeParse({ success: true }).success ? undefined : 'SUCCESS'))}
 ${toExample('Failed answer', generalExample(replies.failure))}</div></div></article>
 `;
+}
+
+/** What events cost, and what limits them. */
+export function toLimits(): Html {
+  const rows = Object.entries(costs).map(
+    ([name, { summary }]) => html`<tr id="cost.${name}" data-entry><td><code>${name}</code></td><td>${summary}</td></tr>
+`,
+  );
+  return html`<section aria-labelledby="limits"><h2 id="limits">Limits</h2>
+<p class="where">A user may use <code>EVENT_LIMIT</code> points in <code>EVENT_LIMIT_WINDOW_MS</code>. Each event or call costs
+1 point, and 1 more for every ${UNITS_PER_POINT} units of its work. Some events have a limit of their own beside that. Above a
+limit the answer is <a href="#error.RATE_LIMITED"><code>RATE_LIMITED</code></a>.</p>
+<div class="scroll"><table class="costs"><thead><tr><th scope="col">kind of work</th><th scope="col">units</th></tr></thead>
+<tbody>${rows}</tbody></table></div></section>`;
 }
 
 /** Every error code. */

@@ -58,6 +58,8 @@ td:first-child { overflow-wrap: anywhere; }
 th:first-child { width: 30%; }
 th:nth-child(2) { width: 30%; }
 .errors th:nth-child(n) { width: auto; }
+.costs { max-width: 46rem; }
+.where { max-width: 54rem; }
 td:last-child { white-space: pre-line; padding-right: 0; min-width: 9rem; }
 .parent { color: var(--muted); }
 .optional { color: var(--muted); font-size: 12px; font-style: italic; white-space: nowrap; }
