@@ -34,7 +34,7 @@ code, pre { font: 13px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu San
 .side .way { flex: none; width: 3.2em; color: var(--muted); font-size: 11px; line-height: 1.9; white-space: nowrap; }
 main { padding: 1.5rem 2rem 6rem; }
 h2 { font-size: 1.5rem; margin: 3rem 0 .3rem; padding-top: 1rem; border-top: 2px solid var(--line); }
-h2:first-child { margin-top: 0; border-top: 0; padding-top: 0; }
+section:first-child h2 { margin-top: 0; border-top: 0; padding-top: 0; }
 .where { color: var(--muted); margin: 0 0 1rem; }
 article { border-top: 1px solid var(--line); padding: 1.3rem 0 1rem; }
 .columns { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); gap: 0 2rem; }
@@ -57,7 +57,8 @@ th, td { padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); ver
 td:first-child { overflow-wrap: anywhere; }
 th:first-child { width: 30%; }
 th:nth-child(2) { width: 30%; }
-.errors th:nth-child(n) { width: auto; }
+.errors th:nth-child(n), .costs th:nth-child(n) { width: auto; }
+.errors td:first-child, .costs td:first-child { white-space: nowrap; }
 .costs { max-width: 46rem; }
 .where { max-width: 54rem; }
 td:last-child { white-space: pre-line; padding-right: 0; min-width: 9rem; }
