@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { createConnection } from 'mongoose';
 import { defineModels } from '#shared/models/index.js';
 import { readConfig } from '../src/config.js';
+import { createConnectionType } from '../src/library-internals/mongodb-connection.js';
 import { createAll, reviewIndexes } from '../src/platform/mongo/indexes/index.js';
 import { type IndexProblem, toMissing } from '../src/platform/mongo/indexes/report.js';
 import { toConnectOptions } from '../src/platform/mongo/options.js';
@@ -34,7 +35,10 @@ async function main(): Promise<number> {
   const target = parseMongoUrl(storage.mongodbUrl);
   const connection = createConnection();
   try {
-    await connection.openUri(target.url, { ...toConnectOptions(storage, target), autoIndex: false });
+    await connection.openUri(target.url, {
+      ...toConnectOptions({ ...storage, createConnectionType }, target),
+      autoIndex: false,
+    });
     const { missing, conflicts } = await reviewIndexes(connection, {
       models: defineModels(connection),
       ownsAll: false,

@@ -11,6 +11,7 @@ import type { Integration } from './framework/integration.js';
 import { beginPresence, createPresenceTracker } from './framework/presence-tracker.js';
 import { createIntegrations } from './integrations/index.js';
 import { createFrameGate } from './library-internals/frame-limit.js';
+import { createConnectionType } from './library-internals/mongodb-connection.js';
 import { createConnectionCheck, reportMissingServerParts } from './library-internals/private-parts.js';
 import { defineGatewayModels } from './models/index.js';
 import { boundLog } from './platform/bounded-log.js';
@@ -123,7 +124,8 @@ async function connectOutside(base: Base) {
   const { config, clock, logger, metrics, health, cleanup, pushAgent, startEmbedded: start } = base;
   const sender = await openPush(config.push, { clock, logger, agent: pushAgent });
   if (sender !== undefined) cleanup.add('push sender', sender.close);
-  const mongo = await connectMongo({ ...config.storage, startupTimeoutMs: config.startupTimeoutMs, logger, start });
+  const { storage, startupTimeoutMs } = config;
+  const mongo = await connectMongo({ ...storage, createConnectionType, startupTimeoutMs, logger, start });
   cleanup.add('database', mongo.close);
   const models = defineGatewayModels(mongo.connection, { logger, clock });
   const ownsAll = config.storage.mongodbUrl === undefined;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Connection, mongo as driver } from 'mongoose';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
+import { createConnectionType } from '../../src/library-internals/mongodb-connection.js';
 import { connectMongo } from '../../src/platform/mongo/connect.js';
 import { runTransaction } from '../../src/platform/mongo/transaction.js';
 import { startEmbeddedDatabase } from '../support/database.js';
@@ -25,6 +26,7 @@ async function startBreakable(): Promise<{ connection: Connection; cut: () => vo
   await new Promise<void>((resolve) => door.listen(path, resolve));
   onTestFinished(() => void door.close());
   const { connection, close } = await connectMongo({
+    createConnectionType,
     mongodbUrl: `mongodb://${encodeURIComponent(path)}/test?directConnection=true`,
     directory,
     ...{ startupTimeoutMs: 120_000, poolMax: 100, selectionTimeoutMs: 15_000, operationTimeoutMs: 20_000 },

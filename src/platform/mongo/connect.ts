@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { type Connection, createConnection } from 'mongoose';
 import { type EmbeddedDatabase, type EmbeddedOptions, startEmbedded } from '../../embedded/index.js';
 import type { Logger } from '../logger.js';
-import { type MongoLimits, toConnectOptions } from './options.js';
+import { type ConnectSettings, toConnectOptions } from './options.js';
 import { ensureServer } from './server.js';
 import { parseMongoUrl } from './url.js';
 
@@ -20,7 +20,7 @@ export interface Mongo {
 export type StartEmbedded = (options: EmbeddedOptions) => Promise<EmbeddedDatabase>;
 
 /** Options of {@link connectMongo}. */
-export interface MongoOptions extends MongoLimits {
+export interface MongoOptions extends ConnectSettings {
   readonly mongodbUrl: string | undefined;
   /** Parent directory of the embedded database's data. */
   readonly directory: string;

@@ -1,5 +1,4 @@
 import type { ConnectOptions } from 'mongoose';
-import { createConnectionType } from '../../library-internals/mongodb-connection.js';
 import type { MongoUrl } from './url.js';
 
 /** Time limits of the database, and the size of the connection pool. */
@@ -10,6 +9,12 @@ export interface MongoLimits {
   readonly selectionTimeoutMs: number;
   /** Time limit of one read or write in the database. */
   readonly operationTimeoutMs: number;
+}
+
+/** The options that {@link toConnectOptions} needs. */
+export interface ConnectSettings extends MongoLimits {
+  /** Creates the class of the driver's connections. */
+  readonly createConnectionType: (limits: { maxTimeMs: number }) => object;
 }
 
 /** Time beyond the operation's limit in which a live server replies. */
@@ -37,7 +42,7 @@ export const acknowledgedReadConcern = 'linearizable';
 
 /** The driver's options. Limits in the connection string take precedence. */
 export function toConnectOptions(
-  { poolMax, selectionTimeoutMs, operationTimeoutMs }: MongoLimits,
+  { poolMax, selectionTimeoutMs, operationTimeoutMs, createConnectionType }: ConnectSettings,
   { hasOption }: Pick<MongoUrl, 'hasOption'>,
 ): ConnectOptions {
   const limits = {

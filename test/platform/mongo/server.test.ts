@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { createConnectionType } from '../../../src/library-internals/mongodb-connection.js';
 import { connectMongo, type Mongo } from '../../../src/platform/mongo/connect.js';
 import { type EmbeddedTestDatabase, startEmbeddedDatabase } from '../../support/database.js';
 import { type Document, type MongoProxy, nameOf, startMongoProxy } from '../../support/mongo-proxy.js';
@@ -30,7 +31,14 @@ afterAll(async () => {
 /** Connects as a gateway does at its start. */
 async function start(mongodbUrl: string, startupTimeoutMs = 600): Promise<Mongo> {
   const logger = pino({ level: 'trace' }, { write: (line: string) => void logged.push(line) });
-  const mongo = await connectMongo({ ...limits, mongodbUrl, directory: database.directory, startupTimeoutMs, logger });
+  const mongo = await connectMongo({
+    ...limits,
+    createConnectionType,
+    mongodbUrl,
+    directory: database.directory,
+    startupTimeoutMs,
+    logger,
+  });
   opened.push(mongo);
   return mongo;
 }
