@@ -1,18 +1,18 @@
 import type { Namespace } from 'socket.io';
 
-/** What an adapter makes once for all receivers of a broadcast; the frame is missing for binary payloads. */
+/** Created by the adapter once for all receivers of a broadcast; without a frame for binary payloads. */
 interface BroadcastOptions {
   wsPreEncodedFrame?: Buffer[];
 }
 
-/** Not public; a broadcast works without our change, only slower, should it be renamed. */
+/** Private. If it is renamed, broadcasts are slower. */
 interface Encoding {
   _encode?(packet: unknown, options: BroadcastOptions): unknown;
 }
 
 /**
- * Makes the websocket frame of a broadcast one buffer. Socket.IO encodes it once for all receivers, but as two pieces,
- * head and payload, so that each receiver costs two writes that are gathered again; a third of the work of a fan-out.
+ * Joins the websocket frame of a broadcast into one buffer. Socket.IO encodes it once for all receivers, but as two buffers, head
+ * and payload, so each receiver costs two writes.
  */
 export function joinBroadcastFrames({ adapter }: Pick<Namespace, 'adapter'>): void {
   const encoding = adapter as unknown as Encoding;

@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { Socket } from 'socket.io';
 
-/** What is private to the libraries. Each part is looked for before it is touched, and only moved, never changed. */
+/** Private parts of the libraries. Their presence is checked. They are copied, never changed. */
 interface Private {
   _events?: object;
   cleanupFn?: unknown[];
@@ -12,14 +12,14 @@ interface Private {
 }
 
 /**
- * Repacks what a connection holds when it is set up. The tables of listeners of its four emitters are hash tables with
- * room to grow, and lists of one element have room for seventeen: about a tenth of the memory of an idle connection.
+ * Compacts a connection after its setup. The listener tables of its four emitters are hash tables with room to grow, and arrays
+ * of one element have room for seventeen.
  */
 export function compactConnection(socket: Pick<Socket, 'conn'>): void {
   const { transport } = socket.conn;
   const websocket = transport.name === 'websocket' ? (transport as Private).socket : undefined;
   dropUpgradeListener(websocket);
-  // Only polling sends headers once it is connected.
+  // Only polling sends headers after the connect.
   if (websocket !== undefined) transport.removeAllListeners('headers');
   forgetPeer(websocket);
   for (const emitter of [socket, socket.conn, transport, websocket]) compactListeners(emitter);
@@ -29,7 +29,7 @@ export function compactConnection(socket: Pick<Socket, 'conn'>): void {
   for (const name of Object.keys(callbacks)) compactList(callbacks, name);
 }
 
-/** Inherits nothing, as the tables of Node.js, but is no hash table until something is deleted. */
+/** Without prototype, as the tables of Node.js, but no hash table until a key is deleted. */
 function Listeners(): void {}
 Listeners.prototype = Object.create(null);
 
@@ -45,12 +45,12 @@ function compactList(owner: object, name: string): void {
   if (Array.isArray(list)) lists[name] = list.slice();
 }
 
-/** Node.js keeps what it was asked once; Engine.IO keeps the address itself. */
+/** Node.js caches the peer's address on first use; Engine.IO stores it too. */
 function forgetPeer(websocket: Private | undefined): void {
   if (websocket?._socket?._peername !== undefined) websocket._socket._peername = undefined;
 }
 
-/** Engine.IO leaves the listener for errors before the upgrade on each websocket; the transport has its own. */
+/** Engine.IO never removes its error listener for upgrades; the transport has its own. */
 function dropUpgradeListener(websocket: EventEmitter | undefined): void {
   const listeners = websocket?.listeners('error') ?? [];
   const [first] = listeners;

@@ -3,7 +3,7 @@ import { isGated } from './packet-decoder.js';
 
 type Connection = Socket['conn'];
 
-/** What is private to `ws`. Each part is looked for before it is touched; without it the general limit stays. */
+/** Private parts of `ws`. Their presence is checked; without them the general limit applies. */
 export interface WebSocketLike {
   readonly _receiver?: Limited & { readonly _extensions?: Readonly<Record<string, Limited | undefined>> };
 }
@@ -12,35 +12,35 @@ interface Limited {
   _maxPayload?: unknown;
 }
 
-/** Sets the largest message of one websocket in bytes, which also bounds what a compressed one unfolds to. */
+/** Sets the maximum message size of one websocket in bytes, which also applies after decompression. */
 export function setFrameLimit({ _receiver }: WebSocketLike, bytes: number): void {
   for (const limited of [_receiver, _receiver?._extensions?.['permessage-deflate']]) {
     if (typeof limited?._maxPayload === 'number') limited._maxPayload = bytes;
   }
 }
 
-/** The websocket of a connection; `undefined` for one that polls. */
+/** The websocket of a connection; `undefined` for polling. */
 export function websocketOf<Socket extends WebSocketLike>({ transport }: Connection): Socket | undefined {
   if (transport.name !== 'websocket') return undefined;
   return (transport as unknown as { socket?: Socket }).socket;
 }
 
-/** Takes small frames alone from clients who have shown no token. */
+/** Limits unauthenticated clients to small frames. */
 export interface FrameGate {
   /** To be called with each new websocket, before anything of it is read. */
   guard(websocket: object): void;
-  /** To be called when the client of a socket has shown a token: from now on frames may be as large as any. */
+  /** Raises the limit. To be called when the client of a socket is authenticated. */
   open(socket: Pick<Socket, 'conn' | 'client'>): void;
 }
 
 interface Limits {
-  /** The largest frame without a token, in bytes. */
+  /** Maximum frame size of an unauthenticated client in bytes. */
   openMaxBytes: number;
   generalMaxBytes: number;
 }
 
 /**
- * Memory for a frame is taken while it arrives. The parser holds to the same limit by itself, also for what is polled.
+ * `ws` allocates memory for a frame while it arrives. The packet decoder enforces the same limit, also for polling.
  */
 export function createFrameGate({ openMaxBytes, generalMaxBytes }: Limits): FrameGate {
   const opened = new WeakSet<object>();

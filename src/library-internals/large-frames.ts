@@ -4,10 +4,10 @@ import { type WebSocketLike as FrameLimited, setFrameLimit, websocketOf } from '
 
 type Connection = Socket['conn'];
 
-/** The part of a socket that this file uses. */
+/** The used parts of a socket. */
 type ConnectedSocket = Pick<Socket, 'conn'>;
 
-/** `_socket` is private to `ws`, and looked for before it is used. */
+/** `_socket` is private to `ws`; its presence is checked. */
 interface WebSocketLike extends FrameLimited {
   readonly _socket?: { readonly bytesRead: number };
   pause(): void;
@@ -15,60 +15,60 @@ interface WebSocketLike extends FrameLimited {
   terminate(): void;
 }
 
-/** How long one that is too slow may go on before it is looked at: a short gap of a network is no reason to end it. */
+/** Grace time of a slow sender: a short network interruption must not end it. */
 const WINDOW_MS = 5000;
-/** Bytes that have to come in each window, when others wait. */
+/** Minimum bytes in each window while others wait. */
 const WINDOW_BYTES = 64 * 1024 * (WINDOW_MS / 1000);
-/** How long a client that is turned away gets to read why. */
+/** How long a refused client has to read the reason. */
 const FAREWELL_MS = 1000;
 
 const admitted = Symbol('socket that may send large frames');
 type Admitted<S> = Connection & { [admitted]?: S | undefined };
 
-/** Lets some sockets send some frames that are larger than those of others. */
+/** Allows single sockets to send large frames. */
 export interface LargeFrames<S> {
-  /** From now on the connection of the socket may send them. */
+  /** Allows the connection of the socket to send them. */
   admit(socket: S): void;
-  /** No longer; also when it is closed. */
+  /** Ends that. To be called on close too. */
   dismiss(socket: S): void;
 }
 
 interface Options<S> {
-  /** Whether a packet of text announces one large attachment, and no more. */
+  /** Whether a text packet declares exactly one large attachment. */
   announces(packet: string): boolean;
   generalBytes: number;
   maxBytes: number;
-  /** Connections that are read from at once: in total, and of one owner. */
+  /** Connections that are read from concurrently: in total, and of one owner. */
   atOnce: number;
   atOnceOfOne: number;
   ownerOf(socket: S): string;
-  /** Tells a client that it was too slow while others waited; its connection is closed then. */
+  /** Notifies a client that it was too slow while others waited. Its connection is closed then. */
   refuse(socket: S): void;
   clock: Clock;
 }
 
-/** A large frame that is to come. */
+/** An expected large frame. */
 interface Arrival<S> {
   readonly socket: S;
   readonly websocket: WebSocketLike;
   readonly owner: string;
-  /** What had come when the window began. */
+  /** Bytes received when the window began. */
   bytes: number;
   isSlow: boolean;
-  /** It was turned away, and its connection is about to close. */
+  /** It was refused, and its connection is about to close. */
   isLeaving: boolean;
   stop(): void;
 }
 
 /**
- * Socket.IO has one limit for the frames of all connections, which would have to be that of the largest file: for clients of
- * every namespace, for those that have not said who they are, and for ten attachments of each packet.
+ * Socket.IO has one frame limit for all connections, which would have to be that of the largest file: also for clients of
+ * other namespaces, for unauthenticated ones, and for ten attachments of each packet.
  *
- * A binary event comes as a packet of text that announces its attachments, and then these, each a frame. So the limit of a
- * connection is raised between the one and the other, for a packet that is meant to have large ones, and lowered behind it.
- * No more than `atOnce` connections are read from in between, of one owner no more than `atOnceOfOne`; the others wait, and
- * their senders with them. A slow sender keeps its place until another connection waits for it. Waiting and sending are
- * bounded in time, because a client that takes too long misses a heartbeat. Polling has the general limit.
+ * A binary event is a text packet that declares its attachments, followed by one frame for each. So the limit of a connection
+ * is raised after a packet that declares a large attachment, and lowered after the attachment. In between, at most `atOnce`
+ * connections are read from, at most `atOnceOfOne` of one owner; the others are paused. A slow sender keeps its place until
+ * another connection waits for it. Waiting and sending are limited in time, because a client that takes too long misses a
+ * heartbeat. Polling has the general limit.
  */
 export function createLargeFrames<S extends ConnectedSocket>(options: Options<S>): LargeFrames<S> {
   const { announces, generalBytes, maxBytes, atOnce, atOnceOfOne, ownerOf, refuse, clock } = options;
@@ -93,7 +93,7 @@ export function createLargeFrames<S extends ConnectedSocket>(options: Options<S>
     if (arrival.isSlow) yieldPlace();
   };
 
-  /** Ends the slow sender that has had its place for longest, if another connection waits for a place. */
+  /** Ends the slow sender with the oldest place, if another connection waits. */
   const yieldPlace = (): void => {
     const staying = [...receiving.values()].filter(({ isLeaving }) => !isLeaving);
     if (staying.length < atOnce || ![...waiting.values()].some(mayReceive)) return;
@@ -101,7 +101,7 @@ export function createLargeFrames<S extends ConnectedSocket>(options: Options<S>
     if (slow !== undefined) turnAway(slow);
   };
 
-  /** Its place is free, and what has come of the frame forgotten, when the connection is closed. */
+  /** Frees the place, and drops the received part of the frame, when the connection closes. */
   const turnAway = (arrival: Arrival<S>): void => {
     const { socket, websocket } = arrival;
     arrival.isLeaving = true;
@@ -109,7 +109,7 @@ export function createLargeFrames<S extends ConnectedSocket>(options: Options<S>
     websocket.pause();
     refuse(socket);
     socket.conn.close();
-    // What would end the connection in good order comes behind the rest of the frame.
+    // An orderly close would have to wait for the rest of the frame.
     clock.after(FAREWELL_MS, () => websocket.terminate());
   };
 
@@ -134,7 +134,7 @@ export function createLargeFrames<S extends ConnectedSocket>(options: Options<S>
     arrival.stop();
     receiving.delete(connection);
     setFrameLimit(arrival.websocket, generalBytes);
-    // All of it had arrived together with its announcement.
+    // The attachment arrived together with its packet.
     if (waiting.delete(connection)) arrival.websocket.resume();
     for (const [next, waitingArrival] of waiting) {
       if (receiving.size >= atOnce) return;
@@ -145,7 +145,7 @@ export function createLargeFrames<S extends ConnectedSocket>(options: Options<S>
     }
   };
 
-  // One function for all connections, so that an idle one costs no closure.
+  // Shared by all connections, to save a closure for each idle one.
   function look(this: Connection, packet: unknown): void {
     if (typeof packet !== 'string') end(this);
     else if (announces(packet)) begin(this);

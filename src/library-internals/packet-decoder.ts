@@ -4,18 +4,18 @@ import { GatewayError, invalid } from '../errors.js';
 import type { Clock } from '../platform/clock.js';
 import { ensureBoundedJson } from '../platform/json-bounds.js';
 
-/** Elements of the data of one event. The largest that a contract takes has a tenth of it. */
+/** Maximum number of elements in the data of one event: ten times the largest valid event. */
 const EVENT_ELEMENTS_MAX = 10_000;
-/** Elements of the credentials of a CONNECT, and of what announces an attachment. */
+/** Maximum number of elements in the credentials of a CONNECT, and in the packet of an attachment. */
 const FEW_ELEMENTS_MAX = 100;
-/** Packets of up to this many characters are parsed at once; the arguments of larger ones when the caller may send. */
+/** Packets up to this many characters are parsed at once; the arguments of larger ones after the caller's limits. */
 const SURELY_CHEAP = 1024;
-/** What announces an attachment says what it is for, and no more. */
+/** Maximum length of the packet of an attachment. */
 const ANNOUNCEMENT_MAX = 8192;
-/** As in Socket.IO, which closes the connection beyond. */
+/** As in Socket.IO, which closes the connection above that. */
 const ATTACHMENTS_MAX = 10;
 
-/** Arguments of an event that have not been parsed. It stands in their place in the packet. */
+/** Unparsed arguments of an event, in their place in the packet. */
 export class UnreadArguments {
   readonly #read: () => readonly unknown[];
 
@@ -23,7 +23,7 @@ export class UnreadArguments {
     this.#read = read;
   }
 
-  /** @throws GatewayError `VALIDATION_ERROR`; `UNAVAILABLE` for an attachment that did not come in time */
+  /** @throws GatewayError `VALIDATION_ERROR`; `UNAVAILABLE` for an attachment that did not arrive in time */
   read(): readonly unknown[] {
     return this.#read();
   }
@@ -31,26 +31,26 @@ export class UnreadArguments {
 
 interface Options {
   clock: Clock;
-  /** The largest packet of a client that has shown no token yet, in characters. */
+  /** Maximum packet length of an unauthenticated client, in characters. */
   openMax: number;
-  /** How long an announced attachment may take to arrive whole. */
+  /** Time limit for an attachment to arrive completely. */
   attachmentTimeoutMs: number;
 }
 
-/** What the parser of one connection can do beside decoding. */
+/** The decoder of one connection. */
 export interface GatedDecoder {
-  /** From now on packets may be as large as those of any client who has shown a token. */
+  /** Raises the packet limit to that of authenticated clients. */
   openGate(): void;
 }
 
-/** Whether a decoder is one of this file. */
+/** Whether a decoder was created by this file. */
 export const isGated = (decoder: object): decoder is GatedDecoder => 'openGate' in decoder;
 
 const EVENT = String(PacketType.EVENT);
 
-/** The head of a packet of text: type, attachments, namespace, id. The rest is JSON, or nothing. */
+/** The head of a text packet: type, attachments, namespace, id. The rest is JSON, or empty. */
 const HEAD = /^([0-6])(?:(\d{1,3})-)?(?:(\/[^,]*)(?:,|$))?(\d{0,16})/;
-/** The name of an event at the beginning of its JSON; longer names are cut. */
+/** The name of an event at the beginning of its JSON; longer names are truncated. */
 const NAME = /^\[\s*(?:"((?:[^"\\]|\\["\\/bfnrt]|\\u[\da-fA-F]{4}){0,128})|(-?\d[\d.eE+-]{0,40}))/;
 
 interface Head {
@@ -62,12 +62,12 @@ interface Head {
 }
 
 /**
- * Socket.IO's parser, which looks at the head of each packet before it parses the rest:
+ * Socket.IO's parser, extended to check the head of each packet before it parses the rest:
  *
- * - Binary is taken by the events whose contract says so, with one attachment. Nothing is kept of other packets with
- *   binary, and their event is answered by `VALIDATION_ERROR`. What announces the attachment is parsed when that is there.
- * - The arguments of large events become {@link UnreadArguments}, so that their sender's limit is looked at first.
- * - What acknowledgements say is not parsed: they only mean that something has arrived.
+ * - Binary is accepted only for events whose contract declares it, with one attachment. Other packets with binary are dropped,
+ *   and their event is answered by `VALIDATION_ERROR`. The packet of an attachment is parsed when the attachment has arrived.
+ * - The arguments of large events become {@link UnreadArguments}, so that rate limits are checked before they are parsed.
+ * - Arguments of acknowledgements are not parsed, because they have no meaning.
  *
  * @returns for Socket.IO's option `parser`
  */
@@ -198,7 +198,7 @@ function parseLarge(json: string): readonly unknown[] {
   }
 }
 
-/** Why an event with attachments is refused before they are there; `undefined`: it is not. */
+/** Why an event with attachments is refused before they arrive; `undefined`: it is accepted. */
 function refusalOfAnnouncement({ nsp, attachments, json }: Head): unknown {
   if (!binaryEvents.has(`${nsp} ${nameOf(json)}`)) return invalid('', 'must not be binary');
   if (attachments > 1) return invalid('', 'must have one attachment');
@@ -213,7 +213,7 @@ function refusalOfAnnouncement({ nsp, attachments, json }: Head): unknown {
   }
 }
 
-/** The events that take binary, with their namespaces. */
+/** The events that accept binary, with their namespaces. */
 const binaryEvents: ReadonlySet<string> = new Set(
   publishedContracts.flatMap(({ contract, namespaces }) =>
     namespaces.flatMap((namespace) =>

@@ -1,18 +1,18 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'socket.io';
 
-/** Headers that a namespace may ask for after the connection was made. */
+/** Headers that namespaces need after the handshake. */
 const KEPT_HEADERS = ['authorization', 'origin', 'x-forwarded-for', 'x-token'] as const;
 
-/** Parameters of the query that are Engine.IO's own. */
+/** Query parameters of Engine.IO. */
 const PROTOCOL_PARAMETERS = new Set(['EIO', 'transport', 'sid', 't', 'b64', 'j']);
 
 /** Socket.IO adds the parsed query. */
 type HandshakeRequest = IncomingMessage & { _query?: Record<string, unknown> };
 
 /**
- * Lets go of the HTTP request of a handshake, which Engine.IO keeps as long as the connection: several kilobytes each.
- * What a later connection to another namespace needs stays.
+ * Releases the HTTP request of a handshake, several kilobytes that Engine.IO keeps as long as the connection. Keeps what a later
+ * CONNECT to another namespace needs.
  */
 export function slimRequest(connection: { request: IncomingMessage }): void {
   const request: HandshakeRequest = connection.request;
@@ -25,7 +25,7 @@ export function slimRequest(connection: { request: IncomingMessage }): void {
   connection.request = kept as unknown as IncomingMessage;
 }
 
-/** Most handshakes leave nothing to keep; they all share this. */
+/** Shared by the many handshakes with nothing to keep. */
 const NOTHING: Readonly<Record<string, unknown>> = Object.freeze({});
 const ENCRYPTED = { encrypted: true };
 const PLAIN = { encrypted: false };
@@ -40,8 +40,7 @@ function toObject(entries: readonly (readonly [string, unknown])[]): Readonly<Re
 }
 
 /**
- * Takes the handshake from a socket that was let in: credentials are not kept longer than they are needed, and the rest
- * was put into `socket.data`.
+ * Removes the handshake of an accepted socket: credentials are not kept longer than needed, and the rest is in `socket.data`.
  */
 export function forgetHandshake(socket: { handshake: Socket['handshake'] }): void {
   socket.handshake = FORGOTTEN;

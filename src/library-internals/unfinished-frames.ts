@@ -4,7 +4,7 @@ import { createDeadlines } from '../platform/deadlines.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 
-/** What is private to `ws`. Without it nothing is counted. */
+/** Private parts of `ws`. Without them nothing is counted. */
 interface Receiver {
   readonly _bufferedBytes: number;
   readonly _buffers: readonly Uint8Array[];
@@ -13,7 +13,7 @@ interface Receiver {
   readonly _extensions?: Readonly<Record<string, unknown>>;
 }
 
-/** The part of a websocket that this file uses. */
+/** The used parts of a websocket. */
 export interface WebSocketLike {
   readonly _receiver?: Receiver;
   readonly _socket?: Socket;
@@ -21,18 +21,18 @@ export interface WebSocketLike {
   terminate(): void;
 }
 
-/** Unfinished bytes of a node, and of one address, counted in messages of the largest size. */
+/** Maximum unfinished bytes of a node, and of one address, as multiples of the largest message. */
 const NODE_MESSAGES = 64;
 const ADDRESS_MESSAGES = NODE_MESSAGES / 4;
-/** How long a message may take from its first byte to its last. */
+/** Time limit from the first byte of a message to its last. */
 const TIMEOUT_MS = 30_000;
-/** What a piece of a message costs beside its bytes. */
+/** Overhead of each chunk of a message. */
 const PIECE_BYTES = 256;
-/** What one connection may hold beside twice its largest message: the pieces of a network are up to 64 KiB. */
+/** Allowance of a connection beyond twice its largest message: network chunks have up to 64 KiB. */
 const SLACK_BYTES = 262_144;
 
 interface Options {
-  /** The largest message of a client, files aside, in bytes. */
+  /** The largest message of a client in bytes, except files. */
   messageMaxBytes: number;
   clock: Clock;
   logger: Pick<Logger, 'warn'>;
@@ -47,13 +47,13 @@ type Watched = WebSocketLike & { [watched]?: Watch };
 const websocketOfLine = Symbol('the websocket of a TCP connection');
 type Line = Socket & { [websocketOfLine]?: Watched };
 
-/** A websocket on which a part of a message has come. */
+/** A websocket with an unfinished message. */
 interface Unfinished {
   readonly websocket: Watched;
   readonly address: string;
-  /** Memory that is held for the message. */
+  /** Memory held for the message. */
   bytes: number;
-  /** Fragments that were looked at, and what they hold. */
+  /** Counted fragments, and the memory that they hold. */
   fragments: number;
   fragmentBytes: number;
   lastBuffer: ArrayBufferLike | undefined;
@@ -61,21 +61,21 @@ interface Unfinished {
 
 interface Watch {
   readonly address: string;
-  /** Only while there is something. */
+  /** Only while there are unfinished messages. */
   unfinished: Unfinished | undefined;
 }
 
 /**
- * Bounds messages of websockets that are not whole yet: over the node and for each address in bytes, and in time. `ws` bounds
- * the bytes of one message only, not what its fragments hold: a fragment of one byte keeps the whole piece of the network in
- * which it came. Beyond a bound the connection that has waited longest is closed, as with bodies of HTTP.
+ * Limits unfinished websocket messages: in bytes for the node and for each address, and in time. `ws` limits only the size of
+ * one message, not the memory of its fragments: a fragment of one byte keeps the whole network chunk that it arrived in. Above
+ * a limit the connection with the oldest message is closed, as with HTTP bodies.
  *
- * Frames that may be larger than a message have bounds of their own in number, and here only for each connection.
+ * Large frames have their own limit in number, and here only one for each connection.
  */
 export function createUnfinishedBound({ messageMaxBytes, clock, logger, metrics }: Options): BoundUnfinished {
   const nodeMax = NODE_MESSAGES * messageMaxBytes;
   const addressMax = ADDRESS_MESSAGES * messageMaxBytes;
-  // Both in the order in which messages began.
+  // Both are in the order in which messages began.
   const all = new Set<Unfinished>();
   const ofAddress = new Map<string, { readonly entries: Set<Unfinished>; bytes: number }>();
   let bytes = 0;
@@ -116,7 +116,7 @@ export function createUnfinishedBound({ messageMaxBytes, clock, logger, metrics 
   const cut = ({ websocket }: Unfinished): void => {
     end(websocket[watched]);
     metrics.connectionsEnded.inc({ reason: 'unfinished_frame' });
-    logger.warn('a connection was closed: it kept the node waiting for the rest of a message');
+    logger.warn('a connection was closed: a message was not completed in time, or held too much memory');
     websocket.terminate();
   };
 
@@ -146,14 +146,14 @@ export function createUnfinishedBound({ messageMaxBytes, clock, logger, metrics 
     }
   };
 
-  // Functions for all websockets, so that an idle one costs no closure. Behind the listener of `ws`.
+  // Shared by all websockets, to save a closure for each idle one. Attached after the listener of `ws`.
   function received(this: Line): void {
     const websocket = this[websocketOfLine];
     if (websocket !== undefined) look(websocket);
   }
   function finished(this: Watched): void {
     end(this[watched]);
-    // What is unfolded is whole only after the rest of its piece was looked at.
+    // A decompressed message is complete only after the rest of its chunk was processed.
     const { _receiver: receiver } = this;
     if (receiver?._extensions?.['permessage-deflate'] !== undefined) setImmediate(look, this);
   }
@@ -172,7 +172,7 @@ export function createUnfinishedBound({ messageMaxBytes, clock, logger, metrics 
   };
 }
 
-/** Memory that is held for a message: the pieces of its unfinished frame, and those in which its fragments came. */
+/** Memory held for a message: the chunks of its unfinished frame, and those that its fragments arrived in. */
 function measure(entry: Unfinished, { _bufferedBytes, _buffers, _fragments }: Receiver): number {
   if (_fragments.length < entry.fragments) {
     entry.fragments = 0;

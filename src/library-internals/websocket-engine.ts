@@ -6,8 +6,8 @@ import { type WebSocket, WebSocketServer } from 'ws';
 type Begin = (websocket: WebSocket, request: IncomingMessage) => void;
 
 /**
- * For the option `wsEngine` of Engine.IO: its own websockets, and `begin` knows them all. Of those that a polling client only
- * tries Engine.IO tells nothing before the client has chosen them.
+ * For the option `wsEngine` of Engine.IO: calls `begin` for every websocket. Engine.IO itself does not report the websocket of
+ * a polling client before its upgrade is complete.
  */
 export const createWebSocketEngine = (begin: Begin) =>
   class extends WebSocketServer {

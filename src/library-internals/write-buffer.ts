@@ -1,6 +1,6 @@
 import type { Metrics } from '../platform/metrics.js';
 
-/** The part of a WebSocket that this file uses. */
+/** The used parts of a WebSocket. */
 interface WebSocketLike {
   readonly bufferedAmount: number;
   on(event: 'ping', listener: (this: WebSocketLike) => void): void;
@@ -8,12 +8,12 @@ interface WebSocketLike {
   terminate(): void;
 }
 
-/** The part of an Engine.IO transport that this file uses; polling has no socket. */
+/** The used parts of an Engine.IO transport; polling has no socket. */
 interface Transport {
   readonly socket?: WebSocketLike;
 }
 
-/** The part of an Engine.IO connection that this file uses. */
+/** The used parts of an Engine.IO connection. */
 interface EngineConnection {
   readonly writeBuffer: readonly unknown[];
   readonly transport: Transport;
@@ -26,28 +26,28 @@ const waitingBytes = Symbol('bytes in the write buffer');
 type Counted = EngineConnection & { [waitingBytes]?: number };
 
 /**
- * Bounds what waits for a slow client. Socket.IO queues without end while a client does not read: here the connection is
- * closed as soon as more than `maxBytes` wait; it comes back by itself, and its mailbox keeps what was durable. Volatile
- * events never wait. A client that keeps up costs one length check for each packet.
+ * Limits the write buffer of a slow client. Socket.IO queues without limit while a client does not read; here the connection is
+ * closed when more than `maxBytes` are queued. The client reconnects by itself, and its mailbox keeps durable messages. Volatile
+ * events are never queued. A client that reads in time costs one length check per packet.
  *
- * The answers to a WebSocket's own pings pass by that queue, so each of those pings is an occasion to look, too.
+ * Replies to pings of a WebSocket bypass that queue, so the buffer is checked at each ping too.
  */
 export function createWriteBufferBound(maxBytes: number, metrics: Metrics): (connection: EngineConnection) => void {
   const report = (waiting: number): void => {
     metrics.slowClients.inc();
     metrics.slowClientBytes.inc(waiting);
   };
-  // One function for all connections, so that an idle one costs no closure.
+  // Shared by all connections, to save a closure for each idle one.
   function boundPongs(this: WebSocketLike): void {
     if (this.bufferedAmount <= maxBytes) return;
-    // What has arrived already is still read.
+    // Data that has already arrived is still read.
     this.off('ping', boundPongs);
     report(this.bufferedAmount);
     this.terminate();
   }
   const closing = new WeakSet<object>();
   function countPacket(this: Counted, packet: { data?: unknown }): void {
-    // The queue is handed over whole when the socket can take it, so an empty queue means that counting starts again.
+    // The whole queue is written at once when the socket is ready, so an empty queue resets the count.
     if (this.writeBuffer.length === 0) {
       if (this[waitingBytes] !== undefined) this[waitingBytes] = 0;
       return;
@@ -58,7 +58,7 @@ export function createWriteBufferBound(maxBytes: number, metrics: Metrics): (con
     if (total <= maxBytes || closing.has(this)) return;
     closing.add(this);
     report(total);
-    // Not in the middle of a broadcast, which is iterating over the room.
+    // Not during a broadcast, which iterates over the room.
     process.nextTick(() => this.close(true));
   }
   const boundTransport = ({ socket }: Transport): void => socket?.on('ping', boundPongs);
@@ -69,7 +69,7 @@ export function createWriteBufferBound(maxBytes: number, metrics: Metrics): (con
   };
 }
 
-/** Bytes at least: a string's characters take one to three bytes each. */
+/** A lower bound: a character of a string takes one to three bytes. */
 function sizeOf(data: unknown): number {
   if (typeof data === 'string') return data.length;
   return data instanceof Uint8Array ? data.byteLength : 0;

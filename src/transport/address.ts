@@ -1,15 +1,15 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import ipaddr from 'ipaddr.js';
 
-/** Longest spelling of an address with a port; what is longer is not looked at. */
+/** Maximum length of an address with a port; longer values are ignored. */
 const LENGTH_MAX = 100;
 
 /**
- * The key that limits count an unauthenticated client by: its network address, one text for all spellings, and
- * for IPv6 its /64, of which a single client usually has all addresses.
+ * The key by which limits count an unauthenticated client: its network address in one normalized form; for IPv6 its /64,
+ * because one client usually has all addresses of a /64.
  *
- * The address is that of the connection, or what the nearest of `trustedProxies` reverse proxies says it is. What is no
- * address in the header counts as not said.
+ * The address is that of the connection, or the one in the header of the nearest of `trustedProxies` reverse proxies. Invalid
+ * addresses in the header are ignored.
  */
 export function addressKeyOf(
   { address, headers }: { readonly address: string; readonly headers: IncomingHttpHeaders },
@@ -21,13 +21,13 @@ export function addressKeyOf(
   return (hop === undefined ? undefined : toKey(hop)) ?? toKey(address) ?? address;
 }
 
-/** Whether a key is an address of the public internet, where clients are. Proxies and machines beside this one have others. */
+/** Whether a key is a public address. Proxies and machines in the same network usually have private ones. */
 export function isPublicAddress(key: string): boolean {
   const [address = ''] = key.split('/');
   return ipaddr.isValid(address) && ipaddr.parse(address).range() === 'unicast';
 }
 
-/** @returns `undefined` for what is no address */
+/** @returns `undefined` for an invalid address */
 function toKey(text: string): string | undefined {
   const address = text.length > LENGTH_MAX ? undefined : parseAddress(withoutPort(text.trim()));
   if (address === undefined) return undefined;
@@ -36,17 +36,17 @@ function toKey(text: string): string | undefined {
   return `${network.toRFC5952String()}/64`;
 }
 
-/** `1.2.3.4:80` and `[::1]:80`, some proxies put quotes around it, as in the header `Forwarded`. */
+/** Parses `1.2.3.4:80` and `[::1]:80`. Some proxies quote it, as in the header `Forwarded`. */
 function withoutPort(text: string): string {
   const [, unquoted = text] = /^"(.*)"$/.exec(text) ?? [];
   const [, v6, v4] = /^\[([^\]]*:[^\]]*)\](?::\d{1,5})?$|^([\d.]+):\d{1,5}$/.exec(unquoted) ?? [];
   return v6 ?? v4 ?? unquoted;
 }
 
-/** IPv4 inside of IPv6 (mapped, or by a NAT64) is IPv4. Only the usual way of writing IPv4 is taken: no octal numbers. */
+/** Converts IPv4 inside IPv6 (mapped, or NAT64) to IPv4. Octal numbers are not accepted. */
 function parseAddress(text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text);
-  // A zone is of no meaning on another machine.
+  // A zone has no meaning on another machine.
   const plain = text.replace(/%[\w.-]+$/, '');
   if (!ipaddr.IPv6.isValid(plain)) return undefined;
   const address = ipaddr.IPv6.parse(plain);

@@ -2,31 +2,31 @@ import express, { type Request, type RequestHandler, type Response } from 'expre
 import { GatewayError, invalid } from '../errors.js';
 import { ensureBoundedJson } from '../platform/json-bounds.js';
 
-/** Fields of a form: as many as a message has rooms, and some. */
+/** Maximum number of form fields: the rooms of a message, and some more. */
 const FORM_FIELDS_MAX = 5000;
 
-/** JSON of so few bytes needs no look at its elements. */
+/** JSON up to this size is not checked for its number of elements. */
 const SURELY_CHEAP_BYTES = 128;
 
-/** What most callers say of their bodies. */
+/** The content type of most callers. */
 const PLAIN_JSON = /^application\/json(?:; ?charset=utf-8)?$/i;
 
-/** How a body may look. */
+/** The accepted form of a body. */
 export interface BodyForm {
-  /** Items of lists and members of objects, together. */
+  /** Maximum number of array items and object members. */
   readonly elementsMax: number;
-  /** It may be a form (`application/x-www-form-urlencoded`) too. */
+  /** Also accepts a form (`application/x-www-form-urlencoded`). */
   readonly takesForm: boolean;
 }
 
 /**
- * Reads a body of a caller who may call: nothing of it is read, unfolded or parsed before.
- * @returns the parsed body; `{}` when there is none
- * @throws GatewayError `PAYLOAD_TOO_LARGE`, `VALIDATION_ERROR`, or what Express throws for one that breaks off
+ * Reads the body of an authorized caller. Nothing of it is read, decompressed or parsed before.
+ * @returns the parsed body; `{}` without one
+ * @throws GatewayError `PAYLOAD_TOO_LARGE`, `VALIDATION_ERROR`; an error of Express for an aborted request
  */
 export type ReadBody = (request: Request, response: Response, form: BodyForm) => Promise<unknown>;
 
-/** @param limit the largest body in bytes, also when it is unfolded */
+/** @param limit the largest body in bytes, also after decompression */
 export function createBodyReader(limit: number): ReadBody {
   const readBytes = express.raw({ limit, type: 'application/json' });
   const readForm = express.urlencoded({ limit, extended: true, parameterLimit: FORM_FIELDS_MAX });
@@ -35,7 +35,7 @@ export function createBodyReader(limit: number): ReadBody {
     const isChunked = headers['transfer-encoding'] !== undefined;
     const length = Number(headers['content-length'] ?? 0);
     if (!isChunked && length === 0) return {};
-    // What is compressed is counted once more while it unfolds.
+    // A compressed body is counted again while it is decompressed.
     if (length > limit) throw new GatewayError('PAYLOAD_TOO_LARGE');
     const whole = isChunked ? undefined : await readWhole(request, length);
     if (whole !== undefined) return parseJson(whole, undefined, elementsMax);
@@ -48,13 +48,13 @@ export function createBodyReader(limit: number): ReadBody {
 }
 
 /**
- * A body of plain JSON that has arrived as a whole: most come in one packet with the headers.
- * @returns `undefined` for any other, which is left to the middleware
+ * Reads a body of plain JSON that has already arrived: most arrive in one packet with the headers.
+ * @returns `undefined` for any other body, which the middleware reads
  */
 async function readWhole(request: Request, length: number): Promise<Buffer | undefined> {
   const { 'content-type': type = '', 'content-encoding': encoding } = request.headers;
   if (encoding !== undefined || !PLAIN_JSON.test(type)) return undefined;
-  // Node.js announces a request before it looks at the body, even if it has both.
+  // Node.js emits a request before it parses the body, even if both have arrived.
   await undefined;
   return request.complete && request.readableLength === length ? request.read() : undefined;
 }
@@ -66,7 +66,7 @@ const pass = (middleware: RequestHandler, request: Request, response: Response):
 
 const utf8 = new TextDecoder();
 
-/** JSON is UTF-8 (RFC 8259, 8.1); a byte order mark is passed over. */
+/** JSON is UTF-8 (RFC 8259, 8.1); a byte order mark is skipped. */
 function parseJson(bytes: Buffer, contentType = '', elementsMax: number): unknown {
   const [, charset = 'utf-8'] = /;\s*charset\s*=\s*"?([^\s;"]*)/i.exec(contentType) ?? [];
   if (charset.toLowerCase() !== 'utf-8') throw invalid('', 'the encoding of the body is not supported');

@@ -7,19 +7,19 @@ import type { GatewaySocket } from '../sockets/socket.js';
 
 type Connection = GatewaySocket['conn'];
 
-/** Closes connections that stay outside of every namespace. */
+/** Closes connections that are in no namespace for too long. */
 export interface ConnectDeadline {
   /** The connection is in no namespace from now on. */
   begin(connection: Connection): void;
-  /** It has entered one. */
+  /** It has entered a namespace. */
   end(connection: Connection): void;
 }
 
-/** How long a client may take to close in good order. */
+/** Time limit for an orderly close. */
 const FAREWELL_MS = 1000;
 
 interface Dependencies {
-  /** How long a connection may stay outside. */
+  /** How long a connection can be in no namespace. */
   timeoutMs: number;
   clock: Clock;
   logger: Pick<Logger, 'warn'>;
@@ -34,7 +34,7 @@ export function createConnectDeadline({ timeoutMs, clock, logger, metrics }: Dep
     connection.close();
     clock.after(FAREWELL_MS, () => cutConnection(connection));
   });
-  // One function for all connections. It listens only while one is outside, so that one inside does not keep it.
+  // Shared by all connections. Attached only while a connection is in no namespace.
   function forget(this: Connection): void {
     deadlines.end(this);
   }

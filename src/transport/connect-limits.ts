@@ -3,14 +3,14 @@ import { GatewayError } from '../errors.js';
 import type { Clock } from '../platform/clock.js';
 
 const WINDOW_MS = 10_000;
-/** Refused CONNECTs of one connection in a window; each may cost a look into the database, or a call to a website. */
+/** Refused CONNECTs of one connection in a window. Each can cost a query or a call to a website. */
 const REFUSED_OF_CONNECTION_MAX = 10;
-/** CONNECTs of one user in a window, over all connections of this node: dozens of tabs that come back at once. */
+/** CONNECTs of one user in a window, over all connections of this node: dozens of tabs that reconnect at once. */
 const ENTERED_OF_USER_MAX = 600;
-/** Callers counted in one window; those beyond are not counted. */
+/** Callers counted in one window; further ones are not counted. */
 const CALLERS_MAX = 100_000;
 
-/** A CONNECT that is limited: which connection, from where. */
+/** The connection and address of a CONNECT. */
 export interface Knock {
   readonly connectionId: string;
   /** Key of the network address. */
@@ -19,7 +19,7 @@ export interface Knock {
 
 /** Limits CONNECTs on this node, before authentication. */
 export interface ConnectLimits {
-  /** @throws GatewayError `RATE_LIMITED` with `retryAfterMs`, after too many that were refused */
+  /** @throws GatewayError `RATE_LIMITED` with `retryAfterMs`, after too many refused ones */
   ensureMayKnock(knock: Knock): void;
   /** @throws GatewayError `RATE_LIMITED`, after too many of the same user */
   ensureMayEnter(principal: Principal): void;
@@ -28,7 +28,7 @@ export interface ConnectLimits {
 }
 
 /**
- * Counts in windows that all callers share, so that forgetting costs nothing.
+ * All callers share the same windows, so expiry needs no work for each.
  * @param refusedOfAddressMax refused CONNECTs of one address in 10 s; 0: any number
  */
 export function createConnectLimits(refusedOfAddressMax: number, clock: Clock): ConnectLimits {

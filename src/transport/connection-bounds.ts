@@ -9,30 +9,29 @@ import { addressKeyOf, isPublicAddress } from './address.js';
 type Connection = GatewaySocket['conn'];
 
 /**
- * Connections of one public address when nothing is set. A proxy usually has a private address; the many edges of a public
- * one share its clients.
+ * Default limit for one public address. Proxies usually have private addresses, and public proxies have many addresses.
  */
 const PUBLIC_ADDRESS_MAX = 10_000;
 
 interface Bounds {
-  /** Socket.IO connections of this node; 0: any number. */
+  /** Maximum number of Socket.IO connections of this node; 0: unlimited. */
   nodeMax: number;
-  /** Those of one address; 0: any number; `undefined`: {@link PUBLIC_ADDRESS_MAX}, and any number for private addresses. */
+  /** Maximum for one address; 0: unlimited; `undefined`: {@link PUBLIC_ADDRESS_MAX}, unlimited for private addresses. */
   addressMax: number | undefined;
-  /** HTTP connections that are kept beside them. */
+  /** Additional HTTP connections. */
   idleMax: number;
   trustedProxies: number;
   logger: Pick<Logger, 'warn'>;
   metrics: Pick<Metrics, 'connectionsEnded'>;
 }
 
-/** Bounds the connections of a node and of each address. */
+/** Limits the connections of a node and of each address. */
 export interface ConnectionBounds {
-  /** To be asked before a handshake is answered. @returns what the client is told; `undefined`: it may connect */
+  /** To be called before a handshake is answered. @returns the refusal; `undefined`: allowed */
   refusalOf(request: IncomingMessage): string | undefined;
-  /** Counts a connection until it closes. One too many is closed: handshakes can overlap. */
+  /** Counts a connection until it closes. Closes it above the limit, because handshakes can overlap. */
   hold(connection: Connection): void;
-  /** Bounds the TCP connections, for any use. */
+  /** Limits the TCP connections of any kind. */
   boundTcp(server: Server): void;
 }
 
@@ -50,8 +49,8 @@ const heldAddress = Symbol('address by which a connection is counted');
 type Held<T> = T & { [heldAddress]?: string };
 
 /**
- * Behind a proxy that is not trusted all clients have the address of the proxy. So private addresses have no bound unless one
- * is set, or proxies are trusted: then the address is that of the client.
+ * Behind an untrusted proxy all clients have the address of the proxy. So private addresses are unlimited, unless a limit is
+ * set or proxies are trusted; then the address is the client's.
  */
 export function createConnectionBounds(bounds: Bounds): ConnectionBounds {
   const { nodeMax, addressMax, idleMax, trustedProxies, logger, metrics } = bounds;
@@ -75,7 +74,7 @@ export function createConnectionBounds(bounds: Bounds): ConnectionBounds {
   const keyOf = (address: string | undefined, headers: IncomingHttpHeaders): string =>
     addressKeyOf({ address: address ?? '', headers }, trustedProxies);
 
-  // Functions for all connections, so that an idle one costs no closure.
+  // Shared by all connections, to save a closure for each idle one.
   function release(this: Held<Connection>): void {
     connections.remove(this[heldAddress] ?? '');
   }
@@ -103,7 +102,7 @@ export function createConnectionBounds(bounds: Bounds): ConnectionBounds {
 
     boundTcp(server) {
       server.on('connection', (socket: Held<Socket>) => {
-        // Of a trusted proxy the connections are those of many clients.
+        // The connections of a trusted proxy belong to many clients.
         const address = trustedProxies > 0 ? '' : keyOf(socket.remoteAddress, {});
         const isOverNode = nodeMax > 0 && lines.total() >= nodeMax + idleMax;
         const isOverAddress = trustedProxies === 0 && lines.of(address) >= 2 * limitOf(address);
@@ -119,14 +118,14 @@ export function createConnectionBounds(bounds: Bounds): ConnectionBounds {
   };
 }
 
-/** Counts by address, and all together. */
+/** Counts in total and by address. */
 function createCounts() {
   const counts = new Map<string, { readonly address: string; count: number }>();
   let total = 0;
   return {
     total: () => total,
     of: (address: string): number => counts.get(address)?.count ?? 0,
-    /** @returns the address, as one text for all that have it */
+    /** @returns the address, as one shared string */
     add(address: string): string {
       const entry = counts.get(address) ?? { address, count: 0 };
       counts.set(address, entry);

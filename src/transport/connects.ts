@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { GatewayServer, GatewaySocket } from '../sockets/socket.js';
 
-/** Times that the sockets of one connection are replaced by a new CONNECT; a client that needs more is not waiting. */
+/** How often a new CONNECT can replace a pending one on a connection. */
 const REPLACEMENTS_MAX = 10;
 
-/** Types of packets, as in the protocol of Socket.IO. */
+/** Packet types of the Socket.IO protocol. */
 const CONNECT = 0;
 const DISCONNECT = 1;
 const CONNECT_ERROR = 4;
@@ -21,7 +21,7 @@ interface Packet {
 
 const watched = Symbol('its packets are looked at first');
 
-/** What Socket.IO's client of a connection keeps to itself. */
+/** Private parts of Socket.IO's `Client`. */
 interface ClientInternals {
   [watched]?: boolean;
   readonly conn: GatewaySocket['conn'];
@@ -37,18 +37,18 @@ interface ClientInternals {
 
 const internalsOf = (client: Client): ClientInternals => client as unknown as ClientInternals;
 
-/** What Socket.IO does with a packet. */
+/** Socket.IO's listener for packets. */
 function handOver(internals: ClientInternals, packet: Packet): void {
   const { ondecoded } = Object.getPrototypeOf(internals) as Pick<ClientInternals, 'ondecoded'>;
   ondecoded.call(internals, packet);
 }
 
-/** A CONNECT that is being looked at. */
+/** A pending CONNECT. */
 interface Pending {
   readonly auth: Parameters<Admit>[1];
-  /** The client has not taken it back since. */
+  /** The client has not sent a DISCONNECT since. */
   isWanted: boolean;
-  /** The last of those that came since. */
+  /** The last CONNECT with other credentials that arrived since. */
   next: Attempt | undefined;
 }
 
@@ -57,26 +57,26 @@ interface Attempt {
   readonly connected: Parameters<Admit>[2];
 }
 
-/** Lets each connection enter each namespace once. */
+/** Serializes the CONNECTs of each connection and namespace. */
 export interface Connects {
-  /** From now on CONNECTs for this namespace are taken one at a time. */
+  /** Processes CONNECTs for this namespace one at a time from now on. */
   guard(namespace: GatewayNamespace): void;
-  /** Whether the client still waits for the socket that was let in or refused. */
+  /** Whether the client still waits for the answer to the CONNECT of this socket. */
   isWanted(socket: GatewaySocket): boolean;
-  /** Takes the next CONNECT. To be called when the one of this socket has been answered, or dropped. */
+  /** Processes the next CONNECT. To be called when that of this socket was answered or dropped. */
   settle(socket: GatewaySocket): void;
-  /** Whether a CONNECT of the connection is being looked at. */
+  /** Whether a CONNECT of the connection is pending. */
   isEntering(connection: GatewaySocket['conn']): boolean;
 }
 
 /**
- * Socket.IO makes a socket for each CONNECT, and nothing tells its client which one an answer is for. Clients do send several
- * on an open connection: `connect(); disconnect(); connect()` sends two and nothing in between, because a client that is
- * not connected yet has nothing to disconnect from.
+ * Socket.IO creates a socket for each CONNECT, and its client cannot tell which one a reply belongs to. Clients do send
+ * several on one connection: `connect(); disconnect(); connect()` sends two CONNECTs and no DISCONNECT, because a client that
+ * is not connected yet does not send one.
  *
- * So there is one at a time. A further one with the same credentials waits for the same answer; with others it takes the
- * place of the first, without an event. A DISCONNECT takes back what it follows. A CONNECT for a namespace that the
- * client is in means that it did not hear so, and begins anew.
+ * So one CONNECT is processed at a time. Another one with the same credentials waits for the same reply; with other
+ * credentials it replaces the first, silently. A DISCONNECT cancels the CONNECT before it. A CONNECT for a namespace that the
+ * client is already in means that it missed the reply, and starts over.
  */
 export function createConnects(): Connects {
   const entering = new WeakMap<object, Map<string, Pending>>();
@@ -105,7 +105,7 @@ export function createConnects(): Connects {
     }
   };
 
-  /** Puts itself in the place of Socket.IO's own listener, so that an idle connection costs no more than before. */
+  /** Replaces Socket.IO's own listener, so that an idle connection needs no additional memory. */
   const watch = (client: Client): void => {
     const internals = internalsOf(client);
     if (internals[watched] === true) return;
@@ -148,7 +148,7 @@ export function createConnects(): Connects {
   };
 }
 
-/** Socket.IO refuses unknown namespaces by itself, and in words of its own: here they become the gateway's. */
+/** Replaces Socket.IO's own refusal of unknown namespaces by the gateway's. */
 export function wordUnknownNamespaces(io: GatewayServer, data: { message: string; data: unknown }): void {
   const { encoder } = io as unknown as { encoder: { encode(packet: Packet): unknown } };
   const encode = encoder.encode.bind(encoder);
@@ -157,7 +157,7 @@ export function wordUnknownNamespaces(io: GatewayServer, data: { message: string
 
 const UNKNOWN_NAMESPACE = 'Invalid namespace';
 
-/** Refusals of the gateway itself have data beside their words. */
+/** Only refusals of the gateway have data. */
 function isUnknownNamespace({ type, data }: Packet): boolean {
   if (type !== CONNECT_ERROR) return false;
   const { message, data: more } = data as { message?: unknown; data?: unknown };

@@ -1,10 +1,9 @@
 import type { Request, RequestHandler, Response } from 'express';
 
 /**
- * Joins middleware that sets the same headers on every response into one that only sets them:
- * each is asked once, now, instead of for every request.
+ * Merges middleware that sets constant headers: each runs once, now, instead of for every request.
  *
- * @throws Error when one of them does not call `next` at once
+ * @throws Error if one of them does not call `next` synchronously
  */
 export function setAlways(...middleware: readonly RequestHandler[]): RequestHandler {
   const headers = new Map<string, string>();

@@ -34,7 +34,7 @@ interface Dependencies {
 /** Refusals after which a connection without namespace is closed, so that guessing costs a new connection each time. */
 const REFUSALS_MAX = 10;
 
-/** Opens the namespaces: who may enter is decided here, what they may do by the dispatcher. */
+/** Opens the namespaces: authenticates their clients. The dispatcher authorizes events. */
 export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace[], dependencies: Dependencies): void {
   const { clock, logger, metrics, dispatch, listeners, trustedProxies, frameGate, connectLimits, connectDeadline } =
     dependencies;
@@ -55,7 +55,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
     connectLimits.ensureMayEnter(principal);
     const { address } = knock;
     socket.data = toState({ principal, address, ...deviceOf(socket.handshake), connectedAt: clock.now() });
-    // Nothing is heard in a room before the socket is in the namespace.
+    // The socket receives nothing in a room before it is in the namespace.
     if (roomsOf !== undefined) void socket.join([...(await roomsOf(principal, socket.handshake))]);
   };
 
@@ -66,7 +66,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
     logger[level]({ namespace: name, code: error.code, err: error.cause }, 'a connection was refused');
     if (error.cause instanceof ClaimsProblem) {
       const details = { namespace: name, reason: error.cause.message };
-      logger.warn(details, 'a token that is signed well was refused for its claims');
+      logger.warn(details, 'a correctly signed token was refused because of its claims');
     }
     return toRefusal(error, isOldClient(socket));
   };
@@ -79,7 +79,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
     if (!isLimited(thrown)) connectLimits.noteRefused(knockOf(socket));
     const count = (refusals.get(socket.conn) ?? 0) + 1;
     refusals.set(socket.conn, count);
-    // After the refusal has been written, which Socket.IO does on the next tick.
+    // After Socket.IO has written the refusal, on the next tick.
     if (definition.closesRefused === true || count >= REFUSALS_MAX) {
       setImmediate(() => connects.isEntering(socket.conn) || closeUnlessUsed(socket));
     }
@@ -88,7 +88,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
 
   for (const definition of isRootOpen(namespaces) ? namespaces : [...namespaces, closedRoot]) {
     const connections = metrics.connections.labels(definition.name);
-    // One function for all sockets, so that an idle one costs no closure.
+    // Shared by all sockets, to save a closure for each idle one.
     function leave(this: GatewaySocket): void {
       connections.dec();
       if (!isUsed(this)) connectDeadline.begin(this.conn);
@@ -99,9 +99,9 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
     namespace.use((socket, next) => {
       const answer = (refusal?: Error): void => {
         if (connects.isWanted(socket)) next(refusal);
-        // The client has taken it back: it gets no answer, and nothing of it stays.
+        // The client has cancelled it: no reply, and no state is left.
         else socket._cleanup();
-        // After Socket.IO has answered, which it does on the next tick.
+        // After Socket.IO has replied, on the next tick.
         process.nextTick(() => connects.settle(socket));
       };
       enter(socket, definition).then(
@@ -144,15 +144,15 @@ type Known = 'principal' | 'address' | 'deviceId' | 'wantsDeliveryIds' | 'connec
 const toState = (known: Pick<SocketState, Known>): SocketState => ({
   ...known,
   outbox: undefined,
-  // Nothing goes out before the mailbox is open.
+  // Nothing is sent before the mailbox is open.
   position: Number.POSITIVE_INFINITY,
   inFlight: 0,
   isWarned: false,
 });
 
 /**
- * A client of Socket.IO 2 is in `/` before it asks for anything, and takes a refusal there for one of the namespace that
- * it did ask for. It is admitted as this: in no room and without listeners.
+ * A client of Socket.IO 2 always enters `/` first, and takes a refusal there for a refusal of the namespace that it wants. So
+ * it is accepted as a bystander: in no room and without listeners.
  */
 const bystander: Principal = Object.freeze({ ...anonymous });
 const OLD_PROTOCOL = 3;
@@ -162,20 +162,20 @@ const isOldClient = ({ conn }: GatewaySocket): boolean => conn.protocol === OLD_
 const takesRefusalForItsOwn = (socket: GatewaySocket): boolean => socket.nsp.name === '/' && isOldClient(socket);
 
 function standBy(socket: GatewaySocket): void {
-  // Out of its own room too, which is what a broadcast to the whole namespace goes by.
+  // Out of its own room too, because a broadcast to the namespace uses it.
   void socket.nsp.adapter.delAll(socket.id);
   socket.use(() => undefined);
 }
 
-/** The refusal cost nothing but itself. */
+/** Whether a refusal was made without a database or website call. */
 const isLimited = (thrown: unknown): boolean => thrown instanceof GatewayError && thrown.code === 'RATE_LIMITED';
 
-/** Ends a connection that has nothing left to do. */
+/** Closes a connection that is in no namespace. */
 function closeUnlessUsed(socket: GatewaySocket): void {
   if (!isUsed(socket)) socket.conn.close();
 }
 
-/** Whether the connection of a socket is in a namespace otherwise than as a bystander. */
+/** Whether the connection of a socket is in a namespace, not counting bystanders. */
 function isUsed({ client }: GatewaySocket): boolean {
   const { sockets } = client as unknown as { sockets: ReadonlyMap<string, GatewaySocket> };
   for (const { data } of sockets.values()) if (data.principal !== bystander) return true;

@@ -1,12 +1,12 @@
 import type { Logger } from '../platform/logger.js';
 
-/** Longer ones are no origins; they are cut before they are logged. */
+/** Maximum length of an origin. Longer values are truncated in the log. */
 const LOGGED_MAX = 200;
 
-/** Whether a page of this origin may talk to the gateway; a refusal is logged. A caller that is no page has none. */
+/** Whether a page of this origin is allowed; logs a refusal. Callers other than pages send no origin. */
 export type AllowsOrigin = (origin: string | undefined) => boolean;
 
-/** @param allowed as browsers write them; empty: any */
+/** @param allowed in the form of browsers; empty: any */
 export function createOriginCheck(
   allowed: readonly string[],
   { logger }: { logger: Pick<Logger, 'warn'> },
@@ -14,7 +14,7 @@ export function createOriginCheck(
   return (origin) => {
     if (allowed.length === 0 || origin === undefined || allowed.includes(origin)) return true;
     const details = { origin: origin.slice(0, LOGGED_MAX), allowed };
-    logger.warn(details, 'a browser was refused: its page is of an origin not in CORS_ORIGINS');
+    logger.warn(details, 'a browser was refused: the origin of its page is not in CORS_ORIGINS');
     return false;
   };
 }

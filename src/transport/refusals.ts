@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import type { Logger } from '../platform/logger.js';
 
-/** What Engine.IO tells of a handshake that it refuses. */
+/** Engine.IO's report of a refused handshake. */
 interface RefusedHandshake {
   readonly req: IncomingMessage;
   readonly code: number;
-  /** The answer has the `message` of this, if there is one. */
+  /** Its `message` becomes that of the response. */
   readonly context: { message?: string } | undefined;
 }
 
@@ -14,11 +14,11 @@ interface Engine {
   on(event: 'connection_error', listener: (refused: RefusedHandshake) => void): void;
 }
 
-/** Codes of Engine.IO. */
+/** Error codes of Engine.IO. */
 const UNKNOWN_TRANSPORT = 0;
 const UNSUPPORTED_PROTOCOL = 5;
 
-/** What a client says of itself is cut before it is logged. */
+/** Maximum logged length of text from a client. */
 const LOGGED_MAX = 200;
 
 interface Dependencies {
@@ -27,7 +27,8 @@ interface Dependencies {
 }
 
 /**
- * Says why a client does not even get a connection: most clients try polling first, and Engine.IO says `Transport unknown`.
+ * Explains refused handshakes to the client and in the log: most clients try polling first, and Engine.IO only answers
+ * `Transport unknown`.
  */
 export function explainRefusals(engine: Engine, { transports, logger }: Dependencies): void {
   const list = transports.map((transport) => `"${transport}"`).join(', ');
@@ -39,7 +40,7 @@ export function explainRefusals(engine: Engine, { transports, logger }: Dependen
         context.message = `Transport unknown: this server takes ${transports.join(' and ')} only; connect with transports: [${list}]`;
       }
     } else if (code === UNSUPPORTED_PROTOCOL) {
-      logger.warn(details, 'a client was refused: it speaks the protocol of Socket.IO 2, which ALLOW_EIO3 is for');
+      logger.warn(details, 'a client was refused: it uses the protocol of Socket.IO 2, which ALLOW_EIO3 enables');
     }
   });
 }

@@ -20,7 +20,7 @@ import { explainRefusals } from './refusals.js';
 
 type Adapter = Parameters<Server['adapter']>[0] | undefined;
 
-/** The one Socket.IO server of an application; it takes connections once {@link attach} has tied it to HTTP. */
+/** Creates the Socket.IO server. It accepts connections after {@link attach}. */
 export function createSocketServer(
   { sockets, http }: Config,
   { adapter, clock }: { adapter: Adapter; clock: Clock },
@@ -29,7 +29,7 @@ export function createSocketServer(
     parser: createPacketParser({
       clock,
       openMax: sockets.openMaxBytes,
-      // A client cannot answer a heartbeat while it sends a frame, so it has no longer than this anyway.
+      // A client cannot answer a heartbeat while it sends a frame, so this is its limit in any case.
       attachmentTimeoutMs: sockets.pingIntervalMs + sockets.pingTimeoutMs,
     }),
     transports: sockets.transports,
@@ -41,7 +41,7 @@ export function createSocketServer(
       credentials: true,
     },
     serveClient: false,
-    // The gateway closes it before, and counts it.
+    // The gateway closes and counts it earlier.
     connectTimeout: 2 * sockets.connectTimeoutMs,
     maxHttpBufferSize: sockets.messageMaxBytes,
     perMessageDeflate: toCompression(sockets.compressionThreshold),
@@ -54,7 +54,7 @@ export function createSocketServer(
   return io;
 }
 
-/** Nothing is kept between messages: a compressor that remembers takes hundreds of kilobytes for each connection. */
+/** No context between messages: it would take hundreds of kilobytes for each connection. */
 const toCompression = (threshold: number) =>
   threshold === 0 ? false : { threshold, serverNoContextTakeover: true, clientNoContextTakeover: true };
 
@@ -71,8 +71,8 @@ interface AttachOptions {
 }
 
 /**
- * Ties the Socket.IO server to HTTP. After the request listener of HTTP is set, because Socket.IO passes on to that what
- * is not its own.
+ * Attaches the Socket.IO server to HTTP. To be called after the HTTP request listener is set, because Socket.IO passes other
+ * requests on to it.
  */
 export function attach(
   io: GatewayServer,
@@ -89,7 +89,7 @@ export function attach(
       boundUnfinished(websocket, addressKeyOf(address, config.http.trustedProxies));
     }),
     allowRequest: (request, answer) => {
-      // CORS does not bind websockets, so a narrowed list of origins is enforced here.
+      // CORS does not cover websockets, so a restricted list of origins is enforced here.
       const refusal = isDraining()
         ? 'draining'
         : allowsOrigin(request.headers.origin)

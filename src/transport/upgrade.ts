@@ -1,16 +1,16 @@
 import { IncomingMessage } from 'node:http';
 
-/** Where Engine.IO answers, with the slash that it asks for. */
+/** The path of Engine.IO, with the trailing slash that it requires. */
 const SOCKET_PATH = '/socket.io/';
 
 const wish = Symbol('the client asks for another protocol');
 
 /**
- * A request that asks for another protocol only when that is a websocket of Socket.IO. HTTP allows a server to ignore
- * the wish, and that is what clients with HTTP/2 expect: they send `Upgrade: h2c` with the first request of a connection.
+ * A request whose upgrade is ignored unless it asks for a websocket of Socket.IO. HTTP allows a server to ignore an upgrade,
+ * and clients with HTTP/2 expect that: they send `Upgrade: h2c` with the first request of a connection.
  *
- * Node.js reads `upgrade` when it has the headers and nothing of the body, and then either hands the connection over or
- * parses the body as usual. It decides for all requests alike otherwise: by whether the event has a listener.
+ * Node.js reads `upgrade` after the headers and before the body, and then either hands over the connection or parses the body
+ * as usual. By default it decides the same for all requests: by whether the event has a listener.
  */
 export class UpgradeAwareRequest extends IncomingMessage {
   [wish] = false;
