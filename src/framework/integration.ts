@@ -103,7 +103,7 @@ export interface Mount {
 }
 
 /** Users who share something with a user. */
-export interface Acquaintances {
+export interface Contacts {
   readonly userIds: readonly string[];
   /** Rooms of whole groups of such users. */
   readonly rooms: readonly string[];
@@ -152,7 +152,7 @@ export interface Integration {
   /** Called when a user had no socket on any node for the grace time, on one node. */
   readonly onUserOffline?: (user: { userId: string; accountId: string }) => Promise<void>;
   /** Users to notify when the user comes online or goes offline. */
-  readonly acquaintancesOf?: (userId: string) => Promise<Acquaintances>;
+  readonly contactsOf?: (userId: string) => Promise<Contacts>;
   /** Starts background work. @returns stops it; called while the database is still reachable */
   start?(): () => Promise<void>;
 }

@@ -1,20 +1,20 @@
 import type { Clock } from './clock.js';
 
-/** How a change is sent. Neither may throw or reject. */
+/** Sends a change. Neither may throw or reject. */
 export interface Notice {
   /** Sends the change. */
   now(): void | Promise<void>;
-  /** Sends the state at the time of the call, which another node or a later change may have decided. */
+  /** Sends the current state, which another node or a later change may have set. */
   later(): void | Promise<void>;
 }
 
-/** Sends the first change of a burst at once, and after each window the state that the changes since have led to. */
+/** Sends the first change of a burst at once, and after each window the state after further changes. */
 export interface Coalescer {
   /** Whether an {@link offer} would send once more. Otherwise what is due anyway covers it. */
   isNew(key: string): boolean;
   /** To be called when the change is stored. @returns resolves when what is sent at once has been sent */
   offer(key: string, notice: Notice): Promise<void>;
-  /** Sends what is due. */
+  /** Sends all pending states. */
   flush(): Promise<void>;
 }
 

@@ -6,7 +6,7 @@ import { createCoalescer } from '../../platform/coalescer.js';
 import { rooms } from '../../realtime/rooms.js';
 import type { Blocks } from '../users/index.js';
 
-/** A user whose status changes. A principal changed it itself, and pays for it. */
+/** A user whose status changes. The cost is charged to a principal that changes it. */
 interface StatusUser {
   readonly userId: string;
   readonly accountId: string;
@@ -19,11 +19,11 @@ export interface ActiveStatus {
    * @param exceptSocketId the socket that set the status, which is not notified
    */
   set(user: StatusUser | UserPrincipal, status: 'active' | 'away', exceptSocketId?: string): Promise<void>;
-  /** Sends what is due. */
+  /** Sends all pending events. */
   flush(): Promise<void>;
 }
 
-/** Of several changes of one user within this time the last state is sent. */
+/** Within this time only the last of several changes of a user is sent. */
 const WINDOW_MS = 1000;
 
 /**
@@ -47,7 +47,7 @@ export function createActiveStatus(context: Context, blocks: Blocks): ActiveStat
         { event: 'active_status', payload: { userID: userId, conversation_active_status: status } },
       );
     } catch (error) {
-      logger.warn({ err: error }, 'an account was not notified of a status');
+      logger.warn({ err: error }, 'sending a status to an account failed');
     }
   };
 
@@ -59,7 +59,7 @@ export function createActiveStatus(context: Context, blocks: Blocks): ActiveStat
         : null;
       await send(user, stored?.conversation_active_status ?? last, exceptSocketId);
     } catch (error) {
-      logger.warn({ err: error }, 'an account was not notified of a status');
+      logger.warn({ err: error }, 'sending a status to an account failed');
     }
   };
 
@@ -70,7 +70,7 @@ export function createActiveStatus(context: Context, blocks: Blocks): ActiveStat
       if ('kind' in user && accountId !== '' && coalescer.isNew(key)) {
         await work.pay(user, { receivers: emitter.sizeHere(conversationNamespaces, rooms.account(accountId)) });
       }
-      // Ids are opaque to the gateway; only an ObjectId can name a document.
+      // User ids are opaque; only an ObjectId can be that of a document.
       if (isObjectIdOrHexString(userId)) {
         await models.User.updateOne({ _id: userId }, { conversation_active_status: status });
       }

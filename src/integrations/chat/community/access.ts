@@ -4,7 +4,7 @@ import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Models } from '#shared/models/index.js';
 import type { Principal } from '../../../auth/principal.js';
 import { storedValue } from '../../../models/index.js';
-import { type Blocks, blockedUser, ChatError, type Entrance, type UserCaller } from '../shared/index.js';
+import { type Authentication, type Blocks, blockedUser, ChatError, type UserCaller } from '../shared/index.js';
 
 /** A chat from the view of a participant. */
 export interface ChatAccess {
@@ -34,7 +34,15 @@ export type ChatsAccess = ReturnType<typeof createAccess>;
  * Access is decided by the chat's list of participants. It is read again for each event, so a user who is
  * removed loses access at once, on every node, also when another service removed them.
  */
-export function createAccess({ models, entrance, blocks }: { models: Models; entrance: Entrance; blocks: Blocks }) {
+export function createAccess({
+  models,
+  authentication,
+  blocks,
+}: {
+  models: Models;
+  authentication: Authentication;
+  blocks: Blocks;
+}) {
   /** Replaces values of other services that are not lists, so that entries can be added. */
   const mend = async (chat: Chat): Promise<void> => {
     for (const list of ['participantSettings', 'pinnedMessages'] as const) {
@@ -46,7 +54,7 @@ export function createAccess({ models, entrance, blocks }: { models: Models; ent
   };
 
   const open = async (principal: Principal, id: string): Promise<ChatAccess> => {
-    const [caller, chat] = await Promise.all([entrance.userOf(principal), models.Chat.findById(id).lean<Chat>()]);
+    const [caller, chat] = await Promise.all([authentication.userOf(principal), models.Chat.findById(id).lean<Chat>()]);
     if (chat === null || !isIn(chat, caller._id)) throw chatNotFound();
     await mend(chat);
     const others = chat.participants.filter((user) => !user.equals(caller._id));

@@ -6,17 +6,17 @@ import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
 import { ChatError } from '../shared/index.js';
 import { type ChatsAccess, type MessageAccess, type MessageRef, messageNotFound } from './access.js';
-import type { Budget } from './budget.js';
-import type { Faces } from './faces.js';
 import type { Notifications } from './notifications.js';
-import type { Tell } from './tell.js';
+import type { Publisher } from './publisher.js';
+import type { RateLimits } from './rate-limits.js';
 import { sentAt, toWireMessage, toWireReactions, type WireMessage } from './to-wire.js';
+import type { UserSummaries } from './user-summaries.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   access: ChatsAccess;
-  budget: Budget;
-  tell: Tell;
-  faces: Faces;
+  rateLimits: RateLimits;
+  publisher: Publisher;
+  summaries: UserSummaries;
   notifications: Notifications;
 }
 
@@ -25,14 +25,22 @@ const EDIT_MS = 15 * 60_000;
 const REACTIONS_MAX = 500;
 
 /** Edits and deletes messages. Each change is one atomic write; the call that made it sends the event. */
-export function createChanges({ models, clock, access, budget, tell, faces, notifications }: Dependencies) {
+export function createChanges({
+  models,
+  clock,
+  access,
+  rateLimits,
+  publisher,
+  summaries,
+  notifications,
+}: Dependencies) {
   const show = async (message: ChatMessage): Promise<WireMessage> =>
-    toWireMessage(message, (await faces.read([message.sender])).get(String(message.sender)));
+    toWireMessage(message, (await summaries.read([message.sender])).get(String(message.sender)));
 
   return {
     /** @throws ChatError `FORBIDDEN` for a message of another user, or one that is too old */
     async edit(principal: Principal, { content, ...ref }: MessageRef & { content: string }): Promise<WireMessage> {
-      await budget.spend('change', principal);
+      await rateLimits.consume('change', principal);
       const opened = await access.openMessageToSpeak(principal, ref);
       const { caller, chat, message } = opened;
       const now = clock.now();
@@ -40,7 +48,7 @@ export function createChanges({ models, clock, access, budget, tell, faces, noti
       if (now - sentAt(message).getTime() > EDIT_MS) {
         throw new ChatError('FORBIDDEN', 'The message can no longer be edited');
       }
-      await budget.pay(principal, amountsOfMessage(chat.participants.length));
+      await rateLimits.pay(principal, amountsOfMessage(chat.participants.length));
       const edited = await models.ChatMessage.findOneAndUpdate(
         { _id: message._id, chat: message.chat, isDeleted: { $ne: true } },
         { $set: { content, isEdited: true, editedAt: new Date(now) } },
@@ -49,20 +57,20 @@ export function createChanges({ models, clock, access, budget, tell, faces, noti
       if (edited === null) throw messageNotFound();
       const shown = toWireMessage(edited, caller);
       const payload = { ...idsOf(edited), content, editedAt: new Date(now).toISOString(), message: shown };
-      tell.all(opened, { event: 'chat:message_edited', payload });
+      publisher.all(opened, { event: 'chat:message_edited', payload });
       await notifications.follow(edited._id);
       return shown;
     },
 
     /** Idempotent. @throws ChatError `FORBIDDEN` for a message of another user, unless the caller is an admin */
     async remove(principal: Principal, ref: MessageRef): Promise<void> {
-      await budget.spend('change', principal);
+      await rateLimits.consume('change', principal);
       const opened = await access.openMessage(principal, ref);
       const { caller, chat, message } = opened;
       if (!caller._id.equals(message.sender) && caller.role !== 'admin') {
         throw new ChatError('FORBIDDEN', 'You can only delete your own messages');
       }
-      await budget.pay(principal, amountsOfMessage(chat.participants.length));
+      await rateLimits.pay(principal, amountsOfMessage(chat.participants.length));
       const now = new Date(clock.now());
       const { modifiedCount } = await models.ChatMessage.updateOne(
         { _id: message._id, isDeleted: { $ne: true } },
@@ -71,23 +79,23 @@ export function createChanges({ models, clock, access, budget, tell, faces, noti
       if (modifiedCount === 0) return;
       await models.Chat.updateOne({ _id: chat._id }, { $pull: { pinnedMessages: message._id } });
       const payload = { ...idsOf(message), deletedBy: caller.id, timestamp: now.toISOString() };
-      tell.all(opened, { event: 'chat:message_deleted', payload });
+      publisher.all(opened, { event: 'chat:message_deleted', payload });
       await notifications.follow(message._id);
     },
 
     /** @throws ChatError `CONFLICT` for too many reactions */
     async react(principal: Principal, { emoji, ...ref }: MessageRef & { emoji: string }): Promise<WireMessage> {
-      await budget.spend('change', principal);
+      await rateLimits.consume('change', principal);
       const opened = await access.openMessageToSpeak(principal, ref);
       const { caller, chat, message: current } = opened;
       const receivers = chat.participants.length;
-      await budget.pay(principal, { receivers, details: receivers * (current.reactions?.length ?? 0) });
+      await rateLimits.pay(principal, { receivers, details: receivers * (current.reactions?.length ?? 0) });
       const { stored, before, after } = await toggle(opened, emoji);
       if (before.length === after.length) throw new ChatError('CONFLICT', 'The message has too many reactions');
       const action = after.length > before.length ? 'added' : 'removed';
       const message = { ...stored, reactions: after };
       const payload = { ...idsOf(message), userId: caller.id, emoji, action, reactions: toWireReactions(after) };
-      tell.all(opened, { event: 'chat:message_reaction', payload });
+      publisher.all(opened, { event: 'chat:message_reaction', payload });
       return show(message);
     },
   };

@@ -5,14 +5,21 @@ import type { Principal } from '../../../auth/principal.js';
 import { invalid } from '../../../errors.js';
 import type { Context } from '../../../framework/context.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
-import { blockedUser, ChatError, type Entrance, isBlockBetween, isSameAccount, type People } from '../shared/index.js';
+import {
+  type Authentication,
+  blockedUser,
+  ChatError,
+  isBlockBetween,
+  isSameAccount,
+  type People,
+} from '../shared/index.js';
 import { chatNotFound } from './access.js';
-import type { Budget } from './budget.js';
 import type { ChatLists, WireChat } from './lists.js';
+import type { RateLimits } from './rate-limits.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock'> {
-  budget: Budget;
-  entrance: Entrance;
+  rateLimits: RateLimits;
+  authentication: Authentication;
   people: People;
   lists: ChatLists;
 }
@@ -23,7 +30,7 @@ const ATTEMPTS = 3;
  * Opens the chat of two users. The unique key of the pair keeps it single, for repeated and concurrent calls on any node.
  * A direct chat of another service gets its key when it is first opened.
  */
-export function createDirect({ models, clock, budget, entrance, people, lists }: Dependencies) {
+export function createDirect({ models, clock, rateLimits, authentication, people, lists }: Dependencies) {
   const find = async (pair: Pair): Promise<Chat | null> => {
     const both = { $and: [...pair.ids.map((participants) => ({ participants })), { participants: { $size: 2 } }] };
     const keyed = await models.Chat.findOne({ directKey: equalText(pair.key), ...both }).lean<Chat>();
@@ -64,8 +71,8 @@ export function createDirect({ models, clock, budget, entrance, people, lists }:
   };
 
   return async (principal: Principal, participantId: string): Promise<WireChat> => {
-    await budget.spend('direct', principal);
-    const [caller, other] = await Promise.all([entrance.userOf(principal), people.find(participantId)]);
+    await rateLimits.consume('direct', principal);
+    const [caller, other] = await Promise.all([authentication.userOf(principal), people.find(participantId)]);
     if (other === undefined) throw new ChatError('NOT_FOUND', 'User not found');
     if (other.id === caller.id) throw invalid('participantId', 'must be another user');
     const pair = toPair(caller.id, other.id);

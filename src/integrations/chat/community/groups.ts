@@ -7,24 +7,24 @@ import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
 import type { Coalescer } from '../../../platform/coalescer.js';
 import { rooms } from '../../../realtime/rooms.js';
-import { type Blocks, ChatError, type Entrance, nameOf, type UserCaller } from '../shared/index.js';
+import { type Authentication, type Blocks, ChatError, nameOf, type UserCaller } from '../shared/index.js';
 import type { ActiveViewers } from './active-viewers.js';
-import type { Budget } from './budget.js';
+import type { Publisher } from './publisher.js';
+import type { RateLimits } from './rate-limits.js';
 import { type PersonPresence, toPersonPresence } from './statuses.js';
-import type { Tell } from './tell.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger' | 'presence' | 'emitter'> {
   blocks: Blocks;
-  budget: Budget;
+  rateLimits: RateLimits;
   activeViewers: ActiveViewers;
   coalescer: Coalescer;
-  entrance: Entrance;
-  tell: Tell;
+  authentication: Authentication;
+  publisher: Publisher;
 }
 
 type GroupType = z.output<typeof groupTypeSchema>;
 
-/** A socket, as its handler knows it. */
+/** The socket of an event. */
 interface Here {
   readonly principal: Principal;
   readonly socketId: string;
@@ -39,42 +39,42 @@ const placeOf = (type: GroupType): string => `group:${type}`;
 
 type StoredMember = User & { _id: Types.ObjectId };
 
-/** Members who are looked at, of those who were seen last, and how many at a time. */
+/** Maximum number of members examined, last seen first, and in one query. */
 const LOOKED_AT_MAX = 2000;
 const CHUNK = 500;
 
-/** The groups of the community. Who is a member is said by the user, and read again for each event. */
+/** The groups of the community. Membership is stored in the user, and read again for each event. */
 export function createGroups(dependencies: Dependencies) {
-  const { models, clock, logger, presence, emitter, budget, blocks } = dependencies;
-  const { activeViewers, coalescer, entrance, tell } = dependencies;
+  const { models, clock, logger, presence, emitter, rateLimits, blocks } = dependencies;
+  const { activeViewers, coalescer, authentication, publisher } = dependencies;
 
   const ensureMember = async (principal: Principal, type: GroupType): Promise<UserCaller> => {
-    const caller = await entrance.userOf(principal);
+    const caller = await authentication.userOf(principal);
     if (!caller.groups.includes(type)) {
-      // Another service may have removed them without notice.
+      // Another service may have removed the user without notification.
       emitter.leaveRoom({ namespaces: [chatNamespace], rooms: [rooms.user(caller.id)] }, rooms.group(type));
       throw new ChatError('NOT_FOUND', 'Group not found or access denied');
     }
     return caller;
   };
 
-  const tellOthers = async ({ _id, id, name, blocked }: UserCaller, type: GroupType, event: GroupEvent) => {
+  const publishOthers = async ({ _id, id, name, blocked }: UserCaller, type: GroupType, event: GroupEvent) => {
     const payload = { groupType: type, userId: id, userName: name, timestamp: new Date(clock.now()).toISOString() };
     try {
       const except = [id, ...(await blocks.all(_id, blocked))];
-      tell.people({ userIds: [], groups: [type], except }, { event, payload });
+      publisher.people({ userIds: [], groups: [type], except }, { event, payload });
     } catch (error) {
       logger.warn({ err: error, event }, 'community: notifying a group failed');
     }
   };
 
-  /** Sends whether the user has a socket in the group now, on any node. */
-  const tellState = async (principal: Principal, type: GroupType): Promise<void> => {
+  /** Sends whether the user has a socket in the group, on any node. */
+  const publishState = async (principal: Principal, type: GroupType): Promise<void> => {
     try {
-      const caller = await entrance.userOf(principal);
+      const caller = await authentication.userOf(principal);
       const isThere =
         caller.groups.includes(type) && (await activeViewers.absentFrom(placeOf(type), [caller.id])).length === 0;
-      await tellOthers(caller, type, isThere ? 'group:user_joined' : 'group:user_left');
+      await publishOthers(caller, type, isThere ? 'group:user_joined' : 'group:user_left');
     } catch (error) {
       logger.warn({ err: error }, 'community: notifying a group failed');
     }
@@ -89,12 +89,12 @@ export function createGroups(dependencies: Dependencies) {
     const caller = await ensureMember(principal, type);
     const key = `group ${type} ${caller.id}`;
     if (coalescer.isNew(key)) {
-      await budget.pay(principal, { receivers: emitter.sizeHere([chatNamespace], rooms.group(type)) });
+      await rateLimits.pay(principal, { receivers: emitter.sizeHere([chatNamespace], rooms.group(type)) });
     }
     await move(caller);
     await coalescer.offer(key, {
-      now: () => tellOthers(caller, type, event),
-      later: () => tellState(principal, type),
+      now: () => publishOthers(caller, type, event),
+      later: () => publishState(principal, type),
     });
   };
 
@@ -113,12 +113,12 @@ export function createGroups(dependencies: Dependencies) {
 
     /** Online members, including the caller. Users who came online last are found first. */
     async getOnline(principal: Principal, { groupType, limit }: { groupType: GroupType; limit: number }) {
-      await budget.spend('members', principal);
+      await rateLimits.consume('members', principal);
       const caller = await ensureMember(principal, groupType);
       const blocked = await blocks.all(caller._id, caller.blocked);
       const users: (PersonPresence & { userName: string })[] = [];
       for await (const found of readMembers(groupType)) {
-        await budget.pay(principal, { examined: found.length });
+        await rateLimits.pay(principal, { examined: found.length });
         const members = found.filter(({ _id }) => !blocked.has(_id.toHexString()));
         const here = await presence.get(members.map(({ _id }) => _id.toHexString()));
         const online = members.filter((_member, index) => here[index]?.online === true);

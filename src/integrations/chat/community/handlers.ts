@@ -1,7 +1,7 @@
 import type { community } from '#shared/contracts/community.js';
 import type { communityNotifications, communityPeople } from '#shared/contracts/community-people.js';
 import type { Handlers } from '../../../framework/integration.js';
-import type { Entrance } from '../shared/index.js';
+import type { Authentication } from '../shared/index.js';
 import type { CommunityServices } from './service.js';
 
 /** Handlers of chat events. */
@@ -29,11 +29,11 @@ export const createChatHandlers = (services: CommunityServices): Handlers<typeof
 
 /** Handlers of notification events. */
 export const createNotificationHandlers = (
-  { notifications, budget }: CommunityServices,
-  { userOf }: Entrance,
+  { notifications, rateLimits }: CommunityServices,
+  { userOf }: Authentication,
 ): Handlers<typeof communityNotifications> => ({
   'notification:list': async (data, { principal }) => {
-    await budget.pay(principal, { rows: data.limit });
+    await rateLimits.pay(principal, { rows: data.limit });
     return notifications.list(await userOf(principal), data);
   },
   'notification:mark_read': async ({ notificationId }, { principal }) =>

@@ -1,14 +1,14 @@
 import type { Principal } from '../../../auth/principal.js';
 import type { ChatsAccess } from './access.js';
-import type { Budget } from './budget.js';
-import type { Faces } from './faces.js';
 import type { ChatLog } from './log.js';
+import type { RateLimits } from './rate-limits.js';
 import { isShown, toWireMessage, type WireMessage } from './to-wire.js';
+import type { UserSummaries } from './user-summaries.js';
 
 interface Dependencies {
   access: ChatsAccess;
-  budget: Budget;
-  faces: Faces;
+  rateLimits: RateLimits;
+  summaries: UserSummaries;
   log: ChatLog;
 }
 
@@ -25,10 +25,10 @@ interface HistoryQuery extends PageQuery {
 }
 
 /** Reads pages of messages: the newest, or those before or after a message or time. A page is oldest first. */
-export function createHistory({ access, budget, faces, log }: Dependencies) {
+export function createHistory({ access, rateLimits, summaries, log }: Dependencies) {
   return async (principal: Principal, { chatId, before, after, limit }: HistoryQuery): Promise<WireMessage[]> => {
-    await budget.spend('page', principal);
-    await budget.pay(principal, { rows: limit });
+    await rateLimits.consume('page', principal);
+    await rateLimits.pay(principal, { rows: limit });
     const { _id: parent } = (await access.open(principal, chatId)).chat;
     await log.adopt(parent);
     const [lower, upper] = await Promise.all([
@@ -39,7 +39,7 @@ export function createHistory({ access, budget, faces, log }: Dependencies) {
     const first = lower === undefined ? 'newest' : 'oldest';
     const messages = await log.read({ parent, after: lower, before: upper, first, limit });
     if (first === 'newest') messages.reverse();
-    const people = await faces.read(messages.map(({ sender }) => sender));
+    const people = await summaries.read(messages.map(({ sender }) => sender));
     const shown = messages.map((message) => toWireMessage(message, people.get(String(message.sender))));
     return shown.filter(isShown);
   };

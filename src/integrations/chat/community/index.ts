@@ -12,17 +12,17 @@ import { createCommunityServices } from './service.js';
 /** The community chat on `/`: chats, notifications, groups and presence. */
 export function createCommunityChat(context: Context, chats: ChatServices): Integration {
   const services = createCommunityServices(context, chats);
-  const { entrance } = chats;
+  const { authentication } = chats;
   const where = { namespaces: [chatNamespace], replyFormat: communityReplyFormat };
   return {
     name: community.name,
     mounts: [
       mountEvents(community, createChatHandlers(services), where),
-      mountEvents(communityNotifications, createNotificationHandlers(services, entrance), where),
+      mountEvents(communityNotifications, createNotificationHandlers(services, authentication), where),
       mountEvents(communityPeople, createPeopleHandlers(services), where),
     ],
     routes: mountRoutes(community, createRoutes(services), {
-      authenticate: entrance.authenticateRequest,
+      authenticate: authentication.authenticateRequest,
       toFailure: toRequestFailure,
     }),
     listener: {
@@ -32,7 +32,7 @@ export function createCommunityChat(context: Context, chats: ChatServices): Inte
         services.activeViewers.listener.disconnected(socket);
       },
     },
-    acquaintancesOf: services.community.of,
+    contactsOf: services.community.of,
     onUserOnline: ({ userId }) => services.statuses.seen(userId),
     start() {
       const end = services.activeViewers.start();

@@ -7,36 +7,36 @@ import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
 import { isShowable, readDocument, storedValue } from '../../../models/index.js';
 import { type KeysetPlace, placeOfTime, readAfter } from '../../../platform/mongo/keyset.js';
-import { type Entrance, isPositioned, type UserCaller } from '../shared/index.js';
+import { type Authentication, isPositioned, type UserCaller } from '../shared/index.js';
 import { chatNotFound } from './access.js';
-import type { Budget } from './budget.js';
-import type { Faces } from './faces.js';
 import type { PageQuery } from './history.js';
 import type { ChatLog } from './log.js';
+import type { RateLimits } from './rate-limits.js';
 import { isMuted, settingOf } from './settings.js';
 import { toWireMessage } from './to-wire.js';
 import { createCountUnread, UNREAD_PAGE } from './unread.js';
+import type { UserSummaries } from './user-summaries.js';
 
 /** A chat on the wire. */
 export type WireChat = z.output<typeof wireChat>;
 
 interface Dependencies extends Pick<Context, 'models' | 'clock'> {
-  budget: Budget;
-  entrance: Entrance;
-  faces: Faces;
+  rateLimits: RateLimits;
+  authentication: Authentication;
+  summaries: UserSummaries;
   log: ChatLog;
 }
 
-/** Examined messages that are paid for at a time. */
+/** Examined messages per payment. */
 const LEAST_PAID = 500;
 
-/** The user who reads the list, and pays for it. */
+/** The user who reads the list, to whom its cost is charged. */
 type Viewer = UserCaller & { readonly principal: Principal };
 
 export type ChatLists = ReturnType<typeof createLists>;
 
-/** Shows chats to their participants: the last active first. */
-export function createLists({ models, clock, budget, entrance, faces, log }: Dependencies) {
+/** Lists the chats of a user, last active first. */
+export function createLists({ models, clock, rateLimits, authentication, summaries, log }: Dependencies) {
   const countUnread = createCountUnread(log);
 
   const findPlace = async (user: Types.ObjectId, before: string | undefined): Promise<KeysetPlace | undefined> => {
@@ -47,7 +47,7 @@ export function createLists({ models, clock, budget, entrance, faces, log }: Dep
     return { value: storedValue(found, 'lastActivity'), _id: found._id };
   };
 
-  /** Another service that says something in a chat makes it the last message, without a position. */
+  /** Messages of other services become the last message without a position. */
   const adoptIfForeign = async (chat: Chat, lastMessage: ChatMessage | undefined): Promise<void> => {
     const isForeign = lastMessage !== undefined && !isPositioned(lastMessage) && chat.lastPosition != null;
     if (isForeign) await log.adopt(chat._id);
@@ -64,7 +64,7 @@ export function createLists({ models, clock, budget, entrance, faces, log }: Dep
   const countAll = async (chats: readonly Chat[], newest: ReadonlyMap<string, ChatMessage>, viewer: Viewer) => {
     const details = chats.reduce((sum, { participants }) => sum + participants.length, 0);
     const paid = { details, examined: chats.length * UNREAD_PAGE };
-    await budget.pay(viewer.principal, paid);
+    await rateLimits.pay(viewer.principal, paid);
     // Pages beyond the first are paid for together, because one alone is less than a point.
     let owed = 0;
     const payForMore = async (more: number): Promise<void> => {
@@ -72,7 +72,7 @@ export function createLists({ models, clock, budget, entrance, faces, log }: Dep
       if (owed < LEAST_PAID) return;
       const due = owed;
       owed = 0;
-      await budget.pay(viewer.principal, { examined: due });
+      await rateLimits.pay(viewer.principal, { examined: due });
     };
     const counted = await Promise.all(
       chats.map(async (chat) => {
@@ -81,7 +81,7 @@ export function createLists({ models, clock, budget, entrance, faces, log }: Dep
       }),
     );
     const examined = counted.reduce((sum, one) => sum + Math.min(one.examined, UNREAD_PAGE), 0);
-    await budget.settle(viewer.principal, { paid, done: { details, examined } });
+    await rateLimits.settle(viewer.principal, { paid, done: { details, examined } });
     return counted.map(({ unread }) => unread);
   };
 
@@ -89,7 +89,7 @@ export function createLists({ models, clock, budget, entrance, faces, log }: Dep
     const newest = await readNewest(chats);
     const unread = await countAll(chats, newest, viewer);
     const senders = [...newest.values()].map(({ sender }) => sender);
-    const people = await faces.read([...senders, ...chats.flatMap((chat) => otherOf(chat, viewer._id) ?? [])]);
+    const people = await summaries.read([...senders, ...chats.flatMap((chat) => otherOf(chat, viewer._id) ?? [])]);
     return chats.map((chat, index) => {
       const lastMessage = newest.get(chat.lastMessage?.toHexString() ?? '');
       const other = people.get(otherOf(chat, viewer._id)?.toHexString() ?? '');
@@ -114,15 +114,15 @@ export function createLists({ models, clock, budget, entrance, faces, log }: Dep
 
   return {
     async page(principal: Principal, { before, limit }: PageQuery): Promise<WireChat[]> {
-      await budget.spend('page', principal);
-      await budget.pay(principal, { rows: limit });
-      const viewer = { ...(await entrance.userOf(principal)), principal };
+      await rateLimits.consume('page', principal);
+      await rateLimits.pay(principal, { rows: limit });
+      const viewer = { ...(await authentication.userOf(principal)), principal };
       const place = await findPlace(viewer._id, before);
       const list = { base: { participants: viewer._id }, field: 'lastActivity', direction: 'descending' } as const;
       const chats = await readAfter<Chat>(models.Chat, list, { place, limit });
       return show(chats.map((chat) => readDocument('Chat', chat)).filter(isShowable), viewer);
     },
-    /** @throws ChatError `NOT_FOUND` when the viewer was removed meanwhile */
+    /** @throws ChatError `NOT_FOUND` if the viewer was removed in the meantime */
     async showOne(chat: Chat, viewer: Viewer): Promise<WireChat> {
       const [shown] = await show([chat], viewer);
       if (shown === undefined) throw chatNotFound();
@@ -134,6 +134,6 @@ export function createLists({ models, clock, budget, entrance, faces, log }: Dep
 const lastActivityOf = ({ lastActivity, createdAt, _id }: Chat): Date =>
   lastActivity ?? createdAt ?? _id.getTimestamp();
 
-/** The other person of a direct chat. */
+/** The other user of a direct chat. */
 const otherOf = ({ type, participants }: Chat, user: Types.ObjectId): Types.ObjectId | undefined =>
   type === 'group' ? undefined : participants.find((id) => !id.equals(user));

@@ -3,8 +3,8 @@ import { equalText } from '#shared/models/stored-text.js';
 import type { Context } from '../../../framework/context.js';
 import { acknowledgedReadConcern } from '../../../platform/mongo/options.js';
 import { createMessageLog, type MessageLog } from '../shared/index.js';
-import type { Faces } from './faces.js';
 import { toWireMessage, type WireMessage } from './to-wire.js';
+import type { UserSummaries } from './user-summaries.js';
 
 /** The message log of the community chat. */
 export interface ChatLog extends MessageLog<ChatMessage> {
@@ -12,7 +12,7 @@ export interface ChatLog extends MessageLog<ChatMessage> {
   findStored(message: Pick<ChatMessage, 'chat' | 'sender' | 'clientMessageId'>): Promise<ChatMessage | null>;
 }
 
-export function createChatLog(context: Context, faces: Faces): ChatLog {
+export function createChatLog(context: Context, summaries: UserSummaries): ChatLog {
   const { ChatMessage: Message } = context.models;
 
   const findStored: ChatLog['findStored'] = async ({ chat, sender, clientMessageId }) => {
@@ -26,7 +26,7 @@ export function createChatLog(context: Context, faces: Faces): ChatLog {
     topic: 'community',
     findStored,
     async toEvents(messages) {
-      const people = await faces.read(messages.map(({ sender }) => sender));
+      const people = await summaries.read(messages.map(({ sender }) => sender));
       return messages.map((message) => toEvent(toWireMessage(message, people.get(String(message.sender)))));
     },
   });

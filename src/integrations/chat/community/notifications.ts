@@ -10,12 +10,12 @@ import { cutText } from '../../../platform/text.js';
 import { ChatError, isPositioned, type UserCaller } from '../shared/index.js';
 import type { Absentee, ActiveViewers } from './active-viewers.js';
 import type { PageQuery } from './history.js';
+import type { Publisher } from './publisher.js';
 import { isMuted, settingOf } from './settings.js';
-import type { Tell } from './tell.js';
 import { isShown, toWireNotification } from './to-wire.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger' | 'push'> {
-  tell: Tell;
+  publisher: Publisher;
   activeViewers: ActiveViewers;
 }
 
@@ -41,13 +41,13 @@ const FOLLOW_ATTEMPTS_MAX = 10;
 const COUNT_MAX = 100;
 
 /** Notifications for users who miss a message, marked as read when they have read it. */
-export function createNotifications({ models, clock, logger, push, tell, activeViewers }: Dependencies) {
+export function createNotifications({ models, clock, logger, push, publisher, activeViewers }: Dependencies) {
   const count = (recipient: Types.ObjectId): Promise<number> =>
     models.Notification.countDocuments({ recipient, isRead: false }).limit(COUNT_MAX);
 
-  const tellCount = async ({ _id, id }: Recipient): Promise<number> => {
+  const publishCount = async ({ _id, id }: Recipient): Promise<number> => {
     const unread = await count(_id);
-    tell.people({ userIds: [id] }, { event: 'notification:unread_count', payload: { count: unread } });
+    publisher.people({ userIds: [id] }, { event: 'notification:unread_count', payload: { count: unread } });
     return unread;
   };
 
@@ -74,9 +74,9 @@ export function createNotifications({ models, clock, logger, push, tell, activeV
     const here = made.filter(({ recipient }) => !away.has(recipient.toHexString()));
     for (const own of here) {
       const userIds = [own.recipient.toHexString()];
-      tell.people({ userIds }, { event: 'notification:new', payload: toWireNotification(own) });
+      publisher.people({ userIds }, { event: 'notification:new', payload: toWireNotification(own) });
     }
-    await Promise.all(here.map(({ recipient }) => tellCount({ _id: recipient, id: recipient.toHexString() })));
+    await Promise.all(here.map(({ recipient }) => publishCount({ _id: recipient, id: recipient.toHexString() })));
     if (push.isOn && away.size > 0) await push.send([...away], toPush(sent, made[0]?.message ?? ''));
   };
 
@@ -131,8 +131,8 @@ export function createNotifications({ models, clock, logger, push, tell, activeV
         return { count: await count(recipient._id) };
       }
       const payload = { notificationId: notificationId.toLowerCase(), readAt: readAt.toISOString() };
-      tell.people({ userIds: [recipient.id] }, { event: 'notification:read', payload });
-      return { count: await tellCount(recipient) };
+      publisher.people({ userIds: [recipient.id] }, { event: 'notification:read', payload });
+      return { count: await publishCount(recipient) };
     },
 
     async markAllRead(recipient: Recipient): Promise<{ count: number }> {
@@ -143,8 +143,8 @@ export function createNotifications({ models, clock, logger, push, tell, activeV
       );
       if (modifiedCount === 0) return { count: 0 };
       const payload = { notificationId: null, readAt: readAt.toISOString() };
-      tell.people({ userIds: [recipient.id] }, { event: 'notification:read', payload });
-      return { count: await tellCount(recipient) };
+      publisher.people({ userIds: [recipient.id] }, { event: 'notification:read', payload });
+      return { count: await publishCount(recipient) };
     },
 
     /** Marks notifications as read, up to the read position of a user in a chat. */
@@ -156,7 +156,7 @@ export function createNotifications({ models, clock, logger, push, tell, activeV
         position > 0 ? { $or: [untilTime, untilPosition] } : untilTime,
         { isRead: true, readAt: new Date(clock.now()) },
       );
-      if (modifiedCount > 0) await tellCount(recipient);
+      if (modifiedCount > 0) await publishCount(recipient);
     },
 
     /**
@@ -189,7 +189,7 @@ export function createNotifications({ models, clock, logger, push, tell, activeV
   async function withdraw(about: { relatedMessage: Types.ObjectId }): Promise<void> {
     const unread = await models.Notification.find({ ...about, isRead: false }, { recipient: 1 }).lean();
     await Promise.all([models.Notification.deleteMany(about), push.withdraw(about.relatedMessage.toHexString())]);
-    await Promise.all(unread.map(({ recipient }) => tellCount({ _id: recipient, id: recipient.toHexString() })));
+    await Promise.all(unread.map(({ recipient }) => publishCount({ _id: recipient, id: recipient.toHexString() })));
   }
 
   async function findPlace(recipient: Types.ObjectId, before: string | undefined): Promise<KeysetPlace | undefined> {

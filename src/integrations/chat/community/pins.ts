@@ -2,20 +2,20 @@ import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
 import { ChatError } from '../shared/index.js';
 import type { ChatsAccess, MessageRef } from './access.js';
-import type { Budget } from './budget.js';
-import type { Tell } from './tell.js';
+import type { Publisher } from './publisher.js';
+import type { RateLimits } from './rate-limits.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   access: ChatsAccess;
-  budget: Budget;
-  tell: Tell;
+  rateLimits: RateLimits;
+  publisher: Publisher;
 }
 
 /** Maximum number of pinned messages in a chat. */
 const PINS_MAX = 50;
 
 /** Pins messages for all participants. Every participant can pin and unpin. */
-export function createPins({ models, clock, access, budget, tell }: Dependencies) {
+export function createPins({ models, clock, access, rateLimits, publisher }: Dependencies) {
   const payloadOf = (chatId: string, messageId: string) => ({
     ...{ chatId, messageId },
     timestamp: new Date(clock.now()).toISOString(),
@@ -23,9 +23,9 @@ export function createPins({ models, clock, access, budget, tell }: Dependencies
   return {
     /** Idempotent. @throws ChatError `CONFLICT` for too many pinned messages */
     async pin(principal: Principal, ref: MessageRef): Promise<void> {
-      await budget.spend('change', principal);
+      await rateLimits.consume('change', principal);
       const opened = await access.openMessageToSpeak(principal, ref);
-      await budget.pay(principal, { receivers: opened.chat.participants.length });
+      await rateLimits.pay(principal, { receivers: opened.chat.participants.length });
       const { caller, chat, message } = opened;
       const hasRoom = { [`pinnedMessages.${PINS_MAX - 1}`]: { $exists: false } };
       const { modifiedCount } = await models.Chat.updateOne(
@@ -37,14 +37,14 @@ export function createPins({ models, clock, access, budget, tell }: Dependencies
         throw new ChatError('CONFLICT', 'Too many messages are pinned');
       }
       const payload = { ...payloadOf(chat._id.toHexString(), message._id.toHexString()), pinnedBy: caller.id };
-      tell.all(opened, { event: 'chat:message_pinned', payload });
+      publisher.all(opened, { event: 'chat:message_pinned', payload });
     },
 
     /** Idempotent. */
     async unpin(principal: Principal, ref: MessageRef): Promise<void> {
-      await budget.spend('change', principal);
+      await rateLimits.consume('change', principal);
       const opened = await access.openMessageToSpeak(principal, ref);
-      await budget.pay(principal, { receivers: opened.chat.participants.length });
+      await rateLimits.pay(principal, { receivers: opened.chat.participants.length });
       const { caller, chat, message } = opened;
       const { modifiedCount } = await models.Chat.updateOne(
         { _id: chat._id, pinnedMessages: message._id },
@@ -52,7 +52,7 @@ export function createPins({ models, clock, access, budget, tell }: Dependencies
       );
       if (modifiedCount === 0) return;
       const payload = { ...payloadOf(chat._id.toHexString(), message._id.toHexString()), unpinnedBy: caller.id };
-      tell.all(opened, { event: 'chat:message_unpinned', payload });
+      publisher.all(opened, { event: 'chat:message_unpinned', payload });
     },
   };
 }

@@ -5,18 +5,18 @@ import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
 import { isPositioned, type UserCaller } from '../shared/index.js';
 import type { ChatsAccess } from './access.js';
-import type { Budget } from './budget.js';
 import type { ChatLog } from './log.js';
 import type { Notifications } from './notifications.js';
+import type { Publisher } from './publisher.js';
+import type { RateLimits } from './rate-limits.js';
 import { settingOf } from './settings.js';
-import type { Tell } from './tell.js';
 import { sentAt } from './to-wire.js';
 import { readPlaceOf } from './unread.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   access: ChatsAccess;
-  budget: Budget;
-  tell: Tell;
+  rateLimits: RateLimits;
+  publisher: Publisher;
   log: ChatLog;
   notifications: Notifications;
 }
@@ -28,7 +28,7 @@ const MARKED_MAX = 500;
  * Moves the read position of a user to a message of another user. Each participant has one position. An atomic write moves
  * it forward, never back, so that of concurrent calls of several tabs and nodes one sends the event.
  */
-export function createRead({ models, clock, access, budget, tell, log, notifications }: Dependencies) {
+export function createRead({ models, clock, access, rateLimits, publisher, log, notifications }: Dependencies) {
   /** The caller's unread messages of others, up to the given one, newest first. */
   const findUnread = async (chat: Chat, { _id }: UserCaller, messageId: string | null | undefined) => {
     const parent = chat._id;
@@ -110,12 +110,12 @@ export function createRead({ models, clock, access, budget, tell, log, notificat
       if (readUpTo != null) await notifications.readOf(caller, { chat, position: readPosition ?? 0, at: readUpTo });
       return;
     }
-    await budget.pay(principal, { examined: messages.length, receivers: chat.participants.length });
+    await rateLimits.pay(principal, { examined: messages.length, receivers: chat.participants.length });
     const readAt = new Date(clock.now());
     await mark(messages, caller._id, readAt);
     if (!(await advance(chat, caller._id, target))) return;
     const ids = { chatId: chat._id.toHexString(), messageId: target._id.toHexString(), userId: caller.id };
-    tell.others(opened, { event: 'chat:message_read', payload: { ...ids, readAt: readAt.toISOString() } });
+    publisher.others(opened, { event: 'chat:message_read', payload: { ...ids, readAt: readAt.toISOString() } });
     const position = isPositioned(target) ? target.position : 0;
     await notifications.readOf(caller, { chat, position, at: sentAt(target) });
   };

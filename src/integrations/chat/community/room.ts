@@ -5,20 +5,20 @@ import { rooms } from '../../../realtime/rooms.js';
 import type { Typing } from '../shared/index.js';
 import type { ChatAccess, ChatsAccess } from './access.js';
 import type { ActiveViewers } from './active-viewers.js';
-import type { Budget } from './budget.js';
-import type { Tell } from './tell.js';
+import type { Publisher } from './publisher.js';
+import type { RateLimits } from './rate-limits.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger'> {
   access: ChatsAccess;
-  budget: Budget;
+  rateLimits: RateLimits;
   coalescer: Coalescer;
-  tell: Tell;
+  publisher: Publisher;
   activeViewers: ActiveViewers;
   typing: Typing;
 }
 
 /** A chat that the caller can open. */
-type Opened = Parameters<Tell['others']>[0];
+type Opened = Parameters<Publisher['others']>[0];
 
 /** The socket of an event. */
 interface Here {
@@ -32,18 +32,18 @@ type MoveEvent = 'chat:user_joined' | 'chat:user_left';
 
 /** Joins, leaves and typing events: sent only to active viewers of a chat. */
 export function createRoom(dependencies: Dependencies) {
-  const { models, clock, logger, access, budget, coalescer, tell, activeViewers, typing } = dependencies;
+  const { models, clock, logger, access, rateLimits, coalescer, publisher, activeViewers, typing } = dependencies;
 
-  const tellOthers = (opened: Opened, event: string, more: object = {}): void => {
+  const publishOthers = (opened: Opened, event: string, more: object = {}): void => {
     const payload = { chatId: opened.chat._id.toHexString(), userId: opened.caller.id, ...more };
-    tell.othersPresent(opened, { event, payload });
+    publisher.othersPresent(opened, { event, payload });
   };
 
   /** Reads the participants again, because one may have been removed since. */
-  const tellStopped = async (opened: ChatAccess): Promise<void> => {
+  const publishStopped = async (opened: ChatAccess): Promise<void> => {
     try {
       const chat = await models.Chat.findById(opened.chat._id, { participants: 1 }).lean();
-      if (chat !== null) tellOthers({ ...opened, chat }, 'chat:user_stopped_typing');
+      if (chat !== null) publishOthers({ ...opened, chat }, 'chat:user_stopped_typing');
     } catch (error) {
       logger.warn({ err: error }, 'community: sending the end of typing failed');
     }
@@ -51,7 +51,7 @@ export function createRoom(dependencies: Dependencies) {
 
   const openToType = async (principal: Principal, id: string): Promise<ChatAccess> => {
     const opened = await access.openToSpeak(principal, id);
-    await budget.pay(principal, { receivers: 2 * opened.chat.participants.length });
+    await rateLimits.pay(principal, { receivers: 2 * opened.chat.participants.length });
     return opened;
   };
 
@@ -59,18 +59,18 @@ export function createRoom(dependencies: Dependencies) {
   const keyOf = ({ caller, chat }: ChatAccess): string => `chat ${chat._id.toHexString()} ${caller.id}`;
 
   const payForNews = async (principal: Principal, opened: ChatAccess): Promise<void> => {
-    if (coalescer.isNew(keyOf(opened))) await budget.pay(principal, { receivers: opened.chat.participants.length });
+    if (coalescer.isNew(keyOf(opened))) await rateLimits.pay(principal, { receivers: opened.chat.participants.length });
   };
 
-  const tellMove = (opened: ChatAccess, event: MoveEvent): void =>
-    tellOthers(opened, event, { userName: opened.caller.name, timestamp: new Date(clock.now()).toISOString() });
+  const publishMove = (opened: ChatAccess, event: MoveEvent): void =>
+    publishOthers(opened, event, { userName: opened.caller.name, timestamp: new Date(clock.now()).toISOString() });
 
   /** Sends whether the user has a socket in the chat now, on any node. */
-  const tellState = async (principal: Principal, chatId: string): Promise<void> => {
+  const publishState = async (principal: Principal, chatId: string): Promise<void> => {
     try {
       const opened = await access.open(principal, chatId);
       const absent = await activeViewers.absentFrom(chatId, [opened.caller.id]);
-      tellMove(opened, absent.length === 0 ? 'chat:user_joined' : 'chat:user_left');
+      publishMove(opened, absent.length === 0 ? 'chat:user_joined' : 'chat:user_left');
     } catch (error) {
       logger.warn({ err: error }, 'community: notifying a chat failed');
     }
@@ -78,8 +78,8 @@ export function createRoom(dependencies: Dependencies) {
 
   const offer = (principal: Principal, opened: ChatAccess, event: MoveEvent): Promise<void> =>
     coalescer.offer(keyOf(opened), {
-      now: () => tellMove(opened, event),
-      later: () => tellState(principal, opened.chat._id.toHexString()),
+      now: () => publishMove(opened, event),
+      later: () => publishState(principal, opened.chat._id.toHexString()),
     });
 
   return {
@@ -110,8 +110,8 @@ export function createRoom(dependencies: Dependencies) {
         typing.stop(socketId, id);
         throw error;
       });
-      if (!typist.begin(() => void tellStopped(opened))) return;
-      tellOthers(opened, 'chat:user_typing', { userName: opened.caller.name });
+      if (!typist.begin(() => void publishStopped(opened))) return;
+      publishOthers(opened, 'chat:user_typing', { userName: opened.caller.name });
     },
 
     async stopTyping({ principal, socketId }: Here, chatId: string): Promise<void> {

@@ -9,15 +9,15 @@ import type { Context } from '../../../framework/context.js';
 import { createKeyedMutex } from '../../../platform/keyed-mutex.js';
 import { isPositioned, type UserCaller } from '../shared/index.js';
 import { type ChatAccess, type ChatsAccess, ensureHeard, messageNotFound } from './access.js';
-import type { Budget } from './budget.js';
 import { type ChatLog, toEvent } from './log.js';
 import type { Notifications } from './notifications.js';
-import { toAudience } from './tell.js';
+import { toAudience } from './publisher.js';
+import type { RateLimits } from './rate-limits.js';
 import { toWireMessage, type WireMessage } from './to-wire.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger' | 'config'> {
   access: ChatsAccess;
-  budget: Budget;
+  rateLimits: RateLimits;
   log: ChatLog;
   notifications: Notifications;
 }
@@ -40,7 +40,7 @@ interface Checked extends ChatAccess {
  * nothing.
  */
 export function createSend(dependencies: Dependencies) {
-  const { models, clock, logger, config, access, budget, log, notifications } = dependencies;
+  const { models, clock, logger, config, access, rateLimits, log, notifications } = dependencies;
   const mutex = createKeyedMutex({ clock, waitMs: config.sockets.turnWaitMs });
 
   const ensureReply = async (chat: Chat, replyToId: string | null | undefined): Promise<Types.ObjectId | null> => {
@@ -55,7 +55,7 @@ export function createSend(dependencies: Dependencies) {
     const find = ({ caller, chat }: ChatAccess) =>
       log.findStored({ chat: chat._id, sender: caller._id, ...keyOf(draft) });
     try {
-      await budget.spend('send', principal);
+      await rateLimits.consume('send', principal);
     } catch (limited) {
       if (draft.clientMessageId == null) throw limited;
       const opened = await access.open(principal, draft.chatId);
@@ -66,12 +66,12 @@ export function createSend(dependencies: Dependencies) {
     const opened = await access.open(principal, draft.chatId);
     try {
       const replyTo = await ensureReply(ensureHeard(opened).chat, draft.replyToId);
-      await budget.pay(principal, amountsOfMessage(opened.chat.participants.length));
+      await rateLimits.pay(principal, amountsOfMessage(opened.chat.participants.length));
       return { ...opened, replyTo };
     } catch (refusal) {
       const stored = await find(opened);
       if (stored === null) throw refusal;
-      await budget.refund('send', principal);
+      await rateLimits.refund('send', principal);
       return { ...opened, stored };
     }
   };
@@ -81,8 +81,8 @@ export function createSend(dependencies: Dependencies) {
     const newest = { position: chat.lastPosition ?? 0, at: chat.lastMessageAt };
     const stored = await log.add({ message, parent: chat._id.toHexString(), newest, sender: caller.id });
     if (!stored.isNew) {
-      await budget.refund('send', principal);
-      await budget.settle(principal, { paid: amountsOfMessage(chat.participants.length), done: {} });
+      await rateLimits.refund('send', principal);
+      await rateLimits.settle(principal, { paid: amountsOfMessage(chat.participants.length), done: {} });
     }
     return stored;
   };

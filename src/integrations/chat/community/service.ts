@@ -2,23 +2,23 @@ import type { Context } from '../../../framework/context.js';
 import { createCoalescer } from '../../../platform/coalescer.js';
 import { type ChatServices, createTyping } from '../shared/index.js';
 import { createAccess } from './access.js';
-import { createCommunity } from './acquaintances.js';
 import { createActiveViewers } from './active-viewers.js';
-import { createBudget } from './budget.js';
 import { createChanges } from './changes.js';
+import { createCommunity } from './contacts.js';
 import { createDirect } from './direct.js';
-import { createFaces } from './faces.js';
 import { createGroups } from './groups.js';
 import { createHistory } from './history.js';
 import { createLists } from './lists.js';
 import { createChatLog } from './log.js';
 import { createNotifications } from './notifications.js';
 import { createPins } from './pins.js';
+import { createPublisher } from './publisher.js';
+import { createRateLimits } from './rate-limits.js';
 import { createRead } from './read.js';
 import { createRoom } from './room.js';
 import { createSend } from './send.js';
 import { createStatuses } from './statuses.js';
-import { createTell } from './tell.js';
+import { createUserSummaries } from './user-summaries.js';
 
 /** Of several changes of one user within this time the last state is sent. */
 const NEWS_WINDOW_MS = 1000;
@@ -27,24 +27,35 @@ const NEWS_WINDOW_MS = 1000;
 export type CommunityServices = ReturnType<typeof createCommunityServices>;
 
 /** Creates all services. To be called once, because sending keeps the order of one user's messages. */
-export function createCommunityServices(context: Context, { entrance, people, blocks }: ChatServices) {
+export function createCommunityServices(context: Context, { authentication, people, blocks }: ChatServices) {
   const { models } = context;
-  const access = createAccess({ models, entrance, blocks });
+  const access = createAccess({ models, authentication, blocks });
   const activeViewers = createActiveViewers(context.chatPresence);
   const typing = createTyping(context.clock);
-  const faces = createFaces(models);
+  const summaries = createUserSummaries(models);
   const community = createCommunity(models, blocks);
-  const tell = createTell(context);
-  const budget = createBudget(context);
+  const publisher = createPublisher(context);
+  const rateLimits = createRateLimits(context);
   const coalescer = createCoalescer({ clock: context.clock, windowMs: NEWS_WINDOW_MS });
-  const log = createChatLog(context, faces);
-  const known = { blocks, community, entrance, people };
-  const parts = { ...context, ...known, access, activeViewers, budget, coalescer, faces, log, tell, typing };
+  const log = createChatLog(context, summaries);
+  const known = { blocks, community, authentication, people };
+  const parts = {
+    ...context,
+    ...known,
+    access,
+    activeViewers,
+    rateLimits,
+    coalescer,
+    summaries,
+    log,
+    publisher,
+    typing,
+  };
   const notifications = createNotifications(parts);
   const lists = createLists(parts);
   return {
     log,
-    budget,
+    rateLimits,
     coalescer,
     activeViewers,
     typing,

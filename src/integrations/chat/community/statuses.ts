@@ -7,44 +7,44 @@ import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
 import type { Coalescer } from '../../../platform/coalescer.js';
 import { rooms } from '../../../realtime/rooms.js';
-import type { Blocks, Entrance, UserCaller } from '../shared/index.js';
+import type { Authentication, Blocks, UserCaller } from '../shared/index.js';
 import type { ChatsAccess } from './access.js';
-import type { Community } from './acquaintances.js';
-import type { Budget } from './budget.js';
-import type { Tell } from './tell.js';
+import type { Community } from './contacts.js';
+import type { Publisher } from './publisher.js';
+import type { RateLimits } from './rate-limits.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger' | 'presence' | 'emitter'> {
   blocks: Blocks;
-  budget: Budget;
+  rateLimits: RateLimits;
   coalescer: Coalescer;
-  entrance: Entrance;
+  authentication: Authentication;
   access: ChatsAccess;
   community: Community;
-  tell: Tell;
+  publisher: Publisher;
 }
 
 /** A user and their presence. */
 export type PersonPresence = z.output<typeof personPresence>;
 
-/** A status as it is stored. */
+/** A stored status. */
 interface Status {
   readonly presenceStatus: NonNullable<User['presenceStatus']>;
   readonly lastSeen: Date;
 }
 
-type Audience = Parameters<Tell['people']>[0] & { readonly groups: readonly string[] };
+type Audience = Parameters<Publisher['people']>[0] & { readonly groups: readonly string[] };
 
-/** People whom one answer is about. */
+/** Maximum number of users in one answer. */
 const ANSWER_MAX = 500;
 
-/** How people want to be seen, and who is there. */
+/** The statuses that users set, and their presence. */
 export function createStatuses(dependencies: Dependencies) {
   const { models, clock, logger, presence, emitter, blocks } = dependencies;
-  const { budget, coalescer, entrance, access, community, tell } = dependencies;
+  const { rateLimits, coalescer, authentication, access, community, publisher } = dependencies;
 
   const nowIso = (): string => new Date(clock.now()).toISOString();
 
-  /** Of people of whom the caller may know; those between whom and the caller there is a block are left out. */
+  /** Reads the statuses of the caller's contacts, without users with a block. */
   const look = async (caller: UserCaller, ids: readonly string[]): Promise<PersonPresence[]> => {
     const asked = ids.slice(0, ANSWER_MAX);
     if (asked.length === 0) return [];
@@ -61,12 +61,12 @@ export function createStatuses(dependencies: Dependencies) {
   const askedFor = async (principal: Principal, asked: z.output<typeof communityPayloads.online>) => {
     if ('chatId' in asked) {
       const { caller, chat } = await access.open(principal, asked.chatId);
-      await budget.pay(principal, { examined: Math.min(chat.participants.length, ANSWER_MAX) });
+      await rateLimits.pay(principal, { examined: Math.min(chat.participants.length, ANSWER_MAX) });
       return { caller, ids: chat.participants.map((id) => id.toHexString()).filter((id) => id !== caller.id) };
     }
-    const caller = await entrance.userOf(principal);
+    const caller = await authentication.userOf(principal);
     const { known, examined } = await community.among(caller, asked.userIds);
-    await budget.pay(principal, { examined: examined + known.size });
+    await rateLimits.pay(principal, { examined: examined + known.size });
     return { caller, ids: [...known] };
   };
 
@@ -78,18 +78,18 @@ export function createStatuses(dependencies: Dependencies) {
 
   const payFor = (principal: Principal, { userIds, groups }: Audience): Promise<void> => {
     const sizes = groups.map((type) => emitter.sizeHere([chatNamespace], rooms.group(type)));
-    return budget.pay(principal, { receivers: sizes.reduce((sum, size) => sum + size, userIds.length) });
+    return rateLimits.pay(principal, { receivers: sizes.reduce((sum, size) => sum + size, userIds.length) });
   };
 
   const send = (audience: Audience, userId: string, { presenceStatus, lastSeen }: Status): void => {
     const payload = { userId, status: presenceStatus, lastSeen: lastSeen.toISOString(), timestamp: nowIso() };
-    tell.people(audience, { event: 'presence:status_changed', payload });
+    publisher.people(audience, { event: 'presence:status_changed', payload });
   };
 
   /** Sends the stored status. */
-  const tellStored = async (principal: Principal): Promise<void> => {
+  const publishStored = async (principal: Principal): Promise<void> => {
     try {
-      const caller = await entrance.userOf(principal);
+      const caller = await authentication.userOf(principal);
       const [stored, audience] = await Promise.all([
         models.User.findById(caller._id, { presenceStatus: 1, lastSeen: 1 }).lean<Partial<Status>>(),
         readAudience(caller),
@@ -105,17 +105,17 @@ export function createStatuses(dependencies: Dependencies) {
     look,
 
     async update(principal: Principal, presenceStatus: Status['presenceStatus']): Promise<PersonPresence> {
-      await budget.spend('status', principal);
-      const caller = await entrance.userOf(principal);
+      await rateLimits.consume('status', principal);
+      const caller = await authentication.userOf(principal);
       const key = `status ${caller.id}`;
-      // What is sent later reads it itself.
+      // A delayed event reads it itself.
       const audience = coalescer.isNew(key) ? await readAudience(caller) : undefined;
       if (audience !== undefined) await payFor(principal, audience);
       const lastSeen = new Date(clock.now());
       await models.User.updateOne({ _id: caller._id }, { presenceStatus, lastSeen }, { timestamps: false });
       await coalescer.offer(key, {
         now: async () => send(audience ?? (await readAudience(caller)), caller.id, { presenceStatus, lastSeen }),
-        later: () => tellStored(principal),
+        later: () => publishStored(principal),
       });
       return { userId: caller.id, status: presenceStatus, lastSeen: lastSeen.toISOString() };
     },

@@ -14,13 +14,13 @@ export type WireMessage = z.output<typeof chatMessage>;
 export type WireNotification = z.output<typeof notification>;
 
 /** The public fields of a user. */
-export interface Face {
+export interface UserSummary {
   readonly name: string;
   readonly image: string | null;
 }
 
 /** A message on the wire, identical for all participants. Other services write messages too, so fields may be missing. */
-export const toWireMessage = (stored: ChatMessage, sender: Face | undefined): WireMessage => {
+export const toWireMessage = (stored: ChatMessage, sender: UserSummary | undefined): WireMessage => {
   const message = readDocument('ChatMessage', stored);
   return {
     _id: toIdText(message._id),

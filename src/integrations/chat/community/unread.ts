@@ -6,17 +6,17 @@ import { isPositioned, type Place } from '../shared/index.js';
 import type { ChatLog } from './log.js';
 import { settingOf } from './settings.js';
 
-/** Unread messages are counted up to here. */
+/** Unread messages are counted up to this number. */
 const UNREAD_MAX = 100;
-/** Messages that are looked at together. */
+/** Messages examined in one read. */
 export const UNREAD_PAGE = 100;
 /** Messages examined from either end, when a user has sent very many messages since their read position. */
 const LOOKED_MAX = 1000;
 
-/** The fields that say whether a message counts. */
+/** The fields that determine whether a message counts. */
 const projection = { sender: 1, isDeleted: 1 } as const;
 
-/** Unread messages, and how many were examined for that without further payment or with it. */
+/** The number of unread messages, and of examined ones. */
 interface Unread {
   readonly unread: number;
   readonly examined: number;
@@ -25,7 +25,7 @@ interface Unread {
 /** Pays for messages that are examined beyond the first page. @throws GatewayError `RATE_LIMITED` */
 type PayForMore = (messages: number) => Promise<void>;
 
-/** How far a participant has read; `undefined`: nothing. */
+/** The read position of a participant; `undefined`: none. */
 export function readPlaceOf(setting: ChatSetting | undefined): Place | undefined {
   if (setting?.readPosition != null) return { position: setting.readPosition };
   if (setting?.readUpTo == null) return undefined;
@@ -35,9 +35,9 @@ export function readPlaceOf(setting: ChatSetting | undefined): Place | undefined
 }
 
 /**
- * Counts the messages of others, not deleted, behind the place up to which a participant has read. It looks on from that
- * place until the number is full, and in a chat with more than it looks at, back from the newest too: so the cost has a bound,
- * and no run of own or deleted messages hides what is unread.
+ * Counts messages of others, not deleted, after a participant's read position. Examines messages from that position until the
+ * maximum is reached; if there are too many, also backwards from the newest. So the cost is limited, and a long run of own or
+ * deleted messages does not hide unread ones.
  */
 export const createCountUnread =
   (log: ChatLog) =>

@@ -4,14 +4,14 @@ import type { Context } from '../../../framework/context.js';
 import { type Integration, mountEvents } from '../../../framework/integration.js';
 import { rooms } from '../../../realtime/rooms.js';
 import { type Blocks, type People, sessionHandlers, type UserServices } from '../../users/index.js';
-import { createEntrance, type Entrance } from './entrance.js';
+import { type Authentication, createAuthentication } from './authentication.js';
 import { createChatPresence } from './presence.js';
 import { commonReplyFormat, toRefusal } from './reply-format.js';
 import { createWatch } from './watch.js';
 
 export { accountOf, type Blocks, isBlockBetween, isSameAccount, nameOf, type People } from '../../users/index.js';
+export type { Authentication, Caller, UserCaller } from './authentication.js';
 export { blockedUser, ChatError, wordsOf } from './chat-error.js';
-export type { Caller, Entrance, UserCaller } from './entrance.js';
 export { createMessageLog, isPositioned, type MessageLog, type Place } from './messages/index.js';
 export { chatReplyFormat, toRefusal, toRequestFailure } from './reply-format.js';
 export { createTyping, type Typing } from './typing.js';
@@ -19,12 +19,12 @@ export { createTyping, type Typing } from './typing.js';
 /** The services that both chats share. */
 export interface ChatServices {
   readonly people: People;
-  readonly entrance: Entrance;
+  readonly authentication: Authentication;
   readonly blocks: Blocks;
 }
 
 export function createChatServices(context: Context, { people, blocks }: UserServices): ChatServices {
-  return { people, blocks, entrance: createEntrance({ ...context, people }) };
+  return { people, blocks, authentication: createAuthentication({ ...context, people }) };
 }
 
 /**
@@ -33,7 +33,7 @@ export function createChatServices(context: Context, { people, blocks }: UserSer
  */
 export function createChats(
   context: Context,
-  { people, entrance, blocks }: ChatServices,
+  { people, authentication, blocks }: ChatServices,
   chats: readonly Integration[],
 ): Integration {
   const presence = createChatPresence(context, blocks, chats);
@@ -44,10 +44,10 @@ export function createChats(
       {
         name: chatNamespace,
         scopes: [],
-        authenticate: entrance.authenticate,
+        authenticate: authentication.authenticate,
         async roomsOf(principal) {
           if (principal.kind === 'visitor') return [rooms.visitor(principal.visitorId)];
-          const caller = await entrance.userOf(principal);
+          const caller = await authentication.userOf(principal);
           return caller.groups.map(rooms.group);
         },
         toRefusal,

@@ -1,26 +1,26 @@
 import { isObjectIdOrHexString } from 'mongoose';
 import { chatNamespace } from '#shared/contracts/namespaces.js';
 import type { Context } from '../../../framework/context.js';
-import type { Acquaintances, Integration } from '../../../framework/integration.js';
+import type { Contacts, Integration } from '../../../framework/integration.js';
 import { createCoalescer } from '../../../platform/coalescer.js';
 import { rooms } from '../../../realtime/rooms.js';
 import type { GatewaySocket } from '../../../sockets/socket.js';
 import type { Blocks } from '../../users/index.js';
 
-/** People of whom one client is told at most; those of the newest conversations come first. */
-const ACQUAINTANCES_MAX = 5000;
-/** How often one user's sockets are told who is online, on connecting: each time many people are read. */
+/** Maximum number of contacts of a user; those of the last conversations come first. */
+const CONTACTS_MAX = 5000;
+/** Limit of presence snapshots of one user. Each reads many users. */
 const SNAPSHOTS = { points: 100, windowMs: 10_000 };
-/** Of several changes of one user within this time the last state is sent. */
+/** Within this time only the last of several changes of a user is sent. */
 const WINDOW_MS = 1000;
-/** Users whom the presence store is asked about at once. */
+/** Users in one query of the presence store. */
 const CHUNK = 500;
 
 type PresenceEvent = 'user_online' | 'user_offline';
 
-type Known = Acquaintances & { readonly blocked: ReadonlySet<string> };
+type Known = Contacts & { readonly blocked: ReadonlySet<string> };
 
-/** Tells people who share something that one of them comes and goes. */
+/** Sends the presence of users to their contacts. */
 export function createChatPresence(
   { emitter, presence, models, clock, logger, limiter, work }: Context,
   blocks: Blocks,
@@ -30,28 +30,28 @@ export function createChatPresence(
 
   const reading = new Map<string, Promise<Known>>();
 
-  /** All users with whom the user shares something in one of the chats. */
+  /** The contacts of a user in all chats. */
   const readAcquaintances = async (userId: string): Promise<Known> => {
     const [blocked, ...found] = await Promise.all([
       blocks.of(userId),
-      ...sources.map(({ acquaintancesOf }) => acquaintancesOf?.(userId)),
+      ...sources.map(({ contactsOf }) => contactsOf?.(userId)),
     ]);
     const userIds = new Set(found.flatMap((some) => some?.userIds ?? []));
     userIds.delete(userId);
-    const heard = [...userIds].filter((id) => !blocked.has(id)).slice(0, ACQUAINTANCES_MAX);
+    const heard = [...userIds].filter((id) => !blocked.has(id)).slice(0, CONTACTS_MAX);
     return { userIds: heard, rooms: found.flatMap((some) => some?.rooms ?? []), blocked };
   };
 
   /** Concurrent calls for one user share one read. */
-  const acquaintancesOf = (userId: string): Promise<Known> => {
+  const contactsOf = (userId: string): Promise<Known> => {
     const read = reading.get(userId) ?? readAcquaintances(userId).finally(() => reading.delete(userId));
     reading.set(userId, read);
     return read;
   };
 
-  const tell = async (userId: string, event: PresenceEvent): Promise<void> => {
+  const publish = async (userId: string, event: PresenceEvent): Promise<void> => {
     try {
-      const { userIds, rooms: shared, blocked } = await acquaintancesOf(userId);
+      const { userIds, rooms: shared, blocked } = await contactsOf(userId);
       emitter.emit(
         {
           namespaces: [chatNamespace],
@@ -61,19 +61,19 @@ export function createChatPresence(
         { event, payload: { userId } },
       );
     } catch (error) {
-      logger.warn({ err: error, event }, 'chats: notifying of a presence failed');
+      logger.warn({ err: error, event }, 'chats: sending a presence event failed');
     }
   };
-  const tellState = async (userId: string): Promise<void> => {
+  const publishState = async (userId: string): Promise<void> => {
     try {
       const [found] = await presence.get([userId]);
-      await tell(userId, found?.online === true ? 'user_online' : 'user_offline');
+      await publish(userId, found?.online === true ? 'user_online' : 'user_offline');
     } catch (error) {
-      logger.warn({ err: error }, 'chats: notifying of a presence failed');
+      logger.warn({ err: error }, 'chats: sending a presence event failed');
     }
   };
   const announce = (userId: string, event: PresenceEvent): Promise<void> =>
-    coalescer.offer(userId, { now: () => tell(userId, event), later: () => tellState(userId) });
+    coalescer.offer(userId, { now: () => publish(userId, event), later: () => publishState(userId) });
 
   const onlineAmong = async (userIds: readonly string[]): Promise<string[]> => {
     const online: string[] = [];
@@ -85,7 +85,7 @@ export function createChatPresence(
   };
 
   return {
-    /** A socket has come. Others are told if it is the user's first; one on `/` is told who is there already. */
+    /** A socket has connected. Notifies contacts if it is the user's first. A socket on `/` gets a snapshot. */
     async present(socket: GatewaySocket, isFirst: boolean): Promise<void> {
       const { principal } = socket.data;
       const isInChats = socket.nsp.name === chatNamespace;
@@ -94,7 +94,7 @@ export function createChatPresence(
       if (!isInChats) return;
       try {
         await limiter.consume('presence:snapshot', `user:${principal.userId}`, SNAPSHOTS);
-        const { userIds } = await acquaintancesOf(principal.userId);
+        const { userIds } = await contactsOf(principal.userId);
         await work.pay(principal, { examined: userIds.length });
         socket.emit('presence_snapshot', { online: await onlineAmong(userIds) });
       } catch (error) {
@@ -108,10 +108,10 @@ export function createChatPresence(
       await announce(userId, 'user_offline');
     },
 
-    /** Sends what is due. */
+    /** Sends all pending events. */
     flush: coalescer.flush,
   };
 }
 
-/** Ids are opaque to the gateway; a user without an ObjectId is in no chat. */
+/** User ids are opaque; a user whose id is no ObjectId is in no chat. */
 const isUserOfChats = (userId: string): boolean => isObjectIdOrHexString(userId);

@@ -4,7 +4,14 @@ import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import type { Principal } from '../../../auth/principal.js';
 import { rooms } from '../../../realtime/rooms.js';
-import { type Blocks, blockedUser, type Caller, ChatError, type Entrance, type UserCaller } from '../shared/index.js';
+import {
+  type Authentication,
+  type Blocks,
+  blockedUser,
+  type Caller,
+  ChatError,
+  type UserCaller,
+} from '../shared/index.js';
 import { createAccountRule, namedIn } from './accounts.js';
 
 /** The receivers of a caller's events in a conversation. */
@@ -50,7 +57,15 @@ interface Reach extends Pick<Access, 'conversation' | 'members'> {
  * Access follows from the conversation, its department and the accounts of its participants. They are read again for each
  * event, so a removed user loses access at once, on every node, also when another service removed them.
  */
-export function createAccess({ models, entrance, blocks }: { models: Models; entrance: Entrance; blocks: Blocks }) {
+export function createAccess({
+  models,
+  authentication,
+  blocks,
+}: {
+  models: Models;
+  authentication: Authentication;
+  blocks: Blocks;
+}) {
   const belongingOf = createAccountRule(models);
 
   const readMembers = async (departmentId: Types.ObjectId | null): Promise<Types.ObjectId[] | undefined> => {
@@ -81,7 +96,7 @@ export function createAccess({ models, entrance, blocks }: { models: Models; ent
   };
 
   const open = async (principal: Principal, id: string): Promise<Access> => {
-    const [caller, found] = await Promise.all([entrance.callerOf(principal), read(id)]);
+    const [caller, found] = await Promise.all([authentication.callerOf(principal), read(id)]);
     if (found === undefined || !mayOpen(caller, found)) throw notFound();
     const { conversation, members } = found;
     const [outsiders, blocked] = await Promise.all([

@@ -39,7 +39,7 @@ export function createAssignment({ models, people, blocks, access, publisher, wo
     return changed === null ? null : complete(changed);
   };
 
-  const tell = async (
+  const publish = async (
     { conversation, opened }: Changed,
     event: 'conversation_assigned' | 'conversation_closed',
     who: object,
@@ -55,10 +55,10 @@ export function createAssignment({ models, people, blocks, access, publisher, wo
   const pay = (principal: Principal, { audience, conversation }: UserAccess): Promise<void> =>
     work.pay(principal, { receivers: audience.rooms.length + publisher.agentsHere(conversation.departmentId) });
 
-  const tellAssigned = (changed: Changed): Promise<WireConversation> => {
+  const publishAssigned = (changed: Changed): Promise<WireConversation> => {
     const assignedBy = changed.opened.caller.id;
     const assignedTo = changed.conversation.assignedTo?.toHexString();
-    return tell(changed, 'conversation_assigned', { assignedTo, assignedBy });
+    return publish(changed, 'conversation_assigned', { assignedTo, assignedBy });
   };
 
   /** @throws ChatError `NOT_FOUND` for a user who cannot be assigned, `FORBIDDEN` for a block */
@@ -86,7 +86,7 @@ export function createAssignment({ models, people, blocks, access, publisher, wo
       await pay(principal, opened);
       const assigned = await change(opened.conversation._id, NOT_CLOSED, { assignedTo });
       if (assigned === null) throw new ChatError('CONFLICT', 'The conversation is closed');
-      return tellAssigned({ opened, conversation: assigned });
+      return publishAssigned({ opened, conversation: assigned });
     },
 
     /** Assigns an unassigned conversation to the caller. @throws ChatError `ALREADY_ASSIGNED` for all but the first */
@@ -97,7 +97,7 @@ export function createAssignment({ models, people, blocks, access, publisher, wo
       const { _id } = opened.caller;
       await pay(principal, opened);
       const claimed = await change(opened.conversation._id, { ...NOT_CLOSED, assignedTo: null }, { assignedTo: _id });
-      if (claimed !== null) return tellAssigned({ opened, conversation: claimed });
+      if (claimed !== null) return publishAssigned({ opened, conversation: claimed });
       const { conversation } = await access.openAsUser(principal, conversationId);
       ensureOpen(conversation);
       // A retry.
@@ -113,7 +113,7 @@ export function createAssignment({ models, people, blocks, access, publisher, wo
       await pay(principal, opened);
       const closed = await change(opened.conversation._id, NOT_CLOSED, { status: 'closed' });
       const who = { closedBy: opened.caller.id };
-      if (closed !== null) return tell({ opened, conversation: closed }, 'conversation_closed', who);
+      if (closed !== null) return publish({ opened, conversation: closed }, 'conversation_closed', who);
       return show.one({ ...opened.conversation, status: 'closed' });
     },
   };

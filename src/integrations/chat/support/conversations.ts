@@ -10,9 +10,9 @@ import type { Clock } from '../../../platform/clock.js';
 import { comparePlaces, type KeysetPlace, placeOfTime, readAfter } from '../../../platform/mongo/keyset.js';
 import type { Work } from '../../../realtime/work.js';
 import {
+  type Authentication,
   blockedUser,
   ChatError,
-  type Entrance,
   isBlockBetween,
   isSameAccount,
   type People,
@@ -27,7 +27,7 @@ type Payloads = { [Name in keyof typeof supportPayloads]: z.output<(typeof suppo
 
 interface Dependencies {
   models: Models;
-  entrance: Entrance;
+  authentication: Authentication;
   people: People;
   access: ConversationAccess;
   publisher: Publisher;
@@ -54,7 +54,7 @@ export function createShow({ SupportMessage: Message }: Pick<Models, 'SupportMes
 }
 
 /** Creates and lists conversations. */
-export function createConversations({ models, entrance, people, access, publisher, work, clock }: Dependencies) {
+export function createConversations({ models, authentication, people, access, publisher, work, clock }: Dependencies) {
   const { SupportConversation: Conversation } = models;
   const show = createShow(models);
 
@@ -147,7 +147,7 @@ export function createConversations({ models, entrance, people, access, publishe
   return {
     /** Creates a conversation of the caller, the given users and a department, and notifies all of them. */
     async create(principal: Principal, data: Payloads['create']): Promise<WireConversation> {
-      const caller = await entrance.userOf(principal);
+      const caller = await authentication.userOf(principal);
       const department = await findDepartment(data.departmentId);
       const participants = await ensurePeople(caller, data.participants, department?.members ?? []);
       await work.pay(principal, { receivers: participants.length + publisher.agentsHere(department?._id ?? null) });
@@ -178,7 +178,7 @@ export function createConversations({ models, entrance, people, access, publishe
 
     /** Lists conversations of the caller, or of one of their departments; last changed first. */
     async list(principal: Principal, { status, departmentId, before, limit }: Payloads['list']) {
-      const caller = await entrance.userOf(principal);
+      const caller = await authentication.userOf(principal);
       const [owned, cursor] = await Promise.all([
         departmentId === undefined
           ? [{ participants: caller._id }, { assignedTo: caller._id }]
@@ -193,7 +193,7 @@ export function createConversations({ models, entrance, people, access, publishe
 
     /** All departments. @returns whether the caller is a member of each; other members are not revealed */
     async departments(principal: Principal) {
-      const caller = await entrance.userOf(principal);
+      const caller = await authentication.userOf(principal);
       const [all, own] = await Promise.all([
         models.Department.find({}, { name: 1 }).sort({ name: 1 }).limit(DEPARTMENTS_MAX).lean<Department[]>(),
         models.Department.find({ members: caller._id }, { _id: 1 }).lean<Department[]>(),

@@ -6,7 +6,7 @@ import type { Integration, Namespace } from '../../../framework/integration.js';
 import { startPolling } from '../../../platform/poller.js';
 import { departmentIn, rooms } from '../../../realtime/rooms.js';
 import type { GatewaySocket, SocketListener } from '../../../sockets/socket.js';
-import { type Blocks, ChatError, type Entrance, toRefusal } from '../shared/index.js';
+import { type Authentication, type Blocks, ChatError, toRefusal } from '../shared/index.js';
 import type { ConversationAccess } from './access.js';
 import type { Publisher } from './publisher.js';
 
@@ -14,7 +14,7 @@ import type { Publisher } from './publisher.js';
 const INTERVAL_MS = 5000;
 
 interface Dependencies {
-  entrance: Entrance;
+  authentication: Authentication;
   blocks: Blocks;
   access: ConversationAccess;
   publisher: Publisher;
@@ -25,18 +25,18 @@ type Part = Required<Pick<Integration, 'onUserOnline' | 'onUserOffline' | 'start
 /** The namespace `/department`: access, membership checks and presence of agents. */
 export function createDepartments(
   { models, presence, clock, logger }: Context,
-  { entrance, blocks, access, publisher }: Dependencies,
+  { authentication, blocks, access, publisher }: Dependencies,
 ): Part & { namespace: Namespace } {
   const sockets = new Map<GatewaySocket, string>();
 
   const namespace: Namespace = {
     name: departmentNamespace,
     scopes: [],
-    authenticate: entrance.authenticate,
+    authenticate: authentication.authenticate,
     async roomsOf(principal, { query }) {
       const asked = departmentQuery.safeParse(query);
       if (principal.kind !== 'user' || !asked.success) throw notMember();
-      const { _id } = await entrance.userOf(principal);
+      const { _id } = await authentication.userOf(principal);
       const id = new Types.ObjectId(asked.data.departmentId);
       if (!(await access.membersOf(id)).some((member) => member.equals(_id))) throw notMember();
       return [rooms.department(id.toHexString())];

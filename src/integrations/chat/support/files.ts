@@ -6,7 +6,7 @@ import type { SupportFile } from '#shared/models/support-message.js';
 import type { Principal } from '../../../auth/principal.js';
 import { invalid } from '../../../errors.js';
 import type { Work } from '../../../realtime/work.js';
-import { ChatError, type Entrance } from '../shared/index.js';
+import { type Authentication, ChatError } from '../shared/index.js';
 import { type Access, type ConversationAccess, ensureHeard, ensureOpen } from './access.js';
 import { detectType, isImage } from './content-type.js';
 import { toSafeName } from './file-name.js';
@@ -36,7 +36,7 @@ type Meta = NonNullable<z.output<typeof supportPayloads.file>[1]>;
 interface Dependencies {
   findStored: ReturnType<typeof createFindSaid>;
   access: ConversationAccess;
-  entrance: Entrance;
+  authentication: Authentication;
   store: FileStore;
   send: Send;
   /** Of files. */
@@ -47,7 +47,7 @@ interface Dependencies {
 }
 
 /** Uploads and downloads of files. */
-export function createFiles({ findStored, access, entrance, store, send, meter, work, sizeMax }: Dependencies) {
+export function createFiles({ findStored, access, authentication, store, send, meter, work, sizeMax }: Dependencies) {
   let uploading = 0;
   const uploadingOf = new Map<string, number>();
 
@@ -114,7 +114,7 @@ export function createFiles({ findStored, access, entrance, store, send, meter, 
       await access.open(principal, conversationId.toHexString());
       return;
     }
-    await entrance.callerOf(principal);
+    await authentication.callerOf(principal);
     const { kind, id } = toIdentity(principal);
     if (owner.kind !== kind || owner.id !== id) throw notFound();
   };
@@ -135,7 +135,7 @@ export function createFiles({ findStored, access, entrance, store, send, meter, 
       await meter.consume(owner);
       return withRoom(ownRoomOf(owner), content.byteLength, async () => {
         if (meta === undefined || opened === undefined) {
-          await entrance.callerOf(principal);
+          await authentication.callerOf(principal);
           return toWireFile(await keep(content, owner, undefined));
         }
         ensureOpen(opened.conversation);

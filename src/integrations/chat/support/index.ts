@@ -6,7 +6,7 @@ import { createLargeFrames } from '../../../library-internals/large-frames.js';
 import { startPolling } from '../../../platform/poller.js';
 import type { GatewaySocket, SocketListener } from '../../../sockets/socket.js';
 import { ChatError, type ChatServices, toRequestFailure } from '../shared/index.js';
-import { createAcquaintances } from './acquaintances.js';
+import { createContacts } from './contacts.js';
 import { createDepartments } from './department.js';
 import { createHandlers } from './handlers.js';
 import { ownRoomOf, toIdentity } from './people.js';
@@ -23,10 +23,10 @@ const SWEEP_MS = 600_000;
 
 /** The support chat on `/`, and its departments on `/department`. */
 export const createSupport = (context: Context, chats: ChatServices): Integration => {
-  const { entrance, blocks } = chats;
+  const { authentication, blocks } = chats;
   const { clock, logger, config } = context;
   const services = createSupportServices(context, chats);
-  const departments = createDepartments(context, { ...services, entrance, blocks });
+  const departments = createDepartments(context, { ...services, authentication, blocks });
 
   const largeFrames = createLargeFrames<GatewaySocket>({
     // A packet of `/` with one attachment, as Socket.IO writes it.
@@ -73,11 +73,11 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
       mountEvents(support, createHandlers(services), { namespaces: [chatNamespace], replyFormat: supportReplyFormat }),
     ],
     routes: mountRoutes(support, createRoutes(services, context.limiter), {
-      authenticate: entrance.authenticateRequest,
+      authenticate: authentication.authenticateRequest,
       toFailure: toRequestFailure,
     }),
     listener,
-    acquaintancesOf: createAcquaintances(context.models, services.access),
+    contactsOf: createContacts(context.models, services.access),
     onUserOnline: departments.onUserOnline,
     onUserOffline: departments.onUserOffline,
     start() {

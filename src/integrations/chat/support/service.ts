@@ -21,11 +21,11 @@ const UPLOADS = { points: 20, windowMs: 60_000 };
 /** The services of the support chat, used by events and routes. */
 export type SupportServices = ReturnType<typeof createSupportServices>;
 
-export function createSupportServices(context: Context, { entrance, people, blocks }: ChatServices) {
+export function createSupportServices(context: Context, { authentication, people, blocks }: ChatServices) {
   const { models, clock, logger, emitter, limiter, work } = context;
   const { messageLimit, fileMaxBytes, fileQuotaBytes, unsentFileTtlMs } = context.config.support;
   const { turnWaitMs } = context.config.sockets;
-  const access = createAccess({ models, entrance, blocks });
+  const access = createAccess({ models, authentication, blocks });
   const publisher = createPublisher(emitter);
   const log = createSupportLog(context);
   const findStored = createFindSaid(models);
@@ -52,12 +52,12 @@ export function createSupportServices(context: Context, { entrance, people, bloc
     room: createRoom({ access, publisher, work, clock }),
     typing: createConversationTyping({ access, publisher, work, clock, logger }),
     messages: createMessages({ models, access, publisher, log, reads, files, work, clock, turnWaitMs }),
-    conversations: createConversations({ models, entrance, people, access, publisher, work, clock }),
+    conversations: createConversations({ models, authentication, people, access, publisher, work, clock }),
     assignment: createAssignment({ models, people, blocks, access, publisher, work, clock }),
     files: createFiles({
       findStored,
       access,
-      entrance,
+      authentication,
       meter: createMeter(limiter, 'support:file', UPLOADS),
       work,
       store: files,

@@ -28,7 +28,7 @@ export function createConversationTyping({ access, publisher, work, clock, logge
   const typing = createTyping(clock);
   const ending = new Set<Promise<void>>();
 
-  const tellEnd = async (conversationId: string, identity: Identity, opened: Access): Promise<void> => {
+  const publishEnd = async (conversationId: string, identity: Identity, opened: Access): Promise<void> => {
     try {
       const audience = await access.audienceOf(conversationId, opened);
       const payload = { userId: identity.id, conversationId };
@@ -39,8 +39,8 @@ export function createConversationTyping({ access, publisher, work, clock, logge
   };
 
   const end = (conversationId: string, identity: Identity, opened: Access): void => {
-    const told = tellEnd(conversationId, identity, opened).finally(() => ending.delete(told));
-    ending.add(told);
+    const published = publishEnd(conversationId, identity, opened).finally(() => ending.delete(published));
+    ending.add(published);
   };
 
   return {

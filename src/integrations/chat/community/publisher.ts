@@ -6,39 +6,39 @@ import { rooms } from '../../../realtime/rooms.js';
 import type { UserCaller } from '../shared/index.js';
 import type { ChatAccess } from './access.js';
 
-/** Sends events to users. A failure is logged and does not change the answer, because the change is stored. */
-export interface Tell {
-  /** All participants who hear the caller, once for each socket. */
+/** Sends events to users. A failure is logged and does not fail the call, because the change is stored. */
+export interface Publisher {
+  /** To all participants without a block with the caller, once for each socket. */
   all(opened: Opened, outgoing: OutgoingEvent): void;
-  /** The same without the caller. */
+  /** The same, without the caller. */
   others(opened: Opened, outgoing: OutgoingEvent): void;
-  /** The same, and only sockets that have not left the chat. */
+  /** The same, only to sockets that have not left the chat. */
   othersPresent(opened: Opened, outgoing: OutgoingEvent): void;
-  /** These users, and the members of these groups, but for some. */
+  /** To users and members of groups, except some users. */
   people(
     audience: { userIds: readonly string[]; groups?: readonly string[]; except?: readonly string[] },
     o: OutgoingEvent,
   ): void;
 }
 
-/** Who hears a chat is decided by its participants now, not by the rooms that sockets have entered. */
+/** The current participants determine the receivers, not the rooms that sockets have entered. */
 type Opened = Pick<ChatAccess, 'blocked'> & {
   readonly caller: Pick<UserCaller, 'id'>;
   readonly chat: Pick<Chat, '_id' | 'participants'>;
 };
 
-/** The rooms of the participants, and of those who do not hear the caller. */
+/** The rooms of the participants, and those to leave out. */
 export const toAudience = ({ chat, blocked }: Opened) => ({
   rooms: chat.participants.map((id) => rooms.user(id.toHexString())),
   except: [...blocked].map(rooms.user),
 });
 
-export function createTell({ emitter, logger }: { emitter: Emitter; logger: Logger }): Tell {
+export function createPublisher({ emitter, logger }: { emitter: Emitter; logger: Logger }): Publisher {
   const send = (target: Omit<Target, 'namespaces'>, outgoing: OutgoingEvent): void => {
     try {
       emitter.emit({ ...target, namespaces: [chatNamespace] }, outgoing);
     } catch (error) {
-      logger.error({ err: error, event: outgoing.event }, 'community: an event was not sent');
+      logger.error({ err: error, event: outgoing.event }, 'community: sending an event failed');
     }
   };
   const sendTo = (opened: Opened, outgoing: OutgoingEvent, ...without: string[]): void => {

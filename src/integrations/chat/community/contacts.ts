@@ -1,11 +1,11 @@
 import { isObjectIdOrHexString, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { groupTypes } from '#shared/models/user.js';
-import type { Acquaintances } from '../../../framework/integration.js';
+import type { Contacts } from '../../../framework/integration.js';
 import { rooms } from '../../../realtime/rooms.js';
 import type { Blocks } from '../shared/index.js';
 
-/** Chats that are looked at: the last active ones. */
+/** Maximum number of chats examined: the last active ones. */
 const CHATS_MAX = 500;
 const PEOPLE_MAX = 5000;
 
@@ -13,8 +13,8 @@ type GroupType = (typeof groupTypes)[number];
 
 /** The users with whom a user shares a chat or a group. */
 export interface Community {
-  /** Of chats each person by name, of groups the rooms. */
-  of(userId: string): Promise<Acquaintances>;
+  /** Users of chats by id; groups as rooms. */
+  of(userId: string): Promise<Contacts>;
   /** The given users who share a chat or a group with a user. @returns also how many chats were examined */
   among(
     user: { _id: Types.ObjectId; groups: readonly string[] },
@@ -49,7 +49,7 @@ export function createCommunity({ Chat, User }: Pick<Models, 'Chat' | 'User'>, b
         Chat.aggregate<{ chats: number; people: Types.ObjectId[][] }>([
           { $match: { $and: [{ participants: _id }, { participants: { $in: asked } }] } },
           { $limit: PEOPLE_MAX },
-          // Another service may have stored something else than a list.
+          // Another service may have stored a value that is not a list.
           {
             $project: {
               people: { $cond: [{ $isArray: '$participants' }, { $setIntersection: ['$participants', asked] }, []] },

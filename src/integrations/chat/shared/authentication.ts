@@ -14,7 +14,7 @@ import { rooms } from '../../../realtime/rooms.js';
 import type { People, Person } from '../../users/index.js';
 import { ChatError } from './chat-error.js';
 
-/** Who acts in a chat, as read from the database for this one event or call. */
+/** The caller of a chat event or call, as stored in the database. */
 export type Caller = UserCaller | VisitorCaller;
 
 /** A user of the platform. */
@@ -22,7 +22,7 @@ export interface UserCaller extends Person {
   readonly kind: 'user';
 }
 
-/** A visitor of the support chat, who is in the conversations of their token and nowhere else. */
+/** A visitor of the support chat, with access to the conversations of their token only. */
 export interface VisitorCaller {
   readonly kind: 'visitor';
   readonly id: string;
@@ -30,25 +30,24 @@ export interface VisitorCaller {
   readonly conversationIds: readonly string[];
 }
 
-/** The door of both chats, for sockets and for REST. */
-export interface Entrance {
-  /** @throws ChatError in the words of the original, which a refused client gets */
+/** Authentication of both chats, for sockets and REST. */
+export interface Authentication {
+  /** @throws ChatError with the sentence of the original system */
   authenticate(handshake: Handshake): Promise<AnyonePrincipal>;
   /** The same for a REST call. */
   authenticateRequest(request: Request): Promise<AnyonePrincipal>;
   /**
-   * The caller. Read again for each event, because a token outlives a block: a locked user is disconnected from
-   * all chats.
+   * Reads the caller. Called for each event, because a token outlives a block: a locked user is disconnected from all chats.
    * @throws ChatError `INVALID_TOKEN`
    */
   callerOf(principal: Principal): Promise<Caller>;
-  /** As `callerOf`, where visitors have nothing to do. @throws ChatError `NOT_FOUND` for a visitor */
+  /** As `callerOf`, for users only. @throws ChatError `NOT_FOUND` for a visitor */
   userOf(principal: Principal): Promise<UserCaller>;
 }
 
-/** Users that one query asks about when many connect at once. */
+/** Users in one query when many connect at once. */
 const GROUP_MAX = 1000;
-/** How long it is remembered that a user may not enter, and of how many. */
+/** How long refused users are cached, and how many. */
 const REFUSED_TTL_MS = 1000;
 const REFUSED_MAX = 10_000;
 
@@ -61,7 +60,7 @@ interface Dependencies {
   clock: Clock;
 }
 
-export function createEntrance({ userAuth, people, emitter, clock }: Dependencies): Entrance {
+export function createAuthentication({ userAuth, people, emitter, clock }: Dependencies): Authentication {
   const refused = createRecent({ clock, ttlMs: REFUSED_TTL_MS, max: REFUSED_MAX });
   const look = createBatcher<string, boolean>(async (ids) => {
     const found = new Set((await people.findMany([...new Set(ids)])).map(({ id }) => id));
@@ -69,8 +68,8 @@ export function createEntrance({ userAuth, people, emitter, clock }: Dependencie
   }, GROUP_MAX);
 
   /**
-   * Whether a user may enter. The lookups of those who come at once are one query, and a refusal is remembered for a moment:
-   * valid tokens of blocked users cost the database little, however often they are shown.
+   * Whether a user may connect. Concurrent lookups are one query, and refusals are cached for a moment, so valid tokens of
+   * blocked users cost the database little, however often they are sent.
    */
   const mayEnter = async (userId: string): Promise<boolean> => {
     const id = userId.toLowerCase();
@@ -119,7 +118,7 @@ export function createEntrance({ userAuth, people, emitter, clock }: Dependencie
   };
 }
 
-/** The chats ask for `auth.token` first, then for a bearer token, and only then where the general socket looks. */
+/** The chats prefer `auth.token`, then a bearer token, and then the sources of the other namespaces. */
 function preferOwnSources(handshake: Handshake): Handshake {
   const token = handshake.auth['token'] ?? readBearer(handshake.headers.authorization);
   return token == null ? handshake : { ...handshake, auth: { token } };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createEntrance } from '../../../../src/integrations/chat/shared/entrance.js';
+import { createAuthentication } from '../../../../src/integrations/chat/shared/authentication.js';
 import { createPeople } from '../../../../src/integrations/users/people.js';
 import { createTestClock } from '../../../support/clock.js';
 
@@ -14,14 +14,14 @@ function setUp() {
       lean: () => new Promise((resolve) => queries.push({ ids: _id.$in, answer: () => resolve([]) })),
     }),
   };
-  const entrance = createEntrance({
+  const authentication = createAuthentication({
     people: createPeople({ models: { User } as never, clock }),
     userAuth: { anyoneAtHandshake: async ({ auth }: never) => ({ kind: 'user', userId: auth['token'] }) } as never,
     emitter: {} as never,
     clock,
   });
   const knock = (userId: string): Promise<unknown> =>
-    entrance.authenticate({ auth: { token: userId }, query: {}, headers: {} }).then(
+    authentication.authenticate({ auth: { token: userId }, query: {}, headers: {} }).then(
       () => 'in',
       (error: Error) => error.message,
     );

@@ -1,22 +1,22 @@
 import { isObjectIdOrHexString } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
-import type { Acquaintances } from '../../../framework/integration.js';
+import type { Contacts } from '../../../framework/integration.js';
 import { accountOf } from '../shared/index.js';
 import { type ConversationAccess, completeShared } from './access.js';
 import { namedIn } from './accounts.js';
 
-/** Conversations that are looked at, last changed first. */
+/** Maximum number of conversations examined, last changed first. */
 const CONVERSATIONS_MAX = 500;
 const PEOPLE_MAX = 5000;
 
-/** The fields that say who is in a conversation. */
+/** The fields that determine access. */
 const shownFields = { participants: 1, assignedTo: 1, departmentId: 1, createdBy: 1, visitorId: 1, status: 1 } as const;
 
 type Shown = Pick<SupportConversation, keyof typeof shownFields>;
 
-/** Who shares an open conversation or a department with a user. */
-export const createAcquaintances =
+/** The users who share an open conversation or a department with a user. */
+export const createContacts =
   (
     {
       SupportConversation: Conversation,
@@ -25,8 +25,8 @@ export const createAcquaintances =
     }: Pick<Models, 'SupportConversation' | 'Department' | 'User'>,
     { openTo }: Pick<ConversationAccess, 'openTo'>,
   ) =>
-  async (userId: string): Promise<Acquaintances> => {
-    // Users of other namespaces may have ids of another kind.
+  async (userId: string): Promise<Contacts> => {
+    // Users of other namespaces can have ids of another format.
     if (!isObjectIdOrHexString(userId)) return { userIds: [], rooms: [] };
     const newest = (own: object): Promise<Shown[]> =>
       Conversation.find(own, shownFields).sort({ updatedAt: -1, _id: -1 }).limit(CONVERSATIONS_MAX).lean<Shown[]>();
@@ -49,7 +49,7 @@ export const createAcquaintances =
     return { userIds: [...people].slice(0, PEOPLE_MAX), rooms: [] };
   };
 
-/** The first conversations that name no more than so many people. */
+/** The first conversations, up to a total number of participants. */
 function boundPeople(conversations: readonly Shown[]): ReturnType<typeof completeShared>[] {
   const found: ReturnType<typeof completeShared>[] = [];
   const people = new Set<string>();

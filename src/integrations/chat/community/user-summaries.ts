@@ -1,17 +1,17 @@
 import { isObjectIdOrHexString, type Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import { nameOf } from '../shared/index.js';
-import type { Face } from './to-wire.js';
+import type { UserSummary } from './to-wire.js';
 
-/** How people look to others. */
-export interface Faces {
-  /** Unknown ones are missing. */
-  read(ids: readonly Types.ObjectId[]): Promise<Map<string, Face>>;
+/** Reads the public fields of users. */
+export interface UserSummaries {
+  /** Without unknown users. */
+  read(ids: readonly Types.ObjectId[]): Promise<Map<string, UserSummary>>;
 }
 
 const shownFields = { name: 1, firstName: 1, lastName: 1, image: 1 } as const;
 
-export const createFaces = ({ User }: Pick<Models, 'User'>): Faces => ({
+export const createUserSummaries = ({ User }: Pick<Models, 'User'>): UserSummaries => ({
   async read(ids) {
     const unique = [...new Set(ids.filter((id) => isObjectIdOrHexString(id)).map(String))];
     if (unique.length === 0) return new Map();
@@ -19,7 +19,7 @@ export const createFaces = ({ User }: Pick<Models, 'User'>): Faces => ({
     return new Map(
       found.map((user) => {
         const { _id, image } = user;
-        // Other services write users too, and an image may be anything.
+        // Other services write users too; an image can have any type.
         return [_id.toHexString(), { name: nameOf(user), image: typeof image === 'string' ? image : null }] as const;
       }),
     );
