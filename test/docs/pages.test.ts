@@ -118,7 +118,7 @@ describe('names', () => {
     const known = [...inCode, ...ofClients];
     const ofOthers = [
       // Of tests, examples, methods, kinds of messages and what MongoDB calls its own.
-      ...['TEST_MONGODB_URL', 'MONGOD_BINARY', 'GATEWAY_KEY', 'FUZZ_SEED', 'FUZZ_INPUTS', 'PATH'],
+      ...['TEST_MONGODB_URL', 'MONGOD_BINARY', 'GATEWAY_KEY', 'FUZZ_SEED', 'FUZZ_INPUTS', 'MATRIX_SEED', 'PATH'],
       ...['INCOMING', 'OUTGOING', 'NOTE', 'SUCCESS', 'UUID', 'X-META', 'OP_MSG', 'OP_QUERY', 'EPIPE'],
     ];
     const mentioned = pages.flatMap((page) =>

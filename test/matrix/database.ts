@@ -1,0 +1,49 @@
+import { EJSON } from 'bson';
+import type { Connection } from 'mongoose';
+
+/** All documents as text, by collection and id. */
+export type Snapshot = ReadonlyMap<string, string>;
+
+/** Collections that change with connections alone. */
+const OPERATIONAL = /^(sockets|delivery\.(mailboxes|nodes))$/;
+/** Fields of users that change with connections alone. */
+const USER_NOISE = ['lastSeen', 'conversation_active_status', 'updatedAt'];
+
+/** Reads every document that only operations change. */
+export async function takeSnapshot({ db }: Connection): Promise<Snapshot> {
+  if (db === undefined) throw new Error('the connection is not open');
+  const found = new Map<string, string>();
+  const names = (await db.listCollections({}, { nameOnly: true }).toArray()).map(({ name }) => name);
+  for (const name of names.filter((one) => !OPERATIONAL.test(one) && !one.startsWith('system.'))) {
+    for (const document of await db.collection(name).find({}).toArray()) {
+      if (name === '_users') for (const field of USER_NOISE) delete document[field];
+      found.set(`${name} ${String(document._id)}`, EJSON.stringify(document));
+    }
+  }
+  return found;
+}
+
+/** A document that was added (`before` is undefined), changed or deleted (`after` is undefined). */
+export interface Change {
+  readonly key: string;
+  readonly before: string | undefined;
+  readonly after: string | undefined;
+}
+
+export function changesBetween(before: Snapshot, after: Snapshot): Change[] {
+  const keys = new Set([...before.keys(), ...after.keys()]);
+  return [...keys].flatMap((key) => {
+    const change = { key, before: before.get(key), after: after.get(key) };
+    return change.before === change.after ? [] : change;
+  });
+}
+
+/** Reverts changes. */
+export async function undo({ db }: Connection, changes: readonly Change[]): Promise<void> {
+  for (const { key, before, after } of changes) {
+    const collection = db?.collection(key.slice(0, key.indexOf(' ')));
+    const { _id } = EJSON.parse(before ?? after ?? '{}') as { _id: never };
+    if (before === undefined) await collection?.deleteOne({ _id });
+    else await collection?.replaceOne({ _id }, EJSON.parse(before) as object, { upsert: true });
+  }
+}

@@ -1,0 +1,73 @@
+import type { emitApi } from '#shared/contracts/emit-api.js';
+import type { leadFinder } from '#shared/contracts/lead-finder.js';
+import type { operations } from '#shared/contracts/operations.js';
+import type { pushSites } from '#shared/contracts/push-sites.js';
+import type { session } from '#shared/contracts/session.js';
+import type { sharedEvents } from '#shared/contracts/shared-events.js';
+import type { ContractRows, Ids } from '../kinds.js';
+
+const isOwn = { otherAccount: 'own', removed: 'own', blockedByPeer: 'own' } as const;
+const takesNoOther = {
+  otherAccount: 'INVALID_TOKEN',
+  removed: 'INVALID_TOKEN',
+  blockedByPeer: 'INVALID_TOKEN',
+} as const;
+const ofOwner = ({ owner }: Ids) => ({ params: { userId: owner } });
+
+export const sessionRows: ContractRows<typeof session> = {
+  events: {
+    refresh_token: {
+      args: ({ renewal }) => [{ token: renewal }],
+      outcomes: { ...takesNoOther, visitor: 'INVALID_TOKEN' },
+    },
+  },
+  routes: {},
+};
+
+export const sharedRows: ContractRows<typeof sharedEvents> = {
+  events: { join: { args: () => [], outcomes: isOwn } },
+  routes: {},
+};
+
+export const leadFinderRows: ContractRows<typeof leadFinder> = {
+  events: {
+    join: { args: ({ scraperId }) => [{ scraper_id: scraperId }] },
+    leave: { args: ({ scraperId }) => [{ scraper_id: scraperId }] },
+  },
+  routes: {
+    emit: { request: ({ scraperId }) => ({ params: { scraperId, event: 'progress' }, body: {} }) },
+  },
+};
+
+export const emitApiRows: ContractRows<typeof emitApi> = {
+  events: {},
+  routes: {
+    emit: { request: ({ owner }) => ({ params: { userId: owner, event: 'news' }, body: {} }) },
+    emitStatus: { request: ({ emitId }) => ({ params: { id: emitId } }) },
+    emitBatch: { request: ({ owner }) => ({ body: { items: [{ userId: owner, event: 'news' }] } }) },
+    broadcast: {
+      request: ({ accountId }) => ({ params: { event: 'news' }, query: { account: accountId }, body: {} }),
+      heardBy: ['owner', 'bystander'],
+    },
+    disconnect: { request: () => ({ params: { userId: 'a user of no other call' }, body: { reason: 'bye' } }) },
+    revokeTokens: { request: () => ({ body: { jti: 'a token of no other call' } }) },
+    presence: { request: ofOwner },
+    deliveries: { request: ofOwner },
+    presences: { request: ({ owner }) => ({ body: { userIds: [owner] } }) },
+  },
+};
+
+export const pushSiteRows: ContractRows<typeof pushSites> = {
+  events: {},
+  routes: {
+    send: {
+      request: ({ site }) => ({ query: { site }, body: { rooms: 'hall', event: 'news', args: [] } }),
+      heardBy: ['reader'],
+    },
+  },
+};
+
+export const operationRows: ContractRows<typeof operations> = {
+  events: {},
+  routes: { status: {}, healthcheck: {}, live: {}, ready: {}, metrics: {}, openApi: {}, asyncApi: {}, docs: {} },
+};
