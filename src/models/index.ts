@@ -4,18 +4,20 @@ import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import { createFaultLog } from './fault-log.js';
 import type { IsSelected, StoredDocument } from './reader.js';
-import { isForeign, readerOf } from './readers.js';
+import { isForeign, ownStates, readerOf } from './readers.js';
+import { acceptTextIds } from './text-ids.js';
 
 export { storedValue } from './reader.js';
 export { readDocument } from './readers.js';
 export { repairDocuments } from './repair.js';
+export { storedForms } from './text-ids.js';
 export { isShowable, readDate, readId, toIdText, UNKNOWN_ID } from './values.js';
 
 const OPERATIONS = ['find', 'findOne', 'findOneAndUpdate', 'findOneAndDelete'] as const;
 
 /**
  * The shared models with a reader for each foreign model: lean queries return converted documents, and unreadable
- * fields are logged. Does not apply to driver queries and aggregations.
+ * fields are logged. Does not apply to driver queries and aggregations. Filters find ids in both stored forms.
  */
 export function defineGatewayModels(connection: Connection, context: { logger: Logger; clock: Clock }): Models {
   const note = createFaultLog(context);
@@ -32,7 +34,9 @@ export function defineGatewayModels(connection: Connection, context: { logger: L
         if (faults.length > 0) note(name, document, faults);
       }
     });
-    return connection.model(name, own);
+    const model = connection.model(name, own);
+    if (!ownStates.has(name)) acceptTextIds(model);
+    return model;
   };
   return defineModels(Object.create(connection, { model: { value: define } }) as Connection);
 }

@@ -10,6 +10,12 @@ export const foreignModels = [
   ...['Chat', 'ChatMessage', 'Notification'],
 ] as const satisfies readonly (keyof Models)[];
 
+/**
+ * Of these, models that only the gateway inserts: the state of users in conversations. Their ids are `ObjectId`s, and
+ * upserts rely on that.
+ */
+export const ownStates: ReadonlySet<string> = new Set<ForeignModel>(['Member', 'Counter', 'SupportRead']);
+
 /** The name of a model that other services write. */
 export type ForeignModel = (typeof foreignModels)[number];
 

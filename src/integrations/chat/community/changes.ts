@@ -4,6 +4,7 @@ import type { ChatMessage } from '#shared/models/chat-message.js';
 import { spellingsOf } from '#shared/utilities/emoji.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
+import { storedForms } from '../../../models/index.js';
 import { ChatError } from '../shared/index.js';
 import { type ChatsAccess, type MessageAccess, type MessageRef, messageNotFound } from './access.js';
 import type { Notifications } from './notifications.js';
@@ -123,7 +124,7 @@ function toToggled(own: { user: Types.ObjectId; emoji: string; createdAt: Date }
   const reactions = { $cond: [{ $isArray: '$reactions' }, '$reactions', []] };
   const isOwn = {
     $and: [
-      { $in: ['$$one.user', [own.user, own.user.toHexString()]] },
+      { $in: ['$$one.user', storedForms(own.user)] },
       { $in: ['$$one.emoji', { $literal: spellingsOf(own.emoji) }] },
     ],
   };

@@ -2,6 +2,7 @@ import { isObjectIdOrHexString, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { groupTypes } from '#shared/models/user.js';
 import type { Contacts } from '../../../framework/integration.js';
+import { storedForms } from '../../../models/index.js';
 import { rooms } from '../../../realtime/rooms.js';
 import type { Blocks } from '../shared/index.js';
 
@@ -45,14 +46,15 @@ export function createCommunity({ Chat, User }: Pick<Models, 'Chat' | 'User'>, b
 
     async among({ _id, groups }, ids) {
       const asked = ids.map((id) => new Types.ObjectId(id));
+      const forms = storedForms(...asked);
       const [[shared], members] = await Promise.all([
-        Chat.aggregate<{ chats: number; people: Types.ObjectId[][] }>([
+        Chat.aggregate<{ chats: number; people: (Types.ObjectId | string)[][] }>([
           { $match: { $and: [{ participants: _id }, { participants: { $in: asked } }] } },
           { $limit: PEOPLE_MAX },
           // Another service may have stored a value that is not a list.
           {
             $project: {
-              people: { $cond: [{ $isArray: '$participants' }, { $setIntersection: ['$participants', asked] }, []] },
+              people: { $cond: [{ $isArray: '$participants' }, { $setIntersection: ['$participants', forms] }, []] },
             },
           },
           { $group: { _id: null, chats: { $sum: 1 }, people: { $push: '$people' } } },
@@ -65,7 +67,7 @@ export function createCommunity({ Chat, User }: Pick<Models, 'Chat' | 'User'>, b
             ).lean(),
       ]);
       const found = [...(shared?.people.flat() ?? []), ...members.map((member) => member._id)];
-      return { known: new Set(found.map((id) => id.toHexString())), examined: shared?.chats ?? 0 };
+      return { known: new Set(found.map(String)), examined: shared?.chats ?? 0 };
     },
   };
 }
