@@ -1,4 +1,4 @@
-import { type Model, Types } from 'mongoose';
+import { type Model, mongo, Types } from 'mongoose';
 import { expect } from 'vitest';
 import type { TestClient } from '../support/client.js';
 
@@ -20,6 +20,13 @@ const oddTimes: Record<string, () => unknown> = {
   ...odd,
   'date as text': () => '2020-01-01T00:00:00+01:00',
   'date as number': () => 1_577_833_200_000,
+  dates: () => [new Date('2020-01-01T00:00:00Z'), new Date()],
+  'empty array': () => [],
+  NaN: () => Number.NaN,
+  timestamp: () => new mongo.Timestamp({ t: 1_577_833_200, i: 1 }),
+  binary: () => new mongo.Binary(Buffer.from('odd')),
+  pattern: () => /odd/,
+  'lowest key': () => new mongo.MinKey(),
 };
 
 /** A document with one odd field. */

@@ -167,16 +167,13 @@ async function readNewer(
   return found.reverse();
 }
 
-/** An array as time has several index entries, so paging would return it more than once. */
-const IS_NO_LIST = { $not: { $type: 'array' } };
-
 /** Reads messages through the driver: Mongoose refuses a range of another type than the schema's. */
 async function readMessages(
   { messages, messageModel }: Pick<ConversationKind, 'messages' | 'messageModel'>,
   conversation: string,
   { range, ...options }: { range: Range; sort: Record<string, 1 | -1>; limit: number; skip: number },
 ): Promise<StoredMessage[]> {
-  const own = { conversation_id: new Types.ObjectId(conversation), createdAt: IS_NO_LIST };
+  const own = { conversation_id: new Types.ObjectId(conversation) };
   const filter = { $and: [own, range] };
   const found = await messages.collection.find(filter, options).toArray();
   return found.map((message) => readDocument(messageModel, message)) as unknown as StoredMessage[];

@@ -1,4 +1,13 @@
 import { type Model, Types } from 'mongoose';
+import {
+  compareValues,
+  type Direction,
+  listedValue,
+  rangeAt,
+  rangesBeside,
+  rangesOfOthers,
+  type ValueRange,
+} from './value-order.js';
 
 /** A cursor: the stored values of the sort fields. */
 export type Position = readonly unknown[];
@@ -12,54 +21,38 @@ export interface Bounds {
   readonly skip: number;
 }
 
-/** The BSON types that a sort value can have, in descending BSON order. `null` and missing values come last. */
-const TYPES = ['date', 'bool', 'objectId', 'object', 'string', 'number'] as const;
-
-function typeOf(value: unknown): (typeof TYPES)[number] | undefined {
-  if (value instanceof Date) return 'date';
-  if (value instanceof Types.ObjectId) return 'objectId';
-  if (typeof value === 'boolean') return 'bool';
-  if (typeof value === 'string' || typeof value === 'number') return typeof value as 'string' | 'number';
-  return value === null || value === undefined ? undefined : 'object';
-}
-
 /**
- * The index ranges after a cursor in a descending order. For `a, b` after (1, 2): `a = 1, b < 2`, then `a < 1`. A single
- * condition could not be read in index order. MongoDB comparisons match one type only, so ranges for the lower types follow,
- * and then one for missing values: other services omit fields or store other types.
+ * The index ranges after a cursor in a descending order. For `a, b` after (1, 2): `a = 1, b < 2`, then `a < 1`, then values
+ * of lower types. A single condition could not be read in index order.
  */
 export const rangesAfter = (order: readonly string[], position: Position): Range[] =>
-  toRanges(order, position, (value, isLast) => {
-    const type = typeOf(value);
-    if (type === undefined) return [];
-    const lower = TYPES.slice(TYPES.indexOf(type) + 1);
-    const sameType = value === false ? [] : [{ $lt: value }];
-    if (isLast) return sameType;
-    return [...sameType, ...(lower.length === 0 ? [] : [{ $type: [...lower] }]), null];
-  });
+  toRanges(order, position, 'descending');
 
 /** The index ranges before a cursor, nearest first: ranges of the ascending order. */
 export const rangesBefore = (order: readonly string[], position: Position): Range[] =>
-  toRanges(order, position, (value, isLast) => {
-    const type = typeOf(value);
-    const higher = type === undefined ? [...TYPES] : TYPES.slice(0, TYPES.indexOf(type));
-    const sameType = type === undefined || value === true ? [] : [{ $gt: value }];
-    return isLast || higher.length === 0 ? sameType : [...sameType, { $type: higher }];
-  });
+  toRanges(order, position, 'ascending');
 
-/** @param beside the conditions for values next to a value, nearest first. The last field is an id, so it has one type. */
-function toRanges(
-  order: readonly string[],
-  position: Position,
-  beside: (value: unknown, isLast: boolean) => unknown[],
-): Range[] {
+/** The last field of the order is an id, so it has one type. */
+function toRanges(order: readonly string[], position: Position, direction: Direction): Range[] {
+  const values = order.map((_, index) => listedValue(position[index], direction));
   return order
     .map((field, index) => {
-      const equal = Object.fromEntries(order.slice(0, index).map((before, at) => [before, position[at] ?? null]));
-      return beside(position[index], index === order.length - 1).map((condition) => ({ ...equal, [field]: condition }));
+      const equal = order.slice(0, index).map((before, at) => [before, rangeAt(values[at], direction)] as const);
+      const isLast = index === order.length - 1;
+      const beside = rangesBeside(values[index], direction);
+      const others = isLast ? [] : rangesOfOthers(values[index], direction);
+      return [...beside, ...others].map((range) =>
+        toRange([...equal, [field, isLast ? { ...range, none: [] } : range]]),
+      );
     })
     .reverse()
     .flat();
+}
+
+function toRange(fields: readonly (readonly [string, ValueRange])[]): Range {
+  const nor = fields.flatMap(([field, { none }]) => none.map((one) => ({ [field]: one })));
+  const conditions = Object.fromEntries(fields.map(([field, { condition }]) => [field, condition]));
+  return nor.length === 0 ? conditions : { ...conditions, $nor: nor };
 }
 
 /** Reads range after range until there are `limit` entries. */
@@ -81,14 +74,14 @@ export interface KeysetList {
   /** Equality conditions on the preceding fields of the index, and other filters. */
   readonly base: Readonly<Record<string, unknown>>;
   readonly field: string;
-  readonly direction: 'ascending' | 'descending';
+  readonly direction: Direction;
   /** Fields to read; absent: all. */
   readonly projection?: Readonly<Record<string, 1>>;
 }
 
 /** A cursor in such a list. */
 export interface KeysetPlace {
-  /** The value of the field; `undefined` or `null` when it is missing. */
+  /** The stored value of the field, of any type; `undefined` or `null` when it is missing. */
   readonly value: unknown;
   readonly _id: unknown;
 }
@@ -121,28 +114,13 @@ const LOWEST_ID = new Types.ObjectId('0'.repeat(24));
 const HIGHEST_ID = new Types.ObjectId('f'.repeat(24));
 
 /** The cursor for a list that starts at a time, exclusive. */
-export const placeOfTime = (at: Date, direction: KeysetList['direction']): KeysetPlace => ({
+export const placeOfTime = (at: Date, direction: Direction): KeysetPlace => ({
   value: at,
   _id: direction === 'descending' ? LOWEST_ID : HIGHEST_ID,
 });
 
-/** Compares cursors in ascending order of the index. */
-export function comparePlaces(one: KeysetPlace, other: KeysetPlace): number {
-  const [left, right] = [rankOf(one.value), rankOf(other.value)];
-  if (left !== right) return left - right;
-  return compareValues(one.value, other.value) || compareValues(one._id, other._id);
-}
-
-const rankOf = (value: unknown): number => {
-  const type = typeOf(value);
-  return type === undefined ? -TYPES.length : -TYPES.indexOf(type);
-};
-
-/** @param one of the same type as `other` */
-function compareValues(one: unknown, other: unknown): number {
-  const [left, right] = [one, other].map((value) => {
-    if (value instanceof Date) return value.getTime();
-    return typeof value === 'number' || typeof value === 'boolean' ? Number(value) : String(value);
-  }) as [number | string, number | string];
-  return left < right ? -1 : left > right ? 1 : 0;
+/** Compares cursors in ascending order. @param direction of the list, which decides about arrays */
+export function comparePlaces(one: KeysetPlace, other: KeysetPlace, direction: Direction): number {
+  const [left, right] = [one, other].map(({ value }) => listedValue(value, direction));
+  return compareValues(left, right) || compareValues(one._id, other._id);
 }

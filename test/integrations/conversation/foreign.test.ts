@@ -1,4 +1,4 @@
-import { Types } from 'mongoose';
+import { mongo, Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { conversation } from '#shared/contracts/conversation.js';
 import { prospect } from '#shared/contracts/prospect.js';
@@ -205,9 +205,7 @@ test('messages with odd fields are listed once each, together with the others', 
     ...{ mentions: [], attachments: [], createdAt: new Date() },
   }));
   const walked = await walkMessages(a, 'list_message', { conversation_id });
-  // A list in the place of the time cannot be put in order.
-  const isListed = ({ field, kind }: { field: string; kind: string }) => field !== 'createdAt' || kind !== 'array';
-  expect(walked.sort()).toEqual(textsOf(variants.filter(isListed)));
+  expect(walked.sort()).toEqual(textsOf(variants));
   const first = variants.find(({ field }) => field === 'type');
   expect(
     (await walkMessages(a, 'list_message', { conversation_id, before: String(first?._id) })).length,
@@ -240,6 +238,11 @@ test('paging returns messages and conversations with every type of sort value on
     { a: 1 },
     true,
     new Types.ObjectId(),
+    [],
+    [new Date(1), new Date(5)],
+    [null, 'odd'],
+    Number.NaN,
+    new mongo.Timestamp({ t: 1, i: 1 }),
   ];
   const conversationIds: Types.ObjectId[] = [];
   for (const last_activity_at of [...times, ...times, ...times]) {
@@ -266,12 +269,16 @@ test('paging returns messages and conversations with every type of sort value on
     const listed = await walk(a, 'list_conversation', { limit });
     expect([...listed].sort(), String(limit)).toEqual(conversationIds.map(String).sort());
   }
-  for (const [index, before] of expected.entries()) {
-    const rest = await walkMessages(a, 'list_message', { conversation_id, before, limit: 9 });
-    expect(rest, String(index)).toEqual(expected.slice(index + 1));
+  // An array sorts by another element in the other direction, so only its place in the list above is certain.
+  await Message.collection.deleteMany({ createdAt: { $type: 'array' } } as never);
+  const rest = new Set((await Message.collection.find({}).toArray()).map(({ _id }) => String(_id)));
+  const remaining = expected.filter((id) => rest.has(id));
+  for (const [index, before] of remaining.entries()) {
+    const older = await walkMessages(a, 'list_message', { conversation_id, before, limit: 9 });
+    expect(older, String(index)).toEqual(remaining.slice(index + 1));
     const around = dataOf(await a.ask('list_message_by_id', { conversation_id, message_id: before, limit: 5 }));
     const from = Math.max(0, index - 2);
-    expect(around.messageList.map(({ _id }: { _id: string }) => _id)).toEqual(expected.slice(from, index + 3));
+    expect(around.messageList.map(({ _id }: { _id: string }) => _id)).toEqual(remaining.slice(from, index + 3));
   }
 });
 

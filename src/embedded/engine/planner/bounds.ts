@@ -52,8 +52,9 @@ const isSpecial = (member: unknown): boolean =>
   member instanceof BSONRegExp || (isDocument(member) && member['$elemMatch'] !== undefined);
 
 function equalityBounds(value: unknown, { collation }: BoundsOptions): readonly Interval[] | undefined {
-  // An index contains the elements of an array, not the array.
-  if (Array.isArray(value) || value === undefined) return undefined;
+  if (value === undefined) return undefined;
+  // An array has an entry for its first element, or `undefined` if it is empty. It can be an element itself, too.
+  if (Array.isArray(value)) return mergeIntervals([value[0], value].map((one) => pointOf(toKeyString(one, collation))));
   return [pointOf(toKeyString(value, collation))];
 }
 

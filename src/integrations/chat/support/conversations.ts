@@ -116,7 +116,7 @@ export function createConversations({ models, authentication, people, access, pu
       }),
     );
     const all = [...new Map(found.flat().map((one) => [String(one._id), one])).values()];
-    return all.sort((one, other) => comparePlaces(placeOf(other), placeOf(one))).slice(0, range.limit);
+    return all.sort((one, other) => comparePlaces(placeOf(other), placeOf(one), 'descending')).slice(0, range.limit);
   };
 
   /**

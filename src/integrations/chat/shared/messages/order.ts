@@ -69,7 +69,7 @@ export function createMessageOrder<M extends OrderedMessage>(kind: MessageKind<M
     const list = { base, field: time, direction, ...toProjection(range) } as const;
     const found = await readAfter<M>(model, list, { place: from?.timed, limit });
     if (until === undefined) return found;
-    return found.filter((message) => isUpwards === comparePlaces(toPlace(message), until) < 0);
+    return found.filter((message) => isUpwards === comparePlaces(toPlace(message), until, direction) < 0);
   };
 
   const toProjection = ({ projection }: MessageRange) =>
