@@ -3,7 +3,7 @@ import { toNumber } from '../bson/numbers.js';
 import { distinctValuesAt } from '../bson/path.js';
 import { type Document, fieldOf, isDocument, isNumeric } from '../bson/values.js';
 import type { Collection } from '../engine/collection.js';
-import { type ReadRequest, type ReadStatistics, readDocuments } from '../engine/read.js';
+import { planOf, type ReadRequest, type ReadStatistics, readDocuments } from '../engine/read.js';
 import { fail } from '../errors.js';
 import { compileFilter, type Matcher } from '../query/filters/filter.js';
 import { compileProjection } from '../query/projections/projection.js';
@@ -72,9 +72,11 @@ function find(request: Request): Document {
   const collection = targetCollection(request);
   const { read, project } = toFindPlan(request, collection);
   const batchSize = isNumeric(command['batchSize']) ? optionalCount(request, 'batchSize') : undefined;
+  const documents = collection ? readDocuments(collection, read) : [];
   return state.cursors.open({
     namespace: `${database}.${targetName(request)}`,
-    documents: collection ? readDocuments(collection, read) : [],
+    documents,
+    isEndUnknown: () => collection !== undefined && isEndUnknown(collection, read, documents.length),
     batchSize,
     isSingleBatch: isSet(command, 'singleBatch'),
     session,
@@ -82,11 +84,23 @@ function find(request: Request): Document {
   });
 }
 
+/** Unless a limit was reached, a document was found by `_id`, or the documents were sorted in memory. */
+function isEndUnknown(collection: Collection, read: ReadRequest, found: number): boolean {
+  const { limit = 0, sort } = read;
+  if (limit > 0 && found >= limit) return false;
+  const plan = planOf(collection, read);
+  const isSorting = sort !== undefined && Object.keys(sort).length > 0;
+  return plan.kind !== 'key' && (!isSorting || plan.isSorted);
+}
+
 function getMore(request: Request): Document {
   const { command, state, session, database } = request;
   const id = command['getMore'];
   if (!isNumeric(id))
     return fail('TypeMismatch', "BSON field 'getMore.getMore' is the wrong type, expected type 'long'");
+  if (command['maxTimeMS'] !== undefined) {
+    return fail('BadValue', 'cannot set maxTimeMS on getMore command for a non-awaitData cursor');
+  }
   const namespace = `${database}.${requiredString(request, 'collection')}`;
   return state.cursors.next(toNumber(id), { namespace, batchSize: optionalCount(request, 'batchSize'), session });
 }

@@ -250,3 +250,21 @@ test('supports the lower-case names of commands', async () => {
   for (const name of ['collStats', 'collstats'])
     expect(await db.command({ [name]: 'counted' })).toMatchObject({ count: 0 });
 });
+
+test('leaves the cursor of a full batch open, unless it is known that nothing follows', async () => {
+  const full = db.collection<{ _id: number; a: number }>('full');
+  await full.insertMany([1, 2, 3].map((_id) => ({ _id, a: _id })));
+  const isOpen = async (command: Document): Promise<boolean> =>
+    !(await db.command({ find: 'full', batchSize: 3, ...command }))['cursor'].id.isZero();
+  expect(await isOpen({})).toBe(true);
+  expect(await isOpen({ sort: { _id: -1 } })).toBe(true);
+  expect(await isOpen({ batchSize: 4 })).toBe(false);
+  expect(await isOpen({ limit: 3 })).toBe(false);
+  expect(await isOpen({ singleBatch: true })).toBe(false);
+  expect(await isOpen({ sort: { a: 1 } })).toBe(false);
+  expect(await isOpen({ filter: { _id: 1 }, batchSize: 1 })).toBe(false);
+  const { cursor } = await db.command({ find: 'full', batchSize: 3 });
+  expect(await outcomeOf({ getMore: cursor.id, collection: 'full', maxTimeMS: 100 })).toBe(2);
+  expect((await db.command({ getMore: cursor.id, collection: 'full' }))['cursor']).toMatchObject({ nextBatch: [] });
+  expect(await full.find({}, { batchSize: 1 }).toArray()).toHaveLength(3);
+});

@@ -13,6 +13,7 @@ interface Cursor {
   readonly toResult: (document: Document) => Document;
   readonly session: Session | undefined;
   readonly heldBytes: number;
+  readonly isEndUnknown: () => boolean;
   position: number;
   usedAt: number;
 }
@@ -29,6 +30,8 @@ export interface CursorRequest {
   readonly session: Session | undefined;
   /** Whether the documents are not stored ones, so that the cursor alone holds their memory. */
   readonly isOwner?: boolean;
+  /** Whether MongoDB notices the end of the result only after the last document: a full batch then leaves the cursor open. */
+  readonly isEndUnknown?: () => boolean;
 }
 
 const DEFAULT_FIRST_BATCH = 101;
@@ -52,13 +55,18 @@ export class CursorStore {
 
   /** The reply with the first batch, and with a cursor for the rest if there is one. */
   open({ namespace, documents, batchSize, session, ...rest }: CursorRequest): Document {
-    const { toResult = (document) => document, isSingleBatch = false, isOwner = false } = rest;
+    const {
+      toResult = (document) => document,
+      isSingleBatch = false,
+      isOwner = false,
+      isEndUnknown = () => false,
+    } = rest;
     const size = batchSize ?? DEFAULT_FIRST_BATCH;
     const { batch, position } = takeBatch(documents, { position: 0, size, toResult });
     let id = 0;
-    if (position < documents.length && !isSingleBatch) {
+    if (!isSingleBatch && (position < documents.length || (batch.length === size && isEndUnknown()))) {
       const heldBytes = isOwner ? sizeOf(documents, position) : (documents.length - position) * REFERENCE_BYTES;
-      id = this.#keep({ namespace, documents, toResult, session, heldBytes, position });
+      id = this.#keep({ namespace, documents, toResult, session, heldBytes, isEndUnknown, position });
     }
     return { cursor: { firstBatch: batch, id: Long.fromNumber(id), ns: namespace }, ok: 1 };
   }
@@ -86,7 +94,7 @@ export class CursorStore {
       toResult: cursor.toResult,
     });
     cursor.position = position;
-    const isDone = position >= cursor.documents.length;
+    const isDone = position >= cursor.documents.length && !(batch.length === size && cursor.isEndUnknown());
     if (isDone) this.kill(id);
     return { cursor: { nextBatch: batch, id: Long.fromNumber(isDone ? 0 : id), ns: namespace }, ok: 1 };
   }
