@@ -144,6 +144,67 @@ test('retries a transaction after a conflict without a label', async () => {
   expect(await stage.models.Message.countDocuments({ conversation_id: id })).toBe(4);
 });
 
+/** How a server answers that is not the primary any more, or shuts down. */
+const stateChanges: readonly (readonly [code: number, codeName: string])[] = [
+  [10_107, 'NotWritablePrimary'],
+  [91, 'ShutdownInProgress'],
+  [189, 'PrimarySteppedDown'],
+  [11_600, 'InterruptedAtShutdown'],
+  [11_602, 'InterruptedDueToReplStateChange'],
+  [13_435, 'NotPrimaryNoSecondaryOk'],
+];
+
+/** Refuses the first command of a kind, with the labels that MongoDB gives. */
+function refuseFirst([code, codeName]: readonly [number, string], isOfKind: (command: Document) => boolean) {
+  const state = { refused: 0 };
+  proxy.rules.onCommand = (command) => {
+    if (state.refused > 0 || !isOfKind(command)) return undefined;
+    state.refused += 1;
+    const isInTransaction = command['autocommit'] === false && nameOf(command) !== 'commitTransaction';
+    const isWrite = command['txnNumber'] !== undefined;
+    const errorLabels = isInTransaction ? ['TransientTransactionError'] : isWrite ? ['RetryableWriteError'] : [];
+    return { ok: 0, code, codeName, errmsg: 'not primary', errorLabels };
+  };
+  return state;
+}
+
+test.each(stateChanges)(
+  'repeats reads and writes, in transactions and outside, after code %d (%s)',
+  async (...change) => {
+    const { a, b, id, say } = await team();
+    const { a: c, conversationId } = await talkInSupport(stage);
+    const isIn = (command: Document): boolean => command['autocommit'] === false;
+    const kinds: Record<string, [(command: Document) => boolean, () => Promise<unknown>]> = {
+      'a read': [(command) => nameOf(command) === 'find' && !isIn(command), () => b.ask('list_conversation', {})],
+      'an aggregation': [
+        (command) => nameOf(command) === 'aggregate' && !isIn(command),
+        () => b.ask('list_message', { conversation_id: id }),
+      ],
+      'a write': [
+        (command) => nameOf(command) === 'insert' && !isIn(command),
+        () => c.ask('send_message', { conversationId, content: 'once', clientMessageId: `c ${change[0]}` }),
+      ],
+      'a read in a transaction': [(command) => nameOf(command) === 'find' && isIn(command), () => say('1')],
+      'a write in a transaction': [(command) => nameOf(command) === 'insert' && isIn(command), () => say('2')],
+      'a commit': [(command) => nameOf(command) === 'commitTransaction', () => say('3')],
+    };
+    for (const [kind, [isOfKind, work]] of Object.entries(kinds)) {
+      const state = refuseFirst(change, isOfKind);
+      expect([kind, await work(), state.refused]).toMatchObject([kind, { success: true }, 1]);
+      proxy.rules = {};
+    }
+    expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
+    expect((await stage.models.Message.find({ conversation_id: id }).lean()).map(({ UUID }) => UUID).sort()).toEqual([
+      '1',
+      '2',
+      '3',
+    ]);
+    const { conversation } = dataOf(await b.ask('get_conversation_by_id', { conversation_id: id }));
+    expect(conversation.unread_count).toBe(3);
+    expect(dataOf(await a.ask('get_conversation_by_id', { conversation_id: id })).conversation.unread_count).toBe(0);
+  },
+);
+
 test('does not acknowledge writes without a majority, and stores a resent message once', async () => {
   const { say, id } = await team();
   const { a, conversationId } = await talkInSupport(stage);

@@ -116,6 +116,18 @@ test.each([
   expect(failure).toContain(words);
 });
 
+test.each([
+  ['6.0.0', 17],
+  ['7.0.14', 21],
+  ['8.0.4', 25],
+  ['8.2.1', 27],
+])('accepts MongoDB %s', async (version, maxWireVersion) => {
+  const withWire = pose({ maxWireVersion });
+  proxy.rules.onReply = (reply, command) => (nameOf(command) === 'buildInfo' ? { ...reply, version } : withWire(reply));
+  const { connection } = await start(proxy.url('directConnection=true'), 120_000);
+  expect(await connection.collection('x').countDocuments()).toBe(0);
+});
+
 test.each(['', 'directConnection=true', 'replicaSet=rs0'])(
   'reports a replica set that was not initiated (%s)',
   async (options) => {

@@ -2,6 +2,8 @@ import type { mongo } from 'mongoose';
 import { GatewayError } from '../../../../errors.js';
 import type { Clock } from '../../../../platform/clock.js';
 import { isDuplicateKey } from '../../../../platform/mongo/duplicate-key.js';
+import { isDatabaseAway } from '../../../../platform/mongo/errors.js';
+import { acknowledgedReadConcern } from '../../../../platform/mongo/options.js';
 import type { MessageKind, Newest, OrderedMessage } from './kind.js';
 import { createRecent } from './recent.js';
 import { toTime, toTimeExpression } from './time.js';
@@ -92,20 +94,43 @@ export function createMessageWriter<M extends OrderedMessage>(dependencies: Depe
     return before === null ? undefined : { message: before, isNew: false };
   };
 
+  /**
+   * The message itself, if an attempt stored it whose reply was lost. By a linearizable read, because a fail-over can undo
+   * a write of which nothing more is known.
+   */
+  const findOwn = async ({ _id }: M): Promise<M | null> =>
+    (await collection.findOne({ _id: _id as never }, { readConcern: acknowledgedReadConcern })) as M | null;
+
+  /**
+   * Stores the message at the next position.
+   * @returns the stored message; `undefined` when another one took the position
+   */
+  const tryAppend = async (message: M): Promise<Stored<M> | undefined> => {
+    try {
+      await collection.aggregate(toAppending(message)).toArray();
+      const stored = (await collection.findOne({ _id: message._id as never })) as M | null;
+      return stored === null ? undefined : { message: stored, isNew: true };
+    } catch (error) {
+      const before = await findBefore(message, error);
+      if (before !== undefined) return { ...before, isNew: before.message._id.equals(message._id) };
+      if (!isDuplicateKey(error, 'position')) throw error;
+      return undefined;
+    }
+  };
+
+  /** The driver repeats other writes once when the primary changes, but not an aggregation. */
+  const repeatAppend = async (message: M, error: unknown): Promise<Stored<M> | undefined> => {
+    if (!isDatabaseAway(error)) throw error;
+    const own = await findOwn(message);
+    return own === null ? tryAppend(message) : { message: own, isNew: true };
+  };
+
   const append = async ({ message, parent: key }: Draft<M>): Promise<Stored<M> | Error> => {
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
-      try {
-        await collection.aggregate(toAppending(message)).toArray();
-      } catch (error) {
-        const before = await findBefore(message, error);
-        if (before !== undefined) return before;
-        if (!isDuplicateKey(error, 'position')) throw error;
-        continue;
-      }
-      const stored = (await collection.findOne({ _id: message._id as never })) as M | null;
-      if (stored === null) continue;
-      note(key, stored);
-      return { message: stored, isNew: true };
+      const stored = await tryAppend(message).catch((error: unknown) => repeatAppend(message, error));
+      if (stored === undefined) continue;
+      if (stored.isNew) note(key, stored.message);
+      return stored;
     }
     return new GatewayError('UNAVAILABLE', { retryAfterMs: 1000 });
   };
