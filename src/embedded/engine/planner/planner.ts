@@ -76,13 +76,19 @@ function cheapest(collection: PlannedCollection, request: PlanRequest): Plan {
   let best: Candidate = { plan: scan, cost: sort ? total + sortCost(fewest) : total };
   for (const { plan, count } of counted) {
     const cost = costOf(plan, count, { request, total, fewest });
-    // At equal cost prefer the index: it can provide the order, and a scan examines unrelated documents.
-    if (cost < best.cost || (cost === best.cost && best.plan.kind === 'scan' && plan.bounds.length > 0)) {
-      best = { plan, cost };
-    }
+    if (cost < best.cost || (cost === best.cost && isPreferred(plan, best.plan))) best = { plan, cost };
   }
   const union = unionPlan(collection, request, { total, below: best.cost });
   return union ? union.plan : best.plan;
+}
+
+/**
+ * Whether to prefer a plan at equal cost. To a scan, because an index can provide the order and a scan examines unrelated
+ * documents; to an index that bounds fewer fields.
+ */
+function isPreferred(plan: IndexPlan, other: Plan): boolean {
+  if (other.kind === 'scan') return plan.bounds.length > 0;
+  return other.kind === 'index' && plan.isSorted === other.isSorted && plan.bounds.length > other.bounds.length;
 }
 
 /** Whether a plan finds at most one document, so that no plan is cheaper. */
