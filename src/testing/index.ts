@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import jwt from 'jsonwebtoken';
 import { createApp } from '../app.js';
-import { readConfig } from '../config.js';
+import { type Config, readConfig } from '../config.js';
 import { startInMemory } from '../embedded/index.js';
 import type { EmittedEvent } from '../framework/emitted.js';
 import { createLogger } from '../platform/logger.js';
@@ -28,7 +28,13 @@ export const startGateway: typeof declared = async ({ users = [], settings = {} 
   const devices: { userId: string; device: Device }[] = [];
   let databaseUrl = '';
 
-  const config = readConfig(await toEnvironment(directory, { JWT_SECRET: secret, EMIT_API_KEYS: apiKey, ...settings }));
+  const removeDirectory = (): Promise<void> => rm(directory, { recursive: true, force: true });
+  const config = await toConfig(directory, { JWT_SECRET: secret, EMIT_API_KEYS: apiKey, ...settings }).catch(
+    async (error: unknown) => {
+      await removeDirectory();
+      throw error;
+    },
+  );
   const app = createApp(config, {
     clock,
     logger: createLogger({ level: config.logLevel, isPretty: true }),
@@ -44,7 +50,7 @@ export const startGateway: typeof declared = async ({ users = [], settings = {} 
     inbox.close();
     await Promise.all(devices.map(({ device }) => device.disconnect()));
     await app.close();
-    await rm(directory, { recursive: true, force: true });
+    await removeDirectory();
   }
 
   function token(userId: string, options: TokenOptions = {}): string {
@@ -55,7 +61,7 @@ export const startGateway: typeof declared = async ({ users = [], settings = {} 
   }
 
   const { port } = await app.start().catch(async (error: unknown) => {
-    await rm(directory, { recursive: true, force: true });
+    await removeDirectory();
     throw error;
   });
   const url = `http://127.0.0.1:${port}`;
@@ -104,16 +110,16 @@ export const startGateway: typeof declared = async ({ users = [], settings = {} 
 };
 
 /** The settings of a gateway for tests. It reads no file of the directory in which the tests run. */
-async function toEnvironment(directory: string, settings: GatewaySettings): Promise<Record<string, string>> {
+async function toConfig(directory: string, settings: GatewaySettings): Promise<Config> {
   const empty = join(directory, 'empty.yml');
   await writeFile(empty, '');
-  return {
+  return readConfig({
     ...{ NODE_ENV: 'test', HOST: '127.0.0.1', PORT: '0', DATA_DIR: directory, CONFIG_FILE: empty, SITES_FILE: empty },
     ...{ LOG_LEVEL: 'silent', SHUTDOWN_DRAIN_MS: '0' },
     // Tests that move time would reach these.
     ...{ CONNECT_TIMEOUT_MS: '86400000', EVENT_TIMEOUT_MS: '86400000' },
     ...settings,
-  };
+  });
 }
 
 const matches = (one: EmittedEvent, filter: Partial<EmittedEvent>): boolean =>

@@ -1,6 +1,8 @@
+import { readdir } from 'node:fs/promises';
 import { mongo } from 'mongoose';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type GatewayOptions, startGateway, type TestGateway } from '../../src/testing/index.js';
+import { temporaryDirectory } from '../support/temporary-directory.js';
 
 const ADA = '67862093194d24b30b18941c';
 const BEN = '67a094459af8d4f2d387907a';
@@ -94,8 +96,15 @@ describe('a gateway for tests', () => {
     await Promise.all([expect(never).rejects.toThrow('the gateway stopped'), gateway.stop()]);
   });
 
-  test('refuses settings that do not exist or have a wrong value', async () => {
+  test('refuses a setting with a wrong value, and leaves nothing behind', async () => {
+    const directory = await temporaryDirectory();
+    vi.stubEnv('TMPDIR', directory);
+    onTestFinished(() => void vi.unstubAllEnvs());
     await expect(startGateway({ settings: { EVENT_LIMIT: 'many' } })).rejects.toThrow('EVENT_LIMIT: must be a number');
+    const gateway = await startGateway();
+    expect(await readdir(directory)).not.toEqual([]);
+    await gateway.stop();
+    expect(await readdir(directory)).toEqual([]);
   });
 });
 
