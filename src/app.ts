@@ -32,6 +32,7 @@ import { MailboxSockets } from './realtime/delivery/sockets.js';
 import { createEmitter } from './realtime/emitter.js';
 import { createSocketDirectory } from './realtime/presence/socket-directory.js';
 import { Revocations } from './realtime/revocations.js';
+import { Traffic } from './realtime/traffic.js';
 import { createWork } from './realtime/work.js';
 import { everySocket } from './sockets/socket.js';
 import { createConnectDeadline } from './transport/connect-deadline.js';
@@ -171,11 +172,16 @@ async function createRealtime(base: Base, { sender, models, cluster }: Outside) 
   const expiry = createExpiryWatch(clock, () => everySocket(io), clockToleranceMs);
   cleanup.add('expiry watch', expiry.stop);
   const { presence, sitePresence, chatPresence, limiter, bus } = cluster;
+  const traffic = new Traffic(clock, () => everySocket(io));
   const context: Context = {
     ...base,
     ...{ models, userAuth, revocations, emitter, sockets, delivery, push },
-    ...{ presence, sitePresence, chatPresence, limiter, bus },
+    ...{ presence, sitePresence, chatPresence, limiter, bus, traffic },
     work: createWork(limiter, config.sockets.limit),
+    onEmitted(emitted) {
+      base.onEmitted(emitted);
+      if (traffic.isWatched) traffic.emitted(emitted);
+    },
   };
   return { io, context, expiry };
 }
@@ -238,6 +244,7 @@ async function openNetwork(base: Base, { outside, realtime, integrations }: Open
   cleanup.add('http connections', idleConnections.end);
   cleanup.add('connections', () => drainConnections(io, { clock, durationMs: config.shutdown.drainMs }));
   cleanup.add('http keep-alive', () => endKeepAlive(server));
+  cleanup.add('watchers of the traffic', async () => realtime.context.traffic.close());
   cleanup.add('operations of a database that is away', mongo.giveUpIfAway);
   cleanup.add('readiness', health.beginDraining);
   return { port };
@@ -265,18 +272,19 @@ function openEventNamespaces(
   { realtime, integrations, bounds }: Omit<Opened, 'outside'> & { bounds: Bounds },
 ): void {
   const { io, expiry, context } = realtime;
-  const { presence, sockets, limiter, work, userAuth, revocations } = context;
+  const { presence, sockets, limiter, work, userAuth, revocations, traffic } = context;
   const namespaces = integrations.flatMap((integration) => integration.namespaces ?? []);
   const mounts = integrations.flatMap((integration) => integration.mounts ?? []);
   const { eventTimeoutMs, refusedMax } = config.sockets;
   const dispatch = createDispatch(
     { namespaces, mounts },
-    { clock, eventTimeoutMs, logger, metrics, limiter, work, userAuth, expiry },
+    { clock, eventTimeoutMs, logger, metrics, limiter, work, userAuth, expiry, traffic },
   );
   const listeners = [
     createPresenceTracker({ presence, sockets, integrations, logger }),
     expiry,
     revocations.listener,
+    traffic,
     createConnectionCheck(logger),
     ...integrations.flatMap((integration) => integration.listener ?? []),
   ];

@@ -1,5 +1,6 @@
 import { distance } from 'fastest-levenshtein';
 import { z } from 'zod';
+import type { flag } from '#shared/contracts/primitives.js';
 import { type ErrorDetail, GatewayError } from './errors.js';
 
 /** Maximum number of problems in one response. */
@@ -78,3 +79,7 @@ function nearestTo(key: string, known: readonly string[]): string | undefined {
   const least = Math.min(...distances);
   return least <= 0.5 ? known[distances.indexOf(least)] : undefined;
 }
+
+/** Whether a `flag` of the contracts is set; absent: no. */
+export const isYes = (value: z.output<typeof flag> | undefined): boolean =>
+  value !== undefined && [true, 'true', '1', 1].includes(value);

@@ -72,7 +72,7 @@ export interface Route {
   /** Success is answered with a file instead of JSON. */
   readonly sendsFile?: boolean;
   /** Success is answered with what the handler sends itself: text of a media type, or JSON that is no `data`. */
-  readonly sends?: 'text/plain' | 'text/html' | z.ZodType;
+  readonly sends?: 'text/plain' | 'text/html' | 'application/x-ndjson' | z.ZodType;
   /** Failures that are an answer, not a fault, by status: they are not logged. */
   readonly failures?: Readonly<Record<number, z.ZodType>>;
   /** The body may be a form (`application/x-www-form-urlencoded`) too. */

@@ -2,15 +2,10 @@ import { z } from 'zod';
 import { deliveryHeader } from './connection.js';
 import { defineContract } from './contract.js';
 import { deliveries, deliveryQuestion, deliveryState } from './deliveries.js';
-import { accountId, eventName, isoTime, opaqueId, time, userId, wholeNumber } from './primitives.js';
+import { accountId, eventName, flag, isoTime, opaqueId, time, userId, wholeNumber } from './primitives.js';
 
 /** Where an emit goes: one namespace, or `*`, all that authenticate users. */
 const namespace = z.enum(['/v1/shared', '/v1/conversation', '/v1/conversation/live', '*']).default('/v1/shared');
-
-/** Yes or no, in a query or in JSON. Empty is neither: it is easily taken for yes. */
-const flag = z.union([z.boolean(), z.enum(['true', 'false', '1', '0']), z.literal([1, 0])], {
-  error: 'must be true, false, 1 or 0',
-});
 
 /** Up to a year. */
 const seconds = wholeNumber(1, 31_536_000);

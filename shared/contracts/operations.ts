@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { defineContract } from './contract.js';
+import { flag, userId } from './primitives.js';
 import { unready } from './reply-schemas.js';
 
 /** A document as the answer: an object of any form. */
@@ -57,6 +58,18 @@ export const operations = defineContract({
       method: 'get',
       path: '/asyncapi.json',
       sends: document,
+    },
+    tail: {
+      summary:
+        'What goes in and out of this node while the call is open: one JSON object in each line, names and sizes, an empty line now and then. A slow reader gets the number of dropped lines instead.',
+      method: 'get',
+      path: '/tail',
+      query: z.object({
+        user: userId.describe('Only events of this user.').optional(),
+        namespace: z.string().min(1).max(128).describe('Only events of this namespace.').optional(),
+        payloads: flag.describe('With the arguments; refused in production.').optional(),
+      }),
+      sends: 'application/x-ndjson',
     },
     docs: {
       summary: 'The events and routes as a page for people.',

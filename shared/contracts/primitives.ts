@@ -91,3 +91,8 @@ export function wholeNumber(min: number, max: number) {
   // A union already reports the errors of a branch with the right type.
   return z.union([z.number().int(error).min(min, error).max(max, error), digits], error);
 }
+
+/** Yes or no, in a query or in JSON. Empty is neither: it is easily taken for yes. */
+export const flag = z.union([z.boolean(), z.enum(['true', 'false', '1', '0']), z.literal([1, 0])], {
+  error: 'must be true, false, 1 or 0',
+});

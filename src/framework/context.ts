@@ -13,6 +13,7 @@ import type { PresenceStore } from '../realtime/presence/index.js';
 import type { SocketDirectory } from '../realtime/presence/socket-directory.js';
 import type { RateLimiter } from '../realtime/rate-limit.js';
 import type { Revocations } from '../realtime/revocations.js';
+import type { Traffic } from '../realtime/traffic.js';
 import type { Work } from '../realtime/work.js';
 import type { OnEmitted } from './emitted.js';
 
@@ -39,4 +40,5 @@ export interface Context {
   readonly push: Push;
   readonly revocations: Revocations;
   readonly onEmitted: OnEmitted;
+  readonly traffic: Traffic;
 }

@@ -10,6 +10,7 @@ import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import type { RateLimiter } from '../realtime/rate-limit.js';
+import type { Traffic } from '../realtime/traffic.js';
 import { payerOf, type Work } from '../realtime/work.js';
 import type { GatewaySocket, SocketState } from '../sockets/socket.js';
 import { parse } from '../validation.js';
@@ -30,6 +31,7 @@ interface Dependencies {
   work: Work;
   userAuth: UserAuth;
   expiry: ExpiryWatch;
+  traffic: Pick<Traffic, 'isWatched' | 'received'>;
 }
 
 /**
@@ -46,7 +48,7 @@ export function createDispatch(
   { namespaces, mounts }: { namespaces: readonly Namespace[]; mounts: readonly Mount[] },
   dependencies: Dependencies,
 ): Dispatch {
-  const { clock, eventTimeoutMs, logger, metrics, limiter, work, userAuth, expiry } = dependencies;
+  const { clock, eventTimeoutMs, logger, metrics, limiter, work, userAuth, expiry, traffic } = dependencies;
   const tables = new Map(namespaces.map((namespace) => [namespace.name, toTable(namespace, mounts)]));
 
   const contextOf = (socket: GatewaySocket): EventContext => ({
@@ -104,6 +106,12 @@ export function createDispatch(
     });
   }
 
+  const showWatchers = (socket: GatewaySocket, { name, args, unread, entry }: Call, code: string): void => {
+    // A token is shown to no watcher.
+    const isShown = unread === undefined && entry?.event.ownsToken !== true;
+    traffic.received(socket, { event: name, args: isShown ? args : undefined, code });
+  };
+
   return async (socket, packet) => {
     const startedAt = performance.now();
     const namespace = socket.nsp.name;
@@ -127,6 +135,7 @@ export function createDispatch(
     } finally {
       socket.data.inFlight -= 1;
       if (socket.data.inFlight === 0) socket.data.onIdle?.();
+      if (traffic.isWatched) showWatchers(socket, call, code);
       metrics.events.inc({ namespace, event: entry === undefined ? 'unknown' : name, code });
       metrics.eventSeconds.observe({ namespace }, (performance.now() - startedAt) / 1000);
     }

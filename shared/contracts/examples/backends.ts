@@ -138,6 +138,8 @@ const METRICS = `# HELP gateway_emits_total Events emitted, by namespace.
 # TYPE gateway_emits_total counter
 gateway_emits_total{namespace="/v1/shared"} 1042
 `;
+const TAIL = `{"at":"2026-11-21T15:52:04.434Z","from":"gateway","namespace":"/v1/shared","event":"notification","userId":"64abc123def","sockets":2,"bytes":54}
+`;
 const info = { title: 'General Socket', version: '1.0.0' };
 
 export const operationsExamples = defineExamples(operations, {
@@ -152,6 +154,7 @@ export const operationsExamples = defineExamples(operations, {
     },
     metrics: { sends: METRICS },
     openApi: { sends: { openapi: '3.1.1', info, paths: {} } },
+    tail: { query: { user: '64abc123def', namespace: '/v1/shared' }, sends: TAIL },
     docs: { sends: '<!doctype html>\n<html lang="en">' },
     asyncApi: { sends: { asyncapi: '3.0.0', info, channels: {}, operations: {} } },
   },

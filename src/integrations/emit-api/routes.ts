@@ -5,7 +5,7 @@ import { emitApi, emitItem } from '#shared/contracts/emit-api.js';
 import { invalid } from '../../errors.js';
 import type { RouteHandlers } from '../../framework/integration.js';
 import { toGatewayError, toRequestFailure, toSuccess } from '../../framework/reply.js';
-import { parse } from '../../validation.js';
+import { isYes, parse } from '../../validation.js';
 import type { EmitService, WhenAnswered } from './service.js';
 
 /** Route handlers of the emit API. */
@@ -67,9 +67,6 @@ async function toItemAnswer(service: EmitService, item: unknown, answering: When
 
 const toMs = (seconds: number | string | undefined): number | undefined =>
   seconds === undefined ? undefined : Number(seconds) * 1000;
-
-const isYes = (flag: z.output<typeof emitItem>['durable']): boolean =>
-  flag !== undefined && [true, 'true', '1', 1].includes(flag);
 
 /** Converts the query to the filter of the service. */
 const toQuestion = ({ since, limit, before, ...which }: z.output<typeof deliveryQuestion>) => ({

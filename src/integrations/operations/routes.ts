@@ -6,13 +6,14 @@ import { GatewayError } from '../../errors.js';
 import type { Context } from '../../framework/context.js';
 import type { RouteHandlers } from '../../framework/integration.js';
 import { versions } from '../../platform/version.js';
+import { isYes } from '../../validation.js';
+import { createTail } from './tail.js';
 
 /** The routes of the operations contract. */
-export function createRoutes({
-  health,
-  metrics,
-}: Pick<Context, 'health' | 'metrics'>): RouteHandlers<typeof operations> {
+export function createRoutes(context: Context): RouteHandlers<typeof operations> {
+  const { config, clock, health, metrics, traffic } = context;
   const { registry } = metrics;
+  const tail = createTail({ traffic, clock, isProduction: config.isProduction });
   const openApi = once(() => JSON.stringify(createOpenApi()));
   const asyncApi = once(() => JSON.stringify(createAsyncApi()));
   const reference = once(createReference);
@@ -32,6 +33,9 @@ export function createRoutes({
     },
     async asyncApi({ response }) {
       response.type('json').send(asyncApi());
+    },
+    async tail({ response, query: { user: userId, namespace, payloads } }) {
+      tail(response, { userId, namespace, hasPayloads: isYes(payloads) });
     },
     async docs({ response }) {
       response.setHeader('Content-Security-Policy', referencePolicy);

@@ -24,7 +24,10 @@ const READINESS = '/health/ready';
 /** The route by which backends reach everybody. */
 const BROADCAST = '/broadcast/:event';
 
-const routes = publishedContracts.flatMap(({ contract }) => Object.values<Route>(contract.routes));
+/** Routes that answer with a stream have no end. */
+export const isAnswered = ({ sends }: Route): boolean => sends !== 'application/x-ndjson';
+
+const routes = publishedContracts.flatMap(({ contract }) => Object.values<Route>(contract.routes)).filter(isAnswered);
 const ENDING = /^\/users\/:userId\/disconnect$|^\/tokens\/revoke$/;
 const CALLS_AT_ONCE = 4;
 

@@ -5,6 +5,7 @@ import { until } from '../../support/until.js';
 import { createJudge, type Judge } from './judge.js';
 import { createPlaces, type Lane } from './lane.js';
 import type { FuzzNode } from './node.js';
+import { isAnswered } from './rest-lane.js';
 import { openTarget } from './target.js';
 
 /** Inputs in flight. */
@@ -62,7 +63,9 @@ export async function fuzz({ seed, inputs, eventTimeoutMs, startNode }: RunOptio
 
 const everything = publishedContracts.flatMap(({ contract }) => [
   ...Object.keys(contract.clientEvents),
-  ...Object.values<Route>(contract.routes).map(({ method, path }) => `${method} ${path}`),
+  ...Object.values<Route>(contract.routes)
+    .filter(isAnswered)
+    .map(({ method, path }) => `${method} ${path}`),
 ]);
 
 interface Round {

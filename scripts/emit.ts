@@ -1,0 +1,38 @@
+import { parseArgs } from 'node:util';
+import { createBackend } from '#shared/backend/index.js';
+import { gatewayAddress } from './gateway-address.js';
+
+const USAGE = `Sends an event to a user, through a running gateway.
+
+  npm run emit -- <user> <event> ['<json>'] [--durable] [--namespace /v1/shared] [--url http://localhost:4000] [--key KEY]
+`;
+
+/** After this the command says what is wrong instead of trying again. */
+const LIMIT_MS = 5000;
+
+const { values, positionals } = parseArgs({
+  options: {
+    durable: { type: 'boolean', default: false },
+    namespace: { type: 'string' },
+    url: { type: 'string' },
+    key: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+  allowPositionals: true,
+});
+const [userId, event, json = '{}'] = positionals;
+if (values.help || userId === undefined || event === undefined || positionals.length > 3) {
+  process.stderr.write(USAGE);
+  process.exit(values.help ? 0 : 2);
+}
+
+try {
+  const payload: unknown = JSON.parse(json);
+  const backend = createBackend({ ...gatewayAddress(values), timeoutMs: LIMIT_MS, totalMs: LIMIT_MS });
+  const options = values.namespace === undefined ? {} : { namespace: values.namespace as '/v1/shared' };
+  const send = values.durable ? backend.emitDurable : backend.emit;
+  process.stdout.write(`${JSON.stringify(await send(userId, event, payload, options))}\n`);
+} catch (error) {
+  process.stderr.write(`${error instanceof SyntaxError ? `not JSON: ${json}` : (error as Error).message}\n`);
+  process.exitCode = 1;
+}

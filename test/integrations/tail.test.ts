@@ -1,0 +1,257 @@
+import { EventEmitter } from 'node:events';
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { trafficGap, trafficRecord } from '#shared/contracts/traffic.js';
+import { createTail } from '../../src/integrations/operations/tail.js';
+import { Traffic } from '../../src/realtime/traffic.js';
+import type { GatewaySocket } from '../../src/sockets/socket.js';
+import { connect } from '../support/client.js';
+import { createTestClock } from '../support/clock.js';
+import { createTestEnvironment, type TestEnvironment } from '../support/environment.js';
+import { API_KEY, startGateway, type TestGateway } from '../support/gateway.js';
+import { startProgram } from '../support/program.js';
+import { nodeArguments, projectDirectory, runScript } from '../support/script.js';
+import { until } from '../support/until.js';
+
+let environment: TestEnvironment;
+let a: TestGateway;
+let b: TestGateway;
+beforeAll(async () => {
+  environment = await createTestEnvironment({ nodes: 2 });
+  [a, b] = [environment.node(0), environment.node(1)];
+});
+afterAll(() => environment.close());
+
+/** The lines of a stream, as they come. */
+async function openTail(gateway: TestGateway, query = '') {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const response = await fetch(`${gateway.url}/tail${query}`, { headers: { 'x-api-key': API_KEY }, signal });
+  expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/x-ndjson']);
+  // biome-ignore lint/suspicious/noExplicitAny: a test looks into an answer without declaring its form again
+  const records: any[] = [];
+  let isEnded = false;
+  const lines = createInterface({ input: Readable.fromWeb(response.body as never) });
+  lines.on('line', (line) => line !== '' && records.push(JSON.parse(line)));
+  lines.on('error', () => undefined);
+  lines.on('close', () => {
+    isEnded = true;
+  });
+  onTestFinished(() => controller.abort());
+  const close = (): void => controller.abort();
+  return { records, isEnded: () => isEnded, close, has: (count: number) => until(() => records.length >= count) };
+}
+
+const shortened = ({ from, event, userId, sockets, code }: Record<string, unknown>) => ({
+  from,
+  event,
+  userId,
+  sockets,
+  code,
+});
+
+describe('a tail', () => {
+  test('shows names and sizes of what goes in and out of a node, and no payloads', async () => {
+    const { records, has } = await openTail(b);
+    const [one, two] = await Promise.all([1, 2].map(() => connect(b, { claims: { uid: 'watched' } })));
+    await one?.ask('join', {});
+    await one?.ask('nothing', { secret: 'in' });
+    await b.call('POST', '/emit/watched/here', { secret: 'out' });
+    await a.call('POST', '/emit/watched/there', { secret: 'out' });
+    await b.call('POST', '/emit/watched/kept?durable=true', { secret: 'out' });
+    await Promise.all([one?.next('kept'), two?.next('kept'), one?.next('there')]);
+    await has(7);
+    const told = records.map(({ from, event, sockets, code, isDurable }) => [from, event, sockets, code ?? isDurable]);
+    // What a backend emits and what goes out may be told in either order.
+    expect(told.sort()).toEqual([
+      ['backend', 'here', 0, false],
+      ['backend', 'kept', 0, true],
+      ['client', 'join', 1, 'SUCCESS'],
+      ['client', 'nothing', 1, 'NOT_FOUND'],
+      ['gateway', 'here', 2, undefined],
+      ['gateway', 'kept', 2, undefined],
+      ['gateway', 'there', 2, undefined],
+    ]);
+    for (const record of records) {
+      expect(trafficRecord.safeParse(record).error).toBeUndefined();
+      expect([record.userId, record.namespace]).toEqual(['watched', '/v1/shared']);
+    }
+    expect(records.find(({ event }) => event === 'here').bytes).toBe('{"secret":"out"}'.length);
+    expect(JSON.stringify(records)).not.toContain('secret');
+    one?.close();
+    two?.close();
+  });
+
+  test('shows one user or one namespace when it is asked to', async () => {
+    const ofUser = await openTail(a, '?user=ann');
+    const ofNamespace = await openTail(a, `?namespace=${encodeURIComponent('/v1/conversation')}`);
+    const [ann, bob] = await Promise.all(['ann', 'bob'].map((uid) => connect(a, { claims: { uid } })));
+    const team = await connect(a, { claims: { uid: 'bob' }, namespace: '/v1/conversation' });
+    await bob?.ask('join', {});
+    await ann?.ask('join', {});
+    await team.ask('join', {});
+    await a.call('POST', '/broadcast/all?namespace=*', {});
+    await Promise.all([ann?.next('all'), team.next('all')]);
+    await ofUser.has(2);
+    await ofNamespace.has(2);
+    expect(ofUser.records.map(shortened)).toEqual([
+      { from: 'client', event: 'join', userId: 'ann', sockets: 1, code: 'SUCCESS' },
+      { from: 'gateway', event: 'all', userId: 'ann', sockets: 1, code: undefined },
+    ]);
+    const names = ofNamespace.records.filter(({ event }) => event === 'all').map(({ namespace }) => namespace);
+    expect(names.sort()).toEqual(['*', '/v1/conversation']);
+    for (const client of [ann, bob, team]) client?.close();
+  });
+
+  test('shows payloads when it is asked to, and tokens never', async () => {
+    const { records, has } = await openTail(a, '?payloads=true&user=open');
+    const client = await connect(a, { claims: { uid: 'open' } });
+    await client.ask('join', { any: 1 });
+    await client.ask('refresh_token', { token: 'very secret' });
+    await a.call('POST', '/emit/open/note', { title: 'ü' });
+    await client.next('note');
+    await has(4);
+    expect(records.find(({ event }) => event === 'join').payload).toEqual([{ any: 1 }]);
+    expect(records.find(({ event }) => event === 'note').payload).toEqual([{ title: 'ü' }]);
+    expect(records.find(({ event }) => event === 'refresh_token').bytes).toBeNull();
+    expect(JSON.stringify(records)).not.toContain('very secret');
+    client.close();
+  });
+
+  test('needs an API key, and known parameters', async () => {
+    expect((await fetch(`${a.url}/tail`)).status).toBe(401);
+    const { status, json } = await a.call('GET', '/tail?usr=1');
+    expect([status, json.details[0].path]).toEqual([400, 'usr']);
+    expect((await a.call('GET', '/tail?payloads=maybe')).status).toBe(400);
+    expect(await a.call('HEAD', '/tail')).toMatchObject({ status: 200, text: '' });
+  });
+
+  test('shows no payloads in production', async () => {
+    const production = await environment.startNode({ NODE_ENV: 'production' });
+    const { status, json } = await production.call('GET', '/tail?payloads=1');
+    expect([status, json.details]).toEqual([
+      400,
+      [{ path: 'payloads', message: 'are shown by a development gateway only' }],
+    ]);
+  });
+
+  test('is one of eight at most', async () => {
+    const node = await environment.startNode();
+    for (let n = 0; n < 8; n += 1) await openTail(node);
+    expect((await node.call('GET', '/tail')).json).toMatchObject({ message: 'RATE_LIMITED', retryAfterMs: 60_000 });
+  });
+
+  test('ends with its node', async () => {
+    const node = await startGateway();
+    const tail = await openTail(node);
+    await node.close();
+    await until(tail.isEnded);
+  });
+});
+
+test('a slow reader is told how many lines it missed', async () => {
+  const clock = createTestClock();
+  const traffic = new Traffic(clock, () => []);
+  const written: string[] = [];
+  // As a connection whose peer reads nothing, until it does.
+  const response = Object.assign(new EventEmitter(), {
+    ...{
+      req: { method: 'GET' },
+      writableLength: 0,
+      setHeader: () => undefined,
+      flushHeaders: () => undefined,
+      end: () => undefined,
+    },
+    write(line: string) {
+      written.push(line);
+      response.writableLength += line.length;
+    },
+  });
+  const stream = response as unknown as Parameters<ReturnType<typeof createTail>>[0];
+  createTail({ traffic, clock, isProduction: true })(stream, { hasPayloads: false });
+  const send = async (count: number): Promise<void> => {
+    for (let n = 0; n < count; n += 1) {
+      traffic.emitted({ event: 'e'.repeat(100), args: [n], namespace: '/v1/shared', isDurable: false });
+    }
+    await Promise.resolve();
+  };
+  await send(5000);
+  const seen = written.length;
+  expect(response.writableLength).toBeLessThan(264_000);
+  clock.advance(60_000);
+  expect(written.length).toBe(seen);
+  response.writableLength = 0;
+  await send(1);
+  expect(written.slice(seen).map((line) => JSON.parse(line))).toEqual([
+    trafficGap.parse({ dropped: 5000 - seen }),
+    expect.objectContaining({ from: 'backend', bytes: 1 }),
+  ]);
+  clock.advance(15_000);
+  expect(written.at(-1)).toBe('\n');
+  response.emit('close');
+  expect(traffic.isWatched).toBe(false);
+  clock.advance(60_000);
+  expect(written.at(-1)).toBe('\n');
+});
+
+test('sockets have no listener while nobody watches', () => {
+  const listeners = new Set<unknown>();
+  const socket = {
+    onAnyOutgoing: (listener: unknown) => listeners.add(listener),
+    offAnyOutgoing: (listener: unknown) => listeners.delete(listener),
+  } as unknown as GatewaySocket;
+  const traffic = new Traffic(createTestClock(), () => [socket]);
+  traffic.connected(socket);
+  expect([listeners.size, traffic.isWatched]).toEqual([0, false]);
+  const filter = { hasPayloads: false };
+  const ends = [1, 2].map(() =>
+    traffic.watch(
+      filter,
+      () => undefined,
+      () => undefined,
+    ),
+  );
+  traffic.connected(socket);
+  expect([listeners.size, traffic.isWatched]).toEqual([1, true]);
+  for (const end of ends) end();
+  expect([listeners.size, traffic.isWatched]).toEqual([0, false]);
+});
+
+describe('the commands', () => {
+  const env = () => ({ GATEWAY_KEY: API_KEY });
+
+  test('emit sends an event to a user, and tail shows it', async () => {
+    const client = await connect(a, { claims: { uid: 'shell' } });
+    const tail = startProgram(
+      process.execPath,
+      [...nodeArguments, 'scripts/tail.ts', '--url', a.url, '--user', 'shell'],
+      {
+        ...{ cwd: projectDirectory, env: env() },
+      },
+    );
+    await tail.line(/waiting for events/);
+    const args = ['shell', 'note', '{"title":"x"}', '--url', a.url];
+    const { code, stdout, stderr } = await runScript('scripts/emit.ts', args, env());
+    expect([code, stderr, JSON.parse(stdout)]).toEqual([0, '', { sockets: 1 }]);
+    expect(await client.next('note')).toEqual([{ title: 'x' }]);
+    expect(await tail.line(/← gateway/)).toMatch(/ {2}\/v1\/shared {2}note {2}user shell {2}13 B$/);
+    const durable = await runScript('scripts/emit.ts', [...args, '--durable'], env());
+    expect(JSON.parse(durable.stdout)).toEqual({ id: expect.any(String), state: 'sent', sockets: 1 });
+    client.close();
+  });
+
+  test('say what is wrong', async () => {
+    const emit = (...args: string[]) => runScript('scripts/emit.ts', [...args, '--url', a.url], env());
+    const [wrong, broken, missing, refused] = await Promise.all([
+      emit('shell', '_note'),
+      emit('shell', 'note', '{'),
+      runScript('scripts/emit.ts'),
+      runScript('scripts/tail.ts', ['--url', a.url, '--key', 'wrong']),
+    ]);
+    expect(wrong).toMatchObject({ code: 1, stderr: 'VALIDATION_ERROR: event must not start with _\n' });
+    expect(broken).toMatchObject({ code: 1, stderr: 'not JSON: {\n' });
+    expect(missing.code).toBe(2);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('INVALID_API_KEY')]);
+  });
+});
