@@ -81,8 +81,12 @@ export async function startGateway(env: Record<string, string> = {}, overrides: 
         },
         ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       });
-      const text = await response.text();
-      const isJson = response.headers.get('content-type')?.startsWith('application/json') === true;
+      const type = response.headers.get('content-type') ?? '';
+      // A stream has no end: the head of its answer is all that is read.
+      const isStream = type.startsWith('application/x-ndjson');
+      if (isStream) await response.body?.cancel();
+      const text = isStream ? '' : await response.text();
+      const isJson = type.startsWith('application/json');
       const json = isJson && text !== '' ? JSON.parse(text) : undefined;
       return { status: response.status, headers: response.headers, text, json };
     },

@@ -69,5 +69,15 @@ export const pushSiteRows: ContractRows<typeof pushSites> = {
 
 export const operationRows: ContractRows<typeof operations> = {
   events: {},
-  routes: { status: {}, healthcheck: {}, live: {}, ready: {}, metrics: {}, openApi: {}, asyncApi: {}, docs: {} },
+  routes: {
+    status: {},
+    healthcheck: {},
+    live: {},
+    ready: {},
+    metrics: {},
+    openApi: {},
+    asyncApi: {},
+    tail: {},
+    docs: {},
+  },
 };
