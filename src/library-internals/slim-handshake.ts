@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'socket.io';
 
 /** Headers that namespaces need after the handshake. */
@@ -10,18 +10,39 @@ const PROTOCOL_PARAMETERS = new Set(['EIO', 'transport', 'sid', 't', 'b64', 'j']
 /** Socket.IO adds the parsed query. */
 type HandshakeRequest = IncomingMessage & { _query?: Record<string, unknown> };
 
+/** The parts of Engine.IO's server that this file uses. */
+interface Engine {
+  use(middleware: (request: IncomingMessage, response: { req?: unknown }, next: () => void) => void): unknown;
+}
+
 /**
- * Releases the HTTP request of a handshake, several kilobytes that Engine.IO keeps as long as the connection. Keeps what a later
- * CONNECT to another namespace needs.
+ * Releases the HTTP requests of handshakes, several kilobytes each that Engine.IO keeps as long as the connection: as
+ * `request`, and in the response to the upgrade, which a listener of the TCP socket holds. Keeps what a later CONNECT to
+ * another namespace needs.
+ * @returns to be called with each new connection
  */
-export function slimRequest(connection: { request: IncomingMessage }): void {
+export function createRequestSlimmer(engine: Engine): (connection: { request: IncomingMessage }) => void {
+  const responses = new WeakMap<IncomingMessage, { req?: unknown }>();
+  engine.use((request, response, next) => {
+    // Those of polling are Node's own, and short-lived.
+    if (!(response instanceof ServerResponse)) responses.set(request, response);
+    next();
+  });
+  return function slimRequest(connection) {
+    const response = responses.get(connection.request);
+    slim(connection);
+    if (response !== undefined) response.req = undefined;
+  };
+}
+
+function slim(connection: { request: IncomingMessage }): void {
   const request: HandshakeRequest = connection.request;
   const headers = toObject(KEPT_HEADERS.map((name) => [name, request.headers[name]]));
   const isOwn = ([name]: [string, unknown]): boolean => !PROTOCOL_PARAMETERS.has(name);
   const _query = toObject(Object.entries(request._query ?? {}).filter(isOwn));
   const isEncrypted = 'encrypted' in request.socket;
-  const slim = { headers, _query, connection: isEncrypted ? ENCRYPTED : PLAIN };
-  const kept = headers === NOTHING && _query === NOTHING ? SLIMMEST[`${isEncrypted}`] : slim;
+  const rest = { headers, _query, connection: isEncrypted ? ENCRYPTED : PLAIN };
+  const kept = headers === NOTHING && _query === NOTHING ? SLIMMEST[`${isEncrypted}`] : rest;
   connection.request = kept as unknown as IncomingMessage;
 }
 

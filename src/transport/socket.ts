@@ -4,7 +4,7 @@ import type { Config } from '../config.js';
 import { joinBroadcastFrames } from '../library-internals/broadcast-frame.js';
 import type { FrameGate } from '../library-internals/frame-limit.js';
 import { createPacketParser } from '../library-internals/packet-decoder.js';
-import { slimRequest } from '../library-internals/slim-handshake.js';
+import { createRequestSlimmer } from '../library-internals/slim-handshake.js';
 import { createUnfinishedBound } from '../library-internals/unfinished-frames.js';
 import { createWebSocketEngine } from '../library-internals/websocket-engine.js';
 import { createWriteBufferBound } from '../library-internals/write-buffer.js';
@@ -100,6 +100,7 @@ export function attach(
   });
   explainRefusals(io.engine, { transports: config.sockets.transports, ...platform });
   const boundWriteBuffer = createWriteBufferBound(config.sockets.bufferMaxBytes, platform.metrics);
+  const slimRequest = createRequestSlimmer(io.engine);
   io.engine.on('connection', (connection) => {
     connectionBounds.hold(connection);
     connectDeadline.begin(connection);
