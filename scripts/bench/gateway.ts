@@ -12,7 +12,7 @@ type Load = Worker<LoadOrder, LoadResult>;
 const WARM_UP_ROUNDS = 3;
 /** Connected before the first memory sample, to exclude one-time allocations. */
 const FIRST_CONNECTIONS = 200;
-const ALL: readonly ContestantName[] = ['gateway', 'against', 'Socket.IO', 'ws', 'Centrifugo'];
+const EVERYONE: readonly ContestantName[] = ['gateway', 'against', 'Socket.IO', 'ws', 'Centrifugo'];
 
 /** Names of all scenarios of this suite. */
 export const scenarioNames: readonly string[] = [...scenarios.map(({ name }) => name), idle.name];
@@ -24,18 +24,19 @@ const say = (line: string): void => void process.stderr.write(`${line}\n`);
  * far as there are such. All run at once and are measured in turns, on one node and on two.
  * @throws Error when a message was lost, repeated or wrong
  */
-export async function run({ rounds, only, nodes, against, connections }: BenchOptions): Promise<void> {
+export async function run({ rounds, only, nodes, against, connections, contestants }: BenchOptions): Promise<void> {
   const { worker: load } = await startWorker<LoadOrder, LoadResult>('load/main');
   const isWanted = ({ name }: { name: string }): boolean => only.length === 0 || only.includes(name);
   const rows: TableRow[] = [];
+  const names = EVERYONE.filter((name) => contestants.length === 0 || contestants.includes(name));
   try {
     for (const count of nodes) {
       const wanted = scenarios.filter((scenario) => isWanted(scenario) && (count === 1 || scenario.isForTwoNodes));
       const label = count === 1 ? 'one node' : `${count} nodes over Redis`;
       const users = Math.max(2000, isWanted(idle) ? connections + FIRST_CONNECTIONS : 0);
       const setting: Setting = { label, nodes: count, users, against };
-      if (wanted.length > 0) rows.push(...(await compareAll(wanted, { setting, load, rounds })));
-      if (count === 1 && isWanted(idle)) rows.push(...(await compareIdle({ setting, load, connections })));
+      if (wanted.length > 0) rows.push(...(await compareAll(wanted, { setting, load, rounds, names })));
+      if (count === 1 && isWanted(idle)) rows.push(...(await compareIdle({ setting, load, names, connections })));
     }
   } finally {
     await load.stop();
@@ -47,10 +48,12 @@ interface Conditions {
   readonly setting: Setting;
   readonly load: Load;
   readonly rounds: number;
+  /** Servers that take part. */
+  readonly names: readonly ContestantName[];
 }
 
 async function compareAll(wanted: readonly Scenario[], conditions: Conditions): Promise<TableRow[]> {
-  const names = ALL.filter((name) => wanted.some(({ contestants }) => contestants.includes(name)));
+  const names = conditions.names.filter((name) => wanted.some(({ contestants }) => contestants.includes(name)));
   const started = await Promise.all(names.map((name) => startContestant(name, conditions.setting)));
   const contestants = started.filter((contestant) => contestant !== undefined);
   try {
@@ -109,7 +112,12 @@ function noteFigures(row: TableRow | undefined, name: ContestantName, figures: F
 }
 
 /** Each server in new processes, because freed memory is not reliably returned to the system. */
-async function compareIdle({ setting, load, connections }: Omit<Conditions, 'rounds'> & { connections: number }) {
+async function compareIdle({
+  setting,
+  load,
+  names,
+  connections,
+}: Omit<Conditions, 'rounds'> & { connections: number }) {
   const cpu: TableRow = {
     ...{ name: `idle, ${connections} connections`, setting: setting.label, unit: 'ms CPU each second' },
     ...{ bounds: [{ most: 1.1, against: 'Socket.IO' }], cells: new Map() },
@@ -118,7 +126,7 @@ async function compareIdle({ setting, load, connections }: Omit<Conditions, 'rou
     ...{ name: `RSS of each of ${connections} connections`, setting: setting.label, unit: 'KiB' },
     ...{ bounds: [{ most: 15 }], cells: new Map() },
   };
-  for (const name of ALL) {
+  for (const name of names) {
     const contestant = await startContestant(name, { ...setting, pingIntervalMs: idle.pingIntervalMs });
     if (contestant === undefined) continue;
     say(`${idle.name}, ${name}`);

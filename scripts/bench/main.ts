@@ -17,9 +17,11 @@ export interface BenchOptions {
   readonly against: string | undefined;
   /** Idle connections. */
   readonly connections: number;
+  /** Names of the servers that take part. Empty: all. */
+  readonly contestants: readonly string[];
 }
 
-const USAGE = `npm run bench -- [scenario or suite…] [--rounds 7] [--nodes 1,2] [--against <directory of another build>] [--connections 10000]
+const USAGE = `npm run bench -- [scenario or suite…] [--rounds 7] [--nodes 1,2] [--against <directory of another build>] [--connections 10000] [--contestants gateway,Socket.IO]
 Scenarios: ${scenarioNames.join(', ')}.
 Suites: ${SUITES.join(', ')}.
 `;
@@ -31,6 +33,7 @@ const { values, positionals } = parseArgs({
     nodes: { type: 'string', default: '1,2' },
     against: { type: 'string' },
     connections: { type: 'string', default: '10000' },
+    contestants: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -44,6 +47,7 @@ const options: BenchOptions = {
   nodes: values.nodes.split(',').map(Number),
   against: values.against === undefined ? undefined : resolve(values.against),
   connections: Number(values.connections),
+  contestants: values.contestants?.split(',') ?? [],
 };
 
 if (values.help || unknown.length > 0 || !(options.rounds >= 1)) {

@@ -26,7 +26,7 @@ export function usageOf(pids: readonly number[]): ProcessUsage {
 }
 
 const QUIET_WINDOW_MS = 60;
-/** CPU time in such a window that counts as none: timers, heartbeats. */
+/** CPU time of a process in such a window that counts as none: timers, heartbeats. */
 const QUIET_MICROS = 3000;
 const SETTLE_LIMIT_MS = 20_000;
 
@@ -36,10 +36,11 @@ const SETTLE_LIMIT_MS = 20_000;
  */
 export async function settled(pids: readonly number[]): Promise<void> {
   const giveUpAt = performance.now() + SETTLE_LIMIT_MS;
+  const quietMicros = QUIET_MICROS * pids.length;
   for (let quiet = 0; quiet < 2; ) {
     const { cpuMicros } = usageOf(pids);
     await pause(QUIET_WINDOW_MS);
-    quiet = usageOf(pids).cpuMicros - cpuMicros <= QUIET_MICROS ? quiet + 1 : 0;
+    quiet = usageOf(pids).cpuMicros - cpuMicros <= quietMicros ? quiet + 1 : 0;
     if (performance.now() > giveUpAt) throw new Error(`processes ${pids.join(', ')} are not at rest`);
   }
 }
