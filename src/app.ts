@@ -8,7 +8,7 @@ import type { Config } from './config.js';
 import type { Context } from './framework/context.js';
 import type { OnEmitted } from './framework/emitted.js';
 import type { Integration } from './framework/integration.js';
-import { beginPresence, createPresenceTracker } from './framework/presence-tracker.js';
+import { createPresenceTracker, type PresenceTracker } from './framework/presence-tracker.js';
 import { createIntegrations } from './integrations/index.js';
 import { createFrameGate } from './library-internals/frame-limit.js';
 import { createConnectionType } from './library-internals/mongodb-connection.js';
@@ -114,8 +114,8 @@ async function startGateway(base: Base): Promise<{ port: number }> {
   base.logger.info({ ...versions, node: process.version }, 'starting');
   const outside = await connectOutside(base);
   const realtime = await createRealtime(base, outside);
-  const integrations = await startIntegrations(base, realtime.context);
-  return openNetwork(base, { outside, realtime, integrations });
+  const started = await startIntegrations(base, realtime.context);
+  return openNetwork(base, { outside, realtime, ...started });
 }
 
 type Outside = Awaited<ReturnType<typeof connectOutside>>;
@@ -187,13 +187,17 @@ async function createRealtime(base: Base, { sender, models, cluster }: Outside) 
 }
 
 /** Step 3: the integrations, with what they do by themselves. */
-async function startIntegrations({ logger, cleanup }: Base, context: Context): Promise<Integration[]> {
+async function startIntegrations(
+  { logger, cleanup }: Base,
+  context: Context,
+): Promise<Pick<Opened, 'integrations' | 'presenceTracker'>> {
   const { presence, sockets } = context;
   const integrations = createIntegrations(context);
-  await beginPresence({ presence, sockets, integrations, logger });
+  const presenceTracker = createPresenceTracker({ presence, sockets, integrations, logger });
+  await presenceTracker.start();
   cleanup.add('presence', presence.stop);
   for (const { name, start } of integrations) if (start !== undefined) cleanup.add(name, start());
-  return integrations;
+  return { integrations, presenceTracker };
 }
 
 /** What {@link openNetwork} opens to the network. */
@@ -201,15 +205,19 @@ interface Opened {
   readonly outside: Outside;
   readonly realtime: Realtime;
   readonly integrations: readonly Integration[];
+  readonly presenceTracker: PresenceTracker;
 }
 
 /** Step 4: namespaces and routes, then the port. */
-async function openNetwork(base: Base, { outside, realtime, integrations }: Opened): Promise<{ port: number }> {
+async function openNetwork(
+  base: Base,
+  { outside, realtime, integrations, presenceTracker }: Opened,
+): Promise<{ port: number }> {
   const { config, clock, logger, metrics, health, cleanup } = base;
   const { mongo, indexes, cluster } = outside;
   const { io, context } = realtime;
   const bounds = createBounds(base);
-  openEventNamespaces(base, { realtime, integrations, bounds });
+  openEventNamespaces(base, { realtime, integrations, presenceTracker, bounds });
 
   const routes = integrations.flatMap((integration) => integration.routes ?? []);
   const ensureApiKey = configureApiKeyGuard(config.auth);
@@ -269,10 +277,10 @@ function createBounds({ config, clock, logger, metrics }: Base) {
 /** Opens the namespaces of the integrations behind the one event pipeline. */
 function openEventNamespaces(
   { config, clock, logger, metrics }: Base,
-  { realtime, integrations, bounds }: Omit<Opened, 'outside'> & { bounds: Bounds },
+  { realtime, integrations, presenceTracker, bounds }: Omit<Opened, 'outside'> & { bounds: Bounds },
 ): void {
   const { io, expiry, context } = realtime;
-  const { presence, sockets, limiter, work, userAuth, revocations, traffic } = context;
+  const { limiter, work, userAuth, revocations, traffic } = context;
   const namespaces = integrations.flatMap((integration) => integration.namespaces ?? []);
   const mounts = integrations.flatMap((integration) => integration.mounts ?? []);
   const { eventTimeoutMs, refusedMax } = config.sockets;
@@ -281,7 +289,7 @@ function openEventNamespaces(
     { clock, eventTimeoutMs, logger, metrics, limiter, work, userAuth, expiry, traffic },
   );
   const listeners = [
-    createPresenceTracker({ presence, sockets, integrations, logger }),
+    presenceTracker,
     expiry,
     revocations.listener,
     traffic,

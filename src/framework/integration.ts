@@ -143,7 +143,8 @@ export interface Integration {
   readonly routes?: readonly MountedRoute[];
   readonly listener?: SocketListener;
   /**
-   * Called when a socket was registered as present, on its node.
+   * Called when a socket was registered as present, on its node. These functions are called for many users in one turn of
+   * the event loop, so that they can gather what they read.
    * @param isFirst whether it is the user's first socket on any node; then `onUserOnline` is called too
    */
   readonly onSocketPresent?: (socket: GatewaySocket, isFirst: boolean) => Promise<void>;

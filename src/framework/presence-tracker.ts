@@ -1,28 +1,67 @@
+import { createBatcher } from '../platform/batcher.js';
 import type { Logger } from '../platform/logger.js';
 import type { PresenceEntry, PresenceStore } from '../realtime/presence/index.js';
 import type { SocketDirectory } from '../realtime/presence/socket-directory.js';
 import type { GatewaySocket, SocketListener } from '../sockets/socket.js';
 import type { Integration } from './integration.js';
 
-/** Registers the sockets of users in the presence store, and removes them on disconnect. */
-export function createPresenceTracker(dependencies: {
+/** Changes that integrations are told of together, and the time between two such batches. */
+const BATCH_MAX = 1000;
+const SPACING_MS = 100;
+
+/** A user, in the words of the presence store. */
+type PresentUser = Pick<PresenceEntry, 'userId' | 'accountId'>;
+
+/** A socket was registered, or a user went offline. */
+type Change =
+  | { readonly user: PresentUser; readonly socket: GatewaySocket; readonly isFirst: boolean }
+  | { readonly user: PresentUser; readonly socket?: undefined };
+
+interface Dependencies {
   presence: PresenceStore;
   sockets: SocketDirectory;
   integrations: readonly Integration[];
   logger: Logger;
-}): SocketListener {
-  const { presence, sockets, integrations, logger } = dependencies;
+}
+
+/** Registers the sockets of users in the presence store, and tells the integrations of changes. */
+export interface PresenceTracker extends SocketListener {
+  /** Starts the presence store. */
+  start(): Promise<void>;
+}
+
+/**
+ * Changes are passed on in batches, so that the integrations can gather their queries: when a thousand clients come back they
+ * ask the database a few times and not some thousand times. Changes of one user keep their order.
+ */
+export function createPresenceTracker({ presence, sockets, integrations, logger }: Dependencies): PresenceTracker {
   const report = (error: unknown): void => logger.error({ err: error }, 'updating presence failed');
+  const reportHandler = (error: unknown): void => logger.error({ err: error }, 'handling a presence change failed');
+
+  const onSocketPresent = integrations.flatMap((one) => one.onSocketPresent ?? []);
+  const onUserOnline = integrations.flatMap((one) => one.onUserOnline ?? []);
+  const onUserOffline = integrations.flatMap((one) => one.onUserOffline ?? []);
+
+  const handle = (change: Change): Promise<void>[] => {
+    const { user, socket } = change;
+    if (socket === undefined) return onUserOffline.map((tell) => tell(user).catch(reportHandler));
+    const { isFirst } = change;
+    const present = onSocketPresent.map((tell) => tell(socket, isFirst).catch(reportHandler));
+    return isFirst ? [...present, ...onUserOnline.map((tell) => tell(user).catch(reportHandler))] : present;
+  };
+  const passOn = createBatcher<Change, void>(
+    async (changes) => {
+      for (const some of inOrder(changes)) await Promise.all(some.flatMap(handle));
+      return changes.map(() => undefined);
+    },
+    { sizeMax: BATCH_MAX, spacingMs: SPACING_MS },
+  );
+
   const add = async (socket: GatewaySocket, entry: PresenceEntry): Promise<void> => {
     const { isFirst } = await presence.add(entry);
-    const { userId, accountId } = entry;
-    await Promise.all(
-      integrations.flatMap(({ onSocketPresent, onUserOnline }) => [
-        onSocketPresent?.(socket, isFirst),
-        isFirst ? onUserOnline?.({ userId, accountId }) : undefined,
-      ]),
-    );
+    await passOn({ user: entry, socket, isFirst });
   };
+
   return {
     connected(socket) {
       const entry = toEntry(socket);
@@ -34,7 +73,32 @@ export function createPresenceTracker(dependencies: {
       presence.remove(entry).catch(report);
       sockets.leave(entry.userId, entry.socketId).catch(report);
     },
+    async start() {
+      const { isAlone } = await presence.start({
+        offline: (user) => void passOn({ user }).catch(report),
+        lost: (lost) => void sockets.forget(lost).catch(report),
+        restored: (restored) => void sockets.restore(restored).catch(report),
+      });
+      if (isAlone) await sockets.clear();
+    },
   };
+}
+
+/** Parts of a list of changes, each with either the sockets or the absence of a user but not both. */
+function* inOrder(changes: readonly Change[]): Generator<readonly Change[]> {
+  let part: Change[] = [];
+  let isPresent = new Map<string, boolean>();
+  for (const change of changes) {
+    const { userId } = change.user;
+    const has = change.socket !== undefined;
+    if ((isPresent.get(userId) ?? has) !== has) {
+      yield part;
+      [part, isPresent] = [[], new Map()];
+    }
+    isPresent.set(userId, has);
+    part.push(change);
+  }
+  yield part;
 }
 
 function toEntry({ id, nsp, data }: GatewaySocket): PresenceEntry | undefined {
@@ -42,23 +106,4 @@ function toEntry({ id, nsp, data }: GatewaySocket): PresenceEntry | undefined {
   if (principal.kind !== 'user') return undefined;
   const { userId, accountId } = principal;
   return { userId, accountId, socketId: id, connectedAt, place: { namespace: nsp.name, deviceId } };
-}
-
-/** Starts the presence store and forwards its changes to the integrations. */
-export async function beginPresence(dependencies: {
-  presence: PresenceStore;
-  sockets: SocketDirectory;
-  integrations: readonly Integration[];
-  logger: Logger;
-}): Promise<void> {
-  const { presence, sockets, integrations, logger } = dependencies;
-  const report = (error: unknown): void => logger.error({ err: error }, 'handling a presence change failed');
-  const { isAlone } = await presence.start({
-    offline: (user) => {
-      for (const integration of integrations) integration.onUserOffline?.(user).catch(report);
-    },
-    lost: (lost) => void sockets.forget(lost).catch(report),
-    restored: (restored) => void sockets.restore(restored).catch(report),
-  });
-  if (isAlone) await sockets.clear();
 }

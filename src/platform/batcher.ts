@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Clock } from './clock.js';
 
 /** Processes a batch. Returns a result or an error for each item, by position. */
@@ -34,19 +35,34 @@ function createWaitingList<Item, Result>(work: Work<Item, Result>) {
   };
 }
 
+/** Sizes of the batches of {@link createBatcher}. A number: the largest one, without spacing. */
+export type BatcherSizes =
+  | number
+  | {
+      readonly sizeMax: number;
+      /** Minimum time between the beginnings of two batches: a single item does not wait, a burst makes few batches. */
+      readonly spacingMs: number;
+    };
+
 /**
  * Runs `work` on all items of one turn of the event loop, and on all items that arrive while a batch is running. Many
- * callers share a database call without an added delay.
+ * callers share a database call without an added delay, unless there is a spacing.
  */
 export function createBatcher<Item, Result>(
   work: Work<Item, Result>,
-  sizeMax: number,
+  sizes: BatcherSizes,
 ): (item: Item) => Promise<Result> {
+  const { sizeMax, spacingMs } = typeof sizes === 'number' ? { sizeMax: sizes, spacingMs: 0 } : sizes;
   const waiting = createWaitingList(work);
   let isRunning = false;
 
   const run = async (): Promise<void> => {
-    while (waiting.count() > 0) await waiting.workOff(sizeMax);
+    while (waiting.count() > 0) {
+      const nextAt = performance.now() + spacingMs;
+      await waiting.workOff(sizeMax);
+      const restMs = waiting.count() < sizeMax ? nextAt - performance.now() : 0;
+      if (restMs > 0) await setTimeout(restMs, undefined, { ref: false });
+    }
     isRunning = false;
   };
 
@@ -57,6 +73,21 @@ export function createBatcher<Item, Result>(
     }
     return waiting.add(item);
   };
+}
+
+/**
+ * Reads by key. The keys that many callers ask for in one turn of the event loop are one call, each of them once.
+ * @param read keys without a value are missing in its result
+ * @returns reads the value of a key; `undefined`: there is none
+ */
+export function createLoader<Value>(
+  read: (keys: readonly string[]) => Promise<ReadonlyMap<string, Value>>,
+  sizes: BatcherSizes,
+): (key: string) => Promise<Value | undefined> {
+  return createBatcher<string, Value | undefined>(async (keys) => {
+    const found = await read([...new Set(keys)]);
+    return keys.map((key) => found.get(key));
+  }, sizes);
 }
 
 /** When a batch is full: after a number of items, or a time after its first one. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { createBatcher, createTimedBatcher } from '../../src/platform/batcher.js';
+import { createBatcher, createLoader, createTimedBatcher } from '../../src/platform/batcher.js';
 import { createTestClock } from '../support/clock.js';
+import { until } from '../support/until.js';
 
 /** Work that is done when the test says so, and what it was asked for. */
 function createWork() {
@@ -41,6 +42,49 @@ describe('a group', () => {
     calls[3]?.end(['seven']);
     expect(await later).toBe('seven');
   });
+});
+
+test('a spaced group does not delay a single item, and gathers those that come soon after it', async () => {
+  const { work, calls, asked } = createWork();
+  const add = createBatcher(work, { sizeMax: 3, spacingMs: 30 });
+  const startedAt = performance.now();
+  const first = add('1');
+  await rest();
+  expect(asked()).toEqual([['1']]);
+  calls[0]?.end(['one']);
+  expect(await first).toBe('one');
+  const [second, third] = [add('2'), add('3')];
+  await until(() => calls.length === 2);
+  expect(asked()).toEqual([['1'], ['2', '3']]);
+  // Timers count in whole milliseconds.
+  expect(performance.now() - startedAt).toBeGreaterThanOrEqual(29);
+  calls[1]?.end(['two', 'three']);
+  expect(await Promise.all([second, third])).toEqual(['two', 'three']);
+});
+
+test('a full spaced group does not wait', async () => {
+  const { work, calls, asked } = createWork();
+  const add = createBatcher(work, { sizeMax: 2, spacingMs: 86_400_000 });
+  const all = ['1', '2', '3', '4'].map(add);
+  await rest();
+  calls[0]?.end(['one', 'two']);
+  await until(() => calls.length === 2);
+  calls[1]?.end(['three', 'four']);
+  expect(await Promise.all(all)).toEqual(['one', 'two', 'three', 'four']);
+  expect(asked()).toEqual([
+    ['1', '2'],
+    ['3', '4'],
+  ]);
+});
+
+test('a loader reads each key of a turn once, and has nothing for keys without a value', async () => {
+  const asked: (readonly string[])[] = [];
+  const load = createLoader(async (keys) => {
+    asked.push(keys);
+    return new Map(keys.filter((key) => key !== 'c').map((key) => [key, key.toUpperCase()]));
+  }, 10);
+  expect(await Promise.all(['a', 'b', 'a', 'c'].map(load))).toEqual(['A', 'B', 'A', undefined]);
+  expect(asked).toEqual([['a', 'b', 'c']]);
 });
 
 describe('a batch', () => {

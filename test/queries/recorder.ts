@@ -10,6 +10,8 @@ export interface RecordedCommand {
 /** Keeps the commands of one application of this process. */
 export interface Recorder {
   readonly commands: readonly RecordedCommand[];
+  /** From now on commands wait, as for a slow database. @returns lets them go on */
+  hold(): () => void;
   stop(): void;
 }
 
@@ -32,19 +34,35 @@ export function recordCommands(appName: string): Recorder {
   const original = prototype.command;
   const ours = new WeakSet<DriverConnection>();
   const commands: RecordedCommand[] = [];
+  let held: Promise<void> | undefined;
   prototype.command = function command(namespace, sent, ...rest) {
     if (appNameOf(sent) === appName) ours.add(this);
     const [name] = Object.keys(sent);
-    if (name !== undefined && ours.has(this)) commands.push({ name, command: withLists(sent) });
-    return original.call(this, namespace, sent, ...rest);
+    if (name === undefined || !ours.has(this)) return original.call(this, namespace, sent, ...rest);
+    commands.push({ name, command: withLists(sent) });
+    const send = (): Promise<unknown> => original.call(this, namespace, sent, ...rest);
+    return held === undefined || OF_CONNECTIONS.has(name) ? send() : held.then(send);
   };
   return {
     commands,
+    hold() {
+      let release = (): void => undefined;
+      held = new Promise((resolve) => {
+        release = resolve;
+      });
+      return () => {
+        held = undefined;
+        release();
+      };
+    },
     stop() {
       prototype.command = original;
     },
   };
 }
+
+/** Commands by which the driver opens its connections and watches the server. */
+const OF_CONNECTIONS: ReadonlySet<string> = new Set(['hello', 'ismaster', 'ping', 'saslStart', 'saslContinue']);
 
 /** The driver sends the statements of some commands beside them, as a sequence of documents. */
 const withLists = (command: Record<string, unknown>): Record<string, unknown> =>

@@ -2,6 +2,7 @@ import { isObjectIdOrHexString } from 'mongoose';
 import { conversationNamespaces } from '#shared/contracts/namespaces.js';
 import type { UserPrincipal } from '../../auth/principal.js';
 import type { Context } from '../../framework/context.js';
+import { createBatcher } from '../../platform/batcher.js';
 import { createCoalescer } from '../../platform/coalescer.js';
 import { rooms } from '../../realtime/rooms.js';
 import type { Blocks } from '../users/index.js';
@@ -12,13 +13,19 @@ interface StatusUser {
   readonly accountId: string;
 }
 
+const statuses = ['active', 'away'] as const;
+type Status = (typeof statuses)[number];
+
+/** Users in one update. */
+const GROUP_MAX = 1000;
+
 /** Active or away status of team members. */
 export interface ActiveStatus {
   /**
    * Stores the status of the user, then notifies the account.
    * @param exceptSocketId the socket that set the status, which is not notified
    */
-  set(user: StatusUser | UserPrincipal, status: 'active' | 'away', exceptSocketId?: string): Promise<void>;
+  set(user: StatusUser | UserPrincipal, status: Status, exceptSocketId?: string): Promise<void>;
   /** Sends all pending events. */
   flush(): Promise<void>;
 }
@@ -33,6 +40,17 @@ const WINDOW_MS = 1000;
 export function createActiveStatus(context: Context, blocks: Blocks): ActiveStatus {
   const { models, emitter, clock, logger, work } = context;
   const coalescer = createCoalescer({ clock, windowMs: WINDOW_MS });
+
+  /** Of the users of one turn, with one update for each status. The last status of a user counts. */
+  const store = createBatcher<readonly [userId: string, status: Status], void>(async (changes) => {
+    const last = [...new Map(changes)];
+    for (const status of statuses) {
+      const ids = last.flatMap(([userId, own]) => (own === status ? userId : []));
+      const isOther = { _id: { $in: ids }, conversation_active_status: { $ne: status } };
+      if (ids.length > 0) await models.User.updateMany(isOther, { conversation_active_status: status });
+    }
+    return changes.map(() => undefined);
+  }, GROUP_MAX);
 
   const send = async ({ userId, accountId }: StatusUser, status: string, exceptSocketId?: string): Promise<void> => {
     try {
@@ -71,9 +89,7 @@ export function createActiveStatus(context: Context, blocks: Blocks): ActiveStat
         await work.pay(user, { receivers: emitter.sizeHere(conversationNamespaces, rooms.account(accountId)) });
       }
       // User ids are opaque; only an ObjectId can be that of a document.
-      if (isObjectIdOrHexString(userId)) {
-        await models.User.updateOne({ _id: userId }, { conversation_active_status: status });
-      }
+      if (isObjectIdOrHexString(userId)) await store([userId, status]);
       if (accountId === '') return;
       await coalescer.offer(key, {
         now: () => send(user, status, exceptSocketId),

@@ -4,7 +4,7 @@ import { createBatcher } from '../../platform/batcher.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
 import type { GatewaySocket, SocketListener } from '../../sockets/socket.js';
-import type { People } from './people.js';
+import { type People, toObjectId } from './people.js';
 
 /** How long a lookup is cached. */
 const REMEMBERED_MS = 5_000;
@@ -12,6 +12,8 @@ const REMEMBERED_MS = 5_000;
 const REMEMBERED_MAX = 50_000;
 /** Maximum users in one query. */
 const GROUP_MAX = 1_000;
+/** Time between two queries. Well under the second within which locked users are disconnected. */
+const SPACING_MS = 100;
 
 /** Refuses blocked and deactivated users in namespaces that authenticate by token only. */
 export interface Admission {
@@ -41,10 +43,13 @@ export function createAdmission(dependencies: { people: People; clock: Clock; lo
     if (remembered.size > REMEMBERED_MAX && oldest !== undefined) remembered.delete(oldest);
   };
 
-  const look = createBatcher<string, boolean>(async (userIds) => {
-    const locked = await people.lockedOut([...new Set(userIds)]);
-    return userIds.map((userId) => locked.has(userId.toLowerCase()));
-  }, GROUP_MAX);
+  const look = createBatcher<string, boolean>(
+    async (userIds) => {
+      const locked = await people.lockedOut([...new Set(userIds)].flatMap(toObjectId));
+      return userIds.map((userId) => locked.has(userId.toLowerCase()));
+    },
+    { sizeMax: GROUP_MAX, spacingMs: SPACING_MS },
+  );
 
   const recall = (userId: string): boolean | undefined => {
     const found = remembered.get(userId.toLowerCase());

@@ -1,16 +1,19 @@
-import { isObjectIdOrHexString, Types } from 'mongoose';
+import { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
-import type { Person } from './people.js';
+import { createLoader } from '../../platform/batcher.js';
+import type { People, Person } from './people.js';
 
-/** Blocks of one user that are read. */
+/** Blocks of one user that are read, and of all users in one query. */
 const BLOCKS_MAX = 10_000;
+/** Users in one query. */
+const GROUP_MAX = 1000;
 
 type Blocker = Pick<Person, '_id' | 'blocked'>;
 
 /** Which users have a block between them (`blockedUsers`), by either; ids are ObjectIds in lower case. */
 export type Blocks = ReturnType<typeof createBlocks>;
 
-export function createBlocks({ User }: Pick<Models, 'User'>) {
+export function createBlocks({ User }: Pick<Models, 'User'>, { relationsOf }: Pick<People, 'relationsOf'>) {
   /** Ids of users who have blocked a user. Other services store ids as text too, which Mongoose would convert. */
   const blockersOf = async (user: Types.ObjectId, among: object = {}): Promise<string[]> => {
     const query = { ...among, blockedUsers: { $in: [user, user.toHexString()] } };
@@ -18,9 +21,31 @@ export function createBlocks({ User }: Pick<Models, 'User'>) {
     return found.map(({ _id }) => String(_id));
   };
 
+  /** The same for many users. Those of one who blocks many are not read for all. */
+  const blockersOfMany = async (ids: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> => {
+    const objectIds = ids.map((id) => new Types.ObjectId(id));
+    const readEach = async () =>
+      new Map(await Promise.all(objectIds.map(async (id) => [id.toHexString(), await blockersOf(id)] as const)));
+    if (ids.length === 1) return readEach();
+    const query = { blockedUsers: { $in: [...objectIds, ...ids] } };
+    const options = { projection: { blockedUsers: 1 }, limit: BLOCKS_MAX };
+    const found = await User.collection.find(query, options).toArray();
+    if (found.length === BLOCKS_MAX) return readEach();
+    const blockers = new Map<string, string[]>();
+    for (const { _id, blockedUsers } of found) {
+      for (const id of new Set([blockedUsers].flat().map((one) => String(one).toLowerCase()))) {
+        const own = blockers.get(id);
+        if (own === undefined) blockers.set(id, [String(_id)]);
+        else own.push(String(_id));
+      }
+    }
+    return blockers;
+  };
+  const blockersByUser = createLoader(blockersOfMany, GROUP_MAX);
+
   /** Every user with whom a user has a block. */
   const all = async (user: Types.ObjectId, blocked: readonly string[]): Promise<Set<string>> =>
-    new Set([...blocked, ...(await blockersOf(user))]);
+    new Set([...blocked, ...((await blockersByUser(user.toHexString())) ?? [])]);
 
   /** Whether any of some users has a block with any of others. */
   const isBetween = async (ones: readonly string[], others: readonly string[]): Promise<boolean> => {
@@ -43,9 +68,8 @@ export function createBlocks({ User }: Pick<Models, 'User'>) {
     isBetween,
     /** The same for a user of whom only the id is known; empty for a user who does not exist. */
     async of(userId: string): Promise<Set<string>> {
-      if (!isObjectIdOrHexString(userId)) return new Set();
-      const user = await User.findById(userId, { blockedUsers: 1 }).lean();
-      return user === null ? new Set() : all(user._id, (user.blockedUsers ?? []).map(String));
+      const user = await relationsOf(userId);
+      return user === undefined ? new Set() : all(user._id, user.blocked);
     },
     /** Those of some users with whom a user has a block. */
     async among({ _id, blocked }: Blocker, others: readonly Types.ObjectId[]): Promise<Set<string>> {

@@ -1,6 +1,7 @@
-import { isObjectIdOrHexString, type Types } from 'mongoose';
+import { isObjectIdOrHexString, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { User } from '#shared/models/user.js';
+import { createLoader } from '../../platform/batcher.js';
 import type { Clock } from '../../platform/clock.js';
 
 /** A user of the chats, with the fields for access decisions and display. */
@@ -17,6 +18,9 @@ export interface Person {
   readonly blocked: readonly string[];
   readonly groups: readonly string[];
 }
+
+/** What relates a user to others, whether they have access or not. */
+export interface Relations extends Pick<Person, '_id' | 'account' | 'blocked' | 'groups'> {}
 
 /** Reads users and decides who has access. */
 export type People = ReturnType<typeof createPeople>;
@@ -41,6 +45,11 @@ type StoredAccess = Pick<User, keyof typeof accessFields> & { _id: Types.ObjectI
 
 type StoredPerson = Pick<User, keyof typeof shownFields> & { _id: Types.ObjectId };
 
+const relationFields = { account: 1, blockedUsers: 1, joinedGroups: 1 } as const;
+
+/** Users in one query. */
+const GROUP_MAX = 1000;
+
 export function createPeople({ models, clock }: { models: Pick<Models, 'User'>; clock: Clock }) {
   const read = async (ids: readonly string[]): Promise<Person[]> => {
     const known = ids.filter((id) => isObjectIdOrHexString(id));
@@ -50,16 +59,29 @@ export function createPeople({ models, clock }: { models: Pick<Models, 'User'>; 
     return found.filter((user) => canAccess(user, now)).map(toPerson);
   };
   /** Ids, in lower case, of existing users without access. */
-  const lockedOut = async (ids: readonly string[]): Promise<Set<string>> => {
-    const known = ids.filter((id) => isObjectIdOrHexString(id));
-    if (known.length === 0) return new Set();
-    const found = await models.User.find({ _id: { $in: known }, ...SUSPICIOUS }, accessFields).lean<StoredAccess[]>();
+  const lockedOut = async (ids: readonly Types.ObjectId[]): Promise<Set<string>> => {
+    if (ids.length === 0) return new Set();
+    // Asked for nearly all users, and true of hardly any: Mongoose would take longer to convert the ids than all the rest.
+    const suspects = await models.User.collection
+      .find({ _id: { $in: [...ids] }, ...SUSPICIOUS }, { projection: { _id: 1 }, batchSize: ids.length })
+      .toArray();
+    if (suspects.length === 0) return new Set();
+    const among = { $in: suspects.map(({ _id }) => _id) };
+    const found = await models.User.find({ _id: among, ...SUSPICIOUS }, accessFields).lean<StoredAccess[]>();
     const now = clock.now();
     return new Set(found.filter((user) => !canAccess(user, now)).map(({ _id }) => _id.toHexString()));
   };
 
+  const relationsOf = createLoader(async (ids) => {
+    const found = await models.User.find({ _id: { $in: ids } }, relationFields).lean<StoredPerson[]>();
+    return new Map(found.map((user) => [user._id.toHexString(), toRelations(user)]));
+  }, GROUP_MAX);
+
   return {
     lockedOut,
+    /** @returns `undefined` for an unknown user. Callers of one turn share a query. */
+    relationsOf: async (id: string): Promise<Relations | undefined> =>
+      isObjectIdOrHexString(id) ? relationsOf(id.toLowerCase()) : undefined,
     /** Existing users with access, unordered. */
     findMany: read,
     /** An existing user with access. */
@@ -97,6 +119,10 @@ function canAccess(
   return !isLocked || (status?.toLowerCase() === 'blocked' && until !== undefined);
 }
 
+/** The id of a user as the database has it; none for ids of another kind, which are of no user. */
+export const toObjectId = (userId: string): Types.ObjectId[] =>
+  isObjectIdOrHexString(userId) ? [new Types.ObjectId(userId)] : [];
+
 /** The display name of a user. */
 export const nameOf = ({ name, firstName, lastName }: Pick<User, 'name' | 'firstName' | 'lastName'>): string =>
   [firstName, lastName].filter(Boolean).join(' ') || (name ?? '');
@@ -105,11 +131,15 @@ export const nameOf = ({ name, firstName, lastName }: Pick<User, 'name' | 'first
 export const accountOf = ({ account }: Pick<User, 'account'>): string => (account == null ? '' : String(account));
 
 const toPerson = (user: StoredPerson): Person => ({
-  _id: user._id,
+  ...toRelations(user),
   id: user._id.toHexString(),
   name: nameOf(user),
   image: user.image ?? null,
   role: user.role ?? 'user',
+});
+
+const toRelations = (user: StoredPerson): Relations => ({
+  _id: user._id,
   account: accountOf(user),
   blocked: (user.blockedUsers ?? []).map(String),
   groups: (user.joinedGroups ?? []).flatMap(({ groupType }) => groupType ?? []),

@@ -5,6 +5,7 @@ import type { OfflineUser } from './pending-offline.js';
 import { toPlace, toText } from './place.js';
 import {
   addSocket,
+  anySocket,
   confirmOffline,
   leaveAgain,
   readPlaces,
@@ -115,6 +116,7 @@ export function createPresenceCommands(options: {
       );
       return answers.flat();
     },
+    hasSockets: async (): Promise<boolean> => (await run(anySocket)) === 1,
     async placesOf(userId: string): Promise<Place[]> {
       return ((await run(readPlaces, userId)) as string[]).map(toPlace);
     },

@@ -61,6 +61,8 @@ export interface PresenceStore {
   remove(entry: PresenceEntry): Promise<{ isLast: boolean }>;
   /** In the order asked, one entry each. @throws GatewayError `UNAVAILABLE` when the store cannot be reached. */
   get(userIds: readonly string[]): Promise<Presence[]>;
+  /** Whether any socket is registered; those of a node that died count until they are removed. @throws GatewayError as `get` */
+  hasSockets(): Promise<boolean>;
   /** Where the sockets of a user are, on all nodes; each place once, in no order. @throws GatewayError as `get` */
   placesOf(userId: string): Promise<Place[]>;
   /** Stops renewing and gives up this node's lease; sockets that are still registered are removed. */

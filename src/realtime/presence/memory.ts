@@ -51,6 +51,9 @@ export function createMemoryPresence({ clock, graceMs }: { clock: Clock; graceMs
     async get(userIds) {
       return userIds.map(toPresence);
     },
+    async hasSockets() {
+      return users.size > 0;
+    },
     async placesOf(userId) {
       const written = (users.get(userId) ?? []).flatMap(({ place }) => (place === undefined ? [] : toText(place)));
       return [...new Set(written)].map(toPlace);

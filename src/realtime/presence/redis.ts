@@ -48,6 +48,7 @@ export function createRedisPresence(options: RedisPresenceOptions): PresenceStor
     add: (entry) => presence.add(entry),
     remove: (entry) => presence.remove(entry),
     get: (userIds) => presence.get(userIds),
+    hasSockets: () => presence.hasSockets(),
     placesOf: (userId) => presence.placesOf(userId),
     stop: () => presence.stop(),
   };
@@ -125,6 +126,11 @@ class RedisPresence implements PresenceStore {
   async get(userIds: readonly string[]): Promise<Presence[]> {
     this.#ensureReady();
     return this.#commands.read(userIds).catch(unavailable);
+  }
+
+  async hasSockets(): Promise<boolean> {
+    this.#ensureReady();
+    return this.#commands.hasSockets().catch(unavailable);
   }
 
   async placesOf(userId: string): Promise<Place[]> {

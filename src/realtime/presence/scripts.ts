@@ -97,6 +97,14 @@ export const readUsers = script(`
   return answer
 `);
 
+/** @returns 1 when a node has sockets, also one whose lease is over, else 0 */
+export const anySocket = script(`
+  for _, node in ipairs(redis.call('ZRANGE', key('nodes'), 0, -1)) do
+    if redis.call('SCARD', key('sockets:' .. node)) > 0 then return 1 end
+  end
+  return 0
+`);
+
 /** Argument: user. @returns the places of the user's sockets, each once; not of nodes whose lease is over */
 export const readPlaces = script(`
   local fields, at = redis.call('HGETALL', key('user:' .. ARGV[1])), now()

@@ -43,6 +43,7 @@ export async function walkCommunity(stage: WalkEnvironment): Promise<void> {
   }
   await walkNotifications(stage, bob);
   await walkPeople(stage, { ann, bob, chatId });
+  await walkCircle(stage);
   await ask(community, a, 'chat:delete_message', { messageId: second._id });
   await ask(community, a, 'chat:leave', here);
 }
@@ -81,4 +82,14 @@ async function walkPeople(
   await ask(communityPeople, a, 'presence:get_online', { chatId });
   await ask(communityPeople, a, 'presence:get_online', { userIds: [bob] });
   await ask(communityPeople, a, 'group:leave', { groupType });
+}
+
+/** People who enter the chats together, so that what is asked for each of them is one query. */
+async function walkCircle({ models, user, open }: WalkEnvironment): Promise<void> {
+  const participants = await Promise.all([user(), user(), user(), user()]);
+  await models.Chat.create({ participants, type: 'group' });
+  await models.SupportConversation.create({ participants });
+  const clients = await Promise.all(participants.map((one) => open(one, { namespace: '/' })));
+  for (const client of clients) await client.next('presence_snapshot');
+  for (const client of clients) client.close();
 }

@@ -43,7 +43,14 @@ export async function walkPlatform(stage: WalkEnvironment): Promise<void> {
     await call(emitApi, 'deliveries', { params: { userId }, query: asked });
   }
   await walkSite(stage);
+  // As if another node had stored it, and its notification was lost.
+  const recipient = JSON.stringify(['', userId]);
+  const last = await models.DeliveryEntry.findOne({ recipient }).sort({ position: -1 }).lean();
+  const place = { recipient, position: (last?.position ?? 0) + 1, namespace: '/v1/shared' };
+  const times = { createdAt: new Date(clock.now()), checkAt: new Date(clock.now() + 3_600_000) };
+  await models.DeliveryEntry.collection.insertOne({ _id: 'lost', ...place, ...times, body: '["lost",1]' } as never);
   clock.advance(60_000);
+  await s.next('lost');
   await call(emitApi, 'disconnect', { params: { userId }, body: { reason: 'bye' } });
   await s.closed;
   await call(emitApi, 'disconnect', { params: { userId: 'other' }, body: { block_seconds: 1 } });

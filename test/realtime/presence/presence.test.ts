@@ -104,6 +104,20 @@ describe.each([
     ]);
   });
 
+  test('knows whether any socket is registered', async () => {
+    expect(await store.hasSockets()).toBe(false);
+    const sockets = [socketOf('ann'), socketOf('ann'), socketOf('bob')];
+    for (const socket of sockets) {
+      await store.add(socket);
+      expect(await store.hasSockets()).toBe(true);
+    }
+    for (const socket of sockets) {
+      expect(await store.hasSockets()).toBe(true);
+      await store.remove(socket);
+    }
+    expect(await store.hasSockets()).toBe(false);
+  });
+
   test('knows where the sockets of a user are, each place once', async () => {
     const phone = { namespace: '/v1/shared', deviceId: 'phone' };
     const odd = { namespace: '/a,b', deviceId: 'ключ: 🔑, %2C' };

@@ -1,20 +1,28 @@
 import { isObjectIdOrHexString, Types } from 'mongoose';
+import type { Chat } from '#shared/models/chat.js';
 import type { Models } from '#shared/models/index.js';
 import type { groupTypes } from '#shared/models/user.js';
 import type { Contacts } from '../../../framework/integration.js';
 import { storedForms } from '../../../models/index.js';
+import { createLoader } from '../../../platform/batcher.js';
 import { rooms } from '../../../realtime/rooms.js';
-import type { Blocks } from '../shared/index.js';
+import { groupBy, type People } from '../shared/index.js';
 
-/** Maximum number of chats examined: the last active ones. */
+/** Maximum number of chats of one user that are examined: the last active ones. */
 const CHATS_MAX = 500;
 const PEOPLE_MAX = 5000;
+/** Users in one query, and the chats that it reads. Beyond them each user is read alone. */
+const GROUP_MAX = 100;
+const GROUP_CHATS_MAX = 2000;
+/** Participants of all chats of one query. */
+const GROUP_NAMES_MAX = 20_000;
 
+type Shown = Pick<Chat, 'participants'>;
 type GroupType = (typeof groupTypes)[number];
 
 /** The users with whom a user shares a chat or a group. */
 export interface Community {
-  /** Users of chats by id; groups as rooms. */
+  /** Users of chats by id, also those with a block; groups as rooms. */
   of(userId: string): Promise<Contacts>;
   /** The given users who share a chat or a group with a user. @returns also how many chats were examined */
   among(
@@ -23,25 +31,40 @@ export interface Community {
   ): Promise<{ known: Set<string>; examined: number }>;
 }
 
-export function createCommunity({ Chat, User }: Pick<Models, 'Chat' | 'User'>, blocks: Blocks): Community {
-  const newestPeople = async (user: Types.ObjectId): Promise<Set<string>> => {
-    const chats = await Chat.find({ participants: user }, { participants: { $slice: PEOPLE_MAX } })
+export function createCommunity(
+  { Chat, User }: Pick<Models, 'Chat' | 'User'>,
+  people: Pick<People, 'relationsOf'>,
+): Community {
+  const newest = (participants: unknown, limit = CHATS_MAX): Promise<Shown[]> =>
+    Chat.find({ participants } as object, { participants: { $slice: PEOPLE_MAX } })
       .sort({ lastActivity: -1, _id: -1 })
-      .limit(CHATS_MAX)
-      .lean();
-    return new Set(chats.flatMap(({ participants }) => participants.map((id) => id.toHexString())));
+      .limit(limit)
+      .lean<Shown[]>();
+
+  /** `undefined`: there are too many. */
+  const ofMany = async (ids: readonly string[]): Promise<ReadonlyMap<string, Shown[]> | undefined> => {
+    const found = await newest({ $in: ids }, GROUP_CHATS_MAX);
+    const names = found.reduce((sum, { participants }) => sum + participants.length, 0);
+    if (found.length === GROUP_CHATS_MAX || names > GROUP_NAMES_MAX) return undefined;
+    const groups = groupBy(found, ({ participants }) => participants, new Set(ids));
+    // Otherwise the newest of this user would have to be found.
+    return [...groups.values()].some(({ length }) => length > CHATS_MAX) ? undefined : groups;
   };
+
+  /** The newest chats of a user. */
+  const chatsOf = createLoader<Shown[]>(async (ids) => {
+    const gathered = ids.length > 1 ? await ofMany(ids) : undefined;
+    return gathered ?? new Map(await Promise.all(ids.map(async (id) => [id, await newest(id)] as const)));
+  }, GROUP_MAX);
 
   return {
     async of(userId) {
       if (!isObjectIdOrHexString(userId)) return { userIds: [], rooms: [] };
-      const user = await User.findById(userId, { blockedUsers: 1, joinedGroups: 1 }).lean();
-      if (user === null) return { userIds: [], rooms: [] };
-      const own = (user.blockedUsers ?? []).map(String);
-      const [people, blocked] = await Promise.all([newestPeople(user._id), blocks.all(user._id, own)]);
-      people.delete(user._id.toHexString());
-      const userIds = [...people].filter((id) => !blocked.has(id)).slice(0, PEOPLE_MAX);
-      return { userIds, rooms: (user.joinedGroups ?? []).flatMap(({ groupType }) => groupType ?? []).map(rooms.group) };
+      const [user, chats = []] = await Promise.all([people.relationsOf(userId), chatsOf(userId.toLowerCase())]);
+      if (user === undefined) return { userIds: [], rooms: [] };
+      const known = new Set(chats.flatMap(({ participants }) => participants.map((id) => id.toHexString())));
+      known.delete(user._id.toHexString());
+      return { userIds: [...known], rooms: user.groups.map(rooms.group) };
     },
 
     async among({ _id, groups }, ids) {

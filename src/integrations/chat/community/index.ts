@@ -33,7 +33,8 @@ export function createCommunityChat(context: Context, chats: ChatServices): Inte
       },
     },
     contactsOf: services.community.of,
-    onUserOnline: ({ userId }) => services.statuses.seen(userId),
+    // Online users are found among many by `lastSeen`.
+    onUserOnline: ({ userId }) => chats.noteSeen(userId),
     start() {
       const end = services.activeViewers.start();
       return async () => {

@@ -1,4 +1,4 @@
-import { isObjectIdOrHexString, Types } from 'mongoose';
+import { Types } from 'mongoose';
 import type { z } from 'zod';
 import type { communityPayloads, personPresence } from '#shared/contracts/community-parts.js';
 import { chatNamespace } from '#shared/contracts/namespaces.js';
@@ -124,13 +124,6 @@ export function createStatuses(dependencies: Dependencies) {
       const { caller, ids } = await askedFor(principal, asked);
       const users = await look(caller, ids);
       return { online: users.filter(({ status }) => status !== 'offline').map(({ userId }) => userId), users };
-    },
-
-    /** A user came online: updates `lastSeen`, by which online users are found among many. */
-    async seen(userId: string): Promise<void> {
-      if (!isObjectIdOrHexString(userId)) return;
-      const lastSeen = new Date(clock.now());
-      await models.User.updateOne({ _id: userId }, { lastSeen }, { timestamps: false });
     },
   };
 }

@@ -6,7 +6,7 @@ import { type Handshake, selectHandshakeCredential } from '../../../auth/token-s
 import type { UserAuth } from '../../../auth/user.js';
 import type { AnyonePrincipal } from '../../../auth/verifier.js';
 import { GatewayError } from '../../../errors.js';
-import { createBatcher } from '../../../platform/batcher.js';
+import { createLoader } from '../../../platform/batcher.js';
 import type { Clock } from '../../../platform/clock.js';
 import { createRecent } from '../../../platform/recent.js';
 import type { Emitter } from '../../../realtime/emitter.js';
@@ -43,10 +43,14 @@ export interface Authentication {
   callerOf(principal: Principal): Promise<Caller>;
   /** As `callerOf`, for users only. @throws ChatError `NOT_FOUND` for a visitor */
   userOf(principal: Principal): Promise<UserCaller>;
+  /** As `userOf`, during a connect: the user as `authenticate` has just read it. */
+  enteringAs(principal: Principal): Promise<UserCaller>;
 }
 
 /** Users in one query when many connect at once. */
 const GROUP_MAX = 1000;
+/** Time between two such queries: a burst of connects makes few of them. */
+const SPACING_MS = 25;
 /** How long refused users are cached, and how many. */
 const REFUSED_TTL_MS = 1000;
 const REFUSED_MAX = 10_000;
@@ -62,21 +66,23 @@ interface Dependencies {
 
 export function createAuthentication({ userAuth, people, emitter, clock }: Dependencies): Authentication {
   const refused = createRecent({ clock, ttlMs: REFUSED_TTL_MS, max: REFUSED_MAX });
-  const look = createBatcher<string, boolean>(async (ids) => {
-    const found = new Set((await people.findMany([...new Set(ids)])).map(({ id }) => id));
-    return ids.map((id) => found.has(id));
-  }, GROUP_MAX);
+  const look = createLoader<Person>(
+    async (ids) => new Map((await people.findMany(ids)).map((person) => [person.id, person])),
+    { sizeMax: GROUP_MAX, spacingMs: SPACING_MS },
+  );
+  /** The users of connects that go on, so that they are not read again. */
+  const entering = new WeakMap<Principal, Person>();
 
   /**
-   * Whether a user may connect. Concurrent lookups are one query, and refusals are cached for a moment, so valid tokens of
+   * The user, if they may connect. Concurrent lookups are one query, and refusals are cached for a moment, so valid tokens of
    * blocked users cost the database little, however often they are sent.
    */
-  const mayEnter = async (userId: string): Promise<boolean> => {
+  const findEntering = async (userId: string): Promise<Person | undefined> => {
     const id = userId.toLowerCase();
-    if (refused.has(id)) return false;
-    const isFound = await look(id);
-    if (!isFound) refused.add(id);
-    return isFound;
+    if (refused.has(id)) return undefined;
+    const person = await look(id);
+    if (person === undefined) refused.add(id);
+    return person;
   };
 
   const callerOf = async (principal: Principal): Promise<Caller> => {
@@ -100,20 +106,29 @@ export function createAuthentication({ userAuth, people, emitter, clock }: Depen
       throw new ChatError('INVALID_TOKEN', 'Authentication token required');
     }
     const principal = await userAuth.anyoneAtHandshake(preferred);
-    if (principal.kind === 'user' && !(await mayEnter(principal.userId))) {
-      throw new ChatError('INVALID_TOKEN', ACCESS_DENIED);
+    if (principal.kind === 'user') {
+      const person = await findEntering(principal.userId);
+      if (person === undefined) throw new ChatError('INVALID_TOKEN', ACCESS_DENIED);
+      entering.set(principal, person);
     }
     return principal;
+  };
+
+  const userOf = async (principal: Principal): Promise<UserCaller> => {
+    const caller = await callerOf(principal);
+    if (caller.kind !== 'user') throw new GatewayError('NOT_FOUND');
+    return caller;
   };
 
   return {
     authenticate,
     authenticateRequest: ({ headers }) => authenticate({ auth: {}, query: {}, headers }),
     callerOf,
-    async userOf(principal) {
-      const caller = await callerOf(principal);
-      if (caller.kind !== 'user') throw new GatewayError('NOT_FOUND');
-      return caller;
+    userOf,
+    async enteringAs(principal) {
+      const person = entering.get(principal);
+      entering.delete(principal);
+      return person === undefined ? userOf(principal) : { kind: 'user', ...person };
     },
   };
 }

@@ -5,13 +5,16 @@ import { type Integration, mountEvents } from '../../../framework/integration.js
 import { rooms } from '../../../realtime/rooms.js';
 import { type Blocks, type People, sessionHandlers, type UserServices } from '../../users/index.js';
 import { type Authentication, createAuthentication } from './authentication.js';
+import { createLastSeen } from './last-seen.js';
 import { createChatPresence } from './presence.js';
 import { commonReplyFormat, toRefusal } from './reply-format.js';
 import { createWatch } from './watch.js';
+import { createWatchers } from './watchers.js';
 
 export { accountOf, type Blocks, isBlockBetween, isSameAccount, nameOf, type People } from '../../users/index.js';
 export type { Authentication, Caller, UserCaller } from './authentication.js';
 export { blockedUser, ChatError, wordsOf } from './chat-error.js';
+export { groupBy } from './group-by.js';
 export { createMessageLog, isPositioned, type MessageLog, type Place } from './messages/index.js';
 export { chatReplyFormat, toRefusal, toRequestFailure } from './reply-format.js';
 export { createTyping, type Typing } from './typing.js';
@@ -21,22 +24,27 @@ export interface ChatServices {
   readonly people: People;
   readonly authentication: Authentication;
   readonly blocks: Blocks;
+  /** See {@link createWatchers}. */
+  readonly isWatched: () => Promise<boolean>;
+  /** See {@link createLastSeen}. */
+  readonly noteSeen: (userId: string) => Promise<void>;
 }
 
 export function createChatServices(context: Context, { people, blocks }: UserServices): ChatServices {
-  return { people, blocks, authentication: createAuthentication({ ...context, people }) };
+  return {
+    ...{ people, blocks, authentication: createAuthentication({ ...context, people }) },
+    isWatched: createWatchers(context.chatPresence),
+    noteSeen: createLastSeen(context),
+  };
 }
 
 /**
  * The namespace `/` of both chats: authentication, access checks and presence.
  * @param chats the integrations that list the contacts of a user
  */
-export function createChats(
-  context: Context,
-  { people, authentication, blocks }: ChatServices,
-  chats: readonly Integration[],
-): Integration {
-  const presence = createChatPresence(context, blocks, chats);
+export function createChats(context: Context, services: ChatServices, chats: readonly Integration[]): Integration {
+  const { people, authentication } = services;
+  const presence = createChatPresence(context, services, chats);
   const watch = createWatch(context, people);
   return {
     name: 'chats',
@@ -47,7 +55,7 @@ export function createChats(
         authenticate: authentication.authenticate,
         async roomsOf(principal) {
           if (principal.kind === 'visitor') return [rooms.visitor(principal.visitorId)];
-          const caller = await authentication.userOf(principal);
+          const caller = await authentication.enteringAs(principal);
           return caller.groups.map(rooms.group);
         },
         toRefusal,

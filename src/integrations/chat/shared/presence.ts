@@ -5,7 +5,7 @@ import type { Contacts, Integration } from '../../../framework/integration.js';
 import { createCoalescer } from '../../../platform/coalescer.js';
 import { rooms } from '../../../realtime/rooms.js';
 import type { GatewaySocket } from '../../../sockets/socket.js';
-import type { Blocks } from '../../users/index.js';
+import type { ChatServices } from './index.js';
 
 /** Maximum number of contacts of a user; those of the last conversations come first. */
 const CONTACTS_MAX = 5000;
@@ -22,8 +22,8 @@ type Known = Contacts & { readonly blocked: ReadonlySet<string> };
 
 /** Sends the presence of users to their contacts. */
 export function createChatPresence(
-  { emitter, presence, models, clock, logger, limiter, work }: Context,
-  blocks: Blocks,
+  { emitter, presence, clock, logger, limiter, work }: Context,
+  { blocks, isWatched, noteSeen }: Pick<ChatServices, 'blocks' | 'isWatched' | 'noteSeen'>,
   sources: readonly Integration[],
 ) {
   const coalescer = createCoalescer({ clock, windowMs: WINDOW_MS });
@@ -51,6 +51,7 @@ export function createChatPresence(
 
   const publish = async (userId: string, event: PresenceEvent): Promise<void> => {
     try {
+      if (!(await isWatched())) return;
       const { userIds, rooms: shared, blocked } = await contactsOf(userId);
       emitter.emit(
         {
@@ -94,6 +95,8 @@ export function createChatPresence(
       if (!isInChats) return;
       try {
         await limiter.consume('presence:snapshot', `user:${principal.userId}`, SNAPSHOTS);
+        // As above: so both go on in the same turn, and all who connect together share their queries.
+        await isWatched();
         const { userIds } = await contactsOf(principal.userId);
         await work.pay(principal, { examined: userIds.length });
         socket.emit('presence_snapshot', { online: await onlineAmong(userIds) });
@@ -104,7 +107,7 @@ export function createChatPresence(
 
     async offline(userId: string): Promise<void> {
       if (!isUserOfChats(userId)) return;
-      await models.User.updateOne({ _id: userId }, { lastSeen: new Date(clock.now()) }, { timestamps: false });
+      await noteSeen(userId);
       await announce(userId, 'user_offline');
     },
 

@@ -3,6 +3,7 @@ import type { Department } from '#shared/models/department.js';
 import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import type { Principal } from '../../../auth/principal.js';
+import { createLoader } from '../../../platform/batcher.js';
 import { rooms } from '../../../realtime/rooms.js';
 import {
   type Authentication,
@@ -41,6 +42,9 @@ export interface Access {
 export interface UserAccess extends Access {
   readonly caller: UserCaller;
 }
+
+/** Departments in one query. */
+const DEPARTMENTS_MAX = 1000;
 
 /** The fields that determine access. */
 type Shared = Pick<SupportConversation, 'participants' | 'assignedTo' | 'departmentId' | 'createdBy' | 'visitorId'>;
@@ -85,6 +89,11 @@ export function createAccess({
     return { conversation, members: members ?? [], isOfDepartment: members !== undefined };
   };
 
+  const existingDepartment = createLoader<string>(async (ids) => {
+    const found = await models.Department.find({ _id: { $in: ids } }, { _id: 1 }).lean();
+    return new Map(found.map(({ _id }) => [_id.toHexString(), _id.toHexString()]));
+  }, DEPARTMENTS_MAX);
+
   const ensureBelongs = async (
     caller: Caller,
     { conversation, isOfDepartment }: Reach,
@@ -118,7 +127,8 @@ export function createAccess({
       (await readMembers(departmentId)) ?? [],
     /** Filters the conversations that `open` would open for a user. */
     async openTo<C extends Shared>(user: Pick<UserCaller, 'id' | 'account'>, conversations: readonly C[]) {
-      const existing = await existingDepartments(conversations);
+      const ids = [...new Set(conversations.flatMap(({ departmentId }) => departmentId?.toHexString() ?? []))];
+      const existing = new Set((await Promise.all(ids.map(existingDepartment))).filter((id) => id !== undefined));
       const isOfDepartment = ({ departmentId }: C): boolean =>
         departmentId !== null && existing.has(departmentId.toHexString());
       const without = conversations.filter((one) => !isOfDepartment(one));
@@ -146,13 +156,6 @@ export function createAccess({
     audienceAfter: async (conversation: SupportConversation, opened: Relation = NO_RELATION): Promise<Audience> =>
       toAudience(await reachOf(conversation), opened),
   };
-
-  async function existingDepartments(conversations: readonly Shared[]): Promise<Set<string>> {
-    const ids = [...new Set(conversations.flatMap(({ departmentId }) => departmentId?.toHexString() ?? []))];
-    if (ids.length === 0) return new Set();
-    const found = await models.Department.find({ _id: { $in: ids } }, { _id: 1 }).lean();
-    return new Set(found.map(({ _id }) => _id.toHexString()));
-  }
 }
 
 /** Other services create conversations too, and omit fields. */

@@ -1,7 +1,11 @@
 import { isObjectIdOrHexString, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
+import { createBatcher } from '../../../platform/batcher.js';
 import { accountOf } from '../shared/index.js';
+
+/** Questions that one query answers. */
+const QUESTIONS_MAX = 100;
 
 /** Access to one conversation according to accounts. */
 export interface Belonging {
@@ -31,25 +35,41 @@ export type AccountRule = (
  * The query returns only users whose account differs from the caller's, and creators: hardly any.
  */
 export function createAccountRule({ User }: Pick<Models, 'User'>): AccountRule {
-  const readAccounts = async (
-    ids: readonly string[],
-    { account, makers }: { account: string | undefined; makers: readonly string[] },
-  ): Promise<Map<string, string>> => {
-    if (ids.length === 0) return new Map();
-    const query = { _id: { $in: [...ids] }, ...unlike(account, makers) };
-    const found = await User.find(query, { account: 1 }).lean();
-    return new Map(found.map((user) => [user._id.toHexString(), accountOf(user)]));
-  };
+  const readAccounts = createBatcher<Question, Map<string, string>>(async (questions) => {
+    const asked = questions.filter(({ ids }) => ids.length > 0);
+    const found = asked.length === 0 ? [] : await User.find(toQuery(asked), { account: 1 }).lean();
+    const accounts = new Map(found.map((user) => [user._id.toHexString(), accountOf(user)]));
+    // What was read for others changes no decision, but a caller gets no more than it asked for.
+    return questions.map(({ ids }) => new Map(ids.flatMap((id) => toPair(id, accounts.get(id)))));
+  }, QUESTIONS_MAX);
 
   return async (caller, conversations) => {
     const makers = conversations.flatMap((one) => makerOf(one) ?? []);
     const ids = new Set([...makers, ...conversations.flatMap((one) => namedIn(one).map(toHex))]);
     if (caller !== undefined) ids.delete(caller.id);
-    const accounts = await readAccounts([...ids], { account: caller?.account, makers });
+    const accounts = await readAccounts({ ids: [...ids], account: caller?.account, makers });
     if (caller !== undefined) accounts.set(caller.id, caller.account);
     return conversations.map((one) => decide(caller, one, accounts));
   };
 }
+
+/** Users whose accounts are asked for: those whose account is another one, and those who made the conversations. */
+interface Question {
+  readonly ids: readonly string[];
+  readonly account: string | undefined;
+  readonly makers: readonly string[];
+}
+
+/** Callers of several accounts get all users: each of these is foreign to some of them. */
+function toQuery(questions: readonly Question[]) {
+  const _id = { $in: [...new Set(questions.flatMap(({ ids }) => ids))] };
+  const [account, ...others] = new Set(questions.map((question) => question.account));
+  const makers = questions.flatMap((question) => question.makers);
+  return others.length > 0 ? { _id } : { _id, ...unlike(account, makers) };
+}
+
+const toPair = (id: string, account: string | undefined): [string, string][] =>
+  account === undefined ? [] : [[id, account]];
 
 /** Other services may store account ids of another type, which a query cannot compare. */
 function unlike(account: string | undefined, makers: readonly string[]) {

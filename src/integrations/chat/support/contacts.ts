@@ -2,12 +2,17 @@ import { isObjectIdOrHexString } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import type { Contacts } from '../../../framework/integration.js';
-import { accountOf } from '../shared/index.js';
+import { createLoader } from '../../../platform/batcher.js';
+import { groupBy, type People } from '../shared/index.js';
 import { type ConversationAccess, completeShared } from './access.js';
 import { namedIn } from './accounts.js';
+import type { Memberships } from './memberships.js';
 
-/** Maximum number of conversations examined, last changed first. */
+/** Maximum number of conversations of one user that are examined, last changed first. */
 const CONVERSATIONS_MAX = 500;
+/** Users in one query, and the conversations that it reads. Beyond them each user is read alone. */
+const GROUP_MAX = 100;
+const GROUP_CONVERSATIONS_MAX = 2000;
 const PEOPLE_MAX = 5000;
 
 /** The fields that determine access. */
@@ -15,39 +20,64 @@ const shownFields = { participants: 1, assignedTo: 1, departmentId: 1, createdBy
 
 type Shown = Pick<SupportConversation, keyof typeof shownFields>;
 
-/** The users who share an open conversation or a department with a user. */
-export const createContacts =
-  (
-    {
-      SupportConversation: Conversation,
-      Department,
-      User,
-    }: Pick<Models, 'SupportConversation' | 'Department' | 'User'>,
-    { openTo }: Pick<ConversationAccess, 'openTo'>,
-  ) =>
-  async (userId: string): Promise<Contacts> => {
+interface Dependencies {
+  readonly models: Pick<Models, 'SupportConversation'>;
+  readonly people: Pick<People, 'relationsOf'>;
+  readonly access: Pick<ConversationAccess, 'openTo'>;
+  readonly memberships: Memberships;
+}
+
+/** The users who share an open conversation or a department with a user. Calls of one turn share their queries. */
+export const createContacts = ({ models, people, access, memberships }: Dependencies) => {
+  const conversationsOf = createConversationsOf(models);
+  return async (userId: string): Promise<Contacts> => {
     // Users of other namespaces can have ids of another format.
     if (!isObjectIdOrHexString(userId)) return { userIds: [], rooms: [] };
-    const newest = (own: object): Promise<Shown[]> =>
-      Conversation.find(own, shownFields).sort({ updatedAt: -1, _id: -1 }).limit(CONVERSATIONS_MAX).lean<Shown[]>();
-    const [user, participating, assigned, departments] = await Promise.all([
-      User.findById(userId, { account: 1 }).lean(),
-      newest({ participants: userId }),
-      newest({ assignedTo: userId }),
-      Department.find({ members: userId }, { members: 1 }).lean(),
+    const [user, conversations, departments] = await Promise.all([
+      people.relationsOf(userId),
+      conversationsOf(userId.toLowerCase()),
+      memberships(userId),
     ]);
-    if (user === null) return { userIds: [], rooms: [] };
-    const candidates = boundPeople([...participating, ...assigned].filter(({ status }) => status !== 'closed'));
-    const people = new Set<string>();
-    const self = { id: user._id.toHexString(), account: accountOf(user) };
-    for (const { conversation, outsiders } of await openTo(self, candidates)) {
+    if (user === undefined) return { userIds: [], rooms: [] };
+    const candidates = boundPeople((conversations ?? []).filter(({ status }) => status !== 'closed'));
+    const known = new Set<string>();
+    const self = { id: user._id.toHexString(), account: user.account };
+    for (const { conversation, outsiders } of await access.openTo(self, candidates)) {
       const named = namedIn(conversation).map((id) => id.toHexString());
-      for (const id of named.filter((one) => !outsiders.has(one))) people.add(id);
+      for (const id of named.filter((one) => !outsiders.has(one))) known.add(id);
     }
-    for (const id of departments.flatMap(({ members }) => members)) people.add(id.toHexString());
-    people.delete(userId.toLowerCase());
-    return { userIds: [...people].slice(0, PEOPLE_MAX), rooms: [] };
+    for (const id of departments.flatMap(({ members }) => members)) known.add(id.toHexString());
+    known.delete(self.id);
+    return { userIds: [...known].slice(0, PEOPLE_MAX), rooms: [] };
   };
+};
+
+/** The newest conversations of a user: those that they take part in, then those that they are assigned to. */
+function createConversationsOf({ SupportConversation: Conversation }: Pick<Models, 'SupportConversation'>) {
+  const newest = (own: object, limit = CONVERSATIONS_MAX): Promise<Shown[]> =>
+    Conversation.find(own, shownFields).sort({ updatedAt: -1, _id: -1 }).limit(limit).lean<Shown[]>();
+  const ofOne = async (id: string): Promise<Shown[]> =>
+    (await Promise.all([newest({ participants: id }), newest({ assignedTo: id })])).flat();
+
+  const ofMany = async (ids: readonly string[]): Promise<ReadonlyMap<string, Shown[]> | undefined> => {
+    const [participating, assigned] = await Promise.all([
+      newest({ participants: { $in: ids } }, GROUP_CONVERSATIONS_MAX),
+      newest({ assignedTo: { $in: ids } }, GROUP_CONVERSATIONS_MAX),
+    ]);
+    if ([participating, assigned].some(({ length }) => length === GROUP_CONVERSATIONS_MAX)) return undefined;
+    const users = new Set(ids);
+    const groups = groupBy(participating, ({ participants }) => participants, users);
+    const assignments = groupBy(assigned, ({ assignedTo }) => (assignedTo == null ? [] : [assignedTo]), users);
+    for (const [id, own] of assignments) groups.set(id, [...(groups.get(id) ?? []), ...own]);
+    // Otherwise the newest of this user would have to be found.
+    return [...groups.values()].some(({ length }) => length > CONVERSATIONS_MAX) ? undefined : groups;
+  };
+
+  return createLoader<Shown[]>(async (ids) => {
+    const gathered = ids.length > 1 ? await ofMany(ids) : undefined;
+    return gathered ?? new Map(await Promise.all(ids.map(async (id) => [id, await ofOne(id)] as const)));
+  }, GROUP_MAX);
+}
 
 /** The first conversations, up to a total number of participants. */
 function boundPeople(conversations: readonly Shown[]): ReturnType<typeof completeShared>[] {

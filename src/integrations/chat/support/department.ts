@@ -4,10 +4,12 @@ import { departmentQuery } from '#shared/contracts/support.js';
 import type { Context } from '../../../framework/context.js';
 import type { Integration, Namespace } from '../../../framework/integration.js';
 import { startPolling } from '../../../platform/poller.js';
+import type { PresenceEntry } from '../../../realtime/presence/index.js';
 import { departmentIn, rooms } from '../../../realtime/rooms.js';
 import type { GatewaySocket, SocketListener } from '../../../sockets/socket.js';
 import { type Authentication, type Blocks, ChatError, toRefusal } from '../shared/index.js';
 import type { ConversationAccess } from './access.js';
+import type { Memberships } from './memberships.js';
 import type { Publisher } from './publisher.js';
 
 /** How often a node checks the membership of its connected agents. */
@@ -17,6 +19,8 @@ interface Dependencies {
   authentication: Authentication;
   blocks: Blocks;
   access: ConversationAccess;
+  isWatched: () => Promise<boolean>;
+  memberships: Memberships;
   publisher: Publisher;
 }
 
@@ -24,8 +28,8 @@ type Part = Required<Pick<Integration, 'onUserOnline' | 'onUserOffline' | 'start
 
 /** The namespace `/department`: access, membership checks and presence of agents. */
 export function createDepartments(
-  { models, presence, clock, logger }: Context,
-  { authentication, blocks, access, publisher }: Dependencies,
+  { models, presence, chatPresence, clock, logger }: Context,
+  { authentication, blocks, access, isWatched, memberships, publisher }: Dependencies,
 ): Part & { namespace: Namespace } {
   const sockets = new Map<GatewaySocket, string>();
 
@@ -36,7 +40,7 @@ export function createDepartments(
     async roomsOf(principal, { query }) {
       const asked = departmentQuery.safeParse(query);
       if (principal.kind !== 'user' || !asked.success) throw notMember();
-      const { _id } = await authentication.userOf(principal);
+      const { _id } = await authentication.enteringAs(principal);
       const id = new Types.ObjectId(asked.data.departmentId);
       if (!(await access.membersOf(id)).some((member) => member.equals(_id))) throw notMember();
       return [rooms.department(id.toHexString())];
@@ -61,11 +65,8 @@ export function createDepartments(
   };
 
   const publishPresence = async (userId: string, event: 'agent_online' | 'agent_offline'): Promise<void> => {
-    if (!isObjectIdOrHexString(userId)) return;
-    const [departments, blocked] = await Promise.all([
-      models.Department.find({ members: userId }, { _id: 1 }).lean(),
-      blocks.of(userId),
-    ]);
+    if (!isObjectIdOrHexString(userId) || !(await isWatched())) return;
+    const [departments, blocked] = await Promise.all([memberships(userId), blocks.of(userId)]);
     const except = [userId, ...blocked];
     for (const { _id } of departments) {
       const departmentId = _id.toHexString();
@@ -95,9 +96,14 @@ export function createDepartments(
       const departmentId = departmentIn(socket.rooms);
       if (departmentId === undefined) return;
       sockets.set(socket, departmentId);
+      void chatPresence.add(toEntry(socket, departmentId));
       void sendSnapshot(socket, departmentId);
     },
-    disconnected: (socket) => void sockets.delete(socket),
+    disconnected(socket) {
+      const departmentId = sockets.get(socket);
+      sockets.delete(socket);
+      if (departmentId !== undefined) void chatPresence.remove(toEntry(socket, departmentId));
+    },
   };
 
   return {
@@ -111,5 +117,10 @@ export function createDepartments(
     },
   };
 }
+
+/** Its agents are told who comes and goes, so they count among the sockets of the chats. */
+const toEntry = ({ id }: GatewaySocket, departmentId: string): PresenceEntry => ({
+  ...{ userId: `department:${departmentId}`, socketId: id, connectedAt: 0, accountId: '' },
+});
 
 const notMember = () => new ChatError('FORBIDDEN', 'Not a member of this department');

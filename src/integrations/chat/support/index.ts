@@ -9,6 +9,7 @@ import { ChatError, type ChatServices, toRequestFailure } from '../shared/index.
 import { createContacts } from './contacts.js';
 import { createDepartments } from './department.js';
 import { createHandlers } from './handlers.js';
+import { createMemberships } from './memberships.js';
 import { ownRoomOf, toIdentity } from './people.js';
 import { supportReplyFormat } from './reply-format.js';
 import { createRoutes } from './routes.js';
@@ -23,10 +24,11 @@ const SWEEP_MS = 600_000;
 
 /** The support chat on `/`, and its departments on `/department`. */
 export const createSupport = (context: Context, chats: ChatServices): Integration => {
-  const { authentication, blocks } = chats;
+  const { authentication } = chats;
   const { clock, logger, config } = context;
   const services = createSupportServices(context, chats);
-  const departments = createDepartments(context, { ...services, authentication, blocks });
+  const memberships = createMemberships(context.models);
+  const departments = createDepartments(context, { ...services, ...chats, memberships });
 
   const largeFrames = createLargeFrames<GatewaySocket>({
     // A packet of `/` with one attachment, as Socket.IO writes it.
@@ -77,7 +79,12 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
       toFailure: toRequestFailure,
     }),
     listener,
-    contactsOf: createContacts(context.models, services.access),
+    contactsOf: createContacts({
+      models: context.models,
+      people: chats.people,
+      access: services.access,
+      memberships,
+    }),
     onUserOnline: departments.onUserOnline,
     onUserOffline: departments.onUserOffline,
     start() {

@@ -1,0 +1,19 @@
+import type { Types } from 'mongoose';
+
+/** By each of some users, what names them, in the order that it has. */
+export function groupBy<Item>(
+  items: readonly Item[],
+  usersOf: (item: Item) => readonly Types.ObjectId[],
+  users: ReadonlySet<string>,
+): Map<string, Item[]> {
+  const groups = new Map<string, Item[]>();
+  for (const item of items) {
+    for (const id of new Set(usersOf(item).map((user) => user.toHexString()))) {
+      if (!users.has(id)) continue;
+      const group = groups.get(id);
+      if (group === undefined) groups.set(id, [item]);
+      else group.push(item);
+    }
+  }
+  return groups;
+}
