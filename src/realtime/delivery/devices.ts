@@ -26,6 +26,10 @@ const LAST_PLACE = `devices.${DEVICES_MAX - 1}`;
 const NODES_MAX = 8;
 /** Devices that one database call registers. */
 const BATCH_MAX = 500;
+/** Time between two such calls: when many clients come back, few of them. What waits is sent this much later at most. */
+const REGISTER_SPACING_MS = 25;
+/** Nothing waits for it to be stored that a device has come or gone. */
+const NOTE_SPACING_MS = 250;
 
 /** A device that connects. */
 export interface ConnectingDevice extends Device {
@@ -59,9 +63,13 @@ interface Dependencies {
 /** Registers devices in their mailboxes. */
 export class Devices {
   /** A device has connected. @throws GatewayError `QUOTA_EXCEEDED` when the recipient has too many connected devices */
-  readonly register = createBatcher((devices: readonly ConnectingDevice[]) => this.#registerAll(devices), BATCH_MAX);
+  readonly register = createBatcher((devices: readonly ConnectingDevice[]) => this.#registerAll(devices), {
+    ...{ sizeMax: BATCH_MAX, spacingMs: REGISTER_SPACING_MS },
+  });
   /** A device has connected or disconnected. */
-  readonly noteConnection = createBatcher((devices: readonly Device[]) => this.#noteAll(devices), BATCH_MAX);
+  readonly noteConnection = createBatcher((devices: readonly Device[]) => this.#noteAll(devices), {
+    ...{ sizeMax: BATCH_MAX, spacingMs: NOTE_SPACING_MS },
+  });
   readonly #dependencies: Dependencies;
 
   constructor(dependencies: Dependencies) {

@@ -80,6 +80,8 @@ export interface StoredEntry {
   readonly isResync?: boolean;
   readonly keepsReceipt?: boolean;
   readonly hasPush?: boolean;
+  /** What it came to, by device. */
+  readonly outcomes?: readonly { readonly device: string }[];
 }
 
 /** When an entry is stored, and how long its receipt is kept after that. */

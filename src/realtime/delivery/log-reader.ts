@@ -1,7 +1,7 @@
 import type { Log, LogChunk, LogQuery } from './log.js';
 
 /** Messages of one read, and of one `_batch`. */
-const READ_MAX = 500;
+export const READ_MAX = 500;
 
 /** Reads the log of a recipient on behalf of one socket, and knows whether there is more to read. */
 export class LogReader {
@@ -38,12 +38,17 @@ export class LogReader {
     this.#last = Math.max(this.#last, position);
   }
 
+  /** Takes a chunk that was read from the position on behalf of the socket. */
+  accept({ entries, isLast }: LogChunk): void {
+    this.notice(entries.at(-1)?.position ?? 0);
+    this.#isTruncated = !isLast;
+  }
+
   /** The next entries. Those that exist by now and are not among them, nor above them, are not for the socket. */
   async read(): Promise<LogChunk & { readonly end: number }> {
     const end = this.#last;
     const chunk = await this.#log.read({ ...this.#query, after: this.#position, limit: READ_MAX });
-    this.notice(chunk.entries.at(-1)?.position ?? 0);
-    this.#isTruncated = !chunk.isLast;
+    this.accept(chunk);
     return { ...chunk, end };
   }
 }

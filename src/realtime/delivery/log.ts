@@ -13,6 +13,8 @@ import type { PositionRange, Positions } from './positions.js';
 export const STORING_MAX_MS = 10_000;
 /** Bodies that one read holds in memory, in characters, beside the last one. */
 const READ_MAX_CHARACTERS = 2 ** 20;
+/** The same for one read of many recipients. */
+const WAITING_MAX_CHARACTERS = 2 ** 22;
 /** Outcomes that an entry keeps: more than a user has devices. */
 const OUTCOMES_MAX = 150;
 
@@ -34,12 +36,11 @@ export interface LogChunk {
   readonly isLast: boolean;
 }
 
-/** Entries of a namespace above a position. */
-export interface LogRange {
-  /** Key of the recipient. */
-  readonly recipient: string;
-  readonly namespace: string;
-  readonly after: number;
+/** Where entries wait for a device: in namespaces, above a position of each. */
+export interface WaitingQuery {
+  readonly recipient: KeyedRecipient;
+  readonly deviceId: string;
+  readonly ranges: readonly { readonly namespace: string; readonly after: number }[];
 }
 
 /** The last entry of a log. */
@@ -107,18 +108,33 @@ export class Log {
     return { entries, isLast: entries.length < limit };
   }
 
-  /** How many entries of each recipient are in one of the ranges; `undefined`: at least `limit` in all. */
-  async count(ranges: readonly LogRange[], limit: number): Promise<ReadonlyMap<string, number> | undefined> {
-    const branches = ranges.map(({ recipient, namespace, after }) => ({
-      ...{ recipient, namespace, position: { $gt: after } },
-    }));
-    const found = await this.collection
-      .find({ $or: branches }, { projection: { _id: 0, recipient: 1 } })
-      .limit(limit)
-      .toArray();
-    const counts = new Map<string, number>();
-    for (const { recipient } of found) counts.set(recipient, 1 + (counts.get(recipient) ?? 0));
-    return found.length === limit ? undefined : counts;
+  /**
+   * What waits for several devices, read together.
+   * @returns entries in order of positions, by device; `undefined`: there are at least `limit` in all, or too large ones
+   */
+  async readWaiting(devices: readonly WaitingQuery[], limit: number): Promise<Entry[][] | undefined> {
+    const branches = devices.flatMap(({ recipient, ranges }) =>
+      ranges.map(({ namespace, after }) => ({ recipient: recipient.key, namespace, position: { $gt: after } })),
+    );
+    const documents = this.collection.find({ $or: branches }, { batchSize: limit }).limit(limit);
+    const found = new Map<string, StoredEntry[]>();
+    let count = 0;
+    let characters = 0;
+    for await (const document of documents) {
+      const stored = document as unknown as StoredEntry;
+      const own = found.get(stored.recipient);
+      if (own === undefined) found.set(stored.recipient, [stored]);
+      else own.push(stored);
+      count += 1;
+      characters += stored.body?.length ?? 0;
+      if (count === limit || characters > WAITING_MAX_CHARACTERS) return undefined;
+    }
+    return devices.map((device) =>
+      (found.get(device.recipient.key) ?? [])
+        .filter((stored) => isWaiting(stored, device))
+        .sort((one, other) => one.position - other.position)
+        .map((stored) => fromDocument(stored, device.recipient)),
+    );
   }
 
   /**
@@ -180,6 +196,11 @@ export class Log {
     await this.collection.updateOne({ _id: id as never }, { $set: { pushedAt: new Date(this.#clock.now()) } });
   }
 }
+
+/** The entries of a recipient were read for all of its devices that connect at once. */
+const isWaiting = ({ namespace, position, outcomes = [] }: StoredEntry, { deviceId, ranges }: WaitingQuery): boolean =>
+  ranges.some((range) => range.namespace === namespace && position > range.after) &&
+  !outcomes.some(({ device }) => device === deviceId);
 
 interface Recent {
   readonly last?: number;

@@ -8,7 +8,8 @@ import type { Cursors } from './cursors.js';
 import { CLOCK_SKEW_MS, type ConnectingDevice, type Devices, type RegisteredDevice } from './devices.js';
 import type { Entry } from './entry.js';
 import type { QueueLimits } from './limits.js';
-import type { Log, LogRange } from './log.js';
+import type { Log, WaitingQuery } from './log.js';
+import { READ_MAX } from './log-reader.js';
 import type { Device, Mailboxes, StoredDevice } from './mailboxes.js';
 import { EVERYWHERE, type Recipient, withKey } from './message.js';
 import type { Outbox } from './outbox.js';
@@ -17,8 +18,8 @@ import type { Positions } from './positions.js';
 
 /** When a failed attempt is repeated. */
 const RETRY_MS = 4000;
-/** Devices whose waiting entries one query counts, and how many it counts. */
-const COUNTS_MAX = 200;
+/** Devices whose waiting entries one query reads, and how many it reads. */
+const READS_MAX = 200;
 const WAITING_MAX = 5000;
 
 interface Dependencies {
@@ -48,11 +49,11 @@ interface Opening {
 /** Opens the outbox of a socket: finds where its device stands, and sends what waits. */
 export class Opener {
   readonly #dependencies: Dependencies;
-  /** How many entries wait in the ranges of a recipient, asked together for all that connect at once; `undefined`: many. */
-  readonly #countWaiting = createBatcher(async (asked: readonly (readonly LogRange[])[]) => {
-    const counts = await this.#dependencies.log.count(asked.flat(), WAITING_MAX);
-    return asked.map(([range]) => counts && (counts.get(range?.recipient ?? '') ?? 0));
-  }, COUNTS_MAX);
+  /** What waits for a device, read together for all that connect at once; `undefined`: much. */
+  readonly #readWaiting = createBatcher<WaitingQuery, readonly Entry[] | undefined>(async (devices) => {
+    const found = await this.#dependencies.log.readWaiting(devices, WAITING_MAX);
+    return found ?? devices.map(() => undefined);
+  }, READS_MAX);
 
   constructor(dependencies: Dependencies) {
     this.#dependencies = dependencies;
@@ -86,16 +87,17 @@ export class Opener {
     if (outbox.isClosed) return;
     if (!registered.isNew) tasks.run(devices.noteConnection(device));
     const last = positions.stored(device.recipient.key);
-    const waiting = await this.#countWaiting(toRanges(device, registered.device));
-    const known = await this.#applyLimits(outbox, registered, waiting);
+    const waiting = await this.#readWaiting(toQuery(device, registered.device));
+    const known = await this.#applyLimits(outbox, registered, waiting?.length);
     const cursor = cursors.of(outbox.device, known);
-    if (waiting === 0) {
+    if (waiting?.length === 0) {
       const highest = device.namespaces.map((namespace) => highestAcked(known.acked, known.start, namespace));
       outbox.resume({ cursor, position: Math.max(last, ...highest), last });
     } else {
       const isOld = ({ position, createdAt }: Entry): boolean =>
         position <= stored || createdAt < device.connectedAt - CLOCK_SKEW_MS;
-      await outbox.catchUp({ cursor, position: lowestOf(device, known), last }, isOld);
+      const first = waiting && { entries: waiting.slice(0, READ_MAX), isLast: waiting.length <= READ_MAX };
+      await outbox.catchUp({ cursor, position: lowestOf(device, known), last }, { isOld, first });
     }
     outboxes.releaseIdle(outbox.socket);
   }
@@ -123,13 +125,13 @@ const lowestOf = ({ namespaces }: Pick<ConnectingDevice, 'namespaces'>, { acked,
   Math.min(...namespaces.map((namespace) => lowestAcked(acked, start, namespace)));
 
 /** Where entries may wait for a device. */
-const toRanges = (
-  { recipient, namespaces }: Device & Pick<ConnectingDevice, 'namespaces'>,
+const toQuery = (
+  { recipient, deviceId, namespaces }: Device & Pick<ConnectingDevice, 'namespaces'>,
   { acked, start }: StoredDevice,
-): LogRange[] =>
-  namespaces.map((namespace) => ({
-    ...{ recipient: recipient.key, namespace, after: lowestAcked(acked, start, namespace) },
-  }));
+): WaitingQuery => ({
+  ...{ recipient, deviceId },
+  ranges: namespaces.map((namespace) => ({ namespace, after: lowestAcked(acked, start, namespace) })),
+});
 
 /** The device cannot be kept. */
 function refuse(socket: GatewaySocket, { code }: GatewayError): void {

@@ -3,7 +3,7 @@ import type { GatewaySocket } from '../../sockets/socket.js';
 import { type AckedByNamespace, isAcked } from './acked.js';
 import type { Cursor } from './cursors.js';
 import type { Entry } from './entry.js';
-import type { Log } from './log.js';
+import type { Log, LogChunk } from './log.js';
 import { LogReader } from './log-reader.js';
 import type { Device } from './mailboxes.js';
 import { EVERYWHERE, isHeardOn } from './message.js';
@@ -40,6 +40,14 @@ export interface Beginning {
   readonly position: number;
   /** The highest position that is known to exist. */
   readonly last: number;
+}
+
+/** What {@link Outbox.catchUp} sends. */
+export interface CatchingUp {
+  /** The first entries from the position on; absent: they are to be read. */
+  readonly first?: LogChunk | undefined;
+  /** Whether an entry was stored before the socket connected. */
+  isOld(entry: Entry): boolean;
 }
 
 type Phase = 'opening' | 'catching up' | 'live' | 'reading';
@@ -113,13 +121,14 @@ export class Outbox {
     this.#readOn();
   }
 
-  /** Begins with batches, then goes live. @param isOld whether an entry was stored before the socket connected */
-  async catchUp(beginning: Beginning, isOld: (entry: Entry) => boolean): Promise<void> {
+  /** Begins with batches, then goes live. */
+  async catchUp(beginning: Beginning, { isOld, first }: CatchingUp): Promise<void> {
     this.#phase = 'catching up';
     this.#cursor = beginning.cursor;
     this.#reader.moveTo(beginning.position);
-    for (let isDone = false; !isDone; ) {
-      const { entries, isLast } = await this.#reader.read();
+    if (first !== undefined) this.#reader.accept(first);
+    for (let isDone = false, chunk = first; !isDone; chunk = undefined) {
+      const { entries, isLast } = chunk ?? (await this.#reader.read());
       if (this.#isClosed) return;
       const firstNew = entries.findIndex((entry) => !isOld(entry));
       const old = firstNew === -1 ? entries : entries.slice(0, firstNew);

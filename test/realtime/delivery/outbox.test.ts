@@ -100,7 +100,8 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])('sends every entry once and in order (seed %
   const random = createRandom(seed);
   store(Math.floor(random() * 1500));
   const isOld = ({ position }: Entry): boolean => position <= 700 * random();
-  const opening = outbox.catchUp({ cursor, position: 0, last: 0 }, isOld);
+  const first = random() < 0.5 ? { entries: log.slice(0, 100), isLast: log.length <= 100 } : undefined;
+  const opening = outbox.catchUp({ cursor, position: 0, last: 0 }, { isOld, first });
   for (let step = 0; step < 60; step += 1) {
     const choice = random();
     if (choice < 0.3) {
