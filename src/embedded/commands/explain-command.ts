@@ -81,6 +81,9 @@ function explained(request: Request): Explained {
   const { name, command, deadline } = request;
   const statistics = createStatistics();
   if (name === 'aggregate') {
+    if (command['writeConcern'] !== undefined) {
+      fail('FailedToParse', "Aggregation explain does not support the 'writeConcern' option");
+    }
     const { collection, read, pipeline } = toAggregatePlan(request, statistics);
     return { collection, read, filter: pipeline.leadingMatch ?? {} };
   }

@@ -79,6 +79,11 @@ describe('rejects a command with', () => {
     ['a write concern with 51 nodes', insert({ writeConcern: { w: 51 } }), 9],
     ['a negative write concern', insert({ writeConcern: { w: -1 } }), 9],
     ['both j and fsync', insert({ writeConcern: { w: 1, j: true, fsync: true } }), 9],
+    [
+      'a write concern on an explained aggregation',
+      { aggregate: 'c', pipeline: [{ $out: 'x' }], explain: true, writeConcern: { w: 1 } },
+      9,
+    ],
     ['an unknown verbosity', { explain: { find: 'c' }, verbosity: 'all' }, 2],
     ['an update without a filter', { update: 'c', updates: [{ u: { $set: { a: 1 } } }] }, 40414],
     ['an unknown field of an update', { update: 'c', updates: [{ q: {}, u: {}, foo: 1 }] }, 40415],
