@@ -34,7 +34,9 @@ export function changesBetween(before: Snapshot, after: Snapshot): Change[] {
   const keys = new Set([...before.keys(), ...after.keys()]);
   return [...keys].flatMap((key) => {
     const change = { key, before: before.get(key), after: after.get(key) };
-    return change.before === change.after ? [] : change;
+    // What was delivered is deleted at any time; only new deliveries have a cause.
+    const isPurge = key.startsWith('delivery.') && change.before !== undefined;
+    return change.before === change.after || isPurge ? [] : change;
   });
 }
 

@@ -79,7 +79,8 @@ export function createPerform(scene: Scene) {
       ask(client, operation, args),
     );
     client.close();
-    return result;
+    // The watch for locked users may disconnect the socket before the event is answered.
+    return result.code === 'disconnected: io server disconnect' ? { ...result, code: 'INVALID_TOKEN' } : result;
   };
 
   const send = async (operation: EventOperation, kind: Kind, ids: Ids): Promise<Result> => {

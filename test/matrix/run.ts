@@ -37,10 +37,12 @@ export async function openMatrix(): Promise<Matrix> {
   );
   /** Whether an event says that a colleague has connected or disconnected. */
   const isPresence = ({ event, payload }: Heard): boolean => {
-    if (event === 'active_status') return isLocked((payload as { userID: string }).userID);
+    if (event === 'active_status') {
+      const { userID, conversation_active_status: status } = payload as Record<string, string>;
+      return status === 'away' && known.has(userID ?? '');
+    }
     return /^(user|agent)_(online|offline)$/.test(event) && known.has((payload as { userId: string }).userId);
   };
-  const isLocked = (id: string): boolean => id === actors.locked.id || id === actors.deactivated.id;
 
   const isOwnChange = (self: string, text: string | undefined): boolean =>
     text === undefined || (text.includes(self) && !text.includes(owner.id));

@@ -19,7 +19,8 @@ const contact = ({ prospect: { id } }: Ids) => ({ conversation_id: id });
 export const conversationRows: ContractRows<typeof conversation> = {
   events: {
     join: { args: () => [], ...toldToAccount },
-    active_status: { args: () => [{ status: 'away' }], ...toldToAccount },
+    // Not `away`, which is also sent when a colleague disconnects.
+    active_status: { args: () => [{ status: 'active' }], ...toldToAccount },
     add_conversation: { args: ({ owner }) => [{ users: [owner], channel_id }], outcomes: begins },
     list_conversation: { args: () => [{}], outcomes: own },
     conversation_filter: { args: () => [{}], outcomes: own },
