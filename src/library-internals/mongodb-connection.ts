@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
+import { mongo } from 'mongoose';
 
 type Command = Record<string, unknown>;
 
@@ -26,6 +27,8 @@ const UNLIMITED = new Set(['createIndexes', 'dropIndexes']);
  *   and the driver waits for `drain` without looking whether the socket still lives: when that has ended already the command
  *   hangs for ever, and when it ends now the command fails with the error of the socket, which the driver does not know as
  *   one of the network and does not retry (seen with mongodb 7.8 and 7.9).
+ * - The labels of network errors. When several commands are in flight on a server that is lost, the driver labels only the
+ *   first error, because it then knows nothing of the server any more; the other writes would not be retried.
  */
 export function createConnectionType({ maxTimeMs }: { maxTimeMs: number }): ConnectionClass {
   return class LimitedConnection extends Connection {
@@ -36,15 +39,39 @@ export function createConnectionType({ maxTimeMs }: { maxTimeMs: number }): Conn
       socket.on('error', wake).on('close', wake);
     }
 
-    override command(namespace: object, command: Command, options?: object, responseType?: unknown): Promise<unknown> {
+    override async command(
+      namespace: object,
+      command: Command,
+      options?: CommandOptions,
+      responseType?: unknown,
+    ): Promise<unknown> {
       const [name = ''] = Object.keys(command);
       const isLimited = LIMITED.has(name) && command['maxTimeMS'] === undefined;
-      return super.command(
-        namespace,
-        isLimited ? { ...command, maxTimeMS: maxTimeMs } : command,
-        UNLIMITED.has(name) ? { ...options, socketTimeoutMS: 0 } : options,
-        responseType,
-      );
+      try {
+        return await super.command(
+          namespace,
+          isLimited ? { ...command, maxTimeMS: maxTimeMs } : command,
+          UNLIMITED.has(name) ? { ...options, socketTimeoutMS: 0 } : options,
+          responseType,
+        );
+      } catch (error) {
+        if (error instanceof mongo.MongoNetworkError) label(error, name, options);
+        throw error;
+      }
     }
   };
+}
+
+/** Options that the driver gives to a command. */
+interface CommandOptions {
+  /** The command has a transaction number, by which the server recognizes a repetition. */
+  readonly willRetryWrite?: boolean;
+  readonly session?: { inTransaction(): boolean };
+}
+
+/** Adds the label by which the driver retries a command or a transaction. */
+function label(error: mongo.MongoNetworkError, name: string, { willRetryWrite, session }: CommandOptions = {}): void {
+  const isEnd = name === 'commitTransaction' || name === 'abortTransaction';
+  if (isEnd || willRetryWrite === true) error.addErrorLabel(mongo.MongoErrorLabel.RetryableWriteError);
+  else if (session?.inTransaction() === true) error.addErrorLabel(mongo.MongoErrorLabel.TransientTransactionError);
 }

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { addChat, members, open } from '../integrations/chat/community/community.js';
+import { talk as talkInSupport } from '../integrations/chat/support/chat.js';
 import { openApplication } from '../realtime/delivery/application.js';
 import { startEmbeddedDatabase } from '../support/database.js';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../support/environment.js';
@@ -10,7 +12,7 @@ let stage: TestEnvironment;
 beforeAll(async () => {
   const database = await startEmbeddedDatabase();
   replicaSet = await startReplicaSet(database.url);
-  stage = await createTestEnvironment({ database, env: { MONGODB_URL: replicaSet.url } });
+  stage = await createTestEnvironment({ database, env: { MONGODB_URL: replicaSet.url, MESSAGE_LIMIT: '100000' } });
 });
 afterAll(async () => {
   await stage.close();
@@ -19,17 +21,25 @@ afterAll(async () => {
 
 const numbers = Array.from({ length: 100 }, (_, n) => n);
 
-/** Does all of it at once; the primary steps down after the first answers have come. */
+/** Does all of it at once; the primary steps down after the first answers have come. The last ones begin only then. */
 async function duringFailOver<T>(count: number, work: (n: number) => Promise<T>): Promise<T[]> {
   const before = replicaSet.disturbed;
   let answers = 0;
+  let begin = (): void => undefined;
+  const isSteppingDown = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
   const results = await Promise.all(
     numbers.slice(0, count).map(async (n) => {
       // Not all in one write.
       for (let turn = 0; turn < n; turn += 1) await new Promise(setImmediate);
+      if (n >= count * 0.8) await isSteppingDown;
       const result = await work(n);
       answers += 1;
-      if (answers === Math.floor(count / 5)) replicaSet.stepDown();
+      if (answers === Math.floor(count / 5)) {
+        replicaSet.stepDown();
+        begin();
+      }
       return result;
     }),
   );
@@ -72,6 +82,33 @@ test('conversation messages during a fail-over are stored and counted once', asy
   expect(await stage.models.Message.countDocuments({ conversation_id })).toBe(30);
   const { conversation: seen } = dataOf(await b.ask('get_conversation_by_id', { conversation_id }));
   expect(seen.unread_count).toBe(30);
+});
+
+test('a hundred support and community messages during a fail-over are stored once, in the order of each sender', async () => {
+  const { a: agent, conversationId } = await talkInSupport(stage);
+  const people = await members(stage, ['Ann', 'Bob']);
+  const chatId = await addChat(stage, people);
+  const clients = [await open(stage, people[0]), await open(stage, people[1])] as const;
+  const answers = await duringFailOver(100, (n) => {
+    const message = { content: String(n), clientMessageId: `c-${n}` };
+    if (n % 2 === 0) return agent.ask('send_message', { conversationId, ...message });
+    // A user may send 30 messages in 10 s.
+    return clients[n % 4 === 1 ? 0 : 1].ask('chat:send_message', { chatId, ...message });
+  });
+  const idOf = new Map(answers.map((answer, n) => [String(n), dataOf(answer)._id]));
+  const inSupport = await stage.models.SupportMessage.find({ conversationId }).sort({ position: 1 }).lean();
+  const inChat = await stage.models.ChatMessage.find({ chat: chatId }).sort({ position: 1 }).lean();
+  const [first, second] = [1, 3].map((rest) => numbers.filter((n) => n % 4 === rest));
+  for (const [stored, ...senders] of [
+    [inSupport, numbers.filter((n) => n % 2 === 0)],
+    [inChat, first, second],
+  ] as const) {
+    const contents = stored.map(({ content }) => Number(content));
+    for (const own of senders) expect(contents.filter((n) => own?.includes(n))).toEqual(own);
+    expect(stored.map(({ position }) => position)).toEqual(contents.map((_, index) => index + 1));
+    expect(stored.map(({ _id }) => String(_id))).toEqual(stored.map(({ content }) => idOf.get(content)));
+    expect(stored).toHaveLength(50);
+  }
 });
 
 test('reads wait for the new primary', async () => {

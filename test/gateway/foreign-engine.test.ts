@@ -205,6 +205,42 @@ test.each(stateChanges)(
   },
 );
 
+test('repeats all writes that are in flight when the server is lost, in transactions and outside', async () => {
+  /** Loses the replies to the inserts of two callers, when both have been done. */
+  const loseBoth = (isInTransaction: boolean): { lost: number } => {
+    const state = { lost: 0 };
+    let resolve = (): void => undefined;
+    const bothDone = new Promise<void>((done) => {
+      resolve = done;
+    });
+    proxy.rules.onReply = async (reply, command) => {
+      if (nameOf(command) !== 'insert' || (command['autocommit'] === false) !== isInTransaction) return reply;
+      state.lost += 1;
+      if (state.lost > 2) return reply;
+      if (state.lost === 2) resolve();
+      await bothDone;
+      return 'cut';
+    };
+    return state;
+  };
+  const supports = [await talkInSupport(stage), await talkInSupport(stage)];
+  const outside = loseBoth(false);
+  const sent = await Promise.all(
+    supports.map(({ a, conversationId }) => a.ask('send_message', { conversationId, content: 'once' })),
+  );
+  expect([sent.map(({ success }) => success), outside.lost > 2]).toEqual([[true, true], true]);
+  proxy.rules = {};
+  const teams = [await team(), await team()];
+  const inside = loseBoth(true);
+  const said = await Promise.all(teams.map(({ say }) => say('once')));
+  expect([said.map(({ success }) => success), inside.lost > 2]).toEqual([[true, true], true]);
+  proxy.rules = {};
+  for (const { conversationId } of supports) {
+    expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
+  }
+  for (const { id } of teams) expect(await stage.models.Message.countDocuments({ conversation_id: id })).toBe(1);
+});
+
 test('does not acknowledge writes without a majority, and stores a resent message once', async () => {
   const { say, id } = await team();
   const { a, conversationId } = await talkInSupport(stage);
