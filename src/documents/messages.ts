@@ -49,9 +49,14 @@ export function createMessages({ toSchema }: SchemaWriter) {
       };
     },
 
-    event: ({ summary, payload, takesAllArguments }: ServerEvent, name?: string, example?: EventExample): Part => ({
+    event: (
+      { summary, payload, takesAllArguments, header }: ServerEvent,
+      name?: string,
+      example?: EventExample,
+    ): Part => ({
       ...(name === undefined ? {} : { name }),
       summary: summaryOf(summary, takesAllArguments),
+      ...(header === undefined ? {} : { description: HEADER, headers: toSchema(header) }),
       ...(payload === undefined ? {} : { payload: toSchema(payload) }),
       ...toExamples(example?.payload),
     }),
@@ -62,6 +67,9 @@ export function createMessages({ toSchema }: SchemaWriter) {
     }),
   };
 }
+
+const HEADER =
+  'When it is durable and the client connected with `auth.deliveryIds`, the headers are one more argument before the acknowledgement.';
 
 /** What an answer depends on beside its event. */
 interface AnswerContext {

@@ -59,7 +59,7 @@ export function createEntries({ toSchema }: SchemaWriter) {
   }
 
   function ofServer(contract: Contract, name: string | undefined, event: ServerEvent, example?: EventExample): Entry {
-    const { summary, payload, takesAllArguments, isAcknowledged } = event;
+    const { summary, payload, takesAllArguments, isAcknowledged, header } = event;
     return toEntry('received', {
       id: `${contract.name}.emit.${name ?? 'relayed'}`,
       name: name ?? 'any event name',
@@ -70,6 +70,7 @@ export function createEntries({ toSchema }: SchemaWriter) {
         payload === undefined
           ? html`<h4>Data</h4><p class="value">None.</p>`
           : table(takesAllArguments === true ? 'Arguments' : 'Data', payload),
+        header === undefined ? undefined : table('One more argument, with auth.deliveryIds', header),
       ],
       examples: [toExample('Data', example?.payload)],
     });

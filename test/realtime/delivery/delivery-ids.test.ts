@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { createAsyncApi } from '../../../src/documents/async-api.js';
+import { resolve } from '../../documents/hold.js';
 import { sent } from '../../integrations/push-sites/site-client.js';
 import { createSiteEnvironment, news, type SiteEnvironment } from '../../integrations/push-sites/site-environment.js';
 import { refusal } from '../../support/client.js';
@@ -128,7 +129,9 @@ test('a request for ids that is not a boolean is refused', async () => {
 });
 
 test('the AsyncAPI document describes the ids as headers', () => {
-  const { channels } = JSON.parse(JSON.stringify(createAsyncApi()));
+  const document = JSON.parse(JSON.stringify(createAsyncApi()));
+  // biome-ignore lint/suspicious/noExplicitAny: a test looks into a document without declaring its form again
+  const { channels } = resolve(document, { channels: document.channels }) as any;
   for (const id of ['v1.shared', 'v1.conversation', 'v1.conversation.live', 'site']) {
     const { messages } = channels[id];
     expect(Object.keys(messages['relayed.event'].headers.properties)).toEqual(['deliveryId']);
