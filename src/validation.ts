@@ -28,13 +28,14 @@ export function parse<S extends z.ZodType>(schema: S, input: unknown): z.output<
  */
 function knownKeysIn(schema: z.ZodType, input: unknown): string[][] {
   const known: string[][] = [];
-  schema.safeParse(input, {
+  const { error } = schema.safeParse(input, {
     error: (issue) => {
       if (issue.code === 'unrecognized_keys') known.push(knownKeysOf(issue.inst));
       return undefined;
     },
   });
-  return known;
+  // The error map runs when the error is read, and not before.
+  return error === undefined ? [] : known;
 }
 
 /** Parses a query. @throws GatewayError `VALIDATION_ERROR`, including for repeated parameters */
