@@ -9,7 +9,7 @@ const messageId = z.string().describe('The `id` of the message, as the call that
 export const deliveryHeader = z.object({ deliveryId: messageId });
 
 /** The ids of the messages of a `_batch`, in the same order. */
-export const batchHeader = z.object({ deliveryIds: z.array(messageId) });
+const batchHeader = z.object({ deliveryIds: z.array(messageId) });
 
 /** Events of every namespace. */
 export const connection = defineContract({

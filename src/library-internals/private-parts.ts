@@ -1,6 +1,6 @@
 /**
- * The private parts of libraries that this folder touches, in one table. Each is looked for before it is used. A library
- * that renames one makes the gateway slower or less strict, never wrong; the log says so.
+ * The private parts of libraries that this folder uses, in one table. The presence of each is checked before it is used. If a
+ * library renames one, the gateway is slower or less strict, never wrong, and logs it.
  */
 import type { Server, Socket } from 'socket.io';
 import type { Logger } from '../platform/logger.js';
@@ -11,6 +11,8 @@ interface PrivatePart {
   readonly name: string;
   /** What the gateway lacks without it. */
   readonly effect: string;
+  /** Why it is worth a private part: what it bounds, or what was measured with and without it. */
+  readonly worth: string;
   /** @param root the Socket.IO server, or the connection and the first socket of a client */
   isThere(root: unknown): boolean;
 }
@@ -26,16 +28,19 @@ export const serverParts: readonly PrivatePart[] = [
   {
     name: 'socket.io: Server._nsps',
     effect: 'sockets of this node cannot be listed: drains, revocations and disconnects miss them',
+    worth: 'no public list of the sockets of a node; fetchSockets() asks every node',
     isThere: (io) => at(io, '_nsps') instanceof Map,
   },
   {
     name: 'engine.io: Server.clients',
     effect: 'connections outside of namespaces are not closed at the end',
+    worth: "the only list of connections; a drain without it waits for each client's time-out",
     isThere: (io) => typeof at(io, 'engine', 'clients') === 'object',
   },
   {
     name: 'socket.io-adapter: Adapter._encode',
     effect: 'broadcasts cost two writes for each receiver',
+    worth: 'none measured at 500 receivers: 16.5 µs of CPU for each with it, 16.4 µs without',
     isThere: (io) => typeof at((io as Server).of('/').adapter, '_encode') === 'function',
   },
 ];
@@ -45,31 +50,37 @@ export const connectionParts: readonly PrivatePart[] = [
   {
     name: 'ws: WebSocket._receiver._maxPayload',
     effect: 'clients without a token may send frames of SOCKET_MESSAGE_MAX, and large files are refused',
+    worth: "bounds a frame of an unauthenticated client to the size of a token instead of a file's",
     isThere: (socket) => typeof at(websocketOf(socket), '_receiver', '_maxPayload') === 'number',
   },
   {
     name: 'ws: WebSocket._socket.bytesRead',
     effect: 'slow senders of large files keep their places',
+    worth: 'bounds how long one slow upload blocks others',
     isThere: (socket) => typeof at(websocketOf(socket), '_socket', 'bytesRead') === 'number',
   },
   {
     name: 'engine.io: Socket.writeBuffer',
     effect: 'what waits for slow clients is not bounded',
+    worth: 'bounds the memory of clients that do not read; Socket.IO has no limit',
     isThere: (socket) => Array.isArray(at(socket, 'conn', 'writeBuffer')),
   },
   {
     name: 'node: EventEmitter._events',
     effect: 'idle connections take about a tenth more memory',
+    worth: '12.5 instead of 14.3 kB of heap for an idle connection',
     isThere: (socket) => typeof at(socket, 'conn', '_events') === 'object',
   },
   {
     name: 'socket.io: Socket._cleanup',
     effect: 'a CONNECT that its client takes back at once leaves its socket behind',
+    worth: 'no leak by connect(), disconnect() before the reply; Socket.IO has no public cleanup',
     isThere: (socket) => typeof at(socket, '_cleanup') === 'function',
   },
   {
     name: 'engine.io: Socket.request',
     effect: 'each connection keeps the HTTP request of its handshake',
+    worth: '10.8 instead of 12.8 kB of heap for an idle connection, together with the response of its upgrade',
     isThere: (socket) => typeof at(socket, 'conn', 'request', 'headers') === 'object',
   },
 ];

@@ -135,7 +135,7 @@ const toOperation = (operation: Fields): Fields =>
   );
 
 /** A filter in which each condition on an id, except on `_id`, is one on its two forms. */
-export function withTextIds(filter: unknown): unknown {
+function withTextIds(filter: unknown): unknown {
   if (!isPlain(filter)) return filter;
   const widened: Record<string, unknown> = {};
   const others: unknown[] = [];

@@ -85,7 +85,7 @@ describe('links', () => {
 
 describe('names', () => {
   /** Files that users write, or that are built. */
-  const absent = ['config.yml', 'sites.yml', 'dist/src/main.js'];
+  const absent = ['config.yml', 'sites.yml', 'dist/src/main.js', 'reference.html'];
   const isPath = (span: string): boolean =>
     /^(?:(?:src|shared|scripts|test|\.github|\.ci)\/[\w./-]*|[\w./-]+\.(?:ts|mjs|py|sh|html|md|ya?ml|json))$/.test(
       span,

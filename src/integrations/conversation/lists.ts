@@ -5,9 +5,9 @@ import { type Member, type MemberList, memberIndexOf, memberLists } from '#share
 import { readDocument } from '../../models/index.js';
 import type { Range } from '../../platform/mongo/keyset.js';
 import { isNamed } from './access.js';
-import type { createMembership } from './create.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, WireMessage } from './kind.js';
+import type { createMembership } from './membership.js';
 import type { createMessageLists } from './messages.js';
 import { createSearch, type SearchQuery, SORT } from './search.js';
 import { type ConversationView, prepareToShow } from './to-wire.js';

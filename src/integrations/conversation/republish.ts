@@ -1,8 +1,8 @@
 import type { Conversation } from '#shared/models/conversation.js';
 import { participantsOf } from './access.js';
-import type { createMembership } from './create.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, StoredMessage, WireMessage } from './kind.js';
+import type { createMembership } from './membership.js';
 import { prepareToShow } from './to-wire.js';
 
 interface Dependencies<D extends Description, M extends WireMessage> extends ConversationDependencies<D, M> {

@@ -4,11 +4,11 @@ import type { Context } from '../../../framework/context.js';
 import { type Integration, mountEvents } from '../../../framework/integration.js';
 import { rooms } from '../../../realtime/rooms.js';
 import { type Blocks, type People, sessionHandlers, type UserServices } from '../../users/index.js';
+import { createAccessWatch } from './access-watch.js';
 import { type Authentication, createAuthentication } from './authentication.js';
 import { createLastSeen } from './last-seen.js';
 import { createChatPresence } from './presence.js';
 import { commonReplyFormat, toRefusal } from './reply-format.js';
-import { createWatch } from './watch.js';
 import { createWatchers } from './watchers.js';
 
 export { accountOf, type Blocks, isBlockBetween, isSameAccount, nameOf, type People } from '../../users/index.js';
@@ -45,7 +45,7 @@ export function createChatServices(context: Context, { people, blocks }: UserSer
 export function createChats(context: Context, services: ChatServices, chats: readonly Integration[]): Integration {
   const { people, authentication } = services;
   const presence = createChatPresence(context, services, chats);
-  const watch = createWatch(context, people);
+  const watch = createAccessWatch(context, people);
   return {
     name: 'chats',
     namespaces: [

@@ -1,8 +1,8 @@
 import { Types } from 'mongoose';
 import { isDuplicateKey } from '../../../../platform/mongo/duplicate-key.js';
+import { createBoundedMap } from './bounded-map.js';
 import type { MessageKind, OrderedMessage } from './kind.js';
 import { isPositioned } from './order.js';
-import { createRecent } from './recent.js';
 
 /** Messages that get positions in one call; the next read continues. */
 const AT_ONCE_MAX = 100;
@@ -21,7 +21,7 @@ export function createAdoption<M extends OrderedMessage>(
 ): (parent: Types.ObjectId) => Promise<void> {
   const { collection } = model;
   /** The time of the first message with a position. It never changes. */
-  const began = createRecent<Date>(REMEMBERED_MAX);
+  const began = createBoundedMap<Date>(REMEMBERED_MAX);
 
   const edgeOf = async (parent: Types.ObjectId, order: 1 | -1): Promise<M | undefined> => {
     const [found] = await collection

@@ -4,7 +4,7 @@ import type { Clock } from '../../../../platform/clock.js';
 import type { Logger } from '../../../../platform/logger.js';
 import type { Bus } from '../../../../realtime/bus.js';
 import type { Emitter, OutgoingEvent } from '../../../../realtime/emitter.js';
-import { createRecent } from './recent.js';
+import { createBoundedMap } from './bounded-map.js';
 
 /** Conversations whose progress a node remembers. */
 const REMEMBERED_MAX = 20_000;
@@ -83,7 +83,7 @@ interface Progress {
  */
 export function createSequence(dependencies: Dependencies): Sequence {
   const { topic, bus, emitter, clock, logger, readBetween } = dependencies;
-  const known = createRecent<Progress>(REMEMBERED_MAX);
+  const known = createBoundedMap<Progress>(REMEMBERED_MAX);
   let isStopped = false;
 
   const emit = ({ rooms, except }: Pick<Packet, 'rooms' | 'except'>, outgoing: OutgoingEvent): void => {

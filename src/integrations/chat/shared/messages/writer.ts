@@ -4,8 +4,8 @@ import type { Clock } from '../../../../platform/clock.js';
 import { isDuplicateKey } from '../../../../platform/mongo/duplicate-key.js';
 import { isDatabaseAway } from '../../../../platform/mongo/errors.js';
 import { acknowledgedReadConcern } from '../../../../platform/mongo/options.js';
+import { createBoundedMap } from './bounded-map.js';
 import type { MessageKind, Newest, OrderedMessage } from './kind.js';
-import { createRecent } from './recent.js';
 import { toTime, toTimeExpression } from './time.js';
 
 /** A message to store. */
@@ -56,7 +56,7 @@ export function createMessageWriter<M extends OrderedMessage>(dependencies: Depe
   const { kind, clock, findStored } = dependencies;
   const { parent, time } = kind;
   const { collection } = kind.model;
-  const remembered = createRecent<Newest>(REMEMBERED_MAX);
+  const remembered = createBoundedMap<Newest>(REMEMBERED_MAX);
 
   const note = (key: string, message: M): Newest => {
     const newest = newestOf(message);

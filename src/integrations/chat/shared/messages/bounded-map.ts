@@ -1,10 +1,10 @@
 /** A map of bounded size. The entry that was set longest ago is removed first. */
-export interface Recent<Value> {
+export interface BoundedMap<Value> {
   get(key: string): Value | undefined;
   set(key: string, value: Value): void;
 }
 
-export function createRecent<Value>(sizeMax: number): Recent<Value> {
+export function createBoundedMap<Value>(sizeMax: number): BoundedMap<Value> {
   const values = new Map<string, Value>();
   return {
     get: (key) => values.get(key),

@@ -15,7 +15,7 @@ const CHUNK = 1000;
  * Other services delete users and remove them from groups without notification. Each event checks its caller; this
  * watch stops what such users still receive. The lock watch finds locked users sooner.
  */
-export function createWatch(
+export function createAccessWatch(
   { clock, logger }: Context,
   people: People,
 ): Required<Pick<Integration, 'listener' | 'start'>> {
