@@ -280,13 +280,13 @@ function openEventNamespaces(
   { realtime, integrations, presenceTracker, bounds }: Omit<Opened, 'outside'> & { bounds: Bounds },
 ): void {
   const { io, expiry, context } = realtime;
-  const { limiter, work, userAuth, revocations, traffic } = context;
+  const { work, userAuth, revocations, traffic } = context;
   const namespaces = integrations.flatMap((integration) => integration.namespaces ?? []);
   const mounts = integrations.flatMap((integration) => integration.mounts ?? []);
   const { eventTimeoutMs, refusedMax } = config.sockets;
   const dispatch = createDispatch(
     { namespaces, mounts },
-    { clock, eventTimeoutMs, logger, metrics, limiter, work, userAuth, expiry, traffic },
+    { clock, eventTimeoutMs, logger, metrics, work, userAuth, expiry, traffic },
   );
   const listeners = [
     presenceTracker,

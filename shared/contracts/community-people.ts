@@ -13,6 +13,12 @@ import { isoTime } from './primitives.js';
 /** General limit per user. Expensive operations have a lower limit as well. */
 const often = { points: 150, windowMs: 10_000 };
 
+/** A status is sent to all contacts. */
+const statuses = { name: 'community:status', points: 20, windowMs: 60_000 };
+
+/** Groups can have very many members. */
+const members = { name: 'community:members', points: 10, windowMs: 10_000 };
+
 const member = z.object({ groupType, userId: z.string(), userName: z.string(), timestamp: isoTime });
 
 /** The notifications of the community, on `/`. */
@@ -79,14 +85,14 @@ export const communityPeople = defineContract({
       summary: 'Lists online members of a group, among those seen most recently.',
       payload: payloads.groupOnline,
       answer: z.object({ groupType, users: z.array(personPresence.extend({ userName: z.string() })) }),
-      limit: often,
+      limit: members,
       costs: ['examined'],
     },
     'presence:update_status': {
       summary: 'Sets the status of the user.',
       payload: payloads.status,
       answer: personPresence,
-      limit: often,
+      limit: statuses,
       costs: ['receivers'],
     },
     'presence:get_online': {

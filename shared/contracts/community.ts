@@ -8,6 +8,18 @@ import { chatRequestFailure } from './reply-schemas.js';
 /** Limit per user for joining, typing, reading and editing; well above human use. */
 const often = { points: 150, windowMs: 10_000 };
 
+/** Messages, as the original allows. */
+const messages = { name: 'community:send', points: 30, windowMs: 10_000, sparesRetries: true };
+
+/** Changes of messages. */
+const changes = { name: 'community:change', points: 30, windowMs: 10_000 };
+
+/** Pages of chats and messages. */
+const pages = { name: 'community:page', points: 100, windowMs: 10_000 };
+
+/** Chats with other users. */
+const direct = { name: 'community:direct', points: 30, windowMs: 60_000 };
+
 const chatParams = z.object({ chatId: objectId });
 const place = { chatId: z.string(), userId: z.string() };
 const comingOrGoing = z.object({ ...place, userName: z.string(), timestamp: isoTime });
@@ -33,6 +45,7 @@ export const community = defineContract({
       summary: 'Sends a message. A repeated `clientMessageId` returns the stored message.',
       payload: payloads.send,
       answer: chatMessage,
+      limit: messages,
       costs: ['rows', 'receivers'],
     },
     'chat:typing_start': {
@@ -52,32 +65,32 @@ export const community = defineContract({
       summary: 'Edits a message of the user, within 15 minutes.',
       payload: payloads.edit,
       answer: chatMessage,
-      limit: often,
+      limit: changes,
       costs: ['rows', 'receivers'],
     },
     'chat:delete_message': {
       summary: 'Deletes a message of the user. An admin of the chat may delete messages of others.',
       payload: payloads.message,
-      limit: often,
+      limit: changes,
       costs: ['rows', 'receivers'],
     },
     'chat:add_reaction': {
       summary: 'Toggles a reaction of the user on a message.',
       payload: payloads.react,
       answer: chatMessage,
-      limit: often,
+      limit: changes,
       costs: ['receivers', 'details'],
     },
     'chat:pin_message': {
       summary: 'Pins a message for all participants. Every participant may.',
       payload: payloads.message,
-      limit: often,
+      limit: changes,
       costs: ['receivers'],
     },
     'chat:unpin_message': {
       summary: 'Unpins a message. Every participant may.',
       payload: payloads.message,
-      limit: often,
+      limit: changes,
       costs: ['receivers'],
     },
   },
@@ -129,6 +142,7 @@ export const community = defineContract({
   routes: {
     listChats: {
       summary: "Lists the caller's chats, last active first. A page that is not full is the last.",
+      limit: pages,
       caller: 'user',
       method: 'get',
       path: '/api/chats',
@@ -138,6 +152,7 @@ export const community = defineContract({
     },
     openDirectChat: {
       summary: 'Returns the direct chat with another user, and creates it if needed.',
+      limit: direct,
       caller: 'user',
       method: 'post',
       path: '/api/chats/direct',
@@ -148,6 +163,7 @@ export const community = defineContract({
     listMessages: {
       summary:
         'Lists messages in the order they were stored, oldest first: the newest ones, or those before or after a message or time.',
+      limit: pages,
       caller: 'user',
       method: 'get',
       path: '/api/chats/:chatId/messages',
@@ -158,6 +174,7 @@ export const community = defineContract({
     },
     sendMessage: {
       summary: 'Sends a message, as chat:send_message does.',
+      event: 'chat:send_message',
       caller: 'user',
       method: 'post',
       path: '/api/chats/:chatId/messages',

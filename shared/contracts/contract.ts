@@ -1,10 +1,14 @@
 import { z } from 'zod';
 import type { CostName } from './costs.js';
 
-/** How much of one event a caller may send: `points` in each window of `windowMs`. */
+/** How often a caller may send an event or call a route: `points` in each window of `windowMs`. */
 export interface EventLimit {
   readonly points: number;
   readonly windowMs: number;
+  /** Events and routes with the same name count together; absent: each counts on its own. */
+  readonly name?: string;
+  /** A retry of what is stored does not count. Only the service knows that, so it applies the limit instead of the pipeline. */
+  readonly sparesRetries?: boolean;
 }
 
 /** An event that a client sends. */
@@ -77,6 +81,10 @@ export interface Route {
   readonly failures?: Readonly<Record<number, z.ZodType>>;
   /** The body may be a form (`application/x-www-form-urlencoded`) too. */
   readonly takesForm?: boolean;
+  /** The event that does the same: its limit applies, and both count together. */
+  readonly event?: string;
+  /** Of each user, beside the limit over all events and calls. */
+  readonly limit?: EventLimit;
   /** The work that a user pays for, beside the point for the call itself. */
   readonly costs?: readonly CostName[];
   readonly method: 'get' | 'post' | 'put' | 'delete';
@@ -107,6 +115,11 @@ export const defineContract = <const C extends Partial<Contract> & { name: strin
   contract: C,
 ): C & Omit<{ clientEvents: Empty; serverEvents: Empty; routes: Empty }, keyof C> => {
   const routes = Object.entries(contract.routes ?? {}).map(([name, route]) => [name, toGuarded(route)] as const);
+  for (const [name, { event }] of routes) {
+    if (event !== undefined && contract.clientEvents?.[event] === undefined) {
+      throw new Error(`the route ${name} of ${contract.name} names an unknown event`);
+    }
+  }
   return { clientEvents: {}, serverEvents: {}, ...contract, routes: Object.fromEntries(routes) } as never;
 };
 
@@ -121,6 +134,25 @@ function toStrict(schema: z.ZodType): z.ZodType {
   if (schema instanceof z.ZodOptional) return toStrict(schema.unwrap() as z.ZodType).optional();
   return schema instanceof z.ZodObject ? schema.strict() : schema;
 }
+
+/** A limit under the name by which it is counted. */
+export type NamedLimit = EventLimit & { readonly name: string };
+
+/** The limit of an event. */
+export const limitOfEvent = (event: string, { limit }: Pick<ClientEvent, 'limit'>): NamedLimit | undefined =>
+  limit === undefined ? undefined : { name: `event:${event}`, ...limit };
+
+/** The limit of a route: its own, or that of its event. */
+export function limitOfRoute(route: string, { clientEvents, routes, name }: Contract): NamedLimit | undefined {
+  const { event, limit } = routes[route] ?? {};
+  const same = event === undefined ? undefined : clientEvents[event];
+  if (event !== undefined && same !== undefined) return limitOfEvent(event, same);
+  return limit === undefined ? undefined : { name: `route:${name}:${route}`, ...limit };
+}
+
+/** A limit in words. */
+export const describeLimit = ({ points, windowMs }: EventLimit): string =>
+  `At most ${points} of each user in ${windowMs / 1000} s.`;
 
 type Empty = Readonly<Record<never, never>>;
 

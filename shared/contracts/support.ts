@@ -17,6 +17,9 @@ const often = { points: 150, windowMs: 10_000 };
 /** Limit per user for changes that are sent to many users. */
 const seldom = { points: 120, windowMs: 60_000 };
 
+/** Files of each user or visitor. */
+const uploads = { name: 'support:file', points: 20, windowMs: 60_000, sparesRetries: true };
+
 const conversationParams = z.object({ id: objectId });
 const person = z.object({ userId: z.string(), conversationId: z.string(), userName: z.string(), timestamp: isoTime });
 const assigned = z.object({
@@ -63,6 +66,7 @@ export const support = defineContract({
       takesAllArguments: true,
       takesBinary: true,
       answer: supportFile,
+      limit: uploads,
       costs: ['rows', 'receivers'],
     },
     mark_as_read: {
@@ -175,6 +179,7 @@ export const support = defineContract({
   routes: {
     createConversation: {
       summary: 'Makes a conversation, as create_conversation.',
+      event: 'create_conversation',
       caller: 'user',
       method: 'post',
       path: '/api/v1/conversations',
@@ -185,6 +190,7 @@ export const support = defineContract({
     },
     listConversations: {
       summary: "The caller's conversations, as get_conversations.",
+      event: 'get_conversations',
       caller: 'user',
       method: 'get',
       path: '/api/v1/conversations',
@@ -194,6 +200,7 @@ export const support = defineContract({
     },
     listMessages: {
       summary: 'Messages of a conversation, as get_messages.',
+      event: 'get_messages',
       caller: 'user',
       method: 'get',
       path: '/api/v1/conversations/:id/messages',
@@ -204,6 +211,7 @@ export const support = defineContract({
     },
     sendMessage: {
       summary: 'Says something, as send_message.',
+      event: 'send_message',
       caller: 'user',
       method: 'post',
       path: '/api/v1/conversations/:id/messages',
@@ -215,6 +223,7 @@ export const support = defineContract({
     },
     assignConversation: {
       summary: 'Gives a conversation to an agent, as assign_conversation.',
+      event: 'assign_conversation',
       caller: 'user',
       method: 'post',
       path: '/api/v1/conversations/:id/assign',
@@ -225,6 +234,7 @@ export const support = defineContract({
     },
     closeConversation: {
       summary: 'Ends a conversation, as close_conversation.',
+      event: 'close_conversation',
       caller: 'user',
       method: 'post',
       path: '/api/v1/conversations/:id/close',

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { ServerEvent } from '#shared/contracts/contract.js';
+import { describeLimit, type ServerEvent } from '#shared/contracts/contract.js';
 import { describeCosts } from '#shared/contracts/costs.js';
 import type { EventExample } from '#shared/contracts/examples/example.js';
 import type { PublishedContract, PublishedNamespace } from '#shared/contracts/index.js';
@@ -74,7 +74,10 @@ export function createChannels(writer: SchemaWriter) {
           summary: declared.summary,
           messages: add(name, `${event}.request`, messageOf.request(event, declared, example)),
           reply: { channel, messages: add(name, `${event}.answer`, answer) },
-          ...securityOf(declared.scopes ?? scopes, describeCosts(declared.costs)),
+          ...securityOf(declared.scopes ?? scopes, [
+            declared.limit && describeLimit(declared.limit),
+            describeCosts(declared.costs),
+          ]),
         };
       }
       for (const [event, declared] of Object.entries(serverEvents))
@@ -109,9 +112,9 @@ interface NamedExample {
 
 const isSame = (message: Part | undefined, text: string): boolean => JSON.stringify(message) === text;
 
-function securityOf(scopes: readonly string[] | undefined, costs?: string): Part {
+function securityOf(scopes: readonly string[] | undefined, limits: readonly (string | undefined)[] = []): Part {
   const access = scopes === undefined ? [] : [`The token needs ${toScopes(scopes)}.`];
-  const description = [...access, ...(costs === undefined ? [] : [costs])].join(' ');
+  const description = [...access, ...limits.filter((limit) => limit !== undefined)].join(' ');
   return {
     ...(description === '' ? {} : { description }),
     ...(scopes === undefined ? {} : { security: [{ $ref: '#/components/securitySchemes/token' }] }),

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Contract, Route } from '#shared/contracts/contract.js';
+import { type Contract, describeLimit, limitOfRoute, type Route } from '#shared/contracts/contract.js';
 import { describeCosts } from '#shared/contracts/costs.js';
 import type { RouteExample } from '#shared/contracts/examples/example.js';
 import { publishedContracts, wireVersion } from '#shared/contracts/index.js';
@@ -61,7 +61,7 @@ function toOperation(writer: SchemaWriter, { name, route, contract, example }: O
     operationId: `${tag}.${name}`,
     tags: [tag],
     summary: route.summary,
-    ...descriptionOf(route),
+    ...descriptionOf(name, contract),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(route.body === undefined ? {} : { requestBody: toRequestBody(writer, route, example.body) }),
     ...securityOf(route),
@@ -74,9 +74,11 @@ function toOperation(writer: SchemaWriter, { name, route, contract, example }: O
   };
 }
 
-function descriptionOf({ costs }: Route) {
-  const description = describeCosts(costs);
-  return description === undefined ? {} : { description };
+function descriptionOf(name: string, contract: Contract) {
+  const limit = limitOfRoute(name, contract);
+  const parts = [limit && describeLimit(limit), describeCosts(contract.routes[name]?.costs)];
+  const description = parts.filter((part) => part !== undefined).join(' ');
+  return description === '' ? {} : { description };
 }
 
 function securityOf({ caller }: Route) {

@@ -1,6 +1,15 @@
 import type { Request, Response } from 'express';
 import type { z } from 'zod';
-import type { AnswerOf, ClientEvent, Contract, PayloadOf, Route, TextAnswer } from '#shared/contracts/contract.js';
+import {
+  type AnswerOf,
+  type ClientEvent,
+  type Contract,
+  limitOfRoute,
+  type NamedLimit,
+  type PayloadOf,
+  type Route,
+  type TextAnswer,
+} from '#shared/contracts/contract.js';
 import type { Principal } from '../auth/principal.js';
 import type { Handshake } from '../auth/token-sources.js';
 import type { GatewayError } from '../errors.js';
@@ -131,6 +140,8 @@ export interface RouteOptions<Failure = unknown> {
 /** A route and its handler. */
 export interface MountedRoute extends RouteOptions {
   readonly route: Route;
+  /** Of each user, beside the limit over all events and calls. */
+  readonly limit: NamedLimit | undefined;
   readonly handle: (call: never) => Promise<unknown>;
 }
 
@@ -192,6 +203,6 @@ export function mountRoutes<C extends Contract>(
     if (route.caller === 'site' && options.authorize === undefined) {
       throw new Error(`the site route ${name} of ${contract.name} has no authentication`);
     }
-    return { ...options, route, handle };
+    return { ...options, route, handle, limit: limitOfRoute(name, contract) };
   });
 }

@@ -1,3 +1,4 @@
+import type { NamedLimit } from '#shared/contracts/contract.js';
 import { type Amounts, pointsOf } from '#shared/contracts/costs.js';
 import type { Principal } from '../auth/principal.js';
 import type { Limit, RateLimiter } from './rate-limit.js';
@@ -7,8 +8,8 @@ const NAME = 'events';
 
 /** Limits the work that callers cause, over sockets, REST and nodes together. */
 export interface Work {
-  /** Counts one event or call. @throws GatewayError `RATE_LIMITED` */
-  begin(payer: string): Promise<void>;
+  /** Counts one event or call. @param own its own limit @throws GatewayError `RATE_LIMITED` */
+  begin(payer: string, own?: NamedLimit): Promise<void>;
   /**
    * Pays for work before it is done. Work of less than a point is free, and needs no request to Redis. Callers without an
    * identity have no such work.
@@ -21,7 +22,10 @@ export interface Work {
 
 /** @param limit points of one payer in each window */
 export const createWork = (limiter: RateLimiter, limit: Limit): Work => ({
-  begin: (payer) => limiter.consume(NAME, payer, limit),
+  async begin(payer, own) {
+    await limiter.consume(NAME, payer, limit);
+    if (own !== undefined && own.sparesRetries !== true) await limiter.consume(own.name, payer, own);
+  },
   async pay(principal, amounts) {
     const points = pointsOf(amounts);
     const key = payerOf(principal);

@@ -1,3 +1,4 @@
+import { limitOfEvent } from '#shared/contracts/contract.js';
 import type { ExpiryWatch } from '../auth/expiry.js';
 import type { Principal } from '../auth/principal.js';
 import { ensureScope } from '../auth/scope.js';
@@ -9,7 +10,6 @@ import { UnreadArguments } from '../library-internals/packet-decoder.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
-import type { RateLimiter } from '../realtime/rate-limit.js';
 import type { Traffic } from '../realtime/traffic.js';
 import { payerOf, type Work } from '../realtime/work.js';
 import type { GatewaySocket, SocketState } from '../sockets/socket.js';
@@ -27,7 +27,6 @@ interface Dependencies {
   eventTimeoutMs: number;
   logger: Logger;
   metrics: Metrics;
-  limiter: RateLimiter;
   work: Work;
   userAuth: UserAuth;
   expiry: ExpiryWatch;
@@ -48,7 +47,7 @@ export function createDispatch(
   { namespaces, mounts }: { namespaces: readonly Namespace[]; mounts: readonly Mount[] },
   dependencies: Dependencies,
 ): Dispatch {
-  const { clock, eventTimeoutMs, logger, metrics, limiter, work, userAuth, expiry, traffic } = dependencies;
+  const { clock, eventTimeoutMs, logger, metrics, work, userAuth, expiry, traffic } = dependencies;
   const tables = new Map(namespaces.map((namespace) => [namespace.name, toTable(namespace, mounts)]));
 
   const contextOf = (socket: GatewaySocket): EventContext => ({
@@ -79,10 +78,9 @@ export function createDispatch(
     const state = socket.data;
     const caller = callerOf(state);
     if (state.inFlight > IN_FLIGHT_MAX) throw new GatewayError('RATE_LIMITED', { retryAfterMs: 1000 });
-    await work.begin(caller);
+    await work.begin(caller, entry && limitOfEvent(name, entry.event));
     if (entry === undefined) throw new GatewayError('NOT_FOUND');
     const { event } = entry;
-    if (event.limit !== undefined) await limiter.consume(`event:${name}`, caller, event.limit);
 
     readArguments(call);
     const { args } = call;

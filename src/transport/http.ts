@@ -139,7 +139,7 @@ const BACKEND_ELEMENTS_MAX = 200_000;
 
 /** Authenticates, reads, parses, handles, answers; measures all of it. */
 function toRequestHandler(mounted: MountedRoute, dependencies: Dependencies & { readBody: ReadBody }): RequestHandler {
-  const { route, handle, toFailure = toRequestFailure } = mounted;
+  const { route, limit, handle, toFailure = toRequestFailure } = mounted;
   const ofBackend = (request: express.Request) => {
     dependencies.ensureApiKey(request);
     return anonymous;
@@ -147,7 +147,7 @@ function toRequestHandler(mounted: MountedRoute, dependencies: Dependencies & { 
   // A call of a user counts as an event, so that REST is no way around the limit.
   const ofUser = async (request: express.Request, known: Promise<Principal>) => {
     const principal = await known;
-    await dependencies.work.begin(payerOf(principal) ?? `address:${request.ip}`);
+    await dependencies.work.begin(payerOf(principal) ?? `address:${request.ip}`, limit);
     return principal;
   };
   const authenticate = (request: express.Request): Principal | Promise<Principal> => {

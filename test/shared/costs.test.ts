@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { limitOfEvent, limitOfRoute } from '#shared/contracts/contract.js';
 import { amountsOfConversation, amountsOfMessage, costs, describeCosts, pointsOf } from '#shared/contracts/costs.js';
 import { publishedContracts } from '#shared/contracts/index.js';
 import { projectDirectory } from '../support/script.js';
@@ -37,6 +38,31 @@ describe('the contract of each event and each route of users', () => {
   test('names each kind of work once', () => {
     const repeated = operations.filter(({ costs }) => new Set(costs).size < costs.length);
     expect(repeated).toEqual([]);
+  });
+});
+
+describe('the route that does the same as an event', () => {
+  const doors = publishedContracts.flatMap(({ contract }) =>
+    Object.entries(contract.routes).flatMap(([name, { event, costs }]) =>
+      event === undefined ? [] : [{ name, contract, event, costs, same: contract.clientEvents[event] }],
+    ),
+  );
+
+  test.each(doors)('has the limit and the costs of $event: $name', ({ name, contract, event, costs, same }) => {
+    expect(limitOfRoute(name, contract)).toEqual(same && limitOfEvent(event, same));
+    expect(costs).toEqual(same?.costs);
+  });
+
+  test('is named where routes of users exist', () => {
+    expect(doors.map(({ contract, name }) => `${contract.name} ${name}`)).toEqual([
+      'community sendMessage',
+      'support createConversation',
+      'support listConversations',
+      'support listMessages',
+      'support sendMessage',
+      'support assignConversation',
+      'support closeConversation',
+    ]);
   });
 });
 

@@ -1,5 +1,11 @@
 import type { z } from 'zod';
-import type { ClientEvent, Contract, Route, ServerEvent } from '#shared/contracts/contract.js';
+import {
+  type ClientEvent,
+  type Contract,
+  limitOfRoute,
+  type Route,
+  type ServerEvent,
+} from '#shared/contracts/contract.js';
 import type { EventExample, RouteExample } from '#shared/contracts/examples/example.js';
 import type { PublishedContract } from '#shared/contracts/index.js';
 import { toShown, toSuccessExample } from '../examples.js';
@@ -77,6 +83,7 @@ export function createEntries({ toSchema }: SchemaWriter) {
   }
 
   function ofRoute(contract: Contract, name: string, route: Route, example: RouteExample = {}): Entry {
+    const limit = limitOfRoute(name, contract);
     const method = route.method.toUpperCase();
     return toEntry(method, {
       id: `${contract.name}.${name}`,
@@ -86,6 +93,7 @@ export function createEntries({ toSchema }: SchemaWriter) {
       facts: [
         fact('called by', CALLERS[route.caller ?? 'backend']),
         route.status !== undefined && route.status !== 200 ? fact('status', String(route.status)) : undefined,
+        limit && fact('limit', toLimit(limit)),
         route.caller === 'user' ? toCost(route.costs) : undefined,
         route.takesForm === true ? html`<li>the body may be a form</li>` : undefined,
       ],

@@ -15,10 +15,8 @@ import {
 } from '../shared/index.js';
 import { chatNotFound } from './access.js';
 import type { ChatLists, WireChat } from './lists.js';
-import type { RateLimits } from './rate-limits.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock'> {
-  rateLimits: RateLimits;
   authentication: Authentication;
   people: People;
   lists: ChatLists;
@@ -30,7 +28,7 @@ const ATTEMPTS = 3;
  * Opens the chat of two users. The unique key of the pair keeps it single, for repeated and concurrent calls on any node.
  * A direct chat of another service gets its key when it is first opened.
  */
-export function createDirect({ models, clock, rateLimits, authentication, people, lists }: Dependencies) {
+export function createDirect({ models, clock, authentication, people, lists }: Dependencies) {
   const find = async (pair: Pair): Promise<Chat | null> => {
     const both = { $and: [...pair.ids.map((participants) => ({ participants })), { participants: { $size: 2 } }] };
     const keyed = await models.Chat.findOne({ directKey: equalText(pair.key), ...both }).lean<Chat>();
@@ -71,7 +69,6 @@ export function createDirect({ models, clock, rateLimits, authentication, people
   };
 
   return async (principal: Principal, participantId: string): Promise<WireChat> => {
-    await rateLimits.consume('direct', principal);
     const [caller, other] = await Promise.all([authentication.userOf(principal), people.find(participantId)]);
     if (other === undefined) throw new ChatError('NOT_FOUND', 'User not found');
     if (other.id === caller.id) throw invalid('participantId', 'must be another user');

@@ -113,7 +113,6 @@ export function createGroups(dependencies: Dependencies) {
 
     /** Online members, including the caller. Users who came online last are found first. */
     async getOnline(principal: Principal, { groupType, limit }: { groupType: GroupType; limit: number }) {
-      await rateLimits.consume('members', principal);
       const caller = await ensureMember(principal, groupType);
       const blocked = await blocks.all(caller._id, caller.blocked);
       const users: (PersonPresence & { userName: string })[] = [];

@@ -114,7 +114,6 @@ export function createLists({ models, clock, rateLimits, authentication, summari
 
   return {
     async page(principal: Principal, { before, limit }: PageQuery): Promise<WireChat[]> {
-      await rateLimits.consume('page', principal);
       await rateLimits.pay(principal, { rows: limit });
       const viewer = { ...(await authentication.userOf(principal)), principal };
       const place = await findPlace(viewer._id, before);

@@ -23,7 +23,6 @@ export function createPins({ models, clock, access, rateLimits, publisher }: Dep
   return {
     /** Idempotent. @throws ChatError `CONFLICT` for too many pinned messages */
     async pin(principal: Principal, ref: MessageRef): Promise<void> {
-      await rateLimits.consume('change', principal);
       const opened = await access.openMessageToSpeak(principal, ref);
       await rateLimits.pay(principal, { receivers: opened.chat.participants.length });
       const { caller, chat, message } = opened;
@@ -42,7 +41,6 @@ export function createPins({ models, clock, access, rateLimits, publisher }: Dep
 
     /** Idempotent. */
     async unpin(principal: Principal, ref: MessageRef): Promise<void> {
-      await rateLimits.consume('change', principal);
       const opened = await access.openMessageToSpeak(principal, ref);
       await rateLimits.pay(principal, { receivers: opened.chat.participants.length });
       const { caller, chat, message } = opened;

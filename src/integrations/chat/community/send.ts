@@ -55,7 +55,7 @@ export function createSend(dependencies: Dependencies) {
     const find = ({ caller, chat }: ChatAccess) =>
       log.findStored({ chat: chat._id, sender: caller._id, ...keyOf(draft) });
     try {
-      await rateLimits.consume('send', principal);
+      await rateLimits.consumeMessage(principal);
     } catch (limited) {
       if (draft.clientMessageId == null) throw limited;
       const opened = await access.open(principal, draft.chatId);
@@ -71,7 +71,7 @@ export function createSend(dependencies: Dependencies) {
     } catch (refusal) {
       const stored = await find(opened);
       if (stored === null) throw refusal;
-      await rateLimits.refund('send', principal);
+      await rateLimits.refundMessage(principal);
       return { ...opened, stored };
     }
   };
@@ -81,7 +81,7 @@ export function createSend(dependencies: Dependencies) {
     const newest = { position: chat.lastPosition ?? 0, at: chat.lastMessageAt };
     const stored = await log.add({ message, parent: chat._id.toHexString(), newest, sender: caller.id });
     if (!stored.isNew) {
-      await rateLimits.refund('send', principal);
+      await rateLimits.refundMessage(principal);
       await rateLimits.settle(principal, { paid: amountsOfMessage(chat.participants.length), done: {} });
     }
     return stored;

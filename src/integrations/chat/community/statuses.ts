@@ -105,7 +105,6 @@ export function createStatuses(dependencies: Dependencies) {
     look,
 
     async update(principal: Principal, presenceStatus: Status['presenceStatus']): Promise<PersonPresence> {
-      await rateLimits.consume('status', principal);
       const caller = await authentication.userOf(principal);
       const key = `status ${caller.id}`;
       // A delayed event reads it itself.

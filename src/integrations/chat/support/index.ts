@@ -74,7 +74,7 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
     mounts: [
       mountEvents(support, createHandlers(services), { namespaces: [chatNamespace], replyFormat: supportReplyFormat }),
     ],
-    routes: mountRoutes(support, createRoutes(services, context.limiter), {
+    routes: mountRoutes(support, createRoutes(services), {
       authenticate: authentication.authenticateRequest,
       toFailure: toRequestFailure,
     }),

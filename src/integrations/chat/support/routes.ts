@@ -1,25 +1,19 @@
 import { pipeline } from 'node:stream/promises';
 import type { Response } from 'express';
-import { support } from '#shared/contracts/support.js';
+import type { support } from '#shared/contracts/support.js';
 import type { RouteHandlers } from '../../../framework/integration.js';
-import type { RateLimiter } from '../../../realtime/rate-limit.js';
 import { toDisposition } from './file-name.js';
 import type { Download } from './files.js';
-import { ownRoomOf, toIdentity } from './people.js';
 import type { SupportServices } from './service.js';
 
 /** Default page size. */
 const PAGE = 50;
 
 /** The routes of the support chat. They use the same services as the events. */
-export const createRoutes = (services: SupportServices, limiter: RateLimiter): RouteHandlers<typeof support> => {
+export const createRoutes = (services: SupportServices): RouteHandlers<typeof support> => {
   const { send, messages, conversations, assignment, files } = services;
   return {
-    createConversation: async ({ principal, body }) => {
-      const { limit } = support.clientEvents.create_conversation;
-      await limiter.consume('event:create_conversation', ownRoomOf(toIdentity(principal)), limit);
-      return conversations.create(principal, body);
-    },
+    createConversation: ({ principal, body }) => conversations.create(principal, body),
     listConversations: ({ principal, query }) =>
       conversations.list(principal, { ...query, limit: Number(query.limit ?? PAGE) }),
     listMessages: ({ principal, params, query }) =>

@@ -1,3 +1,4 @@
+import { support } from '#shared/contracts/support.js';
 import type { Context } from '../../../framework/context.js';
 import type { ChatServices } from '../shared/index.js';
 import { createAccess } from './access.js';
@@ -15,8 +16,7 @@ import { createRoom } from './room.js';
 import { createSend } from './send.js';
 import { createConversationTyping } from './typing.js';
 
-/** Rate limit of uploads, in files of the largest size. */
-const UPLOADS = { points: 20, windowMs: 60_000 };
+const { limit: uploads } = support.clientEvents.file_upload;
 
 /** The services of the support chat, used by events and routes. */
 export type SupportServices = ReturnType<typeof createSupportServices>;
@@ -58,7 +58,7 @@ export function createSupportServices(context: Context, { authentication, people
       findStored,
       access,
       authentication,
-      meter: createMeter(limiter, 'support:file', UPLOADS),
+      meter: createMeter(limiter, uploads.name, uploads),
       work,
       store: files,
       send,

@@ -143,3 +143,22 @@ test('what a user does by REST counts as what they do over sockets', async () =>
   expect((await call(ann, 'POST', '/conversations', {})).json).toMatchObject({ code: 'RATE_LIMITED' });
   expect(await a.ask('create_conversation', {})).toMatchObject({ code: 'RATE_LIMITED' });
 });
+
+test.each([
+  ['assign', 'assign_conversation', { agentId: 'aaaaaaaaaaaaaaaaaaaaaaaa' }],
+  ['close', 'close_conversation', {}],
+])('POST /conversations/:id/%s and %s count together', async (path, event, data) => {
+  const [ann] = await stage.people('Ann');
+  const a = await openChat(stage, ann);
+  const conversationId = 'bbbbbbbbbbbbbbbbbbbbbbbb';
+  const calls = Array.from({ length: 75 }, () => call(ann, 'POST', `/conversations/${conversationId}/${path}`, data));
+  const events = Array.from({ length: 75 }, () => a.ask(event, { conversationId, ...data }));
+  const codes = [
+    ...(await Promise.all(calls)).map(({ json }) => json.code),
+    ...(await Promise.all(events)).map(({ code }) => code),
+  ];
+  expect(new Set(codes)).toEqual(new Set(['NOT_FOUND']));
+  const over = await call(ann, 'POST', `/conversations/${conversationId}/${path}`, data);
+  expect([over.status, over.json.code]).toEqual([429, 'RATE_LIMITED']);
+  expect(await a.ask(event, { conversationId, ...data })).toMatchObject({ code: 'RATE_LIMITED' });
+});
