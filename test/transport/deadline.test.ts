@@ -20,7 +20,7 @@ test('an event that is never handled is answered with UNAVAILABLE in time, one w
     {
       ...{ clock, eventTimeoutMs: 1000, metrics: createMetrics() },
       logger: createLogger({ level: 'silent', isPretty: false }),
-      limiter: { consume: async () => undefined },
+      traffic: { isWatched: false, received: () => undefined },
       work: { begin: async () => undefined },
       userAuth: { ensureCurrent: () => undefined },
       expiry: {},
