@@ -9,6 +9,8 @@ import {
   rangesAfter,
   rangesBefore,
   readRanges,
+  type Sort,
+  sortWithin,
 } from '../../platform/mongo/keyset.js';
 import { ensureAccess } from './access.js';
 import type { ConversationDependencies } from './dependencies.js';
@@ -171,10 +173,10 @@ async function readNewer(
 async function readMessages(
   { messages, messageModel }: Pick<ConversationKind, 'messages' | 'messageModel'>,
   conversation: string,
-  { range, ...options }: { range: Range; sort: Record<string, 1 | -1>; limit: number; skip: number },
+  { range, sort, ...bounds }: { range: Range; sort: Sort; limit: number; skip: number },
 ): Promise<StoredMessage[]> {
   const own = { conversation_id: new Types.ObjectId(conversation) };
   const filter = { $and: [own, range] };
-  const found = await messages.collection.find(filter, options).toArray();
+  const found = await messages.collection.find(filter, { ...bounds, sort: sortWithin(range, sort) }).toArray();
   return found.map((message) => readDocument(messageModel, message)) as unknown as StoredMessage[];
 }

@@ -69,6 +69,22 @@ export async function readRanges<T>(
   return found;
 }
 
+/** A sort of the driver. */
+export type Sort = Readonly<Record<string, 1 | -1>>;
+
+/**
+ * The sort within a range, without the fields that the range bounds to one value. MongoDB merges the reads of several ids
+ * only in the order of the index fields behind all fields that are bounded to values, and sorts in memory otherwise.
+ */
+export const sortWithin = (range: Range, sort: Sort): Sort =>
+  Object.fromEntries(Object.entries(sort).filter(([field]) => !isOneValue(range[field])));
+
+/** Whether a condition is an equality. Null is none: several stored values are equal to it. */
+function isOneValue(condition: unknown): boolean {
+  if (typeof condition !== 'object' || condition === null) return condition !== undefined && condition !== null;
+  return Object.getPrototypeOf(condition) !== Object.prototype || '$eq' in condition;
+}
+
 /** A list ordered by one field and `_id`, with an index that ends in these two. */
 export interface KeysetList {
   /** Equality conditions on the preceding fields of the index, and other filters. */
@@ -98,14 +114,14 @@ export async function readAfter<T>(
 ): Promise<T[]> {
   const isDescending = direction === 'descending';
   const order = isDescending ? -1 : 1;
-  const options = {
-    sort: { [field]: order, _id: order },
-    ...(projection === undefined ? {} : { projection }),
-  } as const;
+  const sort: Sort = { [field]: order, _id: order };
+  const options = projection === undefined ? {} : { projection };
   const toRanges = isDescending ? rangesAfter : rangesBefore;
   const ranges = place === undefined ? [{}] : toRanges([field, '_id'], [place.value, place._id]);
   const found = await readRanges(ranges, limit, (range, bounds) =>
-    collection.find({ ...base, ...range }, { ...options, limit: bounds.limit }).toArray(),
+    collection
+      .find({ ...base, ...range }, { ...options, sort: sortWithin(range, sort), limit: bounds.limit })
+      .toArray(),
   );
   return found as unknown[] as T[];
 }
