@@ -67,7 +67,7 @@ test('a sharded cluster refuses no query', () => {
   expect(without).toEqual(Object.keys(UNSHARDED));
 });
 
-// `npx vitest run test/queries -u` writes the table anew.
+// `npx vitest run test/queries --update=true` writes the table anew.
 test('the table of queries matches the queries that were sent', async () => {
   await expect(toTable(rows, toShardKeys(rows, indexes))).toMatchFileSnapshot('queries.md');
 });
