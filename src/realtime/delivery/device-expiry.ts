@@ -74,19 +74,16 @@ export class DeviceExpiry {
   async #remove(recipient: KeyedRecipient, device: StoredDevice): Promise<void> {
     const { mailboxes, log, clock } = this.#dependencies;
     const { id, seenAt } = device;
-    // First, and whether something waits or not: from now on the device misses what is sent.
-    await mailboxes.flagResync({ recipient, deviceId: id });
     const last = await log.readLast(recipient.key);
     const filter = toPendingFilter(device, { recipient: recipient.key, now: clock.now() });
     const pending = await log.collection.findOne(filter, { projection: { _id: 1 } });
     const expiration = pending && toExpiration(device, last, { reason: 'device', now: clock.now() });
-    const { modifiedCount } = await mailboxes.collection.updateOne(same(recipient, device), {
+    // Flagged whether something waits or not: from now on the device misses what is sent.
+    await mailboxes.updateWithLoss(id, same(recipient, device), {
       $pull: { devices: { id, seenAt } },
       $max: { start: last },
       ...(expiration && toExpirationUpdate(expiration)),
-    } as never);
-    const isBack = modifiedCount === 0;
-    if (isBack) await mailboxes.clearResync({ recipient, deviceId: id });
+    });
   }
 
   #isHere(recipient: KeyedRecipient, { id }: StoredDevice): boolean {

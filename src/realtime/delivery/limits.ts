@@ -77,12 +77,11 @@ export class QueueLimits {
     const known = devices.find(({ id }) => id === device.deviceId);
     const excess = known && (await this.#lastExcess(known, device.recipient));
     if (excess === undefined) return known;
-    const trimmed = await this.#mailboxes.change(device, (stored) => ({
+    return this.#mailboxes.change(device, (stored) => ({
       ...withAckedThrough(stored, excess),
       expiration: toExpiration(stored, excess, { reason: 'overflow', now: this.#clock.now() }),
+      needsResync: true,
     }));
-    await this.#mailboxes.flagResync(device);
-    return trimmed;
   }
 
   /**

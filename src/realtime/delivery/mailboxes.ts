@@ -67,6 +67,8 @@ export interface DeviceChange {
   readonly start?: number;
   readonly sent?: Readonly<Record<string, number>>;
   readonly expiration?: StoredExpiration;
+  /** The device loses messages by it, and is to be told. Stored with the loss, so that no crash comes between. */
+  readonly needsResync?: boolean;
 }
 
 /** The mailboxes in the database: one document for each recipient who ever had a device. */
@@ -90,10 +92,19 @@ export class Mailboxes {
 
   /** Flags a device that lost messages, so that it gets `_resync` when it connects next. */
   async flagResync({ recipient, deviceId }: Device): Promise<void> {
-    const unflagged = { _id: recipient.key as never, resyncFlags: { $ne: deviceId as never } };
-    const hasRoom = { ...unflagged, [LAST_FLAG]: { $exists: false } };
-    const { matchedCount } = await this.collection.updateOne(hasRoom, { $push: { resyncFlags: deviceId } } as never);
-    if (matchedCount === 0) await this.collection.updateOne(unflagged, { $set: { flagsUnknownDevices: true } });
+    await this.updateWithLoss(deviceId, { _id: recipient.key, resyncFlags: { $ne: deviceId } }, {});
+  }
+
+  /**
+   * Applies an update by which a device loses messages, and flags it in the same write: no crash and no connect comes between,
+   * and of several nodes that do it at once, one does both.
+   */
+  async updateWithLoss(deviceId: string, filter: object, update: object): Promise<void> {
+    const hasRoom = { ...filter, [LAST_FLAG]: { $exists: false } };
+    const flagged = { ...update, $addToSet: { resyncFlags: deviceId } };
+    const { matchedCount } = await this.collection.updateOne(hasRoom, flagged as never);
+    if (matchedCount > 0) return;
+    await this.collection.updateOne(filter, { ...update, $set: { flagsUnknownDevices: true } } as never);
   }
 
   /** Atomically clears the resync flag of a device. @returns whether this call cleared it */
@@ -104,7 +115,8 @@ export class Mailboxes {
   }
 
   /** The write that changes a device unless another write was faster, for a bulk write. */
-  toUpdate({ recipient, deviceId }: Device, revision: number, { acked, start, sent, expiration }: DeviceChange) {
+  toUpdate({ recipient, deviceId }: Device, revision: number, change: DeviceChange) {
+    const { acked, start, sent, expiration, needsResync } = change;
     return {
       updateOne: {
         filter: { _id: recipient.key as never, devices: { $elemMatch: { id: deviceId, revision } } },
@@ -116,6 +128,8 @@ export class Mailboxes {
           },
           $inc: { 'devices.$.revision': 1 },
           ...(expiration !== undefined && toExpirationUpdate(expiration)),
+          // Known devices are few, so they do not count against the limit of flags.
+          ...(needsResync === true && { $addToSet: { resyncFlags: deviceId } }),
         },
       },
     };

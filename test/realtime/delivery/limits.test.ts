@@ -29,7 +29,6 @@ function createQueue() {
       state.trimmed += 1;
       return device;
     },
-    flagResync: async () => undefined,
   };
   const limits = new QueueLimits({
     ...{ mailboxes, log: { collection }, clock: systemClock, max: MAX },
