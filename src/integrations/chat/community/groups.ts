@@ -6,6 +6,7 @@ import type { User } from '#shared/models/user.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
 import type { Coalescer } from '../../../platform/coalescer.js';
+import { createKeyedMutex } from '../../../platform/keyed-mutex.js';
 import { rooms } from '../../../realtime/rooms.js';
 import { type Authentication, type Blocks, ChatError, nameOf, type UserCaller } from '../shared/index.js';
 import type { ActiveViewers } from './active-viewers.js';
@@ -13,7 +14,7 @@ import type { Publisher } from './publisher.js';
 import type { RateLimits } from './rate-limits.js';
 import { type PersonPresence, toPersonPresence } from './statuses.js';
 
-interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger' | 'presence' | 'emitter'> {
+interface Dependencies extends Pick<Context, 'models' | 'clock' | 'config' | 'logger' | 'presence' | 'emitter'> {
   blocks: Blocks;
   rateLimits: RateLimits;
   activeViewers: ActiveViewers;
@@ -34,6 +35,8 @@ interface Here {
 
 type GroupEvent = 'group:user_joined' | 'group:user_left';
 
+type Move = (caller: UserCaller) => Promise<void>;
+
 /** The name of a group among the chats of the active viewers. */
 const placeOf = (type: GroupType): string => `group:${type}`;
 
@@ -45,8 +48,9 @@ const CHUNK = 500;
 
 /** The groups of the community. Membership is stored in the user, and read again for each event. */
 export function createGroups(dependencies: Dependencies) {
-  const { models, clock, logger, presence, emitter, rateLimits, blocks } = dependencies;
+  const { models, clock, config, logger, presence, emitter, rateLimits, blocks } = dependencies;
   const { activeViewers, coalescer, authentication, publisher } = dependencies;
+  const mutex = createKeyedMutex({ clock, waitMs: config.sockets.turnWaitMs });
 
   const ensureMember = async (principal: Principal, type: GroupType): Promise<UserCaller> => {
     const caller = await authentication.userOf(principal);
@@ -80,11 +84,17 @@ export function createGroups(dependencies: Dependencies) {
     }
   };
 
-  /** @param move the socket joins or leaves the group; called when the notification is paid for */
-  const change = async (
+  /**
+   * In the order in which the socket asked, so that it ends where it asked last.
+   * @param move the socket joins or leaves the group; called when the notification is paid for
+   */
+  const change = (here: Here, to: { type: GroupType; event: GroupEvent }, move: Move): Promise<void> =>
+    mutex.run([`${here.socketId} ${to.type}`], () => changeNow(here, to, move));
+
+  const changeNow = async (
     { principal }: Here,
     { type, event }: { type: GroupType; event: GroupEvent },
-    move: (caller: UserCaller) => Promise<void>,
+    move: Move,
   ): Promise<void> => {
     const caller = await ensureMember(principal, type);
     const key = `group ${type} ${caller.id}`;

@@ -1,6 +1,7 @@
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
 import type { Coalescer } from '../../../platform/coalescer.js';
+import { createKeyedMutex } from '../../../platform/keyed-mutex.js';
 import { rooms } from '../../../realtime/rooms.js';
 import type { Typing } from '../shared/index.js';
 import type { ChatAccess, ChatsAccess } from './access.js';
@@ -8,7 +9,7 @@ import type { ActiveViewers } from './active-viewers.js';
 import type { Publisher } from './publisher.js';
 import type { RateLimits } from './rate-limits.js';
 
-interface Dependencies extends Pick<Context, 'models' | 'clock' | 'logger'> {
+interface Dependencies extends Pick<Context, 'models' | 'clock' | 'config' | 'logger'> {
   access: ChatsAccess;
   rateLimits: RateLimits;
   coalescer: Coalescer;
@@ -32,7 +33,13 @@ type MoveEvent = 'chat:user_joined' | 'chat:user_left';
 
 /** Joins, leaves and typing events: sent only to active viewers of a chat. */
 export function createRoom(dependencies: Dependencies) {
-  const { models, clock, logger, access, rateLimits, coalescer, publisher, activeViewers, typing } = dependencies;
+  const { models, clock, config, logger, access, rateLimits, coalescer, publisher, activeViewers, typing } =
+    dependencies;
+  const mutex = createKeyedMutex({ clock, waitMs: config.sockets.turnWaitMs });
+
+  /** In the order in which the socket asked, so that it ends where it asked last. */
+  const inOrder = (socketId: string, chatId: string, move: () => Promise<void>): Promise<void> =>
+    mutex.run([`${socketId} ${chatId.toLowerCase()}`], move);
 
   const publishOthers = (opened: Opened, event: string, more: object = {}): void => {
     const payload = { chatId: opened.chat._id.toHexString(), userId: opened.caller.id, ...more };
@@ -83,24 +90,26 @@ export function createRoom(dependencies: Dependencies) {
     });
 
   return {
-    async join({ principal, socketId, leave }: Here, chatId: string): Promise<void> {
-      const opened = await access.open(principal, chatId);
-      await payForNews(principal, opened);
-      const id = opened.chat._id.toHexString();
-      leave(rooms.chatLeft(id));
-      await activeViewers.enter({ socketId, userId: opened.caller.id }, id);
-      await offer(principal, opened, 'chat:user_joined');
-    },
+    join: ({ principal, socketId, leave }: Here, chatId: string): Promise<void> =>
+      inOrder(socketId, chatId, async () => {
+        const opened = await access.open(principal, chatId);
+        await payForNews(principal, opened);
+        const id = opened.chat._id.toHexString();
+        leave(rooms.chatLeft(id));
+        await activeViewers.enter({ socketId, userId: opened.caller.id }, id);
+        await offer(principal, opened, 'chat:user_joined');
+      }),
 
-    async leave({ principal, socketId, enter }: Here, chatId: string): Promise<void> {
-      const opened = await access.open(principal, chatId);
-      await payForNews(principal, opened);
-      const id = opened.chat._id.toHexString();
-      typing.stop(socketId, id);
-      await activeViewers.leave({ socketId, userId: opened.caller.id }, id);
-      enter(rooms.chatLeft(id));
-      await offer(principal, opened, 'chat:user_left');
-    },
+    leave: ({ principal, socketId, enter }: Here, chatId: string): Promise<void> =>
+      inOrder(socketId, chatId, async () => {
+        const opened = await access.open(principal, chatId);
+        await payForNews(principal, opened);
+        const id = opened.chat._id.toHexString();
+        typing.stop(socketId, id);
+        await activeViewers.leave({ socketId, userId: opened.caller.id }, id);
+        enter(rooms.chatLeft(id));
+        await offer(principal, opened, 'chat:user_left');
+      }),
 
     /** Idempotent; extends the time. */
     async startTyping({ principal, socketId }: Here, chatId: string): Promise<void> {
