@@ -16,13 +16,13 @@ const shortText = z
 
 /**
  * A stored key that a caller chooses: 1–64 characters. BSON forbids NUL in keys, drivers interpret `$ref`, `$id` and `$db`
- * as a reference to another document, and lone surrogates would make two keys equal.
+ * as a reference to another document and `_bsontype` as a value of BSON, and lone surrogates would make two keys equal.
  */
 export const storedKey = z
   .string()
   .min(1)
   .max(64)
-  .regex(/^(?!\$(?:ref|id|db)$)[^\0]*$/)
+  .regex(/^(?!(?:\$(?:ref|id|db)|_bsontype)$)[^\0]*$/)
   .refine((key) => !/\p{Surrogate}/u.test(key));
 
 /** An opaque id, issued by the platform. */

@@ -28,7 +28,7 @@ const metadata = z
       fields.length <= METADATA_MAX &&
       fields.every(([name, held]) => storedKey.safeParse(name).success && metadataValue.safeParse(held).success)
     );
-  }, `must be an object of at most ${METADATA_MAX} fields that hold short text, numbers or booleans, with keys of 1 to 64 characters, without NUL, and none of $ref, $id, $db`)
+  }, `must be an object of at most ${METADATA_MAX} fields that hold short text, numbers or booleans, with keys of 1 to 64 characters, without NUL, and none of $ref, $id, $db, _bsontype`)
   .meta({
     type: 'object',
     maxProperties: METADATA_MAX,

@@ -23,6 +23,7 @@ test.each([
   ['is NUL', '\0'],
   ['begins a reference to another document', '$ref'],
   ['names the other document', '$id'],
+  ['marks a value of BSON', '_bsontype'],
   ['is no well-formed Unicode', 'a\ud800'],
   ['is empty', ''],
   ['is long', 'x'.repeat(65)],
