@@ -56,8 +56,8 @@ test('a spaced group does not delay a single item, and gathers those that come s
   const [second, third] = [add('2'), add('3')];
   await until(() => calls.length === 2);
   expect(asked()).toEqual([['1'], ['2', '3']]);
-  // Timers count in whole milliseconds.
-  expect(performance.now() - startedAt).toBeGreaterThanOrEqual(29);
+  // Timers are not exact; without the spacing there is no pause at all.
+  expect(performance.now() - startedAt).toBeGreaterThan(20);
   calls[1]?.end(['two', 'three']);
   expect(await Promise.all([second, third])).toEqual(['two', 'three']);
 });
