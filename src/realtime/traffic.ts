@@ -40,7 +40,7 @@ interface Observed {
 }
 
 /**
- * What goes in and out of this node, for those who watch it. While nobody does, sockets have no listener, and callers check
+ * What goes in and out of this node, for its watchers. While there is none, sockets have no listener, and callers check
  * {@link isWatched} before they call.
  */
 export class Traffic implements SocketListener {

@@ -71,7 +71,7 @@ test('100 clients enter /v1/shared without the database, and then ask it a few t
   await until(() => areKnown(users, { hasMailbox: true }));
   const { total, byKind } = countSince(before);
   expect(total, JSON.stringify(byKind)).toBeLessThanOrEqual(EACH_MAX * CLIENTS);
-  // Nobody is in the chats, so it is not asked who shares a chat with whom.
+  // The chats have no connected users, so it is not asked who shares a chat with whom.
   expect(Object.keys(byKind).filter((kind) => /chats|conversations|departments/.test(kind))).toEqual([]);
 });
 

@@ -202,7 +202,7 @@ test('a slow reader is told how many lines it missed', async () => {
   expect(written.at(-1)).toBe('\n');
 });
 
-test('sockets have no listener while nobody watches', () => {
+test('sockets have no listener without a watcher', () => {
   const listeners = new Set<unknown>();
   const socket = {
     onAnyOutgoing: (listener: unknown) => listeners.add(listener),

@@ -143,7 +143,7 @@ export function createTargets(scene: Scene) {
     const inside = ['member', 'removed', 'locked', 'deactivated'] as const;
     const target = await makeTarget(new Map(inside.map((kind) => [kind, actors[kind]])));
     const removed = new Types.ObjectId(actors.removed.id);
-    // As another service removes a user: the conversation names them no more, and nobody is told.
+    // As another service removes a user: the conversation no longer names them, and no event is sent.
     await models.SupportConversation.updateOne({ _id: target.support.id }, { $pull: { participants: removed } });
     await models.Chat.updateOne({ _id: target.chat.id }, { $pull: { participants: removed } });
     await models.Conversation.updateOne({ _id: target.team.id }, { $pull: { users: removed } });

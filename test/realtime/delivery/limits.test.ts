@@ -53,7 +53,7 @@ test('a queue that is acknowledged is not counted again before it can be full', 
   expect(state.trimmed).toBe(0);
 });
 
-test('a queue that nobody acknowledges stays at the limit', async () => {
+test('a queue without acknowledgements stays at the limit', async () => {
   const { state, store } = createQueue();
   for (let n = 0; n < 5 * MAX; n += 1) await store();
   expect(state.trimmed).toBeGreaterThan(0);
