@@ -19,12 +19,12 @@ const channels = Object.entries<{ address: string; messages: object }>(document.
 const fixed = channels.filter(({ address }) => !address.includes('{'));
 const compare = createEventComparison(document);
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment();
+  environment = await createTestEnvironment();
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 /** The events of clients that a channel describes, each with the forms of its answer. */
 const eventsOf = (id: string) =>
@@ -54,13 +54,13 @@ function undocumented({ socket }: Pick<TestClient, 'socket'>, messages: Record<s
 describe.each(fixed)('messages on $address have the documented form', ({ id, address, messages }) => {
   /** An authenticated client. */
   async function open(): Promise<TestClient> {
-    const [ann] = await stage.people('Ann');
-    const departmentId = await addDepartment(stage, ann);
-    return stage.open(ann, { namespace: address, query: { departmentId } });
+    const [ann] = await environment.people('Ann');
+    const departmentId = await addDepartment(environment, ann);
+    return environment.open(ann, { namespace: address, query: { departmentId } });
   }
 
   test('on a refused connection', async () => {
-    const [gateway] = stage.nodes;
+    const [gateway] = environment.nodes;
     const options: ClientOptions = { namespace: address, claims: null, query: { deviceId: 'd'.repeat(129) } };
     const { message, data } = await refusal(gateway as TestGateway, options);
     expect(compare(messages['connect_error.event']?.payload, { message, data })).toEqual([]);
@@ -130,16 +130,16 @@ describe('messages on a push site have the documented form', () => {
 });
 
 test('clients get the documented shutdown event when the node stops', async () => {
-  const [ann] = await stage.people('Ann');
-  const departmentId = await addDepartment(stage, ann);
+  const [ann] = await environment.people('Ann');
+  const departmentId = await addDepartment(environment, ann);
   const found: unknown[] = [];
   const reply = fixed.map(async ({ address, messages }) => {
-    const client = await stage.open(ann, { namespace: address, query: { departmentId } });
+    const client = await environment.open(ann, { namespace: address, query: { departmentId } });
     const faults = undocumented(client, messages);
     return { stops: client.next('server_draining').then(() => found.push(...faults)) };
   });
   const clients = await Promise.all(reply);
-  await stage.nodes[0]?.close();
+  await environment.nodes[0]?.close();
   await Promise.all(clients.map(({ stops }) => stops));
   expect(found).toEqual([]);
 });

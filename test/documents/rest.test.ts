@@ -28,16 +28,16 @@ const documented: Documented[] = Object.entries<Record<string, Operation>>(docum
 const guarded = documented.filter(({ operation }) => operation.security?.length !== 0);
 const compare = createRestComparison(document);
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 let website: Website;
 
 beforeAll(async () => {
   website = await openWebsite();
   const env = { SITE_NAME: 'news', AUTH_URL: `${website.url}/rooms`, API_KEY: 'key of news' };
-  stage = await createTestEnvironment({ env: { ...env, BODY_LIMIT: '4096' } });
+  environment = await createTestEnvironment({ env: { ...env, BODY_LIMIT: '4096' } });
 });
 afterAll(async () => {
-  await stage.close();
+  await environment.close();
   await website.close();
 });
 
@@ -48,7 +48,7 @@ const gatewayOf = ({ nodes: [gateway] }: TestEnvironment): TestGateway => {
 
 /** A call with these headers and no others. */
 const call = (method: string, path: string, headers: Record<string, string> = {}, body?: unknown) =>
-  gatewayOf(stage).call(method, path, body, { 'x-api-key': '', ...headers });
+  gatewayOf(environment).call(method, path, body, { 'x-api-key': '', ...headers });
 
 /** Holds when the document has an answer of this status, of this type and of this form. */
 function expectDocumented({ operation: { responses } }: Documented, { status, headers, text, json }: TestResponse) {
@@ -80,7 +80,7 @@ describe.each(guarded)('a failed call has the documented form: $method $path', (
   /** Authenticated calls. */
   async function credentials(): Promise<Record<string, string>> {
     if (!schemes.includes('user')) return { 'x-api-key': schemes.includes('site') ? 'key of news' : API_KEY };
-    const [ann] = await stage.people('Ann');
+    const [ann] = await environment.people('Ann');
     return asUser(ann);
   }
 
@@ -110,17 +110,17 @@ describe.each(guarded)('a failed call has the documented form: $method $path', (
 const asUser = ({ id }: TestUser) => ({ authorization: `Bearer ${signToken({ uid: id })}` });
 
 test('every call that succeeds has the documented form', async () => {
-  const { models } = stage;
+  const { models } = environment;
   const backend = { 'x-api-key': API_KEY };
-  const [ann, bob] = await stage.people('Ann', 'Bob');
-  const departmentId = await addDepartment(stage, ann);
-  const conversationId = await addConversation(stage, [ann, bob], { departmentId });
+  const [ann, bob] = await environment.people('Ann', 'Bob');
+  const departmentId = await addDepartment(environment, ann);
+  const conversationId = await addConversation(environment, [ann, bob], { departmentId });
   const contact = await models.Contact.create({ account: new Types.ObjectId(ann.accountId), name: 'Carla' });
-  const client = await stage.open(ann);
+  const client = await environment.open(ann);
   await client.ask('prospect_add_conversation', { contact_id: String(contact._id), channel_id: 'sms' });
   const [{ _id: prospectId }] = await client.next('prospect_add_conversation');
   const note = await client.ask('prospect_add_note', { conversation_id: prospectId, data: 'Call back' });
-  const chatClient = await stage.open(ann, { namespace: '/' });
+  const chatClient = await environment.open(ann, { namespace: '/' });
   const { data: file } = await chatClient.ask('file_upload', Buffer.from('text'), {
     conversationId,
     fileName: 'a.txt',
@@ -186,8 +186,8 @@ test('every call that succeeds has the documented form', async () => {
 });
 
 test('routes with their own limit answer as documented', async () => {
-  const [ann] = await stage.people('Ann');
-  const conversationId = await addConversation(stage, [ann]);
+  const [ann] = await environment.people('Ann');
+  const conversationId = await addConversation(environment, [ann]);
   const path = '/api/v1/conversations/{id}/messages';
   const limited = documented.find((one) => one.path === path && one.method === 'POST');
   let response: TestResponse;

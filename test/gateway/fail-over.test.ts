@@ -7,15 +7,18 @@ import { createTestEnvironment, dataOf, type TestEnvironment } from '../support/
 import { startReplicaSet, type TestReplicaSet } from '../support/mongo-replica-set.js';
 
 let replicaSet: TestReplicaSet;
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
   const database = await startEmbeddedDatabase();
   replicaSet = await startReplicaSet(database.url);
-  stage = await createTestEnvironment({ database, env: { MONGODB_URL: replicaSet.url, MESSAGE_LIMIT: '100000' } });
+  environment = await createTestEnvironment({
+    database,
+    env: { MONGODB_URL: replicaSet.url, MESSAGE_LIMIT: '100000' },
+  });
 });
 afterAll(async () => {
-  await stage.close();
+  await environment.close();
   await replicaSet.close();
 });
 
@@ -48,7 +51,7 @@ async function duringFailOver<T>(count: number, work: (n: number) => Promise<T>)
 }
 
 test('a hundred durable messages in flight during a fail-over are all acknowledged and stored once', async () => {
-  const [node] = stage.nodes;
+  const [node] = environment.nodes;
   if (node === undefined) throw new Error('there is no node');
   for (const round of [1, 2]) {
     const user = `ann-${round}`;
@@ -73,22 +76,22 @@ test('a hundred durable messages in flight during a fail-over are all acknowledg
 });
 
 test('conversation messages during a fail-over are stored and counted once', async () => {
-  const [ann, bob] = await stage.people('Ann', 'Bob');
-  const [a, b] = [await stage.open(ann), await stage.open(bob)];
+  const [ann, bob] = await environment.people('Ann', 'Bob');
+  const [a, b] = [await environment.open(ann), await environment.open(bob)];
   const { conversation } = dataOf(await a.ask('add_conversation', { users: [bob.id], channel_id: 'general' }));
   const conversation_id = conversation._id;
   const answers = await duringFailOver(30, (n) => a.ask('message', { conversation_id, data: `${n}`, UUID: `u-${n}` }));
   expect(new Set(answers.map((answer) => dataOf(answer).message._id)).size).toBe(30);
-  expect(await stage.models.Message.countDocuments({ conversation_id })).toBe(30);
+  expect(await environment.models.Message.countDocuments({ conversation_id })).toBe(30);
   const { conversation: seen } = dataOf(await b.ask('get_conversation_by_id', { conversation_id }));
   expect(seen.unread_count).toBe(30);
 });
 
 test('a hundred support and community messages during a fail-over are stored once, in the order of each sender', async () => {
-  const { a: agent, conversationId } = await talkInSupport(stage);
-  const people = await members(stage, ['Ann', 'Bob']);
-  const chatId = await addChat(stage, people);
-  const clients = [await open(stage, people[0]), await open(stage, people[1])] as const;
+  const { a: agent, conversationId } = await talkInSupport(environment);
+  const people = await members(environment, ['Ann', 'Bob']);
+  const chatId = await addChat(environment, people);
+  const clients = [await open(environment, people[0]), await open(environment, people[1])] as const;
   const answers = await duringFailOver(100, (n) => {
     const message = { content: String(n), clientMessageId: `c-${n}` };
     if (n % 2 === 0) return agent.ask('send_message', { conversationId, ...message });
@@ -96,8 +99,8 @@ test('a hundred support and community messages during a fail-over are stored onc
     return clients[n % 4 === 1 ? 0 : 1].ask('chat:send_message', { chatId, ...message });
   });
   const idOf = new Map(answers.map((answer, n) => [String(n), dataOf(answer)._id]));
-  const inSupport = await stage.models.SupportMessage.find({ conversationId }).sort({ position: 1 }).lean();
-  const inChat = await stage.models.ChatMessage.find({ chat: chatId }).sort({ position: 1 }).lean();
+  const inSupport = await environment.models.SupportMessage.find({ conversationId }).sort({ position: 1 }).lean();
+  const inChat = await environment.models.ChatMessage.find({ chat: chatId }).sort({ position: 1 }).lean();
   const [first, second] = [1, 3].map((rest) => numbers.filter((n) => n % 4 === rest));
   for (const [stored, ...senders] of [
     [inSupport, numbers.filter((n) => n % 2 === 0)],
@@ -112,8 +115,8 @@ test('a hundred support and community messages during a fail-over are stored onc
 });
 
 test('reads wait for the new primary', async () => {
-  const [ann] = await stage.people('Ann');
-  const a = await stage.open(ann);
+  const [ann] = await environment.people('Ann');
+  const a = await environment.open(ann);
   const answers = await duringFailOver(20, () => a.ask('list_conversation', {}));
   expect(answers.every(({ success }) => success)).toBe(true);
 });

@@ -15,24 +15,24 @@ const HOSTILE_OPTIONS =
 
 let database: EmbeddedTestDatabase;
 let proxy: MongoProxy;
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
   database = await startEmbeddedDatabase();
   const env = { MESSAGE_LIMIT: '100000' };
-  stage = await createTestEnvironment({ database, proxyOptions: HOSTILE_OPTIONS, env });
-  proxy = stage.proxy();
+  environment = await createTestEnvironment({ database, proxyOptions: HOSTILE_OPTIONS, env });
+  proxy = environment.proxy();
 });
 afterEach(() => {
   proxy.rules = {};
   proxy.commands.length = 0;
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 /** Two users with a conversation of the team. */
 async function team() {
-  const [ann, bob] = await stage.people('Ann', 'Bob');
-  const [a, b] = [await stage.open(ann), await stage.open(bob)];
+  const [ann, bob] = await environment.people('Ann', 'Bob');
+  const [a, b] = [await environment.open(ann), await environment.open(bob)];
   const made = dataOf(await a.ask('add_conversation', { users: [bob.id], channel_id: 'general' }));
   const id: string = made.conversation._id;
   const say = (UUID: string) => a.ask('message', { conversation_id: id, data: `said ${UUID}`, UUID });
@@ -40,7 +40,7 @@ async function team() {
 }
 
 const emitOnce = (key: string) =>
-  stage.nodes[0]?.call('POST', '/emit/ann/m?durable=true', { n: 1 }, { 'idempotency-key': key });
+  environment.nodes[0]?.call('POST', '/emit/ann/m?durable=true', { n: 1 }, { 'idempotency-key': key });
 
 const READS = new Set(['find', 'aggregate', 'count', 'distinct']);
 const WRITES = new Set(['insert', 'update', 'delete', 'findAndModify']);
@@ -53,7 +53,7 @@ test('reads from the primary and writes to a majority, in snapshots, with time l
   dataOf(await a.ask('channel', {}));
   dataOf((await a.ask('join', {})) && { success: true });
   expect((await emitOnce('pinned'))?.status).toBe(200);
-  const { a: c, conversationId } = await talkInSupport(stage);
+  const { a: c, conversationId } = await talkInSupport(environment);
   dataOf(await c.ask('send_message', { conversationId, content: 'hello' }));
 
   const commands = proxy.commands.filter((command) => READS.has(nameOf(command)) || WRITES.has(nameOf(command)));
@@ -102,20 +102,20 @@ test.each(Object.entries(rewordings))(
     const { say, id } = await team();
     const said = dataOf(await say('again'));
     expect(dataOf(await say('again'))).toEqual(said);
-    expect(await stage.models.Message.countDocuments({ conversation_id: id })).toBe(1);
+    expect(await environment.models.Message.countDocuments({ conversation_id: id })).toBe(1);
 
-    const { a, conversationId } = await talkInSupport(stage);
+    const { a, conversationId } = await talkInSupport(environment);
     const message = { conversationId, content: 'hello', clientMessageId: 'c1' };
     const first = await a.ask('send_message', message);
     expect(await a.ask('send_message', message)).toEqual(first);
-    expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
+    expect(await environment.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
 
-    const [ann, bob] = await members(stage, ['Ann', 'Bob']);
-    const client = await open(stage, ann);
-    const chatId = await addChat(stage, [ann, bob]);
+    const [ann, bob] = await members(environment, ['Ann', 'Bob']);
+    const client = await open(environment, ann);
+    const chatId = await addChat(environment, [ann, bob]);
     const chatted = await client.ask('chat:send_message', { chatId, content: 'hello', clientMessageId: 'c1' });
     expect(await client.ask('chat:send_message', { chatId, content: 'hello', clientMessageId: 'c1' })).toEqual(chatted);
-    expect(await stage.models.ChatMessage.countDocuments({ chat: chatId })).toBe(1);
+    expect(await environment.models.ChatMessage.countDocuments({ chat: chatId })).toBe(1);
 
     const key = `again ${_}`;
     const emitted = await emitOnce(key);
@@ -141,7 +141,7 @@ test('retries a transaction after a conflict without a label', async () => {
     dataOf(await say(`conflict ${code}`));
     expect(failures).toBe(3);
   }
-  expect(await stage.models.Message.countDocuments({ conversation_id: id })).toBe(4);
+  expect(await environment.models.Message.countDocuments({ conversation_id: id })).toBe(4);
 });
 
 /** How a server answers that is not the primary any more, or shuts down. */
@@ -172,7 +172,7 @@ test.each(stateChanges)(
   'repeats reads and writes, in transactions and outside, after code %d (%s)',
   async (...change) => {
     const { a, b, id, say } = await team();
-    const { a: c, conversationId } = await talkInSupport(stage);
+    const { a: c, conversationId } = await talkInSupport(environment);
     const isIn = (command: Document): boolean => command['autocommit'] === false;
     const kinds: Record<string, [(command: Document) => boolean, () => Promise<unknown>]> = {
       'a read': [(command) => nameOf(command) === 'find' && !isIn(command), () => b.ask('list_conversation', {})],
@@ -193,12 +193,10 @@ test.each(stateChanges)(
       expect([kind, await work(), state.refused]).toMatchObject([kind, { success: true }, 1]);
       proxy.rules = {};
     }
-    expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
-    expect((await stage.models.Message.find({ conversation_id: id }).lean()).map(({ UUID }) => UUID).sort()).toEqual([
-      '1',
-      '2',
-      '3',
-    ]);
+    expect(await environment.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
+    expect(
+      (await environment.models.Message.find({ conversation_id: id }).lean()).map(({ UUID }) => UUID).sort(),
+    ).toEqual(['1', '2', '3']);
     const { conversation } = dataOf(await b.ask('get_conversation_by_id', { conversation_id: id }));
     expect(conversation.unread_count).toBe(3);
     expect(dataOf(await a.ask('get_conversation_by_id', { conversation_id: id })).conversation.unread_count).toBe(0);
@@ -223,7 +221,7 @@ test('repeats all writes that are in flight when the server is lost, in transact
     };
     return state;
   };
-  const supports = [await talkInSupport(stage), await talkInSupport(stage)];
+  const supports = [await talkInSupport(environment), await talkInSupport(environment)];
   const outside = loseBoth(false);
   const sent = await Promise.all(
     supports.map(({ a, conversationId }) => a.ask('send_message', { conversationId, content: 'once' })),
@@ -236,14 +234,14 @@ test('repeats all writes that are in flight when the server is lost, in transact
   expect([said.map(({ success }) => success), inside.lost > 2]).toEqual([[true, true], true]);
   proxy.rules = {};
   for (const { conversationId } of supports) {
-    expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
+    expect(await environment.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
   }
-  for (const { id } of teams) expect(await stage.models.Message.countDocuments({ conversation_id: id })).toBe(1);
+  for (const { id } of teams) expect(await environment.models.Message.countDocuments({ conversation_id: id })).toBe(1);
 });
 
 test('does not acknowledge writes without a majority, and stores a resent message once', async () => {
   const { say, id } = await team();
-  const { a, conversationId } = await talkInSupport(stage);
+  const { a, conversationId } = await talkInSupport(environment);
   const message = { conversationId, content: 'hello', clientMessageId: 'c2' };
   // How a server reports that the time of the operation was up before a majority had it.
   const noMajority = { code: 50, codeName: 'MaxTimeMSExpired', errmsg: 'operation exceeded time limit' };
@@ -258,8 +256,8 @@ test('does not acknowledge writes without a majority, and stores a resent messag
   dataOf(await say('w'));
   dataOf(await a.ask('send_message', message));
   expect((await emitOnce('no majority'))?.status).toBe(200);
-  expect(await stage.models.Message.countDocuments({ conversation_id: id })).toBe(1);
-  expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
+  expect(await environment.models.Message.countDocuments({ conversation_id: id })).toBe(1);
+  expect(await environment.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
 });
 
 test('reports the database as unavailable when a read or write times out', async () => {
@@ -295,7 +293,7 @@ test('stays consistent on a slow connection with interruptions', async () => {
     }
   }
   proxy.rules = {};
-  const stored = await stage.models.Message.find({ conversation_id: id }).lean();
+  const stored = await environment.models.Message.find({ conversation_id: id }).lean();
   expect(stored.map(({ UUID }) => UUID).sort()).toEqual(sent.sort());
   expect(new Set(stored.map(({ _id }) => String(_id)))).toEqual(ids);
 });

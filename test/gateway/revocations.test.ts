@@ -11,27 +11,27 @@ const namespaces = Object.entries<PublishedNamespace>(publishedNamespaces).flatM
   scopes === undefined ? [] : name,
 );
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment({ nodes: 2 });
+  environment = await createTestEnvironment({ nodes: 2 });
 });
 
 afterAll(async () => {
-  await stage?.close();
+  await environment?.close();
 });
 
 /** A user who may enter every namespace. */
 async function makeMember(): Promise<TestUser & { query: Record<string, string> }> {
-  const [user] = await stage.people('Ada');
-  const { _id } = await stage.models.Department.create({ name: 'Sales', members: [new Types.ObjectId(user.id)] });
+  const [user] = await environment.people('Ada');
+  const { _id } = await environment.models.Department.create({ name: 'Sales', members: [new Types.ObjectId(user.id)] });
   return { ...user, query: { departmentId: String(_id) } };
 }
 
 type Member = Awaited<ReturnType<typeof makeMember>>;
 
 const nodeOf = (index: number) => {
-  const node = stage.nodes[index];
+  const node = environment.nodes[index];
   if (node === undefined) throw new Error(`no node ${index}`);
   return node;
 };
@@ -41,7 +41,7 @@ const openAll = (user: Member, claims: Record<string, unknown> = {}): Promise<Te
   Promise.all(
     namespaces.flatMap((namespace) =>
       [0, 1].map((node) =>
-        stage.open(user, {
+        environment.open(user, {
           ...{ namespace, node, query: user.query },
           claims: { uid: user.id, account_id: user.accountId, ...claims },
         }),
@@ -165,8 +165,8 @@ test.each([
 
 test('revocations lost on the bus are read from the database', async () => {
   const user = await makeMember();
-  const client = await stage.open(user, { node: 1, namespace: '/v1/shared' });
-  await stage.models.Revocation.updateOne(
+  const client = await environment.open(user, { node: 1, namespace: '/v1/shared' });
+  await environment.models.Revocation.updateOne(
     { _id: `user:${user.id}` },
     { $max: { issuedBefore: new Date(), purgeAt: new Date(Date.now() + 60_000) }, $currentDate: { changedAt: true } },
     { upsert: true },

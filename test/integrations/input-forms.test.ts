@@ -3,12 +3,12 @@ import { createTestEnvironment, dataOf, type TestEnvironment } from '../support/
 import { addChat, call, members, open, say } from './chat/community/community.js';
 import { addConversation, openChat } from './chat/support/chat.js';
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment();
+  environment = await createTestEnvironment();
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 /** One moment, far from now, as different programs write it; and the same for a year in the past. */
 const formsOf = (year: number): string[] => [
@@ -23,24 +23,24 @@ const noTimes = ['2030-02-30T00:00:00Z', 'yesterday', '2016-12-31T23:59:60Z'];
 
 /** Everywhere a caller names a time. Each of `past` finds nothing, and each of `future` everything. */
 test('every time field accepts every form of RFC 3339', async () => {
-  const [ann, bob] = await stage.people('Ann', 'Bob');
-  const a = await stage.open(ann);
+  const [ann, bob] = await environment.people('Ann', 'Bob');
+  const a = await environment.open(ann);
   const conversation_id = dataOf(await a.ask('add_conversation', { users: [bob.id], channel_id: 'x' })).conversation
     ._id;
   dataOf(await a.ask('message', { conversation_id, data: 'text' }));
-  const s = await openChat(stage, ann);
-  const conversationId = await addConversation(stage, [ann, bob]);
+  const s = await openChat(environment, ann);
+  const conversationId = await addConversation(environment, [ann, bob]);
   dataOf(await s.ask('send_message', { conversationId, content: 'text' }));
-  const [cat] = await members(stage, ['Cat', 'Dan']);
-  const c = await open(stage, cat);
-  const chatId = await addChat(stage, [cat]);
+  const [cat] = await members(environment, ['Cat', 'Dan']);
+  const c = await open(environment, cat);
+  const chatId = await addChat(environment, [cat]);
   await say(c, chatId, 'text');
-  await stage.models.Notification.create({ recipient: cat.id, type: 'news', title: 'News' });
-  await stage.nodes[0]?.call('POST', `/emit/${ann.id}/told?durable=true`, {});
+  await environment.models.Notification.create({ recipient: cat.id, type: 'news', title: 'News' });
+  await environment.nodes[0]?.call('POST', `/emit/${ann.id}/told?durable=true`, {});
 
   const ask = async (client: typeof a, event: string, data: object) => client.ask(event, data);
-  const rest = async (path: string, who: { id: string }) => (await call(stage, who, ['GET', path])).json;
-  const backend = async (path: string) => (await stage.nodes[0]?.call('GET', path))?.json;
+  const rest = async (path: string, who: { id: string }) => (await call(environment, who, ['GET', path])).json;
+  const backend = async (path: string) => (await environment.nodes[0]?.call('GET', path))?.json;
   const places: Record<string, (time: string) => Promise<unknown>> = {
     from: (from) => ask(a, 'conversation_filter', { from }),
     to: (to) => ask(a, 'conversation_filter', { to }),
@@ -84,18 +84,18 @@ const blanks = [' ', '\n', '\u200b', '\u200d', '\u2060\ufeff', '\u3164', '\u00a0
 const texts = ['می\u200cخواهم', '👩\u200d👩\u200d👧', ' a ', '\u200f\u05d0'];
 
 test('blank messages are refused in every chat, and invisible characters within text are kept', async () => {
-  const [ann, bob] = await stage.people('Ann', 'Bob');
-  const a = await stage.open(ann);
+  const [ann, bob] = await environment.people('Ann', 'Bob');
+  const a = await environment.open(ann);
   const conversation_id = dataOf(await a.ask('add_conversation', { users: [bob.id], channel_id: 'x' })).conversation
     ._id;
-  const contact = await stage.models.Contact.create({ account: ann.accountId, name: 'Carla' });
+  const contact = await environment.models.Contact.create({ account: ann.accountId, name: 'Carla' });
   await a.ask('prospect_add_conversation', { contact_id: String(contact._id), channel_id: 'x' });
   const prospectId = (await a.next('prospect_add_conversation'))[0]._id;
-  const s = await openChat(stage, ann);
-  const conversationId = await addConversation(stage, [ann, bob]);
-  const [cat] = await members(stage, ['Cat']);
-  const c = await open(stage, cat);
-  const chatId = await addChat(stage, [cat]);
+  const s = await openChat(environment, ann);
+  const conversationId = await addConversation(environment, [ann, bob]);
+  const [cat] = await members(environment, ['Cat']);
+  const c = await open(environment, cat);
+  const chatId = await addChat(environment, [cat]);
   const mine = dataOf(await s.ask('send_message', { conversationId, content: 'text' }));
   const own = await say(c, chatId, 'text');
   const ways: Record<string, (text: string) => Promise<unknown>> = {
@@ -116,9 +116,9 @@ test('blank messages are refused in every chat, and invisible characters within 
 });
 
 test('spellings of one emoji are one reaction, skin tones are different ones, and invisible ones are refused', async () => {
-  const [cat] = await members(stage, ['Cat']);
-  const c = await open(stage, cat);
-  const chatId = await addChat(stage, [cat]);
+  const [cat] = await members(environment, ['Cat']);
+  const c = await open(environment, cat);
+  const chatId = await addChat(environment, [cat]);
   const { _id: messageId } = await say(c, chatId, 'text');
   const react = async (emoji: string): Promise<string[]> => {
     const { reactions } = dataOf(await c.ask('chat:add_reaction', { messageId, emoji }));
@@ -135,9 +135,9 @@ test('spellings of one emoji are one reaction, skin tones are different ones, an
     expect(answer, JSON.stringify(emoji)).toMatchObject({ success: false, code: 'VALIDATION_ERROR' });
   }
   // As another service may have stored it, or this one before.
-  const user = (await stage.models.User.findById(cat.id).lean())?._id;
-  await stage.models.ChatMessage.collection.updateOne(
-    { _id: (await stage.models.ChatMessage.findById(messageId).lean())?._id as never },
+  const user = (await environment.models.User.findById(cat.id).lean())?._id;
+  await environment.models.ChatMessage.collection.updateOne(
+    { _id: (await environment.models.ChatMessage.findById(messageId).lean())?._id as never },
     {
       $set: {
         reactions: [

@@ -1,26 +1,26 @@
 import { Types } from 'mongoose';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { environment } from '../../src/config.js';
+import { environment as settings } from '../../src/config.js';
 import type { TestClient } from '../support/client.js';
 import { createTestClock } from '../support/clock.js';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../support/environment.js';
 import type { Document, MongoProxy } from '../support/mongo-proxy.js';
 import { createGate } from './chat/shared/two-clocks.js';
 
-const { EVENT_TIMEOUT_MS } = environment.parse({});
+const { EVENT_TIMEOUT_MS } = settings.parse({});
 /** How long an event waits for others. */
 const TURN_WAIT_MS = 0.75 * EVENT_TIMEOUT_MS;
 
 const clock = createTestClock();
 let proxy: MongoProxy;
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
   const env = { EVENT_TIMEOUT_MS: String(EVENT_TIMEOUT_MS) };
-  stage = await createTestEnvironment({ proxyOptions: 'directConnection=true', overrides: { clock }, env });
-  proxy = stage.proxy();
+  environment = await createTestEnvironment({ proxyOptions: 'directConnection=true', overrides: { clock }, env });
+  proxy = environment.proxy();
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 afterEach(() => {
   proxy.rules = {};
 });
@@ -42,7 +42,7 @@ const kinds: Record<string, Kind> = {
       return (data) => client.ask('message', { conversation_id: made.conversation._id, data });
     },
     isWrite: (command) => 'commitTransaction' in command,
-    stored: async () => (await stage.models.Message.find().sort({ _id: 1 }).lean()).map(({ data }) => data),
+    stored: async () => (await environment.models.Message.find().sort({ _id: 1 }).lean()).map(({ data }) => data),
   },
   'the support chat': {
     namespace: '/',
@@ -52,26 +52,26 @@ const kinds: Record<string, Kind> = {
     },
     isWrite: (command) => command['insert'] === 'support.messages',
     stored: async () =>
-      (await stage.models.SupportMessage.find().sort({ position: 1 }).lean()).map(({ content }) => content),
+      (await environment.models.SupportMessage.find().sort({ position: 1 }).lean()).map(({ content }) => content),
   },
   'the community chat': {
     namespace: '/',
     async begin(ann, bob, client) {
       const participants = [ann, bob].map((id) => new Types.ObjectId(id));
-      const { _id } = await stage.models.Chat.create({ participants, type: 'direct' });
+      const { _id } = await environment.models.Chat.create({ participants, type: 'direct' });
       return (content) => client.ask('chat:send_message', { chatId: String(_id), content });
     },
     isWrite: (command) => command['insert'] === 'community.messages',
     stored: async () =>
-      (await stage.models.ChatMessage.find().sort({ position: 1 }).lean()).map(({ content }) => content),
+      (await environment.models.ChatMessage.find().sort({ position: 1 }).lean()).map(({ content }) => content),
   },
 };
 
 test.each(Object.entries(kinds))(
   'a message of %s that waits too long for the one before is refused and not stored',
   async (_name, kind) => {
-    const [ann, bob, cleo] = await stage.people('Ann', 'Bob', 'Cleo');
-    const client = await stage.open(ann, { namespace: kind.namespace });
+    const [ann, bob, cleo] = await environment.people('Ann', 'Bob', 'Cleo');
+    const client = await environment.open(ann, { namespace: kind.namespace });
     const [say, sayElsewhere] = [await kind.begin(ann.id, bob.id, client), await kind.begin(ann.id, cleo.id, client)];
     const gate = createGate();
     let isHeld = false;
@@ -96,7 +96,7 @@ test.each(Object.entries(kinds))(
 );
 
 test('by default an event waits longer than each wait for the database', () => {
-  const { MONGODB_SELECTION_TIMEOUT_MS, MONGODB_TIMEOUT_MS } = environment.parse({});
+  const { MONGODB_SELECTION_TIMEOUT_MS, MONGODB_TIMEOUT_MS } = settings.parse({});
   expect(EVENT_TIMEOUT_MS).toBeGreaterThan(MONGODB_SELECTION_TIMEOUT_MS);
   expect(EVENT_TIMEOUT_MS).toBeGreaterThan(MONGODB_TIMEOUT_MS);
   // What stands behind an event that waits for an election must not be refused before that one is.

@@ -9,12 +9,12 @@ import { call } from './chat/community/community.js';
  * other, must have the same results. `_id` is always an ObjectId.
  */
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment();
+  environment = await createTestEnvironment();
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 type Form = (id: Types.ObjectId) => unknown;
 const forms: Record<string, Form> = { objectId: (id) => id, text: (id) => id.toHexString() };
@@ -48,11 +48,11 @@ class Names {
 /** People, and documents about them that another service has stored. */
 async function createWorld(form: Form) {
   const names = new Names();
-  const people = await stage.people('Ann', 'Bob', 'Eve');
+  const people = await environment.people('Ann', 'Bob', 'Eve');
   const [ann, bob, eve] = people.map((user) => names.add(user)) as [Types.ObjectId, Types.ObjectId, Types.ObjectId];
   const account = new Types.ObjectId(people[0].accountId);
   const store = (model: keyof TestEnvironment['models'], ...documents: object[]) =>
-    stage.models[model].collection.insertMany(documents as never);
+    environment.models[model].collection.insertMany(documents as never);
   const ids = (count: number, name: string) =>
     Array.from({ length: count }, (_, index) => names.id(`${name} ${index}`));
   const messageIds = ids(5, 'message');
@@ -102,7 +102,7 @@ async function createWorld(form: Form) {
   );
 
   // They are listed for all.
-  await stage.models.Department.deleteMany({});
+  await environment.models.Department.deleteMany({});
   const [department, help] = [names.id('department'), names.id('help')];
   await store('Department', { _id: department, name: 'Sales', members: [form(eve)], ...times(0) });
   const supportIds = ids(5, 'support message');
@@ -168,7 +168,7 @@ async function createWorld(form: Form) {
       ...{ readAt: null, createdAt: at(index) },
     })),
   );
-  const { models } = stage;
+  const { models } = environment;
   return {
     ...{ names, people, talk, prospect, department, help, group, first, second, models },
     ...{ message: messageIds[2], note: notes[2], said: supportIds[1], notification: notificationIds[2] },
@@ -263,7 +263,7 @@ const community = ({ group, first, second, notification }: World): Call[] => [
 async function transcribe(world: World, calls: readonly Call[], namespace: string): Promise<unknown[]> {
   const { names, people } = world;
   const clients = new Map<string, TestClient>();
-  for (const user of people) clients.set(user.name, await stage.open(user, { namespace }));
+  for (const user of people) clients.set(user.name, await environment.open(user, { namespace }));
   const result: unknown[] = [];
   for (const [who, what, data] of calls) {
     const user = people.find(({ name }) => name === who) as TestUser;
@@ -276,7 +276,7 @@ async function transcribe(world: World, calls: readonly Call[], namespace: strin
     const answer =
       path === undefined
         ? await clients.get(who)?.ask(what, input)
-        : (await call(stage, user, [method as string, path, input ?? undefined])).json;
+        : (await call(environment, user, [method as string, path, input ?? undefined])).json;
     result.push(names.apply([who, what, data ?? null, answer]));
   }
   for (const client of clients.values()) client.close();

@@ -24,22 +24,22 @@ const UNSHARDED: Readonly<Record<string, string>> = {
 /** Collections of an earlier version, which are only taken over. Their indexes are those that it made. */
 const RETIRED: ReadonlySet<unknown> = new Set(['delivery.entries', 'delivery.recipients']);
 
-let stage: WalkEnvironment;
+let environment: WalkEnvironment;
 let indexes: ReadonlyMap<string, readonly IndexSpec[]>;
 let rows: Row[];
 
 beforeAll(async () => {
-  stage = await createWalkEnvironment();
+  environment = await createWalkEnvironment();
   try {
-    await walkConversations(stage);
-    await walkCommunity(stage);
-    await walkSupport(stage);
-    await walkPlatform(stage);
-    indexes = readIndexes(stage.models);
+    await walkConversations(environment);
+    await walkCommunity(environment);
+    await walkSupport(environment);
+    await walkPlatform(environment);
+    indexes = readIndexes(environment.models);
   } finally {
-    await stage.close();
+    await environment.close();
   }
-  const current = stage.recorder.commands.filter(({ name, command }) => !RETIRED.has(command[name]));
+  const current = environment.recorder.commands.filter(({ name, command }) => !RETIRED.has(command[name]));
   rows = toRows(current, indexes);
 });
 
@@ -47,7 +47,7 @@ test('the walk calls every event and every route of the contracts', () => {
   const published = publishedContracts.flatMap(({ contract: { name, clientEvents, routes } }) =>
     [...Object.keys(clientEvents), ...Object.keys(routes)].map((called) => `${name} ${called}`),
   );
-  expect([...stage.covered].sort()).toEqual(published.sort());
+  expect([...environment.covered].sort()).toEqual(published.sort());
 });
 
 test('MongoDB serves every query by an index, in the order that is asked for', () => {
@@ -59,7 +59,7 @@ test('MongoDB serves every query by an index, in the order that is asked for', (
 });
 
 test('MongoDB 6.0 knows every command and every operator', () => {
-  expect(toLateCommands(stage.recorder.commands)).toEqual([]);
+  expect(toLateCommands(environment.recorder.commands)).toEqual([]);
 });
 
 test('a sharded cluster refuses no query', () => {

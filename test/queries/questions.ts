@@ -96,7 +96,7 @@ function toAggregation(
   const filters: unknown[] = [];
   while (stages[0]?.['$match'] !== undefined) filters.push(stages.shift()?.['$match']);
   const sorted = stages[0]?.['$sort'] === undefined ? undefined : stages.shift()?.['$sort'];
-  const limit = Number(stages.find((stage) => stage['$limit'] !== undefined)?.['$limit'] ?? 0);
+  const limit = Number(stages.find((environment) => environment['$limit'] !== undefined)?.['$limit'] ?? 0);
   const filter = filters.length === 1 ? filters[0] : { $and: filters };
   const joined = stages.flatMap(({ $lookup }): Access[] => {
     if (!isFields($lookup)) return [];

@@ -45,6 +45,7 @@ const conditionsOf = (filter: Fields): string[] =>
 
 /** The operators of an update, or the names of stages. */
 function showChange(change: unknown): string {
-  if (Array.isArray(change)) return `[${change.map((stage) => Object.keys(stage as object).join()).join(', ')}]`;
+  if (Array.isArray(change))
+    return `[${change.map((environment) => Object.keys(environment as object).join()).join(', ')}]`;
   return isFields(change) ? Object.keys(change).sort().join(' ') : '';
 }

@@ -8,12 +8,12 @@ import { askGently, nameOf, storeVariants } from '../foreign.js';
 import { addChat, call, type Member, members, open as openCommunity } from './community/community.js';
 import { addConversation, openChat } from './support/chat.js';
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment();
+  environment = await createTestEnvironment();
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 const idsOf = (entries: readonly { _id: string }[]): string[] => entries.map(({ _id }) => _id).sort();
 const textsOf = (variants: readonly { _id: Types.ObjectId }[]): string[] =>
@@ -21,7 +21,7 @@ const textsOf = (variants: readonly { _id: Types.ObjectId }[]): string[] =>
 
 /** What a REST route answered, held to its contract. */
 async function read(who: Member, path: string, schema?: z.ZodType): Promise<{ _id: string }[]> {
-  const { status, json } = await call(stage, who, ['GET', path]);
+  const { status, json } = await call(environment, who, ['GET', path]);
   expect([path, status, json.message]).toEqual([path, 200, 'SUCCESS']);
   if (schema !== undefined) for (const entry of json.data) expect(schema.safeParse(entry).error).toBeUndefined();
   return json.data;
@@ -30,32 +30,36 @@ async function read(who: Member, path: string, schema?: z.ZodType): Promise<{ _i
 /** Two people of the community. */
 async function two() {
   wireFaults.length = 0;
-  return members(stage, ['Ann', 'Bob']);
+  return members(environment, ['Ann', 'Bob']);
 }
 
 test('support messages with odd fields are listed, edited and read', async () => {
   wireFaults.length = 0;
-  const [ann, bob] = await stage.people('Ann', 'Bob');
-  const a = await openChat(stage, ann);
-  const conversationId = await addConversation(stage, [ann, bob]);
-  const variants = await storeVariants(stage.models.SupportMessage, ['conversationId', 'position'], ({ _id }) => ({
-    ...{
-      _id,
-      conversationId: new Types.ObjectId(conversationId),
-      senderId: ann.id,
-      senderType: 'user',
-      senderName: 'Ann',
-    },
-    ...{
-      content: 'text',
-      type: 'text',
-      file: null,
-      metadata: null,
-      clientMessageId: String(_id),
-      timestamp: new Date(),
-    },
-    ...{ editedAt: null, isDeleted: false },
-  }));
+  const [ann, bob] = await environment.people('Ann', 'Bob');
+  const a = await openChat(environment, ann);
+  const conversationId = await addConversation(environment, [ann, bob]);
+  const variants = await storeVariants(
+    environment.models.SupportMessage,
+    ['conversationId', 'position'],
+    ({ _id }) => ({
+      ...{
+        _id,
+        conversationId: new Types.ObjectId(conversationId),
+        senderId: ann.id,
+        senderType: 'user',
+        senderName: 'Ann',
+      },
+      ...{
+        content: 'text',
+        type: 'text',
+        file: null,
+        metadata: null,
+        clientMessageId: String(_id),
+        timestamp: new Date(),
+      },
+      ...{ editedAt: null, isDeleted: false },
+    }),
+  );
   const found: { _id: string }[] = [];
   for (let before: string | undefined; ; ) {
     const page = dataOf(await a.ask('get_messages', { conversationId, limit: 41, ...(before && { before }) }));
@@ -69,7 +73,7 @@ test('support messages with odd fields are listed, edited and read', async () =>
     await askGently(a, 'mark_as_read', data, nameOf(variant));
     await askGently(a, 'edit_message', { ...data, content: 'new' }, nameOf(variant));
   }
-  await storeVariants(stage.models.SupportRead, ['conversationId', 'position'], ({ _id }) => ({
+  await storeVariants(environment.models.SupportRead, ['conversationId', 'position'], ({ _id }) => ({
     ...{ _id, conversationId: new Types.ObjectId(conversationId), readerId: String(_id), readerType: 'user' },
     ...{ messageId: variants[0]?._id, messageAt: new Date(), readAt: new Date() },
   }));
@@ -80,10 +84,10 @@ test('support messages with odd fields are listed, edited and read', async () =>
 
 test('support conversations and departments with odd fields are listed and opened', async () => {
   wireFaults.length = 0;
-  const [ann, bob] = await stage.people('Ann', 'Bob');
-  const a = await openChat(stage, ann);
+  const [ann, bob] = await environment.people('Ann', 'Bob');
+  const a = await openChat(environment, ann);
   const participants = [ann, bob].map(({ id }) => new Types.ObjectId(id));
-  const variants = await storeVariants(stage.models.SupportConversation, ['participants'], ({ _id }) => ({
+  const variants = await storeVariants(environment.models.SupportConversation, ['participants'], ({ _id }) => ({
     ...{ _id, participants, assignedTo: null, departmentId: null, visitorId: null, subject: 's', status: 'open' },
     ...{ priority: 'normal', lastMessage: null, lastMessageAt: null, createdBy: participants[0] },
     ...{ createdAt: new Date(), updatedAt: new Date() },
@@ -99,23 +103,23 @@ test('support conversations and departments with odd fields are listed and opene
   for (const variant of variants) {
     await askGently(a, 'join_conversation', { conversationId: String(variant._id) }, nameOf(variant));
   }
-  await storeVariants(stage.models.Department, [], ({ _id }) => ({
+  await storeVariants(environment.models.Department, [], ({ _id }) => ({
     ...{ _id, name: 'Sales', members: participants, createdAt: new Date(), updatedAt: new Date() },
   }));
-  const { status, json } = await call(stage, ann, ['GET', '/api/v1/departments']);
+  const { status, json } = await call(environment, ann, ['GET', '/api/v1/departments']);
   expect([status, json.data.departments.every(({ name }: { name: unknown }) => typeof name === 'string')]).toEqual([
     200,
     true,
   ]);
-  await openChat(stage, ann);
+  await openChat(environment, ann);
   expect(wireFaults).toEqual([]);
 });
 
 test('chats with odd fields are listed, entered and spoken in', async () => {
   const [ann, bob] = await two();
-  const a = await openCommunity(stage, ann);
+  const a = await openCommunity(environment, ann);
   const participants = [ann, bob].map(({ id }) => new Types.ObjectId(id));
-  const variants = await storeVariants(stage.models.Chat, ['participants'], ({ _id }) => ({
+  const variants = await storeVariants(environment.models.Chat, ['participants'], ({ _id }) => ({
     ...{ _id, participants, type: 'group', groupName: 'Group', lastMessage: null, lastActivity: new Date() },
     ...{ pinnedMessages: [], participantSettings: [], createdAt: new Date(), updatedAt: new Date() },
   }));
@@ -131,11 +135,11 @@ test('chats with odd fields are listed, entered and spoken in', async () => {
     const chatId = String(variant._id);
     await askGently(a, 'chat:join', { chatId }, nameOf(variant));
     if (variant.kind !== 'object' && variant.kind !== 'string') continue;
-    const speaker = (await members(stage, ['Eve']))[0];
-    await stage.models.Chat.collection.updateOne({ _id: variant._id as never }, {
+    const speaker = (await members(environment, ['Eve']))[0];
+    await environment.models.Chat.collection.updateOne({ _id: variant._id as never }, {
       $push: { participants: new Types.ObjectId(speaker.id) },
     } as never);
-    const client = await openCommunity(stage, speaker);
+    const client = await openCommunity(environment, speaker);
     const said = await askGently(client, 'chat:send_message', { chatId, content: 'text' }, nameOf(variant));
     await askGently(a, 'chat:mark_read', { chatId }, nameOf(variant));
     if (said.success)
@@ -147,10 +151,10 @@ test('chats with odd fields are listed, entered and spoken in', async () => {
 
 test('chat messages and notifications with odd fields are listed, and changed by everything that changes messages', async () => {
   const [ann, bob] = await two();
-  const a = await openCommunity(stage, ann);
-  const chatId = await addChat(stage, [ann, bob]);
+  const a = await openCommunity(environment, ann);
+  const chatId = await addChat(environment, [ann, bob]);
   const [own, other] = [ann, bob].map(({ id }) => new Types.ObjectId(id));
-  const variants = await storeVariants(stage.models.ChatMessage, ['chat', 'position'], ({ _id }) => ({
+  const variants = await storeVariants(environment.models.ChatMessage, ['chat', 'position'], ({ _id }) => ({
     ...{
       _id,
       chat: new Types.ObjectId(chatId),
@@ -181,7 +185,7 @@ test('chat messages and notifications with odd fields are listed, and changed by
       await askGently(a, event, { ...data, ...more }, nameOf(variant));
     }
   }
-  const notifications = await storeVariants(stage.models.Notification, ['recipient', 'position'], ({ _id }) => ({
+  const notifications = await storeVariants(environment.models.Notification, ['recipient', 'position'], ({ _id }) => ({
     ...{ _id, recipient: own, sender: other, type: 'message', title: 'Bob', message: 'text', isRead: false },
     ...{ relatedChat: new Types.ObjectId(chatId), relatedMessage: null, readAt: null, createdAt: new Date() },
   }));

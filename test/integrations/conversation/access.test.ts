@@ -3,12 +3,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../support/client.js';
 import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../support/environment.js';
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment({ nodes: 2 });
+  environment = await createTestEnvironment({ nodes: 2 });
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 const STATES = ['message', 'typing', 'read', 'update_conversation', 'add_conversation', 'counters'] as const;
 const PROSPECT_STATES = [...STATES, 'prospect_message', 'prospect_read', 'prospect_add_conversation'] as const;
@@ -19,12 +19,12 @@ const heardBy = (client: TestClient): Record<string, number> =>
 
 /** Three people in one conversation; the last has a socket on each node and each namespace. */
 async function talk() {
-  const [ann, bob, eve] = await stage.people('Ann', 'Bob', 'Eve');
-  const a = await stage.open(ann);
-  const b = await stage.open(bob, { node: 1 });
+  const [ann, bob, eve] = await environment.people('Ann', 'Bob', 'Eve');
+  const a = await environment.open(ann);
+  const b = await environment.open(bob, { node: 1 });
   const eves = await Promise.all(
     [0, 1].flatMap((node) =>
-      ['/v1/conversation', '/v1/conversation/live'].map((namespace) => stage.open(eve, { node, namespace })),
+      ['/v1/conversation', '/v1/conversation/live'].map((namespace) => environment.open(eve, { node, namespace })),
     ),
   );
   const made = await a.ask('add_conversation', { users: [bob.id, eve.id], channel_id: 'general', title: 'Secret' });
@@ -42,7 +42,7 @@ async function talk() {
 
 /** Holds when everything sent before has arrived: an event of another kind, sent from each node, has come too. */
 async function barrier({ eve, eves }: { eve: TestUser; eves: readonly TestClient[] }): Promise<void> {
-  for (const [node, gateway] of stage.nodes.entries()) {
+  for (const [node, gateway] of environment.nodes.entries()) {
     await gateway.call('POST', `/emit/${eve.id}/barrier?namespace=*`, { node });
     for (const e of eves) await e.next('barrier');
   }
@@ -53,7 +53,7 @@ test('a removed user receives nothing more of a conversation, on any node, names
   const { eve, a, b, eves, id, message } = scene;
   await barrier(scene);
   const before = eves.map(heardBy);
-  await stage.models.Conversation.updateOne({ _id: id }, { $pull: { users: eve.id } });
+  await environment.models.Conversation.updateOne({ _id: id }, { $pull: { users: eve.id } });
 
   await a.ask('message', { conversation_id: id, data: 'of this Eve knows nothing' });
   await b.ask('message', { conversation_id: id, data: 'nor of this' });
@@ -88,12 +88,12 @@ test('a removed user receives nothing more of a conversation, on any node, names
   const [e] = eves;
   expect(dataOf(await e?.ask('list_conversation', {}))).toMatchObject({ conversation: [], paging: { total: 0 } });
   expect(dataOf(await e?.ask('channel', {})).channels.you).toMatchObject({ open: 0, unread: 0, closed: 0 });
-  expect(await stage.models.Member.countDocuments({ conversation: id })).toBe(2);
+  expect(await environment.models.Member.countDocuments({ conversation: id })).toBe(2);
 });
 
 test('counters of a removed user are right without any further event in the conversation', async () => {
   const { eve, eves, id } = await talk();
-  await stage.models.Conversation.updateOne({ _id: id }, { $pull: { users: eve.id } });
+  await environment.models.Conversation.updateOne({ _id: id }, { $pull: { users: eve.id } });
   const [e] = eves;
   expect(dataOf(await e?.ask('list_conversation', {}))).toMatchObject({ conversation: [], paging: { total: 0 } });
   expect(dataOf(await e?.ask('channel', {})).channels).toMatchObject({ you: { open: 0, unread: 0 } });
@@ -103,7 +103,7 @@ test('a user who is added again starts with a new member', async () => {
   const { eve, a, eves, id } = await talk();
   const [e] = eves;
   await e?.ask('archive', { conversation_id: id });
-  await stage.models.Conversation.updateOne({ _id: id }, { $pull: { users: eve.id } });
+  await environment.models.Conversation.updateOne({ _id: id }, { $pull: { users: eve.id } });
   await a.ask('message', { conversation_id: id, data: 'in the meantime' });
   await a.ask('add_participant', { conversation_id: id, users: [eve.id] });
   const { conversation } = dataOf(await e?.ask('get_conversation_by_id', { conversation_id: id }));
@@ -113,23 +113,23 @@ test('a user who is added again starts with a new member', async () => {
 
 test('users of another account see nothing, even with known ids', async () => {
   const { ann, bob, a, id, message } = await talk();
-  const contact = await stage.models.Contact.create({ account: ann.accountId, name: 'Carla' });
+  const contact = await environment.models.Contact.create({ account: ann.accountId, name: 'Carla' });
   await a.ask('prospect_add_conversation', { contact_id: String(contact._id), channel_id: 'x', users: [bob.id] });
   const [about] = await a.next('prospect_add_conversation');
   const { message: note } = dataOf(await a.ask('prospect_add_note', { conversation_id: about._id, data: 'n' }));
-  const [mallory] = await stage.people('Mallory');
+  const [mallory] = await environment.people('Mallory');
   // Names another account's ids, and even the account itself in a token that says who else it is.
   const outsiders = [
-    await stage.open(mallory),
-    await stage.open({ ...mallory, accountId: ann.accountId }, { node: 1 }),
+    await environment.open(mallory),
+    await environment.open({ ...mallory, accountId: ann.accountId }, { node: 1 }),
   ];
   const counts = () =>
     Promise.all([
-      stage.models.Conversation.countDocuments(),
-      stage.models.ConversationProspect.countDocuments(),
-      stage.models.Message.countDocuments(),
-      stage.models.Communication.countDocuments(),
-      stage.models.Member.countDocuments(),
+      environment.models.Conversation.countDocuments(),
+      environment.models.ConversationProspect.countDocuments(),
+      environment.models.Message.countDocuments(),
+      environment.models.Communication.countDocuments(),
+      environment.models.Member.countDocuments(),
     ]);
   const before = await counts();
   const events = [
@@ -188,12 +188,12 @@ test('messages and mentions of other conversations are refused', async () => {
   ] as const) {
     expect(await a.ask(event, { conversation_id: id, ...data }), event).toMatchObject({ message: 'NOT_FOUND' });
   }
-  expect(await stage.models.Message.countDocuments({ conversation_id: id })).toBe(1);
+  expect(await environment.models.Message.countDocuments({ conversation_id: id })).toBe(1);
 });
 
 test('status and typing are limited per user over tabs and nodes', async () => {
-  const [ann, bob] = await stage.people('Ann', 'Bob');
-  const tabs = [await stage.open(ann), await stage.open(ann, { node: 1 })];
+  const [ann, bob] = await environment.people('Ann', 'Bob');
+  const tabs = [await environment.open(ann), await environment.open(ann, { node: 1 })];
   const made = await tabs[0]?.ask('add_conversation', { users: [bob.id], channel_id: 'x' });
   const conversation_id = dataOf(made).conversation._id;
   for (const [event, data, most] of [

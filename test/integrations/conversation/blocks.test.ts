@@ -4,31 +4,31 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../support/client.js';
 import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../support/environment.js';
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment({ nodes: 2 });
+  environment = await createTestEnvironment({ nodes: 2 });
 });
 
 afterAll(async () => {
-  await stage?.close();
+  await environment?.close();
 });
 
 const FORBIDDEN = { success: false, message: 'FORBIDDEN' };
 const channel_id = 'general';
 
 const block = (one: TestUser, other: TestUser) =>
-  stage.models.User.updateOne({ _id: one.id }, { $push: { blockedUsers: other.id } });
+  environment.models.User.updateOne({ _id: one.id }, { $push: { blockedUsers: other.id } });
 
 const make = async (client: TestClient, ...users: TestUser[]): Promise<string> =>
   dataOf(await client.ask('add_conversation', { users: users.map(({ id }) => id), channel_id })).conversation._id;
 
 /** Three people of one account; each has a client. */
 async function meet() {
-  const [ann, eve, fay] = await stage.people('Ann', 'Eve', 'Fay');
-  const a = await stage.open(ann);
-  const e = await stage.open(eve, { node: 1 });
-  const f = await stage.open(fay, { namespace: '/v1/conversation/live' });
+  const [ann, eve, fay] = await environment.people('Ann', 'Eve', 'Fay');
+  const a = await environment.open(ann);
+  const e = await environment.open(eve, { node: 1 });
+  const f = await environment.open(fay, { namespace: '/v1/conversation/live' });
   return { ann, eve, fay, a, e, f };
 }
 
@@ -37,7 +37,7 @@ test.each(['Ann', 'Eve'])('a block by %s prevents adding both users to one conve
   const ofTwo = await make(a, fay);
   const known = await make(f, ann, eve);
   await (by === 'Ann' ? block(ann, eve) : block(eve, ann));
-  const count = () => stage.models.Conversation.countDocuments({ account: ann.accountId });
+  const count = () => environment.models.Conversation.countDocuments({ account: ann.accountId });
   const before = await count();
   for (const [client, users] of [
     [e, [ann.id]],
@@ -47,15 +47,15 @@ test.each(['Ann', 'Eve'])('a block by %s prevents adding both users to one conve
     expect(await client.ask('add_conversation', { users, channel_id })).toMatchObject(FORBIDDEN);
   }
   expect(await f.ask('add_participant', { conversation_id: ofTwo, users: [eve.id] })).toMatchObject(FORBIDDEN);
-  const contact = await stage.models.Contact.create({ account: ann.accountId, name: 'Contact' });
+  const contact = await environment.models.Contact.create({ account: ann.accountId, name: 'Contact' });
   const prospect = { contact_id: String(contact._id), users: [ann.id], channel_id };
   expect(await e.ask('prospect_add_conversation', prospect)).toMatchObject(FORBIDDEN);
   expect(await count()).toBe(before);
-  const { users } = (await stage.models.Conversation.findById(ofTwo).lean()) ?? {};
+  const { users } = (await environment.models.Conversation.findById(ofTwo).lean()) ?? {};
   expect(users?.map(String).sort()).toEqual([ann.id, fay.id].sort());
   // Those who are in one conversation already do not keep others out of it.
   const gus = new Types.ObjectId();
-  await stage.models.User.create({ _id: gus, account: ann.accountId, name: 'Gus' });
+  await environment.models.User.create({ _id: gus, account: ann.accountId, name: 'Gus' });
   expect(await f.ask('add_participant', { conversation_id: known, users: [String(gus)] })).toMatchObject({
     success: true,
   });
@@ -73,10 +73,14 @@ test.each(['Ann', 'Eve'])('a block by %s stops messages between two users', asyn
     expect(await client.ask('edit_conversation', { conversation_id, title: 'after' })).toMatchObject(FORBIDDEN);
     expect(await client.ask('open', { conversation_id, is_open: false })).toMatchObject(FORBIDDEN);
   }
-  expect(await stage.models.Conversation.findById(conversation_id).lean()).toMatchObject({ title: '', is_open: true });
+  expect(await environment.models.Conversation.findById(conversation_id).lean()).toMatchObject({
+    title: '',
+    is_open: true,
+  });
   expect(dataOf(await e.ask('message', { conversation_id, data: 'before', UUID })).message._id).toBe(first._id);
-  expect(await stage.models.Message.countDocuments({ conversation_id })).toBe(1);
-  const { unread_count } = (await stage.models.Member.findOne({ conversation: conversation_id, user: ann.id })) ?? {};
+  expect(await environment.models.Message.countDocuments({ conversation_id })).toBe(1);
+  const { unread_count } =
+    (await environment.models.Member.findOne({ conversation: conversation_id, user: ann.id })) ?? {};
   expect(unread_count).toBe(1);
 });
 
@@ -93,7 +97,7 @@ test('in a group, events of a blocked user are not sent, and the stored data is 
   await e.ask('active_status', { status: 'away' });
   expect((await f.next('message'))[0].data).toBe('of Eve');
   for (const event of ['typing', 'read', 'update_conversation', 'active_status']) await f.next(event);
-  for (const node of stage.nodes) {
+  for (const node of environment.nodes) {
     await node.call('POST', `/emit/${ann.id}/barrier?namespace=*`, {});
     await a.next('barrier');
   }

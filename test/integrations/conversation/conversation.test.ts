@@ -4,18 +4,18 @@ import { createTestEnvironment, dataOf, type TestEnvironment } from '../../suppo
 import { until } from '../../support/until.js';
 
 const clock = createTestClock();
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment({ overrides: { clock } });
+  environment = await createTestEnvironment({ overrides: { clock } });
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 /** Three people of one account with a conversation of the first two. */
 async function talk() {
-  const [ann, bob, eve] = await stage.people('Ann', 'Bob', 'Eve');
-  const a = await stage.open(ann);
-  const b = await stage.open(bob);
+  const [ann, bob, eve] = await environment.people('Ann', 'Bob', 'Eve');
+  const a = await environment.open(ann);
+  const b = await environment.open(bob);
   const { conversation } = dataOf(
     await a.ask('add_conversation', { users: [bob.id], channel_id: 'general', title: 'Launch (v1.0)' }),
   );
@@ -48,7 +48,7 @@ test('add_conversation creates a conversation of the caller and the given users,
 
 test('a message is stored, then reaches all participants on both namespaces and the other sockets of its sender', async () => {
   const { ann, bob, a, b, id } = await talk();
-  const otherTab = await stage.open(ann, { namespace: '/v1/conversation/live' });
+  const otherTab = await environment.open(ann, { namespace: '/v1/conversation/live' });
   const { message } = dataOf(
     await a.ask('message', { conversation_id: id, data: 'Hello', mentions: [bob.id], attachments: [{ url: 'x' }] }),
   );
@@ -61,7 +61,7 @@ test('a message is stored, then reaches all participants on both namespaces and 
     attachments: [{ url: 'x' }],
     is_sender: true,
   });
-  expect(await stage.models.Message.countDocuments({ _id: message._id })).toBe(1);
+  expect(await environment.models.Message.countDocuments({ _id: message._id })).toBe(1);
   expect(await b.next('message')).toEqual([{ ...message, is_sender: false }]);
   expect(await otherTab.next('message')).toEqual([message]);
   expect(a.received('message')).toEqual([]);
@@ -91,10 +91,10 @@ test('a retry is answered even when a new message would be refused, except for a
   const { ann, bob, a, id } = await talk();
   const draft = { conversation_id: id, data: '@Bob', UUID: 'u-1', mentions: [bob.id] };
   const { message } = dataOf(await a.ask('message', draft));
-  await stage.models.Conversation.updateOne({ _id: id }, { $pull: { users: bob.id } });
+  await environment.models.Conversation.updateOne({ _id: id }, { $pull: { users: bob.id } });
   expect(dataOf(await a.ask('message', draft)).message).toEqual(message);
   expect(await a.ask('message', { ...draft, UUID: 'u-2' })).toMatchObject({ success: false, message: 'NOT_FOUND' });
-  await stage.models.Conversation.updateOne({ _id: id }, { $pull: { users: ann.id } });
+  await environment.models.Conversation.updateOne({ _id: id }, { $pull: { users: ann.id } });
   expect(await a.ask('message', draft)).toMatchObject({ success: false, message: 'NOT_FOUND' });
 });
 
@@ -113,7 +113,7 @@ test('read notifies the others, clears the unread count, and never moves back', 
   await b.ask('read', { conversation_id: id, message_id: ids[0] });
   expect(await unread()).toBe(2);
   expect((await a.next('read'))[0]).toMatchObject({ conversation_id: id, userID: bob.id, message_id: ids[1] });
-  const tab = await stage.open(bob);
+  const tab = await environment.open(bob);
   await b.ask('read', { conversation_id: id });
   expect(await unread()).toBe(0);
   expect((await tab.next('update_conversation'))[0].data.conversation).toMatchObject({ _id: id, unread_count: 0 });
@@ -122,8 +122,8 @@ test('read notifies the others, clears the unread count, and never moves back', 
 
 test('conversations of others are not found', async () => {
   const { eve, bob, a, b, id } = await talk();
-  const [stranger] = await stage.people('Mallory');
-  const outsiders = [await stage.open(eve), await stage.open(stranger ?? eve)];
+  const [stranger] = await environment.people('Mallory');
+  const outsiders = [await environment.open(eve), await environment.open(stranger ?? eve)];
   const { message } = dataOf(await a.ask('message', { conversation_id: id, data: 'secret' }));
   const tries: [string, object][] = [
     ['get_conversation_by_id', {}],
@@ -158,7 +158,7 @@ test('a removed user receives nothing more on an open socket', async () => {
   const { bob, a, b, id } = await talk();
   await a.ask('typing', { conversation_id: id });
   await b.next('typing');
-  await stage.models.Conversation.updateOne({ _id: id }, { $pull: { users: bob.id } });
+  await environment.models.Conversation.updateOne({ _id: id }, { $pull: { users: bob.id } });
   await a.ask('message', { conversation_id: id, data: 'without you' });
   await a.ask('typing', { conversation_id: id });
   expect(await b.ask('list_message', { conversation_id: id })).toMatchObject({ message: 'NOT_FOUND' });
@@ -206,7 +206,7 @@ test('shared changes reach all participants, personal changes only the user', as
 
 test('added participants receive the conversation, and the others an update', async () => {
   const { eve, a, b, id } = await talk();
-  const e = await stage.open(eve);
+  const e = await environment.open(eve);
   await a.ask('message', { conversation_id: id, data: 'before' });
   const { conversation } = dataOf(await b.ask('add_participant', { conversation_id: id, users: [eve.id] }));
   expect(conversation.users).toHaveLength(3);
@@ -223,8 +223,8 @@ test('added participants receive the conversation, and the others an update', as
 });
 
 test('pages return every conversation once, by channel, search, users, status and time', async () => {
-  const [ann, bob, cid] = await stage.people('Ann', 'Bob', 'Cid Charisse');
-  const a = await stage.open(ann);
+  const [ann, bob, cid] = await environment.people('Ann', 'Bob', 'Cid Charisse');
+  const a = await environment.open(ann);
   const ids: string[] = [];
   for (let n = 0; n < 25; n += 1) {
     clock.advance(1000);
@@ -269,7 +269,7 @@ test('messages are returned in pages, before a message, and around a message', a
     if (n % 3 === 0) clock.advance(1);
     ids.unshift(dataOf(await a.ask('message', { conversation_id: id, data: String(n) })).message._id);
   }
-  const stored = await stage.models.Message.find({ conversation_id: id }).sort({ createdAt: -1, _id: -1 }).lean();
+  const stored = await environment.models.Message.find({ conversation_id: id }).sort({ createdAt: -1, _id: -1 }).lean();
   expect(stored.map(({ _id }) => String(_id))).toEqual(ids);
   const idsOf = (data: { messageList: { _id: string }[] }) => data.messageList.map(({ _id }) => _id);
   const list = async (query: object) => dataOf(await b.ask('list_message', { conversation_id: id, ...query }));

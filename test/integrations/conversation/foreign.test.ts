@@ -10,7 +10,7 @@ import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } fr
 import { signToken } from '../../support/gateway.js';
 import { askGently, nameOf, storeVariants } from '../foreign.js';
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 let ann: TestUser;
 let bob: TestUser;
 let a: TestClient;
@@ -19,18 +19,18 @@ let account: Types.ObjectId;
 let users: Types.ObjectId[];
 
 beforeAll(async () => {
-  stage = await createTestEnvironment();
+  environment = await createTestEnvironment();
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 /** Two people of an account of their own, so that every test has empty lists. */
 async function begin(): Promise<void> {
   wireFaults.length = 0;
-  [ann, bob] = await stage.people('Ann', 'Bob');
+  [ann, bob] = await environment.people('Ann', 'Bob');
   account = new Types.ObjectId(ann.accountId);
   users = [ann, bob].map(({ id }) => new Types.ObjectId(id));
-  a = holdToContracts(await stage.open(ann), [conversation, prospect, session]);
-  b = holdToContracts(await stage.open(bob), [conversation, prospect, session]);
+  a = holdToContracts(await environment.open(ann), [conversation, prospect, session]);
+  b = holdToContracts(await environment.open(bob), [conversation, prospect, session]);
 }
 
 /** A conversation as it should be. */
@@ -70,7 +70,7 @@ const textsOf = (variants: readonly { _id: Types.ObjectId }[]): string[] =>
 
 test('team conversations with odd fields can be listed, opened, changed and written to', async () => {
   await begin();
-  const { Conversation, Member } = stage.models;
+  const { Conversation, Member } = environment.models;
   const variants = await storeVariants(Conversation, ['account', 'users'], async ({ _id }) => {
     await Member.collection.insertMany(users.map((user) => toMember(_id, user)) as never[]);
     return toConversation(_id);
@@ -95,14 +95,17 @@ test('team conversations with odd fields can be listed, opened, changed and writ
 
 test('prospect conversations with odd fields are sent by the backend route, and listed', async () => {
   await begin();
-  const contact = await stage.models.Contact.create({ account, name: 'Carla' });
+  const contact = await environment.models.Contact.create({ account, name: 'Carla' });
   const variants = await storeVariants(
-    stage.models.ConversationProspect,
+    environment.models.ConversationProspect,
     ['account', 'users'],
     ({ _id }) => toConversation(_id, { contact_id: contact._id }) as never,
   );
   for (const variant of variants) {
-    const answer = await stage.nodes[0]?.call('GET', `/conversations/prospect/emit/conversation/${variant._id}/new`);
+    const answer = await environment.nodes[0]?.call(
+      'GET',
+      `/conversations/prospect/emit/conversation/${variant._id}/new`,
+    );
     expect([nameOf(variant), answer?.status]).toEqual([nameOf(variant), 200]);
     expect((await a.next('prospect_add_conversation'))[0]).toMatchObject({ _id: String(variant._id), is_new: true });
   }
@@ -122,8 +125,11 @@ test('a prospect conversation with only its users is sent and listed', async () 
     account: ann.accountId,
     users: [ann.id, bob.id, null, 'text', { _id: ann.id }],
   };
-  await stage.models.ConversationProspect.collection.insertOne(bare as never);
-  const answer = await stage.nodes[0]?.call('GET', `/conversations/prospect/emit/conversation/${bare._id}/existing`);
+  await environment.models.ConversationProspect.collection.insertOne(bare as never);
+  const answer = await environment.nodes[0]?.call(
+    'GET',
+    `/conversations/prospect/emit/conversation/${bare._id}/existing`,
+  );
   expect([answer?.status, answer?.json]).toEqual([200, { success: true, message: 'SUCCESS' }]);
   const [shown] = await a.next('prospect_add_conversation');
   expect(shown).toMatchObject({
@@ -142,7 +148,7 @@ test('a prospect conversation with only its users is sent and listed', async () 
 
 test('members with odd fields are counted, listed and receive messages', async () => {
   await begin();
-  const { Conversation, Member } = stage.models;
+  const { Conversation, Member } = environment.models;
   const variants = await storeVariants(Member, ['user', 'conversation', 'account', 'kind'], async ({ _id }) => {
     await Conversation.collection.insertOne(toConversation(_id) as never);
     await Member.collection.insertOne(toMember(_id, users[1]) as never);
@@ -169,7 +175,7 @@ test('counters with odd fields are recounted', async () => {
   const { _id: conversation_id } = dataOf(
     await a.ask('add_conversation', { users: [bob.id], channel_id: 'x' }),
   ).conversation;
-  const { Counter } = stage.models;
+  const { Counter } = environment.models;
   const good = await Counter.collection.findOne({ user: users[0] as never, channel_id: 'you' });
   let unread = 0;
   const look = async ({ field, kind }: { field: string; kind: string }): Promise<void> => {
@@ -200,7 +206,7 @@ test('messages with odd fields are listed once each, together with the others', 
   const conversation_id = dataOf(await a.ask('add_conversation', { users: [bob.id], channel_id: 'x' })).conversation
     ._id;
   const conversationId = new Types.ObjectId(conversation_id);
-  const variants = await storeVariants(stage.models.Message, ['conversation_id'], ({ _id }) => ({
+  const variants = await storeVariants(environment.models.Message, ['conversation_id'], ({ _id }) => ({
     ...{ _id, UUID: String(_id), conversation_id: conversationId, data: 'text', type: 'text', sent_by: users[1] },
     ...{ mentions: [], attachments: [], createdAt: new Date() },
   }));
@@ -215,7 +221,7 @@ test('messages with odd fields are listed once each, together with the others', 
     const { messageList } = dataOf(await a.ask('list_message_by_id', data));
     expect(messageList.map((message: { _id: string }) => message._id)).toContain(String(_id));
     await askGently(a, 'read', { conversation_id, message_id: String(_id) }, String(_id));
-    await stage.models.Conversation.updateOne({ _id: conversation_id }, { last_activity: _id });
+    await environment.models.Conversation.updateOne({ _id: conversation_id }, { last_activity: _id });
     dataOf(await a.ask('list_conversation', { message_limit: 1 }));
   }
   dataOf(await a.ask('list_conversation', { message_limit: 100 }));
@@ -224,7 +230,7 @@ test('messages with odd fields are listed once each, together with the others', 
 
 test('paging returns messages and conversations with every type of sort value once, in index order', async () => {
   await begin();
-  const { Conversation, Member, Message } = stage.models;
+  const { Conversation, Member, Message } = environment.models;
   const times = [
     new Date(3),
     new Date(2),
@@ -284,16 +290,16 @@ test('paging returns messages and conversations with every type of sort value on
 
 test('communications with odd fields are sent and listed once each', async () => {
   await begin();
-  const contact = await stage.models.Contact.create({ account, name: 'Carla' });
+  const contact = await environment.models.Contact.create({ account, name: 'Carla' });
   await a.ask('prospect_add_conversation', { contact_id: String(contact._id), channel_id: 'x', users: [bob.id] });
   const conversation_id = (await a.next('prospect_add_conversation'))[0]._id;
   const conversationId = new Types.ObjectId(conversation_id);
-  const variants = await storeVariants(stage.models.Communication, ['conversation_id'], ({ _id }) => ({
+  const variants = await storeVariants(environment.models.Communication, ['conversation_id'], ({ _id }) => ({
     ...{ _id, UUID: String(_id), conversation_id: [conversationId], account, type: 'INCOMING', data: 'text' },
     ...{ sent_by: contact._id, createdAt: new Date() },
   }));
   for (const variant of variants) {
-    const answer = await stage.nodes[0]?.call('GET', `/conversations/prospect/emit/message/${variant._id}`);
+    const answer = await environment.nodes[0]?.call('GET', `/conversations/prospect/emit/message/${variant._id}`);
     expect([nameOf(variant), answer?.status]).toEqual([nameOf(variant), 200]);
     expect((await b.next('prospect_message'))[0]._id).toBe(String(variant._id));
   }
@@ -303,14 +309,14 @@ test('communications with odd fields are sent and listed once each', async () =>
 
 test('contacts and users with odd fields are shown in conversations, and such users connect', async () => {
   await begin();
-  const { Contact, User, ConversationProspect } = stage.models;
+  const { Contact, User, ConversationProspect } = environment.models;
   const contacts = await storeVariants(Contact, ['account'], async ({ _id }) => ({
     ...{ _id, account, name: 'Carla', email: 'c@example.com', phone: '1', image: 'i' },
   }));
   for (const { _id } of contacts) {
     const made = { ...toConversation(new Types.ObjectId(), { contact_id: _id }), title: '' };
     await ConversationProspect.collection.insertOne(made as never);
-    await stage.nodes[0]?.call('GET', `/conversations/prospect/emit/conversation/${made._id}/new`);
+    await environment.nodes[0]?.call('GET', `/conversations/prospect/emit/conversation/${made._id}/new`);
   }
   expect((await walk(a, 'prospect_list_conversation')).length).toBe(contacts.length);
   expect((await walk(a, 'prospect_list_conversation', { search: 'carla' })).length).toBeGreaterThan(
@@ -326,7 +332,7 @@ test('contacts and users with odd fields are shown in conversations, and such us
   for (const { _id } of people) {
     // What of a user decides whether they may enter the chats; a block that cannot be read is none.
     const own = { id: String(_id), accountId: ann.accountId, name: '' };
-    (await stage.open(own, { namespace: '/' })).close();
+    (await environment.open(own, { namespace: '/' })).close();
   }
   expect(await walk(a, 'list_conversation', { search: 'odd' })).toEqual([made._id]);
   expect(wireFaults).toEqual([]);
@@ -335,7 +341,7 @@ test('contacts and users with odd fields are shown in conversations, and such us
 test('an API session with odd fields admits only its user, and is refused with a code', async () => {
   await begin();
   const token = signToken({ uid: ann.id, account_id: ann.accountId });
-  const { ApiSession } = stage.models;
+  const { ApiSession } = environment.models;
   for (const field of ['access_token', 'refresh_token', 'expires_at']) {
     for (const value of [null, 'odd', 42, [], [token], {}, true, new Types.ObjectId(), undefined]) {
       const session_id = String(new Types.ObjectId());
@@ -343,13 +349,13 @@ test('an API session with odd fields admits only its user, and is refused with a
       await ApiSession.collection.insertOne(document as never, { ignoreUndefined: true });
       const options = { namespace: '/v1/conversation', claims: null, auth: { session_id } };
       const isUnusable = field === 'access_token' || (field === 'expires_at' && value != null);
-      if (isUnusable) expect((await refusal(stage.nodes[0] as never, options)).message).toBe('INVALID_TOKEN');
-      else (await stage.open(ann, options)).close();
+      if (isUnusable) expect((await refusal(environment.nodes[0] as never, options)).message).toBe('INVALID_TOKEN');
+      else (await environment.open(ann, options)).close();
     }
   }
   for (const expires_at of ['2999-01-01T00:00:00+01:00', 32_472_140_400, 32_472_140_400_000, new Date('2999-01-01')]) {
     const session_id = String(new Types.ObjectId());
     await ApiSession.collection.insertOne({ _id: session_id, access_token: token, expires_at } as never);
-    (await stage.open(ann, { claims: null, auth: { session_id } })).close();
+    (await environment.open(ann, { claims: null, auth: { session_id } })).close();
   }
 });

@@ -5,20 +5,20 @@ import { prospect } from '#shared/contracts/prospect.js';
 import type { TestClient } from '../../support/client.js';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../../support/environment.js';
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 let a: TestClient;
 let b: TestClient;
 /** Data of every event that would succeed. */
 let valid: Record<string, Record<string, unknown>>;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment();
-  const [ann, bob] = await stage.people('Ann', 'Bob');
-  a = await stage.open(ann);
-  b = await stage.open(bob);
+  environment = await createTestEnvironment();
+  const [ann, bob] = await environment.people('Ann', 'Bob');
+  a = await environment.open(ann);
+  b = await environment.open(bob);
   const made = dataOf(await a.ask('add_conversation', { users: [bob.id], channel_id: 'x' })).conversation;
   const { message } = dataOf(await a.ask('message', { conversation_id: made._id, data: 'hi' }));
-  const contact = await stage.models.Contact.create({ account: ann.accountId, name: 'Carla' });
+  const contact = await environment.models.Contact.create({ account: ann.accountId, name: 'Carla' });
   await a.ask('prospect_add_conversation', { contact_id: String(contact._id), channel_id: 'x', users: [bob.id] });
   const [about] = await a.next('prospect_add_conversation');
   const note = dataOf(await a.ask('prospect_add_note', { conversation_id: about._id, data: 'n' })).message;
@@ -52,20 +52,22 @@ beforeAll(async () => {
     prospect_add_note: { conversation_id: about._id, data: 'n', UUID: 'u' },
   };
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 const collections = () => [
-  stage.models.Conversation,
-  stage.models.ConversationProspect,
-  stage.models.Member,
-  stage.models.Message,
-  stage.models.Communication,
-  stage.models.Counter,
+  environment.models.Conversation,
+  environment.models.ConversationProspect,
+  environment.models.Member,
+  environment.models.Message,
+  environment.models.Communication,
+  environment.models.Counter,
 ];
 
 /** All that is stored. */
 const everything = async () =>
-  JSON.stringify(await Promise.all(collections().map((model) => (model as typeof stage.models.Counter).find().lean())));
+  JSON.stringify(
+    await Promise.all(collections().map((model) => (model as typeof environment.models.Counter).find().lean())),
+  );
 
 test('the table of this test covers every event', () => {
   const events = [...Object.keys(conversation.clientEvents), ...Object.keys(prospect.clientEvents)];
@@ -141,7 +143,7 @@ test('missing fields, unknown ids and malformed ids are refused', async () => {
 });
 
 test('a user whose id is no ObjectId is in no conversation', async () => {
-  const odd = await stage.open({ id: 'user-1', accountId: 'account-1', name: 'Odd' });
+  const odd = await environment.open({ id: 'user-1', accountId: 'account-1', name: 'Odd' });
   for (const event of ['list_conversation', 'conversation_filter', 'prospect_list_conversation']) {
     expect(dataOf(await odd.ask(event, {})).conversation).toEqual([]);
   }

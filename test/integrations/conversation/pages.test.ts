@@ -3,17 +3,17 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../support/client.js';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../../support/environment.js';
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment();
+  environment = await createTestEnvironment();
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 /** A conversation in which so many messages of some text were said, a millisecond apart. @returns their ids, newest first */
 async function talk(count: number, data: string) {
-  const [ann, bob] = await stage.people('Ann', 'Bob');
-  const a = await stage.open(ann);
+  const [ann, bob] = await environment.people('Ann', 'Bob');
+  const a = await environment.open(ann);
   const made = await a.ask('add_conversation', { users: [bob.id], channel_id: 'x' });
   const id: string = dataOf(made).conversation._id;
   const messages = Array.from({ length: count }, (_, n) => ({
@@ -26,7 +26,7 @@ async function talk(count: number, data: string) {
     },
   }));
   for (let start = 0; start < count; start += 5000) {
-    await stage.models.Message.collection.insertMany(messages.slice(start, start + 5000) as never[]);
+    await environment.models.Message.collection.insertMany(messages.slice(start, start + 5000) as never[]);
   }
   return { a, id, ids: messages.map(({ _id }) => String(_id)).reverse() };
 }

@@ -12,7 +12,7 @@ const MESSAGES = 3000;
 const SEARCHED_MAX = 5000;
 const BEGINNING = 1_700_000_000_000;
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 let connection: Connection;
 let a: TestClient;
 /** The newest conversation, which has many messages, and one of its participants. */
@@ -24,9 +24,9 @@ let about: string;
 const used = new Map<string, Set<string>>();
 
 beforeAll(async () => {
-  stage = await createTestEnvironment();
-  connection = stage.models.Member.db;
-  const [ann, bob, colleague] = await stage.people('Ann', 'Bob', 'Colleague');
+  environment = await createTestEnvironment();
+  connection = environment.models.Member.db;
+  const [ann, bob, colleague] = await environment.people('Ann', 'Bob', 'Colleague');
   [bobId, colleagueId] = [bob.id, colleague.id];
   const account = new Types.ObjectId(ann.accountId);
   const users = [ann, bob].map((user) => new Types.ObjectId(user.id));
@@ -36,7 +36,7 @@ beforeAll(async () => {
     ...{ created_by: own, is_open: n % 3 > 0, last_activity: null },
     ...{ last_activity_at: new Date(BEGINNING + n * 1000), createdAt: new Date(), updatedAt: new Date() },
   }));
-  await stage.models.Conversation.collection.insertMany(conversations as never[]);
+  await environment.models.Conversation.collection.insertMany(conversations as never[]);
   const members = conversations.flatMap(({ _id, channel_id, is_open, last_activity_at, title }, n) =>
     users.map((user) => ({
       ...{ _id: new Types.ObjectId(), conversation: _id, kind: 'team', user, account, channel_id, is_open },
@@ -45,21 +45,21 @@ beforeAll(async () => {
       ...{ last_read: null, last_read_at: null, search_key: foldText(title) },
     })),
   );
-  await stage.models.Member.collection.insertMany(members as never[]);
+  await environment.models.Member.collection.insertMany(members as never[]);
   const newest = conversations.findLast((_, n) => n % 7 > 0 && n % 11 > 0);
   id = String(newest?._id);
   const messages = Array.from({ length: MESSAGES }, (_, n) => ({
     ...{ _id: new Types.ObjectId(), UUID: `m${n}`, conversation_id: newest?._id, data: 'text', type: 'text' },
     ...{ sent_by: users[1], mentions: [], attachments: [], createdAt: new Date(BEGINNING + n * 1000) },
   }));
-  await stage.models.Message.collection.insertMany(messages as never[]);
+  await environment.models.Message.collection.insertMany(messages as never[]);
   middle = String(messages[MESSAGES / 2]?._id);
-  a = await stage.open(ann);
-  const contact = await stage.models.Contact.create({ account: ann.accountId, name: 'Carla' });
+  a = await environment.open(ann);
+  const contact = await environment.models.Contact.create({ account: ann.accountId, name: 'Carla' });
   await a.ask('prospect_add_conversation', { contact_id: String(contact._id), channel_id: 'odd', users: [bob.id] });
   about = (await a.next('prospect_add_conversation'))[0]._id;
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 async function look(event: string, data: object): Promise<Access[]> {
   const all = await accessesOf(connection, async () => dataOf(await a.ask(event, data)));
@@ -168,7 +168,7 @@ test('no other operation reads more than it shows', async () => {
 });
 
 test('every index is used', async () => {
-  const { Conversation, ConversationProspect, Member, Message, Communication, Counter } = stage.models;
+  const { Conversation, ConversationProspect, Member, Message, Communication, Counter } = environment.models;
   for (const model of [Conversation, ConversationProspect, Member, Message, Communication, Counter]) {
     const { collectionName } = model.collection;
     const indexes = (await model.collection.indexes()).map(({ name }) => name);

@@ -5,17 +5,17 @@ import { createTestEnvironment, dataOf, type TestEnvironment } from '../../suppo
 import { until } from '../../support/until.js';
 
 const clock = createTestClock();
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment({ nodes: 2, overrides: { clock } });
+  environment = await createTestEnvironment({ nodes: 2, overrides: { clock } });
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 /** Two people in a conversation, each with a socket on both nodes. */
 async function talk() {
-  const [ann, bob] = await stage.people('Ann', 'Bob');
-  const open = (user: typeof ann) => Promise.all([0, 1].map((node) => stage.open(user, { node })));
+  const [ann, bob] = await environment.people('Ann', 'Bob');
+  const open = (user: typeof ann) => Promise.all([0, 1].map((node) => environment.open(user, { node })));
   const [anns, bobs] = [await open(ann), await open(bob)];
   const made = await anns[0]?.ask('add_conversation', { users: [bob.id], channel_id: 'general' });
   return { ann, bob, anns, bobs, id: dataOf(made).conversation._id as string };
@@ -36,7 +36,7 @@ test('a UUID sent on two nodes at once is one message', async () => {
     await until(() => bob.received('message').some(([message]) => message.data === 'barrier'));
     expect(bob.received('message')).toHaveLength(21);
   }
-  expect(await stage.models.Message.countDocuments({ conversation_id: id })).toBe(21);
+  expect(await environment.models.Message.countDocuments({ conversation_id: id })).toBe(21);
   expect(await unreadOf(bobs[0], id)).toBe(21);
 });
 
@@ -46,7 +46,7 @@ test('fifty concurrent messages over two nodes are ordered, counted and delivere
   let isDone = false;
   const watching = (async () => {
     while (!isDone) {
-      const found = await stage.models.Conversation.findById(id, { last_activity_at: 1 }).lean();
+      const found = await environment.models.Conversation.findById(id, { last_activity_at: 1 }).lean();
       seenAt.push(found?.last_activity_at?.getTime() ?? 0);
     }
   })();
@@ -58,9 +58,9 @@ test('fifty concurrent messages over two nodes are ordered, counted and delivere
   expect(answers.every((answer) => answer.success)).toBe(true);
   expect(seenAt).toEqual([...seenAt].sort((x, y) => x - y));
 
-  const stored = await stage.models.Message.find({ conversation_id: id }).sort({ createdAt: -1, _id: -1 }).lean();
+  const stored = await environment.models.Message.find({ conversation_id: id }).sort({ createdAt: -1, _id: -1 }).lean();
   expect(new Set(stored.map(({ createdAt }) => createdAt?.getTime())).size).toBe(50);
-  const conversation = await stage.models.Conversation.findById(id).lean();
+  const conversation = await environment.models.Conversation.findById(id).lean();
   expect([String(conversation?.last_activity), conversation?.last_activity_at]).toEqual([
     String(stored[0]?._id),
     stored[0]?.createdAt,
@@ -81,8 +81,8 @@ test('concurrent reads and writes leave exactly the unread messages', async () =
       ...anns.map((tab, node) => tab.ask('message', { conversation_id: id, data: `${round} ${node}` })),
     ]);
     ids.push(...said.map((answer) => dataOf(answer).message._id));
-    const member = await stage.models.Member.findOne({ conversation: id, user: bob.id }).lean();
-    const left = await stage.models.Message.countDocuments({
+    const member = await environment.models.Member.findOne({ conversation: id, user: bob.id }).lean();
+    const left = await environment.models.Message.countDocuments({
       conversation_id: id,
       createdAt: { $gt: member?.last_read_at ?? new Date(0) },
     });
@@ -135,10 +135,12 @@ test('both tabs of a user see what one of them does, over nodes', async () => {
 
 test('message pages stay stable while new messages arrive', async () => {
   const { bob: reader, anns, id } = await talk();
-  const [bob, otherTab] = [await stage.open(reader), await stage.open(reader)];
+  const [bob, otherTab] = [await environment.open(reader), await environment.open(reader)];
   const say = (n: number) => anns[n % 2]?.ask('message', { conversation_id: id, data: String(n) });
   for (let n = 0; n < 60; n += 1) await say(n);
-  const expected = await stage.models.Message.find({ conversation_id: id }).sort({ createdAt: -1, _id: -1 }).lean();
+  const expected = await environment.models.Message.find({ conversation_id: id })
+    .sort({ createdAt: -1, _id: -1 })
+    .lean();
   const found: string[] = [];
   for (let page = 1, isMore = true; isMore; page += 1) {
     const { messageList, paging } = dataOf(await bob.ask('list_message', { conversation_id: id, page, limit: 7 }));

@@ -3,12 +3,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../support/client.js';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../../support/environment.js';
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment();
+  environment = await createTestEnvironment();
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 async function search(client: TestClient, event: string, text: string): Promise<string[]> {
   const { conversation } = dataOf(await client.ask(event, { search: text, limit: 100 }));
@@ -27,8 +27,8 @@ const alike: [string, string[]][] = [
 ];
 
 test('a title is found by every spelling, stored by the gateway or by others', async () => {
-  const [ann, bob] = await stage.people('Ann', 'Bob');
-  const a = await stage.open(ann);
+  const [ann, bob] = await environment.people('Ann', 'Bob');
+  const a = await environment.open(ann);
   const account = new Types.ObjectId(ann.accountId);
   const users = [ann, bob].map(({ id }) => new Types.ObjectId(id));
   for (const [title] of alike) {
@@ -37,8 +37,8 @@ test('a title is found by every spelling, stored by the gateway or by others', a
     const _id = new Types.ObjectId();
     const shared = { account, channel_id: 'x', is_open: true, last_activity_at: new Date() };
     const made = { ...shared, _id, users, title: `${title.normalize('NFD')} there`, created_by: users[1] };
-    await stage.models.Conversation.collection.insertOne(made as never);
-    await stage.models.Member.collection.insertOne({
+    await environment.models.Conversation.collection.insertOne(made as never);
+    await environment.models.Member.collection.insertOne({
       ...{ ...shared, conversation: _id, kind: 'team', user: users[0], archived: false, snoozed_until: null },
       ...{ show_on_top: false, unread_count: 0 },
     } as never);
@@ -54,9 +54,9 @@ test('a title is found by every spelling, stored by the gateway or by others', a
 });
 
 test('a prospect conversation is found by its displayed name only', async () => {
-  const [ann, bob] = await stage.people('Ann', 'Bob');
-  const a = await stage.open(ann);
-  const { Contact, ConversationProspect } = stage.models;
+  const [ann, bob] = await environment.people('Ann', 'Bob');
+  const a = await environment.open(ann);
+  const { Contact, ConversationProspect } = environment.models;
   const contact = await Contact.create({ account: ann.accountId, name: 'Renée Müller' });
   const find = (text: string) => search(a, 'prospect_list_conversation', text);
 
@@ -65,7 +65,7 @@ test('a prospect conversation is found by its displayed name only', async () => 
     ...{ users: [ann, bob].map(({ id }) => new Types.ObjectId(id)), channel_id: 'x' },
   };
   await ConversationProspect.collection.insertOne(made as never);
-  await stage.nodes[0]?.call('GET', `/conversations/prospect/emit/conversation/${made._id}/new`);
+  await environment.nodes[0]?.call('GET', `/conversations/prospect/emit/conversation/${made._id}/new`);
   expect(await find('renee muller')).toEqual(['Renée Müller']);
 
   await Contact.updateOne({ _id: contact._id }, { name: 'Renée Schmidt' });
@@ -80,7 +80,7 @@ test('a prospect conversation is found by its displayed name only', async () => 
 
   // Another service changes the title, and has it sent.
   await ConversationProspect.updateOne({ _id: made._id }, { title: 'From elsewhere' });
-  await stage.nodes[0]?.call('GET', `/conversations/prospect/emit/conversation/${made._id}/existing`);
+  await environment.nodes[0]?.call('GET', `/conversations/prospect/emit/conversation/${made._id}/existing`);
   expect([await find('elsewhere'), await find('schmidt')]).toEqual([['From elsewhere'], []]);
 
   await a.ask('prospect_add_conversation', { contact_id: String(contact._id), channel_id: 'x', title: 'Titled' });
@@ -89,12 +89,12 @@ test('a prospect conversation is found by its displayed name only', async () => 
 
 test('each of many users with the same name is found, and a renamed user by the new name', async () => {
   const COUNT = 150;
-  const [ann] = await stage.people('Ann');
-  const a = await stage.open(ann);
+  const [ann] = await environment.people('Ann');
+  const a = await environment.open(ann);
   const account = new Types.ObjectId(ann.accountId);
   const me = new Types.ObjectId(ann.id);
   const marias = Array.from({ length: COUNT }, (_, n) => ({ _id: new Types.ObjectId(), account, name: `María ${n}` }));
-  await stage.models.User.collection.insertMany(marias as never[]);
+  await environment.models.User.collection.insertMany(marias as never[]);
   const conversations = marias.map(({ _id }, n) => ({
     ...{
       _id: new Types.ObjectId(),
@@ -105,12 +105,12 @@ test('each of many users with the same name is found, and a renamed user by the 
     },
     ...{ is_open: true, last_activity_at: new Date(1_700_000_000_000 + n), created_by: me },
   }));
-  await stage.models.Conversation.collection.insertMany(conversations as never[]);
+  await environment.models.Conversation.collection.insertMany(conversations as never[]);
   const members = conversations.map(({ _id, last_activity_at }) => ({
     ...{ conversation: _id, kind: 'team', user: me, account, channel_id: 'x', archived: false, snoozed_until: null },
     ...{ show_on_top: false, unread_count: 0, is_open: true, last_activity_at },
   }));
-  await stage.models.Member.collection.insertMany(members as never[]);
+  await environment.models.Member.collection.insertMany(members as never[]);
   const walked: string[] = [];
   for (let page = 1; page <= 4; page += 1) {
     const { conversation, paging } = dataOf(await a.ask('list_conversation', { search: ' MARIA', page, limit: 40 }));
@@ -119,7 +119,7 @@ test('each of many users with the same name is found, and a renamed user by the 
   }
   expect(walked).toEqual(conversations.map(({ title }) => title).reverse());
   expect(await search(a, 'list_conversation', 'maria 149')).toEqual(['With 149']);
-  await stage.models.User.updateOne({ _id: marias[0]?._id }, { name: 'Josefa' });
+  await environment.models.User.updateOne({ _id: marias[0]?._id }, { name: 'Josefa' });
   expect(await search(a, 'list_conversation', 'josefa')).toEqual(['With 0']);
   expect(await search(a, 'list_conversation', 'maria 0')).toEqual([]);
   const last = { users: [String(marias[148]?._id)] };

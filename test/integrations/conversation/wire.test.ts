@@ -6,12 +6,12 @@ import { prospect } from '#shared/contracts/prospect.js';
 import type { TestClient } from '../../support/client.js';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../../support/environment.js';
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment();
+  environment = await createTestEnvironment();
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 const clientEvents: Record<string, ClientEvent> = { ...conversation.clientEvents, ...prospect.clientEvents };
 const serverEvents: Record<string, ServerEvent> = { ...conversation.serverEvents, ...prospect.serverEvents };
@@ -30,14 +30,21 @@ const ODD = [42, null, { nested: { token: 'secret' } }, ['https://example.com/a.
 
 /** Two users with a colleague of an unusual shape, and a contact. Passwords must never be sent. */
 async function talk() {
-  const [ann, bob, odd] = await stage.people('Ann', 'Bob', 'Odd');
-  await stage.models.User.collection.updateMany(
+  const [ann, bob, odd] = await environment.people('Ann', 'Bob', 'Odd');
+  await environment.models.User.collection.updateMany(
     { account: new Types.ObjectId(ann.accountId) },
     { $set: { password: 'hash', tokens: ['t'], phone: '555' } },
   );
-  const contact = await stage.models.Contact.create({ account: ann.accountId, name: 'Carla', email: 'c@example.com' });
-  await stage.models.Contact.collection.updateOne({ _id: contact._id }, { $set: { iban: 'DE00', notes: 'private' } });
-  return { odd, contactId: contact._id, bob, a: await stage.open(ann), b: await stage.open(bob) };
+  const contact = await environment.models.Contact.create({
+    account: ann.accountId,
+    name: 'Carla',
+    email: 'c@example.com',
+  });
+  await environment.models.Contact.collection.updateOne(
+    { _id: contact._id },
+    { $set: { iban: 'DE00', notes: 'private' } },
+  );
+  return { odd, contactId: contact._id, bob, a: await environment.open(ann), b: await environment.open(bob) };
 }
 
 /** Asks, and holds when the answer is what the contract says: each field of it and no other. */
@@ -137,11 +144,11 @@ test('users and contacts of any shape are shown as the contract says', async () 
   const { conversation: made } = await ask(a, 'add_conversation', data);
   await ask(a, 'prospect_add_conversation', { ...data, contact_id: String(contactId) });
   const about = await heard(a, 'prospect_add_conversation');
-  const o = await stage.open(odd);
+  const o = await environment.open(odd);
   for (const value of ODD) {
     const $set = { name: value, email: value, image: value, phone: value, conversation_active_status: value };
-    await stage.models.User.collection.updateOne({ _id: new Types.ObjectId(odd.id) }, { $set });
-    await stage.models.Contact.collection.updateOne({ _id: contactId }, { $set });
+    await environment.models.User.collection.updateOne({ _id: new Types.ObjectId(odd.id) }, { $set });
+    await environment.models.Contact.collection.updateOne({ _id: contactId }, { $set });
     await ask(o, 'message', { conversation_id: made._id, data: 'from an odd user' });
     await heard(a, 'message');
     await ask(a, 'list_message', { conversation_id: made._id });
@@ -160,7 +167,8 @@ test('links that run code or leave the web are refused in every spelling', async
   const { bob, a } = await talk();
   const { conversation: made } = await ask(a, 'add_conversation', { users: [bob.id], channel_id: 'x' });
   const conversation_id = made._id;
-  const count = () => Promise.all([stage.models.Message.countDocuments(), stage.models.Conversation.countDocuments()]);
+  const count = () =>
+    Promise.all([environment.models.Message.countDocuments(), environment.models.Conversation.countDocuments()]);
   const before = await count();
   for (const url of [
     'javascript:alert(1)',
@@ -197,7 +205,7 @@ test('ids that become equal when stored are refused', async () => {
     const answer = await a.ask('message', { conversation_id: made._id, data: 'd', UUID });
     expect(answer).toMatchObject({ message: 'VALIDATION_ERROR' });
   }
-  expect(await stage.models.Message.countDocuments({ conversation_id: made._id })).toBe(0);
+  expect(await environment.models.Message.countDocuments({ conversation_id: made._id })).toBe(0);
   const { channels } = dataOf(await a.ask('channel', {}));
   expect(Object.getOwnPropertyDescriptor(channels, '__proto__')?.value).toMatchObject({ open: 1 });
 });

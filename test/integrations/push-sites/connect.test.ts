@@ -8,21 +8,21 @@ import { openRaw } from '../../transport/hostile/raw-connection.js';
 import { connectSite, sendTo, sent, siteRefusal } from './site-client.js';
 import { createSiteEnvironment, news, plain, type SiteEnvironment } from './site-environment.js';
 
-let stage: SiteEnvironment;
+let environment: SiteEnvironment;
 let gateway: TestGateway;
 let clock: TestClock;
 
 beforeAll(async () => {
-  stage = await createSiteEnvironment();
+  environment = await createSiteEnvironment();
   clock = createTestClock();
-  gateway = await stage.start({ REDIS_URL: '', SOCKET_TRANSPORTS: 'websocket,polling' }, { clock });
+  gateway = await environment.start({ REDIS_URL: '', SOCKET_TRANSPORTS: 'websocket,polling' }, { clock });
 });
 afterEach(() => {
-  stage.website.answer = undefined;
+  environment.website.answer = undefined;
 });
 afterAll(async () => {
   await gateway.close();
-  await stage.close();
+  await environment.close();
 });
 
 const REFUSED = '44/shop,{"message":"Authentication failed","data":{"errno":401,"message":"INVALID_TOKEN"}}';
@@ -30,12 +30,12 @@ const REFUSED = '44/shop,{"message":"Authentication failed","data":{"errno":401,
 const NO_TOKEN = REFUSED.replace('Authentication failed', 'Auth error: no token');
 
 const callsWith = (token: string) =>
-  stage.website.calls.filter(
+  environment.website.calls.filter(
     ({ method, headers }) => method === 'GET' && headers.authorization?.endsWith(` ${token}`) === true,
   );
 
 test('the website is asked with the headers of the site and the credentials of the client', async () => {
-  stage.website.rooms.set('t1', ['user_1']);
+  environment.website.rooms.set('t1', ['user_1']);
   const clients = [
     await connectSite(gateway, 'news', { token: 't1', meta: '{"role":"x"}' }),
     await connectSite(gateway, 'shop', { token: 't1' }),
@@ -53,7 +53,7 @@ test('the website is asked with the headers of the site and the credentials of t
 
 describe('a client is refused with the words of the original', () => {
   const respond = (status: number, body: string, headers: Record<string, string> = {}) => {
-    stage.website.answer = (_call, response) => void response.writeHead(status, headers).end(body);
+    environment.website.answer = (_call, response) => void response.writeHead(status, headers).end(body);
   };
   const ANSWERS: [name: string, answer: () => void, message: string][] = [
     ['401', () => respond(401, 'no'), 'Authentication failed'],
@@ -95,23 +95,24 @@ describe('a client is refused with the words of the original', () => {
 
   test('redirects without end', async () => {
     let count = 0;
-    stage.website.answer = (_call, response) => void response.writeHead(307, { location: `/rooms?${++count}` }).end();
+    environment.website.answer = (_call, response) =>
+      void response.writeHead(307, { location: `/rooms?${++count}` }).end();
     expect(await siteRefusal(gateway, 'news', { token: 'endless' })).toBe('Auth error: too many redirects');
     expect(count).toBeLessThan(10);
   });
 
   test('a website that closes the connection', async () => {
-    stage.website.answer = (_call, response) => void response.socket?.destroy();
+    environment.website.answer = (_call, response) => void response.socket?.destroy();
     expect(await siteRefusal(gateway, 'news', { token: 'hung' })).toBe('Auth error: no connection');
     expect(callsWith('hung')).toHaveLength(2);
   });
 
   test('a website that does not answer in time', async () => {
-    stage.website.answer = () => undefined;
+    environment.website.answer = () => undefined;
     const refused = siteRefusal(gateway, 'news', { token: 'slow' });
     await until(() => callsWith('slow').length === 1);
     clock.advance(4999);
-    stage.website.rooms.set('other', ['user_o']);
+    environment.website.rooms.set('other', ['user_o']);
     clock.advance(1);
     expect(await refused).toBe('Auth error: no answer in time');
     expect(callsWith('slow')).toHaveLength(1);
@@ -119,7 +120,7 @@ describe('a client is refused with the words of the original', () => {
 
   test('a website that never finishes its answer', async () => {
     let hasBegun = false;
-    stage.website.answer = (_call, response) => {
+    environment.website.answer = (_call, response) => {
       response.write('["user_1"');
       hasBegun = true;
     };
@@ -149,9 +150,9 @@ describe('a client is refused with the words of the original', () => {
       'Auth error: deviceId is not valid',
     ],
   ])('%s', async (_name, site, options, message) => {
-    const before = stage.website.to('/rooms').length;
+    const before = environment.website.to('/rooms').length;
     expect(await siteRefusal(gateway, site, options)).toBe(message);
-    expect(stage.website.to('/rooms')).toHaveLength(before);
+    expect(environment.website.to('/rooms')).toHaveLength(before);
   });
 
   test('of repeated parameters only the last one counts', async () => {
@@ -162,7 +163,7 @@ describe('a client is refused with the words of the original', () => {
       raw.close();
       return answer;
     };
-    stage.website.rooms.set('twice', ['user_twice']);
+    environment.website.rooms.set('twice', ['user_twice']);
     expect(await answerTo('token=bad&token=twice')).toMatch(/^40\/shop,/);
     expect(await answerTo('token=twice&token=bad')).toBe(REFUSED);
     expect(await answerTo('token=twice&token=')).toBe(NO_TOKEN);
@@ -182,7 +183,7 @@ test('a refused connection is closed unless another namespace uses it', async ()
   expect(await alone.next()).toBe(REFUSED);
   expect(await alone.next()).toBe(undefined);
 
-  stage.website.rooms.set('t-both', ['user_both']);
+  environment.website.rooms.set('t-both', ['user_both']);
   const both = await openRaw(gateway);
   both.send('40/news,{"token":"t-both"}');
   expect(await both.next()).toMatch(/^40\/news,/);
@@ -195,25 +196,25 @@ test('a refused connection is closed unless another namespace uses it', async ()
 });
 
 test('a redirect is followed without sending the token to another host', async () => {
-  stage.website.rooms.set('t-moved', ['user_m']);
-  stage.website.answer = (call, response) => {
+  environment.website.rooms.set('t-moved', ['user_m']);
+  environment.website.answer = (call, response) => {
     if (call.path === '/rooms') return void response.writeHead(302, { location: '/v2/rooms' }).end();
     if (call.path === '/v2/rooms') {
-      const elsewhere = stage.website.url.replace('127.0.0.1', 'localhost');
+      const elsewhere = environment.website.url.replace('127.0.0.1', 'localhost');
       return void response.writeHead(302, { location: `${elsewhere}/v3` }).end();
     }
     response.end('["user_m"]');
   };
   const client = await connectSite(gateway, 'news', { token: 't-moved' });
   expect(callsWith('t-moved').map(({ path }) => path)).toEqual(['/rooms', '/v2/rooms']);
-  expect(stage.website.to('/v3').map(({ headers }) => headers.authorization)).toEqual([undefined]);
+  expect(environment.website.to('/v3').map(({ headers }) => headers.authorization)).toEqual([undefined]);
   client.close();
 });
 
 test('a network error is retried once', async () => {
-  stage.website.rooms.set('t-fault', ['user_f']);
+  environment.website.rooms.set('t-fault', ['user_f']);
   let faults = 0;
-  stage.website.answer = ({ method }, response) => {
+  environment.website.answer = ({ method }, response) => {
     faults += method === 'GET' ? 1 : 0;
     if (faults === 1) response.socket?.destroy();
     else response.end('["user_f"]');
@@ -224,7 +225,7 @@ test('a network error is retried once', async () => {
 });
 
 test('concurrent connects share one answer, which is cached briefly', async () => {
-  stage.website.rooms.set('t-tabs', ['user_tabs', 'board']);
+  environment.website.rooms.set('t-tabs', ['user_tabs', 'board']);
   const tabs = await Promise.all(
     Array.from({ length: 20 }, (_, n) => connectSite(gateway, 'news', { token: 't-tabs', deviceId: `${n}` })),
   );
@@ -237,7 +238,7 @@ test('concurrent connects share one answer, which is cached briefly', async () =
   expect(callsWith('t-tabs')).toHaveLength(3);
 
   clock.advance(5000);
-  stage.website.rooms.set('t-tabs', ['user_tabs']);
+  environment.website.rooms.set('t-tabs', ['user_tabs']);
   const later = await connectSite(gateway, 'news', { token: 't-tabs', deviceId: 'later' });
   expect(callsWith('t-tabs')).toHaveLength(4);
   await sent(gateway, news, { rooms: 'board', event: 'secret' });
@@ -250,7 +251,7 @@ test('concurrent connects share one answer, which is cached briefly', async () =
 test('500 concurrent clients connect with a bounded number of concurrent calls', async () => {
   let [arrived, inProgress, busiest] = [0, 0, 0];
   const held: (() => void)[] = [];
-  stage.website.answer = ({ method, headers }, response) => {
+  environment.website.answer = ({ method, headers }, response) => {
     if (method !== 'GET') return void response.end();
     const user = headers.authorization?.replace('Bearer storm-', '');
     held.push(() => {
@@ -279,7 +280,7 @@ test('500 concurrent clients connect with a bounded number of concurrent calls',
 
 test('clients that wait too long are refused, and a slow website does not delay other sites', async () => {
   const held: (() => void)[] = [];
-  stage.website.answer = (call, response) => {
+  environment.website.answer = (call, response) => {
     // Users of the tests before may still be leaving; their updates are not what is held up here.
     if (call.method !== 'GET') return void response.end();
     if (call.headers.authorization?.startsWith('Token')) return void response.end('["user_1"]');
@@ -296,11 +297,11 @@ test('clients that wait too long are refused, and a slow website does not delay 
 });
 
 test('a client without a token receives only the public channel, and the website is not asked', async () => {
-  stage.website.rooms.set('t-public', ['user_p', 'browse', 'staff']);
-  stage.website.rooms.set('t-guest', ['browse', 'staff']);
-  const before = stage.website.to('/rooms').length;
+  environment.website.rooms.set('t-public', ['user_p', 'browse', 'staff']);
+  environment.website.rooms.set('t-guest', ['browse', 'staff']);
+  const before = environment.website.to('/rooms').length;
   const visitor = await connectSite(gateway, 'news', {});
-  expect(stage.website.to('/rooms')).toHaveLength(before);
+  expect(environment.website.to('/rooms')).toHaveLength(before);
   const user = await connectSite(gateway, 'news', { token: 't-public', deviceId: 'd' });
   const guest = await connectSite(gateway, 'news', { token: 't-guest' });
   await sent(gateway, news, { rooms: ['browse'], event: 'offer', args: [1, 2] });
@@ -316,7 +317,7 @@ test('a client without a token receives only the public channel, and the website
 });
 
 test('a site without users stores nothing', async () => {
-  stage.website.rooms.set('t-plain', ['user_1', 'room']);
+  environment.website.rooms.set('t-plain', ['user_1', 'room']);
   await sent(gateway, plain, { rooms: ['user_1'], event: 'lost' });
   const client = await connectSite(gateway, 'plain', { token: 't-plain' });
   await sent(gateway, plain, { rooms: ['room', 'user_1'], event: 'm', args: ['x', 2] });
@@ -328,7 +329,7 @@ test('a site without users stores nothing', async () => {
 });
 
 test('client events to a site are answered and reach no other client', async () => {
-  stage.website.rooms.set('t-talk', ['user_talk']);
+  environment.website.rooms.set('t-talk', ['user_talk']);
   const client = await connectSite(gateway, 'news', { token: 't-talk' });
   for (const event of ['join', '_batch', 'send', '__proto__']) {
     expect(await new Promise((resolve) => client.socket.emit(event, { rooms: ['staff'] }, resolve))).toEqual({

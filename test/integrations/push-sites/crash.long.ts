@@ -6,13 +6,13 @@ import { connectSite, sent } from './site-client.js';
 import { createSiteEnvironment, news } from './site-environment.js';
 
 test('when a node is killed the website is notified of the users who were on that node only', async () => {
-  const stage = await createSiteEnvironment();
-  const { website } = stage;
+  const environment = await createSiteEnvironment();
+  const { website } = environment;
   const told = (user: string): string[] => website.to(`/users/${user}`).map(({ body }) => body);
   // The keys of the sites are too short for production.
   const [survivor, doomed] = await Promise.all([
-    stage.start(),
-    startGatewayProcess({ ...stage.env, NODE_ENV: 'test' }),
+    environment.start(),
+    startGatewayProcess({ ...environment.env, NODE_ENV: 'test' }),
   ]);
   website.rooms.set('t-lost', ['user_lost', 'staff']);
   website.rooms.set('t-kept', ['user_kept', 'staff']);
@@ -37,5 +37,5 @@ test('when a node is killed the website is notified of the users who were on tha
   for (const client of [laptop, back]) client.close();
   await until(() => told('kept').length === 2 && told('lost').length === 4);
   await survivor.close();
-  await stage.close();
+  await environment.close();
 });

@@ -7,16 +7,16 @@ import { openRaw } from '../../transport/hostile/raw-connection.js';
 import { connectSite, sent } from './site-client.js';
 import { createSiteEnvironment, news, type SiteEnvironment } from './site-environment.js';
 
-let stage: SiteEnvironment;
+let environment: SiteEnvironment;
 let gateway: TestGateway;
 
 beforeAll(async () => {
-  stage = await createSiteEnvironment();
-  gateway = await stage.start({ ALLOW_EIO3: 'true', SOCKET_TRANSPORTS: 'websocket,polling' });
+  environment = await createSiteEnvironment();
+  gateway = await environment.start({ ALLOW_EIO3: 'true', SOCKET_TRANSPORTS: 'websocket,polling' });
 });
 afterAll(async () => {
   await gateway.close();
-  await stage.close();
+  await environment.close();
 });
 
 interface OldClient {
@@ -56,7 +56,7 @@ describe.each([
   const user = name.replaceAll(/\W/g, '');
 
   test('receives waiting and new messages, and is refused like any other client', async () => {
-    stage.website.rooms.set(user, [`user_${user}`, 'staff', 'browse']);
+    environment.website.rooms.set(user, [`user_${user}`, 'staff', 'browse']);
     for (const n of [1, 2]) await sent(gateway, news, { rooms: [`user_${user}`], event: 'm', args: [n] });
     const client = await connectOld(`/news?token=${user}&deviceId=d`, options);
     await until(() => client.heard.length === 2);
@@ -71,7 +71,7 @@ describe.each([
       ['m', 'public'],
     ]);
     client.socket.close();
-    await until(() => stage.website.to(`/users/${user}`).length === 2);
+    await until(() => environment.website.to(`/users/${user}`).length === 2);
     await expect(connectOld('/news?token=bad', options)).rejects.toThrow('Authentication failed');
     const visitor = await connectOld('/news', options);
     visitor.socket.close();
@@ -89,7 +89,7 @@ test('the connection of a refused old client is closed', async () => {
 test('an old client can neither receive nor send in the default namespace', async () => {
   const raw = await openRaw(gateway, 'EIO=3');
   expect(await raw.next()).toBe('40');
-  stage.website.rooms.set('t-root', ['user_root']);
+  environment.website.rooms.set('t-root', ['user_root']);
   raw.send('42["join",{"channel":"x"}]');
   raw.send('420["join",{}]');
   raw.send('40/news?token=t-root,');
@@ -121,7 +121,7 @@ test('an unknown namespace of an old client has no effect', async () => {
 });
 
 test('a gateway that does not allow old clients refuses them', async () => {
-  const strict = await stage.start({ SOCKET_TRANSPORTS: 'websocket,polling' });
+  const strict = await environment.start({ SOCKET_TRANSPORTS: 'websocket,polling' });
   const response = await fetch(`${strict.url}/socket.io/?EIO=3&transport=polling`);
   expect(response.status).toBe(400);
   const client = await connectSite(strict, 'news', {});

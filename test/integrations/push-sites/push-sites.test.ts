@@ -11,7 +11,7 @@ import { connectSite, type SiteClient, sendTo, sent } from './site-client.js';
 import { createSiteEnvironment, news, type SiteEnvironment, shop } from './site-environment.js';
 import type { Website } from './website.js';
 
-let stage: SiteEnvironment;
+let environment: SiteEnvironment;
 let website: Website;
 let proxy: MongoProxy;
 let a: TestGateway;
@@ -20,13 +20,13 @@ let b: TestGateway;
 beforeAll(async () => {
   const database = await startDatabase();
   proxy = await startMongoProxy(database.url);
-  stage = await createSiteEnvironment({ ...database, url: proxy.url() });
-  website = stage.website;
-  [a, b] = await Promise.all([stage.start({ DEVICE_TTL: '60' }), stage.start()]);
+  environment = await createSiteEnvironment({ ...database, url: proxy.url() });
+  website = environment.website;
+  [a, b] = await Promise.all([environment.start({ DEVICE_TTL: '60' }), environment.start()]);
 });
 afterAll(async () => {
   await Promise.all([a.close(), b.close()]);
-  await stage.close();
+  await environment.close();
   await proxy.close();
 });
 
@@ -111,7 +111,7 @@ describe('sending', () => {
     await until(async () => !two.socket.connected);
 
     await a.close();
-    a = await stage.start();
+    a = await environment.start();
     await sent(a, news, { rooms: ['staff'], event: 'm', args: [2] });
     await one.has(2);
     await Promise.all([one.ask(), three.ask()]);

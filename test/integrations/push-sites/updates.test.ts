@@ -6,25 +6,25 @@ import { until } from '../../support/until.js';
 import { connectSite, sent } from './site-client.js';
 import { createSiteEnvironment, news, type SiteEnvironment } from './site-environment.js';
 
-let stage: SiteEnvironment;
+let environment: SiteEnvironment;
 let a: TestGateway;
 let b: TestGateway;
 
 beforeAll(async () => {
-  stage = await createSiteEnvironment();
-  [a, b] = await Promise.all([stage.start(), stage.start()]);
+  environment = await createSiteEnvironment();
+  [a, b] = await Promise.all([environment.start(), environment.start()]);
 });
 afterEach(() => {
-  stage.website.answer = undefined;
+  environment.website.answer = undefined;
 });
 afterAll(async () => {
   await Promise.all([a.close(), b.close()]);
-  await stage.close();
+  await environment.close();
 });
 
 /** What the website was told about a user, in order. */
 function told(user: string): { field: string; body: unknown; authorization: string | undefined; meta: unknown }[] {
-  return stage.website.to(`/users/${encodeURIComponent(user)}`).map(({ method, body, headers }) => {
+  return environment.website.to(`/users/${encodeURIComponent(user)}`).map(({ method, body, headers }) => {
     expect([method, headers['content-type']]).toEqual(['PUT', 'application/json']);
     const parsed = JSON.parse(body) as { user: object };
     const [field = ''] = Object.keys(parsed.user);
@@ -35,7 +35,7 @@ function told(user: string): { field: string; body: unknown; authorization: stri
 const fieldsTold = (user: string): string[] => told(user).map(({ field }) => field);
 
 test('the website is notified of the first connect and the last disconnect, over nodes', async () => {
-  stage.website.rooms.set('t8', ['user_8']);
+  environment.website.rooms.set('t8', ['user_8']);
   const before = Date.now();
   const phone = await connectSite(a, 'news', { token: 't8', deviceId: 'phone', meta: 'm' });
   await until(() => told('8').length === 1);
@@ -64,7 +64,7 @@ test('the website is notified of the first connect and the last disconnect, over
 });
 
 test.each(['a/b?c#d', '../admin', '$&', 'ü', ':id'])('the user id %s is supported', async (user) => {
-  stage.website.rooms.set(encodeURIComponent(user), [`user_${user}`]);
+  environment.website.rooms.set(encodeURIComponent(user), [`user_${user}`]);
   const client = await connectSite(a, 'news', { token: encodeURIComponent(user) });
   await until(() => told(user).length === 1);
   expect(told(user)[0]?.body).toMatchObject({ id: user });
@@ -73,8 +73,8 @@ test.each(['a/b?c#d', '../admin', '$&', 'ü', ':id'])('the user id %s is support
 });
 
 test('only configured sites are notified, and only of users', async () => {
-  stage.website.rooms.set('t-quiet', ['user_quiet', 'browse']);
-  stage.website.rooms.set('t-nobody', ['browse']);
+  environment.website.rooms.set('t-quiet', ['user_quiet', 'browse']);
+  environment.website.rooms.set('t-nobody', ['browse']);
   const clients = [
     await connectSite(a, 'shop', { token: 't-quiet' }),
     await connectSite(a, 'news', { token: 't-nobody' }),
@@ -87,15 +87,15 @@ test('only configured sites are notified, and only of users', async () => {
   await until(() => told('quiet').length === 2);
   expect(fieldsTold('quiet')).toEqual(['last_connected', 'last_disconnected']);
   expect(
-    stage.website.calls.filter(({ method, headers }) => method === 'PUT' && headers.authorization === undefined),
+    environment.website.calls.filter(({ method, headers }) => method === 'PUT' && headers.authorization === undefined),
   ).toEqual([]);
 });
 
 test('credentials kept for the website cannot be read in Redis', async () => {
-  stage.website.rooms.set('top-secret', ['user_sealed']);
+  environment.website.rooms.set('top-secret', ['user_sealed']);
   const client = await connectSite(a, 'news', { token: 'top-secret' });
   await until(() => told('sealed').length === 1);
-  const redis = await createClient({ url: stage.redisUrl }).connect();
+  const redis = await createClient({ url: environment.redisUrl }).connect();
   const stored: string[] = [];
   for await (const keys of redis.scanIterator()) {
     for (const key of keys) {
@@ -114,9 +114,9 @@ test('credentials kept for the website cannot be read in Redis', async () => {
 
 test('a failed call is retried three times, and no client waits for it', async () => {
   const clock = createTestClock();
-  const alone = await stage.start({ REDIS_URL: '' }, { clock });
+  const alone = await environment.start({ REDIS_URL: '' }, { clock });
   let answers = 0;
-  stage.website.answer = ({ method }, response) => {
+  environment.website.answer = ({ method }, response) => {
     if (method === 'GET') return void response.end('["user_retry"]');
     answers += 1;
     if (answers === 1) return void response.socket?.destroy();
@@ -136,7 +136,7 @@ test('a failed call is retried three times, and no client waits for it', async (
   }
   await until(() => answers === 4);
   // Whatever comes after that is told all the same.
-  stage.website.answer = undefined;
+  environment.website.answer = undefined;
   client.close();
   await clock.advanceUntil(10, () => told('retry').length === 5);
   expect(fieldsTold('retry')).toEqual([...Array(4).fill('last_connected'), 'last_disconnected']);
@@ -145,9 +145,9 @@ test('a failed call is retried three times, and no client waits for it', async (
 
 test('of the waiting updates of a user only the newest is sent', async () => {
   const clock = createTestClock();
-  const alone = await stage.start({ REDIS_URL: '' }, { clock });
+  const alone = await environment.start({ REDIS_URL: '' }, { clock });
   const held: (() => void)[] = [];
-  stage.website.answer = ({ method }, response) => {
+  environment.website.answer = ({ method }, response) => {
     if (method === 'GET') response.end('["user_flapping"]');
     else held.push(() => response.end());
   };
@@ -163,7 +163,7 @@ test('of the waiting updates of a user only the newest is sent', async () => {
     clock.advance(100);
   }
   expect(held).toHaveLength(1);
-  stage.website.answer = undefined;
+  environment.website.answer = undefined;
   held[0]?.();
   await until(() => told('flapping').length === 3);
   expect(fieldsTold('flapping')).toEqual(['last_connected', 'last_connected', 'last_disconnected']);
@@ -173,8 +173,8 @@ test('of the waiting updates of a user only the newest is sent', async () => {
 
 test.each(['alone', 'among-others'])('a stopping node notifies the website of its users: %s', async (which) => {
   const user = `stop-${which}`;
-  stage.website.rooms.set(user, [`user_${user}`]);
-  const node = await stage.start(which === 'alone' ? { REDIS_URL: '' } : {});
+  environment.website.rooms.set(user, [`user_${user}`]);
+  const node = await environment.start(which === 'alone' ? { REDIS_URL: '' } : {});
   const client = await connectSite(node, 'news', { token: user });
   await until(() => told(user).length === 1);
   await node.close();

@@ -4,15 +4,15 @@ import { communityNotifications, communityPeople } from '#shared/contracts/commu
 import type { WalkEnvironment } from './environment.js';
 
 /** The community: chats, notifications, people. */
-export async function walkCommunity(stage: WalkEnvironment): Promise<void> {
-  const { ask, call, models, clock } = stage;
+export async function walkCommunity(environment: WalkEnvironment): Promise<void> {
+  const { ask, call, models, clock } = environment;
   const joined = { joinedGroups: [{ groupType: 'single' }], firstName: 'Ann' };
-  const [ann, bob, eve] = [await stage.user(joined), await stage.user(joined), await stage.user()];
+  const [ann, bob, eve] = [await environment.user(joined), await environment.user(joined), await environment.user()];
   const unkeyed = { participants: [ann, eve], type: 'direct' as const };
   await models.Chat.create(unkeyed);
   const group = { participants: [ann, bob, eve], type: 'group' as const, groupName: 'All' };
   const chatId = String((await models.Chat.create(group))._id);
-  const [a, b] = [await stage.open(ann), await stage.open(bob)];
+  const [a, b] = [await environment.open(ann), await environment.open(bob)];
   await b.next('presence_snapshot');
   for (const participantId of [bob, bob, eve])
     await call(community, 'openDirectChat', { body: { participantId }, as: ann });
@@ -41,18 +41,18 @@ export async function walkCommunity(stage: WalkEnvironment): Promise<void> {
   for (const query of [{}, { before: second._id }, { after: first._id }, { before: time }, { after: time }]) {
     await call(community, 'listMessages', { params: here, query, as: ann });
   }
-  await walkNotifications(stage, bob);
-  await walkPeople(stage, { ann, bob, chatId });
-  await walkCircle(stage);
+  await walkNotifications(environment, bob);
+  await walkPeople(environment, { ann, bob, chatId });
+  await walkCircle(environment);
   await ask(community, a, 'chat:delete_message', { messageId: second._id });
   await ask(community, a, 'chat:leave', here);
 }
 
-async function walkNotifications(stage: WalkEnvironment, bob: Types.ObjectId): Promise<void> {
-  const { ask, clock } = stage;
-  const b = await stage.open(bob);
+async function walkNotifications(environment: WalkEnvironment, bob: Types.ObjectId): Promise<void> {
+  const { ask, clock } = environment;
+  const b = await environment.open(bob);
   const contract = communityNotifications;
-  await stage.models.Notification.create({
+  await environment.models.Notification.create({
     recipient: bob,
     type: 'like',
     title: 'x',
@@ -65,16 +65,16 @@ async function walkNotifications(stage: WalkEnvironment, bob: Types.ObjectId): P
   }
   await ask(contract, b, 'notification:get_unread_count', {});
   for (let time = 0; time < 2; time += 1) await ask(contract, b, 'notification:mark_read', { notificationId: _id });
-  await stage.models.Notification.create({ recipient: bob, type: 'like', title: 'x' });
+  await environment.models.Notification.create({ recipient: bob, type: 'like', title: 'x' });
   await ask(contract, b, 'notification:mark_all_read', {});
 }
 
 async function walkPeople(
-  stage: WalkEnvironment,
+  environment: WalkEnvironment,
   { ann, bob, chatId }: { ann: Types.ObjectId; bob: Types.ObjectId; chatId: string },
 ): Promise<void> {
-  const { ask } = stage;
-  const a = await stage.open(ann);
+  const { ask } = environment;
+  const a = await environment.open(ann);
   const groupType = 'single';
   await ask(communityPeople, a, 'group:join', { groupType });
   await ask(communityPeople, a, 'group:get_online', { groupType });

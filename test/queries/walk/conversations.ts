@@ -9,10 +9,10 @@ const namespace = '/v1/conversation';
 const MINUTE_MS = 60_000;
 
 /** Both kinds of conversation, with every filter of their lists. */
-export async function walkConversations(stage: WalkEnvironment): Promise<void> {
-  const { ask, models, clock } = stage;
-  const [ann, bob, eve] = [await stage.user(), await stage.user(), await stage.user()];
-  const [a, b] = [await stage.open(ann, { namespace }), await stage.open(bob, { namespace })];
+export async function walkConversations(environment: WalkEnvironment): Promise<void> {
+  const { ask, models, clock } = environment;
+  const [ann, bob, eve] = [await environment.user(), await environment.user(), await environment.user()];
+  const [a, b] = [await environment.open(ann, { namespace }), await environment.open(bob, { namespace })];
   const token = signToken({ uid: String(ann), account_id: String(account) });
   await ask(session, a, 'refresh_token', { token });
   await ask(conversation, a, 'join', {});
@@ -59,8 +59,8 @@ export async function walkConversations(stage: WalkEnvironment): Promise<void> {
   await ask(conversation, a, 'edit_conversation', { conversation_id: id, title: 'Changed' });
   await ask(conversation, a, 'add_participant', { conversation_id: id, users: [eve] });
   await ask(conversation, a, 'snooze', { conversation_id: id, until: new Date(clock.now() + MINUTE_MS).toISOString() });
-  await stage.open(eve, { namespace: '/v1/conversation/live' });
-  await walkProspects(stage, { ann, bob });
+  await environment.open(eve, { namespace: '/v1/conversation/live' });
+  await walkProspects(environment, { ann, bob });
   // Others take a participant out, and leave their state behind.
   await models.Conversation.updateOne({ _id: id }, { $pull: { users: eve } });
   await ask(conversation, a, 'message', { conversation_id: id, data: 'without eve' });
@@ -69,11 +69,11 @@ export async function walkConversations(stage: WalkEnvironment): Promise<void> {
 }
 
 async function walkProspects(
-  stage: WalkEnvironment,
+  environment: WalkEnvironment,
   { ann, bob }: Record<'ann' | 'bob', Types.ObjectId>,
 ): Promise<void> {
-  const { ask, call, models, clock } = stage;
-  const a = await stage.open(ann, { namespace });
+  const { ask, call, models, clock } = environment;
+  const a = await environment.open(ann, { namespace });
   const contact = await models.Contact.create({ account, name: 'Carla' });
   const users = [bob];
   await ask(prospect, a, 'prospect_add_conversation', { contact_id: contact._id, channel_id: 'sales', users });
@@ -92,7 +92,7 @@ async function walkProspects(
   await ask(prospect, a, 'prospect_show_on_top', { ...own, show_on_top: true });
   await ask(prospect, a, 'prospect_open', { ...own, is_open: true });
   await ask(prospect, a, 'prospect_edit_conversation', { ...own, title: 'About Carla' });
-  await ask(prospect, a, 'prospect_add_participant', { ...own, users: [await stage.user()] });
+  await ask(prospect, a, 'prospect_add_participant', { ...own, users: [await environment.user()] });
   await ask(prospect, a, 'prospect_snooze', { ...own, until: new Date(clock.now() + MINUTE_MS).toISOString() });
   const channel = 'prospect';
   await call(prospect, 'emitMessage', { params: { channel, messageID: message._id } });

@@ -7,16 +7,16 @@ import { connectSite } from '../../integrations/push-sites/site-client.js';
 import type { WalkEnvironment } from './environment.js';
 
 /** What backends call, what is delivered, and push sites. */
-export async function walkPlatform(stage: WalkEnvironment): Promise<void> {
-  const { ask, call, clock, models } = stage;
-  const user = await stage.user();
+export async function walkPlatform(environment: WalkEnvironment): Promise<void> {
+  const { ask, call, clock, models } = environment;
+  const user = await environment.user();
   const userId = String(user);
   await models.FcmToken.collection.insertOne({ user_id: userId, account_id: 'a', web_token: ['phone'] });
   await models.ApiSession.collection.insertOne({ _id: 'session' as never, access_token: 'x' });
   const query = { deviceId: 'laptop' };
-  const s = await stage.open(user, { namespace: '/v1/shared', query });
+  const s = await environment.open(user, { namespace: '/v1/shared', query });
   await ask(sharedEvents, s, 'join', {});
-  const l = await stage.open(user, { namespace: '/v1/lead-finder' });
+  const l = await environment.open(user, { namespace: '/v1/lead-finder' });
   const scraperId = 'scraper-0123456789';
   for (const event of ['join', 'leave']) await ask(leadFinder, l, event, { scraper_id: scraperId });
   await call(leadFinder, 'emit', { params: { scraperId, event: 'found' }, body: {} });
@@ -42,7 +42,7 @@ export async function walkPlatform(stage: WalkEnvironment): Promise<void> {
   ]) {
     await call(emitApi, 'deliveries', { params: { userId }, query: asked });
   }
-  await walkSite(stage);
+  await walkSite(environment);
   // As if another node had stored it, and its notification was lost.
   const recipient = JSON.stringify(['', userId]);
   const last = await models.DeliveryEntry.findOne({ recipient }).sort({ position: -1 }).lean();
@@ -55,7 +55,7 @@ export async function walkPlatform(stage: WalkEnvironment): Promise<void> {
   await s.closed;
   await call(emitApi, 'disconnect', { params: { userId: 'other' }, body: { block_seconds: 1 } });
   await call(emitApi, 'revokeTokens', { body: { jti: 'token' } });
-  const back = await stage.open(user, { namespace: '/v1/shared', query });
+  const back = await environment.open(user, { namespace: '/v1/shared', query });
   await ask(sharedEvents, back, 'join', {});
   for (const name of Object.keys(operations.routes)) await call(operations, name);
 }

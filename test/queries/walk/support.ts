@@ -7,13 +7,17 @@ import type { WalkEnvironment } from './environment.js';
 const SWEEP_MS = 600_000;
 
 /** The support chat: conversations, messages, files, departments, visitors. */
-export async function walkSupport(stage: WalkEnvironment): Promise<void> {
-  const { ask, call, models, clock } = stage;
-  const [ann, bob, agent] = [await stage.user(), await stage.user(), await stage.user({ role: 'agent' })];
-  const other = await stage.user({ role: 'agent' });
+export async function walkSupport(environment: WalkEnvironment): Promise<void> {
+  const { ask, call, models, clock } = environment;
+  const [ann, bob, agent] = [
+    await environment.user(),
+    await environment.user(),
+    await environment.user({ role: 'agent' }),
+  ];
+  const other = await environment.user({ role: 'agent' });
   const { _id: departmentId } = await models.Department.create({ name: 'Sales', members: [agent, other] });
-  const [a, g] = [await stage.open(ann), await stage.open(agent)];
-  await stage.open(agent, { namespace: '/department', query: { departmentId: String(departmentId) } });
+  const [a, g] = [await environment.open(ann), await environment.open(agent)];
+  await environment.open(agent, { namespace: '/department', query: { departmentId: String(departmentId) } });
   const fields = { participants: [bob], departmentId, subject: 'Help' };
   const { _id: conversationId } = await ask(support, a, 'create_conversation', fields);
   await call(support, 'createConversation', { body: { participants: [bob] }, as: ann });
@@ -46,20 +50,20 @@ export async function walkSupport(stage: WalkEnvironment): Promise<void> {
   await ask(support, g, 'claim_conversation', here);
   await call(support, 'assignConversation', { params, body: { agentId: agent }, as: agent });
   await ask(support, g, 'assign_conversation', { ...here, agentId: other });
-  await walkFiles(stage, { ann, conversationId });
+  await walkFiles(environment, { ann, conversationId });
   await ask(support, a, 'leave_conversation', here);
   await ask(support, g, 'close_conversation', here);
   await call(support, 'closeConversation', { params, as: agent });
-  await walkVisitor(stage);
-  await walkAbandonedFiles(stage);
+  await walkVisitor(environment);
+  await walkAbandonedFiles(environment);
 }
 
 async function walkFiles(
-  stage: WalkEnvironment,
+  environment: WalkEnvironment,
   { ann, conversationId }: { ann: Types.ObjectId; conversationId: string },
 ): Promise<void> {
-  const { ask, call, models, clock } = stage;
-  const a = await stage.open(ann);
+  const { ask, call, models, clock } = environment;
+  const a = await environment.open(ann);
   const content = Buffer.from('some text');
   const meta = { conversationId, fileName: 'a.txt', clientMessageId: 'file' };
   const file = await ask(support, a, 'file_upload', content, meta);
@@ -79,12 +83,12 @@ async function walkAbandonedFiles({ models, clock }: WalkEnvironment): Promise<v
   await until(async () => (await models.SupportUpload.countDocuments({})) === 0);
 }
 
-async function walkVisitor(stage: WalkEnvironment): Promise<void> {
-  const { ask, models } = stage;
+async function walkVisitor(environment: WalkEnvironment): Promise<void> {
+  const { ask, models } = environment;
   const visitor = { visitorId: 'guest', participants: [], subject: 'Hello' };
   const { _id } = await models.SupportConversation.create(visitor);
   const claims = { uid: undefined, type: 'visitor', visitor_id: 'guest', conversation_ids: [String(_id)] };
-  const v = await stage.open('guest', { claims });
+  const v = await environment.open('guest', { claims });
   await ask(support, v, 'send_message', { conversationId: String(_id), content: 'hi' });
   await ask(support, v, 'get_messages', { conversationId: String(_id) });
 }

@@ -17,7 +17,7 @@ import {
   sendMany,
 } from './deliveries-environment.js';
 
-let stage: DeliveriesEnvironment;
+let environment: DeliveriesEnvironment;
 let a: TestGateway;
 let b: TestGateway;
 let alone: TestGateway;
@@ -25,10 +25,10 @@ let alone: TestGateway;
 const met = new Set<string>();
 
 beforeAll(async () => {
-  stage = await createDeliveriesEnvironment();
-  ({ a, b, alone } = stage);
+  environment = await createDeliveriesEnvironment();
+  ({ a, b, alone } = environment);
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 /** Expects what the newest messages of the event `m` are told to have come to, as soon as it is so. */
 async function expectReasons(
@@ -161,7 +161,7 @@ describe('on two nodes', () => {
   });
 
   test('covers a user of a push site, and no user of the same name elsewhere', async () => {
-    stage.website.rooms.set('token-7', ['user_7']);
+    environment.website.rooms.set('token-7', ['user_7']);
     const toSeven = { rooms: 'user_7', event: 'm', args: [1] };
     const held = await connectSite(b, news.name, { token: 'token-7', deviceId: 'd', isHeld: true });
     const quick = await connectSite(a, news.name, { token: 'token-7', deviceId: 'quick' });
@@ -187,11 +187,11 @@ describe('an expired message', () => {
   test('its time was over, before and after that was noted', async () => {
     await away(alone, 'late', 'd');
     await send(alone, 'late/m?ttl=10');
-    stage.clock.advance(9999);
+    environment.clock.advance(9999);
     await expectReasons(alone, 'late', [{ d: 'NOT_CONNECTED' }]);
-    stage.clock.advance(1);
+    environment.clock.advance(1);
     await expectReasons(alone, 'late', [{ d: 'EXPIRED_TTL' }]);
-    stage.clock.advance(31_000);
+    environment.clock.advance(31_000);
     await until(async () => (await ask(alone, 'late', 'event=m')).messages[0]?.state === 'expired');
     await expectReasons(alone, 'late', [{ d: 'EXPIRED_TTL' }]);
   });
@@ -207,8 +207,8 @@ describe('an expired message', () => {
   test('the device was away for too long', async () => {
     await away(alone, 'gone', 'd');
     await send(alone, 'gone/m');
-    stage.clock.advance(3_600_000);
-    await stage.clock.advanceUntil(
+    environment.clock.advance(3_600_000);
+    await environment.clock.advanceUntil(
       31_000,
       async () => (await ask(alone, 'gone', 'event=m')).messages[0]?.state === 'expired',
     );
@@ -217,7 +217,7 @@ describe('an expired message', () => {
   });
 
   test('a device of a push site starts over', async () => {
-    stage.website.rooms.set('token-8', ['user_8']);
+    environment.website.rooms.set('token-8', ['user_8']);
     const client = await connectSite(alone, news.name, { token: 'token-8', deviceId: 'd', isHeld: true });
     const say = async (count: number): Promise<void> => {
       await sent(alone, news, { rooms: 'user_8', event: 'm', args: [count] }, '&resync=true');
@@ -237,14 +237,14 @@ describe('an expired message', () => {
   });
 
   test('it was shown by push instead', async () => {
-    await stage.modelsOfAlone.FcmToken.create({
+    await environment.modelsOfAlone.FcmToken.create({
       account_id: new Types.ObjectId(),
       user_id: 'pushed',
       web_token: ['pushed-phone'],
     });
     await away(alone, 'pushed', 'd');
     await send(alone, 'pushed/m?push=true&push_after=0', { title: 'x' });
-    await stage.fcm.has('pushed-phone', 1);
+    await environment.fcm.has('pushed-phone', 1);
     await expectReasons(alone, 'pushed', [{ d: 'PUSHED' }]);
   });
 });
@@ -281,11 +281,11 @@ describe('pages', () => {
 
   test('end at a time', async () => {
     await send(alone, 'since/m');
-    stage.clock.advance(120_000);
-    const since = new Date(stage.clock.now()).toISOString();
+    environment.clock.advance(120_000);
+    const since = new Date(environment.clock.now()).toISOString();
     const id = await send(alone, 'since/m');
     expect(await pagesOf('since', `since=${since}`)).toEqual([[id]]);
-    expect((await pagesOf('since', `since=${new Date(stage.clock.now() + 1).toISOString()}`)).flat()).toEqual([]);
+    expect((await pagesOf('since', `since=${new Date(environment.clock.now() + 1).toISOString()}`)).flat()).toEqual([]);
   });
 
   test.each(['say "hi"', 'back\\slash', '["a",1]', 'ключ 🔑'.repeat(16), 'a,b'])(
@@ -302,7 +302,7 @@ describe('pages', () => {
       await away(alone, user, 'd');
       for (let n = 0; n < 5; n += 1) await sendMany(alone, user, 500);
     }
-    const { modelsOfAlone } = stage;
+    const { modelsOfAlone } = environment;
     const pages: string[][] = [];
     const accesses = await accessesOf(modelsOfAlone.DeliveryEntry.db, async () => {
       pages.push(...(await pagesOf('crowd', 'event=never')));

@@ -9,17 +9,17 @@ import { refusal } from '../../support/client.js';
 import { signToken, type TestGateway } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
 
-let stage: SiteEnvironment;
+let environment: SiteEnvironment;
 let a: TestGateway;
 let b: TestGateway;
 
 beforeAll(async () => {
-  stage = await createSiteEnvironment();
-  [a, b] = await Promise.all([stage.start(), stage.start()]);
+  environment = await createSiteEnvironment();
+  [a, b] = await Promise.all([environment.start(), environment.start()]);
 });
 afterAll(async () => {
   await Promise.all([a.close(), b.close()]);
-  await stage.close();
+  await environment.close();
 });
 
 /** A client without a library: every frame of a namespace as it came over the wire. */
@@ -109,7 +109,7 @@ test('the id of a message is the same on the other node after a reconnect', asyn
 });
 
 test('a client of a push site gets the ids after the arguments of its website', async () => {
-  stage.website.rooms.set('t-7', ['user_7']);
+  environment.website.rooms.set('t-7', ['user_7']);
   await sent(a, news, { rooms: 'user_7', event: 'waiting', args: [1, 'x'] });
   const client = await openRaw(b, '/news', { token: 't-7', deviceId: 'd', deliveryIds: true });
   await client.has(2);

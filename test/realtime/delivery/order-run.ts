@@ -133,8 +133,11 @@ export interface History {
  * A random history: messages through either node, devices that come, go and change nodes, and a node that loses its Redis
  * for a third of the time. The oracle is what is stored: in the order of positions it is what each device ends up with.
  */
-export async function runHistory(stage: OrderEnvironment, { recipients, messages, seed }: History): Promise<void> {
-  const { a, b, models } = stage;
+export async function runHistory(
+  environment: OrderEnvironment,
+  { recipients, messages, seed }: History,
+): Promise<void> {
+  const { a, b, models } = environment;
   const random = createRandom(seed);
   const choose = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
   const chooseUrl = (): string => choose([a, b]).url;
@@ -159,9 +162,9 @@ export async function runHistory(stage: OrderEnvironment, { recipients, messages
   const sending = users.flatMap((user) => ['x', 'y'].map((sender) => sendAll(user, sender)));
   const half = until(() => devices[0] !== undefined && devices[0].received.length > messages / 2);
   await half;
-  await stage.redis.cut();
+  await environment.redis.cut();
   await until(() => devices[0] !== undefined && new Set(devices[0].received).size > messages);
-  await stage.redis.restore();
+  await environment.redis.restore();
   await Promise.all(sending);
   await until(() => devices.every(({ received, owed }) => [...owed].every((name) => received.includes(name))));
 

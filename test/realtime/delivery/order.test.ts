@@ -3,15 +3,15 @@ import { until } from '../../support/until.js';
 import { openApplication } from './application.js';
 import { createOrderEnvironment, type OrderEnvironment, runHistory } from './order-run.js';
 
-let stage: OrderEnvironment;
+let environment: OrderEnvironment;
 
 beforeAll(async () => {
-  stage = await createOrderEnvironment(100);
+  environment = await createOrderEnvironment(100);
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 test('a message that was answered first arrives first, though its node is slow and without Redis', async () => {
-  const { a, b, redis, nextInsert } = stage;
+  const { a, b, redis, nextInsert } = environment;
   const device = await openApplication(a, { user: 'slow', deviceId: 'd' });
   await device.ready();
   await redis.cut();
@@ -41,7 +41,7 @@ test('a message that was answered first arrives first, though its node is slow a
 });
 
 test('a new device receives a message stored by another node before it connected and acknowledged after', async () => {
-  const { a, b, models, holdReplies } = stage;
+  const { a, b, models, holdReplies } = environment;
   const send = async (node: typeof a, name: string): Promise<void> => {
     const { status } = await node.call('POST', '/emit/answered/m?durable=true', JSON.stringify(name));
     expect(status).toBe(200);
@@ -62,7 +62,7 @@ test('a new device receives a message stored by another node before it connected
 });
 
 test('a device that connects during a batch emit receives the items stored so far', async () => {
-  const { b, holdReplies } = stage;
+  const { b, holdReplies } = environment;
   const first = await openApplication(b, { user: 'batch', deviceId: 'first' });
   await first.ready();
   const release = holdReplies('delivery.keys');
@@ -80,5 +80,5 @@ test('a device that connects during a batch emit receives the items stored so fa
 });
 
 test('every device receives the stored messages, in stored order', async () => {
-  await runHistory(stage, { recipients: 3, messages: 25, seed: 7 });
+  await runHistory(environment, { recipients: 3, messages: 25, seed: 7 });
 });

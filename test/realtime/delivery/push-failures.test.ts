@@ -6,24 +6,24 @@ import { refuseCommands } from '../../support/refused-commands.js';
 import { until } from '../../support/until.js';
 import { createPushEnvironment, type PushEnvironment } from './push-environment.js';
 
-let stage: PushEnvironment;
+let environment: PushEnvironment;
 
 beforeAll(async () => {
-  stage = await createPushEnvironment();
+  environment = await createPushEnvironment();
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 /** Passes of both nodes, each of which looks for what is due. */
 async function pass(times: number): Promise<void> {
   for (let n = 0; n < times; n += 1) {
-    stage.clock.advance(5000);
+    environment.clock.advance(5000);
     // A query of the same database: what the pass has asked before is answered by now.
-    await stage.waiting();
+    await environment.waiting();
   }
 }
 
 /** Moves time on until nothing is due and nothing will be: everything that was to be sent has been. */
-const settled = () => stage.clock.advanceUntil(5000, async () => (await stage.waiting()) === 0);
+const settled = () => environment.clock.advanceUntil(5000, async () => (await environment.waiting()) === 0);
 
 /** Lets commands of nodes fail until the returned function is called. */
 function fail(proxies: readonly MongoProxy[], commands: readonly string[]): () => void {
@@ -35,10 +35,10 @@ function fail(proxies: readonly MongoProxy[], commands: readonly string[]): () =
 
 /** Stores what another service wrote. */
 const insertTokens = (userId: unknown, webToken: unknown) =>
-  stage.models.FcmToken.collection.insertOne({ user_id: userId, web_token: webToken } as never);
+  environment.models.FcmToken.collection.insertOne({ user_id: userId, web_token: webToken } as never);
 
 const storedTokens = async (userId: unknown): Promise<unknown[]> => {
-  const found = await stage.models.FcmToken.collection.find({ user_id: userId } as never).toArray();
+  const found = await environment.models.FcmToken.collection.find({ user_id: userId } as never).toArray();
   return found.map(({ web_token: stored }) => stored as unknown);
 };
 
@@ -49,7 +49,7 @@ describe('tokens in the form of other services', () => {
     ['nested arrays', (bad: string) => ['kept', [bad, ['also kept', bad]]], ['kept', [['also kept']]]],
     ['an array of everything', (bad: string) => [null, 7, { a: 1 }, bad, true], [null, 7, { a: 1 }, true]],
   ])('removes a refused token from %s, and shows the rest once', async (form, toStored, left) => {
-    const { fcm, emit } = stage;
+    const { fcm, emit } = environment;
     const user = new Types.ObjectId();
     const [bad, good] = [`$bad of ${form}`, `good of ${form}`];
     await insertTokens(user, toStored(bad));
@@ -62,13 +62,13 @@ describe('tokens in the form of other services', () => {
     expect([fcm.to(good).length, fcm.to(bad).length]).toEqual([1, 1]);
     expect(await storedTokens(user)).toEqual([left]);
     expect(await storedTokens(user.toHexString())).toEqual([good]);
-    expect(await stage.stateOf(id)).toBe('pushed');
+    expect(await environment.stateOf(id)).toBe('pushed');
   });
 
   test.each([null, 7, {}, [], '', { token: 'x' }, [[[[[['too deep']]]]]], undefined].map((stored) => ({ stored })))(
     'ignores $stored and leaves it as it is',
     async ({ stored }) => {
-      const { fcm, emit } = stage;
+      const { fcm, emit } = environment;
       const user = new Types.ObjectId();
       const [bad, good] = [`bad beside ${user}`, `good beside ${user}`];
       await insertTokens(user, stored);
@@ -86,7 +86,7 @@ describe('what FCM refuses', () => {
   const token = (name: string) => `${name} of the refused`;
 
   test('removes tokens that can never succeed, and keeps those that only the project or the message is to blame for', async () => {
-    const { fcm, emit, register, tokensOf } = stage;
+    const { fcm, emit, register, tokensOf } = environment;
     const user = new Types.ObjectId();
     const removed = ['unregistered', 'invalidToken', 'invalidField', 'senderMismatch'] as const;
     const kept = ['invalidMessage', 'forbidden', 'thirdPartyAuth', 'noProject', 'plainForbidden'] as const;
@@ -107,17 +107,17 @@ describe('a database that fails after FCM has answered', () => {
 
   /** Emits, and lets commands fail while FCM's answer is under way. */
   async function emitAndFail(user: string, commands: readonly string[], { isFirstAlone = false } = {}) {
-    const release = stage.fcm.hold();
-    const [first, second] = stage.proxies;
+    const release = environment.fcm.hold();
+    const [first, second] = environment.proxies;
     // With one node to fail, the other cannot claim the push.
     const restoreClaims = isFirstAlone ? fail([second], ['findAndModify']) : undefined;
-    const { id } = await stage.emit(user, { title: 'x' }, '&push_after=0');
-    await stage.fcm.has(user, 1);
-    const before = await stage.counted('sent');
-    const restore = fail(isFirstAlone ? [first] : stage.proxies, commands);
+    const { id } = await environment.emit(user, { title: 'x' }, '&push_after=0');
+    await environment.fcm.has(user, 1);
+    const before = await environment.counted('sent');
+    const restore = fail(isFirstAlone ? [first] : environment.proxies, commands);
     restoreClaims?.();
     release();
-    await until(async () => (await stage.counted('sent')) > before);
+    await until(async () => (await environment.counted('sent')) > before);
     return { id, restore };
   }
 
@@ -125,21 +125,21 @@ describe('a database that fails after FCM has answered', () => {
     ['for a minute', 12],
     ['for longer than any lease', 60],
   ])('%s: the push is sent once, and marked when it is back', async (name, passes) => {
-    const { fcm, register, stateOf } = stage;
+    const { fcm, register, stateOf } = environment;
     const user = `outage-${name.replaceAll(' ', '-')}`;
     await register(user, user);
     const { id, restore } = await emitAndFail(user, WRITES);
     await pass(passes);
     restore();
     // The other node finds an expired lease at the same moment as the holder can store again.
-    await stage.clock.advanceUntil(5000, async () => (await stateOf(id)) === 'pushed');
+    await environment.clock.advanceUntil(5000, async () => (await stateOf(id)) === 'pushed');
     await pass(30);
     await settled();
     expect(fcm.to(user).length).toBe(1);
   });
 
   test.each(['update', 'delete'])('at its %s alone: the push is sent once', async (command) => {
-    const { fcm, register, stateOf } = stage;
+    const { fcm, register, stateOf } = environment;
     const user = `fails-${command}`;
     await register(user, user);
     const { id, restore } = await emitAndFail(user, [command]);
@@ -152,12 +152,12 @@ describe('a database that fails after FCM has answered', () => {
   });
 
   test('for one node alone: another stores what that node knows', async () => {
-    const { fcm, models, register, stateOf } = stage;
+    const { fcm, models, register, stateOf } = environment;
     await register('cut-off', 'cut-off');
     const { id, restore } = await emitAndFail('cut-off', WRITES, { isFirstAlone: true });
     // Before time goes on: the driver of the node that is cut off takes real time to give up.
     await until(async () => (await models.DeliveryPush.exists({ _id: id, isShown: true })) !== null);
-    await stage.clock.advanceUntil(5000, async () => (await stateOf(id)) === 'pushed');
+    await environment.clock.advanceUntil(5000, async () => (await stateOf(id)) === 'pushed');
     await pass(30);
     await settled();
     restore();

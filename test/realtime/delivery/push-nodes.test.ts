@@ -12,15 +12,15 @@ import { until } from '../../support/until.js';
 import { openApplication } from './application.js';
 import { createPushEnvironment, type PushEnvironment } from './push-environment.js';
 
-let stage: PushEnvironment;
+let environment: PushEnvironment;
 
 beforeAll(async () => {
-  stage = await createPushEnvironment();
+  environment = await createPushEnvironment();
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 test('when the node that took the call is killed, another one pushes', async () => {
-  const { fcm, clock, register, env, waiting, stateOf } = stage;
+  const { fcm, clock, register, env, waiting, stateOf } = environment;
   await register('left', 'left-phone');
   const { url, child, ended } = await startGatewayProcess(env);
   const answer = await fetch(`${url}/emit/left/m?push=true&push_after=60000`, {
@@ -42,7 +42,7 @@ test('when the node that took the call is killed, another one pushes', async () 
 });
 
 test('a conversation message is pushed only to members connected to no node', async () => {
-  const { nodes, models, fcm, register, waiting } = stage;
+  const { nodes, models, fcm, register, waiting } = environment;
   const account = new Types.ObjectId();
   const ids = ['Ann', 'Bob', 'Cleo', 'Dan'].map((name) => ({ _id: new Types.ObjectId(), account, name }));
   await models.User.insertMany(ids);

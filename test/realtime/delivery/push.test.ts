@@ -6,28 +6,28 @@ import { until } from '../../support/until.js';
 import { openApplication } from './application.js';
 import { createPushEnvironment, type PushEnvironment } from './push-environment.js';
 
-let stage: PushEnvironment;
+let environment: PushEnvironment;
 
 beforeAll(async () => {
-  stage = await createPushEnvironment();
+  environment = await createPushEnvironment();
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 /** Nothing is due and nothing will be, so whatever was to be sent has been. */
-const settled = () => stage.settled();
+const settled = () => environment.settled();
 
 /** Sends a push to one user and waits for it: what was due before has been dealt with by then. */
 async function barrier(): Promise<void> {
-  const waiting = await stage.waiting();
+  const waiting = await environment.waiting();
   const token = `barrier-${new Types.ObjectId()}`;
-  await stage.register(token, token);
-  await stage.emit(token, {}, '&push_after=0');
-  await stage.fcm.has(token, 1);
-  await until(async () => (await stage.waiting()) === waiting);
+  await environment.register(token, token);
+  await environment.emit(token, {}, '&push_after=0');
+  await environment.fcm.has(token, 1);
+  await until(async () => (await environment.waiting()) === waiting);
 }
 
 test('what no device acknowledges is shown by push, once, whichever of two nodes is faster', async () => {
-  const { fcm, clock, emit, stateOf, register } = stage;
+  const { fcm, clock, emit, stateOf, register } = environment;
   await register('away', 'phone', 'tablet');
   const { id, state } = await emit('away', { title: 'New Lead', message: 'Ann wrote', body: 'not this' });
   expect(state).toBe('queued');
@@ -45,7 +45,7 @@ test('what no device acknowledges is shown by push, once, whichever of two nodes
   expect(fcm.to('phone').length).toBe(1);
   expect(fcm.to('tablet').length).toBe(1);
 
-  const late = await openApplication(stage.nodes[1], { user: 'away', deviceId: 'laptop' });
+  const late = await openApplication(environment.nodes[1], { user: 'away', deviceId: 'laptop' });
   await late.has(1);
   await until(async () => (await stateOf(id)) === 'acked');
   late.close();
@@ -53,15 +53,15 @@ test('what no device acknowledges is shown by push, once, whichever of two nodes
 
 test('many that are due at the same time on two nodes are each sent once', async () => {
   const users = Array.from({ length: 60 }, (_, n) => `crowd-${n}`);
-  await Promise.all(users.map((user) => stage.register(user, user)));
-  await Promise.all(users.map((user, n) => stage.emit(user, { n }, `&push_after=${n % 2 === 0 ? 1000 : 2000}`)));
-  stage.clock.advance(2000);
+  await Promise.all(users.map((user) => environment.register(user, user)));
+  await Promise.all(users.map((user, n) => environment.emit(user, { n }, `&push_after=${n % 2 === 0 ? 1000 : 2000}`)));
+  environment.clock.advance(2000);
   await settled();
-  expect(users.map((user) => stage.fcm.to(user).length)).toEqual(users.map(() => 1));
+  expect(users.map((user) => environment.fcm.to(user).length)).toEqual(users.map(() => 1));
 });
 
 test('an acknowledgement before takes the push back, on whatever node', async () => {
-  const { fcm, clock, emit, register, nodes } = stage;
+  const { fcm, clock, emit, register, nodes } = environment;
   await register('quick', 'quick-phone');
   await register('slow', 'slow-phone');
   const quick = await openApplication(nodes[1], { user: 'quick', deviceId: 'd' });
@@ -70,13 +70,13 @@ test('an acknowledgement before takes the push back, on whatever node', async ()
   const { id } = await emit('quick', { title: 'x' });
   const held = await emit('slow', { title: 'x' });
   await Promise.all([quick.has(1), slow.has(1)]);
-  await until(async () => (await stage.stateOf(id)) === 'acked');
-  await until(async () => (await stage.waiting()) === 1);
+  await until(async () => (await environment.stateOf(id)) === 'acked');
+  await until(async () => (await environment.waiting()) === 1);
   clock.advance(5000);
   await fcm.has('slow-phone', 1);
-  await until(async () => (await stage.stateOf(held.id)) === 'pushed');
+  await until(async () => (await environment.stateOf(held.id)) === 'pushed');
   slow.release();
-  await until(async () => (await stage.stateOf(held.id)) === 'acked');
+  await until(async () => (await environment.stateOf(held.id)) === 'acked');
   await barrier();
   expect(fcm.to('quick-phone')).toEqual([]);
   quick.close();
@@ -84,7 +84,7 @@ test('an acknowledgement before takes the push back, on whatever node', async ()
 });
 
 test('one device is enough; the others still get theirs', async () => {
-  const { fcm, clock, emit, register, nodes } = stage;
+  const { fcm, clock, emit, register, nodes } = environment;
   await register('both', 'both-phone');
   const [reads, sleeps] = [
     await openApplication(nodes[0], { user: 'both', deviceId: 'reads' }),
@@ -102,18 +102,18 @@ test('one device is enough; the others still get theirs', async () => {
 });
 
 test('a message that was over before its push is not shown', async () => {
-  const { fcm, clock, emit, register } = stage;
+  const { fcm, clock, emit, register } = environment;
   await register('over', 'over-phone');
   const { id } = await emit('over', {}, '&push_after=60000&ttl=10');
   clock.advance(31_000);
-  await until(async () => (await stage.stateOf(id)) === 'expired');
+  await until(async () => (await environment.stateOf(id)) === 'expired');
   clock.advance(60_000);
   await settled();
   expect(fcm.to('over-phone')).toEqual([]);
 });
 
 test('the documents of a user are found, be the id text or an ObjectId', async () => {
-  const { fcm, clock, emit, register } = stage;
+  const { fcm, clock, emit, register } = environment;
   const id = new Types.ObjectId();
   await register(id, 'by-object-id');
   await register(id.toHexString(), 'by-text', 'by-object-id');
@@ -126,7 +126,7 @@ test('the documents of a user are found, be the id text or an ObjectId', async (
 });
 
 test('data-only pushes have no text, and long texts are truncated to the limit of FCM', async () => {
-  const { fcm, emit, register } = stage;
+  const { fcm, emit, register } = environment;
   await register('texts', 'texts-phone');
   for (const [n, payload] of [
     7,
@@ -143,7 +143,7 @@ test('data-only pushes have no text, and long texts are truncated to the limit o
 });
 
 test('everything that is pushed fits into what FCM takes, and no character is torn', async () => {
-  const { fcm, nodes, register, models, emit } = stage;
+  const { fcm, nodes, register, models, emit } = environment;
   const FAMILY = '👨‍👩‍👧‍👦';
   const account = new Types.ObjectId();
   const people = [`${FAMILY}`.repeat(400), 'Bob'].map((name) => ({ _id: new Types.ObjectId(), account, name }));
@@ -189,7 +189,7 @@ test('everything that is pushed fits into what FCM takes, and no character is to
 
 describe('when FCM refuses', () => {
   test('tokens that it does not know are removed, and only they', async () => {
-    const { fcm, emit, register, tokensOf } = stage;
+    const { fcm, emit, register, tokensOf } = environment;
     const user = new Types.ObjectId();
     await register(user, 'gone', 'good', 'malformed', 'burdened');
     await register(user.toHexString(), 'gone');
@@ -200,13 +200,13 @@ describe('when FCM refuses', () => {
     await settled();
     expect(await tokensOf(user)).toEqual(['good', 'burdened']);
     expect(await tokensOf(user.toHexString())).toEqual([]);
-    expect(await stage.stateOf(id)).toBe('pushed');
-    expect(await stage.counted('unregistered')).toBe(2);
-    expect(await stage.counted('failed')).toBe(1);
+    expect(await environment.stateOf(id)).toBe('pushed');
+    expect(await environment.counted('unregistered')).toBe(2);
+    expect(await environment.counted('failed')).toBe(1);
   });
 
   test('what fails for now is tried again later, for the tokens that are left', async () => {
-    const { fcm, clock, emit, register } = stage;
+    const { fcm, clock, emit, register } = environment;
     await register('busy', 'fine', 'limited', 'down', 'behind-proxy');
     fcm.answer('limited', answers.quota, answers.quota);
     fcm.answer('down', answers.unavailable);
@@ -216,7 +216,8 @@ describe('when FCM refuses', () => {
     const waitsFor = (tokens: number) =>
       until(
         async () =>
-          (await stage.models.DeliveryPush.findOne({ lease: { $exists: false } }).lean())?.tokens?.length === tokens,
+          (await environment.models.DeliveryPush.findOne({ lease: { $exists: false } }).lean())?.tokens?.length ===
+          tokens,
       );
     await waitsFor(3);
     clock.advance(9_999);
@@ -232,15 +233,16 @@ describe('when FCM refuses', () => {
 
   test.each([
     ['seconds', () => '90'],
-    ['a point in time', () => new Date(stage.clock.now() + 90_000).toUTCString()],
+    ['a point in time', () => new Date(environment.clock.now() + 90_000).toUTCString()],
   ])('it is left alone for as long as it asks, in %s', async (form, retryAfter) => {
-    const { fcm, clock, emit, register } = stage;
+    const { fcm, clock, emit, register } = environment;
     const token = `patient-${form}`;
     await register(token, token);
     fcm.answer(token, { ...answers.quota, headers: { 'retry-after': retryAfter() } });
     await emit(encodeURIComponent(token), { title: 'x' }, '&push_after=0');
     await until(
-      async () => (await stage.models.DeliveryPush.findOne({ lease: { $exists: false } }).lean())?.tokens?.length === 1,
+      async () =>
+        (await environment.models.DeliveryPush.findOne({ lease: { $exists: false } }).lean())?.tokens?.length === 1,
     );
     clock.advance(88_000);
     await barrier();
@@ -251,26 +253,26 @@ describe('when FCM refuses', () => {
   });
 
   test('after five failures it is given up', async () => {
-    const { fcm, clock, emit, register } = stage;
+    const { fcm, clock, emit, register } = environment;
     await register('hopeless', 'hopeless');
     fcm.answer('hopeless', ...Array.from({ length: 9 }, () => answers.unavailable));
     const { id } = await emit('hopeless', { title: 'x' }, '&push_after=0');
     for (let attempt = 1; attempt < 5; attempt += 1) {
       await until(
         async () =>
-          (await stage.models.DeliveryPush.findOne({ attempts: attempt, lease: { $exists: false } })) !== null,
+          (await environment.models.DeliveryPush.findOne({ attempts: attempt, lease: { $exists: false } })) !== null,
       );
       clock.advance(12_000 * 2 ** (attempt - 1));
     }
     await settled();
     expect(fcm.to('hopeless').length).toBe(5);
-    expect(await stage.counted('given up')).toBe(1);
-    expect(await stage.stateOf(id)).toBe('queued');
+    expect(await environment.counted('given up')).toBe(1);
+    expect(await environment.stateOf(id)).toBe('queued');
   });
 });
 
 test('a node that dies while it pushes leaves the push to another, which takes the place of the first', async () => {
-  const { fcm, clock, emit, register, models } = stage;
+  const { fcm, clock, emit, register, models } = environment;
   await register('orphan', 'orphan');
   const release = fcm.hold();
   const { id } = await emit('orphan', { title: 'x' }, '&push_after=0');
@@ -278,7 +280,7 @@ test('a node that dies while it pushes leaves the push to another, which takes t
   // Alive, it keeps what it has.
   for (let pass = 0; pass < 30; pass += 1) {
     clock.advance(5000);
-    await stage.waiting();
+    await environment.waiting();
   }
   expect(fcm.to('orphan').length).toBe(1);
   release();
@@ -293,12 +295,12 @@ test('a node that dies while it pushes leaves the push to another, which takes t
   ]);
   // A holder is first given time to answer.
   clock.advance(65_000);
-  await clock.advanceUntil(5000, async () => (await stage.waiting()) === 0);
+  await clock.advanceUntil(5000, async () => (await environment.waiting()) === 0);
   expect(fcm.to('orphan').map(({ webpush }) => webpush?.notification.tag)).toEqual([id, id]);
 });
 
 test('options that need another are refused without it', async () => {
-  const ask = async (query: string) => (await stage.nodes[0].call('POST', `/emit/u/m?${query}`, {})).json;
+  const ask = async (query: string) => (await environment.nodes[0].call('POST', `/emit/u/m?${query}`, {})).json;
   expect((await ask('push=true&durable=false')).details).toEqual([{ path: 'push', message: 'needs durable=true' }]);
   expect((await ask('durable=true&push_after=5')).details).toEqual([
     { path: 'push_after', message: 'needs push=true' },
@@ -312,18 +314,18 @@ test('options that need another are refused without it', async () => {
     expect(await ask(query), query).toMatchObject({ errno: 400, message: 'VALIDATION_ERROR' });
   }
   const item = { userId: 'batched', event: 'm', payload: { title: 'x' } };
-  await stage.register('batched', 'batched');
+  await environment.register('batched', 'batched');
   const items = [
     { ...item, push: true, push_after: 0 },
     { ...item, push_after: 5 },
     { ...item, push: false },
   ];
-  const { json } = await stage.nodes[0].call('POST', '/emit', { items });
+  const { json } = await environment.nodes[0].call('POST', '/emit', { items });
   expect(json.data.items.map(({ message }: { message: string }) => message)).toEqual([
     'SUCCESS',
     'VALIDATION_ERROR',
     'SUCCESS',
   ]);
   await settled();
-  expect(stage.fcm.to('batched').length).toBe(1);
+  expect(environment.fcm.to('batched').length).toBe(1);
 });

@@ -6,7 +6,7 @@ import { startDatabase, type TestDatabase } from '../../support/database.js';
 import { signToken, startGateway, type TestGateway } from '../../support/gateway.js';
 import { startRedis, type TestRedis } from '../../support/redis-server.js';
 import { until } from '../../support/until.js';
-import { createStorage, newUser, openClient, openRoad } from './stage.js';
+import { createStorage, newUser, openClient, openRoad } from './environment.js';
 
 let redis: TestRedis;
 let database: TestDatabase;

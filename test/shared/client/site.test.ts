@@ -4,7 +4,7 @@ import { eventsOf } from '#shared/client/index.js';
 import { createSiteEnvironment, news, type SiteEnvironment } from '../../integrations/push-sites/site-environment.js';
 import type { TestGateway } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
-import { createStorage, openSiteClient } from './stage.js';
+import { createStorage, openSiteClient } from './environment.js';
 
 let environment: SiteEnvironment;
 let gateway: TestGateway;

@@ -14,7 +14,7 @@ import { createRandom } from '../../realtime/delivery/chaos.js';
 import { createTestEnvironment, type TestEnvironment, type TestUser } from '../../support/environment.js';
 import { signToken } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
-import { openClient, openRoad, type Road } from './stage.js';
+import { openClient, openRoad, type Road } from './environment.js';
 
 let environment: TestEnvironment;
 beforeAll(async () => {

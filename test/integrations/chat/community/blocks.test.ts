@@ -4,14 +4,14 @@ import { wireFaults } from '../../../support/contract.js';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
 import { addChat, call, cameTo, members, open, say } from './community.js';
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment({ nodes: 2 });
+  environment = await createTestEnvironment({ nodes: 2 });
 });
 
 afterAll(async () => {
-  await stage?.close();
+  await environment?.close();
   expect(wireFaults).toEqual([]);
 });
 
@@ -25,14 +25,17 @@ const HEARD = [
 /** Ann and Eve, with a block between them, and Fay, in one group chat and one group; each has a client. */
 async function meet(blockedBy: 'Ann' | 'Eve', toId: (id: string) => unknown = (id) => new Types.ObjectId(id)) {
   const group = { joinedGroups: [{ groupType: 'single', joinedAt: new Date() }] };
-  const [ann, eve, fay] = await members(stage, ['Ann', 'Eve', 'Fay'], group);
-  const chatId = await addChat(stage, [ann, eve, fay]);
+  const [ann, eve, fay] = await members(environment, ['Ann', 'Eve', 'Fay'], group);
+  const chatId = await addChat(environment, [ann, eve, fay]);
   const [blocker, blocked] = blockedBy === 'Ann' ? [ann, eve] : [eve, ann];
   const blockedUsers = [toId(blocked.id)];
-  await stage.models.User.collection.updateOne({ _id: new Types.ObjectId(blocker.id) }, { $set: { blockedUsers } });
-  const f = await open(stage, fay);
-  const e = await open(stage, eve, { node: 1 });
-  const a = await open(stage, ann);
+  await environment.models.User.collection.updateOne(
+    { _id: new Types.ObjectId(blocker.id) },
+    { $set: { blockedUsers } },
+  );
+  const f = await open(environment, fay);
+  const e = await open(environment, eve, { node: 1 });
+  const a = await open(environment, ann);
   return { ann, eve, fay, a, e, f, chatId };
 }
 
@@ -60,7 +63,7 @@ test.each(['Ann', 'Eve'] as const)(
       expect(await e.ask(event, { chatId, ...data }), event).toMatchObject({ success: true });
     }
     const body = { content: 'by REST' };
-    expect((await call(stage, eve, ['POST', `/api/chats/${chatId}/messages`, body], 1)).status).toBe(201);
+    expect((await call(environment, eve, ['POST', `/api/chats/${chatId}/messages`, body], 1)).status).toBe(201);
     for (const event of ['group:leave', 'group:join']) await e.ask(event, { groupType: 'single' });
     await e.ask('presence:update_status', { status: 'busy' });
     for (const content of ['of Eve', 'by REST']) {
@@ -74,12 +77,12 @@ test.each(['Ann', 'Eve'] as const)(
       await f.next(event);
     }
     const pair = { speaker: [fay, f], listener: [ann, a] } as const;
-    expect(await cameTo(stage, pair, ...HEARD)).toEqual([]);
+    expect(await cameTo(environment, pair, ...HEARD)).toEqual([]);
     expect(a.received('chat:user_joined')).toEqual([]);
-    expect(await stage.models.Notification.countDocuments({ recipient: ann.id })).toBe(0);
+    expect(await environment.models.Notification.countDocuments({ recipient: ann.id })).toBe(0);
     // What is stored is the same for all who are in the chat.
     const stored = async (member: typeof ann) =>
-      (await call(stage, member, ['GET', `/api/chats/${chatId}/messages`])).json.data;
+      (await call(environment, member, ['GET', `/api/chats/${chatId}/messages`])).json.data;
     expect(await stored(ann)).toEqual(await stored(fay));
   },
 );

@@ -46,11 +46,11 @@ export async function addChat(
 }
 
 /** Two people in a direct chat, each with a client, the second on the last node; and a third who is not in it. */
-export async function talk(stage: TestEnvironment) {
-  const [ann, bob, eve] = await members(stage, ['Ann', 'Bob', 'Eve']);
-  const chatId = await addChat(stage, [ann, bob]);
-  const a = await open(stage, ann);
-  const b = await open(stage, bob, { node: stage.nodes.length - 1 });
+export async function talk(environment: TestEnvironment) {
+  const [ann, bob, eve] = await members(environment, ['Ann', 'Bob', 'Eve']);
+  const chatId = await addChat(environment, [ann, bob]);
+  const a = await open(environment, ann);
+  const b = await open(environment, bob, { node: environment.nodes.length - 1 });
   return { ann, bob, eve, a, b, chatId };
 }
 
@@ -76,12 +76,12 @@ export const say = async (client: TestClient, chatId: string, content: string) =
  * @param speaker another user with a client
  */
 export async function cameTo(
-  stage: TestEnvironment,
+  environment: TestEnvironment,
   { speaker, listener }: { speaker: readonly [Member, TestClient]; listener: readonly [Member, TestClient] },
   ...events: string[]
 ): Promise<string[]> {
   const [[speaking, from], [listening, to]] = [speaker, listener];
-  const barrier = await addChat(stage, [speaking, listening], { type: 'group' });
+  const barrier = await addChat(environment, [speaking, listening], { type: 'group' });
   dataOf(await from.ask('chat:join', { chatId: barrier }));
   for (;;) {
     const [joined] = await to.next('chat:user_joined');

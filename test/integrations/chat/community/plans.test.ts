@@ -13,7 +13,7 @@ const MEMBERS = 3000;
 const NEWEST_MAX = 500;
 const BEGINNING = 1_700_000_000_000;
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 let connection: Connection;
 let ann: Member;
 let bob: Member;
@@ -22,17 +22,17 @@ let chatId: string;
 let messageIds: string[];
 
 beforeAll(async () => {
-  stage = await createTestEnvironment();
-  const { models } = stage;
+  environment = await createTestEnvironment();
+  const { models } = environment;
   connection = models.Chat.db;
-  [ann, bob] = await members(stage, ['Ann', 'Bob'], { joinedGroups: [{ groupType: 'single' }] });
+  [ann, bob] = await members(environment, ['Ann', 'Bob'], { joinedGroups: [{ groupType: 'single' }] });
   const participants = [ann, bob].map(({ id }) => new Types.ObjectId(id));
   const at = (index: number) => new Date(BEGINNING + index * 1000);
   const chats = Array.from({ length: CHATS }, (_, index) => ({
     ...{ participants, type: 'group', groupName: `Group ${index}`, lastActivity: at(index) },
   }));
   await models.Chat.collection.insertMany(chats as never[]);
-  chatId = await addChat(stage, [ann, bob], { lastActivity: at(CHATS) });
+  chatId = await addChat(environment, [ann, bob], { lastActivity: at(CHATS) });
   const [annId, bobId] = participants;
   const messages = Array.from({ length: MESSAGES }, (_, index) => ({
     ...{ _id: new Types.ObjectId(), chat: new Types.ObjectId(chatId), content: 'x', createdAt: at(index) },
@@ -49,9 +49,9 @@ beforeAll(async () => {
     ...{ firstName: `Member ${index}`, joinedGroups: [{ groupType: 'healing' }], lastSeen: at(index) },
   }));
   await models.User.collection.insertMany(group as never[]);
-  a = await open(stage, ann);
+  a = await open(environment, ann);
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 /** What is done with the database meanwhile, but for what others in this process do by themselves. */
 const accessesDuring = async (work: () => Promise<unknown>) =>
@@ -59,11 +59,11 @@ const accessesDuring = async (work: () => Promise<unknown>) =>
 
 test('no event of a user reads more than a page', async () => {
   const ask = async (event: string, data: object) => dataOf(await a.ask(event, data));
-  const get = async (path: string) => expect((await call(stage, ann, ['GET', path])).status).toBe(200);
+  const get = async (path: string) => expect((await call(environment, ann, ['GET', path])).status).toBe(200);
   const [middle = ''] = messageIds.slice(MESSAGES / 2);
   const ownMessage = messageIds.at(-2);
   const does: Record<string, () => Promise<unknown>> = {
-    connects: async () => (await open(stage, ann)).next('presence_snapshot'),
+    connects: async () => (await open(environment, ann)).next('presence_snapshot'),
     'lists chats': () => get('/api/chats?limit=20'),
     'lists more chats': () => get(`/api/chats?limit=20&before=${chatId}`),
     'lists messages': () => get(`/api/chats/${chatId}/messages?limit=100`),
@@ -79,7 +79,7 @@ test('no event of a user reads more than a page', async () => {
     pins: () => ask('chat:pin_message', { messageId: middle }),
     unpins: () => ask('chat:unpin_message', { messageId: middle }),
     deletes: () => ask('chat:delete_message', { messageId: ownMessage }),
-    'opens a direct chat': () => call(stage, ann, ['POST', '/api/chats/direct', { participantId: bob.id }]),
+    'opens a direct chat': () => call(environment, ann, ['POST', '/api/chats/direct', { participantId: bob.id }]),
     'lists notifications': () => ask('notification:list', { limit: 50 }),
     'joins a group': () => ask('group:join', { groupType: 'single' }),
     'lists a group': () => ask('group:get_online', { groupType: 'single' }),
@@ -103,7 +103,7 @@ test('no event of a user reads more than a page', async () => {
 
 test("one lookup of a user's contacts serves both the snapshot and the online event", async () => {
   const accesses = await accessesDuring(async () => {
-    const b = await open(stage, bob);
+    const b = await open(environment, bob);
     expect(await b.next('presence_snapshot')).toEqual([{ online: [ann.id] }]);
     expect(await a.next('user_online')).toEqual([{ userId: bob.id }]);
   });

@@ -7,21 +7,21 @@ import { until } from '../../../support/until.js';
 import { addChat, call, cameTo, type Member, members, open, say, talk } from './community.js';
 
 const clock = createTestClock();
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment({ overrides: { clock } });
+  environment = await createTestEnvironment({ overrides: { clock } });
 });
 afterAll(async () => {
-  await stage.close();
+  await environment.close();
   expect(wireFaults).toEqual([]);
 });
 
 const MINUTE_MS = 60_000;
 
 test('a socket that left a chat receives its messages, but no joins, leaves and typing events', async () => {
-  const { ann, bob, a, b, chatId } = await talk(stage);
-  const tab = await open(stage, bob);
+  const { ann, bob, a, b, chatId } = await talk(environment);
+  const tab = await open(environment, bob);
   expect(await b.ask('chat:leave', { chatId })).toEqual({ success: true });
   expect((await a.next('chat:user_left'))[0]).toEqual({
     chatId,
@@ -41,7 +41,7 @@ test('a socket that left a chat receives its messages, but no joins, leaves and 
   await say(a, chatId, 'still');
   expect((await b.next('chat:new_message'))[0].message.content).toBe('still');
   const events = ['chat:user_joined', 'chat:user_typing', 'chat:user_stopped_typing', 'chat:user_left'];
-  expect(await cameTo(stage, { speaker: [ann, a], listener: [bob, b] }, ...events)).toEqual([]);
+  expect(await cameTo(environment, { speaker: [ann, a], listener: [bob, b] }, ...events)).toEqual([]);
   await b.ask('chat:join', { chatId });
   clock.advance(1000);
   await a.ask('chat:join', { chatId });
@@ -49,7 +49,7 @@ test('a socket that left a chat receives its messages, but no joins, leaves and 
 });
 
 test('typing is sent to the others, and ends on request, after five seconds, by a message and on disconnect', async () => {
-  const { ann, a, b, chatId } = await talk(stage);
+  const { ann, a, b, chatId } = await talk(environment);
   const who = { chatId, userId: ann.id };
   const begin = async () => {
     await a.ask('chat:typing_start', { chatId });
@@ -81,20 +81,20 @@ test('typing is sent to the others, and ends on request, after five seconds, by 
 });
 
 test('sending a message at once ends typing', async () => {
-  const { ann, bob, a, b, chatId } = await talk(stage);
+  const { ann, bob, a, b, chatId } = await talk(environment);
   for (let round = 0; round < 5; round += 1) {
     a.socket.emit('chat:typing_start', { chatId });
     a.socket.emit('chat:send_message', { chatId, content: 'quick' });
     await b.next('chat:new_message');
   }
-  await cameTo(stage, { speaker: [ann, a], listener: [bob, b] });
+  await cameTo(environment, { speaker: [ann, a], listener: [bob, b] });
   const told = (event: string) => b.received(event).length;
   await until(() => told('chat:user_typing') === told('chat:user_stopped_typing'));
 });
 
 test('reading is sent once, from any tab, marks messages of others, and never moves back', async () => {
-  const { ann, bob, a, b, chatId } = await talk(stage);
-  const tab = await open(stage, bob);
+  const { ann, bob, a, b, chatId } = await talk(environment);
+  const tab = await open(environment, bob);
   const ids: string[] = [];
   for (const content of ['1', '2', '3']) {
     clock.advance(1);
@@ -102,7 +102,7 @@ test('reading is sent once, from any tab, marks messages of others, and never mo
   }
   clock.advance(1);
   await say(b, chatId, 'own');
-  const unread = async () => (await call(stage, bob, ['GET', '/api/chats'])).json.data[0].unreadCount;
+  const unread = async () => (await call(environment, bob, ['GET', '/api/chats'])).json.data[0].unreadCount;
   expect(await unread()).toBe(3);
   await Promise.all([b, tab, b].map((client) => client.ask('chat:mark_read', { chatId, messageId: ids[1] })));
   expect(await a.next('chat:message_read')).toEqual([
@@ -113,9 +113,9 @@ test('reading is sent once, from any tab, marks messages of others, and never mo
   await b.ask('chat:mark_read', { chatId });
   expect((await a.next('chat:message_read'))[0]).toMatchObject({ messageId: ids[2] });
   await tab.ask('chat:mark_read', { chatId });
-  expect(await cameTo(stage, { speaker: [bob, b], listener: [ann, a] }, 'chat:message_read')).toEqual([]);
+  expect(await cameTo(environment, { speaker: [bob, b], listener: [ann, a] }, 'chat:message_read')).toEqual([]);
   expect(b.received('chat:message_read')).toEqual([]);
-  const messages = (await call(stage, ann, ['GET', `/api/chats/${chatId}/messages`])).json.data;
+  const messages = (await call(environment, ann, ['GET', `/api/chats/${chatId}/messages`])).json.data;
   expect(messages.map((message: { readBy: object[] }) => message.readBy)).toEqual([
     ...ids.map(() => [{ user: bob.id, readAt: expect.any(String) }]),
     [],
@@ -125,16 +125,16 @@ test('reading is sent once, from any tab, marks messages of others, and never mo
 });
 
 test('reading moves the entry of the reader, wherever that is among the participants and among the settings', async () => {
-  const [ann, bob, eve] = await members(stage, ['Ann', 'Bob', 'Eve']);
+  const [ann, bob, eve] = await members(environment, ['Ann', 'Bob', 'Eve']);
   const user = (member: Member) => new Types.ObjectId(member.id);
   const before = new Date(clock.now() - MINUTE_MS);
   const participantSettings = [bob, eve, ann].map((member) => ({ user: user(member), readUpTo: before }));
-  const chatId = await addChat(stage, [ann, bob, eve], { participantSettings });
-  const a = await open(stage, ann);
-  const b = await open(stage, bob);
+  const chatId = await addChat(environment, [ann, bob, eve], { participantSettings });
+  const a = await open(environment, ann);
+  const b = await open(environment, bob);
   const message = await say(a, chatId, 'hi');
   const settings = async () =>
-    (await stage.models.Chat.findById(chatId).lean())?.participantSettings?.map(
+    (await environment.models.Chat.findById(chatId).lean())?.participantSettings?.map(
       ({ user, readUpTo, lastReadMessage }) => [
         String(user),
         readUpTo?.toISOString(),
@@ -147,31 +147,31 @@ test('reading moves the entry of the reader, wherever that is among the particip
     [eve.id, before.toISOString(), null],
     [ann.id, before.toISOString(), null],
   ]);
-  const unread = async (of: Member) => (await call(stage, of, ['GET', '/api/chats'])).json.data[0].unreadCount;
+  const unread = async (of: Member) => (await call(environment, of, ['GET', '/api/chats'])).json.data[0].unreadCount;
   expect([await unread(bob), await unread(eve)]).toEqual([0, 1]);
 });
 
 test('reading moves no entry back when another service has stored two for the reader', async () => {
-  const [ann, bob] = await members(stage, ['Ann', 'Bob']);
-  const chatId = await addChat(stage, [ann, bob]);
-  const a = await open(stage, ann);
-  const b = await open(stage, bob);
+  const [ann, bob] = await members(environment, ['Ann', 'Bob']);
+  const chatId = await addChat(environment, [ann, bob]);
+  const a = await open(environment, ann);
+  const b = await open(environment, bob);
   const first = await say(a, chatId, '1');
   const second = await say(a, chatId, '2');
   await b.ask('chat:mark_read', { chatId });
-  await stage.models.Chat.collection.updateOne({ _id: new Types.ObjectId(chatId) }, {
+  await environment.models.Chat.collection.updateOne({ _id: new Types.ObjectId(chatId) }, {
     $push: { participantSettings: { user: new Types.ObjectId(bob.id) } },
   } as never);
-  const unread = async () => (await call(stage, bob, ['GET', '/api/chats'])).json.data[0].unreadCount;
+  const unread = async () => (await call(environment, bob, ['GET', '/api/chats'])).json.data[0].unreadCount;
   expect(await unread()).toBe(0);
   await b.ask('chat:mark_read', { chatId, messageId: first._id });
   expect(await unread()).toBe(0);
-  const { participantSettings } = (await stage.models.Chat.findById(chatId).lean()) ?? {};
+  const { participantSettings } = (await environment.models.Chat.findById(chatId).lean()) ?? {};
   expect(participantSettings?.map(({ lastReadMessage }) => String(lastReadMessage))).toEqual([second._id, first._id]);
 });
 
 test('own messages can be changed for fifteen minutes, and only own ones', async () => {
-  const { a, b, chatId } = await talk(stage);
+  const { a, b, chatId } = await talk(environment);
   const { _id: messageId } = await say(a, chatId, 'tpyo');
   const message = dataOf(await a.ask('chat:edit_message', { messageId, content: 'typo', chatId }));
   expect(message).toMatchObject({ _id: messageId, content: 'typo', isEdited: true, editedAt: expect.any(String) });
@@ -191,11 +191,11 @@ test('own messages can be changed for fifteen minutes, and only own ones', async
   expect(await a.ask('chat:edit_message', { messageId, content: 'late' })).toMatchObject({
     error: 'The message can no longer be edited',
   });
-  expect((await stage.models.ChatMessage.findById(messageId).lean())?.content).toBe('just in time');
+  expect((await environment.models.ChatMessage.findById(messageId).lean())?.content).toBe('just in time');
 });
 
 test('a deleted message is empty for all participants, unpinned, and reported once', async () => {
-  const { ann, bob, a, b, chatId } = await talk(stage);
+  const { ann, bob, a, b, chatId } = await talk(environment);
   const { _id: messageId } = await say(a, chatId, 'regret');
   await a.ask('chat:pin_message', { messageId });
   expect(await b.ask('chat:delete_message', { messageId })).toMatchObject({ code: 'FORBIDDEN' });
@@ -204,11 +204,11 @@ test('a deleted message is empty for all participants, unpinned, and reported on
   expect(await b.next('chat:message_deleted')).toEqual([
     { chatId, messageId, deletedBy: ann.id, timestamp: expect.any(String) },
   ]);
-  expect(await cameTo(stage, { speaker: [ann, a], listener: [bob, b] }, 'chat:message_deleted')).toEqual([]);
-  const [message] = (await call(stage, bob, ['GET', `/api/chats/${chatId}/messages`])).json.data;
+  expect(await cameTo(environment, { speaker: [ann, a], listener: [bob, b] }, 'chat:message_deleted')).toEqual([]);
+  const [message] = (await call(environment, bob, ['GET', `/api/chats/${chatId}/messages`])).json.data;
   expect(message).toMatchObject({ content: '', isDeleted: true });
-  expect(JSON.stringify(await stage.models.ChatMessage.findById(messageId).lean())).not.toContain('regret');
-  expect((await stage.models.Chat.findById(chatId).lean())?.pinnedMessages).toEqual([]);
+  expect(JSON.stringify(await environment.models.ChatMessage.findById(messageId).lean())).not.toContain('regret');
+  expect((await environment.models.Chat.findById(chatId).lean())?.pinnedMessages).toEqual([]);
   for (const [event, data] of [
     ['chat:edit_message', { content: 'x' }],
     ['chat:add_reaction', { emoji: '👍' }],
@@ -217,12 +217,12 @@ test('a deleted message is empty for all participants, unpinned, and reported on
     expect(await a.ask(event, { messageId, ...data }), event).toMatchObject({ code: 'NOT_FOUND' });
   }
   const { _id: rude } = await say(b, chatId, 'rude');
-  await stage.models.User.updateOne({ _id: ann.id }, { role: 'admin' });
+  await environment.models.User.updateOne({ _id: ann.id }, { role: 'admin' });
   expect(await a.ask('chat:delete_message', { messageId: rude })).toEqual({ success: true });
 });
 
 test('reactions toggle, however many tabs do it at once', async () => {
-  const { ann, bob, a, b, chatId } = await talk(stage);
+  const { ann, bob, a, b, chatId } = await talk(environment);
   const { _id: messageId } = await say(a, chatId, 'nice');
   const reactions = dataOf(await b.ask('chat:add_reaction', { messageId, emoji: '$👍' })).reactions;
   expect(reactions).toEqual([{ user: bob.id, emoji: '$👍' }]);
@@ -237,7 +237,7 @@ test('reactions toggle, however many tabs do it at once', async () => {
   const told = a.received('chat:message_reaction').map(([{ emoji, action }]) => `${emoji} ${action}`);
   expect(told.filter((text) => text === '$👍 removed')).toHaveLength(5);
   expect(told.filter((text) => text === '❤️ added')).toHaveLength(5);
-  const stored = await stage.models.ChatMessage.findById(messageId).lean();
+  const stored = await environment.models.ChatMessage.findById(messageId).lean();
   expect(stored?.reactions?.map(({ user, emoji }) => [String(user), emoji])).toEqual([[ann.id, '❤️']]);
   for (const emoji of ['', 'a b', '\u0000', 'x'.repeat(33), { $ne: 1 }]) {
     expect(await a.ask('chat:add_reaction', { messageId, emoji })).toMatchObject({ code: 'VALIDATION_ERROR' });
@@ -245,39 +245,42 @@ test('reactions toggle, however many tabs do it at once', async () => {
 });
 
 test('every participant pins and unpins, each once, and there is an end to it', async () => {
-  const { ann, bob, a, b, chatId } = await talk(stage);
+  const { ann, bob, a, b, chatId } = await talk(environment);
   const { _id: messageId } = await say(a, chatId, 'rules');
   await Promise.all([a, b, b].map((client) => client.ask('chat:pin_message', { chatId, messageId })));
   expect((await a.next('chat:message_pinned'))[0]).toMatchObject({ chatId, messageId, pinnedBy: expect.any(String) });
-  expect((await call(stage, bob, ['GET', '/api/chats'])).json.data[0].pinnedMessages).toEqual([messageId]);
+  expect((await call(environment, bob, ['GET', '/api/chats'])).json.data[0].pinnedMessages).toEqual([messageId]);
   await Promise.all([a, b].map((client) => client.ask('chat:unpin_message', { messageId })));
   expect((await b.next('chat:message_unpinned'))[0]).toMatchObject({ messageId });
   const events = ['chat:message_pinned', 'chat:message_unpinned'];
-  expect(await cameTo(stage, { speaker: [bob, b], listener: [ann, a] }, 'chat:message_pinned')).toEqual([]);
+  expect(await cameTo(environment, { speaker: [bob, b], listener: [ann, a] }, 'chat:message_pinned')).toEqual([]);
   await b.next('chat:message_pinned');
-  expect(await cameTo(stage, { speaker: [ann, a], listener: [bob, b] }, ...events)).toEqual([]);
-  await stage.models.Chat.updateOne({ _id: chatId }, { pinnedMessages: Array(50).fill(chatId) });
+  expect(await cameTo(environment, { speaker: [ann, a], listener: [bob, b] }, ...events)).toEqual([]);
+  await environment.models.Chat.updateOne({ _id: chatId }, { pinnedMessages: Array(50).fill(chatId) });
   expect(await a.ask('chat:pin_message', { messageId })).toMatchObject({ error: 'Too many messages are pinned' });
 });
 
 test('chats are listed for their participants, the last active first, in pages', async () => {
-  const [ann, bob, cid] = await members(stage, ['Ann', 'Bob', 'Cid'], { image: 'https://example.com/i.png' });
-  const a = await open(stage, ann);
+  const [ann, bob, cid] = await members(environment, ['Ann', 'Bob', 'Cid'], { image: 'https://example.com/i.png' });
+  const a = await open(environment, ann);
   const ids: string[] = [];
   for (let index = 0; index < 7; index += 1) {
     clock.advance(1000);
-    const chatId = await addChat(stage, index === 3 ? [ann, cid] : [ann, bob, cid], { groupName: `Group ${index}` });
+    const chatId = await addChat(environment, index === 3 ? [ann, cid] : [ann, bob, cid], {
+      groupName: `Group ${index}`,
+    });
     await say(a, chatId, `in ${index}`);
     ids.unshift(chatId);
   }
-  const read = async (who: typeof ann, query = '') => (await call(stage, who, ['GET', `/api/chats${query}`])).json.data;
+  const read = async (who: typeof ann, query = '') =>
+    (await call(environment, who, ['GET', `/api/chats${query}`])).json.data;
   const idsOf = (chats: { _id: string }[]) => chats.map(({ _id }) => _id);
   expect(idsOf(await read(ann))).toEqual(ids);
   expect(idsOf(await read(bob))).toEqual(ids.filter((id) => id !== ids[3]));
   const first = await read(ann, '?limit=3');
   expect(idsOf(await read(ann, `?limit=3&before=${first[2]._id}`))).toEqual(ids.slice(3, 6));
   expect(idsOf(await read(ann, `?before=${first[2].lastActivity}`))).toEqual(ids.slice(3));
-  expect((await call(stage, bob, ['GET', `/api/chats?before=${ids[3]}`])).status).toBe(404);
+  expect((await call(environment, bob, ['GET', `/api/chats?before=${ids[3]}`])).status).toBe(404);
   const [direct] = (await read(cid)).filter((chat: { type: string }) => chat.type === 'direct');
   expect(direct).toMatchObject({
     _id: ids[3],
@@ -292,22 +295,22 @@ test('chats are listed for their participants, the last active first, in pages',
 });
 
 test('two users have one direct chat, however often it is opened, over sockets and REST', async () => {
-  const [ann, bob] = await members(stage, ['Ann', 'Bob']);
+  const [ann, bob] = await members(environment, ['Ann', 'Bob']);
   const ask = (who: typeof ann, other: typeof ann) =>
-    call(stage, who, ['POST', '/api/chats/direct', { participantId: other.id }]);
+    call(environment, who, ['POST', '/api/chats/direct', { participantId: other.id }]);
   const answers = await Promise.all([ask(ann, bob), ask(bob, ann), ask(ann, bob), ask(bob, ann)]);
   const [first] = answers;
   expect(first?.json.data).toMatchObject({ type: 'direct', chatName: 'Bob Doe', lastMessage: null });
   expect(new Set(answers.map(({ json }) => json.data._id)).size).toBe(1);
-  expect(await stage.models.Chat.countDocuments({ participants: ann.id })).toBe(1);
+  expect(await environment.models.Chat.countDocuments({ participants: ann.id })).toBe(1);
 
-  const [cid] = await members(stage, ['Cid']);
-  const old = await addChat(stage, [ann, cid]);
+  const [cid] = await members(environment, ['Cid']);
+  const old = await addChat(environment, [ann, cid]);
   const found = await Promise.all([ask(ann, cid), ask(cid, ann)]);
   expect(found.map(({ json }) => json.data._id)).toEqual([old, old]);
 
   // A removed participant cannot rejoin by asking.
-  await stage.models.Chat.updateOne({ _id: old }, { $pull: { participants: ann.id } });
+  await environment.models.Chat.updateOne({ _id: old }, { $pull: { participants: ann.id } });
   const { data } = (await ask(ann, cid)).json;
   expect(data._id).not.toBe(old);
   expect(data.participants.sort()).toEqual([ann.id, cid.id].sort());

@@ -21,9 +21,9 @@ export interface Known {
 /** One of the chats, in the words of a test for both. */
 export interface ChatKind {
   readonly name: string;
-  people(stage: TestEnvironment, count: number): Promise<Person[]>;
-  make(stage: TestEnvironment, people: readonly Person[]): Promise<string>;
-  open(stage: TestEnvironment, person: Person, node: number): Promise<TestClient>;
+  people(environment: TestEnvironment, count: number): Promise<Person[]>;
+  make(environment: TestEnvironment, people: readonly Person[]): Promise<string>;
+  open(environment: TestEnvironment, person: Person, node: number): Promise<TestClient>;
   /** @returns the answer */
   // biome-ignore lint/suspicious/noExplicitAny: a test looks into an answer without declaring its form again
   say(client: TestClient, id: string, data: { content: string; clientMessageId?: string }): Promise<any>;
@@ -31,17 +31,17 @@ export interface ChatKind {
   toKnown(payload: unknown): Known;
   /** The messages after one, as many as a page holds. @param after `undefined`: from the first on */
   catchUp(
-    stage: TestEnvironment,
+    environment: TestEnvironment,
     reader: { person: Person; client: TestClient; node: number },
     query: { id: string; after: string | undefined; limit: number },
   ): Promise<Known[]>;
   markRead(client: TestClient, id: string, messageId: string): Promise<unknown>;
   /** A participant's number of unread messages. */
-  unread(stage: TestEnvironment, person: Person, id: string): Promise<number>;
+  unread(environment: TestEnvironment, person: Person, id: string): Promise<number>;
   /** Where that number ends. */
   readonly unreadMax: number;
   /** The id of the newest message of a list of conversations. */
-  lastMessage(stage: TestEnvironment, person: Person, id: string): Promise<string>;
+  lastMessage(environment: TestEnvironment, person: Person, id: string): Promise<string>;
 }
 
 const BEGINNING = '2000-01-01T00:00:00Z';
@@ -58,9 +58,9 @@ const toCommunityKnown = ({ _id, content, sender, createdAt }: Payload): Known =
 
 const supportChat: ChatKind = {
   name: 'support',
-  people: (stage, count) => stage.people(...Array.from({ length: count }, (_, index) => `P${index}`)),
-  make: (stage, people) => addConversation(stage, people),
-  open: (stage, person, node) => openChat(stage, person, { node }),
+  people: (environment, count) => environment.people(...Array.from({ length: count }, (_, index) => `P${index}`)),
+  make: (environment, people) => addConversation(environment, people),
+  open: (environment, person, node) => openChat(environment, person, { node }),
   say: (client, conversationId, data) => client.ask('send_message', { conversationId, ...data }),
   event: 'new_message',
   toKnown: toSupportKnown,
@@ -68,17 +68,17 @@ const supportChat: ChatKind = {
     return dataOf(await client.ask('get_messages', { conversationId, after, limit })).messages.map(toSupportKnown);
   },
   markRead: (client, conversationId, messageId) => client.ask('mark_as_read', { conversationId, messageId }),
-  async unread(stage, person, id) {
-    const read = await stage.models.SupportRead.findOne({ conversationId: id, readerId: person.id }).lean();
-    const all = (await stage.models.SupportMessage.find({ conversationId: id }).lean()).sort(
+  async unread(environment, person, id) {
+    const read = await environment.models.SupportRead.findOne({ conversationId: id, readerId: person.id }).lean();
+    const all = (await environment.models.SupportMessage.find({ conversationId: id }).lean()).sort(
       (one, other) => (one.position ?? 0) - (other.position ?? 0),
     );
     const index = all.findIndex(({ _id }) => read?.messageId.equals(_id) === true);
     return all.slice(index + 1).filter(({ senderId }) => senderId !== person.id).length;
   },
   unreadMax: Number.POSITIVE_INFINITY,
-  async lastMessage(stage, person, id) {
-    const client = await openChat(stage, person);
+  async lastMessage(environment, person, id) {
+    const client = await openChat(environment, person);
     const { conversations } = dataOf(await client.ask('get_conversations', {}));
     client.close();
     return conversations.find(({ _id }: Payload) => _id === id).lastMessage._id;
@@ -87,28 +87,28 @@ const supportChat: ChatKind = {
 
 const communityChat: ChatKind = {
   name: 'community',
-  async people(stage, count) {
+  async people(environment, count) {
     const names = Array.from({ length: count }, (_, index) => `P${index}`);
-    return (await members(stage, names)).map(({ id, name }) => ({ id, name, accountId: '' }));
+    return (await members(environment, names)).map(({ id, name }) => ({ id, name, accountId: '' }));
   },
-  make: (stage, people) => addChat(stage, people, { type: 'group' }),
-  open: (stage, person, node) => open(stage, person, { node }),
+  make: (environment, people) => addChat(environment, people, { type: 'group' }),
+  open: (environment, person, node) => open(environment, person, { node }),
   say: (client, chatId, data) => client.ask('chat:send_message', { chatId, ...data }),
   event: 'chat:new_message',
   toKnown: ({ message }: Payload) => toCommunityKnown(message),
-  async catchUp(stage, { person, node }, { id, after = BEGINNING, limit }) {
+  async catchUp(environment, { person, node }, { id, after = BEGINNING, limit }) {
     const query = `?limit=${limit}&after=${encodeURIComponent(after)}`;
-    const { json } = await call(stage, person, ['GET', `/api/chats/${id}/messages${query}`], node);
+    const { json } = await call(environment, person, ['GET', `/api/chats/${id}/messages${query}`], node);
     return dataOf(json).map(toCommunityKnown);
   },
   markRead: (client, chatId, messageId) => client.ask('chat:mark_read', { chatId, messageId }),
-  async unread(stage, person, id) {
-    const { json } = await call(stage, person, ['GET', '/api/chats?limit=100']);
+  async unread(environment, person, id) {
+    const { json } = await call(environment, person, ['GET', '/api/chats?limit=100']);
     return dataOf(json).find(({ _id }: Payload) => _id === id).unreadCount;
   },
   unreadMax: 100,
-  async lastMessage(stage, person, id) {
-    const { json } = await call(stage, person, ['GET', '/api/chats?limit=100']);
+  async lastMessage(environment, person, id) {
+    const { json } = await call(environment, person, ['GET', '/api/chats?limit=100']);
     return dataOf(json).find(({ _id }: Payload) => _id === id).lastMessage._id;
   },
 };

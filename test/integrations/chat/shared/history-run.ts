@@ -5,22 +5,22 @@ import { createDelays, createRandom, runHistory } from './history.js';
 
 /** Runs a random history in each chat, and compares what readers ended up with to what is stored. */
 export async function expectOneOrder(
-  stage: TestEnvironment,
+  environment: TestEnvironment,
   { seed, speakers, messages, longestMs }: { seed: number; speakers: number; messages: number; longestMs: number },
 ): Promise<void> {
   const random = createRandom(seed);
   for (const kind of chatKinds) {
     const what = `${kind.name}, seed ${seed}`;
-    for (const proxy of stage.proxies) proxy.rules = createDelays(random, longestMs);
-    const { id, readers, said } = await runHistory(stage, kind, { random, speakers, messages });
-    for (const proxy of stage.proxies) proxy.rules = {};
+    for (const proxy of environment.proxies) proxy.rules = createDelays(random, longestMs);
+    const { id, readers, said } = await runHistory(environment, kind, { random, speakers, messages });
+    for (const proxy of environment.proxies) proxy.rules = {};
 
     const { person } = readers[0] ?? expect.fail('no readers');
-    const client = await kind.open(stage, person, 0);
-    const stored = await kind.catchUp(stage, { person, client, node: 0 }, { id, after: undefined, limit: 100 });
+    const client = await kind.open(environment, person, 0);
+    const stored = await kind.catchUp(environment, { person, client, node: 0 }, { id, after: undefined, limit: 100 });
     while (true) {
       const after = stored.at(-1)?.id;
-      const page = await kind.catchUp(stage, { person, client, node: 0 }, { id, after, limit: 100 });
+      const page = await kind.catchUp(environment, { person, client, node: 0 }, { id, after, limit: 100 });
       if (page.length === 0) break;
       stored.push(...page);
     }
@@ -46,17 +46,17 @@ export async function expectOneOrder(
     }
 
     for (const reader of readers) {
-      const own = await kind.open(stage, reader.person, 1);
-      const other = await kind.open(stage, reader.person, 0);
+      const own = await kind.open(environment, reader.person, 1);
+      const other = await kind.open(environment, reader.person, 0);
       // Two tabs on two nodes: the further one counts.
       const marks = [own, other].map((tab) => ({ tab, index: Math.floor(random() * stored.length) }));
       await Promise.all(marks.map(({ tab, index }) => kind.markRead(tab, id, stored[index]?.id ?? '')));
       const furthest = Math.max(...marks.map(({ index }) => index));
       const unread = stored.slice(furthest + 1).filter(({ sender }) => sender !== reader.person.id).length;
-      expect(await kind.unread(stage, reader.person, id), what).toBe(Math.min(unread, kind.unreadMax));
+      expect(await kind.unread(environment, reader.person, id), what).toBe(Math.min(unread, kind.unreadMax));
       own.close();
       other.close();
     }
-    expect(await kind.lastMessage(stage, person, id), what).toBe(stored.at(-1)?.id);
+    expect(await kind.lastMessage(environment, person, id), what).toBe(stored.at(-1)?.id);
   }
 }

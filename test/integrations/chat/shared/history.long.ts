@@ -5,18 +5,18 @@ import { createTwoClocks } from './two-clocks.js';
 
 const ROUNDS = 8;
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTwoClocks();
+  environment = await createTwoClocks();
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 test('many random histories leave every reader with what is stored, once and in one order', async () => {
   const first = Math.floor(Math.random() * 2 ** 31);
   for (let round = 0; round < ROUNDS; round += 1) {
     // Some slower than the time for which a message waits for those before it.
-    await expectOneOrder(stage, {
+    await expectOneOrder(environment, {
       seed: first + round,
       speakers: 5,
       messages: 15,

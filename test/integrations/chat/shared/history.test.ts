@@ -3,14 +3,14 @@ import type { TestEnvironment } from '../../../support/environment.js';
 import { expectOneOrder } from './history-run.js';
 import { createTwoClocks } from './two-clocks.js';
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTwoClocks();
+  environment = await createTwoClocks();
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 test('readers that reconnect at random receive the stored messages once and in one order', async () => {
   const seed = Math.floor(Math.random() * 2 ** 31);
-  await expectOneOrder(stage, { seed, speakers: 3, messages: 10, longestMs: 40 });
+  await expectOneOrder(environment, { seed, speakers: 3, messages: 10, longestMs: 40 });
 });

@@ -63,16 +63,16 @@ export interface Outcome {
  * not move while it catches up.
  */
 export async function runHistory(
-  stage: TestEnvironment,
+  environment: TestEnvironment,
   kind: ChatKind,
   { random, speakers, messages }: { random: Random; speakers: number; messages: number },
 ): Promise<Outcome> {
-  const people = await kind.people(stage, speakers);
-  const id = await kind.make(stage, people);
+  const people = await kind.people(environment, speakers);
+  const id = await kind.make(environment, people);
   let isOver = false;
 
   const speak = async (person: Person): Promise<string[]> => {
-    const clients = [await kind.open(stage, person, 0), await kind.open(stage, person, 1)];
+    const clients = [await kind.open(environment, person, 0), await kind.open(environment, person, 1)];
     const said: string[] = [];
     for (let number = 0; number < messages; ) {
       // Several at once through one node, in order; some twice, and some again through the other node.
@@ -96,8 +96,8 @@ export async function runHistory(
 
   const read = async (person: Person): Promise<Reader> => {
     const reader: Reader = { person, known: [], repeated: [] };
-    while (!isOver) await readOnce(stage, kind, { reader, id, random, until: () => isOver });
-    await readOnce(stage, kind, { reader, id, random, until: () => true });
+    while (!isOver) await readOnce(environment, kind, { reader, id, random, until: () => isOver });
+    await readOnce(environment, kind, { reader, id, random, until: () => true });
     return reader;
   };
 
@@ -109,19 +109,19 @@ export async function runHistory(
 
 /** One connection of a reader: catches up, hears some messages, and is gone. */
 async function readOnce(
-  stage: TestEnvironment,
+  environment: TestEnvironment,
   kind: ChatKind,
   { reader, id, random, until }: { reader: Reader; id: string; random: Random; until: () => boolean },
 ): Promise<void> {
   const node = below(random, 2);
-  const client = await kind.open(stage, reader.person, node);
+  const client = await kind.open(environment, reader.person, node);
   const ids = new Set(reader.known.map((one) => one.id));
   const learn = (message: Known): void => {
     if (ids.has(message.id)) return;
     ids.add(message.id);
     reader.known.push(message);
   };
-  await catchUp(stage, kind, { reader, client, node, id, limit: 1 + below(random, 10), learn });
+  await catchUp(environment, kind, { reader, client, node, id, limit: 1 + below(random, 10), learn });
   const heard = new Set<string>();
   let wanted = below(random, 8);
   while (wanted > 0 && !until()) {
@@ -136,7 +136,7 @@ async function readOnce(
 }
 
 async function catchUp(
-  stage: TestEnvironment,
+  environment: TestEnvironment,
   kind: ChatKind,
   walk: {
     reader: Reader;
@@ -150,7 +150,7 @@ async function catchUp(
   const { reader, client, node, id, limit, learn } = walk;
   for (;;) {
     const after = reader.known.at(-1)?.id;
-    const page = await kind.catchUp(stage, { person: reader.person, client, node }, { id, after, limit });
+    const page = await kind.catchUp(environment, { person: reader.person, client, node }, { id, after, limit });
     page.forEach(learn);
     if (page.length === 0) return;
   }

@@ -5,21 +5,21 @@ import { addChat, call, type Member, members, open, say } from '../community/com
 import { addConversation, openChat } from '../support/chat.js';
 import { chatKinds } from './chats.js';
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment();
+  environment = await createTestEnvironment();
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 const insert = (collection: 'ChatMessage' | 'SupportMessage', documents: readonly object[]) =>
-  stage.models[collection].collection.insertMany(documents as never[]);
+  environment.models[collection].collection.insertMany(documents as never[]);
 
 describe('the unread number of a chat', () => {
   /** A chat with messages as the gateway stores them: positions, and all at one time. */
   async function chatOf(...runs: readonly (readonly ['own' | 'others' | 'deleted', number])[]) {
-    const [ann, bob] = await members(stage, ['Ann', 'Bob']);
-    const chatId = await addChat(stage, [ann, bob], { type: 'group' });
+    const [ann, bob] = await members(environment, ['Ann', 'Bob']);
+    const chatId = await addChat(environment, [ann, bob], { type: 'group' });
     const createdAt = new Date();
     const kinds = runs.flatMap(([what, count]) => Array.from({ length: count }, () => what));
     const messages = kinds.map((what, index) => ({
@@ -28,17 +28,18 @@ describe('the unread number of a chat', () => {
       position: index + 1,
     }));
     if (messages.length > 0) await insert('ChatMessage', messages);
-    await stage.models.Chat.updateOne({ _id: chatId }, { lastPosition: messages.length });
+    await environment.models.Chat.updateOne({ _id: chatId }, { lastPosition: messages.length });
     return { ann, bob, chatId, ids: messages.map(({ _id }) => String(_id)) };
   }
 
   const unreadOf = async (who: Member, chatId: string): Promise<number> =>
-    dataOf((await call(stage, who, ['GET', '/api/chats'])).json).find((one: { _id: string }) => one._id === chatId)
-      .unreadCount;
+    dataOf((await call(environment, who, ['GET', '/api/chats'])).json).find(
+      (one: { _id: string }) => one._id === chatId,
+    ).unreadCount;
 
   test('distinguishes messages of one millisecond', async () => {
     const { ann, chatId, ids } = await chatOf(['others', 3]);
-    const a = await open(stage, ann);
+    const a = await open(environment, ann);
     expect(await a.ask('chat:mark_read', { chatId, messageId: ids[0] })).toEqual({ success: true });
     expect(await unreadOf(ann, chatId)).toBe(2);
     await a.ask('chat:mark_read', { chatId, messageId: ids[1] });
@@ -107,8 +108,8 @@ describe('the unread number of a chat', () => {
 
   test('counts messages that another service stores after the read position', async () => {
     const { ann, bob, chatId } = await chatOf();
-    const a = await open(stage, ann);
-    const b = await open(stage, bob);
+    const a = await open(environment, ann);
+    const b = await open(environment, bob);
     const { _id } = await say(b, chatId, 'by the gateway');
     await a.ask('chat:mark_read', { chatId, messageId: _id });
     const foreign = {
@@ -116,11 +117,11 @@ describe('the unread number of a chat', () => {
       ...{ content: 'by another service', createdAt: new Date(Date.now() + 1000) },
     };
     await insert('ChatMessage', [foreign]);
-    await stage.models.Chat.updateOne({ _id: chatId }, { lastMessage: foreign._id });
+    await environment.models.Chat.updateOne({ _id: chatId }, { lastMessage: foreign._id });
     expect(await unreadOf(ann, chatId)).toBe(1);
     await say(b, chatId, 'by the gateway again');
     expect(await unreadOf(ann, chatId)).toBe(2);
-    const { json } = await call(stage, ann, ['GET', `/api/chats/${chatId}/messages?after=${_id}`]);
+    const { json } = await call(environment, ann, ['GET', `/api/chats/${chatId}/messages?after=${_id}`]);
     expect(json.data.map(({ content }: { content: string }) => content)).toEqual([
       'by another service',
       'by the gateway again',
@@ -150,24 +151,24 @@ describe('pages', () => {
   const field = (name: string, value: unknown) => (value === undefined ? {} : { [name]: value });
 
   test('reach every chat once, whatever its last activity is', async () => {
-    const [ann, bob] = await members(stage, ['Ann', 'Bob']);
+    const [ann, bob] = await members(environment, ['Ann', 'Bob']);
     const participants = [ann, bob].map(({ id }) => new Types.ObjectId(id));
     const chats = TIMES.map((value) => ({
       ...{ _id: new Types.ObjectId(), participants, type: 'group' },
       ...field('lastActivity', value instanceof Date || value == null ? value : undefined),
     }));
-    await stage.models.Chat.collection.insertMany(chats as never[]);
+    await environment.models.Chat.collection.insertMany(chats as never[]);
     for (const limit of [1, 2, 5]) {
       const met = await walk(async (before) => {
         const query = `?limit=${limit}${before === undefined ? '' : `&before=${before}`}`;
-        return dataOf((await call(stage, ann, ['GET', `/api/chats${query}`])).json);
+        return dataOf((await call(environment, ann, ['GET', `/api/chats${query}`])).json);
       });
       expect(met.toSorted()).toEqual(chats.map(({ _id }) => String(_id)).toSorted());
     }
   });
 
   test('reach every conversation once, whatever its last change is', async () => {
-    const [ann, bob] = await stage.people('Ann', 'Bob');
+    const [ann, bob] = await environment.people('Ann', 'Bob');
     const [annId, bobId] = [ann, bob].map(({ id }) => new Types.ObjectId(id));
     const conversations = TIMES.map((value, index) => ({
       ...{
@@ -177,8 +178,8 @@ describe('pages', () => {
       },
       ...field('updatedAt', value instanceof Date || value == null ? value : undefined),
     })).filter(({ participants, assignedTo }) => participants.includes(annId) || assignedTo === annId);
-    await stage.models.SupportConversation.collection.insertMany(conversations as never[]);
-    const a = await openChat(stage, ann);
+    await environment.models.SupportConversation.collection.insertMany(conversations as never[]);
+    const a = await openChat(environment, ann);
     for (const limit of [1, 2, 5]) {
       const met = await walk(
         async (before) => dataOf(await a.ask('get_conversations', { before, limit })).conversations,
@@ -188,13 +189,13 @@ describe('pages', () => {
   });
 
   test('reach every notification once', async () => {
-    const [ann] = await members(stage, ['Ann']);
+    const [ann] = await members(environment, ['Ann']);
     const notifications = TIMES.map((value) => ({
       ...{ _id: new Types.ObjectId(), recipient: new Types.ObjectId(ann.id), isRead: false, type: 'like' },
       ...field('createdAt', value instanceof Date || value == null ? value : undefined),
     }));
-    await stage.models.Notification.collection.insertMany(notifications as never[]);
-    const a = await open(stage, ann);
+    await environment.models.Notification.collection.insertMany(notifications as never[]);
+    const a = await open(environment, ann);
     for (const limit of [1, 2, 5]) {
       const met = await walk(
         async (before) => dataOf(await a.ask('notification:list', { before, limit })).notifications,
@@ -204,9 +205,9 @@ describe('pages', () => {
   });
 
   test.each(chatKinds)('reach every message of the $name chat once, in either direction', async (kind) => {
-    const [ann, bob] = await kind.people(stage, 2);
+    const [ann, bob] = await kind.people(environment, 2);
     if (ann === undefined || bob === undefined) throw new Error('people are missing');
-    const id = await kind.make(stage, [ann, bob]);
+    const id = await kind.make(environment, [ann, bob]);
     const isSupport = kind.name === 'support';
     const parent = new Types.ObjectId(id);
     const own = isSupport
@@ -218,7 +219,7 @@ describe('pages', () => {
       ...field(isSupport ? 'timestamp' : 'createdAt', value),
     }));
     await insert(isSupport ? 'SupportMessage' : 'ChatMessage', messages);
-    const a = await kind.open(stage, ann, 0);
+    const a = await kind.open(environment, ann, 0);
     const said: string[] = [];
     for (const content of ['x', 'y', 'z']) said.push(dataOf(await kind.say(a, id, { content }))._id);
     const all = [...messages.map(({ _id }) => String(_id)), ...said].toSorted();
@@ -227,7 +228,9 @@ describe('pages', () => {
         const data = { conversationId: id, ...query, limit: Number(query['limit']) };
         return dataOf(await a.ask('get_messages', data)).messages;
       }
-      return dataOf((await call(stage, ann, ['GET', `/api/chats/${id}/messages?${new URLSearchParams(query)}`])).json);
+      return dataOf(
+        (await call(environment, ann, ['GET', `/api/chats/${id}/messages?${new URLSearchParams(query)}`])).json,
+      );
     };
     for (const limit of ['1', '2', '5']) {
       const backwards = await walk(async (before) =>
@@ -244,64 +247,64 @@ describe('pages', () => {
 
 describe('notifications of a message', () => {
   async function notified() {
-    const [ann, bob, cid] = await members(stage, ['Ann', 'Bob', 'Cid']);
-    const chatId = await addChat(stage, [ann, bob, cid]);
-    const a = await open(stage, ann);
+    const [ann, bob, cid] = await members(environment, ['Ann', 'Bob', 'Cid']);
+    const chatId = await addChat(environment, [ann, bob, cid]);
+    const a = await open(environment, ann);
     const { _id: messageId } = await say(a, chatId, 'the secret');
     const texts = async () =>
-      (await stage.models.Notification.find({ relatedMessage: messageId }).lean()).map(({ message }) => message);
+      (await environment.models.Notification.find({ relatedMessage: messageId }).lean()).map(({ message }) => message);
     expect(await texts()).toEqual(['the secret', 'the secret']);
     return { ann, bob, cid, chatId, a, messageId, texts };
   }
 
   test('are removed with it, also for a user who was removed from the chat before', async () => {
     const { bob, chatId, a, messageId, texts } = await notified();
-    await stage.models.Chat.updateOne({ _id: chatId }, { $pull: { participants: bob.id } });
+    await environment.models.Chat.updateOne({ _id: chatId }, { $pull: { participants: bob.id } });
     expect(await a.ask('chat:delete_message', { messageId })).toEqual({ success: true });
     expect(await texts()).toEqual([]);
-    const b = await open(stage, bob);
+    const b = await open(environment, bob);
     expect(dataOf(await b.ask('notification:list', {}))).toMatchObject({ notifications: [], unreadCount: 0 });
   });
 
   test('show its text after it was edited, for every recipient', async () => {
     const { bob, chatId, a, messageId, texts } = await notified();
-    await stage.models.Chat.updateOne({ _id: chatId }, { $pull: { participants: bob.id } });
+    await environment.models.Chat.updateOne({ _id: chatId }, { $pull: { participants: bob.id } });
     await Promise.all(['one', 'two', 'three'].map((content) => a.ask('chat:edit_message', { messageId, content })));
-    const { content } = (await stage.models.ChatMessage.findById(messageId).lean()) ?? {};
+    const { content } = (await environment.models.ChatMessage.findById(messageId).lean()) ?? {};
     expect(await texts()).toEqual([content, content]);
   });
 
   test('of another service keep their own words when it is edited', async () => {
     const { bob, a, messageId, texts } = await notified();
     const like = { recipient: bob.id, type: 'like', message: 'Ann likes it', relatedMessage: messageId };
-    await stage.models.Notification.create(like);
+    await environment.models.Notification.create(like);
     await a.ask('chat:edit_message', { messageId, content: 'changed' });
     expect((await texts()).toSorted()).toEqual(['Ann likes it', 'changed', 'changed']);
   });
 
   test('are marked read with it, for a user who reads it before they are stored, and after', async () => {
     const { cid, chatId, messageId } = await notified();
-    const c = await open(stage, cid);
+    const c = await open(environment, cid);
     await c.ask('chat:mark_read', { chatId, messageId });
     expect(dataOf(await c.ask('notification:get_unread_count', {}))).toEqual({ count: 0 });
     // As when it was made after its message had been read.
-    await stage.models.Notification.updateMany({ recipient: cid.id }, { isRead: false });
+    await environment.models.Notification.updateMany({ recipient: cid.id }, { isRead: false });
     await c.ask('chat:mark_read', { chatId });
     expect(dataOf(await c.ask('notification:get_unread_count', {}))).toEqual({ count: 0 });
   });
 });
 
 test('a conversation shows a message of another service as the last until the next is sent', async () => {
-  const [ann, bob] = await stage.people('Ann', 'Bob');
-  const conversationId = await addConversation(stage, [ann, bob]);
-  const a = await openChat(stage, ann);
+  const [ann, bob] = await environment.people('Ann', 'Bob');
+  const conversationId = await addConversation(environment, [ann, bob]);
+  const a = await openChat(environment, ann);
   dataOf(await a.ask('send_message', { conversationId, content: 'first' }));
   const foreign = {
     ...{ _id: new Types.ObjectId(), conversationId: new Types.ObjectId(conversationId), senderId: bob.id },
     ...{ content: 'foreign', timestamp: new Date() },
   };
   await insert('SupportMessage', [foreign]);
-  await stage.models.SupportConversation.updateOne({ _id: conversationId }, { lastMessage: foreign._id });
+  await environment.models.SupportConversation.updateOne({ _id: conversationId }, { lastMessage: foreign._id });
   const last = async () =>
     dataOf(await a.ask('get_conversations', {})).conversations.find(
       ({ _id }: { _id: string }) => _id === conversationId,

@@ -5,29 +5,29 @@ import { dataOf } from '../../../support/environment.js';
 import { type ChatKind, chatKinds } from './chats.js';
 import { createGate, createTwoClocks, stores } from './two-clocks.js';
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTwoClocks();
+  environment = await createTwoClocks();
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 afterEach(() => {
-  for (const proxy of stage.proxies) proxy.rules = {};
+  for (const proxy of environment.proxies) proxy.rules = {};
 });
 
 /** Three people in a chat: two who speak, through the nodes given, and a reader. */
 async function openChat(kind: ChatKind, nodes: { a: number; b: number; c: number }) {
-  const [ann, bob, cid] = await kind.people(stage, 3);
+  const [ann, bob, cid] = await kind.people(environment, 3);
   if (ann === undefined || bob === undefined || cid === undefined) throw new Error('people are missing');
-  const id = await kind.make(stage, [ann, bob, cid]);
-  const a = await kind.open(stage, ann, nodes.a);
-  const b = await kind.open(stage, bob, nodes.b);
-  const c = await kind.open(stage, cid, nodes.c);
+  const id = await kind.make(environment, [ann, bob, cid]);
+  const a = await kind.open(environment, ann, nodes.a);
+  const b = await kind.open(environment, bob, nodes.b);
+  const c = await kind.open(environment, cid, nodes.c);
   const hear = async (client: TestClient) => kind.toKnown((await client.next(kind.event))[0]);
   /** What the reader gets who asks on another connection what came behind a message. */
   const catchUp = async (after: string | undefined) => {
-    const client = await kind.open(stage, cid, nodes.c);
-    const page = await kind.catchUp(stage, { person: cid, client, node: nodes.c }, { id, after, limit: 100 });
+    const client = await kind.open(environment, cid, nodes.c);
+    const page = await kind.catchUp(environment, { person: cid, client, node: nodes.c }, { id, after, limit: 100 });
     client.close();
     return page.map(({ content }) => content);
   };
@@ -44,7 +44,7 @@ describe.each(chatKinds)('the order of messages in the $name chat', (kind) => {
     expect((await hear(c)).content).toBe('first');
 
     const gate = createGate();
-    for (const proxy of stage.proxies) {
+    for (const proxy of environment.proxies) {
       proxy.rules = {
         onCommand: (command) => (stores(command, 'late') ? gate.wait().then(() => undefined) : undefined),
       };
@@ -61,8 +61,8 @@ describe.each(chatKinds)('the order of messages in the $name chat', (kind) => {
 
     expect(await catchUp(heard.id)).toEqual(['late']);
     expect(await catchUp(undefined)).toEqual(['first', 'meanwhile', 'late']);
-    expect(await kind.unread(stage, cid, id)).toBe(1);
-    expect(await kind.lastMessage(stage, cid, id)).toBe(lateId);
+    expect(await kind.unread(environment, cid, id)).toBe(1);
+    expect(await kind.lastMessage(environment, cid, id)).toBe(lateId);
   });
 
   test('finds messages of a node with a slow clock, and shows them with a later time', async () => {
@@ -76,8 +76,8 @@ describe.each(chatKinds)('the order of messages in the $name chat', (kind) => {
     expect(await catchUp(heard.id)).toEqual(['behind']);
     // A time is understood as well.
     expect(await catchUp(heard.at)).toEqual(['behind']);
-    expect(await kind.unread(stage, cid, id)).toBe(1);
-    expect(await kind.lastMessage(stage, cid, id)).toBe(lastId);
+    expect(await kind.unread(environment, cid, id)).toBe(1);
+    expect(await kind.lastMessage(environment, cid, id)).toBe(lastId);
   });
 
   test('sends no message before earlier ones, even if their node learns late that they are stored', async () => {
@@ -85,7 +85,7 @@ describe.each(chatKinds)('the order of messages in the $name chat', (kind) => {
     dataOf(await kind.say(b, id, { content: 'first' }));
     await hear(c);
     const gate = createGate();
-    const [proxy] = stage.proxies;
+    const [proxy] = environment.proxies;
     if (proxy === undefined) throw new Error('there is no proxy');
     proxy.rules = {
       async onReply(reply, command) {

@@ -5,12 +5,12 @@ import { addChat, call, cameTo, members, open } from '../community/community.js'
 import { addConversation, openChat, talk } from '../support/chat.js';
 import { chatKinds } from './chats.js';
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment();
+  environment = await createTestEnvironment();
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 const PNG = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
@@ -35,10 +35,10 @@ describe.each(chatKinds)('a retry in the $name chat', (kind) => {
     // Limits go by the time of the machine.
     vi.useFakeTimers({ toFake: ['Date'] });
     onTestFinished(() => void vi.useRealTimers());
-    const [ann, bob] = await kind.people(stage, 2);
+    const [ann, bob] = await kind.people(environment, 2);
     if (ann === undefined || bob === undefined) throw new Error('people are missing');
-    const id = await kind.make(stage, [ann, bob]);
-    const a = await kind.open(stage, ann, 0);
+    const id = await kind.make(environment, [ann, bob]);
+    const a = await kind.open(environment, ann, 0);
     const draft = { content: 'once', clientMessageId: 'c-1' };
     const first = dataOf(await kind.say(a, id, draft));
     for (let times = 0; times < 5; times += 1) expect(dataOf(await kind.say(a, id, draft))).toEqual(first);
@@ -48,28 +48,28 @@ describe.each(chatKinds)('a retry in the $name chat', (kind) => {
   });
 
   test('is not answered for a user who lost access to the conversation, or for another user', async () => {
-    const [ann, bob, eve] = await kind.people(stage, 3);
+    const [ann, bob, eve] = await kind.people(environment, 3);
     if (ann === undefined || bob === undefined || eve === undefined) throw new Error('people are missing');
-    const id = await kind.make(stage, [ann, bob, eve]);
-    const a = await kind.open(stage, ann, 0);
-    const b = await kind.open(stage, bob, 0);
+    const id = await kind.make(environment, [ann, bob, eve]);
+    const a = await kind.open(environment, ann, 0);
+    const b = await kind.open(environment, bob, 0);
     const draft = { content: 'once', clientMessageId: 'c-1' };
     const first = dataOf(await kind.say(a, id, draft));
     expect(dataOf(await kind.say(b, id, { ...draft, content: 'mine' }))._id).not.toBe(first._id);
     const removal = { $pull: { participants: ann.id } };
-    await stage.models.Chat.updateOne({ _id: id }, removal);
-    await stage.models.SupportConversation.updateOne({ _id: id }, removal);
+    await environment.models.Chat.updateOne({ _id: id }, removal);
+    await environment.models.SupportConversation.updateOne({ _id: id }, removal);
     expect(await kind.say(a, id, draft)).toMatchObject({ success: false, code: 'NOT_FOUND' });
   });
 });
 
 test('a retry is answered after the conversation was closed, and a new message is refused', async () => {
-  const { a, b, conversationId } = await talk(stage);
+  const { a, b, conversationId } = await talk(environment);
   const text = { conversationId, content: 'hello', clientMessageId: 'c-1' };
   const file = [PNG, { conversationId, fileName: 'x.png', clientMessageId: 'f-1' }] as const;
   const said = dataOf(await a.ask('send_message', text));
   const uploaded = dataOf(await a.ask('file_upload', ...file));
-  await stage.models.SupportConversation.updateOne({ _id: conversationId }, { status: 'closed' });
+  await environment.models.SupportConversation.updateOne({ _id: conversationId }, { status: 'closed' });
   const delivered = a.received('message_delivered').length;
   expect(dataOf(await a.ask('send_message', text))).toEqual(said);
   expect(a.received('message_delivered')).toHaveLength(delivered + 1);
@@ -77,16 +77,16 @@ test('a retry is answered after the conversation was closed, and a new message i
   const conflict = { success: false, code: 'CONFLICT' };
   expect(await a.ask('send_message', { ...text, clientMessageId: 'c-2' })).toMatchObject(conflict);
   expect(await a.ask('file_upload', PNG, { ...file[1], clientMessageId: 'f-2' })).toMatchObject(conflict);
-  expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(2);
+  expect(await environment.models.SupportMessage.countDocuments({ conversationId })).toBe(2);
   expect(b.received('new_message')).toHaveLength(2);
 });
 
 test('the retry of an upload is answered beyond the limit of files', async () => {
   vi.useFakeTimers({ toFake: ['Date'] });
   onTestFinished(() => void vi.useRealTimers());
-  const [ann] = await stage.people('Ann');
-  const conversationId = await addConversation(stage, [ann]);
-  const a = await openChat(stage, ann);
+  const [ann] = await environment.people('Ann');
+  const conversationId = await addConversation(environment, [ann]);
+  const a = await openChat(environment, ann);
   const upload = (clientMessageId: string) =>
     a.ask('file_upload', PNG, { conversationId, fileName: 'x.png', clientMessageId });
   const first = dataOf(await upload('f'));
@@ -96,24 +96,24 @@ test('the retry of an upload is answered beyond the limit of files', async () =>
 });
 
 test('a retry is answered after a block and without the message that it replies to', async () => {
-  const [ann, bob] = await members(stage, ['Ann', 'Bob']);
-  const chatId = await addChat(stage, [ann, bob]);
-  const a = await open(stage, ann);
-  const b = await open(stage, bob);
+  const [ann, bob] = await members(environment, ['Ann', 'Bob']);
+  const chatId = await addChat(environment, [ann, bob]);
+  const a = await open(environment, ann);
+  const b = await open(environment, bob);
   const say = (client: TestClient, data: object) => client.ask('chat:send_message', { chatId, ...data });
   const { _id: replyToId } = dataOf(await say(b, { content: 'question' }));
   const draft = { content: 'answer', replyToId, clientMessageId: 'c-1' };
   const said = dataOf(await say(a, draft));
-  await stage.models.ChatMessage.deleteOne({ _id: replyToId });
+  await environment.models.ChatMessage.deleteOne({ _id: replyToId });
   expect(dataOf(await say(a, draft))).toEqual(said);
-  await stage.models.User.updateOne({ _id: bob.id }, { blockedUsers: [ann.id] });
+  await environment.models.User.updateOne({ _id: bob.id }, { blockedUsers: [ann.id] });
   expect(dataOf(await say(a, draft))).toEqual(said);
-  const overRest = await call(stage, ann, ['POST', `/api/chats/${chatId}/messages`, draft]);
+  const overRest = await call(environment, ann, ['POST', `/api/chats/${chatId}/messages`, draft]);
   expect([overRest.status, overRest.json.data]).toEqual([201, said]);
   expect(await say(a, { content: 'new', clientMessageId: 'c-2' })).toMatchObject({ code: 'FORBIDDEN' });
   expect(b.received('chat:new_message')).toHaveLength(2);
-  await stage.models.User.updateOne({ _id: bob.id }, { blockedUsers: [] });
+  await environment.models.User.updateOne({ _id: bob.id }, { blockedUsers: [] });
   await b.next('chat:new_message');
   await b.next('chat:new_message');
-  expect(await cameTo(stage, { speaker: [ann, a], listener: [bob, b] }, 'chat:new_message')).toEqual([]);
+  expect(await cameTo(environment, { speaker: [ann, a], listener: [bob, b] }, 'chat:new_message')).toEqual([]);
 });

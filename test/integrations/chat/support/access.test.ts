@@ -8,20 +8,20 @@ import { until } from '../../../support/until.js';
 import { addConversation, addDepartment, eventsOf, expectNothing, openChat, talk, visitorClaims } from './chat.js';
 
 const clock = createTestClock();
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment({ nodes: 2, overrides: { clock }, env: { PRESENCE_GRACE_MS: '300' } });
+  environment = await createTestEnvironment({ nodes: 2, overrides: { clock }, env: { PRESENCE_GRACE_MS: '300' } });
 });
 afterAll(async () => {
-  await stage.close();
+  await environment.close();
   expect(wireFaults).toEqual([]);
 });
 
 test('a conversation does not exist for users outside it, who can neither store nor receive anything', async () => {
-  const { eve, ann, a, conversationId } = await talk(stage);
+  const { eve, ann, a, conversationId } = await talk(environment);
   const message = dataOf(await a.ask('send_message', { conversationId, content: 'secret' }));
-  const outsider = await openChat(stage, eve, { node: 1 });
+  const outsider = await openChat(environment, eve, { node: 1 });
   for (const [event, data] of eventsOf(conversationId, message._id)) {
     expect(await outsider.ask(event, data), event).toMatchObject({
       success: false,
@@ -34,15 +34,15 @@ test('a conversation does not exist for users outside it, who can neither store 
   expect(dataOf(await outsider.ask('get_conversations', {})).conversations).toEqual([]);
   dataOf(await a.ask('send_message', { conversationId, content: 'still secret' }));
   const heard = ['new_message', 'user_typing', 'user_joined', 'message_edited'];
-  expect(await expectNothing(stage, { speaker: a, listener: outsider, users: [ann, eve] }, ...heard)).toEqual([]);
-  expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(2);
+  expect(await expectNothing(environment, { speaker: a, listener: outsider, users: [ann, eve] }, ...heard)).toEqual([]);
+  expect(await environment.models.SupportMessage.countDocuments({ conversationId })).toBe(2);
   for (const event of ['user_joined', 'user_typing', 'message_read', 'message_edited', 'message_deleted']) {
     expect(a.received(event), event).toEqual([]);
   }
 });
 
 test("the caller is the token's user, whatever the payload says", async () => {
-  const { ann, bob, a, b, conversationId } = await talk(stage);
+  const { ann, bob, a, b, conversationId } = await talk(environment);
   const claims = { senderId: bob.id, userId: bob.id, senderName: 'Bob', senderType: 'visitor', _id: conversationId };
   const said = dataOf(await a.ask('send_message', { conversationId, content: 'me', ...claims }));
   expect(said).toMatchObject({ senderId: ann.id, senderName: 'Ann', senderType: 'user' });
@@ -54,7 +54,7 @@ test("the caller is the token's user, whatever the payload says", async () => {
 });
 
 test('joining is sent to everyone in the conversation, including the caller', async () => {
-  const { ann, a, b, conversationId } = await talk(stage);
+  const { ann, a, b, conversationId } = await talk(environment);
   expect(await a.ask('join_conversation', { conversationId })).toEqual({ success: true });
   const told = { userId: ann.id, userName: 'Ann', conversationId, timestamp: expect.stringMatching(/Z$/) };
   expect(await a.next('user_joined')).toEqual([told]);
@@ -69,37 +69,37 @@ test('joining is sent to everyone in the conversation, including the caller', as
 });
 
 test('a removed participant can neither receive nor act from that moment on, on every node', async () => {
-  const { ann, bob, a, b, conversationId } = await talk(stage);
+  const { ann, bob, a, b, conversationId } = await talk(environment);
   await b.ask('join_conversation', { conversationId });
-  await stage.models.SupportConversation.updateOne({ _id: conversationId }, { $pull: { participants: bob.id } });
+  await environment.models.SupportConversation.updateOne({ _id: conversationId }, { $pull: { participants: bob.id } });
   dataOf(await a.ask('send_message', { conversationId, content: 'between us' }));
   await a.ask('typing_start', { conversationId });
   expect(await b.ask('send_message', { conversationId, content: 'hello?' })).toMatchObject({ code: 'NOT_FOUND' });
   const heard = ['new_message', 'user_typing'];
-  expect(await expectNothing(stage, { speaker: a, listener: b, users: [ann, bob] }, ...heard)).toEqual([]);
+  expect(await expectNothing(environment, { speaker: a, listener: b, users: [ann, bob] }, ...heard)).toEqual([]);
 });
 
 test('a locked user is disconnected by their next event, and soon even without one', async () => {
-  const { bob, eve, b, conversationId } = await talk(stage);
-  const listener = await openChat(stage, eve);
-  await stage.models.User.updateMany({ _id: { $in: [bob.id, eve.id] } }, { status: 'blocked' });
+  const { bob, eve, b, conversationId } = await talk(environment);
+  const listener = await openChat(environment, eve);
+  await environment.models.User.updateMany({ _id: { $in: [bob.id, eve.id] } }, { status: 'blocked' });
   const answer = await b.ask('send_message', { conversationId, content: 'hi' });
   expect(answer).toMatchObject({ code: 'INVALID_TOKEN', error: 'Invalid token or user access denied' });
   await b.closed;
   clock.advance(5000);
   await listener.closed;
-  expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(0);
+  expect(await environment.models.SupportMessage.countDocuments({ conversationId })).toBe(0);
 });
 
 test('members of its department can open a conversation, and receive it while it is open', async () => {
-  const [ann, agent, other] = await stage.people('Ann', 'Agent', 'Other');
-  const departmentId = await addDepartment(stage, agent);
-  const conversationId = await addConversation(stage, [ann], { departmentId });
-  const a = await openChat(stage, ann);
+  const [ann, agent, other] = await environment.people('Ann', 'Agent', 'Other');
+  const departmentId = await addDepartment(environment, agent);
+  const conversationId = await addConversation(environment, [ann], { departmentId });
+  const a = await openChat(environment, ann);
   const [member, tab, stranger] = [
-    await openChat(stage, agent, { node: 1 }),
-    await openChat(stage, agent, { node: 1 }),
-    await openChat(stage, other, { node: 1 }),
+    await openChat(environment, agent, { node: 1 }),
+    await openChat(environment, agent, { node: 1 }),
+    await openChat(environment, other, { node: 1 }),
   ];
   expect(await stranger.ask('join_conversation', { conversationId })).toMatchObject({ code: 'NOT_FOUND' });
   expect(await member.ask('join_conversation', { conversationId })).toEqual({ success: true });
@@ -108,24 +108,30 @@ test('members of its department can open a conversation, and receive it while it
   await say('help');
   expect((await member.next('new_message'))[0].content).toBe('help');
   expect((await a.next('new_message'))[0].content).toBe('help');
-  expect(await expectNothing(stage, { speaker: a, listener: tab, users: [ann, agent] }, 'new_message')).toEqual([]);
+  expect(await expectNothing(environment, { speaker: a, listener: tab, users: [ann, agent] }, 'new_message')).toEqual(
+    [],
+  );
 
   await member.ask('leave_conversation', { conversationId });
   await say('not heard');
-  expect(await expectNothing(stage, { speaker: a, listener: member, users: [ann, agent] }, 'new_message')).toEqual([]);
+  expect(
+    await expectNothing(environment, { speaker: a, listener: member, users: [ann, agent] }, 'new_message'),
+  ).toEqual([]);
 
   await member.ask('join_conversation', { conversationId });
-  await stage.models.Department.updateOne({ _id: departmentId }, { members: [] });
+  await environment.models.Department.updateOne({ _id: departmentId }, { members: [] });
   await say('not for former members');
-  expect(await expectNothing(stage, { speaker: a, listener: member, users: [ann, agent] }, 'new_message')).toEqual([]);
+  expect(
+    await expectNothing(environment, { speaker: a, listener: member, users: [ann, agent] }, 'new_message'),
+  ).toEqual([]);
   expect(await member.ask('get_messages', { conversationId })).toMatchObject({ code: 'NOT_FOUND' });
 });
 
 test('an assignee receives a conversation without participating or joining', async () => {
-  const [ann, agent] = await stage.people('Ann', 'Agent');
-  const conversationId = await addConversation(stage, [ann], { assignedTo: agent.id });
-  const a = await openChat(stage, ann);
-  const assigned = await openChat(stage, agent, { node: 1 });
+  const [ann, agent] = await environment.people('Ann', 'Agent');
+  const conversationId = await addConversation(environment, [ann], { assignedTo: agent.id });
+  const a = await openChat(environment, ann);
+  const assigned = await openChat(environment, agent, { node: 1 });
   dataOf(await a.ask('send_message', { conversationId, content: 'hi' }));
   expect((await assigned.next('new_message'))[0].content).toBe('hi');
   const [listed] = dataOf(await assigned.ask('get_conversations', {})).conversations;
@@ -133,13 +139,13 @@ test('an assignee receives a conversation without participating or joining', asy
 });
 
 test('a visitor is in the conversations that both the token and the conversation name, and nowhere else', async () => {
-  const [ann] = await stage.people('Ann');
+  const [ann] = await environment.people('Ann');
   const visitorId = `visitor-${new Types.ObjectId()}`;
-  const own = await addConversation(stage, [ann], { visitorId });
-  const unnamed = await addConversation(stage, [ann], { visitorId });
-  const foreign = await addConversation(stage, [ann], { visitorId: 'another visitor' });
-  const a = await openChat(stage, ann);
-  const v: TestClient = await openChat(stage, ann, { node: 1, claims: visitorClaims(visitorId, own, foreign) });
+  const own = await addConversation(environment, [ann], { visitorId });
+  const unnamed = await addConversation(environment, [ann], { visitorId });
+  const foreign = await addConversation(environment, [ann], { visitorId: 'another visitor' });
+  const a = await openChat(environment, ann);
+  const v: TestClient = await openChat(environment, ann, { node: 1, claims: visitorClaims(visitorId, own, foreign) });
   for (const conversationId of [unnamed, foreign]) {
     for (const event of ['join_conversation', 'get_messages', 'typing_start']) {
       expect(await v.ask(event, { conversationId }), event).toMatchObject({ code: 'NOT_FOUND' });
@@ -165,16 +171,16 @@ test('a visitor is in the conversations that both the token and the conversation
 });
 
 test('presence events reach only users of the same open conversations and departments', async () => {
-  const [ann, bob, agent, stranger] = await stage.people('Ann', 'Bob', 'Agent', 'Stranger');
-  await addConversation(stage, [ann, bob]);
-  await addConversation(stage, [ann, stranger], { status: 'closed' });
-  await addDepartment(stage, ann, agent);
-  const watchers = [await openChat(stage, bob, { node: 1 }), await openChat(stage, agent, { node: 1 })];
-  const outside = await openChat(stage, stranger, { node: 1 });
-  const a = await openChat(stage, ann);
+  const [ann, bob, agent, stranger] = await environment.people('Ann', 'Bob', 'Agent', 'Stranger');
+  await addConversation(environment, [ann, bob]);
+  await addConversation(environment, [ann, stranger], { status: 'closed' });
+  await addDepartment(environment, ann, agent);
+  const watchers = [await openChat(environment, bob, { node: 1 }), await openChat(environment, agent, { node: 1 })];
+  const outside = await openChat(environment, stranger, { node: 1 });
+  const a = await openChat(environment, ann);
   expect(new Set((await a.next('presence_snapshot'))[0].online)).toEqual(new Set([bob.id, agent.id]));
   for (const watcher of watchers) expect(await watcher.next('user_online')).toEqual([{ userId: ann.id }]);
-  const tab = await openChat(stage, ann, { node: 1 });
+  const tab = await openChat(environment, ann, { node: 1 });
   a.close();
   // Still there by the other tab.
   dataOf(await tab.ask('get_conversations', {}));

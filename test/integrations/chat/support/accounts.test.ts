@@ -4,14 +4,14 @@ import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } fr
 import { signToken } from '../../../support/gateway.js';
 import { addConversation, addDepartment, eventsOf, expectNothing, openChat, visitorClaims } from './chat.js';
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment({ nodes: 2 });
+  environment = await createTestEnvironment({ nodes: 2 });
 });
 
 afterAll(async () => {
-  await stage?.close();
+  await environment?.close();
 });
 
 const HEARD = ['new_message', 'user_typing', 'user_joined', 'user_left', 'message_edited', 'message_deleted'];
@@ -19,7 +19,7 @@ const NOT_FOUND = { success: false, code: 'NOT_FOUND' };
 
 /** A message as another service would have stored it. */
 async function addMessage(conversationId: string, sender: TestUser): Promise<string> {
-  const message = new stage.models.SupportMessage({
+  const message = new environment.models.SupportMessage({
     ...{ conversationId, senderId: sender.id, senderType: 'user', senderName: sender.name },
     ...{ content: 'stored by another service', type: 'text', timestamp: new Date() },
   });
@@ -28,7 +28,7 @@ async function addMessage(conversationId: string, sender: TestUser): Promise<str
 }
 
 const call = (user: TestUser, method: string, path: string, body?: unknown) =>
-  (stage.nodes[1] ?? stage.nodes[0])?.call(method, path, body, {
+  (environment.nodes[1] ?? environment.nodes[0])?.call(method, path, body, {
     ...{ 'x-api-key': '', authorization: `Bearer ${signToken({ uid: user.id })}` },
   });
 
@@ -44,12 +44,12 @@ const routesOf = (conversationId: string, agentId: string): [string, string, unk
 async function expectNoAccess(user: TestUser, conversationId: string): Promise<void> {
   const messageId = await addMessage(conversationId, user);
   const state = async () => ({
-    conversation: await stage.models.SupportConversation.findById(conversationId).lean(),
-    messages: await stage.models.SupportMessage.find({ conversationId }).lean(),
-    reads: await stage.models.SupportRead.countDocuments({ conversationId }),
+    conversation: await environment.models.SupportConversation.findById(conversationId).lean(),
+    messages: await environment.models.SupportMessage.find({ conversationId }).lean(),
+    reads: await environment.models.SupportRead.countDocuments({ conversationId }),
   });
   const before = await state();
-  const client = await openChat(stage, user, { node: 1 });
+  const client = await openChat(environment, user, { node: 1 });
   for (const [event, data] of eventsOf(conversationId, messageId)) {
     expect(await client.ask(event, data), event).toMatchObject(NOT_FOUND);
   }
@@ -67,30 +67,30 @@ async function expectNoAccess(user: TestUser, conversationId: string): Promise<v
 test.each(['the first', 'the second', 'an unknown user', 'nobody'])(
   'a stored conversation between two accounts, created by %s, can be opened by neither',
   async (maker) => {
-    const [[ann], [eve]] = await Promise.all([stage.people('Ann'), stage.people('Eve')]);
-    const [friend] = await stage.people('Friend');
+    const [[ann], [eve]] = await Promise.all([environment.people('Ann'), environment.people('Eve')]);
+    const [friend] = await environment.people('Friend');
     const makers: Record<string, unknown> = { 'the first': ann.id, 'the second': eve.id, nobody: null };
     const createdBy = maker in makers ? makers[maker] : new Types.ObjectId();
-    const conversationId = await addConversation(stage, [ann, eve], { createdBy });
-    const a = await openChat(stage, ann);
-    const f = await openChat(stage, friend);
+    const conversationId = await addConversation(environment, [ann, eve], { createdBy });
+    const a = await openChat(environment, ann);
+    const f = await openChat(environment, friend);
     await expectNoAccess(eve, conversationId);
     await expectNoAccess(ann, conversationId);
     const heard = [...HEARD, 'user_online', 'user_offline'];
-    expect(await expectNothing(stage, { speaker: f, listener: f, users: [friend] }, ...heard)).toEqual([]);
+    expect(await expectNothing(environment, { speaker: f, listener: f, users: [friend] }, ...heard)).toEqual([]);
     expect((await a.next('presence_snapshot'))[0].online).toEqual([]);
     for (const event of heard) expect(a.received(event), event).toEqual([]);
   },
 );
 
 test('a participant of another account can neither act nor receive in a stored conversation', async () => {
-  const [[ann, bob], [eve]] = await Promise.all([stage.people('Ann', 'Bob'), stage.people('Eve')]);
-  const [friend] = await stage.people('Friend');
-  const conversationId = await addConversation(stage, [ann, eve, bob]);
-  const e = await openChat(stage, eve, { node: 1 });
-  const b = await openChat(stage, bob, { node: 1 });
+  const [[ann, bob], [eve]] = await Promise.all([environment.people('Ann', 'Bob'), environment.people('Eve')]);
+  const [friend] = await environment.people('Friend');
+  const conversationId = await addConversation(environment, [ann, eve, bob]);
+  const e = await openChat(environment, eve, { node: 1 });
+  const b = await openChat(environment, bob, { node: 1 });
   expect((await e.next('presence_snapshot'))[0].online).toEqual([]);
-  const a = await openChat(stage, ann);
+  const a = await openChat(environment, ann);
   expect((await a.next('presence_snapshot'))[0].online).toEqual([bob.id]);
   const said = dataOf(await a.ask('send_message', { conversationId, content: 'for our account' }));
   expect((await b.next('new_message'))[0].content).toBe('for our account');
@@ -103,8 +103,8 @@ test('a participant of another account can neither act nor receive in a stored c
   expect((await call(eve, 'GET', fileUrl))?.status).toBe(404);
   expect(await a.ask('assign_conversation', { conversationId, agentId: eve.id })).toMatchObject({ success: false });
   await expectNoAccess(eve, conversationId);
-  const f = await openChat(stage, friend);
-  expect(await expectNothing(stage, { speaker: f, listener: f, users: [friend] })).toEqual([]);
+  const f = await openChat(environment, friend);
+  expect(await expectNothing(environment, { speaker: f, listener: f, users: [friend] })).toEqual([]);
   expect(dataOf(await b.ask('get_messages', { conversationId })).messages).not.toHaveLength(0);
   for (const event of [...HEARD, 'message_read', 'user_online']) expect(e.received(event), event).toEqual([]);
   for (const event of ['user_typing', 'user_left']) {
@@ -113,45 +113,49 @@ test('a participant of another account can neither act nor receive in a stored c
 });
 
 test('a department allows its members and users of other accounts in one conversation while it exists', async () => {
-  const [[agent], [customer]] = await Promise.all([stage.people('Agent'), stage.people('Customer')]);
-  const departmentId = await addDepartment(stage, agent);
-  const conversationId = await addConversation(stage, [customer, agent], { departmentId });
-  const c = await openChat(stage, customer);
-  const a = await openChat(stage, agent, { node: 1 });
+  const [[agent], [customer]] = await Promise.all([environment.people('Agent'), environment.people('Customer')]);
+  const departmentId = await addDepartment(environment, agent);
+  const conversationId = await addConversation(environment, [customer, agent], { departmentId });
+  const c = await openChat(environment, customer);
+  const a = await openChat(environment, agent, { node: 1 });
   expect((await a.next('presence_snapshot'))[0].online).toEqual([customer.id]);
   dataOf(await c.ask('send_message', { conversationId, content: 'help' }));
   expect((await a.next('new_message'))[0].content).toBe('help');
   dataOf(await a.ask('claim_conversation', { conversationId }));
-  await stage.models.Department.deleteOne({ _id: departmentId });
+  await environment.models.Department.deleteOne({ _id: departmentId });
   for (const client of [a, c]) {
     expect(await client.ask('send_message', { conversationId, content: 'still?' })).toMatchObject(NOT_FOUND);
   }
 });
 
 test('a visitor reaches the account that the conversation is of', async () => {
-  const [[ann], [eve], [friend]] = await Promise.all([stage.people('Ann'), stage.people('Eve'), stage.people('Fay')]);
-  const conversationId = await addConversation(stage, [ann, eve], { visitorId: 'v-1' });
+  const [[ann], [eve], [friend]] = await Promise.all([
+    environment.people('Ann'),
+    environment.people('Eve'),
+    environment.people('Fay'),
+  ]);
+  const conversationId = await addConversation(environment, [ann, eve], { visitorId: 'v-1' });
   const claims = visitorClaims('v-1', conversationId);
   const [a, e, f] = [
-    await openChat(stage, ann),
-    await openChat(stage, eve, { node: 1 }),
-    await openChat(stage, friend, { node: 1 }),
+    await openChat(environment, ann),
+    await openChat(environment, eve, { node: 1 }),
+    await openChat(environment, friend, { node: 1 }),
   ];
-  const v = await openChat(stage, ann, { claims, node: 1 });
+  const v = await openChat(environment, ann, { claims, node: 1 });
   dataOf(await v.ask('send_message', { conversationId, content: 'from outside' }));
   expect((await a.next('new_message'))[0].content).toBe('from outside');
   dataOf(await a.ask('send_message', { conversationId, content: 'welcome' }));
   expect(await e.ask('get_messages', { conversationId })).toMatchObject(NOT_FOUND);
   const barrier = { speaker: f, listener: e, users: [friend, eve] };
-  expect(await expectNothing(stage, barrier, 'new_message')).toEqual([]);
+  expect(await expectNothing(environment, barrier, 'new_message')).toEqual([]);
 });
 
 test('a list continues after conversations that the user cannot open', async () => {
-  const [[ann, bob], [eve]] = await Promise.all([stage.people('Ann', 'Bob'), stage.people('Eve')]);
-  const first = await addConversation(stage, [ann, bob]);
-  for (let count = 0; count < 5; count += 1) await addConversation(stage, [eve, ann]);
-  const last = await addConversation(stage, [ann, bob]);
-  const a = await openChat(stage, ann);
+  const [[ann, bob], [eve]] = await Promise.all([environment.people('Ann', 'Bob'), environment.people('Eve')]);
+  const first = await addConversation(environment, [ann, bob]);
+  for (let count = 0; count < 5; count += 1) await addConversation(environment, [eve, ann]);
+  const last = await addConversation(environment, [ann, bob]);
+  const a = await openChat(environment, ann);
   const page = async (before?: string) => {
     const { conversations, hasMore } = dataOf(await a.ask('get_conversations', { limit: 1, before }));
     return [conversations.map(({ _id }: { _id: string }) => _id), hasMore];

@@ -7,26 +7,26 @@ import { until } from '../../../support/until.js';
 import { addConversation, addDepartment, expectNothing, openChat, openDepartment, visitorClaims } from './chat.js';
 
 const clock = createTestClock();
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment({ nodes: 2, overrides: { clock }, env: { PRESENCE_GRACE_MS: '300' } });
+  environment = await createTestEnvironment({ nodes: 2, overrides: { clock }, env: { PRESENCE_GRACE_MS: '300' } });
 });
 afterAll(async () => {
-  await stage.close();
+  await environment.close();
   expect(wireFaults).toEqual([]);
 });
 
 /** A customer and a department of two agents. */
 async function desk() {
-  const [ann, joe, kim, stranger] = await stage.people('Ann', 'Joe', 'Kim', 'Stranger');
-  const departmentId = await addDepartment(stage, joe, kim);
+  const [ann, joe, kim, stranger] = await environment.people('Ann', 'Joe', 'Kim', 'Stranger');
+  const departmentId = await addDepartment(environment, joe, kim);
   return { ann, joe, kim, stranger, departmentId };
 }
 
 test('a department accepts only its members', async () => {
   const { joe, stranger, departmentId } = await desk();
-  const [node] = stage.nodes;
+  const [node] = environment.nodes;
   if (node === undefined) throw new Error('there is no node');
   const tryAs = (user: TestUser, id: unknown, options: object = {}) =>
     refusal(node, { namespace: '/department', claims: { uid: user.id }, query: { departmentId: id }, ...options });
@@ -45,16 +45,16 @@ test('a department accepts only its members', async () => {
   expect(await tryAs(joe, departmentId, { claims: null, auth: { token: 'x' } })).toMatchObject({
     message: 'Authentication failed',
   });
-  expect((await openDepartment(stage, joe, { departmentId })).socket.connected).toBe(true);
+  expect((await openDepartment(environment, joe, { departmentId })).socket.connected).toBe(true);
 });
 
 test('agents receive new conversations and assignments, on every node', async () => {
   const { ann, joe, kim, departmentId } = await desk();
   const desks = [
-    await openDepartment(stage, joe, { departmentId }),
-    await openDepartment(stage, kim, { departmentId, node: 1 }),
+    await openDepartment(environment, joe, { departmentId }),
+    await openDepartment(environment, kim, { departmentId, node: 1 }),
   ];
-  const a = await openChat(stage, ann);
+  const a = await openChat(environment, ann);
   const conversation = dataOf(
     await a.ask('create_conversation', { departmentId, subject: 'Broken', priority: 'high' }),
   );
@@ -71,7 +71,7 @@ test('agents receive new conversations and assignments, on every node', async ()
   expect(await a.next('new_conversation')).toEqual([conversation]);
   for (const agent of desks) expect(await agent.next('new_conversation')).toEqual([conversation]);
 
-  const k = await openChat(stage, kim, { node: 1 });
+  const k = await openChat(environment, kim, { node: 1 });
   const taken = dataOf(await k.ask('claim_conversation', { conversationId: conversation._id }));
   expect(taken).toMatchObject({ _id: conversation._id, assignedTo: kim.id });
   const told = { conversationId: conversation._id, assignedTo: kim.id, assignedBy: kim.id, conversation: taken };
@@ -84,15 +84,15 @@ test('agents receive new conversations and assignments, on every node', async ()
 
 test('one of two agents who claim a conversation at once gets it', async () => {
   const { ann, joe, kim, departmentId } = await desk();
-  const j = await openChat(stage, joe);
-  const k = await openChat(stage, kim, { node: 1 });
+  const j = await openChat(environment, joe);
+  const k = await openChat(environment, kim, { node: 1 });
   for (let round = 0; round < 10; round += 1) {
-    const conversationId = await addConversation(stage, [ann], { departmentId });
+    const conversationId = await addConversation(environment, [ann], { departmentId });
     const answers = await Promise.all([j, k].map((agent) => agent.ask('claim_conversation', { conversationId })));
     const codes = answers.map(({ success, code }) => (success ? 'SUCCESS' : code)).sort();
     expect(codes).toEqual(['ALREADY_ASSIGNED', 'SUCCESS']);
     const winner = answers[0].success ? joe.id : kim.id;
-    const stored = await stage.models.SupportConversation.findById(conversationId).lean();
+    const stored = await environment.models.SupportConversation.findById(conversationId).lean();
     expect(String(stored?.assignedTo)).toBe(winner);
     // The winner may ask again: the answer could have been lost.
     const again = await (winner === joe.id ? j : k).ask('claim_conversation', { conversationId });
@@ -102,8 +102,8 @@ test('one of two agents who claim a conversation at once gets it', async () => {
 
 test('only agents can assign conversations, and only agents can be assigned', async () => {
   const { ann, joe, stranger, departmentId } = await desk();
-  const conversationId = await addConversation(stage, [ann], { departmentId });
-  const [a, j] = [await openChat(stage, ann), await openChat(stage, joe)];
+  const conversationId = await addConversation(environment, [ann], { departmentId });
+  const [a, j] = [await openChat(environment, ann), await openChat(environment, joe)];
   for (const [event, data] of [
     ['claim_conversation', {}],
     ['assign_conversation', { agentId: ann.id }],
@@ -117,18 +117,18 @@ test('only agents can assign conversations, and only agents can be assigned', as
   for (const agentId of [ann.id, stranger.id, '0'.repeat(24)]) {
     expect(await j.ask('assign_conversation', { conversationId, agentId })).toMatchObject({ code: 'NOT_FOUND' });
   }
-  expect((await stage.models.SupportConversation.findById(conversationId).lean())?.assignedTo).toBeNull();
+  expect((await environment.models.SupportConversation.findById(conversationId).lean())?.assignedTo).toBeNull();
   // Without a department it is the role that makes an agent.
-  await stage.models.User.updateMany({ _id: { $in: [joe.id, stranger.id] } }, { role: 'agent' });
-  const plain = await addConversation(stage, [ann, joe]);
+  await environment.models.User.updateMany({ _id: { $in: [joe.id, stranger.id] } }, { role: 'agent' });
+  const plain = await addConversation(environment, [ann, joe]);
   const given = await j.ask('assign_conversation', { conversationId: plain, agentId: stranger.id });
   expect(dataOf(given).assignedTo).toBe(stranger.id);
 });
 
 test('a closed conversation accepts no messages, and is closed once', async () => {
   const { ann, joe, departmentId } = await desk();
-  const conversationId = await addConversation(stage, [ann], { departmentId });
-  const [a, j] = [await openChat(stage, ann), await openChat(stage, joe, { node: 1 })];
+  const conversationId = await addConversation(environment, [ann], { departmentId });
+  const [a, j] = [await openChat(environment, ann), await openChat(environment, joe, { node: 1 })];
   const closed = dataOf(await j.ask('close_conversation', { conversationId }));
   expect(closed.status).toBe('closed');
   expect(await a.next('conversation_closed')).toEqual([{ conversationId, closedBy: joe.id, conversation: closed }]);
@@ -141,31 +141,33 @@ test('a closed conversation accepts no messages, and is closed once', async () =
   expect(await j.ask('claim_conversation', { conversationId })).toMatchObject({ code: 'CONFLICT' });
   expect(await j.ask('assign_conversation', { conversationId, agentId: joe.id })).toMatchObject({ code: 'CONFLICT' });
   expect(dataOf(await a.ask('get_messages', { conversationId })).messages).toEqual([]);
-  expect(await expectNothing(stage, { speaker: j, listener: a, users: [ann, joe] }, 'conversation_closed')).toEqual([]);
+  expect(
+    await expectNothing(environment, { speaker: j, listener: a, users: [ann, joe] }, 'conversation_closed'),
+  ).toEqual([]);
 });
 
 test("agents receive each other's presence, and a removed member is disconnected within seconds", async () => {
   const { joe, kim, departmentId } = await desk();
-  const j = await openDepartment(stage, joe, { departmentId });
+  const j = await openDepartment(environment, joe, { departmentId });
   expect(await j.next('presence_snapshot')).toEqual([{ online: expect.any(Array) }]);
   await until(async () => {
-    const answer = await stage.nodes[1]?.call('GET', `/users/${joe.id}/presence`);
+    const answer = await environment.nodes[1]?.call('GET', `/users/${joe.id}/presence`);
     return answer?.json.data.online === true;
   });
-  const k = await openDepartment(stage, kim, { departmentId, node: 1 });
+  const k = await openDepartment(environment, kim, { departmentId, node: 1 });
   expect(await j.next('agent_online')).toEqual([{ userId: kim.id, departmentId }]);
   expect((await k.next('presence_snapshot'))[0].online).toContain(joe.id);
   // Joe came on another node, whose report may have been under way when Kim connected.
   expect(k.received('agent_online').map(([{ userId }]) => userId)).not.toContain(kim.id);
 
-  await stage.models.Department.updateOne({ _id: departmentId }, { members: [joe.id] });
+  await environment.models.Department.updateOne({ _id: departmentId }, { members: [joe.id] });
   clock.advance(5000);
   expect(await k.closed).toBe('io server disconnect');
-  const back = await openDepartment(stage, joe, { departmentId });
+  const back = await openDepartment(environment, joe, { departmentId });
   expect(back.socket.connected).toBe(true);
 
-  await stage.models.Department.updateOne({ _id: departmentId }, { members: [joe.id, kim.id] });
-  const again = await openDepartment(stage, kim, { departmentId, node: 1 });
+  await environment.models.Department.updateOne({ _id: departmentId }, { members: [joe.id, kim.id] });
+  const again = await openDepartment(environment, kim, { departmentId, node: 1 });
   await again.next('presence_snapshot');
   again.close();
   await clock.advanceUntil(100, () => j.received('agent_offline').length > 0);
@@ -176,12 +178,16 @@ test('lists hold what one is in, the last changed first, by pages', async () => 
   const { ann, joe, stranger, departmentId } = await desk();
   const at = (n: number) => ({ createdAt: new Date(n), updatedAt: new Date(n * 1000) });
   const ids: string[] = [];
-  for (let n = 0; n < 5; n += 1) ids.unshift(await addConversation(stage, [ann], { departmentId, ...at(n) }));
+  for (let n = 0; n < 5; n += 1) ids.unshift(await addConversation(environment, [ann], { departmentId, ...at(n) }));
   const [mine, closed] = [
-    await addConversation(stage, [joe], { assignedTo: joe.id }),
-    await addConversation(stage, [joe], { status: 'closed' }),
+    await addConversation(environment, [joe], { assignedTo: joe.id }),
+    await addConversation(environment, [joe], { status: 'closed' }),
   ];
-  const [a, j, s] = [await openChat(stage, ann), await openChat(stage, joe), await openChat(stage, stranger)];
+  const [a, j, s] = [
+    await openChat(environment, ann),
+    await openChat(environment, joe),
+    await openChat(environment, stranger),
+  ];
   const list = async (client: typeof a, query: object) => {
     const { conversations, hasMore } = dataOf(await client.ask('get_conversations', query));
     return { ids: conversations.map((one: { _id: string }) => one._id), hasMore };

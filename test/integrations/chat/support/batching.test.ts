@@ -3,18 +3,18 @@ import { createTestClock } from '../../../support/clock.js';
 import { createTestEnvironment, dataOf } from '../../../support/environment.js';
 import { talk } from './chat.js';
 
-/** A stage whose messages are stored by threes, or after a second that no clock but the test's brings. */
+/** An environment whose messages are stored by threes, or after a second that no clock but the test's brings. */
 async function createBatchingEnvironment() {
   const clock = createTestClock();
   const env = { MESSAGE_BATCH_SIZE: '3', MESSAGE_BATCH_MS: '1000', MESSAGE_LIMIT: '1000' };
-  const stage = await createTestEnvironment({ overrides: { clock }, env });
-  onTestFinished(() => stage.close());
-  return { clock, stage };
+  const environment = await createTestEnvironment({ overrides: { clock }, env });
+  onTestFinished(() => environment.close());
+  return { clock, environment };
 }
 
 test('messages of one batch are sent and acknowledged only after it was stored, in order', async () => {
-  const { clock, stage } = await createBatchingEnvironment();
-  const { a, b, conversationId } = await talk(stage);
+  const { clock, environment } = await createBatchingEnvironment();
+  const { a, b, conversationId } = await talk(environment);
   const acked: string[] = [];
   const say = (content: string, clientMessageId?: string) => {
     const data = { conversationId, content, clientMessageId };
@@ -29,7 +29,7 @@ test('messages of one batch are sent and acknowledged only after it was stored, 
   await b.ask('get_messages', { conversationId });
   expect(acked).toEqual([]);
   expect(b.received('new_message')).toEqual([]);
-  expect(await stage.models.SupportMessage.countDocuments()).toBe(0);
+  expect(await environment.models.SupportMessage.countDocuments()).toBe(0);
 
   await Promise.all([...first, say('3')]);
   expect(acked).toEqual(['1', '2', '3']);
@@ -47,15 +47,15 @@ test('messages of one batch are sent and acknowledged only after it was stored, 
   const mixed = await Promise.all([say('5', 'c-1'), say('5 again', 'c-1'), say('6')]);
   expect(dataOf(mixed[0])._id).toBe(dataOf(mixed[1])._id);
   for (const content of ['5', '6']) expect((await b.next('new_message'))[0].content).toBe(content);
-  expect(await stage.models.SupportMessage.countDocuments()).toBe(6);
+  expect(await environment.models.SupportMessage.countDocuments()).toBe(6);
   const { messages } = dataOf(await b.ask('get_messages', { conversationId }));
   expect(messages.map(({ content }: { content: string }) => content)).toEqual(['1', '2', '3', '4', '5', '6']);
 });
 
 test('what waits to be stored when a node stops is stored', async () => {
-  const { clock, stage } = await createBatchingEnvironment();
-  const { a, conversationId } = await talk(stage);
-  const [node] = stage.nodes;
+  const { clock, environment } = await createBatchingEnvironment();
+  const { a, conversationId } = await talk(environment);
+  const [node] = environment.nodes;
   const answer = a.ask('send_message', { conversationId, content: 'last words' });
   await a.ask('get_messages', { conversationId });
   let isClosed = false;
@@ -66,5 +66,5 @@ test('what waits to be stored when a node stops is stored', async () => {
   await closing;
   // The connection stayed until its event had been answered for.
   expect(dataOf(await answer)).toMatchObject({ content: 'last words' });
-  expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
+  expect(await environment.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
 });

@@ -5,30 +5,33 @@ import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } fr
 import { signToken } from '../../../support/gateway.js';
 import { addConversation, addDepartment, expectNothing, openChat } from './chat.js';
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment({ nodes: 2 });
+  environment = await createTestEnvironment({ nodes: 2 });
 });
 
 afterAll(async () => {
-  await stage?.close();
+  await environment?.close();
 });
 
 const block = (one: TestUser, other: TestUser) =>
-  stage.models.User.updateOne({ _id: one.id }, { $push: { blockedUsers: other.id } });
+  environment.models.User.updateOne({ _id: one.id }, { $push: { blockedUsers: other.id } });
 
 /** As another service may store it. */
 const blockAsText = (one: TestUser, other: TestUser) =>
-  stage.models.User.collection.updateOne({ _id: new Types.ObjectId(one.id) }, { $set: { blockedUsers: [other.id] } });
+  environment.models.User.collection.updateOne(
+    { _id: new Types.ObjectId(one.id) },
+    { $set: { blockedUsers: [other.id] } },
+  );
 
 const strangers = async (): Promise<[TestUser, TestUser]> => {
-  const [[ann], [bob]] = await Promise.all([stage.people('Ann'), stage.people('Bob')]);
+  const [[ann], [bob]] = await Promise.all([environment.people('Ann'), environment.people('Bob')]);
   return [ann, bob];
 };
 
 const post = async (user: TestUser, path: string, body: unknown) => {
-  const response = await fetch(`${stage.nodes[1]?.url}${path}`, {
+  const response = await fetch(`${environment.nodes[1]?.url}${path}`, {
     method: 'POST',
     headers: { authorization: `Bearer ${signToken({ uid: user.id })}`, 'content-type': 'application/json' },
     body: JSON.stringify(body),
@@ -38,29 +41,29 @@ const post = async (user: TestUser, path: string, body: unknown) => {
 
 test('a user of another account can neither start a conversation, by socket or REST, nor receive one', async () => {
   const [ann, eve] = await strangers();
-  const [friend] = await stage.people('Friend');
-  const e = await openChat(stage, eve, { node: 1 });
+  const [friend] = await environment.people('Friend');
+  const e = await openChat(environment, eve, { node: 1 });
   const asked = await e.ask('create_conversation', { participants: [ann.id] });
   expect(asked).toMatchObject({ success: false, code: 'NOT_FOUND' });
   expect((await post(eve, '/api/v1/conversations', { participants: [ann.id] })).status).toBe(404);
   expect((await post(eve, '/api/chats/direct', { participantId: ann.id })).status).toBe(404);
-  expect(await stage.models.SupportConversation.countDocuments({ participants: ann.id })).toBe(0);
-  const f = await openChat(stage, friend);
-  const a = await openChat(stage, ann);
+  expect(await environment.models.SupportConversation.countDocuments({ participants: ann.id })).toBe(0);
+  const f = await openChat(environment, friend);
+  const a = await openChat(environment, ann);
   const users = [friend, eve];
-  expect(await expectNothing(stage, { speaker: f, listener: e, users }, 'user_online')).toEqual([]);
+  expect(await expectNothing(environment, { speaker: f, listener: e, users }, 'user_online')).toEqual([]);
   a.close();
 });
 
 test('users of one account can start conversations, and so can users without an account among themselves', async () => {
-  const [ann, bob] = await stage.people('Ann', 'Bob');
-  const [[cid], [dan]] = await Promise.all([stage.people('Cid'), stage.people('Dan')]);
-  await stage.models.User.updateMany({ _id: { $in: [cid.id, dan.id] } }, { $unset: { account: 1 } });
+  const [ann, bob] = await environment.people('Ann', 'Bob');
+  const [[cid], [dan]] = await Promise.all([environment.people('Cid'), environment.people('Dan')]);
+  await environment.models.User.updateMany({ _id: { $in: [cid.id, dan.id] } }, { $unset: { account: 1 } });
   for (const [one, other] of [
     [ann, bob],
     [cid, dan],
   ] as const) {
-    const client = await openChat(stage, one);
+    const client = await openChat(environment, one);
     dataOf(await client.ask('create_conversation', { participants: [other.id] }));
     expect((await post(one, '/api/chats/direct', { participantId: other.id })).status).toBeLessThan(300);
   }
@@ -68,12 +71,12 @@ test('users of one account can start conversations, and so can users without an 
 
 test('a department brings its members and users of any account together, and no others', async () => {
   const [[agent], [customer], [third]] = await Promise.all([
-    stage.people('Agent'),
-    stage.people('Customer'),
-    stage.people('Third'),
+    environment.people('Agent'),
+    environment.people('Customer'),
+    environment.people('Third'),
   ]);
-  const departmentId = await addDepartment(stage, agent);
-  const [a, c] = [await openChat(stage, agent), await openChat(stage, customer, { node: 1 })];
+  const departmentId = await addDepartment(environment, agent);
+  const [a, c] = [await openChat(environment, agent), await openChat(environment, customer, { node: 1 })];
   dataOf(await c.ask('create_conversation', { participants: [agent.id], departmentId }));
   dataOf(await a.ask('create_conversation', { participants: [customer.id], departmentId }));
   dataOf(await c.ask('create_conversation', { departmentId }));
@@ -83,13 +86,13 @@ test('a department brings its members and users of any account together, and no 
 });
 
 test.each(['the sender', 'the recipient'])('a block by %s stops messages between two users', async (by) => {
-  const [ann, eve] = await stage.people('Ann', 'Eve');
-  const [friend] = await stage.people('Friend');
-  const conversationId = await addConversation(stage, [ann, eve]);
+  const [ann, eve] = await environment.people('Ann', 'Eve');
+  const [friend] = await environment.people('Friend');
+  const conversationId = await addConversation(environment, [ann, eve]);
   const [a, e, f] = [
-    await openChat(stage, ann),
-    await openChat(stage, eve, { node: 1 }),
-    await openChat(stage, friend),
+    await openChat(environment, ann),
+    await openChat(environment, eve, { node: 1 }),
+    await openChat(environment, friend),
   ];
   const { _id: messageId } = dataOf(await e.ask('send_message', { conversationId, content: 'before' }));
   expect((await a.next('new_message'))[0]).toMatchObject({ content: 'before' });
@@ -106,31 +109,31 @@ test.each(['the sender', 'the recipient'])('a block by %s stops messages between
   await e.ask('join_conversation', { conversationId });
   e.close();
   const heard = ['new_message', 'message_edited', 'user_typing', 'user_joined', 'user_offline'];
-  expect(await expectNothing(stage, { speaker: f, listener: a, users: [friend, ann] }, ...heard)).toEqual([]);
+  expect(await expectNothing(environment, { speaker: f, listener: a, users: [friend, ann] }, ...heard)).toEqual([]);
 });
 
 test('a block hides the presence of both users, in snapshots and events', async () => {
-  const [ann, eve, friend] = await stage.people('Ann', 'Eve', 'Friend');
-  await addConversation(stage, [ann, eve, friend]);
+  const [ann, eve, friend] = await environment.people('Ann', 'Eve', 'Friend');
+  await addConversation(environment, [ann, eve, friend]);
   await block(ann, eve);
-  const f = await openChat(stage, friend);
-  const e = await openChat(stage, eve, { node: 1 });
+  const f = await openChat(environment, friend);
+  const e = await openChat(environment, eve, { node: 1 });
   expect((await e.next('presence_snapshot'))[0].online).toEqual([friend.id]);
-  const a = await openChat(stage, ann);
+  const a = await openChat(environment, ann);
   expect((await a.next('presence_snapshot'))[0].online).toEqual([friend.id]);
   expect(await f.next('user_online')).toBeDefined();
-  expect(await expectNothing(stage, { speaker: f, listener: e, users: [friend, eve] })).toEqual([]);
+  expect(await expectNothing(environment, { speaker: f, listener: e, users: [friend, eve] })).toEqual([]);
   expect(e.received('user_online').filter(([{ userId }]) => userId === ann.id)).toEqual([]);
 });
 
 test("in a larger conversation users with a block receive the others' messages, but not each other's", async () => {
-  const [ann, eve, friend] = await stage.people('Ann', 'Eve', 'Friend');
-  const conversationId = await addConversation(stage, [ann, eve, friend]);
+  const [ann, eve, friend] = await environment.people('Ann', 'Eve', 'Friend');
+  const conversationId = await addConversation(environment, [ann, eve, friend]);
   await block(ann, eve);
   const [a, e, f] = [
-    await openChat(stage, ann),
-    await openChat(stage, eve, { node: 1 }),
-    await openChat(stage, friend),
+    await openChat(environment, ann),
+    await openChat(environment, eve, { node: 1 }),
+    await openChat(environment, friend),
   ];
   dataOf(await e.ask('send_message', { conversationId, content: 'of Eve' }));
   expect((await f.next('new_message'))[0]).toMatchObject({ content: 'of Eve' });

@@ -7,18 +7,18 @@ import { dataOf, type TestEnvironment, type TestUser } from '../../../support/en
 
 /** A client of the support chat on `/`. */
 export const openChat = async (
-  stage: TestEnvironment,
+  environment: TestEnvironment,
   user: TestUser,
   options: ClientOptions & { node?: number } = {},
-) => holdToContracts(await stage.open(user, { namespace: '/', ...options }), [chats, support]);
+) => holdToContracts(await environment.open(user, { namespace: '/', ...options }), [chats, support]);
 
 /** A client of a department. */
 export const openDepartment = async (
-  stage: TestEnvironment,
+  environment: TestEnvironment,
   user: TestUser,
   { departmentId, ...options }: ClientOptions & { node?: number; departmentId: string },
 ) => {
-  const client = await stage.open(user, { namespace: '/department', query: { departmentId }, ...options });
+  const client = await environment.open(user, { namespace: '/department', query: { departmentId }, ...options });
   return holdToContracts(client, [department]);
 };
 
@@ -51,11 +51,11 @@ export const visitorClaims = (visitorId: string, ...conversationIds: string[]) =
 });
 
 /** Two people in a conversation, each with a client; the second on the other node when there is one. */
-export async function talk(stage: TestEnvironment) {
-  const [ann, bob, eve] = await stage.people('Ann', 'Bob', 'Eve');
-  const conversationId = await addConversation(stage, [ann, bob]);
-  const a = await openChat(stage, ann);
-  const b = await openChat(stage, bob, { node: stage.nodes.length - 1 });
+export async function talk(environment: TestEnvironment) {
+  const [ann, bob, eve] = await environment.people('Ann', 'Bob', 'Eve');
+  const conversationId = await addConversation(environment, [ann, bob]);
+  const a = await openChat(environment, ann);
+  const b = await openChat(environment, bob, { node: environment.nodes.length - 1 });
   return { ann, bob, eve, a, b, conversationId };
 }
 
@@ -85,12 +85,12 @@ const BARRIER = 'barrier ';
  * @param speaker a user who may talk to the listener, through a conversation that is made for this
  */
 export async function expectNothing(
-  stage: TestEnvironment,
+  environment: TestEnvironment,
   { speaker, listener, users }: { speaker: TestClient; listener: TestClient; users: readonly TestUser[] },
   ...events: string[]
 ): Promise<string[]> {
   // A department lets users of any accounts talk. It has no members, so no presence changes.
-  const barrier = await addConversation(stage, users, { departmentId: await addDepartment(stage) });
+  const barrier = await addConversation(environment, users, { departmentId: await addDepartment(environment) });
   const content = `${BARRIER}${new Types.ObjectId()}`;
   dataOf(await speaker.ask('send_message', { conversationId: barrier, content }));
   for (;;) {

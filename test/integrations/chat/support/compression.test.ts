@@ -9,9 +9,9 @@ const websocketOf = ({ socket }: TestClient): WebSocket & { _socket: { bytesRead
   (socket.io.engine.transport as unknown as { ws: WebSocket & { _socket: { bytesRead: number } } }).ws;
 
 async function talkWith(env: Record<string, string>) {
-  const stage = await createTestEnvironment({ env });
-  onTestFinished(() => stage.close());
-  return talk(stage);
+  const environment = await createTestEnvironment({ env });
+  onTestFinished(() => environment.close());
+  return talk(environment);
 }
 
 test('nothing is compressed unless asked for', async () => {

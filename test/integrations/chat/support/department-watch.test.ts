@@ -6,18 +6,18 @@ import { addDepartment, openDepartment } from './chat.js';
 
 test('keeps a member who connects to another department while members are read', async () => {
   const clock = createTestClock();
-  const stage = await createTestEnvironment({ proxyOptions: '', overrides: { clock } });
-  onTestFinished(() => stage.close());
-  const [joe, kim] = await stage.people('Joe', 'Kim');
-  const [first, second] = [await addDepartment(stage, joe), await addDepartment(stage, kim)];
-  await openDepartment(stage, joe, { departmentId: first });
+  const environment = await createTestEnvironment({ proxyOptions: '', overrides: { clock } });
+  onTestFinished(() => environment.close());
+  const [joe, kim] = await environment.people('Joe', 'Kim');
+  const [first, second] = [await addDepartment(environment, joe), await addDepartment(environment, kim)];
+  await openDepartment(environment, joe, { departmentId: first });
 
   let release = (): void => undefined;
   const held = new Promise<void>((resolve) => {
     release = resolve;
   });
   let reads = 0;
-  stage.proxy().rules = {
+  environment.proxy().rules = {
     async onCommand(command) {
       const isRead =
         command['find'] === 'support.departments' && 'members' in ((command['projection'] ?? {}) as object);
@@ -29,7 +29,7 @@ test('keeps a member who connects to another department while members are read',
   };
   clock.advance(5000);
   await until(() => reads === 1);
-  const late = await openDepartment(stage, kim, { departmentId: second });
+  const late = await openDepartment(environment, kim, { departmentId: second });
   release();
   // The next read begins when the first has been worked on.
   await clock.advanceUntil(5000, () => reads > 1);

@@ -10,33 +10,34 @@ import { APNG, PNG, utf16le } from './file-types.js';
 
 const clock = createTestClock();
 const MAX_FILE_SIZE = 2_000_000;
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment({
+  environment = await createTestEnvironment({
     nodes: 2,
     overrides: { clock },
     env: { MAX_FILE_SIZE: String(MAX_FILE_SIZE), SOCKET_MESSAGE_MAX: '100000' },
   });
 });
 afterAll(async () => {
-  await stage.close();
+  await environment.close();
   expect(wireFaults).toEqual([]);
 });
 
 /** Reads a file as a user, or as the holder of the claims, from the other node. */
 async function read(user: TestUser | Record<string, unknown>, path: string) {
-  const gateway = stage.nodes[1];
+  const gateway = environment.nodes[1];
   if (gateway === undefined) throw new Error('there is no node');
   const claims = 'accountId' in user ? { uid: user['id'] } : user;
   const response = await fetch(gateway.url + path, { headers: { authorization: `Bearer ${signToken(claims)}` } });
   return { response, content: Buffer.from(await response.arrayBuffer()) };
 }
 
-const chunksOf = async (): Promise<number> => stage.models.User.db.collection('support.files.chunks').countDocuments();
+const chunksOf = async (): Promise<number> =>
+  environment.models.User.db.collection('support.files.chunks').countDocuments();
 
 test('a file is stored, posted in its conversation, and readable by those who can open that', async () => {
-  const { ann, bob, eve, a, b, conversationId } = await talk(stage);
+  const { ann, bob, eve, a, b, conversationId } = await talk(environment);
   const file = dataOf(
     await a.ask('file_upload', PNG, { conversationId, fileName: '../../etc/Bild "ä".png', mimeType: 'image/png' }),
   );
@@ -64,13 +65,13 @@ test('a file is stored, posted in its conversation, and readable by those who ca
     404,
     { success: false, message: 'File not found or access denied', code: 'NOT_FOUND' },
   ]);
-  await stage.models.SupportConversation.updateOne({ _id: conversationId }, { $pull: { participants: bob.id } });
+  await environment.models.SupportConversation.updateOne({ _id: conversationId }, { $pull: { participants: bob.id } });
   expect((await read(bob, file.fileUrl)).response.status).toBe(404);
 });
 
 test('bytes without metadata, as the original client sends them, are kept for their owner', async () => {
-  const [ann, eve] = await stage.people('Ann', 'Eve');
-  const a = await openChat(stage, ann);
+  const [ann, eve] = await environment.people('Ann', 'Eve');
+  const a = await openChat(environment, ann);
   a.socket.emit('file_upload', Buffer.from('no acknowledgement requested'));
   const file = dataOf(await a.ask('file_upload', Buffer.from('plain words')));
   expect(file).toMatchObject({ fileName: 'file', fileSize: 11, fileType: 'text/plain' });
@@ -83,7 +84,7 @@ test('bytes without metadata, as the original client sends them, are kept for th
 });
 
 test('a file as large as may be is stored; a larger one is an answer, and the socket stays', async () => {
-  const { ann, a, conversationId } = await talk(stage);
+  const { ann, a, conversationId } = await talk(environment);
   const largest = Buffer.alloc(MAX_FILE_SIZE);
   const file = dataOf(await a.ask('file_upload', largest, { conversationId, fileName: 'x.bin' }));
   expect(file).toMatchObject({ fileSize: MAX_FILE_SIZE, fileType: 'application/octet-stream' });
@@ -104,19 +105,19 @@ test('a file as large as may be is stored; a larger one is an answer, and the so
 });
 
 test('large frames are accepted only for files, from clients connected to the chat', async () => {
-  const { ann, a } = await talk(stage);
-  const elsewhere = await stage.open(ann, { namespace: '/v1/shared' });
-  const both = await openChat(stage, ann);
-  const left = await openChat(stage, ann);
+  const { ann, a } = await talk(environment);
+  const elsewhere = await environment.open(ann, { namespace: '/v1/shared' });
+  const both = await openChat(environment, ann);
+  const left = await openChat(environment, ann);
   left.socket.emit('file_upload', Buffer.alloc(200_000));
   await left.ask('get_conversations', {});
   const tries: [TestClient, string, unknown][] = [
     [elsewhere, 'join', { x: 'x'.repeat(200_000) }],
     [elsewhere, 'file_upload', Buffer.alloc(200_000)],
     [both, 'join_conversation', { x: 'x'.repeat(200_000) }],
-    [await openChat(stage, ann), 'send_message', Buffer.alloc(200_000)],
-    [await openChat(stage, ann), 'file_upload', [Buffer.alloc(200_000), Buffer.alloc(1)]],
-    [await openChat(stage, ann), 'file_upload', Buffer.alloc(2 * MAX_FILE_SIZE + 1)],
+    [await openChat(environment, ann), 'send_message', Buffer.alloc(200_000)],
+    [await openChat(environment, ann), 'file_upload', [Buffer.alloc(200_000), Buffer.alloc(1)]],
+    [await openChat(environment, ann), 'file_upload', Buffer.alloc(2 * MAX_FILE_SIZE + 1)],
     // The frame behind a file is as small as any.
     [left, 'join_conversation', { x: 'x'.repeat(200_000) }],
   ];
@@ -128,9 +129,9 @@ test('large frames are accepted only for files, from clients connected to the ch
 });
 
 test('more files than are received at once all arrive', async () => {
-  const people = await stage.people(...Array.from({ length: 12 }, (_, n) => `User ${n}`));
-  const conversationId = await addConversation(stage, people);
-  const clients = await Promise.all(people.map((user) => openChat(stage, user)));
+  const people = await environment.people(...Array.from({ length: 12 }, (_, n) => `User ${n}`));
+  const conversationId = await addConversation(environment, people);
+  const clients = await Promise.all(people.map((user) => openChat(environment, user)));
   const upload = (client: TestClient, n: number) =>
     client.ask('file_upload', Buffer.alloc(MAX_FILE_SIZE / 2, n), { conversationId, fileName: `${n}` });
   // What a node stores at once is bounded too, and says so.
@@ -141,7 +142,7 @@ test('more files than are received at once all arrive', async () => {
 });
 
 test('the file type is detected from the content', async () => {
-  const { a, conversationId } = await talk(stage);
+  const { a, conversationId } = await talk(environment);
   const upload = (content: Buffer, mimeType: string | undefined, fileName = 'x') =>
     a.ask('file_upload', content, { conversationId, fileName, mimeType });
   const html = Buffer.from('<html><script>alert(1)</script></html>');
@@ -168,7 +169,7 @@ test('the file type is detected from the content', async () => {
 });
 
 test('valid files of any type are accepted, and served so that nothing in them runs', async () => {
-  const { ann, b, a, conversationId } = await talk(stage);
+  const { ann, b, a, conversationId } = await talk(environment);
   const files = [
     { fileName: 'می\u200cخواهم.svg', mimeType: 'image/svg+xml', content: '<svg><script>alert(1)</script></svg>' },
     { fileName: '👨\u200d👩\u200d👧.csv', mimeType: 'application/vnd.ms-excel', content: utf16le('a;b\r\n1;2\r\n') },
@@ -200,21 +201,21 @@ test('valid files of any type are accepted, and served so that nothing in them r
 });
 
 test('an upload that is tried again is one message and one file', async () => {
-  const { a, b, conversationId } = await talk(stage);
+  const { a, b, conversationId } = await talk(environment);
   const upload = () => a.ask('file_upload', PNG, { conversationId, fileName: 'x.png', clientMessageId: 'f-1' });
   const answers = await Promise.all([upload(), upload()]);
   const again = await upload();
   expect(new Set([...answers, again].map((answer) => dataOf(answer).fileId)).size).toBe(1);
-  expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
-  const files = stage.models.User.db.collection('support.files.files');
-  const { _id } = (await stage.models.SupportConversation.findById(conversationId).lean()) ?? {};
+  expect(await environment.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
+  const files = environment.models.User.db.collection('support.files.files');
+  const { _id } = (await environment.models.SupportConversation.findById(conversationId).lean()) ?? {};
   expect(await files.countDocuments({ 'metadata.conversationId': _id })).toBe(1);
   expect((await b.next('new_message'))[0].file.fileId).toBe(dataOf(again).fileId);
-  expect(await stage.models.SupportUpload.countDocuments({ conversationId })).toBe(0);
+  expect(await environment.models.SupportUpload.countDocuments({ conversationId })).toBe(0);
 });
 
 test('deleting a message deletes its file', async () => {
-  const { ann, a, b, conversationId } = await talk(stage);
+  const { ann, a, b, conversationId } = await talk(environment);
   const file = dataOf(await a.ask('file_upload', PNG, { conversationId, fileName: 'x.png' }));
   const [{ _id: messageId }] = await b.next('new_message');
   expect(await a.ask('delete_message', { conversationId, messageId })).toEqual({ success: true });
@@ -222,10 +223,10 @@ test('deleting a message deletes its file', async () => {
 });
 
 test('a visitor sends and reads files in their own conversation', async () => {
-  const [ann] = await stage.people('Ann');
-  const own = await addConversation(stage, [ann], { visitorId: 'v-9' });
+  const [ann] = await environment.people('Ann');
+  const own = await addConversation(environment, [ann], { visitorId: 'v-9' });
   const claims = visitorClaims('v-9', own);
-  const v = await openChat(stage, ann, { claims });
+  const v = await openChat(environment, ann, { claims });
   const file = dataOf(await v.ask('file_upload', PNG, { conversationId: own, fileName: 'x.png' }));
   expect((await read(claims, file.fileUrl)).content).toEqual(PNG);
   expect((await read(ann, file.fileUrl)).content).toEqual(PNG);
@@ -233,19 +234,19 @@ test('a visitor sends and reads files in their own conversation', async () => {
 });
 
 test('the remains of an upload are deleted after its node died, and no other file', async () => {
-  const chunks = stage.models.User.db.collection('support.files.chunks');
+  const chunks = environment.models.User.db.collection('support.files.chunks');
   const begin = async (agoMs: number) => {
     const beganAt = new Date(clock.now() - agoMs);
     const owner = { kind: 'user', id: 'ann' };
     const expiresAt = new Date(beganAt.getTime() + 3_600_000);
-    const upload = new stage.models.SupportUpload({ owner, bytes: PNG.length, beganAt, expiresAt });
+    const upload = new environment.models.SupportUpload({ owner, bytes: PNG.length, beganAt, expiresAt });
     await upload.save();
     await chunks.insertOne({ files_id: upload._id, n: 0, data: PNG });
     return upload._id;
   };
   const [old, recent] = [await begin(3_600_000), await begin(0)];
   clock.advance(600_000);
-  await until(async () => (await stage.models.SupportUpload.countDocuments({ _id: old })) === 0);
+  await until(async () => (await environment.models.SupportUpload.countDocuments({ _id: old })) === 0);
   expect(await chunks.countDocuments({ files_id: old })).toBe(0);
   expect(await chunks.countDocuments({ files_id: recent })).toBe(1);
 });

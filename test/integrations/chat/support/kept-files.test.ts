@@ -12,23 +12,24 @@ const MEGABYTE = 1_000_000;
 const FILE_QUOTA = 3 * MEGABYTE;
 const HOUR_MS = 3_600_000;
 const SWEEP_MS = 600_000;
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
   const env = { FILE_QUOTA: String(FILE_QUOTA), UNSENT_FILE_TTL: String((2 * SWEEP_MS) / 1000) };
-  stage = await createTestEnvironment({ nodes: 2, overrides: { clock }, env });
+  environment = await createTestEnvironment({ nodes: 2, overrides: { clock }, env });
 });
 afterAll(async () => {
-  await stage.close();
+  await environment.close();
   expect(wireFaults).toEqual([]);
 });
 
-const files = () => stage.models.User.db.collection('support.files.files');
-const chunks = () => stage.models.User.db.collection('support.files.chunks');
-const usageOf = async ({ id }: TestUser) => (await stage.models.SupportUsage.findById(`user:${id}`).lean())?.bytes;
+const files = () => environment.models.User.db.collection('support.files.files');
+const chunks = () => environment.models.User.db.collection('support.files.chunks');
+const usageOf = async ({ id }: TestUser) =>
+  (await environment.models.SupportUsage.findById(`user:${id}`).lean())?.bytes;
 
 async function statusOf(user: TestUser, path: string): Promise<number> {
-  const response = await fetch(`${stage.nodes[1]?.url}${path}`, {
+  const response = await fetch(`${environment.nodes[1]?.url}${path}`, {
     headers: { authorization: `Bearer ${signToken({ uid: user.id })}` },
   });
   await response.arrayBuffer();
@@ -38,13 +39,13 @@ async function statusOf(user: TestUser, path: string): Promise<number> {
 /** Both nodes look for files to take away, at the same moment; holds when the notes of these files are gone. */
 async function sweep(...ids: string[]): Promise<void> {
   clock.advance(SWEEP_MS);
-  await until(async () => (await stage.models.SupportUpload.countDocuments({ _id: { $in: ids } })) === 0);
+  await until(async () => (await environment.models.SupportUpload.countDocuments({ _id: { $in: ids } })) === 0);
 }
 
 test('a file sent to no conversation is deleted after its time, and no longer counts against the quota', async () => {
-  const [ann] = await stage.people('Ann');
-  const conversationId = await addConversation(stage, [ann]);
-  const a = await openChat(stage, ann);
+  const [ann] = await environment.people('Ann');
+  const conversationId = await addConversation(environment, [ann]);
+  const a = await openChat(environment, ann);
   const unsent = await Promise.all(Array.from({ length: 5 }, () => a.ask('file_upload', Buffer.alloc(10_000))));
   const sent = dataOf(await a.ask('file_upload', Buffer.alloc(20_000), { conversationId, fileName: 'x' }));
   expect(await usageOf(ann)).toBe(70_000);
@@ -60,8 +61,8 @@ test('a file sent to no conversation is deleted after its time, and no longer co
 });
 
 test("one person's files have a quota, over all nodes", async () => {
-  const { ann, bob, a, b, conversationId } = await talk(stage);
-  const other = await openChat(stage, ann, { node: 1 });
+  const { ann, bob, a, b, conversationId } = await talk(environment);
+  const other = await openChat(environment, ann, { node: 1 });
   const meta = (name: string) => ({ conversationId, fileName: name, clientMessageId: name });
   const answers = await Promise.all(
     ['1', '2', '3', '4', '5'].map((name, n) =>
@@ -74,7 +75,7 @@ test("one person's files have a quota, over all nodes", async () => {
   expect(refused).toEqual([refusal, refusal]);
   expect(await usageOf(ann)).toBe(FILE_QUOTA);
   expect(await files().countDocuments({ 'metadata.owner.id': ann.id })).toBe(3);
-  expect(await stage.models.SupportUpload.countDocuments({ 'owner.id': ann.id })).toBe(0);
+  expect(await environment.models.SupportUpload.countDocuments({ 'owner.id': ann.id })).toBe(0);
   expect(dataOf(await b.ask('file_upload', Buffer.alloc(10), meta('b'))).fileSize).toBe(10);
   expect(await usageOf(bob)).toBe(10);
 
@@ -83,18 +84,18 @@ test("one person's files have a quota, over all nodes", async () => {
   const again = await other.ask('file_upload', Buffer.alloc(MEGABYTE), meta(String(stored + 1)));
   expect(dataOf(again)).toEqual(dataOf(answers[stored]));
 
-  const message = await stage.models.SupportMessage.findOne({ 'file.fileId': dataOf(again).fileId }).lean();
+  const message = await environment.models.SupportMessage.findOne({ 'file.fileId': dataOf(again).fileId }).lean();
   expect(await a.ask('delete_message', { conversationId, messageId: String(message?._id) })).toEqual({ success: true });
   expect(await usageOf(ann)).toBe(2 * MEGABYTE);
   expect((await a.ask('file_upload', Buffer.alloc(MEGABYTE), meta('6'))).success).toBe(true);
 });
 
 test('a file of a dead node is deleted unless its message was stored', async () => {
-  const { ann, a, conversationId } = await talk(stage);
+  const { ann, a, conversationId } = await talk(environment);
   const upload = (fileName: string) => a.ask('file_upload', Buffer.alloc(1000), { conversationId, fileName });
   const [said, unsaid] = [dataOf(await upload('said')), dataOf(await upload('unsaid'))];
   // As they are found when the node has died before it could note that they were said, and before it said the second.
-  await stage.models.SupportMessage.deleteOne({ 'file.fileId': unsaid.fileId });
+  await environment.models.SupportMessage.deleteOne({ 'file.fileId': unsaid.fileId });
   const owner = { kind: 'user' as const, id: ann.id };
   const beganAt = new Date(clock.now() - HOUR_MS);
   const expiresAt = new Date(clock.now());
@@ -102,7 +103,7 @@ test('a file of a dead node is deleted unless its message was stored', async () 
     ...{ _id: idOf(file), owner, conversationId: new Types.ObjectId(conversationId) },
     ...{ bytes: 1000, beganAt, expiresAt },
   }));
-  await stage.models.SupportUpload.insertMany(notes);
+  await environment.models.SupportUpload.insertMany(notes);
   await sweep(said.fileId, unsaid.fileId);
   expect(await files().countDocuments({ 'metadata.owner.id': ann.id })).toBe(1);
   expect(await chunks().countDocuments({ files_id: idOf(unsaid) })).toBe(0);

@@ -7,21 +7,21 @@ import { refuseCommands } from '../../../support/refused-commands.js';
 import { addConversation, expectNothing, openChat, talk } from './chat.js';
 
 let proxy: MongoProxy;
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment({ nodes: 2, proxyOptions: '' });
-  proxy = stage.proxy();
+  environment = await createTestEnvironment({ nodes: 2, proxyOptions: '' });
+  proxy = environment.proxy();
 });
 afterAll(async () => {
-  await stage.close();
+  await environment.close();
   expect(wireFaults).toEqual([]);
 });
 
 test('the example of the original works as it is written', async () => {
-  const [user] = await stage.people('Ann');
-  const conversationId = await addConversation(stage, [user]);
-  const socket = await openChat(stage, user);
+  const [user] = await environment.people('Ann');
+  const conversationId = await addConversation(environment, [user]);
+  const socket = await openChat(environment, user);
   socket.socket.emit('send_message', { conversationId, content: 'Hello', type: 'text' });
   const [message] = await socket.next('new_message');
   expect(message).toMatchObject({ conversationId, senderId: user.id, content: 'Hello', type: 'text' });
@@ -30,8 +30,8 @@ test('the example of the original works as it is written', async () => {
 });
 
 test('a message is stored, reaches everybody once on every node, and becomes the last of its conversation', async () => {
-  const { ann, bob, a, b, conversationId } = await talk(stage);
-  const tab = await openChat(stage, ann, { node: 1 });
+  const { ann, bob, a, b, conversationId } = await talk(environment);
+  const tab = await openChat(environment, ann, { node: 1 });
   dataOf({ ...(await b.ask('join_conversation', { conversationId })), success: true });
   const message = dataOf(
     await a.ask('send_message', { conversationId, content: 'Hello!', metadata: { mood: 'good' } }),
@@ -51,24 +51,26 @@ test('a message is stored, reaches everybody once on every node, and becomes the
     editedAt: null,
     isDeleted: false,
   });
-  expect(await stage.models.SupportMessage.findById(message._id).lean()).toMatchObject({
+  expect(await environment.models.SupportMessage.findById(message._id).lean()).toMatchObject({
     content: 'Hello!',
     senderId: ann.id,
   });
-  const conversation = await stage.models.SupportConversation.findById(conversationId).lean();
+  const conversation = await environment.models.SupportConversation.findById(conversationId).lean();
   expect(String(conversation?.lastMessage)).toBe(message._id);
   expect(conversation?.updatedAt.toISOString()).toBe(message.timestamp);
   for (const client of [a, b, tab]) {
     expect(await client.next('new_message')).toEqual([message]);
-    expect(await expectNothing(stage, { speaker: a, listener: client, users: [ann, bob] }, 'new_message')).toEqual([]);
+    expect(
+      await expectNothing(environment, { speaker: a, listener: client, users: [ann, bob] }, 'new_message'),
+    ).toEqual([]);
   }
   expect(await a.next('message_delivered')).toEqual([message._id]);
   expect(tab.received('message_delivered')).toEqual([]);
 });
 
 test('the same clientMessageId is the same message, raced on two nodes, and sent once', async () => {
-  const { ann, a, b, conversationId } = await talk(stage);
-  const tab = await openChat(stage, ann, { node: 1 });
+  const { ann, a, b, conversationId } = await talk(environment);
+  const tab = await openChat(environment, ann, { node: 1 });
   const say = (client: typeof a, n: number) =>
     client.ask('send_message', { conversationId, content: `try ${n}`, clientMessageId: 'c-1' });
   const answers = await Promise.all([say(a, 1), say(tab, 2), say(a, 3), say(tab, 4)]);
@@ -79,11 +81,11 @@ test('the same clientMessageId is the same message, raced on two nodes, and sent
   expect((await b.next('new_message'))[0].content).toBe('the end');
   // The same id of another sender is another message.
   dataOf(await b.ask('send_message', { conversationId, content: 'mine', clientMessageId: 'c-1' }));
-  expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(3);
+  expect(await environment.models.SupportMessage.countDocuments({ conversationId })).toBe(3);
 });
 
 test("one person's messages arrive in the order in which they were sent", async () => {
-  const { a, b, conversationId } = await talk(stage);
+  const { a, b, conversationId } = await talk(environment);
   const said = Array.from({ length: 40 }, (_, n) => String(n));
   const answers = await Promise.all(said.map((content) => a.ask('send_message', { conversationId, content })));
   expect(answers.map((answer) => dataOf(answer).content)).toEqual(said);
@@ -96,7 +98,7 @@ test("one person's messages arrive in the order in which they were sent", async 
 });
 
 test('messages are listed in pages, before and after a cursor', async () => {
-  const { a, conversationId } = await talk(stage);
+  const { a, conversationId } = await talk(environment);
   for (const content of ['1', '2', '3', '4', '5']) dataOf(await a.ask('send_message', { conversationId, content }));
   const page = async (query: object) => {
     const { messages, hasMore } = dataOf(await a.ask('get_messages', { conversationId, ...query }));
@@ -115,19 +117,19 @@ test('messages are listed in pages, before and after a cursor', async () => {
   expect(await page({ after: older.ids[0], before: newest.ids[1] })).toMatchObject({ said: '34', hasMore: false });
   expect(await page({ after: '2000-01-01T00:00:00Z' })).toMatchObject({ said: '12345' });
   expect(await page({ before: '2000-01-01T00:00:00Z' })).toMatchObject({ said: '' });
-  const other = await talk(stage);
+  const other = await talk(environment);
   const elsewhere = dataOf(await other.a.ask('send_message', { conversationId: other.conversationId, content: 'x' }));
   expect(await a.ask('get_messages', { conversationId, before: elsewhere._id })).toMatchObject({ code: 'NOT_FOUND' });
 });
 
 test('a page ends before it is too large for a client', async () => {
-  const { ann, a, conversationId } = await talk(stage);
+  const { ann, a, conversationId } = await talk(environment);
   const content = 'x'.repeat(5000);
   const _id = () => new Types.ObjectId();
   const stored = Array.from({ length: 100 }, (_, n) => ({
     ...{ _id: _id(), conversationId, senderId: ann.id, content, timestamp: new Date(n) },
   }));
-  await stage.models.SupportMessage.insertMany(stored);
+  await environment.models.SupportMessage.insertMany(stored);
   const { messages, hasMore } = dataOf(await a.ask('get_messages', { conversationId, limit: 100 }));
   expect(hasMore).toBe(true);
   expect(JSON.stringify(messages).length).toBeLessThan(200_000);
@@ -138,7 +140,7 @@ test('a page ends before it is too large for a client', async () => {
 });
 
 test('only the sender can edit and delete a message, and all participants are notified', async () => {
-  const { ann, a, b, conversationId } = await talk(stage);
+  const { ann, a, b, conversationId } = await talk(environment);
   const { _id: messageId } = dataOf(await a.ask('send_message', { conversationId, content: 'tpyo' }));
   for (const [event, data] of [
     ['edit_message', { content: 'mine' }],
@@ -159,27 +161,27 @@ test('only the sender can edit and delete a message, and all participants are no
 });
 
 test('reading is sent to the others once, and never moves back', async () => {
-  const { ann, bob, a, b, conversationId } = await talk(stage);
+  const { ann, bob, a, b, conversationId } = await talk(environment);
   const ids: string[] = [];
   for (const content of ['1', '2', '3']) ids.push(dataOf(await a.ask('send_message', { conversationId, content }))._id);
   const read = (client: typeof b, messageId: string | undefined) =>
     client.ask('mark_as_read', { conversationId, messageId });
-  const tab = await openChat(stage, bob);
+  const tab = await openChat(environment, bob);
   await Promise.all([read(b, ids[1]), read(tab, ids[1]), read(b, ids[1])]);
   expect(await read(b, ids[0])).toEqual({ success: true });
   await read(tab, ids[2]);
   const told = { conversationId, readBy: bob.id, readAt: expect.any(String) };
   expect(await a.next('message_read')).toEqual([{ ...told, messageId: ids[1] }]);
   expect(await a.next('message_read')).toEqual([{ ...told, messageId: ids[2] }]);
-  expect(await expectNothing(stage, { speaker: b, listener: a, users: [ann, bob] }, 'message_read')).toEqual([]);
+  expect(await expectNothing(environment, { speaker: b, listener: a, users: [ann, bob] }, 'message_read')).toEqual([]);
   expect(b.received('message_read')).toEqual([]);
   expect(dataOf(await a.ask('get_messages', { conversationId })).reads).toEqual([{ ...told, messageId: ids[2] }]);
 });
 
 test('a failure is reported once: by the acknowledgement, or else by message_error with its ids', async () => {
-  const { a, b, conversationId } = await talk(stage);
-  const [stranger] = await stage.people('Mallory');
-  const s = await openChat(stage, stranger);
+  const { a, b, conversationId } = await talk(environment);
+  const [stranger] = await environment.people('Mallory');
+  const s = await openChat(environment, stranger);
   const data = { conversationId, content: 'hi', clientMessageId: 'c-9' };
   const error = 'Conversation not found or access denied';
   expect(await s.ask('send_message', data)).toEqual({ success: false, error, code: 'NOT_FOUND' });
@@ -198,11 +200,11 @@ test('a failure is reported once: by the acknowledgement, or else by message_err
   expect(s.received('message_error')).toEqual([]);
   dataOf(await a.ask('send_message', { conversationId, content: 'x'.repeat(5000) }));
   expect((await b.next('new_message'))[0].content).toHaveLength(5000);
-  expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
+  expect(await environment.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
 });
 
 test("a message's metadata is stored as data, whatever it looks like, within limits", async () => {
-  const { a, conversationId } = await talk(stage);
+  const { a, conversationId } = await talk(environment);
   const say = (metadata: unknown) => a.ask('send_message', { conversationId, content: 'x', metadata });
   for (const metadata of [{ $where: 'x', 'a.b': 1, constructor: null, toJSON: true }, { '': 0 }, {}]) {
     const answer = await say(metadata);
@@ -218,8 +220,8 @@ test("a message's metadata is stored as data, whatever it looks like, within lim
 });
 
 test('50 messages a minute, over all tabs, nodes and REST', async () => {
-  const { ann, a, conversationId } = await talk(stage);
-  const tab = await openChat(stage, ann, { node: 1 });
+  const { ann, a, conversationId } = await talk(environment);
+  const tab = await openChat(environment, ann, { node: 1 });
   const answers = await Promise.all(
     Array.from({ length: 50 }, (_, n) => (n % 2 ? a : tab).ask('send_message', { conversationId, content: `${n}` })),
   );
@@ -234,7 +236,7 @@ test('50 messages a minute, over all tabs, nodes and REST', async () => {
     ...told,
   });
   expect(tab.received('message_error')).toEqual([]);
-  expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(50);
+  expect(await environment.models.SupportMessage.countDocuments({ conversationId })).toBe(50);
 });
 
 /** Lets commands of this name fail in the database, so many or all of them until the end of the test. */
@@ -243,16 +245,16 @@ function failing(command: string, times?: number): void {
 }
 
 test('what fails after a message went out is no failure of the message', async () => {
-  const { a, b, conversationId } = await talk(stage);
+  const { a, b, conversationId } = await talk(environment);
   failing('update');
   const message = dataOf(await a.ask('send_message', { conversationId, content: 'out' }));
   expect(await b.next('new_message')).toEqual([message]);
-  expect((await stage.models.SupportConversation.findById(conversationId).lean())?.lastMessage).toBeNull();
+  expect((await environment.models.SupportConversation.findById(conversationId).lean())?.lastMessage).toBeNull();
   expect(a.received('message_error')).toEqual([]);
 });
 
 test('a message that is not stored is neither sent nor acknowledged, and later ones proceed', async () => {
-  const { a, b, conversationId } = await talk(stage);
+  const { a, b, conversationId } = await talk(environment);
   failing('insert', 1);
   const answers = await Promise.all(
     ['lost', 'kept'].map((content) => a.ask('send_message', { conversationId, content })),
@@ -262,12 +264,12 @@ test('a message that is not stored is neither sent nor acknowledged, and later o
   expect(failed).toEqual({ success: false, error: 'Something went wrong', code: 'INTERNAL_ERROR' });
   const kept = dataOf(answers.find(({ success }) => success));
   expect(await b.next('new_message')).toEqual([kept]);
-  expect(await stage.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
+  expect(await environment.models.SupportMessage.countDocuments({ conversationId })).toBe(1);
 });
 
 test('fields that other services omit or add cause no error and are not sent', async () => {
-  const [ann, joe] = await stage.people('Ann', 'Joe');
-  const { models } = stage;
+  const [ann, joe] = await environment.people('Ann', 'Joe');
+  const { models } = environment;
   const [annId, joeId, conversation, department] = [ann.id, joe.id, '', ''].map(
     (id) => new Types.ObjectId(id || undefined),
   );
@@ -283,7 +285,7 @@ test('fields that other services omit or add cause no error and are not sent', a
     { conversationId: conversation, timestamp: new Date() },
   ] as never[]);
   const conversationId = String(conversation);
-  const a = await openChat(stage, ann);
+  const a = await openChat(environment, ann);
   const page = dataOf(await a.ask('get_messages', { conversationId }));
   expect(page.messages).toMatchObject([
     { senderId: joe.id, senderName: '', content: 'by another service' },

@@ -2,14 +2,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
 import { talk } from './chat.js';
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 let parts: Awaited<ReturnType<typeof talk>>;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment({ env: { MESSAGE_LIMIT: '10000' } });
-  parts = await talk(stage);
+  environment = await createTestEnvironment({ env: { MESSAGE_LIMIT: '10000' } });
+  parts = await talk(environment);
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 /** Metadata as a client's JSON would hold it, `__proto__` included. */
 const withField = (name: string, value: unknown): Record<string, unknown> =>

@@ -4,13 +4,13 @@ import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } fr
 import { signToken } from '../../../support/gateway.js';
 import { addConversation, addDepartment, openChat, openDepartment, talk, visitorClaims } from './chat.js';
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment({ nodes: 2 });
+  environment = await createTestEnvironment({ nodes: 2 });
 });
 afterAll(async () => {
-  await stage.close();
+  await environment.close();
   expect(wireFaults).toEqual([]);
 });
 
@@ -21,7 +21,7 @@ async function call(
   path: string,
   body?: unknown,
 ) {
-  const [node] = stage.nodes;
+  const [node] = environment.nodes;
   if (node === undefined) throw new Error('there is no node');
   const payload = claims !== undefined && 'accountId' in claims ? { uid: claims['id'] } : claims;
   const authorization = payload === undefined ? {} : { authorization: `Bearer ${signToken(payload)}` };
@@ -29,7 +29,7 @@ async function call(
 }
 
 test('a message by REST is the same message: stored, sent to everybody, limited, idempotent', async () => {
-  const { ann, bob, a, b, conversationId } = await talk(stage);
+  const { ann, bob, a, b, conversationId } = await talk(environment);
   const body = { content: 'by REST', clientMessageId: 'r-1' };
   const sent = await call(ann, 'POST', `/conversations/${conversationId}/messages`, body);
   expect(sent.status).toBe(201);
@@ -63,10 +63,10 @@ test('a message by REST is the same message: stored, sent to everybody, limited,
 });
 
 test('a conversation is made, listed, assigned and closed by REST as over sockets', async () => {
-  const [ann, bob, joe] = await stage.people('Ann', 'Bob', 'Joe');
-  const departmentId = await addDepartment(stage, joe);
-  const desk = await openDepartment(stage, joe, { departmentId, node: 1 });
-  const b = await openChat(stage, bob, { node: 1 });
+  const [ann, bob, joe] = await environment.people('Ann', 'Bob', 'Joe');
+  const departmentId = await addDepartment(environment, joe);
+  const desk = await openDepartment(environment, joe, { departmentId, node: 1 });
+  const b = await openChat(environment, bob, { node: 1 });
   const made = await call(ann, 'POST', '/conversations', { participants: [bob.id], departmentId, subject: 'Hello' });
   expect(made.status).toBe(201);
   const conversation = made.json.data;
@@ -96,7 +96,7 @@ test('a conversation is made, listed, assigned and closed by REST as over socket
 });
 
 test('REST knows the same callers and the same secrets', async () => {
-  const { eve, ann, conversationId } = await talk(stage);
+  const { eve, ann, conversationId } = await talk(environment);
   const path = `/conversations/${conversationId}/messages`;
   const denied = { success: false, message: 'Conversation not found or access denied', code: 'NOT_FOUND' };
   expect((await call(eve, 'GET', path)).json).toEqual(denied);
@@ -113,13 +113,13 @@ test('REST knows the same callers and the same secrets', async () => {
   }
   expect((await call(ann, 'GET', '/conversations/x/messages')).json.code).toBe('VALIDATION_ERROR');
   expect((await call(ann, 'POST', path, { content: '' })).json.code).toBe('VALIDATION_ERROR');
-  await stage.models.User.updateOne({ _id: ann.id }, { isActive: false });
+  await environment.models.User.updateOne({ _id: ann.id }, { isActive: false });
   expect((await call(ann, 'GET', path)).status).toBe(401);
 });
 
 test('a visitor reads and writes their own conversation by REST', async () => {
-  const [ann] = await stage.people('Ann');
-  const own = await addConversation(stage, [ann], { visitorId: 'v-1' });
+  const [ann] = await environment.people('Ann');
+  const own = await addConversation(environment, [ann], { visitorId: 'v-1' });
   const claims = visitorClaims('v-1', own);
   expect((await call(claims, 'POST', `/conversations/${own}/messages`, { content: 'hi' })).status).toBe(201);
   const { messages } = (await call(claims, 'GET', `/conversations/${own}/messages`)).json.data;
@@ -128,7 +128,7 @@ test('a visitor reads and writes their own conversation by REST', async () => {
 });
 
 test('unknown users and departments cannot be added to a conversation', async () => {
-  const [ann] = await stage.people('Ann');
+  const [ann] = await environment.people('Ann');
   for (const body of [{ participants: ['0'.repeat(24)] }, { departmentId: '0'.repeat(24) }]) {
     expect((await call(ann, 'POST', '/conversations', body)).status).toBe(404);
   }
@@ -136,8 +136,8 @@ test('unknown users and departments cannot be added to a conversation', async ()
 });
 
 test('what a user does by REST counts as what they do over sockets', async () => {
-  const [ann] = await stage.people('Ann');
-  const a = await openChat(stage, ann);
+  const [ann] = await environment.people('Ann');
+  const a = await openChat(environment, ann);
   for (let n = 0; n < 60; n += 1) dataOf(await a.ask('create_conversation', {}));
   for (let n = 0; n < 60; n += 1) expect((await call(ann, 'POST', '/conversations', {})).status).toBe(201);
   expect((await call(ann, 'POST', '/conversations', {})).json).toMatchObject({ code: 'RATE_LIMITED' });
@@ -148,8 +148,8 @@ test.each([
   ['assign', 'assign_conversation', { agentId: 'aaaaaaaaaaaaaaaaaaaaaaaa' }],
   ['close', 'close_conversation', {}],
 ])('POST /conversations/:id/%s and %s count together', async (path, event, data) => {
-  const [ann] = await stage.people('Ann');
-  const a = await openChat(stage, ann);
+  const [ann] = await environment.people('Ann');
+  const a = await openChat(environment, ann);
   const conversationId = 'bbbbbbbbbbbbbbbbbbbbbbbb';
   const calls = Array.from({ length: 75 }, () => call(ann, 'POST', `/conversations/${conversationId}/${path}`, data));
   const events = Array.from({ length: 75 }, () => a.ask(event, { conversationId, ...data }));

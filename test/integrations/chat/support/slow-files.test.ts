@@ -10,16 +10,16 @@ import { addConversation, openChat } from './chat.js';
 const clock = createTestClock();
 const FILE_BYTES = 1_000_000;
 const WINDOW_MS = 5000;
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment({ overrides: { clock }, env: { SOCKET_MESSAGE_MAX: '100000' } });
+  environment = await createTestEnvironment({ overrides: { clock }, env: { SOCKET_MESSAGE_MAX: '100000' } });
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 /** A client that says letter for letter what it is told, and is as slow as it likes within a frame. */
 async function openSlow(user: TestUser) {
-  const [gateway] = stage.nodes;
+  const [gateway] = environment.nodes;
   const socket = connectTcp(gateway?.port ?? 0, '127.0.0.1');
   onTestFinished(() => void socket.destroy());
   let heard = '';
@@ -67,27 +67,27 @@ function textFrame(text: string): Buffer {
 
 /** Resolves when the gateway has read everything sent to it before. */
 async function settle(): Promise<void> {
-  const [ann] = await stage.people('Ann');
-  const client = await openChat(stage, ann);
+  const [ann] = await environment.people('Ann');
+  const client = await openChat(environment, ann);
   dataOf(await client.ask('get_conversations', {}));
   client.close();
 }
 
 test("one person's slow files on many connections delay no others", async () => {
-  const [mallory, bob] = await stage.people('Mallory', 'Bob');
+  const [mallory, bob] = await environment.people('Mallory', 'Bob');
   const held: SlowClient[] = [];
   for (let count = 0; count < 12; count += 1) held.push(await openSlow(mallory));
   for (const slow of held) slow.begin();
   await settle();
-  const client = await openChat(stage, bob);
-  const conversationId = await addConversation(stage, [bob]);
+  const client = await openChat(environment, bob);
+  const conversationId = await addConversation(environment, [bob]);
   const file = await client.ask('file_upload', Buffer.alloc(FILE_BYTES), { conversationId, fileName: 'x' });
   expect(dataOf(file).fileSize).toBe(FILE_BYTES);
   expect(held.filter(isTurnedAway).length).toBe(0);
 });
 
 test('a slow upload gives way to a waiting one, a fast one does not', async () => {
-  const [bob, fast, ...slow] = await stage.people('Bob', 'Fast', 'S1', 'S2', 'S3', 'S4');
+  const [bob, fast, ...slow] = await environment.people('Bob', 'Fast', 'S1', 'S2', 'S3', 'S4');
   const quick = await openSlow(fast);
   quick.begin();
   await settle();
@@ -102,8 +102,8 @@ test('a slow upload gives way to a waiting one, a fast one does not', async () =
   await settle();
   // No upload is waiting yet, so none is ended.
   clock.advance(WINDOW_MS);
-  const client = await openChat(stage, bob);
-  const conversationId = await addConversation(stage, [bob]);
+  const client = await openChat(environment, bob);
+  const conversationId = await addConversation(environment, [bob]);
   expect([quick, ...held].filter(isTurnedAway).length).toBe(0);
 
   const answer = client.ask('file_upload', Buffer.alloc(FILE_BYTES), { conversationId, fileName: 'x' });
@@ -124,7 +124,7 @@ test('a slow upload gives way to a waiting one, a fast one does not', async () =
 const isTurnedAway = ({ socket, heard }: SlowClient): boolean => socket.destroyed || heard().includes('message_error');
 
 const storedBy = async ({ id }: TestUser): Promise<number> => {
-  const files = stage.models.User.db.collection('support.files.files');
+  const files = environment.models.User.db.collection('support.files.files');
   await until(async () => (await files.countDocuments({ 'metadata.owner.id': id })) > 0);
   return files.countDocuments({ 'metadata.owner.id': id });
 };

@@ -7,19 +7,19 @@ import { until } from '../../../support/until.js';
 import { expectNothing, openChat, talk } from './chat.js';
 
 const clock = createTestClock();
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment({ nodes: 2, overrides: { clock } });
+  environment = await createTestEnvironment({ nodes: 2, overrides: { clock } });
 });
 afterAll(async () => {
-  await stage.close();
+  await environment.close();
   expect(wireFaults).toEqual([]);
 });
 
 /** A participant who types, and one who sees it. */
 async function typing() {
-  const scene = await talk(stage);
+  const scene = await talk(environment);
   const { a, b, ann, conversationId } = scene;
   expect(await a.ask('typing_start', { conversationId })).toEqual({ success: true });
   expect(await b.next('user_typing')).toEqual([{ userId: ann.id, userName: 'Ann', conversationId }]);
@@ -28,7 +28,7 @@ async function typing() {
 
 test('typing is sent to the others and not to the caller, and ends on request', async () => {
   const { ann, bob, a, b, conversationId, stopped } = await typing();
-  const tab = await openChat(stage, ann, { node: 1 });
+  const tab = await openChat(environment, ann, { node: 1 });
   await a.ask('typing_start', { conversationId });
   await b.next('user_typing');
   await a.ask('typing_stop', { conversationId });
@@ -37,7 +37,7 @@ test('typing is sent to the others and not to the caller, and ends on request', 
   clock.advance(10_000);
   const heard = ['user_typing', 'user_stopped_typing'];
   for (const listener of [a, b, tab]) {
-    expect(await expectNothing(stage, { speaker: a, listener, users: [ann, bob] }, ...heard)).toEqual([]);
+    expect(await expectNothing(environment, { speaker: a, listener, users: [ann, bob] }, ...heard)).toEqual([]);
   }
 });
 
@@ -46,7 +46,9 @@ test('typing ends by itself after five seconds without a word', async () => {
   clock.advance(4000);
   await a.ask('typing_start', { conversationId });
   clock.advance(4999);
-  expect(await expectNothing(stage, { speaker: a, listener: b, users: [ann, bob] }, 'user_stopped_typing')).toEqual([]);
+  expect(
+    await expectNothing(environment, { speaker: a, listener: b, users: [ann, bob] }, 'user_stopped_typing'),
+  ).toEqual([]);
   clock.advance(1);
   expect(await b.next('user_stopped_typing')).toEqual([stopped]);
 });
@@ -66,13 +68,15 @@ test('typing ends with the message, with leaving, and with the connection', asyn
 
 test('a participant removed meanwhile does not receive the end', async () => {
   const { ann, bob, a, b, conversationId } = await typing();
-  await stage.models.SupportConversation.updateOne({ _id: conversationId }, { $pull: { participants: bob.id } });
+  await environment.models.SupportConversation.updateOne({ _id: conversationId }, { $pull: { participants: bob.id } });
   clock.advance(5000);
-  expect(await expectNothing(stage, { speaker: a, listener: b, users: [ann, bob] }, 'user_stopped_typing')).toEqual([]);
+  expect(
+    await expectNothing(environment, { speaker: a, listener: b, users: [ann, bob] }, 'user_stopped_typing'),
+  ).toEqual([]);
 });
 
 test('an end right after the beginning leaves no typing indicator', async () => {
-  const { a, b, conversationId } = await talk(stage);
+  const { a, b, conversationId } = await talk(environment);
   for (const stop of ['typing_stop', 'leave_conversation', 'send_message']) {
     a.socket.emit('typing_start', { conversationId });
     await a.ask(stop, { conversationId, content: 'quick' });
@@ -89,7 +93,7 @@ test('an end right after the beginning leaves no typing indicator', async () => 
 });
 
 test('typing has a limit', async () => {
-  const { a, conversationId } = await talk(stage);
+  const { a, conversationId } = await talk(environment);
   const { points, windowMs } = support.clientEvents.typing_start.limit;
   // In two halves, so that they fit into the window on a slow machine, and are not too many at once.
   for (let half = 0; half < 2; half += 1) {

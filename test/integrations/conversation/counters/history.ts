@@ -4,9 +4,9 @@ import type { TestClock } from '../../../support/clock.js';
 import { dataOf, type TestEnvironment, type TestUser } from '../../../support/environment.js';
 import { until } from '../../../support/until.js';
 
-/** What a history is played on. */
-export interface Theatre {
-  readonly stage: TestEnvironment;
+/** What a history runs on. */
+export interface HistoryEnvironment {
+  readonly environment: TestEnvironment;
   readonly clock: TestClock;
 }
 
@@ -23,20 +23,20 @@ interface Actor {
 const CHANNELS = ['sales', 'support'];
 
 /**
- * Plays a random history of several users on all nodes at once, and after every act compares, for each user and channel,
+ * Runs a random history of several users on all nodes at once, and after every act compares, for each user and channel,
  * what was pushed, what is stored, and what a count of the database finds.
  */
-export async function playHistory(
-  { stage, clock }: Theatre,
+export async function runHistory(
+  { environment, clock }: HistoryEnvironment,
   { seed, acts }: { seed: number; acts: number },
 ): Promise<void> {
   const random = createRandom(seed);
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
   const actors: Actor[] = [];
-  for (const user of await stage.people('Ann', 'Bob', 'Cid', 'Dan')) {
+  for (const user of await environment.people('Ann', 'Bob', 'Cid', 'Dan')) {
     const exp = Math.floor(clock.now() / 1000) + 10_000_000;
     const claims = { uid: user.id, account_id: user.accountId, exp };
-    const clients = await Promise.all(stage.nodes.map((_, node) => stage.open(user, { node, claims })));
+    const clients = await Promise.all(environment.nodes.map((_, node) => environment.open(user, { node, claims })));
     const told: Actor['told'] = new Map();
     for (const { socket } of clients) {
       socket.on('counters', ({ channel_id, counters, version }) => {
@@ -47,7 +47,7 @@ export async function playHistory(
   }
   const [first] = actors;
   if (first === undefined) throw new Error('no participant');
-  const contact = await stage.models.Contact.create({ account: first.user.accountId, name: 'Carla' });
+  const contact = await environment.models.Contact.create({ account: first.user.accountId, name: 'Carla' });
   const conversations: { id: string; isProspect: boolean }[] = [];
   const messages: string[] = [];
 
@@ -58,7 +58,7 @@ export async function playHistory(
     if (random() < 0.3) {
       const data = { contact_id: String(contact._id), channel_id: pick(CHANNELS), users };
       await client.ask('prospect_add_conversation', data);
-      const found = await stage.models.ConversationProspect.findOne({ contact_id: contact._id })
+      const found = await environment.models.ConversationProspect.findOne({ contact_id: contact._id })
         .sort({ _id: -1 })
         .lean();
       if (found !== null) conversations.push({ id: String(found._id), isProspect: true });
@@ -107,19 +107,19 @@ export async function playHistory(
     await Promise.all(Array.from({ length: 1 + Math.floor(random() * 4) }, doSomething));
     if (random() < 0.2) {
       clock.advance(Math.floor(random() * 200_000));
-      await until(async () => (await stage.models.Member.countDocuments(due(clock))) === 0);
+      await until(async () => (await environment.models.Member.countDocuments(due(clock))) === 0);
     }
-    await compare(stage, actors, `seed ${seed}, act ${act}`);
+    await compare(environment, actors, `seed ${seed}, act ${act}`);
   }
   for (const { clients } of actors) for (const client of clients) client.close();
 }
 
 const due = (clock: TestClock) => ({ snoozed_until: { $gt: new Date(0), $lte: new Date(clock.now()) } });
 
-async function compare(stage: TestEnvironment, actors: readonly Actor[], where: string): Promise<void> {
+async function compare(environment: TestEnvironment, actors: readonly Actor[], where: string): Promise<void> {
   for (const { user, told } of actors) {
-    const members = await stage.models.Member.find({ user: user.id }).lean();
-    const stored = await stage.models.Counter.find({ user: user.id }).lean();
+    const members = await environment.models.Member.find({ user: user.id }).lean();
+    const stored = await environment.models.Counter.find({ user: user.id }).lean();
     const fresh = countFresh(members);
     for (const channel of new Set([...fresh.keys(), ...stored.map(({ channel_id }) => channel_id)])) {
       const counter = stored.find(({ channel_id }) => channel_id === channel);
@@ -129,7 +129,7 @@ async function compare(stage: TestEnvironment, actors: readonly Actor[], where: 
       expect(told.get(channel)?.counters ?? ZERO, `${where}: pushed numbers of ${channel}`).toEqual(counted);
     }
     for (const member of members) {
-      expect(member.unread_count, `${where}: unread messages`).toBe(await countUnread(stage, member));
+      expect(member.unread_count, `${where}: unread messages`).toBe(await countUnread(environment, member));
     }
   }
 }

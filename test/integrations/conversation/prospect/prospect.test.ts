@@ -3,25 +3,25 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
 import { until } from '../../../support/until.js';
 
-let stage: TestEnvironment;
+let environment: TestEnvironment;
 
 beforeAll(async () => {
-  stage = await createTestEnvironment();
+  environment = await createTestEnvironment();
 });
-afterAll(() => stage.close());
+afterAll(() => environment.close());
 
 /** Two people of one account with a conversation about a contact. */
 async function talk() {
-  const [ann, bob] = await stage.people('Ann', 'Bob');
-  const contact = await stage.models.Contact.create({
+  const [ann, bob] = await environment.people('Ann', 'Bob');
+  const contact = await environment.models.Contact.create({
     account: new Types.ObjectId(ann.accountId),
     name: 'Carla Contact',
     email: 'carla@example.com',
     phone: '+1 555 0100',
     image: 'https://example.com/carla.png',
   });
-  const a = await stage.open(ann);
-  const b = await stage.open(bob, { namespace: '/v1/conversation/live' });
+  const a = await environment.open(ann);
+  const b = await environment.open(bob, { namespace: '/v1/conversation/live' });
   const contactId = String(contact._id);
   const answer = await a.ask('prospect_add_conversation', {
     contact_id: contactId,
@@ -37,7 +37,7 @@ async function talk() {
 const say = async (type: 'INCOMING' | 'OUTGOING', ids: string[], sentBy: string, account: string) =>
   String(
     (
-      await stage.models.Communication.create({
+      await environment.models.Communication.create({
         account,
         conversation_id: ids,
         type,
@@ -65,7 +65,7 @@ test('a prospect conversation is sent to all participants and shows the contact'
 
 test('a contact of another account is not found', async () => {
   const { a } = await talk();
-  const other = await stage.models.Contact.create({ account: new Types.ObjectId(), name: 'Other' });
+  const other = await environment.models.Contact.create({ account: new Types.ObjectId(), name: 'Other' });
   for (const contact_id of [String(other._id), String(new Types.ObjectId())]) {
     expect(await a.ask('prospect_add_conversation', { contact_id, channel_id: 'sms' })).toMatchObject({
       message: 'NOT_FOUND',
@@ -83,7 +83,7 @@ test('a note is stored and sent to the team', async () => {
     is_sender: true,
   });
   expect((await b.next('prospect_message'))[0]).toEqual({ ...message, is_sender: false });
-  expect(await stage.models.Communication.findById(message._id).lean()).toMatchObject({
+  expect(await environment.models.Communication.findById(message._id).lean()).toMatchObject({
     type: 'NOTE',
     data: 'Call back',
   });
@@ -103,7 +103,7 @@ test('a stored communication is sent to every participant of its conversations, 
   const [second] = await a.next('prospect_add_conversation');
 
   const incoming = await say('INCOMING', [one.id, second._id], contactId, ann.accountId);
-  const answer = await stage.nodes[0]?.call('GET', `/conversations/prospect/emit/message/${incoming}`);
+  const answer = await environment.nodes[0]?.call('GET', `/conversations/prospect/emit/message/${incoming}`);
   expect([answer?.status, answer?.json]).toEqual([200, { success: true, message: 'SUCCESS' }]);
   const got = [(await a.next('prospect_message'))[0], (await a.next('prospect_message'))[0]];
   expect(got.map(({ conversation_id }) => conversation_id).sort()).toEqual([one.id, second._id].sort());
@@ -117,7 +117,7 @@ test('a stored communication is sent to every participant of its conversations, 
   expect((await b.next('prospect_message'))[0].conversation_id).toBe(one.id);
 
   const outgoing = await say('OUTGOING', [one.id], ann.id, ann.accountId);
-  await stage.nodes[0]?.call('GET', `/conversations/prospect/emit/message/${outgoing}`);
+  await environment.nodes[0]?.call('GET', `/conversations/prospect/emit/message/${outgoing}`);
   expect((await a.next('prospect_message'))[0]).toMatchObject({
     is_sender: true,
     sent_by: { _id: ann.id, name: 'Ann', email: 'ann@example.com' },
@@ -128,12 +128,12 @@ test('a stored communication is sent to every participant of its conversations, 
 test('a conversation that a backend changed is sent with each user’s unread count, and counted', async () => {
   const { bob, a, b, id } = await talk();
   await b.next('prospect_add_conversation');
-  await stage.models.Member.updateOne({ conversation: id, user: bob.id }, { unread_count: 7 });
+  await environment.models.Member.updateOne({ conversation: id, user: bob.id }, { unread_count: 7 });
   for (const [word, isNew] of [
     ['new', true],
     ['existing', false],
   ] as const) {
-    const answer = await stage.nodes[0]?.call('GET', `/conversations/prospect/emit/conversation/${id}/${word}`);
+    const answer = await environment.nodes[0]?.call('GET', `/conversations/prospect/emit/conversation/${id}/${word}`);
     expect(answer?.json).toEqual({ success: true, message: 'SUCCESS' });
     expect((await b.next('prospect_add_conversation'))[0]).toMatchObject({ _id: id, unread_count: 7, is_new: isNew });
     expect((await a.next('prospect_add_conversation'))[0]).toMatchObject({ unread_count: 0, is_new: isNew });
@@ -146,14 +146,14 @@ test('a conversation that a backend changed is sent with each user’s unread co
 test('a conversation that a backend created gets members', async () => {
   const { ann, bob, contactId, b } = await talk();
   await b.next('prospect_add_conversation');
-  const made = await stage.models.ConversationProspect.create({
+  const made = await environment.models.ConversationProspect.create({
     account: ann.accountId,
     users: [ann.id, bob.id],
     contact_id: contactId,
     channel_id: 'sms',
     created_by: ann.id,
   });
-  await stage.nodes[0]?.call('GET', `/conversations/prospect/emit/conversation/${made._id}/new`);
+  await environment.nodes[0]?.call('GET', `/conversations/prospect/emit/conversation/${made._id}/new`);
   expect((await b.next('prospect_add_conversation'))[0]).toMatchObject({ _id: String(made._id), unread_count: 0 });
   const { conversation, paging } = dataOf(await b.ask('prospect_list_conversation', {}));
   expect(conversation).toHaveLength(2);
@@ -162,7 +162,7 @@ test('a conversation that a backend created gets members', async () => {
 
 test('routes refuse unknown parameters', async () => {
   const { id } = await talk();
-  const call = async (path: string) => (await stage.nodes[0]?.call('GET', `/conversations/${path}`))?.json;
+  const call = async (path: string) => (await environment.nodes[0]?.call('GET', `/conversations/${path}`))?.json;
   const notFound = { success: false, errno: 404, message: 'NOT_FOUND' };
   expect(await call(`team/emit/conversation/${id}/new`)).toMatchObject(notFound);
   expect(await call(`sms/emit/message/${id}`)).toMatchObject(notFound);
@@ -173,7 +173,7 @@ test('routes refuse unknown parameters', async () => {
     errno: 400,
     message: 'VALIDATION_ERROR',
   });
-  const anonymous = await stage.nodes[0]?.call('GET', `/conversations/prospect/emit/message/${id}`, undefined, {
+  const anonymous = await environment.nodes[0]?.call('GET', `/conversations/prospect/emit/message/${id}`, undefined, {
     'x-api-key': 'wrong',
   });
   expect(anonymous?.status).toBe(401);
@@ -198,7 +198,7 @@ test('all other events behave as in team conversations', async () => {
   expect((await a.next('prospect_read'))[0]).toMatchObject({ conversation_id: id, message_id: message._id });
   expect((await ask('get_conversation_by_id')).conversation.unread_count).toBe(0);
   expect(await a.ask('get_conversation_by_id', { conversation_id: id })).toMatchObject({ message: 'NOT_FOUND' });
-  const [dan] = await stage.people('Dan');
+  const [dan] = await environment.people('Dan');
   expect(await a.ask('prospect_add_participant', { conversation_id: id, users: [dan?.id] })).toMatchObject({
     message: 'NOT_FOUND',
   });
