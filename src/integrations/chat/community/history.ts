@@ -29,10 +29,10 @@ export function createHistory({ access, rateLimits, summaries, log }: Dependenci
   return async (principal: Principal, { chatId, before, after, limit }: HistoryQuery): Promise<WireMessage[]> => {
     await rateLimits.pay(principal, { rows: limit });
     const { _id: parent } = (await access.open(principal, chatId)).chat;
-    await log.adopt(parent);
+    await log.backfill(parent);
     const [lower, upper] = await Promise.all([
-      log.placeNamed(parent, after, 'after'),
-      log.placeNamed(parent, before, 'before'),
+      log.cursorFor(parent, after, 'after'),
+      log.cursorFor(parent, before, 'before'),
     ]);
     // A caller with a cursor wants the next messages, not the newest.
     const first = lower === undefined ? 'newest' : 'oldest';

@@ -48,9 +48,9 @@ export function createLists({ models, clock, rateLimits, authentication, summari
   };
 
   /** Messages of other services become the last message without a position. */
-  const adoptIfForeign = async (chat: Chat, lastMessage: ChatMessage | undefined): Promise<void> => {
+  const backfillIfForeign = async (chat: Chat, lastMessage: ChatMessage | undefined): Promise<void> => {
     const isForeign = lastMessage !== undefined && !isPositioned(lastMessage) && chat.lastPosition != null;
-    if (isForeign) await log.adopt(chat._id);
+    if (isForeign) await log.backfill(chat._id);
   };
 
   const readNewest = async (chats: readonly Chat[]): Promise<Map<string, ChatMessage>> => {
@@ -76,7 +76,7 @@ export function createLists({ models, clock, rateLimits, authentication, summari
     };
     const counted = await Promise.all(
       chats.map(async (chat) => {
-        await adoptIfForeign(chat, newest.get(String(chat.lastMessage)));
+        await backfillIfForeign(chat, newest.get(String(chat.lastMessage)));
         return countUnread(chat, viewer._id, payForMore);
       }),
     );

@@ -11,7 +11,7 @@ import type { Publisher } from './publisher.js';
 import type { RateLimits } from './rate-limits.js';
 import { settingOf } from './settings.js';
 import { sentAt } from './to-wire.js';
-import { readPlaceOf } from './unread.js';
+import { readCursorOf } from './unread.js';
 
 interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   access: ChatsAccess;
@@ -32,10 +32,10 @@ export function createRead({ models, clock, access, rateLimits, publisher, log, 
   /** The caller's unread messages of others, up to the given one, newest first. */
   const findUnread = async (chat: Chat, { _id }: UserCaller, messageId: string | null | undefined) => {
     const parent = chat._id;
-    if (messageId == null) await log.adopt(parent);
+    if (messageId == null) await log.backfill(parent);
     const named = messageId == null ? undefined : await log.find(parent, messageId);
-    const after = readPlaceOf(settingOf(chat, _id));
-    const before = named === undefined ? undefined : log.placeOf(named);
+    const after = readCursorOf(settingOf(chat, _id));
+    const before = named === undefined ? undefined : log.cursorOf(named);
     const where = { sender: { $ne: _id } };
     const projection = { _id: 1 } as const;
     const found = await log.read({ parent, after, before, first: 'newest', limit: MARKED_MAX, where, projection });
@@ -51,7 +51,7 @@ export function createRead({ models, clock, access, rateLimits, publisher, log, 
       await models.Chat.updateOne(without, { $push: { participantSettings: setting } });
     }
     const readUpTo = sentAt(target);
-    const { position, timed } = log.placeOf(target);
+    const { position, timed } = log.cursorOf(target);
     /** Matches entries of the caller before the message. Another service may have stored several. */
     const behind = (at: '' | 'own.') => {
       const [readTo, last] = [`${at}readUpTo`, `${at}lastReadMessage`];

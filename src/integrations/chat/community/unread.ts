@@ -2,7 +2,7 @@ import type { Types } from 'mongoose';
 import type { Chat, ChatSetting } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import { placeOfTime } from '../../../platform/mongo/keyset.js';
-import { isPositioned, type Place } from '../shared/index.js';
+import { type Cursor, isPositioned } from '../shared/index.js';
 import type { ChatLog } from './log.js';
 import { settingOf } from './settings.js';
 
@@ -26,7 +26,7 @@ interface Unread {
 type PayForMore = (messages: number) => Promise<void>;
 
 /** The read position of a participant; `undefined`: none. */
-export function readPlaceOf(setting: ChatSetting | undefined): Place | undefined {
+export function readCursorOf(setting: ChatSetting | undefined): Cursor | undefined {
   if (setting?.readPosition != null) return { position: setting.readPosition };
   if (setting?.readUpTo == null) return undefined;
   const { readUpTo, lastReadMessage } = setting;
@@ -48,7 +48,7 @@ export const createCountUnread =
 
     let unread = 0;
     let examined = 0;
-    let after = readPlaceOf(settingOf(chat, user));
+    let after = readCursorOf(settingOf(chat, user));
     for (let looked = 0; looked < LOOKED_MAX; looked += UNREAD_PAGE) {
       if (looked > 0) await payForMore(UNREAD_PAGE);
       const page = await log.read({ parent, after, first: 'oldest', limit: UNREAD_PAGE, projection });
@@ -58,7 +58,7 @@ export const createCountUnread =
       if (unread >= UNREAD_MAX || last === undefined || page.length < UNREAD_PAGE) {
         return { unread: Math.min(unread, UNREAD_MAX), examined };
       }
-      after = log.placeOf(last);
+      after = log.cursorOf(last);
     }
     await payForMore(LOOKED_MAX);
     const newest = await log.read({ parent, after, first: 'newest', limit: LOOKED_MAX, projection });

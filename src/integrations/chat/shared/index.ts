@@ -15,7 +15,7 @@ export { accountOf, type Blocks, isBlockBetween, isSameAccount, nameOf, type Peo
 export type { Authentication, Caller, UserCaller } from './authentication.js';
 export { blockedUser, ChatError, wordsOf } from './chat-error.js';
 export { groupBy } from './group-by.js';
-export { createMessageLog, isPositioned, type MessageLog, type Place } from './messages/index.js';
+export { type Cursor, createMessageLog, isPositioned, type MessageLog } from './messages/index.js';
 export { chatReplyFormat, toRefusal, toRequestFailure } from './reply-format.js';
 export { createTyping, type Typing } from './typing.js';
 

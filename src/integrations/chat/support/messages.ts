@@ -54,11 +54,11 @@ export function createMessages(dependencies: Dependencies) {
       const { conversation, blocked } = await access.open(principal, conversationId);
       await work.pay(principal, { rows: limit });
       const { _id: parent } = conversation;
-      await log.adopt(parent);
+      await log.backfill(parent);
       const [reading, lower, upper] = await Promise.all([
         reads.of(conversationId),
-        log.placeNamed(parent, after, 'after'),
-        log.placeNamed(parent, before, 'before'),
+        log.cursorFor(parent, after, 'after'),
+        log.cursorFor(parent, before, 'before'),
       ]);
       const isForward = lower !== undefined;
       const first = isForward ? 'oldest' : 'newest';

@@ -8,7 +8,7 @@ import { toIdText } from '../../../models/index.js';
 import type { Clock } from '../../../platform/clock.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
 import type { Work } from '../../../realtime/work.js';
-import { isPositioned, type Place } from '../shared/index.js';
+import { type Cursor, isPositioned } from '../shared/index.js';
 import type { ConversationAccess } from './access.js';
 import type { SupportLog } from './log.js';
 import type { Publisher } from './publisher.js';
@@ -32,8 +32,8 @@ export function createReads({ models, access, publisher, log, work, clock }: Dep
   const { SupportRead: Read } = models;
 
   /** @returns whether the position moved */
-  const move = async (reader: Reader, read: Progress, place: Place): Promise<boolean> => {
-    const behind = { ...reader, ...isFurther(place, read.messageId) };
+  const move = async (reader: Reader, read: Progress, cursor: Cursor): Promise<boolean> => {
+    const behind = { ...reader, ...isFurther(cursor, read.messageId) };
     try {
       await Read.updateOne(behind, { $set: read }, { upsert: true });
       return true;
@@ -62,7 +62,7 @@ export function createReads({ models, access, publisher, log, work, clock }: Dep
         messageAt: toReadTime(message.timestamp),
         readAt: new Date(clock.now()),
       };
-      if (!(await move(reader, read, log.placeOf(message)))) return;
+      if (!(await move(reader, read, log.cursorOf(message)))) return;
       const payload = toWire({ ...reader, ...read });
       publisher.others(audience, caller, { event: 'message_read', payload });
     },
@@ -82,8 +82,8 @@ const toWire = ({
   readAt: (readAt ?? messageAt ?? messageId.getTimestamp()).toISOString(),
 });
 
-/** A condition that the stored position is before a place. @param messageId the message at the place */
-const isFurther = ({ position, timed }: Place, messageId: Types.ObjectId): object => {
+/** A condition that the stored position is before a cursor. @param messageId the message at the cursor */
+const isFurther = ({ position, timed }: Cursor, messageId: Types.ObjectId): object => {
   if (timed === undefined) return { position: { $not: { $gte: position } } };
   const messageAt = toReadTime(timed.value);
   return { position: null, messageAt: { $lte: messageAt }, $nor: [{ messageAt, messageId: { $gte: messageId } }] };

@@ -2,23 +2,29 @@ import { Types } from 'mongoose';
 import type { Context } from '../../../../framework/context.js';
 import type { BatchSize } from '../../../../platform/batcher.js';
 import type { OutgoingEvent } from '../../../../realtime/emitter.js';
-import { createAdoption } from './adopt.js';
+import { createPositionBackfill } from './backfill.js';
+import { createMessageInserter } from './inserter.js';
 import type { MessageKind, OrderedMessage } from './kind.js';
-import { createMessageOrder, isPositioned, type MessageOrder } from './order.js';
-import { createMessagePlaces, type MessagePlaces } from './places.js';
-import { createSequence, type Sequence } from './sequence.js';
-import { createMessageStore, type MessageStore } from './store.js';
-import { createMessageWriter } from './writer.js';
+import { createMessageLookup, type MessageLookup } from './lookup.js';
+import { createOrderedSender, type OrderedSender } from './ordered-sender.js';
+import { createMessageReader, isPositioned, type MessageReader } from './reader.js';
+import { createMessageQueue, type MessageQueue } from './write-queue.js';
 
 export type { OrderedMessage } from './kind.js';
-export { isPositioned, type Place } from './order.js';
+export { type Cursor, isPositioned } from './reader.js';
 
-/** The messages of one chat: stored with a position, read and sent in the order of the positions. */
-export interface MessageLog<M> extends MessageOrder<M>, MessageStore<M>, MessagePlaces<M> {
+/**
+ * The messages of one chat: stored with a position, read and sent in the order of the positions.
+ *
+ * A new message passes `write-queue` (waits for its turn), `inserter` (is stored at the next position) and `ordered-sender`
+ * (goes to the sockets of every node without a gap). `reader` reads ranges between cursors, `lookup` turns ids of requests
+ * into messages and cursors, and `backfill` assigns positions to messages that other services stored.
+ */
+export interface MessageLog<M> extends MessageReader<M>, MessageQueue<M>, MessageLookup<M> {
   /** Sends a stored message to its receivers on every node, after the earlier messages. */
-  readonly send: Sequence['send'];
+  readonly send: OrderedSender['send'];
   /** Assigns positions to messages of other services. To be called before messages are read. */
-  adopt(parent: Types.ObjectId): Promise<void>;
+  backfill(parent: Types.ObjectId): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -37,15 +43,15 @@ export function createMessageLog<M extends OrderedMessage>(
   { bus, emitter, clock, logger, config }: Pick<Context, 'bus' | 'emitter' | 'clock' | 'logger' | 'config'>,
   { kind, topic, batch, findStored, toEvents }: Options<M>,
 ): MessageLog<M> {
-  const order = createMessageOrder(kind);
-  const writer = createMessageWriter({ kind, clock, findStored });
-  const store = createMessageStore({ writer, clock, batch, waitMs: config.sockets.turnWaitMs });
-  const sequence = createSequence({
+  const reader = createMessageReader(kind);
+  const inserter = createMessageInserter({ kind, clock, findStored });
+  const queue = createMessageQueue({ inserter, clock, batch, waitMs: config.sockets.turnWaitMs });
+  const sender = createOrderedSender({
     ...{ topic, bus, emitter, clock, logger },
     async readBetween({ parent, low, high, limit }) {
       const between = { after: { position: low }, before: { position: high } };
       const id = new Types.ObjectId(parent);
-      const messages = (await order.read({ parent: id, ...between, first: 'oldest', limit })).filter(isPositioned);
+      const messages = (await reader.read({ parent: id, ...between, first: 'oldest', limit })).filter(isPositioned);
       const events = await toEvents(messages);
       return messages.flatMap(({ position }, index) => {
         const event = events[index];
@@ -53,20 +59,20 @@ export function createMessageLog<M extends OrderedMessage>(
       });
     },
   });
-  const adopt = createAdoption(kind, (parent, position) => {
+  const backfill = createPositionBackfill(kind, (parent, position) => {
     const nothing = { rooms: [], except: [], event: '' };
-    sequence.send({ parent: parent.toHexString(), position, announced: position - 1, ...nothing });
+    sender.send({ parent: parent.toHexString(), position, announced: position - 1, ...nothing });
   });
 
   return {
-    ...order,
-    ...store,
-    ...createMessagePlaces(kind, order, adopt),
-    adopt,
-    send: sequence.send,
+    ...reader,
+    ...queue,
+    ...createMessageLookup(kind, reader, backfill),
+    backfill,
+    send: sender.send,
     async stop() {
-      await store.flush();
-      sequence.stop();
+      await queue.flush();
+      sender.stop();
     },
   };
 }

@@ -26,9 +26,9 @@ export interface Stored<M> {
 }
 
 /** Stores messages, each with its position, in one write. */
-export interface MessageWriter<M> {
+export interface MessageInserter<M> {
   /** Messages of one conversation get positions in the given order. @returns a result for each */
-  write(drafts: readonly Draft<M>[]): Promise<(Stored<M> | Error)[]>;
+  insert(drafts: readonly Draft<M>[]): Promise<(Stored<M> | Error)[]>;
 }
 
 interface Dependencies<M extends OrderedMessage> {
@@ -52,7 +52,7 @@ const ATTEMPTS_MAX = 50;
  * appends the message after the last one: reading and storing are one command, so a node with a slow connection is not
  * overtaken repeatedly.
  */
-export function createMessageWriter<M extends OrderedMessage>(dependencies: Dependencies<M>): MessageWriter<M> {
+export function createMessageInserter<M extends OrderedMessage>(dependencies: Dependencies<M>): MessageInserter<M> {
   const { kind, clock, findStored } = dependencies;
   const { parent, time } = kind;
   const { collection } = kind.model;
@@ -66,7 +66,7 @@ export function createMessageWriter<M extends OrderedMessage>(dependencies: Depe
   const newestOf = (message: M): Newest => ({ position: message.position ?? 0, at: message[time] });
 
   /** Assigns the next positions, as far as this node knows. */
-  const place = (drafts: readonly Draft<M>[]): M[] => {
+  const assignPositions = (drafts: readonly Draft<M>[]): M[] => {
     const last = new Map<string, Newest>();
     return drafts.map(({ message, parent: key, newest }) => {
       const known = remembered.get(key);
@@ -78,7 +78,7 @@ export function createMessageWriter<M extends OrderedMessage>(dependencies: Depe
   };
 
   /** @returns the number of messages stored, in order, and why the next one was not */
-  const insert = async (messages: readonly M[]): Promise<{ count: number; failure?: Failure }> => {
+  const insertInOrder = async (messages: readonly M[]): Promise<{ count: number; failure?: Failure }> => {
     try {
       await collection.insertMany([...messages] as never[], { ordered: true });
       return { count: messages.length };
@@ -160,12 +160,12 @@ export function createMessageWriter<M extends OrderedMessage>(dependencies: Depe
   };
 
   return {
-    async write(drafts) {
+    async insert(drafts) {
       const results: (Stored<M> | Error)[] = [];
       while (results.length < drafts.length) {
         const rest = drafts.slice(results.length);
-        const placed = place(rest);
-        const { count, failure } = await insert(placed);
+        const placed = assignPositions(rest);
+        const { count, failure } = await insertInOrder(placed);
         for (const [index, message] of placed.slice(0, count).entries()) {
           note(rest[index]?.parent ?? '', message);
           results.push({ message, isNew: true });

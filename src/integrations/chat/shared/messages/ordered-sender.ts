@@ -17,7 +17,7 @@ const READ_MAX = 200;
 /** How often the database is asked for missing messages. */
 const ATTEMPTS_MAX = 20;
 
-const packetSchema = z.object({
+const eventSchema = z.object({
   parent: z.string(),
   position: z.number().int().min(1),
   announced: z.number().int().min(0),
@@ -28,7 +28,7 @@ const packetSchema = z.object({
 });
 
 /** A stored message and its receivers. */
-export interface Packet {
+export interface PositionedEvent {
   /** The conversation. */
   readonly parent: string;
   readonly position: number;
@@ -43,8 +43,8 @@ export interface Packet {
 }
 
 /** Sends messages to the sockets of every node in the order of their positions. */
-export interface Sequence {
-  send(packet: Packet): void;
+export interface OrderedSender {
+  send(positioned: PositionedEvent): void;
   stop(): void;
 }
 
@@ -70,7 +70,7 @@ export interface Gap {
 /** The messages of a conversation that a node has sent, and those that wait. */
 interface Progress {
   sent: number;
-  readonly held: Map<number, Packet>;
+  readonly held: Map<number, PositionedEvent>;
   attempts: number;
   cancel: (() => void) | undefined;
 }
@@ -81,12 +81,12 @@ interface Progress {
  * message that arrives early is held until the earlier ones have arrived. Those that do not arrive in time, because a node
  * died or Redis was unreachable, are read from the database and sent; if they arrive later they are dropped.
  */
-export function createSequence(dependencies: Dependencies): Sequence {
+export function createOrderedSender(dependencies: Dependencies): OrderedSender {
   const { topic, bus, emitter, clock, logger, readBetween } = dependencies;
   const known = createBoundedMap<Progress>(REMEMBERED_MAX);
   let isStopped = false;
 
-  const emit = ({ rooms, except }: Pick<Packet, 'rooms' | 'except'>, outgoing: OutgoingEvent): void => {
+  const emit = ({ rooms, except }: Pick<PositionedEvent, 'rooms' | 'except'>, outgoing: OutgoingEvent): void => {
     if (rooms.length === 0) return;
     try {
       emitter.emit({ namespaces: [chatNamespace], rooms, exceptRoom: except, isLocal: true }, outgoing);
@@ -110,7 +110,7 @@ export function createSequence(dependencies: Dependencies): Sequence {
     }
   };
 
-  const firstHeld = ({ held }: Progress): Packet | undefined =>
+  const firstHeld = ({ held }: Progress): PositionedEvent | undefined =>
     [...held.values()].sort((one, other) => one.position - other.position)[0];
 
   /** Reads and sends the messages missing before the first held one. */
@@ -151,16 +151,16 @@ export function createSequence(dependencies: Dependencies): Sequence {
     });
   };
 
-  const take = (packet: Packet): void => {
-    const progress = known.get(packet.parent) ?? {
-      sent: Math.min(packet.announced, packet.position - 1),
-      held: new Map<number, Packet>(),
+  const take = (positioned: PositionedEvent): void => {
+    const progress = known.get(positioned.parent) ?? {
+      sent: Math.min(positioned.announced, positioned.position - 1),
+      held: new Map<number, PositionedEvent>(),
       attempts: 0,
       cancel: undefined,
     };
-    known.set(packet.parent, progress);
-    if (packet.position <= progress.sent) return;
-    progress.held.set(packet.position, packet);
+    known.set(positioned.parent, progress);
+    if (positioned.position <= progress.sent) return;
+    progress.held.set(positioned.position, positioned);
     advance(progress);
     if (progress.held.size > HELD_MAX) {
       progress.sent = (firstHeld(progress)?.position ?? 1) - 1;
@@ -170,15 +170,15 @@ export function createSequence(dependencies: Dependencies): Sequence {
   };
 
   bus.subscribe(topic, (message) => {
-    const parsed = packetSchema.safeParse(message);
+    const parsed = eventSchema.safeParse(message);
     if (parsed.success) take(parsed.data);
     else logger.warn({ topic }, 'chats: an invalid message of another node was dropped');
   });
 
   return {
-    send(packet) {
-      bus.publish(topic, packet);
-      take(packet);
+    send(positioned) {
+      bus.publish(topic, positioned);
+      take(positioned);
     },
     stop() {
       isStopped = true;

@@ -2,7 +2,7 @@ import { Types } from 'mongoose';
 import { isDuplicateKey } from '../../../../platform/mongo/duplicate-key.js';
 import { createBoundedMap } from './bounded-map.js';
 import type { MessageKind, OrderedMessage } from './kind.js';
-import { isPositioned } from './order.js';
+import { isPositioned } from './reader.js';
 
 /** Messages that get positions in one call; the next read continues. */
 const AT_ONCE_MAX = 100;
@@ -13,11 +13,11 @@ const REMEMBERED_MAX = 20_000;
  * Assigns positions to messages that other services stored after a conversation got its first position: after all others, in
  * the order of their times, when the conversation is read. So a reader who has seen the last message finds them after it.
  * Messages older than the first position stay without.
- * @param adopted called for each message that got a position
+ * @param onAssigned called for each message that got a position
  */
-export function createAdoption<M extends OrderedMessage>(
+export function createPositionBackfill<M extends OrderedMessage>(
   { model, parent: parentField, time }: MessageKind<M>,
-  adopted: (parent: Types.ObjectId, position: number) => void,
+  onAssigned: (parent: Types.ObjectId, position: number) => void,
 ): (parent: Types.ObjectId) => Promise<void> {
   const { collection } = model;
   /** The time of the first message with a position. It never changes. */
@@ -59,7 +59,7 @@ export function createAdoption<M extends OrderedMessage>(
     return at instanceof Date ? at.getTime() : message._id.getTimestamp().getTime();
   };
 
-  const adopt = async (parent: Types.ObjectId, { _id, [parentField]: stored }: M): Promise<void> => {
+  const assignPosition = async (parent: Types.ObjectId, { _id, [parentField]: stored }: M): Promise<void> => {
     // Positions are unique within one form of the parent's id. Another service may have stored the other one.
     const other = stored instanceof Types.ObjectId ? {} : { [parentField]: stored };
     const repaired = stored instanceof Types.ObjectId ? {} : { [parentField]: parent };
@@ -69,7 +69,7 @@ export function createAdoption<M extends OrderedMessage>(
       try {
         const stray = { _id, position: null, ...other } as never;
         const { modifiedCount } = await collection.updateOne(stray, { $set: { position, ...repaired } } as never);
-        if (modifiedCount > 0) adopted(parent, position);
+        if (modifiedCount > 0) onAssigned(parent, position);
         return;
       } catch (error) {
         if (!isDuplicateKey(error, 'position')) throw error;
@@ -80,6 +80,6 @@ export function createAdoption<M extends OrderedMessage>(
   return async (parent) => {
     const since = await beginningOf(parent);
     if (since === undefined) return;
-    for (const stray of await findStrays(parent, since)) await adopt(parent, stray);
+    for (const stray of await findStrays(parent, since)) await assignPosition(parent, stray);
   };
 }

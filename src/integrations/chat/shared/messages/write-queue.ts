@@ -2,7 +2,7 @@ import { GatewayError } from '../../../../errors.js';
 import { type BatchSize, createTimedBatcher } from '../../../../platform/batcher.js';
 import type { Clock } from '../../../../platform/clock.js';
 import { createKeyedMutex } from '../../../../platform/keyed-mutex.js';
-import type { Draft, MessageWriter, Stored } from './writer.js';
+import type { Draft, MessageInserter, Stored } from './inserter.js';
 
 /** A message to store. One sender's messages in a conversation are stored in the order in which they were added. */
 export interface QueuedMessage<M> extends Draft<M> {
@@ -10,14 +10,14 @@ export interface QueuedMessage<M> extends Draft<M> {
 }
 
 /** Stores messages. A sender's `clientMessageId` is stored once per conversation. */
-export interface MessageStore<M> {
+export interface MessageQueue<M> {
   add(message: QueuedMessage<M>): Promise<Stored<M>>;
   /** Writes all queued messages. */
   flush(): Promise<void>;
 }
 
 interface Dependencies<M> {
-  writer: MessageWriter<M>;
+  inserter: MessageInserter<M>;
   clock: Clock;
   /** Stores messages of several conversations in one write; `undefined`: no batching. */
   batch?: BatchSize | undefined;
@@ -25,8 +25,10 @@ interface Dependencies<M> {
   waitMs: number;
 }
 
-export const createMessageStore = <M>({ writer, clock, batch, waitMs }: Dependencies<M>): MessageStore<M> =>
-  batch === undefined ? createQueues(writer, { clock, waitMs }) : createBatches(writer, { ...batch, clock, waitMs });
+export const createMessageQueue = <M>({ inserter, clock, batch, waitMs }: Dependencies<M>): MessageQueue<M> =>
+  batch === undefined
+    ? createQueues(inserter, { clock, waitMs })
+    : createBatches(inserter, { ...batch, clock, waitMs });
 
 /** Maximum number of messages in one write. */
 const GROUP_MAX = 100;
@@ -60,7 +62,7 @@ interface Queue<M> {
  * one node do not compete for a position. Other senders do not wait for a slow write: their messages may overtake it and get
  * lower positions.
  */
-function createQueues<M>(writer: MessageWriter<M>, { clock, waitMs }: Waits): MessageStore<M> {
+function createQueues<M>(inserter: MessageInserter<M>, { clock, waitMs }: Waits): MessageQueue<M> {
   const queues = new Map<string, Queue<M>>();
 
   const begin = (queue: Queue<M>): void => {
@@ -75,7 +77,7 @@ function createQueues<M>(writer: MessageWriter<M>, { clock, waitMs }: Waits): Me
       queue.slowWrites += 1;
       begin(queue);
     });
-    void run(writer, group).then(() => {
+    void run(inserter, group).then(() => {
       cancel();
       queue.writes -= 1;
       if (isSlow) queue.slowWrites -= 1;
@@ -120,9 +122,9 @@ function takeGroup<M>(queue: Queue<M>): Waiting<M>[] {
 }
 
 /** Writes a group and settles each of its messages. Never rejects. */
-async function run<M>(writer: MessageWriter<M>, group: readonly Waiting<M>[]): Promise<void> {
+async function run<M>(inserter: MessageInserter<M>, group: readonly Waiting<M>[]): Promise<void> {
   try {
-    const results = await writer.write(group.map(({ queued }) => queued));
+    const results = await inserter.insert(group.map(({ queued }) => queued));
     for (const [index, { resolve, reject }] of group.entries()) {
       const result = results[index];
       if (result === undefined || result instanceof Error) reject(result);
@@ -134,11 +136,11 @@ async function run<M>(writer: MessageWriter<M>, group: readonly Waiting<M>[]): P
 }
 
 /** Collects the messages of all conversations for a time, then writes them together. */
-function createBatches<M>(writer: MessageWriter<M>, size: BatchSize & Waits): MessageStore<M> {
+function createBatches<M>(inserter: MessageInserter<M>, size: BatchSize & Waits): MessageQueue<M> {
   const mutex = createKeyedMutex(size);
   const { add, flush } = createTimedBatcher<QueuedMessage<M>, Stored<M>>((messages) => {
     const parents = [...new Set(messages.map(({ parent }) => parent))];
-    return mutex.run(parents, () => writer.write(messages));
+    return mutex.run(parents, () => inserter.insert(messages));
   }, size);
   return { add, flush };
 }

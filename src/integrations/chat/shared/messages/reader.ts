@@ -6,7 +6,7 @@ import type { MessageKind, OrderedMessage } from './kind.js';
 /**
  * A cursor in a conversation. Messages without a position come first, in the order of their times, then those with one.
  */
-export interface Place {
+export interface Cursor {
   /** Among the messages with a position; 0: before all of them. */
   readonly position: number;
   /** Among those without; `undefined`: after all of them. */
@@ -16,10 +16,10 @@ export interface Place {
 /** Which messages to read. */
 export interface MessageRange {
   readonly parent: Types.ObjectId;
-  /** Only messages after this place. */
-  readonly after?: Place | undefined;
-  /** Only messages before this place. */
-  readonly before?: Place | undefined;
+  /** Only messages after this cursor. */
+  readonly after?: Cursor | undefined;
+  /** Only messages before this cursor. */
+  readonly before?: Cursor | undefined;
   /** Which end to read from: `oldest` reads from `after` forwards, `newest` from `before` backwards. */
   readonly first: 'oldest' | 'newest';
   readonly limit: number;
@@ -30,18 +30,18 @@ export interface MessageRange {
 }
 
 /** Reads the messages of conversations in their order. */
-export interface MessageOrder<M> {
+export interface MessageReader<M> {
   read(range: MessageRange): Promise<M[]>;
-  placeOf(message: M): Place;
-  /** The place of a time. Messages of that millisecond are neither before nor after it. */
-  placeAt(parent: Types.ObjectId, at: Date, side: 'before' | 'after'): Promise<Place>;
+  cursorOf(message: M): Cursor;
+  /** A cursor at a time. Messages of that millisecond are neither before nor after it. */
+  cursorAt(parent: Types.ObjectId, at: Date, side: 'before' | 'after'): Promise<Cursor>;
 }
 
 /** Whether a message has a position. Other services store none. */
 export const isPositioned = <M extends OrderedMessage>(message: M): message is M & { position: number } =>
   typeof message.position === 'number' && message.position > 0;
 
-export function createMessageOrder<M extends OrderedMessage>(kind: MessageKind<M>): MessageOrder<M> {
+export function createMessageReader<M extends OrderedMessage>(kind: MessageKind<M>): MessageReader<M> {
   const { model, parent: parentField, time } = kind;
   const { collection } = model;
 
@@ -86,10 +86,10 @@ export function createMessageOrder<M extends OrderedMessage>(kind: MessageKind<M
       return [...found, ...(await readThen({ ...range, limit: range.limit - found.length }))];
     },
 
-    placeOf: (message) =>
+    cursorOf: (message) =>
       isPositioned(message) ? { position: message.position } : { position: 0, timed: toPlace(message) },
 
-    async placeAt(parent, at, side) {
+    async cursorAt(parent, at, side) {
       const isAfter = side === 'after';
       const range = { [parentField]: parent, [time]: isAfter ? { $gt: at } : { $gte: at }, position: { $gt: 0 } };
       const [next] = await collection.find(range, { sort: { [time]: 1 }, limit: 1 }).toArray();
