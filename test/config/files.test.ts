@@ -127,7 +127,7 @@ good: { authUrl: http://x, apiKey: k }
   const name = 'the name of a site is 1 to 64 characters of A-Z a-z 0-9 _ -';
   const taken = 'this name is reserved by the gateway';
   expect(complaintsAbout({ SITES_FILE, SITE_NAME: 'twice', AUTH_URL: 'http://x', API_KEY: 'k', PORT: 'x' })).toEqual([
-    'PORT: must be a number',
+    'PORT: must be a whole number between 0 and 65535',
     `sites.yml: v1: ${taken}`,
     `sites.yml: Admin: ${taken}`,
     `sites.yml: department: ${taken}`,
@@ -217,7 +217,7 @@ test('problems of config.yml name their place in the file', async () => {
     'config.yml: test.prot: no such setting',
     'config.yml: test.io.pingtimeout: no such setting',
     'config.yml: test.__proto__: no such setting',
-    'config.yml: test.port: must be a number',
+    'config.yml: test.port: must be a whole number between 0 and 65535',
     'config.yml: test.redis.url: must begin with redis:// or rediss://, not http://',
   ]);
   expect(complaintsAbout({ CONFIG_FILE, NODE_ENV: 'development' })).toEqual(['config.yml: development: must be a map']);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createClient } from 'redis';
 import { expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
+import { groups } from '../../src/config/groups/index.js';
 import { environment } from '../../src/config.js';
 import { freePort } from '../support/redis-server.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
@@ -33,6 +34,18 @@ function readExample(text: string): Variable[] {
   return byName(variables);
 }
 
+/** The chapters of a text: each its title and the names of its settings. */
+function chaptersOf(text: string, { chapter, name }: { chapter: RegExp; name: RegExp }): string[][] {
+  const chapters: string[][] = [];
+  for (const line of text.split('\n')) {
+    const title = chapter.exec(line)?.[1];
+    const setting = name.exec(line)?.[1];
+    if (title !== undefined) chapters.push([title]);
+    if (setting !== undefined) chapters.at(-1)?.push(setting);
+  }
+  return chapters;
+}
+
 const byName = (variables: readonly Variable[]): Variable[] =>
   [...variables].sort((a, b) => (a.name < b.name ? -1 : 1));
 
@@ -40,6 +53,13 @@ const read = (name: string): Promise<string> => readFile(new URL(`../../${name}`
 
 test('.env.example holds every variable with its default and its description, and no other', async () => {
   expect(readExample(await read('.env.example'))).toEqual(documentedByCode());
+});
+
+test('the page of settings and .env.example have a chapter for each group of the code, with its settings in its order', async () => {
+  const inCode = Object.entries(groups).map(([title, group]) => [title, ...Object.keys(group)]);
+  expect(chaptersOf(await read('.env.example'), { chapter: /^# --- (.+)$/, name: /^#([A-Z0-9_]+)=/ })).toEqual(inCode);
+  const page = chaptersOf(await read('src/config/README.md'), { chapter: /^## (.+)$/, name: /^\| `([A-Z0-9_]+)` \|/ });
+  expect(page.filter((chapter) => chapter.length > 1)).toEqual(inCode);
 });
 
 test('a copy of .env.example changes no default', async () => {

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { deliveryReasons } from '#shared/contracts/deliveries.js';
 import { type ErrorCode, remedies } from '#shared/contracts/errors.js';
 import { configuredNamespaces, publishedContracts, publishedNamespaces, wireVersion } from '#shared/contracts/index.js';
-import { readSettings } from '../../src/config/settings.js';
+import { readConfigFile } from '../../src/config/config-file.js';
 import { readSites } from '../../src/config/sites.js';
 import { environment } from '../../src/config.js';
 import { catalogue } from '../../src/errors.js';
@@ -156,7 +156,7 @@ describe('settings', () => {
     const { sites, problems } = readSites({ SITES_FILE: await save('src/integrations/push-sites/README.md') });
     expect([sites.length, problems]).toEqual([1, []]);
     const CONFIG_FILE = await save('src/config/README.md');
-    const settings = readSettings({ CONFIG_FILE, NODE_ENV: 'production' }, (name) => name in environment.shape);
+    const settings = readConfigFile({ CONFIG_FILE, NODE_ENV: 'production' }, (name) => name in environment.shape);
     expect(settings.problems).toEqual([]);
     expect(environment.safeParse(settings.variables).error).toBeUndefined();
   });

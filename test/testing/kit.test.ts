@@ -100,7 +100,9 @@ describe('a gateway for tests', () => {
     const directory = await temporaryDirectory();
     vi.stubEnv('TMPDIR', directory);
     onTestFinished(() => void vi.unstubAllEnvs());
-    await expect(startGateway({ settings: { EVENT_LIMIT: 'many' } })).rejects.toThrow('EVENT_LIMIT: must be a number');
+    await expect(startGateway({ settings: { EVENT_LIMIT: 'many' } })).rejects.toThrow(
+      'EVENT_LIMIT: must be a whole number of at least 1',
+    );
     const gateway = await startGateway();
     expect(await readdir(directory)).not.toEqual([]);
     await gateway.stop();

@@ -29,7 +29,7 @@ export interface FileSettings {
  * @param env the environment; `CONFIG_FILE` overrides the path
  * @param isVariable whether a name is an environment variable of the gateway
  */
-export function readSettings(
+export function readConfigFile(
   env: Readonly<Record<string, string>>,
   isVariable: (name: string) => boolean,
 ): FileSettings {

@@ -1,0 +1,22 @@
+import { z } from 'zod';
+import { choice, integer, list, origins } from '../values.js';
+
+/** Who may connect and call. */
+export const access = {
+  JWT_SECRET: z.string().optional().describe('HS256 secret of the user tokens; unset in development: generated once'),
+  JWKS_URL: z
+    .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+    .optional()
+    .describe('JWKS with the public keys (RS256, ES256 …) of the user tokens, instead of JWT_SECRET'),
+  JWT_ISSUER: list().describe('accepted issuers (claim iss), comma-separated; empty: any'),
+  JWT_AUDIENCE: list()
+    .refine((items) => !items.includes('*') || items.length === 1, '* cannot be combined with other values')
+    .describe('accepted audiences (claim aud), comma-separated; empty or *: any'),
+  JWT_CLOCK_TOLERANCE_S: integer(0, 300).default(5).describe('clock tolerance for exp and nbf in seconds'),
+  EMIT_API_KEYS: list().describe('API keys of backends for REST, comma-separated; any of them is accepted'),
+  EMIT_AUTH: choice(['keys', 'none'])
+    .default('keys')
+    .describe('none: REST is open to anyone who can reach it; only for private networks'),
+  CORS_ORIGINS: origins().describe('origins that may connect, comma-separated; empty or *: any'),
+  TRUST_PROXY: integer(0).default(0).describe('number of trusted reverse proxies (X-Forwarded-For)'),
+};

@@ -1,0 +1,23 @@
+import { z } from 'zod';
+import { choice, integer } from '../values.js';
+
+/** The process: its mode, address, log, start and stop. */
+export const gatewayProcess = {
+  NODE_ENV: choice(['development', 'production', 'test'])
+    .default('development')
+    .describe('production refuses to start without secrets'),
+  PORT: integer(0, 65_535).default(4000).describe('port of HTTP and Socket.IO; 0: a free port'),
+  HOST: z.string().default('0.0.0.0').describe('address to listen on'),
+  LOG_LEVEL: choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('minimum level of log lines'),
+  STARTUP_TIMEOUT_MS: integer(1000)
+    .default(30_000)
+    .describe('time limit for MongoDB and Redis to become ready at start'),
+  SHUTDOWN_DRAIN_MS: integer(0).default(3000).describe('time over which clients are disconnected in waves at shutdown'),
+  SHUTDOWN_TIMEOUT_MS: integer(1).default(10_000).describe('time limit of a graceful shutdown'),
+  CONFIG_FILE: z
+    .string()
+    .default('config.yml')
+    .describe('file with settings by NODE_ENV; environment variables take precedence'),
+};

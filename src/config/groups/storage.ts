@@ -1,0 +1,23 @@
+import { z } from 'zod';
+import { redisPrefixProblem, redisUrlProblem } from '../../platform/redis/url.js';
+import { checked, integer, mongoUrl } from '../values.js';
+
+/** The database and Redis. */
+export const storage = {
+  DATA_DIR: z.string().default('data').describe('directory of the embedded database and the development secret'),
+  MONGODB_URL: mongoUrl().optional().describe('connection string of MongoDB; unset: the embedded database'),
+  MONGODB_POOL_MAX: integer(1, 10_000).default(100).describe('connection pool size per MongoDB server'),
+  MONGODB_SELECTION_TIMEOUT_MS: integer(1)
+    .default(15_000)
+    .describe('time limit for a primary or a free connection; must be longer than an election'),
+  MONGODB_TIMEOUT_MS: integer(100)
+    .default(15_000)
+    .describe('time limit of one read or write in MongoDB, including the wait for a majority'),
+  REDIS_URL: z
+    .string()
+    .trim()
+    .pipe(checked(redisUrlProblem))
+    .optional()
+    .describe('URL of Redis; unset: one node, with its state in memory'),
+  REDIS_PREFIX: checked(redisPrefixProblem).default('general-socket').describe('prefix of all Redis keys and channels'),
+};

@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import { parseMongoUrl } from '../platform/mongo/url.js';
+import { OriginError, toOrigins } from './origins.js';
+
+/** A whole number of a range, which errors name. */
+export function integer(minimum: number, maximum: number = Number.MAX_SAFE_INTEGER) {
+  const error =
+    maximum === Number.MAX_SAFE_INTEGER
+      ? `must be a whole number of at least ${minimum}`
+      : `must be a whole number between ${minimum} and ${maximum}`;
+  // `Number` reads blanks as 0.
+  return z
+    .string()
+    .transform((text) => (text.trim() === '' ? Number.NaN : Number(text)))
+    .refine((value) => Number.isSafeInteger(value) && value >= minimum && value <= maximum, { error });
+}
+
+/** One of several words, which errors list. */
+export const choice = <const Words extends readonly [string, ...string[]]>(words: Words) =>
+  z.enum(words, { error: `must be one of ${words.join(', ')}` });
+
+/** Comma-separated items without the blanks around them. Empty items are ignored. */
+export function list(allowed?: readonly string[]) {
+  return z
+    .string()
+    .default('')
+    .transform((text) => text.split(',').map((item) => item.trim()))
+    .transform((items) => items.filter((item) => item !== ''))
+    .refine((items) => allowed === undefined || items.every((item) => allowed.includes(item)), {
+      error: `may hold only ${allowed?.join(', ')}`,
+    });
+}
+
+/** Comma-separated origins, as {@link toOrigins}. */
+export const origins = () =>
+  z
+    .string()
+    .default('')
+    .transform((text, context) => {
+      try {
+        return toOrigins(text);
+      } catch (error) {
+        if (!(error instanceof OriginError)) throw error;
+        context.addIssue({ code: 'custom', message: error.message });
+        return z.NEVER;
+      }
+    });
+
+/** A URL that the MongoDB driver accepts. Errors quote the driver, without the password. */
+export const mongoUrl = () => checked(mongoUrlProblem);
+
+function mongoUrlProblem(text: string): string | undefined {
+  try {
+    parseMongoUrl(text);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** A text without a problem. @param problemOf the problem of a text, without quoting a secret; `undefined`: none */
+export const checked = (problemOf: (text: string) => string | undefined) =>
+  z.string().superRefine((text, context) => {
+    const message = problemOf(text);
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
+  });
