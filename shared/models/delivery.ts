@@ -31,7 +31,7 @@ const recipientSchema = new Schema(
         nodes: { type: [String], default: undefined },
       },
     ],
-    /** Devices that have lost messages and get `_resync` when they connect next. */
+    /** Devices that have lost messages and get `_resync` when they connect next; `null`: the first device that connects. */
     resyncFlags: { type: [String], default: undefined },
     /** There were too many flags: every device that is not known counts as flagged. */
     flagsUnknownDevices: Boolean,

@@ -42,10 +42,8 @@ export class Acknowledgements implements OutboxListener {
   }
 
   /** A client that was not told when it connected is told when it connects next. */
-  expired(outbox: Outbox, entry: Entry): void {
-    const { cursors, mailboxes, tasks } = this.#dependencies;
-    if (outbox.cursor !== undefined) cursors.expire(outbox.cursor, entry);
-    if (!outbox.isResyncSent) tasks.run(mailboxes.flagResync(outbox.device));
+  expired(cursor: Cursor, entry: Entry, isTold: boolean): void {
+    this.#dependencies.cursors.expire(cursor, entry, isTold);
   }
 
   readFailed(error: unknown): void {
@@ -54,16 +52,18 @@ export class Acknowledgements implements OutboxListener {
 
   /** The client has missed a message that it cannot do without, so the rest of its queue is of no use. */
   async #startOver(cursor: Cursor, overtaken: Entry): Promise<void> {
-    const { sockets, cursors, limits } = this.#dependencies;
+    const { sockets, cursors, limits, mailboxes } = this.#dependencies;
     await cursors.flush();
     // Another socket of the device may have acknowledged it meanwhile.
     const stored = await limits.clear(cursor.device, ({ acked, start }) => !isAcked(acked, start, overtaken));
     if (stored === undefined) return;
     cursor.acked = merge(cursor.acked, stored.acked);
     Object.assign(cursor, { start: stored.start, revision: stored.revision });
-    for (const outbox of sockets.outboxesOf(cursor.device)) {
+    const outboxes = sockets.outboxesOf(cursor.device);
+    for (const outbox of outboxes) {
       outbox.skipTo(stored.start);
-      outbox.socket.emit('_resync');
+      outbox.sendResync(stored.revision);
     }
+    if (outboxes.length > 0) await mailboxes.clearResync(cursor.device, stored.revision);
   }
 }

@@ -37,18 +37,20 @@ export class CursorWriter {
     const entries = changes.flatMap(({ outcomes }) => outcomes.map(({ entry }) => entry));
     const pushed = entries.flatMap(({ id, hasPush }) => (hasPush ? id : []));
     await Promise.all([
-      this.#writeOutcomes(changes),
-      this.#writeCursors(dirty),
+      this.#writeOutcomes(changes, ({ entry, expiry }) => expiry === undefined && entry.keepsReceipt),
+      // A message with an outcome is not read again, so the device is flagged first.
+      this.#writeCursors(dirty).then(() => this.#writeOutcomes(changes, ({ expiry }) => expiry !== undefined)),
       this.#dependencies.pushStore.remove(pushed),
     ]);
   }
 
-  async #writeOutcomes(changes: readonly CursorChange[]): Promise<void> {
+  async #writeOutcomes(changes: readonly CursorChange[], isNoted: (outcome: EntryOutcome) => boolean): Promise<void> {
     const { log } = this.#dependencies;
-    const updates = changes.flatMap(({ cursor: { device }, outcomes }) => {
-      const noted = outcomes.filter(({ entry, expiry }) => entry.keepsReceipt || expiry !== undefined);
-      return toGroups(noted).map((group) => log.toOutcomeUpdate(device.recipient.key, device.deviceId, group));
-    });
+    const updates = changes.flatMap(({ cursor: { device }, outcomes }) =>
+      toGroups(outcomes.filter(isNoted)).map((group) =>
+        log.toOutcomeUpdate(device.recipient.key, device.deviceId, group),
+      ),
+    );
     if (updates.length > 0) await log.collection.bulkWrite(updates as never, { ordered: false });
   }
 
@@ -62,14 +64,23 @@ export class CursorWriter {
     const known = dirty.filter(({ revision }) => revision !== undefined);
     let left = unread.length === 0 ? known : [...known, ...(await this.#mergeStored(unread))];
     while (left.length > 0) {
-      const updates = left.map(({ device, revision = 0, acked, sent }) =>
-        mailboxes.toUpdate(device, revision, { acked, sent }),
+      const updates = left.map(({ device, revision = 0, acked, sent, needsResync }) =>
+        mailboxes.toUpdate(device, revision, { acked, sent, needsResync }),
       );
-      const { matchedCount } = await mailboxes.collection.bulkWrite(updates as never, { ordered: false });
+      const flagged = left.filter(({ needsResync }) => needsResync);
+      for (const cursor of flagged) cursor.needsResync = false;
+      const { matchedCount } = await mailboxes.collection
+        .bulkWrite(updates as never, { ordered: false })
+        .catch((error: unknown) => {
+          for (const cursor of flagged) cursor.needsResync = true;
+          throw error;
+        });
       if (matchedCount === left.length) {
         for (const cursor of left) cursor.revision = (cursor.revision ?? 0) + 1;
         return;
       }
+      // Which ones were not written is not known.
+      for (const cursor of flagged) cursor.needsResync = true;
       left = await this.#mergeStored(left);
     }
   }
@@ -90,7 +101,8 @@ export class CursorWriter {
       cursor.sent = highest(stored.sent, cursor.sent);
       cursor.start = Math.max(cursor.start, stored.start);
       cursor.revision = stored.revision;
-      if (!isDeepStrictEqual([cursor.acked, cursor.sent], [stored.acked, stored.sent])) changed.push(cursor);
+      const isStored = isDeepStrictEqual([cursor.acked, cursor.sent], [stored.acked, stored.sent]);
+      if (cursor.needsResync || !isStored) changed.push(cursor);
     }
     return changed;
   }

@@ -24,6 +24,8 @@ export interface Cursor {
   revision: number | undefined;
   /** Differs from what is stored. */
   isDirty: boolean;
+  /** Messages have expired of which the client is to be told. Stored with what covers them. */
+  needsResync: boolean;
   /** What is still to be noted in the log. */
   outcomes: EntryOutcome[];
   usedAt: number;
@@ -73,7 +75,7 @@ export class Cursors {
     const key = keyOf(device);
     const found = this.#cursors.get(key);
     if (found === undefined) {
-      const unused = { isDirty: false, outcomes: [], usedAt: this.#now() };
+      const unused = { isDirty: false, needsResync: false, outcomes: [], usedAt: this.#now() };
       const cursor = { device, acked, start, sent: { ...sent }, revision, ...unused };
       this.#cursors.set(key, cursor);
       return cursor;
@@ -101,9 +103,10 @@ export class Cursors {
     if (entries.some(({ hasPush }) => hasPush)) void this.flush();
   }
 
-  /** The `ttl` of a message ran out before it was sent. */
-  expire(cursor: Cursor, entry: Entry): void {
+  /** The `ttl` of a message ran out before it was sent. @param isTold the client was told that it lost messages */
+  expire(cursor: Cursor, entry: Entry, isTold: boolean): void {
     cursor.outcomes.push({ entry, at: entry.expireAt ?? this.#now(), expiry: 'ttl' });
+    if (!isTold) Object.assign(cursor, { needsResync: true, isDirty: true });
     this.#touch(cursor);
   }
 

@@ -12,9 +12,17 @@
 import { createBatcher } from '../../platform/batcher.js';
 import type { Clock } from '../../platform/clock.js';
 import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
+import type { Cursor } from './cursors.js';
 import { DEVICES_MAX, type DeviceExpiry } from './device-expiry.js';
 import { type Log, STORING_MAX_MS } from './log.js';
-import { type Device, type Mailbox, type Mailboxes, type StoredDevice, toStoredDevice } from './mailboxes.js';
+import {
+  type Device,
+  EMPTY_MAILBOX,
+  type Mailbox,
+  type Mailboxes,
+  type StoredDevice,
+  toStoredDevice,
+} from './mailboxes.js';
 import type { Nodes } from './nodes.js';
 import type { PositionRange } from './positions.js';
 
@@ -79,10 +87,10 @@ export class Devices {
   /** Adds a device again that was removed although it is connected. */
   async restore(
     { recipient, deviceId }: Device,
-    { acked, start }: Pick<StoredDevice, 'acked' | 'start'>,
+    { acked, start, revision = 0 }: Pick<Cursor, 'acked' | 'start' | 'revision'>,
   ): Promise<void> {
     const { mailboxes, nodes, clock } = this.#dependencies;
-    const stored = { ...toStoredDevice(deviceId, start, clock.now(), [nodes.own]), acked };
+    const stored = { ...toStoredDevice(deviceId, start, clock.now(), [nodes.own]), acked, revision: revision + 1 };
     await mailboxes.collection.updateOne(hasRoomFor({ recipient, deviceId }), { $push: { devices: stored } } as never);
   }
 
@@ -94,7 +102,7 @@ export class Devices {
     const registered = connecting.map((device) => {
       const [old, now] = [before.get(device.recipient.key), after?.get(device.recipient.key)];
       const known = (old && toRegistered(old, device, false)) ?? (now && toRegistered(now, device, true));
-      return known ?? this.#addFurther(device).catch((error: Error) => error);
+      return known ?? this.#addFurther(device, now ?? old).catch((error: Error) => error);
     });
     return Promise.all(registered);
   }
@@ -105,7 +113,7 @@ export class Devices {
     const updates = connecting.map((device) => ({
       updateOne: {
         filter: { _id: device.recipient.key, 'devices.0': { $exists: false } },
-        update: { $push: { devices: this.#toStored(device, mailboxes.get(device.recipient.key)?.start ?? 0) } },
+        update: this.#toAddition(device, mailboxes.get(device.recipient.key)),
         upsert: true,
       },
     }));
@@ -116,11 +124,11 @@ export class Devices {
   }
 
   /** Adds a device of a recipient who has others. */
-  async #addFurther(device: ConnectingDevice): Promise<RegisteredDevice> {
+  async #addFurther(device: ConnectingDevice, before: Mailbox = EMPTY_MAILBOX): Promise<RegisteredDevice> {
     const { mailboxes, log, expiry } = this.#dependencies;
     const { recipient, connectedAt, answered } = device;
     const start = await log.startFor(recipient.key, connectedAt - SLACK_MS, answered);
-    const update = { $push: { devices: this.#toStored(device, start) } };
+    const update = this.#toAddition(device, { ...before, start });
     for (;;) {
       const { matchedCount } = await mailboxes.collection.updateOne(hasRoomFor(device), update as never);
       const mailbox = await mailboxes.get(recipient.key);
@@ -130,11 +138,17 @@ export class Devices {
     }
   }
 
-  #toStored({ deviceId, connectedAt, namespaces }: ConnectingDevice, start: number): StoredDevice {
-    return {
+  /** The update that adds a device. One that is to be told of a loss is flagged, should this node end before that. */
+  #toAddition(
+    { deviceId, connectedAt, namespaces }: ConnectingDevice,
+    { start, resyncFlags, flagsUnknownDevices }: Mailbox = EMPTY_MAILBOX,
+  ) {
+    const stored = {
       ...toStoredDevice(deviceId, start, connectedAt, [this.#dependencies.nodes.own]),
       acked: Object.fromEntries(namespaces.map((namespace) => [namespace, { upTo: start, holes: [] }])),
     };
+    const isFlagged = flagsUnknownDevices || resyncFlags.includes(null);
+    return { $push: { devices: stored }, ...(isFlagged && { $addToSet: { resyncFlags: deviceId } }) };
   }
 
   /** Ordered: of several calls for one device the last one counts. */
@@ -172,6 +186,7 @@ function toRegistered(
   isNew: boolean,
 ): RegisteredDevice | undefined {
   const device = devices.find(({ id }) => id === deviceId);
-  const needsResync = resyncFlags.includes(deviceId) || (isNew && flagsUnknownDevices);
+  const isFlagged = flagsUnknownDevices || resyncFlags.includes(null);
+  const needsResync = resyncFlags.includes(deviceId) || (isNew && isFlagged);
   return device && { device, isNew, needsResync };
 }

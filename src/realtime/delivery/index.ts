@@ -92,8 +92,7 @@ export function createDelivery(dependencies: Dependencies): Delivery {
   const limits = new QueueLimits({ mailboxes, log, clock, max: mailboxMax });
   const writer = new CursorWriter({
     ...{ mailboxes, log, pushStore },
-    onRemoved: async ({ device, acked, start }) =>
-      isHere(device) ? devices.restore(device, { acked, start }) : undefined,
+    onRemoved: async (cursor) => (isHere(cursor.device) ? devices.restore(cursor.device, cursor) : undefined),
   });
   const cursors = new Cursors({ writer, logger, now: clock.now });
   const listener = new Acknowledgements({ sockets, cursors, limits, mailboxes, tasks, report });

@@ -26,6 +26,13 @@ interface Dependencies {
   readonly max: number;
 }
 
+/** A device after its queue was trimmed. */
+interface TrimmedDevice {
+  readonly stored: StoredDevice;
+  /** It has lost messages, now or before, and was not told. */
+  readonly needsResync: boolean;
+}
+
 /** Bounds what waits for a device: beyond the limit the oldest messages expire, and the device is flagged for `_resync`. */
 export class QueueLimits {
   readonly #mailboxes: Mailboxes;
@@ -71,21 +78,23 @@ export class QueueLimits {
     this.#planTrim(recipient, position + Math.max(0, this.#max - longest) + this.#trimEvery);
   }
 
-  /** Trims the queue of one device. @returns the device as it is stored then */
-  async trimDevice(device: Device): Promise<StoredDevice | undefined> {
-    const { devices } = await this.#mailboxes.get(device.recipient.key);
+  /** Trims the queue of one device. @returns `undefined`: there is no such device */
+  async trimDevice(device: Device): Promise<TrimmedDevice | undefined> {
+    const { devices, resyncFlags } = await this.#mailboxes.get(device.recipient.key);
     const known = devices.find(({ id }) => id === device.deviceId);
-    const excess = known && (await this.#lastExcess(known, device.recipient));
-    if (excess === undefined) return known;
-    return this.#mailboxes.change(device, (stored) => ({
-      ...withAckedThrough(stored, excess),
-      expiration: toExpiration(stored, excess, { reason: 'overflow', now: this.#clock.now() }),
+    if (known === undefined) return undefined;
+    const excess = await this.#lastExcess(known, device.recipient);
+    if (excess === undefined) return { stored: known, needsResync: resyncFlags.includes(device.deviceId) };
+    const stored = await this.#mailboxes.change(device, (before) => ({
+      ...withAckedThrough(before, excess),
+      expiration: toExpiration(before, excess, { reason: 'overflow', now: this.#clock.now() }),
       needsResync: true,
     }));
+    return stored && { stored, needsResync: true };
   }
 
   /**
-   * Clears the queue of a device.
+   * Clears the queue of a device, and flags it.
    * @param isNeeded decides it by what is stored
    * @returns the device after that; `undefined`: it was not needed
    */
@@ -96,7 +105,7 @@ export class QueueLimits {
       isCleared = isNeeded(before);
       if (!isCleared) return undefined;
       const expiration = toExpiration(before, last, { reason: 'resync', now: this.#clock.now() });
-      return { ...withAckedThrough(before, last), expiration };
+      return { ...withAckedThrough(before, last), expiration, needsResync: true };
     });
     return isCleared ? stored : undefined;
   }
@@ -112,8 +121,8 @@ export class QueueLimits {
       'devices.0': { $exists: false },
       $or: [{ start }, { start: { $exists: false } }],
     };
-    // The first device is not known yet, so whichever connects is told.
-    const update = { $set: { start: excess, flagsUnknownDevices: true }, ...toExpirationUpdate(expiration) };
+    const flag = { $addToSet: { resyncFlags: null } };
+    const update = { $set: { start: excess }, ...flag, ...toExpirationUpdate(expiration) };
     await this.#mailboxes.collection
       .updateOne(unchanged as never, update as never, { upsert: true })
       .catch((error: unknown) => {

@@ -49,8 +49,8 @@ export interface Mailbox {
   /** What is above this position, and was stored while there was no device, waits for the first one. */
   readonly start: number;
   readonly devices: readonly StoredDevice[];
-  /** Devices that lost messages and have not been told. */
-  readonly resyncFlags: readonly string[];
+  /** Devices that lost messages and have not been told; `null`: the first device, which is not known yet. */
+  readonly resyncFlags: readonly (string | null)[];
   /** There were too many flags, so every device that is not known counts as flagged. */
   readonly flagsUnknownDevices: boolean;
   readonly expirations: readonly StoredExpiration[];
@@ -91,7 +91,11 @@ export class Mailboxes {
   }
 
   /** Flags a device that lost messages, so that it gets `_resync` when it connects next. */
-  async flagResync({ recipient, deviceId }: Device): Promise<void> {
+  async flagResync(device: Device): Promise<void> {
+    const { recipient, deviceId } = device;
+    const { filter, update } = toFlagUpdate(recipient.key, deviceId).updateOne;
+    const { matchedCount } = await this.collection.updateOne(filter as never, update as never);
+    if (matchedCount > 0) return;
     await this.updateWithLoss(deviceId, { _id: recipient.key, resyncFlags: { $ne: deviceId } }, {});
   }
 
@@ -107,10 +111,17 @@ export class Mailboxes {
     await this.collection.updateOne(filter, { ...update, $set: { flagsUnknownDevices: true } } as never);
   }
 
-  /** Atomically clears the resync flag of a device. @returns whether this call cleared it */
-  async clearResync({ recipient, deviceId }: Device): Promise<boolean> {
-    const flagged = { _id: recipient.key as never, resyncFlags: deviceId as never };
-    const { modifiedCount } = await this.collection.updateOne(flagged, { $pull: { resyncFlags: deviceId } } as never);
+  /**
+   * Clears the resync flag of a device whose client was told. To be called afterwards: a node that ends in between repeats the
+   * notice.
+   * @param revision of the device when it was read: a loss since then keeps the flag
+   * @returns whether this call cleared it
+   */
+  async clearResync({ recipient, deviceId }: Device, revision: number): Promise<boolean> {
+    const unchanged = { $elemMatch: { id: deviceId, revision } };
+    const flagged = { _id: recipient.key as never, resyncFlags: deviceId as never, devices: unchanged as never };
+    const update = { $pull: { resyncFlags: { $in: [deviceId, null] } } };
+    const { modifiedCount } = await this.collection.updateOne(flagged, update as never);
     return modifiedCount > 0;
   }
 
@@ -155,6 +166,24 @@ export class Mailboxes {
     }
   }
 }
+
+/**
+ * The write that flags a known device, or the first one if none is known (`null`), for a bulk write. The latter is a duplicate
+ * key if there is a device by now.
+ */
+export const toFlagUpdate = (recipient: string, deviceId: string | null) => ({
+  updateOne:
+    deviceId === null
+      ? {
+          filter: { _id: recipient, 'devices.0': { $exists: false } },
+          update: { $addToSet: { resyncFlags: null } },
+          upsert: true,
+        }
+      : {
+          filter: { _id: recipient, 'devices.id': deviceId },
+          update: { $addToSet: { resyncFlags: deviceId }, $inc: { 'devices.$.revision': 1 } },
+        },
+});
 
 /** The part of an update that notes an expiration. */
 export const toExpirationUpdate = (expiration: StoredExpiration) => ({

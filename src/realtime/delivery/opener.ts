@@ -104,19 +104,25 @@ export class Opener {
 
   /** Trims the queue if it is too long, and tells the client if it has lost messages. @returns the device as it is stored */
   async #applyLimits(outbox: Outbox, registered: RegisteredDevice, waiting: number | undefined): Promise<StoredDevice> {
-    const { limits, mailboxes, log, mailboxMax } = this.#dependencies;
-    const { device, isNew } = registered;
+    const { limits, log, mailboxMax } = this.#dependencies;
+    const { device } = registered;
     const { recipient } = outbox.device;
     const namespaces = [outbox.socket.nsp.name, EVERYWHERE];
     const length = waiting ?? (await log.readLast(recipient.key)) - lowestOf({ namespaces }, device);
     const isTooLong = length > mailboxMax;
     // Another node may have trimmed it since the device was registered.
     const trimmed = isTooLong ? await limits.trimDevice(outbox.device) : undefined;
-    if (isTooLong || registered.needsResync) {
-      const isCleared = await mailboxes.clearResync(outbox.device);
-      if (isCleared || isNew) outbox.sendResync();
-    }
-    return trimmed ?? device;
+    const stored = trimmed?.stored ?? device;
+    if (registered.needsResync || trimmed?.needsResync === true) await this.#tell(outbox, stored.revision);
+    return stored;
+  }
+
+  /** The client is told before the flag is cleared, so no failure comes between. Of several sockets of a device one is told. */
+  async #tell(outbox: Outbox, revision: number): Promise<void> {
+    const { outboxes, mailboxes } = this.#dependencies;
+    if (outbox.isClosed) return;
+    if (!outboxes.isTold(outbox.device, revision)) outbox.sendResync(revision);
+    await mailboxes.clearResync(outbox.device, revision);
   }
 }
 

@@ -20,8 +20,8 @@ export interface OutboxListener {
   acknowledged(outbox: Outbox, entries: readonly Entry[]): void;
   /** An entry is sent. */
   sent(cursor: Cursor, entry: Entry): void;
-  /** The `ttl` of an entry ran out before it was sent. */
-  expired(outbox: Outbox, entry: Entry): void;
+  /** The `ttl` of an entry ran out before it was sent. @param isTold the client was told that it lost messages */
+  expired(cursor: Cursor, entry: Entry, isTold: boolean): void;
   /** The log could not be read. */
   readFailed(error: unknown): void;
 }
@@ -72,7 +72,7 @@ export class Outbox {
   #cursor: Cursor | undefined;
   #phase: Phase = 'opening';
   #isClosed = false;
-  #isResyncSent = false;
+  #toldRevision: number | undefined;
 
   constructor(socket: GatewaySocket, device: Device, dependencies: OutboxDependencies) {
     this.socket = socket;
@@ -97,9 +97,9 @@ export class Outbox {
     return this.#isClosed;
   }
 
-  /** The client was told on this connection that it lost messages. */
-  get isResyncSent(): boolean {
-    return this.#isResyncSent;
+  /** The revision of the device at which the client was told that it lost messages; `undefined`: it was not. */
+  get toldRevision(): number | undefined {
+    return this.#toldRevision;
   }
 
   /** Of the device; `undefined` while the outbox is opening. */
@@ -166,9 +166,9 @@ export class Outbox {
     return this.#window.overtakenBy(entry);
   }
 
-  /** The client has lost messages. */
-  sendResync(): void {
-    this.#isResyncSent = true;
+  /** The client has lost messages. @param revision of its device, as it is stored */
+  sendResync(revision: number): void {
+    this.#toldRevision = revision;
     this.socket.emit('_resync');
   }
 
@@ -216,8 +216,10 @@ export class Outbox {
     const cursor = this.#cursor;
     if (cursor === undefined || isAcked(cursor.acked, cursor.start, entry)) return false;
     if (entry.expireAt === null || entry.expireAt > this.#dependencies.clock.now()) return true;
-    if (this.#phase === 'catching up' && !this.#isResyncSent) this.sendResync();
-    this.#dependencies.listener.expired(this, entry);
+    // What was stored before the client connected is part of what it loads when it is told. Of later messages it is not.
+    const isOld = this.#phase === 'catching up';
+    if (isOld && this.#toldRevision === undefined) this.sendResync(cursor.revision ?? 0);
+    this.#dependencies.listener.expired(cursor, entry, isOld);
     return false;
   }
 

@@ -1,6 +1,7 @@
 import type { GatewaySocket } from '../../sockets/socket.js';
 import type { Cursors } from './cursors.js';
 import type { Entry } from './entry.js';
+import type { Device } from './mailboxes.js';
 import { EVERYWHERE, isHeardOn, type KeyedRecipient } from './message.js';
 import { Outbox, type OutboxDependencies } from './outbox.js';
 import type { MailboxSockets } from './sockets.js';
@@ -48,6 +49,11 @@ export class Outboxes {
       if (outbox !== undefined) outbox.notice(position);
       else if (position > own) this.#wake(socket, recipient).notice(position);
     }
+  }
+
+  /** Whether a socket of a device was told that it lost messages, at this revision of the device. */
+  isTold(device: Device, revision: number): boolean {
+    return this.#dependencies.sockets.outboxesOf(device).some(({ toldRevision }) => toldRevision === revision);
   }
 
   /** Releases the outbox of a socket if it is idle. */

@@ -26,6 +26,8 @@ export interface DeviceOutcome {
   readonly state: DeliveryState;
   readonly at: Date;
   readonly expiry?: ExpiryReason;
+  /** It is known by the time only: nothing is stored of it, and the device was not told. */
+  readonly isUnstored?: boolean;
 }
 
 /**
@@ -76,7 +78,7 @@ function outcomeOn(device: StoredDevice, entry: LoggedEntry, now: number): Devic
 function pendingOutcome(entry: LoggedEntry, device: string | null, now: number): DeviceOutcome {
   const { expireAt, pushedAt, createdAt } = entry;
   const isExpired = expireAt !== undefined && expireAt.getTime() <= now;
-  if (isExpired) return { device, state: 'expired', at: expireAt, expiry: 'ttl' };
+  if (isExpired) return { device, state: 'expired', at: expireAt, expiry: 'ttl', isUnstored: true };
   if (pushedAt !== undefined) return { device, state: 'pushed', at: pushedAt };
   return { device, state: 'queued', at: createdAt };
 }

@@ -1,7 +1,8 @@
 import type { Clock } from '../../platform/clock.js';
+import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
 import { PURGED } from './entry.js';
 import type { Log } from './log.js';
-import { EMPTY_MAILBOX, type Mailbox, type Mailboxes } from './mailboxes.js';
+import { EMPTY_MAILBOX, type Mailboxes, toFlagUpdate } from './mailboxes.js';
 import { type DeviceOutcome, type LoggedEntry, outcomesOf } from './outcomes.js';
 
 /** Entries that one round looks at. */
@@ -54,23 +55,44 @@ export class Purge {
     if (entries.length === 0) return 0;
     const mailboxes = await this.#mailboxes.find(entries.map(({ recipient }) => recipient));
     const done: CheckedEntry[] = [];
+    const losses = new Map<string, ReturnType<typeof toFlagUpdate>>();
     const idsByTime = new Map<number, string[]>();
     for (const entry of entries) {
-      const checkAt = this.#nextCheckAt(entry, mailboxes.get(entry.recipient) ?? EMPTY_MAILBOX);
-      if (checkAt <= now) done.push(entry);
-      else if (idsByTime.get(checkAt)?.push(entry._id) === undefined) idsByTime.set(checkAt, [entry._id]);
+      const outcomes = outcomesOf(entry, mailboxes.get(entry.recipient) ?? EMPTY_MAILBOX, now);
+      const checkAt = this.#nextCheckAt(entry, outcomes);
+      if (checkAt <= now) {
+        done.push(entry);
+        for (const { device, isUnstored } of outcomes) {
+          if (isUnstored === true)
+            losses.set(JSON.stringify([entry.recipient, device]), toFlagUpdate(entry.recipient, device));
+        }
+      } else if (idsByTime.get(checkAt)?.push(entry._id) === undefined) idsByTime.set(checkAt, [entry._id]);
     }
-    await this.#delete(done);
+    if (await this.#flag([...losses.values()])) await this.#delete(done);
     for (const [checkAt, ids] of idsByTime) {
       await this.#log.collection.updateMany({ _id: { $in: ids as never[] } }, { $set: { checkAt: new Date(checkAt) } });
     }
     return entries.length;
   }
 
+  /**
+   * Flags devices that never got what is deleted, before that: afterwards nothing tells that they lost it.
+   * @returns whether all are flagged; not if the first device of a recipient has just connected
+   */
+  async #flag(losses: readonly ReturnType<typeof toFlagUpdate>[]): Promise<boolean> {
+    if (losses.length === 0) return true;
+    try {
+      await this.#mailboxes.collection.bulkWrite(losses as never, { ordered: false });
+      return true;
+    } catch (error) {
+      if (!isDuplicateKey(error)) throw error;
+      return false;
+    }
+  }
+
   /** Unix time in milliseconds at which an entry can be deleted, or is looked at again. */
-  #nextCheckAt(entry: CheckedEntry, mailbox: Mailbox): number {
+  #nextCheckAt(entry: CheckedEntry, outcomes: readonly DeviceOutcome[]): number {
     const now = this.#clock.now();
-    const outcomes = outcomesOf(entry, mailbox, now);
     if (!outcomes.every(isFinal)) return roundUp(now + Math.max(RECHECK_MS, this.#receiptTtlMs));
     const isKept = entry.keepsReceipt === true || outcomes.some(({ state }) => state === 'expired');
     if (!isKept) return now;

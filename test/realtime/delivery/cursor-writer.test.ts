@@ -59,8 +59,8 @@ test('expirations keep their exact times', async () => {
       [4, 1001, 'ttl'],
     ]),
   ).toEqual([
-    { positions: [1], at: 1000, expiry: 'ttl' },
     { positions: [2], at: 1001 },
+    { positions: [1], at: 1000, expiry: 'ttl' },
     { positions: [3, 4], at: 1001, expiry: 'ttl' },
   ]);
 });

@@ -102,10 +102,10 @@ function createReaders({ log, mailboxes }: Node) {
     /** Lets a device read and acknowledge what waits for it. */
     async read(key: string, deviceId: string): Promise<void> {
       const recipient = recipientOf(key);
-      if (await mailboxes.clearResync({ recipient, deviceId })) resynced.add(`${key} ${deviceId}`);
       const { devices } = await mailboxes.get(key);
       const device = devices.find(({ id }) => id === deviceId);
       if (device === undefined) return;
+      if (await mailboxes.clearResync({ recipient, deviceId }, device.revision)) resynced.add(`${key} ${deviceId}`);
       const { acked, start } = device;
       const query = { recipient, deviceId, namespaces: [namespace], limit: 1000 };
       const { entries } = await log.read({ ...query, after: lowestAcked(acked, start, namespace) });

@@ -50,7 +50,7 @@ function openOutbox() {
   );
   const cursor = {
     ...{ device: outbox.device, acked: {}, start: 0, sent: {}, revision: 0 },
-    ...{ isDirty: false, outcomes: [], usedAt: 0 },
+    ...{ isDirty: false, needsResync: false, outcomes: [], usedAt: 0 },
   };
   return {
     ...{ outbox, log, received, cursor },
