@@ -40,6 +40,10 @@ const schema = new Schema(
 );
 schema.index({ 'joinedGroups.groupType': 1, lastSeen: -1 });
 schema.index({ blockedUsers: 1 }, { sparse: true });
+// For the search of users who may be locked.
+schema.index({ isActive: 1 }, { sparse: true });
+schema.index({ status: 1 }, { sparse: true });
+schema.index({ blockedUntil: 1 }, { sparse: true });
 
 /** A user of the platform. Other services write this collection too, so anything may be missing. */
 export type User = InferSchemaType<typeof schema>;

@@ -1,9 +1,10 @@
 import { Types } from 'mongoose';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type PublishedNamespace, publishedNamespaces } from '#shared/contracts/index.js';
 import { refusal } from '../support/client.js';
 import { createTestClock } from '../support/clock.js';
 import { createTestEnvironment, type TestEnvironment } from '../support/environment.js';
+import { accessesOf } from './query-plans.js';
 
 /** Every namespace that asks for a token, as the contracts say. */
 const tokenNamespaces = Object.entries<PublishedNamespace>(publishedNamespaces).flatMap(([name, { scopes }]) =>
@@ -69,4 +70,47 @@ test('a locked user is disconnected from every namespace and node within a secon
   }
   expect((await s.ask('join')).success).toBe(true);
   expect((await b.ask('join')).success).toBe(true);
+});
+
+describe('while the search for users who may be locked', () => {
+  const isFound = async (): Promise<void> => {
+    const [user, other] = await environment.people('Cid', 'Dan');
+    const client = await environment.open(user, { namespace: '/v1/shared' });
+    const stays = await environment.open(other, { namespace: '/v1/shared', node: 1 });
+    await environment.models.User.collection.updateOne({ _id: new Types.ObjectId(user.id) }, { $set: { isActive: 0 } });
+    clock.advance(1000);
+    expect(await client.next('disconnected')).toEqual([{ reason: 'blocked' }]);
+    expect((await stays.ask('join')).success).toBe(true);
+    client.close();
+    stays.close();
+  };
+
+  test('finds few, a locked user is disconnected, and no other user is read', async () => {
+    await isFound();
+    await environment.people(...Array.from({ length: 50 }, (_, n) => `User ${n}`));
+    const accesses = await accessesOf(environment.models.User.db, async () => {
+      clock.advance(750);
+      await environment.models.User.findOne({ name: 'Cid' });
+    });
+    const searches = accesses.filter(({ indexes }) =>
+      indexes.some((name) => /isActive|status|blockedUntil/.test(name)),
+    );
+    expect(searches.length).toBeGreaterThanOrEqual(4);
+    const [users] = [await environment.models.User.countDocuments()];
+    for (const { documentsExamined } of searches) expect(documentsExamined).toBeLessThan(users / 10);
+  });
+
+  test('lacks an index, a locked user is disconnected', async () => {
+    await environment.models.User.collection.dropIndex('isActive_1');
+    await isFound();
+    await environment.models.User.collection.createIndex({ isActive: 1 }, { sparse: true });
+  });
+
+  test('finds very many, a locked user is disconnected', async () => {
+    clock.advance(120_000);
+    const locked = Array.from({ length: 1500 }, () => ({ status: 'blocked' }));
+    await environment.models.User.collection.insertMany(locked);
+    await isFound();
+    await environment.models.User.collection.deleteMany({ status: 'blocked', name: { $exists: false } });
+  });
 });

@@ -10,6 +10,10 @@ import { type People, toObjectId } from './people.js';
 
 /** How often a node checks its connected users. */
 const INTERVAL_MS = 750;
+/** With more users who may be locked than this and than are connected, each connected user is asked for instead. */
+const SUSPECTS_MIN = 1000;
+/** How long each connected user is asked for before the search for all who may be locked is tried again. */
+const EACH_MS = 60_000;
 /** Users in one query, and the maximum number of queries in one interval: with more users, a pass takes longer. */
 const CHUNK = 4000;
 const CHUNKS_PER_INTERVAL = 4;
@@ -23,20 +27,23 @@ interface Dependencies {
 
 /**
  * Disconnects users who are blocked or deactivated while connected, on every namespace with users. Other services write
- * `_users` without notification, so it is polled: by `_id`, and only locked users are returned.
+ * `_users` without notification, so it is polled. Users who may be locked are few, so they are searched for, and compared with
+ * those who are connected. Where they are many, the connected users are looked up by `_id`.
  */
 export function createLockWatch(dependencies: Dependencies): Required<Pick<Integration, 'listener' | 'start'>> {
   const { people, admission, clock, logger } = dependencies;
   const sockets = new Set<GatewaySocket>();
   /** Users of the current pass that are not checked yet. */
   let waiting: Types.ObjectId[] = [];
-  /** All users, kept as long as no socket comes or goes. */
-  let connected: readonly Types.ObjectId[] | undefined;
+  /** All users by their ids in lower case, kept as long as no socket comes or goes. */
+  let connected: ReadonlyMap<string, Types.ObjectId> | undefined;
+  /** Unix time in milliseconds until which each connected user is asked for. */
+  let eachUntil = 0;
 
-  const connectedUsers = (): readonly Types.ObjectId[] => {
+  const connectedUsers = (): ReadonlyMap<string, Types.ObjectId> => {
     const ids = new Set<string>();
-    for (const { data } of sockets) if (data.principal.kind === 'user') ids.add(data.principal.userId);
-    return [...ids].flatMap(toObjectId);
+    for (const { data } of sockets) if (data.principal.kind === 'user') ids.add(data.principal.userId.toLowerCase());
+    return new Map([...ids].flatMap((id) => toObjectId(id).map((objectId) => [id, objectId] as const)));
   };
 
   const end = (locked: ReadonlySet<string>): void => {
@@ -47,15 +54,34 @@ export function createLockWatch(dependencies: Dependencies): Required<Pick<Integ
     }
   };
 
-  const poll = async (): Promise<void> => {
-    if (waiting.length === 0) {
-      connected ??= connectedUsers();
-      waiting = [...connected];
-    }
+  const check = async (users: readonly Types.ObjectId[]): Promise<void> => {
+    const locked = await people.lockedOut(users);
+    if (locked.size > 0) end(locked);
+  };
+
+  const checkSuspects = async (users: ReadonlyMap<string, Types.ObjectId>): Promise<boolean> => {
+    const suspects = await people.suspects(Math.max(SUSPECTS_MIN, users.size));
+    if (suspects === undefined) return false;
+    await check(suspects.filter((id) => users.has(id.toHexString())));
+    return true;
+  };
+
+  const checkEach = async (users: ReadonlyMap<string, Types.ObjectId>): Promise<void> => {
+    if (waiting.length === 0) waiting = [...users.values()];
     for (let chunks = 0; chunks < CHUNKS_PER_INTERVAL && waiting.length > 0; chunks += 1) {
-      const locked = await people.lockedOut(waiting.splice(0, CHUNK));
-      if (locked.size > 0) end(locked);
+      await check(waiting.splice(0, CHUNK));
     }
+  };
+
+  const poll = async (): Promise<void> => {
+    connected ??= connectedUsers();
+    const users = connected;
+    if (users.size === 0) return;
+    if (clock.now() >= eachUntil) {
+      if (await checkSuspects(users)) return;
+      eachUntil = clock.now() + EACH_MS;
+    }
+    await checkEach(users);
   };
 
   return {

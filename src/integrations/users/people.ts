@@ -1,4 +1,4 @@
-import { isObjectIdOrHexString, Types } from 'mongoose';
+import { isObjectIdOrHexString, mongo, Schema, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { User } from '#shared/models/user.js';
 import { createLoader } from '../../platform/batcher.js';
@@ -77,8 +77,28 @@ export function createPeople({ models, clock }: { models: Pick<Models, 'User'>; 
     return new Map(found.map((user) => [user._id.toHexString(), toRelations(user)]));
   }, GROUP_MAX);
 
+  /**
+   * Ids of all users who may be locked. It reads these alone, from the indexes, so it is cheap as long as they are few.
+   * @param limit how many are too many
+   * @returns `undefined` when there are too many, or when an index is missing
+   */
+  const suspects = async (limit: number): Promise<Types.ObjectId[] | undefined> => {
+    const searches = SUSPICIOUS_RANGES.map(({ filter, hint }) =>
+      models.User.collection.find(filter, { projection: { _id: 1 }, hint, limit, batchSize: limit }).toArray(),
+    );
+    try {
+      const found = await Promise.all(searches);
+      if (found.some(({ length }) => length === limit)) return undefined;
+      return found.flat().map(({ _id }) => _id);
+    } catch (error) {
+      if (error instanceof mongo.MongoServerError && error.code === BAD_VALUE) return undefined;
+      throw error;
+    }
+  };
+
   return {
     lockedOut,
+    suspects,
     /** @returns `undefined` for an unknown user. Callers of one turn share a query. */
     relationsOf: async (id: string): Promise<Relations | undefined> =>
       isObjectIdOrHexString(id) ? relationsOf(id.toLowerCase()) : undefined,
@@ -100,6 +120,17 @@ export function createPeople({ models, clock }: { models: Pick<Models, 'User'>; 
 const SUSPICIOUS = {
   $or: [{ isActive: { $nin: [null, true] } }, { status: { $nin: [null, 'active'] } }, { blockedUntil: { $ne: null } }],
 };
+
+/** The same users as those of `SUSPICIOUS`, as ranges of one index each. */
+const SUSPICIOUS_RANGES = [
+  { filter: { isActive: { $in: [...Schema.Types.Boolean.convertToFalse] } }, hint: { isActive: 1 } },
+  { filter: { status: { $lt: 'active' } }, hint: { status: 1 } },
+  { filter: { status: { $gt: 'active' } }, hint: { status: 1 } },
+  { filter: { blockedUntil: { $exists: true } }, hint: { blockedUntil: 1 } },
+] as const;
+
+/** What MongoDB answers to a hint at an index that does not exist. */
+const BAD_VALUE = 2;
 
 const LOCKED = new Set(['blocked', 'banned', 'suspended', 'inactive', 'deactivated', 'deleted']);
 
