@@ -126,7 +126,7 @@ const SUSPICIOUS_RANGES = [
   { filter: { isActive: { $in: [...Schema.Types.Boolean.convertToFalse] } }, hint: { isActive: 1 } },
   { filter: { status: { $lt: 'active' } }, hint: { status: 1 } },
   { filter: { status: { $gt: 'active' } }, hint: { status: 1 } },
-  { filter: { blockedUntil: { $exists: true } }, hint: { blockedUntil: 1 } },
+  { filter: { blockedUntil: { $type: ['date', 'number', 'string'] } }, hint: { blockedUntil: 1 } },
 ] as const;
 
 /** What MongoDB answers to a hint at an index that does not exist. */

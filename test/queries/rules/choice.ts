@@ -112,6 +112,9 @@ function boundOf({ op, value }: Predicate): Bound | undefined {
     case '$lt':
     case '$lte':
       return 'range';
+    case '$type':
+      // The elements of an array are in an index, the array is not.
+      return [value].flat().includes('array') ? undefined : 'range';
     case '$regex':
       return value instanceof RegExp && value.flags === '' && /^\^\w/.test(value.source) ? 'range' : undefined;
     default:

@@ -40,6 +40,8 @@ test.each<[what: string, filter: Fields, sort: Fields, index: IndexSpec, expecte
     'a point none',
   ],
   ['a filter alone', { b: true }, {}, index({ a: 1 }, { partialFilter: { b: true } }), '- none'],
+  ['types', { a: { $type: ['date', 'string'] } }, {}, index({ a: 1 }, { isSparse: true }), 'a range none'],
+  ['the type of arrays', { a: { $type: 'array' } }, {}, index({ a: 1 }), '- none'],
   ['a pattern', { a: /b/ }, {}, index({ a: 1 }), '- none'],
   ['an anchored pattern', { a: /^b/ }, {}, index({ a: 1 }), 'a range none'],
   ['a negation', { a: { $ne: 1 } }, {}, index({ a: 1 }), '- none'],
