@@ -11,7 +11,7 @@ import { type Document, type MongoProxy, nameOf } from '../support/mongo-proxy.j
  */
 
 const HOSTILE_OPTIONS =
-  'readPreference=secondaryPreferred&w=1&journal=false&readConcernLevel=available&retryWrites=false&retryReads=false';
+  'minHeartbeatFrequencyMS=20&readPreference=secondaryPreferred&w=1&journal=false&readConcernLevel=available&retryWrites=false&retryReads=false';
 
 let database: EmbeddedTestDatabase;
 let proxy: MongoProxy;

@@ -22,7 +22,13 @@ let clock: TestClock;
 const connections: RawConnection[] = [];
 afterEach(async () => {
   for (const connection of connections.splice(0)) connection.close();
-  await gateway.close();
+  let isClosed = false;
+  const closing = gateway.close().then(() => {
+    isClosed = true;
+  });
+  // The limit for clients that do not confirm a close is a time of the clock too.
+  await clock.advanceUntil(100, () => isClosed);
+  await closing;
 });
 
 async function start(env: Record<string, string> = {}): Promise<void> {
