@@ -29,6 +29,14 @@ const oddTimes: Record<string, () => unknown> = {
   'lowest key': () => new mongo.MinKey(),
 };
 
+/** Each field gets every third value, beginning at another one, so that a collection gets them all. */
+let share = 3;
+
+/** From now on each field gets every value. */
+export const storeAllVariants = (): void => {
+  share = 1;
+};
+
 /** A document with one odd field. */
 export interface Variant {
   readonly _id: Types.ObjectId;
@@ -43,7 +51,7 @@ const topFieldsOf = (model: Model<never>): string[] => [
 ];
 
 /**
- * Stores a document for each field of a model and each odd value, past Mongoose, as other services do.
+ * Stores documents with one odd field each, for every field of a model, past Mongoose, as other services do.
  * @param except fields by which documents are found
  * @param toDocument a good document, of which one field is made odd
  */
@@ -53,10 +61,11 @@ export async function storeVariants<T>(
   toDocument: (variant: Variant) => Document | Promise<Document>,
 ): Promise<Variant[]> {
   const variants: Variant[] = [];
-  for (const field of topFieldsOf(model as never)) {
+  for (const [index, field] of topFieldsOf(model as never).entries()) {
     if (['_id', '__v', ...except].includes(field)) continue;
     const isTime = model.schema.path(field)?.instance === 'Date';
-    for (const [kind, make] of Object.entries(isTime ? oddTimes : odd)) {
+    const values = Object.entries(isTime ? oddTimes : odd);
+    for (const [kind, make] of values.filter((_, place) => (place + index) % share === 0)) {
       const variant = { _id: new Types.ObjectId(), field, kind };
       const { [field]: _, ...document } = await toDocument(variant);
       const value = make();
@@ -72,7 +81,7 @@ export async function storeVariants<T>(
       if (isStored) variants.push(variant);
     }
   }
-  expect(variants.length).toBeGreaterThan(20);
+  expect(variants.length).toBeGreaterThan(20 / share);
   return variants;
 }
 

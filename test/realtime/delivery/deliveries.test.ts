@@ -210,7 +210,7 @@ describe('an expired message', () => {
   test('the device was away for too long', async () => {
     await away(alone, 'gone', 'd');
     await send(alone, 'gone/m');
-    environment.clock.advance(3_600_000);
+    environment.clock.advance(300_000);
     await environment.clock.advanceUntil(
       31_000,
       async () => (await ask(alone, 'gone', 'event=m')).messages[0]?.state === 'expired',

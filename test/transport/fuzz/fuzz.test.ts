@@ -5,7 +5,7 @@ import { fuzz } from './run.js';
 
 /** The same inputs every time; `fuzz.long.ts` sends others, and more of them. */
 const SEED = 1;
-const INPUTS = 2000;
+const INPUTS = 1000;
 
 test('withstands a short run of the fuzzer on two nodes', async () => {
   const { EVENT_TIMEOUT_MS } = environment.parse({});

@@ -1,0 +1,5 @@
+import { storeAllVariants } from '../foreign.js';
+
+/* The tests of `foreign.test.ts`, with every odd value in every field. */
+storeAllVariants();
+await import('./foreign.test.js');
