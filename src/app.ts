@@ -34,7 +34,7 @@ import { createSocketDirectory } from './realtime/presence/socket-directory.js';
 import { Revocations } from './realtime/revocations.js';
 import { Traffic } from './realtime/traffic.js';
 import { createWork } from './realtime/work.js';
-import { everySocket } from './sockets/socket.js';
+import { everyConnection, everySocket } from './sockets/socket.js';
 import { createConnectDeadline } from './transport/connect-deadline.js';
 import { createConnectLimits } from './transport/connect-limits.js';
 import { createConnectionBounds } from './transport/connection-bounds.js';
@@ -71,8 +71,8 @@ export interface App {
 /** Wires a gateway. Nothing connects or listens before `start`. */
 export function createApp(config: Config, overrides: Overrides = {}): App {
   const clock = overrides.clock ?? systemClock;
-  const log = overrides.logger ?? createLogger({ level: config.logLevel, isPretty: !config.isProduction });
-  const logger = boundLog(log, clock);
+  const log = overrides.logger ?? createGatewayLogger(config);
+  const { logger, flush } = boundLog(log, clock);
   const metrics = createMetrics();
   const base: Base = {
     ...{ config, clock, logger, metrics },
@@ -81,6 +81,13 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     pushAgent: overrides.pushAgent,
     startEmbedded: overrides.startEmbedded,
     onEmitted: overrides.onEmitted ?? (() => {}),
+  };
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    const startedAt = performance.now();
+    await base.cleanup.run();
+    flush();
+    logger.info({ durationMs: Math.round(performance.now() - startedAt) }, 'stopped');
   };
   return {
     async start() {
@@ -91,9 +98,16 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
         throw error;
       }
     },
-    close: base.cleanup.run,
+    close() {
+      closing ??= close();
+      return closing;
+    },
   };
 }
+
+/** The logger of a gateway on standard output: JSON in production. */
+export const createGatewayLogger = ({ logLevel: level, isProduction, nodeName: node }: Config): Logger =>
+  createLogger({ level, isPretty: !isProduction, node });
 
 /** What every part of this process uses. */
 interface Base {
@@ -111,7 +125,7 @@ interface Base {
 
 /** The four steps of a start, each on top of the one before. */
 async function startGateway(base: Base): Promise<{ port: number }> {
-  base.logger.info({ ...versions, node: process.version }, 'starting');
+  base.logger.info({ wire: versions.wire, nodejs: process.version }, 'starting');
   const outside = await connectOutside(base);
   const realtime = await createRealtime(base, outside);
   const started = await startIntegrations(base, realtime.context);
@@ -246,15 +260,23 @@ async function openNetwork(
   await cluster.join();
   const port = await listen(server, config.http);
   void indexes.build();
+  logger.info({ port }, 'listening');
   cleanup.add('http', () => closeServer(server));
   cleanup.add('socket server', () => io.close());
   cleanup.add('cluster', cluster.leave);
   cleanup.add('http connections', idleConnections.end);
-  cleanup.add('connections', () => drainConnections(io, { clock, durationMs: config.shutdown.drainMs }));
+  cleanup.add('connections', async () => {
+    const startedAt = performance.now();
+    await drainConnections(io, { clock, durationMs: config.shutdown.drainMs });
+    logger.info({ durationMs: Math.round(performance.now() - startedAt) }, 'drained');
+  });
   cleanup.add('http keep-alive', () => endKeepAlive(server));
   cleanup.add('watchers of the traffic', async () => realtime.context.traffic.close());
   cleanup.add('operations of a database that is away', mongo.giveUpIfAway);
-  cleanup.add('readiness', health.beginDraining);
+  cleanup.add('readiness', () => {
+    health.beginDraining();
+    logger.info({ connections: everyConnection(io).length }, 'draining');
+  });
   return { port };
 }
 

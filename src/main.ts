@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { createApp } from './app.js';
+import { createApp, createGatewayLogger } from './app.js';
 import { type Config, readConfig } from './config.js';
 import { versions } from './platform/version.js';
 
@@ -20,9 +20,19 @@ function loadConfig(): Config {
   return readConfig(process.env);
 }
 
+/** Tells a developer where the gateway is, and how to use it. */
+function greet(port: number): void {
+  const token = 'npm run token -- --uid 64abc123def --scope conversation';
+  process.stdout.write(
+    `General Socket ${versions.version} listens on http://localhost:${port}; get a token: ${token}\n`,
+  );
+}
+
 async function main(): Promise<void> {
   const config = loadConfig();
-  const app = createApp(config);
+  const logger = createGatewayLogger(config);
+  process.on('uncaughtExceptionMonitor', (err) => logger.fatal({ err }, 'the process crashed'));
+  const app = createApp(config, { logger });
   let stoppingSinceMs: number | undefined;
   const stop = (): void => {
     const nowMs = performance.now();
@@ -39,13 +49,14 @@ async function main(): Promise<void> {
 
   try {
     const { port } = await app.start();
-    const token = 'npm run token -- --uid 64abc123def --scope conversation';
-    process.stdout.write(
-      `General Socket ${versions.version} listens on http://localhost:${port}; get a token: ${token}\n`,
-    );
+    // In production each line of standard output is JSON.
+    if (!config.isProduction) greet(port);
   } catch (error) {
     // What is stopped while it starts has not failed; `stop` ends the process.
-    if (stoppingSinceMs === undefined) throw error;
+    if (stoppingSinceMs !== undefined) return;
+    const reason = error instanceof Error ? error.message : String(error);
+    if (config.isProduction) logger.fatal({ reason }, 'the start failed');
+    throw error;
   }
 }
 

@@ -14,6 +14,9 @@ export interface ApiKeyRequest {
   readonly socket: { readonly remoteAddress?: string | undefined };
 }
 
+/** @returns the name of the caller in the log: never the key itself @throws GatewayError `INVALID_API_KEY` */
+export type ApiKeyGuard = (request: ApiKeyRequest) => string;
+
 export interface ApiKeyGuardOptions {
   /** Any of them is accepted, which allows rotation. Only used in mode `keys`. */
   keys: readonly string[];
@@ -25,44 +28,60 @@ export interface ApiKeyGuardOptions {
  * `x-api-key`. `loopback`: requires a loopback peer, a local host name, no proxy headers and no foreign origin; the
  * `details` of the error name the failed check. `none`: accepts anyone.
  *
- * @returns a function that throws GatewayError `INVALID_API_KEY`
+ * @returns a function that returns the name of the caller for the log, and throws GatewayError `INVALID_API_KEY`
  * @throws Error when the mode is `keys` and a key is missing or empty
  */
-export function createApiKeyGuard({ keys, mode }: ApiKeyGuardOptions): (request: ApiKeyRequest) => void {
+export function createApiKeyGuard({ keys, mode }: ApiKeyGuardOptions): ApiKeyGuard {
   if (mode === 'loopback') return ensureLocal;
-  const isAllowed = createCheck(keys, mode);
+  if (mode === 'none') return () => 'anyone';
+  const nameOf = createCheck(keys);
   return (request) => {
-    if (!isAllowed(request)) throw new GatewayError('INVALID_API_KEY');
+    const name = nameOf(request);
+    if (name === undefined) throw new GatewayError('INVALID_API_KEY');
+    return name;
   };
 }
 
 /** The configured guard: API keys if set, else this machine only, unless REST is open. */
-export function configureApiKeyGuard({ apiKeys, isRestOpen }: Config['auth']): (request: ApiKeyRequest) => void {
+export function configureApiKeyGuard({ apiKeys, isRestOpen }: Config['auth']): ApiKeyGuard {
   const mode = apiKeys.length > 0 ? 'keys' : isRestOpen ? 'none' : 'loopback';
   return createApiKeyGuard({ keys: apiKeys, mode });
 }
 
-function createCheck(keys: readonly string[], mode: 'keys' | 'none'): (request: ApiKeyRequest) => boolean {
-  if (mode === 'none') return () => true;
+function createCheck(keys: readonly string[]): (request: ApiKeyRequest) => string | undefined {
   if (keys.length === 0 || keys.includes('')) throw new Error('The API key guard needs keys, none of them empty');
-  const digests = keys.map((key) => digest(Buffer.from(key, 'utf8')));
+  const known = keys.map((key) => toKnown(digest(Buffer.from(key, 'utf8'))));
   return (request) => {
     const presented = readKey(request);
     // Node.js decodes headers as latin1; this restores the bytes.
-    return presented !== undefined && isAnyOf(digests, digest(Buffer.from(presented, 'latin1')));
+    return presented === undefined ? undefined : find(known, digest(Buffer.from(presented, 'latin1')));
   };
 }
 
 const digest = (bytes: Buffer): Buffer => hash('sha256', bytes, 'buffer');
 
+/** A key by its digest, and its name in the log. */
+interface KnownKey {
+  readonly digest: Buffer;
+  readonly name: string;
+}
+
+/** Bytes of the digest in the name of a key: enough to tell keys apart, of no use to guess a strong one. */
+const NAME_BYTES = 4;
+
+const toKnown = (bytes: Buffer): KnownKey => ({
+  digest: bytes,
+  name: `sha256:${bytes.toString('hex', 0, NAME_BYTES)}`,
+});
+
 /**
  * Compares digests, which have equal lengths, and always compares all of them: the time does not reveal which one
  * matched.
  */
-function isAnyOf(digests: readonly Buffer[], candidate: Buffer): boolean {
-  let matches = 0;
-  for (const known of digests) matches += Number(timingSafeEqual(known, candidate));
-  return matches > 0;
+function find(keys: readonly KnownKey[], candidate: Buffer): string | undefined {
+  let found: string | undefined;
+  for (const { digest: known, name } of keys) found = timingSafeEqual(known, candidate) ? name : found;
+  return found;
 }
 
 /** A repeated header is rejected: a proxy and the gateway could read different values. */
@@ -92,7 +111,7 @@ const PROXY_HEADER =
  * Accepts only callers on this machine. A loopback peer can also be a local proxy, a page in a local browser, or a
  * foreign name that resolves to this machine (DNS rebinding); the headers reveal each of these.
  */
-function ensureLocal({ headers, socket }: ApiKeyRequest): void {
+function ensureLocal({ headers, socket }: ApiKeyRequest): string {
   const refuse = (path: string, reason: string): never => {
     const message = `${reason}; without EMIT_API_KEYS only callers on this machine are accepted`;
     throw new GatewayError('INVALID_API_KEY', { details: [{ path, message }] });
@@ -108,4 +127,5 @@ function ensureLocal({ headers, socket }: ApiKeyRequest): void {
   }
   if (headers['sec-fetch-site'] === 'cross-site')
     refuse('sec-fetch-site', 'the request comes from a page of another site');
+  return 'loopback';
 }

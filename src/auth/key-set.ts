@@ -1,8 +1,8 @@
 import { createLocalJWKSet, errors, type JWTVerifyGetKey, type LocalJWKSet } from 'jose';
-import type { Logger } from 'pino';
 import { z } from 'zod';
 import { GatewayError } from '../errors.js';
 import type { Clock } from '../platform/clock.js';
+import type { Logger } from '../platform/logger.js';
 
 const REFRESH_INTERVAL_MS = 10 * 60_000;
 /** Minimum time between reloads for unknown key ids. Forged tokens must not flood the server of the key set. */

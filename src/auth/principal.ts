@@ -58,3 +58,10 @@ export function ensureUser(principal: Principal): UserPrincipal {
   if (principal.kind !== 'user') throw new GatewayError('INVALID_TOKEN');
   return principal;
 }
+
+/** The id of the user, or of the visitor, of a principal; `null`: it has none. */
+export function userOf(principal: Principal): string | null {
+  if (principal.kind === 'user') return principal.userId;
+  if (principal.kind === 'visitor') return principal.visitorId;
+  return (principal.kind === 'site' ? principal.userId : undefined) ?? null;
+}

@@ -17,6 +17,7 @@ export function toConfig(variables: Variables, sites: readonly Site[]) {
   return Object.freeze({
     isProduction: variables.NODE_ENV === 'production',
     logLevel: variables.LOG_LEVEL,
+    nodeName: variables.NODE_NAME,
     startupTimeoutMs: variables.STARTUP_TIMEOUT_MS,
     http: {
       host: variables.HOST,

@@ -49,6 +49,8 @@ export interface RouteContext<R extends Route> {
   readonly body: Parsed<R, 'body'>;
   /** The caller; anonymous for backends. */
   readonly principal: Principal;
+  /** The name of the API key of a backend, for the log; `undefined` for other callers. */
+  readonly apiKey: string | undefined;
   readonly request: Request;
   readonly response: Response;
 }

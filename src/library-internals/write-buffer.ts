@@ -1,10 +1,8 @@
-import type { Metrics } from '../platform/metrics.js';
-
 /** The used parts of a WebSocket. */
 interface WebSocketLike {
   readonly bufferedAmount: number;
-  on(event: 'ping', listener: (this: WebSocketLike) => void): void;
-  off(event: 'ping', listener: (this: WebSocketLike) => void): void;
+  on(event: 'ping', listener: (this: never) => void): void;
+  off(event: 'ping', listener: (this: never) => void): void;
   terminate(): void;
 }
 
@@ -17,13 +15,15 @@ interface Transport {
 interface EngineConnection {
   readonly writeBuffer: readonly unknown[];
   readonly transport: Transport;
-  on(event: 'packetCreate', listener: (this: EngineConnection, packet: { data?: unknown }) => void): void;
-  once(event: 'upgrade', listener: (transport: Transport) => void): void;
+  on(event: 'packetCreate', listener: (this: never, packet: { data?: unknown }) => void): void;
+  once(event: 'upgrade', listener: (this: never, transport: Transport) => void): void;
   close(discard: boolean): void;
 }
 
 const waitingBytes = Symbol('bytes in the write buffer');
+const ownerOf = Symbol('the connection of a websocket');
 type Counted = EngineConnection & { [waitingBytes]?: number };
+type Owned = WebSocketLike & { [ownerOf]?: EngineConnection };
 
 /**
  * Limits the write buffer of a slow client. Socket.IO queues without limit while a client does not read; here the connection is
@@ -32,17 +32,16 @@ type Counted = EngineConnection & { [waitingBytes]?: number };
  *
  * Replies to pings of a WebSocket bypass that queue, so the buffer is checked at each ping too.
  */
-export function createWriteBufferBound(maxBytes: number, metrics: Metrics): (connection: EngineConnection) => void {
-  const report = (waiting: number): void => {
-    metrics.slowClients.inc();
-    metrics.slowClientBytes.inc(waiting);
-  };
+export function createWriteBufferBound(
+  maxBytes: number,
+  onSlow: (connection: object, waitingBytes: number) => void,
+): (connection: EngineConnection) => void {
   // Shared by all connections, to save a closure for each idle one.
-  function boundPongs(this: WebSocketLike): void {
+  function boundPongs(this: Owned): void {
     if (this.bufferedAmount <= maxBytes) return;
     // Data that has already arrived is still read.
     this.off('ping', boundPongs);
-    report(this.bufferedAmount);
+    if (this[ownerOf] !== undefined) onSlow(this[ownerOf], this.bufferedAmount);
     this.terminate();
   }
   const closing = new WeakSet<object>();
@@ -57,15 +56,19 @@ export function createWriteBufferBound(maxBytes: number, metrics: Metrics): (con
     const total = waiting + (this.transport.socket?.bufferedAmount ?? 0);
     if (total <= maxBytes || closing.has(this)) return;
     closing.add(this);
-    report(total);
+    onSlow(this, total);
     // Not during a broadcast, which iterates over the room.
     process.nextTick(() => this.close(true));
   }
-  const boundTransport = ({ socket }: Transport): void => socket?.on('ping', boundPongs);
+  function boundTransport(this: EngineConnection, { socket }: { socket?: Owned }): void {
+    if (socket === undefined) return;
+    socket[ownerOf] = this;
+    socket.on('ping', boundPongs);
+  }
   return (connection) => {
     connection.on('packetCreate', countPacket);
     if (connection.transport.socket === undefined) connection.once('upgrade', boundTransport);
-    else boundTransport(connection.transport);
+    else boundTransport.call(connection, connection.transport);
   };
 }
 

@@ -52,7 +52,7 @@ async function singleNode(config: Config, { clock, logger }: Dependencies): Prom
     presence: createMemoryPresence({ clock, graceMs: config.sockets.presenceGraceMs }),
     sitePresence: createMemoryPresence({ clock, graceMs: 0 }),
     chatPresence: createMemoryPresence({ clock, graceMs: 0 }),
-    limiter: createRateLimiter({ keyPrefix: '' }),
+    limiter: createRateLimiter({ keyPrefix: '', onReached: toLimitReport(logger) }),
     bus: silentBus,
     ping: async () => undefined,
     join: async () => undefined,
@@ -89,10 +89,15 @@ async function overRedis(
       ...{ redis, logger, clock, nodeId, graceMs: 0 },
       keyPrefix: `${keyPrefix}chat-presence:`,
     }),
-    limiter: createRateLimiter({ redis, keyPrefix }),
+    limiter: createRateLimiter({ redis, keyPrefix, onReached: toLimitReport(logger) }),
     bus: createRedisBus({ redis, nodeId, keyPrefix }),
     ping: redis.ping,
     join: redis.join,
     leave: redis.leave,
   };
 }
+
+const toLimitReport =
+  (logger: Logger) =>
+  (limit: string, caller: string): void =>
+    logger.info({ limit, caller }, 'rate limit reached');

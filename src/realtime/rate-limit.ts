@@ -41,6 +41,8 @@ export interface RateLimiterOptions {
   redis?: Redis | undefined;
   /** Prefix of every key in Redis. */
   keyPrefix: string;
+  /** A caller was refused by a limit. */
+  onReached?: (name: string, key: string) => void;
 }
 
 /** Callers that a node counts per limit. Beyond that the oldest windows are dropped, so that a flood of keys has bounded memory. */
@@ -76,6 +78,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
         noteRefused();
         if (refusal.consumedPoints - points < limit.points) return;
       }
+      options.onReached?.(name, key);
       throw new GatewayError('RATE_LIMITED', { retryAfterMs: Math.max(1, refusal.msBeforeNext) });
     }
   };

@@ -1,5 +1,5 @@
 import type { TrafficRecord } from '#shared/contracts/traffic.js';
-import type { Principal } from '../auth/principal.js';
+import { userOf } from '../auth/principal.js';
 import type { Clock } from '../platform/clock.js';
 import type { GatewaySocket, SocketListener } from '../sockets/socket.js';
 
@@ -169,9 +169,3 @@ const bytesOf = (args: readonly unknown[]): number =>
     (sum, arg) => sum + (isBytes(arg) ? arg.length : Buffer.byteLength(JSON.stringify(arg) ?? '')),
     0,
   );
-
-function userOf(principal: Principal): string | null {
-  if (principal.kind === 'user') return principal.userId;
-  if (principal.kind === 'visitor') return principal.visitorId;
-  return (principal.kind === 'site' ? principal.userId : undefined) ?? null;
-}

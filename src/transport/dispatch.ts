@@ -125,7 +125,7 @@ export function createDispatch(
     } catch (thrown) {
       const error = toGatewayError(thrown);
       code = error.code;
-      if (error.status >= 500) logger.error({ err: error.cause ?? error, namespace, event: name }, 'an event failed');
+      if (error.status >= 500) logger.error({ err: error.cause ?? error, namespace, name }, 'an event failed');
       acknowledge?.(replyFormat.toFailure(error));
       const isAcknowledged = acknowledge !== undefined;
       const told = replyFormat.toErrorEvent(error, { event: name, data: call.args[0], isAcknowledged });

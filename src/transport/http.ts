@@ -5,6 +5,7 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler } 
 import helmet from 'helmet';
 import nocache from 'nocache';
 import type { Route, TextAnswer } from '#shared/contracts/contract.js';
+import type { ApiKeyGuard } from '../auth/api-key.js';
 import { anonymous, type Principal } from '../auth/principal.js';
 import type { Config } from '../config.js';
 import { GatewayError, invalid } from '../errors.js';
@@ -17,6 +18,7 @@ import { parse, parseQuery } from '../validation.js';
 import { createBodyReader, type ReadBody } from './body.js';
 import { setAlways } from './headers.js';
 import { withHotRoutes } from './hot-routes.js';
+import { createKeyRefusalReport, type ReportKeyRefusal, reasonOfRefusal } from './key-refusals.js';
 import type { AllowsOrigin } from './origins.js';
 
 interface Dependencies {
@@ -24,8 +26,7 @@ interface Dependencies {
   logger: Logger;
   metrics: Metrics;
   routes: readonly MountedRoute[];
-  /** @throws GatewayError `INVALID_API_KEY` */
-  ensureApiKey(request: express.Request): void;
+  ensureApiKey: ApiKeyGuard;
   allowsOrigin: AllowsOrigin;
   work: Work;
 }
@@ -52,10 +53,13 @@ export function createHttpApp(dependencies: Dependencies): RequestListener {
   app.use(...middleware);
 
   const readBody = createBodyReader(config.bodyLimitBytes);
+  const { logger } = dependencies;
+  const reportKeyRefusal = createKeyRefusalReport({ logger, trustedProxies: config.trustedProxies });
+  const answering = { logger, reportKeyRefusal };
   const routes = dependencies.routes.map((mounted) => {
     const { route, authorize } = mounted;
-    const handle = toRequestHandler(mounted, { ...dependencies, readBody });
-    app[route.method](route.path, toAdmission(mounted), handle);
+    const handle = toRequestHandler(mounted, { ...dependencies, ...answering, readBody });
+    app[route.method](route.path, toAdmission(mounted, answering), handle);
     const isOfBackend = route.caller === undefined || route.caller === 'backend';
     return { route, handle, isHot: isOfBackend && route.method === 'post' && authorize === undefined };
   });
@@ -65,9 +69,9 @@ export function createHttpApp(dependencies: Dependencies): RequestListener {
   });
   // What fails before its route is reached, such as by its method, has the form of failures that its callers know.
   for (const { route, toFailure } of dependencies.routes) {
-    if (toFailure !== undefined) app.use(route.path, toErrorHandler(dependencies, toFailure));
+    if (toFailure !== undefined) app.use(route.path, toErrorHandler(answering, toFailure));
   }
-  app.use(toErrorHandler(dependencies));
+  app.use(toErrorHandler(answering));
   return withHotRoutes({ middleware, routes, fallback: app });
 }
 
@@ -126,32 +130,44 @@ const allowedOf = ({ locals }: express.Response): ReadonlySet<string> =>
 
 /** Turns away callers who may not call, before anything of the body is read. */
 const toAdmission =
-  ({ authorize }: MountedRoute): RequestHandler =>
+  ({ authorize }: MountedRoute, { reportKeyRefusal }: Answering): RequestHandler =>
   (request, response, next) => {
     const refusal = authorize?.(request);
-    if (refusal === undefined) next();
-    else sendText(response, refusal);
+    if (refusal === undefined) return next();
+    reportKeyRefusal(request, refusal.text);
+    sendText(response, refusal);
   };
+
+/** Who calls. */
+interface Caller {
+  readonly principal: Principal;
+  readonly apiKey: string | undefined;
+}
+
+const ANYONE: Caller = { principal: anonymous, apiKey: undefined };
 
 /** Elements of a body: of a user, as in an event, and of a backend or a site, whose payloads are free. */
 const USER_ELEMENTS_MAX = 10_000;
 const BACKEND_ELEMENTS_MAX = 200_000;
 
 /** Authenticates, reads, parses, handles, answers; measures all of it. */
-function toRequestHandler(mounted: MountedRoute, dependencies: Dependencies & { readBody: ReadBody }): RequestHandler {
+function toRequestHandler(
+  mounted: MountedRoute,
+  dependencies: Dependencies & Answering & { readBody: ReadBody },
+): RequestHandler {
   const { route, limit, handle, toFailure = toRequestFailure } = mounted;
-  const ofBackend = (request: express.Request) => {
-    dependencies.ensureApiKey(request);
-    return anonymous;
-  };
+  const ofBackend = (request: express.Request): Caller => ({
+    principal: anonymous,
+    apiKey: dependencies.ensureApiKey(request),
+  });
   // A call of a user counts as an event, so that REST is no way around the limit.
-  const ofUser = async (request: express.Request, known: Promise<Principal>) => {
+  const ofUser = async (request: express.Request, known: Promise<Principal>): Promise<Caller> => {
     const principal = await known;
     await dependencies.work.begin(payerOf(principal) ?? `address:${request.ip}`, limit);
-    return principal;
+    return { principal, apiKey: undefined };
   };
-  const authenticate = (request: express.Request): Principal | Promise<Principal> => {
-    if (route.caller === 'site' || route.caller === 'anyone') return anonymous;
+  const authenticate = (request: express.Request): Caller | Promise<Caller> => {
+    if (route.caller === 'site' || route.caller === 'anyone') return ANYONE;
     const user = route.caller === 'user' ? mounted.authenticate?.(request) : undefined;
     return user === undefined ? ofBackend(request) : ofUser(request, user);
   };
@@ -170,10 +186,11 @@ function toRequestHandler(mounted: MountedRoute, dependencies: Dependencies & { 
     try {
       // Only what has to be waited for is: most callers are backends, whose key is looked at in passing.
       const known = authenticate(request);
-      const principal = known instanceof Promise ? await known : known;
+      const { principal, apiKey } = known instanceof Promise ? await known : known;
       const body = route.body && (await dependencies.readBody(request, response, form));
       const call = {
         principal,
+        apiKey,
         params: route.params && parse(route.params, request.params),
         query: queryOf(request),
         body: route.body && parse(route.body, body),
@@ -188,7 +205,7 @@ function toRequestHandler(mounted: MountedRoute, dependencies: Dependencies & { 
       if (text !== undefined) return sendText(response, { status: response.statusCode, text });
       sendJson(response, message === undefined ? toSuccess(data) : { ...toSuccess(data), message });
     } catch (thrown) {
-      answerFailure(thrown, { request, response, logger: dependencies.logger, toFailure, failures: route.failures });
+      answerFailure(thrown, { request, response, answering: dependencies, toFailure, failures: route.failures });
     } finally {
       const labels = { route: route.path, status: response.statusCode };
       dependencies.metrics.requestSeconds.observe(labels, (performance.now() - startedAt) / 1000);
@@ -211,20 +228,28 @@ function sendText(response: express.Response, { status, text }: TextAnswer): voi
   response.end(text);
 }
 
+/** Where failures are reported. */
+interface Answering {
+  readonly logger: Logger;
+  readonly reportKeyRefusal: ReportKeyRefusal;
+}
+
 interface FailedRequest {
   request: express.Request;
   response: express.Response;
-  logger: Logger;
+  answering: Answering;
   toFailure?: (error: GatewayError) => unknown;
   /** Failures that are an answer, by status. */
   failures?: Route['failures'];
 }
 
 function answerFailure(thrown: unknown, failed: FailedRequest): void {
-  const { request, response, logger, toFailure = toRequestFailure, failures = {} } = failed;
+  const { request, response, answering, toFailure = toRequestFailure, failures = {} } = failed;
+  const { logger, reportKeyRefusal } = answering;
   const error = fromHttpError(thrown);
   if (error.status >= 500 && failures[error.status] === undefined)
     logger.error({ err: error.cause ?? error, path: request.route?.path }, 'a request failed');
+  if (error.code === 'INVALID_API_KEY') reportKeyRefusal(request, reasonOfRefusal(request, error));
   if (response.headersSent) return void response.destroy();
   response.statusCode = error.status;
   const { retryAfterMs } = error.info;
@@ -234,10 +259,10 @@ function answerFailure(thrown: unknown, failed: FailedRequest): void {
 
 /** For what fails outside of a route of an integration. */
 const toErrorHandler =
-  ({ logger }: Dependencies, toFailure: MountedRoute['toFailure'] = toRequestFailure): ErrorRequestHandler =>
+  (answering: Answering, toFailure: MountedRoute['toFailure'] = toRequestFailure): ErrorRequestHandler =>
   (thrown, request, response, next) => {
     if (response.headersSent) return next(thrown);
-    answerFailure(thrown, { request, response, logger, toFailure });
+    answerFailure(thrown, { request, response, answering, toFailure });
   };
 
 /** Errors of Express and its body parser carry an HTTP status. */

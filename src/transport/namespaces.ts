@@ -62,11 +62,16 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
   const refuse = (socket: GatewaySocket, { name, toRefusal = toConnectError }: Namespace, thrown: unknown): Error => {
     const error = toGatewayError(thrown);
     metrics.refusals.inc({ namespace: name, code: error.code });
-    const level = error.status >= 500 ? 'error' : 'debug';
-    logger[level]({ namespace: name, code: error.code, err: error.cause }, 'a connection was refused');
+    const details = { namespace: name, reason: error.code };
+    if (error.status >= 500) {
+      logger.error({ ...details, err: error.cause }, 'a connection was refused because of a failure');
+    } else {
+      logger.info(details, 'a connection was refused');
+      logger.debug({ ...details, err: error.cause }, 'why a connection was refused');
+    }
     if (error.cause instanceof ClaimsProblem) {
-      const details = { namespace: name, reason: error.cause.message };
-      logger.warn(details, 'a correctly signed token was refused because of its claims');
+      const refused = { namespace: name, reason: error.cause.message };
+      logger.warn(refused, 'a correctly signed token was refused because of its claims');
     }
     return toRefusal(error, isOldClient(socket));
   };

@@ -1,5 +1,6 @@
 import type { Server as HttpServer } from 'node:http';
 import { Server } from 'socket.io';
+import { userOf } from '../auth/principal.js';
 import type { Config } from '../config.js';
 import { joinBroadcastFrames } from '../library-internals/broadcast-frame.js';
 import type { FrameGate } from '../library-internals/frame-limit.js';
@@ -11,7 +12,7 @@ import { createWriteBufferBound } from '../library-internals/write-buffer.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
-import type { GatewayServer } from '../sockets/socket.js';
+import { everySocket, type GatewayServer } from '../sockets/socket.js';
 import { addressKeyOf } from './address.js';
 import type { ConnectDeadline } from './connect-deadline.js';
 import type { ConnectionBounds } from './connection-bounds.js';
@@ -95,11 +96,12 @@ export function attach(
         : allowsOrigin(request.headers.origin)
           ? connectionBounds.refusalOf(request)
           : 'origin not allowed';
+      if (isDraining()) platform.logger.info({ reason: refusal }, 'a connection was refused');
       answer(refusal, refusal === undefined);
     },
   });
   explainRefusals(io.engine, { transports: config.sockets.transports, ...platform });
-  const boundWriteBuffer = createWriteBufferBound(config.sockets.bufferMaxBytes, platform.metrics);
+  const boundWriteBuffer = createWriteBufferBound(config.sockets.bufferMaxBytes, createSlowClientReport(io, platform));
   const slimRequest = createRequestSlimmer(io.engine);
   io.engine.on('connection', (connection) => {
     connectionBounds.hold(connection);
@@ -108,3 +110,17 @@ export function attach(
     boundWriteBuffer(connection);
   });
 }
+
+/** Counts and logs the connections that are closed because their clients do not read. */
+const createSlowClientReport =
+  (io: GatewayServer, { logger, metrics }: Pick<AttachOptions, 'logger' | 'metrics'>) =>
+  (connection: object, bytes: number): void => {
+    metrics.slowClients.inc();
+    metrics.slowClientBytes.inc(bytes);
+    // All sockets are searched for the few lines that are written.
+    logger.info(() => {
+      const sockets = [...everySocket(io)].filter(({ conn }) => conn === connection);
+      const user = sockets.map(({ data }) => userOf(data.principal)).find((id) => id !== null) ?? null;
+      return { user, namespaces: sockets.map(({ nsp }) => nsp.name), bytes };
+    }, 'a slow client was closed');
+  };

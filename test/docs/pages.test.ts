@@ -9,6 +9,7 @@ import { readConfigFile } from '../../src/config/config-file.js';
 import { readSites } from '../../src/config/sites.js';
 import { environment } from '../../src/config.js';
 import { catalogue } from '../../src/errors.js';
+import { logEvents } from '../../src/platform/log-events.js';
 import { createMetrics } from '../../src/platform/metrics.js';
 import { readSources } from '../architecture/sources.js';
 import { projectDirectory } from '../support/script.js';
@@ -160,6 +161,12 @@ describe('settings', () => {
     expect(settings.problems).toEqual([]);
     expect(environment.safeParse(settings.variables).error).toBeUndefined();
   });
+});
+
+test('log lines are each in exactly one table, with level and message', () => {
+  const documented = rows('event').map(([code, level, message]) => [code, level, message]);
+  const declared = Object.entries(logEvents).map(([code, { level, message }]) => [code, level, message]);
+  expect(documented.sort()).toEqual(declared.sort());
 });
 
 describe('the wire', () => {

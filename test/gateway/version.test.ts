@@ -22,7 +22,7 @@ afterAll(() => gateway.close());
 
 test('the log begins with the versions of the gateway and of the wire', () => {
   const [first = ''] = String(lines.read()).split('\n');
-  expect(JSON.parse(first)).toMatchObject({ msg: 'starting', version, wire: wireVersion, node: process.version });
+  expect(JSON.parse(first)).toMatchObject({ event: 'starting', version, wire: wireVersion, nodejs: process.version });
 });
 
 test('GET /health/live shows both versions, and GET /status stays as it is', async () => {

@@ -38,7 +38,7 @@ export async function startGatewayProcess(env: Readonly<Record<string, string>> 
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: {
       ...{ PATH: process.env['PATH'], NODE_ENV: 'production', HOST: '127.0.0.1', PORT: '0', DATA_DIR: directory },
-      ...{ JWT_SECRET: SECRET, EMIT_API_KEYS: API_KEY, SHUTDOWN_DRAIN_MS: '0', LOG_LEVEL: 'error', ...env },
+      ...{ JWT_SECRET: SECRET, EMIT_API_KEYS: API_KEY, SHUTDOWN_DRAIN_MS: '0', ...env },
     },
   });
   let stderr = '';
@@ -88,8 +88,8 @@ function portOf(child: ChildProcess, readErrors: () => string): Promise<number> 
     let output = '';
     child.stdout?.on('data', (chunk: Buffer) => {
       output += chunk.toString();
-      const port = /listens on http:\/\/localhost:(\d+)/.exec(output)?.[1];
-      if (port !== undefined) resolve(Number(port));
+      const line = output.split('\n').find((text) => text.includes('"event":"listening"'));
+      if (line?.endsWith('}') === true) resolve((JSON.parse(line) as { port: number }).port);
     });
     child.once('exit', () => reject(new Error(`the gateway ended before it listened:\n${output}${readErrors()}`)));
   });

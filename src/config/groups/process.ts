@@ -8,6 +8,11 @@ export const gatewayProcess = {
     .describe('production refuses to start without secrets'),
   PORT: integer(0, 65_535).default(4000).describe('port of HTTP and Socket.IO; 0: a free port'),
   HOST: z.string().default('0.0.0.0').describe('address to listen on'),
+  NODE_NAME: z
+    .string()
+    .max(128)
+    .optional()
+    .describe('name of this node in its log lines; unset: host name and process id'),
   LOG_LEVEL: choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
     .describe('minimum level of log lines'),

@@ -25,9 +25,9 @@ export const createRoutes = (service: EmitService): RouteHandlers<typeof emitApi
   },
   broadcast: async ({ params: { event }, query: { namespace, account }, body }) =>
     service.toEveryone({ event, payload: body, namespace, account }),
-  disconnect: async ({ params: { userId }, body }) =>
-    service.disconnect(userId, body?.reason, toMs(body?.block_seconds)),
-  revokeTokens: async ({ body }) => service.revokeTokens(body),
+  disconnect: async ({ params: { userId }, body, apiKey }) =>
+    service.disconnect(userId, { reason: body?.reason, blockMs: toMs(body?.block_seconds), apiKey }),
+  revokeTokens: async ({ body, apiKey }) => service.revokeTokens(body, apiKey),
   presence: async ({ params: { userId } }) => service.presenceOf(userId),
   deliveries: async ({ params: { userId }, query }) => service.deliveriesOf(userId, toQuestion(query)),
   presences: async ({ body: { userIds } }) => ({ users: await service.presencesOf(userIds) }),

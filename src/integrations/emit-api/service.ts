@@ -29,6 +29,16 @@ interface UserEmit extends Emit {
 /** Runs a task after the response was sent. */
 export type WhenAnswered = (task: () => void) => void;
 
+/** How a user is disconnected. */
+interface Kick {
+  /** Told to the clients. */
+  reason: string | undefined;
+  /** How long the user is blocked from reconnecting; stored before connections are closed. */
+  blockMs: number | undefined;
+  /** The name of the key of the caller. */
+  apiKey: string | undefined;
+}
+
 /** Filters for a user's messages. */
 type DeliveriesQuestion = Omit<HistoryQuery, 'recipient'> & { site?: string | undefined };
 
@@ -52,7 +62,8 @@ export type EmitService = ReturnType<typeof createEmitService>;
  * later.
  */
 export function createEmitService(context: Context) {
-  const { config, emitter, presence, sitePresence, delivery, push, models, clock, revocations, onEmitted } = context;
+  const { config, emitter, presence, sitePresence, delivery, push, models, clock, logger, revocations, onEmitted } =
+    context;
   const diagnostics = new DeliveryDiagnostics({ models, clock });
   const idempotency = new Idempotency({ model: models.DeliveryKey, clock });
 
@@ -83,6 +94,12 @@ export function createEmitService(context: Context) {
     return found.some(({ online }) => online);
   };
 
+  /** Sockets of a user on all nodes, by any of the spellings of the id; `null` while presence is unavailable. */
+  const countSockets = async (userIds: readonly string[]): Promise<number | null> => {
+    const found = await presence.get(userIds).catch(() => undefined);
+    return found?.reduce((sum, { connections }) => sum + connections, 0) ?? null;
+  };
+
   return {
     /** For several calls of `toUser`: what they emit at once is one message to the other nodes. */
     together: emitter.together,
@@ -111,29 +128,36 @@ export function createEmitService(context: Context) {
       return { sockets };
     },
 
-    /** @param blockMs how long the user is blocked from reconnecting; stored before connections are closed */
-    async disconnect(userId: string, reason: string | undefined, blockMs: number | undefined): Promise<void> {
+    /** Closes the connections of a user on every node. */
+    async disconnect(userId: string, { reason, blockMs, apiKey: key }: Kick): Promise<void> {
       if (blockMs !== undefined) await revocations.revoke({ userId, blockedUntil: clock.now() + blockMs });
       // The chats use lower-case ObjectIds; tokens may contain upper case.
       const spellings = [...new Set([userId, userId.toLowerCase()])];
       const everywhere = { namespaces: tokenNamespaces, rooms: spellings.map(rooms.user) };
-      emitter.emit(everywhere, { event: 'disconnected', payload: { reason: reason ?? null } });
+      // Asked before they are closed, and not waited for.
+      const counting = countSockets(spellings);
+      const socketsHere = emitter.emit(everywhere, { event: 'disconnected', payload: { reason: reason ?? null } });
       emitter.disconnect(everywhere);
+      const details = { key, user: userId, socketsHere, ...(blockMs !== undefined && { blockMs }) };
+      void counting.then((sockets) => logger.info({ ...details, sockets }, 'a user was disconnected by a backend'));
     },
 
     /** @throws GatewayError `VALIDATION_ERROR` unless it names either a token or a user */
-    async revokeTokens({ jti, userId, issued_before: before, keep_seconds: keep }: TokenRevocation): Promise<void> {
+    async revokeTokens(revocation: TokenRevocation, key: string | undefined): Promise<void> {
+      const { jti, userId, issued_before: before, keep_seconds: keep } = revocation;
       const now = clock.now();
       const endsAt = keep === undefined ? undefined : now + Number(keep) * 1000;
       if ((jti === undefined) === (userId === undefined)) throw invalid('', 'needs either jti or userId');
       if (userId === undefined) {
         if (before !== undefined) throw invalid('issued_before', 'needs userId');
         await revocations.revoke({ tokenId: jti ?? '', endsAt });
+        logger.info({ key, tokenId: jti }, 'tokens were revoked by a backend');
         return;
       }
       const issuedBefore = before === undefined ? now : Date.parse(before);
       if (issuedBefore > now + FUTURE_MAX_MS) throw invalid('issued_before', 'must not be in the future');
       await revocations.revoke({ userId, issuedBefore, endsAt });
+      logger.info({ key, user: userId }, 'tokens were revoked by a backend');
     },
 
     async presenceOf(userId: string) {

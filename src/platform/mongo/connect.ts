@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type Connection, createConnection } from 'mongoose';
 import { type EmbeddedDatabase, type EmbeddedOptions, startEmbedded } from '../../embedded/index.js';
-import type { Logger } from '../logger.js';
+import type { LogDetails, Logger } from '../logger.js';
 import { type ConnectSettings, toConnectOptions } from './options.js';
 import { ensureServer } from './server.js';
 import { parseMongoUrl } from './url.js';
@@ -43,7 +43,7 @@ export async function connectMongo(options: MongoOptions): Promise<Mongo> {
   const { mongodbUrl, logger, directory, start = startEmbedded } = options;
   const embedded =
     mongodbUrl === undefined
-      ? await start({ directory: join(directory, 'db'), database: embeddedDatabase, logger })
+      ? await start({ directory: join(directory, 'db'), database: embeddedDatabase, logger: toEmbeddedLogger(logger) })
       : undefined;
   const target = parseMongoUrl(mongodbUrl ?? embedded?.url ?? '');
   const connectOptions = toConnectOptions(options, target);
@@ -65,12 +65,33 @@ export async function connectMongo(options: MongoOptions): Promise<Mongo> {
     throw error;
   }
   connection.on('error', (error: Error) => logger.error({ reason: error.message }, 'database: connection error'));
-  connection.on('disconnected', () => logger.warn('database: connection lost'));
-  connection.on('connected', () => logger.info('database: connected again'));
   const kind = embedded === undefined ? 'MongoDB' : 'embedded';
-  logger.info({ kind, address: target.address }, 'database: connected');
+  watchDependency(connection, { logger, details: { dependency: 'mongo', kind, address: target.address } });
   const ping = async (): Promise<void> => {
     await connection.db?.command({ ping: 1 }, { signal: AbortSignal.timeout(PING_TIMEOUT_MS) });
   };
   return { connection, ping, giveUpIfAway: () => ping().catch(() => connection.close()), close };
 }
+
+/** Logs when the connection is lost and when it is back. */
+function watchDependency(connection: Connection, { logger, details }: { logger: Logger; details: LogDetails }): void {
+  let lostAtMs: number | undefined;
+  connection.on('disconnected', () => {
+    if (lostAtMs !== undefined) return;
+    lostAtMs = performance.now();
+    logger.error(details, 'dependency lost; retrying');
+  });
+  connection.on('connected', () => {
+    if (lostAtMs === undefined) return;
+    logger.info({ ...details, awayMs: Math.round(performance.now() - lostAtMs) }, 'dependency back');
+    lostAtMs = undefined;
+  });
+  logger.info(details, 'dependency ready');
+}
+
+/** The embedded database words its messages itself; here they become fields of known events. */
+const toEmbeddedLogger = (logger: Logger): NonNullable<EmbeddedOptions['logger']> => ({
+  info: (details, problem) => logger.info({ ...details, problem }, 'embedded database: restarted'),
+  warn: (details, problem) => logger.warn({ ...details, problem }, 'embedded database: warning'),
+  error: (details, problem) => logger.error({ ...details, problem }, 'embedded database: failed'),
+});

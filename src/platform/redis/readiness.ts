@@ -39,7 +39,10 @@ const REASONS_MAX = 20;
 export function createReadiness({ clients, check, address, prefix, logger }: ReadinessOptions): Readiness {
   const listeners = new Set<(isReady: boolean) => void>();
   const logged = new Set<string>();
+  const details = { dependency: 'redis', address };
   let isReady = false;
+  /** When it was usable last; `undefined`: it is, or has never been. */
+  let lostAtMs: number | undefined;
   let isStopped = false;
   let lastError: unknown = new Error('no answer yet');
   let failures = 0;
@@ -53,7 +56,11 @@ export function createReadiness({ clients, check, address, prefix, logger }: Rea
     isReady = value;
     if (value) {
       logged.clear();
-      logger.info({ redis: address }, 'Redis is ready');
+      if (lostAtMs === undefined) logger.info(details, 'dependency ready');
+      else logger.info({ ...details, awayMs: Math.round(performance.now() - lostAtMs) }, 'dependency back');
+      lostAtMs = undefined;
+    } else {
+      lostAtMs = performance.now();
     }
     for (const listener of listeners) listener(value);
   };
@@ -63,7 +70,9 @@ export function createReadiness({ clients, check, address, prefix, logger }: Rea
     const refusal = refusalOf(error);
     if (!logged.has(refusal) && logged.size < REASONS_MAX) {
       logged.add(refusal);
-      logger.error({ redis: address, err: error }, `Redis is not ready; retrying.${toRemedy(error, prefix)}`);
+      const remedy = toRemedy(error, prefix).trim();
+      const problem = { ...details, err: error, ...(remedy !== '' && { remedy }) };
+      logger.error(problem, isReady ? 'dependency lost; retrying' : 'dependency not ready; retrying');
     }
     setReady(false);
   };

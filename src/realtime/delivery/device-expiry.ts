@@ -1,5 +1,6 @@
 import { GatewayError } from '../../errors.js';
 import type { Clock } from '../../platform/clock.js';
+import type { CutReason, OnCut } from './cuts.js';
 import type { Log } from './log.js';
 import {
   type Device,
@@ -27,6 +28,7 @@ interface Dependencies {
   readonly ttlMs: number;
   /** Whether a socket of the device is connected to this node. */
   isHere(device: Device): boolean;
+  readonly onCut: OnCut;
 }
 
 /** Removes devices that are away, with their queues. A device that comes back gets `_resync`. */
@@ -52,7 +54,7 @@ export class DeviceExpiry {
       const recipient = recipientOf(_id);
       for (const device of devices.filter(({ seenAt }) => seenAt.getTime() < before)) {
         const seenAt = this.#isHere(recipient, device) ? clock.now() : heartbeats.seenAt(device);
-        if (seenAt < before) await this.#remove(recipient, device);
+        if (seenAt < before) await this.#remove(recipient, device, 'away');
         else
           await mailboxes.collection.updateOne(same(recipient, device), {
             $set: { 'devices.$.seenAt': new Date(seenAt) },
@@ -68,11 +70,11 @@ export class DeviceExpiry {
     const away = devices.filter((device) => !heartbeats.isConnected(device) && !this.#isHere(recipient, device));
     const [longest] = away.sort((one, other) => heartbeats.seenAt(one) - heartbeats.seenAt(other));
     if (longest === undefined) throw new GatewayError('QUOTA_EXCEEDED');
-    await this.#remove(recipient, longest);
+    await this.#remove(recipient, longest, 'room');
   }
 
-  async #remove(recipient: KeyedRecipient, device: StoredDevice): Promise<void> {
-    const { mailboxes, log, clock } = this.#dependencies;
+  async #remove(recipient: KeyedRecipient, device: StoredDevice, reason: CutReason): Promise<void> {
+    const { mailboxes, log, clock, onCut } = this.#dependencies;
     const { id, seenAt } = device;
     const last = await log.readLast(recipient.key);
     const filter = toPendingFilter(device, { recipient: recipient.key, now: clock.now() });
@@ -84,6 +86,7 @@ export class DeviceExpiry {
       $max: { start: last },
       ...(expiration && toExpirationUpdate(expiration)),
     });
+    if (pending !== null) onCut({ recipient, deviceId: id }, reason);
   }
 
   #isHere(recipient: KeyedRecipient, { id }: StoredDevice): boolean {

@@ -17,6 +17,7 @@ import { Acknowledgements } from './acknowledgements.js';
 import { Appender } from './appender.js';
 import { CursorWriter } from './cursor-writer.js';
 import { Cursors } from './cursors.js';
+import type { OnCut } from './cuts.js';
 import { DeviceExpiry } from './device-expiry.js';
 import { Devices } from './devices.js';
 import { createStatusQuery, type MessageStatus } from './diagnostics/status.js';
@@ -87,9 +88,11 @@ export function createDelivery(dependencies: Dependencies): Delivery {
   const appender = new Appender({ log, positions, clock, receiptTtlMs });
   const mailboxes = new Mailboxes(models.DeliveryRecipient);
   const nodes = new Nodes({ model: models.DeliveryNode, clock });
-  const expiry = new DeviceExpiry({ mailboxes, log, nodes, clock, ttlMs: deviceTtlMs, isHere });
+  const onCut: OnCut = ({ recipient: { site, userId: user }, deviceId: device }, reason) =>
+    logger.info({ user, ...(site !== '' && { site }), device, reason }, 'a device lost messages that waited for it');
+  const expiry = new DeviceExpiry({ mailboxes, log, nodes, clock, ttlMs: deviceTtlMs, isHere, onCut });
   const devices = new Devices({ mailboxes, log, nodes, expiry, clock, isHere });
-  const limits = new QueueLimits({ mailboxes, log, clock, max: mailboxMax });
+  const limits = new QueueLimits({ mailboxes, log, clock, max: mailboxMax, onCut });
   const writer = new CursorWriter({
     ...{ mailboxes, log, pushStore },
     onRemoved: async (cursor) => (isHere(cursor.device) ? devices.restore(cursor.device, cursor) : undefined),

@@ -1,5 +1,6 @@
 import type { Clock } from '../../platform/clock.js';
 import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
+import type { OnCut } from './cuts.js';
 import type { Entry } from './entry.js';
 import type { Log } from './log.js';
 import {
@@ -24,6 +25,7 @@ interface Dependencies {
   readonly clock: Clock;
   /** Messages that may wait for a device. */
   readonly max: number;
+  readonly onCut: OnCut;
 }
 
 /** A device after its queue was trimmed. */
@@ -39,15 +41,17 @@ export class QueueLimits {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #max: number;
+  readonly #onCut: OnCut;
   readonly #trimEvery: number;
   /** By recipient: no queue can exceed the limit before this position. The least recently trimmed one comes first. */
   readonly #nextTrims = new Map<string, number>();
 
-  constructor({ mailboxes, log, clock, max }: Dependencies) {
+  constructor({ mailboxes, log, clock, max, onCut }: Dependencies) {
     this.#mailboxes = mailboxes;
     this.#log = log;
     this.#clock = clock;
     this.#max = max;
+    this.#onCut = onCut;
     this.#trimEvery = Math.max(1, Math.floor(max / TRIMS_PER_LIMIT));
   }
 
@@ -90,6 +94,7 @@ export class QueueLimits {
       expiration: toExpiration(before, excess, { reason: 'overflow', now: this.#clock.now() }),
       needsResync: true,
     }));
+    this.#onCut(device, 'overflow');
     return stored && { stored, needsResync: true };
   }
 
@@ -107,7 +112,9 @@ export class QueueLimits {
       const expiration = toExpiration(before, last, { reason: 'resync', now: this.#clock.now() });
       return { ...withAckedThrough(before, last), expiration, needsResync: true };
     });
-    return isCleared ? stored : undefined;
+    if (!isCleared) return undefined;
+    this.#onCut(device, 'resync');
+    return stored;
   }
 
   /** What waits for the first device is bounded too. */

@@ -92,7 +92,7 @@ test('of two nodes that remove a device at once, none takes back that it is told
   const nodes = { heartbeatsOf: async () => ({ seenAt: () => 0, isConnected: () => false }) };
   const removals = [createNode(), createNode(), createNode()].map(({ mailboxes, log }) =>
     new DeviceExpiry({
-      ...{ mailboxes, log, nodes, clock: systemClock, ttlMs: 1000, isHere: () => false },
+      ...{ mailboxes, log, nodes, clock: systemClock, ttlMs: 1000, isHere: () => false, onCut: () => undefined },
     } as unknown as ConstructorParameters<typeof DeviceExpiry>[0]).removeAway(),
   );
 
@@ -103,7 +103,12 @@ test('of two nodes that remove a device at once, none takes back that it is told
 
 test.each([0, 1, 2])('a node that ends after %i writes of a trim leaves no loss without a flag', async (writes) => {
   await Promise.all([storeDevice(), storeEntries(2 * MAX)]);
-  const limits = new QueueLimits({ ...createNode(endsAfter(writes)), clock: systemClock, max: MAX });
+  const limits = new QueueLimits({
+    ...createNode(endsAfter(writes)),
+    clock: systemClock,
+    max: MAX,
+    onCut: () => undefined,
+  });
 
   await limits.trimDevice(device).catch(() => undefined);
 
@@ -116,7 +121,12 @@ test.each([0, 1, 2])(
   'a node that ends after %i writes of a cleared queue leaves no loss without a flag',
   async (writes) => {
     await Promise.all([storeDevice(), storeEntries(MAX)]);
-    const limits = new QueueLimits({ ...createNode(endsAfter(writes)), clock: systemClock, max: MAX });
+    const limits = new QueueLimits({
+      ...createNode(endsAfter(writes)),
+      clock: systemClock,
+      max: MAX,
+      onCut: () => undefined,
+    });
 
     await limits.clear(device, () => true).catch(() => undefined);
 
@@ -144,7 +154,7 @@ function openOutbox({ mailboxes, log }: ReturnType<typeof createNode>) {
   const report = (): void => undefined;
   const tasks = createTaskTracker(report);
   const sockets = { outboxesOf: () => outboxes } as never;
-  const limits = new QueueLimits({ mailboxes, log, clock: systemClock, max: MAX });
+  const limits = new QueueLimits({ mailboxes, log, clock: systemClock, max: MAX, onCut: () => undefined });
   const listener = new Acknowledgements({ sockets, cursors, limits, mailboxes, tasks, report });
   const outbox = new Outbox(socket, device, { log, clock: systemClock, listener });
   outboxes.push(outbox);
@@ -241,7 +251,7 @@ test('a loss while a client is told keeps the flag', async () => {
   const { mailboxes, log } = createNode();
   await mailboxes.flagResync(device);
   const { device: told } = await register(createNode(), 'phone');
-  await new QueueLimits({ mailboxes, log, clock: systemClock, max: MAX }).trimDevice(device);
+  await new QueueLimits({ mailboxes, log, clock: systemClock, max: MAX, onCut: () => undefined }).trimDevice(device);
 
   expect(await mailboxes.clearResync(device, told.revision)).toBe(false);
   expect((await readStored()).resyncFlags).toEqual(['phone']);

@@ -56,7 +56,7 @@ describe('CONNECTs that are refused on a connection that is somewhere', () => {
     }
     expect(calls).toBe(ADDRESS_MAX);
     expect(answers.filter((answer) => answer.includes('RATE_LIMITED'))).toHaveLength(SENT + 10 - ADDRESS_MAX);
-    expect(lines.filter(({ msg }) => msg === 'a connection was refused')).toHaveLength(10);
+    expect(lines.filter(({ event }) => event === 'connection_failed')).toHaveLength(10);
   });
 });
 

@@ -68,7 +68,7 @@ export function createGroups(dependencies: Dependencies) {
       const except = [id, ...(await blocks.all(_id, blocked))];
       publisher.people({ userIds: [], groups: [type], except }, { event, payload });
     } catch (error) {
-      logger.warn({ err: error, event }, 'community: notifying a group failed');
+      logger.warn({ err: error, name: event }, 'community: notifying a group failed');
     }
   };
 

@@ -38,7 +38,7 @@ export function createPublisher({ emitter, logger }: { emitter: Emitter; logger:
     try {
       emitter.emit({ ...target, namespaces: [chatNamespace] }, outgoing);
     } catch (error) {
-      logger.error({ err: error, event: outgoing.event }, 'community: sending an event failed');
+      logger.error({ err: error, name: outgoing.event }, 'community: sending an event failed');
     }
   };
   const sendTo = (opened: Opened, outgoing: OutgoingEvent, ...without: string[]): void => {

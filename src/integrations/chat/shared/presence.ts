@@ -62,7 +62,7 @@ export function createChatPresence(
         { event, payload: { userId } },
       );
     } catch (error) {
-      logger.warn({ err: error, event }, 'chats: sending a presence event failed');
+      logger.warn({ err: error, name: event }, 'chats: sending a presence event failed');
     }
   };
   const publishState = async (userId: string): Promise<void> => {

@@ -1,4 +1,5 @@
 import { type Connection, mongo as driver, type Model } from 'mongoose';
+import type { MessageOf } from '../../log-events.js';
 import type { Logger } from '../../logger.js';
 import { compareIndex, type ExistingIndex } from './compare.js';
 import { type IndexProblem, maskKey, toConflict, toDuplicates, toMissing } from './report.js';
@@ -171,7 +172,7 @@ export async function createAll(connection: Connection, indexes: readonly Wanted
   return problems.flat();
 }
 
-function warn(logger: Logger, problems: readonly IndexProblem[], message: string): void {
+function warn(logger: Logger, problems: readonly IndexProblem[], message: MessageOf<'warn'>): void {
   if (problems.length === 0) return;
   const indexes = problems.map(({ sentence, command }) => ({ sentence, command }));
   logger.warn({ indexes }, message);

@@ -125,10 +125,10 @@ export class PushAttempts {
     if (failed > 0) logger.warn({ push: id, failures }, 'push: refused by FCM');
   }
 
-  #noteGivenUp({ id }: DuePush, tokens: number): void {
+  #noteGivenUp({ id, userIds }: DuePush, tokens: number): void {
     if (tokens === 0) return;
     this.#dependencies.metrics.pushes.inc({ result: 'given up' }, tokens);
-    this.#dependencies.logger.warn({ push: id, tokens }, 'push: given up');
+    this.#dependencies.logger.warn({ push: id, users: userIds, tokens }, 'push: given up');
   }
 }
 

@@ -1,6 +1,6 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createLogger } from '../../../../src/platform/logger.js';
+import { createLogger, type Logger } from '../../../../src/platform/logger.js';
 import { createTestClock } from '../../../support/clock.js';
 import { wireFaults } from '../../../support/contract.js';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../../../support/environment.js';
@@ -10,8 +10,10 @@ import { addChat, call, cameTo, type Member, members, open, say, talk } from './
 
 const clock = createTestClock();
 const errors: unknown[] = [];
-const logger = createLogger({ level: 'silent', isPretty: false });
-logger.error = (...args: unknown[]) => void errors.push(args);
+const logger: Logger = {
+  ...createLogger({ level: 'silent', isPretty: false }),
+  error: (...args: unknown[]) => void errors.push(args),
+};
 let environment: TestEnvironment;
 
 beforeAll(async () => {

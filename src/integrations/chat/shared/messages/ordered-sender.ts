@@ -91,7 +91,7 @@ export function createOrderedSender(dependencies: Dependencies): OrderedSender {
     try {
       emitter.emit({ namespaces: [chatNamespace], rooms, exceptRoom: except, isLocal: true }, outgoing);
     } catch (error) {
-      logger.error({ err: error, event: outgoing.event }, 'chats: sending a message failed');
+      logger.error({ err: error, name: outgoing.event }, 'chats: sending a message failed');
     }
   };
 

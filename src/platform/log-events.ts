@@ -1,0 +1,214 @@
+/** Severity of a line. `LOG_LEVEL` selects the lowest one that is written. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'fatal';
+
+/** One kind of log line. */
+interface LogEvent {
+  readonly level: LogLevel;
+  /** Constant text; what varies is in the fields of the line. */
+  readonly message: string;
+  /** Lines of one kind in each minute; 10 by default. Further ones are counted. */
+  readonly lines?: number;
+  /** Fields that distinguish kinds of this event. Their values may come from clients: the number of kinds is bounded. */
+  readonly per?: readonly string[];
+  /** `false`: the number of omitted lines is not logged. */
+  readonly isCounted?: boolean;
+}
+
+/**
+ * Every log line of the gateway by its code, the `event` of the line. Codes are stable: alerts and searches use them. The
+ * logger takes only these messages, so a line without a code does not compile. The operations page explains each of them.
+ */
+export const logEvents = {
+  // Life of a node
+  starting: { level: 'info', message: 'starting' },
+  listening: { level: 'info', message: 'listening' },
+  draining: { level: 'info', message: 'draining' },
+  drained: { level: 'info', message: 'drained' },
+  stopped: { level: 'info', message: 'stopped' },
+  start_failed: { level: 'fatal', message: 'the start failed' },
+  crashed: { level: 'fatal', message: 'the process crashed' },
+  shutdown_step_slow: { level: 'warn', message: 'a shutdown step is slow', per: ['step'] },
+  shutdown_step_failed: { level: 'error', message: 'a shutdown step failed', per: ['step'] },
+  single_node: { level: 'info', message: 'no REDIS_URL: this is the only node' },
+  library_unsupported: {
+    level: 'warn',
+    message: 'a private part of a library is missing; this version of it is not supported',
+    lines: 100,
+  },
+
+  // Dependencies
+  dependency_ready: { level: 'info', message: 'dependency ready', per: ['dependency'] },
+  dependency_not_ready: { level: 'error', message: 'dependency not ready; retrying', per: ['dependency'] },
+  dependency_lost: { level: 'error', message: 'dependency lost; retrying', per: ['dependency'] },
+  dependency_back: { level: 'info', message: 'dependency back', per: ['dependency'] },
+  database_not_ready: { level: 'warn', message: 'database: not ready yet, trying again' },
+  database_error: { level: 'error', message: 'database: connection error' },
+  database_options_ignored: {
+    level: 'warn',
+    message: 'database: MONGODB_URL names options that the gateway decides itself',
+  },
+  indexes_failed: { level: 'warn', message: 'database: indexes of the gateway could not be created' },
+  indexes_missing: {
+    level: 'warn',
+    message: 'database: these indexes are managed by the platform; npm run indexes -- --apply creates them',
+  },
+  indexes_built: { level: 'info', message: 'database: indexes built' },
+  index_build_failed: { level: 'error', message: 'database: building indexes failed; the next start retries' },
+  embedded_database_warning: { level: 'warn', message: 'embedded database: warning' },
+  embedded_database_failed: { level: 'error', message: 'embedded database: failed' },
+  embedded_database_restarted: { level: 'info', message: 'embedded database: restarted' },
+  bus_message_unreadable: { level: 'warn', message: 'Unreadable message on a Redis channel' },
+  adapter_request_unreadable: { level: 'warn', message: 'Unreadable request of the adapter' },
+  bus_messages_lost: { level: 'warn', message: 'Messages did not reach every other node' },
+  document_incomplete: { level: 'warn', message: 'a stored document is incomplete or has wrong types', lines: 1000 },
+
+  // Access
+  kicked: { level: 'info', message: 'a user was disconnected by a backend', lines: 600 },
+  tokens_revoked: { level: 'info', message: 'tokens were revoked by a backend', lines: 600 },
+  key_refused: { level: 'info', message: 'a call was refused: no valid API key', per: ['path', 'reason'] },
+  connection_refused: { level: 'info', message: 'a connection was refused', lines: 1, per: ['namespace', 'reason'] },
+  connection_refusal: { level: 'debug', message: 'why a connection was refused' },
+  connection_failed: {
+    level: 'error',
+    message: 'a connection was refused because of a failure',
+    per: ['namespace'],
+  },
+  claims_refused: {
+    level: 'warn',
+    message: 'a correctly signed token was refused because of its claims',
+    per: ['namespace'],
+  },
+  origin_refused: { level: 'warn', message: 'a browser was refused: the origin of its page is not in CORS_ORIGINS' },
+  transport_refused: {
+    level: 'warn',
+    message: 'a client was refused: it tried a transport that is not among SOCKET_TRANSPORTS',
+  },
+  protocol_refused: {
+    level: 'warn',
+    message: 'a client was refused: it uses the protocol of Socket.IO 2, which ALLOW_EIO3 enables',
+  },
+  jwks_failed: { level: 'warn', message: 'The JWKS could not be loaded' },
+  revocations_poll_failed: { level: 'warn', message: 'revocations: polling failed; retrying' },
+  lock_check_failed: { level: 'warn', message: 'checking connected users for locks failed' },
+  lock_lookup_failed: { level: 'warn', message: 'looking up whether a user is locked failed' },
+  access_check_failed: { level: 'warn', message: 'chats: checking connected users failed' },
+  members_check_failed: { level: 'warn', message: 'support: checking members failed' },
+
+  // Limits
+  rate_limit_reached: {
+    level: 'info',
+    message: 'rate limit reached',
+    lines: 1,
+    per: ['limit', 'caller'],
+    isCounted: false,
+  },
+  slow_client_closed: { level: 'info', message: 'a slow client was closed' },
+  node_limit_reached: {
+    level: 'warn',
+    message: 'a connection was refused: there are CONNECTIONS_MAX on this node',
+    lines: 1,
+  },
+  address_limit_reached: {
+    level: 'warn',
+    message: 'a connection was refused: its address has ADDRESS_CONNECTIONS_MAX on this node',
+    lines: 1,
+  },
+  connection_unused: {
+    level: 'warn',
+    message: 'a connection was closed: it has entered no namespace for CONNECT_TIMEOUT_MS',
+  },
+  message_unfinished: {
+    level: 'warn',
+    message: 'a connection was closed: a message was not completed in time, or held too much memory',
+  },
+
+  // Events and calls
+  event_failed: { level: 'error', message: 'an event failed', per: ['namespace', 'name'] },
+  request_failed: { level: 'error', message: 'a request failed', per: ['path'] },
+
+  // Durable delivery and push
+  delivery_database_failed: { level: 'warn', message: 'delivery: database operation failed; retrying' },
+  acknowledgements_not_stored: { level: 'warn', message: 'delivery: storing acknowledgements failed; retrying' },
+  device_cut: { level: 'info', message: 'a device lost messages that waited for it', per: ['reason'] },
+  push_off: { level: 'info', message: 'push: off, no FIREBASE_SERVICE_ACCOUNT and no GOOGLE_APPLICATION_CREDENTIALS' },
+  push_on: { level: 'info', message: 'push: on' },
+  push_database_failed: { level: 'warn', message: 'push: database operation failed; retrying' },
+  push_not_stored: { level: 'warn', message: 'push: not sent because the database failed' },
+  push_refused: { level: 'warn', message: 'push: refused by FCM' },
+  push_given_up: { level: 'warn', message: 'push: given up' },
+  push_tokens_not_removed: { level: 'warn', message: 'push: removing refused tokens failed' },
+
+  // Presence
+  presence_update_failed: { level: 'error', message: 'updating presence failed' },
+  presence_handler_failed: { level: 'error', message: 'handling a presence change failed' },
+  presence_renewal_failed: { level: 'warn', message: 'renewing presence failed; the next tick tries again' },
+  socket_directory_full: {
+    level: 'error',
+    message: 'sockets that left stay in the directory: too many left while the database was away',
+  },
+  socket_directory_failed: { level: 'warn', message: 'removing sockets from the directory failed; trying again' },
+
+  // Conversations
+  recount_failed: { level: 'warn', message: 'recounting conversations failed' },
+  conversation_push_failed: { level: 'warn', message: 'sending a push for a message failed' },
+  conversation_status_failed: { level: 'warn', message: 'sending a status to an account failed' },
+  snooze_check_failed: { level: 'warn', message: 'looking for expired snoozes failed' },
+
+  // Chats
+  chat_send_failed: { level: 'error', message: 'chats: sending a message failed', per: ['name'] },
+  chat_order_lost: { level: 'error', message: 'chats: messages were sent without earlier ones that could not be read' },
+  chat_read_failed: { level: 'warn', message: 'chats: reading missing messages failed; retrying' },
+  chat_message_invalid: { level: 'warn', message: 'chats: an invalid message of another node was dropped' },
+  chat_presence_failed: { level: 'warn', message: 'chats: sending a presence event failed', per: ['name'] },
+  chat_snapshot_failed: { level: 'warn', message: 'chats: sending the presence snapshot failed' },
+  community_group_failed: { level: 'warn', message: 'community: notifying a group failed', per: ['name'] },
+  community_status_failed: { level: 'warn', message: 'community: notifying of a status failed' },
+  community_typing_failed: { level: 'warn', message: 'community: sending the end of typing failed' },
+  community_chat_failed: { level: 'warn', message: 'community: notifying a chat failed' },
+  community_viewers_unknown: {
+    level: 'warn',
+    message: 'community: reading who views a chat failed; all participants are notified',
+  },
+  community_notifications_failed: { level: 'error', message: 'community: storing notifications failed' },
+  community_notification_update_failed: {
+    level: 'error',
+    message: 'community: updating the notifications of a message failed',
+  },
+  community_last_message_failed: { level: 'error', message: 'community: storing the last message of a chat failed' },
+  community_event_failed: { level: 'error', message: 'community: sending an event failed', per: ['name'] },
+  support_snapshot_failed: { level: 'warn', message: 'support: sending the presence snapshot of a department failed' },
+  support_file_delete_failed: { level: 'error', message: 'support: deleting a file failed' },
+  support_file_sweep_failed: { level: 'warn', message: 'support: sweeping a file failed; retrying later' },
+  support_sweep_failed: { level: 'warn', message: 'support: sweeping abandoned files failed' },
+  support_last_message_failed: {
+    level: 'error',
+    message: 'support: storing the last message of a conversation failed',
+  },
+  support_typing_failed: { level: 'warn', message: 'support: sending the end of typing failed' },
+
+  // Push sites
+  site_update_failed: { level: 'warn', message: 'sending a user update to a website failed', per: ['site'] },
+  site_update_dropped: {
+    level: 'warn',
+    message: 'user update for a website dropped: too many are queued',
+    per: ['site'],
+  },
+  site_presence_failed: { level: 'error', message: 'updating presence of push sites failed' },
+} as const satisfies Readonly<Record<string, LogEvent>>;
+
+type LogEvents = typeof logEvents;
+
+/** The messages of one level. */
+export type MessageOf<Level extends LogLevel> = Extract<LogEvents[keyof LogEvents], { level: Level }>['message'];
+
+/** A log event with its code. */
+export interface CodedEvent extends LogEvent {
+  readonly code: string;
+}
+
+const byMessage: ReadonlyMap<string, CodedEvent> = new Map(
+  Object.entries<LogEvent>(logEvents).map(([code, event]) => [event.message, { ...event, code }]),
+);
+
+/** The event of a message. */
+export const eventOf = (message: string): CodedEvent | undefined => byMessage.get(message);
