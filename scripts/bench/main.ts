@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { scenarioNames } from './gateway.js';
 
 /** Suites of their own; each is a file in this folder that exports `run()`. Every other name is a scenario of the comparison. */
-const SUITES = ['embedded', 'conversation', 'delivery', 'chat'] as const;
+const SUITES = ['embedded', 'conversation', 'delivery', 'chat', 'traffic'] as const;
 
 /** Command-line options of the benchmark. */
 export interface BenchOptions {

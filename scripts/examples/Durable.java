@@ -1,9 +1,11 @@
 import io.socket.client.Ack;
 import io.socket.client.IO;
+import io.socket.client.Manager;
 import io.socket.client.Socket;
 import java.net.URI;
 import java.util.Arrays;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.json.JSONArray;
 import org.json.JSONException;
 import org.json.JSONObject;
@@ -17,11 +19,12 @@ import org.json.JSONObject;
 public final class Durable {
     public static void main(String[] args) {
         String url = args.length > 1 ? args[1] : "http://localhost:4000";
+        // `deviceId` names this device for as long as it exists: keep it in a file or in the preferences.
+        Map<String, String> auth = new ConcurrentHashMap<>(Map.of("token", fetchToken(args), "deviceId", "phone-1"));
         IO.Options options = IO.Options.builder()
                 // Without it the client tries polling first, which the gateway answers with 400 by default.
                 .setTransports(new String[] {"websocket"})
-                // `deviceId` names this device for as long as it exists: keep it in a file or in the preferences.
-                .setAuth(Map.of("token", fetchToken(args), "deviceId", "phone-1"))
+                .setAuth(auth)
                 .build();
         Socket socket = IO.socket(URI.create(url + "/v1/shared"), options);
 
@@ -41,8 +44,13 @@ public final class Durable {
 
         socket.on("auth_expiring", arguments -> socket.emit("refresh_token", new Object[] {tokenOf(args)}, answer ->
                 System.out.println("token renewed: " + ((JSONObject) answer[0]).optString("message"))));
+        // Each connect needs a fresh token.
+        socket.io().on(Manager.EVENT_RECONNECT_ATTEMPT, arguments -> auth.put("token", fetchToken(args)));
         // The gateway closes the socket next. The client does not come back by itself after that.
-        socket.on("auth_expired", arguments -> socket.once(Socket.EVENT_DISCONNECT, reason -> socket.connect()));
+        socket.on("auth_expired", arguments -> socket.once(Socket.EVENT_DISCONNECT, reason -> {
+            auth.put("token", fetchToken(args));
+            socket.connect();
+        }));
 
         socket.on(Socket.EVENT_CONNECT, arguments -> System.out.println("connected"));
         socket.on(Socket.EVENT_CONNECT_ERROR, arguments -> {

@@ -12,10 +12,11 @@ async function fetchToken() {
   return (await response.text()).trim();
 }
 
-// `deviceId` names this device for as long as it exists: keep it in a file, or in `localStorage`.
+// Each connect needs a fresh token. `deviceId` names this device for as long as it exists: keep it in a file, or in
+// `localStorage`.
 const socket = io(`${url}/v1/shared`, {
   transports: ['websocket'],
-  auth: { token: await fetchToken(), deviceId: 'laptop-1' },
+  auth: async (send) => send({ token: await fetchToken(), deviceId: 'laptop-1' }),
 });
 
 // Store or show an event here. It may come twice, when an acknowledgement was lost.

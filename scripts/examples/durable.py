@@ -22,6 +22,11 @@ async def fetch_token():
     return sys.argv[1]
 
 
+async def credentials():
+    """Each connect needs a fresh token. `deviceId` names this device for as long as it exists: keep it in a file."""
+    return {'token': await fetch_token(), 'deviceId': 'laptop-2'}
+
+
 async def main(url):
     client = socketio.AsyncClient()
 
@@ -54,7 +59,7 @@ async def main(url):
         await client.connect(
             url,
             namespaces=[NAMESPACE],
-            auth={'token': await fetch_token(), 'deviceId': 'laptop-2'},
+            auth=credentials,
             transports=['websocket'],
         )
     except socketio.exceptions.ConnectionError as error:

@@ -1,14 +1,14 @@
 /** Time and chance, replaceable in tests. */
 export interface ClientClock {
-  /** Unix time in milliseconds. */
+  /** Milliseconds since any moment; only differences count. */
   now(): number;
   /** Runs a task once. @returns cancels it */
   after(delayMs: number, task: () => void): () => void;
 }
 
-/** The clock of the machine. */
+/** The clock of the machine, which goes on evenly when its date is set. */
 export const systemClock: ClientClock = {
-  now: () => Date.now(),
+  now: () => performance.now(),
   after(delayMs, task) {
     const timer = setTimeout(task, delayMs);
     return () => clearTimeout(timer);

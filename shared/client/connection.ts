@@ -1,4 +1,5 @@
 import type { ManagerOptions, Socket } from 'socket.io-client';
+import type { Readiness } from './calls.js';
 import { backoffMs, type ClientClock, inTime } from './clock.js';
 import { GatewayClientError, toError, toRefusal } from './error.js';
 import { type Lease, leaseSocket } from './managers.js';
@@ -18,6 +19,8 @@ export type ConnectionState =
 
 /** A longer wait than this is a refusal: the application decides. */
 const WAIT_MAX_MS = 3_600_000;
+/** Token times are whole seconds: a token of the second in which the user's tokens were revoked is refused. */
+const TOKEN_PAUSE_MS = 1000;
 /** Attempts start anew after a connection that lasted as long. */
 const STABLE_MS = 10_000;
 
@@ -76,6 +79,16 @@ export class Connection {
   /** Why the client is not online; `undefined` while it is. */
   get reason(): GatewayClientError | undefined {
     return this.#reason;
+  }
+
+  /** Whether events can be sent now, and whether that can change by itself. */
+  get readiness(): Readiness {
+    const isFinal = this.#isClosed || this.#state === 'refused';
+    return {
+      isOpen: this.socket.connected,
+      refusal: isFinal ? this.#reason : undefined,
+      reason: this.#reason,
+    };
   }
 
   get socket(): Socket {
@@ -148,7 +161,7 @@ export class Connection {
   /** The token may have run out on the way, or was revoked: the next one is tried, and no further one. */
   #refuseToken(refusal: GatewayClientError): void {
     this.#tokenRefusals += 1;
-    if (this.#tokenRefusals === 1) this.#wait(refusal);
+    if (this.#tokenRefusals === 1) this.#wait(refusal, TOKEN_PAUSE_MS);
     else this.#refuse(refusal);
   }
 

@@ -1,9 +1,10 @@
 import { Types } from 'mongoose';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { type PublishedNamespace, publishedNamespaces } from '#shared/contracts/index.js';
 import { connect, refusal, type TestClient } from '../support/client.js';
+import { createTestClock } from '../support/clock.js';
 import { createTestEnvironment, type TestEnvironment, type TestUser } from '../support/environment.js';
-import { signToken } from '../support/gateway.js';
+import { signToken, startGateway } from '../support/gateway.js';
 import { until } from '../support/until.js';
 
 /** Every namespace that asks for a token, as the contracts say. */
@@ -149,6 +150,15 @@ test('all tokens of a user issued before a time are closed and refused', async (
   }
   for (const { socket } of others) expect(socket.connected).toBe(true);
   for (const other of others) other.close();
+});
+
+test('a token of the very moment of the revocation is refused', async () => {
+  const second = Math.floor(Date.now() / 1000);
+  const node = await startGateway({}, { clock: createTestClock(second * 1000) });
+  onTestFinished(() => node.close());
+  const claims = { uid: 'user-1', iat: second };
+  await node.call('POST', '/tokens/revoke', { userId: 'user-1' });
+  expect((await refusal(node, { claims })).message).toBe('INVALID_TOKEN');
 });
 
 test.each([

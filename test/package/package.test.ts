@@ -4,12 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
+import { build, type Plugin } from 'esbuild';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createBackend } from '#shared/backend/index.js';
 import { startGateway } from '../../src/testing/index.js';
 import { startProgram } from '../support/program.js';
 import { projectDirectory } from '../support/script.js';
+import { until } from '../support/until.js';
 
 const run = promisify(execFile);
 const modules = join(projectDirectory, 'node_modules');
@@ -50,6 +53,22 @@ async function install(tarball: string, project: string): Promise<void> {
 
 /** Examples that use the package. */
 const typedExamples = ['typed-client.mjs', 'typed-backend.mjs'];
+
+/** The parts of a browser that the page uses, for Node.js. */
+const BROWSER = `
+  import { WebSocket } from 'ws';
+  const elements = {};
+  globalThis.WebSocket = WebSocket;
+  globalThis.document = {
+    createElement: () => ({}),
+    querySelector: (selector) => (elements[selector] ??= {
+      set textContent(text) { console.log(text); },
+      append: (item) => console.log(item.textContent),
+    }),
+  };
+  globalThis.location = { hash: '#' + process.argv[2] };
+  globalThis.self = globalThis;
+`;
 
 let directory: string;
 let packed: Awaited<ReturnType<typeof pack>>;
@@ -125,6 +144,41 @@ describe('another project that installed it', () => {
     const refused = startProgram(process.execPath, ['typed-client.mjs', 'not.a.token', gateway.url], { cwd: project });
     expect(await refused.line(/^cannot connect/)).toContain('INVALID_TOKEN');
     expect(await refused.ended).toBe(1);
+  });
+
+  test('runs the page by its import map, which leads to all that a browser loads', async () => {
+    await using gateway = await startGateway();
+    const page = await readFile(join(projectDirectory, 'scripts/examples/page.html'), 'utf8');
+    const { imports } = JSON.parse(/<script type="importmap">(.*?)<\/script>/s.exec(page)?.[1] ?? '');
+    const script = /<script type="module">\n(.*)<\/script>/s.exec(page)?.[1] ?? '';
+    // As a browser does: relative paths, and of names only those of the import map.
+    const asBrowser: Plugin = {
+      name: 'browser',
+      setup: ({ onResolve }) =>
+        onResolve({ filter: /.*/ }, ({ path, importer, kind }) => {
+          if (kind === 'entry-point') return undefined;
+          const named = imports[path];
+          if (named === undefined && !path.startsWith('./') && !path.startsWith('../'))
+            return { errors: [{ text: path }] };
+          return { path: named === undefined ? join(importer, '..', path) : join(project, named) };
+        }),
+    };
+    await build({
+      stdin: { contents: `${script.replaceAll('http://localhost:4000', gateway.url)}`, resolveDir: project },
+      ...{ outfile: join(project, 'page.js'), bundle: true, format: 'esm', plugins: [asBrowser], logLevel: 'silent' },
+    });
+    await writeFile(join(project, 'browser.js'), BROWSER);
+    const open = (token: string) =>
+      startProgram(process.execPath, ['--import', './browser.js', 'page.js', token], { cwd: project });
+
+    const backend = createBackend({ url: gateway.url, apiKey: gateway.apiKey });
+    const waiting = await backend.emitDurable('eve', 'notification', { title: 'waited' });
+    const shown = open(gateway.token('eve'));
+    expect(await shown.line(/^notification/)).toBe('notification: waited');
+    const live = await backend.emitDurable('eve', 'notification', { title: 'live' });
+    expect(await shown.line(/^notification/)).toBe('notification: live');
+    for (const { id } of [waiting, live]) await until(async () => (await backend.status(id)).state === 'acked');
+    expect(await open('not.a.token').line(/^refused/)).toBe('refused: INVALID_TOKEN');
   });
 
   test('checks the types of the examples that use the package', async () => {

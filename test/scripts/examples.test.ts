@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync } from 'node:fs';
-import { readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { publishedContracts, publishedNamespaces } from '#shared/contracts/index.js';
 import { openWebsite } from '../integrations/push-sites/website.js';
@@ -13,6 +14,7 @@ import { type Program, startProgram } from '../support/program.js';
 import { freePort } from '../support/redis-server.js';
 import { projectDirectory } from '../support/script.js';
 import { syntaxErrors } from '../support/syntax.js';
+import { startTcpProxy } from '../support/tcp-proxy.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 import { until } from '../support/until.js';
 
@@ -180,6 +182,25 @@ describe('durable.mjs', () => {
   });
 });
 
+test('durable.mjs asks for a token at each connect', async () => {
+  let asked = 0;
+  const endpoint = createServer((_request, response) => {
+    asked += 1;
+    response.end(signToken({ uid: 'again', jti: String(asked) }));
+  });
+  await new Promise<void>((resolve) => endpoint.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void endpoint.close());
+  const road = await startTcpProxy(gateway.port);
+  const urls = [endpoint.address() as AddressInfo, road].map(({ port }) => `http://127.0.0.1:${port}`);
+  const client = run('durable.mjs', urls);
+  await client.line(/^connected/);
+  await road.cut();
+  await road.restore();
+  onTestFinished(road.cut);
+  await client.line(/^connected/);
+  expect(asked).toBe(2);
+});
+
 describe.each(['durable.py', 'Durable.java'].filter(isRun))('%s', (name) => {
   test('acknowledges queued and new messages', async () => {
     const args = [signToken({ uid: `user of ${name}` }), gateway.url];
@@ -190,48 +211,6 @@ describe.each(['durable.py', 'Durable.java'].filter(isRun))('%s', (name) => {
     const client = run(name, [signToken({ uid: 'renewing' }, { expiresIn: '40s' }), gateway.url]);
     // The gateway refuses a token that is no newer, which shows that the client asked.
     expect(await client.line(/^token renewed/)).toMatch(/SUCCESS|INVALID_TOKEN/);
-  });
-});
-
-/** The parts of a browser that the page uses, for Node.js. */
-const BROWSER = `
-  const elements = {};
-  globalThis.document = {
-    createElement: () => ({}),
-    querySelector: (selector) => (elements[selector] ??= {
-      set textContent(text) { console.log(text); },
-      append: (item) => console.log(item.textContent),
-    }),
-  };
-  globalThis.localStorage = {};
-  globalThis.location = { hash: '#' + process.argv[2] };
-  globalThis.window = globalThis;
-`;
-
-/** Runs the script of page.html in Node.js. @returns starts it with a token */
-async function preparePage(url: string): Promise<(token: string) => Program> {
-  const place = await temporaryDirectory();
-  const script = scriptOf(await textOf('page.html'))
-    .replace(/'https:\/\/cdn\.socket\.io\/\S+'/, "'socket.io-client'")
-    .replaceAll('http://localhost:4000', url);
-  await symlink(join(projectDirectory, 'node_modules'), join(place, 'node_modules'));
-  await writeFile(join(place, 'browser.mjs'), BROWSER);
-  await writeFile(join(place, 'page.mjs'), `import './browser.mjs';\n${script}`);
-  return (token) => startProgram(process.execPath, [join(place, 'page.mjs'), token], { cwd: place });
-}
-
-describe('page.html', () => {
-  test('shows and acknowledges queued and new messages', async () => {
-    const open = await preparePage(gateway.url);
-    await handlesDurableMessages('browser-user', () => open(signToken({ uid: 'browser-user' })));
-  });
-
-  test('shows the reason of a failed connect', async () => {
-    const refused = (await preparePage(gateway.url))('not.a.token');
-    expect(await refused.line(/cannot connect/)).toBe(`cannot connect to ${gateway.url}: INVALID_TOKEN`);
-    const url = `http://localhost:${await freePort()}`;
-    const unreached = (await preparePage(url))('not.a.token');
-    expect(await unreached.line(/cannot connect/)).toBe(`cannot connect to ${url}: websocket error, trying again`);
   });
 });
 
@@ -264,6 +243,30 @@ describe('push-site.mjs', () => {
   });
 });
 
+/** Leads to the gateway: the first call is answered with 503, the answer to the second is lost. */
+async function openFaultyRoad(): Promise<{ url: string; keys: unknown[] }> {
+  const keys: unknown[] = [];
+  const road = createServer(async (request, response) => {
+    keys.push(request.headers['idempotency-key']);
+    const isAway = keys.length === 1;
+    const answer = isAway
+      ? undefined
+      : await gateway.call('POST', request.url ?? '', await text(request), pick(request.headers));
+    if (keys.length === 2) return void request.destroy();
+    response.writeHead(answer?.status ?? 503, { 'content-type': 'application/json' });
+    response.end(answer?.text ?? '{"success":false,"errno":503,"message":"UNAVAILABLE","retryAfterMs":100}');
+  });
+  await new Promise<void>((resolve) => road.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void road.close());
+  return { url: `http://127.0.0.1:${(road.address() as AddressInfo).port}`, keys };
+}
+
+/** What the gateway must get of a call. */
+const pick = (headers: IncomingHttpHeaders): Record<string, string> => ({
+  'idempotency-key': String(headers['idempotency-key']),
+  'x-api-key': String(headers['x-api-key']),
+});
+
 const backends = ['backend.mjs', 'curl.sh', 'backend.py', 'backend.go', 'backend.php', 'Backend.java'];
 
 describe.each(backends.filter(isRun))('%s', (name) => {
@@ -277,6 +280,17 @@ describe.each(backends.filter(isRun))('%s', (name) => {
     const backend = run(name, ['backend-user', gateway.url], { GATEWAY_KEY: 'another key' });
     await backend.line(/INVALID_API_KEY/);
     expect(await backend.ended).toBe(1);
+  });
+
+  test('retries with the same key, so that the event is stored once', async () => {
+    const { url, keys } = await openFaultyRoad();
+    const userId = `user of ${name}`;
+    const backend = run(name, [userId, url], { GATEWAY_KEY: API_KEY });
+    expect(await backend.line(/[0-9a-f]{24}/)).toContain('queued');
+    expect(await backend.ended).toBe(0);
+    expect([keys.length, new Set(keys).size, keys[0]]).toEqual([3, 1, expect.stringMatching(/./)]);
+    const { json } = await gateway.call('GET', `/users/${encodeURIComponent(userId)}/deliveries`);
+    expect(json.data.messages).toHaveLength(1);
   });
 
   test('reports that it cannot reach the gateway', async () => {

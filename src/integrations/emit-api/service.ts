@@ -154,7 +154,8 @@ export function createEmitService(context: Context) {
         logger.info({ key, tokenId: jti }, 'tokens were revoked by a backend');
         return;
       }
-      const issuedBefore = before === undefined ? now : Date.parse(before);
+      // `iat` has whole seconds: a token of this very moment counts as issued before.
+      const issuedBefore = before === undefined ? now + 1 : Date.parse(before);
       if (issuedBefore > now + FUTURE_MAX_MS) throw invalid('issued_before', 'must not be in the future');
       await revocations.revoke({ userId, issuedBefore, endsAt });
       logger.info({ key, user: userId }, 'tokens were revoked by a backend');

@@ -268,15 +268,46 @@ describe('durable messages', () => {
 });
 
 describe('tokens', () => {
-  test('are renewed when they are about to expire, whatever the clock of the device says', async () => {
+  test.each([10, -10])(
+    'are renewed by a device whose clock is %i hours ahead, and repeats are dropped',
+    async (hours) => {
+      const { uid } = newUser();
+      const ahead = { now: () => Date.now() + hours * 3_600_000, after: systemClock.after };
+      let asked = 0;
+      const token = async (): Promise<string> => {
+        asked += 1;
+        return signToken({ uid, jti: String(asked) }, { expiresIn: asked === 1 ? '30s' : '1h' });
+      };
+      const road = await openRoad(a);
+      const { client, is } = openClient({ url: road.url, namespace, token, clock: ahead, events });
+      const seen: number[] = [];
+      let finish = (): void => undefined;
+      client.on('m', (n) => {
+        seen.push(n);
+        return new Promise<void>((resolve) => (finish = resolve));
+      });
+      await is('online');
+      await until(() => asked === 2);
+      await client.emit('join');
+      const id = await emit(uid, 1);
+      await until(() => seen.length === 1);
+      await road.leadTo(b);
+      await is('online');
+      await until(() => client.status.messages.waiting === 2);
+      finish();
+      await until(async () => (await stateOf(id)) === 'acked');
+      expect([seen, client.status.messages.repeated]).toEqual([[1], 1]);
+    },
+  );
+
+  test('are renewed when they are about to expire, so that the connection lasts', async () => {
     const { uid } = newUser();
     const asked: string[] = [];
     const token = async (): Promise<string> => {
       asked.push(signToken({ uid, jti: String(asked.length) }, { expiresIn: asked.length === 0 ? '3s' : '1h' }));
       return asked.at(-1) ?? '';
     };
-    const skewed = { now: () => Date.now() + 36_000_000, after: systemClock.after };
-    const { client, states, is } = openClient({ url: a.url, namespace, token, clock: skewed });
+    const { client, states, is } = openClient({ url: a.url, namespace, token });
     await is('online');
     await until(() => asked.length === 2);
     await client.emit('join');
@@ -339,7 +370,10 @@ describe('tokens', () => {
   test('that are refused twice end the attempts, until the application asks for another', async () => {
     const user = newUser();
     let token = 'no token at all';
-    const { client, states, is } = openClient({ url: a.url, namespace, token: async () => token });
+    const clock = createTestClock();
+    const { client, states, is } = openClient({ url: a.url, namespace, token: async () => token, clock });
+    await is('offline');
+    clock.advance(2000);
     await is('refused');
     expect(client.status.reason).toMatchObject({ code: 'INVALID_TOKEN', retryable: false });
     expect(states).toEqual(['connecting', 'offline', 'connecting', 'refused']);
@@ -347,6 +381,17 @@ describe('tokens', () => {
     token = await user.token();
     client.reconnect();
     await is('online');
+  });
+
+  test('of the second in which all of the user were revoked are replaced by one of the next second', async () => {
+    const { uid } = newUser();
+    const { states, is } = openClient({ url: a.url, namespace, token: async () => signToken({ uid }) });
+    await is('online');
+    // Early in a second, so that the next token could be of the same second.
+    await until(() => Date.now() % 1000 < 200);
+    await b.call('POST', '/tokens/revoke', { userId: uid, keep_seconds: 60 });
+    await until(() => states.length > 3 && ['online', 'refused'].includes(states.at(-1) ?? ''));
+    expect(states).toEqual(['connecting', 'online', 'offline', 'connecting', 'online']);
   });
 
   test('that were revoked are replaced by the next one', async () => {

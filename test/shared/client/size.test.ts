@@ -30,7 +30,7 @@ test('the client costs a page a few kilobytes, and loads neither contracts nor z
   expect(new Set(all.imports)).toEqual(new Set(['socket.io-client']));
   const [, connecting, everything] = /loads (\d+) KB \(gzip\).* (\d+) KB with/s.exec(page)?.map(Number) ?? [];
   expect([connecting, everything]).toEqual([Math.ceil(small.kilobytes), Math.ceil(all.kilobytes)]);
-  expect(everything).toBeLessThanOrEqual(6);
+  expect(everything).toBeLessThanOrEqual(8);
 });
 
 test('the client for backends loads no package', async () => {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { createTimeline, GatewayClientError } from '#shared/client/index.js';
-import { added, type Change, changed } from '#shared/client/timeline.js';
+import { type Change, changed } from '#shared/client/live-view.js';
+import { added } from '#shared/client/timeline.js';
 import { createTestClock } from '../../support/clock.js';
 import { until } from '../../support/until.js';
 
@@ -38,8 +39,8 @@ function openView(count: number) {
       meanwhile.shift()?.();
       return { items, hasMore: end - limit > 0 };
     },
-    listen(change) {
-      apply = change;
+    listen(live) {
+      apply = live.apply;
       return () => {
         isListening = false;
       };

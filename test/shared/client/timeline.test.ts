@@ -43,6 +43,8 @@ interface Kind<M extends Shown> {
   send(index: number, text: string): Promise<string>;
   edit?(index: number, messageId: string, text: string): Promise<unknown>;
   remove?(index: number, messageId: string): Promise<unknown>;
+  read?(index: number, messageId: string): Promise<unknown>;
+  react?(index: number, messageId: string): Promise<unknown>;
   /** Everything that the server has, oldest first. */
   readAll(): Promise<M[]>;
 }
@@ -87,6 +89,8 @@ const kinds = {
       send: async (index, content) => (await client(index).emit('chat:send_message', { chatId, content }))._id,
       edit: (index, messageId, content) => client(index).emit('chat:edit_message', { messageId, content }),
       remove: (index, messageId) => client(index).emit('chat:delete_message', { messageId }),
+      read: (index, messageId) => client(index).emit('chat:mark_read', { chatId, messageId }),
+      react: (index, messageId) => client(index).emit('chat:add_reaction', { messageId, emoji: '👍' }),
       async readAll() {
         const newest = await read('');
         const older = newest.length < 100 ? [] : await read(`&before=${newest[0]?._id}`);
@@ -120,6 +124,12 @@ const ignoreMissing = (error: GatewayClientError): void => {
   if (error.code !== 'NOT_FOUND') throw error;
 };
 
+/** Readers are in the order in which they were stored, which their events need not be. */
+const toComparable = (message: Shown & { readBy?: readonly { user: string }[] }) => ({
+  ...message,
+  readBy: [...(message.readBy ?? [])].sort((one, other) => (one.user < other.user ? -1 : 1)),
+});
+
 const WRITERS = ['Ann', 'Bob', 'Cem', 'Dan', 'Eva'] as const;
 
 describe.each(['support', 'community', 'team'] as const)('a view of a %s conversation', (name) => {
@@ -130,6 +140,7 @@ describe.each(['support', 'community', 'team'] as const)('a view of a %s convers
     const kind: Kind<Shown> = await kinds[name](await environment.people('Vera', ...WRITERS), road);
     const { view } = kind;
     const sent: { index: number; id: string }[] = [];
+    const reading: (Promise<unknown> | undefined)[] = [];
     const send = async (): Promise<void> => {
       const index = draw(WRITERS.length);
       sent.push({ index, id: await kind.send(index, `said ${sent.length}`) });
@@ -138,8 +149,16 @@ describe.each(['support', 'community', 'team'] as const)('a view of a %s convers
       const dice = random();
       const target = sent[draw(sent.length)];
       if (target === undefined || dice < 0.5 || kind.edit === undefined) return send();
-      if (dice < 0.85) await kind.edit(target.index, target.id, `edited ${dice}`).catch(ignoreMissing);
-      else await kind.remove?.(target.index, target.id).catch(ignoreMissing);
+      if (dice < 0.7) await kind.edit(target.index, target.id, `edited ${dice}`).catch(ignoreMissing);
+      else if (dice < 0.8) await kind.remove?.(target.index, target.id).catch(ignoreMissing);
+      else if (dice < 0.88) await kind.react?.(draw(WRITERS.length), target.id).catch(ignoreMissing);
+      // Of two reads of one user at once, either can be the one that is told.
+      else if (kind.read !== undefined) {
+        const reader = draw(WRITERS.length);
+        const before = reading[reader];
+        reading[reader] = before?.then(() => kind.read?.(reader, target.id)) ?? kind.read(reader, target.id);
+        await reading[reader];
+      }
     };
 
     // More than a page, so that the view begins in the middle.
@@ -161,7 +180,7 @@ describe.each(['support', 'community', 'team'] as const)('a view of a %s convers
 
     const stored = await kind.readAll();
     expect(stored.length).toBeGreaterThan(80);
-    const held = (messages: readonly Shown[]) => ({ count: messages.length, messages });
+    const held = (messages: readonly Shown[]) => ({ count: messages.length, messages: messages.map(toComparable) });
     expect(held(view.messages)).toEqual(held(stored.slice(-view.messages.length)));
     while (view.hasOlder) await view.older();
     expect(held(view.messages)).toEqual(held(stored));

@@ -1,0 +1,264 @@
+/** Live lists of the three kinds of conversations. */
+import type { z } from 'zod';
+import type { chat } from '../contracts/community-parts.js';
+import type { prospectConversation, teamConversation } from '../contracts/conversation-parts.js';
+import type { supportConversation } from '../contracts/support-parts.js';
+import { type ChatClient, endAll, type TeamClient, withoutContent } from './chats.js';
+import { type CommunityRest, deleted, readRest, readUpTo } from './community.js';
+import { createList, type LiveList, PAGE, placed, removed } from './list.js';
+import { type Change, changed, type Live } from './live-view.js';
+import type { ApplicationEvents } from './types.js';
+
+/** Conversations as the gateway sends them. */
+export type SupportConversation = z.output<typeof supportConversation>;
+export type CommunityChat = z.output<typeof chat>;
+export type TeamConversation = z.output<typeof teamConversation>;
+export type ProspectConversation = z.output<typeof prospectConversation>;
+
+const descending = (one: string, other: string): number => (one > other ? -1 : one < other ? 1 : 0);
+const later = (one: string, other: string): string => (one > other ? one : other);
+
+/** The newer of two messages. The server sends a message before it stores it as the last one of its conversation. */
+const newer =
+  <K extends string>(time: K) =>
+  <M extends { readonly [Key in K]: string }>(shown: M | null, read: M | null): M | null =>
+    shown !== null && (read === null || shown[time] > read[time]) ? shown : read;
+const newerSupport = newer('timestamp');
+const newerCommunity = newer('createdAt');
+
+const bySupport = (one: SupportConversation, other: SupportConversation): number =>
+  descending(one.updatedAt, other.updatedAt) || descending(one._id, other._id);
+
+/** What is shown of a conversation, when it was read or came whole. */
+const keepSupport = (shown: SupportConversation, read: SupportConversation): SupportConversation => ({
+  ...read,
+  lastMessage: newerSupport(shown.lastMessage, read.lastMessage),
+  updatedAt: later(shown.updatedAt, read.updatedAt),
+});
+
+/** The support conversations of the user, the last changed first. */
+export const supportList = <A extends ApplicationEvents>(client: ChatClient<A>): LiveList<SupportConversation> =>
+  createList<SupportConversation>({
+    client,
+    compare: bySupport,
+    keep: keepSupport,
+    async read(shown) {
+      const before = shown.at(-1)?._id;
+      const range = { limit: PAGE, ...(before !== undefined && { before }) };
+      const { conversations, hasMore } = await client.emit('get_conversations', range);
+      return { items: conversations, hasMore };
+    },
+    listen({ apply, check, isShown }) {
+      const ofLast = (id: string, messageId: string, change: (last: SupportMessage) => SupportMessage): void =>
+        apply(
+          changed(id, (one) =>
+            one.lastMessage?._id === messageId ? { ...one, lastMessage: change(one.lastMessage) } : one,
+          ),
+        );
+      const take = (conversation: SupportConversation): void =>
+        apply(
+          placed(conversation, bySupport, (shown) =>
+            keepSupport(shown, conversation.updatedAt < shown.updatedAt ? shown : conversation),
+          ),
+        );
+      /** Only of those that are shown is it known that they are the user's. */
+      const update = ({ conversation }: { conversation: SupportConversation }): void => {
+        if (isShown(conversation._id)) take(conversation);
+        check();
+      };
+      return endAll([
+        client.on('new_conversation', take),
+        client.on('conversation_assigned', update),
+        client.on('conversation_closed', update),
+        client.on('new_message', (message) => {
+          const { conversationId: id, timestamp } = message;
+          if (!isShown(id)) return check();
+          apply(changed(id, (one) => keepSupport({ ...one, lastMessage: message, updatedAt: timestamp }, one)));
+        }),
+        client.on('message_edited', (message) => ofLast(message.conversationId, message._id, () => message)),
+        client.on('message_deleted', ({ conversationId, messageId }) =>
+          ofLast(conversationId, messageId, withoutContent),
+        ),
+      ]);
+    },
+  });
+
+type SupportMessage = NonNullable<SupportConversation['lastMessage']>;
+type CommunityMessage = NonNullable<CommunityChat['lastMessage']>;
+
+const keepCommunity = (shown: CommunityChat, read: CommunityChat): CommunityChat => ({
+  ...read,
+  lastMessage: newerCommunity(shown.lastMessage, read.lastMessage),
+  lastActivity: later(shown.lastActivity, read.lastActivity),
+});
+
+/** The community chats of the user, the last active first. Unread messages are counted by the server: a moment later. */
+export const communityList = <A extends ApplicationEvents>(
+  client: ChatClient<A>,
+  rest: CommunityRest,
+): LiveList<CommunityChat> =>
+  createList<CommunityChat>({
+    client,
+    compare: (one, other) => descending(one.lastActivity, other.lastActivity) || descending(one._id, other._id),
+    keep: keepCommunity,
+    async read(shown) {
+      const items = await readRest<CommunityChat>(rest, '/api/chats', { before: shown.at(-1)?._id, limit: PAGE });
+      return { items, hasMore: items.length === PAGE };
+    },
+    listen({ apply, check }) {
+      const ofLast = (id: string, messageId: string, change: (last: CommunityMessage) => CommunityMessage): void =>
+        apply(
+          changed(id, (one) =>
+            one.lastMessage?._id === messageId ? { ...one, lastMessage: change(one.lastMessage) } : one,
+          ),
+        );
+      const pinned = (id: string, messageId: string, isPinned: boolean): void =>
+        apply(
+          changed(id, (one) => {
+            const others = one.pinnedMessages.filter((pin) => pin !== messageId);
+            if (isPinned && others.length < one.pinnedMessages.length) return one;
+            return { ...one, pinnedMessages: isPinned ? [...others, messageId] : others };
+          }),
+        );
+      return endAll([
+        client.on('chat:new_message', ({ chatId, message }) => {
+          apply(
+            changed(chatId, (one) =>
+              keepCommunity({ ...one, lastMessage: message, lastActivity: message.createdAt }, one),
+            ),
+          );
+          check();
+        }),
+        client.on('chat:message_edited', ({ chatId, message }) =>
+          ofLast(chatId, message._id, ({ readBy }) => ({ ...message, readBy })),
+        ),
+        client.on('chat:message_deleted', ({ chatId, messageId }) => {
+          ofLast(chatId, messageId, deleted);
+          pinned(chatId, messageId, false);
+          check();
+        }),
+        client.on('chat:message_reaction', ({ chatId, messageId, reactions }) =>
+          ofLast(chatId, messageId, (last) => ({ ...last, reactions })),
+        ),
+        client.on('chat:message_read', ({ chatId, ...read }) =>
+          ofLast(chatId, read.messageId, (last) => readUpTo(read)([last])[0] ?? last),
+        ),
+        client.on('chat:message_pinned', ({ chatId, messageId }) => pinned(chatId, messageId, true)),
+        client.on('chat:message_unpinned', ({ chatId, messageId }) => pinned(chatId, messageId, false)),
+        // The user has read on another device.
+        client.on('notification:unread_count', check),
+      ]);
+    },
+  });
+
+/** A list to which the messages are added that this client sends: the gateway sends them to the others only. */
+export interface TeamList<C extends AnyTeamConversation> extends LiveList<C> {
+  /** @param message of the answer to the event that sent it */
+  add(message: NonNullable<C['last_activity']>): void;
+}
+
+/**
+ * The conversations of a team, pinned first, then the last active; without the archived and snoozed ones.
+ * @param channelId absent: of all channels
+ */
+export const teamList = <A extends ApplicationEvents>(
+  client: TeamClient<A>,
+  channelId?: string,
+): TeamList<TeamConversation> => {
+  const isOfChannel = (one: TeamConversation): boolean =>
+    channelId === undefined ||
+    channelId === 'you' ||
+    (channelId === 'mentions' ? one.mentioned : one.channel_id === channelId);
+  return toTeamList<TeamConversation>({
+    client,
+    isListed: isOfChannel,
+    read: (range) =>
+      client.emit('list_conversation', { ...range, ...(channelId !== undefined && { channel_id: channelId }) }),
+    listen: ({ place, take, check }) => [
+      client.on('add_conversation', place),
+      client.on('update_conversation', ({ data: { conversation } }) => {
+        if (!('contact_id' in conversation)) place(conversation);
+      }),
+      client.on('message', take),
+      client.on('counters', check),
+    ],
+  });
+};
+
+/** The conversations about contacts, in the same order. */
+export const prospectList = <A extends ApplicationEvents>(client: TeamClient<A>): TeamList<ProspectConversation> =>
+  toTeamList<ProspectConversation>({
+    client,
+    isListed: () => true,
+    read: (range) => client.emit('prospect_list_conversation', range),
+    listen: ({ place, take, check }) => [
+      client.on('prospect_add_conversation', ({ is_new: _, ...conversation }) => place(conversation)),
+      client.on('update_conversation', ({ data: { conversation } }) => {
+        if ('contact_id' in conversation) place(conversation);
+      }),
+      client.on('prospect_message', take),
+      client.on('counters', check),
+    ],
+  });
+
+/** What both kinds have. */
+interface AnyTeamConversation
+  extends Pick<TeamConversation, '_id' | 'show_on_top' | 'archived' | 'snoozed_until' | 'unread_count' | 'createdAt'> {
+  readonly last_activity: {
+    readonly _id: string;
+    readonly conversation_id: string;
+    readonly is_sender: boolean;
+    readonly createdAt: string;
+  } | null;
+}
+
+interface TeamSource<C extends AnyTeamConversation> {
+  readonly client: Parameters<typeof createList<C>>[0]['client'];
+  isListed(conversation: C): boolean;
+  read(range: { page: number; limit: number }): Promise<{ conversation: C[]; paging: { has_next: boolean } }>;
+  listen(take: {
+    place(conversation: C): void;
+    take(message: NonNullable<C['last_activity']>): void;
+    check(): void;
+  }): (() => void)[];
+}
+
+const activeAt = ({ last_activity, createdAt }: AnyTeamConversation): string => last_activity?.createdAt ?? createdAt;
+
+const byActivity = (one: AnyTeamConversation, other: AnyTeamConversation): number =>
+  Number(other.show_on_top) - Number(one.show_on_top) || descending(activeAt(one), activeAt(other));
+
+function toTeamList<C extends AnyTeamConversation>({ client, isListed, read, listen }: TeamSource<C>): TeamList<C> {
+  let live: Live<C> | undefined;
+  const take = (message: NonNullable<C['last_activity']>): void => {
+    live?.apply(withMessage(message));
+    live?.check();
+  };
+  /** Events of two nodes can come in another order than they were stored, so what they say is checked. */
+  const place = (conversation: C): void => {
+    const isShown = isListed(conversation) && !conversation.archived && conversation.snoozed_until === null;
+    live?.apply(isShown ? placed(conversation, byActivity) : removed(conversation._id));
+    live?.check();
+  };
+  const list = createList<C>({
+    client,
+    compare: byActivity,
+    async read(shown) {
+      const { conversation, paging } = await read({ page: Math.floor(shown.length / PAGE) + 1, limit: PAGE });
+      return { items: conversation, hasMore: paging.has_next };
+    },
+    listen(own) {
+      live = own;
+      return endAll(listen({ place, take, check: own.check }));
+    },
+  });
+  return Object.assign(list, { add: take });
+}
+
+/** The unread count of a conversation is stored with the message, so a read has both or none. */
+const withMessage = <C extends AnyTeamConversation>(message: NonNullable<C['last_activity']>): Change<C> =>
+  changed(message.conversation_id, (one) =>
+    activeAt(one) >= message.createdAt
+      ? one
+      : { ...one, last_activity: message, unread_count: one.unread_count + (message.is_sender ? 0 : 1) },
+  );
