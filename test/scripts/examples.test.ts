@@ -252,7 +252,7 @@ async function openFaultyRoad(): Promise<{ url: string; keys: unknown[] }> {
     const answer = isAway
       ? undefined
       : await gateway.call('POST', request.url ?? '', await text(request), pick(request.headers));
-    if (keys.length === 2) return void request.destroy();
+    if (keys.length === 2) return void request.socket.destroy();
     response.writeHead(answer?.status ?? 503, { 'content-type': 'application/json' });
     response.end(answer?.text ?? '{"success":false,"errno":503,"message":"UNAVAILABLE","retryAfterMs":100}');
   });
@@ -284,7 +284,7 @@ describe.each(backends.filter(isRun))('%s', (name) => {
 
   test('retries with the same key, so that the event is stored once', async () => {
     const { url, keys } = await openFaultyRoad();
-    const userId = `user of ${name}`;
+    const userId = `retrying-${name.replace('.', '-')}`;
     const backend = run(name, [userId, url], { GATEWAY_KEY: API_KEY });
     expect(await backend.line(/[0-9a-f]{24}/)).toContain('queued');
     expect(await backend.ended).toBe(0);
