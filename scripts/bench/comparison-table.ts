@@ -52,7 +52,7 @@ function toCells(row: TableRow, { columns, rows }: TableContext): string[] {
   return [
     `${name}, ${setting}${unit === undefined ? '' : ` (${unit})`}`,
     ...columns.map((column) => toCell(cells.get(column), column)),
-    unit === 'KiB' || own.length === 0 ? '' : parts.map(toText).join(' + '),
+    own.length === 0 ? '' : parts.map(toText).join(' + '),
     (row.bounds ?? []).map((bound) => judge(bound, row, rows)).join('; '),
   ];
 }

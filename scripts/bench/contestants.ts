@@ -17,7 +17,8 @@ export interface Consumption {
   readonly redis: number;
   /** Commands of the database. */
   readonly commands: number;
-  readonly rssBytes: number;
+  /** Resident memory of each. */
+  readonly rssBytes: { readonly server: number; readonly database: number; readonly redis: number };
 }
 
 /** A running server under test, with its database and its Redis. */
@@ -66,7 +67,7 @@ export async function startContestant(name: ContestantName, setting: Setting): P
       const [own, database, store] = [usageOf(server.pids), usageOf(server.databasePids), usageOf(redisPids)];
       return {
         ...{ server: own.cpuMicros, database: database.cpuMicros, redis: store.cpuMicros, commands },
-        rssBytes: own.rssBytes + database.rssBytes + store.rssBytes,
+        rssBytes: { server: own.rssBytes, database: database.rssBytes, redis: store.rssBytes },
       };
     },
     settle: () => settled(all),

@@ -23,3 +23,17 @@ export function toFigures(before: Consumption, after: Consumption, { operations,
     perSecond: (operations / durationMs) * 1000,
   };
 }
+
+/** What each connection holds, in KiB. */
+export function toMemoryFigures(
+  before: Consumption['rssBytes'],
+  after: Consumption['rssBytes'],
+  connections: number,
+): Figures {
+  const each = (part: keyof Consumption['rssBytes']): number => (after[part] - before[part]) / connections / 1024;
+  const parts = { server: each('server'), database: each('database'), redis: each('redis') };
+  return {
+    value: parts.server + parts.database + parts.redis,
+    ...{ parts, commands: Number.NaN, perSecond: Number.NaN },
+  };
+}

@@ -1,6 +1,6 @@
 import { publishTable, type TableRow } from './comparison-table.js';
 import { type Contestant, type ContestantName, type Setting, startContestant } from './contestants.js';
-import { type Figures, toFigures } from './figures.js';
+import { type Figures, toFigures, toMemoryFigures } from './figures.js';
 import type { BenchOptions } from './main.js';
 import { idle, type Scenario, type Step, scenarios } from './scenarios.js';
 import type { LoadOrder, LoadResult } from './wire.js';
@@ -140,8 +140,7 @@ async function compareIdle({
       await contestant.settle();
       await contestant.collectGarbage();
       const { rssBytes } = await contestant.consumption();
-      const eachKib = (rssBytes - before.rssBytes) / connections / 1024;
-      noteFigures(memory, name, { value: eachKib, parts: {}, commands: Number.NaN, perSecond: Number.NaN });
+      noteFigures(memory, name, toMemoryFigures(before.rssBytes, rssBytes, connections));
       await contestant.settle();
       const from = await contestant.consumption();
       const result = await load.ask({ kind: 'wait', target, seconds: idle.seconds });
