@@ -48,7 +48,7 @@ const runtimes: Readonly<Record<string, { command: string[]; isPresent: boolean 
   'backend.mjs': { command: [process.execPath], isPresent: true },
   'curl.sh': { command: ['sh'], isPresent: succeeds('curl', '--version') },
   'backend.py': { command: ['python3'], isPresent: hasPython },
-  'backend.go': { command: ['go', 'run'], isPresent: succeeds('go', 'version') },
+  'backend.go': { command: [], isPresent: succeeds('go', 'version') },
   'backend.php': { command: ['php'], isPresent: succeeds('php', '--version') },
   'Backend.java': { command: ['java', '-cp'], isPresent: hasJava },
   'durable.py': { command: ['python3'], isPresent: hasPython && succeeds('python3', '-c', 'import socketio, aiohttp') },
@@ -58,33 +58,41 @@ const isRun = (name: string): boolean => runtimes[name]?.isPresent ?? true;
 const absent = Object.keys(runtimes).filter((name) => !isRun(name));
 if (absent.length > 0) process.stderr.write(`Parsed, but not run, for want of their runtime: ${absent.join(', ')}\n`);
 
-/** Where the classes of the Java examples are. They are compiled once. */
-let classes = '';
+/** Where the compiled examples are. */
+const compiledDirectory = mkdtempSync(join(tmpdir(), 'general-socket-'));
+
+function compileGo(): void {
+  if (!isRun('backend.go')) return;
+  const compiled = spawnSync('go', ['build', '-o', compiledDirectory, join(directory, 'backend.go')]);
+  if (compiled.status !== 0) throw new Error(compiled.stderr.toString());
+}
 
 function compileJava(): void {
   const sources = ['Backend.java', 'Durable.java'].filter(isRun).map((name) => join(directory, name));
   if (sources.length === 0) return;
-  classes = mkdtempSync(join(tmpdir(), 'general-socket-'));
-  const compiled = spawnSync('javac', ['-cp', jars.join(delimiter), '-d', classes, ...sources]);
+  const compiled = spawnSync('javac', ['-cp', jars.join(delimiter), '-d', compiledDirectory, ...sources]);
   if (compiled.status !== 0) throw new Error(compiled.stderr.toString());
 }
 
 const run = (name: string, args: readonly string[], env: Record<string, string> = {}): Program => {
   const [command = '', ...before] = runtimes[name]?.command ?? [process.execPath];
+  const options = { cwd: projectDirectory, env };
+  if (name.endsWith('.go')) return startProgram(join(compiledDirectory, name.replace('.go', '')), args, options);
   const program = name.endsWith('.java')
-    ? [[classes, ...jars].join(delimiter), name.replace('.java', '')]
+    ? [[compiledDirectory, ...jars].join(delimiter), name.replace('.java', '')]
     : [join(directory, name)];
-  return startProgram(command, [...before, ...program, ...args], { cwd: projectDirectory, env });
+  return startProgram(command, [...before, ...program, ...args], options);
 };
 
 let gateway: TestGateway;
 beforeAll(async () => {
+  compileGo();
   compileJava();
   gateway = await startGateway();
 });
 afterAll(async () => {
   await gateway.close();
-  if (classes !== '') await rm(classes, { recursive: true });
+  await rm(compiledDirectory, { recursive: true });
 });
 
 /** Stores a durable notification. @returns its id */
