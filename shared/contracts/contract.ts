@@ -24,9 +24,9 @@ export interface ClientEvent {
   readonly answer?: z.ZodType;
   /** Scopes of which the caller needs one; absent: those of the namespace. */
   readonly scopes?: readonly string[];
-  /** Beside the limit over all events. */
+  /** In addition to the limit over all events. */
   readonly limit?: EventLimit;
-  /** The work that its caller pays for, beside the point for the event itself. */
+  /** The work that its caller pays for, in addition to the point for the event itself. */
   readonly costs?: readonly CostName[];
   /** A read: its answer is also sent to the caller as an event of the same name. */
   readonly isEchoed?: boolean;
@@ -83,9 +83,9 @@ export interface Route {
   readonly takesForm?: boolean;
   /** The event that does the same: its limit applies, and both count together. */
   readonly event?: string;
-  /** Of each user, beside the limit over all events and calls. */
+  /** Per user, in addition to the limit over all events and calls. */
   readonly limit?: EventLimit;
-  /** The work that a user pays for, beside the point for the call itself. */
+  /** The work that a user pays for, in addition to the point for the call itself. */
   readonly costs?: readonly CostName[];
   readonly method: 'get' | 'post' | 'put' | 'delete';
   readonly path: string;
@@ -103,7 +103,7 @@ export interface Contract {
   readonly name: string;
   readonly clientEvents: Readonly<Record<string, ClientEvent>>;
   readonly serverEvents: Readonly<Record<string, ServerEvent>>;
-  /** What the server sends beside them, under names that others choose. */
+  /** What the server sends besides them, under names that others choose. */
   readonly relayed?: ServerEvent;
   readonly routes: Readonly<Record<string, Route>>;
   /** The body of a call to one of the routes that failed; absent: the general one, of `reply-schemas.ts`. */

@@ -262,7 +262,7 @@ export const support = defineContract({
   },
 });
 
-/** What a client of `/department` says beside its token: which one. */
+/** What a client of `/department` says besides its token: which one. */
 export const departmentQuery = z.object({ departmentId: objectId });
 
 const agent = z.object({ userId: z.string(), departmentId: z.string() });

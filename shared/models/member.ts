@@ -62,7 +62,7 @@ const schema = new Schema<Member>(
 /** The order of every list: what is pinned, then the newest. */
 const order = { show_on_top: -1, last_activity_at: -1, _id: -1 } as const;
 
-/** The filters of the lists. Queries name the index they use, and repeat its filter word for word. */
+/** The filters of the lists. Queries name the index they use, and repeat its filter exactly. */
 export const memberLists = {
   listed: { archived: false, snoozed_until: null },
   open: { archived: false, snoozed_until: null, is_open: true },

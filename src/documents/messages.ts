@@ -71,7 +71,7 @@ export function createMessages({ toSchema }: SchemaWriter) {
 const HEADER =
   'When it is durable and the client connected with `auth.deliveryIds`, the headers are one more argument before the acknowledgement.';
 
-/** What an answer depends on beside its event. */
+/** What an answer depends on besides its event. */
 interface AnswerContext {
   readonly replies: ReplySchemas;
   readonly example: EventExample | undefined;

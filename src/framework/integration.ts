@@ -142,7 +142,7 @@ export interface RouteOptions<Failure = unknown> {
 /** A route and its handler. */
 export interface MountedRoute extends RouteOptions {
   readonly route: Route;
-  /** Of each user, beside the limit over all events and calls. */
+  /** Per user, in addition to the limit over all events and calls. */
   readonly limit: NamedLimit | undefined;
   readonly handle: (call: never) => Promise<unknown>;
 }

@@ -5,7 +5,7 @@ import type { SocketDirectory } from '../realtime/presence/socket-directory.js';
 import type { GatewaySocket, SocketListener } from '../sockets/socket.js';
 import type { Integration } from './integration.js';
 
-/** Changes that integrations are told of together, and the time between two such batches. */
+/** Changes that integrations are notified of together, and the time between two such batches. */
 const BATCH_MAX = 1000;
 const SPACING_MS = 100;
 
@@ -24,7 +24,7 @@ interface Dependencies {
   logger: Logger;
 }
 
-/** Registers the sockets of users in the presence store, and tells the integrations of changes. */
+/** Registers the sockets of users in the presence store, and notifies the integrations of changes. */
 export interface PresenceTracker extends SocketListener {
   /** Starts the presence store. */
   start(): Promise<void>;

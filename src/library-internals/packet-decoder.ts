@@ -203,7 +203,7 @@ function refusalOfAnnouncement({ nsp, attachments, json }: Head): unknown {
   if (!binaryEvents.has(`${nsp} ${nameOf(json)}`)) return invalid('', 'must not be binary');
   if (attachments > 1) return invalid('', 'must have one attachment');
   if (json.length > ANNOUNCEMENT_MAX) {
-    return invalid('', `must be at most ${ANNOUNCEMENT_MAX} characters beside the bytes`);
+    return invalid('', `must be at most ${ANNOUNCEMENT_MAX} characters besides the bytes`);
   }
   try {
     ensureBoundedJson(json, FEW_ELEMENTS_MAX);

@@ -20,7 +20,7 @@ export interface GatewayOptions {
   readonly settings?: GatewaySettings;
 }
 
-/** Claims of a token beside the user. */
+/** Claims of a token besides the user. */
 export interface TokenOptions {
   /** `conversation` by default, which is what the namespaces of users need. */
   readonly scope?: string;

@@ -70,7 +70,7 @@ export interface Connects {
 }
 
 /**
- * Socket.IO creates a socket for each CONNECT, and its client cannot tell which one a reply belongs to. Clients do send
+ * Socket.IO creates a socket for each CONNECT, and its client does not know which one a reply belongs to. Clients do send
  * several on one connection: `connect(); disconnect(); connect()` sends two CONNECTs and no DISCONNECT, because a client that
  * is not connected yet does not send one.
  *

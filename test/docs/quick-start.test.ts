@@ -35,7 +35,7 @@ async function make(command: string): Promise<void> {
   expect([command, response.status, answer]).toEqual([command, 200, expect.objectContaining({ success: true })]);
 }
 
-test('the quick start works, word for word', async () => {
+test('every command of the quick start succeeds', async () => {
   expect(commands[0]).toBe('npm ci && npm start');
   const { settings, here } = await startGateway();
   const url = here('http://localhost:4000');

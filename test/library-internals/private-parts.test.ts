@@ -11,7 +11,7 @@ import { createLogger } from '../../src/platform/logger.js';
 import { connect } from '../support/client.js';
 import { startGateway } from '../support/gateway.js';
 
-/** A logger that keeps the names of the parts it is told of. */
+/** A logger that keeps the names of the parts it is notified of. */
 function createRecorder() {
   const names: unknown[] = [];
   return { names, warn: (details: { part?: unknown }) => void names.push(details.part) };

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import type { ClientEvent, Contract, ServerEvent } from '#shared/contracts/contract.js';
 import type { TestClient } from './client.js';
 
-/** What was heard and answered that is not, letter for letter, what the contracts say. */
+/** What was heard and answered that is not, exactly, what the contracts say. */
 export const wireFaults: string[] = [];
 
 function check(what: string, schema: z.ZodType | undefined, found: unknown): void {

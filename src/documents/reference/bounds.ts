@@ -6,7 +6,7 @@ import { alternativesOf } from './types.js';
 const PATTERN_MAX = 40;
 const ID = '^[0-9a-fA-F]{24}$';
 
-/** What a schema bounds beside its type: lengths, ranges, patterns and the default. */
+/** What a schema bounds besides its type: lengths, ranges, patterns and the default. */
 export function toBounds(schema: JsonSchema): Html[] {
   const numbers = alternativesOf(schema).find(({ type }) => type === 'integer' || type === 'number');
   const { pattern, default: byDefault } = schema;

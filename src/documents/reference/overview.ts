@@ -25,7 +25,7 @@ export const toTitle = (name: string): string =>
     .replaceAll('-', ' ')
     .replace(/\bapi\b/, 'API');
 
-/** How to connect to each namespace, and what is spoken there. */
+/** How to connect to each namespace, and its contracts. */
 export function toNamespaces(writer: SchemaWriter): Html {
   const namespaces = Object.entries<PublishedNamespace>({ ...publishedNamespaces, ...configuredNamespaces });
   return html`<section aria-labelledby="namespaces"><h2 id="namespaces">Namespaces</h2>

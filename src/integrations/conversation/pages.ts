@@ -79,7 +79,7 @@ export function createPages(clock: Clock): Pages {
       const offset = (page - 1) * limit;
       const positions = positionsOf(list.key, page === 1);
       const position = positions.get(page);
-      // One more than asked for tells whether there is a next page.
+      // One more than asked for shows whether there is a next page.
       const found =
         position === undefined
           ? await jump(list, { limit: limit + 1, skip: offset })

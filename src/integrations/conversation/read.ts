@@ -70,7 +70,7 @@ export function createRead<D extends Description, M extends WireMessage>(depende
   return async (viewer: Viewer, data: { conversation_id: string; message_id?: string | undefined }): Promise<void> => {
     const { conversation_id: id, message_id } = data;
     const blocked = await blocks.of(viewer.id);
-    // Each participant is told, and read for the viewer.
+    // Each participant is notified, and read for the viewer.
     const pay = payOnce((people) => work.pay(viewer.principal, { rows: people, receivers: people }));
     const { conversation, participants, member } = await counters.transact([id, viewer.id], async (transaction) => {
       const { session, record } = transaction;

@@ -41,7 +41,7 @@ export class Acknowledgements implements OutboxListener {
     this.#dependencies.cursors.markSent(cursor, entry);
   }
 
-  /** A client that was not told when it connected is told when it connects next. */
+  /** A client that was not notified when it connected is notified when it connects next. */
   expired(cursor: Cursor, entry: Entry, isTold: boolean): void {
     this.#dependencies.cursors.expire(cursor, entry, isTold);
   }

@@ -24,7 +24,7 @@ export interface Cursor {
   revision: number | undefined;
   /** Differs from what is stored. */
   isDirty: boolean;
-  /** Messages have expired of which the client is to be told. Stored with what covers them. */
+  /** Messages have expired of which the client must be notified. Stored with what covers them. */
   needsResync: boolean;
   /** What is still to be noted in the log. */
   outcomes: EntryOutcome[];
@@ -103,7 +103,7 @@ export class Cursors {
     if (entries.some(({ hasPush }) => hasPush)) void this.flush();
   }
 
-  /** The `ttl` of a message ran out before it was sent. @param isTold the client was told that it lost messages */
+  /** The `ttl` of a message ran out before it was sent. @param isTold the client was notified that it lost messages */
   expire(cursor: Cursor, entry: Entry, isTold: boolean): void {
     cursor.outcomes.push({ entry, at: entry.expireAt ?? this.#now(), expiry: 'ttl' });
     if (!isTold) Object.assign(cursor, { needsResync: true, isDirty: true });

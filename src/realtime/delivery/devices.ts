@@ -54,7 +54,7 @@ export interface RegisteredDevice {
   readonly device: StoredDevice;
   /** It was not known before. */
   readonly isNew: boolean;
-  /** It has lost messages and was not told; a new one may have. */
+  /** It has lost messages and was not notified; a new one may have. */
   readonly needsResync: boolean;
 }
 
@@ -138,7 +138,7 @@ export class Devices {
     }
   }
 
-  /** The update that adds a device. One that is to be told of a loss is flagged, should this node end before that. */
+  /** The update that adds a device. One that must be notified of a loss is flagged, should this node end before that. */
   #toAddition(
     { deviceId, connectedAt, namespaces }: ConnectingDevice,
     { start, resyncFlags, flagsUnknownDevices }: Mailbox = EMPTY_MAILBOX,

@@ -31,7 +31,7 @@ interface Dependencies {
 /** A device after its queue was trimmed. */
 interface TrimmedDevice {
   readonly stored: StoredDevice;
-  /** It has lost messages, now or before, and was not told. */
+  /** It has lost messages, now or before, and was not notified. */
   readonly needsResync: boolean;
 }
 

@@ -11,7 +11,7 @@ import type { PositionRange, Positions } from './positions.js';
  * most this long after its `createdAt`.
  */
 export const STORING_MAX_MS = 10_000;
-/** Bodies that one read holds in memory, in characters, beside the last one. */
+/** Bodies that one read holds in memory, in characters, besides the last one. */
 const READ_MAX_CHARACTERS = 2 ** 20;
 /** The same for one read of many recipients. */
 const WAITING_MAX_CHARACTERS = 2 ** 22;

@@ -44,12 +44,12 @@ export interface StoredExpiration {
   readonly at: Date;
 }
 
-/** What is stored of a recipient beside the log. */
+/** What is stored of a recipient besides the log. */
 export interface Mailbox {
   /** What is above this position, and was stored while there was no device, waits for the first one. */
   readonly start: number;
   readonly devices: readonly StoredDevice[];
-  /** Devices that lost messages and have not been told; `null`: the first device, which is not known yet. */
+  /** Devices that lost messages and have not been notified; `null`: the first device, which is not known yet. */
   readonly resyncFlags: readonly (string | null)[];
   /** There were too many flags, so every device that is not known counts as flagged. */
   readonly flagsUnknownDevices: boolean;
@@ -67,7 +67,7 @@ export interface DeviceChange {
   readonly start?: number;
   readonly sent?: Readonly<Record<string, number>>;
   readonly expiration?: StoredExpiration;
-  /** The device loses messages by it, and is to be told. Stored with the loss, so that no crash comes between. */
+  /** The device loses messages by it, and must be notified. Stored with the loss, so that no crash comes between. */
   readonly needsResync?: boolean;
 }
 
@@ -112,7 +112,7 @@ export class Mailboxes {
   }
 
   /**
-   * Clears the resync flag of a device whose client was told. To be called afterwards: a node that ends in between repeats the
+   * Clears the resync flag of a device whose client was notified. To be called afterwards: a node that ends in between repeats the
    * notice.
    * @param revision of the device when it was read: a loss since then keeps the flag
    * @returns whether this call cleared it

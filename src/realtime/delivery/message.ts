@@ -2,7 +2,7 @@ import { Types } from 'mongoose';
 
 /** The general namespaces are one site. */
 export const GENERAL_SITE = '';
-/** Stands for every namespace of a site. */
+/** Means every namespace of a site. */
 export const EVERYWHERE = '*';
 
 /** The owner of a mailbox. The same user id on two sites is two recipients. */

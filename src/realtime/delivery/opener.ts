@@ -102,7 +102,7 @@ export class Opener {
     outboxes.releaseIdle(outbox.socket);
   }
 
-  /** Trims the queue if it is too long, and tells the client if it has lost messages. @returns the device as it is stored */
+  /** Trims the queue if it is too long, and notifies the client if it has lost messages. @returns the device as it is stored */
   async #applyLimits(outbox: Outbox, registered: RegisteredDevice, waiting: number | undefined): Promise<StoredDevice> {
     const { limits, log, mailboxMax } = this.#dependencies;
     const { device } = registered;
@@ -117,7 +117,7 @@ export class Opener {
     return stored;
   }
 
-  /** The client is told before the flag is cleared, so no failure comes between. Of several sockets of a device one is told. */
+  /** The client is notified before the flag is cleared, so no failure comes between. Only one of several sockets of a device is notified. */
   async #tell(outbox: Outbox, revision: number): Promise<void> {
     const { outboxes, mailboxes } = this.#dependencies;
     if (outbox.isClosed) return;

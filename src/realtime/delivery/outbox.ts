@@ -14,13 +14,13 @@ const BATCH_MAX_BYTES = 262_144;
 /** When a failed read is repeated. */
 const RETRY_MS = 2000;
 
-/** Is told what happens in an outbox. */
+/** Is notified of what happens in an outbox. */
 export interface OutboxListener {
   /** The client has acknowledged entries. */
   acknowledged(outbox: Outbox, entries: readonly Entry[]): void;
   /** An entry is sent. */
   sent(cursor: Cursor, entry: Entry): void;
-  /** The `ttl` of an entry ran out before it was sent. @param isTold the client was told that it lost messages */
+  /** The `ttl` of an entry ran out before it was sent. @param isTold the client was notified that it lost messages */
   expired(cursor: Cursor, entry: Entry, isTold: boolean): void;
   /** The log could not be read. */
   readFailed(error: unknown): void;
@@ -97,7 +97,7 @@ export class Outbox {
     return this.#isClosed;
   }
 
-  /** The revision of the device at which the client was told that it lost messages; `undefined`: it was not. */
+  /** The revision of the device at which the client was notified that it lost messages; `undefined`: it was not. */
   get toldRevision(): number | undefined {
     return this.#toldRevision;
   }

@@ -51,7 +51,7 @@ export class Outboxes {
     }
   }
 
-  /** Whether a socket of a device was told that it lost messages, at this revision of the device. */
+  /** Whether a socket of a device was notified that it lost messages, at this revision of the device. */
   isTold(device: Device, revision: number): boolean {
     return this.#dependencies.sockets.outboxesOf(device).some(({ toldRevision }) => toldRevision === revision);
   }

@@ -26,7 +26,7 @@ export interface DeviceOutcome {
   readonly state: DeliveryState;
   readonly at: Date;
   readonly expiry?: ExpiryReason;
-  /** It is known by the time only: nothing is stored of it, and the device was not told. */
+  /** It is known by the time only: nothing is stored of it, and the device was not notified. */
   readonly isUnstored?: boolean;
 }
 

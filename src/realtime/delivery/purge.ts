@@ -76,7 +76,7 @@ export class Purge {
   }
 
   /**
-   * Flags devices that never got what is deleted, before that: afterwards nothing tells that they lost it.
+   * Flags devices that never got what is deleted, before that: afterwards nothing records that they lost it.
    * @returns whether all are flagged; not if the first device of a recipient has just connected
    */
   async #flag(losses: readonly ReturnType<typeof toFlagUpdate>[]): Promise<boolean> {

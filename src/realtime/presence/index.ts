@@ -65,6 +65,6 @@ export interface PresenceStore {
   hasSockets(): Promise<boolean>;
   /** Where the sockets of a user are, on all nodes; each place once, in no order. @throws GatewayError as `get` */
   placesOf(userId: string): Promise<Place[]>;
-  /** Stops renewing and gives up this node's lease; sockets that are still registered are removed. */
+  /** Stops renewing and releases this node's lease; sockets that are still registered are removed. */
   stop(): Promise<void>;
 }

@@ -16,7 +16,7 @@ afterAll(() => environment.close());
 const clientEvents: Record<string, ClientEvent> = { ...conversation.clientEvents, ...prospect.clientEvents };
 const serverEvents: Record<string, ServerEvent> = { ...conversation.serverEvents, ...prospect.serverEvents };
 
-/** The fields of a conversation and of a message, letter for letter as they are promised. */
+/** The fields of a conversation and of a message, exactly as they are promised. */
 const CONVERSATION =
   '_id title image users channel_id created_by is_open show_on_top snoozed_until archived mentioned unread_count last_activity createdAt updatedAt';
 const MESSAGE = '_id UUID conversation_id data type sent_by mentions attachments is_sender createdAt';

@@ -22,7 +22,7 @@ afterAll(async () => {
   await environment.close();
 });
 
-/** What the website was told about a user, in order. */
+/** What the website was notified of a user, in order. */
 function told(user: string): { field: string; body: unknown; authorization: string | undefined; meta: unknown }[] {
   return environment.website.to(`/users/${encodeURIComponent(user)}`).map(({ method, body, headers }) => {
     expect([method, headers['content-type']]).toEqual(['PUT', 'application/json']);

@@ -22,7 +22,7 @@ interface Client {
   readonly live: unknown[];
   /** Payloads of `m` that came in a batch. */
   readonly batched: unknown[];
-  /** When the client was told that it is connected. */
+  /** When the client was notified that it is connected. */
   readonly connected: Promise<void>;
 }
 

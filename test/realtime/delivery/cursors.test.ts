@@ -86,7 +86,7 @@ test('writes the cursors of many nodes of which each knows a part', async () => 
   const nodes = Array.from({ length: 6 }, createNode);
   for (let round = 1; round <= 5; round += 1) {
     for (const [index, node] of nodes.entries()) {
-      // Each node is told of one position in six.
+      // Each node is notified of one position in six.
       const own = Array.from({ length: round }, (_, n) => 6 * n + index + 1);
       const upTo = Math.max(...own);
       const holes = Array.from({ length: upTo }, (_, n) => n + 1).filter((position) => !own.includes(position));

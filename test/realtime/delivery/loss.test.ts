@@ -161,7 +161,7 @@ function openOutbox({ mailboxes, log }: ReturnType<typeof createNode>) {
   return { outbox, events, tasks, cursors, cursor: cursors.of(device, phone) };
 }
 
-/** Messages expire before they are sent to a client that is connected. It is to be told when it connects next. */
+/** Messages expire before they are sent to a client that is connected. It must be notified when it connects next. */
 async function expireLive(fails: (write: number) => boolean) {
   await Promise.all([storeDevice(), storeEntries(MAX, 1)]);
   const { outbox, cursors, cursor, tasks } = openOutbox(createNode(fails));
@@ -187,7 +187,7 @@ test.each([0, 1, 2])('the failure of write %i of an expiration leaves no loss wi
   if (resyncFlags.length === 0) expect(waiting).toBe(MAX);
 });
 
-test('a client that was told when it connected is told again of messages that expire later', async () => {
+test('a client that was notified when it connected is notified again of messages that expire later', async () => {
   await storeDevice();
   const { outbox, cursors, cursor, events } = openOutbox(createNode());
   await outbox.catchUp({ cursor, position: 0, last: 0 }, { isOld: () => true });
@@ -220,7 +220,7 @@ function register({ mailboxes, log }: ReturnType<typeof createNode>, deviceId: s
   return devices.register({ recipient, deviceId, ...connection });
 }
 
-test('the first device is told of what was purged before it connected, no other device is', async () => {
+test('the first device is notified of what was purged before it connected, no other device is', async () => {
   await storeEntries(MAX, 1);
   const { mailboxes, log } = createNode();
   await new Purge({ mailboxes, log, clock: systemClock, receiptTtlMs: 0 }).run();

@@ -94,7 +94,7 @@ type Node = Awaited<ReturnType<typeof startNode>>;
 /** The devices of all recipients, and what reached them. */
 function createReaders({ log, mailboxes }: Node) {
   const received = new Map<string, string[]>();
-  /** Devices that were told that they missed something. */
+  /** Devices that were notified that they missed something. */
   const resynced = new Set<string>();
   return {
     received,
@@ -121,7 +121,7 @@ function createReaders({ log, mailboxes }: Node) {
 /**
  * Nodes that migrate at the same time and of which some die at a random command, while a node of the earlier version goes
  * on storing, devices go on reading and clocks differ. The oracle is what the earlier version stored for each device.
- * @returns how many devices were told that they had missed something
+ * @returns how many devices were notified that they had missed something
  */
 export async function runMigration({ seed, recipients, messages }: MigrationRun): Promise<number> {
   const random = createRandom(seed);

@@ -26,7 +26,7 @@ export interface Sent {
   readonly attachments: readonly Buffer[];
 }
 
-/** Names that no contract has. Those that Socket.IO reserves end the connection, and belong to other lanes. */
+/** Names that no contract has. Those that Socket.IO reserves end the connection, and belong to other generators. */
 const UNKNOWN = [
   '',
   '__proto__',

@@ -8,7 +8,7 @@ const INPUTS = 120_000;
 const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31);
 const inputs = Number(process.env['FUZZ_INPUTS'] ?? INPUTS);
 
-test('holds its promises to everyone whatever callers send', { timeout: 3_600_000 }, async () => {
+test('answers every input and affects no other client', { timeout: 3_600_000 }, async () => {
   process.stdout.write(`FUZZ_SEED=${seed}\n`);
   const { EVENT_TIMEOUT_MS } = environment.parse({});
   const startedAt = performance.now();

@@ -3,9 +3,9 @@ import type { Route } from '#shared/contracts/contract.js';
 import { fieldsOf, type JsonSchema } from '../../../src/documents/json-schema.js';
 import type { Random } from '../../embedded/support/random.js';
 import { type Json, toText } from './json.js';
+import { spoil } from './malformed-frames.js';
 import { hostile, mutate } from './mutate.js';
 import { type Pools, sample, schemaOf } from './samples.js';
-import { spoil } from './wild-frames.js';
 import type { HttpCall } from './wire.js';
 
 interface Source {

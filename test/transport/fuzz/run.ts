@@ -2,10 +2,10 @@ import type { Route } from '#shared/contracts/contract.js';
 import { publishedContracts } from '#shared/contracts/index.js';
 import { createRandom } from '../../embedded/support/random.js';
 import { until } from '../../support/until.js';
+import { createPlaces, type TrafficGenerator } from './generator.js';
 import { createJudge, type Judge } from './judge.js';
-import { createPlaces, type Lane } from './lane.js';
 import type { FuzzNode } from './node.js';
-import { isAnswered } from './rest-lane.js';
+import { isAnswered } from './rest-generator.js';
 import { openTarget } from './target.js';
 
 /** Inputs in flight. */
@@ -41,11 +41,18 @@ export interface Run extends Pick<Judge, 'faults' | 'outcomes' | 'inputs'> {
  */
 export async function fuzz({ seed, inputs, eventTimeoutMs, startNode }: RunOptions): Promise<Run> {
   const judge = createJudge(eventTimeoutMs + MARGIN_MS);
-  const { nodes, lanes, witnesses, close } = await openTarget({ seed, startNode });
+  const { nodes, generators, witnesses, close } = await openTarget({ seed, startNode });
   try {
     const linesBefore = nodes.map(({ lines }) => lines.length);
     const play = (share: number, round: number) =>
-      playAll(lanes, { nodes, seed, round, inputs: share * inputs, judge, deadlineMs: eventTimeoutMs + MARGIN_MS });
+      playAll(generators, {
+        nodes,
+        seed,
+        round,
+        inputs: share * inputs,
+        judge,
+        deadlineMs: eventTimeoutMs + MARGIN_MS,
+      });
     await play(WARM_UP_SHARE, 0);
     const bytesBefore = await Promise.all(nodes.map((node) => node.measure()));
     await play(1 - WARM_UP_SHARE, 1);
@@ -78,18 +85,18 @@ interface Round {
 }
 
 async function playAll(
-  lanes: readonly Lane[],
+  generators: readonly TrafficGenerator[],
   { nodes, seed, round, inputs, judge, deadlineMs }: Round,
 ): Promise<void> {
-  const weights = lanes.reduce((sum, { weight }) => sum + weight, 0);
+  const weights = generators.reduce((sum, { weight }) => sum + weight, 0);
   const places = createPlaces(IN_FLIGHT_MAX);
   await Promise.all(
-    lanes.map(async (lane, index) => {
+    generators.map(async (generator, index) => {
       const { url = '' } = nodes[(index + round) % nodes.length] ?? {};
-      // Randomness of its own for each lane: what it sends does not depend on when others are answered.
+      // Each generator has its own random numbers: its inputs do not depend on the timing of others.
       const random = createRandom(seed * 1_000_003 + index * 101 + round);
-      const own = Math.ceil((inputs * lane.weight) / weights);
-      await lane.play({ url, random, inputs: own, judge, deadlineMs, places });
+      const own = Math.ceil((inputs * generator.weight) / weights);
+      await generator.play({ url, random, inputs: own, judge, deadlineMs, places });
     }),
   );
 }

@@ -8,15 +8,15 @@ import { startDatabase } from '../../support/database.js';
 import { API_KEY, signToken } from '../../support/gateway.js';
 import { startRedis } from '../../support/redis-server.js';
 import { type Caller, inventCallers, SITE, SITE_TOKEN } from './callers.js';
-import { createEventLane } from './event-lane.js';
-import { createHttpLane } from './http-lane.js';
-import type { Lane } from './lane.js';
+import { createEventGenerator } from './event-generator.js';
+import type { TrafficGenerator } from './generator.js';
+import { createHttpGenerator } from './http-generator.js';
+import { createMalformedGenerator } from './malformed-generator.js';
 import type { FuzzNode } from './node.js';
 import { spoilDocuments } from './odd-documents.js';
 import { poolsOf, SCRAPERS } from './pools.js';
-import { createRestLane, restCallers } from './rest-lane.js';
+import { createRestGenerator, restCallers } from './rest-generator.js';
 import type { Pools } from './samples.js';
-import { createWildLane } from './wild-lane.js';
 import { placeWitnesses, tokenOf, WITNESS, WITNESS_SITE, type Witnesses } from './witnesses.js';
 import { type Circle, createIds, inventCircle, storeCircle } from './world.js';
 
@@ -25,7 +25,7 @@ const SITE_KEY = 'key of the site news';
 /** Two nodes with people in their database, those who send, and those who must not notice. */
 export interface Target {
   readonly nodes: readonly FuzzNode[];
-  readonly lanes: readonly Lane[];
+  readonly generators: readonly TrafficGenerator[];
   readonly witnesses: Witnesses;
   close(): Promise<void>;
 }
@@ -68,7 +68,7 @@ export async function openTarget({ seed, startNode }: TargetOptions): Promise<Ta
     undo.push(witnesses.close);
     const files = await Promise.all([own, witness].map((circle) => uploadFile(nodes[0], circle)));
     const callers = inventCallers({ own, other, odd, witness, files });
-    return { nodes, lanes: toLanes(callers, { ...poolsOf(own, []), fileId: files }), witnesses, close };
+    return { nodes, generators: toGenerators(callers, { ...poolsOf(own, []), fileId: files }), witnesses, close };
   } catch (error) {
     await close();
     throw error;
@@ -88,7 +88,7 @@ async function uploadFile(node: FuzzNode | undefined, circle: Circle): Promise<s
 /** Users whose connections a backend may end. */
 const EXPENDABLE = ['expendable-1', 'expendable-2'];
 
-function toLanes(callers: readonly Caller[], own: Pools): Lane[] {
+function toGenerators(callers: readonly Caller[], own: Pools): TrafficGenerator[] {
   const pools: Pools = { ...own, scraperId: SCRAPERS, channel: ['prospect'], token: [signToken()] };
   const users = [...(own['users'] ?? []), ...EXPENDABLE];
   const site = { site: [SITE], apiKey: [SITE_KEY, SITE_KEY, API_KEY], rooms: ['user_reader', 'hall', 'user_nobody'] };
@@ -96,16 +96,16 @@ function toLanes(callers: readonly Caller[], own: Pools): Lane[] {
     ...callers.flatMap((caller, index) =>
       caller.namespaces.map((namespace) => {
         const transport = (index + namespace.length) % 5 === 0 ? 'polling' : 'websocket';
-        return createEventLane(caller, namespace, transport);
+        return createEventGenerator(caller, namespace, transport);
       }),
     ),
-    ...callers.map((caller, index) => createWildLane(caller, index % 4 === 3 ? 'polling' : 'websocket')),
+    ...callers.map((caller, index) => createMalformedGenerator(caller, index % 4 === 3 ? 'polling' : 'websocket')),
     ...restCallers(callers, {
       backend: { ...pools, userId: users, userIds: users, jti: ['one', 'two'] },
       expendable: { ...pools, userId: EXPENDABLE, jti: ['one', 'two'] },
       site: { ...pools, ...site },
-    }).map(createRestLane),
-    createHttpLane(),
+    }).map(createRestGenerator),
+    createHttpGenerator(),
   ];
 }
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { WebSocket } from 'ws';
 
-/** A connection of Engine.IO that sends what it is told, letter for letter. */
+/** A connection of Engine.IO that sends what it is told, exactly. */
 export interface Wire {
   readonly isOpen: boolean;
   /** Why it ended, as far as the transport says. */
@@ -110,7 +110,7 @@ export function call(url: string, agent: Agent, options: HttpCall): Promise<Http
 }
 
 interface PollingOptions extends WireOptions {
-  /** Is told of each answer, also of those that end the connection. */
+  /** Is notified of each answer, also of those that end the connection. */
   onAnswer(answer: HttpAnswer): void;
 }
 

@@ -96,7 +96,7 @@ describe('a group of 600 connections', () => {
     expect(accepted).toBeGreaterThan(SECONDS);
 
     const user = await environment.models.User.findById(mallory.id).lean();
-    // Whether the attacker's socket is in the group: it is told of others there.
+    // Whether the attacker's socket is in the group: it is notified of others there.
     attacker.socket.removeAllListeners('group:user_joined');
     const isCurrent = (view: readonly { event: string; status?: string }[]): boolean =>
       view.findLast(({ event }) => !moves.includes(event))?.status === user?.presenceStatus;

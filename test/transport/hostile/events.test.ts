@@ -84,7 +84,7 @@ const fieldsOf = (event: ClientEvent): string[] => {
   return Object.keys(schema.properties ?? {});
 };
 
-/** A `VALIDATION_ERROR`, letter for letter, and no field beside. */
+/** Expects exactly a `VALIDATION_ERROR`, without further fields. */
 function expectRefused(namespace: string, answer: unknown): void {
   const details = replyFormatOf(namespace).detailsOf(answer);
   const detail = z.strictObject({ path: z.string().max(256), message: z.string().min(1).max(256) });

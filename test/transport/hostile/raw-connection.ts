@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { signToken, type TestGateway } from '../../support/gateway.js';
 
-/** A WebSocket without a Socket.IO client: it sends what it is told, letter for letter. */
+/** A WebSocket without a Socket.IO client: it sends what it is told, exactly. */
 export interface RawConnection {
   readonly socket: WebSocket;
   send(frame: string | Buffer): void;

@@ -13,7 +13,7 @@ const current = useTarget();
 const MEGABYTE = 1_048_576;
 const nested = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels);
 
-/** A `VALIDATION_ERROR` that names these places, letter for letter but for the sentences. */
+/** A `VALIDATION_ERROR` that names these places, exactly but for the sentences. */
 function expectInvalid(response: TestResponse, ...paths: string[]): void {
   expect(response.status).toBe(400);
   const details = paths.map((path) => ({ path, message: expect.any(String) }));

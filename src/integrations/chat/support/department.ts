@@ -118,7 +118,7 @@ export function createDepartments(
   };
 }
 
-/** Its agents are told who comes and goes, so they count among the sockets of the chats. */
+/** Its agents are notified who connects and disconnects, so they count among the sockets of the chats. */
 const toEntry = ({ id }: GatewaySocket, departmentId: string): PresenceEntry => ({
   ...{ userId: `department:${departmentId}`, socketId: id, connectedAt: 0, accountId: '' },
 });

@@ -30,7 +30,7 @@ export interface LegacyRecipient {
   readonly _id: string;
   readonly seq: number;
   readonly devices?: readonly { id: string; seenAt: Date }[];
-  /** Devices that lost messages and have not been told. */
+  /** Devices that lost messages and have not been notified. */
   readonly cuts?: readonly string[];
 }
 

@@ -20,7 +20,7 @@ export interface NewPush {
   readonly userIds: readonly string[];
   /** Its `data.id` is the id of the push: there is one for each message. */
   readonly notification: PushNotification;
-  /** It stands for a durable message, so it is dropped when that is acknowledged or has expired. */
+  /** It represents a durable message, so it is dropped when that is acknowledged or has expired. */
   readonly isFallback: boolean;
   readonly afterMs: number;
 }
@@ -71,7 +71,7 @@ export class PushStore {
     this.#listeners.push(listener);
   }
 
-  /** Tells the listeners when pushes become due. To be called when the messages that they stand for are stored. */
+  /** Notifies the listeners when pushes become due. To be called when the messages that they represent are stored. */
   announce(pushes: readonly NewPush[]): void {
     if (pushes.length === 0) return;
     const dueAt = this.#clock.now() + Math.min(...pushes.map(({ afterMs }) => afterMs));

@@ -9,7 +9,7 @@ const CHATS = 2000;
 const MESSAGES = 3000;
 const NOTIFICATIONS = 3000;
 const MEMBERS = 3000;
-/** Chats whose people a user is told of. */
+/** Chats whose people a user is notified of. */
 const NEWEST_MAX = 500;
 const BEGINNING = 1_700_000_000_000;
 
@@ -87,7 +87,7 @@ test('no event of a user reads more than a page', async () => {
   };
   const mostOf = (what: string, collection: string): number | undefined => {
     if (collection !== 'community.chats') return undefined;
-    // Who connects is told of the people in their newest chats. Direct chats that other services made have no key.
+    // Who connects is notified of the people in their newest chats. Direct chats that other services made have no key.
     return { connects: NEWEST_MAX, 'opens a direct chat': CHATS + 1 }[what];
   };
   for (const [what, work] of Object.entries(does)) {

@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => environment.close());
 
-/** A client that says letter for letter what it is told, and is as slow as it likes within a frame. */
+/** A client that says exactly what it is told, and is as slow as it likes within a frame. */
 async function openSlow(user: TestUser) {
   const [gateway] = environment.nodes;
   const socket = connectTcp(gateway?.port ?? 0, '127.0.0.1');

@@ -1,8 +1,8 @@
 import type { Random } from '../../embedded/support/random.js';
 import type { Caller } from './callers.js';
-import type { Lane, Play } from './lane.js';
+import type { Play, TrafficGenerator } from './generator.js';
+import { makeMalformedFrames } from './malformed-frames.js';
 import { connectFrame } from './session.js';
-import { makeWildFrames } from './wild-frames.js';
 import { openPolling, openWebsocket, type WebsocketWire, type Wire } from './wire.js';
 
 /** Frames on one connection, if it lives so long. */
@@ -21,7 +21,7 @@ const QUERIES = [
 const BARRIER = '/barrier';
 
 /** A caller who breaks the protocol. Connections may be closed, but nothing may crash and no call may hang. */
-export function createWildLane(caller: Caller, transport: 'websocket' | 'polling'): Lane {
+export function createMalformedGenerator(caller: Caller, transport: 'websocket' | 'polling'): TrafficGenerator {
   const title = `${caller.name} without manners by ${transport}`;
   return {
     title,
@@ -70,7 +70,7 @@ async function playRound({ caller, transport, title, count }: Round, play: Play)
   // What follows half a frame may count as the rest of it.
   let isMuddled = false;
   while (sent < count && wire.isOpen) {
-    const frames = makeWildFrames(caller, random);
+    const frames = makeMalformedFrames(caller, random);
     log.push(...frames.map((frame) => String(frame).slice(0, 200)));
     sent += frames.length;
     if (isWebsocket(wire) && random.chance(0.1)) {

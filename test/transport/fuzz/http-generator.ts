@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import type { Random } from '../../embedded/support/random.js';
-import type { Lane, Play } from './lane.js';
-import { spoil, spoilBytes } from './wild-frames.js';
+import type { Play, TrafficGenerator } from './generator.js';
+import { spoil, spoilBytes } from './malformed-frames.js';
 
 const HANDSHAKE = [
   'GET /socket.io/?EIO=4&transport=websocket HTTP/1.1',
@@ -49,7 +49,7 @@ const BODIES = [
 ];
 
 /** Requests below the level of calls: heads and bodies that no library writes, several on one connection, some cut short. */
-export const createHttpLane = (): Lane => ({
+export const createHttpGenerator = (): TrafficGenerator => ({
   title: 'raw HTTP',
   weight: 8,
   async play(play) {

@@ -1,15 +1,15 @@
 import type { Random } from '../../embedded/support/random.js';
 import type { Judge } from './judge.js';
 
-/** One caller who sends one input after another. Lanes run side by side, each with randomness of its own. */
-export interface Lane {
+/** Sends inputs as one caller, sequentially. Generators run concurrently, each with its own random numbers. */
+export interface TrafficGenerator {
   readonly title: string;
   /** Its share of the inputs. */
   readonly weight: number;
   play(play: Play): Promise<void>;
 }
 
-/** What a lane gets. */
+/** The input of a generator. */
 export interface Play {
   /** Of the node. */
   readonly url: string;
@@ -22,9 +22,9 @@ export interface Play {
   readonly places: Places;
 }
 
-/** Bounds how many inputs of all lanes are in flight, so that a busy machine makes nothing late. */
+/** Limits the inputs in flight of all generators, so that none is late because the machine is busy. */
 export interface Places {
-  /** Runs work that has so many inputs in flight. */
+  /** Runs work with `count` inputs in flight. */
   run<T>(count: number, work: () => Promise<T>): Promise<T>;
 }
 

@@ -147,7 +147,7 @@ function makeAuth({ auth, token = '', pools }: Caller, random: Random): string {
 }
 
 /** A packet that may break the protocol at any place. Bytes are frames of their own. */
-export function makeWildFrames(caller: Caller, random: Random): (string | Buffer)[] {
+export function makeMalformedFrames(caller: Caller, random: Random): (string | Buffer)[] {
   const namespace = random.pick([...caller.namespaces, ...caller.namespaces, ...NAMESPACES]);
   const learning = { pools: caller.pools, pair: (data: Json) => data };
   const source = { random, learning, bytesMax: random.pick([1000, 30_000, 200_000]) };

@@ -3,7 +3,7 @@ import { publishedContracts } from '#shared/contracts/index.js';
 import type { Random } from '../../embedded/support/random.js';
 import { API_KEY } from '../../support/gateway.js';
 import type { Caller } from './callers.js';
-import type { Lane } from './lane.js';
+import type { TrafficGenerator } from './generator.js';
 import { createLearning } from './learning.js';
 import { makeRequest } from './requests.js';
 import type { Pools } from './samples.js';
@@ -73,7 +73,7 @@ const wrongKeyOf = (random: Random): Record<string, string> =>
   ]);
 
 /** Calls routes. Every call is answered, and none of the answers blames the gateway. */
-export function createRestLane(caller: RestCaller): Lane {
+export function createRestGenerator(caller: RestCaller): TrafficGenerator {
   const { name, kinds, headers } = caller;
   const own = routes.filter((route) => kinds.includes('any') || kinds.includes(route.caller));
   return {

@@ -1,8 +1,8 @@
 import { createRandom } from '../../embedded/support/random.js';
 import type { Caller } from './callers.js';
 import { eventsOf, makeEvent, type Sent } from './events.js';
+import type { Play, TrafficGenerator } from './generator.js';
 import { codeOf, isBroken } from './judge.js';
-import type { Lane, Play } from './lane.js';
 import { createLearning } from './learning.js';
 import { binaryFrame, createSession, eventFrame, type Session } from './session.js';
 import { openPolling, openWebsocket } from './wire.js';
@@ -22,7 +22,7 @@ const REPLIES = ['[]', '[null]', '[{"a":1}]', '["__proto__"]', '[[[[[]]]]]', und
 export type Transport = 'websocket' | 'polling';
 
 /** A caller in one namespace who sends events as the protocol has them: each is answered, and the connection stays open. */
-export function createEventLane(caller: Caller, namespace: string, transport: Transport): Lane {
+export function createEventGenerator(caller: Caller, namespace: string, transport: Transport): TrafficGenerator {
   const title = `${caller.name} on ${namespace} by ${transport}`;
   const events = eventsOf(namespace);
   const bytesMax = caller.token === undefined ? OPEN_BYTES : KNOWN_BYTES;
