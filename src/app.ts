@@ -77,7 +77,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
   const base: Base = {
     ...{ config, clock, logger, metrics },
     cleanup: createCleanup(logger),
-    health: createHealth(metrics),
+    health: createHealth({ metrics, clock }),
     pushAgent: overrides.pushAgent,
     startEmbedded: overrides.startEmbedded,
     onEmitted: overrides.onEmitted ?? (() => {}),
@@ -267,7 +267,10 @@ async function openNetwork(
   cleanup.add('http connections', idleConnections.end);
   cleanup.add('connections', async () => {
     const startedAt = performance.now();
-    await drainConnections(io, { clock, durationMs: config.shutdown.drainMs });
+    const { drainMs } = config.shutdown;
+    // A load balancer that asks for readiness sends calls until it has asked again, also when there are no connections.
+    const minMs = health.isPolled() ? drainMs : 0;
+    await drainConnections(io, { clock, durationMs: drainMs, minMs });
     logger.info({ durationMs: Math.round(performance.now() - startedAt) }, 'drained');
   });
   cleanup.add('http keep-alive', () => endKeepAlive(server));

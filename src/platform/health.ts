@@ -1,3 +1,4 @@
+import type { Clock } from './clock.js';
 import type { Metrics } from './metrics.js';
 
 /** A service that the gateway depends on. */
@@ -13,14 +14,19 @@ export interface Health {
   /** Marks the process as draining: it accepts no new connections and disconnects clients. */
   beginDraining(): void;
   isDraining(): boolean;
+  /** Whether readiness was asked for within the last minute, as a load balancer does. */
+  isPolled(): boolean;
   /** Names of unreachable dependencies, and `draining`. */
   missing(): Promise<string[]>;
 }
 
+const POLLED_MS = 60_000;
+
 /** Initially without dependencies. */
-export function createHealth(metrics: Metrics): Health {
+export function createHealth({ metrics, clock }: { metrics: Metrics; clock: Clock }): Health {
   let watched: Readonly<Record<string, Dependency>> = {};
   let isDraining = false;
+  let polledAt = Number.NEGATIVE_INFINITY;
   const isUp = async ([name, dependency]: [string, Dependency]): Promise<[string, boolean]> => {
     const answers = await dependency.ping().then(
       () => true,
@@ -37,7 +43,9 @@ export function createHealth(metrics: Metrics): Health {
       isDraining = true;
     },
     isDraining: () => isDraining,
+    isPolled: () => clock.now() - polledAt < POLLED_MS,
     async missing() {
+      polledAt = clock.now();
       const answers = await Promise.all(Object.entries(watched).map(isUp));
       const away = answers.filter(([, answersNow]) => !answersNow).map(([name]) => name);
       return isDraining ? [...away, 'draining'] : away;

@@ -11,6 +11,14 @@ export const CLOSE_TIMEOUT_MS = 1000;
 
 type Connection = GatewaySocket['conn'];
 
+interface DrainOptions {
+  readonly clock: Clock;
+  /** Time over which connections are closed. */
+  readonly durationMs: number;
+  /** How long it lasts, however few the connections. */
+  readonly minMs: number;
+}
+
 /**
  * Disconnects all clients of this node: notifies them, then closes their connections in waves over `durationMs`, also those
  * outside of namespaces. A connection with an event in flight is closed after its acknowledgement. Closes the transport, not
@@ -18,10 +26,8 @@ type Connection = GatewaySocket['conn'];
  *
  * @returns when Engine.IO has no connections left; the TCP connection of an unresponsive peer can last longer
  */
-export async function drainConnections(
-  io: GatewayServer,
-  { clock, durationMs }: { clock: Clock; durationMs: number },
-): Promise<void> {
+export async function drainConnections(io: GatewayServer, { clock, durationMs, minMs }: DrainOptions): Promise<void> {
+  const hasLasted = minMs > 0 ? pause(clock, minMs) : undefined;
   const connections = everyConnection(io);
   for (const socket of everySocket(io)) socket.emit('server_draining', { retry_after_ms: durationMs });
   const waveSize = Math.ceil(connections.length / WAVES);
@@ -34,6 +40,7 @@ export async function drainConnections(
     }
   }
   await Promise.all(connections.map((connection) => closed(connection)));
+  await hasLasted;
 }
 
 /** Closes a connection unless one of its sockets has an event in flight. Called again after that event. */

@@ -44,3 +44,30 @@ export function explainRefusals(engine: Engine, { transports, logger }: Dependen
     }
   });
 }
+
+const DRAINING = 'draining';
+const DRAINING_RESPONSE = [
+  'HTTP/1.1 503 Service Unavailable',
+  'Connection: close',
+  'Retry-After: 1',
+  'Content-Type: text/plain',
+  `Content-Length: ${DRAINING.length}`,
+  '',
+  DRAINING,
+].join('\r\n');
+
+/**
+ * Refuses a handshake because the node drains. A websocket gets 503, by which a load balancer knows to try another node;
+ * Engine.IO would answer 400, which blames the client.
+ */
+export function refuseWhileDraining(
+  { headers, socket }: IncomingMessage,
+  answer: (refusal: string, isAllowed: boolean) => void,
+): void {
+  if (headers.upgrade === undefined) {
+    answer(DRAINING, false);
+  } else {
+    socket.on('error', () => undefined);
+    socket.end(DRAINING_RESPONSE);
+  }
+}

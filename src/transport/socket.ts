@@ -17,7 +17,7 @@ import { addressKeyOf } from './address.js';
 import type { ConnectDeadline } from './connect-deadline.js';
 import type { ConnectionBounds } from './connection-bounds.js';
 import type { AllowsOrigin } from './origins.js';
-import { explainRefusals } from './refusals.js';
+import { explainRefusals, refuseWhileDraining } from './refusals.js';
 
 type Adapter = Parameters<Server['adapter']>[0] | undefined;
 
@@ -90,13 +90,13 @@ export function attach(
       boundUnfinished(websocket, addressKeyOf(address, config.http.trustedProxies));
     }),
     allowRequest: (request, answer) => {
+      if (isDraining()) {
+        platform.logger.info({ reason: 'draining' }, 'a connection was refused');
+        refuseWhileDraining(request, answer);
+        return;
+      }
       // CORS does not cover websockets, so a restricted list of origins is enforced here.
-      const refusal = isDraining()
-        ? 'draining'
-        : allowsOrigin(request.headers.origin)
-          ? connectionBounds.refusalOf(request)
-          : 'origin not allowed';
-      if (isDraining()) platform.logger.info({ reason: refusal }, 'a connection was refused');
+      const refusal = allowsOrigin(request.headers.origin) ? connectionBounds.refusalOf(request) : 'origin not allowed';
       answer(refusal, refusal === undefined);
     },
   });

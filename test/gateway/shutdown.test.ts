@@ -75,6 +75,27 @@ test('signals shortly after the first are ignored; later ones, and the time limi
   expect(await patient.ended).toBe(1);
 });
 
+test('a node whose readiness is polled answers calls while it drains, also without connections', async () => {
+  const drainMs = '600000';
+  const node = await startGatewayProcess({
+    ...{ DATA_DIR: join(directory, 'polled'), SHUTDOWN_DRAIN_MS: drainMs, SHUTDOWN_TIMEOUT_MS: drainMs },
+  });
+  const isReady = () => fetch(`${node.url}/health/ready`).then(({ ok }) => ok);
+  expect(await isReady()).toBe(true);
+  node.child.kill('SIGTERM');
+  await until(async () => !(await isReady()));
+  for (let round = 0; round < 20; round += 1) {
+    const answer = await fetch(`${node.url}/emit/ann/hello`, {
+      method: 'POST',
+      headers: { 'x-api-key': API_KEY, 'content-type': 'application/json' },
+      body: '{}',
+    });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('connection')).toBe('close');
+  }
+  node.child.kill('SIGKILL');
+});
+
 test.each(['SIGINT', 'SIGTERM'] as const)('%s while waiting for the database exits with 0', async (signal) => {
   const child = spawn(process.execPath, [...nodeArguments, 'src/main.ts'], {
     cwd: projectDirectory,

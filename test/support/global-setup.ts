@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { addressOf, toUrl } from '../../src/embedded/process/address.js';
 import { databasePrefix, dropDatabases, foreignUrl } from './database-server.js';
 import { findEmbeddedTests } from './embedded-tests.js';
-import { ensureRedisServer } from './redis-server.js';
+import { ensureInstalled, programs } from './installed-program.js';
 import { nodeArguments, projectDirectory } from './script.js';
 
 const undo: (() => Promise<unknown>)[] = [];
@@ -17,7 +17,7 @@ const undo: (() => Promise<unknown>)[] = [];
  */
 export async function setup(): Promise<void> {
   process.env['TEST_DATABASE_PREFIX'] = databasePrefix();
-  await ensureRedisServer();
+  await ensureInstalled(programs.redis);
   const foreign = foreignUrl();
   if (foreign === undefined) return startServer();
   // A test file that failed may have left its database.

@@ -1,39 +1,10 @@
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { createClient } from 'redis';
-
-const run = promisify(execFile);
-const say = (line: string): void => void process.stderr.write(`${line}\n`);
-
-const isInstalled = (): Promise<boolean> =>
-  run('redis-server', ['--version']).then(
-    () => true,
-    () => false,
-  );
-
-/**
- * Finds `redis-server` on the PATH or installs it with the machine's package manager.
- * @throws when neither works; the message says what to install.
- */
-export async function ensureRedisServer(): Promise<void> {
-  if (await isInstalled()) return;
-  const installers: [string, string[]][] = [
-    ['sh', ['-c', 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server']],
-    ['sh', ['-c', 'sudo -n apt-get update -qq && sudo -n apt-get install -y -qq redis-server']],
-    ['brew', ['install', 'redis']],
-  ];
-  for (const [command, args] of installers) {
-    say(`redis-server is not installed; trying: ${command} ${args.join(' ')}`);
-    await run(command, args).catch(() => undefined);
-    if (await isInstalled()) return say('redis-server is installed.');
-  }
-  throw new Error('The tests need redis-server. Install it (Debian: apt-get install redis-server) and run them again.');
-}
 
 /** A Redis of one test's own. `stop` and `start` keep the port, so that clients see it go away and come back. */
 export interface TestRedis {
