@@ -174,7 +174,7 @@ async function createRealtime(base: Base, { sender, models, cluster }: Outside) 
   const pushStore = new PushStore({ model: models.DeliveryPush, clock });
   const siteNames = config.sites.map(({ name }) => name);
   const delivery = createDelivery({
-    ...{ models, clock, logger, pushStore, bus: cluster.bus },
+    ...{ models, clock, logger, metrics, pushStore, bus: cluster.bus },
     sockets: new MailboxSockets(io, siteNames),
     settings: config.delivery,
   });

@@ -1,7 +1,9 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import { createCounter, createHistogram } from './series.js';
+import { createCounter, createHistogram, createObservedGauge } from './series.js';
 import { versions } from './version.js';
 
+/** From a message to a device that is connected, to one that comes back the next day. */
+const DELIVERY_BUCKETS_S = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21_600, 86_400];
 const LATENCY_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 /** The gateway's metrics. Labels take only names that the code knows, so clients cannot add time series. */
@@ -14,11 +16,11 @@ export function createMetrics() {
   collectDefaultMetrics({ register: registry });
   const buildInfo = new Gauge({
     name: 'gateway_build_info',
-    help: 'Always 1; its labels are the versions of the gateway and of the wire',
-    labelNames: ['version', 'wire'] as const,
+    help: 'Always 1; its labels are the versions of the gateway, of the wire and of Node.js',
+    labelNames: ['version', 'wire', 'nodejs'] as const,
     registers,
   });
-  buildInfo.set(versions, 1);
+  buildInfo.set({ ...versions, nodejs: process.version }, 1);
   return {
     registry,
     connections: new Gauge({
@@ -69,6 +71,8 @@ export function createMetrics() {
       labelNames: ['namespace'],
       registry,
     }),
+    ...createDeliveryMetrics(registry),
+    ...createClusterMetrics(registry),
     pushes: createCounter({
       name: 'gateway_pushes_total',
       help: 'Push notifications by outcome, one for each token',
@@ -107,5 +111,71 @@ export function createMetrics() {
       labelNames: ['dependency'] as const,
       registers,
     }),
+  };
+}
+
+/** Durable messages. */
+function createDeliveryMetrics(registry: Registry) {
+  return {
+    durableMessages: createCounter({
+      name: 'gateway_durable_messages_total',
+      help: 'Durable messages by what happened to them: stored by this node, or sent, sent again or acknowledged over its sockets',
+      labelNames: ['state'],
+      registry,
+    }),
+    durableWaiting: createObservedGauge({
+      name: 'gateway_durable_waiting_messages',
+      help: 'Durable messages that are sent or still to be sent to sockets of this node, and not acknowledged',
+      labelNames: [],
+      registry,
+    }),
+    acknowledgeSeconds: createHistogram(
+      {
+        name: 'gateway_durable_acknowledge_seconds',
+        help: 'Time from the storing of a durable message to its first acknowledgement by a device',
+        labelNames: [],
+        registry,
+      },
+      DELIVERY_BUCKETS_S,
+    ),
+    durableExpirations: createCounter({
+      name: 'gateway_durable_expirations_total',
+      help: 'Times that a device lost durable messages, by reason; for ttl every message counts',
+      labelNames: ['reason'],
+      registry,
+    }),
+    resyncs: createCounter({
+      name: 'gateway_durable_resyncs_total',
+      help: 'Clients that were told to load everything again, because messages were lost',
+      labelNames: [],
+      registry,
+    }),
+    mailboxReads: createCounter({
+      name: 'gateway_mailbox_reads_total',
+      help: 'Reads of durable messages from the database for sockets of this node',
+      labelNames: [],
+      registry,
+    }),
+  };
+}
+
+/** What the nodes share. */
+function createClusterMetrics(registry: Registry) {
+  return {
+    presenceLeaseAge: createObservedGauge({
+      name: 'gateway_presence_lease_age_seconds',
+      help: 'Time since Redis confirmed the presence lease of this node; at 9 s its sockets stop counting',
+      labelNames: ['presence'],
+      registry,
+    }),
+    busLag: createHistogram(
+      {
+        name: 'gateway_bus_lag_seconds',
+        help: 'Time until a message of this node to the other nodes comes back from Redis',
+        labelNames: [],
+        registry,
+      },
+      LATENCY_BUCKETS_S,
+    ),
   };
 }

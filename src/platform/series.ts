@@ -26,6 +26,7 @@ export interface FastHistogram<Name extends string> {
  */
 export function createCounter<Name extends string>(options: SeriesOptions<Name>): FastCounter<Name> {
   const seriesOf = createSeries(options.labelNames, () => ({ count: 0 }));
+  if (hasNoLabels(options)) seriesOf({} as Labels<Name>);
   register(options, {
     type: 'counter',
     values: () => seriesOf.all().map(({ labels, state }) => ({ labels, value: state.count })),
@@ -45,6 +46,7 @@ export function createHistogram<Name extends string>(
   const { name, labelNames } = options;
   const limits = [...bounds, Number.POSITIVE_INFINITY];
   const seriesOf = createSeries(labelNames, () => ({ sum: 0, buckets: limits.map(() => 0) }));
+  if (hasNoLabels(options)) seriesOf({} as Labels<Name>);
 
   const toValues = ({ labels, state }: { labels: Labels<Name>; state: { sum: number; buckets: number[] } }) => {
     let count = 0;
@@ -73,6 +75,33 @@ export function createHistogram<Name extends string>(
   };
 }
 
+/** Then the one series begins with 0, so that its first increase can be seen. */
+const hasNoLabels = ({ labelNames }: Pick<SeriesOptions<string>, 'labelNames'>): boolean => labelNames.length === 0;
+
+/** Values that are read when the metrics are. */
+export interface ObservedGauge<Name extends string> {
+  /** @param read `undefined`: there is no value now */
+  observe(labels: Labels<Name>, read: () => number | undefined): void;
+}
+
+/** A gauge that costs nothing between two reads of the metrics. */
+export function createObservedGauge<Name extends string>(options: SeriesOptions<Name>): ObservedGauge<Name> {
+  const seriesOf = createSeries(options.labelNames, () => ({ read: (): number | undefined => undefined }));
+  register(options, {
+    type: 'gauge',
+    values: () =>
+      seriesOf.all().flatMap(({ labels, state }) => {
+        const value = state.read();
+        return value === undefined ? [] : [{ labels, value }];
+      }),
+  });
+  return {
+    observe(labels, read) {
+      seriesOf(labels).read = read;
+    },
+  };
+}
+
 /** Looks up the state of a label combination, and creates it on first use. */
 function createSeries<Name extends string, State>(labelNames: readonly Name[], create: () => State) {
   const known = new Map<string, { labels: Labels<Name>; state: State }>();
@@ -91,7 +120,7 @@ function createSeries<Name extends string, State>(labelNames: readonly Name[], c
 /** Registers a metric: the registry needs only its name and, on read, its values. */
 function register(
   { registry, name, help }: Pick<SeriesOptions<string>, 'registry' | 'name' | 'help'>,
-  { type, values }: { type: 'counter' | 'histogram'; values: () => unknown[] },
+  { type, values }: { type: 'counter' | 'gauge' | 'histogram'; values: () => unknown[] },
 ): void {
   const metric = { name, help, get: async () => ({ name, help, type, values: values(), aggregator: 'sum' }) };
   registry.registerMetric(metric as unknown as Histogram);

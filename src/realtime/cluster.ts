@@ -71,26 +71,22 @@ async function overRedis(
   const redis = await connectRedis({ url, prefix, startupTimeoutMs, logger, onMessageLost });
   cleanup.add('redis', () => redis.close());
   const nodeId = randomUUID();
+  const common = { redis, logger, clock, nodeId };
+  const { presenceGraceMs: graceMs } = config.sockets;
+  const stores = {
+    presence: createRedisPresence({ ...common, keyPrefix, graceMs }),
+    sitePresence: createRedisPresence({ ...common, keyPrefix: `${keyPrefix}site-presence:`, graceMs: 0 }),
+    chatPresence: createRedisPresence({ ...common, keyPrefix: `${keyPrefix}chat-presence:`, graceMs: 0 }),
+  };
+  const named = { users: stores.presence, sites: stores.sitePresence, chats: stores.chatPresence };
+  for (const [presence, { leaseAgeMs }] of Object.entries(named)) {
+    metrics.presenceLeaseAge.observe({ presence }, () => toSeconds(leaseAgeMs()));
+  }
   return {
     adapter: createRedisAdapter({ redis, keyPrefix: prefix, logger }),
-    presence: createRedisPresence({
-      redis,
-      logger,
-      clock,
-      nodeId,
-      keyPrefix,
-      graceMs: config.sockets.presenceGraceMs,
-    }),
-    sitePresence: createRedisPresence({
-      ...{ redis, logger, clock, nodeId, graceMs: 0 },
-      keyPrefix: `${keyPrefix}site-presence:`,
-    }),
-    chatPresence: createRedisPresence({
-      ...{ redis, logger, clock, nodeId, graceMs: 0 },
-      keyPrefix: `${keyPrefix}chat-presence:`,
-    }),
+    ...stores,
     limiter: createRateLimiter({ redis, keyPrefix, onReached: toLimitReport(logger) }),
-    bus: createRedisBus({ redis, nodeId, keyPrefix }),
+    bus: createRedisBus({ redis, nodeId, keyPrefix, onEcho: (lagMs) => metrics.busLag.observe({}, lagMs / 1000) }),
     ping: redis.ping,
     join: redis.join,
     leave: redis.leave,
@@ -101,3 +97,5 @@ const toLimitReport =
   (logger: Logger) =>
   (limit: string, caller: string): void =>
     logger.info({ limit, caller }, 'rate limit reached');
+
+const toSeconds = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / 1000);

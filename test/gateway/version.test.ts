@@ -40,7 +40,9 @@ test('the OpenAPI document describes what GET /health/live answers', async () =>
 
 test('a metric has both versions as its labels', async () => {
   const { text } = await gateway.call('GET', '/metrics');
-  expect(text).toContain(`gateway_build_info{version="${version}",wire="${wireVersion}"} 1\n`);
+  expect(text).toContain(
+    `gateway_build_info{version="${version}",wire="${wireVersion}",nodejs="${process.version}"} 1\n`,
+  );
 });
 
 test('the process prints its version when it listens', async () => {

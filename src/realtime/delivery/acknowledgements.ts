@@ -4,6 +4,7 @@ import type { Cursor, Cursors } from './cursors.js';
 import type { Entry } from './entry.js';
 import type { QueueLimits } from './limits.js';
 import type { Mailboxes } from './mailboxes.js';
+import type { DeliveryMeasures } from './measures.js';
 import type { Outbox, OutboxListener } from './outbox.js';
 import type { MailboxSockets } from './sockets.js';
 
@@ -13,6 +14,7 @@ interface Dependencies {
   readonly limits: QueueLimits;
   readonly mailboxes: Mailboxes;
   readonly tasks: TaskTracker;
+  readonly measures: Pick<DeliveryMeasures, 'sent' | 'acknowledged' | 'expired' | 'resynced'>;
   /** The database failed; what failed is repeated. */
   report(error: unknown): void;
 }
@@ -26,24 +28,31 @@ export class Acknowledgements implements OutboxListener {
   }
 
   acknowledged(outbox: Outbox, entries: readonly Entry[]): void {
-    const { sockets, cursors, tasks } = this.#dependencies;
+    const { sockets, cursors, tasks, measures } = this.#dependencies;
     const { cursor, device } = outbox;
     const [first] = entries;
     if (outbox.isClosed || cursor === undefined || first === undefined) return;
     const overtaken = outbox.overtakenBy(first);
     // Of two sockets of one device the first acknowledgement counts.
     for (const sibling of sockets.outboxesOf(device)) for (const entry of entries) sibling.settle(entry);
+    measures.acknowledged(cursor, entries);
     cursors.acknowledge(cursor, outbox.acked, entries);
     if (overtaken !== undefined) tasks.run(this.#startOver(cursor, overtaken));
   }
 
   sent(cursor: Cursor, entry: Entry): void {
+    this.#dependencies.measures.sent(cursor, entry);
     this.#dependencies.cursors.markSent(cursor, entry);
   }
 
   /** A client that was not notified when it connected is notified when it connects next. */
   expired(cursor: Cursor, entry: Entry, isTold: boolean): void {
+    this.#dependencies.measures.expired('ttl');
     this.#dependencies.cursors.expire(cursor, entry, isTold);
+  }
+
+  resynced(): void {
+    this.#dependencies.measures.resynced();
   }
 
   readFailed(error: unknown): void {

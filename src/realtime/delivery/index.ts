@@ -10,6 +10,7 @@
 import type { Models } from '#shared/models/index.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
+import type { Metrics } from '../../platform/metrics.js';
 import { createTaskTracker } from '../../platform/task-tracker.js';
 import type { GatewaySocket } from '../../sockets/socket.js';
 import type { Bus } from '../bus.js';
@@ -25,6 +26,7 @@ import { QueueLimits } from './limits.js';
 import { Log } from './log.js';
 import { type Device, Mailboxes } from './mailboxes.js';
 import { Maintenance } from './maintenance.js';
+import { createDeliveryMeasures } from './measures.js';
 import { type OutgoingMessage, type Recipient, withKey } from './message.js';
 import { Migration } from './migration/index.js';
 import { Nodes } from './nodes.js';
@@ -71,25 +73,34 @@ interface Dependencies {
   readonly models: Models;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics: Metrics;
   readonly bus: Bus;
   readonly pushStore: PushStore;
   readonly settings: { deviceTtlMs: number; mailboxMax: number; receiptTtlMs: number };
 }
 
 export function createDelivery(dependencies: Dependencies): Delivery {
-  const { sockets, models, clock, logger, bus, pushStore, settings } = dependencies;
+  const { sockets, models, clock, logger, metrics, bus, pushStore, settings } = dependencies;
   const { mailboxMax, receiptTtlMs, deviceTtlMs } = settings;
   const report = (error: unknown): void => logger.warn({ err: error }, 'delivery: database operation failed; retrying');
   const tasks = createTaskTracker(report);
   const isHere = (device: Device): boolean => sockets.ofDevice(device).length > 0;
 
   const positions = new Positions(clock);
-  const log = new Log({ models, clock, positions });
+  const measures = createDeliveryMeasures(metrics, clock);
+  metrics.durableWaiting.observe({}, () => {
+    let waiting = 0;
+    for (const { data } of sockets.all()) waiting += data.outbox?.waiting ?? 0;
+    return waiting;
+  });
+  const log = new Log({ models, clock, positions }, measures.read);
   const appender = new Appender({ log, positions, clock, receiptTtlMs });
   const mailboxes = new Mailboxes(models.DeliveryRecipient);
   const nodes = new Nodes({ model: models.DeliveryNode, clock });
-  const onCut: OnCut = ({ recipient: { site, userId: user }, deviceId: device }, reason) =>
+  const onCut: OnCut = ({ recipient: { site, userId: user }, deviceId: device }, reason) => {
+    measures.expired(reason);
     logger.info({ user, ...(site !== '' && { site }), device, reason }, 'a device lost messages that waited for it');
+  };
   const expiry = new DeviceExpiry({ mailboxes, log, nodes, clock, ttlMs: deviceTtlMs, isHere, onCut });
   const devices = new Devices({ mailboxes, log, nodes, expiry, clock, isHere });
   const limits = new QueueLimits({ mailboxes, log, clock, max: mailboxMax, onCut });
@@ -98,12 +109,12 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     onRemoved: async (cursor) => (isHere(cursor.device) ? devices.restore(cursor.device, cursor) : undefined),
   });
   const cursors = new Cursors({ writer, logger, now: clock.now });
-  const listener = new Acknowledgements({ sockets, cursors, limits, mailboxes, tasks, report });
+  const listener = new Acknowledgements({ sockets, cursors, limits, mailboxes, tasks, measures, report });
   const outboxes = new Outboxes({ sockets, cursors, log, clock, listener });
   const opener = new Opener({
     ...{ outboxes, devices, mailboxes, cursors, limits, log, positions, clock, tasks, mailboxMax, report },
   });
-  const sender = new Sender({ appender, positions, outboxes, limits, pushStore, bus, tasks });
+  const sender = new Sender({ appender, positions, outboxes, limits, pushStore, bus, tasks, measures });
   const purge = new Purge({ log, mailboxes, clock, receiptTtlMs });
   const migration = new Migration({
     ...{ models, log, mailboxes, clock, receiptTtlMs },

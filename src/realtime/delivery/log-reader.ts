@@ -23,6 +23,11 @@ export class LogReader {
     return this.#position;
   }
 
+  /** Positions that are known to exist and were not taken. */
+  get ahead(): number {
+    return this.#last - this.#position;
+  }
+
   get hasMore(): boolean {
     return this.#isTruncated || this.#last > this.#position;
   }

@@ -65,8 +65,14 @@ export class Log {
   readonly collection: Collection;
   readonly #clock: Clock;
   readonly #positions: Positions;
+  readonly #onRead: () => void;
 
-  constructor({ models, clock, positions }: { models: Models; clock: Clock; positions: Positions }) {
+  /** @param onRead called for each read of messages on behalf of sockets */
+  constructor(
+    { models, clock, positions }: { models: Models; clock: Clock; positions: Positions },
+    onRead: () => void = () => undefined,
+  ) {
+    this.#onRead = onRead;
     this.collection = models.DeliveryEntry.collection;
     this.#clock = clock;
     this.#positions = positions;
@@ -93,6 +99,7 @@ export class Log {
       ...{ recipient: recipient.key, position: { $gt: after } },
       ...{ namespace: { $in: [...namespaces] }, 'outcomes.device': { $ne: deviceId } },
     };
+    this.#onRead();
     const documents = this.collection
       .find(filter, { projection: { outcomes: 0 } })
       .sort({ position: 1 })
@@ -116,6 +123,7 @@ export class Log {
     const branches = devices.flatMap(({ recipient, ranges }) =>
       ranges.map(({ namespace, after }) => ({ recipient: recipient.key, namespace, position: { $gt: after } })),
     );
+    this.#onRead();
     const documents = this.collection.find({ $or: branches }, { batchSize: limit }).limit(limit);
     const found = new Map<string, StoredEntry[]>();
     let count = 0;

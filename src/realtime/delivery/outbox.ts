@@ -22,6 +22,8 @@ export interface OutboxListener {
   sent(cursor: Cursor, entry: Entry): void;
   /** The `ttl` of an entry ran out before it was sent. @param isTold the client was notified that it lost messages */
   expired(cursor: Cursor, entry: Entry, isTold: boolean): void;
+  /** The client was told that it lost messages. */
+  resynced(): void;
   /** The log could not be read. */
   readFailed(error: unknown): void;
 }
@@ -91,6 +93,11 @@ export class Outbox {
   /** Nothing is under way: another outbox that begins at this position would do the same. */
   get isIdle(): boolean {
     return this.#phase === 'live' && !this.#reader.hasMore && this.#window.isEmpty;
+  }
+
+  /** Messages that the client has not acknowledged, and positions that are still to be sent. */
+  get waiting(): number {
+    return this.#window.size + this.#reader.ahead;
   }
 
   get isClosed(): boolean {
@@ -170,6 +177,7 @@ export class Outbox {
   sendResync(revision: number): void {
     this.#toldRevision = revision;
     this.socket.emit('_resync');
+    this.#dependencies.listener.resynced();
   }
 
   /** Nothing up to a position is to be sent, or acknowledged, any more. */

@@ -5,6 +5,7 @@ import type { Bus } from '../bus.js';
 import type { Appender } from './appender.js';
 import type { Entry } from './entry.js';
 import type { QueueLimits } from './limits.js';
+import type { DeliveryMeasures } from './measures.js';
 import { type IdentifiedMessage, newId, type OutgoingMessage } from './message.js';
 import { NEW_ENTRIES_TOPIC, toNotifications } from './notifications.js';
 import type { Outboxes } from './outboxes.js';
@@ -31,6 +32,7 @@ interface Dependencies {
   readonly pushStore: PushStore;
   readonly bus: Bus;
   readonly tasks: TaskTracker;
+  readonly measures: Pick<DeliveryMeasures, 'stored'>;
 }
 
 /** Stores messages, then offers them to the sockets of this node and announces them to the other nodes. */
@@ -53,13 +55,14 @@ export class Sender {
   }
 
   async #storeAll(messages: readonly IdentifiedMessage[]): Promise<(StoredMessage | Error)[]> {
-    const { appender, outboxes, limits, pushStore, bus, tasks } = this.#dependencies;
+    const { appender, outboxes, limits, pushStore, bus, tasks, measures } = this.#dependencies;
     // First, so that none is missing if this node dies in between. A push without its message is dropped.
     const pushes = messages.flatMap(toPushes);
     await pushStore.add(pushes);
     const results = await appender.append(messages);
     pushStore.announce(pushes);
     const entries = results.filter((result): result is Entry => !(result instanceof Error));
+    measures.stored(entries.length);
     const sent = results.map((result) =>
       result instanceof Error ? result : { entry: result, sockets: outboxes.offer(result) },
     );

@@ -16,6 +16,10 @@ export class SendWindow {
     this.#namespaces = namespaces;
   }
 
+  get size(): number {
+    return this.#entries.size;
+  }
+
   get isEmpty(): boolean {
     return this.#entries.size === 0;
   }

@@ -41,7 +41,7 @@ const LEASE_MS = 9_000;
  * The next tick repeats what failed. After an outage steps 1 and 6 report no users for one lease, because other nodes and
  * reconnecting clients are returning as well.
  */
-export function createRedisPresence(options: RedisPresenceOptions): PresenceStore {
+export function createRedisPresence(options: RedisPresenceOptions): LeasedPresenceStore {
   const presence = new RedisPresence(options);
   return {
     start: (events) => presence.start(events),
@@ -51,10 +51,17 @@ export function createRedisPresence(options: RedisPresenceOptions): PresenceStor
     hasSockets: () => presence.hasSockets(),
     placesOf: (userId) => presence.placesOf(userId),
     stop: () => presence.stop(),
+    leaseAgeMs: () => presence.leaseAgeMs(),
   };
 }
 
-class RedisPresence implements PresenceStore {
+/** Presence that holds as long as a lease is renewed. */
+export interface LeasedPresenceStore extends PresenceStore {
+  /** Milliseconds since the lease was confirmed; `undefined`: it has not begun, or the node has stopped. */
+  leaseAgeMs(): number | undefined;
+}
+
+class RedisPresence implements LeasedPresenceStore {
   readonly #redis: Redis;
   readonly #clock: Clock;
   readonly #logger: Pick<Logger, 'warn'>;
@@ -138,11 +145,17 @@ class RedisPresence implements PresenceStore {
     return this.#commands.placesOf(userId).catch(unavailable);
   }
 
+  leaseAgeMs(): number | undefined {
+    if (this.#leaseEndsAt === 0) return undefined;
+    return Math.max(0, this.#clock.now() - (this.#leaseEndsAt - this.#leaseMs));
+  }
+
   async stop(): Promise<void> {
     this.#stopListening();
     await this.#ticker.stop();
     this.#events = undefined;
     this.#registrations.clear();
+    this.#leaseEndsAt = 0;
     try {
       for await (const _ of this.#commands.reap(this.#nodeId));
     } catch {

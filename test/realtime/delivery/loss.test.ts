@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../../src/platform/clock.js';
+import { createMetrics } from '../../../src/platform/metrics.js';
 import { createTaskTracker } from '../../../src/platform/task-tracker.js';
 import { Acknowledgements } from '../../../src/realtime/delivery/acknowledgements.js';
 import { CursorWriter } from '../../../src/realtime/delivery/cursor-writer.js';
@@ -10,6 +11,7 @@ import { createEntry, toDocument } from '../../../src/realtime/delivery/entry.js
 import { QueueLimits } from '../../../src/realtime/delivery/limits.js';
 import { Log } from '../../../src/realtime/delivery/log.js';
 import { Mailboxes } from '../../../src/realtime/delivery/mailboxes.js';
+import { createDeliveryMeasures } from '../../../src/realtime/delivery/measures.js';
 import { withKey } from '../../../src/realtime/delivery/message.js';
 import { Opener } from '../../../src/realtime/delivery/opener.js';
 import { Outbox } from '../../../src/realtime/delivery/outbox.js';
@@ -155,7 +157,8 @@ function openOutbox({ mailboxes, log }: ReturnType<typeof createNode>) {
   const tasks = createTaskTracker(report);
   const sockets = { outboxesOf: () => outboxes } as never;
   const limits = new QueueLimits({ mailboxes, log, clock: systemClock, max: MAX, onCut: () => undefined });
-  const listener = new Acknowledgements({ sockets, cursors, limits, mailboxes, tasks, report });
+  const measures = createDeliveryMeasures(createMetrics(), systemClock);
+  const listener = new Acknowledgements({ sockets, cursors, limits, mailboxes, tasks, measures, report });
   const outbox = new Outbox(socket, device, { log, clock: systemClock, listener });
   outboxes.push(outbox);
   return { outbox, events, tasks, cursors, cursor: cursors.of(device, phone) };

@@ -42,6 +42,7 @@ function openOutbox() {
         },
         sent: () => undefined,
         expired: () => undefined,
+        resynced: () => undefined,
         readFailed: (error) => {
           throw error;
         },
