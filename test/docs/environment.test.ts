@@ -1,12 +1,14 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { createClient } from 'redis';
 import { expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { groups } from '../../src/config/groups/index.js';
-import { environment } from '../../src/config.js';
+import { environment, readConfig } from '../../src/config.js';
 import { freePort } from '../support/redis-server.js';
+import { projectDirectory } from '../support/script.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
 interface Variable {
@@ -71,7 +73,7 @@ test('docker-compose.yml gives the gateways only variables that exist', async ()
   const { services } = parse(await read('docker-compose.yml'), { merge: true });
   const names = Object.entries<{ environment: object }>(services)
     .filter(([service]) => service.startsWith('gateway-'))
-    .flatMap(([, { environment: given }]) => Object.keys(given));
+    .flatMap(([, { environment: given }]) => Object.keys(given).map((name) => name.replace(/_FILE$/, '')));
   expect(names).not.toHaveLength(0);
   expect(names.filter((name) => !(name in environment.shape))).toEqual([]);
 });
@@ -89,6 +91,38 @@ test('docker-compose.yml hardens every service and passes no secret as an argume
     const processes = JSON.stringify([definition['entrypoint'], definition['command'], definition['healthcheck']]);
     expect(processes, service).not.toMatch(/(?<!\$)\$\{/);
   }
+});
+
+test('docker-compose.yml takes nothing from .env, which is the file of npm start', async () => {
+  const text = await read('docker-compose.yml');
+  expect(text.replaceAll('$$', '').match(/\$\{?\w+/g)).toBeNull();
+  const { services, secrets } = parse(text, { merge: true });
+  const files = Object.values<Record<string, unknown>>(services).map(({ env_file }) => env_file);
+  expect(JSON.stringify([...files, secrets])).not.toMatch(/"\.env"|"environment"/);
+});
+
+test('the script makes the secrets of docker-compose.yml once, and a gateway in production accepts them', async () => {
+  const directory = await temporaryDirectory();
+  const run = () => promisify(execFile)('sh', [`${projectDirectory}scripts/operate/compose-secrets.sh`, directory]);
+  const contents = () => Promise.all(names.map((name) => readFile(join(directory, name), 'utf8')));
+  const { services, secrets } = parse(await read('docker-compose.yml'), { merge: true });
+  const names = Object.entries<{ file: string }>(secrets).map(([name, { file }]) => {
+    expect(file).toBe(`compose-secrets/${name}`);
+    return name;
+  });
+  expect((await run()).stderr).toBe('');
+  const made = await contents();
+  await run();
+  expect(await contents()).toEqual(made);
+  expect(new Set(made).size).toBe(names.length);
+  const variables = Object.entries<string>(services['gateway-1'].environment).map(([name, value]) => [
+    name,
+    value.replace('/run/secrets', directory),
+  ]);
+  const config = readConfig({ NODE_ENV: 'production', ...Object.fromEntries(variables) });
+  const password = (await readFile(join(directory, 'redis_password'), 'utf8')).trim();
+  expect(config.redis.url).toBe(`redis://:${password}@redis:6379`);
+  expect(config.storage.mongodbUrl).toContain((await readFile(join(directory, 'mongodb_password'), 'utf8')).trim());
 });
 
 test('the Redis of docker-compose.yml starts with the password of its secret, and asks for it', async () => {
