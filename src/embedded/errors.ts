@@ -38,6 +38,7 @@ export const ERROR_CODES = {
   IndexOptionsConflict: 85,
   IndexKeySpecsConflict: 86,
   ShutdownInProgress: 91,
+  FileStreamFailed: 39,
   UnknownReplWriteConcern: 79,
   NetworkTimeout: 89,
   UnsatisfiableWriteConcern: 100,

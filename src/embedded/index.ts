@@ -20,6 +20,8 @@ export interface EmbeddedOptions {
   readonly isRepairing?: boolean;
   /** Called when the database process ended unexpectedly. It is restarted with the same URL. */
   readonly onExit?: (exit: ChildExit) => void;
+  /** Writes began to fail, with the reason (a full, read-only or failing disk), or work again (`undefined`). */
+  readonly onStorage?: (problem: string | undefined) => void;
 }
 
 /** A running embedded database. */
@@ -34,7 +36,8 @@ export interface EmbeddedDatabase {
 
 /**
  * Starts the embedded database in a child process. The child ends when this process ends, however it ends.
- * @throws Error when another process uses the directory (with its pid), or the data cannot be read
+ * @throws Error when another process uses the directory (`code` DIRECTORY_IN_USE), with the `code` of the system when the
+ *   directory cannot be used (`EROFS`, `ENOSPC` …), or when the data cannot be read
  */
 export async function startEmbedded({ directory, database, ...options }: EmbeddedOptions): Promise<EmbeddedDatabase> {
   const path = resolve(directory);

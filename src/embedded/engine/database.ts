@@ -166,6 +166,7 @@ export class Database {
   /** Starts to rewrite the log if writes are refused after a failed sync. */
   recoverLog(): void {
     this.#rewriter.recover();
+    this.log.probe();
   }
 
   async close(): Promise<void> {

@@ -11,8 +11,10 @@ import type { ListenAddress } from '../wire/listener.js';
 /** A message from the child to its parent. */
 export type ChildMessage =
   | { readonly kind: 'ready'; readonly address: ListenAddress }
-  | { readonly kind: 'failed'; readonly reason: string }
-  | { readonly kind: 'problem'; readonly message: string };
+  | { readonly kind: 'failed'; readonly reason: string; readonly code: unknown }
+  | { readonly kind: 'problem'; readonly message: string }
+  /** Writes fail, with the reason, or work again (`null`). */
+  | { readonly kind: 'storage'; readonly problem: string | null };
 
 function notifyParent(message: ChildMessage): void {
   if (process.connected) process.send?.(message);
@@ -44,11 +46,16 @@ async function runAsChild(options: ServeOptions): Promise<void> {
   await setImmediate();
   if (isEnding || !hasParent()) process.exit(0);
   try {
-    server = await serveDirectory(options, (message) => notifyParent({ kind: 'problem', message }));
+    server = await serveDirectory(
+      options,
+      (message) => notifyParent({ kind: 'problem', message }),
+      (problem) => notifyParent({ kind: 'storage', problem: problem ?? null }),
+    );
     notifyParent({ kind: 'ready', address: server.address });
     if (isEnding) await end();
   } catch (error) {
-    notifyParent({ kind: 'failed', reason: (error as Error).message });
+    const { message: reason, code } = error as NodeJS.ErrnoException;
+    notifyParent({ kind: 'failed', reason, code });
     process.exitCode = 1;
     process.disconnect?.();
   }

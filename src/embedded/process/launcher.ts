@@ -23,6 +23,8 @@ export interface LauncherOptions extends ServeOptions {
   readonly logger?: EmbeddedLogger | undefined;
   /** Called when the child ended unexpectedly. It is restarted. */
   readonly onExit?: ((exit: ChildExit) => void) | undefined;
+  /** Writes fail, with the reason, or work again (`undefined`). Called when this changes. */
+  readonly onStorage?: ((problem: string | undefined) => void) | undefined;
 }
 
 const FIRST_RESTART_DELAY_MS = 50;
@@ -46,6 +48,7 @@ class Launcher {
   readonly #options: ServeOptions;
   readonly #logger: EmbeddedLogger | undefined;
   readonly #onExit: ((exit: ChildExit) => void) | undefined;
+  readonly #onStorage: (problem: string | undefined) => void;
   #address: ListenAddress;
   #child: ChildProcess | undefined;
   #isServing = false;
@@ -53,11 +56,12 @@ class Launcher {
   #restartDelayMs = FIRST_RESTART_DELAY_MS;
   #restartTimer: NodeJS.Timeout | undefined;
 
-  constructor({ logger, onExit, ...options }: LauncherOptions) {
+  constructor({ logger, onExit, onStorage = () => {}, ...options }: LauncherOptions) {
     this.#options = options;
     this.#address = options.address;
     this.#logger = logger;
     this.#onExit = onExit;
+    this.#onStorage = onStorage;
   }
 
   get address(): ListenAddress {
@@ -73,6 +77,9 @@ class Launcher {
   async start(): Promise<void> {
     const child = spawn({ ...this.#options, address: this.#address });
     this.#child = child;
+    child.on('message', (message: ChildMessage) => {
+      if (message.kind === 'storage') this.#onStorage(message.problem ?? undefined);
+    });
     try {
       this.#address = await waitUntilReady(child, (problem) => this.#logger?.warn({ pid: child.pid }, problem));
     } catch (error) {
@@ -94,6 +101,8 @@ class Launcher {
   #handleExit(exit: ChildExit, uptimeMs: number): void {
     this.#child = undefined;
     this.#isServing = false;
+    // The next child reports anew.
+    this.#onStorage(undefined);
     if (this.#isStopping) return;
     if (uptimeMs > HEALTHY_AFTER_MS) this.#restartDelayMs = FIRST_RESTART_DELAY_MS;
     this.#logger?.error(exit, 'embedded database exited unexpectedly, restarting');
@@ -145,9 +154,12 @@ function waitUntilReady(child: ChildProcess, onProblem: (problem: string) => voi
     child.once('exit', onExit);
     child.once('error', reject);
     child.on('message', (message: ChildMessage) => {
+      if (message.kind === 'storage') return;
       if (message.kind === 'problem') return onProblem(message.message);
       child.off('exit', onExit);
-      return message.kind === 'ready' ? resolve(message.address) : reject(new Error(message.reason));
+      return message.kind === 'ready'
+        ? resolve(message.address)
+        : reject(Object.assign(new Error(message.reason), { code: message.code }));
     });
   });
 }

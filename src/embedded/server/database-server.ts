@@ -5,8 +5,10 @@ import { createWireListener, type ListenAddress, type WireListener } from '../wi
 import { type HousekeepingOptions, startHousekeeping } from './housekeeping.js';
 
 /** Options of {@link startServer}. */
-export interface ServerOptions extends DatabaseOptions, HousekeepingOptions {
+export interface ServerOptions extends Omit<DatabaseOptions, 'onWritable'>, Omit<HousekeepingOptions, 'checkStorage'> {
   readonly address: ListenAddress;
+  /** Writes fail, with the reason, or work again (`undefined`). Called when this changes. */
+  onStorage?(problem: string | undefined): void;
 }
 
 /** A server that accepts connections. */
@@ -18,10 +20,12 @@ export interface RunningServer {
 
 /** Opens the data and serves it. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const state = createServerState(new Database(options));
+  const watch = watchStorage(options);
+  const state = createServerState(new Database({ ...options, onWritable: watch.onWritable }));
   const listener = createListener(state, options);
   const address = await listener.listen(options.address);
-  const stopHousekeeping = startHousekeeping(state, options);
+  const stopHousekeeping = startHousekeeping(state, { ...options, checkStorage: watch.check });
+  watch.check();
 
   async function stop(): Promise<void> {
     stopHousekeeping();
@@ -37,6 +41,29 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     stop: () => {
       stopping ??= stop();
       return stopping;
+    },
+  };
+}
+
+/** Joins what writes tell about the storage with what the system tells, also while nothing is written. */
+function watchStorage({ storage, onStorage }: ServerOptions) {
+  let ofWrites: string | undefined;
+  let ofSystem: string | undefined;
+  let reported: string | undefined;
+  const report = (): void => {
+    const problem = ofWrites ?? ofSystem;
+    if ((problem === undefined) === (reported === undefined)) return;
+    reported = problem;
+    onStorage?.(problem);
+  };
+  return {
+    onWritable(reason: string | undefined): void {
+      ofWrites = reason;
+      report();
+    },
+    check(): void {
+      ofSystem = storage.problem();
+      report();
     },
   };
 }

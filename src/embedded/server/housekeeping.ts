@@ -9,6 +9,8 @@ export interface HousekeepingOptions {
   /** The interval at which TTL indexes are processed. The default of 60 s is that of mongod. */
   readonly expiryIntervalMs?: number;
   onProblem(message: string): void;
+  /** Called periodically. */
+  checkStorage(): void;
 }
 
 /**
@@ -22,6 +24,7 @@ export function startHousekeeping({ engine, cursors }: ServerState, options: Hou
     cursors.expire(now);
     engine.sessions.expire(now);
     engine.recoverLog();
+    options.checkStorage();
   }, HOUSEKEEPING_INTERVAL_MS);
 
   let isExpiring = false;

@@ -17,12 +17,14 @@ export interface ServeOptions {
 export async function serveDirectory(
   { directory, ...options }: ServeOptions,
   onProblem: (message: string) => void,
+  onStorage?: (problem: string | undefined) => void,
 ): Promise<RunningServer> {
   const release = lockDirectory(directory);
   try {
     // This process owns the directory, so an existing socket is a leftover of a killed process.
     if ('path' in options.address) rmSync(options.address.path, { force: true });
-    const server = await startServer({ ...options, storage: createDiskStorage(directory), onProblem });
+    const storage = createDiskStorage(directory);
+    const server = await startServer({ ...options, storage, onProblem, ...(onStorage && { onStorage }) });
     return {
       address: server.address,
       stop: async () => {

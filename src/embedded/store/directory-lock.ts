@@ -14,7 +14,7 @@ export type ReleaseLock = () => void;
 
 /**
  * Locks a data directory for this process. The lock of a process that no longer runs is taken over.
- * @throws Error naming the pid of the owner
+ * @throws Error with `code` DIRECTORY_IN_USE, naming the pid of the owner
  */
 export function lockDirectory(directory: string): ReleaseLock {
   const path = join(directory, LOCK_NAME);
@@ -45,7 +45,8 @@ function tryLink(draft: string, path: string): boolean {
 function takeOver(directory: string, path: string): void {
   const owner = readOwner(path);
   if (owner && isRunning(owner)) {
-    throw new Error(`The data directory ${directory} is in use by the process with the pid ${owner.pid}`);
+    const message = `The data directory ${directory} is in use by the process with the pid ${owner.pid}`;
+    throw Object.assign(new Error(message), { code: 'DIRECTORY_IN_USE' });
   }
   // Of two processes that find the lock abandoned, only one can rename it. The other tries again.
   const aside = `${path}.abandoned-${process.pid}`;

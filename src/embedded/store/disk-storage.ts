@@ -1,5 +1,7 @@
 import {
+  accessSync,
   closeSync,
+  constants,
   fdatasync,
   fdatasyncSync,
   fstatSync,
@@ -9,6 +11,7 @@ import {
   readSync,
   renameSync,
   rmSync,
+  statfsSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -26,8 +29,26 @@ export const createDiskStorage = (directory: string): Storage => ({
     syncDirectory(directory);
   },
   remove: (name) => rmSync(join(directory, name), { force: true }),
+  problem: () => problemOf(directory),
   saveDamaged: (name, bytes) => writeFileSync(join(directory, name), bytes, { mode: 0o600 }),
 });
+
+/** Less free space is none: a write would fail. */
+const FREE_BYTES_MIN = 64 * 1024;
+
+function problemOf(directory: string): string | undefined {
+  try {
+    // Fails for root too when the file system is read-only.
+    accessSync(directory, constants.W_OK);
+    const { blocks, bsize, bavail, bfree } = statfsSync(directory);
+    // Some blocks are reserved for root.
+    const freeBytes = bsize * (process.getuid?.() === 0 ? bfree : bavail);
+    // Some file systems do not tell their size.
+    return blocks > 0 && freeBytes < FREE_BYTES_MIN ? 'The disk is full' : undefined;
+  } catch (error) {
+    return `The data directory cannot be written: ${(error as Error).message}`;
+  }
+}
 
 /** Syncs a directory. Otherwise a renamed or created file can be lost in a power failure. */
 function syncDirectory(directory: string): void {

@@ -11,6 +11,8 @@ const LOG_NAME = 'data.log';
 export interface LogEvents {
   /** A damaged tail was cut off, or a write, sync or compaction failed. */
   onProblem(message: string): void;
+  /** Writes began to fail, with the reason, or work again (`undefined`). */
+  onWritable?(reason: string | undefined): void;
 }
 
 /** Options of a {@link LogStore}. */
@@ -22,11 +24,16 @@ export interface LogOptions extends LogEvents {
   readonly isRepairing?: boolean;
 }
 
+/** Codes of the system for no space: of the disk, of the quota, or up to the largest size of a file. */
+const FULL_CODES: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+/** Written after a failure to learn whether writes work again. More than most writes, so that the answer is stable. */
+const PROBE = new Uint8Array(64 * 1024);
+
 function toWriteError(error: unknown): DatabaseError {
   const { code, message } = error as NodeJS.ErrnoException;
-  return code === 'ENOSPC' || code === 'EDQUOT'
+  return FULL_CODES.has(code)
     ? new DatabaseError('OutOfDiskSpace', `The disk is full; the write was undone: ${message}`)
-    : new DatabaseError('InternalError', `The log cannot be written; the write was undone: ${message}`);
+    : new DatabaseError('FileStreamFailed', `The log cannot be written; the write was undone: ${message}`);
 }
 
 /**
@@ -36,6 +43,7 @@ function toWriteError(error: unknown): DatabaseError {
  *    once. Replies wait for {@link LogStore.written}.
  * 2. If the write fails, the file is truncated to its previous size and all changes of the turn are undone in reverse
  *    order, so memory never contains what the file does not.
+ *    Further writes are tried; {@link LogStore.probe} tells when they work again.
  * 3. The file is synced every 100 ms, and immediately for {@link LogStore.synced}. If a sync fails, the state on disk is
  *    unknown: writes are refused until a compaction has rewritten all data.
  * 4. A compaction copies the current data into a new file, which then replaces the log. Frames that are written meanwhile
@@ -51,6 +59,9 @@ export class LogStore {
   #syncTimer: NodeJS.Timeout | undefined;
   #syncing: Promise<void> | undefined;
   #syncFailure: DatabaseError | undefined;
+  /** The failure of a write, until a probe succeeds. */
+  #writeFailure: DatabaseError | undefined;
+  #reported: string | undefined;
   /** Whether the file ends with bytes of a failed write that could not be truncated yet. */
   #hasTornTail = false;
   #goodSize: number;
@@ -85,6 +96,25 @@ export class LogStore {
   /** Whether writes are refused until a compaction succeeds. */
   get needsRewrite(): boolean {
     return this.#syncFailure !== undefined;
+  }
+
+  /** After a failed write, writes and removes some bytes, and reports when that works. Called periodically. */
+  probe(): void {
+    if (this.#writeFailure === undefined || this.#isClosed || this.#batch !== undefined) return;
+    try {
+      if (this.#hasTornTail) this.#cutTornTail();
+      this.#file.append(PROBE);
+      this.#writeFailure = undefined;
+    } catch (error) {
+      this.#writeFailure = toWriteError(error);
+    }
+    this.#hasTornTail = this.#file.size > this.#goodSize;
+    try {
+      if (this.#hasTornTail) this.#cutTornTail();
+    } catch {
+      // The next write or probe retries this.
+    }
+    this.#report();
   }
 
   get isCompacting(): boolean {
@@ -184,6 +214,7 @@ export class LogStore {
     this.#goodSize = file.size;
     this.#hasTornTail = false;
     this.#syncFailure = undefined;
+    this.#report();
     // A sync of the old file may be in progress in another thread.
     void (this.#syncing ?? Promise.resolve()).finally(() => old.close());
   }
@@ -213,6 +244,16 @@ export class LogStore {
       // The next write retries this.
     }
     this.#events.onProblem(error.message);
+    this.#writeFailure = error;
+    this.#report();
+  }
+
+  /** Reports a change between writes that work and writes that fail. */
+  #report(): void {
+    const reason = (this.#syncFailure ?? this.#writeFailure)?.message;
+    if ((reason === undefined) === (this.#reported === undefined)) return;
+    this.#reported = reason;
+    this.#events.onWritable?.(reason);
   }
 
   #cutTornTail(): void {
@@ -245,6 +286,7 @@ export class LogStore {
       if (file !== this.#file) return;
       this.#syncFailure = toWriteError(error);
       this.#events.onProblem(`${this.#syncFailure.message}; writes are refused until the log is rewritten`);
+      this.#report();
     }
   }
 }

@@ -15,6 +15,7 @@ export function createMemoryStorage(): Storage {
       files.delete(from);
     },
     remove: (name) => void files.delete(name),
+    problem: () => undefined,
     saveDamaged: () => {},
   };
 }

@@ -6,6 +6,8 @@ export interface Storage {
   replace(from: string, to: string): void;
   /** Deletes a file if it exists. */
   remove(name: string): void;
+  /** Why nothing can be written, as far as the system tells without a write; `undefined`: no such reason. */
+  problem(): string | undefined;
   /** Stores bytes that were cut off a damaged file, for manual inspection. */
   saveDamaged(name: string, bytes: Uint8Array): void;
 }

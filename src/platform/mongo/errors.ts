@@ -1,11 +1,11 @@
 import { mongo as driver, MongooseError } from 'mongoose';
 
 /**
- * Error codes of a reachable server that cannot serve: not primary, shutting down, stepping down, out of disk, no
+ * Error codes of a reachable server that cannot serve: not primary, shutting down, stepping down, out of disk, a failing disk, no
  * majority, or overloaded.
  */
 const SERVER_AWAY_CODES: ReadonlySet<unknown> = new Set([
-  ...[6, 7, 50, 64, 89, 91, 100, 133, 134, 189, 202, 262, 9001],
+  ...[6, 7, 39, 50, 64, 89, 91, 100, 133, 134, 189, 202, 262, 9001],
   ...[10_058, 10_107, 11_600, 11_602, 13_435, 13_436, 14_031],
 ]);
 

@@ -103,6 +103,49 @@ describe('the log', () => {
     expect(open(storage).read).toEqual(['first', 'fourth']);
   });
 
+  test('reports once that writes fail, and that they work again when a probe succeeds', async () => {
+    const storage = createMemoryStorage();
+    const reports: (string | undefined)[] = [];
+    const log = LogStore.open(
+      { storage, onProblem: () => undefined, onWritable: (reason) => reports.push(reason) },
+      () => undefined,
+    );
+    await append(log, 'first');
+    log.probe();
+    expect(reports).toEqual([]);
+    storage.roomBytes = 10;
+    for (const text of ['second', 'third']) await expect(append(log, text)).rejects.toThrow('disk is full');
+    // Not enough for a stable answer.
+    storage.roomBytes = 1000;
+    await append(log, 'fourth');
+    log.probe();
+    expect(reports).toEqual([expect.stringContaining('disk is full')]);
+    storage.roomBytes = 1_000_000;
+    log.probe();
+    log.probe();
+    expect(reports).toEqual([expect.stringContaining('disk is full'), undefined]);
+    expect(storage.roomBytes).toBe(1_000_000);
+    await append(log, 'fifth');
+    expect(open(storage).read).toEqual(['first', 'fourth', 'fifth']);
+  });
+
+  test('reports a failed sync until the log is rewritten', async () => {
+    const storage = createMemoryStorage();
+    const reports: (string | undefined)[] = [];
+    const log = LogStore.open(
+      { storage, onProblem: () => undefined, onWritable: (reason) => reports.push(reason) },
+      () => undefined,
+    );
+    await append(log, 'first');
+    storage.syncError = Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
+    await expect(log.synced()).rejects.toMatchObject({ codeName: 'FileStreamFailed' });
+    log.probe();
+    storage.syncError = undefined;
+    expect(reports).toEqual([expect.stringContaining('EIO')]);
+    expect(await log.compact([[Buffer.from('all of it')]])).toBe(true);
+    expect(reports).toEqual([expect.stringContaining('EIO'), undefined]);
+  });
+
   test('refuses writes after a failed sync until the log is rewritten', async () => {
     const storage = createMemoryStorage();
     const { log } = open(storage);

@@ -23,6 +23,7 @@ export function createMemoryStorage(files = new Map<string, Buffer>()): MemorySt
     remove: (name) => {
       files.delete(name);
     },
+    problem: () => undefined,
     saveDamaged: (name, bytes) => {
       files.set(name, Buffer.from(bytes));
     },

@@ -62,6 +62,7 @@ export async function runStatements<Statement>(
 const FATAL: ReadonlySet<string> = new Set([
   'InternalError',
   'OutOfDiskSpace',
+  'FileStreamFailed',
   'MaxTimeMSExpired',
   'ShutdownInProgress',
   'TransactionTooLarge',
