@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readConfig } from '../src/config.js';
@@ -27,8 +27,7 @@ if (values.help) {
 /** The data directory of the gateway, unless another one is given. */
 function directoryOf(data: string | undefined): string {
   if (data !== undefined) return resolve(data);
-  if (existsSync('.env')) process.loadEnvFile('.env');
-  return resolve(readConfig(process.env).storage.directory, 'db');
+  return resolve(readConfig(process.env, '.env').storage.directory, 'db');
 }
 
 try {

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { createConnection } from 'mongoose';
 import { defineModels } from '#shared/models/index.js';
@@ -26,8 +25,7 @@ async function main(): Promise<number> {
     process.stderr.write(USAGE);
     return values.help ? 0 : 2;
   }
-  if (existsSync('.env')) process.loadEnvFile('.env');
-  const { storage } = readConfig(process.env);
+  const { storage } = readConfig(process.env, '.env');
   if (storage.mongodbUrl === undefined) {
     print('MONGODB_URL is not set: the gateway creates the indexes of the embedded database itself.');
     return 0;

@@ -65,8 +65,7 @@ async function store(connection: Connection): Promise<number> {
 }
 
 async function main(): Promise<void> {
-  if (existsSync('.env')) process.loadEnvFile('.env');
-  const config = readConfig(process.env);
+  const config = readConfig(process.env, '.env');
   const signToken = await createSignToken(config);
   const database = await openDatabase(config.storage);
   const stored = await store(database.connection).finally(() => database.close());

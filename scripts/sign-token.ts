@@ -16,7 +16,7 @@ export async function createSignToken({ auth, storage }: Pick<Config, 'auth' | '
   const { issuers, audiences } = auth.expected;
   // Adds the claims that the gateway requires.
   const expected = { iss: issuers[0], aud: audiences[0] };
-  const secret = auth.jwtSecret ?? (await ensureDevelopmentSecret(storage.directory));
+  const secret = auth.jwtSecrets[0] ?? (await ensureDevelopmentSecret(storage.directory));
   return (claims, expiresIn) =>
     jwt.sign(JSON.parse(JSON.stringify({ ...expected, ...claims })), secret, {
       expiresIn: expiresIn as NonNullable<jwt.SignOptions['expiresIn']>,

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { readConfig } from '../src/config.js';
 import { createSignToken } from './sign-token.js';
@@ -22,10 +21,8 @@ if (values.help === true || values.uid === undefined) {
   process.stderr.write(USAGE);
   process.exit(values.help === true ? 0 : 2);
 }
-
-if (existsSync('.env')) process.loadEnvFile('.env');
 try {
-  const signToken = await createSignToken(readConfig(process.env));
+  const signToken = await createSignToken(readConfig(process.env, '.env'));
   const claims = { uid: values.uid, scope: values.scope, account_id: values.account, workspace_id: values.workspace };
   process.stdout.write(`${signToken(claims, values.expires)}\n`);
 } catch (error) {

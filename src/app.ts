@@ -4,6 +4,7 @@ import { createApiSessions } from './auth/api-session.js';
 import { createExpiryWatch } from './auth/expiry.js';
 import { createUserAuth } from './auth/user.js';
 import { configureVerifier } from './auth/verification.js';
+import { createLiveSecrets, type LiveSecrets } from './config/live-secrets.js';
 import type { Config } from './config.js';
 import type { Context } from './framework/context.js';
 import type { OnEmitted } from './framework/emitted.js';
@@ -64,6 +65,11 @@ export interface Overrides {
 export interface App {
   /** Connects to the dependencies, then listens. */
   start(): Promise<{ port: number }>;
+  /**
+   * Replaces the secrets of users, backends and push sites by those of another configuration; its other settings do not
+   * count. Connections whose token is not accepted any more are closed. @returns whether a secret changed
+   */
+  replaceSecrets(config: Config): boolean;
   /** Disconnects clients in waves, finishes work in flight, closes everything. */
   close(): Promise<void>;
 }
@@ -76,6 +82,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
   const metrics = createMetrics();
   const base: Base = {
     ...{ config, clock, logger, metrics },
+    secrets: createLiveSecrets(config),
     cleanup: createCleanup(logger),
     health: createHealth({ metrics, clock }),
     pushAgent: overrides.pushAgent,
@@ -98,6 +105,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
         throw error;
       }
     },
+    replaceSecrets: base.secrets.replace,
     close() {
       closing ??= close();
       return closing;
@@ -112,6 +120,7 @@ export const createGatewayLogger = ({ logLevel: level, isProduction, nodeName: n
 /** What every part of this process uses. */
 interface Base {
   readonly config: Config;
+  readonly secrets: LiveSecrets;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -140,13 +149,16 @@ async function connectOutside(base: Base) {
   const sender = await openPush(config.push, { clock, logger, agent: pushAgent });
   if (sender !== undefined) cleanup.add('push sender', sender.close);
   const { storage, startupTimeoutMs } = config;
-  const mongo = await connectMongo({ ...storage, createConnectionType, startupTimeoutMs, logger, start });
+  const mongo = await connectMongo({
+    ...{ ...storage, createConnectionType, startupTimeoutMs, logger, start },
+    onStorage: (isWritable) => metrics.dependencyUp.set({ dependency: 'storage' }, isWritable ? 1 : 0),
+  });
   cleanup.add('database', mongo.close);
   const models = defineGatewayModels(mongo.connection, { logger, clock });
   const ownsAll = config.storage.mongodbUrl === undefined;
   const indexes = await ensureIndexes(mongo.connection, { models, ownsAll, logger });
   const cluster = await joinCluster(config, { clock, logger, metrics, cleanup });
-  health.watch({ mongo, redis: cluster });
+  health.watch({ mongo, redis: cluster, ...(mongo.storage && { storage: mongo.storage }) });
   return { sender, mongo, models, indexes, cluster };
 }
 
@@ -154,15 +166,16 @@ type Realtime = Awaited<ReturnType<typeof createRealtime>>;
 
 /** Step 2: authentication, the Socket.IO server, and the services that integrations use. */
 async function createRealtime(base: Base, { sender, models, cluster }: Outside) {
-  const { config, clock, logger, metrics, cleanup } = base;
+  const { config, secrets, clock, logger, metrics, cleanup } = base;
   const { clockToleranceMs } = config.auth.expected;
-  const verifier = await configureVerifier(config, { clock, logger, cleanup });
+  const { verifier, tokenSecrets } = await configureVerifier(config, { secrets, clock, logger, cleanup });
   const apiSessions = createApiSessions({ model: models.ApiSession, clock });
   const io = createSocketServer(config, { adapter: cluster.adapter, clock });
   const revocations = new Revocations({
-    ...{ model: models.Revocation, bus: cluster.bus, clock, logger },
+    ...{ model: models.Revocation, bus: cluster.bus, clock, logger, tokenSecrets },
     sockets: () => everySocket(io),
   });
+  secrets.onReplaced(() => revocations.recheck());
   cleanup.add('revocations', await revocations.start());
   const userAuth = createUserAuth({
     ...{ verifier, apiSessions, clock, clockToleranceMs },
@@ -187,6 +200,8 @@ async function createRealtime(base: Base, { sender, models, cluster }: Outside) 
   cleanup.add('expiry watch', expiry.stop);
   const { presence, sitePresence, chatPresence, limiter, bus } = cluster;
   const traffic = new Traffic(clock, () => everySocket(io));
+  // Their readers showed a key when they began.
+  secrets.onReplaced(() => traffic.close());
   const context: Context = {
     ...base,
     ...{ models, userAuth, revocations, emitter, sockets, delivery, push },
@@ -227,14 +242,14 @@ async function openNetwork(
   base: Base,
   { outside, realtime, integrations, presenceTracker }: Opened,
 ): Promise<{ port: number }> {
-  const { config, clock, logger, metrics, health, cleanup } = base;
+  const { config, secrets, clock, logger, metrics, health, cleanup } = base;
   const { mongo, indexes, cluster } = outside;
   const { io, context } = realtime;
   const bounds = createBounds(base);
   openEventNamespaces(base, { realtime, integrations, presenceTracker, bounds });
 
   const routes = integrations.flatMap((integration) => integration.routes ?? []);
-  const ensureApiKey = configureApiKeyGuard(config.auth);
+  const ensureApiKey = configureApiKeyGuard(secrets, config.auth.isRestOpen);
   const allowsOrigin = createOriginCheck(config.http.corsOrigins, { logger });
   const answer = createHttpApp({
     config: config.http,

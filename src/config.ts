@@ -1,42 +1,58 @@
-import type { z } from 'zod';
-import { type FileSettings, readConfigFile } from './config/config-file.js';
 import { environment } from './config/groups/index.js';
 import { secretProblems } from './config/secrets.js';
-import { readSites } from './config/sites.js';
+import { readSites, type Site } from './config/sites.js';
+import { type Found, findSettings, type Sources } from './config/sources.js';
 import { type Config, toConfig } from './config/to-config.js';
+
+import { StartError } from './platform/start-error.js';
 
 export { environment } from './config/groups/index.js';
 export type { Config } from './config/to-config.js';
 
 /** The configuration is invalid. The message names every invalid variable and its problem. */
-export class ConfigError extends Error {
+export class ConfigError extends StartError {
   override readonly name = 'ConfigError';
+
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super('CONFIGURATION', `The configuration is invalid:\n${problems.map((line) => `  ${line}`).join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+/** What was found in the sources of settings, valid or not. */
+export interface Settings extends Found {
+  /** Absent when there are problems. */
+  readonly config?: Config;
+  readonly sites: readonly Site[];
+}
+
+/** Reads the settings, without throwing: the problems are part of the result. */
+export function readSettings(sources: Sources): Settings {
+  const found = findSettings(sources);
+  const { variables, placeOf } = found;
+  const parsed = environment.safeParse(variables);
+  const { sites, problems: siteProblems, files } = readSites(variables, placeOf);
+  const problems = [
+    ...found.problems,
+    ...(parsed.success ? [] : parsed.error.issues.map(({ path, message }) => `${placeOf(path.join('.'))}: ${message}`)),
+    ...secretProblems(variables).map(([name, problem]) => `${placeOf(name)}: ${problem}`),
+    ...siteProblems,
+  ];
+  return {
+    ...{ ...found, sites, problems, files: [...found.files, ...files] },
+    ...(parsed.success && problems.length === 0 && { config: toConfig(parsed.data, sites) }),
+  };
 }
 
 /**
  * Reads the configuration from the environment and the configuration files.
+ * @param envFile path of a `.env`; absent: none is read
  * @throws ConfigError naming all invalid variables
  */
-export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
-  const present = Object.fromEntries(Object.entries(env).filter(isSet));
-  const settings = readConfigFile(present, (name) => Object.hasOwn(environment.shape, name));
-  const variables = { ...settings.variables, ...present };
-  const parsed = environment.safeParse(variables);
-  const { sites, problems: siteProblems } = readSites(variables);
-  const problems = [
-    ...settings.problems,
-    ...(parsed.success ? [] : parsed.error.issues.map((issue) => toLine(issue, settings))),
-    ...secretProblems(variables).map(([name, problem]) => `${settings.placeOf(name)}: ${problem}`),
-    ...siteProblems,
-  ];
-  if (!parsed.success || problems.length > 0) {
-    throw new ConfigError(`The configuration is invalid:\n${problems.map((line) => `  ${line}`).join('\n')}`);
-  }
-  return toConfig(parsed.data, sites);
+export function readConfig(env: Sources['env'], envFile?: string): Config {
+  const { config, problems } = readSettings({ env, ...(envFile !== undefined && { envFile }) });
+  if (config === undefined) throw new ConfigError(problems);
+  return config;
 }
-
-/** An empty value counts as absent. */
-const isSet = (pair: [string, string | undefined]): pair is [string, string] => pair[1] !== undefined && pair[1] !== '';
-
-const toLine = ({ path, message }: z.core.$ZodIssue, { placeOf }: FileSettings): string =>
-  `${placeOf(path.join('.'))}: ${message}`;

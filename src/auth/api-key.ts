@@ -1,6 +1,6 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Config } from '../config.js';
+import type { LiveSecrets } from '../config/live-secrets.js';
 import { GatewayError } from '../errors.js';
 import { readBearer } from './bearer.js';
 
@@ -42,10 +42,13 @@ export function createApiKeyGuard({ keys, mode }: ApiKeyGuardOptions): ApiKeyGua
   };
 }
 
-/** The configured guard: API keys if set, else this machine only, unless REST is open. */
-export function configureApiKeyGuard({ apiKeys, isRestOpen }: Config['auth']): ApiKeyGuard {
-  const mode = apiKeys.length > 0 ? 'keys' : isRestOpen ? 'none' : 'loopback';
-  return createApiKeyGuard({ keys: apiKeys, mode });
+/** The configured guard: the API keys in force if there are some, else this machine only, unless REST is open. */
+export function configureApiKeyGuard(secrets: LiveSecrets, isRestOpen: boolean): ApiKeyGuard {
+  const guard = secrets.derive(({ apiKeys }) => {
+    const mode = apiKeys.length > 0 ? 'keys' : isRestOpen ? 'none' : 'loopback';
+    return createApiKeyGuard({ keys: apiKeys, mode });
+  });
+  return (request) => guard()(request);
 }
 
 function createCheck(keys: readonly string[]): (request: ApiKeyRequest) => string | undefined {

@@ -3,6 +3,14 @@ import { opaqueId } from '#shared/contracts/primitives.js';
 import { invalidClaims, invalidToken } from './invalid-token.js';
 import type { UserPrincipal } from './principal.js';
 
+/** A token whose signature was verified. */
+export interface VerifiedToken {
+  /** Its claims. */
+  readonly payload: unknown;
+  /** The secret that signed it, as in `TokenSecret`. */
+  readonly secretId: number;
+}
+
 /** A required id claim. Some issuers send numbers: they are converted to text, unless JSON may have rounded them. */
 export const idClaim = z.preprocess((value, context) => {
   if (typeof value !== 'number') return value;
@@ -43,7 +51,7 @@ const userClaims = z.object({
  *
  * @throws GatewayError `INVALID_TOKEN` for a missing or invalid claim, or a visitor token
  */
-export function toUserPrincipal(payload: unknown): UserPrincipal {
+export function toUserPrincipal({ payload, secretId }: VerifiedToken): UserPrincipal {
   const claims = parseClaims(userClaims, payload);
   if (claims.type === 'visitor') throw invalidToken('a visitor token where a user is expected');
   return {
@@ -53,6 +61,7 @@ export function toUserPrincipal(payload: unknown): UserPrincipal {
     workspaceId: claims.workspace_id ?? '',
     scopes: toScopes(claims.scope ?? ''),
     assignment: claims.assignment,
+    secretId,
     ...toTokenFacts(claims),
   };
 }

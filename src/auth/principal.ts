@@ -14,6 +14,8 @@ export interface UserPrincipal {
   readonly assignment: unknown;
   /** The `jti` of the token; `''` when it has none. */
   readonly tokenId: string;
+  /** The secret that signed the token, as in `TokenSecret`; 0: a key of a key set. */
+  readonly secretId: number;
   /** Unix time in milliseconds of `iat`; 0 for a token without one. */
   readonly issuedAt: number;
   /** Unix time in milliseconds; `Infinity` for a token without `exp`. */
@@ -27,6 +29,7 @@ export interface VisitorPrincipal {
   readonly accountId: string;
   readonly conversationIds: readonly string[];
   readonly tokenId: string;
+  readonly secretId: number;
   readonly issuedAt: number;
   readonly expiresAt: number;
 }

@@ -1,12 +1,12 @@
-import { createSecretKey } from 'node:crypto';
 import { errors, jwtVerify } from 'jose';
 import jwt from 'jsonwebtoken';
 import { GatewayError } from '../errors.js';
 import type { Clock } from '../platform/clock.js';
-import { toUserPrincipal } from './claims.js';
+import { toUserPrincipal, type VerifiedToken } from './claims.js';
 import { invalidClaims, invalidToken } from './invalid-token.js';
 import type { KeySet } from './key-set.js';
 import type { UserPrincipal, VisitorPrincipal } from './principal.js';
+import { NO_SECRET, type TokenSecret, type TokenSecrets } from './token-secrets.js';
 import { toVisitorPrincipal } from './visitor.js';
 
 /**
@@ -18,9 +18,9 @@ const MAX_TOKEN_LENGTH = 128 * 1024;
 /** Public-key algorithms only: HMAC would accept tokens signed with the published key. */
 const KEY_SET_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384'];
 
-/** The source of keys: a shared secret (HS256) or a key set. A key set excludes the secret. */
+/** The source of keys: shared secrets (HS256), of which any is accepted, or a key set. A key set excludes the secrets. */
 export interface TokenVerifierOptions {
-  secret?: string | undefined;
+  secrets?: TokenSecrets | undefined;
   jwks?: KeySet | undefined;
   clock: Clock;
   /** Required claims; absent: none. */
@@ -60,7 +60,7 @@ export type AnyonePrincipal = UserPrincipal | VisitorPrincipal;
 
 /** @throws Error when neither a secret nor a key set is given */
 export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
-  const { secret, jwks, clock, expected = NOTHING_EXPECTED } = options;
+  const { secrets, jwks, clock, expected = NOTHING_EXPECTED } = options;
   if (jwks !== undefined) {
     const verify = createKeySetVerifier(jwks, clock, expected);
     return {
@@ -69,8 +69,8 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
       verifyAnyone: async (token) => toAnyone(await verify(token)),
     };
   }
-  if (!secret) throw new Error('A token verifier needs a secret or a key set');
-  const verify = createSecretVerifier(secret, clock, expected);
+  if (secrets === undefined) throw new Error('A token verifier needs a secret or a key set');
+  const verify = createSecretsVerifier(secrets, clock, expected);
   return {
     verifyUser: (token) => toUserPrincipal(verify(token)),
     verifyVisitor: (token) => toVisitorPrincipal(verify(token)),
@@ -78,36 +78,50 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   };
 }
 
-const toAnyone = (payload: unknown): AnyonePrincipal =>
-  (payload as { type?: unknown } | null)?.type === 'visitor' ? toVisitorPrincipal(payload) : toUserPrincipal(payload);
+const toAnyone = (token: VerifiedToken): AnyonePrincipal =>
+  (token.payload as { type?: unknown } | null)?.type === 'visitor' ? toVisitorPrincipal(token) : toUserPrincipal(token);
 
-function createSecretVerifier(secret: string, clock: Clock, expected: ExpectedClaims): (token: unknown) => unknown {
-  // Created once: given a string, the library would try to parse it as a public key for every token.
-  const key = createSecretKey(secret, 'utf8');
+function createSecretsVerifier(
+  secrets: TokenSecrets,
+  clock: Clock,
+  expected: ExpectedClaims,
+): (token: unknown) => VerifiedToken {
   const { issuer, audience, clockTolerance } = toOptions(expected);
+  const verify = (token: string, { id, key }: TokenSecret): VerifiedToken => {
+    const { header, payload } = jwt.verify(token, key, {
+      algorithms: ['HS256'],
+      ...{ clockTimestamp: clock.now() / 1000, clockTolerance, complete: true },
+      ...(issuer === undefined ? {} : { issuer }),
+      ...(audience === undefined ? {} : { audience }),
+    });
+    // RFC 7515, 4.1.11: unknown critical headers must be rejected. The library does not check them.
+    if ('crit' in header) throw invalidToken('unsupported critical header');
+    return { payload, secretId: id };
+  };
   return (token) => {
     ensureTokenShape(token);
-    try {
-      const { header, payload } = jwt.verify(token, key, {
-        algorithms: ['HS256'],
-        ...{ clockTimestamp: clock.now() / 1000, clockTolerance, complete: true },
-        ...(issuer === undefined ? {} : { issuer }),
-        ...(audience === undefined ? {} : { audience }),
-      });
-      // RFC 7515, 4.1.11: unknown critical headers must be rejected. The library does not check them.
-      if ('crit' in header) throw invalidToken('unsupported critical header');
-      return payload;
-    } catch (error) {
-      throw toInvalidToken(error);
+    const list = secrets.current();
+    for (const [index, secret] of list.entries()) {
+      try {
+        return verify(token, secret);
+      } catch (error) {
+        // The signature is checked before the claims: only another secret can help.
+        if (index < list.length - 1 && isOfSignature(error)) continue;
+        throw toInvalidToken(error);
+      }
     }
+    throw invalidToken('no secret');
   };
 }
+
+const isOfSignature = (error: unknown): boolean =>
+  error instanceof jwt.JsonWebTokenError && error.message === 'invalid signature';
 
 function createKeySetVerifier(
   jwks: KeySet,
   clock: Clock,
   expected: ExpectedClaims,
-): (token: unknown) => Promise<unknown> {
+): (token: unknown) => Promise<VerifiedToken> {
   const { issuer, audience, clockTolerance } = toOptions(expected);
   return async (token) => {
     ensureTokenShape(token);
@@ -118,7 +132,7 @@ function createKeySetVerifier(
         ...(issuer === undefined ? {} : { issuer }),
         ...(audience === undefined ? {} : { audience }),
       });
-      return payload;
+      return { payload, secretId: NO_SECRET };
     } catch (error) {
       throw toInvalidToken(error);
     }

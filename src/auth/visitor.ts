@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { idClaim, parseClaims, tokenClaims, toTokenFacts } from './claims.js';
+import { idClaim, parseClaims, tokenClaims, toTokenFacts, type VerifiedToken } from './claims.js';
 import type { VisitorPrincipal } from './principal.js';
 
 /** Bounds the conversations of one token, and the work of joining them. */
@@ -18,13 +18,14 @@ const visitorClaims = z.object({
  *
  * @throws GatewayError `INVALID_TOKEN` for a missing or invalid claim, or a user token
  */
-export function toVisitorPrincipal(payload: unknown): VisitorPrincipal {
+export function toVisitorPrincipal({ payload, secretId }: VerifiedToken): VisitorPrincipal {
   const claims = parseClaims(visitorClaims, payload);
   return {
     kind: 'visitor',
     visitorId: claims.visitor_id,
     accountId: claims.account_id,
     conversationIds: claims.conversation_ids,
+    secretId,
     ...toTokenFacts(claims),
   };
 }

@@ -17,6 +17,8 @@ const IGNORED = ['flakeid.datacenter', 'flakeid.worker', 'servers'];
 
 /** The settings of `config.yml` for one environment. */
 export interface FileSettings {
+  /** Path of the file, which may be missing. */
+  readonly path: string;
   /** Values by the name of the environment variable. */
   readonly variables: Readonly<Record<string, string>>;
   /** Where a variable was set, for messages. */
@@ -49,6 +51,7 @@ export function readConfigFile(
     if (variable === undefined && !IGNORED.includes(key)) unknown.push(`${place}: ${problemOf(key)}`);
   }
   return {
+    path,
     variables,
     placeOf: (variable) => (env[variable] === undefined ? (places.get(variable) ?? variable) : variable),
     problems: [...problems, ...unknown],

@@ -1,19 +1,65 @@
 /** HS256 gains nothing from longer secrets (RFC 7518, 3.2). */
 const SECRET_BYTES_MIN = 32;
 /** 128 bits. Enough for keys that are compared, not used for cryptography. */
-export const API_KEY_BYTES_MIN = 16;
+const API_KEY_BYTES_MIN = 16;
+/** Each token may be verified with each secret, and each call is compared with each key. */
+const SECRETS_MAX = 20;
 
-/** The problem of a blank secret or key. */
-export const BLANK = 'is blank';
-/** The problem of an API key that is too short for production. */
-export const SHORT_API_KEY = `a key needs at least ${API_KEY_BYTES_MIN} bytes in production`;
-
-/** Whether a text consists of blanks only. */
-export const isBlank = (text: string): boolean => text.trim() === '';
-export const isShort = (text: string, bytesMin: number): boolean => Buffer.byteLength(text.trim()) < bytesMin;
+const BLANK = 'is blank';
+const EASY = 'is easy to guess; make one with: openssl rand -hex 32';
 
 /** A variable and its problem. */
 export type Problem = readonly [variable: string, problem: string];
+
+/** Splits a list of secrets, which are separated by commas. Ignores blanks around them, and empty ones. */
+export const toSecrets = (text: string): string[] =>
+  text
+    .split(',')
+    .map((secret) => secret.trim())
+    .filter((secret) => secret !== '');
+
+/** The problem of the API keys of a backend or a site, without quoting one; `undefined`: none. */
+export function apiKeyProblem(keys: readonly string[], isProduction: boolean): string | undefined {
+  const short = `a key needs at least ${API_KEY_BYTES_MIN} bytes in production`;
+  return problemOf(keys, isProduction ? { bytesMin: API_KEY_BYTES_MIN, short } : undefined);
+}
+
+function tokenSecretProblem(secrets: readonly string[], isProduction: boolean): string | undefined {
+  const short = `a secret needs at least ${SECRET_BYTES_MIN} bytes in production`;
+  return problemOf(secrets, isProduction ? { bytesMin: SECRET_BYTES_MIN, short } : undefined);
+}
+
+/** @param limits of production; absent: weak secrets are accepted */
+function problemOf(
+  secrets: readonly string[],
+  limits: { readonly bytesMin: number; readonly short: string } | undefined,
+): string | undefined {
+  if (secrets.length === 0 || secrets.some((secret) => secret.trim() === '')) return BLANK;
+  if (secrets.length > SECRETS_MAX) return `has more than ${SECRETS_MAX} values`;
+  if (limits === undefined) return undefined;
+  const trimmed = secrets.map((secret) => secret.trim());
+  if (trimmed.some((secret) => Buffer.byteLength(secret) < limits.bytesMin)) return limits.short;
+  return trimmed.some((secret) => isEasy(secret, limits.bytesMin)) ? EASY : undefined;
+}
+
+const PLACEHOLDER =
+  /^(?:change|replace|insert|put|your|my|our|some|example|sample|default|test|todo)(?:[^a-z]|bit)*(?:me|this|your|super|secret|key|jwt|api|token|password|here)/i;
+
+/** A repeated text, as `passwordpassword`, is as strong as the text alone. Placeholders of examples are known to everyone. */
+const isEasy = (secret: string, bytesMin: number): boolean =>
+  Buffer.byteLength(secret.slice(0, periodOf(secret))) < bytesMin || PLACEHOLDER.test(secret);
+
+/** The length of the shortest text whose repetition, perhaps cut off, is the whole text. */
+function periodOf(text: string): number {
+  const borders = [0];
+  let border = 0;
+  for (let index = 1; index < text.length; index += 1) {
+    while (border > 0 && text[index] !== text[border]) border = borders[border - 1] ?? 0;
+    if (text[index] === text[border]) border += 1;
+    borders.push(border);
+  }
+  return text.length - border;
+}
 
 /**
  * Checks the secrets of the gateway and the trusted token issuers. Production requires secrets that cannot be guessed.
@@ -21,24 +67,25 @@ export type Problem = readonly [variable: string, problem: string];
  * @param variables without empty values
  */
 export function secretProblems(variables: Readonly<Record<string, string>>): Problem[] {
-  const { JWT_SECRET, EMIT_API_KEYS } = variables;
-  const blank = Object.entries({ JWT_SECRET, EMIT_API_KEYS })
-    .filter(([, value]) => value !== undefined && isBlank(value.replaceAll(',', '')))
-    .map(([name]): Problem => [name, BLANK]);
-  if (variables['NODE_ENV'] !== 'production') return blank;
-  const isNamed = (name: string): boolean => blank.some(([variable]) => variable === name);
-  const weak = productionProblems(variables).filter(([variable]) => !isNamed(variable));
-  return [...blank, ...weak];
+  const isProduction = variables['NODE_ENV'] === 'production';
+  const lists: Readonly<Record<string, readonly string[]>> = {
+    JWT_SECRET: [variables['JWT_SECRET'] ?? ''],
+    JWT_SECRETS: toSecrets(variables['JWT_SECRETS'] ?? ''),
+    EMIT_API_KEYS: toSecrets(variables['EMIT_API_KEYS'] ?? ''),
+  };
+  const problems = Object.entries(lists).flatMap(([name, secrets]): Problem[] => {
+    if (variables[name] === undefined) return [];
+    const problem = (name === 'EMIT_API_KEYS' ? apiKeyProblem : tokenSecretProblem)(secrets, isProduction);
+    return problem === undefined ? [] : [[name, problem]];
+  });
+  return isProduction ? [...problems, ...missingInProduction(variables)] : problems;
 }
 
-function productionProblems(variables: Readonly<Record<string, string>>): Problem[] {
-  const { JWT_SECRET, EMIT_API_KEYS, EMIT_AUTH, JWKS_URL, JWT_AUDIENCE } = variables;
+function missingInProduction(variables: Readonly<Record<string, string>>): Problem[] {
+  const { JWT_SECRET, JWT_SECRETS, EMIT_API_KEYS, EMIT_AUTH, JWKS_URL, JWT_AUDIENCE } = variables;
   const problems: Problem[] = [];
-  if (JWT_SECRET === undefined && JWKS_URL === undefined) {
+  if (JWT_SECRET === undefined && JWT_SECRETS === undefined && JWKS_URL === undefined) {
     problems.push(['JWT_SECRET', 'production needs the secret of the user tokens (or JWKS_URL)']);
-  }
-  if (JWT_SECRET !== undefined && isShort(JWT_SECRET, SECRET_BYTES_MIN)) {
-    problems.push(['JWT_SECRET', `a secret needs at least ${SECRET_BYTES_MIN} bytes in production`]);
   }
   if (JWKS_URL !== undefined && !/^https:/i.test(JWKS_URL)) {
     problems.push(['JWKS_URL', 'production needs https: an attacker on the network could replace the keys']);
@@ -52,7 +99,5 @@ function productionProblems(variables: Readonly<Record<string, string>>): Proble
     const way = '(or EMIT_AUTH=none if it is to be open)';
     problems.push(['EMIT_API_KEYS', `production needs at least one key for REST ${way}`]);
   }
-  const keys = (EMIT_API_KEYS ?? '').split(',').filter((key) => !isBlank(key));
-  if (keys.some((key) => isShort(key, API_KEY_BYTES_MIN))) problems.push(['EMIT_API_KEYS', SHORT_API_KEY]);
   return problems;
 }

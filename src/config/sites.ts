@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { reservedSiteNames } from '#shared/contracts/namespaces.js';
-import { API_KEY_BYTES_MIN, BLANK, isBlank, isShort, SHORT_API_KEY } from './secrets.js';
+import { readSiteKeys } from './site-keys.js';
 import { isMap, readYamlFile } from './yaml-file.js';
 
 const httpUrl = z
   .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
   .refine((url) => !/^https?:\/\/[^/]*@/.test(url), 'must not contain a user or password');
 
-const siteKeys = z.strictObject({
+const siteFields = z.strictObject({
   /** Endpoint that returns the rooms of the holder of a token. */
   authUrl: httpUrl,
   /** The scheme of the `Authorization` header. */
@@ -15,11 +15,6 @@ const siteKeys = z.strictObject({
     .string()
     .regex(/^[\w!#$%&'*+.^`|~-]+$/, 'must be one word')
     .default('Bearer'),
-  /** Key with which the site authenticates. */
-  apiKey: z
-    .string()
-    .max(256)
-    .refine((key) => !isBlank(key), BLANK),
   /** Prefix of the rooms of single users. Absent: messages are not stored, and all rooms are plain rooms. */
   userRoomPrefix: z.string().max(64).optional(),
   /** Called when users connect and disconnect. `:id` is replaced by the room name without the prefix. */
@@ -29,34 +24,50 @@ const siteKeys = z.strictObject({
 });
 
 /** A push site: a namespace whose users are authenticated by the site's own website. */
-export type Site = Readonly<{ name: string } & z.output<typeof siteKeys>>;
+export type Site = Readonly<
+  {
+    name: string;
+    /** Keys by which the website sends. Any of them is accepted; the first one is the newest. */
+    apiKeys: readonly string[];
+  } & z.output<typeof siteFields>
+>;
 
 /** The valid sites, and the problems of invalid ones. */
 export interface Sites {
   readonly sites: readonly Site[];
   readonly problems: readonly string[];
+  /** Paths of all files that were read, or would have been if they existed. */
+  readonly files: readonly string[];
 }
 
-/** The environment variables of the keys of a site. */
-const VARIABLES: Readonly<Record<keyof z.output<typeof siteKeys>, string>> = {
+/** The environment variables of the fields of a site. */
+const VARIABLES: Readonly<Record<string, string>> = {
   authUrl: 'AUTH_URL',
   authScheme: 'AUTH_SCHEME',
   apiKey: 'API_KEY',
+  apiKeys: 'API_KEYS',
   userRoomPrefix: 'USER_ROOM_PREFIX',
   updateUserUrl: 'UPDATE_USER_URL',
   publicChannel: 'PUBLIC_CHANNEL',
 };
 
-/** Reads the site in the environment and the sites in `sites.yml` or `SITES_FILE`. */
-export function readSites(env: Readonly<Record<string, string>>): Sites {
+/**
+ * Reads the site in the environment and the sites in `sites.yml` or `SITES_FILE`.
+ * @param env the settings, without empty ones
+ * @param placeOf where a setting is, for messages
+ */
+export function readSites(
+  env: Readonly<Record<string, string>>,
+  placeOf = (variable: string): string => variable,
+): Sites {
   const path = env['SITES_FILE'] ?? 'sites.yml';
   const file = readYamlFile(path, env['SITES_FILE'] !== undefined);
   const isProduction = env['NODE_ENV'] === 'production';
-  const own = fromEnvironment(env, isProduction);
-  const listed = Object.entries(file.content ?? {}).map(([name, keys]) =>
-    toSite(name, keys, {
+  const own = fromEnvironment(env, { isProduction, placeOf });
+  const listed = Object.entries(file.content ?? {}).map(([name, fields]) =>
+    toSite(name, fields, {
       isProduction,
-      placeOf: (key) => `${path}: ${key === undefined ? name : `${name}.${key}`}`,
+      placeOf: (field) => `${path}: ${field === undefined ? name : `${name}.${field}`}`,
     }),
   );
   const found = [...own, ...listed];
@@ -69,48 +80,57 @@ export function readSites(env: Readonly<Record<string, string>>): Sites {
       ...found.flatMap(({ problems }) => problems),
       ...(isTwice ? [`SITE_NAME: ${path} has a site of this name too`] : []),
     ],
+    files: [path, ...found.flatMap(({ files = [] }) => files)],
   };
 }
 
 interface Found {
   readonly site?: Site;
   readonly problems: readonly string[];
-}
-
-function fromEnvironment(env: Readonly<Record<string, string>>, isProduction: boolean): Found[] {
-  const name = env['SITE_NAME'];
-  if (name === undefined) {
-    return env['AUTH_URL'] === undefined ? [] : [{ problems: ['SITE_NAME: AUTH_URL has no effect without it'] }];
-  }
-  const keys = Object.fromEntries(Object.entries(VARIABLES).map(([key, variable]) => [key, env[variable]]));
-  return [
-    toSite(name, keys, {
-      isProduction,
-      placeOf: (key) => (key === undefined ? 'SITE_NAME' : ((VARIABLES as Record<string, string>)[key] ?? key)),
-    }),
-  ];
+  readonly files?: readonly string[];
 }
 
 interface Origin {
   isProduction: boolean;
-  /** Where a key is set; without `key`, where the name is. */
-  placeOf(key?: string): string;
+  /** Where a field is set; without `field`, where the name is. */
+  placeOf(field?: string): string;
 }
 
-function toSite(name: string, keys: unknown, { isProduction, placeOf }: Origin): Found {
-  const problems = nameProblems(name).map((problem) => `${placeOf()}: ${problem}`);
-  if (!isMap(keys)) return { problems: [...problems, `${placeOf()}: must be a map`] };
-  // An empty value counts as absent, as in the environment.
-  const present = Object.fromEntries(Object.entries(keys).filter(([, value]) => value !== '' && value !== undefined));
-  const parsed = siteKeys.safeParse(present);
-  if (!parsed.success) {
-    return { problems: [...problems, ...parsed.error.issues.flatMap((issue) => toLines(issue, present, placeOf))] };
+function fromEnvironment(
+  env: Readonly<Record<string, string>>,
+  { isProduction, placeOf }: { isProduction: boolean; placeOf(variable: string): string },
+): Found[] {
+  const name = env['SITE_NAME'];
+  if (name === undefined) {
+    return env['AUTH_URL'] === undefined ? [] : [{ problems: ['SITE_NAME: AUTH_URL has no effect without it'] }];
   }
-  const weak: [string, string][] =
-    isProduction && isShort(parsed.data.apiKey, API_KEY_BYTES_MIN) ? [['apiKey', SHORT_API_KEY]] : [];
-  const conflicts = [...weak, ...conflictsOf(parsed.data)].map(([key, problem]) => `${placeOf(key)}: ${problem}`);
-  if (problems.length + conflicts.length > 0) return { problems: [...problems, ...conflicts] };
-  return { site: Object.freeze({ name, ...parsed.data }), problems: [] };
+  const fields = Object.fromEntries(Object.entries(VARIABLES).map(([field, variable]) => [field, env[variable]]));
+  return [
+    toSite(name, fields, {
+      isProduction,
+      placeOf: (field) => placeOf(field === undefined ? 'SITE_NAME' : (VARIABLES[field] ?? field)),
+    }),
+  ];
+}
+
+function toSite(name: string, fields: unknown, { isProduction, placeOf }: Origin): Found {
+  const problems = nameProblems(name).map((problem) => `${placeOf()}: ${problem}`);
+  if (!isMap(fields)) return { problems: [...problems, `${placeOf()}: must be a map`] };
+  // An empty value counts as absent, as in the environment.
+  const present = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== '' && value !== undefined));
+  const { apiKey: _apiKey, apiKeys: _apiKeys, apiKeyFile: _apiKeyFile, ...others } = present;
+  const parsed = siteFields.safeParse(others);
+  const keys = readSiteKeys(present, isProduction);
+  const { files } = keys;
+  const found = [
+    ...problems,
+    ...(parsed.success ? [] : parsed.error.issues.flatMap((issue) => toLines(issue, present, placeOf))),
+    ...[...keys.problems, ...(parsed.success ? conflictsOf(parsed.data) : [])].map(
+      ([field, problem]) => `${placeOf(field)}: ${problem}`,
+    ),
+  ];
+  if (!parsed.success || found.length > 0) return { problems: found, files };
+  return { site: Object.freeze({ name, apiKeys: keys.apiKeys, ...parsed.data }), problems: [], files };
 }
 
 function toLines(issue: z.core.$ZodIssue, keys: object, placeOf: (key?: string) => string): string[] {
@@ -126,7 +146,11 @@ function nameProblems(name: string): string[] {
   return reservedSiteNames.includes(name.toLowerCase()) ? ['this name is reserved by the gateway'] : [];
 }
 
-function conflictsOf({ userRoomPrefix, updateUserUrl, publicChannel }: z.output<typeof siteKeys>): [string, string][] {
+function conflictsOf({
+  userRoomPrefix,
+  updateUserUrl,
+  publicChannel,
+}: z.output<typeof siteFields>): [string, string][] {
   const conflicts: [string, string][] = [];
   if (updateUserUrl !== undefined && userRoomPrefix === undefined) {
     conflicts.push(['updateUserUrl', 'requires a userRoomPrefix']);

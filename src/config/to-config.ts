@@ -47,7 +47,8 @@ export function toConfig(variables: Variables, sites: readonly Site[]) {
       presenceGraceMs: variables.PRESENCE_GRACE_MS,
     },
     auth: {
-      jwtSecret: variables.JWT_SECRET,
+      /** HS256 secrets of the user tokens. Any of them is accepted; the first one signs. Empty: a generated one. */
+      jwtSecrets: [...(variables.JWT_SECRET === undefined ? [] : [variables.JWT_SECRET]), ...variables.JWT_SECRETS],
       jwksUrl: variables.JWKS_URL,
       expected: {
         issuers: variables.JWT_ISSUER,

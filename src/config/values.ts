@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseMongoUrl } from '../platform/mongo/url.js';
 import { OriginError, toOrigins } from './origins.js';
+import { toSecrets } from './secrets.js';
 
 /** A whole number of a range, which errors name. */
 export function integer(minimum: number, maximum: number = Number.MAX_SAFE_INTEGER) {
@@ -30,6 +31,9 @@ export function list(allowed?: readonly string[]) {
       error: `may hold only ${allowed?.join(', ')}`,
     });
 }
+
+/** Comma-separated secrets. */
+export const secretList = () => z.string().default('').transform(toSecrets);
 
 /** Comma-separated origins, as {@link toOrigins}. */
 export const origins = () =>

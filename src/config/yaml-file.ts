@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
+import { readTextFile } from './text-file.js';
 
 /** Content of a YAML file: strings, lists and maps. Scalars stay strings as written, such as `054321`. */
 export interface YamlFile {
@@ -13,15 +13,11 @@ const NOTHING: YamlFile = { content: undefined, problems: [] };
 
 /** Reads a file that contains a map. @param isRequired report a missing file as a problem */
 export function readYamlFile(path: string, isRequired: boolean): YamlFile {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' && !isRequired) return NOTHING;
-    return { ...NOTHING, problems: [`${path}: cannot be read (${code})`] };
+  const file = readTextFile(path);
+  if ('problem' in file) {
+    return file.isMissing && !isRequired ? NOTHING : { ...NOTHING, problems: [`${path}: ${file.problem}`] };
   }
-  const { content, problems } = parseYaml(text);
+  const { content, problems } = parseYaml(file.text);
   return { content, problems: problems.map((problem) => `${path}: ${problem}`) };
 }
 

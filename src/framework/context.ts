@@ -1,5 +1,6 @@
 import type { Models } from '#shared/models/index.js';
 import type { UserAuth } from '../auth/user.js';
+import type { LiveSecrets } from '../config/live-secrets.js';
 import type { Config } from '../config.js';
 import type { Clock } from '../platform/clock.js';
 import type { Health } from '../platform/health.js';
@@ -20,6 +21,7 @@ import type { OnEmitted } from './emitted.js';
 /** Dependencies of the integrations: primitives, models and external services. Created once by `app.ts`. */
 export interface Context {
   readonly config: Config;
+  readonly secrets: LiveSecrets;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;

@@ -2,6 +2,7 @@ import type { Model } from 'mongoose';
 import type { Revocation } from '#shared/models/revocation.js';
 import { invalidToken } from '../auth/invalid-token.js';
 import type { Principal } from '../auth/principal.js';
+import type { TokenSecrets } from '../auth/token-secrets.js';
 import { GatewayError } from '../errors.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
@@ -32,6 +33,8 @@ export type NewRevocation =
 
 interface Dependencies {
   model: Model<Revocation>;
+  /** A token of a secret that is not accepted any more counts as revoked. */
+  tokenSecrets: Pick<TokenSecrets, 'isAccepted'>;
   bus: Bus;
   clock: Clock;
   logger: Logger;
@@ -48,7 +51,7 @@ interface Entry {
 }
 
 /**
- * Revoked tokens and blocked users, who are refused although their tokens are valid. All revocations are kept in memory, so
+ * Revoked tokens, tokens of secrets that were removed, and blocked users: they are refused although they were accepted before. All revocations are kept in memory, so
  * that a connect does not wait for the database. The database is the source of truth; the bus distributes changes at once, and
  * a poll finds those that the bus has lost.
  */
@@ -84,7 +87,10 @@ export class Revocations {
 
   /** @throws GatewayError `INVALID_TOKEN` for a revoked token, `FORBIDDEN` with `retryAfterMs` for a blocked user */
   ensureAllowed(principal: Principal): void {
-    if (this.#entries.size === 0 || (principal.kind !== 'user' && principal.kind !== 'visitor')) return;
+    if (principal.kind !== 'user' && principal.kind !== 'visitor') return;
+    if (!this.#dependencies.tokenSecrets.isAccepted(principal.secretId))
+      throw invalidToken('the secret of the token is not accepted any more');
+    if (this.#entries.size === 0) return;
     const now = this.#dependencies.clock.now();
     const { tokenId, issuedAt } = principal;
     if (tokenId !== '' && this.#find(toTokenKey(tokenId), now) !== undefined)
@@ -94,6 +100,11 @@ export class Revocations {
     if (entry === undefined) return;
     if (entry.blockedUntil > now) throw new GatewayError('FORBIDDEN', { retryAfterMs: entry.blockedUntil - now });
     if (issuedAt < entry.issuedBefore) throw invalidToken('the tokens of the user were revoked');
+  }
+
+  /** Closes the connections of tokens that are not accepted any more. */
+  recheck(): void {
+    this.#requestPass();
   }
 
   /**

@@ -4,7 +4,7 @@ import { createTokenVerifier, type ExpectedClaims, type TokenVerifier } from '..
 import { createLogger } from '../../src/platform/logger.js';
 import { createTestClock } from '../support/clock.js';
 import { answerKeys, createJwksServer, createSigningKey, type JwksServer, type SigningKey } from './jwks-server.js';
-import { expectRefusal, SECRET, secondsAt, sign, visitorClaims } from './tokens.js';
+import { expectRefusal, secondsAt, secrets, sign, visitorClaims } from './tokens.js';
 
 const clock = createTestClock();
 let key: SigningKey;
@@ -27,7 +27,7 @@ describe.each(['a shared secret', 'a key set'])('with %s', (kind) => {
     isSecret ? sign(claims) : key.sign(claims);
   const make = (expected: Partial<ExpectedClaims>): TokenVerifier =>
     createTokenVerifier({
-      ...(isSecret ? { secret: SECRET } : { jwks }),
+      ...(isSecret ? { secrets } : { jwks }),
       clock,
       expected: { issuers: [], audiences: [], clockToleranceMs: 0, ...expected },
     });

@@ -7,7 +7,7 @@ import { createKeySet, type KeySet } from '../../src/auth/key-set.js';
 import { createTokenVerifier, type TokenVerifier } from '../../src/auth/verifier.js';
 import { createTestClock, type TestClock } from '../support/clock.js';
 import { answerKeys, createJwksServer, createSigningKey, type JwksServer, type SigningKey } from './jwks-server.js';
-import { assemble, expectRefusal, SECRET, secondsAt, sign, userClaims, visitorClaims } from './tokens.js';
+import { assemble, expectRefusal, SECRET, secondsAt, secrets, sign, userClaims, visitorClaims } from './tokens.js';
 
 const MINUTE_MS = 60_000;
 let first: SigningKey;
@@ -29,7 +29,7 @@ beforeEach(async () => {
   warnings = [];
   logger = pino({}, { write: (line: string) => warnings.push(line) });
   keySet = createKeySet({ url: server.url, clock, logger });
-  verifier = createTokenVerifier({ jwks: keySet, secret: SECRET, clock });
+  verifier = createTokenVerifier({ jwks: keySet, secrets, clock });
 });
 
 afterEach(async () => {

@@ -12,6 +12,7 @@ const user = (...scopes: string[]): UserPrincipal => ({
   scopes,
   assignment: undefined,
   tokenId: '',
+  secretId: 1,
   issuedAt: 0,
   expiresAt,
 });
@@ -21,6 +22,7 @@ const visitor: VisitorPrincipal = {
   accountId: 'a',
   conversationIds: ['c'],
   tokenId: '',
+  secretId: 1,
   issuedAt: 0,
   expiresAt,
 };

@@ -1,10 +1,15 @@
 import jwt from 'jsonwebtoken';
 import { expect } from 'vitest';
+import { createTokenSecrets } from '../../src/auth/token-secrets.js';
 import { type ErrorCode, GatewayError } from '../../src/errors.js';
 import type { Clock } from '../../src/platform/clock.js';
 
 /** The shared secret of these tests. */
 export const SECRET = 'the shared secret of these tests';
+
+const SECRETS = [SECRET];
+/** The secrets of a verifier of these tests. */
+export const secrets = createTokenSecrets(() => SECRETS);
 
 /** Claims of a complete user token. */
 export const userClaims = {

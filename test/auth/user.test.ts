@@ -6,7 +6,7 @@ import { anonymous } from '../../src/auth/principal.js';
 import { createUserAuth, type UserAuth } from '../../src/auth/user.js';
 import { createTokenVerifier } from '../../src/auth/verifier.js';
 import { createTestClock, type TestClock } from '../support/clock.js';
-import { expectRefusal, SECRET, secondsAt, sign, userClaims, visitorClaims } from './tokens.js';
+import { expectRefusal, secondsAt, secrets, sign, userClaims, visitorClaims } from './tokens.js';
 
 type Sessions = Map<string, { access_token?: string | null; expires_at?: Date | null }>;
 
@@ -32,7 +32,7 @@ beforeEach(() => {
 
 const makeUserAuth = (model: ApiSessionModel): UserAuth =>
   createUserAuth({
-    verifier: createTokenVerifier({ secret: SECRET, clock }),
+    verifier: createTokenVerifier({ secrets, clock }),
     apiSessions: createApiSessions({ model, clock }),
     clock,
   });

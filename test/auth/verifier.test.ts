@@ -1,12 +1,13 @@
 import { createHmac, createSecretKey, generateKeyPairSync } from 'node:crypto';
 import jwt from 'jsonwebtoken';
 import { describe, expect, test } from 'vitest';
+import { createTokenSecrets } from '../../src/auth/token-secrets.js';
 import { createTokenVerifier } from '../../src/auth/verifier.js';
 import { createTestClock } from '../support/clock.js';
-import { assemble, expectRefusal, SECRET, secondsAt, sign, userClaims, visitorClaims } from './tokens.js';
+import { assemble, expectRefusal, SECRET, secondsAt, secrets, sign, userClaims, visitorClaims } from './tokens.js';
 
 const clock = createTestClock();
-const verifier = createTokenVerifier({ secret: SECRET, clock });
+const verifier = createTokenVerifier({ secrets, clock });
 const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const publicPem = publicKey.export({ type: 'spki', format: 'pem' });
 
@@ -26,6 +27,7 @@ describe('a user token', () => {
       scopes: ['conversation', 'contacts'],
       assignment: { teams: ['sales'] },
       tokenId: '',
+      secretId: 1,
       issuedAt: 0,
       expiresAt: secondsAt(clock, 60) * 1000,
     });
@@ -40,6 +42,7 @@ describe('a user token', () => {
       scopes: [],
       assignment: undefined,
       tokenId: '',
+      secretId: 1,
       issuedAt: 0,
       expiresAt: Number.POSITIVE_INFINITY,
     });
@@ -74,7 +77,7 @@ describe('a user token', () => {
 
   test('is valid from nbf until exp', async () => {
     const local = createTestClock();
-    const { verifyUser } = createTokenVerifier({ secret: SECRET, clock: local });
+    const { verifyUser } = createTokenVerifier({ secrets, clock: local });
     const token = sign({ uid: 'u', nbf: secondsAt(local, 10), exp: secondsAt(local, 20) });
     expect(await expectRefusal(() => verifyUser(token))).toBe('jwt not active');
     local.advance(10_000);
@@ -153,6 +156,7 @@ describe('a visitor token', () => {
       accountId: 'acme',
       conversationIds: ['c1', 'c2'],
       tokenId: '',
+      secretId: 1,
       issuedAt: 0,
       expiresAt: secondsAt(clock, 60) * 1000,
     });
@@ -186,9 +190,31 @@ describe('a visitor token', () => {
   });
 });
 
-test.each([
-  ['nothing', {}],
-  ['an empty secret', { secret: '' }],
-])('refuses to create a verifier from %s', (_case, options) => {
-  expect(() => createTokenVerifier({ ...options, clock })).toThrow('needs a secret or a key set');
+test('a verifier cannot be created from nothing, and verifies nothing with an empty secret', () => {
+  expect(() => createTokenVerifier({ clock })).toThrow('needs a secret or a key set');
+  const empty = [''];
+  const { verifyUser } = createTokenVerifier({ secrets: createTokenSecrets(() => empty), clock });
+  expect(() => verifyUser(sign(userClaims))).toThrow('needs a secret or a key set');
+});
+
+test('any of several secrets is accepted, each token keeps the id of its own, and a removed secret is refused', async () => {
+  let list = [SECRET];
+  const several = createTokenSecrets(() => list);
+  const { verifyUser, verifyAnyone } = createTokenVerifier({ secrets: several, clock });
+  const token = (secret: string, claims: object = { uid: 'u' }): string => sign(claims, secret);
+  expect(await expectRefusal(() => verifyUser(token('another')))).toBe('invalid signature');
+  list = ['another', SECRET];
+  const [old, young] = [await verifyUser(token(SECRET)), await verifyAnyone(token('another'))];
+  expect([old, young].map(({ secretId }) => several.isAccepted(secretId))).toEqual([true, true]);
+  expect(old.secretId).not.toBe(young.secretId);
+  expect(await expectRefusal(() => verifyUser(token('a third')))).toBe('invalid signature');
+  // The reason is that of the secret that signed the token.
+  const expired = token(SECRET, { uid: 'u', exp: secondsAt(clock, -10) });
+  expect(await expectRefusal(() => verifyUser(expired))).toBe('jwt expired');
+  list = ['another'];
+  expect(await expectRefusal(() => verifyUser(token(SECRET)))).toBe('invalid signature');
+  expect([old, young].map(({ secretId }) => several.isAccepted(secretId))).toEqual([false, true]);
+  list = [SECRET];
+  expect(several.isAccepted((await verifyUser(token(SECRET))).secretId)).toBe(true);
+  expect(several.isAccepted(old.secretId)).toBe(true);
 });

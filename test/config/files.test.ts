@@ -54,7 +54,7 @@ test('one site can be configured by the environment', () => {
       name: 'goodcity',
       authUrl: env.AUTH_URL,
       authScheme: 'Bearer',
-      apiKey: '54321',
+      apiKeys: ['54321'],
       userRoomPrefix: 'user_',
       updateUserUrl: env.UPDATE_USER_URL,
       publicChannel: 'browse',
@@ -86,7 +86,7 @@ other:
 `,
   );
   const { sites } = readConfig({ SITES_FILE, SITE_NAME: 'mine', AUTH_URL: 'http://x', API_KEY: 'k' });
-  expect(sites.map(({ name, apiKey }) => [name, apiKey])).toEqual([
+  expect(sites.map(({ name, apiKeys }) => [name, ...apiKeys])).toEqual([
     ['mine', 'k'],
     ['defaults', '054321'],
     ['newsite', '054321'],
@@ -96,7 +96,7 @@ other:
     name: 'other',
     authUrl: 'http://127.0.0.1:3000/rooms',
     authScheme: 'Bearer',
-    apiKey: '1e5',
+    apiKeys: ['1e5'],
   });
 });
 
@@ -147,7 +147,7 @@ good: { authUrl: http://x, apiKey: k }
     'sites.yml: secret.authUrl: must not contain a user or password',
     'sites.yml: forms.authUrl: must be an http or https URL',
     'sites.yml: forms.authScheme: must be one word',
-    'sites.yml: forms.apiKey: Invalid input: expected string, received object',
+    'sites.yml: forms.apiKey: must be a text',
     'sites.yml: prefixless.updateUserUrl: requires a userRoomPrefix',
     'sites.yml: public.publicChannel: must not begin with the userRoomPrefix',
     'SITE_NAME: sites.yml has a site of this name too',
@@ -168,8 +168,8 @@ test.each([
 
 test('a named file must exist', () => {
   expect(complaintsAbout({ SITES_FILE: '/nowhere/sites.yml', CONFIG_FILE: '/nowhere/config.yml' })).toEqual([
-    'config.yml: cannot be read (ENOENT)',
-    'sites.yml: cannot be read (ENOENT)',
+    'config.yml: cannot be read: the file does not exist (ENOENT)',
+    'sites.yml: cannot be read: the file does not exist (ENOENT)',
   ]);
 });
 

@@ -17,32 +17,45 @@ function complaintsAbout(env: Record<string, string>): string[] {
   return [];
 }
 
-const production = { NODE_ENV: 'production', JWT_SECRET: 's'.repeat(32), EMIT_API_KEYS: 'k'.repeat(16) };
+const STRONG = '8f3a1c9e5b7d2046e1a8c3f59b6d7204';
+const production = { NODE_ENV: 'production', JWT_SECRET: STRONG, EMIT_API_KEYS: STRONG.slice(16) };
 const keySet = { ...production, JWT_SECRET: '', JWKS_URL: 'https://id.example/jwks', JWT_AUDIENCE: 'gateway' };
-const site = { SITE_NAME: 'news', AUTH_URL: 'https://news.example/rooms', API_KEY: 'k'.repeat(16) };
+const site = { SITE_NAME: 'news', AUTH_URL: 'https://news.example/rooms', API_KEY: STRONG.slice(0, 16) };
 
 const SECRET = 'JWT_SECRET: a secret needs at least 32 bytes in production';
+const EASY = 'is easy to guess; make one with: openssl rand -hex 32';
 const KEYS = 'EMIT_API_KEYS: a key needs at least 16 bytes in production';
 
 describe('production', () => {
   test.each([
     production,
     { ...production, EMIT_API_KEYS: '', EMIT_AUTH: 'none' },
-    { ...production, JWT_SECRET: 'ü'.repeat(16) },
+    { ...production, JWT_SECRET: 'äöüßéèêñçåøæœðþł' },
     keySet,
     { ...keySet, JWT_AUDIENCE: '*' },
     { ...production, ...site },
+    { ...production, ...site, API_KEY: '', API_KEYS: STRONG },
+    { ...production, JWT_SECRET: '', JWT_SECRETS: `${STRONG}, ${STRONG}0` },
+    { ...production, EMIT_API_KEYS: '4711081500420815' },
   ])('starts with %j', (env) => {
     expect(complaintsAbout(env)).toEqual([]);
   });
 
   test.each<[Record<string, string>, string[]]>([
     [{ JWT_SECRET: 'x' }, [SECRET]],
-    [{ JWT_SECRET: 's'.repeat(31) }, [SECRET]],
+    [{ JWT_SECRET: STRONG.slice(1) }, [SECRET]],
+    [{ JWT_SECRETS: STRONG.slice(1) }, ['JWT_SECRETS: a secret needs at least 32 bytes in production']],
+    [{ JWT_SECRETS: Array(21).fill(STRONG).join() }, ['JWT_SECRETS: has more than 20 values']],
+    [{ JWT_SECRET: 's'.repeat(32) }, [`JWT_SECRET: ${EASY}`]],
+    [{ JWT_SECRET: 'password'.repeat(8) }, [`JWT_SECRET: ${EASY}`]],
+    [{ JWT_SECRET: `${STRONG}`.slice(0, 20).repeat(3).slice(0, 50) }, [`JWT_SECRET: ${EASY}`]],
+    [{ JWT_SECRET: 'change-me-to-a-long-random-string-please' }, [`JWT_SECRET: ${EASY}`]],
+    [{ JWT_SECRET: 'your-256-bit-secret-goes-here-and-is-long' }, [`JWT_SECRET: ${EASY}`]],
+    [{ EMIT_API_KEYS: 'your_api_key_goes_here' }, [`EMIT_API_KEYS: ${EASY}`]],
     [{ JWT_SECRET: `${'s'.repeat(10)}${' '.repeat(30)}` }, [SECRET]],
     [{ JWT_SECRET: ' '.repeat(40) }, ['JWT_SECRET: is blank']],
     [{ EMIT_API_KEYS: 'a' }, [KEYS]],
-    [{ EMIT_API_KEYS: `${'k'.repeat(40)},${'k'.repeat(15)}` }, [KEYS]],
+    [{ EMIT_API_KEYS: `${STRONG},${STRONG.slice(17)}` }, [KEYS]],
     [{ EMIT_API_KEYS: ' , ' }, ['EMIT_API_KEYS: is blank']],
     [{ ...site, API_KEY: 'k'.repeat(15) }, ['API_KEY: a key needs at least 16 bytes in production']],
     [{ ...site, API_KEY: '\t' }, ['API_KEY: is blank']],

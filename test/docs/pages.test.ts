@@ -131,7 +131,7 @@ describe('names', () => {
 
   test('of commands exist', () => {
     const named = pages.flatMap(({ text }) =>
-      [...text.matchAll(/npm run (?:--silent )?([\w:]+)/g)].map(([, name]) => name),
+      [...text.matchAll(/npm run (?:--silent )?([\w:]+(?:-\w+)*)/g)].map(([, name]) => name),
     );
     expect(named.filter((name) => name !== undefined && !(name in manifest.scripts))).toEqual([]);
     expect(named.length).toBeGreaterThan(10);

@@ -1,9 +1,12 @@
 import { z } from 'zod';
-import { choice, integer, list, origins } from '../values.js';
+import { choice, integer, list, origins, secretList } from '../values.js';
 
 /** Who may connect and call. */
 export const access = {
   JWT_SECRET: z.string().optional().describe('HS256 secret of the user tokens; unset in development: generated once'),
+  JWT_SECRETS: secretList().describe(
+    'further secrets that are accepted, comma-separated; removed ones are refused without a restart',
+  ),
   JWKS_URL: z
     .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
     .optional()
@@ -13,7 +16,7 @@ export const access = {
     .refine((items) => !items.includes('*') || items.length === 1, '* cannot be combined with other values')
     .describe('accepted audiences (claim aud), comma-separated; empty or *: any'),
   JWT_CLOCK_TOLERANCE_S: integer(0, 300).default(5).describe('clock tolerance for exp and nbf in seconds'),
-  EMIT_API_KEYS: list().describe('API keys of backends for REST, comma-separated; any of them is accepted'),
+  EMIT_API_KEYS: secretList().describe('API keys of backends for REST, comma-separated; any of them is accepted'),
   EMIT_AUTH: choice(['keys', 'none'])
     .default('keys')
     .describe('none: REST is open to anyone who can reach it; only for private networks'),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { secretList } from '../values.js';
 
 /** The push site of the environment, and the file with several. */
 export const pushSites = {
@@ -9,6 +10,7 @@ export const pushSites = {
   AUTH_URL: z.string().optional().describe('URL whose GET returns the rooms of the holder of the token'),
   AUTH_SCHEME: z.string().default('Bearer').describe('scheme of the Authorization header sent to AUTH_URL'),
   API_KEY: z.string().optional().describe('API key of the site'),
+  API_KEYS: secretList().describe('further API keys of the site that are accepted, comma-separated'),
   USER_ROOM_PREFIX: z.string().optional().describe('prefix of the rooms of single users; unset: no message is stored'),
   UPDATE_USER_URL: z
     .string()

@@ -1,5 +1,4 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
-import type { Site } from '../../config/sites.js';
 
 const ALGORITHM = 'aes-256-gcm';
 const NONCE_BYTES = 12;
@@ -11,9 +10,12 @@ export type Credentials = Readonly<Record<string, string>>;
 /**
  * Encrypts the headers that a website gets when a user disconnects, possibly from another node. They are stored where
  * all nodes can read them, and are encrypted with a key derived from the site's API key.
+ * @param apiKeys of the site: the first one encrypts, and any of them decrypts
  */
-export function createSeal({ apiKey }: Site) {
-  const key = Buffer.from(hkdfSync('sha256', apiKey, '', 'credentials of users', 32));
+export function createSeal([newest, ...older]: readonly string[]) {
+  const toKey = (apiKey: string): Buffer => Buffer.from(hkdfSync('sha256', apiKey, '', 'credentials of users', 32));
+  const key = toKey(newest ?? '');
+  const keys = [key, ...older.map(toKey)];
   return {
     seal(credentials: Credentials): string {
       const nonce = randomBytes(NONCE_BYTES);
@@ -25,14 +27,22 @@ export function createSeal({ apiKey }: Site) {
     /** Returns no credentials for damaged data or another key; the website decides how to handle the call. */
     open(text: string): Credentials {
       const bytes = Buffer.from(text, 'base64');
-      const body = bytes.subarray(NONCE_BYTES + TAG_BYTES);
-      try {
-        const decipher = createDecipheriv(ALGORITHM, key, bytes.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
-        decipher.setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
-        return JSON.parse(Buffer.concat([decipher.update(body), decipher.final()]).toString()) as Credentials;
-      } catch {
-        return {};
+      for (const one of keys) {
+        try {
+          return JSON.parse(decrypt(bytes, one)) as Credentials;
+        } catch {
+          // Encrypted with another key, or damaged.
+        }
       }
+      return {};
     },
   };
+}
+
+/** @throws Error for another key and damaged data */
+function decrypt(bytes: Buffer, key: Buffer): string {
+  const decipher = createDecipheriv(ALGORITHM, key, bytes.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
+  decipher.setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
+  const body = bytes.subarray(NONCE_BYTES + TAG_BYTES);
+  return Buffer.concat([decipher.update(body), decipher.final()]).toString();
 }

@@ -2,16 +2,19 @@ import { hash, timingSafeEqual } from 'node:crypto';
 import type { Request } from 'express';
 import type { TextAnswer } from '#shared/contracts/contract.js';
 import { pushSites } from '#shared/contracts/push-sites.js';
-import type { Site } from '../../config/sites.js';
+import type { LiveSecrets } from '../../config/live-secrets.js';
 
 const { isIncomplete, isUnknown } = pushSites.routes.send.refusals;
 
 /**
- * Authenticates callers by the key of the site in the query: `apiKey`, or the header `x-api-key`. An unknown site gets
+ * Authenticates callers by a key of the site in the query: `apiKey`, or the header `x-api-key`. An unknown site gets
  * the same answer as a wrong key.
  */
-export function createSiteGuard(sites: ReadonlyMap<string, Site>) {
-  const digests = new Map([...sites].map(([name, { apiKey }]) => [name, digest(Buffer.from(apiKey))]));
+export function createSiteGuard(secrets: LiveSecrets) {
+  const digestsBySite = secrets.derive(
+    ({ siteKeys }) =>
+      new Map([...siteKeys].map(([name, keys]) => [name, keys.map((key) => digest(Buffer.from(key)))] as const)),
+  );
   return ({ query, headers }: Request): TextAnswer | undefined => {
     const site = textOf(query['site']);
     const inQuery = textOf(query['apiKey']);
@@ -19,10 +22,12 @@ export function createSiteGuard(sites: ReadonlyMap<string, Site>) {
     if (site === undefined || (inQuery === undefined && inHeader === undefined)) return isIncomplete;
     // Node.js decodes headers as latin1; this restores the bytes.
     const presented = inQuery === undefined ? Buffer.from(inHeader ?? '', 'latin1') : Buffer.from(inQuery);
-    const expected = digests.get(site);
-    // Always compared, so that the time does not reveal which sites exist.
-    const isSame = timingSafeEqual(expected ?? NO_DIGEST, digest(presented));
-    return expected !== undefined && isSame ? undefined : isUnknown;
+    // Always compared, so that the time does not reveal which sites exist, and which key matched.
+    const found = digest(presented);
+    let matches = 0;
+    for (const expected of digestsBySite().get(site) ?? [NO_DIGEST])
+      matches += Number(timingSafeEqual(expected, found));
+    return matches > 0 ? undefined : isUnknown;
   };
 }
 

@@ -19,13 +19,13 @@ import { createUserUpdates } from './updates.js';
 
 /** `/<site>` and `POST /send`: websites that authenticate their own users and send to them. */
 export function createPushSites(context: Context): Integration {
-  const { config, clock, logger, delivery, emitter, models, sitePresence, onEmitted } = context;
+  const { config, secrets, clock, logger, delivery, emitter, models, sitePresence, onEmitted } = context;
   const sites = new Map([...config.sites].map((site) => [site.name, site]));
   const client = createSitesClient(clock);
   const auth = createSiteAuth({ client, clock });
   const members = createMembers(models.SiteMember);
   const updates = createUserUpdates({ client, clock, logger });
-  const presenceWebhooks = createPresenceWebhooks({ sites, presence: sitePresence, updates, clock, logger });
+  const presenceWebhooks = createPresenceWebhooks({ sites, secrets, presence: sitePresence, updates, clock, logger });
   const service = createSiteService({ delivery, emitter, members, onEmitted });
 
   /** Stores the rooms before the client is connected, so that it misses no later message. */
@@ -54,7 +54,7 @@ export function createPushSites(context: Context): Integration {
   return {
     name: pushSites.name,
     namespaces: [...sites.values()].map(toNamespace),
-    routes: mountRoutes(pushSites, createRoutes(sites, service), { authorize: createSiteGuard(sites) }),
+    routes: mountRoutes(pushSites, createRoutes(sites, service), { authorize: createSiteGuard(secrets) }),
     listener: {
       connected(socket) {
         const known = toSiteSocket(socket);

@@ -1,5 +1,6 @@
 import { siteNamespace } from '#shared/contracts/namespaces.js';
 import type { SitePrincipal } from '../../auth/principal.js';
+import type { LiveSecrets } from '../../config/live-secrets.js';
 import type { Site } from '../../config/sites.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
@@ -10,6 +11,7 @@ import type { UserUpdates } from './updates.js';
 
 interface Dependencies {
   sites: ReadonlyMap<string, Site>;
+  secrets: LiveSecrets;
   presence: PresenceStore;
   updates: UserUpdates;
   clock: Clock;
@@ -30,8 +32,10 @@ export interface SiteSocket {
  * including when a node fails: presence decides. Sites without `updateUserUrl` have presence too, because backends
  * query connected devices.
  */
-export function createPresenceWebhooks({ sites, presence, updates, clock, logger }: Dependencies) {
-  const seals = new Map([...sites].map(([name, site]) => [name, createSeal(site)]));
+export function createPresenceWebhooks({ sites, secrets, presence, updates, clock, logger }: Dependencies) {
+  const seals = secrets.derive(
+    ({ siteKeys }) => new Map([...siteKeys].map(([name, keys]) => [name, createSeal(keys)] as const)),
+  );
   const report = (error: unknown): void => logger.error({ err: error }, 'updating presence of push sites failed');
 
   const toEntry = ({ id, deviceId, principal, connectedAt }: SiteSocket, user: Recipient): PresenceEntry => ({
@@ -39,7 +43,7 @@ export function createPresenceWebhooks({ sites, presence, updates, clock, logger
     socketId: id,
     connectedAt,
     // Returned by presence after the last connection closed.
-    accountId: listeningSiteOf(user) === undefined ? '' : (seals.get(user.site)?.seal(principal.credentials) ?? ''),
+    accountId: listeningSiteOf(user) === undefined ? '' : (seals().get(user.site)?.seal(principal.credentials) ?? ''),
     place: { namespace: siteNamespace(user.site), deviceId },
   });
 
@@ -52,7 +56,7 @@ export function createPresenceWebhooks({ sites, presence, updates, clock, logger
   const left = (user: Recipient, sealed: string): void => {
     const site = listeningSiteOf(user);
     if (site === undefined) return;
-    const credentials = seals.get(user.site)?.open(sealed) ?? {};
+    const credentials = seals().get(user.site)?.open(sealed) ?? {};
     updates.push(site, { userId: user.userId, field: 'last_disconnected', at: clock.now(), credentials });
   };
 

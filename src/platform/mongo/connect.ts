@@ -1,7 +1,10 @@
 import { join } from 'node:path';
 import { type Connection, createConnection } from 'mongoose';
 import { type EmbeddedDatabase, type EmbeddedOptions, startEmbedded } from '../../embedded/index.js';
+import { toDataDirectoryError } from '../data-directory.js';
+import type { Dependency } from '../health.js';
 import type { LogDetails, Logger } from '../logger.js';
+import { StartError } from '../start-error.js';
 import { type ConnectSettings, toConnectOptions } from './options.js';
 import { ensureServer } from './server.js';
 import { parseMongoUrl } from './url.js';
@@ -11,6 +14,8 @@ export interface Mongo {
   readonly connection: Connection;
   /** @throws when the database does not reply within a second */
   ping(): Promise<void>;
+  /** The disk of the embedded database; absent for MongoDB. Its ping throws while writes fail. */
+  readonly storage?: Dependency;
   /** Call it before shutdown. Fails the operations that wait for an unreachable database. */
   giveUpIfAway(): Promise<void>;
   close(): Promise<void>;
@@ -26,6 +31,8 @@ export interface MongoOptions extends ConnectSettings {
   readonly directory: string;
   readonly startupTimeoutMs: number;
   readonly logger: Logger;
+  /** Called when writes of the embedded database begin to fail (false), and when they work (true). */
+  readonly onStorage?: (isWritable: boolean) => void;
   /** Starts the embedded database; absent: with its data in `directory`. */
   readonly start?: StartEmbedded | undefined;
 }
@@ -37,13 +44,19 @@ const PING_TIMEOUT_MS = 1000;
 
 /**
  * Connects to `mongodbUrl`, or starts the embedded database in `directory` and connects to it.
- * @throws Error one sentence with the remedy, when no usable server was found within `startupTimeoutMs`
+ * @throws StartError one sentence with the remedy, when no usable server was found within `startupTimeoutMs`
  */
 export async function connectMongo(options: MongoOptions): Promise<Mongo> {
   const { mongodbUrl, logger, directory, start = startEmbedded } = options;
+  const storage = watchStorage(options);
   const embedded =
     mongodbUrl === undefined
-      ? await start({ directory: join(directory, 'db'), database: embeddedDatabase, logger: toEmbeddedLogger(logger) })
+      ? await start({
+          ...{ directory: join(directory, 'db'), database: embeddedDatabase, logger: toEmbeddedLogger(logger) },
+          onStorage: storage.onChange,
+        }).catch((error: unknown) => {
+          throw toDataDirectoryError(error, directory);
+        })
       : undefined;
   const target = parseMongoUrl(mongodbUrl ?? embedded?.url ?? '');
   const connectOptions = toConnectOptions(options, target);
@@ -62,7 +75,7 @@ export async function connectMongo(options: MongoOptions): Promise<Mongo> {
     await connection.openUri(target.url, { ...connectOptions, autoIndex: false, bufferCommands: false });
   } catch (error) {
     await close();
-    throw error;
+    throw StartError.of('MONGODB', error);
   }
   connection.on('error', (error: Error) => logger.error({ reason: error.message }, 'database: connection error'));
   const kind = embedded === undefined ? 'MongoDB' : 'embedded';
@@ -70,7 +83,28 @@ export async function connectMongo(options: MongoOptions): Promise<Mongo> {
   const ping = async (): Promise<void> => {
     await connection.db?.command({ ping: 1 }, { signal: AbortSignal.timeout(PING_TIMEOUT_MS) });
   };
-  return { connection, ping, giveUpIfAway: () => ping().catch(() => connection.close()), close };
+  return {
+    ...{ connection, ping, close },
+    ...(embedded !== undefined && { storage }),
+    giveUpIfAway: () => ping().catch(() => connection.close()),
+  };
+}
+
+/** What the embedded database tells about its disk. */
+function watchStorage({ directory, logger, onStorage }: MongoOptions) {
+  let problem: string | undefined;
+  return {
+    onChange(next: string | undefined): void {
+      if (next === problem) return;
+      if (next !== undefined) logger.error({ reason: next, directory }, 'storage: writes fail; retrying');
+      else logger.info({ directory }, 'storage: writes work again');
+      problem = next;
+      onStorage?.(next === undefined);
+    },
+    async ping(): Promise<void> {
+      if (problem !== undefined) throw new Error(problem);
+    },
+  };
 }
 
 /** Logs when the connection is lost and when it is back. */

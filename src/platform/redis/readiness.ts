@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ErrorReply } from 'redis';
 import type { Logger } from '../logger.js';
+import { StartError } from '../start-error.js';
 import type { SelfCheck } from './check.js';
 import { backOffMs, HUNG_AFTER_MS, type RedisClient, watchConnection } from './connection.js';
 import { isOfWrongServer, isPermanent, LostMessageError, refusalOf, toReason, toRemedy } from './refusal.js';
@@ -11,7 +12,7 @@ export interface Readiness {
   onStateChange(listener: (isReady: boolean) => void): () => void;
   /** Runs the self-check; concurrent callers share its result. @throws the problem */
   checkNow(): Promise<void>;
-  /** @throws Error with address, cause and remedy: at once if only other settings help, else after `limitMs` */
+  /** @throws StartError with address, cause and remedy: at once if only other settings help, else after `limitMs` */
   untilReady(limitMs: number): Promise<void>;
   stop(): void;
 }
@@ -137,7 +138,7 @@ export function createReadiness({ clients, check, address, prefix, logger }: Rea
         if (failure === undefined) return;
         const isOver = performance.now() + START_RETRY_MS >= deadline;
         if (isOver || isPermanent(failure.error))
-          throw new Error(toSentence(failure.error, { address, prefix, limitMs }));
+          throw new StartError('REDIS', toSentence(failure.error, { address, prefix, limitMs }));
         await delay(START_RETRY_MS);
       }
     },

@@ -1,0 +1,29 @@
+import { resolve } from 'node:path';
+import { StartError } from './start-error.js';
+
+const ELSEWHERE = 'or set DATA_DIR to another directory';
+
+/** What is wrong with a directory, by the code of the system's error. */
+const PROBLEMS: Readonly<Record<string, string>> = {
+  EROFS: `is on a read-only file system: mount it writable, ${ELSEWHERE}`,
+  EACCES: `cannot be read and written by the user of this process: change its owner, ${ELSEWHERE}`,
+  EPERM: `cannot be read and written by the user of this process: change its owner, ${ELSEWHERE}`,
+  ENOSPC: `is on a full disk: make room, ${ELSEWHERE}`,
+  EDQUOT: `has used up its quota: make room, ${ELSEWHERE}`,
+  ENOTDIR: 'is not a directory: set DATA_DIR to one',
+  EEXIST: 'is not a directory: set DATA_DIR to one',
+  EIO: 'cannot be read and written: its disk reports errors (EIO)',
+};
+
+/** Errors of the files in `DATA_DIR` as a sentence with the remedy. */
+export function toDataDirectoryError(error: unknown, directory: string): StartError {
+  const { code, message } = error as { code?: unknown; message?: string };
+  const path = resolve(directory);
+  if (code === 'DIRECTORY_IN_USE') {
+    const remedy = `stop that process, ${ELSEWHERE}`;
+    return new StartError('DATA_DIRECTORY_IN_USE', `${message}: ${remedy}.`, { cause: error });
+  }
+  const problem = PROBLEMS[String(code)];
+  if (problem === undefined) return new StartError('DATA_DIRECTORY', `DATA_DIR ${path} cannot be used: ${message}`);
+  return new StartError('DATA_DIRECTORY', `DATA_DIR ${path} ${problem}.`, { cause: error });
+}

@@ -1,0 +1,88 @@
+import { closeSync, openSync } from 'node:fs';
+import { createApp, createGatewayLogger } from './app.js';
+import { createReload } from './config/reload.js';
+import { ConfigError, readSettings } from './config.js';
+import { systemClock } from './platform/clock.js';
+import { exitCodes, StartError } from './platform/start-error.js';
+import { versions } from './platform/version.js';
+
+/**
+ * A further signal within this time belongs to the first one: Ctrl-C reaches the whole process group, and npm and other
+ * launchers pass on what they get as well.
+ */
+const SAME_SIGNAL_MS = 1000;
+
+/** Tells a developer where the gateway is, and how to use it. */
+function greet(port: number): void {
+  const token = 'npm run token -- --uid 64abc123def --scope conversation';
+  process.stdout.write(
+    `General Socket ${versions.version} listens on http://localhost:${port}; get a token: ${token}\n`,
+  );
+}
+
+/** Runs a gateway until a signal ends the process. @throws StartError */
+export async function run(): Promise<void> {
+  // As it was at the start: a `.env` that changes later must not lose to its own former values.
+  const sources = { env: { ...process.env }, envFile: '.env' };
+  const started = readSettings(sources);
+  const { config } = started;
+  if (config === undefined) throw new ConfigError(started.problems);
+  // Libraries read settings of their own from the environment.
+  for (const [name, value] of Object.entries(started.lines)) process.env[name] ??= value;
+  const logger = createGatewayLogger(config);
+  process.on('uncaughtExceptionMonitor', (err) => logger.fatal({ err }, 'the process crashed'));
+  for (const reason of started.warnings) logger.warn({ reason }, 'settings: a name is no setting');
+  const app = createApp(config, { logger });
+  const { replaceSecrets } = app;
+  const reload = createReload({ sources, started, replaceSecrets, clock: systemClock, logger });
+  let stoppingSinceMs: number | undefined;
+  const stop = (end: (code: number) => void = process.exit): void => {
+    const nowMs = performance.now();
+    if (stoppingSinceMs !== undefined) {
+      // A second one ends the process at once, as does the time limit.
+      if (nowMs - stoppingSinceMs >= SAME_SIGNAL_MS) process.exit(exitCodes.FAILED);
+      return;
+    }
+    stoppingSinceMs = nowMs;
+    setTimeout(() => end(exitCodes.FAILED), config.shutdown.timeoutMs).unref();
+    app.close().then(
+      () => end(exitCodes.STOPPED),
+      () => end(exitCodes.FAILED),
+    );
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop());
+  const hadTerminal = hasTerminal();
+  // A terminal that is closed sends this signal too; then the gateway stops.
+  process.on('SIGHUP', () => (hadTerminal && !hasTerminal() ? stop(endByHangup) : reload.now()));
+
+  try {
+    const { port } = await app.start();
+    reload.watch();
+    // In production each line of standard output is JSON.
+    if (!config.isProduction) greet(port);
+  } catch (error) {
+    // What is stopped while it starts has not failed; `stop` ends the process.
+    if (stoppingSinceMs !== undefined) return;
+    if (config.isProduction) {
+      // Of a failure that is not expected the stack is needed.
+      logger.fatal(error instanceof StartError ? { reason: error.message } : { err: error }, 'the start failed');
+    }
+    throw error;
+  }
+}
+
+/** Ends the process as its terminal was closed. `process.exit` would abort, because it cannot reset that terminal. */
+function endByHangup(): void {
+  process.removeAllListeners('SIGHUP');
+  process.kill(process.pid, 'SIGHUP');
+}
+
+/** Whether this process belongs to a terminal that is still open. */
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return true;
+  } catch {
+    return false;
+  }
+}
