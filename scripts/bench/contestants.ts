@@ -2,7 +2,7 @@ import { startRedis, type TestRedis } from '../../test/support/redis-server.js';
 import { startCentrifugo } from './centrifugo.js';
 import { disconnected, settled, usageOf } from './processes.js';
 import { type Rig, startRig } from './rig.js';
-import { seedUsers } from './seed.js';
+import { seedLists, seedUsers } from './seed.js';
 import { PING_INTERVAL_MS, type Protocol, type ServerQuestion, type Target, type Usage } from './wire.js';
 import { startWorker } from './workers.js';
 
@@ -47,7 +47,13 @@ export interface Setting {
 }
 
 /** Disables the limits that are meant for users. A user counts as offline at once, so that it falls into the measurement. */
-const GATEWAY_SETTINGS = { CONNECTIONS_MAX: '0', ADDRESS_CONNECTIONS_MAX: '0', PRESENCE_GRACE_MS: '0' };
+const GATEWAY_SETTINGS = {
+  ...{ CONNECTIONS_MAX: '0', ADDRESS_CONNECTIONS_MAX: '0', PRESENCE_GRACE_MS: '0' },
+  ...{ MESSAGE_LIMIT: '100000000' },
+};
+
+/** The first users, who ask for lists, have so many conversations of ten. */
+const LISTS = { users: 100, conversationsEach: 100 } as const;
 
 /** Starts a server and what it needs. @returns `undefined` when it is not installed */
 export async function startContestant(name: ContestantName, setting: Setting): Promise<Contestant | undefined> {
@@ -113,6 +119,7 @@ async function startServer(
     env: { ...GATEWAY_SETTINGS, ...env },
   });
   await seedUsers(rig.models, users);
+  await seedLists(rig.models, LISTS);
   const { server: pids, database: databasePids } = rig.pids;
   const { ports, collectGarbage, stop } = rig;
   return { protocol: 'socket.io', ports, pids, databasePids, rig, collectGarbage, stop };

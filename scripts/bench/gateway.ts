@@ -12,6 +12,8 @@ type Load = Worker<LoadOrder, LoadResult>;
 const WARM_UP_ROUNDS = 3;
 /** Connected before the first memory sample, to exclude one-time allocations. */
 const FIRST_CONNECTIONS = 200;
+/** In the database; `add_conversation` takes nine others each time. */
+const USERS = 10_000;
 const EVERYONE: readonly ContestantName[] = ['gateway', 'against', 'Socket.IO', 'ws', 'Centrifugo'];
 
 /** Names of all scenarios of this suite. */
@@ -33,7 +35,7 @@ export async function run({ rounds, only, nodes, against, connections, contestan
     for (const count of nodes) {
       const wanted = scenarios.filter((scenario) => isWanted(scenario) && (count === 1 || scenario.isForTwoNodes));
       const label = count === 1 ? 'one node' : `${count} nodes over Redis`;
-      const users = Math.max(2000, isWanted(idle) ? connections + FIRST_CONNECTIONS : 0);
+      const users = Math.max(USERS, isWanted(idle) ? connections + FIRST_CONNECTIONS : 0);
       const setting: Setting = { label, nodes: count, users, against };
       if (wanted.length > 0) rows.push(...(await compareAll(wanted, { setting, load, rounds, names })));
       if (count === 1 && isWanted(idle)) rows.push(...(await compareIdle({ setting, load, names, connections })));

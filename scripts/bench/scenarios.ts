@@ -1,5 +1,5 @@
 import type { ContestantName } from './contestants.js';
-import { CHATS, type LoadOrder, type Target } from './wire.js';
+import { type Asked, CHATS, CONVERSATIONS, type LoadOrder, type Target } from './wire.js';
 
 /** A load that is applied to several servers in turns. */
 export interface Scenario {
@@ -141,6 +141,37 @@ const comingBack: Scenario = {
   ],
 };
 
+/** Callers, in circles of ten. */
+const CALLERS = 100;
+/** So many that none reaches the limit of messages in the community chat. */
+const CHATTERS = 300;
+
+/** Each of its kinds of request one after another, and 32 at the same time. */
+const asking = (what: Asked, { most, perSecond, requests = 300, callers = CALLERS }: Asking): Scenario => ({
+  ...{ name: what, contestants: ['gateway', 'against'], isForTwoNodes: true },
+  begin: [
+    (target) => ({ kind: 'enter', target, namespace: NAMESPACES[what] ?? CONVERSATIONS, count: callers }),
+    // What is done once for each user or conversation.
+    (target) => ({ kind: 'ask', target, what, requests: callers, inFlight: 10 }),
+  ],
+  steps: [1, 32].map((inFlight) => ({
+    order: (target) => ({ kind: 'ask', target, what, requests, inFlight }),
+    row: {
+      name: `${what}, ${inFlight} in flight`,
+      bounds: most === undefined ? [] : [{ most, ...(inFlight === 1 && perSecond !== undefined && { perSecond }) }],
+    },
+  })),
+});
+
+interface Asking {
+  readonly most?: number;
+  readonly perSecond?: number;
+  readonly requests?: number;
+  readonly callers?: number;
+}
+
+const NAMESPACES: Partial<Record<Asked, string>> = { 'support message': CHATS, 'community message': CHATS };
+
 /** All scenarios. The bounds are those that the gateway guarantees. */
 export const scenarios: readonly Scenario[] = [
   connecting('connect'),
@@ -154,6 +185,12 @@ export const scenarios: readonly Scenario[] = [
   durable(32, 1, [{ most: 0.4, perSecond: 2256 }]),
   durable(32, 100, [{ most: 0.4, perSecond: 2256 }]),
   comingBack,
+  asking('conversation message', { most: 3, perSecond: 400 }),
+  asking('support message', { most: 1.5, callers: CHATTERS }),
+  asking('community message', { most: 1.5, callers: CHATTERS }),
+  asking('add_conversation', { requests: 30 }),
+  asking('channel', { requests: 100 }),
+  asking('list_conversation', { requests: 100 }),
 ];
 
 /** Idle connections, and what they hold in memory: in processes of their own. */

@@ -1,9 +1,7 @@
 import { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
-import { ACCOUNT_ID, userIdOf } from './wire.js';
+import { ACCOUNT_ID, CHANNEL, CIRCLE, sharedIdOf, userIdOf } from './wire.js';
 
-/** People who share a chat, a support conversation and a team conversation. */
-const CIRCLE = 10;
 const BATCH = 2000;
 
 /**
@@ -27,20 +25,53 @@ export async function seedUsers(models: Models, count: number): Promise<void> {
         isActive: true,
       })),
     );
-    const circles = Array.from({ length: Math.ceil(ids.length / CIRCLE) }, (_, n) =>
-      ids.slice(n * CIRCLE, (n + 1) * CIRCLE),
-    );
-    await models.Chat.insertMany(circles.map((participants) => ({ participants, type: 'group' as const })));
-    await models.SupportConversation.insertMany(circles.map((participants) => ({ participants })));
-    const talks = circles.map((users) => ({
-      ...{ _id: new Types.ObjectId(), account, users, title: 'Talk', channel_id: 'x' },
-      created_by: users[0] ?? account,
+    const circles = Array.from({ length: Math.ceil(ids.length / CIRCLE) }, (_, n) => ({
+      _id: new Types.ObjectId(sharedIdOf(start / CIRCLE + n)),
+      people: ids.slice(n * CIRCLE, (n + 1) * CIRCLE),
     }));
-    await models.Conversation.insertMany(talks);
-    await models.Member.insertMany(
-      talks.flatMap(({ _id, users, channel_id }) =>
-        users.map((user) => ({ conversation: _id, user, account, channel_id, search_key: 'talk' })),
-      ),
+    await models.Chat.insertMany(
+      circles.map(({ _id, people }) => ({ _id, participants: people, type: 'group' as const })),
+    );
+    await models.SupportConversation.insertMany(circles.map(({ _id, people }) => ({ _id, participants: people })));
+    await addConversations(
+      models,
+      circles.map(({ _id, people }) => ({ _id, users: people })),
     );
   }
+}
+
+/** Conversations of each of the users who ask for lists. */
+export interface Lists {
+  /** The first so many users. */
+  readonly users: number;
+  readonly conversationsEach: number;
+}
+
+/** Adds further team conversations to the circles of some users. */
+export async function seedLists(models: Models, { users, conversationsEach }: Lists): Promise<void> {
+  for (let first = 0; first < users; first += CIRCLE) {
+    const people = Array.from({ length: CIRCLE }, (_, n) => new Types.ObjectId(userIdOf(first + n)));
+    await addConversations(
+      models,
+      Array.from({ length: conversationsEach }, () => ({ _id: new Types.ObjectId(), users: people })),
+    );
+  }
+}
+
+async function addConversations(
+  { Conversation, Member }: Models,
+  added: readonly { _id: Types.ObjectId; users: Types.ObjectId[] }[],
+): Promise<void> {
+  const account = new Types.ObjectId(ACCOUNT_ID);
+  await Conversation.insertMany(
+    added.map(({ _id, users }) => ({
+      ...{ _id, account, users, title: 'Talk', channel_id: CHANNEL },
+      created_by: users[0] ?? account,
+    })),
+  );
+  await Member.insertMany(
+    added.flatMap(({ _id, users }) =>
+      users.map((user) => ({ conversation: _id, user, account, channel_id: CHANNEL, search_key: 'talk' })),
+    ),
+  );
 }

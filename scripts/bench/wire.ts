@@ -30,7 +30,20 @@ export type LoadOrder =
   | { kind: 'store'; target: Target; users: number; messagesEach: number }
   /** Connects clients and waits until each has the messages that it missed. */
   | { kind: 'comeBack'; target: Target; count: number; inFlight: number; messagesEach: number }
+  /** Connects callers, who send events and count what they hear. They stay connected until `close`. */
+  | { kind: 'enter'; target: Target; namespace: string; count: number }
+  /** The callers send an event in turns, and wait for its answer and until each has heard of it who should. */
+  | { kind: 'ask'; target: Target; what: Asked; requests: number; inFlight: number }
   | { kind: 'wait'; target: Target; seconds: number };
+
+/** Events that callers send. */
+export type Asked =
+  | 'conversation message'
+  | 'support message'
+  | 'community message'
+  | 'add_conversation'
+  | 'channel'
+  | 'list_conversation';
 
 /** Result of the load generator. It fails when a message was lost, repeated or wrong. */
 export interface LoadResult {
@@ -50,12 +63,20 @@ export type Reply = { id: number; answer: unknown } | { id: number; error: strin
 export const NAMESPACE = '/v1/shared';
 /** Namespace of the chats. */
 export const CHATS = '/';
+/** Namespace of the conversations. */
+export const CONVERSATIONS = '/v1/conversation';
 /** The event that every server sends. */
 export const EVENT = 'deal_updated';
 /** The id of the n-th user, an ObjectId as in `_users`; each has one connection. */
 export const userIdOf = (index: number): string => `6650a1b2c3d4${index.toString(16).padStart(12, '0')}`;
 /** The account of all users. */
 export const ACCOUNT_ID = '6650a1b2c3d4e5f600000000';
+/** Users who share a chat, a support conversation and a team conversation. */
+export const CIRCLE = 10;
+/** The id of what the n-th circle of users shares: a chat, a support conversation or a team conversation. */
+export const sharedIdOf = (circle: number): string => `6650a1b2c3d5${circle.toString(16).padStart(12, '0')}`;
+/** The channel of the seeded conversations. */
+export const CHANNEL = 'x';
 /** API key and token secret, the same for every server. */
 export const API_KEY = 'the-key-of-the-benchmark';
 export const SECRET = 'the secret of the benchmark, and of nothing else';

@@ -11,8 +11,10 @@ import {
   type Target,
   userIdOf,
 } from '../wire.js';
+import { ask, enter, leave } from './callers.js';
 import { type Client, type ClientOptions, openClient } from './client.js';
 import { type HttpConnection, openHttpConnection, toRequest } from './http-connection.js';
+import { at, inParallel } from './in-parallel.js';
 
 /** The load generator. It runs in its own process, so that its CPU time is not attributed to a server. */
 
@@ -52,6 +54,11 @@ async function carryOut(order: LoadOrder): Promise<number> {
       return storeMessages(order);
     case 'comeBack':
       return comeBack(order);
+    case 'enter':
+      await enter(order, (userId) => tokenOf(order.target, userId));
+      return order.count;
+    case 'ask':
+      return ask(order);
     case 'wait':
       await new Promise((resolve) => setTimeout(resolve, order.seconds * 1000));
       return order.seconds;
@@ -124,7 +131,7 @@ async function closeClients(target: Target): Promise<number> {
   const clients = groups.get(keyOf(target))?.clients ?? [];
   groups.delete(keyOf(target));
   await Promise.all(clients.map((client) => client.close()));
-  return clients.length;
+  return clients.length + (await leave(target));
 }
 
 /** A call that sends an event to one user. */
@@ -307,25 +314,6 @@ function groupOf(target: Target): Group {
 
 const openAll = (count: number, { ports }: Target): Promise<HttpConnection[]> =>
   Promise.all(Array.from({ length: count }, (_, index) => openHttpConnection(at(ports, index % ports.length))));
-
-/** Runs `task` for 0 to `count` - 1 with `width` workers. */
-async function inParallel(
-  width: number,
-  count: number,
-  task: (index: number, worker: number) => Promise<void>,
-): Promise<void> {
-  let next = 0;
-  const work = async (worker: number): Promise<void> => {
-    for (let index = next++; index < count; index = next++) await task(index, worker);
-  };
-  await Promise.all(Array.from({ length: width }, (_worker, index) => work(index)));
-}
-
-function at<T>(list: readonly T[], index: number): T {
-  const item = list[index];
-  if (item === undefined) throw new RangeError(`no item at ${index}`);
-  return item;
-}
 
 async function within<T>(limitMs: number, promise: Promise<T>, toMessage: () => string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
