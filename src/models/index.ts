@@ -1,10 +1,10 @@
-import type { Connection, Query, Schema } from 'mongoose';
+import type { Connection, Model, Query, Schema } from 'mongoose';
 import { defineModels, type Models } from '#shared/models/index.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import { createFaultLog } from './fault-log.js';
 import type { IsSelected, StoredDocument } from './reader.js';
-import { isForeign, ownStates, readerOf } from './readers.js';
+import { type ForeignModel, isForeign, ownStates, readDocument, readerOf } from './readers.js';
 import { acceptTextIds } from './text-ids.js';
 
 export { storedValue } from './reader.js';
@@ -14,6 +14,24 @@ export { storedForms } from './text-ids.js';
 export { isShowable, readDate, readId, toIdText, UNKNOWN_ID } from './values.js';
 
 const OPERATIONS = ['find', 'findOne', 'findOneAndUpdate', 'findOneAndDelete'] as const;
+
+/** How documents of a model are read: converted, and logged when fields are unreadable. */
+type Read = (document: StoredDocument, isSelected?: IsSelected | undefined) => void;
+
+/** By model, for documents that did not come through a lean query of it. */
+const reads = new WeakMap<object, Read>();
+
+/**
+ * Reads a document of a hot query that went through the driver, as a lean query of the model does: converted in place, and
+ * logged when fields are unreadable.
+ * @param projection the requested fields; absent: all
+ */
+export function readStored<T>(model: Model<T>, stored: object, projection?: object): T {
+  const read = reads.get(model);
+  if (read === undefined) return readDocument(model.modelName as ForeignModel, stored, projection) as T;
+  read(stored as StoredDocument, projection === undefined ? undefined : (field) => field in projection);
+  return stored as T;
+}
 
 /**
  * The shared models with a reader for each foreign model: lean queries return converted documents, and unreadable
@@ -26,15 +44,17 @@ export function defineGatewayModels(connection: Connection, context: { logger: L
     const read = readerOf(name);
     // A schema is shared by all connections of the process.
     const own = schema.clone();
+    const readAndNote: Read = (document, isSelected) => {
+      const faults = read(document, isSelected);
+      if (faults.length > 0) note(name, document, faults);
+    };
     own.post([...OPERATIONS], function (this: Query<unknown, unknown>, result: unknown) {
       if (this.mongooseOptions().lean === undefined || result === null || typeof result !== 'object') return;
       const isSelected = toSelection(this.projection());
-      for (const document of [result].flat() as StoredDocument[]) {
-        const faults = read(document, isSelected);
-        if (faults.length > 0) note(name, document, faults);
-      }
+      for (const document of [result].flat() as StoredDocument[]) readAndNote(document, isSelected);
     });
     const model = connection.model(name, own);
+    reads.set(model, readAndNote);
     if (!ownStates.has(name)) acceptTextIds(model);
     return model;
   };

@@ -1,7 +1,7 @@
 import { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import { createLoader } from '../../platform/batcher.js';
-import type { People, Person } from './people.js';
+import type { People, Person, Relations } from './people.js';
 
 /** Blocks of one user that are read, and of all users in one query. */
 const BLOCKS_MAX = 10_000;
@@ -78,6 +78,17 @@ export function createBlocks({ User }: Pick<Models, 'User'>, { relationsOf }: Pi
       return new Set([...own, ...(await blockersOf(_id, { _id: { $in: [...others] } }))]);
     },
   };
+}
+
+/** As `among`, when the blockers among the others have been read already. */
+export function blockedAmong(
+  { id, blocked }: Pick<Person, 'id' | 'blocked'>,
+  others: readonly Types.ObjectId[],
+  read: readonly Pick<Relations, '_id' | 'blocked'>[],
+): Set<string> {
+  const own =
+    blocked.length === 0 ? [] : others.map((other) => other.toHexString()).filter((one) => blocked.includes(one));
+  return new Set([...own, ...read.filter((one) => one.blocked.includes(id)).map(({ _id }) => _id.toHexString())]);
 }
 
 /** Whether one of two people has blocked the other. */

@@ -8,8 +8,8 @@ import { createSession } from './session.js';
 import { createSharedEvents } from './shared-events.js';
 
 export { endLocked } from './admission.js';
-export { type Blocks, isBlockBetween, isSameAccount } from './blocks.js';
-export { accountOf, nameOf, type People, type Person } from './people.js';
+export { type Blocks, blockedAmong, isBlockBetween, isSameAccount } from './blocks.js';
+export { accountOf, nameOf, type People, type Person, type Relations } from './people.js';
 export { sessionHandlers } from './session.js';
 
 /** User services for other integrations. */

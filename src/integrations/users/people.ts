@@ -1,6 +1,7 @@
 import { isObjectIdOrHexString, mongo, Schema, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { User } from '#shared/models/user.js';
+import { readStored } from '../../models/index.js';
 import { createLoader } from '../../platform/batcher.js';
 import type { Clock } from '../../platform/clock.js';
 
@@ -21,6 +22,14 @@ export interface Person {
 
 /** What relates a user to others, whether they have access or not. */
 export interface Relations extends Pick<Person, '_id' | 'account' | 'blocked' | 'groups'> {}
+
+/** A user, and those of some others who can change what happens between them. */
+export interface Circle {
+  /** `undefined`: unknown, or without access. */
+  readonly person: Person | undefined;
+  /** Others who have blocked the user, and those who meet one of the conditions. */
+  readonly others: readonly Relations[];
+}
 
 /** Reads users and decides who has access. */
 export type People = ReturnType<typeof createPeople>;
@@ -52,11 +61,17 @@ const GROUP_MAX = 1000;
 
 export function createPeople({ models, clock }: { models: Pick<Models, 'User'>; clock: Clock }) {
   const read = async (ids: readonly string[]): Promise<Person[]> => {
-    const known = ids.filter((id) => isObjectIdOrHexString(id));
+    const known = ids.flatMap(toObjectId);
     if (known.length === 0) return [];
-    const found = await models.User.find({ _id: { $in: known } }, shownFields).lean<StoredPerson[]>();
+    const found = await readShown({ _id: { $in: known } }, known.length);
     const now = clock.now();
     return found.filter((user) => canAccess(user, now)).map(toPerson);
+  };
+  /** Through the driver, because each event of the chats begins with it. @param most documents that it can find */
+  const readShown = async (filter: object, most: number): Promise<StoredPerson[]> => {
+    const options = { projection: shownFields, batchSize: most + 1 };
+    const found = await models.User.collection.find(filter, options).toArray();
+    return found.map((user) => readStored<StoredPerson>(models.User as never, user, shownFields));
   };
   /** Ids, in lower case, of existing users without access. */
   const lockedOut = async (ids: readonly Types.ObjectId[]): Promise<Set<string>> => {
@@ -106,6 +121,21 @@ export function createPeople({ models, clock }: { models: Pick<Models, 'User'>; 
     findMany: read,
     /** An existing user with access. */
     find: async (id: string): Promise<Person | undefined> => (await read([id]))[0],
+    /**
+     * A user and those of some others who concern them, in one query.
+     * @param conditions on others who are to be found too, besides those who have blocked the user
+     */
+    async circleOf(id: string, others: readonly Types.ObjectId[], conditions: readonly object[] = []): Promise<Circle> {
+      const [own] = toObjectId(id);
+      if (own === undefined) return { person: undefined, others: [] };
+      const concerns = [{ _id: own }, { blockedUsers: { $in: [own, own.toHexString()] } }, ...conditions];
+      const found = await readShown({ _id: { $in: [own, ...others] }, $or: concerns }, others.length + 1);
+      const user = found.find(({ _id }) => own.equals(_id));
+      return {
+        person: user !== undefined && canAccess(user, clock.now()) ? toPerson(user) : undefined,
+        others: found.filter((one) => one !== user).map(toRelations),
+      };
+    },
     /** Display names, regardless of access. Unknown users are omitted. */
     async namesOf(ids: readonly string[]): Promise<Map<string, string>> {
       const found = await models.User.find({ _id: { $in: ids } }, { name: 1, firstName: 1, lastName: 1 }).lean<

@@ -1,10 +1,18 @@
-import type { Types } from 'mongoose';
+import { Types } from 'mongoose';
 import type { Chat } from '#shared/models/chat.js';
 import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Models } from '#shared/models/index.js';
 import type { Principal } from '../../../auth/principal.js';
-import { storedValue } from '../../../models/index.js';
-import { type Authentication, type Blocks, blockedUser, ChatError, type UserCaller } from '../shared/index.js';
+import { GatewayError } from '../../../errors.js';
+import { readStored, storedValue } from '../../../models/index.js';
+import {
+  type Blocks,
+  blockedAmong,
+  blockedUser,
+  ChatError,
+  type ReadCaller,
+  type UserCaller,
+} from '../shared/index.js';
 
 /** A chat from the view of a participant. */
 export interface ChatAccess {
@@ -36,11 +44,11 @@ export type ChatsAccess = ReturnType<typeof createAccess>;
  */
 export function createAccess({
   models,
-  authentication,
+  readCaller,
   blocks,
 }: {
   models: Models;
-  authentication: Authentication;
+  readCaller: ReadCaller;
   blocks: Blocks;
 }) {
   /** Replaces values of other services that are not lists, so that entries can be added. */
@@ -53,12 +61,19 @@ export function createAccess({
     }
   };
 
+  const read = async (id: string): Promise<Chat | null> => {
+    const found = await models.Chat.collection.findOne({ _id: new Types.ObjectId(id) });
+    return found === null ? null : readStored(models.Chat, found);
+  };
+
   const open = async (principal: Principal, id: string): Promise<ChatAccess> => {
-    const [caller, chat] = await Promise.all([authentication.userOf(principal), models.Chat.findById(id).lean<Chat>()]);
+    const [{ caller, answer }, chat] = await Promise.all([readCaller(principal, id), read(id)]);
+    if (caller.kind !== 'user') throw new GatewayError('NOT_FOUND');
     if (chat === null || !isIn(chat, caller._id)) throw chatNotFound();
     await mend(chat);
     const others = chat.participants.filter((user) => !user.equals(caller._id));
-    const blocked = await blocks.among(caller, others);
+    const known = answer({ users: chat.participants, conditions: [], key: '' });
+    const blocked = known === undefined ? await blocks.among(caller, others) : blockedAmong(caller, others, known);
     return { caller, chat, blocked, isBlocked: chat.type !== 'group' && blocked.size > 0 };
   };
 

@@ -89,13 +89,18 @@ export function createSend(dependencies: Dependencies) {
 
   /** Nodes may run this in another order than they stored. On failure the message stays stored. */
   const storeLastMessage = ({ chat, _id, position, createdAt }: ChatMessage & { position: number }) =>
-    models.Chat.updateOne(
-      { _id: chat, lastPosition: { $not: { $gte: position } } },
-      {
-        $set: { lastMessage: _id, lastPosition: position, lastMessageAt: createdAt },
-        $max: { lastActivity: createdAt },
-      },
-    ).catch((error: unknown) => logger.error({ err: error }, 'community: storing the last message of a chat failed'));
+    models.Chat.collection
+      .updateOne(
+        { _id: chat, lastPosition: { $not: { $gte: position } } },
+        {
+          $set: {
+            ...{ lastMessage: _id, lastPosition: position, lastMessageAt: createdAt },
+            updatedAt: new Date(clock.now()),
+          },
+          $max: { lastActivity: createdAt },
+        },
+      )
+      .catch((error: unknown) => logger.error({ err: error }, 'community: storing the last message of a chat failed'));
 
   return async (principal: Principal, draft: Draft): Promise<WireMessage> => {
     const line = principal.kind === 'user' ? `${draft.chatId.toLowerCase()} ${principal.userId}` : '';

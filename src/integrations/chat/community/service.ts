@@ -27,9 +27,12 @@ const NEWS_WINDOW_MS = 1000;
 export type CommunityServices = ReturnType<typeof createCommunityServices>;
 
 /** Creates all services. To be called once, because sending keeps the order of one user's messages. */
-export function createCommunityServices(context: Context, { authentication, people, blocks }: ChatServices) {
+export function createCommunityServices(
+  context: Context,
+  { authentication, people, blocks, readCaller }: ChatServices,
+) {
   const { models } = context;
-  const access = createAccess({ models, authentication, blocks });
+  const access = createAccess({ models, readCaller, blocks });
   const activeViewers = createActiveViewers(context.chatPresence);
   const typing = createTyping(context.clock);
   const summaries = createUserSummaries(models);

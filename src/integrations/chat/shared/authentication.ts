@@ -1,7 +1,8 @@
 import type { Request } from 'express';
+import type { Types } from 'mongoose';
 import { chatNamespaces } from '#shared/contracts/namespaces.js';
 import { readBearer } from '../../../auth/bearer.js';
-import type { Principal } from '../../../auth/principal.js';
+import type { Principal, UserPrincipal } from '../../../auth/principal.js';
 import { type Handshake, selectHandshakeCredential } from '../../../auth/token-sources.js';
 import type { UserAuth } from '../../../auth/user.js';
 import type { AnyonePrincipal } from '../../../auth/verifier.js';
@@ -11,7 +12,7 @@ import type { Clock } from '../../../platform/clock.js';
 import { createRecent } from '../../../platform/recent.js';
 import type { Emitter } from '../../../realtime/emitter.js';
 import { rooms } from '../../../realtime/rooms.js';
-import type { People, Person } from '../../users/index.js';
+import type { People, Person, Relations } from '../../users/index.js';
 import { ChatError } from './chat-error.js';
 
 /** The caller of a chat event or call, as stored in the database. */
@@ -30,6 +31,12 @@ export interface VisitorCaller {
   readonly conversationIds: readonly string[];
 }
 
+/** The user of an event, and others who concern them. */
+export interface CallerCircle {
+  readonly caller: UserCaller;
+  readonly others: readonly Relations[];
+}
+
 /** Authentication of both chats, for sockets and REST. */
 export interface Authentication {
   /** @throws ChatError with the sentence of the original system */
@@ -41,6 +48,12 @@ export interface Authentication {
    * @throws ChatError `INVALID_TOKEN`
    */
   callerOf(principal: Principal): Promise<Caller>;
+  /** As `callerOf` of a user, with those of some others who concern them: in one query. See `People.circleOf`. */
+  circleOf(
+    principal: UserPrincipal,
+    others: readonly Types.ObjectId[],
+    conditions?: readonly object[],
+  ): Promise<CallerCircle>;
   /** As `callerOf`, for users only. @throws ChatError `NOT_FOUND` for a visitor */
   userOf(principal: Principal): Promise<UserCaller>;
   /** As `userOf`, during a connect: the user as `authenticate` has just read it. */
@@ -91,9 +104,12 @@ export function createAuthentication({ userAuth, people, emitter, clock }: Depen
       return { kind: 'visitor', id: visitorId, name: 'Visitor', conversationIds };
     }
     if (principal.kind !== 'user') throw new ChatError('INVALID_TOKEN', ACCESS_DENIED);
-    const person = await people.find(principal.userId);
+    return toCaller(principal, await people.find(principal.userId));
+  };
+
+  const toCaller = ({ userId }: UserPrincipal, person: Person | undefined): UserCaller => {
     if (person === undefined) {
-      emitter.disconnect({ namespaces: chatNamespaces, rooms: [rooms.user(principal.userId)] });
+      emitter.disconnect({ namespaces: chatNamespaces, rooms: [rooms.user(userId)] });
       throw new ChatError('INVALID_TOKEN', ACCESS_DENIED);
     }
     return { kind: 'user', ...person };
@@ -125,6 +141,10 @@ export function createAuthentication({ userAuth, people, emitter, clock }: Depen
     authenticateRequest: ({ headers }) => authenticate({ auth: {}, query: {}, headers }),
     callerOf,
     userOf,
+    async circleOf(principal, among, conditions) {
+      const { person, others } = await people.circleOf(principal.userId, among, conditions);
+      return { caller: toCaller(principal, person), others };
+    },
     async enteringAs(principal) {
       const person = entering.get(principal);
       entering.delete(principal);

@@ -6,14 +6,24 @@ import { rooms } from '../../../realtime/rooms.js';
 import { type Blocks, type People, sessionHandlers, type UserServices } from '../../users/index.js';
 import { createAccessWatch } from './access-watch.js';
 import { type Authentication, createAuthentication } from './authentication.js';
+import { createReadCaller, type ReadCaller } from './circles.js';
 import { createLastSeen } from './last-seen.js';
 import { createChatPresence } from './presence.js';
 import { commonReplyFormat, toRefusal } from './reply-format.js';
 import { createWatchers } from './watchers.js';
 
-export { accountOf, type Blocks, isBlockBetween, isSameAccount, nameOf, type People } from '../../users/index.js';
+export {
+  accountOf,
+  type Blocks,
+  blockedAmong,
+  isBlockBetween,
+  isSameAccount,
+  nameOf,
+  type People,
+} from '../../users/index.js';
 export type { Authentication, Caller, UserCaller } from './authentication.js';
 export { blockedUser, ChatError, wordsOf } from './chat-error.js';
+export type { Question, ReadCaller } from './circles.js';
 export { groupBy } from './group-by.js';
 export { type Cursor, createMessageLog, isPositioned, type MessageLog } from './messages/index.js';
 export { chatReplyFormat, toRefusal, toRequestFailure } from './reply-format.js';
@@ -24,6 +34,8 @@ export interface ChatServices {
   readonly people: People;
   readonly authentication: Authentication;
   readonly blocks: Blocks;
+  /** See {@link createReadCaller}. */
+  readonly readCaller: ReadCaller;
   /** See {@link createWatchers}. */
   readonly isWatched: () => Promise<boolean>;
   /** See {@link createLastSeen}. */
@@ -31,8 +43,9 @@ export interface ChatServices {
 }
 
 export function createChatServices(context: Context, { people, blocks }: UserServices): ChatServices {
+  const authentication = createAuthentication({ ...context, people });
   return {
-    ...{ people, blocks, authentication: createAuthentication({ ...context, people }) },
+    ...{ people, blocks, authentication, readCaller: createReadCaller(authentication) },
     isWatched: createWatchers(context.chatPresence),
     noteSeen: createLastSeen(context),
   };

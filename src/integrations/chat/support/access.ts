@@ -3,17 +3,20 @@ import type { Department } from '#shared/models/department.js';
 import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import type { Principal } from '../../../auth/principal.js';
+import { readStored } from '../../../models/index.js';
 import { createLoader } from '../../../platform/batcher.js';
 import { rooms } from '../../../realtime/rooms.js';
 import {
-  type Authentication,
   type Blocks,
+  blockedAmong,
   blockedUser,
   type Caller,
   ChatError,
+  type Question,
+  type ReadCaller,
   type UserCaller,
 } from '../shared/index.js';
-import { createAccountRule, namedIn } from './accounts.js';
+import { accountableIn, createAccountRule, decideWith, namedIn, toConditions } from './accounts.js';
 
 /** The receivers of a caller's events in a conversation. */
 export interface Audience {
@@ -63,11 +66,11 @@ interface Reach extends Pick<Access, 'conversation' | 'members'> {
  */
 export function createAccess({
   models,
-  authentication,
+  readCaller,
   blocks,
 }: {
   models: Models;
-  authentication: Authentication;
+  readCaller: ReadCaller;
   blocks: Blocks;
 }) {
   const belongingOf = createAccountRule(models);
@@ -79,9 +82,10 @@ export function createAccess({
   };
 
   const read = async (id: string): Promise<Reach | undefined> => {
-    const found = await models.SupportConversation.findById(id).lean();
+    const { SupportConversation: model } = models;
+    const found = await model.collection.findOne({ _id: new Types.ObjectId(id) });
     if (found === null) return undefined;
-    return reachOf(complete(found));
+    return reachOf(complete(readStored(model, found)));
   };
 
   const reachOf = async (conversation: SupportConversation): Promise<Reach> => {
@@ -104,14 +108,28 @@ export function createAccess({
     return belonging.outsiders;
   };
 
+  /** @throws ChatError `NOT_FOUND` for a caller of another account */
+  const relationOf = async (
+    caller: Caller,
+    found: Reach,
+    answer: Awaited<ReturnType<ReadCaller>>['answer'],
+  ): Promise<[outsiders: ReadonlySet<string>, blocked: ReadonlySet<string>]> => {
+    if (caller.kind !== 'user') return [await ensureBelongs(caller, found), NO_USERS];
+    const others = othersIn(found, caller._id);
+    const known = answer(toQuestion(caller, found));
+    if (known === undefined) return Promise.all([ensureBelongs(caller, found), blocks.among(caller, others)]);
+    const blocked = blockedAmong(caller, others, known);
+    if (found.isOfDepartment) return [NO_USERS, blocked];
+    const { isIn, outsiders } = decideWith(caller, found.conversation, known);
+    if (!isIn) throw notFound();
+    return [outsiders, blocked];
+  };
+
   const open = async (principal: Principal, id: string): Promise<Access> => {
-    const [caller, found] = await Promise.all([authentication.callerOf(principal), read(id)]);
+    const [{ caller, answer }, found] = await Promise.all([readCaller(principal, id), read(id)]);
     if (found === undefined || !mayOpen(caller, found)) throw notFound();
     const { conversation, members } = found;
-    const [outsiders, blocked] = await Promise.all([
-      ensureBelongs(caller, found),
-      caller.kind === 'user' ? blocks.among(caller, othersIn(found, caller._id)) : NO_USERS,
-    ]);
+    const [outsiders, blocked] = await relationOf(caller, found, answer);
     const others = namedIn(conversation)
       .map((user) => user.toHexString())
       .filter((id) => id !== caller.id);
@@ -214,6 +232,12 @@ const NO_RELATION: Relation = { outsiders: NO_USERS, blocked: NO_USERS };
 
 const othersIn = ({ conversation, members }: Reach, user: Types.ObjectId): Types.ObjectId[] =>
   [...namedIn(conversation), ...members].filter((id) => !id.equals(user));
+
+/** Whom else the access of a caller depends on. */
+const toQuestion = ({ account }: UserCaller, { conversation, members, isOfDepartment }: Reach): Question => ({
+  users: [...accountableIn(conversation), ...members],
+  ...(isOfDepartment ? { conditions: [], key: '' } : toConditions(account, conversation)),
+});
 
 function toAudience(
   { conversation, members }: Pick<Reach, 'conversation' | 'members'>,

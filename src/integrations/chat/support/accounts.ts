@@ -60,6 +60,27 @@ interface Question {
   readonly makers: readonly string[];
 }
 
+/** The conditions on the users of a conversation by which {@link decideWith} can decide about a caller. */
+export const toConditions = (account: string, conversation: Named): { conditions: object[]; key: string } => {
+  const maker = makerOf(conversation);
+  const condition = unlike(account, maker === undefined ? [] : [maker]);
+  return { conditions: [condition], key: `${account} ${maker ?? ''}` };
+};
+
+/** As an {@link AccountRule}, by users who have been read. @param users those who meet {@link toConditions} */
+export function decideWith(
+  caller: { id: string; account: string },
+  conversation: Named,
+  users: readonly { _id: Types.ObjectId; account: string }[],
+): Belonging {
+  const accounts = new Map(users.map(({ _id, account }) => [_id.toHexString(), account]));
+  return decide(caller, conversation, accounts.set(caller.id, caller.account));
+}
+
+/** The ids of all users who matter for accounts: those in a conversation, and its maker. */
+export const accountableIn = (conversation: Named): readonly Types.ObjectId[] =>
+  conversation.createdBy === null ? namedIn(conversation) : [...namedIn(conversation), conversation.createdBy];
+
 /** Callers of several accounts get all users: each of these is foreign to some of them. */
 function toQuery(questions: readonly Question[]) {
   const _id = { $in: [...new Set(questions.flatMap(({ ids }) => ids))] };

@@ -20,13 +20,12 @@ export function createLastMessages({ models, logger }: { models: Models; logger:
 
   const write = async ({ _id, conversationId, position, timestamp }: Message): Promise<void> => {
     try {
-      await models.SupportConversation.updateOne(
+      await models.SupportConversation.collection.updateOne(
         { _id: conversationId, lastPosition: { $not: { $gte: position } } },
         {
           $set: { lastMessage: _id, lastPosition: position, lastMessageAt: timestamp },
           $max: { updatedAt: timestamp },
         },
-        { timestamps: false },
       );
     } catch (error) {
       logger.error({ err: error }, 'support: storing the last message of a conversation failed');
