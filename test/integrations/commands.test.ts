@@ -4,9 +4,10 @@ import { type Recorder, recordCommands } from '../queries/recorder.js';
 import type { TestClient } from '../support/client.js';
 import { createTestClock } from '../support/clock.js';
 import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../support/environment.js';
+import { until } from '../support/until.js';
 
 /*
- * What messages cost in commands of the database, exactly. The users exist in `_users`, ten of them share a support
+ * What messages and new conversations cost in commands of the database, exactly. The users exist in `_users`, ten of them share a support
  * conversation and a chat, and all are connected. The clock stands still, so nothing is
  * done at intervals.
  */
@@ -17,6 +18,9 @@ const clock = createTestClock();
 let recorder: Recorder;
 let environment: TestEnvironment;
 let users: TestUser[];
+/** Nine more of their account, who have no conversations. */
+let strangers: TestUser[];
+let team: TestClient[];
 let chatters: TestClient[];
 /** The id of the support conversation and of the chat that the ten share. */
 let sharedId: string;
@@ -24,18 +28,33 @@ let sharedId: string;
 beforeAll(async () => {
   recorder = recordCommands('general-socket');
   environment = await createTestEnvironment({ overrides: { clock } });
-  users = await environment.people(...Array.from({ length: CIRCLE }, (_, n) => `User ${n}`));
+  const people: TestUser[] = await environment.people(...Array.from({ length: 2 * CIRCLE - 1 }, (_, n) => `User ${n}`));
+  users = people.slice(0, CIRCLE);
+  strangers = people.slice(CIRCLE);
   const participants = users.map(({ id }) => new Types.ObjectId(id));
   const shared = new Types.ObjectId();
   sharedId = shared.toHexString();
   await environment.models.SupportConversation.create({ _id: shared, participants });
   await environment.models.Chat.create({ _id: shared, participants, type: 'group' });
+  team = await Promise.all(users.map((user) => environment.open(user)));
   chatters = await Promise.all(users.map((user) => environment.open(user, { namespace: '/' })));
+  // What their connects cause is done then.
+  await Promise.all(chatters.map((one) => one.next('presence_snapshot')));
+  await until(areKnown);
 });
 afterAll(async () => {
   await environment.close();
   recorder.stop();
 });
+
+/** Their devices are known, and they were seen. */
+async function areKnown(): Promise<boolean> {
+  const { User, DeliveryRecipient } = environment.models;
+  const ids = users.map(({ id }) => id);
+  const seen = await User.countDocuments({ _id: { $in: ids }, lastSeen: { $exists: true } });
+  const known = await DeliveryRecipient.countDocuments({ _id: { $in: ids.map((id) => JSON.stringify(['', id])) } });
+  return seen === CIRCLE && known === CIRCLE;
+}
 
 const first = (clients: readonly TestClient[]): TestClient => {
   const [client] = clients;
@@ -73,4 +92,37 @@ test('a message to ten in the community chat', async () => {
   expect(await commandsOf(say)).toHaveLength(5);
   const expected = ['find community.chats', findUsers, 'insert community.messages', 'update community.chats'];
   expect((await commandsOf(say)).sort()).toEqual(expected.sort());
+});
+
+/** The others of a new conversation. */
+const invite = (people: readonly TestUser[]) => ({ users: people.map(({ id }) => id), channel_id: 'general' });
+
+test('a message to ten in a conversation', async () => {
+  const [sender, ...others] = team;
+  const { conversation } = dataOf(await first(team).ask('add_conversation', invite(users.slice(1))));
+  const say = async (): Promise<void> => {
+    const heard = others.map((other) => other.next('message'));
+    dataOf(await sender?.ask('message', { conversation_id: conversation._id, data: 'Hello' }));
+    await Promise.all(heard);
+  };
+  const expected = [
+    findUsers,
+    'findAndModify conversations',
+    'find conversation.members',
+    'insert conversation.messages',
+    'update conversation.members',
+    'commitTransaction 1',
+  ];
+  // The first message makes the conversation unread, which is counted.
+  const counting = ['find conversation.counters', 'update conversation.counters'];
+  expect((await commandsOf(say)).sort()).toEqual([...expected, ...counting].sort());
+  expect((await commandsOf(say)).sort()).toEqual(expected.sort());
+});
+
+test('a conversation with ten', async () => {
+  const add = async (): Promise<void> => void dataOf(await first(team).ask('add_conversation', invite(strangers)));
+  const unknown = await commandsOf(add);
+  expect(unknown.length, unknown.join()).toBeLessThanOrEqual(12);
+  const known = await commandsOf(add);
+  expect(known.length, known.join()).toBeLessThanOrEqual(8);
 });

@@ -3,7 +3,7 @@ import type { Conversation } from '#shared/models/conversation.js';
 import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
 import { GatewayError } from '../../errors.js';
-import { repairDocuments } from '../../models/index.js';
+import { readStored, repairDocuments } from '../../models/index.js';
 import type { CountedTransaction } from './counters/index.js';
 import type { ConversationKind } from './kind.js';
 import { canParticipate, type Viewer } from './viewer.js';
@@ -20,6 +20,9 @@ export interface FullAccess extends Access {
 }
 
 type Kind = Pick<ConversationKind, 'conversations'>;
+
+/** Members that come in one reply: more than a conversation has. */
+const MEMBERS_BATCH = 1000;
 
 /**
  * The conversations that a viewer may access: those of their account that name them. Access requires this and a member
@@ -74,7 +77,10 @@ export async function withMembers(
   { viewer, transaction }: { viewer: Viewer; transaction: CountedTransaction },
 ): Promise<FullAccess> {
   const { session, forget } = transaction;
-  const stored = await Member.find({ conversation: conversation._id }).session(session).lean();
+  const found = await Member.collection
+    .find({ conversation: conversation._id }, { session, batchSize: MEMBERS_BATCH })
+    .toArray();
+  const stored = found.map((one) => readStored(Member, one));
   const members = participantsOf({ conversation, members: stored });
   const member = members.find(({ user }) => user.equals(viewer.userId));
   if (member === undefined) throw new GatewayError('NOT_FOUND');

@@ -1,6 +1,7 @@
 import type { Model, Types } from 'mongoose';
 import type { Conversation } from '#shared/models/conversation.js';
 import type { ConversationKindName } from '#shared/models/member.js';
+import type { StoredPerson } from './people.js';
 
 /** The fields of a stored message that all kinds share. */
 export interface StoredMessage {
@@ -56,6 +57,9 @@ export interface ConversationKind<D extends Description = Description, M extends
   searchKeyOf(title: string): string | null;
   /** Reads what is needed to show these conversations. */
   describe(conversations: readonly Described[]): Promise<(conversation: Described) => D>;
-  /** Reads what is needed to show these messages. */
-  describeMessages(messages: readonly StoredMessage[]): Promise<(message: StoredMessage, view: MessageView) => M>;
+  /** Reads what is needed to show these messages. @param known users that were read already */
+  describeMessages(
+    messages: readonly StoredMessage[],
+    known?: readonly StoredPerson[],
+  ): Promise<(message: StoredMessage, view: MessageView) => M>;
 }

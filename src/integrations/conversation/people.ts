@@ -1,6 +1,7 @@
-import type { Types } from 'mongoose';
+import { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { User } from '#shared/models/user.js';
+import { readStored } from '../../models/index.js';
 
 /** The public fields of a user. */
 export interface Person {
@@ -13,30 +14,38 @@ export interface Person {
 
 const shownFields = { name: 1, firstName: 1, lastName: 1, email: 1, image: 1, conversation_active_status: 1 };
 
-/** Reads users, each once. @returns a lookup by id; a missing user has only an id */
+/** A user as stored, with the shown fields. */
+export type StoredPerson = Pick<User, keyof typeof shownFields> & { _id: Types.ObjectId };
+
+/**
+ * Reads users, each once.
+ * @param known users that were read already
+ * @returns a lookup by id; a missing user has only an id
+ */
 export async function readPeople(
   { User }: Pick<Models, 'User'>,
   ids: readonly Types.ObjectId[],
+  known: readonly StoredPerson[] = [],
 ): Promise<(id: Types.ObjectId) => Person> {
-  const unique = [...new Set(ids.map((id) => id.toHexString()))];
-  const users = unique.length === 0 ? [] : await User.find({ _id: { $in: unique } }, shownFields).lean();
-  const people = new Map(
-    users.map((user): [string, Person] => {
-      const { _id, email, image, conversation_active_status } = user;
-      const id = String(_id);
-      return [
-        id,
-        {
-          _id: id,
-          name: nameOf(user),
-          email: email ?? null,
-          image: image ?? null,
-          conversation_active_status: conversation_active_status === 'active' ? 'active' : 'away',
-        },
-      ];
-    }),
-  );
+  const people = new Map(known.map((user) => [user._id.toHexString(), toPerson(user)]));
+  const missing = [...new Set(ids.map((id) => id.toHexString()))].filter((id) => !people.has(id));
+  const _id = { $in: missing.map((id) => new Types.ObjectId(id)) };
+  const options = { projection: shownFields, batchSize: missing.length + 1 };
+  const users = missing.length === 0 ? [] : await User.collection.find({ _id }, options).toArray();
+  for (const user of users)
+    people.set(String(user._id), toPerson(readStored<StoredPerson>(User as never, user, shownFields)));
   return (id) => people.get(id.toHexString()) ?? { ...unknown, _id: id.toHexString() };
+}
+
+function toPerson(user: StoredPerson): Person {
+  const { _id, email, image, conversation_active_status } = user;
+  return {
+    _id: _id.toHexString(),
+    name: nameOf(user),
+    email: email ?? null,
+    image: image ?? null,
+    conversation_active_status: conversation_active_status === 'active' ? 'active' : 'away',
+  };
 }
 
 /** The display name of a user in conversations: the name, or else first and last name. */

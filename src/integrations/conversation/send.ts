@@ -1,9 +1,10 @@
-import type { ClientSession, Types } from 'mongoose';
+import { type ClientSession, Types } from 'mongoose';
 import { amountsOfMessage } from '#shared/contracts/costs.js';
 import type { Conversation } from '#shared/models/conversation.js';
 import type { Member } from '#shared/models/member.js';
 import { equalText } from '#shared/models/stored-text.js';
 import { GatewayError } from '../../errors.js';
+import { readStored } from '../../models/index.js';
 import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
 import { acknowledgedReadConcern } from '../../platform/mongo/options.js';
 import { payOnce } from '../../realtime/work.js';
@@ -44,23 +45,28 @@ export function createSend<D extends Description, M extends WireMessage>(depende
     { id, message }: { id: string; message: StoredMessage },
     session: ClientSession,
   ): Promise<Conversation> => {
-    const update = (filter: object) =>
-      kind.conversations
-        .findOneAndUpdate(filter, toActivity(message), { session, returnDocument: 'after', updatePipeline: true })
-        .lean<Conversation>();
-    const updated = await update({ _id: id, account: viewer.accountId, users: viewer.userId });
+    const { conversations: model } = kind;
+    const _id = new Types.ObjectId(id);
+    const update = async (filter: object): Promise<Conversation | null> => {
+      const options = { session, returnDocument: 'after' } as const;
+      const found = await model.collection.findOneAndUpdate(filter, toActivity(message), options);
+      return found === null ? null : readStored(model, found);
+    };
+    const updated = await update({ _id, account: viewer.accountId, users: viewer.userId });
     if (updated !== null) return updated;
     // Another service may store these ids as text.
-    const stored = await kind.conversations.findById(id).session(session).lean();
-    const again = stored !== null && isAccessible(stored, viewer) ? await update({ _id: id }) : null;
+    const stored = await model.findById(id).session(session).lean();
+    const again = stored !== null && isAccessible(stored, viewer) ? await update({ _id }) : null;
     if (again === null) throw new GatewayError('NOT_FOUND');
     return again;
   };
 
-  const store = async (viewer: Viewer, { conversationId: id, message: draft, mentions }: Draft) => {
-    const reading = blocks.of(viewer.id);
-    // Awaited below; the transaction may fail before.
-    reading.catch(() => undefined);
+  /** @param reading those with whom the sender has a block */
+  const store = async (
+    viewer: Viewer,
+    { conversationId: id, message: draft, mentions }: Draft,
+    reading: Promise<ReadonlySet<string>>,
+  ) => {
     const pay = payOnce((people) => work.pay(viewer.principal, amountsOfMessage(people)));
     return counters.transact([id], async (transaction) => {
       const { session, record } = transaction;
@@ -73,8 +79,10 @@ export function createSend<D extends Description, M extends WireMessage>(depende
       const mentioned = toMentioned(members, mentions);
       await pay(members.length);
 
-      await kind.messages.insertMany([message], { session });
-      await models.Member.bulkWrite(toOperations(id, { sender: viewer.userId, mentioned, at }), { session });
+      await kind.messages.collection.insertOne({ ...message, __v: 0 } as never, { session });
+      const { _id: parent } = conversation;
+      const operations = toOperations(parent, { sender: viewer.userId, mentioned, at });
+      await models.Member.collection.bulkWrite(operations, { session });
       for (const member of members) {
         const isMentioned = member.mentioned || mentioned.some((user) => user.equals(member.user));
         const unread_count = member.unread_count + (member.user.equals(viewer.userId) ? 0 : 1);
@@ -108,9 +116,16 @@ export function createSend<D extends Description, M extends WireMessage>(depende
 
   return async (viewer: Viewer, draft: Draft): Promise<M> => {
     const view = { conversationId: draft.conversationId, viewerId: viewer.id };
+    const reading = blocks.withUser(viewer.id);
+    const describing = reading.then((sender) => kind.describeMessages([draft.message], sender && [sender.user]));
+    const blocking = reading.then((sender) => sender?.blocked ?? NO_USERS);
+    // Awaited in the transaction, which may fail before.
+    blocking.catch(() => undefined);
     const [toWire, stored] = await Promise.all([
-      kind.describeMessages([draft.message]),
-      store(viewer, draft).catch(async (refusal: unknown) => ({ retried: await findRetried(viewer, draft, refusal) })),
+      describing,
+      store(viewer, draft, blocking).catch(async (refusal: unknown) => ({
+        retried: await findRetried(viewer, draft, refusal),
+      })),
     ]);
     if ('retried' in stored) return toWire(stored.retried, view);
     const { conversation, members, message, blocked } = stored;
@@ -125,6 +140,8 @@ export function createSend<D extends Description, M extends WireMessage>(depende
     return own;
   };
 }
+
+const NO_USERS: ReadonlySet<string> = new Set();
 
 /**
  * The update that makes a message the last of its conversation. Its time is the node's, but at least one millisecond after
@@ -158,7 +175,7 @@ function toMentioned(participants: readonly Member[], mentions: readonly string[
 
 /** The changes that a message makes to the members of its conversation. */
 function toOperations(
-  conversation: string,
+  conversation: Types.ObjectId,
   { sender, mentioned, at }: { sender: Types.ObjectId; mentioned: readonly Types.ObjectId[]; at: Date },
 ) {
   const $max = { last_activity_at: at };

@@ -28,11 +28,9 @@ export const createTeamKind = (models: Models): ConversationKind<TeamDescription
   describe:
     async () =>
     ({ title, image }) => ({ title, image }),
-  async describeMessages(messages) {
-    const person = await readPeople(
-      models,
-      messages.flatMap(({ sent_by }) => sent_by ?? []),
-    );
+  async describeMessages(messages, known) {
+    const senders = messages.flatMap(({ sent_by }) => sent_by ?? []);
+    const person = await readPeople(models, senders, known);
     return (message, { conversationId, viewerId }) => {
       const { _id, UUID, data, type, sent_by, mentions, attachments } = message as Message;
       const { _id: senderId, name, image } = person(sent_by);

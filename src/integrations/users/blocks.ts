@@ -1,7 +1,9 @@
-import { Types } from 'mongoose';
+import { isObjectIdOrHexString, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
+import type { User } from '#shared/models/user.js';
+import { readStored } from '../../models/index.js';
 import { createLoader } from '../../platform/batcher.js';
-import type { People, Person, Relations } from './people.js';
+import type { Person, Relations } from './people.js';
 
 /** Blocks of one user that are read, and of all users in one query. */
 const BLOCKS_MAX = 10_000;
@@ -10,10 +12,26 @@ const GROUP_MAX = 1000;
 
 type Blocker = Pick<Person, '_id' | 'blocked'>;
 
+/** What conversations show of a user, and their own blocks. */
+const blockedUserFields = {
+  ...{ name: 1, firstName: 1, lastName: 1, email: 1, image: 1, conversation_active_status: 1 },
+  blockedUsers: 1,
+} as const;
+
+type StoredUser = Pick<User, keyof typeof blockedUserFields> & { _id: Types.ObjectId };
+
+/** A user, and ids of all users with whom they have a block. */
+export interface BlockedUser {
+  readonly user: StoredUser;
+  readonly blocked: ReadonlySet<string>;
+}
+
+const NO_USERS: ReadonlySet<string> = new Set();
+
 /** Which users have a block between them (`blockedUsers`), by either; ids are ObjectIds in lower case. */
 export type Blocks = ReturnType<typeof createBlocks>;
 
-export function createBlocks({ User }: Pick<Models, 'User'>, { relationsOf }: Pick<People, 'relationsOf'>) {
+export function createBlocks({ User }: Pick<Models, 'User'>) {
   /** Ids of users who have blocked a user. Other services store ids as text too, which Mongoose would convert. */
   const blockersOf = async (user: Types.ObjectId, among: object = {}): Promise<string[]> => {
     const query = { ...among, blockedUsers: { $in: [user, user.toHexString()] } };
@@ -31,17 +49,31 @@ export function createBlocks({ User }: Pick<Models, 'User'>, { relationsOf }: Pi
     const options = { projection: { blockedUsers: 1 }, limit: BLOCKS_MAX };
     const found = await User.collection.find(query, options).toArray();
     if (found.length === BLOCKS_MAX) return readEach();
-    const blockers = new Map<string, string[]>();
-    for (const { _id, blockedUsers } of found) {
-      for (const id of new Set([blockedUsers].flat().map((one) => String(one).toLowerCase()))) {
-        const own = blockers.get(id);
-        if (own === undefined) blockers.set(id, [String(_id)]);
-        else own.push(String(_id));
-      }
-    }
-    return blockers;
+    return groupBlockers(found);
   };
   const blockersByUser = createLoader(blockersOfMany, GROUP_MAX);
+
+  /** A user and those who have blocked them: in one query, for all users of a turn. */
+  const readWithBlocks = createLoader<BlockedUser>(async (ids) => {
+    const own = ids.map((id) => new Types.ObjectId(id));
+    const query = { $or: [{ _id: { $in: own } }, { blockedUsers: { $in: [...own, ...ids] } }] };
+    const options = { projection: blockedUserFields, limit: BLOCKS_MAX };
+    const found = await User.collection.find(query, options).toArray();
+    const users = found.map((user) => readStored<StoredUser>(User as never, user, blockedUserFields));
+    const isComplete = found.length < BLOCKS_MAX;
+    const known = isComplete ? users : await User.find({ _id: { $in: own } }, blockedUserFields).lean<StoredUser[]>();
+    const readers = new Map(known.map((user) => [user._id.toHexString(), user]));
+    const blockers = isComplete ? groupBlockers(users) : await blockersOfMany(ids);
+    return new Map(
+      ids.flatMap((id): [string, BlockedUser][] => {
+        const user = readers.get(id);
+        if (user === undefined) return [];
+        return [
+          [id, { user, blocked: new Set([...(user.blockedUsers ?? []).map(String), ...(blockers.get(id) ?? [])]) }],
+        ];
+      }),
+    );
+  }, GROUP_MAX);
 
   /** Every user with whom a user has a block. */
   const all = async (user: Types.ObjectId, blocked: readonly string[]): Promise<Set<string>> =>
@@ -63,14 +95,16 @@ export function createBlocks({ User }: Pick<Models, 'User'>, { relationsOf }: Pi
     });
   };
 
+  /** A user with their blocks; `undefined` for a user who does not exist. Callers of one turn share a query. */
+  const withUser = async (userId: string): Promise<BlockedUser | undefined> =>
+    isObjectIdOrHexString(userId) ? readWithBlocks(userId.toLowerCase()) : undefined;
+
   return {
     all,
     isBetween,
     /** The same for a user of whom only the id is known; empty for a user who does not exist. */
-    async of(userId: string): Promise<Set<string>> {
-      const user = await relationsOf(userId);
-      return user === undefined ? new Set() : all(user._id, user.blocked);
-    },
+    of: async (userId: string): Promise<ReadonlySet<string>> => (await withUser(userId))?.blocked ?? NO_USERS,
+    withUser,
     /** Those of some users with whom a user has a block. */
     async among({ _id, blocked }: Blocker, others: readonly Types.ObjectId[]): Promise<Set<string>> {
       if (others.length === 0) return new Set();
@@ -78,6 +112,19 @@ export function createBlocks({ User }: Pick<Models, 'User'>, { relationsOf }: Pi
       return new Set([...own, ...(await blockersOf(_id, { _id: { $in: [...others] } }))]);
     },
   };
+}
+
+/** Ids of those who have blocked a user, by the id of that user. */
+function groupBlockers(users: readonly { _id: unknown; blockedUsers?: unknown }[]): ReadonlyMap<string, string[]> {
+  const blockers = new Map<string, string[]>();
+  for (const { _id, blockedUsers } of users) {
+    for (const id of new Set([blockedUsers ?? []].flat().map((one) => String(one).toLowerCase()))) {
+      const own = blockers.get(id);
+      if (own === undefined) blockers.set(id, [String(_id)]);
+      else own.push(String(_id));
+    }
+  }
+  return blockers;
 }
 
 /** As `among`, when the blockers among the others have been read already. */

@@ -21,7 +21,7 @@ export interface UserServices {
 
 export function createUserServices({ models, clock, logger }: Context): UserServices {
   const people = createPeople({ models, clock });
-  return { people, admission: createAdmission({ people, clock, logger }), blocks: createBlocks(models, people) };
+  return { people, admission: createAdmission({ people, clock, logger }), blocks: createBlocks(models) };
 }
 
 /**

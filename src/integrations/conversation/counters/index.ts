@@ -72,10 +72,10 @@ export function createCounterStore({ models, emitter, clock, logger, config }: C
   /** Applies the differences of a transaction; a user without counters is counted in full. */
   const settle = async (ledger: Ledger, session: ClientSession): Promise<Push[]> => {
     const { pushes, uncounted } = await applyDifferences(models, ledger, session);
-    for (const userId of uncounted) {
-      const user = new Types.ObjectId(userId);
-      const counted = await recount(models, { user, session, at: new Date(clock.now()) });
-      if (!ledger.untold.has(userId)) pushes.push(...counted);
+    if (uncounted.length > 0) {
+      const users = uncounted.map((userId) => new Types.ObjectId(userId));
+      const counted = await recount(models, { users, session, at: new Date(clock.now()) });
+      pushes.push(...counted.filter(({ userId }) => !ledger.untold.has(userId)));
     }
     return pushes;
   };
@@ -86,7 +86,7 @@ export function createCounterStore({ models, emitter, clock, logger, config }: C
     if (underWay !== undefined) return underWay;
     const counting = mutex
       .run([key], () =>
-        runTransaction(connection, (session) => recount(models, { user, session, at: new Date(clock.now()) })),
+        runTransaction(connection, (session) => recount(models, { users: [user], session, at: new Date(clock.now()) })),
       )
       .then((pushes) => pushes.forEach(push))
       .finally(() => recounting.delete(key));

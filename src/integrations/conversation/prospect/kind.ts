@@ -48,7 +48,7 @@ export const createProspectKind = (models: Models): ConversationKind<ProspectDes
       };
     };
   },
-  async describeMessages(messages) {
+  async describeMessages(messages, known) {
     const senders = messages as readonly Communication[];
     // Without a type, the sender decides the direction.
     const ofContacts = senders.filter(({ type = 'INCOMING' }) => type === 'INCOMING');
@@ -61,6 +61,7 @@ export const createProspectKind = (models: Models): ConversationKind<ProspectDes
       readPeople(
         models,
         ofUsers.flatMap(({ sent_by }) => sent_by ?? []),
+        known,
       ),
     ]);
     return (message, { conversationId, viewerId }) => {
