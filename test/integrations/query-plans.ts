@@ -75,6 +75,7 @@ function toCommands({ collection, method, args: [first, second, third] }: Call):
       return (first as Record<string, { filter?: unknown }>[]).flatMap((operation) =>
         Object.values(operation).flatMap(({ filter }) => (filter === undefined ? [] : [find(filter)])),
       );
+    case 'insertOne':
     case 'insertMany':
       return [];
     default:

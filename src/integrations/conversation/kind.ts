@@ -1,7 +1,7 @@
 import type { Model, Types } from 'mongoose';
 import type { Conversation } from '#shared/models/conversation.js';
 import type { ConversationKindName } from '#shared/models/member.js';
-import type { StoredPerson } from './people.js';
+import type { Person } from './people.js';
 
 /** The fields of a stored message that all kinds share. */
 export interface StoredMessage {
@@ -60,6 +60,6 @@ export interface ConversationKind<D extends Description = Description, M extends
   /** Reads what is needed to show these messages. @param known users that were read already */
   describeMessages(
     messages: readonly StoredMessage[],
-    known?: readonly StoredPerson[],
+    known?: readonly Person[],
   ): Promise<(message: StoredMessage, view: MessageView) => M>;
 }

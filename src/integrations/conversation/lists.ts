@@ -2,11 +2,13 @@ import type { Amounts } from '#shared/contracts/costs.js';
 import type { Conversation } from '#shared/models/conversation.js';
 import type { Tally } from '#shared/models/counter.js';
 import { type Member, type MemberList, memberIndexOf, memberLists } from '#shared/models/member.js';
-import { readDocument } from '../../models/index.js';
+import { GatewayError } from '../../errors.js';
+import { readDocument, readStored, storedForms } from '../../models/index.js';
 import type { Range } from '../../platform/mongo/keyset.js';
 import { isNamed } from './access.js';
+import type { CountedMembers } from './counters/index.js';
 import type { ConversationDependencies } from './dependencies.js';
-import type { Description, WireMessage } from './kind.js';
+import type { ConversationKind, Description, StoredMessage, WireMessage } from './kind.js';
 import type { createMembership } from './membership.js';
 import type { createMessageLists } from './messages.js';
 import { createSearch, type SearchQuery, SORT } from './search.js';
@@ -49,36 +51,47 @@ export function createConversationLists<D extends Description, M extends WireMes
   const { models, kind, pages, work, counters, messages, membership } = dependencies;
   const search = createSearch(models, kind, work);
 
-  /** @returns also the stale members: another service removed the viewer from those conversations and left the member */
-  const show = async (viewer: Viewer, members: readonly Member[]) => {
-    const found: Conversation[] =
-      members.length === 0
-        ? []
-        : await kind.conversations.find({ _id: { $in: members.map(({ conversation }) => conversation) } }).lean();
+  /**
+   * @param suspects members that are not shown, and may be stale
+   * @returns also the stale members: another service removed the viewer from those conversations and left the member
+   */
+  const show = async (viewer: Viewer, members: readonly Member[], suspects: readonly Member[] = []) => {
+    const { found: all, messages } = await readConversations(kind, viewer, { members, suspects });
+    const isShown = new Set(members.map(({ conversation }) => conversation.toHexString()));
+    const found = all.filter(({ _id }) => isShown.has(_id.toHexString()));
     const users = found.flatMap((conversation) => conversation.users.map(String));
     await work.pay(viewer.principal, { rows: found.length + new Set(users).size, details: users.length });
     const byId = new Map(found.map((conversation) => [conversation._id.toHexString(), conversation]));
-    const toWire = await prepareToShow(models, kind, found);
-    const departed: Member[] = [];
+    const toWire = await prepareToShow(models, kind, found, messages);
+    const left = new Set(all.filter((one) => !isNamed(one, viewer.userId)).map(({ _id }) => _id.toHexString()));
+    const departed = [...new Set([...members, ...suspects])].filter((one) => left.has(one.conversation.toHexString()));
     const conversations = members.flatMap((member) => {
       const conversation = byId.get(member.conversation.toHexString());
       if (conversation === undefined || !conversation.account.equals(viewer.accountId)) return [];
-      if (isNamed(conversation, viewer.userId)) return [toWire(conversation, member)];
-      departed.push(member);
-      return [];
+      return isNamed(conversation, viewer.userId) ? [toWire(conversation, member)] : [];
     });
     return { conversations, departed };
   };
 
-  /** One page of conversations: pinned first, then newest. */
-  const list = async (viewer: Viewer, query: ListQuery): Promise<ConversationList<D, M>> => {
+  /**
+   * One page of conversations: pinned first, then newest.
+   * @param counted the viewer's counters, and all conversations if they have been read
+   * @returns `undefined` when some of `counted` are stale
+   */
+  const read = async (
+    viewer: Viewer,
+    query: ListQuery,
+    counted?: CountedMembers,
+  ): Promise<ConversationList<D, M> | undefined> => {
     const { page, limit } = query;
     const { name, channel, filter, hint } = toSelection(query);
     const activity = toActivityRange(query);
     const own = [{ user: viewer.userId, kind: kind.name, ...filter }, ...activity];
     const condition = await search.toCondition(viewer, { filters: own, hint }, query);
     const key = `${kind.name} ${viewer.socketId} ${JSON.stringify({ ...query, page: 0 })}`;
-    const read = async (range: Range, bounds: { limit: number; skip: number }): Promise<Member[]> => {
+    const members = counted?.members?.filter((member) => member.kind === kind.name);
+    const readMembers = async (range: Range, bounds: { limit: number; skip: number }): Promise<Member[]> => {
+      if (members !== undefined && Object.keys(range).length === 0) return takeListed(members, query, bounds);
       const filters = [...own, range];
       if (condition !== undefined) return search.read({ filters, hint }, condition, bounds);
       // Through the driver: Mongoose refuses a range of another type than the schema's.
@@ -87,27 +100,46 @@ export function createConversationLists<D extends Description, M extends WireMes
       return found.map((member) => readDocument('Member', member)) as unknown as Member[];
     };
     const pay = (amounts: Amounts): Promise<void> => work.pay(viewer.principal, amounts);
-    const count = async (): Promise<number> => {
-      if (condition !== undefined) return search.count({ filters: own, hint }, condition);
+    /** @returns also whether the members have only now been counted, which can move them to other places */
+    const count = async (): Promise<{ total: number; isFirst?: boolean }> => {
+      if (counted !== undefined) return { total: counted.sizeOf(channel ?? 'you', kind.name)[name] };
+      if (condition !== undefined) return { total: await search.count({ filters: own, hint }, condition) };
       if (activity.length > 0) {
-        const counted = await models.Member.countDocuments({ $and: own }).hint(hint).limit(TOTAL_MAX);
-        await pay({ examined: counted });
-        return counted;
+        const examined = await models.Member.countDocuments({ $and: own }).hint(hint).limit(TOTAL_MAX);
+        await pay({ examined });
+        return { total: examined };
       }
-      return (await counters.sizes(viewer.userId, channel ?? 'you', kind.name))[name];
+      const { sizes, isFirst } = await counters.sizes(viewer.userId, channel ?? 'you', kind.name);
+      return { total: sizes[name], isFirst };
     };
-    // First: the first count completes members that other services wrote, which moves them to their places in the index.
-    const total = await count();
-    const { items, hasNext } = await pages.read({ key, order: ORDER, read, pay }, { page, limit });
-    const { conversations, departed } = await show(viewer, items);
-    if (departed.length > 0 && (await membership.end(viewer, departed)) > 0) return list(viewer, query);
+    const readPage = () => pages.read({ key, order: ORDER, read: readMembers, pay }, { page, limit });
+    const [{ total, isFirst = false }, first] = await Promise.all([count(), readPage()]);
+    const { items, hasNext } = isFirst ? await readPage() : first;
+    const { conversations, departed } = await show(viewer, items, members);
+    if (departed.length > 0) {
+      if (counted !== undefined) return undefined;
+      if ((await membership.end(viewer, departed)) > 0) return read(viewer, query);
+    }
     return {
       conversation: conversations,
       messageList: await readMessages(viewer, conversations, query.message_limit),
       paging: { page, limit, total, has_next: hasNext },
     };
   };
-  return { list };
+  return {
+    read,
+    list: async (viewer: Viewer, query: ListQuery): Promise<ConversationList<D, M>> => {
+      const list = await read(viewer, query);
+      if (list === undefined) throw new GatewayError('INTERNAL_ERROR');
+      return list;
+    },
+    /** Whether another service has removed the viewer from the conversation of one of these members. */
+    async hasDeparted(viewer: Viewer, { members = [] }: CountedMembers): Promise<boolean> {
+      const suspects = members.filter((member) => member.kind === kind.name);
+      const { found } = await readConversations(kind, viewer, { members: [], suspects });
+      return found.some((conversation) => !isNamed(conversation, viewer.userId));
+    },
+  };
 
   async function readMessages(
     viewer: Viewer,
@@ -124,6 +156,60 @@ export function createConversationLists<D extends Description, M extends WireMes
     );
   }
 }
+
+/** A stored conversation and its newest message. */
+type WithNewest = Conversation & { [NEWEST]?: StoredMessage[] };
+const NEWEST = 'newest message';
+
+/**
+ * Reads the conversations of members with their newest messages.
+ * @param members all of theirs are found
+ * @param suspects of theirs only those that seem not to name the viewer
+ */
+async function readConversations(
+  { conversations: model, messages }: Pick<ConversationKind, 'conversations' | 'messages'>,
+  { userId }: Viewer,
+  { members, suspects }: { members: readonly Member[]; suspects: readonly Member[] },
+): Promise<{ found: Conversation[]; messages: StoredMessage[] }> {
+  const idsOf = (some: readonly Member[]) => ({ $in: some.map(({ conversation }) => conversation) });
+  const branches = [
+    ...(members.length === 0 ? [] : [{ _id: idsOf(members) }]),
+    ...(suspects.length === 0 ? [] : [{ _id: idsOf(suspects), users: { $nin: storedForms(userId) } }]),
+  ];
+  if (branches.length === 0) return { found: [], messages: [] };
+  const lookup = {
+    from: messages.collection.collectionName,
+    ...{ localField: 'last_activity', foreignField: '_id', as: NEWEST },
+  };
+  const stages = [{ $match: branches.length === 1 ? branches[0] : { $or: branches } }, { $lookup: lookup }];
+  const options = { batchSize: members.length + suspects.length + 1 };
+  const found = (await model.collection.aggregate(stages, options).toArray()) as WithNewest[];
+  const newest = found.flatMap((conversation) => conversation[NEWEST] ?? []);
+  return {
+    found: found.map(({ [NEWEST]: _, ...conversation }) => readStored(model, conversation)),
+    messages: newest.map((message) => readStored(messages, message)),
+  };
+}
+
+/** The entries of a list without filters, in order. @param members all of one kind */
+function takeListed(
+  members: readonly Member[],
+  query: ListQuery,
+  { skip, limit }: { skip: number; limit: number },
+): Member[] {
+  const { channel } = toSelection(query);
+  const isOfChannel = ({ channel_id, mentioned }: Member): boolean =>
+    channel === undefined || (channel === 'mentions' ? mentioned : channel_id === channel);
+  return members
+    .filter((member) => !member.archived && member.snoozed_until === null && isOfChannel(member))
+    .sort(compareMembers)
+    .slice(skip, skip + limit);
+}
+
+const compareMembers = (one: Member, other: Member): number =>
+  Number(other.show_on_top) - Number(one.show_on_top) ||
+  (other.last_activity_at?.getTime() ?? 0) - (one.last_activity_at?.getTime() ?? 0) ||
+  other._id.toHexString().localeCompare(one._id.toHexString());
 
 /** The filter of a list, and the index that serves it. */
 function toSelection({ status, channel_id }: ListQuery) {

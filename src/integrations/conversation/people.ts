@@ -14,30 +14,38 @@ export interface Person {
 
 const shownFields = { name: 1, firstName: 1, lastName: 1, email: 1, image: 1, conversation_active_status: 1 };
 
-/** A user as stored, with the shown fields. */
-export type StoredPerson = Pick<User, keyof typeof shownFields> & { _id: Types.ObjectId };
+/** Users that were read. */
+export interface People {
+  /** A missing user has only an id. */
+  of(id: Types.ObjectId): Person;
+  readonly all: readonly Person[];
+}
 
-/**
- * Reads users, each once.
- * @param known users that were read already
- * @returns a lookup by id; a missing user has only an id
- */
+type StoredPerson = Pick<User, keyof typeof shownFields> & { _id: Types.ObjectId };
+
+/** Reads users, each once. @param known users that were read already */
 export async function readPeople(
   { User }: Pick<Models, 'User'>,
   ids: readonly Types.ObjectId[],
-  known: readonly StoredPerson[] = [],
-): Promise<(id: Types.ObjectId) => Person> {
-  const people = new Map(known.map((user) => [user._id.toHexString(), toPerson(user)]));
+  known: readonly Person[] = [],
+): Promise<People> {
+  const people = new Map(known.map((person) => [person._id, person]));
   const missing = [...new Set(ids.map((id) => id.toHexString()))].filter((id) => !people.has(id));
+  for (const id of missing) people.set(id, { ...unknown, _id: id });
   const _id = { $in: missing.map((id) => new Types.ObjectId(id)) };
   const options = { projection: shownFields, batchSize: missing.length + 1 };
   const users = missing.length === 0 ? [] : await User.collection.find({ _id }, options).toArray();
-  for (const user of users)
+  for (const user of users) {
     people.set(String(user._id), toPerson(readStored<StoredPerson>(User as never, user, shownFields)));
-  return (id) => people.get(id.toHexString()) ?? { ...unknown, _id: id.toHexString() };
+  }
+  return {
+    of: (id) => people.get(id.toHexString()) ?? { ...unknown, _id: id.toHexString() },
+    all: [...people.values()],
+  };
 }
 
-function toPerson(user: StoredPerson): Person {
+/** The shown fields of a stored user. */
+export function toPerson(user: StoredPerson): Person {
   const { _id, email, image, conversation_active_status } = user;
   return {
     _id: _id.toHexString(),

@@ -12,6 +12,7 @@ import { ensureAccess, ensureHeard, isAccessible, withMembers } from './access.j
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, StoredMessage, WireMessage } from './kind.js';
 import type { Notify } from './notify.js';
+import { toPerson } from './people.js';
 import { activeAt } from './times.js';
 import type { Viewer } from './viewer.js';
 
@@ -117,7 +118,9 @@ export function createSend<D extends Description, M extends WireMessage>(depende
   return async (viewer: Viewer, draft: Draft): Promise<M> => {
     const view = { conversationId: draft.conversationId, viewerId: viewer.id };
     const reading = blocks.withUser(viewer.id);
-    const describing = reading.then((sender) => kind.describeMessages([draft.message], sender && [sender.user]));
+    const describing = reading.then((sender) =>
+      kind.describeMessages([draft.message], sender && [toPerson(sender.user)]),
+    );
     const blocking = reading.then((sender) => sender?.blocked ?? NO_USERS);
     // Awaited in the transaction, which may fail before.
     blocking.catch(() => undefined);

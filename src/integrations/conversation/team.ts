@@ -30,10 +30,10 @@ export const createTeamKind = (models: Models): ConversationKind<TeamDescription
     ({ title, image }) => ({ title, image }),
   async describeMessages(messages, known) {
     const senders = messages.flatMap(({ sent_by }) => sent_by ?? []);
-    const person = await readPeople(models, senders, known);
+    const people = await readPeople(models, senders, known);
     return (message, { conversationId, viewerId }) => {
       const { _id, UUID, data, type, sent_by, mentions, attachments } = message as Message;
-      const { _id: senderId, name, image } = person(sent_by);
+      const { _id: senderId, name, image } = people.of(sent_by);
       return {
         _id: _id.toHexString(),
         UUID: UUID ?? null,

@@ -2,7 +2,7 @@ import type { Conversation } from '#shared/models/conversation.js';
 import type { Models } from '#shared/models/index.js';
 import type { Member } from '#shared/models/member.js';
 import { toIdText } from '../../models/index.js';
-import type { ConversationKind, Description, WireMessage } from './kind.js';
+import type { ConversationKind, Description, MessageView, StoredMessage, WireMessage } from './kind.js';
 import { type Person, readPeople } from './people.js';
 import { changedAt, madeAt } from './times.js';
 
@@ -32,27 +32,35 @@ export type Show<D extends Description, M extends WireMessage> = (
 /**
  * Reads what is needed to show conversations to any participant: users, newest messages and fields of the kind. Reads only
  * displayed fields.
+ * @param known newest messages that were read already
  */
 export async function prepareToShow<D extends Description, M extends WireMessage>(
   models: Models,
   kind: ConversationKind<D, M>,
   conversations: readonly Conversation[],
+  known: readonly StoredMessage[] = [],
 ): Promise<Show<D, M>> {
-  const [person, describe, newest] = await Promise.all([
+  const [people, describe, messages] = await Promise.all([
     readPeople(
       models,
       conversations.flatMap(({ users }) => users),
     ),
     kind.describe(conversations),
-    readNewest(kind, conversations),
+    readNewest(kind, conversations, known),
   ]);
+  // Nearly always the senders are among the users.
+  const show = await kind.describeMessages([...messages.values()], people.all);
+  const newest = (id: string, view: MessageView): M | null => {
+    const message = messages.get(id);
+    return message === undefined ? null : show(message, view);
+  };
   return (conversation, member) => {
     const id = conversation._id.toHexString();
     const { last_activity } = conversation;
     return {
       ...describe(conversation),
       _id: id,
-      users: conversation.users.map(person),
+      users: conversation.users.map(people.of),
       channel_id: conversation.channel_id,
       created_by: toIdText(conversation.created_by),
       is_open: conversation.is_open,
@@ -71,16 +79,16 @@ export async function prepareToShow<D extends Description, M extends WireMessage
   };
 }
 
-async function readNewest<M extends WireMessage>(
-  { messages, describeMessages }: ConversationKind<Description, M>,
+/** The newest messages of conversations by id. @param known messages that were read already */
+async function readNewest(
+  { messages }: Pick<ConversationKind, 'messages'>,
   conversations: readonly Conversation[],
-) {
+  known: readonly StoredMessage[],
+): Promise<ReadonlyMap<string, StoredMessage>> {
+  const byId = new Map(known.map((message) => [message._id.toHexString(), message]));
   const ids = conversations.flatMap(({ last_activity }) => last_activity ?? []);
-  const found = ids.length === 0 ? [] : await messages.find({ _id: { $in: ids } }).lean();
-  const show = await describeMessages(found);
-  const byId = new Map(found.map((message) => [message._id.toHexString(), message]));
-  return (id: string, view: Parameters<typeof show>[1]): M | null => {
-    const message = byId.get(id);
-    return message === undefined ? null : show(message, view);
-  };
+  const missing = ids.filter((id) => !byId.has(id.toHexString()));
+  const found = missing.length === 0 ? [] : await messages.find({ _id: { $in: missing } }).lean();
+  for (const message of found) byId.set(message._id.toHexString(), message);
+  return byId;
 }

@@ -1,15 +1,16 @@
 import { type ClientSession, Types } from 'mongoose';
 import { conversationNamespaces } from '#shared/contracts/namespaces.js';
-import type { Counters, Tally } from '#shared/models/counter.js';
-import type { ConversationKindName } from '#shared/models/member.js';
+import type { Counter, Counters, Tally } from '#shared/models/counter.js';
+import type { ConversationKindName, Member } from '#shared/models/member.js';
 import type { Context } from '../../../framework/context.js';
+import { changedFields, readStored } from '../../../models/index.js';
 import { createKeyedMutex } from '../../../platform/keyed-mutex.js';
 import { isDuplicateKey } from '../../../platform/mongo/duplicate-key.js';
 import { runTransaction } from '../../../platform/mongo/transaction.js';
 import { rooms } from '../../../realtime/rooms.js';
 import { applyDifferences, countersOf, createLedger, type Ledger, type Push, talliesOf } from './ledger.js';
-import { recount } from './recount.js';
-import { specialChannels } from './tally.js';
+import { isSame, recount } from './recount.js';
+import { addTo, emptyTallies, specialChannels, type Tallies } from './tally.js';
 
 export { specialChannels } from './tally.js';
 
@@ -35,12 +36,31 @@ export interface CounterStore {
   read(user: Types.ObjectId): Promise<Map<string, Counters>>;
   /** Counters of one channel. */
   readOne(user: Types.ObjectId, channelId: string): Promise<Counters>;
-  /** List sizes of one kind. The first call for a user counts everything. */
-  sizes(user: Types.ObjectId, channelId: string, kind: ConversationKindName): Promise<Tally>;
+  /** List sizes of one kind. The first call for a user counts everything; then `isFirst`. */
+  sizes(
+    user: Types.ObjectId,
+    channelId: string,
+    kind: ConversationKindName,
+  ): Promise<{ sizes: Tally; isFirst: boolean }>;
+  /**
+   * Reads the counters, and all members of a user who has few, without a transaction.
+   * @returns `undefined` when there can be something to do: the counters differ from the members, a member must be repaired,
+   *   a snooze may be over
+   */
+  readCounted(user: Types.ObjectId): Promise<CountedMembers | undefined>;
   /** Recounts if other services may have written since the last count. */
   refresh(user: Types.ObjectId): Promise<void>;
   /** Recounts, stores and sends the differences. */
   recount(user: Types.ObjectId): Promise<void>;
+}
+
+/** The counters of a user, and the members that agree with them. */
+export interface CountedMembers {
+  /** `undefined`: there are many. */
+  readonly members: readonly Member[] | undefined;
+  readonly counters: Map<string, Counters>;
+  /** Sizes of the lists of a channel. */
+  sizeOf(channelId: string, kind: ConversationKindName): Tally;
 }
 
 /** The transaction that counted work runs in. */
@@ -94,6 +114,12 @@ export function createCounterStore({ models, emitter, clock, logger, config }: C
     return counting;
   };
 
+  /** Recounts in the background when the last count is old. */
+  const recountAtTimes = (user: Types.ObjectId, recountedAt: Date): void => {
+    if (recountedAt.getTime() + RECOUNT_AFTER_MS > clock.now()) return;
+    countAll(user).catch((error: unknown) => logger.warn({ err: error }, 'recounting conversations failed'));
+  };
+
   return {
     async transact(keys, work) {
       const { result, pushes } = await mutex.run(keys, () =>
@@ -112,14 +138,7 @@ export function createCounterStore({ models, emitter, clock, logger, config }: C
       return result;
     },
 
-    async read(user) {
-      const found = await models.Counter.find({ user }).lean();
-      const missing = specialChannels.map((name): [string, Counters] => [name, countersOf(undefined)]);
-      return new Map([
-        ...missing,
-        ...found.map((counter): [string, Counters] => [counter.channel_id, countersOf(counter)]),
-      ]);
-    },
+    read: async (user) => toCountersByChannel(await models.Counter.find({ user }).lean()),
 
     readOne: async (user, channelId) =>
       countersOf((await models.Counter.findOne({ user, channel_id: channelId }).lean()) ?? undefined),
@@ -127,22 +146,79 @@ export function createCounterStore({ models, emitter, clock, logger, config }: C
     async sizes(user, channelId, kind) {
       const found = await models.Counter.find({ user, channel_id: { $in: ['you', channelId] } }).lean();
       if (found.some(({ channel_id, recounted_at }) => channel_id === 'you' && recounted_at !== null)) {
-        return talliesOf(found.find(({ channel_id }) => channel_id === channelId))[kind];
+        const counter = found.find(({ channel_id }) => channel_id === channelId);
+        return { sizes: talliesOf(counter)[kind], isFirst: false };
       }
       await countAll(user);
-      return talliesOf((await models.Counter.findOne({ user, channel_id: channelId }).lean()) ?? undefined)[kind];
+      const counter = (await models.Counter.findOne({ user, channel_id: channelId }).lean()) ?? undefined;
+      return { sizes: talliesOf(counter)[kind], isFirst: true };
+    },
+
+    async readCounted(user) {
+      const stored = await models.Counter.find({ user }).lean();
+      const you = stored.find(({ channel_id }) => channel_id === 'you');
+      if (you === undefined || you.recounted_at === null) return undefined;
+      const counters = toCountersByChannel(stored);
+      if (sizeOf(talliesOf(you)) > RECOUNT_AT_ONCE_MAX) {
+        if (you.snoozed > 0) return undefined;
+        recountAtTimes(user, you.recounted_at);
+        const byChannel = new Map(stored.map((counter) => [counter.channel_id, talliesOf(counter)]));
+        const sizeOfStored = (channelId: string, kind: ConversationKindName): Tally =>
+          (byChannel.get(channelId) ?? emptyTallies())[kind];
+        return { members: undefined, counters, sizeOf: sizeOfStored };
+      }
+      const options = { limit: RECOUNT_AT_ONCE_MAX + 1, batchSize: RECOUNT_AT_ONCE_MAX + 1 };
+      const found = await models.Member.collection.find({ user }, options).toArray();
+      if (found.length > RECOUNT_AT_ONCE_MAX) return undefined;
+      const members = found.map((member) => readStored(models.Member, member));
+      const tallies = tallyUp(members);
+      const now = clock.now();
+      const isDone = members.every((member) => isSettled(member, now)) && areCounted(tallies, stored);
+      const sizeOfList = (channelId: string, kind: ConversationKindName): Tally =>
+        (tallies.get(channelId) ?? emptyTallies())[kind];
+      return isDone ? { members, counters, sizeOf: sizeOfList } : undefined;
     },
 
     async refresh(user) {
       const you = await models.Counter.findOne({ user, channel_id: 'you' }).lean();
       const recountedAt = you?.recounted_at ?? null;
       if (you === null || recountedAt === null || sizeOf(talliesOf(you)) <= RECOUNT_AT_ONCE_MAX) return countAll(user);
-      if (recountedAt.getTime() + RECOUNT_AFTER_MS > clock.now()) return;
-      countAll(user).catch((error: unknown) => logger.warn({ err: error }, 'recounting conversations failed'));
+      recountAtTimes(user, recountedAt);
     },
 
     recount: countAll,
   };
+}
+
+/** The counters of a channel without conversations. */
+export const noCounters: Counters = countersOf(undefined);
+
+/** The visible counters by channel, those of the virtual channels in any case. */
+const toCountersByChannel = (stored: readonly Counter[]): Map<string, Counters> =>
+  new Map([
+    ...specialChannels.map((name): [string, Counters] => [name, countersOf(undefined)]),
+    ...stored.map((counter): [string, Counters] => [counter.channel_id, countersOf(counter)]),
+  ]);
+
+function tallyUp(members: readonly Member[]): Tallies {
+  const tallies: Tallies = new Map([['you', emptyTallies()]]);
+  for (const member of members) addTo(tallies, member, 1);
+  return tallies;
+}
+
+/** Whether a member is as the gateway stores it, and its snooze is not over. */
+const isSettled = (member: Member, now: number): boolean =>
+  member.last_activity_at !== undefined &&
+  Object.keys(changedFields(member)).length === 0 &&
+  (member.snoozed_until === null || member.snoozed_until.getTime() > now);
+
+/** Whether the stored counters are those of the members. */
+function areCounted(tallies: Tallies, stored: readonly Counter[]): boolean {
+  const byChannel = new Map(stored.map((counter) => [counter.channel_id, counter]));
+  return [...new Set([...tallies.keys(), ...byChannel.keys()])].every((channelId) => {
+    const counter = byChannel.get(channelId);
+    return counter !== undefined && isSame(counter, tallies.get(channelId) ?? emptyTallies());
+  });
 }
 
 /** Number of conversations of a user. */

@@ -146,7 +146,7 @@ async function date(models: Stored, batch: readonly Read[], session: ClientSessi
 }
 
 /** Whether a stored counter equals the recount: by kind, and in the five totals that other services read. */
-function isSame(stored: Counter, fresh: ReturnType<typeof emptyTallies>): boolean {
+export function isSame(stored: Counter, fresh: ReturnType<typeof emptyTallies>): boolean {
   const tallies = talliesOf(stored);
   return (
     areEqual(countersOf(stored), toCounters(fresh)) &&

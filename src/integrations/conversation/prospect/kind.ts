@@ -53,7 +53,7 @@ export const createProspectKind = (models: Models): ConversationKind<ProspectDes
     // Without a type, the sender decides the direction.
     const ofContacts = senders.filter(({ type = 'INCOMING' }) => type === 'INCOMING');
     const ofUsers = senders.filter(({ type }) => type !== 'INCOMING');
-    const [contact, person] = await Promise.all([
+    const [contact, people] = await Promise.all([
       readContacts(
         models,
         ofContacts.map(({ sent_by }) => sent_by),
@@ -67,7 +67,7 @@ export const createProspectKind = (models: Models): ConversationKind<ProspectDes
     return (message, { conversationId, viewerId }) => {
       const { _id, UUID, data, sent_by } = message as Communication;
       const { type = contact(sent_by) === undefined ? 'OUTGOING' : 'INCOMING' } = message as Communication;
-      const sender = type === 'INCOMING' ? contact(sent_by) : sent_by && person(sent_by);
+      const sender = type === 'INCOMING' ? contact(sent_by) : sent_by && people.of(sent_by);
       const senderId = toIdText(sent_by);
       return {
         _id: _id.toHexString(),

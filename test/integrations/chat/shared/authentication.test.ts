@@ -8,12 +8,13 @@ const ATTEMPTS = 1000;
 /** A door whose database answers when it is told to. */
 function setUp() {
   const clock = createTestClock();
-  const queries: { ids: string[]; answer: () => void }[] = [];
-  const User = {
-    find: ({ _id }: { _id: { $in: string[] } }) => ({
-      lean: () => new Promise((resolve) => queries.push({ ids: _id.$in, answer: () => resolve([]) })),
+  const queries: { ids: unknown[]; answer: () => void }[] = [];
+  const collection = {
+    find: ({ _id }: { _id: { $in: unknown[] } }) => ({
+      toArray: () => new Promise((resolve) => queries.push({ ids: _id.$in, answer: () => resolve([]) })),
     }),
   };
+  const User = { collection };
   const authentication = createAuthentication({
     people: createPeople({ models: { User } as never, clock }),
     userAuth: { anyoneAtHandshake: async ({ auth }: never) => ({ kind: 'user', userId: auth['token'] }) } as never,

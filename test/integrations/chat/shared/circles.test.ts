@@ -1,11 +1,14 @@
-import { Types } from 'mongoose';
+import { createConnection, Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Models } from '#shared/models/index.js';
 import type { UserPrincipal } from '../../../../src/auth/principal.js';
 import { createAccess as createChatAccess } from '../../../../src/integrations/chat/community/access.js';
 import { createAuthentication } from '../../../../src/integrations/chat/shared/authentication.js';
 import { createReadCaller } from '../../../../src/integrations/chat/shared/circles.js';
 import { createAccess } from '../../../../src/integrations/chat/support/access.js';
 import { createUserServices } from '../../../../src/integrations/users/index.js';
+import { defineGatewayModels } from '../../../../src/models/index.js';
+import { createTestClock } from '../../../support/clock.js';
 import { createTestEnvironment, type TestEnvironment } from '../../../support/environment.js';
 import { createRandom } from './history.js';
 
@@ -14,20 +17,27 @@ import { createRandom } from './history.js';
  * services change between two events, a node that remembers decides as one that remembers nothing.
  */
 
-const STEPS = 80;
+const STEPS = 50;
 const USERS = 5;
 
 let environment: TestEnvironment;
+/** The models of a gateway, which convert what they read. */
+let models: Models;
+
+const clock = createTestClock();
+const logger = { warn: () => undefined };
 
 beforeAll(async () => {
   environment = await createTestEnvironment();
+  const connection = await createConnection(environment.database.url, { autoIndex: false }).asPromise();
+  environment.defer(() => connection.close());
+  models = defineGatewayModels(connection, { clock, logger } as never);
 });
 afterAll(() => environment.close());
 
 /** Both kinds of access, as a node has them that was just started. */
 function createNode() {
-  const { models } = environment;
-  const context = { models, clock: { now: Date.now }, logger: {}, emitter: { disconnect: () => undefined } } as never;
+  const context = { models, clock, logger, emitter: { disconnect: () => undefined } } as never;
   const { people, blocks } = createUserServices(context);
   const authentication = createAuthentication({ ...(context as object), people } as never);
   const readCaller = createReadCaller(authentication);
@@ -47,7 +57,6 @@ function createNode() {
 
 test('what is remembered of a conversation decides nothing', async () => {
   const random = createRandom(7);
-  const { models } = environment;
   const names = Array.from({ length: USERS }, (_, n) => `User ${n}`);
   const users = (await environment.people(...names)).map(({ id }) => new Types.ObjectId(id));
   const accounts = [...(await models.User.distinct('account')), new Types.ObjectId(), 'no ObjectId', null];

@@ -1,0 +1,170 @@
+import { Types } from 'mongoose';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { TestClient } from '../support/client.js';
+import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../support/environment.js';
+import { call } from './chat/community/community.js';
+import { accessesOf } from './query-plans.js';
+
+/*
+ * Lists, searches, counters and messages cost the same for a user with a hundred conversations, chats and messages in each of
+ * the newest, and for one with a hundred thousand. What counts is how many documents the database examines, which `explain`
+ * tells, not the time.
+ */
+
+const SMALL = 100;
+const LARGE = 100_000;
+const BATCH = 5000;
+const BEGINNING = 1_700_000_000_000;
+/** Documents that an event may examine more, whatever it does: a page, and what goes with each of its entries. */
+const MORE_MAX = 150;
+/** What searches and totals examine at most, as the READMEs say. */
+const CAP = 5000;
+/** Events that examine more for the user with many, up to a cap. */
+const CAPPED: Readonly<Record<string, number>> = {
+  'conversations: a search': 4 * CAP,
+  'conversations: a search for a user': 4 * CAP,
+  'conversations: a period': CAP + MORE_MAX,
+  'conversations: messages': CAP + MORE_MAX,
+  'conversations: messages before': CAP + MORE_MAX,
+  // Up to 300 conversations are counted each time, and more only at intervals.
+  'conversations: a channel': MORE_MAX,
+  'conversations: all channels': MORE_MAX,
+};
+/** Direct chats that another service made have no key, so a user's chats are looked through. */
+const UNBOUNDED: ReadonlySet<string> = new Set(['community: a direct chat']);
+
+/** A user, with a client on each namespace, and the newest of what they have. */
+interface Subject {
+  readonly user: TestUser;
+  readonly other: TestUser;
+  readonly team: TestClient;
+  readonly chats: TestClient;
+  readonly newest: string;
+  /** A message in the middle of the newest conversation, and of the newest chat. */
+  readonly middle: string;
+}
+
+let environment: TestEnvironment;
+let subjects: readonly Subject[];
+
+beforeAll(async () => {
+  environment = await createTestEnvironment();
+  subjects = [await createSubject(SMALL), await createSubject(LARGE)];
+});
+afterAll(() => environment.close());
+
+async function insertMany(name: keyof TestEnvironment['models'], count: number, toDocument: (n: number) => object) {
+  const { collection } = environment.models[name];
+  for (let first = 0; first < count; first += BATCH) {
+    const documents = Array.from({ length: Math.min(BATCH, count - first) }, (_, n) => toDocument(first + n));
+    await collection.insertMany(documents as never[]);
+  }
+}
+
+async function createSubject(count: number): Promise<Subject> {
+  const [user, other] = await environment.people(`User with ${count}`, `Other with ${count}`);
+  const account = new Types.ObjectId(user.accountId);
+  const users = [user, other].map(({ id }) => new Types.ObjectId(id));
+  const [own, others] = users;
+  const ids = Array.from({ length: count }, () => new Types.ObjectId());
+  const messageIds = Array.from({ length: count }, () => new Types.ObjectId());
+  const at = (n: number): Date => new Date(BEGINNING + n * 1000);
+  const newest = ids.at(-1);
+  const shared = (n: number) => ({ account, channel_id: 'x', is_open: n % 3 > 0, last_activity_at: at(n) });
+  await insertMany('Conversation', count, (n) => ({
+    ...{ _id: ids[n], users, title: `Talk ${n}`, image: [], created_by: own, last_activity: messageIds[n] },
+    ...{ ...shared(n), createdAt: at(n), updatedAt: at(n) },
+  }));
+  await insertMany('Member', count, (n) => ({
+    ...{ conversation: ids[n], kind: 'team', user: own, ...shared(n), search_key: `talk ${n}` },
+    ...{ unread_count: n % 4 === 0 ? 1 : 0, show_on_top: n % 100 === 0, archived: false, snoozed_until: null },
+    ...{ mentioned: n % 5 === 0, last_read: null, last_read_at: null },
+  }));
+  await insertMany('Message', count, (n) => ({
+    ...{ _id: messageIds[n], conversation_id: newest, UUID: `m${n}`, data: 'Hello', type: 'text', sent_by: others },
+    ...{ mentions: [], attachments: [], createdAt: at(n) },
+  }));
+  await insertMany('SupportConversation', count, (n) => ({
+    ...{ _id: ids[n], participants: users, createdBy: own, status: 'open', createdAt: at(n), updatedAt: at(n) },
+  }));
+  await insertMany('SupportMessage', count, (n) => ({
+    ...{ _id: messageIds[n], conversationId: newest, senderId: other.id, senderType: 'user', senderName: 'Other' },
+    ...{ content: 'Hello', type: 'text', timestamp: at(n), position: n + 1, isDeleted: false },
+  }));
+  await insertMany('Chat', count, (n) => ({
+    ...{ _id: ids[n], participants: users, type: 'group', groupName: `Group ${n}`, lastActivity: at(n) },
+  }));
+  await insertMany('ChatMessage', count, (n) => ({
+    ...{ _id: messageIds[n], chat: newest, sender: others, content: 'Hello', createdAt: at(n), position: n + 1 },
+  }));
+  await insertMany('Notification', count, (n) => ({
+    ...{ recipient: own, sender: others, type: 'message', title: 'Other', message: 'Hello', createdAt: at(n) },
+    ...{ isRead: n % 2 === 0, relatedChat: ids[n % 10] },
+  }));
+  const subject = {
+    ...{ user, other, newest: String(newest), middle: String(messageIds[count / 2]) },
+    team: await environment.open(user),
+    chats: await environment.open(user, { namespace: '/' }),
+  };
+  await subject.chats.next('presence_snapshot');
+  // The first one counts everything.
+  dataOf(await subject.team.ask('channel', { channel_id: 'x' }));
+  return subject;
+}
+
+/** What is done, by chat and name. */
+const events: Readonly<Record<string, (subject: Subject) => Promise<unknown>>> = {
+  'conversations: a channel': ({ team }) => team.ask('channel', { channel_id: 'x' }),
+  'conversations: all channels': ({ team }) => team.ask('channel', {}),
+  'conversations: a list': ({ team }) => team.ask('list_conversation', {}),
+  'conversations: a list with messages': ({ team }) => team.ask('list_conversation', { message_limit: 3 }),
+  'conversations: unread': ({ team }) => team.ask('conversation_filter', { status: 'unread' }),
+  'conversations: pinned': ({ team }) => team.ask('conversation_filter', { status: 'priority', channel_id: 'x' }),
+  'conversations: a period': ({ team }) => team.ask('conversation_filter', { from: '2023-11-14T22:13:30Z' }),
+  'conversations: a search': ({ team }) => team.ask('list_conversation', { search: 'no such title' }),
+  'conversations: a search for a user': ({ team, other }) => team.ask('conversation_filter', { users: [other.id] }),
+  'conversations: messages': ({ team, newest }) => team.ask('list_message', { conversation_id: newest }),
+  'conversations: messages before': ({ team, newest, middle }) =>
+    team.ask('list_message', { conversation_id: newest, before: middle }),
+  'conversations: a message': ({ team, newest }) => team.ask('message', { conversation_id: newest, data: 'Hi' }),
+  'conversations: reading': ({ team, newest }) => team.ask('read', { conversation_id: newest }),
+  'conversations: pinning': ({ team, newest }) => team.ask('show_on_top', { conversation_id: newest }),
+  'conversations: a new one': ({ team, other }) => team.ask('add_conversation', { users: [other.id], channel_id: 'x' }),
+  'support: a list': ({ user }) => call(environment, user, ['GET', '/api/v1/conversations?limit=20']),
+  'support: messages': ({ user, newest }) =>
+    call(environment, user, ['GET', `/api/v1/conversations/${newest}/messages?limit=50`]),
+  'support: a message': ({ chats, newest }) => chats.ask('send_message', { conversationId: newest, content: 'Hi' }),
+  'support: reading': ({ chats, newest, middle }) =>
+    chats.ask('mark_as_read', { conversationId: newest, messageId: middle }),
+  'community: a list with unread counts': ({ user }) => call(environment, user, ['GET', '/api/chats?limit=20']),
+  'community: messages': ({ user, newest }) =>
+    call(environment, user, ['GET', `/api/chats/${newest}/messages?limit=50`]),
+  'community: a message': ({ chats, newest }) => chats.ask('chat:send_message', { chatId: newest, content: 'Hi' }),
+  'community: reading': ({ chats, newest, middle }) =>
+    chats.ask('chat:mark_read', { chatId: newest, messageId: middle }),
+  'community: notifications': ({ chats }) => chats.ask('notification:list', { limit: 20 }),
+  'community: unread notifications': ({ chats }) => chats.ask('notification:get_unread_count', {}),
+  'community: a direct chat': ({ user, other }) =>
+    call(environment, user, ['POST', '/api/chats/direct', { participantId: other.id }]),
+};
+
+test('the number of examined documents does not grow with what a user has', async () => {
+  const table: string[] = [];
+  const faults: string[] = [];
+  for (const [name, work] of Object.entries(events)) {
+    const examined: number[] = [];
+    for (const subject of subjects) {
+      const accesses = await accessesOf(environment.connection, async () => {
+        const answer = (await work(subject)) as { success?: boolean; status?: number };
+        expect(answer.success === true || (answer.status ?? 500) < 300, `${name} ${JSON.stringify(answer)}`).toBe(true);
+      });
+      const own = accesses.filter(({ collection }) => !collection.startsWith('delivery.'));
+      examined.push(own.reduce((sum, { documentsExamined }) => sum + documentsExamined, 0));
+    }
+    const [few = 0, many = 0] = examined;
+    table.push(`${name}: ${few} ${many}`);
+    const isFlat = many <= Math.max(few * 1.5, few + MORE_MAX) || many <= (CAPPED[name] ?? 0);
+    if (isFlat === UNBOUNDED.has(name)) faults.push(`${name}: ${few} for ${SMALL}, ${many} for ${LARGE}`);
+  }
+  expect(faults, table.join('\n')).toEqual([]);
+});
