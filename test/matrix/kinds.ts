@@ -1,4 +1,5 @@
 import type { ErrorCode } from '#shared/contracts/errors.js';
+import type { Random } from '../embedded/support/random.js';
 import type { Witness } from './witnesses.js';
 
 /** The callers of the matrix. `member` is the control: it may do everything that is asked for. */
@@ -8,8 +9,14 @@ export const kinds = [
   'otherAccount',
   /** A user of the same account who was removed from every chat, conversation, group and department. */
   'removed',
+  /** A user of the same account without a role, group or department. */
+  'unprivileged',
+  /** An agent of the same account who is a member of another department. */
+  'otherDepartment',
   /** A user whom the only other participant has blocked (`blockedUsers`). */
   'blockedByPeer',
+  /** A user who has blocked the only other participant. */
+  'blockingPeer',
   /** A member whom the platform has blocked. */
   'locked',
   /** A member who was deactivated. */
@@ -30,6 +37,21 @@ export const kinds = [
 
 export type Kind = (typeof kinds)[number];
 
+/** Kinds for which the same must happen, unless a row names one of them. */
+export const groups = {
+  /** Users of the same account who take part in nothing. */
+  colleagues: ['removed', 'unprivileged', 'otherDepartment'],
+  /** The other participant of two, with a block between them. */
+  peers: ['blockedByPeer', 'blockingPeer'],
+} as const satisfies Readonly<Record<string, readonly Kind[]>>;
+
+/** One kind of each group, and all kinds without a group. */
+export function chooseKinds({ pick }: Pick<Random, 'pick'>): Kind[] {
+  const grouped: readonly Kind[] = Object.values(groups).flat();
+  const chosen: readonly Kind[] = Object.values(groups).map((some) => pick<Kind>(some));
+  return kinds.filter((kind) => !grouped.includes(kind) || chosen.includes(kind));
+}
+
 /**
  * What must happen:
  * - an error code: the call is refused with it, nothing is stored, and no witness hears anything
@@ -43,6 +65,19 @@ export type Kind = (typeof kinds)[number];
 export type Outcome = ErrorCode | 'own' | 'unheard' | 'told' | 'allowed';
 
 export type Outcomes = Readonly<Record<Kind, Outcome>>;
+
+/** Outcomes of kinds and of groups. That of a kind precedes that of its group. */
+export type RowOutcomes = Readonly<Partial<Record<Kind | keyof typeof groups, Outcome>>>;
+
+/** The outcomes by kind. */
+export function byKind(outcomes: RowOutcomes): Partial<Outcomes> {
+  const ofGroups = Object.entries(groups).flatMap(([name, some]) => {
+    const outcome = outcomes[name as keyof typeof groups];
+    return outcome === undefined ? [] : some.map((kind) => [kind, outcome] as const);
+  });
+  const own = Object.entries(outcomes).filter(([name]) => !(name in groups));
+  return Object.fromEntries([...ofGroups, ...own]);
+}
 
 /** The ids that a call may use. Each kind of caller gets its own. */
 export interface Ids {
@@ -80,7 +115,7 @@ export interface ChatIds {
 
 /** Where an operation differs from the defaults of its namespace or route (`outcomes.ts`). */
 export interface Row {
-  readonly outcomes?: Partial<Outcomes>;
+  readonly outcomes?: RowOutcomes;
   /** The witnesses who may hear a call that succeeds; the owner when absent. */
   readonly heardBy?: readonly Witness['who'][];
   /** What an answer with the outcome `own` must not contain; everything of the owner when absent. */

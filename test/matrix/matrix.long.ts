@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { kinds } from './kinds.js';
 import { operations } from './operations.js';
 import { type Matrix, openMatrix } from './run.js';
 
 let matrix: Matrix;
 
 beforeAll(async () => {
-  matrix = await openMatrix();
+  matrix = await openMatrix(kinds);
 });
 
 afterAll(() => matrix?.close());

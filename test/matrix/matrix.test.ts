@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { defineContract } from '#shared/contracts/contract.js';
 import { configuredNamespaces, publishedContracts, publishedNamespaces } from '#shared/contracts/index.js';
 import { sharedEvents } from '#shared/contracts/shared-events.js';
+import { createRandom } from '../embedded/support/random.js';
 import { compareRows } from './completeness.js';
+import { chooseKinds } from './kinds.js';
 import { chooseOperations } from './operations.js';
 import { type Matrix, openMatrix } from './run.js';
 
@@ -42,12 +44,12 @@ describe('rows', () => {
 });
 
 describe('a sample of the matrix on two nodes', () => {
-  /** The same operations every time; `matrix.long.ts` runs all of them. `MATRIX_SEED` chooses others. */
+  /** The same operations and callers every time; `matrix.long.ts` has all of them. `MATRIX_SEED` chooses others. */
   const seed = Number(process.env['MATRIX_SEED'] ?? 1);
   let matrix: Matrix;
 
   beforeAll(async () => {
-    matrix = await openMatrix();
+    matrix = await openMatrix(chooseKinds(createRandom(seed)));
   });
 
   afterAll(() => matrix?.close());

@@ -1,4 +1,4 @@
-import type { Kind, Outcome, Outcomes } from './kinds.js';
+import { byKind, type Kind, kinds, type Outcome, type Outcomes, type RowOutcomes } from './kinds.js';
 import type { Operation } from './operations.js';
 import { isLocked } from './people.js';
 import { rowOf } from './rows/index.js';
@@ -7,20 +7,19 @@ import { rowOf } from './rows/index.js';
 const withoutToken = {
   ...{ expired: 'INVALID_TOKEN', revoked: 'INVALID_TOKEN' },
   ...{ otherSite: 'INVALID_TOKEN', anonymous: 'INVALID_TOKEN' },
-} as const satisfies Partial<Outcomes>;
+} as const satisfies RowOutcomes;
 
-const everyone = (outcome: Outcome): Outcomes => ({
-  ...{ member: 'allowed', otherAccount: outcome, removed: outcome, blockedByPeer: outcome, locked: outcome },
-  ...{ deactivated: outcome, visitor: outcome, noScope: outcome, expired: outcome, revoked: outcome },
-  ...{ otherSite: outcome, anonymous: outcome },
-});
+/** The outcome of all kinds but the control, which is allowed, and but the exceptions. */
+const everyone = (outcome: Outcome, exceptions: RowOutcomes = {}): Outcomes => {
+  const all = kinds.map((kind): [Kind, Outcome] => [kind, kind === 'member' ? 'allowed' : outcome]);
+  return { ...(Object.fromEntries(all) as Outcomes), ...byKind(exceptions) };
+};
 
 /** Namespaces that authenticate by token and require a scope. */
-const scopedConnect: Outcomes = {
-  ...everyone('allowed'),
+const scopedConnect = everyone('allowed', {
   ...{ locked: 'FORBIDDEN', deactivated: 'FORBIDDEN', visitor: 'INVALID_TOKEN', noScope: 'NOT_ENOUGH_SCOPE' },
   ...withoutToken,
-};
+});
 
 /** Who may connect to which namespace. */
 export const connectOutcomes: Readonly<Record<string, Outcomes>> = {
@@ -28,28 +27,25 @@ export const connectOutcomes: Readonly<Record<string, Outcomes>> = {
   '/v1/conversation/live': scopedConnect,
   '/v1/shared': scopedConnect,
   '/v1/lead-finder': everyone('allowed'),
-  '/': { ...everyone('allowed'), locked: 'INVALID_TOKEN', deactivated: 'INVALID_TOKEN', ...withoutToken },
-  '/department': {
-    ...everyone('FORBIDDEN'),
+  '/': everyone('allowed', { locked: 'INVALID_TOKEN', deactivated: 'INVALID_TOKEN', ...withoutToken }),
+  '/department': everyone('FORBIDDEN', {
     ...{ noScope: 'allowed', locked: 'INVALID_TOKEN', deactivated: 'INVALID_TOKEN' },
     ...withoutToken,
-  },
+  }),
   '/{site}': everyone('INVALID_TOKEN'),
 };
 
 /** Events of the namespaces that require a scope. Their sockets are closed when a user is locked. */
-const scopedEvents: Outcomes = {
-  ...everyone('NOT_FOUND'),
-  ...{ blockedByPeer: 'unheard', locked: 'FORBIDDEN', deactivated: 'FORBIDDEN', visitor: 'INVALID_TOKEN' },
+const scopedEvents = everyone('NOT_FOUND', {
+  ...{ peers: 'unheard', locked: 'FORBIDDEN', deactivated: 'FORBIDDEN', visitor: 'INVALID_TOKEN' },
   ...{ noScope: 'NOT_ENOUGH_SCOPE', ...withoutToken },
-};
+});
 
 /** Events and routes of the chats. They read the user for each call. */
-const chatCalls: Outcomes = {
-  ...everyone('NOT_FOUND'),
-  ...{ blockedByPeer: 'unheard', locked: 'INVALID_TOKEN', deactivated: 'INVALID_TOKEN', noScope: 'allowed' },
+const chatCalls = everyone('NOT_FOUND', {
+  ...{ peers: 'unheard', locked: 'INVALID_TOKEN', deactivated: 'INVALID_TOKEN', noScope: 'allowed' },
   ...withoutToken,
-};
+});
 
 const routeCalls = {
   backend: everyone('INVALID_API_KEY'),
@@ -82,5 +78,5 @@ export function outcomeOf(operation: Operation, kind: Kind): Outcome {
   if (operation.kind === 'event' && isRefusedAtConnect(operation.namespace, kind)) {
     return connectOutcomes[operation.namespace]?.[kind] ?? 'INVALID_TOKEN';
   }
-  return { ...defaultsOf(operation), ...rowOf(operation)?.outcomes }[kind];
+  return { ...defaultsOf(operation), ...byKind(rowOf(operation)?.outcomes ?? {}) }[kind];
 }

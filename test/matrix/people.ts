@@ -20,6 +20,8 @@ export interface People {
   readonly ringer: Actor;
   /** A colleague of the owner who takes part in nothing. */
   readonly bystander: Actor;
+  /** An agent of another department, and of the account of the owner. */
+  readonly otherAgent: Actor;
   /** A user of a third account, who shares nothing with the others. */
   readonly stranger: Actor;
   readonly actors: Readonly<Record<Kind, Actor>>;
@@ -69,12 +71,16 @@ export async function addPeople(models: Models, { visitedId, siteToken }: Option
     owner: await add('Owner', account, member),
     ringer: await add('Ringer', account),
     bystander: await add('Bystander', account),
+    otherAgent: await add('Other Agent', account, { role: 'agent' }),
     stranger: await add('Stranger', third),
     actors: {
       member: control,
       otherAccount: await add('Other Account', others, { role: 'agent' }),
       removed: await add('Removed', account),
-      blockedByPeer: await add('Peer', account, member),
+      unprivileged: await add('Unprivileged', account),
+      otherDepartment: await add('Other Department', account, { role: 'agent' }),
+      blockedByPeer: await add('Blocked Peer', account, member),
+      blockingPeer: await add('Blocking Peer', account, member),
       locked: await add('Locked', account, agent),
       deactivated: await add('Deactivated', account, agent),
       visitor: toActor('visitor-1', String(account), { uid: undefined, scope: undefined, ...visit }),

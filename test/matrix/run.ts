@@ -1,8 +1,9 @@
 import { type Change, changesBetween, takeSnapshot, undo } from './database.js';
-import { type Ids, type Kind, kinds, type Outcome } from './kinds.js';
+import type { Ids, Kind, Outcome } from './kinds.js';
 import type { Operation } from './operations.js';
 import { outcomeOf } from './outcomes.js';
 import { createPerform, type Result } from './perform.js';
+import { createPresenceRule } from './presence.js';
 import { rowOf } from './rows/index.js';
 import { openScene } from './scene.js';
 import { createTargets, SECRET_TEXT } from './targets.js';
@@ -18,31 +19,18 @@ export interface Matrix {
   close(): Promise<void>;
 }
 
-/** Starts two nodes with everyone and everything in the matrix. */
-export async function openMatrix(): Promise<Matrix> {
+/** Starts two nodes with everyone and everything in the matrix. @param kinds the callers */
+export async function openMatrix(kinds: readonly Kind[]): Promise<Matrix> {
   const scene = await openScene();
   const { people } = scene;
   const { connection } = scene.environment;
-  const { owner, ringer, stranger, bystander, actors } = people;
+  const { owner, stranger } = people;
   const perform = createPerform(scene);
   const targets = createTargets(scene);
-  const idsOf = await scene.wait(targets.makeLasting());
+  const idsOf = await scene.wait(targets.makeLasting(kinds));
   await scene.wait(scene.hear());
 
-  /** Users whose presence is no secret to the witnesses: colleagues, and the ringer. */
-  const known = new Set(
-    [owner, ringer, stranger, bystander, actors.member, actors.noScope, actors.locked, actors.deactivated].map(
-      ({ id }) => id,
-    ),
-  );
-  /** Whether an event says that a colleague has connected or disconnected. */
-  const isPresence = ({ event, payload }: Heard): boolean => {
-    if (event === 'active_status') {
-      const { userID, conversation_active_status: status } = payload as Record<string, string>;
-      return status === 'away' && known.has(userID ?? '');
-    }
-    return /^(user|agent)_(online|offline)$/.test(event) && known.has((payload as { userId: string }).userId);
-  };
+  const isPresence = createPresenceRule(people);
 
   const isOwnChange = (self: string, text: string | undefined): boolean =>
     text === undefined || (text.includes(self) && !text.includes(owner.id));

@@ -25,7 +25,7 @@ export interface Scene {
   readonly departmentId: string;
   /** The socket of a caller on a namespace of the second node; opened once. */
   clientOf(kind: Kind, namespace: string): Promise<TestClient>;
-  /** Opens a socket, on the second node by default. */
+  /** Opens a socket, on the second node by default, for the department of the owner if it is one of an agent. */
   open(actor: Pick<Actor, 'token'>, namespace: string, node?: number): Promise<TestClient>;
   /** Waits for work. Time passes meanwhile, because the gateway may wait for something. */
   wait<T>(work: Promise<T>): Promise<T>;
@@ -59,17 +59,19 @@ export async function openScene(): Promise<Scene> {
   await visited.save();
   const people = await addPeople(models, { visitedId: String(visited._id), siteToken: otherSite.token });
   const { owner, ringer, stranger, actors } = people;
-  const members = [owner, actors.member, actors.noScope, actors.locked, actors.deactivated];
-  const department = await models.Department.create({
-    name: 'Sales',
-    members: members.map(({ id }) => new Types.ObjectId(id)),
-  });
-  const departmentId = String(department._id);
+  const addDepartment = async (name: string, members: readonly Actor[]): Promise<string> => {
+    const ids = members.map(({ id }) => new Types.ObjectId(id));
+    return String((await models.Department.create({ name, members: ids }))._id);
+  };
+  const inside = [owner, actors.member, actors.noScope, actors.locked, actors.deactivated];
+  const departmentId = await addDepartment('Sales', [...inside, ringer]);
+  const otherId = await addDepartment('Returns', [people.otherAgent, actors.otherDepartment, ringer]);
 
-  const open: Scene['open'] = async ({ token }, namespace, node = 1) =>
+  const departmentOf = (actor: Pick<Actor, 'token'>): string => (actor === people.otherAgent ? otherId : departmentId);
+  const open: Scene['open'] = async (actor, namespace, node = 1) =>
     connect(environment.node(node), {
-      ...{ namespace, claims: null, query: { departmentId } },
-      ...(token === undefined ? {} : { auth: { token } }),
+      ...{ namespace, claims: null, query: { departmentId: departmentOf(actor) } },
+      ...(actor.token === undefined ? {} : { auth: { token: actor.token } }),
     });
 
   const clients = new Map<string, Promise<TestClient>>();
@@ -83,9 +85,9 @@ export async function openScene(): Promise<Scene> {
   await succeed(environment.node(0).call('POST', '/tokens/revoke', { jti: REVOKED_TOKEN_ID }));
   // The other node knows of it after the first `hear`: the bus tells it, and so does the poll of the database.
 
-  const witnesses = await openWitnesses({ environment, people, open });
+  const witnesses = await openWitnesses({ environment, people, open, departmentOf });
   const record = createRecord(witnesses, { ringerId: ringer.id });
-  const bell = await hangBell({ environment, people, open });
+  const bell = await hangBell({ environment, people, open }, [departmentId, otherId]);
   // Redis may have been slow to start.
   errors.length = 0;
 
@@ -167,12 +169,18 @@ interface Surroundings {
 }
 
 /** Witnesses on each node and each namespace that knows users. */
-async function openWitnesses({ environment, people, open }: Surroundings): Promise<Witness[]> {
-  const { owner, bystander, stranger } = people;
+async function openWitnesses({
+  environment,
+  people,
+  open,
+  departmentOf,
+}: Surroundings & { departmentOf: (actor: Pick<Actor, 'token'>) => string }): Promise<Witness[]> {
+  const { owner, bystander, stranger, otherAgent } = people;
   const namespaces = Object.keys(publishedNamespaces).filter((name) => name !== '/v1/lead-finder');
   const places: [Witness['who'], Pick<Actor, 'token'>, string][] = [
     ...namespaces.map((namespace) => ['owner', owner, namespace] as const),
-    // Only members of the department may enter it.
+    ['otherAgent', otherAgent, '/department'],
+    // Only members of a department may enter it.
     ...namespaces
       .filter((name) => name !== '/department')
       .flatMap((namespace) => [
@@ -185,20 +193,26 @@ async function openWitnesses({ environment, people, open }: Surroundings): Promi
   return Promise.all(
     places.flatMap(([who, actor, namespace]) =>
       environment.nodes.map(
-        async (_node, node): Promise<Witness> => ({ who, namespace, client: await open(actor, namespace, node) }),
+        async (_node, node): Promise<Witness> => ({
+          ...{ who, namespace, departmentId: departmentOf(actor) },
+          client: await open(actor, namespace, node),
+        }),
       ),
     ),
   );
 }
 
 /** A bell that every witness hears from each node, by every way that events take from one node to the others. */
-async function hangBell({ environment, people, open }: Surroundings) {
+async function hangBell({ environment, people, open }: Surroundings, departmentIds: readonly string[]) {
   const { models, nodes } = environment;
   const { owner, ringer, bystander, stranger } = people;
-  const { _id: departmentId } = await models.Department.create({ name: 'Bell' });
-  const participants = [ringer, owner, bystander, stranger].map(({ id }) => id);
-  const { _id } = await models.SupportConversation.create({ participants, departmentId });
-  const conversationId = String(_id);
+  const addConversation = async (participants: readonly Actor[], departmentId: string): Promise<string> => {
+    const ids = participants.map(({ id }) => id);
+    return String((await models.SupportConversation.create({ participants: ids, departmentId }))._id);
+  };
+  const { _id: bellId } = await models.Department.create({ name: 'Bell' });
+  const conversationId = await addConversation([ringer, owner, bystander, stranger], String(bellId));
+  const ofDepartments = await Promise.all(departmentIds.map((id) => addConversation([ringer], id)));
   const ringers = await Promise.all(nodes.map((_node, index) => open(ringer, '/', index)));
   let rings = 0;
   return {
@@ -209,6 +223,9 @@ async function hangBell({ environment, people, open }: Surroundings) {
         const ask = (event: string, data: object) => Promise.race([client.ask(event, data), client.closed]);
         dataOf(await ask('send_message', { conversationId, content: `${BELL}${rings}` }));
         await ask('join_conversation', { conversationId });
+        for (const id of ofDepartments) {
+          dataOf(await ask('assign_conversation', { conversationId: id, agentId: ringer.id }));
+        }
         for (const { id } of [owner, bystander, stranger]) {
           await succeed(node.call('POST', `/emit/${id}/bell?namespace=*`, {}));
         }
@@ -220,8 +237,7 @@ async function hangBell({ environment, people, open }: Surroundings) {
     },
     /** How often a witness on a namespace hears the bell of one ring. */
     countOf(namespace: string): number {
-      if (namespace === '/') return 2 * nodes.length;
-      return namespace === '/department' ? 0 : nodes.length;
+      return namespace === '/' ? 2 * nodes.length : nodes.length;
     },
     close(): void {
       for (const client of ringers) client.close();

@@ -1,6 +1,6 @@
 import { Types } from 'mongoose';
 import { dataOf } from '../support/environment.js';
-import type { ChatIds, Ids, Kind } from './kinds.js';
+import { type ChatIds, groups, type Ids, type Kind } from './kinds.js';
 import type { Operation } from './operations.js';
 import type { Actor } from './people.js';
 import { type Scene, site } from './scene.js';
@@ -139,8 +139,8 @@ export function createTargets(scene: Scene) {
     };
   };
 
-  const common = async (): Promise<Target> => {
-    const inside = ['member', 'removed', 'locked', 'deactivated'] as const;
+  const common = async (kinds: readonly Kind[]): Promise<Target> => {
+    const inside = (['member', 'removed', 'locked', 'deactivated'] as const).filter((kind) => kinds.includes(kind));
     const target = await makeTarget(new Map(inside.map((kind) => [kind, actors[kind]])));
     const removed = new Types.ObjectId(actors.removed.id);
     // As another service removes a user: the conversation no longer names them, and no event is sent.
@@ -150,19 +150,26 @@ export function createTargets(scene: Scene) {
     await models.ConversationProspect.updateOne({ _id: target.prospect.id }, { $pull: { users: removed } });
     return target;
   };
-  const ofPeer = async (): Promise<Target> => {
-    const target = await makeTarget(new Map([['blockedByPeer', actors.blockedByPeer]]));
-    await models.User.updateOne({ _id: owner.id }, { blockedUsers: [actors.blockedByPeer.id] }, { timestamps: false });
+  const ofPeer = async (kind: (typeof groups.peers)[number]): Promise<Target> => {
+    const target = await makeTarget(new Map([[kind, actors[kind]]]));
+    const [blocker, blocked] = kind === 'blockedByPeer' ? [owner, actors[kind]] : [actors[kind], owner];
+    await models.User.updateOne({ _id: blocker.id }, { blockedUsers: [blocked.id] }, { timestamps: false });
     return target;
   };
+  /** Later they neither come online nor go offline. */
+  const enter = (kinds: readonly Kind[]) =>
+    Promise.all(groups.colleagues.filter((kind) => kinds.includes(kind)).map((kind) => scene.clientOf(kind, '/')));
 
   return {
     /** What callers are asked about who get nothing of it: made once, because it must not change. */
-    async makeLasting(): Promise<(kind: Kind) => Ids> {
+    async makeLasting(kinds: readonly Kind[]): Promise<(kind: Kind) => Ids> {
+      await enter(kinds);
       const emitted = await environment.node(0).call('POST', `/emit/${owner.id}/news?durable=true`, {});
       const emitId: string = dataOf(emitted.json).id;
-      const [everyone, pair] = [await common(), await ofPeer()];
-      return (kind) => toIds(kind, kind === 'blockedByPeer' ? pair : everyone, emitId) as Ids;
+      const everyone = await common(kinds);
+      const pairs = new Map<Kind, Target>();
+      for (const kind of groups.peers) if (kinds.includes(kind)) pairs.set(kind, await ofPeer(kind));
+      return (kind) => toIds(kind, pairs.get(kind) ?? everyone, emitId) as Ids;
     },
     /** The same for a caller who may do what is asked, and changes it: made anew for each call. */
     async makeFresh(kind: Kind, operation: Operation, lasting: Ids): Promise<Ids> {

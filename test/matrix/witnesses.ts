@@ -4,7 +4,7 @@ import { until } from '../support/until.js';
 /** An event that a witness received. */
 export interface Heard {
   /** `reader` and `otherReader`: of the push site, and of another one. */
-  readonly who: 'owner' | 'bystander' | 'stranger' | 'reader' | 'otherReader';
+  readonly who: 'owner' | 'bystander' | 'stranger' | 'otherAgent' | 'reader' | 'otherReader';
   readonly namespace: string;
   readonly event: string;
   readonly payload: unknown;
@@ -12,6 +12,8 @@ export interface Heard {
 
 /** A socket that listens. */
 export interface Witness extends Pick<Heard, 'who' | 'namespace'> {
+  /** The department of a socket on `/department`. */
+  readonly departmentId: string;
   readonly client: TestClient;
 }
 
@@ -24,14 +26,26 @@ export const BELL = 'bell ';
 const isBell = (event: string, payload: unknown): boolean =>
   event === 'bell' || String((payload as { content?: unknown } | undefined)?.content).startsWith(BELL);
 
+interface Place extends Pick<Witness, 'departmentId'> {
+  readonly ringerId: string;
+}
+
+/** Whether the ringer has entered the conversation of all, or is assigned to a conversation of the witness's department. */
+function isOfRinger(event: string, payload: unknown, { ringerId, departmentId }: Place): boolean {
+  if (event === 'user_joined') return (payload as { userId?: unknown }).userId === ringerId;
+  if (event !== 'conversation_assigned') return false;
+  const { assignedTo, conversation } = payload as { assignedTo: string; conversation: { departmentId: string } };
+  return assignedTo === ringerId && conversation.departmentId === departmentId;
+}
+
 /** Records what witnesses hear. */
 export function createRecord(witnesses: readonly Witness[], { ringerId }: { ringerId: string }) {
   const heard: Heard[] = [];
   const bells = new Map<Witness, number>();
   const note = (witness: Witness, event: string, payload: unknown): void => {
-    const { who, namespace } = witness;
-    const isJoining = event === 'user_joined' && (payload as { userId?: unknown }).userId === ringerId;
-    if (isBell(event, payload) || isJoining) bells.set(witness, (bells.get(witness) ?? 0) + 1);
+    const { who, namespace, departmentId } = witness;
+    if (isBell(event, payload) || isOfRinger(event, payload, { ringerId, departmentId }))
+      bells.set(witness, (bells.get(witness) ?? 0) + 1);
     else if (!OWN.has(event)) heard.push({ who, namespace, event, payload });
   };
   const lost: string[] = [];

@@ -2,8 +2,8 @@ import type { community } from '#shared/contracts/community.js';
 import type { communityNotifications, communityPeople } from '#shared/contracts/community-people.js';
 import type { ContractRows, Ids } from '../kinds.js';
 
-const own = { otherAccount: 'own', removed: 'own' } as const;
-const isRefusedToPeer = { blockedByPeer: 'FORBIDDEN' } as const;
+const own = { otherAccount: 'own', colleagues: 'own' } as const;
+const isRefusedToPeer = { peers: 'FORBIDDEN' } as const;
 const groupType = 'single';
 
 const chatId = ({ chat }: Ids) => [{ chatId: chat.id }];
@@ -28,7 +28,7 @@ export const communityRows: ContractRows<typeof community> = {
     listChats: { outcomes: own },
     openDirectChat: {
       request: ({ owner }) => ({ body: { participantId: owner } }),
-      outcomes: { removed: 'told', ...isRefusedToPeer },
+      outcomes: { colleagues: 'told', ...isRefusedToPeer },
     },
     listMessages: { request: ({ chat }) => ({ params: { chatId: chat.id } }) },
     sendMessage: {
@@ -43,7 +43,7 @@ export const notificationRows: ContractRows<typeof communityNotifications> = {
     'notification:list': { args: () => [{}], outcomes: own },
     'notification:mark_read': {
       args: ({ notificationId }) => [{ notificationId }],
-      outcomes: { blockedByPeer: 'NOT_FOUND' },
+      outcomes: { peers: 'NOT_FOUND' },
     },
     'notification:mark_all_read': { args: () => [], outcomes: own },
     'notification:get_unread_count': { args: () => [], outcomes: own },
@@ -57,13 +57,13 @@ export const peopleRows: ContractRows<typeof communityPeople> = {
     'group:leave': { args: () => [{ groupType }] },
     'group:get_online': {
       args: () => [{ groupType }],
-      outcomes: { blockedByPeer: 'own' },
+      outcomes: { peers: 'own' },
       secrets: ({ owner }) => [owner],
     },
     'presence:update_status': { args: () => [{ status: 'busy' }], outcomes: own },
     'presence:get_online': {
       args: ({ owner }) => [{ userIds: [owner] }],
-      outcomes: { ...own, blockedByPeer: 'own' },
+      outcomes: { ...own, peers: 'own' },
       secrets: ({ owner }) => [owner],
     },
   },

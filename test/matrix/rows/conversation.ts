@@ -2,13 +2,13 @@ import type { conversation } from '#shared/contracts/conversation.js';
 import type { prospect } from '#shared/contracts/prospect.js';
 import type { ContractRows, Ids } from '../kinds.js';
 
-const own = { otherAccount: 'own', removed: 'own' } as const;
-const isRefusedToPeer = { blockedByPeer: 'FORBIDDEN' } as const;
+const own = { otherAccount: 'own', colleagues: 'own' } as const;
+const isRefusedToPeer = { peers: 'FORBIDDEN' } as const;
 /** Any colleague without a block may begin a conversation. */
-const begins = { removed: 'told', blockedByPeer: 'FORBIDDEN' } as const;
+const begins = { colleagues: 'told', peers: 'FORBIDDEN' } as const;
 /** The whole account is told. */
 const toldToAccount = {
-  outcomes: { otherAccount: 'own', removed: 'told' },
+  outcomes: { otherAccount: 'own', colleagues: 'told' },
   heardBy: ['owner', 'bystander'],
 } as const;
 const channel_id = 'general';
@@ -19,7 +19,6 @@ const contact = ({ prospect: { id } }: Ids) => ({ conversation_id: id });
 export const conversationRows: ContractRows<typeof conversation> = {
   events: {
     join: { args: () => [], ...toldToAccount },
-    // Not `away`, which is also sent when a colleague disconnects.
     active_status: { args: () => [{ status: 'active' }], ...toldToAccount },
     add_conversation: { args: ({ owner }) => [{ users: [owner], channel_id }], outcomes: begins },
     list_conversation: { args: () => [{}], outcomes: own },

@@ -6,11 +6,11 @@ import type { session } from '#shared/contracts/session.js';
 import type { sharedEvents } from '#shared/contracts/shared-events.js';
 import type { ContractRows, Ids } from '../kinds.js';
 
-const isOwn = { otherAccount: 'own', removed: 'own', blockedByPeer: 'own' } as const;
+const isOwn = { otherAccount: 'own', colleagues: 'own', peers: 'own' } as const;
 const takesNoOther = {
   otherAccount: 'INVALID_TOKEN',
-  removed: 'INVALID_TOKEN',
-  blockedByPeer: 'INVALID_TOKEN',
+  colleagues: 'INVALID_TOKEN',
+  peers: 'INVALID_TOKEN',
 } as const;
 const ofOwner = ({ owner }: Ids) => ({ params: { userId: owner } });
 

@@ -1,10 +1,10 @@
 import type { support } from '#shared/contracts/support.js';
 import type { ContractRows } from '../kinds.js';
 
-const own = { otherAccount: 'own', removed: 'own' } as const;
-const isRefusedToPeer = { blockedByPeer: 'FORBIDDEN' } as const;
+const own = { otherAccount: 'own', colleagues: 'own' } as const;
+const isRefusedToPeer = { peers: 'FORBIDDEN' } as const;
 /** Any colleague without a block may begin a conversation. */
-const begins = { removed: 'told', blockedByPeer: 'FORBIDDEN' } as const;
+const begins = { colleagues: 'told', peers: 'FORBIDDEN' } as const;
 
 export const supportRows: ContractRows<typeof support> = {
   events: {
