@@ -106,7 +106,7 @@ export const support = defineContract({
       summary: "Lists the caller's conversations, or those of a department of the caller, last changed first.",
       payload: payloads.list,
       answer: answers.conversations,
-      costs: ['rows'],
+      costs: ['rows', 'examined'],
     },
     assign_conversation: {
       summary: 'Assigns a conversation to an agent.',
@@ -196,7 +196,7 @@ export const support = defineContract({
       path: '/api/v1/conversations',
       query: payloads.listByRest,
       answer: answers.conversations,
-      costs: ['rows'],
+      costs: ['rows', 'examined'],
     },
     listMessages: {
       summary: 'Messages of a conversation, as get_messages.',

@@ -125,6 +125,7 @@ export function createSearch(models: Pick<Models, 'Member' | 'User'>, kind: Conv
     for (const step of toSteps(ids)) {
       const strangers = (await readParticipants(step)).filter((id) => !seen.has(id.toHexString()));
       for (const id of strangers) seen.add(id.toHexString());
+      await work.pay(viewer.principal, { rows: strangers.length });
       matching.push(...(await named(strangers, text)));
       if (matching.length > 0) found.push(...(await withUsers(step, takesPart(matching))));
     }

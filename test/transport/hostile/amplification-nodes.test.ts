@@ -1,8 +1,10 @@
 import { Types } from 'mongoose';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { addChat, members, open } from '../../integrations/chat/community/community.js';
+import { addConversation, addDepartment, openChat, openDepartment } from '../../integrations/chat/support/chat.js';
+import { accessesOf } from '../../integrations/query-plans.js';
 import type { TestClient } from '../../support/client.js';
-import { createTestEnvironment, dataOf, type TestEnvironment } from '../../support/environment.js';
+import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../support/environment.js';
 import { until } from '../../support/until.js';
 
 /** The default of `EVENT_LIMIT`, and the work that it pays for. */
@@ -87,6 +89,143 @@ test('a user on two nodes has one budget', async () => {
   // The start and the end.
   expect(2 * 600 * accepted).toBeLessThanOrEqual(UNITS_MAX + 2 * 600);
 });
+
+test('a support conversation of 600 participants gets a bounded number of typing events from a user on two nodes', async () => {
+  const SIZE = 600;
+  const [mallory, bob] = await environment.people('Mallory', 'Bob');
+  const absent = await addUsers(mallory, SIZE - 2);
+  const conversationId = await addConversation(environment, [mallory, bob, ...absent]);
+  const tabs = [await openChat(environment, mallory), await openChat(environment, mallory, { node: 1 })];
+  const listener = await openChat(environment, bob, { node: 1 });
+  let accepted = 0;
+  for (let round = 0; round < 40; round += 1) {
+    for (const tab of tabs) {
+      if ((await tab.ask('typing_start', { conversationId })).success) accepted += 1;
+      await tab.ask('typing_stop', { conversationId });
+    }
+  }
+  expect(accepted).toBeGreaterThan(10);
+  const ended = () => listener.received('user_stopped_typing').length;
+  await until(() => ended() === accepted);
+  expect((listener.received('user_typing').length + ended()) * SIZE).toBeLessThanOrEqual(UNITS_MAX + 2 * SIZE);
+});
+
+describe('a search is paid for by what it reads', () => {
+  /** Conversations, and users in each, of whom none is in two. */
+  const [CONVERSATIONS, SIZE] = [30, 60];
+  /** Documents that a unit of work may read: a search reads a conversation up to six times. */
+  const PER_UNIT = 6;
+  let ann: TestUser;
+  let groups: TestUser[][];
+
+  beforeAll(async () => {
+    [ann] = await environment.people('Ann');
+    const others = await addUsers(ann, CONVERSATIONS * SIZE);
+    groups = Array.from({ length: CONVERSATIONS }, (_, n) => others.slice(n * SIZE, (n + 1) * SIZE));
+  });
+
+  /** A socket of which nothing is under way. */
+  const openTab = async (): Promise<TestClient> => {
+    const tab = await openChat(environment, ann);
+    await tab.next('presence_snapshot');
+    return tab;
+  };
+
+  /** The documents that one call reads in the database, and the points that it costs. */
+  const measure = async (tab: TestClient, event: string, data: object) => {
+    const before = await pointsOf(ann);
+    const accesses = await accessesOf(environment.connection, async () => dataOf(await tab.ask(event, data)));
+    const documents = accesses
+      .filter(({ collection }) => !/^(delivery|sockets)/.test(collection))
+      .reduce((sum, { documentsExamined }) => sum + documentsExamined, 0);
+    return { documents, points: (await pointsOf(ann)) - before };
+  };
+  const expectPaid = async (tab: TestClient, event: string, data: object): Promise<void> => {
+    const { documents, points } = await measure(tab, event, data);
+    expect(documents).toBeGreaterThan(600);
+    expect(documents).toBeLessThanOrEqual(PER_UNIT * 100 * points);
+  };
+
+  test('conversations, by the names of participants', async () => {
+    const account = new Types.ObjectId(ann.accountId);
+    const conversations = groups.map((some) => ({
+      ...{ _id: new Types.ObjectId(), account, users: toIds([ann, ...some]), title: 'Talk', image: [] },
+      ...{ channel_id: 'general', created_by: new Types.ObjectId(ann.id), is_open: true, last_activity: null },
+      ...{ last_activity_at: new Date(), createdAt: new Date(), updatedAt: new Date() },
+    }));
+    await environment.models.Conversation.collection.insertMany(conversations as never[]);
+    const own = conversations.map(({ _id, channel_id, is_open, last_activity_at }) => ({
+      ...{ _id: new Types.ObjectId(), conversation: _id, kind: 'team', user: new Types.ObjectId(ann.id), account },
+      ...{ channel_id, is_open, last_activity_at, unread_count: 0, show_on_top: false, archived: false },
+      ...{ snoozed_until: null, mentioned: false, last_read: null, last_read_at: null, search_key: 'talk' },
+    }));
+    await environment.models.Member.collection.insertMany(own as never[]);
+    const tab = await environment.open(ann, { node: 1 });
+    await expectPaid(tab, 'conversation_filter', { search: 'nobody is called this', limit: 1 });
+  });
+
+  test('support conversations, by status', async () => {
+    for (const some of groups) await addConversation(environment, [ann, ...some]);
+    const tab = await openTab();
+    await expectPaid(tab, 'get_conversations', { status: 'open', limit: 100 });
+  });
+
+  test('users of the community, by their ids', async () => {
+    const [asked = []] = groups;
+    const chats = Array.from({ length: 700 }, (_, n) => ({
+      ...{
+        _id: new Types.ObjectId(),
+        type: 'group',
+        participants: toIds([ann, ...asked.slice(n % SIZE, (n % SIZE) + 1)]),
+      },
+      ...{ participantSettings: [], lastActivity: new Date() },
+    }));
+    await environment.models.Chat.collection.insertMany(chats as never[]);
+    const tab = await openTab();
+    await expectPaid(tab, 'presence:get_online', { userIds: asked.map(({ id }) => id) });
+  });
+});
+
+test('an agent who joins and leaves a department pays for each snapshot, and its agents are told of few changes', async () => {
+  const SIZE = 1500;
+  const CONNECTS = 10;
+  /** The default of `PRESENCE_GRACE_MS`: a user who comes back within it was not away. */
+  const GRACE_MS = 5000;
+  const [mallory, bob, eve] = await environment.people('Mallory', 'Bob', 'Eve');
+  const departmentId = await addDepartment(environment, mallory, bob, eve, ...(await addUsers(mallory, SIZE - 3)));
+  const listener = await openDepartment(environment, bob, { departmentId });
+  const beganAt = Date.now();
+  for (let n = 0; n < CONNECTS; n += 1) {
+    const tab = await openDepartment(environment, mallory, { departmentId, node: n % 2 });
+    await tab.next('presence_snapshot');
+    tab.close();
+  }
+  // Fractions of a point are free.
+  expect(await pointsOf(mallory)).toBeGreaterThanOrEqual(CONNECTS * Math.floor(SIZE / 500));
+  // What was sent before has come.
+  await openDepartment(environment, eve, { departmentId, node: 1 });
+  const onlineOf = ({ id }: TestUser) => listener.received('agent_online').filter(([{ userId }]) => userId === id);
+  await until(() => onlineOf(eve).length > 0);
+  const windows = Math.ceil((Date.now() - beganAt) / GRACE_MS);
+  expect(onlineOf(mallory).length).toBeLessThanOrEqual(windows);
+  listener.close();
+});
+
+const toIds = (users: readonly TestUser[]): Types.ObjectId[] => users.map(({ id }) => new Types.ObjectId(id));
+
+/** Stores colleagues of a user. */
+async function addUsers({ accountId }: TestUser, count: number): Promise<TestUser[]> {
+  const users = Array.from({ length: count }, (_, n) => ({ _id: new Types.ObjectId(), name: `Colleague ${n}` }));
+  const account = new Types.ObjectId(accountId);
+  await environment.models.User.collection.insertMany(users.map((user) => ({ ...user, account })) as never[]);
+  return users.map(({ _id, name }) => ({ id: String(_id), accountId, name }));
+}
+
+/** The points that a user has used, as counted for both nodes. */
+async function pointsOf({ id }: TestUser): Promise<number> {
+  const script = "return redis.call('GET', redis.call('KEYS', ARGV[1])[1] or '')";
+  return Number((await environment.redis().command('EVAL', script, '0', `*limit:events:*user:${id}`)) ?? 0);
+}
 
 /** Numbers from 0 to 1, the same for the same seed. */
 function createRandom(seed: number): () => number {

@@ -10,6 +10,7 @@ import { createReadCaller, type ReadCaller } from './circles.js';
 import { createLastSeen } from './last-seen.js';
 import { createChatPresence } from './presence.js';
 import { commonReplyFormat, toRefusal } from './reply-format.js';
+import { createSnapshots, type Snapshots } from './snapshots.js';
 import { createWatchers } from './watchers.js';
 
 export {
@@ -27,6 +28,7 @@ export type { Question, ReadCaller } from './circles.js';
 export { groupBy } from './group-by.js';
 export { type Cursor, createMessageLog, isPositioned, type MessageLog } from './messages/index.js';
 export { chatReplyFormat, toRefusal, toRequestFailure } from './reply-format.js';
+export type { Snapshots } from './snapshots.js';
 export { createTyping, type Typing } from './typing.js';
 
 /** The services that both chats share. */
@@ -40,6 +42,7 @@ export interface ChatServices {
   readonly isWatched: () => Promise<boolean>;
   /** See {@link createLastSeen}. */
   readonly noteSeen: (userId: string) => Promise<void>;
+  readonly snapshots: Snapshots;
 }
 
 export function createChatServices(context: Context, { people, blocks }: UserServices): ChatServices {
@@ -48,6 +51,7 @@ export function createChatServices(context: Context, { people, blocks }: UserSer
     ...{ people, blocks, authentication, readCaller: createReadCaller(authentication) },
     isWatched: createWatchers(context.chatPresence),
     noteSeen: createLastSeen(context),
+    snapshots: createSnapshots(context),
   };
 }
 

@@ -9,8 +9,6 @@ import type { ChatServices } from './index.js';
 
 /** Maximum number of contacts of a user; those of the last conversations come first. */
 const CONTACTS_MAX = 5000;
-/** Limit of presence snapshots of one user. Each reads many users. */
-const SNAPSHOTS = { points: 100, windowMs: 10_000 };
 /** Within this time only the last of several changes of a user is sent. */
 const WINDOW_MS = 1000;
 /** Users in one query of the presence store. */
@@ -22,8 +20,8 @@ type Known = Contacts & { readonly blocked: ReadonlySet<string> };
 
 /** Sends the presence of users to their contacts. */
 export function createChatPresence(
-  { emitter, presence, clock, logger, limiter, work }: Context,
-  { blocks, isWatched, noteSeen }: Pick<ChatServices, 'blocks' | 'isWatched' | 'noteSeen'>,
+  { emitter, presence, clock, logger }: Context,
+  { blocks, isWatched, noteSeen, snapshots }: Pick<ChatServices, 'blocks' | 'isWatched' | 'noteSeen' | 'snapshots'>,
   sources: readonly Integration[],
 ) {
   const coalescer = createCoalescer({ clock, windowMs: WINDOW_MS });
@@ -94,11 +92,11 @@ export function createChatPresence(
       if (isFirst) void announce(principal.userId, 'user_online');
       if (!isInChats) return;
       try {
-        await limiter.consume('presence:snapshot', `user:${principal.userId}`, SNAPSHOTS);
+        await snapshots.begin(principal);
         // As above: so both go on in the same turn, and all who connect together share their queries.
         await isWatched();
         const { userIds } = await contactsOf(principal.userId);
-        await work.pay(principal, { examined: userIds.length });
+        await snapshots.pay(principal, userIds.length);
         socket.emit('presence_snapshot', { online: await onlineAmong(userIds) });
       } catch (error) {
         logger.warn({ err: error }, 'chats: sending the presence snapshot failed');

@@ -19,6 +19,7 @@ import {
   type UserCaller,
 } from '../shared/index.js';
 import { type ConversationAccess, complete } from './access.js';
+import { namedIn } from './accounts.js';
 import { toPage } from './page.js';
 import type { Publisher } from './publisher.js';
 import { toWireConversation, type WireConversation } from './to-wire.js';
@@ -133,8 +134,9 @@ export function createConversations({ models, authentication, people, access, pu
     for (let reads = 0; reads < READS_MAX; reads += 1) {
       await work.pay(principal, { rows: bases.length * limit });
       const next = await readNext(bases, { place: from, limit });
-      const opened = await access.openTo(caller, next.map(toConversation));
-      open.push(...opened.map(({ conversation }) => conversation));
+      const conversations = next.map(toConversation);
+      await work.pay(principal, { examined: countUsers(conversations) });
+      open.push(...(await access.openTo(caller, conversations)).map(({ conversation }) => conversation));
       const last = next.at(-1);
       if (open.length >= limit || next.length < limit || last === undefined) {
         return { found: open.slice(0, limit), isCut: false };
@@ -225,6 +227,10 @@ interface KeysetRange {
 type Base = Readonly<Record<string, unknown>>;
 
 type Filter = Readonly<Record<string, Types.ObjectId>>;
+
+/** The account of each user in them is compared. */
+const countUsers = (conversations: readonly SupportConversation[]): number =>
+  conversations.reduce((sum, one) => sum + namedIn(one).length, 0);
 
 const placeOf = (conversation: Pick<SupportConversation, 'updatedAt' | '_id'>): KeysetPlace => ({
   value: storedValue(conversation, 'updatedAt'),

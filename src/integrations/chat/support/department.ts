@@ -7,7 +7,7 @@ import { startPolling } from '../../../platform/poller.js';
 import type { PresenceEntry } from '../../../realtime/presence/index.js';
 import { departmentIn, rooms } from '../../../realtime/rooms.js';
 import type { GatewaySocket, SocketListener } from '../../../sockets/socket.js';
-import { type Authentication, type Blocks, ChatError, toRefusal } from '../shared/index.js';
+import { type Authentication, type Blocks, ChatError, type Snapshots, toRefusal } from '../shared/index.js';
 import type { ConversationAccess } from './access.js';
 import type { Memberships } from './memberships.js';
 import type { Publisher } from './publisher.js';
@@ -21,6 +21,7 @@ interface Dependencies {
   access: ConversationAccess;
   isWatched: () => Promise<boolean>;
   memberships: Memberships;
+  snapshots: Snapshots;
   publisher: Publisher;
 }
 
@@ -29,7 +30,7 @@ type Part = Required<Pick<Integration, 'onUserOnline' | 'onUserOffline' | 'start
 /** The namespace `/department`: access, membership checks and presence of agents. */
 export function createDepartments(
   { models, presence, chatPresence, clock, logger }: Context,
-  { authentication, blocks, access, isWatched, memberships, publisher }: Dependencies,
+  { authentication, blocks, access, isWatched, memberships, snapshots, publisher }: Dependencies,
 ): Part & { namespace: Namespace } {
   const sockets = new Map<GatewaySocket, string>();
 
@@ -52,11 +53,13 @@ export function createDepartments(
   const sendSnapshot = async (socket: GatewaySocket, departmentId: string): Promise<void> => {
     try {
       const { principal } = socket.data;
+      await snapshots.begin(principal);
       const [members, blocked] = await Promise.all([
         access.membersOf(new Types.ObjectId(departmentId)),
         blocks.of(principal.kind === 'user' ? principal.userId : ''),
       ]);
       const shown = members.map((id) => id.toHexString()).filter((id) => !blocked.has(id));
+      await snapshots.pay(principal, shown.length);
       const found = await presence.get(shown);
       socket.emit('presence_snapshot', { online: found.flatMap(({ online, userId }) => (online ? userId : [])) });
     } catch (error) {
