@@ -1,12 +1,17 @@
 import type { Principal } from '../auth/principal.js';
 import { GatewayError } from '../errors.js';
 import type { Clock } from '../platform/clock.js';
+import { payerOf } from '../realtime/work.js';
 
 const WINDOW_MS = 10_000;
 /** Refused CONNECTs of one connection in a window. Each can cost a query or a call to a website. */
 const REFUSED_OF_CONNECTION_MAX = 10;
-/** CONNECTs of one user in a window, over all connections of this node: dozens of tabs that reconnect at once. */
-const ENTERED_OF_USER_MAX = 600;
+/**
+ * CONNECTs of one user, visitor or user of a site in a window, over all connections of this node: dozens of tabs that reconnect at
+ * once. The event limit does not count CONNECTs, and each can cost reads and writes. Callers without an identity are counted by
+ * connection.
+ */
+const ENTERED_MAX = 600;
 /** Callers counted in one window; further ones are not counted. */
 const CALLERS_MAX = 100_000;
 
@@ -21,8 +26,8 @@ export interface Knock {
 export interface ConnectLimits {
   /** @throws GatewayError `RATE_LIMITED` with `retryAfterMs`, after too many refused ones */
   ensureMayKnock(knock: Knock): void;
-  /** @throws GatewayError `RATE_LIMITED`, after too many of the same user */
-  ensureMayEnter(principal: Principal): void;
+  /** @throws GatewayError `RATE_LIMITED`, after too many of the same caller; counts as refused */
+  ensureMayEnter(principal: Principal, knock: Knock): void;
   /** A CONNECT was refused. */
   noteRefused(knock: Knock): void;
 }
@@ -50,18 +55,22 @@ export function createConnectLimits(refusedOfAddressMax: number, clock: Clock): 
   const limited = (): GatewayError =>
     new GatewayError('RATE_LIMITED', { retryAfterMs: Math.max(1, endsAt - clock.now()) });
 
+  const noteRefused = ({ connectionId, address }: Knock): void => {
+    increment(`connection:${connectionId}`);
+    if (refusedOfAddressMax > 0) increment(`address:${address}`);
+  };
+
   return {
     ensureMayKnock({ connectionId, address }) {
       if (countOf(`connection:${connectionId}`) >= REFUSED_OF_CONNECTION_MAX) throw limited();
       if (refusedOfAddressMax > 0 && countOf(`address:${address}`) >= refusedOfAddressMax) throw limited();
     },
-    ensureMayEnter(principal) {
-      if (principal.kind !== 'user') return;
-      if (increment(`user:${principal.userId}`) > ENTERED_OF_USER_MAX) throw limited();
+    ensureMayEnter(principal, knock) {
+      if (increment(`entered:${payerOf(principal) ?? `connection:${knock.connectionId}`}`) <= ENTERED_MAX) return;
+      // The credential was looked at, so these must be limited too.
+      noteRefused(knock);
+      throw limited();
     },
-    noteRefused({ connectionId, address }) {
-      increment(`connection:${connectionId}`);
-      if (refusedOfAddressMax > 0) increment(`address:${address}`);
-    },
+    noteRefused,
   };
 }

@@ -52,7 +52,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
     connectLimits.ensureMayKnock(knock);
     const principal = await authenticate(socket.handshake);
     ensureScope(principal, scopes);
-    connectLimits.ensureMayEnter(principal);
+    connectLimits.ensureMayEnter(principal, knock);
     const { address } = knock;
     socket.data = toState({ principal, address, ...deviceOf(socket.handshake), connectedAt: clock.now() });
     // The socket receives nothing in a room before it is in the namespace.

@@ -10,9 +10,10 @@ import { enterRaw, openRaw } from './raw-connection.js';
 const SENT = 60;
 const ADDRESS_MAX = 40;
 let calls = 0;
-const website = createServer((_request, response) => {
+const website = createServer(({ headers }, response) => {
   calls += 1;
-  response.writeHead(422).end();
+  if (headers.authorization?.endsWith(' reader') === true) response.end('["user_reader"]');
+  else response.writeHead(422).end();
 });
 const lines: Record<string, unknown>[] = [];
 const logger = createLogger(
@@ -25,7 +26,12 @@ const clock = createTestClock();
 beforeAll(async () => {
   await new Promise<void>((resolve) => website.listen(0, '127.0.0.1', resolve));
   const { port } = website.address() as AddressInfo;
-  const site = { SITE_NAME: 'shop', AUTH_URL: `http://127.0.0.1:${port}/`, API_KEY: 'key-of-the-shop' };
+  const site = {
+    SITE_NAME: 'shop',
+    AUTH_URL: `http://127.0.0.1:${port}/`,
+    API_KEY: 'key-of-the-shop',
+    USER_ROOM_PREFIX: 'user_',
+  };
   gateway = await startGateway({ ...site, REFUSED_CONNECTS_MAX: String(ADDRESS_MAX) }, { logger, clock });
 });
 afterAll(async () => {
@@ -84,6 +90,43 @@ describe('CONNECTs of one user that are accepted', () => {
     clock.advance(10_000);
     const later = await enterRaw(gateway, { claims: { uid: 'tabs' } });
     for (const connection of [...connections, later]) connection.close();
+  });
+});
+
+describe('CONNECTs of one connection that are accepted', () => {
+  const ACCEPTED_MAX = 600;
+  const visitor = { uid: undefined, type: 'visitor', visitor_id: 'visitor-1', account_id: 'a', conversation_ids: [] };
+
+  test.each([
+    ['a visitor', '/', () => ({ token: signToken(visitor) })],
+    ['a user of a website', '/shop', () => ({ token: 'reader' })],
+    ['a client without a token', '/v1/lead-finder', () => ({})],
+  ])('are limited: %s', async (_who, namespace, authOf) => {
+    clock.advance(10_000);
+    const connection = await enterRaw(gateway, { claims: { uid: 'elsewhere' } });
+    const tail = namespace === '/' ? '' : `${namespace},`;
+    const auth = JSON.stringify(authOf());
+    /** The answer to a CONNECT; events may come before it. */
+    const connect = async (): Promise<string> => {
+      connection.send(`40${tail}${auth}`);
+      for (;;) {
+        const frame = (await connection.next()) ?? 'closed';
+        if (!frame.startsWith('42')) return frame;
+      }
+    };
+    let accepted = 0;
+    let answer = await connect();
+    while (answer.startsWith('40') && accepted <= ACCEPTED_MAX) {
+      accepted += 1;
+      connection.send(`41${tail}`);
+      // A CONNECT that arrives before the DISCONNECT is handled would count as a replacement.
+      connection.send('42/v1/shared,1["refresh_token",{}]');
+      while ((await connection.next())?.startsWith('43') !== true);
+      answer = await connect();
+    }
+    expect(accepted).toBe(ACCEPTED_MAX);
+    expect(answer).toContain('RATE_LIMITED');
+    connection.close();
   });
 });
 
