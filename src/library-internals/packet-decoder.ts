@@ -17,15 +17,21 @@ const ATTACHMENTS_MAX = 10;
 
 /** Unparsed arguments of an event, in their place in the packet. */
 export class UnreadArguments {
-  readonly #read: () => readonly unknown[];
+  #read: (() => readonly unknown[]) | undefined;
 
   constructor(read: () => readonly unknown[]) {
     this.#read = read;
   }
 
-  /** @throws GatewayError `VALIDATION_ERROR`; `UNAVAILABLE` for an attachment that did not arrive in time */
+  /**
+   * To be called once: the text is not kept.
+   * @throws GatewayError `VALIDATION_ERROR`; `UNAVAILABLE` for an attachment that did not arrive in time
+   */
   read(): readonly unknown[] {
-    return this.#read();
+    const read = this.#read;
+    this.#read = undefined;
+    if (read === undefined) throw new Error('the arguments were read before');
+    return read();
   }
 }
 

@@ -84,10 +84,13 @@ export function createDispatch(
 
     readArguments(call);
     const { args } = call;
-    const payload = parse(event.payload, event.takesAllArguments === true ? args : dataOf(args));
+    const takesAll = event.takesAllArguments === true;
+    const payload: unknown = parse(event.payload, takesAll ? args : dataOf(args));
     userAuth.ensureCurrent(state.principal);
     if (event.ownsToken !== true) await ensureSameUser(state.principal, args[0]);
     ensureScope(state.principal, event.scopes ?? scopes);
+    // Unknown fields, which the contract does not bound, are not kept while the event is handled.
+    if (!traffic.isWatched) call.args = takesAll ? (payload as readonly unknown[]) : [payload];
 
     return entry.handle(payload as never, contextOf(socket));
   }
