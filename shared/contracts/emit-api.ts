@@ -156,7 +156,8 @@ export const emitApi = defineContract({
       summary: 'Why a user got a durable event on each device, or did not; never what was in it.',
       method: 'get',
       path: '/users/:userId/deliveries',
-      params: z.object({ userId }),
+      // A site compares the ids of its users exactly.
+      params: z.object({ userId: opaqueId }),
       query: deliveryQuestion,
       answer: deliveries,
     },

@@ -36,11 +36,17 @@ export const objectId = z.string().regex(OBJECT_ID, 'must be an id');
 /** The id of the client's device; `''` when the client sends none. */
 export const deviceId = opaqueId.or(z.literal(''));
 
+/**
+ * ObjectIds in lower case, as the database has them: rooms, blocks and mailboxes compare ids as text. Other ids are compared
+ * exactly.
+ */
+export const toCanonicalId = (id: string): string => (OBJECT_ID.test(id) ? id.toLowerCase() : id);
+
 /** A user's id. */
-export const userId = opaqueId;
+export const userId = opaqueId.overwrite(toCanonicalId);
 
 /** The id of an account. */
-export const accountId = opaqueId;
+export const accountId = opaqueId.overwrite(toCanonicalId);
 
 /** The name of an application event: 1–128 characters, no control characters, not reserved, no leading `_`. */
 export const eventName = shortText

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { opaqueId } from '#shared/contracts/primitives.js';
+import { accountId, opaqueId, userId } from '#shared/contracts/primitives.js';
 import { invalidClaims, invalidToken } from './invalid-token.js';
 import type { UserPrincipal } from './principal.js';
 
@@ -12,23 +12,29 @@ export interface VerifiedToken {
 }
 
 /** A required id claim. Some issuers send numbers: they are converted to text, unless JSON may have rounded them. */
-export const idClaim = z.preprocess((value, context) => {
-  if (typeof value !== 'number') return value;
-  if (Number.isSafeInteger(value)) return String(value);
-  context.addIssue({ code: 'custom', message: 'a number that is not an exact integer; use text' });
-  return z.NEVER;
-}, opaqueId);
+const toIdClaim = (id: z.ZodType<string>) =>
+  z.preprocess((value, context) => {
+    if (typeof value !== 'number') return value;
+    if (Number.isSafeInteger(value)) return String(value);
+    context.addIssue({ code: 'custom', message: 'a number that is not an exact integer; use text' });
+    return z.NEVER;
+  }, id);
+
+export const idClaim = toIdClaim(opaqueId);
+export const accountIdClaim = toIdClaim(accountId);
+const userIdClaim = toIdClaim(userId);
 
 /** Seconds since 1970, as in JWTs; `null` counts as absent. */
 const expiryClaim = z.number().nullish();
 
-const optionalIdClaim = z.preprocess((value) => (value === '' ? null : value), idClaim.nullish());
+const toOptional = (claim: z.ZodType<string>) =>
+  z.preprocess((value) => (value === '' ? null : value), claim.nullish());
 
 /**
  * Claims about the token itself. Invalid ids and times count as absent, because such tokens have always been accepted.
  */
 export const tokenClaims = {
-  jti: optionalIdClaim.catch(null),
+  jti: toOptional(idClaim).catch(null),
   iat: z.number().nullish().catch(null),
   exp: expiryClaim,
 };
@@ -38,8 +44,8 @@ const userClaims = z.object({
   uid: z.unknown().optional(),
   userId: z.unknown().optional(),
   sub: z.unknown().optional(),
-  account_id: optionalIdClaim,
-  workspace_id: optionalIdClaim,
+  account_id: toOptional(accountIdClaim),
+  workspace_id: toOptional(idClaim),
   scope: z.string().nullish(),
   assignment: z.unknown().optional(),
   ...tokenClaims,
@@ -56,7 +62,7 @@ export function toUserPrincipal({ payload, secretId }: VerifiedToken): UserPrinc
   if (claims.type === 'visitor') throw invalidToken('a visitor token where a user is expected');
   return {
     kind: 'user',
-    userId: parseClaims(idClaim, claims.uid ?? claims.userId ?? claims.sub),
+    userId: parseClaims(userIdClaim, claims.uid ?? claims.userId ?? claims.sub),
     accountId: claims.account_id ?? '',
     workspaceId: claims.workspace_id ?? '',
     scopes: toScopes(claims.scope ?? ''),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { idClaim, parseClaims, tokenClaims, toTokenFacts, type VerifiedToken } from './claims.js';
+import { accountIdClaim, idClaim, parseClaims, tokenClaims, toTokenFacts, type VerifiedToken } from './claims.js';
 import type { VisitorPrincipal } from './principal.js';
 
 /** Bounds the conversations of one token, and the work of joining them. */
@@ -8,7 +8,7 @@ const MAX_VISITOR_CONVERSATIONS = 500;
 const visitorClaims = z.object({
   type: z.literal('visitor'),
   visitor_id: idClaim,
-  account_id: idClaim,
+  account_id: accountIdClaim,
   conversation_ids: z.array(idClaim).max(MAX_VISITOR_CONVERSATIONS),
   ...tokenClaims,
 });

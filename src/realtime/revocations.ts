@@ -187,10 +187,7 @@ export class Revocations {
   }
 }
 
-const OBJECT_ID = /^[0-9a-f]{24}$/i;
-
-/** Tokens may have an ObjectId in upper case. */
-const toUserKey = (userId: string): string => `user:${OBJECT_ID.test(userId) ? userId.toLowerCase() : userId}`;
+const toUserKey = (userId: string): string => `user:${userId}`;
 const toTokenKey = (tokenId: string): string => `token:${tokenId}`;
 
 function toEntry(revocation: NewRevocation): Entry {

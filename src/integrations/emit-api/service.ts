@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { emitApi } from '#shared/contracts/emit-api.js';
 import { tokenNamespaces, userNamespaces } from '#shared/contracts/namespaces.js';
+import { toCanonicalId } from '#shared/contracts/primitives.js';
 import { GatewayError, invalid } from '../../errors.js';
 import type { Context } from '../../framework/context.js';
 import type { HistoryQuery } from '../../realtime/delivery/diagnostics/history.js';
@@ -131,11 +132,9 @@ export function createEmitService(context: Context) {
     /** Closes the connections of a user on every node. */
     async disconnect(userId: string, { reason, blockMs, apiKey: key }: Kick): Promise<void> {
       if (blockMs !== undefined) await revocations.revoke({ userId, blockedUntil: clock.now() + blockMs });
-      // The chats use lower-case ObjectIds; tokens may contain upper case.
-      const spellings = [...new Set([userId, userId.toLowerCase()])];
-      const everywhere = { namespaces: tokenNamespaces, rooms: spellings.map(rooms.user) };
+      const everywhere = { namespaces: tokenNamespaces, rooms: [rooms.user(userId)] };
       // Asked before they are closed, and not waited for.
-      const counting = countSockets(spellings);
+      const counting = countSockets([userId]);
       const socketsHere = emitter.emit(everywhere, { event: 'disconnected', payload: { reason: reason ?? null } });
       emitter.disconnect(everywhere);
       const details = { key, user: userId, socketsHere, ...(blockMs !== undefined && { blockMs }) };
@@ -170,9 +169,9 @@ export function createEmitService(context: Context) {
     /** @throws GatewayError `NOT_FOUND` for an unknown site. Does not check that the user exists. */
     async deliveriesOf(userId: string, { site = GENERAL_SITE, ...question }: DeliveriesQuestion) {
       if (site !== GENERAL_SITE && !config.sites.some(({ name }) => name === site)) throw new GatewayError('NOT_FOUND');
-      const recipient = { site, userId };
+      const recipient = { site, userId: site === GENERAL_SITE ? toCanonicalId(userId) : userId };
       const placesOf = () =>
-        site === GENERAL_SITE ? presence.placesOf(userId) : sitePresence.placesOf(keyOf(recipient));
+        site === GENERAL_SITE ? presence.placesOf(recipient.userId) : sitePresence.placesOf(keyOf(recipient));
       const found = await diagnostics.report({ recipient, ...question }, placesOf);
       return toDeliveries(found, config.delivery.receiptTtlMs);
     },
