@@ -1,4 +1,5 @@
-import { resolve } from 'node:path';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { StartError } from './start-error.js';
 
 const ELSEWHERE = 'or set DATA_DIR to another directory';
@@ -15,6 +16,18 @@ const PROBLEMS: Readonly<Record<string, string>> = {
   EIO: 'cannot be read and written: its disk reports errors (EIO)',
 };
 
+/** Why a directory could not be made: Node.js reports ENOENT for a read-only file system when it makes several at once. */
+function reasonOfMissing(path: string): unknown {
+  let existing = path;
+  while (!existsSync(existing) && dirname(existing) !== existing) existing = dirname(existing);
+  try {
+    accessSync(existing, constants.W_OK);
+    return 'ENOENT';
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code;
+  }
+}
+
 /** Errors of the files in `DATA_DIR` as a sentence with the remedy. */
 export function toDataDirectoryError(error: unknown, directory: string): StartError {
   const { code, message } = error as { code?: unknown; message?: string };
@@ -23,7 +36,7 @@ export function toDataDirectoryError(error: unknown, directory: string): StartEr
     const remedy = `stop that process, ${ELSEWHERE}`;
     return new StartError('DATA_DIRECTORY_IN_USE', `${message}: ${remedy}.`, { cause: error });
   }
-  const problem = PROBLEMS[String(code)];
+  const problem = PROBLEMS[String(code === 'ENOENT' ? reasonOfMissing(path) : code)];
   if (problem === undefined) return new StartError('DATA_DIRECTORY', `DATA_DIR ${path} cannot be used: ${message}`);
   return new StartError('DATA_DIRECTORY', `DATA_DIR ${path} ${problem}.`, { cause: error });
 }
