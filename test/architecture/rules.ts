@@ -223,6 +223,7 @@ const EMBEDDED_LAYERS: Readonly<Record<string, readonly string[]>> = {
   commands: [...REQUEST, 'query/projections', 'query/pipelines', 'commands/request', 'commands/statements'],
   server: ['store', 'engine', 'wire', 'commands', 'commands/state'],
   process: ['wire', 'server'],
+  maintenance: ['bson', 'store', 'engine', 'wire', 'server'],
   index: ['process'],
 };
 

@@ -1,8 +1,8 @@
 import { hostname } from 'node:os';
-import { Long } from 'bson';
+import { Double, Long } from 'bson';
 import type { Document } from '../bson/values.js';
 import type { Collection } from '../engine/collection.js';
-import { validateCollection } from '../engine/validate.js';
+import { describeCounts, validateCollection } from '../engine/validate.js';
 import { fail } from '../errors.js';
 import { sizeOf } from './collection-commands.js';
 import { SERVER_VERSION } from './handshake-commands.js';
@@ -76,11 +76,11 @@ function dbStats({ state, database }: Request): Document {
   };
 }
 
-function validate(request: Request): Document {
+async function validate(request: Request): Promise<Document> {
   const collection =
     targetCollection(request) ?? fail('NamespaceNotFound', 'the collection to validate does not exist');
+  const errors = await validateCollection(collection);
   const indexes = [...collection.indexes.values()];
-  const errors = validateCollection(collection);
   return {
     ns: collection.namespace,
     nrecords: collection.records.size,
@@ -98,6 +98,22 @@ async function compact({ state }: Request): Promise<Document> {
   return isDone
     ? { ok: 1 }
     : fail('InternalError', 'the log was not compacted: another compaction is in progress, or it failed');
+}
+
+/**
+ * A point in time for backups and checks: the part of the log that holds all data so far, and what is in memory at that
+ * moment. Collections that an open transaction has created are included, because the log has them.
+ */
+function logSnapshot({ state }: Request): Document {
+  const { fileId, size } = state.engine.log.snapshot();
+  if (fileId === '') fail('CommandNotSupported', 'logSnapshot: this database has no file');
+  const collections = state.engine.databaseNames().flatMap((name) => state.engine.collectionsOf(name));
+  return {
+    fileId,
+    size: new Double(size),
+    collections: collections.map((collection) => describeCounts(collection)),
+    ok: 1,
+  };
 }
 
 const getParameter = ({ command }: Request): Document =>
@@ -133,5 +149,6 @@ export const adminCommands: Readonly<Record<string, Command>> = {
   getCmdLineOpts: { fields: NO_FIELDS, run: () => ({ argv: [], parsed: {}, ok: 1 }) },
   getParameter: { fields: new Set(['featureCompatibilityVersion', 'allParameters', 'comment']), run: getParameter },
   getLog: { fields: NO_FIELDS, run: () => ({ totalLinesWritten: 0, log: [], ok: 1 }) },
+  logSnapshot: { fields: NO_FIELDS, run: logSnapshot },
   configureFailPoint: { fields: new Set(['mode', 'data']), run: configureFailPoint },
 };

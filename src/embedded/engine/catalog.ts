@@ -93,7 +93,8 @@ export class Catalog {
       if (indexName !== '_id_') collection.indexes.delete(indexName);
     }
     for (const spec of description['indexes'] as Document[]) {
-      collection.addIndex(toIndexDefinition(spec, collection.collation));
+      // A stored specification inherits nothing: one without a collation is an index with simple comparison.
+      collection.addIndex(toIndexDefinition(spec));
     }
   }
 }

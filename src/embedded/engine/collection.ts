@@ -41,6 +41,8 @@ export class Collection {
   createdBy: LockOwner | undefined;
   /** The size of all documents as BSON, in bytes. */
   dataBytes = 0;
+  /** The number of changes since the start. */
+  changeCount = 0;
   #lastSequence = 0;
 
   constructor({ id, database, name, options }: { id: number; database: string; name: string; options: Document }) {
@@ -88,6 +90,7 @@ export class Collection {
    * @returns the size of the document before the change, in bytes
    */
   apply({ key, before, after, byteLength }: Change): number {
+    this.changeCount += 1;
     if (after === undefined) return this.#remove(key);
     if (before !== undefined) return this.#replace(key, after, byteLength);
     this.#insert(key, after, byteLength);

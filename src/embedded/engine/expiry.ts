@@ -29,6 +29,14 @@ export async function deleteExpired(database: Database, now: number): Promise<nu
   return deleted;
 }
 
+/** Whether a TTL index of the collection lets this document expire. */
+export const hasExpired = (collection: Collection, document: Document, now: number): boolean =>
+  [...collection.indexes.values()].some((index) => {
+    const { expireAfterSeconds, fields } = index.definition;
+    if (expireAfterSeconds === undefined || index.keysOf(document).length === 0) return false;
+    return isExpired(document, fields[0]?.path ?? '', new Date(now - expireAfterSeconds * 1000));
+  });
+
 interface Expiry {
   readonly collection: Collection;
   readonly index: CollectionIndex;

@@ -1,8 +1,12 @@
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { lockDirectory } from '../store/directory-lock.js';
 import { createDiskStorage } from '../store/disk-storage.js';
 import type { ListenAddress } from '../wire/listener.js';
 import { type RunningServer, startServer } from './database-server.js';
+
+/** The file with the address of the running server, for backups and checks. Without the lock it is a leftover. */
+export const ADDRESS_NAME = 'address';
 
 /** Options of {@link serveDirectory}. */
 export interface ServeOptions {
@@ -25,10 +29,17 @@ export async function serveDirectory(
     if ('path' in options.address) rmSync(options.address.path, { force: true });
     const storage = createDiskStorage(directory);
     const server = await startServer({ ...options, storage, onProblem, ...(onStorage && { onStorage }) });
+    const addressPath = join(directory, ADDRESS_NAME);
+    try {
+      writeFileSync(addressPath, JSON.stringify(server.address), { mode: 0o600 });
+    } catch (error) {
+      onProblem(`backups are not possible while this process runs: ${(error as Error).message}`);
+    }
     return {
       address: server.address,
       stop: async () => {
         await server.stop();
+        rmSync(addressPath, { force: true });
         release();
       },
     };

@@ -17,6 +17,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { createSizeRecord } from './size-record.js';
 import type { LogFile, Storage } from './storage.js';
 
 const syncData = promisify(fdatasync);
@@ -31,6 +32,7 @@ export const createDiskStorage = (directory: string): Storage => ({
   remove: (name) => rmSync(join(directory, name), { force: true }),
   problem: () => problemOf(directory),
   saveDamaged: (name, bytes) => writeFileSync(join(directory, name), bytes, { mode: 0o600 }),
+  sizeRecord: createSizeRecord(directory, () => syncDirectory(directory)),
 });
 
 /** Less free space is none: a write would fail. */
@@ -51,7 +53,7 @@ function problemOf(directory: string): string | undefined {
 }
 
 /** Syncs a directory. Otherwise a renamed or created file can be lost in a power failure. */
-function syncDirectory(directory: string): void {
+export function syncDirectory(directory: string): void {
   const descriptor = openSync(directory, 'r');
   try {
     fsyncSync(descriptor);
@@ -60,10 +62,27 @@ function syncDirectory(directory: string): void {
   }
 }
 
-function openLogFile(path: string): LogFile {
-  const descriptor = openSync(path, 'a+', 0o600);
-  let size = fstatSync(descriptor).size;
+/** Opens a log only for reading. It has the first `size` bytes of the file, all of them by default. */
+export function openLogForReading(path: string, size?: number): LogFile {
+  const file = toLogFile(openSync(path, 'r'));
+  return size === undefined ? file : createPrefix(file, size);
+}
+
+/** The first bytes of a log, which never change: a log only grows, and a new log is another file. */
+export const createPrefix = (file: LogFile, size: number): LogFile => ({
+  ...file,
+  id: file.id,
+  size: Math.min(size, file.size),
+  read: (position, length) => file.read(position, Math.max(0, Math.min(length, size - position))),
+});
+
+const openLogFile = (path: string): LogFile => toLogFile(openSync(path, 'a+', 0o600));
+
+function toLogFile(descriptor: number): LogFile {
+  const status = fstatSync(descriptor, { bigint: true });
+  let size = Number(status.size);
   return {
+    id: String(status.ino),
     get size() {
       return size;
     },

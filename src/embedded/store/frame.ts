@@ -66,6 +66,8 @@ function readFrameAt(read: (position: number, length: number) => Buffer, positio
 
 /** The result of reading a log. */
 export interface ReadResult {
+  /** The number of whole frames from the start, and their size. */
+  readonly frameCount: number;
   readonly goodSize: number;
   /** Whether a later frame proves that the damaged part was on disk before. */
   readonly isPromisedDataLost: boolean;
@@ -75,13 +77,15 @@ export interface ReadResult {
 export function readFrames(file: LogFile, visit: (payload: Buffer) => void): ReadResult {
   const read = createWindow(file);
   let position = 0;
+  let frameCount = 0;
   for (;;) {
     const frame = readFrameAt(read, position);
     if (!frame) break;
     visit(frame.payload);
     position += frame.byteLength;
+    frameCount += 1;
   }
-  return { goodSize: position, isPromisedDataLost: isDurableBeyond(file, position) };
+  return { frameCount, goodSize: position, isPromisedDataLost: isDurableBeyond(file, position) };
 }
 
 function isDurableBeyond(file: LogFile, damagedAt: number): boolean {

@@ -5,7 +5,8 @@ import { recover } from './recovery.js';
 import type { LogFile, Storage } from './storage.js';
 import { Batch } from './write-batch.js';
 
-const LOG_NAME = 'data.log';
+/** The name of the log in its directory. */
+export const LOG_NAME = 'data.log';
 
 /** Notifications of the log. */
 export interface LogEvents {
@@ -13,6 +14,12 @@ export interface LogEvents {
   onProblem(message: string): void;
   /** Writes began to fail, with the reason, or work again (`undefined`). */
   onWritable?(reason: string | undefined): void;
+}
+
+/** A point in time: the first `size` bytes of the file. */
+export interface LogSnapshot {
+  readonly fileId: string;
+  readonly size: number;
 }
 
 /** Options of a {@link LogStore}. */
@@ -86,7 +93,17 @@ export class LogStore {
     Compaction.discard(storage);
     const file = storage.open(LOG_NAME);
     recover(file, { ...options, name: LOG_NAME }, visit);
-    return new LogStore(options, file);
+    // What a killed process wrote may not have reached the disk yet.
+    file.syncNow();
+    const log = new LogStore(options, file);
+    log.#recordSize();
+    return log;
+  }
+
+  /** Writes everything that was appended, and identifies the file and its size now. Those bytes never change. */
+  snapshot(): LogSnapshot {
+    this.flush();
+    return { fileId: this.#file.id, size: this.#goodSize };
   }
 
   get size(): number {
@@ -148,7 +165,7 @@ export class LogStore {
   /** Waits until all appended frames are on disk, where they survive a power failure. */
   async synced(): Promise<void> {
     await this.written();
-    const size = this.#file.size;
+    const size = this.#goodSize;
     // A sync in progress may have started before the frames were written.
     while (this.#durableSize < size && !this.#syncFailure) await (this.#syncing ?? this.#sync());
     if (this.#syncFailure) throw this.#syncFailure;
@@ -186,6 +203,8 @@ export class LogStore {
       // The flush can fail and undo changes that the copy contains.
       if (!compaction.isAbandoned) this.flush();
       if (compaction.isAbandoned) return false;
+      // The record is about the old log.
+      this.#storage.sizeRecord.remove();
       this.#adopt(compaction.replace(LOG_NAME));
       return true;
     } catch (error) {
@@ -203,7 +222,20 @@ export class LogStore {
     this.#abandonCompaction();
     await this.#syncing;
     this.#file.syncNow();
+    if (!this.#syncFailure) {
+      this.#durableSize = this.#goodSize;
+      this.#recordSize();
+    }
     this.#file.close();
+  }
+
+  #recordSize(): void {
+    try {
+      this.#storage.sizeRecord.write(this.#durableSize);
+    } catch (error) {
+      // An older, smaller record is still true.
+      this.#events.onProblem(`the size of the log was not recorded: ${(error as Error).message}`);
+    }
   }
 
   #adopt(file: LogFile): void {
@@ -214,6 +246,7 @@ export class LogStore {
     this.#goodSize = file.size;
     this.#hasTornTail = false;
     this.#syncFailure = undefined;
+    this.#recordSize();
     this.#report();
     // A sync of the old file may be in progress in another thread.
     void (this.#syncing ?? Promise.resolve()).finally(() => old.close());
@@ -278,10 +311,13 @@ export class LogStore {
   }
 
   async #syncFile(file: LogFile): Promise<void> {
-    const size = file.size;
+    // A torn tail behind it will be cut off.
+    const size = this.#goodSize;
     try {
       await file.sync();
-      if (file === this.#file) this.#durableSize = Math.max(this.#durableSize, size);
+      if (file !== this.#file) return;
+      this.#durableSize = Math.max(this.#durableSize, size);
+      this.#recordSize();
     } catch (error) {
       if (file !== this.#file) return;
       this.#syncFailure = toWriteError(error);

@@ -17,11 +17,13 @@ export function createMemoryStorage(): Storage {
     remove: (name) => void files.delete(name),
     problem: () => undefined,
     saveDamaged: () => {},
+    sizeRecord: { read: () => undefined, write: () => {}, remove: () => {} },
   };
 }
 
 /** Bytes that grow by doubling. Like an open descriptor, a file keeps its content when it is renamed. */
 class MemoryFile implements LogFile {
+  readonly id = '';
   #bytes = Buffer.allocUnsafe(4096);
   size = 0;
 

@@ -35,7 +35,7 @@ function remove(collection: Collection, id: unknown): void {
 }
 
 describe('validation', () => {
-  test('finds no error after random writes', () => {
+  test('finds no error after random writes', async () => {
     const random = createRandom(5);
     const collection = createCollection();
     for (let round = 0; round < 5000; round += 1) {
@@ -59,7 +59,7 @@ describe('validation', () => {
         });
     }
     expect(collection.records.size).toBeGreaterThan(100);
-    expect(validateCollection(collection)).toEqual([]);
+    expect(await validateCollection(collection)).toEqual([]);
   });
 
   test.each<readonly [string, RegExp, (collection: Collection) => void]>([
@@ -86,12 +86,55 @@ describe('validation', () => {
         collection.dataBytes += 1;
       },
     ],
-  ])('finds %s', (_name, sentence, spoil) => {
+    [
+      'a wrong size of a document',
+      /_id 1 has 21 bytes, but 22 are counted/,
+      (collection) => {
+        const record = collection.records.get(collection.keyOf(1));
+        if (record) record.byteLength += 1;
+        collection.dataBytes += 1;
+      },
+    ],
+  ])('finds %s', async (_name, sentence, spoil) => {
     const collection = createCollection();
     put(collection, { _id: 1, a: 1 });
     put(collection, { _id: 2, a: 2 });
-    expect(validateCollection(collection)).toEqual([]);
+    expect(await validateCollection(collection)).toEqual([]);
     spoil(collection);
-    expect(validateCollection(collection)).toEqual([expect.stringMatching(sentence)]);
+    expect(await validateCollection(collection)).toEqual([expect.stringMatching(sentence)]);
+  });
+
+  test('finds two documents with one key of a unique index', async () => {
+    const collection = createCollection();
+    put(collection, { _id: 1, u: 5 });
+    put(collection, { _id: 2, u: 5 });
+    collection
+      .addIndex(toIndexDefinition({ v: 2, key: { u: 1 }, name: 'unique', unique: true }))
+      .build(collection.records.values());
+    expect(await validateCollection(collection)).toEqual([
+      'the document with _id 1 has the same key as 2 in the unique index unique',
+      'the document with _id 2 has the same key as 1 in the unique index unique',
+    ]);
+  });
+
+  test('reports no error for writes that happen meanwhile, and lets them happen', async () => {
+    const collection = createCollection();
+    for (let _id = 0; _id < 3000; _id += 1) put(collection, { _id, a: _id, tags: [_id, 1, 2, 3], n: 5, b: { c: 5 } });
+    const validated = validateCollection(collection);
+    let isDone = false;
+    void validated.finally(() => {
+      isDone = true;
+    });
+    let turns = 0;
+    for (; !isDone; turns += 1) {
+      for (let n = 0; n < 10; n += 1) {
+        const _id = (turns * 37 + n) % 3000;
+        if (n % 3 === 0) remove(collection, _id);
+        else put(collection, { _id, a: turns, tags: [turns], n });
+      }
+      await new Promise(setImmediate);
+    }
+    expect(await validated).toEqual([]);
+    expect(turns).toBeGreaterThan(1);
   });
 });

@@ -86,6 +86,52 @@ describe('the log', () => {
     expect(read).toEqual([]);
   });
 
+  test('refuses to open a log that was cut or damaged at its end after it was on disk, except for a repair', async () => {
+    const storage = createMemoryStorage();
+    const { log } = open(storage);
+    await append(log, 'first');
+    const firstEnd = contentOf(storage).length;
+    await append(log, 'second');
+    await log.close();
+    const bytes = contentOf(storage);
+    const reopen = (content: Buffer, isRepairing = false) => {
+      const changed = createMemoryStorage(new Map([[LOG, content]]));
+      changed.recordedSize = storage.recordedSize;
+      return { ...open(changed, { isRepairing }), storage: changed };
+    };
+    const flipped = Buffer.from(bytes);
+    flipped[bytes.length - 1] = (flipped[bytes.length - 1] ?? 0) ^ 1;
+    expect(() => reopen(bytes.subarray(0, firstEnd))).toThrow(/was cut: it has 28? ?\d* of at least/);
+    expect(() => reopen(Buffer.alloc(0))).toThrow(/was cut: it has 0 of at least/);
+    expect(() => reopen(flipped)).toThrow(/damaged at byte \d+ of \d+, before data that had reached the disk/);
+    const repaired = reopen(bytes.subarray(0, firstEnd), true);
+    expect([repaired.read, repaired.storage.recordedSize]).toEqual([['first'], firstEnd]);
+    storage.recordedSize = 'damaged';
+    const { read, problems } = reopen(bytes);
+    expect([read, problems]).toEqual([['first', 'second'], [expect.stringContaining('record of the size')]]);
+  });
+
+  test('records no size that is not on disk, also around a compaction', async () => {
+    const storage = createMemoryStorage();
+    const { log } = open(storage);
+    await append(log, 'first');
+    expect(storage.recordedSize).toBe(0);
+    await log.synced();
+    expect(storage.recordedSize).toBe(contentOf(storage).length);
+    const replace = storage.replace;
+    storage.replace = (from, to) => {
+      expect(storage.recordedSize).toBeUndefined();
+      replace(from, to);
+    };
+    expect(await log.compact([[Buffer.from('x')]])).toBe(true);
+    expect(storage.recordedSize).toBe(contentOf(storage).length);
+    await append(log, 'never synced');
+    storage.syncError = new Error('EIO: i/o error');
+    const recorded = storage.recordedSize;
+    await expect(log.synced()).rejects.toThrow('i/o error');
+    expect(storage.recordedSize).toBe(recorded);
+  });
+
   test('undoes writes on a full disk in reverse order, and continues when there is space', async () => {
     const storage = createMemoryStorage();
     const { log, problems } = open(storage);

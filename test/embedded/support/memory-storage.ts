@@ -7,6 +7,8 @@ export interface MemoryStorage extends Storage {
   roomBytes: number;
   /** The error with which `sync` fails. */
   syncError: Error | undefined;
+  /** What the size record holds. It belongs to the storage, not to `files`. */
+  recordedSize: number | 'damaged' | undefined;
 }
 
 /** Creates a storage in memory. Another storage with the same `files` simulates a restart. */
@@ -15,6 +17,7 @@ export function createMemoryStorage(files = new Map<string, Buffer>()): MemorySt
     files,
     roomBytes: Number.POSITIVE_INFINITY,
     syncError: undefined,
+    recordedSize: undefined,
     open: (name) => openMemoryFile(storage, name),
     replace: (from, to) => {
       files.set(to, files.get(from) ?? Buffer.alloc(0));
@@ -26,6 +29,15 @@ export function createMemoryStorage(files = new Map<string, Buffer>()): MemorySt
     problem: () => undefined,
     saveDamaged: (name, bytes) => {
       files.set(name, Buffer.from(bytes));
+    },
+    sizeRecord: {
+      read: () => storage.recordedSize,
+      write: (size) => {
+        storage.recordedSize = size;
+      },
+      remove: () => {
+        storage.recordedSize = undefined;
+      },
     },
   };
   return storage;
@@ -44,6 +56,7 @@ function openMemoryFile(storage: MemoryStorage, openedAs: string): LogFile {
     if (storage.syncError) throw storage.syncError;
   };
   return {
+    id: '',
     get size() {
       return content.length;
     },
