@@ -24,6 +24,7 @@ import { createLogger, type Logger } from './platform/logger.js';
 import { createMetrics, type Metrics } from './platform/metrics.js';
 import { connectMongo, type StartEmbedded } from './platform/mongo/connect.js';
 import { ensureIndexes } from './platform/mongo/indexes/index.js';
+import { startTracing } from './platform/tracing.js';
 import { versions } from './platform/version.js';
 import { joinCluster } from './realtime/cluster.js';
 import { createDelivery } from './realtime/delivery/index.js';
@@ -148,6 +149,8 @@ async function connectOutside(base: Base) {
   const { config, clock, logger, metrics, health, cleanup, pushAgent, startEmbedded: start } = base;
   const sender = await openPush(config.push, { clock, logger, agent: pushAgent });
   if (sender !== undefined) cleanup.add('push sender', sender.close);
+  const tracing = await startTracing({ ...config.tracing, node: config.nodeName });
+  if (tracing !== undefined) cleanup.add('tracing', tracing.stop);
   const { storage, startupTimeoutMs } = config;
   const mongo = await connectMongo({
     ...{ ...storage, createConnectionType, startupTimeoutMs, logger, start },
@@ -159,13 +162,13 @@ async function connectOutside(base: Base) {
   const indexes = await ensureIndexes(mongo.connection, { models, ownsAll, logger });
   const cluster = await joinCluster(config, { clock, logger, metrics, cleanup });
   health.watch({ mongo, redis: cluster, ...(mongo.storage && { storage: mongo.storage }) });
-  return { sender, mongo, models, indexes, cluster };
+  return { sender, tracing, mongo, models, indexes, cluster };
 }
 
 type Realtime = Awaited<ReturnType<typeof createRealtime>>;
 
 /** Step 2: authentication, the Socket.IO server, and the services that integrations use. */
-async function createRealtime(base: Base, { sender, models, cluster }: Outside) {
+async function createRealtime(base: Base, { sender, tracing, models, cluster }: Outside) {
   const { config, secrets, clock, logger, metrics, cleanup } = base;
   const { clockToleranceMs } = config.auth.expected;
   const { verifier, tokenSecrets } = await configureVerifier(config, { secrets, clock, logger, cleanup });
@@ -187,7 +190,7 @@ async function createRealtime(base: Base, { sender, models, cluster }: Outside) 
   const pushStore = new PushStore({ model: models.DeliveryPush, clock });
   const siteNames = config.sites.map(({ name }) => name);
   const delivery = createDelivery({
-    ...{ models, clock, logger, metrics, pushStore, bus: cluster.bus },
+    ...{ models, clock, logger, metrics, tracing, pushStore, bus: cluster.bus },
     sockets: new MailboxSockets(io, siteNames),
     settings: config.delivery,
   });
@@ -246,7 +249,7 @@ async function openNetwork(
   const { mongo, indexes, cluster } = outside;
   const { io, context } = realtime;
   const bounds = createBounds(base);
-  openEventNamespaces(base, { realtime, integrations, presenceTracker, bounds });
+  openEventNamespaces(base, { outside, realtime, integrations, presenceTracker, bounds });
 
   const routes = integrations.flatMap((integration) => integration.routes ?? []);
   const ensureApiKey = configureApiKeyGuard(secrets, config.auth.isRestOpen);
@@ -259,6 +262,7 @@ async function openNetwork(
     ensureApiKey,
     allowsOrigin,
     work: context.work,
+    tracing: outside.tracing,
   });
   const server = createHttpServer(answer, config.http);
   bounds.connectionBounds.boundTcp(server);
@@ -317,7 +321,7 @@ function createBounds({ config, clock, logger, metrics }: Base) {
 /** Opens the namespaces of the integrations behind the one event pipeline. */
 function openEventNamespaces(
   { config, clock, logger, metrics }: Base,
-  { realtime, integrations, presenceTracker, bounds }: Omit<Opened, 'outside'> & { bounds: Bounds },
+  { outside, realtime, integrations, presenceTracker, bounds }: Opened & { bounds: Bounds },
 ): void {
   const { io, expiry, context } = realtime;
   const { work, userAuth, revocations, traffic } = context;
@@ -326,7 +330,7 @@ function openEventNamespaces(
   const { eventTimeoutMs, refusedMax } = config.sockets;
   const dispatch = createDispatch(
     { namespaces, mounts },
-    { clock, eventTimeoutMs, logger, metrics, work, userAuth, expiry, traffic },
+    { clock, eventTimeoutMs, logger, metrics, work, userAuth, expiry, traffic, tracing: outside.tracing },
   );
   const listeners = [
     presenceTracker,

@@ -59,6 +59,7 @@ export const deliveries = z.object({
         event: z.string(),
         namespace: z.string(),
         createdAt: isoTime,
+        requestId: z.string().nullable().describe('The `X-Request-Id` of the call that sent it; `null`: not recorded.'),
         state: deliveryState.describe('The most advanced state of any device.'),
         devices: z.array(
           z.object({

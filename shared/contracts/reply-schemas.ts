@@ -33,6 +33,11 @@ const chatInformation = {
   quotaBytes: z.number().int().describe('How much the files of one person may take.').optional(),
 };
 
+const requestId = z
+  .string()
+  .describe('The `X-Request-Id` of the call: when the gateway failed, or when the caller sent one.')
+  .optional();
+
 const dataOf = (data: z.ZodType | undefined) => (data === undefined ? {} : { data });
 
 /** Common to all successes; `data` is present where the contract declares an answer. */
@@ -47,7 +52,7 @@ export const requestSuccess = (data?: z.ZodType, message = 'SUCCESS'): z.ZodType
 
 /** The body of a failed REST call. */
 export const requestFailure = z
-  .object({ success: z.literal(false), errno, message: errorCode, ...information })
+  .object({ success: z.literal(false), errno, message: errorCode, ...information, requestId })
   .meta({ title: 'Failure', description: 'The call failed; `message` says why.' });
 
 /** The body of `/health/ready` while the process should not receive traffic. */
@@ -55,7 +60,7 @@ export const unready = requestFailure.extend({ missing: z.array(z.string()) });
 
 /** The body of a failed REST call to a chat. */
 export const chatRequestFailure = z
-  .object({ success: z.literal(false), message: z.string(), code: errorCode, ...chatInformation })
+  .object({ success: z.literal(false), message: z.string(), code: errorCode, ...chatInformation, requestId })
   .meta({ title: 'ChatFailure', description: 'The call failed; `message` says why in words, `code` for programs.' });
 
 export const eventFailure = z.object({

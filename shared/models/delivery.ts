@@ -65,6 +65,10 @@ const entrySchema = new Schema(
     /** JSON of `[event, ...arguments]`: exactly as the sender sent it, with any keys. */
     body: { type: String, required: true },
     createdAt: { type: Date, required: true },
+    /** Of the call that sent it. */
+    requestId: String,
+    /** The span of that call, as W3C Trace Context has it. */
+    traceparent: String,
     /** When the purge looks at it next. */
     checkAt: { type: Date, required: true },
     /** Not delivered after this. */

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import type { z } from 'zod';
 import type { environment } from './groups/index.js';
 import type { Site } from './sites.js';
@@ -17,7 +18,8 @@ export function toConfig(variables: Variables, sites: readonly Site[]) {
   return Object.freeze({
     isProduction: variables.NODE_ENV === 'production',
     logLevel: variables.LOG_LEVEL,
-    nodeName: variables.NODE_NAME,
+    nodeName: variables.NODE_NAME ?? `${hostname()}-${process.pid}`,
+    tracing: { endpoint: variables.OTEL_EXPORTER_OTLP_ENDPOINT, serviceName: variables.OTEL_SERVICE_NAME },
     startupTimeoutMs: variables.STARTUP_TIMEOUT_MS,
     http: {
       host: variables.HOST,

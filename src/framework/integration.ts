@@ -51,6 +51,10 @@ export interface RouteContext<R extends Route> {
   readonly principal: Principal;
   /** The name of the API key of a backend, for the log; `undefined` for other callers. */
   readonly apiKey: string | undefined;
+  /** Of the header `X-Request-Id`: sent by the caller, or made. */
+  readonly requestId: string;
+  /** The span of the call, for what it causes; `undefined` while tracing is off. */
+  readonly traceparent: string | undefined;
   readonly request: Request;
   readonly response: Response;
 }

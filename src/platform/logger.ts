@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import { type DestinationStream, pino, stdSerializers } from 'pino';
 import { PinoPretty } from 'pino-pretty';
 import { eventOf, type LogLevel, type MessageOf } from './log-events.js';
@@ -23,8 +22,8 @@ export interface LoggerOptions {
   level: string;
   /** Readable lines instead of JSON. */
   isPretty: boolean;
-  /** Name of the node in each line; absent: host name and process id. */
-  node?: string | undefined;
+  /** Name of the node in each line. */
+  node?: string;
 }
 
 /** Keys whose values are redacted, in the first two levels of a record. */
@@ -44,7 +43,7 @@ export function createLogger({ level, isPretty, node }: LoggerOptions, destinati
   const redact = { paths: SECRET_KEYS.flatMap((key) => [key, at('*', key), at('*.*', key)]) };
   const settings = {
     level,
-    base: { node: node ?? `${hostname()}-${process.pid}`, version: versions.version },
+    base: { node, version: versions.version },
     redact: { ...redact, censor: '[redacted]' },
     serializers: { err: toLoggedError },
   };

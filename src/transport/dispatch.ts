@@ -10,6 +10,7 @@ import { UnreadArguments } from '../library-internals/packet-decoder.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
+import type { Tracing } from '../platform/tracing.js';
 import type { Traffic } from '../realtime/traffic.js';
 import { payerOf, type Work } from '../realtime/work.js';
 import type { GatewaySocket, SocketState } from '../sockets/socket.js';
@@ -31,6 +32,8 @@ interface Dependencies {
   userAuth: UserAuth;
   expiry: ExpiryWatch;
   traffic: Pick<Traffic, 'isWatched' | 'received'>;
+  /** `undefined`: off. */
+  tracing: Tracing | undefined;
 }
 
 /**
@@ -47,7 +50,7 @@ export function createDispatch(
   { namespaces, mounts }: { namespaces: readonly Namespace[]; mounts: readonly Mount[] },
   dependencies: Dependencies,
 ): Dispatch {
-  const { clock, eventTimeoutMs, logger, metrics, work, userAuth, expiry, traffic } = dependencies;
+  const { clock, eventTimeoutMs, logger, metrics, work, userAuth, expiry, traffic, tracing } = dependencies;
   const tables = new Map(namespaces.map((namespace) => [namespace.name, toTable(namespace, mounts)]));
 
   const contextOf = (socket: GatewaySocket): EventContext => ({
@@ -119,7 +122,10 @@ export function createDispatch(
     const table = tables.get(namespace);
     const call = toCall(packet, table);
     const { name, entry, acknowledge, replyFormat } = call;
+    const known = entry === undefined ? 'unknown' : name;
+    const span = tracing?.begin(`${namespace} ${known}`, { 'event.namespace': namespace, 'event.name': known });
     let code: ErrorCode | 'SUCCESS' = 'SUCCESS';
+    let isFault = false;
     socket.data.inFlight += 1;
     try {
       const reply = replyFormat.toSuccess(await inTime(handle(socket, call), entry?.event.takesBinary === true));
@@ -128,7 +134,8 @@ export function createDispatch(
     } catch (thrown) {
       const error = toGatewayError(thrown);
       code = error.code;
-      if (error.status >= 500) logger.error({ err: error.cause ?? error, namespace, name }, 'an event failed');
+      isFault = error.status >= 500;
+      if (isFault) logger.error({ err: error.cause ?? error, namespace, name }, 'an event failed');
       acknowledge?.(replyFormat.toFailure(error));
       const isAcknowledged = acknowledge !== undefined;
       const told = replyFormat.toErrorEvent(error, { event: name, data: call.args[0], isAcknowledged });
@@ -137,8 +144,9 @@ export function createDispatch(
       socket.data.inFlight -= 1;
       if (socket.data.inFlight === 0) socket.data.onIdle?.();
       if (traffic.isWatched) showWatchers(socket, call, code);
-      metrics.events.inc({ namespace, event: entry === undefined ? 'unknown' : name, code });
+      metrics.events.inc({ namespace, event: known, code });
       metrics.eventSeconds.observe({ namespace }, (performance.now() - startedAt) / 1000);
+      span?.end({ 'event.code': code }, isFault);
     }
   };
 }

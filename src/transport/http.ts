@@ -13,6 +13,7 @@ import type { MountedRoute } from '../framework/integration.js';
 import { toGatewayError, toRequestFailure, toSuccess } from '../framework/reply.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
+import type { Tracing } from '../platform/tracing.js';
 import { payerOf, type Work } from '../realtime/work.js';
 import { parse, parseQuery } from '../validation.js';
 import { createBodyReader, type ReadBody } from './body.js';
@@ -20,6 +21,7 @@ import { setAlways } from './headers.js';
 import { withHotRoutes } from './hot-routes.js';
 import { createKeyRefusalReport, type ReportKeyRefusal, reasonOfRefusal } from './key-refusals.js';
 import type { AllowsOrigin } from './origins.js';
+import { identifyRequest, REQUEST_ID, requestIdOf } from './request-id.js';
 
 interface Dependencies {
   config: Config['http'];
@@ -29,10 +31,12 @@ interface Dependencies {
   ensureApiKey: ApiKeyGuard;
   allowsOrigin: AllowsOrigin;
   work: Work;
+  /** `undefined`: off. */
+  tracing: Tracing | undefined;
 }
 
 /** Headers of ours that pages of other origins may read. */
-const EXPOSED_HEADERS = ['Allow', 'Content-Disposition', 'Idempotent-Replay', 'Retry-After'];
+const EXPOSED_HEADERS = ['Allow', 'Content-Disposition', 'Idempotent-Replay', 'Retry-After', REQUEST_ID];
 
 /** The Express application: the documented middleware, then the routes of the integrations. Hot routes are matched before it. */
 export function createHttpApp(dependencies: Dependencies): RequestListener {
@@ -47,6 +51,7 @@ export function createHttpApp(dependencies: Dependencies): RequestListener {
   // The order is documented: cors, JSON body, helmet, nocache. Nothing of it can be told from the outside when the body is
   // read later: by the routes, once their caller is known.
   const middleware = [
+    identifyRequest,
     config.corsOrigins.length === 0 ? openCors() : narrowCors(config.corsOrigins, dependencies.allowsOrigin),
     setAlways(helmet(), nocache()),
   ];
@@ -134,7 +139,7 @@ const toAdmission =
   (request, response, next) => {
     const refusal = authorize?.(request);
     if (refusal === undefined) return next();
-    reportKeyRefusal(request, refusal.text);
+    reportKeyRefusal(request, { reason: refusal.text, requestId: requestIdOf(response) });
     sendText(response, refusal);
   };
 
@@ -181,8 +186,12 @@ function toRequestHandler(
     route.query !== undefined && (noQuery === undefined || request.url.includes('?'))
       ? parseQuery(route.query, request.query)
       : noQuery;
+  const method = route.method.toUpperCase();
+  const spanName = `${method} ${route.path}`;
+  const spanAttributes = { 'http.request.method': method, 'http.route': route.path };
   return async (request, response) => {
     const startedAt = performance.now();
+    const span = dependencies.tracing?.begin(spanName, spanAttributes, request.headers['traceparent']);
     try {
       // Only what has to be waited for is: most callers are backends, whose key is looked at in passing.
       const known = authenticate(request);
@@ -191,6 +200,8 @@ function toRequestHandler(
       const call = {
         principal,
         apiKey,
+        requestId: requestIdOf(response),
+        traceparent: span?.traceparent,
         params: route.params && parse(route.params, request.params),
         query: queryOf(request),
         body: route.body && parse(route.body, body),
@@ -209,6 +220,10 @@ function toRequestHandler(
     } finally {
       const labels = { route: route.path, status: response.statusCode };
       dependencies.metrics.requestSeconds.observe(labels, (performance.now() - startedAt) / 1000);
+      span?.end(
+        { 'http.response.status_code': response.statusCode, 'request.id': requestIdOf(response) },
+        response.statusCode >= 500,
+      );
     }
   };
 }
@@ -246,15 +261,20 @@ interface FailedRequest {
 function answerFailure(thrown: unknown, failed: FailedRequest): void {
   const { request, response, answering, toFailure = toRequestFailure, failures = {} } = failed;
   const { logger, reportKeyRefusal } = answering;
+  const requestId = requestIdOf(response);
   const error = fromHttpError(thrown);
-  if (error.status >= 500 && failures[error.status] === undefined)
-    logger.error({ err: error.cause ?? error, path: request.route?.path }, 'a request failed');
-  if (error.code === 'INVALID_API_KEY') reportKeyRefusal(request, reasonOfRefusal(request, error));
+  const isFault = error.status >= 500 && failures[error.status] === undefined;
+  if (isFault) logger.error({ err: error.cause ?? error, path: request.route?.path, requestId }, 'a request failed');
+  if (error.code === 'INVALID_API_KEY')
+    reportKeyRefusal(request, { reason: reasonOfRefusal(request, error), requestId });
   if (response.headersSent) return void response.destroy();
   response.statusCode = error.status;
   const { retryAfterMs } = error.info;
   if (retryAfterMs !== undefined) response.setHeader('Retry-After', Math.ceil(retryAfterMs / 1000));
-  sendJson(response, toFailure(error));
+  const failure = toFailure(error);
+  // A caller quotes it when reporting the failure. Callers that send ids get them back in any case.
+  const isShown = isFault || request.headers['x-request-id'] === requestId;
+  sendJson(response, isShown ? { ...(failure as object), requestId } : failure);
 }
 
 /** For what fails outside of a route of an integration. */

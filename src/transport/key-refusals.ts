@@ -3,15 +3,22 @@ import type { GatewayError } from '../errors.js';
 import type { Logger } from '../platform/logger.js';
 import { addressKeyOf } from './address.js';
 
-/** Logs a call without a valid API key. @param reason a text of the gateway */
-export type ReportKeyRefusal = (request: Request, reason: string) => void;
+/** Logs a call without a valid API key. */
+export type ReportKeyRefusal = (request: Request, refusal: KeyRefusal) => void;
+
+/** Why a call was refused. */
+interface KeyRefusal {
+  /** A text of the gateway. */
+  readonly reason: string;
+  readonly requestId: string;
+}
 
 /** Names route, reason and address; the key that was sent may be a secret of something else, and is not logged. */
 export const createKeyRefusalReport =
   ({ logger, trustedProxies }: { logger: Pick<Logger, 'info'>; trustedProxies: number }): ReportKeyRefusal =>
-  ({ route, headers, socket }, reason) => {
+  ({ route, headers, socket }, { reason, requestId }) => {
     const address = addressKeyOf({ address: socket.remoteAddress ?? '', headers }, trustedProxies);
-    logger.info({ path: route?.path, reason, address }, 'a call was refused: no valid API key');
+    logger.info({ path: route?.path, reason, address, requestId }, 'a call was refused: no valid API key');
   };
 
 /** Why the key of a backend was refused. */

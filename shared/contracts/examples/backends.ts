@@ -76,6 +76,7 @@ export const emitApiExamples = defineExamples(emitApi, {
             event: 'notification',
             namespace: '/v1/shared',
             createdAt: SENT_AT,
+            requestId: '5b0f3c6e-6f0a-4f57-9d0a-3c2f6a1f8a10',
             state: 'acked',
             devices: [{ deviceId: DEVICE, state: 'acked', at: ACKNOWLEDGED_AT, reason: 'ACKNOWLEDGED' }],
           },

@@ -16,6 +16,11 @@ export const gatewayProcess = {
   LOG_LEVEL: choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
     .describe('minimum level of log lines'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('base URL of an OpenTelemetry receiver (OTLP over HTTP) for traces; unset: no traces'),
+  OTEL_SERVICE_NAME: z.string().min(1).default('general-socket').describe('name of the service in traces'),
   STARTUP_TIMEOUT_MS: integer(1000)
     .default(30_000)
     .describe('time limit for MongoDB and Redis to become ready at start'),

@@ -6,28 +6,32 @@ import { invalid } from '../../errors.js';
 import type { RouteHandlers } from '../../framework/integration.js';
 import { toGatewayError, toRequestFailure, toSuccess } from '../../framework/reply.js';
 import { isYes, parse } from '../../validation.js';
-import type { EmitService, WhenAnswered } from './service.js';
+import type { EmitCall, EmitService, WhenAnswered } from './service.js';
 
 /** Route handlers of the emit API. */
 export const createRoutes = (service: EmitService): RouteHandlers<typeof emitApi> => ({
-  async emit({ params: { userId, event }, query, body, request, response }) {
+  async emit({ params: { userId, event }, query, body, requestId, traceparent, request, response }) {
     const key = keyOf(request.headers);
     const item = toEmit({ ...query, userId, event, payload: body });
-    const { answer, isReplay } = await service.toUser(item, whenAnswered(response), key);
+    const { answer, isReplay } = await service.toUser(
+      item,
+      { requestId, traceparent, whenAnswered: whenAnswered(response) },
+      key,
+    );
     if (isReplay) response.setHeader('Idempotent-Replay', 'true');
     return answer;
   },
   emitStatus: ({ params: { id } }) => service.statusOf(id),
-  async emitBatch({ body: { items }, response }) {
-    const answering = whenAnswered(response);
-    const answers = service.together(() => items.map((item) => toItemAnswer(service, item, answering)));
+  async emitBatch({ body: { items }, requestId, traceparent, response }) {
+    const call = { requestId, traceparent, whenAnswered: whenAnswered(response) };
+    const answers = service.together(() => items.map((item) => toItemAnswer(service, item, call)));
     return { items: await Promise.all(answers) };
   },
   broadcast: async ({ params: { event }, query: { namespace, account }, body }) =>
     service.toEveryone({ event, payload: body, namespace, account }),
-  disconnect: async ({ params: { userId }, body, apiKey }) =>
-    service.disconnect(userId, { reason: body?.reason, blockMs: toMs(body?.block_seconds), apiKey }),
-  revokeTokens: async ({ body, apiKey }) => service.revokeTokens(body, apiKey),
+  disconnect: async ({ params: { userId }, body, ...by }) =>
+    service.disconnect(userId, { reason: body?.reason, blockMs: toMs(body?.block_seconds) }, by),
+  revokeTokens: async ({ body, ...by }) => service.revokeTokens(body, by),
   presence: async ({ params: { userId } }) => service.presenceOf(userId),
   deliveries: async ({ params: { userId }, query }) => service.deliveriesOf(userId, toQuestion(query)),
   presences: async ({ body: { userIds } }) => ({ users: await service.presencesOf(userIds) }),
@@ -55,10 +59,10 @@ function whenAnswered(response: ServerResponse): WhenAnswered {
 }
 
 /** The reply to one item of a batch, equal to the response of a single call. */
-async function toItemAnswer(service: EmitService, item: unknown, answering: WhenAnswered) {
+async function toItemAnswer(service: EmitService, item: unknown, call: EmitCall) {
   try {
     const { idempotencyKey: key, ...emit } = parse(emitItem, item);
-    const { answer } = await service.toUser(toEmit(emit), answering, key);
+    const { answer } = await service.toUser(toEmit(emit), call, key);
     return { ...toSuccess(undefined), data: answer };
   } catch (error) {
     return toRequestFailure(toGatewayError(error));

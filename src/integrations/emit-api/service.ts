@@ -36,8 +36,20 @@ interface Kick {
   reason: string | undefined;
   /** How long the user is blocked from reconnecting; stored before connections are closed. */
   blockMs: number | undefined;
-  /** The name of the key of the caller. */
-  apiKey: string | undefined;
+}
+
+/** The call that an emit belongs to. */
+export interface EmitCall {
+  readonly requestId: string;
+  readonly traceparent: string | undefined;
+  readonly whenAnswered: WhenAnswered;
+}
+
+/** Who asked for something, for the log. */
+interface AskedBy {
+  /** The name of the API key. */
+  readonly apiKey: string | undefined;
+  readonly requestId: string;
 }
 
 /** Filters for a user's messages. */
@@ -68,13 +80,17 @@ export function createEmitService(context: Context) {
   const diagnostics = new DeliveryDiagnostics({ models, clock });
   const idempotency = new Idempotency({ model: models.DeliveryKey, clock });
 
-  const toUser = async (emit: UserEmit, whenAnswered: WhenAnswered, id?: string): Promise<Emitted> => {
+  const toUser = async (
+    emit: UserEmit,
+    { requestId, traceparent, whenAnswered }: EmitCall,
+    id?: string,
+  ): Promise<Emitted> => {
     const { userId, event, payload, namespace, durable } = emit;
     if (durable !== undefined) {
       const recipient = { site: GENERAL_SITE, userId };
       const { push: wanted, ...rest } = durable;
       const message = {
-        ...{ recipient, namespace, event, args: [payload], keepsReceipt: true, ...rest },
+        ...{ recipient, namespace, event, args: [payload], keepsReceipt: true, requestId, traceparent, ...rest },
         ...(push.isOn && wanted && { push: { ...toShown(payload), afterMs: wanted.afterMs ?? config.push.afterMs } }),
       };
       const { markAnswered, ...sent } = await delivery.send(id === undefined ? message : { ...message, id });
@@ -106,9 +122,9 @@ export function createEmitService(context: Context) {
     together: emitter.together,
 
     /** A key makes the emit idempotent, over all nodes. */
-    async toUser(emit: UserEmit, whenAnswered: WhenAnswered, key?: string): Promise<Once<Emitted>> {
-      if (key === undefined) return { answer: await toUser(emit, whenAnswered), isReplay: false };
-      return idempotency.once(JSON.stringify([GENERAL_SITE, key]), emit, (id) => toUser(emit, whenAnswered, id));
+    async toUser(emit: UserEmit, call: EmitCall, key?: string): Promise<Once<Emitted>> {
+      if (key === undefined) return { answer: await toUser(emit, call), isReplay: false };
+      return idempotency.once(JSON.stringify([GENERAL_SITE, key]), emit, (id) => toUser(emit, call, id));
     },
 
     /** @throws GatewayError `NOT_FOUND` for an id that is not a durable emit, or whose state has expired */
@@ -130,19 +146,19 @@ export function createEmitService(context: Context) {
     },
 
     /** Closes the connections of a user on every node. */
-    async disconnect(userId: string, { reason, blockMs, apiKey: key }: Kick): Promise<void> {
+    async disconnect(userId: string, { reason, blockMs }: Kick, { apiKey: key, requestId }: AskedBy): Promise<void> {
       if (blockMs !== undefined) await revocations.revoke({ userId, blockedUntil: clock.now() + blockMs });
       const everywhere = { namespaces: tokenNamespaces, rooms: [rooms.user(userId)] };
       // Asked before they are closed, and not waited for.
       const counting = countSockets([userId]);
       const socketsHere = emitter.emit(everywhere, { event: 'disconnected', payload: { reason: reason ?? null } });
       emitter.disconnect(everywhere);
-      const details = { key, user: userId, socketsHere, ...(blockMs !== undefined && { blockMs }) };
+      const details = { key, requestId, user: userId, socketsHere, ...(blockMs !== undefined && { blockMs }) };
       void counting.then((sockets) => logger.info({ ...details, sockets }, 'a user was disconnected by a backend'));
     },
 
     /** @throws GatewayError `VALIDATION_ERROR` unless it names either a token or a user */
-    async revokeTokens(revocation: TokenRevocation, key: string | undefined): Promise<void> {
+    async revokeTokens(revocation: TokenRevocation, { apiKey: key, requestId }: AskedBy): Promise<void> {
       const { jti, userId, issued_before: before, keep_seconds: keep } = revocation;
       const now = clock.now();
       const endsAt = keep === undefined ? undefined : now + Number(keep) * 1000;
@@ -150,14 +166,14 @@ export function createEmitService(context: Context) {
       if (userId === undefined) {
         if (before !== undefined) throw invalid('issued_before', 'needs userId');
         await revocations.revoke({ tokenId: jti ?? '', endsAt });
-        logger.info({ key, tokenId: jti }, 'tokens were revoked by a backend');
+        logger.info({ key, requestId, tokenId: jti }, 'tokens were revoked by a backend');
         return;
       }
       // `iat` has whole seconds: a token of this very moment counts as issued before.
       const issuedBefore = before === undefined ? now + 1 : Date.parse(before);
       if (issuedBefore > now + FUTURE_MAX_MS) throw invalid('issued_before', 'must not be in the future');
       await revocations.revoke({ userId, issuedBefore, endsAt });
-      logger.info({ key, user: userId }, 'tokens were revoked by a backend');
+      logger.info({ key, requestId, user: userId }, 'tokens were revoked by a backend');
     },
 
     async presenceOf(userId: string) {

@@ -9,11 +9,18 @@ export const createRoutes = (
   sites: ReadonlyMap<string, Site>,
   service: SiteService,
 ): RouteHandlers<typeof pushSites> => ({
-  async send({ query, body: { rooms, event, args } }) {
+  async send({ query, body: { rooms, event, args }, requestId, traceparent }) {
     const site = sites.get(query.site);
     if (site === undefined) throw new GatewayError('INVALID_API_KEY');
     const isResync = !OFF.includes(query.resync);
-    await service.send(site, { rooms: [rooms].flat(), event, args: toArguments(args), isResync });
+    await service.send(site, {
+      rooms: [rooms].flat(),
+      event,
+      args: toArguments(args),
+      isResync,
+      requestId,
+      traceparent,
+    });
   },
 });
 

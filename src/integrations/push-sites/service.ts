@@ -17,6 +17,9 @@ export interface SiteMessage {
   readonly args: readonly unknown[];
   /** A device that acknowledges a later message of the same event first gets a resync. */
   readonly isResync: boolean;
+  /** Of the call. */
+  readonly requestId: string;
+  readonly traceparent: string | undefined;
 }
 
 /** The operations of push sites. */
@@ -33,13 +36,17 @@ export function createSiteService({
   onEmitted,
 }: Pick<Context, 'delivery' | 'emitter' | 'onEmitted'> & { members: Members }) {
   const store = async ({ name }: Site, userIds: readonly string[], message: SiteMessage): Promise<void> => {
-    const { event, args, isResync } = message;
+    const { event, args, isResync, requestId, traceparent } = message;
     const bytes = Buffer.byteLength(JSON.stringify(args));
     const atOnce = Math.max(1, Math.min(USERS_MAX, Math.floor(BYTES_MAX / bytes)));
     for (let start = 0; start < userIds.length; start += atOnce) {
       const chunk = userIds.slice(start, start + atOnce).map((userId) => ({ site: name, userId }));
       const namespace = siteNamespace(name);
-      await Promise.all(chunk.map((recipient) => delivery.send({ recipient, namespace, event, args, isResync })));
+      await Promise.all(
+        chunk.map((recipient) =>
+          delivery.send({ recipient, namespace, event, args, isResync, requestId, traceparent }),
+        ),
+      );
     }
   };
 

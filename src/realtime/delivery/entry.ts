@@ -29,6 +29,10 @@ export interface EntryFields {
   readonly keepsReceipt: boolean;
   /** A push is sent unless a device acknowledges the message. */
   readonly hasPush: boolean;
+  /** Of the call that sent it. */
+  readonly requestId?: string | undefined;
+  /** The span of that call; `undefined`: it is not traced. */
+  readonly traceparent?: string | undefined;
 }
 
 /** One message in the log of its recipient. */
@@ -61,6 +65,8 @@ export function toEntry(
     isResync: message.isResync === true,
     keepsReceipt: message.keepsReceipt === true,
     hasPush: message.push !== undefined,
+    requestId: message.requestId,
+    traceparent: message.traceparent,
   };
   return createEntry(fields, content);
 }
@@ -80,6 +86,8 @@ export interface StoredEntry {
   readonly isResync?: boolean;
   readonly keepsReceipt?: boolean;
   readonly hasPush?: boolean;
+  readonly requestId?: string;
+  readonly traceparent?: string;
   /** What it came to, by device. */
   readonly outcomes?: readonly { readonly device: string }[];
 }
@@ -100,6 +108,8 @@ export const toDocument = (entry: EntryFields, { storedAt, receiptTtlMs }: Reten
   ...(entry.isResync && { isResync: true }),
   ...(entry.keepsReceipt && { keepsReceipt: true }),
   ...(entry.hasPush && { hasPush: true }),
+  ...(entry.requestId !== undefined && { requestId: entry.requestId }),
+  ...(entry.traceparent !== undefined && { traceparent: entry.traceparent }),
 });
 
 /** The entry of a document. */
@@ -111,4 +121,6 @@ export const fromDocument = (document: StoredEntry, recipient: KeyedRecipient): 
     isResync: document.isResync === true,
     keepsReceipt: document.keepsReceipt === true,
     hasPush: document.hasPush === true,
+    requestId: document.requestId,
+    traceparent: document.traceparent,
   });

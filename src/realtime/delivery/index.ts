@@ -12,6 +12,7 @@ import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
 import type { Metrics } from '../../platform/metrics.js';
 import { createTaskTracker } from '../../platform/task-tracker.js';
+import type { Tracing } from '../../platform/tracing.js';
 import type { GatewaySocket } from '../../sockets/socket.js';
 import type { Bus } from '../bus.js';
 import { Acknowledgements } from './acknowledgements.js';
@@ -74,6 +75,8 @@ interface Dependencies {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** `undefined`: off. */
+  readonly tracing: Tracing | undefined;
   readonly bus: Bus;
   readonly pushStore: PushStore;
   readonly settings: { deviceTtlMs: number; mailboxMax: number; receiptTtlMs: number };
@@ -87,7 +90,7 @@ export function createDelivery(dependencies: Dependencies): Delivery {
   const isHere = (device: Device): boolean => sockets.ofDevice(device).length > 0;
 
   const positions = new Positions(clock);
-  const measures = createDeliveryMeasures(metrics, clock);
+  const measures = createDeliveryMeasures(dependencies);
   metrics.durableWaiting.observe({}, () => {
     let waiting = 0;
     for (const { data } of sockets.all()) waiting += data.outbox?.waiting ?? 0;

@@ -1,5 +1,6 @@
 import type { Clock } from '../../platform/clock.js';
 import type { Metrics } from '../../platform/metrics.js';
+import type { Step, Tracing } from '../../platform/tracing.js';
 import { isAcked } from './acked.js';
 import type { Cursor } from './cursors.js';
 import type { CutReason } from './cuts.js';
@@ -8,7 +9,7 @@ import type { Entry } from './entry.js';
 /** Counts what becomes of durable messages on this node. Nothing is read for it. */
 export interface DeliveryMeasures {
   /** This node has stored messages. */
-  stored(count: number): void;
+  stored(entries: readonly Entry[]): void;
   /** A message is sent to a socket. To be called before the cursor notes it. */
   sent(cursor: Cursor, entry: Entry): void;
   /** A client acknowledges messages. To be called before the cursor notes it. */
@@ -21,16 +22,31 @@ export interface DeliveryMeasures {
   read(): void;
 }
 
-export function createDeliveryMeasures(
-  { durableMessages, acknowledgeSeconds, durableExpirations, resyncs, mailboxReads }: Metrics,
-  clock: Clock,
-): DeliveryMeasures {
+interface Dependencies {
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  /** `undefined`: off. */
+  readonly tracing: Tracing | undefined;
+}
+
+/** The metrics, and the spans of messages whose calls are traced: each ends now, and begins when the message was stored. */
+export function createDeliveryMeasures({ metrics, clock, tracing }: Dependencies): DeliveryMeasures {
+  const { durableMessages, acknowledgeSeconds, durableExpirations, resyncs, mailboxReads } = metrics;
+  const trace = (name: Step['name'], { traceparent, createdAt, namespace, id }: Entry): void => {
+    if (tracing === undefined || traceparent === undefined) return;
+    const attributes = { 'messaging.message.id': id, 'event.namespace': namespace };
+    tracing.record({ name, traceparent, startedAt: createdAt, endedAt: clock.now(), attributes });
+  };
   return {
-    stored: (count) => durableMessages.inc({ state: 'stored' }, count),
-    sent({ sent }, { namespace, position }) {
+    stored(entries) {
+      durableMessages.inc({ state: 'stored' }, entries.length);
+      if (tracing !== undefined) for (const entry of entries) trace('durable store', entry);
+    },
+    sent({ sent }, entry) {
       // Known of messages with a receipt only.
-      const isRepeated = position <= (sent[namespace] ?? 0);
+      const isRepeated = entry.position <= (sent[entry.namespace] ?? 0);
       durableMessages.inc({ state: isRepeated ? 'repeated' : 'sent' });
+      trace('durable send', entry);
     },
     acknowledged({ acked, start }, entries) {
       const now = clock.now();
@@ -38,6 +54,7 @@ export function createDeliveryMeasures(
         // Another socket of the device, or an earlier connection, may have acknowledged it.
         if (isAcked(acked, start, entry)) continue;
         durableMessages.inc({ state: 'acknowledged' });
+        trace('durable acknowledge', entry);
         // The clock of the node that stored it may be ahead.
         acknowledgeSeconds.observe({}, Math.max(0, now - entry.createdAt) / 1000);
       }

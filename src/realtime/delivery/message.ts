@@ -32,6 +32,10 @@ export interface OutgoingMessage {
   readonly isResync?: boolean;
   /** Its status can be queried after it was acknowledged. */
   readonly keepsReceipt?: boolean;
+  /** Of the call that sent it, for the delivery record. */
+  readonly requestId?: string;
+  /** The span of that call; `undefined`: it is not traced. */
+  readonly traceparent?: string | undefined;
   /** Sent by push if no device has acknowledged the message by then. */
   readonly push?: { readonly title: string; readonly body: string; readonly afterMs: number };
 }

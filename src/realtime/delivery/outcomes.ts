@@ -16,6 +16,7 @@ export interface LoggedEntry {
   readonly expireAt?: Date;
   readonly keepsReceipt?: boolean;
   readonly pushedAt?: Date;
+  readonly requestId?: string;
   readonly outcomes?: readonly { device: string; at: Date; expiry?: ExpiryReason; isExcluded?: boolean }[];
 }
 

@@ -62,7 +62,7 @@ export class Sender {
     const results = await appender.append(messages);
     pushStore.announce(pushes);
     const entries = results.filter((result): result is Entry => !(result instanceof Error));
-    measures.stored(entries.length);
+    measures.stored(entries);
     const sent = results.map((result) =>
       result instanceof Error ? result : { entry: result, sockets: outboxes.offer(result) },
     );

@@ -157,7 +157,7 @@ function openOutbox({ mailboxes, log }: ReturnType<typeof createNode>) {
   const tasks = createTaskTracker(report);
   const sockets = { outboxesOf: () => outboxes } as never;
   const limits = new QueueLimits({ mailboxes, log, clock: systemClock, max: MAX, onCut: () => undefined });
-  const measures = createDeliveryMeasures(createMetrics(), systemClock);
+  const measures = createDeliveryMeasures({ metrics: createMetrics(), clock: systemClock, tracing: undefined });
   const listener = new Acknowledgements({ sockets, cursors, limits, mailboxes, tasks, measures, report });
   const outbox = new Outbox(socket, device, { log, clock: systemClock, listener });
   outboxes.push(outbox);
