@@ -120,6 +120,7 @@ describe('names', () => {
     const ofOthers = [
       // Of tests, examples, methods, kinds of messages and what MongoDB calls its own.
       ...['TEST_MONGODB_URL', 'MONGOD_BINARY', 'GATEWAY_KEY', 'FUZZ_SEED', 'FUZZ_INPUTS', 'MATRIX_SEED', 'PATH'],
+      ...['OTEL_TRACES_SAMPLER', 'OTEL_EXPORTER_OTLP_HEADERS'],
       ...['INCOMING', 'OUTGOING', 'NOTE', 'SUCCESS', 'UUID', 'X-META', 'OP_MSG', 'OP_QUERY', 'EPIPE'],
     ];
     const mentioned = pages.flatMap((page) =>

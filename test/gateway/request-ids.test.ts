@@ -12,7 +12,7 @@ const SITE = {
   AUTH_URL: 'http://127.0.0.1:1/',
   API_KEY: 'key-of-the-shop',
   USER_ROOM_PREFIX: 'u:',
-  MONGODB_SELECTION_TIMEOUT_MS: '500',
+  MONGODB_SELECTION_TIMEOUT_MS: '5000',
 };
 const UUID = /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/;
 
