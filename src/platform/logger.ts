@@ -57,7 +57,8 @@ export function createLogger({ level, isPretty, node }: LoggerOptions, destinati
           ...(destination && { destination }),
         }),
       )
-    : pino(settings, destination);
+    : // Synchronous, as standard output itself is: what is written last is neither lost nor repeated when the process ends.
+      pino(settings, destination ?? pino.destination({ dest: 1, sync: true }));
   const write =
     (own: LogLevel) =>
     (...args: LogArguments): void => {
