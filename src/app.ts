@@ -32,11 +32,13 @@ import { createPush } from './realtime/delivery/push/index.js';
 import { PushStore } from './realtime/delivery/push/store.js';
 import { MailboxSockets } from './realtime/delivery/sockets.js';
 import { createEmitter } from './realtime/emitter.js';
+import { createLocalNode } from './realtime/local-node.js';
+import { createNodeCalls } from './realtime/node-calls.js';
 import { createSocketDirectory } from './realtime/presence/socket-directory.js';
 import { Revocations } from './realtime/revocations.js';
 import { Traffic } from './realtime/traffic.js';
 import { createWork } from './realtime/work.js';
-import { everyConnection, everySocket } from './sockets/socket.js';
+import { everyConnection, everySocket, type GatewayServer } from './sockets/socket.js';
 import { createConnectDeadline } from './transport/connect-deadline.js';
 import { createConnectLimits } from './transport/connect-limits.js';
 import { createConnectionBounds } from './transport/connection-bounds.js';
@@ -169,7 +171,7 @@ type Realtime = Awaited<ReturnType<typeof createRealtime>>;
 
 /** Step 2: authentication, the Socket.IO server, and the services that integrations use. */
 async function createRealtime(base: Base, { sender, tracing, models, cluster }: Outside) {
-  const { config, secrets, clock, logger, metrics, cleanup } = base;
+  const { config, secrets, clock, logger, metrics, health, cleanup } = base;
   const { clockToleranceMs } = config.auth.expected;
   const { verifier, tokenSecrets } = await configureVerifier(config, { secrets, clock, logger, cleanup });
   const apiSessions = createApiSessions({ model: models.ApiSession, clock });
@@ -205,17 +207,27 @@ async function createRealtime(base: Base, { sender, tracing, models, cluster }: 
   const traffic = new Traffic(clock, () => everySocket(io));
   // Their readers showed a key when they began.
   secrets.onReplaced(() => traffic.close());
+  const draining = createDraining(base, io);
+  const localNode = createLocalNode({
+    ...{ id: cluster.nodeId, name: config.nodeName, version: versions.version, io },
+    isDraining: health.isDraining,
+    beginDraining() {
+      draining.begin();
+      void draining.disconnectAll();
+    },
+  });
   const context: Context = {
     ...base,
     ...{ models, userAuth, revocations, emitter, sockets, delivery, push },
-    ...{ presence, sitePresence, chatPresence, limiter, bus, traffic },
+    ...{ presence, sitePresence, chatPresence, limiter, bus, traffic, localNode },
+    nodeCalls: createNodeCalls({ bus, clock, nodeId: cluster.nodeId }),
     work: createWork(limiter, config.sockets.limit),
     onEmitted(emitted) {
       base.onEmitted(emitted);
       if (traffic.isWatched) traffic.emitted(emitted);
     },
   };
-  return { io, context, expiry };
+  return { io, context, expiry, draining };
 }
 
 /** Step 3: the integrations, with what they do by themselves. */
@@ -284,22 +296,30 @@ async function openNetwork(
   cleanup.add('socket server', () => io.close());
   cleanup.add('cluster', cluster.leave);
   cleanup.add('http connections', idleConnections.end);
-  cleanup.add('connections', async () => {
-    const startedAt = performance.now();
-    const { drainMs } = config.shutdown;
-    // A load balancer that asks for readiness sends calls until it has asked again, also when there are no connections.
-    const minMs = health.isPolled() ? drainMs : 0;
-    await drainConnections(io, { clock, durationMs: drainMs, minMs });
-    logger.info({ durationMs: Math.round(performance.now() - startedAt) }, 'drained');
-  });
+  cleanup.add('connections', realtime.draining.disconnectAll);
   cleanup.add('http keep-alive', () => endKeepAlive(server));
   cleanup.add('watchers of the traffic', async () => realtime.context.traffic.close());
   cleanup.add('operations of a database that is away', mongo.giveUpIfAway);
-  cleanup.add('readiness', () => {
-    health.beginDraining();
-    logger.info({ connections: everyConnection(io).length }, 'draining');
-  });
+  cleanup.add('readiness', realtime.draining.begin);
   return { port };
+}
+
+/** What a node does before it stops, or when an operator asks for it: it takes no clients, and disconnects its own. */
+function createDraining({ config, clock, logger, health }: Base, io: GatewayServer) {
+  return {
+    begin() {
+      health.beginDraining();
+      logger.info({ connections: everyConnection(io).length }, 'draining');
+    },
+    async disconnectAll() {
+      const startedAt = performance.now();
+      const { drainMs } = config.shutdown;
+      // A load balancer that asks for readiness sends calls until it has asked again, also when there are no connections.
+      const minMs = health.isPolled() ? drainMs : 0;
+      await drainConnections(io, { clock, durationMs: drainMs, minMs });
+      logger.info({ durationMs: Math.round(performance.now() - startedAt) }, 'drained');
+    },
+  };
 }
 
 type Bounds = ReturnType<typeof createBounds>;

@@ -37,3 +37,6 @@ export class GatewayError extends Error {
 /** A `VALIDATION_ERROR` for one field of the input. */
 export const invalid = (path: string, message: string): GatewayError =>
   new GatewayError('VALIDATION_ERROR', { details: [{ path, message }] });
+
+/** Whether a text is a code of the catalogue. */
+export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(catalogue, code);

@@ -1,5 +1,6 @@
 import { type ClientClock, systemClock } from '../client/clock.js';
 import { type GatewayClientError, toClientError, toError } from '../client/error.js';
+import { createAdministration } from './administration.js';
 import { type Chunk, toChunks } from './batch.js';
 import { type Call, type Fetch, type RequestSettings, request } from './request.js';
 import type {
@@ -60,6 +61,7 @@ export function createBackend({ apiKey, bytesMax = BYTES_MAX, ...options }: Back
     call<Answer>({ method: 'GET', path, query, isRepeatable: true });
   const write = <Answer>(path: string, body: unknown) =>
     call<Answer>({ method: 'POST', path, body: toJson(body), isRepeatable: true });
+  const remove = <Answer>(path: string) => call<Answer>({ method: 'DELETE', path, isRepeatable: true });
 
   /** Sends a chunk; items that failed for a passing reason are sent again, alone and with their keys. */
   async function sendChunk(
@@ -93,6 +95,8 @@ export function createBackend({ apiKey, bytesMax = BYTES_MAX, ...options }: Back
   }
 
   return {
+    ...createAdministration({ read, write, remove }),
+
     /** Sends an event to the connected sockets of a user. It is not stored, and not sent again when the outcome is unknown. */
     emit: (userId: string, event: string, payload: unknown = {}, { namespace }: EmitOptions = {}) =>
       call<AnswerOfRoute<'emit'>>({

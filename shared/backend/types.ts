@@ -4,10 +4,11 @@ import type { emitApi, emitItem } from '../contracts/emit-api.js';
 
 type Routes = (typeof emitApi)['routes'];
 
-/** The `data` of the answer of a route. */
-export type AnswerOfRoute<R extends keyof Routes> = Routes[R] extends { answer: infer A extends z.ZodType }
-  ? z.output<A>
-  : undefined;
+/** The `data` of the answer of a route; `undefined`: there is none. */
+export type AnswerOf<Route> = Route extends { answer: infer A extends z.ZodType } ? z.output<A> : undefined;
+
+/** The same for a route of the emit API. */
+export type AnswerOfRoute<R extends keyof Routes> = AnswerOf<Routes[R]>;
 
 type Item = z.input<typeof emitItem>;
 

@@ -28,7 +28,7 @@ export const endings = defineContract({
   serverEvents: {
     disconnected: {
       summary:
-        'A backend ended the connection or revoked its token (`revoked`), or the user has 100 other devices connected (`QUOTA_EXCEEDED`).',
+        'A backend ended the connection, revoked its token (`revoked`) or blocked the user (`blocked`), or the user has 100 other devices connected (`QUOTA_EXCEEDED`).',
       payload: z.object({ reason: z.string().nullable() }),
     },
   },

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { blockSeconds } from './administration.js';
 import { deliveryHeader } from './connection.js';
 import { defineContract } from './contract.js';
 import { deliveries, deliveryQuestion, deliveryState } from './deliveries.js';
@@ -9,9 +10,6 @@ const namespace = z.enum(['/v1/shared', '/v1/conversation', '/v1/conversation/li
 
 /** Up to a year. */
 const seconds = wholeNumber(1, 31_536_000);
-
-/** Up to 30 days. */
-const blockSeconds = wholeNumber(1, 2_592_000);
 
 /** Up to a week. */
 const milliseconds = wholeNumber(0, 604_800_000);

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { administration } from './administration.js';
 import { chats } from './chats.js';
 import { community } from './community.js';
 import { communityNotifications, communityPeople } from './community-people.js';
@@ -6,7 +7,13 @@ import { connection, delivery, endings, failures } from './connection.js';
 import type { Contract } from './contract.js';
 import { conversation } from './conversation.js';
 import { emitApi } from './emit-api.js';
-import { emitApiExamples, leadFinderExamples, operationsExamples, pushSitesExamples } from './examples/backends.js';
+import {
+  administrationExamples,
+  emitApiExamples,
+  leadFinderExamples,
+  operationsExamples,
+  pushSitesExamples,
+} from './examples/backends.js';
 import { chatsExamples } from './examples/chats.js';
 import { communityExamples, communityNotificationsExamples, communityPeopleExamples } from './examples/community.js';
 import {
@@ -116,6 +123,7 @@ const wire = [
   { contract: leadFinder, examples: leadFinderExamples, namespaces: ['/v1/lead-finder'] },
   { contract: sharedEvents, examples: sharedEventsExamples, namespaces: ['/v1/shared'] },
   { contract: emitApi, examples: emitApiExamples, namespaces: userNamespaces },
+  { contract: administration, examples: administrationExamples, namespaces: [] },
   { contract: pushSites, examples: pushSitesExamples, namespaces: ['/{site}'] },
   { contract: operations, examples: operationsExamples, namespaces: [] },
 ] as const satisfies readonly PublishedContract[];

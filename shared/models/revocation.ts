@@ -8,6 +8,8 @@ const schema = new Schema(
     issuedBefore: Date,
     /** The user may not connect before. */
     blockedUntil: Date,
+    /** Rises with each change of the block, which may also end it. */
+    blockVersion: Number,
     /** When it was last changed, by the clock of the database: nodes read what is new by it. */
     changedAt: Date,
     /** When it ends. */

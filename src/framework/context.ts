@@ -10,6 +10,8 @@ import type { Bus } from '../realtime/bus.js';
 import type { Delivery } from '../realtime/delivery/index.js';
 import type { Push } from '../realtime/delivery/push/index.js';
 import type { Emitter } from '../realtime/emitter.js';
+import type { LocalNode } from '../realtime/local-node.js';
+import type { NodeCalls } from '../realtime/node-calls.js';
 import type { PresenceStore } from '../realtime/presence/index.js';
 import type { SocketDirectory } from '../realtime/presence/socket-directory.js';
 import type { RateLimiter } from '../realtime/rate-limit.js';
@@ -41,6 +43,8 @@ export interface Context {
   readonly delivery: Delivery;
   readonly push: Push;
   readonly revocations: Revocations;
+  readonly localNode: LocalNode;
+  readonly nodeCalls: NodeCalls;
   readonly onEmitted: OnEmitted;
   readonly traffic: Traffic;
 }

@@ -1,5 +1,6 @@
 import type { Context } from '../framework/context.js';
 import type { Integration } from '../framework/integration.js';
+import { createAdministration } from './administration/index.js';
 import { createChat } from './chat/index.js';
 import { createConversation } from './conversation/index.js';
 import { createEmitApi } from './emit-api/index.js';
@@ -17,6 +18,7 @@ export function createIntegrations(context: Context): Integration[] {
     ...createConversation(context, users),
     createLeadFinder(context),
     createEmitApi(context),
+    createAdministration(context),
     createPushSites(context),
     createOperations(context),
   ];

@@ -74,6 +74,9 @@ export const logEvents = {
   // Access
   kicked: { level: 'info', message: 'a user was disconnected by a backend', lines: 600 },
   tokens_revoked: { level: 'info', message: 'tokens were revoked by a backend', lines: 600 },
+  blocked: { level: 'info', message: 'a user was blocked by a backend', lines: 600 },
+  unblocked: { level: 'info', message: 'the block of a user was ended by a backend', lines: 600 },
+  node_drained: { level: 'info', message: 'a node was drained by a backend' },
   key_refused: { level: 'info', message: 'a call was refused: no valid API key', per: ['path', 'reason'] },
   connection_refused: { level: 'info', message: 'a connection was refused', lines: 1, per: ['namespace', 'reason'] },
   connection_refusal: { level: 'debug', message: 'why a connection was refused' },

@@ -15,6 +15,8 @@ import { createRateLimiter, type RateLimiter } from './rate-limit.js';
 
 /** What the nodes share through Redis. Without Redis there is one node, which keeps it in memory. */
 export interface Cluster {
+  /** Of this node, of this run. */
+  readonly nodeId: string;
   /** Sends events to the other nodes; `undefined`: the default adapter of Socket.IO, for one node. */
   readonly adapter: Parameters<Server['adapter']>[0] | undefined;
   readonly presence: PresenceStore;
@@ -47,9 +49,11 @@ export const joinCluster = (config: Config, dependencies: Dependencies): Promise
 
 async function singleNode(config: Config, { clock, logger }: Dependencies): Promise<Cluster> {
   logger.info('no REDIS_URL: this is the only node');
+  const nodeId = randomUUID();
   return {
+    nodeId,
     adapter: undefined,
-    presence: createMemoryPresence({ clock, graceMs: config.sockets.presenceGraceMs }),
+    presence: createMemoryPresence({ clock, nodeId, graceMs: config.sockets.presenceGraceMs }),
     sitePresence: createMemoryPresence({ clock, graceMs: 0 }),
     chatPresence: createMemoryPresence({ clock, graceMs: 0 }),
     limiter: createRateLimiter({ keyPrefix: '', onReached: toLimitReport(logger) }),
@@ -83,6 +87,7 @@ async function overRedis(
     metrics.presenceLeaseAge.observe({ presence }, () => toSeconds(leaseAgeMs()));
   }
   return {
+    nodeId,
     adapter: createRedisAdapter({ redis, keyPrefix: prefix, logger }),
     ...stores,
     limiter: createRateLimiter({ redis, keyPrefix, onReached: toLimitReport(logger) }),

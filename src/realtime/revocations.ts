@@ -10,6 +10,19 @@ import { isDuplicateKey } from '../platform/mongo/duplicate-key.js';
 import { startPolling } from '../platform/poller.js';
 import type { GatewaySocket, SocketListener } from '../sockets/socket.js';
 import type { Bus } from './bus.js';
+import {
+  type Change,
+  type Entry,
+  fromDocument,
+  isSame,
+  merge,
+  type NewRevocation,
+  toBlock,
+  toChange,
+  toTokenKey,
+  toUnblock,
+  toUserKey,
+} from './revocation-entry.js';
 
 /** Revocations in memory, about 150 bytes each. */
 const REVOCATIONS_MAX = 100_000;
@@ -19,18 +32,7 @@ const POLL_INTERVAL_MS = 5_000;
 const POLL_OVERLAP_MS = 10_000;
 /** Changes within this time are applied to open sockets in one pass. */
 const PASS_DELAY_MS = 100;
-/** How long an expired block is kept, for nodes whose clocks are behind. */
-const SKEW_MS = 60_000;
 const TOPIC = 'revocations';
-/** Kept until a backend deletes it from the database. */
-const NEVER = Date.UTC(9999, 11, 31);
-
-/** What a backend revokes. Times are Unix times in milliseconds. */
-export type NewRevocation =
-  | { readonly userId: string; readonly blockedUntil: number }
-  | { readonly userId: string; readonly issuedBefore: number; readonly endsAt?: number | undefined }
-  | { readonly tokenId: string; readonly endsAt?: number | undefined };
-
 interface Dependencies {
   model: Model<Revocation>;
   /** A token of a secret that is not accepted any more counts as revoked. */
@@ -42,14 +44,6 @@ interface Dependencies {
   sockets: () => Iterable<GatewaySocket>;
 }
 
-/** A revocation in memory. Values only grow, so the order in which nodes learn of changes does not matter. */
-interface Entry {
-  readonly id: string;
-  readonly issuedBefore: number;
-  readonly blockedUntil: number;
-  readonly endsAt: number;
-}
-
 /**
  * Revoked tokens, tokens of secrets that were removed, and blocked users: they are refused although they were accepted before. All revocations are kept in memory, so
  * that a connect does not wait for the database. The database is the source of truth; the bus distributes changes at once, and
@@ -58,7 +52,7 @@ interface Entry {
 export class Revocations {
   /** Disconnects a socket whose token was revoked during the connect. */
   readonly listener: SocketListener = {
-    connected: ({ data }) => void (this.#isAllowed(data.principal) || this.#requestPass()),
+    connected: ({ data }) => void (this.#refusalOf(data.principal) && this.#requestPass()),
     disconnected: () => undefined,
   };
   readonly #dependencies: Dependencies;
@@ -111,27 +105,33 @@ export class Revocations {
    * Stores a revocation, then applies it on every node.
    * @throws GatewayError `QUOTA_EXCEEDED` when there are too many
    */
-  async revoke(revocation: NewRevocation): Promise<void> {
-    const entry = toEntry(revocation);
-    const isFull = this.#entries.size >= REVOCATIONS_MAX && !this.#entries.has(entry.id);
-    if (isFull) throw new GatewayError('QUOTA_EXCEEDED');
-    await this.#store(entry);
-    this.#apply(entry);
-    this.#dependencies.bus.publish(TOPIC, entry);
+  revoke(revocation: NewRevocation): Promise<void> {
+    return this.#revoke(toChange(revocation));
+  }
+
+  /** As {@link revoke}: blocks a user until a time, instead of any block before. @param until Unix time in milliseconds */
+  block(userId: string, until: number): Promise<void> {
+    return this.#revoke(toBlock(userId, until));
+  }
+
+  /** Ends the block of a user on every node. @returns whether there was one */
+  async unblock(userId: string): Promise<boolean> {
+    const wasBlocked = this.blockedUntil(userId) !== undefined;
+    const entry = await this.#store(toUnblock(userId), { upsert: false });
+    if (entry !== null) this.#announce(entry);
+    return wasBlocked;
+  }
+
+  /** Unix time in milliseconds at which the block of a user ends; `undefined`: there is none. */
+  blockedUntil(userId: string): number | undefined {
+    const now = this.#dependencies.clock.now();
+    const until = this.#find(toUserKey(userId), now)?.blockedUntil ?? 0;
+    return until > now ? until : undefined;
   }
 
   #find(id: string, now: number): Entry | undefined {
     const entry = this.#entries.get(id);
     return entry === undefined || entry.endsAt <= now ? undefined : entry;
-  }
-
-  #isAllowed(principal: Principal): boolean {
-    try {
-      this.ensureAllowed(principal);
-      return true;
-    } catch {
-      return false;
-    }
   }
 
   async #poll(): Promise<void> {
@@ -149,22 +149,36 @@ export class Revocations {
     for (const { id, endsAt } of this.#entries.values()) if (endsAt <= now) this.#entries.delete(id);
   }
 
-  async #store({ id, endsAt, ...times }: Entry): Promise<void> {
-    const dates = Object.entries(times).flatMap(([name, at]) => (at === 0 ? [] : [[name, new Date(at)] as const]));
-    const change = {
-      $max: { ...Object.fromEntries(dates), purgeAt: new Date(endsAt) },
-      $currentDate: { changedAt: true as const },
-    };
-    const upsert = () => this.#dependencies.model.updateOne({ _id: id }, change, { upsert: true });
+  /** @returns what is stored by then; `null`: nothing, and nothing was to be created */
+  async #store({ id, update }: Change, { upsert }: { upsert: boolean }): Promise<Entry | null> {
+    const { model } = this.#dependencies;
+    const write = () =>
+      model.findOneAndUpdate({ _id: id }, update, { upsert, returnDocument: 'after' }).lean<Revocation | null>();
     // Of two concurrent upserts one fails with a duplicate key; its second attempt finds the document.
-    await upsert().catch((error: unknown) => {
+    const stored = await write().catch((error: unknown) => {
       if (!isDuplicateKey(error)) throw error;
-      return upsert();
+      return write();
     });
+    return stored === null ? null : fromDocument(stored);
+  }
+
+  /** Applies a stored entry here, then on the other nodes. */
+  #announce(entry: Entry): void {
+    this.#apply(entry);
+    this.#dependencies.bus.publish(TOPIC, entry);
+  }
+
+  /** @throws GatewayError `QUOTA_EXCEEDED` */
+  async #revoke(change: Change): Promise<void> {
+    const isFull = this.#entries.size >= REVOCATIONS_MAX && !this.#entries.has(change.id);
+    if (isFull) throw new GatewayError('QUOTA_EXCEEDED');
+    const entry = await this.#store(change, { upsert: true });
+    if (entry !== null) this.#announce(entry);
   }
 
   #apply(entry: Entry): void {
-    const known = this.#entries.get(entry.id);
+    // The version of a block begins anew when its document was purged.
+    const known = this.#find(entry.id, this.#dependencies.clock.now());
     const merged = known === undefined ? entry : merge(known, entry);
     if (known !== undefined && isSame(known, merged)) return;
     this.#entries.set(entry.id, merged);
@@ -180,42 +194,19 @@ export class Revocations {
   #disconnectRevoked(): void {
     this.#isPassDue = false;
     for (const socket of [...this.#dependencies.sockets()]) {
-      if (this.#isAllowed(socket.data.principal)) continue;
-      socket.emit('disconnected', { reason: 'revoked' });
+      const reason = this.#refusalOf(socket.data.principal);
+      if (reason === undefined) continue;
+      socket.emit('disconnected', { reason });
       socket.disconnect();
     }
   }
-}
 
-const toUserKey = (userId: string): string => `user:${userId}`;
-const toTokenKey = (tokenId: string): string => `token:${tokenId}`;
-
-function toEntry(revocation: NewRevocation): Entry {
-  const none = { issuedBefore: 0, blockedUntil: 0 };
-  if ('tokenId' in revocation) {
-    return { ...none, id: toTokenKey(revocation.tokenId), endsAt: revocation.endsAt ?? NEVER };
+  #refusalOf(principal: Principal): 'blocked' | 'revoked' | undefined {
+    try {
+      this.ensureAllowed(principal);
+      return undefined;
+    } catch (error) {
+      return error instanceof GatewayError && error.code === 'FORBIDDEN' ? 'blocked' : 'revoked';
+    }
   }
-  const id = toUserKey(revocation.userId);
-  if ('blockedUntil' in revocation) {
-    const { blockedUntil } = revocation;
-    return { ...none, id, blockedUntil, endsAt: blockedUntil + SKEW_MS };
-  }
-  return { ...none, id, issuedBefore: revocation.issuedBefore, endsAt: revocation.endsAt ?? NEVER };
 }
-
-const fromDocument = ({ _id, issuedBefore, blockedUntil, purgeAt }: Revocation): Entry => ({
-  id: _id ?? '',
-  issuedBefore: issuedBefore?.getTime() ?? 0,
-  blockedUntil: blockedUntil?.getTime() ?? 0,
-  endsAt: purgeAt.getTime(),
-});
-
-const merge = (one: Entry, other: Entry): Entry => ({
-  id: one.id,
-  issuedBefore: Math.max(one.issuedBefore, other.issuedBefore),
-  blockedUntil: Math.max(one.blockedUntil, other.blockedUntil),
-  endsAt: Math.max(one.endsAt, other.endsAt),
-});
-
-const isSame = (one: Entry, other: Entry): boolean =>
-  one.issuedBefore === other.issuedBefore && one.blockedUntil === other.blockedUntil && one.endsAt === other.endsAt;

@@ -1,3 +1,4 @@
+import { administration } from '../administration.js';
 import { emitApi } from '../emit-api.js';
 import { leadFinder } from '../lead-finder.js';
 import { operations } from '../operations.js';
@@ -103,6 +104,49 @@ export const emitApiExamples = defineExamples(emitApi, {
         ],
       },
     },
+  },
+});
+
+const NODE = '2f7f9c5e-6a8d-4c1b-9d55-0f3a7c1e8b42';
+const CONNECTED_AT = '2026-11-03T08:02:11.640Z';
+const socket = { socketId: 'mXq3c0f1T2w5AAAB', node: NODE, deviceId: DEVICE, connectedAt: CONNECTED_AT };
+
+export const administrationExamples = defineExamples(administration, {
+  routes: {
+    block: { params: { userId: ADA }, body: { seconds: 900 }, answer: { blockedUntil: '2026-11-03T09:45:00.000Z' } },
+    unblock: { params: { userId: ADA }, answer: { wasBlocked: true } },
+    blockOf: { params: { userId: ADA }, answer: { blockedUntil: '2026-11-03T09:45:00.000Z' } },
+    connections: {
+      params: { userId: ADA },
+      query: { limit: '20' },
+      answer: { connections: [{ ...socket, namespace: '/v1/shared' }], next: null },
+    },
+    devices: {
+      params: { userId: ADA },
+      answer: {
+        devices: [
+          {
+            deviceId: DEVICE,
+            isConnected: true,
+            namespaces: ['/v1/shared'],
+            seenAt: '2026-11-03T09:31:07.500Z',
+            waiting: 0,
+          },
+        ],
+      },
+    },
+    nodes: {
+      answer: { nodes: [{ id: NODE, name: 'gateway-1', version: '1.0.0', connections: 1204, isDraining: false }] },
+    },
+    nodeConnections: {
+      params: { nodeId: NODE },
+      query: { limit: '1', after: 'mXq3c0f1T2w5AAAA' },
+      answer: {
+        connections: [{ ...socket, namespace: '/v1/shared', kind: 'user', userId: ADA }],
+        next: socket.socketId,
+      },
+    },
+    drainNode: { params: { nodeId: NODE }, answer: { connections: 1204 } },
   },
 });
 

@@ -1,6 +1,6 @@
 import type { Redis } from '../../platform/redis/connect.js';
 import type { Script, ScriptReply } from '../../platform/redis/script.js';
-import type { Place, Presence, PresenceEntry } from './index.js';
+import type { Place, Presence, PresenceEntry, RegisteredSocket } from './index.js';
 import type { OfflineUser } from './pending-offline.js';
 import { toPlace, toText } from './place.js';
 import {
@@ -8,7 +8,9 @@ import {
   anySocket,
   confirmOffline,
   leaveAgain,
+  readNodes,
   readPlaces,
+  readSockets,
   readUsers,
   reapNode,
   removeSocket,
@@ -120,6 +122,11 @@ export function createPresenceCommands(options: {
     async placesOf(userId: string): Promise<Place[]> {
       return ((await run(readPlaces, userId)) as string[]).map(toPlace);
     },
+    async socketsOf(userId: string): Promise<RegisteredSocket[]> {
+      const flat = (await run(readSockets, userId)) as string[];
+      return Array.from({ length: flat.length / 4 }, (_, i) => toRegistered(flat.slice(4 * i, 4 * i + 4)));
+    },
+    nodes: async (): Promise<string[]> => (await run(readNodes)) as string[],
   };
 }
 
@@ -136,6 +143,12 @@ function toOfflineUsers(flat: readonly string[]): OfflineUser[] {
   for (let i = 0; i < flat.length; i += 2) users.push({ userId: flat[i] ?? '', accountId: flat[i + 1] ?? '' });
   return users;
 }
+
+/** From node, socket, `connectedAt` and place. */
+const toRegistered = ([node = '', socketId = '', connectedAt, place = '']: readonly string[]): RegisteredSocket => ({
+  ...{ node, socketId, connectedAt: Number(connectedAt) },
+  place: place === '' ? undefined : toPlace(place),
+});
 
 /** From `<socket> <user>`. Socket ids have no space; user ids may. */
 function toSocket(member: string): SocketOfUser {

@@ -48,6 +48,15 @@ export interface PresenceEvents {
   restored(sockets: PresenceEntry[]): void;
 }
 
+/** A registered socket of a user. */
+export interface RegisteredSocket {
+  readonly node: string;
+  readonly socketId: string;
+  /** Unix time in milliseconds. */
+  readonly connectedAt: number;
+  readonly place: Place | undefined;
+}
+
 /** The contract of both versions; one conformance suite runs against each. */
 export interface PresenceStore {
   /** Begins to renew leases and to report. @returns `isAlone`: no other node was alive, so everything stored elsewhere about live sockets is stale. */
@@ -65,6 +74,10 @@ export interface PresenceStore {
   hasSockets(): Promise<boolean>;
   /** Where the sockets of a user are, on all nodes; each place once, in no order. @throws GatewayError as `get` */
   placesOf(userId: string): Promise<Place[]>;
+  /** The sockets of a user, on all nodes, in no order. @throws GatewayError as `get` */
+  socketsOf(userId: string): Promise<RegisteredSocket[]>;
+  /** The ids of the nodes that are alive, this one among them. @throws GatewayError as `get` */
+  nodes(): Promise<string[]>;
   /** Stops renewing and releases this node's lease; sockets that are still registered are removed. */
   stop(): Promise<void>;
 }

@@ -2,8 +2,16 @@ import type { Clock } from '../../platform/clock.js';
 import type { Presence, PresenceEntry, PresenceEvents, PresenceStore } from './index.js';
 import { toPlace, toText } from './place.js';
 
-/** Presence of a single node, in memory. @param graceMs how long a user can be without a socket before they are offline */
-export function createMemoryPresence({ clock, graceMs }: { clock: Clock; graceMs: number }): PresenceStore {
+/** What {@link createMemoryPresence} needs. */
+interface MemoryPresenceOptions {
+  clock: Clock;
+  /** How long a user can be without a socket before they are offline. */
+  graceMs: number;
+  nodeId?: string;
+}
+
+/** Presence of a single node, in memory. */
+export function createMemoryPresence({ clock, graceMs, nodeId = '' }: MemoryPresenceOptions): PresenceStore {
   /** Arrays: nearly every user has one socket, and a map per user would be several times larger. */
   const users = new Map<string, PresenceEntry[]>();
   /** Cancels the pending offline event of a user. */
@@ -58,6 +66,11 @@ export function createMemoryPresence({ clock, graceMs }: { clock: Clock; graceMs
       const written = (users.get(userId) ?? []).flatMap(({ place }) => (place === undefined ? [] : toText(place)));
       return [...new Set(written)].map(toPlace);
     },
+    socketsOf: async (userId) =>
+      (users.get(userId) ?? []).map(({ socketId, connectedAt, place }) => ({
+        ...{ node: nodeId, socketId, connectedAt, place },
+      })),
+    nodes: async () => [nodeId],
     async stop() {
       for (const cancel of leaving.values()) cancel();
       leaving.clear();

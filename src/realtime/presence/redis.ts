@@ -3,7 +3,7 @@ import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
 import type { Redis } from '../../platform/redis/connect.js';
 import { CHUNK, createPresenceCommands, type PresenceCommands, type Renewal } from './commands.js';
-import type { Place, Presence, PresenceEntry, PresenceEvents, PresenceStore } from './index.js';
+import type { Place, Presence, PresenceEntry, PresenceEvents, PresenceStore, RegisteredSocket } from './index.js';
 import { PendingOffline } from './pending-offline.js';
 import { Registrations } from './registrations.js';
 import { createTicker } from './ticker.js';
@@ -50,6 +50,8 @@ export function createRedisPresence(options: RedisPresenceOptions): LeasedPresen
     get: (userIds) => presence.get(userIds),
     hasSockets: () => presence.hasSockets(),
     placesOf: (userId) => presence.placesOf(userId),
+    socketsOf: (userId) => presence.socketsOf(userId),
+    nodes: () => presence.nodes(),
     stop: () => presence.stop(),
     leaseAgeMs: () => presence.leaseAgeMs(),
   };
@@ -148,6 +150,16 @@ class RedisPresence implements LeasedPresenceStore {
   leaseAgeMs(): number | undefined {
     if (this.#leaseEndsAt === 0) return undefined;
     return Math.max(0, this.#clock.now() - (this.#leaseEndsAt - this.#leaseMs));
+  }
+
+  async socketsOf(userId: string): Promise<RegisteredSocket[]> {
+    this.#ensureReady();
+    return this.#commands.socketsOf(userId).catch(unavailable);
+  }
+
+  async nodes(): Promise<string[]> {
+    this.#ensureReady();
+    return this.#commands.nodes().catch(unavailable);
   }
 
   async stop(): Promise<void> {

@@ -122,6 +122,28 @@ export const readPlaces = script(`
 `);
 
 /**
+ * Argument: user. @returns node, socket, `connectedAt` and place of each socket of the user, flat; not of nodes whose lease
+ *   is over
+ */
+export const readSockets = script(`
+  local fields, at, is_alive, sockets = redis.call('HGETALL', key('user:' .. ARGV[1])), now(), {}, {}
+  for i = 1, #fields, 2 do
+    local node, socket = string.match(fields[i], '^([^:]*):(.*)$')
+    if is_alive[node] == nil then is_alive[node] = lease_of(node) > at end
+    if is_alive[node] then
+      local connected_at, place = string.match(fields[i + 1], '^(%d+):([^:]*):')
+      for _, part in ipairs({ node, socket, connected_at, place }) do table.insert(sockets, part) end
+    end
+  end
+  return sockets
+`);
+
+/** @returns the nodes whose lease runs */
+export const readNodes = script(`
+  return redis.call('ZRANGEBYSCORE', key('nodes'), '(' .. text(now()), '+inf')
+`);
+
+/**
  * Renews the lease and takes on what is due. Arguments: node, generation, lease in milliseconds, most users to take on.
  * A user in `leaving` or `gone` has no socket, because adding one takes them out.
  * @returns epoch, whether the lease still ran (1, 0), number of other live nodes, the dead nodes, the users whose offline

@@ -2,7 +2,15 @@ import type { EventRow, RouteRow, Row } from '../kinds.js';
 import type { Operation } from '../operations.js';
 import { communityRows, notificationRows, peopleRows } from './community.js';
 import { conversationRows, prospectRows } from './conversation.js';
-import { emitApiRows, leadFinderRows, operationRows, pushSiteRows, sessionRows, sharedRows } from './platform.js';
+import {
+  administrationRows,
+  emitApiRows,
+  leadFinderRows,
+  operationRows,
+  pushSiteRows,
+  sessionRows,
+  sharedRows,
+} from './platform.js';
 import { supportRows } from './support.js';
 
 /** The rows of one contract, and the file where they are. */
@@ -26,6 +34,7 @@ export const rowsByContract: Readonly<Record<string, Rows>> = {
   'lead-finder': { file: 'platform.ts', rows: leadFinderRows },
   'shared-events': { file: 'platform.ts', rows: sharedRows },
   'emit-api': { file: 'platform.ts', rows: emitApiRows },
+  administration: { file: 'platform.ts', rows: administrationRows },
   'push-sites': { file: 'platform.ts', rows: pushSiteRows },
   operation: { file: 'platform.ts', rows: operationRows },
 };

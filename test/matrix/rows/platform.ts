@@ -1,3 +1,4 @@
+import type { administration } from '#shared/contracts/administration.js';
 import type { emitApi } from '#shared/contracts/emit-api.js';
 import type { leadFinder } from '#shared/contracts/lead-finder.js';
 import type { operations } from '#shared/contracts/operations.js';
@@ -54,6 +55,25 @@ export const emitApiRows: ContractRows<typeof emitApi> = {
     presence: { request: ofOwner },
     deliveries: { request: ofOwner },
     presences: { request: ({ owner }) => ({ body: { userIds: [owner] } }) },
+  },
+};
+
+const ofNoOther = () => ({ params: { userId: 'a user of no other call' } });
+
+const ofNoNode = () => ({ params: { nodeId: 'no such node' } });
+
+export const administrationRows: ContractRows<typeof administration> = {
+  events: {},
+  routes: {
+    block: { request: () => ({ ...ofNoOther(), body: { seconds: 1 } }) },
+    unblock: { request: ofNoOther },
+    blockOf: { request: ofNoOther },
+    connections: { request: ofOwner },
+    devices: { request: ofOwner },
+    nodes: {},
+    // The nodes of the matrix must not be drained.
+    nodeConnections: { request: ofNoNode, outcomes: { member: 'NOT_FOUND' } },
+    drainNode: { request: ofNoNode, outcomes: { member: 'NOT_FOUND' } },
   },
 };
 

@@ -124,12 +124,23 @@ describe.each([
     const nameless = { namespace: '/', deviceId: '' };
     const leaving = socketOf('ann', { place: nameless });
     const placed = [phone, phone, odd].map((place) => socketOf('ann', { place, accountId: 'a:b' }));
-    await Promise.all([...placed, leaving, socketOf('ann'), socketOf('bob', { place: phone })].map(store.add));
+    const unplaced = socketOf('ann');
+    await Promise.all([...placed, leaving, unplaced, socketOf('bob', { place: phone })].map(store.add));
     const placesOf = async () => new Set(await store.placesOf('ann'));
     expect(await placesOf()).toEqual(new Set([phone, odd, nameless]));
     await store.remove(leaving);
     expect(await placesOf()).toEqual(new Set([phone, odd]));
     expect(await store.placesOf('nobody')).toEqual([]);
+    const own = await store.socketsOf('ann');
+    const [node] = await store.nodes();
+    expect(new Set(own.map((socket) => JSON.stringify(socket)))).toEqual(
+      new Set(
+        [...placed, unplaced].map(({ socketId, connectedAt, place }) =>
+          JSON.stringify({ node, socketId, connectedAt, place }),
+        ),
+      ),
+    );
+    expect(await store.socketsOf('nobody')).toEqual([]);
   });
 
   test('answers for more users than fit into one question', async () => {

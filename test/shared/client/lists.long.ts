@@ -14,5 +14,5 @@ const seeds = Array.from({ length: 10 }, (_, index) => index + 2);
 
 test.each(names.flatMap((name) => seeds.map((seed) => ({ name, seed }))))(
   'a live list of $name conversations equals the list of the server (seed $seed)',
-  ({ name, seed }) => playListHistory(environment, name, { seed, steps: 120 }),
+  ({ name, seed }) => playListHistory(environment, name, { seed, steps: 80 }),
 );

@@ -11,5 +11,5 @@ afterAll(() => environment.close());
 const names = Object.keys(listKinds) as (keyof typeof listKinds)[];
 
 test.each(names)('a live list of %s conversations equals the list of the server after changes and cuts', (name) =>
-  playListHistory(environment, name, { seed: 1, steps: 40 }),
+  playListHistory(environment, name, { seed: 1, steps: 20 }),
 );

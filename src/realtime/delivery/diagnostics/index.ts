@@ -71,15 +71,27 @@ export class DeliveryDiagnostics {
     const { recipient } = query;
     const mailbox = await this.#mailboxes.get(keyOf(recipient));
     const { messages, next } = await this.#history.page(query, mailbox);
-    const [places, heartbeats] = await Promise.all([placesOf(), this.#nodes.heartbeatsOf(mailbox.devices)]);
-    const devices = await Promise.all(
-      mailbox.devices.map((device) => this.#inspect(recipient, device, { places, heartbeats })),
-    );
+    const devices = await this.#inspectAll(recipient, mailbox.devices, placesOf);
     return {
       messages: messages.map((message) => toMessageReport(message, devices)),
       devices: devices.map(({ report }) => report),
       next,
     };
+  }
+
+  /** The devices of a recipient. @param placesOf as {@link report} */
+  async devices(recipient: Recipient, placesOf: () => Promise<readonly Place[]>): Promise<DeviceReport[]> {
+    const { devices } = await this.#mailboxes.get(keyOf(recipient));
+    return (await this.#inspectAll(recipient, devices, placesOf)).map(({ report }) => report);
+  }
+
+  async #inspectAll(
+    recipient: Recipient,
+    devices: readonly StoredDevice[],
+    placesOf: () => Promise<readonly Place[]>,
+  ): Promise<InspectedDevice[]> {
+    const [places, heartbeats] = await Promise.all([placesOf(), this.#nodes.heartbeatsOf(devices)]);
+    return Promise.all(devices.map((device) => this.#inspect(recipient, device, { places, heartbeats })));
   }
 
   async #inspect(

@@ -1,0 +1,50 @@
+/** Calls for consoles and scripts of those who operate the gateway. */
+import type { z } from 'zod';
+import type { administration } from '../contracts/administration.js';
+import type { AnswerOf } from './types.js';
+
+type Routes = (typeof administration)['routes'];
+type Answer<R extends keyof Routes> = AnswerOf<Routes[R]>;
+
+/** A page of connections. */
+export interface PageQuery extends Omit<z.input<Routes['connections']['query']>, 'limit'> {
+  /** 1 to 100; 50 by default. */
+  readonly limit?: number;
+}
+
+interface Calls {
+  read<A>(path: string, query?: Readonly<Record<string, unknown>>): Promise<A>;
+  write<A>(path: string, body: unknown): Promise<A>;
+  remove<A>(path: string): Promise<A>;
+}
+
+/** Blocks, connections, devices and nodes. All of them are sent again after a failure: done twice they are the same. */
+export function createAdministration({ read, write, remove }: Calls) {
+  const user = (userId: string, what: string): string => `/users/${encodeURIComponent(userId)}/${what}`;
+  const node = (nodeId: string, what: string): string => `/nodes/${encodeURIComponent(nodeId)}/${what}`;
+  return {
+    /** Blocks a user on every node for some seconds, instead of any block before. */
+    block: (userId: string, seconds: number) => write<Answer<'block'>>(user(userId, 'block'), { seconds }),
+
+    unblock: (userId: string) => remove<Answer<'unblock'>>(user(userId, 'block')),
+
+    /** Until when a user is blocked. */
+    blockOf: (userId: string) => read<Answer<'blockOf'>>(user(userId, 'block')),
+
+    /** The sockets of a user on all nodes: one page. */
+    connections: (userId: string, query: PageQuery = {}) =>
+      read<Answer<'connections'>>(user(userId, 'connections'), { ...query }),
+
+    /** The devices that durable messages are kept for. */
+    devices: (userId: string) => read<Answer<'devices'>>(user(userId, 'devices')),
+
+    nodes: () => read<Answer<'nodes'>>('/nodes'),
+
+    /** The sockets of a node: one page. */
+    nodeConnections: (nodeId: string, query: PageQuery = {}) =>
+      read<Answer<'nodeConnections'>>(node(nodeId, 'connections'), { ...query }),
+
+    /** Disconnects the clients of a node, which accepts no others until it is started again. */
+    drainNode: (nodeId: string) => write<Answer<'drainNode'>>(node(nodeId, 'drain'), {}),
+  };
+}

@@ -1,0 +1,11 @@
+import { administration } from '#shared/contracts/administration.js';
+import type { Context } from '../../framework/context.js';
+import { type Integration, mountRoutes } from '../../framework/integration.js';
+import { createRoutes } from './routes.js';
+import { createAdministrationService } from './service.js';
+
+/** Routes for people who operate the gateway, and for consoles. */
+export const createAdministration = (context: Context): Integration => ({
+  name: administration.name,
+  routes: mountRoutes(administration, createRoutes(createAdministrationService(context))),
+});

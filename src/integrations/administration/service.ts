@@ -1,0 +1,98 @@
+import { GatewayError } from '../../errors.js';
+import type { Context } from '../../framework/context.js';
+import { DeliveryDiagnostics } from '../../realtime/delivery/diagnostics/index.js';
+import { GENERAL_SITE } from '../../realtime/delivery/message.js';
+import type { NodeConnection, NodeInfo, PageRange } from '../../realtime/local-node.js';
+
+/** Calls to a node. */
+const CONNECTIONS = 'connections';
+const DRAIN = 'drain';
+const INFO = 'info';
+
+const UNKNOWN: Record<keyof NodeInfo, null> = { name: null, version: null, connections: null, isDraining: null };
+
+/** What operators ask: blocks, connections, devices and nodes. A node answers for itself; the others are called. */
+export function createAdministrationService(context: Context) {
+  const { presence, revocations, nodeCalls, localNode, models, clock, logger } = context;
+  const diagnostics = new DeliveryDiagnostics({ models, clock });
+  nodeCalls.handle(INFO, () => localNode.info());
+  nodeCalls.handle(CONNECTIONS, (range) => localNode.connections(range as PageRange));
+  nodeCalls.handle(DRAIN, () => localNode.drain());
+
+  /** @throws GatewayError `NOT_FOUND` for a node that is not alive */
+  const call = async <T>(node: string, name: string, request: unknown = {}): Promise<T> => {
+    if (!(await presence.nodes()).includes(node)) throw new GatewayError('NOT_FOUND');
+    return (await nodeCalls.call(node, name, request)) as T;
+  };
+
+  const infoOf = async (id: string) => {
+    const info = nodeCalls.call(id, INFO, {}) as Promise<NodeInfo>;
+    return { id, ...(await info.catch(() => UNKNOWN)) };
+  };
+
+  return {
+    /** Stored before it is applied, so that it survives the node. */
+    async block(userId: string, { durationMs, key }: { durationMs: number; key: string | undefined }) {
+      const until = clock.now() + durationMs;
+      await revocations.block(userId, until);
+      logger.info({ key, user: userId, blockMs: durationMs }, 'a user was blocked by a backend');
+      return { blockedUntil: new Date(until).toISOString() };
+    },
+
+    async unblock(userId: string, key: string | undefined) {
+      const wasBlocked = await revocations.unblock(userId);
+      logger.info({ key, user: userId, wasBlocked }, 'the block of a user was ended by a backend');
+      return { wasBlocked };
+    },
+
+    blockOf(userId: string) {
+      const until = revocations.blockedUntil(userId);
+      return { blockedUntil: until === undefined ? null : new Date(until).toISOString() };
+    },
+
+    async connectionsOf(userId: string, { after = '', limit }: PageRange) {
+      const found = await presence.socketsOf(userId);
+      const sockets = found
+        .filter(({ socketId }) => socketId > after)
+        .sort((one, other) => (one.socketId < other.socketId ? -1 : 1));
+      const connections = sockets.map(({ node, socketId, connectedAt, place }) => ({
+        ...{ socketId, node, namespace: place?.namespace ?? '', deviceId: place?.deviceId ?? '' },
+        connectedAt: new Date(connectedAt).toISOString(),
+      }));
+      return toPage(connections, limit);
+    },
+
+    async devicesOf(userId: string) {
+      const recipient = { site: GENERAL_SITE, userId };
+      const devices = await diagnostics.devices(recipient, () => presence.placesOf(userId));
+      return {
+        devices: devices.map(({ seenAt, namespaces, ...device }) => ({
+          ...{ ...device, namespaces: [...namespaces], seenAt: seenAt.toISOString() },
+        })),
+      };
+    },
+
+    nodes: async () => ({ nodes: await Promise.all((await presence.nodes()).map(infoOf)) }),
+
+    async connectionsOfNode(node: string, range: PageRange) {
+      const found = await call<NodeConnection[]>(node, CONNECTIONS, range);
+      return toPage(
+        found.map((connection) => ({ ...connection, node })),
+        range.limit,
+      );
+    },
+
+    /** The node answers before its clients are gone. */
+    async drain(node: string, key: string | undefined) {
+      const connections = await call<number>(node, DRAIN);
+      logger.info({ key, drainedNode: node, connections }, 'a node was drained by a backend');
+      return { connections };
+    },
+  };
+}
+
+/** The first entries, and where the next page begins. */
+function toPage<T extends { readonly socketId: string }>(entries: readonly T[], limit: number) {
+  const connections = entries.slice(0, limit);
+  return { connections, next: entries.length > limit ? (connections.at(-1)?.socketId ?? null) : null };
+}

@@ -1,0 +1,88 @@
+import type { Principal } from '../auth/principal.js';
+import { everySocket, type GatewayServer, type GatewaySocket } from '../sockets/socket.js';
+
+/** A socket of this node, for operators. */
+export interface NodeConnection {
+  readonly socketId: string;
+  readonly namespace: string;
+  readonly deviceId: string;
+  /** ISO 8601. */
+  readonly connectedAt: string;
+  readonly kind: Principal['kind'];
+  readonly userId: string | null;
+}
+
+/** What this node tells of itself. */
+export interface NodeInfo {
+  readonly name: string;
+  readonly version: string;
+  readonly connections: number;
+  readonly isDraining: boolean;
+}
+
+/** A page of sockets. */
+export interface PageRange {
+  readonly after: string | undefined;
+  readonly limit: number;
+}
+
+/** This node, as operators see it. */
+export interface LocalNode {
+  readonly id: string;
+  info(): NodeInfo;
+  /** The sockets after one, in the order of their ids. @returns up to `limit` and one more */
+  connections(range: PageRange): NodeConnection[];
+  /** Begins to disconnect all clients and accepts none. Idempotent. @returns the number of sockets */
+  drain(): number;
+}
+
+interface Dependencies {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly io: GatewayServer;
+  isDraining(): boolean;
+  /** Begins it; called once. */
+  beginDraining(): void;
+}
+
+/** Describes this node, and drains it. */
+export function createLocalNode({ id, name, version, io, isDraining, beginDraining }: Dependencies): LocalNode {
+  const count = (): number => [...io._nsps.values()].reduce((sum, { sockets }) => sum + sockets.size, 0);
+  return {
+    id,
+    info: () => ({ name, version, connections: count(), isDraining: isDraining() }),
+    connections: ({ after, limit }) => firstOf(everySocket(io), { after, limit: limit + 1 }).map(toConnection),
+    drain() {
+      const connections = count();
+      if (!isDraining()) beginDraining();
+      return connections;
+    },
+  };
+}
+
+/** The sockets with the lowest ids after one, without sorting all of a large node. */
+function firstOf(sockets: Iterable<GatewaySocket>, { after = '', limit }: PageRange): GatewaySocket[] {
+  const first: GatewaySocket[] = [];
+  for (const socket of sockets) {
+    const last = first.at(-1);
+    if (socket.id <= after || (first.length === limit && last !== undefined && socket.id > last.id)) continue;
+    const place = first.findIndex(({ id }) => id > socket.id);
+    first.splice(place === -1 ? first.length : place, 0, socket);
+    if (first.length > limit) first.pop();
+  }
+  return first;
+}
+
+const toConnection = ({ id, nsp, data }: GatewaySocket): NodeConnection => ({
+  ...{ socketId: id, namespace: nsp.name, deviceId: data.deviceId },
+  connectedAt: new Date(data.connectedAt).toISOString(),
+  kind: data.principal.kind,
+  userId: idOf(data.principal),
+});
+
+function idOf(principal: Principal): string | null {
+  if (principal.kind === 'user') return principal.userId;
+  if (principal.kind === 'visitor') return principal.visitorId;
+  return (principal.kind === 'site' ? principal.userId : undefined) ?? null;
+}

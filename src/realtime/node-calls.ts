@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto';
+import { GatewayError, isErrorCode } from '../errors.js';
+import type { Clock } from '../platform/clock.js';
+import type { Bus } from './bus.js';
+
+/** How long a node waits for the answer of another one. */
+const ANSWER_MS = 3000;
+
+const CALLS = 'node-calls';
+const ANSWERS = 'node-answers';
+
+/** Answers a call. What it takes and returns travels as JSON. @throws GatewayError, which the calling node throws too */
+type Handler = (request: unknown) => unknown;
+
+/** Calls from one node to another. */
+export interface NodeCalls {
+  /** Answers calls of this name on this node. */
+  handle(name: string, handler: Handler): void;
+  /**
+   * Calls a node, which may be this one.
+   * @throws GatewayError `UNAVAILABLE` when it does not answer in time: it may have done what was asked
+   */
+  call(node: string, name: string, request: unknown): Promise<unknown>;
+}
+
+interface Dependencies {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  /** Of this node. */
+  readonly nodeId: string;
+}
+
+interface Call {
+  readonly id: string;
+  readonly from: string;
+  readonly to: string;
+  readonly name: string;
+  readonly request: unknown;
+}
+
+interface Answer {
+  readonly id: string;
+  readonly to: string;
+  readonly value?: unknown;
+  readonly code?: string;
+}
+
+/** Request and answer over the bus, which can lose both. */
+export function createNodeCalls({ bus, clock, nodeId }: Dependencies): NodeCalls {
+  const handlers = new Map<string, Handler>();
+  const waiting = new Map<string, (answer: Answer) => void>();
+
+  const answer = async ({ id, from, name, request }: Call): Promise<void> => {
+    try {
+      const value = await handlers.get(name)?.(request);
+      bus.publish(ANSWERS, { id, to: from, value });
+    } catch (error) {
+      bus.publish(ANSWERS, { id, to: from, code: error instanceof GatewayError ? error.code : 'INTERNAL_ERROR' });
+    }
+  };
+  bus.subscribe(CALLS, (message) => {
+    const call = message as Call;
+    // A node of another version may not know the call; then none answers.
+    if (call.to === nodeId && handlers.has(call.name)) void answer(call);
+  });
+  bus.subscribe(ANSWERS, (message) => {
+    const { to, id } = message as Answer;
+    if (to === nodeId) waiting.get(id)?.(message as Answer);
+  });
+
+  const ask = (to: string, name: string, request: unknown): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      const id = randomUUID();
+      const settle = (found: Answer | undefined): void => {
+        cancel();
+        waiting.delete(id);
+        const code = found === undefined ? 'UNAVAILABLE' : found.code;
+        if (code === undefined) resolve(found?.value);
+        else reject(new GatewayError(isErrorCode(code) ? code : 'INTERNAL_ERROR'));
+      };
+      const cancel = clock.after(ANSWER_MS, () => settle(undefined));
+      waiting.set(id, settle);
+      bus.publish(CALLS, { id, from: nodeId, to, name, request } satisfies Call);
+    });
+
+  return {
+    handle: (name, handler) => void handlers.set(name, handler),
+    call: async (node, name, request) => (node === nodeId ? handlers.get(name)?.(request) : ask(node, name, request)),
+  };
+}
