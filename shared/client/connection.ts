@@ -191,6 +191,8 @@ export class Connection {
 
   /** The gateway has ended the connection on purpose. */
   #dismissed(reason: string | null): void {
+    // The next attempt is told when the block ends, or that it does not.
+    if (reason === 'blocked') return void this.#wait(new GatewayClientError('FORBIDDEN', 'the user is blocked'));
     if (reason === 'revoked') this.#refuseToken(new GatewayClientError('INVALID_TOKEN', 'the token was revoked'));
     else this.#refuse(new GatewayClientError(reason === 'QUOTA_EXCEEDED' ? reason : 'DISCONNECTED', reason ?? ''));
   }

@@ -170,10 +170,20 @@ test('every call that succeeds has the documented form', async () => {
   await answer('community.listChats', 'GET', '/api/chats', mine);
   await answer('emit-api.disconnect', 'POST', `/users/${ann.id}/disconnect`, backend, { reason: 'done' });
   await answer('emit-api.revokeTokens', 'POST', '/tokens/revoke', backend, { jti: 'token' });
+  await answer('administration.connections', 'GET', `/users/${ann.id}/connections`, backend);
+  await answer('administration.devices', 'GET', `/users/${ann.id}/devices`, backend);
+  await answer('administration.block', 'POST', `/users/${bob.id}/block`, backend, { seconds: 60 });
+  await answer('administration.blockOf', 'GET', `/users/${bob.id}/block`, backend);
+  await answer('administration.unblock', 'DELETE', `/users/${bob.id}/block`, backend);
+  const nodes = await answer('administration.nodes', 'GET', '/nodes', backend);
+  const [{ id: nodeId }] = nodes.json.data.nodes;
+  await answer('administration.nodeConnections', 'GET', `/nodes/${nodeId}/connections`, backend);
   for (const { path, operation } of documented) {
     const { operationId = path } = operation;
     if (operationId.startsWith('operation.')) await answer(operationId, 'GET', path, backend);
   }
+  // The last one: the node is not ready any more.
+  await answer('administration.drainNode', 'POST', `/nodes/${nodeId}/drain`, backend);
 
   const found = documented.map((one) => ({ ...one, response: answers[one.operation.operationId ?? one.path] }));
   expect(found.filter(({ response }) => response === undefined).map(({ path }) => path)).toEqual([]);

@@ -418,6 +418,17 @@ test('a backend that ends the connection is not answered by a reconnect', async 
   expect(client.status.reason).toMatchObject({ code: 'DISCONNECTED', message: 'DISCONNECTED: signed out' });
 });
 
+test('a block for a time is waited for', async () => {
+  const user = newUser();
+  const { client, states, is } = openClient({ url: a.url, namespace, ...user });
+  await is('online');
+  await b.call('POST', `/users/${user.uid}/block`, { seconds: 2 });
+  await until(() => client.status.reason?.retryAfterMs !== undefined);
+  expect(client.status).toMatchObject({ state: 'offline', reason: { code: 'FORBIDDEN' } });
+  await is('online');
+  expect(states).not.toContain('refused');
+});
+
 test('a node that stops is left for another one', async () => {
   const env = { REDIS_URL: redis.url, MONGODB_URL: database.url, SHUTDOWN_DRAIN_MS: '200' };
   const leaving = await startGateway(env);
