@@ -140,10 +140,10 @@ export const administrationExamples = defineExamples(administration, {
     },
     nodeConnections: {
       params: { nodeId: NODE },
-      query: { limit: '1', after: 'mXq3c0f1T2w5AAAA' },
+      query: { limit: '20', after: 'mXq3c0f1T2w5AAAA' },
       answer: {
         connections: [{ ...socket, namespace: '/v1/shared', kind: 'user', userId: ADA }],
-        next: socket.socketId,
+        next: null,
       },
     },
     drainNode: { params: { nodeId: NODE }, answer: { connections: 1204 } },
