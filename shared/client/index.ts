@@ -1,4 +1,6 @@
 /** Typed client of the gateway for browsers and Node.js. `README.md` says how to use it. */
+
+export { type CommunityChat, communityList, type SupportConversation, supportList } from './chat-lists.js';
 export {
   type ProspectMessage,
   prospectTimeline,
@@ -15,19 +17,15 @@ export type { ConnectionState } from './connection.js';
 export { GatewayClientError, type GatewayErrorCode, type GatewayErrorDetail } from './error.js';
 export type { MessageCounters } from './inbox.js';
 export { createList, type ListSource, type LiveList } from './list.js';
+export type { ClientOptions, ConnectOptions, ConnectSiteOptions, TokenSource } from './options.js';
+export type { ClientStorage } from './storage.js';
 export {
-  type CommunityChat,
-  communityList,
   type ProspectConversation,
   prospectList,
-  type SupportConversation,
-  supportList,
   type TeamConversation,
   type TeamList,
   teamList,
-} from './lists.js';
-export type { ClientOptions, ConnectOptions, ConnectSiteOptions, TokenSource } from './options.js';
-export type { ClientStorage } from './storage.js';
+} from './team-lists.js';
 export { createTimeline, type Page, type Timeline, type TimelineSource } from './timeline.js';
 export type { AnyNamespace, ApplicationEvents, EmitAnswer, EmitArgs, EmitName, NamespaceName } from './types.js';
 export { supportConversations, teamConversations, walk } from './walk.js';

@@ -91,3 +91,6 @@ export const removed =
   <T extends Entry>(id: string): Change<T> =>
   (items) =>
     items.filter(({ _id }) => _id !== id);
+
+/** Orders texts, the last first. */
+export const descending = (one: string, other: string): number => (one > other ? -1 : one < other ? 1 : 0);
