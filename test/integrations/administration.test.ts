@@ -100,13 +100,23 @@ describe('a block', () => {
 
   test('and its end are found in the database when the bus loses them', async () => {
     const [ann] = await environment.people('Ann');
-    const key = `user:${ann.id}`;
+    const clock = createTestClock();
+    const node = await environment.startNode({}, { clock });
+    const isBlocked = async () => (await node.call('GET', `/users/${ann.id}/block`)).json.data.blockedUntil !== null;
     const change = (update: object) =>
-      environment.models.Revocation.updateOne({ _id: key }, { ...update, $currentDate: { changedAt: true } });
-    await backend(0).block(ann.id, 900);
-    await until(async () => (await backend(1).blockOf(ann.id)).blockedUntil !== null);
-    await change({ $unset: { blockedUntil: '' }, $inc: { blockVersion: 1 } });
-    await until(async () => (await refusals(ann)).every((refused) => refused === undefined));
+      environment.models.Revocation.updateOne(
+        { _id: `user:${ann.id}` },
+        { ...update, $inc: { blockVersion: 1 }, $currentDate: { changedAt: true } },
+        { upsert: true },
+      );
+    const inAnHour = new Date(Date.now() + 3_600_000);
+    await change({ $set: { blockedUntil: inAnHour, purgeAt: inAnHour } });
+    await clock.advanceUntil(1000, isBlocked);
+    expect((await refusal(node, { claims: claimsOf(ann) })).data).toEqual(isRefused);
+    await change({ $unset: { blockedUntil: '' } });
+    await clock.advanceUntil(1000, async () => !(await isBlocked()));
+    const back = await connect(node, { claims: claimsOf(ann) });
+    back.close();
   });
 
   test('expires by itself, also when it replaced a longer one', async () => {
