@@ -1,3 +1,4 @@
+import { administration } from '#shared/contracts/administration.js';
 import { emitApi } from '#shared/contracts/emit-api.js';
 import { leadFinder } from '#shared/contracts/lead-finder.js';
 import { operations } from '#shared/contracts/operations.js';
@@ -58,6 +59,21 @@ export async function walkPlatform(environment: WalkEnvironment): Promise<void> 
   const back = await environment.open(user, { namespace: '/v1/shared', query });
   await ask(sharedEvents, back, 'join', {});
   for (const name of Object.keys(operations.routes)) await call(operations, name);
+  await walkAdministration(environment, userId);
+}
+
+/** The node is drained at the end. */
+async function walkAdministration({ call }: WalkEnvironment, userId: string): Promise<void> {
+  const params = { userId };
+  await call(administration, 'connections', { params });
+  await call(administration, 'devices', { params });
+  await call(administration, 'block', { params, body: { seconds: 60 } });
+  await call(administration, 'blockOf', { params });
+  await call(administration, 'unblock', { params });
+  const { nodes } = await call(administration, 'nodes');
+  const node = { params: { nodeId: nodes[0].id } };
+  await call(administration, 'nodeConnections', node);
+  await call(administration, 'drainNode', node);
 }
 
 async function walkSite({ call, gateway, site }: WalkEnvironment): Promise<void> {
