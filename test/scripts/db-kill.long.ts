@@ -9,7 +9,7 @@ import { nodeArguments, projectDirectory, runScript } from '../support/script.js
 import { temporaryDirectory } from '../support/temporary-directory.js';
 import { contentOf, serveDatabase } from './moved.js';
 
-const ROUNDS = 25;
+const ROUNDS = 10;
 const random = createRandom(Date.now());
 
 /** Starts the script and kills it after a random time. @returns whether it had ended by itself */
