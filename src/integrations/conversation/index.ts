@@ -24,7 +24,11 @@ const createTeamConversations = (context: Context, services: ConversationService
         namespaces: conversationNamespaces,
       }),
     ],
-    onUserOffline: (user) => activeStatus.set(user, 'away'),
+    async onUserOffline(user) {
+      // They may be back on another node, where their client says itself that it is active.
+      const present = await context.presence.presentAmong([user.userId]);
+      if (!present.has(user.userId)) await activeStatus.set(user, 'away');
+    },
     start() {
       const end = snoozes.start();
       return async () => {

@@ -10,6 +10,7 @@ import {
   leaveAgain,
   readNodes,
   readPlaces,
+  readPresent,
   readSockets,
   readUsers,
   reapNode,
@@ -117,6 +118,13 @@ export function createPresenceCommands(options: {
         }),
       );
       return answers.flat();
+    },
+    /** Those of the users who have a socket or are within the grace time. */
+    async readPresent(userIds: readonly string[]): Promise<ReadonlySet<string>> {
+      const chunks: string[][] = [];
+      for (let i = 0; i < userIds.length; i += CHUNK) chunks.push(userIds.slice(i, i + CHUNK));
+      const answers = await Promise.all(chunks.map((chunk) => run(readPresent, ...chunk)));
+      return new Set((answers as string[][]).flat());
     },
     hasSockets: async (): Promise<boolean> => (await run(anySocket)) === 1,
     async placesOf(userId: string): Promise<Place[]> {

@@ -70,6 +70,12 @@ export interface PresenceStore {
   remove(entry: PresenceEntry): Promise<{ isLast: boolean }>;
   /** In the order asked, one entry each. @throws GatewayError `UNAVAILABLE` when the store cannot be reached. */
   get(userIds: readonly string[]): Promise<Presence[]>;
+  /**
+   * Those of the users of whom an offline event is still to come: they have a socket, or are within the grace time. Everything
+   * that this node published before has reached Redis by then.
+   * @throws GatewayError as `get`
+   */
+  presentAmong(userIds: readonly string[]): Promise<ReadonlySet<string>>;
   /** Whether any socket is registered; those of a node that died count until they are removed. @throws GatewayError as `get` */
   hasSockets(): Promise<boolean>;
   /** Where the sockets of a user are, on all nodes; each place once, in no order. @throws GatewayError as `get` */

@@ -59,6 +59,9 @@ export function createMemoryPresence({ clock, graceMs, nodeId = '' }: MemoryPres
     async get(userIds) {
       return userIds.map(toPresence);
     },
+    async presentAmong(userIds) {
+      return new Set(userIds.filter((userId) => users.has(userId) || leaving.has(userId)));
+    },
     async hasSockets() {
       return users.size > 0;
     },

@@ -1,4 +1,5 @@
 import { GatewayError } from '../../errors.js';
+import { createBatcher } from '../../platform/batcher.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
 import type { Redis } from '../../platform/redis/connect.js';
@@ -26,6 +27,9 @@ export interface RedisPresenceOptions {
 /** With renewals every 3 s, a killed node's sockets stop counting within 9 s and are removed within 12 s. */
 const LEASE_MS = 9_000;
 
+/** Users of one question whether they are present. */
+const PRESENT_MAX = 1000;
+
 /**
  * Presence of all nodes that share a Redis.
  *
@@ -48,6 +52,7 @@ export function createRedisPresence(options: RedisPresenceOptions): LeasedPresen
     add: (entry) => presence.add(entry),
     remove: (entry) => presence.remove(entry),
     get: (userIds) => presence.get(userIds),
+    presentAmong: (userIds) => presence.presentAmong(userIds),
     hasSockets: () => presence.hasSockets(),
     placesOf: (userId) => presence.placesOf(userId),
     socketsOf: (userId) => presence.socketsOf(userId),
@@ -72,6 +77,12 @@ class RedisPresence implements LeasedPresenceStore {
   readonly #commands: PresenceCommands;
   readonly #pendingOffline: PendingOffline;
   readonly #registrations: Registrations;
+  /** Concurrent questions share their commands. */
+  readonly #isPresent = createBatcher<string, boolean>(async (userIds) => {
+    await this.#redis.publisher.sendCommand(['PING']);
+    const present = await this.#commands.readPresent(userIds);
+    return userIds.map((userId) => present.has(userId));
+  }, PRESENT_MAX);
   readonly #ticker: ReturnType<typeof createTicker>;
   /** Users reported by this node but not confirmed: not reported again. */
   readonly #reported = new Set<string>();
@@ -135,6 +146,12 @@ class RedisPresence implements LeasedPresenceStore {
   async get(userIds: readonly string[]): Promise<Presence[]> {
     this.#ensureReady();
     return this.#commands.read(userIds).catch(unavailable);
+  }
+
+  async presentAmong(userIds: readonly string[]): Promise<ReadonlySet<string>> {
+    this.#ensureReady();
+    const present = await Promise.all(userIds.map((userId) => this.#isPresent(userId))).catch(unavailable);
+    return new Set(userIds.filter((_userId, index) => present[index]));
   }
 
   async hasSockets(): Promise<boolean> {

@@ -97,6 +97,17 @@ export const readUsers = script(`
   return answer
 `);
 
+/** Arguments: users. @returns those who have a socket, also of a node whose lease is over, or are within the grace time */
+export const readPresent = script(`
+  local present = {}
+  for _, user in ipairs(ARGV) do
+    if redis.call('EXISTS', key('user:' .. user)) == 1 or redis.call('ZSCORE', key('leaving'), user) then
+      table.insert(present, user)
+    end
+  end
+  return present
+`);
+
 /** @returns 1 when a node has sockets, also one whose lease is over, else 0 */
 export const anySocket = script(`
   for _, node in ipairs(redis.call('ZRANGE', key('nodes'), 0, -1)) do

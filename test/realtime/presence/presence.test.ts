@@ -92,6 +92,18 @@ describe.each([
     expect(await store.remove(two)).toEqual({ isLast: true });
   });
 
+  test('counts a user as present until the offline event', async () => {
+    const one = socketOf('ann');
+    expect(await store.presentAmong(['ann', 'bob'])).toEqual(new Set());
+    await store.add(one);
+    expect(await store.presentAmong(['ann', 'bob'])).toEqual(new Set(['ann']));
+    await store.remove(one);
+    if (offline.length === 0) expect(await store.presentAmong(['ann', 'bob'])).toEqual(new Set(['ann']));
+    subject.endGrace();
+    await until(() => offline.length > 0);
+    expect(await store.presentAmong(['ann', 'bob'])).toEqual(new Set());
+  });
+
   test('answers in the order asked, with the number of sockets and the oldest', async () => {
     await store.add(socketOf('ann', { connectedAt: 1_700_000_000_123 }));
     await store.add(socketOf('ann', { connectedAt: 1_600_000_000_456 }));

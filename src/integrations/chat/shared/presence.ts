@@ -3,6 +3,7 @@ import { chatNamespace } from '#shared/contracts/namespaces.js';
 import type { Context } from '../../../framework/context.js';
 import type { Contacts, Integration } from '../../../framework/integration.js';
 import { createCoalescer } from '../../../platform/coalescer.js';
+import { sendPresence } from '../../../realtime/presence/notify.js';
 import { rooms } from '../../../realtime/rooms.js';
 import type { GatewaySocket } from '../../../sockets/socket.js';
 import type { ChatServices } from './index.js';
@@ -13,8 +14,6 @@ const CONTACTS_MAX = 5000;
 const WINDOW_MS = 1000;
 /** Users in one query of the presence store. */
 const CHUNK = 500;
-
-type PresenceEvent = 'user_online' | 'user_offline';
 
 type Known = Contacts & { readonly blocked: ReadonlySet<string> };
 
@@ -47,38 +46,39 @@ export function createChatPresence(
     return read;
   };
 
-  const publish = async (userId: string, event: PresenceEvent): Promise<void> => {
-    try {
-      if (!(await isWatched())) return;
-      const { userIds, rooms: shared, blocked } = await contactsOf(userId);
-      emitter.emit(
-        {
-          namespaces: [chatNamespace],
-          rooms: [...userIds.map(rooms.user), ...shared],
-          exceptRoom: [userId, ...(shared.length === 0 ? [] : blocked)].map(rooms.user),
-        },
-        { event, payload: { userId } },
-      );
-    } catch (error) {
-      logger.warn({ err: error, name: event }, 'chats: sending a presence event failed');
-    }
+  /** @returns whether a contact may hear it */
+  const publish = async (userId: string, isOnline: boolean): Promise<boolean> => {
+    if (!(await isWatched())) return false;
+    const { userIds, rooms: shared, blocked } = await contactsOf(userId);
+    if (userIds.length === 0 && shared.length === 0) return false;
+    emitter.emit(
+      {
+        namespaces: [chatNamespace],
+        rooms: [...userIds.map(rooms.user), ...shared],
+        exceptRoom: [userId, ...(shared.length === 0 ? [] : blocked)].map(rooms.user),
+      },
+      { event: isOnline ? 'user_online' : 'user_offline', payload: { userId } },
+    );
+    return true;
   };
-  const publishState = async (userId: string): Promise<void> => {
+  const publishState = async (userId: string, state: { readonly isOnline?: boolean }): Promise<void> => {
     try {
-      const [found] = await presence.get([userId]);
-      await publish(userId, found?.online === true ? 'user_online' : 'user_offline');
+      await sendPresence(presence, { userId, ...state, send: (isOnline) => publish(userId, isOnline) });
     } catch (error) {
       logger.warn({ err: error }, 'chats: sending a presence event failed');
     }
   };
-  const announce = (userId: string, event: PresenceEvent): Promise<void> =>
-    coalescer.offer(userId, { now: () => publish(userId, event), later: () => publishState(userId) });
+  const announce = (userId: string, isOnline: boolean): Promise<void> =>
+    coalescer.offer(userId, {
+      now: () => publishState(userId, { isOnline }),
+      later: () => publishState(userId, {}),
+    });
 
   const onlineAmong = async (userIds: readonly string[]): Promise<string[]> => {
     const online: string[] = [];
     for (let start = 0; start < userIds.length; start += CHUNK) {
-      const found = await presence.get(userIds.slice(start, start + CHUNK));
-      online.push(...found.filter((one) => one.online).map((one) => one.userId));
+      // As the events have it: of a user within the grace time an event follows only if they stay away.
+      online.push(...(await presence.presentAmong(userIds.slice(start, start + CHUNK))));
     }
     return online;
   };
@@ -89,7 +89,7 @@ export function createChatPresence(
       const { principal } = socket.data;
       const isInChats = socket.nsp.name === chatNamespace;
       if (principal.kind !== 'user' || !isUserOfChats(principal.userId) || !(isFirst || isInChats)) return;
-      if (isFirst) void announce(principal.userId, 'user_online');
+      if (isFirst) void announce(principal.userId, true);
       if (!isInChats) return;
       try {
         await snapshots.begin(principal);
@@ -106,7 +106,7 @@ export function createChatPresence(
     async offline(userId: string): Promise<void> {
       if (!isUserOfChats(userId)) return;
       await noteSeen(userId);
-      await announce(userId, 'user_offline');
+      await announce(userId, false);
     },
 
     /** Sends all pending events. */

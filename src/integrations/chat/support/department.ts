@@ -5,6 +5,7 @@ import type { Context } from '../../../framework/context.js';
 import type { Integration, Namespace } from '../../../framework/integration.js';
 import { startPolling } from '../../../platform/poller.js';
 import type { PresenceEntry } from '../../../realtime/presence/index.js';
+import { sendPresence } from '../../../realtime/presence/notify.js';
 import { departmentIn, rooms } from '../../../realtime/rooms.js';
 import type { GatewaySocket, SocketListener } from '../../../sockets/socket.js';
 import { type Authentication, type Blocks, ChatError, type Snapshots, toRefusal } from '../shared/index.js';
@@ -60,22 +61,25 @@ export function createDepartments(
       ]);
       const shown = members.map((id) => id.toHexString()).filter((id) => !blocked.has(id));
       await snapshots.pay(principal, shown.length);
-      const found = await presence.get(shown);
-      socket.emit('presence_snapshot', { online: found.flatMap(({ online, userId }) => (online ? userId : [])) });
+      socket.emit('presence_snapshot', { online: [...(await presence.presentAmong(shown))] });
     } catch (error) {
       logger.warn({ err: error }, 'support: sending the presence snapshot of a department failed');
     }
   };
 
-  const publishPresence = async (userId: string, event: 'agent_online' | 'agent_offline'): Promise<void> => {
-    if (!isObjectIdOrHexString(userId) || !(await isWatched())) return;
+  const publish = async (userId: string, isOnline: boolean): Promise<boolean> => {
+    if (!isObjectIdOrHexString(userId) || !(await isWatched())) return false;
+    const event = isOnline ? 'agent_online' : 'agent_offline';
     const [departments, blocked] = await Promise.all([memberships(userId), blocks.of(userId)]);
     const except = [userId, ...blocked];
     for (const { _id } of departments) {
       const departmentId = _id.toHexString();
       publisher.department(departmentId, { event, payload: { userId, departmentId } }, except);
     }
+    return departments.length > 0;
   };
+  const publishPresence = (userId: string, isOnline: boolean): Promise<void> =>
+    sendPresence(presence, { userId, isOnline, send: (state) => publish(userId, state) });
 
   /** Disconnects agents who are no longer members. Other services change members without notification. */
   const poll = async (): Promise<void> => {
@@ -112,8 +116,8 @@ export function createDepartments(
   return {
     namespace,
     listener,
-    onUserOnline: ({ userId }) => publishPresence(userId, 'agent_online'),
-    onUserOffline: ({ userId }) => publishPresence(userId, 'agent_offline'),
+    onUserOnline: ({ userId }) => publishPresence(userId, true),
+    onUserOffline: ({ userId }) => publishPresence(userId, false),
     start() {
       const onError = (error: unknown): void => logger.warn({ err: error }, 'support: checking members failed');
       return startPolling({ clock, intervalMs: INTERVAL_MS, poll, onError });

@@ -249,6 +249,35 @@ test('online users are listed only to users who share a chat or group with them'
   b.close();
 });
 
+test('a user within the grace time counts as online in snapshots and events, because no event follows their return', async () => {
+  const [ann, bob] = await members(environment, ['Ann', 'Bob']);
+  await addChat(environment, [ann, bob]);
+  const b = await open(environment, bob);
+  const arrives = async () => {
+    const a = await open(environment, ann);
+    await a.next('presence_snapshot');
+    return a;
+  };
+  const leaves = async (a: { close(): void }) => {
+    a.close();
+    await until(async () => (await connectionsOf(ann)) === 0);
+  };
+  await leaves(await arrives());
+  await b.next('user_online');
+  const late = await open(environment, bob);
+  expect(await late.next('presence_snapshot')).toEqual([{ online: [ann.id] }]);
+
+  clock.advance(5000);
+  await b.next('user_offline');
+  // Both within the time in which only the last state is sent.
+  await leaves(await arrives());
+  clock.advance(1000);
+  expect(await b.next('user_online')).toEqual([{ userId: ann.id }]);
+  const back = await arrives();
+  expect(b.received('user_offline')).toEqual([]);
+  for (const client of [b, late, back]) client.close();
+});
+
 test('online and offline events reach users who share a chat or group, the latter when the last tab closes', async () => {
   const [ann, bob] = await members(environment, ['Ann', 'Bob']);
   const [mate] = await members(environment, ['Mate'], inGroup('marriage'));

@@ -1,0 +1,47 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createTestEnvironment, type TestEnvironment } from '../../../support/environment.js';
+import { until } from '../../../support/until.js';
+import { addChat, members, open } from '../community/community.js';
+
+let environment: TestEnvironment;
+beforeAll(async () => {
+  environment = await createTestEnvironment({ nodes: 2, proxyOptions: '', env: { PRESENCE_GRACE_MS: '0' } });
+});
+afterAll(() => environment.close());
+
+test('an offline event that a slow node sends after the online event of another node is put right', async () => {
+  const [ann, bob] = await members(environment, ['Ann', 'Bob']);
+  await addChat(environment, [ann, bob]);
+  const watching = [await open(environment, bob), await open(environment, bob, { node: 1 })];
+  const first = await open(environment, ann);
+  for (const client of watching) await client.next('user_online');
+
+  const seen = { _id: { $in: [ann.id, bob.id] }, lastSeen: { $exists: true } };
+  await until(async () => (await environment.models.User.countDocuments(seen)) === 2);
+
+  // The first node has claimed the offline event, and waits for its database.
+  let release = (): void => undefined;
+  const isReleased = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let isHeld = false;
+  environment.proxy(0).rules = {
+    async onCommand(command) {
+      const text = JSON.stringify(command);
+      if (!text.includes('lastSeen') || !text.includes(ann.id)) return undefined;
+      isHeld = true;
+      await isReleased;
+      return undefined;
+    },
+  };
+  first.close();
+  await until(() => isHeld);
+  await open(environment, ann, { node: 1 });
+  for (const client of watching) await client.next('user_online');
+  release();
+
+  for (const client of watching) {
+    await client.next('user_offline');
+    expect(await client.next('user_online')).toEqual([{ userId: ann.id }]);
+  }
+});
