@@ -140,7 +140,8 @@ export function createPresenceCommands(options: {
 
 type TickReply = [string, number, number, string[], string[], string[], number];
 
-function toPresence(userId: string, connections = 0, since = 0): Presence {
+/** @param connections absent: the user has no socket */
+export function toPresence(userId: string, connections = 0, since = 0): Presence {
   const online = connections > 0;
   return { userId, online, connections, since: online ? since : null };
 }

@@ -1,9 +1,9 @@
 import { GatewayError } from '../../errors.js';
-import { createBatcher } from '../../platform/batcher.js';
+import { createBatcher, createLoader } from '../../platform/batcher.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
 import type { Redis } from '../../platform/redis/connect.js';
-import { CHUNK, createPresenceCommands, type PresenceCommands, type Renewal } from './commands.js';
+import { CHUNK, createPresenceCommands, type PresenceCommands, type Renewal, toPresence } from './commands.js';
 import type { Place, Presence, PresenceEntry, PresenceEvents, PresenceStore, RegisteredSocket } from './index.js';
 import { PendingOffline } from './pending-offline.js';
 import { Registrations } from './registrations.js';
@@ -27,8 +27,8 @@ export interface RedisPresenceOptions {
 /** With renewals every 3 s, a killed node's sockets stop counting within 9 s and are removed within 12 s. */
 const LEASE_MS = 9_000;
 
-/** Users of one question whether they are present. */
-const PRESENT_MAX = 1000;
+/** Users of one question to Redis. */
+const READS_MAX = 1000;
 
 /**
  * Presence of all nodes that share a Redis.
@@ -77,12 +77,16 @@ class RedisPresence implements LeasedPresenceStore {
   readonly #commands: PresenceCommands;
   readonly #pendingOffline: PendingOffline;
   readonly #registrations: Registrations;
-  /** Concurrent questions share their commands. */
+  /** The questions of one turn share their commands, as the next ones do. */
+  readonly #read = createLoader<Presence>(
+    async (userIds) => new Map((await this.#commands.read(userIds)).map((one) => [one.userId, one])),
+    READS_MAX,
+  );
   readonly #isPresent = createBatcher<string, boolean>(async (userIds) => {
     await this.#redis.publisher.sendCommand(['PING']);
     const present = await this.#commands.readPresent(userIds);
     return userIds.map((userId) => present.has(userId));
-  }, PRESENT_MAX);
+  }, READS_MAX);
   readonly #ticker: ReturnType<typeof createTicker>;
   /** Users reported by this node but not confirmed: not reported again. */
   readonly #reported = new Set<string>();
@@ -145,7 +149,8 @@ class RedisPresence implements LeasedPresenceStore {
 
   async get(userIds: readonly string[]): Promise<Presence[]> {
     this.#ensureReady();
-    return this.#commands.read(userIds).catch(unavailable);
+    const found = await Promise.all(userIds.map((userId) => this.#read(userId))).catch(unavailable);
+    return found.map((one, index) => one ?? toPresence(userIds[index] ?? ''));
   }
 
   async presentAmong(userIds: readonly string[]): Promise<ReadonlySet<string>> {
