@@ -40,6 +40,7 @@ import {
 } from './notifications.js';
 import { Opener } from './opener.js';
 import { Outboxes } from './outboxes.js';
+import { LogPoll } from './poll.js';
 import { Positions } from './positions.js';
 import { Purge } from './purge.js';
 import type { PushStore } from './push/store.js';
@@ -127,7 +128,8 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     },
   });
   const maintenance = new Maintenance({
-    ...{ sockets, outboxes, cursors, expiry, nodes, log, clock, tasks },
+    ...{ sockets, outboxes, cursors, expiry, nodes, clock, tasks },
+    poll: new LogPoll({ log, clock }),
     purge: () => purge.run(),
     migrate: () => migration.run(),
   });

@@ -175,17 +175,16 @@ export class Log {
     return recent;
   }
 
-  /** The highest position of each recipient that was created since a time, by the clocks of the nodes that stored it. */
-  async lastSince(time: number): Promise<Map<string, number>> {
-    const recent = this.collection.find(
-      { createdAt: { $gte: new Date(time) } },
-      { projection: { _id: 0, recipient: 1, position: 1 } },
-    );
-    const lasts = new Map<string, number>();
-    for await (const { recipient, position } of recent) {
-      lasts.set(recipient, Math.max(position, lasts.get(recipient) ?? 0));
-    }
-    return lasts;
+  /** The entries that were created since a time, by the clocks of the nodes that stored them. In no order. */
+  async readSince(time: number): Promise<{ recipient: string; position: number; createdAt: number }[]> {
+    const projection = { _id: 0, recipient: 1, position: 1, createdAt: 1 };
+    const found = await this.collection.find({ createdAt: { $gte: new Date(time) } }, { projection }).toArray();
+    return found.map(({ recipient, position, createdAt }) => ({ recipient, position, createdAt: createdAt.getTime() }));
+  }
+
+  /** How many entries were created from a time on and before another one. */
+  countCreated(from: number, to: number): Promise<number> {
+    return this.collection.countDocuments({ createdAt: { $gte: new Date(from), $lt: new Date(to) } });
   }
 
   /** The write that notes an outcome for a device, for a bulk write. */

@@ -2,11 +2,10 @@ import type { Clock } from '../../platform/clock.js';
 import type { TaskTracker } from '../../platform/task-tracker.js';
 import type { Cursors } from './cursors.js';
 import type { DeviceExpiry } from './device-expiry.js';
-import { CLOCK_SKEW_MS } from './devices.js';
-import { type Log, STORING_MAX_MS } from './log.js';
 import { recipientOf } from './message.js';
 import { HEARTBEAT_MS, type Nodes } from './nodes.js';
 import type { Outboxes } from './outboxes.js';
+import type { LogPoll } from './poll.js';
 import type { MailboxSockets } from './sockets.js';
 
 /** How often a node polls the log for entries whose notifications were lost. Well under the 10 s that are promised. */
@@ -21,7 +20,7 @@ interface Dependencies {
   readonly cursors: Cursors;
   readonly expiry: DeviceExpiry;
   readonly nodes: Nodes;
-  readonly log: Log;
+  readonly poll: LogPoll;
   readonly clock: Clock;
   readonly tasks: TaskTracker;
   purge(): Promise<void>;
@@ -33,12 +32,10 @@ export class Maintenance {
   readonly #dependencies: Dependencies;
   readonly #startedAt: number;
   readonly #stops: (() => void)[] = [];
-  #polledAt: number;
 
   constructor(dependencies: Dependencies) {
     this.#dependencies = dependencies;
     this.#startedAt = dependencies.clock.now();
-    this.#polledAt = this.#startedAt;
   }
 
   start(): void {
@@ -55,11 +52,8 @@ export class Maintenance {
 
   /** Finds new entries whose notifications were lost. */
   async #poll(): Promise<void> {
-    const { log, outboxes, clock } = this.#dependencies;
-    const now = clock.now();
-    const lasts = await log.lastSince(this.#polledAt - STORING_MAX_MS - CLOCK_SKEW_MS);
-    for (const [key, last] of lasts) outboxes.notice(recipientOf(key), last);
-    this.#polledAt = now;
+    const { poll, outboxes } = this.#dependencies;
+    for (const [key, last] of await poll.run()) outboxes.notice(recipientOf(key), last);
   }
 
   async #sweep(): Promise<void> {
