@@ -152,6 +152,21 @@ test('all tokens of a user issued before a time are closed and refused', async (
   for (const other of others) other.close();
 });
 
+test('a token that says it was issued in the future is revoked with the others of its user', async () => {
+  const [node, now] = [nodeOf(0), Date.now()];
+  // Milliseconds in place of seconds.
+  const claims = { uid: 'user-of-the-future', iat: now };
+  const client = await connect(node, { claims });
+  const slow = await connect(node, { claims: { ...claims, iat: Math.floor(now / 1000) + 30 } });
+  const before = new Date(now - 10_000).toISOString();
+  await node.call('POST', '/tokens/revoke', { userId: claims.uid, issued_before: before });
+  expect(await client.next('disconnected')).toEqual([{ reason: 'revoked' }]);
+  expect((await refusal(node, { claims })).message).toBe('INVALID_TOKEN');
+  // The clock of an issuer may be a little ahead.
+  expect(slow.socket.connected).toBe(true);
+  slow.close();
+});
+
 test('a token of the very moment of the revocation is refused', async () => {
   const second = Math.floor(Date.now() / 1000);
   const node = await startGateway({}, { clock: createTestClock(second * 1000) });
