@@ -7,6 +7,16 @@ function fail(error: unknown): never {
   process.exit(error instanceof StartError ? error.exitCode : exitCodes.FAILED);
 }
 
+/**
+ * Lets the process go on when the reader of its output has ended, as in `npm start | head -1`. What is written afterwards is
+ * lost. Other errors of the streams end the process.
+ */
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
 const problem = nodeVersionProblem(process.versions.node);
 if (problem !== undefined) fail(new StartError('NODE_VERSION', problem));
 
