@@ -25,13 +25,18 @@ export const operations = defineContract({
       text: 'ok',
     },
     live: {
-      summary: 'Says whether the process can serve at all, and shows its versions.',
+      summary: 'Says whether the process can serve at all, and shows its versions to callers with the API key.',
       method: 'get',
       path: '/health/live',
       caller: 'anyone',
       answer: z.object({
-        version: z.string().describe('Version of the gateway.'),
-        wire: z.string().describe('Version of the events and routes, as in the `info` of the OpenAPI document.'),
+        version: z.string().optional().describe('Version of the gateway. With the API key only.'),
+        wire: z
+          .string()
+          .optional()
+          .describe(
+            'Version of the events and routes, as in the `info` of the OpenAPI document. With the API key only.',
+          ),
       }),
     },
     ready: {

@@ -49,7 +49,7 @@ export interface RouteContext<R extends Route> {
   readonly body: Parsed<R, 'body'>;
   /** The caller; anonymous for backends. */
   readonly principal: Principal;
-  /** The name of the API key of a backend, for the log; `undefined` for other callers. */
+  /** The name of the API key, for the log. `undefined` for users and sites, and for callers without a key where none is needed. */
   readonly apiKey: string | undefined;
   /** Of the header `X-Request-Id`: sent by the caller, or made. */
   readonly requestId: string;

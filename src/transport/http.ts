@@ -1,14 +1,13 @@
 import type { RequestListener } from 'node:http';
 import { parse as parseQueryString } from 'node:querystring';
 import cors from 'cors';
-import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import nocache from 'nocache';
-import type { Route, TextAnswer } from '#shared/contracts/contract.js';
 import type { ApiKeyGuard } from '../auth/api-key.js';
 import { anonymous, type Principal } from '../auth/principal.js';
 import type { Config } from '../config.js';
-import { GatewayError, invalid } from '../errors.js';
+import { GatewayError } from '../errors.js';
 import type { MountedRoute } from '../framework/integration.js';
 import { toGatewayError, toRequestFailure, toSuccess } from '../framework/reply.js';
 import type { Logger } from '../platform/logger.js';
@@ -19,7 +18,8 @@ import { parse, parseQuery } from '../validation.js';
 import { createBodyReader, type ReadBody } from './body.js';
 import { setAlways } from './headers.js';
 import { withHotRoutes } from './hot-routes.js';
-import { createKeyRefusalReport, type ReportKeyRefusal, reasonOfRefusal } from './key-refusals.js';
+import { type Answering, answerFailure, sendJson, sendText, toErrorHandler } from './http-answers.js';
+import { createKeyRefusalReport, reasonOfRefusal } from './key-refusals.js';
 import type { AllowsOrigin } from './origins.js';
 import { identifyRequest, REQUEST_ID, requestIdOf } from './request-id.js';
 
@@ -149,7 +149,7 @@ interface Caller {
   readonly apiKey: string | undefined;
 }
 
-const ANYONE: Caller = { principal: anonymous, apiKey: undefined };
+const UNKNOWN: Caller = { principal: anonymous, apiKey: undefined };
 
 /** Elements of a body: of a user, as in an event, and of a backend or a site, whose payloads are free. */
 const USER_ELEMENTS_MAX = 10_000;
@@ -165,14 +165,27 @@ function toRequestHandler(
     principal: anonymous,
     apiKey: dependencies.ensureApiKey(request),
   });
+  // No key is needed, but one that is wrong is logged: keys cannot be tried here without notice.
+  const ofAnyone = (request: express.Request, response: express.Response): Caller => {
+    const { 'x-api-key': key, authorization } = request.headers;
+    if (key === undefined && authorization !== undefined) return UNKNOWN;
+    try {
+      return ofBackend(request);
+    } catch (error) {
+      const reason = reasonOfRefusal(request, toGatewayError(error));
+      if (key !== undefined) dependencies.reportKeyRefusal(request, { reason, requestId: requestIdOf(response) });
+      return UNKNOWN;
+    }
+  };
   // A call of a user counts as an event, so that REST is no way around the limit.
   const ofUser = async (request: express.Request, known: Promise<Principal>): Promise<Caller> => {
     const principal = await known;
     await dependencies.work.begin(payerOf(principal) ?? `address:${request.ip}`, limit);
     return { principal, apiKey: undefined };
   };
-  const authenticate = (request: express.Request): Caller | Promise<Caller> => {
-    if (route.caller === 'site' || route.caller === 'anyone') return ANYONE;
+  const authenticate = (request: express.Request, response: express.Response): Caller | Promise<Caller> => {
+    if (route.caller === 'site') return UNKNOWN;
+    if (route.caller === 'anyone') return ofAnyone(request, response);
     const user = route.caller === 'user' ? mounted.authenticate?.(request) : undefined;
     return user === undefined ? ofBackend(request) : ofUser(request, user);
   };
@@ -194,7 +207,7 @@ function toRequestHandler(
     const span = dependencies.tracing?.begin(spanName, spanAttributes, request.headers['traceparent']);
     try {
       // Only what has to be waited for is: most callers are backends, whose key is looked at in passing.
-      const known = authenticate(request);
+      const known = authenticate(request, response);
       const { principal, apiKey } = known instanceof Promise ? await known : known;
       const body = route.body && (await dependencies.readBody(request, response, form));
       const call = {
@@ -226,71 +239,4 @@ function toRequestHandler(
       );
     }
   };
-}
-
-/** What `response.json` does, without the settings of the application, which are the same for all of our answers. */
-function sendJson(response: express.Response, body: unknown): void {
-  const text = JSON.stringify(body);
-  response.setHeader('Content-Type', 'application/json; charset=utf-8');
-  response.setHeader('Content-Length', Buffer.byteLength(text));
-  response.end(text);
-}
-
-function sendText(response: express.Response, { status, text }: TextAnswer): void {
-  response.statusCode = status;
-  response.setHeader('Content-Type', 'text/plain; charset=utf-8');
-  response.setHeader('Content-Length', Buffer.byteLength(text));
-  response.end(text);
-}
-
-/** Where failures are reported. */
-interface Answering {
-  readonly logger: Logger;
-  readonly reportKeyRefusal: ReportKeyRefusal;
-}
-
-interface FailedRequest {
-  request: express.Request;
-  response: express.Response;
-  answering: Answering;
-  toFailure?: (error: GatewayError) => unknown;
-  /** Failures that are an answer, by status. */
-  failures?: Route['failures'];
-}
-
-function answerFailure(thrown: unknown, failed: FailedRequest): void {
-  const { request, response, answering, toFailure = toRequestFailure, failures = {} } = failed;
-  const { logger, reportKeyRefusal } = answering;
-  const requestId = requestIdOf(response);
-  const error = fromHttpError(thrown);
-  const isFault = error.status >= 500 && failures[error.status] === undefined;
-  if (isFault) logger.error({ err: error.cause ?? error, path: request.route?.path, requestId }, 'a request failed');
-  if (error.code === 'INVALID_API_KEY')
-    reportKeyRefusal(request, { reason: reasonOfRefusal(request, error), requestId });
-  if (response.headersSent) return void response.destroy();
-  response.statusCode = error.status;
-  const { retryAfterMs } = error.info;
-  if (retryAfterMs !== undefined) response.setHeader('Retry-After', Math.ceil(retryAfterMs / 1000));
-  const failure = toFailure(error);
-  // A caller quotes it when reporting the failure. Callers that send ids get them back in any case.
-  const isShown = isFault || request.headers['x-request-id'] === requestId;
-  sendJson(response, isShown ? { ...(failure as object), requestId } : failure);
-}
-
-/** For what fails outside of a route of an integration. */
-const toErrorHandler =
-  (answering: Answering, toFailure: MountedRoute['toFailure'] = toRequestFailure): ErrorRequestHandler =>
-  (thrown, request, response, next) => {
-    if (response.headersSent) return next(thrown);
-    answerFailure(thrown, { request, response, answering, toFailure });
-  };
-
-/** Errors of Express and its body parser carry an HTTP status. */
-function fromHttpError(thrown: unknown): GatewayError {
-  const status = thrown instanceof GatewayError ? undefined : (thrown as { status?: unknown } | null)?.status;
-  if (status === 413) return new GatewayError('PAYLOAD_TOO_LARGE');
-  if (typeof status === 'number' && status >= 400 && status < 500) {
-    return invalid('', status === 415 ? 'the encoding of the body is not supported' : 'the request cannot be parsed');
-  }
-  return toGatewayError(thrown);
 }

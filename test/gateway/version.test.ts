@@ -25,9 +25,14 @@ test('the log begins with the versions of the gateway and of the wire', () => {
   expect(JSON.parse(first)).toMatchObject({ event: 'starting', version, wire: wireVersion, nodejs: process.version });
 });
 
-test('GET /health/live shows both versions, and GET /status stays as it is', async () => {
-  const live = await gateway.call('GET', '/health/live', undefined, { 'x-api-key': '' });
+test('GET /health/live shows both versions to a caller with the key only, and GET /status stays as it is', async () => {
+  const live = await gateway.call('GET', '/health/live');
   expect(live.json).toEqual({ success: true, message: 'SUCCESS', data: { version, wire: wireVersion } });
+  for (const key of ['', 'another key']) {
+    const { status, json } = await gateway.call('GET', '/health/live', undefined, { 'x-api-key': key });
+    expect([status, json]).toEqual([200, { success: true, message: 'SUCCESS', data: {} }]);
+  }
+  expect(String(lines.read())).toMatch(/"event":"key_refused".*"path":"\/health\/live"/);
   const status = await gateway.call('GET', '/status');
   expect(status.json).toEqual({ success: true, message: 'General socket is running' });
 });

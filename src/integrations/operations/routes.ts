@@ -20,7 +20,8 @@ export function createRoutes(context: Context): RouteHandlers<typeof operations>
   return {
     status: async () => undefined,
     healthcheck: async () => undefined,
-    live: async () => versions,
+    // A version tells an attacker which weaknesses to try.
+    live: async ({ apiKey }) => (apiKey === undefined ? {} : versions),
     async ready() {
       const missing = await health.missing();
       if (missing.length > 0) throw new GatewayError('UNAVAILABLE', { missing });
