@@ -1,9 +1,8 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { mongo } from 'mongoose';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -145,15 +144,15 @@ describe('the process of the embedded database', () => {
   });
 
   test.each([
-    [0, 'SIGKILL'],
-    [Math.random() * 300, 'SIGKILL'],
-    [Math.random() * 300, Math.random() < 0.5 ? 'SIGTERM' : 'SIGINT'],
-  ] as const)('ends when its parent ends during the start, after %d ms, by %s', async (ms, signal) => {
+    ['the directory', '.', 'SIGKILL'],
+    ['its lock', 'lock', 'SIGINT'],
+    ['its log', 'data.log', 'SIGTERM'],
+    ['its socket', 'db.sock', 'SIGKILL'],
+  ] as const)('ends when its parent ends during the start, as soon as there is %s', async (_name, file, signal) => {
     const directory = createTemporaryDirectory();
     const owner = spawnOwner(directory);
     await expect.poll(() => servingPids(directory), { interval: 1 }).toHaveLength(1);
-    // This is not a wait: the time at which the parent dies is the input of the test.
-    await delay(ms);
+    await expect.poll(() => existsSync(join(directory, file)), { interval: 1 }).toBe(true);
     const exited = once(owner, 'exit');
     if (signal === 'SIGINT') process.kill(-(owner.pid ?? 0), signal);
     else owner.kill(signal);
