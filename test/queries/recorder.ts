@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { createGate } from '../support/gate.js';
 
 /** A command as the driver sent it. */
 export interface RecordedCommand {
@@ -34,27 +35,18 @@ export function recordCommands(appName: string): Recorder {
   const original = prototype.command;
   const ours = new WeakSet<DriverConnection>();
   const commands: RecordedCommand[] = [];
-  let held: Promise<void> | undefined;
+  const gate = createGate();
   prototype.command = function command(namespace, sent, ...rest) {
     if (appNameOf(sent) === appName) ours.add(this);
     const [name] = Object.keys(sent);
     if (name === undefined || !ours.has(this)) return original.call(this, namespace, sent, ...rest);
     commands.push({ name, command: withLists(sent) });
     const send = (): Promise<unknown> => original.call(this, namespace, sent, ...rest);
-    return held === undefined || OF_CONNECTIONS.has(name) ? send() : held.then(send);
+    return gate.opened === undefined || OF_CONNECTIONS.has(name) ? send() : gate.opened.then(send);
   };
   return {
     commands,
-    hold() {
-      let release = (): void => undefined;
-      held = new Promise((resolve) => {
-        release = resolve;
-      });
-      return () => {
-        held = undefined;
-        release();
-      };
-    },
+    hold: gate.hold,
     stop() {
       prototype.command = original;
     },

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createCertificate } from './certificate.js';
+import { createGate } from './gate.js';
 import { until } from './until.js';
 
 /** A message as it reached FCM. */
@@ -91,7 +92,7 @@ export async function startFcm(): Promise<TestFcm> {
   const messages: FcmMessage[] = [];
   const prepared = new Map<string, FcmAnswer[]>();
   let tokens = 0;
-  let held: Promise<void> | undefined;
+  const gate = createGate();
 
   const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const chunks: Buffer[] = [];
@@ -106,7 +107,7 @@ export async function startFcm(): Promise<TestFcm> {
     const isOurs = request.url === `/v1/projects/${PROJECT}/messages:send`;
     const isAllowed = /^Bearer access-\d+$/.test(request.headers.authorization ?? '');
     messages.push(message);
-    await held;
+    await gate.opened;
     const {
       status,
       error,
@@ -134,16 +135,7 @@ export async function startFcm(): Promise<TestFcm> {
     messages,
     tokens: () => tokens,
     answer: (token, ...next) => void prepared.set(token, [...next]),
-    hold() {
-      let release = (): void => undefined;
-      held = new Promise((resolve) => {
-        release = resolve;
-      });
-      return () => {
-        held = undefined;
-        release();
-      };
-    },
+    hold: gate.hold,
     to,
     has: (token, count) => until(() => to(token).length >= count),
     async close() {

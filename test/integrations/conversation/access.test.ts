@@ -2,6 +2,7 @@ import { Types } from 'mongoose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TestClient } from '../../support/client.js';
 import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../support/environment.js';
+import { outsiderCalls } from './outsider-calls.js';
 
 let environment: TestEnvironment;
 
@@ -65,22 +66,7 @@ test('a removed user receives nothing more of a conversation, on any node, names
   expect(eves.map(heardBy)).toEqual(before);
 
   const conversation_id = id;
-  const others = [scene.bob.id];
-  const tries: [string, object][] = [
-    ['get_conversation_by_id', {}],
-    ['list_message', {}],
-    ['list_message_by_id', { message_id: message._id }],
-    ['typing', {}],
-    ['read', {}],
-    ['snooze', { until: null }],
-    ['archive', {}],
-    ['show_on_top', {}],
-    ['open', { is_open: true }],
-    ['edit_conversation', { title: 'mine' }],
-    ['add_participant', { users: others }],
-    ['message', { data: 'hello?' }],
-  ];
-  for (const [event, data] of tries) {
+  for (const [event, data] of outsiderCalls(message._id, [scene.bob.id])) {
     for (const e of eves) {
       expect(await e.ask(event, { conversation_id, ...data }), event).toMatchObject({ message: 'NOT_FOUND' });
     }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestClock } from '../../support/clock.js';
 import { createTestEnvironment, dataOf, type TestEnvironment } from '../../support/environment.js';
 import { until } from '../../support/until.js';
+import { outsiderCalls } from './outsider-calls.js';
 
 const clock = createTestClock();
 let environment: TestEnvironment;
@@ -125,22 +126,8 @@ test('conversations of others are not found', async () => {
   const [stranger] = await environment.people('Mallory');
   const outsiders = [await environment.open(eve), await environment.open(stranger ?? eve)];
   const { message } = dataOf(await a.ask('message', { conversation_id: id, data: 'secret' }));
-  const tries: [string, object][] = [
-    ['get_conversation_by_id', {}],
-    ['list_message', {}],
-    ['list_message_by_id', { message_id: message._id }],
-    ['typing', {}],
-    ['read', {}],
-    ['snooze', { until: null }],
-    ['archive', {}],
-    ['show_on_top', {}],
-    ['open', { is_open: false }],
-    ['edit_conversation', { title: 'mine' }],
-    ['add_participant', { users: [bob.id] }],
-    ['message', { data: 'hi' }],
-  ];
   for (const outsider of outsiders) {
-    for (const [event, data] of tries) {
+    for (const [event, data] of outsiderCalls(message._id, [bob.id])) {
       expect(await outsider.ask(event, { conversation_id: id, ...data }), event).toMatchObject({
         success: false,
         message: 'NOT_FOUND',
