@@ -33,9 +33,12 @@ export interface ApiKeyGuardOptions {
  */
 export function createApiKeyGuard({ keys, mode }: ApiKeyGuardOptions): ApiKeyGuard {
   if (mode === 'loopback') return ensureLocal;
-  if (mode === 'none') return () => 'anyone';
+  if (mode === 'none')
+    return function anyCaller() {
+      return 'anyone';
+    };
   const nameOf = createCheck(keys);
-  return (request) => {
+  return function ensureApiKey(request) {
     const name = nameOf(request);
     if (name === undefined) throw new GatewayError('INVALID_API_KEY');
     return name;
@@ -54,7 +57,7 @@ export function configureApiKeyGuard(secrets: LiveSecrets, isRestOpen: boolean):
 function createCheck(keys: readonly string[]): (request: ApiKeyRequest) => string | undefined {
   if (keys.length === 0 || keys.includes('')) throw new Error('The API key guard needs keys, none of them empty');
   const known = keys.map((key) => toKnown(digest(Buffer.from(key, 'utf8'))));
-  return (request) => {
+  return function checkApiKey(request) {
     const presented = readKey(request);
     // Node.js decodes headers as latin1; this restores the bytes.
     return presented === undefined ? undefined : find(known, digest(Buffer.from(presented, 'latin1')));

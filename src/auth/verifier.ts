@@ -98,7 +98,7 @@ function createSecretsVerifier(
     if ('crit' in header) throw invalidToken('unsupported critical header');
     return { payload, secretId: id };
   };
-  return (token) => {
+  return function verifyBySecrets(token) {
     ensureTokenShape(token);
     const list = secrets.current();
     for (const [index, secret] of list.entries()) {
@@ -123,7 +123,7 @@ function createKeySetVerifier(
   expected: ExpectedClaims,
 ): (token: unknown) => Promise<VerifiedToken> {
   const { issuer, audience, clockTolerance } = toOptions(expected);
-  return async (token) => {
+  return async function verifyByKeySet(token) {
     ensureTokenShape(token);
     try {
       const { payload } = await jwtVerify(token, jwks.findKey, {

@@ -161,7 +161,7 @@ export function createUnfinishedBound({ messageMaxBytes, clock, logger, metrics 
     end(this[watched]);
   }
 
-  return (websocket: Watched, address) => {
+  return function boundUnfinishedFrames(websocket: Watched, address) {
     const line: Line | undefined = websocket._socket;
     if (line === undefined) return;
     websocket[watched] = { address, unfinished: undefined };

@@ -65,7 +65,7 @@ export function createWriteBufferBound(
     socket[ownerOf] = this;
     socket.on('ping', boundPongs);
   }
-  return (connection) => {
+  return function boundWriteBuffer(connection) {
     connection.on('packetCreate', countPacket);
     if (connection.transport.socket === undefined) connection.once('upgrade', boundTransport);
     else boundTransport.call(connection, connection.transport);

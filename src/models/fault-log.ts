@@ -10,7 +10,7 @@ const HOUR_MS = 3_600_000;
 export function createFaultLog({ logger, clock }: { logger: Logger; clock: Clock }) {
   const named = new Set<string>();
   let since = clock.now();
-  return (model: string, document: StoredDocument, fields: readonly string[]): void => {
+  return function logFault(model: string, document: StoredDocument, fields: readonly string[]): void {
     if (clock.now() - since >= HOUR_MS) {
       named.clear();
       since = clock.now();

@@ -56,7 +56,7 @@ export const changedFields = (document: object): StoredDocument =>
  */
 export function createReader(schema: Schema): Reader {
   const fields = toFields(schema);
-  return (document, isSelected = () => true) => {
+  return function readStored(document, isSelected = () => true) {
     const faults: string[] = [];
     for (const field of fields) {
       if (isSelected(field.name) && !readField(document, field)) faults.push(field.name);

@@ -66,7 +66,7 @@ export function createBatcher<Item, Result>(
     isRunning = false;
   };
 
-  return (item) => {
+  return function addToBatch(item) {
     if (!isRunning) {
       isRunning = true;
       setImmediate(run);

@@ -30,7 +30,7 @@ export type ReadBody = (request: Request, response: Response, form: BodyForm) =>
 export function createBodyReader(limit: number): ReadBody {
   const readBytes = express.raw({ limit, type: 'application/json' });
   const readForm = express.urlencoded({ limit, extended: true, parameterLimit: FORM_FIELDS_MAX });
-  return async (request, response, { elementsMax, takesForm }) => {
+  return async function readRequestBody(request, response, { elementsMax, takesForm }) {
     const { headers } = request;
     const isChunked = headers['transfer-encoding'] !== undefined;
     const length = Number(headers['content-length'] ?? 0);

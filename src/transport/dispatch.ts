@@ -116,7 +116,7 @@ export function createDispatch(
     traffic.received(socket, { event: name, args: isShown ? args : undefined, code });
   };
 
-  return async (socket, packet) => {
+  return async function dispatchEvent(socket, packet) {
     const startedAt = performance.now();
     const namespace = socket.nsp.name;
     const table = tables.get(namespace);

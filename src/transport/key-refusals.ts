@@ -14,9 +14,14 @@ interface KeyRefusal {
 }
 
 /** Names route, reason and address; the key that was sent may be a secret of something else, and is not logged. */
-export const createKeyRefusalReport =
-  ({ logger, trustedProxies }: { logger: Pick<Logger, 'info'>; trustedProxies: number }): ReportKeyRefusal =>
-  ({ route, headers, socket }, { reason, requestId }) => {
+export const createKeyRefusalReport = ({
+  logger,
+  trustedProxies,
+}: {
+  logger: Pick<Logger, 'info'>;
+  trustedProxies: number;
+}): ReportKeyRefusal =>
+  function reportRefusedKey({ route, headers, socket }, { reason, requestId }) {
     const address = addressKeyOf({ address: socket.remoteAddress ?? '', headers }, trustedProxies);
     logger.info({ path: route?.path, reason, address, requestId }, 'a call was refused: no valid API key');
   };

@@ -11,7 +11,7 @@ export function createOriginCheck(
   allowed: readonly string[],
   { logger }: { logger: Pick<Logger, 'warn'> },
 ): AllowsOrigin {
-  return (origin) => {
+  return function isAllowedOrigin(origin) {
     if (allowed.length === 0 || origin === undefined || allowed.includes(origin)) return true;
     const details = { origin: origin.slice(0, LOGGED_MAX), allowed };
     logger.warn(details, 'a browser was refused: the origin of its page is not in CORS_ORIGINS');

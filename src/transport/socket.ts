@@ -112,9 +112,8 @@ export function attach(
 }
 
 /** Counts and logs the connections that are closed because their clients do not read. */
-const createSlowClientReport =
-  (io: GatewayServer, { logger, metrics }: Pick<AttachOptions, 'logger' | 'metrics'>) =>
-  (connection: object, bytes: number): void => {
+const createSlowClientReport = (io: GatewayServer, { logger, metrics }: Pick<AttachOptions, 'logger' | 'metrics'>) =>
+  function reportSlowClient(connection: object, bytes: number): void {
     metrics.slowClients.inc();
     metrics.slowClientBytes.inc(bytes);
     // All sockets are searched for the few lines that are written.

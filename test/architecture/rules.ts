@@ -1,3 +1,4 @@
+import { findAnonymousFunctions } from './anonymous-functions.js';
 import type { Source } from './sources.js';
 
 /** Something that holds for every source file, with one text that breaks it, by which the rule itself is tested. */
@@ -140,6 +141,11 @@ export const rules: readonly Rule[] = [
     name: 'exports have names',
     findIn: (source) => search(source, /^export default\b/gm),
     violation: { path: 'src/x.ts', text: 'export default 1;' },
+  },
+  {
+    name: 'the function that a factory returns has a name, which profiles and stack traces show',
+    findIn: (source) => (isIn(source, 'src/', 'shared/') ? findAnonymousFunctions(source) : []),
+    violation: { path: 'src/x.ts', text: 'const createX = (one: number) => (two: number) => one + two;' },
   },
   {
     name: 'no folder is for things without a place',

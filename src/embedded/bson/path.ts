@@ -19,9 +19,14 @@ export const toArrayIndex = (segment: string): number => (/^(?:0|[1-9]\d{0,9})$/
  */
 export function createWalk(path: Path, visit: Visit): (document: Document) => boolean {
   const [only] = path;
-  if (only !== undefined && path.length === 1) return (document) => visit(fieldOf(document, only), undefined);
+  if (only !== undefined && path.length === 1)
+    return function walkOneField(document) {
+      return visit(fieldOf(document, only), undefined);
+    };
   const walk: Walk = { path, visit };
-  return (document) => walkDocument(document, walk, START);
+  return function walkAllFields(document) {
+    return walkDocument(document, walk, START);
+  };
 }
 
 /** Walks one document; see {@link createWalk}. */

@@ -26,7 +26,7 @@ export function createNotify({ push, presence, logger }: Context): Notify {
       data: { id: message._id, event: 'message', conversation_id: conversationId },
     });
   };
-  return (userIds, sent) => {
+  return function notifyParticipants(userIds, sent) {
     if (!push.isOn) return;
     send(userIds, sent).catch((error: unknown) => logger.warn({ err: error }, 'sending a push for a message failed'));
   };

@@ -10,9 +10,8 @@ export type Publish = (
   exceptSocketId?: string,
 ) => void;
 
-export const createPublish =
-  (emitter: Emitter): Publish =>
-  (userIds, outgoing, exceptSocketId) => {
+export const createPublish = (emitter: Emitter): Publish =>
+  function publishToParticipants(userIds, outgoing, exceptSocketId) {
     const target = { namespaces: conversationNamespaces, rooms: userIds.map(rooms.user) };
     emitter.emit(exceptSocketId === undefined ? target : { ...target, exceptSocketId }, outgoing);
   };

@@ -67,7 +67,10 @@ export function createRead<D extends Description, M extends WireMessage>(depende
     return { ...member, ...position, unread_count: left };
   };
 
-  return async (viewer: Viewer, data: { conversation_id: string; message_id?: string | undefined }): Promise<void> => {
+  return async function markConversationRead(
+    viewer: Viewer,
+    data: { conversation_id: string; message_id?: string | undefined },
+  ): Promise<void> {
     const { conversation_id: id, message_id } = data;
     const blocked = await blocks.of(viewer.id);
     // Each participant is notified, and read for the viewer.

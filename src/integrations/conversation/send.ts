@@ -115,7 +115,7 @@ export function createSend<D extends Description, M extends WireMessage>(depende
     return before;
   };
 
-  return async (viewer: Viewer, draft: Draft): Promise<M> => {
+  return async function sendConversationMessage(viewer: Viewer, draft: Draft): Promise<M> {
     const view = { conversationId: draft.conversationId, viewerId: viewer.id };
     const reading = blocks.withUser(viewer.id);
     const describing = reading.then((sender) =>

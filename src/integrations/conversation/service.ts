@@ -39,7 +39,7 @@ export function createConversationServices(context: Context, blocks: Blocks): Co
 /** Sends a message to a team conversation. */
 export const createSay =
   ({ send }: TeamConversations, { clock }: Pick<Context, 'clock'>) =>
-  (viewer: Viewer, data: z.output<typeof payloads.message>): Promise<TeamMessage> => {
+  function sayInConversation(viewer: Viewer, data: z.output<typeof payloads.message>): Promise<TeamMessage> {
     const { conversation_id, UUID = randomUUID(), mentions, attachments } = data;
     const message: Message & { UUID: string } = {
       _id: new Types.ObjectId(),
@@ -64,7 +64,7 @@ export const createSay =
 export const createChannelView = (services: ConversationServices) => {
   const { counters, team, prospects } = services;
   const viewCounted = createCountedView(services);
-  return async (viewer: Viewer, query: z.output<typeof payloads.channel>): Promise<ChannelView> => {
+  return async function viewChannels(viewer: Viewer, query: z.output<typeof payloads.channel>): Promise<ChannelView> {
     const { channel_id } = query;
     const counted = await counters.readCounted(viewer.userId);
     const view = counted === undefined ? undefined : await viewCounted(viewer, query, counted);

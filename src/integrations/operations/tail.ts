@@ -22,7 +22,7 @@ export type Tail = (response: Response, filter: TrafficFilter) => void;
 
 /** Creates the handler of `GET /tail`. */
 export function createTail({ traffic, clock, isProduction }: Dependencies): Tail {
-  return (response, filter) => {
+  return function streamTail(response, filter) {
     if (filter.hasPayloads && isProduction) throw invalid('payloads', 'are shown by a development gateway only');
     if (traffic.watchers >= STREAMS_MAX) throw new GatewayError('RATE_LIMITED', { retryAfterMs: 60_000 });
     response.setHeader('Content-Type', 'application/x-ndjson');

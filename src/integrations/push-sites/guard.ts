@@ -15,7 +15,7 @@ export function createSiteGuard(secrets: LiveSecrets) {
     ({ siteKeys }) =>
       new Map([...siteKeys].map(([name, keys]) => [name, keys.map((key) => digest(Buffer.from(key)))] as const)),
   );
-  return ({ query, headers }: Request): TextAnswer | undefined => {
+  return function ensureSite({ query, headers }: Request): TextAnswer | undefined {
     const site = textOf(query['site']);
     const inQuery = textOf(query['apiKey']);
     const inHeader = textOf(headers['x-api-key']);

@@ -134,7 +134,7 @@ export async function connectRedis(options: RedisOptions): Promise<Redis> {
 function createLossReport(logger: Pick<Logger, 'warn'>): (err: unknown) => void {
   let count = 0;
   let nextAt = 0;
-  return (err) => {
+  return function reportConnectionLoss(err) {
     count += 1;
     if (performance.now() < nextAt) return;
     nextAt = performance.now() + LOSS_LOG_INTERVAL_MS;

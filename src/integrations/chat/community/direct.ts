@@ -68,7 +68,7 @@ export function createDirect({ models, clock, authentication, people, lists }: D
     }
   };
 
-  return async (principal: Principal, participantId: string): Promise<WireChat> => {
+  return async function openDirectChat(principal: Principal, participantId: string): Promise<WireChat> {
     const [caller, other] = await Promise.all([authentication.userOf(principal), people.find(participantId)]);
     if (other === undefined) throw new ChatError('NOT_FOUND', 'User not found');
     if (other.id === caller.id) throw invalid('participantId', 'must be another user');

@@ -26,7 +26,10 @@ interface HistoryQuery extends PageQuery {
 
 /** Reads pages of messages: the newest, or those before or after a message or time. A page is oldest first. */
 export function createHistory({ access, rateLimits, summaries, log }: Dependencies) {
-  return async (principal: Principal, { chatId, before, after, limit }: HistoryQuery): Promise<WireMessage[]> => {
+  return async function readHistory(
+    principal: Principal,
+    { chatId, before, after, limit }: HistoryQuery,
+  ): Promise<WireMessage[]> {
     await rateLimits.pay(principal, { rows: limit });
     const { _id: parent } = (await access.open(principal, chatId)).chat;
     await log.backfill(parent);

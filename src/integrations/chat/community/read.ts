@@ -96,10 +96,10 @@ export function createRead({ models, clock, access, rateLimits, publisher, log, 
       { updatePipeline: true },
     );
 
-  return async (
+  return async function markRead(
     principal: Principal,
     data: { chatId: string; messageId?: string | null | undefined },
-  ): Promise<void> => {
+  ): Promise<void> {
     const opened = await access.open(principal, data.chatId);
     const { caller, chat } = opened;
     const messages = await findUnread(chat, caller, data.messageId);

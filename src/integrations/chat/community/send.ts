@@ -102,7 +102,7 @@ export function createSend(dependencies: Dependencies) {
       )
       .catch((error: unknown) => logger.error({ err: error }, 'community: storing the last message of a chat failed'));
 
-  return async (principal: Principal, draft: Draft): Promise<WireMessage> => {
+  return async function sendChatMessage(principal: Principal, draft: Draft): Promise<WireMessage> {
     const line = principal.kind === 'user' ? `${draft.chatId.toLowerCase()} ${principal.userId}` : '';
     // In an object, so that the mutex covers only the checks; the log orders the writes.
     const { checked, storing } = await mutex.join([line], async (turn) => {

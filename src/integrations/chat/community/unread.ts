@@ -39,9 +39,8 @@ export function readCursorOf(setting: ChatSetting | undefined): Cursor | undefin
  * maximum is reached; if there are too many, also backwards from the newest. So the cost is limited, and a long run of own or
  * deleted messages does not hide unread ones.
  */
-export const createCountUnread =
-  (log: ChatLog) =>
-  async (chat: Chat, user: Types.ObjectId, payForMore: PayForMore): Promise<Unread> => {
+export const createCountUnread = (log: ChatLog) =>
+  async function countUnreadMessages(chat: Chat, user: Types.ObjectId, payForMore: PayForMore): Promise<Unread> {
     const parent = chat._id;
     const count = (messages: readonly ChatMessage[]): number =>
       messages.filter(({ sender, isDeleted }) => !user.equals(sender) && isDeleted !== true).length;

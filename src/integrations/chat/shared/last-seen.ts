@@ -13,5 +13,7 @@ export function createLastSeen({ models, clock }: Pick<Context, 'models' | 'cloc
     return ids.map(() => undefined);
   }, GROUP_MAX);
   // Other ids are of no user.
-  return async (userId: string): Promise<void> => (isObjectIdOrHexString(userId) ? note(userId) : undefined);
+  return async function noteLastSeen(userId: string): Promise<void> {
+    return isObjectIdOrHexString(userId) ? note(userId) : undefined;
+  };
 }

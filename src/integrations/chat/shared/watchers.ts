@@ -13,5 +13,7 @@ export const createWatchers = (chatPresence: PresenceStore): (() => Promise<bool
     const exist = await chatPresence.hasSockets().catch(() => true);
     return callers.map(() => exist);
   }, GROUP_MAX);
-  return () => ask(undefined);
+  return function watchersOf() {
+    return ask(undefined);
+  };
 };

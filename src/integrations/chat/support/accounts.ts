@@ -43,7 +43,7 @@ export function createAccountRule({ User }: Pick<Models, 'User'>): AccountRule {
     return questions.map(({ ids }) => new Map(ids.flatMap((id) => toPair(id, accounts.get(id)))));
   }, QUESTIONS_MAX);
 
-  return async (caller, conversations) => {
+  return async function ensureOneAccount(caller, conversations) {
     const makers = conversations.flatMap((one) => makerOf(one) ?? []);
     const ids = new Set([...makers, ...conversations.flatMap((one) => namedIn(one).map(toHex))]);
     if (caller !== undefined) ids.delete(caller.id);

@@ -30,7 +30,7 @@ interface Dependencies {
 /** The users who share an open conversation or a department with a user. Calls of one turn share their queries. */
 export const createContacts = ({ models, people, access, memberships }: Dependencies) => {
   const conversationsOf = createConversationsOf(models);
-  return async (userId: string): Promise<Contacts> => {
+  return async function contactsOf(userId: string): Promise<Contacts> {
     // Users of other namespaces can have ids of another format.
     if (!isObjectIdOrHexString(userId)) return { userIds: [], rooms: [] };
     const [user, conversations, departments] = await Promise.all([

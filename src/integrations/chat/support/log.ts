@@ -13,9 +13,13 @@ export type SupportLog = MessageLog<SupportMessage>;
 export type SaidKey = Pick<SupportMessage, 'conversationId' | 'senderId' | 'senderType' | 'clientMessageId'>;
 
 /** Finds the message of an earlier call with the same `clientMessageId`; `null` without one. */
-export const createFindSaid =
-  ({ SupportMessage: Message }: Pick<Models, 'SupportMessage'>) =>
-  async ({ conversationId, senderId, senderType, clientMessageId }: SaidKey): Promise<SupportMessage | null> => {
+export const createFindSaid = ({ SupportMessage: Message }: Pick<Models, 'SupportMessage'>) =>
+  async function findSaidMessage({
+    conversationId,
+    senderId,
+    senderType,
+    clientMessageId,
+  }: SaidKey): Promise<SupportMessage | null> {
     if (clientMessageId === undefined) return null;
     const key = { conversationId, senderId, senderType, clientMessageId: equalText(clientMessageId) };
     return Message.findOne(key).readConcern(acknowledgedReadConcern).lean<SupportMessage | null>();

@@ -18,5 +18,7 @@ export function createMemberships({ Department: Departments }: Pick<Models, 'Dep
     const found = await Departments.find({ members: { $in: ids } }, { members: 1 }).lean<Membership[]>();
     return groupBy(found, ({ members }) => members, new Set(ids));
   }, GROUP_MAX);
-  return async (userId) => (await read(userId.toLowerCase())) ?? [];
+  return async function membershipsOf(userId) {
+    return (await read(userId.toLowerCase())) ?? [];
+  };
 }

@@ -105,7 +105,7 @@ export function createSend({
     return stored;
   };
 
-  return async (principal, draft, onSent) => {
+  return async function sendSupportMessage(principal, draft, onSent) {
     const identity = toIdentity(principal);
     const line = `${ownRoomOf(identity)} ${toId(draft.conversationId)}`;
     // In an object, so that the mutex covers only the checks; the log orders the writes.

@@ -77,7 +77,7 @@ export function createPositionBackfill<M extends OrderedMessage>(
     }
   };
 
-  return async (parent) => {
+  return async function backfillPositions(parent) {
     const since = await beginningOf(parent);
     if (since === undefined) return;
     for (const stray of await findStrays(parent, since)) await assignPosition(parent, stray);
