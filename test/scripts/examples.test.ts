@@ -25,6 +25,7 @@ const textOf = (name: string): Promise<string> => readFile(join(directory, name)
 /** Whether a command exists here and ends well. */
 const succeeds = (command: string, ...args: string[]): boolean => spawnSync(command, args).status === 0;
 
+const GO = 'go';
 const hasPython = succeeds('python3', '--version');
 const hasJava = succeeds('javac', '--version');
 
@@ -48,7 +49,7 @@ const runtimes: Readonly<Record<string, { command: string[]; isPresent: boolean 
   'backend.mjs': { command: [process.execPath], isPresent: true },
   'curl.sh': { command: ['sh'], isPresent: succeeds('curl', '--version') },
   'backend.py': { command: ['python3'], isPresent: hasPython },
-  'backend.go': { command: [], isPresent: succeeds('go', 'version') },
+  'backend.go': { command: [], isPresent: succeeds(GO, 'version') },
   'backend.php': { command: ['php'], isPresent: succeeds('php', '--version') },
   'Backend.java': { command: ['java', '-cp'], isPresent: hasJava },
   'durable.py': { command: ['python3'], isPresent: hasPython && succeeds('python3', '-c', 'import socketio, aiohttp') },
@@ -63,7 +64,7 @@ const compiledDirectory = mkdtempSync(join(tmpdir(), 'general-socket-'));
 
 function compileGo(): void {
   if (!isRun('backend.go')) return;
-  const compiled = spawnSync('go', ['build', '-o', compiledDirectory, join(directory, 'backend.go')]);
+  const compiled = spawnSync(GO, ['build', '-o', compiledDirectory, join(directory, 'backend.go')]);
   if (compiled.status !== 0) throw new Error(compiled.stderr.toString());
 }
 
