@@ -80,7 +80,7 @@ export const emitApi = defineContract({
       answer: emitted,
     },
     emitStatus: {
-      summary: 'What became of a durable emit, device by device.',
+      summary: 'The state of a durable emit on each device.',
       method: 'get',
       path: '/emit/:id',
       params: z.object({ id: z.string().regex(/^[0-9a-f]{24}$/, 'must be the id of an answer') }),
@@ -139,19 +139,19 @@ export const emitApi = defineContract({
         userId: userId.optional(),
         issued_before: time.describe('Of the tokens of the user; absent: now.').optional(),
         keep_seconds: wholeNumber(1, 3_153_600_000)
-          .describe('How long the revocation is kept: at least as long as such a token is valid. Absent: for ever.')
+          .describe('How long the revocation is kept: at least as long as such a token is valid. Absent: without end.')
           .optional(),
       }),
     },
     presence: {
-      summary: 'Whether a user is connected anywhere.',
+      summary: 'Whether a user is connected to any node.',
       method: 'get',
       path: '/users/:userId/presence',
       params: z.object({ userId }),
       answer: presence,
     },
     deliveries: {
-      summary: 'Why a user got a durable event on each device, or did not; never what was in it.',
+      summary: 'Why each device of a user got a durable event, or did not. Payloads are not shown.',
       method: 'get',
       path: '/users/:userId/deliveries',
       // A site compares the ids of its users exactly.

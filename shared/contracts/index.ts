@@ -81,7 +81,7 @@ export const publishedNamespaces = {
     handshake: { ...userHandshake, query: userHandshake.query.extend(departmentQuery.shape) },
   },
   '/': {
-    summary: 'The support chat and the community chat, for users who may enter and for visitors.',
+    summary: 'The support chat and the community chat, for authorized users and for visitors.',
     scopes: [],
     replies: chatReplies,
     handshake: userHandshake,
@@ -91,7 +91,7 @@ export const publishedNamespaces = {
 /** Namespaces that the settings define. */
 export const configuredNamespaces = {
   '/{site}': {
-    summary: 'A push site, for clients whom its own website lets in.',
+    summary: 'A push site, for clients that its own website authenticates.',
     replies: siteReplies,
     handshake: siteHandshake,
     parameters: { site: 'The name of the site, as the gateway was configured.' },

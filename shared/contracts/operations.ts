@@ -11,21 +11,21 @@ export const operations = defineContract({
   name: 'operation',
   routes: {
     status: {
-      summary: 'Says that the gateway runs. Touches no dependency, and is answered while the gateway drains.',
+      summary: 'Whether the process runs. Checks no dependency, and succeeds while the gateway drains.',
       method: 'get',
       path: '/status',
       caller: 'anyone',
       message: 'General socket is running',
     },
     healthcheck: {
-      summary: 'Says the same in one word.',
+      summary: 'The same as plain text.',
       method: 'get',
       path: '/healthcheck',
       caller: 'anyone',
       text: 'ok',
     },
     live: {
-      summary: 'Says whether the process can serve at all, and shows its versions to callers with the API key.',
+      summary: 'Whether the process can serve at all. Shows its versions to callers with the API key.',
       method: 'get',
       path: '/health/live',
       caller: 'anyone',
@@ -40,7 +40,7 @@ export const operations = defineContract({
       }),
     },
     ready: {
-      summary: 'Says whether the process should get traffic; otherwise names what is missing.',
+      summary: 'Whether the process should receive traffic; otherwise names the missing dependencies.',
       method: 'get',
       path: '/health/ready',
       caller: 'anyone',
@@ -66,7 +66,7 @@ export const operations = defineContract({
     },
     tail: {
       summary:
-        'What goes in and out of this node while the call is open: one JSON object in each line, names and sizes, an empty line now and then. A slow reader gets the number of dropped lines instead.',
+        'Streams the events that this node receives and sends: one JSON object per line with names and sizes, and an empty line as a heartbeat. A slow reader gets the number of dropped lines instead.',
       method: 'get',
       path: '/tail',
       query: z.object({

@@ -30,7 +30,7 @@ const chatInformation = {
   limit: z.number().int().describe('How much may be done in each window.').optional(),
   windowMs: z.number().int().describe('The length of the window.').optional(),
   maxBytes: z.number().int().describe('The size of the largest file.').optional(),
-  quotaBytes: z.number().int().describe('How much the files of one person may take.').optional(),
+  quotaBytes: z.number().int().describe('The total size of the files of one user.').optional(),
 };
 
 const requestId = z

@@ -155,7 +155,7 @@ export const support = defineContract({
       }),
     },
     rate_limit_exceeded: {
-      summary: 'The user does something too often; it was not done.',
+      summary: 'A rate limit was reached; the event had no effect.',
       payload: z.object({
         event: z.string(),
         limit: z.number().int().optional(),
@@ -172,13 +172,13 @@ export const support = defineContract({
       payload: z.object({ userId: z.string(), conversationId: z.string() }),
     },
     new_conversation: { summary: 'The user was put into a new conversation.', payload: supportConversation },
-    conversation_assigned: { summary: 'An agent has the conversation now.', payload: assigned },
+    conversation_assigned: { summary: 'The conversation was assigned to an agent.', payload: assigned },
     conversation_closed: { summary: 'The conversation has ended.', payload: closed },
   },
   requestFailure: chatRequestFailure,
   routes: {
     createConversation: {
-      summary: 'Makes a conversation, as create_conversation.',
+      summary: 'Creates a conversation, as create_conversation does.',
       event: 'create_conversation',
       caller: 'user',
       method: 'post',
@@ -199,7 +199,7 @@ export const support = defineContract({
       costs: ['rows', 'examined'],
     },
     listMessages: {
-      summary: 'Messages of a conversation, as get_messages.',
+      summary: 'Lists the messages of a conversation, as get_messages does.',
       event: 'get_messages',
       caller: 'user',
       method: 'get',
@@ -210,7 +210,7 @@ export const support = defineContract({
       costs: ['rows', 'examined'],
     },
     sendMessage: {
-      summary: 'Says something, as send_message.',
+      summary: 'Sends a message, as send_message does.',
       event: 'send_message',
       caller: 'user',
       method: 'post',
@@ -222,7 +222,7 @@ export const support = defineContract({
       costs: ['rows', 'receivers'],
     },
     assignConversation: {
-      summary: 'Gives a conversation to an agent, as assign_conversation.',
+      summary: 'Assigns a conversation to an agent, as assign_conversation does.',
       event: 'assign_conversation',
       caller: 'user',
       method: 'post',
@@ -233,7 +233,7 @@ export const support = defineContract({
       costs: ['receivers'],
     },
     closeConversation: {
-      summary: 'Ends a conversation, as close_conversation.',
+      summary: 'Closes a conversation, as close_conversation does.',
       event: 'close_conversation',
       caller: 'user',
       method: 'post',
@@ -243,7 +243,7 @@ export const support = defineContract({
       costs: ['receivers'],
     },
     listDepartments: {
-      summary: 'The departments that a conversation can be made with.',
+      summary: 'The departments with which a conversation can be created.',
       caller: 'user',
       method: 'get',
       path: '/api/v1/departments',
@@ -272,11 +272,11 @@ export const department = defineContract({
   name: 'department',
   serverEvents: {
     new_conversation: { summary: 'A new conversation for the department.', payload: supportConversation },
-    conversation_assigned: { summary: 'An agent has a conversation of the department now.', payload: assigned },
+    conversation_assigned: { summary: 'A conversation of the department was assigned to an agent.', payload: assigned },
     conversation_closed: { summary: 'A conversation of the department has ended.', payload: closed },
-    agent_online: { summary: 'Another agent of the department has come.', payload: agent },
+    agent_online: { summary: 'Another agent of the department is online.', payload: agent },
     agent_offline: {
-      summary: 'The same agent has gone, on every tab and node, and has not come back.',
+      summary: 'The agent went offline: no tab on any node is connected, and none returned within the grace time.',
       payload: agent,
     },
     presence_snapshot: {
