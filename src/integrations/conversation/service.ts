@@ -37,8 +37,7 @@ export function createConversationServices(context: Context, blocks: Blocks): Co
 }
 
 /** Sends a message to a team conversation. */
-export const createSay =
-  ({ send }: TeamConversations, { clock }: Pick<Context, 'clock'>) =>
+export const createSay = ({ send }: TeamConversations, { clock }: Pick<Context, 'clock'>) =>
   function sayInConversation(viewer: Viewer, data: z.output<typeof payloads.message>): Promise<TeamMessage> {
     const { conversation_id, UUID = randomUUID(), mentions, attachments } = data;
     const message: Message & { UUID: string } = {
@@ -86,13 +85,12 @@ type ChannelView =
     >);
 
 /** @returns `undefined` when the user was removed from one of the conversations */
-const createCountedView =
-  ({ team, prospects }: ConversationServices) =>
-  async (
+const createCountedView = ({ team, prospects }: ConversationServices) =>
+  async function viewCountedChannels(
     viewer: Viewer,
     query: z.output<typeof payloads.channel>,
     counted: CountedMembers,
-  ): Promise<ChannelView | undefined> => {
+  ): Promise<ChannelView | undefined> {
     const { channel_id } = query;
     if (channel_id === undefined) {
       const departed = await Promise.all([team, prospects].map(({ lists }) => lists.hasDeparted(viewer, counted)));

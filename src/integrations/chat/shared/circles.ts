@@ -37,7 +37,7 @@ const USERS_MAX = 100;
  */
 export function createReadCaller({ callerOf, circleOf }: Pick<Authentication, 'callerOf' | 'circleOf'>): ReadCaller {
   const remembered = createBoundedMap<Question>(REMEMBERED_MAX);
-  return async (principal, conversation) => {
+  return async function readCaller(principal, conversation) {
     if (principal.kind !== 'user') return { caller: await callerOf(principal), answer: () => undefined };
     const id = conversation.toLowerCase();
     const guess = remembered.get(id);
