@@ -40,7 +40,7 @@ export const serverParts: readonly PrivatePart[] = [
   {
     name: 'socket.io-adapter: Adapter._encode',
     effect: 'broadcasts cost two writes for each receiver',
-    worth: 'none measured at 500 receivers: 16.5 µs of CPU for each with it, 16.4 µs without',
+    worth: '16.9 instead of 18.0 µs of CPU for each receiver, at 400 receivers, in alternating rounds of one process',
     isThere: (io) => typeof at((io as Server).of('/').adapter, '_encode') === 'function',
   },
 ];
