@@ -1,8 +1,8 @@
 import { mongo as driver, MongooseError } from 'mongoose';
 
 /**
- * Error codes of a reachable server that cannot serve: not primary, shutting down, stepping down, out of disk, a failing disk, no
- * majority, or overloaded.
+ * Error codes of a reachable server that cannot serve: not primary, shutting down, stepping down, out of disk, a failing disk,
+ * no majority, or overloaded.
  */
 const SERVER_AWAY_CODES: ReadonlySet<unknown> = new Set([
   ...[6, 7, 39, 50, 64, 89, 91, 100, 133, 134, 189, 202, 262, 9001],
@@ -38,9 +38,10 @@ const hasWriteConcernError = (error: unknown): boolean =>
 const CONFLICT_CODES: ReadonlySet<unknown> = new Set([24, 112, 239, 246, 251, 267]);
 
 /**
- * Whether a transaction was aborted by a conflict or a fail-over and may be retried. MongoDB labels such errors, and
- * the driver retries those; other engines report only the codes.
+ * Whether a transaction was aborted by a conflict or a fail-over and may be retried. MongoDB labels such errors, the driver
+ * those of a connection that was lost; other engines report only the codes.
  */
 export const isTransactionConflict = (error: unknown): boolean =>
-  error instanceof driver.MongoServerError &&
-  (error.hasErrorLabel('TransientTransactionError') || CONFLICT_CODES.has(error.code));
+  error instanceof driver.MongoError &&
+  (error.hasErrorLabel('TransientTransactionError') ||
+    (error instanceof driver.MongoServerError && CONFLICT_CODES.has(error.code)));
