@@ -1,11 +1,15 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createTestClock } from '../../../support/clock.js';
 import { createTestEnvironment, type TestEnvironment } from '../../../support/environment.js';
 import { until } from '../../../support/until.js';
 import { addChat, members, open } from '../community/community.js';
 
+const clock = createTestClock();
 let environment: TestEnvironment;
 beforeAll(async () => {
-  environment = await createTestEnvironment({ nodes: 2, proxyOptions: '', env: { PRESENCE_GRACE_MS: '0' } });
+  environment = await createTestEnvironment({
+    ...{ nodes: 2, proxyOptions: '', env: { PRESENCE_GRACE_MS: '0' }, overrides: { clock } },
+  });
 });
 afterAll(() => environment.close());
 
@@ -34,8 +38,10 @@ test('an offline event that a slow node sends after the online event of another 
       return undefined;
     },
   };
+  // Changes of a user that follow each other within a second are sent as one.
+  clock.advance(2000);
   first.close();
-  await until(() => isHeld);
+  await clock.advanceUntil(100, () => isHeld);
   await open(environment, ann, { node: 1 });
   for (const client of watching) await client.next('user_online');
   release();
