@@ -168,6 +168,8 @@ test('connections of a user come from all nodes, page by page', async () => {
   });
   expect(new Set(found.map(({ node }) => node)).size).toBe(2);
   expect(await backend().connections('no user')).toEqual({ connections: [], next: null });
+  // A device is noted in the mailbox after its client is let in.
+  await until(async () => (await backend().devices(ann.id)).devices.length === 5);
   const { devices } = await backend().devices(ann.id);
   expect(devices.map(({ deviceId, isConnected }) => [deviceId, isConnected]).sort()).toEqual(
     opened.map((_, index) => [`device-${index}`, true]),

@@ -60,16 +60,18 @@ test('it gives the gateway no right and no writable disk that it does not need',
   expect(container.resources.requests).toEqual({ cpu: expect.any(String), memory: expect.any(String) });
 });
 
-test('it sets only settings that exist, and takes secrets from a secret', () => {
-  const names = Object.keys(ofKind('ConfigMap').data);
+test('it sets only settings that exist, and mounts each secret as a file that is read again when it changes', () => {
+  const { data } = ofKind('ConfigMap');
   const secrets = [...text.matchAll(/--from-literal=([A-Z_]+)=/g)].map(([, name = '']) => name);
-  expect(secrets).toEqual(expect.arrayContaining(['JWT_SECRET', 'EMIT_API_KEYS', 'MONGODB_URL', 'REDIS_URL']));
-  expect([...names, ...secrets].filter((name) => !(name in settings.shape))).toEqual([]);
-  expect(names.filter((name) => secrets.includes(name))).toEqual([]);
-  expect(container.envFrom).toEqual([
-    { configMapRef: { name: ofKind('ConfigMap').metadata.name } },
-    { secretRef: { name: 'general-socket' } },
-  ]);
+  const files = Object.keys(data).filter((name) => name.endsWith('_FILE'));
+  expect(files.map((name) => name.replace(/_FILE$/, '')).sort()).toEqual([...secrets].sort());
+  expect(secrets).toEqual(expect.arrayContaining(['JWT_SECRETS', 'EMIT_API_KEYS', 'MONGODB_URL', 'REDIS_URL']));
+  const names = [...Object.keys(data).filter((name) => !files.includes(name)), ...secrets];
+  expect(names.filter((name) => !(name in settings.shape))).toEqual([]);
+  const { mountPath, name } = container.volumeMounts.find((mount: Manifest) => mount.mountPath === '/secrets');
+  for (const secret of secrets) expect(data[`${secret}_FILE`]).toBe(`${mountPath}/${secret}`);
+  expect(spec.volumes.find((volume: Manifest) => volume.name === name).secret.secretName).toBe('general-socket');
+  expect(container.envFrom).toEqual([{ configMapRef: { name: ofKind('ConfigMap').metadata.name } }]);
 });
 
 test('the systemd unit waits for a graceful stop, and sets only settings that exist', async () => {
