@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 import { API_KEY, SECRET } from './gateway.js';
 import { nodeArguments, projectDirectory } from './script.js';
 
@@ -18,7 +19,7 @@ export interface GatewayProcess {
   /** Resolves with the exit code, or the signal. */
   readonly ended: Promise<number | NodeJS.Signals | null>;
   readonly stderr: string;
-  /** The log: one JSON object in each line. */
+  /** The log: one JSON object in each line, in production. */
   readonly lines: readonly string[];
   /** Bytes in use after a garbage collection: the heap, and buffers outside of it. */
   measure(): Promise<number>;
@@ -90,6 +91,9 @@ function portOf(child: ChildProcess, readErrors: () => string): Promise<number> 
       output += chunk.toString();
       const line = output.split('\n').find((text) => text.includes('"event":"listening"'));
       if (line?.endsWith('}') === true) resolve((JSON.parse(line) as { port: number }).port);
+      // Outside of production lines are written for people.
+      const [, port] = /: listening\n(?: +[^\n]*\n)*? +port: (\d+)\n/.exec(stripVTControlCharacters(output)) ?? [];
+      if (port !== undefined) resolve(Number(port));
     });
     child.once('exit', () => reject(new Error(`the gateway ended before it listened:\n${output}${readErrors()}`)));
   });
