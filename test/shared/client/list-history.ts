@@ -53,10 +53,24 @@ async function toAll<T>(entries: AsyncIterable<T>): Promise<T[]> {
   return all;
 }
 
-/** What of several changes at once is refused, because another came first. */
-const ignoreLate = (error: GatewayClientError): void => {
-  if (!['NOT_FOUND', 'CONFLICT', 'ALREADY_ASSIGNED', 'FORBIDDEN'].includes(error.code)) throw error;
+/** What of several changes at once is refused, because another came first, or many did. It changes nothing. */
+const REFUSALS: readonly string[] = ['NOT_FOUND', 'CONFLICT', 'ALREADY_ASSIGNED', 'FORBIDDEN', 'RATE_LIMITED'];
+
+const ignoreRefusal = (error: GatewayClientError): void => {
+  if (!REFUSALS.includes(error.code)) throw error;
 };
+
+/** Repeats a call until the rate limit of its caller allows it. */
+const allowed = (call: () => Promise<unknown>): Promise<void> =>
+  until(() =>
+    call().then(
+      () => true,
+      (error: GatewayClientError) => {
+        if (error.code !== 'RATE_LIMITED') throw error;
+        return false;
+      },
+    ),
+  );
 
 /** The first of the people looks, from the road; the others write, each on a node of its own. */
 export const listKinds = {
@@ -156,7 +170,7 @@ export const listKinds = {
       ],
       async last() {
         const chatId = await addChat(environment, people);
-        await clients[0].emit('chat:send_message', { chatId, content: 'last' });
+        await allowed(() => clients[0].emit('chat:send_message', { chatId, content: 'last' }));
         return chatId;
       },
       async readAll() {
@@ -228,7 +242,7 @@ export async function playListHistory(
     const changes: Promise<unknown>[] = [];
     for (let step = 0; step < count; step += 1) {
       await disturb();
-      const change = acts[draw(acts.length)]?.(draw).catch(ignoreLate);
+      const change = acts[draw(acts.length)]?.(draw).catch(ignoreRefusal);
       if (change !== undefined) changes.push(change);
       if (random() < 0.6) await change;
     }

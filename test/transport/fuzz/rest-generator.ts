@@ -28,7 +28,7 @@ const BROADCAST = '/broadcast/:event';
 export const isAnswered = ({ sends }: Route): boolean => sends !== 'application/x-ndjson';
 
 const routes = publishedContracts.flatMap(({ contract }) => Object.values<Route>(contract.routes)).filter(isAnswered);
-const ENDING = /^\/users\/:userId\/disconnect$|^\/tokens\/revoke$/;
+const ENDING = /^\/users\/:userId\/(?:disconnect|block)$|^\/tokens\/revoke$/;
 const CALLS_AT_ONCE = 4;
 
 /** Backends, users and websites, and those who only pretend to be. */

@@ -7,6 +7,7 @@ import { connect } from '../../support/client.js';
 import { startDatabase } from '../../support/database.js';
 import { API_KEY, signToken } from '../../support/gateway.js';
 import { startRedis } from '../../support/redis-server.js';
+import { until } from '../../support/until.js';
 import { type Caller, inventCallers, SITE, SITE_TOKEN } from './callers.js';
 import { createEventGenerator } from './event-generator.js';
 import type { TrafficGenerator } from './generator.js';
@@ -63,16 +64,38 @@ export async function openTarget({ seed, startNode }: TargetOptions): Promise<Ta
       ...{ EVENT_LIMIT: '10000000', MESSAGE_LIMIT: '10000000', REFUSED_CONNECTS_MAX: '0' },
     };
     const nodes = await Promise.all([startNode(env), startNode(env)]);
-    undo.push(...nodes.map((node) => () => node.close()));
+    // A backend may drain it; the two others have to last.
+    const expendable = await startNode(env);
+    undo.push(...[...nodes, expendable].map((node) => () => node.close()));
+    const nodeId = [await idOf(expendable)];
     const witnesses = await placeWitnesses(nodes, witness);
     undo.push(witnesses.close);
     const files = await Promise.all([own, witness].map((circle) => uploadFile(nodes[0], circle)));
     const callers = inventCallers({ own, other, odd, witness, files });
-    return { nodes, generators: toGenerators(callers, { ...poolsOf(own, []), fileId: files }), witnesses, close };
+    return {
+      nodes,
+      generators: toGenerators(callers, { ...poolsOf(own, []), fileId: files, nodeId }),
+      witnesses,
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** The id by which a node is drained, which the list of the connections of a user has. */
+async function idOf(node: FuzzNode): Promise<string> {
+  const client = await connect(node, { claims: { uid: EXPENDABLE[0] } });
+  let id: string | undefined;
+  await until(async () => {
+    const answer = await fetch(`${node.url}/users/${EXPENDABLE[0]}/connections`, { headers: { 'x-api-key': API_KEY } });
+    const { data } = (await answer.json()) as { data: { connections: { node: string }[] } };
+    id = data.connections[0]?.node;
+    return id !== undefined;
+  });
+  client.close();
+  return id ?? '';
 }
 
 /** Sends a file to a conversation of the support chat. @returns its id */
