@@ -3,8 +3,10 @@ import { once } from 'node:events';
 import { access, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { connect, openSocket } from '../support/client.js';
+import { createTestEnvironment } from '../support/environment.js';
 import { API_KEY, SECRET, signToken, startGateway } from '../support/gateway.js';
 import { startGatewayProcess } from '../support/gateway-process.js';
 import { type Line, openLine, textFrame, upgradeRequest } from '../support/line.js';
@@ -123,6 +125,28 @@ test('events in flight are acknowledged before their connection is closed', asyn
   expect(await answers).toEqual(Array.from({ length: 50 }, () => ({ success: true, message: 'SUCCESS' })));
   expect(await client.closed).toBe('transport close');
   await closing;
+});
+
+test('an event that waits for a slow database is acknowledged before its connection is closed', async () => {
+  const environment = await createTestEnvironment({ proxyOptions: '' });
+  const [ann] = await environment.people('Ann');
+  const client = await environment.open(ann);
+  // Slower than the readiness check allows.
+  let isAsked = false;
+  environment.proxy().rules = {
+    onReply(reply, command) {
+      if (!('aggregate' in command) && !('ping' in command)) return reply;
+      isAsked = true;
+      return setTimeout(1500, reply);
+    },
+  };
+  const answer = client.ask('list_conversation', {});
+  await until(() => isAsked);
+  const closing = environment.node(0).close();
+  expect(await answer).toMatchObject({ success: true });
+  environment.proxy().rules = {};
+  await closing;
+  await environment.close();
 });
 
 /** Clients that no longer answer, each in another state of its connection. They read nothing once they are there. */

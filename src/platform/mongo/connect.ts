@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Connection, createConnection } from 'mongoose';
+import { type Connection, createConnection, STATES } from 'mongoose';
 import { type EmbeddedDatabase, type EmbeddedOptions, startEmbedded } from '../../embedded/index.js';
 import { toDataDirectoryError } from '../data-directory.js';
 import type { Dependency } from '../health.js';
@@ -41,6 +41,8 @@ export interface MongoOptions extends ConnectSettings {
 export const embeddedDatabase = 'general-socket';
 /** Time limit of a readiness check. */
 const PING_TIMEOUT_MS = 1000;
+/** A connected database that is only slow still answers the operations that wait for it. */
+const SLOW_PING_TIMEOUT_MS = 5000;
 
 /**
  * Connects to `mongodbUrl`, or starts the embedded database in `directory` and connects to it.
@@ -80,13 +82,16 @@ export async function connectMongo(options: MongoOptions): Promise<Mongo> {
   connection.on('error', (error: Error) => logger.error({ reason: error.message }, 'database: connection error'));
   const kind = embedded === undefined ? 'MongoDB' : 'embedded';
   watchDependency(connection, { logger, details: { dependency: 'mongo', kind, address: target.address } });
-  const ping = async (): Promise<void> => {
-    await connection.db?.command({ ping: 1 }, { signal: AbortSignal.timeout(PING_TIMEOUT_MS) });
+  const ping = async (timeoutMs = PING_TIMEOUT_MS): Promise<void> => {
+    await connection.db?.command({ ping: 1 }, { signal: AbortSignal.timeout(timeoutMs) });
+  };
+  const giveUpIfAway = async (): Promise<void> => {
+    const isConnected = connection.readyState === STATES.connected;
+    await ping(isConnected ? SLOW_PING_TIMEOUT_MS : PING_TIMEOUT_MS).catch(() => connection.close());
   };
   return {
-    ...{ connection, ping, close },
+    ...{ connection, ping: () => ping(), giveUpIfAway, close },
     ...(embedded !== undefined && { storage }),
-    giveUpIfAway: () => ping().catch(() => connection.close()),
   };
 }
 

@@ -23,6 +23,7 @@ export function isDatabaseAway(error: unknown): boolean {
     error instanceof driver.MongoServerSelectionError ||
     error instanceof driver.MongoNotConnectedError ||
     error instanceof driver.MongoTopologyClosedError ||
+    error instanceof driver.MongoClientClosedError ||
     // All connections of the pool are in use. The driver does not export the class.
     (error instanceof driver.MongoDriverError && error.name === 'MongoWaitQueueTimeoutError') ||
     // Mongoose's error for the same, when commands are not buffered.
