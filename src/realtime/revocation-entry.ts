@@ -30,6 +30,8 @@ export const toTokenKey = (tokenId: string): string => `token:${tokenId}`;
 /** The change of a document: what only grows, and the block. */
 export interface Change {
   readonly id: string;
+  /** What the document must meet besides its id. */
+  readonly condition?: Readonly<Record<string, unknown>>;
   readonly update: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
@@ -64,9 +66,10 @@ export const toBlock = (userId: string, blockedUntil: number): Change => ({
   },
 });
 
-/** The change that ends the block of a user. */
-export const toUnblock = (userId: string): Change => ({
+/** The change that ends the block of a user, if there is one at `now`. */
+export const toUnblock = (userId: string, now: number): Change => ({
   id: toUserKey(userId),
+  condition: { blockedUntil: { $gt: new Date(now) } },
   update: { $unset: { blockedUntil: '' }, $inc: NEXT_BLOCK, $currentDate: CHANGED_NOW },
 });
 

@@ -118,19 +118,22 @@ export class Revocations {
     return this.#revoke(toBlock(userId, until));
   }
 
-  /** Ends the block of a user on every node. @returns whether there was one */
+  /** Ends the block of a user on every node. @returns whether a block was stored, also when this node has not heard of it */
   async unblock(userId: string): Promise<boolean> {
-    const wasBlocked = this.blockedUntil(userId) !== undefined;
-    const entry = await this.#store(toUnblock(userId), { upsert: false });
+    const entry = await this.#store(toUnblock(userId, this.#dependencies.clock.now()), { upsert: false });
     if (entry !== null) this.#announce(entry);
-    return wasBlocked;
+    return entry !== null;
   }
 
-  /** Unix time in milliseconds at which the block of a user ends; `undefined`: there is none. */
-  blockedUntil(userId: string): number | undefined {
-    const now = this.#dependencies.clock.now();
-    const until = this.#find(toUserKey(userId), now)?.blockedUntil ?? 0;
-    return until > now ? until : undefined;
+  /**
+   * Read from the database: a call may reach another node than the call before it, earlier than the bus does.
+   * @returns Unix time in milliseconds at which the block of a user ends; `undefined`: there is none
+   */
+  async blockedUntil(userId: string): Promise<number | undefined> {
+    const { model, clock } = this.#dependencies;
+    const stored = await model.findOne({ _id: toUserKey(userId) }).lean<Revocation | null>();
+    const until = stored === null ? 0 : fromDocument(stored).blockedUntil;
+    return until > clock.now() ? until : undefined;
   }
 
   #find(id: string, now: number): Entry | undefined {
@@ -153,11 +156,13 @@ export class Revocations {
     for (const { id, endsAt } of this.#entries.values()) if (endsAt <= now) this.#entries.delete(id);
   }
 
-  /** @returns what is stored by then; `null`: nothing, and nothing was to be created */
-  async #store({ id, update }: Change, { upsert }: { upsert: boolean }): Promise<Entry | null> {
+  /** @returns what is stored by then; `null`: nothing met the condition, and nothing was to be created */
+  async #store({ id, condition, update }: Change, { upsert }: { upsert: boolean }): Promise<Entry | null> {
     const { model } = this.#dependencies;
     const write = () =>
-      model.findOneAndUpdate({ _id: id }, update, { upsert, returnDocument: 'after' }).lean<Revocation | null>();
+      model
+        .findOneAndUpdate({ _id: id, ...condition }, update, { upsert, returnDocument: 'after' })
+        .lean<Revocation | null>();
     // Of two concurrent upserts one fails with a duplicate key; its second attempt finds the document.
     const stored = await write().catch((error: unknown) => {
       if (!isDuplicateKey(error)) throw error;

@@ -45,8 +45,8 @@ export function createAdministrationService(context: Context) {
       return { wasBlocked };
     },
 
-    blockOf(userId: string) {
-      const until = revocations.blockedUntil(userId);
+    async blockOf(userId: string) {
+      const until = await revocations.blockedUntil(userId);
       return { blockedUntil: until === undefined ? null : new Date(until).toISOString() };
     },
 
