@@ -122,6 +122,25 @@ export const rules: readonly Rule[] = [
     violation: { path: 'shared/models/user.ts', text: "import { rooms } from '../../src/realtime/rooms.js';" },
   },
   {
+    name: 'the page of the console needs its packages and what is shared, and no schema at run time',
+    findIn: ({ path, imports }) =>
+      path.startsWith('src/console/')
+        ? imports.filter((found) => !mayLoadInPage(found)).map(({ target }) => target)
+        : [],
+    violation: {
+      path: 'src/console/views/x.tsx',
+      text: "import { nodes } from '#shared/contracts/administration.js';",
+    },
+  },
+  {
+    name: 'the page of the console shows text as text',
+    findIn: (source) =>
+      source.path.startsWith('src/console/')
+        ? search(source, /\b(?:dangerouslySetInnerHTML|innerHTML|outerHTML|insertAdjacentHTML|srcdoc)\b/g)
+        : [],
+    violation: { path: 'src/console/views/x.tsx', text: 'const x = <p dangerouslySetInnerHTML={{ __html: name }} />;' },
+  },
+  {
     name: 'a service knows neither sockets nor requests',
     findIn: (source) =>
       /^src\/integrations\/.*service\.ts$/.test(source.path)
@@ -174,6 +193,8 @@ const ALL = [...IDENTITY, 'realtime', 'framework', 'integrations', 'transport', 
 /** What the files of each folder may import beside their own folder. A file directly in `src` is a folder of its own. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   shared: [],
+  // Runs in the browser.
+  console: ['shared'],
   errors: ['shared'],
   validation: ['shared', 'errors'],
   'library-internals': [...GROUND, 'platform'],
@@ -250,6 +271,12 @@ const TO_A_ROOM = new RegExp(
   'g',
 );
 const ROOM_NAME = /\b(?:socket\.join|socket\.leave|enter|leave)\(\s*['"`]|\broom:\s*['"`]|\brooms?\.has\(\s*['"`]/g;
+
+/** Contracts are types in the page, because their schemas would make it large. The table of errors has none. */
+const mayLoadInPage = ({ target, isTypeOnly }: Source['imports'][number]): boolean =>
+  isTypeOnly ||
+  /^(?:src\/console|shared\/client|shared\/utilities)\//.test(target) ||
+  /^(?:preact(?:\/hooks)?|@preact\/signals|uplot|socket\.io-client|shared\/contracts\/errors\.ts)$/.test(target);
 
 const isOurs = (target: string): boolean => /^(?:src|shared|scripts|test)\//.test(target);
 

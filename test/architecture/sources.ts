@@ -23,19 +23,22 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Every TypeScript file below the folders, in the order of paths. */
 export async function readSources(folders: readonly string[]): Promise<Source[]> {
-  const paths = await Promise.all(folders.map(filesBelow));
-  return Promise.all(
-    paths
-      .flat()
-      .sort()
-      .map(async (path) => toSource(path, await readFile(root + path, 'utf8'))),
-  );
+  const paths = (await Promise.all(folders.map(filesBelow))).flat().sort();
+  const sources = await Promise.all(paths.map(async (path) => toSource(path, await readFile(root + path, 'utf8'))));
+  const known = new Set(paths);
+  return sources.map((source) => ({ ...source, imports: source.imports.map((found) => toExisting(found, known)) }));
+}
+
+/** What is imported as `.js` may be a `.tsx` too. */
+function toExisting(found: Import, known: ReadonlySet<string>): Import {
+  const target = `${found.target}x`;
+  return known.has(found.target) || !known.has(target) ? found : { ...found, target };
 }
 
 async function filesBelow(folder: string): Promise<string[]> {
   const entries = await readdir(root + folder, { recursive: true, withFileTypes: true });
   return entries
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name))
     .map((entry) => relative(root, `${entry.parentPath}/${entry.name}`).replaceAll(sep, '/'));
 }
 

@@ -9,6 +9,7 @@ import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createBackend } from '#shared/backend/index.js';
+import { buildConsole } from '../../scripts/build-console.js';
 import { startGateway } from '../../src/testing/index.js';
 import { startProgram } from '../support/program.js';
 import { projectDirectory } from '../support/script.js';
@@ -29,6 +30,7 @@ async function pack(stage: string): Promise<{ tarball: string; files: string[] }
   await Promise.all([
     run(node, [tsc, '-p', join(projectDirectory, 'tsconfig.build.json'), '--incremental', 'false', ...to]),
     run(node, [tsc, '-p', join(projectDirectory, 'tsconfig.types.json'), ...to]),
+    buildConsole(join(stage, 'dist/src/console')),
   ]);
   const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json'], { cwd: stage });
   const [packed] = JSON.parse(stdout) as { filename: string; files: { path: string }[] }[];
@@ -84,10 +86,12 @@ afterAll(() => rm(directory, { recursive: true, force: true }));
 
 describe('the packed package', () => {
   test('holds what is built, its types, and nothing else', () => {
+    const page = ['index.html', 'main.css', 'main.js'].map((name) => `dist/src/console/${name}`);
+    expect(packed.files.filter((path) => path.startsWith('dist/src/console/')).sort()).toEqual(page);
     const others = packed.files.filter(
       (path) => !/^(?:package\.json|README\.md|dist\/(?:src|shared)\/.+\.(?:js|d\.ts))$/.test(path),
     );
-    expect(others).toEqual([]);
+    expect(others.filter((path) => !page.includes(path))).toEqual([]);
     expect(packed.files).toContain('dist/src/main.js');
     expect(packed.files).toContain('dist/src/embedded/process/child.js');
   });

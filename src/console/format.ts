@@ -1,0 +1,69 @@
+/** A number that is not known is shown as this. */
+export const UNKNOWN = '–';
+
+/** `12345.6` → `12,346`; below 100 with up to `digits` decimals. */
+export function formatNumber(value: number | null | undefined, digits = 1): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return UNKNOWN;
+  const decimals = Math.abs(value) < 100 ? digits : 0;
+  return value.toLocaleString('en', { maximumFractionDigits: decimals });
+}
+
+/** For axes and tiles: `12,345` → `12.3k`. */
+export function formatShort(value: number | null | undefined): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return UNKNOWN;
+  const [size, unit] = SIZES.find(([limit]) => Math.abs(value) >= limit * 9.9995) ?? [1, ''];
+  return `${formatNumber(value / size)}${unit}`;
+}
+
+/** Bytes in binary units: `1536` → `1.5 KiB`. */
+export function formatBytes(bytes: number | null | undefined): string {
+  if (bytes === null || bytes === undefined || !Number.isFinite(bytes)) return UNKNOWN;
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1023.5 && unit < BYTE_UNITS.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${formatNumber(value, unit === 0 ? 0 : 1)} ${BYTE_UNITS[unit]}`;
+}
+
+/** `0.42` → `0.4 ms`, `12_345` → `12.3 s`. */
+export function formatMs(ms: number | null | undefined): string {
+  if (ms === null || ms === undefined || !Number.isFinite(ms)) return UNKNOWN;
+  return Math.abs(ms) < 999.5 ? `${formatNumber(ms)} ms` : `${formatNumber(ms / 1000)} s`;
+}
+
+/** The two largest units: `90_061_000` → `1 d 1 h`; below a minute `42 s`. */
+export function formatDuration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const first = DURATIONS.findIndex(([size]) => seconds >= size);
+  const [size, unit] = DURATIONS[first] ?? [1, 's'];
+  const [nextSize, nextUnit] = DURATIONS[first + 1] ?? [0, ''];
+  const rest = nextSize === 0 ? 0 : Math.floor((seconds % size) / nextSize);
+  const head = `${Math.floor(seconds / size)} ${unit}`;
+  return rest === 0 ? head : `${head} ${rest} ${nextUnit}`;
+}
+
+/** The local time of day, with the date when it is another day than `now`. */
+export function formatTime(time: Date, now: Date): string {
+  if (Number.isNaN(time.getTime())) return UNKNOWN;
+  const clock = time.toLocaleTimeString('en-GB');
+  return time.toDateString() === now.toDateString() ? clock : `${toDay(time)} ${clock}`;
+}
+
+/** `2026-05-01`, in the local time zone. */
+const toDay = (time: Date): string =>
+  [time.getFullYear(), time.getMonth() + 1, time.getDate()].map((part) => String(part).padStart(2, '0')).join('-');
+
+const SIZES = [
+  [1e9, 'G'],
+  [1e6, 'M'],
+  [1e3, 'k'],
+] as const;
+const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
+const DURATIONS = [
+  [86_400, 'd'],
+  [3600, 'h'],
+  [60, 'min'],
+  [1, 's'],
+] as const;

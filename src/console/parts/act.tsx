@@ -1,0 +1,76 @@
+import type { ComponentChildren, JSX } from 'preact';
+import { useRef, useState } from 'preact/hooks';
+import { toFailure } from '../api-error.js';
+import { mayAct } from '../session.js';
+import { Failed } from './states.js';
+
+/** Something that changes the gateway or what users get. */
+export interface ActProps {
+  /** On the button, and in the heading of the dialog. */
+  readonly label: string;
+  /** What will happen. More fields of the act can be here too. */
+  readonly children: ComponentChildren;
+  /** Does it. The dialog closes when it is fulfilled, and shows the error when it rejects. */
+  readonly run: () => Promise<unknown>;
+  /** It cannot be undone, or people notice it: the button says so by its colour. */
+  readonly isDangerous?: boolean;
+}
+
+/** A button that asks before it acts. A session that may only read sees it disabled. */
+export function Act({ label, children, run, isDangerous = false }: ActProps): JSX.Element {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [isOpen, setOpen] = useState(false);
+  const [isUnderWay, setUnderWay] = useState(false);
+  const [error, setError] = useState<Error>();
+  const tone = isDangerous ? 'danger' : '';
+
+  const open = (): void => {
+    setError(undefined);
+    setOpen(true);
+    dialog.current?.showModal();
+  };
+  const act = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    setUnderWay(true);
+    setError(undefined);
+    try {
+      await run();
+      dialog.current?.close();
+    } catch (failure) {
+      setError(toFailure(failure));
+    } finally {
+      setUnderWay(false);
+    }
+  };
+
+  return (
+    <>
+      <button
+        type="button"
+        class={tone}
+        onClick={open}
+        disabled={!mayAct.value}
+        title={mayAct.value ? undefined : 'This session is read-only.'}
+      >
+        {label}
+      </button>
+      <dialog ref={dialog} aria-label={label} onClose={() => setOpen(false)}>
+        {isOpen ? (
+          <form onSubmit={(event) => void act(event)}>
+            <h2>{label}</h2>
+            {children}
+            {error === undefined ? null : <Failed error={error} />}
+            <div class="buttons">
+              <button type="button" onClick={() => dialog.current?.close()}>
+                Cancel
+              </button>
+              <button type="submit" class={isDangerous ? 'danger primary' : 'primary'} disabled={isUnderWay}>
+                {isUnderWay ? 'Working…' : label}
+              </button>
+            </div>
+          </form>
+        ) : null}
+      </dialog>
+    </>
+  );
+}

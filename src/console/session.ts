@@ -1,0 +1,69 @@
+import { computed, effect, signal } from '@preact/signals';
+import { connection, refusals, request } from './api.js';
+import { toFailure } from './api-error.js';
+
+/** Who uses the page, and what the page may do. */
+export interface Session {
+  /** `null`: not logged in. */
+  readonly access: 'act' | 'read' | null;
+  /** The name of the key. */
+  readonly name?: string | null;
+  /** Development on loopback: no key is needed. */
+  readonly isOpen?: boolean;
+  readonly hasPayloads?: boolean;
+  readonly isDevelopment: boolean;
+  readonly version?: string;
+  readonly node?: string;
+  readonly nodeId?: string;
+}
+
+/** The session; `undefined` until the gateway has answered. */
+export const session = signal<Session | undefined>(undefined);
+
+/** Why the session could not be read. */
+export const sessionFailure = signal<Error | undefined>(undefined);
+
+/** Whether acts are allowed. The gateway decides; the page only leaves out what would be refused. */
+export const mayAct = computed(() => session.value?.access === 'act');
+
+/** Reads the session, and forgets it when a call is refused. Called once, at the start. */
+export async function startSession(): Promise<void> {
+  effect(() => {
+    const current = session.peek();
+    if (refusals.value > 0 && current !== undefined) session.value = { ...current, access: null };
+  });
+  // A node that was restarted may be of another version, and another node may answer.
+  let wasAnswering = true;
+  effect(() => {
+    const { isAnswering } = connection.value;
+    if (isAnswering && !wasAnswering) void readSession();
+    wasAnswering = isAnswering;
+  });
+  await readSession();
+}
+
+/** Asks the gateway who uses the page. */
+export const readSession = (): Promise<void> =>
+  change({}).catch((error: unknown) => {
+    sessionFailure.value = toFailure(error);
+  });
+
+/**
+ * Exchanges a key for a session.
+ * @throws ApiError `INVALID_API_KEY` for a wrong key, `RATE_LIMITED` after too many
+ */
+export const logIn = (key: string): Promise<void> =>
+  change({ method: 'POST', body: JSON.stringify({ key }), headers: { 'content-type': 'application/json' } });
+
+/** Ends the session. @throws ApiError */
+export async function logOut(): Promise<void> {
+  await request('/session', { method: 'DELETE' });
+  await readSession();
+}
+
+async function change(init: RequestInit): Promise<void> {
+  const response = await request('/session', init);
+  const { data } = (await response.json()) as { data: Session };
+  session.value = data;
+  sessionFailure.value = undefined;
+}
