@@ -1,30 +1,6 @@
 import { z } from 'zod';
+import { type DeliveryReason, deliveryReasons } from './delivery-reasons.js';
 import { eventName, isoTime, time } from './primitives.js';
-
-/**
- * The reasons for the delivery state of a message on one device. A test compares the table with its page.
- */
-export const deliveryReasons = {
-  ACKNOWLEDGED: 'the application on the device has acknowledged it',
-  PUSHED: 'it was shown by push; the application has not acknowledged it',
-  NOT_CONNECTED: 'the device is connected to no node; it comes when the device connects',
-  OTHER_NAMESPACE:
-    'the device is connected, but not to the namespace that it was sent to; it comes when it connects there',
-  STALLED: 'the device is connected and leaves 500 messages before it unacknowledged; it is sent when it has caught up',
-  IN_LINE: 'the device is connected; it is about to be sent, or follows a batch that is not acknowledged',
-  NOT_ACKNOWLEDGED:
-    'the device is connected and was sent it, or what comes before it; the application acknowledged neither',
-  NO_DEVICE_YET: 'no device of the user was known; the first that connects gets it',
-  EXPIRED_TTL: 'its `ttl` was over before an acknowledgement came; it is not sent any more',
-  EXPIRED_OVERFLOW: 'more than `MAILBOX_MAX` messages waited for the device; the oldest were given up',
-  EXPIRED_DEVICE: 'the device was away for longer than `DEVICE_TTL`, or made room for another',
-  EXPIRED_RESYNC: 'the device acknowledged a later message that was sent with `resync`, and loads everything again',
-  NO_RECORD:
-    'nothing is kept of it for this device: either the device was not known when it was sent, or it was acknowledged and its receipt is gone',
-} as const satisfies Record<string, string>;
-
-/** A code of {@link deliveryReasons}. */
-export type DeliveryReason = keyof typeof deliveryReasons;
 
 const sentences = Object.entries(deliveryReasons).map(([code, sentence]) => `${code}: ${sentence}.`);
 const reason = z.enum(Object.keys(deliveryReasons) as [DeliveryReason]).describe(sentences.join('\n'));

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { deliveryReasons } from '#shared/contracts/deliveries.js';
+import { type DeliveryReason, deliveryReasons, deliveryRemedies } from '#shared/contracts/delivery-reasons.js';
 import { type ErrorCode, remedies } from '#shared/contracts/errors.js';
 import { configuredNamespaces, publishedContracts, publishedNamespaces, wireVersion } from '#shared/contracts/index.js';
 import { readConfigFile } from '../../src/config/config-file.js';
@@ -214,8 +214,10 @@ describe('the wire', () => {
     expect(documented).toEqual(declared);
   });
 
-  test('has every reason of a delivery, in the words of the contract', () => {
-    const declared = Object.entries(deliveryReasons).map(([code, sentence]) => [code, sentence.replaceAll('`', '')]);
+  test('has every reason of a delivery and its remedy, in the words of the contract', () => {
+    const declared = Object.entries(deliveryReasons).map(([code, sentence]) =>
+      [code, sentence, deliveryRemedies[code as DeliveryReason]].map((text) => text.replaceAll('`', '')),
+    );
     expect(rows('reason')).toEqual(declared);
   });
 

@@ -1,6 +1,6 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { deliveryReasons } from '#shared/contracts/deliveries.js';
+import { deliveryReasons } from '#shared/contracts/delivery-reasons.js';
 import { connectSite, sent } from '../../integrations/push-sites/site-client.js';
 import { accessesOf } from '../../integrations/query-plans.js';
 import { connect } from '../../support/client.js';

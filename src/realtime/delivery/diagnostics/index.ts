@@ -3,7 +3,7 @@
  * presence, never the nodes, and bounds what it reads.
  */
 import type { Collection } from 'mongoose';
-import type { DeliveryReason } from '#shared/contracts/deliveries.js';
+import type { DeliveryReason } from '#shared/contracts/delivery-reasons.js';
 import { siteNamespace, userNamespaces } from '#shared/contracts/namespaces.js';
 import type { Models } from '#shared/models/index.js';
 import type { Clock } from '../../../platform/clock.js';

@@ -1,4 +1,4 @@
-import type { DeliveryReason } from '#shared/contracts/deliveries.js';
+import type { DeliveryReason } from '#shared/contracts/delivery-reasons.js';
 import type { ExpiryReason } from '#shared/models/delivery.js';
 import { isHeardOn } from '../message.js';
 import type { DeviceOutcome, LoggedEntry } from '../outcomes.js';
