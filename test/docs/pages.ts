@@ -22,7 +22,7 @@ export interface Page {
 }
 
 /** Directories that hold no page of this project. */
-const SKIPPED = new Set(['node_modules', 'dist', 'data', 'bench-results', '.git']);
+const SKIPPED = new Set(['node_modules', 'dist', 'data', 'bench-results', 'test-results', '.git']);
 
 /** Reads every Markdown file of the project. */
 export async function readPages(): Promise<Page[]> {

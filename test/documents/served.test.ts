@@ -1,5 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { useBrowser } from '../support/browser.js';
 import { startGateway } from '../support/gateway.js';
+
+const browser = useBrowser();
 
 test('a gateway serves its documents to authenticated callers', async () => {
   const gateway = await startGateway();
@@ -8,4 +11,16 @@ test('a gateway serves its documents to authenticated callers', async () => {
   expect(await gateway.call('GET', '/asyncapi.json')).toMatchObject({ status: 200, json: { asyncapi: '3.0.0' } });
   const refused = await gateway.call('GET', '/openapi.json', undefined, { 'x-api-key': 'wrong' });
   expect(refused).toMatchObject({ status: 401, json: { success: false, errno: 401, message: 'INVALID_API_KEY' } });
+});
+
+test('the page for people is sound in a browser, light and dark', async () => {
+  const gateway = await startGateway({ NODE_ENV: 'development', EMIT_API_KEYS: '' });
+  onTestFinished(() => gateway.close());
+  const tab = await browser.open(`${gateway.url}/docs`);
+  await tab.sees('/v1/shared');
+  for (const scheme of ['light', 'dark'] as const) {
+    await tab.show(scheme);
+    expect(await tab.accessibilityFaults(), scheme).toEqual([]);
+  }
+  expect(tab.takeFaults()).toEqual([]);
 });

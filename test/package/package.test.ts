@@ -4,15 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
-import { build, type Plugin } from 'esbuild';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createBackend } from '#shared/backend/index.js';
 import { buildConsole } from '../../scripts/build-console.js';
 import { startGateway } from '../../src/testing/index.js';
+import { useBrowser } from '../support/browser.js';
 import { startProgram } from '../support/program.js';
 import { projectDirectory } from '../support/script.js';
+import { serveDirectory } from '../support/static-server.js';
 import { until } from '../support/until.js';
 
 const run = promisify(execFile);
@@ -56,21 +57,7 @@ async function install(tarball: string, project: string): Promise<void> {
 /** Examples that use the package. */
 const typedExamples = ['typed-client.mjs', 'typed-backend.mjs'];
 
-/** The parts of a browser that the page uses, for Node.js. */
-const BROWSER = `
-  import { WebSocket } from 'ws';
-  const elements = {};
-  globalThis.WebSocket = WebSocket;
-  globalThis.document = {
-    createElement: () => ({}),
-    querySelector: (selector) => (elements[selector] ??= {
-      set textContent(text) { console.log(text); },
-      append: (item) => console.log(item.textContent),
-    }),
-  };
-  globalThis.location = { hash: '#' + process.argv[2] };
-  globalThis.self = globalThis;
-`;
+const browser = useBrowser();
 
 let directory: string;
 let packed: Awaited<ReturnType<typeof pack>>;
@@ -150,39 +137,23 @@ describe('another project that installed it', () => {
     expect(await refused.ended).toBe(1);
   });
 
-  test('runs the page by its import map, which leads to all that a browser loads', async () => {
-    await using gateway = await startGateway();
+  test('shows the page in a browser, by its import map', async () => {
     const page = await readFile(join(projectDirectory, 'scripts/examples/page.html'), 'utf8');
-    const { imports } = JSON.parse(/<script type="importmap">(.*?)<\/script>/s.exec(page)?.[1] ?? '');
-    const script = /<script type="module">\n(.*)<\/script>/s.exec(page)?.[1] ?? '';
-    // As a browser does: relative paths, and of names only those of the import map.
-    const asBrowser: Plugin = {
-      name: 'browser',
-      setup: ({ onResolve }) =>
-        onResolve({ filter: /.*/ }, ({ path, importer, kind }) => {
-          if (kind === 'entry-point') return undefined;
-          const named = imports[path];
-          if (named === undefined && !path.startsWith('./') && !path.startsWith('../'))
-            return { errors: [{ text: path }] };
-          return { path: named === undefined ? join(importer, '..', path) : join(project, named) };
-        }),
-    };
-    await build({
-      stdin: { contents: `${script.replaceAll('http://localhost:4000', gateway.url)}`, resolveDir: project },
-      ...{ outfile: join(project, 'page.js'), bundle: true, format: 'esm', plugins: [asBrowser], logLevel: 'silent' },
-    });
-    await writeFile(join(project, 'browser.js'), BROWSER);
-    const open = (token: string) =>
-      startProgram(process.execPath, ['--import', './browser.js', 'page.js', token], { cwd: project });
+    const origin = await serveDirectory(project);
+    await using gateway = await startGateway({ settings: { CORS_ORIGINS: origin } });
+    await writeFile(join(project, 'page.html'), page.replaceAll('http://localhost:4000', gateway.url));
+    const open = (token: string) => browser.open(`${origin}/page.html#${token}`, { alsoCalls: gateway.url });
 
     const backend = createBackend({ url: gateway.url, apiKey: gateway.apiKey });
     const waiting = await backend.emitDurable('eve', 'notification', { title: 'waited' });
-    const shown = open(gateway.token('eve'));
-    expect(await shown.line(/^notification/)).toBe('notification: waited');
-    const live = await backend.emitDurable('eve', 'notification', { title: 'live' });
-    expect(await shown.line(/^notification/)).toBe('notification: live');
+    const shown = await open(gateway.token('eve'));
+    await shown.sees('notification: waited');
+    const live = await backend.emitDurable('eve', 'notification', { title: '<b>live</b>' });
+    await shown.sees('notification: <b>live</b>');
     for (const { id } of [waiting, live]) await until(async () => (await backend.status(id)).state === 'acked');
-    expect(await open('not.a.token').line(/^refused/)).toBe('refused: INVALID_TOKEN');
+    expect(await shown.accessibilityFaults()).toEqual([]);
+    expect(shown.takeFaults()).toEqual([]);
+    await (await open('not.a.token')).sees('refused: INVALID_TOKEN');
   });
 
   test('checks the types of the examples that use the package', async () => {

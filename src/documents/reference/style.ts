@@ -33,6 +33,7 @@ code, pre { font: 13px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu San
 .side li.top a { font-weight: 600; padding-left: 0; }
 .side .way { flex: none; width: 3.2em; color: var(--muted); font-size: 11px; line-height: 1.9; white-space: nowrap; }
 main { padding: 1.5rem 2rem 6rem; }
+main a:not(.self) { text-decoration: underline; text-underline-offset: 2px; }
 h2 { font-size: 1.5rem; margin: 3rem 0 .3rem; padding-top: 1rem; border-top: 2px solid var(--line); }
 section:first-child h2 { margin-top: 0; border-top: 0; padding-top: 0; }
 .where { color: var(--muted); margin: 0 0 1rem; }
@@ -87,6 +88,7 @@ pre { margin: 0 0 .6rem; padding: .7rem .9rem; background: var(--soft); border: 
   table, .value { font-size: 8pt; }
   code { font-size: 7.5pt; }
   .side, .skip { display: none; }
+  main a:not(.self) { text-decoration: none; }
   .page { display: block; max-width: none; }
   .columns { grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); }
   main { padding: 0; }
