@@ -1,4 +1,5 @@
 import type { Agent } from 'node:https';
+import { fileURLToPath } from 'node:url';
 import { configureApiKeyGuard } from './auth/api-key.js';
 import { createApiSessions } from './auth/api-session.js';
 import { createExpiryWatch } from './auth/expiry.js';
@@ -60,6 +61,8 @@ export interface Overrides {
   pushAgent?: Agent;
   /** Starts the embedded database. */
   startEmbedded?: StartEmbedded;
+  /** Where the built page of the console is. */
+  consoleDirectory?: string;
   /** Called after each event that a backend or a website emitted. */
   onEmitted?: OnEmitted;
 }
@@ -91,6 +94,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     pushAgent: overrides.pushAgent,
     startEmbedded: overrides.startEmbedded,
     onEmitted: overrides.onEmitted ?? (() => {}),
+    consoleDirectories: overrides.consoleDirectory === undefined ? builtConsole : [overrides.consoleDirectory],
   };
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
@@ -120,6 +124,9 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
 export const createGatewayLogger = ({ logLevel: level, isProduction, nodeName: node }: Config): Logger =>
   createLogger({ level, isPretty: !isProduction, node });
 
+/** Beside the compiled code, or, when this file is a source, in the build. */
+const builtConsole = ['./console', '../dist/src/console'].map((path) => fileURLToPath(new URL(path, import.meta.url)));
+
 /** What every part of this process uses. */
 interface Base {
   readonly config: Config;
@@ -133,6 +140,7 @@ interface Base {
   readonly pushAgent: Agent | undefined;
   readonly startEmbedded: StartEmbedded | undefined;
   readonly onEmitted: OnEmitted;
+  readonly consoleDirectories: readonly string[];
 }
 
 /** The four steps of a start, each on top of the one before. */
@@ -218,7 +226,7 @@ async function createRealtime(base: Base, { sender, tracing, models, cluster }: 
   });
   const context: Context = {
     ...base,
-    ...{ models, userAuth, revocations, emitter, sockets, delivery, push },
+    ...{ models, userAuth, tokenSecrets, revocations, emitter, sockets, delivery, push },
     ...{ presence, sitePresence, chatPresence, limiter, bus, traffic, localNode },
     nodeCalls: createNodeCalls({ bus, clock, nodeId: cluster.nodeId }),
     work: createWork(limiter, config.sockets.limit),
@@ -273,6 +281,7 @@ async function openNetwork(
     routes,
     ensureApiKey,
     allowsOrigin,
+    entrance: integrations.find(({ entrance }) => entrance !== undefined)?.entrance,
     work: context.work,
     tracing: outside.tracing,
   });

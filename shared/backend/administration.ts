@@ -1,6 +1,8 @@
 /** Calls for consoles and scripts of those who operate the gateway. */
 import type { z } from 'zod';
 import type { administration } from '../contracts/administration.js';
+import type { cluster } from '../contracts/cluster.js';
+import type { siteStatus } from '../contracts/site-status.js';
 import type { AnswerOf } from './types.js';
 
 type Routes = (typeof administration)['routes'];
@@ -43,6 +45,16 @@ export function createAdministration({ read, write, remove }: Calls) {
     /** The sockets of a node: one page. */
     nodeConnections: (nodeId: string, query: PageQuery = {}) =>
       read<Answer<'nodeConnections'>>(node(nodeId, 'connections'), { ...query }),
+
+    /** The nodes with their load and state. */
+    cluster: () => read<AnswerOf<(typeof cluster)['routes']['overview']>>('/cluster'),
+
+    /** What happened in the last hour. @param steps of 10 seconds, at most 360 */
+    clusterHistory: (steps = 360) =>
+      read<AnswerOf<(typeof cluster)['routes']['history']>>('/cluster/history', { steps }),
+
+    /** The push sites. */
+    sites: () => read<AnswerOf<(typeof siteStatus)['routes']['sites']>>('/sites'),
 
     /** Disconnects the clients of a node, which accepts no others until it is started again. */
     drainNode: (nodeId: string) => write<Answer<'drainNode'>>(node(nodeId, 'drain'), {}),

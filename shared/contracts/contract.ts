@@ -61,10 +61,10 @@ export interface TextAnswer {
 export interface Route {
   readonly summary: string;
   /**
-   * Who calls it: a backend, with an API key (when absent), a user, with their own token, a push site, with its own key, or
-   * anyone, without any.
+   * Who calls it: a backend, with an API key (when absent), a user, with their own token, a push site, with its own key, the
+   * page of the console, with its cookie, or anyone, without any.
    */
-  readonly caller?: 'backend' | 'user' | 'site' | 'anyone';
+  readonly caller?: 'backend' | 'user' | 'site' | 'console' | 'anyone';
   /** HTTP status of success; absent: 200. */
   readonly status?: 200 | 201;
   /** The `message` of success; absent: `SUCCESS`. */

@@ -1,9 +1,11 @@
 import type { z } from 'zod';
 import { administration } from './administration.js';
 import { chats } from './chats.js';
+import { cluster } from './cluster.js';
 import { community } from './community.js';
 import { communityNotifications, communityPeople } from './community-people.js';
 import { connection, delivery, endings, failures } from './connection.js';
+import { consoleApi } from './console.js';
 import type { Contract } from './contract.js';
 import { conversation } from './conversation.js';
 import { emitApi } from './emit-api.js';
@@ -24,6 +26,7 @@ import {
   sessionExamples,
   sharedEventsExamples,
 } from './examples/connection.js';
+import { clusterExamples, consoleExamples, siteStatusExamples } from './examples/console.js';
 import { conversationExamples } from './examples/conversation.js';
 import type { ContractExamples } from './examples/example.js';
 import { prospectExamples } from './examples/prospect.js';
@@ -35,6 +38,7 @@ import { pushSites, siteHandshake } from './push-sites.js';
 import { chatReplies, generalReplies, type ReplySchemas, siteReplies } from './reply-schemas.js';
 import { session, userHandshake } from './session.js';
 import { sharedEvents } from './shared-events.js';
+import { siteStatus } from './site-status.js';
 import { department, departmentQuery, support } from './support.js';
 
 export { catalogue, type ErrorCode, remedies } from './errors.js';
@@ -124,6 +128,9 @@ const wire = [
   { contract: sharedEvents, examples: sharedEventsExamples, namespaces: ['/v1/shared'] },
   { contract: emitApi, examples: emitApiExamples, namespaces: userNamespaces },
   { contract: administration, examples: administrationExamples, namespaces: [] },
+  { contract: cluster, examples: clusterExamples, namespaces: [] },
+  { contract: siteStatus, examples: siteStatusExamples, namespaces: [] },
+  { contract: consoleApi, examples: consoleExamples, namespaces: [] },
   { contract: pushSites, examples: pushSitesExamples, namespaces: ['/{site}'] },
   { contract: operations, examples: operationsExamples, namespaces: [] },
 ] as const satisfies readonly PublishedContract[];

@@ -75,10 +75,12 @@ interface KnownKey {
 /** Bytes of the digest in the name of a key: enough to tell keys apart, of no use to guess a strong one. */
 const NAME_BYTES = 4;
 
-const toKnown = (bytes: Buffer): KnownKey => ({
-  digest: bytes,
-  name: `sha256:${bytes.toString('hex', 0, NAME_BYTES)}`,
-});
+const toKnown = (bytes: Buffer): KnownKey => ({ digest: bytes, name: toName(bytes) });
+
+const toName = (bytes: Buffer): string => `sha256:${bytes.toString('hex', 0, NAME_BYTES)}`;
+
+/** The name of an API key in the log. */
+export const nameOfApiKey = (key: string): string => toName(digest(Buffer.from(key, 'utf8')));
 
 /**
  * Compares digests, which have equal lengths, and always compares all of them: the time does not reveal which one

@@ -15,6 +15,23 @@ const WAIT_MS = 5000;
 const ANSWER_TTL_MS = 1000;
 const ANSWERS_MAX = 10_000;
 
+/** A call of a website that has ended. */
+export interface SiteAnswerReport {
+  readonly site: string;
+  /** HTTP status; `undefined`: no answer. */
+  readonly status: number | undefined;
+  readonly isOk: boolean;
+  /** Without the time that it waited for its turn. */
+  readonly durationMs: number;
+}
+
+interface Dependencies {
+  readonly client: SitesClient;
+  readonly clock: Clock;
+  /** Called after each call of a website; an answer that is reused is no call. */
+  readonly onAnswer?: (report: SiteAnswerReport) => void;
+}
+
 /** Authenticates the clients of push sites. */
 export interface SiteAuth {
   /** @throws GatewayError with the message for the client in `info.reason` */
@@ -22,7 +39,7 @@ export interface SiteAuth {
 }
 
 /** Asks the website of each site. Identical concurrent requests are shared, and concurrency is limited. */
-export function createSiteAuth({ client, clock }: { client: SitesClient; clock: Clock }): SiteAuth {
+export function createSiteAuth({ client, clock, onAnswer }: Dependencies): SiteAuth {
   const limiters = new Map<string, ConcurrencyLimiter>();
   const answers = new Map<string, Promise<SiteAnswer>>();
 
@@ -41,7 +58,19 @@ export function createSiteAuth({ client, clock }: { client: SitesClient; clock: 
     const known = answers.get(key);
     if (known !== undefined) return known;
     const headers = { accept: 'application/json', ...credentials };
-    const answer = limiterOf(site).run(() => client.call({ method: 'GET', url: site.authUrl, headers }));
+    const call = async (): Promise<SiteAnswer> => {
+      const startedAt = performance.now();
+      let status: number | undefined;
+      try {
+        const answered = await client.call({ method: 'GET', url: site.authUrl, headers });
+        ({ status } = answered);
+        return answered;
+      } finally {
+        const durationMs = Math.round((performance.now() - startedAt) * 10) / 10;
+        onAnswer?.({ site: site.name, status, isOk: status === 200, durationMs });
+      }
+    };
+    const answer = limiterOf(site).run(call);
     answers.set(key, answer);
     const forget = (): void => void answers.delete(key);
     answer.then(() => (answers.size > ANSWERS_MAX ? forget() : clock.after(ANSWER_TTL_MS, forget)), forget);

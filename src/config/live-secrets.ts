@@ -1,4 +1,5 @@
 import type { Config } from '../config.js';
+import type { ConsoleKey } from './secrets.js';
 
 /** The secrets that can be replaced while the gateway runs. */
 export interface SecretValues {
@@ -6,6 +7,8 @@ export interface SecretValues {
   readonly tokenSecrets: readonly string[];
   /** Keys of the backends. */
   readonly apiKeys: readonly string[];
+  /** Keys of the console. */
+  readonly consoleKeys: readonly ConsoleKey[];
   /** Keys of the push sites by the name of the site, the newest first. */
   readonly siteKeys: ReadonlyMap<string, readonly string[]>;
 }
@@ -44,6 +47,7 @@ export function createLiveSecrets(config: Config): LiveSecrets {
         // A node that started with a secret cannot generate one while it serves.
         tokenSecrets: found.tokenSecrets.length === 0 ? values.tokenSecrets : found.tokenSecrets,
         apiKeys: found.apiKeys,
+        consoleKeys: found.consoleKeys,
         // The namespace of a site that was removed is open until the restart; its keys stay with it.
         siteKeys: new Map([...values.siteKeys].map(([name, keys]) => [name, found.siteKeys.get(name) ?? keys])),
       };
@@ -55,9 +59,10 @@ export function createLiveSecrets(config: Config): LiveSecrets {
   };
 }
 
-const toValues = ({ auth, sites }: Config): SecretValues => ({
+const toValues = ({ auth, console: { keys }, sites }: Config): SecretValues => ({
   tokenSecrets: auth.jwtSecrets,
   apiKeys: auth.apiKeys,
+  consoleKeys: keys,
   siteKeys: new Map(sites.map(({ name, apiKeys }) => [name, apiKeys])),
 });
 

@@ -9,7 +9,7 @@ import { isKnown, type Sources } from './sources.js';
 const LOOK_INTERVAL_MS = 1000;
 
 /** The settings that take effect without a restart. */
-const ROTATING = ['JWT_SECRET', 'JWT_SECRETS', 'EMIT_API_KEYS', 'API_KEY', 'API_KEYS'];
+const ROTATING = ['JWT_SECRET', 'JWT_SECRETS', 'EMIT_API_KEYS', 'CONSOLE_KEYS', 'API_KEY', 'API_KEYS'];
 const ROTATING_NAMES = new Set([...ROTATING, ...ROTATING.map(fileVariableOf)]);
 
 /** Options of {@link createReload}. */

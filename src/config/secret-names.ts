@@ -11,6 +11,7 @@ export const SECRETS: Readonly<Record<string, SecretForm>> = {
   JWT_SECRET: 'line',
   JWT_SECRETS: 'lines',
   EMIT_API_KEYS: 'lines',
+  CONSOLE_KEYS: 'lines',
   API_KEY: 'line',
   API_KEYS: 'lines',
   FIREBASE_SERVICE_ACCOUNT: 'text',

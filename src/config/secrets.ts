@@ -24,6 +24,34 @@ export function apiKeyProblem(keys: readonly string[], isProduction: boolean): s
   return problemOf(keys, isProduction ? { bytesMin: API_KEY_BYTES_MIN, short } : undefined);
 }
 
+/** A key of the console, and what its sessions may do. */
+export interface ConsoleKey {
+  readonly name: string;
+  readonly access: 'read' | 'act';
+  readonly key: string;
+}
+
+const CONSOLE_KEY = /^(?<name>[\w.-]{1,64}):(?<access>read|act):(?<key>.{1,1024})$/;
+
+/** Reads `name:access:key`. @throws Error for another form, without quoting it */
+export function toConsoleKey(text: string): ConsoleKey {
+  const { name, access, key } = CONSOLE_KEY.exec(text)?.groups ?? {};
+  if (name === undefined || key === undefined) throw new Error('not a key of the console');
+  return { name, access: access === 'act' ? 'act' : 'read', key: key.trim() };
+}
+
+/** The problem of the keys of the console, without quoting one; `undefined`: none. */
+function consoleKeyProblem(texts: readonly string[], apiKeys: readonly string[], isProduction: boolean) {
+  if (!texts.every((text) => CONSOLE_KEY.test(text))) {
+    return 'must hold name:access:key, with a name of A-Z a-z 0-9 _ . - and the access read or act';
+  }
+  const keys = texts.map((text) => toConsoleKey(text).key);
+  if (new Set(keys).size < keys.length) return 'holds a key twice';
+  // It could act, whatever its access says.
+  if (keys.some((key) => apiKeys.includes(key))) return 'holds a key that is one of EMIT_API_KEYS';
+  return apiKeyProblem(keys, isProduction);
+}
+
 function tokenSecretProblem(secrets: readonly string[], isProduction: boolean): string | undefined {
   const short = `a secret needs at least ${SECRET_BYTES_MIN} bytes in production`;
   return problemOf(secrets, isProduction ? { bytesMin: SECRET_BYTES_MIN, short } : undefined);
@@ -78,7 +106,13 @@ export function secretProblems(variables: Readonly<Record<string, string>>): Pro
     const problem = (name === 'EMIT_API_KEYS' ? apiKeyProblem : tokenSecretProblem)(secrets, isProduction);
     return problem === undefined ? [] : [[name, problem]];
   });
-  return isProduction ? [...problems, ...missingInProduction(variables)] : problems;
+  const consoleKeys = variables['CONSOLE_KEYS'];
+  const ofConsole =
+    consoleKeys === undefined
+      ? undefined
+      : consoleKeyProblem(toSecrets(consoleKeys), lists['EMIT_API_KEYS'] ?? [], isProduction);
+  const found: Problem[] = ofConsole === undefined ? problems : [...problems, ['CONSOLE_KEYS', ofConsole]];
+  return isProduction ? [...found, ...missingInProduction(variables)] : found;
 }
 
 function missingInProduction(variables: Readonly<Record<string, string>>): Problem[] {
@@ -98,6 +132,9 @@ function missingInProduction(variables: Readonly<Record<string, string>>): Probl
   if (EMIT_API_KEYS === undefined && EMIT_AUTH !== 'none') {
     const way = '(or EMIT_AUTH=none if it is to be open)';
     problems.push(['EMIT_API_KEYS', `production needs at least one key for REST ${way}`]);
+  }
+  if (variables['CONSOLE'] === 'on' && EMIT_API_KEYS === undefined && variables['CONSOLE_KEYS'] === undefined) {
+    problems.push(['CONSOLE_KEYS', 'production needs a key for the console, which CONSOLE turns on']);
   }
   return problems;
 }

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { z } from 'zod';
 import type { environment } from './groups/index.js';
+import { toConsoleKey } from './secrets.js';
 import type { Site } from './sites.js';
 
 /** The gateway's settings: read once, frozen, and passed to the parts that need them. */
@@ -59,6 +60,11 @@ export function toConfig(variables: Variables, sites: readonly Site[]) {
       },
       apiKeys: variables.EMIT_API_KEYS,
       isRestOpen: variables.EMIT_AUTH === 'none',
+    },
+    console: {
+      isOn: (variables.CONSOLE ?? (variables.NODE_ENV === 'production' ? 'off' : 'on')) === 'on',
+      keys: variables.CONSOLE_KEYS.map(toConsoleKey),
+      hasPayloads: variables.CONSOLE_PAYLOADS === 'on',
     },
     storage: {
       directory: variables.DATA_DIR,

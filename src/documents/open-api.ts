@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { CONSOLE_COOKIE } from '#shared/contracts/console.js';
 import { type Contract, describeLimit, limitOfRoute, type Route } from '#shared/contracts/contract.js';
 import { describeCosts } from '#shared/contracts/costs.js';
 import type { RouteExample } from '#shared/contracts/examples/example.js';
@@ -35,6 +36,10 @@ export function createOpenApi() {
         bearer: { type: 'http', scheme: 'bearer', description: 'The same key, as a bearer token.' },
         site: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'The key of a push site.' },
         siteInQuery: { type: 'apiKey', in: 'query', name: 'apiKey', description: 'The same key.' },
+        console: {
+          ...{ type: 'apiKey', in: 'cookie', name: CONSOLE_COOKIE },
+          description: 'The cookie of a session of the console, which its page gets for a key.',
+        },
         user: { type: 'http', scheme: 'bearer', description: 'The token of a user of the chats, or of a visitor.' },
       },
       schemas: writer.components,
@@ -83,7 +88,7 @@ function descriptionOf(name: string, contract: Contract) {
 
 function securityOf({ caller }: Route) {
   if (caller === 'anyone') return { security: [] };
-  if (caller === 'user') return { security: [{ user: [] }] };
+  if (caller === 'user' || caller === 'console') return { security: [{ [caller]: [] }] };
   return caller === 'site' ? { security: [{ site: [] }, { siteInQuery: [] }] } : {};
 }
 

@@ -1,4 +1,5 @@
 import type { Models } from '#shared/models/index.js';
+import type { TokenSecrets } from '../auth/token-secrets.js';
 import type { UserAuth } from '../auth/user.js';
 import type { LiveSecrets } from '../config/live-secrets.js';
 import type { Config } from '../config.js';
@@ -30,6 +31,10 @@ export interface Context {
   readonly health: Health;
   readonly models: Models;
   readonly userAuth: UserAuth;
+  /** HS256 secrets of the user tokens; empty: a key set verifies them. */
+  readonly tokenSecrets: TokenSecrets;
+  /** Where the built page of the console is; the first directory that has it counts. */
+  readonly consoleDirectories: readonly string[];
   readonly limiter: RateLimiter;
   readonly work: Work;
   readonly bus: Bus;

@@ -2,6 +2,8 @@ import type { Context } from '../framework/context.js';
 import type { Integration } from '../framework/integration.js';
 import { createAdministration } from './administration/index.js';
 import { createChat } from './chat/index.js';
+import { createCluster } from './cluster/index.js';
+import { createConsole } from './console/index.js';
 import { createConversation } from './conversation/index.js';
 import { createEmitApi } from './emit-api/index.js';
 import { createLeadFinder } from './lead-finder/index.js';
@@ -19,7 +21,9 @@ export function createIntegrations(context: Context): Integration[] {
     createLeadFinder(context),
     createEmitApi(context),
     createAdministration(context),
+    createCluster(context),
     createPushSites(context),
     createOperations(context),
+    ...createConsole(context),
   ];
 }

@@ -18,9 +18,13 @@ export interface Health {
   isPolled(): boolean;
   /** Names of unreachable dependencies, and `draining`. */
   missing(): Promise<string[]>;
+  /** Whether each dependency answers at once. For people: it does not count as asking for readiness. */
+  states(): Promise<Readonly<Record<string, boolean>>>;
 }
 
 const POLLED_MS = 60_000;
+/** A dependency that takes longer than this is away, for people who look. */
+const STATE_LIMIT_MS = 700;
 
 /** Initially without dependencies. */
 export function createHealth({ metrics, clock }: { metrics: Metrics; clock: Clock }): Health {
@@ -35,6 +39,14 @@ export function createHealth({ metrics, clock }: { metrics: Metrics; clock: Cloc
     metrics.dependencyUp.set({ dependency: name }, answers ? 1 : 0);
     return [name, answers];
   };
+  const withinLimit = (answer: Promise<[string, boolean]>, name: string): Promise<[string, boolean]> =>
+    new Promise((resolve) => {
+      const cancel = clock.after(STATE_LIMIT_MS, () => resolve([name, false]));
+      void answer.then((state) => {
+        cancel();
+        resolve(state);
+      });
+    });
   return {
     watch: (dependencies) => {
       watched = dependencies;
@@ -49,6 +61,10 @@ export function createHealth({ metrics, clock }: { metrics: Metrics; clock: Cloc
       const answers = await Promise.all(Object.entries(watched).map(isUp));
       const away = answers.filter(([, answersNow]) => !answersNow).map(([name]) => name);
       return isDraining ? [...away, 'draining'] : away;
+    },
+    async states() {
+      const answers = Object.entries(watched).map((entry) => withinLimit(isUp(entry), entry[0]));
+      return Object.fromEntries(await Promise.all(answers));
     },
   };
 }

@@ -26,10 +26,20 @@ export interface PageRange {
   readonly limit: number;
 }
 
+/** The sockets of one namespace. */
+export interface NamespaceLoad {
+  readonly connections: number;
+  /** Durable messages for them that are not acknowledged. */
+  readonly waiting: number;
+}
+
 /** This node, as operators see it. */
 export interface LocalNode {
   readonly id: string;
   info(): NodeInfo;
+  /** Users of the platform with a socket here. Looks at every socket. */
+  users(): number;
+  load(namespace: string): NamespaceLoad;
   /** The sockets after one, in the order of their ids. @returns up to `limit` and one more */
   connections(range: PageRange): NodeConnection[];
   /** Begins to disconnect all clients and accepts none. Idempotent. @returns the number of sockets */
@@ -51,6 +61,17 @@ export function createLocalNode({ id, name, version, io, isDraining, beginDraini
   const count = (): number => [...io._nsps.values()].reduce((sum, { sockets }) => sum + sockets.size, 0);
   return {
     id,
+    users() {
+      const users = new Set<string>();
+      for (const { data } of everySocket(io)) if (data.principal.kind === 'user') users.add(data.principal.userId);
+      return users.size;
+    },
+    load(namespace) {
+      const sockets = io._nsps.get(namespace)?.sockets ?? new Map<string, GatewaySocket>();
+      let waiting = 0;
+      for (const { data } of sockets.values()) waiting += data.outbox?.waiting ?? 0;
+      return { connections: sockets.size, waiting };
+    },
     info: () => ({ name, version, connections: count(), isDraining: isDraining() }),
     connections: ({ after, limit }) => firstOf(everySocket(io), { after, limit: limit + 1 }).map(toConnection),
     drain() {

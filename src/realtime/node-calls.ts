@@ -21,6 +21,15 @@ export interface NodeCalls {
    * @throws GatewayError `UNAVAILABLE` when it does not answer in time: it may have done what was asked
    */
   call(node: string, name: string, request: unknown): Promise<unknown>;
+  /** The same, with another time limit. */
+  callWithin(timeoutMs: number, call: NodeCall): Promise<unknown>;
+}
+
+/** What is asked of which node. */
+export interface NodeCall {
+  readonly node: string;
+  readonly name: string;
+  readonly request: unknown;
 }
 
 interface Dependencies {
@@ -68,7 +77,7 @@ export function createNodeCalls({ bus, clock, nodeId }: Dependencies): NodeCalls
     if (to === nodeId) waiting.get(id)?.(message as Answer);
   });
 
-  const ask = (to: string, name: string, request: unknown): Promise<unknown> =>
+  const ask = ({ node: to, name, request }: NodeCall, timeoutMs: number): Promise<unknown> =>
     new Promise((resolve, reject) => {
       const id = randomUUID();
       const settle = (found: Answer | undefined): void => {
@@ -78,13 +87,17 @@ export function createNodeCalls({ bus, clock, nodeId }: Dependencies): NodeCalls
         if (code === undefined) resolve(found?.value);
         else reject(new GatewayError(isErrorCode(code) ? code : 'INTERNAL_ERROR'));
       };
-      const cancel = clock.after(ANSWER_MS, () => settle(undefined));
+      const cancel = clock.after(timeoutMs, () => settle(undefined));
       waiting.set(id, settle);
       bus.publish(CALLS, { id, from: nodeId, to, name, request } satisfies Call);
     });
 
+  const callWithin = async (timeoutMs: number, { node, name, request }: NodeCall): Promise<unknown> =>
+    node === nodeId ? handlers.get(name)?.(request) : ask({ node, name, request }, timeoutMs);
+
   return {
     handle: (name, handler) => void handlers.set(name, handler),
-    call: async (node, name, request) => (node === nodeId ? handlers.get(name)?.(request) : ask(node, name, request)),
+    call: (node, name, request) => callWithin(ANSWER_MS, { node, name, request }),
+    callWithin,
   };
 }

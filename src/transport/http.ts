@@ -8,7 +8,7 @@ import type { ApiKeyGuard } from '../auth/api-key.js';
 import { anonymous, type Principal } from '../auth/principal.js';
 import type { Config } from '../config.js';
 import { GatewayError } from '../errors.js';
-import type { MountedRoute } from '../framework/integration.js';
+import type { Entrance, MountedRoute } from '../framework/integration.js';
 import { toGatewayError, toRequestFailure, toSuccess } from '../framework/reply.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
@@ -16,6 +16,7 @@ import type { Tracing } from '../platform/tracing.js';
 import { payerOf, type Work } from '../realtime/work.js';
 import { parse, parseQuery } from '../validation.js';
 import { createBodyReader, type ReadBody } from './body.js';
+import { withEntrance } from './entrance.js';
 import { setAlways } from './headers.js';
 import { withHotRoutes } from './hot-routes.js';
 import { type Answering, answerFailure, sendJson, sendText, toErrorHandler } from './http-answers.js';
@@ -29,6 +30,8 @@ interface Dependencies {
   metrics: Metrics;
   routes: readonly MountedRoute[];
   ensureApiKey: ApiKeyGuard;
+  /** Absent: there is none. */
+  entrance?: Entrance | undefined;
   allowsOrigin: AllowsOrigin;
   work: Work;
   /** `undefined`: off. */
@@ -50,10 +53,11 @@ export function createHttpApp(dependencies: Dependencies): RequestListener {
 
   // The order is documented: cors, JSON body, helmet, nocache. Nothing of it can be told from the outside when the body is
   // read later: by the routes, once their caller is known.
+  const headers = setAlways(helmet(), nocache());
   const middleware = [
     identifyRequest,
     config.corsOrigins.length === 0 ? openCors() : narrowCors(config.corsOrigins, dependencies.allowsOrigin),
-    setAlways(helmet(), nocache()),
+    headers,
   ];
   app.use(...middleware);
 
@@ -77,7 +81,12 @@ export function createHttpApp(dependencies: Dependencies): RequestListener {
     if (toFailure !== undefined) app.use(route.path, toErrorHandler(answering, toFailure));
   }
   app.use(toErrorHandler(answering));
-  return withHotRoutes({ middleware, routes, fallback: app });
+  const answer = withHotRoutes({ middleware, routes, fallback: app });
+  const { entrance } = dependencies;
+  if (entrance === undefined) return answer;
+  // Without CORS: pages of other origins have no business there.
+  const ofRefusals = [identifyRequest, headers];
+  return withEntrance({ entrance, answer, headers: ofRefusals, answering, trustedProxies: config.trustedProxies });
 }
 
 /** An OPTIONS request without this header is no preflight, and is answered by its path. */
@@ -149,6 +158,17 @@ interface Caller {
   readonly apiKey: string | undefined;
 }
 
+/** A call whose parts have been parsed. */
+interface Parsed extends Caller {
+  readonly requestId: string;
+  readonly traceparent: string | undefined;
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly body: unknown;
+  readonly request: express.Request;
+  readonly response: express.Response;
+}
+
 const UNKNOWN: Caller = { principal: anonymous, apiKey: undefined };
 
 /** Elements of a body: of a user, as in an event, and of a backend or a site, whose payloads are free. */
@@ -161,6 +181,7 @@ function toRequestHandler(
   dependencies: Dependencies & Answering & { readBody: ReadBody },
 ): RequestHandler {
   const { route, limit, handle, toFailure = toRequestFailure } = mounted;
+  const { entrance } = dependencies;
   const ofBackend = (request: express.Request): Caller => ({
     principal: anonymous,
     apiKey: dependencies.ensureApiKey(request),
@@ -183,12 +204,20 @@ function toRequestHandler(
     await dependencies.work.begin(payerOf(principal) ?? `address:${request.ip}`, limit);
     return { principal, apiKey: undefined };
   };
-  const authenticate = (request: express.Request, response: express.Response): Caller | Promise<Caller> => {
+  const authenticate = (
+    request: express.Request,
+    response: express.Response,
+    entered: string | undefined,
+  ): Caller | Promise<Caller> => {
+    if (entered !== undefined && isKeyed) return { principal: anonymous, apiKey: entered };
+    if (route.caller === 'console') throw new GatewayError('INVALID_API_KEY');
     if (route.caller === 'site') return UNKNOWN;
     if (route.caller === 'anyone') return ofAnyone(request, response);
     const user = route.caller === 'user' ? mounted.authenticate?.(request) : undefined;
     return user === undefined ? ofBackend(request) : ofUser(request, user);
   };
+  // Users and sites show a credential of their own, whatever way they came.
+  const isKeyed = route.caller !== 'user' && route.caller !== 'site';
   const form = {
     elementsMax: route.caller === 'user' ? USER_ELEMENTS_MAX : BACKEND_ELEMENTS_MAX,
     takesForm: route.takesForm === true,
@@ -205,12 +234,15 @@ function toRequestHandler(
   return async (request, response) => {
     const startedAt = performance.now();
     const span = dependencies.tracing?.begin(spanName, spanAttributes, request.headers['traceparent']);
+    let entered: string | undefined;
+    let call: Parsed | undefined;
     try {
+      entered = entrance?.callerOf(request, route);
       // Only what has to be waited for is: most callers are backends, whose key is looked at in passing.
-      const known = authenticate(request, response);
+      const known = authenticate(request, response, entered);
       const { principal, apiKey } = known instanceof Promise ? await known : known;
       const body = route.body && (await dependencies.readBody(request, response, form));
-      const call = {
+      call = {
         principal,
         apiKey,
         requestId: requestIdOf(response),
@@ -233,6 +265,9 @@ function toRequestHandler(
     } finally {
       const labels = { route: route.path, status: response.statusCode };
       dependencies.metrics.requestSeconds.observe(labels, (performance.now() - startedAt) / 1000);
+      if (entered !== undefined) {
+        entrance?.answered({ request, route, params: call?.params, body: call?.body, status: response.statusCode });
+      }
       span?.end(
         { 'http.response.status_code': response.statusCode, 'request.id': requestIdOf(response) },
         response.statusCode >= 500,

@@ -29,6 +29,7 @@ describe('a secret from a file', () => {
     const values: Record<string, string> = {
       MONGODB_URL: 'mongodb://user:pass@db/x',
       REDIS_URL: 'redis://:pass@cache',
+      CONSOLE_KEYS: 'duty:read:a secret',
       FIREBASE_SERVICE_ACCOUNT: '{\n  "type": "service_account"\n}',
     };
     for (const name of Object.keys(SECRETS)) {

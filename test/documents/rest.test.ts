@@ -2,6 +2,7 @@ import { Types } from 'mongoose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createOpenApi } from '../../src/documents/open-api.js';
 import { addConversation, addDepartment } from '../integrations/chat/support/chat.js';
+import { logIn, OF_PAGE } from '../integrations/console/page.js';
 import { openWebsite, type Website } from '../integrations/push-sites/website.js';
 import { createTestEnvironment, type TestEnvironment, type TestUser } from '../support/environment.js';
 import { API_KEY, signToken, type TestGateway, type TestResponse } from '../support/gateway.js';
@@ -79,6 +80,7 @@ describe.each(guarded)('a failed call has the documented form: $method $path', (
 
   /** Authenticated calls. */
   async function credentials(): Promise<Record<string, string>> {
+    if (schemes.includes('console')) return asSession();
     if (!schemes.includes('user')) return { 'x-api-key': schemes.includes('site') ? 'key of news' : API_KEY };
     const [ann] = await environment.people('Ann');
     return asUser(ann);
@@ -108,6 +110,11 @@ describe.each(guarded)('a failed call has the documented form: $method $path', (
 });
 
 const asUser = ({ id }: TestUser) => ({ authorization: `Bearer ${signToken({ uid: id })}` });
+
+/** The page of the console, logged in. */
+async function asSession(): Promise<Record<string, string>> {
+  return { ...OF_PAGE, cookie: await logIn(gatewayOf(environment), API_KEY) };
+}
 
 test('every call that succeeds has the documented form', async () => {
   const { models } = environment;
@@ -178,6 +185,14 @@ test('every call that succeeds has the documented form', async () => {
   const nodes = await answer('administration.nodes', 'GET', '/nodes', backend);
   const [{ id: nodeId }] = nodes.json.data.nodes;
   await answer('administration.nodeConnections', 'GET', `/nodes/${nodeId}/connections`, backend);
+  await answer('cluster.overview', 'GET', '/cluster', backend);
+  await answer('cluster.history', 'GET', '/cluster/history', backend);
+  await answer('site-status.sites', 'GET', '/sites', backend);
+  await answer('console.logIn', 'POST', '/console/api/session', OF_PAGE, { key: API_KEY });
+  const ofSession = await asSession();
+  await answer('console.session', 'GET', '/console/api/session', ofSession);
+  await answer('console.token', 'POST', '/console/api/token', ofSession, { uid: ann.id });
+  await answer('console.logOut', 'DELETE', '/console/api/session', ofSession);
   for (const { path, operation } of documented) {
     const { operationId = path } = operation;
     if (operationId.startsWith('operation.')) await answer(operationId, 'GET', path, backend);

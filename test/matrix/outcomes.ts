@@ -51,6 +51,7 @@ const routeCalls = {
   backend: everyone('INVALID_API_KEY'),
   site: everyone('INVALID_API_KEY'),
   user: chatCalls,
+  console: everyone('INVALID_API_KEY'),
   anyone: everyone('allowed'),
 } as const;
 

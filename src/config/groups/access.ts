@@ -20,6 +20,13 @@ export const access = {
   EMIT_AUTH: choice(['keys', 'none'])
     .default('keys')
     .describe('none: REST is open to anyone who can reach it; only for private networks'),
+  CONSOLE: choice(['on', 'off']).optional().describe('the console at /console; unset: on, and off in production'),
+  CONSOLE_KEYS: secretList().describe(
+    'keys of the console, comma-separated name:access:key with the access read or act; API keys may act too',
+  ),
+  CONSOLE_PAYLOADS: choice(['on', 'off'])
+    .default('off')
+    .describe('on: the console shows payloads of events and messages'),
   CORS_ORIGINS: origins().describe('origins that may connect, comma-separated; empty or *: any'),
   TRUST_PROXY: integer(0).default(0).describe('number of trusted reverse proxies (X-Forwarded-For)'),
 };

@@ -150,6 +150,7 @@ const CALLERS = {
   backend: 'backends, with an API key',
   user: 'users, with their token',
   site: 'the website, with the key of its site',
+  console: 'the console, with the cookie of a session that may act',
   anyone: 'anyone',
 } as const;
 

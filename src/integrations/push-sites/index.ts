@@ -1,5 +1,6 @@
 import { siteNamespace } from '#shared/contracts/namespaces.js';
 import { pushSites } from '#shared/contracts/push-sites.js';
+import { siteStatus } from '#shared/contracts/site-status.js';
 import type { Principal } from '../../auth/principal.js';
 import { createSiteAuth, toSiteRefusal } from '../../auth/site.js';
 import type { Site } from '../../config/sites.js';
@@ -10,21 +11,25 @@ import type { Recipient } from '../../realtime/delivery/message.js';
 import { rooms } from '../../realtime/rooms.js';
 import { deviceOf } from '../../sockets/handshake.js';
 import type { GatewaySocket } from '../../sockets/socket.js';
+import { SiteActivities } from './activity.js';
 import { createSiteGuard } from './guard.js';
 import { createMembers } from './members.js';
 import { createPresenceWebhooks, type SiteSocket } from './presence-webhooks.js';
 import { createRoutes } from './routes.js';
 import { createSiteService } from './service.js';
-import { createUserUpdates } from './updates.js';
+import { createSiteStatus } from './status.js';
+import { createUserUpdates, type UserUpdate } from './updates.js';
 
 /** `/<site>` and `POST /send`: websites that authenticate their own users and send to them. */
 export function createPushSites(context: Context): Integration {
   const { config, secrets, clock, logger, delivery, emitter, models, sitePresence, onEmitted } = context;
   const sites = new Map([...config.sites].map((site) => [site.name, site]));
   const client = createSitesClient(clock);
-  const auth = createSiteAuth({ client, clock });
+  const activities = new SiteActivities(clock);
+  const auth = createSiteAuth({ client, clock, onAnswer: (report) => activities.called(report) });
   const members = createMembers(models.SiteMember);
-  const updates = createUserUpdates({ client, clock, logger });
+  const onUpdate = (site: string, update: UserUpdate): void => activities.updated(site, update);
+  const updates = createUserUpdates({ client, clock, logger, onUpdate });
   const presenceWebhooks = createPresenceWebhooks({ sites, secrets, presence: sitePresence, updates, clock, logger });
   const service = createSiteService({ delivery, emitter, members, onEmitted });
 
@@ -54,7 +59,10 @@ export function createPushSites(context: Context): Integration {
   return {
     name: pushSites.name,
     namespaces: [...sites.values()].map(toNamespace),
-    routes: mountRoutes(pushSites, createRoutes(sites, service), { authorize: createSiteGuard(secrets) }),
+    routes: [
+      ...mountRoutes(pushSites, createRoutes(sites, service), { authorize: createSiteGuard(secrets) }),
+      ...mountRoutes(siteStatus, createSiteStatus(context, activities)),
+    ],
     listener: {
       connected(socket) {
         const known = toSiteSocket(socket);

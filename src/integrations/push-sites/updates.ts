@@ -28,6 +28,8 @@ interface Dependencies {
   client: SitesClient;
   clock: Clock;
   logger: Logger;
+  /** Called for each update, before it is sent. */
+  onUpdate?: (site: string, update: UserUpdate) => void;
 }
 
 /** Notifies websites when their users connect and disconnect. */
@@ -37,7 +39,7 @@ export type UserUpdates = ReturnType<typeof createUserUpdates>;
  * Sends updates in the background. Updates of one user are sent sequentially, and only the newest of each kind is
  * queued: a user who reconnects all the time while the website is down costs no more than others.
  */
-export function createUserUpdates({ client, clock, logger }: Dependencies) {
+export function createUserUpdates({ client, clock, logger, onUpdate }: Dependencies) {
   /** Users with an update in flight, and their queued updates. */
   const waiting = new Map<string, readonly UserUpdate[]>();
   const limiters = new Map<string, ConcurrencyLimiter>();
@@ -100,6 +102,7 @@ export function createUserUpdates({ client, clock, logger }: Dependencies) {
     push(site: Site, update: UserUpdate): void {
       // `.` and `..` cannot be escaped, and would lead to another URL.
       if (['.', '..'].includes(update.userId)) return;
+      onUpdate?.(site.name, update);
       const key = keyOf({ site: site.name, userId: update.userId });
       const others = waiting.get(key);
       if (others !== undefined) {

@@ -4,12 +4,15 @@ import { communityRows, notificationRows, peopleRows } from './community.js';
 import { conversationRows, prospectRows } from './conversation.js';
 import {
   administrationRows,
+  clusterRows,
+  consoleRows,
   emitApiRows,
   leadFinderRows,
   operationRows,
   pushSiteRows,
   sessionRows,
   sharedRows,
+  siteStatusRows,
 } from './platform.js';
 import { supportRows } from './support.js';
 
@@ -35,6 +38,9 @@ export const rowsByContract: Readonly<Record<string, Rows>> = {
   'shared-events': { file: 'platform.ts', rows: sharedRows },
   'emit-api': { file: 'platform.ts', rows: emitApiRows },
   administration: { file: 'platform.ts', rows: administrationRows },
+  cluster: { file: 'platform.ts', rows: clusterRows },
+  'site-status': { file: 'platform.ts', rows: siteStatusRows },
+  console: { file: 'platform.ts', rows: consoleRows },
   'push-sites': { file: 'platform.ts', rows: pushSiteRows },
   operation: { file: 'platform.ts', rows: operationRows },
 };

@@ -1,11 +1,14 @@
 import type { administration } from '#shared/contracts/administration.js';
+import type { cluster } from '#shared/contracts/cluster.js';
+import type { consoleApi } from '#shared/contracts/console.js';
 import type { emitApi } from '#shared/contracts/emit-api.js';
 import type { leadFinder } from '#shared/contracts/lead-finder.js';
 import type { operations } from '#shared/contracts/operations.js';
 import type { pushSites } from '#shared/contracts/push-sites.js';
 import type { session } from '#shared/contracts/session.js';
 import type { sharedEvents } from '#shared/contracts/shared-events.js';
-import type { ContractRows, Ids } from '../kinds.js';
+import type { siteStatus } from '#shared/contracts/site-status.js';
+import { type ContractRows, type Ids, kinds } from '../kinds.js';
 
 const isOwn = { otherAccount: 'own', colleagues: 'own', peers: 'own' } as const;
 const takesNoOther = {
@@ -74,6 +77,23 @@ export const administrationRows: ContractRows<typeof administration> = {
     // The nodes of the matrix must not be drained.
     nodeConnections: { request: ofNoNode, outcomes: { member: 'NOT_FOUND' } },
     drainNode: { request: ofNoNode, outcomes: { member: 'NOT_FOUND' } },
+  },
+};
+
+export const clusterRows: ContractRows<typeof cluster> = { events: {}, routes: { overview: {}, history: {} } };
+
+export const siteStatusRows: ContractRows<typeof siteStatus> = { events: {}, routes: { sites: {} } };
+
+/** No caller of the matrix has a session; that of a console is in `test/integrations/console`. */
+const ofNoPage = { outcomes: Object.fromEntries(kinds.map((kind) => [kind, 'FORBIDDEN'])) };
+
+export const consoleRows: ContractRows<typeof consoleApi> = {
+  events: {},
+  routes: {
+    session: {},
+    logIn: { request: () => ({ body: { key: 'no key' } }), ...ofNoPage },
+    logOut: ofNoPage,
+    token: { request: ({ owner }) => ({ body: { uid: owner } }), outcomes: { member: 'INVALID_API_KEY' } },
   },
 };
 

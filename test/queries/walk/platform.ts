@@ -1,10 +1,15 @@
 import { administration } from '#shared/contracts/administration.js';
+import { cluster } from '#shared/contracts/cluster.js';
+import { consoleApi } from '#shared/contracts/console.js';
 import { emitApi } from '#shared/contracts/emit-api.js';
 import { leadFinder } from '#shared/contracts/lead-finder.js';
 import { operations } from '#shared/contracts/operations.js';
 import { pushSites } from '#shared/contracts/push-sites.js';
 import { sharedEvents } from '#shared/contracts/shared-events.js';
+import { siteStatus } from '#shared/contracts/site-status.js';
+import { logIn, OF_PAGE } from '../../integrations/console/page.js';
 import { connectSite } from '../../integrations/push-sites/site-client.js';
+import { API_KEY } from '../../support/gateway.js';
 import type { WalkEnvironment } from './environment.js';
 
 /** What backends call, what is delivered, and push sites. */
@@ -63,7 +68,8 @@ export async function walkPlatform(environment: WalkEnvironment): Promise<void> 
 }
 
 /** The node is drained at the end. */
-async function walkAdministration({ call }: WalkEnvironment, userId: string): Promise<void> {
+async function walkAdministration(environment: WalkEnvironment, userId: string): Promise<void> {
+  const { call } = environment;
   const params = { userId };
   await call(administration, 'connections', { params });
   await call(administration, 'devices', { params });
@@ -73,7 +79,17 @@ async function walkAdministration({ call }: WalkEnvironment, userId: string): Pr
   const { nodes } = await call(administration, 'nodes');
   const node = { params: { nodeId: nodes[0].id } };
   await call(administration, 'nodeConnections', node);
+  for (const name of ['overview', 'history']) await call(cluster, name);
+  await call(siteStatus, 'sites');
+  await walkConsole(environment);
   await call(administration, 'drainNode', node);
+}
+
+async function walkConsole({ call, gateway }: WalkEnvironment): Promise<void> {
+  await call(consoleApi, 'logIn', { headers: OF_PAGE, body: { key: API_KEY } });
+  const headers = { ...OF_PAGE, cookie: await logIn(gateway, API_KEY) };
+  await call(consoleApi, 'token', { headers, body: { uid: 'user' } });
+  for (const name of ['session', 'logOut']) await call(consoleApi, name, { headers });
 }
 
 async function walkSite({ call, gateway, site }: WalkEnvironment): Promise<void> {

@@ -1,0 +1,9 @@
+import type { cluster } from '#shared/contracts/cluster.js';
+import type { RouteHandlers } from '../../framework/integration.js';
+import type { createClusterService } from './service.js';
+
+/** Route handlers of the overview. */
+export const createRoutes = (service: ReturnType<typeof createClusterService>): RouteHandlers<typeof cluster> => ({
+  overview: () => service.overview(),
+  history: ({ query: { steps } }) => service.history(Number(steps)),
+});

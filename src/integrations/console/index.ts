@@ -1,0 +1,25 @@
+import { consoleApi } from '#shared/contracts/console.js';
+import type { Context } from '../../framework/context.js';
+import { type Integration, mountRoutes } from '../../framework/integration.js';
+import { createEntrance } from './entrance.js';
+import { createPages } from './pages.js';
+import { createRoutes } from './routes.js';
+import { createSessions } from './sessions.js';
+import { Visits } from './visits.js';
+
+/** `/console`: a page for people who operate the gateway, and the sessions by which it calls the routes. */
+export function createConsole(context: Context): Integration[] {
+  const { config, logger, consoleDirectories } = context;
+  if (!config.console.isOn) return [];
+  const sessions = createSessions(context);
+  const visits = new Visits();
+  const pages = createPages(consoleDirectories);
+  const { hasPayloads } = config.console;
+  return [
+    {
+      name: consoleApi.name,
+      routes: mountRoutes(consoleApi, createRoutes(context, { sessions, visits })),
+      entrance: createEntrance({ sessions, visits, pages, hasPayloads, logger }),
+    },
+  ];
+}

@@ -1,0 +1,45 @@
+import type { Clock } from '../platform/clock.js';
+import type { NodeCalls } from './node-calls.js';
+import type { PresenceStore } from './presence/index.js';
+
+/** How long an overview waits for a node, and for the list of nodes. */
+const WAIT_MS = 1000;
+
+/** What a node answered. */
+export interface NodeAnswer<T> {
+  readonly node: string;
+  /** `undefined`: it did not answer in time. */
+  readonly answer: T | undefined;
+}
+
+interface Dependencies {
+  readonly presence: Pick<PresenceStore, 'nodes'>;
+  readonly nodeCalls: NodeCalls;
+  readonly localNode: { readonly id: string };
+  readonly clock: Clock;
+}
+
+/** Asks all nodes the same at once. @throws never: while the other nodes cannot be reached this one answers alone */
+export type AskNodes = <T>(name: string, request: unknown) => Promise<NodeAnswer<T>[]>;
+
+/** For overviews, which show what is known within a second rather than wait for a node that has died. */
+export function createAskNodes({ presence, nodeCalls, localNode, clock }: Dependencies): AskNodes {
+  const alone = [localNode.id];
+  const nodes = (): Promise<string[]> =>
+    new Promise((resolve) => {
+      const settle = (found: string[]): void => {
+        cancel();
+        // A node that is about to stop has left the list.
+        resolve(found.includes(localNode.id) ? found : [localNode.id, ...found]);
+      };
+      const cancel = clock.after(WAIT_MS, () => settle(alone));
+      presence.nodes().then(settle, () => settle(alone));
+    });
+  return async function askNodes<T>(name: string, request: unknown) {
+    const asked = (await nodes()).map(async (node): Promise<NodeAnswer<T>> => {
+      const answer = nodeCalls.callWithin(WAIT_MS, { node, name, request }) as Promise<T>;
+      return { node, answer: await answer.catch(() => undefined) };
+    });
+    return Promise.all(asked);
+  };
+}
