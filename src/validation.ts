@@ -8,9 +8,37 @@ const DETAILS_MAX = 20;
 /** Maximum length of one problem's text. */
 const TEXT_MAX = 256;
 
+type SafeParsed<T> = { success: true; data: T } | { success: false; data?: never; error: z.ZodError<unknown> };
+
+/**
+ * `schema.safeParse` for what comes from outside. The library compares the `length` of a value of any type, and throws when that
+ * is an object that no number can be made of.
+ */
+export function safeParse<S extends z.ZodType>(schema: S, input: unknown): SafeParsed<z.output<S>> {
+  try {
+    return schema.safeParse(input);
+  } catch (error) {
+    const path = pathToLength(input);
+    if (path === undefined) throw error;
+    const issue = { code: 'custom', path, message: 'must be a number', input } as const;
+    return { success: false, error: new z.ZodError([issue]) };
+  }
+}
+
+/** The path to the first `length` or `size` that is an object. The depth of an input is limited before it is parsed. */
+function pathToLength(input: unknown): PropertyKey[] | undefined {
+  if (typeof input !== 'object' || input === null) return undefined;
+  for (const [key, value] of Object.entries(input)) {
+    if (typeof value !== 'object' || value === null) continue;
+    const rest = key === 'length' || key === 'size' ? [] : pathToLength(value);
+    if (rest !== undefined) return [key, ...rest];
+  }
+  return undefined;
+}
+
 /** Parses an input. @throws GatewayError `VALIDATION_ERROR` with the path and problem of each invalid field */
 export function parse<S extends z.ZodType>(schema: S, input: unknown): z.output<S> {
-  const result = schema.safeParse(input);
+  const result = safeParse(schema, input);
   if (result.success) return result.data;
   const { issues } = result.error;
   const known = issues.some(({ code }) => code === 'unrecognized_keys') ? knownKeysIn(schema, input) : [];

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { accountId, opaqueId, userId } from '#shared/contracts/primitives.js';
+import { safeParse } from '../validation.js';
 import { invalidClaims, invalidToken } from './invalid-token.js';
 import type { UserPrincipal } from './principal.js';
 
@@ -97,7 +98,7 @@ export const toTokenFacts = ({
 
 /** @throws GatewayError `INVALID_TOKEN`, with the names of the invalid claims as the cause, never their values */
 export function parseClaims<Claims>(schema: z.ZodType<Claims>, payload: unknown): Claims {
-  const result = schema.safeParse(payload);
+  const result = safeParse(schema, payload);
   if (result.success) return result.data;
   const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'claim'}: ${issue.message}`);
   throw invalidClaims(problems.join('; '));

@@ -4,6 +4,7 @@ import { type ErrorCode, GatewayError } from '../errors.js';
 import type { Clock } from '../platform/clock.js';
 import { type ConcurrencyLimiter, createConcurrencyLimiter } from '../platform/concurrency-limiter.js';
 import { type SiteAnswer, SiteFault, type SitesClient } from '../platform/sites-client.js';
+import { safeParse } from '../validation.js';
 import type { SitePrincipal } from './principal.js';
 import type { Handshake } from './token-sources.js';
 
@@ -117,7 +118,7 @@ const refusal = (code: ErrorCode, reason: string, cause?: unknown): GatewayError
 function presented({ auth, query }: Handshake, name: 'token' | 'meta'): string | undefined {
   const value = auth[name] ?? query[name] ?? '';
   if (value === '') return undefined;
-  const parsed = siteCredential.safeParse(value);
+  const parsed = safeParse(siteCredential, value);
   if (!parsed.success) throw refusal('INVALID_TOKEN', `Auth error: the ${name} cannot be sent`);
   return parsed.data;
 }
@@ -153,7 +154,7 @@ function parseRooms(body: string): string[] {
   } catch {
     throw refusal('UNAVAILABLE', 'Auth error: the answer is not JSON');
   }
-  const parsed = siteRooms.safeParse(answer);
+  const parsed = safeParse(siteRooms, answer);
   if (!parsed.success) throw refusal('UNAVAILABLE', 'Auth error: the answer is not a list of room names');
   return parsed.data;
 }

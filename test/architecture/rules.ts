@@ -157,6 +157,14 @@ export const rules: readonly Rule[] = [
     violation: { path: 'test/gateway/x.test.ts', text: "import { startEmbedded } from '../../src/embedded/index.js';" },
   },
   {
+    name: 'input from outside is parsed by validation.ts, which catches what the library throws',
+    findIn: (source) =>
+      isIn(source, 'src/') && !isIn(source, 'src/validation.ts', 'src/config.ts', 'src/config/', 'src/embedded/')
+        ? search(source, /\.safeParse\((?!\{)/g)
+        : [],
+    violation: { path: 'src/auth/x.ts', text: 'const parsed = claims.safeParse(payload);' },
+  },
+  {
     name: 'exports have names',
     findIn: (source) => search(source, /^export default\b/gm),
     violation: { path: 'src/x.ts', text: 'export default 1;' },

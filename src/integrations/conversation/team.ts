@@ -4,6 +4,7 @@ import { attachment, type teamMessage } from '#shared/contracts/conversation-par
 import type { Models } from '#shared/models/index.js';
 import type { Message } from '#shared/models/message.js';
 import { foldText } from '#shared/utilities/fold-text.js';
+import { safeParse } from '../../validation.js';
 import { type ConversationKind, madeAt, readPeople, type StoredMessage } from './conversations.js';
 
 /** Descriptive fields of a team conversation. */
@@ -52,6 +53,6 @@ export const createTeamKind = (models: Models): ConversationKind<TeamDescription
 
 /** Filters attachments: other services may store other values, or links that must not be followed. */
 function toAttachment(stored: unknown): TeamMessage['attachments'] {
-  const parsed = attachment.safeParse(stored);
+  const parsed = safeParse(attachment, stored);
   return parsed.success ? [parsed.data] : [];
 }

@@ -1,5 +1,6 @@
 import { opaqueId } from '#shared/contracts/primitives.js';
 import type { ReplyFormat } from '../../../framework/integration.js';
+import { safeParse } from '../../../validation.js';
 import { chatReplyFormat, wordsOf } from '../shared/index.js';
 
 /** Reports every failure by `error`, acknowledged or not, as the original system does. */
@@ -21,6 +22,6 @@ export const communityReplyFormat: ReplyFormat = {
 function idsIn(data: unknown): object {
   if (data === null || typeof data !== 'object') return {};
   const { chatId, clientMessageId } = data as Record<string, unknown>;
-  const known = Object.entries({ chatId, clientMessageId }).filter(([, id]) => opaqueId.safeParse(id).success);
+  const known = Object.entries({ chatId, clientMessageId }).filter(([, id]) => safeParse(opaqueId, id).success);
   return Object.fromEntries(known);
 }

@@ -8,6 +8,7 @@ import type { PresenceEntry } from '../../../realtime/presence/index.js';
 import { sendPresence } from '../../../realtime/presence/notify.js';
 import { departmentIn, rooms } from '../../../realtime/rooms.js';
 import type { GatewaySocket, SocketListener } from '../../../sockets/socket.js';
+import { safeParse } from '../../../validation.js';
 import { type Authentication, type Blocks, ChatError, type Snapshots, toRefusal } from '../shared/index.js';
 import type { ConversationAccess } from './access.js';
 import type { Memberships } from './memberships.js';
@@ -40,7 +41,7 @@ export function createDepartments(
     scopes: [],
     authenticate: authentication.authenticate,
     async roomsOf(principal, { query }) {
-      const asked = departmentQuery.safeParse(query);
+      const asked = safeParse(departmentQuery, query);
       if (principal.kind !== 'user' || !asked.success) throw notMember();
       const { _id } = await authentication.enteringAs(principal);
       const id = new Types.ObjectId(asked.data.departmentId);

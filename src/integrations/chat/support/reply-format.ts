@@ -2,6 +2,7 @@ import type { ClientEvent } from '#shared/contracts/contract.js';
 import { opaqueId } from '#shared/contracts/primitives.js';
 import { support } from '#shared/contracts/support.js';
 import type { ReplyFormat } from '../../../framework/integration.js';
+import { safeParse } from '../../../validation.js';
 import { chatReplyFormat, wordsOf } from '../shared/index.js';
 
 /**
@@ -36,7 +37,7 @@ function limitOf(event: string): object {
 }
 
 /** A value from the client is sent back only if it could be an id. */
-const toId = (value: unknown): string | undefined => opaqueId.safeParse(value).data;
+const toId = (value: unknown): string | undefined => safeParse(opaqueId, value).data;
 
 const idIn = (data: unknown, field: string): string | undefined =>
   data !== null && typeof data === 'object' ? toId((data as Record<string, unknown>)[field]) : undefined;

@@ -1,6 +1,7 @@
 import { channelId } from '#shared/contracts/conversation-parts.js';
 import { type Counters, counterNames, type Tally, tallyNames } from '#shared/models/counter.js';
 import { type ConversationKindName, conversationKinds, type Member } from '#shared/models/member.js';
+import { safeParse } from '../../../validation.js';
 
 /** The fields of a member that decide where it counts. */
 export type Countable = Pick<
@@ -54,7 +55,7 @@ const listsOf: Record<keyof Tally, (member: Countable) => boolean> = {
 /** The channels that a conversation counts in. */
 const channelsOf = ({ channel_id, kind, mentioned }: Countable): string[] => [
   // Another service may store no channel, or the name of a virtual one.
-  ...(channelId.safeParse(channel_id).success && !specialChannels.some((name) => name === channel_id)
+  ...(safeParse(channelId, channel_id).success && !specialChannels.some((name) => name === channel_id)
     ? [channel_id]
     : []),
   'you',

@@ -4,6 +4,7 @@ import type { Clock } from '../../../../platform/clock.js';
 import type { Logger } from '../../../../platform/logger.js';
 import type { Bus } from '../../../../realtime/bus.js';
 import type { Emitter, OutgoingEvent } from '../../../../realtime/emitter.js';
+import { safeParse } from '../../../../validation.js';
 import { createBoundedMap } from './bounded-map.js';
 
 /** Conversations whose progress a node remembers. */
@@ -170,7 +171,7 @@ export function createOrderedSender(dependencies: Dependencies): OrderedSender {
   };
 
   bus.subscribe(topic, (message) => {
-    const parsed = eventSchema.safeParse(message);
+    const parsed = safeParse(eventSchema, message);
     if (parsed.success) take(parsed.data);
     else logger.warn({ topic }, 'chats: an invalid message of another node was dropped');
   });
