@@ -23,6 +23,8 @@ describe('REDIS_URL', () => {
     ],
     ...['redis://:secret@host', 'redis://user:secret@host:6379/0', 'redis://user@host', 'redis://[::1]:6379/1'],
     ...['redis://:p%2Fw%23%3F%25@host', 'redis://:with:colon@host', 'redis://:with@sign@host', ' redis://host '],
+    ...['redis+sentinel://a,b:26380,[::1]/main', 'rediss+sentinel://user:p%40ss@a/my-master.1/3'],
+    'redis+sentinel://:pass@a,b/main?sentinel_user=u&sentinel_password=p%26',
   ])('accepts %j', (url) => {
     expect(complaintAbout({ REDIS_URL: url })).toBe('');
     expect(readConfig({ NODE_ENV: 'test', REDIS_URL: url }).redis.url).toBe(url.trim());
@@ -58,6 +60,15 @@ describe('REDIS_URL', () => {
     ['redis://host#hunter2', /database/],
     ['redis://ho st', /not a URL|is not/],
     ['redis://[::1', /./],
+    ['redis+sentinel://a,b', /name of the master/],
+    ['redis+sentinel://a,b/', /name of the master/],
+    ['redis+sentinel://a,,b/main', /has no host/],
+    ['redis+sentinel://a,b:hunter2/main', /port/],
+    ['redis+sentinel://a/main/hunter2', /database/],
+    ['redis+sentinel://:hunter2/x@a/main', /percent-encoded/],
+    ['redis+sentinel://a/main?password=hunter2', /sentinel_password/],
+    ['redis+sentinel://a/main?sentinel_password=hunter2%', /%25/],
+    ['sentinel://a/main', /redis\+sentinel:\/\/.*not sentinel/],
     ['"redis://:hunter2@host"', /quotes/],
     ["'redis://:hunter2@host'", /quotes/],
   ])('refuses %j with the reason, without quoting it', (url, reason) => {

@@ -135,7 +135,7 @@ describe('two nodes over Redis', () => {
 
   /** How often Redis was asked so far. Of what these nodes do, only the limiter counts up. */
   async function asked(redis: Redis | undefined): Promise<number> {
-    const stats = (await redis?.commands.info('commandstats')) ?? '';
+    const stats = (await redis?.commands.sendCommand<string>(['INFO', 'commandstats'])) ?? '';
     return Number(/cmdstat_incrby:calls=(\d+)/.exec(stats)?.[1]);
   }
 

@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from '../logger.js';
 import { createSelfCheck, type Probe } from './check.js';
-import { closeClient, createRedisClient, type RedisClient, withinMs } from './connection.js';
+import { createRedisClient, type RedisClient, type RedisClientOptions, withinMs } from './connection.js';
 import { createMembers } from './members.js';
 import { type AdapterPublisher, type AdapterSubscriber, createSubscriptions, toPublisher } from './pubsub.js';
 import { createReadiness } from './readiness.js';
-import { toRedisAddress } from './url.js';
+import { WrongServerError } from './refusal.js';
+import { createSentinelLocator, ensureMaster, ensureNoSentinel } from './sentinel.js';
+import { type RedisTarget, toHostAndPort, toRedisAddress, toRedisTarget } from './url.js';
 
 /**
- * The gateway's three connections to one Redis. They reconnect forever; no Redis failure ends the process. While Redis
+ * The gateway's three connections to Redis. They reconnect forever; no Redis failure ends the process. While Redis
  * is away, commands fail at once instead of being queued.
  */
 export interface Redis {
@@ -40,7 +42,7 @@ export interface Redis {
 
 /** Options of {@link connectRedis}. */
 export interface RedisOptions {
-  /** `redis[s]://[[user][:password]@]host[:port][/database]` */
+  /** As in {@link toRedisTarget}. */
   url: string;
   /** Prefix of the self-check's keys and channels. */
   prefix: string;
@@ -55,6 +57,8 @@ export interface RedisOptions {
 const FEATURES = ['gathered broadcasts'];
 /** Time limit of {@link Redis.ping}. */
 const PING_LIMIT_MS = 1_000;
+/** Interval in which the sentinels are asked whether the master is still the same. */
+const MOVE_CHECK_INTERVAL_MS = 5_000;
 /** Interval in which lost messages are logged once. */
 const LOSS_LOG_INTERVAL_MS = 10_000;
 
@@ -65,16 +69,17 @@ const LOSS_LOG_INTERVAL_MS = 10_000;
 export async function connectRedis(options: RedisOptions): Promise<Redis> {
   const { logger, url, prefix, startupTimeoutMs } = options;
   const address = toRedisAddress(url);
-  const commands = createRedisClient(url, { isQueueing: false });
-  const publisher = createRedisClient(url, { isQueueing: false });
-  // Subscriptions are queued while Redis is away. Their number is bounded by the number of namespaces.
-  const subscriber = createRedisClient(url, { isQueueing: true });
+  const route = toRoute(toRedisTarget(url));
+  const commands = createRedisClient(route);
+  const publisher = createRedisClient(route);
+  const subscriber = createRedisClient(route);
   const clients = { commands, publisher, subscriber };
 
   const id = randomUUID();
   const members = createMembers({ client: commands, key: `${prefix}:members`, id });
   const subscriptions = createSubscriptions(subscriber, logger);
   const check = createSelfCheck({ clients, members, subscriptions, prefix, id });
+  check.addProbe(createMoveProbe(route, Object.values(clients)));
   const readiness = createReadiness({ clients: Object.values(clients), check, address, prefix, logger });
   const reportLoss = createLossReport(logger);
 
@@ -90,7 +95,7 @@ export async function connectRedis(options: RedisOptions): Promise<Redis> {
   const close = async (): Promise<void> => {
     await leave();
     readiness.stop();
-    await Promise.all(Object.values(clients).map(closeClient));
+    await Promise.all(Object.values(clients).map((client) => client.close()));
   };
   const untilReady = async (): Promise<void> => {
     try {
@@ -100,7 +105,7 @@ export async function connectRedis(options: RedisOptions): Promise<Redis> {
       throw error;
     }
   };
-  for (const client of Object.values(clients)) client.connect().catch(() => undefined);
+  for (const client of Object.values(clients)) client.connect();
   await untilReady();
 
   return {
@@ -127,6 +132,40 @@ export async function connectRedis(options: RedisOptions): Promise<Redis> {
     },
     leave,
     close,
+  };
+}
+
+/** How the connections find their server. */
+function toRoute(target: RedisTarget): RedisClientOptions {
+  if (target.kind === 'sentinel') {
+    return { settings: target, locate: createSentinelLocator(target), ensureUsable: ensureMaster };
+  }
+  const [server] = target.nodes;
+  return {
+    settings: target,
+    async locate() {
+      if (server === undefined) throw new Error('no server');
+      return server;
+    },
+    ensureUsable: ensureNoSentinel,
+  };
+}
+
+/**
+ * Detects connections to a former master that still answers, such as one that is cut off from the sentinels. Asks at
+ * most every {@link MOVE_CHECK_INTERVAL_MS}. While no sentinel answers, the connections are kept.
+ */
+function createMoveProbe({ locate }: RedisClientOptions, clients: readonly RedisClient[]): Probe {
+  let nextAt = 0;
+  return async () => {
+    if (performance.now() < nextAt) return;
+    nextAt = performance.now() + MOVE_CHECK_INTERVAL_MS;
+    const server = await locate().catch(() => undefined);
+    if (server === undefined) return;
+    const address = toHostAndPort(server);
+    if (clients.some((client) => client.server !== undefined && toHostAndPort(client.server) !== address)) {
+      throw new WrongServerError(`the master is now ${address}`);
+    }
   };
 }
 

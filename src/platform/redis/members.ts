@@ -81,7 +81,7 @@ export function createMembers(options: { client: RedisClient; key: string; id: s
     isJoined: () => isMember,
     async leave() {
       isMember = false;
-      await client.zRem(key, name());
+      await client.sendCommand(['ZREM', key, name()], key);
     },
     name,
     noteJoined: (member) => setKnown(known.add(member)),

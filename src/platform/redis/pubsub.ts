@@ -1,9 +1,6 @@
 import type { Logger } from '../logger.js';
-import type { RedisClient } from './connection.js';
+import type { MessageListener, RedisClient } from './connection.js';
 import { escapeGlob } from './refusal.js';
-
-/** Receives a raw message: bytes and channel. */
-export type MessageListener = (message: Buffer, channel: Buffer) => unknown;
 
 /** The part of a node-redis client that `@socket.io/redis-adapter` uses to publish. */
 export type AdapterPublisher = Pick<RedisClient, 'on' | 'off' | 'sendCommand'> & {
@@ -58,11 +55,11 @@ export function toPublisher(client: RedisClient, options: PublisherOptions): Ada
   let waitingBytes = 0;
   return {
     areNodesAlike,
-    on: client.on.bind(client),
-    off: client.off.bind(client),
-    sendCommand: client.sendCommand.bind(client),
-    pSubscribe: client.pSubscribe.bind(client),
-    sSubscribe: client.sSubscribe.bind(client),
+    on: client.on,
+    off: client.off,
+    sendCommand: client.sendCommand,
+    pSubscribe: client.pSubscribe,
+    sSubscribe: client.sSubscribe,
     async publish(channel, message) {
       const bytes = message.length;
       if (waitingBytes + bytes > WAITING_BYTES_MAX) {
@@ -97,8 +94,8 @@ interface Change {
 }
 
 /**
- * Wraps `client` for the adapter, which ignores failed subscriptions. node-redis does not retry subscriptions that
- * Redis refused or that a disconnect interrupted; here each self-check retries them.
+ * Wraps `client` for the adapter, which ignores failed subscriptions. Here each self-check retries those that Redis
+ * refused or that a disconnect interrupted.
  */
 export function createSubscriptions(client: RedisClient, logger: Pick<Logger, 'warn'>): Subscriptions {
   const changes = new Set<Change>();
@@ -140,23 +137,23 @@ export function createSubscriptions(client: RedisClient, logger: Pick<Logger, 'w
 
   return {
     adapter: {
-      on: client.on.bind(client),
-      off: client.off.bind(client),
+      on: client.on,
+      off: client.off,
       subscribe(names, listener) {
         for (const name of [names].flat()) channels.add(name);
-        return persist(() => client.subscribe(names, guard(listener), true));
+        return persist(() => client.subscribe(names, guard(listener)));
       },
       unsubscribe(names, listener) {
         for (const name of [names].flat()) channels.delete(name);
-        return persist(() => client.unsubscribe(names, guard(listener), true));
+        return persist(() => client.unsubscribe(names, guard(listener)));
       },
       pSubscribe(pattern, listener) {
         patterns.add(pattern);
-        return persist(() => client.pSubscribe(toPattern(pattern), guard(listener), true));
+        return persist(() => client.pSubscribe(toPattern(pattern), guard(listener)));
       },
       pUnsubscribe(pattern, listener) {
         patterns.delete(pattern);
-        return persist(() => client.pUnsubscribe(toPattern(pattern), guard(listener), true));
+        return persist(() => client.pUnsubscribe(toPattern(pattern), guard(listener)));
       },
     },
     retry() {

@@ -4,7 +4,16 @@ import type { Logger } from '../logger.js';
 import { StartError } from '../start-error.js';
 import type { SelfCheck } from './check.js';
 import { backOffMs, HUNG_AFTER_MS, type RedisClient, watchConnection } from './connection.js';
-import { isOfWrongServer, isPermanent, LostMessageError, refusalOf, toReason, toRemedy } from './refusal.js';
+import {
+  isOfWrongServer,
+  isPermanent,
+  LostMessageError,
+  refusalOf,
+  toReason,
+  toRemedy,
+  UnknownMasterError,
+  WrongServerError,
+} from './refusal.js';
 
 /** Whether Redis works as required, as of the last self-check. */
 export interface Readiness {
@@ -77,7 +86,7 @@ export function createReadiness({ clients, check, address, prefix, logger }: Rea
     }
     setReady(false);
   };
-  const watches = clients.map((client) =>
+  const stopWatches = clients.map((client) =>
     watchConnection(client, () => noteFailure(new Error(`no answer within ${HUNG_AFTER_MS} ms`))),
   );
 
@@ -90,7 +99,7 @@ export function createReadiness({ clients, check, address, prefix, logger }: Rea
       noteFailure(error);
       if (isOfWrongServer(error) && performance.now() >= reconnectAt) {
         reconnectAt = performance.now() + backOffMs(failures);
-        for (const { reconnect } of watches) reconnect();
+        for (const client of clients) client.reconnect();
       }
       failures += 1;
       throw error;
@@ -145,16 +154,19 @@ export function createReadiness({ clients, check, address, prefix, logger }: Rea
     stop() {
       isStopped = true;
       clearTimeout(timer);
-      for (const { stop } of watches) stop();
+      for (const stopWatch of stopWatches) stopWatch();
     },
   };
 }
+
+/** Errors that a reachable Redis causes. */
+const ANSWERS = [ErrorReply, LostMessageError, WrongServerError, UnknownMasterError] as const;
 
 function toSentence(
   error: unknown,
   { address, prefix, limitMs }: Pick<ReadinessOptions, 'address' | 'prefix'> & { limitMs: number },
 ): string {
-  const isAnswer = error instanceof ErrorReply || error instanceof LostMessageError;
+  const isAnswer = ANSWERS.some((kind) => error instanceof kind);
   const problem = isAnswer ? 'cannot be used' : `could not be reached within ${limitMs} ms`;
   return `Redis at ${address} ${problem}: ${toReason(error)}.${toRemedy(error, prefix)}`.replace('..', '.');
 }

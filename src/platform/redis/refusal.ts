@@ -28,14 +28,37 @@ export class LostMessageError extends Error {
   }
 }
 
+/** The server is of another kind or role than the connection needs. A new connection may reach the right one. */
+export class WrongServerError extends Error {
+  override readonly name = 'WrongServerError';
+  /** Only another `REDIS_URL` can help. */
+  readonly isPermanent: boolean;
+  constructor(message: string, isPermanent = false) {
+    super(message);
+    this.isPermanent = isPermanent;
+  }
+}
+
+/** The sentinels do not monitor the master that `REDIS_URL` names. */
+export class UnknownMasterError extends Error {
+  override readonly name = 'UnknownMasterError';
+  /** All sentinels said so. */
+  readonly isPermanent: boolean;
+  constructor(masterName: string, isPermanent: boolean) {
+    super(`the sentinels do not know a master named ${masterName}`);
+    this.isPermanent = isPermanent;
+  }
+}
+
 /** Whether retrying cannot help. */
 export const isPermanent = (error: unknown): boolean =>
   SETTINGS_ARE_WRONG.has(refusalOf(error)) ||
+  ((error instanceof WrongServerError || error instanceof UnknownMasterError) && error.isPermanent) ||
   (error instanceof Error && /DB index is out of range/.test(error.message));
 
 /** Whether reconnecting may help. */
 export const isOfWrongServer = (error: unknown): boolean =>
-  error instanceof LostMessageError || WRONG_SERVER.has(refusalOf(error));
+  error instanceof LostMessageError || error instanceof WrongServerError || WRONG_SERVER.has(refusalOf(error));
 
 /** The reason in one line: error and code. */
 export function toReason(error: unknown): string {
@@ -45,18 +68,23 @@ export function toReason(error: unknown): string {
 
 /** The remedy as a sentence. Empty when the reason suffices. @param prefix that of the keys and channels */
 export function toRemedy(error: unknown, prefix: string): string {
+  if (error instanceof UnknownMasterError) return ' Check the name after the sentinels in REDIS_URL.';
+  if (error instanceof WrongServerError) return error.isPermanent ? SENTINEL : REMEDIES.READONLY;
   const code = refusalOf(error);
   if (code === 'NOPERM') return ` An ACL that is enough: ${aclFor(prefix)}`;
-  return REMEDIES[code] ?? '';
+  return isRemedied(code) ? REMEDIES[code] : '';
 }
 
 const CLUSTER = ' REDIS_URL must name a single Redis or a master with replicas, not a node of a Redis Cluster.';
-const CREDENTIALS = ' Check the user and the password in REDIS_URL; in them, special characters are percent-encoded.';
-const REMEDIES: Readonly<Record<string, string>> = {
+const SENTINEL = ' Sentinels are named with redis+sentinel:// in REDIS_URL.';
+const CREDENTIALS =
+  ' Check the user and the password in REDIS_URL; in them, special characters are percent-encoded. Sentinels with others get theirs as ?sentinel_user=…&sentinel_password=….';
+const MASTER = ' REDIS_URL must name the master.';
+const REMEDIES = {
   WRONGPASS: CREDENTIALS,
   NOAUTH: CREDENTIALS,
-  READONLY: ' REDIS_URL must name the master.',
-  MASTERDOWN: ' REDIS_URL must name the master.',
+  READONLY: MASTER,
+  MASTERDOWN: MASTER,
   NOREPLICAS: ' Redis wants more replicas (min-replicas-to-write).',
   OOM: ' Redis needs more memory (maxmemory).',
   MISCONF: ' Redis cannot save its data.',
@@ -64,7 +92,9 @@ const REMEDIES: Readonly<Record<string, string>> = {
   MOVED: CLUSTER,
   CROSSSLOT: CLUSTER,
   CLUSTERDOWN: CLUSTER,
-};
+} as const satisfies Readonly<Record<string, string>>;
+
+const isRemedied = (code: string): code is keyof typeof REMEDIES => Object.hasOwn(REMEDIES, code);
 
 /**
  * The permissions of the gateway's user. Redis compares PSUBSCRIBE patterns literally with those of the ACL, so

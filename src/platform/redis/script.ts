@@ -14,21 +14,22 @@ export type Script = (client: RedisClient, keys: readonly string[], args: readon
 export function defineScript(lua: string): Script {
   const sha = createHash('sha1').update(lua).digest('hex');
   const loading = new WeakMap<RedisClient, Promise<unknown>>();
-  const load = (client: RedisClient): Promise<unknown> => {
+  const load = (client: RedisClient, key: string): Promise<unknown> => {
     const known = loading.get(client);
     if (known !== undefined) return known;
-    const started = client.sendCommand(['SCRIPT', 'LOAD', lua]).finally(() => loading.delete(client));
+    const started = client.sendCommand(['SCRIPT', 'LOAD', lua], key).finally(() => loading.delete(client));
     loading.set(client, started);
     return started;
   };
   return async (client, keys, args) => {
+    const [key = ''] = keys;
     const call = ['EVALSHA', sha, String(keys.length), ...keys, ...args];
     try {
-      return await client.sendCommand<ScriptReply>(call);
+      return await client.sendCommand<ScriptReply>(call, key);
     } catch (error) {
       if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-      await load(client);
-      return client.sendCommand<ScriptReply>(call);
+      await load(client, key);
+      return client.sendCommand<ScriptReply>(call, key);
     }
   };
 }

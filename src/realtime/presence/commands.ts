@@ -93,11 +93,13 @@ export function createPresenceCommands(options: {
     },
     /** The sockets of this node in Redis, in pages; one can be returned twice. */
     async *registered(): AsyncGenerator<SocketOfUser[]> {
+      const key = `${keyPrefix}sockets:${nodeId}`;
       let cursor = '0';
       do {
-        const page = await redis.commands.sScan(`${keyPrefix}sockets:${nodeId}`, cursor, { COUNT: CHUNK });
-        cursor = page.cursor;
-        yield page.members.map(toSocket);
+        const command = ['SSCAN', key, cursor, 'COUNT', String(CHUNK)];
+        const [next, members] = await redis.commands.sendCommand<[string, string[]]>(command, key);
+        cursor = next;
+        yield members.map(toSocket);
       } while (cursor !== '0');
     },
     /** Removes the sockets of a dead node, or of this one. Each page yielded has been removed. */

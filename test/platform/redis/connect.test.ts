@@ -37,7 +37,7 @@ async function open(onMessageLost?: () => void): Promise<Redis> {
 const stateOf = (redis: Redis, isReady: boolean): Promise<void> => until(() => redis.isReady() === isReady);
 
 async function processIdOf(redis: Redis): Promise<number> {
-  const info = await redis.commands.info('server');
+  const info = await redis.commands.sendCommand<string>(['INFO', 'server']);
   return Number(/process_id:(\d+)/.exec(info)?.[1]);
 }
 
@@ -72,7 +72,7 @@ describe('an outage', () => {
     redis.onStateChange((isReady) => states.push(isReady));
     await server.stop();
     await stateOf(redis, false);
-    await expect(redis.commands.get('key')).rejects.toThrow();
+    await expect(redis.commands.sendCommand(['GET', 'key'])).rejects.toThrow();
     await expect(redis.ping()).rejects.toThrow();
     await server.start();
     await stateOf(redis, true);
@@ -86,9 +86,9 @@ describe('an outage', () => {
     process.kill(processId, 'SIGSTOP');
     undo.push(() => process.kill(processId, 'SIGCONT'));
     // Writing all the time, as a busy gateway does: the socket never looks idle.
-    const writing = setInterval(() => void redis.commands.get('key').catch(() => undefined), 50);
+    const writing = setInterval(() => void redis.commands.sendCommand(['GET', 'key']).catch(() => undefined), 50);
     undo.push(() => clearInterval(writing));
-    await expect(redis.commands.get('key')).rejects.toThrow();
+    await expect(redis.commands.sendCommand(['GET', 'key'])).rejects.toThrow();
     await stateOf(redis, false);
     process.kill(processId, 'SIGCONT');
     await stateOf(redis, true);

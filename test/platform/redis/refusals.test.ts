@@ -212,7 +212,7 @@ describe('a running node', () => {
     await server.command('REPLICAOF', '127.0.0.1', String(other.port));
     await until(async () => /name=|user=default/.test(String(await other.command('CLIENT', 'LIST', 'TYPE', 'pubsub'))));
     await until(() => redis.isReady());
-    await redis.commands.set('test:key', 'value');
+    await redis.commands.sendCommand(['SET', 'test:key', 'value']);
     expect(await other.command('GET', 'test:key')).toBe('value');
   });
 

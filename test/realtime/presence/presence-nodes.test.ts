@@ -103,7 +103,7 @@ const reportsOf = (nodes: readonly Node[], kind: 'offline' | 'lost' | 'restored'
   nodes.flatMap((node) => node[kind]).filter((id) => !id.startsWith('barrier'));
 
 async function processIdOf(redis: Redis): Promise<number> {
-  return Number(/process_id:(\d+)/.exec(await redis.commands.info('server'))?.[1]);
+  return Number(/process_id:(\d+)/.exec(await redis.commands.sendCommand<string>(['INFO', 'server']))?.[1]);
 }
 const stateOf = (nodes: readonly Node[], isReady: boolean): Promise<void> =>
   until(() => nodes.every(({ redis }) => redis.isReady() === isReady));
@@ -140,7 +140,7 @@ describe('two nodes', () => {
     await until(() => b.offline.length === 450);
     expect(new Set(b.offline).size).toBe(450);
     expect(b.lost).toEqual([]);
-    const keys = await b.redis.commands.keys(`${keyPrefix}*`);
+    const keys = await b.redis.commands.sendCommand<string[]>(['KEYS', `${keyPrefix}*`]);
     expect(keys.filter((key) => /user|sockets|reaper|leaving|accounts/.test(key))).toEqual([]);
   });
 });
@@ -170,7 +170,7 @@ describe('a node that dies', () => {
     await until(() => reportsOf([b, c], 'offline').length >= entries.length);
     expect(reportsOf([b, c], 'lost').toSorted()).toEqual(entries.map(({ socketId }) => socketId).toSorted());
     expect(reportsOf([b, c], 'offline').toSorted()).toEqual(entries.map(({ userId }) => userId).toSorted());
-    const keys = await b.redis.commands.keys(`${keyPrefix}*`);
+    const keys = await b.redis.commands.sendCommand<string[]>(['KEYS', `${keyPrefix}*`]);
     expect(keys.filter((key) => /user:|sockets:|reaper:/.test(key))).toEqual([]);
   });
 
