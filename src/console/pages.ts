@@ -1,6 +1,7 @@
 import type { FunctionComponent } from 'preact';
 import { matchPath, type PathValues } from './paths.js';
 import { Overview } from './views/overview.js';
+import { Sites } from './views/sites.js';
 
 /** What a view gets: the `:names` of its path. The query is in `place` of `routes.ts`. */
 export interface ViewProps {
@@ -17,7 +18,10 @@ export interface Page {
 }
 
 /** Every page. A new view is one more line. */
-export const pages: readonly Page[] = [{ path: '/console/', label: 'Overview', View: Overview }];
+export const pages: readonly Page[] = [
+  { path: '/console/', label: 'Overview', View: Overview },
+  { path: '/console/sites', label: 'Sites', View: Sites },
+];
 
 /** The page at a path, with the values of its `:names`. */
 export function findPage(path: string): { readonly page: Page; readonly values: PathValues } | undefined {

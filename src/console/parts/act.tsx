@@ -6,8 +6,10 @@ import { Failed } from './states.js';
 
 /** Something that changes the gateway or what users get. */
 export interface ActProps {
-  /** On the button, and in the heading of the dialog. */
+  /** On the buttons. */
   readonly label: string;
+  /** To what it is done: the heading of the dialog is both. */
+  readonly subject: string;
   /** What will happen. More fields of the act can be here too. */
   readonly children: ComponentChildren;
   /** Does it. The dialog closes when it is fulfilled, and shows the error when it rejects. */
@@ -17,11 +19,12 @@ export interface ActProps {
 }
 
 /** A button that asks before it acts. A session that may only read sees it disabled. */
-export function Act({ label, children, run, isDangerous = false }: ActProps): JSX.Element {
+export function Act({ label, subject, children, run, isDangerous = false }: ActProps): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
   const [isOpen, setOpen] = useState(false);
   const [isUnderWay, setUnderWay] = useState(false);
   const [error, setError] = useState<Error>();
+  const title = `${label} ${subject}`;
   const tone = isDangerous ? 'danger' : '';
 
   const open = (): void => {
@@ -48,16 +51,17 @@ export function Act({ label, children, run, isDangerous = false }: ActProps): JS
       <button
         type="button"
         class={tone}
+        aria-label={title}
         onClick={open}
         disabled={!mayAct.value}
         title={mayAct.value ? undefined : 'This session is read-only.'}
       >
         {label}
       </button>
-      <dialog ref={dialog} aria-label={label} onClose={() => setOpen(false)}>
+      <dialog ref={dialog} aria-label={title} onClose={() => setOpen(false)}>
         {isOpen ? (
           <form onSubmit={(event) => void act(event)}>
-            <h2>{label}</h2>
+            <h2>{title}</h2>
             {children}
             {error === undefined ? null : <Failed error={error} />}
             <div class="buttons">

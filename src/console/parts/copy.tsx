@@ -23,8 +23,23 @@ export function CopyButton({ text, label }: { text: string; label: string }): JS
         )
       }
     >
-      {isCopied ? '✓' : '⧉'}
+      <Icon isCopied={isCopied} />
     </button>
+  );
+}
+
+function Icon({ isCopied }: { isCopied: boolean }): JSX.Element {
+  return (
+    <svg viewBox="0 0 16 16" width="13" height="13" class="icon" aria-hidden="true">
+      {isCopied ? (
+        <path d="M3 8.5 6.5 12 13 4.5" />
+      ) : (
+        <>
+          <rect x="5.5" y="5.5" width="8" height="8" rx="1.5" />
+          <path d="M10.5 3.5v-.5a1 1 0 0 0-1-1h-6a1 1 0 0 0-1 1v6a1 1 0 0 0 1 1h.5" />
+        </>
+      )}
+    </svg>
   );
 }
 

@@ -1,36 +1,99 @@
 import type { JSX } from 'preact';
-import type { administration } from '#shared/contracts/administration.js';
+import { useRef } from 'preact/hooks';
+import type { cluster } from '#shared/contracts/cluster.js';
 import { type Answer, toCall } from '../api.js';
-import { formatNumber, UNKNOWN } from '../format.js';
-import { Id } from '../parts/copy.js';
+import { formatNumber } from '../format.js';
+import { mergeNodes, type NodeRow, stateOf } from '../nodes.js';
 import { PageHead } from '../parts/page.js';
 import { Shown } from '../parts/states.js';
-import { type Column, Table } from '../parts/table.js';
 import { useLoaded } from '../polling.js';
+import { type History, mergeHistory, stepsToAsk } from '../series.js';
+import { Charts } from './overview-charts.js';
+import { Nodes } from './overview-nodes.js';
 
-const getNodes = toCall<typeof administration.routes.nodes>('get', '/nodes');
+const getCluster = toCall<typeof cluster.routes.overview>('get', '/cluster');
+const getHistory = toCall<typeof cluster.routes.history>('get', '/cluster/history');
 
-type Node = Answer<typeof administration.routes.nodes>['nodes'][number];
+const EVERY_MS = 10_000;
+/** An hour. */
+const STEPS = 360;
 
-/** The nodes of the cluster. */
+/** The nodes of the cluster, what they do now, and what they did in the last hour. */
 export function Overview(): JSX.Element {
-  const loaded = useLoaded((abort) => getNodes({}, abort), { everyMs: 10_000 });
+  const rows = useRef<readonly NodeRow[]>([]);
+  const history = useRef<History | undefined>(undefined);
+
+  const load = async (abort: AbortSignal): Promise<Snapshot> => {
+    const steps = stepsToAsk(history.current, Date.now(), STEPS);
+    const [{ nodes, totals }, recent] = await Promise.all([
+      getCluster({}, abort),
+      getHistory({ query: { steps: String(steps) } }, abort),
+    ]);
+    rows.current = mergeNodes(rows.current, nodes, Date.now());
+    history.current = history.current === undefined ? recent : mergeHistory(history.current, recent);
+    return { rows: rows.current, totals, history: history.current, missingNodes: recent.missingNodes };
+  };
+  const loaded = useLoaded(load, { everyMs: EVERY_MS });
+
   return (
     <>
       <PageHead title="Overview" />
       <Shown of={loaded}>
-        {({ nodes }) => (
-          <Table caption="Nodes" columns={COLUMNS} rows={nodes} keyOf={({ id }) => id} isStale={isSilent} />
+        {(snapshot) => (
+          <>
+            <Totals snapshot={snapshot} />
+            <Nodes rows={snapshot.rows} reload={loaded.reload} />
+            <Missing snapshot={snapshot} />
+            <Charts history={snapshot.history} />
+          </>
         )}
       </Shown>
     </>
   );
 }
 
-const isSilent = ({ name }: Node): boolean => name === null;
+interface Snapshot {
+  readonly rows: readonly NodeRow[];
+  readonly totals: Answer<typeof cluster.routes.overview>['totals'];
+  readonly history: History;
+  readonly missingNodes: readonly string[];
+}
 
-const COLUMNS: readonly Column<Node>[] = [
-  { label: 'Node', cell: ({ name, id }) => name ?? <Id id={id} /> },
-  { label: 'Version', cell: ({ version }) => version ?? UNKNOWN },
-  { label: 'Connections', cell: ({ connections }) => formatNumber(connections), isNumber: true },
-];
+function Totals({ snapshot: { rows, totals } }: { snapshot: Snapshot }): JSX.Element {
+  const alive = rows.filter(({ presence }) => presence !== 'gone');
+  const ready = alive.filter((row) => stateOf(row) === 'ready').length;
+  const isWhole = ready === alive.length;
+  return (
+    <dl class="tiles">
+      <Tile label="Nodes ready" value={`${ready} of ${alive.length}`} {...(isWhole ? {} : { tone: 'warn' })} />
+      <Tile label="Connections" value={formatNumber(totals.connections)} />
+      <Tile label="Users" value={formatNumber(totals.users)} />
+      <Tile label="Events per second" value={formatNumber(totals.eventsPerSecond)} />
+      <Tile label="Emits per second" value={formatNumber(totals.emitsPerSecond)} />
+      <Tile label="Durable messages waiting" value={formatNumber(totals.waiting)} />
+    </dl>
+  );
+}
+
+function Tile({ label, value, tone = '' }: { label: string; value: string; tone?: string }): JSX.Element {
+  return (
+    <div>
+      <dt>{label}</dt>
+      <dd class={tone}>{value}</dd>
+    </div>
+  );
+}
+
+/** The last samples lack some nodes. */
+function Missing({ snapshot: { rows, missingNodes } }: { snapshot: Snapshot }): JSX.Element | null {
+  if (missingNodes.length === 0) return null;
+  const names = missingNodes.map((id) => rows.find(({ node }) => node.id === id)?.node.name ?? id);
+  return (
+    <div class="stale-note" role="status">
+      <span>
+        The totals and the last samples are without {names.join(', ')}: {names.length === 1 ? 'it does' : 'they do'} not
+        answer.
+      </span>
+    </div>
+  );
+}
