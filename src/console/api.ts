@@ -1,8 +1,11 @@
 import { signal } from '@preact/signals';
 import type { z } from 'zod';
 import type { Route } from '#shared/contracts/contract.js';
+import type { Answer } from './answer.js';
 import { ApiError, toApiError } from './api-error.js';
 import { hrefTo } from './paths.js';
+
+export type { Answer };
 
 /** All calls of the page go below it. */
 const PREFIX = '/console/api';
@@ -21,9 +24,6 @@ export const refusals = signal(0);
 
 /** The input of a call: exactly what its contract declares. */
 export type Input<R extends Route> = Part<R, 'params'> & Part<R, 'query'> & Part<R, 'body'>;
-
-/** The `data` of the answer. */
-export type Answer<R extends Route> = R extends { answer: infer A extends z.ZodType } ? z.output<A> : undefined;
 
 /** Calls one route. Rejects with an {@link ApiError}. */
 export type Call<R extends Route> = (input: Input<R>, abort?: AbortSignal) => Promise<Answer<R>>;

@@ -1,10 +1,10 @@
 /** A number that is not known is shown as this. */
 export const UNKNOWN = '–';
 
-/** `12345.6` → `12,346`; below 100 with up to `digits` decimals. */
-export function formatNumber(value: number | null | undefined, digits = 1): string {
+/** `12345.6` → `12,346`; below 100 with one decimal, below 1 with two. */
+export function formatNumber(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return UNKNOWN;
-  const decimals = Math.abs(value) < 100 ? digits : 0;
+  const decimals = DECIMALS.findIndex((limit) => Math.abs(value) >= limit);
   return value.toLocaleString('en', { maximumFractionDigits: decimals });
 }
 
@@ -24,10 +24,10 @@ export function formatBytes(bytes: number | null | undefined): string {
     value /= 1024;
     unit++;
   }
-  return `${formatNumber(value, unit === 0 ? 0 : 1)} ${BYTE_UNITS[unit]}`;
+  return `${formatNumber(value)} ${BYTE_UNITS[unit]}`;
 }
 
-/** `0.42` → `0.4 ms`, `12_345` → `12.3 s`. */
+/** `0.42` → `0.42 ms`, `12_345` → `12.3 s`. */
 export function formatMs(ms: number | null | undefined): string {
   if (ms === null || ms === undefined || !Number.isFinite(ms)) return UNKNOWN;
   return Math.abs(ms) < 999.5 ? `${formatNumber(ms)} ms` : `${formatNumber(ms / 1000)} s`;
@@ -55,6 +55,8 @@ export function formatTime(time: Date, now: Date): string {
 const toDay = (time: Date): string =>
   [time.getFullYear(), time.getMonth() + 1, time.getDate()].map((part) => String(part).padStart(2, '0')).join('-');
 
+/** From which size a number has 0, 1 and 2 decimals. */
+const DECIMALS = [99.95, 0.995, 0];
 const SIZES = [
   [1e9, 'G'],
   [1e6, 'M'],

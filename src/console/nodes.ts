@@ -1,5 +1,5 @@
 import type { cluster } from '#shared/contracts/cluster.js';
-import type { Answer } from './api.js';
+import type { Answer } from './answer.js';
 
 /** A node as the gateway describes it. */
 export type Node = Answer<typeof cluster.routes.overview>['nodes'][number];

@@ -43,6 +43,22 @@ export function mergeHistory(old: History, recent: History): History {
   };
 }
 
+/** Without the steps at the beginning that have no sample, but with at least so many steps. */
+export function trimHistory(history: History, leastSteps: number): History {
+  const all = Object.values(history.series);
+  const length = lengthOf(history);
+  const first = Array.from({ length }, (_, index) => index).find((index) =>
+    all.some((values) => isThere(values[index])),
+  );
+  const start = Math.max(0, Math.min(first ?? length, length - leastSteps));
+  if (start === 0) return history;
+  return {
+    ...history,
+    from: new Date(Date.parse(history.from) + start * history.stepSeconds * 1000).toISOString(),
+    series: Object.fromEntries(Object.entries(history.series).map(([name, values]) => [name, values.slice(start)])),
+  };
+}
+
 /**
  * How many of the last steps to ask for, so that no step is missing after {@link mergeHistory}. The last steps are asked for
  * again, because they were not complete.
@@ -112,4 +128,6 @@ const lengthOf = ({ series }: History): number => Math.max(0, ...Object.values(s
 
 const totalOf = (values: Values): number => values.reduce<number>((sum, value) => sum + (value ?? 0), 0);
 
-const hasAny = (values: Values): boolean => values.some((value) => value !== null);
+const isThere = (value: number | null | undefined): boolean => value !== null && value !== undefined;
+
+const hasAny = (values: Values): boolean => values.some(isThere);

@@ -1,21 +1,13 @@
 import { computed, effect, signal } from '@preact/signals';
-import { connection, refusals, request } from './api.js';
+import type { consoleApi } from '#shared/contracts/console.js';
+import { type Answer, connection, refusals, request } from './api.js';
 import { toFailure } from './api-error.js';
 
-/** Who uses the page, and what the page may do. */
-export interface Session {
-  /** `null`: not logged in. */
-  readonly access: 'act' | 'read' | null;
-  /** The name of the key. */
-  readonly name?: string | null;
-  /** Development on loopback: no key is needed. */
-  readonly isOpen?: boolean;
-  readonly hasPayloads?: boolean;
-  readonly isDevelopment: boolean;
-  readonly version?: string;
-  readonly node?: string;
-  readonly nodeId?: string;
-}
+/** Who uses the page, and what the page may do; with `access` `null`: not logged in. */
+export type Session = Answer<typeof consoleApi.routes.session>;
+
+/** The session of a page that is logged in. */
+export type OpenSession = Exclude<Session, { access: null }>;
 
 /** The session; `undefined` until the gateway has answered. */
 export const session = signal<Session | undefined>(undefined);
@@ -30,7 +22,8 @@ export const mayAct = computed(() => session.value?.access === 'act');
 export async function startSession(): Promise<void> {
   effect(() => {
     const current = session.peek();
-    if (refusals.value > 0 && current !== undefined) session.value = { ...current, access: null };
+    if (refusals.value > 0 && current !== undefined)
+      session.value = { access: null, isDevelopment: current.isDevelopment };
   });
   // A node that was restarted may be of another version, and another node may answer.
   let wasAnswering = true;

@@ -1,10 +1,12 @@
 import type { JSX } from 'preact';
 import { connection } from './api.js';
+import { formatTime } from './format.js';
 import { findPage, isWithin, pages } from './pages.js';
+import { Mark } from './parts/mark.js';
 import { Failed, Loading } from './parts/states.js';
 import { Time } from './parts/time.js';
 import { place } from './routes.js';
-import { logOut, readSession, type Session, session, sessionFailure } from './session.js';
+import { logOut, type OpenSession, readSession, session, sessionFailure } from './session.js';
 import { switchTheme, theme } from './theme.js';
 import { LogIn } from './views/log-in.js';
 
@@ -60,12 +62,12 @@ function Navigation(): JSX.Element {
   );
 }
 
-function Status({ current }: { current: Session }): JSX.Element {
+function Status({ current }: { current: OpenSession }): JSX.Element {
   const { isAnswering, since } = connection.value;
   const access = current.access === 'act' ? 'may act' : 'read-only';
   return (
     <div class="status">
-      <span class={isAnswering ? 'dot good' : 'dot bad'} role="status" title={`Node ${current.nodeId ?? ''}`}>
+      <span class={isAnswering ? 'dot good' : 'dot bad'} role="status" title={`Node ${current.nodeId}`}>
         {isAnswering ? (
           <>
             {current.node} <span class="quiet">{current.version}</span>
@@ -76,13 +78,16 @@ function Status({ current }: { current: Session }): JSX.Element {
           </>
         )}
       </span>
-      <span class="who">
-        {current.isOpen === true ? 'Development, open' : current.name} <span class="tag">{access}</span>
+      <span
+        class="who"
+        title={current.expiresAt === null ? undefined : `Until ${formatTime(new Date(current.expiresAt), new Date())}`}
+      >
+        {current.isOpen ? 'Development, no key needed' : current.name} <span class="tag">{access}</span>
       </span>
       <button type="button" class="plain" onClick={switchTheme} title="Light, dark, or what the device prefers">
         Theme: {theme.value}
       </button>
-      {current.isOpen === true ? null : (
+      {current.isOpen ? null : (
         <button type="button" class="plain" onClick={() => void logOut()}>
           Log out
         </button>
@@ -105,13 +110,4 @@ function CurrentPage(): JSX.Element {
   }
   const { View } = found.page;
   return <View key={found.page.path} values={found.values} />;
-}
-
-function Mark(): JSX.Element {
-  return (
-    <svg viewBox="0 0 16 16" width="20" height="20" aria-hidden="true">
-      <rect width="16" height="16" rx="4" class="mark-back" />
-      <path d="M3.5 8h2.2l1.5-3.5 2 7L10.6 8h1.9" class="mark-line" />
-    </svg>
-  );
 }

@@ -41,7 +41,7 @@ export function createPlot(place: HTMLElement, { lines, times, colours, toText, 
       padding: [8, 4, 0, 0],
       legend: { show: false },
       cursor: { sync: { key: 'console' }, drag: { x: false, y: false }, y: false, points: { size: 7 } },
-      scales: { x: { time: true }, y: { range: (_, __, max) => [0, Math.max(1, max) * 1.08] } },
+      scales: { x: { time: true }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.08 : 1] } },
       axes: [
         { ...axis, size: 28, gap: 8, space: 64, values: (_, splits) => splits.map(toClock), grid: { show: false } },
         { ...axis, size: 50, space: 34, values: (_, splits) => splits.map(toText) },

@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { ApiError, toFailure } from '../api-error.js';
 import { Field } from '../parts/field.js';
+import { Mark } from '../parts/mark.js';
 import { logIn, session } from '../session.js';
 
 /** Exchanges a key for a session. The key is sent once, and kept nowhere. */
@@ -28,7 +29,10 @@ export function LogIn(): JSX.Element {
   return (
     <main class="centered">
       <form class="card log-in" onSubmit={(event) => void submit(event)}>
-        <h1>Console</h1>
+        <h1 class="brand">
+          <Mark />
+          Console
+        </h1>
         <Field
           label="Key"
           hint={

@@ -2,15 +2,18 @@ import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
 import { formatMs, formatNumber, formatShort } from '../format.js';
 import { Chart } from '../parts/chart.js';
-import { type History, linesNamed, linesWithPrefix } from '../series.js';
+import { type History, linesNamed, linesWithPrefix, trimHistory } from '../series.js';
 
 /** As many as there are colours. */
 const LINES = 8;
+/** Ten minutes: a gateway that has just started has no hour yet. */
+const LEAST_STEPS = 60;
 
 /** What happened in the last hour, on all nodes together. */
 export function Charts({ history }: { history: History }): JSX.Element {
-  const times = useMemo(() => toTimes(history), [history]);
-  const charts = useMemo(() => toCharts(history), [history]);
+  const shown = useMemo(() => trimHistory(history, LEAST_STEPS), [history]);
+  const times = useMemo(() => toTimes(shown), [shown]);
+  const charts = useMemo(() => toCharts(shown), [shown]);
   return (
     <section class="charts" aria-label="The last hour">
       {charts.map((chart) => (

@@ -31,7 +31,9 @@ export function Sites(): JSX.Element {
             )}
             {sites.length === 0 ? (
               <Empty>
-                <p>There are no push sites. They are declared in `sites.yml`.</p>
+                <p>
+                  There are no push sites. They are declared in <code>sites.yml</code>.
+                </p>
               </Empty>
             ) : (
               <>
