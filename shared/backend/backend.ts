@@ -2,6 +2,7 @@ import { type ClientClock, systemClock } from '../client/clock.js';
 import { type GatewayClientError, toClientError, toError } from '../client/error.js';
 import { createAdministration } from './administration.js';
 import { type Chunk, toChunks } from './batch.js';
+import { createInspection } from './inspection.js';
 import { type Call, type Fetch, type RequestSettings, request } from './request.js';
 import type {
   AnswerOfRoute,
@@ -96,6 +97,7 @@ export function createBackend({ apiKey, bytesMax = BYTES_MAX, ...options }: Back
 
   return {
     ...createAdministration({ read, write, remove }),
+    ...createInspection({ read }),
 
     /** Sends an event to the connected sockets of a user. It is not stored, and not sent again when the outcome is unknown. */
     emit: (userId: string, event: string, payload: unknown = {}, { namespace }: EmitOptions = {}) =>

@@ -3,7 +3,8 @@ import { type DeliveryReason, deliveryReasons } from './delivery-reasons.js';
 import { eventName, isoTime, time } from './primitives.js';
 
 const sentences = Object.entries(deliveryReasons).map(([code, sentence]) => `${code}: ${sentence}.`);
-const reason = z.enum(Object.keys(deliveryReasons) as [DeliveryReason]).describe(sentences.join('\n'));
+/** The code of a reason. */
+export const reason = z.enum(Object.keys(deliveryReasons) as [DeliveryReason]).describe(sentences.join('\n'));
 
 /** The states of a durable message. */
 export const deliveryState = z.enum(['queued', 'sent', 'acked', 'pushed', 'expired']);
@@ -56,6 +57,7 @@ export const deliveries = z.object({
         namespaces: z.array(z.string()).describe('Namespaces that the device is connected to, on any node.'),
         seenAt: isoTime.describe('When the device was last seen; up to 30 seconds old for a connected device.'),
         waiting: z.number().int().describe('Unacknowledged messages, counted up to 1000.'),
+        oldestAt: isoTime.nullable().describe('When the oldest of them was sent; `null`: none waits.'),
       }),
     )
     .describe('Known devices of the user.'),

@@ -29,8 +29,10 @@ import {
 import { clusterExamples, consoleExamples, siteStatusExamples } from './examples/console.js';
 import { conversationExamples } from './examples/conversation.js';
 import type { ContractExamples } from './examples/example.js';
+import { inspectionExamples } from './examples/inspection.js';
 import { prospectExamples } from './examples/prospect.js';
 import { departmentExamples, supportExamples } from './examples/support.js';
+import { inspection } from './inspection.js';
 import { leadFinder } from './lead-finder.js';
 import { operations } from './operations.js';
 import { prospect } from './prospect.js';
@@ -131,6 +133,7 @@ const wire = [
   { contract: cluster, examples: clusterExamples, namespaces: [] },
   { contract: siteStatus, examples: siteStatusExamples, namespaces: [] },
   { contract: consoleApi, examples: consoleExamples, namespaces: [] },
+  { contract: inspection, examples: inspectionExamples, namespaces: [] },
   { contract: pushSites, examples: pushSitesExamples, namespaces: ['/{site}'] },
   { contract: operations, examples: operationsExamples, namespaces: [] },
 ] as const satisfies readonly PublishedContract[];

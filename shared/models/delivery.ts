@@ -67,6 +67,8 @@ const entrySchema = new Schema(
     createdAt: { type: Date, required: true },
     /** Of the call that sent it. */
     requestId: String,
+    /** The node that took that call, and the name of its API key. */
+    origin: { node: String, key: String },
     /** The span of that call, as W3C Trace Context has it. */
     traceparent: String,
     /** When the purge looks at it next. */

@@ -6,6 +6,7 @@ import { createCluster } from './cluster/index.js';
 import { createConsole } from './console/index.js';
 import { createConversation } from './conversation/index.js';
 import { createEmitApi } from './emit-api/index.js';
+import { createInspection } from './inspection/index.js';
 import { createLeadFinder } from './lead-finder/index.js';
 import { createOperations } from './operations/index.js';
 import { createPushSites } from './push-sites/index.js';
@@ -22,6 +23,7 @@ export function createIntegrations(context: Context): Integration[] {
     createEmitApi(context),
     createAdministration(context),
     createCluster(context),
+    createInspection(context, users),
     createPushSites(context),
     createOperations(context),
     ...createConsole(context),

@@ -42,7 +42,8 @@ function slim(connection: { request: IncomingMessage }): void {
   const _query = toObject(Object.entries(request._query ?? {}).filter(isOwn));
   const isEncrypted = 'encrypted' in request.socket;
   const rest = { headers, _query, connection: isEncrypted ? ENCRYPTED : PLAIN };
-  const kept = headers === NOTHING && _query === NOTHING ? SLIMMEST[`${isEncrypted}`] : rest;
+  const agent = toAgent(request.headers['user-agent']);
+  const kept = headers === NOTHING && _query === NOTHING ? agent.slimmest[`${isEncrypted}`] : { ...rest, agent };
   connection.request = kept as unknown as IncomingMessage;
 }
 
@@ -50,10 +51,43 @@ function slim(connection: { request: IncomingMessage }): void {
 const NOTHING: Readonly<Record<string, unknown>> = Object.freeze({});
 const ENCRYPTED = { encrypted: true };
 const PLAIN = { encrypted: false };
-const SLIMMEST = {
-  true: Object.freeze({ headers: NOTHING, _query: NOTHING, connection: ENCRYPTED }),
-  false: Object.freeze({ headers: NOTHING, _query: NOTHING, connection: PLAIN }),
-} as const;
+
+/** The software of a client. Shared by its connections, so that a connection costs a reference. */
+interface Agent {
+  /** `undefined`: the client did not name it. */
+  readonly text: string | undefined;
+  /** What is kept of a handshake that has nothing else to keep. */
+  readonly slimmest: Readonly<Record<'true' | 'false', object>>;
+}
+
+/** Different values that are shared; a client can send any. */
+const AGENTS_MAX = 1000;
+const AGENT_MAX_CHARACTERS = 200;
+
+const agents = new Map<string, Agent>();
+
+/** The value of a connection's header `User-Agent`, cut; `undefined`: the client sent none. */
+export const userAgentOf = ({ request }: { readonly request: object }): string | undefined =>
+  (request as { readonly agent?: Agent }).agent?.text;
+
+function createAgent(text: string | undefined): Agent {
+  const slimmest = (connection: object) => Object.freeze({ headers: NOTHING, _query: NOTHING, connection, agent });
+  const agent: Agent = { text, slimmest: { true: {}, false: {} } };
+  return Object.assign(agent, { slimmest: { true: slimmest(ENCRYPTED), false: slimmest(PLAIN) } });
+}
+
+const NO_AGENT = createAgent(undefined);
+
+function toAgent(header: string | undefined): Agent {
+  if (header === undefined) return NO_AGENT;
+  // A slice would keep the whole header in memory.
+  const text = Buffer.from(header.slice(0, AGENT_MAX_CHARACTERS), 'latin1').toString('latin1');
+  const known = agents.get(text);
+  if (known !== undefined) return known;
+  const agent = createAgent(text);
+  if (agents.size < AGENTS_MAX) agents.set(text, agent);
+  return agent;
+}
 
 function toObject(entries: readonly (readonly [string, unknown])[]): Readonly<Record<string, unknown>> {
   const present = entries.filter(([, value]) => value !== undefined);

@@ -1,4 +1,5 @@
 import type { Principal } from '../auth/principal.js';
+import { userAgentOf } from '../library-internals/slim-handshake.js';
 import { everySocket, type GatewayServer, type GatewaySocket } from '../sockets/socket.js';
 
 /** A socket of this node, for operators. */
@@ -10,6 +11,19 @@ export interface NodeConnection {
   readonly connectedAt: string;
   readonly kind: Principal['kind'];
   readonly userId: string | null;
+}
+
+/** What only the node of a socket knows of it. Travels as JSON. */
+export interface SocketDetails {
+  readonly socketId: string;
+  readonly address: string;
+  readonly client: {
+    readonly transport: 'websocket' | 'polling';
+    /** `null`: the client sent none. */
+    readonly userAgent: string | null;
+  };
+  /** ISO 8601; `null`: without end. */
+  readonly tokenExpiresAt: string | null;
 }
 
 /** What this node tells of itself. */
@@ -42,6 +56,8 @@ export interface LocalNode {
   load(namespace: string): NamespaceLoad;
   /** The sockets after one, in the order of their ids. @returns up to `limit` and one more */
   connections(range: PageRange): NodeConnection[];
+  /** Details of some sockets. Those that are gone are missing. */
+  details(socketIds: readonly string[]): SocketDetails[];
   /** Begins to disconnect all clients and accepts none. Idempotent. @returns the number of sockets */
   drain(): number;
 }
@@ -74,6 +90,10 @@ export function createLocalNode({ id, name, version, io, isDraining, beginDraini
     },
     info: () => ({ name, version, connections: count(), isDraining: isDraining() }),
     connections: ({ after, limit }) => firstOf(everySocket(io), { after, limit: limit + 1 }).map(toConnection),
+    details(socketIds) {
+      const namespaces = [...io._nsps.values()];
+      return socketIds.flatMap((id) => namespaces.flatMap(({ sockets }) => sockets.get(id) ?? [])).map(toDetails);
+    },
     drain() {
       const connections = count();
       if (!isDraining()) beginDraining();
@@ -100,6 +120,15 @@ const toConnection = ({ id, nsp, data }: GatewaySocket): NodeConnection => ({
   connectedAt: new Date(data.connectedAt).toISOString(),
   kind: data.principal.kind,
   userId: idOf(data.principal),
+});
+
+const toDetails = ({ id, conn, data: { address, principal } }: GatewaySocket): SocketDetails => ({
+  ...{ socketId: id, address },
+  client: {
+    transport: conn.transport.name === 'websocket' ? 'websocket' : 'polling',
+    userAgent: userAgentOf(conn) ?? null,
+  },
+  tokenExpiresAt: Number.isFinite(principal.expiresAt) ? new Date(principal.expiresAt).toISOString() : null,
 });
 
 function idOf(principal: Principal): string | null {

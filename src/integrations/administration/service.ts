@@ -1,6 +1,7 @@
 import { GatewayError } from '../../errors.js';
 import type { Context } from '../../framework/context.js';
 import { DeliveryDiagnostics } from '../../realtime/delivery/diagnostics/index.js';
+import { toDevice } from '../../realtime/delivery/diagnostics/to-wire.js';
 import { GENERAL_SITE } from '../../realtime/delivery/message.js';
 import type { NodeConnection, NodeInfo, PageRange } from '../../realtime/local-node.js';
 
@@ -65,11 +66,7 @@ export function createAdministrationService(context: Context) {
     async devicesOf(userId: string) {
       const recipient = { site: GENERAL_SITE, userId };
       const devices = await diagnostics.devices(recipient, () => presence.placesOf(userId));
-      return {
-        devices: devices.map(({ seenAt, namespaces, ...device }) => ({
-          ...{ ...device, namespaces: [...namespaces], seenAt: seenAt.toISOString() },
-        })),
-      };
+      return { devices: devices.map(toDevice) };
     },
 
     nodes: async () => ({ nodes: await Promise.all((await presence.nodes()).map(infoOf)) }),

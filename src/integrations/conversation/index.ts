@@ -8,6 +8,8 @@ import { createHandlers } from './handlers.js';
 import { createProspect } from './prospect/index.js';
 import { type ConversationServices, createConversationServices } from './service.js';
 
+export { createCounterCheck } from './counters/check.js';
+
 /** Team and prospect conversations, on `/v1/conversation` and `/v1/conversation/live`. */
 export function createConversation(context: Context, { blocks }: UserServices): Integration[] {
   const services = createConversationServices(context, blocks);

@@ -10,20 +10,20 @@ import type { EmitCall, EmitService, WhenAnswered } from './service.js';
 
 /** Route handlers of the emit API. */
 export const createRoutes = (service: EmitService): RouteHandlers<typeof emitApi> => ({
-  async emit({ params: { userId, event }, query, body, requestId, traceparent, request, response }) {
+  async emit({ params: { userId, event }, query, body, requestId, traceparent, apiKey, request, response }) {
     const key = keyOf(request.headers);
     const item = toEmit({ ...query, userId, event, payload: body });
     const { answer, isReplay } = await service.toUser(
       item,
-      { requestId, traceparent, whenAnswered: whenAnswered(response) },
+      { requestId, traceparent, apiKey, whenAnswered: whenAnswered(response) },
       key,
     );
     if (isReplay) response.setHeader('Idempotent-Replay', 'true');
     return answer;
   },
   emitStatus: ({ params: { id } }) => service.statusOf(id),
-  async emitBatch({ body: { items }, requestId, traceparent, response }) {
-    const call = { requestId, traceparent, whenAnswered: whenAnswered(response) };
+  async emitBatch({ body: { items }, requestId, traceparent, apiKey, response }) {
+    const call = { requestId, traceparent, apiKey, whenAnswered: whenAnswered(response) };
     const answers = service.together(() => items.map((item) => toItemAnswer(service, item, call)));
     return { items: await Promise.all(answers) };
   },

@@ -42,6 +42,8 @@ interface Kick {
 export interface EmitCall {
   readonly requestId: string;
   readonly traceparent: string | undefined;
+  /** The name of the API key. */
+  readonly apiKey: string | undefined;
   readonly whenAnswered: WhenAnswered;
 }
 
@@ -75,14 +77,14 @@ export type EmitService = ReturnType<typeof createEmitService>;
  * later.
  */
 export function createEmitService(context: Context) {
-  const { config, emitter, presence, sitePresence, delivery, push, models, clock, logger, revocations, onEmitted } =
-    context;
+  const { config, emitter, presence, sitePresence, delivery, push, models, clock, logger } = context;
+  const { revocations, localNode, onEmitted } = context;
   const diagnostics = new DeliveryDiagnostics({ models, clock });
   const idempotency = new Idempotency({ model: models.DeliveryKey, clock });
 
   const toUser = async (
     emit: UserEmit,
-    { requestId, traceparent, whenAnswered }: EmitCall,
+    { requestId, traceparent, apiKey: key, whenAnswered }: EmitCall,
     id?: string,
   ): Promise<Emitted> => {
     const { userId, event, payload, namespace, durable } = emit;
@@ -91,6 +93,7 @@ export function createEmitService(context: Context) {
       const { push: wanted, ...rest } = durable;
       const message = {
         ...{ recipient, namespace, event, args: [payload], keepsReceipt: true, requestId, traceparent, ...rest },
+        origin: { node: localNode.id, ...(key !== undefined && { key }) },
         ...(push.isOn && wanted && { push: { ...toShown(payload), afterMs: wanted.afterMs ?? config.push.afterMs } }),
       };
       const { markAnswered, ...sent } = await delivery.send(id === undefined ? message : { ...message, id });

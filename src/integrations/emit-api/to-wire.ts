@@ -1,4 +1,5 @@
 import type { DeliveryReport } from '../../realtime/delivery/diagnostics/index.js';
+import { toDevice } from '../../realtime/delivery/diagnostics/to-wire.js';
 
 /** Delivery diagnostics of a user in wire format. @param keptForMs how long a finished message is kept */
 export const toDeliveries = ({ messages, devices, next }: DeliveryReport, keptForMs: number) => ({
@@ -12,10 +13,7 @@ export const toDeliveries = ({ messages, devices, next }: DeliveryReport, keptFo
       reason,
     })),
   })),
-  devices: devices.map(({ deviceId, isConnected, namespaces, seenAt, waiting }) => ({
-    ...{ deviceId, isConnected, namespaces: [...namespaces] },
-    ...{ seenAt: seenAt.toISOString(), waiting },
-  })),
+  devices: devices.map(toDevice),
   next: next === null ? null : String(next),
   keptForMs,
 });

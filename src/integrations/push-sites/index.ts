@@ -22,7 +22,7 @@ import { createUserUpdates, type UserUpdate } from './updates.js';
 
 /** `/<site>` and `POST /send`: websites that authenticate their own users and send to them. */
 export function createPushSites(context: Context): Integration {
-  const { config, secrets, clock, logger, delivery, emitter, models, sitePresence, onEmitted } = context;
+  const { config, secrets, clock, logger, delivery, models, sitePresence } = context;
   const sites = new Map([...config.sites].map((site) => [site.name, site]));
   const client = createSitesClient(clock);
   const activities = new SiteActivities(clock);
@@ -31,7 +31,7 @@ export function createPushSites(context: Context): Integration {
   const onUpdate = (site: string, update: UserUpdate): void => activities.updated(site, update);
   const updates = createUserUpdates({ client, clock, logger, onUpdate });
   const presenceWebhooks = createPresenceWebhooks({ sites, secrets, presence: sitePresence, updates, clock, logger });
-  const service = createSiteService({ delivery, emitter, members, onEmitted });
+  const service = createSiteService({ ...context, members });
 
   /** Stores the rooms before the client is connected, so that it misses no later message. */
   const roomsOf = async (site: Site, principal: Principal): Promise<readonly string[]> => {

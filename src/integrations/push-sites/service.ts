@@ -34,9 +34,11 @@ export function createSiteService({
   emitter,
   members,
   onEmitted,
-}: Pick<Context, 'delivery' | 'emitter' | 'onEmitted'> & { members: Members }) {
+  localNode,
+}: Pick<Context, 'delivery' | 'emitter' | 'onEmitted' | 'localNode'> & { members: Members }) {
   const store = async ({ name }: Site, userIds: readonly string[], message: SiteMessage): Promise<void> => {
     const { event, args, isResync, requestId, traceparent } = message;
+    const origin = { node: localNode.id };
     const bytes = Buffer.byteLength(JSON.stringify(args));
     const atOnce = Math.max(1, Math.min(USERS_MAX, Math.floor(BYTES_MAX / bytes)));
     for (let start = 0; start < userIds.length; start += atOnce) {
@@ -44,7 +46,7 @@ export function createSiteService({
       const namespace = siteNamespace(name);
       await Promise.all(
         chunk.map((recipient) =>
-          delivery.send({ recipient, namespace, event, args, isResync, requestId, traceparent }),
+          delivery.send({ recipient, namespace, event, args, isResync, requestId, origin, traceparent }),
         ),
       );
     }

@@ -31,6 +31,12 @@ export interface Circle {
   readonly others: readonly Relations[];
 }
 
+/** Who a user is; `''` where the platform has nothing. */
+interface Profile {
+  readonly name: string;
+  readonly accountId: string;
+}
+
 /** Reads users and decides who has access. */
 export type People = ReturnType<typeof createPeople>;
 
@@ -135,6 +141,12 @@ export function createPeople({ models, clock }: { models: Pick<Models, 'User'>; 
         person: user !== undefined && canAccess(user, clock.now()) ? toPerson(user) : undefined,
         others: found.filter((one) => one !== user).map(toRelations),
       };
+    },
+    /** A user regardless of access, for operators; `undefined`: unknown. */
+    async profileOf(id: string): Promise<Profile | undefined> {
+      const [own] = toObjectId(id);
+      const [user] = own === undefined ? [] : await readShown({ _id: own }, 1);
+      return user && { name: nameOf(user), accountId: accountOf(user) };
     },
     /** Display names, regardless of access. Unknown users are omitted. */
     async namesOf(ids: readonly string[]): Promise<Map<string, string>> {

@@ -1,4 +1,4 @@
-import type { IdentifiedMessage, KeyedRecipient } from './message.js';
+import type { IdentifiedMessage, KeyedRecipient, MessageOrigin } from './message.js';
 
 /** In the place of a namespace: the entry was purged and only proves that its position was taken. */
 export const PURGED = '';
@@ -31,6 +31,8 @@ export interface EntryFields {
   readonly hasPush: boolean;
   /** Of the call that sent it. */
   readonly requestId?: string | undefined;
+  /** Only known where the message is stored. */
+  readonly origin?: MessageOrigin | undefined;
   /** The span of that call; `undefined`: it is not traced. */
   readonly traceparent?: string | undefined;
 }
@@ -66,6 +68,7 @@ export function toEntry(
     keepsReceipt: message.keepsReceipt === true,
     hasPush: message.push !== undefined,
     requestId: message.requestId,
+    origin: message.origin,
     traceparent: message.traceparent,
   };
   return createEntry(fields, content);
@@ -87,6 +90,7 @@ export interface StoredEntry {
   readonly keepsReceipt?: boolean;
   readonly hasPush?: boolean;
   readonly requestId?: string;
+  readonly origin?: MessageOrigin;
   readonly traceparent?: string;
   /** What it came to, by device. */
   readonly outcomes?: readonly { readonly device: string }[];
@@ -109,6 +113,7 @@ export const toDocument = (entry: EntryFields, { storedAt, receiptTtlMs }: Reten
   ...(entry.keepsReceipt && { keepsReceipt: true }),
   ...(entry.hasPush && { hasPush: true }),
   ...(entry.requestId !== undefined && { requestId: entry.requestId }),
+  ...(entry.origin !== undefined && { origin: entry.origin }),
   ...(entry.traceparent !== undefined && { traceparent: entry.traceparent }),
 });
 

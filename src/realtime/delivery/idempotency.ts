@@ -63,6 +63,12 @@ export class Idempotency {
     }
   }
 
+  /** The id of the message that a key stands for; `undefined`: the key is not known. */
+  async messageOf(key: string): Promise<string | undefined> {
+    const found = await this.#model.findById(key, { message: 1 }).lean<Pick<DeliveryKey, 'message'> | null>();
+    return found?.message;
+  }
+
   async #claim(key: string, bodyHash: string): Promise<Claim> {
     const now = this.#clock.now();
     const leasedUntil = new Date(now + LEASE_MS);

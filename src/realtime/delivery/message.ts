@@ -17,6 +17,14 @@ export interface KeyedRecipient extends Recipient {
   readonly key: string;
 }
 
+/** Which call a message came by, for the delivery record. */
+export interface MessageOrigin {
+  /** The id of the node that took the call. */
+  readonly node: string;
+  /** The name of the API key; absent: the caller needed none, or is a push site. */
+  readonly key?: string;
+}
+
 /** A message that a caller sends. */
 export interface OutgoingMessage {
   readonly recipient: Recipient;
@@ -34,6 +42,7 @@ export interface OutgoingMessage {
   readonly keepsReceipt?: boolean;
   /** Of the call that sent it, for the delivery record. */
   readonly requestId?: string;
+  readonly origin?: MessageOrigin;
   /** The span of that call; `undefined`: it is not traced. */
   readonly traceparent?: string | undefined;
   /** Sent by push if no device has acknowledged the message by then. */

@@ -1,6 +1,7 @@
 import type { ExpiryReason } from '#shared/models/delivery.js';
 import { isAcked } from './acked.js';
 import type { Mailbox, StoredDevice, StoredExpiration } from './mailboxes.js';
+import type { MessageOrigin } from './message.js';
 
 /** The states of a message on a device, the furthest one first. */
 export const STATES = ['acked', 'pushed', 'sent', 'queued', 'expired'] as const;
@@ -15,8 +16,10 @@ export interface LoggedEntry {
   readonly createdAt: Date;
   readonly expireAt?: Date;
   readonly keepsReceipt?: boolean;
+  readonly hasPush?: boolean;
   readonly pushedAt?: Date;
   readonly requestId?: string;
+  readonly origin?: MessageOrigin;
   readonly outcomes?: readonly { device: string; at: Date; expiry?: ExpiryReason; isExcluded?: boolean }[];
 }
 

@@ -7,6 +7,7 @@ import {
   clusterRows,
   consoleRows,
   emitApiRows,
+  inspectionRows,
   leadFinderRows,
   operationRows,
   pushSiteRows,
@@ -41,6 +42,7 @@ export const rowsByContract: Readonly<Record<string, Rows>> = {
   cluster: { file: 'platform.ts', rows: clusterRows },
   'site-status': { file: 'platform.ts', rows: siteStatusRows },
   console: { file: 'platform.ts', rows: consoleRows },
+  inspection: { file: 'platform.ts', rows: inspectionRows },
   'push-sites': { file: 'platform.ts', rows: pushSiteRows },
   operation: { file: 'platform.ts', rows: operationRows },
 };

@@ -2,6 +2,7 @@ import type { administration } from '#shared/contracts/administration.js';
 import type { cluster } from '#shared/contracts/cluster.js';
 import type { consoleApi } from '#shared/contracts/console.js';
 import type { emitApi } from '#shared/contracts/emit-api.js';
+import type { inspection } from '#shared/contracts/inspection.js';
 import type { leadFinder } from '#shared/contracts/lead-finder.js';
 import type { operations } from '#shared/contracts/operations.js';
 import type { pushSites } from '#shared/contracts/push-sites.js';
@@ -94,6 +95,16 @@ export const consoleRows: ContractRows<typeof consoleApi> = {
     logIn: { request: () => ({ body: { key: 'no key' } }), ...ofNoPage },
     logOut: ofNoPage,
     token: { request: ({ owner }) => ({ body: { uid: owner } }), outcomes: { member: 'INVALID_API_KEY' } },
+  },
+};
+
+export const inspectionRows: ContractRows<typeof inspection> = {
+  events: {},
+  routes: {
+    users: { request: ({ owner }) => ({ query: { search: owner } }) },
+    user: { request: ofOwner },
+    messages: { request: () => ({ query: { idempotencyKey: 'no such key' } }), outcomes: { member: 'NOT_FOUND' } },
+    message: { request: ({ emitId }) => ({ params: { id: emitId } }) },
   },
 };
 

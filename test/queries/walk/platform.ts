@@ -2,6 +2,7 @@ import { administration } from '#shared/contracts/administration.js';
 import { cluster } from '#shared/contracts/cluster.js';
 import { consoleApi } from '#shared/contracts/console.js';
 import { emitApi } from '#shared/contracts/emit-api.js';
+import { inspection } from '#shared/contracts/inspection.js';
 import { leadFinder } from '#shared/contracts/lead-finder.js';
 import { operations } from '#shared/contracts/operations.js';
 import { pushSites } from '#shared/contracts/push-sites.js';
@@ -39,6 +40,10 @@ export async function walkPlatform(environment: WalkEnvironment): Promise<void> 
   await call(emitApi, 'broadcast', { params: { event: 'news' }, body: {} });
   await call(emitApi, 'presence', { params: { userId } });
   await call(emitApi, 'presences', { body: { userIds: [userId] } });
+  await call(inspection, 'users', { query: { search: userId } });
+  await call(inspection, 'user', { params: { userId } });
+  await call(inspection, 'message', { params: { id } });
+  await call(inspection, 'messages', { query: { idempotencyKey: 'once' } });
   for (const asked of [
     {},
     { event: 'news' },

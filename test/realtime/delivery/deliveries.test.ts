@@ -83,6 +83,7 @@ describe('on two nodes', () => {
     expect(devices.toSorted((x, y) => x.deviceId.localeCompare(y.deviceId))).toEqual([
       {
         ...{ deviceId: 'phone', isConnected: true, namespaces: ['/v1/shared'], waiting: 1 },
+        oldestAt: message?.createdAt,
         seenAt: expect.any(String),
       },
       {
@@ -90,6 +91,7 @@ describe('on two nodes', () => {
         isConnected: false,
         namespaces: [],
         waiting: expect.any(Number),
+        oldestAt: expect.any(String),
         seenAt: expect.any(String),
       },
     ]);

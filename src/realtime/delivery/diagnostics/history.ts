@@ -2,7 +2,7 @@ import type { Collection } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import { PURGED } from '../entry.js';
 import type { Mailbox } from '../mailboxes.js';
-import { GENERAL_SITE, keyOf, type Recipient } from '../message.js';
+import { GENERAL_SITE, keyOf, type Recipient, recipientOf } from '../message.js';
 import { type DeliveryState, type DeviceOutcome, furthestOf, type LoggedEntry, outcomesOf } from '../outcomes.js';
 
 /** Entries of one read; more than most pages need. */
@@ -76,19 +76,33 @@ export class History {
     return { messages, next: position };
   }
 
+  /** @param mailboxOf reads the mailbox of its recipient @returns `undefined`: not known, or purged */
+  async find(id: string, mailboxOf: (recipient: Recipient) => Promise<Mailbox>) {
+    const filter = { _id: id as never, namespace: { $ne: PURGED } };
+    const document = await this.#collection.findOne(filter, { projection: { ...projection, recipient: 1 } });
+    if (document === null) return undefined;
+    const { recipient: key, ...stored } = document;
+    const recipient = recipientOf(key);
+    const mailbox = await mailboxOf(recipient);
+    return { recipient, mailbox, message: this.#toPast(stored, mailbox) };
+  }
+
   async #read(recipient: Recipient, before: number, mailbox: Mailbox): Promise<PastMessage[]> {
     const filter = { recipient: keyOf(recipient), position: { $lt: before }, namespace: { $ne: PURGED } };
     const found = await this.#collection.find(filter, { projection, sort: { position: -1 }, limit: CHUNK }).toArray();
-    return found.map((document) => {
-      const { _id: id, head, ...entry } = document as unknown as LoggedEntry & { _id: string; head: string };
-      const outcomes = outcomesOf(entry, mailbox, this.#now());
-      return { id, event: eventOf(head), entry, outcomes, state: furthestOf(outcomes) };
-    });
+    return found.map((document) => this.#toPast(document, mailbox));
+  }
+
+  #toPast(document: object, mailbox: Mailbox): PastMessage {
+    const { _id: id, head, ...entry } = document as LoggedEntry & { _id: string; head: string };
+    const outcomes = outcomesOf(entry, mailbox, this.#now());
+    return { id, event: eventOf(head), entry, outcomes, state: furthestOf(outcomes) };
   }
 }
 
 const projection = {
-  ...{ position: 1, namespace: 1, keepsReceipt: 1, createdAt: 1, expireAt: 1, pushedAt: 1, outcomes: 1, requestId: 1 },
+  ...{ position: 1, namespace: 1, keepsReceipt: 1, createdAt: 1, expireAt: 1, hasPush: 1, pushedAt: 1, outcomes: 1 },
+  ...{ requestId: 1, origin: 1 },
   head: { $substrCP: ['$body', 0, HEAD_MAX] },
 };
 

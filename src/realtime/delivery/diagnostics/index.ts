@@ -27,6 +27,8 @@ export interface DeviceReport {
   readonly namespaces: readonly string[];
   readonly seenAt: Date;
   readonly waiting: number;
+  /** When the oldest message that waits was sent; `null`: none waits. */
+  readonly oldestAt: Date | null;
 }
 
 /** What became of a message on one device; `null` where nothing is known. */
@@ -40,6 +42,12 @@ export interface OutcomeReport {
 /** A message and what became of it. */
 export interface MessageReport extends Omit<PastMessage, 'outcomes'> {
   readonly outcomes: readonly OutcomeReport[];
+}
+
+/** A message, and whose it is. */
+export interface FoundMessage {
+  readonly recipient: Recipient;
+  readonly message: MessageReport;
 }
 
 /** A page of messages, and the devices of the recipient. */
@@ -79,6 +87,29 @@ export class DeliveryDiagnostics {
     };
   }
 
+  /**
+   * One message. @param placesOf where the sockets of its recipient are, on all nodes
+   * @returns `undefined` for an id that is not known, or whose receipt has expired
+   */
+  async find(
+    id: string,
+    placesOf: (recipient: Recipient) => Promise<readonly Place[]>,
+  ): Promise<FoundMessage | undefined> {
+    const found = await this.#history.find(id, (recipient) => this.#mailboxes.get(keyOf(recipient)));
+    if (found === undefined) return undefined;
+    const { recipient, mailbox, message } = found;
+    const open = new Set(message.outcomes.flatMap(({ device, state }) => (isOpen(state) ? device : [])));
+    const [waiting, others] = partition(mailbox.devices, ({ id: deviceId }) => open.has(deviceId));
+    const inspected = await this.#inspectAll(recipient, waiting, () => placesOf(recipient));
+    const away = others.map(({ id: deviceId }) => ({ deviceId, connections: AWAY }));
+    return { recipient, message: toMessageReport(message, [...inspected, ...away]) };
+  }
+
+  /** Whether a recipient has, or had, a device. */
+  async hasMailbox(recipient: Recipient): Promise<boolean> {
+    return (await this.#mailboxes.find([keyOf(recipient)])).size > 0;
+  }
+
   /** The devices of a recipient. @param placesOf as {@link report} */
   async devices(recipient: Recipient, placesOf: () => Promise<readonly Place[]>): Promise<DeviceReport[]> {
     const { devices } = await this.#mailboxes.get(keyOf(recipient));
@@ -104,6 +135,7 @@ export class DeliveryDiagnostics {
     const namespaces = places.flatMap((place) => (place.deviceId === deviceId ? place.namespace : [])).sort();
     const filter = toPendingFilter(device, { recipient: key, now: this.#clock.now() });
     const waiting = await this.#entries.countDocuments(filter, { limit: WAITING_MAX });
+    const oldestAt = waiting === 0 ? null : await this.#oldest(filter);
     const heard = namespaces.filter((namespace) => namespacesOf(recipient).includes(namespace));
     const limits = heard.map(async (namespace): Promise<[string, number]> => {
       return [
@@ -113,9 +145,18 @@ export class DeliveryDiagnostics {
     });
     const isConnected = namespaces.length > 0;
     return {
-      report: { deviceId, isConnected, namespaces, seenAt: new Date(heartbeats.seenAt(device)), waiting },
+      deviceId,
+      report: { deviceId, isConnected, namespaces, seenAt: new Date(heartbeats.seenAt(device)), waiting, oldestAt },
       connections: { namespaces, sendableUpTo: new Map(await Promise.all(limits)) },
     };
+  }
+
+  async #oldest(filter: object): Promise<Date | null> {
+    const oldest = await this.#entries.findOne(filter, {
+      projection: { _id: 0, createdAt: 1 },
+      sort: { position: 1 },
+    });
+    return (oldest?.['createdAt'] as Date | undefined) ?? null;
   }
 
   /** The position of the last message that a device can be sent before it acknowledges something. */
@@ -134,27 +175,38 @@ interface Observed {
   readonly heartbeats: Heartbeats;
 }
 
-interface InspectedDevice {
-  readonly report: DeviceReport;
+interface ConnectedDevice {
+  readonly deviceId: string;
   readonly connections: DeviceConnections;
+}
+
+interface InspectedDevice extends ConnectedDevice {
+  readonly report: DeviceReport;
+}
+
+/** Whether the reason depends on where the device is connected now. */
+const isOpen = (state: DeliveryState): boolean => state === 'queued' || state === 'sent';
+
+function partition<T>(all: readonly T[], isFirst: (one: T) => boolean): [T[], T[]] {
+  return [all.filter(isFirst), all.filter((one) => !isFirst(one))];
 }
 
 const AWAY: DeviceConnections = { namespaces: [], sendableUpTo: new Map() };
 
-function toMessageReport({ outcomes, ...message }: PastMessage, devices: readonly InspectedDevice[]): MessageReport {
+function toMessageReport({ outcomes, ...message }: PastMessage, devices: readonly ConnectedDevice[]): MessageReport {
   const reports = outcomes.map((outcome): OutcomeReport => {
     const { device: deviceId, state, at } = outcome;
-    const connections = devices.find(({ report }) => report.deviceId === deviceId)?.connections ?? AWAY;
+    const connections = devices.find((one) => one.deviceId === deviceId)?.connections ?? AWAY;
     return { deviceId, state, at, reason: reasonOf(message.entry, outcome, connections) };
   });
   return { ...message, outcomes: [...reports, ...unknownOutcomes(reports, devices)] };
 }
 
 /** Devices of which nothing is known; none for a message that waits for the first device. */
-function unknownOutcomes(known: readonly OutcomeReport[], devices: readonly InspectedDevice[]): OutcomeReport[] {
+function unknownOutcomes(known: readonly OutcomeReport[], devices: readonly ConnectedDevice[]): OutcomeReport[] {
   const reported = new Set(known.map(({ deviceId }) => deviceId));
   if (reported.has(null)) return [];
-  return devices.flatMap(({ report: { deviceId } }): OutcomeReport[] =>
+  return devices.flatMap(({ deviceId }): OutcomeReport[] =>
     reported.has(deviceId) ? [] : [{ deviceId, state: null, at: null, reason: 'NO_RECORD' }],
   );
 }

@@ -1,0 +1,16 @@
+import { inspection } from '#shared/contracts/inspection.js';
+import type { Context } from '../../framework/context.js';
+import { type Integration, mountRoutes } from '../../framework/integration.js';
+import type { UserServices } from '../users/index.js';
+import { createMessageInspection } from './messages.js';
+import { createRoutes } from './routes.js';
+import { createUserInspection } from './users.js';
+
+/** Routes for people who ask why somebody did not get something. */
+export const createInspection = (context: Context, { people }: UserServices): Integration => ({
+  name: inspection.name,
+  routes: mountRoutes(
+    inspection,
+    createRoutes(createUserInspection(context, people), createMessageInspection(context)),
+  ),
+});

@@ -1,0 +1,15 @@
+import type { inspection } from '#shared/contracts/inspection.js';
+import type { RouteHandlers } from '../../framework/integration.js';
+import type { createMessageInspection } from './messages.js';
+import type { createUserInspection } from './users.js';
+
+/** Route handlers of the inspection. */
+export const createRoutes = (
+  users: ReturnType<typeof createUserInspection>,
+  messages: ReturnType<typeof createMessageInspection>,
+): RouteHandlers<typeof inspection> => ({
+  users: ({ query: { search } }) => users.search(search),
+  user: ({ params: { userId } }) => users.inspect(userId),
+  messages: ({ query: { idempotencyKey } }) => messages.byKey(idempotencyKey),
+  message: ({ params: { id } }) => messages.byId(id),
+});

@@ -1,0 +1,93 @@
+import type { Context } from '../../framework/context.js';
+import { DeliveryDiagnostics } from '../../realtime/delivery/diagnostics/index.js';
+import { toDevice } from '../../realtime/delivery/diagnostics/to-wire.js';
+import { GENERAL_SITE } from '../../realtime/delivery/message.js';
+import type { SocketDetails } from '../../realtime/local-node.js';
+import type { RegisteredSocket } from '../../realtime/presence/index.js';
+import { createCounterCheck } from '../conversation/index.js';
+import type { People } from '../users/index.js';
+
+/** Sockets of a user in one answer. */
+const SOCKETS_MAX = 100;
+
+/** How long an answer waits for a node. */
+const WAIT_MS = 1000;
+
+/** The call that asks a node for details of sockets. */
+const DETAILS = 'socket-details';
+
+/** Finds users, and tells what is known of one now. */
+export function createUserInspection(context: Context, people: People) {
+  const { models, clock, presence, revocations, nodeCalls, localNode } = context;
+  const diagnostics = new DeliveryDiagnostics({ models, clock });
+  const checkCounters = createCounterCheck(models);
+  nodeCalls.handle(DETAILS, (socketIds) => localNode.details(socketIds as readonly string[]));
+
+  /** Of a node that does not answer nothing is known. */
+  const detailsOf = async (sockets: readonly RegisteredSocket[]): Promise<ReadonlyMap<string, SocketDetails>> => {
+    const nodes = new Set(sockets.map(({ node }) => node));
+    const answers = [...nodes].map(async (node) => {
+      const ids = sockets.flatMap((socket) => (socket.node === node ? socket.socketId : []));
+      return (await nodeCalls
+        .callWithin(WAIT_MS, { node, name: DETAILS, request: ids })
+        .catch(() => [])) as SocketDetails[];
+    });
+    return new Map((await Promise.all(answers)).flat().map((details) => [details.socketId, details]));
+  };
+
+  const socketsOf = async (userId: string) => {
+    const all = await presence.socketsOf(userId);
+    const shown = all.sort((one, other) => (one.socketId < other.socketId ? -1 : 1)).slice(0, SOCKETS_MAX);
+    const details = await detailsOf(shown);
+    const sockets = shown.map(({ socketId, node, place, connectedAt }) => ({
+      ...{ socketId, node, namespace: place?.namespace ?? '', deviceId: place?.deviceId ?? '' },
+      connectedAt: new Date(connectedAt).toISOString(),
+      ...toShown(details.get(socketId)),
+    }));
+    return { isOnline: all.length > 0, connections: all.length, sockets };
+  };
+
+  return {
+    /** The user with this id: one of the platform, or one who is connected or has a device. */
+    async search(userId: string) {
+      const recipient = { site: GENERAL_SITE, userId };
+      const [profile, [found], hasMailbox] = await Promise.all([
+        people.profileOf(userId),
+        presence.get([userId]),
+        diagnostics.hasMailbox(recipient),
+      ]);
+      const isOnline = found?.online === true;
+      const isKnown = profile !== undefined || isOnline || hasMailbox;
+      return { users: isKnown ? [{ id: userId, ...toProfile(profile), isOnline }] : [] };
+    },
+
+    /** Does not check that the user exists. */
+    async inspect(userId: string) {
+      const recipient = { site: GENERAL_SITE, userId };
+      const [profile, connected, devices, blockedUntil, counters] = await Promise.all([
+        people.profileOf(userId),
+        socketsOf(userId),
+        diagnostics.devices(recipient, () => presence.placesOf(userId)),
+        revocations.blockedUntil(userId),
+        checkCounters(userId),
+      ]);
+      return {
+        ...{ id: userId, ...toProfile(profile), ...connected },
+        blockedUntil: blockedUntil === undefined ? null : new Date(blockedUntil).toISOString(),
+        devices: devices.map(toDevice),
+        counters: counters ?? null,
+      };
+    },
+  };
+}
+
+const toProfile = (profile: { name: string; accountId: string } | undefined) => ({
+  name: profile?.name || null,
+  accountId: profile?.accountId || null,
+});
+
+const toShown = (details: SocketDetails | undefined) => ({
+  address: details?.address ?? null,
+  client: details?.client ?? null,
+  tokenExpiresAt: details?.tokenExpiresAt ?? null,
+});
