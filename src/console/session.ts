@@ -12,6 +12,9 @@ export type OpenSession = Exclude<Session, { access: null }>;
 /** The session; `undefined` until the gateway has answered. */
 export const session = signal<Session | undefined>(undefined);
 
+/** Whether a session has ended while the page was open; the log-in says so. */
+export const hasEnded = signal(false);
+
 /** Why the session could not be read. */
 export const sessionFailure = signal<Error | undefined>(undefined);
 
@@ -22,8 +25,9 @@ export const mayAct = computed(() => session.value?.access === 'act');
 export async function startSession(): Promise<void> {
   effect(() => {
     const current = session.peek();
-    if (refusals.value > 0 && current !== undefined)
-      session.value = { access: null, isDevelopment: current.isDevelopment };
+    if (refusals.value === 0 || current === undefined || current.access === null) return;
+    hasEnded.value = true;
+    session.value = { access: null, isDevelopment: current.isDevelopment };
   });
   // A node that was restarted may be of another version, and another node may answer.
   let wasAnswering = true;
@@ -51,6 +55,7 @@ export const logIn = (key: string): Promise<void> =>
 /** Ends the session. @throws ApiError */
 export async function logOut(): Promise<void> {
   await request('/session', { method: 'DELETE' });
+  hasEnded.value = false;
   await readSession();
 }
 

@@ -1,8 +1,10 @@
 import type { JSX } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
 import { connection } from './api.js';
 import { formatTime } from './format.js';
 import { findPage, isWithin, pages } from './pages.js';
 import { Mark } from './parts/mark.js';
+import { PageHead } from './parts/page.js';
 import { Failed, Loading } from './parts/states.js';
 import { Time } from './parts/time.js';
 import { place } from './routes.js';
@@ -38,8 +40,16 @@ export function Shell(): JSX.Element {
   );
 }
 
+/** A gateway that starts is waited for. */
+const RETRY_MS = 3000;
+
 function Starting(): JSX.Element {
   const error = sessionFailure.value;
+  useEffect(() => {
+    if (error === undefined) return undefined;
+    const timer = setTimeout(() => void readSession(), RETRY_MS);
+    return () => clearTimeout(timer);
+  }, [error]);
   return (
     <main class="centered">
       {error === undefined ? <Loading /> : <Failed error={error} retry={() => void readSession()} />}
@@ -82,7 +92,7 @@ function Status({ current }: { current: OpenSession }): JSX.Element {
         class="who"
         title={current.expiresAt === null ? undefined : `Until ${formatTime(new Date(current.expiresAt), new Date())}`}
       >
-        {current.isOpen ? 'Development, no key needed' : current.name} <span class="tag">{access}</span>
+        {current.isOpen ? 'Development, open' : current.name} <span class="tag">{access}</span>
       </span>
       <button type="button" class="plain" onClick={switchTheme} title="Light, dark, or what the device prefers">
         Theme: {theme.value}
@@ -97,15 +107,22 @@ function Status({ current }: { current: OpenSession }): JSX.Element {
 }
 
 function CurrentPage(): JSX.Element {
-  const found = findPage(place.value.path);
+  const { path } = place.value;
+  const isFirst = useRef(true);
+  // Screen readers announce the new page because the focus moves to it.
+  useEffect(() => {
+    if (!isFirst.current) document.getElementById('content')?.focus({ preventScroll: true });
+    isFirst.current = false;
+  }, [path]);
+  const found = findPage(path);
   if (found === undefined) {
     return (
-      <section class="state">
-        <h1>No such page</h1>
+      <>
+        <PageHead title="No such page" />
         <p>
-          Nothing is at <code>{place.value.path}</code>. <a href="/console/">Go to the overview</a>
+          Nothing is at <code>{path}</code>. <a href="/console/">Go to the overview</a>
         </p>
-      </section>
+      </>
     );
   }
   const { View } = found.page;

@@ -1,17 +1,19 @@
 import type { JSX } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { ApiError, toFailure } from '../api-error.js';
 import { Field } from '../parts/field.js';
 import { Mark } from '../parts/mark.js';
-import { logIn, session } from '../session.js';
+import { hasEnded, logIn, session } from '../session.js';
 
 /** Exchanges a key for a session. The key is sent once, and kept nowhere. */
 export function LogIn(): JSX.Element {
   const [key, setKey] = useState('');
   const [error, setError] = useState<Error>();
   const [isUnderWay, setUnderWay] = useState(false);
+  const input = useRef<HTMLInputElement>(null);
   useEffect(() => {
     document.title = 'Log in · Console';
+    input.current?.focus();
   }, []);
 
   const submit = async (event: Event): Promise<void> => {
@@ -33,6 +35,7 @@ export function LogIn(): JSX.Element {
           <Mark />
           Console
         </h1>
+        {hasEnded.value ? <p>Your session has ended. Log in to go on where you were.</p> : null}
         <Field
           label="Key"
           hint={
@@ -45,6 +48,7 @@ export function LogIn(): JSX.Element {
           {(control) => (
             <input
               {...control}
+              ref={input}
               type="password"
               autocomplete="current-password"
               value={key}
