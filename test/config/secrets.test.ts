@@ -24,6 +24,8 @@ const site = { SITE_NAME: 'news', AUTH_URL: 'https://news.example/rooms', API_KE
 
 const SECRET = 'JWT_SECRET: a secret needs at least 32 bytes in production';
 const EASY = 'is easy to guess; make one with: openssl rand -hex 32';
+const CONSOLE_FORM =
+  'CONSOLE_KEYS: must hold name:access:key, with a name of A-Z a-z 0-9 _ . - and the access read or act';
 const KEYS = 'EMIT_API_KEYS: a key needs at least 16 bytes in production';
 
 describe('production', () => {
@@ -37,6 +39,9 @@ describe('production', () => {
     { ...production, ...site, API_KEY: '', API_KEYS: STRONG },
     { ...production, JWT_SECRET: '', JWT_SECRETS: `${STRONG}, ${STRONG}0` },
     { ...production, EMIT_API_KEYS: '4711081500420815' },
+    { ...production, CONSOLE: 'on' },
+    { ...production, CONSOLE: 'on', EMIT_API_KEYS: '', EMIT_AUTH: 'none', CONSOLE_KEYS: `duty:read:${STRONG}` },
+    { ...production, CONSOLE_KEYS: `duty:act:${STRONG}, duty:act:${STRONG}:1` },
   ])('starts with %j', (env) => {
     expect(complaintsAbout(env)).toEqual([]);
   });
@@ -57,6 +62,23 @@ describe('production', () => {
     [{ EMIT_API_KEYS: 'a' }, [KEYS]],
     [{ EMIT_API_KEYS: `${STRONG},${STRONG.slice(17)}` }, [KEYS]],
     [{ EMIT_API_KEYS: ' , ' }, ['EMIT_API_KEYS: is blank']],
+    [{ CONSOLE_KEYS: ' , ' }, ['CONSOLE_KEYS: is blank']],
+    [{ CONSOLE_KEYS: STRONG }, [CONSOLE_FORM]],
+    [{ CONSOLE_KEYS: `duty:${STRONG}` }, [CONSOLE_FORM]],
+    [{ CONSOLE_KEYS: `duty:write:${STRONG}` }, [CONSOLE_FORM]],
+    [{ CONSOLE_KEYS: `:act:${STRONG}` }, [CONSOLE_FORM]],
+    [{ CONSOLE_KEYS: `duty:act:${STRONG},x y:act:${STRONG}1` }, [CONSOLE_FORM]],
+    [{ CONSOLE_KEYS: 'duty:act:short' }, ['CONSOLE_KEYS: a key needs at least 16 bytes in production']],
+    [{ CONSOLE_KEYS: `duty:act:${'k'.repeat(32)}` }, [`CONSOLE_KEYS: ${EASY}`]],
+    [{ CONSOLE_KEYS: `a:read:${STRONG},b:act:${STRONG}` }, ['CONSOLE_KEYS: holds a key twice']],
+    [
+      { CONSOLE_KEYS: `a:read:${production.EMIT_API_KEYS}` },
+      ['CONSOLE_KEYS: holds a key that is one of EMIT_API_KEYS'],
+    ],
+    [
+      { CONSOLE: 'on', EMIT_API_KEYS: '', EMIT_AUTH: 'none' },
+      ['CONSOLE_KEYS: production needs a key for the console, which CONSOLE turns on'],
+    ],
     [{ ...site, API_KEY: 'k'.repeat(15) }, ['API_KEY: a key needs at least 16 bytes in production']],
     [{ ...site, API_KEY: '\t' }, ['API_KEY: is blank']],
   ])('refuses %j', (env, complaints) => {

@@ -1,3 +1,4 @@
+import type { Request } from 'express';
 import { consoleApi } from '#shared/contracts/console.js';
 import type { Context } from '../../framework/context.js';
 import { type Integration, mountRoutes } from '../../framework/integration.js';
@@ -15,10 +16,12 @@ export function createConsole(context: Context): Integration[] {
   const visits = new Visits();
   const pages = createPages(consoleDirectories);
   const { hasPayloads } = config.console;
+  // Before the body is read.
+  const authorize = (request: Request): undefined => void visits.ensure(request);
   return [
     {
       name: consoleApi.name,
-      routes: mountRoutes(consoleApi, createRoutes(context, { sessions, visits })),
+      routes: mountRoutes(consoleApi, createRoutes(context, { sessions, visits }), { authorize }),
       entrance: createEntrance({ sessions, visits, pages, hasPayloads, logger }),
     },
   ];
