@@ -26,6 +26,9 @@ export function mergeHistory(old: History, recent: History): History {
   const stepMs = old.stepSeconds * 1000;
   const offset = Math.round((Date.parse(recent.from) - Date.parse(old.from)) / stepMs);
   const length = lengthOf(old);
+  // An answer without a sample has no length.
+  if (lengthOf(recent) === 0) return old;
+  if (length === 0) return recent;
   const shift = offset + lengthOf(recent) - length;
   if (recent.stepSeconds !== old.stepSeconds || offset < 0 || offset > length) return recent;
   const names = new Set([...Object.keys(old.series), ...Object.keys(recent.series)]);

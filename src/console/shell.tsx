@@ -1,6 +1,7 @@
 import type { JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { connection } from './api.js';
+import { toFailure } from './api-error.js';
 import { formatTime } from './format.js';
 import { findPage, isWithin, pages } from './pages.js';
 import { Mark } from './parts/mark.js';
@@ -97,12 +98,28 @@ function Status({ current }: { current: OpenSession }): JSX.Element {
       <button type="button" class="plain" onClick={switchTheme} title="Light, dark, or what the device prefers">
         Theme: {theme.value}
       </button>
-      {current.isOpen ? null : (
-        <button type="button" class="plain" onClick={() => void logOut()}>
-          Log out
-        </button>
-      )}
+      {current.isOpen ? null : <LogOut />}
     </div>
+  );
+}
+
+function LogOut(): JSX.Element {
+  const [error, setError] = useState<Error>();
+  return (
+    <>
+      {error === undefined ? null : (
+        <span class="bad" role="alert">
+          You are still logged in: {error.message}.
+        </span>
+      )}
+      <button
+        type="button"
+        class="plain"
+        onClick={() => void logOut().catch((failure: unknown) => setError(toFailure(failure)))}
+      >
+        Log out
+      </button>
+    </>
   );
 }
 

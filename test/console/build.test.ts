@@ -23,6 +23,13 @@ test('is three files, which have less than 150 KB together when compressed', asy
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(150_000);
 });
 
+test('comes with the licences of the packages in it', async () => {
+  const text = await readFile(join(directory, 'main.js'), 'utf8');
+  for (const name of ['preact', '@preact/signals', 'uplot']) {
+    expect(text).toMatch(new RegExp(`\\n${name}\\n\\n[^]{0,40}MIT License[^]{0,20}\\n\\nCopyright`));
+  }
+});
+
 test('loads nothing from elsewhere and has no inline script or style', async () => {
   const page = await readFile(join(directory, 'index.html'), 'utf8');
   const addresses = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, address]) => address);

@@ -52,6 +52,17 @@ describe('mergeHistory', () => {
     expect(merged.series).toEqual({ both: [1, 2, 2], new: [null, 3, 3] });
   });
 
+  test('stays as it is when the newer answer has no sample at all', () => {
+    const old = historyAt(0, { a: [1, 2, 3] });
+    expect(mergeHistory(old, historyAt(2, {}))).toEqual(old);
+  });
+
+  test('takes what there is when the older had no sample at all', () => {
+    const recent = historyAt(0, { a: [null, 1] });
+    expect(stepsToAsk(historyAt(0, {}), START_MS + 20_000, 2)).toBe(2);
+    expect(mergeHistory(historyAt(0, {}), recent)).toEqual(recent);
+  });
+
   test('begins anew after a gap, a clock that went back, or another step', () => {
     const old = historyAt(0, { a: [1, 2] });
     for (const recent of [

@@ -16,6 +16,8 @@ export interface ChartProps {
   readonly times: readonly number[];
   /** In the legend and in the table. */
   readonly toText: (value: number | null | undefined) => string;
+  /** The values are counts. */
+  readonly isWhole?: boolean;
   /** On the axis, where there is less room; absent: `toText`. */
   readonly toShortText?: (value: number) => string;
 }
@@ -83,7 +85,8 @@ interface DrawingProps extends ChartProps {
   readonly onHover: (index: number | undefined) => void;
 }
 
-function Drawing({ title, lines, times, toText, toShortText = toText, colours, onHover }: DrawingProps): JSX.Element {
+function Drawing(props: DrawingProps): JSX.Element {
+  const { title, lines, times, toText, toShortText = toText, isWhole = false, colours, onHover } = props;
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<DrawnPlot | undefined>(undefined);
   const seconds = useMemo(() => times.map((time) => time / 1000), [times]);
@@ -92,7 +95,7 @@ function Drawing({ title, lines, times, toText, toShortText = toText, colours, o
   // Other lines need another plot; other samples of the same lines do not.
   useEffect(() => {
     if (place.current === null) return undefined;
-    const drawn = createPlot(place.current, { lines, times: seconds, colours, toText: toShortText, onHover });
+    const drawn = createPlot(place.current, { lines, times: seconds, colours, toText: toShortText, isWhole, onHover });
     plot.current = drawn;
     const preference = matchMedia('(prefers-color-scheme: dark)');
     preference.addEventListener('change', drawn.redraw);

@@ -10,6 +10,8 @@ export interface PlotInput {
   readonly colours: readonly number[];
   /** On the axis. */
   readonly toText: (value: number) => string;
+  /** Counts: the axis has no halves. */
+  readonly isWhole: boolean;
   /** The step below the pointer; `undefined`: none. */
   readonly onHover: (index: number | undefined) => void;
 }
@@ -24,10 +26,15 @@ export interface DrawnPlot {
 }
 
 const HEIGHT = 168;
+/** 1, 2, 5, 10 and so on. */
+const WHOLE_STEPS = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat();
 const FONT = '11px system-ui, sans-serif';
 
 /** Draws lines over time. All plots of the page share the pointer. */
-export function createPlot(place: HTMLElement, { lines, times, colours, toText, onHover }: PlotInput): DrawnPlot {
+export function createPlot(
+  place: HTMLElement,
+  { lines, times, colours, toText, isWhole, onHover }: PlotInput,
+): DrawnPlot {
   const axis = {
     font: FONT,
     stroke: () => getComputedStyle(place).color,
@@ -44,7 +51,13 @@ export function createPlot(place: HTMLElement, { lines, times, colours, toText, 
       scales: { x: { time: true }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.08 : 1] } },
       axes: [
         { ...axis, size: 28, gap: 8, space: 64, values: (_, splits) => splits.map(toClock), grid: { show: false } },
-        { ...axis, size: 50, space: 34, values: (_, splits) => splits.map(toText) },
+        {
+          ...axis,
+          size: 50,
+          space: 34,
+          values: (_, splits) => splits.map(toText),
+          ...(isWhole ? { incrs: WHOLE_STEPS } : {}),
+        },
       ],
       series: [
         {},

@@ -37,10 +37,17 @@ const toCharts = ({ series }: History) => [
     title: 'Connections',
     unit: 'sockets by namespace and site',
     lines: linesWithPrefix(series, 'connections:', LINES),
+    isWhole: true,
     ...counts,
   },
   { title: 'Traffic', unit: 'per second', lines: linesNamed(series, TRAFFIC), ...counts },
-  { title: 'Durable messages waiting', unit: 'for connected devices', lines: linesNamed(series, WAITING), ...counts },
+  {
+    title: 'Durable messages waiting',
+    unit: 'for connected devices',
+    lines: linesNamed(series, WAITING),
+    isWhole: true,
+    ...counts,
+  },
   { title: 'Durable messages ended', unit: 'per second', lines: linesNamed(series, ENDED), ...counts },
   {
     title: 'Push notifications',
