@@ -1,9 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { buildConsole } from '../../scripts/build-console.js';
-import type { Tab } from '../support/browser.js';
+import { screens, type Tab } from '../support/browser.js';
+import { projectDirectory } from '../support/script.js';
+import { until } from '../support/until.js';
 
 /** Keys of the console; the first may only read. */
 export const READ_KEY = 'a-key-of-people-who-look';
@@ -27,4 +29,56 @@ export async function logIn(tab: Tab, key: string): Promise<void> {
   const field = await tab.page.waitForSelector('::-p-aria([role="textbox"])');
   await field?.type(key);
   await tab.page.keyboard.press('Enter');
+}
+
+/** Lets the view ask the gateway now; otherwise it does so every few seconds. */
+export const refresh = ({ page }: Tab): Promise<unknown> =>
+  page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+
+/** Lets the view ask again and again until its text fulfils the condition. @returns the text */
+export async function refreshUntil(tab: Tab, isWanted: (text: string) => boolean): Promise<string> {
+  let text = await tab.text();
+  await until(async () => {
+    text = await tab.text();
+    if (isWanted(text)) return true;
+    await refresh(tab);
+    return false;
+  });
+  return text;
+}
+
+/** The cells of a table as a reader sees them, row by row, by the accessible name of the table. */
+export const cellsOf = async ({ page }: Tab, caption: string): Promise<string[][]> =>
+  (await page.evaluate(`
+    [...document.querySelectorAll('table')]
+      .filter((table) => table.caption?.textContent === ${JSON.stringify(caption)})
+      .flatMap((table) => [...table.tBodies].flatMap((body) => [...body.rows]))
+      .map((row) => [...row.cells].map((cell) => cell.innerText.trim()))
+  `)) as string[][];
+
+/**
+ * Looks at a view as people do: light, dark and on a phone. Writes screenshots to `test-results/`, for a look. Expects no
+ * serious violation of accessibility, and that a phone scrolls the page in one direction only.
+ */
+export async function inspect(tab: Tab, name: string): Promise<void> {
+  const { page } = tab;
+  for (const scheme of ['light', 'dark'] as const) {
+    await tab.show(scheme);
+    expect(await tab.accessibilityFaults(), `${name}, ${scheme}`).toEqual([]);
+    await photograph(tab, `${name}-${scheme}`);
+  }
+  await tab.show('light');
+  // Other properties of a phone would load the page anew.
+  await page.setViewport({ ...screens.desktop, width: screens.phone.width, height: screens.phone.height });
+  const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+  expect(overflow, `${name}: pixels beyond the width of a phone`).toBeLessThanOrEqual(0);
+  await photograph(tab, `${name}-phone`);
+  await page.setViewport(screens.desktop);
+}
+
+/** Writes a screenshot of the whole page to `test-results/NAME.png`, for people to look at. */
+async function photograph({ page }: Tab, name: string): Promise<void> {
+  const directory = join(projectDirectory, 'test-results');
+  await mkdir(directory, { recursive: true });
+  await page.screenshot({ path: join(directory, `${name}.png`), fullPage: true });
 }

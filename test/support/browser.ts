@@ -7,7 +7,7 @@ import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { ensureInstalled, programs } from './installed-program.js';
 
 /** Widths and heights in CSS pixels. */
-const screens = {
+export const screens = {
   desktop: { width: 1280, height: 900 },
   phone: { width: 360, height: 740, isMobile: true, hasTouch: true, deviceScaleFactor: 2 },
 } as const satisfies Record<string, Viewport>;
