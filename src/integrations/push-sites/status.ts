@@ -4,7 +4,7 @@ import type { Context } from '../../framework/context.js';
 import type { RouteHandlers } from '../../framework/integration.js';
 import { createAskNodes } from '../../realtime/ask-nodes.js';
 import type { NamespaceLoad } from '../../realtime/local-node.js';
-import { newestUpdates, type SiteActivities, type SiteActivity } from './activity.js';
+import { type SiteActivities, type SiteActivity, UPDATES_MAX } from './activity.js';
 
 /** A call to a node. */
 const STATUS = 'sites:status';
@@ -14,7 +14,7 @@ type NodeSites = Readonly<Record<string, SiteActivity & NamespaceLoad>>;
 
 /** The sites over all nodes. Each node answers for its own sockets and calls. */
 export function createSiteStatus(context: Context, activities: SiteActivities): RouteHandlers<typeof siteStatus> {
-  const { config, localNode, nodeCalls } = context;
+  const { config, clock, localNode, nodeCalls } = context;
   const names = config.sites.map(({ name }) => name);
   const askNodes = createAskNodes(context);
   nodeCalls.handle(
@@ -30,18 +30,19 @@ export function createSiteStatus(context: Context, activities: SiteActivities): 
       // Settings of nodes can differ while they are changed.
       const found = (name: string) => answers.flatMap(({ answer }) => answer?.[name] ?? []);
       return {
-        sites: names.map((name) => ({ name, namespace: siteNamespace(name), ...toShown(found(name)) })),
+        sites: names.map((name) => ({ name, namespace: siteNamespace(name), ...toShown(found(name), clock.now()) })),
         missingNodes: answers.flatMap(({ node, answer }) => (answer === undefined ? [node] : [])),
       };
     },
   };
 }
 
-function toShown(nodes: readonly (SiteActivity & NamespaceLoad)[]) {
+/** @param now of this node: Unix time in milliseconds */
+function toShown(nodes: readonly (SiteActivity & NamespaceLoad)[], now: number) {
+  const toTime = (ageMs: number): string => new Date(now - ageMs).toISOString();
   const callsMs = nodes.flatMap((node) => node.callsMs).sort((one, other) => one - other);
-  const [last] = nodes
-    .flatMap((node) => node.last ?? [])
-    .sort((one, other) => Date.parse(other.at) - Date.parse(one.at));
+  const [last] = nodes.flatMap((node) => node.last ?? []).sort((one, other) => one.ageMs - other.ageMs);
+  const updates = nodes.flatMap((node) => node.updates).sort((one, other) => one.ageMs - other.ageMs);
   const sum = (of: (node: SiteActivity & NamespaceLoad) => number): number =>
     nodes.reduce((total, node) => total + of(node), 0);
   return {
@@ -49,10 +50,10 @@ function toShown(nodes: readonly (SiteActivity & NamespaceLoad)[]) {
     waiting: sum(({ waiting }) => waiting),
     auth: {
       ...{ ok: sum(({ ok }) => ok), failed: sum(({ failed }) => failed) },
-      ...{ lastStatus: last?.status ?? null, lastAt: last?.at ?? null },
+      ...{ lastStatus: last?.status ?? null, lastAt: last === undefined ? null : toTime(last.ageMs) },
       ...{ p50Ms: rankOf(callsMs, 0.5), p99Ms: rankOf(callsMs, 0.99) },
     },
-    userUpdates: newestUpdates(nodes),
+    userUpdates: updates.slice(0, UPDATES_MAX).map(({ ageMs, userId, kind }) => ({ at: toTime(ageMs), userId, kind })),
   };
 }
 
