@@ -81,7 +81,7 @@ function Status({ current }: { current: OpenSession }): JSX.Element {
       <span class={isAnswering ? 'dot good' : 'dot bad'} role="status" title={`Node ${current.nodeId}`}>
         {isAnswering ? (
           <>
-            {current.node} <span class="quiet">{current.version}</span>
+            <span class="node">{current.node}</span> <span class="quiet wide">{current.version}</span>
           </>
         ) : (
           <>
@@ -95,8 +95,14 @@ function Status({ current }: { current: OpenSession }): JSX.Element {
       >
         {current.isOpen ? 'Development, open' : current.name} <span class="tag">{access}</span>
       </span>
-      <button type="button" class="plain" onClick={switchTheme} title="Light, dark, or what the device prefers">
-        Theme: {theme.value}
+      <button
+        type="button"
+        class="plain"
+        onClick={switchTheme}
+        aria-label={`Theme: ${theme.value}`}
+        title="Light, dark, or what the device prefers"
+      >
+        Theme<span class="wide">: {theme.value}</span>
       </button>
       {current.isOpen ? null : <LogOut />}
     </div>

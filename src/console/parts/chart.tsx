@@ -56,9 +56,11 @@ export function Chart(props: ChartProps): JSX.Element {
             )}
           </span>
         </span>
-        <button type="button" class="plain" aria-pressed={isTable} onClick={() => setTable(!isTable)}>
-          Table
-        </button>
+        {lines.length === 0 ? null : (
+          <button type="button" class="plain" aria-pressed={isTable} onClick={() => setTable(!isTable)}>
+            Table
+          </button>
+        )}
       </figcaption>
       {lines.length === 0 ? <p class="nothing quiet">Nothing in the last hour</p> : null}
       {lines.length > 0 && isTable ? <Values {...props} /> : null}

@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
 import { formatMs, formatNumber, formatShort } from '../format.js';
 import { Chart } from '../parts/chart.js';
+import { Empty } from '../parts/states.js';
 import { type History, linesNamed, linesWithPrefix, trimHistory } from '../series.js';
 
 /** As many as there are colours. */
@@ -14,6 +15,13 @@ export function Charts({ history }: { history: History }): JSX.Element {
   const shown = useMemo(() => trimHistory(history, LEAST_STEPS), [history]);
   const times = useMemo(() => toTimes(shown), [shown]);
   const charts = useMemo(() => toCharts(shown), [shown]);
+  if (times.length === 0) {
+    return (
+      <Empty>
+        <p>The charts begin with the first samples, some seconds after the start of a node.</p>
+      </Empty>
+    );
+  }
   return (
     <section class="charts" aria-label="The last hour">
       {charts.map((chart) => (
