@@ -38,6 +38,7 @@ import { createNodeCalls } from './realtime/node-calls.js';
 import { createSocketDirectory } from './realtime/presence/socket-directory.js';
 import { Revocations } from './realtime/revocations.js';
 import { Traffic } from './realtime/traffic.js';
+import { createWatches } from './realtime/watches.js';
 import { createWork } from './realtime/work.js';
 import { everyConnection, everySocket, type GatewayServer } from './sockets/socket.js';
 import { createConnectDeadline } from './transport/connect-deadline.js';
@@ -88,6 +89,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
   const metrics = createMetrics();
   const base: Base = {
     ...{ config, clock, logger, metrics },
+    traffic: new Traffic(clock),
     secrets: createLiveSecrets(config),
     cleanup: createCleanup(logger),
     health: createHealth({ metrics, clock }),
@@ -135,6 +137,7 @@ interface Base {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly health: Health;
+  readonly traffic: Traffic;
   /** Runs in reverse order when the gateway stops. */
   readonly cleanup: Cleanup;
   readonly pushAgent: Agent | undefined;
@@ -156,7 +159,7 @@ type Outside = Awaited<ReturnType<typeof connectOutside>>;
 
 /** Step 1: connects to FCM, MongoDB and Redis. */
 async function connectOutside(base: Base) {
-  const { config, clock, logger, metrics, health, cleanup, pushAgent, startEmbedded: start } = base;
+  const { config, clock, logger, metrics, health, traffic, cleanup, pushAgent, startEmbedded: start } = base;
   const sender = await openPush(config.push, { clock, logger, agent: pushAgent });
   if (sender !== undefined) cleanup.add('push sender', sender.close);
   const tracing = await startTracing({ ...config.tracing, node: config.nodeName });
@@ -170,7 +173,11 @@ async function connectOutside(base: Base) {
   const models = defineGatewayModels(mongo.connection, { logger, clock });
   const ownsAll = config.storage.mongodbUrl === undefined;
   const indexes = await ensureIndexes(mongo.connection, { models, ownsAll, logger });
-  const cluster = await joinCluster(config, { clock, logger, metrics, cleanup });
+  const onLimitReached = (limit: string, caller: string): void => {
+    logger.info({ limit, caller }, 'rate limit reached');
+    if (traffic.isWatched) traffic.limited(limit, caller);
+  };
+  const cluster = await joinCluster(config, { clock, logger, metrics, cleanup, onLimitReached });
   health.watch({ mongo, redis: cluster, ...(mongo.storage && { storage: mongo.storage }) });
   return { sender, tracing, mongo, models, indexes, cluster };
 }
@@ -179,7 +186,7 @@ type Realtime = Awaited<ReturnType<typeof createRealtime>>;
 
 /** Step 2: authentication, the Socket.IO server, and the services that integrations use. */
 async function createRealtime(base: Base, { sender, tracing, models, cluster }: Outside) {
-  const { config, secrets, clock, logger, metrics, health, cleanup } = base;
+  const { config, secrets, clock, logger, metrics, health, traffic, cleanup } = base;
   const { clockToleranceMs } = config.auth.expected;
   const { verifier, tokenSecrets } = await configureVerifier(config, { secrets, clock, logger, cleanup });
   const apiSessions = createApiSessions({ model: models.ApiSession, clock });
@@ -206,15 +213,22 @@ async function createRealtime(base: Base, { sender, tracing, models, cluster }: 
   });
   await delivery.start();
   cleanup.add('delivery', delivery.stop);
-  const push = createPush({ store: pushStore, sender, delivery, models, bus: cluster.bus, clock, logger, metrics });
+  const push = createPush({
+    ...{ store: pushStore, sender, delivery, models, bus: cluster.bus, clock, logger, metrics, traffic },
+  });
   push.start();
   cleanup.add('push', push.stop);
   const expiry = createExpiryWatch(clock, () => everySocket(io), clockToleranceMs);
   cleanup.add('expiry watch', expiry.stop);
   const { presence, sitePresence, chatPresence, limiter, bus } = cluster;
-  const traffic = new Traffic(clock, () => everySocket(io));
+  traffic.attach(() => everySocket(io));
+  const watches = createWatches({ traffic, bus, clock, nodeId: cluster.nodeId });
+  const endWatchers = (): void => {
+    traffic.close();
+    watches.close();
+  };
   // Their readers showed a key when they began.
-  secrets.onReplaced(() => traffic.close());
+  secrets.onReplaced(endWatchers);
   const draining = createDraining(base, io);
   const localNode = createLocalNode({
     ...{ id: cluster.nodeId, name: config.nodeName, version: versions.version, io },
@@ -227,7 +241,7 @@ async function createRealtime(base: Base, { sender, tracing, models, cluster }: 
   const context: Context = {
     ...base,
     ...{ models, userAuth, tokenSecrets, revocations, emitter, sockets, delivery, push },
-    ...{ presence, sitePresence, chatPresence, limiter, bus, traffic, localNode },
+    ...{ presence, sitePresence, chatPresence, limiter, bus, watches, localNode },
     nodeCalls: createNodeCalls({ bus, clock, nodeId: cluster.nodeId }),
     work: createWork(limiter, config.sockets.limit),
     onEmitted(emitted) {
@@ -235,7 +249,7 @@ async function createRealtime(base: Base, { sender, tracing, models, cluster }: 
       if (traffic.isWatched) traffic.emitted(emitted);
     },
   };
-  return { io, context, expiry, draining };
+  return { io, context, expiry, draining, endWatchers };
 }
 
 /** Step 3: the integrations, with what they do by themselves. */
@@ -265,7 +279,7 @@ async function openNetwork(
   base: Base,
   { outside, realtime, integrations, presenceTracker }: Opened,
 ): Promise<{ port: number }> {
-  const { config, secrets, clock, logger, metrics, health, cleanup } = base;
+  const { config, secrets, clock, logger, metrics, health, traffic, cleanup } = base;
   const { mongo, indexes, cluster } = outside;
   const { io, context } = realtime;
   const bounds = createBounds(base);
@@ -288,7 +302,7 @@ async function openNetwork(
   const server = createHttpServer(answer, config.http);
   bounds.connectionBounds.boundTcp(server);
   const { isDraining } = health;
-  attach(io, server, { config, allowsOrigin, isDraining, ...bounds, clock, logger, metrics });
+  attach(io, server, { config, allowsOrigin, isDraining, ...bounds, clock, logger, metrics, traffic });
   reportMissingServerParts(io, logger);
   const bodyMaxBytes = Math.max(config.http.bodyLimitBytes, config.sockets.messageMaxBytes);
   const idleConnections = limitIdleConnections(server, {
@@ -307,7 +321,7 @@ async function openNetwork(
   cleanup.add('http connections', idleConnections.end);
   cleanup.add('connections', realtime.draining.disconnectAll);
   cleanup.add('http keep-alive', () => endKeepAlive(server));
-  cleanup.add('watchers of the traffic', async () => realtime.context.traffic.close());
+  cleanup.add('watchers of the traffic', async () => realtime.endWatchers());
   cleanup.add('operations of a database that is away', mongo.giveUpIfAway);
   cleanup.add('readiness', realtime.draining.begin);
   return { port };
@@ -349,11 +363,11 @@ function createBounds({ config, clock, logger, metrics }: Base) {
 
 /** Opens the namespaces of the integrations behind the one event pipeline. */
 function openEventNamespaces(
-  { config, clock, logger, metrics }: Base,
+  { config, clock, logger, metrics, traffic }: Base,
   { outside, realtime, integrations, presenceTracker, bounds }: Opened & { bounds: Bounds },
 ): void {
   const { io, expiry, context } = realtime;
-  const { work, userAuth, revocations, traffic } = context;
+  const { work, userAuth, revocations } = context;
   const namespaces = integrations.flatMap((integration) => integration.namespaces ?? []);
   const mounts = integrations.flatMap((integration) => integration.mounts ?? []);
   const { eventTimeoutMs, refusedMax } = config.sockets;
@@ -371,7 +385,7 @@ function openEventNamespaces(
   ];
   const { frameGate, connectDeadline } = bounds;
   openNamespaces(io, namespaces, {
-    ...{ clock, logger, metrics, dispatch, listeners, frameGate, connectDeadline },
+    ...{ clock, logger, metrics, dispatch, listeners, frameGate, connectDeadline, traffic },
     trustedProxies: config.http.trustedProxies,
     connectLimits: createConnectLimits(refusedMax, clock),
   });

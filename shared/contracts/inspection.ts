@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { defineContract } from './contract.js';
 import { deliveries, deliveryState, reason } from './deliveries.js';
 import { isoTime, opaqueId, userId } from './primitives.js';
+import { liveQuestion } from './traffic.js';
 
 /** Sockets of a user in one answer. */
 const SOCKETS_MAX = 100;
@@ -143,6 +144,14 @@ export const inspection = defineContract({
       path: '/messages/:id',
       params: z.object({ id: messageId }),
       answer: message,
+    },
+    live: {
+      summary:
+        'Streams what happens on all nodes: one JSON object per line, and an empty line as a heartbeat. Of each node a reader gets 200 records in a second; further ones, and those that a slow reader misses, are counted: `{ "dropped": 12 }`. Payloads are not shown.',
+      method: 'get',
+      path: '/live',
+      query: liveQuestion,
+      sends: 'application/x-ndjson',
     },
   },
 });

@@ -22,3 +22,64 @@ export const trafficGap = z.object({ dropped: z.number().int() });
 
 /** One line. */
 export type TrafficRecord = z.output<typeof trafficRecord>;
+
+/** What is recorded, and what it means. */
+export const liveKinds = {
+  connect: 'a socket connected',
+  disconnect: 'a socket disconnected; `code` is the reason',
+  refusal: 'a connect was refused; `code` is the reason',
+  event: 'an event of a client was answered; `code` is `SUCCESS`, or why it failed',
+  emit: 'an event of a backend or website was accepted',
+  sent: 'an event went out to sockets of the node',
+  slow: 'the connection of a client that did not read was closed; `bytes` were dropped',
+  limit: 'a caller reached a rate limit; `detail` is its name',
+  push: 'FCM answered for tokens of a user; `code` is the result, `sockets` the number of tokens',
+} as const;
+
+/** A key of {@link liveKinds}. */
+export type LiveKind = keyof typeof liveKinds;
+
+const kindNames = Object.keys(liveKinds) as [LiveKind];
+const kindSentences = Object.entries(liveKinds).map(([kind, sentence]) => `${kind}: ${sentence}.`);
+
+/** Something that happened on a node. Texts that clients chose are cut to 128 characters. */
+export const liveRecord = z.object({
+  at: isoTime.describe('By the clock of the node.'),
+  node: z.string().describe('The id of the node.'),
+  kind: z.enum(kindNames).describe(kindSentences.join('\n')),
+  namespace: z.string().nullable(),
+  event: z.string().nullable(),
+  userId: z.string().nullable().describe('From a verified token; `null`: several users, or none.'),
+  code: z.string().nullable(),
+  sockets: z.number().int(),
+  bytes: z
+    .number()
+    .int()
+    .nullable()
+    .describe('Of the arguments as JSON; `null`: there are none, or they were not read.'),
+  address: z.string().optional().describe('The network address; of IPv6 the first 64 bits.'),
+  claimedUserId: z.string().optional().describe('Of a refusal: the user that the token names. It proves nothing.'),
+  deviceId: z.string().optional().describe('Of `connect` and `disconnect`, where the client names one.'),
+  isDurable: z.boolean().optional().describe('Of `emit`.'),
+  messageId: z.string().optional().describe('Of a durable `emit` to one user, and of `push`.'),
+  detail: z.string().optional().describe('More about the reason.'),
+});
+
+/** Something that happened, with its node. */
+export type LiveRecord = z.output<typeof liveRecord>;
+
+const text = z.string().min(1).max(128);
+
+/** Filters for what happens, combined with AND. */
+export const liveQuestion = z.object({
+  user: text.describe('Only of this user, verified or claimed.').optional(),
+  namespace: text.describe('Only of this namespace.').optional(),
+  event: text.describe('Only events of this name.').optional(),
+  code: text.describe('Only with this code.').optional(),
+  node: text.describe('Only of the node with this id.').optional(),
+  kinds: z
+    .string()
+    .refine((list) => list.split(',').every((kind) => Object.hasOwn(liveKinds, kind)), 'must be kinds with commas')
+    .describe(`Of \`${kindNames.join('`, `')}\`, with commas between them; absent: all.`)
+    .optional(),
+});

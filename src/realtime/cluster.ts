@@ -39,6 +39,8 @@ interface Dependencies {
   logger: Logger;
   metrics: Metrics;
   cleanup: Cleanup;
+  /** A caller was refused by a limit. */
+  onLimitReached(limit: string, caller: string): void;
 }
 
 /** Joins the cluster of `REDIS_URL`, or creates one of a single node. */
@@ -47,7 +49,7 @@ export const joinCluster = (config: Config, dependencies: Dependencies): Promise
     ? singleNode(config, dependencies)
     : overRedis(config, { ...dependencies, url: config.redis.url });
 
-async function singleNode(config: Config, { clock, logger }: Dependencies): Promise<Cluster> {
+async function singleNode(config: Config, { clock, logger, onLimitReached }: Dependencies): Promise<Cluster> {
   logger.info('no REDIS_URL: this is the only node');
   const nodeId = randomUUID();
   return {
@@ -56,7 +58,7 @@ async function singleNode(config: Config, { clock, logger }: Dependencies): Prom
     presence: createMemoryPresence({ clock, nodeId, graceMs: config.sockets.presenceGraceMs }),
     sitePresence: createMemoryPresence({ clock, graceMs: 0 }),
     chatPresence: createMemoryPresence({ clock, graceMs: 0 }),
-    limiter: createRateLimiter({ keyPrefix: '', onReached: toLimitReport(logger) }),
+    limiter: createRateLimiter({ keyPrefix: '', onReached: onLimitReached }),
     bus: silentBus,
     ping: async () => undefined,
     join: async () => undefined,
@@ -66,7 +68,7 @@ async function singleNode(config: Config, { clock, logger }: Dependencies): Prom
 
 async function overRedis(
   config: Config,
-  { url, clock, logger, metrics, cleanup }: Dependencies & { url: string },
+  { url, clock, logger, metrics, cleanup, onLimitReached }: Dependencies & { url: string },
 ): Promise<Cluster> {
   const { startupTimeoutMs } = config;
   const { prefix } = config.redis;
@@ -90,17 +92,12 @@ async function overRedis(
     nodeId,
     adapter: createRedisAdapter({ redis, keyPrefix: prefix, logger }),
     ...stores,
-    limiter: createRateLimiter({ redis, keyPrefix, onReached: toLimitReport(logger) }),
+    limiter: createRateLimiter({ redis, keyPrefix, onReached: onLimitReached }),
     bus: createRedisBus({ redis, nodeId, keyPrefix, onEcho: (lagMs) => metrics.busLag.observe({}, lagMs / 1000) }),
     ping: redis.ping,
     join: redis.join,
     leave: redis.leave,
   };
 }
-
-const toLimitReport =
-  (logger: Logger) =>
-  (limit: string, caller: string): void =>
-    logger.info({ limit, caller }, 'rate limit reached');
 
 const toSeconds = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / 1000);

@@ -45,7 +45,8 @@ export type GatewayServer = Server<
 /** Called synchronously for every socket that connects to or leaves a namespace. */
 export interface SocketListener {
   connected(socket: GatewaySocket): void;
-  disconnected(socket: GatewaySocket): void;
+  /** @param reason as Socket.IO has it */
+  disconnected(socket: GatewaySocket, reason: string): void;
 }
 
 /** Every socket of every namespace on this node. */

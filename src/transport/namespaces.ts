@@ -1,3 +1,4 @@
+import { claimedUserOf } from '../auth/claimed-user.js';
 import { ClaimsProblem } from '../auth/invalid-token.js';
 import { anonymous, type Principal } from '../auth/principal.js';
 import { ensureScope } from '../auth/scope.js';
@@ -11,6 +12,7 @@ import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
 import { rooms } from '../realtime/rooms.js';
+import type { Traffic } from '../realtime/traffic.js';
 import { deviceOf } from '../sockets/handshake.js';
 import type { GatewayServer, GatewaySocket, SocketListener, SocketState } from '../sockets/socket.js';
 import { addressKeyOf } from './address.js';
@@ -29,6 +31,7 @@ interface Dependencies {
   frameGate: FrameGate;
   connectLimits: ConnectLimits;
   connectDeadline: ConnectDeadline;
+  traffic: Pick<Traffic, 'isWatched' | 'refused'>;
 }
 
 /** Refusals after which a connection without namespace is closed, so that guessing costs a new connection each time. */
@@ -36,8 +39,18 @@ const REFUSALS_MAX = 10;
 
 /** Opens the namespaces: authenticates their clients. The dispatcher authorizes events. */
 export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace[], dependencies: Dependencies): void {
-  const { clock, logger, metrics, dispatch, listeners, trustedProxies, frameGate, connectLimits, connectDeadline } =
-    dependencies;
+  const {
+    clock,
+    logger,
+    metrics,
+    dispatch,
+    listeners,
+    trustedProxies,
+    frameGate,
+    connectLimits,
+    connectDeadline,
+    traffic,
+  } = dependencies;
   const connects = createConnects();
   wordUnknownNamespaces(io, toRefusalBody(new GatewayError('NOT_FOUND')));
   const refusals = new WeakMap<object, number>();
@@ -62,6 +75,11 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
   const refuse = (socket: GatewaySocket, { name, toRefusal = toConnectError }: Namespace, thrown: unknown): Error => {
     const error = toGatewayError(thrown);
     metrics.refusals.inc({ namespace: name, code: error.code });
+    if (traffic.isWatched) {
+      const { address } = knockOf(socket);
+      const claimedUserId = claimedUserOf(socket.handshake);
+      traffic.refused({ namespace: name, code: error.code, address, claimedUserId, detail: detailOf(error) });
+    }
     const details = { namespace: name, reason: error.code };
     if (error.status >= 500) {
       logger.error({ ...details, err: error.cause }, 'a connection was refused because of a failure');
@@ -94,10 +112,10 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
   for (const definition of isRootOpen(namespaces) ? namespaces : [...namespaces, closedRoot]) {
     const connections = metrics.connections.labels(definition.name);
     // Shared by all sockets, to save a closure for each idle one.
-    function leave(this: GatewaySocket): void {
+    function leave(this: GatewaySocket, reason: string): void {
       connections.dec();
       if (!isUsed(this)) connectDeadline.begin(this.conn);
-      for (const listener of listeners) listener.disconnected(this);
+      for (const listener of listeners) listener.disconnected(this, reason);
     }
     const namespace = io.of(definition.name);
     connects.guard(namespace);
@@ -171,6 +189,10 @@ function standBy(socket: GatewaySocket): void {
   void socket.nsp.adapter.delAll(socket.id);
   socket.use(() => undefined);
 }
+
+/** Why a client was refused, as the log has it; of a failure nothing is told. */
+const detailOf = ({ status, cause }: GatewayError): string | undefined =>
+  status < 500 && cause instanceof Error ? cause.message : undefined;
 
 /** Whether a refusal was made without a database or website call. */
 const isLimited = (thrown: unknown): boolean => thrown instanceof GatewayError && thrown.code === 'RATE_LIMITED';

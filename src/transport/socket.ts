@@ -1,7 +1,8 @@
-import type { Server as HttpServer } from 'node:http';
+import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import { Server } from 'socket.io';
 import { userOf } from '../auth/principal.js';
 import type { Config } from '../config.js';
+import type { ErrorCode } from '../errors.js';
 import { joinBroadcastFrames } from '../library-internals/broadcast-frame.js';
 import type { FrameGate } from '../library-internals/frame-limit.js';
 import { createPacketParser } from '../library-internals/packet-decoder.js';
@@ -12,6 +13,7 @@ import { createWriteBufferBound } from '../library-internals/write-buffer.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
+import type { Traffic } from '../realtime/traffic.js';
 import { everySocket, type GatewayServer } from '../sockets/socket.js';
 import { addressKeyOf } from './address.js';
 import type { ConnectDeadline } from './connect-deadline.js';
@@ -69,6 +71,7 @@ interface AttachOptions {
   clock: Clock;
   logger: Logger;
   metrics: Metrics;
+  traffic: Pick<Traffic, 'isWatched' | 'refused' | 'slow'>;
 }
 
 /**
@@ -81,6 +84,12 @@ export function attach(
   { config, allowsOrigin, isDraining, frameGate, connectionBounds, connectDeadline, ...platform }: AttachOptions,
 ): void {
   const { messageMaxBytes } = config.sockets;
+  const { traffic } = platform;
+  const showRefusal = ({ socket, headers }: IncomingMessage, code: ErrorCode, detail: string): void => {
+    if (!traffic.isWatched) return;
+    const address = addressKeyOf({ address: socket.remoteAddress ?? '', headers }, config.http.trustedProxies);
+    traffic.refused({ namespace: null, code, address, detail });
+  };
   const boundUnfinished = createUnfinishedBound({ messageMaxBytes, ...platform });
   io.attach(http, {
     ...io._opts,
@@ -92,11 +101,14 @@ export function attach(
     allowRequest: (request, answer) => {
       if (isDraining()) {
         platform.logger.info({ reason: 'draining' }, 'a connection was refused');
+        showRefusal(request, 'UNAVAILABLE', 'draining');
         refuseWhileDraining(request, answer);
         return;
       }
       // CORS does not cover websockets, so a restricted list of origins is enforced here.
-      const refusal = allowsOrigin(request.headers.origin) ? connectionBounds.refusalOf(request) : 'origin not allowed';
+      const isAllowed = allowsOrigin(request.headers.origin);
+      const refusal = isAllowed ? connectionBounds.refusalOf(request) : 'origin not allowed';
+      if (refusal !== undefined) showRefusal(request, isAllowed ? 'RATE_LIMITED' : 'FORBIDDEN', refusal);
       answer(refusal, refusal === undefined);
     },
   });
@@ -112,14 +124,21 @@ export function attach(
 }
 
 /** Counts and logs the connections that are closed because their clients do not read. */
-const createSlowClientReport = (io: GatewayServer, { logger, metrics }: Pick<AttachOptions, 'logger' | 'metrics'>) =>
+const createSlowClientReport = (
+  io: GatewayServer,
+  { logger, metrics, traffic }: Pick<AttachOptions, 'logger' | 'metrics' | 'traffic'>,
+) =>
   function reportSlowClient(connection: object, bytes: number): void {
     metrics.slowClients.inc();
     metrics.slowClientBytes.inc(bytes);
     // All sockets are searched for the few lines that are written.
-    logger.info(() => {
+    const find = () => {
       const sockets = [...everySocket(io)].filter(({ conn }) => conn === connection);
       const user = sockets.map(({ data }) => userOf(data.principal)).find((id) => id !== null) ?? null;
-      return { user, namespaces: sockets.map(({ nsp }) => nsp.name), bytes };
-    }, 'a slow client was closed');
+      return { user, namespaces: sockets.map(({ nsp }) => nsp.name) };
+    };
+    logger.info(() => ({ ...find(), bytes }), 'a slow client was closed');
+    if (!traffic.isWatched) return;
+    const { user: userId, namespaces } = find();
+    traffic.slow({ namespace: namespaces[0] ?? null, userId, bytes });
   };

@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events';
-import { createInterface } from 'node:readline';
-import { Readable } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { trafficGap, trafficRecord } from '#shared/contracts/traffic.js';
+import { anonymous } from '../../src/auth/principal.js';
+import { createLineStreams } from '../../src/framework/line-streams.js';
 import { createTail } from '../../src/integrations/operations/tail.js';
 import { Traffic } from '../../src/realtime/traffic.js';
 import type { GatewaySocket } from '../../src/sockets/socket.js';
@@ -10,6 +10,7 @@ import { connect } from '../support/client.js';
 import { createTestClock } from '../support/clock.js';
 import { createTestEnvironment, type TestEnvironment } from '../support/environment.js';
 import { API_KEY, startGateway, type TestGateway } from '../support/gateway.js';
+import { openLines } from '../support/lines.js';
 import { startProgram } from '../support/program.js';
 import { nodeArguments, projectDirectory, runScript } from '../support/script.js';
 import { until } from '../support/until.js';
@@ -23,25 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => environment.close());
 
-/** The lines of a stream, as they come. */
-async function openTail(gateway: TestGateway, query = '') {
-  const controller = new AbortController();
-  const { signal } = controller;
-  const response = await fetch(`${gateway.url}/tail${query}`, { headers: { 'x-api-key': API_KEY }, signal });
-  expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/x-ndjson']);
-  // biome-ignore lint/suspicious/noExplicitAny: a test looks into an answer without declaring its form again
-  const records: any[] = [];
-  let isEnded = false;
-  const lines = createInterface({ input: Readable.fromWeb(response.body as never) });
-  lines.on('line', (line) => line !== '' && records.push(JSON.parse(line)));
-  lines.on('error', () => undefined);
-  lines.on('close', () => {
-    isEnded = true;
-  });
-  onTestFinished(() => controller.abort());
-  const close = (): void => controller.abort();
-  return { records, isEnded: () => isEnded, close, has: (count: number) => until(() => records.length >= count) };
-}
+const openTail = (gateway: TestGateway, query = '') => openLines(gateway, `/tail${query}`);
 
 const shortened = ({ from, event, userId, sockets, code }: Record<string, unknown>) => ({
   from,
@@ -176,7 +159,7 @@ test('a slow reader is told how many lines it missed', async () => {
     },
   });
   const stream = response as unknown as Parameters<ReturnType<typeof createTail>>[0];
-  createTail({ traffic, clock, isProduction: true })(stream, { hasPayloads: false });
+  createTail({ traffic, streamLines: createLineStreams(clock), isProduction: true })(stream, { hasPayloads: false });
   const send = async (count: number): Promise<void> => {
     for (let n = 0; n < count; n += 1) {
       traffic.emitted({ event: 'e'.repeat(100), args: [n], namespace: '/v1/shared', isDurable: false });
@@ -207,22 +190,22 @@ test('sockets have no listener without a watcher', () => {
   const socket = {
     onAnyOutgoing: (listener: unknown) => listeners.add(listener),
     offAnyOutgoing: (listener: unknown) => listeners.delete(listener),
+    nsp: { name: '/v1/shared' },
+    data: { principal: anonymous, address: '', deviceId: '' },
   } as unknown as GatewaySocket;
   const traffic = new Traffic(createTestClock(), () => [socket]);
   traffic.connected(socket);
   expect([listeners.size, traffic.isWatched]).toEqual([0, false]);
   const filter = { hasPayloads: false };
-  const ends = [1, 2].map(() =>
-    traffic.watch(
-      filter,
-      () => undefined,
-      () => undefined,
-    ),
-  );
+  const ends = [1, 2].map(() => traffic.watch(filter, { take: () => undefined, end: () => undefined }));
   traffic.connected(socket);
   expect([listeners.size, traffic.isWatched]).toEqual([1, true]);
   for (const end of ends) end();
   expect([listeners.size, traffic.isWatched]).toEqual([0, false]);
+  // One that does not ask for what goes out needs none.
+  traffic.watch({ ...filter, kinds: ['connect'] }, { take: () => undefined, end: () => undefined });
+  traffic.connected(socket);
+  expect([listeners.size, traffic.isWatched]).toEqual([0, true]);
 });
 
 describe('the commands', () => {

@@ -5,6 +5,7 @@ import { createFrameGate } from '../../src/library-internals/frame-limit.js';
 import { systemClock } from '../../src/platform/clock.js';
 import { createLogger } from '../../src/platform/logger.js';
 import { createMetrics } from '../../src/platform/metrics.js';
+import { Traffic } from '../../src/realtime/traffic.js';
 import { createConnectDeadline } from '../../src/transport/connect-deadline.js';
 import { createConnectLimits } from '../../src/transport/connect-limits.js';
 import { createConnectionBounds } from '../../src/transport/connection-bounds.js';
@@ -16,7 +17,8 @@ import { openRaw } from './hostile/raw-connection.js';
 test('an old client in the root namespace, which is not enabled, neither receives broadcasts nor sends events', async () => {
   const config = readConfig({ ALLOW_EIO3: 'true', PORT: '0', HOST: '127.0.0.1' });
   const metrics = createMetrics();
-  const platform = { clock: systemClock, logger: createLogger({ level: 'silent', isPretty: false }) };
+  const logger = createLogger({ level: 'silent', isPretty: false });
+  const platform = { clock: systemClock, logger, traffic: new Traffic(systemClock) };
   const io = createSocketServer(config, { adapter: undefined, clock: systemClock });
   const frameGate = createFrameGate({ openMaxBytes: 1024, generalMaxBytes: 1024 });
   const connectDeadline = createConnectDeadline({ timeoutMs: 60_000, metrics, ...platform });

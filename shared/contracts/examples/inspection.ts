@@ -9,6 +9,9 @@ const ACCEPTED_AT = '2026-11-03T09:30:00.117Z';
 const ACKNOWLEDGED_AT = '2026-11-03T09:30:00.309Z';
 const ada = { id: ADA, name: 'Ada Archer', accountId: ACCOUNT, isOnline: true };
 
+const LIVE = `{"at":"2026-11-03T09:30:00.117Z","node":"${NODE}","kind":"event","namespace":"/v1/shared","event":"join","userId":"${ADA}","code":"SUCCESS","sockets":1,"bytes":2}
+`;
+
 const message: z.input<(typeof inspection)['routes']['message']['answer']> = {
   id: ID,
   site: null,
@@ -78,5 +81,9 @@ export const inspectionExamples = defineExamples(inspection, {
     },
     messages: { query: { idempotencyKey: 'lead-4711' }, answer: message },
     message: { params: { id: ID }, answer: message },
+    live: {
+      query: { user: ADA, namespace: '/v1/shared', event: 'join', code: 'SUCCESS', node: NODE, kinds: 'event,refusal' },
+      sends: LIVE,
+    },
   },
 });

@@ -25,7 +25,7 @@ const decisions: Decisions = {
   },
   cluster: { overview: 'read', history: 'read' },
   'site-status': { sites: 'read' },
-  inspection: { users: 'read', user: 'read', messages: 'read', message: 'read' },
+  inspection: { users: 'read', user: 'read', messages: 'read', message: 'read', live: 'read' },
   console: { session: 'own', logIn: 'own', logOut: 'own', token: 'act' },
   'lead-finder': { emit: 'act' },
   'push-sites': { send: 'act' },

@@ -2,6 +2,7 @@ import { inspection } from '#shared/contracts/inspection.js';
 import type { Context } from '../../framework/context.js';
 import { type Integration, mountRoutes } from '../../framework/integration.js';
 import type { UserServices } from '../users/index.js';
+import { createLive } from './live.js';
 import { createMessageInspection } from './messages.js';
 import { createRoutes } from './routes.js';
 import { createUserInspection } from './users.js';
@@ -11,6 +12,6 @@ export const createInspection = (context: Context, { people }: UserServices): In
   name: inspection.name,
   routes: mountRoutes(
     inspection,
-    createRoutes(createUserInspection(context, people), createMessageInspection(context)),
+    createRoutes(createUserInspection(context, people), createMessageInspection(context), createLive(context)),
   ),
 });

@@ -1,5 +1,6 @@
 import type { inspection } from '#shared/contracts/inspection.js';
 import type { RouteHandlers } from '../../framework/integration.js';
+import type { createLive } from './live.js';
 import type { createMessageInspection } from './messages.js';
 import type { createUserInspection } from './users.js';
 
@@ -7,9 +8,11 @@ import type { createUserInspection } from './users.js';
 export const createRoutes = (
   users: ReturnType<typeof createUserInspection>,
   messages: ReturnType<typeof createMessageInspection>,
+  live: ReturnType<typeof createLive>,
 ): RouteHandlers<typeof inspection> => ({
   users: ({ query: { search } }) => users.search(search),
   user: ({ params: { userId } }) => users.inspect(userId),
   messages: ({ query: { idempotencyKey } }) => messages.byKey(idempotencyKey),
   message: ({ params: { id } }) => messages.byId(id),
+  live: ({ response, query }) => live(response, query),
 });

@@ -5,6 +5,7 @@ import { createReference, referencePolicy } from '../../documents/reference/inde
 import { GatewayError } from '../../errors.js';
 import type { Context } from '../../framework/context.js';
 import type { RouteHandlers } from '../../framework/integration.js';
+import { createLineStreams } from '../../framework/line-streams.js';
 import { versions } from '../../platform/version.js';
 import { isYes } from '../../validation.js';
 import { createTail } from './tail.js';
@@ -13,7 +14,7 @@ import { createTail } from './tail.js';
 export function createRoutes(context: Context): RouteHandlers<typeof operations> {
   const { config, clock, health, metrics, traffic } = context;
   const { registry } = metrics;
-  const tail = createTail({ traffic, clock, isProduction: config.isProduction });
+  const tail = createTail({ traffic, streamLines: createLineStreams(clock), isProduction: config.isProduction });
   const openApi = once(() => JSON.stringify(createOpenApi()));
   const asyncApi = once(() => JSON.stringify(createAsyncApi()));
   const reference = once(createReference);

@@ -1,54 +1,44 @@
 import type { Response } from 'express';
-import type { TrafficRecord } from '#shared/contracts/traffic.js';
-import { GatewayError, invalid } from '../../errors.js';
-import type { Clock } from '../../platform/clock.js';
-import type { Traffic, TrafficFilter } from '../../realtime/traffic.js';
-
-/** Streams of one node at a time. */
-const STREAMS_MAX = 8;
-/** Bytes that wait for a slow reader; what comes beyond is dropped and counted. */
-const WAITING_MAX_BYTES = 262_144;
-/** An empty line keeps proxies from closing a quiet stream, and finds readers that have vanished. */
-const HEARTBEAT_MS = 15_000;
+import type { LiveKind, TrafficRecord } from '#shared/contracts/traffic.js';
+import { invalid } from '../../errors.js';
+import type { StreamLines } from '../../framework/line-streams.js';
+import type { NodeRecord, Traffic, TrafficFilter } from '../../realtime/traffic.js';
 
 interface Dependencies {
   readonly traffic: Traffic;
-  readonly clock: Clock;
+  readonly streamLines: StreamLines;
   readonly isProduction: boolean;
 }
 
-/** Streams the traffic of this node to one reader until one of them ends. */
-export type Tail = (response: Response, filter: TrafficFilter) => void;
+/** Streams the events of this node to one reader until one of them ends. */
+export type Tail = (response: Response, filter: Pick<TrafficFilter, 'userId' | 'namespace' | 'hasPayloads'>) => void;
 
-/** Creates the handler of `GET /tail`. */
-export function createTail({ traffic, clock, isProduction }: Dependencies): Tail {
+/** Creates the handler of `GET /tail`: the events among what happens on this node. */
+export function createTail({ traffic, streamLines, isProduction }: Dependencies): Tail {
   return function streamTail(response, filter) {
     if (filter.hasPayloads && isProduction) throw invalid('payloads', 'are shown by a development gateway only');
-    if (traffic.watchers >= STREAMS_MAX) throw new GatewayError('RATE_LIMITED', { retryAfterMs: 60_000 });
-    response.setHeader('Content-Type', 'application/x-ndjson');
-    // Proxies would hold back the lines.
-    response.setHeader('X-Accel-Buffering', 'no');
-    response.flushHeaders();
-    // Express answers HEAD by this route too.
-    if (response.req.method === 'HEAD') return void response.end();
+    streamLines(response, (stream) =>
+      traffic.watch(
+        { ...filter, kinds },
+        { take: (record) => stream.write(toTrafficRecord(record)), end: () => stream.end() },
+      ),
+    );
+  };
+}
 
-    let dropped = 0;
-    const take = (record: TrafficRecord): void => {
-      if (response.writableLength > WAITING_MAX_BYTES) {
-        dropped += 1;
-        return;
-      }
-      if (dropped > 0) response.write(`${JSON.stringify({ dropped })}\n`);
-      dropped = 0;
-      response.write(`${JSON.stringify(record)}\n`);
-    };
-    const end = traffic.watch(filter, take, () => void response.end());
-    const stopHeartbeat = clock.every(HEARTBEAT_MS, () => {
-      if (response.writableLength <= WAITING_MAX_BYTES) response.write('\n');
-    });
-    response.once('close', () => {
-      end();
-      stopHeartbeat();
-    });
+const SOURCES = { event: 'client', emit: 'backend', sent: 'gateway' } as const;
+const kinds = Object.keys(SOURCES) as (keyof typeof SOURCES)[];
+
+const isSource = (kind: LiveKind): kind is keyof typeof SOURCES => Object.hasOwn(SOURCES, kind);
+
+function toTrafficRecord({ at, kind, namespace, event, code, isDurable, payload, ...who }: NodeRecord): TrafficRecord {
+  return {
+    at,
+    from: isSource(kind) ? SOURCES[kind] : 'gateway',
+    ...{ namespace: namespace ?? '', event: event ?? '' },
+    ...{ userId: who.userId, sockets: who.sockets, bytes: who.bytes },
+    ...(code !== null && { code }),
+    ...(isDurable !== undefined && { isDurable }),
+    ...(payload !== undefined && { payload: [...payload] }),
   };
 }

@@ -105,6 +105,7 @@ export const inspectionRows: ContractRows<typeof inspection> = {
     user: { request: ofOwner },
     messages: { request: () => ({ query: { idempotencyKey: 'no such key' } }), outcomes: { member: 'NOT_FOUND' } },
     message: { request: ({ emitId }) => ({ params: { id: emitId } }) },
+    live: {},
   },
 };
 

@@ -44,6 +44,7 @@ export async function walkPlatform(environment: WalkEnvironment): Promise<void> 
   await call(inspection, 'user', { params: { userId } });
   await call(inspection, 'message', { params: { id } });
   await call(inspection, 'messages', { query: { idempotencyKey: 'once' } });
+  await call(inspection, 'live');
   for (const asked of [
     {},
     { event: 'news' },

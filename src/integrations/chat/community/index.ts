@@ -27,9 +27,9 @@ export function createCommunityChat(context: Context, chats: ChatServices): Inte
     }),
     listener: {
       connected: services.activeViewers.listener.connected,
-      disconnected(socket) {
-        services.typing.listener.disconnected(socket);
-        services.activeViewers.listener.disconnected(socket);
+      disconnected(socket, reason) {
+        services.typing.listener.disconnected(socket, reason);
+        services.activeViewers.listener.disconnected(socket, reason);
       },
     },
     contactsOf: services.community.of,

@@ -61,10 +61,10 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
       if (principal.kind !== 'visitor') return;
       void socket.join(services.room.ofVisitor(principal.visitorId, principal.conversationIds));
     },
-    disconnected(socket) {
-      departments.listener.disconnected(socket);
+    disconnected(socket, reason) {
+      departments.listener.disconnected(socket, reason);
       if (socket.nsp.name === chatNamespace) largeFrames.dismiss(socket);
-      services.typing.listener.disconnected(socket);
+      services.typing.listener.disconnected(socket, reason);
     },
   };
 

@@ -2,6 +2,7 @@ import type { Clock } from '../../../platform/clock.js';
 import { type PushResult, type PushSender, TOKENS_MAX } from '../../../platform/fcm/sender.js';
 import type { Logger } from '../../../platform/logger.js';
 import type { Metrics } from '../../../platform/metrics.js';
+import type { Traffic } from '../../traffic.js';
 import type { Delivery } from '../index.js';
 import type { PushRecorder } from './recorder.js';
 import type { DuePush, PushProgress, PushStore } from './store.js';
@@ -25,6 +26,7 @@ interface Dependencies {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly traffic: Pick<Traffic, 'isWatched' | 'pushed'>;
 }
 
 /** Whether a push is still to be sent; `unknown`: its message may be about to be stored. */
@@ -117,18 +119,25 @@ export class PushAttempts {
     if (isShown && push.isFallback) await delivery.markPushed(push.id);
   }
 
-  #note({ id }: DuePush, { sent, unregistered, retryable, failures }: PushResult): void {
-    const { metrics, logger } = this.#dependencies;
+  #note(push: DuePush, { sent, unregistered, retryable, failures }: PushResult): void {
+    const { logger } = this.#dependencies;
     const failed = Object.values(failures).reduce((sum, count) => sum + count, 0);
     const counts = { sent, unregistered: unregistered.length, postponed: retryable.length, failed };
-    for (const [result, count] of Object.entries(counts)) if (count > 0) metrics.pushes.inc({ result }, count);
-    if (failed > 0) logger.warn({ push: id, failures }, 'push: refused by FCM');
+    for (const [result, count] of Object.entries(counts)) this.#count(push, result, count);
+    if (failed > 0) logger.warn({ push: push.id, failures }, 'push: refused by FCM');
   }
 
-  #noteGivenUp({ id, userIds }: DuePush, tokens: number): void {
+  #noteGivenUp(push: DuePush, tokens: number): void {
     if (tokens === 0) return;
-    this.#dependencies.metrics.pushes.inc({ result: 'given up' }, tokens);
-    this.#dependencies.logger.warn({ push: id, users: userIds, tokens }, 'push: given up');
+    this.#count(push, 'given up', tokens);
+    this.#dependencies.logger.warn({ push: push.id, users: push.userIds, tokens }, 'push: given up');
+  }
+
+  #count({ id, userIds, notification }: DuePush, result: string, tokens: number): void {
+    const { metrics, traffic } = this.#dependencies;
+    if (tokens === 0) return;
+    metrics.pushes.inc({ result }, tokens);
+    if (traffic.isWatched) traffic.pushed({ id, userIds, event: notification.data['event'], result, tokens });
   }
 }
 

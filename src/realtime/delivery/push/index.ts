@@ -18,6 +18,7 @@ import type { PushSender } from '../../../platform/fcm/sender.js';
 import type { Logger } from '../../../platform/logger.js';
 import type { Metrics } from '../../../platform/metrics.js';
 import type { Bus } from '../../bus.js';
+import type { Traffic } from '../../traffic.js';
 import type { Delivery } from '../index.js';
 import { PushAttempts } from './attempt.js';
 import { PushRecorder } from './recorder.js';
@@ -51,6 +52,7 @@ interface Dependencies {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly traffic: Pick<Traffic, 'isWatched' | 'pushed'>;
 }
 
 export function createPush({ sender, ...dependencies }: Dependencies): PushService {

@@ -1,0 +1,83 @@
+import type { Response } from 'express';
+import { GatewayError } from '../errors.js';
+import type { Clock } from '../platform/clock.js';
+
+/** Streams of one node at a time. */
+const STREAMS_MAX = 8;
+/** Bytes that wait for a slow reader; what comes beyond is dropped and counted. */
+const WAITING_MAX_BYTES = 262_144;
+/** An empty line keeps proxies from closing a quiet stream, and finds readers that have vanished. */
+const HEARTBEAT_MS = 15_000;
+/** How late a reader is told that lines were dropped when no other line follows. */
+const GAP_MS = 1000;
+
+/** Lines of JSON to one reader. */
+export interface LineStream {
+  write(line: object): void;
+  /** Lines were dropped before they got here. The reader is told how many: `{ dropped }`. */
+  miss(count: number): void;
+  end(): void;
+}
+
+/** Begins what writes to a stream. @returns ends it */
+export type Begin = (stream: LineStream) => () => void;
+
+/**
+ * Streams lines until the reader or the node ends.
+ * @returns begins a stream as the answer to a call @throws GatewayError `RATE_LIMITED` when there are too many
+ */
+export function createLineStreams(clock: Clock) {
+  let streams = 0;
+  return function streamLines(response: Response, begin: Begin): void {
+    if (streams >= STREAMS_MAX) throw new GatewayError('RATE_LIMITED', { retryAfterMs: 60_000 });
+    response.setHeader('Content-Type', 'application/x-ndjson');
+    // Proxies would hold back the lines.
+    response.setHeader('X-Accel-Buffering', 'no');
+    response.flushHeaders();
+    // Express answers HEAD by this route too.
+    if (response.req.method === 'HEAD' || response.destroyed) return void response.end();
+
+    let dropped = 0;
+    const isFull = (): boolean => response.writableLength > WAITING_MAX_BYTES;
+    const tell = (): void => {
+      if (dropped > 0) response.write(`${JSON.stringify({ dropped })}\n`);
+      dropped = 0;
+    };
+    let isOver = false;
+    const stops = [
+      clock.every(GAP_MS, () => isFull() || tell()),
+      clock.every(HEARTBEAT_MS, () => isFull() || response.write('\n')),
+    ];
+    const finish = (): void => {
+      if (isOver) return;
+      isOver = true;
+      streams -= 1;
+      for (const stop of stops) stop();
+      end();
+    };
+    streams += 1;
+    const end = begin({
+      write(line) {
+        if (isFull()) {
+          dropped += 1;
+          return;
+        }
+        tell();
+        response.write(`${JSON.stringify(line)}\n`);
+      },
+      miss(count) {
+        dropped += count;
+      },
+      end() {
+        if (isOver) return;
+        finish();
+        tell();
+        response.end();
+      },
+    });
+    response.once('close', finish);
+  };
+}
+
+/** As {@link createLineStreams} makes it. */
+export type StreamLines = ReturnType<typeof createLineStreams>;

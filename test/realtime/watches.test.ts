@@ -1,0 +1,174 @@
+import { describe, expect, test } from 'vitest';
+import type { LiveRecord } from '#shared/contracts/traffic.js';
+import type { Bus } from '../../src/realtime/bus.js';
+import { Traffic } from '../../src/realtime/traffic.js';
+import { createWatches } from '../../src/realtime/watches.js';
+import { createTestClock, type TestClock } from '../support/clock.js';
+
+const everything = { filter: { hasPayloads: false } };
+
+/** Nodes on one bus, as Redis connects them: a message goes through JSON, and not to its sender. */
+function startNodes(clock: TestClock, ...ids: string[]) {
+  const listeners: { node: string; topic: string; listener: (message: unknown) => void }[] = [];
+  const dead = new Set<string>();
+  let isLost = (_topic: string): boolean => false;
+  const sizes: number[] = [];
+  const busOf = (node: string): Bus => ({
+    publish(topic, message) {
+      const text = JSON.stringify(message);
+      sizes.push(text.length);
+      if (dead.has(node) || isLost(topic)) return;
+      for (const one of [...listeners])
+        if (one.topic === topic && one.node !== node && !dead.has(one.node)) one.listener(JSON.parse(text));
+    },
+    subscribe: (topic, listener) => void listeners.push({ node, topic, listener }),
+  });
+  const nodes = ids.map((nodeId) => {
+    const traffic = new Traffic(clock);
+    return { traffic, watches: createWatches({ traffic, bus: busOf(nodeId), clock, nodeId }) };
+  });
+  const node = (index: number) => {
+    const found = nodes[index];
+    if (found === undefined) throw new Error(`there is no node ${index}`);
+    return found;
+  };
+  return {
+    node,
+    sizes,
+    kill: (id: string) => dead.add(id),
+    lose: (loses: (topic: string) => boolean) => {
+      isLost = loses;
+    },
+  };
+}
+
+/** A watcher that counts. */
+function createWatcher() {
+  const watcher = {
+    records: [] as LiveRecord[],
+    missed: 0,
+    isEnded: false,
+    take: (record: LiveRecord) => void watcher.records.push(record),
+    miss: (count: number) => {
+      watcher.missed += count;
+    },
+    end: () => {
+      watcher.isEnded = true;
+    },
+  };
+  return watcher;
+}
+
+const emitAt = (traffic: Traffic, event: string): void => {
+  if (traffic.isWatched) traffic.emitted({ event, args: [{}], namespace: '/v1/shared', isDurable: false });
+};
+
+describe('a watch over nodes', () => {
+  test('receives each record of each node once, with its node', () => {
+    const clock = createTestClock();
+    const { node } = startNodes(clock, 'a', 'b', 'c');
+    const watcher = createWatcher();
+    node(0).watches.watch(everything, watcher);
+    for (const index of [0, 1, 2]) emitAt(node(index).traffic, `of ${index}`);
+    clock.advance(100);
+    expect(watcher.records.map((record) => [record.node, record.event]).sort()).toEqual([
+      ['a', 'of 0'],
+      ['b', 'of 1'],
+      ['c', 'of 2'],
+    ]);
+    expect(watcher.missed).toBe(0);
+  });
+
+  test('costs the other nodes nothing when the reader is gone', () => {
+    const clock = createTestClock();
+    const { node } = startNodes(clock, 'a', 'b');
+    const end = node(0).watches.watch(everything, createWatcher());
+    clock.advance(60_000);
+    expect([node(0).traffic.isWatched, node(1).traffic.isWatched]).toEqual([true, true]);
+    end();
+    expect([node(0).traffic.isWatched, node(1).traffic.isWatched]).toEqual([false, false]);
+    clock.advance(10_000);
+    expect(node(1).traffic.isWatched).toBe(false);
+  });
+
+  test('costs the other nodes nothing five seconds after the node of the reader was killed', () => {
+    const clock = createTestClock();
+    const { node, kill, sizes } = startNodes(clock, 'a', 'b');
+    node(0).watches.watch(everything, createWatcher());
+    kill('a');
+    clock.advance(5100);
+    expect(node(1).traffic.isWatched).toBe(false);
+    const before = sizes.length;
+    emitAt(node(1).traffic, 'unseen');
+    clock.advance(1000);
+    // Only the renewals of the dead node, which reach no other.
+    expect(sizes.slice(before).every((size) => size < 500)).toBe(true);
+  });
+
+  test('goes on when a watched node is killed, and includes a node that starts', () => {
+    const clock = createTestClock();
+    const { node, kill } = startNodes(clock, 'a', 'b', 'c');
+    const watcher = createWatcher();
+    kill('c');
+    node(0).watches.watch(everything, watcher);
+    kill('b');
+    emitAt(node(1).traffic, 'lost');
+    emitAt(node(0).traffic, 'kept');
+    clock.advance(200);
+    expect(watcher.records.map(({ event }) => event)).toEqual(['kept']);
+  });
+
+  test('of one node only watches that node', () => {
+    const clock = createTestClock();
+    const { node } = startNodes(clock, 'a', 'b', 'c');
+    const [other, own] = [createWatcher(), createWatcher()];
+    const end = node(0).watches.watch({ ...everything, node: 'b' }, other);
+    expect([0, 1, 2].map((index) => node(index).traffic.watchers)).toEqual([0, 1, 0]);
+    end();
+    node(0).watches.watch({ ...everything, node: 'a' }, own);
+    expect([0, 1, 2].map((index) => node(index).traffic.watchers)).toEqual([1, 0, 0]);
+  });
+
+  test('ends with its node, also when it watches another one', () => {
+    const { node } = startNodes(createTestClock(), 'a', 'b');
+    const watcher = createWatcher();
+    node(0).watches.watch({ ...everything, node: 'b' }, watcher);
+    node(0).watches.close();
+    expect(watcher.isEnded).toBe(true);
+  });
+
+  test('of a flood receives 200 records a second from each node, and the exact number of the others', () => {
+    const clock = createTestClock();
+    const { node, sizes, lose } = startNodes(clock, 'a', 'b');
+    const watcher = createWatcher();
+    const end = node(0).watches.watch(everything, watcher);
+    const flood = 100_000;
+    let batches = 0;
+    lose((topic) => {
+      if (!topic.startsWith('traffic-records')) return false;
+      batches += 1;
+      return batches % 5 === 3;
+    });
+    for (let count = 0; count < flood; count += 1) {
+      for (const index of [0, 1]) emitAt(node(index).traffic, `event ${count % 7}`.padEnd(128, 'x'));
+      if (count % 1000 === 0) clock.advance(25);
+    }
+    lose(() => false);
+    emitAt(node(1).traffic, 'last');
+    clock.advance(1000);
+    end();
+    // 2.5 seconds begin at most four.
+    expect(watcher.records.length).toBeLessThanOrEqual(2 * 4 * 200);
+    expect(watcher.records.length + watcher.missed).toBe(2 * flood + 1);
+    expect(Math.max(...sizes)).toBeLessThan(200 * 600);
+  });
+
+  test('is kept for 64 readers of other nodes at most', () => {
+    const clock = createTestClock();
+    const { node } = startNodes(clock, 'a', 'b');
+    const ends = Array.from({ length: 70 }, () => node(0).watches.watch({ ...everything, node: 'b' }, createWatcher()));
+    expect(node(1).traffic.watchers).toBe(64);
+    for (const end of ends) end();
+    expect(node(1).traffic.watchers).toBe(0);
+  });
+});
