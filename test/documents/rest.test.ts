@@ -185,6 +185,11 @@ test('every call that succeeds has the documented form', async () => {
   const nodes = await answer('administration.nodes', 'GET', '/nodes', backend);
   const [{ id: nodeId }] = nodes.json.data.nodes;
   await answer('administration.nodeConnections', 'GET', `/nodes/${nodeId}/connections`, backend);
+  await answer('inspection.users', 'GET', `/users?search=${ann.id}`, backend);
+  await answer('inspection.user', 'GET', `/users/${ann.id}`, backend);
+  await answer('inspection.messages', 'GET', '/messages?idempotencyKey=once', backend);
+  await answer('inspection.message', 'GET', `/messages/${durable.json.data.id}`, backend);
+  await answer('inspection.live', 'GET', '/live', backend);
   await answer('cluster.overview', 'GET', '/cluster', backend);
   await answer('cluster.history', 'GET', '/cluster/history', backend);
   await answer('site-status.sites', 'GET', '/sites', backend);
