@@ -8,7 +8,7 @@ import { hrefTo } from './paths.js';
 export type { Answer };
 
 /** All calls of the page go below it. */
-const PREFIX = '/console/api';
+export const PREFIX = '/console/api';
 
 /** Whether the gateway answers; `since` in milliseconds. */
 export interface Connection {

@@ -1,7 +1,17 @@
 import type { FunctionComponent } from 'preact';
 import { matchPath, type PathValues } from './paths.js';
+import { Live } from './views/live/live.js';
+import { MessagePage } from './views/message/message.js';
+import { MessageSearch } from './views/message/search.js';
 import { Overview } from './views/overview.js';
+
 import { Sites } from './views/sites.js';
+
+import { Events } from './views/try/events.js';
+import { QuickStart } from './views/try/quick-start.js';
+import { Routes } from './views/try/rest.js';
+import { UserSearch } from './views/user/search.js';
+import { UserPage } from './views/user/user.js';
 
 /** What a view gets: the `:names` of its path. The query is in `place` of `routes.ts`. */
 export interface ViewProps {
@@ -20,7 +30,15 @@ export interface Page {
 /** Every page. A new view is one more line. */
 export const pages: readonly Page[] = [
   { path: '/console/', label: 'Overview', View: Overview },
+  { path: '/console/users', label: 'Users', View: UserSearch },
+  { path: '/console/users/:id', View: UserPage },
+  { path: '/console/messages', label: 'Messages', View: MessageSearch },
+  { path: '/console/messages/:id', View: MessagePage },
+  { path: '/console/live', label: 'Live', View: Live },
   { path: '/console/sites', label: 'Sites', View: Sites },
+  { path: '/console/try', label: 'Try it', View: QuickStart },
+  { path: '/console/try/events', View: Events },
+  { path: '/console/try/routes', View: Routes },
 ];
 
 /** The page at a path, with the values of its `:names`. */

@@ -21,6 +21,12 @@ export const sessionFailure = signal<Error | undefined>(undefined);
 /** Whether acts are allowed. The gateway decides; the page only leaves out what would be refused. */
 export const mayAct = computed(() => session.value?.access === 'act');
 
+/** Whether calls from this machine need no key: development without keys. */
+export const isOpen = computed(() => {
+  const current = session.value;
+  return current !== undefined && current.access !== null && current.isOpen;
+});
+
 /** Reads the session, and forgets it when a call is refused. Called once, at the start. */
 export async function startSession(): Promise<void> {
   effect(() => {

@@ -280,11 +280,12 @@ const TO_A_ROOM = new RegExp(
 );
 const ROOM_NAME = /\b(?:socket\.join|socket\.leave|enter|leave)\(\s*['"`]|\broom:\s*['"`]|\brooms?\.has\(\s*['"`]/g;
 
-/** Contracts are types in the page, because their schemas would make it large. The table of errors has none. */
+/** Contracts are types in the page, because their schemas would make it large. The tables of errors and reasons have none. */
 const mayLoadInPage = ({ target, isTypeOnly }: Source['imports'][number]): boolean =>
   isTypeOnly ||
   /^(?:src\/console|shared\/client|shared\/utilities)\//.test(target) ||
-  /^(?:preact(?:\/hooks)?|@preact\/signals|uplot|socket\.io-client|shared\/contracts\/errors\.ts)$/.test(target);
+  /^(?:preact(?:\/hooks)?|@preact\/signals|uplot|socket\.io-client)$/.test(target) ||
+  /^shared\/contracts\/(?:errors|delivery-reasons)\.ts$/.test(target);
 
 const isOurs = (target: string): boolean => /^(?:src|shared|scripts|test)\//.test(target);
 

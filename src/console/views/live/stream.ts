@@ -1,0 +1,57 @@
+/** A line of the live stream. What a kind does not have is absent or `null`. */
+export interface LiveRecord {
+  readonly at: string;
+  readonly kind: string;
+  readonly node?: string | null;
+  readonly namespace?: string | null;
+  readonly event?: string | null;
+  readonly userId?: string | null;
+  readonly code?: string | null;
+  readonly [other: string]: unknown;
+}
+
+/** A record with a number of its own, by which lists know it again. */
+export interface Row {
+  readonly id: number;
+  readonly record: LiveRecord;
+}
+
+/** What a line says. */
+export type Line = { readonly record: LiveRecord } | { readonly dropped: number } | undefined;
+
+/** A line of this length is no record. */
+const LINE_MAX = 1_000_000;
+
+/** Splits a stream of text into lines. The end of a part may be the middle of a line. */
+export class LineSplitter {
+  #rest = '';
+
+  push(text: string): string[] {
+    const lines = (this.#rest + text).split('\n');
+    this.#rest = lines.pop() ?? '';
+    if (this.#rest.length > LINE_MAX) this.#rest = '';
+    return lines;
+  }
+}
+
+/** Reads a line; `undefined` for the heartbeat, and for what is no record. */
+export function parseLine(line: string): Line {
+  if (line.trim() === '') return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { dropped, at, kind } = value as Readonly<Record<string, unknown>>;
+  if (typeof dropped === 'number') return { dropped };
+  return typeof at === 'string' && typeof kind === 'string' ? { record: value as LiveRecord } : undefined;
+}
+
+/** Rows that are kept. */
+export const ROWS_MAX = 1000;
+
+/** Adds rows, newest first; the oldest are dropped. @param added oldest first */
+export const addRows = (rows: readonly Row[], added: readonly Row[]): readonly Row[] =>
+  [...added.toReversed(), ...rows].slice(0, ROWS_MAX);

@@ -1,0 +1,91 @@
+import type { JSX } from 'preact';
+import { useState } from 'preact/hooks';
+import type { inspection } from '#shared/contracts/inspection.js';
+import { type Answer, toCall } from '../../api.js';
+import { UNKNOWN } from '../../format.js';
+import { Id } from '../../parts/copy.js';
+import { Field } from '../../parts/field.js';
+import { PageHead } from '../../parts/page.js';
+import { Empty, Shown } from '../../parts/states.js';
+import { type Column, Table } from '../../parts/table.js';
+import { hrefTo } from '../../paths.js';
+import { useLoaded } from '../../polling.js';
+import { navigate, place } from '../../routes.js';
+
+const findUsers = toCall<typeof inspection.routes.users>('get', '/users');
+
+type Found = Answer<typeof inspection.routes.users>['users'][number];
+
+const SEARCH = '/console/users';
+
+/** Finds a user. What was searched for is in the address. */
+export function UserSearch(): JSX.Element {
+  const asked = place.value.query.get('search') ?? '';
+  const [text, setText] = useState(asked);
+  const search = (event: Event): void => {
+    event.preventDefault();
+    navigate(hrefTo(SEARCH, {}, { search: text.trim() }));
+  };
+  return (
+    <>
+      <PageHead title="Users" />
+      <form class="card search" onSubmit={search}>
+        <Field label="User" hint="The id of a user, or the beginning of a name where the users have an index for it.">
+          {(control) => (
+            <input
+              {...control}
+              type="search"
+              value={text}
+              autofocus
+              autocomplete="off"
+              spellcheck={false}
+              required
+              onInput={({ currentTarget }) => setText(currentTarget.value)}
+            />
+          )}
+        </Field>
+        <button type="submit" class="primary">
+          Search
+        </button>
+      </form>
+      {asked === '' ? (
+        <Empty>A user has a page with sockets, devices, and the reason for each message that did not arrive.</Empty>
+      ) : (
+        <Results asked={asked} />
+      )}
+    </>
+  );
+}
+
+function Results({ asked }: { asked: string }): JSX.Element {
+  const loaded = useLoaded((abort) => findUsers({ query: { search: asked } }, abort), { key: asked });
+  return (
+    <Shown of={loaded}>
+      {({ users }) =>
+        users.length === 0 ? (
+          <Empty>
+            <p>No user is found by “{asked}”.</p>
+            <p>
+              Users of other services may not be in the collection of users.{' '}
+              <a href={toUser(asked)}>Open the page of the id {asked}</a>
+            </p>
+          </Empty>
+        ) : (
+          <Table caption="Users found" columns={COLUMNS} rows={users} keyOf={({ id }) => id} />
+        )
+      }
+    </Shown>
+  );
+}
+
+const toUser = (id: string): string => hrefTo('/console/users/:id', { id });
+
+const COLUMNS: readonly Column<Found>[] = [
+  { label: 'User', cell: ({ id, name }) => <a href={toUser(id)}>{name ?? id}</a> },
+  { label: 'Id', cell: ({ id }) => <Id id={id} /> },
+  { label: 'Account', cell: ({ accountId }) => (accountId === null ? UNKNOWN : <Id id={accountId} />) },
+  {
+    label: 'State',
+    cell: ({ isOnline }) => <span class={isOnline ? 'tag good' : 'tag'}>{isOnline ? 'online' : 'offline'}</span>,
+  },
+];
