@@ -10,7 +10,7 @@ import { connectRedis } from '../platform/redis/connect.js';
 import { type Bus, createRedisBus, silentBus } from './bus.js';
 import type { PresenceStore } from './presence/index.js';
 import { createMemoryPresence } from './presence/memory.js';
-import { createRedisPresence } from './presence/redis.js';
+import { createSharedPresence } from './presence/partitions.js';
 import { createRateLimiter, type RateLimiter } from './rate-limit.js';
 
 /** What the nodes share through Redis. Without Redis there is one node, which keeps it in memory. */
@@ -80,9 +80,9 @@ async function overRedis(
   const common = { redis, logger, clock, nodeId };
   const { presenceGraceMs: graceMs } = config.sockets;
   const stores = {
-    presence: createRedisPresence({ ...common, keyPrefix, graceMs }),
-    sitePresence: createRedisPresence({ ...common, keyPrefix: `${keyPrefix}site-presence:`, graceMs: 0 }),
-    chatPresence: createRedisPresence({ ...common, keyPrefix: `${keyPrefix}chat-presence:`, graceMs: 0 }),
+    presence: createSharedPresence({ ...common, keyPrefix, graceMs }),
+    sitePresence: createSharedPresence({ ...common, keyPrefix: `${keyPrefix}site-presence:`, graceMs: 0 }),
+    chatPresence: createSharedPresence({ ...common, keyPrefix: `${keyPrefix}chat-presence:`, graceMs: 0 }),
   };
   const named = { users: stores.presence, sites: stores.sitePresence, chats: stores.chatPresence };
   for (const [presence, { leaseAgeMs }] of Object.entries(named)) {

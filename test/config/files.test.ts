@@ -218,7 +218,7 @@ test('problems of config.yml name their place in the file', async () => {
     'config.yml: test.io.pingtimeout: no such setting',
     'config.yml: test.__proto__: no such setting',
     'config.yml: test.port: must be a whole number between 0 and 65535',
-    'config.yml: test.redis.url: must begin with redis:// or rediss://, redis+sentinel:// or rediss+sentinel://, not http://',
+    'config.yml: test.redis.url: must begin with redis://, redis+sentinel:// or redis+cluster://, with TLS rediss://, rediss+sentinel:// or rediss+cluster://, not http://',
   ]);
   expect(complaintsAbout({ CONFIG_FILE, NODE_ENV: 'development' })).toEqual(['config.yml: development: must be a map']);
 });

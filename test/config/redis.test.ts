@@ -25,6 +25,7 @@ describe('REDIS_URL', () => {
     ...['redis://:p%2Fw%23%3F%25@host', 'redis://:with:colon@host', 'redis://:with@sign@host', ' redis://host '],
     ...['redis+sentinel://a,b:26380,[::1]/main', 'rediss+sentinel://user:p%40ss@a/my-master.1/3'],
     'redis+sentinel://:pass@a,b/main?sentinel_user=u&sentinel_password=p%26',
+    ...['redis+cluster://:pass@a:7000,b,[::1]:7002', 'rediss+cluster://a/', 'redis+cluster://a/0'],
   ])('accepts %j', (url) => {
     expect(complaintAbout({ REDIS_URL: url })).toBe('');
     expect(readConfig({ NODE_ENV: 'test', REDIS_URL: url }).redis.url).toBe(url.trim());
@@ -68,6 +69,9 @@ describe('REDIS_URL', () => {
     ['redis+sentinel://:hunter2/x@a/main', /percent-encoded/],
     ['redis+sentinel://a/main?password=hunter2', /sentinel_password/],
     ['redis+sentinel://a/main?sentinel_password=hunter2%', /%25/],
+    ['redis+cluster://', /has no host/],
+    ['redis+cluster://a,b/1', /database 0 only/],
+    ['redis+cluster://a/hunter2', /database 0 only/],
     ['sentinel://a/main', /redis\+sentinel:\/\/.*not sentinel/],
     ['"redis://:hunter2@host"', /quotes/],
     ["'redis://:hunter2@host'", /quotes/],

@@ -18,6 +18,6 @@ export const storage = {
     .trim()
     .pipe(checked(redisUrlProblem))
     .optional()
-    .describe('URL of Redis or of its sentinels; unset: one node, with its state in memory'),
+    .describe('URL of Redis, its sentinels or a Redis Cluster; unset: one node, with its state in memory'),
   REDIS_PREFIX: checked(redisPrefixProblem).default('general-socket').describe('prefix of all Redis keys and channels'),
 };

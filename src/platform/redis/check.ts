@@ -16,9 +16,12 @@ export interface SelfCheck {
   announce(what: 'join' | 'leave'): Promise<void>;
 }
 
+/** The connections for messages. They lead to the same server. */
+export type SelfCheckClients = Readonly<Record<'publisher' | 'subscriber', RedisClient>>;
+
 /** Options of {@link createSelfCheck}. */
 export interface SelfCheckOptions {
-  clients: Readonly<Record<'publisher' | 'subscriber', RedisClient>>;
+  clients: SelfCheckClients;
   members: Members;
   subscriptions: Subscriptions;
   /** Prefix of all channels. */

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from '../logger.js';
+import { StartError } from '../start-error.js';
 import { createSelfCheck, type Probe } from './check.js';
-import { createRedisClient, type RedisClient, type RedisClientOptions, withinMs } from './connection.js';
+import { createClients } from './clients.js';
+import { type CommandClient, withinMs } from './connection.js';
 import { createMembers } from './members.js';
 import { type AdapterPublisher, type AdapterSubscriber, createSubscriptions, toPublisher } from './pubsub.js';
 import { createReadiness } from './readiness.js';
-import { WrongServerError } from './refusal.js';
-import { createSentinelLocator, ensureMaster, ensureNoSentinel } from './sentinel.js';
-import { type RedisTarget, toHostAndPort, toRedisAddress, toRedisTarget } from './url.js';
+import { clusterPrefixProblem, toRedisAddress, toRedisTarget } from './url.js';
 
 /**
  * The gateway's three connections to Redis. They reconnect forever; no Redis failure ends the process. While Redis
@@ -15,7 +15,9 @@ import { type RedisTarget, toHostAndPort, toRedisAddress, toRedisTarget } from '
  */
 export interface Redis {
   /** For commands. They are rejected shortly after `HUNG_AFTER_MS` when Redis hangs. */
-  readonly commands: RedisClient;
+  readonly commands: CommandClient;
+  /** Keys that a script touches must have the same hash tag, and each command names its key. */
+  readonly isCluster: boolean;
   /** For the Socket.IO adapter. */
   readonly publisher: AdapterPublisher;
   /** For the Socket.IO adapter. */
@@ -57,8 +59,6 @@ export interface RedisOptions {
 const FEATURES = ['gathered broadcasts'];
 /** Time limit of {@link Redis.ping}. */
 const PING_LIMIT_MS = 1_000;
-/** Interval in which the sentinels are asked whether the master is still the same. */
-const MOVE_CHECK_INTERVAL_MS = 5_000;
 /** Interval in which lost messages are logged once. */
 const LOSS_LOG_INTERVAL_MS = 10_000;
 
@@ -69,17 +69,19 @@ const LOSS_LOG_INTERVAL_MS = 10_000;
 export async function connectRedis(options: RedisOptions): Promise<Redis> {
   const { logger, url, prefix, startupTimeoutMs } = options;
   const address = toRedisAddress(url);
-  const route = toRoute(toRedisTarget(url));
-  const commands = createRedisClient(route);
-  const publisher = createRedisClient(route);
-  const subscriber = createRedisClient(route);
-  const clients = { commands, publisher, subscriber };
+  const target = toRedisTarget(url);
+  const isCluster = target.kind === 'cluster';
+  const prefixProblem = isCluster ? clusterPrefixProblem(prefix) : undefined;
+  if (prefixProblem !== undefined) throw new StartError('REDIS', `REDIS_PREFIX ${prefixProblem}.`);
+  const membersKey = `${prefix}:members`;
+  const { probe, ...clients } = createClients(target, membersKey);
+  const { commands, publisher, subscriber } = clients;
 
   const id = randomUUID();
-  const members = createMembers({ client: commands, key: `${prefix}:members`, id });
+  const members = createMembers({ client: commands, key: membersKey, id });
   const subscriptions = createSubscriptions(subscriber, logger);
   const check = createSelfCheck({ clients, members, subscriptions, prefix, id });
-  check.addProbe(createMoveProbe(route, Object.values(clients)));
+  check.addProbe(probe);
   const readiness = createReadiness({ clients: Object.values(clients), check, address, prefix, logger });
   const reportLoss = createLossReport(logger);
 
@@ -110,6 +112,7 @@ export async function connectRedis(options: RedisOptions): Promise<Redis> {
 
   return {
     commands,
+    isCluster,
     publisher: toPublisher(publisher, {
       expected: members.expected,
       isShared: subscriptions.covers,
@@ -132,40 +135,6 @@ export async function connectRedis(options: RedisOptions): Promise<Redis> {
     },
     leave,
     close,
-  };
-}
-
-/** How the connections find their server. */
-function toRoute(target: RedisTarget): RedisClientOptions {
-  if (target.kind === 'sentinel') {
-    return { settings: target, locate: createSentinelLocator(target), ensureUsable: ensureMaster };
-  }
-  const [server] = target.nodes;
-  return {
-    settings: target,
-    async locate() {
-      if (server === undefined) throw new Error('no server');
-      return server;
-    },
-    ensureUsable: ensureNoSentinel,
-  };
-}
-
-/**
- * Detects connections to a former master that still answers, such as one that is cut off from the sentinels. Asks at
- * most every {@link MOVE_CHECK_INTERVAL_MS}. While no sentinel answers, the connections are kept.
- */
-function createMoveProbe({ locate }: RedisClientOptions, clients: readonly RedisClient[]): Probe {
-  let nextAt = 0;
-  return async () => {
-    if (performance.now() < nextAt) return;
-    nextAt = performance.now() + MOVE_CHECK_INTERVAL_MS;
-    const server = await locate().catch(() => undefined);
-    if (server === undefined) return;
-    const address = toHostAndPort(server);
-    if (clients.some((client) => client.server !== undefined && toHostAndPort(client.server) !== address)) {
-      throw new WrongServerError(`the master is now ${address}`);
-    }
   };
 }
 

@@ -38,6 +38,12 @@ export interface RedisClient {
   close(): Promise<void>;
 }
 
+/** The part of a client that runs commands. */
+export type CommandClient = Pick<
+  RedisClient,
+  'isReady' | 'server' | 'on' | 'off' | 'connect' | 'reconnect' | 'sendCommand' | 'ping' | 'close'
+>;
+
 /** How to reach a server. */
 export interface ConnectionSettings {
   readonly isTls: boolean;
@@ -233,7 +239,7 @@ function createSubscriptionMemory() {
 }
 
 /** Detects a hung connection. @returns stops it */
-export function watchConnection(client: RedisClient, onHung: () => void): () => void {
+export function watchConnection(client: CommandClient, onHung: () => void): () => void {
   let isPinging = false;
   const timer = setInterval(() => {
     if (isPinging || !client.isReady) return;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { RedisClient } from './connection.js';
+import type { CommandClient } from './connection.js';
 import { defineScript } from './script.js';
 
 /** Lease of a member. A node that stops renewing counts as a subscriber until the lease ends. */
@@ -48,7 +48,7 @@ export interface Members {
  * Members with different subscriptions (another version or other sites) do not expect each other.
  * @param id unique for each start of the process
  */
-export function createMembers(options: { client: RedisClient; key: string; id: string }): Members {
+export function createMembers(options: { client: CommandClient; key: string; id: string }): Members {
   const { client, key, id } = options;
   let digest = '';
   let isMember = false;

@@ -3,7 +3,7 @@ import { ErrorReply } from 'redis';
 import type { Logger } from '../logger.js';
 import { StartError } from '../start-error.js';
 import type { SelfCheck } from './check.js';
-import { backOffMs, HUNG_AFTER_MS, type RedisClient, watchConnection } from './connection.js';
+import { backOffMs, type CommandClient, HUNG_AFTER_MS, watchConnection } from './connection.js';
 import {
   isOfWrongServer,
   isPermanent,
@@ -28,7 +28,7 @@ export interface Readiness {
 
 /** Options of {@link createReadiness}. */
 export interface ReadinessOptions {
-  clients: readonly RedisClient[];
+  clients: readonly CommandClient[];
   check: SelfCheck;
   /** Address of Redis, without credentials. */
   address: string;

@@ -50,10 +50,14 @@ export class UnknownMasterError extends Error {
   }
 }
 
+const isNoCluster = (error: unknown): boolean =>
+  error instanceof Error && /cluster support disabled/.test(error.message);
+
 /** Whether retrying cannot help. */
 export const isPermanent = (error: unknown): boolean =>
   SETTINGS_ARE_WRONG.has(refusalOf(error)) ||
   ((error instanceof WrongServerError || error instanceof UnknownMasterError) && error.isPermanent) ||
+  isNoCluster(error) ||
   (error instanceof Error && /DB index is out of range/.test(error.message));
 
 /** Whether reconnecting may help. */
@@ -68,6 +72,7 @@ export function toReason(error: unknown): string {
 
 /** The remedy as a sentence. Empty when the reason suffices. @param prefix that of the keys and channels */
 export function toRemedy(error: unknown, prefix: string): string {
+  if (isNoCluster(error)) return SINGLE;
   if (error instanceof UnknownMasterError) return ' Check the name after the sentinels in REDIS_URL.';
   if (error instanceof WrongServerError) return error.isPermanent ? SENTINEL : REMEDIES.READONLY;
   const code = refusalOf(error);
@@ -75,7 +80,8 @@ export function toRemedy(error: unknown, prefix: string): string {
   return isRemedied(code) ? REMEDIES[code] : '';
 }
 
-const CLUSTER = ' REDIS_URL must name a single Redis or a master with replicas, not a node of a Redis Cluster.';
+const CLUSTER = ' A Redis Cluster is named with redis+cluster:// in REDIS_URL.';
+const SINGLE = ' A single Redis is named with redis:// in REDIS_URL.';
 const SENTINEL = ' Sentinels are named with redis+sentinel:// in REDIS_URL.';
 const CREDENTIALS =
   ' Check the user and the password in REDIS_URL; in them, special characters are percent-encoded. Sentinels with others get theirs as ?sentinel_user=…&sentinel_password=….';

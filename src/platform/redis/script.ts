@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { RedisClient } from './connection.js';
+import type { CommandClient } from './connection.js';
 
 /** Reply of a script: integers, strings and lists of them. */
 export type ScriptReply = number | string | null | ScriptReply[];
 
 /** Runs a Lua script in Redis, atomically. @throws the errors of node-redis, including when Redis is unavailable */
-export type Script = (client: RedisClient, keys: readonly string[], args: readonly string[]) => Promise<ScriptReply>;
+export type Script = (client: CommandClient, keys: readonly string[], args: readonly string[]) => Promise<ScriptReply>;
 
 /**
  * Defines a Lua script that is called by its digest. If Redis does not have it, it is loaded once for all concurrent
@@ -13,8 +13,8 @@ export type Script = (client: RedisClient, keys: readonly string[], args: readon
  */
 export function defineScript(lua: string): Script {
   const sha = createHash('sha1').update(lua).digest('hex');
-  const loading = new WeakMap<RedisClient, Promise<unknown>>();
-  const load = (client: RedisClient, key: string): Promise<unknown> => {
+  const loading = new WeakMap<CommandClient, Promise<unknown>>();
+  const load = (client: CommandClient, key: string): Promise<unknown> => {
     const known = loading.get(client);
     if (known !== undefined) return known;
     const started = client.sendCommand(['SCRIPT', 'LOAD', lua], key).finally(() => loading.delete(client));

@@ -21,7 +21,7 @@ interface Answer {
  */
 export function createSentinelLocator(target: RedisTarget): () => Promise<RedisServer> {
   let pending: Promise<RedisServer> | undefined;
-  return () => {
+  return function locate() {
     pending ??= locateMaster(target).finally(() => {
       pending = undefined;
     });

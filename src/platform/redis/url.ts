@@ -39,8 +39,11 @@ const SCHEMES: Readonly<Record<string, { kind: RedisKind; isTls: boolean }>> = {
   rediss: { kind: 'single', isTls: true },
   'redis+sentinel': { kind: 'sentinel', isTls: false },
   'rediss+sentinel': { kind: 'sentinel', isTls: true },
+  'redis+cluster': { kind: 'cluster', isTls: false },
+  'rediss+cluster': { kind: 'cluster', isTls: true },
 };
-const SCHEME_NAMES = 'redis:// or rediss://, redis+sentinel:// or rediss+sentinel://';
+const SCHEME_NAMES =
+  'redis://, redis+sentinel:// or redis+cluster://, with TLS rediss://, rediss+sentinel:// or rediss+cluster://';
 
 /** The problem of a Redis URL, without quoting it: it may contain a password. `undefined`: none. */
 export function redisUrlProblem(url: string): string | undefined {
@@ -176,5 +179,10 @@ export function redisPrefixProblem(prefix: string): string | undefined {
   // Suffixes of the adapter's other channels.
   return /-(?:request|response)$/.test(prefix) ? 'must not end with -request or -response' : undefined;
 }
+
+/** The problem of a prefix in a Redis Cluster. `undefined`: none. */
+export const clusterPrefixProblem = (prefix: string): string | undefined =>
+  // Redis takes such a key whole for its slot, whatever hash tag follows.
+  /^[^{]*\{\}/.test(prefix) ? 'must not have {} as its first braces in a Redis Cluster' : undefined;
 
 const PREFIX_MAX_BYTES = 200;

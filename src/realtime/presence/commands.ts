@@ -1,21 +1,28 @@
 import type { Redis } from '../../platform/redis/connect.js';
-import type { Script, ScriptReply } from '../../platform/redis/script.js';
+import type { ScriptReply } from '../../platform/redis/script.js';
 import type { Place, Presence, PresenceEntry, RegisteredSocket } from './index.js';
 import type { OfflineUser } from './pending-offline.js';
 import { toPlace, toText } from './place.js';
 import {
   addSocket,
   anySocket,
+  chooseSockets,
   confirmOffline,
   leaveAgain,
+  type PresenceCall,
+  type PresenceScript,
+  readAllNodes,
   readNodes,
   readPlaces,
   readPresent,
   readSockets,
   readUsers,
-  reapNode,
+  reaperKey,
+  reapSockets,
   removeSocket,
+  socketsKey,
   tick,
+  userKey,
 } from './scripts.js';
 
 /** Users or sockets per script: a script blocks Redis, so one call takes no more than a millisecond or two. */
@@ -54,27 +61,34 @@ export function createPresenceCommands(options: {
   leaseMs: number;
 }) {
   const { redis, nodeId, keyPrefix, graceMs, leaseMs } = options;
-  const run = (script: Script, ...args: (string | number)[]): Promise<ScriptReply> =>
-    script(redis.commands, [keyPrefix], args.map(String));
+  const run = (script: PresenceScript, call: PresenceCall): Promise<ScriptReply> =>
+    script(redis.commands, keyPrefix, call);
+  const keysOf = (userId: string): string[] => [userKey(userId), socketsKey(nodeId)];
 
   return {
     /** @returns `undefined` when Redis has another generation of this node */
     async add(entry: PresenceEntry, generation: number): Promise<{ isFirst: boolean } | undefined> {
       const place = entry.place === undefined ? '' : toText(entry.place);
       const value = `${entry.connectedAt}:${place}:${entry.accountId}`;
-      const reply = await run(addSocket, nodeId, generation, entry.userId, entry.socketId, value);
+      const reply = await run(addSocket, {
+        keys: keysOf(entry.userId),
+        args: [nodeId, generation, entry.userId, entry.socketId, value],
+      });
       return reply === -1 ? undefined : { isFirst: reply === 1 };
     },
     /** @throws Error also when Redis has another generation of this node */
     async remove(socket: SocketOfUser & OfflineUser, generation: number): Promise<{ isLast: boolean }> {
       const { userId, socketId, accountId } = socket;
-      const reply = await run(removeSocket, nodeId, generation, userId, socketId, accountId, graceMs);
+      const reply = await run(removeSocket, {
+        keys: keysOf(userId),
+        args: [nodeId, generation, userId, socketId, accountId, graceMs],
+      });
       if (reply === -1) throw new Error('Another generation of this node wrote since');
       return { isLast: reply === 2 };
     },
     /** @param limit maximum number of users to claim */
     async renew(generation: number, limit: number): Promise<Renewal> {
-      const reply = await run(tick, nodeId, generation, leaseMs, limit);
+      const reply = await run(tick, { args: [nodeId, generation, leaseMs, limit] });
       const [epoch, wasAlive, others, deadNodes, unconfirmed, offline, nextDueMs] = reply as TickReply;
       return {
         ...{ epoch, others, deadNodes, wasAlive: wasAlive === 1, nextDueMs: nextDueMs < 0 ? undefined : nextDueMs },
@@ -82,18 +96,20 @@ export function createPresenceCommands(options: {
       };
     },
     async confirm(users: readonly OfflineUser[]): Promise<void> {
-      if (users.length > 0) await run(confirmOffline, ...users.map(({ userId }) => userId));
+      if (users.length > 0) await run(confirmOffline, { args: users.map(({ userId }) => userId) });
     },
     /** Starts the grace time, at least `minGraceMs`, of users without a socket. */
     async leaveAgain(users: readonly OfflineUser[], minGraceMs: number): Promise<void> {
       for (let i = 0; i < users.length; i += CHUNK) {
-        const flat = users.slice(i, i + CHUNK).flatMap(({ userId, accountId }) => [userId, accountId]);
-        await run(leaveAgain, Math.max(graceMs, minGraceMs), ...flat);
+        const chunk = users.slice(i, i + CHUNK);
+        const flat = chunk.flatMap(({ userId, accountId }) => [userId, accountId]);
+        const keys = chunk.map(({ userId }) => userKey(userId));
+        await run(leaveAgain, { keys, args: [Math.max(graceMs, minGraceMs), ...flat] });
       }
     },
     /** The sockets of this node in Redis, in pages; one can be returned twice. */
     async *registered(): AsyncGenerator<SocketOfUser[]> {
-      const key = `${keyPrefix}sockets:${nodeId}`;
+      const key = keyPrefix + socketsKey(nodeId);
       let cursor = '0';
       do {
         const command = ['SSCAN', key, cursor, 'COUNT', String(CHUNK)];
@@ -104,10 +120,16 @@ export function createPresenceCommands(options: {
     },
     /** Removes the sockets of a dead node, or of this one. Each page yielded has been removed. */
     async *reap(node: string): AsyncGenerator<SocketOfUser[]> {
+      const keys = [socketsKey(node), reaperKey(node)];
       let members: string[] = [];
       do {
-        members = (await run(reapNode, node, nodeId, leaseMs, graceMs, CHUNK, ...members)) as string[];
-        if (members.length > 0) yield members.map(toSocket);
+        members = (await run(chooseSockets, { keys, args: [node, nodeId, leaseMs, CHUNK, ...members] })) as string[];
+        if (members.length === 0) return;
+        const sockets = members.map(toSocket);
+        const users = sockets.map(({ userId }) => userKey(userId));
+        const args = [node, nodeId, graceMs, ...members];
+        if ((await run(reapSockets, { keys: [...keys, ...users], args })) !== 1) return;
+        yield sockets;
       } while (members.length > 0);
     },
     async read(userIds: readonly string[]): Promise<Presence[]> {
@@ -115,7 +137,7 @@ export function createPresenceCommands(options: {
       for (let i = 0; i < userIds.length; i += CHUNK) chunks.push(userIds.slice(i, i + CHUNK));
       const answers = await Promise.all(
         chunks.map(async (chunk) => {
-          const numbers = (await run(readUsers, ...chunk)) as number[];
+          const numbers = (await run(readUsers, { keys: chunk.map(userKey) })) as number[];
           return chunk.map((userId, i) => toPresence(userId, numbers[2 * i], numbers[2 * i + 1]));
         }),
       );
@@ -125,18 +147,23 @@ export function createPresenceCommands(options: {
     async readPresent(userIds: readonly string[]): Promise<ReadonlySet<string>> {
       const chunks: string[][] = [];
       for (let i = 0; i < userIds.length; i += CHUNK) chunks.push(userIds.slice(i, i + CHUNK));
-      const answers = await Promise.all(chunks.map((chunk) => run(readPresent, ...chunk)));
+      const answers = await Promise.all(
+        chunks.map((chunk) => run(readPresent, { keys: chunk.map(userKey), args: chunk })),
+      );
       return new Set((answers as string[][]).flat());
     },
-    hasSockets: async (): Promise<boolean> => (await run(anySocket)) === 1,
+    async hasSockets(): Promise<boolean> {
+      const nodes = (await run(readAllNodes, {})) as string[];
+      return nodes.length > 0 && (await run(anySocket, { keys: nodes.map(socketsKey) })) === 1;
+    },
     async placesOf(userId: string): Promise<Place[]> {
-      return ((await run(readPlaces, userId)) as string[]).map(toPlace);
+      return ((await run(readPlaces, { keys: [userKey(userId)] })) as string[]).map(toPlace);
     },
     async socketsOf(userId: string): Promise<RegisteredSocket[]> {
-      const flat = (await run(readSockets, userId)) as string[];
+      const flat = (await run(readSockets, { keys: [userKey(userId)] })) as string[];
       return Array.from({ length: flat.length / 4 }, (_, i) => toRegistered(flat.slice(4 * i, 4 * i + 4)));
     },
-    nodes: async (): Promise<string[]> => (await run(readNodes)) as string[],
+    nodes: async (): Promise<string[]> => (await run(readNodes, {})) as string[],
   };
 }
 

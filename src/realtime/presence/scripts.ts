@@ -1,8 +1,9 @@
-import { defineScript } from '../../platform/redis/script.js';
+import type { CommandClient } from '../../platform/redis/connection.js';
+import { defineScript, type ScriptReply } from '../../platform/redis/script.js';
 
 /**
- * Presence in Redis. Every key begins with the prefix, the scripts' only `KEYS` entry; one Redis, not a cluster, because a
- * script names the keys of users as it finds them. Times are Redis' own, in milliseconds, except `connectedAt`.
+ * Presence in Redis. A script declares every key that it touches, so that a Redis Cluster refuses it as a whole while its
+ * slot is being moved. Times are Redis' own, in milliseconds, except `connectedAt`. After the prefix:
  *
  * | key | type | meaning |
  * |---|---|---|
@@ -17,70 +18,117 @@ import { defineScript } from '../../platform/redis/script.js';
  * | `accounts` | hash | user in `leaving` or `gone` → account |
  */
 const COMMON = `
-  local prefix = KEYS[1]
-  local function key(name) return prefix .. name end
   local function now()
     local time = redis.call('TIME')
     return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
   end
   -- Number of digits that Lua prints by itself is too small for a time.
   local function text(number) return string.format('%.0f', number) end
-  local function lease_of(node) return tonumber(redis.call('ZSCORE', key('nodes'), node) or 0) end
+  local function lease_of(node) return tonumber(redis.call('ZSCORE', nodes, node) or 0) end
   local function begin_grace(user, account, grace_ms)
-    redis.call('ZADD', key('leaving'), text(now() + grace_ms), user)
-    redis.call('HSET', key('accounts'), user, account)
+    redis.call('ZADD', leaving, text(now() + grace_ms), user)
+    redis.call('HSET', accounts, user, account)
   end
 `;
 
-const script = (lua: string) => defineScript(COMMON + lua);
+/** Keys that all nodes and users of a prefix share. */
+type SharedKey = 'epoch' | 'nodes' | 'generations' | 'leaving' | 'gone' | 'accounts';
+
+/** A call of a script: the names of its own keys after the prefix, and its arguments. */
+export interface PresenceCall {
+  readonly keys?: readonly string[];
+  readonly args?: readonly (string | number)[];
+}
+
+/** A script of presence, for the keys of a prefix. */
+export type PresenceScript = (client: CommandClient, prefix: string, call: PresenceCall) => Promise<ScriptReply>;
 
 /**
- * Arguments: node, generation, user, socket, value.
+ * Defines a script.
+ *
+ * @param shared are local variables in Lua, in the order of `KEYS`
+ * @param lua has the keys of each call as `own`
+ */
+function script(shared: readonly SharedKey[], lua: string): PresenceScript {
+  const variables = shared.map((name, i) => `local ${name} = KEYS[${i + 1}]`);
+  const own = `local own = { unpack(KEYS, ${shared.length + 1}) }`;
+  const run = defineScript([...variables, own, COMMON, lua].join('\n'));
+  return (client, prefix, { keys = [], args = [] }) =>
+    run(
+      client,
+      [...shared, ...keys].map((name) => prefix + name),
+      args.map(String),
+    );
+}
+
+/** Name of the key of a user. */
+export const userKey = (userId: string): string => `user:${userId}`;
+/** Name of the key of a node's sockets. */
+export const socketsKey = (node: string): string => `sockets:${node}`;
+/** Name of the key of the node that removes the sockets of a dead one. */
+export const reaperKey = (node: string): string => `reaper:${node}`;
+
+/**
+ * Own keys: user, sockets of the node. Arguments: node, generation, user, socket, value.
  * @returns 1 for the user's first socket, 0 for another one, -1 when the generation is not the node's
  */
-export const addSocket = script(`
+export const addSocket = script(
+  ['generations', 'leaving', 'gone', 'accounts'],
+  `
   local node, generation, user, socket, value = unpack(ARGV)
-  if redis.call('HGET', key('generations'), node) ~= generation then return -1 end
-  local sockets = redis.call('HLEN', key('user:' .. user))
-  local was_leaving = redis.call('ZREM', key('leaving'), user)
-  local was_gone = redis.call('ZREM', key('gone'), user)
-  redis.call('HSET', key('user:' .. user), node .. ':' .. socket, value)
-  redis.call('SADD', key('sockets:' .. node), socket .. ' ' .. user)
-  if was_leaving + was_gone > 0 then redis.call('HDEL', key('accounts'), user) end
+  if redis.call('HGET', generations, node) ~= generation then return -1 end
+  local sockets = redis.call('HLEN', own[1])
+  local was_leaving = redis.call('ZREM', leaving, user)
+  local was_gone = redis.call('ZREM', gone, user)
+  redis.call('HSET', own[1], node .. ':' .. socket, value)
+  redis.call('SADD', own[2], socket .. ' ' .. user)
+  if was_leaving + was_gone > 0 then redis.call('HDEL', accounts, user) end
   return (sockets == 0 and was_leaving == 0) and 1 or 0
-`);
+`,
+);
 
 /**
- * Arguments: node, generation, user, socket, account, grace in milliseconds.
+ * Own keys: user, sockets of the node. Arguments: node, generation, user, socket, account, grace in milliseconds.
  * @returns 2 for the user's last socket, 1 for another one, 0 for one that is not known, -1 as {@link addSocket}
  */
-export const removeSocket = script(`
+export const removeSocket = script(
+  ['generations', 'leaving', 'accounts'],
+  `
   local node, generation, user, socket, account, grace_ms = unpack(ARGV)
-  if redis.call('HGET', key('generations'), node) ~= generation then return -1 end
-  redis.call('SREM', key('sockets:' .. node), socket .. ' ' .. user)
-  if redis.call('HDEL', key('user:' .. user), node .. ':' .. socket) == 0 then return 0 end
-  if redis.call('HLEN', key('user:' .. user)) > 0 then return 1 end
+  if redis.call('HGET', generations, node) ~= generation then return -1 end
+  redis.call('SREM', own[2], socket .. ' ' .. user)
+  if redis.call('HDEL', own[1], node .. ':' .. socket) == 0 then return 0 end
+  if redis.call('HLEN', own[1]) > 0 then return 1 end
   begin_grace(user, account, tonumber(grace_ms))
   return 2
-`);
-
-/** Arguments: grace in milliseconds, then user and account of each user of whom Redis may have lost that they left. */
-export const leaveAgain = script(`
-  for i = 2, #ARGV, 2 do
-    local user = ARGV[i]
-    local is_known = redis.call('HLEN', key('user:' .. user)) > 0 or redis.call('ZSCORE', key('leaving'), user)
-    if not is_known then begin_grace(user, ARGV[i + 1], tonumber(ARGV[1])) end
-  end
-`);
+`,
+);
 
 /**
- * Arguments: users. Sockets of nodes whose lease is over do not count.
+ * Own keys: users of whom Redis may have lost that they left. Arguments: grace in milliseconds, then user and account of
+ * each.
+ */
+export const leaveAgain = script(
+  ['leaving', 'accounts'],
+  `
+  for i = 1, #own do
+    local user, account = ARGV[2 * i], ARGV[2 * i + 1]
+    local is_known = redis.call('HLEN', own[i]) > 0 or redis.call('ZSCORE', leaving, user)
+    if not is_known then begin_grace(user, account, tonumber(ARGV[1])) end
+  end
+`,
+);
+
+/**
+ * Own keys: users. Sockets of nodes whose lease is over do not count.
  * @returns for each user the number of sockets and the oldest `connectedAt` (0 without any), flat
  */
-export const readUsers = script(`
+export const readUsers = script(
+  ['nodes'],
+  `
   local is_alive, at, answer = {}, now(), {}
-  for _, user in ipairs(ARGV) do
-    local fields = redis.call('HGETALL', key('user:' .. user))
+  for _, user_key in ipairs(own) do
+    local fields = redis.call('HGETALL', user_key)
     local sockets, since = 0, 0
     for i = 1, #fields, 2 do
       local node = string.match(fields[i], '^[^:]*')
@@ -95,30 +143,42 @@ export const readUsers = script(`
     table.insert(answer, since)
   end
   return answer
-`);
+`,
+);
 
-/** Arguments: users. @returns those who have a socket, also of a node whose lease is over, or are within the grace time */
-export const readPresent = script(`
+/**
+ * Own keys and arguments: users.
+ * @returns those who have a socket, also of a node whose lease is over, or are within the grace time
+ */
+export const readPresent = script(
+  ['leaving'],
+  `
   local present = {}
-  for _, user in ipairs(ARGV) do
-    if redis.call('EXISTS', key('user:' .. user)) == 1 or redis.call('ZSCORE', key('leaving'), user) then
+  for i, user in ipairs(ARGV) do
+    if redis.call('EXISTS', own[i]) == 1 or redis.call('ZSCORE', leaving, user) then
       table.insert(present, user)
     end
   end
   return present
-`);
+`,
+);
 
-/** @returns 1 when a node has sockets, also one whose lease is over, else 0 */
-export const anySocket = script(`
-  for _, node in ipairs(redis.call('ZRANGE', key('nodes'), 0, -1)) do
-    if redis.call('SCARD', key('sockets:' .. node)) > 0 then return 1 end
+/** Own keys: sockets of nodes. @returns 1 when there is any, else 0 */
+export const anySocket = script(
+  [],
+  `
+  for _, sockets in ipairs(own) do
+    if redis.call('SCARD', sockets) > 0 then return 1 end
   end
   return 0
-`);
+`,
+);
 
-/** Argument: user. @returns the places of the user's sockets, each once; not of nodes whose lease is over */
-export const readPlaces = script(`
-  local fields, at = redis.call('HGETALL', key('user:' .. ARGV[1])), now()
+/** Own key: user. @returns the places of the user's sockets, each once; not of nodes whose lease is over */
+export const readPlaces = script(
+  ['nodes'],
+  `
+  local fields, at = redis.call('HGETALL', own[1]), now()
   local is_alive, is_known, places = {}, { [''] = true }, {}
   for i = 1, #fields, 2 do
     local node = string.match(fields[i], '^[^:]*')
@@ -130,14 +190,17 @@ export const readPlaces = script(`
     end
   end
   return places
-`);
+`,
+);
 
 /**
- * Argument: user. @returns node, socket, `connectedAt` and place of each socket of the user, flat; not of nodes whose lease
+ * Own key: user. @returns node, socket, `connectedAt` and place of each socket of the user, flat; not of nodes whose lease
  *   is over
  */
-export const readSockets = script(`
-  local fields, at, is_alive, sockets = redis.call('HGETALL', key('user:' .. ARGV[1])), now(), {}, {}
+export const readSockets = script(
+  ['nodes'],
+  `
+  local fields, at, is_alive, sockets = redis.call('HGETALL', own[1]), now(), {}, {}
   for i = 1, #fields, 2 do
     local node, socket = string.match(fields[i], '^([^:]*):(.*)$')
     if is_alive[node] == nil then is_alive[node] = lease_of(node) > at end
@@ -147,12 +210,24 @@ export const readSockets = script(`
     end
   end
   return sockets
-`);
+`,
+);
 
 /** @returns the nodes whose lease runs */
-export const readNodes = script(`
-  return redis.call('ZRANGEBYSCORE', key('nodes'), '(' .. text(now()), '+inf')
-`);
+export const readNodes = script(
+  ['nodes'],
+  `
+  return redis.call('ZRANGEBYSCORE', nodes, '(' .. text(now()), '+inf')
+`,
+);
+
+/** @returns all nodes, also those whose lease is over and whose sockets are still to be removed */
+export const readAllNodes = script(
+  ['nodes'],
+  `
+  return redis.call('ZRANGE', nodes, 0, -1)
+`,
+);
 
 /**
  * Renews the lease and takes on what is due. Arguments: node, generation, lease in milliseconds, most users to take on.
@@ -161,81 +236,111 @@ export const readNodes = script(`
  *   event was not confirmed, those who are newly offline (both with their accounts, flat), milliseconds until the next
  *   grace time ends (-1: none)
  */
-export const tick = script(`
+export const tick = script(
+  ['epoch', 'nodes', 'generations', 'leaving', 'gone', 'accounts'],
+  `
   local node, generation, lease_ms, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
   local at = now()
-  if redis.call('EXISTS', key('epoch')) == 0 then
+  if redis.call('EXISTS', epoch) == 0 then
     local time = redis.call('TIME')
-    redis.call('SET', key('epoch'), time[1] .. '.' .. time[2] .. '.' .. node)
+    redis.call('SET', epoch, time[1] .. '.' .. time[2] .. '.' .. node)
   end
   local was_alive = lease_of(node) > at and 1 or 0
   -- This node may have sockets of those users that it has yet to register.
   if was_alive == 0 then limit = 0 end
-  if generation > tonumber(redis.call('HGET', key('generations'), node) or -1) then
-    redis.call('HSET', key('generations'), node, ARGV[2])
+  if generation > tonumber(redis.call('HGET', generations, node) or -1) then
+    redis.call('HSET', generations, node, ARGV[2])
   end
-  redis.call('ZADD', key('nodes'), text(at + lease_ms), node)
-  local others = redis.call('ZCOUNT', key('nodes'), '(' .. text(at), '+inf') - 1
-  local dead = redis.call('ZRANGEBYSCORE', key('nodes'), '-inf', text(at), 'LIMIT', 0, 16)
+  redis.call('ZADD', nodes, text(at + lease_ms), node)
+  local others = redis.call('ZCOUNT', nodes, '(' .. text(at), '+inf') - 1
+  local dead = redis.call('ZRANGEBYSCORE', nodes, '-inf', text(at), 'LIMIT', 0, 16)
 
   local function take_on(zset)
     local users = {}
-    for _, user in ipairs(redis.call('ZRANGEBYSCORE', key(zset), '-inf', text(at), 'LIMIT', 0, limit)) do
-      redis.call('ZREM', key(zset), user)
-      redis.call('ZADD', key('gone'), text(at + lease_ms), user)
+    for _, user in ipairs(redis.call('ZRANGEBYSCORE', zset, '-inf', text(at), 'LIMIT', 0, limit)) do
+      redis.call('ZREM', zset, user)
+      redis.call('ZADD', gone, text(at + lease_ms), user)
       table.insert(users, user)
-      table.insert(users, redis.call('HGET', key('accounts'), user) or '')
+      table.insert(users, redis.call('HGET', accounts, user) or '')
     end
     return users
   end
-  local unconfirmed = take_on('gone')
-  local offline = take_on('leaving')
+  local unconfirmed = take_on(gone)
+  local offline = take_on(leaving)
 
   local next_due = -1
-  local first = redis.call('ZRANGE', key('leaving'), 0, 0, 'WITHSCORES')
+  local first = redis.call('ZRANGE', leaving, 0, 0, 'WITHSCORES')
   if first[2] then next_due = math.max(0, tonumber(first[2]) - at) end
-  return { redis.call('GET', key('epoch')), was_alive, others, dead, unconfirmed, offline, next_due }
-`);
+  return { redis.call('GET', epoch), was_alive, others, dead, unconfirmed, offline, next_due }
+`,
+);
 
 /** Arguments: users whose offline event has been reported. */
-export const confirmOffline = script(`
+export const confirmOffline = script(
+  ['leaving', 'gone', 'accounts'],
+  `
   for _, user in ipairs(ARGV) do
-    redis.call('ZREM', key('gone'), user)
-    if not redis.call('ZSCORE', key('leaving'), user) then redis.call('HDEL', key('accounts'), user) end
+    redis.call('ZREM', gone, user)
+    if not redis.call('ZSCORE', leaving, user) then redis.call('HDEL', accounts, user) end
   end
-`);
+`,
+);
+
+/** Own keys: sockets and reaper of the dead node. @returns in Lua whether the reaper may remove the sockets of the node */
+const MAY_REAP = `
+  local function may_reap(dead, reaper)
+    -- It is back, and has registered its sockets again.
+    if dead ~= reaper and lease_of(dead) > now() then return false end
+    local lock = redis.call('GET', own[2])
+    return not lock or lock == reaper
+  end
+`;
 
 /**
- * Removes some sockets of a node whose lease is over. Arguments: the dead node, the reaping one, how long in milliseconds
- * no other node may reap it, grace in milliseconds, most sockets to remove, then the members of \`sockets:<node>\` that were
- * reported since the last call. A socket stays a member until then, so that one whose report is lost is reported again.
- * @returns the members to report; empty when nothing is left to do here
+ * The first of two steps that remove some sockets of a node whose lease is over: chooses them. Own keys: sockets and
+ * reaper of the dead node. Arguments: the dead node, the reaping one, how long in milliseconds no other node may reap it,
+ * most sockets to choose, then the members of `sockets:<node>` that were reported since the last call. A socket stays a
+ * member until then, so that one whose report is lost, or whose second step did not happen, is chosen again.
+ * @returns the members; empty when nothing is left to do here
  */
-export const reapNode = script(`
-  local dead, reaper, lock_ms, grace_ms, limit = unpack(ARGV, 1, 5)
-  -- It is back, and has registered its sockets again.
-  if dead ~= reaper and lease_of(dead) > now() then return {} end
-  local lock = redis.call('GET', key('reaper:' .. dead))
-  if lock and lock ~= reaper then return {} end
-  redis.call('SET', key('reaper:' .. dead), reaper, 'PX', lock_ms)
+export const chooseSockets = script(
+  ['nodes', 'generations'],
+  `${MAY_REAP}
+  local dead, reaper, lock_ms, limit = unpack(ARGV, 1, 4)
+  if not may_reap(dead, reaper) then return {} end
+  redis.call('SET', own[2], reaper, 'PX', lock_ms)
+  for i = 5, #ARGV do redis.call('SREM', own[1], ARGV[i]) end
+  local members = redis.call('SRANDMEMBER', own[1], limit)
+  if #members == 0 then
+    redis.call('ZREM', nodes, dead)
+    redis.call('HDEL', generations, dead)
+    redis.call('DEL', own[2])
+  end
+  return members
+`,
+);
 
-  for i = 6, #ARGV do redis.call('SREM', key('sockets:' .. dead), ARGV[i]) end
-  local members = redis.call('SRANDMEMBER', key('sockets:' .. dead), limit)
-  for _, member in ipairs(members) do
-    local socket, user = string.match(member, '^(%S*) (.*)$')
-    local hash, field = key('user:' .. user), dead .. ':' .. socket
-    local value = redis.call('HGET', hash, field)
+/**
+ * The second step: removes the chosen sockets from their users. Own keys: sockets and reaper of the dead node, then the
+ * user of each member. Arguments: the dead node, the reaping one, grace in milliseconds, then the members.
+ * @returns 1, or 0 when the node is back or another one reaps it: nothing was removed
+ */
+export const reapSockets = script(
+  ['nodes', 'leaving', 'accounts'],
+  `${MAY_REAP}
+  local dead, reaper, grace_ms = unpack(ARGV, 1, 3)
+  if not may_reap(dead, reaper) then return 0 end
+  for i = 4, #ARGV do
+    local socket, user = string.match(ARGV[i], '^(%S*) (.*)$')
+    local user_key, field = own[i - 1], dead .. ':' .. socket
+    local value = redis.call('HGET', user_key, field)
     if value then
-      redis.call('HDEL', hash, field)
-      if redis.call('HLEN', hash) == 0 then
+      redis.call('HDEL', user_key, field)
+      if redis.call('HLEN', user_key) == 0 then
         begin_grace(user, string.match(value, '^%d+:[^:]*:(.*)$') or '', tonumber(grace_ms))
       end
     end
   end
-  if #members == 0 then
-    redis.call('ZREM', key('nodes'), dead)
-    redis.call('HDEL', key('generations'), dead)
-    redis.call('DEL', key('reaper:' .. dead))
-  end
-  return members
-`);
+  return 1
+`,
+);

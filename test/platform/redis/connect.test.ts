@@ -208,7 +208,7 @@ describe('the adapter of Socket.IO', () => {
       Buffer.from([0x92, 0x01, 0x81, 0xa3, 0x6e, 0x73, 0x70, 0xa1, 0x2f]),
     ];
     for (const channel of ['test#/#', 'test#/#all#', 'test-request#/#', 'test-response#/#']) {
-      for (const message of forged) await a.redis.commands.publish(channel, message);
+      for (const message of forged) await a.redis.publisher.publish(channel, message);
     }
     await ensureCrossing(a.io, b.client);
     await ensureCrossing(b.io, a.client);

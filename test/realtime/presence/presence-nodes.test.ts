@@ -196,7 +196,7 @@ describe('a node that dies', () => {
     a.setPaused(true);
     await a.store.remove(socket);
     const takesOn = async (): Promise<boolean> => {
-      const reply = await tick(a.redis.commands, [keyPrefix], ['dying', '0', String(LEASE_MS), '100']);
+      const reply = await tick(a.redis.commands, keyPrefix, { args: ['dying', '0', LEASE_MS, 100] });
       return JSON.stringify(reply).includes('"ann","account"');
     };
     await until(takesOn);
@@ -362,12 +362,13 @@ describe('a Redis that hangs', () => {
 
   test('ignores what a broken connection left behind', async () => {
     const a = await startNode();
+    const keys = ['user:ann', 'sockets:node'];
     const args = ['unknown', '0', 'ann', 'socket', '1:account'];
-    expect(await addSocket(a.redis.commands, [keyPrefix], args)).toBe(-1);
-    await tick(a.redis.commands, [keyPrefix], ['node', '3', String(LEASE_MS), '100']);
-    expect(await addSocket(a.redis.commands, [keyPrefix], ['node', '2', ...args.slice(2)])).toBe(-1);
-    await tick(a.redis.commands, [keyPrefix], ['node', '1', String(LEASE_MS), '100']);
-    expect(await addSocket(a.redis.commands, [keyPrefix], ['node', '1', ...args.slice(2)])).toBe(-1);
+    expect(await addSocket(a.redis.commands, keyPrefix, { keys, args })).toBe(-1);
+    await tick(a.redis.commands, keyPrefix, { args: ['node', '3', LEASE_MS, 100] });
+    expect(await addSocket(a.redis.commands, keyPrefix, { keys, args: ['node', '2', ...args.slice(2)] })).toBe(-1);
+    await tick(a.redis.commands, keyPrefix, { args: ['node', '1', LEASE_MS, 100] });
+    expect(await addSocket(a.redis.commands, keyPrefix, { keys, args: ['node', '1', ...args.slice(2)] })).toBe(-1);
     expect(await connectionsOf(a, 'ann')).toBe(0);
   });
 });
