@@ -5,11 +5,13 @@ import { createApiSessions } from './auth/api-session.js';
 import { createExpiryWatch } from './auth/expiry.js';
 import { createUserAuth } from './auth/user.js';
 import { configureVerifier } from './auth/verification.js';
+import { createGatewayLogger } from './config/gateway-logger.js';
 import { createLiveSecrets, type LiveSecrets } from './config/live-secrets.js';
 import type { Config } from './config.js';
 import type { Context } from './framework/context.js';
 import type { OnEmitted } from './framework/emitted.js';
 import type { Integration } from './framework/integration.js';
+import type { Machine } from './framework/machine.js';
 import { createPresenceTracker, type PresenceTracker } from './framework/presence-tracker.js';
 import { createIntegrations } from './integrations/index.js';
 import { createFrameGate } from './library-internals/frame-limit.js';
@@ -21,10 +23,11 @@ import { type Cleanup, createCleanup } from './platform/cleanup.js';
 import { type Clock, systemClock } from './platform/clock.js';
 import { openPush } from './platform/fcm/sender.js';
 import { createHealth, type Health } from './platform/health.js';
-import { createLogger, type Logger } from './platform/logger.js';
-import { createMetrics, type Metrics } from './platform/metrics.js';
+import type { Logger } from './platform/logger.js';
+import { createMetrics, type Metrics, type MetricsSnapshot } from './platform/metrics.js';
 import { connectMongo, type StartEmbedded } from './platform/mongo/connect.js';
 import { ensureIndexes } from './platform/mongo/indexes/index.js';
+import { noPeers } from './platform/peer-counts.js';
 import { startTracing } from './platform/tracing.js';
 import { versions } from './platform/version.js';
 import { joinCluster } from './realtime/cluster.js';
@@ -49,15 +52,17 @@ import { drainConnections } from './transport/drain.js';
 import { createHttpApp } from './transport/http.js';
 import { createHttpServer, endKeepAlive } from './transport/http-server.js';
 import { limitIdleConnections } from './transport/idle-connections.js';
-import { closeServer, listen } from './transport/listen.js';
+import { closeServer, createStopAccepting, listen } from './transport/listen.js';
 import { openNamespaces } from './transport/namespaces.js';
 import { createOriginCheck } from './transport/origins.js';
 import { attach, createSocketServer } from './transport/socket.js';
 
-/** Replacements for tests. */
+/** Replacements, for tests and for workers. */
 export interface Overrides {
   clock?: Clock;
   logger?: Logger;
+  /** The gateways behind one port; absent: this one alone. */
+  machine?: Machine;
   /** Makes the connections to Google. */
   pushAgent?: Agent;
   /** Starts the embedded database. */
@@ -77,8 +82,15 @@ export interface App {
    * count. Connections whose token is not accepted any more are closed. @returns whether a secret changed
    */
   replaceSecrets(config: Config): boolean;
-  /** Disconnects clients in waves, finishes work in flight, closes everything. */
-  close(): Promise<void>;
+  /** Names of what is missing for readiness here. */
+  missing(): Promise<string[]>;
+  /** The metrics of this gateway. */
+  metrics(): Promise<MetricsSnapshot>;
+  /**
+   * Disconnects clients in waves, finishes work in flight, closes everything.
+   * @param drainMs time of the waves; absent: that of the configuration
+   */
+  close(drainMs?: number): Promise<void>;
 }
 
 /** Wires a gateway. Nothing connects or listens before `start`. */
@@ -87,12 +99,15 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
   const log = overrides.logger ?? createGatewayLogger(config);
   const { logger, flush } = boundLog(log, clock);
   const metrics = createMetrics();
+  const health = createHealth({ metrics, clock });
   const base: Base = {
     ...{ config, clock, logger, metrics },
     traffic: new Traffic(clock),
     secrets: createLiveSecrets(config),
     cleanup: createCleanup(logger),
-    health: createHealth({ metrics, clock }),
+    health,
+    machine: overrides.machine ?? toSingle(health, metrics),
+    drain: { durationMs: config.shutdown.drainMs },
     pushAgent: overrides.pushAgent,
     startEmbedded: overrides.startEmbedded,
     onEmitted: overrides.onEmitted ?? (() => {}),
@@ -115,16 +130,23 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
       }
     },
     replaceSecrets: base.secrets.replace,
-    close() {
+    missing: health.missing,
+    metrics: () => metrics.registry.getMetricsAsJSON(),
+    close(drainMs = config.shutdown.drainMs) {
+      base.drain.durationMs = drainMs;
       closing ??= close();
       return closing;
     },
   };
 }
 
-/** The logger of a gateway on standard output: JSON in production. */
-export const createGatewayLogger = ({ logLevel: level, isProduction, nodeName: node }: Config): Logger =>
-  createLogger({ level, isPretty: !isProduction, node });
+/** A gateway that has its port for itself. */
+const toSingle = (health: Health, { registry }: Metrics): Machine => ({
+  missing: health.missing,
+  metrics: () => registry.metrics(),
+  leave: async () => false,
+  peers: noPeers,
+});
 
 /** Beside the compiled code, or, when this file is a source, in the build. */
 const builtConsole = ['./console', '../dist/src/console'].map((path) => fileURLToPath(new URL(path, import.meta.url)));
@@ -138,6 +160,9 @@ interface Base {
   readonly metrics: Metrics;
   readonly health: Health;
   readonly traffic: Traffic;
+  readonly machine: Machine;
+  /** Time over which clients are disconnected. */
+  readonly drain: { durationMs: number };
   /** Runs in reverse order when the gateway stops. */
   readonly cleanup: Cleanup;
   readonly pushAgent: Agent | undefined;
@@ -233,10 +258,7 @@ async function createRealtime(base: Base, { sender, tracing, models, cluster }: 
   const localNode = createLocalNode({
     ...{ id: cluster.nodeId, name: config.nodeName, version: versions.version, io },
     isDraining: health.isDraining,
-    beginDraining() {
-      draining.begin();
-      void draining.disconnectAll();
-    },
+    beginDraining: () => void draining.all(),
   });
   const context: Context = {
     ...base,
@@ -301,6 +323,7 @@ async function openNetwork(
   });
   const server = createHttpServer(answer, config.http);
   bounds.connectionBounds.boundTcp(server);
+  realtime.draining.stopsAcceptingBy(createStopAccepting(server, clock));
   const { isDraining } = health;
   attach(io, server, { config, allowsOrigin, isDraining, ...bounds, clock, logger, metrics, traffic });
   reportMissingServerParts(io, logger);
@@ -324,23 +347,50 @@ async function openNetwork(
   cleanup.add('watchers of the traffic', async () => realtime.endWatchers());
   cleanup.add('operations of a database that is away', mongo.giveUpIfAway);
   cleanup.add('readiness', realtime.draining.begin);
+  cleanup.add('port', realtime.draining.leavePort);
   return { port };
 }
 
 /** What a node does before it stops, or when an operator asks for it: it takes no clients, and disconnects its own. */
-function createDraining({ config, clock, logger, health }: Base, io: GatewayServer) {
+function createDraining({ drain, clock, logger, health, machine }: Base, io: GatewayServer) {
+  let stopAccepting = async (): Promise<void> => undefined;
+  let leaving: Promise<void> | undefined;
+  let all: Promise<void> | undefined;
+  const leave = async (): Promise<void> => {
+    if (await machine.leave()) await stopAccepting();
+  };
+  const leavePort = (): Promise<void> => {
+    leaving ??= leave();
+    return leaving;
+  };
+  const begin = (): void => {
+    health.beginDraining();
+    logger.info({ connections: everyConnection(io).length }, 'draining');
+  };
+  const disconnectAll = async (): Promise<void> => {
+    const startedAt = performance.now();
+    const { durationMs } = drain;
+    // A load balancer that asks for readiness sends calls until it has asked again, also when there are no connections.
+    const minMs = health.isPolled() ? durationMs : 0;
+    await drainConnections(io, { clock, durationMs, minMs });
+    logger.info({ durationMs: Math.round(performance.now() - startedAt) }, 'drained');
+  };
+  const drainAll = async (): Promise<void> => {
+    // First, so that other workers get new connections and none is refused.
+    await leavePort();
+    begin();
+    await disconnectAll();
+  };
   return {
-    begin() {
-      health.beginDraining();
-      logger.info({ connections: everyConnection(io).length }, 'draining');
+    ...{ leavePort, begin, disconnectAll },
+    /** @param stop stops accepting connections */
+    stopsAcceptingBy(stop: () => Promise<void>) {
+      stopAccepting = stop;
     },
-    async disconnectAll() {
-      const startedAt = performance.now();
-      const { drainMs } = config.shutdown;
-      // A load balancer that asks for readiness sends calls until it has asked again, also when there are no connections.
-      const minMs = health.isPolled() ? drainMs : 0;
-      await drainConnections(io, { clock, durationMs: drainMs, minMs });
-      logger.info({ durationMs: Math.round(performance.now() - startedAt) }, 'drained');
+    /** All of it, once. */
+    all(): Promise<void> {
+      all ??= drainAll();
+      return all;
     },
   };
 }
@@ -348,14 +398,14 @@ function createDraining({ config, clock, logger, health }: Base, io: GatewayServ
 type Bounds = ReturnType<typeof createBounds>;
 
 /** Limits on what connections can make the node hold. */
-function createBounds({ config, clock, logger, metrics }: Base) {
+function createBounds({ config, clock, logger, metrics, machine }: Base) {
   const { openMaxBytes, messageMaxBytes, connectionsMax, addressConnectionsMax, connectTimeoutMs } = config.sockets;
   const { trustedProxies, idleMax } = config.http;
   return {
     frameGate: createFrameGate({ openMaxBytes, generalMaxBytes: messageMaxBytes }),
     connectionBounds: createConnectionBounds({
       ...{ nodeMax: connectionsMax, addressMax: addressConnectionsMax, trustedProxies, idleMax },
-      ...{ logger, metrics },
+      ...{ peers: machine.peers, logger, metrics },
     }),
     connectDeadline: createConnectDeadline({ timeoutMs: connectTimeoutMs, clock, logger, metrics }),
   };
@@ -363,7 +413,7 @@ function createBounds({ config, clock, logger, metrics }: Base) {
 
 /** Opens the namespaces of the integrations behind the one event pipeline. */
 function openEventNamespaces(
-  { config, clock, logger, metrics, traffic }: Base,
+  { config, clock, logger, metrics, traffic, machine }: Base,
   { outside, realtime, integrations, presenceTracker, bounds }: Opened & { bounds: Bounds },
 ): void {
   const { io, expiry, context } = realtime;
@@ -387,6 +437,6 @@ function openEventNamespaces(
   openNamespaces(io, namespaces, {
     ...{ clock, logger, metrics, dispatch, listeners, frameGate, connectDeadline, traffic },
     trustedProxies: config.http.trustedProxies,
-    connectLimits: createConnectLimits(refusedMax, clock),
+    connectLimits: createConnectLimits({ refusedOfAddressMax: refusedMax, peers: machine.peers, clock }),
   });
 }

@@ -3,6 +3,7 @@ import { secretProblems } from './config/secrets.js';
 import { readSites, type Site } from './config/sites.js';
 import { type Found, findSettings, type Sources } from './config/sources.js';
 import { type Config, toConfig } from './config/to-config.js';
+import { workerProblems } from './config/workers.js';
 
 import { StartError } from './platform/start-error.js';
 
@@ -39,6 +40,7 @@ export function readSettings(sources: Sources): Settings {
     ...(parsed.success ? [] : parsed.error.issues.map(({ path, message }) => `${placeOf(path.join('.'))}: ${message}`)),
     ...secretProblems(variables).map(([name, problem]) => `${placeOf(name)}: ${problem}`),
     ...siteProblems,
+    ...(parsed.success ? workerProblems(parsed.data) : []).map(([name, problem]) => `${placeOf(name)}: ${problem}`),
   ];
   return {
     ...{ ...found, sites, problems, files: [...found.files, ...files] },

@@ -1,4 +1,5 @@
 import { nodeVersionProblem } from './platform/node-version.js';
+import { ignoreClosedOutput } from './platform/output.js';
 import { exitCodes, StartError } from './platform/start-error.js';
 
 /** Ends the process with a sentence, and no stack: the message of a {@link StartError} says what to do. */
@@ -7,15 +8,7 @@ function fail(error: unknown): never {
   process.exit(error instanceof StartError ? error.exitCode : exitCodes.FAILED);
 }
 
-/**
- * Lets the process go on when the reader of its output has ended, as in `npm start | head -1`. What is written afterwards is
- * lost. Other errors of the streams end the process.
- */
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
-}
+ignoreClosedOutput();
 
 const problem = nodeVersionProblem(process.versions.node);
 if (problem !== undefined) fail(new StartError('NODE_VERSION', problem));

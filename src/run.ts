@@ -1,8 +1,10 @@
 import { closeSync, openSync } from 'node:fs';
-import { createApp, createGatewayLogger } from './app.js';
+import type { App } from './app.js';
+import { createGatewayLogger } from './config/gateway-logger.js';
 import { createReload } from './config/reload.js';
-import { ConfigError, readSettings } from './config.js';
+import { type Config, ConfigError, readSettings } from './config.js';
 import { systemClock } from './platform/clock.js';
+import type { Logger } from './platform/logger.js';
 import { exitCodes, StartError } from './platform/start-error.js';
 import { versions } from './platform/version.js';
 
@@ -20,7 +22,32 @@ function greet(port: number): void {
   );
 }
 
-/** Runs a gateway until a signal ends the process. @throws StartError */
+/** What this process runs: a gateway, or the primary of several. */
+type Gateway = Pick<App, 'start' | 'replaceSecrets' | 'close'>;
+
+interface GatewayOptions {
+  readonly logger: Logger;
+  /** Called when all workers have ended. */
+  readonly onGivenUp: (error: StartError) => void;
+}
+
+/** Loads only what this process needs: a primary serves no client. */
+async function createGateway(config: Config, { logger, onGivenUp }: GatewayOptions): Promise<Gateway> {
+  if (config.workers === 1) {
+    const { createApp } = await import('./app.js');
+    return createApp(config, { logger });
+  }
+  const [{ createPrimary }, { prepareFork }] = await Promise.all([
+    import('./workers/primary.js'),
+    import('./workers/fork.js'),
+  ]);
+  const primary = createPrimary(config, { fork: prepareFork(), clock: systemClock, logger, onGivenUp });
+  // Workers that are left when a stop takes too long. When the primary crashes they drain by themselves.
+  process.on('exit', primary.killIfStopping);
+  return primary;
+}
+
+/** Runs a gateway, or the primary of several, until a signal ends the process. @throws StartError */
 export async function run(): Promise<void> {
   // As it was at the start: a `.env` that changes later must not lose to its own former values.
   const sources = { env: { ...process.env }, envFile: '.env' };
@@ -32,8 +59,9 @@ export async function run(): Promise<void> {
   const logger = createGatewayLogger(config);
   process.on('uncaughtExceptionMonitor', (err) => logger.fatal({ err }, 'the process crashed'));
   for (const reason of started.warnings) logger.warn({ reason }, 'settings: a name is no setting');
-  const app = createApp(config, { logger });
-  const { replaceSecrets } = app;
+  const onGivenUp = ({ exitCode }: StartError): void => stop(() => process.exit(exitCode));
+  const gateway = await createGateway(config, { logger, onGivenUp });
+  const { replaceSecrets } = gateway;
   const reload = createReload({ sources, started, replaceSecrets, clock: systemClock, logger });
   let stoppingSinceMs: number | undefined;
   const stop = (end: (code: number) => void = process.exit): void => {
@@ -45,7 +73,7 @@ export async function run(): Promise<void> {
     }
     stoppingSinceMs = nowMs;
     setTimeout(() => end(exitCodes.FAILED), config.shutdown.timeoutMs).unref();
-    app.close().then(
+    gateway.close().then(
       () => end(exitCodes.STOPPED),
       () => end(exitCodes.FAILED),
     );
@@ -56,7 +84,7 @@ export async function run(): Promise<void> {
   process.on('SIGHUP', () => (hadTerminal && !hasTerminal() ? stop(endByHangup) : reload.now()));
 
   try {
-    const { port } = await app.start();
+    const { port } = await gateway.start();
     reload.watch();
     // In production each line of standard output is JSON.
     if (!config.isProduction) greet(port);

@@ -20,6 +20,8 @@ export function toConfig(variables: Variables, sites: readonly Site[]) {
     isProduction: variables.NODE_ENV === 'production',
     logLevel: variables.LOG_LEVEL,
     nodeName: variables.NODE_NAME ?? `${hostname()}-${process.pid}`,
+    /** Processes that serve; 1: this one. */
+    workers: variables.WORKERS,
     tracing: { endpoint: variables.OTEL_EXPORTER_OTLP_ENDPOINT, serviceName: variables.OTEL_SERVICE_NAME },
     startupTimeoutMs: variables.STARTUP_TIMEOUT_MS,
     http: {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseMongoUrl } from '../platform/mongo/url.js';
+import { countCores } from './cores.js';
 import { OriginError, toOrigins } from './origins.js';
 import { toSecrets } from './secrets.js';
 
@@ -15,6 +16,18 @@ export function integer(minimum: number, maximum: number = Number.MAX_SAFE_INTEG
     .transform((text) => (text.trim() === '' ? Number.NaN : Number(text)))
     .refine((value) => Number.isSafeInteger(value) && value >= minimum && value <= maximum, { error });
 }
+
+/** Maximum number of workers of one machine. */
+const WORKERS_MAX = 256;
+
+/** A number of workers; `auto` is one for each core. */
+export const workerCount = () =>
+  z
+    .string()
+    .transform((text) => (text.trim() === 'auto' ? Math.min(countCores(), WORKERS_MAX) : Number(text.trim() || 'none')))
+    .refine((count) => Number.isSafeInteger(count) && count >= 1 && count <= WORKERS_MAX, {
+      error: `must be auto, or a whole number between 1 and ${WORKERS_MAX}`,
+    });
 
 /** One of several words, which errors list. */
 export const choice = <const Words extends readonly [string, ...string[]]>(words: Words) =>

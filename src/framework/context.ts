@@ -21,6 +21,7 @@ import type { Traffic } from '../realtime/traffic.js';
 import type { Watches } from '../realtime/watches.js';
 import type { Work } from '../realtime/work.js';
 import type { OnEmitted } from './emitted.js';
+import type { Machine } from './machine.js';
 
 /** Dependencies of the integrations: primitives, models and external services. Created once by `app.ts`. */
 export interface Context {
@@ -29,7 +30,9 @@ export interface Context {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Of this gateway; of all behind its port: `machine`. */
   readonly health: Health;
+  readonly machine: Machine;
   readonly models: Models;
   readonly userAuth: UserAuth;
   /** HS256 secrets of the user tokens; empty: a key set verifies them. */

@@ -37,6 +37,9 @@ export const logEvents = {
   shutdown_step_slow: { level: 'warn', message: 'a shutdown step is slow', per: ['step'] },
   shutdown_step_failed: { level: 'error', message: 'a shutdown step failed', per: ['step'] },
   single_node: { level: 'info', message: 'no REDIS_URL: this is the only node' },
+  worker_serves: { level: 'info', message: 'a worker serves', lines: 300 },
+  worker_ended: { level: 'error', message: 'a worker ended; it is started again' },
+  workers_given_up: { level: 'fatal', message: 'workers end soon after their start; giving up' },
   library_unsupported: {
     level: 'warn',
     message: 'a private part of a library is missing; this version of it is not supported',

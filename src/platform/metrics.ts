@@ -6,6 +6,9 @@ import { versions } from './version.js';
 const DELIVERY_BUCKETS_S = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21_600, 86_400];
 const LATENCY_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
+/** The metrics of one process at one moment. */
+export type MetricsSnapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
+
 /** The gateway's metrics. Labels take only names that the code knows, so clients cannot add time series. */
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -18,8 +21,11 @@ export function createMetrics() {
     name: 'gateway_build_info',
     help: 'Always 1; its labels are the versions of the gateway, of the wire and of Node.js',
     labelNames: ['version', 'wire', 'nodejs'] as const,
+    aggregator: 'first',
     registers,
   });
+  const workers = new Gauge({ name: 'gateway_workers', help: 'Processes that serve', registers });
+  workers.set(1);
   buildInfo.set({ ...versions, nodejs: process.version }, 1);
   return {
     registry,
@@ -105,10 +111,18 @@ export function createMetrics() {
       help: 'Messages that did not reach every other node: Redis did not accept them, or a node was not subscribed',
       registers,
     }),
+    workers,
+    workerExits: createCounter({
+      name: 'gateway_worker_exits_total',
+      help: 'Workers that ended without having been asked to',
+      labelNames: [],
+      registry,
+    }),
     dependencyUp: new Gauge({
       name: 'gateway_dependency_up',
       help: '1 while a dependency can be reached',
       labelNames: ['dependency'] as const,
+      aggregator: 'min',
       registers,
     }),
   };
@@ -166,6 +180,7 @@ function createClusterMetrics(registry: Registry) {
       name: 'gateway_presence_lease_age_seconds',
       help: 'Time since Redis confirmed the presence lease of this node; at 9 s its sockets stop counting',
       labelNames: ['presence'],
+      aggregator: 'max',
       registry,
     }),
     busLag: createHistogram(

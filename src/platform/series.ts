@@ -8,6 +8,8 @@ interface SeriesOptions<Name extends string> {
   help: string;
   labelNames: readonly Name[];
   registry: Registry;
+  /** How the values of several processes become one; absent: their sum. */
+  aggregator?: 'sum' | 'max';
 }
 
 /** Counts in plain numbers. */
@@ -119,9 +121,9 @@ function createSeries<Name extends string, State>(labelNames: readonly Name[], c
 
 /** Registers a metric: the registry needs only its name and, on read, its values. */
 function register(
-  { registry, name, help }: Pick<SeriesOptions<string>, 'registry' | 'name' | 'help'>,
+  { registry, name, help, aggregator = 'sum' }: Omit<SeriesOptions<string>, 'labelNames'>,
   { type, values }: { type: 'counter' | 'gauge' | 'histogram'; values: () => unknown[] },
 ): void {
-  const metric = { name, help, get: async () => ({ name, help, type, values: values(), aggregator: 'sum' }) };
+  const metric = { name, help, get: async () => ({ name, help, type, values: values(), aggregator }) };
   registry.registerMetric(metric as unknown as Histogram);
 }

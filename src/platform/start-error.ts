@@ -11,6 +11,7 @@ export const exitCodes = {
   ADDRESS: 23,
   MONGODB: 24,
   REDIS: 25,
+  WORKERS: 26,
   CONFIGURATION: 78,
 } as const;
 
@@ -25,6 +26,14 @@ export class StartError extends Error {
   constructor(failure: StartFailure, message: string, options?: ErrorOptions) {
     super(message, options);
     this.exitCode = exitCodes[failure];
+  }
+
+  /** An error that another process of this gateway ended with. @param exitCode of that process */
+  static ofProcess(exitCode: number | undefined, message: string): StartError {
+    const known = Object.entries(exitCodes).find(
+      ([name, code]) => code === exitCode && name !== 'STOPPED' && name !== 'FAILED',
+    );
+    return new StartError((known?.[0] ?? 'WORKERS') as StartFailure, message);
   }
 
   /** An error as the given failure, with its message. */

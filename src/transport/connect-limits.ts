@@ -1,6 +1,7 @@
 import type { Principal } from '../auth/principal.js';
 import { GatewayError } from '../errors.js';
 import type { Clock } from '../platform/clock.js';
+import type { PeerCounts } from '../platform/peer-counts.js';
 import { payerOf } from '../realtime/work.js';
 
 const WINDOW_MS = 10_000;
@@ -22,7 +23,15 @@ export interface Knock {
   readonly address: string;
 }
 
-/** Limits CONNECTs on this node, before authentication. */
+/** What {@link createConnectLimits} needs. */
+interface ConnectLimitOptions {
+  /** Refused CONNECTs of one address in 10 s, at all gateways of the machine; 0: any number. */
+  readonly refusedOfAddressMax: number;
+  readonly peers: PeerCounts;
+  readonly clock: Clock;
+}
+
+/** Limits CONNECTs before authentication. */
 export interface ConnectLimits {
   /** @throws GatewayError `RATE_LIMITED` with `retryAfterMs`, after too many refused ones */
   ensureMayKnock(knock: Knock): void;
@@ -32,11 +41,8 @@ export interface ConnectLimits {
   noteRefused(knock: Knock): void;
 }
 
-/**
- * All callers share the same windows, so expiry needs no work for each.
- * @param refusedOfAddressMax refused CONNECTs of one address in 10 s; 0: any number
- */
-export function createConnectLimits(refusedOfAddressMax: number, clock: Clock): ConnectLimits {
+/** All callers share the same windows, so expiry needs no work for each. */
+export function createConnectLimits({ refusedOfAddressMax, peers, clock }: ConnectLimitOptions): ConnectLimits {
   const counts = new Map<string, number>();
   let endsAt = 0;
 
@@ -47,9 +53,9 @@ export function createConnectLimits(refusedOfAddressMax: number, clock: Clock): 
     }
     return counts.get(key) ?? 0;
   };
-  const increment = (key: string): number => {
-    const count = countOf(key) + 1;
-    if (count > 1 || counts.size < CALLERS_MAX) counts.set(key, count);
+  const increment = (key: string, by = 1): number => {
+    const count = countOf(key) + by;
+    if (count > by || counts.size < CALLERS_MAX) counts.set(key, count);
     return count;
   };
   const limited = (): GatewayError =>
@@ -57,8 +63,13 @@ export function createConnectLimits(refusedOfAddressMax: number, clock: Clock): 
 
   const noteRefused = ({ connectionId, address }: Knock): void => {
     increment(`connection:${connectionId}`);
-    if (refusedOfAddressMax > 0) increment(`address:${address}`);
+    if (refusedOfAddressMax === 0) return;
+    increment(`address:${address}`);
+    peers.publish({ kind: 'refused', key: address, by: 1 });
   };
+  peers.subscribe('refused', ({ key, by }) => {
+    increment(`address:${key}`, by);
+  });
 
   return {
     ensureMayKnock({ connectionId, address }) {

@@ -3,6 +3,7 @@ import type { Server, Socket } from 'node:net';
 import { cutConnection } from '../library-internals/cut-connection.js';
 import type { Logger } from '../platform/logger.js';
 import type { Metrics } from '../platform/metrics.js';
+import type { CountKind, PeerCounts } from '../platform/peer-counts.js';
 import type { GatewaySocket } from '../sockets/socket.js';
 import { addressKeyOf, isPublicAddress } from './address.js';
 
@@ -21,6 +22,8 @@ interface Bounds {
   /** Additional HTTP connections. */
   idleMax: number;
   trustedProxies: number;
+  /** The limit of an address holds for all gateways of the machine. */
+  peers: PeerCounts;
   logger: Pick<Logger, 'warn'>;
   metrics: Pick<Metrics, 'connectionsEnded'>;
 }
@@ -53,9 +56,9 @@ type Held<T> = T & { [heldAddress]?: string };
  * set or proxies are trusted; then the address is the client's.
  */
 export function createConnectionBounds(bounds: Bounds): ConnectionBounds {
-  const { nodeMax, addressMax, idleMax, trustedProxies, logger, metrics } = bounds;
-  const connections = createCounts();
-  const lines = createCounts();
+  const { nodeMax, addressMax, idleMax, trustedProxies, peers, logger, metrics } = bounds;
+  const connections = createCounts('connections', peers);
+  const lines = createCounts('lines', peers);
 
   const limitOf = (address: string): number => {
     if (addressMax !== undefined) return addressMax === 0 ? Number.POSITIVE_INFINITY : addressMax;
@@ -118,19 +121,26 @@ export function createConnectionBounds(bounds: Bounds): ConnectionBounds {
   };
 }
 
-/** Counts in total and by address. */
-function createCounts() {
+/** Counts in total, and by address together with the other gateways of the machine. */
+function createCounts(kind: CountKind, peers: PeerCounts) {
   const counts = new Map<string, { readonly address: string; count: number }>();
+  const elsewhere = new Map<string, number>();
   let total = 0;
+  peers.subscribe(kind, ({ key, by }) => {
+    const count = (elsewhere.get(key) ?? 0) + by;
+    if (count === 0) elsewhere.delete(key);
+    else elsewhere.set(key, count);
+  });
   return {
     total: () => total,
-    of: (address: string): number => counts.get(address)?.count ?? 0,
+    of: (address: string): number => (counts.get(address)?.count ?? 0) + (elsewhere.get(address) ?? 0),
     /** @returns the address, as one shared string */
     add(address: string): string {
       const entry = counts.get(address) ?? { address, count: 0 };
       counts.set(address, entry);
       entry.count += 1;
       total += 1;
+      peers.publish({ kind, key: address, by: 1 });
       return entry.address;
     },
     remove(address: string): void {
@@ -138,6 +148,7 @@ function createCounts() {
       if (entry === undefined) return;
       entry.count -= 1;
       total -= 1;
+      peers.publish({ kind, key: address, by: -1 });
       if (entry.count === 0) counts.delete(address);
     },
   };

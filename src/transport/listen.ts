@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
+import { Server as TcpServer } from 'node:net';
+import type { Clock } from '../platform/clock.js';
 import { StartError } from '../platform/start-error.js';
 
 /** Where to listen. */
@@ -34,8 +36,42 @@ export async function listen(server: Server, address: Address): Promise<number> 
 
 /** Stops accepting connections. Resolves when the requests in progress are answered. */
 export async function closeServer(server: Server): Promise<void> {
-  if (!server.listening) return;
+  const closed = once(server, 'close');
+  // The event also follows when the server has stopped accepting before.
   server.close();
   server.closeIdleConnections();
-  await once(server, 'close');
+  await closed;
+}
+
+/** How long a new connection may take to send its first request. */
+const FIRST_REQUEST_MS = 1000;
+
+/**
+ * Prepares a server to stop accepting connections while those it has go on, for other processes that listen on the same port.
+ * To be called before it listens.
+ * @returns stops accepting; resolves when the connections accepted so far have sent their first request, or a second later:
+ *   what a client sends right after it has connected is still answered as before
+ */
+export function createStopAccepting(server: Server, clock: Clock): () => Promise<void> {
+  const withoutRequest = new Set<object>();
+  let noteServed: () => void = () => undefined;
+  const served = (connection: object): void => {
+    withoutRequest.delete(connection);
+    if (withoutRequest.size === 0) noteServed();
+  };
+  server.on('connection', (connection) => {
+    withoutRequest.add(connection);
+    connection.once('close', () => served(connection));
+  });
+  server.on('request', ({ socket }) => served(socket));
+  server.on('upgrade', ({ socket }) => served(socket));
+  return async function stopAccepting() {
+    // The method of HTTP would also close idle connections, on which a request may be in transit.
+    TcpServer.prototype.close.call(server);
+    if (withoutRequest.size === 0) return;
+    await new Promise<void>((resolve) => {
+      noteServed = resolve;
+      clock.after(FIRST_REQUEST_MS, resolve);
+    });
+  };
 }

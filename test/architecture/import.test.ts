@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { readSources } from './sources.js';
 
 /** Modules that are a process or a page: loading them starts it. */
-const ENTRY_POINTS = ['src/main.ts', 'src/embedded/process/child.ts', 'src/console/main.tsx'];
+const ENTRY_POINTS = ['src/main.ts', 'src/workers/child.ts', 'src/embedded/process/child.ts', 'src/console/main.tsx'];
 
 /** Imports each module of its arguments, and prints the first after which the process would not end by itself. */
 const PROBE = `

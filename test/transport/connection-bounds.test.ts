@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { createMetrics } from '../../src/platform/metrics.js';
+import { noPeers } from '../../src/platform/peer-counts.js';
 import { createConnectionBounds } from '../../src/transport/connection-bounds.js';
 
 type Connection = Parameters<ReturnType<typeof createConnectionBounds>['hold']>[0];
@@ -11,6 +12,7 @@ function holdAll(
 ): number {
   const { addressMax, trustedProxies = 0, forwarded } = bounds;
   const { refusalOf, hold } = createConnectionBounds({
+    peers: noPeers,
     ...{ nodeMax: 0, addressMax, idleMax: 10, trustedProxies },
     ...{ metrics: createMetrics(), logger: { warn: () => undefined } },
   });

@@ -5,6 +5,7 @@ import { createFrameGate } from '../../src/library-internals/frame-limit.js';
 import { systemClock } from '../../src/platform/clock.js';
 import { createLogger } from '../../src/platform/logger.js';
 import { createMetrics } from '../../src/platform/metrics.js';
+import { noPeers } from '../../src/platform/peer-counts.js';
 import { Traffic } from '../../src/realtime/traffic.js';
 import { createConnectDeadline } from '../../src/transport/connect-deadline.js';
 import { createConnectLimits } from '../../src/transport/connect-limits.js';
@@ -23,6 +24,7 @@ test('an old client in the root namespace, which is not enabled, neither receive
   const frameGate = createFrameGate({ openMaxBytes: 1024, generalMaxBytes: 1024 });
   const connectDeadline = createConnectDeadline({ timeoutMs: 60_000, metrics, ...platform });
   const connectionBounds = createConnectionBounds({
+    peers: noPeers,
     ...{ nodeMax: 0, addressMax: undefined, idleMax: 10, trustedProxies: 0, metrics },
     logger: platform.logger,
   });
@@ -34,7 +36,7 @@ test('an old client in the root namespace, which is not enabled, neither receive
     listeners: [{ connected: () => noticed.push('connected'), disconnected: () => noticed.push('disconnected') }],
     trustedProxies: 0,
     frameGate,
-    connectLimits: createConnectLimits(0, systemClock),
+    connectLimits: createConnectLimits({ refusedOfAddressMax: 0, peers: noPeers, clock: systemClock }),
     connectDeadline,
   });
   const server = createServer();

@@ -6,7 +6,7 @@ export const limits = {
   ADDRESS_CONNECTIONS_MAX: integer(0)
     .optional()
     .describe(
-      'maximum Socket.IO connections of one address on one node; 0: unlimited; unset: 10000, and unlimited for private addresses unless TRUST_PROXY is set',
+      'maximum Socket.IO connections of one address on one machine; 0: unlimited; unset: 10000, and unlimited for private addresses unless TRUST_PROXY is set',
     ),
   CONNECT_TIMEOUT_MS: integer(100)
     .default(10_000)
@@ -24,7 +24,7 @@ export const limits = {
     .describe('maximum bytes buffered for a slow client; beyond it the connection is closed'),
   REFUSED_CONNECTS_MAX: integer(0)
     .default(2000)
-    .describe('maximum refused CONNECTs of one address in 10 s on one node; 0: unlimited'),
+    .describe('maximum refused CONNECTs of one address in 10 s on one machine; 0: unlimited'),
   EVENT_LIMIT: integer(1)
     .default(300)
     .describe(

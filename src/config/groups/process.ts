@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { choice, integer } from '../values.js';
+import { choice, integer, workerCount } from '../values.js';
 
 /** The process: its mode, address, log, start and stop. */
 export const gatewayProcess = {
@@ -8,6 +8,11 @@ export const gatewayProcess = {
     .describe('production refuses to start without secrets'),
   PORT: integer(0, 65_535).default(4000).describe('port of HTTP and Socket.IO; 0: a free port'),
   HOST: z.string().default('0.0.0.0').describe('address to listen on'),
+  WORKERS: workerCount()
+    .default(1)
+    .describe(
+      'gateways on this machine behind PORT; auto: one for each core; more than 1 needs REDIS_URL and MONGODB_URL',
+    ),
   NODE_NAME: z
     .string()
     .max(128)

@@ -12,8 +12,8 @@ import { createTail } from './tail.js';
 
 /** The routes of the operations contract. */
 export function createRoutes(context: Context): RouteHandlers<typeof operations> {
-  const { config, clock, health, metrics, traffic } = context;
-  const { registry } = metrics;
+  const { config, clock, machine, metrics, traffic } = context;
+  const { contentType } = metrics.registry;
   const tail = createTail({ traffic, streamLines: createLineStreams(clock), isProduction: config.isProduction });
   const openApi = once(() => JSON.stringify(createOpenApi()));
   const asyncApi = once(() => JSON.stringify(createAsyncApi()));
@@ -24,11 +24,11 @@ export function createRoutes(context: Context): RouteHandlers<typeof operations>
     // A version tells an attacker which weaknesses to try.
     live: async ({ apiKey }) => (apiKey === undefined ? {} : versions),
     async ready() {
-      const missing = await health.missing();
+      const missing = await machine.missing();
       if (missing.length > 0) throw new GatewayError('UNAVAILABLE', { missing });
     },
     async metrics({ response }) {
-      response.type(registry.contentType).send(await registry.metrics());
+      response.type(contentType).send(await machine.metrics());
     },
     async openApi({ response }) {
       response.type('json').send(openApi());

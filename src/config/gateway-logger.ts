@@ -1,0 +1,6 @@
+import type { Config } from '../config.js';
+import { createLogger, type Logger } from '../platform/logger.js';
+
+/** The logger of a process on standard output: JSON in production. */
+export const createGatewayLogger = ({ logLevel: level, isProduction, nodeName: node }: Config): Logger =>
+  createLogger({ level, isPretty: !isProduction, node });

@@ -1,0 +1,12 @@
+import type { PeerCounts } from '../platform/peer-counts.js';
+
+/** The gateways behind one port, as seen by one of them. A process without workers is the only one. */
+export interface Machine {
+  /** Names of what is missing for readiness, at any of those that accept connections. */
+  missing(): Promise<readonly string[]>;
+  /** Metrics of all of them together, in the text format of Prometheus. */
+  metrics(): Promise<string>;
+  /** Called before this gateway drains. @returns whether others go on accepting connections, so that this one can stop */
+  leave(): Promise<boolean>;
+  readonly peers: PeerCounts;
+}

@@ -1,0 +1,43 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { connect } from '../support/client.js';
+import { until } from '../support/until.js';
+import { createMachines, isRunning, type Machines, pidsOf } from './machine.js';
+
+let machines: Machines;
+
+beforeAll(async () => {
+  machines = await createMachines();
+});
+afterAll(() => machines.close());
+
+test('workers of a primary that is killed drain and end: none is left, and the port is free', async () => {
+  const machine = await machines.start({ SHUTDOWN_DRAIN_MS: '300' });
+  const pids = pidsOf(machine);
+  const clients = await Promise.all(Array.from({ length: 4 }, () => connect(machine)));
+  machine.child.kill('SIGKILL');
+  for (const client of clients) {
+    expect(await client.next('server_draining')).toEqual([{ retry_after_ms: 300 }]);
+    expect(await client.closed).toBe('transport close');
+  }
+  await until(() => !pids.some(isRunning));
+  await expect(fetch(`${machine.url}/status`)).rejects.toThrow();
+});
+
+test('signals shortly after the first, also those to the workers, change nothing; a later one ends all at once with 1', async () => {
+  const machine = await machines.start({ SHUTDOWN_DRAIN_MS: '600000', SHUTDOWN_TIMEOUT_MS: '600000' });
+  const pids = pidsOf(machine);
+  const client = await connect(machine);
+  // As from a terminal.
+  for (const signal of ['SIGINT', 'SIGHUP', 'SIGTERM'] as const) for (const pid of pids) process.kill(pid, signal);
+  machine.child.kill('SIGINT');
+  machine.child.kill('SIGTERM');
+  const other = await connect(machine);
+  await Promise.race([client.next('server_draining'), other.next('server_draining')]);
+  const ended = machine.ended.then(() => true);
+  await until(async () => {
+    machine.child.kill('SIGTERM');
+    return Promise.race([ended, new Promise<boolean>((resolve) => setImmediate(resolve, false))]);
+  });
+  expect(await machine.ended).toBe(1);
+  await until(() => !pids.some(isRunning));
+});
