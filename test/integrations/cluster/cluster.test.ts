@@ -12,8 +12,9 @@ const HOUR_MS = 3_600_000;
 
 let environment: TestEnvironment;
 let website: Website;
-// The clocks of the nodes differ, by more than the history is long.
-const clocks = [createTestClock(), createTestClock(Date.now() - 3 * HOUR_MS)];
+// The clocks of the nodes differ, by more than the history is long, and move together.
+const clock = createTestClock();
+const clocks = [clock, { ...clock, now: () => clock.now() - 3 * HOUR_MS }];
 
 beforeAll(async () => {
   website = await openWebsite();
@@ -35,18 +36,6 @@ afterAll(async () => {
 });
 
 const backend = (node = 0) => createBackend({ url: environment.node(node).url, apiKey: API_KEY });
-
-/** Lets every node take samples until a condition holds. */
-const sampleUntil = async (condition: () => Promise<boolean>): Promise<void> => {
-  await until(async () => {
-    if (await condition()) return true;
-    tick();
-    return false;
-  });
-};
-const tick = (): void => {
-  for (const clock of clocks) clock.advance(10_000);
-};
 
 const total = (series: readonly (number | null)[] = []): number =>
   Math.round(series.reduce<number>((sum, rate) => sum + (rate ?? 0), 0) * 10);
@@ -78,11 +67,11 @@ test('the overview and the history are of all nodes, and the same whichever is a
     expect(totals).toMatchObject({ connections: 3, users: 2 });
   }
 
-  await sampleUntil(async () => {
+  await clock.advanceUntil(10_000, async () => {
     const { series } = await backend().clusterHistory();
     return (series['connections:/v1/shared']?.at(-1) ?? 0) === 2 && total(series['events']) >= 27;
   });
-  tick();
+  clock.advance(10_000);
   for (const node of [0, 1]) {
     const { series, missingNodes, from, stepSeconds } = await backend(node).clusterHistory();
     expect(missingNodes).toEqual([]);
@@ -109,7 +98,7 @@ test('sites show the clients, calls and updates of all nodes', async () => {
   const bob = await connectSite(environment.node(1), 'news', { token: 'bob', deviceId: 'laptop' });
   const find = async (node: number) => (await backend(node).sites()).sites;
   await until(async () => (await find(0))[0]?.userUpdates.length === 2);
-  for (const clock of clocks) clock.advance(1000);
+  clock.advance(1000);
   await refusal(environment.node(1), { namespace: '/news', claims: null, auth: { token: 'wrong' } });
   for (const node of [0, 1]) {
     const [news, ...others] = await find(node);
@@ -133,7 +122,8 @@ test('sites show the clients, calls and updates of all nodes', async () => {
   const [news] = await find(1);
   expect(news?.auth).toMatchObject({ ok: 2, failed: 2 });
   ann.close();
-  await until(async () => (await find(1))[0]?.userUpdates.length === 3);
+  // That a user has left is noticed by the next tick of presence.
+  await clock.advanceUntil(1000, async () => (await find(1))[0]?.userUpdates.length === 3);
   expect((await find(1))[0]?.connections).toBe(1);
   bob.close();
 });
