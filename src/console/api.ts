@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { Route } from '#shared/contracts/contract.js';
 import type { Answer } from './answer.js';
 import { ApiError, toApiError } from './api-error.js';
+import { noteServerTime } from './clock.js';
 import { hrefTo } from './paths.js';
 
 export type { Answer };
@@ -58,6 +59,7 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
     noteAnswer(false);
     throw new ApiError(0, 'NO_ANSWER');
   });
+  noteServerTime(response.headers.get('date'));
   if (response.ok) {
     noteAnswer(true);
     return response;

@@ -21,16 +21,17 @@ export const REST = 'others';
 /**
  * Adds newer samples to older ones and keeps the length of the older. Where both have a step the newer sample counts, and
  * where the newer has none the older stays: a node that has ended takes its samples with it, the page does not.
+ * @returns `undefined` when steps between them are missing, or the two do not fit
  */
-export function mergeHistory(old: History, recent: History): History {
+export function mergeHistory(old: History, recent: History): History | undefined {
   const stepMs = old.stepSeconds * 1000;
   const offset = Math.round((Date.parse(recent.from) - Date.parse(old.from)) / stepMs);
   const length = lengthOf(old);
   // An answer without a sample has no length.
   if (lengthOf(recent) === 0) return old;
-  if (length === 0) return recent;
+  if (length === 0) return undefined;
   const shift = offset + lengthOf(recent) - length;
-  if (recent.stepSeconds !== old.stepSeconds || offset < 0 || offset > length) return recent;
+  if (recent.stepSeconds !== old.stepSeconds || offset < 0 || offset > length) return undefined;
   const names = new Set([...Object.keys(old.series), ...Object.keys(recent.series)]);
   const merge = (name: string): Values =>
     Array.from({ length }, (_, index) => {
@@ -65,13 +66,10 @@ export function trimHistory(history: History, leastSteps: number): History {
 /**
  * How many of the last steps to ask for, so that no step is missing after {@link mergeHistory}. The last steps are asked for
  * again, because they were not complete.
+ * @param passedMs since the last answer; only a duration, because the clocks of browser and gateway may differ
  */
-export function stepsToAsk(old: History | undefined, nowMs: number, all: number): number {
-  if (old === undefined) return all;
-  const endMs = Date.parse(old.from) + lengthOf(old) * old.stepSeconds * 1000;
-  const passed = Math.ceil((nowMs - endMs) / (old.stepSeconds * 1000));
-  return Math.min(all, Math.max(0, passed) + 3);
-}
+export const stepsToAsk = ({ stepSeconds }: History, passedMs: number): number =>
+  Math.ceil(Math.max(0, passedMs) / (stepSeconds * 1000)) + 3;
 
 /**
  * The series whose names begin with a prefix, without it. The largest of them are lines of their own, in the order of their

@@ -27,21 +27,22 @@ describe('mergeHistory', () => {
     expect(merged).toEqual(historyAt(2, { a: [3, 40, 5, 6] }));
   });
 
-  test('is what one answer over all steps would have been', () => {
+  test('is what one answer over all steps would have been, however much later', () => {
     const valueAt = (step: number): number => step * 7 + 1;
     const answer = (step: number, length: number): History =>
       historyAt(step, { a: Array.from({ length }, (_, index) => valueAt(step + index)) });
     for (let passed = 0; passed <= 8; passed++) {
-      const steps = stepsToAsk(answer(0, 6), START_MS + (6 + passed) * 10_000, 6);
+      // Asked at the end of a step first, and at the beginning of one later.
+      const steps = Math.min(6, stepsToAsk(answer(0, 6), (passed - 1) * 10_000 + 1));
       expect(mergeHistory(answer(0, 6), answer(passed + 6 - steps, steps)), `${passed} steps`).toEqual(
-        answer(passed, 6),
+        passed <= 6 ? answer(passed, 6) : undefined,
       );
     }
   });
 
   test('keeps a sample that the newer answer does not have', () => {
     const merged = mergeHistory(historyAt(0, { a: [1, 2, 3] }), historyAt(1, { a: [null, null, 4] }));
-    expect(merged.series).toEqual({ a: [2, 3, 4] });
+    expect(merged?.series).toEqual({ a: [2, 3, 4] });
   });
 
   test('has series of either side, and drops those without a sample', () => {
@@ -49,7 +50,7 @@ describe('mergeHistory', () => {
       historyAt(0, { old: [1, null, null], both: [1, 1, 1] }),
       historyAt(2, { both: [2, 2], new: [3, 3] }),
     );
-    expect(merged.series).toEqual({ both: [1, 2, 2], new: [null, 3, 3] });
+    expect(merged?.series).toEqual({ both: [1, 2, 2], new: [null, 3, 3] });
   });
 
   test('stays as it is when the newer answer has no sample at all', () => {
@@ -57,22 +58,21 @@ describe('mergeHistory', () => {
     expect(mergeHistory(old, historyAt(2, {}))).toEqual(old);
   });
 
-  test('takes what there is when the older had no sample at all', () => {
-    const recent = historyAt(0, { a: [null, 1] });
-    expect(stepsToAsk(historyAt(0, {}), START_MS + 20_000, 2)).toBe(2);
-    expect(mergeHistory(historyAt(0, {}), recent)).toEqual(recent);
-  });
-
-  test('begins anew after a gap, a clock that went back, or another step', () => {
+  test('does not fit after a gap, a clock that went back, another step, or nothing', () => {
     const old = historyAt(0, { a: [1, 2] });
-    for (const recent of [
-      historyAt(5, { a: [9] }),
+    const others = [
+      historyAt(3, { a: [9] }),
       historyAt(-1, { a: [9] }),
       { ...historyAt(0, { a: [9] }), stepSeconds: 5 },
-    ]) {
-      expect(mergeHistory(old, recent)).toBe(recent);
-    }
+    ];
+    for (const recent of others) expect(mergeHistory(old, recent)).toBeUndefined();
+    expect(mergeHistory(historyAt(0, {}), historyAt(0, { a: [1] }))).toBeUndefined();
   });
+});
+
+test('stepsToAsk asks again for steps that may not have been complete, also when the clock went back', () => {
+  const history = historyAt(0, { a: [1] });
+  expect([-60_000, 0, 10_000, 10_001].map((passedMs) => stepsToAsk(history, passedMs))).toEqual([3, 3, 4, 5]);
 });
 
 describe('trimHistory', () => {

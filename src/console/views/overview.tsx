@@ -21,17 +21,19 @@ const STEPS = 360;
 /** The nodes of the cluster, what they do now, and what they did in the last hour. */
 export function Overview(): JSX.Element {
   const rows = useRef<readonly NodeRow[]>([]);
-  const history = useRef<History | undefined>(undefined);
+  const last = useRef<{ readonly history: History; readonly askedAt: number } | undefined>(undefined);
 
   const load = async (abort: AbortSignal): Promise<Snapshot> => {
-    const steps = stepsToAsk(history.current, Date.now(), STEPS);
-    const [{ nodes, totals }, recent] = await Promise.all([
-      getCluster({}, abort),
-      getHistory({ query: { steps: String(steps) } }, abort),
-    ]);
+    const old = last.current;
+    const askedAt = Date.now();
+    const steps = old === undefined ? STEPS : stepsToAsk(old.history, askedAt - old.askedAt);
+    const ask = (count: number): ReturnType<typeof getHistory> =>
+      getHistory({ query: { steps: String(Math.min(count, STEPS)) } }, abort);
+    const [{ nodes, totals }, recent] = await Promise.all([getCluster({}, abort), ask(steps)]);
+    const history = (old && mergeHistory(old.history, recent)) ?? (steps < STEPS ? await ask(STEPS) : recent);
     rows.current = mergeNodes(rows.current, nodes, Date.now());
-    history.current = history.current === undefined ? recent : mergeHistory(history.current, recent);
-    return { rows: rows.current, totals, history: history.current, missingNodes: recent.missingNodes };
+    last.current = { history, askedAt };
+    return { rows: rows.current, totals, history, missingNodes: recent.missingNodes };
   };
   const loaded = useLoaded(load, { everyMs: EVERY_MS });
 
