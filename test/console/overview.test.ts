@@ -11,7 +11,17 @@ import { connect } from '../support/client.js';
 import { createTestEnvironment, type TestEnvironment } from '../support/environment.js';
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.js';
 import { until } from '../support/until.js';
-import { ACT_KEY, CONSOLE_KEYS, cellsOf, inspect, logIn, refresh, refreshUntil, useBuiltConsole } from './pages.js';
+import {
+  ACT_KEY,
+  CONSOLE_KEYS,
+  cellsOf,
+  HOSTILE,
+  inspect,
+  logIn,
+  refresh,
+  refreshUntil,
+  useBuiltConsole,
+} from './pages.js';
 
 const browser = useBrowser();
 const builtConsole = useBuiltConsole();
@@ -60,6 +70,9 @@ test('the push sites are shown with the answers of their websites', async () => 
   website.rooms.set('token-of-ada', ['user_ada']);
   const ada = await connectSite(environment.node(0), 'news', { token: 'token-of-ada' });
   onTestFinished(() => ada.close());
+  website.rooms.set('token-of-mallory', [`user_${HOSTILE}`]);
+  const mallory = await connectSite(environment.node(0), 'news', { token: 'token-of-mallory', deviceId: HOSTILE });
+  onTestFinished(() => mallory.close());
   const refused = openSite(environment.node(0), 'news', { token: 'unknown' });
   await new Promise((resolve) => refused.once('connect_error', resolve));
   refused.close();
@@ -67,9 +80,9 @@ test('the push sites are shown with the answers of their websites', async () => 
   const tab = await openConsole('sites');
   await tab.sees('/news');
   const [row] = await cellsOf(tab, 'Push sites');
-  expect(row?.slice(0, 5)).toEqual(['news', '/news', '1', '0', '401']);
-  expect(row?.slice(6, 8)).toEqual(['1', '1']);
-  await refreshUntil(tab, (text) => text.includes('connected'));
+  expect(row?.slice(0, 5)).toEqual(['news', '/news', '2', '0', '401']);
+  expect(row?.slice(6, 8)).toEqual(['2', '1']);
+  await refreshUntil(tab, (text) => text.includes('ada') && text.includes(HOSTILE));
   await inspect(tab, 'sites');
   expect(tab.takeFaults()).toEqual([]);
 });

@@ -13,6 +13,9 @@ export const ACT_KEY = 'a-key-of-people-who-act';
 /** The setting of both. */
 export const CONSOLE_KEYS = `duty:read:${READ_KEY},operators:act:${ACT_KEY}`;
 
+/** Whatever reads it as HTML runs a script, loads an image or closes an attribute. */
+export const HOSTILE = `"'><img src=/x onerror=alert(1)><script>alert(2)</script>`;
+
 /** Builds the page once for the tests of a file. @returns reads the directory of the built page */
 export function useBuiltConsole(): () => string {
   let directory = '';
