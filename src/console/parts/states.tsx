@@ -49,7 +49,7 @@ export function Failed({ error, retry }: { error: Error; retry?: () => void }): 
 }
 
 /** Stands above data that is no longer new: since when, and why. */
-export function Stale({ since, error, retry }: { since: number; error: Error; retry: () => void }): JSX.Element {
+function Stale({ since, error, retry }: { since: number; error: Error; retry: () => void }): JSX.Element {
   return (
     <div class="stale-note" role="status">
       <span>
