@@ -60,8 +60,13 @@ function Starting(): JSX.Element {
 
 function Navigation(): JSX.Element {
   const { path } = place.value;
+  const links = useRef<HTMLElement>(null);
+  // On a phone the links are wider than the page.
+  useEffect(() => {
+    links.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [path]);
   return (
-    <nav aria-label="Views">
+    <nav aria-label="Views" ref={links}>
       {pages.map((page) =>
         page.label === undefined ? null : (
           <a key={page.path} href={page.path} aria-current={isWithin(path, page) ? 'page' : undefined}>
