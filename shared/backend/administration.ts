@@ -24,6 +24,7 @@ interface Calls {
 export function createAdministration({ read, write, remove }: Calls) {
   const user = (userId: string, what: string): string => `/users/${encodeURIComponent(userId)}/${what}`;
   const node = (nodeId: string, what: string): string => `/nodes/${encodeURIComponent(nodeId)}/${what}`;
+  const device = (userId: string, deviceId: string): string => user(userId, `devices/${encodeURIComponent(deviceId)}`);
   return {
     /** Blocks a user on every node for some seconds, instead of any block before. */
     block: (userId: string, seconds: number) => write<Answer<'block'>>(user(userId, 'block'), { seconds }),
@@ -39,6 +40,13 @@ export function createAdministration({ read, write, remove }: Calls) {
 
     /** The devices that durable messages are kept for. */
     devices: (userId: string) => read<Answer<'devices'>>(user(userId, 'devices')),
+
+    /** Forgets a device that is not connected, with what waits for it. */
+    forgetDevice: (userId: string, deviceId: string) => remove<undefined>(device(userId, deviceId)),
+
+    /** Clears what waits for a device, which is told to load everything again. */
+    clearDevice: (userId: string, deviceId: string) =>
+      remove<Answer<'clearDevice'>>(`${device(userId, deviceId)}/messages`),
 
     nodes: () => read<Answer<'nodes'>>('/nodes'),
 

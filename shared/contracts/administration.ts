@@ -73,6 +73,21 @@ export const administration = defineContract({
       params: z.object({ userId }),
       answer: deliveries.pick({ devices: true }),
     },
+    forgetDevice: {
+      summary:
+        'Forgets a device that is not connected, with the messages that wait for it. Should it come back, it gets `_resync`. A connected one is a `CONFLICT`.',
+      method: 'delete',
+      path: '/users/:userId/devices/:deviceId',
+      params: z.object({ userId, deviceId: opaqueId }),
+    },
+    clearDevice: {
+      summary:
+        'Clears the messages that wait for a device, on every node. The device is told by `_resync`, at once if it is connected. Messages that are sent meanwhile stay.',
+      method: 'delete',
+      path: '/users/:userId/devices/:deviceId/messages',
+      params: z.object({ userId, deviceId: opaqueId }),
+      answer: z.object({ cleared: z.number().int().describe('Messages that waited, counted up to 1000.') }),
+    },
     nodes: {
       summary: 'The nodes that are alive.',
       method: 'get',

@@ -18,8 +18,9 @@ export const deliveryReasons = {
   NO_DEVICE_YET: 'no device of the user was known; the first that connects gets it',
   EXPIRED_TTL: 'its `ttl` was over before an acknowledgement came; it is not sent any more',
   EXPIRED_OVERFLOW: 'more than `MAILBOX_MAX` messages waited for the device; the oldest were given up',
-  EXPIRED_DEVICE: 'the device was away for longer than `DEVICE_TTL`, or made room for another',
+  EXPIRED_DEVICE: 'the device was away for longer than `DEVICE_TTL`, made room for another, or was forgotten',
   EXPIRED_RESYNC: 'the device acknowledged a later message that was sent with `resync`, and loads everything again',
+  EXPIRED_CLEARED: 'a backend cleared the queue of the device, and the device loads everything again',
   NO_RECORD:
     'nothing is kept of it for this device: either the device was not known when it was sent, or it was acknowledged and its receipt is gone',
 } as const satisfies Record<string, string>;
@@ -42,5 +43,6 @@ export const deliveryRemedies: Readonly<Record<DeliveryReason, string>> = {
   EXPIRED_DEVICE:
     'raise `DEVICE_TTL` when devices are away for longer; the device is told by `_resync` when it returns',
   EXPIRED_RESYNC: 'nothing; the device loads the present state',
+  EXPIRED_CLEARED: 'nothing; the device loads the present state',
   NO_RECORD: 'nothing for a new device; look up messages before `RECEIPT_TTL` is over',
 };

@@ -2,9 +2,9 @@ import { type Connection, type InferSchemaType, type Model, Schema } from 'mongo
 
 /**
  * Why a message expires without delivery to a device: its `ttl` has run out, too many messages waited, the device was away for
- * too long, or the device has missed a message that it cannot do without and starts over.
+ * too long or was forgotten, the device has missed a message that it cannot do without and starts over, or its queue was cleared.
  */
-export const expiryReasons = ['ttl', 'overflow', 'device', 'resync'] as const;
+export const expiryReasons = ['ttl', 'overflow', 'device', 'resync', 'cleared'] as const;
 
 const recipientSchema = new Schema(
   {

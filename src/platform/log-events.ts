@@ -79,6 +79,8 @@ export const logEvents = {
   tokens_revoked: { level: 'info', message: 'tokens were revoked by a backend', lines: 600 },
   blocked: { level: 'info', message: 'a user was blocked by a backend', lines: 600 },
   unblocked: { level: 'info', message: 'the block of a user was ended by a backend', lines: 600 },
+  device_forgotten: { level: 'info', message: 'a device was forgotten by a backend', lines: 600 },
+  queue_cleared: { level: 'info', message: 'the queue of a device was cleared by a backend', lines: 600 },
   node_drained: { level: 'info', message: 'a node was drained by a backend' },
   console_session_began: { level: 'info', message: 'a session of the console began', lines: 600 },
   console_session_ended: { level: 'info', message: 'a session of the console was ended', lines: 600 },

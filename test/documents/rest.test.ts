@@ -6,6 +6,7 @@ import { logIn, OF_PAGE } from '../integrations/console/page.js';
 import { openWebsite, type Website } from '../integrations/push-sites/website.js';
 import { createTestEnvironment, type TestEnvironment, type TestUser } from '../support/environment.js';
 import { API_KEY, signToken, type TestGateway, type TestResponse } from '../support/gateway.js';
+import { until } from '../support/until.js';
 import { createRestComparison } from './hold.js';
 
 interface Operation {
@@ -179,6 +180,12 @@ test('every call that succeeds has the documented form', async () => {
   await answer('emit-api.revokeTokens', 'POST', '/tokens/revoke', backend, { jti: 'token' });
   await answer('administration.connections', 'GET', `/users/${ann.id}/connections`, backend);
   await answer('administration.devices', 'GET', `/users/${ann.id}/devices`, backend);
+  const device = `/users/${ann.id}/devices/phone`;
+  const isDone = async (...request: Parameters<typeof answer>) => (await answer(...request)).status === 200;
+  const phone = await environment.open(ann, { auth: { token: signToken({ uid: ann.id }), deviceId: 'phone' } });
+  await until(() => isDone('administration.clearDevice', 'DELETE', `${device}/messages`, backend));
+  phone.close();
+  await until(() => isDone('administration.forgetDevice', 'DELETE', device, backend));
   await answer('administration.block', 'POST', `/users/${bob.id}/block`, backend, { seconds: 60 });
   await answer('administration.blockOf', 'GET', `/users/${bob.id}/block`, backend);
   await answer('administration.unblock', 'DELETE', `/users/${bob.id}/block`, backend);

@@ -14,7 +14,7 @@ const UNKNOWN: Record<keyof NodeInfo, null> = { name: null, version: null, conne
 
 /** What operators ask: blocks, connections, devices and nodes. A node answers for itself; the others are called. */
 export function createAdministrationService(context: Context) {
-  const { presence, revocations, nodeCalls, localNode, models, clock, logger } = context;
+  const { presence, revocations, delivery, nodeCalls, localNode, models, clock, logger } = context;
   const diagnostics = new DeliveryDiagnostics({ models, clock });
   nodeCalls.handle(INFO, () => localNode.info());
   nodeCalls.handle(CONNECTIONS, (range) => localNode.connections(range as PageRange));
@@ -69,6 +69,24 @@ export function createAdministrationService(context: Context) {
       return { devices: devices.map(toDevice) };
     },
 
+    /** @throws GatewayError `NOT_FOUND` for an unknown device, `CONFLICT` for one that is connected */
+    async forgetDevice({ userId, deviceId }: DeviceOfUser, key: string | undefined) {
+      const places = await presence.placesOf(userId);
+      if (places.some((place) => place.deviceId === deviceId)) throw new GatewayError('CONFLICT');
+      const isForgotten = await delivery.forgetDevice({ site: GENERAL_SITE, userId }, deviceId);
+      if (isForgotten === undefined) throw new GatewayError('NOT_FOUND');
+      if (!isForgotten) throw new GatewayError('CONFLICT');
+      logger.info({ key, user: userId, device: deviceId }, 'a device was forgotten by a backend');
+    },
+
+    /** @throws GatewayError `NOT_FOUND` for an unknown device */
+    async clearDevice({ userId, deviceId }: DeviceOfUser, key: string | undefined) {
+      const cleared = await delivery.clearQueue({ site: GENERAL_SITE, userId }, deviceId);
+      if (cleared === undefined) throw new GatewayError('NOT_FOUND');
+      logger.info({ key, user: userId, device: deviceId, cleared }, 'the queue of a device was cleared by a backend');
+      return { cleared };
+    },
+
     nodes: async () => ({ nodes: await Promise.all((await presence.nodes()).map(infoOf)) }),
 
     async connectionsOfNode(node: string, range: PageRange) {
@@ -86,6 +104,12 @@ export function createAdministrationService(context: Context) {
       return { connections };
     },
   };
+}
+
+/** A device, by its user. */
+interface DeviceOfUser {
+  readonly userId: string;
+  readonly deviceId: string;
 }
 
 /** The first entries, and where the next page begins. */

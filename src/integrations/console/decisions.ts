@@ -20,7 +20,7 @@ const decisions: Decisions = {
     ...{ emitStatus: 'read', presence: 'read', presences: 'read', deliveries: 'read' },
   },
   administration: {
-    ...{ block: 'act', unblock: 'act', drainNode: 'act' },
+    ...{ block: 'act', unblock: 'act', drainNode: 'act', forgetDevice: 'act', clearDevice: 'act' },
     ...{ blockOf: 'read', connections: 'read', devices: 'read', nodes: 'read', nodeConnections: 'read' },
   },
   cluster: { overview: 'read', history: 'read' },

@@ -1,9 +1,10 @@
 import type { TaskTracker } from '../../platform/task-tracker.js';
-import { isAcked, merge } from './acked.js';
+import { isAcked } from './acked.js';
+import type { QueueClearing } from './clearing.js';
 import type { Cursor, Cursors } from './cursors.js';
 import type { Entry } from './entry.js';
 import type { QueueLimits } from './limits.js';
-import type { Mailboxes } from './mailboxes.js';
+import type { StoredDevice } from './mailboxes.js';
 import type { DeliveryMeasures } from './measures.js';
 import type { Outbox, OutboxListener } from './outbox.js';
 import type { MailboxSockets } from './sockets.js';
@@ -12,7 +13,7 @@ interface Dependencies {
   readonly sockets: MailboxSockets;
   readonly cursors: Cursors;
   readonly limits: QueueLimits;
-  readonly mailboxes: Mailboxes;
+  readonly clearing: Pick<QueueClearing, 'beginAnew'>;
   readonly tasks: TaskTracker;
   readonly measures: Pick<DeliveryMeasures, 'sent' | 'acknowledged' | 'expired' | 'resynced'>;
   /** The database failed; what failed is repeated. */
@@ -61,18 +62,11 @@ export class Acknowledgements implements OutboxListener {
 
   /** The client has missed a message that it cannot do without, so the rest of its queue is of no use. */
   async #startOver(cursor: Cursor, overtaken: Entry): Promise<void> {
-    const { sockets, cursors, limits, mailboxes } = this.#dependencies;
+    const { cursors, limits, clearing } = this.#dependencies;
     await cursors.flush();
     // Another socket of the device may have acknowledged it meanwhile.
-    const stored = await limits.clear(cursor.device, ({ acked, start }) => !isAcked(acked, start, overtaken));
-    if (stored === undefined) return;
-    cursor.acked = merge(cursor.acked, stored.acked);
-    Object.assign(cursor, { start: stored.start, revision: stored.revision });
-    const outboxes = sockets.outboxesOf(cursor.device);
-    for (const outbox of outboxes) {
-      outbox.skipTo(stored.start);
-      outbox.sendResync(stored.revision);
-    }
-    if (outboxes.length > 0) await mailboxes.clearResync(cursor.device, stored.revision);
+    const isNeeded = ({ acked, start }: StoredDevice): boolean => !isAcked(acked, start, overtaken);
+    const stored = await limits.clear(cursor.device, { reason: 'resync', isNeeded });
+    if (stored !== undefined) await clearing.beginAnew(cursor.device, stored);
   }
 }

@@ -73,6 +73,19 @@ export class DeviceExpiry {
     await this.#remove(recipient, longest, 'room');
   }
 
+  /**
+   * Removes a device that is away.
+   * @returns `false`: it was seen meanwhile, and stays; `undefined`: there is no such device
+   */
+  async forget({ recipient, deviceId }: Device): Promise<boolean | undefined> {
+    const find = async () =>
+      (await this.#dependencies.mailboxes.get(recipient.key)).devices.find(({ id }) => id === deviceId);
+    const device = await find();
+    if (device === undefined) return undefined;
+    await this.#remove(recipient, device, 'forgotten');
+    return (await find()) === undefined;
+  }
+
   async #remove(recipient: KeyedRecipient, device: StoredDevice, reason: CutReason): Promise<void> {
     const { mailboxes, log, clock, onCut } = this.#dependencies;
     const { id, seenAt } = device;

@@ -17,6 +17,7 @@ import type { GatewaySocket } from '../../sockets/socket.js';
 import type { Bus } from '../bus.js';
 import { Acknowledgements } from './acknowledgements.js';
 import { Appender } from './appender.js';
+import { QueueClearing } from './clearing.js';
 import { CursorWriter } from './cursor-writer.js';
 import { Cursors } from './cursors.js';
 import type { OnCut } from './cuts.js';
@@ -66,6 +67,16 @@ export interface Delivery {
   stop(): Promise<void>;
   /** What became of a message; `undefined` when it is not known, or its receipt has expired. */
   statusOf(id: string): Promise<MessageStatus | undefined>;
+  /**
+   * Clears what waits for a device, which is told by `_resync` on every node.
+   * @returns how many messages waited, counted up to 1000; `undefined`: there is no such device
+   */
+  clearQueue(recipient: Recipient, deviceId: string): Promise<number | undefined>;
+  /**
+   * Removes a device that is away, with its queue. One that comes back gets `_resync`.
+   * @returns `false`: it was seen meanwhile, and stays; `undefined`: there is no such device
+   */
+  forgetDevice(recipient: Recipient, deviceId: string): Promise<boolean | undefined>;
   /** A message was sent by push. */
   markPushed(id: string): Promise<void>;
 }
@@ -113,7 +124,10 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     onRemoved: async (cursor) => (isHere(cursor.device) ? devices.restore(cursor.device, cursor) : undefined),
   });
   const cursors = new Cursors({ writer, logger, now: clock.now });
-  const listener = new Acknowledgements({ sockets, cursors, limits, mailboxes, tasks, measures, report });
+  const clearing: QueueClearing = new QueueClearing({
+    ...{ sockets, cursors, limits, mailboxes, log, clock, bus, listener: measures, report },
+  });
+  const listener = new Acknowledgements({ sockets, cursors, limits, clearing, tasks, measures, report });
   const outboxes = new Outboxes({ sockets, cursors, log, clock, listener });
   const opener = new Opener({
     ...{ outboxes, devices, mailboxes, cursors, limits, log, positions, clock, tasks, mailboxMax, report },
@@ -154,6 +168,7 @@ export function createDelivery(dependencies: Dependencies): Delivery {
       bus.subscribe(NEW_ENTRIES_TOPIC, (notifications) => {
         for (const notification of notifications as readonly NewEntryNotification[]) receive(notification);
       });
+      clearing.start();
       maintenance.start();
     },
     async stop() {
@@ -161,6 +176,8 @@ export function createDelivery(dependencies: Dependencies): Delivery {
       await tasks.ended();
       await cursors.flush();
     },
+    clearQueue: (recipient, deviceId) => clearing.clear({ recipient: withKey(recipient), deviceId }),
+    forgetDevice: (recipient, deviceId) => expiry.forget({ recipient: withKey(recipient), deviceId }),
     statusOf: createStatusQuery({ log, mailboxes, clock }),
     markPushed: (id) => log.markPushed(id),
   };

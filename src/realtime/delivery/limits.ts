@@ -28,6 +28,13 @@ interface Dependencies {
   readonly onCut: OnCut;
 }
 
+/** Why a queue is cleared. */
+interface Clearing {
+  readonly reason: 'resync' | 'cleared';
+  /** Decides it by what is stored. */
+  isNeeded(stored: StoredDevice): boolean;
+}
+
 /** A device after its queue was trimmed. */
 interface TrimmedDevice {
   readonly stored: StoredDevice;
@@ -100,20 +107,19 @@ export class QueueLimits {
 
   /**
    * Clears the queue of a device, and flags it.
-   * @param isNeeded decides it by what is stored
-   * @returns the device after that; `undefined`: it was not needed
+   * @returns the device after that; `undefined`: it was not needed, or there is no such device
    */
-  async clear(device: Device, isNeeded: (stored: StoredDevice) => boolean): Promise<StoredDevice | undefined> {
+  async clear(device: Device, { reason, isNeeded }: Clearing): Promise<StoredDevice | undefined> {
     const last = await this.#log.readLast(device.recipient.key);
     let isCleared = false;
     const stored = await this.#mailboxes.change(device, (before) => {
       isCleared = isNeeded(before);
       if (!isCleared) return undefined;
-      const expiration = toExpiration(before, last, { reason: 'resync', now: this.#clock.now() });
+      const expiration = toExpiration(before, last, { reason, now: this.#clock.now() });
       return { ...withAckedThrough(before, last), expiration, needsResync: true };
     });
     if (!isCleared) return undefined;
-    this.#onCut(device, 'resync');
+    this.#onCut(device, reason);
     return stored;
   }
 

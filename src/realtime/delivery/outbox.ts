@@ -182,8 +182,9 @@ export class Outbox {
 
   /** Nothing up to a position is to be sent, or acknowledged, any more. */
   skipTo(position: number): void {
-    this.#window.clear();
+    this.#window.clearThrough(position);
     this.#reader.moveTo(position);
+    this.#readOn();
   }
 
   close(): void {

@@ -44,8 +44,9 @@ export class SendWindow {
     return true;
   }
 
-  clear(): void {
-    this.#entries.clear();
+  /** Nothing up to a position is waited for any more. What was sent above it still is. */
+  clearThrough(position: number): void {
+    for (const sent of this.#entries.keys()) if (sent <= position) this.#entries.delete(sent);
   }
 
   /** What the client has acknowledged. @param sentUpTo everything up to this position was sent, or is not for the socket */

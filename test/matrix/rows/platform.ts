@@ -64,6 +64,8 @@ export const emitApiRows: ContractRows<typeof emitApi> = {
 
 const ofNoOther = () => ({ params: { userId: 'a user of no other call' } });
 
+const ofNoDevice = ({ owner }: Ids) => ({ params: { userId: owner, deviceId: 'no such device' } });
+
 const ofNoNode = () => ({ params: { nodeId: 'no such node' } });
 
 export const administrationRows: ContractRows<typeof administration> = {
@@ -74,6 +76,8 @@ export const administrationRows: ContractRows<typeof administration> = {
     blockOf: { request: ofNoOther },
     connections: { request: ofOwner },
     devices: { request: ofOwner },
+    forgetDevice: { request: ofNoDevice, outcomes: { member: 'NOT_FOUND' } },
+    clearDevice: { request: ofNoDevice, outcomes: { member: 'NOT_FOUND' } },
     nodes: {},
     // The nodes of the matrix must not be drained.
     nodeConnections: { request: ofNoNode, outcomes: { member: 'NOT_FOUND' } },

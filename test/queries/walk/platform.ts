@@ -11,6 +11,7 @@ import { siteStatus } from '#shared/contracts/site-status.js';
 import { logIn, OF_PAGE } from '../../integrations/console/page.js';
 import { connectSite } from '../../integrations/push-sites/site-client.js';
 import { API_KEY } from '../../support/gateway.js';
+import { until } from '../../support/until.js';
 import type { WalkEnvironment } from './environment.js';
 
 /** What backends call, what is delivered, and push sites. */
@@ -79,9 +80,19 @@ async function walkAdministration(environment: WalkEnvironment, userId: string):
   const params = { userId };
   await call(administration, 'connections', { params });
   await call(administration, 'devices', { params });
+  await call(emitApi, 'emit', { params: { userId, event: 'news' }, query: { durable: 'true' }, body: {} });
+  const device = { params: { userId, deviceId: 'laptop' } };
+  await call(administration, 'clearDevice', device);
   await call(administration, 'block', { params, body: { seconds: 60 } });
   await call(administration, 'blockOf', { params });
   await call(administration, 'unblock', { params });
+  await call(emitApi, 'disconnect', { params, body: {} });
+  await until(() =>
+    call(administration, 'forgetDevice', device).then(
+      () => true,
+      () => false,
+    ),
+  );
   const { nodes } = await call(administration, 'nodes');
   const node = { params: { nodeId: nodes[0].id } };
   await call(administration, 'nodeConnections', node);

@@ -130,7 +130,7 @@ test.each([0, 1, 2])(
       onCut: () => undefined,
     });
 
-    await limits.clear(device, () => true).catch(() => undefined);
+    await limits.clear(device, { reason: 'cleared', isNeeded: () => true }).catch(() => undefined);
 
     const { waiting, resyncFlags } = await readStored();
     expect(waiting).toBe(writes > 0 ? 0 : MAX);
@@ -157,8 +157,9 @@ function openOutbox({ mailboxes, log }: ReturnType<typeof createNode>) {
   const tasks = createTaskTracker(report);
   const sockets = { outboxesOf: () => outboxes } as never;
   const limits = new QueueLimits({ mailboxes, log, clock: systemClock, max: MAX, onCut: () => undefined });
+  const clearing = { beginAnew: async () => undefined };
   const measures = createDeliveryMeasures({ metrics: createMetrics(), clock: systemClock, tracing: undefined });
-  const listener = new Acknowledgements({ sockets, cursors, limits, mailboxes, tasks, measures, report });
+  const listener = new Acknowledgements({ sockets, cursors, limits, clearing, tasks, measures, report });
   const outbox = new Outbox(socket, device, { log, clock: systemClock, listener });
   outboxes.push(outbox);
   return { outbox, events, tasks, cursors, cursor: cursors.of(device, phone) };

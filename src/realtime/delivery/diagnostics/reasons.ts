@@ -16,6 +16,7 @@ const EXPIRY_REASONS: Readonly<Record<ExpiryReason, DeliveryReason>> = {
   overflow: 'EXPIRED_OVERFLOW',
   device: 'EXPIRED_DEVICE',
   resync: 'EXPIRED_RESYNC',
+  cleared: 'EXPIRED_CLEARED',
 };
 
 /** Why a message is in its state on a device. Of several reasons the one that has to change first. */
