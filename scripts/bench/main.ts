@@ -2,8 +2,11 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { scenarioNames } from './gateway.js';
 
-/** Suites of their own; each is a file in this folder that exports `run()`. Every other name is a scenario of the comparison. */
-const SUITES = ['embedded', 'conversation', 'delivery', 'chat', 'traffic'] as const;
+/** Suites of their own, each with its file in this folder that exports `run()`. Every other name is a scenario of the comparison. */
+const SUITES: Readonly<Record<string, string>> = {
+  ...{ embedded: 'embedded', conversation: 'conversation', delivery: 'delivery', chat: 'chat', traffic: 'traffic' },
+  workers: 'all-cores',
+};
 
 /** Command-line options of the benchmark. */
 export interface BenchOptions {
@@ -23,7 +26,7 @@ export interface BenchOptions {
 
 const USAGE = `npm run bench -- [scenario or suite…] [--rounds 7] [--nodes 1,2] [--against <directory of another build>] [--connections 10000] [--contestants gateway,Socket.IO]
 Scenarios: ${scenarioNames.join(', ')}.
-Suites: ${SUITES.join(', ')}.
+Suites: ${Object.keys(SUITES).join(', ')}.
 `;
 
 const { values, positionals } = parseArgs({
@@ -37,7 +40,7 @@ const { values, positionals } = parseArgs({
     help: { type: 'boolean', default: false },
   },
 });
-const isSuite = (name: string): boolean => SUITES.some((suite) => suite === name);
+const isSuite = (name: string): boolean => Object.hasOwn(SUITES, name);
 const suites = positionals.filter(isSuite);
 const only = positionals.filter((name) => !isSuite(name));
 const unknown = only.filter((name) => !scenarioNames.includes(name));
@@ -56,7 +59,7 @@ if (values.help || unknown.length > 0 || !(options.rounds >= 1)) {
   process.exit(values.help ? 0 : 2);
 }
 for (const name of suites) {
-  const { run } = (await import(`./${name}.js`)) as { run(options: BenchOptions): Promise<void> };
+  const { run } = (await import(`./${SUITES[name]}.js`)) as { run(options: BenchOptions): Promise<void> };
   await run(options);
 }
 if (suites.length === 0 || only.length > 0) {

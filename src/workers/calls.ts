@@ -7,7 +7,8 @@ type Message =
 /** Why a call failed. */
 interface Failure {
   readonly message: string;
-  readonly exitCode: number | undefined;
+  /** Of the process that ends because of it. */
+  readonly exitCode?: number | undefined;
 }
 
 /** The process at the other end, as `process` and the workers of `node:cluster` are. */
@@ -28,8 +29,8 @@ export interface Peer<Theirs extends Calls> {
     name: Name,
     body: Parameters<Theirs[Name]>[0],
   ): Promise<Awaited<ReturnType<Theirs[Name]>>>;
-  /** The other process has ended: calls without an answer fail. @param reason what the errors say */
-  end(reason: string): void;
+  /** The other process has ended: calls without an answer fail with this. */
+  end(failure: Failure): void;
 }
 
 /** A call failed at the other process. */
@@ -47,7 +48,7 @@ export class CallError extends Error {
 /** Answers the calls of the other process by `own`, and calls it. */
 export function createCalls<Theirs extends Calls>(line: Line, own: Calls): Peer<Theirs> {
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
-  let ended: string | undefined;
+  let ended: Failure | undefined;
   let lastId = 0;
 
   const answer = async (name: string, body: unknown): Promise<{ value: unknown } | { failure: Failure }> => {
@@ -73,16 +74,16 @@ export function createCalls<Theirs extends Calls>(line: Line, own: Calls): Peer<
     }
   });
 
-  const end = (reason: string): void => {
-    ended = reason;
-    for (const { reject } of waiting.values()) reject(new CallError({ message: reason, exitCode: undefined }));
+  const end = (failure: Failure): void => {
+    ended = failure;
+    for (const { reject } of waiting.values()) reject(new CallError(failure));
     waiting.clear();
   };
 
   return {
     call(name, body) {
       return new Promise((resolve, reject) => {
-        if (ended !== undefined) return reject(new CallError({ message: ended, exitCode: undefined }));
+        if (ended !== undefined) return reject(new CallError(ended));
         lastId += 1;
         waiting.set(lastId, { resolve: resolve as (value: unknown) => void, reject });
         line.send({ call: name, body, id: lastId });

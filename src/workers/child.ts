@@ -91,6 +91,6 @@ void primary.call('hello', undefined).catch(() => undefined);
 cluster.worker?.once('disconnect', () => {
   // Otherwise the process would end at once.
   if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
-  primary.end('The primary has ended');
+  primary.end({ message: 'The primary has ended' });
   stop(config?.shutdown ?? { drainMs: 0, timeoutMs: 1 });
 });

@@ -100,7 +100,7 @@ export function createPrimary(config: Config, { fork, clock, logger, onGivenUp }
     const nodeName = `${config.nodeName}/${number}`;
     const { port } = await worker.call('start', { config: { ...startConfig, nodeName }, secrets: secretsConfig });
     worker.isAccepting = true;
-    worker.servesSince = performance.now();
+    worker.servesSince = clock.now();
     logger.info({ worker: number, pid: worker.pid }, 'a worker serves');
     return port;
   };
@@ -113,7 +113,7 @@ export function createPrimary(config: Config, { fork, clock, logger, onGivenUp }
     await machineMetrics.retire(String(number));
     if (isStopping || !hasStarted) return;
     own.workerExits.inc({});
-    const nowMs = performance.now();
+    const nowMs = clock.now();
     const servedMs = worker.servesSince === undefined ? 0 : nowMs - worker.servesSince;
     const hasStableOther = accepting().some(({ servesSince = nowMs }) => nowMs - servesSince >= STABLE_MS);
     const delayMs = restarts.delayAfter({ servedMs, hasStableOther });

@@ -10,7 +10,7 @@ export interface Worker extends Pick<Peer<WorkerCalls>, 'call'> {
   readonly ended: Promise<ProcessEnd>;
   /** Whether it gets new connections. */
   isAccepting: boolean;
-  /** When it began to listen, in milliseconds of `performance.now`. */
+  /** When it began to listen, by the clock, in milliseconds. */
   servesSince: number | undefined;
   /** Calls it without waiting for an answer. */
   tell<Name extends keyof WorkerCalls>(name: Name, body: Parameters<WorkerCalls[Name]>[0]): void;
@@ -42,7 +42,7 @@ export function startWorker({ number, fork, calls }: Dependencies): Worker {
   void child.ended.then(({ code, signal }) => {
     worker.isAccepting = false;
     noteListens();
-    peer.end(`Worker ${number} ended with ${signal ?? code}`);
+    peer.end({ message: `Worker ${number} ended with ${signal ?? code}`, exitCode: code ?? undefined });
   });
   return worker;
 }

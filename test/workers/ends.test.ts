@@ -1,5 +1,9 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect } from '../support/client.js';
+import { SECRET } from '../support/gateway.js';
+import { nodeArguments, projectDirectory } from '../support/script.js';
 import { until } from '../support/until.js';
 import { createMachines, isRunning, type Machines, pidsOf } from './machine.js';
 
@@ -40,4 +44,27 @@ test('signals shortly after the first, also those to the workers, change nothing
   });
   expect(await machine.ended).toBe(1);
   await until(() => !pids.some(isRunning));
+});
+
+test('a start that fails in the first worker has the exit code and the one sentence of a single process', async () => {
+  const run = promisify(execFile)(process.execPath, [...nodeArguments, 'src/main.ts'], {
+    cwd: projectDirectory,
+    env: {
+      ...{
+        PATH: process.env['PATH'],
+        NODE_ENV: 'test',
+        WORKERS: '2',
+        PORT: '0',
+        HOST: '127.0.0.1',
+        JWT_SECRET: SECRET,
+      },
+      ...{ MONGODB_URL: 'mongodb://127.0.0.1:1', REDIS_URL: 'redis://127.0.0.1:1', STARTUP_TIMEOUT_MS: '1000' },
+    },
+  });
+  const { code, stderr } = await run.then(
+    () => ({ code: 0, stderr: '' }),
+    (error: { code: number; stderr: string }) => error,
+  );
+  expect(code).toBe(24);
+  expect(stderr.trim().split('\n')).toEqual([expect.stringContaining('MongoDB')]);
 });
