@@ -14,12 +14,13 @@ import { versions } from './platform/version.js';
  */
 const SAME_SIGNAL_MS = 1000;
 
-/** Tells a developer where the gateway is, and how to use it. */
-function greet(port: number): void {
-  const token = 'npm run token -- --uid 64abc123def --scope conversation';
-  process.stdout.write(
-    `General Socket ${versions.version} listens on http://localhost:${port}; get a token: ${token}\n`,
-  );
+/** Tells a developer where the gateway is, and where to begin. */
+function greet(port: number, { console: { isOn } }: Config): void {
+  const address = `http://localhost:${port}`;
+  const next = isOn
+    ? `see a message arrive: ${address}/console/try`
+    : 'get a token: npm run token -- --uid 64abc123def --scope conversation';
+  process.stdout.write(`General Socket ${versions.version} listens on ${address}; ${next}\n`);
 }
 
 /** What this process runs: a gateway, or the primary of several. */
@@ -87,7 +88,7 @@ export async function run(): Promise<void> {
     const { port } = await gateway.start();
     reload.watch();
     // In production each line of standard output is JSON.
-    if (!config.isProduction) greet(port);
+    if (!config.isProduction) greet(port, config);
   } catch (error) {
     // What is stopped while it starts has not failed; `stop` ends the process.
     if (stoppingSinceMs !== undefined) return;

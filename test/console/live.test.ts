@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { LiveRecord } from '#shared/contracts/traffic.js';
 import { hrefTo } from '../../src/console/paths.js';
 import { kinds, toFilters, toggleKind, toQuery } from '../../src/console/views/live/filters.js';
 import { addRows, LineSplitter, parseLine, ROWS_MAX } from '../../src/console/views/live/stream.js';
@@ -61,7 +62,10 @@ describe('lines', () => {
 });
 
 test('rows are bounded, newest first', () => {
-  const record = { at: '', kind: 'event' };
+  const record: LiveRecord = {
+    ...{ at: '2026-11-03T09:30:00.000Z', node: 'n', kind: 'event', namespace: '/v1/shared', event: 'e', userId: null },
+    ...{ code: 'SUCCESS', sockets: 1, bytes: 2 },
+  };
   const rows = Array.from({ length: 3 * ROWS_MAX }, (_, id) => ({ id, record }));
   const kept = addRows(addRows([], rows.slice(0, 10)), rows.slice(10));
   expect(kept).toHaveLength(ROWS_MAX);

@@ -18,13 +18,22 @@ function commandWith(text: string): string {
   return found[0] ?? '';
 }
 
+interface Started {
+  readonly settings: Record<string, string>;
+  /** What the gateway prints when it has started. */
+  readonly greeting: string;
+  /** Text of the pages, with the address of this gateway. */
+  readonly here: (text: string) => string;
+}
+
 /** A gateway that is started as the quick start says, on a free port. */
-async function startGateway(): Promise<{ settings: Record<string, string>; here: (text: string) => string }> {
+async function startGateway(): Promise<Started> {
   const settings = { PORT: '0', DATA_DIR: join(await temporaryDirectory(), 'data') };
   const args = [...nodeArguments, join(projectDirectory, 'src/main.ts')];
   const gateway = startProgram(process.execPath, args, { cwd: projectDirectory, env: settings });
-  const [, port = ''] = /localhost:(\d+)/.exec(await gateway.line(/listens on/)) ?? [];
-  return { settings, here: (text) => text.replaceAll('localhost:4000', `localhost:${port}`) };
+  const greeting = await gateway.line(/listens on/);
+  const [, port = ''] = /localhost:(\d+)/.exec(greeting) ?? [];
+  return { settings, greeting, here: (text) => text.replaceAll('localhost:4000', `localhost:${port}`) };
 }
 
 /** Makes the call of a `curl` command. */
@@ -60,6 +69,15 @@ test('every command of the quick start succeeds', async () => {
   const ada = runExample(talk, [tokenOf('Ada'), 'Good morning', url]);
   expect(await ada.line(/^Launch/)).toBe('Launch: 3 unread, last: Hello');
   expect(await ben.line(/^Ada/)).toBe('Ada Adams: Good morning');
+});
+
+test('the address of the quick start is the one that the gateway prints, and leads to the console', async () => {
+  const [address = ''] = /http:\/\/localhost:4000\/console\/\w+/.exec(readme?.text ?? '') ?? [];
+  const { greeting, here } = await startGateway();
+  expect(address).not.toBe('');
+  expect(greeting).toContain(here(address));
+  const session = await fetch(new URL('/console/api/session', here(address)));
+  expect(await session.json()).toMatchObject({ data: { access: 'act', isDevelopment: true } });
 });
 
 test('every curl command of the pages succeeds', async () => {

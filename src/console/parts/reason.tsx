@@ -6,7 +6,7 @@ import { Marked, toSentence } from './code.js';
 export type Tone = 'good' | 'warn' | 'bad' | '';
 
 /** The tone of a reason: it arrived, somebody has to act, it is lost for this device, or it takes its course. */
-export function toneOf(reason: string): Tone {
+function toneOf(reason: string): Tone {
   if (reason === 'ACKNOWLEDGED' || reason === 'PUSHED') return 'good';
   if (reason.startsWith('EXPIRED_')) return 'bad';
   return ['NOT_ACKNOWLEDGED', 'STALLED', 'OTHER_NAMESPACE'].includes(reason) ? 'warn' : '';
@@ -17,8 +17,8 @@ export const toneOfState = (state: string | null): Tone => STATES[state ?? ''] ?
 
 const STATES: Readonly<Record<string, Tone>> = { acked: 'good', pushed: 'good', sent: 'warn', expired: 'bad' };
 
-/** Why a device got a message or not, in words, and what to do. */
-export function Reason({ reason }: { reason: string }): JSX.Element {
+/** Why a device got a message or not, in words, and what to do. @param isBrief leaves that out of what arrived */
+export function Reason({ reason, isBrief = false }: { reason: string; isBrief?: boolean }): JSX.Element {
   const known = Object.hasOwn(deliveryReasons, reason) ? (reason as DeliveryReason) : undefined;
   return (
     <div class="reason">
@@ -26,9 +26,11 @@ export function Reason({ reason }: { reason: string }): JSX.Element {
       {known === undefined ? null : (
         <>
           <Marked text={toSentence(deliveryReasons[known])} />{' '}
-          <span class="quiet">
-            What to do: <Marked text={`${deliveryRemedies[known]}.`} />
-          </span>
+          {isBrief && toneOf(reason) === 'good' ? null : (
+            <span class="quiet">
+              What to do: <Marked text={`${deliveryRemedies[known]}.`} />
+            </span>
+          )}
         </>
       )}
     </div>

@@ -1,8 +1,20 @@
-/** What the live view can show. */
-export const kinds = ['connect', 'refusal', 'event', 'emit', 'slow', 'limit', 'push'] as const;
+import type { LiveKind } from '#shared/contracts/traffic.js';
 
-/** One of {@link kinds}. */
-export type Kind = (typeof kinds)[number];
+/** What the live view can show, in its order, and what it is. */
+export const kindHints: Readonly<Record<LiveKind, string>> = {
+  connect: 'Sockets that connected',
+  disconnect: 'Sockets that disconnected',
+  refusal: 'Connects that were refused',
+  event: 'Events of clients, with their answers',
+  emit: 'Events of backends and websites',
+  sent: 'Events that went out to sockets',
+  slow: 'Connections of slow clients that were closed',
+  limit: 'Rate limits that were reached',
+  push: 'Answers of the push service',
+};
+
+/** The keys of {@link kindHints}. */
+export const kinds = Object.keys(kindHints) as LiveKind[];
 
 /** The filters with one value, as they are called in the address and in the query of `GET /live`. */
 export const names = ['user', 'namespace', 'event', 'code', 'node'] as const;
@@ -10,7 +22,7 @@ export const names = ['user', 'namespace', 'event', 'code', 'node'] as const;
 /** What to show. A filter that is empty lets everything through. */
 export type Filters = Readonly<Record<(typeof names)[number], string>> & {
   /** In the order of {@link kinds}; all of them: no filter. */
-  readonly kinds: readonly Kind[];
+  readonly kinds: readonly LiveKind[];
 };
 
 /** Reads filters from an address that a colleague may have typed: what is not known is left out. */
@@ -31,7 +43,7 @@ export const toQuery = (filters: Filters): Readonly<Record<string, string>> => (
 });
 
 /** Switches a kind on or off. The last one cannot be switched off: nothing would be shown. */
-export function toggleKind(filters: Filters, kind: Kind): Filters {
+export function toggleKind(filters: Filters, kind: LiveKind): Filters {
   const isOn = filters.kinds.includes(kind);
   if (isOn && filters.kinds.length === 1) return filters;
   return { ...filters, kinds: kinds.filter((one) => (one === kind ? !isOn : filters.kinds.includes(one))) };

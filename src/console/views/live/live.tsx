@@ -7,7 +7,7 @@ import { Empty, Failed, Loading } from '../../parts/states.js';
 import { Ago } from '../../parts/time.js';
 import { hrefTo } from '../../paths.js';
 import { navigate, place } from '../../routes.js';
-import { type Filters, kinds, names, toFilters, toggleKind, toQuery } from './filters.js';
+import { type Filters, kindHints, kinds, names, toFilters, toggleKind, toQuery } from './filters.js';
 import { Records } from './records.js';
 import { ROWS_MAX } from './stream.js';
 import { type Live as LiveState, useLive } from './use-live.js';
@@ -115,6 +115,7 @@ function FilterForm({ filters, change }: { filters: Filters; change: (changed: F
             key={kind}
             type="button"
             aria-pressed={filters.kinds.includes(kind)}
+            title={kindHints[kind]}
             onClick={() => change(toggleKind({ ...typed, kinds: filters.kinds }, kind))}
           >
             {kind}

@@ -39,18 +39,18 @@ function OneRow({ row: { record } }: { row: Row }): JSX.Element {
           <Time at={at} />
         </button>
         <span class={`tag ${tone}`}>{kind}</span>
-        <strong class="what">{event ?? ''}</strong>
-        <span class="code">{code === null || code === undefined ? '' : <code class={tone}>{code}</code>}</span>
+        <strong class="what">{event}</strong>
+        <span class="code">{code === null ? '' : <code class={tone}>{code}</code>}</span>
         <span class="who-what">
           <WhoAndWhat record={record} />
         </span>
-        <code class="quiet where">{namespace ?? ''}</code>
+        <code class="quiet where">{namespace}</code>
         <span class="quiet facts-line">{toFacts(record)}</span>
-        {typeof messageId === 'string' ? (
-          <a href={hrefTo('/console/messages/:id', { id: messageId })}>message</a>
-        ) : null}
-        <code class="quiet node" title={node ?? undefined}>
-          {(node ?? '').slice(0, 8)}
+        <span class="message-link">
+          {messageId === undefined ? null : <a href={hrefTo('/console/messages/:id', { id: messageId })}>message</a>}
+        </span>
+        <code class="quiet node" title={node}>
+          {node.slice(0, 8)}
         </code>
       </div>
       {isOpen ? <pre>{toPretty(record)}</pre> : null}
@@ -59,7 +59,7 @@ function OneRow({ row: { record } }: { row: Row }): JSX.Element {
 }
 
 function WhoAndWhat({ record: { userId } }: { record: Row['record'] }): JSX.Element | null {
-  if (typeof userId !== 'string' || userId === '') return null;
+  if (userId === null) return null;
   return (
     <a href={hrefTo('/console/users/:id', { id: userId })} title={userId}>
       {userId}

@@ -1,14 +1,4 @@
-/** A line of the live stream. What a kind does not have is absent or `null`. */
-export interface LiveRecord {
-  readonly at: string;
-  readonly kind: string;
-  readonly node?: string | null;
-  readonly namespace?: string | null;
-  readonly event?: string | null;
-  readonly userId?: string | null;
-  readonly code?: string | null;
-  readonly [other: string]: unknown;
-}
+import type { LiveRecord } from '#shared/contracts/traffic.js';
 
 /** A record with a number of its own, by which lists know it again. */
 export interface Row {

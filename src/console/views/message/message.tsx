@@ -60,7 +60,7 @@ function Shell({ message }: { message: Message }): JSX.Element {
         </span>
       </PageHead>
       <Facts message={message} />
-      <Card title="Time line" note="times grow by their size">
+      <Card title="Time line" note="logarithmic scale">
         <Lines message={message} />
       </Card>
       <Card title="Devices" note={String(devices.length)}>

@@ -151,7 +151,7 @@ function OneMessage({ id, event, namespace, createdAt, requestId, state, devices
         {devices.slice(0, DEVICES_SHOWN).map(({ deviceId, reason }) => (
           <li key={deviceId}>
             {deviceId === null ? <span class="quiet">no device</span> : <Id id={deviceId} />}
-            <Reason reason={reason} />
+            <Reason reason={reason} isBrief />
           </li>
         ))}
       </ul>
