@@ -3,10 +3,12 @@ import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { connect } from '../support/client.js';
 import { signToken, startGateway } from '../support/gateway.js';
+import { openLines } from '../support/lines.js';
 import { until } from '../support/until.js';
 
 test('a client that does not read is closed, without delaying others', async () => {
   const gateway = await startGateway({ SOCKET_BUFFER_MAX: '300000' });
+  const live = await openLines(gateway, '/live?kinds=slow');
   const quick = await connect(gateway, { claims: { uid: 'quick' } });
   const slow = new WebSocket(`${gateway.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
   await once(slow, 'message');
@@ -26,6 +28,9 @@ test('a client that does not read is closed, without delaying others', async () 
   }
   await until(async () => (await gateway.call('GET', '/users/slow/presence')).json.data.online === false);
   expect((await gateway.call('GET', '/users/quick/presence')).json.data.online).toBe(true);
+  await live.has(1);
+  expect(live.records).toMatchObject([{ kind: 'slow', userId: 'slow', namespace: '/v1/shared' }]);
+  expect(live.records[0].bytes).toBeGreaterThan(0);
   slow.terminate();
   quick.close();
   await gateway.close();

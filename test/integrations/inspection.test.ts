@@ -53,6 +53,31 @@ describe('a user', () => {
     });
   });
 
+  test('with many sockets and messages is shown within bounds', async () => {
+    const [ann] = await environment.people('Ann');
+    const token = signToken({ uid: ann.id });
+    const first = await environment.open(ann, { namespace: '/v1/shared', auth: { token, deviceId: 'phone' } });
+    await until(async () => (await backend().devices(ann.id)).devices.length === 1);
+    const others = await Promise.all(
+      Array.from({ length: 104 }, (_, index) => environment.open(ann, { node: index % 2, namespace: '/v1/shared' })),
+    );
+    const entries = Array.from({ length: 1200 }, (_, index) => ({
+      ...{ _id: String(new Types.ObjectId()), recipient: JSON.stringify(['', ann.id]), position: index + 1 },
+      ...{ namespace: '/v1/conversation', body: '["m",1]', createdAt: new Date(1_700_000_000_000 + index) },
+      checkAt: new Date(Date.now() + 3_600_000),
+    }));
+    await environment.models.DeliveryEntry.collection.insertMany(entries as never[]);
+    await until(async () => (await backend().inspectUser(ann.id)).connections === 105);
+    const user = await backend().inspectUser(ann.id);
+    const opened = [first, ...others].map(({ id }) => id).sort();
+    expect(user.sockets.map(({ socketId }) => socketId)).toEqual(opened.slice(0, 100));
+    expect(user.sockets.every(({ address }) => address === '127.0.0.1')).toBe(true);
+    expect(user.devices.find(({ deviceId }) => deviceId === 'phone')).toMatchObject({
+      ...{ waiting: 1000, oldestAt: new Date(1_700_000_000_000).toISOString() },
+    });
+    for (const client of [first, ...others]) client.close();
+  });
+
   test('has the counters that are stored beside those that were counted', async () => {
     const [ann, bob] = await environment.people('Ann', 'Bob');
     const client = await environment.open(ann);

@@ -2,6 +2,7 @@ import { Types } from 'mongoose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connect } from '../../support/client.js';
 import { answers } from '../../support/fcm.js';
+import { openLines } from '../../support/lines.js';
 import { until } from '../../support/until.js';
 import { openApplication } from './application.js';
 import { createPushEnvironment, type PushEnvironment } from './push-environment.js';
@@ -49,6 +50,26 @@ test('what no device acknowledges is shown by push, once, whichever of two nodes
   await late.has(1);
   await until(async () => (await stateOf(id)) === 'acked');
   late.close();
+});
+
+test('is part of what happens live, and of the message', async () => {
+  const { fcm, clock, emit, register, nodes } = environment;
+  const live = await openLines(nodes[0], '/live?kinds=push&user=shown');
+  await nodes[0].call('GET', '/nodes');
+  await register('shown', 'screen');
+  const { id } = await emit('shown', {}, '&push_after=0');
+  await fcm.has('screen', 1);
+  // Records of the other node come in batches.
+  await clock.advanceUntil(10, () => live.records.length > 0);
+  expect(live.records).toMatchObject([
+    { kind: 'push', userId: 'shown', event: 'm', code: 'sent', sockets: 1, messageId: id },
+  ]);
+  const messageOf = async () => (await nodes[1].call('GET', `/messages/${id}`)).json.data;
+  await until(async () => (await messageOf()).push.state === 'pushed');
+  const { push, steps } = await messageOf();
+  expect(push).toEqual({ state: 'pushed', dueAt: null, attempts: null, pushedAt: expect.any(String) });
+  expect(steps.map(({ what }: { what: string }) => what)).toEqual(['accepted', 'pushed']);
+  live.close();
 });
 
 test('many that are due at the same time on two nodes are each sent once', async () => {
