@@ -75,19 +75,23 @@ export async function runFailOver(options: FailOverOptions): Promise<FailOverRes
   const lossesBefore = await lossesOf(a);
 
   let sent = 0;
-  let moved: Promise<number> | undefined;
+  let recovered: Promise<number> | undefined;
+  const moveAndRecover = async (): Promise<number> => {
+    await failOver();
+    const movedAt = performance.now();
+    await until(arePresent);
+    return performance.now() - movedAt;
+  };
   const each = messages / USERS;
   const sendAll = async ({ user }: Recipient): Promise<void> => {
     for (const n of range(each)) {
       sent += 1;
-      if (sent >= messages / 3) moved ??= failOver().then(() => performance.now());
+      if (sent >= messages / 3) recovered ??= moveAndRecover();
       await Promise.all([emit(user, 'm?durable=true', n), emit(user, 'plain', n)]);
     }
   };
   await Promise.all(recipients.map(sendAll));
-  const movedAt = (await moved) ?? Number.NaN;
-  await until(arePresent);
-  const recoveryMs = performance.now() - movedAt;
+  const recoveryMs = (await recovered) ?? Number.NaN;
 
   // What is sent now arrives after all that is on its way.
   await Promise.all(

@@ -2,7 +2,7 @@ import type { Probe, SelfCheckClients } from './check.js';
 import { createClusterClient } from './cluster.js';
 import { type CommandClient, createRedisClient, type RedisClient } from './connection.js';
 import { WrongServerError } from './refusal.js';
-import { createSentinelLocator, ensureMaster, ensureNoSentinel } from './sentinel.js';
+import { createSentinelLocator, ensureMaster, ensureSingle } from './sentinel.js';
 import { type RedisServer, type RedisTarget, toHostAndPort } from './url.js';
 
 /** Interval in which the sentinels are asked whether the master is still the same. */
@@ -31,7 +31,7 @@ export function createClients(target: RedisTarget, key: string): Clients {
   }
   const isSentinel = target.kind === 'sentinel';
   const locate = isSentinel ? createSentinelLocator(target) : async () => found(target.nodes[0]);
-  const route = { settings: target, locate, ensureUsable: isSentinel ? ensureMaster : ensureNoSentinel };
+  const route = { settings: target, locate, ensureUsable: isSentinel ? ensureMaster : ensureSingle };
   const commands = createRedisClient(route);
   const publisher = createRedisClient(route);
   const subscriber = createRedisClient(route);

@@ -12,7 +12,7 @@ export type ClusterClient = CommandClient & {
 
 /** Minimum interval in which the topology is read again while a server is away. */
 const TOPOLOGY_INTERVAL_MS = 1_000;
-/** How long a new client waits for its connections before it replaces the former one. */
+/** How long the first commands for a server wait for its connection. */
 const CONNECTING_LIMIT_MS = 500;
 /** A slot that is being moved refuses some commands for a time: retries, and the delay between them. */
 const MOVING_RETRIES = 40;
@@ -36,6 +36,8 @@ export function createClusterClient(target: RedisTarget): ClusterClient {
   let isReplacing = false;
   let replaceAt = 0;
   const hung = new Set<Master>();
+  /** When each server that is not connected was found so. */
+  const awaySince = new WeakMap<Master, number>();
 
   const noteError = (error: unknown): void => {
     lastError = error;
@@ -52,7 +54,7 @@ export function createClusterClient(target: RedisTarget): ClusterClient {
       throw lastError ?? error;
     }
     const connecting = Promise.allSettled(next.masters.map((master) => next.nodeClient(master)));
-    await Promise.race([connecting, delay(CONNECTING_LIMIT_MS, undefined, { ref: false })]);
+    await Promise.race([connecting, delay(HUNG_AFTER_MS, undefined, { ref: false })]);
     const former = cluster;
     if (isOpen) {
       cluster = next;
@@ -64,7 +66,7 @@ export function createClusterClient(target: RedisTarget): ClusterClient {
   const replace = async (): Promise<void> => {
     if (cluster === undefined || isReplacing || performance.now() < replaceAt) return;
     isReplacing = true;
-    const alive = cluster.masters.filter(({ client }) => client?.isReady === true);
+    const alive = cluster.masters.filter(isUp);
     await open(alive.length > 0 ? alive : target.nodes).catch(noteError);
     replaceAt = performance.now() + TOPOLOGY_INTERVAL_MS;
     isReplacing = false;
@@ -84,11 +86,16 @@ export function createClusterClient(target: RedisTarget): ClusterClient {
     if (master === undefined) throw new Error('the Redis Cluster has no master for the slot of a key');
     return master;
   };
-  /** @throws Error when the server is not connected */
-  const ensureUp = (master: Master): void => {
-    if (master.client?.isReady === true) return;
-    if (master.client === undefined) Promise.resolve(cluster?.nodeClient(master)).catch(noteError);
-    void replace();
+  /** Waits for a server that is being connected for the first time. @throws Error when it is not connected */
+  const ensureUp = async (master: Master): Promise<void> => {
+    if (isUp(master)) return;
+    const sinceMs = awaySince.get(master) ?? performance.now();
+    awaySince.set(master, sinceMs);
+    const connecting = Promise.resolve(known().nodeClient(master)).catch(noteError);
+    const waitMs = sinceMs + CONNECTING_LIMIT_MS - performance.now();
+    if (waitMs > 0) await Promise.race([connecting, delay(waitMs, undefined, { ref: false })]);
+    if (isUp(master)) return;
+    if (performance.now() - sinceMs > TOPOLOGY_INTERVAL_MS) void replace();
     throw new Error(`not connected to ${master.address} of the Redis Cluster`);
   };
 
@@ -111,7 +118,7 @@ export function createClusterClient(target: RedisTarget): ClusterClient {
     },
     async sendCommand<Reply>(args: readonly string[], key = args[1] ?? ''): Promise<Reply> {
       for (let retries = 0; ; retries += 1) {
-        ensureUp(masterOf(key));
+        await ensureUp(masterOf(key));
         try {
           return await withinMs(COMMAND_LIMIT_MS, known().sendCommand<Reply>(key, false, [...args]));
         } catch (error) {
@@ -124,7 +131,8 @@ export function createClusterClient(target: RedisTarget): ClusterClient {
     async ping() {
       // All are awaited, so that a server that hangs is detected while another one is away.
       const pings = known().masters.map(async (master) => {
-        ensureUp(master);
+        await ensureUp(master);
+        awaySince.delete(master);
         hung.add(master);
         await master.client?.ping().finally(() => hung.delete(master));
       });
@@ -145,6 +153,8 @@ export function createClusterClient(target: RedisTarget): ClusterClient {
     },
   };
 }
+
+const isUp = ({ client }: Master): boolean => client?.isReady === true;
 
 type Cluster = ReturnType<typeof createNodeClients>;
 type Master = Cluster['masters'][number];

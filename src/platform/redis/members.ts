@@ -4,6 +4,8 @@ import { defineScript } from './script.js';
 
 /** Lease of a member. A node that stops renewing counts as a subscriber until the lease ends. */
 const LEASE_MS = 5_000;
+/** After an outage of Redis the other nodes renew their leases within this time. */
+const RETURN_LIMIT_MS = 15_000;
 
 /**
  * Renews a membership. Key: zset of members, member → end of its lease in milliseconds of Redis time. Arguments:
@@ -54,9 +56,11 @@ export function createMembers(options: { client: CommandClient; key: string; id:
   let isMember = false;
   let known = new Set<string>();
   /**
-   * Until then members are not removed: after data loss in Redis, or an outage of this node, the others may renew late.
+   * Until then members are not removed: after data loss in Redis, or an outage of Redis or this node, the others may
+   * renew late. Their leases may have ended although this node's has not.
    */
   let rememberUntil = 0;
+  let hasFailed = false;
   /** Cached, because it is read for each message. */
   let expected = 0;
 
@@ -72,10 +76,17 @@ export function createMembers(options: { client: CommandClient; key: string; id:
       setKnown(known.add(name()));
     },
     async renew() {
-      const reply = await renewMembership(client, [key], [name(), String(LEASE_MS), isMember ? '1' : '0']);
+      let reply: unknown;
+      try {
+        reply = await renewMembership(client, [key], [name(), String(LEASE_MS), isMember ? '1' : '0']);
+      } catch (error) {
+        hasFailed = true;
+        throw error;
+      }
       const [wasKnown, members] = reply as [number, string[]];
       if (!isMember) return;
-      if (wasKnown === 0) rememberUntil = performance.now() + LEASE_MS;
+      if (wasKnown === 0 || hasFailed) rememberUntil = performance.now() + RETURN_LIMIT_MS;
+      hasFailed = false;
       setKnown(new Set(performance.now() < rememberUntil ? [...known, ...members] : members));
     },
     isJoined: () => isMember,

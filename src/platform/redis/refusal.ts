@@ -31,11 +31,11 @@ export class LostMessageError extends Error {
 /** The server is of another kind or role than the connection needs. A new connection may reach the right one. */
 export class WrongServerError extends Error {
   override readonly name = 'WrongServerError';
-  /** Only another `REDIS_URL` can help. */
-  readonly isPermanent: boolean;
-  constructor(message: string, isPermanent = false) {
+  /** Present: only another `REDIS_URL` can help. A sentence after a space. */
+  readonly remedy: string | undefined;
+  constructor(message: string, remedy?: string) {
     super(message);
-    this.isPermanent = isPermanent;
+    this.remedy = remedy;
   }
 }
 
@@ -56,7 +56,8 @@ const isNoCluster = (error: unknown): boolean =>
 /** Whether retrying cannot help. */
 export const isPermanent = (error: unknown): boolean =>
   SETTINGS_ARE_WRONG.has(refusalOf(error)) ||
-  ((error instanceof WrongServerError || error instanceof UnknownMasterError) && error.isPermanent) ||
+  (error instanceof WrongServerError && error.remedy !== undefined) ||
+  (error instanceof UnknownMasterError && error.isPermanent) ||
   isNoCluster(error) ||
   (error instanceof Error && /DB index is out of range/.test(error.message));
 
@@ -74,15 +75,17 @@ export function toReason(error: unknown): string {
 export function toRemedy(error: unknown, prefix: string): string {
   if (isNoCluster(error)) return SINGLE;
   if (error instanceof UnknownMasterError) return ' Check the name after the sentinels in REDIS_URL.';
-  if (error instanceof WrongServerError) return error.isPermanent ? SENTINEL : REMEDIES.READONLY;
+  if (error instanceof WrongServerError) return error.remedy ?? '';
   const code = refusalOf(error);
   if (code === 'NOPERM') return ` An ACL that is enough: ${aclFor(prefix)}`;
   return isRemedied(code) ? REMEDIES[code] : '';
 }
 
-const CLUSTER = ' A Redis Cluster is named with redis+cluster:// in REDIS_URL.';
+/** For a node of a cluster that is named as a single Redis. */
+export const CLUSTER_REMEDY = ' A Redis Cluster is named with redis+cluster:// in REDIS_URL.';
 const SINGLE = ' A single Redis is named with redis:// in REDIS_URL.';
-const SENTINEL = ' Sentinels are named with redis+sentinel:// in REDIS_URL.';
+/** For a sentinel that is named as a single Redis. */
+export const SENTINEL_REMEDY = ' Sentinels are named with redis+sentinel:// in REDIS_URL.';
 const CREDENTIALS =
   ' Check the user and the password in REDIS_URL; in them, special characters are percent-encoded. Sentinels with others get theirs as ?sentinel_user=…&sentinel_password=….';
 const MASTER = ' REDIS_URL must name the master.';
@@ -95,9 +98,9 @@ const REMEDIES = {
   OOM: ' Redis needs more memory (maxmemory).',
   MISCONF: ' Redis cannot save its data.',
   DENIED: ' Redis is in protected mode: give it a password, or let it listen on the loopback address only.',
-  MOVED: CLUSTER,
-  CROSSSLOT: CLUSTER,
-  CLUSTERDOWN: CLUSTER,
+  MOVED: CLUSTER_REMEDY,
+  CROSSSLOT: CLUSTER_REMEDY,
+  CLUSTERDOWN: CLUSTER_REMEDY,
 } as const satisfies Readonly<Record<string, string>>;
 
 const isRemedied = (code: string): code is keyof typeof REMEDIES => Object.hasOwn(REMEDIES, code);

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Connection, createConnection, HUNG_AFTER_MS, withinMs } from './connection.js';
-import { UnknownMasterError, WrongServerError } from './refusal.js';
+import { CLUSTER_REMEDY, SENTINEL_REMEDY, UnknownMasterError, WrongServerError } from './refusal.js';
 import { type RedisServer, type RedisTarget, toHostAndPort } from './url.js';
 
 /** How long to wait for the other sentinels after the first answer. A stale one may answer first. */
@@ -77,10 +77,11 @@ export async function ensureMaster(connection: Connection): Promise<void> {
   if (role !== 'master') throw new WrongServerError(`the server is not a master but a ${role}`);
 }
 
-/** @throws WrongServerError when the connection leads to a sentinel */
-export async function ensureNoSentinel(connection: Connection): Promise<void> {
+/** @throws WrongServerError when the connection leads to a sentinel, or to a node of a Redis Cluster */
+export async function ensureSingle(connection: Connection): Promise<void> {
   const { mode } = await helloOf(connection);
-  if (mode === 'sentinel') throw new WrongServerError('the server is a sentinel', true);
+  if (mode === 'sentinel') throw new WrongServerError('the server is a sentinel', SENTINEL_REMEDY);
+  if (mode === 'cluster') throw new WrongServerError('the server is a node of a Redis Cluster', CLUSTER_REMEDY);
 }
 
 /** What a server says about itself. Any user may ask; `ROLE` and `INFO` need more rights. */
