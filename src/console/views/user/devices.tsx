@@ -1,11 +1,20 @@
 import type { JSX } from 'preact';
+import type { administration } from '#shared/contracts/administration.js';
+import { toCall } from '../../api.js';
 import { formatNumber, UNKNOWN } from '../../format.js';
+import { Act } from '../../parts/act.js';
 import { Card } from '../../parts/card.js';
 import { Id } from '../../parts/copy.js';
 import { Empty } from '../../parts/states.js';
 import { type Column, Table } from '../../parts/table.js';
 import { Ago } from '../../parts/time.js';
-import type { User } from './user.js';
+import type { ActContext, User } from './user.js';
+
+const forgetDevice = toCall<typeof administration.routes.forgetDevice>('delete', '/users/:userId/devices/:deviceId');
+const clearDevice = toCall<typeof administration.routes.clearDevice>(
+  'delete',
+  '/users/:userId/devices/:deviceId/messages',
+);
 
 type Device = User['devices'][number];
 
@@ -13,13 +22,18 @@ type Device = User['devices'][number];
 const COUNTED_MAX = 1000;
 
 /** The devices that durable messages are kept for, with their queues. */
-export function Devices({ devices }: { devices: readonly Device[] }): JSX.Element {
+export function Devices({ devices, ...context }: ActContext & { devices: readonly Device[] }): JSX.Element {
   return (
     <Card title="Devices" note={String(devices.length)}>
       {devices.length === 0 ? (
         <Empty>No device is known. The first that connects gets all durable messages that wait.</Empty>
       ) : (
-        <Table caption="Devices" columns={COLUMNS} rows={devices} keyOf={({ deviceId }) => deviceId} />
+        <Table
+          caption="Devices"
+          columns={[...COLUMNS, toActs(context)]}
+          rows={devices}
+          keyOf={({ deviceId }) => deviceId}
+        />
       )}
     </Card>
   );
@@ -61,3 +75,54 @@ const COLUMNS: readonly Column<Device>[] = [
   },
   { label: 'Oldest', cell: ({ oldestAt }) => <Ago at={oldestAt} /> },
 ];
+
+const toActs = (context: ActContext): Column<Device> => ({
+  label: 'Acts',
+  cell: (device) => (
+    <div class="buttons">
+      <ClearQueue {...context} device={device} />
+      {/* The gateway refuses it while the device is connected. */}
+      {device.isConnected ? null : <Forget {...context} device={device} />}
+    </div>
+  ),
+});
+
+interface DeviceActProps extends ActContext {
+  readonly device: Device;
+}
+
+function ClearQueue({ userId, device: { deviceId, waiting }, done }: DeviceActProps): JSX.Element {
+  const run = async (): Promise<void> => {
+    const { cleared } = await clearDevice({ params: { userId, deviceId } });
+    done(`The queue of ${deviceId} is cleared. It had ${formatNumber(cleared)} messages.`);
+  };
+  return (
+    <Act label="Clear queue" subject={`of ${deviceId}`} isDangerous run={run}>
+      <p>
+        {toCount(waiting)} for this device: they are not delivered to it any more. The device is told by{' '}
+        <code>_resync</code> to load everything again. Other devices still get them.
+      </p>
+    </Act>
+  );
+}
+
+function Forget({ userId, device: { deviceId, waiting }, done }: DeviceActProps): JSX.Element {
+  const run = async (): Promise<void> => {
+    await forgetDevice({ params: { userId, deviceId } });
+    done(`The device ${deviceId} is forgotten.`);
+  };
+  return (
+    <Act label="Forget" subject={deviceId} isDangerous run={run}>
+      <p>
+        Nothing is kept for this device any more; {toCount(waiting)} for it now. Should it connect again, it is a new
+        device, and is told by <code>_resync</code> to load everything again.
+      </p>
+    </Act>
+  );
+}
+
+/** Counting ends at a bound. */
+const toCount = (messages: number): string => {
+  const number = messages >= COUNTED_MAX ? `${formatNumber(COUNTED_MAX)} or more` : formatNumber(messages);
+  return messages === 1 ? '1 message waits' : `${number} messages wait`;
+};

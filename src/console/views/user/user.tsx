@@ -68,7 +68,7 @@ export function UserPage({ values: { id = '' } }: ViewProps): JSX.Element {
         {(user) => (
           <>
             <Sockets user={user} />
-            <Devices devices={user.devices} />
+            <Devices {...context} devices={user.devices} />
           </>
         )}
       </Shown>
