@@ -119,6 +119,29 @@ describe('a user', () => {
     await refreshUntil(tab, (text) => text.includes('offline'));
     expect(tab.takeFaults()).toEqual([]);
   });
+
+  test('has devices whose queue is cleared, and that are forgotten when they are away', async () => {
+    const device = await connectDevice({ uid: 'cleo', deviceId: 'tablet' });
+    device.close();
+    await device.closed;
+    await environment.node(0).call('POST', '/emit/cleo/notification?durable=true', {});
+    const tab = await open('users/cleo');
+    const act = async (label: string, subject: string): Promise<void> => {
+      await tab.page.locator(`::-p-aria([name="${label} ${subject}"][role="button"])`).click();
+      await tab.page.locator(`dialog[open] ::-p-aria([name="${label}"][role="button"])`).click();
+    };
+    const waiting = async (): Promise<string | undefined> => (await cellsOf(tab, 'Devices'))[0]?.[3];
+    await until(async () => (await waiting()) === '1');
+    await refreshUntil(tab, (text) => text.includes('Forget'));
+    await act('Clear queue', 'of tablet');
+    await tab.sees('is cleared');
+    await until(async () => (await waiting()) === '0');
+    await act('Forget', 'tablet');
+    await tab.sees('No device is known');
+    const { json } = await environment.node(1).call('GET', '/users/cleo/devices');
+    expect(json.data.devices).toEqual([]);
+    expect(tab.takeFaults()).toEqual([]);
+  });
 });
 
 describe('names that clients choose are shown as text', () => {
