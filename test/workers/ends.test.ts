@@ -5,7 +5,7 @@ import { connect } from '../support/client.js';
 import { SECRET } from '../support/gateway.js';
 import { nodeArguments, projectDirectory } from '../support/script.js';
 import { until } from '../support/until.js';
-import { createMachines, isRunning, type Machines, pidsOf } from './machine.js';
+import { createMachines, isRunning, type Machines, nodesOf, pidsOf } from './machine.js';
 
 let machines: Machines;
 
@@ -14,10 +14,18 @@ beforeAll(async () => {
 });
 afterAll(() => machines.close());
 
-test('workers of a primary that is killed drain and end: none is left, and the port is free', async () => {
+test('a worker that an operator drains leaves the port to the others; workers of a primary that is killed drain and end', async () => {
   const machine = await machines.start({ SHUTDOWN_DRAIN_MS: '300' });
   const pids = pidsOf(machine);
-  const clients = await Promise.all(Array.from({ length: 4 }, () => connect(machine)));
+  const [node] = await nodesOf(machine);
+  await machine.ask('POST', `/nodes/${node?.id}/drain`);
+  await until(async () =>
+    (await nodesOf(machine)).some(({ id, isDraining }) => id === node?.id && isDraining === true),
+  );
+  const clients = await Promise.all(Array.from({ length: 6 }, () => connect(machine)));
+  expect((await fetch(`${machine.url}/health/ready`)).status).toBe(200);
+  expect((await nodesOf(machine)).map(({ id, connections }) => id === node?.id || connections)).toContain(6);
+
   machine.child.kill('SIGKILL');
   for (const client of clients) {
     expect(await client.next('server_draining')).toEqual([{ retry_after_ms: 300 }]);

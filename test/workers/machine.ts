@@ -65,9 +65,11 @@ export const sumOf = async (machine: GatewayProcess, metric: string): Promise<nu
 
 /** A node of `GET /nodes`. */
 interface Node {
+  readonly id: string;
   readonly name: string | null;
   /** `null`: it does not answer. */
   readonly connections: number | null;
+  readonly isDraining: boolean | null;
 }
 
 /** The nodes that are alive. */
