@@ -36,11 +36,12 @@ const SILENT = {
 export function createClusterService(context: Context, sampler: Sampler) {
   const { config, clock, health, localNode, nodeCalls } = context;
   const askNodes = createAskNodes(context);
-  const startedAt = new Date(clock.now()).toISOString();
+  const startedAtMs = clock.now();
   const countUsers = remember(clock.now, () => localNode.users());
 
   const status = async (): Promise<NodeStatus> => {
     const [load, states] = await Promise.all([sampler.load(), health.states()]);
+    const startedAt = new Date(startedAtMs).toISOString();
     const { mongo = false, redis = false, ...others } = states;
     return {
       ...{ ...localNode.info(), ...load, startedAt, users: countUsers(), memoryBytes: process.memoryUsage.rss() },
