@@ -9,6 +9,34 @@ export interface RedisAdapterOptions {
   /** Begins the name of every channel. */
   keyPrefix: string;
   logger: Pick<Logger, 'warn'>;
+  router: RoomRouter;
+  /** A message of another node was read. */
+  onRead: () => void;
+}
+
+/** A message to the nodes that hold any of some rooms. */
+export interface RoutedItem {
+  /** JSON of a list of two: the kind of the message, by which its listeners are found, and its body. */
+  readonly item: string;
+  /** An item of the same form that is kept for nodes that hold the first room later. */
+  readonly retained?: string;
+  readonly routes: readonly string[];
+}
+
+/** Knows which nodes have sockets in which rooms, and sends messages only to them. */
+export interface RoomRouter {
+  /** By which rooms the nodes of a target are found; `undefined`: it goes to every node. */
+  routesOf(rooms: Iterable<string>): readonly string[] | undefined;
+  /** Sends items to the other nodes, in order with everything that is published. Never rejects. */
+  send(items: readonly RoutedItem[]): Promise<void>;
+  /** A namespace of this node has a socket in a room. */
+  hold(room: string): void;
+  /** A namespace of this node has no socket in a room any more. */
+  release(room: string): void;
+  /** Resolves when the other nodes reach this one by the rooms; `undefined`: they do. Never rejects. */
+  confirmed(rooms: Iterable<string>): Promise<void> | undefined;
+  /** Gets the bodies of messages of a kind that other nodes send. */
+  listen(kind: string, listener: (body: unknown) => void): void;
 }
 
 /** What is private to the adapter: where it reads the messages and requests of others, and the prefix of its channels. */
@@ -37,24 +65,31 @@ const gathered = Symbol('gathered broadcasts');
 /** An adapter that can publish several broadcasts together. */
 interface Gathering {
   [gathered]?: RemoteBroadcast[] | undefined;
-  /** Publishes what was gathered. */
-  publishGathered?(): void;
+  /** Publishes what was gathered, except what it returns: messages to some nodes. */
+  takeGathered?(): RoutedItem[];
+  /** Shared by the adapters of all namespaces. */
+  readonly router?: RoomRouter;
 }
 
 /**
- * What `work` broadcasts in its synchronous part travels to the other nodes as one message for each namespace. Nothing can be
- * published in between, so the order of messages stays the same. Without Redis this only calls `work`.
+ * What `work` broadcasts in its synchronous part travels to the other nodes as one message, or one for each namespace when it is
+ * for every node. Nothing can be published in between, so the order of messages stays the same. Without Redis this only calls
+ * `work`.
  */
 export function gatherBroadcasts<T>(
   io: { readonly _nsps: ReadonlyMap<string, Pick<Namespace, 'adapter'>> },
   work: () => T,
 ): T {
   const adapters = [...io._nsps.values()].map(({ adapter }) => adapter as Gathering);
-  for (const adapter of adapters) if (adapter.publishGathered !== undefined) adapter[gathered] = [];
+  const [first] = adapters;
+  // Without Redis, or within another call.
+  if (first?.takeGathered === undefined || first[gathered] !== undefined) return work();
+  for (const adapter of adapters) adapter[gathered] = [];
   try {
     return work();
   } finally {
-    for (const adapter of adapters) adapter.publishGathered?.();
+    const routed = adapters.flatMap((adapter) => adapter.takeGathered?.() ?? []);
+    if (routed.length > 0) void first.router?.send(routed);
   }
 }
 
@@ -72,9 +107,10 @@ const json = {
  * that nothing handles, which would end the process. Here such a request is dropped.
  */
 export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parameters<Server['adapter']>[0], undefined> {
-  const { redis, keyPrefix, logger } = options;
+  const { redis, keyPrefix, logger, router, onRead } = options;
   return class GuardedAdapter extends RedisAdapter implements Gathering {
     [gathered]: RemoteBroadcast[] | undefined;
+    readonly router = router;
 
     constructor(namespace: unknown) {
       super(namespace, redis.publisher, redis.subscriber, {
@@ -86,6 +122,9 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
       const { onrequest, onmessage, channel: prefix } = internals;
       const channelOfGathered = `${prefix}${GATHERED}#`;
       internals.onmessage = (pattern, channel, message) => {
+        // Both kinds begin with the id of their sender.
+        if (message.toString('latin1', 2, 2 + this.uid.length) === this.uid) return;
+        onRead();
         if (channel.toString() === channelOfGathered) this.#receiveGathered(message);
         else onmessage.call(this, pattern, channel, message);
       };
@@ -95,23 +134,49 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
           .catch((err: unknown) =>
             logger.warn({ err, channel: channel.toString() }, 'Unreadable request of the adapter'),
           );
+      router.listen(this.nsp.name, (body) => this.#receive(body as RemoteBroadcast));
+      this.on('create-room', router.hold);
+      this.on('delete-room', router.release);
+    }
+
+    /** Resolves when the events of other nodes reach the socket. */
+    override addAll(...[id, rooms]: Parameters<RedisAdapter['addAll']>): Promise<void> | undefined {
+      super.addAll(id, rooms);
+      return router.confirmed(rooms);
     }
 
     override broadcast(...[packet, options]: Broadcast): void {
-      const waiting = this[gathered];
-      if (waiting === undefined || options.flags?.local === true) {
+      if (options.flags?.local === true) {
         super.broadcast(packet, options);
         return;
       }
       const { rooms, except = [], flags } = options;
-      waiting.push({ packet, rooms: [...rooms], except: [...except], flags });
+      const remote = { packet, rooms: [...rooms], except: [...except], flags };
+      const waiting = this[gathered];
+      const routes = waiting === undefined ? router.routesOf(rooms) : undefined;
+      if (waiting !== undefined) waiting.push(remote);
+      else if (routes !== undefined) void router.send([this.#toItem(remote, routes)]);
+      else {
+        super.broadcast(packet, options);
+        return;
+      }
       this.#broadcastHere(packet, options);
     }
 
-    publishGathered(): void {
+    takeGathered(): RoutedItem[] {
       const waiting = this[gathered] ?? [];
       this[gathered] = undefined;
-      if (waiting.length === 0) return;
+      const routed = waiting.flatMap((remote) => {
+        const routes = router.routesOf(remote.rooms);
+        return routes === undefined ? [] : this.#toItem(remote, routes);
+      });
+      // Sockets may be in several of the rooms, so the order is kept only if all go the same way.
+      if (routed.length === waiting.length) return routed;
+      this.#publishToAll(waiting);
+      return [];
+    }
+
+    #publishToAll(waiting: readonly RemoteBroadcast[]): void {
       const { channel } = this as unknown as Internals;
       if (waiting.length > 1 && redis.publisher.areNodesAlike()) {
         void redis.publisher.publish(`${channel}${GATHERED}#`, json.encode([this.uid, waiting]));
@@ -125,14 +190,20 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
       }
     }
 
+    #toItem(remote: RemoteBroadcast, routes: readonly string[]): RoutedItem {
+      Object.assign(remote.packet as object, { nsp: this.nsp.name });
+      return { item: json.encode([this.nsp.name, remote]), routes };
+    }
+
     #receiveGathered(message: Buffer): void {
-      const [sender, broadcasts] = json.decode(message) as [unknown, readonly RemoteBroadcast[]];
-      if (sender === this.uid) return;
-      for (const { packet, rooms, except, flags } of broadcasts) {
-        // Encoding it costs more than to look whether it is for a socket of this node.
-        if (rooms.length > 0 && !rooms.some((room) => this.rooms.has(room))) continue;
-        this.#broadcastHere(packet, { rooms: new Set(rooms), except: new Set(except), flags: flags ?? {} });
-      }
+      const [, broadcasts] = json.decode(message) as [unknown, readonly RemoteBroadcast[]];
+      for (const broadcast of broadcasts) this.#receive(broadcast);
+    }
+
+    #receive({ packet, rooms, except, flags }: RemoteBroadcast): void {
+      // Encoding it costs more than to look whether it is for a socket of this node.
+      if (rooms.length > 0 && !rooms.some((room) => this.rooms.has(room))) return;
+      this.#broadcastHere(packet, { rooms: new Set(rooms), except: new Set(except), flags: flags ?? {} });
     }
 
     #broadcastHere(...[packet, options]: Broadcast): void {

@@ -183,6 +183,11 @@ function createClusterMetrics(registry: Registry) {
       aggregator: 'max',
       registry,
     }),
+    nodeMessages: new Counter({
+      name: 'gateway_node_messages_total',
+      help: 'Messages of other nodes that this node has read',
+      registers: [registry],
+    }),
     busLag: createHistogram(
       {
         name: 'gateway_bus_lag_seconds',

@@ -1,20 +1,44 @@
 import type { Redis } from '../platform/redis/connect.js';
+import type { Router } from './routing/router.js';
+
+/** A message to the nodes that hold a room. */
+export interface RoomMessage {
+  readonly room: string;
+  readonly message: unknown;
+  /** Kept for about two minutes for nodes that hold the room later: see {@link Bus.recall}. */
+  readonly retained?: unknown;
+}
 
 /** Fire-and-forget pub/sub between nodes. Messages can be lost; subscribers must recover. */
 export interface Bus {
   /** To every other node that subscribes to the topic. */
   publish(topic: string, message: unknown): void;
+  /**
+   * To every other node that subscribes to the topic and holds the room of a message. A node that begins to hold a room gets the
+   * last retained message. Subscribers get a list of messages.
+   */
+  publishToRooms(topic: string, messages: readonly RoomMessage[]): void;
+  /** This node's subscribers get the retained messages of rooms that it does not hold. `undefined`: there are none. Never rejects. */
+  recall(rooms: readonly string[]): Promise<void> | undefined;
   /** @param listener gets the messages of other nodes */
   subscribe(topic: string, listener: (message: unknown) => void): void;
 }
 
 /** The bus of a single node. */
-export const silentBus: Bus = { publish: () => undefined, subscribe: () => undefined };
+export const silentBus: Bus = {
+  publish: () => undefined,
+  publishToRooms: () => undefined,
+  recall: () => undefined,
+  subscribe: () => undefined,
+};
 
 interface Options {
   redis: Redis;
   nodeId: string;
   keyPrefix: string;
+  router: Router;
+  /** A message of another node was read. */
+  onRead: () => void;
   /** A message of this node has come back. */
   onEcho: (lagMs: number) => void;
 }
@@ -23,21 +47,42 @@ interface Options {
  * Over Redis. Messages are JSON with the id of their node, so that a node ignores its own. They also have the time of their
  * node, by which the node measures how long its own take to come back; no clocks are compared.
  */
-export function createRedisBus({ redis, nodeId, keyPrefix, onEcho }: Options): Bus {
+export function createRedisBus({ redis, nodeId, keyPrefix, router, onRead, onEcho }: Options): Bus {
   const channelOf = (topic: string): string => `${keyPrefix}bus:${topic}`;
+  const kindOf = (topic: string): string => `bus:${topic}`;
+  const publish = (topic: string, message: unknown): void => {
+    void redis.publisher.publish(channelOf(topic), JSON.stringify([nodeId, message, performance.now()]));
+  };
   return {
-    publish(topic, message) {
-      void redis.publisher.publish(channelOf(topic), JSON.stringify([nodeId, message, performance.now()]));
+    publish,
+    publishToRooms(topic, messages) {
+      if (messages.length === 0) return;
+      const toItem = (message: unknown): string => JSON.stringify([kindOf(topic), [message]]);
+      const items = messages.flatMap(({ room, message, retained }) => {
+        const routes = router.routesOf([room]);
+        const kept = retained === undefined ? {} : { retained: toItem(retained) };
+        return routes === undefined ? [] : { item: toItem(message), routes, ...kept };
+      });
+      if (items.length === messages.length) void router.send(items);
+      else
+        publish(
+          topic,
+          messages.map(({ message }) => message),
+        );
     },
+    recall: router.recall,
     subscribe(topic, listener) {
       const receive = (bytes: Buffer): void => {
         const parsed: unknown = JSON.parse(bytes.toString());
         if (!Array.isArray(parsed)) throw new Error('not a message of the bus');
         const [sender, message, sentAtMs]: unknown[] = parsed;
-        if (sender !== nodeId) listener(message);
-        else if (typeof sentAtMs === 'number') onEcho(performance.now() - sentAtMs);
+        if (sender !== nodeId) {
+          onRead();
+          listener(message);
+        } else if (typeof sentAtMs === 'number') onEcho(performance.now() - sentAtMs);
       };
       void redis.subscriber.subscribe(channelOf(topic), receive, true);
+      router.listen(kindOf(topic), listener);
     },
   };
 }

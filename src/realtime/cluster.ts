@@ -12,6 +12,7 @@ import type { PresenceStore } from './presence/index.js';
 import { createMemoryPresence } from './presence/memory.js';
 import { createSharedPresence } from './presence/partitions.js';
 import { createRateLimiter, type RateLimiter } from './rate-limit.js';
+import { createRouter } from './routing/router.js';
 
 /** What the nodes share through Redis. Without Redis there is one node, which keeps it in memory. */
 export interface Cluster {
@@ -88,15 +89,21 @@ async function overRedis(
   for (const [presence, { leaseAgeMs }] of Object.entries(named)) {
     metrics.presenceLeaseAge.observe({ presence }, () => toSeconds(leaseAgeMs()));
   }
+  const onEcho = (lagMs: number): void => metrics.busLag.observe({}, lagMs / 1000);
+  const onRead = (): void => metrics.nodeMessages.inc();
+  const router = createRouter({ redis, nodeId, keyPrefix, onEcho, onRead });
   return {
     nodeId,
-    adapter: createRedisAdapter({ redis, keyPrefix: prefix, logger }),
+    adapter: createRedisAdapter({ redis, keyPrefix: prefix, logger, router, onRead }),
     ...stores,
     limiter: createRateLimiter({ redis, keyPrefix, onReached: onLimitReached }),
-    bus: createRedisBus({ redis, nodeId, keyPrefix, onEcho: (lagMs) => metrics.busLag.observe({}, lagMs / 1000) }),
+    bus: createRedisBus({ redis, nodeId, keyPrefix, router, onRead, onEcho }),
     ping: redis.ping,
     join: redis.join,
-    leave: redis.leave,
+    async leave() {
+      await redis.leave();
+      await router.stop();
+    },
   };
 }
 

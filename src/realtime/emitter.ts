@@ -68,7 +68,12 @@ export function createEmitter(io: GatewayServer, metrics: Metrics): Emitter {
 
   return {
     emit(target, { event, payload, args = [payload] }) {
-      for (const operator of select(target)) operator.emit(event, ...args);
+      const operators = select(target);
+      const send = (): void => {
+        for (const operator of operators) operator.emit(event, ...args);
+      };
+      if (operators.length > 1 && target.isLocal !== true) gatherBroadcasts(io, send);
+      else send();
       let reached = 0;
       for (const name of target.namespaces) {
         const here = countHere(name, target);

@@ -22,6 +22,19 @@ export const rooms = {
   scraper: (scraperId: string): string => `scraper:${scraperId}`,
 } as const;
 
+const LISTENER = /^listener:[^:]*:/;
+
+/**
+ * Decides which rooms are routed: their events go only to the nodes with a socket in the room. These are the rooms that a
+ * socket enters while it connects, which the other nodes know before the client is told that it is connected. Events to all
+ * other rooms go to every node.
+ * @returns the room by which the nodes of a room are found: the sockets of a listener are among those of the person
+ */
+export function routeOf(room: string): string | undefined {
+  const person = room.replace(LISTENER, '');
+  return /^(?:user|visitor|account):/.test(person) ? person : undefined;
+}
+
 /** The department whose room is among the rooms of a socket. */
 export function departmentIn(names: Iterable<string>): string | undefined {
   for (const name of names) if (name.startsWith(DEPARTMENT)) return name.slice(DEPARTMENT.length);

@@ -68,8 +68,9 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
     connectLimits.ensureMayEnter(principal, knock);
     const { address } = knock;
     socket.data = toState({ principal, address, ...deviceOf(socket.handshake), connectedAt: clock.now() });
-    // The socket receives nothing in a room before it is in the namespace.
-    if (roomsOf !== undefined) void socket.join([...(await roomsOf(principal, socket.handshake))]);
+    const joined = [...ownRoomsOf(principal), ...((await roomsOf?.(principal, socket.handshake)) ?? [])];
+    // The socket receives nothing in a room before it is in the namespace. From then on it receives what other nodes send.
+    if (joined.length > 0) await socket.join(joined);
   };
 
   const refuse = (socket: GatewaySocket, { name, toRefusal = toConnectError }: Namespace, thrown: unknown): Error => {
@@ -138,7 +139,6 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
       if (socket.data.principal === bystander) return standBy(socket);
       connectDeadline.end(socket.conn);
       if (hasShownToken(socket.data.principal)) frameGate.open(socket);
-      enterOwnRooms(socket);
       // No listener is registered and `next` is never called, so no event name reaches Node's EventEmitter.
       socket.use((packet) => void dispatch(socket, packet));
       socket.on('disconnect', leave);
@@ -218,9 +218,8 @@ function hasShownToken(principal: Principal): boolean {
 }
 
 /** A user receives their own events from the moment they are connected. */
-function enterOwnRooms(socket: GatewaySocket): void {
-  const { principal } = socket.data;
-  if (principal.kind !== 'user') return;
-  void socket.join(rooms.user(principal.userId));
-  if (principal.accountId !== '') void socket.join(rooms.account(principal.accountId));
+function ownRoomsOf(principal: Principal): readonly string[] {
+  if (principal.kind !== 'user') return [];
+  const { userId, accountId } = principal;
+  return accountId === '' ? [rooms.user(userId)] : [rooms.user(userId), rooms.account(accountId)];
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createAskNodes } from '../../src/realtime/ask-nodes.js';
-import type { Bus } from '../../src/realtime/bus.js';
+import { type Bus, silentBus } from '../../src/realtime/bus.js';
 import { createNodeCalls, type NodeCalls } from '../../src/realtime/node-calls.js';
 import { createTestClock } from '../support/clock.js';
 
@@ -9,6 +9,7 @@ function createNodes(...ids: readonly string[]) {
   const clock = createTestClock();
   const listeners: { node: string; topic: string; listener: (message: unknown) => void }[] = [];
   const busOf = (node: string): Bus => ({
+    ...silentBus,
     publish(topic, message) {
       const text = JSON.stringify(message);
       for (const one of listeners) {

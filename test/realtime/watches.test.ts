@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { LiveRecord } from '#shared/contracts/traffic.js';
-import type { Bus } from '../../src/realtime/bus.js';
+import { type Bus, silentBus } from '../../src/realtime/bus.js';
 import { Traffic } from '../../src/realtime/traffic.js';
 import { createWatches } from '../../src/realtime/watches.js';
 import { createTestClock, type TestClock } from '../support/clock.js';
@@ -14,6 +14,7 @@ function startNodes(clock: TestClock, ...ids: string[]) {
   let isLost = (_topic: string): boolean => false;
   const sizes: number[] = [];
   const busOf = (node: string): Bus => ({
+    ...silentBus,
     publish(topic, message) {
       const text = JSON.stringify(message);
       sizes.push(text.length);

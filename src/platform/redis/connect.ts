@@ -56,7 +56,7 @@ export interface RedisOptions {
 }
 
 /** What messages of this version hold that earlier versions do not understand. */
-const FEATURES = ['gathered broadcasts'];
+const FEATURES = ['gathered broadcasts', 'routed rooms'];
 /** Time limit of {@link Redis.ping}. */
 const PING_LIMIT_MS = 1_000;
 /** Interval in which lost messages are logged once. */

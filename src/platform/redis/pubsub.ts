@@ -8,6 +8,16 @@ export type AdapterPublisher = Pick<RedisClient, 'on' | 'off' | 'sendCommand'> &
   publish(channel: string, message: string | Uint8Array): Promise<number>;
   /** Whether all nodes understand everything that this one publishes. */
   areNodesAlike(): boolean;
+  /** The number of nodes that should receive what is published to all, including this one; 0 before it has joined. */
+  expected(): number;
+  /**
+   * Publishes by another command than `PUBLISH`, in order with the others. Never rejects.
+   * @param bytes size of the message
+   * @returns `undefined` when it failed
+   */
+  send<T>(bytes: number, command: (client: RedisClient) => Promise<T>): Promise<T | undefined>;
+  /** Counts a message that did not reach every node that it was for. */
+  noteLost(): void;
   /** Marks this as a node-redis client for the adapter, which detects it by these properties. */
   pSubscribe: unknown;
   sSubscribe: unknown;
@@ -53,32 +63,38 @@ interface PublisherOptions {
 export function toPublisher(client: RedisClient, options: PublisherOptions): AdapterPublisher {
   const { expected, isShared, areNodesAlike, onLost } = options;
   let waitingBytes = 0;
+  const send: AdapterPublisher['send'] = async (bytes, command) => {
+    if (waitingBytes + bytes > WAITING_BYTES_MAX) {
+      onLost(new Error(`more than ${WAITING_BYTES_MAX} bytes are queued for Redis`));
+      return undefined;
+    }
+    waitingBytes += bytes;
+    try {
+      return await command(client);
+    } catch (err) {
+      onLost(err);
+      return undefined;
+    } finally {
+      waitingBytes -= bytes;
+    }
+  };
   return {
     areNodesAlike,
+    expected,
+    send,
+    noteLost: () => onLost(),
     on: client.on,
     off: client.off,
     sendCommand: client.sendCommand,
     pSubscribe: client.pSubscribe,
     sSubscribe: client.sSubscribe,
     async publish(channel, message) {
-      const bytes = message.length;
-      if (waitingBytes + bytes > WAITING_BYTES_MAX) {
-        onLost(new Error(`more than ${WAITING_BYTES_MAX} bytes are queued for Redis`));
-        return 0;
-      }
-      waitingBytes += bytes;
       // Nodes that join or leave meanwhile may or may not get it.
       const expectedBefore = expected();
-      try {
-        const receivers = await client.publish(channel, toBuffer(message));
-        if (receivers < Math.min(expectedBefore, expected()) && isShared(channel)) onLost();
-        return receivers;
-      } catch (err) {
-        onLost(err);
-        return 0;
-      } finally {
-        waitingBytes -= bytes;
-      }
+      const receivers = await send(message.length, () => client.publish(channel, toBuffer(message)));
+      if (receivers === undefined) return 0;
+      if (receivers < Math.min(expectedBefore, expected()) && isShared(channel)) onLost();
+      return receivers;
     },
   };
 }

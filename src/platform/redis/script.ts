@@ -5,7 +5,14 @@ import type { CommandClient } from './connection.js';
 export type ScriptReply = number | string | null | ScriptReply[];
 
 /** Runs a Lua script in Redis, atomically. @throws the errors of node-redis, including when Redis is unavailable */
-export type Script = (client: CommandClient, keys: readonly string[], args: readonly string[]) => Promise<ScriptReply>;
+export interface Script {
+  (client: CommandClient, keys: readonly string[], args: readonly string[]): Promise<ScriptReply>;
+  /**
+   * Loads the script on a new connection, ahead of its calls. A call that Redis does not know the script for is repeated, which
+   * changes the order of calls. @throws as the script
+   */
+  load(client: CommandClient, key: string): Promise<unknown>;
+}
 
 /**
  * Defines a Lua script that is called by its digest. If Redis does not have it, it is loaded once for all concurrent
@@ -21,7 +28,7 @@ export function defineScript(lua: string): Script {
     loading.set(client, started);
     return started;
   };
-  return async (client, keys, args) => {
+  const run = async (client: CommandClient, keys: readonly string[], args: readonly string[]): Promise<ScriptReply> => {
     const [key = ''] = keys;
     const call = ['EVALSHA', sha, String(keys.length), ...keys, ...args];
     try {
@@ -32,4 +39,5 @@ export function defineScript(lua: string): Script {
       return client.sendCommand<ScriptReply>(call, key);
     }
   };
+  return Object.assign(run, { load });
 }

@@ -37,6 +37,7 @@ import {
   isEntry,
   NEW_ENTRIES_TOPIC,
   type NewEntryNotification,
+  roomOf,
   toPlaceNotification,
 } from './notifications.js';
 import { Opener } from './opener.js';
@@ -138,7 +139,9 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     ...{ models, log, mailboxes, clock, receiptTtlMs },
     onAppended: (recipient, end) => {
       outboxes.notice(recipient, end.position);
-      bus.publish(NEW_ENTRIES_TOPIC, [toPlaceNotification({ recipient, ...end })]);
+      bus.publishToRooms(NEW_ENTRIES_TOPIC, [
+        { room: roomOf(recipient), message: toPlaceNotification({ recipient, ...end }) },
+      ]);
     },
   });
   const maintenance = new Maintenance({

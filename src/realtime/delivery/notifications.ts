@@ -1,6 +1,8 @@
 /** What a node tells the others of entries that it has stored. The bus may lose it: every node also polls the log. */
+import type { Bus, RoomMessage } from '../bus.js';
+import { rooms } from '../rooms.js';
 import { createEntry, type Entry, type EntryFields } from './entry.js';
-import { recipientOf } from './message.js';
+import { type Recipient, recipientOf } from './message.js';
 
 /** Messages of the bus with new entries. */
 export const NEW_ENTRIES_TOPIC = 'delivery.log';
@@ -17,19 +19,33 @@ type Keyed<Fields extends EntryPlace> = Omit<Fields, 'recipient'> & { readonly r
 /** An entry, or only its place. */
 export type NewEntryNotification = Keyed<EntryFields> | Keyed<EntryPlace>;
 
-/** @returns notifications in groups that each fit into one message of the bus */
-export function toNotifications(entries: readonly Entry[]): NewEntryNotification[][] {
-  const groups: NewEntryNotification[][] = [];
+/** The room whose sockets get the messages of a recipient. */
+export const roomOf = ({ userId }: Recipient): string => rooms.user(userId);
+
+/** Announces new entries to the nodes with sockets of their recipients. */
+export function announce(bus: Bus, entries: readonly Entry[]): void {
+  for (const group of toGroups(entries)) {
+    const messages = group.map((entry): RoomMessage => {
+      const isLarge = entry.body.length > CONTENT_MAX_CHARACTERS;
+      const retained = toPlaceNotification(entry);
+      return { room: roomOf(entry.recipient), message: isLarge ? retained : toEntryNotification(entry), retained };
+    });
+    bus.publishToRooms(NEW_ENTRIES_TOPIC, messages);
+  }
+}
+
+/** @returns entries in groups that each fit into one message of the bus */
+function toGroups(entries: readonly Entry[]): Entry[][] {
+  const groups: Entry[][] = [];
   let characters = Number.POSITIVE_INFINITY;
   for (const entry of entries) {
-    const isLarge = entry.body.length > CONTENT_MAX_CHARACTERS;
-    const size = isLarge ? 0 : entry.body.length;
+    const size = entry.body.length > CONTENT_MAX_CHARACTERS ? 0 : entry.body.length;
     characters += size;
     if (characters > CONTENT_MAX_CHARACTERS) {
       groups.push([]);
       characters = size;
     }
-    groups.at(-1)?.push(isLarge ? toPlaceNotification(entry) : toEntryNotification(entry));
+    groups.at(-1)?.push(entry);
   }
   return groups;
 }

@@ -7,7 +7,7 @@ import type { Entry } from './entry.js';
 import type { QueueLimits } from './limits.js';
 import type { DeliveryMeasures } from './measures.js';
 import { type IdentifiedMessage, newId, type OutgoingMessage } from './message.js';
-import { NEW_ENTRIES_TOPIC, toNotifications } from './notifications.js';
+import { announce, roomOf } from './notifications.js';
 import type { Outboxes } from './outboxes.js';
 import type { Positions } from './positions.js';
 import type { NewPush, PushStore } from './push/store.js';
@@ -59,6 +59,9 @@ export class Sender {
     // First, so that none is missing if this node dies in between. A push without its message is dropped.
     const pushes = messages.flatMap(toPushes);
     await pushStore.add(pushes);
+    // The last positions of users that other nodes have sent to, which saves an insert at a wrong one.
+    const recalling = bus.recall([...new Set(messages.map(({ recipient }) => roomOf(recipient)))]);
+    if (recalling !== undefined) await recalling;
     const results = await appender.append(messages);
     pushStore.announce(pushes);
     const entries = results.filter((result): result is Entry => !(result instanceof Error));
@@ -66,7 +69,7 @@ export class Sender {
     const sent = results.map((result) =>
       result instanceof Error ? result : { entry: result, sockets: outboxes.offer(result) },
     );
-    for (const notifications of toNotifications(entries)) bus.publish(NEW_ENTRIES_TOPIC, notifications);
+    announce(bus, entries);
     const due = new Map(entries.flatMap((entry) => (limits.isDue(entry) ? [[entry.recipient.key, entry]] : [])));
     for (const { recipient, position } of due.values()) tasks.run(limits.trim(recipient, position));
     return sent;

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server as HttpServer } from 'node:http';
 import { pino } from 'pino';
@@ -6,6 +7,7 @@ import { type Socket as Client, io as connect } from 'socket.io-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createRedisAdapter } from '../../../src/library-internals/redis-adapter.js';
 import { connectRedis, type Redis } from '../../../src/platform/redis/connect.js';
+import { createRouter } from '../../../src/realtime/routing/router.js';
 import { freePort, startRedis, type TestRedis } from '../../support/redis-server.js';
 import { until } from '../../support/until.js';
 
@@ -130,7 +132,9 @@ describe('an outage', () => {
 async function startNode(namespace = '/'): Promise<{ io: Server; redis: Redis; client: Client; url: string }> {
   const redis = await open();
   const http: HttpServer = createServer();
-  const adapter = createRedisAdapter({ redis, keyPrefix: 'test', logger });
+  const noop = (): void => undefined;
+  const router = createRouter({ redis, nodeId: randomUUID(), keyPrefix: 'test:', onEcho: noop, onRead: noop });
+  const adapter = createRedisAdapter({ redis, keyPrefix: 'test', logger, router, onRead: noop });
   const io = new Server(http, { transports: ['websocket'], adapter });
   io.of(namespace).on('connection', (socket) => void socket.join('all'));
   http.listen(0, '127.0.0.1');

@@ -46,19 +46,25 @@ async function during(fields: object) {
   const lines = commands.slice(length);
   return {
     states: json.data.items.map(({ data }: { data: { state?: string } }) => data.state),
-    published: lines.filter((line) => /"publish"/i.test(line) && /delivery\.log|socket\.io|#/.test(line)),
-    asked: lines.filter((line) => /"evalsha"/i.test(line) && line.includes('user-1')),
+    published: lines.filter((line) => /"publish"/i.test(line) && !/:check:|\\"echo\\"/.test(line)),
+    asked: lines.filter((line) => /"evalsha"/i.test(line) && line.includes('user-1') && !line.includes(':routes:')),
+    routed: lines.filter(
+      (line) => /"(?:evalsha|mget)"/i.test(line) && line.includes('user-1') && line.includes(':routes:'),
+    ),
   };
 }
 
-test('the items of a batch are one publish and no question', async () => {
-  const { published, asked } = await during({});
+test('the items of a batch are one command, one message to the only node with their users, and no question', async () => {
+  const { published, asked, routed } = await during({});
+  expect(routed).toHaveLength(1);
   expect(published).toHaveLength(1);
   expect(asked).toEqual([]);
 });
 
-test('the durable items of a batch are one publish, and one question where their users are', async () => {
-  const { states, published, asked } = await during({ durable: true });
+test('the durable items of a batch are one message to the only node with their users, and one question where they are', async () => {
+  const { states, published, asked, routed } = await during({ durable: true });
+  // The last positions of the users, then the entries.
+  expect(routed).toHaveLength(2);
   expect(states).toEqual(USERS.map(() => 'sent'));
   expect(published).toHaveLength(1);
   expect(asked).toHaveLength(1);

@@ -1,0 +1,129 @@
+import type { RoomRouter, RoutedItem } from '../../library-internals/redis-adapter.js';
+import type { Redis } from '../../platform/redis/connect.js';
+import { routeOf } from '../rooms.js';
+import { Registrations } from './registrations.js';
+import { publishItems } from './scripts.js';
+
+/** A target with more rooms goes to every node: it concerns most of them, and looking each room up costs Redis time. */
+const ROOMS_MAX = 500;
+/** How often a node measures how long its own message takes. */
+const ECHO_INTERVAL_MS = 1_000;
+const ECHO = 'echo';
+
+type Listener = (body: unknown) => void;
+
+/** Sends messages only to the nodes that hold a room. `README.md` says how it works. */
+export interface Router extends RoomRouter {
+  /**
+   * The subscribers of this node get the retained messages of rooms that it does not hold; it was sent the others. Never rejects.
+   * @returns `undefined` when there is nothing to wait for
+   */
+  recall(rooms: readonly string[]): Promise<void> | undefined;
+  stop(): Promise<void>;
+}
+
+/** What {@link createRouter} needs. */
+export interface RouterOptions {
+  redis: Redis;
+  nodeId: string;
+  /** Prefix of every key and channel. */
+  keyPrefix: string;
+  /** A message of this node has come back. */
+  onEcho(lagMs: number): void;
+  /** A message of another node was read. */
+  onRead(): void;
+}
+
+/** Creates the router of this node. It works once Redis is ready, and only between nodes that have it. */
+export function createRouter({ redis, nodeId, keyPrefix, onEcho, onRead }: RouterOptions): Router {
+  const { publisher, subscriber } = redis;
+  const base = toBase(keyPrefix);
+  const ownChannel = `${base}to:${nodeId}`;
+  const listeners = new Map<string, Listener[]>();
+  let echoDueAt = 0;
+
+  const dispatch = ([kind, body]: readonly [string, unknown]): void => {
+    for (const listener of listeners.get(kind) ?? []) listener(body);
+  };
+  const dispatchText = (item: string): void => dispatch(JSON.parse(item) as [string, unknown]);
+  const receive = (bytes: Buffer): void => {
+    const [sender, items] = JSON.parse(bytes.toString()) as [string, [string, unknown][]];
+    if (sender === nodeId && items[0]?.[0] !== ECHO) return;
+    if (sender !== nodeId) onRead();
+    for (const item of items) dispatch(item);
+  };
+  const registrations = new Registrations({ redis, nodeId, base, onRetained: dispatchText });
+  void subscriber.subscribe([ownChannel, `${base}all`], receive, true);
+  const load = (): void => void publisher.send(0, (client) => publishItems.load(client, base));
+  publisher.on('ready', load);
+  load();
+  listeners.set(ECHO, [(sentAtMs) => onEcho(performance.now() - Number(sentAtMs))]);
+
+  /** Each message to other nodes is one that this node does not get, so it sends one to itself now and then. */
+  const echo = (): void => {
+    if (performance.now() < echoDueAt) return;
+    echoDueAt = performance.now() + ECHO_INTERVAL_MS;
+    const message = JSON.stringify([nodeId, [[ECHO, performance.now()]]]);
+    void publisher.send(message.length, (client) => client.publish(ownChannel, message));
+  };
+
+  const readRetained = async (rooms: readonly string[]): Promise<void> => {
+    try {
+      const command = ['MGET', ...rooms.map((room) => `${base}last:${room}`)];
+      for (const item of await redis.commands.sendCommand<(string | null)[]>(command, base))
+        if (item !== null) dispatchText(item);
+    } catch {
+      // What they say is only a hint.
+    }
+  };
+
+  return {
+    routesOf(rooms) {
+      const routes = new Set<string>();
+      for (const room of rooms) {
+        const route = routeOf(room);
+        if (route === undefined) return undefined;
+        routes.add(route);
+      }
+      return routes.size === 0 || routes.size > ROOMS_MAX || !publisher.areNodesAlike() ? undefined : [...routes];
+    },
+    async send(items) {
+      const expectedBefore = publisher.expected();
+      const args = [nodeId, String(expectedBefore), ...items.flatMap(toArguments)];
+      const bytes = items.reduce((sum, { item }) => sum + item.length, 0);
+      const reply = await publisher.send(bytes, (client) => publishItems(client, [base], args));
+      echo();
+      if (reply === undefined) return;
+      const [isRouted, count] = reply as [number, number];
+      const isLost = isRouted === 1 ? count > 0 : count < Math.min(expectedBefore, publisher.expected());
+      if (isLost) publisher.noteLost();
+    },
+    hold(room) {
+      if (routeOf(room) === room) registrations.hold(room);
+    },
+    release(room) {
+      if (routeOf(room) === room) registrations.release(room);
+    },
+    confirmed: (rooms) => registrations.confirmed(rooms),
+    listen(kind, listener) {
+      listeners.set(kind, [...(listeners.get(kind) ?? []), listener]);
+    },
+    recall(rooms) {
+      const unknown = rooms.filter((room) => !registrations.isHeld(room));
+      return unknown.length === 0 || !redis.isReady() ? undefined : readRetained(unknown);
+    },
+    stop: () => registrations.stop(),
+  };
+}
+
+/**
+ * In a Redis Cluster all messages pass the master of the members' key, see `platform/redis/connect.ts`. The hash tag puts the
+ * directory on the same master. A tag in the prefix itself decides both.
+ */
+const toBase = (keyPrefix: string): string =>
+  /\{[^}]+\}/.test(keyPrefix) ? `${keyPrefix}routes:` : `${keyPrefix}{${keyPrefix}members}:routes:`;
+
+const toArguments = ({ item, retained = '', routes }: RoutedItem): string[] => [
+  ...[item, retained, String(routes.length)],
+  ...routes,
+];

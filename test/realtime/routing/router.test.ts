@@ -1,0 +1,163 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { until } from '../../support/until.js';
+import { createRouterCluster, type RouterCluster, type RouterNode } from './routers.js';
+
+let cluster: RouterCluster;
+let nodes: RouterNode[];
+
+beforeEach(async () => {
+  cluster = await createRouterCluster();
+  nodes = [await cluster.start(), await cluster.start(), await cluster.start()];
+});
+afterEach(() => cluster.close());
+
+const node = (index: number): RouterNode => nodes[index] as RouterNode;
+
+async function hold(index: number, room: string): Promise<void> {
+  node(index).router.hold(room);
+  await node(index).router.confirmed([room]);
+}
+
+test('sends to the nodes that hold a room, in order, and to no other', async () => {
+  await hold(1, 'user:a');
+  const texts = Array.from({ length: 200 }, (_, n) => String(n));
+  for (const text of texts) node(0).send(text, 'user:a');
+  await cluster.settle();
+  expect(node(1).received).toEqual(texts);
+  expect([node(0).reads(), node(2).reads()]).toEqual([0, 0]);
+});
+
+test('sends one message to each node that a batch concerns', async () => {
+  const users = Array.from({ length: 100 }, (_, n) => `user:${n}`);
+  await Promise.all(users.map((user, n) => hold(1 + (n % 2), user)));
+  await node(0).router.send(users.map((user) => ({ item: JSON.stringify(['text', user]), routes: [user] })));
+  await cluster.settle();
+  expect([node(1).reads(), node(2).reads()]).toEqual([1, 1]);
+  expect(node(1).received).toEqual(users.filter((_user, n) => n % 2 === 0));
+  expect(node(2).received).toEqual(users.filter((_user, n) => n % 2 === 1));
+});
+
+test('sends a message to several rooms once to a node that holds more than one of them', async () => {
+  await Promise.all([hold(1, 'user:a'), hold(1, 'user:b'), hold(2, 'user:b')]);
+  node(0).send('both', 'user:a', 'user:b', 'user:nobody');
+  await cluster.settle();
+  expect([node(1).received, node(2).received]).toEqual([['both'], ['both']]);
+});
+
+test('delivers what is sent right after a room is confirmed', async () => {
+  for (let round = 0; round < 1000; round += 1) {
+    const [to, from] = [round % 3, (round + 1 + (round % 2)) % 3];
+    const room = `user:${round % 7}`;
+    await hold(to, room);
+    node(from).send(`${round}`, room);
+    // Released at different times, also before the message can have arrived: then it is not owed.
+    if (round % 2 === 0) {
+      await cluster.settle();
+      expect(node(to).received.at(-1)).toBe(`${round}`);
+    }
+    node(to).router.release(room);
+  }
+});
+
+test('counts a namespace for each hold: a room is held until all have released it', async () => {
+  await hold(1, 'user:a');
+  node(1).router.hold('user:a');
+  node(1).router.release('user:a');
+  node(0).send('still', 'user:a');
+  await cluster.settle();
+  expect(node(1).received).toEqual(['still']);
+  node(1).router.release('user:a');
+  await until(
+    async () => (await cluster.server.command('EXISTS', 'test:{test:members}:routes:holders-of:user:a')) === 0,
+  );
+  node(0).send('gone', 'user:a');
+  await cluster.settle();
+  expect(node(1).reads()).toBe(1);
+});
+
+test('sends to every node while Redis has lost the directory, then routes again', async () => {
+  await hold(1, 'user:a');
+  await cluster.server.command('FLUSHALL');
+  node(0).send('during', 'user:a');
+  await cluster.settle();
+  expect(node(1).received).toEqual(['during']);
+  await until(async () => (await cluster.server.command('SCARD', 'test:{test:members}:routes:holders')) === 3);
+  const before = node(2).reads();
+  node(0).send('after', 'user:a');
+  await cluster.settle();
+  expect(node(1).received).toEqual(['during', 'after']);
+  expect([before, node(2).reads()]).toEqual([1, 1]);
+});
+
+test('registers everything again after Redis was restarted, before it counts as ready', async () => {
+  const users = Array.from({ length: 3000 }, (_, n) => `user:${n}`);
+  await Promise.all(users.map((user) => hold(1, user)));
+  await cluster.server.stop();
+  await until(() => nodes.every(({ redis }) => !redis.isReady()));
+  // Nobody waits for a Redis that is away.
+  await hold(2, 'user:newcomer');
+  await cluster.server.start();
+  await until(() => nodes.every(({ redis }) => redis.isReady()));
+  await node(0).router.send(users.map((user) => ({ item: JSON.stringify(['text', user]), routes: [user] })));
+  node(0).send('newcomer', 'user:newcomer');
+  await cluster.settle();
+  expect(node(1).received).toEqual(users);
+  expect(node(2).received).toEqual(['newcomer']);
+  expect([node(1).reads(), node(2).reads()]).toEqual([1, 1]);
+});
+
+test('removes the rooms of a node that was killed, and not those of one that is only late', async () => {
+  await Promise.all([hold(1, 'user:a'), hold(2, 'user:b')]);
+  const [first, second, third] = await holdersOf();
+  expect([first, second, third].every(Boolean)).toBe(true);
+  // All leases are over; the nodes are still subscribed.
+  for (const holder of await holdersOf())
+    await cluster.server.command('ZADD', 'test:{test:members}:routes:leases', '1', holder);
+  node(0).send('late', 'user:b');
+  await cluster.settle();
+  await cluster.settle();
+  expect(node(2).received).toEqual(['late']);
+  await node(1).kill();
+  nodes = [node(0), node(2)];
+  await until(
+    async () => (await cluster.server.command('EXISTS', 'test:{test:members}:routes:holders-of:user:a')) === 0,
+  );
+  await until(async () => (await cluster.server.command('EXISTS', 'test:{test:members}:routes:dead')) === 0);
+  expect(await holdersOf()).toHaveLength(2);
+});
+
+const holdersOf = async () =>
+  (await cluster.server.command('SMEMBERS', 'test:{test:members}:routes:holders')) as string[];
+
+test('counts a message as lost when a node that holds the room is not subscribed', async () => {
+  await hold(1, 'user:a');
+  expect(node(0).lost()).toBe(0);
+  await node(1).kill();
+  nodes = [node(0), node(2)];
+  node(0).send('lost', 'user:a');
+  node(0).send('for nobody', 'user:unknown');
+  await cluster.settle();
+  expect(node(0).lost()).toBe(1);
+});
+
+test('a node that begins to hold a room gets the last retained message, and another one by a recall', async () => {
+  const item = JSON.stringify(['text', 'content']);
+  const retained = JSON.stringify(['text', 'position']);
+  await node(0).router.send([{ item, retained, routes: ['user:a'] }]);
+  await hold(1, 'user:a');
+  expect(node(1).received).toEqual(['position']);
+  await node(2).router.recall(['user:a', 'user:b']);
+  expect(node(2).received).toEqual(['position']);
+  // Its holder was told when it was sent.
+  await node(1).router.recall(['user:a']);
+  expect(node(1).received).toEqual(['position']);
+});
+
+test('routes only rooms that a socket enters while it connects', () => {
+  const { router } = node(0);
+  expect(router.routesOf(['user:a', 'visitor:b', 'account:c'])).toEqual(['user:a', 'visitor:b', 'account:c']);
+  expect(router.routesOf(['listener:64abc:user:a', 'user:a'])).toEqual(['user:a']);
+  for (const room of ['group:all', 'dept_1', 'site:x', 'scraper:1', 'chat-left:1', 'K0vZ0aBcDeFgHiJkAAAB'])
+    expect(router.routesOf(['user:a', room])).toBeUndefined();
+  expect(router.routesOf([])).toBeUndefined();
+});
