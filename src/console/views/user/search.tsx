@@ -30,7 +30,7 @@ export function UserSearch(): JSX.Element {
     <>
       <PageHead title="Users" />
       <form class="card search" onSubmit={search}>
-        <Field label="User" hint="The id of a user, or the beginning of a name where the users have an index for it.">
+        <Field label="User" hint="The id of a user: as in its token, and in the paths of REST calls.">
           {(control) => (
             <input
               {...control}
