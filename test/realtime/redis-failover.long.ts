@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { slotOf } from '../../src/platform/redis/cluster.js';
 import { PRESENCE_LIMIT_MS } from '../../src/realtime/presence/index.js';
 import { createTestEnvironment } from '../support/environment.js';
@@ -10,6 +10,7 @@ const MESSAGES = 5_000;
 
 test('kill -9 of the master of Sentinel loses no durable message, and counts the plain ones', async () => {
   const environment = await createTestEnvironment({ nodes: 0 });
+  onTestFinished(() => environment.close());
   const sentinels = await startSentinels({ downAfterMs: 1_000 });
   environment.defer(() => sentinels.dispose());
   const failOver = async (): Promise<void> => {
@@ -18,7 +19,6 @@ test('kill -9 of the master of Sentinel loses no durable message, and counts the
     await sentinels.promoted(former);
   };
   const result = await runFailOver({ environment, url: sentinels.url, messages: MESSAGES, failOver });
-  await environment.close();
   expect(result.recoveryMs).toBeLessThan(PRESENCE_LIMIT_MS);
   expect(result.plainReceived).toBeGreaterThan(MESSAGES / 3);
 });
@@ -29,6 +29,7 @@ test.each([
   ['for presence', slotOf('{0}')],
 ])('kill -9 of the master %s of a cluster loses no durable message, and counts the plain ones', async (_, slot) => {
   const environment = await createTestEnvironment({ nodes: 0 });
+  onTestFinished(() => environment.close());
   const cluster = await startCluster({ nodeTimeoutMs: 1_000 });
   environment.defer(() => cluster.dispose());
   const failOver = async (): Promise<void> => {
@@ -37,7 +38,6 @@ test.each([
     await cluster.promoted(slot, former);
   };
   const result = await runFailOver({ environment, url: cluster.url, messages: MESSAGES, failOver });
-  await environment.close();
   expect(result.recoveryMs).toBeLessThan(PRESENCE_LIMIT_MS);
   expect(result.plainReceived).toBeGreaterThan(MESSAGES / 3);
 });
