@@ -18,6 +18,7 @@ export function toCall(command: string): Call {
       request: { type: 'string', short: 'X', default: 'GET' },
       header: { type: 'string', short: 'H', multiple: true, default: [] },
       data: { type: 'string', short: 'd' },
+      'no-buffer': { type: 'boolean', short: 'N' },
     },
   });
   const [url = ''] = positionals;

@@ -40,6 +40,11 @@ async function startGateway(): Promise<Started> {
 async function make(command: string): Promise<void> {
   const { url, init } = toCall(command);
   const response = await fetch(url, init);
+  // A stream has no end: its head is all that is read.
+  if (response.headers.get('content-type') === 'application/x-ndjson') {
+    await response.body?.cancel();
+    return expect([command, response.status]).toEqual([command, 200]);
+  }
   const answer = await response.json();
   expect([command, response.status, answer]).toEqual([command, 200, expect.objectContaining({ success: true })]);
 }
