@@ -17,6 +17,8 @@ export interface RestCaller {
   /** Instead of `pools`, for routes that end what they name. */
   readonly expendable?: Pools;
   readonly headers: (random: Random) => Record<string, string>;
+  /** Before the path of every route that has it not already. */
+  readonly prefix?: string;
 }
 
 /** Says by its status what the node stands on. */
@@ -28,13 +30,14 @@ const BROADCAST = '/broadcast/:event';
 export const isAnswered = ({ sends }: Route): boolean => sends !== 'application/x-ndjson';
 
 const routes = publishedContracts.flatMap(({ contract }) => Object.values<Route>(contract.routes)).filter(isAnswered);
-const ENDING = /^\/users\/:userId\/(?:disconnect|block)$|^\/tokens\/revoke$/;
+const ENDING = /^\/users\/:userId\/(?:disconnect|block|devices\/.*)$|^\/tokens\/revoke$/;
+const CONSOLE = '/console/api';
 const CALLS_AT_ONCE = 4;
 
 /** Backends, users and websites, and those who only pretend to be. */
 export function restCallers(
   callers: readonly Caller[],
-  own: { backend: Pools; expendable: Pools; site: Pools },
+  own: { backend: Pools; expendable: Pools; site: Pools; consoleCookie: string },
 ): RestCaller[] {
   const ofUsers = callers
     .filter(({ namespaces, token }) => namespaces.includes('/') && token !== undefined)
@@ -51,6 +54,14 @@ export function restCallers(
       headers: bearerOf,
       pools: own.backend,
       expendable: own.expendable,
+    },
+    {
+      name: 'console',
+      kinds: [undefined, 'backend', 'anyone', 'console'],
+      prefix: CONSOLE,
+      pools: own.backend,
+      expendable: own.expendable,
+      headers: () => ({ cookie: own.consoleCookie, 'x-console': '1', 'sec-fetch-site': 'same-origin' }),
     },
     { name: 'website', kinds: ['site'], headers: () => ({}), pools: own.site },
     ...ofUsers.slice(0, 2),
@@ -74,7 +85,7 @@ const wrongKeyOf = (random: Random): Record<string, string> =>
 
 /** Calls routes. Every call is answered, and none of the answers blames the gateway. */
 export function createRestGenerator(caller: RestCaller): TrafficGenerator {
-  const { name, kinds, headers } = caller;
+  const { name, kinds, headers, prefix = '' } = caller;
   const own = routes.filter((route) => kinds.includes('any') || kinds.includes(route.caller));
   return {
     title: `${name} by REST`,
@@ -106,7 +117,8 @@ export function createRestGenerator(caller: RestCaller): TrafficGenerator {
         const made = Array.from({ length: count }, () => {
           const route = random.pick(own);
           const request = makeRequest(route, { random, pools: poolsFor(learning.pools, caller, route) });
-          return [route, { ...request, headers: { ...request.headers, ...headers(random) } }] as const;
+          const path = request.path.startsWith(prefix) ? request.path : `${prefix}${request.path}`;
+          return [route, { ...request, path, headers: { ...request.headers, ...headers(random) } }] as const;
         });
         await places.run(count, () => Promise.all(made.map(([route, request]) => callOnce(route, request))));
       }

@@ -59,6 +59,7 @@ export async function openTarget({ seed, startNode }: TargetOptions): Promise<Ta
     await writeFile(SITES_FILE, sitesFile(website.url));
     const env = {
       ...{ REDIS_URL: redis.url, MONGODB_URL: database.url, SITES_FILE, LOG_LEVEL: 'info' },
+      CONSOLE: 'on',
       ...{ SOCKET_TRANSPORTS: 'websocket,polling', ALLOW_EIO3: 'true', COMPRESSION_THRESHOLD: '1024' },
       // Limits are matters of their own; here they would hide what lies behind them.
       ...{ EVENT_LIMIT: '10000000', MESSAGE_LIMIT: '10000000', REFUSED_CONNECTS_MAX: '0' },
@@ -68,13 +69,15 @@ export async function openTarget({ seed, startNode }: TargetOptions): Promise<Ta
     const expendable = await startNode(env);
     undo.push(...[...nodes, expendable].map((node) => () => node.close()));
     const nodeId = [await idOf(expendable)];
+    await Promise.all(DEVICES.map((deviceId) => leaveDevice(expendable, deviceId)));
+    const consoleCookie = await logIn(expendable);
     const witnesses = await placeWitnesses(nodes, witness);
     undo.push(witnesses.close);
     const files = await Promise.all([own, witness].map((circle) => uploadFile(nodes[0], circle)));
     const callers = inventCallers({ own, other, odd, witness, files });
     return {
       nodes,
-      generators: toGenerators(callers, { ...poolsOf(own, []), fileId: files, nodeId }),
+      generators: toGenerators(callers, { ...poolsOf(own, []), fileId: files, nodeId }, consoleCookie),
       witnesses,
       close,
     };
@@ -98,6 +101,21 @@ async function idOf(node: FuzzNode): Promise<string> {
   return id ?? '';
 }
 
+/** Leaves a device of a user behind, to be forgotten. */
+async function leaveDevice(node: FuzzNode, deviceId: string): Promise<void> {
+  const client = await connect(node, { claims: { uid: EXPENDABLE[0] }, auth: { deviceId } });
+  client.close();
+}
+
+/** @returns the cookie of a session of the console */
+async function logIn(node: FuzzNode): Promise<string> {
+  const headers = { 'content-type': 'application/json', 'x-console': '1', 'sec-fetch-site': 'same-origin' };
+  const body = JSON.stringify({ key: API_KEY });
+  const answer = await fetch(`${node.url}/console/api/session`, { method: 'POST', headers, body });
+  const [cookie = ''] = answer.headers.getSetCookie();
+  return cookie.split(';', 1)[0] ?? '';
+}
+
 /** Sends a file to a conversation of the support chat. @returns its id */
 async function uploadFile(node: FuzzNode | undefined, circle: Circle): Promise<string> {
   if (node === undefined) throw new Error('there is no node');
@@ -111,8 +129,12 @@ async function uploadFile(node: FuzzNode | undefined, circle: Circle): Promise<s
 /** Users whose connections a backend may end. */
 const EXPENDABLE = ['expendable-1', 'expendable-2'];
 
-function toGenerators(callers: readonly Caller[], own: Pools): TrafficGenerator[] {
-  const pools: Pools = { ...own, scraperId: SCRAPERS, channel: ['prospect'], token: [signToken()] };
+/** Devices of the first of them. */
+const DEVICES = ['phone', 'tablet', 'laptop', 'watch', 'desk', 'car'];
+
+function toGenerators(callers: readonly Caller[], own: Pools, consoleCookie: string): TrafficGenerator[] {
+  const console = { deviceId: DEVICES, idempotencyKey: ['one', 'two'], key: [API_KEY] };
+  const pools: Pools = { ...own, ...console, scraperId: SCRAPERS, channel: ['prospect'], token: [signToken()] };
   const users = [...(own['users'] ?? []), ...EXPENDABLE];
   const site = { site: [SITE], apiKey: [SITE_KEY, SITE_KEY, API_KEY], rooms: ['user_reader', 'hall', 'user_nobody'] };
   return [
@@ -127,6 +149,7 @@ function toGenerators(callers: readonly Caller[], own: Pools): TrafficGenerator[
       backend: { ...pools, userId: users, userIds: users, jti: ['one', 'two'] },
       expendable: { ...pools, userId: EXPENDABLE, jti: ['one', 'two'] },
       site: { ...pools, ...site },
+      consoleCookie,
     }).map(createRestGenerator),
     createHttpGenerator(),
   ];
