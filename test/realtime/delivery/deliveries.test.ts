@@ -4,7 +4,7 @@ import { deliveryReasons } from '#shared/contracts/delivery-reasons.js';
 import { connectSite, sent } from '../../integrations/push-sites/site-client.js';
 import { accessesOf } from '../../integrations/query-plans.js';
 import { connect } from '../../support/client.js';
-import { signToken, type TestGateway } from '../../support/gateway.js';
+import { API_KEY, signToken, type TestGateway } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
 import { openApplication } from './application.js';
 import {
@@ -219,6 +219,14 @@ describe('an expired message', () => {
     );
     await expectReasons(alone, 'gone', [{ d: 'EXPIRED_DEVICE' }]);
     expect((await ask(alone, 'gone')).devices).toEqual([]);
+  });
+
+  test('an operator cleared the queue of the device', async () => {
+    await away(alone, 'cleared', 'd');
+    await send(alone, 'cleared/m');
+    const path = '/users/cleared/devices/d/messages';
+    expect((await alone.call('DELETE', path, undefined, { 'x-api-key': API_KEY })).status).toBe(200);
+    await expectReasons(alone, 'cleared', [{ d: 'EXPIRED_CLEARED' }]);
   });
 
   test('a device of a push site starts over', async () => {

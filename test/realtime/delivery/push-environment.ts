@@ -27,6 +27,8 @@ export interface PushEnvironment {
   stateOf(id: string): Promise<string>;
   /** Pushes that are due or will be. */
   waiting(): Promise<number>;
+  /** Waits; time passes when nothing comes of many looks. */
+  patiently(condition: () => Promise<boolean>): Promise<void>;
   /** Waits until no push is due and none will be: everything that was to be sent has been. */
   settled(): Promise<void>;
   /** The counter of pushes with one result, on both nodes. */
@@ -60,7 +62,7 @@ export async function createPushEnvironment(): Promise<PushEnvironment> {
   return {
     nodes: [a, b],
     proxies: [environment.proxy(0), environment.proxy(1)],
-    ...{ fcm: { ...fcm, has }, clock, models, env, waiting },
+    ...{ fcm: { ...fcm, has }, clock, models, env, waiting, patiently },
     settled: () => patiently(async () => (await waiting()) === 0),
     async register(userId, ...tokens) {
       await models.FcmToken.insertMany([{ account_id: new Types.ObjectId(), user_id: userId, web_token: tokens }]);
