@@ -1,4 +1,4 @@
-/** Calls that tell why somebody did not get something. */
+/** Calls that tell why a user did not get a message. */
 import type { inspection } from '../contracts/inspection.js';
 import type { AnswerOf } from './types.js';
 

@@ -84,7 +84,7 @@ const message = z.object({
   steps: z.array(step).describe('What is recorded of it, in the order of time.'),
 });
 
-/** What people look at who ask why somebody did not get something. Payloads are not shown. */
+/** What operators look at when a user did not get a message. Payloads are not shown. */
 export const inspection = defineContract({
   name: 'inspection',
   routes: {

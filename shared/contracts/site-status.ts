@@ -5,7 +5,7 @@ import { isoTime } from './primitives.js';
 const auth = z
   .object({
     ok: z.number().int().describe('Calls of `authUrl` that named rooms.'),
-    failed: z.number().int().describe('Calls without an answer, or whose answer let nobody in.'),
+    failed: z.number().int().describe('Calls without an answer, or whose answer refused the client.'),
     lastStatus: z
       .number()
       .int()

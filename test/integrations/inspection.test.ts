@@ -44,7 +44,7 @@ describe('a user', () => {
     for (const client of opened) client.close();
   });
 
-  test('that nobody knows has empty lists, and is not found', async () => {
+  test('that is not known has empty lists, and is not found', async () => {
     const id = String(new Types.ObjectId());
     expect(await backend().findUsers(id)).toEqual({ users: [] });
     expect(await backend().inspectUser(id)).toEqual({

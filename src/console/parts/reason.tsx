@@ -5,7 +5,7 @@ import { Marked, toSentence } from './code.js';
 /** How a state looks: by colour, besides its words. */
 export type Tone = 'good' | 'warn' | 'bad' | '';
 
-/** The tone of a reason: it arrived, somebody has to act, it is lost for this device, or it takes its course. */
+/** The tone of a reason: it arrived, an operator has to act, it is lost for this device, or it takes its course. */
 function toneOf(reason: string): Tone {
   if (reason === 'ACKNOWLEDGED' || reason === 'PUSHED') return 'good';
   if (reason.startsWith('EXPIRED_')) return 'bad';

@@ -31,7 +31,7 @@ interface HeldRoom {
 
 /**
  * The rooms of this node, in memory and in the directory. Memory is the truth. All changes of one turn of the event loop are
- * one command. After a failed command nobody knows whether it was executed, or will be, so everything is registered again
+ * one command. After a failed command it is not known whether it was executed, or will be, so everything is registered again
  * under a new holder. A late command names the old holder and changes nothing that counts.
  */
 export class Registrations {
@@ -82,7 +82,7 @@ export class Registrations {
   }
 
   /**
-   * Resolves when the other nodes reach this one by the rooms; `undefined`: they do. While Redis is away nobody waits. Never
+   * Resolves when the other nodes reach this one by the rooms; `undefined`: they do. While Redis is away no connect waits. Never
    * rejects.
    */
   confirmed(rooms: Iterable<string>): Promise<void> | undefined {
