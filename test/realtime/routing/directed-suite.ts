@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { connect, type TestClient } from '../../support/client.js';
+import type { TestEnvironment } from '../../support/environment.js';
+
+/** Three nodes: calls come to the first, the second has a client, the third another client that is sent nothing. */
+export interface DirectedDelivery {
+  readonly environment: TestEnvironment;
+  /**
+   * Sends the client `count` events one by one and as many in a batch, and waits until all have arrived, in order.
+   * @returns how many messages the other nodes have read for it: those of the client, and those of the other one
+   */
+  send(count: number, fields?: { readonly durable?: boolean }): Promise<{ near: number; far: number }>;
+  close(): Promise<void>;
+}
+
+export async function createDirectedDelivery(environment: TestEnvironment): Promise<DirectedDelivery> {
+  const client = await connect(environment.node(1), { claims: { uid: 'near', account_id: 'one' } });
+  const bystander = await connect(environment.node(2), { claims: { uid: 'far', account_id: 'two' } });
+  const clients: readonly TestClient[] = [client, bystander];
+  const readsOf = async (index: number): Promise<number> => {
+    const { text } = await environment.node(index).call('GET', '/metrics');
+    return Number(/^gateway_node_messages_total (\d+)$/m.exec(text)?.[1]);
+  };
+  /** The nodes have read everything that was sent before. Each reads one message for it. */
+  const barrier = async (): Promise<void> => {
+    await environment.node(0).call('POST', '/broadcast/barrier', {});
+    for (const one of clients) await one.next('barrier');
+  };
+  return {
+    environment,
+    async send(count, fields = {}) {
+      await barrier();
+      const [near, far] = [await readsOf(1), await readsOf(2)];
+      const query = fields.durable === true ? '?durable=true' : '';
+      for (let n = 0; n < count; n += 1) await environment.node(0).call('POST', `/emit/near/m${query}`, { n });
+      const item = (n: number) => ({ userId: 'near', event: 'm', payload: { n: count + n }, ...fields });
+      await environment.node(0).call('POST', '/emit', { items: Array.from({ length: count }, (_, n) => item(n)) });
+      const received: unknown[] = [];
+      while (received.length < 2 * count) received.push((await client.next('m'))[0].n);
+      expect(received).toEqual(Array.from({ length: 2 * count }, (_, n) => n));
+      await barrier();
+      return { near: (await readsOf(1)) - near - 1, far: (await readsOf(2)) - far - 1 };
+    },
+    async close() {
+      for (const one of clients) one.close();
+      await environment.close();
+    },
+  };
+}
+
+/** The tests of directed delivery between nodes, whatever Redis they share. */
+export function testDirectedDelivery(start: () => Promise<TestEnvironment>): void {
+  let delivery: DirectedDelivery;
+
+  beforeAll(async () => {
+    delivery = await createDirectedDelivery(await start());
+  });
+  afterAll(() => delivery.close());
+
+  test.each([
+    ['plain', {}],
+    ['durable', { durable: true }],
+  ])('a node reads nothing of %s events for users of other nodes, single or in a batch', async (_name, fields) => {
+    // One message for each event, and one for the batch.
+    expect(await delivery.send(50, fields)).toEqual({ near: 51, far: 0 });
+  });
+
+  test('a client that was told that it is connected gets what any node emits from then on', async () => {
+    const { environment } = delivery;
+    for (let round = 0; round < 60; round += 1) {
+      const user = `new-${round % 5}`;
+      const one = await connect(environment.node(round % 3), { claims: { uid: user } });
+      await environment.node((round + 1) % 3).call('POST', `/emit/${user}/hello`, { round });
+      expect(await one.next('hello')).toEqual([{ round }]);
+      one.close();
+    }
+  });
+}
