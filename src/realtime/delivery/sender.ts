@@ -56,15 +56,15 @@ export class Sender {
 
   async #storeAll(messages: readonly IdentifiedMessage[]): Promise<(StoredMessage | Error)[]> {
     const { appender, outboxes, limits, pushStore, bus, tasks, measures } = this.#dependencies;
-    // First, so that none is missing if this node dies in between. A push without its message is dropped.
+    // First, so that none is missing if this node ends in between. A push without its message is dropped.
     const pushes = messages.flatMap(toPushes);
     await pushStore.add(pushes);
     // The last positions of users that other nodes have sent to, which saves an insert at a wrong one.
     const recalling = bus.recall([...new Set(messages.map(({ recipient }) => roomOf(recipient)))]);
     if (recalling !== undefined) await recalling;
     const results = await appender.append(messages);
-    pushStore.announce(pushes);
     const entries = results.filter((result): result is Entry => !(result instanceof Error));
+    if (pushes.length > 0) tasks.run(pushStore.release(ofStored(pushes, entries)));
     measures.stored(entries);
     const sent = results.map((result) =>
       result instanceof Error ? result : { entry: result, sockets: outboxes.offer(result) },
@@ -74,6 +74,12 @@ export class Sender {
     for (const { recipient, position } of due.values()) tasks.run(limits.trim(recipient, position));
     return sent;
   }
+}
+
+/** The pushes whose messages are stored. */
+function ofStored(pushes: readonly NewPush[], entries: readonly Entry[]): NewPush[] {
+  const ids = new Set(entries.map(({ id }) => id));
+  return pushes.filter(({ notification }) => ids.has(notification.data.id));
 }
 
 interface StoredMessage {

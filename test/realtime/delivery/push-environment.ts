@@ -5,9 +5,7 @@ import { createTestEnvironment } from '../../support/environment.js';
 import { startFcm, type TestFcm } from '../../support/fcm.js';
 import type { TestGateway } from '../../support/gateway.js';
 import type { MongoProxy } from '../../support/mongo-proxy.js';
-
-/** Queries of the database after which time goes on. */
-const LOOKS = 200;
+import { until } from '../../support/until.js';
 
 /** Two gateways with push, each with a proxy in front of the database. */
 export interface PushEnvironment {
@@ -27,8 +25,6 @@ export interface PushEnvironment {
   stateOf(id: string): Promise<string>;
   /** Pushes that are due or will be. */
   waiting(): Promise<number>;
-  /** Waits; time passes when nothing comes of many looks. */
-  patiently(condition: () => Promise<boolean>): Promise<void>;
   /** Waits until no push is due and none will be: everything that was to be sent has been. */
   settled(): Promise<void>;
   /** The counter of pushes with one result, on both nodes. */
@@ -46,24 +42,11 @@ export async function createPushEnvironment(): Promise<PushEnvironment> {
   const [a, b] = [environment.node(0), environment.node(1)];
 
   const waiting = () => models.DeliveryPush.countDocuments({});
-  /**
-   * Waits for what pushes do. When nothing comes of many looks, a second passes: a push that is claimed before its message
-   * is stored is put off by that time.
-   */
-  const patiently = async (condition: () => Promise<boolean>): Promise<void> => {
-    for (let looks = 1; !(await condition()); looks += 1) if (looks % LOOKS === 0) clock.advance(1000);
-  };
-  const has = (token: string, count: number) =>
-    patiently(async () => {
-      await waiting();
-      return fcm.to(token).length >= count;
-    });
-
   return {
     nodes: [a, b],
     proxies: [environment.proxy(0), environment.proxy(1)],
-    ...{ fcm: { ...fcm, has }, clock, models, env, waiting, patiently },
-    settled: () => patiently(async () => (await waiting()) === 0),
+    ...{ fcm, clock, models, env, waiting },
+    settled: () => until(async () => (await waiting()) === 0),
     async register(userId, ...tokens) {
       await models.FcmToken.insertMany([{ account_id: new Types.ObjectId(), user_id: userId, web_token: tokens }]);
     },

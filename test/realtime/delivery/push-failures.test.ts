@@ -1,7 +1,7 @@
 import { Types } from 'mongoose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { answers } from '../../support/fcm.js';
-import type { MongoProxy } from '../../support/mongo-proxy.js';
+import { type Document, type MongoProxy, nameOf } from '../../support/mongo-proxy.js';
 import { refuseCommands } from '../../support/refused-commands.js';
 import { until } from '../../support/until.js';
 import { createPushEnvironment, type PushEnvironment } from './push-environment.js';
@@ -41,6 +41,73 @@ const storedTokens = async (userId: unknown): Promise<unknown[]> => {
   const found = await environment.models.FcmToken.collection.find({ user_id: userId } as never).toArray();
   return found.map(({ web_token: stored }) => stored as unknown);
 };
+
+describe('a push and its message', () => {
+  const isInsert = (command: Document): boolean => nameOf(command) === 'insert' && command['insert'] === 'delivery.log';
+  const isRelease = ({ update, updates }: Document): boolean =>
+    update === 'delivery.pushes' && (updates as { upsert?: boolean }[]).every(({ upsert }) => upsert !== true);
+  const refusal = { ok: 0, code: 1, errmsg: 'refused by a test' };
+
+  /** Answers commands of the node that takes the calls until the returned function is called. */
+  function rule(onCommand: NonNullable<MongoProxy['rules']['onCommand']>): () => void {
+    const [{ rules }] = environment.proxies;
+    rules.onCommand = onCommand;
+    return () => {
+      delete rules.onCommand;
+    };
+  }
+
+  test('is not claimed while its message is being stored, and sent as soon as it is', async () => {
+    const { fcm, register, emit } = environment;
+    await register('storing', 'storing-phone');
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let isStoring = false;
+    const end = rule(async (command) => {
+      if (!isInsert(command)) return undefined;
+      isStoring = true;
+      await held;
+      return undefined;
+    });
+    const emitted = emit('storing', { title: 'x' }, '&push_after=0');
+    await until(async () => isStoring && (await environment.waiting()) === 1);
+    // The other node looks for what is due.
+    await pass(1);
+    expect(await environment.models.DeliveryPush.countDocuments({ attempts: { $gt: 0 } })).toBe(0);
+    release();
+    await emitted;
+    await fcm.has('storing-phone', 1);
+    end();
+    await settled();
+    expect(fcm.to('storing-phone').length).toBe(1);
+  });
+
+  test('is sent later when its node ends between the two', async () => {
+    const { fcm, register, emit, clock } = environment;
+    await register('between', 'between-phone');
+    const end = rule((command) => (isRelease(command) ? refusal : undefined));
+    const { id } = await emit('between', { title: 'x' }, '&push_after=0');
+    await pass(1);
+    expect(fcm.to('between-phone')).toEqual([]);
+    await clock.advanceUntil(1000, async () => fcm.to('between-phone').length > 0);
+    end();
+    await settled();
+    expect([fcm.to('between-phone').length, await environment.stateOf(id)]).toEqual([1, 'pushed']);
+  });
+
+  test('is never sent when its message was not stored', async () => {
+    const { fcm, register, nodes } = environment;
+    await register('lost', 'lost-phone');
+    const end = rule((command) => (isInsert(command) ? refusal : undefined));
+    const { status } = await nodes[0].call('POST', '/emit/lost/m?push=true&push_after=0', { title: 'x' });
+    end();
+    expect([status, await environment.waiting()]).toEqual([503, 1]);
+    await settled();
+    expect(fcm.to('lost-phone')).toEqual([]);
+  });
+});
 
 describe('tokens in the form of other services', () => {
   test.each([

@@ -235,17 +235,16 @@ describe('when FCM refuses', () => {
     await emit('busy', { title: 'x' }, '&push_after=0');
     const counts = () => ['fine', 'limited', 'down', 'behind-proxy'].map((token) => fcm.to(token).length);
     const waitsFor = (tokens: number) =>
-      environment.patiently(
+      until(
         async () =>
           (await environment.models.DeliveryPush.findOne({ lease: { $exists: false } }).lean())?.tokens?.length ===
           tokens,
       );
     await waitsFor(3);
-    // The barrier may take a second or two.
-    clock.advance(7_000);
+    clock.advance(9_999);
     await barrier();
     expect(counts()).toEqual([1, 1, 1, 1]);
-    clock.advance(5_000);
+    clock.advance(2_001);
     await waitsFor(1);
     expect(counts()).toEqual([1, 2, 2, 2]);
     clock.advance(24_000);
@@ -262,15 +261,14 @@ describe('when FCM refuses', () => {
     await register(token, token);
     fcm.answer(token, { ...answers.quota, headers: { 'retry-after': retryAfter() } });
     await emit(encodeURIComponent(token), { title: 'x' }, '&push_after=0');
-    await environment.patiently(
+    await until(
       async () =>
         (await environment.models.DeliveryPush.findOne({ lease: { $exists: false } }).lean())?.tokens?.length === 1,
     );
-    // The barrier may take a second or two, and so may the claim.
-    clock.advance(80_000);
+    clock.advance(88_000);
     await barrier();
     expect(fcm.to(token).length).toBe(1);
-    clock.advance(10_000);
+    clock.advance(2_000);
     await settled();
     expect(fcm.to(token).length).toBe(2);
   });
@@ -281,7 +279,7 @@ describe('when FCM refuses', () => {
     fcm.answer('hopeless', ...Array.from({ length: 9 }, () => answers.unavailable));
     const { id } = await emit('hopeless', { title: 'x' }, '&push_after=0');
     for (let attempt = 1; attempt < 5; attempt += 1) {
-      await environment.patiently(
+      await until(
         async () =>
           (await environment.models.DeliveryPush.findOne({ attempts: attempt, lease: { $exists: false } })) !== null,
       );

@@ -13,7 +13,7 @@ const ATTEMPTS_MAX = 5;
 const BACK_OFF_MS = 10_000;
 /** Share of the back-off that is added at random, so that what failed together is not repeated together. */
 const JITTER = 0.2;
-/** A message is stored right after its push. If it is not found, it is looked for again, for this long. */
+/** A push whose message is not found is due again, until the message cannot be stored any more by the clock of any node. */
 const STORING_MS = 15_000;
 const STORING_RETRY_MS = 1000;
 
@@ -29,7 +29,7 @@ interface Dependencies {
   readonly traffic: Pick<Traffic, 'isWatched' | 'pushed'>;
 }
 
-/** Whether a push is still to be sent; `unknown`: its message may be about to be stored. */
+/** Whether a push is still to be sent; `unknown`: its message may still be stored. */
 type Need = 'needed' | 'over' | 'unknown';
 
 /** What came of sending. */

@@ -1,9 +1,9 @@
 /**
  * Push notifications: the fallback for messages that no device acknowledges, and messages to users who are not connected.
  *
- * Every push is a document with a time at which it is due, stored before its message, so all nodes know of it and it survives
- * each of them. The node that claims it holds it by a lease. An acknowledgement removes the document, and is looked for again
- * right before sending.
+ * Every push is a document with a time at which it is due, so all nodes know of it and it survives each of them. It is stored
+ * before its message, and becomes due when the message is stored. The node that claims it holds it by a lease. An
+ * acknowledgement removes the document, and is looked for again right before sending.
  *
  * The response of FCM is stored before anything else: the tokens that are left, whether any was reached, and which are to be
  * removed. While the database is away that write alone is repeated, from memory, and the other nodes are asked to do it. So a
@@ -79,7 +79,7 @@ function createPushService(dependencies: Dependencies & { sender: PushSender }):
       const push = { userIds, notification, isFallback: false, afterMs: 0 };
       try {
         await store.add([push]);
-        store.announce([push]);
+        await store.release([push]);
       } catch (error) {
         logger.warn({ err: error }, 'push: not sent because the database failed');
       }

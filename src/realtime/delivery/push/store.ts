@@ -2,6 +2,7 @@ import type { Collection, Model } from 'mongoose';
 import type { DeliveryPush } from '#shared/models/delivery.js';
 import type { Clock } from '../../../platform/clock.js';
 import { type PushNotification, toFitting } from '../../../platform/fcm/notification.js';
+import { STORING_MAX_MS } from '../log.js';
 import { newId } from '../message.js';
 
 /** Lease on a claimed push; extended while it is being sent. */
@@ -12,6 +13,11 @@ export const LEASE_MS = 60_000;
  * was away.
  */
 const GRACE_MS = LEASE_MS / 2;
+/**
+ * A push is stored before its message. Until the message is stored the push is not due, at most for as long as a message may take
+ * to be stored. So a push is not claimed before its message exists, and is found if its node ends in between.
+ */
+const HOLD_MS = STORING_MAX_MS;
 /** An older push is of no use. */
 const PUSH_TTL_MS = 24 * 60 * 60 * 1000;
 
@@ -71,10 +77,22 @@ export class PushStore {
     this.#listeners.push(listener);
   }
 
-  /** Notifies the listeners when pushes become due. To be called when the messages that they represent are stored. */
-  announce(pushes: readonly NewPush[]): void {
+  /**
+   * Makes pushes due in time, and notifies the listeners. To be called when the messages that they represent are stored. If it
+   * fails, pushes are sent up to {@link HOLD_MS} late.
+   */
+  async release(pushes: readonly NewPush[]): Promise<void> {
     if (pushes.length === 0) return;
-    const dueAt = this.#clock.now() + Math.min(...pushes.map(({ afterMs }) => afterMs));
+    const now = this.#clock.now();
+    // Not one that was claimed or sent before: a call can be repeated.
+    const updates = pushes.filter(isHeld).map(({ notification, afterMs }) => ({
+      updateOne: {
+        filter: { _id: notification.data.id, attempts: 0, lease: { $exists: false } },
+        update: { $set: { dueAt: new Date(now + afterMs) } },
+      },
+    }));
+    if (updates.length > 0) await this.#collection.bulkWrite(updates as never, { ordered: false });
+    const dueAt = now + Math.min(...pushes.map(({ afterMs }) => afterMs));
     for (const listener of this.#listeners) listener(dueAt);
   }
 
@@ -147,10 +165,14 @@ export class PushStore {
   }
 }
 
+/** Whether a push becomes due only when its message is stored. */
+const isHeld = ({ isFallback, afterMs }: Pick<NewPush, 'isFallback' | 'afterMs'>): boolean =>
+  isFallback && afterMs < HOLD_MS;
+
 const toStored = ({ afterMs, notification, ...push }: NewPush, now: number) => ({
   ...{ ...push, notification: JSON.stringify(toFitting(notification)), attempts: 0 },
   createdAt: new Date(now),
-  dueAt: new Date(now + afterMs),
+  dueAt: new Date(now + (isHeld({ ...push, afterMs }) ? HOLD_MS : afterMs)),
   purgeAt: new Date(now + afterMs + PUSH_TTL_MS),
 });
 
