@@ -4,7 +4,7 @@ import { writeNumber } from './key-number.js';
 import { invertFrom, reserve, sink, takeKey, writeByte, writeBytes, writeUint32 } from './key-sink.js';
 import type { Numeric } from './numbers.js';
 import { binaryOf, rankOf, regExpOf, textOf, toCodePointOrder } from './order.js';
-import { type Document, isDocument } from './values.js';
+import { type Document, fieldOf, isDocument } from './values.js';
 
 /*
  * Values as byte strings that order as MongoDB orders the values. Every part has a fixed width or ends with a
@@ -46,6 +46,30 @@ export function toCompoundKeyString(
     if (isFlipped[index]) invertFrom(start);
   }
   return takeKey();
+}
+
+/**
+ * As {@link toCompoundKeyString}, of fields of a document.
+ * @returns undefined when one of them is an array, which has a key for each element
+ */
+export function toFlatKeyString(document: Document, { fields, isFlipped, collation }: FlatFields): string | undefined {
+  sink.position = 0;
+  for (let index = 0; index < fields.length; index += 1) {
+    const value = fieldOf(document, fields[index] as string);
+    if (Array.isArray(value)) return undefined;
+    const start = sink.position;
+    // Like in MongoDB, the value of a missing field is null.
+    writeKey(value ?? null, collation);
+    if (isFlipped[index]) invertFrom(start);
+  }
+  return takeKey();
+}
+
+/** Top-level fields of an index. */
+export interface FlatFields {
+  readonly fields: readonly string[];
+  readonly isFlipped: readonly boolean[];
+  readonly collation: Collation | undefined;
 }
 
 /** The key with inverted bytes, which sorts in reverse. This is exact because no key is a prefix of another. */

@@ -20,6 +20,8 @@ export interface Change {
   readonly after: Document | undefined;
   /** The size of `after` as BSON, in bytes. */
   readonly byteLength: number;
+  /** The log entry of `after`, if it was encoded already. */
+  readonly entry?: Buffer;
 }
 
 /** A collection in its last committed state, with its indexes. Only writers modify it. */
@@ -43,6 +45,8 @@ export class Collection {
   dataBytes = 0;
   /** The number of changes since the start. */
   changeCount = 0;
+  /** The number of indexes that were added since the start. */
+  addedIndexCount = 0;
   #lastSequence = 0;
 
   constructor({ id, database, name, options }: { id: number; database: string; name: string; options: Document }) {
@@ -82,6 +86,7 @@ export class Collection {
   addIndex(definition: IndexDefinition): CollectionIndex {
     const index = new CollectionIndex(definition);
     this.indexes.set(definition.name, index);
+    this.addedIndexCount += 1;
     return index;
   }
 
@@ -133,11 +138,7 @@ export class Collection {
   #replace(key: string, document: Document, byteLength: number): number {
     const record = this.records.get(key);
     if (!record) return 0;
-    for (const index of this.indexes.values()) {
-      if (index.isUntouched(record.document, document)) continue;
-      index.delete(record, record.document);
-      index.insert(record, document);
-    }
+    for (const index of this.indexes.values()) index.replace(record, record.document, document);
     const previousBytes = record.byteLength;
     this.dataBytes += byteLength - previousBytes;
     record.document = document;

@@ -1,3 +1,5 @@
+import type { Document } from '../bson/values.js';
+import type { Collection } from './collection.js';
 import type { Database } from './database.js';
 import { DirectWriter } from './direct-writer.js';
 import { abortTransactionOf, type Session } from './sessions.js';
@@ -32,16 +34,18 @@ function ensureCollectionsExist(transaction: Transaction): void {
   }
 }
 
-/** Checks the writes against all indexes, because indexes can be created while the transaction is open. */
+/** Checks the writes against all indexes of collections that got an index while the transaction was open. */
 function ensureStillIndexable(transaction: Transaction): void {
-  for (const { collection, change } of transaction.changes()) {
-    const { after } = change;
-    if (!after) continue;
-    for (const index of collection.indexes.values()) {
-      index.ensureIndexable(after);
-      if (!index.definition.isUnique) continue;
-      const conflict = index.conflictOf(after, ({ key }) => transaction.writeOf(collection, key) !== undefined);
-      if (conflict) throw createWriteConflict('its writes violate a unique index that was created meanwhile');
-    }
+  for (const { collection, changes } of transaction.newlyIndexed()) {
+    for (const { after } of changes) if (after) ensureIndexable(transaction, collection, after);
+  }
+}
+
+function ensureIndexable(transaction: Transaction, collection: Collection, document: Document): void {
+  for (const index of collection.indexes.values()) {
+    index.ensureIndexable(document);
+    if (!index.definition.isUnique) continue;
+    const conflict = index.conflictOf(document, ({ key }) => transaction.writeOf(collection, key) !== undefined);
+    if (conflict) throw createWriteConflict('its writes violate a unique index that was created meanwhile');
   }
 }

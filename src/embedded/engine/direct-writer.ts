@@ -57,8 +57,8 @@ export class DirectWriter implements Writer {
   /** Applies the writes of a transaction, which has checked and locked them. */
   adopt(transaction: Transaction): void {
     for (const { collection, change } of transaction.changes()) {
-      const { after, before } = change;
-      this.#put(collection, change, after ? encodePut(collection, after) : encodeRemove(collection, before));
+      const { after, before, entry } = change;
+      this.#put(collection, change, entry ?? (after ? encodePut(collection, after) : encodeRemove(collection, before)));
     }
   }
 

@@ -7,6 +7,9 @@ import { documentBytesOf } from './log-codec.js';
 import { createWriteConflict, MAX_TRANSACTION_BYTES, type Transaction } from './transaction.js';
 import { createDuplicateIdError, encodePut, isUniqueSecondary, lockNameOf, type Writer } from './writer.js';
 
+/** The commit appends the entry to the log. */
+const toStored = (entry: Buffer) => ({ entry, byteLength: documentBytesOf(entry) });
+
 /** Stages writes in a transaction until it commits, and locks what they touch. */
 export class TransactionWriter implements Writer {
   readonly #transaction: Transaction;
@@ -17,14 +20,14 @@ export class TransactionWriter implements Writer {
 
   insert(collection: Collection, document: Document): void {
     const key = collection.keyOf(document['_id']);
-    const length = documentBytesOf(encodePut(collection, document));
+    const entry = encodePut(collection, document);
     if (this.#transaction.documentOf(collection, key)) throw createDuplicateIdError(collection, document);
-    this.#stage(collection, { key, before: undefined, after: document, byteLength: length });
+    this.#stage(collection, { key, before: undefined, after: document, ...toStored(entry) });
   }
 
   replace(collection: Collection, before: Document, after: Document): void {
-    const length = documentBytesOf(encodePut(collection, after));
-    this.#stage(collection, { key: collection.keyOf(before['_id']), before, after, byteLength: length });
+    const entry = encodePut(collection, after);
+    this.#stage(collection, { key: collection.keyOf(before['_id']), before, after, ...toStored(entry) });
   }
 
   remove(collection: Collection, before: Document): void {

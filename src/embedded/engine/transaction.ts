@@ -13,6 +13,8 @@ interface CollectionView {
   /** The position in the history of the collection up to which `snapshot` is complete. */
   position: number;
   readonly writes: Map<string, Change>;
+  /** The indexes that the first write was checked against, as `addedIndexCount`. */
+  readonly indexCount: number;
 }
 
 /** The error that makes a driver retry the whole transaction. */
@@ -116,6 +118,13 @@ export class Transaction implements LockOwner {
     }
   }
 
+  /** The collections with staged writes that got an index since the first access of the transaction. */
+  *newlyIndexed(): Iterable<{ collection: Collection; changes: Iterable<Change> }> {
+    for (const [collection, { writes, indexCount }] of this.#views) {
+      if (writes.size > 0 && collection.addedIndexCount !== indexCount) yield { collection, changes: writes.values() };
+    }
+  }
+
   /** Releases all locks and wakes waiting writers. */
   end(): void {
     if (!this.isOpen) return;
@@ -128,7 +137,12 @@ export class Transaction implements LockOwner {
   #viewOf(collection: Collection): CollectionView {
     let view = this.#views.get(collection);
     if (!view) {
-      view = { snapshot: new Map(), position: collection.historyStart, writes: new Map() };
+      view = {
+        snapshot: new Map(),
+        position: collection.historyStart,
+        writes: new Map(),
+        indexCount: collection.addedIndexCount,
+      };
       this.#views.set(collection, view);
     }
     const { history, historyStart } = collection;

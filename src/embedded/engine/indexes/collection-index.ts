@@ -1,5 +1,5 @@
 import { mayReachArray, toIndexTuples } from '../../bson/index-keys.js';
-import { toCompoundKeyString, toKeyString } from '../../bson/key-string.js';
+import { type FlatFields, toCompoundKeyString, toFlatKeyString } from '../../bson/key-string.js';
 import { type Path, toPath } from '../../bson/path.js';
 import { type Document, fieldOf } from '../../bson/values.js';
 import { BPlusTree, type KeyRange } from '../tree/b-plus-tree.js';
@@ -32,8 +32,12 @@ export class CollectionIndex {
   readonly definition: IndexDefinition;
   readonly isFlipped: readonly boolean[];
   readonly #paths: readonly Path[];
+  /** The fields when none is inside of another; undefined otherwise. */
+  readonly #flatFields: FlatFields | undefined;
   /** The top-level fields that determine the entries of a document; undefined when unknown. */
   readonly #topLevelFields: readonly string[] | undefined;
+  /** Those that decide whether a partial index has the document; undefined when unknown. */
+  readonly #decidingFields: readonly string[] | undefined;
   readonly #multikeyCounts: number[];
   #tree = new BPlusTree<StoredRecord>();
 
@@ -42,7 +46,16 @@ export class CollectionIndex {
     this.definition = definition;
     this.isFlipped = fields.map(({ direction }) => direction !== fields[0]?.direction);
     this.#paths = fields.map(({ path }) => toPath(path));
+    const isFlat = this.#paths.every((path) => path.length === 1);
+    this.#flatFields = isFlat
+      ? {
+          fields: this.#paths.map(([first]) => first as string),
+          isFlipped: this.isFlipped,
+          collation: definition.collation,
+        }
+      : undefined;
     const deciding = determiningFields(definition.partialFilter ?? {});
+    this.#decidingFields = deciding && [...deciding];
     this.#topLevelFields = deciding && [...new Set([...this.#paths.map(([first]) => first ?? ''), ...deciding])];
     this.#multikeyCounts = fields.map(() => 0);
   }
@@ -79,9 +92,7 @@ export class CollectionIndex {
 
   /** Whether replacing one document by the other certainly leaves the entries unchanged. This is a cheap check. */
   isUntouched(before: Document, after: Document): boolean {
-    if (!this.#topLevelFields) return false;
-    for (const field of this.#topLevelFields) if (fieldOf(before, field) !== fieldOf(after, field)) return false;
-    return true;
+    return this.#topLevelFields !== undefined && isSameIn(this.#topLevelFields, before, after);
   }
 
   /**
@@ -91,12 +102,12 @@ export class CollectionIndex {
   ensureIndexable(document: Document): void {
     let candidates = 0;
     for (const path of this.#paths) if (mayReachArray(document, path)) candidates += 1;
-    if (candidates > 1) this.#entriesOf(document);
+    if (candidates > 1 && this.#includes(document)) this.#entriesOf(document);
   }
 
   /** The keys of a document in this index. */
   keysOf(document: Document): readonly string[] {
-    return this.#entriesOf(document).keys;
+    return this.#includes(document) ? this.#entriesOf(document).keys : NO_ENTRIES.keys;
   }
 
   /** A record with one of the keys of the document, other than the records that `except` accepts. */
@@ -113,14 +124,30 @@ export class CollectionIndex {
     return this.#tree.find(key, (found) => found === record) !== undefined;
   }
 
+  /** As deleting the entries of one document and inserting those of the other. */
+  replace(record: StoredRecord, before: Document, after: Document): void {
+    if (this.isUntouched(before, after)) return;
+    const wasIncluded = this.#includes(before);
+    const isAlike = this.#decidingFields !== undefined && isSameIn(this.#decidingFields, before, after);
+    const isIncluded = isAlike ? wasIncluded : this.#includes(after);
+    if (wasIncluded) this.#delete(record, this.#entriesOf(before));
+    if (isIncluded) this.#insert(record, this.#entriesOf(after));
+  }
+
   insert(record: StoredRecord, document: Document): void {
-    const { keys, isMultikey } = this.#entriesOf(document);
+    if (this.#includes(document)) this.#insert(record, this.#entriesOf(document));
+  }
+
+  delete(record: StoredRecord, document: Document): void {
+    if (this.#includes(document)) this.#delete(record, this.#entriesOf(document));
+  }
+
+  #insert(record: StoredRecord, { keys, isMultikey }: Entries): void {
     for (const key of keys) this.#tree.insert(key, record);
     if (isMultikey) this.#countMultikey(isMultikey, 1);
   }
 
-  delete(record: StoredRecord, document: Document): void {
-    const { keys, isMultikey } = this.#entriesOf(document);
+  #delete(record: StoredRecord, { keys, isMultikey }: Entries): void {
     for (const key of keys) this.#tree.delete(key, record);
     if (isMultikey) this.#countMultikey(isMultikey, -1);
   }
@@ -133,6 +160,7 @@ export class CollectionIndex {
     this.#multikeyCounts.fill(0);
     const entries: { key: string; value: StoredRecord }[] = [];
     for (const record of records) {
+      if (!this.#includes(record.document)) continue;
       const { keys, isMultikey } = this.#entriesOf(record.document);
       for (const key of keys) entries.push({ key, value: record });
       if (isMultikey) this.#countMultikey(isMultikey, 1);
@@ -150,17 +178,19 @@ export class CollectionIndex {
     }
   }
 
+  #includes(document: Document): boolean {
+    const { partialMatcher } = this.definition;
+    return !partialMatcher || partialMatcher.matches(document);
+  }
+
+  /** The entries of a document that the index includes. */
   #entriesOf(document: Document): Entries {
-    const { collation, partialMatcher, isSparse } = this.definition;
-    if (partialMatcher && !partialMatcher.matches(document)) return NO_ENTRIES;
-    const [path] = this.#paths;
-    if (this.#paths.length === 1 && path?.length === 1) {
-      const value = fieldOf(document, path[0] as string);
-      if (!Array.isArray(value)) {
-        return isSparse && value === undefined
-          ? NO_ENTRIES
-          : { keys: [toKeyString(value ?? null, collation)], isMultikey: undefined };
-      }
+    const { collation, isSparse } = this.definition;
+    if (this.#flatFields) {
+      const isMissing = isSparse && this.#flatFields.fields.every((field) => fieldOf(document, field) === undefined);
+      if (isMissing) return NO_ENTRIES;
+      const key = toFlatKeyString(document, this.#flatFields);
+      if (key !== undefined) return { keys: [key], isMultikey: undefined };
     }
     const { tuples, isMultikey, isMissing } = toIndexTuples(document, this.#paths);
     if (isSparse && isMissing) return NO_ENTRIES;
@@ -170,6 +200,11 @@ export class CollectionIndex {
       isMultikey: isMultikey.includes(true) ? isMultikey : undefined,
     };
   }
+}
+
+function isSameIn(fields: readonly string[], one: Document, other: Document): boolean {
+  for (const field of fields) if (fieldOf(one, field) !== fieldOf(other, field)) return false;
+  return true;
 }
 
 function firstDuplicate(
