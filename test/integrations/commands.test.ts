@@ -117,6 +117,8 @@ test('a message to ten in a conversation', async () => {
   const counting = ['find conversation.counters', 'update conversation.counters'];
   expect((await commandsOf(say)).sort()).toEqual([...expected, ...counting].sort());
   expect((await commandsOf(say)).sort()).toEqual(expected.sort());
+  // A conversation of which nothing has changed is not read again, and written by one command.
+  expect((await commandsOf(say)).sort()).toEqual([findUsers, 'bulkWrite 1', 'commitTransaction 1'].sort());
 });
 
 test('a conversation with ten', async () => {

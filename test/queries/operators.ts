@@ -1,3 +1,4 @@
+import { toBulk } from './questions.js';
 import type { RecordedCommand } from './recorder.js';
 import { type Fields, isFields } from './rules/filter.js';
 
@@ -14,9 +15,13 @@ const IN_MONGODB_6: ReadonlySet<string> = new Set(
 /** Options of statements that came after version 6.0. */
 const LATER_OPTIONS: readonly (readonly [list: string, option: string])[] = [['updates', 'sort']];
 
-/** What of a command MongoDB 6.0 does not know. */
+/**
+ * What of a command MongoDB 6.0 does not know. `bulkWrite` is looked at as the commands that are sent instead when a server
+ * refuses it (`src/platform/mongo/write-together.ts`).
+ */
 export function unknownToMongoDb6({ name, command }: RecordedCommand): string[] {
-  const unknown = name === 'bulkWrite' ? ['the command bulkWrite'] : [];
+  if (name === 'bulkWrite') return toBulk(command as never).flatMap(unknownToMongoDb6);
+  const unknown: string[] = [];
   for (const [list, option] of LATER_OPTIONS) {
     const statements = (command[list] ?? []) as Fields[];
     if (statements.some((statement) => statement[option] !== undefined)) unknown.push(`${list}.${option}`);

@@ -78,10 +78,29 @@ export function toAccesses({ name, command }: RecordedCommand): Access[] {
           limit: 1,
         }),
       ];
+    case 'bulkWrite':
+      return toBulk(command as unknown as Bulk).flatMap(toAccesses);
     default:
       if (OTHER_COMMANDS.has(name)) return [];
       throw new Error(`no rule for the command ${name}`);
   }
+}
+
+/** The command `bulkWrite` of MongoDB 8. */
+interface Bulk {
+  readonly ops: readonly Fields[];
+  readonly nsInfo: readonly { readonly ns: string }[];
+}
+
+/** The commands that an older server gets for it. */
+export function toBulk({ ops, nsInfo }: Bulk): RecordedCommand[] {
+  return ops.flatMap(({ insert, update, document, filter, updateMods, multi }): RecordedCommand[] => {
+    const name = insert === undefined ? 'update' : 'insert';
+    const { ns } = nsInfo[Number(insert ?? update)] ?? { ns: '' };
+    const collection = ns.slice(ns.indexOf('.') + 1);
+    if (name === 'insert') return [{ name, command: { insert: collection, documents: [document] } }];
+    return [{ name, command: { update: collection, updates: [{ q: filter, u: updateMods, multi }] } }];
+  });
 }
 
 const toHint = (hint: unknown): string | undefined =>

@@ -1,4 +1,5 @@
 import type { Context } from '../../framework/context.js';
+import { createWriteTogether } from '../../platform/mongo/write-together.js';
 import type { Blocks } from '../users/index.js';
 import { ensureAccess, participantsOf } from './access.js';
 import { createChanges } from './changes.js';
@@ -47,7 +48,7 @@ export function createConversations<D extends Description, M extends WireMessage
     republish: createRepublish({ ...basis, membership }),
     changes: createChanges(basis),
     read: createRead(basis),
-    send: createSend({ ...basis, notify: createNotify(context) }),
+    send: createSend({ ...basis, notify: createNotify(context), write: createWriteTogether(models.Member.db) }),
 
     /** One conversation from the viewer's point of view. */
     async get(viewer: Viewer, id: string) {

@@ -7,10 +7,12 @@ import { GatewayError } from '../../errors.js';
 import { readStored } from '../../models/index.js';
 import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
 import { acknowledgedReadConcern } from '../../platform/mongo/options.js';
+import type { WriteTogether } from '../../platform/mongo/write-together.js';
 import { payOnce } from '../../realtime/work.js';
 import { ensureAccess, ensureHeard, isAccessible, withMembers } from './access.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, StoredMessage, WireMessage } from './kind.js';
+import { createKnownConversations } from './known.js';
 import type { Notify } from './notify.js';
 import { toPerson } from './people.js';
 import { activeAt } from './times.js';
@@ -18,13 +20,14 @@ import type { Viewer } from './viewer.js';
 
 interface Dependencies<D extends Description, M extends WireMessage> extends ConversationDependencies<D, M> {
   notify: Notify;
+  write: WriteTogether;
 }
 
 /** A message to send. */
 export interface Draft {
   readonly conversationId: string;
   /** The message to store; its time can move forward slightly. */
-  readonly message: StoredMessage & { readonly UUID: string };
+  readonly message: StoredMessage & { readonly UUID: string; createdAt: Date };
   /** Mentioned users. */
   readonly mentions: readonly string[];
 }
@@ -35,10 +38,11 @@ export interface Draft {
  * One transaction holds the message, the conversation's last activity and the unread count of every participant. So an
  * unread count always equals the stored, unread messages, under concurrency and when a node crashes. A repeated UUID of the
  * same sender violates the unique index: the transaction is rolled back and the stored message is the answer, even when a
- * new message would be refused.
+ * new message would be refused. A conversation of which nothing has changed since the last message is not read for the next.
  */
 export function createSend<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
-  const { models, kind, counters, blocks, publish, work, notify } = dependencies;
+  const { models, kind, counters, blocks, publish, work, notify, write } = dependencies;
+  const known = createKnownConversations(models, kind, write);
 
   /** @throws GatewayError `NOT_FOUND` */
   const storeActivity = async (
@@ -69,8 +73,20 @@ export function createSend<D extends Description, M extends WireMessage>(depende
     reading: Promise<ReadonlySet<string>>,
   ) => {
     const pay = payOnce((people) => work.pay(viewer.principal, amountsOfMessage(people)));
+    const storeInKnown = async (session: ClientSession) => {
+      const found = mentions.length === 0 ? known.find(viewer, id) : undefined;
+      if (found === undefined) return undefined;
+      const { conversation, members } = found;
+      await pay(members.length);
+      const message = await known.store(found, draft, { viewer, session });
+      const blocked = await reading;
+      ensureHeard(viewer, members, blocked);
+      return { conversation, members, message, blocked };
+    };
     return counters.transact([id], async (transaction) => {
       const { session, record } = transaction;
+      const stored = await storeInKnown(session);
+      if (stored !== undefined) return stored;
       const conversation = await storeActivity(viewer, { id, message: draft }, session);
       const at = activeAt(conversation);
       const message = { ...draft, createdAt: at };
@@ -89,6 +105,7 @@ export function createSend<D extends Description, M extends WireMessage>(depende
         const unread_count = member.unread_count + (member.user.equals(viewer.userId) ? 0 : 1);
         record(member, { ...member, mentioned: isMentioned, unread_count });
       }
+      known.remember(viewer, conversation, members);
       return { conversation, members, message, blocked };
     });
   };

@@ -40,7 +40,7 @@ export function createConversationServices(context: Context, blocks: Blocks): Co
 export const createSay = ({ send }: TeamConversations, { clock }: Pick<Context, 'clock'>) =>
   function sayInConversation(viewer: Viewer, data: z.output<typeof payloads.message>): Promise<TeamMessage> {
     const { conversation_id, UUID = randomUUID(), mentions, attachments } = data;
-    const message: Message & { UUID: string } = {
+    const message: Message & { UUID: string; createdAt: Date } = {
       _id: new Types.ObjectId(),
       UUID,
       conversation_id: new Types.ObjectId(conversation_id),

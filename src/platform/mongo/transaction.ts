@@ -22,6 +22,9 @@ const transactionOptions = {
   maxCommitTimeMS: COMMIT_TIMEOUT_MS,
 } as const;
 
+/** Thrown by work that relied on remembered state which is out of date: the transaction is rolled back and run again. */
+export class StaleError extends Error {}
+
 /**
  * Runs work in a transaction: it is committed by a majority or not at all, and it reads one snapshot. Retries the work
  * after a write conflict or a fail-over, so it must have no side effects outside of the database.
@@ -40,8 +43,10 @@ export async function runTransaction<T>(
       try {
         return await attemptOnce(session, work, giveUpAt);
       } catch (error) {
-        const mayPass = isTransactionConflict(error) || (attempt < ATTEMPTS && isTransient(error));
+        const isStale = error instanceof StaleError;
+        const mayPass = isStale || isTransactionConflict(error) || (attempt < ATTEMPTS && isTransient(error));
         if (!mayPass || performance.now() > giveUpAt) throw error;
+        if (isStale) continue;
       }
       await setTimeout(Math.random() * Math.min(PAUSE_MAX_MS, FIRST_PAUSE_MS * 1.5 ** attempt));
     }

@@ -1,8 +1,8 @@
 import type { Types } from 'mongoose';
 import type { Principal } from '../../../auth/principal.js';
+import { createBoundedMap } from '../../../platform/bounded-map.js';
 import type { Relations } from '../../users/index.js';
 import type { Authentication, Caller } from './authentication.js';
-import { createBoundedMap } from './messages/bounded-map.js';
 
 /** What an event needs to know of the users of its conversation. */
 export interface Question {

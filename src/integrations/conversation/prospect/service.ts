@@ -30,7 +30,7 @@ export function createProspectService(
 
     /** Stores an internal note and sends it to the participants. The contact never sees it. */
     addNote(viewer: Viewer, { conversation_id, data, UUID = randomUUID() }: z.output<typeof payloads.note>) {
-      const message: Communication & { UUID: string } = {
+      const message: Communication & { UUID: string; createdAt: Date } = {
         _id: new Types.ObjectId(),
         UUID,
         account: viewer.accountId,

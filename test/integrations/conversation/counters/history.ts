@@ -134,9 +134,9 @@ async function compare(environment: TestEnvironment, actors: readonly Actor[], w
   }
 }
 
-const ZERO: Numbers = { open: 0, unread: 0, closed: 0, priority: 0, snoozed: 0 };
+export const ZERO: Numbers = { open: 0, unread: 0, closed: 0, priority: 0, snoozed: 0 };
 
-const numbersOf = (counter: Partial<Numbers> | undefined): Numbers => ({
+export const numbersOf = (counter: Partial<Numbers> | undefined): Numbers => ({
   open: counter?.open ?? 0,
   unread: counter?.unread ?? 0,
   closed: counter?.closed ?? 0,
@@ -151,7 +151,7 @@ type Counted = Pick<
 >;
 
 /** The counters as the specification words them. */
-function countFresh(members: readonly Counted[]): Map<string, Numbers> {
+export function countFresh(members: readonly Counted[]): Map<string, Numbers> {
   const byChannel = new Map<string, Numbers>();
   for (const member of members) {
     const isSnoozed = member.snoozed_until !== null;
@@ -173,7 +173,7 @@ function countFresh(members: readonly Counted[]): Map<string, Numbers> {
 }
 
 /** Messages of others after the last read one; for a later participant, after the newest when they joined. */
-async function countUnread(
+export async function countUnread(
   { models }: TestEnvironment,
   {
     kind,

@@ -1,6 +1,6 @@
 import { Types } from 'mongoose';
+import { createBoundedMap } from '../../../../platform/bounded-map.js';
 import { isDuplicateKey } from '../../../../platform/mongo/duplicate-key.js';
-import { createBoundedMap } from './bounded-map.js';
 import type { MessageKind, OrderedMessage } from './kind.js';
 import { isPositioned } from './reader.js';
 

@@ -1,10 +1,10 @@
 import type { mongo } from 'mongoose';
 import { GatewayError } from '../../../../errors.js';
+import { createBoundedMap } from '../../../../platform/bounded-map.js';
 import type { Clock } from '../../../../platform/clock.js';
 import { isDuplicateKey } from '../../../../platform/mongo/duplicate-key.js';
 import { isDatabaseAway } from '../../../../platform/mongo/errors.js';
 import { acknowledgedReadConcern } from '../../../../platform/mongo/options.js';
-import { createBoundedMap } from './bounded-map.js';
 import type { MessageKind, Newest, OrderedMessage } from './kind.js';
 import { toTime, toTimeExpression } from './time.js';
 

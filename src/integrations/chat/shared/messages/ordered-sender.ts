@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { chatNamespace } from '#shared/contracts/namespaces.js';
+import { createBoundedMap } from '../../../../platform/bounded-map.js';
 import type { Clock } from '../../../../platform/clock.js';
 import type { Logger } from '../../../../platform/logger.js';
 import type { Bus } from '../../../../realtime/bus.js';
 import type { Emitter, OutgoingEvent } from '../../../../realtime/emitter.js';
 import { safeParse } from '../../../../validation.js';
-import { createBoundedMap } from './bounded-map.js';
 
 /** Conversations whose progress a node remembers. */
 const REMEMBERED_MAX = 20_000;

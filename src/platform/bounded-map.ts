@@ -2,6 +2,7 @@
 export interface BoundedMap<Value> {
   get(key: string): Value | undefined;
   set(key: string, value: Value): void;
+  delete(key: string): void;
 }
 
 export function createBoundedMap<Value>(sizeMax: number): BoundedMap<Value> {
@@ -15,5 +16,6 @@ export function createBoundedMap<Value>(sizeMax: number): BoundedMap<Value> {
       const [oldest] = values.keys();
       if (oldest !== undefined) values.delete(oldest);
     },
+    delete: (key) => void values.delete(key),
   };
 }
