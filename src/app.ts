@@ -20,7 +20,7 @@ import { createConnectionCheck, reportMissingServerParts } from './library-inter
 import { defineGatewayModels } from './models/index.js';
 import { boundLog } from './platform/bounded-log.js';
 import { type Cleanup, createCleanup } from './platform/cleanup.js';
-import { type Clock, systemClock } from './platform/clock.js';
+import { type Clock, steadyClock, systemClock } from './platform/clock.js';
 import { openPush } from './platform/fcm/sender.js';
 import { createHealth, type Health } from './platform/health.js';
 import type { Logger } from './platform/logger.js';
@@ -44,11 +44,13 @@ import { Traffic } from './realtime/traffic.js';
 import { createWatches } from './realtime/watches.js';
 import { createWork } from './realtime/work.js';
 import { everyConnection, everySocket, type GatewayServer } from './sockets/socket.js';
+import { createAdmission } from './transport/admission.js';
 import { createConnectDeadline } from './transport/connect-deadline.js';
 import { createConnectLimits } from './transport/connect-limits.js';
 import { createConnectionBounds } from './transport/connection-bounds.js';
 import { createDispatch } from './transport/dispatch.js';
 import { drainConnections } from './transport/drain.js';
+import { createHandshakes } from './transport/handshakes.js';
 import { createHttpApp } from './transport/http.js';
 import { createHttpServer, endKeepAlive } from './transport/http-server.js';
 import { limitIdleConnections } from './transport/idle-connections.js';
@@ -60,6 +62,8 @@ import { attach, createSocketServer } from './transport/socket.js';
 /** Replacements, for tests and for workers. */
 export interface Overrides {
   clock?: Clock;
+  /** Time of the admission of clients, and of its measurement of the event loop. */
+  admissionClock?: Clock;
   logger?: Logger;
   /** The gateways behind one port; absent: this one alone. */
   machine?: Machine;
@@ -108,6 +112,7 @@ export function createApp(config: Config, overrides: Overrides = {}): App {
     health,
     machine: overrides.machine ?? toSingle(health, metrics),
     drain: { durationMs: config.shutdown.drainMs },
+    admissionClock: overrides.admissionClock ?? steadyClock,
     pushAgent: overrides.pushAgent,
     startEmbedded: overrides.startEmbedded,
     onEmitted: overrides.onEmitted ?? (() => {}),
@@ -165,6 +170,7 @@ interface Base {
   readonly drain: { durationMs: number };
   /** Runs in reverse order when the gateway stops. */
   readonly cleanup: Cleanup;
+  readonly admissionClock: Clock;
   readonly pushAgent: Agent | undefined;
   readonly startEmbedded: StartEmbedded | undefined;
   readonly onEmitted: OnEmitted;
@@ -398,15 +404,20 @@ function createDraining({ drain, clock, logger, health, machine }: Base, io: Gat
 type Bounds = ReturnType<typeof createBounds>;
 
 /** Limits on what connections can make the node hold. */
-function createBounds({ config, clock, logger, metrics, machine }: Base) {
+function createBounds({ config, clock, admissionClock, logger, metrics, machine, health }: Base) {
   const { openMaxBytes, messageMaxBytes, connectionsMax, addressConnectionsMax, connectTimeoutMs } = config.sockets;
   const { trustedProxies, idleMax } = config.http;
+  const { isDraining } = health;
+  const connectionBounds = createConnectionBounds({
+    ...{ nodeMax: connectionsMax, addressMax: addressConnectionsMax, trustedProxies, idleMax },
+    ...{ peers: machine.peers, logger, metrics },
+  });
+  const perSecond = config.sockets.admissionPerSecond;
+  const admission = createAdmission({ perSecond, clock: admissionClock, isDraining, metrics });
   return {
     frameGate: createFrameGate({ openMaxBytes, generalMaxBytes: messageMaxBytes }),
-    connectionBounds: createConnectionBounds({
-      ...{ nodeMax: connectionsMax, addressMax: addressConnectionsMax, trustedProxies, idleMax },
-      ...{ peers: machine.peers, logger, metrics },
-    }),
+    connectionBounds,
+    handshakes: createHandshakes({ admission, connectionBounds, isDraining, logger }),
     connectDeadline: createConnectDeadline({ timeoutMs: connectTimeoutMs, clock, logger, metrics }),
   };
 }
@@ -433,9 +444,9 @@ function openEventNamespaces(
     createConnectionCheck(logger),
     ...integrations.flatMap((integration) => integration.listener ?? []),
   ];
-  const { frameGate, connectDeadline } = bounds;
+  const { frameGate, connectDeadline, handshakes } = bounds;
   openNamespaces(io, namespaces, {
-    ...{ clock, logger, metrics, dispatch, listeners, frameGate, connectDeadline, traffic },
+    ...{ clock, logger, metrics, dispatch, listeners, frameGate, connectDeadline, handshakes, traffic },
     trustedProxies: config.http.trustedProxies,
     connectLimits: createConnectLimits({ refusedOfAddressMax: refusedMax, peers: machine.peers, clock }),
   });

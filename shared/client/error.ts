@@ -89,9 +89,10 @@ export function toClientError(failure: unknown): GatewayClientError {
 /** The error of a refused connection; `undefined` when the gateway has not answered. */
 export function toRefusal(error: Error & { data?: unknown }): GatewayClientError {
   const data = isObject(error.data) ? error.data : {};
-  const retryAfter = data['retry_after'];
+  const { retry_after: retryAfter, retry_after_ms: retryAfterMs } = data;
   return new GatewayClientError((textOf(data['message']) || error.message) as ErrorCode, error.message, {
     ...(typeof retryAfter === 'number' && { retryAfterMs: retryAfter * 1000 }),
+    ...(typeof retryAfterMs === 'number' && { retryAfterMs }),
   });
 }
 

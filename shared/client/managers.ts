@@ -45,6 +45,11 @@ export function leaseSocket({ url, namespace, query, options }: Place): Lease {
   };
 }
 
+/** Tells the gateway that this client comes back after `retry_after_ms` when a CONNECT is refused. */
+const RETRIES = { retryAfter: '1' };
+
 /** Reconnecting is decided for each namespace by itself, so the manager never does it. */
-const createManager = (url: string, query: Place['query'], options: Place['options']): Manager =>
-  new Manager(url, { transports: ['websocket'], ...options, query, autoConnect: false, reconnection: false });
+const createManager = (url: string, own: Place['query'], options: Place['options']): Manager => {
+  const query = { ...own, ...RETRIES };
+  return new Manager(url, { transports: ['websocket'], ...options, query, autoConnect: false, reconnection: false });
+};

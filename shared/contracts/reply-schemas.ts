@@ -76,6 +76,7 @@ export const refusalData = z.object({
   errno,
   message: errorCode,
   retry_after: z.number().int().describe('Seconds after which a connection can succeed.').optional(),
+  retry_after_ms: z.number().describe('The same in milliseconds, of UNAVAILABLE.').optional(),
 });
 
 /** The default format. */

@@ -38,6 +38,7 @@ export function toConfig(variables: Variables, sites: readonly Site[]) {
       messageMaxBytes: variables.SOCKET_MESSAGE_MAX,
       connectionsMax: variables.CONNECTIONS_MAX,
       addressConnectionsMax: variables.ADDRESS_CONNECTIONS_MAX,
+      admissionPerSecond: variables.ADMISSION_PER_SECOND,
       connectTimeoutMs: variables.CONNECT_TIMEOUT_MS,
       refusedMax: variables.REFUSED_CONNECTS_MAX,
       openMaxBytes: Math.min(variables.SOCKET_OPEN_MAX, variables.SOCKET_MESSAGE_MAX),

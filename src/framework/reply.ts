@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { generalReplies, requestFailure } from '#shared/contracts/reply-schemas.js';
-import { GatewayError } from '../errors.js';
+import { type ErrorCode, type ErrorInfo, GatewayError } from '../errors.js';
 import { isDatabaseAway, isTransactionConflict } from '../platform/mongo/errors.js';
 import type { ReplyFormat } from './integration.js';
 
@@ -48,15 +48,20 @@ export const toRequestFailure = (error: GatewayError): RequestFailure => ({
   ...error.info,
 });
 
-/** The body of a refused connection: `message` is the code, `data` is `{ errno, message, retry_after? }`. */
+/**
+ * The body of a refused connection: `message` is the code, `data` is `{ errno, message, retry_after?, retry_after_ms? }`. Many
+ * clients are refused at once when the node is busy, so that time has milliseconds, to spread them.
+ */
 export const toRefusalBody = ({ code, status, info }: GatewayError): z.output<typeof generalReplies.refusal> => ({
   message: code,
-  data: {
-    errno: status,
-    message: code,
-    ...(info.retryAfterMs === undefined ? {} : { retry_after: Math.ceil(info.retryAfterMs / 1000) }),
-  },
+  data: { errno: status, message: code, ...toRetryTime(code, info) },
 });
+
+function toRetryTime(code: ErrorCode, { retryAfterMs }: ErrorInfo): { retry_after?: number; retry_after_ms?: number } {
+  if (retryAfterMs === undefined) return {};
+  const seconds = { retry_after: Math.ceil(retryAfterMs / 1000) };
+  return code === 'UNAVAILABLE' ? { ...seconds, retry_after_ms: retryAfterMs } : seconds;
+}
 
 /** The refusal as an error for Socket.IO. */
 export const toConnectError = (error: GatewayError): Error & Refused =>

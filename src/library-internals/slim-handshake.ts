@@ -4,8 +4,8 @@ import type { Socket } from 'socket.io';
 /** Headers that namespaces need after the handshake. */
 const KEPT_HEADERS = ['authorization', 'origin', 'x-forwarded-for', 'x-token'] as const;
 
-/** Query parameters of Engine.IO. */
-const PROTOCOL_PARAMETERS = new Set(['EIO', 'transport', 'sid', 't', 'b64', 'j']);
+/** Query parameters of Engine.IO, and that of the admission. */
+const PROTOCOL_PARAMETERS = new Set(['EIO', 'transport', 'sid', 't', 'b64', 'j', 'retryAfter']);
 
 /** Socket.IO adds the parsed query. */
 type HandshakeRequest = IncomingMessage & { _query?: Record<string, unknown> };

@@ -11,7 +11,7 @@ export interface Clock {
 /** Maximum delay of a Node.js timer; longer ones would fire at once. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
-/** The system clock. */
+/** The system clock. It jumps when the date is set. */
 export const systemClock: Clock = {
   now: Date.now,
   after(delayMs, task) {
@@ -23,3 +23,6 @@ export const systemClock: Clock = {
     return () => clearInterval(timer);
   },
 };
+
+/** Milliseconds since any moment, which go on evenly. For measurements. */
+export const steadyClock: Clock = { ...systemClock, now: () => performance.now() };

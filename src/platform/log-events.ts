@@ -134,6 +134,11 @@ export const logEvents = {
     message: 'a connection was refused: its address has ADDRESS_CONNECTIONS_MAX on this node',
     lines: 1,
   },
+  admission_refused: {
+    level: 'warn',
+    message: 'a connection was refused: more clients connect than the node admits',
+    lines: 1,
+  },
   connection_unused: {
     level: 'warn',
     message: 'a connection was closed: it has entered no namespace for CONNECT_TIMEOUT_MS',

@@ -91,6 +91,7 @@ export function createMetrics() {
       labelNames: ['reason'],
       registry,
     }),
+    ...createAdmissionMetrics(registry),
     slowClients: new Counter({
       name: 'gateway_slow_clients_closed_total',
       help: 'Connections closed because their send buffer exceeded SOCKET_BUFFER_MAX',
@@ -124,6 +125,30 @@ export function createMetrics() {
       labelNames: ['dependency'] as const,
       aggregator: 'min',
       registers,
+    }),
+  };
+}
+
+/** How many clients the node lets connect. */
+function createAdmissionMetrics(registry: Registry) {
+  return {
+    admissions: createCounter({
+      name: 'gateway_admissions_total',
+      help: 'Handshakes by what the admission did with them; abandoned: the client has left the queue',
+      labelNames: ['result'],
+      registry,
+    }),
+    admissionWaiting: createObservedGauge({
+      name: 'gateway_admission_waiting',
+      help: 'Handshakes that wait for admission now',
+      labelNames: [],
+      registry,
+    }),
+    admissionRate: createObservedGauge({
+      name: 'gateway_admission_rate_per_second',
+      help: 'Handshakes that are admitted in a second at present: ADMISSION_PER_SECOND, or derived from the lag of the event loop',
+      labelNames: [],
+      registry,
     }),
   };
 }

@@ -34,6 +34,8 @@ export interface ConnectionBounds {
   refusalOf(request: IncomingMessage): string | undefined;
   /** Counts a connection until it closes. Closes it above the limit, because handshakes can overlap. */
   hold(connection: Connection): void;
+  /** Counts a handshake that waits as a connection. @returns ends that; to be called once */
+  reserve(request: IncomingMessage): () => void;
   /** Limits the TCP connections of any kind. */
   boundTcp(server: Server): void;
 }
@@ -101,6 +103,11 @@ export function createConnectionBounds(bounds: Bounds): ConnectionBounds {
       }
       connection[heldAddress] = connections.add(address);
       connection.on('close', release);
+    },
+
+    reserve({ socket, headers }) {
+      const address = connections.add(keyOf(socket.remoteAddress, headers));
+      return () => connections.remove(address);
     },
 
     boundTcp(server) {

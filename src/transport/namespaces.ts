@@ -20,6 +20,7 @@ import type { ConnectDeadline } from './connect-deadline.js';
 import type { ConnectLimits, Knock } from './connect-limits.js';
 import { createConnects, wordUnknownNamespaces } from './connects.js';
 import type { Dispatch } from './dispatch.js';
+import type { Handshakes } from './handshakes.js';
 
 interface Dependencies {
   clock: Clock;
@@ -31,6 +32,7 @@ interface Dependencies {
   frameGate: FrameGate;
   connectLimits: ConnectLimits;
   connectDeadline: ConnectDeadline;
+  handshakes: Pick<Handshakes, 'refusalOf'>;
   traffic: Pick<Traffic, 'isWatched' | 'refused'>;
 }
 
@@ -49,6 +51,7 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
     frameGate,
     connectLimits,
     connectDeadline,
+    handshakes,
     traffic,
   } = dependencies;
   const connects = createConnects();
@@ -101,13 +104,17 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
       return undefined;
     }
     if (!isLimited(thrown)) connectLimits.noteRefused(knockOf(socket));
+    closeAfterRefusals(socket, definition);
+    return refuse(socket, definition, thrown);
+  };
+
+  const closeAfterRefusals = (socket: GatewaySocket, { closesRefused }: Namespace): void => {
     const count = (refusals.get(socket.conn) ?? 0) + 1;
     refusals.set(socket.conn, count);
     // After Socket.IO has written the refusal, on the next tick.
-    if (definition.closesRefused === true || count >= REFUSALS_MAX) {
+    if (closesRefused === true || count >= REFUSALS_MAX) {
       setImmediate(() => connects.isEntering(socket.conn) || closeUnlessUsed(socket));
     }
-    return refuse(socket, definition, thrown);
   };
 
   for (const definition of isRootOpen(namespaces) ? namespaces : [...namespaces, closedRoot]) {
@@ -128,6 +135,11 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
         // After Socket.IO has replied, on the next tick.
         process.nextTick(() => connects.settle(socket));
       };
+      const overload = handshakes.refusalOf(socket.conn);
+      if (overload !== undefined) {
+        closeAfterRefusals(socket, definition);
+        return answer((definition.toRefusal ?? toConnectError)(overload, isOldClient(socket)));
+      }
       enter(socket, definition).then(
         () => answer(),
         (thrown: unknown) => answer(turnAway(socket, definition, thrown)),

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { catalogue } from '../errors.js';
 import type { Logger } from '../platform/logger.js';
 
 /** Engine.IO's report of a refused handshake. */
@@ -45,29 +46,73 @@ export function explainRefusals(engine: Engine, { transports, logger }: Dependen
   });
 }
 
+/** Engine.IO's callback for a handshake. @param refusal the reason, when it is not allowed */
+export type AnswerHandshake = (refusal: string | undefined, isAllowed: boolean) => void;
+
 const DRAINING = 'draining';
-const DRAINING_RESPONSE = [
-  'HTTP/1.1 503 Service Unavailable',
-  'Connection: close',
-  'Retry-After: 1',
-  'Content-Type: text/plain',
-  `Content-Length: ${DRAINING.length}`,
-  '',
-  DRAINING,
-].join('\r\n');
+const DRAINING_RESPONSE = toResponse(DRAINING, {
+  ...{ status: '503 Service Unavailable', retryAfterS: 1, type: 'text/plain' },
+});
+
+interface Head {
+  readonly status: string;
+  readonly retryAfterS: number;
+  readonly type: string;
+}
+
+/** @param body ASCII */
+function toResponse(body: string, { status, retryAfterS, type }: Head): string {
+  return [
+    `HTTP/1.1 ${status}`,
+    'Connection: close',
+    `Retry-After: ${retryAfterS}`,
+    `Content-Type: ${type}`,
+    `Content-Length: ${body.length}`,
+    '',
+    body,
+  ].join('\r\n');
+}
 
 /**
  * Refuses a handshake because the node drains. A websocket gets 503, by which a load balancer knows to try another node;
  * Engine.IO would answer 400, which blames the client.
  */
-export function refuseWhileDraining(
-  { headers, socket }: IncomingMessage,
-  answer: (refusal: string, isAllowed: boolean) => void,
-): void {
+export function refuseWhileDraining({ headers, socket }: IncomingMessage, answer: AnswerHandshake): void {
   if (headers.upgrade === undefined) {
     answer(DRAINING, false);
   } else {
     socket.on('error', () => undefined);
     socket.end(DRAINING_RESPONSE);
   }
+}
+
+const { RATE_LIMITED } = catalogue;
+
+/**
+ * Refuses a handshake because too many clients connect. Clients of Socket.IO try again by themselves, after a time that grows;
+ * others find the time in the response. Does the least that is possible: it is done for each client of a storm.
+ *
+ * Not with 503: a load balancer that takes it for a node that drains would take the last node that is left out of service.
+ */
+export function refuseOverloaded(
+  { headers, socket }: IncomingMessage,
+  answer: AnswerHandshake,
+  retryAfterMs: number,
+): void {
+  if (headers.upgrade === undefined) {
+    answer('too many clients connect at once', false);
+    return;
+  }
+  const retryAfterS = Math.ceil(retryAfterMs / 1000);
+  const body = {
+    errno: RATE_LIMITED.status,
+    message: 'RATE_LIMITED',
+    retry_after: retryAfterS,
+    retry_after_ms: retryAfterMs,
+  };
+  const head = { status: `${RATE_LIMITED.status} Too Many Requests`, retryAfterS, type: 'application/json' };
+  socket.on('error', () => undefined);
+  socket.write(toResponse(JSON.stringify(body), head));
+  // A client that does not close its side would keep the connection.
+  socket.destroySoon();
 }

@@ -18,6 +18,7 @@ import { everySocket, type GatewayServer } from '../sockets/socket.js';
 import { addressKeyOf } from './address.js';
 import type { ConnectDeadline } from './connect-deadline.js';
 import type { ConnectionBounds } from './connection-bounds.js';
+import type { Handshakes } from './handshakes.js';
 import type { AllowsOrigin } from './origins.js';
 import { explainRefusals, refuseWhileDraining } from './refusals.js';
 
@@ -68,6 +69,7 @@ interface AttachOptions {
   frameGate: FrameGate;
   connectionBounds: ConnectionBounds;
   connectDeadline: ConnectDeadline;
+  handshakes: Handshakes;
   clock: Clock;
   logger: Logger;
   metrics: Metrics;
@@ -81,8 +83,9 @@ interface AttachOptions {
 export function attach(
   io: GatewayServer,
   http: HttpServer,
-  { config, allowsOrigin, isDraining, frameGate, connectionBounds, connectDeadline, ...platform }: AttachOptions,
+  { config, allowsOrigin, isDraining, ...attached }: AttachOptions,
 ): void {
+  const { frameGate, connectionBounds, connectDeadline, handshakes, ...platform } = attached;
   const { messageMaxBytes } = config.sockets;
   const { traffic } = platform;
   const showRefusal = ({ socket, headers }: IncomingMessage, code: ErrorCode, detail: string): void => {
@@ -108,8 +111,12 @@ export function attach(
       // CORS does not cover websockets, so a restricted list of origins is enforced here.
       const isAllowed = allowsOrigin(request.headers.origin);
       const refusal = isAllowed ? connectionBounds.refusalOf(request) : 'origin not allowed';
-      if (refusal !== undefined) showRefusal(request, isAllowed ? 'RATE_LIMITED' : 'FORBIDDEN', refusal);
-      answer(refusal, refusal === undefined);
+      if (refusal !== undefined) {
+        showRefusal(request, isAllowed ? 'RATE_LIMITED' : 'FORBIDDEN', refusal);
+        answer(refusal, false);
+      } else if (handshakes.admit(request, answer)) {
+        showRefusal(request, 'UNAVAILABLE', 'too many clients connect at once');
+      }
     },
   });
   explainRefusals(io.engine, { transports: config.sockets.transports, ...platform });
@@ -118,6 +125,7 @@ export function attach(
   io.engine.on('connection', (connection) => {
     connectionBounds.hold(connection);
     connectDeadline.begin(connection);
+    handshakes.begin(connection);
     slimRequest(connection);
     boundWriteBuffer(connection);
   });

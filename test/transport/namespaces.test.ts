@@ -7,9 +7,11 @@ import { createLogger } from '../../src/platform/logger.js';
 import { createMetrics } from '../../src/platform/metrics.js';
 import { noPeers } from '../../src/platform/peer-counts.js';
 import { Traffic } from '../../src/realtime/traffic.js';
+import { createAdmission } from '../../src/transport/admission.js';
 import { createConnectDeadline } from '../../src/transport/connect-deadline.js';
 import { createConnectLimits } from '../../src/transport/connect-limits.js';
 import { createConnectionBounds } from '../../src/transport/connection-bounds.js';
+import { createHandshakes } from '../../src/transport/handshakes.js';
 import { closeServer, listen } from '../../src/transport/listen.js';
 import { openNamespaces } from '../../src/transport/namespaces.js';
 import { attach, createSocketServer } from '../../src/transport/socket.js';
@@ -28,6 +30,9 @@ test('an old client in the root namespace, which is not enabled, neither receive
     ...{ nodeMax: 0, addressMax: undefined, idleMax: 10, trustedProxies: 0, metrics },
     logger: platform.logger,
   });
+  const isDraining = () => false;
+  const admission = createAdmission({ perSecond: 0, clock: systemClock, isDraining, metrics });
+  const handshakes = createHandshakes({ admission, connectionBounds, isDraining, logger });
   const noticed: string[] = [];
   openNamespaces(io, [], {
     ...platform,
@@ -38,16 +43,17 @@ test('an old client in the root namespace, which is not enabled, neither receive
     frameGate,
     connectLimits: createConnectLimits({ refusedOfAddressMax: 0, peers: noPeers, clock: systemClock }),
     connectDeadline,
+    handshakes,
   });
   const server = createServer();
-  const connections = { frameGate, connectDeadline, connectionBounds };
+  const connections = { frameGate, connectDeadline, connectionBounds, handshakes };
   attach(io, server, {
     config,
     metrics,
     ...platform,
     ...connections,
     allowsOrigin: () => true,
-    isDraining: () => false,
+    isDraining,
   });
   const port = await listen(server, config.http);
   onTestFinished(async () => {

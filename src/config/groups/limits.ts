@@ -8,6 +8,11 @@ export const limits = {
     .describe(
       'maximum Socket.IO connections of one address on one machine; 0: unlimited; unset: 10000, and unlimited for private addresses unless TRUST_PROXY is set',
     ),
+  ADMISSION_PER_SECOND: integer(0)
+    .optional()
+    .describe(
+      'maximum new Socket.IO connections of one node in a second; 0: unlimited; unset: derived from the lag of the event loop',
+    ),
   CONNECT_TIMEOUT_MS: integer(100)
     .default(10_000)
     .describe('time until a connection that is in no namespace is closed'),
