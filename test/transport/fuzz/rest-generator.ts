@@ -132,9 +132,9 @@ function poolsFor(pools: Pools, { expendable }: RestCaller, { path }: Route): Po
   return path === '/files/:id' ? { ...pools, id: pools['fileId'] ?? [] } : pools;
 }
 
-/** The event in the path of a broadcast. */
+/** The event in the path of a broadcast, also of one through the console. */
 function nameOf(path: string): string {
-  const [, name = ''] = /^\/broadcast\/([^/?]*)/.exec(path) ?? [];
+  const [, name = ''] = /^(?:\/console\/api)?\/broadcast\/([^/?]*)/.exec(path) ?? [];
   try {
     return decodeURIComponent(name);
   } catch {
