@@ -12,7 +12,7 @@ interface Calls {
 /** Users and messages, as they are now. */
 export function createInspection({ read }: Calls) {
   return {
-    /** The user with this id; none for one of whom nothing is known. */
+    /** The user with this id, and users whose name begins with the text; at most 20. */
     findUsers: (search: string) => read<Answer<'users'>>('/users', { search }),
 
     /** Sockets, devices and counters of a user. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineContract } from './contract.js';
 import { deliveries } from './deliveries.js';
-import { isoTime, opaqueId, userId, wholeNumber } from './primitives.js';
+import { isoTime, opaqueId, pageLimit, userId, wholeNumber } from './primitives.js';
 
 /** How long a user may be blocked: up to 30 days. */
 export const blockSeconds = wholeNumber(1, 2_592_000);
@@ -10,10 +10,7 @@ export const blockSeconds = wholeNumber(1, 2_592_000);
 const nodeId = opaqueId;
 
 const page = z.object({
-  limit: z
-    .string()
-    .regex(/^(?:[1-9]\d?|100)$/, 'must be a number from 1 to 100')
-    .default('50'),
+  limit: pageLimit.default('50'),
   after: opaqueId.describe('`next` of the previous page.').optional(),
 });
 const next = z.string().nullable().describe('`after` of the next page; `null`: that was all.');

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { toEmoji } from '../utilities/emoji.js';
 import { isBlank } from '../utilities/visible-text.js';
-import { idOrTime, isoTime, objectId, visibleText } from './primitives.js';
+import { idOrTime, isoTime, objectId, pageLimit, visibleText } from './primitives.js';
 
 /* What the community is made of: the forms that come and go under the names of `community.ts`. */
 
@@ -38,11 +38,7 @@ const emoji = z
   .refine((text) => !isBlank(text), 'must be visible')
   .transform(toEmoji);
 const limit = z.number().int().min(1).max(100);
-/** A number in a query string. */
-const pageSize = z
-  .string()
-  .regex(/^(?:[1-9]\d?|100)$/, 'must be a number from 1 to 100')
-  .optional();
+const pageSize = pageLimit.optional();
 /** Cursor of a page: the id of the last entry of the previous page, or a time. */
 const before = idOrTime.optional();
 

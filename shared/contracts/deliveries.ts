@@ -1,13 +1,21 @@
 import { z } from 'zod';
 import { type DeliveryReason, deliveryReasons } from './delivery-reasons.js';
-import { eventName, isoTime, time } from './primitives.js';
+import { eventName, isoTime, pageLimit, time } from './primitives.js';
 
 const sentences = Object.entries(deliveryReasons).map(([code, sentence]) => `${code}: ${sentence}.`);
 /** The code of a reason. */
-export const reason = z.enum(Object.keys(deliveryReasons) as [DeliveryReason]).describe(sentences.join('\n'));
+const reason = z.enum(Object.keys(deliveryReasons) as [DeliveryReason]).describe(sentences.join('\n'));
 
 /** The states of a durable message. */
 export const deliveryState = z.enum(['queued', 'sent', 'acked', 'pushed', 'expired']);
+
+/** What became of a message on a device. */
+export const deviceOutcome = z.object({
+  deviceId: z.string().nullable().describe('`null`: the user had no known device.'),
+  state: deliveryState.nullable(),
+  at: isoTime.nullable().describe('When the device entered this state.'),
+  reason,
+});
 
 /** Filters for the messages of a user, combined with AND. */
 export const deliveryQuestion = z.object({
@@ -15,11 +23,7 @@ export const deliveryQuestion = z.object({
   event: eventName.optional(),
   state: deliveryState.describe('Messages with at least one device in this state.').optional(),
   since: time.describe('Sent at or after this time.').optional(),
-  /** A number in a query string. */
-  limit: z
-    .string()
-    .regex(/^(?:[1-9]\d?|100)$/, 'must be a number from 1 to 100')
-    .default('50'),
+  limit: pageLimit.default('50'),
   before: z
     .string()
     .regex(/^\d{1,15}$/, 'must be the `next` of an answer')
@@ -38,14 +42,7 @@ export const deliveries = z.object({
         createdAt: isoTime,
         requestId: z.string().nullable().describe('The `X-Request-Id` of the call that sent it; `null`: not recorded.'),
         state: deliveryState.describe('The most advanced state of any device.'),
-        devices: z.array(
-          z.object({
-            deviceId: z.string().nullable().describe('`null`: the user had no known device.'),
-            state: deliveryState.nullable(),
-            at: isoTime.nullable().describe('When the device entered this state.'),
-            reason,
-          }),
-        ),
+        devices: z.array(deviceOutcome),
       }),
     )
     .describe('Newest first. Events that were not durable are not recorded.'),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineContract } from './contract.js';
-import { deliveries, deliveryState, reason } from './deliveries.js';
-import { isoTime, opaqueId, userId } from './primitives.js';
+import { deliveries, deliveryState, deviceOutcome } from './deliveries.js';
+import { isoTime, opaqueId, pageLimit, userId } from './primitives.js';
 import { liveQuestion } from './traffic.js';
 
 /** Sockets of a user in one answer. */
@@ -72,11 +72,7 @@ const message = z.object({
     .nullable()
     .describe('`null`: it was sent without push.'),
   devices: z.array(
-    z.object({
-      deviceId: z.string().nullable().describe('`null`: the user had no known device.'),
-      state: deliveryState.nullable(),
-      at: isoTime.nullable().describe('When the device entered this state.'),
-      reason,
+    deviceOutcome.extend({
       sentAt: isoTime.nullable().describe('Known until it is acknowledged.'),
       acknowledgedAt: isoTime.nullable(),
     }),
@@ -89,19 +85,29 @@ export const inspection = defineContract({
   name: 'inspection',
   routes: {
     users: {
-      summary: 'Finds a user by the id.',
+      summary:
+        'Finds users by id, or by the beginning of a name: the first name, the last name, both, or the display name. Case and accents do not count.',
       method: 'get',
       path: '/users',
-      query: z.object({ search: opaqueId.describe('The id of a user.') }),
+      query: z.object({
+        search: opaqueId.describe('The id of a user, or the beginning of a name.'),
+        limit: pageLimit.default('20'),
+      }),
       answer: z.object({
-        users: z.array(
-          z.object({
-            id: z.string(),
-            name: z.string().nullable().describe('`null` here and below: not in the collection of users.'),
-            accountId: z.string().nullable(),
-            isOnline: z.boolean(),
-          }),
-        ),
+        users: z
+          .array(
+            z.object({
+              id: z.string(),
+              name: z.string().nullable().describe('`null` here and below: not in the collection of users.'),
+              accountId: z.string().nullable(),
+              isOnline: z.boolean(),
+            }),
+          )
+          .describe('The user with this id first, then users in the order of their names.'),
+        hasMore: z.boolean().describe('More users have such a name than were asked for.'),
+        isByName: z
+          .boolean()
+          .describe('`false`: only the id was searched, because the database lacks an index (`npm run indexes`).'),
       }),
     },
     user: {

@@ -98,6 +98,9 @@ export function wholeNumber(min: number, max: number) {
   return z.union([z.number().int(error).min(min, error).max(max, error), digits], error);
 }
 
+/** How many entries a page has at most: a number in a query. Each route has its own default. */
+export const pageLimit = z.string().regex(/^(?:[1-9]\d?|100)$/, 'must be a number from 1 to 100');
+
 /** Yes or no, in a query or in JSON. Empty is neither: it is easily taken for yes. */
 export const flag = z.union([z.boolean(), z.enum(['true', 'false', '1', '0']), z.literal([1, 0])], {
   error: 'must be true, false, 1 or 0',

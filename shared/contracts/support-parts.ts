@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { idOrTime, isoTime, objectId, opaqueId, storedKey, visibleText } from './primitives.js';
+import { idOrTime, isoTime, objectId, opaqueId, pageLimit, storedKey, visibleText } from './primitives.js';
 
 /* What the support chat is made of: the forms that come and go under the names of `support.ts`. */
 
@@ -50,11 +50,7 @@ const draft = {
 /** Cursor: the id of an entry, or a time. */
 const position = idOrTime;
 
-/** A number in a query string. */
-const pageSize = z
-  .string()
-  .regex(/^(?:[1-9]\d?|100)$/, 'must be a number from 1 to 100')
-  .optional();
+const pageSize = pageLimit.optional();
 
 /** Binary data from Socket.IO. */
 const bytes = z

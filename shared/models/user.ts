@@ -45,6 +45,21 @@ schema.index({ isActive: 1 }, { sparse: true });
 schema.index({ status: 1 }, { sparse: true });
 schema.index({ blockedUntil: 1 }, { sparse: true });
 
+/** For the search by name: neither case nor accents count. */
+export const NAME_COLLATION = { locale: 'en', strength: 1 } as const;
+
+/** The indexes of the search by name. Hints name them: a search without them would read the whole collection. */
+export const nameIndexes = {
+  name: 'search_name',
+  firstName: 'search_first_name',
+  lastName: 'search_last_name',
+} as const;
+
+const ofNames = { sparse: true, collation: NAME_COLLATION };
+schema.index({ name: 1 }, { name: nameIndexes.name, ...ofNames });
+schema.index({ firstName: 1, lastName: 1 }, { name: nameIndexes.firstName, ...ofNames });
+schema.index({ lastName: 1 }, { name: nameIndexes.lastName, ...ofNames });
+
 /** A user of the platform. Other services write this collection too, so anything may be missing. */
 export type User = InferSchemaType<typeof schema>;
 

@@ -5,6 +5,8 @@ import { inspection } from '#shared/contracts/inspection.js';
 import { createTestEnvironment, type TestEnvironment } from '../support/environment.js';
 import { API_KEY, signToken } from '../support/gateway.js';
 import { until } from '../support/until.js';
+import { expectBoundedReads } from './console/reads.js';
+import { accessesOf, expectBoundedAccess } from './query-plans.js';
 
 let environment: TestEnvironment;
 beforeAll(async () => {
@@ -38,44 +40,25 @@ describe('a user', () => {
       expect(second?.client).toEqual({ transport: 'websocket', userAgent: `Reader/1 ${'x'.repeat(191)}` });
       expect(second?.tokenExpiresAt).toMatch(/Z$/);
     }
-    expect(await backend().findUsers(ann.id)).toEqual({
+    expect(await backend().findUsers(ann.id.toUpperCase())).toEqual({
       users: [{ id: ann.id, name: 'Ann', accountId: ann.accountId, isOnline: true }],
+      ...{ hasMore: false, isByName: true },
     });
     for (const client of opened) client.close();
   });
 
   test('that is not known has empty lists, and is not found', async () => {
     const id = String(new Types.ObjectId());
-    expect(await backend().findUsers(id)).toEqual({ users: [] });
+    expect(await backend().findUsers(id)).toEqual({ users: [], hasMore: false, isByName: true });
     expect(await backend().inspectUser(id)).toEqual({
       ...{ id, name: null, accountId: null, isOnline: false, blockedUntil: null },
       ...{ connections: 0, sockets: [], devices: [], counters: null },
     });
   });
 
-  test('with many sockets and messages is shown within bounds', async () => {
-    const [ann] = await environment.people('Ann');
-    const token = signToken({ uid: ann.id });
-    const first = await environment.open(ann, { namespace: '/v1/shared', auth: { token, deviceId: 'phone' } });
-    await until(async () => (await backend().devices(ann.id)).devices.length === 1);
-    const others = await Promise.all(
-      Array.from({ length: 104 }, (_, index) => environment.open(ann, { node: index % 2, namespace: '/v1/shared' })),
-    );
-    const entries = Array.from({ length: 1200 }, (_, index) => ({
-      ...{ _id: String(new Types.ObjectId()), recipient: JSON.stringify(['', ann.id]), position: index + 1 },
-      ...{ namespace: '/v1/conversation', body: '["m",1]', createdAt: new Date(1_700_000_000_000 + index) },
-      checkAt: new Date(Date.now() + 3_600_000),
-    }));
-    await environment.models.DeliveryEntry.collection.insertMany(entries as never[]);
-    await until(async () => (await backend().inspectUser(ann.id)).connections === 105);
-    const user = await backend().inspectUser(ann.id);
-    const opened = [first, ...others].map(({ id }) => id).sort();
-    expect(user.sockets.map(({ socketId }) => socketId)).toEqual(opened.slice(0, 100));
-    expect(user.sockets.every(({ address }) => address === '127.0.0.1')).toBe(true);
-    expect(user.devices.find(({ deviceId }) => deviceId === 'phone')).toMatchObject({
-      ...{ waiting: 1000, oldestAt: new Date(1_700_000_000_000).toISOString() },
-    });
-    for (const client of [first, ...others]) client.close();
+  // The same with a thousand sockets and a hundred thousand messages: inspection.long.ts.
+  test('with many sockets and messages is read, cleared and forgotten within bounds', async () => {
+    await expectBoundedReads(environment, { sockets: 105, entries: 4000 });
   });
 
   test('has the counters that are stored beside those that were counted', async () => {
@@ -92,6 +75,87 @@ describe('a user', () => {
     const { counters } = await backend(1).inspectUser(ann.id);
     expect(counters?.stored).toEqual(counters?.recount);
   });
+});
+
+describe('a search by name', () => {
+  const namesBy = async (text: string): Promise<(string | null)[]> =>
+    (await backend().findUsers(text)).users.map(({ name }) => name);
+
+  /** Users as other services store them. */
+  const insert = async (users: readonly object[]): Promise<void> => {
+    await environment.models.User.collection.insertMany(users as never[]);
+  };
+
+  test('finds the beginning of each name, in the order of names, whatever the case and the accents', async () => {
+    await insert([
+      { firstName: 'Zoë', lastName: 'Müller' },
+      { firstName: 'zoe', lastName: 'Adler' },
+      { firstName: 'Zoe Ann', lastName: 'Mulligan' },
+      { firstName: 'Kim', lastName: 'Zoelle' },
+      { name: 'ZOE of old', image: 'x' },
+      { firstName: 'Azoe', lastName: 'Inside' },
+      { name: 7, firstName: null, lastName: ['Zoe'] },
+      { name: { $gt: 'Zoe' } },
+    ]);
+    const all = ['Kim Zoelle', 'zoe Adler', 'Zoe Ann Mulligan', 'Zoë Müller', 'ZOE of old'];
+    for (const text of ['zoe', 'ZOË', ' Zoe ']) {
+      expect(
+        (await namesBy(text)).filter((name) => all.includes(name ?? '')),
+        text,
+      ).toEqual(all);
+      expect(await namesBy(text), text).not.toContain('Azoe Inside');
+    }
+    expect(await namesBy('zoe m')).toEqual(['Zoë Müller']);
+    expect(await namesBy('zoe  ann MUL')).toEqual(['Zoe Ann Mulligan']);
+    expect(await namesBy('müll')).toEqual(['Zoe Ann Mulligan', 'Zoë Müller']);
+    expect(await namesBy('zoe of')).toEqual(['ZOE of old']);
+    expect(await namesBy('zoeq')).toEqual([]);
+  });
+
+  test.each(['.*', '^Z', '(', '$gt', '{"$gt":""}', '%', '\\'])('takes %s for text', async (text) => {
+    await insert([{ name: `${text} literally` }]);
+    expect(await namesBy(text)).toEqual([`${text} literally`]);
+  });
+
+  test('shows a page, says that there are more, and reads no more than a few ranges of it', async () => {
+    const count = 3000;
+    await insert(
+      Array.from({ length: count }, (_, index) => ({
+        ...{ firstName: 'Common', lastName: `Common ${String(index).padStart(4, '0')}`, name: `Common ${index}` },
+      })),
+    );
+    const { users, hasMore } = await backend().findUsers('common');
+    expect([users.length, hasMore]).toEqual([20, true]);
+    const answer = await environment.node(1).call('GET', '/users?search=COMMON%20common&limit=100');
+    const names = answer.json.data.users.map(({ name }: { name: string }) => name);
+    expect(names).toEqual(Array.from({ length: 100 }, (_, index) => `Common Common ${String(index).padStart(4, '0')}`));
+
+    const accesses = await accessesOf(environment.connection, () => backend().findUsers('common common x y z a b c'));
+    const searches = accesses.filter(({ indexes }) => indexes.some((index) => index.startsWith('search_')));
+    expect(searches.length).toBe(6);
+    for (const access of await accessesOf(environment.connection, () => backend().findUsers('common'))) {
+      expectBoundedAccess(access, 'a search by name', 21);
+    }
+  });
+
+  test('is left out when the database lacks an index, and the id is searched all the same', async () => {
+    const [ann] = await environment.people('Findable');
+    await environment.models.User.collection.dropIndex('search_last_name');
+    // One in another collation is of no use.
+    await environment.models.User.collection.createIndex({ lastName: 1 });
+    expect(await backend().findUsers('Findable')).toEqual({ users: [], hasMore: false, isByName: false });
+    expect(await backend().findUsers(ann.id)).toMatchObject({ users: [{ id: ann.id }], isByName: false });
+  });
+
+  test.each(['', 'limit=0', 'limit=101', 'search=', 'search=a&search=b', 'search[$gt]=a'])(
+    'refuses %j',
+    async (query) => {
+      const { status, json } = await environment
+        .node(0)
+        .call('GET', `/users?${query.includes('limit') ? 'search=a&' : ''}${query}`);
+      expect([status, json.message]).toEqual([400, 'VALIDATION_ERROR']);
+    },
+  );
 });
 
 describe('a message', () => {

@@ -52,8 +52,8 @@ export async function accessesOf(connection: Connection, work: () => Promise<unk
 }
 
 function toCommands({ collection, method, args: [first, second, third] }: Call): Options[] {
-  const find = (filter: unknown, { sort, limit, skip, hint, projection }: Options = {}): Options =>
-    withoutUndefined({ find: collection, filter, sort, limit, skip, hint, projection });
+  const find = (filter: unknown, { sort, limit, skip, hint, projection, collation }: Options = {}): Options =>
+    withoutUndefined({ find: collection, filter, sort, limit, skip, hint, projection, collation });
   switch (method) {
     case 'find':
     case 'countDocuments':

@@ -1,6 +1,7 @@
 import type { RecordedCommand } from './recorder.js';
 import { type Question, toSort } from './rules/choice.js';
 import { type Fields, isFields, parseFilter } from './rules/filter.js';
+import { toCollation } from './rules/index-spec.js';
 
 /** One access to a collection: a command, a statement of it, or a stage that reads another collection. */
 export interface Access extends Question {
@@ -39,7 +40,14 @@ export function toAccesses({ name, command }: RecordedCommand): Access[] {
   const access = (operation: string, filter: unknown, more: Partial<Access> & { sorted?: unknown } = {}): Access => {
     const { sorted, ...rest } = more;
     const rawFilter = (filter ?? {}) as Fields;
-    const common = { limit: 0, change: undefined, isUpsert: false, isMulti: true, hint: toHint(command['hint']) };
+    const common = {
+      limit: 0,
+      change: undefined,
+      isUpsert: false,
+      isMulti: true,
+      hint: toHint(command['hint']),
+      collation: toCollation(command['collation']),
+    };
     return {
       ...common,
       collection,

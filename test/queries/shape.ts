@@ -5,13 +5,14 @@ import { type Fields, isFields } from './rules/filter.js';
  * An access without its values: `{ chat: id, createdAt: { $gt: time } }`. Booleans and `null` stay, because the filters of
  * partial indexes are made of them.
  */
-export function shapeOf({ operation, rawFilter, sort, limit, change, isUpsert, hint }: Access): string {
+export function shapeOf({ operation, rawFilter, sort, limit, change, isUpsert, hint, collation }: Access): string {
   const parts = [operation, showFilter(rawFilter)];
   if (change !== undefined) parts.push('→', showChange(change));
   if (sort.length > 0) parts.push('sort', `{ ${sort.map(([path, direction]) => `${path}: ${direction}`).join(', ')} }`);
   if (limit > 0 && isRead(operation)) parts.push('limit');
   if (isUpsert) parts.push('upsert');
   if (hint !== undefined) parts.push('hint', hint);
+  if (collation !== undefined) parts.push('collation');
   return parts.join(' ');
 }
 

@@ -44,7 +44,7 @@ const message: z.input<(typeof inspection)['routes']['message']['answer']> = {
 
 export const inspectionExamples = defineExamples(inspection, {
   routes: {
-    users: { query: { search: ADA }, answer: { users: [ada] } },
+    users: { query: { search: 'ada' }, answer: { users: [ada], hasMore: false, isByName: true } },
     user: {
       params: { userId: ADA },
       answer: {

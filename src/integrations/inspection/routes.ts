@@ -10,7 +10,7 @@ export const createRoutes = (
   messages: ReturnType<typeof createMessageInspection>,
   live: ReturnType<typeof createLive>,
 ): RouteHandlers<typeof inspection> => ({
-  users: ({ query: { search } }) => users.search(search),
+  users: ({ query: { search, limit } }) => users.search(search, Number(limit)),
   user: ({ params: { userId } }) => users.inspect(userId),
   messages: ({ query: { idempotencyKey } }) => messages.byKey(idempotencyKey),
   message: ({ params: { id } }) => messages.byId(id),

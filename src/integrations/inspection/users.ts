@@ -1,3 +1,4 @@
+import { toCanonicalId } from '#shared/contracts/primitives.js';
 import type { Context } from '../../framework/context.js';
 import { DeliveryDiagnostics } from '../../realtime/delivery/diagnostics/index.js';
 import { toDevice } from '../../realtime/delivery/diagnostics/to-wire.js';
@@ -47,18 +48,31 @@ export function createUserInspection(context: Context, people: People) {
     return { isOnline: all.length > 0, connections: all.length, sockets };
   };
 
+  /** A user of the platform, or one who is connected or has a device. */
+  const byId = async (userId: string) => {
+    const [profile, [found], hasMailbox] = await Promise.all([
+      people.profileOf(userId),
+      presence.get([userId]),
+      diagnostics.hasMailbox({ site: GENERAL_SITE, userId }),
+    ]);
+    const isOnline = found?.online === true;
+    const isKnown = profile !== undefined || isOnline || hasMailbox;
+    return isKnown ? { id: userId, ...toProfile(profile), isOnline } : undefined;
+  };
+
   return {
-    /** The user with this id: one of the platform, or one who is connected or has a device. */
-    async search(userId: string) {
-      const recipient = { site: GENERAL_SITE, userId };
-      const [profile, [found], hasMailbox] = await Promise.all([
-        people.profileOf(userId),
-        presence.get([userId]),
-        diagnostics.hasMailbox(recipient),
-      ]);
-      const isOnline = found?.online === true;
-      const isKnown = profile !== undefined || isOnline || hasMailbox;
-      return { users: isKnown ? [{ id: userId, ...toProfile(profile), isOnline }] : [] };
+    /** The user with this id, and users whose name begins with the text. */
+    async search(text: string, limit: number) {
+      const [withId, named] = await Promise.all([byId(toCanonicalId(text)), people.searchByName(text, limit)]);
+      const others = (named?.users ?? []).filter(({ id }) => id !== withId?.id);
+      const presences = await presence.get(others.map(({ id }) => id));
+      const byName = others.map(({ id, ...profile }, index) => {
+        const isOnline = presences[index]?.online === true;
+        return { id, ...toProfile(profile), isOnline };
+      });
+      const users = [...(withId === undefined ? [] : [withId]), ...byName];
+      const hasMore = named?.hasMore === true || users.length > limit;
+      return { users: users.slice(0, limit), hasMore, isByName: named !== undefined };
     },
 
     /** Does not check that the user exists. */

@@ -4,6 +4,7 @@ import type { User } from '#shared/models/user.js';
 import { readStored } from '../../models/index.js';
 import { createLoader } from '../../platform/batcher.js';
 import type { Clock } from '../../platform/clock.js';
+import { createNameSearch, type NamedUser } from './name-search.js';
 
 /** A user of the chats, with the fields for access decisions and display. */
 export interface Person {
@@ -117,6 +118,8 @@ export function createPeople({ models, clock }: { models: Pick<Models, 'User'>; 
     }
   };
 
+  const searchByName = createNameSearch(models, nameOf);
+
   return {
     lockedOut,
     suspects,
@@ -147,6 +150,16 @@ export function createPeople({ models, clock }: { models: Pick<Models, 'User'>; 
       const [own] = toObjectId(id);
       const [user] = own === undefined ? [] : await readShown({ _id: own }, 1);
       return user && { name: nameOf(user), accountId: accountOf(user) };
+    },
+    /**
+     * Users whose name begins with a text, regardless of access, for operators.
+     * @returns `undefined` when the database lacks an index for it
+     */
+    async searchByName(text: string, limit: number) {
+      const found = await searchByName(text, limit);
+      if (found === undefined) return undefined;
+      const toFound = (user: NamedUser) => ({ id: String(user._id), name: nameOf(user), accountId: accountOf(user) });
+      return { users: found.users.map(toFound), hasMore: found.hasMore };
     },
     /** Display names, regardless of access. Unknown users are omitted. */
     async namesOf(ids: readonly string[]): Promise<Map<string, string>> {

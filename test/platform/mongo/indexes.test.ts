@@ -103,6 +103,19 @@ test('accepts indexes of the platform that serve its queries', async () => {
   expect(after).toEqual(before.filter((index) => !served.includes(index ?? '')));
 });
 
+test('tells indexes apart by the collation', async () => {
+  await db.collection('_users').createIndex({ name: 1 }, { sparse: true });
+  await whileServing();
+  const [missing] = complaints('platform').filter(({ sentence }) => sentence.includes('search_name'));
+  expect(missing?.sentence).toBe(
+    '_users: the index "search_name" { name: 1 } is missing; without it users are not found by name',
+  );
+  await run(missing?.command ?? '');
+  records.length = 0;
+  await whileServing();
+  expect(complaints('platform').filter(({ sentence }) => sentence.includes('search_name'))).toEqual([]);
+});
+
 test('names a conflicting index of the platform with the remedy, and serves', async () => {
   await db.collection('_users').createIndex({ account: -1 }, { name: 'account_1', partialFilterExpression: { a: 1 } });
   await whileServing(async (gateway) => {

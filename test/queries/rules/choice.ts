@@ -7,6 +7,8 @@ export interface Question {
   readonly filter: Conjunction;
   readonly sort: readonly (readonly [path: string, direction: 1 | -1])[];
   readonly hint: string | undefined;
+  /** As in {@link IndexSpec}. */
+  readonly collation: string | undefined;
 }
 
 /** How MongoDB answers it. */
@@ -33,8 +35,10 @@ const MERGED_MAX = 200;
  */
 export function choose(question: Question, indexes: readonly IndexSpec[]): Choice {
   const { filter, hint } = question;
-  const usable = hint === undefined ? indexes : indexes.filter(({ name }) => name === hint);
-  if (usable.length === 0) throw new Error(`there is no index ${hint}`);
+  // An index serves no texts in another collation. That it would serve other values is left out.
+  const alike = indexes.filter((index) => index.collation === question.collation);
+  const usable = hint === undefined ? alike : alike.filter(({ name }) => name === hint);
+  if (hint !== undefined && usable.length === 0) throw new Error(`there is no index ${hint}`);
   const choices = usable.flatMap((index) => use(index, question) ?? []);
   const unions =
     hint === undefined ? filter.disjunctions.flatMap((branches) => unite(branches, question, indexes) ?? []) : [];
@@ -125,7 +129,7 @@ function boundOf({ op, value }: Predicate): Bound | undefined {
 function orderOf(
   index: IndexSpec,
   bounds: readonly Bound[],
-  { filter, sort }: Omit<Question, 'hint'>,
+  { filter, sort }: Pick<Question, 'filter' | 'sort'>,
 ): Choice['order'] {
   if (sort.length === 0) return 'none';
   const fixed = new Set<string>();
@@ -166,12 +170,15 @@ function orderOf(
 /** A disjunction is served by indexes when each of its branches is, together with what holds for all of them. */
 function unite(
   branches: readonly Conjunction[],
-  { filter, sort }: Question,
+  { filter, sort, collation }: Question,
   indexes: readonly IndexSpec[],
 ): Candidate | undefined {
   const choices = branches.map((branch) => {
     const predicates = [...filter.predicates, ...branch.predicates];
-    return choose({ filter: { predicates, disjunctions: branch.disjunctions }, sort, hint: undefined }, indexes);
+    return choose(
+      { filter: { predicates, disjunctions: branch.disjunctions }, sort, hint: undefined, collation },
+      indexes,
+    );
   });
   if (choices.some((choice) => choice.indexes.length === 0)) return undefined;
   const isOrdered = choices.every(({ order }) => order !== 'memory');

@@ -8,6 +8,8 @@ export interface IndexSpec {
   readonly isUnique: boolean;
   readonly isSparse: boolean;
   readonly partialFilter: Fields | undefined;
+  /** How it compares texts, as JSON; `undefined`: by code point. */
+  readonly collation: string | undefined;
   /** Paths of the keys on which an array lies. */
   readonly arrays: ReadonlySet<string>;
 }
@@ -32,6 +34,7 @@ const ID_INDEX: IndexSpec = {
   isUnique: true,
   isSparse: false,
   partialFilter: undefined,
+  collation: undefined,
   arrays: new Set(),
 };
 
@@ -43,9 +46,14 @@ function toSpec(keys: Fields, options: Fields, schema?: Schema): IndexSpec {
     isUnique: options['unique'] === true,
     isSparse: options['sparse'] === true,
     partialFilter: options['partialFilterExpression'] as Fields | undefined,
+    collation: toCollation(options['collation']),
     arrays: new Set(entries.map(([path]) => path).filter((path) => schema !== undefined && isInArray(schema, path))),
   };
 }
+
+/** A collation as JSON. */
+export const toCollation = (collation: unknown): string | undefined =>
+  collation === undefined ? undefined : JSON.stringify(collation);
 
 function isInArray(schema: Schema, path: string): boolean {
   const segments = path.split('.');

@@ -9,16 +9,18 @@ const index = (keys: Fields, more: Partial<IndexSpec> = {}): IndexSpec => ({
   isUnique: false,
   isSparse: false,
   partialFilter: undefined,
+  collation: undefined,
   arrays: new Set(),
   ...more,
 });
 
 const chosen = (filter: Fields, sort: Fields, ...indexes: IndexSpec[]): Choice =>
-  choose({ filter: parseFilter(filter), sort: toSort(sort), hint: undefined }, indexes);
+  choose({ filter: parseFilter(filter), sort: toSort(sort), hint: undefined, collation: undefined }, indexes);
 
 /** What MongoDB documents of its indexes, case by case. `-`: a scan of the collection. */
 test.each<[what: string, filter: Fields, sort: Fields, index: IndexSpec, expected: string]>([
   ['equality', { a: 1 }, {}, index({ a: 1 }), 'a point none'],
+  ['another collation', { a: 'x' }, {}, index({ a: 1 }, { collation: '{"locale":"en"}' }), '- none'],
   ['a prefix', { b: 1 }, {}, index({ a: 1, b: 1 }), '- none'],
   ['equality, sort, range', { a: 1, c: { $gt: 1 } }, { b: 1 }, index({ a: 1, b: 1, c: 1 }), 'a point index'],
   ['a range before the sort', { a: { $gt: 1 } }, { b: 1 }, index({ a: 1, b: 1 }), 'a range memory'],

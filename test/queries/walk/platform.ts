@@ -42,6 +42,7 @@ export async function walkPlatform(environment: WalkEnvironment): Promise<void> 
   await call(emitApi, 'presence', { params: { userId } });
   await call(emitApi, 'presences', { body: { userIds: [userId] } });
   await call(inspection, 'users', { query: { search: userId } });
+  await call(inspection, 'users', { query: { search: 'ada arch' } });
   await call(inspection, 'user', { params: { userId } });
   await call(inspection, 'message', { params: { id } });
   await call(inspection, 'messages', { query: { idempotencyKey: 'once' } });

@@ -30,13 +30,14 @@ export function UserSearch(): JSX.Element {
     <>
       <PageHead title="Users" />
       <form class="card search" onSubmit={search}>
-        <Field label="User" hint="The id of a user: as in its token, and in the paths of REST calls.">
+        <Field label="User" hint="An id, as in tokens and in the paths of REST calls, or the beginning of a name.">
           {(control) => (
             <input
               {...control}
               type="search"
               value={text}
               autofocus
+              maxLength={128}
               autocomplete="off"
               spellcheck={false}
               required
@@ -61,20 +62,43 @@ function Results({ asked }: { asked: string }): JSX.Element {
   const loaded = useLoaded((abort) => findUsers({ query: { search: asked } }, abort), { key: asked });
   return (
     <Shown of={loaded}>
-      {({ users }) =>
-        users.length === 0 ? (
-          <Empty>
-            <p>No user is found by “{asked}”.</p>
-            <p>
-              Users of other services may not be in the collection of users.{' '}
-              <a href={toUser(asked)}>Open the page of the id {asked}</a>
-            </p>
-          </Empty>
-        ) : (
-          <Table caption="Users found" columns={COLUMNS} rows={users} keyOf={({ id }) => id} />
-        )
-      }
+      {({ users, hasMore, isByName }) => (
+        <>
+          {users.length === 0 ? (
+            <Empty>
+              <p>
+                No id is “{asked}”{isByName ? ', and no name begins with it' : ''}.
+              </p>
+              <p>
+                A user who has never connected and is in no collection has a page too:{' '}
+                <a href={toUser(asked)}>open the page of the id {asked}</a>
+              </p>
+            </Empty>
+          ) : (
+            <Table caption="Users found" columns={COLUMNS} rows={users} keyOf={({ id }) => id} />
+          )}
+          <p class="quiet" role="status">
+            {toNote(users.length, hasMore)}
+            {isByName ? null : <NoNames />}
+          </p>
+        </>
+      )}
     </Shown>
+  );
+}
+
+const toNote = (count: number, hasMore: boolean): string => {
+  if (hasMore) return `The first ${count}. Type more of the name to see others.`;
+  return count === 0 ? '' : `${count} ${count === 1 ? 'user' : 'users'}`;
+};
+
+function NoNames(): JSX.Element {
+  return (
+    <>
+      {' '}
+      Only the id was searched: the database lacks an index for names. <code>npm run indexes -- --apply</code> creates
+      it.
+    </>
   );
 }
 

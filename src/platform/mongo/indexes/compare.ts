@@ -10,7 +10,7 @@ export interface ExistingIndex {
   readonly hidden?: boolean;
   readonly expireAfterSeconds?: number;
   readonly partialFilterExpression?: object;
-  readonly collation?: { readonly locale?: string };
+  readonly collation?: { readonly locale?: string; readonly strength?: number };
 }
 
 /**
@@ -30,12 +30,16 @@ export function compareIndex(wanted: WantedIndex, existing: readonly ExistingInd
 
 const text = (value: unknown): string => mongo.BSON.EJSON.stringify(value ?? null);
 
-const isVisible = ({ hidden, collation }: ExistingIndex): boolean =>
-  hidden !== true && (collation?.locale ?? 'simple') === 'simple';
+type Collation = ExistingIndex['collation'];
+
+/** Whether both compare texts alike. Further options of a collation have their defaults. */
+const isSameCollation = (one: Collation, other: Collation): boolean =>
+  (one?.locale ?? 'simple') === (other?.locale ?? 'simple') && one?.strength === other?.strength;
 
 /** An equivalent index, independent of its name. */
 const isSame = ({ key, options }: WantedIndex, index: ExistingIndex): boolean =>
-  isVisible(index) &&
+  index.hidden !== true &&
+  isSameCollation(index.collation, options.collation) &&
   text(index.key) === text(key) &&
   (index.unique ?? false) === (options.unique ?? false) &&
   (index.sparse ?? false) === (options.sparse ?? false) &&
@@ -44,8 +48,8 @@ const isSame = ({ key, options }: WantedIndex, index: ExistingIndex): boolean =>
 
 /** Whether an index serves the same queries: it starts with the same keys and covers at least the same documents. */
 function serves(index: ExistingIndex, { key, options, isHinted }: WantedIndex): boolean {
-  if (isHinted || options.unique === true || options.expireAfterSeconds !== undefined || !isVisible(index))
-    return false;
+  if (isHinted || options.unique === true || options.expireAfterSeconds !== undefined) return false;
+  if (index.hidden === true || !isSameCollation(index.collation, options.collation)) return false;
   const [wantedKeys, keys] = [Object.entries(key), Object.entries(index.key)];
   const beginsAlike = wantedKeys.every(([field, direction], position) => {
     const [otherField, otherDirection] = keys[position] ?? [];
@@ -60,7 +64,7 @@ function serves(index: ExistingIndex, { key, options, isHinted }: WantedIndex): 
 /** Whether MongoDB rejects both together: indexes that differ only in name or TTL. */
 const isIndistinguishable = ({ key, options }: WantedIndex, index: ExistingIndex): boolean =>
   text(index.key) === text(key) &&
-  (index.collation?.locale ?? 'simple') === 'simple' &&
+  isSameCollation(index.collation, options.collation) &&
   (index.unique ?? false) === (options.unique ?? false) &&
   (index.sparse ?? false) === (options.sparse ?? false) &&
   text(index.partialFilterExpression) === text(options.partialFilterExpression);

@@ -43,6 +43,7 @@ export const maskKey = (key: Readonly<Record<string, unknown>>): string =>
 const describe = ({ collection, name, key }: WantedIndex): string => `${collection}: the index "${name}" ${shell(key)}`;
 
 function consequenceOf({ options, isHinted }: WantedIndex): string {
+  if (options.collation !== undefined) return '; without it users are not found by name';
   if (options.unique === true) return '; without it the same thing can be stored twice';
   if (isHinted) return '; without it the lists of conversations fail';
   return '; without it queries read the whole collection';
@@ -62,8 +63,9 @@ function duplicatesCommand({ collection, key, options }: WantedIndex): string {
   return `db.getCollection(${quote(collection)}).aggregate(${shell(stages)}, { allowDiskUse: true })`;
 }
 
-const optionsText = ({ unique, sparse, expireAfterSeconds, partialFilterExpression }: ExistingIndex): string => {
-  const options = { unique, sparse, expireAfterSeconds, partialFilterExpression };
+const optionsText = (index: ExistingIndex): string => {
+  const { unique, sparse, expireAfterSeconds, partialFilterExpression, collation } = index;
+  const options = { unique, sparse, expireAfterSeconds, partialFilterExpression, collation };
   const given = Object.fromEntries(
     Object.entries(options).filter(([, value]) => value !== undefined && value !== false),
   );

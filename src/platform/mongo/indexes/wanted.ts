@@ -9,7 +9,7 @@ export interface WantedIndex {
   readonly options: IndexOptions;
   /** The gateway may create it without approval. */
   readonly isOwn: boolean;
-  /** Queries name it in `hint`, and fail without an index of this name. */
+  /** Queries name it in `hint`, so an index of another name is of no use. */
   readonly isHinted: boolean;
 }
 
@@ -19,9 +19,16 @@ export interface IndexOptions {
   readonly sparse?: boolean;
   readonly expireAfterSeconds?: number;
   readonly partialFilterExpression?: object;
+  readonly collation?: IndexCollation;
 }
 
-/** The collection whose indexes are named in hints. */
+/** How an index compares texts; absent: by code point. */
+export interface IndexCollation {
+  readonly locale: string;
+  readonly strength: number;
+}
+
+/** The collection whose indexes are named in hints, and without which queries fail. */
 const HINTED_COLLECTION = 'conversation.members';
 
 /** The indexes of the models. @param ownsAll no other service uses the database, as with the embedded one */
@@ -30,7 +37,7 @@ export function wantedIndexes(models: readonly Model<never>[], { ownsAll }: { ow
     const collection = model.collection.collectionName;
     const isOwn = ownsAll || !platformCollections.has(collection);
     return model.schema.indexes().map(([key, given]): WantedIndex => {
-      const { name, unique, sparse, expireAfterSeconds, partialFilterExpression } = given;
+      const { name, unique, sparse, expireAfterSeconds, partialFilterExpression, collation } = given;
       return {
         collection,
         name: name ?? defaultName(key),
@@ -40,9 +47,10 @@ export function wantedIndexes(models: readonly Model<never>[], { ownsAll }: { ow
           ...(sparse === true && { sparse }),
           ...(typeof expireAfterSeconds === 'number' && { expireAfterSeconds }),
           ...(partialFilterExpression !== undefined && { partialFilterExpression }),
+          ...(collation !== undefined && { collation: collation as IndexCollation }),
         },
         isOwn,
-        isHinted: collection === HINTED_COLLECTION && name !== undefined,
+        isHinted: name !== undefined && (collection === HINTED_COLLECTION || collation !== undefined),
       };
     });
   });
@@ -54,4 +62,5 @@ const defaultName = (key: object): string =>
     .join('_');
 
 /** Whether the gateway depends on the index, so it must exist before requests are served. */
-export const isNeededFirst = ({ options, isHinted }: WantedIndex): boolean => options.unique === true || isHinted;
+export const isNeededFirst = ({ collection, options, isHinted }: WantedIndex): boolean =>
+  options.unique === true || (isHinted && collection === HINTED_COLLECTION);
