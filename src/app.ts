@@ -258,8 +258,6 @@ async function createRealtime(base: Base, { sender, tracing, models, cluster }: 
     traffic.close();
     watches.close();
   };
-  // Their readers showed a key when they began.
-  secrets.onReplaced(endWatchers);
   const draining = createDraining(base, io);
   const localNode = createLocalNode({
     ...{ id: cluster.nodeId, name: config.nodeName, version: versions.version, io },

@@ -58,6 +58,8 @@ export interface RouteContext<R extends Route> {
   readonly traceparent: string | undefined;
   readonly request: Request;
   readonly response: Response;
+  /** Whether the credential of the caller is still valid: streams outlive it. Of routes for backends only. */
+  readonly isStillValid: (request: Request) => boolean;
 }
 
 type Parsed<R extends Route, Part extends 'params' | 'query' | 'body'> = R[Part] extends z.ZodType
@@ -183,6 +185,8 @@ export interface Entrance {
    * @throws GatewayError when the caller may not call this route
    */
   callerOf(request: IncomingMessage, route: Route): string | undefined;
+  /** Whether the credential of a caller who came in here is still valid; `undefined`: the caller came another way. */
+  isStillValid(request: IncomingMessage): boolean | undefined;
   /** Called after a call of {@link callerOf} with a name was answered. */
   answered(call: EnteredCall): void;
 }

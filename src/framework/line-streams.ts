@@ -8,8 +8,8 @@ const STREAMS_MAX = 8;
 const WAITING_MAX_BYTES = 262_144;
 /** An empty line keeps proxies from closing a quiet stream, and finds readers that have vanished. */
 const HEARTBEAT_MS = 15_000;
-/** How late a reader is told that lines were dropped when no other line follows. */
-const GAP_MS = 1000;
+/** How late a reader is told that lines were dropped when no other line follows, and how late a stream ends with its credential. */
+const CHECK_MS = 1000;
 
 /** Lines of JSON to one reader. */
 export interface LineStream {
@@ -19,16 +19,23 @@ export interface LineStream {
   end(): void;
 }
 
+/** Who reads a stream. */
+export interface StreamReader {
+  readonly response: Response;
+  /** Asked every second. The stream ends when the credential by which it was opened is not valid any more. */
+  readonly isStillValid: () => boolean;
+}
+
 /** Begins what writes to a stream. @returns ends it */
 export type Begin = (stream: LineStream) => () => void;
 
 /**
- * Streams lines until the reader or the node ends.
+ * Streams lines until the reader or the node ends, or the credential of the reader is not valid any more.
  * @returns begins a stream as the answer to a call @throws GatewayError `RATE_LIMITED` when there are too many
  */
 export function createLineStreams(clock: Clock) {
   let streams = 0;
-  return function streamLines(response: Response, begin: Begin): void {
+  return function streamLines({ response, isStillValid }: StreamReader, begin: Begin): void {
     if (streams >= STREAMS_MAX) throw new GatewayError('RATE_LIMITED', { retryAfterMs: 60_000 });
     response.setHeader('Content-Type', 'application/x-ndjson');
     // Proxies would hold back the lines.
@@ -44,10 +51,7 @@ export function createLineStreams(clock: Clock) {
       dropped = 0;
     };
     let isOver = false;
-    const stops = [
-      clock.every(GAP_MS, () => isFull() || tell()),
-      clock.every(HEARTBEAT_MS, () => isFull() || response.write('\n')),
-    ];
+    let end = (): void => {};
     const finish = (): void => {
       if (isOver) return;
       isOver = true;
@@ -55,8 +59,7 @@ export function createLineStreams(clock: Clock) {
       for (const stop of stops) stop();
       end();
     };
-    streams += 1;
-    const end = begin({
+    const stream: LineStream = {
       write(line) {
         if (isFull()) {
           dropped += 1;
@@ -74,7 +77,14 @@ export function createLineStreams(clock: Clock) {
         tell();
         response.end();
       },
-    });
+    };
+    const check = (): void => {
+      if (!isStillValid()) stream.end();
+      else if (!isFull()) tell();
+    };
+    const stops = [clock.every(CHECK_MS, check), clock.every(HEARTBEAT_MS, () => isFull() || response.write('\n'))];
+    streams += 1;
+    end = begin(stream);
     response.once('close', finish);
   };
 }

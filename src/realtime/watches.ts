@@ -29,7 +29,7 @@ export interface ClusterWatcher {
   take(record: LiveRecord): void;
   /** Records were left out, or lost between the nodes. */
   miss(count: number): void;
-  /** This node stops, or the keys of readers have changed. */
+  /** This node stops. */
   end(): void;
 }
 

@@ -167,6 +167,7 @@ interface Parsed extends Caller {
   readonly body: unknown;
   readonly request: express.Request;
   readonly response: express.Response;
+  readonly isStillValid: (request: express.Request) => boolean;
 }
 
 const UNKNOWN: Caller = { principal: anonymous, apiKey: undefined };
@@ -196,6 +197,13 @@ function toRequestHandler(
       const reason = reasonOfRefusal(request, toGatewayError(error));
       if (key !== undefined) dependencies.reportKeyRefusal(request, { reason, requestId: requestIdOf(response) });
       return UNKNOWN;
+    }
+  };
+  const isStillValid = (request: express.Request): boolean => {
+    try {
+      return entrance?.isStillValid(request) ?? ofBackend(request).apiKey !== undefined;
+    } catch {
+      return false;
     }
   };
   // A call of a user counts as an event, so that REST is no way around the limit.
@@ -252,6 +260,7 @@ function toRequestHandler(
         body: route.body && parse(route.body, body),
         request,
         response,
+        isStillValid,
       };
       const data = await handle(call as never);
       // The handler has sent a file or a document itself.

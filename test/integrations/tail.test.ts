@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { trafficGap, trafficRecord } from '#shared/contracts/traffic.js';
 import { anonymous } from '../../src/auth/principal.js';
-import { createLineStreams } from '../../src/framework/line-streams.js';
+import { createLineStreams, type StreamReader } from '../../src/framework/line-streams.js';
 import { createTail } from '../../src/integrations/operations/tail.js';
 import { Traffic } from '../../src/realtime/traffic.js';
 import type { GatewaySocket } from '../../src/sockets/socket.js';
@@ -158,8 +158,11 @@ test('a slow reader is told how many lines it missed', async () => {
       response.writableLength += line.length;
     },
   });
-  const stream = response as unknown as Parameters<ReturnType<typeof createTail>>[0];
-  createTail({ traffic, streamLines: createLineStreams(clock), isProduction: true })(stream, { hasPayloads: false });
+  const stream = response as unknown as StreamReader['response'];
+  createTail({ traffic, streamLines: createLineStreams(clock), isProduction: true })(
+    { response: stream, isStillValid: () => true },
+    { hasPayloads: false },
+  );
   const send = async (count: number): Promise<void> => {
     for (let n = 0; n < count; n += 1) {
       traffic.emitted({ event: 'e'.repeat(100), args: [n], namespace: '/v1/shared', isDurable: false });

@@ -4,11 +4,15 @@ import { expect, onTestFinished } from 'vitest';
 import { API_KEY, type TestGateway } from './gateway.js';
 import { until } from './until.js';
 
-/** Reads a stream of JSON lines as they come, until the test ends. */
-export async function openLines(gateway: TestGateway, path: string) {
+/** Reads a stream of JSON lines as they come, until the test ends. @param headers with the credential; absent: the API key */
+export async function openLines(
+  gateway: TestGateway,
+  path: string,
+  headers: Readonly<Record<string, string>> = { 'x-api-key': API_KEY },
+) {
   const controller = new AbortController();
   const { signal } = controller;
-  const response = await fetch(gateway.url + path, { headers: { 'x-api-key': API_KEY }, signal });
+  const response = await fetch(gateway.url + path, { headers, signal });
   expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/x-ndjson']);
   // biome-ignore lint/suspicious/noExplicitAny: a test looks into an answer without declaring its form again
   const records: any[] = [];

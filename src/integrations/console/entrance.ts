@@ -43,9 +43,11 @@ export function createEntrance({ sessions, visits, pages, hasPayloads, logger }:
   const enterApi = (request: IncomingMessage, path: string, address: string): void => {
     const { headers } = request;
     const isOwn = path === session.path || path === token.path;
+    // Below, headers are removed that a later check needs.
+    const shown = { headers: { ...headers }, socket: request.socket };
     const visit = {
-      ...{ session: sessions.of(request), isFromOwnPage: isFromOwnPage(headers), isSecure: isSecurePage(headers) },
-      ...{ address, isOwn },
+      ...{ session: sessions.of(shown), isStillValid: () => sessions.of(shown) !== undefined },
+      ...{ isFromOwnPage: isFromOwnPage(headers), isSecure: isSecurePage(headers), address, isOwn },
     };
     visits.add(request, visit);
     if (isFromOtherPage(headers)) throw refusal(request, 'the call comes from a page of another origin');
@@ -88,6 +90,8 @@ export function createEntrance({ sessions, visits, pages, hasPayloads, logger }:
       if (!hasPayloads && asksForPayloads(request)) throw refusal(request, 'CONSOLE_PAYLOADS is off');
       return `console:${visit.session.name}`;
     },
+
+    isStillValid: (request) => visits.of(request)?.isStillValid(),
 
     answered(call) {
       const visit = visits.of(call.request);

@@ -1,5 +1,4 @@
-import type { IncomingMessage } from 'node:http';
-import { createApiKeyGuard } from '../../auth/api-key.js';
+import { type ApiKeyRequest, createApiKeyGuard } from '../../auth/api-key.js';
 import type { Context } from '../../framework/context.js';
 import { readSession, SESSION_MS, type Session, toCookie } from './cookie.js';
 import { findSessionKey, type SessionKey, toSessionKeys } from './keys.js';
@@ -10,7 +9,7 @@ const OF_THIS_MACHINE: Session = { name: 'loopback', access: 'act', expiresAt: n
 /** Opens and checks sessions. */
 export interface Sessions {
   /** The session of a request; `undefined`: none, or one that is not valid any more. */
-  of(request: IncomingMessage): Session | undefined;
+  of(request: ApiKeyRequest): Session | undefined;
   /** The key that a text is; `undefined`: none. */
   keyOf(text: string): SessionKey | undefined;
   open(key: SessionKey): { readonly session: Session; readonly cookie: string };
@@ -24,7 +23,7 @@ export function createSessions({ config, secrets, clock }: Pick<Context, 'config
   const keys = secrets.derive(toSessionKeys);
   const ensureLocal = createApiKeyGuard({ keys: [], mode: 'loopback' });
 
-  const isOnThisMachine = (request: IncomingMessage): boolean => {
+  const isOnThisMachine = (request: ApiKeyRequest): boolean => {
     if (config.isProduction || keys().length > 0) return false;
     try {
       ensureLocal(request);

@@ -6,6 +6,8 @@ import type { Session } from './cookie.js';
 export interface Visit {
   /** `undefined`: it has none. */
   readonly session: Session | undefined;
+  /** Whether the session is valid now: not over, and its key is still in force. */
+  readonly isStillValid: () => boolean;
   /** Whether it comes from a page of this gateway. */
   readonly isFromOwnPage: boolean;
   readonly isSecure: boolean;

@@ -14,5 +14,6 @@ export const createRoutes = (
   user: ({ params: { userId } }) => users.inspect(userId),
   messages: ({ query: { idempotencyKey } }) => messages.byKey(idempotencyKey),
   message: ({ params: { id } }) => messages.byId(id),
-  live: ({ response, query }) => live(response, query),
+  live: ({ request, response, query, isStillValid }) =>
+    live({ response, isStillValid: () => isStillValid(request) }, query),
 });

@@ -36,8 +36,11 @@ export function createRoutes(context: Context): RouteHandlers<typeof operations>
     async asyncApi({ response }) {
       response.type('json').send(asyncApi());
     },
-    async tail({ response, query: { user: userId, namespace, payloads } }) {
-      tail(response, { userId, namespace, hasPayloads: isYes(payloads) });
+    async tail({ request, response, query: { user: userId, namespace, payloads }, isStillValid }) {
+      tail(
+        { response, isStillValid: () => isStillValid(request) },
+        { userId, namespace, hasPayloads: isYes(payloads) },
+      );
     },
     async docs({ response }) {
       response.setHeader('Content-Security-Policy', referencePolicy);

@@ -1,7 +1,6 @@
-import type { Response } from 'express';
 import type { LiveKind, TrafficRecord } from '#shared/contracts/traffic.js';
 import { invalid } from '../../errors.js';
-import type { StreamLines } from '../../framework/line-streams.js';
+import type { StreamLines, StreamReader } from '../../framework/line-streams.js';
 import type { NodeRecord, Traffic, TrafficFilter } from '../../realtime/traffic.js';
 
 interface Dependencies {
@@ -11,13 +10,13 @@ interface Dependencies {
 }
 
 /** Streams the events of this node to one reader until one of them ends. */
-export type Tail = (response: Response, filter: Pick<TrafficFilter, 'userId' | 'namespace' | 'hasPayloads'>) => void;
+export type Tail = (reader: StreamReader, filter: Pick<TrafficFilter, 'userId' | 'namespace' | 'hasPayloads'>) => void;
 
 /** Creates the handler of `GET /tail`: the events among what happens on this node. */
 export function createTail({ traffic, streamLines, isProduction }: Dependencies): Tail {
-  return function streamTail(response, filter) {
+  return function streamTail(reader, filter) {
     if (filter.hasPayloads && isProduction) throw invalid('payloads', 'are shown by a development gateway only');
-    streamLines(response, (stream) =>
+    streamLines(reader, (stream) =>
       traffic.watch(
         { ...filter, kinds },
         { take: (record) => stream.write(toTrafficRecord(record)), end: () => stream.end() },

@@ -12,6 +12,7 @@ import { createLogger } from '../../../src/platform/logger.js';
 import { createTestClock } from '../../support/clock.js';
 import { createTestEnvironment, type TestEnvironment } from '../../support/environment.js';
 import { API_KEY, SECRET, startGateway, type TestGateway } from '../../support/gateway.js';
+import { openLines } from '../../support/lines.js';
 import { until } from '../../support/until.js';
 import { callAs, logIn, OF_PAGE } from './page.js';
 
@@ -193,6 +194,43 @@ describe('a session', () => {
     expect(await nextStates()).toEqual([401, 200]);
     rotate(`new:act:another-key-of-sixteen`, API_KEY);
     expect(await nextStates()).toEqual([401, 200]);
+  });
+
+  test('takes its streams with it when it ends, and a key those that it has opened', async () => {
+    const clock = createTestClock();
+    const node = await startGateway({ CONSOLE_KEYS, MONGODB_URL: environment.database.url }, { clock });
+    onTestFinished(() => node.close());
+    const open = (cookie: string, path: string) => openLines(node, `/console/api${path}`, { cookie, ...OF_PAGE });
+    const openAll = async () => {
+      const [a, b] = [await logIn(node, READ_KEY), await logIn(node, API_KEY)];
+      return [
+        ...[await open(a, '/live'), await open(a, '/tail'), await open(b, '/live?kinds=push'), await open(b, '/tail')],
+        ...[await openLines(node, '/live'), await openLines(node, '/tail')],
+      ];
+    };
+    const states = (streams: Awaited<ReturnType<typeof openAll>>) => streams.map(({ isEnded }) => isEnded());
+    const rotate = (keys: string, apiKeys: string) =>
+      node.app.replaceSecrets(
+        readConfig({ NODE_ENV: 'test', JWT_SECRET: SECRET, CONSOLE_KEYS: keys, EMIT_API_KEYS: apiKeys }),
+      );
+
+    const first = await openAll();
+    clock.advance(8 * 3_600_000 - 2000);
+    // What is answered after that comes after the end of a stream.
+    await node.call('GET', '/status');
+    expect(states(first)).toEqual(Array.from({ length: 6 }, () => false));
+    clock.advance(3000);
+    // The API key itself does not end.
+    await until(() => states(first).join() === 'true,true,true,true,false,false');
+
+    const second = await openAll();
+    rotate(`new:act:another-key-of-sixteen`, API_KEY);
+    clock.advance(1000);
+    await until(() => states(second).join() === 'true,true,false,false,false,false');
+    rotate(`duty:read:${READ_KEY}`, 'another API key');
+    clock.advance(1000);
+    await until(() => [...first, ...second].every(({ isEnded }) => isEnded()));
+    expect((await node.call('GET', '/live')).status).toBe(401);
   });
 });
 
