@@ -48,6 +48,8 @@ describe('in production', () => {
     await tab.sees(access);
     await tab.page.reload();
     await tab.sees(access);
+    const drain = await tab.page.waitForSelector('td button.danger');
+    expect(await drain?.evaluate((button) => (button as { disabled?: boolean }).disabled)).toBe(access === 'read-only');
     expect(await tab.page.evaluate('document.cookie + JSON.stringify(localStorage) + location.href')).not.toContain(
       key,
     );

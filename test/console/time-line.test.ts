@@ -81,6 +81,17 @@ test('shows milliseconds beside days, with ticks that do not touch', () => {
   }
 });
 
+test.each([50, 3000, 90_000, 7_200_000, 30 * 86_400_000])(
+  'has ticks that do not touch on a phone, nor the end, after %d ms',
+  (ms) => {
+    const { ticks } = toTimeLine(told, START + ms);
+    const coarse = [...ticks.filter(({ isFine }) => !isFine).map(({ x }) => x), 1];
+    for (const [index, x] of coarse.entries()) {
+      if (index > 0) expect(x - (coarse[index - 1] ?? 0)).toBeGreaterThan(0.29);
+    }
+  },
+);
+
 test('bounds the number of lanes, and counts the others', () => {
   const devices = Array.from({ length: 100 }, (_, index) => ({ deviceId: `d${index}`, state: 'queued', reason: 'X' }));
   const { lanes, more } = toTimeLine({ ...told, devices }, START);

@@ -2,7 +2,9 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { publishedContracts, publishedNamespaces } from '#shared/contracts/index.js';
+import { toPretty, toShort } from '../../src/console/parts/json.js';
 import { toNamespaces } from '../../src/console/views/try/async-api.js';
+import { withFileNames, withFiles } from '../../src/console/views/try/files.js';
 import { addEntry, scopeIn, toArrived, userOfToken } from '../../src/console/views/try/log.js';
 import { keyOf, missingOf, toFilled, toRequest, toRoutes } from '../../src/console/views/try/open-api.js';
 import { toClientCode, toCurl } from '../../src/console/views/try/snippets.js';
@@ -195,4 +197,33 @@ test.each([
 
 test.each(['', 'x', 'a.b.c', 'a.!.c'])('the user of what is no token is empty: %j', (token) => {
   expect(userOfToken(token)).toBe('');
+});
+
+describe('binary data', () => {
+  test('is named by its size and its first bytes, wherever it is', () => {
+    const bytes = Uint8Array.from({ length: 12 }, (_, index) => index * 20);
+    const described = '<binary, 12 bytes: 00 14 28 3c 50 64 78 8c …>';
+    for (const value of [bytes, bytes.buffer, new DataView(bytes.buffer), Uint8Array.of(9, ...bytes).subarray(1)]) {
+      expect(JSON.parse(toPretty(['e', { file: value }]))).toEqual(['e', { file: described }]);
+      expect(toShort(value)).toBe(JSON.stringify(described));
+    }
+    expect(toShort([new ArrayBuffer(0), Uint8Array.of(255)])).toBe('["<binary, 0 bytes>","<binary, 1 byte: ff>"]');
+  });
+
+  test('is expected where the contract has a file', () => {
+    const offers = namespaces.flatMap(({ sends }) => sends).filter(({ binaryAt }) => binaryAt.length > 0);
+    const declared = publishedContracts.flatMap(({ contract }) =>
+      Object.entries(contract.clientEvents).flatMap(([name, event]) => (event.takesBinary === true ? name : [])),
+    );
+    expect(offers.map(({ name }) => name).sort()).toEqual(declared.sort());
+    expect(offers.every(({ example, binaryAt }) => binaryAt.every((index) => index < example.length))).toBe(true);
+  });
+
+  test('takes the place of an argument, and gives its name to the fields for it', () => {
+    const file = { name: 'a.png', type: 'image/png', bytes: Uint8Array.of(1) };
+    const args = ['<binary>', { fileName: 'example', mimeType: '', other: 1 }];
+    expect(withFileNames(args, file)).toEqual(['<binary>', { fileName: 'a.png', mimeType: 'image/png', other: 1 }]);
+    expect(withFileNames({ fileName: 'not in a list' }, file)).toEqual({ fileName: 'not in a list' });
+    expect(withFiles(args, [0], { 0: file })).toEqual([file.bytes, args[1]]);
+  });
 });

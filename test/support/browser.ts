@@ -39,8 +39,11 @@ export interface Tab {
    * Content-Security-Policy), uncaught errors, dialogs, and requests to another origin.
    */
   takeFaults(): string[];
-  /** Accessibility violations that axe-core calls serious or critical, one entry for each element. */
-  accessibilityFaults(): Promise<string[]>;
+  /**
+   * Accessibility violations that axe-core calls serious or critical, one entry for each element.
+   * @param rules by their names in axe-core; absent: all
+   */
+  accessibilityFaults(rules?: readonly string[]): Promise<string[]>;
 }
 
 /** One Chromium that the tests of a file share. */
@@ -142,9 +145,10 @@ function toTab(page: Page, urls: readonly string[]): Tab {
     show: (scheme) => page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]),
     text: async () => String(await page.evaluate('document.body.innerText')),
     takeFaults: () => faults.splice(0),
-    async accessibilityFaults() {
-      await page.evaluate(axe.source);
-      const options: RunOptions = { resultTypes: ['violations'] };
+    async accessibilityFaults(rules) {
+      if ((await page.evaluate('typeof axe')) === 'undefined') await page.evaluate(axe.source);
+      const runOnly = rules === undefined ? {} : { runOnly: [...rules] };
+      const options: RunOptions = { resultTypes: ['violations'], ...runOnly };
       const { violations } = (await page.evaluate(`axe.run(${JSON.stringify(options)})`)) as AxeResults;
       return violations
         .filter(({ impact }) => impact === 'serious' || impact === 'critical')

@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from 'preact';
-import { useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { toFailure } from '../api-error.js';
 import { mayAct } from '../session.js';
 import { Failed } from './states.js';
@@ -20,6 +20,7 @@ export interface ActProps {
 
 /** A button that asks before it acts. A session that may only read sees it disabled. */
 export function Act({ label, subject, children, run, isDangerous = false }: ActProps): JSX.Element {
+  const button = useRef<HTMLButtonElement>(null);
   const dialog = useRef<HTMLDialogElement>(null);
   const [isOpen, setOpen] = useState(false);
   const [isUnderWay, setUnderWay] = useState(false);
@@ -30,10 +31,27 @@ export function Act({ label, subject, children, run, isDangerous = false }: ActP
   const open = (): void => {
     setError(undefined);
     setOpen(true);
-    dialog.current?.showModal();
+    // Still there: the browser tells late that it was closed.
+    if (isOpen) dialog.current?.showModal();
   };
+  const closed = (): void => {
+    if (dialog.current?.open !== true) setOpen(false);
+  };
+  // Once the form is there: the browser moves the focus to its first control.
+  useLayoutEffect(() => {
+    if (isOpen) dialog.current?.showModal();
+  }, [isOpen]);
+  // The act may take its own button away, and with it the focus.
+  useLayoutEffect(() => {
+    const own = [button.current, dialog.current];
+    return () => {
+      if (own.some((part) => part?.contains(document.activeElement)))
+        document.getElementById('content')?.focus({ preventScroll: true });
+    };
+  }, []);
   const act = async (event: Event): Promise<void> => {
     event.preventDefault();
+    if (isUnderWay) return;
     setUnderWay(true);
     setError(undefined);
     try {
@@ -49,6 +67,7 @@ export function Act({ label, subject, children, run, isDangerous = false }: ActP
   return (
     <>
       <button
+        ref={button}
         type="button"
         class={tone}
         aria-label={title}
@@ -58,7 +77,7 @@ export function Act({ label, subject, children, run, isDangerous = false }: ActP
       >
         {label}
       </button>
-      <dialog ref={dialog} aria-label={title} onClose={() => setOpen(false)}>
+      <dialog ref={dialog} aria-label={title} onClose={closed}>
         {isOpen ? (
           <form onSubmit={(event) => void act(event)}>
             <h2>{title}</h2>
@@ -68,7 +87,7 @@ export function Act({ label, subject, children, run, isDangerous = false }: ActP
               <button type="button" onClick={() => dialog.current?.close()}>
                 Cancel
               </button>
-              <button type="submit" class={isDangerous ? 'danger primary' : 'primary'} disabled={isUnderWay}>
+              <button type="submit" class={isDangerous ? 'danger primary' : 'primary'} aria-disabled={isUnderWay}>
                 {isUnderWay ? 'Working…' : label}
               </button>
             </div>

@@ -70,7 +70,7 @@ export function Chart(props: ChartProps): JSX.Element {
           <ul class="legend">
             {lines.map(({ name, values }, index) => (
               <li key={name}>
-                <span class={`swatch series-${colours[index]}`} aria-hidden="true" />
+                <Swatch colour={colours[index] ?? COLOURS} />
                 <span class="name">{name}</span>
                 <strong>{toText(hovered === undefined ? latestOf(values) : values[hovered])}</strong>
               </li>
@@ -81,6 +81,11 @@ export function Chart(props: ChartProps): JSX.Element {
     </figure>
   );
 }
+
+/** Shows a colour, and lends it to the drawing: canvas knows no variables of the style sheet. */
+const Swatch = ({ colour }: { colour: number }): JSX.Element => (
+  <span class="swatch" data-series={colour} style={{ color: `var(--series-${colour})` }} aria-hidden="true" />
+);
 
 interface DrawingProps extends ChartProps {
   readonly colours: readonly number[];

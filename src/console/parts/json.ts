@@ -11,11 +11,28 @@ export function parseJson(text: string): Parsed {
   }
 }
 
-/** JSON to read and to edit. `undefined` is an empty text. */
-export const toPretty = (value: unknown): string => JSON.stringify(value, null, 2) ?? '';
+/** JSON to read and to edit; binary data is named. `undefined` is an empty text. */
+export const toPretty = (value: unknown): string => JSON.stringify(value, nameBinary, 2) ?? '';
 
-/** JSON on one line, cut to `length` characters. */
+/** JSON on one line, cut to `length` characters; binary data is named. */
 export function toShort(value: unknown, length = 200): string {
-  const text = JSON.stringify(value) ?? '';
+  const text = JSON.stringify(value, nameBinary) ?? '';
   return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+}
+
+/** Bytes of binary data that are shown. */
+const BYTES_SHOWN = 8;
+
+/** JSON has no binary data: its size and its first bytes stand in for it. */
+function nameBinary(_key: string, value: unknown): unknown {
+  const bytes = toBytes(value);
+  if (bytes === undefined) return value;
+  const first = [...bytes.subarray(0, BYTES_SHOWN)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
+  const more = bytes.length > BYTES_SHOWN ? ' …' : '';
+  return `<binary, ${bytes.length} ${bytes.length === 1 ? 'byte' : 'bytes'}${first === '' ? '' : `: ${first}${more}`}>`;
+}
+
+function toBytes(value: unknown): Uint8Array | undefined {
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  return ArrayBuffer.isView(value) ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength) : undefined;
 }

@@ -6,7 +6,7 @@ export interface PlotInput {
   readonly lines: readonly Line[];
   /** Times of the steps, in seconds since 1970. */
   readonly times: readonly number[];
-  /** Colour of each line: the class `series-<number>`. */
+  /** Colour of each line: that of the swatch with this number. */
   readonly colours: readonly number[];
   /** On the axis. */
   readonly toText: (value: number) => string;
@@ -93,9 +93,9 @@ const toData = ({ lines, times }: Pick<PlotInput, 'lines' | 'times'>): Plot.Alig
   ...lines.map(({ values }) => times.map((_, index) => values[index] ?? null)),
 ];
 
-/** Canvas knows no variables of the style sheet: the colour is read from an element that has it. */
+/** The colour as it is in the theme. */
 function colourOf(place: HTMLElement, colour: number): string {
-  const swatch = place.closest('figure')?.querySelector(`.series-${colour}`);
+  const swatch = place.closest('figure')?.querySelector(`[data-series="${colour}"]`);
   return getComputedStyle(swatch ?? place).color;
 }
 

@@ -17,14 +17,23 @@ export interface TableProps<Row> {
   readonly keyOf: (row: Row) => string;
   /** Rows that are stale are greyed. */
   readonly isStale?: (row: Row) => boolean;
+  /** On a phone the last cell, which is long, has a line of its own. */
+  readonly isStacked?: boolean;
 }
 
 /** Dense rows. What is too wide scrolls inside of it, with the keyboard too. The first column is the heading of its row. */
-export function Table<Row>({ caption, columns, rows, keyOf, isStale }: TableProps<Row>): JSX.Element {
+export function Table<Row>({
+  caption,
+  columns,
+  rows,
+  keyOf,
+  isStale,
+  isStacked = false,
+}: TableProps<Row>): JSX.Element {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable with the keyboard
     <section class="table" aria-label={caption} tabIndex={0}>
-      <table>
+      <table class={isStacked ? 'stacked' : undefined}>
         <caption class="hidden">{caption}</caption>
         <thead>
           <tr>

@@ -17,8 +17,8 @@ export function Lanes({ line }: { line: TimeLine }): JSX.Element {
       <div class="lane axis">
         <span />
         <div class="track">
-          {line.ticks.map(({ x, elapsedMs }) => (
-            <span key={elapsedMs} class="tick" style={{ left: percent(x) }}>
+          {line.ticks.map(({ x, elapsedMs, isFine }) => (
+            <span key={elapsedMs} class={isFine ? 'tick fine' : 'tick'} style={{ left: percent(x) }}>
               {toElapsed(elapsedMs)}
             </span>
           ))}
@@ -50,7 +50,7 @@ function OneLane({
   lane: Lane;
   ticks: TimeLine['ticks'];
 }): JSX.Element {
-  const name = deviceId === undefined ? 'Message' : (deviceId ?? 'no device known');
+  const name = deviceId === undefined ? 'Message' : nameOf(deviceId);
   return (
     <div class="lane">
       <span class="lane-name" title={name}>
@@ -74,6 +74,8 @@ function OneLane({
     </div>
   );
 }
+
+const nameOf = (deviceId: string | null): string => (deviceId === null ? 'no device known' : deviceId || 'none named');
 
 function OneMark({ mark: { x, what, elapsedMs } }: { mark: Mark }): JSX.Element {
   return (

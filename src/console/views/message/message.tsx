@@ -8,6 +8,7 @@ import type { ViewProps } from '../../pages.js';
 import { Card } from '../../parts/card.js';
 import { Marked, toSentence } from '../../parts/code.js';
 import { Id } from '../../parts/copy.js';
+import { DeviceName } from '../../parts/device.js';
 import { PageHead } from '../../parts/page.js';
 import { Reason, toneOfState } from '../../parts/reason.js';
 import { Shown } from '../../parts/states.js';
@@ -64,7 +65,13 @@ function Shell({ message }: { message: Message }): JSX.Element {
         <Lines message={message} />
       </Card>
       <Card title="Devices" note={String(devices.length)}>
-        <Table caption="Devices" columns={DEVICE_COLUMNS} rows={devices} keyOf={({ deviceId }) => String(deviceId)} />
+        <Table
+          caption="Devices"
+          columns={DEVICE_COLUMNS}
+          rows={devices}
+          keyOf={({ deviceId }) => String(deviceId)}
+          isStacked
+        />
       </Card>
     </>
   );
@@ -140,7 +147,7 @@ function Lines({ message }: { message: Message }): JSX.Element {
 }
 
 function StepText({ step: { what, deviceId, detail }, message }: { step: Step; message: Message }): JSX.Element {
-  const device = deviceId === undefined ? null : <Id id={deviceId} />;
+  const device = deviceId === undefined ? null : <DeviceName id={deviceId} />;
   switch (what) {
     case 'accepted':
       return (
@@ -190,7 +197,7 @@ function StepText({ step: { what, deviceId, detail }, message }: { step: Step; m
 }
 
 const DEVICE_COLUMNS: readonly Column<Message['devices'][number]>[] = [
-  { label: 'Device', cell: ({ deviceId }) => (deviceId === null ? 'no device known' : <Id id={deviceId} />) },
+  { label: 'Device', cell: ({ deviceId }) => (deviceId === null ? 'no device known' : <DeviceName id={deviceId} />) },
   {
     label: 'State',
     cell: ({ state }) => (state === null ? UNKNOWN : <span class={`tag ${toneOfState(state)}`}>{state}</span>),

@@ -42,12 +42,20 @@ export interface Lane {
   readonly stretches: readonly Stretch[];
 }
 
+/** A label of the axis. */
+export interface Tick {
+  readonly x: number;
+  readonly elapsedMs: number;
+  /** There is no room for it on a phone. */
+  readonly isFine: boolean;
+}
+
 /** A time line. Times grow by their size, so that milliseconds and days are both to be seen. */
 export interface TimeLine {
   readonly lanes: readonly Lane[];
   /** Devices beyond those with a lane. */
   readonly more: number;
-  readonly ticks: readonly { readonly x: number; readonly elapsedMs: number }[];
+  readonly ticks: readonly Tick[];
   /** Whether a device still waits, so that the right end is now. */
   readonly isOpen: boolean;
 }
@@ -56,8 +64,9 @@ export interface TimeLine {
 const LANES_MAX = 20;
 /** The scale is linear below it, and logarithmic above. */
 const FIRST_MS = 10;
-/** Ticks are not closer than this part of the width. */
+/** Ticks are not closer than this part of the width: on a desktop, and on a phone. */
 const TICK_GAP = 0.11;
+const COARSE_GAP = 0.3;
 
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;
@@ -98,7 +107,7 @@ export function toTimeLine({ acceptedAt, devices, steps }: Told, now: number): T
   return {
     lanes: [ofMessage, ...shown],
     more: Math.max(0, devices.length - LANES_MAX),
-    ticks: toTicks(endMs, toX),
+    ticks: toTicks(endMs, { toX, isOpen }),
     isOpen,
   };
 }
@@ -117,12 +126,23 @@ function toStretches(marks: readonly Mark[], openEnd: number | undefined): Stret
   return stretches.filter((stretch) => stretch.to > stretch.from);
 }
 
-function toTicks(endMs: number, toX: (elapsedMs: number) => number): TimeLine['ticks'] {
-  const ticks = [{ x: 0, elapsedMs: 0 }];
+interface Axis {
+  readonly toX: (elapsedMs: number) => number;
+  /** The right end has the label "now". */
+  readonly isOpen: boolean;
+}
+
+function toTicks(endMs: number, { toX, isOpen }: Axis): Tick[] {
+  const ticks: Tick[] = [{ x: 0, elapsedMs: 0, isFine: false }];
+  const [end, coarseEnd] = isOpen ? [1 - TICK_GAP / 2, 1 - COARSE_GAP] : [1, 1];
+  let coarseX = 0;
   for (const elapsedMs of TICKS_MS) {
-    if (elapsedMs > endMs) break;
     const x = toX(elapsedMs);
-    if (x - (ticks.at(-1)?.x ?? 0) >= TICK_GAP) ticks.push({ x, elapsedMs });
+    if (elapsedMs > endMs || x > end) break;
+    if (x - (ticks.at(-1)?.x ?? 0) < TICK_GAP) continue;
+    const isFine = x - coarseX < COARSE_GAP || x > coarseEnd;
+    if (!isFine) coarseX = x;
+    ticks.push({ x, elapsedMs, isFine });
   }
   return ticks;
 }

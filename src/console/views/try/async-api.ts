@@ -8,6 +8,8 @@ export interface EventOffer {
   readonly description: string;
   /** The arguments of the example; empty: there is none. */
   readonly example: readonly unknown[];
+  /** Which arguments are binary data, such as a file. The example has a text in their place. */
+  readonly binaryAt: readonly number[];
 }
 
 /** A namespace that clients connect to. */
@@ -66,8 +68,12 @@ function toOffer(document: unknown, name: string, operation: Json): EventOffer {
     summary: readText(operation, 'summary'),
     description: readText(operation, 'description'),
     example: example === undefined ? [] : args,
+    binaryAt: takesAll ? toBinaryAt(readRecord(message, 'payload')['items']) : [],
   };
 }
+
+const toBinaryAt = (items: unknown): number[] =>
+  Array.isArray(items) ? items.flatMap((item, index) => (readText(item, 'format') === 'binary' ? index : [])) : [];
 
 /** The first message of an operation; operations refer to channels, and channels to messages. */
 function messageOf(document: unknown, operation: Json | undefined): Json | undefined {

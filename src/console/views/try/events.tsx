@@ -13,6 +13,7 @@ import type { EventOffer, Namespace } from './async-api.js';
 import { ConnectionForm } from './connection.js';
 import { loadNamespaces } from './documents.js';
 import { Entries } from './entries.js';
+import { type ChosenFile, FileField, type Files, withFileNames, withFiles } from './files.js';
 import { emit, link } from './playground.js';
 import { TryPage } from './tabs.js';
 
@@ -63,10 +64,18 @@ function Sender({ namespace: { address, sends } }: { namespace: Namespace }): JS
   const text = drafts.value[key] ?? toExample(offer);
   const parsed = parseJson(text);
   const isOn = link.value.phase === 'on';
+  const [files, setFiles] = useState<Files>({});
+  const binaryAt = offer?.binaryAt ?? [];
+  const lacksFile = binaryAt.some((index) => files[index] === undefined);
+  const choose = (index: number, file: ChosenFile | undefined): void => {
+    setFiles({ ...files, [index]: file });
+    if (file === undefined || parsed.error !== undefined) return;
+    drafts.value = { ...drafts.value, [key]: toPretty(withFileNames(parsed.value, file)) };
+  };
   const submit = (submitted: Event): void => {
     submitted.preventDefault();
-    if (!isOn || parsed.error !== undefined || name === '') return;
-    void emit(name, toArguments(parsed.value, offer));
+    if (!isOn || parsed.error !== undefined || name === '' || lacksFile) return;
+    void emit(name, withFiles(toArguments(parsed.value, offer), binaryAt, files));
   };
   return (
     <form class="stack" onSubmit={submit}>
@@ -83,7 +92,10 @@ function Sender({ namespace: { address, sends } }: { namespace: Namespace }): JS
               required
               autocomplete="off"
               spellcheck={false}
-              onInput={({ currentTarget }) => setName(currentTarget.value)}
+              onInput={({ currentTarget }) => {
+                setName(currentTarget.value);
+                setFiles({});
+              }}
               onFocus={({ currentTarget }) => currentTarget.select()}
             />
             <datalist id={list}>
@@ -104,8 +116,15 @@ function Sender({ namespace: { address, sends } }: { namespace: Namespace }): JS
           drafts.value = { ...drafts.value, [key]: changed };
         }}
       />
+      {binaryAt.map((index) => (
+        <FileField
+          key={`${name} ${index}`}
+          label={`File, the argument ${index + 1}`}
+          choose={(file) => choose(index, file)}
+        />
+      ))}
       <div class="buttons">
-        <button type="submit" class="primary" disabled={!isOn || parsed.error !== undefined}>
+        <button type="submit" class="primary" disabled={!isOn || parsed.error !== undefined || lacksFile}>
           Emit
         </button>
         <button
@@ -119,6 +138,7 @@ function Sender({ namespace: { address, sends } }: { namespace: Namespace }): JS
           Example again
         </button>
         {isOn ? null : <span class="quiet">Connect first.</span>}
+        {isOn && lacksFile ? <span class="quiet">Choose a file first.</span> : null}
       </div>
     </form>
   );

@@ -5,6 +5,7 @@ import { type Answer, toCall } from '../../api.js';
 import { formatDuration } from '../../format.js';
 import { Card } from '../../parts/card.js';
 import { Id } from '../../parts/copy.js';
+import { DeviceName } from '../../parts/device.js';
 import { Field } from '../../parts/field.js';
 import { Reason, toneOfState } from '../../parts/reason.js';
 import { Empty, Shown } from '../../parts/states.js';
@@ -150,7 +151,7 @@ function OneMessage({ id, event, namespace, createdAt, requestId, state, devices
       <ul class="reasons">
         {devices.slice(0, DEVICES_SHOWN).map(({ deviceId, reason }) => (
           <li key={deviceId}>
-            {deviceId === null ? <span class="quiet">no device</span> : <Id id={deviceId} />}
+            {deviceId === null ? <span class="quiet">no device</span> : <DeviceName id={deviceId} />}
             <Reason reason={reason} isBrief />
           </li>
         ))}

@@ -4,7 +4,7 @@ import { toCall } from '../../api.js';
 import { formatNumber, UNKNOWN } from '../../format.js';
 import { Act } from '../../parts/act.js';
 import { Card } from '../../parts/card.js';
-import { Id } from '../../parts/copy.js';
+import { DeviceName } from '../../parts/device.js';
 import { Empty } from '../../parts/states.js';
 import { type Column, Table } from '../../parts/table.js';
 import { Ago } from '../../parts/time.js';
@@ -40,7 +40,7 @@ export function Devices({ devices, ...context }: ActContext & { devices: readonl
 }
 
 const COLUMNS: readonly Column<Device>[] = [
-  { label: 'Device', cell: ({ deviceId }) => <Id id={deviceId} /> },
+  { label: 'Device', cell: ({ deviceId }) => <DeviceName id={deviceId} /> },
   {
     label: 'State',
     cell: ({ isConnected, seenAt }) =>
@@ -78,13 +78,15 @@ const COLUMNS: readonly Column<Device>[] = [
 
 const toActs = (context: ActContext): Column<Device> => ({
   label: 'Acts',
-  cell: (device) => (
-    <div class="buttons">
-      <ClearQueue {...context} device={device} />
-      {/* The gateway refuses it while the device is connected. */}
-      {device.isConnected ? null : <Forget {...context} device={device} />}
-    </div>
-  ),
+  // A path cannot name a device without a name.
+  cell: (device) =>
+    device.deviceId === '' ? null : (
+      <div class="buttons">
+        <ClearQueue {...context} device={device} />
+        {/* The gateway refuses it while the device is connected. */}
+        {device.isConnected ? null : <Forget {...context} device={device} />}
+      </div>
+    ),
 });
 
 interface DeviceActProps extends ActContext {

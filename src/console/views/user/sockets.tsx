@@ -3,6 +3,7 @@ import { now } from '../../clock.js';
 import { UNKNOWN } from '../../format.js';
 import { Card } from '../../parts/card.js';
 import { Id } from '../../parts/copy.js';
+import { DeviceName } from '../../parts/device.js';
 import { Empty } from '../../parts/states.js';
 import { type Column, Table } from '../../parts/table.js';
 import { Ago } from '../../parts/time.js';
@@ -33,10 +34,7 @@ const toNote = (shown: number, all: number): string => (shown < all ? `the first
 
 const COLUMNS: readonly Column<Socket>[] = [
   { label: 'Namespace', cell: ({ namespace }) => <code>{namespace}</code> },
-  {
-    label: 'Device',
-    cell: ({ deviceId }) => (deviceId === '' ? <span class="quiet">none named</span> : <Id id={deviceId} />),
-  },
+  { label: 'Device', cell: ({ deviceId }) => <DeviceName id={deviceId} /> },
   { label: 'Connected', cell: ({ connectedAt }) => <Ago at={connectedAt} /> },
   {
     label: 'Client',

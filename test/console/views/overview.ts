@@ -1,0 +1,101 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { HISTORY_STEP_S } from '#shared/contracts/cluster.js';
+import { systemClock } from '../../../src/platform/clock.js';
+import { connect } from '../../support/client.js';
+import { startGatewayProcess } from '../../support/gateway-process.js';
+import { until } from '../../support/until.js';
+import { cellsOf, inspect, refresh, refreshUntil } from '../pages.js';
+import { NODE_A, type Setting } from '../setting.js';
+
+/** Connects users until the test ends. */
+async function connectUsers(gateway: { readonly url: string }, ...users: string[]): Promise<void> {
+  const clients = await Promise.all(users.map((uid) => connect(gateway, { claims: { uid } })));
+  onTestFinished(() => {
+    for (const client of clients) client.close();
+  });
+}
+
+/** The view of the nodes, and its states. */
+export function testOverview({ browser, environment, open }: Setting): void {
+  test('the nodes are shown, and a node that dies is greyed while the figures of the other go on', async () => {
+    const other = await startGatewayProcess({ ...environment().env, NODE_NAME: 'node-c' });
+    onTestFinished(() => other.close());
+    await connectUsers(environment().node(0), 'ada', 'ben', 'cy');
+    await connectUsers(other, 'dan', 'eve');
+    const tab = await open('');
+    await tab.sees('node-c');
+    const rowOf = async (name: string) => (await cellsOf(tab, 'Nodes')).find(([cell]) => cell?.startsWith(name));
+    const connectionsOf = async (name: string) => (await rowOf(name))?.[4];
+    await until(async () => {
+      await refresh(tab);
+      return (await connectionsOf(NODE_A)) === '3' && (await connectionsOf('node-c')) === '2';
+    });
+    await tab.sees('3 of 3');
+    await inspect(tab, 'overview');
+
+    other.child.kill('SIGKILL');
+    await other.ended;
+    await connectUsers(environment().node(0), 'fay');
+    await refreshUntil(tab, (text) => /no answer|has left/.test(text));
+    await until(async () => {
+      await refresh(tab);
+      return (await connectionsOf(NODE_A)) === '4';
+    });
+    // What it said last stays.
+    expect((await rowOf('node-c'))?.[4]).toBe('2');
+    expect((await rowOf('node-c'))?.[1]).toMatch(/^(?:no answer|has left)\s+since \d/);
+    expect(await tab.page.$$eval('tr.stale', (rows) => rows.length)).toBe(1);
+    await inspect(tab, 'overview-node-died');
+    expect(tab.takeFaults()).toEqual([]);
+  });
+
+  test('a page that gets no answer keeps the last one, says so, and recovers', async () => {
+    const tab = await open('');
+    await tab.sees('Nodes ready');
+    await tab.page.setOfflineMode(true);
+    await refresh(tab);
+    await tab.sees('No answer since');
+    expect(await tab.text()).toContain(NODE_A);
+    expect(await tab.page.$$eval('.shown.stale', (parts) => parts.length)).toBe(1);
+    await inspect(tab, 'overview-stale');
+    await tab.page.setOfflineMode(false);
+    await tab.page.locator('::-p-aria(Try again[role="button"])').click();
+    await until(async () => !(await tab.text()).includes('No answer since'));
+    expect(tab.takeFaults().filter((fault) => !fault.includes('ERR_INTERNET_DISCONNECTED'))).toEqual([]);
+  });
+
+  test('the charts show what clients did in the last steps', async () => {
+    // The samples of 10 seconds are taken whenever the test says.
+    let offsetMs = 0;
+    const sampled: (() => void)[] = [];
+    const clock = {
+      ...systemClock,
+      now: () => systemClock.now() + offsetMs,
+      every: (intervalMs: number, task: () => void) => {
+        if (intervalMs === HISTORY_STEP_S * 1000) sampled.push(task);
+        return systemClock.every(intervalMs, task);
+      },
+    };
+    const own = await environment().startNode({ REDIS_URL: '' }, { clock });
+    onTestFinished(() => own.close());
+    const client = await connect(own, { claims: { uid: 'ada' } });
+    onTestFinished(() => client.close());
+    for (let step = 0; step < 30; step += 1) {
+      for (let count = 0; count < step % 7; count += 1) await client.ask('no_such_event', {});
+      offsetMs += HISTORY_STEP_S * 1000;
+      for (const sample of sampled) sample();
+      await own.call('GET', '/status');
+    }
+    const tab = await browser.open(`${own.url}/console/`);
+    await tab.page.waitForSelector('canvas');
+    await tab.sees('/v1/shared');
+    await tab.page.locator('figure[aria-label="Connections"] button').click();
+    const [latest] = await cellsOf(tab, 'Connections');
+    expect(latest?.slice(1)).toEqual(['1']);
+    await tab.page.locator('figure[aria-label="Connections"] button').click();
+    await tab.page.waitForSelector('figure[aria-label="Connections"] canvas');
+    await tab.sees('NOT_FOUND');
+    await inspect(tab, 'charts');
+    expect(tab.takeFaults()).toEqual([]);
+  });
+}
