@@ -29,7 +29,7 @@ export async function run({ rounds }: BenchOptions): Promise<void> {
 }
 
 /** Connects one device of each user. */
-async function openDevices({ port }: Rig, arrivals: Arrivals, { prefix, deliveryIds }: Devices) {
+export async function openDevices({ port }: Rig, arrivals: Arrivals, { prefix, deliveryIds = false }: Devices) {
   const users = Array.from({ length: USERS }, (_, n) => `${prefix}-${n}`);
   const sockets = await Promise.all(
     users.map(async (uid) => {
@@ -50,7 +50,8 @@ async function openDevices({ port }: Rig, arrivals: Arrivals, { prefix, delivery
 
 interface Devices {
   readonly prefix: string;
-  readonly deliveryIds: boolean;
+  /** Whether they ask for the ids of durable messages. */
+  readonly deliveryIds?: boolean;
 }
 
 /** CPU time of the gateway for each of some messages, in microseconds. */
@@ -142,7 +143,7 @@ async function measureIds(rig: Rig, rounds: number): Promise<ScenarioResult> {
 }
 
 /** Each round begins with another one. */
-const inTurn = <T>(labels: readonly T[], round: number): T[] => {
+export const inTurn = <T>(labels: readonly T[], round: number): T[] => {
   const start = (round + labels.length) % labels.length;
   return [...labels.slice(start), ...labels.slice(0, start)];
 };
