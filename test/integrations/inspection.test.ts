@@ -58,7 +58,7 @@ describe('a user', () => {
 
   // The same with a thousand sockets and a hundred thousand messages: inspection.long.ts.
   test('with many sockets and messages is read, cleared and forgotten within bounds', async () => {
-    await expectBoundedReads(environment, { sockets: 105, entries: 4000 });
+    await expectBoundedReads(environment, { sockets: 105, entries: 2400, redisMax: 1000 });
   });
 
   test('has the counters that are stored beside those that were counted', async () => {
