@@ -1,4 +1,5 @@
 import { environment } from './config/groups/index.js';
+import { redisTlsProblems } from './config/redis-tls.js';
 import { secretProblems } from './config/secrets.js';
 import { readSites, type Site } from './config/sites.js';
 import { type Found, findSettings, type Sources } from './config/sources.js';
@@ -40,7 +41,9 @@ export function readSettings(sources: Sources): Settings {
     ...(parsed.success ? [] : parsed.error.issues.map(({ path, message }) => `${placeOf(path.join('.'))}: ${message}`)),
     ...secretProblems(variables).map(([name, problem]) => `${placeOf(name)}: ${problem}`),
     ...siteProblems,
-    ...(parsed.success ? workerProblems(parsed.data) : []).map(([name, problem]) => `${placeOf(name)}: ${problem}`),
+    ...(parsed.success ? [...workerProblems(parsed.data), ...redisTlsProblems(parsed.data)] : []).map(
+      ([name, problem]) => `${placeOf(name)}: ${problem}`,
+    ),
   ];
   return {
     ...{ ...found, sites, problems, files: [...found.files, ...files] },

@@ -76,7 +76,16 @@ export function toConfig(variables: Variables, sites: readonly Site[]) {
       selectionTimeoutMs: variables.MONGODB_SELECTION_TIMEOUT_MS,
       operationTimeoutMs: variables.MONGODB_TIMEOUT_MS,
     },
-    redis: { url: variables.REDIS_URL, prefix: variables.REDIS_PREFIX },
+    redis: {
+      url: variables.REDIS_URL,
+      prefix: variables.REDIS_PREFIX,
+      /** Paths. */
+      tlsFiles: {
+        ca: variables.REDIS_TLS_CA_FILE,
+        cert: variables.REDIS_TLS_CERT_FILE,
+        key: variables.REDIS_TLS_KEY_FILE,
+      },
+    },
     delivery: {
       deviceTtlMs: variables.DEVICE_TTL * 1000,
       mailboxMax: variables.MAILBOX_MAX,

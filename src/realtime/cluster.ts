@@ -72,10 +72,10 @@ async function overRedis(
   { url, clock, logger, metrics, cleanup, onLimitReached }: Dependencies & { url: string },
 ): Promise<Cluster> {
   const { startupTimeoutMs } = config;
-  const { prefix } = config.redis;
+  const { prefix, tlsFiles } = config.redis;
   const keyPrefix = `${prefix}:`;
   const onMessageLost = (): void => metrics.publishFailures.inc();
-  const redis = await connectRedis({ url, prefix, startupTimeoutMs, logger, onMessageLost });
+  const redis = await connectRedis({ url, prefix, tlsFiles, startupTimeoutMs, logger, onMessageLost });
   cleanup.add('redis', () => redis.close());
   const nodeId = randomUUID();
   const common = { redis, logger, clock, nodeId };

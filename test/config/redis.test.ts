@@ -98,3 +98,18 @@ describe('REDIS_PREFIX', () => {
     expect(complaintAbout({ REDIS_PREFIX: prefix })).toMatch(/^ {2}REDIS_PREFIX: must not /m);
   });
 });
+
+test('refuses files for TLS that have no effect, or miss the other one', () => {
+  const read = (env: Record<string, string>) => () => readConfig({ NODE_ENV: 'test', ...env });
+  const REDIS_TLS_CERT_FILE = 'cert.pem';
+  expect(read({ REDIS_URL: 'redis://a', REDIS_TLS_CA_FILE: 'ca.pem' })).toThrow(/REDIS_TLS_CA_FILE: has no effect/);
+  expect(read({ REDIS_URL: 'rediss+cluster://a', REDIS_TLS_CERT_FILE })).toThrow(/needs REDIS_TLS_KEY_FILE/);
+  expect(read({ REDIS_URL: 'rediss://a', REDIS_TLS_KEY_FILE: 'key.pem' })).toThrow(/needs REDIS_TLS_CERT_FILE/);
+  const files = { REDIS_TLS_CA_FILE: 'ca.pem', REDIS_TLS_CERT_FILE, REDIS_TLS_KEY_FILE: 'key.pem' };
+  const url = 'rediss+sentinel://a/main';
+  expect(read({ REDIS_URL: url, ...files })().redis.tlsFiles).toEqual({
+    ca: 'ca.pem',
+    cert: 'cert.pem',
+    key: 'key.pem',
+  });
+});

@@ -1,4 +1,5 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { isIPv4 } from 'node:net';
 
 /** A key and a certificate that it has signed itself, in PEM. */
 export interface Certificate {
@@ -11,12 +12,12 @@ const ECDSA_WITH_SHA256 = '2a8648ce3d040302';
 const COMMON_NAME = '550403';
 const SUBJECT_ALT_NAME = '551d11';
 
-/** Makes a certificate for host names, valid for a day from yesterday on: X.509 (RFC 5280) as far as TLS asks for it. */
+/** Makes a certificate for host names and IPv4 addresses, valid for a day from yesterday on: X.509 (RFC 5280) as far as TLS asks for it. */
 export function createCertificate(hosts: readonly string[]): Certificate {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const algorithm = der(SEQUENCE, oid(ECDSA_WITH_SHA256));
   const name = der(SEQUENCE, der(SET, der(SEQUENCE, oid(COMMON_NAME), der(UTF8, Buffer.from(hosts[0] ?? '')))));
-  const names = der(SEQUENCE, ...hosts.map((host) => der(0x82, Buffer.from(host))));
+  const names = der(SEQUENCE, ...hosts.map(toName));
   const content = der(
     SEQUENCE,
     der(0xa0, der(INTEGER, Buffer.from([2]))),
@@ -35,6 +36,9 @@ export function createCertificate(hosts: readonly string[]): Certificate {
     cert: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`,
   };
 }
+
+const toName = (host: string): Buffer =>
+  isIPv4(host) ? der(0x87, Buffer.from(host.split('.').map(Number))) : der(0x82, Buffer.from(host));
 
 const DAY_MS = 86_400_000;
 

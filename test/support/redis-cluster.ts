@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RedisProcess, startRedisProcess } from './redis-sentinel.js';
 import { freePort } from './redis-server.js';
+import type { TestTls } from './redis-tls.js';
 import { until } from './until.js';
 
 /** A Redis Cluster of three masters, each with a replica. */
@@ -36,7 +37,8 @@ interface Entry {
 }
 
 /** Starts the servers; they count a master as down after `nodeTimeoutMs`. */
-export async function startCluster({ nodeTimeoutMs = 1_000 } = {}): Promise<TestCluster> {
+export async function startCluster(options: { nodeTimeoutMs?: number; tls?: TestTls } = {}): Promise<TestCluster> {
+  const { nodeTimeoutMs = 1_000, tls } = options;
   const directory = await mkdtemp(join(tmpdir(), 'general-socket-cluster-'));
   const busPorts = new Map<number, string>();
   const servers = await Promise.all(
@@ -49,7 +51,7 @@ export async function startCluster({ nodeTimeoutMs = 1_000 } = {}): Promise<Test
         ...[`cluster-node-timeout ${nodeTimeoutMs}`, 'cluster-replica-validity-factor 0', 'maxmemory 32mb'],
         `cluster-announce-ip 127.0.0.1`,
       ];
-      const server = await startRedisProcess({ directory, port, password: PASSWORD, lines });
+      const server = await startRedisProcess({ directory, port, password: PASSWORD, tls, lines });
       await server.command('CLUSTER', 'SET-CONFIG-EPOCH', String(i + 1));
       return server;
     }),
@@ -109,7 +111,7 @@ export async function startCluster({ nodeTimeoutMs = 1_000 } = {}): Promise<Test
   });
 
   return {
-    url: `redis+cluster://:${PASSWORD}@${servers.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
+    url: `${tls === undefined ? 'redis' : 'rediss'}+cluster://:${PASSWORD}@${servers.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
     servers,
     masterOf,
     replicaOf,

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from 'redis';
 import { freePort } from './redis-server.js';
+import { type TestTls, toTlsLines, toTlsOptions } from './redis-tls.js';
 import { until } from './until.js';
 
 /** A process of `redis-server` with a configuration file of its own. */
@@ -22,6 +23,8 @@ export interface RedisProcessOptions {
   readonly directory: string;
   readonly port: number;
   readonly password: string;
+  /** Present: only TLS. */
+  readonly tls?: TestTls | undefined;
   /** Lines of the configuration file. */
   readonly lines: readonly string[];
   /** Further arguments. */
@@ -30,13 +33,14 @@ export interface RedisProcessOptions {
 
 /** Starts `redis-server` without persistence. */
 export async function startRedisProcess(options: RedisProcessOptions): Promise<RedisProcess> {
-  const { directory, port, password, lines, args = [] } = options;
+  const { directory, port, password, tls, lines, args = [] } = options;
   const file = join(directory, `${port}.conf`);
-  const common = [`port ${port}`, 'bind 127.0.0.1', `dir ${directory}`, 'daemonize no', `requirepass ${password}`];
-  await writeFile(file, [...common, ...lines].join('\n'));
+  const common = ['bind 127.0.0.1', `dir ${directory}`, 'daemonize no', `requirepass ${password}`];
+  const ports = tls === undefined ? [`port ${port}`] : toTlsLines(port, tls);
+  await writeFile(file, [...ports, ...common, ...lines].join('\n'));
   const child = spawn('redis-server', [file, ...args], { stdio: 'ignore' });
   const open = async () => {
-    const client = createClient({ password, socket: { port, reconnectStrategy: false } });
+    const client = createClient({ password, socket: { port, reconnectStrategy: false, ...toTlsOptions(tls) } });
     client.on('error', () => undefined);
     await client.connect();
     return client;
@@ -85,14 +89,15 @@ const PASSWORD = 'server-hunter2';
 const SENTINEL_PASSWORD = 'sentinel-hunter2';
 
 /** Starts the servers; sentinels count a master as down after `downAfterMs`. */
-export async function startSentinels({ downAfterMs = 500 } = {}): Promise<TestSentinels> {
+export async function startSentinels(options: { downAfterMs?: number; tls?: TestTls } = {}): Promise<TestSentinels> {
+  const { downAfterMs = 500, tls } = options;
   const directory = await mkdtemp(join(tmpdir(), 'general-socket-sentinel-'));
   const memory = ['save ""', 'appendonly no', 'repl-diskless-sync-delay 0', 'repl-timeout 5', `masterauth ${PASSWORD}`];
   const servers: RedisProcess[] = [];
   for (const _ of [0, 1]) {
     const [first] = servers;
     const lines = [...memory, ...(first === undefined ? [] : [`replicaof 127.0.0.1 ${first.port}`])];
-    servers.push(await startRedisProcess({ directory, port: await freePort(), password: PASSWORD, lines }));
+    servers.push(await startRedisProcess({ directory, port: await freePort(), password: PASSWORD, tls, lines }));
   }
   const [first, second] = servers;
   if (first === undefined || second === undefined) throw new Error('no servers');
@@ -107,7 +112,7 @@ export async function startSentinels({ downAfterMs = 500 } = {}): Promise<TestSe
   const sentinels = await Promise.all(
     [0, 1, 2].map(async () =>
       startRedisProcess({
-        ...{ directory, port: await freePort(), password: SENTINEL_PASSWORD, lines: monitor },
+        ...{ directory, port: await freePort(), password: SENTINEL_PASSWORD, tls, lines: monitor },
         args: ['--sentinel'],
       }),
     ),
@@ -127,7 +132,7 @@ export async function startSentinels({ downAfterMs = 500 } = {}): Promise<TestSe
   };
   const promoted = (former: RedisProcess): Promise<void> => until(async () => (await master()) !== former);
   return {
-    url: `redis+sentinel://:${PASSWORD}@${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${MASTER_NAME}?sentinel_password=${SENTINEL_PASSWORD}`,
+    url: `${tls === undefined ? 'redis' : 'rediss'}+sentinel://:${PASSWORD}@${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${MASTER_NAME}?sentinel_password=${SENTINEL_PASSWORD}`,
     sentinels,
     servers,
     master,

@@ -19,5 +19,11 @@ export const storage = {
     .pipe(checked(redisUrlProblem))
     .optional()
     .describe('URL of Redis, its sentinels or a Redis Cluster; unset: one node, with its state in memory'),
+  REDIS_TLS_CA_FILE: z
+    .string()
+    .optional()
+    .describe('PEM file with the authorities of the certificates of Redis; unset: those that Node.js trusts'),
+  REDIS_TLS_CERT_FILE: z.string().optional().describe('PEM file with the client certificate for Redis; unset: none'),
+  REDIS_TLS_KEY_FILE: z.string().optional().describe('PEM file with the key of the client certificate for Redis'),
   REDIS_PREFIX: checked(redisPrefixProblem).default('general-socket').describe('prefix of all Redis keys and channels'),
 };

@@ -7,7 +7,8 @@ import { type CommandClient, withinMs } from './connection.js';
 import { createMembers } from './members.js';
 import { type AdapterPublisher, type AdapterSubscriber, createSubscriptions, toPublisher } from './pubsub.js';
 import { createReadiness } from './readiness.js';
-import { clusterPrefixProblem, toRedisAddress, toRedisTarget } from './url.js';
+import { ensureUsableTlsFiles, type RedisTlsFiles } from './tls.js';
+import { clusterPrefixProblem, type RedisTarget, toRedisAddress, toRedisTarget } from './url.js';
 
 /**
  * The gateway's three connections to Redis. They reconnect forever; no Redis failure ends the process. While Redis
@@ -46,6 +47,8 @@ export interface Redis {
 export interface RedisOptions {
   /** As in {@link toRedisTarget}. */
   url: string;
+  /** For URLs with TLS. */
+  tlsFiles?: RedisTlsFiles;
   /** Prefix of the self-check's keys and channels. */
   prefix: string;
   /** Time limit for Redis, at the first connect and again in {@link Redis.join}. */
@@ -67,12 +70,13 @@ const LOSS_LOG_INTERVAL_MS = 10_000;
  * @throws Error with the address (never the password), the cause, and the remedy
  */
 export async function connectRedis(options: RedisOptions): Promise<Redis> {
-  const { logger, url, prefix, startupTimeoutMs } = options;
+  const { logger, url, prefix, startupTimeoutMs, tlsFiles = {} } = options;
   const address = toRedisAddress(url);
-  const target = toRedisTarget(url);
+  const target = { ...toRedisTarget(url), tlsFiles };
   const isCluster = target.kind === 'cluster';
   const prefixProblem = isCluster ? clusterPrefixProblem(prefix) : undefined;
   if (prefixProblem !== undefined) throw new StartError('REDIS', `REDIS_PREFIX ${prefixProblem}.`);
+  ensureTls(target);
   const membersKey = `${prefix}:members`;
   const { probe, ...clients } = createClients(target, membersKey);
   const { commands, publisher, subscriber } = clients;
@@ -136,6 +140,16 @@ export async function connectRedis(options: RedisOptions): Promise<Redis> {
     leave,
     close,
   };
+}
+
+/** @throws StartError when the URL means TLS and it cannot be used */
+function ensureTls({ isTls, tlsFiles = {} }: RedisTarget): void {
+  if (!isTls) return;
+  try {
+    ensureUsableTlsFiles(tlsFiles);
+  } catch (error) {
+    throw StartError.of('REDIS', error);
+  }
 }
 
 /** Logs the first lost message at once, and counts later ones. */

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createClient } from 'redis';
+import { type RedisTlsFiles, readTlsFiles } from './tls.js';
 import type { RedisCredentials, RedisServer } from './url.js';
 
 /** Receives a raw message: bytes and channel. */
@@ -47,6 +48,7 @@ export type CommandClient = Pick<
 /** How to reach a server. */
 export interface ConnectionSettings {
   readonly isTls: boolean;
+  readonly tlsFiles?: RedisTlsFiles;
   readonly credentials: RedisCredentials;
   readonly database: number;
 }
@@ -77,8 +79,9 @@ const QUEUE_MAX = 100_000;
 export const backOffMs = (attempt: number): number =>
   Math.min(RECONNECT_MAX_MS, 50 * 2 ** Math.min(attempt, 10)) * (0.5 + Math.random() / 2);
 
-/** Options of a connection for node-redis. */
-export const toClientOptions = ({ isTls, credentials, database }: ConnectionSettings, server?: RedisServer) => {
+/** Options of a connection for node-redis. @throws Error when a file for TLS cannot be read */
+export const toClientOptions = (settings: ConnectionSettings, server?: RedisServer) => {
+  const { isTls, tlsFiles = {}, credentials, database } = settings;
   const socket = {
     ...server,
     connectTimeout: HUNG_AFTER_MS,
@@ -91,11 +94,11 @@ export const toClientOptions = ({ isTls, credentials, database }: ConnectionSett
     disableOfflineQueue: true,
     commandsQueueMaxLength: QUEUE_MAX,
     maintNotifications: 'disabled',
-    socket: isTls ? { ...socket, tls: true as const } : socket,
+    socket: isTls ? { ...socket, ...readTlsFiles(tlsFiles), tls: true as const } : socket,
   } as const;
 };
 
-/** A connection to `server` that ends with its first failure. */
+/** A connection to `server` that ends with its first failure. @throws Error when a file for TLS cannot be read */
 export function createConnection(server: RedisServer, settings: ConnectionSettings) {
   const options = toClientOptions(settings, server);
   const connection = createClient({ ...options, socket: { ...options.socket, reconnectStrategy: false } });

@@ -7,6 +7,7 @@ import { backOffMs, type CommandClient, HUNG_AFTER_MS, watchConnection } from '.
 import {
   isOfWrongServer,
   isPermanent,
+  isRefusedTls,
   LostMessageError,
   refusalOf,
   toReason,
@@ -14,6 +15,7 @@ import {
   UnknownMasterError,
   WrongServerError,
 } from './refusal.js';
+import { toTlsHint } from './tls.js';
 
 /** Whether Redis works as required, as of the last self-check. */
 export interface Readiness {
@@ -166,7 +168,10 @@ function toSentence(
   error: unknown,
   { address, prefix, limitMs }: Pick<ReadinessOptions, 'address' | 'prefix'> & { limitMs: number },
 ): string {
-  const isAnswer = ANSWERS.some((kind) => error instanceof kind);
+  const isAnswer = ANSWERS.some((kind) => error instanceof kind) || isRefusedTls(error);
   const problem = isAnswer ? 'cannot be used' : `could not be reached within ${limitMs} ms`;
-  return `Redis at ${address} ${problem}: ${toReason(error)}.${toRemedy(error, prefix)}`.replace('..', '.');
+  return `Redis at ${address} ${problem}: ${toReason(error)}.${toRemedy(error, prefix) || toTlsHint(error, address.startsWith('rediss'))}`.replace(
+    '..',
+    '.',
+  );
 }

@@ -1,3 +1,5 @@
+import { tlsRemedyOf } from './tls.js';
+
 /** The code of an error: that of a Redis error reply (`READONLY`) or of the system (`ECONNREFUSED`). */
 export function refusalOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
@@ -53,9 +55,13 @@ export class UnknownMasterError extends Error {
 const isNoCluster = (error: unknown): boolean =>
   error instanceof Error && /cluster support disabled/.test(error.message);
 
+/** The handshake of TLS has failed: one of the two refuses the other. */
+export const isRefusedTls = (error: unknown): boolean => tlsRemedyOf(error) !== undefined;
+
 /** Whether retrying cannot help. */
 export const isPermanent = (error: unknown): boolean =>
   SETTINGS_ARE_WRONG.has(refusalOf(error)) ||
+  isRefusedTls(error) ||
   (error instanceof WrongServerError && error.remedy !== undefined) ||
   (error instanceof UnknownMasterError && error.isPermanent) ||
   isNoCluster(error) ||
@@ -68,7 +74,9 @@ export const isOfWrongServer = (error: unknown): boolean =>
 /** The reason in one line: error and code. */
 export function toReason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return error.message || refusalOf(error);
+  // OpenSSL's text has the place in its source and a line break.
+  const text = error.message.replace(/\S*error:[0-9A-F]+:SSL routines:[^:]*:([^:]+):.*/s, '$1');
+  return text || refusalOf(error);
 }
 
 /** The remedy as a sentence. Empty when the reason suffices. @param prefix that of the keys and channels */
@@ -76,6 +84,8 @@ export function toRemedy(error: unknown, prefix: string): string {
   if (isNoCluster(error)) return SINGLE;
   if (error instanceof UnknownMasterError) return ' Check the name after the sentinels in REDIS_URL.';
   if (error instanceof WrongServerError) return error.remedy ?? '';
+  const tls = tlsRemedyOf(error);
+  if (tls !== undefined) return tls;
   const code = refusalOf(error);
   if (code === 'NOPERM') return ` An ACL that is enough: ${aclFor(prefix)}`;
   return isRemedied(code) ? REMEDIES[code] : '';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Connection, createConnection, HUNG_AFTER_MS, withinMs } from './connection.js';
-import { CLUSTER_REMEDY, SENTINEL_REMEDY, UnknownMasterError, WrongServerError } from './refusal.js';
+import { CLUSTER_REMEDY, SENTINEL_REMEDY, toReason, UnknownMasterError, WrongServerError } from './refusal.js';
 import { type RedisServer, type RedisTarget, toHostAndPort } from './url.js';
 
 /** How long to wait for the other sentinels after the first answer. A stale one may answer first. */
@@ -51,8 +51,8 @@ async function locateMaster(target: RedisTarget): Promise<RedisServer> {
 }
 
 async function askSentinel(sentinel: RedisServer, target: RedisTarget): Promise<Answer> {
-  const { isTls, sentinelCredentials, masterName } = target;
-  const connection = createConnection(sentinel, { isTls, credentials: sentinelCredentials, database: 0 });
+  const { sentinelCredentials, masterName } = target;
+  const connection = createConnection(sentinel, { ...target, credentials: sentinelCredentials, database: 0 });
   try {
     await connection.connect();
     const {
@@ -64,7 +64,8 @@ async function askSentinel(sentinel: RedisServer, target: RedisTarget): Promise<
   } catch (error) {
     if (error instanceof Error && error.message.startsWith('ERR No such master'))
       return { master: undefined, epoch: -1 };
-    if (error instanceof Error) error.message = `sentinel ${toHostAndPort(sentinel)}: ${error.message || 'no answer'}`;
+    if (error instanceof Error)
+      error.message = `sentinel ${toHostAndPort(sentinel)}: ${toReason(error) || 'no answer'}`;
     throw error;
   } finally {
     connection.destroy();

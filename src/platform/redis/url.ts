@@ -1,3 +1,5 @@
+import type { RedisTlsFiles } from './tls.js';
+
 /** Address of a server. */
 export interface RedisServer {
   readonly host: string;
@@ -14,6 +16,8 @@ export interface RedisCredentials {
 export interface RedisTarget {
   readonly kind: RedisKind;
   readonly isTls: boolean;
+  /** No part of the URL: {@link connectRedis} adds them. */
+  readonly tlsFiles?: RedisTlsFiles;
   /** The server, the sentinels, or some servers of the cluster. */
   readonly nodes: readonly RedisServer[];
   /** Credentials for the servers. */

@@ -1,0 +1,94 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { ConnectionTimeoutError, SocketClosedUnexpectedlyError } from 'redis';
+
+/** Paths of PEM files. Absent: the authorities that Node.js trusts, and no client certificate. */
+export interface RedisTlsFiles {
+  /** One or more authorities. Only these are trusted. */
+  readonly ca?: string | undefined;
+  /** The certificate of this client, and its key. */
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}
+
+/** The setting of each file. */
+const SETTINGS = { ca: 'REDIS_TLS_CA_FILE', cert: 'REDIS_TLS_CERT_FILE', key: 'REDIS_TLS_KEY_FILE' } as const;
+
+type TlsOptions = Pick<SecureContextOptions, keyof RedisTlsFiles>;
+
+/**
+ * Reads the files. Each connection does it anew, so that renewed certificates need no restart.
+ * @throws Error with the setting, the path and the problem, without the content
+ */
+export function readTlsFiles(files: RedisTlsFiles): TlsOptions {
+  const options: TlsOptions = {};
+  for (const name of ['ca', 'cert', 'key'] as const) {
+    const path = files[name];
+    if (path === undefined) continue;
+    try {
+      options[name] = readFileSync(path, 'utf8');
+    } catch (error) {
+      const { code = 'unknown error' } = error as NodeJS.ErrnoException;
+      throw new Error(`${SETTINGS[name]} ${path} cannot be read: ${code}`, { cause: error });
+    }
+  }
+  return options;
+}
+
+/** @throws Error with the setting and the problem when TLS cannot be used with the files */
+export function ensureUsableTlsFiles(files: RedisTlsFiles): void {
+  const { ca, cert, key } = readTlsFiles(files);
+  // Node.js ignores what it cannot read in place of an authority, and then trusts none.
+  if (ca !== undefined) {
+    const certificates = String(ca).match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [];
+    const isValid = certificates.length > 0 && certificates.every(isCertificate);
+    if (!isValid) throw new Error(`${SETTINGS.ca} ${files.ca} holds no valid certificate in PEM format`);
+  }
+  if (cert === undefined || key === undefined) return;
+  try {
+    createSecureContext({ cert, key });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`${SETTINGS.cert} and ${SETTINGS.key} are not a certificate and its key: ${reason}`);
+  }
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    new X509Certificate(pem);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Refusals of a certificate by this client: OpenSSL's and that of Node.js for a name. */
+const UNTRUSTED =
+  /^(?:DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(?:GET_ISSUER_CERT|GET_ISSUER_CERT_LOCALLY|VERIFY_LEAF_SIGNATURE)|CERT_(?:SIGNATURE_FAILURE|UNTRUSTED|REJECTED|CHAIN_TOO_LONG)|INVALID_CA)$/;
+const INVALID = /^(?:CERT_HAS_EXPIRED|CERT_NOT_YET_VALID|CERT_REVOKED|ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH)$/;
+
+/** The remedy for a failed handshake as a sentence after a space; `undefined`: the error is another one. */
+export function tlsRemedyOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const code = 'code' in error ? String(error.code) : '';
+  if (UNTRUSTED.test(code)) {
+    return ' REDIS_TLS_CA_FILE must name the certificate of the authority that has signed the certificate of Redis.';
+  }
+  if (INVALID.test(code)) return ' The certificate of Redis must be valid, for the host that the gateway connects to.';
+  return /ALERT_(?:CERTIFICATE|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE)/.test(code)
+    ? ' If Redis demands a certificate of its clients, name it in REDIS_TLS_CERT_FILE, and its key in REDIS_TLS_KEY_FILE.'
+    : undefined;
+}
+
+/** The remedy when one side may speak TLS and the other does not: neither is told so. Empty: there is none. */
+export function toTlsHint(error: unknown, isTls: boolean): string {
+  if (isTls && error instanceof ConnectionTimeoutError) {
+    return ' If the port does not use TLS, name it with redis:// instead of rediss:// in REDIS_URL.';
+  }
+  return !isTls && (error instanceof SocketClosedUnexpectedlyError || isReset(error))
+    ? ' If the port uses TLS, name it with rediss:// in REDIS_URL.'
+    : '';
+}
+
+const isReset = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ECONNRESET';
