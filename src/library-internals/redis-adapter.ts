@@ -27,8 +27,11 @@ export interface RoutedItem {
 export interface RoomRouter {
   /** By which rooms the nodes of a target are found; `undefined`: it goes to every node. */
   routesOf(rooms: Iterable<string>): readonly string[] | undefined;
-  /** Sends items to the other nodes, in order with everything that is published. Never rejects. */
-  send(items: readonly RoutedItem[]): Promise<void>;
+  /**
+   * Sends items to the other nodes, in order with everything that is published. Never rejects.
+   * @returns whether they reached all nodes that they were for, as far as this node can detect
+   */
+  send(items: readonly RoutedItem[]): Promise<boolean>;
   /** A namespace of this node has a socket in a room. */
   hold(room: string): void;
   /** A namespace of this node has no socket in a room any more. */

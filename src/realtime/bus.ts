@@ -16,20 +16,24 @@ export interface Bus {
   /**
    * To every other node that subscribes to the topic and holds the room of a message. A node that begins to hold a room gets the
    * last retained message. Subscribers get a list of messages.
+   * @returns whether they reached all nodes that they were for, as far as this node can detect. Never rejects
    */
-  publishToRooms(topic: string, messages: readonly RoomMessage[]): void;
+  publishToRooms(topic: string, messages: readonly RoomMessage[]): Promise<boolean>;
   /** This node's subscribers get the retained messages of rooms that it does not hold. `undefined`: there are none. Never rejects. */
   recall(rooms: readonly string[]): Promise<void> | undefined;
   /** @param listener gets the messages of other nodes */
   subscribe(topic: string, listener: (message: unknown) => void): void;
+  /** Grows when this node may have missed messages; `undefined`: it may miss some now. */
+  gaps(): number | undefined;
 }
 
 /** The bus of a single node. */
 export const silentBus: Bus = {
   publish: () => undefined,
-  publishToRooms: () => undefined,
+  publishToRooms: async () => true,
   recall: () => undefined,
   subscribe: () => undefined,
+  gaps: () => 0,
 };
 
 interface Options {
@@ -50,27 +54,27 @@ interface Options {
 export function createRedisBus({ redis, nodeId, keyPrefix, router, onRead, onEcho }: Options): Bus {
   const channelOf = (topic: string): string => `${keyPrefix}bus:${topic}`;
   const kindOf = (topic: string): string => `bus:${topic}`;
-  const publish = (topic: string, message: unknown): void => {
-    void redis.publisher.publish(channelOf(topic), JSON.stringify([nodeId, message, performance.now()]));
-  };
+  const send = (topic: string, message: unknown): Promise<number> =>
+    redis.publisher.publish(channelOf(topic), JSON.stringify([nodeId, message, performance.now()]));
   return {
-    publish,
-    publishToRooms(topic, messages) {
-      if (messages.length === 0) return;
+    publish: (topic, message) => void send(topic, message),
+    async publishToRooms(topic, messages) {
+      if (messages.length === 0) return true;
       const toItem = (message: unknown): string => JSON.stringify([kindOf(topic), [message]]);
       const items = messages.flatMap(({ room, message, retained }) => {
         const routes = router.routesOf([room]);
         const kept = retained === undefined ? {} : { retained: toItem(retained) };
         return routes === undefined ? [] : { item: toItem(message), routes, ...kept };
       });
-      if (items.length === messages.length) void router.send(items);
-      else
-        publish(
-          topic,
-          messages.map(({ message }) => message),
-        );
+      if (items.length === messages.length) return router.send(items);
+      const receivers = await send(
+        topic,
+        messages.map(({ message }) => message),
+      );
+      return receivers > 0;
     },
     recall: router.recall,
+    gaps: router.gaps,
     subscribe(topic, listener) {
       const receive = (bytes: Buffer): void => {
         const parsed: unknown = JSON.parse(bytes.toString());

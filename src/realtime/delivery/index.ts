@@ -33,16 +33,16 @@ import { type OutgoingMessage, type Recipient, withKey } from './message.js';
 import { Migration } from './migration/index.js';
 import { Nodes } from './nodes.js';
 import {
+  announcePlaces,
   fromNotification,
   isEntry,
   NEW_ENTRIES_TOPIC,
   type NewEntryNotification,
-  roomOf,
-  toPlaceNotification,
 } from './notifications.js';
 import { Opener } from './opener.js';
 import { Outboxes } from './outboxes.js';
 import { LogPoll } from './poll.js';
+import { PollTurns } from './poll-turns.js';
 import { Positions } from './positions.js';
 import { Purge } from './purge.js';
 import type { PushStore } from './push/store.js';
@@ -139,14 +139,12 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     ...{ models, log, mailboxes, clock, receiptTtlMs },
     onAppended: (recipient, end) => {
       outboxes.notice(recipient, end.position);
-      bus.publishToRooms(NEW_ENTRIES_TOPIC, [
-        { room: roomOf(recipient), message: toPlaceNotification({ recipient, ...end }) },
-      ]);
+      void announcePlaces(bus, [{ recipient, ...end }]);
     },
   });
   const maintenance = new Maintenance({
     ...{ sockets, outboxes, cursors, expiry, nodes, clock, tasks },
-    poll: new LogPoll({ log, clock }),
+    pollTurns: new PollTurns({ poll: new LogPoll({ log, clock }), outboxes, bus, clock, tasks }),
     purge: () => purge.run(),
     migrate: () => migration.run(),
   });

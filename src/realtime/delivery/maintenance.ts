@@ -2,14 +2,11 @@ import type { Clock } from '../../platform/clock.js';
 import type { TaskTracker } from '../../platform/task-tracker.js';
 import type { Cursors } from './cursors.js';
 import type { DeviceExpiry } from './device-expiry.js';
-import { recipientOf } from './message.js';
 import { HEARTBEAT_MS, type Nodes } from './nodes.js';
 import type { Outboxes } from './outboxes.js';
-import type { LogPoll } from './poll.js';
+import type { PollTurns } from './poll-turns.js';
 import type { MailboxSockets } from './sockets.js';
 
-/** How often a node polls the log for entries whose notifications were lost. Well under the 10 s that are promised. */
-const POLL_INTERVAL_MS = 4000;
 const SWEEP_INTERVAL_MS = 30_000;
 /** For so long after its start a node looks for what nodes of an earlier version, which may still run, have stored. */
 const MIGRATION_MS = 3_600_000;
@@ -20,7 +17,7 @@ interface Dependencies {
   readonly cursors: Cursors;
   readonly expiry: DeviceExpiry;
   readonly nodes: Nodes;
-  readonly poll: LogPoll;
+  readonly pollTurns: PollTurns;
   readonly clock: Clock;
   readonly tasks: TaskTracker;
   purge(): Promise<void>;
@@ -39,21 +36,15 @@ export class Maintenance {
   }
 
   start(): void {
-    const { nodes, tasks } = this.#dependencies;
+    const { nodes, pollTurns, tasks } = this.#dependencies;
     tasks.run(nodes.beat());
-    this.#every(POLL_INTERVAL_MS, () => this.#poll());
+    this.#stops.push(pollTurns.start());
     this.#every(HEARTBEAT_MS, () => nodes.beat());
     this.#every(SWEEP_INTERVAL_MS, () => this.#sweep());
   }
 
   stop(): void {
     for (const stop of this.#stops) stop();
-  }
-
-  /** Finds new entries whose notifications were lost. */
-  async #poll(): Promise<void> {
-    const { poll, outboxes } = this.#dependencies;
-    for (const [key, last] of await poll.run()) outboxes.notice(recipientOf(key), last);
   }
 
   async #sweep(): Promise<void> {

@@ -30,8 +30,24 @@ export function announce(bus: Bus, entries: readonly Entry[]): void {
       const retained = toPlaceNotification(entry);
       return { room: roomOf(entry.recipient), message: isLarge ? retained : toEntryNotification(entry), retained };
     });
-    bus.publishToRooms(NEW_ENTRIES_TOPIC, messages);
+    void bus.publishToRooms(NEW_ENTRIES_TOPIC, messages);
   }
+}
+
+/** Places in one message of the bus. */
+const PLACES_MAX = 500;
+
+/** Announces where entries are. @returns whether all nodes that are concerned were reached */
+export async function announcePlaces(bus: Bus, places: readonly EntryPlace[]): Promise<boolean> {
+  const sent: Promise<boolean>[] = [];
+  for (let start = 0; start < places.length; start += PLACES_MAX) {
+    // Not retained: there may be a later entry by now.
+    const messages = places
+      .slice(start, start + PLACES_MAX)
+      .map((place): RoomMessage => ({ room: roomOf(place.recipient), message: toPlaceNotification(place) }));
+    sent.push(bus.publishToRooms(NEW_ENTRIES_TOPIC, messages));
+  }
+  return (await Promise.all(sent)).every(Boolean);
 }
 
 /** @returns entries in groups that each fit into one message of the bus */

@@ -1,6 +1,7 @@
 import type { Clock } from '../../platform/clock.js';
 import { CLOCK_SKEW_MS } from './devices.js';
 import { type Log, STORING_MAX_MS } from './log.js';
+import type { EntryPlace } from './notifications.js';
 
 /** An entry becomes visible at most this long after its `createdAt`, by the clock of any node. */
 const LATE_MS = STORING_MAX_MS + CLOCK_SKEW_MS;
@@ -8,6 +9,9 @@ const LATE_MS = STORING_MAX_MS + CLOCK_SKEW_MS;
 const PROMPT_MS = 1000;
 /** Entries are counted for each of these periods. */
 const PERIOD_MS = 1000;
+
+/** Where an entry is in the log of its recipient. */
+export type PolledPlace = Pick<EntryPlace, 'position' | 'createdAt'>;
 
 interface Dependencies {
   readonly log: Pick<Log, 'readSince' | 'countCreated'>;
@@ -33,8 +37,14 @@ export class LogPoll {
     this.#polledAt = clock.now();
   }
 
-  /** @returns the highest new position of each recipient, and perhaps some that are not new */
-  async run(): Promise<ReadonlyMap<string, number>> {
+  /** Everything that was visible at a Unix time, a moment ago, was found by the poll of another node. */
+  skipTo(time: number): void {
+    this.#polledAt = Math.max(this.#polledAt, time);
+    this.#counts = new Map();
+  }
+
+  /** @returns the place of the highest new entry of each recipient, and perhaps some that are not new */
+  async run(): Promise<ReadonlyMap<string, PolledPlace>> {
     const now = this.#clock.now();
     const [first, prompt] = [periodOf(this.#polledAt - LATE_MS), periodOf(this.#polledAt - PROMPT_MS)];
     const known = [...this.#counts].filter(([start]) => start >= first && start < prompt);
@@ -42,9 +52,9 @@ export class LogPoll {
     // Without entries a read costs no more than a count.
     const isKnown = count > 0 && (await this.#log.countCreated(first, prompt)) === count;
     const counts = new Map(isKnown ? known : []);
-    const lasts = new Map<string, number>();
+    const lasts = new Map<string, PolledPlace>();
     for (const { recipient, position, createdAt } of await this.#log.readSince(isKnown ? prompt : first)) {
-      lasts.set(recipient, Math.max(position, lasts.get(recipient) ?? 0));
+      if (position > (lasts.get(recipient)?.position ?? 0)) lasts.set(recipient, { position, createdAt });
       const start = periodOf(createdAt);
       counts.set(start, (counts.get(start) ?? 0) + 1);
     }

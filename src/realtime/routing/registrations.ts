@@ -77,6 +77,16 @@ export class Registrations {
     else this.#rooms.delete(room);
   }
 
+  /** All rooms of this node are in the directory, or on their way. */
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
+  /** Grows when the directory may have missed rooms of this node. */
+  get generation(): number {
+    return this.#generation;
+  }
+
   isHeld(room: string): boolean {
     return (this.#rooms.get(room)?.count ?? 0) > 0;
   }

@@ -19,6 +19,8 @@ export interface Router extends RoomRouter {
    * @returns `undefined` when there is nothing to wait for
    */
   recall(rooms: readonly string[]): Promise<void> | undefined;
+  /** Grows when this node may have missed messages; `undefined`: it may miss some now. */
+  gaps(): number | undefined;
   stop(): Promise<void>;
 }
 
@@ -41,6 +43,10 @@ export function createRouter({ redis, nodeId, keyPrefix, onEcho, onRead }: Route
   const ownChannel = `${base}to:${nodeId}`;
   const listeners = new Map<string, Listener[]>();
   let echoDueAt = 0;
+  let changes = 0;
+  const stopWatching = redis.onStateChange(() => {
+    changes += 1;
+  });
 
   const dispatch = ([kind, body]: readonly [string, unknown]): void => {
     for (const listener of listeners.get(kind) ?? []) listener(body);
@@ -93,10 +99,11 @@ export function createRouter({ redis, nodeId, keyPrefix, onEcho, onRead }: Route
       const bytes = items.reduce((sum, { item }) => sum + item.length, 0);
       const reply = await publisher.send(bytes, (client) => publishItems(client, [base], args));
       echo();
-      if (reply === undefined) return;
+      if (reply === undefined) return false;
       const [isRouted, count] = reply as [number, number];
       const isLost = isRouted === 1 ? count > 0 : count < Math.min(expectedBefore, publisher.expected());
       if (isLost) publisher.noteLost();
+      return !isLost;
     },
     hold(room) {
       if (routeOf(room) === room) registrations.hold(room);
@@ -112,7 +119,11 @@ export function createRouter({ redis, nodeId, keyPrefix, onEcho, onRead }: Route
       const unknown = rooms.filter((room) => !registrations.isHeld(room));
       return unknown.length === 0 || !redis.isReady() ? undefined : readRetained(unknown);
     },
-    stop: () => registrations.stop(),
+    gaps: () => (redis.isReady() && registrations.isComplete ? changes + registrations.generation : undefined),
+    async stop() {
+      stopWatching();
+      await registrations.stop();
+    },
   };
 }
 

