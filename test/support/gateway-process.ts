@@ -30,10 +30,16 @@ export interface GatewayProcess {
 
 const memoryProbe = fileURLToPath(new URL('./memory-probe.ts', import.meta.url));
 
-/** Starts `src/main.ts` on a free port and waits until it listens. */
-export async function startGatewayProcess(env: Readonly<Record<string, string>> = {}): Promise<GatewayProcess> {
+/**
+ * Starts `src/main.ts` on a free port and waits until it listens.
+ * @param checkout directory of the sources; absent: this project
+ */
+export async function startGatewayProcess(
+  env: Readonly<Record<string, string>> = {},
+  checkout: string = projectDirectory,
+): Promise<GatewayProcess> {
   const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
-  const child = fork(join(projectDirectory, 'src/main.ts'), {
+  const child = fork(join(checkout, 'src/main.ts'), {
     cwd: directory,
     execArgv: ['--expose-gc', ...absolute(nodeArguments), '--import', memoryProbe],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
