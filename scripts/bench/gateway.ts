@@ -26,7 +26,14 @@ const say = (line: string): void => void process.stderr.write(`${line}\n`);
  * far as there are such. All run at once and are measured in turns, on one node and on two.
  * @throws Error when a message was lost, repeated or wrong
  */
-export async function run({ rounds, only, nodes, against, connections, contestants }: BenchOptions): Promise<void> {
+export async function run({
+  rounds,
+  only,
+  nodes = [1, 2],
+  against,
+  connections,
+  contestants,
+}: BenchOptions): Promise<void> {
   const { worker: load } = await startWorker<LoadOrder, LoadResult>('load/main');
   const isWanted = ({ name }: { name: string }): boolean => only.length === 0 || only.includes(name);
   const rows: TableRow[] = [];

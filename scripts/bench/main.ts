@@ -5,7 +5,7 @@ import { scenarioNames } from './gateway.js';
 /** Suites of their own, each with its file in this folder that exports `run()`. Every other name is a scenario of the comparison. */
 const SUITES: Readonly<Record<string, string>> = {
   ...{ embedded: 'embedded', conversation: 'conversation', delivery: 'delivery', chat: 'chat', traffic: 'traffic' },
-  ...{ workers: 'all-cores', console: 'console' },
+  ...{ workers: 'all-cores', console: 'console', nodes: 'nodes' },
 };
 
 /** Command-line options of the benchmark. */
@@ -14,8 +14,8 @@ export interface BenchOptions {
   readonly rounds: number;
   /** Scenarios of the comparison, by their names. Empty: all. */
   readonly only: readonly string[];
-  /** Numbers of nodes to compare with. */
-  readonly nodes: readonly number[];
+  /** Numbers of nodes to compare with. Absent: those of the suite. */
+  readonly nodes: readonly number[] | undefined;
   /** Directory of another checkout with a build, whose gateway takes part. */
   readonly against: string | undefined;
   /** Idle connections. */
@@ -24,7 +24,7 @@ export interface BenchOptions {
   readonly contestants: readonly string[];
 }
 
-const USAGE = `npm run bench -- [scenario or suite…] [--rounds 7] [--nodes 1,2] [--against <directory of another build>] [--connections 10000] [--contestants gateway,Socket.IO]
+const USAGE = `npm run bench -- [scenario or suite…] [--rounds 7] [--nodes 1,2, or 2,4,8 of the suite nodes] [--against <directory of another build>] [--connections 10000] [--contestants gateway,Socket.IO]
 Scenarios: ${scenarioNames.join(', ')}.
 Suites: ${Object.keys(SUITES).join(', ')}.
 `;
@@ -33,7 +33,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     rounds: { type: 'string', default: '7' },
-    nodes: { type: 'string', default: '1,2' },
+    nodes: { type: 'string' },
     against: { type: 'string' },
     connections: { type: 'string', default: '10000' },
     contestants: { type: 'string' },
@@ -47,7 +47,7 @@ const unknown = only.filter((name) => !scenarioNames.includes(name));
 const options: BenchOptions = {
   rounds: Number(values.rounds),
   only,
-  nodes: values.nodes.split(',').map(Number),
+  nodes: values.nodes?.split(',').map(Number),
   against: values.against === undefined ? undefined : resolve(values.against),
   connections: Number(values.connections),
   contestants: values.contestants?.split(',') ?? [],

@@ -17,14 +17,16 @@ export interface Target {
   protocol: Protocol;
   /** Of each node. Clients and calls are spread over them. */
   ports: readonly number[];
+  /** Calls go to these instead. */
+  callPorts?: readonly number[];
 }
 
 /** A request to the load generator. Connections to a target stay open until they are closed. */
 export type LoadOrder =
-  | { kind: 'connect'; target: Target; namespace?: string; count: number; inFlight: number }
+  | { kind: 'connect'; target: Target; namespace?: string; count: number; inFlight: number; firstUser?: number }
   | { kind: 'close'; target: Target }
   | { kind: 'emit'; target: Target; requests: number; inFlight: number; isDurable?: boolean; users?: number }
-  | { kind: 'emitBatch'; target: Target; requests: number; itemsPerRequest: number }
+  | { kind: 'emitBatch'; target: Target; requests: number; itemsPerRequest: number; isDurable?: boolean }
   | { kind: 'fanOut'; target: Target; requests: number }
   /** Stores messages for users who are away. */
   | { kind: 'store'; target: Target; users: number; messagesEach: number }

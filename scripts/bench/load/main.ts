@@ -93,6 +93,8 @@ interface Opening {
   readonly target: Target;
   readonly namespace?: string | undefined;
   readonly first: number;
+  /** The number of the first user, when it differs from that of the first client. */
+  readonly firstUser?: number | undefined;
   readonly count: number;
   readonly inFlight: number;
   readonly awaitedBy?: (userId: string) => ClientOptions['awaited'];
@@ -102,6 +104,7 @@ async function openClients({
   target,
   namespace = NAMESPACE,
   first,
+  firstUser = first,
   count,
   inFlight,
   awaitedBy,
@@ -110,9 +113,9 @@ async function openClients({
   groups.set(keyOf(target), group);
   const onWrong = (what: string): void => void group.problems.push(what);
   // Signed before, so that all come at once.
-  const tokens = Array.from({ length: count }, (_, n) => tokenOf(target, userIdOf(first + n)));
+  const tokens = Array.from({ length: count }, (_, n) => tokenOf(target, userIdOf(firstUser + n)));
   await inParallel(inFlight, count, async (n) => {
-    const userId = userIdOf(first + n);
+    const userId = userIdOf(firstUser + n);
     const port = at(target.ports, n % target.ports.length);
     const awaited = awaitedBy?.(userId);
     group.clients[first + n] = await openClient({
@@ -121,9 +124,9 @@ async function openClients({
   });
 }
 
-async function connectClients({ target, namespace, count, inFlight }: Order<'connect'>): Promise<number> {
+async function connectClients({ target, namespace, count, inFlight, firstUser }: Order<'connect'>): Promise<number> {
   const first = groups.get(keyOf(target))?.clients.length ?? 0;
-  await openClients({ target, namespace, first, count, inFlight });
+  await openClients({ target, namespace, first, firstUser, count, inFlight });
   return count;
 }
 
@@ -186,10 +189,15 @@ async function sendBatch(connection: HttpConnection, request: Buffer, items: num
   if (succeeded?.length !== items) throw new Error(`${succeeded?.length} of ${items} items succeeded`);
 }
 
-async function emitBatches({ target, requests, itemsPerRequest }: Order<'emitBatch'>): Promise<number> {
+async function emitBatches({
+  target,
+  requests,
+  itemsPerRequest,
+  isDurable = false,
+}: Order<'emitBatch'>): Promise<number> {
   const { clients } = groupOf(target);
   const userIds = Array.from({ length: itemsPerRequest }, (_, index) => userIdOf(index % clients.length));
-  const request = toBatchCall(target, userIds, false);
+  const request = toBatchCall(target, userIds, isDurable);
   const operations = requests * itemsPerRequest;
   const expected = { receivers: clients.length, perUser: true, deliveries: operations };
   return withDeliveries(target, expected, async () => {
@@ -312,8 +320,8 @@ function groupOf(target: Target): Group {
   return group;
 }
 
-const openAll = (count: number, { ports }: Target): Promise<HttpConnection[]> =>
-  Promise.all(Array.from({ length: count }, (_, index) => openHttpConnection(at(ports, index % ports.length))));
+const openAll = (count: number, { ports, callPorts = ports }: Target): Promise<HttpConnection[]> =>
+  Promise.all(Array.from({ length: count }, (_, index) => openHttpConnection(at(callPorts, index % callPorts.length))));
 
 async function within<T>(limitMs: number, promise: Promise<T>, toMessage: () => string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
