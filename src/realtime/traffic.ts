@@ -54,7 +54,8 @@ interface Refused {
   /** `null`: before the client named one. */
   readonly namespace: string | null;
   readonly code: string;
-  readonly address: string;
+  /** Of an unknown namespace it is not known. */
+  readonly address?: string;
   readonly claimedUserId?: string | undefined;
   readonly detail?: string | undefined;
 }

@@ -148,11 +148,23 @@ export function createConnects(): Connects {
   };
 }
 
+/** How unknown namespaces are refused. */
+interface UnknownNamespaces {
+  /** The refusal. */
+  readonly data: { readonly message: string; readonly data: unknown };
+  /** Called with the name that a client asked for. */
+  refused(name: string): void;
+}
+
 /** Replaces Socket.IO's own refusal of unknown namespaces by the gateway's. */
-export function wordUnknownNamespaces(io: GatewayServer, data: { message: string; data: unknown }): void {
+export function wordUnknownNamespaces(io: GatewayServer, { data, refused }: UnknownNamespaces): void {
   const { encoder } = io as unknown as { encoder: { encode(packet: Packet): unknown } };
   const encode = encoder.encode.bind(encoder);
-  encoder.encode = (packet) => encode(isUnknownNamespace(packet) ? { ...packet, data } : packet);
+  encoder.encode = (packet) => {
+    if (!isUnknownNamespace(packet)) return encode(packet);
+    refused(packet.nsp);
+    return encode({ ...packet, data });
+  };
 }
 
 const UNKNOWN_NAMESPACE = 'Invalid namespace';

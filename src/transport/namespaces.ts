@@ -55,7 +55,12 @@ export function openNamespaces(io: GatewayServer, namespaces: readonly Namespace
     traffic,
   } = dependencies;
   const connects = createConnects();
-  wordUnknownNamespaces(io, toRefusalBody(new GatewayError('NOT_FOUND')));
+  wordUnknownNamespaces(io, {
+    data: toRefusalBody(new GatewayError('NOT_FOUND')),
+    refused(namespace) {
+      if (traffic.isWatched) traffic.refused({ namespace, code: 'NOT_FOUND', detail: 'there is no such namespace' });
+    },
+  });
   const refusals = new WeakMap<object, number>();
 
   const knockOf = ({ client, handshake }: GatewaySocket): Knock => ({

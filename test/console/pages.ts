@@ -64,14 +64,19 @@ export const cellsOf = async ({ page }: Tab, caption: string): Promise<string[][
  * serious violation of accessibility, and that a phone scrolls the page in one direction only.
  */
 export async function inspect(tab: Tab, name: string): Promise<void> {
-  const { page } = tab;
-  expect(await tab.accessibilityFaults(), name).toEqual([]);
   await photograph(tab, `${name}-light`);
   await tab.show('dark');
   // All that the colours can change.
   expect(await tab.accessibilityFaults(['color-contrast']), `${name}, dark`).toEqual([]);
   await photograph(tab, `${name}-dark`);
   await tab.show('light');
+  await glanceAt(tab, name);
+}
+
+/** As {@link inspect}, for a state of a view that has the parts of the others: on a phone only. */
+export async function glanceAt(tab: Tab, name: string): Promise<void> {
+  const { page } = tab;
+  expect(await tab.accessibilityFaults(), name).toEqual([]);
   // Other properties of a phone would load the page anew.
   await page.setViewport({ ...screens.desktop, width: screens.phone.width, height: screens.phone.height });
   // Charts take the new width when the browser has laid out the page.

@@ -39,6 +39,26 @@ async function openLive(query: Record<string, string> = {}, node = 0) {
 const forged = (uid: string): string => signToken({ uid }).replace(/[^.]+$/, 'forged');
 
 describe('what happens', () => {
+  test('a connect to a namespace that does not exist is a refusal', async () => {
+    const name = `/unknown/${'n'.repeat(200)}`;
+    const { records, has } = await openLive({ kinds: 'refusal' });
+    await refusal(environment.node(1), { namespace: name });
+    await has(1);
+    expect(records).toEqual([
+      liveRecord.strict().parse({
+        ...{
+          at: records[0]?.at,
+          node: ids[1],
+          kind: 'refusal',
+          namespace: name.slice(0, 128),
+          event: null,
+          userId: null,
+        },
+        ...{ code: 'NOT_FOUND', sockets: 0, bytes: null, detail: 'there is no such namespace' },
+      }),
+    ]);
+  });
+
   test('on both nodes is streamed with its node: connects, refusals, events, emits and what clients received', async () => {
     const { records, has } = await openLive({ user: 'ann' });
     const device = { token: signToken({ uid: 'ann' }), deviceId: 'phone' };

@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import type { siteStatus } from '#shared/contracts/site-status.js';
 import { type Answer, toCall } from '../api.js';
 import { formatMs, formatNumber } from '../format.js';
+import { Id } from '../parts/copy.js';
 import { PageHead } from '../parts/page.js';
 import { Empty, Shown } from '../parts/states.js';
 import { type Column, Table } from '../parts/table.js';
@@ -96,5 +97,5 @@ function Updates({ site: { name, userUpdates } }: { site: Site }): JSX.Element {
 const UPDATE_COLUMNS: readonly Column<Update>[] = [
   { label: 'When', cell: ({ at }) => <Time at={at} /> },
   { label: 'What', cell: ({ kind }) => <span class={kind === 'connected' ? 'dot good' : 'dot quiet'}>{kind}</span> },
-  { label: 'User', cell: ({ userId }) => <code>{userId}</code> },
+  { label: 'User', cell: ({ userId }) => <Id id={userId} /> },
 ];

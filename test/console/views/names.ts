@@ -3,7 +3,7 @@ import { connectSite, openSite } from '../../integrations/push-sites/site-client
 import type { Tab } from '../../support/browser.js';
 import { refusal } from '../../support/client.js';
 import { signToken } from '../../support/gateway.js';
-import { cellsOf, HOSTILE, inspect, refreshUntil } from '../pages.js';
+import { cellsOf, glanceAt, HOSTILE, inspect, refreshUntil } from '../pages.js';
 import { type Setting, SITE_KEY } from '../setting.js';
 
 const encoded = encodeURIComponent(HOSTILE);
@@ -59,7 +59,7 @@ export function testNames({ environment, website, open, connectDevice }: Setting
     await expectText(tab, 'user');
     await tab.sees(`agent ${HOSTILE}`);
     expect((await cellsOf(tab, 'Devices')).map(([device]) => device)).toEqual([HOSTILE]);
-    await inspect(tab, 'hostile-user');
+    await glanceAt(tab, 'hostile-user');
     await go(tab, `users?search=${encoded}`);
     await expectText(tab, 'search by id and by name');
     expect(await cellsOf(tab, 'Users found')).toHaveLength(2);
@@ -141,7 +141,7 @@ export function testNames({ environment, website, open, connectDevice }: Setting
       .node(0)
       .call('POST', `/send?site=news&apiKey=${encodeURIComponent(SITE_KEY)}`, rooms);
     expect(sent.status, sent.text).toBe(200);
-    for (const text of [`event ${HOSTILE}`, 'INVALID_TOKEN', `room ${HOSTILE}`]) await tab.sees(text);
+    for (const text of [`event ${HOSTILE}`, 'INVALID_TOKEN', `room ${HOSTILE}`, `/${HOSTILE}`]) await tab.sees(text);
     const columns = await tab.page.$$eval('.record .where', (cells) =>
       cells.map((cell) => cell.getBoundingClientRect().x),
     );

@@ -4,7 +4,7 @@ import { systemClock } from '../../../src/platform/clock.js';
 import { connect } from '../../support/client.js';
 import { startGatewayProcess } from '../../support/gateway-process.js';
 import { until } from '../../support/until.js';
-import { cellsOf, inspect, refresh, refreshUntil } from '../pages.js';
+import { cellsOf, glanceAt, inspect, refresh, refreshUntil } from '../pages.js';
 import { NODE_A, type Setting } from '../setting.js';
 
 /** Connects users until the test ends. */
@@ -45,7 +45,7 @@ export function testOverview({ browser, environment, open }: Setting): void {
     expect((await rowOf('node-c'))?.[4]).toBe('2');
     expect((await rowOf('node-c'))?.[1]).toMatch(/^(?:no answer|has left)\s+since \d/);
     expect(await tab.page.$$eval('tr.stale', (rows) => rows.length)).toBe(1);
-    await inspect(tab, 'overview-node-died');
+    await glanceAt(tab, 'overview-node-died');
     expect(tab.takeFaults()).toEqual([]);
   });
 
@@ -57,7 +57,7 @@ export function testOverview({ browser, environment, open }: Setting): void {
     await tab.sees('No answer since');
     expect(await tab.text()).toContain(NODE_A);
     expect(await tab.page.$$eval('.shown.stale', (parts) => parts.length)).toBe(1);
-    await inspect(tab, 'overview-stale');
+    await glanceAt(tab, 'overview-stale');
     await tab.page.setOfflineMode(false);
     await tab.page.locator('::-p-aria(Try again[role="button"])').click();
     await until(async () => !(await tab.text()).includes('No answer since'));

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { deliveryReasons } from '#shared/contracts/delivery-reasons.js';
-import { cellsOf, inspect, refreshUntil } from '../pages.js';
+import { cellsOf, glanceAt, inspect, refreshUntil } from '../pages.js';
 import type { Setting } from '../setting.js';
 
 /** The views of a user and of a message. */
@@ -70,7 +70,7 @@ export function testUsers({ environment, open, connectDevice }: Setting): void {
 
     const none = await open('users?search=nobody-has-this-name');
     await none.sees('no name begins with it');
-    await inspect(none, 'users-none');
+    await glanceAt(none, 'users-none');
     expect([...tab.takeFaults(), ...none.takeFaults()]).toEqual([]);
   });
 
@@ -100,8 +100,8 @@ export function testUsers({ environment, open, connectDevice }: Setting): void {
     await message.sees('NOT_FOUND');
     await user.sees('No socket is open');
     await user.sees('No durable message is recorded');
-    await inspect(message, 'message-unknown');
-    await inspect(user, 'user-unknown');
+    await glanceAt(message, 'message-unknown');
+    await glanceAt(user, 'user-unknown');
     expect(user.takeFaults()).toEqual([]);
   });
 }
