@@ -7,6 +7,8 @@ import type { PushStore } from './push/store.js';
 
 /** How long acknowledgements are collected before they are written. */
 export const FLUSH_DELAY_MS = 30;
+/** Minimum time between the beginnings of two writes: under load a device is written once for several messages. */
+export const FLUSH_SPACING_MS = 250;
 
 /** What is to be written of a cursor. */
 export interface CursorChange {
@@ -127,7 +129,7 @@ function toGroups(outcomes: readonly EntryOutcome[]): Outcome[] {
   for (const { entry, at, expiry } of outcomes) {
     const key = expiry === undefined ? '' : `${at} ${expiry}`;
     const group = groups.get(key);
-    if (group !== undefined && at - group.from <= FLUSH_DELAY_MS) {
+    if (group !== undefined && at - group.from <= FLUSH_SPACING_MS) {
       group.positions.push(entry.position);
       group.at = Math.max(group.at, at);
     } else {

@@ -1,7 +1,7 @@
 import type { ExpiryReason } from '#shared/models/delivery.js';
 import type { Logger } from '../../platform/logger.js';
 import { type AckedByNamespace, isAcked, merge } from './acked.js';
-import { type CursorWriter, FLUSH_DELAY_MS, highest } from './cursor-writer.js';
+import { type CursorWriter, FLUSH_DELAY_MS, FLUSH_SPACING_MS, highest } from './cursor-writer.js';
 import type { Entry } from './entry.js';
 import type { Device } from './mailboxes.js';
 
@@ -52,8 +52,8 @@ interface Dependencies {
 }
 
 /**
- * The cursors of the devices that are connected to this node. They are kept in memory and written together a few tens of
- * milliseconds after an acknowledgement. Nothing waits for the write: if it is lost with the node, messages come again.
+ * The cursors of the devices that are connected to this node. They are kept in memory and written together, 30 ms after
+ * an acknowledgement, and at most four times a second. Nothing waits for the write: if it is lost with the node, messages come again.
  */
 export class Cursors {
   readonly #writer: CursorWriter;
@@ -62,6 +62,8 @@ export class Cursors {
   readonly #cursors = new Map<string, Cursor>();
   readonly #dirty = new Set<Cursor>();
   #timer: NodeJS.Timeout | undefined;
+  /** The next write begins at this time of the process at the earliest, unless something waits for it. */
+  #nextAt = 0;
   #writing: Promise<void> | undefined;
 
   constructor({ writer, logger, now }: Dependencies) {
@@ -125,11 +127,12 @@ export class Cursors {
     this.#timer = undefined;
     while (this.#writing !== undefined) await this.#writing;
     if (this.#dirty.size === 0) return;
+    this.#nextAt = performance.now() + FLUSH_SPACING_MS;
     this.#writing = this.#write([...this.#dirty]).finally(() => {
       this.#writing = undefined;
     });
     await this.#writing;
-    if (this.#dirty.size > 0) this.#schedule(FLUSH_DELAY_MS);
+    if (this.#dirty.size > 0) this.#schedule();
   }
 
   /** Forgets cursors that are stored and have not been used for a while. */
@@ -165,10 +168,10 @@ export class Cursors {
   #touch(cursor: Cursor): void {
     cursor.usedAt = this.#now();
     this.#dirty.add(cursor);
-    if (this.#writing === undefined) this.#schedule(FLUSH_DELAY_MS);
+    if (this.#writing === undefined) this.#schedule();
   }
 
-  #schedule(delayMs: number): void {
+  #schedule(delayMs = Math.max(FLUSH_DELAY_MS, this.#nextAt - performance.now())): void {
     this.#timer ??= setTimeout(() => void this.flush(), delayMs).unref();
   }
 }

@@ -1,5 +1,12 @@
-import { expect, test } from 'vitest';
-import { type CursorChange, CursorWriter, FLUSH_DELAY_MS } from '../../../src/realtime/delivery/cursor-writer.js';
+import { pino } from 'pino';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import {
+  type CursorChange,
+  CursorWriter,
+  FLUSH_DELAY_MS,
+  FLUSH_SPACING_MS,
+} from '../../../src/realtime/delivery/cursor-writer.js';
+import { Cursors } from '../../../src/realtime/delivery/cursors.js';
 import { withKey } from '../../../src/realtime/delivery/message.js';
 
 type Outcomes = CursorChange['outcomes'];
@@ -63,4 +70,37 @@ test('expirations keep their exact times', async () => {
     { positions: [1], at: 1000, expiry: 'ttl' },
     { positions: [3, 4], at: 1001, expiry: 'ttl' },
   ]);
+});
+
+test('one acknowledgement is written soon, many in a row with few writes, and all of them', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const writes: { readonly at: number; readonly upTo: number | undefined }[] = [];
+  const write = async ([change]: readonly CursorChange[]): Promise<void> => {
+    writes.push({ at: performance.now() - startedAt, upTo: change?.cursor.acked['/n']?.upTo });
+  };
+  const writer = { write } as unknown as CursorWriter;
+  const cursors = new Cursors({ writer, logger: pino({ level: 'silent' }), now: () => 0 });
+  const device = { recipient: withKey({ site: '', userId: 'someone' }), deviceId: 'phone' };
+  const cursor = cursors.of(device, { acked: {}, start: 0, sent: {}, revision: 0 });
+  const startedAt = performance.now();
+  const acknowledge = (upTo: number): void => cursors.acknowledge(cursor, { '/n': { upTo, holes: [] } }, []);
+
+  acknowledge(1);
+  await vi.advanceTimersByTimeAsync(FLUSH_DELAY_MS);
+  expect(writes).toEqual([{ at: FLUSH_DELAY_MS, upTo: 1 }]);
+  for (let upTo = 2; upTo <= 101; upTo += 1) {
+    acknowledge(upTo);
+    await vi.advanceTimersByTimeAsync(10);
+  }
+  await vi.advanceTimersByTimeAsync(FLUSH_SPACING_MS);
+  const spaces = writes.slice(1).map(({ at }, index) => at - (writes[index]?.at ?? 0));
+  expect(Math.min(...spaces)).toBeGreaterThanOrEqual(FLUSH_SPACING_MS);
+  expect(writes).toHaveLength(5);
+  expect(writes.at(-1)?.upTo).toBe(101);
+
+  // What has to be stored now does not wait.
+  acknowledge(102);
+  await cursors.flush();
+  expect(writes.at(-1)?.upTo).toBe(102);
 });
