@@ -173,7 +173,20 @@ export function createPacketParser({ clock, openMax, attachmentTimeoutMs }: Opti
       this.emitReserved('decoded', { type: PacketType.EVENT, nsp, data, ...(id === undefined ? {} : { id }) });
     }
   }
-  return { Encoder, Decoder: PacketDecoder };
+  return { Encoder: TextEncoder, Decoder: PacketDecoder };
+}
+
+/** No contract sends binary, so no payload is searched for it. */
+class TextEncoder extends Encoder {
+  override encode(packet: Parameters<Encoder['encode']>[0]): string[] {
+    return [this.#toText(packet)];
+  }
+
+  /** As in Socket.IO. */
+  #toText({ type, nsp, id, data }: Parameters<Encoder['encode']>[0]): string {
+    const head = `${type}${nsp === undefined || nsp === '/' ? '' : `${nsp},`}${id ?? ''}`;
+    return data === undefined || data === null ? head : head + JSON.stringify(data);
+  }
 }
 
 function readHead(packet: string): Head {

@@ -38,10 +38,13 @@ export const serverParts: readonly PrivatePart[] = [
     isThere: (io) => typeof at(io, 'engine', 'clients') === 'object',
   },
   {
-    name: 'socket.io-adapter: Adapter._encode',
+    name: 'socket.io-adapter: Adapter._encode, Adapter.encoder',
     effect: 'broadcasts cost two writes for each receiver',
     worth: '16.9 instead of 18.0 µs of CPU for each receiver, at 400 receivers, in alternating rounds of one process',
-    isThere: (io) => typeof at((io as Server).of('/').adapter, '_encode') === 'function',
+    isThere: (io) => {
+      const { adapter } = (io as Server).of('/');
+      return typeof at(adapter, '_encode') === 'function' && typeof at(adapter, 'encoder', 'encode') === 'function';
+    },
   },
 ];
 
@@ -58,6 +61,15 @@ export const connectionParts: readonly PrivatePart[] = [
     effect: 'slow senders of large files keep their places',
     worth: 'bounds how long one slow upload blocks others',
     isThere: (socket) => typeof at(websocketOf(socket), '_socket', 'bytesRead') === 'number',
+  },
+  {
+    name: 'ws: WebSocket._sender.sendFrame, WebSocket._sender._socket',
+    effect: 'a message to a single socket costs two writes',
+    worth: '7.7 instead of 9.1 µs of CPU for each message, with 100 sockets, in alternating rounds of one process',
+    isThere: (socket) => {
+      const sender = at(websocketOf(socket), '_sender');
+      return typeof at(sender, 'sendFrame') === 'function' && typeof at(sender, '_socket', 'write') === 'function';
+    },
   },
   {
     name: 'engine.io: Socket.writeBuffer',

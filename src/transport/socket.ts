@@ -3,10 +3,10 @@ import { Server } from 'socket.io';
 import { userOf } from '../auth/principal.js';
 import type { Config } from '../config.js';
 import type { ErrorCode } from '../errors.js';
-import { joinBroadcastFrames } from '../library-internals/broadcast-frame.js';
 import type { FrameGate } from '../library-internals/frame-limit.js';
 import { createPacketParser } from '../library-internals/packet-decoder.js';
 import { createRequestSlimmer } from '../library-internals/slim-handshake.js';
+import { joinBroadcastFrames, joinFrames } from '../library-internals/text-frames.js';
 import { createUnfinishedBound } from '../library-internals/unfinished-frames.js';
 import { createWebSocketEngine } from '../library-internals/websocket-engine.js';
 import { createWriteBufferBound } from '../library-internals/write-buffer.js';
@@ -98,6 +98,7 @@ export function attach(
     ...io._opts,
     wsEngine: createWebSocketEngine((websocket, { socket, headers }) => {
       frameGate.guard(websocket);
+      joinFrames(websocket);
       const address = { address: socket.remoteAddress ?? '', headers };
       boundUnfinished(websocket, addressKeyOf(address, config.http.trustedProxies));
     }),
