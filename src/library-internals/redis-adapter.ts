@@ -23,15 +23,20 @@ export interface RoutedItem {
   readonly routes: readonly string[];
 }
 
+/** What became of items that were sent. */
+export interface SentItems {
+  /** They reached all nodes that they were for, as far as this node can detect. */
+  readonly isComplete: boolean;
+  /** For each item whether another node holds one of its rooms; `undefined`: not known. */
+  readonly areHeld: readonly boolean[] | undefined;
+}
+
 /** Knows which nodes have sockets in which rooms, and sends messages only to them. */
 export interface RoomRouter {
   /** By which rooms the nodes of a target are found; `undefined`: it goes to every node. */
   routesOf(rooms: Iterable<string>): readonly string[] | undefined;
-  /**
-   * Sends items to the other nodes, in order with everything that is published. Never rejects.
-   * @returns whether they reached all nodes that they were for, as far as this node can detect
-   */
-  send(items: readonly RoutedItem[]): Promise<boolean>;
+  /** Sends items to the other nodes, in order with everything that is published. Never rejects. */
+  send(items: readonly RoutedItem[]): Promise<SentItems>;
   /** A namespace of this node has a socket in a room. */
   hold(room: string): void;
   /** A namespace of this node has no socket in a room any more. */
@@ -154,7 +159,7 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
         return;
       }
       const { rooms, except = [], flags } = options;
-      const remote = { packet, rooms: [...rooms], except: [...except], flags };
+      const remote = { packet: { ...packet, nsp: this.nsp.name }, rooms: [...rooms], except: [...except], flags };
       const waiting = this[gathered];
       const routes = waiting === undefined ? router.routesOf(rooms) : undefined;
       if (waiting !== undefined) waiting.push(remote);
@@ -163,7 +168,7 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
         super.broadcast(packet, options);
         return;
       }
-      this.#broadcastHere(packet, options);
+      if (rooms.size === 0 || this.#hasAny(rooms)) this.#broadcastHere(packet, options);
     }
 
     takeGathered(): RoutedItem[] {
@@ -194,7 +199,6 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
     }
 
     #toItem(remote: RemoteBroadcast, routes: readonly string[]): RoutedItem {
-      Object.assign(remote.packet as object, { nsp: this.nsp.name });
       return { item: json.encode([this.nsp.name, remote]), routes };
     }
 
@@ -204,9 +208,14 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
     }
 
     #receive({ packet, rooms, except, flags }: RemoteBroadcast): void {
-      // Encoding it costs more than to look whether it is for a socket of this node.
-      if (rooms.length > 0 && !rooms.some((room) => this.rooms.has(room))) return;
+      if (rooms.length > 0 && !this.#hasAny(rooms)) return;
       this.#broadcastHere(packet, { rooms: new Set(rooms), except: new Set(except), flags: flags ?? {} });
+    }
+
+    /** Whether a socket of this node is in any of the rooms. To look costs less than to encode an event for no socket. */
+    #hasAny(rooms: Iterable<string>): boolean {
+      for (const room of rooms) if (this.rooms.has(room)) return true;
+      return false;
     }
 
     #broadcastHere(...[packet, options]: Broadcast): void {

@@ -1,3 +1,4 @@
+import type { SentItems } from '../library-internals/redis-adapter.js';
 import type { Redis } from '../platform/redis/connect.js';
 import type { Router } from './routing/router.js';
 
@@ -15,10 +16,9 @@ export interface Bus {
   publish(topic: string, message: unknown): void;
   /**
    * To every other node that subscribes to the topic and holds the room of a message. A node that begins to hold a room gets the
-   * last retained message. Subscribers get a list of messages.
-   * @returns whether they reached all nodes that they were for, as far as this node can detect. Never rejects
+   * last retained message. Subscribers get a list of messages. Never rejects.
    */
-  publishToRooms(topic: string, messages: readonly RoomMessage[]): Promise<boolean>;
+  publishToRooms(topic: string, messages: readonly RoomMessage[]): Promise<SentItems>;
   /** This node's subscribers get the retained messages of rooms that it does not hold. `undefined`: there are none. Never rejects. */
   recall(rooms: readonly string[]): Promise<void> | undefined;
   /** @param listener gets the messages of other nodes */
@@ -30,7 +30,7 @@ export interface Bus {
 /** The bus of a single node. */
 export const silentBus: Bus = {
   publish: () => undefined,
-  publishToRooms: async () => true,
+  publishToRooms: async (_topic, messages) => ({ isComplete: true, areHeld: messages.map(() => false) }),
   recall: () => undefined,
   subscribe: () => undefined,
   gaps: () => 0,
@@ -59,7 +59,7 @@ export function createRedisBus({ redis, nodeId, keyPrefix, router, onRead, onEch
   return {
     publish: (topic, message) => void send(topic, message),
     async publishToRooms(topic, messages) {
-      if (messages.length === 0) return true;
+      if (messages.length === 0) return { isComplete: true, areHeld: [] };
       const toItem = (message: unknown): string => JSON.stringify([kindOf(topic), [message]]);
       const items = messages.flatMap(({ room, message, retained }) => {
         const routes = router.routesOf([room]);
@@ -71,7 +71,7 @@ export function createRedisBus({ redis, nodeId, keyPrefix, router, onRead, onEch
         topic,
         messages.map(({ message }) => message),
       );
-      return receivers > 0;
+      return { isComplete: receivers > 0, areHeld: undefined };
     },
     recall: router.recall,
     gaps: router.gaps,

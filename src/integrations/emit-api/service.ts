@@ -8,6 +8,7 @@ import type { HistoryQuery } from '../../realtime/delivery/diagnostics/history.j
 import { DeliveryDiagnostics } from '../../realtime/delivery/diagnostics/index.js';
 import { Idempotency, type Once } from '../../realtime/delivery/idempotency.js';
 import { GENERAL_SITE, keyOf } from '../../realtime/delivery/message.js';
+import type { SentMessage } from '../../realtime/delivery/sender.js';
 import type { Presence } from '../../realtime/presence/index.js';
 import { rooms } from '../../realtime/rooms.js';
 import { toShown } from './shown.js';
@@ -96,11 +97,11 @@ export function createEmitService(context: Context) {
         origin: { node: localNode.id, ...(key !== undefined && { key }) },
         ...(push.isOn && wanted && { push: { ...toShown(payload), afterMs: wanted.afterMs ?? config.push.afterMs } }),
       };
-      const { markAnswered, ...sent } = await delivery.send(id === undefined ? message : { ...message, id });
-      whenAnswered(markAnswered);
+      const sent = await delivery.send(id === undefined ? message : { ...message, id });
+      whenAnswered(sent.markAnswered);
       onEmitted({ userId, event, args: [payload], namespace, isDurable: true, id: sent.id });
-      const state = sent.sockets > 0 || (await isElsewhere(userId)) ? 'sent' : 'queued';
-      return { ...sent, state };
+      const state = sent.sockets > 0 || (await isElsewhere(userId, sent)) ? 'sent' : 'queued';
+      return { id: sent.id, sockets: sent.sockets, state };
     }
     const target = { namespaces: spread(namespace), rooms: [rooms.user(userId)] };
     const sockets = emitter.emit(target, { event, payload });
@@ -109,7 +110,10 @@ export function createEmitService(context: Context) {
   };
 
   /** Whether the user is connected to another node. While presence is unavailable the message counts as queued. */
-  const isElsewhere = async (userId: string): Promise<boolean> => {
+  const isElsewhere = async (userId: string, sent: SentMessage): Promise<boolean> => {
+    const isHeld = await sent.isElsewhere();
+    // The sockets of push sites are in rooms of the same names.
+    if (isHeld === false || (isHeld === true && config.sites.length === 0)) return isHeld;
     const found = await presence.get([userId]).catch(() => []);
     return found.some(({ online }) => online);
   };

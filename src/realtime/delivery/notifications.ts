@@ -22,16 +22,25 @@ export type NewEntryNotification = Keyed<EntryFields> | Keyed<EntryPlace>;
 /** The room whose sockets get the messages of a recipient. */
 export const roomOf = ({ userId }: Recipient): string => rooms.user(userId);
 
-/** Announces new entries to the nodes with sockets of their recipients. */
-export function announce(bus: Bus, entries: readonly Entry[]): void {
+/**
+ * Announces new entries to the nodes with sockets of their recipients.
+ * @returns tells whether another node has sockets in the room of an entry's recipient; `undefined`: not known. Never rejects
+ */
+export function announce(bus: Bus, entries: readonly Entry[]): (entry: Entry) => Promise<boolean | undefined> {
+  const published = new Map<Entry, { readonly index: number; readonly sent: ReturnType<Bus['publishToRooms']> }>();
   for (const group of toGroups(entries)) {
     const messages = group.map((entry): RoomMessage => {
       const isLarge = entry.body.length > CONTENT_MAX_CHARACTERS;
       const retained = toPlaceNotification(entry);
       return { room: roomOf(entry.recipient), message: isLarge ? retained : toEntryNotification(entry), retained };
     });
-    void bus.publishToRooms(NEW_ENTRIES_TOPIC, messages);
+    const sent = bus.publishToRooms(NEW_ENTRIES_TOPIC, messages);
+    for (const [index, entry] of group.entries()) published.set(entry, { index, sent });
   }
+  return async (entry) => {
+    const { index = 0, sent } = published.get(entry) ?? {};
+    return (await sent)?.areHeld?.[index];
+  };
 }
 
 /** Places in one message of the bus. */
@@ -39,7 +48,7 @@ const PLACES_MAX = 500;
 
 /** Announces where entries are. @returns whether all nodes that are concerned were reached */
 export async function announcePlaces(bus: Bus, places: readonly EntryPlace[]): Promise<boolean> {
-  const sent: Promise<boolean>[] = [];
+  const sent: ReturnType<Bus['publishToRooms']>[] = [];
   for (let start = 0; start < places.length; start += PLACES_MAX) {
     // Not retained: there may be a later entry by now.
     const messages = places
@@ -47,7 +56,7 @@ export async function announcePlaces(bus: Bus, places: readonly EntryPlace[]): P
       .map((place): RoomMessage => ({ room: roomOf(place.recipient), message: toPlaceNotification(place) }));
     sent.push(bus.publishToRooms(NEW_ENTRIES_TOPIC, messages));
   }
-  return (await Promise.all(sent)).every(Boolean);
+  return (await Promise.all(sent)).every(({ isComplete }) => isComplete);
 }
 
 /** @returns entries in groups that each fit into one message of the bus */

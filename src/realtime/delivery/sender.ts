@@ -20,6 +20,8 @@ export interface SentMessage {
   readonly id: string;
   /** Sockets of this node that it was offered to. */
   readonly sockets: number;
+  /** Whether another node has sockets in the room of the user, also for another site; `undefined`: not known. Never rejects. */
+  isElsewhere(): Promise<boolean | undefined>;
   /** To be called when the response to the caller was written. A device that connects later does not get the message. */
   markAnswered(): void;
 }
@@ -47,11 +49,11 @@ export class Sender {
 
   async send(message: OutgoingMessage): Promise<SentMessage> {
     const id = message.id ?? newId();
-    const { entry, sockets } = await this.#store({ ...message, id }).catch((cause: unknown) => {
+    const { entry, sockets, isElsewhere } = await this.#store({ ...message, id }).catch((cause: unknown) => {
       throw new GatewayError('UNAVAILABLE', {}, { cause });
     });
     const markAnswered = (): void => this.#dependencies.positions.markAnswered(entry.recipient.key, entry.position);
-    return { id, sockets, markAnswered };
+    return { id, sockets, isElsewhere, markAnswered };
   }
 
   async #storeAll(messages: readonly IdentifiedMessage[]): Promise<(StoredMessage | Error)[]> {
@@ -66,13 +68,14 @@ export class Sender {
     const entries = results.filter((result): result is Entry => !(result instanceof Error));
     if (pushes.length > 0) tasks.run(pushStore.release(ofStored(pushes, entries)));
     measures.stored(entries);
-    const sent = results.map((result) =>
-      result instanceof Error ? result : { entry: result, sockets: outboxes.offer(result) },
-    );
-    announce(bus, entries);
+    const sockets = new Map(entries.map((entry) => [entry, outboxes.offer(entry)]));
+    const isHeldElsewhere = announce(bus, entries);
     const due = new Map(entries.flatMap((entry) => (limits.isDue(entry) ? [[entry.recipient.key, entry]] : [])));
     for (const { recipient, position } of due.values()) tasks.run(limits.trim(recipient, position));
-    return sent;
+    return results.map((result) => {
+      if (result instanceof Error) return result;
+      return { entry: result, sockets: sockets.get(result) ?? 0, isElsewhere: () => isHeldElsewhere(result) };
+    });
   }
 }
 
@@ -82,9 +85,8 @@ function ofStored(pushes: readonly NewPush[], entries: readonly Entry[]): NewPus
   return pushes.filter(({ notification }) => ids.has(notification.data.id));
 }
 
-interface StoredMessage {
+interface StoredMessage extends Pick<SentMessage, 'sockets' | 'isElsewhere'> {
   readonly entry: Entry;
-  readonly sockets: number;
 }
 
 /** The push that follows a message; none for most. */

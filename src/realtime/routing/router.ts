@@ -99,11 +99,14 @@ export function createRouter({ redis, nodeId, keyPrefix, onEcho, onRead }: Route
       const bytes = items.reduce((sum, { item }) => sum + item.length, 0);
       const reply = await publisher.send(bytes, (client) => publishItems(client, [base], args));
       echo();
-      if (reply === undefined) return false;
-      const [isRouted, count] = reply as [number, number];
+      if (reply === undefined) return { isComplete: false, areHeld: undefined };
+      const [isRouted, count, held] = reply as [number, number, string?];
       const isLost = isRouted === 1 ? count > 0 : count < Math.min(expectedBefore, publisher.expected());
       if (isLost) publisher.noteLost();
-      return !isLost;
+      return {
+        isComplete: !isLost,
+        areHeld: held === undefined ? undefined : Array.from(held, (digit) => digit === '1'),
+      };
     },
     hold(room) {
       if (routeOf(room) === room) registrations.hold(room);

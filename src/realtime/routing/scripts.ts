@@ -29,22 +29,23 @@ const script = (lua: string) => defineScript(COMMON + lua);
  * Publishes items, at most one message for each node. Arguments: the sending node, the number of nodes that must be in the
  * directory, then for each item: the item as JSON, what to retain of it (empty: nothing), the number of its rooms, and its
  * rooms. When a node is missing in the directory, as after Redis lost its data, all nodes get all items.
- * @returns 1 and the number of nodes that were not subscribed, or 0 and the number of nodes that got everything
+ * @returns 1, the number of nodes that were not subscribed, and for each item a digit: whether another node holds one of its
+ *   rooms; or 0 and the number of nodes that got everything
  */
 export const publishItems = script(`
   local sender, expected = ARGV[1], tonumber(ARGV[2])
   local is_complete = redis.call('SCARD', base .. 'holders') >= expected
   local targets, holders, items = {}, {}, {}
-  local all, i = {}, 3
+  local all, held, i = {}, {}, 3
   while ARGV[i] do
     local item, retained, rooms = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
     i = i + 3
-    local is_sent = { [sender] = true }
+    local is_sent, is_held = { [sender] = true }, '0'
     for r = i, is_complete and i + rooms - 1 or 0 do
       for _, holder in ipairs(redis.call('SMEMBERS', base .. 'holders-of:' .. ARGV[r])) do
         local node = node_of(holder)
         if not is_sent[node] then
-          is_sent[node] = true
+          is_sent[node], is_held = true, '1'
           if not items[node] then
             items[node], holders[node] = {}, holder
             table.insert(targets, node)
@@ -53,7 +54,7 @@ export const publishItems = script(`
         end
       end
     end
-    if not is_complete then table.insert(all, item) end
+    if is_complete then table.insert(held, is_held) else table.insert(all, item) end
     -- Without memory left, messages still pass.
     if retained ~= '' then redis.pcall('SET', base .. 'last:' .. ARGV[i], retained, 'PX', ${RETAINED_MS}) end
     i = i + rooms
@@ -67,7 +68,7 @@ export const publishItems = script(`
     local receivers = publish('to:' .. node, items[node])
     if receivers == 0 and redis.call('SISMEMBER', base .. 'holders', holders[node]) == 1 then missed = missed + 1 end
   end
-  return { 1, missed }
+  return { 1, missed, table.concat(held) }
 `);
 
 /**

@@ -59,12 +59,12 @@ function createCluster(count: number, seed: number) {
     const bus: Bus = {
       publish: (topic, message) => others(index).forEach((other) => void (node.isCut || other.deliver(topic, message))),
       async publishToRooms(topic, messages: readonly RoomMessage[]) {
-        if (node.isCut) return false;
+        if (node.isCut) return { isComplete: false, areHeld: undefined };
         for (const { room, message } of messages) {
           const holder = nodeOf(room.replace('user:', ''));
           if (holder !== undefined && holder.index !== index && holder.isAlive) holder.deliver(topic, [message]);
         }
-        return true;
+        return { isComplete: true, areHeld: undefined };
       },
       recall: () => undefined,
       subscribe: (topic, listener) => void listeners.set(topic, listener),
