@@ -23,7 +23,7 @@ import type { Work } from '../realtime/work.js';
 import type { OnEmitted } from './emitted.js';
 import type { Machine } from './machine.js';
 
-/** Dependencies of the integrations: primitives, models and external services. Created once by `app.ts`. */
+/** Dependencies of the integrations: primitives, models and external services. Created once by `src/app/realtime.ts`. */
 export interface Context {
   readonly config: Config;
   readonly secrets: LiveSecrets;

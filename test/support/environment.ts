@@ -1,6 +1,6 @@
 import { type Connection, createConnection, Types } from 'mongoose';
 import { defineModels, type Models } from '#shared/models/index.js';
-import type { Overrides } from '../../src/app.js';
+import type { Overrides } from '../../src/app/base.js';
 import { type ClientOptions, connect, type TestClient } from './client.js';
 import { startDatabase, type TestDatabase } from './database.js';
 import { startGateway, type TestGateway } from './gateway.js';

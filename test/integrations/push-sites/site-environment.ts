@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Overrides } from '../../../src/app.js';
+import type { Overrides } from '../../../src/app/base.js';
 import type { TestDatabase } from '../../support/database.js';
 import { createTestEnvironment } from '../../support/environment.js';
 import type { TestGateway } from '../../support/gateway.js';

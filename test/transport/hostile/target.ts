@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect } from 'vitest';
 import type { Models } from '#shared/models/index.js';
-import type { Overrides } from '../../../src/app.js';
+import type { Overrides } from '../../../src/app/base.js';
 import { type ClientOptions, connect, type TestClient } from '../../support/client.js';
 import { createTestEnvironment, type TestEnvironment } from '../../support/environment.js';
 import type { TestGateway } from '../../support/gateway.js';

@@ -1,0 +1,22 @@
+import type { Context } from '../framework/context.js';
+import type { Integration } from '../framework/integration.js';
+import { createPresenceTracker, type PresenceTracker } from '../framework/presence-tracker.js';
+import { createIntegrations } from '../integrations/index.js';
+import type { Base } from './base.js';
+
+/** What the integrations declare, and what tells them who is online. */
+export interface Started {
+  readonly integrations: readonly Integration[];
+  readonly presenceTracker: PresenceTracker;
+}
+
+/** Step 3: creates the integrations and starts their background work. */
+export async function startIntegrations({ logger, cleanup }: Base, context: Context): Promise<Started> {
+  const { presence, sockets } = context;
+  const integrations = createIntegrations(context);
+  const presenceTracker = createPresenceTracker({ presence, sockets, integrations, logger });
+  await presenceTracker.start();
+  cleanup.add('presence', presence.stop);
+  for (const { name, start } of integrations) if (start !== undefined) cleanup.add(name, start());
+  return { integrations, presenceTracker };
+}

@@ -1,0 +1,131 @@
+import { configureApiKeyGuard } from '../auth/api-key.js';
+import { createFrameGate } from '../library-internals/frame-limit.js';
+import { createConnectionCheck, reportMissingServerParts } from '../library-internals/private-parts.js';
+import { createAdmission } from '../transport/admission.js';
+import { createConnectDeadline } from '../transport/connect-deadline.js';
+import { createConnectLimits } from '../transport/connect-limits.js';
+import { createConnectionBounds } from '../transport/connection-bounds.js';
+import { createDispatch } from '../transport/dispatch.js';
+import { createHandshakes } from '../transport/handshakes.js';
+import { createHttpApp } from '../transport/http.js';
+import { createHttpServer, endKeepAlive } from '../transport/http-server.js';
+import { limitIdleConnections } from '../transport/idle-connections.js';
+import { closeServer, createStopAccepting, listen } from '../transport/listen.js';
+import { openNamespaces } from '../transport/namespaces.js';
+import { type AllowsOrigin, createOriginCheck } from '../transport/origins.js';
+import { attach } from '../transport/socket.js';
+import type { Base } from './base.js';
+import type { Started } from './integrations.js';
+import type { Outside } from './outside.js';
+import type { Realtime } from './realtime.js';
+
+/** What is opened to the network. */
+export interface Parts extends Started {
+  readonly outside: Outside;
+  readonly realtime: Realtime;
+}
+
+/** Step 4: namespaces and routes, then the port. */
+export async function openNetwork(base: Base, parts: Parts): Promise<{ port: number }> {
+  const { config, clock, logger, metrics, health, traffic } = base;
+  const { io, draining } = parts.realtime;
+  const bounds = createBounds(base);
+  const allowsOrigin = createOriginCheck(config.http.corsOrigins, { logger });
+  openEventNamespaces(base, parts, bounds);
+  const server = createHttpServer(createRoutes(base, parts, allowsOrigin), config.http);
+  bounds.connectionBounds.boundTcp(server);
+  draining.stopsAcceptingBy(createStopAccepting(server, clock));
+  const { isDraining } = health;
+  attach(io, server, { config, allowsOrigin, isDraining, ...bounds, clock, logger, metrics, traffic });
+  reportMissingServerParts(io, logger);
+  const bodyMaxBytes = Math.max(config.http.bodyLimitBytes, config.sockets.messageMaxBytes);
+  const connectionsMax = config.http.idleMax;
+  const idleConnections = limitIdleConnections(server, { connectionsMax, bodyMaxBytes, clock, metrics });
+  await parts.outside.cluster.join();
+  const port = await listen(server, config.http);
+  void parts.outside.indexes.build();
+  logger.info({ port }, 'listening');
+  closeInOrder(base, parts, { server, endIdle: idleConnections.end });
+  return { port };
+}
+
+/** Registers how the network is closed. The last one is the first to run. */
+function closeInOrder(
+  { cleanup }: Base,
+  { outside, realtime: { io, draining, endWatchers } }: Parts,
+  { server, endIdle }: { server: ReturnType<typeof createHttpServer>; endIdle: () => Promise<void> | void },
+): void {
+  cleanup.add('http', () => closeServer(server));
+  cleanup.add('socket server', () => io.close());
+  cleanup.add('cluster', outside.cluster.leave);
+  cleanup.add('http connections', endIdle);
+  cleanup.add('connections', draining.disconnectAll);
+  cleanup.add('http keep-alive', () => endKeepAlive(server));
+  cleanup.add('watchers of the traffic', async () => endWatchers());
+  cleanup.add('operations of a database that is away', outside.mongo.giveUpIfAway);
+  cleanup.add('readiness', draining.begin);
+  cleanup.add('port', draining.leavePort);
+}
+
+type Bounds = ReturnType<typeof createBounds>;
+
+/** Limits on what connections can make the node hold. */
+function createBounds({ config, clock, admissionClock, logger, metrics, machine, health }: Base) {
+  const { openMaxBytes, messageMaxBytes, connectionsMax, addressConnectionsMax, connectTimeoutMs } = config.sockets;
+  const { trustedProxies, idleMax } = config.http;
+  const { isDraining } = health;
+  const connectionBounds = createConnectionBounds({
+    ...{ nodeMax: connectionsMax, addressMax: addressConnectionsMax, trustedProxies, idleMax },
+    ...{ peers: machine.peers, logger, metrics },
+  });
+  const perSecond = config.sockets.admissionPerSecond;
+  const admission = createAdmission({ perSecond, clock: admissionClock, isDraining, metrics });
+  return {
+    frameGate: createFrameGate({ openMaxBytes, generalMaxBytes: messageMaxBytes }),
+    connectionBounds,
+    handshakes: createHandshakes({ admission, connectionBounds, isDraining, logger }),
+    connectDeadline: createConnectDeadline({ timeoutMs: connectTimeoutMs, clock, logger, metrics }),
+  };
+}
+
+/** The HTTP routes of the integrations behind one pipeline. */
+function createRoutes(base: Base, { outside, realtime, integrations }: Parts, allowsOrigin: AllowsOrigin) {
+  const { config, secrets, logger, metrics } = base;
+  return createHttpApp({
+    ...{ logger, metrics, allowsOrigin },
+    config: config.http,
+    routes: integrations.flatMap((integration) => integration.routes ?? []),
+    ensureApiKey: configureApiKeyGuard(secrets, config.auth.isRestOpen),
+    entrance: integrations.find(({ entrance }) => entrance !== undefined)?.entrance,
+    work: realtime.context.work,
+    tracing: outside.tracing,
+  });
+}
+
+/** Opens the namespaces of the integrations behind the one event pipeline. */
+function openEventNamespaces(base: Base, parts: Parts, { frameGate, connectDeadline, handshakes }: Bounds): void {
+  const { config, clock, logger, metrics, traffic, machine } = base;
+  const { outside, realtime, integrations, presenceTracker } = parts;
+  const { io, expiry, context } = realtime;
+  const { work, userAuth, revocations } = context;
+  const namespaces = integrations.flatMap((integration) => integration.namespaces ?? []);
+  const mounts = integrations.flatMap((integration) => integration.mounts ?? []);
+  const { eventTimeoutMs, refusedMax } = config.sockets;
+  const dispatch = createDispatch(
+    { namespaces, mounts },
+    { clock, eventTimeoutMs, logger, metrics, work, userAuth, expiry, traffic, tracing: outside.tracing },
+  );
+  const listeners = [
+    presenceTracker,
+    expiry,
+    revocations.listener,
+    traffic,
+    createConnectionCheck(logger),
+    ...integrations.flatMap((integration) => integration.listener ?? []),
+  ];
+  openNamespaces(io, namespaces, {
+    ...{ clock, logger, metrics, dispatch, listeners, frameGate, connectDeadline, handshakes, traffic },
+    trustedProxies: config.http.trustedProxies,
+    connectLimits: createConnectLimits({ refusedOfAddressMax: refusedMax, peers: machine.peers, clock }),
+  });
+}

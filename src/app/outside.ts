@@ -1,0 +1,44 @@
+import { createConnectionType } from '../library-internals/mongodb-connection.js';
+import { defineGatewayModels } from '../models/index.js';
+import { openPush } from '../platform/fcm/sender.js';
+import { connectMongo } from '../platform/mongo/connect.js';
+import { ensureIndexes } from '../platform/mongo/indexes/index.js';
+import { startTracing } from '../platform/tracing.js';
+import { joinCluster } from '../realtime/cluster.js';
+import type { Base } from './base.js';
+
+/** The connections to other services. */
+export type Outside = Awaited<ReturnType<typeof connectOutside>>;
+
+/** Step 1: connects to FCM, the trace collector, MongoDB and Redis. */
+export async function connectOutside(base: Base) {
+  const { config, clock, logger, metrics, health, traffic, cleanup } = base;
+  const sender = await openPush(config.push, { clock, logger, agent: base.pushAgent });
+  if (sender !== undefined) cleanup.add('push sender', sender.close);
+  const tracing = await startTracing({ ...config.tracing, node: config.nodeName });
+  if (tracing !== undefined) cleanup.add('tracing', tracing.stop);
+  const database = await connectDatabase(base);
+  const cluster = await joinCluster(config, {
+    ...{ clock, logger, metrics, cleanup },
+    onLimitReached(limit, caller) {
+      logger.info({ limit, caller }, 'rate limit reached');
+      if (traffic.isWatched) traffic.limited(limit, caller);
+    },
+  });
+  const { mongo } = database;
+  health.watch({ mongo, redis: cluster, ...(mongo.storage && { storage: mongo.storage }) });
+  return { sender, tracing, cluster, ...database };
+}
+
+async function connectDatabase({ config, clock, logger, metrics, cleanup, startEmbedded: start }: Base) {
+  const { storage, startupTimeoutMs } = config;
+  const mongo = await connectMongo({
+    ...{ ...storage, createConnectionType, startupTimeoutMs, logger, start },
+    onStorage: (isWritable) => metrics.dependencyUp.set({ dependency: 'storage' }, isWritable ? 1 : 0),
+  });
+  cleanup.add('database', mongo.close);
+  const models = defineGatewayModels(mongo.connection, { logger, clock });
+  const ownsAll = storage.mongodbUrl === undefined;
+  const indexes = await ensureIndexes(mongo.connection, { models, ownsAll, logger });
+  return { mongo, models, indexes };
+}
