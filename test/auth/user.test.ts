@@ -63,8 +63,8 @@ describe('at the handshake', () => {
   test.each<[string, Record<string, unknown>]>([
     ['no credential', {}],
     ['a visitor token', { token: sign(visitorClaims) }],
-    ['an unknown session', { session_id: 'nobody' }],
-    ['an unknown session beside a good token', { session_id: 'nobody', token: sign(userClaims) }],
+    ['an unknown session', { session_id: 'unknown-session' }],
+    ['an unknown session beside a good token', { session_id: 'unknown-session', token: sign(userClaims) }],
     ['an empty session', { session_id: '' }],
     ['a session that is a query', { session_id: { $ne: null } }],
   ])('refuses %s', async (_case, auth) => {
@@ -114,7 +114,7 @@ describe('for an event', () => {
     ['a visitor', { token: sign(visitorClaims) }],
     ['an empty token', { token: '' }],
     ['a number', { token: 1 }],
-    ['an unknown session', { session_id: 'nobody' }],
+    ['an unknown session', { session_id: 'unknown-session' }],
     ['a session of another user', { session_id: 'session-other' }],
     ['a session of another user beside a good token', { session_id: 'session-other', token: sign(userClaims) }],
   ])('refuses %s', async (_case, credentials) => {

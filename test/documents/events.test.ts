@@ -95,7 +95,7 @@ describe('messages on a push site have the documented form', () => {
   });
 
   test('on a refused connection', async () => {
-    const socket = openSite(gateway, 'news', { token: 'nobody' });
+    const socket = openSite(gateway, 'news', { token: 'no-account' });
     const error = await new Promise<Error & { data?: unknown }>((tell) => socket.once('connect_error', tell));
     socket.close();
     const reply = { message: error.message, ...(error.data === undefined ? {} : { data: error.data }) };

@@ -10,7 +10,7 @@ import { until } from '../support/until.js';
 
 /** An id that would clear a terminal and begin a line of its own. */
 const HOSTILE = 'eve\n\u001b[2J{"event":"forged"}';
-const SECRETS = { payload: 'the-payload-of-nobody', key: 'a-key-that-is-not-known', token: signToken({ uid: 'ann' }) };
+const SECRETS = { payload: 'the-payload-of-a-call', key: 'a-key-that-is-not-known', token: signToken({ uid: 'ann' }) };
 
 type Line = Readonly<Record<string, unknown>>;
 

@@ -54,7 +54,7 @@ test.each([[null], [0], [false], ['text'], [[1, 2]], [{ a: { b: [] } }]])(
 );
 
 test('an offline user is not an error', async () => {
-  const answer = await gateway.call('POST', '/emit/nobody/notification', {});
+  const answer = await gateway.call('POST', '/emit/unknown-user/notification', {});
   expect(answer.json).toEqual({ success: true, message: 'SUCCESS', data: { sockets: 0 } });
 });
 

@@ -113,7 +113,7 @@ test('a block expires', async () => {
 });
 
 test.each([0, -1, 2_592_001, 1.5, 'soon'])('refuses block_seconds %s', async (seconds) => {
-  const answer = await nodeOf(0).call('POST', '/users/nobody/disconnect', { block_seconds: seconds });
+  const answer = await nodeOf(0).call('POST', '/users/unknown-user/disconnect', { block_seconds: seconds });
   expect(answer.json).toMatchObject({ errno: 400, details: [{ path: 'block_seconds' }] });
 });
 

@@ -250,7 +250,7 @@ describe('a session', () => {
 });
 
 describe('a call from another page', () => {
-  const act = { method: 'POST', path: '/console/api/emit/nobody/news', body: '{}' };
+  const act = { method: 'POST', path: '/console/api/emit/unknown-user/news', body: '{}' };
   const type = { 'content-type': 'application/json' };
   const port = () => environment.node(0).port;
 
@@ -290,7 +290,7 @@ describe('a call from another page', () => {
 
   test('gets no answer to a preflight', async () => {
     const asked = { 'access-control-request-method': 'POST', 'access-control-request-headers': 'x-console' };
-    for (const path of ['/session', '/emit/nobody/news', '/nodes']) {
+    for (const path of ['/session', '/emit/unknown-user/news', '/nodes']) {
       const answer = await callAs(environment.node(0), '')('OPTIONS', path, undefined, {
         ...asked,
         origin: 'https://a.example',

@@ -74,10 +74,10 @@ test.each(['a/b?c#d', '../admin', '$&', 'ü', ':id'])('the user id %s is support
 
 test('only configured sites are notified, and only of users', async () => {
   environment.website.rooms.set('t-quiet', ['user_quiet', 'browse']);
-  environment.website.rooms.set('t-nobody', ['browse']);
+  environment.website.rooms.set('t-unconfirmed', ['browse']);
   const clients = [
     await connectSite(a, 'shop', { token: 't-quiet' }),
-    await connectSite(a, 'news', { token: 't-nobody' }),
+    await connectSite(a, 'news', { token: 't-unconfirmed' }),
     await connectSite(a, 'news', {}),
   ];
   for (const client of clients) client.close();

@@ -88,7 +88,7 @@ describe('a start', () => {
 
   test.each([
     ['a wrong password', 'limited:wrong', /WRONGPASS.*REDIS_URL/],
-    ['an unknown user', 'nobody:wrong', /WRONGPASS.*REDIS_URL/],
+    ['an unknown user', 'unknown:wrong', /WRONGPASS.*REDIS_URL/],
   ])('with %s fails at once', async (_, credentials, reason) => {
     await server.command('ACL', 'SETUSER', 'limited', 'reset', ...RIGHTS, 'resetpass', '>secret');
     await expect(open({ url: urlOf(credentials), startupTimeoutMs: 600_000 })).rejects.toThrow(reason);

@@ -110,13 +110,13 @@ describe('on two nodes', () => {
   });
 
   test('explains a recipient that never connected', async () => {
-    expect(await ask(a, 'nobody')).toEqual({ messages: [], devices: [], next: null, keptForMs: 3_600_000 });
-    await send(a, 'nobody/m');
-    await expectReasons(b, 'nobody', [{ null: 'NO_DEVICE_YET' }]);
-    expect((await ask(b, 'nobody')).messages[0]?.devices[0]).toMatchObject({ deviceId: null, state: 'queued' });
+    expect(await ask(a, 'no-device')).toEqual({ messages: [], devices: [], next: null, keptForMs: 3_600_000 });
+    await send(a, 'no-device/m');
+    await expectReasons(b, 'no-device', [{ null: 'NO_DEVICE_YET' }]);
+    expect((await ask(b, 'no-device')).messages[0]?.devices[0]).toMatchObject({ deviceId: null, state: 'queued' });
     // What is not durable leaves no trace.
-    await a.call('POST', '/emit/nobody/m', {});
-    expect((await ask(a, 'nobody')).messages.length).toBe(1);
+    await a.call('POST', '/emit/no-device/m', {});
+    expect((await ask(a, 'no-device')).messages.length).toBe(1);
   });
 
   test('a device that is connected, but not to the namespace', async () => {

@@ -90,9 +90,9 @@ describe('credentials', () => {
 
   test('without any, push is off, logged once, and messages that request it are still durable', async () => {
     const { gateway, log } = await start({});
-    const { json } = await gateway.call('POST', '/emit/nobody/m?push=true&push_after=0', '1');
+    const { json } = await gateway.call('POST', '/emit/no-device/m?push=true&push_after=0', '1');
     expect(json.data).toMatchObject({ id: expect.any(String), state: 'queued' });
-    const late = await openApplication(gateway, { user: 'nobody', deviceId: 'd' });
+    const late = await openApplication(gateway, { user: 'no-device', deviceId: 'd' });
     await late.has(1);
     late.close();
     expect(log.filter((line) => line.startsWith('push:'))).toEqual([

@@ -108,9 +108,9 @@ describe.each([
     await store.add(socketOf('ann', { connectedAt: 1_700_000_000_123 }));
     await store.add(socketOf('ann', { connectedAt: 1_600_000_000_456 }));
     await store.add(socketOf('bob', { connectedAt: 1_650_000_000_789 }));
-    expect(await store.get(['bob', 'nobody', 'ann', 'bob'])).toEqual([
+    expect(await store.get(['bob', 'unknown-user', 'ann', 'bob'])).toEqual([
       { userId: 'bob', online: true, connections: 1, since: 1_650_000_000_789 },
-      { userId: 'nobody', online: false, connections: 0, since: null },
+      { userId: 'unknown-user', online: false, connections: 0, since: null },
       { userId: 'ann', online: true, connections: 2, since: 1_600_000_000_456 },
       { userId: 'bob', online: true, connections: 1, since: 1_650_000_000_789 },
     ]);
@@ -142,7 +142,7 @@ describe.each([
     expect(await placesOf()).toEqual(new Set([phone, odd, nameless]));
     await store.remove(leaving);
     expect(await placesOf()).toEqual(new Set([phone, odd]));
-    expect(await store.placesOf('nobody')).toEqual([]);
+    expect(await store.placesOf('unknown-user')).toEqual([]);
     const own = await store.socketsOf('ann');
     const [node] = await store.nodes();
     expect(new Set(own.map((socket) => JSON.stringify(socket)))).toEqual(
@@ -152,7 +152,7 @@ describe.each([
         ),
       ),
     );
-    expect(await store.socketsOf('nobody')).toEqual([]);
+    expect(await store.socketsOf('unknown-user')).toEqual([]);
   });
 
   test('answers for more users than fit into one question', async () => {

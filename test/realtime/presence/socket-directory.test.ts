@@ -105,12 +105,12 @@ describe('the socket directory', () => {
     await sockets.forget([
       { userId: 'ann', socketId: 'ann-dead' },
       { userId: 'bob', socketId: 'bob-dead' },
-      { userId: 'nobody', socketId: 'x' },
+      { userId: 'unknown-user', socketId: 'x' },
     ]);
     expect(await idsOf('ann')).toEqual(['ann-live']);
     expect(await idsOf('bob')).toEqual(['bob-live']);
     expect(await idsOf('eve')).toEqual(['eve-dead', 'eve-live']);
-    expect(await idsOf('nobody')).toBeUndefined();
+    expect(await idsOf('unknown-user')).toBeUndefined();
   });
 
   test('restores the sockets that joined here and are still here', async () => {

@@ -39,7 +39,7 @@ test('sends one message to each node that a batch concerns', async () => {
 
 test('sends a message to several rooms once to a node that holds more than one of them', async () => {
   await Promise.all([hold(1, 'user:a'), hold(1, 'user:b'), hold(2, 'user:b')]);
-  node(0).send('both', 'user:a', 'user:b', 'user:nobody');
+  node(0).send('both', 'user:a', 'user:b', 'user:offline');
   await cluster.settle();
   expect([node(1).received, node(2).received]).toEqual([['both'], ['both']]);
 });
@@ -94,7 +94,7 @@ test('registers everything again after Redis was restarted, before it counts as 
   await Promise.all(users.map((user) => hold(1, user)));
   await cluster.server.stop();
   await until(() => nodes.every(({ redis }) => !redis.isReady()));
-  // Nobody waits for a Redis that is away.
+  // No call waits for a Redis that is away.
   await hold(2, 'user:newcomer');
   await cluster.server.start();
   await until(() => nodes.every(({ redis }) => redis.isReady()));
@@ -135,7 +135,7 @@ test('counts a message as lost when a node that holds the room is not subscribed
   await node(1).kill();
   nodes = [node(0), node(2)];
   node(0).send('lost', 'user:a');
-  node(0).send('for nobody', 'user:unknown');
+  node(0).send('for an unknown user', 'user:unknown');
   await cluster.settle();
   expect(node(0).lost()).toBe(1);
 });

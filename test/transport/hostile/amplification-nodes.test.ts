@@ -161,7 +161,7 @@ describe('a search is paid for by what it reads', () => {
     }));
     await environment.models.Member.collection.insertMany(own as never[]);
     const tab = await environment.open(ann, { node: 1 });
-    await expectPaid(tab, 'conversation_filter', { search: 'nobody is called this', limit: 1 });
+    await expectPaid(tab, 'conversation_filter', { search: 'no user has this name', limit: 1 });
   });
 
   test('support conversations, by status', async () => {

@@ -219,7 +219,11 @@ const HANDSHAKES: Record<string, { query: string; code: number; message: string 
   'a transport called __proto__': { query: 'EIO=4&transport=__proto__', code: 0, message: UNKNOWN_TRANSPORT },
   'two transports': { query: 'EIO=4&transport=websocket&transport=polling', code: 0, message: UNKNOWN_TRANSPORT },
   'no transport': { query: 'EIO=4', code: 0, message: UNKNOWN_TRANSPORT },
-  'an unknown session': { query: 'EIO=4&transport=websocket&sid=nobody', code: 1, message: 'Session ID unknown' },
+  'an unknown session': {
+    query: 'EIO=4&transport=websocket&sid=unknown-session',
+    code: 1,
+    message: 'Session ID unknown',
+  },
   'a session called __proto__': {
     query: 'EIO=4&transport=websocket&sid=__proto__',
     code: 1,
@@ -244,7 +248,7 @@ describe('a handshake that is not granted', () => {
 
 describe('an upgrade that is not granted', () => {
   test.each([
-    ['an unknown session', 'EIO=4&transport=websocket&sid=nobody', 'Session ID unknown'],
+    ['an unknown session', 'EIO=4&transport=websocket&sid=unknown-session', 'Session ID unknown'],
     ['another transport', 'EIO=4&transport=polling', UNKNOWN_TRANSPORT],
   ])('is answered: %s', async (_name, query, message) => {
     const socket = new WebSocket(`${current().gateway.url}/socket.io/?${query}`);

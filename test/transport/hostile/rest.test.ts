@@ -279,7 +279,7 @@ describe('a query', () => {
 
   test('that is not understood is refused', async () => {
     const query = `__proto__=1&constructor[prototype][isPolluted]=1&%=%&a${'&b=1'.repeat(2000)}`;
-    const response = await current().gateway.call('POST', `/emit/nobody/news?${query}`, {});
+    const response = await current().gateway.call('POST', `/emit/unknown-user/news?${query}`, {});
     expect(response.json).toMatchObject(failure(400, 'VALIDATION_ERROR'));
     expect(response.json.details.map(({ path }: { path: string }) => path)).toEqual([
       ...['__proto__', 'constructor[prototype][isPolluted]', '%', 'a', 'b'],
@@ -372,7 +372,7 @@ async function speak(text: string): Promise<string> {
 }
 
 describe('malformed HTTP', () => {
-  const head = `POST /emit/nobody/news HTTP/1.1\r\nhost: x\r\nx-api-key: ${API_KEY}\r\ncontent-type: application/json\r\n`;
+  const head = `POST /emit/unknown-user/news HTTP/1.1\r\nhost: x\r\nx-api-key: ${API_KEY}\r\ncontent-type: application/json\r\n`;
   const SPOKEN: Record<string, [text: string, status: string]> = {
     noise: ['\u0000\u0001\u0002 garbage\r\n\r\n', '400'],
     'no version': ['GET /status\r\n\r\n', '200'],

@@ -80,7 +80,7 @@ describe.each(authenticated)('the handshake of %s', (namespace) => {
       { extraHeaders: { authorization: `Basic ${token}` } },
       // The first one present counts alone.
       { auth: { token: 'garbage' }, query: { token } },
-      { auth: { session_id: 'nobody', token } },
+      { auth: { session_id: 'unknown-session', token } },
       { query: { token: '' }, extraHeaders: { 'x-token': token } },
     ]) {
       const error = await refusal(current().gateway, { namespace, claims: null, ...options });
@@ -90,7 +90,17 @@ describe.each(authenticated)('the handshake of %s', (namespace) => {
   });
 
   test('refuses an unknown session', async () => {
-    const ids = ['', 'nobody', 7, { $ne: null }, ['nobody'], '\u0000', '\ud800', '__proto__', 'x'.repeat(30_000)];
+    const ids = [
+      '',
+      'unknown-session',
+      7,
+      { $ne: null },
+      ['unknown-session'],
+      '\u0000',
+      '\ud800',
+      '__proto__',
+      'x'.repeat(30_000),
+    ];
     for (const session_id of ids) {
       const error = await refusal(current().gateway, { namespace, claims: null, auth: { session_id } });
       expect([error.message, error.data]).toStrictEqual(['INVALID_TOKEN', REFUSED]);
@@ -178,7 +188,9 @@ describe.each(authenticated)('an event of %s', (namespace) => {
       INVALID_TOKEN,
     );
     expect(await client.ask('join', { token: signToken({ ...claims, account_id: 'x' }) })).toStrictEqual(INVALID_TOKEN);
-    expect(await client.ask('join', { session_id: 'nobody', token: signToken(claims) })).toStrictEqual(INVALID_TOKEN);
+    expect(await client.ask('join', { session_id: 'unknown-session', token: signToken(claims) })).toStrictEqual(
+      INVALID_TOKEN,
+    );
     expect(await client.ask('join', { token: signToken(claims) })).toStrictEqual({ success: true, message: 'SUCCESS' });
   });
 
@@ -223,7 +235,7 @@ describe('a gateway with public keys only', () => {
       'signed with the secret of others': signToken(all),
       'alg none': assemble({ alg: 'none', kid: 'the-key' }, all),
       'of another issuer': await other.sign(all),
-      'of an unknown key': await (await createSigningKey('RS256', 'nobody')).sign(all),
+      'of an unknown key': await (await createSigningKey('RS256', 'unknown-key')).sign(all),
       'that brings its own key': assemble({ alg: 'RS256', jwk: other.jwk }, all, genuine.split('.')[2]),
       'that names a file for its key': assemble({ alg: 'RS256', kid: '../../etc/passwd' }, all, 'c2ln'),
       expired: await key.sign({ ...all, exp: inSeconds(-60) }),

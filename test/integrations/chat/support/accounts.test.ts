@@ -64,12 +64,12 @@ async function expectNoAccess(user: TestUser, conversationId: string): Promise<v
   expect(await state()).toEqual(before);
 }
 
-test.each(['the first', 'the second', 'an unknown user', 'nobody'])(
+test.each(['the first', 'the second', 'an unknown user', 'no user'])(
   'a stored conversation between two accounts, created by %s, can be opened by neither',
   async (maker) => {
     const [[ann], [eve]] = await Promise.all([environment.people('Ann'), environment.people('Eve')]);
     const [friend] = await environment.people('Friend');
-    const makers: Record<string, unknown> = { 'the first': ann.id, 'the second': eve.id, nobody: null };
+    const makers: Record<string, unknown> = { 'the first': ann.id, 'the second': eve.id, 'no user': null };
     const createdBy = maker in makers ? makers[maker] : new Types.ObjectId();
     const conversationId = await addConversation(environment, [ann, eve], { createdBy });
     const a = await openChat(environment, ann);
