@@ -9,25 +9,25 @@ export interface Caller {
   readonly namespaces: readonly string[];
   /** Claims of the token. */
   readonly token: string | undefined;
-  /** JSON of the credentials of a CONNECT; `''`: none. */
+  /** Credentials of the CONNECT packet as JSON; `''`: none. */
   readonly auth: string;
   readonly pools: Pools;
-  /** Of the connection. */
+  /** Query of the connection URL. */
   readonly query: string;
 }
 
-/** The token by which the website of the push site knows the fuzzer. */
+/** The fuzzer's token for the push site. */
 export const SITE_TOKEN = 'reader';
 export const SITE = 'news';
 
 const USER_NAMESPACES = ['/v1/conversation', '/v1/conversation/live', '/v1/shared'];
 
 interface People extends Record<'own' | 'other' | 'odd' | 'witness', Circle> {
-  /** Of `own` and `witness`. */
+  /** Ids of the files of `own` and `witness`. */
   readonly files: readonly string[];
 }
 
-/** Every kind of caller, with what each of them may know. */
+/** One caller of each kind, with the ids that it can know. */
 export function inventCallers({ own, other, odd, witness, files }: People): Caller[] {
   const withToken = (name: string, token: string, rest: Pick<Caller, 'namespaces' | 'pools'> & Partial<Caller>) => ({
     ...{ name, token, auth: JSON.stringify({ token }), query: 'EIO=4' },
@@ -36,7 +36,7 @@ export function inventCallers({ own, other, odd, witness, files }: People): Call
   const users = (circle: Circle, name: string, foreign: Circle[]): Caller[] =>
     circle.users.map((uid, index) => {
       const isAgent = index < 2;
-      // Agents reach people of every account through their department.
+      // Agents can reach users of every account through their department.
       const reach = isAgent ? { participants: circle.users } : {};
       const token = signToken({ uid, account_id: circle.account });
       return withToken(`${name} ${index}`, token, {

@@ -7,21 +7,21 @@ import { createLearning } from './learning.js';
 import { binaryFrame, createSession, eventFrame, type Session } from './session.js';
 import { openPolling, openWebsocket } from './wire.js';
 
-/** Clients without a token may send smaller frames. */
+/** Frame limit of clients without a token, in bytes. */
 const OPEN_BYTES = 30_000;
 const KNOWN_BYTES = 200_000;
-/** Events that are sent at once: mostly few, sometimes as many as one socket may have in flight. */
+/** Concurrent events: usually few, sometimes the maximum of one socket. */
 const BURSTS = [...[1, 1, 2, 2, 3, 3, 4, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16], 100];
 const ASKED_SHARE = 0.9;
-/** An event with a file may take so many times as long. */
+/** Multiplies the deadline of an event that uploads a file. */
 const FILE_FACTOR = 4;
 
-/** What acknowledges the events of the gateway. */
+/** Acknowledgements for events of the gateway. */
 const REPLIES = ['[]', '[null]', '[{"a":1}]', '["__proto__"]', '[[[[[]]]]]', undefined];
 
 export type Transport = 'websocket' | 'polling';
 
-/** A caller in one namespace who sends events as the protocol has them: each is answered, and the connection stays open. */
+/** Sends events that follow the protocol. Each must be acknowledged, and the connection must stay open. */
 export function createEventGenerator(caller: Caller, namespace: string, transport: Transport): TrafficGenerator {
   const title = `${caller.name} on ${namespace} by ${transport}`;
   const events = eventsOf(namespace);
@@ -58,7 +58,7 @@ export function createEventGenerator(caller: Caller, namespace: string, transpor
           judge.succeeded.add(sent.name);
           learning.note(sent.name, answered.text);
         }
-        // Files that wait for a place are told to come back.
+        // Uploads beyond the concurrency limit are refused with a request to retry.
         const isExcused = isFile && code === 'UNAVAILABLE';
         if (isBroken(code) && !isExcused) judge.fault(`${code}: ${title}: ${about}: ${answered.text.slice(0, 300)}`);
       };
@@ -104,7 +104,8 @@ async function open(
   { caller, namespace, transport, title }: Entering,
   { url, judge, random }: Play,
 ): Promise<Session | undefined> {
-  // Events of the gateway come whenever they do; what answers them must not shift the randomness of what is sent.
+  // Events of the gateway arrive at any time. Their acknowledgements have random numbers of their own, so that the inputs
+  // depend on the seed alone.
   const replies = createRandom(random.integer(2 ** 31));
   const early: string[] = [];
   let take = (frame: string): void => void early.push(frame);

@@ -6,7 +6,7 @@ import type { Learning } from './learning.js';
 import { hostile, mutate } from './mutate.js';
 import { sample, schemaOf } from './samples.js';
 
-/** The events that the clients of a namespace may send. */
+/** The client events of a namespace, from its contract. */
 export function eventsOf(namespace: string): [name: string, event: ClientEvent][] {
   return publishedContracts
     .filter(({ namespaces }) =>
@@ -20,13 +20,13 @@ const isSite = (namespace: string): boolean => /^\/(?!v1|department)\w+$/.test(n
 /** An event to send. */
 export interface Sent {
   readonly name: string;
-  /** JSON text of name and arguments. */
+  /** Event name and arguments as JSON. */
   readonly json: string;
-  /** What is attached. */
+  /** Binary attachments. */
   readonly attachments: readonly Buffer[];
 }
 
-/** Names that no contract has. Those that Socket.IO reserves end the connection, and belong to other generators. */
+/** Event names outside every contract, without the names reserved by Socket.IO, which close the connection. */
 const UNKNOWN = [
   '',
   '__proto__',
@@ -45,11 +45,11 @@ const BINARY_SHARE = 0.02;
 interface Source {
   readonly random: Random;
   readonly learning: Pick<Learning, 'pools' | 'pair'>;
-  /** The longest JSON text, in bytes. */
+  /** Maximum size of the JSON, in bytes. */
   readonly bytesMax: number;
 }
 
-/** Makes an event that the protocol allows: it has to be answered, whatever is in it. */
+/** Generates an event that is valid for the protocol, with any payload. It must be acknowledged. */
 export function makeEvent(events: readonly (readonly [string, ClientEvent])[], source: Source): Sent {
   const { random, bytesMax } = source;
   if (events.length === 0 || random.chance(UNKNOWN_SHARE)) {
@@ -59,7 +59,7 @@ export function makeEvent(events: readonly (readonly [string, ClientEvent])[], s
   const [name, event] = random.pick(events);
   for (;;) {
     const sent = event.takesBinary === true ? makeFile(name, event, source) : makeText(name, event, source);
-    // What stands for an attachment that is not there breaks the protocol.
+    // A placeholder without its attachment violates the protocol.
     const isSound = sent.attachments.length === 0 || sent.json.split('_placeholder').length === 2;
     if (isSound && Buffer.byteLength(sent.json) <= bytesMax) return sent;
   }

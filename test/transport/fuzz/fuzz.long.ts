@@ -4,7 +4,7 @@ import { startGatewayProcess } from '../../support/gateway-process.js';
 import { fuzz } from './run.js';
 
 const INPUTS = 120_000;
-/** `FUZZ_SEED` repeats a run; `FUZZ_INPUTS` makes it longer or shorter. */
+/** `FUZZ_SEED` repeats a run; `FUZZ_INPUTS` sets its length. */
 const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31);
 const inputs = Number(process.env['FUZZ_INPUTS'] ?? INPUTS);
 
@@ -18,7 +18,7 @@ test('answers every input and affects no other client', { timeout: 3_600_000 }, 
     `${run.inputs} inputs in ${seconds} s: ${JSON.stringify(Object.fromEntries(run.outcomes))} untouched: ${run.untouched}\n`,
   );
   expect(run.faults, `FUZZ_SEED=${seed}`).toEqual([]);
-  // A short run may miss some.
+  // Short runs do not reach every event and route.
   if (inputs >= INPUTS) expect(run.untouched).toEqual([]);
   expect(run.inputs).toBeGreaterThanOrEqual(inputs);
 });

@@ -3,7 +3,7 @@ import { environment } from '../../../src/config.js';
 import { startNodeHere } from './node.js';
 import { fuzz } from './run.js';
 
-/** The same inputs every time; `fuzz.long.ts` sends others, and more of them. */
+/** A fixed seed. `fuzz.long.ts` sends more inputs, with a random seed. */
 const SEED = 1;
 const INPUTS = 1000;
 
@@ -12,6 +12,6 @@ test('withstands a short run of the fuzzer on two nodes', async () => {
   const run = await fuzz({ seed: SEED, inputs: INPUTS, eventTimeoutMs: EVENT_TIMEOUT_MS, startNode: startNodeHere });
   expect(run.faults).toEqual([]);
   expect(run.inputs).toBeGreaterThanOrEqual(INPUTS);
-  // Most events are wrong in some way, but not all: what lies behind the parsing is reached, too.
+  // Most events are invalid; the valid ones reach the handlers behind the parser.
   expect(run.outcomes.get('SUCCESS')).toBeGreaterThan(INPUTS / 20);
 });

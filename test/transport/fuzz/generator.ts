@@ -4,31 +4,31 @@ import type { Judge } from './judge.js';
 /** Sends inputs as one caller, sequentially. Generators run concurrently, each with its own random numbers. */
 export interface TrafficGenerator {
   readonly title: string;
-  /** Its share of the inputs. */
+  /** Share of the inputs. */
   readonly weight: number;
   play(play: Play): Promise<void>;
 }
 
-/** The input of a generator. */
+/** Parameters of a generator. */
 export interface Play {
-  /** Of the node. */
+  /** URL of the node. */
   readonly url: string;
   readonly random: Random;
-  /** How many inputs to send, about. */
+  /** Approximate number of inputs. */
   readonly inputs: number;
   readonly judge: Judge;
-  /** After which an event is late. */
+  /** Deadline of an acknowledgement. */
   readonly deadlineMs: number;
   readonly places: Places;
 }
 
-/** Limits the inputs in flight of all generators, so that none is late because the machine is busy. */
+/** Concurrency limit over all generators, so that a busy machine delays no input beyond its deadline. */
 export interface Places {
-  /** Runs work with `count` inputs in flight. */
+  /** Runs a task that has `count` inputs in flight. */
   run<T>(count: number, work: () => Promise<T>): Promise<T>;
 }
 
-/** @param total places; work that takes more has all of them */
+/** @param total inputs in flight; a task with more runs alone */
 export function createPlaces(total: number): Places {
   let free = total;
   const waiting: { count: number; begin: () => void }[] = [];

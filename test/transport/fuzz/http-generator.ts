@@ -48,7 +48,7 @@ const BODIES = [
   '\u0000'.repeat(50),
 ];
 
-/** Requests below the level of calls: heads and bodies that no library writes, several on one connection, some cut short. */
+/** Sends raw HTTP: malformed heads and bodies, pipelined requests, truncated requests. */
 export const createHttpGenerator = (): TrafficGenerator => ({
   title: 'raw HTTP',
   weight: 8,
@@ -73,7 +73,7 @@ async function sendRaw(count: number, { url, random, judge, deadlineMs }: Play):
     answered += chunk.toString('latin1');
   });
   for (const request of requests) socket.write(request);
-  // Nothing more will come, so the gateway has no reason to wait.
+  // Closing the write side ends the request, so that the gateway does not wait for more.
   socket.end();
   const about = `raw HTTP: ${JSON.stringify(requests.map(String)).slice(0, 1500)}`;
   await judge.inTime(about, closed, deadlineMs);

@@ -2,29 +2,29 @@ import { z } from 'zod';
 import { catalogue } from '#shared/contracts/errors.js';
 import { chatReplies, generalReplies } from '#shared/contracts/reply-schemas.js';
 
-/** Faults that are written down; a cause that repeats itself needs no more. */
+/** Maximum number of recorded faults. */
 const FAULTS_MAX = 30;
 
-/** Notes what the gateway did wrong. */
+/** Records outcomes and faults. */
 export interface Judge {
   readonly faults: readonly string[];
-  /** Inputs so far. */
+  /** Number of inputs sent. */
   readonly inputs: number;
-  /** How often each outcome was seen. */
+  /** Count by outcome. */
   readonly outcomes: ReadonlyMap<string, number>;
-  /** Events and routes that were called with success. */
+  /** Events and routes that succeeded at least once. */
   readonly succeeded: Set<string>;
-  /** Names of events that a backend sent to everybody. */
+  /** Names of broadcast events. */
   readonly broadcast: Set<string>;
-  /** An input was sent. */
+  /** Counts an input. */
   sent(count?: number): void;
   outcome(name: string): void;
   fault(text: string): void;
-  /** Waits. @returns `undefined` when it took longer, which is a fault */
+  /** Waits for a result up to the deadline. @returns `undefined` when it is late, which is a fault */
   inTime<T>(about: string, work: Promise<T>, timeMs?: number): Promise<T | undefined>;
 }
 
-/** @param deadlineMs after which an answer is late */
+/** @param deadlineMs deadline of an answer */
 export function createJudge(deadlineMs: number): Judge {
   const faults: string[] = [];
   const outcomes = new Map<string, number>();
@@ -58,19 +58,19 @@ export function createJudge(deadlineMs: number): Judge {
   };
 }
 
-/** Codes that blame the gateway. */
+/** Error codes of a failure inside the gateway. */
 const BROKEN = new Set(Object.entries(catalogue).flatMap(([code, { status }]) => (status >= 500 ? [code] : [])));
 
-/** Whether a code says that the gateway, or what it stands on, failed. */
+/** Whether a code reports a failure of the gateway or of its dependencies. */
 export const isBroken = (code: string): boolean => BROKEN.has(code);
 
 const chatAnswer = z.union([chatReplies.success(z.unknown().optional()), chatReplies.failure]);
 const generalAnswer = z.union([generalReplies.success(z.unknown().optional()), generalReplies.failure]);
 
 /**
- * The code of an answer to an event; `SUCCESS` for a success.
- * @param text JSON of the arguments of the acknowledgement
- * @throws Error for an answer that is not worded as its namespace does
+ * Reads the code of an acknowledgement; `SUCCESS` for a success.
+ * @param text arguments of the acknowledgement as JSON
+ * @throws Error when the answer does not have the format of its namespace
  */
 export function codeOf(namespace: string, text: string): string {
   const [answer, ...more] = JSON.parse(text) as unknown[];

@@ -2,7 +2,7 @@ import type { Random } from '../../embedded/support/random.js';
 import type { Json } from './json.js';
 import type { Pools } from './samples.js';
 
-/** Where ids are used that the answers to events and calls bring. */
+/** The field whose pool takes the id in an answer, by event or route. */
 const FIELDS: Readonly<Record<string, string>> = {
   create_conversation: 'conversationId',
   add_conversation: 'conversation_id',
@@ -14,29 +14,29 @@ const FIELDS: Readonly<Record<string, string>> = {
   'post /api/v1/conversations': 'id',
 };
 
-/** Fields that name a place and a message in it, as answers and events call them. */
+/** Pairs of fields that identify a message and its conversation or group. */
 const PAIRS = [
   { told: 'conversationId', place: 'conversationId', message: 'messageId' },
   { told: 'conversation_id', place: 'conversation_id', message: 'message_id' },
   { told: 'chat', place: 'chatId', message: 'messageId' },
 ] as const;
 
-/** Places for what is learned, in each pool. */
+/** Slots for learned values in each pool. */
 const SLOTS = 6;
 const PAIR_SHARE = 0.6;
 
-/** Pools that grow with what a caller gets to know. */
+/** Pools that learn ids from answers. */
 export interface Learning {
   readonly pools: Pools;
-  /** @param name of the event, or method and path of the route @param answer as text */
+  /** @param name event name, or method and path of the route @param answer body as text */
   note(name: string, answer: string): void;
-  /** Data whose message belongs to its conversation, if it names both and the caller knows such a pair. */
+  /** Replaces the two ids of a payload by a known pair of conversation and message. */
   pair(data: Json, random: Random): Json;
 }
 
 /**
- * Puts what is learned into places that were there from the beginning: which value is picked may depend on the answers, how
- * many there are to pick from does not, so that a seed makes the same inputs again.
+ * Learned values overwrite slots that exist from the start. The number of choices does not depend on the answers, so that a
+ * seed generates the same sequence of choices again.
  */
 export function createLearning(known: Pools): Learning {
   const pools: Record<string, string[]> = Object.fromEntries(

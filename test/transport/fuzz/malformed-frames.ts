@@ -6,7 +6,7 @@ import { type Json, nested, toText } from './json.js';
 import { hostile, mutate } from './mutate.js';
 import { binaryFrame, connectFrame, eventFrame } from './session.js';
 
-/** Namespaces to enter, of which some do not exist. */
+/** Namespaces, some of which do not exist. */
 const NAMESPACES = [
   ...[
     '/',
@@ -31,7 +31,7 @@ const NAMESPACES = [
   ],
 ];
 
-/** Packets that mean something else than an event, or nothing. */
+/** Packets of other types than EVENT, and invalid packets. */
 const FIXED: readonly string[] = [
   ...[
     '',
@@ -130,7 +130,7 @@ const FIXED: readonly string[] = [
 const OTHER_KEY = `${signToken().slice(0, -6)}AAAAAA`;
 const UNSIGNED = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from('{"uid":"x"}').toString('base64url')}.`;
 
-/** Credentials, most of which must be refused. */
+/** Credentials, most of them invalid. */
 function makeAuth({ auth, token = '', pools }: Caller, random: Random): string {
   const credential = random.pick([token, token, token.slice(0, -1), OTHER_KEY, UNSIGNED, 'x'.repeat(20_000), '']);
   const known: Json = { token: credential, deviceId: random.pick(['d', '', 'x'.repeat(200), '\u0000', '😀']) };
@@ -146,7 +146,7 @@ function makeAuth({ auth, token = '', pools }: Caller, random: Random): string {
   ]);
 }
 
-/** A packet that may break the protocol at any place. Bytes are frames of their own. */
+/** A packet with errors at any layer of the protocol. Buffers are binary frames. */
 export function makeMalformedFrames(caller: Caller, random: Random): (string | Buffer)[] {
   const namespace = random.pick([...caller.namespaces, ...caller.namespaces, ...NAMESPACES]);
   const learning = { pools: caller.pools, pair: (data: Json) => data };
@@ -196,11 +196,11 @@ const INSERTED = [
   '[['.repeat(300),
 ];
 
-/** Changes text in a few places, without regard to what it means. */
+/** Mutates characters at random positions. */
 export function spoil(text: string, random: Random): string {
   let spoiled = text;
   for (let change = 1 + random.integer(3); change > 0; change -= 1) {
-    // Most of the meaning is at the beginning.
+    // The header is at the beginning.
     const end = random.chance(0.6) ? Math.min(spoiled.length, 30) : spoiled.length;
     const at = random.integer(end + 1);
     const [before, after] = [spoiled.slice(0, at), spoiled.slice(at)];
@@ -216,7 +216,7 @@ export function spoil(text: string, random: Random): string {
   return spoiled;
 }
 
-/** Changes bytes, so that text is no UTF-8 any more. */
+/** Mutates bytes, which makes invalid UTF-8. */
 export function spoilBytes(bytes: Buffer, random: Random): Buffer {
   const spoiled = Buffer.from(bytes);
   for (let change = 0; change < 3 && spoiled.length > 0; change += 1) {

@@ -5,7 +5,7 @@ import { makeMalformedFrames } from './malformed-frames.js';
 import { connectFrame } from './session.js';
 import { openPolling, openWebsocket, type WebsocketWire, type Wire } from './wire.js';
 
-/** Frames on one connection, if it lives so long. */
+/** Maximum number of frames on one connection. */
 const FRAMES_MAX = 20;
 const QUERIES = [
   'EIO=4',
@@ -17,10 +17,10 @@ const QUERIES = [
   'EIO=4&departmentId=x',
   'EIO=4&__proto__=x',
 ];
-/** A namespace that is refused: what comes before the refusal has been handled. */
+/** An unknown namespace. Its refusal is a barrier: frames sent before have been handled. */
 const BARRIER = '/barrier';
 
-/** A caller who breaks the protocol. Connections may be closed, but nothing may crash and no call may hang. */
+/** Violates the protocol. The gateway may close the connection; it must not crash, and no call may hang. */
 export function createMalformedGenerator(caller: Caller, transport: 'websocket' | 'polling'): TrafficGenerator {
   const title = `${caller.name} without manners by ${transport}`;
   return {
@@ -67,7 +67,7 @@ async function playRound({ caller, transport, title, count }: Round, play: Play)
   const namespace = random.pick(caller.namespaces);
   if (random.chance(0.8)) wire.send(connectFrame(namespace, caller.auth));
   let sent = 0;
-  // What follows half a frame may count as the rest of it.
+  // After half a frame, following bytes can be read as its rest.
   let isMuddled = false;
   while (sent < count && wire.isOpen) {
     const frames = makeMalformedFrames(caller, random);
@@ -91,7 +91,7 @@ async function playRound({ caller, transport, title, count }: Round, play: Play)
 
 const isWebsocket = (wire: Wire): wire is WebsocketWire => 'socket' in wire;
 
-/** Sends frames as no client does: bytes as text, parts, pings, and what is no frame at all. */
+/** Sends unusual frames: binary data as text, fragments, pings, and bytes that are not frames. */
 function misuse({ socket }: WebsocketWire, frames: readonly (string | Buffer)[], random: Random): void {
   if (socket.readyState !== socket.OPEN) return;
   const [first = ''] = frames;
@@ -110,6 +110,6 @@ function misuse({ socket }: WebsocketWire, frames: readonly (string | Buffer)[],
   ])();
 }
 
-/** `ws` keeps it private; without it the case is left out. */
+/** The socket below the WebSocket, a private property of `ws`. The case is skipped without it. */
 const rawSocketOf = (socket: object): { write(bytes: Buffer): void } | undefined =>
   (socket as { _socket?: { write(bytes: Buffer): void } })._socket;

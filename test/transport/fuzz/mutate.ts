@@ -5,7 +5,7 @@ const proto = JSON.parse(
   '{"__proto__":{"isPolluted":true},"constructor":{"prototype":{"isPolluted":true}},"then":true}',
 ) as Json;
 
-/** What is put in the place of any value. */
+/** Replacements for any value. */
 const HOSTILE: readonly Json[] = [
   ...[null, true, false, 0, -1, 1.5, 2 ** 31, 2 ** 53, -(2 ** 53), 5e-324],
   ...['1e400', '-1e400', '-0', '9007199254740993', '1E-400', '123456789012345678901234567890'].map(token),
@@ -62,7 +62,7 @@ const KEYS = [
   '\u0000',
 ];
 
-/** Changes a value in one to three places: types, lengths, keys, numbers, unicode, depth. */
+/** Mutates a value at one to three positions: types, lengths, keys, numbers, Unicode, depth. */
 export function mutate(value: Json, random: Random): Json {
   let mutated = value;
   for (let change = 1 + random.integer(3); change > 0; change -= 1) {
@@ -79,7 +79,7 @@ function sizeOf(value: Json): number {
   return Object.values(value).reduce<number>((sum, inner) => sum + sizeOf(inner), 1);
 }
 
-/** Changes the value at a place in depth-first order. @returns the copy, and how many places are left to go */
+/** Mutates the value at a position in depth-first order. @returns a copy, and the number of positions left */
 function changeAt(value: Json, place: number, change: (found: Json) => Json): { value: Json; left: number } {
   if (place === 0) return { value: change(value), left: -1 };
   let left = place - 1;

@@ -2,10 +2,10 @@ import { createLogger } from '../../../src/platform/logger.js';
 import { startGateway } from '../../support/gateway.js';
 import type { GatewayProcess } from '../../support/gateway-process.js';
 
-/** A gateway that gets the inputs. */
+/** The gateway under test. */
 export type FuzzNode = Pick<GatewayProcess, 'url' | 'lines' | 'exit' | 'stderr' | 'close' | 'measure' | 'ask'>;
 
-/** Starts one in this process. Fast, but its memory cannot be measured. */
+/** Starts a gateway in this process: fast, but its memory cannot be measured. */
 export async function startNodeHere(env: Record<string, string>): Promise<FuzzNode> {
   const lines: string[] = [];
   const logger = createLogger({ level: 'info', isPretty: false }, { write: (line) => void lines.push(line) });

@@ -6,7 +6,7 @@ import type { Circle } from './world.js';
 
 const ODD_SHARE = 0.6;
 
-/** By these a document is found, or its reader is let in. */
+/** Fields used for lookup or access control. They stay valid. */
 const KEPT = new Set([
   ...[
     '_id',
@@ -23,7 +23,7 @@ const KEPT = new Set([
   ...['recipient', 'members', 'contact_id', 'kind', 'status', 'isActive', 'blockedUntil', 'access_token'],
 ]);
 
-/** Values of types that JSON does not have. */
+/** Values of BSON types that JSON does not have. */
 const TYPES: readonly (() => unknown)[] = [
   () => new Date('2020-01-01T00:00:00Z'),
   () => new Date(Number.MAX_SAFE_INTEGER / 2),
@@ -37,8 +37,8 @@ const TYPES: readonly (() => unknown)[] = [
 ];
 
 /**
- * Puts odd values into what a circle has, past Mongoose, as other services may have stored it. Its people can still open
- * everything.
+ * Writes unexpected values into documents of a circle, bypassing Mongoose, as other services can. Its users keep their
+ * access.
  */
 export async function spoilDocuments(url: string, circle: Circle, random: Random): Promise<void> {
   const connection = await createConnection(url, { autoIndex: false }).asPromise();
@@ -51,7 +51,7 @@ export async function spoilDocuments(url: string, circle: Circle, random: Random
         const field = random.pick(odd);
         const value = random.chance(0.5) ? random.pick(TYPES)() : hostile(random);
         const change = random.chance(0.15) ? { $unset: { [field]: 1 } } : { $set: { [field]: value } };
-        // An index, or the database itself, keeps some values out; those cannot affect other calls.
+        // An index or the database refuses some values. They cannot be stored, so no call reads them.
         await model.collection.updateOne({ _id: toId(_id) }, change).catch(() => undefined);
       }
     }

@@ -1,21 +1,21 @@
 import type { Pools } from './samples.js';
 import type { Circle } from './world.js';
 
-/** Names that a backend may choose for what it sends. */
+/** Event names that a backend can choose. */
 const EVENTS = ['news', 'notification', 'update', 'message', 'conversation'];
 
-/** Ids of keys that callers choose: few, so that they are repeated. */
+/** Idempotency keys and other ids chosen by callers: few, so that they repeat. */
 const OWN_KEYS = ['one', 'two', 'three', 'four'];
 
 /**
- * What fields are filled with: mostly what the caller has, sometimes what others have.
- * @param foreign circles that the caller must neither hear nor change. Their departments are not among them: any user who asks
- *   a department is heard there.
+ * Values for fields: usually the caller's own, sometimes those of others.
+ * @param foreign circles that the caller must neither read nor change. Their departments are excluded: any user can open a
+ *   support conversation with a department.
  */
 export function poolsOf(own: Circle, foreign: readonly Circle[]): Pools {
   const most = (of: (circle: Circle) => readonly string[]): string[] => {
     const mine = of(own);
-    // Four in five are the caller's own.
+    // At least three in four are the caller's own.
     const others = foreign.flatMap(of);
     return [...mine, ...mine, ...mine, ...others.slice(0, Math.max(1, mine.length))];
   };
@@ -39,5 +39,5 @@ export function poolsOf(own: Circle, foreign: readonly Circle[]): Pools {
   };
 }
 
-/** Runs of scrapers that the fuzzer knows. */
+/** Ids of scraper runs. */
 export const SCRAPERS = ['scraper-0123456789', 'scraper-abcdefghij'];

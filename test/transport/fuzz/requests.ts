@@ -20,7 +20,7 @@ const TYPES = [
   ...['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=b', 'application/xml', 'x', ''],
 ];
 
-/** A call of a route, mostly as its contract has it. The caller adds credentials. */
+/** A request for a route, usually valid for its contract. The caller adds credentials. */
 export function makeRequest(route: Route, { random, pools }: Source): HttpCall {
   const isValid = random.chance(VALID_SHARE);
   const one = (schema: JsonSchema, field: string): string => {
@@ -52,7 +52,7 @@ export function makeRequest(route: Route, { random, pools }: Source): HttpCall {
 
 const textOf = (value: Json): string => (typeof value === 'string' ? value : toText(value)).slice(0, 4000);
 
-/** Mostly as it has to be, sometimes with characters that a URL may hold and a path should not. */
+/** Encodes a path segment, sometimes with characters that are valid in a URL and unexpected in a path. */
 function encodePart(text: string, random: Random): string {
   if (random.chance(0.03))
     return random.pick(['%', '%00', '%ff', '%2e%2e', '..', '%2F', '%c0%ae', ':id', '*', '%F0%9F%92%A9']);

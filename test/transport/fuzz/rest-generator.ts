@@ -9,24 +9,24 @@ import { makeRequest } from './requests.js';
 import type { Pools } from './samples.js';
 import { call, createAgent, type HttpCall } from './wire.js';
 
-/** Who calls by REST. */
+/** A REST caller. */
 export interface RestCaller {
   readonly name: string;
   readonly kinds: readonly (Route['caller'] | 'any')[];
   readonly pools: Pools;
-  /** Instead of `pools`, for routes that end what they name. */
+  /** Replaces `pools` on routes that delete or disconnect. */
   readonly expendable?: Pools;
   readonly headers: (random: Random) => Record<string, string>;
-  /** Before the path of every route that has it not already. */
+  /** Prefix of the path. */
   readonly prefix?: string;
 }
 
-/** Says by its status what the node stands on. */
+/** Its status reports the dependencies of the node, so a 503 is no fault. */
 const READINESS = '/health/ready';
-/** The route by which backends reach everybody. */
+/** The broadcast route. */
 const BROADCAST = '/broadcast/:event';
 
-/** Routes that answer with a stream have no end. */
+/** Streaming routes, whose answer does not end. */
 export const isAnswered = ({ sends }: Route): boolean => sends !== 'application/x-ndjson';
 
 const routes = publishedContracts.flatMap(({ contract }) => Object.values<Route>(contract.routes)).filter(isAnswered);
@@ -34,7 +34,7 @@ const ENDING = /^\/users\/:userId\/(?:disconnect|block|devices\/.*)$|^\/tokens\/
 const CONSOLE = '/console/api';
 const CALLS_AT_ONCE = 4;
 
-/** Backends, users and websites, and those who only pretend to be. */
+/** Backends, users and websites, with valid and with invalid credentials. */
 export function restCallers(
   callers: readonly Caller[],
   own: { backend: Pools; expendable: Pools; site: Pools; consoleCookie: string },
@@ -83,7 +83,7 @@ const wrongKeyOf = (random: Random): Record<string, string> =>
     { cookie: 'a'.repeat(4000) },
   ]);
 
-/** Calls routes. Every call is answered, and none of the answers blames the gateway. */
+/** Calls routes. Every call must be answered, and no answer may report a failure of the gateway. */
 export function createRestGenerator(caller: RestCaller): TrafficGenerator {
   const { name, kinds, headers, prefix = '' } = caller;
   const own = routes.filter((route) => kinds.includes('any') || kinds.includes(route.caller));
@@ -132,7 +132,7 @@ function poolsFor(pools: Pools, { expendable }: RestCaller, { path }: Route): Po
   return path === '/files/:id' ? { ...pools, id: pools['fileId'] ?? [] } : pools;
 }
 
-/** The event in the path of a broadcast, also of one through the console. */
+/** The event name in the path of a broadcast, also of one through the console. */
 function nameOf(path: string): string {
   const [, name = ''] = /^(?:\/console\/api)?\/broadcast\/([^/?]*)/.exec(path) ?? [];
   try {

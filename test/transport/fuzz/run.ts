@@ -8,36 +8,36 @@ import type { FuzzNode } from './node.js';
 import { isAnswered } from './rest-generator.js';
 import { openTarget } from './target.js';
 
-/** Inputs in flight. */
+/** Maximum number of inputs in flight. */
 const IN_FLIGHT_MAX = 120;
-/** What an answer may take beyond the gateway's own deadline. */
+/** Tolerance beyond the gateway's own deadline. */
 const MARGIN_MS = 5000;
-/** Inputs after which what is compiled and cached once is in memory. */
+/** Warm-up inputs, after which code is compiled and caches are filled. */
 const WARM_UP_SHARE = 0.1;
-/** What the gateway may hold more at the end than after the first inputs. */
+/** Maximum memory growth after the warm-up. */
 const HEAP_MARGIN_BYTES = 32 * 2 ** 20;
 const HEAP_TIMEOUT_MS = 20_000;
-/** Lines that a node may log: far fewer than inputs. */
+/** Maximum number of log lines of a node. */
 const LINES_SHARE = 0.02;
 const LINES_FREE = 100;
 
 interface RunOptions {
   readonly seed: number;
   readonly inputs: number;
-  /** Of the gateway, as it is configured. */
+  /** Event deadline in the gateway's configuration. */
   readonly eventTimeoutMs: number;
   startNode(env: Record<string, string>): Promise<FuzzNode>;
 }
 
-/** What a run found. */
+/** The result of a run. */
 export interface Run extends Pick<Judge, 'faults' | 'outcomes' | 'inputs'> {
-  /** Events and routes of the contracts that no call got through to. */
+  /** Events and routes of the contracts that never succeeded. */
   readonly untouched: readonly string[];
 }
 
 /**
- * Sends random inputs of all kinds of callers to two nodes.
- * @returns what the gateway did wrong, and how often each outcome was seen
+ * Sends random inputs from callers of every kind to two nodes.
+ * @returns faults, and counts by outcome
  */
 export async function fuzz({ seed, inputs, eventTimeoutMs, startNode }: RunOptions): Promise<Run> {
   const judge = createJudge(eventTimeoutMs + MARGIN_MS);
@@ -68,7 +68,7 @@ export async function fuzz({ seed, inputs, eventTimeoutMs, startNode }: RunOptio
   }
 }
 
-/** A gateway in production refuses it. */
+/** Refused in production. */
 const REFUSED = 'post /console/api/token';
 
 const everything = publishedContracts.flatMap(({ contract }) => [
@@ -96,7 +96,7 @@ async function playAll(
   await Promise.all(
     generators.map(async (generator, index) => {
       const { url = '' } = nodes[(index + round) % nodes.length] ?? {};
-      // Each generator has its own random numbers: its inputs do not depend on the timing of others.
+      // Each generator has its own random numbers, so that its inputs do not depend on the timing of others.
       const random = createRandom(seed * 1_000_003 + index * 101 + round);
       const own = Math.ceil((inputs * generator.weight) / weights);
       await generator.play({ url, random, inputs: own, judge, deadlineMs, places });
@@ -110,7 +110,7 @@ interface Examination {
   judge: Judge;
 }
 
-/** Checks a node when only the witnesses are connected. */
+/** Checks a node once only the witnesses are connected. */
 async function examine(node: FuzzNode, { name, before, judge }: Examination): Promise<void> {
   if (node.exit !== undefined) return judge.fault(`${name} has ended: ${node.exit} ${node.stderr.slice(-2000)}`);
   if (node.stderr !== '') judge.fault(`${name} said ${node.stderr.slice(0, 2000)}`);

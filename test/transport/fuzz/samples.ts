@@ -3,11 +3,11 @@ import { type JsonSchema, toJsonSchema } from '../../../src/documents/json-schem
 import type { Random } from '../../embedded/support/random.js';
 import { type Json, objectOf } from './json.js';
 
-/** Values that exist in the database, by the name of the field that holds them. */
+/** Values that exist in the database, by field name. */
 export type Pools = Readonly<Record<string, readonly string[]>>;
 
 const OPTIONAL_SHARE = 0.6;
-/** How often a text or a number is at the end of its range, or one beyond. */
+/** Probability of a boundary value: the end of the range, or one beyond. */
 const BOUNDARY_SHARE = 0.08;
 
 const WORDS = [
@@ -27,18 +27,18 @@ const TIMES = ['2030-05-06T07:49:29.196Z', '2020-01-01T00:00:00+02:00', '1970-01
 
 const schemas = new WeakMap<z.ZodType, JsonSchema>();
 
-/** The JSON Schema of what a contract takes. */
+/** A JSON Schema of a contract. */
 export function schemaOf(schema: z.ZodType): JsonSchema {
   const known = schemas.get(schema) ?? toJsonSchema(schema, 'draft-2020-12');
   schemas.set(schema, known);
   return known;
 }
 
-/** A value that a schema accepts, or just misses at the end of a range. */
+/** A value that is valid for a schema, or invalid by one at the end of a range. */
 export function sample(schema: JsonSchema, { random, pools }: { random: Random; pools: Pools }, field = ''): Json {
   const again = (inner: unknown, name = field): Json => sample((inner ?? {}) as JsonSchema, { random, pools }, name);
   const choices = (schema['anyOf'] ?? schema['oneOf']) as JsonSchema[] | undefined;
-  // A schema may say in branches what holds for its one type, such as the forms of a text.
+  // The branches of a schema can all describe one type, such as formats of a string.
   if (choices !== undefined) return again({ ...schema, anyOf: undefined, oneOf: undefined, ...random.pick(choices) });
   if ('const' in schema) return schema['const'] as Json;
   if (Array.isArray(schema['enum'])) return random.pick(schema['enum'] as Json[]);

@@ -1,48 +1,48 @@
 import type { Wire } from './wire.js';
 
-/** The answer to an event, as it stands in the frame. */
+/** An acknowledgement, unparsed. */
 export interface Acknowledged {
   readonly id: number;
-  /** JSON text of the list of arguments. */
+  /** The list of arguments as JSON. */
   readonly text: string;
 }
 
-/** One namespace on one connection, as a client sees it. */
+/** A client in one namespace of a connection. */
 export interface Session {
   readonly wire: Wire;
   readonly namespace: string;
-  /** Resolves with the gateway's answer to a CONNECT, `undefined` when the connection was closed instead. */
+  /** Resolves with the answer to CONNECT; `undefined` when the connection was closed. */
   enter(auth: string): Promise<string | undefined>;
-  /** Resolves when there is an answer to the id, or with `undefined` when the connection or the namespace was closed. */
+  /** Resolves with the acknowledgement of an id; `undefined` when the connection or the namespace was closed. */
   answerTo(id: number): Promise<Acknowledged | undefined>;
-  /** Takes a frame that has come. */
+  /** Handles a received frame. */
   take(frame: string): void;
 }
 
 interface SessionOptions {
   wire: Wire;
   namespace: string;
-  /** Events of the gateway; what is returned is sent back as the acknowledgement, if one was asked for. */
+  /** Handles an event of the gateway. The returned value is sent as its acknowledgement when one is requested. */
   onEvent?(text: string): string | undefined;
 }
 
 const prefixOf = (namespace: string): string => (namespace === '/' ? '' : `${namespace},`);
 
-/** The frame of an event. @param id of the acknowledgement; absent: none is asked for */
+/** The frame of an event. @param id of the acknowledgement; absent: none is requested */
 export const eventFrame = (namespace: string, json: string, id?: number): string =>
   `42${prefixOf(namespace)}${id ?? ''}${json}`;
 
-/** The frame that announces the attachments of an event. */
+/** The header frame of an event with attachments. */
 export const binaryFrame = (
   namespace: string,
   json: string,
   { id, count }: { id?: number | undefined; count: number },
 ): string => `45${count}-${prefixOf(namespace)}${id ?? ''}${json}`;
 
-/** The frame that enters a namespace. */
+/** A CONNECT frame. */
 export const connectFrame = (namespace: string, auth: string): string => `40${prefixOf(namespace)}${auth}`;
 
-/** Speaks the protocol of Socket.IO well: answers heartbeats, and waits for answers. */
+/** A correct Socket.IO client: answers heartbeats, and matches acknowledgements to events. */
 export function createSession({ wire, namespace, onEvent = () => undefined }: SessionOptions): Session {
   const waiting = new Map<number, ((answer: Acknowledged | undefined) => void)[]>();
   let connectAnswer: ((answer: string | undefined) => void) | undefined;

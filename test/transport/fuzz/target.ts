@@ -23,7 +23,7 @@ import { type Circle, createIds, inventCircle, storeCircle } from './world.js';
 
 const SITE_KEY = 'key of the site news';
 
-/** Two nodes with people in their database, those who send, and those who must not notice. */
+/** Two nodes with users in their database: the senders, and the witnesses that must not be affected. */
 export interface Target {
   readonly nodes: readonly FuzzNode[];
   readonly generators: readonly TrafficGenerator[];
@@ -36,7 +36,7 @@ interface TargetOptions {
   startNode(env: Record<string, string>): Promise<FuzzNode>;
 }
 
-/** Opens the target. */
+/** Starts the nodes and connects the witnesses. */
 export async function openTarget({ seed, startNode }: TargetOptions): Promise<Target> {
   const undo: (() => unknown)[] = [];
   const close = async (): Promise<void> => {
@@ -61,11 +61,11 @@ export async function openTarget({ seed, startNode }: TargetOptions): Promise<Ta
       ...{ REDIS_URL: redis.url, MONGODB_URL: database.url, SITES_FILE, LOG_LEVEL: 'info' },
       CONSOLE: 'on',
       ...{ SOCKET_TRANSPORTS: 'websocket,polling', ALLOW_EIO3: 'true', COMPRESSION_THRESHOLD: '1024' },
-      // Limits are matters of their own; here they would hide what lies behind them.
+      // Rate limits have tests of their own. Here they would hide the code behind them.
       ...{ EVENT_LIMIT: '10000000', MESSAGE_LIMIT: '10000000', REFUSED_CONNECTS_MAX: '0' },
     };
     const nodes = await Promise.all([startNode(env), startNode(env)]);
-    // A backend may drain it; the two others have to last.
+    // The node for drain calls; the two others must stay up.
     const expendable = await startNode(env);
     undo.push(...[...nodes, expendable].map((node) => () => node.close()));
     const nodeId = [await idOf(expendable)];
@@ -87,7 +87,7 @@ export async function openTarget({ seed, startNode }: TargetOptions): Promise<Ta
   }
 }
 
-/** The id by which a node is drained, which the list of the connections of a user has. */
+/** The id of a node, from the connections of a user. */
 async function idOf(node: FuzzNode): Promise<string> {
   const client = await connect(node, { claims: { uid: EXPENDABLE[0] } });
   let id: string | undefined;
@@ -101,7 +101,7 @@ async function idOf(node: FuzzNode): Promise<string> {
   return id ?? '';
 }
 
-/** Leaves a device of a user behind, to be forgotten. */
+/** Registers a device and disconnects it, so that it can be forgotten. */
 async function leaveDevice(node: FuzzNode, deviceId: string): Promise<void> {
   const auth = { token: signToken({ uid: EXPENDABLE[0] }), deviceId };
   const client = await connect(node, { claims: null, auth });
@@ -117,7 +117,7 @@ async function logIn(node: FuzzNode): Promise<string> {
   return cookie.split(';', 1)[0] ?? '';
 }
 
-/** Sends a file to a conversation of the support chat. @returns its id */
+/** Uploads a file to a support conversation. @returns its id */
 async function uploadFile(node: FuzzNode | undefined, circle: Circle): Promise<string> {
   if (node === undefined) throw new Error('there is no node');
   const client = await connect(node, { namespace: '/', claims: null, auth: { token: tokenOf(circle) } });
@@ -127,10 +127,10 @@ async function uploadFile(node: FuzzNode | undefined, circle: Circle): Promise<s
   return data.fileId;
 }
 
-/** Users whose connections a backend may end. */
+/** Users that a backend can disconnect. */
 const EXPENDABLE = ['expendable-1', 'expendable-2'];
 
-/** Devices of the first of them. */
+/** Devices of the first of these users. */
 const DEVICES = ['phone', 'tablet', 'laptop', 'watch', 'desk', 'car'];
 
 function toGenerators(callers: readonly Caller[], own: Pools, consoleCookie: string): TrafficGenerator[] {

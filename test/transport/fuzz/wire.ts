@@ -2,36 +2,36 @@ import { once } from 'node:events';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { WebSocket } from 'ws';
 
-/** A connection of Engine.IO that sends what it is told, exactly. */
+/** An Engine.IO connection that sends given frames unchanged. */
 export interface Wire {
   readonly isOpen: boolean;
-  /** Why it ended, as far as the transport says. */
+  /** The reason of the close, if the transport has one. */
   readonly reason: string;
-  /** Resolves when the connection has ended, by whichever side. */
+  /** Resolves when either side has closed the connection. */
   readonly closed: Promise<void>;
   send(...frames: (string | Buffer)[]): void;
   close(): void;
 }
 
 interface WireOptions {
-  /** Of the node, as `http://host:port`. */
+  /** URL of the node: `http://host:port`. */
   url: string;
   query?: string;
   onFrame(frame: string): void;
 }
 
-/** Longer than a heartbeat, which answers a long poll. */
+/** Longer than a heartbeat interval, which ends a long poll. */
 const CALL_TIMEOUT_MS = 60_000;
 
-/** A websocket, which is also told what only websockets have. */
+/** A WebSocket, with access to its frames. */
 export interface WebsocketWire extends Wire {
   readonly socket: WebSocket;
 }
 
-/** Opens a websocket. It is in no namespace. */
+/** Opens a WebSocket. It has joined no namespace. */
 export async function openWebsocket({ url, query = 'EIO=4', onFrame }: WireOptions): Promise<WebsocketWire> {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?transport=websocket&${query}`);
-  // An end by the gateway, in whatever form, is an outcome.
+  // A close by the gateway is a valid outcome.
   socket.on('error', () => undefined);
   let reason = '';
   const closed = new Promise<void>((resolve) => {
@@ -62,14 +62,14 @@ export async function openWebsocket({ url, query = 'EIO=4', onFrame }: WireOptio
 
 const SEPARATOR = '\u001e';
 
-/** An answer over HTTP. */
+/** An HTTP response. */
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
   readonly text: string;
 }
 
-/** A call over HTTP that says exactly what it is told. */
+/** An HTTP request that is sent unchanged. */
 export interface HttpCall {
   readonly method: string;
   readonly path: string;
@@ -78,10 +78,10 @@ export interface HttpCall {
   readonly timeoutMs?: number;
 }
 
-/** Keeps connections open between calls, as backends do. */
+/** Keeps connections alive, as backends do. */
 export const createAgent = (): Agent => new Agent({ keepAlive: true, maxSockets: 64 });
 
-/** Calls. @returns `undefined` when the gateway closed the connection instead @throws Error when it did neither in time */
+/** Sends a request. @returns `undefined` when the gateway closed the connection @throws Error on time-out */
 export function call(url: string, agent: Agent, options: HttpCall): Promise<HttpAnswer | undefined> {
   const { method, path, headers = {}, body, timeoutMs = CALL_TIMEOUT_MS } = options;
   return new Promise((resolve, reject) => {
@@ -110,11 +110,11 @@ export function call(url: string, agent: Agent, options: HttpCall): Promise<Http
 }
 
 interface PollingOptions extends WireOptions {
-  /** Is notified of each answer, also of those that end the connection. */
+  /** Called with each response, also with those that end the connection. */
   onAnswer(answer: HttpAnswer): void;
 }
 
-/** Opens a connection by long polling. It is in no namespace. */
+/** Opens a long-polling connection. It has joined no namespace. */
 export async function openPolling({ url, query = 'EIO=4', onFrame, onAnswer }: PollingOptions): Promise<Wire> {
   const agent = createAgent();
   const base = `/socket.io/?transport=polling&${query}`;
@@ -157,7 +157,7 @@ export async function openPolling({ url, query = 'EIO=4', onFrame, onAnswer }: P
   };
   const waiting: string[] = [];
   let isSending = false;
-  // One request to send at a time, as the protocol asks; what comes meanwhile goes together.
+  // The protocol allows one POST at a time. Packets that are queued meanwhile share the next one.
   const sendWaiting = async (): Promise<void> => {
     isSending = true;
     while (isOpen && waiting.length > 0) await exchange(`${base}&sid=${sid}`, takePayload(waiting));
@@ -182,7 +182,7 @@ export async function openPolling({ url, query = 'EIO=4', onFrame, onAnswer }: P
   };
 }
 
-/** What fits into the body of one request. */
+/** Maximum size of a request body, in characters. */
 const PAYLOAD_MAX = 500_000;
 
 function takePayload(waiting: string[]): string {

@@ -9,19 +9,19 @@ import type { Circle } from './world.js';
 interface Witness {
   readonly name: string;
   readonly client: TestClient;
-  /** Names and arguments of everything that came. */
+  /** Names and arguments of all received events. */
   readonly heard: [string, unknown[]][];
-  /** Makes the gateway send something to this witness, through the other node. @returns the name of that event */
+  /** Sends an event to this witness through the other node. @returns its name */
   call(): Promise<string>;
 }
 
 /** The push site of the witness, and its key. */
 export const WITNESS_SITE = { name: 'shop', key: 'key of the site shop', token: 'witness' } as const;
-/** Last name of the witnesses, by which is known what they said themselves. */
+/** Last name of the witnesses. It marks events that they caused themselves. */
 export const WITNESS = 'Witness';
 const WITNESS_SCRAPER = 'scraper-of-the-witness';
 
-/** What comes at the beginning, and what witnesses cause themselves. */
+/** Events after the connect, and events caused by the witnesses themselves. */
 const OWN = new Set(['presence_snapshot', '_settings', 'user_online', 'user_offline', 'active_status', 'agent_online']);
 
 /** Connects witnesses of another account, another site and other chats to both nodes. */
@@ -120,10 +120,10 @@ const isOwn = (event: string, args: readonly unknown[]): boolean =>
 
 /** All witnesses. */
 export interface Witnesses {
-  /** Lets each be sent something, behind everything that was sent before, and notes what else they heard. */
+  /** Sends each witness an event, as a barrier behind all earlier ones, and records the others that it received. */
   question(judge: Judge): Promise<void>;
   close(): void;
 }
 
-/** Claims of everybody in a circle, for its API session. */
+/** Token claims of the users of a circle, for its API session. */
 export const tokenOf = ({ users: [uid], account }: Circle): string => signToken({ uid, account_id: account });

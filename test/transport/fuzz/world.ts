@@ -3,9 +3,9 @@ import { defineModels, type Models } from '#shared/models/index.js';
 import type { groupTypes } from '#shared/models/user.js';
 import { createRandom } from '../../embedded/support/random.js';
 
-/** People of one account and everything that they have together. Ids are hexadecimal. */
+/** The users of one account with their conversations. Ids are hexadecimal. */
 export interface Circle {
-  /** Last name of its people. */
+  /** Last name of its users. */
   readonly name: string;
   readonly groups: readonly (typeof groupTypes)[number][];
   readonly account: string;
@@ -25,17 +25,17 @@ export interface Circle {
   readonly chatMessages: readonly string[];
   readonly notifications: readonly string[];
   readonly session: string;
-  /** States of the people in the conversations of the team and about contacts. */
+  /** Participant states in the team's and the contacts' conversations. */
   readonly memberships: readonly string[];
 }
 
-/** Makes ids that are the same for the same seed. */
+/** Creates deterministic ids from a seed. */
 export function createIds(seed: number): () => string {
   const random = createRandom(seed);
   return () => Array.from({ length: 24 }, () => random.integer(16).toString(16)).join('');
 }
 
-/** Invents a circle of four people. Nothing of it is stored yet. @param groups of the community that they are in */
+/** Generates a circle of four users, without storing it. @param groups community groups of its users */
 export function inventCircle(nextId: () => string, name: string, groups: Circle['groups']): Circle {
   const several = (count: number): string[] => Array.from({ length: count }, nextId);
   return {
@@ -56,7 +56,7 @@ export function inventCircle(nextId: () => string, name: string, groups: Circle[
 
 const toId = (hex: string): Types.ObjectId => new mongo.ObjectId(hex);
 
-/** Stores what a circle has, as the platform's other services do. @param token access token of its API session */
+/** Stores a circle, as the platform's other services do. @param token access token of its API session */
 export async function storeCircle(url: string, circle: Circle, token: string): Promise<void> {
   const connection = await createConnection(url, { autoIndex: false }).asPromise();
   try {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { ClientEvent } from '#shared/contracts/contract.js';
 import { publishedContracts } from '#shared/contracts/index.js';
 
-/** A JSON Schema, as much of it as is looked at. */
+/** The keywords of a JSON Schema that the test reads. */
 interface Node {
   type?: string;
   maxItems?: number;
@@ -21,15 +21,15 @@ const incoming = publishedContracts.flatMap(({ contract }) => [
   ),
 ]) as [string, z.ZodType][];
 
-/** Every part of a schema, however deep. */
+/** All subschemas of a schema. */
 function* partsOf(value: unknown): Generator<Node> {
   if (value === null || typeof value !== 'object') return;
   if (!Array.isArray(value)) yield value as Node;
   for (const part of Object.values(value)) yield* partsOf(part);
 }
 
-// A list without a bound is read to its end: half a million wrong items cost more than a second of everybody's time. With
-// one, a list that is too long is refused unread.
+// The parser reads an unbounded list to its end: half a million invalid items block the event loop for more than a second.
+// A list above its bound is refused unread.
 describe.each(incoming)('%s', (_name, schema) => {
   const parts = [...partsOf(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }))];
 

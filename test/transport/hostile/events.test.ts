@@ -11,7 +11,7 @@ import { asAttacker, useTarget } from './target.js';
 const MEGABYTE = 'x'.repeat(1_000_000);
 const nested = (levels: number): unknown => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`);
 
-/** What is no event's data. */
+/** Arguments that no event accepts. */
 const WRONG_DATA: Record<string, unknown> = {
   'a number': 7,
   'a string': 'join',
@@ -23,7 +23,7 @@ const WRONG_DATA: Record<string, unknown> = {
   binary: Buffer.from('{}'),
 };
 
-/** What counts as `{}`, or has nothing that a contract knows. */
+/** Arguments that are equivalent to `{}`. */
 const EMPTY_DATA: Record<string, readonly unknown[]> = {
   'no argument': [],
   null: [null],
@@ -35,7 +35,7 @@ const EMPTY_DATA: Record<string, readonly unknown[]> = {
   'more arguments': [{}, 'and', ['more']],
 };
 
-/** What is put into each field that a contract knows. */
+/** Values for each field of a contract. */
 const FIELD_VALUES: Record<string, unknown> = {
   null: null,
   'a number': -1.5,
@@ -51,9 +51,9 @@ const FIELD_VALUES: Record<string, unknown> = {
   binary: Buffer.alloc(24),
 };
 
-// Frames that are too large end the connection, which tests of their own hold; here every event is to be answered.
+// Larger frames close the connection, which other tests cover. Here every event must be acknowledged.
 const current = useTarget({ SOCKET_OPEN_MAX: '2000000' });
-/** The least limit of an event. Limits of events come before their data, and would hide other faults. */
+/** The lowest limit of an event. Limits apply before the data is parsed, and would hide other faults. */
 const CALLS_OF_USER = Math.min(
   ...publishedContracts.flatMap(({ contract }) =>
     Object.values<ClientEvent>(contract.clientEvents).flatMap(({ limit }) => limit?.points ?? []),
@@ -64,7 +64,7 @@ afterAll(() => {
   for (const { client } of clients.values()) client.close();
 });
 
-/** Sends as a user who has not reached a limit. */
+/** Sends as a user below the limits. */
 async function ask(namespace: string, name: string, ...args: readonly unknown[]): Promise<unknown> {
   let sender = clients.get(namespace);
   if (sender === undefined || sender.calls === CALLS_OF_USER) {
@@ -84,14 +84,14 @@ const fieldsOf = (event: ClientEvent): string[] => {
   return Object.keys(schema.properties ?? {});
 };
 
-/** Expects exactly a `VALIDATION_ERROR`, without further fields. */
+/** Expects a `VALIDATION_ERROR` without additional fields. */
 function expectRefused(namespace: string, answer: unknown): void {
   const details = replyFormatOf(namespace).detailsOf(answer);
   const detail = z.strictObject({ path: z.string().max(256), message: z.string().min(1).max(256) });
   z.array(detail).min(1).max(20).parse(details);
 }
 
-/** What the contract accepts gets any documented answer but that something broke; the rest is refused. */
+/** Expects a refusal of invalid data; valid data can get every documented answer except those of an internal failure. */
 function expectDocumented(namespace: string, answer: unknown, isAccepted: boolean): void {
   const { INTERNAL_ERROR: _, ...documented } = catalogue;
   if (isAccepted) expect(['SUCCESS', ...Object.keys(documented)]).toContain(replyFormatOf(namespace).codeOf(answer));

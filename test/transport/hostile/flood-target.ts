@@ -5,13 +5,13 @@ import { type GatewayProcess, startGatewayProcess } from '../../support/gateway-
 import { until } from '../../support/until.js';
 import { enterRaw, type RawConnection } from './raw-connection.js';
 
-/** What a flood may leave behind or hold at once; each of them sends many times as much. */
+/** Maximum memory growth by a flood, which sends many times as much. */
 const BOUND_BYTES = 24 * 2 ** 20;
 
-/** A gateway in its own process, which is flooded. After each test another client must be served as before. */
+/** A gateway in its own process. After each flood, another client must still be served. */
 export interface FloodTarget {
   readonly gateway: GatewayProcess;
-  /** Holds when the process comes to use hardly more memory than before the test. */
+  /** Expects the memory of the process to return close to its value before the test. */
   expectBounded(): Promise<void>;
 }
 
@@ -37,7 +37,7 @@ export function useFloodTarget(env: Record<string, string> = {}): () => FloodTar
   beforeAll(async () => {
     gateway = await startGatewayProcess(env);
     bystander = await connect(gateway, { claims: { uid: 'bystander' } });
-    // What is compiled and cached once is no leak.
+    // Warm-up: compiled code and filled caches are no leak.
     (await enterRaw(gateway, { claims: { uid: 'warm' } })).close();
     await expectUnharmed();
   });
@@ -56,12 +56,12 @@ export function useFloodTarget(env: Record<string, string> = {}): () => FloodTar
   });
 }
 
-/** Sends without reading, until the gateway has had enough or all of it was taken. */
+/** Sends without reading, until the gateway closes the connection or has taken all. */
 export async function sendUnread({ socket }: RawConnection, count: number, send: () => void): Promise<void> {
   socket.pause();
   for (let sent = 1; sent <= count && socket.readyState === socket.OPEN; sent += 1) {
     send();
-    // A turn of the event loop, in which the end of the connection is seen, and others are served.
+    // Lets the event loop see the close of the connection.
     if (sent % 500 === 0) await setImmediate();
     if (socket.bufferedAmount <= 2 ** 20) continue;
     await until(() => socket.bufferedAmount < 2 ** 16 || socket.readyState !== socket.OPEN);

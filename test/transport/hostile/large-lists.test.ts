@@ -49,7 +49,7 @@ beforeAll(async () => {
 afterAll(() => environment.close());
 
 /**
- * Calls ten times at once, again and again. A connection that is closed, because its answers wait for too long, is opened again.
+ * Sends ten concurrent calls repeatedly. Reconnects when the connection is closed because its answers wait for too long.
  * @returns the successful answers, and the rows that were read
  */
 async function flood(who: number, [event, data]: readonly [string, object], calls: number) {

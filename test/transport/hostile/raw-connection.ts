@@ -2,18 +2,18 @@ import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { signToken, type TestGateway } from '../../support/gateway.js';
 
-/** A WebSocket without a Socket.IO client: it sends what it is told, exactly. */
+/** A WebSocket without a Socket.IO client, which sends given frames unchanged. */
 export interface RawConnection {
   readonly socket: WebSocket;
   send(frame: string | Buffer): void;
-  /** The next frame that has not been taken yet; `undefined` when the gateway has closed the connection. */
+  /** Takes the next received frame; `undefined` when the gateway has closed the connection. */
   next(): Promise<string | undefined>;
   /** Resolves with the WebSocket's close code. */
   readonly closed: Promise<number>;
   close(): void;
 }
 
-/** Opens a connection up to Engine.IO's `open` packet, which is taken. It is in no namespace. */
+/** Opens a connection and takes Engine.IO's `open` packet. It has joined no namespace. */
 export async function openRaw(
   gateway: Pick<TestGateway, 'url'>,
   query = 'EIO=4',
@@ -28,7 +28,7 @@ export async function openRaw(
     frames.push(String(data));
     look();
   });
-  // An abrupt end by the gateway is an outcome, not a fault of the test.
+  // An abrupt close by the gateway is a valid outcome.
   socket.on('error', () => undefined);
   const closed = new Promise<number>((resolve) => {
     socket.once('close', (code) => {
@@ -63,7 +63,7 @@ interface Entry {
   headers?: Record<string, string> | undefined;
 }
 
-/** Opens a connection and enters a namespace as the user of `claims`. */
+/** Opens a connection and joins a namespace as the user of `claims`. */
 export async function enterRaw(
   gateway: Pick<TestGateway, 'url'>,
   { namespace = '/v1/shared', claims = {}, headers }: Entry = {},

@@ -1,15 +1,15 @@
 import { z } from 'zod';
 import type { TestClient } from '../../support/client.js';
 
-/** How a namespace words its answers to events. */
+/** The format of a namespace's acknowledgements. */
 export interface ReplyFormat {
   /** `SUCCESS`, or the code of the failure. */
   codeOf(answer: unknown): string;
-  /** The `details` of a `VALIDATION_ERROR`. @throws when it is none, or has anything beside them */
+  /** The `details` of a `VALIDATION_ERROR`. @throws for other codes and for additional fields */
   detailsOf(answer: unknown): unknown;
   /** The answer to an unknown event. */
   readonly notFound: object;
-  /** The next event that tells of a failure: as the answer would have been, and which event failed, if it says so. */
+  /** The next error event: the error as it would be acknowledged, and the failed event, if it is named. */
   nextFailure(client: TestClient): Promise<{ event: string | undefined; answer: unknown }>;
 }
 
@@ -46,13 +46,13 @@ const ofChats: ReplyFormat = {
       .parse(answer).details,
   notFound: { success: false, error: 'Not found or access denied', code: 'NOT_FOUND' },
   async nextFailure(client) {
-    // The support chat has an event of its own; it and the community chat call the words by different names.
+    // The support chat has its own error event. Its field names differ from those of the community chat.
     const told = await Promise.race([client.next('error'), client.next('message_error')]);
     const [{ event, message, error = message, ...rest }] = told;
     return { event, answer: { success: false, error, ...rest } };
   },
 };
 
-/** The wording of a namespace. */
+/** The reply format of a namespace. */
 export const replyFormatOf = (namespace: string): ReplyFormat =>
   namespace === '/' || namespace === '/department' ? ofChats : general;

@@ -13,7 +13,7 @@ const current = useTarget();
 const MEGABYTE = 1_048_576;
 const nested = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels);
 
-/** A `VALIDATION_ERROR` that names these places, exactly but for the sentences. */
+/** A `VALIDATION_ERROR` for these paths, with any messages. */
 function expectInvalid(response: TestResponse, ...paths: string[]): void {
   expect(response.status).toBe(400);
   const details = paths.map((path) => ({ path, message: expect.any(String) }));
@@ -357,7 +357,7 @@ describe('a key', () => {
   });
 });
 
-/** Says something to the port, and listens until it is closed. */
+/** Writes raw bytes to the port. @returns all that is received until the close */
 async function speak(text: string): Promise<string> {
   const tcp = connectTcp(current().gateway.port, '127.0.0.1');
   tcp.on('error', () => undefined);
@@ -366,7 +366,7 @@ async function speak(text: string): Promise<string> {
     heard += chunk.toString();
   });
   tcp.write(text);
-  // A gateway that does not read all that is said resets the connection behind its answer.
+  // A gateway that leaves bytes unread resets the connection after its answer.
   await new Promise((resolve) => tcp.once('close', resolve));
   return heard;
 }

@@ -5,25 +5,25 @@ import { type ClientOptions, connect, type TestClient } from '../../support/clie
 import { createTestEnvironment, type TestEnvironment } from '../../support/environment.js';
 import type { TestGateway } from '../../support/gateway.js';
 
-/** A gateway that gets bad input, and another client that must not be affected. */
+/** A gateway that receives malicious input, and a bystander that must not be affected. */
 export interface Target {
   readonly gateway: TestGateway;
-  /** What the gateway stores, to be prepared. */
+  /** The gateway's models, for preparing documents. */
   readonly models: Models;
   /**
-   * Holds when the process and everybody else are as before: an emit still reaches a bystander, `/status` answers, and
-   * there was no uncaught error.
+   * Expects the process and other clients to be unaffected: an emit reaches the bystander, `/status` answers, and there was
+   * no uncaught error.
    */
   expectUnharmed(): Promise<void>;
 }
 
-/** The attacker, where a user has to be in the database. */
+/** The attacker's id, for namespaces whose users must exist in the database. */
 const ATTACKER = 'aaaaaaaaaaaaaaaaaaaaaaaa';
 
-/** The department that the attacker is in. */
+/** The attacker's department. */
 const DEPARTMENT = 'dddddddddddddddddddddddd';
 
-/** How the attacker enters a namespace. */
+/** The attacker's credentials for a namespace. */
 export const asAttacker = (namespace: string): ClientOptions => ({
   namespace,
   claims: { uid: ATTACKER },
@@ -40,7 +40,7 @@ export function useTarget(env: Record<string, string> = {}, overrides: Overrides
   beforeAll(async () => {
     process.on('uncaughtException', noteFault);
     process.on('unhandledRejection', noteFault);
-    // Without event limits, which would hide other faults.
+    // Event limits would hide other faults.
     environment = await createTestEnvironment({ env, overrides });
     const { models } = environment;
     const gateway = environment.node(0);

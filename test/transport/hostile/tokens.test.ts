@@ -13,7 +13,7 @@ const current = useTarget();
 const claims = { uid: 'attacker', account_id: 'account-1', scope: 'conversation' };
 const inSeconds = (seconds: number): number => Math.floor(Date.now() / 1000) + seconds;
 
-/** Signed with the right secret, whatever stands in it. */
+/** Signs any payload with the right secret. */
 function signRaw(header: object, payload: unknown): string {
   const unsigned = assemble(header, payload).slice(0, -1);
   return `${unsigned}.${createHmac('sha256', SECRET).update(unsigned).digest('base64url')}`;
@@ -78,7 +78,7 @@ describe.each(authenticated)('the handshake of %s', (namespace) => {
       { extraHeaders: { cookie: `token=${token}` } },
       { extraHeaders: { authorization: token } },
       { extraHeaders: { authorization: `Basic ${token}` } },
-      // The first one present counts alone.
+      // Only the first one that is present is used.
       { auth: { token: 'garbage' }, query: { token } },
       { auth: { session_id: 'unknown-session', token } },
       { query: { token: '' }, extraHeaders: { 'x-token': token } },

@@ -9,7 +9,7 @@ import { startGateway, type TestGateway } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
 import { enterRaw, type RawConnection } from './raw-connection.js';
 
-/** What a client with a token may send in one message; the node takes 64 times as much that is unfinished. */
+/** Message limit of a client with a token. The node holds 64 times as much of unfinished frames. */
 const MESSAGE_MAX = 65_536;
 const NODE_MAX = 64 * MESSAGE_MAX;
 const ADDRESS_MAX = NODE_MAX / 4;
