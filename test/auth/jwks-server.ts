@@ -1,21 +1,31 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
+import { exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
 
 /** A key pair as an issuer of tokens has it. */
 export interface SigningKey {
+  /** Private and public key. */
+  pair: JWK;
+  /** What a key set publishes. */
   jwk: JWK;
   sign(claims: Record<string, unknown>): Promise<string>;
 }
 
+/** Creates a key pair. */
 export async function createSigningKey(algorithm: string, kid?: string): Promise<SigningKey> {
-  const { publicKey, privateKey } = await generateKeyPair(algorithm, {
-    extractable: true,
-  });
+  const { privateKey } = await generateKeyPair(algorithm, { extractable: true });
+  return toSigningKey(await exportJWK(privateKey), algorithm, kid);
+}
+
+/** The same key pair for another algorithm of its type: a pair of RSA takes a third of a second. */
+export async function toSigningKey(pair: JWK, algorithm: string, kid?: string): Promise<SigningKey> {
+  const privateKey = await importJWK(pair, algorithm);
+  const { d: _, p: _p, q: _q, dp: _dp, dq: _dq, qi: _qi, ...publicKey } = pair;
   const named = kid === undefined ? {} : { kid };
   return {
-    jwk: { ...(await exportJWK(publicKey)), ...named, alg: algorithm, use: 'sig' },
+    pair,
+    jwk: { ...publicKey, ...named, alg: algorithm, use: 'sig' },
     sign: (claims) => new SignJWT(claims).setProtectedHeader({ alg: algorithm, ...named }).sign(privateKey),
   };
 }

@@ -6,7 +6,14 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { createKeySet, type KeySet } from '../../src/auth/key-set.js';
 import { createTokenVerifier, type TokenVerifier } from '../../src/auth/verifier.js';
 import { createTestClock, type TestClock } from '../support/clock.js';
-import { answerKeys, createJwksServer, createSigningKey, type JwksServer, type SigningKey } from './jwks-server.js';
+import {
+  answerKeys,
+  createJwksServer,
+  createSigningKey,
+  type JwksServer,
+  type SigningKey,
+  toSigningKey,
+} from './jwks-server.js';
 import { assemble, expectRefusal, SECRET, secondsAt, secrets, sign, userClaims, visitorClaims } from './tokens.js';
 
 const MINUTE_MS = 60_000;
@@ -42,7 +49,8 @@ const verify = async (key: SigningKey, claims: Record<string, unknown> = userCla
 
 describe('tokens of a key set', () => {
   test.each(['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384'])('accept %s', async (algorithm) => {
-    const key = await createSigningKey(algorithm, 'k');
+    const isRsa = !algorithm.startsWith('ES');
+    const key = await (isRsa ? toSigningKey(first.pair, algorithm, 'k') : createSigningKey(algorithm, 'k'));
     server.answer = answerKeys(key);
     expect(await verify(key, { ...userClaims, exp: secondsAt(clock, 60) })).toMatchObject({
       userId: '64abc123def',
@@ -60,6 +68,7 @@ describe('tokens of a key set', () => {
 
   test('are refused when signed with a shared secret, including the public key', async () => {
     const shared: SigningKey = {
+      pair: first.pair,
       jwk: { kty: 'oct', k: Buffer.from(SECRET).toString('base64url'), kid: 'first', alg: 'HS256' },
       sign: async () => sign(userClaims),
     };
@@ -96,7 +105,7 @@ describe('tokens of a key set', () => {
   });
 
   test('need no key id while only one key fits', async () => {
-    const key = await createSigningKey('RS256');
+    const key = await toSigningKey(first.pair, 'RS256');
     server.answer = answerKeys(key, second);
     expect(await verify(key)).toMatchObject({ userId: '64abc123def' });
     server.answer = answerKeys(key, first);

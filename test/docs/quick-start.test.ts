@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type Program, startProgram } from '../support/program.js';
-import { nodeArguments, projectDirectory, runScript } from '../support/script.js';
+import { compiled, projectDirectory, runScript } from '../support/script.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 import { toCall } from './curl.js';
 import { readPages } from './pages.js';
@@ -29,8 +29,7 @@ interface Started {
 /** A gateway that is started as the quick start says, on a free port. */
 async function startGateway(): Promise<Started> {
   const settings = { PORT: '0', DATA_DIR: join(await temporaryDirectory(), 'data') };
-  const args = [...nodeArguments, join(projectDirectory, 'src/main.ts')];
-  const gateway = startProgram(process.execPath, args, { cwd: projectDirectory, env: settings });
+  const gateway = startProgram(process.execPath, [compiled('src/main.ts')], { cwd: projectDirectory, env: settings });
   const greeting = await gateway.line(/listens on/);
   const [, port = ''] = /localhost:(\d+)/.exec(greeting) ?? [];
   return { settings, greeting, here: (text) => text.replaceAll('localhost:4000', `localhost:${port}`) };

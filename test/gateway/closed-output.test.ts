@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { expect, onTestFinished, test } from 'vitest';
 import { API_KEY, SECRET } from '../support/gateway.js';
 import { freePort } from '../support/redis-server.js';
-import { nodeArguments, projectDirectory } from '../support/script.js';
+import { compiled, projectDirectory } from '../support/script.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 import { until } from '../support/until.js';
 
@@ -12,7 +12,7 @@ test.each(['test', 'production'])(
   async (NODE_ENV) => {
     const PORT = String(await freePort());
     // As `npm start | head -1` runs it.
-    const child = spawn(process.execPath, [...nodeArguments, 'src/main.ts'], {
+    const child = spawn(process.execPath, [compiled('src/main.ts')], {
       cwd: projectDirectory,
       env: {
         ...{ PATH: process.env['PATH'], NODE_ENV, HOST: '127.0.0.1', PORT, DATA_DIR: await temporaryDirectory() },

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
 import { API_KEY, SECRET } from '../support/gateway.js';
 import { freePort } from '../support/redis-server.js';
-import { nodeArguments, projectDirectory } from '../support/script.js';
+import { compiled } from '../support/script.js';
 import { until } from '../support/until.js';
 
 /**
@@ -19,13 +19,12 @@ async function startOnSmallDisk(options: string, env: Record<string, string> = {
   const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
   const data = join(directory, 'data');
   const port = await freePort();
-  const main = [...nodeArguments.map((one) => (one === 'tsx' ? import.meta.resolve('tsx') : one))];
   const script = `mkdir -p "$0" && mount -t tmpfs -o "$1" tmpfs "$0" && shift && exec "$@"`;
   const child = spawn(
     'unshare',
     [
       ...['--user', '--map-root-user', '--mount', 'sh', '-c', script, data, options],
-      ...[process.execPath, ...main, join(projectDirectory, 'src/main.ts')],
+      ...[process.execPath, compiled('src/main.ts')],
     ],
     {
       cwd: directory,

@@ -10,7 +10,7 @@ import { createTestEnvironment } from '../support/environment.js';
 import { API_KEY, SECRET, signToken, startGateway } from '../support/gateway.js';
 import { startGatewayProcess } from '../support/gateway-process.js';
 import { type Line, openLine, textFrame, upgradeRequest } from '../support/line.js';
-import { nodeArguments, projectDirectory } from '../support/script.js';
+import { compiled, projectDirectory } from '../support/script.js';
 import { until } from '../support/until.js';
 
 let directory: string;
@@ -99,7 +99,7 @@ test('a node whose readiness is polled answers calls while it drains, also witho
 });
 
 test.each(['SIGINT', 'SIGTERM'] as const)('%s while waiting for the database exits with 0', async (signal) => {
-  const child = spawn(process.execPath, [...nodeArguments, 'src/main.ts'], {
+  const child = spawn(process.execPath, [compiled('src/main.ts')], {
     cwd: projectDirectory,
     env: {
       ...{ PATH: process.env['PATH'], NODE_ENV: 'test', PORT: '0', JWT_SECRET: SECRET, LOG_LEVEL: 'info' },

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { API_KEY, SECRET } from '../support/gateway.js';
 import { freePort } from '../support/redis-server.js';
-import { nodeArguments, projectDirectory } from '../support/script.js';
+import { compiled } from '../support/script.js';
 
 /** How a start ended. */
 export interface FailedStart {
@@ -22,9 +22,8 @@ async function failStart(
   env: Readonly<Record<string, string>>,
   preload?: string,
 ): Promise<FailedStart> {
-  const imports = nodeArguments.map((argument) => (argument === 'tsx' ? import.meta.resolve('tsx') : argument));
   const first = preload === undefined ? [] : ['--import', `data:text/javascript,${encodeURIComponent(preload)}`];
-  const child = spawn(process.execPath, [...imports, ...first, join(projectDirectory, 'src/main.ts')], {
+  const child = spawn(process.execPath, [...first, compiled('src/main.ts')], {
     cwd: directory,
     env: {
       ...{

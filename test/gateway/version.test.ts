@@ -6,7 +6,7 @@ import { wireVersion } from '#shared/contracts/index.js';
 import { createLogger } from '../../src/platform/logger.js';
 import { startGateway, type TestGateway } from '../support/gateway.js';
 import { startProgram } from '../support/program.js';
-import { nodeArguments, projectDirectory } from '../support/script.js';
+import { compiled, projectDirectory } from '../support/script.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
 const { version } = JSON.parse(await readFile(join(projectDirectory, 'package.json'), 'utf8'));
@@ -52,7 +52,6 @@ test('a metric has both versions as its labels', async () => {
 
 test('the process prints its version when it listens', async () => {
   const env = { PORT: '0', DATA_DIR: await temporaryDirectory(), LOG_LEVEL: 'fatal' };
-  const args = [...nodeArguments, 'src/main.ts'];
-  const started = startProgram(process.execPath, args, { cwd: projectDirectory, env });
+  const started = startProgram(process.execPath, [compiled('src/main.ts')], { cwd: projectDirectory, env });
   expect(await started.line(/listens on/)).toContain(`General Socket ${version} listens on`);
 });

@@ -12,7 +12,7 @@ import { createTestEnvironment, type TestEnvironment } from '../support/environm
 import { API_KEY, startGateway, type TestGateway } from '../support/gateway.js';
 import { openLines } from '../support/lines.js';
 import { startProgram } from '../support/program.js';
-import { nodeArguments, projectDirectory, runScript } from '../support/script.js';
+import { compiled, projectDirectory, runScript } from '../support/script.js';
 import { until } from '../support/until.js';
 
 let environment: TestEnvironment;
@@ -216,13 +216,9 @@ describe('the commands', () => {
 
   test('emit sends an event to a user, and tail shows it', async () => {
     const client = await connect(a, { claims: { uid: 'shell' } });
-    const tail = startProgram(
-      process.execPath,
-      [...nodeArguments, 'scripts/tail.ts', '--url', a.url, '--user', 'shell'],
-      {
-        ...{ cwd: projectDirectory, env: env() },
-      },
-    );
+    const tail = startProgram(process.execPath, [compiled('scripts/tail.ts'), '--url', a.url, '--user', 'shell'], {
+      ...{ cwd: projectDirectory, env: env() },
+    });
     await tail.line(/waiting for events/);
     const args = ['shell', 'note', '{"title":"x"}', '--url', a.url];
     const { code, stdout, stderr } = await runScript('scripts/emit.ts', args, env());

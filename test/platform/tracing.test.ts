@@ -1,21 +1,21 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { nodeArguments, projectDirectory } from '../support/script.js';
+import { compiled, projectDirectory } from '../support/script.js';
 
 const run = promisify(execFile);
 
 /** The packages of OpenTelemetry that a process has loaded after `startTracing`. */
 async function loadedWith(endpoint: string): Promise<string[]> {
   const script = `
-    const { startTracing } = await import('./src/platform/tracing.js');
+    const { startTracing } = await import(${JSON.stringify(compiled('src/platform/tracing.ts'))});
     const tracing = await startTracing({ endpoint: ${endpoint}, serviceName: 'x', node: 'y' });
     const { createRequire } = await import('node:module');
     const loaded = Object.keys(createRequire(import.meta.url).cache).join('\\n');
     console.log(JSON.stringify([...new Set(loaded.match(/@opentelemetry\\/[\\w-]+/g) ?? [])]));
     await tracing?.stop();
   `;
-  const args = [...nodeArguments, '--input-type=module', '--eval', script];
+  const args = ['--input-type=module', '--eval', script];
   const { stdout } = await run(process.execPath, args, { cwd: projectDirectory });
   return JSON.parse(stdout) as string[];
 }

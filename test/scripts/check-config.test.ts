@@ -2,13 +2,12 @@ import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type Ended, nodeArguments, projectDirectory } from '../support/script.js';
+import { compiled, type Ended } from '../support/script.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
 /** Runs `npm run check-config` in a directory, with nothing but these variables. */
 function check(cwd: string, env: Record<string, string>, args: readonly string[] = []): Promise<Ended> {
-  const absolute = nodeArguments.map((argument) => (argument === 'tsx' ? import.meta.resolve('tsx') : argument));
-  const command = [...absolute, join(projectDirectory, 'scripts/check-config.ts'), ...args];
+  const command = [compiled('scripts/check-config.ts'), ...args];
   return new Promise((resolve) => {
     execFile(process.execPath, command, { cwd, env }, (error, stdout, stderr) =>
       resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),

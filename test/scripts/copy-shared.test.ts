@@ -1,10 +1,10 @@
 import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { projectDirectory, runScript } from '../support/script.js';
+import { projectDirectory, runSource } from '../support/script.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
-const copy = (...args: string[]) => runScript('scripts/copy-shared.ts', args);
+const copy = (...args: string[]) => runSource('scripts/copy-shared.ts', args);
 
 async function put(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openBackup } from '../../src/embedded/maintenance/backup-file.js';
 import { createRandom } from '../embedded/support/random.js';
-import { nodeArguments, projectDirectory, runScript } from '../support/script.js';
+import { compiled, projectDirectory, runScript } from '../support/script.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 import { contentOf, serveDatabase } from './moved.js';
 
@@ -14,7 +14,7 @@ const random = createRandom(Date.now());
 
 /** Starts the script and kills it after a random time. @returns whether it had ended by itself */
 async function runAndKill(args: readonly string[], maxMs: number): Promise<boolean> {
-  const child = spawn(process.execPath, [...nodeArguments, 'scripts/db.ts', ...args], {
+  const child = spawn(process.execPath, [compiled('scripts/db.ts'), ...args], {
     cwd: projectDirectory,
     stdio: 'ignore',
   });

@@ -4,7 +4,7 @@ import { mongo } from 'mongoose';
 import { describe, expect, test } from 'vitest';
 import { move } from '../../scripts/db/move/index.js';
 import { toDocumentSequence } from '../../src/library-internals/document-sequence.js';
-import { nodeArguments, projectDirectory, runScript } from '../support/script.js';
+import { compiled, projectDirectory, runScript } from '../support/script.js';
 import { contentOf, foreignDocuments, type ServedDatabase, serveDatabase } from './moved.js';
 
 async function insertEncoded(db: mongo.Db, insert: string, documents: readonly Uint8Array[]): Promise<void> {
@@ -86,8 +86,11 @@ describe('moving to MongoDB', () => {
       mode: { skip: 6 },
       data: { failCommands: ['insert'], blockConnection: true, blockTimeMS: 5000, errorCode: 11_600 },
     });
-    const script = [...nodeArguments, 'scripts/db.ts', '--to', target.url('moved'), '--data', source.directory];
-    const killed = spawn(process.execPath, script, { cwd: projectDirectory, stdio: 'ignore' });
+    const args = ['--to', target.url('moved'), '--data', source.directory];
+    const killed = spawn(process.execPath, [compiled('scripts/db.ts'), ...args], {
+      cwd: projectDirectory,
+      stdio: 'ignore',
+    });
     const ended = once(killed, 'exit');
     const many = target.client.db('moved').collection('many');
     await expect.poll(() => many.countDocuments(), { interval: 20 }).toBeGreaterThan(0);
@@ -95,7 +98,7 @@ describe('moving to MongoDB', () => {
     await ended;
     expect(await many.countDocuments()).toBeLessThan(3500);
     await admin.command({ configureFailPoint: 'failCommand', mode: 'off' });
-    const { code, stdout, stderr } = await runScript('scripts/db.ts', script.slice(4));
+    const { code, stdout, stderr } = await runScript('scripts/db.ts', args);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toContain('Everything is equal: 6 collections');
     expect(await contentOf(target.client.db('moved'))).toEqual(source.content);

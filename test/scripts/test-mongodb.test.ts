@@ -2,13 +2,13 @@ import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { nodeArguments, projectDirectory, runScript } from '../support/script.js';
+import { compiled, projectDirectory, runSource } from '../support/script.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
 /** A program that takes the arguments of mongod, and is the embedded database. */
 async function standIn(directory: string): Promise<string> {
   const path = join(directory, 'mongod');
-  const program = [process.execPath, ...nodeArguments, join(projectDirectory, 'test/support/mongod-stand-in.ts')];
+  const program = [process.execPath, compiled('test/support/mongod-stand-in.ts')];
   await writeFile(
     path,
     `#!/bin/sh\ncd '${projectDirectory}' && exec ${program.map((part) => `'${part}'`).join(' ')} "$@"\n`,
@@ -18,7 +18,7 @@ async function standIn(directory: string): Promise<string> {
 }
 
 test('prints what to install when there is no mongod', async () => {
-  const { code, stderr } = await runScript('scripts/test-mongodb.ts', [], { MONGOD_BINARY: '/nowhere/mongod' });
+  const { code, stderr } = await runSource('scripts/test-mongodb.ts', [], { MONGOD_BINARY: '/nowhere/mongod' });
   expect(code).toBe(1);
   expect(stderr.split('\n')).toHaveLength(2);
   expect(stderr).toMatch(
@@ -32,7 +32,7 @@ test.each([
 ])('runs %s on the server it starts, ends with its exit code, and removes its files', async (file, exitCode) => {
   const directory = await temporaryDirectory();
   const env = { MONGOD_BINARY: await standIn(directory), TMPDIR: directory, TEST_MONGODB_URL: undefined };
-  const { code, stdout, stderr } = await runScript('scripts/test-mongodb.ts', [file], env);
+  const { code, stdout, stderr } = await runSource('scripts/test-mongodb.ts', [file], env);
   expect(stderr).toContain('db version v8');
   if (exitCode === 0) expect(stdout).toMatch(/mongodb:\/\/127\.0\.0\.1:\d+\/gs-test-.*replicaSet=rs0/);
   expect(code, stdout + stderr).toBe(exitCode);

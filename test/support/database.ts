@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { ConnectionString } from 'mongodb-connection-string-url';
 import { createConnection } from 'mongoose';
 import { defineModels } from '#shared/models/index.js';
-import { type EmbeddedDatabase, startEmbedded } from '../../src/embedded/index.js';
+import type { EmbeddedDatabase } from '../../src/embedded/index.js';
 import { createAll, reviewIndexes } from '../../src/platform/mongo/indexes/index.js';
 import { databasePrefix, dropDatabases, serverUrl } from './database-server.js';
+import { importCompiled } from './script.js';
 
 /** An empty database of a test's own. */
 export interface TestDatabase {
@@ -56,6 +57,7 @@ export interface EmbeddedTestDatabase extends TestDatabase, Pick<EmbeddedDatabas
  */
 export async function startEmbeddedDatabase(): Promise<EmbeddedTestDatabase> {
   const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
+  const { startEmbedded } = await importCompiled<typeof import('../../src/embedded/index.js')>('src/embedded/index.ts');
   const start = (): Promise<EmbeddedDatabase> => startEmbedded({ directory, database: 'general-socket' });
   let database = await start();
   await applyIndexes(database.url);

@@ -4,10 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import { API_KEY, SECRET } from './gateway.js';
-import { nodeArguments, projectDirectory } from './script.js';
+import { compiled } from './script.js';
 
 /** A gateway in its own process, as an operator runs it. */
 export interface GatewayProcess {
@@ -28,20 +27,21 @@ export interface GatewayProcess {
   close(): Promise<void>;
 }
 
-const memoryProbe = fileURLToPath(new URL('./memory-probe.ts', import.meta.url));
-
 /**
  * Starts `src/main.ts` on a free port and waits until it listens.
- * @param checkout directory of the sources; absent: this project
+ * @param checkout directory of the sources of another version; absent: this project, compiled
  */
 export async function startGatewayProcess(
   env: Readonly<Record<string, string>> = {},
-  checkout: string = projectDirectory,
+  checkout?: string,
 ): Promise<GatewayProcess> {
   const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
-  const child = fork(join(checkout, 'src/main.ts'), {
+  const child = fork(checkout === undefined ? compiled('src/main.ts') : join(checkout, 'src/main.ts'), {
     cwd: directory,
-    execArgv: ['--expose-gc', ...absolute(nodeArguments), '--import', memoryProbe],
+    execArgv: [
+      ...(checkout === undefined ? [] : ['--import', import.meta.resolve('tsx'), '--conditions=source']),
+      ...['--expose-gc', '--import', compiled('test/support/memory-probe.ts')],
+    ],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: {
       ...{ PATH: process.env['PATH'], NODE_ENV: 'production', HOST: '127.0.0.1', PORT: '0', DATA_DIR: directory },
@@ -84,10 +84,6 @@ export async function startGatewayProcess(
     },
   };
 }
-
-/** The working directory of the child has no `node_modules`. */
-const absolute = (args: readonly string[]): string[] =>
-  args.map((argument) => (argument === 'tsx' ? import.meta.resolve('tsx') : argument));
 
 /** The port on which the process listens. @throws Error with its output if it ends instead */
 function portOf(child: ChildProcess, readErrors: () => string): Promise<number> {

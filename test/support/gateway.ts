@@ -5,8 +5,10 @@ import jwt from 'jsonwebtoken';
 import type { Overrides } from '../../src/app/base.js';
 import { type App, createApp } from '../../src/app.js';
 import { readConfig } from '../../src/config.js';
+import type { EmbeddedDatabase, EmbeddedOptions } from '../../src/embedded/index.js';
 import { createLogger } from '../../src/platform/logger.js';
 import { startDatabase } from './database.js';
+import { importCompiled } from './script.js';
 
 /** The secret of every gateway under test. */
 export const SECRET = 'a secret of the tests, and of nothing else';
@@ -62,7 +64,7 @@ export async function startGateway(env: Record<string, string> = {}, overrides: 
     ...env,
   });
   const logger = createLogger({ level: config.logLevel, isPretty: true });
-  const app = createApp(config, { logger, ...overrides });
+  const app = createApp(config, { logger, startEmbedded, ...overrides });
   const { port } = await app.start().catch(async (error: unknown) => {
     await removeData();
     throw error;
@@ -96,6 +98,12 @@ export async function startGateway(env: Record<string, string> = {}, overrides: 
       await removeData();
     },
   };
+}
+
+/** Its process starts from compiled sources. */
+async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
+  const embedded = await importCompiled<typeof import('../../src/embedded/index.js')>('src/embedded/index.ts');
+  return embedded.startEmbedded(options);
 }
 
 /** A user token; `claims` replace or, as `undefined`, remove the defaults. */

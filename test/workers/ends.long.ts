@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect } from '../support/client.js';
 import { SECRET } from '../support/gateway.js';
-import { nodeArguments, projectDirectory } from '../support/script.js';
+import { compiled, projectDirectory } from '../support/script.js';
 import { until } from '../support/until.js';
 import { createMachines, isRunning, type Machines, nodesOf, pidsOf } from './machine.js';
 
@@ -55,7 +55,7 @@ test('signals shortly after the first, also those to the workers, change nothing
 });
 
 test('a start that fails in the first worker has the exit code and the one sentence of a single process', async () => {
-  const run = promisify(execFile)(process.execPath, [...nodeArguments, 'src/main.ts'], {
+  const run = promisify(execFile)(process.execPath, [compiled('src/main.ts')], {
     cwd: projectDirectory,
     env: {
       ...{

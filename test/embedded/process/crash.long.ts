@@ -1,10 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { mongo } from 'mongoose';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { startEmbedded } from '../../../src/embedded/index.js';
+import { compiled, importCompiled } from '../../support/script.js';
 import { createTemporaryDirectory } from '../support/running-server.js';
+
+const { startEmbedded } =
+  await importCompiled<typeof import('../../../src/embedded/index.js')>('src/embedded/index.ts');
 
 const KILLS = 12;
 const WRITERS = ['a', 'b', 'c', 'd'];
@@ -22,8 +24,8 @@ interface Done {
 type Told = Done | { readonly kind: 'entry'; readonly id: string };
 
 function forkWriter(script: string, url: string, name: string): ChildProcess {
-  const writer = fork(fileURLToPath(new URL(script, import.meta.url)), [url, name], {
-    execArgv: ['--conditions=source', '--import', import.meta.resolve('tsx')],
+  const writer = fork(compiled(`test/embedded/process/${script}`), [url, name], {
+    execArgv: [],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   onTestFinished(() => {

@@ -3,11 +3,14 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { mongo } from 'mongoose';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type EmbeddedDatabase, type EmbeddedOptions, startEmbedded } from '../../../src/embedded/index.js';
+import type { EmbeddedDatabase, EmbeddedOptions } from '../../../src/embedded/index.js';
+import { compiled, importCompiled } from '../../support/script.js';
 import { createTemporaryDirectory } from '../support/running-server.js';
+
+const { startEmbedded } =
+  await importCompiled<typeof import('../../../src/embedded/index.js')>('src/embedded/index.ts');
 
 async function start(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
   const database = await startEmbedded(options);
@@ -33,12 +36,10 @@ function isAlive(pid: number): boolean {
 
 const pidOf = (database: EmbeddedDatabase): number => database.pid ?? expect.fail('the database has no process');
 
-const sourceArguments = ['--conditions=source', '--import', import.meta.resolve('tsx')];
-
 /** Forks a process that starts the database as the gateway does, as leader of a process group like in a terminal. */
 function spawnOwner(directory: string): ChildProcess {
-  const owner = fork(fileURLToPath(new URL('./owner-process.ts', import.meta.url)), [directory], {
-    execArgv: sourceArguments,
+  const owner = fork(compiled('test/embedded/process/owner-process.ts'), [directory], {
+    execArgv: [],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     detached: true,
   });
@@ -164,9 +165,8 @@ describe('the process of the embedded database', () => {
 
   test('ends immediately without a parent', async () => {
     const directory = createTemporaryDirectory();
-    const path = fileURLToPath(new URL('../../../src/embedded/process/child.ts', import.meta.url));
     const options = JSON.stringify({ directory, address: { path: join(directory, 'db.sock') } });
-    const orphan = spawn(process.execPath, [...sourceArguments, path, options], { stdio: 'ignore' });
+    const orphan = spawn(process.execPath, [compiled('src/embedded/process/child.ts'), options], { stdio: 'ignore' });
     onTestFinished(() => {
       orphan.kill('SIGKILL');
     });
@@ -181,10 +181,9 @@ describe('the process of the embedded database', () => {
   });
 
   test('runs standalone on a port with npm run db', async () => {
-    const script = fileURLToPath(new URL('../../../scripts/db.ts', import.meta.url));
     const alone = spawn(
       process.execPath,
-      [...sourceArguments, script, '--port', '0', '--data', createTemporaryDirectory()],
+      [compiled('scripts/db.ts'), '--port', '0', '--data', createTemporaryDirectory()],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
     onTestFinished(() => {

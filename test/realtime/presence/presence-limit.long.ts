@@ -1,6 +1,5 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../../src/platform/clock.js';
@@ -8,6 +7,7 @@ import { connectRedis } from '../../../src/platform/redis/connect.js';
 import { PRESENCE_LIMIT_MS } from '../../../src/realtime/presence/index.js';
 import { createRedisPresence } from '../../../src/realtime/presence/redis.js';
 import { startRedis } from '../../support/redis-server.js';
+import { compiled } from '../../support/script.js';
 import { until } from '../../support/until.js';
 
 test('takes the sockets of a node killed with SIGKILL for gone within the limit, with the lease of production', async () => {
@@ -22,11 +22,9 @@ test('takes the sockets of a node killed with SIGKILL for gone within the limit,
   const onLost = (sockets: { socketId: string }[]) => lost.push(...sockets.map(({ socketId }) => socketId));
   await store.start({ offline: ignore, lost: onLost, restored: ignore });
 
-  const path = fileURLToPath(new URL('./fixtures/presence-node.ts', import.meta.url));
+  const path = compiled('test/realtime/presence/fixtures/presence-node.ts');
   const userIds = Array.from({ length: 500 }, (_, i) => `user-${i}`);
-  const child = fork(path, [server.url, 'test:', '9000', ...userIds], {
-    execArgv: ['--import', 'tsx', '--conditions=source'],
-  });
+  const child = fork(path, [server.url, 'test:', '9000', ...userIds], { execArgv: [] });
   await once(child, 'message');
   expect((await store.get(userIds)).every(({ online }) => online)).toBe(true);
 

@@ -1,7 +1,6 @@
 import { fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Clock, systemClock } from '../../../src/platform/clock.js';
@@ -10,6 +9,7 @@ import type { PresenceEntry, PresenceStore } from '../../../src/realtime/presenc
 import { createRedisPresence } from '../../../src/realtime/presence/redis.js';
 import { addSocket, tick } from '../../../src/realtime/presence/scripts.js';
 import { startRedis, type TestRedis } from '../../support/redis-server.js';
+import { compiled } from '../../support/script.js';
 import { until } from '../../support/until.js';
 
 const GRACE_MS = 100;
@@ -176,9 +176,9 @@ describe('a node that dies', () => {
 
   test('by SIGKILL is noticed too', async () => {
     const a = await startNode();
-    const path = fileURLToPath(new URL('./fixtures/presence-node.ts', import.meta.url));
+    const path = compiled('test/realtime/presence/fixtures/presence-node.ts');
     const child = fork(path, [server.url, keyPrefix, String(LEASE_MS), 'ann', 'bob'], {
-      execArgv: ['--import', 'tsx', '--conditions=source'],
+      execArgv: [],
     });
     undo.push(() => child.kill('SIGKILL'));
     await once(child, 'message');
