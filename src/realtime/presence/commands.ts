@@ -3,27 +3,11 @@ import type { ScriptReply } from '../../platform/redis/script.js';
 import type { Place, Presence, PresenceEntry, RegisteredSocket } from './index.js';
 import type { OfflineUser } from './pending-offline.js';
 import { toPlace, toText } from './place.js';
-import {
-  addSocket,
-  anySocket,
-  chooseSockets,
-  confirmOffline,
-  leaveAgain,
-  type PresenceCall,
-  type PresenceScript,
-  readAllNodes,
-  readNodes,
-  readPlaces,
-  readPresent,
-  readSockets,
-  readUsers,
-  reaperKey,
-  reapSockets,
-  removeSocket,
-  socketsKey,
-  tick,
-  userKey,
-} from './scripts.js';
+import { type PresenceCall, type PresenceScript, reaperKey, socketsKey, userKey } from './scripts/define.js';
+import { confirmOffline, tick } from './scripts/lease.js';
+import { anySocket, readAllNodes, readNodes, readPlaces, readPresent, readSockets, readUsers } from './scripts/read.js';
+import { chooseSockets, reapSockets } from './scripts/reaping.js';
+import { addSocket, leaveAgain, removeSocket } from './scripts/sockets.js';
 
 /** Users or sockets per script: a script blocks Redis, so one call takes no more than a millisecond or two. */
 export const CHUNK = 50;
