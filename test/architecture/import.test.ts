@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { compiled } from '../support/script.js';
 import { readSources } from './sources.js';
 
 /** Modules that are a process or a page: loading them starts it. */
@@ -27,19 +27,15 @@ const PROBE = `
 `;
 
 test('loading a module opens no connection, server or timer', async () => {
-  const root = fileURLToPath(new URL('../../', import.meta.url));
   const sources = await readSources(['src', 'shared']);
   const paths = sources.map(({ path }) => path).filter((path) => !ENTRY_POINTS.includes(path));
-  expect(await probe(root, paths)).toBe('');
-  expect(await probe(root, ['data:text/javascript,setInterval(() => 0, 1000).hasRef()'])).toContain('leaves open');
+  const modules = paths.map(compiled);
+  expect(await probe(modules)).toBe('');
+  expect(await probe(['data:text/javascript,setInterval(() => 0, 1000).hasRef()'])).toContain('leaves open');
 });
 
-async function probe(root: string, paths: readonly string[]): Promise<string> {
-  const modules = paths.map((path) => (path.startsWith('data:') ? path : root + path));
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    ['--import', 'tsx', '--conditions=source', '--input-type=module', '--eval', PROBE, ...modules],
-    { cwd: root },
-  );
+async function probe(modules: readonly string[]): Promise<string> {
+  const args = ['--input-type=module', '--eval', PROBE, ...modules];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
   return stdout;
 }

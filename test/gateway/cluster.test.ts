@@ -93,9 +93,10 @@ test('a batch is one message to each node with its users, and keeps its order', 
 });
 
 test('a batch is one message per item while a node of an earlier version is there', async () => {
-  await environment
-    .redis()
-    .command('ZADD', 'general-socket:members', String(Date.now() + 3_600_000), 'earlier:version');
+  const { command } = environment.redis();
+  const announce = (what: string) => command('PUBLISH', 'general-socket:check:earlier', `${what} earlier:version`);
+  await command('ZADD', 'general-socket:members', String(Date.now() + 3_600_000), 'earlier:version');
+  await announce('join');
   await until(async () => (await sendBatch()).channels.length > 2);
   const { numbers, channels } = await sendBatch();
   expect(numbers).toEqual([EVEN, ODD, EVEN]);
@@ -103,7 +104,8 @@ test('a batch is one message per item while a node of an earlier version is ther
     ...EVEN.flatMap(() => ['general-socket#/v1/shared#user:batch-1#', 'general-socket#/v1/shared#user:batch-2#']),
     'general-socket#/v1/shared#account:batch#',
   ]);
-  await environment.redis().command('ZREM', 'general-socket:members', 'earlier:version');
+  await command('ZREM', 'general-socket:members', 'earlier:version');
+  await announce('leave');
   await until(async () => (await sendBatch()).channels.length === 2);
 });
 

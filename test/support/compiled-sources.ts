@@ -4,8 +4,8 @@ import { build } from 'esbuild';
 import { readSources } from '../architecture/sources.js';
 import { projectDirectory } from './script.js';
 
-/** Not for Node.js, or compiled by the tests themselves. */
-const EXCLUDED = ['src/console/', 'test/package/foreign/'];
+/** Compiled by the test itself. */
+const EXCLUDED = 'test/package/foreign/';
 
 /**
  * Compiles the sources once for a run, below `node_modules`, where packages are found. A process that starts from them takes
@@ -17,7 +17,7 @@ export async function compileSources(): Promise<{ directory: string; remove: () 
   await mkdir(cache, { recursive: true });
   const directory = await mkdtemp(join(cache, 'compiled-for-tests-'));
   const sources = await readSources(['src', 'shared', 'scripts', 'test']);
-  const paths = sources.map(({ path }) => path).filter((path) => !EXCLUDED.some((prefix) => path.startsWith(prefix)));
+  const paths = sources.map(({ path }) => path).filter((path) => !path.startsWith(EXCLUDED));
   await build({
     entryPoints: paths.map((path) => join(projectDirectory, path)),
     outdir: directory,

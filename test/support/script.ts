@@ -12,7 +12,7 @@ const nodeArguments = ['--import', 'tsx', '--conditions=source'] as const;
 export function compiled(path: string): string {
   const directory = process.env['TEST_COMPILED_SOURCES'];
   if (directory === undefined) throw new Error('TEST_COMPILED_SOURCES is not set: the global setup has not run');
-  return join(directory, path.replace(/\.ts$/, '.js'));
+  return join(directory, path.replace(/\.tsx?$/, '.js'));
 }
 
 /** Imports a module as it is compiled: processes that it forks start from compiled sources, too. */

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { createEntry, type Entry } from '../../../src/realtime/delivery/entry.js';
 import type { Log, LogQuery } from '../../../src/realtime/delivery/log.js';
@@ -65,8 +66,8 @@ function openOutbox() {
   };
 }
 
-/** Lets everything run that does not wait for the client. */
-const settle = () => new Promise((resolve) => setTimeout(resolve, 0));
+/** Lets everything run that does not wait for the client: promises settle before the next turn of the event loop. */
+const settle = () => setImmediate();
 const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1);
 
 test('reads on after a full window without a notification of further entries', async () => {

@@ -2,7 +2,10 @@ import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import zlib from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Route } from '#shared/contracts/contract.js';
+import { publishedContracts } from '#shared/contracts/index.js';
 import { API_KEY } from '../../support/gateway.js';
+import { openLine } from '../../support/line.js';
 import { enterRaw } from './raw-connection.js';
 import { useTarget } from './target.js';
 
@@ -43,6 +46,12 @@ const post = (path: string, body: Buffer | string, headers: Record<string, strin
     body: typeof body === 'string' ? body : new Uint8Array(body),
   });
 
+/** Every route with a body that asks for credentials. */
+const guarded = publishedContracts
+  .flatMap(({ contract }) => Object.values<Route>(contract.routes))
+  .filter(({ body, caller }) => body !== undefined && caller !== 'anyone')
+  .map(({ method, path }) => [method.toUpperCase(), path.replaceAll(/:\w+/g, 'x')] as const);
+
 const BROTLI = { 'content-encoding': 'br' };
 const KEY = { 'x-api-key': API_KEY };
 
@@ -79,6 +88,12 @@ describe('a body', () => {
   test('is accepted with brackets inside its strings', async () => {
     const response = await post('/emit/someone/news', JSON.stringify({ a: '[{,"\\'.repeat(100_000) }), KEY);
     expect([response.status, parsed]).toEqual([200, 1]);
+  });
+
+  test.each(guarded)('is not waited for without credentials: %s %s', async (method, path) => {
+    const line = await openLine(current().gateway);
+    const head = `${method} ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n`;
+    expect(await line.ask(head, /^HTTP\/1\.1 \d+ /)).toMatch(/^HTTP\/1\.1 40[13] /);
   });
 
   test.each([

@@ -3,6 +3,7 @@ import type { TestClient } from '../../../support/client.js';
 import type { TestEnvironment } from '../../../support/environment.js';
 import { dataOf } from '../../../support/environment.js';
 import type { ProxyRules } from '../../../support/mongo-proxy.js';
+import { until } from '../../../support/until.js';
 import type { ChatKind, Known, Person } from './chats.js';
 
 /** Numbers from 0 to 1 that are the same for the same seed. */
@@ -21,7 +22,10 @@ export function createRandom(seed: number): Random {
 
 const below = (random: Random, limit: number): number => Math.floor(random() * limit);
 
-/** Delays commands and replies about messages, each by a time of its own. */
+/**
+ * Delays commands and replies about messages, each by a time of its own: a slow database, in which commands overtake each
+ * other. Nothing waits for these times.
+ */
 export const createDelays = (random: Random, longestMs: number): ProxyRules => {
   const isAboutMessages = (command: object): boolean =>
     /"(?:support|community)\.messages"/.test(JSON.stringify(command));
@@ -69,7 +73,15 @@ export async function runHistory(
 ): Promise<Outcome> {
   const people = await kind.people(environment, speakers);
   const id = await kind.make(environment, people);
+  const readers = people.map((person): Reader => ({ person, known: [], repeated: [] }));
+  let end = (): void => undefined;
   let isOver = false;
+  const over = new Promise<void>((resolve) => {
+    end = () => {
+      isOver = true;
+      resolve();
+    };
+  });
 
   const speak = async (person: Person): Promise<string[]> => {
     const clients = [await kind.open(environment, person, 0), await kind.open(environment, person, 1)];
@@ -88,30 +100,31 @@ export async function runHistory(
       const [again = ''] = contents;
       if (random() < 0.2 && (await sayTo(other, again)) !== ids.get(again)) throw new Error('stored twice');
       said.push(...contents);
-      await sleep(below(random, 20));
+      // Some go on at once, some when a reader knows what they said.
+      const reader = readers[below(random, 2 * readers.length)];
+      await until(() => reader === undefined || reader.known.some(({ content }) => content === said.at(-1)));
     }
     for (const client of clients) client.close();
     return said;
   };
 
-  const read = async (person: Person): Promise<Reader> => {
-    const reader: Reader = { person, known: [], repeated: [] };
-    while (!isOver) await readOnce(environment, kind, { reader, id, random, until: () => isOver });
-    await readOnce(environment, kind, { reader, id, random, until: () => true });
-    return reader;
+  const read = async (reader: Reader): Promise<void> => {
+    while (!isOver) await readOnce(environment, kind, { reader, id, random, over });
+    await readOnce(environment, kind, { reader, id, random, over });
   };
 
-  const reading = Promise.all(people.map(read));
+  const reading = Promise.all(readers.map(read));
   const said = await Promise.all(people.map(async (person) => [person.id, await speak(person)] as const));
-  isOver = true;
-  return { id, readers: await reading, said: new Map(said) };
+  end();
+  await reading;
+  return { id, readers, said: new Map(said) };
 }
 
 /** One connection of a reader: catches up, hears some messages, and is gone. */
 async function readOnce(
   environment: TestEnvironment,
   kind: ChatKind,
-  { reader, id, random, until }: { reader: Reader; id: string; random: Random; until: () => boolean },
+  { reader, id, random, over }: { reader: Reader; id: string; random: Random; over: Promise<void> },
 ): Promise<void> {
   const node = below(random, 2);
   const client = await kind.open(environment, reader.person, node);
@@ -123,11 +136,9 @@ async function readOnce(
   };
   await catchUp(environment, kind, { reader, client, node, id, limit: 1 + below(random, 10), learn });
   const heard = new Set<string>();
-  let wanted = below(random, 8);
-  while (wanted > 0 && !until()) {
-    const next = await nextOf(client, kind, until);
+  for (let wanted = below(random, 8); wanted > 0; wanted -= 1) {
+    const next = await nextOf(client, kind, over);
     if (next === undefined) break;
-    wanted -= 1;
     if (heard.has(next.id)) reader.repeated.push(next.content);
     heard.add(next.id);
     learn(next);
@@ -157,11 +168,7 @@ async function catchUp(
 }
 
 /** The next message that a client hears, unless the history is over before. */
-async function nextOf(client: TestClient, kind: ChatKind, until: () => boolean): Promise<Known | undefined> {
-  const next = client.next(kind.event);
-  for (;;) {
-    const found = await Promise.race([next, sleep(10)]);
-    if (found !== undefined) return kind.toKnown(found[0]);
-    if (until()) return undefined;
-  }
+async function nextOf(client: TestClient, kind: ChatKind, over: Promise<void>): Promise<Known | undefined> {
+  const found = await Promise.race([client.next(kind.event), over]);
+  return found === undefined ? undefined : kind.toKnown(found[0]);
 }
