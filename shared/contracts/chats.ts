@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defineContract } from './contract.js';
+import { defineContract, type NamedLimit } from './contract.js';
 import { errorCode } from './reply-schemas.js';
 
 /** Data of the failure event, where the support chat does not define its own. */
@@ -14,6 +14,12 @@ export const chatError = z.looseObject({
 
 const user = z.object({ userId: z.string() });
 
+/**
+ * Snapshots of one user, on all namespaces: a connect causes one, and the event limit does not count connects. Each reads
+ * many users, which are paid for as `examined`.
+ */
+export const snapshotLimit = { name: 'presence:snapshot', points: 100, windowMs: 10_000 } as const satisfies NamedLimit;
+
 /** Presence events that both chats on `/` share. */
 export const chats = defineContract({
   name: 'chats',
@@ -27,7 +33,7 @@ export const chats = defineContract({
       payload: user,
     },
     presence_snapshot: {
-      summary: 'Which of these users are online at the time of the connect.',
+      summary: `Which of these users are online at the time of the connect. At most ${snapshotLimit.points} of each user in ${snapshotLimit.windowMs / 1000} s, on all namespaces.`,
       payload: z.object({ online: z.array(z.string()) }),
     },
   },

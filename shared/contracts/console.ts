@@ -1,9 +1,17 @@
 import { z } from 'zod';
-import { defineContract } from './contract.js';
+import { defineContract, type EventLimit } from './contract.js';
 import { accountId, isoTime, userId } from './primitives.js';
 
 /** The cookie of a session. */
 export const CONSOLE_COOKIE = 'console_session';
+
+const MINUTE_MS = 60_000;
+
+/** Attempts to log in. Who tries is not known, so they count for the address, and for the node. */
+export const logInLimits = {
+  address: { points: 10, windowMs: MINUTE_MS },
+  node: { points: 100, windowMs: MINUTE_MS },
+} as const satisfies Readonly<Record<string, EventLimit>>;
 
 /** What a session of the console may do: read only, or act too. */
 const consoleAccess = z.enum(['read', 'act']);
@@ -45,8 +53,7 @@ export const consoleApi = defineContract({
       answer: session,
     },
     logIn: {
-      summary:
-        'Exchanges a key for a session of 8 hours, in a cookie. At most 10 attempts of each address, and 100 of each node, in a minute. Needs the header `x-console: 1` and a page of the same origin, as every call of the console that is not GET.',
+      summary: `Exchanges a key for a session of 8 hours, in a cookie. At most ${logInLimits.address.points} attempts of each address, and ${logInLimits.node.points} of each node, in a minute. Needs the header \`x-console: 1\` and a page of the same origin, as every call of the console that is not GET.`,
       caller: 'anyone',
       method: 'post',
       path: '/console/api/session',

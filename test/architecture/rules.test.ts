@@ -45,6 +45,46 @@ test('no two files of the embedded database import each other, types included', 
   expect(findCycle(withTypes(planted))).toHaveLength(3);
 });
 
+test('no two names in a folder of the embedded database differ by their ending alone', () => {
+  expect(findLookalikes(sources.map(({ path }) => path))).toEqual([]);
+  const planted = [
+    'x/index.ts',
+    'x/indexes/a.ts',
+    'x/serve.ts',
+    'x/server.ts',
+    'x/query.ts',
+    'x/queries.ts',
+    'x/end.ts',
+  ];
+  expect(findLookalikes(planted.map((path) => `src/embedded/${path}`))).toEqual([
+    'src/embedded/x: index, indexes',
+    'src/embedded/x: query, queries',
+    'src/embedded/x: serve, server',
+  ]);
+});
+
+/** Files and folders of the embedded database whose names a reader confuses. */
+function findLookalikes(paths: readonly string[]): string[] {
+  const namesByFolder = new Map<string, Set<string>>();
+  for (const path of paths.filter((one) => one.startsWith('src/embedded/'))) {
+    const parts = path.replace(/\.ts$/, '').split('/');
+    for (const [depth, name] of parts.entries()) {
+      const folder = parts.slice(0, depth).join('/');
+      namesByFolder.set(folder, (namesByFolder.get(folder) ?? new Set()).add(name));
+    }
+  }
+  const stemOf = (name: string): string => name.replace(/(?:ies|y)$/, 'i').replace(/(?:es|e|er|ers|s)$/, '');
+  const found = [...namesByFolder].flatMap(([folder, names]) => {
+    const sorted = [...names].sort();
+    const stems = new Set(sorted.map(stemOf));
+    return [...stems]
+      .map((stem) => sorted.filter((name) => stemOf(name) === stem))
+      .filter((same) => same.length > 1)
+      .map((same) => `${folder}: ${same.join(', ')}`);
+  });
+  return found.sort();
+}
+
 /** The files of the first circle of imports that are left after compilation; empty when there is none. */
 function findCycle(files: readonly Source[]): string[] {
   const byPath = new Map(files.map((source) => [source.path, source]));

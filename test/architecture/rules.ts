@@ -166,6 +166,12 @@ export const rules: readonly Rule[] = [
     violation: { path: 'src/auth/x.ts', text: 'const parsed = claims.safeParse(payload);' },
   },
   {
+    name: 'limits of events and routes are numbers of their contracts, or of settings',
+    findIn: (source) =>
+      isIn(source, 'src/') && !isIn(source, 'src/config/') ? search(source, /\bwindowMs:\s*\d/g) : [],
+    violation: { path: 'src/integrations/x/routes.ts', text: 'const LIMIT = { points: 10, windowMs: 60_000 };' },
+  },
+  {
     name: 'exports have names',
     findIn: (source) => search(source, /^export default\b/gm),
     violation: { path: 'src/x.ts', text: 'export default 1;' },

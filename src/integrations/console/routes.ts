@@ -1,5 +1,5 @@
 import { SignJWT } from 'jose';
-import { CONSOLE_COOKIE, type consoleApi } from '#shared/contracts/console.js';
+import { CONSOLE_COOKIE, type consoleApi, logInLimits } from '#shared/contracts/console.js';
 import { GatewayError } from '../../errors.js';
 import type { Context } from '../../framework/context.js';
 import type { RouteHandlers } from '../../framework/integration.js';
@@ -8,8 +8,6 @@ import { SESSION_MS, type Session } from './cookie.js';
 import type { Sessions } from './sessions.js';
 import type { Visits } from './visits.js';
 
-const ADDRESS_LIMIT = { points: 10, windowMs: 60_000 };
-const NODE_LIMIT = { points: 100, windowMs: 60_000 };
 const TOKEN_SECONDS = 3600;
 
 /** Handlers of the routes that belong to the console itself. */
@@ -36,8 +34,8 @@ export function createRoutes(
 
     async logIn({ body, request, response }) {
       const { address, isSecure } = visits.ensure(request);
-      await limiter.consume('console log-ins of an address', address, ADDRESS_LIMIT);
-      await limiter.consume('console log-ins of a node', localNode.id, NODE_LIMIT);
+      await limiter.consume('console log-ins of an address', address, logInLimits.address);
+      await limiter.consume('console log-ins of a node', localNode.id, logInLimits.node);
       const key = sessions.keyOf(body.key);
       if (key === undefined) {
         const message = 'the key is not one of CONSOLE_KEYS or EMIT_API_KEYS';

@@ -1,7 +1,7 @@
 import { type Document, isDocument } from '../../bson/values.js';
 import { fail } from '../../errors.js';
 import { createExpressionContext } from '../expressions/expression.js';
-import type { AggregateContext, Documents, Stage, StageCompiler, StageContext, SubPipeline } from './stage.js';
+import type { AggregateContext, Documents, Stage, StageCompiler, StageContext, SubPipeline } from './stage-context.js';
 import { bucketStages } from './stages/bucket.js';
 import { fieldStages } from './stages/fields.js';
 import { flowStages } from './stages/flow.js';
@@ -12,7 +12,7 @@ import { sourceStages } from './stages/source.js';
 import { unwindStages } from './stages/unwind.js';
 import { windowStages } from './stages/window.js';
 
-export type { AggregateContext } from './stage.js';
+export type { AggregateContext } from './stage-context.js';
 
 /** The `$out` or `$merge` stage at the end of a pipeline. */
 export interface PipelineOutput {

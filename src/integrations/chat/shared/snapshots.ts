@@ -1,9 +1,7 @@
+import { snapshotLimit } from '#shared/contracts/chats.js';
 import type { Principal } from '../../../auth/principal.js';
 import type { Context } from '../../../framework/context.js';
 import { payerOf } from '../../../realtime/work.js';
-
-/** Limit of presence snapshots of one user, on all namespaces. Each reads many users. */
-const LIMIT = { points: 100, windowMs: 10_000 };
 
 /** The price of presence snapshots. A CONNECT causes one, and the event limit does not count CONNECTs. */
 export interface Snapshots {
@@ -16,7 +14,7 @@ export interface Snapshots {
 export const createSnapshots = ({ limiter, work }: Pick<Context, 'limiter' | 'work'>): Snapshots => ({
   async begin(principal) {
     const key = payerOf(principal);
-    if (key !== undefined) await limiter.consume('presence:snapshot', key, LIMIT);
+    if (key !== undefined) await limiter.consume(snapshotLimit.name, key, snapshotLimit);
   },
   pay: (principal, users) => work.pay(principal, { examined: users }),
 });

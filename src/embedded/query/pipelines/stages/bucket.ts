@@ -4,7 +4,7 @@ import { type Document, isDocument, isNumeric, setField } from '../../../bson/va
 import { fail } from '../../../errors.js';
 import { compile, type Scope, scopeOf } from '../../expressions/compiler.js';
 import { readParameters } from '../../expressions/operators/define.js';
-import { collect, type StageCompiler, type StageContext, type StageEntry } from '../stage.js';
+import { collect, type StageCompiler, type StageContext, type StageEntry } from '../stage-context.js';
 import { compileGroupFields, type GroupFields, groupDocuments } from './group.js';
 
 function outputFields(output: unknown, context: StageContext): GroupFields {

@@ -2,7 +2,7 @@ import { type Document, fieldOf, isDocument, setField, typeOf } from '../../../b
 import { fail } from '../../../errors.js';
 import { compile, type Evaluate, REDACT, type Scope, scopeOf } from '../../expressions/compiler.js';
 import { compileProjection } from '../../projections/projection.js';
-import { mapping, type StageCompiler, type StageContext, type StageEntry } from '../stage.js';
+import { mapping, type StageCompiler, type StageContext, type StageEntry } from '../stage-context.js';
 
 const compileProjectStage: StageCompiler = (specification, { collation, variables, now }) => {
   if (!isDocument(specification)) return fail('Location15969', '$project specification must be an object');

@@ -6,7 +6,7 @@ import { type Document, isDocument, isInt32, isNumeric, setField } from '../../.
 import { fail } from '../../../errors.js';
 import { compileFilter } from '../../filters/filter.js';
 import { ensureSortable, parseSort, sortDocuments } from '../../sort.js';
-import { collect, type Stage, type StageCompiler, type StageEntry } from '../stage.js';
+import { collect, type Stage, type StageCompiler, type StageEntry } from '../stage-context.js';
 
 const compileMatch: StageCompiler = (specification, { collation, variables, checkTime }) => {
   if (!isDocument(specification)) return fail('Location15959', 'the match filter must be an expression in an object');

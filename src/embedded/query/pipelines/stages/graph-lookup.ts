@@ -7,7 +7,7 @@ import { fail } from '../../../errors.js';
 import { createDraft } from '../../draft.js';
 import { compile, scopeOf } from '../../expressions/compiler.js';
 import { readParameters } from '../../expressions/operators/define.js';
-import type { StageCompiler, StageContext, StageEntry } from '../stage.js';
+import type { StageCompiler, StageContext, StageEntry } from '../stage-context.js';
 
 interface GraphOptions {
   readonly from: string;

@@ -8,7 +8,7 @@ import {
   type GroupAccumulatorFactory,
 } from '../../expressions/group-accumulators.js';
 import { sortDocuments } from '../../sort.js';
-import type { Documents, Stage, StageCompiler, StageContext, StageEntry } from '../stage.js';
+import type { Documents, Stage, StageCompiler, StageContext, StageEntry } from '../stage-context.js';
 
 /** The output fields of a group except `_id`. */
 export type GroupFields = readonly (readonly [string, GroupAccumulatorFactory])[];

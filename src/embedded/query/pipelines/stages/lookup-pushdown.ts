@@ -1,5 +1,5 @@
 import { type Document, fieldOf, isDocument } from '../../../bson/values.js';
-import type { AggregateCollection } from '../stage.js';
+import type { AggregateCollection } from '../stage-context.js';
 
 /**
  * Narrows the read of a correlated pipeline that begins with `{ $match: { $expr: { $eq: ['$field', '$$variable'] } } }`.

@@ -6,7 +6,14 @@ import { createDraft } from '../../draft.js';
 import { compile, type Evaluate, scopeOf } from '../../expressions/compiler.js';
 import { ensureName } from '../../expressions/operators/variable.js';
 import { isRegExp } from '../../regular-expression.js';
-import type { AggregateCollection, Documents, Stage, StageCompiler, StageContext, StageEntry } from '../stage.js';
+import type {
+  AggregateCollection,
+  Documents,
+  Stage,
+  StageCompiler,
+  StageContext,
+  StageEntry,
+} from '../stage-context.js';
 import { pushDownEqualities } from './lookup-pushdown.js';
 
 interface LookupOptions {

@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { type Document, isDocument } from '../../../bson/values.js';
 import { fail } from '../../../errors.js';
 import { compile, scopeOf } from '../../expressions/compiler.js';
-import type { StageCompiler, StageEntry } from '../stage.js';
+import type { StageCompiler, StageEntry } from '../stage-context.js';
 import { toCount } from './flow.js';
 
 const compileCollStats: StageCompiler = (specification, context) => {

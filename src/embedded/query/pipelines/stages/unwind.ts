@@ -3,7 +3,7 @@ import { toPath } from '../../../bson/path.js';
 import { type Document, fieldOf, isDocument, typeOf } from '../../../bson/values.js';
 import { fail } from '../../../errors.js';
 import { createDraft } from '../../draft.js';
-import type { StageCompiler, StageEntry } from '../stage.js';
+import type { StageCompiler, StageEntry } from '../stage-context.js';
 
 interface UnwindOptions {
   readonly path: readonly string[];

@@ -8,7 +8,7 @@ import { compileGroupAccumulator } from '../../expressions/group-accumulators.js
 import { addMonths, isFixedUnit, isMonthUnit, UNIT_MONTHS, UNIT_MS } from '../../expressions/operators/calendar.js';
 import { readParameters } from '../../expressions/operators/define.js';
 import { compileSort, sortDocuments } from '../../sort.js';
-import { collect, type StageCompiler, type StageContext, type StageEntry } from '../stage.js';
+import { collect, type StageCompiler, type StageContext, type StageEntry } from '../stage-context.js';
 import { compileFieldTree } from './fields.js';
 
 /** The sorted documents of one partition. */
