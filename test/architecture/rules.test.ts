@@ -58,7 +58,7 @@ test('no two names in a folder of the embedded database differ by their ending a
   ];
   expect(findLookalikes(planted.map((path) => `src/embedded/${path}`))).toEqual([
     'src/embedded/x: index, indexes',
-    'src/embedded/x: query, queries',
+    'src/embedded/x: queries, query',
     'src/embedded/x: serve, server',
   ]);
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { ConnectionString } from 'mongodb-connection-string-url';
 import { createConnection } from 'mongoose';
 import { defineModels } from '#shared/models/index.js';
-import type { EmbeddedDatabase } from '../../src/embedded/index.js';
+import type { EmbeddedDatabase, EmbeddedOptions } from '../../src/embedded/index.js';
 import { createAll, reviewIndexes } from '../../src/platform/mongo/indexes/index.js';
 import { databasePrefix, dropDatabases, serverUrl } from './database-server.js';
 import { importCompiled } from './script.js';
@@ -41,6 +41,12 @@ async function applyIndexes(url: string): Promise<void> {
   }
 }
 
+/** Starts an embedded database whose process loads compiled sources. */
+export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
+  const embedded = await importCompiled<typeof import('../../src/embedded/index.js')>('src/embedded/index.ts');
+  return embedded.startEmbedded(options);
+}
+
 /** An embedded database, which can be killed. */
 export interface EmbeddedTestDatabase extends TestDatabase, Pick<EmbeddedDatabase, 'pid'> {
   /** Of its data. */
@@ -57,7 +63,6 @@ export interface EmbeddedTestDatabase extends TestDatabase, Pick<EmbeddedDatabas
  */
 export async function startEmbeddedDatabase(): Promise<EmbeddedTestDatabase> {
   const directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
-  const { startEmbedded } = await importCompiled<typeof import('../../src/embedded/index.js')>('src/embedded/index.ts');
   const start = (): Promise<EmbeddedDatabase> => startEmbedded({ directory, database: 'general-socket' });
   let database = await start();
   await applyIndexes(database.url);

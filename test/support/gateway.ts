@@ -5,10 +5,8 @@ import jwt from 'jsonwebtoken';
 import type { Overrides } from '../../src/app/base.js';
 import { type App, createApp } from '../../src/app.js';
 import { readConfig } from '../../src/config.js';
-import type { EmbeddedDatabase, EmbeddedOptions } from '../../src/embedded/index.js';
 import { createLogger } from '../../src/platform/logger.js';
-import { startDatabase } from './database.js';
-import { importCompiled } from './script.js';
+import { startDatabase, startEmbedded } from './database.js';
 
 /** The secret of every gateway under test. */
 export const SECRET = 'a secret of the tests, and of nothing else';
@@ -98,12 +96,6 @@ export async function startGateway(env: Record<string, string> = {}, overrides: 
       await removeData();
     },
   };
-}
-
-/** Its process starts from compiled sources. */
-async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
-  const embedded = await importCompiled<typeof import('../../src/embedded/index.js')>('src/embedded/index.ts');
-  return embedded.startEmbedded(options);
 }
 
 /** A user token; `claims` replace or, as `undefined`, remove the defaults. */

@@ -17,7 +17,8 @@ export type ChildMessage =
   | { readonly kind: 'storage'; readonly problem: string | null };
 
 function notifyParent(message: ChildMessage): void {
-  if (process.connected) process.send?.(message);
+  // A parent that is ending does not read it. Then the channel closes, and `disconnect` ends this process in order.
+  if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
 }
 
 /** Whether the parent still runs. The channel closes when the parent ends, however it ends. */
