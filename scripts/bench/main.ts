@@ -5,7 +5,7 @@ import { scenarioNames } from './gateway.js';
 /** Suites of their own, each with its file in this folder that exports `run()`. Every other name is a scenario of the comparison. */
 const SUITES: Readonly<Record<string, string>> = {
   ...{ embedded: 'embedded', conversation: 'conversation', delivery: 'delivery', chat: 'chat', traffic: 'traffic' },
-  ...{ workers: 'all-cores', console: 'console', nodes: 'nodes' },
+  ...{ workers: 'all-cores', console: 'console', nodes: 'nodes', storm: 'storm' },
 };
 
 /** Command-line options of the benchmark. */

@@ -78,7 +78,8 @@ export async function startRig({ label, mongodbUrl, env = {}, nodes = 1, checkou
   };
 }
 
-async function startDatabase(directory: string, checkout = thisCheckout) {
+/** Starts the embedded database of a build. */
+export async function startDatabase(directory: string, checkout = thisCheckout) {
   const { startEmbedded } = (await import(
     join(checkout, 'dist/src/embedded/index.js')
   )) as typeof import('../../src/embedded/index.js');
@@ -86,7 +87,7 @@ async function startDatabase(directory: string, checkout = thisCheckout) {
 }
 
 /** Counts all commands but its own. */
-function createCommandCounter(connection: Connection): () => Promise<number> {
+export function createCommandCounter(connection: Connection): () => Promise<number> {
   let own = 0;
   return async () => {
     own += 1;
@@ -96,7 +97,7 @@ function createCommandCounter(connection: Connection): () => Promise<number> {
 }
 
 /** Creates the indexes of the platform's collections, which the gateway does not create itself. */
-async function applyIndexes(url: string): Promise<void> {
+export async function applyIndexes(url: string): Promise<void> {
   const connection = await createConnection(url, { autoIndex: false }).asPromise();
   const { missing } = await reviewIndexes(connection, { models: defineModels(connection), ownsAll: true });
   await createAll(connection, missing);
