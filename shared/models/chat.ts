@@ -1,5 +1,13 @@
 import { type Connection, type Model, Schema, type Types } from 'mongoose';
 
+/** The direct chat of two people. There is one chat for the two, because there is one pair. */
+export interface ChatPair {
+  /** The ids of both, sorted, with a colon between them. */
+  _id: string;
+  /** Stored before the chat. */
+  chat: Types.ObjectId;
+}
+
 /** What one participant has of their own in a chat. */
 export interface ChatSetting {
   user: Types.ObjectId;
@@ -29,7 +37,7 @@ export interface Chat {
   lastActivity?: Date | null;
   pinnedMessages?: Types.ObjectId[];
   participantSettings?: ChatSetting[];
-  /** Both people of a direct chat, by which there is one chat for the two. */
+  /** Both people of a direct chat, as in the id of {@link ChatPair}. */
   directKey?: string;
   createdAt?: Date;
 }
@@ -65,7 +73,15 @@ const schema = new Schema<Chat>(
   { collection: 'community.chats', timestamps: true },
 );
 schema.index({ participants: 1, lastActivity: -1, _id: -1 });
-schema.index({ directKey: 1 }, { unique: true, partialFilterExpression: { directKey: { $type: 'string' } } });
+schema.index({ directKey: 1 }, { partialFilterExpression: { directKey: { $type: 'string' } } });
 
-/** The model on one connection. */
-export const defineChat = (connection: Connection): Model<Chat> => connection.model<Chat>('Chat', schema);
+const pairSchema = new Schema<ChatPair>(
+  { _id: String, chat: { type: ObjectId, required: true } },
+  { collection: 'community.pairs' },
+);
+
+/** The models on one connection. */
+export const defineChats = (connection: Connection): { Chat: Model<Chat>; ChatPair: Model<ChatPair> } => ({
+  Chat: connection.model<Chat>('Chat', schema),
+  ChatPair: connection.model<ChatPair>('ChatPair', pairSchema),
+});

@@ -1,6 +1,6 @@
 import type { Connection } from 'mongoose';
 import { defineApiSession } from './api-session.js';
-import { defineChat } from './chat.js';
+import { defineChats } from './chat.js';
 import { defineChatMessage } from './chat-message.js';
 import { defineCommunication } from './communication.js';
 import { defineContact } from './contact.js';
@@ -25,12 +25,12 @@ export type Models = ReturnType<typeof defineModels>;
 
 /** Makes the models; builds no index and sends nothing. */
 export const defineModels = (connection: Connection) => ({
+  ...defineChats(connection),
   ...defineConversations(connection),
   ...defineDelivery(connection),
   ...defineSupportMessages(connection),
   ...defineSupportUploads(connection),
   ApiSession: defineApiSession(connection),
-  Chat: defineChat(connection),
   ChatMessage: defineChatMessage(connection),
   Communication: defineCommunication(connection),
   Contact: defineContact(connection),

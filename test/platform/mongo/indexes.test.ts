@@ -144,8 +144,8 @@ test('does not start when documents violate an own unique index, and names two o
   const [conversation, user] = [new mongo.ObjectId(), new mongo.ObjectId()];
   const members = db.collection('conversation.members');
   const { insertedIds } = await members.insertMany([0, 1].map(() => ({ conversation, user })));
-  const secret = db.collection('community.chats');
-  await secret.insertMany([0, 1].map(() => ({ directKey: 'ann@example.com:bob@example.com' })));
+  const secret = db.collection('sockets');
+  await secret.insertMany([0, 1].map(() => ({ user: 'ann@example.com' })));
   const failure = await whileServing().then(
     () => expect.fail('it started'),
     (error: Error) => error.message,

@@ -22,50 +22,81 @@ interface Dependencies extends Pick<Context, 'models' | 'clock'> {
   lists: ChatLists;
 }
 
-const ATTEMPTS = 3;
+/** A new chat takes three: the pair, the chat, and reading it. */
+const ATTEMPTS = 8;
 
 /**
- * Opens the chat of two users. The unique key of the pair keeps it single, for repeated and concurrent calls on any node.
- * A direct chat of another service gets its key when it is first opened.
+ * Opens the chat of two users. The pair keeps it single, for repeated and concurrent calls on any node: it is stored with the
+ * id of the chat before the chat. A direct chat of another service, or of an earlier version, becomes the chat of the pair when
+ * it is first opened.
  */
 export function createDirect({ models, clock, authentication, people, lists }: Dependencies) {
-  const find = async (pair: Pair): Promise<Chat | null> => {
-    const both = { $and: [...pair.ids.map((participants) => ({ participants })), { participants: { $size: 2 } }] };
-    const keyed = await models.Chat.findOne({ directKey: equalText(pair.key), ...both }).lean<Chat>();
+  const { Chat, ChatPair } = models;
+
+  /** A direct chat of both that no pair knows. */
+  const findUnpaired = async ({ key, ids }: Pair): Promise<Chat | null> => {
+    const both = { $and: [...ids.map((participants) => ({ participants })), { participants: { $size: 2 } }] };
+    const keyed = await Chat.findOne({ directKey: equalText(key), ...both }).lean<Chat>();
     if (keyed !== null) return keyed;
     const unkeyed = { type: 'direct' as const, ...both, directKey: { $exists: false } };
-    return models.Chat.findOneAndUpdate(
-      unkeyed,
-      { $set: { directKey: pair.key } },
-      { sort: { lastActivity: -1 }, returnDocument: 'after' },
-    ).lean<Chat>();
+    return Chat.findOne(unkeyed).sort({ lastActivity: -1 }).lean<Chat>();
   };
 
-  const make = async ({ key, ids }: Pair): Promise<Chat> => {
-    const [made] = await models.Chat.insertMany([
-      { participants: ids, type: 'direct', directKey: key, lastActivity: new Date(clock.now()) },
+  /** @returns the chat of the pair, if both are still in it */
+  const readPaired = async (pair: Pair) => {
+    const stored = await ChatPair.findById(pair.key).lean();
+    const chat = stored === null ? null : await Chat.findById(stored.chat).lean<Chat>();
+    return { claimed: stored?.chat, chat, isOpen: chat !== null && isOf(chat, pair) };
+  };
+
+  const find = async (pair: Pair): Promise<Chat | null> => {
+    const { chat, isOpen } = await readPaired(pair);
+    return isOpen ? chat : findUnpaired(pair);
+  };
+
+  const make = async ({ key, ids }: Pair, _id: Types.ObjectId): Promise<void> => {
+    await Chat.insertMany([
+      { _id, participants: ids, type: 'direct', directKey: key, lastActivity: new Date(clock.now()) },
     ]);
-    if (made === undefined) throw chatNotFound();
-    return made.toObject();
   };
 
-  /** Ignores chats that one of the two was removed from. */
-  const giveUp = ({ key, ids }: Pair) =>
-    models.Chat.updateOne(
-      { directKey: equalText(key), participants: { $not: { $all: ids } } },
-      { $unset: { directKey: 1 } },
-    );
+  /** Stores the id of the chat, unless another call does. */
+  const claim = async ({ key }: Pair, before: Types.ObjectId | undefined, chat: Types.ObjectId): Promise<void> => {
+    if (before !== undefined) await ChatPair.updateOne({ _id: key, chat: before }, { $set: { chat } });
+    else await ChatPair.updateOne({ _id: key }, { $setOnInsert: { chat } }, { upsert: true });
+  };
+
+  /** An earlier version, which may still run, has a unique index of keys: a chat that one of the two has left gives its key up. */
+  const releaseKey = async (pair: Pair): Promise<void> => {
+    const keyed = await Chat.find({ directKey: equalText(pair.key) }, { participants: 1 }).lean<Chat[]>();
+    for (const chat of keyed) {
+      if (!isOf(chat, pair)) await Chat.updateOne({ _id: chat._id }, { $unset: { directKey: 1 } });
+    }
+  };
+
+  /** One step towards the chat of the pair. Each can be repeated, so a call that ends in between leaves the rest to the next. */
+  const findOrMakeOnce = async (pair: Pair): Promise<Chat | undefined> => {
+    const { claimed, chat, isOpen } = await readPaired(pair);
+    if (chat !== null && isOpen) return chat;
+    const isMissing = claimed !== undefined && chat === null;
+    const other = await findUnpaired(pair);
+    if (other === null && isMissing) await make(pair, claimed);
+    else await claim(pair, claimed, other?._id ?? new Types.ObjectId());
+    return undefined;
+  };
 
   const findOrMake = async (pair: Pair): Promise<Chat> => {
-    for (let attempt = 1; ; attempt += 1) {
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
       try {
-        return (await find(pair)) ?? (await make(pair));
+        const chat = await findOrMakeOnce(pair);
+        if (chat !== undefined) return chat;
       } catch (error) {
-        // Another call was faster; the next attempt finds its chat.
-        if (attempt === ATTEMPTS || !isDuplicateKey(error, 'directKey')) throw error;
-        await giveUp(pair);
+        // Another call was faster; the next attempt finds what it has stored.
+        if (attempt === ATTEMPTS || !isDuplicateKey(error)) throw error;
+        if (isDuplicateKey(error, 'directKey')) await releaseKey(pair);
       }
     }
+    throw chatNotFound();
   };
 
   return async function openDirectChat(principal: Principal, participantId: string): Promise<WireChat> {
@@ -90,3 +121,7 @@ function toPair(...users: [string, string]): Pair {
   const sorted = users.sort();
   return { key: sorted.join(':'), ids: sorted.map((id) => new Types.ObjectId(id)) };
 }
+
+/** Whether the two, and no one else, take part. */
+const isOf = ({ participants }: Pick<Chat, 'participants'>, { ids }: Pair): boolean =>
+  participants.length === ids.length && ids.every((id) => participants.some((one) => one.equals(id)));

@@ -319,3 +319,37 @@ test('two users have one direct chat, however often it is opened, over sockets a
   const unknown = await ask(ann, { ...ann, id: old });
   expect([unknown.status, unknown.json.message]).toEqual([404, 'User not found']);
 });
+
+test('a direct chat stays single over a call that ended halfway, and beside nodes of an earlier version', async () => {
+  const { Chat, ChatPair } = environment.models;
+  const ask = (who: { id: string }, other: { id: string }) =>
+    call(environment, who, ['POST', '/api/chats/direct', { participantId: other.id }]);
+  const keyOf = (...people: { id: string }[]) =>
+    people
+      .map(({ id }) => id)
+      .sort()
+      .join(':');
+  const chatsOf = (who: { id: string }) => Chat.countDocuments({ participants: who.id });
+
+  const [ann, bob] = await members(environment, ['Ann', 'Bob']);
+  const claimed = new Types.ObjectId();
+  await ChatPair.create({ _id: keyOf(ann, bob), chat: claimed });
+  const answers = await Promise.all([ask(ann, bob), ask(bob, ann), ask(ann, bob)]);
+  expect(answers.map(({ json }) => json.data._id)).toEqual(Array(3).fill(claimed.toHexString()));
+  expect(await chatsOf(ann)).toBe(1);
+
+  // Nodes of an earlier version find chats by this unique index alone.
+  await Chat.collection.dropIndex('directKey_1');
+  await Chat.collection.createIndex({ directKey: 1 }, { unique: true, sparse: true, name: 'earlier' });
+  const [cid, dan] = await members(environment, ['Cid', 'Dan']);
+  const directKey = keyOf(cid, dan);
+  await ChatPair.create({ _id: directKey, chat: new Types.ObjectId() });
+  const earlier = await addChat(environment, [cid, dan], { directKey });
+  expect((await ask(cid, dan)).json.data._id).toBe(earlier);
+  expect(await ChatPair.findById(directKey).lean()).toMatchObject({ chat: new Types.ObjectId(earlier) });
+  await Chat.updateOne({ _id: earlier }, { $pull: { participants: cid.id } });
+  const next = (await ask(cid, dan)).json.data._id;
+  expect(next).not.toBe(earlier);
+  expect((await ask(dan, cid)).json.data._id).toBe(next);
+  expect(await Chat.findById(next).lean()).toMatchObject({ directKey });
+});
