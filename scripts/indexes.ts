@@ -1,10 +1,12 @@
 import { parseArgs } from 'node:util';
-import { createConnection } from 'mongoose';
+import { type Connection, createConnection } from 'mongoose';
 import { defineModels } from '#shared/models/index.js';
 import { readConfig } from '../src/config.js';
 import { createConnectionType } from '../src/library-internals/mongodb-connection.js';
+import { readIsOnShards } from '../src/platform/mongo/cluster.js';
 import { createAll, reviewIndexes } from '../src/platform/mongo/indexes/index.js';
 import { type IndexProblem, toMissing } from '../src/platform/mongo/indexes/report.js';
+import { planShards } from '../src/platform/mongo/indexes/shards.js';
 import { toConnectOptions } from '../src/platform/mongo/options.js';
 import { parseMongoUrl } from '../src/platform/mongo/url.js';
 
@@ -12,16 +14,23 @@ const USAGE = `Compares the indexes at MONGODB_URL with those that the gateway u
 
   npm run indexes -- --check   changes nothing; exit code 1 when something is missing or in the way
   npm run indexes -- --apply   creates what is missing, in the collections of the platform too; removes nothing
+
+  npm run indexes -- --shard           prints the commands that shard the collections by the keys that the queries need
+  npm run indexes -- --shard --apply   shards the gateway's own collections; MONGODB_URL leads to a mongos
 `;
 
 const { values } = parseArgs({
-  options: { check: { type: 'boolean' }, apply: { type: 'boolean' }, help: { type: 'boolean' } },
+  options: {
+    ...{ check: { type: 'boolean' }, apply: { type: 'boolean' }, shard: { type: 'boolean' } },
+    help: { type: 'boolean' },
+  },
 });
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
 async function main(): Promise<number> {
-  if (values.help || values.check === values.apply) {
+  const isUnclear = values.shard ? values.check === true : values.check === values.apply;
+  if (values.help || isUnclear) {
     process.stderr.write(USAGE);
     return values.help ? 0 : 2;
   }
@@ -37,6 +46,7 @@ async function main(): Promise<number> {
       ...toConnectOptions({ ...storage, createConnectionType }, target),
       autoIndex: false,
     });
+    if (values.shard) return await shard(connection, values.apply === true);
     const { missing, conflicts } = await reviewIndexes(connection, {
       models: defineModels(connection),
       ownsAll: false,
@@ -52,6 +62,26 @@ async function main(): Promise<number> {
   } finally {
     await connection.close();
   }
+}
+
+/** Prints the commands, or runs those of the gateway's own collections. @returns the exit code */
+async function shard(connection: Connection, isApplied: boolean): Promise<number> {
+  if (isApplied && !(await readIsOnShards(connection))) {
+    print('MONGODB_URL does not lead to a mongos: nothing was sharded.');
+    return 1;
+  }
+  let code = 0;
+  for (const { isOwn, obstacles, commands, collection, run } of await planShards(connection)) {
+    const mark = isOwn ? '' : '// (platform) ';
+    if (obstacles.length > 0) {
+      code = 1;
+      print(`// ${collection}: a unique index does not begin with the shard key. Drop it first:`);
+      for (const command of obstacles) print(`// ${command}`);
+    } else if (isApplied && isOwn) await run();
+    for (const command of commands) print(`${mark}${command}`);
+  }
+  if (isApplied && code === 0) print('// Sharded.');
+  return code;
 }
 
 main().then(

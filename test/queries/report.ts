@@ -4,7 +4,7 @@ import type { RecordedCommand } from './recorder.js';
 import { type Choice, choose } from './rules/choice.js';
 import type { IndexSpec } from './rules/index-spec.js';
 import { shapeOf } from './shape.js';
-import { fittingShardKeys } from './sharding.js';
+import { keyOf, type Reach, reachOf } from './sharding.js';
 
 /** One kind of access, with how MongoDB serves it. */
 export interface Row {
@@ -43,16 +43,8 @@ export function faultOf({ access, choice }: Row): string | undefined {
 export const toLateCommands = (commands: readonly RecordedCommand[]): string[] =>
   commands.flatMap((command) => unknownToMongoDb6(command).map((what) => `${command.name}: ${what}`));
 
-/** For each collection the shard keys that fit what is done with it. */
-export function toShardKeys(
-  rows: readonly Row[],
-  indexes: ReadonlyMap<string, readonly IndexSpec[]>,
-): ReadonlyMap<string, readonly string[]> {
-  const names = [...new Set(rows.map(({ collection }) => collection))];
-  return new Map(
-    names.map((name) => {
-      const accesses = rows.filter(({ collection }) => collection === name).map(({ access }) => access);
-      return [name, fittingShardKeys(accesses, indexes.get(name) ?? []).map((key) => key.join(', '))];
-    }),
-  );
+/** Where a query goes; `undefined` in a collection that stays whole. */
+export function reachOfRow({ collection, access }: Row): Reach | undefined {
+  const key = keyOf(collection);
+  return key.field === undefined ? undefined : reachOf(key, access);
 }

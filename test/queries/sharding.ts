@@ -1,62 +1,81 @@
+import { type ShardKey, shardKeys, type Unsharded } from '#shared/models/sharding.js';
 import type { Access } from './questions.js';
-import { type Fields, isFields, type Predicate } from './rules/filter.js';
+import { type Conjunction, isFields } from './rules/filter.js';
 import type { IndexSpec } from './rules/index-spec.js';
 
-/** A shard key: the paths of its fields. */
-export type ShardKey = readonly string[];
+/** How many shards a query goes to: one, those of the values that it lists, or all. */
+export type Reach = 'one' | 'listed' | 'all';
+
+/** The declared key of a collection. @throws Error when none is declared */
+export function keyOf(collection: string): ShardKey | Unsharded {
+  const key = shardKeys[collection];
+  if (key === undefined) throw new Error(`no shard key is declared for ${collection}`);
+  return key;
+}
+
+/** What keeps MongoDB 6 from sharding a collection by a key. */
+export function obstaclesOf({ field, kind }: ShardKey, indexes: readonly IndexSpec[]): string[] {
+  const others = indexes.filter(({ isUnique, name }) => isUnique && name !== '_id_');
+  const unique = others.filter(({ keys }) => kind === 'hashed' || keys[0]?.[0] !== field);
+  const serves = ({ keys, arrays, partialFilter, isSparse }: IndexSpec): boolean =>
+    keys[0]?.[0] === field && !arrays.has(field) && partialFilter === undefined && !isSparse;
+  return [
+    ...unique.map(({ name }) => `the unique index ${name} does not begin with ${field}`),
+    ...(kind === 'hashed' || indexes.some(serves) ? [] : [`no index begins with ${field}`]),
+  ];
+}
 
 /**
- * The shard keys that fit what is done with a collection, after the rules of MongoDB 6:
- * a unique index begins with the shard key; a write of one document names its whole shard key or exactly its `_id`; an
- * upsert and `findAndModify` name the whole shard key; no update changes a field of it.
+ * Why a cluster refuses an access, by the rules of MongoDB 6; `undefined`: it does not.
+ * @param isRetryable the write has a transaction number, as retried writes and transactions have
  */
-export function fittingShardKeys(accesses: readonly Access[], indexes: readonly IndexSpec[]): ShardKey[] {
-  return candidates(indexes).filter(
-    (key) =>
-      indexes.every((index) => !index.isUnique || index.name === '_id_' || isPrefix(key, index)) &&
-      refusals(key, accesses).length === 0,
-  );
+export function refusalOf({ field }: ShardKey, access: Access, isRetryable = true): Refusal | undefined {
+  const { operation, filter, change, isUpsert, isMulti } = access;
+  const isNamed = boundOf(filter, field) === 'one';
+  if (isUpsert && !isNamed) return refusal(61, 'An upsert on a sharded collection must contain the shard key');
+  if (operation === 'findAndModify' && !isNamed)
+    return refusal(61, 'Query for sharded findAndModify must contain the shard key');
+  const isOfOne = !isMulti && (operation === 'updateOne' || operation === 'deleteOne');
+  if (isOfOne && !isNamed && boundOf(filter, '_id') !== 'one')
+    return refusal(
+      72,
+      'A write of one document on a sharded collection must contain an exact match on _id or the shard key',
+    );
+  if (operation === 'aggregate' || change === undefined || !changes(change, field)) return undefined;
+  if (isMulti || !isRetryable || !isNamed) return refusal(66, `The shard key ${field} may not change in this way`);
+  return undefined;
 }
 
-/** The accesses that a cluster with this shard key refuses. */
-const refusals = (key: ShardKey, accesses: readonly Access[]): Access[] =>
-  accesses.filter((access) => isRefused(key, access));
-
-/** Every beginning of an index without arrays. */
-function candidates(indexes: readonly IndexSpec[]): ShardKey[] {
-  const keys = new Map<string, ShardKey>();
-  for (const { keys: fields, arrays, partialFilter, isSparse } of indexes) {
-    if (partialFilter !== undefined || isSparse) continue;
-    const paths = fields.map(([path]) => path);
-    for (let length = 1; length <= paths.length; length += 1) {
-      const key = paths.slice(0, length);
-      if (key.some((path) => arrays.has(path))) break;
-      keys.set(key.join(), key);
-    }
-  }
-  return [...keys.values()];
+/** How a server refuses a command. */
+export interface Refusal {
+  readonly code: number;
+  readonly errmsg: string;
 }
 
-const isPrefix = (key: ShardKey, { keys }: IndexSpec): boolean => key.every((path, index) => keys[index]?.[0] === path);
+const refusal = (code: number, errmsg: string): Refusal => ({ code, errmsg });
 
-function isRefused(key: ShardKey, { operation, filter, change, isUpsert, isMulti }: Access): boolean {
-  if (change !== undefined && operation !== 'aggregate' && changes(change, key)) return true;
-  const isWhole = key.every((path) => names(filter.predicates, path));
-  if (isUpsert || operation === 'findAndModify') return !isWhole;
-  const isSingle = !isMulti && (operation === 'updateOne' || operation === 'deleteOne');
-  return isSingle && !isWhole && !names(filter.predicates, '_id');
+/** Where a query goes. */
+export function reachOf({ field }: ShardKey, { filter }: Access): Reach {
+  const bound = boundOf(filter, field);
+  if (bound !== undefined) return bound;
+  const isBounded = filter.disjunctions.some((branches) => branches.every((branch) => boundOf(branch, field)));
+  return isBounded ? 'listed' : 'all';
 }
 
-const names = (predicates: readonly Predicate[], path: string): boolean =>
-  predicates.some((predicate) => predicate.path === path && predicate.op === '$eq' && predicate.group === undefined);
+function boundOf({ predicates }: Conjunction, field: string): Exclude<Reach, 'all'> | undefined {
+  const own = predicates.filter(({ path, group }) => path === field && group === undefined);
+  if (own.some(({ op }) => op === '$eq')) return 'one';
+  return own.some(({ op }) => op === '$in') ? 'listed' : undefined;
+}
 
-/** Whether an update may change a field of the key. `$setOnInsert` only makes documents. */
-function changes(change: unknown, key: ShardKey): boolean {
-  const operators = Array.isArray(change) ? (change as Fields[]) : [isFields(change) ? change : {}];
-  return operators.some((one) =>
-    Object.entries(one).some(
-      ([operator, fields]) =>
-        operator !== '$setOnInsert' && isFields(fields) && Object.keys(fields).some((path) => key.includes(path)),
-    ),
-  );
+/** Whether an update may change a field. `$setOnInsert` only makes documents; a replacement without the field removes it. */
+function changes(change: unknown, field: string): boolean {
+  const parts = [change].flat().filter(isFields);
+  return parts.some((part) => {
+    const operators = Object.entries(part).filter(([name]) => name.startsWith('$'));
+    if (operators.length === 0) return !(field in part);
+    return operators.some(
+      ([operator, fields]) => operator !== '$setOnInsert' && isFields(fields) && Object.keys(fields).includes(field),
+    );
+  });
 }

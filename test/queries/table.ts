@@ -1,4 +1,6 @@
-import type { Row } from './report.js';
+import { type Row, reachOfRow } from './report.js';
+import { permissionOf } from './scattered.js';
+import { keyOf } from './sharding.js';
 
 const HEAD = `# Queries
 
@@ -9,24 +11,41 @@ which walks through all events and routes; \`npx vitest run test/queries --updat
 - Bounds: the leading fields of the index that are bounded, by one value (=), several (in) or a range (<>). \`|\` separates the
   branches of an \`$or\`.
 - Order: \`index\` comes out of the index; \`merge\` merges several ordered reads of it.
-- Shard keys: those that no query of the gateway rules out.
+- Shards, in a cluster: \`one\` has all that matches, \`listed\` are those of the listed values, all others go to every shard
+  for the reason that is named.
 `;
 
 const SIGNS: Readonly<Record<string, string>> = { point: '=', points: 'in', range: '<>' };
 
 /** The rows as the page `queries.md`. */
-export function toTable(rows: readonly Row[], shardKeys: ReadonlyMap<string, readonly string[]>): string {
-  const sections = [...shardKeys].map(([name, keys]) => {
+export function toTable(rows: readonly Row[]): string {
+  const names = [...new Set(rows.map(({ collection }) => collection))];
+  const sections = names.map((name) => {
     const own = rows.filter(({ collection }) => collection === name);
-    const fitting = keys.length === 0 ? 'none; leave it unsharded' : keys.map((key) => `\`{ ${key} }\``).join(' ');
-    const head = `## ${name}\n\nShard keys: ${fitting}\n\n| query | index | bounds | order |\n| --- | --- | --- | --- |\n`;
+    const head = `## ${name}\n\n${toKeyLine(name)}\n\n| query | index | bounds | order | shards |\n| --- | --- | --- | --- | --- |\n`;
     return head + own.map(toLine).join('');
   });
   return [HEAD, ...sections].join('\n');
 }
 
-function toLine({ shape, choice: { indexes, bounds, order } }: Row): string {
+function toKeyLine(name: string): string {
+  const key = keyOf(name);
+  if (key.field === undefined) return `Not sharded: ${key.why}.`;
+  return `Shard key: \`${key.field}\`${key.kind === 'hashed' ? ', hashed' : ''}; ${key.why}.`;
+}
+
+function toLine(row: Row): string {
+  const { shape, choice } = row;
+  const { indexes, bounds, order } = choice;
   const signs = bounds.replaceAll(/ (points?|range)/g, (_, bound: string) => ` ${SIGNS[bound]}`);
-  const cells = [`\`${shape}\``, indexes.map((name) => `\`${name}\``).join(' '), signs, order === 'none' ? '' : order];
+  const reach = reachOfRow(row) ?? '';
+  const shards = reach === 'all' ? `all: ${permissionOf(row)?.kind}` : reach;
+  const cells = [
+    `\`${shape}\``,
+    indexes.map((name) => `\`${name}\``).join(' '),
+    signs,
+    order === 'none' ? '' : order,
+    shards,
+  ];
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |\n`;
 }

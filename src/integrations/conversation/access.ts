@@ -86,7 +86,8 @@ export async function withMembers(
   if (member === undefined) throw new GatewayError('NOT_FOUND');
   if (members.length < stored.length) {
     const departed = stored.filter((one) => !members.includes(one));
-    await Member.deleteMany({ _id: { $in: departed.map(({ _id }) => _id) } }, { session });
+    const ids = departed.map(({ _id }) => _id);
+    await Member.deleteMany({ _id: { $in: ids }, conversation: conversation._id }, { session });
     for (const one of departed) forget(one);
   }
   await repairDocuments(Member, members, session);

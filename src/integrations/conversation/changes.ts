@@ -26,7 +26,7 @@ export function createChanges<D extends Description, M extends WireMessage>(
       const access = await ensureAccess(models, kind, { viewer, id, session });
       await pay(access.conversation.users.length);
       const after = { ...access.member, ...change };
-      await models.Member.updateOne({ _id: after._id }, { $set: change }, { session });
+      await models.Member.updateOne({ _id: after._id, conversation: id }, { $set: change }, { session });
       record(access.member, after);
       return { conversation: access.conversation, member: after };
     });

@@ -4,6 +4,7 @@ import type { Tally } from '#shared/models/counter.js';
 import { type Member, type MemberList, memberIndexOf, memberLists } from '#shared/models/member.js';
 import { GatewayError } from '../../errors.js';
 import { readDocument, readStored, storedForms } from '../../models/index.js';
+import { isOnShards } from '../../platform/mongo/cluster.js';
 import type { Range } from '../../platform/mongo/keyset.js';
 import { isNamed } from './access.js';
 import type { CountedMembers } from './counters/index.js';
@@ -162,7 +163,7 @@ type WithNewest = Conversation & { [NEWEST]?: StoredMessage[] };
 const NEWEST = 'newest message';
 
 /**
- * Reads the conversations of members with their newest messages.
+ * Reads the conversations of members with their newest messages, as far as one query can.
  * @param members all of theirs are found
  * @param suspects of theirs only those that seem not to name the viewer
  */
@@ -181,7 +182,9 @@ async function readConversations(
     from: messages.collection.collectionName,
     ...{ localField: 'last_activity', foreignField: '_id', as: NEWEST },
   };
-  const stages = [{ $match: branches.length === 1 ? branches[0] : { $or: branches } }, { $lookup: lookup }];
+  const match = { $match: branches.length === 1 ? branches[0] : { $or: branches } };
+  // In a cluster each message would be looked for on every shard. They are read by their conversations then.
+  const stages = isOnShards(model.db) ? [match] : [match, { $lookup: lookup }];
   const options = { batchSize: members.length + suspects.length + 1 };
   const found = (await model.collection.aggregate(stages, options).toArray()) as WithNewest[];
   const newest = found.flatMap((conversation) => conversation[NEWEST] ?? []);

@@ -85,7 +85,7 @@ export function createRead<D extends Description, M extends WireMessage>(depende
       const after = await toRead(access.member, target, { isEverything, session });
       const { unread_count, last_read, last_read_at } = after;
       await models.Member.updateOne(
-        { _id: after._id },
+        { _id: after._id, conversation: id },
         { $set: { unread_count, last_read, last_read_at } },
         { session },
       );

@@ -86,9 +86,13 @@ async function readNewest(
   known: readonly StoredMessage[],
 ): Promise<ReadonlyMap<string, StoredMessage>> {
   const byId = new Map(known.map((message) => [message._id.toHexString(), message]));
-  const ids = conversations.flatMap(({ last_activity }) => last_activity ?? []);
-  const missing = ids.filter((id) => !byId.has(id.toHexString()));
-  const found = missing.length === 0 ? [] : await messages.find({ _id: { $in: missing } }).lean();
+  const missing = conversations.filter(
+    ({ last_activity }) => last_activity !== null && !byId.has(last_activity.toHexString()),
+  );
+  if (missing.length === 0) return byId;
+  const ids = missing.flatMap(({ last_activity }) => last_activity ?? []);
+  const ofThem = { $in: missing.map(({ _id }) => _id) };
+  const found = await messages.find({ _id: { $in: ids }, conversation_id: ofThem }).lean<StoredMessage[]>();
   for (const message of found) byId.set(message._id.toHexString(), message);
   return byId;
 }

@@ -5,6 +5,7 @@ import { toDataDirectoryError } from '../data-directory.js';
 import type { Dependency } from '../health.js';
 import type { LogDetails, Logger } from '../logger.js';
 import { StartError } from '../start-error.js';
+import { readIsOnShards } from './cluster.js';
 import { type ConnectSettings, toConnectOptions } from './options.js';
 import { ensureServer } from './server.js';
 import { parseMongoUrl } from './url.js';
@@ -75,6 +76,7 @@ export async function connectMongo(options: MongoOptions): Promise<Mongo> {
     if (embedded === undefined) await ensureServer(target, connectOptions, options);
     // Operations before the connection fail at once instead of being buffered.
     await connection.openUri(target.url, { ...connectOptions, autoIndex: false, bufferCommands: false });
+    if (embedded === undefined) await readIsOnShards(connection);
   } catch (error) {
     await close();
     throw StartError.of('MONGODB', error);

@@ -140,7 +140,7 @@ export class Appender {
   /** Takes out of the queue what is stored already, by an earlier call whose response was lost. */
   async #takeStored(queue: Queue, results: Results): Promise<void> {
     const ids = queue.messages.map(({ id }) => id as never);
-    const found = await this.#log.collection.find({ _id: { $in: ids } }).toArray();
+    const found = await this.#log.collection.find({ _id: { $in: ids }, recipient: queue.recipient.key }).toArray();
     for (const document of found) {
       const entry = fromDocument(document as unknown as StoredEntry, queue.recipient);
       results.set(entry.id, entry);

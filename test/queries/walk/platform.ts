@@ -10,6 +10,7 @@ import { sharedEvents } from '#shared/contracts/shared-events.js';
 import { siteStatus } from '#shared/contracts/site-status.js';
 import { logIn, OF_PAGE } from '../../integrations/console/page.js';
 import { connectSite } from '../../integrations/push-sites/site-client.js';
+import { openApplication } from '../../realtime/delivery/application.js';
 import { API_KEY } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
 import type { WalkEnvironment } from './environment.js';
@@ -17,6 +18,7 @@ import type { WalkEnvironment } from './environment.js';
 /** What backends call, what is delivered, and push sites. */
 export async function walkPlatform(environment: WalkEnvironment): Promise<void> {
   const { ask, call, clock, models } = environment;
+  await walkReceipts(environment);
   const user = await environment.user();
   const userId = String(user);
   await models.FcmToken.collection.insertOne({ user_id: userId, account_id: 'a', web_token: ['phone'] });
@@ -118,4 +120,27 @@ async function walkSite({ call, gateway, site }: WalkEnvironment): Promise<void>
   }
   await client.has(2);
   client.close();
+}
+
+/** Messages that are pushed, that a device acknowledges, and that are deleted when their receipts are over. */
+async function walkReceipts({ call, clock, gateway, models }: WalkEnvironment): Promise<void> {
+  const userId = 'receiver';
+  const emitUntil = async (state: string, query: Record<string, string>): Promise<void> => {
+    const { id } = await call(emitApi, 'emit', { params: { userId, event: 'm' }, query, body: { title: 'x' } });
+    await clock.advanceUntil(100, async () => (await call(emitApi, 'emitStatus', { params: { id } })).state === state);
+  };
+  await models.FcmToken.collection.insertOne({ user_id: userId, account_id: 'a', web_token: ['tablet'] });
+  await emitUntil('pushed', { push: 'true', push_after: '0' });
+  const application = await openApplication(gateway, { user: userId, deviceId: 'phone' });
+  await emitUntil('acked', { durable: 'true' });
+  application.close();
+  // As after some hours, which would end the tokens of the walk.
+  const recipient = JSON.stringify(['', userId]);
+  const long = new Date(clock.now() - 86_400_000);
+  const $set = { createdAt: long, checkAt: long, 'outcomes.$[].at': long };
+  const { collection } = models.DeliveryEntry;
+  const isAcked = { recipient, outcomes: { $exists: true } };
+  await clock.advanceUntil(100, async () => (await collection.countDocuments(isAcked)) === 2);
+  await collection.updateMany(isAcked, { $set });
+  await clock.advanceUntil(10_000, async () => (await collection.countDocuments({ recipient })) === 1);
 }

@@ -78,10 +78,9 @@ export function createAccess({
   };
 
   const openMessage = async (principal: Principal, { messageId, chatId }: MessageRef): Promise<MessageAccess> => {
-    const message = await models.ChatMessage.findById(messageId).lean<ChatMessage>();
-    if (message === null || (chatId !== undefined && chatId.toLowerCase() !== message.chat.toHexString())) {
-      throw messageNotFound();
-    }
+    const place = { _id: messageId, ...(chatId !== undefined && { chat: chatId }) };
+    const message = await models.ChatMessage.findOne(place).lean<ChatMessage>();
+    if (message === null) throw messageNotFound();
     const access = await open(principal, message.chat.toHexString()).catch((error: unknown) => {
       throw isNotFound(error) ? messageNotFound() : error;
     });

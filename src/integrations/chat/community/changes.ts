@@ -58,7 +58,7 @@ export function createChanges({
       const shown = toWireMessage(edited, caller);
       const payload = { ...idsOf(edited), content, editedAt: new Date(now).toISOString(), message: shown };
       publisher.all(opened, { event: 'chat:message_edited', payload });
-      await notifications.follow(edited._id);
+      await notifications.follow(edited);
       return shown;
     },
 
@@ -72,14 +72,14 @@ export function createChanges({
       await rateLimits.pay(principal, amountsOfMessage(chat.participants.length));
       const now = new Date(clock.now());
       const { modifiedCount } = await models.ChatMessage.updateOne(
-        { _id: message._id, isDeleted: { $ne: true } },
+        { _id: message._id, chat: message.chat, isDeleted: { $ne: true } },
         { $set: { isDeleted: true, deletedAt: now, content: '', reactions: [] } },
       );
       if (modifiedCount === 0) return;
       await models.Chat.updateOne({ _id: chat._id }, { $pull: { pinnedMessages: message._id } });
       const payload = { ...idsOf(message), deletedBy: caller.id, timestamp: now.toISOString() };
       publisher.all(opened, { event: 'chat:message_deleted', payload });
-      await notifications.follow(message._id);
+      await notifications.follow(message);
     },
 
     /** @throws ChatError `CONFLICT` for too many reactions */

@@ -56,7 +56,8 @@ export function createLists({ models, clock, rateLimits, authentication, summari
   const readNewest = async (chats: readonly Chat[]): Promise<Map<string, ChatMessage>> => {
     const ids = chats.flatMap(({ lastMessage }) => lastMessage ?? []);
     if (ids.length === 0) return new Map();
-    const found = await models.ChatMessage.find({ _id: { $in: ids } }).lean<ChatMessage[]>();
+    const own = { _id: { $in: ids }, chat: { $in: chats.map(({ _id }) => _id) } };
+    const found = await models.ChatMessage.find(own).lean<ChatMessage[]>();
     return new Map(found.map((message) => [message._id.toHexString(), message]));
   };
 

@@ -28,6 +28,9 @@ export interface SentMessage {
   readonly message: ChatMessage;
 }
 
+/** Where a message is stored. */
+type MessagePlace = Pick<ChatMessage, '_id' | 'chat'>;
+
 /** The owner of notifications. */
 type Recipient = Pick<UserCaller, '_id' | 'id'>;
 
@@ -50,6 +53,9 @@ export function createNotifications({ models, clock, logger, push, publisher, ac
     publisher.people({ userIds: [id] }, { event: 'notification:unread_count', payload: { count: unread } });
     return unread;
   };
+
+  const readContent = ({ _id, chat }: MessagePlace) =>
+    models.ChatMessage.findOne({ _id, chat }, { content: 1, isDeleted: 1 }).lean<ChatMessage>();
 
   /** Participants to notify: in the chat with no socket, not muted, and without a block with the sender. */
   const findMissing = async ({ caller, chat, blocked }: SentMessage): Promise<Absentee[]> => {
@@ -86,11 +92,11 @@ export function createNotifications({ models, clock, logger, push, publisher, ac
     made: readonly Notification[],
   ): Promise<readonly Notification[]> => {
     const [now, settings] = await Promise.all([
-      models.ChatMessage.findById(message._id, { content: 1, isDeleted: 1 }).lean<ChatMessage>(),
+      readContent(message),
       models.Chat.findById(chat._id, { participantSettings: 1 }).lean<Chat>(),
     ]);
     const excerpt = now === null || now.isDeleted === true ? undefined : toExcerpt(now);
-    if (excerpt !== toExcerpt(message)) await follow(message._id);
+    if (excerpt !== toExcerpt(message)) await follow(message);
     if (excerpt === undefined) return [];
     const hasRead = ({ recipient }: Notification): boolean => {
       const readPosition = settings === null ? undefined : settingOf(settings, recipient)?.readPosition;
@@ -163,8 +169,8 @@ export function createNotifications({ models, clock, logger, push, publisher, ac
      * Updates the notifications of an edited or deleted message, for all users. Never rejects, because the message is
      * changed.
      */
-    follow: (messageId: Types.ObjectId): Promise<void> =>
-      follow(messageId).catch((error: unknown) =>
+    follow: (message: MessagePlace): Promise<void> =>
+      follow(message).catch((error: unknown) =>
         logger.error({ err: error }, 'community: updating the notifications of a message failed'),
       ),
 
@@ -172,10 +178,10 @@ export function createNotifications({ models, clock, logger, push, publisher, ac
   };
 
   /** Repeats until nothing changes, so that the last of several concurrent changes wins. */
-  async function follow(messageId: Types.ObjectId): Promise<void> {
-    const about = { relatedMessage: messageId };
+  async function follow(place: MessagePlace): Promise<void> {
+    const about = { relatedMessage: place._id };
     for (let attempt = 1; attempt <= FOLLOW_ATTEMPTS_MAX; attempt += 1) {
-      const message = await models.ChatMessage.findById(messageId, { content: 1, isDeleted: 1 }).lean<ChatMessage>();
+      const message = await readContent(place);
       if (message === null || message.isDeleted === true) return withdraw(about);
       const excerpt = toExcerpt(message);
       const { modifiedCount } = await models.Notification.updateMany(

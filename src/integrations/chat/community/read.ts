@@ -82,9 +82,9 @@ export function createRead({ models, clock, access, rateLimits, publisher, log, 
     return modifiedCount > 0;
   };
 
-  const mark = (messages: readonly ChatMessage[], user: Types.ObjectId, readAt: Date) =>
+  const mark = (chat: Types.ObjectId, messages: readonly ChatMessage[], { user, readAt }: ReadMark) =>
     models.ChatMessage.updateMany(
-      { _id: { $in: messages.map(({ _id }) => _id) }, 'readBy.user': { $ne: user } },
+      { _id: { $in: messages.map(({ _id }) => _id) }, chat, 'readBy.user': { $ne: user } },
       // Another service may have stored a value that is not a list.
       [
         {
@@ -112,11 +112,17 @@ export function createRead({ models, clock, access, rateLimits, publisher, log, 
     }
     await rateLimits.pay(principal, { examined: messages.length, receivers: chat.participants.length });
     const readAt = new Date(clock.now());
-    await mark(messages, caller._id, readAt);
+    await mark(chat._id, messages, { user: caller._id, readAt });
     if (!(await advance(chat, caller._id, target))) return;
     const ids = { chatId: chat._id.toHexString(), messageId: target._id.toHexString(), userId: caller.id };
     publisher.others(opened, { event: 'chat:message_read', payload: { ...ids, readAt: readAt.toISOString() } });
     const position = isPositioned(target) ? target.position : 0;
     await notifications.readOf(caller, { chat, position, at: sentAt(target) });
   };
+}
+
+/** Who has read messages, and when. */
+interface ReadMark {
+  readonly user: Types.ObjectId;
+  readonly readAt: Date;
 }

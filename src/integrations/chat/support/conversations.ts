@@ -40,15 +40,16 @@ interface Dependencies {
 export function createShow({ SupportMessage: Message }: Pick<Models, 'SupportMessage'>) {
   const all = async (conversations: readonly SupportConversation[]): Promise<WireConversation[]> => {
     const ids = conversations.flatMap(({ lastMessage }) => lastMessage ?? []);
-    const found = ids.length === 0 ? [] : await Message.find({ _id: { $in: ids } }).lean();
+    const conversationId = { $in: conversations.map(({ _id }) => _id) };
+    const found = ids.length === 0 ? [] : await Message.find({ _id: { $in: ids }, conversationId }).lean();
     const byId = new Map(found.map((message) => [message._id.toHexString(), message]));
     return conversations.map((one) => toWireConversation(one, byId.get(one.lastMessage?.toHexString() ?? '')));
   };
   return {
     all,
     async one(conversation: SupportConversation): Promise<WireConversation> {
-      const { lastMessage } = conversation;
-      const found = lastMessage == null ? null : await Message.findById(lastMessage).lean();
+      const { _id: conversationId, lastMessage } = conversation;
+      const found = lastMessage == null ? null : await Message.findOne({ _id: lastMessage, conversationId }).lean();
       return toWireConversation(conversation, found ?? undefined);
     },
   };

@@ -3,7 +3,7 @@ import type { Conversation } from '#shared/models/conversation.js';
 import { type Counter, tallyNames } from '#shared/models/counter.js';
 import type { Models } from '#shared/models/index.js';
 import { conversationKinds, type Member } from '#shared/models/member.js';
-import { readDocument, repairDocuments } from '../../../models/index.js';
+import { readDocument, repairDocuments, storedValue } from '../../../models/index.js';
 import { countersOf, type Push, talliesOf, toWrite } from './ledger.js';
 import { addTo, areEqual, type Countable, countableFields, emptyTallies, type Tallies, toCounters } from './tally.js';
 
@@ -35,7 +35,12 @@ export async function recount(models: Stored, { users, session, at }: Counting):
   );
   const countBatch = async (batch: readonly Read[]): Promise<void> => {
     const departed = await findDeparted(models, batch, session);
-    if (departed.size > 0) await members.deleteMany({ _id: { $in: [...departed].map(({ _id }) => _id) } }, { session });
+    if (departed.size > 0) {
+      const ids = [...departed].map(({ _id }) => _id);
+      const conversations = [...departed].map((member) => storedValue(member, 'conversation'));
+      const filter = { _id: { $in: ids }, conversation: { $in: conversations } };
+      await members.collection.deleteMany(filter as never, { session });
+    }
     const present = batch.filter((member) => !departed.has(member));
     for (const member of present) addTo(tallies.get(member.user.toHexString()) ?? new Map(), member, 1);
     await repairDocuments(members, present, session);
@@ -139,7 +144,7 @@ async function date(models: Stored, batch: readonly Read[], session: ClientSessi
     const times = new Map(found.map(({ _id, last_activity_at }) => [_id.toHexString(), last_activity_at]));
     const operations = undated.map(({ _id, conversation }) => {
       const last_activity_at = times.get(conversation.toHexString()) ?? conversation.getTimestamp();
-      return { updateOne: { filter: { _id }, update: { $set: { last_activity_at } } } };
+      return { updateOne: { filter: { _id, conversation }, update: { $set: { last_activity_at } } } };
     });
     await models.Member.bulkWrite(operations, { session, timestamps: false });
   }

@@ -72,10 +72,11 @@ const optionsText = (index: ExistingIndex): string => {
   return Object.keys(given).length === 0 ? '' : ` ${shell(given)}`;
 };
 
-const quote = (value: string): string => JSON.stringify(value);
+/** A text for mongosh. */
+export const quote = (value: string): string => JSON.stringify(value);
 
 /** Formats a value for mongosh. */
-function shell(value: unknown): string {
+export function shell(value: unknown): string {
   if (value instanceof Date) return `new Date(${value.getTime()})`;
   if (value instanceof mongo.ObjectId) return `ObjectId("${value.toHexString()}")`;
   if (Array.isArray(value)) return `[${value.map(shell).join(', ')}]`;

@@ -123,13 +123,17 @@ export class PushStore {
     const lease = newId();
     for (;;) {
       const now = this.#clock.now();
+      const isDue = { dueAt: { $lte: new Date(now) } };
+      const due = await this.#collection.findOne(isDue, { projection: { dueAt: 1 }, sort: { dueAt: 1 } });
+      if (due === null) return undefined;
+      // By its id, because a cluster of shards changes one document only by its shard key.
       const claimed = await this.#collection.findOneAndUpdate(
-        { dueAt: { $lte: new Date(now) } },
+        { _id: due._id, ...isDue },
         [{ $set: toClaim(lease, now) }],
-        { sort: { dueAt: 1 }, returnDocument: 'after' },
+        { returnDocument: 'after' },
       );
-      if (claimed === null) return undefined;
-      if (claimed['lease'] === lease) return { ...toDue(claimed as unknown as DeliveryPush), lease };
+      // Otherwise another node was faster.
+      if (claimed?.['lease'] === lease) return { ...toDue(claimed as unknown as DeliveryPush), lease };
     }
   }
 

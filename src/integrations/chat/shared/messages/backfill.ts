@@ -61,13 +61,12 @@ export function createPositionBackfill<M extends OrderedMessage>(
 
   const assignPosition = async (parent: Types.ObjectId, { _id, [parentField]: stored }: M): Promise<void> => {
     // Positions are unique within one form of the parent's id. Another service may have stored the other one.
-    const other = stored instanceof Types.ObjectId ? {} : { [parentField]: stored };
     const repaired = stored instanceof Types.ObjectId ? {} : { [parentField]: parent };
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
       const newest = await edgeOf(parent, -1);
       const position = (newest !== undefined && isPositioned(newest) ? newest.position : 0) + 1;
       try {
-        const stray = { _id, position: null, ...other } as never;
+        const stray = { _id, position: null, [parentField]: stored } as never;
         const { modifiedCount } = await collection.updateOne(stray, { $set: { position, ...repaired } } as never);
         if (modifiedCount > 0) onAssigned(parent, position);
         return;

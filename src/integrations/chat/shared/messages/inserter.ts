@@ -63,6 +63,7 @@ export function createMessageInserter<M extends OrderedMessage>(dependencies: De
     if (newest.position > (remembered.get(key)?.position ?? 0)) remembered.set(key, newest);
     return newest;
   };
+  const placeOf = (message: M) => ({ _id: message._id, [parent]: message[parent] });
   const newestOf = (message: M): Newest => ({ position: message.position ?? 0, at: message[time] });
 
   /** Assigns the next positions, as far as this node knows. */
@@ -101,8 +102,8 @@ export function createMessageInserter<M extends OrderedMessage>(dependencies: De
    * The message itself, if an attempt stored it whose reply was lost. By a linearizable read, because a fail-over can undo
    * a write of which nothing more is known.
    */
-  const findOwn = async ({ _id }: M): Promise<M | null> =>
-    (await collection.findOne({ _id: _id as never }, { readConcern: acknowledgedReadConcern })) as M | null;
+  const findOwn = async (message: M): Promise<M | null> =>
+    (await collection.findOne(placeOf(message) as never, { readConcern: acknowledgedReadConcern })) as M | null;
 
   /**
    * Stores the message at the next position.
@@ -111,7 +112,7 @@ export function createMessageInserter<M extends OrderedMessage>(dependencies: De
   const tryAppend = async (message: M): Promise<Stored<M> | undefined> => {
     try {
       await collection.aggregate(toAppending(message)).toArray();
-      const stored = (await collection.findOne({ _id: message._id as never })) as M | null;
+      const stored = (await collection.findOne(placeOf(message) as never)) as M | null;
       return stored === null ? undefined : { message: stored, isNew: true };
     } catch (error) {
       const before = await findBefore(message, error);
@@ -150,7 +151,8 @@ export function createMessageInserter<M extends OrderedMessage>(dependencies: De
         ],
       },
     },
-    { $merge: { into: collection.collectionName, on: '_id', whenMatched: 'fail', whenNotMatched: 'insert' } },
+    // Without `on`: the id, in a sharded collection with the shard key.
+    { $merge: { into: collection.collectionName, whenMatched: 'fail', whenNotMatched: 'insert' } },
   ];
 
   const recover = async (draft: Draft<M>, error: Error): Promise<Stored<M> | Error> => {
