@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 import { findUnitTests } from './test/support/unit-tests.js';
 
@@ -10,8 +11,8 @@ export const base = {
     pool: 'forks',
     // Files share what is loaded: to load it for each would take more than a second of CPU a file.
     isolate: false,
-    // Most tests wait for something; by default one core would stay idle.
-    maxWorkers: '100%',
+    // By default one core would stay idle.
+    maxWorkers: availableParallelism(),
     // Guards against hanging; generous, because a loaded machine can be many times slower.
     testTimeout: 120_000,
     hookTimeout: 180_000,
@@ -28,13 +29,15 @@ export const services = {
 export default defineConfig(async () => {
   const unitTests = await findUnitTests();
   const others = { name: 'services', include: ['test/**/*.test.ts'], exclude: unitTests, ...services };
+  // They wait for leases, starts and clients much of the time. Groups with different numbers of workers run one after another.
+  const waiting = { maxWorkers: availableParallelism() + 1, sequence: { groupOrder: 1 } };
   return {
     ...base,
     test: {
       ...base.test,
       projects: [
         { extends: true as const, test: { name: 'unit', include: unitTests } },
-        { extends: true as const, test: others },
+        { extends: true as const, test: { ...others, ...waiting } },
       ],
     },
   };
