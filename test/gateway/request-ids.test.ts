@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createLogger } from '../../src/platform/logger.js';
 import { createTestEnvironment, type TestEnvironment } from '../support/environment.js';
 import { openLine } from '../support/line.js';
+import { refuseCommands } from '../support/refused-commands.js';
 import { until } from '../support/until.js';
 
 const lines: Record<string, unknown>[] = [];
@@ -12,7 +13,6 @@ const SITE = {
   AUTH_URL: 'http://127.0.0.1:1/',
   API_KEY: 'key-of-the-shop',
   USER_ROOM_PREFIX: 'u:',
-  MONGODB_SELECTION_TIMEOUT_MS: '5000',
 };
 const UUID = /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/;
 
@@ -115,8 +115,9 @@ test('a repeated call with another id is the same call', async () => {
 
 test('the answer of a call that the gateway failed has it', async () => {
   const path = '/emit/ann/x?durable=true';
-  await environment.proxy().close();
+  const restore = refuseCommands(environment.proxy(), ['insert'], { code: 50 });
   const failed = await call('POST', path, {}, 1);
+  restore();
   expect(failed.status).toBe(503);
   expect(failed.json.requestId).toBe(failed.headers.get('x-request-id'));
   expect(lines.find(({ event }) => event === 'request_failed')).toMatchObject({ requestId: failed.json.requestId });
