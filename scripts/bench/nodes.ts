@@ -25,6 +25,8 @@ const AFTERMATH_MS = 5_000;
 /** Batches for which messages between nodes are counted. */
 const COUNTED_BATCHES = 50;
 const BATCH = 100;
+/** To compare with the idle time: nothing is subtracted. */
+const BUSY = 'a node that is not concerned, while others send';
 
 interface Step {
   readonly name: string;
@@ -84,9 +86,13 @@ async function measureRound(
     const rates = idle.get(cluster) ?? new Map();
     samples.add('idle node', label, sum(nodes, rates) / nodes.length);
     for (const step of STEPS) {
-      const { total, bystander } = await measure(cluster, { step, rates, load });
+      const { total, bystander, loaded } = await measure(cluster, { step, rates, load });
       samples.add(step.name, label, total);
-      if (bystander !== undefined) samples.add(`${step.name}, a node that is not concerned`, label, bystander);
+      const own = bystander === undefined ? '' : `, not concerned ${bystander.toFixed(2)}`;
+      process.stderr.write(`${label}: ${step.name} ${total.toFixed(1)} µs${own}\n`);
+      if (bystander === undefined || loaded === undefined) continue;
+      samples.add(`${step.name}, a node that is not concerned`, label, bystander);
+      samples.add(`${BUSY}: ${step.name}`, label, loaded);
     }
   }
 }
@@ -148,25 +154,27 @@ async function measureIdle(clusters: readonly Cluster[], ms: number): Promise<Ma
   );
 }
 
-/** Microseconds for each emit: of all processes, and of one node that is not concerned. */
+/** Microseconds for each emit: of all processes, and of one node that is not concerned; its milliseconds a second. */
 async function measure(
   { all, bystanders, target }: Cluster,
   { step, rates, load }: { step: Step; rates: CpuByProcess; load: Load },
-): Promise<{ total: number; bystander: number | undefined }> {
+): Promise<{ total: number; bystander?: number; loaded?: number }> {
   const before = cpuOf(all);
   const startedAt = performance.now();
   const { operations } = await load.ask(step.order(target));
   await pause(step.isDurable ? AFTERMATH_MS : 300);
   const ms = performance.now() - startedAt;
+  const after = cpuOf(all);
   const each = new Map(
-    [...cpuOf(all)].map(
+    [...after].map(
       ([pid, cpu]) => [pid, (cpu - (before.get(pid) ?? 0) - (rates.get(pid) ?? 0) * ms) / operations] as const,
     ),
   );
-  return {
-    total: sum(all, each),
-    bystander: bystanders.length === 0 ? undefined : sum(bystanders, each) / bystanders.length,
-  };
+  const total = sum(all, each);
+  const { length } = bystanders;
+  if (length === 0) return { total };
+  const loaded = (sum(bystanders, after) - sum(bystanders, before)) / length / ms;
+  return { total, bystander: sum(bystanders, each) / length, loaded };
 }
 
 /** Messages of other nodes that each node reads while batches are sent to users of one node, and of all. */
@@ -175,11 +183,11 @@ async function countMessages({ label, ports, target, spread }: Cluster, load: Lo
   const count = async (where: string, to: Target): Promise<void> => {
     for (const isDurable of [false, true]) {
       const before = await Promise.all(ports.map(messagesOf));
-      await load.ask(toBatches(to, COUNTED_BATCHES, isDurable));
+      const { durationMs } = await load.ask(toBatches(to, COUNTED_BATCHES, isDurable));
       const after = await Promise.all(ports.map(messagesOf));
       const each = after.map((total, index) => ((total - (before[index] ?? 0)) / COUNTED_BATCHES).toFixed(2));
       lines.push(
-        `${label}, ${isDurable ? 'durable' : 'plain'} batches of ${BATCH} to users of ${where}: messages read for each batch, by node: ${each.join(' ')}`,
+        `${label}, ${isDurable ? 'durable' : 'plain'} batches of ${BATCH} to users of ${where}: messages read for each batch, by node: ${each.join(' ')} (in ${Math.round(durationMs)} ms)`,
       );
     }
   };
@@ -211,7 +219,7 @@ function createSamples() {
         const isTotal = STEPS.some((step) => step.name === name);
         return {
           name,
-          unit: name === 'idle node' ? 'ms CPU each second' : 'µs CPU for each',
+          unit: name === 'idle node' || name.startsWith(BUSY) ? 'ms CPU each second' : 'µs CPU for each',
           lines: [...byLabel].map(([label, samples]) => ({ label, samples })),
           comparisons: isTotal && first !== undefined ? others.map((of) => ({ of, against: first, bound: 1.2 })) : [],
         };
