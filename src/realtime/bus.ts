@@ -1,5 +1,7 @@
+import type { z } from 'zod';
 import type { SentItems } from '../library-internals/redis-adapter.js';
 import type { Redis } from '../platform/redis/connect.js';
+import { safeParse } from '../validation.js';
 import type { Router } from './routing/router.js';
 
 /** A message to the nodes that hold a room. */
@@ -26,6 +28,14 @@ export interface Bus {
   /** Grows when this node may have missed messages; `undefined`: it may miss some now. */
   gaps(): number | undefined;
 }
+
+/** A listener for messages of one form. Others, which a node of a later version may send, are ignored. */
+export const ofForm =
+  <S extends z.ZodType>(form: S, listener: (message: z.output<S>) => void) =>
+  (message: unknown): void => {
+    const parsed = safeParse(form, message);
+    if (parsed.success) listener(parsed.data);
+  };
 
 /** The bus of a single node. */
 export const silentBus: Bus = {

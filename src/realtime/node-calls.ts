@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
 import { GatewayError, isErrorCode } from '../errors.js';
 import type { Clock } from '../platform/clock.js';
-import type { Bus } from './bus.js';
+import { type Bus, ofForm } from './bus.js';
 
 /** How long a node waits for the answer of another one. */
 const ANSWER_MS = 3000;
@@ -39,20 +40,15 @@ interface Dependencies {
   readonly nodeId: string;
 }
 
-interface Call {
-  readonly id: string;
-  readonly from: string;
-  readonly to: string;
-  readonly name: string;
-  readonly request: unknown;
-}
-
-interface Answer {
-  readonly id: string;
-  readonly to: string;
-  readonly value?: unknown;
-  readonly code?: string;
-}
+const callForm = z.object({
+  ...{ id: z.string(), from: z.string(), to: z.string(), name: z.string() },
+  request: z.unknown().optional(),
+});
+const answerForm = z.object({
+  ...{ id: z.string(), to: z.string(), value: z.unknown().optional(), code: z.string().optional() },
+});
+type Call = z.output<typeof callForm>;
+type Answer = z.output<typeof answerForm>;
 
 /** Request and answer over the bus, which can lose both. */
 export function createNodeCalls({ bus, clock, nodeId }: Dependencies): NodeCalls {
@@ -67,15 +63,15 @@ export function createNodeCalls({ bus, clock, nodeId }: Dependencies): NodeCalls
       bus.publish(ANSWERS, { id, to: from, code: error instanceof GatewayError ? error.code : 'INTERNAL_ERROR' });
     }
   };
-  bus.subscribe(CALLS, (message) => {
-    const call = message as Call;
+  const receiveCall = (call: Call): void => {
     // A node of another version may not know the call; then none answers.
     if (call.to === nodeId && handlers.has(call.name)) void answer(call);
-  });
-  bus.subscribe(ANSWERS, (message) => {
-    const { to, id } = message as Answer;
-    if (to === nodeId) waiting.get(id)?.(message as Answer);
-  });
+  };
+  bus.subscribe(CALLS, ofForm(callForm, receiveCall));
+  const receiveAnswer = (received: Answer): void => {
+    if (received.to === nodeId) waiting.get(received.id)?.(received);
+  };
+  bus.subscribe(ANSWERS, ofForm(answerForm, receiveAnswer));
 
   const ask = ({ node: to, name, request }: NodeCall, timeoutMs: number): Promise<unknown> =>
     new Promise((resolve, reject) => {

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { Revocation } from '#shared/models/revocation.js';
 
 /** How long an expired block is kept, for nodes whose clocks are behind. */
@@ -23,6 +24,15 @@ export interface Entry {
   readonly blockVersion: number;
   readonly endsAt: number;
 }
+
+/** An entry as it travels between nodes. */
+export const entryForm = z.object({
+  id: z.string(),
+  issuedBefore: z.number(),
+  blockedUntil: z.number(),
+  blockVersion: z.number(),
+  endsAt: z.number(),
+});
 
 export const toUserKey = (userId: string): string => `user:${userId}`;
 export const toTokenKey = (tokenId: string): string => `token:${tokenId}`;

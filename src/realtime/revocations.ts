@@ -9,10 +9,11 @@ import type { Logger } from '../platform/logger.js';
 import { isDuplicateKey } from '../platform/mongo/duplicate-key.js';
 import { startPolling } from '../platform/poller.js';
 import type { GatewaySocket, SocketListener } from '../sockets/socket.js';
-import type { Bus } from './bus.js';
+import { type Bus, ofForm } from './bus.js';
 import {
   type Change,
   type Entry,
+  entryForm,
   fromDocument,
   isSame,
   merge,
@@ -71,7 +72,10 @@ export class Revocations {
   /** Loads all revocations and keeps them up to date. @returns stops that */
   async start(): Promise<() => Promise<void>> {
     const { bus, clock, logger } = this.#dependencies;
-    bus.subscribe(TOPIC, (message) => this.#apply(message as Entry));
+    bus.subscribe(
+      TOPIC,
+      ofForm(entryForm, (entry) => this.#apply(entry)),
+    );
     await this.#poll();
     return startPolling({
       clock,

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { LiveRecord } from '#shared/contracts/traffic.js';
+import { z } from 'zod';
+import { type LiveKind, type LiveRecord, liveKinds } from '#shared/contracts/traffic.js';
 import type { Clock } from '../platform/clock.js';
-import type { Bus } from './bus.js';
+import { type Bus, ofForm } from './bus.js';
 import type { NodeRecord, Traffic, TrafficFilter } from './traffic.js';
 
 /** Records that a node sends to a watcher in each second; further ones are counted. */
@@ -46,7 +47,7 @@ interface Lease extends Watched {
   readonly id: string;
   readonly from: string;
   /** The reader is gone. */
-  readonly isOver?: boolean;
+  readonly isOver?: boolean | undefined;
 }
 
 /** From a node that is watched. */
@@ -60,6 +61,20 @@ interface Batch {
   readonly total: number;
   readonly records: readonly NodeRecord[];
 }
+
+const leaseForm = z.object({
+  ...{ id: z.string(), from: z.string(), node: z.string().optional(), isOver: z.boolean().optional() },
+  filter: z.object({
+    ...{ userId: z.string().optional(), namespace: z.string().optional() },
+    ...{ event: z.string().optional(), code: z.string().optional() },
+    kinds: z.array(z.enum(Object.keys(liveKinds) as [LiveKind])).optional(),
+    hasPayloads: z.boolean(),
+  }),
+});
+const batchForm = z.object({
+  ...{ id: z.string(), node: z.string(), run: z.string(), total: z.number() },
+  records: z.array(z.custom<NodeRecord>((record) => typeof record === 'object' && record !== null)),
+});
 
 interface Dependencies {
   readonly traffic: Traffic;
@@ -109,17 +124,15 @@ export function createWatches({ traffic, bus, clock, nodeId }: Dependencies): Wa
     leases.set(id, lease);
   };
 
-  bus.subscribe(LEASES, (message) => {
-    const lease = message as Lease;
+  const receiveLease = (lease: Lease): void => {
     const known = leases.get(lease.id);
     if (lease.isOver === true) known?.end();
     else if (known !== undefined) known.until = clock.now() + LEASE_MS;
     else if ((lease.node ?? nodeId) === nodeId && leases.size < LEASES_MAX) begin(lease);
-  });
-  bus.subscribe(recordsTo(nodeId), (message) => {
-    const batch = message as Batch;
-    readers.get(batch.id)?.receive(batch);
-  });
+  };
+  bus.subscribe(LEASES, ofForm(leaseForm, receiveLease));
+  const receiveBatch = (batch: Batch): void => readers.get(batch.id)?.receive(batch);
+  bus.subscribe(recordsTo(nodeId), ofForm(batchForm, receiveBatch));
 
   const watchHere = (filter: TrafficFilter, { take, miss, end }: ClusterWatcher): (() => void) =>
     traffic.watch(filter, {

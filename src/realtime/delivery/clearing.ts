@@ -1,5 +1,6 @@
+import { z } from 'zod';
 import type { Clock } from '../../platform/clock.js';
-import type { Bus } from '../bus.js';
+import { type Bus, ofForm } from '../bus.js';
 import { merge } from './acked.js';
 import type { Cursor, Cursors } from './cursors.js';
 import type { QueueLimits } from './limits.js';
@@ -20,6 +21,8 @@ interface Cleared {
   readonly recipient: string;
   readonly deviceId: string;
 }
+
+const clearedForm = z.object({ recipient: z.string(), deviceId: z.string() });
 
 interface Dependencies {
   readonly sockets: MailboxSockets;
@@ -45,8 +48,7 @@ export class QueueClearing {
   /** Begins to listen to the other nodes. A message that is lost delays `_resync` to the next connect. */
   start(): void {
     const { bus, mailboxes, report } = this.#dependencies;
-    bus.subscribe(TOPIC, (message) => {
-      const { recipient, deviceId } = message as Cleared;
+    const receive = ({ recipient, deviceId }: Cleared): void => {
       const device = { recipient: recipientOf(recipient), deviceId };
       if (this.#dependencies.sockets.ofDevice(device).length === 0) return;
       const apply = async (): Promise<void> => {
@@ -55,7 +57,8 @@ export class QueueClearing {
         if (stored !== undefined) await this.beginAnew(device, stored);
       };
       apply().catch(report);
-    });
+    };
+    bus.subscribe(TOPIC, ofForm(clearedForm, receive));
   }
 
   /**

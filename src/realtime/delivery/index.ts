@@ -38,6 +38,7 @@ import {
   isEntry,
   NEW_ENTRIES_TOPIC,
   type NewEntryNotification,
+  toNotifications,
 } from './notifications.js';
 import { Opener } from './opener.js';
 import { Outboxes } from './outboxes.js';
@@ -167,7 +168,7 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     async start() {
       await migration.run();
       bus.subscribe(NEW_ENTRIES_TOPIC, (notifications) => {
-        for (const notification of notifications as readonly NewEntryNotification[]) receive(notification);
+        for (const notification of toNotifications(notifications)) receive(notification);
       });
       clearing.start();
       maintenance.start();

@@ -85,6 +85,18 @@ const toEntryNotification = ({ content: _, recipient, ...fields }: Entry): Keyed
   recipient: recipient.key,
 });
 
+/** Those of another node that this version knows. They are too many for a schema. */
+export const toNotifications = (message: unknown): NewEntryNotification[] =>
+  Array.isArray(message) ? message.filter(isNotification) : [];
+
+const isNotification = (value: unknown): value is NewEntryNotification =>
+  typeof value === 'object' &&
+  value !== null &&
+  'recipient' in value &&
+  typeof value.recipient === 'string' &&
+  'position' in value &&
+  Number.isSafeInteger(value.position);
+
 /** What another node has announced. */
 export function fromNotification(notification: NewEntryNotification): Entry | EntryPlace {
   const recipient = recipientOf(notification.recipient);

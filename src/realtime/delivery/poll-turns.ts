@@ -1,6 +1,7 @@
+import { z } from 'zod';
 import type { Clock } from '../../platform/clock.js';
 import type { TaskTracker } from '../../platform/task-tracker.js';
-import type { Bus } from '../bus.js';
+import { type Bus, ofForm } from '../bus.js';
 import { recipientOf } from './message.js';
 import { announcePlaces } from './notifications.js';
 import type { Outboxes } from './outboxes.js';
@@ -19,6 +20,8 @@ interface Polled {
   /** How long ago the poll has begun. */
   readonly tookMs: number;
 }
+
+const polledForm = z.object({ tookMs: z.number().min(0) });
 
 interface Dependencies {
   readonly poll: LogPoll;
@@ -51,7 +54,10 @@ export class PollTurns {
 
   /** @returns stops it */
   start(): () => void {
-    this.#dependencies.bus.subscribe(POLLED_TOPIC, (message) => this.#accept(message as Polled));
+    this.#dependencies.bus.subscribe(
+      POLLED_TOPIC,
+      ofForm(polledForm, (polled) => this.#accept(polled)),
+    );
     this.#schedule(POLL_INTERVAL_MS);
     return () => {
       this.#isStopped = true;
@@ -93,7 +99,7 @@ export class PollTurns {
   #accept({ tookMs }: Polled): void {
     const { poll, bus, clock } = this.#dependencies;
     const gaps = bus.gaps();
-    if (gaps === undefined || gaps !== this.#gaps || !(tookMs >= 0)) return;
+    if (gaps === undefined || gaps !== this.#gaps) return;
     poll.skipTo(clock.now() - tookMs - LATENCY_MS);
     this.#hasAccepted = true;
     this.#schedule(this.#turnMs());

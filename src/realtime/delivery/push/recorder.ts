@@ -1,5 +1,6 @@
+import { z } from 'zod';
 import type { Clock } from '../../../platform/clock.js';
-import type { Bus } from '../../bus.js';
+import { type Bus, ofForm } from '../../bus.js';
 import type { DuePush, HeldPush, PushProgress, PushStore } from './store.js';
 
 /** When a failed write is repeated: twice as late each time, up to a limit. */
@@ -12,6 +13,11 @@ interface UnrecordedProgress {
   readonly push: HeldPush;
   readonly progress: PushProgress;
 }
+
+const progressForm = z.object({
+  push: z.object({ id: z.string(), lease: z.string() }),
+  progress: z.object({ isShown: z.boolean(), refused: z.array(z.string()), tokens: z.array(z.string()) }),
+});
 
 interface Dependencies {
   readonly store: PushStore;
@@ -33,10 +39,8 @@ export class PushRecorder {
   /** Stores what other nodes could not. */
   start(): void {
     const { store, bus, report } = this.#dependencies;
-    bus.subscribe(TOPIC, (message) => {
-      const { push, progress } = message as UnrecordedProgress;
-      void store.record(push, progress).catch(report);
-    });
+    const receive = ({ push, progress }: UnrecordedProgress): void => void store.record(push, progress).catch(report);
+    bus.subscribe(TOPIC, ofForm(progressForm, receive));
   }
 
   stop(): void {
