@@ -130,7 +130,8 @@ test('a node that stops causes no lost events on others', async () => {
 });
 
 test('a node that may not subscribe to its namespaces does not start, and reports the reason', async () => {
-  const rights = ['resetchannels', `&${REDIS_PREFIX.replace(/[\\*?[\]]/g, '\\$&')}:check:*`];
+  const channels = `&${REDIS_PREFIX.replace(/[\\*?[\]]/g, '\\$&')}`;
+  const rights = ['resetchannels', `${channels}:check:*`, `${channels}:echo:*`];
   await redis.command('ACL', 'SETUSER', 'limited', ...RIGHTS, ...rights);
   await expect(start('limited')).rejects.toThrow(/^Redis at .* cannot be used: NOPERM.*channel.* ACL SETUSER .*$/);
 });

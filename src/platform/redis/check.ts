@@ -32,31 +32,27 @@ export interface SelfCheckOptions {
 
 /**
  * The check performs the gateway's own operations, so it also detects unforeseen refusals. It runs a script that
- * writes, publishes a message and receives it through a channel and a pattern, and verifies each subscription. It needs
+ * writes, publishes a message and receives it through a channel, and verifies each subscription. It needs
  * no time-outs: Redis replies in order on one connection, so a ping on the subscriber is answered after the message.
  */
 export function createSelfCheck({ clients, members, subscriptions, prefix, id }: SelfCheckOptions): SelfCheck {
   const { publisher, subscriber } = clients;
-  const channel = `${prefix}:check:${id}`;
+  /** Only this node subscribes to it, so that the self-checks of a node cost the others nothing. */
+  const channel = `${prefix}:echo:${id}`;
   const probes = new Set<Probe>();
-  const heard = { byChannel: '', byPattern: '' };
+  let heard = '';
   let round = 0;
 
-  const onChannel = (message: Buffer): void => {
-    heard.byChannel = message.toString();
+  const onEcho = (message: Buffer): void => {
+    heard = message.toString();
   };
-  const onPattern = (message: Buffer, from: Buffer): void => {
-    const text = message.toString();
-    if (from.toString() === channel) {
-      heard.byPattern = text;
-      return;
-    }
-    const [what = '', name = ''] = text.split(' ');
+  const onAnnouncement = (message: Buffer): void => {
+    const [what = '', name = ''] = message.toString().split(' ');
     if (what === 'join') members.noteJoined(name);
     if (what === 'leave') members.noteLeft(name);
   };
-  void subscriptions.adapter.subscribe(channel, onChannel, true);
-  void subscriptions.adapter.pSubscribe(`${prefix}:check:*`, onPattern, true);
+  void subscriptions.adapter.subscribe(channel, onEcho, true);
+  void subscriptions.adapter.pSubscribe(`${prefix}:check:*`, onAnnouncement, true);
 
   const hearOneself = async (): Promise<void> => {
     round += 1;
@@ -66,7 +62,7 @@ export function createSelfCheck({ clients, members, subscriptions, prefix, id }:
     // Replies that preceded the ping have settled by then.
     await new Promise((resolve) => setImmediate(resolve));
     subscriptions.ensureComplete();
-    if (heard.byChannel !== message || heard.byPattern !== message) throw new LostMessageError();
+    if (heard !== message) throw new LostMessageError();
   };
 
   return {
@@ -81,7 +77,7 @@ export function createSelfCheck({ clients, members, subscriptions, prefix, id }:
       return () => void probes.delete(probe);
     },
     async announce(what) {
-      await publisher.publish(channel, `${what} ${members.name()}`);
+      await publisher.publish(`${prefix}:check:${id}`, `${what} ${members.name()}`);
     },
   };
 }

@@ -46,7 +46,7 @@ async function during(fields: object) {
   const lines = commands.slice(length);
   return {
     states: json.data.items.map(({ data }: { data: { state?: string } }) => data.state),
-    published: lines.filter((line) => /"publish"/i.test(line) && !/:check:|\\"echo\\"/.test(line)),
+    published: lines.filter((line) => /"publish"/i.test(line) && !/:echo:|\\"echo\\"/.test(line)),
     asked: lines.filter((line) => /"evalsha"/i.test(line) && line.includes('user-1') && !line.includes(':routes:')),
     routed: lines.filter(
       (line) => /"(?:evalsha|mget)"/i.test(line) && line.includes('user-1') && line.includes(':routes:'),
