@@ -203,10 +203,12 @@ export interface Integration {
   /**
    * Called when a socket was registered as present, on its node. These functions are called for many users in one turn of
    * the event loop, so that they can gather what they read.
-   * @param isFirst whether it is the user's first socket on any node; then `onUserOnline` is called too
    */
-  readonly onSocketPresent?: (socket: GatewaySocket, isFirst: boolean) => Promise<void>;
-  /** Called when a user's first socket on any node is present, on the node of the socket. */
+  readonly onSocketPresent?: (socket: GatewaySocket) => Promise<void>;
+  /**
+   * Called when a user's first socket on any node is present, on the node of the socket. After an outage of Redis it may be
+   * called for users who were online before.
+   */
   readonly onUserOnline?: (user: { userId: string; accountId: string }) => Promise<void>;
   /** Called when a user had no socket on any node for the grace time, on one node. */
   readonly onUserOffline?: (user: { userId: string; accountId: string }) => Promise<void>;

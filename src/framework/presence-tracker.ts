@@ -12,10 +12,12 @@ const SPACING_MS = 100;
 /** A user, in the words of the presence store. */
 type PresentUser = Pick<PresenceEntry, 'userId' | 'accountId'>;
 
-/** A socket was registered, or a user went offline. */
-type Change =
-  | { readonly user: PresentUser; readonly socket: GatewaySocket; readonly isFirst: boolean }
-  | { readonly user: PresentUser; readonly socket?: undefined };
+/** A socket was registered, or a user came online or went offline. `isOnline` absent: as before. */
+interface Change {
+  readonly user: PresentUser;
+  readonly socket?: GatewaySocket;
+  readonly isOnline?: boolean;
+}
 
 interface Dependencies {
   presence: PresenceStore;
@@ -43,11 +45,10 @@ export function createPresenceTracker({ presence, sockets, integrations, logger 
   const onUserOffline = integrations.flatMap((one) => one.onUserOffline ?? []);
 
   const handle = (change: Change): Promise<void>[] => {
-    const { user, socket } = change;
-    if (socket === undefined) return onUserOffline.map((tell) => tell(user).catch(reportHandler));
-    const { isFirst } = change;
-    const present = onSocketPresent.map((tell) => tell(socket, isFirst).catch(reportHandler));
-    return isFirst ? [...present, ...onUserOnline.map((tell) => tell(user).catch(reportHandler))] : present;
+    const { user, socket, isOnline } = change;
+    const handlers = isOnline === true ? onUserOnline : isOnline === false ? onUserOffline : [];
+    const present = socket === undefined ? [] : onSocketPresent.map((tell) => tell(socket));
+    return [...present, ...handlers.map((tell) => tell(user))].map((handled) => handled.catch(reportHandler));
   };
   const passOn = createBatcher<Change, void>(
     async (changes) => {
@@ -59,7 +60,7 @@ export function createPresenceTracker({ presence, sockets, integrations, logger 
 
   const add = async (socket: GatewaySocket, entry: PresenceEntry): Promise<void> => {
     const { isFirst } = await presence.add(entry);
-    await passOn({ user: entry, socket, isFirst });
+    await passOn({ user: entry, socket, ...(isFirst && { isOnline: true }) });
   };
 
   return {
@@ -75,7 +76,8 @@ export function createPresenceTracker({ presence, sockets, integrations, logger 
     },
     async start() {
       const { isAlone } = await presence.start({
-        offline: (user) => void passOn({ user }).catch(report),
+        online: (user) => void passOn({ user, isOnline: true }).catch(report),
+        offline: (user) => void passOn({ user, isOnline: false }).catch(report),
         lost: (lost) => void sockets.forget(lost).catch(report),
         restored: (restored) => void sockets.restore(restored).catch(report),
       });
@@ -90,7 +92,7 @@ function* inOrder(changes: readonly Change[]): Generator<readonly Change[]> {
   let isPresent = new Map<string, boolean>();
   for (const change of changes) {
     const { userId } = change.user;
-    const has = change.socket !== undefined;
+    const has = change.isOnline !== false;
     if ((isPresent.get(userId) ?? has) !== has) {
       yield part;
       [part, isPresent] = [[], new Map()];

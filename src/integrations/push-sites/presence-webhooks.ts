@@ -79,7 +79,8 @@ export function createPresenceWebhooks({ sites, secrets, presence, updates, cloc
       if (sites.size === 0) return;
       const offline = ({ userId, accountId }: { userId: string; accountId: string }): void =>
         left(recipientOf(userId), accountId);
-      presence.start({ offline, lost: () => undefined, restored: () => undefined }).catch(report);
+      const ignore = (): void => undefined;
+      presence.start({ online: ignore, offline, lost: ignore, restored: ignore }).catch(report);
     },
 
     stop: () => presence.stop(),

@@ -21,8 +21,10 @@ export interface SocketOfUser {
 /** The answer to a renewal of the lease. */
 export interface Renewal {
   epoch: string;
-  /** The lease had not expired, so no other node has removed this node's sockets. */
+  /** The lease had not expired since the last renewal that is known, so no other node has removed this node's sockets. */
   wasAlive: boolean;
+  /** Names the time since when the lease has not expired. */
+  leasedSince: string;
   /** Other nodes alive. */
   others: number;
   deadNodes: string[];
@@ -70,12 +72,25 @@ export function createPresenceCommands(options: {
       if (reply === -1) throw new Error('Another generation of this node wrote since');
       return { isLast: reply === 2 };
     },
-    /** @param limit maximum number of users to claim */
-    async renew(generation: number, limit: number): Promise<Renewal> {
-      const reply = await run(tick, { args: [nodeId, generation, leaseMs, limit] });
-      const [epoch, wasAlive, others, deadNodes, unconfirmed, offline, nextDueMs] = reply as TickReply;
+    /**
+     * @param limit maximum number of users to claim
+     * @param leasedSince of the last renewal that is known; empty: there is none
+     */
+    async renew(
+      generation: number,
+      { limit, leasedSince: known }: { limit: number; leasedSince: string },
+    ): Promise<Renewal> {
+      const reply = await run(tick, { args: [nodeId, generation, leaseMs, limit, known] });
+      const [epoch, wasAlive, others, deadNodes, unconfirmed, offline, nextDueMs, leasedSince] = reply as TickReply;
       return {
-        ...{ epoch, others, deadNodes, wasAlive: wasAlive === 1, nextDueMs: nextDueMs < 0 ? undefined : nextDueMs },
+        ...{
+          epoch,
+          leasedSince,
+          others,
+          deadNodes,
+          wasAlive: wasAlive === 1,
+          nextDueMs: nextDueMs < 0 ? undefined : nextDueMs,
+        },
         ...{ unconfirmed: toOfflineUsers(unconfirmed), offline: toOfflineUsers(offline) },
       };
     },
@@ -151,7 +166,7 @@ export function createPresenceCommands(options: {
   };
 }
 
-type TickReply = [string, number, number, string[], string[], string[], number];
+type TickReply = [string, number, number, string[], string[], string[], number, string];
 
 /** @param connections absent: the user has no socket */
 export function toPresence(userId: string, connections = 0, since = 0): Presence {

@@ -40,6 +40,11 @@ export interface Place {
 
 /** Events of the store; each is reported on exactly one node. */
 export interface PresenceEvents {
+  /**
+   * A user has a socket on this node, and {@link PresenceStore.add} could not say whether it is the first, because the store
+   * was away. Also reported of users who were online before, when the store has forgotten them.
+   */
+  online(user: { userId: string; accountId: string }): void;
   /** A user has had no socket anywhere for the grace time. */
   offline(user: { userId: string; accountId: string }): void;
   /** Sockets of a node that died without removing them. */
@@ -62,7 +67,7 @@ export interface PresenceStore {
   /** Begins to renew leases and to report. @returns `isAlone`: no other node was alive, so everything stored elsewhere about live sockets is stale. */
   start(events: PresenceEvents): Promise<{ isAlone: boolean }>;
   /**
-   * Never rejects: a failed write is repeated later, and `isFirst` is `false` then.
+   * Never rejects: a failed write is repeated later, and `isFirst` is `false` then; {@link PresenceEvents.online} follows.
    * @returns `isFirst`: the user had no socket anywhere and was not within the grace time.
    */
   add(entry: PresenceEntry): Promise<{ isFirst: boolean }>;

@@ -14,18 +14,22 @@ export interface OfflineUser {
  * told of them again; otherwise no node would report them as offline.
  */
 export class PendingOffline {
-  readonly #users = new Map<string, { accountId: string; until: number }>();
+  readonly #users = new Map<string, { accountId: string; until: number; wasReported: boolean }>();
   readonly #clock: Clock;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** @param until Unix time in milliseconds at which the user is forgotten; `Infinity` until Redis knows */
-  add({ userId, accountId }: OfflineUser, until: number): void {
+  /**
+   * @param until Unix time in milliseconds at which the user is forgotten; `Infinity` until Redis knows
+   * @param wasReported `false`: it was never reported that the user came online with this socket
+   */
+  add({ userId, accountId }: OfflineUser, { until, wasReported }: { until: number; wasReported: boolean }): void {
+    const known = this.#users.get(userId);
     // Deleted first, so that the map is in order of leaving.
     this.#users.delete(userId);
-    this.#users.set(userId, { accountId, until });
+    this.#users.set(userId, { accountId, until, wasReported: wasReported || known?.wasReported === true });
     const [oldest] = this.#users.keys();
     if (this.#users.size > USERS_MAX && oldest !== undefined) this.#users.delete(oldest);
   }
@@ -46,7 +50,10 @@ export class PendingOffline {
     }
   }
 
+  /** The users who were reported online. */
   list(): OfflineUser[] {
-    return [...this.#users].map(([userId, { accountId }]) => ({ userId, accountId }));
+    return [...this.#users].flatMap(([userId, { accountId, wasReported }]) =>
+      wasReported ? { userId, accountId } : [],
+    );
   }
 }

@@ -217,8 +217,9 @@ class RedisPresence implements LeasedPresenceStore {
     this.#noteOutage(known, renewal);
     if (renewal.nextDueMs !== undefined) this.#expectDue(renewal.nextDueMs);
 
-    const restored = await this.#registrations.synchronize();
-    if (restored.length > 0) listener.restored(restored);
+    const { restored, online } = await this.#registrations.synchronize();
+    if (restored.length > 0) listener.restored([...restored]);
+    for (const { userId, accountId } of online) listener.online({ userId, accountId });
     if (this.#isForgotten) await this.#commands.leaveAgain(this.#pendingOffline.list(), this.#leaseMs);
     this.#isForgotten = false;
     this.#pendingOffline.settle();
@@ -242,7 +243,8 @@ class RedisPresence implements LeasedPresenceStore {
     const askedAt = this.#clock.now();
     try {
       const limit = askedAt < this.#quietUntil ? 0 : CHUNK;
-      const renewed = await this.#commands.renew(this.#registrations.generation, limit);
+      const leasedSince = this.#renewal?.leasedSince ?? '';
+      const renewed = await this.#commands.renew(this.#registrations.generation, { limit, leasedSince });
       this.#leaseEndsAt = askedAt + this.#leaseMs;
       this.#failure = undefined;
       return renewed;

@@ -16,6 +16,14 @@ export interface RegistrationOptions {
   expectDue(afterMs: number): void;
 }
 
+/** What {@link Registrations.synchronize} has done. */
+export interface Synchronized {
+  /** Sockets that were registered after {@link Registrations.invalidate}. */
+  readonly restored: readonly PresenceEntry[];
+  /** Sockets whose users came online, or may have, and were not reported so. */
+  readonly online: readonly PresenceEntry[];
+}
+
 /**
  * The sockets of this node, and what Redis knows of them. This memory is the truth; failed writes are repeated by
  * {@link Registrations.synchronize}.
@@ -28,6 +36,8 @@ export class Registrations {
   readonly #sockets = new Map<string, PresenceEntry>();
   /** Sockets that Redis may not know. */
   readonly #unregistered = new Set<string>();
+  /** Sockets of which it is not known whether they are the first of their user: an answer was lost. */
+  readonly #unreported = new Set<string>();
   /** Sockets to report as restored after their registration. */
   readonly #lapsed = new Set<string>();
   /** Registrations in flight: the removal of a socket must not overtake its registration. */
@@ -61,18 +71,19 @@ export class Registrations {
     const { commands, pendingOffline, clock, graceMs, leaseMs, wakeUp, expectDue } = this.#options;
     await this.#registering.get(socketId);
     this.#unregistered.delete(socketId);
+    const wasReported = !this.#unreported.delete(socketId);
     this.#lapsed.delete(socketId);
     try {
       const removed = await commands.remove(entry, this.#generation);
       if (removed.isLast) {
-        pendingOffline.add(entry, clock.now() + graceMs + leaseMs);
+        pendingOffline.add(entry, { until: clock.now() + graceMs + leaseMs, wasReported });
         expectDue(graceMs);
       }
       return removed;
     } catch {
       this.noteFailure();
       this.#hasMissedRemovals = true;
-      pendingOffline.add(entry, Number.POSITIVE_INFINITY);
+      pendingOffline.add(entry, { until: Number.POSITIVE_INFINITY, wasReported });
       wakeUp();
       return { isLast: false };
     }
@@ -87,10 +98,10 @@ export class Registrations {
     }
   }
 
-  /** Removes sockets that left from Redis, then registers missing ones. @returns sockets registered after {@link invalidate} */
-  async synchronize(): Promise<PresenceEntry[]> {
+  /** Removes sockets that left from Redis, then registers missing ones. */
+  async synchronize(): Promise<Synchronized> {
     if (this.#hasMissedRemovals) await this.#removeDeparted();
-    await this.#registerMissing();
+    const online = await this.#registerMissing();
     const restored: PresenceEntry[] = [];
     for (const socketId of this.#lapsed) {
       const entry = this.#sockets.get(socketId);
@@ -98,12 +109,13 @@ export class Registrations {
       this.#lapsed.delete(socketId);
       restored.push(entry);
     }
-    return restored;
+    return { restored, online };
   }
 
   clear(): void {
     this.#sockets.clear();
     this.#unregistered.clear();
+    this.#unreported.clear();
   }
 
   #register(entry: PresenceEntry): Promise<{ isFirst: boolean }> {
@@ -119,21 +131,34 @@ export class Registrations {
   async #tryRegister(entry: PresenceEntry): Promise<{ isFirst: boolean }> {
     try {
       const added = await this.#options.commands.add(entry, this.#generation);
-      if (added === undefined) this.#options.wakeUp();
-      else this.#unregistered.delete(entry.socketId);
-      return added ?? { isFirst: false };
+      if (added !== undefined) {
+        this.#unregistered.delete(entry.socketId);
+        return added;
+      }
+      this.#options.wakeUp();
     } catch {
       this.noteFailure();
-      return { isFirst: false };
     }
+    // A removal that waits for this takes it out.
+    this.#unreported.add(entry.socketId);
+    return { isFirst: false };
   }
 
-  async #registerMissing(): Promise<void> {
+  /** @returns users of whom it was not reported, perhaps, that they came online */
+  async #registerMissing(): Promise<PresenceEntry[]> {
     const waiting = [...this.#unregistered].filter((socketId) => !this.#registering.has(socketId));
+    const online: PresenceEntry[] = [];
     for (let i = 0; i < waiting.length; i += CHUNK) {
       const entries = waiting.slice(i, i + CHUNK).flatMap((socketId) => this.#sockets.get(socketId) ?? []);
-      await Promise.all(entries.map((entry) => this.#register(entry)));
+      const added = await Promise.all(entries.map((entry) => this.#register(entry)));
+      for (const [index, entry] of entries.entries()) {
+        const { socketId } = entry;
+        if (this.#unregistered.has(socketId) || !this.#sockets.has(socketId)) continue;
+        const isUnreported = this.#unreported.delete(socketId);
+        if (isUnreported || added[index]?.isFirst === true) online.push(entry);
+      }
     }
+    return online;
   }
 
   async #removeDeparted(): Promise<void> {

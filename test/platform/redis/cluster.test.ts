@@ -65,6 +65,7 @@ async function startPresence(shared: Redis, leaseMs = 2_000, keyPrefix = `${PREF
   const { isAlone } = await store.start({
     offline: ({ userId }) => offline.push(userId),
     lost: (sockets) => lost.push(...sockets.map(({ userId }) => userId)),
+    online: () => undefined,
     restored: () => undefined,
   });
   undo.push(() => (isKilled ? undefined : store.stop()));

@@ -20,7 +20,7 @@ test('takes the sockets of a node killed with SIGKILL for gone within the limit,
   const lost: string[] = [];
   const ignore = (): void => undefined;
   const onLost = (sockets: { socketId: string }[]) => lost.push(...sockets.map(({ socketId }) => socketId));
-  await store.start({ offline: ignore, lost: onLost, restored: ignore });
+  await store.start({ online: ignore, offline: ignore, lost: onLost, restored: ignore });
 
   const path = compiled('test/realtime/presence/fixtures/presence-node.ts');
   const userIds = Array.from({ length: 500 }, (_, i) => `user-${i}`);

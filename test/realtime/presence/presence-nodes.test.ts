@@ -33,6 +33,8 @@ interface Node {
   store: PresenceStore;
   redis: Redis;
   isAlone: boolean;
+  nodeId: string;
+  online: string[];
   offline: string[];
   lost: string[];
   restored: string[];
@@ -67,8 +69,9 @@ async function startNode(): Promise<Node> {
   const nodeId = randomUUID();
   const options = { redis: { ...redis, onStateChange, addProbe }, nodeId };
   const store = createRedisPresence({ ...options, clock, logger, keyPrefix, graceMs: GRACE_MS, leaseMs: LEASE_MS });
-  const [offline, lost, restored]: [string[], string[], string[]] = [[], [], []];
+  const [online, offline, lost, restored]: [string[], string[], string[], string[]] = [[], [], [], []];
   const { isAlone } = await store.start({
+    online: ({ userId }) => online.push(userId),
     offline: ({ userId }) => offline.push(userId),
     lost: (sockets) => lost.push(...sockets.map(({ socketId }) => socketId)),
     restored: (sockets) => restored.push(...sockets.map(({ socketId }) => socketId)),
@@ -81,7 +84,7 @@ async function startNode(): Promise<Node> {
     await redis.close();
   };
   undo.push(() => store.stop());
-  return { store, redis, isAlone, offline, lost, restored, setPaused, kill };
+  return { store, redis, nodeId, isAlone, online, offline, lost, restored, setPaused, kill };
 }
 
 let sockets = 0;
@@ -196,8 +199,10 @@ describe('a node that dies', () => {
     await a.store.add(socket);
     a.setPaused(true);
     await a.store.remove(socket);
+    let leasedSince = '';
     const takesOn = async (): Promise<boolean> => {
-      const reply = await tick(a.redis.commands, keyPrefix, { args: ['dying', '0', LEASE_MS, 100] });
+      const reply = await tick(a.redis.commands, keyPrefix, { args: ['dying', '0', LEASE_MS, 100, leasedSince] });
+      leasedSince = String((reply as unknown[]).at(-1));
       return JSON.stringify(reply).includes('"ann","account"');
     };
     await until(takesOn);
@@ -222,6 +227,22 @@ describe('a node that stood still', () => {
     // It does not take the other for dead.
     await ensureReported([a, b], b);
     expect(a.lost).toEqual([]);
+  });
+
+  test('registers its sockets again although a renewal whose answer was lost has begun its lease anew', async () => {
+    const [a, b] = [await startNode(), await startNode()];
+    const socket = socketOf('ann');
+    await a.store.add(socket);
+    a.setPaused(true);
+    await until(() => b.lost.includes(socket.socketId));
+    await until(() => b.offline.includes('ann'));
+    // What a connection that was given up long ago still held.
+    await tick(a.redis.commands, keyPrefix, { args: [a.nodeId, 0, LEASE_MS, 0, ''] });
+    a.setPaused(false);
+    await until(() => a.restored.includes(socket.socketId));
+    expect(await connectionsOf(b, 'ann')).toBe(1);
+    // The others were told that the user is offline.
+    await until(() => a.online.includes('ann'));
   });
 });
 
@@ -253,6 +274,12 @@ describe('a Redis that is killed', () => {
     expect(a.restored.toSorted()).toEqual([stays, arrives].map(({ socketId }) => socketId).toSorted());
     for (const userId of ['ann', 'joe', 'bob-elsewhere']) expect(await connectionsOf(b, userId)).toBe(1);
     for (const userId of ['bob', 'eve', 'moe']) expect(await connectionsOf(b, userId)).toBe(0);
+    // It was never reported that this user came online, so no node reports that they left.
+    const returns = socketOf('moe');
+    expect(await a.store.add(returns)).toEqual({ isFirst: true });
+    await a.store.remove(returns);
+    // The store could not say whether it was the first socket.
+    await until(() => a.online.includes('joe'));
     await until(() => ['bob', 'eve'].every((userId) => reportsOf(nodes, 'offline').includes(userId)));
     await ensureReported(nodes, a);
     const reports = reportsOf(nodes, 'offline');

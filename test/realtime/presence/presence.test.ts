@@ -75,7 +75,12 @@ describe.each([
     store = subject.store;
     offline = [];
     const unexpected = (): never => expect.unreachable();
-    await store.start({ offline: (user) => offline.push(user), lost: unexpected, restored: unexpected });
+    await store.start({
+      online: unexpected,
+      offline: (user) => offline.push(user),
+      lost: unexpected,
+      restored: unexpected,
+    });
   });
   afterEach(() => subject.dispose());
 

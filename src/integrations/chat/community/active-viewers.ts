@@ -102,7 +102,7 @@ export function createActiveViewers(store: PresenceStore): ActiveViewers {
     },
     start() {
       const ignore = (): void => undefined;
-      const started = store.start({ offline: ignore, lost: ignore, restored: ignore });
+      const started = store.start({ online: ignore, offline: ignore, lost: ignore, restored: ignore });
       return async () => {
         await started;
         await store.stop();

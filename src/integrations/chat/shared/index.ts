@@ -81,6 +81,7 @@ export function createChats(context: Context, services: ChatServices, chats: rea
     mounts: [mountEvents(session, sessionHandlers, { namespaces: chatNamespaces, replyFormat: commonReplyFormat })],
     listener: watch.listener,
     onSocketPresent: presence.present,
+    onUserOnline: ({ userId }) => presence.online(userId),
     onUserOffline: ({ userId }) => presence.offline(userId),
     start() {
       const end = watch.start();

@@ -84,13 +84,10 @@ export function createChatPresence(
   };
 
   return {
-    /** A socket has connected. Notifies contacts if it is the user's first. A socket on `/` gets a snapshot. */
-    async present(socket: GatewaySocket, isFirst: boolean): Promise<void> {
+    /** A socket has connected. One on `/` gets a snapshot. */
+    async present(socket: GatewaySocket): Promise<void> {
       const { principal } = socket.data;
-      const isInChats = socket.nsp.name === chatNamespace;
-      if (principal.kind !== 'user' || !isUserOfChats(principal.userId) || !(isFirst || isInChats)) return;
-      if (isFirst) void announce(principal.userId, true);
-      if (!isInChats) return;
+      if (principal.kind !== 'user' || !isUserOfChats(principal.userId) || socket.nsp.name !== chatNamespace) return;
       try {
         await snapshots.begin(principal);
         // As above: so both go on in the same turn, and all who connect together share their queries.
@@ -101,6 +98,11 @@ export function createChatPresence(
       } catch (error) {
         logger.warn({ err: error }, 'chats: sending the presence snapshot failed');
       }
+    },
+
+    /** Notifies contacts. */
+    async online(userId: string): Promise<void> {
+      if (isUserOfChats(userId)) void announce(userId, true);
     },
 
     async offline(userId: string): Promise<void> {

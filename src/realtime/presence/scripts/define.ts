@@ -9,6 +9,7 @@ import { defineScript, type ScriptReply } from '../../../platform/redis/script.j
  * |---|---|---|
  * | `epoch` | string | random; changes when Redis has lost its data |
  * | `nodes` | zset | node → end of its lease |
+ * | `leased-since` | hash | node → names the time since when its lease has not expired; changes also by a renewal whose answer is lost |
  * | `generations` | hash | node → generation; a write with another one is refused, so that what a broken connection left behind and Redis reads late changes nothing |
  * | `sockets:<node>` | set | `<socket> <user>`, what to remove when the node dies |
  * | `reaper:<node>` | string | the node that removes a dead one's sockets |
@@ -32,7 +33,7 @@ const COMMON = `
 `;
 
 /** Keys that all nodes and users of a prefix share. */
-type SharedKey = 'epoch' | 'nodes' | 'generations' | 'leaving' | 'gone' | 'accounts';
+type SharedKey = 'epoch' | 'nodes' | 'leased-since' | 'generations' | 'leaving' | 'gone' | 'accounts';
 
 /** A call of a script: the names of its own keys after the prefix, and its arguments. */
 export interface PresenceCall {
@@ -50,7 +51,7 @@ export type PresenceScript = (client: CommandClient, prefix: string, call: Prese
  * @param lua has the keys of each call as `own`
  */
 export function defineForPresence(shared: readonly SharedKey[], lua: string): PresenceScript {
-  const variables = shared.map((name, i) => `local ${name} = KEYS[${i + 1}]`);
+  const variables = shared.map((name, i) => `local ${name.replace('-', '_')} = KEYS[${i + 1}]`);
   const own = `local own = { unpack(KEYS, ${shared.length + 1}) }`;
   const run = defineScript([...variables, own, COMMON, lua].join('\n'));
   return (client, prefix, { keys = [], args = [] }) =>

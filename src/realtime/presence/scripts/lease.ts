@@ -1,22 +1,27 @@
 import { defineForPresence } from './define.js';
 
 /**
- * Renews the lease and takes on what is due. Arguments: node, generation, lease in milliseconds, most users to take on.
+ * Renews the lease and takes on what is due. Arguments: node, generation, lease in milliseconds, most users to take on, since
+ * when the lease has not expired, as far as the node knows.
  * A user in `leaving` or `gone` has no socket, because adding one takes them out.
- * @returns epoch, whether the lease still ran (1, 0), number of other live nodes, the dead nodes, the users whose offline
+ * @returns epoch, whether the lease has run ever since (1, 0), number of other live nodes, the dead nodes, the users whose offline
  *   event was not confirmed, those who are newly offline (both with their accounts, flat), milliseconds until the next
- *   grace time ends (-1: none)
+ *   grace time ends (-1: none), since when the lease has not expired
  */
 export const tick = defineForPresence(
-  ['epoch', 'nodes', 'generations', 'leaving', 'gone', 'accounts'],
+  ['epoch', 'nodes', 'leased-since', 'generations', 'leaving', 'gone', 'accounts'],
   `
   local node, generation, lease_ms, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-  local at = now()
-  if redis.call('EXISTS', epoch) == 0 then
-    local time = redis.call('TIME')
-    redis.call('SET', epoch, time[1] .. '.' .. time[2] .. '.' .. node)
+  local at, time = now(), redis.call('TIME')
+  local moment = time[1] .. '.' .. time[2]
+  if redis.call('EXISTS', epoch) == 0 then redis.call('SET', epoch, moment .. '.' .. node) end
+  -- A renewal whose answer was lost, or that Redis read late, may have begun the lease anew.
+  local since = lease_of(node) > at and redis.call('HGET', leased_since, node)
+  local was_alive = since and since == ARGV[5] and 1 or 0
+  if not since then
+    since = moment
+    redis.call('HSET', leased_since, node, since)
   end
-  local was_alive = lease_of(node) > at and 1 or 0
   -- This node may have sockets of those users that it has yet to register.
   if was_alive == 0 then limit = 0 end
   if generation > tonumber(redis.call('HGET', generations, node) or -1) then
@@ -42,7 +47,7 @@ export const tick = defineForPresence(
   local next_due = -1
   local first = redis.call('ZRANGE', leaving, 0, 0, 'WITHSCORES')
   if first[2] then next_due = math.max(0, tonumber(first[2]) - at) end
-  return { redis.call('GET', epoch), was_alive, others, dead, unconfirmed, offline, next_due }
+  return { redis.call('GET', epoch), was_alive, others, dead, unconfirmed, offline, next_due, since }
 `,
 );
 

@@ -18,7 +18,7 @@ const MAY_REAP = `
  * @returns the members; empty when nothing is left to do here
  */
 export const chooseSockets = defineForPresence(
-  ['nodes', 'generations'],
+  ['nodes', 'leased-since', 'generations'],
   `${MAY_REAP}
   local dead, reaper, lock_ms, limit = unpack(ARGV, 1, 4)
   if not may_reap(dead, reaper) then return {} end
@@ -28,6 +28,7 @@ export const chooseSockets = defineForPresence(
   if #members == 0 then
     redis.call('ZREM', nodes, dead)
     redis.call('HDEL', generations, dead)
+    redis.call('HDEL', leased_since, dead)
     redis.call('DEL', own[2])
   end
   return members
