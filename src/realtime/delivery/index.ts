@@ -32,14 +32,7 @@ import { createDeliveryMeasures } from './measures.js';
 import { type OutgoingMessage, type Recipient, withKey } from './message.js';
 import { Migration } from './migration/index.js';
 import { Nodes } from './nodes.js';
-import {
-  announcePlaces,
-  fromNotification,
-  isEntry,
-  NEW_ENTRIES_TOPIC,
-  type NewEntryNotification,
-  toNotifications,
-} from './notifications.js';
+import { announcePlaces, followAnnouncements } from './notifications.js';
 import { Opener } from './opener.js';
 import { Outboxes } from './outboxes.js';
 import { LogPoll } from './poll.js';
@@ -150,13 +143,6 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     migrate: () => migration.run(),
   });
 
-  const receive = (notification: NewEntryNotification): void => {
-    const announced = fromNotification(notification);
-    positions.learn(announced.recipient.key, announced.position, announced.createdAt);
-    if (isEntry(announced)) outboxes.offer(announced);
-    else outboxes.notice(announced.recipient, announced.position);
-  };
-
   return {
     send: (message) => sender.send(message),
     connect: (socket, recipient) => opener.open(socket, recipient),
@@ -167,9 +153,7 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     },
     async start() {
       await migration.run();
-      bus.subscribe(NEW_ENTRIES_TOPIC, (notifications) => {
-        for (const notification of toNotifications(notifications)) receive(notification);
-      });
+      followAnnouncements(bus, { positions, outboxes });
       clearing.start();
       maintenance.start();
     },

@@ -3,9 +3,11 @@ import type { Bus, RoomMessage } from '../bus.js';
 import { rooms } from '../rooms.js';
 import { createEntry, type Entry, type EntryFields } from './entry.js';
 import { type Recipient, recipientOf } from './message.js';
+import type { Outboxes } from './outboxes.js';
+import type { Positions } from './positions.js';
 
 /** Messages of the bus with new entries. */
-export const NEW_ENTRIES_TOPIC = 'delivery.log';
+const NEW_ENTRIES_TOPIC = 'delivery.log';
 
 /** Content of entries that one message of the bus carries. An entry above it is announced without its content. */
 const CONTENT_MAX_CHARACTERS = 65_536;
@@ -76,7 +78,7 @@ function toGroups(entries: readonly Entry[]): Entry[][] {
 }
 
 /** Announces where an entry is. */
-export const toPlaceNotification = ({ recipient, position, createdAt }: EntryPlace): Keyed<EntryPlace> => ({
+const toPlaceNotification = ({ recipient, position, createdAt }: EntryPlace): Keyed<EntryPlace> => ({
   ...{ recipient: recipient.key, position, createdAt },
 });
 
@@ -85,8 +87,23 @@ const toEntryNotification = ({ content: _, recipient, ...fields }: Entry): Keyed
   recipient: recipient.key,
 });
 
+/** Offers to the sockets of this node what the other nodes announce. */
+export function followAnnouncements(
+  bus: Bus,
+  { positions, outboxes }: { readonly positions: Positions; readonly outboxes: Outboxes },
+): void {
+  bus.subscribe(NEW_ENTRIES_TOPIC, (notifications) => {
+    for (const notification of toNotifications(notifications)) {
+      const announced = fromNotification(notification);
+      positions.learn(announced.recipient.key, announced.position, announced.createdAt);
+      if (isEntry(announced)) outboxes.offer(announced);
+      else outboxes.notice(announced.recipient, announced.position);
+    }
+  });
+}
+
 /** Those of another node that this version knows. They are too many for a schema. */
-export const toNotifications = (message: unknown): NewEntryNotification[] =>
+const toNotifications = (message: unknown): NewEntryNotification[] =>
   Array.isArray(message) ? message.filter(isNotification) : [];
 
 const isNotification = (value: unknown): value is NewEntryNotification =>
@@ -98,10 +115,10 @@ const isNotification = (value: unknown): value is NewEntryNotification =>
   Number.isSafeInteger(value.position);
 
 /** What another node has announced. */
-export function fromNotification(notification: NewEntryNotification): Entry | EntryPlace {
+function fromNotification(notification: NewEntryNotification): Entry | EntryPlace {
   const recipient = recipientOf(notification.recipient);
   return 'body' in notification ? createEntry({ ...notification, recipient }) : { ...notification, recipient };
 }
 
 /** Whether the entry itself was announced. */
-export const isEntry = (announced: Entry | EntryPlace): announced is Entry => 'body' in announced;
+const isEntry = (announced: Entry | EntryPlace): announced is Entry => 'body' in announced;

@@ -1,0 +1,67 @@
+import type { World } from './world.js';
+
+/** Begins a fault. @returns how long it lasts, in milliseconds */
+type Fault = (world: World) => number;
+
+/** What can go wrong. Each ends by itself. */
+const FAULTS: Readonly<Record<string, Fault>> = {
+  /** Redis notices at once: the operating system closes the connections. */
+  kill: (world) => world.killNode(world.between(1, 50)),
+  /** Redis does not notice for long. */
+  powerLoss: (world) => world.killNode(world.between(15_000, 35_000)),
+  cut: (world) => onLink(world, (name) => world.network.cut(name), world.between(500, 25_000)),
+  refuse: (world) => onLink(world, (name) => world.network.refuse(name), world.between(500, 25_000)),
+  slow: (world) =>
+    onLink(world, (name) => world.network.slow(name, world.between(50, 900)), world.between(5_000, 15_000)),
+  reset: (world) => onLink(world, (name) => world.network.reset(name), 0),
+  resetSome: (world) => onLink(world, (name) => world.network.reset(name, 0.4), 0),
+  cutHalf: (world) => {
+    const durationMs = world.between(1_000, 20_000);
+    const half = world.nodes.filter(() => world.random() < 0.5);
+    for (const { name } of half) world.network.cut(name);
+    world.time.after(durationMs, () => {
+      for (const { name } of half) world.network.heal(name);
+    });
+    return durationMs;
+  },
+  redisCrash: (world) => {
+    const durationMs = world.between(300, 8_000);
+    world.network.listen(undefined);
+    world.redis.crash();
+    world.time.after(durationMs, () => world.network.listen(world.redis.accept));
+    return durationMs;
+  },
+  redisPause: (world) => {
+    const durationMs = world.between(200, 5_000);
+    world.redis.pause(durationMs);
+    return durationMs;
+  },
+  flush: ({ redis }) => {
+    redis.command('FLUSHALL');
+    return 0;
+  },
+  flushScripts: ({ redis }) => {
+    redis.command('SCRIPT', 'FLUSH');
+    return 0;
+  },
+  clockStep: (world) => {
+    world.setSkew(world.pick(world.nodes).name);
+    return 0;
+  },
+};
+
+const NAMES = Object.keys(FAULTS);
+
+/** Begins a random fault. @returns its name, and when it ends */
+export function beginFault(world: World): { name: string; endsAt: number } {
+  const name = world.pick(NAMES);
+  const durationMs = FAULTS[name]?.(world) ?? 0;
+  return { name, endsAt: world.time.now + durationMs };
+}
+
+function onLink(world: World, begin: (name: string) => void, durationMs: number): number {
+  const { name } = world.pick(world.nodes);
+  begin(name);
+  world.time.after(durationMs, () => world.network.heal(name));
+  return durationMs;
+}
