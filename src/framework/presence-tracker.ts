@@ -7,7 +7,7 @@ import type { Integration } from './integration.js';
 
 /** Changes that integrations are notified of together, and the time between two such batches. */
 const BATCH_MAX = 1000;
-const SPACING_MS = 100;
+const SPACING = { spacingMs: 100, crowdedSpacingMs: 250 };
 
 /** A user, in the words of the presence store. */
 type PresentUser = Pick<PresenceEntry, 'userId' | 'accountId'>;
@@ -55,7 +55,7 @@ export function createPresenceTracker({ presence, sockets, integrations, logger 
       for (const some of inOrder(changes)) await Promise.all(some.flatMap(handle));
       return changes.map(() => undefined);
     },
-    { sizeMax: BATCH_MAX, spacingMs: SPACING_MS },
+    { sizeMax: BATCH_MAX, ...SPACING },
   );
 
   const add = async (socket: GatewaySocket, entry: PresenceEntry): Promise<void> => {

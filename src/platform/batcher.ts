@@ -42,7 +42,12 @@ export type BatcherSizes =
       readonly sizeMax: number;
       /** Minimum time between the beginnings of two batches: a single item does not wait, a burst makes few batches. */
       readonly spacingMs: number;
+      /** Instead of `spacingMs` after a batch of {@link CROWD} items or more, as when many clients come back. */
+      readonly crowdedSpacingMs?: number;
     };
+
+/** Items of a batch from which on many are expected to follow. */
+const CROWD = 3;
 
 /**
  * Runs `work` on all items of one turn of the event loop, and on all items that arrive while a batch is running. Many
@@ -52,13 +57,13 @@ export function createBatcher<Item, Result>(
   work: Work<Item, Result>,
   sizes: BatcherSizes,
 ): (item: Item) => Promise<Result> {
-  const { sizeMax, spacingMs } = typeof sizes === 'number' ? { sizeMax: sizes, spacingMs: 0 } : sizes;
+  const { sizeMax, spacingMs, crowdedSpacingMs = spacingMs } = toSizes(sizes);
   const waiting = createWaitingList(work);
   let isRunning = false;
 
   const run = async (): Promise<void> => {
     while (waiting.count() > 0) {
-      const nextAt = performance.now() + spacingMs;
+      const nextAt = performance.now() + (waiting.count() < CROWD ? spacingMs : crowdedSpacingMs);
       await waiting.workOff(sizeMax);
       const restMs = waiting.count() < sizeMax ? nextAt - performance.now() : 0;
       if (restMs > 0) await setTimeout(restMs, undefined, { ref: false });
@@ -74,6 +79,9 @@ export function createBatcher<Item, Result>(
     return waiting.add(item);
   };
 }
+
+const toSizes = (sizes: BatcherSizes): Exclude<BatcherSizes, number> =>
+  typeof sizes === 'number' ? { sizeMax: sizes, spacingMs: 0 } : sizes;
 
 /**
  * Reads by key. The keys that many callers ask for in one turn of the event loop are one call, each of them once.

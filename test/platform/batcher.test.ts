@@ -129,3 +129,20 @@ describe('a batch', () => {
     expect(asked()).toHaveLength(2);
   });
 });
+
+test('a group of many is followed by a longer spacing than a small one', async () => {
+  const sizes: number[] = [];
+  const add = createBatcher<string, string>(
+    async (items) => {
+      sizes.push(items.length);
+      return items;
+    },
+    { sizeMax: 10, spacingMs: 0, crowdedSpacingMs: 86_400_000 },
+  );
+  await add('1');
+  await Promise.all(['2', '3'].map(add));
+  await Promise.all(['4', '5', '6'].map(add));
+  void add('7');
+  for (let turn = 0; turn < 10; turn += 1) await rest();
+  expect(sizes).toEqual([1, 2, 3]);
+});

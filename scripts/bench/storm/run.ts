@@ -57,6 +57,8 @@ const IN_FLIGHT = 50;
 /** Time between two calls. */
 const CALL_EVERY_MS = 20;
 const DURABLE_EACH_SECOND = 50;
+/** Users who get them. */
+const RECIPIENTS = 50;
 /** Durable messages before the kill, and at most during the storm. */
 const DURABLE_BEFORE = 500;
 
@@ -254,7 +256,10 @@ class Calls {
   }
 }
 
-/** Sends durable messages to users of `/v1/shared`, in batches. */
+/**
+ * Sends durable messages to some users of `/v1/shared`, in batches. Always the same users: for a new one the gateway reads where the
+ * log ends, which would count for the clients.
+ */
 class Durables {
   readonly accepted = new Set<number>();
   readonly #caller: Caller;
@@ -263,14 +268,15 @@ class Durables {
 
   constructor({ clients, apiKey }: StormOptions, port: number) {
     this.#caller = { port, apiKey, agent: false };
-    this.#users = Array.from({ length: clients }, (_, n) => n).filter((n) => namespaceOf(n) === '/v1/shared');
+    const all = Array.from({ length: clients }, (_, n) => n).filter((n) => namespaceOf(n) === '/v1/shared');
+    this.#users = all.filter((_, n) => n % Math.ceil(all.length / RECIPIENTS) === 0);
   }
 
   async send(count: number): Promise<void> {
     const numbers = Array.from({ length: count }, (_, n) => this.#last + n + 1);
     this.#last += count;
     const items = numbers.map((number) => ({
-      userId: userIdOf(this.#users[(number * 13) % this.#users.length] ?? 0),
+      userId: userIdOf(this.#users[number % this.#users.length] ?? 0),
       ...{ event: EVENT, payload: number, durable: true },
     }));
     const { status, text } = await call(this.#caller, {

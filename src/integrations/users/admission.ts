@@ -13,7 +13,7 @@ const REMEMBERED_MAX = 50_000;
 /** Maximum users in one query. */
 const GROUP_MAX = 1_000;
 /** Time between two queries. Well under the second within which locked users are disconnected. */
-const SPACING_MS = 100;
+const SPACING = { spacingMs: 100, crowdedSpacingMs: 250 };
 
 /** Refuses blocked and deactivated users in namespaces that authenticate by token only. */
 export interface Admission {
@@ -48,7 +48,7 @@ export function createAdmission(dependencies: { people: People; clock: Clock; lo
       const locked = await people.lockedOut([...new Set(userIds)].flatMap(toObjectId));
       return userIds.map((userId) => locked.has(userId.toLowerCase()));
     },
-    { sizeMax: GROUP_MAX, spacingMs: SPACING_MS },
+    { sizeMax: GROUP_MAX, ...SPACING },
   );
 
   const recall = (userId: string): boolean | undefined => {

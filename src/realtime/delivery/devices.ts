@@ -35,7 +35,7 @@ const NODES_MAX = 8;
 /** Devices that one database call registers. */
 const BATCH_MAX = 500;
 /** Time between two such calls: when many clients come back, few of them. What waits is sent this much later at most. */
-const REGISTER_SPACING_MS = 25;
+const REGISTER_SPACING = { spacingMs: 25, crowdedSpacingMs: 200 };
 /** Nothing waits for it to be stored that a device has come or gone. */
 const NOTE_SPACING_MS = 250;
 
@@ -72,7 +72,7 @@ interface Dependencies {
 export class Devices {
   /** A device has connected. @throws GatewayError `QUOTA_EXCEEDED` when the recipient has too many connected devices */
   readonly register = createBatcher((devices: readonly ConnectingDevice[]) => this.#registerAll(devices), {
-    ...{ sizeMax: BATCH_MAX, spacingMs: REGISTER_SPACING_MS },
+    ...{ sizeMax: BATCH_MAX, ...REGISTER_SPACING },
   });
   /** A device has connected or disconnected. */
   readonly noteConnection = createBatcher((devices: readonly Device[]) => this.#noteAll(devices), {

@@ -63,7 +63,7 @@ export interface Authentication {
 /** Users in one query when many connect at once. */
 const GROUP_MAX = 1000;
 /** Time between two such queries: a burst of connects makes few of them. */
-const SPACING_MS = 25;
+const SPACING = { spacingMs: 25, crowdedSpacingMs: 150 };
 /** How long refused users are cached, and how many. */
 const REFUSED_TTL_MS = 1000;
 const REFUSED_MAX = 10_000;
@@ -81,7 +81,7 @@ export function createAuthentication({ userAuth, people, emitter, clock }: Depen
   const refused = createRecent({ clock, ttlMs: REFUSED_TTL_MS, max: REFUSED_MAX });
   const look = createLoader<Person>(
     async (ids) => new Map((await people.findMany(ids)).map((person) => [person.id, person])),
-    { sizeMax: GROUP_MAX, spacingMs: SPACING_MS },
+    { sizeMax: GROUP_MAX, ...SPACING },
   );
   /** The users of connects that go on, so that they are not read again. */
   const entering = new WeakMap<Principal, Person>();
