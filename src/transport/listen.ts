@@ -20,9 +20,16 @@ const PROBLEMS: Readonly<Record<string, (address: Address) => string>> = {
   EAI_AGAIN: ({ host }) => `HOST ${host} could not be looked up. Set it to an address, or to 0.0.0.0 for all.`,
 };
 
+/**
+ * Connections that the system keeps until they are accepted; it may have a lower limit of its own. With the 511 of Node.js, a
+ * twentieth of a second of a reconnect storm fills it. The system then ignores further connections, also of calls, and their callers
+ * try again after 1, 3 and 7 seconds.
+ */
+const BACKLOG = 4096;
+
 /** Listens. @returns the port. @throws StartError with the remedy if that is not possible */
 export async function listen(server: Server, address: Address): Promise<number> {
-  server.listen(address.port, address.host);
+  server.listen({ ...address, backlog: BACKLOG });
   try {
     await once(server, 'listening');
   } catch (cause) {
