@@ -36,9 +36,7 @@ export async function createPushEnvironment(): Promise<PushEnvironment> {
   const fcm = await startFcm();
   const clock = createTestClock();
   const overrides = { clock, pushAgent: fcm.agent };
-  // After a refusal the driver now and then looks for its server until this time is over, by default 15 s.
-  const settings = { ...fcm.env, MONGODB_SELECTION_TIMEOUT_MS: '5000' };
-  const environment = await createTestEnvironment({ nodes: 2, proxyOptions: '', env: settings, overrides });
+  const environment = await createTestEnvironment({ nodes: 2, proxyOptions: '', env: fcm.env, overrides });
   environment.defer(() => fcm.close());
   const { models, env } = environment;
   const [a, b] = [environment.node(0), environment.node(1)];
