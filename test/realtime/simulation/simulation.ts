@@ -77,9 +77,10 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   }
 }
 
-/** Some faults, at times together. */
+/** The end of a node, and some other faults, at times together. */
 async function runFaults(world: World): Promise<void> {
   const { time } = world;
+  world.killNode(world.between(1, 50));
   let endsAt = time.now;
   for (let left = 1 + Math.floor(world.random() * 5); left > 0; left -= 1) {
     const fault = beginFault(world);
