@@ -22,9 +22,6 @@ export interface Known {
   readonly reader: string | undefined;
 }
 
-/** The conversations whose last message this node has stored. */
-export type KnownConversations = ReturnType<typeof createKnownConversations>;
-
 /**
  * Stores messages without reading their conversation first. The writes match the documents only as they are remembered, and
  * the database counts what matched. So nothing is decided by what was remembered: another participant, a message that was
