@@ -119,8 +119,16 @@ describe('names', () => {
     const known = [...inCode, ...ofClients];
     const ofOthers = [
       // Of tests, examples, Node.js, methods, kinds of messages and what MongoDB calls its own.
-      ...['TEST_MONGODB_URL', 'MONGOD_BINARY', 'GATEWAY_KEY', 'FUZZ_SEED', 'FUZZ_INPUTS', 'MATRIX_SEED', 'PATH'],
-      ...['OTEL_TRACES_SAMPLER', 'OTEL_EXPORTER_OTLP_HEADERS', 'NODE_EXTRA_CA_CERTS'],
+      ...[
+        'TEST_MONGODB_URL',
+        'MONGOD_BINARY',
+        'GATEWAY_KEY',
+        'FUZZ_SEED',
+        'FUZZ_INPUTS',
+        'MATRIX_SEED',
+        'SIMULATION_SEED',
+      ],
+      ...['PATH', 'OTEL_TRACES_SAMPLER', 'OTEL_EXPORTER_OTLP_HEADERS', 'NODE_EXTRA_CA_CERTS'],
       ...['INCOMING', 'OUTGOING', 'NOTE', 'SUCCESS', 'UUID', 'X-META', 'OP_MSG', 'OP_QUERY', 'EPIPE'],
     ];
     const mentioned = pages.flatMap((page) =>

@@ -134,7 +134,8 @@ test('retries a transaction after a conflict without a label', async () => {
   for (const code of [112, 251, 246, 24]) {
     let failures = 0;
     proxy.rules.onCommand = (command) => {
-      if (nameOf(command) !== 'update' || command['autocommit'] !== false || failures === 3) return undefined;
+      const isWrite = ['update', 'bulkWrite'].includes(nameOf(command));
+      if (!isWrite || command['autocommit'] !== false || failures === 3) return undefined;
       failures += 1;
       return { ok: 0, code, errmsg: 'could not serialize access due to concurrent update' };
     };
