@@ -43,6 +43,8 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     world.onPublish = (published) => checkPublished(world, published);
     await time.runThrough(Promise.all(Array.from({ length: options.nodes }, () => world.startNode())));
     for (const user of world.users) world.connect(user);
+    // The first node to end has clients.
+    await time.runUntil(time.now + 3_000);
     const actionsMs = 500 / options.nodes;
     const work = setInterval(() => act(world), actionsMs);
     const checks = setInterval(() => void checkPresence(world), CHECK_INTERVAL_MS);
