@@ -3,11 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createConnection } from 'mongoose';
 import { defineModels } from '#shared/models/index.js';
+import { startEmbedded } from '../../../src/embedded/index.js';
 import { startRedis } from '../../../test/support/redis-server.js';
 import { applyIndexes, createCommandCounter } from '../rig.js';
 import { seedUsers } from '../seed.js';
 import { API_KEY, PING_INTERVAL_MS, SECRET } from '../wire.js';
 import { runStorm, type StormNode, type StormResult } from './run.js';
+
+/** A database of a storm's own, because the commands that it has had are counted. */
+export const startOwnDatabase = (directory: string) => startEmbedded({ directory });
 
 /** What a storm is measured with. */
 interface StormParts {
