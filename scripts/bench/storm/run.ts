@@ -89,9 +89,11 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
     lag.reset();
     const commandsBefore = await options.commands();
 
+    const calls = new Calls(options, survivor.port);
+    await calls.connect();
     const startedAt = performance.now();
     await killed.kill();
-    const calls = new Calls(options, survivor.port);
+    calls.start();
     let backMs = Number.NaN;
     while (performance.now() - startedAt < limitMs) {
       await pause(1000);
@@ -209,12 +211,15 @@ function call(
   });
 }
 
+/** Connections that a backend keeps open, from before the storm: what it calls by does not change when a node is killed. */
+const CALL_CONNECTIONS = 16;
+
 /** Calls at regular times, whether or not the ones before were answered: a backlog counts for each call that waits in it. */
 class Calls {
   readonly #times: number[] = [];
   readonly #pending = new Set<Promise<void>>();
-  readonly #timer: NodeJS.Timeout;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 });
+  #timer: NodeJS.Timeout | undefined;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: CALL_CONNECTIONS });
   readonly #caller: Caller;
   readonly #clients: number;
   failures = 0;
@@ -223,6 +228,15 @@ class Calls {
   constructor({ clients, apiKey }: StormOptions, port: number) {
     this.#clients = clients;
     this.#caller = { port, apiKey, agent: this.#agent };
+  }
+
+  /** Opens the connections. */
+  async connect(): Promise<void> {
+    const path = `/users/${userIdOf(0)}/presence`;
+    await Promise.all(Array.from({ length: CALL_CONNECTIONS }, () => call(this.#caller, { method: 'GET', path })));
+  }
+
+  start(): void {
     this.#timer = setInterval(() => {
       const pending = this.#call().finally(() => this.#pending.delete(pending));
       this.#pending.add(pending);
