@@ -73,7 +73,11 @@ const schema = new Schema<Chat>(
   { collection: 'community.chats', timestamps: true },
 );
 schema.index({ participants: 1, lastActivity: -1, _id: -1 });
-schema.index({ directKey: 1 }, { partialFilterExpression: { directKey: { $type: 'string' } } });
+// Earlier versions create a unique index with the default name at their start. Beside this one they still can.
+schema.index(
+  { directKey: 1 },
+  { name: 'directKey_of_chats', partialFilterExpression: { directKey: { $type: 'string' } } },
+);
 
 const pairSchema = new Schema<ChatPair>(
   { _id: String, chat: { type: ObjectId, required: true } },
