@@ -14,7 +14,7 @@ export type StormOrder =
       readonly inFlight: number;
       readonly secret: string;
     }
-  /** Whoever connects again does so to this port. */
+  /** Clients that connect again do so to this port. */
   | { readonly kind: 'lead'; readonly port: number }
   | { readonly kind: 'count' };
 

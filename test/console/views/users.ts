@@ -68,7 +68,7 @@ export function testUsers({ environment, open, connectDevice }: Setting): void {
     await tab.page.goBack();
     await tab.sees('The first 20.');
 
-    const none = await open('users?search=nobody-has-this-name');
+    const none = await open('users?search=unknown-name');
     await none.sees('no name begins with it');
     await glanceAt(none, 'users-none');
     expect([...tab.takeFaults(), ...none.takeFaults()]).toEqual([]);

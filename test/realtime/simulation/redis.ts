@@ -96,7 +96,7 @@ export class SimulatedRedis {
   #read(connection: Connection): void {
     for (let parsed = parse(connection.unread); parsed !== undefined; parsed = parse(connection.unread)) {
       connection.unread = connection.unread.slice(parsed.length);
-      // What arrives from a broken connection is still executed; there is nobody to answer.
+      // What arrives from a broken connection is still executed, without an answer.
       const [name = ''] = parsed.command;
       if (/^[ps]?(?:un)?subscribe$/i.test(name)) this.#subscribe(connection, parsed.command);
       else this.#write(connection, this.#reply(parsed.command));

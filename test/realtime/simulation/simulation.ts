@@ -93,7 +93,7 @@ async function runFaults(world: World): Promise<void> {
   await time.runUntil(endsAt);
 }
 
-/** Somebody connects, disconnects, or is sent something. */
+/** One random action: a user connects, disconnects, or is sent something. */
 function act(world: World): void {
   const user = world.pick(world.users);
   const choice = world.random();
