@@ -220,7 +220,9 @@ async function judge(node: Node, { expected, readers, users, isInUse, initial }:
       expect(new Set(got).size, `${key} got a message twice`).toBe(got.length);
       const addressed = expected.addressed.get(key) ?? [];
       const foreign = got.filter((message) => !addressed.includes(message) && !unclaimed.includes(message));
-      if (initial.has(key)) expect(foreign, `${key} got what was not for it`).toEqual([]);
+      // Once a recipient that is not in use was migrated, the earlier version begins again with the devices that connect then. What
+      // it sends is for those before, too.
+      if (initial.has(key) && isInUse(user)) expect(foreign, `${key} got what was not for it`).toEqual([]);
       const missing = addressed.filter((message) => !got.includes(message));
       if (!readers.resynced.has(key)) expect(missing, `${key} was not told of what it missed`).toEqual([]);
       if (isInUse(user)) expect(got, `${key} got messages out of order`).toEqual(got.toSorted());

@@ -28,6 +28,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     const durationMs = world.between(300, 8_000);
     world.network.listen(undefined);
     world.redis.crash();
+    world.redisForgot();
     world.time.after(durationMs, () => world.network.listen(world.redis.accept));
     return durationMs;
   },
@@ -36,8 +37,9 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     world.redis.pause(durationMs);
     return durationMs;
   },
-  flush: ({ redis }) => {
-    redis.command('FLUSHALL');
+  flush: (world) => {
+    world.redis.command('FLUSHALL');
+    world.redisForgot();
     return 0;
   },
   flushScripts: ({ redis }) => {

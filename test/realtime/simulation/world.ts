@@ -21,8 +21,12 @@ export interface User {
   /** Since when the user has, or has not, had a socket; when that number changed last. In virtual time. */
   changedAt: number;
   countChangedAt: number;
-  /** What contacts were told last. */
-  isAnnounced: boolean;
+  /** What contacts were told last; `undefined`: that they are to be told was stored in Redis alone, which has lost it. */
+  isAnnounced: boolean | undefined;
+  /** The node of the last socket that the user has had. */
+  lastNode: SimulatedNode | undefined;
+  /** That node was killed, so Redis alone knows that the user is gone. */
+  isLeftToRedis: boolean;
 }
 
 /** What a socket was sent. */
@@ -75,7 +79,7 @@ export class World implements Observer {
     this.log = new SimulatedLog({ time: this.time, random: this.random });
     this.users = Array.from({ length: users * nodes }, (_, n) => ({
       ...{ id: `user-${n}`, isCalm: n % 2 === 0, sockets: new Set<SimulatedSocket>(), isAnnounced: false },
-      ...{ changedAt: 0, countChangedAt: 0 },
+      ...{ changedAt: 0, countChangedAt: 0, lastNode: undefined, isLeftToRedis: false },
     }));
   }
 
@@ -142,8 +146,14 @@ export class World implements Observer {
         this.#left(user, socket);
         if (this.random() < 0.7) this.time.after(this.between(300, 12_000), () => this.connect(user));
       }
+    for (const user of this.users) user.isLeftToRedis ||= user.sockets.size === 0 && user.lastNode === node;
     this.time.after(this.between(...RESTART_MS), () => this.#run(this.startNode()));
     return 0;
+  }
+
+  /** Redis has lost its data. Nodes tell it of their own users again. */
+  redisForgot(): void {
+    for (const user of this.users) if (user.isLeftToRedis) user.isAnnounced = undefined;
   }
 
   /** Ends a node in order. Its clients come back to others. */
@@ -170,6 +180,7 @@ export class World implements Observer {
       this.note(`connect ${user.id} ${node.name}`);
       this.receipts.set(socket, { plain: [], durable: [], connectedAt: this.time.now });
       user.sockets.add(socket);
+      user.isLeftToRedis = false;
       this.#changed(user, 1);
     });
     this.#run(connecting);
@@ -185,7 +196,9 @@ export class World implements Observer {
   announced(userId: string, isOnline: boolean): void {
     this.note(`announced ${userId} ${isOnline}`);
     const user = this.users.find(({ id }) => id === userId);
-    if (user !== undefined) user.isAnnounced = isOnline;
+    if (user === undefined) return;
+    user.isAnnounced = isOnline;
+    user.isLeftToRedis = false;
   }
 
   received(socket: SimulatedSocket, label: string): void {
@@ -203,6 +216,7 @@ export class World implements Observer {
 
   #left(user: User, socket: SimulatedSocket): void {
     user.sockets.delete(socket);
+    user.lastNode = socket.node;
     this.#changed(user, 0);
   }
 
