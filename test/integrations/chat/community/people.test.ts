@@ -180,6 +180,9 @@ test('only members receive joins and leaves of their group', async () => {
   }
   expect(await cameTo(environment, { speaker: [ann, a], listener: [eve, e] }, 'group:user_joined')).toEqual([]);
 
+  // A connect does not wait until it is stored.
+  const seen = { _id: { $in: [ann.id, bob.id] }, lastSeen: { $exists: true } };
+  await until(async () => (await environment.models.User.countDocuments(seen)) === 2);
   const { users } = dataOf(await a.ask('group:get_online', group));
   const ids = users.map(({ userId }: { userId: string }) => userId);
   expect(ids.sort()).toEqual([ann.id, bob.id].sort());
