@@ -1,7 +1,9 @@
 import { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createCluster } from 'redis';
-import { backOffMs, type CommandClient, HUNG_AFTER_MS, toClientOptions, withinMs } from './connection.js';
+import { withinMs } from '../within-ms.js';
+import { backOffMs, type CommandClient } from './connection.js';
+import { HUNG_AFTER_MS, toClientOptions } from './server-connection.js';
 import type { RedisServer, RedisTarget } from './url.js';
 
 /** Commands of a Redis Cluster; no publishing and no subscriptions. */

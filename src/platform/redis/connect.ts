@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from '../logger.js';
 import { StartError } from '../start-error.js';
+import { withinMs } from '../within-ms.js';
 import { createSelfCheck, type Probe } from './check.js';
 import { createClients } from './clients.js';
-import { type CommandClient, withinMs } from './connection.js';
+import type { CommandClient } from './connection.js';
 import { createMembers } from './members.js';
 import { type AdapterPublisher, type AdapterSubscriber, createSubscriptions, toPublisher } from './pubsub.js';
 import { createReadiness } from './readiness.js';

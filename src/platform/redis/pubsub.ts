@@ -1,6 +1,7 @@
 import type { Logger } from '../logger.js';
-import type { MessageListener, RedisClient } from './connection.js';
+import type { RedisClient } from './connection.js';
 import { escapeGlob } from './refusal.js';
+import type { MessageListener } from './subscription-memory.js';
 
 /** The part of a node-redis client that `@socket.io/redis-adapter` uses to publish. */
 export type AdapterPublisher = Pick<RedisClient, 'on' | 'off' | 'sendCommand'> & {

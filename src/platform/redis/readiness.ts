@@ -3,7 +3,8 @@ import { ErrorReply } from 'redis';
 import type { Logger } from '../logger.js';
 import { StartError } from '../start-error.js';
 import type { SelfCheck } from './check.js';
-import { backOffMs, type CommandClient, HUNG_AFTER_MS, watchConnection } from './connection.js';
+import { backOffMs, type CommandClient } from './connection.js';
+import { watchConnection } from './hang-detector.js';
 import {
   isOfWrongServer,
   isPermanent,
@@ -15,6 +16,7 @@ import {
   UnknownMasterError,
   WrongServerError,
 } from './refusal.js';
+import { HUNG_AFTER_MS } from './server-connection.js';
 import { toTlsHint } from './tls.js';
 
 /** Whether Redis works as required, as of the last self-check. */

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Connection, createConnection, HUNG_AFTER_MS, withinMs } from './connection.js';
+import { withinMs } from '../within-ms.js';
 import { CLUSTER_REMEDY, SENTINEL_REMEDY, toReason, UnknownMasterError, WrongServerError } from './refusal.js';
+import { type Connection, createConnection, HUNG_AFTER_MS } from './server-connection.js';
 import { type RedisServer, type RedisTarget, toHostAndPort } from './url.js';
 
 /** How long to wait for the other sentinels after the first answer. A stale one may answer first. */
