@@ -1,11 +1,11 @@
-import { GatewayError } from '../../errors.js';
-import { createBatcher, createLoader } from '../../platform/batcher.js';
 import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
 import type { Redis } from '../../platform/redis/connect.js';
-import { CHUNK, createPresenceCommands, type PresenceCommands, type Renewal, toPresence } from './commands.js';
-import type { Place, Presence, PresenceEntry, PresenceEvents, PresenceStore, RegisteredSocket } from './index.js';
+import { CHUNK, createPresenceCommands, type PresenceCommands } from './commands.js';
+import type { PresenceEntry, PresenceEvents, PresenceStore } from './index.js';
+import { Lease, type Renewed } from './lease.js';
 import { PendingOffline } from './pending-offline.js';
+import { createPresenceReader } from './reader.js';
 import { Registrations } from './registrations.js';
 import { createTicker } from './ticker.js';
 
@@ -27,9 +27,6 @@ export interface RedisPresenceOptions {
 /** With renewals every 3 s, a killed node's sockets stop counting within 9 s and are removed within 12 s. */
 const LEASE_MS = 9_000;
 
-/** Users of one question to Redis. */
-const READS_MAX = 1000;
-
 /**
  * Presence of all nodes that share a Redis.
  *
@@ -45,20 +42,22 @@ const READS_MAX = 1000;
  * The next tick repeats what failed. After an outage steps 1 and 6 report no users for one lease, because other nodes and
  * reconnecting clients are returning as well.
  */
-export function createRedisPresence(options: RedisPresenceOptions): LeasedPresenceStore {
-  const presence = new RedisPresence(options);
+export function createRedisPresence({
+  redis,
+  leaseMs = LEASE_MS,
+  ...options
+}: RedisPresenceOptions): LeasedPresenceStore {
+  const { nodeId, keyPrefix, graceMs } = options;
+  if (!/^[\w.-]+$/.test(nodeId)) throw new TypeError('nodeId must be letters, digits, "_", "." and "-"');
+  const commands = createPresenceCommands({ redis, nodeId, keyPrefix, graceMs, leaseMs });
+  const node = new PresenceNode({ ...options, redis, leaseMs, commands });
   return {
-    start: (events) => presence.start(events),
-    add: (entry) => presence.add(entry),
-    remove: (entry) => presence.remove(entry),
-    get: (userIds) => presence.get(userIds),
-    presentAmong: (userIds) => presence.presentAmong(userIds),
-    hasSockets: () => presence.hasSockets(),
-    placesOf: (userId) => presence.placesOf(userId),
-    socketsOf: (userId) => presence.socketsOf(userId),
-    nodes: () => presence.nodes(),
-    stop: () => presence.stop(),
-    leaseAgeMs: () => presence.leaseAgeMs(),
+    start: (events) => node.start(events),
+    add: (entry) => node.add(entry),
+    remove: (entry) => node.remove(entry),
+    ...createPresenceReader({ redis, commands }),
+    stop: () => node.stop(),
+    leaseAgeMs: () => node.leaseAgeMs(),
   };
 }
 
@@ -68,48 +67,36 @@ export interface LeasedPresenceStore extends PresenceStore {
   leaseAgeMs(): number | undefined;
 }
 
-class RedisPresence implements LeasedPresenceStore {
+type PresenceNodeOptions = Omit<RedisPresenceOptions, 'keyPrefix' | 'leaseMs'> & {
+  leaseMs: number;
+  commands: PresenceCommands;
+};
+
+/** This node's part: its lease, its sockets, and what it reports. */
+class PresenceNode {
   readonly #redis: Redis;
-  readonly #clock: Clock;
   readonly #logger: Pick<Logger, 'warn'>;
   readonly #nodeId: string;
   readonly #leaseMs: number;
   readonly #commands: PresenceCommands;
+  readonly #lease: Lease;
   readonly #pendingOffline: PendingOffline;
   readonly #registrations: Registrations;
-  /** The questions of one turn share their commands, as the next ones do. */
-  readonly #read = createLoader<Presence>(
-    async (userIds) => new Map((await this.#commands.read(userIds)).map((one) => [one.userId, one])),
-    READS_MAX,
-  );
-  readonly #isPresent = createBatcher<string, boolean>(async (userIds) => {
-    await this.#redis.publisher.sendCommand(['PING']);
-    const present = await this.#commands.readPresent(userIds);
-    return userIds.map((userId) => present.has(userId));
-  }, READS_MAX);
   readonly #ticker: ReturnType<typeof createTicker>;
   /** Users reported by this node but not confirmed: not reported again. */
   readonly #reported = new Set<string>();
   #events: PresenceEvents | undefined;
-  #renewal: Renewal | undefined;
   /** Redis lost its data, and does not know who has just left. */
   #isForgotten = false;
-  /** Until then no user is reported offline. Unix time in milliseconds, as below. */
-  #quietUntil = 0;
-  /** End of the lease that Redis confirmed last. */
-  #leaseEndsAt = 0;
-  /** Why the last renewal failed. */
-  #failure: unknown;
   #stopListening = (): void => undefined;
 
-  constructor({ redis, clock, logger, nodeId, keyPrefix, graceMs, leaseMs = LEASE_MS }: RedisPresenceOptions) {
-    if (!/^[\w.-]+$/.test(nodeId)) throw new TypeError('nodeId must be letters, digits, "_", "." and "-"');
+  constructor({ redis, commands, clock, logger, nodeId, graceMs, leaseMs }: PresenceNodeOptions) {
     this.#redis = redis;
-    this.#clock = clock;
     this.#logger = logger;
     this.#nodeId = nodeId;
     this.#leaseMs = leaseMs;
-    this.#commands = createPresenceCommands({ redis, nodeId, keyPrefix, graceMs, leaseMs });
+    this.#commands = commands;
+    this.#lease = new Lease({ commands, clock, leaseMs });
     this.#pendingOffline = new PendingOffline(clock);
     this.#ticker = createTicker({
       clock,
@@ -118,16 +105,16 @@ class RedisPresence implements LeasedPresenceStore {
       tick: () => this.#tick(),
     });
     this.#registrations = new Registrations({
-      ...{ clock, graceMs, leaseMs, commands: this.#commands, pendingOffline: this.#pendingOffline },
+      ...{ clock, graceMs, leaseMs, commands, pendingOffline: this.#pendingOffline },
       wakeUp: this.#ticker.wakeUp,
       expectDue: (afterMs) => this.#expectDue(afterMs),
     });
   }
 
-  async start(listener: PresenceEvents): Promise<{ isAlone: boolean }> {
-    this.#events = listener;
+  async start(events: PresenceEvents): Promise<{ isAlone: boolean }> {
+    this.#events = events;
     const stopWatching = this.#redis.onStateChange(() => {
-      this.#beQuiet();
+      this.#lease.beQuiet();
       this.#ticker.wakeUp();
     });
     await this.#ticker.start();
@@ -136,7 +123,7 @@ class RedisPresence implements LeasedPresenceStore {
       stopWatching();
       removeProbe();
     };
-    return { isAlone: this.#renewal?.others === 0 };
+    return { isAlone: this.#lease.isAlone };
   }
 
   add(entry: PresenceEntry): Promise<{ isFirst: boolean }> {
@@ -147,41 +134,8 @@ class RedisPresence implements LeasedPresenceStore {
     return this.#registrations.remove(socketId);
   }
 
-  async get(userIds: readonly string[]): Promise<Presence[]> {
-    this.#ensureReady();
-    const found = await Promise.all(userIds.map((userId) => this.#read(userId))).catch(unavailable);
-    return found.map((one, index) => one ?? toPresence(userIds[index] ?? ''));
-  }
-
-  async presentAmong(userIds: readonly string[]): Promise<ReadonlySet<string>> {
-    this.#ensureReady();
-    const present = await Promise.all(userIds.map((userId) => this.#isPresent(userId))).catch(unavailable);
-    return new Set(userIds.filter((_userId, index) => present[index]));
-  }
-
-  async hasSockets(): Promise<boolean> {
-    this.#ensureReady();
-    return this.#commands.hasSockets().catch(unavailable);
-  }
-
-  async placesOf(userId: string): Promise<Place[]> {
-    this.#ensureReady();
-    return this.#commands.placesOf(userId).catch(unavailable);
-  }
-
   leaseAgeMs(): number | undefined {
-    if (this.#leaseEndsAt === 0) return undefined;
-    return Math.max(0, this.#clock.now() - (this.#leaseEndsAt - this.#leaseMs));
-  }
-
-  async socketsOf(userId: string): Promise<RegisteredSocket[]> {
-    this.#ensureReady();
-    return this.#commands.socketsOf(userId).catch(unavailable);
-  }
-
-  async nodes(): Promise<string[]> {
-    this.#ensureReady();
-    return this.#commands.nodes().catch(unavailable);
+    return this.#lease.ageMs();
   }
 
   async stop(): Promise<void> {
@@ -189,7 +143,7 @@ class RedisPresence implements LeasedPresenceStore {
     await this.#ticker.stop();
     this.#events = undefined;
     this.#registrations.clear();
-    this.#leaseEndsAt = 0;
+    this.#lease.end();
     try {
       for await (const _ of this.#commands.reap(this.#nodeId));
     } catch {
@@ -207,58 +161,32 @@ class RedisPresence implements LeasedPresenceStore {
     }
   }
 
-  async #runTick(listener: PresenceEvents): Promise<void> {
-    const known = this.#renewal;
+  async #runTick(events: PresenceEvents): Promise<void> {
     // Some connections may be back before others are, here and on other nodes.
-    if (!this.#redis.isReady()) this.#beQuiet();
-    const renewal = await this.#renewLease();
-    this.#renewal = renewal;
-    await this.#reportOffline(listener, renewal);
-    this.#noteOutage(known, renewal);
-    if (renewal.nextDueMs !== undefined) this.#expectDue(renewal.nextDueMs);
+    if (!this.#redis.isReady()) this.#lease.beQuiet();
+    const renewed = await this.#lease.renew(this.#registrations.generation);
+    if (renewed.isOutage) this.#registrations.invalidate();
+    this.#isForgotten ||= renewed.isNewEpoch;
+    await this.#reportOffline(events, renewed);
+    if (renewed.nextDueMs !== undefined) this.#expectDue(renewed.nextDueMs);
 
     const { restored, online } = await this.#registrations.synchronize();
-    if (restored.length > 0) listener.restored([...restored]);
-    for (const { userId, accountId } of online) listener.online({ userId, accountId });
+    if (restored.length > 0) events.restored([...restored]);
+    for (const { userId, accountId } of online) events.online({ userId, accountId });
     if (this.#isForgotten) await this.#commands.leaveAgain(this.#pendingOffline.list(), this.#leaseMs);
     this.#isForgotten = false;
     this.#pendingOffline.settle();
-    if (this.#clock.now() < this.#quietUntil) return;
-    for (const node of renewal.deadNodes) {
-      for await (const lost of this.#commands.reap(node)) listener.lost(lost);
+    if (this.#lease.quietMs() > 0) return;
+    for (const node of renewed.deadNodes) {
+      for await (const lost of this.#commands.reap(node)) events.lost(lost);
     }
   }
 
-  /** Our lease had expired, or Redis lost its data. */
-  #noteOutage(known: Renewal | undefined, { epoch, wasAlive, others, deadNodes }: Renewal): void {
-    if (wasAlive) return;
-    const isFirstAndAlone = known === undefined && others === 0 && deadNodes.length === 0;
-    if (!isFirstAndAlone) this.#beQuiet();
-    if (known === undefined) return;
-    this.#isForgotten ||= epoch !== known.epoch;
-    this.#registrations.invalidate();
-  }
-
-  async #renewLease(): Promise<Renewal> {
-    const askedAt = this.#clock.now();
-    try {
-      const limit = askedAt < this.#quietUntil ? 0 : CHUNK;
-      const leasedSince = this.#renewal?.leasedSince ?? '';
-      const renewed = await this.#commands.renew(this.#registrations.generation, { limit, leasedSince });
-      this.#leaseEndsAt = askedAt + this.#leaseMs;
-      this.#failure = undefined;
-      return renewed;
-    } catch (error) {
-      this.#failure = error;
-      throw error;
-    }
-  }
-
-  async #reportOffline(listener: PresenceEvents, { unconfirmed, offline }: Renewal): Promise<void> {
+  async #reportOffline(events: PresenceEvents, { unconfirmed, offline }: Renewed): Promise<void> {
     for (const user of [...unconfirmed.filter(({ userId }) => !this.#reported.has(userId)), ...offline]) {
       this.#reported.add(user.userId);
       this.#pendingOffline.delete(user.userId);
-      listener.offline(user);
+      events.offline(user);
     }
     // There may be more, which need not wait for the end of the next grace time.
     if (offline.length === CHUNK) this.#ticker.wakeUp();
@@ -269,26 +197,16 @@ class RedisPresence implements LeasedPresenceStore {
 
   /** A grace time ends in `afterMs`. */
   #expectDue(afterMs: number): void {
-    this.#ticker.expect(Math.max(afterMs, this.#quietUntil - this.#clock.now()));
-  }
-
-  #beQuiet(): void {
-    this.#quietUntil = this.#clock.now() + this.#leaseMs;
+    this.#ticker.expect(Math.max(afterMs, this.#lease.quietMs()));
   }
 
   /** A part of the self-check of Redis. @throws while the lease of this node cannot be renewed */
   #ensureRenewed(): void {
-    if (this.#failure === undefined && this.#clock.now() < this.#leaseEndsAt) return;
-    this.#ticker.wakeUp();
-    throw this.#failure ?? new Error('the presence lease of this node has expired');
-  }
-
-  /** While this node cannot renew its lease its sockets do not count, so an answer would be wrong. */
-  #ensureReady(): void {
-    if (!this.#redis.isReady()) throw new GatewayError('UNAVAILABLE');
+    try {
+      this.#lease.ensureRenewed();
+    } catch (error) {
+      this.#ticker.wakeUp();
+      throw error;
+    }
   }
 }
-
-const unavailable = (cause: unknown): never => {
-  throw new GatewayError('UNAVAILABLE', {}, { cause });
-};

@@ -1,0 +1,59 @@
+import { GatewayError } from '../../errors.js';
+import { createBatcher, createLoader } from '../../platform/batcher.js';
+import type { Redis } from '../../platform/redis/connect.js';
+import { type PresenceCommands, toPresence } from './commands.js';
+import type { Presence, PresenceStore } from './index.js';
+
+/** Users per question to Redis. */
+const READS_MAX = 1000;
+
+/** The questions about the sockets of all nodes. */
+export type PresenceReader = Pick<
+  PresenceStore,
+  'get' | 'presentAmong' | 'hasSockets' | 'placesOf' | 'socketsOf' | 'nodes'
+>;
+
+/** Reads presence from Redis. Questions of the same turn of the event loop share their commands. */
+export function createPresenceReader({
+  redis,
+  commands,
+}: {
+  redis: Pick<Redis, 'isReady' | 'publisher'>;
+  commands: PresenceCommands;
+}): PresenceReader {
+  const loadPresence = createLoader<Presence>(
+    async (userIds) => new Map((await commands.read(userIds)).map((one) => [one.userId, one])),
+    READS_MAX,
+  );
+  const loadIsPresent = createBatcher<string, boolean>(async (userIds) => {
+    // What this node published before has reached Redis when the reply is here.
+    await redis.publisher.sendCommand(['PING']);
+    const present = await commands.readPresent(userIds);
+    return userIds.map((userId) => present.has(userId));
+  }, READS_MAX);
+
+  /** While Redis is not ready the lease of this node may have expired, so an answer could be wrong. */
+  const ask = async <T>(question: () => Promise<T>): Promise<T> => {
+    if (!redis.isReady()) throw new GatewayError('UNAVAILABLE');
+    try {
+      return await question();
+    } catch (cause) {
+      throw new GatewayError('UNAVAILABLE', {}, { cause });
+    }
+  };
+
+  return {
+    async get(userIds) {
+      const found = await ask(() => Promise.all(userIds.map(loadPresence)));
+      return found.map((one, index) => one ?? toPresence(userIds[index] ?? ''));
+    },
+    async presentAmong(userIds) {
+      const present = await ask(() => Promise.all(userIds.map(loadIsPresent)));
+      return new Set(userIds.filter((_userId, index) => present[index]));
+    },
+    hasSockets: () => ask(() => commands.hasSockets()),
+    placesOf: (userId) => ask(() => commands.placesOf(userId)),
+    socketsOf: (userId) => ask(() => commands.socketsOf(userId)),
+    nodes: () => ask(() => commands.nodes()),
+  };
+}
