@@ -3,7 +3,9 @@ import { z } from 'zod';
 import { type LiveKind, type LiveRecord, liveKinds } from '#shared/contracts/traffic.js';
 import type { Clock } from '../platform/clock.js';
 import { type Bus, ofForm } from './bus.js';
-import type { NodeRecord, Traffic, TrafficFilter } from './traffic.js';
+import type { Traffic } from './traffic.js';
+import type { NodeRecord } from './traffic-record.js';
+import type { TrafficFilter } from './traffic-watcher.js';
 
 /** Records that a node sends to a watcher in each second; further ones are counted. */
 const PER_SECOND_MAX = 200;

@@ -1,7 +1,9 @@
 import type { LiveKind, TrafficRecord } from '#shared/contracts/traffic.js';
 import { invalid } from '../../errors.js';
 import type { StreamLines, StreamReader } from '../../framework/line-streams.js';
-import type { NodeRecord, Traffic, TrafficFilter } from '../../realtime/traffic.js';
+import type { Traffic } from '../../realtime/traffic.js';
+import type { NodeRecord } from '../../realtime/traffic-record.js';
+import type { TrafficFilter } from '../../realtime/traffic-watcher.js';
 
 interface Dependencies {
   readonly traffic: Traffic;
