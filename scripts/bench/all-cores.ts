@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { createConnection } from 'mongoose';
 import { defineModels } from '#shared/models/index.js';
 import { freePort, startRedis } from '../../test/support/redis-server.js';
-import type { BenchOptions } from './main.js';
+import type { BenchOptions } from './options.js';
 import { disconnected, settled, usageOf } from './processes.js';
 import { beginReport, type Line, publish, toResult } from './results.js';
 import { seedUsers } from './seed.js';

@@ -1,7 +1,8 @@
 import { Types } from 'mongoose';
 import { addUsers, type BenchUser, type Client, connect, quantile } from './clients.js';
-import type { BenchOptions } from './main.js';
-import { beginReport, publish, type ScenarioResult, toResult } from './results.js';
+import type { BenchOptions } from './options.js';
+import type { ScenarioResult } from './report.js';
+import { beginReport, publish, toResult } from './results.js';
 import { type Rig, startRig } from './rig.js';
 
 /*

@@ -1,8 +1,9 @@
 import { CONSOLE_COOKIE } from '#shared/contracts/console.js';
 import { Arrivals, openBackends, openReceiver, toBatch } from './delivery-clients.js';
 import { toRequest } from './load/http-connection.js';
-import type { BenchOptions } from './main.js';
-import { beginReport, publish, type ScenarioResult, toResult } from './results.js';
+import type { BenchOptions } from './options.js';
+import type { ScenarioResult } from './report.js';
+import { beginReport, publish, toResult } from './results.js';
 import { type Rig, startRig } from './rig.js';
 import { inTurn, openDevices } from './traffic.js';
 import { API_KEY, EVENT } from './wire.js';

@@ -2,8 +2,9 @@ import { Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import { foldText } from '#shared/utilities/fold-text.js';
 import { addUsers, type Client, connect, quantile } from './clients.js';
-import type { BenchOptions } from './main.js';
-import { beginReport, type Measurement, publish, type ScenarioResult, toResult } from './results.js';
+import type { BenchOptions } from './options.js';
+import type { ScenarioResult } from './report.js';
+import { beginReport, type Measurement, publish, toResult } from './results.js';
 import { type Rig, startRig } from './rig.js';
 
 /*

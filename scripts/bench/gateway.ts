@@ -1,7 +1,7 @@
 import { publishTable, type TableRow } from './comparison-table.js';
 import { type Contestant, type ContestantName, type Setting, startContestant } from './contestants.js';
 import { type Figures, toFigures, toMemoryFigures } from './figures.js';
-import type { BenchOptions } from './main.js';
+import type { BenchOptions } from './options.js';
 import { idle, type Scenario, type Step, scenarios } from './scenarios.js';
 import type { LoadOrder, LoadResult } from './wire.js';
 import { startWorker, type Worker } from './workers.js';

@@ -1,28 +1,13 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { scenarioNames } from './gateway.js';
+import type { BenchOptions } from './options.js';
 
 /** Suites of their own, each with its file in this folder that exports `run()`. Every other name is a scenario of the comparison. */
 const SUITES: Readonly<Record<string, string>> = {
   ...{ embedded: 'embedded', conversation: 'conversation', delivery: 'delivery', chat: 'chat', traffic: 'traffic' },
   ...{ workers: 'all-cores', console: 'console', nodes: 'nodes', storm: 'storm' },
 };
-
-/** Command-line options of the benchmark. */
-export interface BenchOptions {
-  /** Number of rounds of each measurement. */
-  readonly rounds: number;
-  /** Scenarios of the comparison, by their names. Empty: all. */
-  readonly only: readonly string[];
-  /** Numbers of nodes to compare with. Absent: those of the suite. */
-  readonly nodes: readonly number[] | undefined;
-  /** Directory of another checkout with a build, whose gateway takes part. */
-  readonly against: string | undefined;
-  /** Idle connections. */
-  readonly connections: number;
-  /** Names of the servers that take part. Empty: all. */
-  readonly contestants: readonly string[];
-}
 
 const USAGE = `npm run bench -- [scenario or suite…] [--rounds 7] [--nodes 1,2, or 2,4,8 of the suite nodes] [--against <directory of another build>] [--connections 10000] [--contestants gateway,Socket.IO]
 Scenarios: ${scenarioNames.join(', ')}.

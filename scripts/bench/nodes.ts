@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { startRedis } from '../../test/support/redis-server.js';
-import type { BenchOptions } from './main.js';
+import type { BenchOptions } from './options.js';
 import { usageOf } from './processes.js';
 import { beginReport, type Measurement, publish, toResult } from './results.js';
 import { startRig } from './rig.js';

@@ -1,7 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describeMachine, type Machine } from './machine.js';
-import { type Summary, summarize } from './statistics.js';
+import { describeMachine } from './machine.js';
+import type { Report, ScenarioResult } from './report.js';
+import { summarize } from './statistics.js';
 import { toTable } from './table.js';
 
 /** Samples of one server, taken alternately with the other servers. */
@@ -27,24 +28,6 @@ export interface Measurement {
   unit: string;
   lines: readonly Line[];
   comparisons: readonly Comparison[];
-}
-
-/** A summarized measurement. */
-export interface ScenarioResult {
-  name: string;
-  unit: string;
-  lines: { label: string; value: Summary; operationsPerSecond?: number }[];
-  ratios: { of: string; against: string; value: Summary; bound?: number; isWithinBound?: boolean }[];
-}
-
-/** The report of a suite. */
-export interface Report {
-  suite: string;
-  startedAt: string;
-  machine: Machine;
-  /** Notes on the method. */
-  notes: string[];
-  scenarios: ScenarioResult[];
 }
 
 /** Computes ratios within each round, so that temporary load affects both sides. */

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { freePort } from '../../test/support/redis-server.js';
-import type { BenchOptions } from './main.js';
+import type { BenchOptions } from './options.js';
 import { beginReport, publish, toResult } from './results.js';
 import { startDatabase } from './rig.js';
 import { measureStorm } from './storm/rig.js';

@@ -1,5 +1,5 @@
 import { toMachineLine } from './machine.js';
-import type { Report, ScenarioResult } from './results.js';
+import type { Report, ScenarioResult } from './report.js';
 import type { Summary } from './statistics.js';
 
 /** The report as text. */

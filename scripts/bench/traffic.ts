@@ -2,8 +2,9 @@ import jwt from 'jsonwebtoken';
 import { io } from 'socket.io-client';
 import { Arrivals, openBackends, toBatch } from './delivery-clients.js';
 import { toRequest } from './load/http-connection.js';
-import type { BenchOptions } from './main.js';
-import { beginReport, publish, type ScenarioResult, toResult } from './results.js';
+import type { BenchOptions } from './options.js';
+import type { ScenarioResult } from './report.js';
+import { beginReport, publish, toResult } from './results.js';
 import { type Rig, startRig } from './rig.js';
 import { API_KEY, EVENT, NAMESPACE, SECRET } from './wire.js';
 

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import type { prospectMessage, teamMessage } from '../contracts/conversation-parts.js';
 import type { supportMessage } from '../contracts/support-parts.js';
-import type { GatewayClient } from './client.js';
+import type { GatewayClient } from './gateway-client.js';
 import { type Change, changed } from './live-view.js';
 import { added, createTimeline, type Page, type Timeline, type TimelineSource } from './timeline.js';
 import type { ApplicationEvents } from './types.js';

@@ -10,11 +10,12 @@ export {
   type TeamTimeline,
   teamTimeline,
 } from './chats.js';
-export { type ClientStatus, connect, connectSite, eventsOf, type GatewayClient } from './client.js';
+export { connect, connectSite, eventsOf } from './client.js';
 export type { ClientClock } from './clock.js';
 export { type CommunityMessage, type CommunityRest, communityTimeline } from './community.js';
 export type { ConnectionState } from './connection.js';
 export { GatewayClientError, type GatewayErrorCode, type GatewayErrorDetail } from './error.js';
+export type { ClientStatus, GatewayClient } from './gateway-client.js';
 export type { MessageCounters } from './inbox.js';
 export { createList, type ListSource, type LiveList } from './list.js';
 export type { ClientOptions, ConnectOptions, ConnectSiteOptions, TokenSource } from './options.js';

@@ -1,8 +1,8 @@
 import { Calls } from './calls.js';
-import type { ClientStatus, GatewayClient } from './client.js';
 import { systemClock } from './clock.js';
 import { Connection } from './connection.js';
 import { type GatewayClientError, toError } from './error.js';
+import type { ClientStatus, GatewayClient } from './gateway-client.js';
 import { added, type Handler, Handlers, type OtherHandler } from './handlers.js';
 import { Inbox } from './inbox.js';
 import type { ClientOptions, TokenSource } from './options.js';

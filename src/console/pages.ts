@@ -1,22 +1,15 @@
 import type { FunctionComponent } from 'preact';
-import { matchPath, type PathValues } from './paths.js';
+import { matchPath, type PathValues, type ViewProps } from './paths.js';
 import { Live } from './views/live/live.js';
 import { MessagePage } from './views/message/message.js';
 import { MessageSearch } from './views/message/search.js';
 import { Overview } from './views/overview.js';
-
 import { Sites } from './views/sites.js';
-
 import { Events } from './views/try/events.js';
 import { QuickStart } from './views/try/quick-start.js';
 import { Routes } from './views/try/rest.js';
 import { UserSearch } from './views/user/search.js';
 import { UserPage } from './views/user/user.js';
-
-/** What a view gets: the `:names` of its path. The query is in `place` of `routes.ts`. */
-export interface ViewProps {
-  readonly values: PathValues;
-}
 
 /** A page of the console. */
 export interface Page {

@@ -1,6 +1,11 @@
 /** Values of the `:names` in the path of a page, decoded. */
 export type PathValues = Readonly<Record<string, string>>;
 
+/** What a view gets: the `:names` of its path. The query is in `place` of `routes.ts`. */
+export interface ViewProps {
+  readonly values: PathValues;
+}
+
 /**
  * The values of the `:names` when the path is of the pattern; `undefined` when it is not.
  * @example matchPath('/console/users/:id', '/console/users/a%20b') // { id: 'a b' }

@@ -60,8 +60,8 @@ export const cellsOf = async ({ page }: Tab, caption: string): Promise<string[][
   `)) as string[][];
 
 /**
- * Looks at a view as people do: light, dark and on a phone. Writes screenshots to `test-results/`, for a look. Expects no
- * serious violation of accessibility, and that a phone scrolls the page in one direction only.
+ * Looks at a view as people do: light, dark and on a phone. Expects no serious violation of accessibility, and that a phone
+ * scrolls the page in one direction only. With `TEST_SCREENSHOTS=1` it writes screenshots to `test-results/`.
  */
 export async function inspect(tab: Tab, name: string): Promise<void> {
   await photograph(tab, `${name}-light`);
@@ -89,8 +89,9 @@ export async function glanceAt(tab: Tab, name: string): Promise<void> {
   await page.setViewport(screens.desktop);
 }
 
-/** Writes a screenshot of the whole page to `test-results/NAME.png`, for people to look at. */
+/** Writes a screenshot of the whole page to `test-results/NAME.png`, if the tests were started so. */
 async function photograph({ page }: Tab, name: string): Promise<void> {
+  if (process.env['TEST_SCREENSHOTS'] !== '1') return;
   const directory = join(projectDirectory, 'test-results');
   await mkdir(directory, { recursive: true });
   await page.screenshot({ path: join(directory, `${name}.png`), fullPage: true, optimizeForSpeed: true });

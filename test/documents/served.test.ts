@@ -13,14 +13,28 @@ test('a gateway serves its documents to authenticated callers', async () => {
   expect(refused).toMatchObject({ status: 401, json: { success: false, errno: 401, message: 'INVALID_API_KEY' } });
 });
 
+/** Leaves three of all siblings of the same kind: axe-core needs half a minute for the whole page. */
+const KEEP_A_SAMPLE = `
+  for (const parent of document.querySelectorAll('body, body *')) {
+    const counts = {};
+    for (const child of [...parent.children]) {
+      const kind = child.tagName + '.' + child.className;
+      counts[kind] = (counts[kind] ?? 0) + 1;
+      if (counts[kind] > 3) child.remove();
+    }
+  }
+`;
+
+/* `served.long.ts` examines the whole page. */
 test('the page for people is sound in a browser, light and dark', async () => {
   const gateway = await startGateway({ NODE_ENV: 'development', EMIT_API_KEYS: '' });
   onTestFinished(() => gateway.close());
   const tab = await browser.open(`${gateway.url}/docs`);
   await tab.sees('/v1/shared');
-  for (const scheme of ['light', 'dark'] as const) {
-    await tab.show(scheme);
-    expect(await tab.accessibilityFaults(), scheme).toEqual([]);
-  }
+  await tab.page.evaluate(KEEP_A_SAMPLE);
+  expect(await tab.accessibilityFaults()).toEqual([]);
+  await tab.show('dark');
+  // All that the colours can change.
+  expect(await tab.accessibilityFaults(['color-contrast'])).toEqual([]);
   expect(tab.takeFaults()).toEqual([]);
 });

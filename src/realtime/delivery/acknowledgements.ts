@@ -1,7 +1,8 @@
 import type { TaskTracker } from '../../platform/task-tracker.js';
 import { isAcked } from './acked.js';
 import type { QueueClearing } from './clearing.js';
-import type { Cursor, Cursors } from './cursors.js';
+import type { Cursor } from './cursor.js';
+import type { Cursors } from './cursors.js';
 import type { Entry } from './entry.js';
 import type { QueueLimits } from './limits.js';
 import type { StoredDevice } from './mailboxes.js';

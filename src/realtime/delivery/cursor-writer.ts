@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { merge } from './acked.js';
-import type { Cursor, EntryOutcome } from './cursors.js';
+import type { Cursor, EntryOutcome } from './cursor.js';
 import type { Log, Outcome } from './log.js';
 import type { Mailboxes } from './mailboxes.js';
 import type { PushStore } from './push/store.js';

@@ -1,6 +1,6 @@
-import type { ExpiryReason } from '#shared/models/delivery.js';
 import type { Logger } from '../../platform/logger.js';
 import { type AckedByNamespace, isAcked, merge } from './acked.js';
+import type { Cursor } from './cursor.js';
 import { type CursorWriter, FLUSH_DELAY_MS, FLUSH_SPACING_MS, highest } from './cursor-writer.js';
 import type { Entry } from './entry.js';
 import type { Device } from './mailboxes.js';
@@ -11,34 +11,6 @@ const RETRY_MS = 2000;
 const BATCH_MAX = 1000;
 /** How long an unused cursor stays in memory. */
 const IDLE_MS = 30_000;
-
-/** What a device that is connected to this node has acknowledged, as far as this node knows. */
-export interface Cursor {
-  readonly device: Device;
-  acked: AckedByNamespace;
-  /** Messages up to this position were never meant for the device. */
-  start: number;
-  /** By namespace: the highest position that was sent to a socket. */
-  sent: Record<string, number>;
-  /** That of the database when it was last read or written; `undefined`: not known. */
-  revision: number | undefined;
-  /** Differs from what is stored. */
-  isDirty: boolean;
-  /** Messages have expired of which the client must be notified. Stored with what covers them. */
-  needsResync: boolean;
-  /** What is still to be noted in the log. */
-  outcomes: EntryOutcome[];
-  usedAt: number;
-}
-
-/** What an entry came to on the device. */
-export interface EntryOutcome {
-  readonly entry: Entry;
-  /** Unix time in milliseconds. */
-  readonly at: number;
-  /** Absent: it was acknowledged. */
-  readonly expiry?: ExpiryReason;
-}
 
 /** What is known of a cursor that is not in memory. */
 export type InitialCursor = Readonly<Pick<Cursor, 'acked' | 'start' | 'revision'>> & {

@@ -12,7 +12,7 @@
 import { createBatcher } from '../../platform/batcher.js';
 import type { Clock } from '../../platform/clock.js';
 import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
-import type { Cursor } from './cursors.js';
+import type { Cursor } from './cursor.js';
 import { DEVICES_MAX, type DeviceExpiry } from './device-expiry.js';
 import { type Log, STORING_MAX_MS } from './log.js';
 import {

@@ -2,7 +2,7 @@ import type { Clock } from '../../platform/clock.js';
 import type { Metrics } from '../../platform/metrics.js';
 import type { Step, Tracing } from '../../platform/tracing.js';
 import { isAcked } from './acked.js';
-import type { Cursor } from './cursors.js';
+import type { Cursor } from './cursor.js';
 import type { CutReason } from './cuts.js';
 import type { Entry } from './entry.js';
 

@@ -1,7 +1,7 @@
 import type { Clock } from '../../platform/clock.js';
 import type { GatewaySocket } from '../../sockets/socket.js';
 import { type AckedByNamespace, isAcked } from './acked.js';
-import type { Cursor } from './cursors.js';
+import type { Cursor } from './cursor.js';
 import type { Entry } from './entry.js';
 import type { Log, LogChunk } from './log.js';
 import { LogReader } from './log-reader.js';

@@ -10,7 +10,7 @@ import { Field } from '../../parts/field.js';
 import { parseJson } from '../../parts/json.js';
 import { Time } from '../../parts/time.js';
 import { hrefTo } from '../../paths.js';
-import type { ActContext } from './user.js';
+import type { ActContext } from './context.js';
 
 const emit = toCall<typeof emitApi.routes.emit>('post', '/emit/:userId/:event');
 const disconnect = toCall<typeof emitApi.routes.disconnect>('post', '/users/:userId/disconnect');

@@ -3,7 +3,7 @@ import { formatNumber } from '../../format.js';
 import { Card } from '../../parts/card.js';
 import { Empty } from '../../parts/states.js';
 import { type Column, Table } from '../../parts/table.js';
-import type { User } from './user.js';
+import type { User } from './context.js';
 
 interface Row {
   readonly name: string;

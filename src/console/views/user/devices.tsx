@@ -8,7 +8,7 @@ import { DeviceName } from '../../parts/device.js';
 import { Empty } from '../../parts/states.js';
 import { type Column, Table } from '../../parts/table.js';
 import { Ago } from '../../parts/time.js';
-import type { ActContext, User } from './user.js';
+import type { ActContext, User } from './context.js';
 
 const forgetDevice = toCall<typeof administration.routes.forgetDevice>('delete', '/users/:userId/devices/:deviceId');
 const clearDevice = toCall<typeof administration.routes.clearDevice>(

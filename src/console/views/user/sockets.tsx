@@ -7,7 +7,7 @@ import { DeviceName } from '../../parts/device.js';
 import { Empty } from '../../parts/states.js';
 import { type Column, Table } from '../../parts/table.js';
 import { Ago } from '../../parts/time.js';
-import type { User } from './user.js';
+import type { User } from './context.js';
 
 type Socket = User['sockets'][number];
 

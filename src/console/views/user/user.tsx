@@ -1,30 +1,21 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import type { inspection } from '#shared/contracts/inspection.js';
-import { type Answer, toCall } from '../../api.js';
-import type { ViewProps } from '../../pages.js';
+import { toCall } from '../../api.js';
 import { Id } from '../../parts/copy.js';
 import { PageHead } from '../../parts/page.js';
 import { Shown } from '../../parts/states.js';
 import { Time } from '../../parts/time.js';
-import { hrefTo } from '../../paths.js';
+import { hrefTo, type ViewProps } from '../../paths.js';
 import { useLoaded } from '../../polling.js';
 import { Block, Disconnect, SendEvent } from './acts.js';
+import type { ActContext, User } from './context.js';
 import { Counters } from './counters.js';
 import { Deliveries } from './deliveries.js';
 import { Devices } from './devices.js';
 import { Sockets } from './sockets.js';
 
 const getUser = toCall<typeof inspection.routes.user>('get', '/users/:userId');
-
-/** A user, as the route answers. */
-export type User = Answer<typeof inspection.routes.user>;
-
-/** What an act tells when it is done, and what it lets load again. */
-export interface ActContext {
-  readonly userId: string;
-  readonly done: (notice: JSX.Element | string) => void;
-}
 
 /** A user: sockets, devices, messages, counters, and acts. */
 export function UserPage({ values: { id = '' } }: ViewProps): JSX.Element {

@@ -3,15 +3,11 @@ import { session } from '#shared/contracts/session.js';
 import type { Context } from '../../../framework/context.js';
 import { type Integration, mountEvents } from '../../../framework/integration.js';
 import { rooms } from '../../../realtime/rooms.js';
-import { type Blocks, type People, sessionHandlers, type UserServices } from '../../users/index.js';
+import { sessionHandlers } from '../../users/index.js';
 import { createAccessWatch } from './access-watch.js';
-import { type Authentication, createAuthentication } from './authentication.js';
-import { createReadCaller, type ReadCaller } from './circles.js';
-import { createLastSeen } from './last-seen.js';
 import { createChatPresence } from './presence.js';
 import { commonReplyFormat, toRefusal } from './reply-format.js';
-import { createSnapshots, type Snapshots } from './snapshots.js';
-import { createWatchers } from './watchers.js';
+import type { ChatServices } from './services.js';
 
 export {
   accountOf,
@@ -28,32 +24,9 @@ export type { Question, ReadCaller } from './circles.js';
 export { groupBy } from './group-by.js';
 export { type Cursor, createMessageLog, isPositioned, type MessageLog } from './messages/index.js';
 export { chatReplyFormat, toRefusal, toRequestFailure } from './reply-format.js';
+export { type ChatServices, createChatServices } from './services.js';
 export type { Snapshots } from './snapshots.js';
 export { createTyping, type Typing } from './typing.js';
-
-/** The services that both chats share. */
-export interface ChatServices {
-  readonly people: People;
-  readonly authentication: Authentication;
-  readonly blocks: Blocks;
-  /** See {@link createReadCaller}. */
-  readonly readCaller: ReadCaller;
-  /** See {@link createWatchers}. */
-  readonly isWatched: () => Promise<boolean>;
-  /** See {@link createLastSeen}. */
-  readonly noteSeen: (userId: string) => Promise<void>;
-  readonly snapshots: Snapshots;
-}
-
-export function createChatServices(context: Context, { people, blocks }: UserServices): ChatServices {
-  const authentication = createAuthentication({ ...context, people });
-  return {
-    ...{ people, blocks, authentication, readCaller: createReadCaller(authentication) },
-    isWatched: createWatchers(context.chatPresence),
-    noteSeen: createLastSeen(context),
-    snapshots: createSnapshots(context),
-  };
-}
 
 /**
  * The namespace `/` of both chats: authentication, access checks and presence.

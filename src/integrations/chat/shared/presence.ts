@@ -6,7 +6,7 @@ import { createCoalescer } from '../../../platform/coalescer.js';
 import { sendPresence } from '../../../realtime/presence/notify.js';
 import { rooms } from '../../../realtime/rooms.js';
 import type { GatewaySocket } from '../../../sockets/socket.js';
-import type { ChatServices } from './index.js';
+import type { ChatServices } from './services.js';
 
 /** Maximum number of contacts of a user; those of the last conversations come first. */
 const CONTACTS_MAX = 5000;

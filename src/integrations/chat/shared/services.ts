@@ -1,0 +1,32 @@
+import type { Context } from '../../../framework/context.js';
+import type { Blocks, People, UserServices } from '../../users/index.js';
+import { type Authentication, createAuthentication } from './authentication.js';
+import { createReadCaller, type ReadCaller } from './circles.js';
+import { createLastSeen } from './last-seen.js';
+import { createSnapshots, type Snapshots } from './snapshots.js';
+import { createWatchers } from './watchers.js';
+
+/** The services that both chats share. */
+export interface ChatServices {
+  readonly people: People;
+  readonly authentication: Authentication;
+  readonly blocks: Blocks;
+  /** See {@link createReadCaller}. */
+  readonly readCaller: ReadCaller;
+  /** See {@link createWatchers}. */
+  readonly isWatched: () => Promise<boolean>;
+  /** See {@link createLastSeen}. */
+  readonly noteSeen: (userId: string) => Promise<void>;
+  readonly snapshots: Snapshots;
+}
+
+/** Creates the services that both chats share. */
+export function createChatServices(context: Context, { people, blocks }: UserServices): ChatServices {
+  const authentication = createAuthentication({ ...context, people });
+  return {
+    ...{ people, blocks, authentication, readCaller: createReadCaller(authentication) },
+    isWatched: createWatchers(context.chatPresence),
+    noteSeen: createLastSeen(context),
+    snapshots: createSnapshots(context),
+  };
+}
