@@ -46,10 +46,10 @@ async function processIdOf(redis: Redis): Promise<number> {
 describe('the first connection', () => {
   test('fails with the address and the cause, without the password', async () => {
     const url = `redis://user:hunter2@127.0.0.1:${await freePort()}`;
-    const error = await connectRedis({ url, prefix: 'test', startupTimeoutMs: 200, logger }).catch(
+    const error = await connectRedis({ url, prefix: 'test', startupTimeoutMs: 2000, logger }).catch(
       (reason: unknown) => reason,
     );
-    expect(String(error)).toMatch(/127\.0\.0\.1:\d+.*200 ms.*ECONNREFUSED/);
+    expect(String(error)).toMatch(/127\.0\.0\.1:\d+.*2000 ms.*ECONNREFUSED/);
     expect(String(error)).not.toContain('hunter2');
   });
 
