@@ -110,10 +110,13 @@ function openEventNamespaces(base: Base, parts: Parts, { frameGate, connectDeadl
   const { work, userAuth, revocations } = context;
   const namespaces = integrations.flatMap((integration) => integration.namespaces ?? []);
   const mounts = integrations.flatMap((integration) => integration.mounts ?? []);
-  const { eventTimeoutMs, refusedMax } = config.sockets;
+  const { eventTimeoutMs, messageMaxBytes, refusedMax } = config.sockets;
   const dispatch = createDispatch(
     { namespaces, mounts },
-    { clock, eventTimeoutMs, logger, metrics, work, userAuth, expiry, traffic, tracing: outside.tracing },
+    {
+      ...{ clock, logger, metrics, work, userAuth, expiry, traffic, tracing: outside.tracing },
+      ...{ eventTimeoutMs, messageMaxBytes },
+    },
   );
   const listeners = [
     presenceTracker,

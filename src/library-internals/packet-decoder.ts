@@ -17,9 +17,12 @@ const ATTACHMENTS_MAX = 10;
 
 /** Unparsed arguments of an event, in their place in the packet. */
 export class UnreadArguments {
+  /** Characters of the text that is kept for them. */
+  readonly size: number;
   #read: (() => readonly unknown[]) | undefined;
 
-  constructor(read: () => readonly unknown[]) {
+  constructor(size: number, read: () => readonly unknown[]) {
+    this.size = size;
     this.#read = read;
   }
 
@@ -169,7 +172,7 @@ export function createPacketParser({ clock, openMax, attachmentTimeoutMs }: Opti
     #emitEvent({ nsp, id, json }: Head, read: () => readonly unknown[]): void {
       const name = nameOf(json);
       if (name === undefined) throw new Error('an event without a name');
-      const data = [name, new UnreadArguments(read)];
+      const data = [name, new UnreadArguments(json.length, read)];
       this.emitReserved('decoded', { type: PacketType.EVENT, nsp, data, ...(id === undefined ? {} : { id }) });
     }
   }

@@ -15,6 +15,7 @@ import type { Traffic } from '../realtime/traffic.js';
 import { payerOf, type Work } from '../realtime/work.js';
 import type { GatewaySocket, SocketState } from '../sockets/socket.js';
 import { parse } from '../validation.js';
+import { createHeldEvents } from './held-events.js';
 
 /** Events of one socket that may be in flight at once; a client that sends more does not wait for answers. */
 const IN_FLIGHT_MAX = 100;
@@ -26,6 +27,8 @@ interface Dependencies {
   clock: Clock;
   /** An event that has not been handled after this time is answered with `UNAVAILABLE`. */
   eventTimeoutMs: number;
+  /** The largest message of a client, except files. */
+  messageMaxBytes: number;
   logger: Logger;
   metrics: Metrics;
   work: Work;
@@ -50,7 +53,9 @@ export function createDispatch(
   { namespaces, mounts }: { namespaces: readonly Namespace[]; mounts: readonly Mount[] },
   dependencies: Dependencies,
 ): Dispatch {
-  const { clock, eventTimeoutMs, logger, metrics, work, userAuth, expiry, traffic, tracing } = dependencies;
+  const { clock, eventTimeoutMs, messageMaxBytes, logger, metrics, work, userAuth, expiry, traffic, tracing } =
+    dependencies;
+  const heldEvents = createHeldEvents(messageMaxBytes);
   const tables = new Map(namespaces.map((namespace) => [namespace.name, toTable(namespace, mounts)]));
 
   const contextOf = (socket: GatewaySocket): EventContext => ({
@@ -77,10 +82,19 @@ export function createDispatch(
   }
 
   async function handle(socket: GatewaySocket, call: Call): Promise<unknown> {
+    if (socket.data.inFlight > IN_FLIGHT_MAX) throw new GatewayError('RATE_LIMITED', { retryAfterMs: 1000 });
+    const release = heldEvents.hold(callerOf(socket.data), call);
+    try {
+      return await handleHeld(socket, call);
+    } finally {
+      release();
+    }
+  }
+
+  async function handleHeld(socket: GatewaySocket, call: Call): Promise<unknown> {
     const { name, entry, scopes } = call;
     const state = socket.data;
     const caller = callerOf(state);
-    if (state.inFlight > IN_FLIGHT_MAX) throw new GatewayError('RATE_LIMITED', { retryAfterMs: 1000 });
     await work.begin(caller, entry && limitOfEvent(name, entry.event));
     if (entry === undefined) throw new GatewayError('NOT_FOUND');
     const { event } = entry;
