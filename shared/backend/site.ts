@@ -25,7 +25,7 @@ export function createSite({ site, apiKey, ...options }: SiteOptions) {
     /**
      * Sends an event with any arguments to rooms. `/send` takes no idempotency key, so it is sent again only when the gateway
      * says that it was not done.
-     * @param isResync a client that lost messages is told to load everything again @throws GatewayClientError
+     * @param isResync tells clients that they have lost messages and load everything again @throws GatewayClientError
      */
     async send(
       rooms: Message['rooms'],

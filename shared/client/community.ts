@@ -78,7 +78,7 @@ export const readUpTo =
       const message = marked[index];
       if (message === undefined || message.sender === user) continue;
       const before = message.readBy.find((read) => read.user === user);
-      // A page that was read meanwhile can have a part of these marks.
+      // A page that was read in between can have a part of these marks.
       if (before?.readAt === readAt) continue;
       if (before !== undefined) break;
       marked[index] = { ...message, readBy: [...message.readBy, { user, readAt }] };

@@ -21,7 +21,7 @@ export type ConnectionState =
 const WAIT_MAX_MS = 3_600_000;
 /** Token times are whole seconds: a token of the second in which the user's tokens were revoked is refused. */
 const TOKEN_PAUSE_MS = 1000;
-/** Attempts start anew after a connection that lasted as long. */
+/** The back-off restarts after a connection that lasted this long. */
 const STABLE_MS = 10_000;
 
 interface Dependencies {

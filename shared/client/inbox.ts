@@ -60,7 +60,7 @@ export class Inbox {
     return { ...this.#counters, waiting: kept + (this.#isHandling ? 1 : 0) };
   }
 
-  /** A live message. @param header what the gateway tells of it */
+  /** A live message. @param header what the gateway sends about it */
   take([event, ...args]: readonly [string, ...unknown[]], acknowledge: () => void): void {
     const header = args.at(-1);
     const isTold = isHeader(header, 'deliveryId');

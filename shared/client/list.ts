@@ -58,7 +58,7 @@ export function createList<T extends Entry>(source: ListSource<T>): LiveList<T> 
         pages = Math.min(pages, PAGES_MAX);
         for (let page = 0; page < pages && found.hasMore; page += 1) {
           const { items, hasMore } = await read(found.items);
-          // An entry that moved to the front meanwhile comes twice.
+          // An entry that moved to the front between two pages comes twice.
           found = { items: joined(found.items, items), hasMore };
         }
         const { items, hasMore } = found;

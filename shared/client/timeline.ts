@@ -67,7 +67,7 @@ export function createTimeline<M extends { readonly _id: string }>(source: Timel
   };
 }
 
-/** Reads from the newest message back to the oldest that is shown: messages may have been changed meanwhile. */
+/** Reads from the newest message back to the oldest that is shown: messages may have been changed since they were read. */
 async function readBack<M extends { readonly _id: string }>(
   { read }: Pick<TimelineSource<M>, 'read'>,
   shown: readonly M[],

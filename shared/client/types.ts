@@ -68,7 +68,7 @@ type HandshakeOf<N extends AnyNamespace> = N extends NamespaceName
     : Record<never, never>
   : Record<never, never>;
 
-/** What a namespace asks for beside token and device. */
+/** What a namespace requires besides token and device. */
 export type QueryOption<N extends AnyNamespace> =
   Record<never, never> extends HandshakeOf<N> ? { readonly query?: never } : { readonly query: HandshakeOf<N> };
 

@@ -33,7 +33,7 @@ const opened = z.object({
   nodeId: z.string(),
 });
 
-/** The caller has none, and is told nothing else. */
+/** The caller has none; nothing else is disclosed. */
 const closed = z.object({ access: z.null(), isDevelopment: z.boolean() });
 
 const session = z.union([opened, closed]);

@@ -29,7 +29,7 @@ const socket = z.object({
   tokenExpiresAt: isoTime.nullable().describe('`null` also: the token does not expire.'),
 });
 
-/** The numbers beside the channel `you`, over all conversations. */
+/** The numbers of the channel `you`, over all conversations. */
 const counters = z.object({
   open: z.number().int(),
   unread: z.number().int(),

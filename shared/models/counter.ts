@@ -1,7 +1,7 @@
 import { type Connection, type Model, Schema, type Types } from 'mongoose';
 import { conversationKinds } from './member.js';
 
-/** The numbers that a user sees beside a channel. */
+/** The numbers that a user sees at a channel. */
 export const counterNames = ['open', 'unread', 'closed', 'priority', 'snoozed'] as const;
 
 /** The sizes of a user's lists: the same, and those that have no counter. */

@@ -4,7 +4,7 @@ import { createPresenceTracker, type PresenceTracker } from '../framework/presen
 import { createIntegrations } from '../integrations/index.js';
 import type { Base } from './base.js';
 
-/** What the integrations declare, and what tells them who is online. */
+/** What the integrations declare, and what notifies them of users who go online and offline. */
 export interface Started {
   readonly integrations: readonly Integration[];
   readonly presenceTracker: PresenceTracker;

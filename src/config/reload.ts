@@ -85,7 +85,7 @@ export function createReload({ sources, started, replaceSecrets, clock, logger }
   };
 }
 
-/** What tells a change of a file, by its path. */
+/** State by which a change of a file is detected, by its path. */
 type Prints = ReadonlyMap<string, string>;
 
 /** Follows links: Kubernetes replaces a link to a directory, and leaves the file in the old one as it is. */

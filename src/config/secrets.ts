@@ -77,7 +77,7 @@ const PLACEHOLDER =
 const isEasy = (secret: string, bytesMin: number): boolean =>
   Buffer.byteLength(secret.slice(0, periodOf(secret))) < bytesMin || PLACEHOLDER.test(secret);
 
-/** The length of the shortest text whose repetition, perhaps cut off, is the whole text. */
+/** The length of the shortest text whose repetition, possibly cut off at the end, is the whole text. */
 function periodOf(text: string): number {
   const borders = [0];
   let border = 0;
@@ -125,8 +125,7 @@ function missingInProduction(variables: Readonly<Record<string, string>>): Probl
     problems.push(['JWKS_URL', 'production needs https: an attacker on the network could replace the keys']);
   }
   if (JWKS_URL !== undefined && JWT_AUDIENCE === undefined) {
-    const why =
-      'production needs the audience of this gateway beside JWKS_URL, or takes the tokens of every application';
+    const why = 'production needs the audience of this gateway with JWKS_URL, or takes the tokens of every application';
     problems.push(['JWT_AUDIENCE', `${why} (* if that is wanted)`]);
   }
   if (EMIT_API_KEYS === undefined && EMIT_AUTH !== 'none') {

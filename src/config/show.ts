@@ -27,7 +27,7 @@ export function showSettings({ variables, originOf }: Settings): Readonly<Record
   return Object.fromEntries(Object.entries(groups).map(([title, group]) => [title, Object.keys(group).map(toShown)]));
 }
 
-/** The value without its secrets. Of a secret its length in bytes is shown, which tells a cut or missing one. */
+/** The value without its secrets. A secret is shown as its length in bytes, which reveals a truncated or missing one. */
 function masked(name: string, value: string): string {
   if (name.endsWith('_URL')) return withoutCredentials(value);
   const form = SECRETS[name];

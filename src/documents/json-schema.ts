@@ -40,7 +40,7 @@ export function createSchemaWriter(dialect: SchemaDialect): SchemaWriter {
     }
     const reference = { $ref: `#/components/schemas/${name}` };
     if (description === undefined || description === components[name]?.['description']) return reference;
-    // Until draft 7, what stands beside `$ref` is ignored.
+    // Until draft 7, keywords next to `$ref` are ignored.
     return dialect === 'draft-7' ? { description, allOf: [reference] } : { description, ...reference };
   }
 

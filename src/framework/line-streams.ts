@@ -8,13 +8,13 @@ const STREAMS_MAX = 8;
 const WAITING_MAX_BYTES = 262_144;
 /** An empty line keeps proxies from closing a quiet stream, and finds readers that have vanished. */
 const HEARTBEAT_MS = 15_000;
-/** How late a reader is told that lines were dropped when no other line follows, and how late a stream ends with its credential. */
+/** Maximum delay of the line about dropped lines, and of the end of a stream whose credential has expired. */
 const CHECK_MS = 1000;
 
 /** Lines of JSON to one reader. */
 export interface LineStream {
   write(line: object): void;
-  /** Lines were dropped before they got here. The reader is told how many: `{ dropped }`. */
+  /** Lines were dropped before they got here. The reader gets their number: `{ dropped }`. */
   miss(count: number): void;
   end(): void;
 }

@@ -12,7 +12,7 @@ import { createOperations } from './operations/index.js';
 import { createPushSites } from './push-sites/index.js';
 import { createUserServices, createUsers } from './users/index.js';
 
-/** Every integration, in mount order. A new one is a folder beside these and a line here. */
+/** Every integration, in mount order. A new one is a folder here and a line in this list. */
 export function createIntegrations(context: Context): Integration[] {
   const users = createUserServices(context);
   return [

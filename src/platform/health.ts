@@ -23,7 +23,7 @@ export interface Health {
 }
 
 const POLLED_MS = 60_000;
-/** A dependency that takes longer than this is away, for people who look. */
+/** A dependency that takes longer than this is reported as away. */
 const STATE_LIMIT_MS = 700;
 
 /** Initially without dependencies. */

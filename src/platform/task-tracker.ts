@@ -1,7 +1,7 @@
 /** Tracks background work, so that shutdown can wait for it. */
 export interface TaskTracker {
   run(work: Promise<unknown>): void;
-  /** Resolves when all work has ended, including work started meanwhile. */
+  /** Resolves when all work has ended, including work started while waiting. */
   ended(): Promise<void>;
 }
 

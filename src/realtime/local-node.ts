@@ -26,7 +26,7 @@ export interface SocketDetails {
   readonly tokenExpiresAt: string | null;
 }
 
-/** What this node tells of itself. */
+/** What this node reports about itself. */
 export interface NodeInfo {
   readonly name: string;
   readonly version: string;

@@ -84,7 +84,7 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   };
 
   const giveBack: RateLimiter['giveBack'] = async (points, { name, key, limit }) => {
-    // If the window has ended meanwhile the next one allows more; if it fails, this one allows less.
+    // If the window has ended, the next one allows more; if the call fails, this one allows less.
     await counterOf(name, limit)
       .limiter.reward(key, points)
       .catch(() => undefined);

@@ -190,7 +190,7 @@ export class Revocations {
   }
 
   #apply(entry: Entry): void {
-    // The version of a block begins anew when its document was purged.
+    // The version of a block restarts when its document was purged.
     const known = this.#find(entry.id, this.#dependencies.clock.now());
     const merged = known === undefined ? entry : merge(known, entry);
     if (known !== undefined && isSame(known, merged)) return;

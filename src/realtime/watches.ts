@@ -87,7 +87,7 @@ interface Dependencies {
 
 /**
  * Other nodes watch under a lease that this node renews: when the reader or this node is gone, they stop by themselves. A node
- * that starts meanwhile watches with the next renewal.
+ * that starts later begins to watch at the next renewal.
  */
 export function createWatches({ traffic, bus, clock, nodeId }: Dependencies): Watches {
   const readers = new Map<string, Reader>();

@@ -6,7 +6,7 @@ import { parse } from '../validation.js';
 
 const device = z.object({ deviceId, deliveryIds });
 
-/** What a client tells about its device. */
+/** What a client sends about its device. */
 export interface HandshakeDevice {
   /** `''` when the client sends none. */
   readonly deviceId: string;

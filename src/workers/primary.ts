@@ -74,7 +74,7 @@ export function createPrimary(config: Config, { fork, clock, logger, onGivenUp }
     const answers = await askAll([...workers.values()], (worker) => worker.call('metrics', undefined));
     const snapshots = new Map<string, MetricsSnapshot>([['primary', await own.registry.getMetricsAsJSON()]]);
     for (const [{ number }, snapshot] of answers) {
-      // One that has ended meanwhile is counted among the ended ones.
+      // A worker that has ended since is counted among the ended ones.
       if (snapshot !== undefined && workers.has(number)) snapshots.set(String(number), snapshot);
     }
     return machineMetrics.combine(snapshots);

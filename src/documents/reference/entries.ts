@@ -186,7 +186,7 @@ export function toExample(title: string, value: unknown): Html | undefined {
   return html`<h4>${title}, for example</h4><pre tabindex="0">${text.trimEnd()}</pre>`;
 }
 
-/** How much fits beside a table without scrolling. */
+/** How much fits next to a table without scrolling. */
 const LINE_MAX = 46;
 
 /** JSON with short objects and lists on one line. */

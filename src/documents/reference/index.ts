@@ -23,7 +23,7 @@ interface Section {
   readonly entries: readonly Entry[];
 }
 
-/** The reference for people: one page of HTML, generated from the contracts. It loads nothing from elsewhere. */
+/** The reference as a page: HTML, generated from the contracts. It loads nothing from elsewhere. */
 export function createReference(): string {
   const writer = createSchemaWriter('draft-2020-12');
   const entries = createEntries(writer);

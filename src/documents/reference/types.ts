@@ -3,7 +3,7 @@ import { type Html, html, join } from './html.js';
 
 const REFERENCE = '#/components/schemas/';
 
-/** The name of the component that a schema refers to, beside a description of its own or alone. */
+/** The name of the component that a schema refers to, alone or with a description. */
 export function nameOf(schema: JsonSchema): string | undefined {
   const reference = schema['$ref'];
   return typeof reference === 'string' ? reference.slice(REFERENCE.length) : undefined;

@@ -4,7 +4,7 @@ import { type Integration, mountRoutes } from '../../framework/integration.js';
 import { createRoutes } from './routes.js';
 import { createAdministrationService } from './service.js';
 
-/** Routes for people who operate the gateway, and for consoles. */
+/** Routes for operators of the gateway, and for consoles. */
 export const createAdministration = (context: Context): Integration => ({
   name: administration.name,
   routes: mountRoutes(administration, createRoutes(createAdministrationService(context))),

@@ -12,7 +12,7 @@ const HISTORY = 'cluster:history';
 /** How long the number of users counts, which takes a look at every socket. */
 const USERS_TTL_MS = 5000;
 
-/** What a node tells of itself. */
+/** What a node reports about itself. */
 interface NodeStatus extends Load {
   readonly name: string;
   readonly version: string;

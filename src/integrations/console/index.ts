@@ -8,7 +8,7 @@ import { createRoutes } from './routes.js';
 import { createSessions } from './sessions.js';
 import { Visits } from './visits.js';
 
-/** `/console`: a page for people who operate the gateway, and the sessions by which it calls the routes. */
+/** `/console`: the operators' page, and the sessions by which it calls the routes. */
 export function createConsole(context: Context): Integration[] {
   const { config, logger, consoleDirectories } = context;
   if (!config.console.isOn) return [];

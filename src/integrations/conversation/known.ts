@@ -14,7 +14,7 @@ import type { Viewer } from './viewer.js';
 const REMEMBERED_MAX = 2000;
 const PARTICIPANTS_MAX = 50;
 
-/** A conversation of which a message probably changes no counters: all have unread messages, except perhaps the sender. */
+/** A conversation of which a message probably changes no counters: all have unread messages, except possibly the sender. */
 export interface Known {
   readonly conversation: Conversation & { readonly last_activity_at: Date };
   readonly members: readonly Member[];

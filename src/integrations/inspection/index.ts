@@ -7,7 +7,7 @@ import { createMessageInspection } from './messages.js';
 import { createRoutes } from './routes.js';
 import { createUserInspection } from './users.js';
 
-/** Routes for people who ask why a user did not get a message. */
+/** Routes that explain why a user did not get a message. */
 export const createInspection = (context: Context, { people }: UserServices): Integration => ({
   name: inspection.name,
   routes: mountRoutes(

@@ -18,7 +18,7 @@ type Device = Message['devices'][number];
 type Push = NonNullable<Message['push']>;
 type StoredPush = Pick<DeliveryPush, 'dueAt' | 'attempts'>;
 
-/** Finds messages, and tells what is recorded of them. */
+/** Finds messages, and reads what is recorded about them. */
 export function createMessageInspection({ models, clock, presence, sitePresence }: Context) {
   const diagnostics = new DeliveryDiagnostics({ models, clock });
   const idempotency = new Idempotency({ model: models.DeliveryKey, clock });
@@ -60,7 +60,7 @@ function toMessage({ recipient, message }: FoundMessage, storedPush: StoredPush 
   };
 }
 
-/** A cursor tells that a message was acknowledged but not when; only a receipt does. */
+/** A cursor shows that a message was acknowledged, but not when; only a receipt has the time. */
 function toDevice({ deviceId, state, at, reason }: OutcomeReport, { outcomes = [] }: LoggedEntry): Device {
   const receipt = outcomes.find(({ device, expiry }) => device === deviceId && expiry === undefined);
   return {

@@ -17,7 +17,7 @@ const WAIT_MS = 1000;
 /** The call that asks a node for details of sockets. */
 const DETAILS = 'socket-details';
 
-/** Finds users, and tells what is known of one now. */
+/** Finds users, and reads the current state of one. */
 export function createUserInspection(context: Context, people: People) {
   const { models, clock, presence, revocations, nodeCalls, localNode } = context;
   const diagnostics = new DeliveryDiagnostics({ models, clock });

@@ -21,7 +21,7 @@ export function createRoutes(context: Context): RouteHandlers<typeof operations>
   return {
     status: async () => undefined,
     healthcheck: async () => undefined,
-    // A version tells an attacker which weaknesses to try.
+    // The version would show an attacker which vulnerabilities to try.
     live: async ({ apiKey }) => (apiKey === undefined ? {} : versions),
     async ready() {
       const missing = await machine.missing();

@@ -97,7 +97,7 @@ export async function connectMongo(options: MongoOptions): Promise<Mongo> {
   };
 }
 
-/** What the embedded database tells about its disk. */
+/** What the embedded database reports about its disk. */
 function watchStorage({ directory, logger, onStorage }: MongoOptions) {
   let problem: string | undefined;
   return {

@@ -26,7 +26,7 @@ const CLOSE_LIMIT_MS = 2_000;
 /**
  * Creates a client that sends each command to the master of its key. The client of node-redis follows redirections. It
  * waits for a server that it has never reached, so a command is sent only to a server that is connected, and rejected at
- * once otherwise. It reads the topology anew only on a redirection, or seconds after a connection has broken; so while a
+ * once otherwise. It reads the topology again only on a redirection, or seconds after a connection has broken; so while a
  * server is away, new clients are opened that ask the others, until one finds a master for each slot.
  */
 export function createClusterClient(target: RedisTarget): ClusterClient {

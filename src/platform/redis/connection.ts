@@ -25,7 +25,7 @@ export interface RedisClient {
   off(event: 'ready' | 'error', listener: (error?: unknown) => void): unknown;
   /** Begins to connect. Never rejects. */
   connect(): void;
-  /** Drops the connection, rejects its pending commands, and finds the server anew. */
+  /** Drops the connection, rejects its pending commands, and locates the server again. */
   reconnect(): void;
   /** @param key decides the server in a Redis Cluster */
   sendCommand<Reply = unknown>(args: readonly string[], key?: string): Promise<Reply>;

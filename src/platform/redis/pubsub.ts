@@ -90,7 +90,7 @@ export function toPublisher(client: RedisClient, options: PublisherOptions): Ada
     pSubscribe: client.pSubscribe,
     sSubscribe: client.sSubscribe,
     async publish(channel, message) {
-      // Nodes that join or leave meanwhile may or may not get it.
+      // Nodes that join or leave during the call may or may not get it.
       const expectedBefore = expected();
       const receivers = await send(message.length, () => client.publish(channel, toBuffer(message)));
       if (receivers === undefined) return 0;

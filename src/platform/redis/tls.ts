@@ -18,7 +18,7 @@ const SETTINGS = { ca: 'REDIS_TLS_CA_FILE', cert: 'REDIS_TLS_CERT_FILE', key: 'R
 type TlsOptions = Pick<SecureContextOptions, keyof RedisTlsFiles>;
 
 /**
- * Reads the files. Each connection does it anew, so that renewed certificates need no restart.
+ * Reads the files. Each connection reads them again, so that renewed certificates need no restart.
  * @throws Error with the setting, the path and the problem, without the content
  */
 export function readTlsFiles(files: RedisTlsFiles): TlsOptions {
@@ -81,7 +81,7 @@ export function tlsRemedyOf(error: unknown): string | undefined {
     : undefined;
 }
 
-/** The remedy when one side may speak TLS and the other does not: neither is told so. Empty: there is none. */
+/** The remedy when only one side speaks TLS: neither side reports it. Empty: there is none. */
 export function toTlsHint(error: unknown, isTls: boolean): string {
   if (isTls && error instanceof ConnectionTimeoutError) {
     return ' If the port does not use TLS, name it with redis:// instead of rediss:// in REDIS_URL.';

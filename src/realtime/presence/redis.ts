@@ -37,7 +37,7 @@ const LEASE_MS = 9_000;
  *    own sockets as unregistered;
  * 3. removes own sockets from Redis whose removal failed;
  * 4. registers unregistered sockets;
- * 5. if the epoch changed, tells the new Redis which users have just left;
+ * 5. if the epoch changed, stores in the new Redis which users have just left;
  * 6. removes the sockets of dead nodes, in chunks.
  * The next tick repeats what failed. After an outage steps 1 and 6 report no users for one lease, because other nodes and
  * reconnecting clients are returning as well.

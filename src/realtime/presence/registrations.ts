@@ -144,7 +144,7 @@ export class Registrations {
     return { isFirst: false };
   }
 
-  /** @returns users of whom it was not reported, perhaps, that they came online */
+  /** @returns users whose coming online may not have been reported */
   async #registerMissing(): Promise<PresenceEntry[]> {
     const waiting = [...this.#unregistered].filter((socketId) => !this.#registering.has(socketId));
     const online: PresenceEntry[] = [];
@@ -163,7 +163,7 @@ export class Registrations {
 
   async #removeDeparted(): Promise<void> {
     const { commands } = this.#options;
-    // Cleared first: a removal that fails meanwhile sets it again.
+    // Cleared first: a removal that fails during the scan sets it again.
     this.#hasMissedRemovals = false;
     try {
       for await (const page of commands.registered()) {

@@ -7,7 +7,7 @@ import { createHandlers } from './handlers.js';
 import { createRoutes } from './routes.js';
 import { createProspectService } from './service.js';
 
-/** `prospect_*` events beside team conversations, and the REST routes that backends emit them with. */
+/** The `prospect_*` events on the namespaces of team conversations, and the REST routes by which backends emit them. */
 export const createProspect = (context: Context, services: ConversationServices): Integration => {
   const service = createProspectService(context, services);
   return {

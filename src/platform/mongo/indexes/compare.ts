@@ -14,7 +14,7 @@ export interface ExistingIndex {
 }
 
 /**
- * The state of a wanted index in a collection: present (perhaps under another name), missing, or in conflict with
+ * The state of a wanted index in a collection: present (possibly under another name), missing, or in conflict with
  * another index.
  */
 export type Standing = { kind: 'there' } | { kind: 'missing' } | { kind: 'conflict'; with: ExistingIndex };

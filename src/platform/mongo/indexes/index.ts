@@ -84,7 +84,7 @@ async function createIndex(connection: Connection, index: WantedIndex): Promise<
     if (!CONFLICT_CODES.has(error.code)) throw error;
     const others = await existingIndexes(connection, collection);
     const standing = compareIndex(index, others);
-    // Another node may have created it meanwhile.
+    // Another node may have created it since the review.
     if (standing.kind === 'there') return undefined;
     return toConflict(index, standing.kind === 'conflict' ? standing.with : { name: '?', key: {} });
   }
