@@ -27,7 +27,7 @@ test('prints what to install when there is no mongod', async () => {
 });
 
 test.each([
-  ['test/gateway/engine.test.ts', 0],
+  ['test/support/database.test.ts', 0],
   ['no such test', 1],
 ])('runs %s on the server it starts, ends with its exit code, and removes its files', async (file, exitCode) => {
   const directory = await temporaryDirectory();
