@@ -59,7 +59,7 @@ export async function run(): Promise<void> {
   for (const [name, value] of Object.entries(started.lines)) process.env[name] ??= value;
   const logger = createGatewayLogger(config);
   process.on('uncaughtExceptionMonitor', (err) => logger.fatal({ err }, 'the process crashed'));
-  for (const reason of started.warnings) logger.warn({ reason }, 'settings: a name is no setting');
+  for (const reason of started.warnings) logger.warn({ reason }, 'settings: unknown setting');
   const onGivenUp = ({ exitCode }: StartError): void => stop(() => process.exit(exitCode));
   const gateway = await createGateway(config, { logger, onGivenUp });
   const { replaceSecrets } = gateway;

@@ -53,7 +53,7 @@ export function createKeySet({ url, clock, logger, fetch = globalThis.fetch }: K
       const signal = AbortSignal.any([closing.signal, timeout.signal]);
       keys = createLocalJWKSet(await download(url, { fetch, signal }));
     } catch (err) {
-      if (!closing.signal.aborted) logger.warn({ err }, 'The JWKS could not be loaded');
+      if (!closing.signal.aborted) logger.warn({ err }, 'tokens: the JWKS could not be loaded');
     } finally {
       cancelTimeout();
     }

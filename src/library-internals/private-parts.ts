@@ -144,6 +144,6 @@ export interface ConnectionCheck {
 
 function report(parts: readonly PrivatePart[], root: unknown, logger: Pick<Logger, 'warn'>): void {
   for (const { name, effect } of parts.filter((part) => !part.isThere(root))) {
-    logger.warn({ part: name, effect }, 'a private part of a library is missing; this version of it is not supported');
+    logger.warn({ part: name, effect }, 'libraries: a private part is missing; this version is not supported');
   }
 }

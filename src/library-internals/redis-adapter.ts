@@ -140,7 +140,7 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
         onrequest
           .call(this, channel, message)
           .catch((err: unknown) =>
-            logger.warn({ err, channel: channel.toString() }, 'Unreadable request of the adapter'),
+            logger.warn({ err, channel: channel.toString() }, 'redis: unreadable request of the adapter'),
           );
       router.listen(this.nsp.name, (body) => this.#receive(body as RemoteBroadcast));
       this.on('create-room', router.hold);

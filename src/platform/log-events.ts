@@ -27,7 +27,7 @@ export const logEvents = {
   stopped: { level: 'info', message: 'stopped' },
   start_failed: { level: 'fatal', message: 'the start failed' },
   crashed: { level: 'fatal', message: 'the process crashed' },
-  setting_unknown: { level: 'warn', message: 'settings: a name is no setting', lines: 100 },
+  setting_unknown: { level: 'warn', message: 'settings: unknown setting', lines: 100 },
   secrets_replaced: { level: 'info', message: 'settings: secrets replaced' },
   settings_refused: {
     level: 'error',
@@ -37,12 +37,12 @@ export const logEvents = {
   shutdown_step_slow: { level: 'warn', message: 'a shutdown step is slow', per: ['step'] },
   shutdown_step_failed: { level: 'error', message: 'a shutdown step failed', per: ['step'] },
   single_node: { level: 'info', message: 'no REDIS_URL: this is the only node' },
-  worker_serves: { level: 'info', message: 'a worker serves', lines: 300 },
-  worker_ended: { level: 'error', message: 'a worker ended; it is started again' },
-  workers_given_up: { level: 'fatal', message: 'workers end soon after their start; giving up' },
+  worker_serves: { level: 'info', message: 'worker: ready', lines: 300 },
+  worker_ended: { level: 'error', message: 'worker: exited; restarting it' },
+  workers_given_up: { level: 'fatal', message: 'worker: exits right after its start, repeatedly; giving up' },
   library_unsupported: {
     level: 'warn',
-    message: 'a private part of a library is missing; this version of it is not supported',
+    message: 'libraries: a private part is missing; this version is not supported',
     lines: 100,
   },
 
@@ -69,9 +69,9 @@ export const logEvents = {
   embedded_database_restarted: { level: 'info', message: 'embedded database: restarted' },
   storage_failed: { level: 'error', message: 'storage: writes fail; retrying' },
   storage_back: { level: 'info', message: 'storage: writes work again' },
-  bus_message_unreadable: { level: 'warn', message: 'Unreadable message on a Redis channel' },
-  adapter_request_unreadable: { level: 'warn', message: 'Unreadable request of the adapter' },
-  bus_messages_lost: { level: 'warn', message: 'Messages did not reach every other node' },
+  bus_message_unreadable: { level: 'warn', message: 'redis: unreadable message on a channel' },
+  adapter_request_unreadable: { level: 'warn', message: 'redis: unreadable request of the adapter' },
+  bus_messages_lost: { level: 'warn', message: 'redis: messages did not reach every other node' },
   document_incomplete: { level: 'warn', message: 'a stored document is incomplete or has wrong types', lines: 1000 },
 
   // Access
@@ -108,7 +108,7 @@ export const logEvents = {
     level: 'warn',
     message: 'a client was refused: it uses the protocol of Socket.IO 2, which ALLOW_EIO3 enables',
   },
-  jwks_failed: { level: 'warn', message: 'The JWKS could not be loaded' },
+  jwks_failed: { level: 'warn', message: 'tokens: the JWKS could not be loaded' },
   revocations_poll_failed: { level: 'warn', message: 'revocations: polling failed; retrying' },
   lock_check_failed: { level: 'warn', message: 'checking connected users for locks failed' },
   lock_lookup_failed: { level: 'warn', message: 'looking up whether a user is locked failed' },

@@ -22,7 +22,7 @@ export interface PrimaryOptions {
   readonly fork: ForkWorker;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Called when workers end soon after their start, again and again. The process should stop. */
+  /** Called when workers exit right after their start, repeatedly. The process should stop. */
   readonly onGivenUp: (error: StartError) => void;
 }
 
@@ -101,7 +101,7 @@ export function createPrimary(config: Config, { fork, clock, logger, onGivenUp }
     const { port } = await worker.call('start', { config: { ...startConfig, nodeName }, secrets: secretsConfig });
     worker.isAccepting = true;
     worker.servesSince = clock.now();
-    logger.info({ worker: number, pid: worker.pid }, 'a worker serves');
+    logger.info({ worker: number, pid: worker.pid }, 'worker: ready');
     return port;
   };
 
@@ -119,11 +119,11 @@ export function createPrimary(config: Config, { fork, clock, logger, onGivenUp }
     const delayMs = restarts.delayAfter({ servedMs, hasStableOther });
     const details = { worker: number, pid, code, signal, servedMs: Math.round(servedMs) };
     if (delayMs === undefined) {
-      logger.fatal(details, 'workers end soon after their start; giving up');
+      logger.fatal(details, 'worker: exits right after its start, repeatedly; giving up');
       onGivenUp(StartError.ofProcess(code ?? undefined, 'Workers end soon after their start.'));
       return;
     }
-    logger.error({ ...details, delayMs }, 'a worker ended; it is started again');
+    logger.error({ ...details, delayMs }, 'worker: exited; restarting it');
     clock.after(delayMs, () => {
       // Its failure is its end, which is handled above.
       if (!isStopping) begin(number).catch(() => undefined);

@@ -16,7 +16,7 @@ export interface WorkerFailure {
 
 /** Decides when an ended worker is started again. */
 export interface Restarts {
-  /** @returns the delay; `undefined`: give up, because workers end soon after their start and none works */
+  /** @returns the delay; `undefined`: give up, because workers exit right after their start and none is ready */
   delayAfter(failure: WorkerFailure): number | undefined;
 }
 

@@ -161,7 +161,7 @@ describe('a key set', () => {
     await expectRefusal(() => verify(second));
     expect(await verify(first)).toMatchObject({ userId: '64abc123def' });
     expect(warnings).toHaveLength(1);
-    expect(warnings[0]).toContain('The JWKS could not be loaded');
+    expect(warnings[0]).toContain('tokens: the JWKS could not be loaded');
   });
 
   test('fails with UNAVAILABLE until it is loaded, and retries after a second', async () => {

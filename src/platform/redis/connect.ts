@@ -162,7 +162,7 @@ function createLossReport(logger: Pick<Logger, 'warn'>): (err: unknown) => void 
     if (performance.now() < nextAt) return;
     nextAt = performance.now() + LOSS_LOG_INTERVAL_MS;
     const reason = err === undefined ? 'a node was not subscribed' : 'Redis did not accept them';
-    logger.warn({ err, reason, messages: count }, 'Messages did not reach every other node');
+    logger.warn({ err, reason, messages: count }, 'redis: messages did not reach every other node');
     count = 0;
   };
 }

@@ -144,7 +144,7 @@ export function createSubscriptions(client: RedisClient, logger: Pick<Logger, 'w
       try {
         listener(message, channel);
       } catch (err) {
-        logger.warn({ err, channel: channel.toString() }, 'Unreadable message on a Redis channel');
+        logger.warn({ err, channel: channel.toString() }, 'redis: unreadable message on a channel');
       }
     };
     guarded.set(listener, guardedListener);

@@ -28,7 +28,7 @@ export function createChatPresence(
   const reading = new Map<string, Promise<Known>>();
 
   /** The contacts of a user in all chats. */
-  const readAcquaintances = async (userId: string): Promise<Known> => {
+  const readContacts = async (userId: string): Promise<Known> => {
     const [blocked, ...found] = await Promise.all([
       blocks.of(userId),
       ...sources.map(({ contactsOf }) => contactsOf?.(userId)),
@@ -41,7 +41,7 @@ export function createChatPresence(
 
   /** Concurrent calls for one user share one read. */
   const contactsOf = (userId: string): Promise<Known> => {
-    const read = reading.get(userId) ?? readAcquaintances(userId).finally(() => reading.delete(userId));
+    const read = reading.get(userId) ?? readContacts(userId).finally(() => reading.delete(userId));
     reading.set(userId, read);
     return read;
   };
