@@ -180,6 +180,7 @@ export class RedisData {
       if (option === undefined) return found;
       return found.slice(Number(offset), Number(count) < 0 ? undefined : Number(offset) + Number(count));
     },
+    ZCARD: (key = '') => this.#of(key, SortedSet)?.scores.size ?? 0,
     ZCOUNT: (key = '', min = '', max = '') => this.#between(key, min, max).length,
     ZREMRANGEBYSCORE: (key = '', min = '', max = '') => {
       const members = this.#between(key, min, max).map(([member]) => member);

@@ -80,6 +80,7 @@ function randomCommand(random: () => number): string[] {
         ...[
           ['ZRANGEBYSCORE', key, pick(BOUNDS), pick(BOUNDS)],
           ['ZCOUNT', key, pick(BOUNDS), pick(BOUNDS)],
+          ['ZCARD', key],
         ],
         ...[['ZRANGEBYSCORE', key, '-inf', pick(BOUNDS), 'LIMIT', '0', number]],
         ...[
