@@ -30,7 +30,7 @@ export function createPushSites(context: Context): Integration {
   const members = createMembers(models.SiteMember);
   const onUpdate = (site: string, update: UserUpdate): void => activities.updated(site, update);
   const updates = createUserUpdates({ client, clock, logger, onUpdate });
-  const presenceWebhooks = createPresenceWebhooks({ sites, secrets, presence: sitePresence, updates, clock, logger });
+  const presenceWebhooks = createPresenceWebhooks({ sites, secrets, presence: sitePresence, updates, logger });
   const service = createSiteService({ ...context, members });
 
   /** Stores the rooms before the client is connected, so that it misses no later message. */

@@ -2,19 +2,17 @@ import { siteNamespace } from '#shared/contracts/namespaces.js';
 import type { SitePrincipal } from '../../auth/principal.js';
 import type { LiveSecrets } from '../../config/live-secrets.js';
 import type { Site } from '../../config/sites.js';
-import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
 import { keyOf, type Recipient, recipientOf } from '../../realtime/delivery/message.js';
-import type { PresenceEntry, PresenceStore } from '../../realtime/presence/index.js';
+import type { ChangedUser, PresenceEntry, PresenceStore } from '../../realtime/presence/index.js';
 import { createSeal } from './credentials.js';
-import type { UserUpdates } from './updates.js';
+import type { UserUpdate, UserUpdates } from './updates.js';
 
 interface Dependencies {
   sites: ReadonlyMap<string, Site>;
   secrets: LiveSecrets;
   presence: PresenceStore;
   updates: UserUpdates;
-  clock: Clock;
   logger: Logger;
 }
 
@@ -29,14 +27,14 @@ export interface SiteSocket {
 
 /**
  * Notifies a site's website when the first connection of a user opens and the last one closes, over all nodes,
- * including when a node fails: presence decides. Sites without `updateUserUrl` have presence too, because backends
- * query connected devices.
+ * including when a node or Redis fails: presence decides, and says when. Sites without `updateUserUrl` have presence too,
+ * because backends query connected devices.
  */
-export function createPresenceWebhooks({ sites, secrets, presence, updates, clock, logger }: Dependencies) {
+export function createPresenceWebhooks({ sites, secrets, presence, updates, logger }: Dependencies) {
   const seals = secrets.derive(
     ({ siteKeys }) => new Map([...siteKeys].map(([name, keys]) => [name, createSeal(keys)] as const)),
   );
-  const report = (error: unknown): void => logger.error({ err: error }, 'updating presence of push sites failed');
+  const noteFailure = (error: unknown): void => logger.error({ err: error }, 'updating presence of push sites failed');
 
   const toEntry = ({ id, deviceId, principal, connectedAt }: SiteSocket, user: Recipient): PresenceEntry => ({
     userId: keyOf(user),
@@ -53,34 +51,33 @@ export function createPresenceWebhooks({ sites, secrets, presence, updates, cloc
     return known?.updateUserUrl === undefined ? undefined : known;
   };
 
-  const left = (user: Recipient, sealed: string): void => {
+  const report = (field: UserUpdate['field'], { userId: key, accountId: sealed, at }: ChangedUser): void => {
+    const user = recipientOf(key);
     const site = listeningSiteOf(user);
     if (site === undefined) return;
     const credentials = seals().get(user.site)?.open(sealed) ?? {};
-    updates.push(site, { userId: user.userId, field: 'last_disconnected', at: clock.now(), credentials });
+    updates.push(site, { userId: user.userId, field, at, credentials });
   };
 
   return {
     connected(socket: SiteSocket, user: Recipient): void {
-      const site = listeningSiteOf(user);
-      const { connectedAt: at, principal } = socket;
-      presence.add(toEntry(socket, user)).then(({ isFirst }) => {
-        if (!isFirst || site === undefined) return;
-        updates.push(site, { userId: user.userId, field: 'last_connected', at, credentials: principal.credentials });
-      }, report);
+      const entry = toEntry(socket, user);
+      presence.add(entry).then((added) => {
+        if (added.isFirst) report('last_connected', { ...entry, at: added.at });
+      }, noteFailure);
     },
 
     disconnected(socket: SiteSocket, user: Recipient): void {
-      presence.remove(toEntry(socket, user)).catch(report);
+      presence.remove(toEntry(socket, user)).catch(noteFailure);
     },
 
     /** Starts presence if there are sites. */
     start(): void {
       if (sites.size === 0) return;
-      const offline = ({ userId, accountId }: { userId: string; accountId: string }): void =>
-        left(recipientOf(userId), accountId);
       const ignore = (): void => undefined;
-      presence.start({ online: ignore, offline, lost: ignore, restored: ignore }).catch(report);
+      const online = (user: ChangedUser): void => report('last_connected', user);
+      const offline = (user: ChangedUser): void => report('last_disconnected', user);
+      presence.start({ online, offline, lost: ignore, restored: ignore }).catch(noteFailure);
     },
 
     stop: () => presence.stop(),

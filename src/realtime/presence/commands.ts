@@ -1,6 +1,6 @@
 import type { Redis } from '../../platform/redis/connect.js';
 import type { ScriptReply } from '../../platform/redis/script.js';
-import type { Place, Presence, PresenceEntry, RegisteredSocket } from './index.js';
+import type { ChangedUser, Place, Presence, PresenceEntry, RegisteredSocket } from './index.js';
 import type { OfflineUser } from './pending-offline.js';
 import { toPlace, toText } from './place.js';
 import { type PresenceCall, type PresenceScript, reaperKey, socketsKey, userKey } from './scripts/define.js';
@@ -29,8 +29,8 @@ export interface Renewal {
   others: number;
   deadNodes: string[];
   /** Claimed by a node that has not confirmed reporting them. */
-  unconfirmed: OfflineUser[];
-  offline: OfflineUser[];
+  unconfirmed: ChangedUser[];
+  offline: ChangedUser[];
   /** Milliseconds until the next grace time ends. */
   nextDueMs: number | undefined;
 }
@@ -52,15 +52,16 @@ export function createPresenceCommands(options: {
   const keysOf = (userId: string): string[] => [userKey(userId), socketsKey(nodeId)];
 
   return {
-    /** @returns `undefined` when Redis has another generation of this node */
-    async add(entry: PresenceEntry, generation: number): Promise<{ isFirst: boolean } | undefined> {
+    /** @returns the time as in {@link ChangedUser}; `undefined` when Redis has another generation of this node */
+    async add(entry: PresenceEntry, generation: number): Promise<{ isFirst: boolean; at: number } | undefined> {
       const place = entry.place === undefined ? '' : toText(entry.place);
       const value = `${entry.connectedAt}:${place}:${entry.accountId}`;
       const reply = await run(addSocket, {
         keys: keysOf(entry.userId),
         args: [nodeId, generation, entry.userId, entry.socketId, value],
       });
-      return reply === -1 ? undefined : { isFirst: reply === 1 };
+      const [isFirst, at] = reply as [number, number];
+      return isFirst === -1 ? undefined : { isFirst: isFirst === 1, at };
     },
     /** @throws Error also when Redis has another generation of this node */
     async remove(socket: SocketOfUser & OfflineUser, generation: number): Promise<{ isLast: boolean }> {
@@ -91,7 +92,7 @@ export function createPresenceCommands(options: {
           wasAlive: wasAlive === 1,
           nextDueMs: nextDueMs < 0 ? undefined : nextDueMs,
         },
-        ...{ unconfirmed: toOfflineUsers(unconfirmed), offline: toOfflineUsers(offline) },
+        ...{ unconfirmed: toChangedUsers(unconfirmed), offline: toChangedUsers(offline) },
       };
     },
     async confirm(users: readonly OfflineUser[]): Promise<void> {
@@ -174,11 +175,12 @@ export function toPresence(userId: string, connections = 0, since = 0): Presence
   return { userId, online, connections, since: online ? since : null };
 }
 
-/** From a flat list of user and account. */
-function toOfflineUsers(flat: readonly string[]): OfflineUser[] {
-  const users: OfflineUser[] = [];
-  for (let i = 0; i < flat.length; i += 2) users.push({ userId: flat[i] ?? '', accountId: flat[i + 1] ?? '' });
-  return users;
+/** From a flat list of user, account and time. */
+function toChangedUsers(flat: readonly string[]): ChangedUser[] {
+  return Array.from({ length: flat.length / 3 }, (_, i) => {
+    const [userId = '', accountId = '', at] = flat.slice(3 * i, 3 * i + 3);
+    return { userId, accountId, at: Number(at) };
+  });
 }
 
 /** From node, socket, `connectedAt` and place. */

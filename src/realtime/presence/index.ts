@@ -38,15 +38,29 @@ export interface Place {
   readonly deviceId: string;
 }
 
+/** A user who came online or went offline. */
+export interface ChangedUser {
+  readonly userId: string;
+  readonly accountId: string;
+  /**
+   * When the store learned of it: Unix time in milliseconds by the clock of the store. Times of one user are in the order of
+   * the changes, whichever nodes they were made on, because clocks of nodes are not compared.
+   */
+  readonly at: number;
+}
+
+/** What {@link PresenceStore.add} answers. `at` as in {@link ChangedUser}. */
+export type Added = { readonly isFirst: false } | { readonly isFirst: true; readonly at: number };
+
 /** Events of the store; each is reported on exactly one node. */
 export interface PresenceEvents {
   /**
    * A user has a socket on this node, and {@link PresenceStore.add} could not say whether it is the first, because the store
    * was away. Also reported of users who were online before, when the store has forgotten them.
    */
-  online(user: { userId: string; accountId: string }): void;
-  /** A user has had no socket anywhere for the grace time. */
-  offline(user: { userId: string; accountId: string }): void;
+  online(user: ChangedUser): void;
+  /** A user has had no socket anywhere for the grace time. `at` is its end. */
+  offline(user: ChangedUser): void;
   /** Sockets of a node that died without removing them. */
   lost(sockets: { userId: string; socketId: string }[]): void;
   /** This node's own sockets were registered again, after its lease had run out or the store had forgotten them. */
@@ -70,7 +84,7 @@ export interface PresenceStore {
    * Never rejects: a failed write is repeated later, and `isFirst` is `false` then; {@link PresenceEvents.online} follows.
    * @returns `isFirst`: the user had no socket anywhere and was not within the grace time.
    */
-  add(entry: PresenceEntry): Promise<{ isFirst: boolean }>;
+  add(entry: PresenceEntry): Promise<Added>;
   /** Unknown sockets are ignored. Never rejects, as `add`. @returns `isLast`: none is left anywhere; the grace time begins. */
   remove(entry: PresenceEntry): Promise<{ isLast: boolean }>;
   /** In the order asked, one entry each. @throws GatewayError `UNAVAILABLE` when the store cannot be reached. */

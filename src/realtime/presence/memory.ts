@@ -41,7 +41,7 @@ export function createMemoryPresence({ clock, graceMs, nodeId = '' }: MemoryPres
       const cancel = leaving.get(entry.userId);
       leaving.delete(entry.userId);
       cancel?.();
-      return { isFirst: cancel === undefined };
+      return cancel === undefined ? { isFirst: true, at: clock.now() } : { isFirst: false };
     },
     async remove({ userId, accountId, socketId }) {
       const sockets = users.get(userId) ?? [];
@@ -51,7 +51,7 @@ export function createMemoryPresence({ clock, graceMs, nodeId = '' }: MemoryPres
       users.delete(userId);
       const cancel = clock.after(graceMs, () => {
         leaving.delete(userId);
-        events?.offline({ userId, accountId });
+        events?.offline({ userId, accountId, at: clock.now() });
       });
       leaving.set(userId, cancel);
       return { isLast: true };

@@ -2,7 +2,7 @@ import type { Clock } from '../../platform/clock.js';
 import type { Logger } from '../../platform/logger.js';
 import type { Redis } from '../../platform/redis/connect.js';
 import { CHUNK, createPresenceCommands, type PresenceCommands } from './commands.js';
-import type { PresenceEntry, PresenceEvents, PresenceStore } from './index.js';
+import type { Added, PresenceEntry, PresenceEvents, PresenceStore } from './index.js';
 import { Lease, type Renewed } from './lease.js';
 import { PendingOffline } from './pending-offline.js';
 import { createPresenceReader } from './reader.js';
@@ -126,7 +126,7 @@ class PresenceNode {
     return { isAlone: this.#lease.isAlone };
   }
 
-  add(entry: PresenceEntry): Promise<{ isFirst: boolean }> {
+  add(entry: PresenceEntry): Promise<Added> {
     return this.#registrations.add(entry);
   }
 
@@ -172,7 +172,7 @@ class PresenceNode {
 
     const { restored, online } = await this.#registrations.synchronize();
     if (restored.length > 0) events.restored([...restored]);
-    for (const { userId, accountId } of online) events.online({ userId, accountId });
+    for (const user of online) events.online(user);
     if (this.#isForgotten) await this.#commands.leaveAgain(this.#pendingOffline.list(), this.#leaseMs);
     this.#isForgotten = false;
     this.#pendingOffline.settle();

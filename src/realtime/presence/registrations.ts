@@ -1,6 +1,6 @@
 import type { Clock } from '../../platform/clock.js';
 import { CHUNK, type PresenceCommands, type SocketOfUser } from './commands.js';
-import type { PresenceEntry } from './index.js';
+import type { Added, ChangedUser, PresenceEntry } from './index.js';
 import type { PendingOffline } from './pending-offline.js';
 
 /** What {@link Registrations} needs. */
@@ -16,12 +16,15 @@ export interface RegistrationOptions {
   expectDue(afterMs: number): void;
 }
 
+/** The answer to a registration; `undefined`: it failed. */
+type Registered = Awaited<ReturnType<PresenceCommands['add']>>;
+
 /** What {@link Registrations.synchronize} has done. */
 export interface Synchronized {
   /** Sockets that were registered after {@link Registrations.invalidate}. */
   readonly restored: readonly PresenceEntry[];
-  /** Sockets whose users came online, or may have, and were not reported so. */
-  readonly online: readonly PresenceEntry[];
+  /** Users who came online, or may have, and were not reported so. */
+  readonly online: readonly ChangedUser[];
 }
 
 /**
@@ -58,9 +61,10 @@ export class Registrations {
   }
 
   /** Never rejects; a failed registration is repeated. */
-  add(entry: PresenceEntry): Promise<{ isFirst: boolean }> {
+  async add(entry: PresenceEntry): Promise<Added> {
     this.#sockets.set(entry.socketId, entry);
-    return this.#register(entry);
+    const registered = await this.#register(entry);
+    return registered?.isFirst === true ? { isFirst: true, at: registered.at } : { isFirst: false };
   }
 
   /** Never rejects; a failed removal is repeated. */
@@ -118,7 +122,7 @@ export class Registrations {
     this.#unreported.clear();
   }
 
-  #register(entry: PresenceEntry): Promise<{ isFirst: boolean }> {
+  #register(entry: PresenceEntry): Promise<Registered> {
     const { socketId } = entry;
     this.#unregistered.add(socketId);
     const registration = this.#tryRegister(entry).finally(() => {
@@ -128,7 +132,7 @@ export class Registrations {
     return registration;
   }
 
-  async #tryRegister(entry: PresenceEntry): Promise<{ isFirst: boolean }> {
+  async #tryRegister(entry: PresenceEntry): Promise<Registered> {
     try {
       const added = await this.#options.commands.add(entry, this.#generation);
       if (added !== undefined) {
@@ -141,21 +145,22 @@ export class Registrations {
     }
     // A removal that waits for this takes it out.
     this.#unreported.add(entry.socketId);
-    return { isFirst: false };
+    return undefined;
   }
 
   /** @returns users whose coming online may not have been reported */
-  async #registerMissing(): Promise<PresenceEntry[]> {
+  async #registerMissing(): Promise<ChangedUser[]> {
     const waiting = [...this.#unregistered].filter((socketId) => !this.#registering.has(socketId));
-    const online: PresenceEntry[] = [];
+    const online: ChangedUser[] = [];
     for (let i = 0; i < waiting.length; i += CHUNK) {
       const entries = waiting.slice(i, i + CHUNK).flatMap((socketId) => this.#sockets.get(socketId) ?? []);
       const added = await Promise.all(entries.map((entry) => this.#register(entry)));
       for (const [index, entry] of entries.entries()) {
-        const { socketId } = entry;
-        if (this.#unregistered.has(socketId) || !this.#sockets.has(socketId)) continue;
+        const { socketId, userId, accountId } = entry;
+        const registered = added[index];
+        if (registered === undefined || this.#unregistered.has(socketId) || !this.#sockets.has(socketId)) continue;
         const isUnreported = this.#unreported.delete(socketId);
-        if (isUnreported || added[index]?.isFirst === true) online.push(entry);
+        if (isUnreported || registered.isFirst) online.push({ userId, accountId, at: registered.at });
       }
     }
     return online;

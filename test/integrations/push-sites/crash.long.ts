@@ -39,3 +39,30 @@ test('when a node is killed the website is notified of the users who were on tha
   await survivor.close();
   await environment.close();
 });
+
+test('the website is notified that the users of a node are gone while it stands still, and that they are back with it', async () => {
+  const environment = await createSiteEnvironment();
+  const { website } = environment;
+  const told = (): [string, string][] =>
+    website.to('/users/still').flatMap(({ body }) => Object.entries<string>(JSON.parse(body).user));
+  const [survivor, still] = await Promise.all([
+    environment.start(),
+    startGatewayProcess({ ...environment.env, NODE_ENV: 'test' }),
+  ]);
+  website.rooms.set('t-still', ['user_still']);
+  const client = await connectSite(still, 'news', { token: 't-still', deviceId: 'd' });
+  await until(() => told().length === 1);
+  still.child.kill('SIGSTOP');
+  await until(() => told().length === 2);
+  still.child.kill('SIGCONT');
+  await until(() => told().length === 3);
+  expect(told().map(([field]) => field)).toEqual(['last_connected', 'last_disconnected', 'last_connected']);
+  const times = told().map(([, time]) => time);
+  expect(times).toEqual(times.toSorted());
+  client.close();
+  await until(() => told().length === 4);
+  still.child.kill('SIGTERM');
+  await still.ended;
+  await survivor.close();
+  await environment.close();
+});

@@ -5,6 +5,7 @@ import type { Overrides } from '../../../src/app/base.js';
 import type { TestDatabase } from '../../support/database.js';
 import { createTestEnvironment } from '../../support/environment.js';
 import type { TestGateway } from '../../support/gateway.js';
+import type { TestRedis } from '../../support/redis-server.js';
 import { openWebsite, type Website } from './website.js';
 
 /** Sites as their websites know them. `news` has everything, `shop` no public channel, `plain` no users. */
@@ -15,7 +16,7 @@ export const plain = { name: 'plain', key: 'p' };
 /** The website of all three sites, and the services of the gateways. */
 export interface SiteEnvironment {
   readonly website: Website;
-  readonly redisUrl: string;
+  readonly redis: TestRedis;
   /** The settings of every node. */
   readonly env: Readonly<Record<string, string>>;
   /** Starts a node. */
@@ -50,7 +51,7 @@ plain:
   const environment = await createTestEnvironment({ nodes: 0, hasRedis: true, env: { SITES_FILE }, ...database });
   return {
     website,
-    redisUrl: environment.redis().url,
+    redis: environment.redis(),
     env: environment.env,
     start: environment.startNode,
     async close() {

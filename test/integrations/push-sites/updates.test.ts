@@ -1,5 +1,6 @@
 import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { type Clock, systemClock } from '../../../src/platform/clock.js';
 import { createTestClock } from '../../support/clock.js';
 import type { TestGateway } from '../../support/gateway.js';
 import { until } from '../../support/until.js';
@@ -31,6 +32,10 @@ function told(user: string): { field: string; body: unknown; authorization: stri
     return { field, body: parsed, authorization: headers.authorization, meta: headers['x-meta'] };
   });
 }
+
+/** The times that the website was notified of, in order. */
+const timesTold = (user: string): number[] =>
+  told(user).flatMap(({ body }) => Object.values((body as { user: Record<string, string> }).user).map(Date.parse));
 
 const fieldsTold = (user: string): string[] => told(user).map(({ field }) => field);
 
@@ -95,7 +100,7 @@ test('credentials kept for the website cannot be read in Redis', async () => {
   environment.website.rooms.set('top-secret', ['user_sealed']);
   const client = await connectSite(a, 'news', { token: 'top-secret' });
   await until(() => told('sealed').length === 1);
-  const redis = await createClient({ url: environment.redisUrl }).connect();
+  const redis = await createClient({ url: environment.redis.url }).connect();
   const stored: string[] = [];
   for await (const keys of redis.scanIterator()) {
     for (const key of keys) {
@@ -181,4 +186,45 @@ test.each(['alone', 'among-others'])('a stopping node notifies the website of it
   await until(() => told(user).length === 2);
   expect(fieldsTold(user)).toEqual(['last_connected', 'last_disconnected']);
   client.close();
+});
+
+/** A clock that is so many minutes ahead. */
+const aheadBy = (minutes: number): Clock => ({ ...systemClock, now: () => Date.now() + minutes * 60_000 });
+
+test('the website is notified of times by one clock, whatever the clocks of the nodes show', async () => {
+  environment.website.rooms.set('t-clocks', ['user_clocks']);
+  const nodes = [
+    await environment.start({}, { clock: aheadBy(7) }),
+    await environment.start({}, { clock: aheadBy(-7) }),
+  ];
+  const from = Date.now();
+  for (const [round, node] of [...nodes, ...nodes].entries()) {
+    const client = await connectSite(node, 'news', { token: 't-clocks' });
+    await until(() => told('clocks').length === 2 * round + 1);
+    client.close();
+    await until(() => told('clocks').length === 2 * round + 2);
+  }
+  const times = timesTold('clocks');
+  expect(times).toEqual(times.toSorted((one, other) => one - other));
+  expect(Math.min(...times)).toBeGreaterThanOrEqual(from);
+  expect(Math.max(...times)).toBeLessThanOrEqual(Date.now());
+  await Promise.all(nodes.map((node) => node.close()));
+});
+
+test('the website is notified of users who come and go while Redis is away', async () => {
+  for (const user of ['stays', 'comes', 'goes']) environment.website.rooms.set(`t-${user}`, [`user_${user}`]);
+  const [stays, goes] = [
+    await connectSite(a, 'news', { token: 't-stays' }),
+    await connectSite(a, 'news', { token: 't-goes' }),
+  ];
+  await until(() => told('stays').length === 1 && told('goes').length === 1);
+  await environment.redis.stop();
+  goes.close();
+  const comes = await connectSite(b, 'news', { token: 't-comes' });
+  await environment.redis.start();
+  await until(() => told('comes').length === 1 && told('goes').length === 2);
+  expect([fieldsTold('comes'), fieldsTold('goes').at(-1)]).toEqual([['last_connected'], 'last_disconnected']);
+  expect(fieldsTold('stays').at(-1)).toBe('last_connected');
+  for (const client of [stays, comes]) client.close();
+  await until(() => ['stays', 'comes'].every((user) => fieldsTold(user).at(-1) === 'last_disconnected'));
 });

@@ -116,7 +116,7 @@ describe('two nodes', () => {
   test('see each other’s sockets, and decide first and last together', async () => {
     const [a, b] = [await startNode(), await startNode()];
     const [one, two] = [socketOf('ann'), socketOf('ann')];
-    expect(await a.store.add(one)).toEqual({ isFirst: true });
+    expect(await a.store.add(one)).toEqual({ isFirst: true, at: expect.any(Number) });
     expect(await b.store.add(two)).toEqual({ isFirst: false });
     expect(await connectionsOf(a, 'ann')).toBe(2);
     expect(await a.store.remove(one)).toEqual({ isLast: false });
@@ -276,7 +276,7 @@ describe('a Redis that is killed', () => {
     for (const userId of ['bob', 'eve', 'moe']) expect(await connectionsOf(b, userId)).toBe(0);
     // It was never reported that this user came online, so no node reports that they left.
     const returns = socketOf('moe');
-    expect(await a.store.add(returns)).toEqual({ isFirst: true });
+    expect(await a.store.add(returns)).toEqual({ isFirst: true, at: expect.any(Number) });
     await a.store.remove(returns);
     // The store could not say whether it was the first socket.
     await until(() => a.online.includes('joe'));
@@ -392,11 +392,11 @@ describe('a Redis that hangs', () => {
     const a = await startNode();
     const keys = ['user:ann', 'sockets:node'];
     const args = ['unknown', '0', 'ann', 'socket', '1:account'];
-    expect(await addSocket(a.redis.commands, keyPrefix, { keys, args })).toBe(-1);
+    expect(await addSocket(a.redis.commands, keyPrefix, { keys, args })).toEqual([-1, 0]);
     await tick(a.redis.commands, keyPrefix, { args: ['node', '3', LEASE_MS, 100] });
-    expect(await addSocket(a.redis.commands, keyPrefix, { keys, args: ['node', '2', ...args.slice(2)] })).toBe(-1);
+    expect(await addSocket(a.redis.commands, keyPrefix, { keys, args: ['node', '2', ...args.slice(2)] })).toEqual([-1, 0]);
     await tick(a.redis.commands, keyPrefix, { args: ['node', '1', LEASE_MS, 100] });
-    expect(await addSocket(a.redis.commands, keyPrefix, { keys, args: ['node', '1', ...args.slice(2)] })).toBe(-1);
+    expect(await addSocket(a.redis.commands, keyPrefix, { keys, args: ['node', '1', ...args.slice(2)] })).toEqual([-1, 0]);
     expect(await connectionsOf(a, 'ann')).toBe(0);
   });
 });

@@ -77,7 +77,7 @@ describe.each([
     const unexpected = (): never => expect.unreachable();
     await store.start({
       online: unexpected,
-      offline: (user) => offline.push(user),
+      offline: ({ userId, accountId }) => offline.push({ userId, accountId }),
       lost: unexpected,
       restored: unexpected,
     });
@@ -91,7 +91,7 @@ describe.each([
 
   test('distinguishes the first socket from the second, and the last from the one before', async () => {
     const [one, two] = [socketOf('ann'), socketOf('ann')];
-    expect(await store.add(one)).toEqual({ isFirst: true });
+    expect(await store.add(one)).toEqual({ isFirst: true, at: expect.any(Number) });
     expect(await store.add(two)).toEqual({ isFirst: false });
     expect(await store.remove(one)).toEqual({ isLast: false });
     expect(await store.remove(two)).toEqual({ isLast: true });
@@ -206,7 +206,7 @@ describe.each([
     await store.remove(socket);
     subject.endGrace();
     await until(() => offline.length > 0);
-    expect(await store.add(socketOf('ann'))).toEqual({ isFirst: true });
+    expect(await store.add(socketOf('ann'))).toEqual({ isFirst: true, at: expect.any(Number) });
   });
 
   test('ignores a socket it does not know, and one removed twice', async () => {
@@ -246,7 +246,7 @@ describe.each([
     async (userId) => {
       const place = { namespace: `/${userId}`, deviceId: userId };
       const socket = socketOf(userId, { accountId: `account:${userId}`, place });
-      expect(await store.add(socket)).toEqual({ isFirst: true });
+      expect(await store.add(socket)).toEqual({ isFirst: true, at: expect.any(Number) });
       expect((await store.get([userId]))[0]).toMatchObject({ userId, connections: 1 });
       expect(await store.placesOf(userId)).toEqual([place]);
       expect(await store.remove(socket)).toEqual({ isLast: true });

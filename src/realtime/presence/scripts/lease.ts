@@ -5,8 +5,9 @@ import { defineForPresence } from './define.js';
  * when the lease has not expired, as far as the node knows.
  * A user in `leaving` or `gone` has no socket, because adding one takes them out.
  * @returns epoch, whether the lease has run ever since (1, 0), number of other live nodes, the dead nodes, the users whose offline
- *   event was not confirmed, those who are newly offline (both with their accounts, flat), milliseconds until the next
- *   grace time ends (-1: none), since when the lease has not expired
+ *   event was not confirmed, those who are newly offline (both with their accounts and the end of their grace time, flat;
+ *   of the first it is not known, so it is now), milliseconds until the next grace time ends (-1: none), since when the lease
+ *   has not expired
  */
 export const tick = defineForPresence(
   ['epoch', 'nodes', 'leased-since', 'generations', 'leaving', 'gone', 'accounts'],
@@ -34,10 +35,12 @@ export const tick = defineForPresence(
   local function take_on(zset)
     local users = {}
     for _, user in ipairs(redis.call('ZRANGEBYSCORE', zset, '-inf', text(at), 'LIMIT', 0, limit)) do
+      local ended_at = zset == leaving and tonumber(redis.call('ZSCORE', zset, user)) or at
       redis.call('ZREM', zset, user)
       redis.call('ZADD', gone, text(at + lease_ms), user)
       table.insert(users, user)
       table.insert(users, redis.call('HGET', accounts, user) or '')
+      table.insert(users, text(ended_at))
     end
     return users
   end

@@ -2,20 +2,20 @@ import { defineForPresence } from './define.js';
 
 /**
  * Own keys: user, sockets of the node. Arguments: node, generation, user, socket, value.
- * @returns 1 for the user's first socket, 0 for another one, -1 when the generation is not the node's
+ * @returns 1 for the user's first socket, 0 for another one, -1 when the generation is not the node's; and now
  */
 export const addSocket = defineForPresence(
   ['generations', 'leaving', 'gone', 'accounts'],
   `
   local node, generation, user, socket, value = unpack(ARGV)
-  if redis.call('HGET', generations, node) ~= generation then return -1 end
+  if redis.call('HGET', generations, node) ~= generation then return { -1, 0 } end
   local sockets = redis.call('HLEN', own[1])
   local was_leaving = redis.call('ZREM', leaving, user)
   local was_gone = redis.call('ZREM', gone, user)
   redis.call('HSET', own[1], node .. ':' .. socket, value)
   redis.call('SADD', own[2], socket .. ' ' .. user)
   if was_leaving + was_gone > 0 then redis.call('HDEL', accounts, user) end
-  return (sockets == 0 and was_leaving == 0) and 1 or 0
+  return { (sockets == 0 and was_leaving == 0) and 1 or 0, now() }
 `,
 );
 
