@@ -83,7 +83,7 @@ export function createBase(config: Config, overrides: Overrides): Base {
 const toSingle = (health: Health, { registry }: Metrics): Machine => ({
   missing: health.missing,
   metrics: () => registry.metrics(),
-  leave: async () => false,
+  leave: async () => undefined,
   peers: noPeers,
 });
 

@@ -6,7 +6,11 @@ export interface Machine {
   missing(): Promise<readonly string[]>;
   /** Metrics of all of them together, in the text format of Prometheus. */
   metrics(): Promise<string>;
-  /** Called before this gateway drains. @returns whether others go on accepting connections, so that this one can stop */
-  leave(): Promise<boolean>;
+  /**
+   * Called before this gateway drains. While others accept connections it can stop: resolves when it has. Otherwise it stays on
+   * the port, to refuse clients with the reason, until another one begins to serve.
+   * @param stopAccepting stops accepting connections
+   */
+  leave(stopAccepting: () => Promise<void>): Promise<void>;
   readonly peers: PeerCounts;
 }

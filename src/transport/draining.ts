@@ -33,11 +33,8 @@ export function createDraining(io: GatewayServer, { drain, clock, logger, health
   let stopAccepting = async (): Promise<void> => undefined;
   let leaving: Promise<void> | undefined;
   let drained: Promise<void> | undefined;
-  const leave = async (): Promise<void> => {
-    if (await machine.leave()) await stopAccepting();
-  };
   const leavePort = (): Promise<void> => {
-    leaving ??= leave();
+    leaving ??= machine.leave(() => stopAccepting());
     return leaving;
   };
   const begin = (): void => {

@@ -23,6 +23,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 let app: App | undefined;
 let config: Config | undefined;
 let isStopping = false;
+/** Set when this worker wants to leave the port. */
+let leavePort: (() => Promise<void>) | undefined;
 
 const counts = createWorkerCounts(systemClock, (changes) => {
   void primary.call('shareCounts', changes).catch(() => undefined);
@@ -34,7 +36,10 @@ const machine: Machine = {
     primary.call('metrics', undefined).catch((cause: unknown) => {
       throw new GatewayError('UNAVAILABLE', {}, { cause });
     }),
-  leave: () => primary.call('leave', undefined).catch(() => false),
+  async leave(stopAccepting) {
+    leavePort = stopAccepting;
+    if (await primary.call('leave', undefined).catch(() => false)) await stopAccepting();
+  },
   peers: counts,
 };
 
@@ -71,6 +76,7 @@ const calls: WorkerCalls = {
   start,
   stop,
   replaceSecrets: (next) => void app?.replaceSecrets(next),
+  leavePort: () => void leavePort?.(),
   takeCounts: (changes) => counts.take(changes),
   missing: async () => (await app?.missing()) ?? [],
   metrics: async () => (await app?.metrics()) ?? [],

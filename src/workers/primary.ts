@@ -81,9 +81,18 @@ export function createPrimary(config: Config, { fork, clock, logger, onGivenUp }
   };
 
   const leave = (worker: Worker): boolean => {
-    if (!accepting().some((other) => other !== worker)) return false;
+    worker.isWaitingToLeave = !accepting().some((other) => other !== worker);
+    if (worker.isWaitingToLeave) return false;
     worker.isAccepting = false;
     return true;
+  };
+  /** A worker serves: those that drain and stayed on the port for the lack of another leave it. */
+  const relieve = (): void => {
+    if (isStopping) return;
+    for (const worker of accepting().filter(({ isWaitingToLeave }) => isWaitingToLeave)) {
+      worker.isAccepting = false;
+      worker.tell('leavePort', undefined);
+    }
   };
 
   const begin = async (number: number): Promise<number> => {
@@ -101,6 +110,7 @@ export function createPrimary(config: Config, { fork, clock, logger, onGivenUp }
     const { port } = await worker.call('start', { config: { ...startConfig, nodeName }, secrets: secretsConfig });
     worker.isAccepting = true;
     worker.servesSince = clock.now();
+    relieve();
     logger.info({ worker: number, pid: worker.pid }, 'worker: ready');
     return port;
   };
@@ -154,15 +164,19 @@ export function createPrimary(config: Config, { fork, clock, logger, onGivenUp }
     },
     async close() {
       isStopping = true;
-      // Those that still start have no clients.
-      const order = [...workers.values()].sort((one, other) => Number(one.isAccepting) - Number(other.isAccepting));
+      const stopped = [...workers.values()];
+      const turns = accepting();
+      const shares = Math.max(1, turns.length);
       const { drainMs, timeoutMs } = config.shutdown;
-      for (const worker of order) {
-        worker.tell('stop', { drainMs: drainMs / order.length, timeoutMs });
+      const order = { drainMs: drainMs / shares, timeoutMs };
+      // Those that still start, or were drained, take no time from the others: they have few clients or none.
+      for (const worker of stopped) if (!turns.includes(worker)) worker.tell('stop', order);
+      for (const worker of turns) {
+        worker.tell('stop', order);
         // One that does not stop in its share of the time must not keep the others from it.
-        await withTimeLimit(worker.ended, clock, timeoutMs / order.length);
+        await withTimeLimit(worker.ended, clock, timeoutMs / shares);
       }
-      const ends = await Promise.all(order.map((worker) => worker.ended));
+      const ends = await Promise.all(stopped.map((worker) => worker.ended));
       if (ends.some(({ code }) => code !== exitCodes.STOPPED)) throw new Error('A worker did not stop gracefully');
     },
     killIfStopping() {

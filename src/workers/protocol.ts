@@ -8,6 +8,8 @@ export type WorkerCalls = {
   start(settings: StartSettings): Promise<{ port: number }>;
   /** Puts the secrets of a configuration in force. */
   replaceSecrets(config: Config): void;
+  /** Stops accepting connections: another worker has begun to, and this one has asked to leave. */
+  leavePort(): void;
   /** Counts at the other workers have changed. */
   takeCounts(changes: readonly CountChange[]): void;
   /** Names of what is missing for readiness at this worker. */
@@ -36,7 +38,10 @@ export interface StopOrder {
 export type PrimaryCalls = {
   /** This worker takes calls from now on. */
   hello(): void;
-  /** This worker is going to drain. @returns whether other workers go on accepting connections */
+  /**
+   * This worker is going to drain. @returns whether other workers go on accepting connections; otherwise it stays on the port until
+   * it is called with `leavePort`
+   */
   leave(): boolean;
   shareCounts(changes: readonly CountChange[]): void;
   /** Names of what is missing at any worker that accepts connections. */

@@ -10,6 +10,8 @@ export interface Worker extends Pick<Peer<WorkerCalls>, 'call'> {
   readonly ended: Promise<ProcessEnd>;
   /** Whether it gets new connections. */
   isAccepting: boolean;
+  /** It drains, but stays on the port because no other worker accepts connections. */
+  isWaitingToLeave: boolean;
   /** When it began to listen, by the clock, in milliseconds. */
   servesSince: number | undefined;
   /** Calls it without waiting for an answer. */
@@ -34,7 +36,15 @@ export function startWorker({ number, fork, calls }: Dependencies): Worker {
     noteListens = resolve;
   });
   const worker: Worker = {
-    ...{ number, pid: child.pid, ended: child.ended, isAccepting: false, servesSince: undefined, kill: child.kill },
+    ...{
+      number,
+      pid: child.pid,
+      ended: child.ended,
+      isAccepting: false,
+      isWaitingToLeave: false,
+      servesSince: undefined,
+      kill: child.kill,
+    },
     call: (name, body) => listens.then(() => peer.call(name, body)),
     tell: (name, body) => void worker.call(name, body).catch(() => undefined),
   };

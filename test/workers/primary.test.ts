@@ -14,7 +14,12 @@ interface FakeWorker {
   /** Ends it. */
   end(how: ProcessEnd): void;
   readonly stops: readonly StopOrder[];
-  readonly primary: { call(name: 'leave', body: undefined): Promise<boolean> };
+  /** How often it was told to leave the port. */
+  departures: number;
+  readonly primary: {
+    call(name: 'leave', body: undefined): Promise<boolean>;
+    call(name: 'missing', body: undefined): Promise<string[]>;
+  };
 }
 
 const CRASH = { code: null, signal: 'SIGSEGV' };
@@ -44,10 +49,15 @@ function createTestPrimary(exitCodes: readonly (number | undefined)[] = []) {
           throw Object.assign(new Error('the reason'), { exitCode });
         },
         stop: (order: StopOrder) => void stops.push(order),
+        leavePort() {
+          worker.departures += 1;
+        },
+        missing: () => [],
         takeCounts: () => undefined,
       },
     );
-    workers.push({ end, stops, primary });
+    const worker: FakeWorker = { end, stops, departures: 0, primary };
+    workers.push(worker);
     void setImmediate().then(() => primary.call('hello', undefined));
     return {
       ...{ pid: workers.length, ended, kill: () => end({ code: null, signal: 'SIGKILL' }) },
@@ -119,4 +129,36 @@ test('a stop drains one worker after another in shares of the time, and goes on 
   one?.end({ code: 1, signal: null });
   two?.end({ code: 0, signal: null });
   await expect(closing).rejects.toThrow('did not stop gracefully');
+});
+
+test('the last worker that drains stays on the port until another worker serves', async () => {
+  const { primary, workers, clock } = createTestPrimary();
+  await primary.start();
+  await clock.advanceUntil(100, () => workers.length === 2);
+  for (let turn = 0; turn < 10; turn += 1) await setImmediate();
+  const [one, two] = workers;
+  expect(await one?.primary.call('leave', undefined)).toBe(true);
+  expect(await two?.primary.call('leave', undefined)).toBe(false);
+  expect([one?.departures, two?.departures]).toEqual([0, 0]);
+  // An operator ends the first one to get it back.
+  one?.end({ code: 1, signal: null });
+  await clock.advanceUntil(100, () => two?.departures === 1);
+  expect(workers).toHaveLength(3);
+  // The one that serves now is the last, so it may not leave.
+  expect(await workers[2]?.primary.call('leave', undefined)).toBe(false);
+  expect(workers.map(({ departures }) => departures)).toEqual([0, 1, 0]);
+});
+
+test('a stop gives the whole time to the workers on the port when another was drained before', async () => {
+  const { primary, workers, clock } = createTestPrimary();
+  await primary.start();
+  await clock.advanceUntil(100, () => workers.length === 2);
+  for (let turn = 0; turn < 10; turn += 1) await setImmediate();
+  const [one, two] = workers;
+  expect(await one?.primary.call('leave', undefined)).toBe(true);
+  const closing = primary.close();
+  await clock.advanceUntil(0, () => one?.stops.length === 1 && two?.stops.length === 1);
+  expect(two?.stops).toEqual([{ drainMs: 3000, timeoutMs: 10_000 }]);
+  for (const worker of workers) worker.end({ code: 0, signal: null });
+  await closing;
 });
