@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createCluster } from 'redis';
+import { createAnswers } from './answers.js';
 import { withinMs } from '../within-ms.js';
 import { backOffMs, type CommandClient } from './connection.js';
 import { HUNG_AFTER_MS, toClientOptions } from './server-connection.js';
@@ -38,6 +39,8 @@ export function createClusterClient(target: RedisTarget): ClusterClient {
   let isReplacing = false;
   let replaceAt = 0;
   const hung = new Set<Master>();
+  /** Of the pings: they reach all masters. */
+  const answers = createAnswers();
   /** When each server that is not connected was found so. */
   const awaySince = new WeakMap<Master, number>();
 
@@ -106,6 +109,7 @@ export function createClusterClient(target: RedisTarget): ClusterClient {
       return cluster !== undefined;
     },
     server: undefined,
+    answers,
     on: (event, listener) => events.on(event, listener),
     off: (event, listener) => events.off(event, listener),
     connect() {
@@ -138,7 +142,7 @@ export function createClusterClient(target: RedisTarget): ClusterClient {
         hung.add(master);
         await master.client?.ping().finally(() => hung.delete(master));
       });
-      await Promise.allSettled(pings);
+      await answers.track(Promise.allSettled(pings));
       await Promise.all(pings);
     },
     async masterOf(key) {

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { withinMs } from '../within-ms.js';
+import { type Answers, createAnswers } from './answers.js';
 import { type Connection, type ConnectionSettings, createConnection } from './server-connection.js';
 import {
   createSubscriptionMemory,
@@ -20,6 +21,7 @@ export interface RedisClient {
   readonly isReady: boolean;
   /** The server that it is connected to. */
   readonly server: RedisServer | undefined;
+  readonly answers: Answers;
   /** Events: `ready` after each connect, `error` after each failure. */
   on(event: 'ready' | 'error', listener: (error?: unknown) => void): unknown;
   off(event: 'ready' | 'error', listener: (error?: unknown) => void): unknown;
@@ -45,7 +47,7 @@ export interface RedisClient {
 /** The part of a client that runs commands. */
 export type CommandClient = Pick<
   RedisClient,
-  'isReady' | 'server' | 'on' | 'off' | 'connect' | 'reconnect' | 'sendCommand' | 'ping' | 'close'
+  'isReady' | 'server' | 'answers' | 'on' | 'off' | 'connect' | 'reconnect' | 'sendCommand' | 'ping' | 'close'
 >;
 
 /** Options of {@link createRedisClient}. */
@@ -76,6 +78,7 @@ export function createRedisClient({ settings, locate, ensureUsable }: RedisClien
   // The adapter adds a listener for each namespace.
   events.setMaxListeners(0).on('error', () => undefined);
   const subscriptions = createSubscriptionMemory();
+  const answers = createAnswers();
   /** Ready for commands. */
   let current: Connection | undefined;
   let currentServer: RedisServer | undefined;
@@ -144,6 +147,7 @@ export function createRedisClient({ settings, locate, ensureUsable }: RedisClien
     get server() {
       return current === undefined ? undefined : currentServer;
     },
+    answers,
     on: (event, listener) => events.on(event, listener),
     off: (event, listener) => events.off(event, listener),
     connect() {
@@ -152,9 +156,9 @@ export function createRedisClient({ settings, locate, ensureUsable }: RedisClien
       void run();
     },
     reconnect: () => current?.destroy(),
-    sendCommand: async <Reply>(args: readonly string[]) => connected().sendCommand<Reply>(args),
-    publish: async (channel, message) => connected().publish(channel, message),
-    ping: async () => connected().ping(),
+    sendCommand: async <Reply>(args: readonly string[]) => answers.track(connected().sendCommand<Reply>(args)),
+    publish: async (channel, message) => answers.track(connected().publish(channel, message)),
+    ping: async () => answers.track(connected().ping()),
     subscribe: subscribe('subscribe'),
     unsubscribe: unsubscribe('subscribe'),
     pSubscribe: subscribe('pSubscribe'),

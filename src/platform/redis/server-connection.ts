@@ -13,7 +13,7 @@ export interface ConnectionSettings {
 /** A connection to one server. It does not reconnect. */
 export type Connection = ReturnType<typeof createConnection>;
 
-/** A connection whose ping is unanswered for this long is dropped, and its pending commands are rejected. */
+/** A connection whose commands have no answer for this long is dropped, and its pending commands are rejected. */
 export const HUNG_AFTER_MS = 2_000;
 /** Maximum queued commands of one connection. Bounds memory when Redis is slow. */
 const QUEUE_MAX = 100_000;
@@ -24,7 +24,7 @@ export const toClientOptions = (settings: ConnectionSettings, server?: RedisServ
   const socket = {
     ...server,
     connectTimeout: HUNG_AFTER_MS,
-    // Covers the handshake, which has no pings of the gateway. Later the pings keep a healthy connection active.
+    // Covers the handshake, which is not watched. Later the self-check and pings keep a healthy connection active.
     socketTimeout: 3 * HUNG_AFTER_MS,
   };
   return {
