@@ -18,7 +18,7 @@ const LISTS =
 /** The queries that may go to every shard. No other may. */
 export const SCATTERED: readonly Scattered[] = [
   { collection: 'conversation.members', by: 'user', kind: 'list', reason: LISTS },
-  { collection: 'conversation.members', by: 'kind', kind: 'poll', reason: 'snoozes that are over, each second' },
+  { collection: 'conversation.members', by: 'kind', kind: 'poll', reason: 'the next snooze that is over' },
   { collection: 'support.conversations', by: 'participants', kind: 'list', reason: LISTS },
   { collection: 'support.conversations', by: 'assignedTo', kind: 'list', reason: LISTS },
   { collection: 'support.conversations', by: 'departmentId', kind: 'list', reason: LISTS },

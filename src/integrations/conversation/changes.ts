@@ -8,6 +8,7 @@ import { ensureAccess, ensureFullAccess, ensureHeard } from './access.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, WireMessage } from './kind.js';
 import { toUpdate } from './publish.js';
+import type { Snoozes } from './snoozes.js';
 import { type ConversationView, prepareToShow } from './to-wire.js';
 import type { Viewer } from './viewer.js';
 
@@ -15,9 +16,9 @@ type OwnChange = Partial<Pick<Member, 'snoozed_until' | 'archived' | 'show_on_to
 
 /** Changes conversations, for one participant or for all. */
 export function createChanges<D extends Description, M extends WireMessage>(
-  dependencies: ConversationDependencies<D, M>,
+  dependencies: ConversationDependencies<D, M> & { readonly snoozes: Pick<Snoozes, 'expect'> },
 ) {
-  const { models, kind, counters, blocks, publish, work, clock } = dependencies;
+  const { models, kind, counters, blocks, publish, work, clock, snoozes } = dependencies;
 
   /** Changes the viewer's member and notifies their sockets. */
   const changeOwn = async (viewer: Viewer, id: string, change: OwnChange): Promise<ConversationView<D, M>> => {
@@ -78,7 +79,9 @@ export function createChanges<D extends Description, M extends WireMessage>(
       if (snoozed_until !== null && snoozed_until.getTime() <= clock.now()) {
         throw invalid('until', 'must be in the future');
       }
-      return changeOwn(viewer, conversation_id, { snoozed_until });
+      const view = await changeOwn(viewer, conversation_id, { snoozed_until });
+      if (snoozed_until !== null) snoozes.expect(snoozed_until);
+      return view;
     },
 
     archive: (viewer: Viewer, { conversation_id, archive }: { conversation_id: string; archive: boolean }) =>

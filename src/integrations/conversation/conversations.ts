@@ -37,16 +37,17 @@ export function createConversations<D extends Description, M extends WireMessage
   const basis = { models, kind, counters, blocks, publish, clock, logger, pages, work };
   const messages = createMessageLists(basis);
   const membership = createMembership(basis);
+  const snoozes = createSnoozes(basis);
 
   return {
     kind,
     publish,
-    snoozes: createSnoozes(basis),
+    snoozes,
     lists: createConversationLists({ ...basis, messages, membership }),
     messages,
     membership,
     republish: createRepublish({ ...basis, membership }),
-    changes: createChanges(basis),
+    changes: createChanges({ ...basis, snoozes }),
     read: createRead(basis),
     send: createSend({ ...basis, notify: createNotify(context), write: createWriteTogether(models.Member.db) }),
 

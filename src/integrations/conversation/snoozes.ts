@@ -10,16 +10,22 @@ import { prepareToShow } from './to-wire.js';
 export interface Snoozes {
   /** Ends the expired snoozes of one user now. */
   wake(user: Types.ObjectId): Promise<void>;
+  /** A snooze was stored: this node ends it in time. */
+  expect(until: Date): void;
   /** Starts the passes. @returns a function that stops them and waits for a running one */
   start(): () => Promise<void>;
 }
 
-const INTERVAL_MS = 1000;
+/** Snoozes are looked for at least so often: another service, or a node that has ended since, may have set one. */
+const LOOK_MS = 10_000;
+/** Time between two looks while some are over, or after a failure. */
+const BUSY_MS = 1000;
 const BATCH = 100;
 
 /**
- * Every node looks for expired snoozes. The node whose transaction removes one notifies the user; other nodes find nothing
- * to remove. After a crash, the next pass of any node finds the rest.
+ * A node knows when the next snooze is over, and looks then. So without snoozes it costs one query of one document in
+ * {@link LOOK_MS}. All nodes look; the one whose transaction removes a snooze notifies the user, and the others find nothing to
+ * remove.
  */
 export function createSnoozes<D extends Description, M extends WireMessage>(
   dependencies: ConversationDependencies<D, M>,
@@ -29,6 +35,9 @@ export function createSnoozes<D extends Description, M extends WireMessage>(
   /** A pass was requested while one was running. */
   let isAskedAgain = false;
   let isStopped = false;
+  /** When it looks next: Unix time in milliseconds. */
+  let nextAt = Number.POSITIVE_INFINITY;
+  let cancelNext = (): void => undefined;
 
   /** Removes one snooze. Does nothing when another node was faster. */
   const wakeOne = async (member: Pick<Member, '_id' | 'conversation' | 'user'>): Promise<void> => {
@@ -71,18 +80,45 @@ export function createSnoozes<D extends Description, M extends WireMessage>(
     }
   };
 
+  /** @returns milliseconds until the next look */
+  const lookOnce = async (): Promise<number> => {
+    const next = await models.Member.findOne(
+      { kind: kind.name, snoozed_until: { $gt: new Date(0) } },
+      { snoozed_until: 1 },
+    )
+      .sort({ snoozed_until: 1 })
+      .lean();
+    const leftMs = (next?.snoozed_until?.getTime() ?? Number.POSITIVE_INFINITY) - clock.now();
+    if (leftMs > 0) return Math.min(leftMs, LOOK_MS);
+    await wakeDue();
+    return BUSY_MS;
+  };
+
+  const lookAfter = (delayMs: number): void => {
+    if (isStopped) return;
+    cancelNext();
+    nextAt = clock.now() + delayMs;
+    cancelNext = clock.after(delayMs, look);
+  };
+
   const look = (): void => {
+    if (isStopped) return;
     if (looking !== undefined) {
       isAskedAgain = true;
       return;
     }
-    looking = wakeDue()
-      .catch((error: unknown) => logger.warn({ err: error }, 'looking for expired snoozes failed'))
-      .finally(() => {
+    nextAt = Number.POSITIVE_INFINITY;
+    looking = lookOnce()
+      .catch((error: unknown) => {
+        logger.warn({ err: error }, 'looking for expired snoozes failed');
+        return BUSY_MS;
+      })
+      .then((delayMs) => {
         looking = undefined;
-        if (!isAskedAgain) return;
+        if (isAskedAgain) look();
+        // A snooze that was stored meanwhile may be over earlier.
+        else if (clock.now() + delayMs < nextAt) lookAfter(delayMs);
         isAskedAgain = false;
-        look();
       });
   };
 
@@ -90,11 +126,14 @@ export function createSnoozes<D extends Description, M extends WireMessage>(
     async wake(user) {
       for (const member of await findDue({ user })) await wakeOne(member);
     },
+    expect(until) {
+      if (until.getTime() < nextAt) lookAfter(Math.max(0, until.getTime() - clock.now()));
+    },
     start() {
-      const cancel = clock.every(INTERVAL_MS, look);
+      lookAfter(BUSY_MS);
       return async () => {
         isStopped = true;
-        cancel();
+        cancelNext();
         await looking;
       };
     },
