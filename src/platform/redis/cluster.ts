@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createCluster } from 'redis';
-import { createAnswers } from './answers.js';
 import { withinMs } from '../within-ms.js';
+import { createAnswers } from './answers.js';
 import { backOffMs, type CommandClient } from './connection.js';
 import { HUNG_AFTER_MS, toClientOptions } from './server-connection.js';
 import type { RedisServer, RedisTarget } from './url.js';
