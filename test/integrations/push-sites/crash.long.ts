@@ -55,12 +55,13 @@ test('the website is notified that the users of a node are gone while it stands 
   still.child.kill('SIGSTOP');
   await until(() => told().length === 2);
   still.child.kill('SIGCONT');
-  await until(() => told().length === 3);
-  expect(told().map(([field]) => field)).toEqual(['last_connected', 'last_disconnected', 'last_connected']);
-  const times = told().map(([, time]) => time);
-  expect(times).toEqual(times.toSorted());
+  const [, [field = '', leftAt = ''] = []] = told();
+  expect(field).toBe('last_disconnected');
+  // The node may also repeat its first call, whose answer it has read too late.
+  await until(() => told().some(([name, time]) => name === 'last_connected' && time > leftAt));
+  const count = told().length;
   client.close();
-  await until(() => told().length === 4);
+  await until(() => told().length > count);
   still.child.kill('SIGTERM');
   await still.ended;
   await survivor.close();
