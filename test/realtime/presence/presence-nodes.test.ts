@@ -394,9 +394,13 @@ describe('a Redis that hangs', () => {
     const args = ['unknown', '0', 'ann', 'socket', '1:account'];
     expect(await addSocket(a.redis.commands, keyPrefix, { keys, args })).toEqual([-1, 0]);
     await tick(a.redis.commands, keyPrefix, { args: ['node', '3', LEASE_MS, 100] });
-    expect(await addSocket(a.redis.commands, keyPrefix, { keys, args: ['node', '2', ...args.slice(2)] })).toEqual([-1, 0]);
+    expect(await addSocket(a.redis.commands, keyPrefix, { keys, args: ['node', '2', ...args.slice(2)] })).toEqual([
+      -1, 0,
+    ]);
     await tick(a.redis.commands, keyPrefix, { args: ['node', '1', LEASE_MS, 100] });
-    expect(await addSocket(a.redis.commands, keyPrefix, { keys, args: ['node', '1', ...args.slice(2)] })).toEqual([-1, 0]);
+    expect(await addSocket(a.redis.commands, keyPrefix, { keys, args: ['node', '1', ...args.slice(2)] })).toEqual([
+      -1, 0,
+    ]);
     expect(await connectionsOf(a, 'ann')).toBe(0);
   });
 });
