@@ -17,6 +17,11 @@ export type AdapterPublisher = Pick<RedisClient, 'on' | 'off' | 'sendCommand'> &
    * @returns `undefined` when it failed
    */
   send<T>(bytes: number, command: (client: RedisClient) => Promise<T>): Promise<T | undefined>;
+  /**
+   * Calls `publish` once, at the end of this turn of the event loop, or before the next command of this client: so the order of
+   * messages stays. To be called again only after that.
+   */
+  atEndOfTurn(publish: () => void): void;
   /** Counts a message that did not reach every node that it was for. */
   noteLost(): void;
   /** Marks this as a node-redis client for the adapter, which detects it by these properties. */
@@ -64,7 +69,14 @@ interface PublisherOptions {
 export function toPublisher(client: RedisClient, options: PublisherOptions): AdapterPublisher {
   const { expected, isShared, areNodesAlike, onLost } = options;
   let waitingBytes = 0;
+  let deferred: (() => void) | undefined;
+  const runDeferred = (): void => {
+    const run = deferred;
+    deferred = undefined;
+    run?.();
+  };
   const send: AdapterPublisher['send'] = async (bytes, command) => {
+    runDeferred();
     if (waitingBytes + bytes > WAITING_BYTES_MAX) {
       onLost(new Error(`more than ${WAITING_BYTES_MAX} bytes are queued for Redis`));
       return undefined;
@@ -83,10 +95,17 @@ export function toPublisher(client: RedisClient, options: PublisherOptions): Ada
     areNodesAlike,
     expected,
     send,
+    atEndOfTurn(publish) {
+      deferred = publish;
+      setImmediate(runDeferred);
+    },
     noteLost: () => onLost(),
     on: client.on,
     off: client.off,
-    sendCommand: client.sendCommand,
+    sendCommand(...args) {
+      runDeferred();
+      return client.sendCommand(...args);
+    },
     pSubscribe: client.pSubscribe,
     sSubscribe: client.sSubscribe,
     async publish(channel, message) {

@@ -1,8 +1,9 @@
-import type { RoomRouter, RoutedItem } from '../../library-internals/redis-adapter.js';
+import type { RoomRouter, RoutedItem, SentItems } from '../../library-internals/redis-adapter.js';
 import type { Redis } from '../../platform/redis/connect.js';
 import { routeOf } from '../rooms.js';
 import { Registrations } from './registrations.js';
 import { publishItems } from './scripts.js';
+import { createTurnSender } from './turn-sender.js';
 
 /** A target with more rooms goes to every node: it concerns most of them, and looking each room up costs Redis time. */
 const ROOMS_MAX = 500;
@@ -19,6 +20,8 @@ export interface Router extends RoomRouter {
    * @returns `undefined` when there is nothing to wait for
    */
   recall(rooms: readonly string[]): Promise<void> | undefined;
+  /** Sends an item to one other node, in order with everything that is published. */
+  sendTo(node: string, item: RoutedItem['item']): void;
   /** Grows when this node may have missed messages; `undefined`: it may miss some now. */
   gaps(): number | undefined;
   stop(): Promise<void>;
@@ -73,6 +76,22 @@ export function createRouter({ redis, nodeId, keyPrefix, onEcho, onRead }: Route
     void publisher.send(message.length, (client) => client.publish(ownChannel, message));
   };
 
+  const sendNow = async (items: readonly RoutedItem[]): Promise<SentItems> => {
+    const expectedBefore = publisher.expected();
+    const args = [nodeId, String(expectedBefore), ...items.flatMap(toArguments)];
+    const bytes = items.reduce((sum, { item }) => sum + item.length, 0);
+    const reply = await publisher.send(bytes, (client) => publishItems(client, [base], args));
+    echo();
+    if (reply === undefined) return { isComplete: false, areHeld: undefined };
+    const [isRouted, count, held] = reply as [number, number, string?];
+    const isLost = isRouted === 1 ? count > 0 : count < Math.min(expectedBefore, publisher.expected());
+    if (isLost) publisher.noteLost();
+    return {
+      isComplete: !isLost,
+      areHeld: held === undefined ? undefined : Array.from(held, (digit) => digit === '1'),
+    };
+  };
+
   const readRetained = async (rooms: readonly string[]): Promise<void> => {
     try {
       const command = ['MGET', ...rooms.map((room) => `${base}last:${room}`)];
@@ -93,21 +112,8 @@ export function createRouter({ redis, nodeId, keyPrefix, onEcho, onRead }: Route
       }
       return routes.size === 0 || routes.size > ROOMS_MAX || !publisher.areNodesAlike() ? undefined : [...routes];
     },
-    async send(items) {
-      const expectedBefore = publisher.expected();
-      const args = [nodeId, String(expectedBefore), ...items.flatMap(toArguments)];
-      const bytes = items.reduce((sum, { item }) => sum + item.length, 0);
-      const reply = await publisher.send(bytes, (client) => publishItems(client, [base], args));
-      echo();
-      if (reply === undefined) return { isComplete: false, areHeld: undefined };
-      const [isRouted, count, held] = reply as [number, number, string?];
-      const isLost = isRouted === 1 ? count > 0 : count < Math.min(expectedBefore, publisher.expected());
-      if (isLost) publisher.noteLost();
-      return {
-        isComplete: !isLost,
-        areHeld: held === undefined ? undefined : Array.from(held, (digit) => digit === '1'),
-      };
-    },
+    send: createTurnSender(publisher, sendNow),
+    sendTo: (node, item) => void publisher.publish(`${base}to:${node}`, `["${nodeId}",[${item}]]`),
     hold(room) {
       if (routeOf(room) === room) registrations.hold(room);
     },

@@ -37,6 +37,34 @@ test('sends one message to each node that a batch concerns', async () => {
   expect(node(2).received).toEqual(users.filter((_user, n) => n % 2 === 1));
 });
 
+test('sends what several calls send in one turn as one message, and tells each whether its rooms are held', async () => {
+  await hold(1, 'user:a');
+  const send = (room: string) => node(0).router.send([{ item: JSON.stringify(['text', room]), routes: [room] }]);
+  const sent = await Promise.all(['user:a', 'user:offline', 'user:a'].map(send));
+  expect(sent.map(({ areHeld }) => areHeld)).toEqual([[true], [false], [true]]);
+  await cluster.settle();
+  expect(node(1).received).toEqual(['user:a', 'user:a']);
+  expect(node(1).reads()).toBe(1);
+});
+
+test('keeps the order with messages to all nodes that are published in the same turn', async () => {
+  await hold(1, 'user:a');
+  const { subscriber } = node(1).redis;
+  await subscriber.subscribe('to-all', (text) => void node(1).received.push(text.toString()), true);
+  const expected: string[] = [];
+  for (let round = 0; round < 20; round += 1) {
+    const texts = ['1', '2', 'all', '3'].map((text) => `${round} ${text}`);
+    expected.push(...texts);
+    for (const text of texts) {
+      if (text.endsWith('all')) void node(0).redis.publisher.publish('to-all', text);
+      else node(0).send(text, 'user:a');
+    }
+    if (round % 2 === 0) await new Promise(setImmediate);
+  }
+  await cluster.settle();
+  expect(node(1).received).toEqual(expected);
+});
+
 test('sends a message to several rooms once to a node that holds more than one of them', async () => {
   await Promise.all([hold(1, 'user:a'), hold(1, 'user:b'), hold(2, 'user:b')]);
   node(0).send('both', 'user:a', 'user:b', 'user:offline');

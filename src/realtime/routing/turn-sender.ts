@@ -1,0 +1,45 @@
+import type { RoomRouter, RoutedItem, SentItems } from '../../library-internals/redis-adapter.js';
+import type { AdapterPublisher } from '../../platform/redis/pubsub.js';
+
+/** Characters of one command. It may exceed this by the items of one call. */
+const CHARACTERS_MAX = 262_144;
+
+interface Waiting {
+  readonly items: readonly RoutedItem[];
+  resolve(sent: SentItems): void;
+}
+
+/**
+ * Sends what several calls send in one turn of the event loop as one command, in order with everything that is published. With
+ * many calls of backends in flight, several arrive in each turn.
+ * @param send never rejects
+ */
+export function createTurnSender(
+  publisher: Pick<AdapterPublisher, 'atEndOfTurn'>,
+  send: (items: readonly RoutedItem[]) => Promise<SentItems>,
+): RoomRouter['send'] {
+  let waiting: Waiting[] = [];
+  let characters = 0;
+
+  const flush = async (): Promise<void> => {
+    const calls = waiting;
+    waiting = [];
+    characters = 0;
+    if (calls.length === 0) return;
+    const { isComplete, areHeld } = await send(calls.flatMap(({ items }) => items));
+    let end = 0;
+    for (const { items, resolve } of calls) {
+      const start = end;
+      end += items.length;
+      resolve({ isComplete, areHeld: areHeld?.slice(start, end) });
+    }
+  };
+
+  return (items) =>
+    new Promise((resolve) => {
+      if (waiting.length === 0) publisher.atEndOfTurn(() => void flush());
+      waiting.push({ items, resolve });
+      for (const { item } of items) characters += item.length;
+      if (characters > CHARACTERS_MAX) void flush();
+    });
+}
