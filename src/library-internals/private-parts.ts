@@ -63,13 +63,13 @@ export const connectionParts: readonly PrivatePart[] = [
     isThere: (socket) => typeof at(websocketOf(socket), '_socket', 'bytesRead') === 'number',
   },
   {
-    name: 'ws: WebSocket._sender.sendFrame, WebSocket._sender._socket',
-    effect: 'a message to a single socket costs two writes',
-    worth: '7.7 instead of 9.1 µs of CPU for each message, with 100 sockets, in alternating rounds of one process',
-    isThere: (socket) => {
-      const sender = at(websocketOf(socket), '_sender');
-      return typeof at(sender, 'sendFrame') === 'function' && typeof at(sender, '_socket', 'write') === 'function';
-    },
+    name: 'engine.io: Socket.write, WebSocket._onSentLast, ws: WebSocket._socket.write',
+    effect: 'packets go through the queues of Engine.IO and ws, and cost two writes',
+    worth: '16.8 instead of 19.4 µs of CPU for a packet with an acknowledgement, at 400 sockets, in alternating rounds',
+    isThere: (socket) =>
+      typeof at(socket, 'conn', 'write') === 'function' &&
+      typeof at(socket, 'conn', 'transport', '_onSentLast') === 'function' &&
+      typeof at(websocketOf(socket), '_socket', 'write') === 'function',
   },
   {
     name: 'engine.io: Socket.writeBuffer',

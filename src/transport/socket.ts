@@ -6,7 +6,7 @@ import type { ErrorCode } from '../errors.js';
 import type { FrameGate } from '../library-internals/frame-limit.js';
 import { createPacketParser } from '../library-internals/packet-decoder.js';
 import { createRequestSlimmer } from '../library-internals/slim-handshake.js';
-import { joinBroadcastFrames, joinFrames } from '../library-internals/text-frames.js';
+import { joinBroadcastFrames, writeDirectly } from '../library-internals/text-frames.js';
 import { createUnfinishedBound } from '../library-internals/unfinished-frames.js';
 import { createWebSocketEngine } from '../library-internals/websocket-engine.js';
 import { createWriteBufferBound } from '../library-internals/write-buffer.js';
@@ -98,7 +98,6 @@ export function attach(
     ...io._opts,
     wsEngine: createWebSocketEngine((websocket, { socket, headers }) => {
       frameGate.guard(websocket);
-      joinFrames(websocket);
       const address = { address: socket.remoteAddress ?? '', headers };
       boundUnfinished(websocket, addressKeyOf(address, config.http.trustedProxies));
     }),
@@ -129,6 +128,7 @@ export function attach(
     handshakes.begin(connection);
     slimRequest(connection);
     boundWriteBuffer(connection);
+    writeDirectly(connection);
   });
 }
 

@@ -1,11 +1,13 @@
 import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
+import { Server, type Socket } from 'socket.io';
 import { Encoder, type Packet, PacketType } from 'socket.io-parser';
 import { expect, onTestFinished, test } from 'vitest';
-import { WebSocket, WebSocketServer } from 'ws';
+import { WebSocket } from 'ws';
 import { createPacketParser } from '../../src/library-internals/packet-decoder.js';
-import { joinFrames, toTextFrame } from '../../src/library-internals/text-frames.js';
+import { joinBroadcastFrames, toTextFrame, writeDirectly } from '../../src/library-internals/text-frames.js';
 import { createTestClock } from '../support/clock.js';
 
 const TEXTS = [0, 1, 125, 126, 127, 16_384, 16_385, 65_535, 65_536].flatMap((bytes) => [
@@ -23,32 +25,54 @@ test('a text frame is the one that ws makes', () => {
   }
 });
 
-test.each([false, true])('joined frames arrive as they were sent, compressed: %s', async (perMessageDeflate) => {
-  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate });
-  onTestFinished(() => void server.close());
-  await once(server, 'listening');
-  const connected = once(server, 'connection') as Promise<[WebSocket]>;
-  const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, { perMessageDeflate });
+/** A Socket.IO server that writes directly, and the packets that its client gets, in order. */
+async function connect(options: { perMessageDeflate: boolean }) {
+  const io = new Server({ transports: ['websocket'], serveClient: false, ...options });
+  joinBroadcastFrames(io.of('/'));
+  const http = createServer().listen(0, '127.0.0.1');
+  io.attach(http);
+  io.engine.on('connection', writeDirectly);
+  onTestFinished(() => void io.close());
+  await once(http, 'listening');
+  const connected = once(io, 'connection') as Promise<[Socket]>;
+  const { port } = http.address() as AddressInfo;
+  const client = new WebSocket(`ws://127.0.0.1:${port}/socket.io/?EIO=4&transport=websocket`, options);
   onTestFinished(() => client.terminate());
+  const received: string[] = [];
+  client.on('message', (data: Buffer) => received.push(data.toString()));
+  client.once('message', () => client.send('40'));
   const [socket] = await connected;
-  joinFrames(socket);
-  const sent: (string | Buffer)[] = TEXTS.flatMap((text) => [text, Buffer.from(text)]);
-  const received: (string | Buffer)[] = [];
-  const all = new Promise<void>((resolve) => {
-    client.on('message', (data: Buffer, isBinary) => {
-      received.push(isBinary ? data : data.toString());
-      if (received.length === sent.length) resolve();
-    });
-  });
-  const written = sent.map((data) => new Promise<unknown>((resolve) => socket.send(data, resolve)));
-  await all;
-  // Not by `toEqual`, which compares buffers byte by byte.
-  const isSame = (data: string | Buffer, index: number): boolean => {
-    const other = sent[index];
-    return typeof data === 'string' ? data === other : Buffer.isBuffer(other) && data.equals(other);
-  };
-  expect(received.map(isSame)).toEqual(sent.map(() => true));
-  expect((await Promise.all(written)).every((error) => error === undefined || error === null)).toBe(true);
+  return { io, socket, client, received };
+}
+
+const toPacket = (event: string, text: string): string => `42${JSON.stringify([event, text])}`;
+
+test.each([false, true])('packets arrive as they were sent, in order, compressed: %s', async (perMessageDeflate) => {
+  const { io, socket, received } = await connect({ perMessageDeflate });
+  const expected: string[] = [];
+  for (const text of [...TEXTS, '😀']) {
+    socket.emit('one', text);
+    io.emit('all', text);
+    expected.push(toPacket('one', text), toPacket('all', text));
+    // The next one finds an idle connection.
+    if (text.length % 2 === 0) await new Promise<void>((resolve) => socket.conn.once('drain', resolve));
+  }
+  await expect.poll(() => received.length).toBe(expected.length + 2);
+  // Not by `toEqual`, which would print megabytes.
+  expect(received.slice(2).every((packet, index) => packet === expected[index])).toBe(true);
+});
+
+test('while a client does not read, packets wait in the queue of Engine.IO, which bounds them', async () => {
+  const { io, socket, client } = await connect({ perMessageDeflate: false });
+  client.pause();
+  for (let n = 0; n < 50; n += 1) {
+    io.emit('all', 'x'.repeat(1_000_000));
+    await new Promise(setImmediate);
+  }
+  const { writeBuffer } = socket.conn as unknown as { writeBuffer: readonly unknown[] };
+  expect(writeBuffer.length).toBeGreaterThan(10);
+  client.resume();
+  await expect.poll(() => writeBuffer === (socket.conn as unknown as { writeBuffer: unknown }).writeBuffer).toBe(false);
 });
 
 test('packets are encoded as Socket.IO does', () => {
