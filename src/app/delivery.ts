@@ -2,19 +2,24 @@ import { createDelivery } from '../realtime/delivery/index.js';
 import { createPush } from '../realtime/delivery/push/index.js';
 import { PushStore } from '../realtime/delivery/push/store.js';
 import { MailboxSockets } from '../realtime/delivery/sockets.js';
+import type { NodeCalls } from '../realtime/node-calls.js';
 import type { GatewayServer } from '../sockets/socket.js';
 import type { Base } from './base.js';
 import type { Outside } from './outside.js';
 
 /** Durable messages, and the push notifications for those that no device acknowledged. */
-export async function startDelivery(base: Base, outside: Outside, io: GatewayServer) {
+export async function startDelivery(
+  base: Base,
+  outside: Outside,
+  { io, nodeCalls }: { readonly io: GatewayServer; readonly nodeCalls: NodeCalls },
+) {
   const { config, clock, logger, metrics, traffic, cleanup } = base;
   const { sender, tracing, models, cluster } = outside;
-  const { bus } = cluster;
+  const { bus, nodeId } = cluster;
   const pushStore = new PushStore({ model: models.DeliveryPush, clock });
   const siteNames = config.sites.map(({ name }) => name);
   const delivery = createDelivery({
-    ...{ models, clock, logger, metrics, tracing, pushStore, bus },
+    ...{ models, clock, logger, metrics, tracing, pushStore, bus, nodeCalls, nodeId },
     sockets: new MailboxSockets(io, siteNames),
     settings: config.delivery,
   });

@@ -26,17 +26,17 @@ export async function createRealtime(base: Base, outside: Outside) {
   const { expiry, ...authentication } = await startAuthentication(base, outside, io);
   const sockets = createSocketDirectory({ model: models.Socket, logger });
   cleanup.add('socket directory', sockets.close);
-  const delivery = await startDelivery(base, outside, io);
+  const nodeCalls = createNodeCalls({ bus, clock, nodeId });
+  const delivery = await startDelivery(base, outside, { io, nodeCalls });
   const draining = createDraining(io, base);
   const { watches, endWatchers } = watchTraffic(base, outside, io);
   const context: Context = {
     ...base,
     ...authentication,
     ...delivery,
-    ...{ models, presence, sitePresence, chatPresence, limiter, bus, watches, sockets },
+    ...{ models, presence, sitePresence, chatPresence, limiter, bus, nodeCalls, watches, sockets },
     emitter: createEmitter(io, metrics),
     localNode: describeNode(base, { io, nodeId, draining }),
-    nodeCalls: createNodeCalls({ bus, clock, nodeId }),
     work: createWork(limiter, config.sockets.limit),
     onEmitted(emitted) {
       base.onEmitted(emitted);

@@ -16,6 +16,8 @@ export interface RoomMessage {
 export interface Bus {
   /** To every other node that subscribes to the topic. */
   publish(topic: string, message: unknown): void;
+  /** To one other node. */
+  publishTo(nodeId: string, topic: string, message: unknown): void;
   /**
    * To every other node that subscribes to the topic and holds the room of a message. A node that begins to hold a room gets the
    * last retained message. Subscribers get a list of messages. Never rejects.
@@ -40,6 +42,7 @@ export const ofForm =
 /** The bus of a single node. */
 export const silentBus: Bus = {
   publish: () => undefined,
+  publishTo: () => undefined,
   publishToRooms: async (_topic, messages) => ({ isComplete: true, areHeld: messages.map(() => false) }),
   recall: () => undefined,
   subscribe: () => undefined,
@@ -68,6 +71,11 @@ export function createRedisBus({ redis, nodeId, keyPrefix, router, onRead, onEch
     redis.publisher.publish(channelOf(topic), JSON.stringify([nodeId, message, performance.now()]));
   return {
     publish: (topic, message) => void send(topic, message),
+    publishTo(to, topic, message) {
+      // An earlier version reads only what is sent to all.
+      if (redis.publisher.areNodesAlike()) router.sendTo(to, JSON.stringify([kindOf(topic), message]));
+      else void send(topic, message);
+    },
     async publishToRooms(topic, messages) {
       if (messages.length === 0) return { isComplete: true, areHeld: [] };
       const toItem = (message: unknown): string => JSON.stringify([kindOf(topic), [message]]);

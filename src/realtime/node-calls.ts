@@ -58,9 +58,13 @@ export function createNodeCalls({ bus, clock, nodeId }: Dependencies): NodeCalls
   const answer = async ({ id, from, name, request }: Call): Promise<void> => {
     try {
       const value = await handlers.get(name)?.(request);
-      bus.publish(ANSWERS, { id, to: from, value });
+      bus.publishTo(from, ANSWERS, { id, to: from, value });
     } catch (error) {
-      bus.publish(ANSWERS, { id, to: from, code: error instanceof GatewayError ? error.code : 'INTERNAL_ERROR' });
+      bus.publishTo(from, ANSWERS, {
+        id,
+        to: from,
+        code: error instanceof GatewayError ? error.code : 'INTERNAL_ERROR',
+      });
     }
   };
   const receiveCall = (call: Call): void => {
@@ -85,7 +89,7 @@ export function createNodeCalls({ bus, clock, nodeId }: Dependencies): NodeCalls
       };
       const cancel = clock.after(timeoutMs, () => settle(undefined));
       waiting.set(id, settle);
-      bus.publish(CALLS, { id, from: nodeId, to, name, request } satisfies Call);
+      bus.publishTo(to, CALLS, { id, from: nodeId, to, name, request } satisfies Call);
     });
 
   const callWithin = async (timeoutMs: number, { node, name, request }: NodeCall): Promise<unknown> =>

@@ -4,16 +4,16 @@ import { type Bus, silentBus } from '../../src/realtime/bus.js';
 import { createNodeCalls, type NodeCalls } from '../../src/realtime/node-calls.js';
 import { createTestClock } from '../support/clock.js';
 
-/** Nodes on a bus in memory. A message arrives in a later microtask, at every other node. */
+/** Nodes on a bus in memory. A message arrives in a later microtask, at its node. */
 function createNodes(...ids: readonly string[]) {
   const clock = createTestClock();
   const listeners: { node: string; topic: string; listener: (message: unknown) => void }[] = [];
   const busOf = (node: string): Bus => ({
     ...silentBus,
-    publish(topic, message) {
+    publishTo(to, topic, message) {
       const text = JSON.stringify(message);
       for (const one of listeners) {
-        if (one.topic === topic && one.node !== node) queueMicrotask(() => one.listener(JSON.parse(text)));
+        if (one.topic === topic && one.node === to) queueMicrotask(() => one.listener(JSON.parse(text)));
       }
     },
     subscribe: (topic, listener) => void listeners.push({ node, topic, listener }),

@@ -2,6 +2,7 @@ import { GatewayError } from '../../errors.js';
 import type { Clock } from '../../platform/clock.js';
 import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
 import { type Entry, fromDocument, type StoredEntry, toDocument, toEntry } from './entry.js';
+import type { Leaders } from './leaders.js';
 import { type Log, STORING_MAX_MS } from './log.js';
 import { type IdentifiedMessage, type KeyedRecipient, keyOf, withKey } from './message.js';
 import type { Positions } from './positions.js';
@@ -14,6 +15,7 @@ const READS_MAX = 32;
 interface Dependencies {
   readonly log: Log;
   readonly positions: Positions;
+  readonly leaders: Pick<Leaders, 'noteTaken'>;
   readonly clock: Clock;
   readonly receiptTtlMs: number;
 }
@@ -22,6 +24,8 @@ interface Dependencies {
 interface Queue {
   readonly recipient: KeyedRecipient;
   messages: readonly IdentifiedMessage[];
+  /** The last insert found the id of a message, or may have. */
+  hasStored: boolean;
 }
 
 /** What became of messages, by id. */
@@ -35,12 +39,14 @@ type Results = Map<string, Entry | Error>;
 export class Appender {
   readonly #log: Log;
   readonly #positions: Positions;
+  readonly #leaders: Dependencies['leaders'];
   readonly #clock: Clock;
   readonly #receiptTtlMs: number;
 
-  constructor({ log, positions, clock, receiptTtlMs }: Dependencies) {
+  constructor({ log, positions, leaders, clock, receiptTtlMs }: Dependencies) {
     this.#log = log;
     this.#positions = positions;
+    this.#leaders = leaders;
     this.#clock = clock;
     this.#receiptTtlMs = receiptTtlMs;
   }
@@ -52,8 +58,7 @@ export class Appender {
     for (let attempt = 0; queues.length > 0 && attempt < ATTEMPTS_MAX; attempt += 1) {
       await this.#insertAll(queues, results);
       const refused = queues.filter(isNotEmpty);
-      for (const { recipient } of refused) this.#positions.forget(recipient.key);
-      await Promise.all(refused.map((queue) => this.#takeStored(queue, results)));
+      await Promise.all(refused.map((queue) => this.#lookAgain(queue, results)));
       queues = refused.filter(isNotEmpty);
     }
     return messages.map(({ id }) => results.get(id) ?? new GatewayError('UNAVAILABLE'));
@@ -127,6 +132,8 @@ export class Appender {
         this.#positions.learn(key, entry.position, entry.createdAt);
         results.set(entry.id, isLate ? new GatewayError('UNAVAILABLE') : entry);
       } else if (isDuplicateKey(failure)) {
+        // An insert at a later position finds an id that this one did not.
+        queue.hasStored ||= isDuplicateKey(failure, '_id');
         return true;
       } else {
         // It may be stored all the same.
@@ -137,7 +144,18 @@ export class Appender {
     });
   }
 
-  /** Takes out of the queue what is stored already, by an earlier call whose response was lost. */
+  /** Finds out why an insert was refused: the message is stored already, or another node has taken its position. */
+  async #lookAgain(queue: Queue, results: Results): Promise<void> {
+    const { key } = queue.recipient;
+    const { length } = queue.messages;
+    if (queue.hasStored) await this.#takeStored(queue, results);
+    queue.hasStored = false;
+    if (queue.messages.length === 0) return;
+    const { node } = await this.#log.readEnd(key);
+    if (node !== undefined && queue.messages.length === length) this.#leaders.noteTaken(key, node);
+  }
+
+  /** Takes out of the queue what an earlier call has stored whose response was lost. */
   async #takeStored(queue: Queue, results: Results): Promise<void> {
     const ids = queue.messages.map(({ id }) => id as never);
     const found = await this.#log.collection.find({ _id: { $in: ids }, recipient: queue.recipient.key }).toArray();
@@ -166,11 +184,12 @@ const isNotEmpty = ({ messages }: Queue): boolean => messages.length > 0;
 const hasSeveral = ({ messages }: Queue): boolean => messages.length > 1;
 
 function toQueues(messages: readonly IdentifiedMessage[]): Queue[] {
-  const queues = new Map<string, { recipient: KeyedRecipient; messages: IdentifiedMessage[] }>();
+  const queues = new Map<string, Queue & { messages: IdentifiedMessage[] }>();
   for (const message of messages) {
     const key = keyOf(message.recipient);
     const queue = queues.get(key);
-    if (queue === undefined) queues.set(key, { recipient: withKey(message.recipient), messages: [message] });
+    if (queue === undefined)
+      queues.set(key, { recipient: withKey(message.recipient), messages: [message], hasStored: false });
     else queue.messages.push(message);
   }
   return [...queues.values()];

@@ -15,6 +15,7 @@ import { createTaskTracker } from '../../platform/task-tracker.js';
 import type { Tracing } from '../../platform/tracing.js';
 import type { GatewaySocket } from '../../sockets/socket.js';
 import type { Bus } from '../bus.js';
+import type { NodeCalls } from '../node-calls.js';
 import { Acknowledgements } from './acknowledgements.js';
 import { Appender } from './appender.js';
 import { QueueClearing } from './clearing.js';
@@ -24,6 +25,7 @@ import type { OnCut } from './cuts.js';
 import { DeviceExpiry } from './device-expiry.js';
 import { Devices } from './devices.js';
 import { createStatusQuery, type MessageStatus } from './diagnostics/status.js';
+import { Leaders } from './leaders.js';
 import { QueueLimits } from './limits.js';
 import { Log } from './log.js';
 import { type Device, Mailboxes } from './mailboxes.js';
@@ -85,12 +87,15 @@ interface Dependencies {
   /** `undefined`: off. */
   readonly tracing: Tracing | undefined;
   readonly bus: Bus;
+  readonly nodeCalls: NodeCalls;
+  /** Of this node, as in `nodeCalls`. */
+  readonly nodeId: string;
   readonly pushStore: PushStore;
   readonly settings: { deviceTtlMs: number; mailboxMax: number; receiptTtlMs: number };
 }
 
 export function createDelivery(dependencies: Dependencies): Delivery {
-  const { sockets, models, clock, logger, metrics, bus, pushStore, settings } = dependencies;
+  const { sockets, models, clock, logger, metrics, bus, nodeCalls, nodeId, pushStore, settings } = dependencies;
   const { mailboxMax, receiptTtlMs, deviceTtlMs } = settings;
   const report = (error: unknown): void => logger.warn({ err: error }, 'delivery: database operation failed; retrying');
   const tasks = createTaskTracker(report);
@@ -104,7 +109,8 @@ export function createDelivery(dependencies: Dependencies): Delivery {
     return waiting;
   });
   const log = new Log({ models, clock, positions }, measures.read);
-  const appender = new Appender({ log, positions, clock, receiptTtlMs });
+  const leaders = new Leaders({ nodeId, clock });
+  const appender = new Appender({ log, positions, leaders, clock, receiptTtlMs });
   const mailboxes = new Mailboxes(models.DeliveryRecipient);
   const nodes = new Nodes({ model: models.DeliveryNode, clock });
   const onCut: OnCut = ({ recipient: { site, userId: user }, deviceId: device }, reason) => {
@@ -127,7 +133,18 @@ export function createDelivery(dependencies: Dependencies): Delivery {
   const opener = new Opener({
     ...{ outboxes, devices, mailboxes, cursors, limits, log, positions, clock, tasks, mailboxMax, report },
   });
-  const sender = new Sender({ appender, positions, outboxes, limits, pushStore, bus, tasks, measures });
+  const sender = new Sender({
+    appender,
+    positions,
+    leaders,
+    nodeCalls,
+    outboxes,
+    limits,
+    pushStore,
+    bus,
+    tasks,
+    measures,
+  });
   const purge = new Purge({ log, mailboxes, clock, receiptTtlMs });
   const migration = new Migration({
     ...{ models, log, mailboxes, clock, receiptTtlMs },

@@ -49,6 +49,8 @@ export interface LogEnd {
   readonly position: number;
   /** Unix time in milliseconds; 0 for an entry that was purged. */
   readonly createdAt: number;
+  /** The node that took the call; `undefined`: not known. */
+  readonly node: string | undefined;
 }
 
 /** What some entries came to on a device. */
@@ -81,12 +83,12 @@ export class Log {
   /** The last entry of a recipient. */
   async readEnd(recipient: string): Promise<LogEnd> {
     const provedAt = this.#clock.now();
-    const projection = { position: 1, createdAt: 1 };
+    const projection = { position: 1, createdAt: 1, 'origin.node': 1 };
     const last = await this.collection.findOne({ recipient }, { projection, sort: { position: -1 } });
-    const position = Number(last?.['position'] ?? 0);
+    const { position = 0, createdAt, origin } = (last ?? {}) as Partial<StoredEntry>;
     this.#positions.forget(recipient);
-    this.#positions.learn(recipient, position, provedAt);
-    return { position, createdAt: (last?.['createdAt'] as Date | undefined)?.getTime() ?? 0 };
+    this.#positions.learn(recipient, Number(position), provedAt);
+    return { position: Number(position), createdAt: createdAt?.getTime() ?? 0, node: origin?.node };
   }
 
   /** The last position of a recipient; 0: none. */

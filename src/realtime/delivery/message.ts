@@ -22,7 +22,7 @@ export interface MessageOrigin {
   /** The id of the node that took the call. */
   readonly node: string;
   /** The name of the API key; absent: the caller needed none, or is a push site. */
-  readonly key?: string;
+  readonly key?: string | undefined;
 }
 
 /** A message that a caller sends. */
@@ -35,18 +35,18 @@ export interface OutgoingMessage {
   readonly event: string;
   readonly args: readonly unknown[];
   /** Not delivered after this many milliseconds. Absent: kept until the device or the mailbox limit expires it. */
-  readonly ttlMs?: number;
+  readonly ttlMs?: number | undefined;
   /** When a device acknowledges it before an earlier message of the same event, the queue of the device is cleared. */
-  readonly isResync?: boolean;
+  readonly isResync?: boolean | undefined;
   /** Its status can be queried after it was acknowledged. */
-  readonly keepsReceipt?: boolean;
+  readonly keepsReceipt?: boolean | undefined;
   /** Of the call that sent it, for the delivery record. */
-  readonly requestId?: string;
-  readonly origin?: MessageOrigin;
+  readonly requestId?: string | undefined;
+  readonly origin?: MessageOrigin | undefined;
   /** The span of that call; `undefined`: it is not traced. */
   readonly traceparent?: string | undefined;
   /** Sent by push if no device has acknowledged the message by then. */
-  readonly push?: { readonly title: string; readonly body: string; readonly afterMs: number };
+  readonly push?: { readonly title: string; readonly body: string; readonly afterMs: number } | undefined;
 }
 
 /** A message that has its id. */

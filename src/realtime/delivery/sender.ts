@@ -2,11 +2,15 @@ import { GatewayError } from '../../errors.js';
 import { createBatcher } from '../../platform/batcher.js';
 import type { TaskTracker } from '../../platform/task-tracker.js';
 import type { Bus } from '../bus.js';
+import type { NodeCalls } from '../node-calls.js';
 import type { Appender } from './appender.js';
-import type { Entry } from './entry.js';
+import { type Entry, toEntry } from './entry.js';
+import { Forwarder, type StoredElsewhere } from './forwarder.js';
+import type { Leaders } from './leaders.js';
 import type { QueueLimits } from './limits.js';
+import { STORING_MAX_MS } from './log.js';
 import type { DeliveryMeasures } from './measures.js';
-import { type IdentifiedMessage, newId, type OutgoingMessage } from './message.js';
+import { type IdentifiedMessage, keyOf, newId, type OutgoingMessage, withKey } from './message.js';
 import { announce, roomOf } from './notifications.js';
 import type { Outboxes } from './outboxes.js';
 import type { Positions } from './positions.js';
@@ -29,6 +33,8 @@ export interface SentMessage {
 interface Dependencies {
   readonly appender: Appender;
   readonly positions: Positions;
+  readonly leaders: Leaders;
+  readonly nodeCalls: NodeCalls;
   readonly outboxes: Outboxes;
   readonly limits: QueueLimits;
   readonly pushStore: PushStore;
@@ -37,23 +43,51 @@ interface Dependencies {
   readonly measures: Pick<DeliveryMeasures, 'stored'>;
 }
 
-/** Stores messages, then offers them to the sockets of this node and announces them to the other nodes. */
+/**
+ * Stores messages, then offers them to the sockets of this node and announces them to the other nodes. The leader of a recipient,
+ * if there is one, does it instead, see `leaders.ts`.
+ */
 export class Sender {
   readonly #dependencies: Dependencies;
+  readonly #forwarder: Forwarder;
   /** Everything that arrives in one turn of the event loop is one insert. */
   readonly #store = createBatcher((messages: readonly IdentifiedMessage[]) => this.#storeAll(messages), BATCH_MAX);
 
   constructor(dependencies: Dependencies) {
     this.#dependencies = dependencies;
+    const { nodeCalls, leaders } = dependencies;
+    this.#forwarder = new Forwarder({ nodeCalls, leaders, store: (message) => this.#storeForwarded(message) });
   }
 
   async send(message: OutgoingMessage): Promise<SentMessage> {
     const id = message.id ?? newId();
-    const { entry, sockets, isElsewhere } = await this.#store({ ...message, id }).catch((cause: unknown) => {
+    const { entry, sockets, isElsewhere } = await this.#storeSomewhere({ ...message, id }).catch((cause: unknown) => {
       throw new GatewayError('UNAVAILABLE', {}, { cause });
     });
     const markAnswered = (): void => this.#dependencies.positions.markAnswered(entry.recipient.key, entry.position);
     return { id, sockets, isElsewhere, markAnswered };
+  }
+
+  async #storeSomewhere(message: IdentifiedMessage): Promise<StoredMessage> {
+    const leader = this.#dependencies.leaders.of(keyOf(message.recipient));
+    if (leader === undefined) return this.#store(message);
+    const startedAt = performance.now();
+    const elsewhere = await this.#forwarder.forward({ leader, message });
+    // If the leader has stored it after all, its id is found.
+    const stored = elsewhere === undefined ? await this.#store(message) : this.#toStored(message, elsewhere);
+    if (performance.now() - startedAt > STORING_MAX_MS) throw new GatewayError('UNAVAILABLE');
+    return stored;
+  }
+
+  #toStored(message: IdentifiedMessage, { position, createdAt, isHeld }: StoredElsewhere): StoredMessage {
+    const entry = toEntry(message, { recipient: withKey(message.recipient), position, createdAt });
+    return { entry, sockets: this.#dependencies.outboxes.offer(entry), isElsewhere: async () => isHeld ?? undefined };
+  }
+
+  async #storeForwarded(message: IdentifiedMessage): Promise<StoredElsewhere> {
+    const { entry, sockets, isElsewhere } = await this.#storeSomewhere(message);
+    const isHeld = sockets > 0 || (await isElsewhere());
+    return { position: entry.position, createdAt: entry.createdAt, isHeld: isHeld ?? null };
   }
 
   async #storeAll(messages: readonly IdentifiedMessage[]): Promise<(StoredMessage | Error)[]> {

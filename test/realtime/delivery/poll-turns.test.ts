@@ -58,6 +58,7 @@ function createCluster(count: number, seed: number) {
     };
     const bus: Bus = {
       publish: (topic, message) => others(index).forEach((other) => void (node.isCut || other.deliver(topic, message))),
+      publishTo: () => undefined,
       async publishToRooms(topic, messages: readonly RoomMessage[]) {
         if (node.isCut) return { isComplete: false, areHeld: undefined };
         for (const { room, message } of messages) {

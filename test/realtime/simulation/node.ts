@@ -13,6 +13,7 @@ import { Appender } from '../../../src/realtime/delivery/appender.js';
 import type { CursorWriter } from '../../../src/realtime/delivery/cursor-writer.js';
 import { Cursors } from '../../../src/realtime/delivery/cursors.js';
 import type { DeviceExpiry } from '../../../src/realtime/delivery/device-expiry.js';
+import { Leaders } from '../../../src/realtime/delivery/leaders.js';
 import type { QueueLimits } from '../../../src/realtime/delivery/limits.js';
 import { Log } from '../../../src/realtime/delivery/log.js';
 import { Maintenance } from '../../../src/realtime/delivery/maintenance.js';
@@ -26,6 +27,7 @@ import { Positions } from '../../../src/realtime/delivery/positions.js';
 import type { PushStore } from '../../../src/realtime/delivery/push/store.js';
 import { Sender } from '../../../src/realtime/delivery/sender.js';
 import { MailboxSockets } from '../../../src/realtime/delivery/sockets.js';
+import { createNodeCalls } from '../../../src/realtime/node-calls.js';
 import { sendPresence } from '../../../src/realtime/presence/notify.js';
 import { rooms } from '../../../src/realtime/rooms.js';
 import type { GatewayServer, GatewaySocket } from '../../../src/sockets/socket.js';
@@ -188,7 +190,9 @@ function createDeliveryParts(options: { io: GatewayServer; cluster: Cluster; clo
   });
   const positions = new Positions(clock);
   const log = new Log({ models: { DeliveryEntry: { collection } } as never, clock, positions });
-  const appender = new Appender({ log, positions, clock, receiptTtlMs: 3_600_000 });
+  const { bus, nodeId } = cluster;
+  const leaders = new Leaders({ nodeId, clock });
+  const appender = new Appender({ log, positions, leaders, clock, receiptTtlMs: 3_600_000 });
   const sockets = new MailboxSockets(io, []);
   const cursors = new Cursors({ writer: {} as CursorWriter, logger, now: clock.now });
   const outboxes = new Outboxes({
@@ -206,7 +210,8 @@ function createDeliveryParts(options: { io: GatewayServer; cluster: Cluster; clo
     },
   });
   const sender = new Sender({
-    ...{ appender, positions, outboxes, bus: cluster.bus, tasks },
+    ...{ appender, positions, leaders, outboxes, bus, tasks },
+    nodeCalls: createNodeCalls({ bus, clock, nodeId }),
     limits: { isDue: () => false } as unknown as QueueLimits,
     pushStore: { add: async () => undefined } as unknown as PushStore,
     measures: { stored: () => undefined },

@@ -1,0 +1,48 @@
+import { type BoundedMap, createBoundedMap } from '../../platform/bounded-map.js';
+import type { Clock } from '../../platform/clock.js';
+
+/** Recipients whose leader is remembered, and nodes that did not respond. */
+const RECIPIENTS_MAX = 20_000;
+const SILENT_MAX = 100;
+/** How long the messages of a recipient are sent to its leader after a collision. */
+const LEADING_MS = 5000;
+/** How long a node that did not respond is no leader: it has died, or has an earlier version. */
+const SILENT_MS = 60_000;
+
+/**
+ * Which other node stores the messages of a recipient. When several nodes store messages of one recipient at once, each insert
+ * takes the position that another node was about to use, which has to read and to insert again. So the nodes agree on one without
+ * a message: the lowest id of those that collide. It is a hint: the unique index of the log decides when a message is stored.
+ */
+export class Leaders {
+  readonly #nodeId: string;
+  readonly #clock: Clock;
+  readonly #known: BoundedMap<{ readonly node: string; readonly until: number }> = createBoundedMap(RECIPIENTS_MAX);
+  readonly #silent: BoundedMap<number> = createBoundedMap(SILENT_MAX);
+
+  constructor({ nodeId, clock }: { readonly nodeId: string; readonly clock: Clock }) {
+    this.#nodeId = nodeId;
+    this.#clock = clock;
+  }
+
+  /** A node has taken a position that this one was about to use. */
+  noteTaken(recipient: string, node: string): void {
+    if (node < this.#nodeId) this.#known.set(recipient, { node, until: this.#clock.now() + LEADING_MS });
+  }
+
+  /** A node did not respond. */
+  noteSilent(node: string): void {
+    this.#silent.set(node, this.#clock.now() + SILENT_MS);
+  }
+
+  isSilent(node: string): boolean {
+    return (this.#silent.get(node) ?? 0) > this.#clock.now();
+  }
+
+  /** @returns the node to send messages of the recipient to, whose id is lower; `undefined`: this one stores them */
+  of(recipient: string): string | undefined {
+    const known = this.#known.get(recipient);
+    const isLeader = known !== undefined && known.until > this.#clock.now() && !this.isSilent(known.node);
+    return isLeader ? known.node : undefined;
+  }
+}

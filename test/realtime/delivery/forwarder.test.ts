@@ -1,0 +1,115 @@
+import { expect, test } from 'vitest';
+import { type Bus, silentBus } from '../../../src/realtime/bus.js';
+import { Forwarder } from '../../../src/realtime/delivery/forwarder.js';
+import { Leaders } from '../../../src/realtime/delivery/leaders.js';
+import type { IdentifiedMessage } from '../../../src/realtime/delivery/message.js';
+import { createNodeCalls } from '../../../src/realtime/node-calls.js';
+import { createTestClock } from '../../support/clock.js';
+
+/** Two nodes on a bus in memory, of which the first is the leader of everything. */
+function createNodes({ losesAnswers = false, isFailing = false } = {}) {
+  const clock = createTestClock();
+  const listeners = new Map<string, (message: unknown) => void>();
+  const stored: IdentifiedMessage[] = [];
+  const create = (nodeId: string) => {
+    const bus: Bus = {
+      ...silentBus,
+      publishTo(to, topic, message) {
+        if (losesAnswers && to === 'b') return;
+        const text = JSON.stringify(message);
+        queueMicrotask(() => listeners.get(`${to} ${topic}`)?.(JSON.parse(text)));
+      },
+      subscribe: (topic, listener) => void listeners.set(`${nodeId} ${topic}`, listener),
+    };
+    const leaders = new Leaders({ nodeId, clock });
+    const store = async (message: IdentifiedMessage) => {
+      if (isFailing) throw new Error('the database is away');
+      stored.push(message);
+      return { position: stored.length, createdAt: clock.now(), isHeld: null };
+    };
+    return {
+      leaders,
+      forwarder: new Forwarder({ nodeCalls: createNodeCalls({ bus, clock, nodeId }), leaders, store }),
+    };
+  };
+  const [, { leaders, forwarder }] = [create('a'), create('b')];
+  leaders.noteTaken('user', 'a');
+  const forward = (message: IdentifiedMessage) => forwarder.forward({ leader: 'a', message });
+  return { clock, stored, leaders, forward };
+}
+
+const message: IdentifiedMessage = {
+  ...{
+    id: 'id-1',
+    recipient: { site: '', userId: 'user' },
+    namespace: '/v1/shared',
+    event: 'm',
+    args: [{ n: 1 }, null],
+  },
+  ...{ ttlMs: 5, isResync: true, keepsReceipt: true, requestId: 'r', traceparent: 't' },
+  origin: { node: 'b', key: 'k' },
+  push: { title: 't', body: 'b', afterMs: 1 },
+};
+
+test('the leader stores the message as it was sent', async () => {
+  const { clock, stored, forward } = createNodes();
+  expect(await forward(message)).toEqual({ position: 1, createdAt: clock.now(), isHeld: null });
+  expect(stored).toEqual([message]);
+});
+
+test('messages of one turn are one call, and keep their order', async () => {
+  const { stored, forward } = createNodes();
+  const messages = Array.from({ length: 10 }, (_, n) => ({ ...message, id: `id-${n}` }));
+  const places = await Promise.all(messages.map(forward));
+  expect(places.map((place) => place?.position)).toEqual(messages.map((_message, index) => index + 1));
+  expect(stored.map(({ id }) => id)).toEqual(messages.map(({ id }) => id));
+});
+
+test('a message that the leader cannot store fails', async () => {
+  const { forward } = createNodes({ isFailing: true });
+  await expect(forward(message)).rejects.toThrow('UNAVAILABLE');
+});
+
+test('a leader that does not respond is none for a minute', async () => {
+  const { clock, stored, leaders, forward } = createNodes({ losesAnswers: true });
+  const forwarded = forward(message);
+  await new Promise(setImmediate);
+  await new Promise(setImmediate);
+  expect(stored).toHaveLength(1);
+  clock.advance(1000);
+  expect(await forwarded).toBeUndefined();
+  leaders.noteTaken('user', 'a');
+  expect(leaders.of('user')).toBeUndefined();
+  clock.advance(60_000);
+  leaders.noteTaken('user', 'a');
+  expect(leaders.of('user')).toBe('a');
+});
+
+test('messages that wait for a silent leader do not wait as long again', async () => {
+  const { clock, stored, forward } = createNodes({ losesAnswers: true });
+  const first = forward(message);
+  await new Promise(setImmediate);
+  const second = forward({ ...message, id: 'id-2' });
+  clock.advance(1000);
+  expect([await first, await second]).toEqual([undefined, undefined]);
+  expect(stored.map(({ id }) => id)).toEqual(['id-1']);
+});
+
+test('large messages, and those after them, are not forwarded', async () => {
+  const { stored, forward } = createNodes();
+  const messages = [1000, 60_000, 70_000, 1000].map((length, n) => ({
+    ...message,
+    ...{ id: `id-${n}`, args: ['x'.repeat(length)] },
+  }));
+  const places = await Promise.all(messages.map(forward));
+  expect(places.map((place) => place?.position)).toEqual([1, 2, undefined, undefined]);
+  expect(stored.map(({ id }) => id)).toEqual(['id-0', 'id-1']);
+});
+
+test('only a node with a lower id is a leader, for five seconds after a collision', () => {
+  const { clock, leaders } = createNodes();
+  leaders.noteTaken('other', 'c');
+  expect([leaders.of('user'), leaders.of('other')]).toEqual(['a', undefined]);
+  clock.advance(5000);
+  expect(leaders.of('user')).toBeUndefined();
+});
