@@ -14,17 +14,23 @@ export interface PageQuery extends Omit<z.input<Routes['connections']['query']>,
   readonly limit?: number;
 }
 
+/** Ids that a path cannot name: URLs drop them, also when they are encoded. */
+const UNNAMEABLE = /^\.{0,2}$/;
+
 interface Calls {
   read<A>(path: string, query?: Readonly<Record<string, unknown>>): Promise<A>;
   write<A>(path: string, body: unknown): Promise<A>;
-  remove<A>(path: string): Promise<A>;
+  remove<A>(path: string, query?: Readonly<Record<string, unknown>>): Promise<A>;
 }
 
 /** Blocks, connections, devices and nodes. All of them are sent again after a failure: done twice they are the same. */
 export function createAdministration({ read, write, remove }: Calls) {
   const user = (userId: string, what: string): string => `/users/${encodeURIComponent(userId)}/${what}`;
   const node = (nodeId: string, what: string): string => `/nodes/${encodeURIComponent(nodeId)}/${what}`;
-  const device = (userId: string, deviceId: string): string => user(userId, `devices/${encodeURIComponent(deviceId)}`);
+  const ofDevice = <A>(userId: string, deviceId: string, what: '' | '/messages'): Promise<A> =>
+    UNNAMEABLE.test(deviceId)
+      ? remove<A>(user(userId, `device${what}`), { deviceId })
+      : remove<A>(user(userId, `devices/${encodeURIComponent(deviceId)}${what}`));
   return {
     /** Blocks a user on every node for some seconds, instead of any block before. */
     block: (userId: string, seconds: number) => write<Answer<'block'>>(user(userId, 'block'), { seconds }),
@@ -41,12 +47,11 @@ export function createAdministration({ read, write, remove }: Calls) {
     /** The devices that durable messages are kept for. */
     devices: (userId: string) => read<Answer<'devices'>>(user(userId, 'devices')),
 
-    /** Forgets a device that is not connected, with what waits for it. */
-    forgetDevice: (userId: string, deviceId: string) => remove<undefined>(device(userId, deviceId)),
+    /** Forgets a device that is not connected, with what waits for it. @param deviceId `''`: that of clients that name none */
+    forgetDevice: (userId: string, deviceId: string) => ofDevice<undefined>(userId, deviceId, ''),
 
-    /** Clears what waits for a device, which is told to load everything again. */
-    clearDevice: (userId: string, deviceId: string) =>
-      remove<Answer<'clearDevice'>>(`${device(userId, deviceId)}/messages`),
+    /** Clears what waits for a device, which is told to load everything again. @param deviceId as {@link forgetDevice} */
+    clearDevice: (userId: string, deviceId: string) => ofDevice<Answer<'clearDevice'>>(userId, deviceId, '/messages'),
 
     nodes: () => read<Answer<'nodes'>>('/nodes'),
 

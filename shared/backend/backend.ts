@@ -62,7 +62,8 @@ export function createBackend({ apiKey, bytesMax = BYTES_MAX, ...options }: Back
     call<Answer>({ method: 'GET', path, query, isRepeatable: true });
   const write = <Answer>(path: string, body: unknown) =>
     call<Answer>({ method: 'POST', path, body: toJson(body), isRepeatable: true });
-  const remove = <Answer>(path: string) => call<Answer>({ method: 'DELETE', path, isRepeatable: true });
+  const remove = <Answer>(path: string, query?: Readonly<Record<string, unknown>>) =>
+    call<Answer>({ method: 'DELETE', path, query, isRepeatable: true });
 
   /** Sends a chunk; items that failed for a passing reason are sent again, alone and with their keys. */
   async function sendChunk(

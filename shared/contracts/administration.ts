@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineContract } from './contract.js';
 import { deliveries } from './deliveries.js';
-import { isoTime, opaqueId, pageLimit, userId, wholeNumber } from './primitives.js';
+import { deviceId, isoTime, opaqueId, pageLimit, userId, wholeNumber } from './primitives.js';
 
 /** How long a user may be blocked: up to 30 days. */
 export const blockSeconds = wholeNumber(1, 2_592_000);
@@ -14,6 +14,11 @@ const page = z.object({
   after: opaqueId.describe('`next` of the previous page.').optional(),
 });
 const next = z.string().nullable().describe('`after` of the next page; `null`: that was all.');
+
+/** A device in a query, which can name every device. A path cannot name the ids ``, `.` and `..`. */
+const anyDevice = z.object({ deviceId: deviceId.describe('Empty: the device of clients that name none.') });
+
+const cleared = z.object({ cleared: z.number().int().describe('Messages that waited, counted up to 1000.') });
 
 const connection = z.object({
   socketId: z.string(),
@@ -83,7 +88,24 @@ export const administration = defineContract({
       method: 'delete',
       path: '/users/:userId/devices/:deviceId/messages',
       params: z.object({ userId, deviceId: opaqueId }),
-      answer: z.object({ cleared: z.number().int().describe('Messages that waited, counted up to 1000.') }),
+      answer: cleared,
+    },
+    forgetAnyDevice: {
+      summary:
+        'The same as `DELETE /users/:userId/devices/:deviceId`, with the device in the query: also for the device of clients that name none.',
+      method: 'delete',
+      path: '/users/:userId/device',
+      params: z.object({ userId }),
+      query: anyDevice,
+    },
+    clearAnyDevice: {
+      summary:
+        'The same as `DELETE /users/:userId/devices/:deviceId/messages`, with the device in the query: also for the device of clients that name none.',
+      method: 'delete',
+      path: '/users/:userId/device/messages',
+      params: z.object({ userId }),
+      query: anyDevice,
+      answer: cleared,
     },
     nodes: {
       summary: 'The nodes that are alive.',

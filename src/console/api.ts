@@ -4,7 +4,7 @@ import type { Route } from '#shared/contracts/contract.js';
 import type { Answer } from './answer.js';
 import { ApiError, toApiError } from './api-error.js';
 import { noteServerTime } from './clock.js';
-import { hrefTo } from './paths.js';
+import { callTo, type Query } from './paths.js';
 
 export type { Answer };
 
@@ -38,7 +38,7 @@ export const toCall =
   <R extends Route>(method: R['method'], path: R['path']): Call<R> =>
   async (input, abort) => {
     const { params = {}, query = {}, body } = input as LooseInput;
-    const response = await request(hrefTo(path, params, query), {
+    const response = await request(callTo(path, params, query), {
       method: method.toUpperCase(),
       ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
       ...(abort === undefined ? {} : { signal: abort }),
@@ -79,7 +79,7 @@ type Part<R, Name extends string> =
 
 interface LooseInput {
   readonly params?: Readonly<Record<string, string>>;
-  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly query?: Query;
   readonly body?: unknown;
 }
 

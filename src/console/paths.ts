@@ -6,6 +6,9 @@ export interface ViewProps {
   readonly values: PathValues;
 }
 
+/** Values of a query. */
+export type Query = Readonly<Record<string, string | undefined>>;
+
 /**
  * The values of the `:names` when the path is of the pattern; `undefined` when it is not.
  * @example matchPath('/console/users/:id', '/console/users/a%20b') // { id: 'a b' }
@@ -29,13 +32,15 @@ export function matchPath(pattern: string, path: string): PathValues | undefined
  * A value never changes which path it is.
  * @example hrefTo('/console/users/:id', { id: 'a b' }, { tab: 'sockets' }) // /console/users/a%20b?tab=sockets
  */
-export function hrefTo(
-  pattern: string,
-  values: PathValues = {},
-  query: Readonly<Record<string, string | undefined>> = {},
-): string {
+export function hrefTo(pattern: string, values: PathValues = {}, query: Query = {}): string {
+  const entries = Object.entries(query).filter(([, value]) => value !== '');
+  return callTo(pattern, values, Object.fromEntries(entries));
+}
+
+/** As {@link hrefTo}, for a call: an empty value may mean something. Only values that are `undefined` are left out. */
+export function callTo(pattern: string, values: PathValues, query: Query): string {
   const path = pattern.replace(/:(\w+)/g, (_, name: string) => encode(values[name] ?? ''));
-  const entries = Object.entries(query).filter((entry): entry is [string, string] => (entry[1] ?? '') !== '');
+  const entries = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const search = new URLSearchParams(entries).toString();
   return search === '' ? path : `${path}?${search}`;
 }

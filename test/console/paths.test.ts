@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { hrefTo, matchPath } from '../../src/console/paths.js';
+import { callTo, hrefTo, matchPath } from '../../src/console/paths.js';
 
 describe('matchPath', () => {
   test('reads the values of a path, decoded', () => {
@@ -35,5 +35,9 @@ describe('hrefTo', () => {
   test('leaves out what is not set in the query', () => {
     expect(hrefTo('/console/live', {}, { user: 'a b', code: '', node: undefined })).toBe('/console/live?user=a+b');
     expect(hrefTo('/console/live', {}, { code: '' })).toBe('/console/live');
+  });
+
+  test('keeps what is empty in the query of a call', () => {
+    expect(callTo('/a/:id', { id: 'b' }, { code: '', user: undefined })).toBe('/a/b?code=');
   });
 });

@@ -119,6 +119,13 @@ describe('the routes of the OpenAPI document', () => {
     expect(toRequest(route, { values, body: ' ' })).toMatchObject({ body: undefined, headers: {} });
   });
 
+  test('send an empty value where it has a meaning', () => {
+    const route = routeOf('administration.clearAnyDevice');
+    const filled = { values: { [keyOf({ place: 'path', name: 'userId' })]: 'ann' }, body: '' };
+    expect(missingOf(route, filled)).toEqual([]);
+    expect(toRequest(route, filled).path).toBe('/users/ann/device/messages?deviceId=');
+  });
+
   test('name what is missing', () => {
     const route = routeOf('administration.block');
     expect(missingOf(route, { values: {}, body: '' })).toEqual(['userId', 'body']);

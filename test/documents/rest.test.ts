@@ -180,12 +180,16 @@ test('every call that succeeds has the documented form', async () => {
   await answer('emit-api.revokeTokens', 'POST', '/tokens/revoke', backend, { jti: 'token' });
   await answer('administration.connections', 'GET', `/users/${ann.id}/connections`, backend);
   await answer('administration.devices', 'GET', `/users/${ann.id}/devices`, backend);
-  const device = `/users/${ann.id}/devices/phone`;
+  const [device, anyDevice] = [`/users/${ann.id}/devices/phone`, `/users/${ann.id}/device`];
   const isDone = async (...request: Parameters<typeof answer>) => (await answer(...request)).status === 200;
   const phone = await environment.open(ann, { auth: { token: signToken({ uid: ann.id }), deviceId: 'phone' } });
   await until(() => isDone('administration.clearDevice', 'DELETE', `${device}/messages`, backend));
   phone.close();
   await until(() => isDone('administration.forgetDevice', 'DELETE', device, backend));
+  const unnamed = await environment.open(ann);
+  await until(() => isDone('administration.clearAnyDevice', 'DELETE', `${anyDevice}/messages?deviceId=`, backend));
+  unnamed.close();
+  await until(() => isDone('administration.forgetAnyDevice', 'DELETE', `${anyDevice}?deviceId=`, backend));
   await answer('administration.block', 'POST', `/users/${bob.id}/block`, backend, { seconds: 60 });
   await answer('administration.blockOf', 'GET', `/users/${bob.id}/block`, backend);
   await answer('administration.unblock', 'DELETE', `/users/${bob.id}/block`, backend);

@@ -139,6 +139,8 @@ export const administrationExamples = defineExamples(administration, {
     },
     forgetDevice: { params: { userId: ADA, deviceId: DEVICE } },
     clearDevice: { params: { userId: ADA, deviceId: DEVICE }, answer: { cleared: 12 } },
+    forgetAnyDevice: { params: { userId: ADA }, query: { deviceId: DEVICE } },
+    clearAnyDevice: { params: { userId: ADA }, query: { deviceId: DEVICE }, answer: { cleared: 12 } },
     nodes: {
       answer: { nodes: [{ id: NODE, name: 'gateway-1', version: '1.0.0', connections: 1204, isDraining: false }] },
     },

@@ -21,6 +21,7 @@ const decisions: Decisions = {
   },
   administration: {
     ...{ block: 'act', unblock: 'act', drainNode: 'act', forgetDevice: 'act', clearDevice: 'act' },
+    ...{ forgetAnyDevice: 'act', clearAnyDevice: 'act' },
     ...{ blockOf: 'read', connections: 'read', devices: 'read', nodes: 'read', nodeConnections: 'read' },
   },
   cluster: { overview: 'read', history: 'read' },

@@ -72,6 +72,21 @@ export function testActs({ environment, open, connectDevice }: Setting): void {
     expect(tab.takeFaults()).toEqual([]);
   });
 
+  test('the device of clients that name none is cleared and forgotten', async () => {
+    const device = await connectDevice({ uid: 'nameless', deviceId: '' });
+    device.close();
+    await device.closed;
+    await environment().node(0).call('POST', '/emit/nameless/notification?durable=true', {});
+    const tab = await open('users/nameless');
+    await refreshUntil(tab, (text) => text.includes('Forget'));
+    await actByKeyboard(tab, { button: 'Clear queue of the device without an id', confirm: 'Clear queue' });
+    await tab.sees('The queue of the device without an id is cleared. It had 1 message');
+    await actByKeyboard(tab, { button: 'Forget the device without an id', confirm: 'Forget' });
+    await tab.sees('The device without an id is forgotten');
+    await tab.sees('No device is known');
+    expect(tab.takeFaults()).toEqual([]);
+  });
+
   test('a refused act keeps its dialog, with the error and the focus in it', async () => {
     await connectDevice({ uid: 'dee', deviceId: 'watch' });
     const tab = await open('users/dee');

@@ -66,6 +66,8 @@ const ofNoOther = () => ({ params: { userId: 'a user of no other call' } });
 
 const ofNoDevice = ({ owner }: Ids) => ({ params: { userId: owner, deviceId: 'no such device' } });
 
+const ofUnnamedDevice = () => ({ ...ofNoOther(), query: { deviceId: '' } });
+
 const ofNoNode = () => ({ params: { nodeId: 'no such node' } });
 
 export const administrationRows: ContractRows<typeof administration> = {
@@ -78,6 +80,8 @@ export const administrationRows: ContractRows<typeof administration> = {
     devices: { request: ofOwner },
     forgetDevice: { request: ofNoDevice, outcomes: { member: 'NOT_FOUND' } },
     clearDevice: { request: ofNoDevice, outcomes: { member: 'NOT_FOUND' } },
+    forgetAnyDevice: { request: ofUnnamedDevice, outcomes: { member: 'NOT_FOUND' } },
+    clearAnyDevice: { request: ofUnnamedDevice, outcomes: { member: 'NOT_FOUND' } },
     nodes: {},
     // The nodes of the matrix must not be drained.
     nodeConnections: { request: ofNoNode, outcomes: { member: 'NOT_FOUND' } },

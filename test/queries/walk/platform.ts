@@ -90,12 +90,8 @@ async function walkAdministration(environment: WalkEnvironment, userId: string):
   await call(administration, 'blockOf', { params });
   await call(administration, 'unblock', { params });
   await call(emitApi, 'disconnect', { params, body: {} });
-  await until(() =>
-    call(administration, 'forgetDevice', device).then(
-      () => true,
-      () => false,
-    ),
-  );
+  await untilDone(() => call(administration, 'forgetDevice', device));
+  await walkUnnamedDevice(environment, userId);
   const { nodes } = await call(administration, 'nodes');
   const node = { params: { nodeId: nodes[0].id } };
   await call(administration, 'nodeConnections', node);
@@ -104,6 +100,24 @@ async function walkAdministration(environment: WalkEnvironment, userId: string):
   await walkConsole(environment);
   await call(administration, 'drainNode', node);
 }
+
+/** A client that names no device. */
+async function walkUnnamedDevice({ call, open }: WalkEnvironment, userId: string): Promise<void> {
+  const device = { params: { userId }, query: { deviceId: '' } };
+  const client = await open(userId, { namespace: '/v1/shared' });
+  await untilDone(() => call(administration, 'clearAnyDevice', device));
+  client.close();
+  await untilDone(() => call(administration, 'forgetAnyDevice', device));
+}
+
+/** The gateway stores and forgets connections shortly after they came and went. */
+const untilDone = (call: () => Promise<unknown>): Promise<void> =>
+  until(() =>
+    call().then(
+      () => true,
+      () => false,
+    ),
+  );
 
 async function walkConsole({ call, gateway }: WalkEnvironment): Promise<void> {
   await call(consoleApi, 'logIn', { headers: OF_PAGE, body: { key: API_KEY } });

@@ -128,6 +128,35 @@ describe('a queue that is cleared', () => {
   });
 });
 
+/** Device ids that a path cannot name. */
+describe.each(['', '.', '..'])('the device with the id "%s"', (deviceId) => {
+  test('can be cleared and forgotten, and no other device is', async () => {
+    const ann = await personWith(deviceId, 'tablet');
+    await backend().emitDurable(ann.id, 'one');
+    expect(await backend(1).clearDevice(ann.id, deviceId)).toEqual({ cleared: 1 });
+    expect(await waitingOf(ann)).toEqual(new Map([...[[deviceId, 0] as const], ['tablet', 1]]));
+    const client = await open(ann, deviceId, 1);
+    expect(await client.next('_resync')).toEqual([]);
+    await until(async () => (await backend().connections(ann.id)).connections.length === 1);
+    await expect(backend().forgetDevice(ann.id, deviceId)).rejects.toMatchObject({ code: 'CONFLICT' });
+    client.close();
+    await until(async () => (await backend().connections(ann.id)).connections.length === 0);
+    await backend().forgetDevice(ann.id, deviceId);
+    expect(await waitingOf(ann)).toEqual(new Map([['tablet', 1]]));
+    await expect(backend().clearDevice(ann.id, deviceId)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+});
+
+test('a call that names no device is refused, and clears nothing', async () => {
+  const ann = await personWith('', 'phone');
+  await backend().emitDurable(ann.id, 'one');
+  for (const path of ['device', 'device/messages']) {
+    const { status, json } = await environment.node(0).call('DELETE', `/users/${ann.id}/${path}`);
+    expect([status, json.details[0].path]).toEqual([400, 'deviceId']);
+  }
+  expect(await waitingOf(ann)).toEqual(new Map([...[['', 1] as const], ['phone', 1]]));
+});
+
 describe('a device that is forgotten', () => {
   test('is gone with its queue, and is told when it comes back; another one keeps its own', async () => {
     const hostile = '<b>\n../\0"%2f';

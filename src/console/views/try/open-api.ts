@@ -1,4 +1,4 @@
-import { hrefTo } from '../../paths.js';
+import { callTo } from '../../paths.js';
 import { isRecord, type Json, readRecord, readText, resolve } from './document.js';
 
 /** A value that a call takes besides its body. */
@@ -6,6 +6,8 @@ export interface Parameter {
   readonly name: string;
   readonly place: 'path' | 'query' | 'header';
   readonly isRequired: boolean;
+  /** Whether an empty text is a value. */
+  readonly mayBeEmpty: boolean;
   readonly description: string;
   /** What it is when it is left out; empty: not said. */
   readonly byDefault: string;
@@ -84,6 +86,7 @@ function toParameter(document: unknown, part: unknown): Parameter[] {
   return [
     {
       ...{ name: readText(parameter, 'name'), place, isRequired: parameter['required'] === true, options },
+      mayBeEmpty: alternativesOf(document, schema).some((one) => one?.['const'] === ''),
       description: readText(parameter, 'description') || readText(schema, 'description'),
       byDefault: toText(schema['default']),
       example: toText(parameter['example']),
@@ -93,12 +96,14 @@ function toParameter(document: unknown, part: unknown): Parameter[] {
 
 /** A flag is `true` or `false`, of all the ways to write it; other alternatives have no list of values. */
 function toOptions(document: unknown, schema: Json): string[] {
-  const { enum: values, anyOf, type } = schema;
+  const { enum: values, type } = schema;
   if (type === 'boolean') return FLAG;
   if (Array.isArray(values)) return values.map(toText);
-  const alternatives = Array.isArray(anyOf) ? anyOf.map((one) => resolve(document, one)) : [];
-  return alternatives.some((one) => one?.['type'] === 'boolean') ? FLAG : [];
+  return alternativesOf(document, schema).some((one) => one?.['type'] === 'boolean') ? FLAG : [];
 }
+
+const alternativesOf = (document: unknown, { anyOf }: Json): (Json | undefined)[] =>
+  Array.isArray(anyOf) ? anyOf.map((one) => resolve(document, one)) : [];
 
 const FLAG = ['true', 'false'];
 
@@ -147,23 +152,25 @@ export const toFilled = (route: RouteOffer, known: Readonly<Record<string, strin
 
 /** The names of what is required and empty. */
 export const missingOf = ({ parameters, body }: RouteOffer, filled: Filled): string[] => [
-  ...parameters.filter((one) => one.isRequired && (filled.values[keyOf(one)] ?? '') === '').map(({ name }) => name),
+  ...parameters
+    .filter((one) => one.isRequired && !one.mayBeEmpty && (filled.values[keyOf(one)] ?? '') === '')
+    .map(({ name }) => name),
   ...(body?.isRequired === true && filled.body.trim() === '' ? ['body'] : []),
 ];
 
-/** The request of a form. Empty values are left out. */
+/** The request of a form. Empty values are left out, unless they are required. */
 export function toRequest(route: RouteOffer, { values, body }: Filled): Request {
   const at = (place: Parameter['place']): Record<string, string> =>
     Object.fromEntries(
       route.parameters
         .filter((parameter) => parameter.place === place)
-        .map((parameter) => [parameter.name, values[keyOf(parameter)] ?? ''])
-        .filter(([, value]) => value !== ''),
+        .filter((parameter) => parameter.isRequired || (values[keyOf(parameter)] ?? '') !== '')
+        .map((parameter) => [parameter.name, values[keyOf(parameter)] ?? '']),
     );
   const hasBody = route.body !== undefined && body.trim() !== '';
   return {
     method: route.method,
-    path: hrefTo(route.path.replace(/\{(\w+)\}/g, ':$1'), at('path'), at('query')),
+    path: callTo(route.path.replace(/\{(\w+)\}/g, ':$1'), at('path'), at('query')),
     headers: { ...at('header'), ...(hasBody ? { 'content-type': 'application/json' } : {}) },
     body: hasBody ? body : undefined,
   };

@@ -197,7 +197,7 @@ interface ParameterProps {
 }
 
 function OneParameter({ parameter, value, change }: ParameterProps): JSX.Element {
-  const { name, place: where, isRequired, description, byDefault, options, example } = parameter;
+  const { name, place: where, isRequired, mayBeEmpty, description, byDefault, options, example } = parameter;
   const notes = [
     where === 'header' ? 'Header.' : '',
     description,
@@ -213,7 +213,7 @@ function OneParameter({ parameter, value, change }: ParameterProps): JSX.Element
           <input
             {...control}
             value={value}
-            required={isRequired}
+            required={isRequired && !mayBeEmpty}
             placeholder={example === '' ? undefined : `such as ${example}`}
             autocomplete="off"
             spellcheck={false}

@@ -10,11 +10,9 @@ import { type Column, Table } from '../../parts/table.js';
 import { Ago } from '../../parts/time.js';
 import type { ActContext, User } from './context.js';
 
-const forgetDevice = toCall<typeof administration.routes.forgetDevice>('delete', '/users/:userId/devices/:deviceId');
-const clearDevice = toCall<typeof administration.routes.clearDevice>(
-  'delete',
-  '/users/:userId/devices/:deviceId/messages',
-);
+// A path cannot name every device.
+const forgetDevice = toCall<typeof administration.routes.forgetAnyDevice>('delete', '/users/:userId/device');
+const clearDevice = toCall<typeof administration.routes.clearAnyDevice>('delete', '/users/:userId/device/messages');
 
 type Device = User['devices'][number];
 
@@ -78,15 +76,13 @@ const COLUMNS: readonly Column<Device>[] = [
 
 const toActs = (context: ActContext): Column<Device> => ({
   label: 'Acts',
-  // A path cannot name a device without a name.
-  cell: (device) =>
-    device.deviceId === '' ? null : (
-      <div class="buttons">
-        <ClearQueue {...context} device={device} />
-        {/* The gateway refuses it while the device is connected. */}
-        {device.isConnected ? null : <Forget {...context} device={device} />}
-      </div>
-    ),
+  cell: (device) => (
+    <div class="buttons">
+      <ClearQueue {...context} device={device} />
+      {/* The gateway refuses it while the device is connected. */}
+      {device.isConnected ? null : <Forget {...context} device={device} />}
+    </div>
+  ),
 });
 
 interface DeviceActProps extends ActContext {
@@ -95,11 +91,11 @@ interface DeviceActProps extends ActContext {
 
 function ClearQueue({ userId, device: { deviceId, waiting }, done }: DeviceActProps): JSX.Element {
   const run = async (): Promise<void> => {
-    const { cleared } = await clearDevice({ params: { userId, deviceId } });
-    done(`The queue of ${deviceId} is cleared. It had ${formatNumber(cleared)} messages.`);
+    const { cleared } = await clearDevice({ params: { userId }, query: { deviceId } });
+    done(`The queue of ${toName(deviceId)} is cleared. It had ${formatNumber(cleared)} messages.`);
   };
   return (
-    <Act label="Clear queue" subject={`of ${deviceId}`} isDangerous run={run}>
+    <Act label="Clear queue" subject={`of ${toName(deviceId)}`} isDangerous run={run}>
       <p>
         {toCount(waiting)} for this device: they are not delivered to it any more. The device is told by{' '}
         <code>_resync</code> to load everything again. Other devices still get them.
@@ -110,11 +106,11 @@ function ClearQueue({ userId, device: { deviceId, waiting }, done }: DeviceActPr
 
 function Forget({ userId, device: { deviceId, waiting }, done }: DeviceActProps): JSX.Element {
   const run = async (): Promise<void> => {
-    await forgetDevice({ params: { userId, deviceId } });
-    done(`The device ${deviceId} is forgotten.`);
+    await forgetDevice({ params: { userId }, query: { deviceId } });
+    done(`${deviceId === '' ? 'The device without an id' : `The device ${deviceId}`} is forgotten.`);
   };
   return (
-    <Act label="Forget" subject={deviceId} isDangerous run={run}>
+    <Act label="Forget" subject={toName(deviceId)} isDangerous run={run}>
       <p>
         Nothing is kept for this device any more; {toCount(waiting)} for it now. Should it connect again, it is a new
         device, and is told by <code>_resync</code> to load everything again.
@@ -122,6 +118,9 @@ function Forget({ userId, device: { deviceId, waiting }, done }: DeviceActProps)
     </Act>
   );
 }
+
+/** In sentences. */
+const toName = (deviceId: string): string => deviceId || 'the device without an id';
 
 /** Counting ends at a bound. */
 const toCount = (messages: number): string => {
