@@ -4,15 +4,16 @@ import { gatewayAddress } from './gateway-address.js';
 
 const USAGE = `Shows what goes in and out of a running gateway: names and sizes.
 
-  npm run tail -- [--user ID] [--namespace /v1/shared] [--payloads] [--url http://localhost:4000] [--key KEY]
+  npm run tail -- [--user ID] [--namespace /v1/shared] [--node ID] [--payloads] [--url http://localhost:4000] [--key KEY]
 
---payloads shows the arguments too, of a development gateway only. Of several nodes it shows the one that answers.
+--payloads shows the arguments too, of a development gateway only. Without --node it shows all nodes.
 `;
 
 const { values } = parseArgs({
   options: {
     user: { type: 'string' },
     namespace: { type: 'string' },
+    node: { type: 'string' },
     payloads: { type: 'boolean', default: false },
     url: { type: 'string' },
     key: { type: 'string' },
@@ -28,9 +29,10 @@ const ARROWS = { client: '→ client ', backend: '→ backend', gateway: '← ga
 
 /** One line of the terminal. */
 function toLine(record: TrafficRecord): string {
-  const { at, from, namespace, event, userId, sockets, bytes, code, isDurable, payload } = record;
+  const { at, node, from, namespace, event, userId, sockets, bytes, code, isDurable, payload } = record;
   const parts = [
     at.slice(11, 23),
+    node.slice(0, 8),
     ARROWS[from],
     namespace,
     event,
@@ -63,9 +65,9 @@ async function follow(body: ReadableStream<Uint8Array>): Promise<void> {
 
 try {
   const { url, apiKey } = gatewayAddress(values);
-  const { user, namespace, payloads } = values;
+  const { user, namespace, node, payloads } = values;
   const query = new URLSearchParams(
-    JSON.parse(JSON.stringify({ user, namespace, ...(payloads && { payloads: true }) })),
+    JSON.parse(JSON.stringify({ user, namespace, node, ...(payloads && { payloads: true }) })),
   );
   const headers: Record<string, string> = apiKey === undefined ? {} : { 'x-api-key': apiKey };
   const response = await fetch(`${url}/tail?${query}`, { headers });

@@ -66,12 +66,13 @@ export const operations = defineContract({
     },
     tail: {
       summary:
-        'Streams the events that this node receives and sends: one JSON object per line with names and sizes, and an empty line as a heartbeat. A slow reader gets the number of dropped lines instead.',
+        'Streams the events that all nodes receive and send: one JSON object per line with names and sizes, and an empty line as a heartbeat. Of each node a reader gets 200 events in a second; further ones, and those that a slow reader misses, are counted: `{ "dropped": 12 }`.',
       method: 'get',
       path: '/tail',
       query: z.object({
         user: userId.describe('Only events of this user.').optional(),
         namespace: z.string().min(1).max(128).describe('Only events of this namespace.').optional(),
+        node: z.string().min(1).max(128).describe('Only of the node with this id.').optional(),
         payloads: flag.describe('With the arguments; refused in production.').optional(),
       }),
       sends: 'application/x-ndjson',

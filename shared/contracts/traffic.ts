@@ -3,21 +3,25 @@ import { isoTime } from './primitives.js';
 
 /** An event that went in or out of a node. */
 export const trafficRecord = z.object({
-  at: isoTime,
+  at: isoTime.describe('By the clock of the node.'),
+  node: z.string().describe('The id of the node.'),
   from: z
     .enum(['client', 'backend', 'gateway'])
-    .describe('`client` and `backend` (also a website): it came in; `gateway`: it went out to sockets of this node.'),
+    .describe('`client` and `backend` (also a website): it came in; `gateway`: it went out to sockets of the node.'),
   namespace: z.string(),
   event: z.string(),
   userId: z.string().nullable().describe('`null`: several users, or none.'),
-  sockets: z.number().int().describe('Sockets that it came from or went to, on this node.'),
+  sockets: z.number().int().describe('Sockets that it came from or went to, on the node.'),
   bytes: z.number().int().nullable().describe('Of the arguments as JSON; `null`: refused before they were read.'),
   code: z.string().optional().describe('Of an event of a client: `SUCCESS`, or why it failed.'),
   isDurable: z.boolean().optional().describe('Of an event of a backend.'),
-  payload: z.array(z.unknown()).optional().describe('The arguments, where they were asked for.'),
+  payload: z
+    .array(z.unknown())
+    .optional()
+    .describe('The arguments, where they were asked for and have at most 16 KiB.'),
 });
 
-/** Stands in the place of records that a slow reader has missed. */
+/** Stands in the place of records that were left out. */
 export const trafficGap = z.object({ dropped: z.number().int() });
 
 /** One line. */

@@ -47,9 +47,10 @@ export async function createRealtime(base: Base, outside: Outside) {
 }
 
 /** What operators see live, on this node and on the others. */
-function watchTraffic({ clock, traffic }: Base, { cluster }: Outside, io: GatewayServer) {
+function watchTraffic({ config, clock, traffic }: Base, { cluster }: Outside, io: GatewayServer) {
   traffic.attach(() => everySocket(io));
-  const watches = createWatches({ traffic, bus: cluster.bus, clock, nodeId: cluster.nodeId });
+  const { bus, nodeId } = cluster;
+  const watches = createWatches({ traffic, bus, clock, nodeId, mayShowPayloads: !config.isProduction });
   const endWatchers = (): void => {
     traffic.close();
     watches.close();

@@ -17,7 +17,6 @@ import type { PresenceStore } from '../realtime/presence/index.js';
 import type { SocketDirectory } from '../realtime/presence/socket-directory.js';
 import type { RateLimiter } from '../realtime/rate-limit.js';
 import type { Revocations } from '../realtime/revocations.js';
-import type { Traffic } from '../realtime/traffic.js';
 import type { Watches } from '../realtime/watches.js';
 import type { Work } from '../realtime/work.js';
 import type { OnEmitted } from './emitted.js';
@@ -55,8 +54,6 @@ export interface Context {
   readonly localNode: LocalNode;
   readonly nodeCalls: NodeCalls;
   readonly onEmitted: OnEmitted;
-  /** What happens on this node. */
-  readonly traffic: Traffic;
   /** What happens on all nodes. */
   readonly watches: Watches;
 }

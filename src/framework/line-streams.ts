@@ -88,6 +88,3 @@ export function createLineStreams(clock: Clock) {
     response.once('close', finish);
   };
 }
-
-/** As {@link createLineStreams} makes it. */
-export type StreamLines = ReturnType<typeof createLineStreams>;

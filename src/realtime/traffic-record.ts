@@ -13,6 +13,8 @@ export interface Observation extends Partial<Omit<NodeRecord, 'at' | 'kind' | 'p
 
 /** Characters of a text that a client or a backend chose. */
 const TEXT_MAX = 128;
+/** Larger payloads are not shown: other nodes send what they show through Redis. */
+const PAYLOAD_MAX_BYTES = 16_384;
 
 /** What a record says beside the observation. */
 interface RecordOptions {
@@ -26,14 +28,15 @@ interface RecordOptions {
 /** Measures what was observed, and cuts texts that a client or a backend chose. */
 export function toNodeRecord(observation: Observation, { at, sockets, userId, hasPayload }: RecordOptions): NodeRecord {
   const { kind, args, ...observed } = observation;
-  const payload = hasPayload && args !== undefined && { payload: args.map(toShowable) };
+  const bytes = observed.bytes ?? (args === undefined ? null : bytesOf(args));
+  const isShown = hasPayload && (bytes ?? 0) <= PAYLOAD_MAX_BYTES;
+  const payload = isShown && args !== undefined && { payload: args.map(toShowable) };
   return {
     at: new Date(at).toISOString(),
     kind,
     ...toCut(observed),
     ...{ namespace: cut(observed.namespace), event: cut(observed.event), userId: cut(userId) },
-    ...{ code: cut(observed.code), sockets },
-    bytes: observed.bytes ?? (args === undefined ? null : bytesOf(args)),
+    ...{ code: cut(observed.code), sockets, bytes },
     ...payload,
   };
 }

@@ -16,11 +16,11 @@ export interface TrafficFilter {
 
 /** Receives what its filter lets through. */
 export interface Watcher {
-  /** Records in each second; further ones are only counted. Absent: any number. */
-  readonly perSecondMax?: number;
+  /** Records in each second; further ones are only counted. */
+  readonly perSecondMax: number;
   take(record: NodeRecord): void;
   /** A record was left out because there are too many. */
-  miss?(): void;
+  miss(): void;
   /** The node stops, or the keys of readers have changed. */
   end(): void;
 }
@@ -79,22 +79,20 @@ export class FilteredWatcher {
   #pass(observed: Observation, sockets: number, userId: string | null): void {
     const at = this.#clock.now();
     if (this.#isFull(at)) {
-      this.watcher.miss?.();
+      this.watcher.miss();
       return;
     }
     this.watcher.take(toNodeRecord(observed, { at, sockets, userId, hasPayload: this.#filter.hasPayloads }));
   }
 
   #isFull(now: number): boolean {
-    const { perSecondMax } = this.watcher;
-    if (perSecondMax === undefined) return false;
     const second = Math.floor(now / 1000);
     if (second !== this.#second) {
       this.#second = second;
       this.#count = 0;
     }
     this.#count += 1;
-    return this.#count > perSecondMax;
+    return this.#count > this.watcher.perSecondMax;
   }
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { type LiveKind, type LiveRecord, liveKinds } from '#shared/contracts/traffic.js';
+import { type LiveKind, liveKinds } from '#shared/contracts/traffic.js';
+import { toCanonicalJson } from '../platform/canonical-json.js';
 import type { Clock } from '../platform/clock.js';
 import { type Bus, ofForm } from './bus.js';
 import type { Traffic } from './traffic.js';
@@ -27,14 +28,22 @@ export interface Watched {
   readonly node?: string | undefined;
 }
 
-/** Receives what happens on the nodes. */
-export interface ClusterWatcher {
-  take(record: LiveRecord): void;
+/** What happened on a node. */
+export interface WatchedRecord extends NodeRecord {
+  /** The id of the node. */
+  readonly node: string;
+}
+
+interface RecordWatcher<R> {
+  take(record: R): void;
   /** Records were left out, or lost between the nodes. */
   miss(count: number): void;
   /** This node stops. */
   end(): void;
 }
+
+/** Receives what happens on the nodes. */
+export type ClusterWatcher = RecordWatcher<WatchedRecord>;
 
 /** Watches what happens on all nodes. */
 export interface Watches {
@@ -83,15 +92,31 @@ interface Dependencies {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly nodeId: string;
+  /** Whether payloads of this node may be shown. A node in development may ask for them. */
+  readonly mayShowPayloads: boolean;
 }
 
 /**
- * Other nodes watch under a lease that this node renews: when the reader or this node is gone, they stop by themselves. A node
- * that starts later begins to watch at the next renewal.
+ * Watchers that ask the same share one watch, on this node and on the others, so that an event costs the same for one reader
+ * and for many. Other nodes watch under a lease that this node renews: when the readers or this node are gone, they stop by
+ * themselves. A node that starts later begins to watch at the next renewal.
  */
-export function createWatches({ traffic, bus, clock, nodeId }: Dependencies): Watches {
+export function createWatches({ traffic, bus, clock, nodeId, mayShowPayloads }: Dependencies): Watches {
   const readers = new Map<string, Reader>();
   const leases = new Map<string, { until: number; end(): void }>();
+  const [here, everywhere] = [new SharedWatches<NodeRecord>(), new SharedWatches<WatchedRecord>()];
+
+  const watchHere = (asked: TrafficFilter, watcher: RecordWatcher<NodeRecord>): (() => void) => {
+    const filter = { ...asked, hasPayloads: asked.hasPayloads && mayShowPayloads };
+    return here.join(filter, watcher, (all) =>
+      traffic.watch(filter, {
+        perSecondMax: PER_SECOND_MAX,
+        take: all.take,
+        miss: () => all.miss(1),
+        end: all.end,
+      }),
+    );
+  };
 
   const begin = ({ id, from, filter }: Lease): void => {
     const run = randomUUID();
@@ -110,14 +135,13 @@ export function createWatches({ traffic, bus, clock, nodeId }: Dependencies): Wa
       stopTicking();
       flush();
     };
-    const stopWatching = traffic.watch(filter, {
-      perSecondMax: PER_SECOND_MAX,
+    const stopWatching = watchHere(filter, {
       take(record) {
         total += 1;
         records.push(record);
       },
-      miss() {
-        total += 1;
+      miss(count) {
+        total += count;
       },
       end,
     });
@@ -136,14 +160,6 @@ export function createWatches({ traffic, bus, clock, nodeId }: Dependencies): Wa
   const receiveBatch = (batch: Batch): void => readers.get(batch.id)?.receive(batch);
   bus.subscribe(recordsTo(nodeId), ofForm(batchForm, receiveBatch));
 
-  const watchHere = (filter: TrafficFilter, { take, miss, end }: ClusterWatcher): (() => void) =>
-    traffic.watch(filter, {
-      perSecondMax: PER_SECOND_MAX,
-      take: (record) => take({ ...record, node: nodeId }),
-      miss: () => miss(1),
-      end,
-    });
-
   const watchElsewhere = (watched: Watched, watcher: ClusterWatcher): (() => void) => {
     const id = randomUUID();
     const lease: Lease = { ...watched, id, from: nodeId };
@@ -159,18 +175,56 @@ export function createWatches({ traffic, bus, clock, nodeId }: Dependencies): Wa
 
   return {
     watch(watched, watcher) {
-      const ends = [
-        ...((watched.node ?? nodeId) === nodeId ? [watchHere(watched.filter, watcher)] : []),
-        ...(watched.node === nodeId ? [] : [watchElsewhere(watched, watcher)]),
-      ];
-      return () => {
-        for (const end of ends) end();
-      };
+      return everywhere.join(watched, watcher, (all) => {
+        const own = { ...all, take: (record: NodeRecord) => all.take({ ...record, node: nodeId }) };
+        const ends = [
+          ...((watched.node ?? nodeId) === nodeId ? [watchHere(watched.filter, own)] : []),
+          ...(watched.node === nodeId ? [] : [watchElsewhere(watched, all)]),
+        ];
+        return () => {
+          for (const end of ends) end();
+        };
+      });
     },
     close() {
       for (const { watcher } of [...readers.values()]) watcher.end();
     },
   };
+}
+
+/** Watchers that ask the same share one watch, which begins with the first and ends with the last of them. */
+class SharedWatches<R> {
+  readonly #shared = new Map<string, { readonly watchers: Set<RecordWatcher<R>>; readonly end: () => void }>();
+
+  /** @param begin begins the watch for all of them @returns ends that of the watcher */
+  join(question: object, watcher: RecordWatcher<R>, begin: (all: RecordWatcher<R>) => () => void): () => void {
+    const key = toCanonicalJson(question);
+    const shared = this.#shared.get(key) ?? this.#begin(key, begin);
+    shared.watchers.add(watcher);
+    return () => {
+      if (!shared.watchers.delete(watcher) || shared.watchers.size > 0) return;
+      this.#shared.delete(key);
+      shared.end();
+    };
+  }
+
+  #begin(key: string, begin: (all: RecordWatcher<R>) => () => void) {
+    const watchers = new Set<RecordWatcher<R>>();
+    const end = begin({
+      take(record) {
+        for (const watcher of watchers) watcher.take(record);
+      },
+      miss(count) {
+        for (const watcher of watchers) watcher.miss(count);
+      },
+      end() {
+        for (const watcher of [...watchers]) watcher.end();
+      },
+    });
+    const shared = { watchers, end };
+    this.#shared.set(key, shared);
+    return shared;
+  }
 }
 
 /** What other nodes have sent to a watcher of this node. */

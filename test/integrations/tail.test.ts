@@ -2,9 +2,13 @@ import { EventEmitter } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { trafficGap, trafficRecord } from '#shared/contracts/traffic.js';
 import { anonymous } from '../../src/auth/principal.js';
-import { createLineStreams, type StreamReader } from '../../src/framework/line-streams.js';
+import type { StreamReader } from '../../src/framework/line-streams.js';
+import { createWatchStreams } from '../../src/framework/watch-streams.js';
 import { createTail } from '../../src/integrations/operations/tail.js';
+import { silentBus } from '../../src/realtime/bus.js';
+import type { PresenceStore } from '../../src/realtime/presence/index.js';
 import { Traffic } from '../../src/realtime/traffic.js';
+import { createWatches } from '../../src/realtime/watches.js';
 import type { GatewaySocket } from '../../src/sockets/socket.js';
 import { connect } from '../support/client.js';
 import { createTestClock } from '../support/clock.js';
@@ -24,7 +28,12 @@ beforeAll(async () => {
 });
 afterAll(() => environment.close());
 
-const openTail = (gateway: TestGateway, query = '') => openLines(gateway, `/tail${query}`);
+/** A tail that every node is known to watch for: the answers of the nodes come after the lease has reached them. */
+async function openTail(gateway: TestGateway, query = '') {
+  const stream = await openLines(gateway, `/tail${query}`);
+  await gateway.call('GET', '/nodes');
+  return stream;
+}
 
 const shortened = ({ from, event, userId, sockets, code }: Record<string, unknown>) => ({
   from,
@@ -35,8 +44,8 @@ const shortened = ({ from, event, userId, sockets, code }: Record<string, unknow
 });
 
 describe('a tail', () => {
-  test('shows names and sizes of what goes in and out of a node, and no payloads', async () => {
-    const { records, has } = await openTail(b);
+  test('shows names and sizes of what goes in and out of all nodes, and no payloads', async () => {
+    const { records, has } = await openTail(a, '?user=watched');
     const [one, two] = await Promise.all([1, 2].map(() => connect(b, { claims: { uid: 'watched' } })));
     await one?.ask('join', {});
     await one?.ask('nothing', { secret: 'in' });
@@ -44,7 +53,7 @@ describe('a tail', () => {
     await a.call('POST', '/emit/watched/there', { secret: 'out' });
     await b.call('POST', '/emit/watched/kept?durable=true', { secret: 'out' });
     await Promise.all([one?.next('kept'), two?.next('kept'), one?.next('there')]);
-    await has(7);
+    await has(8);
     const sentTo = (name: string): number =>
       records.reduce((sum, { from, event, sockets }) => sum + (from === 'gateway' && event === name ? sockets : 0), 0);
     await until(() => ['here', 'there', 'kept'].every((name) => sentTo(name) === 2));
@@ -57,12 +66,15 @@ describe('a tail', () => {
     expect([...told.values()].sort()).toEqual([
       ['backend', 'here', 0, false],
       ['backend', 'kept', 0, true],
+      ['backend', 'there', 0, false],
       ['client', 'join', 1, 'SUCCESS'],
       ['client', 'nothing', 1, 'NOT_FOUND'],
       ['gateway', 'here', 2, undefined],
       ['gateway', 'kept', 2, undefined],
       ['gateway', 'there', 2, undefined],
     ]);
+    const [nodeOfA, nodeOfB] = ['there', 'here'].map((name) => records.find(({ event }) => event === name)?.node);
+    expect(nodeOfA).not.toBe(nodeOfB);
     for (const record of records) {
       expect(trafficRecord.safeParse(record).error).toBeUndefined();
       expect([record.userId, record.namespace]).toEqual(['watched', '/v1/shared']);
@@ -71,6 +83,26 @@ describe('a tail', () => {
     expect(JSON.stringify(records)).not.toContain('secret');
     one?.close();
     two?.close();
+  });
+
+  test('shows one node when it is asked to', async () => {
+    const client = await connect(b, { claims: { uid: 'placed' } });
+    const { json } = await a.call('GET', '/users/placed/connections');
+    const node = json.data.connections[0].node;
+    const { records, has } = await openTail(a, `?user=placed&node=${node}`);
+    await a.call('POST', '/emit/placed/there', {});
+    await client.next('there');
+    await b.call('POST', '/emit/placed/here', {});
+    await has(3);
+    expect(records.map((record) => [record.node, record.from, record.event])).toEqual(
+      expect.arrayContaining([
+        [node, 'gateway', 'there'],
+        [node, 'backend', 'here'],
+        [node, 'gateway', 'here'],
+      ]),
+    );
+    expect((await a.call('GET', '/tail?node=unknown')).status).toBe(404);
+    client.close();
   });
 
   test('shows one user or one namespace when it is asked to', async () => {
@@ -143,6 +175,7 @@ describe('a tail', () => {
 test('a slow reader is told how many lines it missed', async () => {
   const clock = createTestClock();
   const traffic = new Traffic(clock, () => []);
+  const watches = createWatches({ traffic, bus: silentBus, clock, nodeId: 'a', mayShowPayloads: false });
   const written: string[] = [];
   // As a connection whose peer reads nothing, until it does.
   const response = Object.assign(new EventEmitter(), {
@@ -159,25 +192,28 @@ test('a slow reader is told how many lines it missed', async () => {
     },
   });
   const stream = response as unknown as StreamReader['response'];
-  createTail({ traffic, streamLines: createLineStreams(clock), isProduction: true })(
-    { response: stream, isStillValid: () => true },
-    { hasPayloads: false },
-  );
+  const presence = { nodes: async () => ['a'] } as PresenceStore;
+  const streamWatched = createWatchStreams({ watches, clock, presence });
+  await createTail({ streamWatched, isProduction: true })({ response: stream, isStillValid: () => true }, {});
   const send = async (count: number): Promise<void> => {
     for (let n = 0; n < count; n += 1) {
       traffic.emitted({ event: 'e'.repeat(100), args: [n], namespace: '/v1/shared', isDurable: false });
+      // No faster than a node sends to a reader.
+      if (n % 100 === 99) clock.advance(1000);
     }
     await Promise.resolve();
   };
   await send(5000);
+  const isEvent = (line: string): boolean => line.includes('"from"');
   const seen = written.length;
+  const events = written.filter(isEvent).length;
   expect(response.writableLength).toBeLessThan(264_000);
   clock.advance(60_000);
   expect(written.length).toBe(seen);
   response.writableLength = 0;
   await send(1);
   expect(written.slice(seen).map((line) => JSON.parse(line))).toEqual([
-    trafficGap.parse({ dropped: 5000 - seen }),
+    trafficGap.parse({ dropped: 5000 - events }),
     expect.objectContaining({ from: 'backend', bytes: 1 }),
   ]);
   clock.advance(15_000);
@@ -200,13 +236,14 @@ test('sockets have no listener without a watcher', () => {
   traffic.connected(socket);
   expect([listeners.size, traffic.isWatched]).toEqual([0, false]);
   const filter = { hasPayloads: false };
-  const ends = [1, 2].map(() => traffic.watch(filter, { take: () => undefined, end: () => undefined }));
+  const watcher = { perSecondMax: 1, take: () => undefined, miss: () => undefined, end: () => undefined };
+  const ends = [1, 2].map(() => traffic.watch(filter, watcher));
   traffic.connected(socket);
   expect([listeners.size, traffic.isWatched]).toEqual([1, true]);
   for (const end of ends) end();
   expect([listeners.size, traffic.isWatched]).toEqual([0, false]);
   // One that does not ask for what goes out needs none.
-  traffic.watch({ ...filter, kinds: ['connect'] }, { take: () => undefined, end: () => undefined });
+  traffic.watch({ ...filter, kinds: ['connect'] }, watcher);
   traffic.connected(socket);
   expect([listeners.size, traffic.isWatched]).toEqual([0, true]);
 });

@@ -26,7 +26,10 @@ function startNodes(clock: TestClock, ...ids: string[]) {
   });
   const nodes = ids.map((nodeId) => {
     const traffic = new Traffic(clock);
-    return { traffic, watches: createWatches({ traffic, bus: busOf(nodeId), clock, nodeId }) };
+    return {
+      traffic,
+      watches: createWatches({ traffic, bus: busOf(nodeId), clock, nodeId, mayShowPayloads: nodeId !== 'production' }),
+    };
   });
   const node = (index: number) => {
     const found = nodes[index];
@@ -164,10 +167,57 @@ describe('a watch over nodes', () => {
     expect(Math.max(...sizes)).toBeLessThan(200 * 600);
   });
 
-  test('is kept for 64 readers of other nodes at most', () => {
+  test('costs a node the same for one reader and for many that ask the same, on any node', () => {
+    const clock = createTestClock();
+    const { node, sizes } = startNodes(clock, 'a', 'b', 'c');
+    const ends: (() => void)[] = [];
+    const watchers = [0, 0, 0, 1, 1, 2].map((index) => {
+      const watcher = createWatcher();
+      ends.push(
+        node(index).watches.watch({ filter: { hasPayloads: false, event: 'one', userId: undefined } }, watcher),
+      );
+      return watcher;
+    });
+    expect([0, 1, 2].map((index) => node(index).traffic.watchers)).toEqual([1, 1, 1]);
+    const before = sizes.length;
+    emitAt(node(2).traffic, 'one');
+    clock.advance(100);
+    // One message to each node that has readers.
+    expect(sizes.length - before).toBe(2);
+    expect(watchers.map(({ records }) => records.map((record) => [record.node, record.event]))).toEqual(
+      watchers.map(() => [['c', 'one']]),
+    );
+    ends.shift()?.();
+    emitAt(node(0).traffic, 'one');
+    clock.advance(100);
+    expect(watchers.map(({ records }) => records.length)).toEqual([1, 2, 2, 2, 2, 2]);
+    for (const end of ends) end();
+    expect([0, 1, 2].map((index) => node(index).traffic.watchers)).toEqual([0, 0, 0]);
+  });
+
+  test('shows payloads up to a size, and none of a node in production', () => {
+    const clock = createTestClock();
+    const { node } = startNodes(clock, 'development', 'other', 'production');
+    const watcher = createWatcher();
+    node(0).watches.watch({ filter: { hasPayloads: true } }, watcher);
+    for (const index of [0, 1, 2]) emitAt(node(index).traffic, 'small');
+    node(1).traffic.emitted({ event: 'large', args: ['x'.repeat(20_000)], namespace: '/v1/shared', isDurable: false });
+    clock.advance(100);
+    const payloads = watcher.records.map((record) => [record.node, record.event, 'payload' in record]);
+    expect(payloads.sort()).toEqual([
+      ['development', 'small', true],
+      ['other', 'large', false],
+      ['other', 'small', true],
+      ['production', 'small', false],
+    ]);
+  });
+
+  test('is kept for 64 questions of other nodes at most', () => {
     const clock = createTestClock();
     const { node } = startNodes(clock, 'a', 'b');
-    const ends = Array.from({ length: 70 }, () => node(0).watches.watch({ ...everything, node: 'b' }, createWatcher()));
+    const ends = Array.from({ length: 70 }, (_, index) =>
+      node(0).watches.watch({ filter: { hasPayloads: false, event: `e${index}` }, node: 'b' }, createWatcher()),
+    );
     expect(node(1).traffic.watchers).toBe(64);
     for (const end of ends) end();
     expect(node(1).traffic.watchers).toBe(0);

@@ -1,12 +1,12 @@
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { expect, onTestFinished } from 'vitest';
-import { API_KEY, type TestGateway } from './gateway.js';
+import { API_KEY } from './gateway.js';
 import { until } from './until.js';
 
 /** Reads a stream of JSON lines as they come, until the test ends. @param headers with the credential; absent: the API key */
 export async function openLines(
-  gateway: TestGateway,
+  gateway: { readonly url: string },
   path: string,
   headers: Readonly<Record<string, string>> = { 'x-api-key': API_KEY },
 ) {

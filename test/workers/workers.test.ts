@@ -7,6 +7,7 @@ import * as typedClient from '#shared/client/index.js';
 import { connect, refusal } from '../support/client.js';
 import { API_KEY, signToken } from '../support/gateway.js';
 import type { GatewayProcess } from '../support/gateway-process.js';
+import { openLines } from '../support/lines.js';
 import { until } from '../support/until.js';
 import {
   createMachines,
@@ -67,6 +68,20 @@ test('metrics are those of all workers: what clients did, whichever worker serve
   expect(await samplesOf(machine, 'gateway_build_info')).toMatchObject([{ value: 1 }]);
   const memory = await samplesOf(machine, 'process_resident_memory_bytes');
   expect(memory.map(({ labels }) => labels['worker']).sort()).toEqual(['1', '2', 'primary']);
+  for (const client of clients) client.close();
+});
+
+test.each(['/tail?user=tia', '/live?user=tia&kinds=event'])('%s shows what happens on every worker', async (path) => {
+  const clients = await Promise.all(Array.from({ length: 6 }, () => connect(machine, { claims: { uid: 'tia' } })));
+  const { records, close } = await openLines(machine, path);
+  // The other worker watches a moment after the answer.
+  await until(async () => {
+    for (const client of clients) await client.ask('join');
+    return new Set(records.map(({ node }) => node)).size === 2;
+  });
+  const ids = (await nodesOf(machine)).map(({ id }) => id);
+  expect([...new Set(records.map(({ node }) => node))].sort()).toEqual(ids.sort());
+  close();
   for (const client of clients) client.close();
 });
 

@@ -5,16 +5,15 @@ import { createReference, referencePolicy } from '../../documents/reference/inde
 import { GatewayError } from '../../errors.js';
 import type { Context } from '../../framework/context.js';
 import type { RouteHandlers } from '../../framework/integration.js';
-import { createLineStreams } from '../../framework/line-streams.js';
+import { createWatchStreams } from '../../framework/watch-streams.js';
 import { versions } from '../../platform/version.js';
-import { isYes } from '../../validation.js';
 import { createTail } from './tail.js';
 
 /** The routes of the operations contract. */
 export function createRoutes(context: Context): RouteHandlers<typeof operations> {
-  const { config, clock, machine, metrics, traffic } = context;
+  const { config, machine, metrics } = context;
   const { contentType } = metrics.registry;
-  const tail = createTail({ traffic, streamLines: createLineStreams(clock), isProduction: config.isProduction });
+  const tail = createTail({ streamWatched: createWatchStreams(context), isProduction: config.isProduction });
   const openApi = once(() => JSON.stringify(createOpenApi()));
   const asyncApi = once(() => JSON.stringify(createAsyncApi()));
   const reference = once(createReference);
@@ -36,12 +35,8 @@ export function createRoutes(context: Context): RouteHandlers<typeof operations>
     async asyncApi({ response }) {
       response.type('json').send(asyncApi());
     },
-    async tail({ request, response, query: { user: userId, namespace, payloads }, isStillValid }) {
-      tail(
-        { response, isStillValid: () => isStillValid(request) },
-        { userId, namespace, hasPayloads: isYes(payloads) },
-      );
-    },
+    tail: ({ request, response, query, isStillValid }) =>
+      tail({ response, isStillValid: () => isStillValid(request) }, query),
     async docs({ response }) {
       response.setHeader('Content-Security-Policy', referencePolicy);
       response.type('html').send(reference());

@@ -1,29 +1,27 @@
+import type { z } from 'zod';
+import type { operations } from '#shared/contracts/operations.js';
 import type { LiveKind, TrafficRecord } from '#shared/contracts/traffic.js';
 import { invalid } from '../../errors.js';
-import type { StreamLines, StreamReader } from '../../framework/line-streams.js';
-import type { Traffic } from '../../realtime/traffic.js';
-import type { NodeRecord } from '../../realtime/traffic-record.js';
-import type { TrafficFilter } from '../../realtime/traffic-watcher.js';
+import type { StreamReader } from '../../framework/line-streams.js';
+import type { StreamWatched } from '../../framework/watch-streams.js';
+import type { WatchedRecord } from '../../realtime/watches.js';
+import { isYes } from '../../validation.js';
 
 interface Dependencies {
-  readonly traffic: Traffic;
-  readonly streamLines: StreamLines;
+  readonly streamWatched: StreamWatched;
   readonly isProduction: boolean;
 }
 
-/** Streams the events of this node to one reader until one of them ends. */
-export type Tail = (reader: StreamReader, filter: Pick<TrafficFilter, 'userId' | 'namespace' | 'hasPayloads'>) => void;
+type Question = z.output<(typeof operations)['routes']['tail']['query']>;
 
-/** Creates the handler of `GET /tail`: the events among what happens on this node. */
-export function createTail({ traffic, streamLines, isProduction }: Dependencies): Tail {
-  return function streamTail(reader, filter) {
-    if (filter.hasPayloads && isProduction) throw invalid('payloads', 'are shown by a development gateway only');
-    streamLines(reader, (stream) =>
-      traffic.watch(
-        { ...filter, kinds },
-        { take: (record) => stream.write(toTrafficRecord(record)), end: () => stream.end() },
-      ),
-    );
+/** Creates the handler of `GET /tail`: the events among what happens on all nodes. */
+export function createTail({ streamWatched, isProduction }: Dependencies) {
+  /** @throws GatewayError `NOT_FOUND` for a node that is not alive */
+  return async function streamTail(reader: StreamReader, question: Question): Promise<void> {
+    const { user: userId, namespace, node, payloads } = question;
+    const hasPayloads = isYes(payloads);
+    if (hasPayloads && isProduction) throw invalid('payloads', 'are shown by a development gateway only');
+    await streamWatched(reader, { filter: { userId, namespace, hasPayloads, kinds }, node }, toTrafficRecord);
   };
 }
 
@@ -32,12 +30,12 @@ const kinds = Object.keys(SOURCES) as (keyof typeof SOURCES)[];
 
 const isSource = (kind: LiveKind): kind is keyof typeof SOURCES => Object.hasOwn(SOURCES, kind);
 
-function toTrafficRecord({ at, kind, namespace, event, code, isDurable, payload, ...who }: NodeRecord): TrafficRecord {
+function toTrafficRecord(record: WatchedRecord): TrafficRecord {
+  const { at, node, kind, namespace, event, code, isDurable, payload, userId, sockets, bytes } = record;
   return {
-    at,
-    from: isSource(kind) ? SOURCES[kind] : 'gateway',
+    ...{ at, node, from: isSource(kind) ? SOURCES[kind] : 'gateway' },
     ...{ namespace: namespace ?? '', event: event ?? '' },
-    ...{ userId: who.userId, sockets: who.sockets, bytes: who.bytes },
+    ...{ userId, sockets, bytes },
     ...(code !== null && { code }),
     ...(isDurable !== undefined && { isDurable }),
     ...(payload !== undefined && { payload: [...payload] }),
