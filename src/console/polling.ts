@@ -12,6 +12,9 @@ export interface Loaded<T> {
   readonly reload: () => void;
 }
 
+/** The gateway shares some answers for a second, so the first one after an act may be from before it. */
+const AFTER_ACT_MS = 1500;
+
 /** How a view loads. */
 export interface LoadOptions {
   /** Ask again after this time; absent: once. */
@@ -38,6 +41,7 @@ export function useLoaded<T>(
     const ending = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     let isUnderWay = false;
+    let nextMs = attempt > 0 && everyMs !== undefined ? Math.min(everyMs, AFTER_ACT_MS) : everyMs;
     const ask = async (): Promise<void> => {
       if (isUnderWay || ending.signal.aborted) return;
       clearTimeout(timer);
@@ -49,7 +53,8 @@ export function useLoaded<T>(
       isUnderWay = false;
       if (ending.signal.aborted) return;
       setState(next);
-      if (everyMs !== undefined) timer = setTimeout(askWhenVisible, everyMs);
+      if (nextMs !== undefined) timer = setTimeout(askWhenVisible, nextMs);
+      nextMs = everyMs;
     };
     const askWhenVisible = (): void => {
       if (!document.hidden) void ask();

@@ -1,5 +1,6 @@
 import { HISTORY_STEP_S } from '#shared/contracts/cluster.js';
 import type { Context } from '../../framework/context.js';
+import { shareAnswers } from '../../platform/shared-answers.js';
 import { createAskNodes } from '../../realtime/ask-nodes.js';
 import type { Columns } from './history.js';
 import { mergeColumns } from './merge.js';
@@ -11,6 +12,11 @@ const HISTORY = 'cluster:history';
 
 /** How long the number of users counts, which takes a look at every socket. */
 const USERS_TTL_MS = 5000;
+
+/** How long an answer counts: many open consoles ask no more often than one. */
+const ANSWER_TTL_MS = 1000;
+/** Lengths of the history that are asked for at the same time. */
+const ANSWERS_MAX = 8;
 
 /** What a node reports about itself. */
 interface NodeStatus extends Load {
@@ -53,36 +59,39 @@ export function createClusterService(context: Context, sampler: Sampler) {
   nodeCalls.handle(STATUS, status);
   nodeCalls.handle(HISTORY, (request) => sampler.columns((request as { steps: number }).steps));
 
-  return {
-    async overview() {
-      const answers = await askNodes<NodeStatus>(STATUS, {});
-      const found = answers.flatMap(({ answer }) => answer ?? []);
-      const sum = (of: (status: NodeStatus) => number): number =>
-        Math.round(found.reduce((total, one) => total + of(one), 0) * 1000) / 1000;
-      return {
-        nodes: answers.map(toNode).sort(byName),
-        totals: {
-          connections: sum(({ connections }) => connections),
-          users: sum(({ users }) => users),
-          eventsPerSecond: sum(({ eventsPerSecond }) => eventsPerSecond),
-          emitsPerSecond: sum(({ emitsPerSecond }) => emitsPerSecond),
-          waiting: sum(({ waiting }) => waiting),
-        },
-      };
-    },
-
-    async history(steps: number) {
-      const answers = await askNodes<Columns>(HISTORY, { steps });
-      const found = answers.flatMap(({ answer }) => answer ?? []);
-      const merged = mergeColumns(found, { steps, stepMs: HISTORY_STEP_S * 1000, nowMs: clock.now() });
-      return {
-        stepSeconds: HISTORY_STEP_S,
-        from: new Date(merged.fromMs).toISOString(),
-        series: merged.series,
-        missingNodes: answers.flatMap(({ node, answer }) => (answer === undefined ? [node] : [])),
-      };
-    },
+  const overview = async () => {
+    const answers = await askNodes<NodeStatus>(STATUS, {});
+    const found = answers.flatMap(({ answer }) => answer ?? []);
+    const sum = (of: (status: NodeStatus) => number): number =>
+      Math.round(found.reduce((total, one) => total + of(one), 0) * 1000) / 1000;
+    return {
+      nodes: answers.map(toNode).sort(byName),
+      totals: {
+        connections: sum(({ connections }) => connections),
+        users: sum(({ users }) => users),
+        eventsPerSecond: sum(({ eventsPerSecond }) => eventsPerSecond),
+        emitsPerSecond: sum(({ emitsPerSecond }) => emitsPerSecond),
+        waiting: sum(({ waiting }) => waiting),
+      },
+    };
   };
+
+  const history = async (steps: number) => {
+    const answers = await askNodes<Columns>(HISTORY, { steps });
+    const found = answers.flatMap(({ answer }) => answer ?? []);
+    const merged = mergeColumns(found, { steps, stepMs: HISTORY_STEP_S * 1000, nowMs: clock.now() });
+    return {
+      stepSeconds: HISTORY_STEP_S,
+      from: new Date(merged.fromMs).toISOString(),
+      series: merged.series,
+      missingNodes: answers.flatMap(({ node, answer }) => (answer === undefined ? [node] : [])),
+    };
+  };
+
+  const shared = { clock, ttlMs: ANSWER_TTL_MS, max: ANSWERS_MAX };
+  const shareOverview = shareAnswers(overview, shared);
+  const shareHistory = shareAnswers((steps) => history(Number(steps)), shared);
+  return { overview: () => shareOverview(''), history: (steps: number) => shareHistory(String(steps)) };
 }
 
 /** A value that is made again at most once in {@link USERS_TTL_MS}. */

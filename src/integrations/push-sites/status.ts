@@ -2,12 +2,16 @@ import { siteNamespace } from '#shared/contracts/namespaces.js';
 import type { siteStatus } from '#shared/contracts/site-status.js';
 import type { Context } from '../../framework/context.js';
 import type { RouteHandlers } from '../../framework/integration.js';
+import { shareAnswers } from '../../platform/shared-answers.js';
 import { createAskNodes } from '../../realtime/ask-nodes.js';
 import type { NamespaceLoad } from '../../realtime/local-node.js';
 import { type SiteActivities, type SiteActivity, UPDATES_MAX } from './activity.js';
 
 /** A call to a node. */
 const STATUS = 'sites:status';
+
+/** How long an answer counts: many open consoles ask no more often than one. */
+const ANSWER_TTL_MS = 1000;
 
 /** What a node knows of each site, by name. */
 type NodeSites = Readonly<Record<string, SiteActivity & NamespaceLoad>>;
@@ -24,17 +28,17 @@ export function createSiteStatus(context: Context, activities: SiteActivities): 
         names.map((name) => [name, { ...activities.of(name), ...localNode.load(siteNamespace(name)) }]),
       ),
   );
-  return {
-    async sites() {
-      const answers = await askNodes<NodeSites>(STATUS, {});
-      // Settings of nodes can differ while they are changed.
-      const found = (name: string) => answers.flatMap(({ answer }) => answer?.[name] ?? []);
-      return {
-        sites: names.map((name) => ({ name, namespace: siteNamespace(name), ...toShown(found(name), clock.now()) })),
-        missingNodes: answers.flatMap(({ node, answer }) => (answer === undefined ? [node] : [])),
-      };
-    },
+  const ask = async () => {
+    const answers = await askNodes<NodeSites>(STATUS, {});
+    // Settings of nodes can differ while they are changed.
+    const found = (name: string) => answers.flatMap(({ answer }) => answer?.[name] ?? []);
+    return {
+      sites: names.map((name) => ({ name, namespace: siteNamespace(name), ...toShown(found(name), clock.now()) })),
+      missingNodes: answers.flatMap(({ node, answer }) => (answer === undefined ? [node] : [])),
+    };
   };
+  const share = shareAnswers(ask, { clock, ttlMs: ANSWER_TTL_MS, max: 1 });
+  return { sites: () => share('') };
 }
 
 /** @param now of this node: Unix time in milliseconds */
