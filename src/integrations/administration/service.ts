@@ -51,11 +51,8 @@ export function createAdministrationService(context: Context) {
       return { blockedUntil: until === undefined ? null : new Date(until).toISOString() };
     },
 
-    async connectionsOf(userId: string, { after = '', limit }: PageRange) {
-      const found = await presence.socketsOf(userId);
-      const sockets = found
-        .filter(({ socketId }) => socketId > after)
-        .sort((one, other) => (one.socketId < other.socketId ? -1 : 1));
+    async connectionsOf(userId: string, { after, limit }: PageRange) {
+      const { sockets } = await presence.socketsOf(userId, { after, limit: limit + 1 });
       const connections = sockets.map(({ node, socketId, connectedAt, place }) => ({
         ...{ socketId, node, namespace: place?.namespace ?? '', deviceId: place?.deviceId ?? '' },
         connectedAt: new Date(connectedAt).toISOString(),

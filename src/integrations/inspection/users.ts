@@ -37,15 +37,14 @@ export function createUserInspection(context: Context, people: People) {
   };
 
   const socketsOf = async (userId: string) => {
-    const all = await presence.socketsOf(userId);
-    const shown = all.sort((one, other) => (one.socketId < other.socketId ? -1 : 1)).slice(0, SOCKETS_MAX);
+    const { total, sockets: shown } = await presence.socketsOf(userId, { limit: SOCKETS_MAX });
     const details = await detailsOf(shown);
     const sockets = shown.map(({ socketId, node, place, connectedAt }) => ({
       ...{ socketId, node, namespace: place?.namespace ?? '', deviceId: place?.deviceId ?? '' },
       connectedAt: new Date(connectedAt).toISOString(),
       ...toShown(details.get(socketId)),
     }));
-    return { isOnline: all.length > 0, connections: all.length, sockets };
+    return { isOnline: total > 0, connections: total, sockets };
   };
 
   /** A user of the platform, or one who is connected or has a device. */

@@ -1,6 +1,14 @@
 import type { Redis } from '../../platform/redis/connect.js';
 import type { ScriptReply } from '../../platform/redis/script.js';
-import type { ChangedUser, Place, Presence, PresenceEntry, RegisteredSocket } from './index.js';
+import type {
+  ChangedUser,
+  Place,
+  Presence,
+  PresenceEntry,
+  RegisteredSocket,
+  SocketPage,
+  SocketRange,
+} from './index.js';
 import type { OfflineUser } from './pending-offline.js';
 import { toPlace, toText } from './place.js';
 import { type PresenceCall, type PresenceScript, reaperKey, socketsKey, userKey } from './scripts/define.js';
@@ -159,9 +167,14 @@ export function createPresenceCommands(options: {
     async placesOf(userId: string): Promise<Place[]> {
       return ((await run(readPlaces, { keys: [userKey(userId)] })) as string[]).map(toPlace);
     },
-    async socketsOf(userId: string): Promise<RegisteredSocket[]> {
-      const flat = (await run(readSockets, { keys: [userKey(userId)] })) as string[];
-      return Array.from({ length: flat.length / 4 }, (_, i) => toRegistered(flat.slice(4 * i, 4 * i + 4)));
+    async socketsOf(userId: string, { after = '', limit }: SocketRange): Promise<SocketPage> {
+      const answer = await run(readSockets, { keys: [userKey(userId)], args: [after, limit] });
+      const [total, ...flat] = answer as [number, ...string[]];
+      const count = flat.length / 4;
+      return {
+        total,
+        sockets: Array.from({ length: count }, (_, i) => toRegistered(flat.slice(4 * i, 4 * i + 4))),
+      };
     },
     nodes: async (): Promise<string[]> => (await run(readNodes, {})) as string[],
   };

@@ -76,6 +76,21 @@ export interface RegisteredSocket {
   readonly place: Place | undefined;
 }
 
+/** Some sockets of a user: the first after one, in the order of their ids. */
+export interface SocketRange {
+  /** Absent: from the first. */
+  readonly after?: string | undefined;
+  readonly limit: number;
+}
+
+/** A page of the sockets of a user. */
+export interface SocketPage {
+  /** All sockets of the user. */
+  readonly total: number;
+  /** In the order of their ids. */
+  readonly sockets: readonly RegisteredSocket[];
+}
+
 /** The contract of both versions; one conformance suite runs against each. */
 export interface PresenceStore {
   /** Begins to renew leases and to report. @returns `isAlone`: no other node was alive, so everything stored elsewhere about live sockets is stale. */
@@ -99,8 +114,8 @@ export interface PresenceStore {
   hasSockets(): Promise<boolean>;
   /** Where the sockets of a user are, on all nodes; each place once, in no order. @throws GatewayError as `get` */
   placesOf(userId: string): Promise<Place[]>;
-  /** The sockets of a user, on all nodes, in no order. @throws GatewayError as `get` */
-  socketsOf(userId: string): Promise<RegisteredSocket[]>;
+  /** Sockets of a user, on all nodes. The answer is bounded by the range, however many there are. @throws GatewayError as `get` */
+  socketsOf(userId: string, range: SocketRange): Promise<SocketPage>;
   /** The ids of the nodes that are alive, this one among them. @throws GatewayError as `get` */
   nodes(): Promise<string[]>;
   /** Stops renewing and releases this node's lease; sockets that are still registered are removed. */

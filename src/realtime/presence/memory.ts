@@ -69,10 +69,15 @@ export function createMemoryPresence({ clock, graceMs, nodeId = '' }: MemoryPres
       const written = (users.get(userId) ?? []).flatMap(({ place }) => (place === undefined ? [] : toText(place)));
       return [...new Set(written)].map(toPlace);
     },
-    socketsOf: async (userId) =>
-      (users.get(userId) ?? []).map(({ socketId, connectedAt, place }) => ({
-        ...{ node: nodeId, socketId, connectedAt, place },
-      })),
+    async socketsOf(userId, { after = '', limit }) {
+      const all = users.get(userId) ?? [];
+      const sockets = all
+        .filter(({ socketId }) => socketId > after)
+        .sort((one, other) => (one.socketId < other.socketId ? -1 : 1))
+        .slice(0, limit)
+        .map(({ socketId, connectedAt, place }) => ({ node: nodeId, socketId, connectedAt, place }));
+      return { total: all.length, sockets };
+    },
     nodes: async () => [nodeId],
     async stop() {
       for (const cancel of leaving.values()) cancel();

@@ -56,7 +56,7 @@ function createPartitionedPresence(options: RedisPresenceOptions): LeasedPresenc
       return answers.includes(true);
     },
     placesOf: (userId) => partitionOf(userId).placesOf(userId),
-    socketsOf: (userId) => partitionOf(userId).socketsOf(userId),
+    socketsOf: (userId, range) => partitionOf(userId).socketsOf(userId, range),
     // Nodes that are alive are so in each partition.
     nodes: () => at(partitions, 0).nodes(),
     async stop() {

@@ -53,7 +53,7 @@ export function createPresenceReader({
     },
     hasSockets: () => ask(() => commands.hasSockets()),
     placesOf: (userId) => ask(() => commands.placesOf(userId)),
-    socketsOf: (userId) => ask(() => commands.socketsOf(userId)),
+    socketsOf: (userId, range) => ask(() => commands.socketsOf(userId, range)),
     nodes: () => ask(() => commands.nodes()),
   };
 }

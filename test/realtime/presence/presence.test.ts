@@ -148,7 +148,7 @@ describe.each([
     await store.remove(leaving);
     expect(await placesOf()).toEqual(new Set([phone, odd]));
     expect(await store.placesOf('unknown-user')).toEqual([]);
-    const own = await store.socketsOf('ann');
+    const { sockets: own, total } = await store.socketsOf('ann', { limit: 100 });
     const [node] = await store.nodes();
     expect(new Set(own.map((socket) => JSON.stringify(socket)))).toEqual(
       new Set(
@@ -157,7 +157,17 @@ describe.each([
         ),
       ),
     );
-    expect(await store.socketsOf('unknown-user')).toEqual([]);
+    expect(total).toBe(4);
+    const byId = own.map(({ socketId }) => socketId);
+    expect(byId).toEqual([...byId].sort());
+    for (const limit of [1, 2, 4]) {
+      for (const after of [undefined, ...byId]) {
+        const page = await store.socketsOf('ann', { after, limit });
+        const rest = own.filter(({ socketId }) => socketId > (after ?? ''));
+        expect(page).toEqual({ total: 4, sockets: rest.slice(0, limit) });
+      }
+    }
+    expect(await store.socketsOf('unknown-user', { limit: 1 })).toEqual({ total: 0, sockets: [] });
   });
 
   test('answers for more users than fit into one question', async () => {

@@ -75,22 +75,34 @@ export const readPlaces = defineForPresence(
 );
 
 /**
- * Own key: user. @returns node, socket, `connectedAt` and place of each socket of the user, flat; not of nodes whose lease
- *   is over
+ * Own key: user. Arguments: a socket, most sockets to return.
+ * @returns the number of sockets of the user, then node, socket, `connectedAt` and place of those with the lowest ids after that
+ *   socket, in their order, flat; not of nodes whose lease is over
  */
 export const readSockets = defineForPresence(
   ['nodes'],
   `
-  local fields, at, is_alive, sockets = redis.call('HGETALL', own[1]), now(), {}, {}
+  local fields, at, is_alive = redis.call('HGETALL', own[1]), now(), {}
+  local after, limit, total, first = ARGV[1], tonumber(ARGV[2]), 0, {}
   for i = 1, #fields, 2 do
     local node, socket = string.match(fields[i], '^([^:]*):(.*)$')
     if is_alive[node] == nil then is_alive[node] = lease_of(node) > at end
     if is_alive[node] then
-      local connected_at, place = string.match(fields[i + 1], '^(%d+):([^:]*):')
-      for _, part in ipairs({ node, socket, connected_at, place }) do table.insert(sockets, part) end
+      total = total + 1
+      if socket > after and not (first[limit] and first[limit].socket < socket) then
+        local place = #first + 1
+        while place > 1 and first[place - 1].socket > socket do place = place - 1 end
+        table.insert(first, place, { node = node, socket = socket, value = fields[i + 1] })
+        first[limit + 1] = nil
+      end
     end
   end
-  return sockets
+  local answer = { total }
+  for _, one in ipairs(first) do
+    local connected_at, place = string.match(one.value, '^(%d+):([^:]*):')
+    for _, part in ipairs({ one.node, one.socket, connected_at, place }) do table.insert(answer, part) end
+  end
+  return answer
 `,
 );
 
