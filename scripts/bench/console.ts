@@ -1,7 +1,9 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { CONSOLE_COOKIE } from '#shared/contracts/console.js';
 import { Arrivals, openBackends, openReceiver, toBatch } from './delivery-clients.js';
 import { toRequest } from './load/http-connection.js';
 import type { BenchOptions } from './options.js';
+import { settled } from './processes.js';
 import type { ScenarioResult } from './report.js';
 import { beginReport, publish, toResult } from './results.js';
 import { type Rig, startRig } from './rig.js';
@@ -9,21 +11,34 @@ import { inTurn, openDevices } from './traffic.js';
 import { API_KEY, EVENT } from './wire.js';
 
 /*
- * What a console that is open costs everybody else: emits, durable messages, fan-out and connects with no console, with three on
- * the overview, and with three on the live view, which records everything. The variants take turns in each round.
+ * What open consoles cost: a second of a gateway at rest, and emits, durable messages, fan-out and connects. The variants take
+ * turns in each round. The gateway is at rest before and after each window, so that a window has all of its own work and
+ * nothing of another.
  */
 
-const CONSOLES = 3;
 const WINDOW_MS = 2500;
 const IN_FLIGHT = 16;
 /** As the page of the overview does. */
 const POLL_MS = 10_000;
 const POLLED = ['/cluster', '/cluster/history?steps=4'];
 
-const CLOSED = 'closed';
-const OVERVIEW = `${CONSOLES} on the overview`;
-const LIVE = `${CONSOLES} on the live view`;
-const VARIANTS = [CLOSED, OVERVIEW, LIVE];
+/** Consoles that are open. */
+interface Variant {
+  readonly label: string;
+  readonly overviews: number;
+  readonly lives: number;
+}
+
+const CLOSED: Variant = { label: 'closed', overviews: 0, lives: 0 };
+const FEW: readonly Variant[] = [
+  CLOSED,
+  { label: '3 on the overview', overviews: 3, lives: 0 },
+  { label: '3 on the live view', overviews: 0, lives: 3 },
+];
+const MANY: readonly Variant[] = [...FEW, { label: '100 on the overview', overviews: 100, lives: 0 }];
+
+/** The load of a window follows neither the admission of clients, nor users who went offline in an earlier one. */
+const SETTINGS = { CONSOLE: 'on', ADMISSION_PER_SECOND: '0', PRESENCE_GRACE_MS: '0' };
 
 /** Does one thing as often as it can until `isOver`. @returns how often */
 type Load = (isOver: () => boolean) => Promise<number>;
@@ -31,7 +46,7 @@ type Load = (isOver: () => boolean) => Promise<number>;
 /** Runs on the embedded database; publishes a report. */
 export async function run({ rounds }: BenchOptions): Promise<void> {
   const report = beginReport('console', [`${rounds} rounds; the variants take turns in each.`]);
-  const rig = await startRig({ label: 'embedded', mongodbUrl: undefined, env: { CONSOLE: 'on' } });
+  const rig = await startRig({ label: 'embedded', mongodbUrl: undefined, env: SETTINGS });
   try {
     const cookie = await logIn(rig);
     const arrivals = new Arrivals();
@@ -42,7 +57,9 @@ export async function run({ rounds }: BenchOptions): Promise<void> {
       [`a broadcast to ${devices.users.length}, each`, createBroadcasts(rig, arrivals, devices.users.length)],
       ['a connect and a leave', createConnects(rig)],
     ];
-    for (const [name, load] of loads) report.scenarios.push(await measure(rig, { name, load, cookie, rounds }));
+    const rest = { name: 'a second at rest', load: rests, variants: MANY };
+    const all = [rest, ...loads.map(([name, load]) => ({ name, load, variants: FEW }))];
+    for (const one of all) report.scenarios.push(await measure(rig, { ...one, cookie, rounds }));
     devices.close();
   } finally {
     await rig.stop();
@@ -53,45 +70,44 @@ export async function run({ rounds }: BenchOptions): Promise<void> {
 interface Measured {
   readonly name: string;
   readonly load: Load;
+  readonly variants: readonly Variant[];
   readonly cookie: string;
   readonly rounds: number;
 }
 
-async function measure(rig: Rig, { name, load, cookie, rounds }: Measured): Promise<ScenarioResult> {
+async function measure(rig: Rig, { name, load, variants, cookie, rounds }: Measured): Promise<ScenarioResult> {
   process.stderr.write(`${name}\n`);
-  const samples = new Map<string, number[]>(VARIANTS.map((label) => [label, []]));
+  const samples = new Map<Variant, number[]>(variants.map((variant) => [variant, []]));
   for (let round = -1; round < rounds; round += 1) {
-    for (const label of inTurn(VARIANTS, round)) {
-      const close = await openConsoles(rig, cookie, label);
+    for (const variant of inTurn(variants, round)) {
+      const close = await openConsoles(rig, cookie, variant);
+      await settled(rig.pids.server);
       const before = (await rig.cpu()).gateway;
       const endsAt = performance.now() + WINDOW_MS;
       const count = await load(() => performance.now() >= endsAt);
+      await settled(rig.pids.server);
       const cost = ((await rig.cpu()).gateway - before) / count;
       close();
-      if (round >= 0) samples.get(label)?.push(cost);
+      if (round >= 0) samples.get(variant)?.push(cost);
     }
   }
   return toResult({
     ...{ name, unit: 'µs CPU of the gateway' },
-    lines: [...samples].map(([label, values]) => ({ label, samples: values })),
-    comparisons: [OVERVIEW, LIVE].map((of) => ({ of, against: CLOSED })),
+    lines: [...samples].map(([{ label }, values]) => ({ label, samples: values })),
+    comparisons: variants.slice(1).map(({ label }) => ({ of: label, against: CLOSED.label })),
   });
 }
 
 /** Opens the consoles of a variant. @returns closes them */
-async function openConsoles({ port }: Rig, cookie: string, label: string): Promise<() => void> {
-  if (label === CLOSED) return () => undefined;
+async function openConsoles({ port }: Rig, cookie: string, { overviews, lives }: Variant): Promise<() => void> {
   const controller = new AbortController();
   const get = (path: string): Promise<Response> =>
     fetch(`http://127.0.0.1:${port}/console/api${path}`, {
       headers: { cookie, 'x-console': '1', 'sec-fetch-site': 'same-origin' },
       signal: controller.signal,
     });
-  if (label === LIVE) {
-    const streams = await Promise.all(Array.from({ length: CONSOLES }, () => get('/live')));
-    for (const { body } of streams) body?.pipeTo(new WritableStream()).catch(() => undefined);
-    return () => controller.abort();
-  }
+  const streams = await Promise.all(Array.from({ length: lives }, () => get('/live')));
+  for (const { body } of streams) body?.pipeTo(new WritableStream()).catch(() => undefined);
   const poll = (): void => {
     for (const path of POLLED) {
       get(path).then(
@@ -101,8 +117,8 @@ async function openConsoles({ port }: Rig, cookie: string, label: string): Promi
     }
   };
   // They were opened at different times.
-  const timer = setInterval(poll, POLL_MS / CONSOLES);
-  poll();
+  const timer = overviews === 0 ? undefined : setInterval(poll, POLL_MS / overviews);
+  if (overviews > 0) poll();
   return () => {
     clearInterval(timer);
     controller.abort();
@@ -127,6 +143,12 @@ const toEmit = (user: string, number: number): Buffer =>
   toRequest(`/emit/${user}/${EVENT}`, { body: String(number), headers });
 
 const toDurable = (user: string, number: number): Buffer => toBatch(user, [number]);
+
+/** @returns seconds */
+async function rests(): Promise<number> {
+  await pause(WINDOW_MS);
+  return WINDOW_MS / 1000;
+}
 
 type ToCall = (user: string, number: number) => Buffer;
 
