@@ -54,11 +54,14 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
   const headers = new Headers(init.headers);
   // Another site cannot send it without asking first: the gateway refuses acts without it.
   headers.set('x-console', '1');
-  const response = await fetch(PREFIX + path, { ...init, headers, cache: 'no-store' }).catch((error: unknown) => {
-    if (init.signal?.aborted === true) throw error;
-    noteAnswer(false);
-    throw new ApiError(0, 'NO_ANSWER');
-  });
+  const { signal, answered } = limitTime(init.signal);
+  const response = await fetch(PREFIX + path, { ...init, headers, signal, cache: 'no-store' })
+    .catch((error: unknown) => {
+      if (init.signal?.aborted === true) throw error;
+      noteAnswer(false);
+      throw new ApiError(0, 'NO_ANSWER');
+    })
+    .finally(answered);
   noteServerTime(response.headers.get('date'));
   if (response.ok) {
     noteAnswer(true);
@@ -68,6 +71,17 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
   noteAnswer(error.code !== 'NO_ANSWER');
   if (response.status === 401 && path !== '/session') refusals.value++;
   throw error;
+}
+
+/** A node that hangs keeps its connections open and does not answer. The slowest call waits a few seconds for other nodes. */
+const ANSWER_MS = 15_000;
+
+/** A signal that aborts with another one, and when there is no answer in time. */
+function limitTime(outer: AbortSignal | null | undefined): { signal: AbortSignal; answered: () => void } {
+  const ending = new AbortController();
+  const timer = setTimeout(() => ending.abort(), ANSWER_MS);
+  const signals = [ending.signal, ...(outer == null ? [] : [outer])];
+  return { signal: AbortSignal.any(signals), answered: () => clearTimeout(timer) };
 }
 
 type Part<R, Name extends string> =

@@ -39,6 +39,37 @@ export function parseLine(line: string): Line {
   return typeof at === 'string' && typeof kind === 'string' ? { record: value as LiveRecord } : undefined;
 }
 
+/** The gateway sends a heartbeat every 15 seconds. */
+const SILENCE_MS = 35_000;
+
+/**
+ * The lines of a response as they come, in parts.
+ * @throws Error when nothing has come for two heartbeats: a node that hangs does not close its connections
+ */
+export async function* toTexts({ body }: Pick<Response, 'body'>): AsyncGenerator<readonly string[]> {
+  const reader = body?.getReader();
+  if (reader === undefined) return;
+  const decoder = new TextDecoder();
+  const splitter = new LineSplitter();
+  try {
+    for (let part = await readSoon(reader); !part.done; part = await readSoon(reader)) {
+      yield splitter.push(decoder.decode(part.value, { stream: true }));
+    }
+  } finally {
+    // Without it a stream that is given up would stay open.
+    void reader.cancel().catch(() => undefined);
+  }
+}
+
+const readSoon = (reader: ReadableStreamDefaultReader<Uint8Array>): Promise<ReadableStreamReadResult<Uint8Array>> =>
+  new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('The gateway is silent')), SILENCE_MS);
+    void reader
+      .read()
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer));
+  });
+
 /** Rows that are kept. */
 export const ROWS_MAX = 1000;
 

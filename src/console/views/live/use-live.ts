@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { request } from '../../api.js';
 import { toFailure } from '../../api-error.js';
-import { addRows, LineSplitter, parseLine, type Row } from './stream.js';
+import { addRows, parseLine, type Row, toTexts } from './stream.js';
 
 /** The state of the stream. */
 export interface Live {
@@ -109,17 +109,6 @@ export function useLive(path: string, isPaused: boolean): Live {
 }
 
 const STARTING = { phase: 'connecting', error: undefined, heardAt: undefined } as const;
-
-/** The lines of a response as they come, in parts. */
-async function* toTexts(response: Response): AsyncGenerator<readonly string[]> {
-  const reader = response.body?.getReader();
-  if (reader === undefined) return;
-  const decoder = new TextDecoder();
-  const splitter = new LineSplitter();
-  for (let part = await reader.read(); !part.done; part = await reader.read()) {
-    yield splitter.push(decoder.decode(part.value, { stream: true }));
-  }
-}
 
 let lastId = 0;
 
