@@ -160,6 +160,7 @@ export interface EnteredCall {
   readonly route: Route;
   /** Parsed; absent when the call failed before. */
   readonly params?: unknown;
+  readonly query?: unknown;
   readonly body?: unknown;
   /** HTTP status of the answer. */
   readonly status: number;

@@ -153,7 +153,8 @@ export function toRequestHandler(mounted: MountedRoute, dependencies: CallDepend
       const labels = { route: route.path, status: response.statusCode };
       dependencies.metrics.requestSeconds.observe(labels, (performance.now() - startedAt) / 1000);
       if (entered !== undefined) {
-        entrance?.answered({ request, route, params: call?.params, body: call?.body, status: response.statusCode });
+        const { params, query, body } = call ?? {};
+        entrance?.answered({ request, route, params, query, body, status: response.statusCode });
       }
       span?.end(
         { 'http.response.status_code': response.statusCode, 'request.id': requestIdOf(response) },

@@ -8,7 +8,7 @@ import { decisionOf } from './decisions.js';
 import { isFromOtherPage, isFromOwnPage, isSecurePage } from './origin.js';
 import type { Pages } from './pages.js';
 import type { Sessions } from './sessions.js';
-import { affectedBy } from './shown.js';
+import { affectedBy, targetOf } from './shown.js';
 import type { Visits } from './visits.js';
 
 const ROOT = '/console';
@@ -142,9 +142,9 @@ function decode(segment: string): string {
 const asksForPayloads = ({ url = '' }: IncomingMessage): boolean =>
   url.includes('?') && new URLSearchParams(url.slice(url.indexOf('?'))).has('payloads');
 
-const toLogged = ({ route, params, body, status }: EnteredCall) => ({
+const toLogged = ({ route, params, query, body, status }: EnteredCall) => ({
   call: nameOf(route),
-  params,
+  params: { ...(params ?? {}), ...targetOf(query) },
   users: affectedBy(params, body),
   status,
 });

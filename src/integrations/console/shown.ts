@@ -13,5 +13,15 @@ export function affectedBy(params: unknown, body: unknown): string[] {
   return [...new Set(users)].slice(0, USERS_MAX);
 }
 
+/** Whom a query names. Other parts of it are not logged: one can be a key. */
+export function targetOf(query: unknown): Readonly<Record<string, unknown>> {
+  const { account, namespace, deviceId } = fieldsOf(query);
+  return {
+    ...(account !== undefined && { account }),
+    ...(namespace !== undefined && { namespace }),
+    ...(deviceId !== undefined && { deviceId }),
+  };
+}
+
 const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
   value !== null && typeof value === 'object' ? (value as Record<string, unknown>) : {};

@@ -384,6 +384,12 @@ describe('an act', () => {
       ],
     });
     expect(linesOf('console_call').at(-1)).toMatchObject({ call: 'POST /emit', users: [ann.id, 'other'] });
+    await call('POST', `/broadcast/more?account=${ann.accountId}`, {});
+    expect(linesOf('console_call').at(-1)).toMatchObject({ params: { event: 'more', account: ann.accountId } });
+    await call('DELETE', `/users/${ann.id}/device?deviceId=a%20device`);
+    expect(linesOf('console_call').at(-1)).toMatchObject({
+      ...{ status: 404, params: { userId: ann.id, deviceId: 'a device' }, users: [ann.id] },
+    });
     await call('POST', `/users/${ann.id}/disconnect`, { reason: 'bye' });
     expect(await client.closed).toBe('io server disconnect');
     await until(() => linesOf('kicked').length > 0);
