@@ -4,7 +4,7 @@ import type { deliveryQuestion } from '#shared/contracts/deliveries.js';
 import { emitApi, emitItem } from '#shared/contracts/emit-api.js';
 import { invalid } from '../../errors.js';
 import type { RouteHandlers } from '../../framework/integration.js';
-import { toGatewayError, toRequestFailure, toSuccess } from '../../framework/reply.js';
+import { toGatewayError, toRequestFailure } from '../../framework/reply.js';
 import { isYes, parse } from '../../validation.js';
 import type { EmitCall, EmitService, WhenAnswered } from './service.js';
 
@@ -63,7 +63,7 @@ async function toItemAnswer(service: EmitService, item: unknown, call: EmitCall)
   try {
     const { idempotencyKey: key, ...emit } = parse(emitItem, item);
     const { answer } = await service.toUser(toEmit(emit), call, key);
-    return { ...toSuccess(undefined), data: answer };
+    return { success: true, message: 'SUCCESS', data: answer } as const;
   } catch (error) {
     return toRequestFailure(toGatewayError(error));
   }
@@ -84,16 +84,16 @@ const toQuestion = ({ since, limit, before, ...which }: z.output<typeof delivery
  * Converts a call to an emit of the service.
  * @throws GatewayError `VALIDATION_ERROR` for an option without its prerequisite
  */
-function toEmit({ userId, event, payload, namespace, ...options }: z.output<typeof emitItem>) {
-  const { ttl, push_after: pushAfter } = options;
-  const isPush = isYes(options.push);
+function toEmit(call: z.output<typeof emitItem>) {
+  const { userId, event, payload, namespace, ttl, push_after: pushAfter } = call;
+  const isPush = isYes(call.push);
   // Push depends on the acknowledgement, so it requires a durable message.
-  const isDurable = isYes(options.durable) || (isPush && options.durable === undefined);
+  const isDurable = isYes(call.durable) || (isPush && call.durable === undefined);
   if (!isDurable && ttl !== undefined) throw invalid('ttl', 'needs durable=true');
   if (!isDurable && isPush) throw invalid('push', 'needs durable=true');
   if (!isPush && pushAfter !== undefined) throw invalid('push_after', 'needs push=true');
-  const emit = { userId, event, payload, namespace };
-  if (!isDurable) return emit;
-  const push = isPush && { push: pushAfter === undefined ? {} : { afterMs: Number(pushAfter) } };
-  return { ...emit, durable: { ...(ttl !== undefined && { ttlMs: Number(ttl) * 1000 }), ...push } };
+  if (!isDurable) return { userId, event, payload, namespace };
+  const ttlMs = ttl === undefined ? undefined : Number(ttl) * 1000;
+  const push = isPush ? { afterMs: pushAfter === undefined ? undefined : Number(pushAfter) } : undefined;
+  return { userId, event, payload, namespace, durable: { ttlMs, push } };
 }

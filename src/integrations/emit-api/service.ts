@@ -25,7 +25,7 @@ interface Emit {
 interface UserEmit extends Emit {
   userId: string;
   /** Absent: fire and forget. */
-  durable?: { ttlMs?: number; push?: { afterMs?: number } };
+  durable?: { ttlMs?: number | undefined; push?: { afterMs?: number | undefined } | undefined };
 }
 
 /** Runs a task after the response was sent. */
@@ -90,14 +90,20 @@ export function createEmitService(context: Context) {
   ): Promise<Emitted> => {
     const { userId, event, payload, namespace, durable } = emit;
     if (durable !== undefined) {
-      const recipient = { site: GENERAL_SITE, userId };
-      const { push: wanted, ...rest } = durable;
-      const message = {
-        ...{ recipient, namespace, event, args: [payload], keepsReceipt: true, requestId, traceparent, ...rest },
-        origin: { node: localNode.id, ...(key !== undefined && { key }) },
-        ...(push.isOn && wanted && { push: { ...toShown(payload), afterMs: wanted.afterMs ?? config.push.afterMs } }),
-      };
-      const sent = await delivery.send(id === undefined ? message : { ...message, id });
+      // In one literal: each spread in the middle of one costs half a microsecond.
+      const sent = await delivery.send({
+        id,
+        recipient: { site: GENERAL_SITE, userId },
+        namespace,
+        event,
+        args: [payload],
+        ttlMs: durable.ttlMs,
+        keepsReceipt: true,
+        requestId,
+        origin: key === undefined ? { node: localNode.id } : { node: localNode.id, key },
+        traceparent,
+        push: durable.push === undefined ? undefined : toPush(durable.push, payload),
+      });
       whenAnswered(sent.markAnswered);
       onEmitted({ userId, event, args: [payload], namespace, isDurable: true, id: sent.id });
       const state = sent.sockets > 0 || (await isElsewhere(userId, sent)) ? 'sent' : 'queued';
@@ -108,6 +114,9 @@ export function createEmitService(context: Context) {
     onEmitted({ userId, event, args: [payload], namespace, isDurable: false });
     return { sockets };
   };
+
+  const toPush = ({ afterMs = config.push.afterMs }: { afterMs?: number | undefined }, payload: unknown) =>
+    push.isOn ? { ...toShown(payload), afterMs } : undefined;
 
   /** Whether the user is connected to another node. While presence is unavailable the message counts as queued. */
   const isElsewhere = async (userId: string, sent: SentMessage): Promise<boolean> => {

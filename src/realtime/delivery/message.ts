@@ -29,7 +29,7 @@ export interface MessageOrigin {
 export interface OutgoingMessage {
   readonly recipient: Recipient;
   /** Given with an idempotency key, else generated. A message with the id of a stored message is that message. */
-  readonly id?: string;
+  readonly id?: string | undefined;
   /** The namespace that it is sent to, or {@link EVERYWHERE}. */
   readonly namespace: string;
   readonly event: string;
