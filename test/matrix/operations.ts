@@ -41,7 +41,7 @@ export const operations: readonly Operation[] = [
   ]),
 ];
 
-/** One operation of each kind of each contract, chosen by the seed. */
+/** One connect, and one event or route of each contract, chosen by the seed. */
 export function chooseOperations(seed: number): Operation[] {
   const random = createRandom(seed);
   const groups = new Map<string, Operation[]>();
@@ -49,8 +49,7 @@ export function chooseOperations(seed: number): Operation[] {
   return [...groups.values()].map((group) => random.pick(group));
 }
 
-const groupOf = (operation: Operation): string =>
-  operation.kind === 'connect' ? 'connect' : `${operation.kind} ${operation.contract.name}`;
+const groupOf = (operation: Operation): string => (operation.kind === 'connect' ? 'connect' : operation.contract.name);
 
 function eventsOf(contract: Contract, namespace: string): EventOperation[] {
   return Object.entries(contract.clientEvents).map(([name, event]) => ({

@@ -5,7 +5,7 @@ import { PassThrough } from 'node:stream';
 import { onTestFinished } from 'vitest';
 import { environment } from '../../src/config.js';
 
-/** A process whose output is read line by line. It ends with the test. */
+/** A process whose output is read line by line. */
 export interface Program {
   readonly child: ChildProcess;
   /** Exit code, or the signal that ended it. */
@@ -15,12 +15,15 @@ export interface Program {
 }
 
 interface ProgramOptions {
-  cwd: string;
-  env?: Record<string, string>;
+  readonly cwd: string;
+  readonly env?: Record<string, string>;
+  /** Takes the step that ends the program. By default the program ends with the test. */
+  readonly defer?: (end: () => Promise<void>) => void;
 }
 
 /** Starts a program with none of the gateway's settings but those in `env`, however the tests themselves were started. */
-export function startProgram(command: string, args: readonly string[], { cwd, env = {} }: ProgramOptions): Program {
+export function startProgram(command: string, args: readonly string[], options: ProgramOptions): Program {
+  const { cwd, env = {}, defer = onTestFinished } = options;
   const unset = Object.fromEntries(Object.keys(environment.shape).map((name) => [name, undefined]));
   const child = spawn(command, args, {
     cwd,
@@ -28,7 +31,7 @@ export function startProgram(command: string, args: readonly string[], { cwd, en
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals | null);
-  onTestFinished(async () => {
+  defer(async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
     await ended;
   });

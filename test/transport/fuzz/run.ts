@@ -10,7 +10,7 @@ import { openTarget } from './target.js';
 
 /** Maximum number of inputs in flight. */
 const IN_FLIGHT_MAX = 120;
-/** Tolerance beyond the gateway's own deadline. */
+/** Default of {@link RunOptions.marginMs}. */
 const MARGIN_MS = 5000;
 /** Warm-up inputs, after which code is compiled and caches are filled. */
 const WARM_UP_SHARE = 0.1;
@@ -26,6 +26,8 @@ interface RunOptions {
   readonly inputs: number;
   /** Event deadline in the gateway's configuration. */
   readonly eventTimeoutMs: number;
+  /** Tolerance beyond the gateway's own deadline. */
+  readonly marginMs?: number;
   startNode(env: Record<string, string>): Promise<FuzzNode>;
 }
 
@@ -39,8 +41,10 @@ export interface Run extends Pick<Judge, 'faults' | 'outcomes' | 'inputs'> {
  * Sends random inputs from callers of every kind to two nodes.
  * @returns faults, and counts by outcome
  */
-export async function fuzz({ seed, inputs, eventTimeoutMs, startNode }: RunOptions): Promise<Run> {
-  const judge = createJudge(eventTimeoutMs + MARGIN_MS);
+export async function fuzz(options: RunOptions): Promise<Run> {
+  const { seed, inputs, eventTimeoutMs, marginMs = MARGIN_MS, startNode } = options;
+  const deadlineMs = eventTimeoutMs + marginMs;
+  const judge = createJudge(deadlineMs);
   const { nodes, generators, witnesses, close } = await openTarget({ seed, startNode });
   try {
     const linesBefore = nodes.map(({ lines }) => lines.length);
@@ -51,7 +55,7 @@ export async function fuzz({ seed, inputs, eventTimeoutMs, startNode }: RunOptio
         round,
         inputs: share * inputs,
         judge,
-        deadlineMs: eventTimeoutMs + MARGIN_MS,
+        deadlineMs,
       });
     await play(WARM_UP_SHARE, 0);
     const bytesBefore = await Promise.all(nodes.map((node) => node.measure()));
