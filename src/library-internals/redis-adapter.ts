@@ -35,8 +35,12 @@ export interface SentItems {
 export interface RoomRouter {
   /** By which rooms the nodes of a target are found; `undefined`: it goes to every node. */
   routesOf(rooms: Iterable<string>): readonly string[] | undefined;
-  /** Sends items to the other nodes, in order with everything that is published. Never rejects. */
-  send(items: readonly RoutedItem[]): Promise<SentItems>;
+  /**
+   * Sends items to the other nodes, in order with everything that is published. Never rejects.
+   * @param toAll publishes them to all nodes, in its synchronous part, in the form that every version understands. Called when they
+   *   cannot be routed. @returns whether all nodes were reached
+   */
+  send(items: readonly RoutedItem[], toAll: () => Promise<boolean>): Promise<SentItems>;
   /** A namespace of this node has a socket in a room. */
   hold(room: string): void;
   /** A namespace of this node has no socket in a room any more. */
@@ -64,6 +68,9 @@ interface RemoteBroadcast {
   readonly flags: object | undefined;
 }
 
+/** A channel that the adapter subscribes to on each node, in every version. @param keyPrefix as of the adapter */
+export const toEveryNodeChannel = (keyPrefix: string): string => `${keyPrefix}-request#/#`;
+
 /** In the place of a room in the name of a channel: a message holds several broadcasts. No room has this name. */
 const GATHERED = '*gathered*';
 
@@ -73,8 +80,8 @@ const gathered = Symbol('gathered broadcasts');
 /** An adapter that can publish several broadcasts together. */
 interface Gathering {
   [gathered]?: RemoteBroadcast[] | undefined;
-  /** Publishes what was gathered, except what it returns: messages to some nodes. */
-  takeGathered?(): RoutedItem[];
+  /** Publishes what was gathered, except what it returns: messages to some nodes, and how they go to all. */
+  takeGathered?(): { readonly routed: readonly RoutedItem[]; toAll(): Promise<boolean> };
   /** Shared by the adapters of all namespaces. */
   readonly router?: RoomRouter;
 }
@@ -96,8 +103,13 @@ export function gatherBroadcasts<T>(
   try {
     return work();
   } finally {
-    const routed = adapters.flatMap((adapter) => adapter.takeGathered?.() ?? []);
-    if (routed.length > 0) void first.router?.send(routed);
+    const taken = adapters.flatMap((adapter) => adapter.takeGathered?.() ?? []);
+    const routed = taken.flatMap((one) => one.routed);
+    const toAll = async (): Promise<boolean> => {
+      const areReached = await Promise.all(taken.map((one) => one.toAll()));
+      return areReached.every(Boolean);
+    };
+    if (routed.length > 0) void first.router?.send(routed, toAll);
   }
 }
 
@@ -163,7 +175,8 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
       const waiting = this[gathered];
       const routes = waiting === undefined ? router.routesOf(rooms) : undefined;
       if (waiting !== undefined) waiting.push(remote);
-      else if (routes !== undefined) void router.send([this.#toItem(remote, routes)]);
+      else if (routes !== undefined)
+        void router.send([this.#toItem(remote, routes)], () => this.#publishToAll([remote], false));
       else {
         super.broadcast(packet, options);
         return;
@@ -171,7 +184,7 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
       if (rooms.size === 0 || this.#hasAny(rooms)) this.#broadcastHere(packet, options);
     }
 
-    takeGathered(): RoutedItem[] {
+    takeGathered(): { readonly routed: readonly RoutedItem[]; toAll(): Promise<boolean> } {
       const waiting = this[gathered] ?? [];
       this[gathered] = undefined;
       const routed = waiting.flatMap((remote) => {
@@ -179,23 +192,24 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
         return routes === undefined ? [] : this.#toItem(remote, routes);
       });
       // Sockets may be in several of the rooms, so the order is kept only if all go the same way.
-      if (routed.length === waiting.length) return routed;
-      this.#publishToAll(waiting);
-      return [];
+      if (routed.length === waiting.length) return { routed, toAll: () => this.#publishToAll(waiting, false) };
+      void this.#publishToAll(waiting, redis.publisher.areNodesAlike());
+      return { routed: [], toAll: async () => true };
     }
 
-    #publishToAll(waiting: readonly RemoteBroadcast[]): void {
+    /** @returns whether any other node may have got each of them */
+    async #publishToAll(waiting: readonly RemoteBroadcast[], areNodesAlike: boolean): Promise<boolean> {
       const { channel } = this as unknown as Internals;
-      if (waiting.length > 1 && redis.publisher.areNodesAlike()) {
-        void redis.publisher.publish(`${channel}${GATHERED}#`, json.encode([this.uid, waiting]));
-        return;
-      }
+      const { publisher } = redis;
+      if (waiting.length > 1 && areNodesAlike)
+        return (await publisher.publish(`${channel}${GATHERED}#`, json.encode([this.uid, waiting]))) > 0;
       // As the adapter does it: nodes of an earlier version understand nothing else.
-      for (const { packet, ...options } of waiting) {
+      const published = waiting.map(({ packet, ...options }) => {
         const [room] = options.rooms;
         const name = room !== undefined && options.rooms.length === 1 ? `${channel}${room}#` : channel;
-        void redis.publisher.publish(name, json.encode([this.uid, packet, options]));
-      }
+        return publisher.publish(name, json.encode([this.uid, packet, options]));
+      });
+      return (await Promise.all(published)).every((receivers) => receivers > 0);
     }
 
     #toItem(remote: RemoteBroadcast, routes: readonly string[]): RoutedItem {

@@ -84,12 +84,15 @@ export function createRedisBus({ redis, nodeId, keyPrefix, router, onRead, onEch
         const kept = retained === undefined ? {} : { retained: toItem(retained) };
         return routes === undefined ? [] : { item: toItem(message), routes, ...kept };
       });
-      if (items.length === messages.length) return router.send(items);
-      const receivers = await send(
-        topic,
-        messages.map(({ message }) => message),
-      );
-      return { isComplete: receivers > 0, areHeld: undefined };
+      const toAll = async (): Promise<boolean> => {
+        const receivers = await send(
+          topic,
+          messages.map(({ message }) => message),
+        );
+        return receivers > 0;
+      };
+      if (items.length === messages.length) return router.send(items, toAll);
+      return { isComplete: await toAll(), areHeld: undefined };
     },
     recall: router.recall,
     gaps: router.gaps,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'socket.io';
 import type { Config } from '../config.js';
-import { createRedisAdapter } from '../library-internals/redis-adapter.js';
+import { createRedisAdapter, toEveryNodeChannel } from '../library-internals/redis-adapter.js';
 import type { Cleanup } from '../platform/cleanup.js';
 import type { Clock } from '../platform/clock.js';
 import type { Logger } from '../platform/logger.js';
@@ -91,7 +91,8 @@ async function overRedis(
   }
   const onEcho = (lagMs: number): void => metrics.busLag.observe({}, lagMs / 1000);
   const onRead = (): void => metrics.nodeMessages.inc();
-  const router = createRouter({ redis, nodeId, keyPrefix, onEcho, onRead });
+  const everyNodeChannel = toEveryNodeChannel(prefix);
+  const router = createRouter({ redis, nodeId, keyPrefix, everyNodeChannel, onEcho, onRead });
   return {
     nodeId,
     adapter: createRedisAdapter({ redis, keyPrefix: prefix, logger, router, onRead }),

@@ -109,6 +109,27 @@ test('a batch is one message per item while a node of an earlier version is ther
   await until(async () => (await sendBatch()).channels.length === 2);
 });
 
+test('a node of an earlier version gets events from when it has subscribed, before the others know it', async () => {
+  const earlier = createClient({ url: environment.redis().url });
+  await earlier.connect();
+  const messages: string[] = [];
+  await earlier.pSubscribe('general-socket#/v1/shared#*', (message) => void messages.push(message));
+  await earlier.subscribe('general-socket:bus:delivery.log', (message) => void messages.push(message));
+  // The adapter of each version does this before its node accepts clients.
+  await earlier.subscribe('general-socket-request#/#', () => undefined);
+  await a.call('POST', '/emit/of-earlier/plain', { n: 1 });
+  await a.call('POST', '/emit', {
+    items: [2, 3].map((n) => ({ userId: 'of-earlier', event: 'item', payload: { n } })),
+  });
+  await a.call('POST', '/emit/of-earlier/kept?durable=true', { n: 4 });
+  const numbers = () =>
+    messages.flatMap((message) => [...message.matchAll(/\\?"n\\?":(\d)/g)].map(([, n]) => Number(n)));
+  await until(() => numbers().includes(4));
+  expect(numbers()).toEqual([1, 2, 3, 4]);
+  await earlier.close();
+  await until(async () => (await sendBatch()).channels.length === 2);
+});
+
 test('presence covers all nodes', async () => {
   const clients = [await connect(a, { claims: { uid: 'both' } }), await connect(b, { claims: { uid: 'both' } })];
   const connections = async (node: TestGateway) =>

@@ -19,9 +19,19 @@ export interface TestCluster {
   failOver(slot: number): Promise<void>;
   /** Waits until another server than `former` is the master of a slot. */
   promoted(slot: number, former: RedisProcess): Promise<void>;
-  /** Moves a slot with its keys to another master, as `redis-cli --cluster reshard` does. `during` runs half-way. */
-  moveSlot(slot: number, during?: () => Promise<void>): Promise<void>;
+  /** Moves a slot with its keys to another master, as `redis-cli --cluster reshard` does. It stops at each step. */
+  moveSlot(slot: number, steps?: MoveSteps): Promise<void>;
   dispose(): Promise<void>;
+}
+
+/** What happens at the steps of a move, in order. */
+export interface MoveSteps {
+  /** The servers know of it; all keys are at the source. */
+  begun?(): Promise<void>;
+  /** Half of the keys are at the target. */
+  half?(): Promise<void>;
+  /** All keys are at the target, which does not own the slot yet. */
+  moved?(): Promise<void>;
 }
 
 const PASSWORD = 'cluster-hunter2';
@@ -121,7 +131,7 @@ export async function startCluster(options: { nodeTimeoutMs?: number; tls?: Test
       await until(() => areAll((view) => view.find(owns(slot))?.port === replica.port));
     },
     promoted: (slot, former) => until(async () => (await masterOf(slot).catch(() => former)) !== former),
-    async moveSlot(slot, during) {
+    async moveSlot(slot, steps = {}) {
       const source = await masterOf(slot);
       const masters = (await entries()).filter(({ isMaster }) => isMaster).map(({ port }) => serverAt(port));
       const target = masters.find((master) => master !== source);
@@ -131,18 +141,19 @@ export async function startCluster(options: { nodeTimeoutMs?: number; tls?: Test
       await source.command('CLUSTER', 'SETSLOT', text, 'MIGRATING', await idOf(target));
       const move = async (limit: number): Promise<number> => {
         const keys = (await source.command('CLUSTER', 'GETKEYSINSLOT', text, String(limit))) as string[];
-        // As `--cluster-replace`: a script that names no key of its own may have begun such a key at the target.
-        const to = ['127.0.0.1', String(target.port), '', '0', '5000', 'REPLACE', 'AUTH', PASSWORD, 'KEYS'];
+        // Without `REPLACE`: it is refused when a key has begun at the target meanwhile.
+        const to = ['127.0.0.1', String(target.port), '', '0', '5000', 'AUTH', PASSWORD, 'KEYS'];
         if (keys.length > 0) await source.command('MIGRATE', ...to, ...keys);
         return keys.length;
       };
+      await steps.begun?.();
       const total = Number(await source.command('CLUSTER', 'COUNTKEYSINSLOT', text));
       await move(Math.ceil(total / 2));
-      await during?.();
+      await steps.half?.();
       while ((await move(100)) > 0);
-      for (const server of [target, source, ...masters]) {
+      await steps.moved?.();
+      for (const server of [target, source, ...masters])
         await server.command('CLUSTER', 'SETSLOT', text, 'NODE', await idOf(target));
-      }
     },
     async dispose() {
       for (const { kill } of servers) await kill();

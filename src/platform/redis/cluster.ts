@@ -122,14 +122,14 @@ export function createClusterClient(target: RedisTarget): ClusterClient {
       hung.clear();
       void replace();
     },
-    async sendCommand<Reply>(args: readonly string[], key = args[1] ?? ''): Promise<Reply> {
+    async sendCommand<Reply>(args: readonly string[], key = args[1] ?? '', isPatient = true): Promise<Reply> {
       for (let retries = 0; ; retries += 1) {
         await ensureUp(masterOf(key));
         try {
           return await withinMs(COMMAND_LIMIT_MS, known().sendCommand<Reply>(key, false, [...args]));
         } catch (error) {
           const isMoving = error instanceof Error && error.message.startsWith('TRYAGAIN');
-          if (!isMoving || retries >= MOVING_RETRIES) throw error;
+          if (!isMoving || !isPatient || retries >= MOVING_RETRIES) throw error;
           await delay(MOVING_DELAY_MS);
         }
       }

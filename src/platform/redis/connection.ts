@@ -29,8 +29,11 @@ export interface RedisClient {
   connect(): void;
   /** Drops the connection, rejects its pending commands, and locates the server again. */
   reconnect(): void;
-  /** @param key decides the server in a Redis Cluster */
-  sendCommand<Reply = unknown>(args: readonly string[], key?: string): Promise<Reply>;
+  /**
+   * @param key decides the server in a Redis Cluster
+   * @param isPatient whether it is repeated for a time while a Redis Cluster moves its keys. Default: yes
+   */
+  sendCommand<Reply = unknown>(args: readonly string[], key?: string, isPatient?: boolean): Promise<Reply>;
   publish(channel: string, message: string | Buffer): Promise<number>;
   ping(): Promise<unknown>;
   /** Subscriptions are restored after each connect, also those that were rejected while disconnected. */

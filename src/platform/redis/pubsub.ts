@@ -22,6 +22,15 @@ export type AdapterPublisher = Pick<RedisClient, 'on' | 'off' | 'sendCommand'> &
    * messages stays. To be called again only after that.
    */
   atEndOfTurn(publish: () => void): void;
+  /**
+   * As `send`, for a command that Redis may refuse without running it, as while its keys are moved. Then `orElse` publishes the
+   * message in another way, in its synchronous part. What is sent later waits for that, so the order of messages stays the same.
+   */
+  sendOrElse<T>(
+    bytes: number,
+    command: (client: RedisClient) => Promise<T>,
+    orElse: (refusal: Error) => Promise<T>,
+  ): Promise<T | undefined>;
   /** Counts a message that did not reach every node that it was for. */
   noteLost(): void;
   /** Marks this as a node-redis client for the adapter, which detects it by these properties. */
@@ -75,15 +84,16 @@ export function toPublisher(client: RedisClient, options: PublisherOptions): Ada
     deferred = undefined;
     run?.();
   };
+  const order = createOrder();
   const send: AdapterPublisher['send'] = async (bytes, command) => {
-    runDeferred();
+    if (!order.isReplacing()) runDeferred();
     if (waitingBytes + bytes > WAITING_BYTES_MAX) {
       onLost(new Error(`more than ${WAITING_BYTES_MAX} bytes are queued for Redis`));
       return undefined;
     }
     waitingBytes += bytes;
     try {
-      return await command(client);
+      return await order.inTurn(() => command(client));
     } catch (err) {
       onLost(err);
       return undefined;
@@ -99,12 +109,14 @@ export function toPublisher(client: RedisClient, options: PublisherOptions): Ada
       deferred = publish;
       setImmediate(runDeferred);
     },
+    sendOrElse: (bytes, command, orElse) =>
+      send(bytes, (connection) => order.attempt(() => command(connection), orElse)),
     noteLost: () => onLost(),
     on: client.on,
     off: client.off,
     sendCommand(...args) {
       runDeferred();
-      return client.sendCommand(...args);
+      return order.inTurn(() => client.sendCommand(...args));
     },
     pSubscribe: client.pSubscribe,
     sSubscribe: client.sSubscribe,
@@ -115,6 +127,53 @@ export function toPublisher(client: RedisClient, options: PublisherOptions): Ada
       if (receivers === undefined) return 0;
       if (receivers < Math.min(expectedBefore, expected()) && isShared(channel)) onLost();
       return receivers;
+    },
+  };
+}
+
+/** Codes of replies that say that a command was not run: its keys are elsewhere, its script is not known, or it refused to run. */
+const NOT_RUN = /^(?:TRYAGAIN|ASK|MOVED|CLUSTERDOWN|NOSCRIPT|UNALIKE)\b/;
+
+/**
+ * Keeps the order of commands on one connection although some may be refused, and are then replaced by others. The replies to
+ * commands that were sent before the refusal arrived come first: everything later waits until each of them that may be refused
+ * has its reply.
+ */
+function createOrder() {
+  /** Attempts without a reply. */
+  let open = 0;
+  let isRepeating = false;
+  let isReplacing = false;
+  const waiting: (() => void)[] = [];
+
+  const release = (): void => {
+    isRepeating = false;
+    for (const start of waiting.splice(0)) start();
+  };
+  return {
+    /** The replacement of a refused command is being sent. */
+    isReplacing: (): boolean => isReplacing,
+    inTurn<T>(start: () => Promise<T>): Promise<T> {
+      if (!isRepeating || isReplacing) return start();
+      return new Promise((resolve, reject) => waiting.push(() => start().then(resolve, reject)));
+    },
+    async attempt<T>(start: () => Promise<T>, orElse: (refusal: Error) => Promise<T>): Promise<T> {
+      open += 1;
+      try {
+        return await start();
+      } catch (error) {
+        if (!(error instanceof Error && NOT_RUN.test(error.message))) throw error;
+        isRepeating = true;
+        isReplacing = true;
+        try {
+          return orElse(error);
+        } finally {
+          isReplacing = false;
+        }
+      } finally {
+        open -= 1;
+        if (open === 0 && isRepeating) release();
+      }
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { Redis } from '../../platform/redis/connect.js';
 import type { ScriptReply } from '../../platform/redis/script.js';
-import { changeRooms, endLease, reapHolder, renewLease } from './scripts.js';
+import { type DirectoryCall, type DirectoryScript, holdersOf, lastOf, roomsOf } from './define.js';
+import { changeRooms, endLease, removeRooms, renewLease } from './scripts.js';
 
 /** Lease of a holder. It is renewed with each self-check. A node that is still subscribed outlives its lease. */
 const LEASE_MS = 5_000;
@@ -17,6 +18,8 @@ interface RegistrationOptions {
   readonly base: string;
   /** Gets the retained messages of rooms that this node begins to hold. */
   onRetained(item: string): void;
+  /** The lease was renewed. @param isFrozen it was not, because a Redis Cluster is moving the directory */
+  onRenewed(isFrozen: boolean): void;
 }
 
 /** A room in which this node has sockets, or had some until Redis knows. */
@@ -45,6 +48,8 @@ export class Registrations {
   #isBegun = false;
   /** All rooms were registered for the current holder. */
   #isComplete = false;
+  /** A Redis Cluster is moving the directory. Nothing can be registered, and nothing is routed. */
+  #isFrozen = false;
   #isStopped = false;
   #isScheduled = false;
   readonly #stopListening: (() => void)[];
@@ -92,11 +97,11 @@ export class Registrations {
   }
 
   /**
-   * Resolves when the other nodes reach this one by the rooms; `undefined`: they do. While Redis is away no connect waits. Never
-   * rejects.
+   * Resolves when the other nodes reach this one by the rooms; `undefined`: they do. While Redis is away no connect waits. None waits
+   * while the directory is moved either: everything is sent to all nodes until each of them has registered again. Never rejects.
    */
   confirmed(rooms: Iterable<string>): Promise<void> | undefined {
-    if (this.#isStopped || !this.#options.redis.isReady()) return undefined;
+    if (this.#isStopped || this.#isFrozen || !this.#options.redis.isReady()) return undefined;
     const waits: Promise<void>[] = [];
     for (const room of rooms) {
       const held = this.#rooms.get(room);
@@ -111,22 +116,20 @@ export class Registrations {
     if (this.#isStopped) return;
     const generation = this.#generation;
     try {
-      const [isKnown, dead] = (await this.#run(
-        renewLease,
-        LEASE_MS,
-        this.#isBegun ? 0 : 1,
-        this.#isComplete ? 1 : 0,
-      )) as [number, string];
+      const [isKnown, dead] = await this.#renewLease(this.#isComplete);
       if (isKnown === 0) {
         this.#lapse(generation);
         return await this.renew();
       }
       this.#isBegun = true;
+      this.#isFrozen = false;
       if (!this.#isComplete) await this.#complete(generation);
       if (dead !== '') await this.#reap(dead);
+      this.#options.onRenewed(false);
     } catch (error) {
       this.#lapse(generation);
-      throw error;
+      if (isMoving(error)) this.#freeze();
+      if (!this.#isFrozen) throw error;
     }
   }
 
@@ -135,28 +138,41 @@ export class Registrations {
     for (const stop of this.#stopListening) stop();
     this.#releaseWaiters();
     // Without Redis the lease ends by itself.
-    await this.#run(endLease).catch(() => undefined);
+    await this.#run(endLease, { args: [this.#holder] }).catch(() => undefined);
+  }
+
+  get #holder(): string {
+    return `${this.#options.nodeId}/${this.#generation}`;
+  }
+
+  async #renewLease(isComplete: boolean): Promise<[isKnown: number, dead: string]> {
+    const { redis, base } = this.#options;
+    const state = [this.#isBegun ? 0 : 1, isComplete ? 1 : 0, redis.isCluster ? 1 : 0];
+    return (await this.#run(renewLease, { args: [this.#holder, LEASE_MS, ...state, base] })) as [number, string];
   }
 
   async #complete(generation: number): Promise<void> {
     this.#flush();
     await Promise.all(this.#inFlight);
     if (generation !== this.#generation) throw new Error('Another registration has begun');
-    await this.#run(renewLease, LEASE_MS, 0, 1);
+    await this.#renewLease(true);
     this.#isComplete = true;
   }
 
+  /** In two steps, so that the script can declare the keys of the rooms. A room stays until the second, whatever happens. */
   async #reap(dead: string): Promise<void> {
     const { redis, base } = this.#options;
+    const key = base + roomsOf(dead);
     for (let chunk = 0; chunk < REAPED_CHUNKS_MAX; chunk += 1) {
-      const removed = await reapHolder(redis.commands, [base], [dead, String(CHUNK)]);
-      if (Number(removed) < CHUNK) return;
+      const rooms = await redis.commands.sendCommand<string[]>(['SRANDMEMBER', key, String(CHUNK)], key);
+      await this.#run(removeRooms, { keys: [roomsOf(dead), ...rooms.map(holdersOf)], args: [dead, ...rooms] });
+      if (rooms.length < CHUNK) return;
     }
   }
 
   /** What the current holder has written is not known any more. */
   #lapse(generation: number): void {
-    if (generation !== this.#generation) return;
+    if (generation !== this.#generation || (this.#isFrozen && !this.#isBegun)) return;
     this.#generation += 1;
     this.#isBegun = false;
     this.#isComplete = false;
@@ -200,13 +216,19 @@ export class Registrations {
     const change = this.#changes;
     for (const room of added) Object.assign(this.#rooms.get(room) ?? {}, { change });
     const generation = this.#generation;
-    const sent = this.#run(changeRooms, added.length, ...added, ...removed).then(
+    const keys = [
+      roomsOf(this.#holder),
+      ...added.flatMap((room) => [holdersOf(room), lastOf(room)]),
+      ...removed.map(holdersOf),
+    ];
+    const args = [this.#holder, added.length, ...added, ...removed];
+    const sent = this.#run(changeRooms, { keys, args }).then(
       (reply) => {
         if (generation !== this.#generation) return;
-        if (reply === -1) this.#failed(generation);
+        if (reply === -1) this.#failed(generation, undefined);
         else this.#confirm(change, added, reply as string[]);
       },
-      () => this.#failed(generation),
+      (error: unknown) => this.#failed(generation, error),
     );
     this.#inFlight.add(sent);
     void sent.then(() => this.#inFlight.delete(sent));
@@ -224,18 +246,29 @@ export class Registrations {
     }
   }
 
-  #failed(generation: number): void {
+  #failed(generation: number, error: unknown): void {
+    if (generation === this.#generation && isMoving(error)) this.#freeze();
     this.#lapse(generation);
     // The self-check registers everything again.
     void this.#options.redis.ping().catch(() => undefined);
+  }
+
+  /** Until the directory has been moved, all nodes get everything that a client of this node may need. */
+  #freeze(): void {
+    this.#isFrozen = true;
+    this.#releaseWaiters();
+    this.#options.onRenewed(true);
   }
 
   #releaseWaiters(): void {
     for (const { waiters } of this.#rooms.values()) for (const resolve of waiters.splice(0)) resolve();
   }
 
-  #run(script: typeof changeRooms, ...args: (string | number)[]): Promise<ScriptReply> {
-    const { redis, nodeId, base } = this.#options;
-    return script(redis.commands, [base], [`${nodeId}/${this.#generation}`, ...args.map(String)]);
+  #run(script: DirectoryScript, call: Omit<DirectoryCall, 'base'>): Promise<ScriptReply> {
+    const { redis, base } = this.#options;
+    return script.run(redis.commands, { base, ...call });
   }
 }
+
+/** Whether a Redis Cluster has refused a command because it moves the keys to another server. */
+const isMoving = (error: unknown): boolean => error instanceof Error && /^(?:TRYAGAIN|ASK)\b/.test(error.message);

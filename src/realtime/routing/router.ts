@@ -1,6 +1,8 @@
-import type { RoomRouter, RoutedItem, SentItems } from '../../library-internals/redis-adapter.js';
+import type { RoomRouter, RoutedItem } from '../../library-internals/redis-adapter.js';
 import type { Redis } from '../../platform/redis/connect.js';
+import type { ScriptReply } from '../../platform/redis/script.js';
 import { routeOf } from '../rooms.js';
+import { holdersOf, lastOf } from './define.js';
 import { Registrations } from './registrations.js';
 import { publishItems } from './scripts.js';
 import { createTurnSender } from './turn-sender.js';
@@ -33,6 +35,8 @@ export interface RouterOptions {
   nodeId: string;
   /** Prefix of every key and channel. */
   keyPrefix: string;
+  /** Nodes of every version subscribe to it. */
+  everyNodeChannel: string;
   /** A message of this node has come back. */
   onEcho(lagMs: number): void;
   /** A message of another node was read. */
@@ -40,13 +44,16 @@ export interface RouterOptions {
 }
 
 /** Creates the router of this node. It works once Redis is ready, and only between nodes that have it. */
-export function createRouter({ redis, nodeId, keyPrefix, onEcho, onRead }: RouterOptions): Router {
-  const { publisher, subscriber } = redis;
+export function createRouter(options: RouterOptions): Router {
+  const { redis, nodeId, keyPrefix, everyNodeChannel, onEcho, onRead } = options;
+  const { publisher, subscriber, isCluster } = redis;
   const base = toBase(keyPrefix);
   const ownChannel = `${base}to:${nodeId}`;
   const listeners = new Map<string, Listener[]>();
   let echoDueAt = 0;
   let changes = 0;
+  /** Redis has refused to route since the last renewal of the registrations. */
+  let isRefused = false;
   const stopWatching = redis.onStateChange(() => {
     changes += 1;
   });
@@ -61,7 +68,12 @@ export function createRouter({ redis, nodeId, keyPrefix, onEcho, onRead }: Route
     if (sender !== nodeId) onRead();
     for (const item of items) dispatch(item);
   };
-  const registrations = new Registrations({ redis, nodeId, base, onRetained: dispatchText });
+  const registrations = new Registrations({
+    ...{ redis, nodeId, base, onRetained: dispatchText },
+    onRenewed: (isFrozen) => {
+      isRefused = isFrozen;
+    },
+  });
   void subscriber.subscribe([ownChannel, `${base}all`], receive, true);
   const load = (): void => void publisher.send(0, (client) => publishItems.load(client, base));
   publisher.on('ready', load);
@@ -76,13 +88,25 @@ export function createRouter({ redis, nodeId, keyPrefix, onEcho, onRead }: Route
     void publisher.send(message.length, (client) => client.publish(ownChannel, message));
   };
 
-  const sendNow = async (items: readonly RoutedItem[]): Promise<SentItems> => {
+  const sendNow: RoomRouter['send'] = async (items, toAll) => {
+    // Redis has refused it since the items were given to be sent. An attempt would be overtaken by what follows.
+    if (isRefused) return { isComplete: await toAll(), areHeld: undefined };
     const expectedBefore = publisher.expected();
-    const args = [nodeId, String(expectedBefore), ...items.flatMap(toArguments)];
+    const header = [nodeId, expectedBefore, isCluster ? 1 : 0, base, everyNodeChannel];
+    const call = { base, keys: items.flatMap(toKeys), args: [...header, ...items.flatMap(toArguments)] };
     const bytes = items.reduce((sum, { item }) => sum + item.length, 0);
-    const reply = await publisher.send(bytes, (client) => publishItems(client, [base], args));
+    const reply = await publisher.sendOrElse<ScriptReply | boolean>(
+      bytes,
+      (client) => publishItems.runLoaded(client, call),
+      async ({ message }) => {
+        isRefused = true;
+        const areReached = toAll();
+        if (message.startsWith('NOSCRIPT')) load();
+        return areReached;
+      },
+    );
     echo();
-    if (reply === undefined) return { isComplete: false, areHeld: undefined };
+    if (reply === undefined || typeof reply === 'boolean') return { isComplete: reply === true, areHeld: undefined };
     const [isRouted, count, held] = reply as [number, number, string?];
     const isLost = isRouted === 1 ? count > 0 : count < Math.min(expectedBefore, publisher.expected());
     if (isLost) publisher.noteLost();
@@ -94,8 +118,8 @@ export function createRouter({ redis, nodeId, keyPrefix, onEcho, onRead }: Route
 
   const readRetained = async (rooms: readonly string[]): Promise<void> => {
     try {
-      const command = ['MGET', ...rooms.map((room) => `${base}last:${room}`)];
-      for (const item of await redis.commands.sendCommand<(string | null)[]>(command, base))
+      const command = ['MGET', ...rooms.map((room) => base + lastOf(room))];
+      for (const item of await redis.commands.sendCommand<(string | null)[]>(command, base, false))
         if (item !== null) dispatchText(item);
     } catch {
       // What they say is only a hint.
@@ -110,7 +134,8 @@ export function createRouter({ redis, nodeId, keyPrefix, onEcho, onRead }: Route
         if (route === undefined) return undefined;
         routes.add(route);
       }
-      return routes.size === 0 || routes.size > ROOMS_MAX || !publisher.areNodesAlike() ? undefined : [...routes];
+      const isRouted = routes.size > 0 && routes.size <= ROOMS_MAX && !isRefused && publisher.areNodesAlike();
+      return isRouted ? [...routes] : undefined;
     },
     send: createTurnSender(publisher, sendNow),
     sendTo: (node, item) => void publisher.publish(`${base}to:${node}`, `["${nodeId}",[${item}]]`),
@@ -143,7 +168,11 @@ export function createRouter({ redis, nodeId, keyPrefix, onEcho, onRead }: Route
 const toBase = (keyPrefix: string): string =>
   /\{[^}]+\}/.test(keyPrefix) ? `${keyPrefix}routes:` : `${keyPrefix}{${keyPrefix}members}:routes:`;
 
-const toArguments = ({ item, retained = '', routes }: RoutedItem): string[] => [
-  ...[item, retained, String(routes.length)],
-  ...routes,
+const toKeys = ({ retained, routes }: RoutedItem): string[] => {
+  const keys = routes.map(holdersOf);
+  return retained === undefined || routes[0] === undefined ? keys : [...keys, lastOf(routes[0])];
+};
+
+const toArguments = ({ item, retained = '', routes }: RoutedItem): (string | number)[] => [
+  ...[item, retained, routes.length],
 ];

@@ -1,135 +1,153 @@
-import { defineScript } from '../../platform/redis/script.js';
+import { defineForDirectory } from './define.js';
 
 /** How long the last retained message of a room is kept. */
 const RETAINED_MS = 120_000;
 
 /**
- * The directory in Redis: which nodes hold which rooms. All keys begin with the base, the scripts' only `KEYS` entry. Its hash
- * tag keeps them in one slot of a cluster. A *holder* is a node and the number of its registration: `<node>/<number>`.
- *
- * | key | type | meaning |
- * |---|---|---|
- * | `holders-of:<room>` | set | holders of the room |
- * | `rooms-of:<holder>` | set | rooms of the holder: what to remove when it is dead |
- * | `leases` | zset | holder → end of its lease, in milliseconds of Redis time |
- * | `holders` | set | holders that have registered all of their rooms |
- * | `dead` | set | holders whose rooms are still to be removed |
- * | `last:<room>` | string | the last retained message to the room |
- *
- * Channels: `to:<node>` of each node, and `all`.
- */
-const COMMON = `
-  local base = KEYS[1]
-  local function node_of(holder) return string.match(holder, '^[^/]*') end
-`;
-
-const script = (lua: string) => defineScript(COMMON + lua);
-
-/**
- * Publishes items, at most one message for each node. Arguments: the sending node, the number of nodes that must be in the
- * directory, then for each item: the item as JSON, what to retain of it (empty: nothing), the number of its rooms, and its
- * rooms. When a node is missing in the directory, as after Redis lost its data, all nodes get all items.
+ * Publishes items, at most one message for each node. Own keys, for each item: `holders-of` each of its rooms, then `last` of the
+ * first one if something is retained. Arguments: the sending node, the number of nodes that must be in the directory, 1 in a
+ * Redis Cluster (else 0), the prefix of the channels, a channel that nodes of every version subscribe to, then for each item: the
+ * item as JSON, what to retain of it (empty: nothing), and the number of its rooms. When a node is missing in the directory, all
+ * nodes get all items.
  * @returns 1, the number of nodes that were not subscribed, and for each item a digit: whether another node holds one of its
- *   rooms; or 0 and the number of nodes that got everything
+ *   rooms; or 0 and the number of nodes that got everything. Error `UNALIKE`: nothing was published, because a node is subscribed
+ *   that does not understand it
  */
-export const publishItems = script(`
-  local sender, expected = ARGV[1], tonumber(ARGV[2])
-  local is_complete = redis.call('SCARD', base .. 'holders') >= expected
-  local targets, holders, items = {}, {}, {}
-  local all, held, i = {}, {}, 3
+export const publishItems = defineForDirectory(
+  ['holders', 'home'],
+  `
+  local sender, expected, is_cluster, channels, every_node = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1', ARGV[4], ARGV[5]
+  local subscribed = redis.call('PUBSUB', 'NUMSUB', every_node, channels .. 'all')
+  if subscribed[2] > subscribed[4] then return { err = 'UNALIKE a node of an earlier version is subscribed' } end
+  local is_complete = redis.call('SCARD', holders) >= expected and (not is_cluster or is_home(home))
+  local targets, holder_of, items = {}, {}, {}
+  local all, held, i, k = {}, {}, 6, 0
   while ARGV[i] do
     local item, retained, rooms = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
     i = i + 3
     local is_sent, is_held = { [sender] = true }, '0'
-    for r = i, is_complete and i + rooms - 1 or 0 do
-      for _, holder in ipairs(redis.call('SMEMBERS', base .. 'holders-of:' .. ARGV[r])) do
+    for r = 1, is_complete and rooms or 0 do
+      for _, holder in ipairs(redis.call('SMEMBERS', own(k + r))) do
         local node = node_of(holder)
         if not is_sent[node] then
           is_sent[node], is_held = true, '1'
           if not items[node] then
-            items[node], holders[node] = {}, holder
+            items[node], holder_of[node] = {}, holder
             table.insert(targets, node)
           end
           table.insert(items[node], item)
         end
       end
     end
+    k = k + rooms
     if is_complete then table.insert(held, is_held) else table.insert(all, item) end
-    -- Without memory left, messages still pass.
-    if retained ~= '' then redis.pcall('SET', base .. 'last:' .. ARGV[i], retained, 'PX', ${RETAINED_MS}) end
-    i = i + rooms
+    if retained ~= '' then
+      k = k + 1
+      -- Without memory left, messages still pass.
+      redis.pcall('SET', own(k), retained, 'PX', ${RETAINED_MS})
+    end
   end
   local function publish(channel, list)
-    return redis.call('PUBLISH', base .. channel, '["' .. sender .. '",[' .. table.concat(list, ',') .. ']]')
+    return redis.call('PUBLISH', channels .. channel, '["' .. sender .. '",[' .. table.concat(list, ',') .. ']]')
   end
   if not is_complete then return { 0, publish('all', all) } end
   local missed = 0
   for _, node in ipairs(targets) do
     local receivers = publish('to:' .. node, items[node])
-    if receivers == 0 and redis.call('SISMEMBER', base .. 'holders', holders[node]) == 1 then missed = missed + 1 end
+    if receivers == 0 and redis.call('SISMEMBER', holders, holder_of[node]) == 1 then missed = missed + 1 end
   end
   return { 1, missed, table.concat(held) }
-`);
+`,
+);
 
 /**
+ * Own keys: `rooms-of` the holder, then `holders-of` and `last` of each room to add, then `holders-of` each room to remove.
  * Arguments: holder, number of rooms to add, the rooms to add, the rooms to remove.
  * @returns the retained message of each added room (empty: none); -1 when the holder has no lease
  */
-export const changeRooms = script(`
-  local holder, added, retained = ARGV[1], tonumber(ARGV[2]), {}
-  if not redis.call('ZSCORE', base .. 'leases', holder) then return -1 end
+export const changeRooms = defineForDirectory(
+  ['leases'],
+  `
+  local holder, added, retained, k = ARGV[1], tonumber(ARGV[2]), {}, 2
+  if not redis.call('ZSCORE', leases, holder) then return -1 end
   for i = 3, #ARGV do
-    local room = ARGV[i]
-    local command = i < 3 + added and 'SADD' or 'SREM'
-    redis.call(command, base .. 'holders-of:' .. room, holder)
-    redis.call(command, base .. 'rooms-of:' .. holder, room)
-    if command == 'SADD' then table.insert(retained, redis.call('GET', base .. 'last:' .. room) or '') end
+    local is_added = i < 3 + added
+    local command = is_added and 'SADD' or 'SREM'
+    redis.call(command, own(k), holder)
+    redis.call(command, own(1), ARGV[i])
+    k = k + 1
+    if is_added then
+      table.insert(retained, redis.call('GET', own(k)) or '')
+      k = k + 1
+    end
   end
   return retained
-`);
+`,
+);
 
 /**
  * Renews the lease of a holder, and ends those that are over. A node that is subscribed is alive, even if it is late.
- * Arguments: holder, lease in milliseconds, 1 for a new holder (else 0), 1 if all of its rooms are registered (else 0).
+ * Arguments: holder, lease in milliseconds, 1 for a new holder (else 0), 1 if all of its rooms are registered (else 0), 1 in a
+ * Redis Cluster (else 0), the prefix of the channels. On another server of a Redis Cluster than before all leases end: registrations
+ * may be missing there.
  * @returns whether the lease is known (1, 0), and a dead holder (empty: none)
  */
-export const renewLease = script(`
+export const renewLease = defineForDirectory(
+  ['leases', 'holders', 'dead', 'home'],
+  `
   local holder, lease_ms, begins, is_complete = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1', ARGV[4] == '1'
+  local is_cluster, channels = ARGV[5] == '1', ARGV[6]
   local time = redis.call('TIME')
   local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
   local function text(number) return string.format('%.0f', number) end
   local function finish(other)
-    redis.call('ZREM', base .. 'leases', other)
-    redis.call('SREM', base .. 'holders', other)
-    redis.call('SADD', base .. 'dead', other)
+    redis.call('ZREM', leases, other)
+    redis.call('SREM', holders, other)
+    redis.call('SADD', dead, other)
   end
-  if not begins and not redis.call('ZSCORE', base .. 'leases', holder) then return { 0, '' } end
+  if is_cluster and not is_home(home) then
+    for _, other in ipairs(redis.call('ZRANGE', leases, 0, -1)) do finish(other) end
+    redis.call('SET', home, redis.call('CLUSTER', 'MYID'))
+  end
+  if not begins and not redis.call('ZSCORE', leases, holder) then return { 0, '' } end
   if begins then
-    for _, other in ipairs(redis.call('ZRANGE', base .. 'leases', 0, -1)) do
+    for _, other in ipairs(redis.call('ZRANGE', leases, 0, -1)) do
       if other ~= holder and node_of(other) == node_of(holder) then finish(other) end
     end
   end
-  redis.call('ZADD', base .. 'leases', text(now + lease_ms), holder)
-  if is_complete then redis.call('SADD', base .. 'holders', holder) end
-  for _, other in ipairs(redis.call('ZRANGEBYSCORE', base .. 'leases', '-inf', text(now))) do
-    if redis.call('PUBSUB', 'NUMSUB', base .. 'to:' .. node_of(other))[2] == 0 then finish(other) end
+  redis.call('ZADD', leases, text(now + lease_ms), holder)
+  if is_complete then redis.call('SADD', holders, holder) end
+  for _, other in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', text(now))) do
+    if redis.call('PUBSUB', 'NUMSUB', channels .. 'to:' .. node_of(other))[2] == 0 then finish(other) end
   end
-  return { 1, redis.call('SRANDMEMBER', base .. 'dead') or '' }
-`);
+  return { 1, redis.call('SRANDMEMBER', dead) or '' }
+`,
+);
 
-/** Removes some rooms of a dead holder. Arguments: holder, most rooms. @returns how many it removed */
-export const reapHolder = script(`
-  local holder, limit = ARGV[1], tonumber(ARGV[2])
-  if redis.call('SISMEMBER', base .. 'dead', holder) == 0 then return 0 end
-  local rooms = redis.call('SPOP', base .. 'rooms-of:' .. holder, limit)
-  for _, room in ipairs(rooms) do redis.call('SREM', base .. 'holders-of:' .. room, holder) end
-  if #rooms < limit then redis.call('SREM', base .. 'dead', holder) end
-  return #rooms
-`);
+/**
+ * Removes rooms of a dead holder. Own keys: `rooms-of` the holder, then `holders-of` each room. Arguments: holder, the rooms.
+ * @returns 1 when the holder is dead, else 0
+ */
+export const removeRooms = defineForDirectory(
+  ['dead'],
+  `
+  local holder = ARGV[1]
+  if redis.call('SISMEMBER', dead, holder) == 0 then return 0 end
+  for i = 2, #ARGV do
+    redis.call('SREM', own(i), holder)
+    redis.call('SREM', own(1), ARGV[i])
+  end
+  if redis.call('SCARD', own(1)) == 0 then redis.call('SREM', dead, holder) end
+  return 1
+`,
+);
 
 /** Argument: holder. Ends its lease; the other nodes remove its rooms. */
-export const endLease = script(`
-  redis.call('ZREM', base .. 'leases', ARGV[1])
-  redis.call('SREM', base .. 'holders', ARGV[1])
-  redis.call('SADD', base .. 'dead', ARGV[1])
-`);
+export const endLease = defineForDirectory(
+  ['leases', 'holders', 'dead'],
+  `
+  redis.call('ZREM', leases, ARGV[1])
+  redis.call('SREM', holders, ARGV[1])
+  redis.call('SADD', dead, ARGV[1])
+`,
+);

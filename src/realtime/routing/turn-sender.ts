@@ -6,6 +6,7 @@ const CHARACTERS_MAX = 262_144;
 
 interface Waiting {
   readonly items: readonly RoutedItem[];
+  toAll(): Promise<boolean>;
   resolve(sent: SentItems): void;
 }
 
@@ -16,7 +17,7 @@ interface Waiting {
  */
 export function createTurnSender(
   publisher: Pick<AdapterPublisher, 'atEndOfTurn'>,
-  send: (items: readonly RoutedItem[]) => Promise<SentItems>,
+  send: RoomRouter['send'],
 ): RoomRouter['send'] {
   let waiting: Waiting[] = [];
   let characters = 0;
@@ -26,7 +27,14 @@ export function createTurnSender(
     waiting = [];
     characters = 0;
     if (calls.length === 0) return;
-    const { isComplete, areHeld } = await send(calls.flatMap(({ items }) => items));
+    const toAll = async (): Promise<boolean> => {
+      const areReached = await Promise.all(calls.map((call) => call.toAll()));
+      return areReached.every(Boolean);
+    };
+    const { isComplete, areHeld } = await send(
+      calls.flatMap(({ items }) => items),
+      toAll,
+    );
     let end = 0;
     for (const { items, resolve } of calls) {
       const start = end;
@@ -35,10 +43,10 @@ export function createTurnSender(
     }
   };
 
-  return (items) =>
+  return (items, toAll) =>
     new Promise((resolve) => {
       if (waiting.length === 0) publisher.atEndOfTurn(() => void flush());
-      waiting.push({ items, resolve });
+      waiting.push({ items, toAll, resolve });
       for (const { item } of items) characters += item.length;
       if (characters > CHARACTERS_MAX) void flush();
     });

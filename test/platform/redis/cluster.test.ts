@@ -121,15 +121,16 @@ test('keeps presence, limits and messages through a fail-over and while slots mo
   const charge = () => limiter.consume('calls', 'ann', { points: 2, windowMs: 600_000 });
   await charge();
   const limited = slotOf(`${PREFIX}:limit:calls:2:600000:ann`);
-  await cluster.moveSlot(limited, charge);
+  await cluster.moveSlot(limited, { half: charge });
   await expect(charge()).rejects.toThrow('RATE_LIMITED');
   const late = entryOf('late');
   let adding: Promise<unknown> = Promise.resolve();
   const partition = [...Array(16).keys()].map((i) => slotOf(`{${i}}`));
   for (const slot of partition.slice(0, 2)) {
-    await cluster.moveSlot(slot, async () => {
+    const add = async (): Promise<void> => {
       adding = Promise.all([adding, near.store.add(late), ...USERS.map((userId) => near.store.add(entryOf(userId)))]);
-    });
+    };
+    await cluster.moveSlot(slot, { half: add });
     await adding;
     await until(areOnline);
   }

@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { Server } from 'socket.io';
 import { type Socket as Client, io as connect } from 'socket.io-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createRedisAdapter } from '../../../src/library-internals/redis-adapter.js';
+import { createRedisAdapter, toEveryNodeChannel } from '../../../src/library-internals/redis-adapter.js';
 import { connectRedis, type Redis } from '../../../src/platform/redis/connect.js';
 import { createRouter } from '../../../src/realtime/routing/router.js';
 import { freePort, startRedis, type TestRedis } from '../../support/redis-server.js';
@@ -133,7 +133,8 @@ async function startNode(namespace = '/'): Promise<{ io: Server; redis: Redis; c
   const redis = await open();
   const http: HttpServer = createServer();
   const noop = (): void => undefined;
-  const router = createRouter({ redis, nodeId: randomUUID(), keyPrefix: 'test:', onEcho: noop, onRead: noop });
+  const names = { nodeId: randomUUID(), keyPrefix: 'test:', everyNodeChannel: toEveryNodeChannel('test') };
+  const router = createRouter({ redis, ...names, onEcho: noop, onRead: noop });
   const adapter = createRedisAdapter({ redis, keyPrefix: 'test', logger, router, onRead: noop });
   const io = new Server(http, { transports: ['websocket'], adapter });
   io.of(namespace).on('connection', (socket) => void socket.join('all'));

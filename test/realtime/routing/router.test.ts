@@ -1,6 +1,7 @@
+import { createClient } from 'redis';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { until } from '../../support/until.js';
-import { createRouterCluster, type RouterCluster, type RouterNode } from './routers.js';
+import { createRouterCluster, EVERY_NODE, type RouterCluster, type RouterNode } from './routers.js';
 
 let cluster: RouterCluster;
 let nodes: RouterNode[];
@@ -30,7 +31,7 @@ test('sends to the nodes that hold a room, in order, and to no other', async () 
 test('sends one message to each node that a batch concerns', async () => {
   const users = Array.from({ length: 100 }, (_, n) => `user:${n}`);
   await Promise.all(users.map((user, n) => hold(1 + (n % 2), user)));
-  await node(0).router.send(users.map((user) => ({ item: JSON.stringify(['text', user]), routes: [user] })));
+  await node(0).sendNames(users);
   await cluster.settle();
   expect([node(1).reads(), node(2).reads()]).toEqual([1, 1]);
   expect(node(1).received).toEqual(users.filter((_user, n) => n % 2 === 0));
@@ -39,7 +40,7 @@ test('sends one message to each node that a batch concerns', async () => {
 
 test('sends what several calls send in one turn as one message, and tells each whether its rooms are held', async () => {
   await hold(1, 'user:a');
-  const send = (room: string) => node(0).router.send([{ item: JSON.stringify(['text', room]), routes: [room] }]);
+  const send = (room: string) => node(0).sendNames([room]);
   const sent = await Promise.all(['user:a', 'user:offline', 'user:a'].map(send));
   expect(sent.map(({ areHeld }) => areHeld)).toEqual([[true], [false], [true]]);
   await cluster.settle();
@@ -126,7 +127,7 @@ test('registers everything again after Redis was restarted, before it counts as 
   await hold(2, 'user:newcomer');
   await cluster.server.start();
   await until(() => nodes.every(({ redis }) => redis.isReady()));
-  await node(0).router.send(users.map((user) => ({ item: JSON.stringify(['text', user]), routes: [user] })));
+  await node(0).sendNames(users);
   node(0).send('newcomer', 'user:newcomer');
   await cluster.settle();
   expect(node(1).received).toEqual(users);
@@ -168,10 +169,63 @@ test('counts a message as lost when a node that holds the room is not subscribed
   expect(node(0).lost()).toBe(1);
 });
 
+/** Sends texts to a holder in many turns of the event loop, and does something in between. */
+async function sendDuring(count: number, change: (n: number) => void): Promise<string[]> {
+  const texts = Array.from({ length: count }, (_, n) => String(n));
+  for (const [n, text] of texts.entries()) {
+    change(n);
+    node(0).send(text, 'user:a');
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await cluster.settle();
+  await cluster.settle();
+  return texts;
+}
+
+test('nothing is lost or changes its order when Redis has lost its scripts', async () => {
+  await hold(1, 'user:a');
+  let flushed: Promise<unknown> = Promise.resolve();
+  const texts = await sendDuring(300, (n) => {
+    if (n === 100) flushed = cluster.server.command('SCRIPT', 'FLUSH');
+  });
+  await flushed;
+  expect(node(1).received).toEqual(texts);
+  expect(node(1).unrouted).not.toEqual([]);
+  expect(node(1).unrouted.length).toBeLessThan(300);
+  expect(node(0).lost()).toBe(0);
+});
+
+test('sends to all nodes from when a node of an earlier version is subscribed, before it is a member', async () => {
+  await hold(1, 'user:a');
+  const earlier = createClient({ url: cluster.server.url }).on('error', () => undefined);
+  await earlier.connect();
+  const heard: string[] = [];
+  let subscribed: Promise<unknown> = Promise.resolve();
+  const texts = await sendDuring(300, (n) => {
+    const listen = (message: string): void => void heard.push(JSON.parse(message)[1]);
+    if (n === 100) subscribed = earlier.subscribe(EVERY_NODE, listen);
+  });
+  await subscribed;
+  node(0).send('later', 'user:a');
+  await until(() => heard.includes('later'));
+  expect(node(1).received).toEqual([...texts, 'later']);
+  // It gets everything since its subscription was confirmed.
+  expect(heard).toEqual(node(1).unrouted);
+  expect(heard).toEqual([...texts, 'later'].slice(-heard.length));
+  expect(heard.length).toBeLessThan(301);
+  await earlier.close();
+  await until(async () => {
+    const unrouted = node(1).unrouted.length;
+    node(0).send('again', 'user:a');
+    await cluster.settle();
+    return node(1).received.at(-1) === 'again' && node(1).unrouted.length === unrouted;
+  });
+});
+
 test('a node that begins to hold a room gets the last retained message, and another one by a recall', async () => {
   const item = JSON.stringify(['text', 'content']);
   const retained = JSON.stringify(['text', 'position']);
-  await node(0).router.send([{ item, retained, routes: ['user:a'] }]);
+  await node(0).router.send([{ item, retained, routes: ['user:a'] }], async () => false);
   await hold(1, 'user:a');
   expect(node(1).received).toEqual(['position']);
   await node(2).router.recall(['user:a', 'user:b']);

@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
+import { type SentItems, toEveryNodeChannel } from '../../../src/library-internals/redis-adapter.js';
 import { connectRedis, type Redis } from '../../../src/platform/redis/connect.js';
 import { createRouter, type Router } from '../../../src/realtime/routing/router.js';
 import { startRedis, type TestRedis } from '../../support/redis-server.js';
 import { until } from '../../support/until.js';
 
+/** Nodes of every version subscribe to it. */
+export const EVERY_NODE = toEveryNodeChannel('test');
 const logger = pino({ enabled: false });
 
 /** A node that consists of a router only. */
@@ -13,12 +16,18 @@ export interface RouterNode {
   readonly router: Router;
   /** What it was sent, in order. */
   readonly received: string[];
+  /** What of that was sent to all nodes, because it could not be routed. */
+  readonly unrouted: string[];
   /** Messages of other nodes that it has read. */
   reads(): number;
   /** Messages that it noticed did not arrive. */
   lost(): number;
   /** Sends a text to the nodes that hold any of the rooms. */
   send(text: string, ...rooms: string[]): void;
+  /** Sends each room its own name, as one batch. */
+  sendNames(rooms: readonly string[]): Promise<SentItems>;
+  /** Sends a text to all nodes, as what is not routed. */
+  sendToAll(text: string): Promise<boolean>;
   /** Ends, and leaves everything in Redis. */
   kill(): Promise<void>;
 }
@@ -46,22 +55,38 @@ export async function createRouterCluster(): Promise<RouterCluster> {
           lost += 1;
         },
       });
+      const nodeId = randomUUID();
       const router = createRouter({
-        ...{ redis, nodeId: randomUUID(), keyPrefix: 'test:', onEcho: () => undefined },
+        ...{ redis, nodeId, keyPrefix: 'test:', everyNodeChannel: EVERY_NODE, onEcho: () => undefined },
         onRead: () => {
           reads += 1;
         },
       });
       const received: string[] = [];
+      const unrouted: string[] = [];
       router.listen('text', (text) => void received.push(String(text)));
+      const receive = (message: Buffer): void => {
+        const [sender, text] = JSON.parse(message.toString());
+        if (sender === nodeId) return;
+        received.push(text);
+        unrouted.push(text);
+      };
+      void redis.subscriber.subscribe(EVERY_NODE, receive, true);
       await redis.join();
+      const sendToAll = async (text: string): Promise<boolean> =>
+        (await redis.publisher.publish(EVERY_NODE, JSON.stringify([nodeId, text]))) > 0;
       const node: RouterNode = {
-        ...{ redis, router, received, reads: () => reads, lost: () => lost },
+        ...{ redis, router, received, unrouted, reads: () => reads, lost: () => lost, sendToAll },
         send(text, ...rooms) {
           const routes = router.routesOf(rooms);
-          if (routes === undefined) throw new Error(`${rooms.join()} is not routed`);
-          void router.send([{ item: JSON.stringify(['text', text]), routes }]);
+          if (routes === undefined) void sendToAll(text);
+          else void router.send([{ item: JSON.stringify(['text', text]), routes }], () => sendToAll(text));
         },
+        sendNames: (rooms) =>
+          router.send(
+            rooms.map((room) => ({ item: JSON.stringify(['text', room]), routes: [room] })),
+            async () => (await Promise.all(rooms.map(sendToAll))).every(Boolean),
+          ),
         async kill() {
           nodes.delete(node);
           await redis.close();
