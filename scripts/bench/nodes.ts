@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startRedis } from '../../test/support/redis-server.js';
 import type { BenchOptions } from './options.js';
@@ -10,8 +11,8 @@ import { startWorker, type Worker } from './workers.js';
 
 /*
  * What several nodes on one Redis spend on each emit, and what a node spends that has none of the addressed users. The first
- * node takes the calls, the second one has the users, and the others have users who are not addressed. CPU time of each
- * process is that of an idle moment subtracted; the idle time is a row of its own.
+ * node takes the calls, the second one has the users, and the others have users who are not addressed. Windows with and without
+ * calls take turns on the same processes and are equally long; a figure is the difference between two neighbours.
  */
 
 const NODES = [2, 4, 8];
@@ -19,34 +20,34 @@ const NODES = [2, 4, 8];
 const USERS = 100;
 /** Users of each other node. */
 const OTHER_USERS = 50;
-const IDLE_MS = 8_000;
-/** After durable messages: a node polls the log every 4 s. */
-const AFTERMATH_MS = 5_000;
 /** Batches for which messages between nodes are counted. */
 const COUNTED_BATCHES = 50;
 const BATCH = 100;
-/** To compare with the idle time: nothing is subtracted. */
-const BUSY = 'a node that is not concerned, while others send';
+/** Of the calls of a window. */
+const WARM_UP_SHARE = 0.25;
 
 interface Step {
   readonly name: string;
-  readonly isDurable: boolean;
-  readonly order: (target: Target) => LoadOrder;
+  readonly order: (target: Target, share: number) => LoadOrder;
+  /** A window is longer if the calls take longer. After durable messages it has two polls of the log, one each 4 s. */
+  readonly windowMs: number;
 }
 
-const STEPS: readonly Step[] = [
-  { name: 'plain emit', isDurable: false, order: (target) => ({ kind: 'emit', target, requests: 4000, inFlight: 32 }) },
-  { name: 'plain item of a batch of 100', isDurable: false, order: (target) => toBatches(target, 100, false) },
-  {
-    ...{ name: 'durable emit', isDurable: true },
-    order: (target) => ({ kind: 'emit', target, requests: 1500, inFlight: 32, isDurable: true }),
-  },
-  { name: 'durable item of a batch of 100', isDurable: true, order: (target) => toBatches(target, 40, true) },
-];
+const emits = (requests: number, isDurable: boolean): Step['order'] =>
+  function toOrder(target, share) {
+    return { kind: 'emit', target, requests: Math.ceil(requests * share), inFlight: 32, isDurable };
+  };
+const batches = (requests: number, isDurable: boolean): Step['order'] =>
+  function toOrder(target, share) {
+    return { kind: 'emitBatch', target, requests: Math.ceil(requests * share), itemsPerRequest: BATCH, isDurable };
+  };
 
-const toBatches = (target: Target, requests: number, isDurable: boolean): LoadOrder => ({
-  ...{ kind: 'emitBatch', target, requests, itemsPerRequest: BATCH, isDurable },
-});
+const STEPS: readonly Step[] = [
+  { name: 'plain emit', windowMs: 2_500, order: emits(4_000, false) },
+  { name: 'plain item of a batch of 100', windowMs: 2_500, order: batches(250, false) },
+  { name: 'durable emit', windowMs: 8_000, order: emits(3_000, true) },
+  { name: 'durable item of a batch of 100', windowMs: 8_000, order: batches(80, true) },
+];
 
 type Load = Worker<LoadOrder, LoadResult>;
 type Cluster = Awaited<ReturnType<typeof startCluster>>;
@@ -62,10 +63,12 @@ export async function run({ rounds, nodes = NODES }: BenchOptions): Promise<void
   try {
     for (const count of nodes) clusters.push(await startCluster(count, load));
     const samples = createSamples();
-    // The first round compiles the code.
-    await measureRound(clusters, { load, idleMs: 1_000, samples: createSamples() });
+    // Compiles the code.
+    for (const cluster of clusters) for (const { order } of STEPS) await load.ask(order(cluster.target, WARM_UP_SHARE));
     for (let round = 0; round < rounds; round += 1) {
-      await measureRound(round % 2 === 0 ? clusters : clusters.toReversed(), { load, idleMs: IDLE_MS, samples });
+      const turns = round % 2 === 0 ? clusters : clusters.toReversed();
+      for (const cluster of turns)
+        for (const step of STEPS) await measure(cluster, { step, load, samples, isQuietFirst: round % 2 === 1 });
     }
     report.scenarios.push(...samples.toMeasurements().map(toResult));
     for (const cluster of clusters) report.notes.push(...(await countMessages(cluster, load)));
@@ -74,27 +77,6 @@ export async function run({ rounds, nodes = NODES }: BenchOptions): Promise<void
     await Promise.all(clusters.map((cluster) => cluster.stop()));
   }
   await publish(report);
-}
-
-async function measureRound(
-  clusters: readonly Cluster[],
-  { load, idleMs, samples }: { load: Load; idleMs: number; samples: Samples },
-): Promise<void> {
-  const idle = await measureIdle(clusters, idleMs);
-  for (const cluster of clusters) {
-    const { label, nodes } = cluster;
-    const rates = idle.get(cluster) ?? new Map();
-    samples.add('idle node', label, sum(nodes, rates) / nodes.length);
-    for (const step of STEPS) {
-      const { total, bystander, loaded } = await measure(cluster, { step, rates, load });
-      samples.add(step.name, label, total);
-      const own = bystander === undefined ? '' : `, not concerned ${bystander.toFixed(2)}`;
-      process.stderr.write(`${label}: ${step.name} ${total.toFixed(1)} µs${own}\n`);
-      if (bystander === undefined || loaded === undefined) continue;
-      samples.add(`${step.name}, a node that is not concerned`, label, bystander);
-      samples.add(`${BUSY}: ${step.name}`, label, loaded);
-    }
-  }
 }
 
 /** A cluster with its Redis and database, and all clients connected. */
@@ -129,53 +111,79 @@ async function startCluster(count: number, load: Load) {
   };
 }
 
-/** CPU time by process, in microseconds. */
-type CpuByProcess = ReadonlyMap<number, number>;
-
-const cpuOf = (pids: readonly number[]): CpuByProcess =>
-  new Map(pids.map((pid) => [pid, usageOf([pid]).cpuMicros] as const));
-
-const sum = (pids: readonly number[], values: CpuByProcess): number =>
-  pids.reduce((total, pid) => total + (values.get(pid) ?? 0), 0);
-
-/** Microseconds of CPU a millisecond of each process while nothing is asked of it. */
-async function measureIdle(clusters: readonly Cluster[], ms: number): Promise<Map<Cluster, CpuByProcess>> {
-  const before = clusters.map(({ all }) => cpuOf(all));
-  const startedAt = performance.now();
-  await pause(ms);
-  const lasted = performance.now() - startedAt;
-  return new Map(
-    clusters.map((cluster, index) => {
-      const rates = [...cpuOf(cluster.all)].map(
-        ([pid, cpu]) => [pid, (cpu - (before[index]?.get(pid) ?? 0)) / lasted] as const,
-      );
-      return [cluster, new Map(rates)];
-    }),
-  );
+/** What happened in a window: CPU time by process, and what each bystander has read. */
+interface Window {
+  readonly operations: number;
+  readonly ms: number;
+  readonly cpuMicros: ReadonlyMap<number, number>;
+  readonly bystanders: readonly { readonly cpuMicros: number; readonly bytes: number; readonly messages: number }[];
 }
 
-/** Microseconds for each emit: of all processes, and of one node that is not concerned; its milliseconds a second. */
-async function measure(
-  { all, bystanders, target }: Cluster,
-  { step, rates, load }: { step: Step; rates: CpuByProcess; load: Load },
-): Promise<{ total: number; bystander?: number; loaded?: number }> {
-  const before = cpuOf(all);
+const cpuOf = (pids: readonly number[]): [number, number][] => pids.map((pid) => [pid, usageOf([pid]).cpuMicros]);
+
+/** Bytes that a process has read so far, from connections and files. */
+const bytesReadBy = (pid: number): number =>
+  Number(/^rchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1]);
+
+async function watch(
+  { all, bystanders, ports }: Cluster,
+  windowMs: number,
+  work: () => Promise<number>,
+): Promise<Window> {
+  const bystanderPorts = ports.slice(2);
+  const messages = await Promise.all(bystanderPorts.map(messagesOf));
+  const [cpu, bytes] = [new Map(cpuOf(all)), bystanders.map(bytesReadBy)];
   const startedAt = performance.now();
-  const { operations } = await load.ask(step.order(target));
-  await pause(step.isDurable ? AFTERMATH_MS : 300);
+  const operations = await work();
+  await pause(Math.max(0, startedAt + windowMs - performance.now()));
   const ms = performance.now() - startedAt;
-  const after = cpuOf(all);
-  const each = new Map(
-    [...after].map(
-      ([pid, cpu]) => [pid, (cpu - (before.get(pid) ?? 0) - (rates.get(pid) ?? 0) * ms) / operations] as const,
-    ),
-  );
-  const total = sum(all, each);
-  const { length } = bystanders;
-  if (length === 0) return { total };
-  const loaded = (sum(bystanders, after) - sum(bystanders, before)) / length / ms;
-  return { total, bystander: sum(bystanders, each) / length, loaded };
+  const bytesAfter = bystanders.map(bytesReadBy);
+  const cpuMicros = new Map(cpuOf(all).map(([pid, micros]) => [pid, micros - (cpu.get(pid) ?? 0)]));
+  const messagesAfter = await Promise.all(bystanderPorts.map(messagesOf));
+  return {
+    ...{ operations, ms, cpuMicros },
+    bystanders: bystanders.map((pid, index) => ({
+      cpuMicros: cpuMicros.get(pid) ?? 0,
+      bytes: (bytesAfter[index] ?? 0) - (bytes[index] ?? 0),
+      messages: (messagesAfter[index] ?? 0) - (messages[index] ?? 0),
+    })),
+  };
 }
+
+interface MeasureOptions {
+  readonly step: Step;
+  readonly load: Load;
+  readonly samples: Samples;
+  readonly isQuietFirst: boolean;
+}
+
+/** Two windows, one with calls. */
+async function measure(cluster: Cluster, { step, load, samples, isQuietFirst }: MeasureOptions): Promise<void> {
+  const { label, target } = cluster;
+  const { name, windowMs, order } = step;
+  const quietly = (ms: number) => watch(cluster, ms, async () => 0);
+  const early = isQuietFirst ? await quietly(windowMs) : undefined;
+  const loaded = await watch(cluster, windowMs, async () => (await load.ask(order(target, 1))).operations);
+  const quiet = early ?? (await quietly(loaded.ms));
+  // Equal, unless the calls have taken longer than the window before.
+  const scale = loaded.ms / quiet.ms;
+  const total = sum(loaded.cpuMicros.values()) - scale * sum(quiet.cpuMicros.values());
+  samples.add(name, label, total / loaded.operations);
+  const nodes = cluster.nodes.map((pid) => quiet.cpuMicros.get(pid) ?? 0);
+  samples.add(IDLE, label, sum(nodes) / nodes.length / quiet.ms);
+  let line = `${label}: ${name} ${(total / loaded.operations).toFixed(1)} µs`;
+  if (loaded.bystanders.length > 0) {
+    for (const [what, unit] of BYSTANDER_ROWS) {
+      const mean = ({ bystanders }: Window): number => sum(bystanders.map((one) => one[what])) / bystanders.length;
+      const value = (mean(loaded) - scale * mean(quiet)) / loaded.operations;
+      samples.add(`${BYSTANDER}, ${unit}: ${name}`, label, value);
+      line += `, not concerned ${value.toFixed(4)} ${unit}`;
+    }
+  }
+  process.stderr.write(`${line}\n`);
+}
+
+const sum = (values: Iterable<number>): number => [...values].reduce((total, value) => total + value, 0);
 
 /** Messages of other nodes that each node reads while batches are sent to users of one node, and of all. */
 async function countMessages({ label, ports, target, spread }: Cluster, load: Load): Promise<string[]> {
@@ -183,7 +191,7 @@ async function countMessages({ label, ports, target, spread }: Cluster, load: Lo
   const count = async (where: string, to: Target): Promise<void> => {
     for (const isDurable of [false, true]) {
       const before = await Promise.all(ports.map(messagesOf));
-      const { durationMs } = await load.ask(toBatches(to, COUNTED_BATCHES, isDurable));
+      const { durationMs } = await load.ask(batches(COUNTED_BATCHES, isDurable)(to, 1));
       const after = await Promise.all(ports.map(messagesOf));
       const each = after.map((total, index) => ((total - (before[index] ?? 0)) / COUNTED_BATCHES).toFixed(2));
       lines.push(
@@ -205,6 +213,14 @@ async function messagesOf(port: number): Promise<number> {
 
 type Samples = ReturnType<typeof createSamples>;
 
+const IDLE = 'idle node';
+const BYSTANDER = 'a node that is not concerned';
+const BYSTANDER_ROWS = [
+  ['cpuMicros', 'µs CPU'],
+  ['bytes', 'bytes read'],
+  ['messages', 'messages read'],
+] as const;
+
 /** By what was measured and by cluster; in order of the first sample. */
 function createSamples() {
   const all = new Map<string, Map<string, number[]>>();
@@ -219,7 +235,7 @@ function createSamples() {
         const isTotal = STEPS.some((step) => step.name === name);
         return {
           name,
-          unit: name === 'idle node' || name.startsWith(BUSY) ? 'ms CPU each second' : 'µs CPU for each',
+          unit: name === IDLE ? 'ms CPU each second' : name.startsWith(BYSTANDER) ? 'for each' : 'µs CPU for each',
           lines: [...byLabel].map(([label, samples]) => ({ label, samples })),
           comparisons: isTotal && first !== undefined ? others.map((of) => ({ of, against: first, bound: 1.2 })) : [],
         };

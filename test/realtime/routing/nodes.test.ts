@@ -1,4 +1,35 @@
+import { expect, test } from 'vitest';
+import { connect } from '../../support/client.js';
+import { createTestClock } from '../../support/clock.js';
 import { createTestEnvironment } from '../../support/environment.js';
-import { testDirectedDelivery } from './directed-suite.js';
+import { ensureExactlyDirected, readsOf, testDirectedDelivery } from './directed-suite.js';
 
-testDirectedDelivery(() => createTestEnvironment({ nodes: 3 }));
+const start = (nodes: number) => createTestEnvironment({ nodes, overrides: { clock: createTestClock() } });
+
+testDirectedDelivery(() => start(3), ensureExactlyDirected);
+
+test('a batch to 100 users is one message to each node with any of them, and none to others', async () => {
+  const environment = await start(4);
+  const users = Array.from({ length: 100 }, (_, n) => `of-batch-${n}`);
+  const clients = await Promise.all(
+    users.map((uid, n) => connect(environment.node(1 + (n % 2)), { claims: { uid, account_id: 'batch' } })),
+  );
+  const bystander = await connect(environment.node(3), { claims: { uid: 'bystander', account_id: 'other' } });
+  try {
+    const countReads = () => Promise.all([1, 2, 3].map((index) => readsOf(environment, index)));
+    for (const durable of [false, true]) {
+      const items = users.map((userId) => ({ userId, event: 'm', payload: { text: 'x'.repeat(200) }, durable }));
+      const before = await countReads();
+      for (let batch = 0; batch < 3; batch += 1) await environment.node(0).call('POST', '/emit', { items });
+      for (const client of clients) for (let batch = 0; batch < 3; batch += 1) await client.next('m');
+      await environment.node(0).call('POST', '/broadcast/barrier', {});
+      for (const client of [...clients, bystander]) await client.next('barrier');
+      const after = await countReads();
+      // The broadcast is one more.
+      expect(after.map((reads, index) => reads - (before[index] ?? 0))).toEqual([4, 4, 1]);
+    }
+  } finally {
+    for (const client of [...clients, bystander]) client.close();
+    await environment.close();
+  }
+});
