@@ -123,6 +123,7 @@ describe('names', () => {
         'TEST_MONGODB_URL',
         'MONGOD_BINARY',
         'GATEWAY_KEY',
+        'TEST_SCREENSHOTS',
         'FUZZ_SEED',
         'FUZZ_INPUTS',
         'MATRIX_SEED',

@@ -1,8 +1,9 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Program, startProgram } from '../support/program.js';
 import { compiled, projectDirectory, runScript } from '../support/script.js';
-import { temporaryDirectory } from '../support/temporary-directory.js';
 import { toCall } from './curl.js';
 import { readPages } from './pages.js';
 
@@ -27,13 +28,29 @@ interface Started {
 }
 
 /** A gateway that is started as the quick start says, on a free port. */
-async function startGateway(): Promise<Started> {
-  const settings = { PORT: '0', DATA_DIR: join(await temporaryDirectory(), 'data') };
-  const gateway = startProgram(process.execPath, [compiled('src/main.ts')], { cwd: projectDirectory, env: settings });
+async function startGateway(directory: string, defer: (end: () => Promise<void>) => void): Promise<Started> {
+  const settings = { PORT: '0', DATA_DIR: join(directory, 'data') };
+  const options = { cwd: projectDirectory, env: settings, defer };
+  const gateway = startProgram(process.execPath, [compiled('src/main.ts')], options);
   const greeting = await gateway.line(/listens on/);
   const [, port = ''] = /localhost:(\d+)/.exec(greeting) ?? [];
   return { settings, greeting, here: (text) => text.replaceAll('localhost:4000', `localhost:${port}`) };
 }
+
+let started: Started;
+let endGateway = async (): Promise<void> => undefined;
+let directory: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'general-socket-'));
+  started = await startGateway(directory, (end) => {
+    endGateway = end;
+  });
+});
+afterAll(async () => {
+  await endGateway();
+  await rm(directory, { recursive: true, force: true });
+});
 
 /** Makes the call of a `curl` command. */
 async function make(command: string): Promise<void> {
@@ -50,7 +67,7 @@ async function make(command: string): Promise<void> {
 
 test('every command of the quick start succeeds', async () => {
   expect(commands[0]).toBe('npm ci && npm start');
-  const { settings, here } = await startGateway();
+  const { settings, here } = started;
   const url = here('http://localhost:4000');
   const runExample = (path: string, args: readonly string[]): Program =>
     startProgram(process.execPath, [join(projectDirectory, path), ...args], { cwd: projectDirectory });
@@ -77,7 +94,7 @@ test('every command of the quick start succeeds', async () => {
 
 test('the address of the quick start is the one that the gateway prints, and leads to the console', async () => {
   const [address = ''] = /http:\/\/localhost:4000\/console\/\w+/.exec(readme?.text ?? '') ?? [];
-  const { greeting, here } = await startGateway();
+  const { greeting, here } = started;
   expect(address).not.toBe('');
   expect(greeting).toContain(here(address));
   const session = await fetch(new URL('/console/api/session', here(address)));
@@ -85,7 +102,7 @@ test('the address of the quick start is the one that the gateway prints, and lea
 });
 
 test('every curl command of the pages succeeds', async () => {
-  const { here } = await startGateway();
+  const { here } = started;
   const calls = pages.flatMap((page) => page.blocks('sh').filter(isCurl));
   expect(calls.length).toBeGreaterThan(8);
   for (const call of calls) await make(here(call));

@@ -84,8 +84,9 @@ test('sending a message at once ends typing', async () => {
   const { ann, bob, a, b, chatId } = await talk(environment);
   for (let round = 0; round < 5; round += 1) {
     a.socket.emit('chat:typing_start', { chatId });
-    a.socket.emit('chat:send_message', { chatId, content: 'quick' });
-    await b.next('chat:new_message');
+    const said = a.ask('chat:send_message', { chatId, content: 'quick' });
+    // The receiver has the message before typing ends; the next round would extend it.
+    await Promise.all([said, b.next('chat:new_message')]);
   }
   await cameTo(environment, { speaker: [ann, a], listener: [bob, b] });
   const told = (event: string) => b.received(event).length;

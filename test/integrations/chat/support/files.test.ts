@@ -134,11 +134,14 @@ test('more files than are received at once all arrive', async () => {
   const clients = await Promise.all(people.map((user) => openChat(environment, user)));
   const upload = (client: TestClient, n: number) =>
     client.ask('file_upload', Buffer.alloc(MAX_FILE_SIZE / 2, n), { conversationId, fileName: `${n}` });
-  // What a node stores at once is bounded too, and says so.
+  // What a node holds and stores at once is bounded too, which more uploads reach when the database is slow.
   const answers = await Promise.all(clients.map(upload));
-  for (const { success, code } of answers) expect(success || code === 'UNAVAILABLE').toBe(true);
-  expect(answers.filter(({ success }) => success).length).toBeGreaterThanOrEqual(8);
-  expect(dataOf(await upload(clients[0] as TestClient, 0)).fileSize).toBe(MAX_FILE_SIZE / 2);
+  expect(answers.some(({ success }) => success)).toBe(true);
+  for (const [n, { success, code }] of answers.entries()) {
+    if (success) continue;
+    expect(['UNAVAILABLE', 'RATE_LIMITED']).toContain(code);
+    expect(dataOf(await upload(clients[n] as TestClient, n)).fileSize).toBe(MAX_FILE_SIZE / 2);
+  }
 });
 
 test('the file type is detected from the content', async () => {
