@@ -27,12 +27,10 @@ const settled = () => environment.clock.advanceUntil(5000, async () => (await en
 
 /** MaxTimeMSExpired: the driver neither repeats the command nor looks for another server, which takes real time. */
 const TOO_SLOW = 50;
-/** InterruptedAtShutdown. */
-const IS_LEAVING = 11_600;
 
 /** Lets commands of nodes fail until the returned function is called. */
-function fail(proxies: readonly MongoProxy[], commands: readonly string[], code: number): () => void {
-  const ends = proxies.map((proxy) => refuseCommands(proxy, commands, { code }));
+function fail(proxies: readonly MongoProxy[], commands: readonly string[]): () => void {
+  const ends = proxies.map((proxy) => refuseCommands(proxy, commands, { code: TOO_SLOW }));
   return () => {
     for (const end of ends) end();
   };
@@ -182,11 +180,11 @@ describe('a database that fails after FCM has answered', () => {
     const release = environment.fcm.hold();
     const [first, second] = environment.proxies;
     // With one node to fail, the other cannot claim the push.
-    const restoreClaims = isFirstAlone ? fail([second], ['findAndModify'], IS_LEAVING) : undefined;
+    const restoreClaims = isFirstAlone ? fail([second], ['findAndModify']) : undefined;
     const { id } = await environment.emit(user, { title: 'x' }, '&push_after=0');
     await environment.fcm.has(user, 1);
     const before = await environment.counted('sent');
-    const restore = isFirstAlone ? fail([first], commands, IS_LEAVING) : fail(environment.proxies, commands, TOO_SLOW);
+    const restore = fail(isFirstAlone ? [first] : environment.proxies, commands);
     restoreClaims?.();
     release();
     await until(async () => (await environment.counted('sent')) > before);
@@ -227,7 +225,7 @@ describe('a database that fails after FCM has answered', () => {
     const { fcm, models, register, stateOf } = environment;
     await register('cut-off', 'cut-off');
     const { id, restore } = await emitAndFail('cut-off', WRITES, { isFirstAlone: true });
-    // Before time goes on: the driver of the node that is cut off takes real time to give up.
+    // Before time goes on: the other node is to store it before the lease has expired.
     await until(async () => (await models.DeliveryPush.exists({ _id: id, isShown: true })) !== null);
     await environment.clock.advanceUntil(5000, async () => (await stateOf(id)) === 'pushed');
     await pass(30);
