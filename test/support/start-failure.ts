@@ -9,6 +9,6 @@ export async function startFailureOf(start: (startupTimeoutMs: number) => Promis
       () => 'started',
       (thrown: unknown) => String(thrown),
     );
-    if (!text.includes('no answer yet')) return text;
+    if (!/no answer yet|not connected to the Redis Cluster/.test(text)) return text;
   }
 }
