@@ -23,31 +23,43 @@ export function mergeColumns(nodes: readonly Columns[], { steps, stepMs, nowMs }
   const end = Math.min(Math.floor(nowMs / stepMs), ...filled.map((node) => node.end));
   const first = end - steps + 1;
   const names = new Set(filled.flatMap(({ columns }) => Object.keys(columns.series)));
+  const placed = filled.map(({ columns, end: last }) => ({
+    ...{ columns, offset: last - columns.steps + 1 - first, missing: new Set(columns.gaps) },
+  }));
   const series = [...names].map((name) => {
     const merged = Array.from({ length: steps }, (): number | null => null);
-    for (const { columns, end: last } of filled)
-      addTo(merged, columns, { name, offset: last - columns.steps + 1 - first });
+    const add = isQuantile(name) ? higher : sum;
+    for (const node of placed) addTo(merged, node, { name, add });
     return [name, merged.map(toShown)] as const;
   });
   return { fromMs: first * stepMs, series: Object.fromEntries(series) };
 }
 
-/** @param offset where the first sample of the node belongs */
+/** The samples of a node, and where they belong. */
+interface Placed {
+  readonly columns: Columns;
+  /** Of the first sample. */
+  readonly offset: number;
+  readonly missing: ReadonlySet<number>;
+}
+
+type Add = (before: number | null, value: number | null) => number | null;
+
+const higher: Add = (before, value) => (value === null ? before : Math.max(before ?? 0, value));
+/** A node that knows no such thing counted none of it. */
+const sum: Add = (before, value) => (before ?? 0) + (value ?? 0);
+
+/** An hour of many nodes is some 100,000 values, while nothing else runs. */
 function addTo(
   merged: (number | null)[],
-  { steps, series, gaps }: Columns,
-  { name, offset }: { readonly name: string; readonly offset: number },
+  { columns: { steps, series }, offset, missing }: Placed,
+  { name, add }: { readonly name: string; readonly add: Add },
 ): void {
-  const missing = new Set(gaps);
   const own = series[name];
   for (let index = 0; index < steps; index += 1) {
     const place = index + offset;
     const before = merged[place];
-    if (before === undefined || missing.has(index)) continue;
-    const value = own?.[index] ?? null;
-    if (isQuantile(name)) merged[place] = value === null ? before : Math.max(before ?? 0, value);
-    // A node that knows no such thing counted none of it.
-    else merged[place] = (before ?? 0) + (value ?? 0);
+    if (before !== undefined && !missing.has(index)) merged[place] = add(before, own?.[index] ?? null);
   }
 }
 
