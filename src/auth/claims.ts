@@ -73,15 +73,18 @@ export function toUserPrincipal({ payload, secretId }: VerifiedToken): UserPrinc
   };
 }
 
-/** Parsed scope lists by their text. Users share a few of them, so connections share the lists. */
+/** Scope lists by their text. Users share a few of them, so connections share the lists. */
 const knownScopes = new Map<string, readonly string[]>();
+/** Together they bound the cache to a few megabytes, although a token may have a scope of 128 KiB. */
 const KNOWN_SCOPES_MAX = 1000;
+const KNOWN_SCOPE_MAX_CHARACTERS = 512;
 
 function toScopes(text: string): readonly string[] {
   const known = knownScopes.get(text);
   if (known !== undefined) return known;
   const scopes = Object.freeze(text.split(/\s+/).filter((scope) => scope !== ''));
-  if (knownScopes.size < KNOWN_SCOPES_MAX) knownScopes.set(text, scopes);
+  const isShared = text.length <= KNOWN_SCOPE_MAX_CHARACTERS && knownScopes.size < KNOWN_SCOPES_MAX;
+  if (isShared) knownScopes.set(text, scopes);
   return scopes;
 }
 

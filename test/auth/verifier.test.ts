@@ -48,6 +48,19 @@ describe('a user token', () => {
     });
   });
 
+  test('shares its list of scopes with others of the same scope, unless that is long', () => {
+    const scopesOf = (scope: string) => verifier.verifyUser(sign({ uid: 'u', scope }));
+    const lists = (scope: string) => [scopesOf(scope), scopesOf(scope)].map((user) => 'scopes' in user && user.scopes);
+    const [first, second] = lists('conversation shared');
+    expect(second).toBe(first);
+    // What is kept for others must not grow with the tokens that a client sends.
+    const long = Array.from({ length: 1000 }, (_, n) => `scope-${n}`);
+    const [one, other] = lists(long.join(' '));
+    expect(other).not.toBe(one);
+    expect(one).toEqual(long);
+    expect(other).toEqual(long);
+  });
+
   test('carries its id and time of issue', () => {
     const token = jwt.sign({ uid: 'u', jti: 'token-1', iat: 1_700_000_000 }, SECRET);
     expect(verifier.verifyUser(token)).toMatchObject({ tokenId: 'token-1', issuedAt: 1_700_000_000_000 });
