@@ -15,7 +15,7 @@ import { type PresenceCall, type PresenceScript, reaperKey, socketsKey, userKey 
 import { confirmOffline, tick } from './scripts/lease.js';
 import { anySocket, readAllNodes, readNodes, readPlaces, readPresent, readSockets, readUsers } from './scripts/read.js';
 import { chooseSockets, reapSockets } from './scripts/reaping.js';
-import { addSocket, leaveAgain, removeSocket } from './scripts/sockets.js';
+import { changeSockets, leaveAgain } from './scripts/sockets.js';
 
 /** Users or sockets per script: a script blocks Redis, so one call takes no more than a millisecond or two. */
 export const CHUNK = 50;
@@ -24,6 +24,19 @@ export const CHUNK = 50;
 export interface SocketOfUser {
   userId: string;
   socketId: string;
+}
+
+/** A change of a socket of this node. */
+export type SocketChange =
+  | { readonly kind: 'add'; readonly socket: PresenceEntry }
+  | { readonly kind: 'remove'; readonly socket: SocketOfUser & OfflineUser };
+
+/** What a {@link SocketChange} has done. */
+export interface Changed {
+  /** It added the first socket of the user, or removed the last one. */
+  readonly isEdge: boolean;
+  /** As in {@link ChangedUser}. */
+  readonly at: number;
 }
 
 /** The answer to a renewal of the lease. */
@@ -57,29 +70,20 @@ export function createPresenceCommands(options: {
   const { redis, nodeId, keyPrefix, graceMs, leaseMs } = options;
   const run = (script: PresenceScript, call: PresenceCall): Promise<ScriptReply> =>
     script(redis.commands, keyPrefix, call);
-  const keysOf = (userId: string): string[] => [userKey(userId), socketsKey(nodeId)];
 
   return {
-    /** @returns the time as in {@link ChangedUser}; `undefined` when Redis has another generation of this node */
-    async add(entry: PresenceEntry, generation: number): Promise<{ isFirst: boolean; at: number } | undefined> {
-      const place = entry.place === undefined ? '' : toText(entry.place);
-      const value = `${entry.connectedAt}:${place}:${entry.accountId}`;
-      const reply = await run(addSocket, {
-        keys: keysOf(entry.userId),
-        args: [nodeId, generation, entry.userId, entry.socketId, value],
+    /**
+     * Adds and removes sockets of this node, in order.
+     * @returns `undefined` when Redis has another generation of this node, and changed nothing
+     */
+    async change(changes: readonly SocketChange[], generation: number): Promise<Changed[] | undefined> {
+      const reply = await run(changeSockets, {
+        keys: [socketsKey(nodeId), ...changes.map(({ socket }) => userKey(socket.userId))],
+        args: [nodeId, generation, graceMs, ...changes.flatMap(toArguments)],
       });
-      const [isFirst, at] = reply as [number, number];
-      return isFirst === -1 ? undefined : { isFirst: isFirst === 1, at };
-    },
-    /** @throws Error also when Redis has another generation of this node */
-    async remove(socket: SocketOfUser & OfflineUser, generation: number): Promise<{ isLast: boolean }> {
-      const { userId, socketId, accountId } = socket;
-      const reply = await run(removeSocket, {
-        keys: keysOf(userId),
-        args: [nodeId, generation, userId, socketId, accountId, graceMs],
-      });
-      if (reply === -1) throw new Error('Another generation of this node wrote since');
-      return { isLast: reply === 2 };
+      if (reply === -1) return undefined;
+      const [at = 0, ...edges] = reply as number[];
+      return edges.map((edge) => ({ isEdge: edge === 1, at }));
     },
     /**
      * @param limit maximum number of users to claim
@@ -178,6 +182,13 @@ export function createPresenceCommands(options: {
     },
     nodes: async (): Promise<string[]> => (await run(readNodes, {})) as string[],
   };
+}
+
+function toArguments({ kind, socket }: SocketChange): string[] {
+  const { userId, socketId, accountId } = socket;
+  if (kind === 'remove') return [kind, userId, socketId, accountId];
+  const place = socket.place === undefined ? '' : toText(socket.place);
+  return [kind, userId, socketId, `${socket.connectedAt}:${place}:${accountId}`];
 }
 
 type TickReply = [string, number, number, string[], string[], string[], number, string];

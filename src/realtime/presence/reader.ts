@@ -17,9 +17,12 @@ export type PresenceReader = Pick<
 export function createPresenceReader({
   redis,
   commands,
+  written,
 }: {
   redis: Pick<Redis, 'isReady' | 'publisher'>;
   commands: PresenceCommands;
+  /** Resolves when what this node has added and removed before is in Redis. */
+  written(): Promise<void>;
 }): PresenceReader {
   const loadPresence = createLoader<Presence>(
     async (userIds) => new Map((await commands.read(userIds)).map((one) => [one.userId, one])),
@@ -36,6 +39,7 @@ export function createPresenceReader({
   const ask = async <T>(question: () => Promise<T>): Promise<T> => {
     if (!redis.isReady()) throw new GatewayError('UNAVAILABLE');
     try {
+      await written();
       return await question();
     } catch (cause) {
       throw new GatewayError('UNAVAILABLE', {}, { cause });

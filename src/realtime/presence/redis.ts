@@ -55,7 +55,7 @@ export function createRedisPresence({
     start: (events) => node.start(events),
     add: (entry) => node.add(entry),
     remove: (entry) => node.remove(entry),
-    ...createPresenceReader({ redis, commands }),
+    ...createPresenceReader({ redis, commands, written: () => node.written() }),
     stop: () => node.stop(),
     leaseAgeMs: () => node.leaseAgeMs(),
   };
@@ -132,6 +132,10 @@ class PresenceNode {
 
   remove({ socketId }: PresenceEntry): Promise<{ isLast: boolean }> {
     return this.#registrations.remove(socketId);
+  }
+
+  written(): Promise<void> {
+    return this.#registrations.written();
   }
 
   leaseAgeMs(): number | undefined {

@@ -1,5 +1,6 @@
+import { createBatcher } from '../../platform/batcher.js';
 import type { Clock } from '../../platform/clock.js';
-import { CHUNK, type PresenceCommands, type SocketOfUser } from './commands.js';
+import { CHUNK, type Changed, type PresenceCommands, type SocketChange, type SocketOfUser } from './commands.js';
 import type { Added, ChangedUser, PresenceEntry } from './index.js';
 import type { PendingOffline } from './pending-offline.js';
 
@@ -15,9 +16,6 @@ export interface RegistrationOptions {
   /** A grace time ends in `afterMs`. */
   expectDue(afterMs: number): void;
 }
-
-/** The answer to a registration; `undefined`: it failed. */
-type Registered = Awaited<ReturnType<PresenceCommands['add']>>;
 
 /** What {@link Registrations.synchronize} has done. */
 export interface Synchronized {
@@ -45,6 +43,9 @@ export class Registrations {
   readonly #lapsed = new Set<string>();
   /** Registrations in flight: the removal of a socket must not overtake its registration. */
   readonly #registering = new Map<string, Promise<unknown>>();
+  /** The changes of one turn, and those that arrive while Redis answers, are one command: a storm takes few of them. */
+  readonly #batch = createBatcher<SocketChange, Changed | undefined>((changes) => this.#writeAll(changes), CHUNK);
+  #lastWrite: Promise<unknown> | undefined;
   #generation = 0;
   #hasMissedRemovals = false;
 
@@ -60,11 +61,16 @@ export class Registrations {
     this.#generation += 1;
   }
 
+  /** Resolves when Redis has answered all changes that were made until now, or failed to. */
+  async written(): Promise<void> {
+    await this.#lastWrite?.catch(() => undefined);
+  }
+
   /** Never rejects; a failed registration is repeated. */
   async add(entry: PresenceEntry): Promise<Added> {
     this.#sockets.set(entry.socketId, entry);
     const registered = await this.#register(entry);
-    return registered?.isFirst === true ? { isFirst: true, at: registered.at } : { isFirst: false };
+    return registered?.isEdge === true ? { isFirst: true, at: registered.at } : { isFirst: false };
   }
 
   /** Never rejects; a failed removal is repeated. */
@@ -72,25 +78,21 @@ export class Registrations {
     const entry = this.#sockets.get(socketId);
     if (entry === undefined) return { isLast: false };
     this.#sockets.delete(socketId);
-    const { commands, pendingOffline, clock, graceMs, leaseMs, wakeUp, expectDue } = this.#options;
+    const { pendingOffline, clock, graceMs, leaseMs, wakeUp, expectDue } = this.#options;
     await this.#registering.get(socketId);
     this.#unregistered.delete(socketId);
     const wasReported = !this.#unreported.delete(socketId);
     this.#lapsed.delete(socketId);
-    try {
-      const removed = await commands.remove(entry, this.#generation);
-      if (removed.isLast) {
-        pendingOffline.add(entry, { until: clock.now() + graceMs + leaseMs, wasReported });
-        expectDue(graceMs);
-      }
-      return removed;
-    } catch {
-      this.noteFailure();
+    const removed = await this.#tryWrite({ kind: 'remove', socket: entry });
+    if (removed === undefined) {
       this.#hasMissedRemovals = true;
       pendingOffline.add(entry, { until: Number.POSITIVE_INFINITY, wasReported });
       wakeUp();
-      return { isLast: false };
+    } else if (removed.isEdge) {
+      pendingOffline.add(entry, { until: clock.now() + graceMs + leaseMs, wasReported });
+      expectDue(graceMs);
     }
+    return { isLast: removed?.isEdge === true };
   }
 
   /** Redis may have lost every socket of this node, and kept sockets that left. */
@@ -122,7 +124,8 @@ export class Registrations {
     this.#unreported.clear();
   }
 
-  #register(entry: PresenceEntry): Promise<Registered> {
+  /** @returns `undefined` when it failed */
+  #register(entry: PresenceEntry): Promise<Changed | undefined> {
     const { socketId } = entry;
     this.#unregistered.add(socketId);
     const registration = this.#tryRegister(entry).finally(() => {
@@ -132,20 +135,36 @@ export class Registrations {
     return registration;
   }
 
-  async #tryRegister(entry: PresenceEntry): Promise<Registered> {
+  async #tryRegister(entry: PresenceEntry): Promise<Changed | undefined> {
+    const added = await this.#tryWrite({ kind: 'add', socket: entry });
+    // A removal waits for this, and deletes the entry of these sets.
+    if (added === undefined) this.#unreported.add(entry.socketId);
+    else this.#unregistered.delete(entry.socketId);
+    return added;
+  }
+
+  /** @returns `undefined` also when it is not known whether Redis has executed the change */
+  #tryWrite(change: SocketChange): Promise<Changed | undefined> {
+    return this.#write(change).catch(() => undefined);
+  }
+
+  /** @returns `undefined` when Redis has another generation of this node */
+  #write(change: SocketChange): Promise<Changed | undefined> {
+    const written = this.#batch(change);
+    this.#lastWrite = written;
+    return written;
+  }
+
+  async #writeAll(changes: readonly SocketChange[]): Promise<(Changed | undefined)[]> {
     try {
-      const added = await this.#options.commands.add(entry, this.#generation);
-      if (added !== undefined) {
-        this.#unregistered.delete(entry.socketId);
-        return added;
-      }
-      this.#options.wakeUp();
-    } catch {
+      const results = await this.#options.commands.change(changes, this.#generation);
+      if (results === undefined) this.#options.wakeUp();
+      return results ?? changes.map(() => undefined);
+    } catch (error) {
+      // Before any further command, which would otherwise have the generation of the one that may still be executed.
       this.noteFailure();
+      throw error;
     }
-    // A removal that waits for this takes it out.
-    this.#unreported.add(entry.socketId);
-    return undefined;
   }
 
   /** @returns users whose coming online may not have been reported */
@@ -160,7 +179,7 @@ export class Registrations {
         const registered = added[index];
         if (registered === undefined || this.#unregistered.has(socketId) || !this.#sockets.has(socketId)) continue;
         const isUnreported = this.#unreported.delete(socketId);
-        if (isUnreported || registered.isFirst) online.push({ userId, accountId, at: registered.at });
+        if (isUnreported || registered.isEdge) online.push({ userId, accountId, at: registered.at });
       }
     }
     return online;
@@ -173,7 +192,7 @@ export class Registrations {
     try {
       for await (const page of commands.registered()) {
         const departed = page.filter(({ socketId }) => !this.#sockets.has(socketId));
-        await Promise.all(departed.map((socket) => commands.remove(this.#toRemoval(socket), this.#generation)));
+        await Promise.all(departed.map((socket) => this.#removeLate(socket)));
       }
     } catch (error) {
       this.#hasMissedRemovals = true;
@@ -181,7 +200,10 @@ export class Registrations {
     }
   }
 
-  #toRemoval(socket: SocketOfUser) {
-    return { ...socket, accountId: this.#options.pendingOffline.accountOf(socket.userId) };
+  /** @throws Error when it is not known to be removed */
+  async #removeLate(socket: SocketOfUser): Promise<void> {
+    const accountId = this.#options.pendingOffline.accountOf(socket.userId);
+    const removed = await this.#write({ kind: 'remove', socket: { ...socket, accountId } });
+    if (removed === undefined) throw new Error('Redis has another generation of this node');
   }
 }

@@ -55,10 +55,14 @@ test('every script declares each key that it touches', async () => {
     const renewal = { limit: 10, leasedSince: '' };
     const users = ['ann', 'bob'].map((userId) => ({ userId, accountId: 'a', socketId: `of-${userId}` }));
     for (const node of [commands, other]) await node.renew(1, renewal);
-    for (const user of users) await commands.add({ ...user, connectedAt: 1 }, 1);
-    for (const user of users) await commands.remove(user, 1);
+    const additions = users.map((user) => ({ kind: 'add' as const, socket: { ...user, connectedAt: 1 } }));
+    await commands.change(additions, 1);
+    await commands.change(
+      users.map((socket) => ({ kind: 'remove' as const, socket })),
+      1,
+    );
     await commands.leaveAgain(users, 0);
-    for (const user of users) await commands.add({ ...user, connectedAt: 1 }, 1);
+    await commands.change(additions, 1);
     await commands.read(['ann', 'bob', 'none']);
     await commands.readPresent(['ann', 'none']);
     await commands.hasSockets();

@@ -8,7 +8,7 @@ import { connectRedis, type Redis } from '../../../src/platform/redis/connect.js
 import type { PresenceEntry, PresenceStore } from '../../../src/realtime/presence/index.js';
 import { createRedisPresence } from '../../../src/realtime/presence/redis.js';
 import { tick } from '../../../src/realtime/presence/scripts/lease.js';
-import { addSocket } from '../../../src/realtime/presence/scripts/sockets.js';
+import { changeSockets } from '../../../src/realtime/presence/scripts/sockets.js';
 import { startRedis, type TestRedis } from '../../support/redis-server.js';
 import { compiled } from '../../support/script.js';
 import { until } from '../../support/until.js';
@@ -109,6 +109,11 @@ const reportsOf = (nodes: readonly Node[], kind: 'offline' | 'lost' | 'restored'
 async function processIdOf(redis: Redis): Promise<number> {
   return Number(/process_id:(\d+)/.exec(await redis.commands.sendCommand<string>(['INFO', 'server']))?.[1]);
 }
+/** Scripts that Redis has run. */
+async function countScripts({ redis }: Node): Promise<number> {
+  const stats = await redis.commands.sendCommand<string>(['INFO', 'commandstats']);
+  return Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1]);
+}
 const stateOf = (nodes: readonly Node[], isReady: boolean): Promise<void> =>
   until(() => nodes.every(({ redis }) => redis.isReady() === isReady));
 
@@ -125,6 +130,30 @@ describe('two nodes', () => {
     await until(() => reportsOf([a, b], 'offline').length > 0);
     await ensureReported([a, b], a);
     expect(reportsOf([a, b], 'offline')).toEqual(['ann']);
+  });
+
+  test('write what comes and goes together with a few commands, in order', async () => {
+    const [a, b] = [await startNode(), await startNode()];
+    const entries = Array.from({ length: 100 }, (_, i) => [socketOf(`user-${i}`), socketOf(`user-${i}`)] as const);
+    const before = await countScripts(a);
+    const added = await Promise.all(entries.flat().map((entry) => a.store.add(entry)));
+    expect(added.map(({ isFirst }) => isFirst)).toEqual(entries.flatMap(() => [true, false]));
+    expect(await connectionsOf(b, 'user-99')).toBe(2);
+    const removed = await Promise.all(
+      entries.flatMap(([one, two]) => [
+        a.store.remove(one),
+        a.store.add(one),
+        a.store.remove(one),
+        a.store.remove(two),
+      ]),
+    );
+    const isLast = removed.map((change) => ('isLast' in change ? change.isLast : change.isFirst));
+    expect(isLast).toEqual(entries.flatMap(() => [false, false, false, true]));
+    expect(await connectionsOf(b, 'user-0')).toBe(0);
+    // 600 changes; the rest are the renewals of both nodes.
+    expect((await countScripts(a)) - before).toBeLessThan(60);
+    await until(() => reportsOf([a, b], 'offline').length >= 100);
+    expect(new Set(reportsOf([a, b], 'offline')).size).toBe(100);
   });
 
   test('know whether they are alone', async () => {
@@ -390,17 +419,17 @@ describe('a Redis that hangs', () => {
 
   test('ignores what a broken connection left behind', async () => {
     const a = await startNode();
-    const keys = ['user:ann', 'sockets:node'];
-    const args = ['unknown', '0', 'ann', 'socket', '1:account'];
-    expect(await addSocket(a.redis.commands, keyPrefix, { keys, args })).toEqual([-1, 0]);
+    const keys = ['sockets:node', 'user:ann'];
+    const addAs = (node: string, generation: number) =>
+      changeSockets(a.redis.commands, keyPrefix, {
+        keys,
+        args: [node, generation, GRACE_MS, 'add', 'ann', 'socket', '1::account'],
+      });
+    expect(await addAs('unknown', 0)).toBe(-1);
     await tick(a.redis.commands, keyPrefix, { args: ['node', '3', LEASE_MS, 100] });
-    expect(await addSocket(a.redis.commands, keyPrefix, { keys, args: ['node', '2', ...args.slice(2)] })).toEqual([
-      -1, 0,
-    ]);
+    expect(await addAs('node', 2)).toBe(-1);
     await tick(a.redis.commands, keyPrefix, { args: ['node', '1', LEASE_MS, 100] });
-    expect(await addSocket(a.redis.commands, keyPrefix, { keys, args: ['node', '1', ...args.slice(2)] })).toEqual([
-      -1, 0,
-    ]);
+    expect(await addAs('node', 1)).toBe(-1);
     expect(await connectionsOf(a, 'ann')).toBe(0);
   });
 });

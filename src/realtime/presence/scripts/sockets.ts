@@ -1,38 +1,39 @@
 import { defineForPresence } from './define.js';
 
 /**
- * Own keys: user, sockets of the node. Arguments: node, generation, user, socket, value.
- * @returns 1 for the user's first socket, 0 for another one, -1 when the generation is not the node's; and now
+ * Adds and removes sockets of a node, in order. Own keys: sockets of the node, then the user of each change. Arguments: node,
+ * generation, grace in milliseconds, then four for each change: `add` or `remove`, user, socket, and the value of the socket or
+ * the account of the user.
+ * @returns now, then for each change 1 when it added the user's first socket or removed the last one, else 0; or -1 when the
+ *   generation is not the node's: nothing was changed
  */
-export const addSocket = defineForPresence(
+export const changeSockets = defineForPresence(
   ['generations', 'leaving', 'gone', 'accounts'],
   `
-  local node, generation, user, socket, value = unpack(ARGV)
-  if redis.call('HGET', generations, node) ~= generation then return { -1, 0 } end
-  local sockets = redis.call('HLEN', own[1])
-  local was_leaving = redis.call('ZREM', leaving, user)
-  local was_gone = redis.call('ZREM', gone, user)
-  redis.call('HSET', own[1], node .. ':' .. socket, value)
-  redis.call('SADD', own[2], socket .. ' ' .. user)
-  if was_leaving + was_gone > 0 then redis.call('HDEL', accounts, user) end
-  return { (sockets == 0 and was_leaving == 0) and 1 or 0, now() }
-`,
-);
-
-/**
- * Own keys: user, sockets of the node. Arguments: node, generation, user, socket, account, grace in milliseconds.
- * @returns 2 for the user's last socket, 1 for another one, 0 for one that is not known, -1 as {@link addSocket}
- */
-export const removeSocket = defineForPresence(
-  ['generations', 'leaving', 'accounts'],
-  `
-  local node, generation, user, socket, account, grace_ms = unpack(ARGV)
+  local node, generation, grace_ms = unpack(ARGV, 1, 3)
   if redis.call('HGET', generations, node) ~= generation then return -1 end
-  redis.call('SREM', own[2], socket .. ' ' .. user)
-  if redis.call('HDEL', own[1], node .. ':' .. socket) == 0 then return 0 end
-  if redis.call('HLEN', own[1]) > 0 then return 1 end
-  begin_grace(user, account, tonumber(grace_ms))
-  return 2
+  local function add(user_key, user, socket, value)
+    local sockets = redis.call('HLEN', user_key)
+    local was_leaving = redis.call('ZREM', leaving, user)
+    local was_gone = redis.call('ZREM', gone, user)
+    redis.call('HSET', user_key, node .. ':' .. socket, value)
+    redis.call('SADD', own[1], socket .. ' ' .. user)
+    if was_leaving + was_gone > 0 then redis.call('HDEL', accounts, user) end
+    return (sockets == 0 and was_leaving == 0) and 1 or 0
+  end
+  local function remove(user_key, user, socket, account)
+    redis.call('SREM', own[1], socket .. ' ' .. user)
+    if redis.call('HDEL', user_key, node .. ':' .. socket) == 0 then return 0 end
+    if redis.call('HLEN', user_key) > 0 then return 0 end
+    begin_grace(user, account, tonumber(grace_ms))
+    return 1
+  end
+  local reply = { now() }
+  for i = 1, #own - 1 do
+    local kind, user, socket, value = unpack(ARGV, 4 * i, 4 * i + 3)
+    table.insert(reply, (kind == 'add' and add or remove)(own[i + 1], user, socket, value))
+  end
+  return reply
 `,
 );
 
