@@ -192,6 +192,13 @@ export interface Entrance {
   answered(call: EnteredCall): void;
 }
 
+/** A user who has come online or gone offline. */
+export interface PresentUser {
+  readonly userId: string;
+  /** `''` when the user has none. */
+  readonly accountId: string;
+}
+
 /** What every folder of `integrations` exports: contracts with their handlers, and lifecycle hooks. */
 export interface Integration {
   readonly name: string;
@@ -201,18 +208,15 @@ export interface Integration {
   readonly routes?: readonly MountedRoute[];
   readonly entrance?: Entrance;
   readonly listener?: SocketListener;
+  /** Called when sockets were registered as present, on their node. */
+  readonly onSocketsPresent?: (sockets: readonly GatewaySocket[]) => Promise<void>;
   /**
-   * Called when a socket was registered as present, on its node. These functions are called for many users in one turn of
-   * the event loop, so that they can gather what they read.
+   * Called when the first socket of each of these users on any node is present, on the node of the socket. After an outage of
+   * Redis it may be called for users who were online before.
    */
-  readonly onSocketPresent?: (socket: GatewaySocket) => Promise<void>;
-  /**
-   * Called when a user's first socket on any node is present, on the node of the socket. After an outage of Redis it may be
-   * called for users who were online before.
-   */
-  readonly onUserOnline?: (user: { userId: string; accountId: string }) => Promise<void>;
-  /** Called when a user had no socket on any node for the grace time, on one node. */
-  readonly onUserOffline?: (user: { userId: string; accountId: string }) => Promise<void>;
+  readonly onUsersOnline?: (users: readonly PresentUser[]) => Promise<void>;
+  /** Called when each of these users had no socket on any node for the grace time, on one node. */
+  readonly onUsersOffline?: (users: readonly PresentUser[]) => Promise<void>;
   /** Users to notify when the user comes online or goes offline. */
   readonly contactsOf?: (userId: string) => Promise<Contacts>;
   /** Starts background work. @returns stops it; called while the database is still reachable */

@@ -3,14 +3,11 @@ import type { Logger } from '../platform/logger.js';
 import type { PresenceEntry, PresenceStore } from '../realtime/presence/index.js';
 import type { SocketDirectory } from '../realtime/presence/socket-directory.js';
 import type { GatewaySocket, SocketListener } from '../sockets/socket.js';
-import type { Integration } from './integration.js';
+import type { Integration, PresentUser } from './integration.js';
 
 /** Changes that integrations are notified of together, and the time between two such batches. */
 const BATCH_MAX = 1000;
 const SPACING = { spacingMs: 100, crowdedSpacingMs: 250 };
-
-/** A user, in the words of the presence store. */
-type PresentUser = Pick<PresenceEntry, 'userId' | 'accountId'>;
 
 /** A socket was registered, or a user came online or went offline. `isOnline` absent: as before. */
 interface Change {
@@ -40,19 +37,27 @@ export function createPresenceTracker({ presence, sockets, integrations, logger 
   const report = (error: unknown): void => logger.error({ err: error }, 'updating presence failed');
   const reportHandler = (error: unknown): void => logger.error({ err: error }, 'handling a presence change failed');
 
-  const onSocketPresent = integrations.flatMap((one) => one.onSocketPresent ?? []);
-  const onUserOnline = integrations.flatMap((one) => one.onUserOnline ?? []);
-  const onUserOffline = integrations.flatMap((one) => one.onUserOffline ?? []);
+  const onSocketsPresent = integrations.flatMap((one) => one.onSocketsPresent ?? []);
+  const onUsersOnline = integrations.flatMap((one) => one.onUsersOnline ?? []);
+  const onUsersOffline = integrations.flatMap((one) => one.onUsersOffline ?? []);
 
-  const handle = (change: Change): Promise<void>[] => {
-    const { user, socket, isOnline } = change;
-    const handlers = isOnline === true ? onUserOnline : isOnline === false ? onUserOffline : [];
-    const present = socket === undefined ? [] : onSocketPresent.map((tell) => tell(socket));
-    return [...present, ...handlers.map((tell) => tell(user))].map((handled) => handled.catch(reportHandler));
-  };
+  const notify = <Item>(handlers: readonly ((items: readonly Item[]) => Promise<void>)[], items: readonly Item[]) =>
+    items.length === 0 ? [] : handlers.map((handle) => handle(items).catch(reportHandler));
+  const usersOf = (changes: readonly Change[], isOnline: boolean): PresentUser[] =>
+    changes.filter((change) => change.isOnline === isOnline).map(({ user }) => user);
+
+  const handle = (changes: readonly Change[]): Promise<unknown> =>
+    Promise.all([
+      ...notify(
+        onSocketsPresent,
+        changes.flatMap(({ socket }) => socket ?? []),
+      ),
+      ...notify(onUsersOnline, usersOf(changes, true)),
+      ...notify(onUsersOffline, usersOf(changes, false)),
+    ]);
   const passOn = createBatcher<Change, void>(
     async (changes) => {
-      for (const some of inOrder(changes)) await Promise.all(some.flatMap(handle));
+      for (const some of inOrder(changes)) await handle(some);
       return changes.map(() => undefined);
     },
     { sizeMax: BATCH_MAX, ...SPACING },

@@ -26,10 +26,11 @@ const createTeamConversations = (context: Context, services: ConversationService
         namespaces: conversationNamespaces,
       }),
     ],
-    async onUserOffline(user) {
+    async onUsersOffline(users) {
       // They may be back on another node, where their client says itself that it is active.
-      const present = await context.presence.presentAmong([user.userId]);
-      if (!present.has(user.userId)) await activeStatus.set(user, 'away');
+      const present = await context.presence.presentAmong(users.map(({ userId }) => userId));
+      const absent = users.filter(({ userId }) => !present.has(userId));
+      await Promise.all(absent.map((user) => activeStatus.set(user, 'away')));
     },
     start() {
       const end = snoozes.start();

@@ -9,7 +9,7 @@ import { createSharedEvents } from './shared-events.js';
 
 export { endLocked } from './admission.js';
 export { type Blocks, blockedAmong, isBlockBetween, isSameAccount } from './blocks.js';
-export { accountOf, nameOf, type People, type Person, type Relations } from './people.js';
+export { accountOf, nameOf, type People, type Person, type Relations, toObjectId } from './people.js';
 export { sessionHandlers } from './session.js';
 
 /** User services for other integrations. */

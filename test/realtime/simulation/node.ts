@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { Server } from 'socket.io';
 import { userNamespaces } from '#shared/contracts/namespaces.js';
 import type { Config } from '../../../src/config.js';
-import type { Integration } from '../../../src/framework/integration.js';
+import type { Integration, PresentUser } from '../../../src/framework/integration.js';
 import { createPresenceTracker } from '../../../src/framework/presence-tracker.js';
 import { createCleanup } from '../../../src/platform/cleanup.js';
 import type { Clock } from '../../../src/platform/clock.js';
@@ -110,11 +110,14 @@ export async function startNode({ name, time, log: collection, skewMs, observer 
     },
     integrations: [
       {
-        onUserOnline: ({ userId }) => announce(userId, true),
-        onUserOffline: ({ userId }) => announce(userId, false),
+        onUsersOnline: (users) => announceAll(users, true),
+        onUsersOffline: (users) => announceAll(users, false),
       } satisfies Partial<Integration> as Integration,
     ],
   });
+  async function announceAll(users: readonly PresentUser[], isOnline: boolean): Promise<void> {
+    await Promise.all(users.map(({ userId }) => announce(userId, isOnline)));
+  }
   async function announce(userId: string, isOnline: boolean): Promise<void> {
     const send = async (state: boolean): Promise<boolean> => {
       if (isAlive) observer.announced(userId, state);

@@ -34,7 +34,7 @@ export function createCommunityChat(context: Context, chats: ChatServices): Inte
     },
     contactsOf: services.community.of,
     // Online users are found among many by `lastSeen`.
-    onUserOnline: ({ userId }) => chats.noteSeen(userId),
+    onUsersOnline: (users) => chats.noteSeen(users.map(({ userId }) => userId)),
     start() {
       const end = services.activeViewers.start();
       return async () => {

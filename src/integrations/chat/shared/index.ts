@@ -53,9 +53,9 @@ export function createChats(context: Context, services: ChatServices, chats: rea
     ],
     mounts: [mountEvents(session, sessionHandlers, { namespaces: chatNamespaces, replyFormat: commonReplyFormat })],
     listener: watch.listener,
-    onSocketPresent: presence.present,
-    onUserOnline: ({ userId }) => presence.online(userId),
-    onUserOffline: ({ userId }) => presence.offline(userId),
+    onSocketsPresent: presence.present,
+    onUsersOnline: presence.online,
+    onUsersOffline: presence.offline,
     start() {
       const end = watch.start();
       return async () => {

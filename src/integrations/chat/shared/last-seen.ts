@@ -1,19 +1,13 @@
-import { isObjectIdOrHexString } from 'mongoose';
 import type { Context } from '../../../framework/context.js';
-import { createBatcher } from '../../../platform/batcher.js';
+import { toObjectId } from '../../users/index.js';
 
-/** Users in one update. */
-const GROUP_MAX = 1000;
-
-/** Notes that users were seen now, those of one turn with one update. */
+/** Notes that users were seen now, with one update. Ids of another kind than those of the platform's users are ignored. */
 export function createLastSeen({ models, clock }: Pick<Context, 'models' | 'clock'>) {
-  const note = createBatcher<string, void>(async (ids) => {
+  return async function noteLastSeen(userIds: readonly string[]): Promise<void> {
+    const ids = userIds.flatMap(toObjectId);
+    if (ids.length === 0) return;
     const lastSeen = new Date(clock.now());
-    await models.User.updateMany({ _id: { $in: [...new Set(ids)] } }, { lastSeen }, { timestamps: false });
-    return ids.map(() => undefined);
-  }, GROUP_MAX);
-  // Other ids are of no user.
-  return async function noteLastSeen(userId: string): Promise<void> {
-    return isObjectIdOrHexString(userId) ? note(userId) : undefined;
+    // Through the driver: Mongoose would take longer to convert the ids than all the rest.
+    await models.User.collection.updateMany({ _id: { $in: ids } }, { $set: { lastSeen } });
   };
 }

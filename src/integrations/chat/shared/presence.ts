@@ -1,7 +1,7 @@
 import { isObjectIdOrHexString } from 'mongoose';
 import { chatNamespace } from '#shared/contracts/namespaces.js';
 import type { Context } from '../../../framework/context.js';
-import type { Contacts, Integration } from '../../../framework/integration.js';
+import type { Contacts, Integration, PresentUser } from '../../../framework/integration.js';
 import { createCoalescer } from '../../../platform/coalescer.js';
 import { sendPresence } from '../../../realtime/presence/notify.js';
 import { rooms } from '../../../realtime/rooms.js';
@@ -48,7 +48,6 @@ export function createChatPresence(
 
   /** @returns whether a contact may hear it */
   const publish = async (userId: string, isOnline: boolean): Promise<boolean> => {
-    if (!(await isWatched())) return false;
     const { userIds, rooms: shared, blocked } = await contactsOf(userId);
     if (userIds.length === 0 && shared.length === 0) return false;
     emitter.emit(
@@ -71,8 +70,15 @@ export function createChatPresence(
   const announce = (userId: string, isOnline: boolean): Promise<void> =>
     coalescer.offer(userId, {
       now: () => publishState(userId, { isOnline }),
-      later: () => publishState(userId, {}),
+      later: async () => {
+        if (await isWatched()) await publishState(userId, {});
+      },
     });
+  /** Notifies the contacts of users, if any could be there. */
+  const announceAll = async (userIds: readonly string[], isOnline: boolean): Promise<void> => {
+    if (userIds.length === 0 || !(await isWatched())) return;
+    await Promise.all(userIds.map((userId) => announce(userId, isOnline)));
+  };
 
   const onlineAmong = async (userIds: readonly string[]): Promise<string[]> => {
     const online: string[] = [];
@@ -83,32 +89,38 @@ export function createChatPresence(
     return online;
   };
 
+  const sendSnapshot = async (socket: GatewaySocket, turn: Promise<unknown>): Promise<void> => {
+    const { principal } = socket.data;
+    if (principal.kind !== 'user' || !isUserOfChats(principal.userId)) return;
+    try {
+      await Promise.all([snapshots.begin(principal), turn]);
+      const { userIds } = await contactsOf(principal.userId);
+      await snapshots.pay(principal, userIds.length);
+      socket.emit('presence_snapshot', { online: await onlineAmong(userIds) });
+    } catch (error) {
+      logger.warn({ err: error }, 'chats: sending the presence snapshot failed');
+    }
+  };
+
   return {
-    /** A socket has connected. One on `/` gets a snapshot. */
-    async present(socket: GatewaySocket): Promise<void> {
-      const { principal } = socket.data;
-      if (principal.kind !== 'user' || !isUserOfChats(principal.userId) || socket.nsp.name !== chatNamespace) return;
-      try {
-        await snapshots.begin(principal);
-        // As above: so both go on in the same turn, and all who connect together share their queries.
-        await isWatched();
-        const { userIds } = await contactsOf(principal.userId);
-        await snapshots.pay(principal, userIds.length);
-        socket.emit('presence_snapshot', { online: await onlineAmong(userIds) });
-      } catch (error) {
-        logger.warn({ err: error }, 'chats: sending the presence snapshot failed');
-      }
+    /** Sockets have connected. Those on `/` get a snapshot. */
+    async present(sockets: readonly GatewaySocket[]): Promise<void> {
+      const entered = sockets.filter(({ nsp }) => nsp.name === chatNamespace);
+      if (entered.length === 0) return;
+      // As `online` waits for it: so both go on in the same turn, and all who connect together share their queries.
+      const turn = isWatched();
+      await Promise.all(entered.map((socket) => sendSnapshot(socket, turn)));
     },
 
     /** Notifies contacts. */
-    async online(userId: string): Promise<void> {
-      if (isUserOfChats(userId)) void announce(userId, true);
+    async online(users: readonly PresentUser[]): Promise<void> {
+      void announceAll(idsOf(users), true);
     },
 
-    async offline(userId: string): Promise<void> {
-      if (!isUserOfChats(userId)) return;
-      await noteSeen(userId);
-      await announce(userId, false);
+    async offline(users: readonly PresentUser[]): Promise<void> {
+      const userIds = idsOf(users);
+      await noteSeen(userIds);
+      await announceAll(userIds, false);
     },
 
     /** Sends all pending events. */
@@ -118,3 +130,5 @@ export function createChatPresence(
 
 /** User ids are opaque; a user whose id is no ObjectId is in no chat. */
 const isUserOfChats = (userId: string): boolean => isObjectIdOrHexString(userId);
+
+const idsOf = (users: readonly PresentUser[]): string[] => users.map(({ userId }) => userId).filter(isUserOfChats);

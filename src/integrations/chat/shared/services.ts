@@ -16,7 +16,7 @@ export interface ChatServices {
   /** See {@link createWatchers}. */
   readonly isWatched: () => Promise<boolean>;
   /** See {@link createLastSeen}. */
-  readonly noteSeen: (userId: string) => Promise<void>;
+  readonly noteSeen: (userIds: readonly string[]) => Promise<void>;
   readonly snapshots: Snapshots;
 }
 

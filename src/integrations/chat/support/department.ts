@@ -2,7 +2,7 @@ import { isObjectIdOrHexString, Types } from 'mongoose';
 import { departmentNamespace } from '#shared/contracts/namespaces.js';
 import { departmentQuery } from '#shared/contracts/support.js';
 import type { Context } from '../../../framework/context.js';
-import type { Integration, Namespace } from '../../../framework/integration.js';
+import type { Integration, Namespace, PresentUser } from '../../../framework/integration.js';
 import { startPolling } from '../../../platform/poller.js';
 import type { PresenceEntry } from '../../../realtime/presence/index.js';
 import { sendPresence } from '../../../realtime/presence/notify.js';
@@ -27,7 +27,7 @@ interface Dependencies {
   publisher: Publisher;
 }
 
-type Part = Required<Pick<Integration, 'onUserOnline' | 'onUserOffline' | 'start' | 'listener'>>;
+type Part = Required<Pick<Integration, 'onUsersOnline' | 'onUsersOffline' | 'start' | 'listener'>>;
 
 /** The namespace `/department`: access, membership checks and presence of agents. */
 export function createDepartments(
@@ -69,7 +69,6 @@ export function createDepartments(
   };
 
   const publish = async (userId: string, isOnline: boolean): Promise<boolean> => {
-    if (!isObjectIdOrHexString(userId) || !(await isWatched())) return false;
     const event = isOnline ? 'agent_online' : 'agent_offline';
     const [departments, blocked] = await Promise.all([memberships(userId), blocks.of(userId)]);
     const except = [userId, ...blocked];
@@ -79,8 +78,15 @@ export function createDepartments(
     }
     return departments.length > 0;
   };
-  const publishPresence = (userId: string, isOnline: boolean): Promise<void> =>
-    sendPresence(presence, { userId, isOnline, send: (state) => publish(userId, state) });
+  const publishPresence = async (users: readonly PresentUser[], isOnline: boolean): Promise<void> => {
+    const ids = users.map(({ userId }) => userId).filter(isObjectIdOrHexString);
+    if (ids.length === 0 || !(await isWatched())) return;
+    const send = (userId: string): Promise<void> =>
+      sendPresence(presence, { userId, isOnline, send: (state) => publish(userId, state) });
+    const results = await Promise.allSettled(ids.map(send));
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  };
 
   /** Disconnects agents who are no longer members. Other services change members without notification. */
   const poll = async (): Promise<void> => {
@@ -117,8 +123,8 @@ export function createDepartments(
   return {
     namespace,
     listener,
-    onUserOnline: ({ userId }) => publishPresence(userId, true),
-    onUserOffline: ({ userId }) => publishPresence(userId, false),
+    onUsersOnline: (users) => publishPresence(users, true),
+    onUsersOffline: (users) => publishPresence(users, false),
     start() {
       const onError = (error: unknown): void => logger.warn({ err: error }, 'support: checking members failed');
       return startPolling({ clock, intervalMs: INTERVAL_MS, poll, onError });

@@ -85,8 +85,8 @@ export const createSupport = (context: Context, chats: ChatServices): Integratio
       access: services.access,
       memberships,
     }),
-    onUserOnline: departments.onUserOnline,
-    onUserOffline: departments.onUserOffline,
+    onUsersOnline: departments.onUsersOnline,
+    onUsersOffline: departments.onUsersOffline,
     start() {
       const end = departments.start();
       const stopSweeping = startPolling({
