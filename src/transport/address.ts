@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import ipaddr from 'ipaddr.js';
+import { createBoundedMap } from '../platform/bounded-map.js';
 
 /** Maximum length of an address with a port; longer values are ignored. */
 const LENGTH_MAX = 100;
@@ -27,9 +28,20 @@ export function isPublicAddress(key: string): boolean {
   return ipaddr.isValid(address) && ipaddr.parse(address).range() === 'unicast';
 }
 
+/** Keys by address as it was given: a connect asks for its own several times. */
+const knownKeys = createBoundedMap<string>(1000);
+
 /** @returns `undefined` for an invalid address */
 function toKey(text: string): string | undefined {
-  const address = text.length > LENGTH_MAX ? undefined : parseAddress(withoutPort(text.trim()));
+  const known = knownKeys.get(text);
+  if (known !== undefined || text.length > LENGTH_MAX) return known;
+  const key = readKey(text);
+  if (key !== undefined) knownKeys.set(text, key);
+  return key;
+}
+
+function readKey(text: string): string | undefined {
+  const address = parseAddress(withoutPort(text.trim()));
   if (address === undefined) return undefined;
   if (address.kind() === 'ipv4') return address.toString();
   const network = ipaddr.IPv6.networkAddressFromCIDR(`${address.toNormalizedString()}/64`);
