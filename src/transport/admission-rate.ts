@@ -21,8 +21,8 @@ const HIGH_LAG_MS = 50;
 const VERY_HIGH_LAG_MS = 100;
 
 /**
- * Derives the rate from the lag of the event loop: it rises slowly while clients wait and the lag is low, and falls fast when
- * the lag is high. Without waiting clients it returns to where it began, because what it has learned is outdated.
+ * Derives the rate from the lag of the event loop: it rises while clients wait and the lag is low, and falls faster when the
+ * lag is high. Without waiting clients it returns to where it began, because what it has learned is outdated.
  */
 export function createRateByLag(): AdmissionRate {
   let perSecond = FIRST_PER_SECOND;
@@ -32,7 +32,7 @@ export function createRateByLag(): AdmissionRate {
   const adjust = (): void => {
     if (worstMs >= VERY_HIGH_LAG_MS) perSecond *= 0.5;
     else if (worstMs >= HIGH_LAG_MS) perSecond *= 0.8;
-    else if (worstMs < LOW_LAG_MS && (wasLimiting || perSecond < FIRST_PER_SECOND)) perSecond *= 1.15;
+    else if (worstMs < LOW_LAG_MS && (wasLimiting || perSecond < FIRST_PER_SECOND)) perSecond *= 1.3;
     if (!wasLimiting && worstMs < LOW_LAG_MS) perSecond = Math.min(perSecond, FIRST_PER_SECOND);
     perSecond = Math.min(MOST_PER_SECOND, Math.max(LEAST_PER_SECOND, perSecond));
   };

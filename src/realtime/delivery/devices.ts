@@ -35,7 +35,7 @@ const NODES_MAX = 8;
 /** Devices that one database call registers. */
 const BATCH_MAX = 500;
 /** Time between two such calls: when many clients come back, few of them. What waits is sent this much later at most. */
-const REGISTER_SPACING = { spacingMs: 25, crowdedSpacingMs: 200 };
+const REGISTER_SPACING = { spacingMs: 25, crowdedSpacingMs: 100 };
 /** Nothing waits for it to be stored that a device has come or gone. */
 const NOTE_SPACING_MS = 250;
 
