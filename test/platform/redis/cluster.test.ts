@@ -229,6 +229,20 @@ test('loads scripts on each server that does not have them', async () => {
   expect(answers).toEqual(keys.map(() => 1));
 });
 
+test('runs a script on a key that is moved to a server that does not have the script', async () => {
+  const redis = await open();
+  const script = defineScript(`return redis.call('INCR', KEYS[1]) -- ${randomUUID()}`);
+  const key = `${PREFIX}:moved`;
+  const run = () => script(redis.commands, [key], []);
+  expect(await run()).toBe(1);
+  await cluster.moveSlot(slotOf(key), {
+    async moved() {
+      expect(await run()).toBe(2);
+    },
+  });
+  expect(await run()).toBe(3);
+});
+
 test('a start fails with the reason and the remedy', async () => {
   expect(await failureOf({ url: cluster.url.replace('cluster-hunter2', 'wrong-hunter2') })).toMatch(
     /WRONGPASS.*REDIS_URL/,
