@@ -3,10 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConnectionString } from 'mongodb-connection-string-url';
-import { createConnection } from 'mongoose';
+import { createConnection, mongo } from 'mongoose';
 import { defineModels } from '#shared/models/index.js';
 import type { EmbeddedDatabase, EmbeddedOptions } from '../../src/embedded/index.js';
-import { createAll, reviewIndexes } from '../../src/platform/mongo/indexes/index.js';
+import { reviewIndexes } from '../../src/platform/mongo/indexes/index.js';
+import type { WantedIndex } from '../../src/platform/mongo/indexes/wanted.js';
 import { databasePrefix, dropDatabases, serverUrl } from './database-server.js';
 import { importCompiled } from './script.js';
 
@@ -30,12 +31,29 @@ export async function startDatabase(): Promise<TestDatabase> {
   return { url: url.toString(), stop: () => dropDatabases(server, (other) => other === name) };
 }
 
-/** Creates every index that the gateway uses, also those of the platform, as an operator does. */
+/** What {@link applyIndexes} creates. The same for every database, and a tenth of a second of CPU. */
+let wanted: readonly WantedIndex[] | undefined;
+
+/** Creates every index that the gateway uses, also those of the platform, in a new database. */
 async function applyIndexes(url: string): Promise<void> {
+  wanted ??= await findWanted(url);
+  const collections = new Map<string, mongo.IndexDescription[]>();
+  for (const { collection, key, name, options } of wanted) {
+    collections.set(collection, [...(collections.get(collection) ?? []), { key, name, ...options } as never]);
+  }
+  const client = await new mongo.MongoClient(url).connect();
+  try {
+    await Promise.all([...collections].map(([name, indexes]) => client.db().collection(name).createIndexes(indexes)));
+  } finally {
+    await client.close();
+  }
+}
+
+/** The indexes that a new database lacks: all of them. */
+async function findWanted(url: string): Promise<readonly WantedIndex[]> {
   const connection = await createConnection(url, { autoIndex: false }).asPromise();
   try {
-    const { missing } = await reviewIndexes(connection, { models: defineModels(connection), ownsAll: true });
-    await createAll(connection, missing);
+    return (await reviewIndexes(connection, { models: defineModels(connection), ownsAll: true })).missing;
   } finally {
     await connection.close();
   }
