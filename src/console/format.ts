@@ -44,6 +44,12 @@ export function formatDuration(ms: number): string {
   return rest === 0 ? head : `${head} ${rest} ${nextUnit}`;
 }
 
+/** Marks that change the direction of the text after them. */
+const DIRECTION_MARKS = /[\u202a-\u202e\u2066-\u2069]/g;
+
+/** A name within a text: whatever its direction is, the text around it keeps its own. */
+export const isolate = (name: string): string => `\u2068${name.replace(DIRECTION_MARKS, '\ufffd')}\u2069`;
+
 /** The local time of day, with the date when it is another day than `now`. */
 export function formatTime(time: Date, now: Date): string {
   if (Number.isNaN(time.getTime())) return UNKNOWN;

@@ -86,6 +86,18 @@ describe('in production', () => {
     expect(tab.page.url()).toBe(address);
   });
 
+  test('a session that ends while a stream is open leads to the log-in, and back to the stream', async () => {
+    const tab = await browser.open(`${production.url}/console/live?kinds=limit`);
+    await logIn(tab, READ_KEY);
+    await tab.sees('Nothing has happened');
+    offsetMs += SESSION_MS;
+    // Within a second the gateway ends the stream, and the page tries again.
+    await tab.sees('A key of CONSOLE_KEYS');
+    await logIn(tab, READ_KEY);
+    await tab.sees('Nothing has happened');
+    expect(await tab.page.$eval('.live-status [role=status]', (part) => part.textContent)).toBe('live');
+  });
+
   test('without CONSOLE there is no page', async () => {
     const closed = await environment.startNode({ NODE_ENV: 'production', CONSOLE_KEYS });
     for (const path of ['/', '/console', '/console/']) {

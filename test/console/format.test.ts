@@ -6,6 +6,7 @@ import {
   formatNumber,
   formatShort,
   formatTime,
+  isolate,
   UNKNOWN,
 } from '../../src/console/format.js';
 
@@ -66,4 +67,9 @@ test('formatTime has the date of another day', () => {
   expect(formatTime(new Date(2026, 4, 2, 9, 5, 7), now)).toBe('09:05:07');
   expect(formatTime(new Date(2026, 4, 1, 23, 59, 59), now)).toBe('2026-05-01 23:59:59');
   expect(formatTime(new Date(Number.NaN), now)).toBe(UNKNOWN);
+});
+
+test('a name with marks of direction cannot leave its isolation', () => {
+  expect(isolate('\u05d0b')).toBe('\u2068\u05d0b\u2069');
+  expect(isolate('a\u2069\u202eb')).toBe('\u2068a\ufffd\ufffdb\u2069');
 });

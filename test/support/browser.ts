@@ -9,7 +9,7 @@ import { ensureInstalled, programs } from './installed-program.js';
 /** Widths and heights in CSS pixels. */
 export const screens = {
   desktop: { width: 1280, height: 900 },
-  phone: { width: 360, height: 740, isMobile: true, hasTouch: true, deviceScaleFactor: 2 },
+  phone: { width: 320, height: 640, isMobile: true, hasTouch: true, deviceScaleFactor: 2 },
 } as const satisfies Record<string, Viewport>;
 
 /** The colours that the reader's system prefers. */

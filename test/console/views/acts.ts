@@ -82,7 +82,7 @@ export function testActs({ environment, open, connectDevice }: Setting): void {
     await actByKeyboard(tab, { button: 'Clear queue of the device without an id', confirm: 'Clear queue' });
     await tab.sees('The queue of the device without an id is cleared. It had 1 message');
     await actByKeyboard(tab, { button: 'Forget the device without an id', confirm: 'Forget' });
-    await tab.sees('The device without an id is forgotten');
+    await tab.sees('the device without an id is forgotten');
     await tab.sees('No device is known');
     expect(tab.takeFaults()).toEqual([]);
   });

@@ -70,6 +70,35 @@ export function testNames({ environment, website, open, connectDevice }: Setting
     await expectText(tab, 'dialog');
   });
 
+  test('with a direction of its own leaves the words around it as they are', async () => {
+    const tab = await open(`users?search=${encodeURIComponent('abc\u202edef')}`);
+    await tab.sees('no name begins with it');
+    const places = await tab.page.evaluate(`(() => {
+      const texts = document.createTreeWalker(document.querySelector('#content'), NodeFilter.SHOW_TEXT);
+      let text = texts.nextNode();
+      while (!text.data.includes('no name begins')) text = texts.nextNode();
+      return ['no', 'begins', 'it'].map((word) => {
+        const range = document.createRange();
+        range.setStart(text, text.data.indexOf(word + (word === 'it' ? '' : ' ')));
+        range.setEnd(text, range.startOffset + 1);
+        return range.getBoundingClientRect().left;
+      });
+    })()`);
+    expect(places).toEqual([...(places as number[])].sort((one, other) => one - other));
+  });
+
+  test('of 128 letters without a place to break fits a phone', async () => {
+    const long = 'W'.repeat(128);
+    await connectDevice({ uid: long, deviceId: long, userAgent: long });
+    await environment().node(0).call('POST', `/emit/${long}/${long}?durable=true`, {});
+    const tab = await open(`users/${long}`);
+    await refreshUntil(tab, (text) => text.includes('1 socket'));
+    await glanceAt(tab, 'long-user');
+    await go(tab, `users?search=${'w'.repeat(128)}`);
+    await tab.sees('no name begins with it');
+    await glanceAt(tab, 'long-search');
+  });
+
   test('of an event, an idempotency key and a request', async () => {
     const headers = { 'idempotency-key': HOSTILE, 'x-request-id': HOSTILE };
     const path = `/emit/${encoded}/${encoded}?durable=true`;

@@ -1,5 +1,5 @@
 import type { LiveRecord } from '#shared/contracts/traffic.js';
-import { formatBytes } from '../../format.js';
+import { formatBytes, isolate } from '../../format.js';
 import type { Tone } from '../../parts/reason.js';
 
 /** How a record looks. */
@@ -25,10 +25,10 @@ export function toneOfRecord({ kind, code }: Pick<LiveRecord, 'kind' | 'code'>):
 export function toFacts(record: LiveRecord): string {
   const { kind, address, claimedUserId, sockets, bytes, isDurable, detail, deviceId } = record;
   const facts = [
-    claimedUserId === undefined ? '' : `claims to be ${claimedUserId}`,
+    claimedUserId === undefined ? '' : `claims to be ${isolate(claimedUserId)}`,
     address === undefined ? '' : `from ${address}`,
-    deviceId === undefined ? '' : `device ${deviceId}`,
-    detail ?? '',
+    deviceId === undefined ? '' : `device ${isolate(deviceId)}`,
+    detail === undefined ? '' : isolate(detail),
     kind === 'sent' ? `to ${sockets} ${sockets === 1 ? 'socket' : 'sockets'}` : '',
     kind === 'push' ? `${sockets} ${sockets === 1 ? 'token' : 'tokens'}` : '',
     bytes === null ? '' : `${formatBytes(bytes)}${kind === 'slow' ? ' dropped' : ''}`,

@@ -46,7 +46,7 @@ export function SendEvent({ userId, done }: ActContext): JSX.Element {
     const reached = `It reached ${sockets} ${sockets === 1 ? 'socket' : 'sockets'} of the node that answered.`;
     done(
       <>
-        {event} was sent. {reached}{' '}
+        <bdi>{event}</bdi> was sent. {reached}{' '}
         {id === undefined ? null : <a href={hrefTo('/console/messages/:id', { id })}>See what becomes of it</a>}
       </>,
     );

@@ -92,7 +92,12 @@ interface DeviceActProps extends ActContext {
 function ClearQueue({ userId, device: { deviceId, waiting }, done }: DeviceActProps): JSX.Element {
   const run = async (): Promise<void> => {
     const { cleared } = await clearDevice({ params: { userId }, query: { deviceId } });
-    done(`The queue of ${toName(deviceId)} is cleared. It had ${formatNumber(cleared)} messages.`);
+    done(
+      <>
+        The queue of <bdi>{toName(deviceId)}</bdi> is cleared. It had {formatNumber(cleared)}{' '}
+        {cleared === 1 ? 'message' : 'messages'}.
+      </>,
+    );
   };
   return (
     <Act label="Clear queue" subject={`of ${toName(deviceId)}`} isDangerous run={run}>
@@ -107,7 +112,11 @@ function ClearQueue({ userId, device: { deviceId, waiting }, done }: DeviceActPr
 function Forget({ userId, device: { deviceId, waiting }, done }: DeviceActProps): JSX.Element {
   const run = async (): Promise<void> => {
     await forgetDevice({ params: { userId }, query: { deviceId } });
-    done(`${deviceId === '' ? 'The device without an id' : `The device ${deviceId}`} is forgotten.`);
+    done(
+      <>
+        <bdi>{toName(deviceId)}</bdi> is forgotten.
+      </>,
+    );
   };
   return (
     <Act label="Forget" subject={toName(deviceId)} isDangerous run={run}>

@@ -67,11 +67,13 @@ function Results({ asked }: { asked: string }): JSX.Element {
           {users.length === 0 ? (
             <Empty>
               <p>
-                No id is “{asked}”{isByName ? ', and no name begins with it' : ''}.
+                No id is “<bdi>{asked}</bdi>”{isByName ? ', and no name begins with it' : ''}.
               </p>
               <p>
                 A user who has never connected and is in no collection has a page too:{' '}
-                <a href={toUser(asked)}>open the page of the id {asked}</a>
+                <a href={toUser(asked)}>
+                  open the page of the id <bdi>{asked}</bdi>
+                </a>
               </p>
             </Empty>
           ) : (
