@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { connect } from '../support/client.js';
+import { connect, refusal } from '../support/client.js';
 import { createTestEnvironment, type TestEnvironment } from '../support/environment.js';
 import type { TestGateway } from '../support/gateway.js';
 import type { TestRedis } from '../support/redis-server.js';
@@ -94,6 +94,26 @@ test('a hanging Redis delays no call', async () => {
   await until(async () => (await isReady(a, true)) && (await isReady(b, true)));
   await until(async () => (await presenceOf(b, 'patient')).data?.connections === 1);
   client.close();
+});
+
+test('while Redis hangs a block ends the sockets of other nodes all the same, a disconnect alone only those of its node', async () => {
+  const open = (node: TestGateway, uid: string) => connect(node, { claims: { uid } });
+  const [barred, near, far] = await Promise.all([open(b, 'barred'), open(a, 'sent-away'), open(b, 'sent-away')]);
+  const processId = Number(/process_id:(\d+)/.exec(String(await redis.command('INFO', 'server')))?.[1]);
+  process.kill(processId, 'SIGSTOP');
+  try {
+    expect((await a.call('POST', '/users/sent-away/disconnect', {})).status).toBe(200);
+    expect(await near.closed).toBe('io server disconnect');
+    expect((await a.call('POST', '/users/barred/disconnect', { block_seconds: 60 })).status).toBe(200);
+    expect(await barred.next('disconnected')).toEqual([{ reason: 'blocked' }]);
+    expect(await barred.closed).toBe('io server disconnect');
+    expect((await refusal(b, { claims: { uid: 'barred' } })).message).toBe('FORBIDDEN');
+    expect((await far.ask('join')).message).toBe('SUCCESS');
+  } finally {
+    process.kill(processId, 'SIGCONT');
+  }
+  await until(async () => (await isReady(a, true)) && (await isReady(b, true)));
+  far.close();
 });
 
 test('an event for a node whose subscriptions are refused counts as lost on the node that sends it', async () => {
