@@ -148,12 +148,16 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
         if (channel.toString() === channelOfGathered) this.#receiveGathered(message);
         else onmessage.call(this, pattern, channel, message);
       };
-      internals.onrequest = (channel, message) =>
-        onrequest
+      const ownRequest = `{"uid":"${this.uid}"`;
+      internals.onrequest = async (channel, message) => {
+        // What this node asked of all nodes it has done itself.
+        if (message.toString('latin1', 0, ownRequest.length) === ownRequest) return;
+        await onrequest
           .call(this, channel, message)
           .catch((err: unknown) =>
             logger.warn({ err, channel: channel.toString() }, 'redis: unreadable request of the adapter'),
           );
+      };
       router.listen(this.nsp.name, (body) => this.#receive(body as RemoteBroadcast));
       this.on('create-room', router.hold);
       this.on('delete-room', router.release);
@@ -163,6 +167,23 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
     override addAll(...[id, rooms]: Parameters<RedisAdapter['addAll']>): Promise<void> | undefined {
       super.addAll(id, rooms);
       return router.confirmed(rooms);
+    }
+
+    /*
+     * The adapter waits for its own request to come back, which does not happen while Redis is away. Here the sockets of this
+     * node do not depend on Redis.
+     */
+    override addSockets(...[options, rooms]: Parameters<RedisAdapter['addSockets']>): void {
+      super.addSockets(options, rooms);
+      if (options.flags?.local !== true) super.addSockets(here(options), rooms);
+    }
+    override delSockets(...[options, rooms]: Parameters<RedisAdapter['delSockets']>): void {
+      super.delSockets(options, rooms);
+      if (options.flags?.local !== true) super.delSockets(here(options), rooms);
+    }
+    override disconnectSockets(...[options, isClosing]: Parameters<RedisAdapter['disconnectSockets']>): void {
+      super.disconnectSockets(options, isClosing);
+      if (options.flags?.local !== true) super.disconnectSockets(here(options), isClosing);
     }
 
     override broadcast(...[packet, options]: Broadcast): void {
@@ -233,7 +254,10 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
     }
 
     #broadcastHere(...[packet, options]: Broadcast): void {
-      super.broadcast(packet, { ...options, flags: { ...options.flags, local: true } });
+      super.broadcast(packet, here(options));
     }
   };
 }
+
+/** The same sockets, of this node only. */
+const here = (options: Broadcast[1]): Broadcast[1] => ({ ...options, flags: { ...options.flags, local: true } });
