@@ -7,6 +7,7 @@ import type { IsSelected, StoredDocument } from './reader.js';
 import { type ForeignModel, isForeign, ownStates, readDocument, readerOf } from './readers.js';
 import { acceptTextIds } from './text-ids.js';
 
+export { type Proof, proofOf } from './proof.js';
 export { changedFields, storedValue } from './reader.js';
 export { readDocument } from './readers.js';
 export { repairDocuments } from './repair.js';

@@ -31,7 +31,7 @@ export async function readPeople(
 ): Promise<People> {
   const people = new Map(known.map((person) => [person._id, person]));
   const missing = [...new Set(ids.map((id) => id.toHexString()))].filter((id) => !people.has(id));
-  for (const id of missing) people.set(id, { ...unknown, _id: id });
+  for (const id of missing) people.set(id, toUnknownPerson(id));
   const _id = { $in: missing.map((id) => new Types.ObjectId(id)) };
   const options = { projection: shownFields, batchSize: missing.length + 1 };
   const users = missing.length === 0 ? [] : await User.collection.find({ _id }, options).toArray();
@@ -39,7 +39,7 @@ export async function readPeople(
     people.set(String(user._id), toPerson(readStored<StoredPerson>(User as never, user, shownFields)));
   }
   return {
-    of: (id) => people.get(id.toHexString()) ?? { ...unknown, _id: id.toHexString() },
+    of: (id) => people.get(id.toHexString()) ?? toUnknownPerson(id.toHexString()),
     all: [...people.values()],
   };
 }
@@ -55,6 +55,9 @@ export function toPerson(user: StoredPerson): Person {
     conversation_active_status: conversation_active_status === 'active' ? 'active' : 'away',
   };
 }
+
+/** What is shown of a user who does not exist. */
+export const toUnknownPerson = (id: string): Person => ({ ...unknown, _id: id });
 
 /** The display name of a user in conversations: the name, or else first and last name. */
 export const nameOf = ({ name, firstName, lastName }: Pick<User, 'name' | 'firstName' | 'lastName'>): string =>

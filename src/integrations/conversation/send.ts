@@ -9,12 +9,13 @@ import { isDuplicateKey } from '../../platform/mongo/duplicate-key.js';
 import { acknowledgedReadConcern } from '../../platform/mongo/options.js';
 import type { WriteTogether } from '../../platform/mongo/write-together.js';
 import { payOnce } from '../../realtime/work.js';
+import type { BlockedUser } from '../users/index.js';
 import { ensureAccess, ensureHeard, isAccessible, withMembers } from './access.js';
 import type { ConversationDependencies } from './dependencies.js';
 import type { Description, StoredMessage, WireMessage } from './kind.js';
 import { createKnownConversations } from './known.js';
 import type { Notify } from './notify.js';
-import { toPerson } from './people.js';
+import { toPerson, toUnknownPerson } from './people.js';
 import { activeAt } from './times.js';
 import type { Viewer } from './viewer.js';
 
@@ -38,7 +39,8 @@ export interface Draft {
  * One transaction holds the message, the conversation's last activity and the unread count of every participant. So an
  * unread count always equals the stored, unread messages, under concurrency and when a node crashes. A repeated UUID of the
  * same sender violates the unique index: the transaction is rolled back and the stored message is the answer, even when a
- * new message would be refused. A conversation of which nothing has changed since the last message is not read for the next.
+ * new message would be refused. A conversation and a sender of which nothing has changed since the last message are not read
+ * for the next.
  */
 export function createSend<D extends Description, M extends WireMessage>(dependencies: Dependencies<D, M>) {
   const { models, kind, counters, blocks, publish, work, notify, write } = dependencies;
@@ -66,33 +68,34 @@ export function createSend<D extends Description, M extends WireMessage>(depende
     return again;
   };
 
-  /** @param reading those with whom the sender has a block */
+  /** @param read reads the sender, once */
   const store = async (
     viewer: Viewer,
     { conversationId: id, message: draft, mentions }: Draft,
-    reading: Promise<ReadonlySet<string>>,
+    read: () => Promise<BlockedUser | undefined>,
   ) => {
     const pay = payOnce((people) => work.pay(viewer.principal, amountsOfMessage(people)));
     const storeInKnown = async (session: ClientSession) => {
       const found = mentions.length === 0 ? known.find(viewer, id) : undefined;
       if (found === undefined) return undefined;
-      const { conversation, members } = found;
+      const { conversation, members, sender } = found;
       await pay(members.length);
       const message = await known.store(found, draft, { viewer, session });
-      const blocked = await reading;
-      ensureHeard(viewer, members, blocked);
-      return { conversation, members, message, blocked };
+      return { conversation, members, message, sender };
     };
     return counters.transact([id], async (transaction) => {
       const { session, record } = transaction;
       const stored = await storeInKnown(session);
       if (stored !== undefined) return stored;
+      const reading = read();
+      // Awaited below, unless something fails before.
+      reading.catch(() => undefined);
       const conversation = await storeActivity(viewer, { id, message: draft }, session);
       const at = activeAt(conversation);
       const message = { ...draft, createdAt: at };
       const { members } = await withMembers(models, conversation, { viewer, transaction });
-      const blocked = await reading;
-      ensureHeard(viewer, members, blocked);
+      const sender = await reading;
+      ensureHeard(viewer, members, blockedOf(sender));
       const mentioned = toMentioned(members, mentions);
       await pay(members.length);
 
@@ -105,8 +108,8 @@ export function createSend<D extends Description, M extends WireMessage>(depende
         const unread_count = member.unread_count + (member.user.equals(viewer.userId) ? 0 : 1);
         record(member, { ...member, mentioned: isMentioned, unread_count });
       }
-      known.remember(viewer, conversation, members);
-      return { conversation, members, message, blocked };
+      known.remember(viewer, { conversation, members, sender });
+      return { conversation, members, message, sender };
     });
   };
 
@@ -134,21 +137,23 @@ export function createSend<D extends Description, M extends WireMessage>(depende
 
   return async function sendConversationMessage(viewer: Viewer, draft: Draft): Promise<M> {
     const view = { conversationId: draft.conversationId, viewerId: viewer.id };
-    const reading = blocks.withUser(viewer.id);
-    const describing = reading.then((sender) =>
-      kind.describeMessages([draft.message], sender && [toPerson(sender.user)]),
+    let reading: Promise<BlockedUser | undefined> | undefined;
+    const read = (): Promise<BlockedUser | undefined> => {
+      reading ??= blocks.withUser(viewer.id);
+      return reading;
+    };
+    const stored = await store(viewer, draft, read).catch(async (refusal: unknown) => ({
+      retried: await findRetried(viewer, draft, refusal),
+      sender: await read(),
+    }));
+    const { sender } = stored;
+    const toWire = await kind.describeMessages(
+      [draft.message],
+      [sender === undefined ? toUnknownPerson(viewer.id) : toPerson(sender.user)],
     );
-    const blocking = reading.then((sender) => sender?.blocked ?? NO_USERS);
-    // Awaited in the transaction, which may fail before.
-    blocking.catch(() => undefined);
-    const [toWire, stored] = await Promise.all([
-      describing,
-      store(viewer, draft, blocking).catch(async (refusal: unknown) => ({
-        retried: await findRetried(viewer, draft, refusal),
-      })),
-    ]);
     if ('retried' in stored) return toWire(stored.retried, view);
-    const { conversation, members, message, blocked } = stored;
+    const { conversation, members, message } = stored;
+    const blocked = blockedOf(sender);
     const own = toWire(message, view);
     const others = members.map(({ user }) => user.toHexString()).filter((id) => id !== viewer.id && !blocked.has(id));
     const { message: event } = kind.events;
@@ -162,6 +167,8 @@ export function createSend<D extends Description, M extends WireMessage>(depende
 }
 
 const NO_USERS: ReadonlySet<string> = new Set();
+
+const blockedOf = (sender: BlockedUser | undefined): ReadonlySet<string> => sender?.blocked ?? NO_USERS;
 
 /**
  * The update that makes a message the last of its conversation. Its time is the node's, but at least one millisecond after

@@ -13,12 +13,14 @@ const GROUP_MAX = 1000;
 type Blocker = Pick<Person, '_id' | 'blocked'>;
 
 /** What conversations show of a user, and their own blocks. */
-const blockedUserFields = {
-  ...{ name: 1, firstName: 1, lastName: 1, email: 1, image: 1, conversation_active_status: 1 },
-  blockedUsers: 1,
-} as const;
+export const blockedUserFields = [
+  ...(['name', 'firstName', 'lastName', 'email', 'image', 'conversation_active_status'] as const),
+  'blockedUsers',
+] as const;
 
-type StoredUser = Pick<User, keyof typeof blockedUserFields> & { _id: Types.ObjectId };
+type StoredUser = Pick<User, (typeof blockedUserFields)[number]> & { _id: Types.ObjectId };
+
+const projection = Object.fromEntries(blockedUserFields.map((field) => [field, 1]));
 
 /** A user, and ids of all users with whom they have a block. */
 export interface BlockedUser {
@@ -57,11 +59,11 @@ export function createBlocks({ User }: Pick<Models, 'User'>) {
   const readWithBlocks = createLoader<BlockedUser>(async (ids) => {
     const own = ids.map((id) => new Types.ObjectId(id));
     const query = { $or: [{ _id: { $in: own } }, { blockedUsers: { $in: [...own, ...ids] } }] };
-    const options = { projection: blockedUserFields, limit: BLOCKS_MAX };
+    const options = { projection, limit: BLOCKS_MAX };
     const found = await User.collection.find(query, options).toArray();
-    const users = found.map((user) => readStored<StoredUser>(User as never, user, blockedUserFields));
+    const users = found.map((user) => readStored<StoredUser>(User as never, user, projection));
     const isComplete = found.length < BLOCKS_MAX;
-    const known = isComplete ? users : await User.find({ _id: { $in: own } }, blockedUserFields).lean<StoredUser[]>();
+    const known = isComplete ? users : await User.find({ _id: { $in: own } }, projection).lean<StoredUser[]>();
     const readers = new Map(known.map((user) => [user._id.toHexString(), user]));
     const blockers = isComplete ? groupBlockers(users) : await blockersOfMany(ids);
     return new Map(

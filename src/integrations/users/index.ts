@@ -8,7 +8,14 @@ import { createSession } from './session.js';
 import { createSharedEvents } from './shared-events.js';
 
 export { endLocked } from './admission.js';
-export { type Blocks, blockedAmong, isBlockBetween, isSameAccount } from './blocks.js';
+export {
+  type BlockedUser,
+  type Blocks,
+  blockedAmong,
+  blockedUserFields,
+  isBlockBetween,
+  isSameAccount,
+} from './blocks.js';
 export { accountOf, nameOf, type People, type Person, type Relations, toObjectId } from './people.js';
 export { sessionHandlers } from './session.js';
 

@@ -4,6 +4,8 @@ import { type Recorder, recordCommands } from '../../queries/recorder.js';
 import { connect, type TestClient } from '../../support/client.js';
 import { createTestClock } from '../../support/clock.js';
 import { createTestEnvironment, dataOf, type TestEnvironment, type TestUser } from '../../support/environment.js';
+import { startMongoProxy } from '../../support/mongo-proxy.js';
+import { refuseCommands } from '../../support/refused-commands.js';
 import { until } from '../../support/until.js';
 import { countFresh, countUnread, numbersOf, ZERO } from './counters/history.js';
 
@@ -213,14 +215,45 @@ test('a block in a conversation of two refuses the message, and nothing of it is
   expect(Number(member?.last_activity_at)).toBe(Date.parse(message.createdAt));
 });
 
+const heard = (client: TestClient, id: string): Promise<unknown> =>
+  until(() => client.received('message').some(([{ _id }]) => _id === id));
+
+test.each([
+  ['Ann', 0, 1],
+  ['Bob', 1, 0],
+])('a block by %s, stored by another service, separates the two in a group at once', async (_name, by, of) => {
+  const { id, people, clients } = await createScene();
+  const blockedUsers = [new Types.ObjectId(people[of]?.id)];
+  await environment.models.User.updateOne({ _id: people[by]?.id }, { $set: { blockedUsers } });
+  const { message } = dataOf(await say(clients[0], id, 'apart'));
+  await heard(clients[2], message._id);
+  await environment.models.User.updateOne({ _id: people[by]?.id }, { $unset: { blockedUsers: 1 } });
+  const { message: again } = dataOf(await say(clients[0], id, 'together'));
+  await heard(clients[1], again._id);
+  expect(clients[1].received('message').map(([{ _id }]) => _id)).not.toContain(message._id);
+});
+
+test('a sender is shown as another service has stored them last, or not at all', async () => {
+  const { id, people, clients } = await createScene();
+  const { User } = environment.models;
+  const shown = async (): Promise<unknown> => dataOf(await say(clients[0], id, 'from')).message.sent_by;
+  await User.updateOne({ _id: people[0]?.id }, { $set: { name: 'Anna', image: 'https://a.test/a.png' } });
+  expect(await shown()).toEqual({ _id: people[0]?.id, name: 'Anna', image: 'https://a.test/a.png' });
+  await User.collection.updateOne({ _id: new Types.ObjectId(people[0]?.id) }, { $set: { image: 7, name: 'Ann' } });
+  for (let times = 0; times < 2; times += 1) expect(await shown()).toMatchObject({ name: 'Ann' });
+  await User.deleteOne({ _id: people[0]?.id });
+  for (let times = 0; times < 2; times += 1) expect(await shown()).toMatchObject({ _id: people[0]?.id, name: '' });
+});
+
 test('a server without bulkWrite gets a command for each write', async () => {
-  const node = await environment.startNode();
+  // Not a fail point of the server: it would hold for every test that runs on it.
+  const proxy = await startMongoProxy(environment.database.url);
+  environment.defer(() => proxy.close());
+  const node = await environment.startNode({ MONGODB_URL: proxy.url('directConnection=true') });
   const [ann, bob] = await environment.people('Ann', 'Bob');
   const a = await connect(node, { namespace: '/v1/conversation', claims: { uid: ann.id, account_id: ann.accountId } });
   const { conversation } = dataOf(await a.ask('add_conversation', { users: [bob.id], channel_id: 'general' }));
-  const admin = environment.connection.getClient().db('admin');
-  const data = { failCommands: ['bulkWrite'], errorCode: 59 };
-  await admin.command({ configureFailPoint: 'failCommand', mode: 'alwaysOn', data });
+  const stop = refuseCommands(proxy, ['bulkWrite'], { code: 59 });
   try {
     const ids: string[] = [];
     const commands = await commandsOf(async () => {
@@ -232,7 +265,7 @@ test('a server without bulkWrite gets a command for each write', async () => {
     const member = await environment.models.Member.findOne({ conversation: conversation._id, user: bob.id }).lean();
     expect(member?.unread_count).toBe(4);
   } finally {
-    await admin.command({ configureFailPoint: 'failCommand', mode: 'off' });
+    stop();
     a.close();
   }
 });
