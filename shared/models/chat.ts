@@ -30,9 +30,11 @@ export interface Chat {
   type: 'direct' | 'group';
   groupName?: string | null;
   lastMessage?: Types.ObjectId | null;
-  /** The position of the newest message that has one, and when it was sent; they never move back. */
-  lastPosition?: number | null;
+  /** The position of that message, and its time; the position is absent if an earlier version of the gateway stored it. */
+  storedPosition?: number | null;
   lastMessageAt?: Date | null;
+  /** Every message up to this position has been sent; never moves back. It can be before the last message. */
+  lastPosition?: number | null;
   /** When something happened last, for the order of lists. */
   lastActivity?: Date | null;
   pinnedMessages?: Types.ObjectId[];
@@ -50,6 +52,7 @@ const schema = new Schema<Chat>(
     type: { type: String, enum: ['direct', 'group'], default: 'direct' },
     groupName: { type: String, default: null },
     lastMessage: { type: ObjectId, default: null },
+    storedPosition: Number,
     lastPosition: Number,
     lastMessageAt: Date,
     lastActivity: { type: Date, default: () => new Date() },

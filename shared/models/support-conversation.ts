@@ -14,9 +14,11 @@ export interface SupportConversation {
   status: 'open' | 'pending' | 'resolved' | 'closed';
   priority: 'low' | 'normal' | 'high' | 'urgent';
   lastMessage: Types.ObjectId | null;
-  /** The position of that message; never moves back. */
+  /** The position of that message; absent if an earlier version of the gateway stored it. */
+  storedPosition?: number;
+  /** Every message up to this position has been sent; never moves back. It can be before the last message. */
   lastPosition?: number;
-  /** The time of that message. */
+  /** The time of the last message. */
   lastMessageAt: Date | null;
   createdBy: Types.ObjectId | null;
   createdAt: Date;
@@ -35,6 +37,7 @@ const schema = new Schema<SupportConversation>(
     status: { type: String, enum: ['open', 'pending', 'resolved', 'closed'], default: 'open' },
     priority: { type: String, enum: ['low', 'normal', 'high', 'urgent'], default: 'normal' },
     lastMessage: { type: ObjectId, default: null },
+    storedPosition: Number,
     lastPosition: Number,
     lastMessageAt: { type: Date, default: null },
     createdBy: { type: ObjectId, default: null },

@@ -183,6 +183,7 @@ export const logEvents = {
   // Chats
   chat_send_failed: { level: 'error', message: 'chats: sending a message failed', per: ['name'] },
   chat_order_lost: { level: 'error', message: 'chats: messages were sent without earlier ones that could not be read' },
+  chat_position_failed: { level: 'warn', message: 'chats: storing the positions of sent messages failed' },
   chat_read_failed: { level: 'warn', message: 'chats: reading missing messages failed; retrying' },
   chat_message_invalid: { level: 'warn', message: 'chats: an invalid message of another node was dropped' },
   chat_presence_failed: { level: 'warn', message: 'chats: sending a presence event failed', per: ['name'] },

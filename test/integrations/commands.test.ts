@@ -79,8 +79,7 @@ test('a message to ten in the support chat', async () => {
   };
   // The first one does not know whom to ask for together with the sender.
   expect(await commandsOf(say)).toHaveLength(6);
-  const expected = ['find support.conversations', findUsers, 'insert support.messages', 'update support.conversations'];
-  expect((await commandsOf(say)).sort()).toEqual(expected.sort());
+  expect(await commandsOf(say)).toEqual(['bulkWrite 1']);
 });
 
 test('a message to ten in the community chat', async () => {
@@ -90,8 +89,7 @@ test('a message to ten in the community chat', async () => {
     await Promise.all(heard);
   };
   expect(await commandsOf(say)).toHaveLength(5);
-  const expected = ['find community.chats', findUsers, 'insert community.messages', 'update community.chats'];
-  expect((await commandsOf(say)).sort()).toEqual(expected.sort());
+  expect(await commandsOf(say)).toEqual(['bulkWrite 1']);
 });
 
 /** The others of a new conversation. */

@@ -7,7 +7,7 @@ const IN_MONGODB_6: ReadonlySet<string> = new Set(
   `$add $addToSet $all $and $concatArrays $cond $currentDate $each $elemMatch $eq $exists $filter $first $group $gt $gte $ifNull $in $inc
   $isArray $indexOfArray $indexOfCP $substrCP $let $limit $literal $lookup $lt $lte $map $match $max $min $mul $ne $nin $nor $not $or $project
   $pull $pullAll $push $reduce $regex $round $set $setOnInsert $size $slice $sort $subtract $sum $switch $toLower $toString
-  $type $unset $unwind $skip $count $addFields $replaceWith $arrayElemAt $anyElementTrue $allElementsTrue $setUnion $setIntersection $setDifference $options`.split(
+  $toInt $concat $type $unset $unwind $skip $count $addFields $replaceWith $arrayElemAt $anyElementTrue $allElementsTrue $setUnion $setIntersection $setDifference $options`.split(
     /\s+/,
   ),
 );

@@ -1,7 +1,7 @@
 import { isObjectIdOrHexString, mongo, Schema, Types } from 'mongoose';
 import type { Models } from '#shared/models/index.js';
 import type { User } from '#shared/models/user.js';
-import { readStored } from '../../models/index.js';
+import { type Proof, proofOf, readStored } from '../../models/index.js';
 import { createLoader } from '../../platform/batcher.js';
 import type { Clock } from '../../platform/clock.js';
 import { createNameSearch, type NamedUser } from './name-search.js';
@@ -28,6 +28,8 @@ export interface Relations extends Pick<Person, '_id' | 'account' | 'blocked' | 
 export interface Circle {
   /** `undefined`: unknown, or without access. */
   readonly person: Person | undefined;
+  /** Matches the user only while all but the role and the groups is as read. */
+  readonly proof?: Proof | undefined;
   /** Others who have blocked the user, and those who meet one of the conditions. */
   readonly others: readonly Relations[];
 }
@@ -54,6 +56,12 @@ const shownFields = {
   blockedUsers: 1,
   joinedGroups: 1,
 } as const;
+
+/** The fields of a {@link Circle.proof}. */
+const provenFields = [
+  ...(['account', 'name', 'firstName', 'lastName', 'image', 'status', 'isActive'] as const),
+  ...(['blockedUntil', 'blockedUsers'] as const),
+] as const;
 
 const accessFields = { status: 1, isActive: 1, blockedUntil: 1 } as const;
 
@@ -142,6 +150,7 @@ export function createPeople({ models, clock }: { models: Pick<Models, 'User'>; 
       const user = found.find(({ _id }) => own.equals(_id));
       return {
         person: user !== undefined && canAccess(user, clock.now()) ? toPerson(user) : undefined,
+        proof: user && proofOf(user, provenFields),
         others: found.filter((one) => one !== user).map(toRelations),
       };
     },

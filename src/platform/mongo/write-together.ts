@@ -152,20 +152,19 @@ const toTimeLimit = (connection: Connection): { wtimeout?: number } => {
 const isCondition = (write: Write): write is { readonly collection: string } & Condition =>
   'expects' in write || 'excludes' in write;
 
-/** An id that no document has. */
-const NO_ID = '';
+/** Fails for every document, and is computed for none that does not match: a text that is no number becomes one. */
+const IMPOSSIBLE = [{ $set: { never: { $toInt: { $concat: ['no ', { $type: '$_id' }] } } } }];
+/** Fails when it inserts a document: it would have another id than its filter. */
+const OTHER_ID = { $setOnInsert: { _id: '' } };
 
-/**
- * A condition is an update that fails when it does not hold, because no update may change an id: that of an expected document
- * would insert it under another one, and that of excluded documents would change theirs. When it holds, nothing is written.
- */
+/** A condition is an update that fails when it does not hold. When it holds, nothing is written. */
 function toOperation(write: Write, namespace: number): object {
   if ('insert' in write) return { insert: namespace, document: write.insert };
   if ('expects' in write) {
-    return { update: namespace, filter: write.expects, updateMods: { $setOnInsert: { _id: NO_ID } }, upsert: true };
+    return { update: namespace, filter: write.expects, updateMods: OTHER_ID, upsert: true };
   }
   if ('excludes' in write) {
-    return { update: namespace, filter: write.excludes, updateMods: { $set: { _id: NO_ID } }, multi: true };
+    return { update: namespace, filter: write.excludes, updateMods: IMPOSSIBLE, multi: true };
   }
   const { filter, update, isMany = false } = write;
   return { update: namespace, filter, updateMods: update, multi: isMany };

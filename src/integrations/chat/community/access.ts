@@ -4,13 +4,16 @@ import type { ChatMessage } from '#shared/models/chat-message.js';
 import type { Models } from '#shared/models/index.js';
 import type { Principal } from '../../../auth/principal.js';
 import { GatewayError } from '../../../errors.js';
-import { readStored, storedValue } from '../../../models/index.js';
+import { proofOf, readStored, storedValue } from '../../../models/index.js';
+import type { Clock } from '../../../platform/clock.js';
+import type { Write } from '../../../platform/mongo/write-together.js';
 import {
   type Blocks,
   blockedAmong,
   blockedUser,
+  type Callers,
   ChatError,
-  type ReadCaller,
+  createKnownConversations,
   type UserCaller,
 } from '../shared/index.js';
 
@@ -23,6 +26,14 @@ export interface ChatAccess {
   /** The caller has a block with the other person of a direct chat. */
   readonly isBlocked: boolean;
 }
+
+/** Access as last read, and the conditions that it is still the same. Of the chat only what decides about a message is. */
+interface KnownChatAccess extends ChatAccess {
+  readonly conditions: readonly Write[];
+}
+
+/** The fields of a chat that decide about a message. */
+const decisive = ['participants', 'type'] as const;
 
 /** A message in such a chat. */
 export interface MessageAccess extends ChatAccess {
@@ -44,13 +55,17 @@ export type ChatsAccess = ReturnType<typeof createAccess>;
  */
 export function createAccess({
   models,
-  readCaller,
+  callers,
   blocks,
+  clock,
 }: {
   models: Models;
-  readCaller: ReadCaller;
+  callers: Callers;
   blocks: Blocks;
+  clock: Clock;
 }) {
+  const known = createKnownConversations<Chat>({ models, callers, clock });
+
   /** Replaces values of other services that are not lists, so that entries can be added. */
   const mend = async (chat: Chat): Promise<void> => {
     for (const list of ['participantSettings', 'pinnedMessages'] as const) {
@@ -66,14 +81,22 @@ export function createAccess({
     return found === null ? null : readStored(models.Chat, found);
   };
 
+  /** Remembers a chat in which the caller has no block with another participant. */
+  const remember = (chat: Chat): void => {
+    const { collectionName: collection } = models.Chat.collection;
+    const conditions = [{ collection, expects: proofOf(chat, decisive) }];
+    known.remember(chat._id.toHexString(), { conversation: chat, users: chat.participants, conditions });
+  };
+
   const open = async (principal: Principal, id: string): Promise<ChatAccess> => {
-    const [{ caller, answer }, chat] = await Promise.all([readCaller(principal, id), read(id)]);
+    const [{ caller, answer }, chat] = await Promise.all([callers.read(principal, id), read(id)]);
     if (caller.kind !== 'user') throw new GatewayError('NOT_FOUND');
     if (chat === null || !isIn(chat, caller._id)) throw chatNotFound();
     await mend(chat);
     const others = chat.participants.filter((user) => !user.equals(caller._id));
     const known = answer({ users: chat.participants, conditions: [], key: '' });
     const blocked = known === undefined ? await blocks.among(caller, others) : blockedAmong(caller, others, known);
+    if (blocked.size === 0) remember(chat);
     return { caller, chat, blocked, isBlocked: chat.type !== 'group' && blocked.size > 0 };
   };
 
@@ -90,6 +113,15 @@ export function createAccess({
   return {
     /** @throws ChatError `NOT_FOUND` for an unknown chat, or one that the caller is not in */
     open,
+    /** The access as last read, for a write that has its conditions. */
+    known(principal: Principal, chatId: string): KnownChatAccess | undefined {
+      const found = known.find(principal, toId(chatId));
+      if (found === undefined || !isIn(found.conversation, found.caller._id)) return undefined;
+      const { caller, conversation: chat, conditions } = found;
+      return { caller, chat, blocked: NO_USERS, isBlocked: false, conditions };
+    },
+    /** To be called when a condition of known access did not hold. */
+    noteChange: (principal: Principal, chatId: string): void => known.noteChange(principal, toId(chatId)),
     /** As `open`, for events to the others. @throws ChatError also `FORBIDDEN`, for a block in a direct chat */
     openToSpeak: async (principal: Principal, id: string): Promise<ChatAccess> =>
       ensureHeard(await open(principal, id)),
@@ -115,6 +147,11 @@ export function ensureHeard<A extends ChatAccess>(access: A): A {
   if (access.isBlocked) throw blockedUser();
   return access;
 }
+
+const NO_USERS: ReadonlySet<string> = new Set();
+
+/** The id of a chat in the spelling of the database. */
+export const toId = (id: string): string => new Types.ObjectId(id).toHexString();
 
 /** Whether a user is a participant of a chat. */
 const isIn = ({ participants }: Pick<Chat, 'participants'>, user: Types.ObjectId): boolean =>

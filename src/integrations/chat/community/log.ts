@@ -13,7 +13,7 @@ export interface ChatLog extends MessageLog<ChatMessage> {
 }
 
 export function createChatLog(context: Context, summaries: UserSummaries): ChatLog {
-  const { ChatMessage: Message } = context.models;
+  const { ChatMessage: Message, Chat } = context.models;
 
   const findStored: ChatLog['findStored'] = async ({ chat, sender, clientMessageId }) => {
     if (clientMessageId === undefined) return null;
@@ -22,7 +22,7 @@ export function createChatLog(context: Context, summaries: UserSummaries): ChatL
   };
 
   const log = createMessageLog<ChatMessage>(context, {
-    kind: { model: Message, parent: 'chat', time: 'createdAt' },
+    kind: { model: Message, conversations: Chat as never, parent: 'chat', time: 'createdAt' },
     topic: 'community',
     findStored,
     async toEvents(messages) {

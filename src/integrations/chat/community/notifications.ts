@@ -57,9 +57,9 @@ export function createNotifications({ models, clock, logger, push, publisher, ac
   const readContent = ({ _id, chat }: MessagePlace) =>
     models.ChatMessage.findOne({ _id, chat }, { content: 1, isDeleted: 1 }).lean<ChatMessage>();
 
-  /** Participants to notify: in the chat with no socket, not muted, and without a block with the sender. */
-  const findMissing = async ({ caller, chat, blocked }: SentMessage): Promise<Absentee[]> => {
-    const others = chat.participants.filter((user) => !user.equals(caller._id) && !isMuted(chat, user, clock.now()));
+  /** Participants without a socket in the chat and without a block with the sender. */
+  const findAbsent = async ({ caller, chat, blocked }: SentMessage): Promise<Absentee[]> => {
+    const others = chat.participants.filter((user) => !user.equals(caller._id));
     const ids = others.map((user) => user.toHexString()).filter((id) => !blocked.has(id));
     return activeViewers.absentFrom(chat._id.toHexString(), ids).catch((error: unknown) => {
       // A superfluous notification is better than a missing one.
@@ -68,8 +68,11 @@ export function createNotifications({ models, clock, logger, push, publisher, ac
     });
   };
 
-  const makeAll = async (sent: SentMessage): Promise<void> => {
-    const missing = await findMissing(sent);
+  const makeAll = async (message: SentMessage): Promise<void> => {
+    const absent = await findAbsent(message);
+    if (absent.length === 0) return;
+    const sent = { ...message, chat: await readNow(models, message.chat) };
+    const missing = absent.filter(({ userId }) => !isMuted(sent.chat, new Types.ObjectId(userId), clock.now()));
     if (missing.length === 0) return;
     const drafts = missing.map(({ userId }) => toNotification(sent, userId));
     await models.Notification.insertMany(drafts, { ordered: false });
@@ -205,6 +208,13 @@ export function createNotifications({ models, clock, logger, push, publisher, ac
     if (found === null) throw notFound();
     return { value: storedValue(found, 'createdAt'), _id: found._id };
   }
+}
+
+/** A chat as it is named and muted now: what is known of it can be older. */
+async function readNow({ Chat: model }: Pick<Context['models'], 'Chat'>, chat: Chat): Promise<Chat> {
+  const fields = { groupName: 1, participantSettings: 1 } as const;
+  const found = await model.findById(chat._id, fields).lean<Pick<Chat, keyof typeof fields>>();
+  return { ...chat, groupName: found?.groupName ?? null, participantSettings: found?.participantSettings ?? [] };
 }
 
 /** The read position of a user in a chat. */

@@ -7,6 +7,7 @@ import { type Handshake, selectHandshakeCredential } from '../../../auth/token-s
 import type { UserAuth } from '../../../auth/user.js';
 import type { AnyonePrincipal } from '../../../auth/verifier.js';
 import { GatewayError } from '../../../errors.js';
+import type { Proof } from '../../../models/index.js';
 import { createLoader } from '../../../platform/batcher.js';
 import type { Clock } from '../../../platform/clock.js';
 import { createRecent } from '../../../platform/recent.js';
@@ -34,6 +35,8 @@ export interface VisitorCaller {
 /** The user of an event, and others who concern them. */
 export interface CallerCircle {
   readonly caller: UserCaller;
+  /** See `Circle`. */
+  readonly proof?: Proof | undefined;
   readonly others: readonly Relations[];
 }
 
@@ -142,8 +145,8 @@ export function createAuthentication({ userAuth, people, emitter, clock }: Depen
     callerOf,
     userOf,
     async circleOf(principal, among, conditions) {
-      const { person, others } = await people.circleOf(principal.userId, among, conditions);
-      return { caller: toCaller(principal, person), others };
+      const { person, proof, others } = await people.circleOf(principal.userId, among, conditions);
+      return { caller: toCaller(principal, person), proof, others };
     },
     async enteringAs(principal) {
       const person = entering.get(principal);

@@ -1,8 +1,10 @@
 import type { Types } from 'mongoose';
 import type { Principal } from '../../../auth/principal.js';
+import { type Proof, storedForms } from '../../../models/index.js';
 import { createBoundedMap } from '../../../platform/bounded-map.js';
+import type { Write } from '../../../platform/mongo/write-together.js';
 import type { Relations } from '../../users/index.js';
-import type { Authentication, Caller } from './authentication.js';
+import type { Authentication, Caller, UserCaller } from './authentication.js';
 
 /** What an event needs to know of the users of its conversation. */
 export interface Question {
@@ -24,6 +26,23 @@ export interface CallerInConversation {
 /** Reads the callers of events. @param conversation its id */
 export type ReadCaller = (principal: Principal, conversation: string) => Promise<CallerInConversation>;
 
+/** A caller as last read. Only writes under the conditions of {@link toConditionsOf} may rely on it. */
+export interface KnownCaller {
+  readonly caller: UserCaller;
+  readonly proof: Proof;
+}
+
+/** The callers of a node. */
+export interface Callers {
+  readonly read: ReadCaller;
+  known(principal: Principal): KnownCaller | undefined;
+  /** To be called when they are not as remembered. */
+  forget(principal: Principal): void;
+}
+
+/** Callers that a node remembers. */
+const CALLERS_MAX = 10_000;
+
 /** Conversations whose users a node remembers. */
 const REMEMBERED_MAX = 5000;
 /** Users of a remembered conversation. */
@@ -35,13 +54,16 @@ const USERS_MAX = 100;
  * When the conversation has other users by now, there is no answer, and they are read. So nothing is decided by what was
  * remembered.
  */
-export function createReadCaller({ callerOf, circleOf }: Pick<Authentication, 'callerOf' | 'circleOf'>): ReadCaller {
+export function createCallers({ callerOf, circleOf }: Pick<Authentication, 'callerOf' | 'circleOf'>): Callers {
   const remembered = createBoundedMap<Question>(REMEMBERED_MAX);
-  return async function readCaller(principal, conversation) {
+  const callers = createBoundedMap<KnownCaller>(CALLERS_MAX);
+
+  const read: ReadCaller = async (principal, conversation) => {
     if (principal.kind !== 'user') return { caller: await callerOf(principal), answer: () => undefined };
     const id = conversation.toLowerCase();
     const guess = remembered.get(id);
-    const { caller, others } = await circleOf(principal, guess?.users ?? [], guess?.conditions);
+    const { caller, proof, others } = await circleOf(principal, guess?.users ?? [], guess?.conditions);
+    if (proof !== undefined) callers.set(principal.userId, { caller, proof });
     return {
       caller,
       answer(question) {
@@ -51,6 +73,34 @@ export function createReadCaller({ callerOf, circleOf }: Pick<Authentication, 'c
       },
     };
   };
+
+  return {
+    read,
+    known: (principal) => (principal.kind === 'user' ? callers.get(principal.userId) : undefined),
+    forget(principal) {
+      if (principal.kind === 'user') callers.delete(principal.userId);
+    },
+  };
+}
+
+/**
+ * The conditions that a caller is as remembered, and that none of some others has blocked them.
+ * @param others also meet none of these filters
+ */
+export function toConditionsOf(
+  { caller: { _id }, proof }: KnownCaller,
+  {
+    collection,
+    others,
+    filters = [],
+  }: { collection: string; others: readonly Types.ObjectId[]; filters?: readonly object[] },
+): Write[] {
+  const isApart = { blockedUsers: { $in: storedForms(_id) } };
+  const excluded = filters.length === 0 ? isApart : { $or: [isApart, ...filters] };
+  return [
+    { collection, expects: proof },
+    ...(others.length === 0 ? [] : [{ collection, excludes: { _id: { $in: others }, ...excluded } }]),
+  ];
 }
 
 function isCovered(question: Question, guess: Question): boolean {

@@ -20,9 +20,17 @@ export {
 } from '../../users/index.js';
 export type { Authentication, Caller, UserCaller } from './authentication.js';
 export { blockedUser, ChatError, wordsOf } from './chat-error.js';
-export type { Question, ReadCaller } from './circles.js';
+export type { Callers, Question, ReadCaller } from './circles.js';
 export { groupBy } from './group-by.js';
-export { type Cursor, createMessageLog, isPositioned, type MessageLog } from './messages/index.js';
+export { createKnownConversations } from './known.js';
+export {
+  type Cursor,
+  createMessageLog,
+  isPositioned,
+  type MessageLog,
+  type Stored,
+  type Together,
+} from './messages/index.js';
 export { chatReplyFormat, toRefusal, toRequestFailure } from './reply-format.js';
 export { type ChatServices, createChatServices } from './services.js';
 export type { Snapshots } from './snapshots.js';

@@ -1,7 +1,7 @@
 import type { Context } from '../../../framework/context.js';
 import type { Blocks, People, UserServices } from '../../users/index.js';
 import { type Authentication, createAuthentication } from './authentication.js';
-import { createReadCaller, type ReadCaller } from './circles.js';
+import { type Callers, createCallers } from './circles.js';
 import { createLastSeen } from './last-seen.js';
 import { createSnapshots, type Snapshots } from './snapshots.js';
 import { createWatchers } from './watchers.js';
@@ -11,8 +11,8 @@ export interface ChatServices {
   readonly people: People;
   readonly authentication: Authentication;
   readonly blocks: Blocks;
-  /** See {@link createReadCaller}. */
-  readonly readCaller: ReadCaller;
+  /** See {@link createCallers}. */
+  readonly callers: Callers;
   /** See {@link createWatchers}. */
   readonly isWatched: () => Promise<boolean>;
   /** See {@link createLastSeen}. */
@@ -24,7 +24,7 @@ export interface ChatServices {
 export function createChatServices(context: Context, { people, blocks }: UserServices): ChatServices {
   const authentication = createAuthentication({ ...context, people });
   return {
-    ...{ people, blocks, authentication, readCaller: createReadCaller(authentication) },
+    ...{ people, blocks, authentication, callers: createCallers(authentication) },
     isWatched: createWatchers(context.chatPresence),
     noteSeen: createLastSeen(context),
     snapshots: createSnapshots(context),

@@ -3,20 +3,24 @@ import type { Department } from '#shared/models/department.js';
 import type { Models } from '#shared/models/index.js';
 import type { SupportConversation } from '#shared/models/support-conversation.js';
 import type { Principal } from '../../../auth/principal.js';
-import { readStored } from '../../../models/index.js';
+import { type Proof, proofOf, readStored } from '../../../models/index.js';
 import { createLoader } from '../../../platform/batcher.js';
+import type { Clock } from '../../../platform/clock.js';
+import type { Write } from '../../../platform/mongo/write-together.js';
 import { rooms } from '../../../realtime/rooms.js';
 import {
   type Blocks,
   blockedAmong,
   blockedUser,
   type Caller,
+  type Callers,
   ChatError,
+  createKnownConversations,
   type Question,
   type ReadCaller,
   type UserCaller,
 } from '../shared/index.js';
-import { accountableIn, createAccountRule, decideWith, namedIn, toConditions } from './accounts.js';
+import { accountableIn, createAccountRule, decideWith, namedIn, toConditions, toForeign } from './accounts.js';
 
 /** The receivers of a caller's events in a conversation. */
 export interface Audience {
@@ -46,6 +50,22 @@ export interface UserAccess extends Access {
   readonly caller: UserCaller;
 }
 
+/** Access as last read, and the conditions that it is still the same. */
+interface KnownAccess extends Access {
+  readonly conditions: readonly Write[];
+}
+
+interface Dependencies {
+  models: Models;
+  callers: Callers;
+  blocks: Blocks;
+  clock: Clock;
+}
+
+interface ReadDepartment extends Pick<Department, 'members'> {
+  readonly proof: Proof;
+}
+
 /** Departments in one query. */
 const DEPARTMENTS_MAX = 1000;
 
@@ -58,39 +78,66 @@ export type ConversationAccess = ReturnType<typeof createAccess>;
 /** A stored conversation. `isOfDepartment`: its department exists. */
 interface Reach extends Pick<Access, 'conversation' | 'members'> {
   readonly isOfDepartment: boolean;
+  /** That the conversation and its department are as read. */
+  readonly conditions: readonly Write[];
 }
+
+/** The fields of a conversation that decide about a message. */
+const decisive = [
+  ...(['participants', 'assignedTo', 'departmentId', 'createdBy', 'visitorId', 'status'] as const),
+] as const;
 
 /**
  * Access follows from the conversation, its department and the accounts of its participants. They are read again for each
  * event, so a removed user loses access at once, on every node, also when another service removed them.
  */
-export function createAccess({
-  models,
-  readCaller,
-  blocks,
-}: {
-  models: Models;
-  readCaller: ReadCaller;
-  blocks: Blocks;
-}) {
+export function createAccess({ models, callers, blocks, clock }: Dependencies) {
   const belongingOf = createAccountRule(models);
+  const known = createKnownConversations<Reach>({ models, callers, clock });
 
-  const readMembers = async (departmentId: Types.ObjectId | null): Promise<Types.ObjectId[] | undefined> => {
-    if (departmentId === null) return undefined;
-    const found = await models.Department.findById(departmentId, { members: 1 }).lean<Pick<Department, 'members'>>();
-    return found === null ? undefined : (found.members ?? []);
+  const readDepartment = async (_id: Types.ObjectId | null): Promise<ReadDepartment | undefined> => {
+    if (_id === null) return undefined;
+    const found = await models.Department.findById(_id, { members: 1 }).lean<Pick<Department, '_id' | 'members'>>();
+    return found === null ? undefined : { members: found.members ?? [], proof: proofOf(found, ['members']) };
   };
 
   const read = async (id: string): Promise<Reach | undefined> => {
     const { SupportConversation: model } = models;
     const found = await model.collection.findOne({ _id: new Types.ObjectId(id) });
     if (found === null) return undefined;
-    return reachOf(complete(readStored(model, found)));
+    const stored = readStored(model, found);
+    const reach = await reachOf(complete(stored));
+    const isThis = { collection: model.collection.collectionName, expects: proofOf(stored, decisive) };
+    return { ...reach, conditions: [isThis, ...reach.conditions] };
   };
 
   const reachOf = async (conversation: SupportConversation): Promise<Reach> => {
-    const members = await readMembers(conversation.departmentId);
-    return { conversation, members: members ?? [], isOfDepartment: members !== undefined };
+    const department = await readDepartment(conversation.departmentId);
+    const { collectionName: collection } = models.Department.collection;
+    const conditions = department === undefined ? [] : [{ collection, expects: department.proof }];
+    const isOfDepartment = department !== undefined;
+    return { conversation, members: department?.members ?? [], isOfDepartment, conditions };
+  };
+
+  /** Remembers a conversation whose users have access, without a block between the caller and any of them. */
+  const remember = (caller: Caller, found: Reach): void => {
+    const { conversation, members, isOfDepartment, conditions } = found;
+    const id = conversation._id.toHexString();
+    const { departmentId, status } = conversation;
+    // Of a department that does not exist nothing tells when it does.
+    const isUsual = caller.kind === 'user' && status !== 'closed' && isOfDepartment === (departmentId !== null);
+    const foreign = isUsual && !isOfDepartment ? toForeign(caller.account) : undefined;
+    if (!isUsual || (!isOfDepartment && foreign === undefined)) {
+      known.forget(id);
+      return;
+    }
+    const ofAccount = foreign === undefined ? {} : { account: caller.account, filters: [foreign] };
+    known.remember(id, {
+      conversation: found,
+      users: [...accountableIn(conversation), ...members],
+      conditions,
+      ...ofAccount,
+    });
   };
 
   const existingDepartment = createLoader<string>(async (ids) => {
@@ -126,7 +173,7 @@ export function createAccess({
   };
 
   const open = async (principal: Principal, id: string): Promise<Access> => {
-    const [{ caller, answer }, found] = await Promise.all([readCaller(principal, id), read(id)]);
+    const [{ caller, answer }, found] = await Promise.all([callers.read(principal, id), read(id)]);
     if (found === undefined || !mayOpen(caller, found)) throw notFound();
     const { conversation, members } = found;
     const [outsiders, blocked] = await relationOf(caller, found, answer);
@@ -136,13 +183,14 @@ export function createAccess({
     const heard = others.filter((id) => !outsiders.has(id) && !blocked.has(id));
     const isBlocked = conversation.visitorId === null && blocked.size > 0 && heard.length === 0;
     const audience = toAudience(found, { outsiders, blocked });
+    if (outsiders.size === 0 && blocked.size === 0) remember(caller, found);
     return { caller, conversation, members, blocked, isBlocked, outsiders, audience };
   };
 
   return {
     /** The members of a department; empty for an unknown one. */
     membersOf: async (departmentId: Types.ObjectId): Promise<Types.ObjectId[]> =>
-      (await readMembers(departmentId)) ?? [],
+      (await readDepartment(departmentId))?.members ?? [],
     /** Filters the conversations that `open` would open for a user. */
     async openTo<C extends Shared>(user: Pick<UserCaller, 'id' | 'account'>, conversations: readonly C[]) {
       const ids = [...new Set(conversations.flatMap(({ departmentId }) => departmentId?.toHexString() ?? []))];
@@ -159,6 +207,19 @@ export function createAccess({
     },
     /** @throws ChatError `NOT_FOUND` for an unknown conversation, or one without access */
     open,
+    /** The access as last read, for a write that has its conditions. */
+    known(principal: Principal, conversationId: string): KnownAccess | undefined {
+      const found = known.find(principal, toId(conversationId));
+      if (found === undefined) return undefined;
+      const { caller, conversation: reach, conditions } = found;
+      if (!mayOpen(caller, reach)) return undefined;
+      const { conversation, members } = reach;
+      const audience = toAudience(reach, NO_RELATION);
+      return { caller, conversation, members, isBlocked: false, ...NO_RELATION, audience, conditions };
+    },
+    /** To be called when a condition of known access did not hold. */
+    noteChange: (principal: Principal, conversationId: string): void =>
+      known.noteChange(principal, toId(conversationId)),
     /** As `open`; visitors have no access. */
     async openAsUser(principal: Principal, id: string): Promise<UserAccess> {
       const { caller, ...access } = await open(principal, id);

@@ -67,6 +67,12 @@ export const toConditions = (account: string, conversation: Named): { conditions
   return { conditions: [condition], key: `${account} ${maker ?? ''}` };
 };
 
+/**
+ * Matches users of another account. While none of the users in a conversation and its maker does, all of them have access.
+ * \`undefined\`: a query cannot tell.
+ */
+export const toForeign = (account: string): object | undefined => unlike(account, []).$or?.[0];
+
 /** As an {@link AccountRule}, by users who have been read. @param users those who meet {@link toConditions} */
 export function decideWith(
   caller: { id: string; account: string },
@@ -93,7 +99,7 @@ const toPair = (id: string, account: string | undefined): [string, string][] =>
   account === undefined ? [] : [[id, account]];
 
 /** Other services may store account ids of another type, which a query cannot compare. */
-function unlike(account: string | undefined, makers: readonly string[]) {
+function unlike(account: string | undefined, makers: readonly string[]): { $or?: [object, object] } {
   if (account !== '' && !isObjectIdOrHexString(account)) return {};
   const other = { account: { $ne: account === '' ? null : new Types.ObjectId(account) } };
   return { $or: [other, { _id: { $in: makers.map((id) => new Types.ObjectId(id)) } }] };

@@ -27,7 +27,12 @@ export const createFindSaid = ({ SupportMessage: Message }: Pick<Models, 'Suppor
 
 export const createSupportLog = (context: Context): SupportLog =>
   createMessageLog<SupportMessage>(context, {
-    kind: { model: context.models.SupportMessage, parent: 'conversationId', time: 'timestamp' },
+    kind: {
+      model: context.models.SupportMessage,
+      conversations: context.models.SupportConversation as never,
+      parent: 'conversationId',
+      time: 'timestamp',
+    },
     topic: 'support',
     batch: context.config.support.messageBatch,
     findStored: createFindSaid(context.models),

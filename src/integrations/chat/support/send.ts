@@ -4,8 +4,9 @@ import type { SupportFile, SupportMessage } from '#shared/models/support-message
 import type { Principal } from '../../../auth/principal.js';
 import type { Clock } from '../../../platform/clock.js';
 import { createKeyedMutex } from '../../../platform/keyed-mutex.js';
+import type { Write } from '../../../platform/mongo/write-together.js';
 import type { Work } from '../../../realtime/work.js';
-import { isPositioned } from '../shared/index.js';
+import { isPositioned, type Stored, type Together } from '../shared/index.js';
 import { type Access, type ConversationAccess, ensureHeard, ensureOpen, toId } from './access.js';
 import type { LastMessages } from './last-messages.js';
 import { type createFindSaid, type SupportLog, toEvent } from './log.js';
@@ -43,9 +44,25 @@ interface Dependencies {
   turnWaitMs: number;
 }
 
+/** A stored message, and who gets it. */
+interface Sent extends Stored<SupportMessage> {
+  readonly opened: Access;
+  /** Every message up to this position was sent before it was stored. */
+  readonly announced: number;
+}
+
+/** A draft that passed the checks, the message that an earlier call stored, or a draft that is checked when it is stored. */
+interface Checked {
+  readonly opened: Access;
+  readonly stored?: SupportMessage;
+  /** Absent: it was checked by reading. */
+  readonly conditions?: readonly Write[];
+}
+
 /**
  * Stores the message, sends it, then stores it as the conversation's last message. One person's messages in a conversation
- * are stored in the order of their arrival, though several are checked concurrently.
+ * are stored in the order of their arrival, though several are checked concurrently. A message in a conversation that is
+ * remembered is checked, stored and made the last message by one command.
  *
  * A retry is answered with the stored message; limits and the state of the conversation apply to new messages. The stored
  * message is looked for only after a check failed or the unique index refused the new one, so it costs new messages nothing.
@@ -62,74 +79,98 @@ export function createSend({
 }: Dependencies): Send {
   const mutex = createKeyedMutex({ clock, waitMs: turnWaitMs });
 
-  /** @returns the stored message for a retry. @throws ChatError if the message is refused */
-  const check = async (principal: Principal, draft: Draft): Promise<{ opened: Access; stored?: SupportMessage }> => {
+  /** What is remembered, if that is enough to store a message. */
+  const findKnown = (principal: Principal, { conversationId, file }: Draft): Checked | undefined => {
+    if (file !== undefined || log.sentUpTo(toId(conversationId)) === undefined) return undefined;
+    const known = access.known(principal, conversationId);
+    return known && { opened: known, conditions: known.conditions };
+  };
+
+  /** @throws ChatError if the message is refused */
+  const check = async (principal: Principal, draft: Draft): Promise<Checked> => {
     const identity = toIdentity(principal);
-    const open = () => access.open(principal, draft.conversationId);
     const find = (opened: Access) => findStored({ ...senderOf(opened), ...keyOf(draft) });
     try {
       await meter.consume(identity);
     } catch (limited) {
       if (draft.clientMessageId === undefined) throw limited;
-      const opened = await open();
+      const opened = await access.open(principal, draft.conversationId);
       const stored = await find(opened);
       if (stored === null) throw limited;
       return { opened, stored };
     }
-    const opened = await open();
+    const checked = findKnown(principal, draft) ?? (await checkByReading(principal, draft));
+    if (checked.stored !== undefined) await meter.refund(identity);
+    return checked;
+  };
+
+  const checkByReading = async (principal: Principal, draft: Draft): Promise<Checked> => {
+    const opened = await access.open(principal, draft.conversationId);
     try {
       ensureOpen(opened.conversation);
       ensureHeard(opened);
       await work.pay(principal, amountsOfMessage(opened.audience.rooms.length));
       return { opened };
     } catch (refusal) {
-      const stored = await find(opened);
+      const stored = await findStored({ ...senderOf(opened), ...keyOf(draft) });
       if (stored === null) throw refusal;
-      await meter.refund(identity);
       return { opened, stored };
     }
   };
 
-  const store = async (principal: Principal, draft: Draft, access: Access) => {
-    const { caller, conversation } = access;
+  const store = async (principal: Principal, draft: Draft, checked: Checked): Promise<Sent> => {
+    let { opened } = checked;
     const identity = toIdentity(principal);
-    const newest = { position: conversation.lastPosition ?? 0, at: conversation.lastMessageAt };
-    const stamp = { _id: new Types.ObjectId(), timestamp: new Date(clock.now()), senderName: caller.name };
-    const message = toMessage(draft, { ...stamp, ...senderOf({ caller, conversation }) });
+    const { conversation } = opened;
     const parent = conversation._id.toHexString();
-    const stored = await log.add({ message, parent, newest, sender: ownRoomOf(identity) });
+    const position = Math.max(conversation.lastPosition ?? 0, conversation.storedPosition ?? 0);
+    const newest = { position, at: conversation.lastMessageAt };
+    const announced = Math.max(conversation.lastPosition ?? 0, log.sentUpTo(parent) ?? 0);
+    const stamp = { _id: new Types.ObjectId(), timestamp: new Date(clock.now()) };
+    const toStored = (access: Access) =>
+      toMessage(draft, { ...stamp, senderName: access.caller.name, ...senderOf(access) });
+    const together: Together<SupportMessage> | undefined = checked.conditions && {
+      conditions: checked.conditions,
+      async check() {
+        access.noteChange(principal, draft.conversationId);
+        const again = await checkByReading(principal, draft);
+        opened = again.opened;
+        return again.stored === undefined ? { message: toStored(opened) } : { message: again.stored, isNew: false };
+      },
+      toLast: (message) => lastMessages.toWrite(message as SupportMessage & { position: number }, announced),
+    };
+    const stored = await log.add({ message: toStored(opened), parent, newest, sender: ownRoomOf(identity), together });
     if (!stored.isNew) {
       await meter.refund(identity);
-      await work.settle(principal, { paid: amountsOfMessage(access.audience.rooms.length), done: {} });
+      await work.settle(principal, { paid: amountsOfMessage(opened.audience.rooms.length), done: {} });
     }
-    return stored;
+    return { ...stored, opened, announced };
   };
 
   return async function sendSupportMessage(principal, draft, onSent) {
     const identity = toIdentity(principal);
     const line = `${ownRoomOf(identity)} ${toId(draft.conversationId)}`;
     // In an object, so that the mutex covers only the checks; the log orders the writes.
-    const { opened, storing } = await mutex.join([line], async (turn) => {
-      const { opened, stored } = await check(principal, draft);
-      if (stored !== undefined) return { opened, storing: Promise.resolve({ message: stored, isNew: false }) };
+    const { storing } = await mutex.join([line], async (turn) => {
+      const checked = await check(principal, draft);
+      const { opened, stored } = checked;
+      if (stored !== undefined) {
+        const sent: Sent = { message: stored, isNew: false, opened, announced: 0 };
+        return { storing: Promise.resolve(sent) };
+      }
       await turn;
-      return { opened, storing: store(principal, draft, opened) };
+      return { storing: store(principal, draft, checked) };
     });
-    const { message, isNew } = await storing;
+    const { message, isNew, isLast, opened, announced } = await storing;
     const wire = toWireMessage(message);
-    if (isNew && isPositioned(message)) {
-      const { audience, conversation } = opened;
-      const announced = conversation.lastPosition ?? 0;
-      log.send({
-        parent: wire.conversationId,
-        position: message.position,
-        announced,
-        ...audience,
-        ...toEvent(message),
-      });
+    const isSent = isNew && isPositioned(message);
+    if (isSent) {
+      const { position } = message;
+      log.send({ parent: wire.conversationId, position, announced, ...opened.audience, ...toEvent(message) });
     }
     onSent?.(wire._id);
-    if (isNew && isPositioned(message)) await lastMessages.note(message);
+    if (isSent && isLast === true) log.noteSent(message.conversationId, message.position);
+    else if (isSent) await lastMessages.note(message);
     return wire;
   };
 }

@@ -21,11 +21,11 @@ const { limit: uploads } = support.clientEvents.file_upload;
 /** The services of the support chat, used by events and routes. */
 export type SupportServices = ReturnType<typeof createSupportServices>;
 
-export function createSupportServices(context: Context, { authentication, people, blocks, readCaller }: ChatServices) {
+export function createSupportServices(context: Context, { authentication, people, blocks, callers }: ChatServices) {
   const { models, clock, logger, emitter, limiter, work } = context;
   const { messageLimit, fileMaxBytes, fileQuotaBytes, unsentFileTtlMs } = context.config.support;
   const { turnWaitMs } = context.config.sockets;
-  const access = createAccess({ models, readCaller, blocks });
+  const access = createAccess({ models, callers, blocks, clock });
   const publisher = createPublisher(emitter);
   const log = createSupportLog(context);
   const findStored = createFindSaid(models);

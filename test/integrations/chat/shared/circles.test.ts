@@ -4,7 +4,7 @@ import type { Models } from '#shared/models/index.js';
 import type { UserPrincipal } from '../../../../src/auth/principal.js';
 import { createAccess as createChatAccess } from '../../../../src/integrations/chat/community/access.js';
 import { createAuthentication } from '../../../../src/integrations/chat/shared/authentication.js';
-import { createReadCaller } from '../../../../src/integrations/chat/shared/circles.js';
+import { createCallers } from '../../../../src/integrations/chat/shared/circles.js';
 import { createAccess } from '../../../../src/integrations/chat/support/access.js';
 import { createUserServices } from '../../../../src/integrations/users/index.js';
 import { defineGatewayModels } from '../../../../src/models/index.js';
@@ -40,9 +40,9 @@ function createNode() {
   const context = { models, clock, logger, emitter: { disconnect: () => undefined } } as never;
   const { people, blocks } = createUserServices(context);
   const authentication = createAuthentication({ ...(context as object), people } as never);
-  const readCaller = createReadCaller(authentication);
-  const support = createAccess({ models, readCaller, blocks });
-  const community = createChatAccess({ models, readCaller, blocks });
+  const callers = createCallers(authentication);
+  const support = createAccess({ models, callers, blocks, clock: clock });
+  const community = createChatAccess({ models, callers, blocks, clock: clock });
   const decide = async (principal: UserPrincipal, id: string) => {
     const outcomes = await Promise.allSettled([support.open(principal, id), community.open(principal, id)]);
     return outcomes.map((outcome) => {

@@ -28,7 +28,7 @@ const below = (random: Random, limit: number): number => Math.floor(random() * l
  */
 export const createDelays = (random: Random, longestMs: number): ProxyRules => {
   const isAboutMessages = (command: object): boolean =>
-    /"(?:support|community)\.messages"/.test(JSON.stringify(command));
+    /[".](?:support|community)\.messages"/.test(JSON.stringify(command));
   const delay = async (command: object): Promise<void> => {
     if (isAboutMessages(command) && random() < 0.3) await sleep(below(random, longestMs));
   };

@@ -41,5 +41,7 @@ const COLLECTIONS: readonly unknown[] = ['support.messages', 'community.messages
 
 /** Whether a command stores a message with this content. */
 export const stores = (command: Document, content: string): boolean =>
-  (COLLECTIONS.includes(command['insert']) || COLLECTIONS.includes(command['aggregate'])) &&
+  (COLLECTIONS.includes(command['insert']) ||
+    COLLECTIONS.includes(command['aggregate']) ||
+    command['bulkWrite'] !== undefined) &&
   JSON.stringify(command).includes(`"${content}"`);

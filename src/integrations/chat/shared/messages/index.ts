@@ -1,6 +1,7 @@
 import { Types } from 'mongoose';
 import type { Context } from '../../../../framework/context.js';
 import type { BatchSize } from '../../../../platform/batcher.js';
+import { createWriteTogether } from '../../../../platform/mongo/write-together.js';
 import type { OutgoingEvent } from '../../../../realtime/emitter.js';
 import { createPositionBackfill } from './backfill.js';
 import { createMessageInserter } from './inserter.js';
@@ -8,8 +9,10 @@ import type { MessageKind, OrderedMessage } from './kind.js';
 import { createMessageLookup, type MessageLookup } from './lookup.js';
 import { createOrderedSender, type OrderedSender } from './ordered-sender.js';
 import { createMessageReader, isPositioned, type MessageReader } from './reader.js';
+import { createSentPositions, type SentPositions } from './sent-positions.js';
 import { createMessageQueue, type MessageQueue } from './write-queue.js';
 
+export type { Stored, Together } from './inserter.js';
 export type { OrderedMessage } from './kind.js';
 export { type Cursor, isPositioned } from './reader.js';
 
@@ -23,6 +26,9 @@ export { type Cursor, isPositioned } from './reader.js';
 export interface MessageLog<M> extends MessageReader<M>, MessageQueue<M>, MessageLookup<M> {
   /** Sends a stored message to its receivers on every node, after the earlier messages. */
   readonly send: OrderedSender['send'];
+  readonly sentUpTo: OrderedSender['sentUpTo'];
+  /** To be called when a message was sent that was stored together with its conversation. */
+  readonly noteSent: SentPositions['note'];
   /** Assigns positions to messages of other services. To be called before messages are read. */
   backfill(parent: Types.ObjectId): Promise<void>;
   stop(): Promise<void>;
@@ -44,7 +50,9 @@ export function createMessageLog<M extends OrderedMessage>(
   { kind, topic, batch, findStored, toEvents }: Options<M>,
 ): MessageLog<M> {
   const reader = createMessageReader(kind);
-  const inserter = createMessageInserter({ kind, clock, findStored });
+  const { inOrder: write } = createWriteTogether(kind.model.db);
+  const inserter = createMessageInserter({ kind, clock, findStored, write });
+  const sentPositions = createSentPositions({ conversations: kind.conversations, clock, logger });
   const queue = createMessageQueue({ inserter, clock, batch, waitMs: config.sockets.turnWaitMs });
   const sender = createOrderedSender({
     ...{ topic, bus, emitter, clock, logger },
@@ -70,9 +78,12 @@ export function createMessageLog<M extends OrderedMessage>(
     ...createMessageLookup(kind, reader, backfill),
     backfill,
     send: sender.send,
+    sentUpTo: sender.sentUpTo,
+    noteSent: sentPositions.note,
     async stop() {
       await queue.flush();
       sender.stop();
+      await sentPositions.stop();
     },
   };
 }

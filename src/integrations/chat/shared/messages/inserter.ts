@@ -5,6 +5,7 @@ import type { Clock } from '../../../../platform/clock.js';
 import { isDuplicateKey } from '../../../../platform/mongo/duplicate-key.js';
 import { isDatabaseAway } from '../../../../platform/mongo/errors.js';
 import { acknowledgedReadConcern } from '../../../../platform/mongo/options.js';
+import type { Write, WriteTogether } from '../../../../platform/mongo/write-together.js';
 import type { MessageKind, Newest, OrderedMessage } from './kind.js';
 import { toTime, toTimeExpression } from './time.js';
 
@@ -16,6 +17,21 @@ export interface Draft<M> {
   readonly parent: string;
   /** The last message according to the conversation. The log may already have later ones. */
   readonly newest: Newest;
+  /** Absent: it was checked by reading, and its caller makes it the last message. */
+  readonly together?: Together<M> | undefined;
+}
+
+/** How one command checks a message, stores it and makes it the last of its conversation. */
+export interface Together<M> {
+  /** What the checks have found is as remembered. */
+  readonly conditions: readonly Write[];
+  /**
+   * Checks by reading instead.
+   * @returns the message to store, or the one that an earlier call has stored
+   * @throws the refusal of the message
+   */
+  check(): Promise<{ readonly message: M; readonly isNew?: false }>;
+  toLast(message: M): Write;
 }
 
 /** A stored message. */
@@ -23,6 +39,8 @@ export interface Stored<M> {
   readonly message: M;
   /** `false`: a retry; an earlier call has stored it. */
   readonly isNew: boolean;
+  /** It is the last message of its conversation already, or a later one is. */
+  readonly isLast?: boolean;
 }
 
 /** Stores messages, each with its position, in one write. */
@@ -36,6 +54,7 @@ interface Dependencies<M extends OrderedMessage> {
   clock: Clock;
   /** Finds the message with the same `clientMessageId` of the same sender in the same conversation. */
   findStored: (message: M) => Promise<M | null>;
+  write: WriteTogether['inOrder'];
 }
 
 /** Conversations whose last message a node remembers. */
@@ -51,9 +70,12 @@ const ATTEMPTS_MAX = 50;
  * A node remembers the last position of a conversation and inserts at the next one. If another node was faster, the database
  * appends the message after the last one: reading and storing are one command, so a node with a slow connection is not
  * overtaken repeatedly.
+ *
+ * Messages that were not checked by reading are stored by one command with their conditions. If that does not work out, they
+ * are checked by reading and stored as the others.
  */
 export function createMessageInserter<M extends OrderedMessage>(dependencies: Dependencies<M>): MessageInserter<M> {
-  const { kind, clock, findStored } = dependencies;
+  const { kind, clock, findStored, write } = dependencies;
   const { parent, time } = kind;
   const { collection } = kind.model;
   const remembered = createBoundedMap<Newest>(REMEMBERED_MAX);
@@ -164,25 +186,104 @@ export function createMessageInserter<M extends OrderedMessage>(dependencies: De
     }
   };
 
+  /** One command for all. */
+  const writeTogether = async (drafts: readonly Draft<M>[], placed: readonly M[]): Promise<Attempt> => {
+    const parts = toParts(drafts, placed);
+    const inserts = placed.map((insert) => ({ collection: collection.collectionName, insert }));
+    const written = await write([...parts.conditions, ...inserts, ...parts.lasts]);
+    const done = written === undefined ? -1 : written.done - parts.conditions.length;
+    const areLast = written !== undefined && written.error === undefined;
+    return { count: Math.min(Math.max(done, 0), placed.length), areChecked: done >= 0, areLast };
+  };
+
+  /** @returns the number of leading messages that were stored by a command whose reply was lost */
+  const countOwn = async (messages: readonly M[]): Promise<number> => {
+    for (const [index, message] of messages.entries()) if ((await findOwn(message)) === null) return index;
+    return messages.length;
+  };
+
+  /** @returns the messages that were stored, and the rest as it was checked */
+  const insertTogether = async (
+    drafts: readonly Draft<M>[],
+  ): Promise<{ stored: Stored<M>[]; rest: readonly (Draft<M> | Stored<M> | Error)[] }> => {
+    const placed = assignPositions(drafts);
+    const { count, areChecked, areLast } = await writeTogether(drafts, placed).catch(
+      async (error: unknown): Promise<Attempt> => {
+        if (!isDatabaseAway(error)) throw error;
+        return { count: await countOwn(placed), areChecked: false, areLast: false };
+      },
+    );
+    const stored = placed.slice(0, count).map((message, index): Stored<M> => {
+      note(drafts[index]?.parent ?? '', message);
+      return { message, isNew: true, isLast: areLast && drafts[index]?.together !== undefined };
+    });
+    const rest = drafts.slice(count);
+    return { stored, rest: areChecked ? rest : await Promise.all(rest.map(check)) };
+  };
+
+  const insertChecked = async (drafts: readonly Draft<M>[]): Promise<(Stored<M> | Error)[]> => {
+    const results: (Stored<M> | Error)[] = [];
+    while (results.length < drafts.length) {
+      const rest = drafts.slice(results.length);
+      const placed = assignPositions(rest);
+      const { count, failure } = await insertInOrder(placed);
+      for (const [index, message] of placed.slice(0, count).entries()) {
+        note(rest[index]?.parent ?? '', message);
+        results.push({ message, isNew: true });
+      }
+      const failed = rest[count];
+      if (failed === undefined || failure === undefined) continue;
+      if (failure.isOfOne) results.push(await recover(failed, failure.error));
+      else results.push(...rest.slice(count).map(() => failure.error));
+    }
+    return results;
+  };
+
   return {
     async insert(drafts) {
-      const results: (Stored<M> | Error)[] = [];
-      while (results.length < drafts.length) {
-        const rest = drafts.slice(results.length);
-        const placed = assignPositions(rest);
-        const { count, failure } = await insertInOrder(placed);
-        for (const [index, message] of placed.slice(0, count).entries()) {
-          note(rest[index]?.parent ?? '', message);
-          results.push({ message, isNew: true });
-        }
-        const failed = rest[count];
-        if (failed === undefined || failure === undefined) continue;
-        if (failure.isOfOne) results.push(await recover(failed, failure.error));
-        else results.push(...rest.slice(count).map(() => failure.error));
-      }
-      return results;
+      if (drafts.every(({ together }) => together === undefined)) return insertChecked(drafts);
+      const { stored, rest } = await insertTogether(drafts);
+      const inserted = (await insertChecked(rest.filter(isDraft))).values();
+      return [...stored, ...rest.map((one) => (isDraft(one) ? (inserted.next().value ?? new Error()) : one))];
     },
   };
+}
+
+const isDraft = <M>(one: Draft<M> | Stored<M> | Error): one is Draft<M> => 'parent' in one;
+
+/** Checks a message that was not checked yet. */
+async function check<M>(draft: Draft<M>): Promise<Draft<M> | Stored<M> | Error> {
+  try {
+    const checked = await draft.together?.check();
+    if (checked === undefined) return draft;
+    const { message, isNew } = checked;
+    return isNew === false ? { message, isNew } : { ...draft, message };
+  } catch (refusal) {
+    return refusal as Error;
+  }
+}
+
+/** The conditions of messages, and the writes of the last message of each conversation. */
+function toParts<M>(drafts: readonly Draft<M>[], placed: readonly M[]) {
+  const lasts = new Map<string, Write>();
+  for (const [index, { together, parent }] of drafts.entries()) {
+    const message = placed[index];
+    if (together !== undefined && message !== undefined) lasts.set(parent, together.toLast(message));
+  }
+  return {
+    conditions: [...new Set(drafts.flatMap(({ together }) => together?.conditions ?? []))],
+    lasts: [...lasts.values()],
+  };
+}
+
+/** The outcome of one command for messages. */
+interface Attempt {
+  /** Messages that were stored, in order. */
+  readonly count: number;
+  /** All conditions held. */
+  readonly areChecked: boolean;
+  /** The last messages of the conversations were written too. */
+  readonly areLast: boolean;
 }
 
 /** How a write ended early. */

@@ -11,6 +11,8 @@ export interface OrderedMessage {
 /** The collection of one chat, and the names of its fields. */
 export interface MessageKind<M extends OrderedMessage> {
   readonly model: Model<M>;
+  /** The collection of its conversations, which have the position up to which everything was sent as `lastPosition`. */
+  readonly conversations: Pick<Model<unknown>, 'collection'>;
   /** The field with the id of the conversation. */
   readonly parent: keyof M & string;
   /** The field with the time of the message. */

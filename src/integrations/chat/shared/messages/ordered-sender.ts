@@ -46,6 +46,8 @@ export interface PositionedEvent {
 /** Sends messages to the sockets of every node in the order of their positions. */
 export interface OrderedSender {
   send(positioned: PositionedEvent): void;
+  /** The position up to which this node has sent everything, and knows it from the other nodes; `undefined`: unknown. */
+  sentUpTo(parent: string): number | undefined;
   stop(): void;
 }
 
@@ -181,6 +183,7 @@ export function createOrderedSender(dependencies: Dependencies): OrderedSender {
       bus.publish(topic, positioned);
       take(positioned);
     },
+    sentUpTo: (parent) => known.get(parent)?.sent,
     stop() {
       isStopped = true;
     },
