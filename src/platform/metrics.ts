@@ -16,7 +16,8 @@ export type Metrics = ReturnType<typeof createMetrics>;
 export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];
-  collectDefaultMetrics({ register: registry });
+  // A timer of the event loop, also of an idle one: with the default of 10 ms it was a seventh of what an idle node costs.
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 20 });
   const buildInfo = new Gauge({
     name: 'gateway_build_info',
     help: 'Always 1; its labels are the versions of the gateway, of the wire and of Node.js',

@@ -32,6 +32,9 @@ export const toClientOptions = (settings: ConnectionSettings, server?: RedisServ
     database,
     disableOfflineQueue: true,
     commandsQueueMaxLength: QUEUE_MAX,
+    // The time limit of the library ends when a command is written, and costs three times as much as the command. A connection that
+    // does not answer is dropped earlier.
+    commandOptions: { timeout: 0 },
     maintNotifications: 'disabled',
     socket: isTls ? { ...socket, ...readTlsFiles(tlsFiles), tls: true as const } : socket,
   } as const;
