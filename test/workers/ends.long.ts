@@ -35,6 +35,27 @@ test('a worker that an operator drains leaves the port to the others; workers of
   await expect(fetch(`${machine.url}/status`)).rejects.toThrow();
 });
 
+test('workers that were all drained leave the port to the first that is started again', async () => {
+  const machine = await machines.start({ SHUTDOWN_DRAIN_MS: '300' });
+  // A worker that is killed takes its calls with it.
+  const isReady = (): Promise<boolean> =>
+    fetch(`${machine.url}/health/ready`).then(
+      ({ status }) => status === 200,
+      () => false,
+    );
+  const nodes = (await nodesOf(machine)).toSorted((one, other) => String(one.name).localeCompare(String(other.name)));
+  for (const { id } of nodes) await machine.ask('POST', `/nodes/${id}/drain`);
+  await until(async () => (await nodesOf(machine)).every(({ isDraining }) => isDraining === true));
+  expect(await isReady()).toBe(false);
+  // The first one has left the port, the second one could not.
+  process.kill(pidsOf(machine)[0] ?? 0, 'SIGKILL');
+  await until(isReady);
+  const clients = await Promise.all(Array.from({ length: 6 }, () => connect(machine)));
+  for (const client of clients) client.close();
+  machine.child.kill('SIGTERM');
+  expect(await machine.ended).toBe(0);
+});
+
 test('signals shortly after the first, also those to the workers, change nothing; a later one ends all at once with 1', async () => {
   const machine = await machines.start({ SHUTDOWN_DRAIN_MS: '600000', SHUTDOWN_TIMEOUT_MS: '600000' });
   const pids = pidsOf(machine);

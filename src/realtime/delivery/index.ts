@@ -103,11 +103,6 @@ export function createDelivery(dependencies: Dependencies): Delivery {
 
   const positions = new Positions(clock);
   const measures = createDeliveryMeasures(dependencies);
-  metrics.durableWaiting.observe({}, () => {
-    let waiting = 0;
-    for (const { data } of sockets.all()) waiting += data.outbox?.waiting ?? 0;
-    return waiting;
-  });
   const log = new Log({ models, clock, positions }, measures.read);
   const leaders = new Leaders({ nodeId, clock });
   const appender = new Appender({ log, positions, leaders, clock, receiptTtlMs });
@@ -130,6 +125,7 @@ export function createDelivery(dependencies: Dependencies): Delivery {
   });
   const listener = new Acknowledgements({ sockets, cursors, limits, clearing, tasks, measures, report });
   const outboxes = new Outboxes({ sockets, cursors, log, clock, listener });
+  metrics.durableWaiting.observe({}, () => outboxes.waiting);
   const opener = new Opener({
     ...{ outboxes, devices, mailboxes, cursors, limits, log, positions, clock, tasks, mailboxMax, report },
   });

@@ -49,7 +49,7 @@ export class Maintenance {
 
   async #sweep(): Promise<void> {
     const { sockets, outboxes, cursors, nodes, expiry, clock, purge, migrate } = this.#dependencies;
-    for (const socket of sockets.all()) outboxes.releaseIdle(socket);
+    outboxes.releaseAllIdle();
     cursors.forgetIdle((device) => sockets.outboxesOf(device).length > 0);
     await nodes.beat();
     await expiry.removeAway();

@@ -17,6 +17,8 @@ interface Dependencies extends OutboxDependencies {
  */
 export class Outboxes {
   readonly #dependencies: Dependencies;
+  /** What concerns all outboxes need not look at all sockets. Those of sockets that have left stay until the next release. */
+  readonly #open = new Set<Outbox>();
 
   constructor(dependencies: Dependencies) {
     this.#dependencies = dependencies;
@@ -26,7 +28,15 @@ export class Outboxes {
   open(socket: GatewaySocket, recipient: KeyedRecipient): Outbox {
     const outbox = new Outbox(socket, { recipient, deviceId: socket.data.deviceId }, this.#dependencies);
     socket.data.outbox = outbox;
+    this.#open.add(outbox);
     return outbox;
+  }
+
+  /** Messages that are sent or still to be sent, and not acknowledged. */
+  get waiting(): number {
+    let waiting = 0;
+    for (const outbox of this.#open) if (isInUse(outbox)) waiting += outbox.waiting;
+    return waiting;
   }
 
   /** Offers an entry to the sockets of its recipient. @returns how many there are on this node */
@@ -62,6 +72,15 @@ export class Outboxes {
     if (outbox === undefined || !outbox.isIdle) return;
     socket.data.position = outbox.position;
     socket.data.outbox = undefined;
+    this.#open.delete(outbox);
+  }
+
+  /** Releases all outboxes that are idle, and forgets those of sockets that have left. */
+  releaseAllIdle(): void {
+    for (const outbox of this.#open) {
+      if (isInUse(outbox)) this.releaseIdle(outbox.socket);
+      else this.#open.delete(outbox);
+    }
   }
 
   /** Creates the outbox of an idle socket, which has acknowledged everything up to its position. */
@@ -74,3 +93,5 @@ export class Outboxes {
     return outbox;
   }
 }
+
+const isInUse = (outbox: Outbox): boolean => !outbox.isClosed && outbox.socket.data.outbox === outbox;

@@ -1,6 +1,5 @@
 import { siteNamespace, userNamespaces } from '#shared/contracts/namespaces.js';
-import type { Principal } from '../../auth/principal.js';
-import { everySocket, type GatewayServer, type GatewaySocket, socketsIn } from '../../sockets/socket.js';
+import { type GatewayServer, type GatewaySocket, socketsIn } from '../../sockets/socket.js';
 import { rooms } from '../rooms.js';
 import type { Device } from './mailboxes.js';
 import { GENERAL_SITE, type Recipient } from './message.js';
@@ -41,17 +40,4 @@ export class MailboxSockets {
   outboxesOf(device: Device): Outbox[] {
     return this.ofDevice(device).flatMap(({ data }) => data.outbox ?? []);
   }
-
-  *all(): Generator<GatewaySocket> {
-    for (const socket of everySocket(this.#io)) {
-      const site = siteOf(socket.data.principal);
-      if (site !== undefined && this.#namespaces.get(site)?.includes(socket.nsp.name)) yield socket;
-    }
-  }
-}
-
-/** The site on which a principal has a mailbox. */
-function siteOf(principal: Principal): string | undefined {
-  if (principal.kind === 'user') return GENERAL_SITE;
-  return principal.kind === 'site' && principal.userId !== undefined ? principal.site : undefined;
 }

@@ -2,7 +2,7 @@ import { GatewayError } from '../../../src/errors.js';
 import { keyOf } from '../../../src/realtime/delivery/message.js';
 import { PRESENCE_LIMIT_MS } from '../../../src/realtime/presence/index.js';
 import { rooms } from '../../../src/realtime/rooms.js';
-import { beginFault } from './faults.js';
+import { beginFault, FIRST_FAULTS } from './faults.js';
 import { PREFIX } from './node.js';
 import type { Published } from './redis.js';
 import { ROUTES, type User, World, type WorldOptions } from './world.js';
@@ -79,11 +79,12 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   }
 }
 
-/** The end of a node, and some other faults, at times together. */
+/** Some faults, at times together. */
 async function runFaults(world: World): Promise<void> {
   const { time } = world;
-  world.killNode(world.between(1, 50));
-  let endsAt = time.now;
+  const first = beginFault(world, FIRST_FAULTS);
+  world.note(`fault ${first.name}`);
+  let { endsAt } = first;
   for (let left = 1 + Math.floor(world.random() * 5); left > 0; left -= 1) {
     const fault = beginFault(world);
     world.note(`fault ${fault.name}`);
