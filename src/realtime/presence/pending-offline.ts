@@ -43,10 +43,16 @@ export class PendingOffline {
     this.#users.delete(userId);
   }
 
-  /** Redis knows all users: forgets those who waited for that, and those whose time is over. */
-  settle(): void {
-    for (const [userId, { until }] of this.#users) {
-      if (until === Number.POSITIVE_INFINITY || until <= this.#clock.now()) this.#users.delete(userId);
+  /**
+   * Redis knows all users. Those who waited for that are kept like others who have just left, because Redis may lose its data
+   * again. Users whose time is over are forgotten.
+   * @param wereToldAgain Redis was told of all users, so that their grace times have begun anew
+   */
+  settle(keepMs: number, wereToldAgain: boolean): void {
+    const now = this.#clock.now();
+    for (const [userId, user] of this.#users) {
+      if (wereToldAgain || user.until === Number.POSITIVE_INFINITY) user.until = now + keepMs;
+      else if (user.until <= now) this.#users.delete(userId);
     }
   }
 

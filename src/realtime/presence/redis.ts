@@ -78,6 +78,8 @@ class PresenceNode {
   readonly #logger: Pick<Logger, 'warn'>;
   readonly #nodeId: string;
   readonly #leaseMs: number;
+  /** How long Redis may lose users who have left: until their grace time has ended, which is a lease at least, and a tick has claimed them. */
+  readonly #keepPendingMs: number;
   readonly #commands: PresenceCommands;
   readonly #lease: Lease;
   readonly #pendingOffline: PendingOffline;
@@ -95,6 +97,7 @@ class PresenceNode {
     this.#logger = logger;
     this.#nodeId = nodeId;
     this.#leaseMs = leaseMs;
+    this.#keepPendingMs = Math.max(graceMs, leaseMs) + leaseMs;
     this.#commands = commands;
     this.#lease = new Lease({ commands, clock, leaseMs });
     this.#pendingOffline = new PendingOffline(clock);
@@ -178,8 +181,8 @@ class PresenceNode {
     if (restored.length > 0) events.restored([...restored]);
     for (const user of online) events.online(user);
     if (this.#isForgotten) await this.#commands.leaveAgain(this.#pendingOffline.list(), this.#leaseMs);
+    this.#pendingOffline.settle(this.#keepPendingMs, this.#isForgotten);
     this.#isForgotten = false;
-    this.#pendingOffline.settle();
     if (this.#lease.quietMs() > 0) return;
     for (const node of renewed.deadNodes) {
       for await (const lost of this.#commands.reap(node)) events.lost(lost);

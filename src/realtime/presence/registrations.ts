@@ -80,7 +80,7 @@ export class Registrations {
     this.#sockets.delete(socketId);
     const { pendingOffline, clock, graceMs, leaseMs, wakeUp, expectDue } = this.#options;
     await this.#registering.get(socketId);
-    this.#unregistered.delete(socketId);
+    const wasUnregistered = this.#unregistered.delete(socketId);
     const wasReported = !this.#unreported.delete(socketId);
     this.#lapsed.delete(socketId);
     const removed = await this.#tryWrite({ kind: 'remove', socket: entry });
@@ -91,6 +91,9 @@ export class Registrations {
     } else if (removed.isEdge) {
       pendingOffline.add(entry, { until: clock.now() + graceMs + leaseMs, wasReported });
       expectDue(graceMs);
+    } else if (wasUnregistered) {
+      // Redis may have lost the socket, and with it the user.
+      pendingOffline.add(entry, { until: Number.POSITIVE_INFINITY, wasReported });
     }
     return { isLast: removed?.isEdge === true };
   }
