@@ -183,7 +183,8 @@ export function createRedisAdapter(options: RedisAdapterOptions): Exclude<Parame
     }
     override disconnectSockets(...[options, isClosing]: Parameters<RedisAdapter['disconnectSockets']>): void {
       super.disconnectSockets(options, isClosing);
-      if (options.flags?.local !== true) super.disconnectSockets(here(options), isClosing);
+      // After the answer to the event that is the reason for it.
+      if (options.flags?.local !== true) setImmediate(() => super.disconnectSockets(here(options), isClosing));
     }
 
     override broadcast(...[packet, options]: Broadcast): void {
