@@ -43,11 +43,12 @@ export function createTurnSender(
     }
   };
 
-  return (items, toAll) =>
-    new Promise((resolve) => {
+  return function sendAtEndOfTurn(items, toAll) {
+    return new Promise((resolve) => {
       if (waiting.length === 0) publisher.atEndOfTurn(() => void flush());
       waiting.push({ items, toAll, resolve });
       for (const { item } of items) characters += item.length;
       if (characters > CHARACTERS_MAX) void flush();
     });
+  };
 }
