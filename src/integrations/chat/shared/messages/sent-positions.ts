@@ -19,7 +19,7 @@ interface Dependencies {
 }
 
 /**
- * Stores the position of a message that was stored together with its conversation, and sent then, as \`lastPosition\`: of all quiet
+ * Stores the position of a message that was stored together with its conversation, and sent then, as `lastPosition`: of all quiet
  * conversations together. If it is lost with the node, nodes that have not seen the conversation send its last message again.
  */
 export function createSentPositions({ conversations, clock, logger }: Dependencies): SentPositions {
