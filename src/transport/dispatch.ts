@@ -83,24 +83,23 @@ export function createDispatch(
 
   async function handle(socket: GatewaySocket, call: Call): Promise<unknown> {
     if (socket.data.inFlight > IN_FLIGHT_MAX) throw new GatewayError('RATE_LIMITED', { retryAfterMs: 1000 });
+    const { entry } = call;
     const release = heldEvents.hold(callerOf(socket.data), call);
+    let payload: unknown;
     try {
-      return await handleHeld(socket, call);
+      await work.begin(callerOf(socket.data), entry && limitOfEvent(call.name, entry.event));
+      if (entry === undefined) throw new GatewayError('NOT_FOUND');
+      payload = await readPayload(socket.data, call, entry.event);
     } finally {
+      // From here on the contract bounds what is held, and the store the files.
       release();
     }
+    return entry.handle(payload as never, contextOf(socket));
   }
 
-  async function handleHeld(socket: GatewaySocket, call: Call): Promise<unknown> {
-    const { name, entry, scopes } = call;
-    const state = socket.data;
-    const caller = callerOf(state);
-    await work.begin(caller, entry && limitOfEvent(name, entry.event));
-    if (entry === undefined) throw new GatewayError('NOT_FOUND');
-    const { event } = entry;
-
+  async function readPayload(state: GatewaySocket['data'], call: Call, event: MountedEvent['event']): Promise<unknown> {
     readArguments(call);
-    const { args } = call;
+    const { args, scopes } = call;
     const takesAll = event.takesAllArguments === true;
     const payload: unknown = parse(event.payload, takesAll ? args : dataOf(args));
     userAuth.ensureCurrent(state.principal);
@@ -108,8 +107,7 @@ export function createDispatch(
     ensureScope(state.principal, event.scopes ?? scopes);
     // Unknown fields, which the contract does not bound, are not kept while the event is handled.
     if (!traffic.isWatched) call.args = takesAll ? (payload as readonly unknown[]) : [payload];
-
-    return entry.handle(payload as never, contextOf(socket));
+    return payload;
   }
 
   /** The last guard: what waits for ever is a fault, and its caller is answered all the same. */

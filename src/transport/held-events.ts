@@ -14,10 +14,10 @@ interface Arguments {
   readonly args: readonly unknown[];
 }
 
-/** The large events that a node holds. */
+/** The large events that a node has received and not read yet. */
 export interface HeldEvents {
   /**
-   * Counts the large arguments of an event until it is handled. Small ones are bounded by their number for each socket.
+   * Counts the large arguments of an event until they are read. Small ones are bounded by their number for each socket.
    * @returns ends it
    * @throws GatewayError `RATE_LIMITED`
    */
@@ -27,9 +27,8 @@ export interface HeldEvents {
 const nothing = (): void => undefined;
 
 /**
- * Limits the bytes of large events in progress, for the node and for each caller. An event waits for Redis before it is read and
- * for the database afterwards, so a slow one of them makes all sockets hold their events at once. A single event is never too
- * large: its frame is limited.
+ * Limits the bytes of large events that wait to be read, for the node and for each caller. An event waits for the limiter in Redis
+ * first, so a slow one makes all sockets hold their events at once. A single event is never too large: its frame is limited.
  */
 export function createHeldEvents(messageMaxBytes: number): HeldEvents {
   const nodeMax = NODE_MESSAGES * messageMaxBytes;
