@@ -4,6 +4,7 @@ import { tokenNamespaces, userNamespaces } from '#shared/contracts/namespaces.js
 import { toCanonicalId } from '#shared/contracts/primitives.js';
 import { GatewayError, invalid } from '../../errors.js';
 import type { Context } from '../../framework/context.js';
+import { withinMs } from '../../platform/within-ms.js';
 import type { HistoryQuery } from '../../realtime/delivery/diagnostics/history.js';
 import { DeliveryDiagnostics } from '../../realtime/delivery/diagnostics/index.js';
 import { Idempotency, type Once } from '../../realtime/delivery/idempotency.js';
@@ -54,6 +55,9 @@ interface AskedBy {
   readonly apiKey: string | undefined;
   readonly requestId: string;
 }
+
+/** How long a disconnect waits for the number of sockets that it closes. */
+const COUNTING_MAX_MS = 300;
 
 /** Filters for a user's messages. */
 type DeliveriesQuestion = Omit<HistoryQuery, 'recipient'> & { site?: string | undefined };
@@ -165,12 +169,12 @@ export function createEmitService(context: Context) {
     async disconnect(userId: string, { reason, blockMs }: Kick, { apiKey: key, requestId }: AskedBy): Promise<void> {
       if (blockMs !== undefined) await revocations.revoke({ userId, blockedUntil: clock.now() + blockMs });
       const everywhere = { namespaces: tokenNamespaces, rooms: [rooms.user(userId)] };
-      // Asked before they are closed, and not waited for.
-      const counting = countSockets([userId]);
       const socketsHere = emitter.emit(everywhere, { event: 'disconnected', payload: { reason: reason ?? null } });
+      // Those that are closed are not counted. Without an answer of Redis they are closed all the same.
+      const sockets = await withinMs(COUNTING_MAX_MS, countSockets([userId])).catch(() => null);
       emitter.disconnect(everywhere);
       const details = { key, requestId, user: userId, socketsHere, ...(blockMs !== undefined && { blockMs }) };
-      void counting.then((sockets) => logger.info({ ...details, sockets }, 'a user was disconnected by a backend'));
+      logger.info({ ...details, sockets }, 'a user was disconnected by a backend');
     },
 
     /** @throws GatewayError `VALIDATION_ERROR` unless it names either a token or a user */
