@@ -91,7 +91,7 @@ test('a first worker that cannot start ends the start with its reason and its ex
 test('workers that end soon after their start are started again later and later; then the primary gives up', async () => {
   const { primary, workers, givenUp, clock, log } = createTestPrimary([undefined, 24, 24, 24, 24]);
   await primary.start();
-  const countEnds = (): number => log.filter((message) => message.includes('ended')).length;
+  const countEnds = (): number => log.filter((message) => message.includes('exited')).length;
   await clock.advanceUntil(50, () => countEnds() === 4);
   expect([workers.length, givenUp]).toEqual([5, []]);
   // The last end decides the exit code.
