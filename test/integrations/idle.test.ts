@@ -41,8 +41,8 @@ test('a node with an idle client asks the database six times a second, nearly al
   const client = await environment.open(ann);
   const counts = await commandsOfMinute();
   const { 'find _users': ofUsers = 0, ...others } = counts;
-  // The lock watch has four searches in 750 ms.
-  expect(ofUsers).toBeLessThanOrEqual(4 * 80);
+  // The lock watch has four searches in 750 ms. What follows a connect may read the user once more.
+  expect(ofUsers).toBeLessThanOrEqual(4 * 80 + 10);
   expect(sumOf(others), JSON.stringify(others)).toBeLessThan(60);
   client.close();
 });
