@@ -74,8 +74,8 @@ async function overRedis(
   const { startupTimeoutMs } = config;
   const { prefix, tlsFiles } = config.redis;
   const keyPrefix = `${prefix}:`;
-  const onMessageLost = (): void => metrics.publishFailures.inc();
-  const redis = await connectRedis({ url, prefix, tlsFiles, startupTimeoutMs, logger, onMessageLost });
+  const onMessagesLost = (messages: number): void => metrics.publishFailures.inc({}, messages);
+  const redis = await connectRedis({ url, prefix, tlsFiles, startupTimeoutMs, logger, onMessagesLost });
   cleanup.add('redis', () => redis.close());
   const nodeId = randomUUID();
   const common = { redis, logger, clock, nodeId };

@@ -55,8 +55,8 @@ export interface RedisOptions {
   /** Time limit for Redis, at the first connect and again in {@link Redis.join}. */
   startupTimeoutMs: number;
   logger: Pick<Logger, 'info' | 'warn' | 'error'>;
-  /** Called for each message that did not reach every other node, as far as this node can detect. */
-  onMessageLost?: () => void;
+  /** Called for messages that did not reach every other node, as far as this node can detect. */
+  onMessagesLost?: (messages: number) => void;
 }
 
 /** What messages of this version hold that earlier versions do not understand. */
@@ -122,8 +122,8 @@ export async function connectRedis(options: RedisOptions): Promise<Redis> {
       expected: members.expected,
       isShared: subscriptions.covers,
       areNodesAlike: members.areAlike,
-      onLost(err) {
-        options.onMessageLost?.();
+      onLost(messages, err) {
+        options.onMessagesLost?.(messages);
         reportLoss(err);
       },
     }),

@@ -3,6 +3,13 @@ import type { RedisClient } from './connection.js';
 import { escapeGlob } from './refusal.js';
 import type { MessageListener } from './subscription-memory.js';
 
+/** What one command publishes. */
+export interface PublishSize {
+  readonly bytes: number;
+  /** How many count as lost when it fails. */
+  readonly messages: number;
+}
+
 /** The part of a node-redis client that `@socket.io/redis-adapter` uses to publish. */
 export type AdapterPublisher = Pick<RedisClient, 'on' | 'off' | 'sendCommand'> & {
   /** Resolves with 0 when publishing failed. Never rejects, because the adapter does not handle rejections. */
@@ -13,10 +20,9 @@ export type AdapterPublisher = Pick<RedisClient, 'on' | 'off' | 'sendCommand'> &
   expected(): number;
   /**
    * Publishes by another command than `PUBLISH`, in order with the others. Never rejects.
-   * @param bytes size of the message
    * @returns `undefined` when it failed
    */
-  send<T>(bytes: number, command: (client: RedisClient) => Promise<T>): Promise<T | undefined>;
+  send<T>(size: PublishSize, command: (client: RedisClient) => Promise<T>): Promise<T | undefined>;
   /**
    * Calls `publish` once, at the end of this turn of the event loop, or before the next command of this client: so the order of
    * messages stays. To be called again only after that.
@@ -27,12 +33,12 @@ export type AdapterPublisher = Pick<RedisClient, 'on' | 'off' | 'sendCommand'> &
    * message in another way, in its synchronous part. What is sent later waits for that, so the order of messages stays the same.
    */
   sendOrElse<T>(
-    bytes: number,
+    size: PublishSize,
     command: (client: RedisClient) => Promise<T>,
     orElse: (refusal: Error) => Promise<T>,
   ): Promise<T | undefined>;
-  /** Counts a message that did not reach every node that it was for. */
-  noteLost(): void;
+  /** Counts messages that did not reach every node that they were for. */
+  noteLost(messages: number): void;
   /** Marks this as a node-redis client for the adapter, which detects it by these properties. */
   pSubscribe: unknown;
   sSubscribe: unknown;
@@ -70,8 +76,8 @@ interface PublisherOptions {
   /** Whether every node subscribes to the channel. */
   isShared(channel: string): boolean;
   areNodesAlike(): boolean;
-  /** Called for each message that did not reach every other node. `err` is absent if Redis accepted it. */
-  onLost(err?: unknown): void;
+  /** Called for messages that did not reach every other node. `err` is absent if Redis accepted them. */
+  onLost(messages: number, err?: unknown): void;
 }
 
 /** Wraps `client` for the adapter. */
@@ -85,17 +91,17 @@ export function toPublisher(client: RedisClient, options: PublisherOptions): Ada
     run?.();
   };
   const order = createOrder();
-  const send: AdapterPublisher['send'] = async (bytes, command) => {
+  const send: AdapterPublisher['send'] = async ({ bytes, messages }, command) => {
     if (!order.isReplacing()) runDeferred();
     if (waitingBytes + bytes > WAITING_BYTES_MAX) {
-      onLost(new Error(`more than ${WAITING_BYTES_MAX} bytes are queued for Redis`));
+      onLost(messages, new Error(`more than ${WAITING_BYTES_MAX} bytes are queued for Redis`));
       return undefined;
     }
     waitingBytes += bytes;
     try {
       return await order.inTurn(() => command(client));
     } catch (err) {
-      onLost(err);
+      onLost(messages, err);
       return undefined;
     } finally {
       waitingBytes -= bytes;
@@ -109,9 +115,8 @@ export function toPublisher(client: RedisClient, options: PublisherOptions): Ada
       deferred = publish;
       setImmediate(runDeferred);
     },
-    sendOrElse: (bytes, command, orElse) =>
-      send(bytes, (connection) => order.attempt(() => command(connection), orElse)),
-    noteLost: () => onLost(),
+    sendOrElse: (size, command, orElse) => send(size, (connection) => order.attempt(() => command(connection), orElse)),
+    noteLost: onLost,
     on: client.on,
     off: client.off,
     sendCommand(...args) {
@@ -123,9 +128,11 @@ export function toPublisher(client: RedisClient, options: PublisherOptions): Ada
     async publish(channel, message) {
       // Nodes that join or leave during the call may or may not get it.
       const expectedBefore = expected();
-      const receivers = await send(message.length, () => client.publish(channel, toBuffer(message)));
+      const receivers = await send({ bytes: message.length, messages: 1 }, () =>
+        client.publish(channel, toBuffer(message)),
+      );
       if (receivers === undefined) return 0;
-      if (receivers < Math.min(expectedBefore, expected()) && isShared(channel)) onLost();
+      if (receivers < Math.min(expectedBefore, expected()) && isShared(channel)) onLost(1);
       return receivers;
     },
   };

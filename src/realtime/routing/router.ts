@@ -75,7 +75,7 @@ export function createRouter(options: RouterOptions): Router {
     },
   });
   void subscriber.subscribe([ownChannel, `${base}all`], receive, true);
-  const load = (): void => void publisher.send(0, (client) => publishItems.load(client, base));
+  const load = (): void => void publisher.send({ bytes: 0, messages: 0 }, (client) => publishItems.load(client, base));
   publisher.on('ready', load);
   load();
   listeners.set(ECHO, [(sentAtMs) => onEcho(performance.now() - Number(sentAtMs))]);
@@ -85,7 +85,7 @@ export function createRouter(options: RouterOptions): Router {
     if (performance.now() < echoDueAt) return;
     echoDueAt = performance.now() + ECHO_INTERVAL_MS;
     const message = JSON.stringify([nodeId, [[ECHO, performance.now()]]]);
-    void publisher.send(message.length, (client) => client.publish(ownChannel, message));
+    void publisher.send({ bytes: message.length, messages: 0 }, (client) => client.publish(ownChannel, message));
   };
 
   const sendNow: RoomRouter['send'] = async (items, toAll) => {
@@ -96,7 +96,7 @@ export function createRouter(options: RouterOptions): Router {
     const call = { base, keys: items.flatMap(toKeys), args: [...header, ...items.flatMap(toArguments)] };
     const bytes = items.reduce((sum, { item }) => sum + item.length, 0);
     const reply = await publisher.sendOrElse<ScriptReply | boolean>(
-      bytes,
+      { bytes, messages: items.length },
       (client) => publishItems.runLoaded(client, call),
       async ({ message }) => {
         isRefused = true;
@@ -109,7 +109,7 @@ export function createRouter(options: RouterOptions): Router {
     if (reply === undefined || typeof reply === 'boolean') return { isComplete: reply === true, areHeld: undefined };
     const [isRouted, count, held] = reply as [number, number, string?];
     const isLost = isRouted === 1 ? count > 0 : count < Math.min(expectedBefore, publisher.expected());
-    if (isLost) publisher.noteLost();
+    if (isLost) publisher.noteLost(isRouted === 1 ? Math.min(count, items.length) : items.length);
     return {
       isComplete: !isLost,
       areHeld: held === undefined ? undefined : Array.from(held, (digit) => digit === '1'),

@@ -9,7 +9,7 @@ const RETAINED_MS = 120_000;
  * Redis Cluster (else 0), the prefix of the channels, a channel that nodes of every version subscribe to, then for each item: the
  * item as JSON, what to retain of it (empty: nothing), and the number of its rooms. When a node is missing in the directory, all
  * nodes get all items.
- * @returns 1, the number of nodes that were not subscribed, and for each item a digit: whether another node holds one of its
+ * @returns 1, the number of items for nodes that were not subscribed, and for each item a digit: whether another node holds one of its
  *   rooms; or 0 and the number of nodes that got everything. Error `UNALIKE`: nothing was published, because a node is subscribed
  *   that does not understand it
  */
@@ -54,7 +54,7 @@ export const publishItems = defineForDirectory(
   local missed = 0
   for _, node in ipairs(targets) do
     local receivers = publish('to:' .. node, items[node])
-    if receivers == 0 and redis.call('SISMEMBER', holders, holder_of[node]) == 1 then missed = missed + 1 end
+    if receivers == 0 and redis.call('SISMEMBER', holders, holder_of[node]) == 1 then missed = missed + #items[node] end
   end
   return { 1, missed, table.concat(held) }
 `,

@@ -30,9 +30,9 @@ afterEach(async () => {
   expect(unhandled.splice(0)).toEqual([]);
 });
 
-async function open(onMessageLost?: () => void): Promise<Redis> {
+async function open(onMessagesLost?: (messages: number) => void): Promise<Redis> {
   const options = { url: server.url, prefix: 'test', startupTimeoutMs: 120_000, logger };
-  const redis = await connectRedis(onMessageLost === undefined ? options : { ...options, onMessageLost });
+  const redis = await connectRedis(onMessagesLost === undefined ? options : { ...options, onMessagesLost });
   undo.push(() => redis.close());
   return redis;
 }

@@ -35,7 +35,7 @@ const MENDING = [
 ] as const;
 
 async function open(
-  options: { url?: string; startupTimeoutMs?: number; onMessageLost?: () => void } = {},
+  options: { url?: string; startupTimeoutMs?: number; onMessagesLost?: () => void } = {},
 ): Promise<Redis> {
   const redis = await connectRedis({ url: server.url, prefix: 'test', startupTimeoutMs: 120_000, logger, ...options });
   undo.push(() => redis.close());
@@ -265,7 +265,7 @@ describe('a message', () => {
     await server.command('ACL', 'SETUSER', 'other', 'reset', ...RIGHTS, '>secret');
     const a = await join(
       await open({
-        onMessageLost: () => {
+        onMessagesLost: () => {
           lost += 1;
         },
       }),
@@ -303,7 +303,7 @@ describe('a message', () => {
     const a = await join(
       await open({
         url: own.url,
-        onMessageLost: () => {
+        onMessagesLost: () => {
           lost += 1;
         },
       }),

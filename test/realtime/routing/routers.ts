@@ -51,8 +51,8 @@ export async function createRouterCluster(): Promise<RouterCluster> {
       let reads = 0;
       const redis = await connectRedis({
         ...{ url: server.url, prefix: 'test', startupTimeoutMs: 120_000, logger },
-        onMessageLost: () => {
-          lost += 1;
+        onMessagesLost: (messages) => {
+          lost += messages;
         },
       });
       const nodeId = randomUUID();
