@@ -46,12 +46,12 @@ export class PendingOffline {
   /**
    * Redis knows all users. Those who waited for that are kept like others who have just left, because Redis may lose its data
    * again. Users whose time is over are forgotten.
-   * @param wereToldAgain Redis was told of all users, so that their grace times have begun anew
+   * @param beginsAnew for all users: Redis was told of all again, or no users are reported for now, as after an outage
    */
-  settle(keepMs: number, wereToldAgain: boolean): void {
+  settle(keepMs: number, beginsAnew: boolean): void {
     const now = this.#clock.now();
     for (const [userId, user] of this.#users) {
-      if (wereToldAgain || user.until === Number.POSITIVE_INFINITY) user.until = now + keepMs;
+      if (beginsAnew || user.until === Number.POSITIVE_INFINITY) user.until = now + keepMs;
       else if (user.until <= now) this.#users.delete(userId);
     }
   }

@@ -181,7 +181,7 @@ class PresenceNode {
     if (restored.length > 0) events.restored([...restored]);
     for (const user of online) events.online(user);
     if (this.#isForgotten) await this.#commands.leaveAgain(this.#pendingOffline.list(), this.#leaseMs);
-    this.#pendingOffline.settle(this.#keepPendingMs, this.#isForgotten);
+    this.#pendingOffline.settle(this.#keepPendingMs, this.#isForgotten || this.#lease.quietMs() > 0);
     this.#isForgotten = false;
     if (this.#lease.quietMs() > 0) return;
     for (const node of renewed.deadNodes) {

@@ -15,7 +15,7 @@ import { defineScript, type ScriptReply } from '../../../platform/redis/script.j
  * | `reaper:<node>` | string | the node that removes a dead one's sockets |
  * | `user:<user>` | hash | `<node>:<socket>` → `<connectedAt>:<place>:<account>`; only the account may hold a `:` |
  * | `leaving` | zset | user without a socket → end of the grace time |
- * | `gone` | zset | user whose offline event a node has taken on → when another one may, if that was not confirmed |
+ * | `gone` | zset | user whose offline event a node has taken on, or may have sent before Redis lost its data → when another one may, if that was not confirmed |
  * | `accounts` | hash | user in `leaving` or `gone` → account |
  */
 const COMMON = `

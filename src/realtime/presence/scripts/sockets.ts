@@ -39,15 +39,21 @@ export const changeSockets = defineForPresence(
 
 /**
  * Own keys: users of whom Redis may have lost that they left. Arguments: grace in milliseconds, then user and account of
- * each.
+ * each. Their offline event may have been sent before the loss. So they count as gone, not as leaving: an online event follows
+ * when they come back.
  */
 export const leaveAgain = defineForPresence(
-  ['leaving', 'accounts'],
+  ['leaving', 'gone', 'accounts'],
   `
+  local ends_at = text(now() + tonumber(ARGV[1]))
   for i = 1, #own do
     local user, account = ARGV[2 * i], ARGV[2 * i + 1]
-    local is_known = redis.call('HLEN', own[i]) > 0 or redis.call('ZSCORE', leaving, user)
-    if not is_known then begin_grace(user, account, tonumber(ARGV[1])) end
+    local is_known = redis.call('HLEN', own[i]) > 0
+      or redis.call('ZSCORE', leaving, user) or redis.call('ZSCORE', gone, user)
+    if not is_known then
+      redis.call('ZADD', gone, ends_at, user)
+      redis.call('HSET', accounts, user, account)
+    end
   end
 `,
 );
