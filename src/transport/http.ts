@@ -17,6 +17,7 @@ import { type CallDependencies, toRequestHandler } from './http-call.js';
 import { createKeyRefusalReport } from './key-refusals.js';
 import type { AllowsOrigin } from './origins.js';
 import { identifyRequest, REQUEST_ID, requestIdOf } from './request-id.js';
+import { withPath } from './request-target.js';
 
 interface Dependencies extends Omit<CallDependencies, keyof Answering | 'readBody'> {
   readonly config: Config['http'];
@@ -70,10 +71,11 @@ export function createHttpApp(dependencies: Dependencies): RequestListener {
   app.use(toErrorHandler(answering));
   const answer = withHotRoutes({ middleware, routes, fallback: app });
   const { entrance } = dependencies;
-  if (entrance === undefined) return answer;
+  if (entrance === undefined) return withPath(answer);
   // Without CORS: pages of other origins have no business there.
   const ofRefusals = [identifyRequest, headers];
-  return withEntrance({ entrance, answer, headers: ofRefusals, answering, trustedProxies: config.trustedProxies });
+  const { trustedProxies } = config;
+  return withPath(withEntrance({ entrance, answer, headers: ofRefusals, answering, trustedProxies }));
 }
 
 /** An OPTIONS request without this header is no preflight, and is answered by its path. */
