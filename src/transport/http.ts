@@ -69,13 +69,12 @@ export function createHttpApp(dependencies: Dependencies): RequestListener {
     if (toFailure !== undefined) app.use(route.path, toErrorHandler(answering, toFailure));
   }
   app.use(toErrorHandler(answering));
-  const answer = withHotRoutes({ middleware, routes, fallback: app });
+  const answer = withPath(withHotRoutes({ middleware, routes, fallback: app }));
   const { entrance } = dependencies;
-  if (entrance === undefined) return withPath(answer);
+  if (entrance === undefined) return answer;
   // Without CORS: pages of other origins have no business there.
   const ofRefusals = [identifyRequest, headers];
-  const { trustedProxies } = config;
-  return withPath(withEntrance({ entrance, answer, headers: ofRefusals, answering, trustedProxies }));
+  return withEntrance({ entrance, answer, headers: ofRefusals, answering, trustedProxies: config.trustedProxies });
 }
 
 /** An OPTIONS request without this header is no preflight, and is answered by its path. */
